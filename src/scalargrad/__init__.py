@@ -1,0 +1,71 @@
+"""scalargrad: scalar reverse-mode automatic differentiation you can read, watch and trust.
+
+>>> from scalargrad import Value
+>>> x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
+>>> f = (x + y) * z
+>>> f.backward()
+>>> x.grad, y.grad, z.grad
+(-4.0, -4.0, 3.0)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from scalargrad import ops as ops
+from scalargrad.autodiff import detect_anomaly as detect_anomaly
+from scalargrad.autodiff import gradients as gradients
+from scalargrad.differences import gradcheck as gradcheck
+from scalargrad.errors import DomainError as DomainError
+from scalargrad.errors import ExpressionError as ExpressionError
+from scalargrad.errors import GradcheckError as GradcheckError
+from scalargrad.errors import GraphChangedError as GraphChangedError
+from scalargrad.errors import GraphError as GraphError
+from scalargrad.errors import GraphTooLargeError as GraphTooLargeError
+from scalargrad.errors import LayoutError as LayoutError
+from scalargrad.errors import NumericalError as NumericalError
+from scalargrad.errors import OperandError as OperandError
+from scalargrad.errors import ScalargradError as ScalargradError
+from scalargrad.functional import grad as grad
+from scalargrad.functional import hessian as hessian
+from scalargrad.functional import hvp as hvp
+from scalargrad.functional import jacobian as jacobian
+from scalargrad.functional import jvp as jvp
+from scalargrad.functional import value_and_grad as value_and_grad
+from scalargrad.functional import vjp as vjp
+from scalargrad.ops import *  # noqa: F403 - the table: every operation is a public name
+from scalargrad.ops.custom import custom_op as custom_op
+from scalargrad.ops.recording import enable_grad as enable_grad
+from scalargrad.ops.recording import is_grad_enabled as is_grad_enabled
+from scalargrad.ops.recording import no_grad as no_grad
+from scalargrad.value import Parameter as Parameter
+from scalargrad.value import Value as Value
+
+if TYPE_CHECKING:
+    from scalargrad import nn as nn
+    from scalargrad.expression import parse as parse
+    from scalargrad.pictures import draw as draw
+    from scalargrad.steps import walk as walk
+
+__version__ = "0.1.0"
+
+#: Names whose modules are loaded when first used, so that importing the package stays quick.
+_LATER = {
+    "draw": "scalargrad.pictures",
+    "nn": "scalargrad.nn",
+    "parse": "scalargrad.expression",
+    "walk": "scalargrad.steps",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
+    module = importlib.import_module(_LATER[name])
+    found = globals()[name] = module if name == "nn" else getattr(module, name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -1,0 +1,47 @@
+"""Every exception scalargrad raises on purpose, under one base class.
+
+Each also derives from the built-in a caller would expect, so ``except ValueError``
+catches a DomainError. Messages name the node, show its value and say what to do.
+"""
+
+from __future__ import annotations
+
+
+class ScalargradError(Exception):
+    """Base class of every error scalargrad raises on purpose."""
+
+
+class OperandError(ScalargradError, TypeError):
+    """An operand is not a real number, or a Value was used where a number is needed."""
+
+
+class DomainError(ScalargradError, ValueError):
+    """An operation was applied outside its domain: log(-1), 1/0, (-8) ** (1/3)."""
+
+
+class NumericalError(ScalargradError, ArithmeticError):
+    """A value or gradient is infinite or not a number where a finite one is needed."""
+
+
+class GraphError(ScalargradError, RuntimeError):
+    """The graph cannot do what was asked of it: no path, wrong kind of node."""
+
+
+class GraphChangedError(GraphError):
+    """A leaf changed after the graph was recorded, so a partial cannot be recomputed."""
+
+
+class GraphTooLargeError(GraphError):
+    """A graph has more nodes than the display was allowed to draw."""
+
+
+class ExpressionError(ScalargradError, ValueError):
+    """An expression given as text is not one scalargrad can read; the column is marked."""
+
+
+class GradcheckError(ScalargradError, AssertionError):
+    """Gradients disagree with central differences; the message is the full report."""
+
+
+class LayoutError(ScalargradError, RuntimeError):
+    """No Graphviz was found, or it failed, so a picture cannot be laid out."""

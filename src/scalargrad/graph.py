@@ -1,0 +1,148 @@
+"""Orders and searches of a graph of Values, all without recursion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from math import isfinite
+
+from scalargrad.value import Value
+
+
+def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]:
+    """Return every node under `roots`, operands before results, roots last.
+
+    Operands are visited first to last, so the order is the one in which an expression is
+    evaluated by hand: for ``(x + y) * z`` it is x, y, q, z, f.
+
+    Parameters
+    ----------
+    *roots : Value
+        Nodes whose graphs are ordered together.
+    until : iterable of Value
+        Nodes at which the search stops; they and what only they reach are left out.
+
+    Returns
+    -------
+    list of Value
+        Each node once. Constants are not nodes.
+
+    Notes
+    -----
+    Takes time linear in nodes and edges.
+
+    Examples
+    --------
+    >>> x = Value(3.0)
+    >>> y = x * x
+    >>> topological_order(y) == [x, y]
+    True
+    """
+    order: list[Value] = []
+    seen: set[Value] = set(until)
+    stack: list[Value | None] = list(reversed(roots))
+    while stack:
+        node = stack.pop()
+        if node is None:  # the node below it on the stack has all its operands in order
+            order.append(stack.pop())  # type: ignore[arg-type]
+        elif node not in seen:
+            seen.add(node)
+            if node.parents:
+                stack += (node, None)
+                stack += [x for x in node.parents[::-1] if x not in seen and isinstance(x, Value)]
+            else:
+                order.append(node)
+    return order
+
+
+def leaves(root: Value) -> list[Value]:
+    """Return the leaves under `root`, in the order an expression names them.
+
+    Examples
+    --------
+    >>> x, y = Value(1.0, "x"), Value(2.0, "y")
+    >>> [leaf.label for leaf in leaves(x * y + x)]
+    ['x', 'y']
+    """
+    return [node for node in topological_order(root) if not node.parents]
+
+
+def fan_out(order: Iterable[Value]) -> dict[Value, int]:
+    """Return how many wires leave each node; x · x counts two.
+
+    Examples
+    --------
+    >>> x = Value(3.0)
+    >>> fan_out(topological_order(x * x))[x]
+    2
+    """
+    nodes = list(order)
+    count = dict.fromkeys(nodes, 0)
+    for node in nodes:
+        for parent in node.parents:
+            if isinstance(parent, Value):
+                count[parent] += 1
+    return count
+
+
+def first_nonfinite(root: Value) -> Value | None:
+    """Return the first node under `root` that is inf or nan though its operands are not."""
+    for node in topological_order(root):
+        if not isfinite(node.data):
+            return node
+    return None
+
+
+def names(order: Iterable[Value]) -> dict[Value, str]:
+    """Return a short stable name for every node: its label, or v1, v2, … in order.
+
+    A label used by several nodes gets a number from the second on: w, w_2, w_3.
+
+    Examples
+    --------
+    >>> x = Value(3.0, "x")
+    >>> list(names(topological_order(x * x + x)).values())
+    ['x', 'v1', 'v2']
+    """
+    nodes = list(order)
+    taken: set[str] = {node.label for node in nodes}
+    given: set[str] = set()
+    unused = _unused("v{}", taken, start=1)
+    named: dict[Value, str] = {}
+    for node in nodes:
+        name = node.label or next(unused)
+        if name in given:
+            name = next(_unused(f"{name}_{{}}", taken | given, start=2))
+        given.add(name)
+        named[node] = name
+    return named
+
+
+def _unused(pattern: str, taken: set[str], start: int) -> Iterator[str]:
+    """Yield the pattern filled with start, start + 1, …, leaving out names that are taken."""
+    number = start
+    while True:
+        name = pattern.format(number)
+        if name not in taken:
+            yield name
+        number += 1
+
+
+def describe(node: Value) -> str:
+    """Name a node in a message: its label, what made it from what, and its data.
+
+    Examples
+    --------
+    >>> describe(Value(800.0, "x").exp())
+    'exp(x=800) = inf'
+    """
+    if node.op is None:
+        return f"{node.label or 'a leaf'} = {node.data:.6g}"
+    shown = [_operand(x) for x in node.parents[:4]] + ["…"] * (len(node.parents) > 4)
+    label = f"{node.label}: " if node.label else ""
+    return f"{label}{node.op.name}({', '.join(shown)}) = {node.data:.6g}"
+
+
+def _operand(x: Value | float) -> str:
+    if isinstance(x, float):
+        return f"{x:.6g}"
+    return f"{x.label}={x.data:.6g}" if x.label else f"{x.data:.6g}"

@@ -1,0 +1,33 @@
+"""The table of operations: each declared once, in the file of its family."""
+
+from __future__ import annotations
+
+from scalargrad.ops import (
+    activations,
+    arithmetic,
+    comparisons,
+    exponential,
+    reductions,
+    rounding,
+    selection,
+    trigonometric,
+)
+from scalargrad.ops.activations import *
+from scalargrad.ops.arithmetic import *
+from scalargrad.ops.comparisons import *
+from scalargrad.ops.exponential import *
+from scalargrad.ops.reductions import *
+from scalargrad.ops.rounding import *
+from scalargrad.ops.selection import *
+from scalargrad.ops.trigonometric import *
+from scalargrad.ops.symbol import TABLE
+
+__all__ = ["TABLE"]
+__all__ += activations.__all__
+__all__ += arithmetic.__all__
+__all__ += comparisons.__all__
+__all__ += exponential.__all__
+__all__ += reductions.__all__
+__all__ += rounding.__all__
+__all__ += selection.__all__
+__all__ += trigonometric.__all__

@@ -1,0 +1,303 @@
+"""Units of neural networks, and the error function one of them is made of."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, overload
+
+from scalargrad.errors import OperandError
+from scalargrad.ops.arithmetic import abs
+from scalargrad.ops.exponential import exp, expm1, log1p
+from scalargrad.ops.notation import ATOM, Notation
+from scalargrad.ops.operation import (
+    Binary,
+    Domain,
+    Elementwise,
+    Operand,
+    R,
+    Unary,
+    composite,
+    primitive,
+)
+from scalargrad.ops.selection import where
+from scalargrad.ops.symbol import Symbol
+
+__all__ = [
+    "elu",
+    "erf",
+    "erfc",
+    "gelu",
+    "gelu_tanh",
+    "identity",
+    "leaky_relu",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softplus",
+]
+
+_KINK = Domain((-3.0, 3.0), (0.05, 1.0), smooth=lambda x, *slope: not -0.1 < x < 0.1)
+_TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
+
+
+@primitive(Unary, partials=lambda y, x: (_TWO_OVER_ROOT_PI * exp(-(x * x)),))
+def erf(x: float) -> float:
+    """Return the error function, 2/√π · ∫₀ˣ e^(-t²) dt.
+
+    Examples
+    --------
+    >>> erf(0.0)
+    0.0
+    """
+    return math.erf(x)
+
+
+@primitive(Unary, partials=lambda y, x: (-_TWO_OVER_ROOT_PI * exp(-(x * x)),))
+def erfc(x: float) -> float:
+    """Return the complementary error function, 1 - erf(x), exact for large x too.
+
+    Examples
+    --------
+    >>> erfc(0.0)
+    1.0
+    """
+    return math.erfc(x)
+
+
+@composite(
+    Unary,
+    symbol="σ",
+    partials=lambda y, x: (y * (1 - y),),
+    text=Notation("σ({0})"),
+)
+def sigmoid(x: Symbol) -> Symbol:
+    """Apply the logistic function, σ(x) = 1 / (1 + e^-x); its slope is σ(1 - σ).
+
+    Notes
+    -----
+    Written with e^-|x|, which cannot overflow.
+
+    Examples
+    --------
+    >>> sigmoid(0.0)
+    0.5
+    """
+    shrunk = exp(-abs(x))
+    return where(x < 0, shrunk, 1.0) / (1 + shrunk)
+
+
+@composite(Unary, partials=lambda y, x: (sigmoid(x),))
+def softplus(x: Symbol) -> Symbol:
+    """Apply the soft ReLU, ln(1 + e^x), stable for large |x|; its slope is σ(x).
+
+    Notes
+    -----
+    Computed as max(x, 0) + ln(1 + e^-|x|).
+
+    Examples
+    --------
+    >>> softplus(1000.0)
+    1000.0
+    """
+    return relu(x) + log1p(exp(-abs(x)))
+
+
+@composite(
+    Unary,
+    symbol="ReLU",
+    partials=lambda y, x: (where(y <= 0, 0.0, 1.0),),
+    domain=_KINK,
+    pattern="router",
+)
+def relu(x: Symbol) -> Symbol:
+    """Apply the rectified linear unit, max(x, 0).
+
+    Notes
+    -----
+    Kink at 0, where the slope is taken as 0 (PyTorch's choice). A NaN stays NaN.
+
+    Examples
+    --------
+    >>> relu(-2.0)
+    0.0
+    """
+    return where(x <= 0, 0.0, x)
+
+
+class Sloped(Binary):
+    """A unit with a shape parameter that has a default; a Value there is trained too."""
+
+    @overload
+    def __call__(self, x: float, shape: float = ..., /) -> float: ...
+    @overload
+    def __call__(self, x: Operand[R], shape: Operand[R] | float = ..., /) -> R: ...
+    @overload
+    def __call__(self, x: float, shape: Operand[R], /) -> R: ...
+    def __call__(self, x: Any, *shape: Any) -> Any:
+        return self.of(x, *(shape or self.function.__defaults__ or ()))
+
+
+@composite(
+    Sloped,
+    symbol="LeakyReLU",
+    partials=lambda y, x, negative_slope: (
+        where(x > 0, 1.0, negative_slope),
+        where(x > 0, 0.0, x),
+    ),
+    domain=_KINK,
+)
+def leaky_relu(x: Symbol, negative_slope: Any = 0.01) -> Symbol:
+    """Apply the leaky ReLU: x where x > 0, else negative_slope · x.
+
+    Notes
+    -----
+    At 0 the slope is `negative_slope` (PyTorch's choice).
+
+    Examples
+    --------
+    >>> leaky_relu(-2.0)
+    -0.02
+    """
+    scaled: Symbol = negative_slope * x
+    return where(x > 0, x, scaled)
+
+
+@composite(
+    Sloped,
+    symbol="ELU",
+    partials=lambda y, x, alpha: (
+        where(x > 0, 1.0, alpha * exp(x)),
+        where(x > 0, 0.0, expm1(x)),
+    ),
+    domain=_KINK,
+)
+def elu(x: Symbol, alpha: Any = 1.0) -> Symbol:
+    """Apply the exponential linear unit: x where x > 0, else alpha · (e^x - 1).
+
+    References
+    ----------
+    Clevert, Unterthiner and Hochreiter, 2016, equation 15.
+
+    Examples
+    --------
+    >>> elu(2.0)
+    2.0
+    """
+    scaled: Symbol = alpha * expm1(x)
+    return where(x > 0, x, scaled)
+
+
+@composite(
+    Unary,
+    symbol="SiLU",
+    partials=lambda y, x: (sigmoid(x) * (1 + x * (1 - sigmoid(x))),),
+)
+def silu(x: Symbol) -> Symbol:
+    """Apply the sigmoid linear unit (swish), x · σ(x).
+
+    Examples
+    --------
+    >>> silu(0.0)
+    0.0
+    """
+    return x * sigmoid(x)
+
+
+def _normal_density(x: Symbol) -> Symbol:
+    return exp(-(x * x) / 2) * (1 / math.sqrt(2 * math.pi))
+
+
+def _normal_distribution(x: Symbol) -> Symbol:
+    return 0.5 * erfc(x * -math.sqrt(0.5))
+
+
+class Gelu(Unary):
+    """The operation `gelu`, which also takes PyTorch's `approximate` argument."""
+
+    @overload
+    def __call__(self, x: float, /, approximate: str = "none") -> float: ...
+    @overload
+    def __call__(self, x: Operand[R], /, approximate: str = "none") -> R: ...
+    def __call__(self, x: Any, /, approximate: str = "none") -> Any:
+        if approximate == "tanh":
+            return gelu_tanh(x)
+        if approximate != "none":
+            raise OperandError(f"gelu: approximate is {approximate!r}; use 'none' or 'tanh'")
+        return self.of(x)
+
+
+@composite(
+    Gelu,
+    symbol="GELU",
+    partials=lambda y, x: (_normal_distribution(x) + x * _normal_density(x),),
+)
+def gelu(x: Symbol) -> Symbol:
+    """Apply the Gaussian error linear unit, x · Φ(x), Φ the normal distribution function.
+
+    With ``approximate="tanh"`` the op `gelu_tanh` is applied instead.
+
+    References
+    ----------
+    Hendrycks and Gimpel, 2016.
+
+    Examples
+    --------
+    >>> gelu(0.0)
+    0.0
+    """
+    return x * _normal_distribution(x)
+
+
+_ROOT_TWO_OVER_PI = math.sqrt(2.0 / math.pi)
+
+
+def _gelu_gate(x: Symbol) -> Symbol:
+    return sigmoid(2 * _ROOT_TWO_OVER_PI * (x + 0.044715 * (x * x * x)))
+
+
+@composite(
+    Unary,
+    symbol="GELUₜ",
+    partials=lambda y, x: (
+        _gelu_gate(x)
+        + x
+        * _gelu_gate(x)
+        * (1 - _gelu_gate(x))
+        * (2 * _ROOT_TWO_OVER_PI * (1 + 3 * 0.044715 * (x * x))),
+    ),
+)
+def gelu_tanh(x: Symbol) -> Symbol:
+    """Apply GELU in its tanh form, ½x(1 + tanh(√(2/π)(x + 0.044715x³))).
+
+    Notes
+    -----
+    Computed with ½(1 + tanh u) = σ(2u), which keeps its digits for negative x.
+
+    References
+    ----------
+    Hendrycks and Gimpel, 2016, section 2.
+
+    Examples
+    --------
+    >>> gelu_tanh(0.0)
+    0.0
+    """
+    return x * _gelu_gate(x)
+
+
+@primitive(
+    Unary,
+    symbol="id",
+    partials=lambda y, x: (1.0,),
+    python=Notation("{0}", ATOM, (ATOM,)),
+    pattern="distributor",
+)
+def identity(x: float) -> float:
+    """Return x as a node of its own: a second name for the same number.
+
+    Examples
+    --------
+    >>> identity(2.5)
+    2.5
+    """
+    return x

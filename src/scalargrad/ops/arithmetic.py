@@ -1,0 +1,245 @@
+"""Sums, products, quotients and powers."""
+
+from __future__ import annotations
+
+import math
+
+from scalargrad.ops.comparisons import eq, ge, ne
+from scalargrad.ops.exponential import log
+from scalargrad.ops.notation import ATOM, POWER, PRODUCT, SIGN, SUM, Notation, infix
+from scalargrad.ops.operation import Binary, Domain, Unary, composite, primitive
+from scalargrad.ops.rounding import floor
+from scalargrad.ops.selection import where
+from scalargrad.ops.symbol import Symbol
+
+__all__ = ["abs", "add", "div", "mul", "neg", "pow", "reciprocal", "square", "sub"]
+
+
+@primitive(
+    Binary,
+    symbol="+",
+    partials=lambda y, a, b: (1.0, 1.0),
+    pattern="distributor",
+    python=infix("+", SUM),
+)
+def add(a: float, b: float) -> float:
+    """Add two numbers, a + b.
+
+    Notes
+    -----
+    A distributor: both operands receive the upstream gradient unchanged.
+
+    Examples
+    --------
+    >>> add(2.0, 3.0)
+    5.0
+    """
+    return a + b
+
+
+@primitive(
+    Binary,
+    symbol="-",
+    partials=lambda y, a, b: (1.0, -1.0),
+    pattern="distributor",
+    python=infix("-", SUM),
+    mathml=Notation("<mrow>{0}<mo>−</mo>{1}</mrow>", SUM, (SUM, SUM + 1)),
+)
+def sub(a: float, b: float) -> float:
+    """Subtract, a - b.
+
+    Examples
+    --------
+    >>> sub(2.0, 3.0)
+    -1.0
+    """
+    return a - b
+
+
+@primitive(
+    Binary,
+    symbol="*",
+    partials=lambda y, a, b: (b, a),
+    pattern="swap multiplier",
+    python=infix("*", PRODUCT),
+    text=Notation("{0}·{1}", PRODUCT, (PRODUCT, PRODUCT + 1)),
+)
+def mul(a: float, b: float) -> float:
+    """Multiply two numbers, a · b.
+
+    Notes
+    -----
+    A swap multiplier: each operand receives the upstream gradient times the other operand.
+
+    Examples
+    --------
+    >>> mul(2.0, 3.0)
+    6.0
+    """
+    return a * b
+
+
+@primitive(
+    Binary,
+    symbol="/",
+    partials=lambda y, a, b: (1 / b, -y / b),
+    domain=Domain((-3.0, 3.0), (0.5, 3.0), valid=lambda a, b: ne(b, 0.0), guard=1),
+    text=infix("/", PRODUCT),
+    mathml=Notation("<mfrac>{0}{1}</mfrac>", PRODUCT, (1, 1)),
+)
+def div(a: float, b: float) -> float:
+    """Divide, a / b.
+
+    Raises
+    ------
+    DomainError
+        If b is zero.
+
+    Examples
+    --------
+    >>> div(3.0, 2.0)
+    1.5
+    """
+    try:
+        return a / b
+    except ZeroDivisionError:
+        if a == 0.0 or a != a:
+            return math.nan
+        return math.copysign(math.inf, a) * math.copysign(1.0, b)
+
+
+@primitive(
+    Unary,
+    symbol="-",
+    partials=lambda y, x: (-1.0,),
+    pattern="sign flip",
+    python=Notation("-{0}", SIGN, (SIGN,)),
+    mathml=Notation("<mrow><mo>−</mo>{0}</mrow>", SIGN, (SIGN,)),
+)
+def neg(x: float) -> float:
+    """Negate, -x.
+
+    Examples
+    --------
+    >>> neg(2.0)
+    -2.0
+    """
+    return -x
+
+
+@primitive(
+    Unary,
+    symbol="|x|",
+    partials=lambda y, x: (where(x > 0, 1.0, where(x < 0, -1.0, x * 0.0)),),
+    domain=Domain(smooth=lambda x: x < -0.1 or x > 0.1),
+    text=Notation("|{0}|"),
+    mathml=Notation("<mrow><mo>|</mo>{0}<mo>|</mo></mrow>"),
+    pattern="router",
+)
+def abs(x: float) -> float:
+    """Take the absolute value, |x|.
+
+    Notes
+    -----
+    Kink at 0, where the slope is taken as 0 (PyTorch's choice).
+
+    Examples
+    --------
+    >>> abs(-2.0)
+    2.0
+    """
+    return math.fabs(x)
+
+
+def _pow_valid(base: Symbol, exponent: Symbol) -> Symbol:
+    whole = eq(floor(exponent), exponent)
+    return where(base > 0, 1.0, where(base < 0, whole, exponent >= 0))
+
+
+@primitive(
+    Binary,
+    symbol="**",
+    partials=lambda y, base, exponent: (
+        where(eq(exponent, 0.0), 0.0, exponent * base ** (exponent - 1)),
+        where(where(eq(base, 0.0), ge(exponent, 0.0), 0.0), 0.0, y * log(base)),
+    ),
+    domain=Domain(
+        (0.3, 3.0),
+        (-2.0, 2.0),
+        valid=_pow_valid,
+        needs="base > 0 (a negative base takes whole exponents, base 0 exponents >= 0)",
+    ),
+    text=Notation("{0}^{1}", POWER, (ATOM, POWER)),
+    mathml=Notation("<msup>{0}{1}</msup>", POWER, (ATOM, 1)),
+)
+def pow(base: float, exponent: float) -> float:
+    """Raise to a power, base ** exponent.
+
+    Raises
+    ------
+    DomainError
+        If a negative base has a fractional exponent, or base 0 a negative one.
+
+    Notes
+    -----
+    Partials follow PyTorch: for the base, exponent · base ** (exponent - 1), and 0 for
+    exponent 0; for the exponent, result · ln(base), which is 0 at 0 ** (exponent >= 0) and
+    nan for a negative base.
+
+    Examples
+    --------
+    >>> pow(2.0, 3.0)
+    8.0
+    """
+    try:
+        return math.pow(base, exponent)
+    except OverflowError:
+        odd = math.fmod(exponent, 2.0) in {1.0, -1.0}
+        return -math.inf if base < 0.0 and odd else math.inf
+    except ValueError:
+        if base != 0.0:
+            return math.nan
+        odd = math.fmod(exponent, 2.0) in {1.0, -1.0}
+        return math.copysign(math.inf, base) if odd else math.inf
+
+
+@composite(
+    Unary,
+    symbol="x²",
+    partials=lambda y, x: (2 * x,),
+    text=Notation("{0}²", POWER, (ATOM,)),
+    mathml=Notation("<msup>{0}<mn>2</mn></msup>", POWER, (ATOM,)),
+)
+def square(x: Symbol) -> Symbol:
+    """Square, x².
+
+    Examples
+    --------
+    >>> square(3.0)
+    9.0
+    """
+    return x * x
+
+
+@composite(
+    Unary,
+    symbol="1/x",
+    partials=lambda y, x: (-y / x,),
+    domain=Domain((0.5, 3.0), valid=lambda x: ne(x, 0.0)),
+    text=Notation("1/{0}", PRODUCT, (PRODUCT + 1,)),
+    mathml=Notation("<mfrac><mn>1</mn>{0}</mfrac>", PRODUCT, (1,)),
+)
+def reciprocal(x: Symbol) -> Symbol:
+    """Take the reciprocal, 1/x.
+
+    Raises
+    ------
+    DomainError
+        If x is zero.
+
+    Examples
+    --------
+    >>> reciprocal(4.0)
+    0.25
+    """
+    return 1 / x

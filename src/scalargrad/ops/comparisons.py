@@ -1,0 +1,128 @@
+"""Comparisons as operations: 1 where true and 0 where not, with zero gradient.
+
+On Values the operators ``<``, ``<=``, ``>`` and ``>=`` compare data and give a bool; these
+functions record a node instead, so that a comparison can stand in a graph.
+"""
+
+from __future__ import annotations
+
+from scalargrad.ops.notation import COMPARISON, infix
+from scalargrad.ops.operation import Binary, Domain, primitive
+
+__all__ = ["eq", "ge", "gt", "le", "lt", "ne"]
+
+_APART = Domain(smooth=lambda a, b: not -0.1 < a - b < 0.1)
+
+
+@primitive(
+    Binary,
+    symbol="<",
+    partials=lambda y, a, b: (0.0, 0.0),
+    domain=_APART,
+    comparison=infix("<", COMPARISON),
+    text=infix("<", COMPARISON),
+)
+def lt(a: float, b: float) -> float:
+    """Compare: 1 where a < b, else 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> lt(2.0, 3.0)
+    1.0
+    """
+    return 1.0 if a < b else 0.0
+
+
+@primitive(
+    Binary,
+    symbol="≤",
+    partials=lambda y, a, b: (0.0, 0.0),
+    domain=_APART,
+    comparison=infix("<=", COMPARISON),
+    text=infix("≤", COMPARISON),
+)
+def le(a: float, b: float) -> float:
+    """Compare: 1 where a <= b, else 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> le(2.0, 3.0)
+    1.0
+    """
+    return 1.0 if a <= b else 0.0
+
+
+@primitive(
+    Binary,
+    symbol=">",
+    partials=lambda y, a, b: (0.0, 0.0),
+    domain=_APART,
+    comparison=infix(">", COMPARISON),
+    text=infix(">", COMPARISON),
+)
+def gt(a: float, b: float) -> float:
+    """Compare: 1 where a > b, else 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> gt(2.0, 3.0)
+    0.0
+    """
+    return 1.0 if a > b else 0.0
+
+
+@primitive(
+    Binary,
+    symbol="≥",
+    partials=lambda y, a, b: (0.0, 0.0),
+    domain=_APART,
+    comparison=infix(">=", COMPARISON),
+    text=infix("≥", COMPARISON),
+)
+def ge(a: float, b: float) -> float:
+    """Compare: 1 where a >= b, else 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> ge(2.0, 3.0)
+    0.0
+    """
+    return 1.0 if a >= b else 0.0
+
+
+@primitive(
+    Binary,
+    symbol="=",
+    partials=lambda y, a, b: (0.0, 0.0),
+    domain=_APART,
+    comparison=infix("==", COMPARISON),
+    text=infix("=", COMPARISON),
+)
+def eq(a: float, b: float) -> float:
+    """Compare: 1 where a == b, else 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> eq(2.0, 3.0)
+    0.0
+    """
+    return 1.0 if a == b else 0.0
+
+
+@primitive(
+    Binary,
+    symbol="≠",
+    partials=lambda y, a, b: (0.0, 0.0),
+    domain=_APART,
+    comparison=infix("!=", COMPARISON),
+    text=infix("≠", COMPARISON),
+)
+def ne(a: float, b: float) -> float:
+    """Compare: 1 where a != b, else 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> ne(2.0, 3.0)
+    1.0
+    """
+    return 1.0 if a != b else 0.0

@@ -1,0 +1,102 @@
+"""Operations a user declares, the same way as the table's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scalargrad.errors import OperandError
+from scalargrad.ops.operation import REAL, Domain, Elementwise, Unary
+from scalargrad.ops.symbol import Symbol
+
+
+class Custom(Unary):
+    """An operation declared by a user; takes as many operands as its function."""
+
+    def __call__(self, *operands: Any) -> Any:
+        if len(operands) != self.arity:
+            raise OperandError(f"{self.name} takes {self.arity} operands, not {len(operands)}")
+        return self.of(*operands)
+
+
+def custom_op(
+    partials: Callable[..., Any],
+    *,
+    symbol: str | None = None,
+    domain: Domain = REAL,
+    pattern: str = "",
+) -> Callable[[Callable[..., float]], Custom]:
+    """Declare an operation of your own, with your own derivative.
+
+    Parameters
+    ----------
+    partials : callable
+        ``partials(result, *operands)`` returns one partial derivative per operand, each an
+        expression of scalargrad's operations (or of custom ones), so that it can be
+        differentiated again, drawn and stepped through.
+    symbol : str, optional
+        Label in pictures; by default the function's name.
+    domain : Domain, optional
+        Where the operation is defined. Outside, DomainError is raised.
+    pattern : str, optional
+        What the operation does to a gradient on its way back, for the step text.
+
+    Returns
+    -------
+    callable
+        A decorator for a function of a fixed number of floats. The decorated function takes
+        floats and Values. ZeroDivisionError, ValueError and OverflowError raised by it reach
+        the caller.
+
+    Raises
+    ------
+    OperandError
+        If the function's parameters are not plain positional ones, or `partials` does not
+        give one partial for each.
+
+    Notes
+    -----
+    Hold the derivative against central differences with `gradcheck`.
+
+    Examples
+    --------
+    >>> import math
+    >>> from scalargrad import cos, gradcheck, grad
+    >>> @custom_op(partials=lambda y, x: (cos(x),))
+    ... def my_sin(x):
+    ...     return math.sin(x)
+    >>> grad(my_sin)(0.0), gradcheck(my_sin, 0.5)
+    (1.0, True)
+    """
+
+    def declare(function: Callable[..., float]) -> Custom:
+        _require_plain_parameters(function)
+        op = Custom(function, partials, symbol=symbol, domain=domain, pattern=pattern)
+        _require_one_partial_each(op)
+        return op
+
+    return declare
+
+
+def _require_plain_parameters(function: Callable[..., float]) -> None:
+    code = getattr(function, "__code__", None)
+    variadic = code is not None and code.co_flags & 0x0C
+    if code is None or variadic or code.co_kwonlyargcount or not code.co_argcount:
+        raise OperandError(
+            f"custom_op needs a Python function of plain positional parameters, not {function!r}"
+        )
+
+
+def _require_one_partial_each(op: Elementwise) -> None:
+    try:
+        found = op.partial_expressions
+    except TypeError as error:
+        raise OperandError(
+            f"the partials of {op.name} cannot be traced: {error}. Write them with scalargrad's "
+            "operations, as a function of (result, *operands)"
+        ) from error
+    wrong = [p for p in found if not isinstance(p, Symbol | float | int)]
+    if len(found) != op.arity or wrong:
+        raise OperandError(
+            f"the partials of {op.name} are {found!r}: give {op.arity}, one for each operand"
+        )

@@ -1,0 +1,45 @@
+"""Which things count as a real number, and what is said of those that do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scalargrad.errors import OperandError
+
+_SHORT = 60
+
+
+def is_real(x: Any) -> bool:
+    """Return whether `x` is an int, float, bool, NumPy real scalar or 0-d real array."""
+    if isinstance(x, float | int):
+        return True
+    kind = getattr(getattr(x, "dtype", None), "kind", "")
+    return kind in {"b", "i", "u", "f"} and getattr(x, "ndim", None) == 0
+
+
+def as_float(x: Any, where: str) -> float:
+    """Return the real number `x` as a float, or raise OperandError saying `where` it stood."""
+    if not is_real(x):
+        shown = repr(x)
+        shown = shown if len(shown) <= _SHORT else shown[:_SHORT] + "…"
+        raise OperandError(
+            f"{where} is {shown}, of type {type(x).__name__}: scalargrad computes with Values "
+            "and real numbers (int, float, bool, NumPy real scalars); convert it first"
+        )
+    try:
+        return float(x)
+    except OverflowError:
+        raise OperandError(
+            f"{where} is an integer too large for a float (beyond 1.8e308): scale it down"
+        ) from None
+
+
+def defers(x: Any) -> bool:
+    """Return whether an operator should leave `x` to its own reflected method.
+
+    True for arrays (their method works element by element) and for foreign classes written
+    to meet other numbers; never for built-in types, whose message would not name the value.
+    """
+    if type(x).__module__ == "builtins":
+        return False
+    return hasattr(x, "__array_ufunc__") or hasattr(x, "_apply")

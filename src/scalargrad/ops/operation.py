@@ -1,0 +1,345 @@
+"""What an operation is: one declaration from which everything else is read or printed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar, overload
+
+from scalargrad.errors import DomainError, OperandError
+from scalargrad.ops.eager import Mask, compile_floats, compile_nodes
+from scalargrad.ops.notation import Notation
+from scalargrad.ops.numbers import as_float, defers, is_real
+from scalargrad.ops.printing import number_text, text
+from scalargrad.ops.symbol import TABLE, Symbol
+
+R = TypeVar("R", covariant=True)
+O = TypeVar("O", bound="Operation")  # noqa: E741 - an operation
+
+
+class Operand(Protocol[R]):
+    """What is not a float and yet can be computed with: a Value, a Symbol."""
+
+    def _apply(self, op: Any, operands: tuple[Any, ...], checked: bool = True, /) -> R: ...
+
+
+class Domain:
+    """Where an operation is defined, and where to test it.
+
+    Parameters
+    ----------
+    *samples
+        One interval (low, high) per operand, from which tests draw points; the last one
+        serves all further operands.
+    valid
+        Expression of the operands, true where the operation is defined. None: everywhere.
+    smooth
+        Predicate on floats, false near a kink or jump, where a difference quotient would
+        not approximate the partial.
+    safe
+        A number inside the domain, used in the remedy an error message proposes.
+    guard
+        Index of the operand the remedy guards.
+    needs
+        The condition as a message gives it, where the printed `valid` would be hard to read;
+        a first part in front of " (" is the condition the remedy tests.
+    """
+
+    def __init__(
+        self,
+        *samples: tuple[float, float],
+        valid: Callable[..., Any] | None = None,
+        smooth: Callable[..., bool] = lambda *operands: True,
+        safe: float = 1.0,
+        guard: int = 0,
+        needs: str = "",
+    ) -> None:
+        self.samples = samples or ((-3.0, 3.0),)
+        self.valid = valid
+        self.smooth = smooth
+        self.safe = safe
+        self.guard = guard
+        self.needs = needs
+
+    def interval(self, index: int) -> tuple[float, float]:
+        """Return the interval that tests draw operand `index` from."""
+        return self.samples[min(index, len(self.samples) - 1)]
+
+
+REAL = Domain()
+
+
+class Operation:
+    """One operation of the table; calling it computes it.
+
+    Attributes
+    ----------
+    name, symbol
+        The name used in Python and in expressions, and the label in pictures.
+    function
+        The declaration. Primitive: floats to float, total (it never raises and follows IEEE
+        754). Composite: an expression of other operations.
+    partials
+        ``partials(result, *operands)``, one partial derivative per operand, as expressions.
+    domain
+        Where the operation is defined, and where tests sample it.
+    pattern
+        What the operation does to a gradient on its way back, in a word or two.
+    python, text, mathml, comparison
+        How it is written in each target; None means as a function call.
+    """
+
+    lazy = False
+    composite = False
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        partials: Callable[..., Any],
+        *,
+        symbol: str | None = None,
+        domain: Domain = REAL,
+        pattern: str = "",
+        python: Notation | None = None,
+        text: Notation | None = None,
+        mathml: Notation | None = None,
+        comparison: Notation | None = None,
+        name: str | None = None,
+    ) -> None:
+        functools.update_wrapper(self, function)  # type: ignore[arg-type]
+        self.function = function
+        self.partials = partials
+        self.name = name or function.__name__
+        self.symbol = symbol or self.name
+        self.domain = domain
+        self.pattern = pattern
+        self.python = python
+        self.text = text
+        self.mathml = mathml
+        self.comparison = comparison
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}>"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        if TABLE.get(self.name) is not self:
+            raise OperandError(
+                f"custom operation {self.name!r} cannot be pickled or copied: "
+                "declare it again where it is needed"
+            )
+        return TABLE.__getitem__, (self.name,)
+
+    def of(self, *operands: Any, checked: bool = True) -> Any:
+        """Apply the operation to its operands: floats give a float, a node makes a node.
+
+        With ``checked=False`` a point outside the domain gives what IEEE 754 gives, not an
+        error; derivatives are computed so.
+        """
+        for operand in operands:
+            if hasattr(operand, "_apply"):
+                return operand._apply(self, operands, checked)
+        floats = self.of_floats if checked else self.of_floats_unchecked
+        return floats(*(self.operand(x) for x in operands))
+
+    def operand(self, x: Any) -> float:
+        """Return the operand `x`, which is not a node, as a float, or raise OperandError."""
+        return x if x.__class__ is float else as_float(x, f"an operand of {self.name}")
+
+    def of_floats(self, *operands: float) -> float:
+        """Apply the operation to floats, checking its domain."""
+        raise NotImplementedError
+
+    def of_floats_unchecked(self, *operands: float) -> float:
+        """Apply the operation to floats, outside its domain as IEEE 754 has it."""
+        return self.of_floats(*operands)
+
+    def trace_partials(self, arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
+        """Return the symbols of the result and operands, and the partials as expressions."""
+        raise NotImplementedError
+
+    def check_domain(self, *operands: Any) -> None:
+        """Raise DomainError naming the operation, its operands and a remedy.
+
+        Called only when the printed check failed; a NaN fails every check and is let pass.
+        """
+        data = [float(getattr(x, "data", x)) for x in operands]
+        if any(x != x for x in data):
+            return
+        raise DomainError(self._domain_message(operands, data))
+
+    def _domain_message(self, operands: Sequence[Any], data: Sequence[float]) -> str:
+        symbols = self._operand_symbols()
+        names = {
+            s: getattr(x, "label", "") or s.name for s, x in zip(symbols, operands, strict=True)
+        }
+        shown = ", ".join(
+            f"{names[s]} = {number_text(value, 6)}{_origin(x)}"
+            for s, x, value in zip(symbols, operands, data, strict=True)
+        )
+        written = Symbol("", self, symbols)
+        assert self.domain.valid is not None
+        needs = self.domain.needs or _code(self.domain.valid(*symbols), names)
+        guarded = symbols[self.domain.guard]
+        safe = number_text(self.domain.safe)
+        inner = f"where({needs.split(' (')[0]}, {names[guarded]}, {safe})"
+        return (
+            f"{_code(written, names)} is undefined at {shown}: it needs {needs}. To leave such "
+            "points out, guard the operand, not the result: "
+            f"{_code(written, {**names, guarded: inner})}"
+        )
+
+    def _operand_symbols(self) -> tuple[Symbol, ...]:
+        raise NotImplementedError
+
+    def number_beside(self, x: Any) -> Any:
+        """Return the operand `x` of a binary operator as a float, or NotImplemented."""
+        if not is_real(x) and defers(x):
+            return NotImplemented
+        return as_float(x, f"an operand of {self.symbol}")
+
+
+def _origin(operand: Any) -> str:
+    """Say what computed an operand that has no label to be recognised by."""
+    op = getattr(operand, "op", None)
+    return "" if op is None or operand.label else f" (computed by {op.name})"
+
+
+def _code(expression: Any, names: dict[Symbol, str]) -> str:
+    """Write an expression as Python a person can paste."""
+    written = text(expression, names)
+    for sign, python in _PYTHON_SIGNS.items():
+        written = written.replace(sign, python)
+    return written
+
+
+_PYTHON_SIGNS = {"^": " ** ", "·": " * ", "²": " ** 2", "≠": "!=", "≤": "<=", "≥": ">="}
+
+
+class Elementwise(Operation):
+    """An operation of fixed arity, traced with one symbol per operand."""
+
+    def __init__(
+        self, function: Callable[..., Any], partials: Callable[..., Any], **entry: Any
+    ) -> None:
+        super().__init__(function, partials, **entry)
+        parameters = function.__code__.co_varnames[: function.__code__.co_argcount]
+        self.arity = len(parameters)
+        self.operand_symbols = tuple(Symbol(name) for name in parameters)
+        self.result_symbol = Symbol("y")
+        self._makers: dict[tuple[type, Mask, bool], Callable[..., Any]] = {}
+
+    @functools.cached_property
+    def value_expression(self) -> Any:
+        """The operation applied to its operand symbols; expanded where it is composite."""
+        return Symbol("", self, self.operand_symbols)
+
+    @functools.cached_property
+    def partial_expressions(self) -> tuple[Any, ...]:
+        """One expression per operand, of the result symbol and the operand symbols."""
+        return tuple(self.partials(self.result_symbol, *self.operand_symbols))
+
+    @functools.cached_property
+    def valid_expression(self) -> Any:
+        """The domain's condition as an expression, or None."""
+        valid = self.domain.valid
+        return None if valid is None else valid(*self.operand_symbols)
+
+    @functools.cached_property
+    def of_floats(self) -> Callable[..., float]:
+        """The operation on floats, printed and compiled at first use."""
+        return compile_floats(self)
+
+    @functools.cached_property
+    def of_floats_unchecked(self) -> Callable[..., float]:
+        """The same without the check of the domain."""
+        return compile_floats(self, checked=False)
+
+    def make_node(
+        self, operands: tuple[Any, ...], mask: Mask, node: type, checked: bool = True
+    ) -> Any:
+        """Make this operation's node over `operands`; ``mask[i]`` says operand i is a node."""
+        key = (node, mask, checked)
+        maker = self._makers.get(key)
+        if maker is None:
+            maker = self._makers[key] = compile_nodes(self, mask, node, checked)
+        return maker(*operands)
+
+    def trace_partials(self, arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
+        return self.result_symbol, self.operand_symbols, self.partial_expressions
+
+    def _operand_symbols(self) -> tuple[Symbol, ...]:
+        return self.operand_symbols
+
+
+class Unary(Elementwise):
+    """An operation of one operand."""
+
+    @overload
+    def __call__(self, x: float, /) -> float: ...
+    @overload
+    def __call__(self, x: Operand[R], /) -> R: ...
+    def __call__(self, x: Any, /) -> Any:
+        if x.__class__ is float:
+            return self.of_floats(x)
+        return self.of(x)
+
+
+class Binary(Elementwise):
+    """An operation of two operands."""
+
+    @overload
+    def __call__(self, x: float, y: float, /) -> float: ...
+    @overload
+    def __call__(self, x: Operand[R], y: Operand[R] | float, /) -> R: ...
+    @overload
+    def __call__(self, x: float, y: Operand[R], /) -> R: ...
+    def __call__(self, x: Any, y: Any, /) -> Any:
+        return self.of(x, y)
+
+
+class Reduction(Operation):
+    """An operation of any number of operands, with one partial for each.
+
+    Its declaration takes the operands as one sequence, of floats, symbols or nodes alike.
+    """
+
+    def of_floats(self, *operands: float) -> float:
+        result: float = self.function(operands)
+        return result
+
+    def trace_partials(self, arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
+        result, operands = Symbol("y"), tuple(Symbol(f"x{i}") for i in range(arity))
+        return result, operands, tuple(self.partials(result, operands))
+
+
+class Fold(Reduction):
+    """A reduction called with one iterable of operands, as in ``sum(values)``."""
+
+    @overload
+    def __call__(self, values: Iterable[float], /) -> float: ...
+    @overload
+    def __call__(self, values: Iterable[Operand[R] | float], /) -> R: ...
+    def __call__(self, values: Any, /) -> Any:
+        return self.of(*values)
+
+
+def primitive(kind: type[O], **entry: Any) -> Callable[[Callable[..., Any]], O]:
+    """Declare a table entry whose body is a total function of floats."""
+
+    def declare(function: Callable[..., Any]) -> O:
+        op = kind(function, **entry)
+        TABLE[op.name] = op
+        return op
+
+    return declare
+
+
+def composite(kind: type[O], **entry: Any) -> Callable[[Callable[..., Any]], O]:
+    """Declare a table entry whose body is an expression of other operations."""
+
+    def declare(function: Callable[..., Any]) -> O:
+        op = primitive(kind, **entry)(function)
+        op.composite = True
+        return op
+
+    return declare

@@ -1,0 +1,179 @@
+"""Operations of any number of operands, each one node however many there are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, overload
+
+from scalargrad.errors import OperandError
+from scalargrad.ops.exponential import exp
+from scalargrad.ops.operation import Fold, Operand, R, Reduction, primitive
+
+__all__ = ["dot", "log_softmax", "logsumexp", "mean", "softmax", "sum"]
+
+
+@primitive(
+    Fold,
+    symbol="Σ",
+    partials=lambda y, operands: (1.0,) * len(operands),
+    pattern="distributor",
+)
+def sum(operands: Sequence[float]) -> float:
+    """Add up numbers from left to right, Σ xᵢ; no numbers add up to 0.
+
+    Examples
+    --------
+    >>> sum([1.0, 2.0, 3.0])
+    6.0
+    """
+    total = 0.0
+    for x in operands:
+        total += x
+    return total
+
+
+@primitive(
+    Fold,
+    partials=lambda y, operands: (1.0 / len(operands),) * len(operands),
+    pattern="distributor",
+)
+def mean(operands: Sequence[float]) -> float:
+    """Average numbers, Σ xᵢ / n.
+
+    Raises
+    ------
+    OperandError
+        If there are none.
+
+    Examples
+    --------
+    >>> mean([1.0, 2.0, 3.0])
+    2.0
+    """
+    if not operands:
+        raise OperandError("mean of no numbers is undefined: give at least one")
+    total: float = sum.function(operands)
+    return total / len(operands)
+
+
+@primitive(Fold, partials=lambda y, operands: [exp(x - y) for x in operands])
+def logsumexp(operands: Sequence[float]) -> float:
+    """Compute ln Σ e^xᵢ without overflow; its partials are the softmax of the operands.
+
+    Raises
+    ------
+    OperandError
+        If there are no numbers.
+
+    Examples
+    --------
+    >>> logsumexp([1000.0, 1000.0])
+    1000.6931471805599
+    """
+    if not operands:
+        raise OperandError("logsumexp of no numbers is undefined: give at least one")
+    largest = max(operands)
+    if math.isinf(largest) and not any(x != x for x in operands):
+        return largest
+    return largest + math.log(math.fsum(exp.function(x - largest) for x in operands))
+
+
+class Dot(Reduction):
+    """The operation `dot`; its operands are the weights, the inputs and at most one bias."""
+
+    @overload
+    def __call__(
+        self, w: Iterable[float], x: Iterable[float], bias: float | None = None
+    ) -> float: ...
+    @overload
+    def __call__(
+        self,
+        w: Iterable[Operand[R] | float],
+        x: Iterable[Operand[R] | float],
+        bias: Operand[R] | float | None = None,
+    ) -> R: ...
+    def __call__(self, w: Any, x: Any, bias: Any = None) -> Any:
+        weights, inputs = tuple(w), tuple(x)
+        if len(weights) != len(inputs):
+            raise OperandError(
+                f"dot: {len(weights)} weights but {len(inputs)} inputs; give one input per weight"
+            )
+        return self.of(*weights, *inputs, *(() if bias is None else (bias,)))
+
+
+def _swap(result: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
+    n = len(operands) // 2
+    return (*operands[n : 2 * n], *operands[:n], *((1.0,) * (len(operands) % 2)))
+
+
+@primitive(Dot, symbol="w·x", partials=_swap, pattern="swap multiplier")
+def dot(operands: Sequence[float]) -> float:
+    """Compute Σ wᵢxᵢ + b, what an artificial neuron does before its activation.
+
+    Parameters
+    ----------
+    w, x : iterable of length n
+        Weights and inputs.
+    bias : scalar, optional
+        Added first, then the products from left to right.
+
+    Raises
+    ------
+    OperandError
+        If `w` and `x` differ in length.
+
+    Examples
+    --------
+    >>> dot([2.0, 3.0], [10.0, 100.0], 1.0)
+    321.0
+    """
+    n = len(operands) // 2
+    total = operands[-1] if len(operands) % 2 else 0.0
+    for w, x in zip(operands[:n], operands[n : 2 * n], strict=True):
+        total += w * x
+    return total
+
+
+@overload
+def softmax(values: Iterable[float]) -> list[float]: ...
+@overload
+def softmax(values: Iterable[Operand[R] | float]) -> list[R]: ...
+def softmax(values: Iterable[Any]) -> list[Any]:
+    """Turn n scores into n probabilities, e^xᵢ / Σ e^xⱼ, stable for large scores.
+
+    Notes
+    -----
+    The largest score is subtracted first, as a constant: that changes neither the result
+    nor its gradient. Makes 3n + 1 nodes.
+
+    Examples
+    --------
+    >>> softmax([0.0, 0.0])
+    [0.5, 0.5]
+    """
+    scores = list(values)
+    if not scores:
+        return []
+    largest = max(float(getattr(x, "data", x)) for x in scores)
+    shift = largest if math.isfinite(largest) else 0.0
+    weights = [exp(x - shift) for x in scores]
+    total = sum(weights)
+    return [w / total for w in weights]
+
+
+@overload
+def log_softmax(values: Iterable[float]) -> list[float]: ...
+@overload
+def log_softmax(values: Iterable[Operand[R] | float]) -> list[R]: ...
+def log_softmax(values: Iterable[Any]) -> list[Any]:
+    """Return the logarithms of `softmax`, xᵢ - ln Σ e^xⱼ, without rounding small ones to -inf.
+
+    Examples
+    --------
+    >>> log_softmax([0.0, -1000.0])
+    [0.0, -1000.0]
+    """
+    scores = list(values)
+    total = logsumexp(scores) if scores else 0.0
+    return [x - total for x in scores]

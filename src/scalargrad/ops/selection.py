@@ -1,0 +1,206 @@
+"""Operations that choose among their operands: gradient routers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, overload
+
+from scalargrad.ops.comparisons import eq
+from scalargrad.ops.notation import Notation
+from scalargrad.ops.numbers import as_float, is_real
+from scalargrad.ops.operation import (
+    Domain,
+    Elementwise,
+    Operand,
+    R,
+    Reduction,
+    composite,
+    primitive,
+)
+from scalargrad.ops.symbol import Symbol
+
+__all__ = ["clip", "maximum", "minimum", "where"]
+
+
+class Where(Elementwise):
+    """The operation `where`: lazy, and folded when its condition is a number."""
+
+    lazy = True
+
+    @overload
+    def __call__(self, condition: bool | float, x: float, other: float, /) -> float: ...
+    @overload
+    def __call__(
+        self, condition: Operand[R] | float, x: Operand[R], other: Operand[R] | float, /
+    ) -> R: ...
+    @overload
+    def __call__(self, condition: Operand[R] | float, x: float, other: Operand[R], /) -> R: ...
+    @overload
+    def __call__(self, condition: Operand[R], x: float, other: float, /) -> R: ...
+    def __call__(self, condition: Any, x: Any, other: Any, /) -> Any:
+        if not is_real(condition):
+            return self.of(condition, x, other)
+        chosen = x if condition else other
+        return chosen if hasattr(chosen, "_apply") else as_float(chosen, "an operand of where")
+
+
+def _where_partials(y: Symbol, condition: Symbol, x: Symbol, other: Symbol) -> tuple[Any, ...]:
+    return 0.0, where(condition, 1.0, 0.0), where(condition, 0.0, 1.0)
+
+
+@primitive(
+    Where,
+    partials=_where_partials,
+    domain=Domain(smooth=lambda condition, x, other: not -0.1 < condition < 0.1),
+    pattern="router",
+)
+def where(condition: float, x: float, other: float) -> float:
+    """Choose `x` where the condition is true (not 0), else `other`.
+
+    With a number or bool as condition, the chosen operand itself is returned and no node is
+    made. With a Value (a comparison such as ``gt(x, 0)``), a node records the choice.
+
+    Notes
+    -----
+    A router: only the chosen operand receives gradient. Both operands are computed before
+    the choice, so guard an operand outside its domain *inside*:
+    ``where(x > 0, log(where(x > 0, x, 1)), 0)``.
+
+    Examples
+    --------
+    >>> where(2.0 > 1.0, 5.0, 7.0)
+    5.0
+    """
+    return x if condition else other
+
+
+class Extremum(Reduction):
+    """A reduction called with its operands one by one, as in ``maximum(a, b)``."""
+
+    @overload
+    def __call__(self, *values: float) -> float: ...
+    @overload
+    def __call__(self, *values: Operand[R] | float) -> R: ...
+    def __call__(self, *values: Any) -> Any:
+        return self.of(*values)
+
+
+def _shares(result: Any, operands: Sequence[Any]) -> list[Any]:
+    """Split the gradient evenly among the operands equal to the result."""
+    hits = [eq(x, result) for x in operands]
+    total = hits[0]
+    for hit in hits[1:]:
+        total = total + hit
+    return [where(total, hit / where(total, total, 1.0), math.nan) for hit in hits]
+
+
+@primitive(
+    Extremum,
+    symbol="max",
+    partials=_shares,
+    domain=Domain(smooth=lambda *x: _gap(sorted(x)[-2:])),
+    pattern="router",
+)
+def maximum(operands: Sequence[float]) -> float:
+    """Return the largest operand; a NaN among them is returned.
+
+    Notes
+    -----
+    A router: the largest operand receives the whole gradient. A tie splits it evenly, as in
+    PyTorch.
+
+    Examples
+    --------
+    >>> maximum(2.0, 5.0, 3.0)
+    5.0
+    """
+    largest = operands[0]
+    for x in operands:
+        if x > largest or x != x:
+            largest = x
+    return largest
+
+
+@primitive(
+    Extremum,
+    symbol="min",
+    partials=_shares,
+    domain=Domain(smooth=lambda *x: _gap(sorted(x)[:2])),
+    pattern="router",
+)
+def minimum(operands: Sequence[float]) -> float:
+    """Return the smallest operand; a NaN among them is returned.
+
+    Notes
+    -----
+    A router: the smallest operand receives the whole gradient. A tie splits it evenly, as in
+    PyTorch.
+
+    Examples
+    --------
+    >>> minimum(2.0, 5.0, 3.0)
+    2.0
+    """
+    smallest = operands[0]
+    for x in operands:
+        if x < smallest or x != x:
+            smallest = x
+    return smallest
+
+
+def _gap(nearest: Sequence[float]) -> bool:
+    return nearest[-1] - nearest[0] > 0.1 if len(nearest) > 1 else True
+
+
+class Clip(Elementwise):
+    """The operation `clip`, either of whose bounds may be left out."""
+
+    @overload
+    def __call__(self, x: float, min: float | None = None, max: float | None = None) -> float: ...
+    @overload
+    def __call__(
+        self,
+        x: Operand[R],
+        min: Operand[R] | float | None = None,
+        max: Operand[R] | float | None = None,
+    ) -> R: ...
+    @overload
+    def __call__(self, x: float, min: Operand[R], max: Operand[R] | float | None = None) -> R: ...
+    @overload
+    def __call__(self, x: float, min: float | None, max: Operand[R]) -> R: ...
+    def __call__(self, x: Any, min: Any = None, max: Any = None) -> Any:
+        low = -math.inf if min is None else min
+        high = math.inf if max is None else max
+        return self.of(x, low, high)
+
+
+@composite(
+    Clip,
+    partials=lambda y, x, min, max: (
+        where(x < min, 0.0, where(x > max, 0.0, 1.0)),
+        where(min > max, 0.0, where(x < min, 1.0, 0.0)),
+        where(min > max, 1.0, where(x > max, 1.0, 0.0)),
+    ),
+    domain=Domain(
+        (-3.0, 3.0),
+        (-2.0, -0.5),
+        (0.5, 2.0),
+        smooth=lambda x, min, max: not (-0.1 < x - min < 0.1 or -0.1 < x - max < 0.1),
+    ),
+    text=Notation("clip({0}, {1}, {2})"),
+    pattern="router",
+)
+def clip(x: Symbol, min: Symbol, max: Symbol) -> Symbol:
+    """Limit `x` to the interval [min, max]; a bound left out does not limit.
+
+    Notes
+    -----
+    On the edge the slope is 1, as in PyTorch. Where min > max, the result is max.
+
+    Examples
+    --------
+    >>> clip(5.0, 0.0, 1.0)
+    1.0
+    """
+    return where(min > max, max, where(x < min, min, where(x > max, max, x)))

@@ -1,0 +1,260 @@
+"""Value: one number in a graph; Parameter: a leaf that is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from scalargrad import ops
+from scalargrad.errors import GraphError, OperandError
+from scalargrad.ops.eager import compile_operators, make_reduction
+from scalargrad.ops.numbers import as_float
+from scalargrad.ops.operation import Elementwise, Operation, Reduction
+
+_UnaryMethod: TypeAlias = "Callable[[Value], Value]"
+_BinaryMethod: TypeAlias = "Callable[[Value, Value | float], Value]"
+
+
+class Value:
+    """One number in a graph of elementary operations.
+
+    Arithmetic on Values gives Values that remember their operands and, for each, the local
+    gradient: the partial derivative of the result, fixed when the node is made.
+
+    Parameters
+    ----------
+    data : real number
+        Stored as a float.
+    label : str, optional
+        Name in pictures, steps and messages.
+
+    Attributes
+    ----------
+    data : float
+        The number. Assigning converts to float.
+    grad : float
+        ∂root/∂self, in root unit / self unit, filled by `backward`.
+    op : Operation or None
+        The operation that made this node; None for a leaf.
+    parents : tuple of Value or float
+        Its operands in order; a plain float is a constant.
+    local_grads : tuple of float or None
+        ∂self/∂operand for each operand; None for a constant.
+    label : str
+        As given.
+
+    Raises
+    ------
+    OperandError
+        If `data` is not a real number.
+
+    Notes
+    -----
+    ``==`` and ``hash`` go by identity, ``<``, ``<=``, ``>`` and ``>=`` compare data, and a
+    Value is true when its data is not 0. An array times a Value is an object array.
+
+    References
+    ----------
+    A. Karpathy, micrograd, 2020, whose interface this keeps.
+
+    Examples
+    --------
+    >>> x, y, z = Value(-2.0), Value(5.0), Value(-4.0)
+    >>> f = (x + y) * z
+    >>> f.backward()
+    >>> f.data, x.grad, y.grad, z.grad
+    (-12.0, -4.0, -4.0, 3.0)
+    """
+
+    __slots__ = ("_data", "grad", "label", "local_grads", "op", "parents")
+
+    _data: float
+    grad: float
+    op: Operation | None
+    parents: tuple[Value | float, ...]
+    local_grads: tuple[float | None, ...]
+    label: str
+
+    def __init__(self, data: float | Value, label: str = "") -> None:
+        if isinstance(data, Value):
+            raise OperandError(
+                f"Value({data.label or '…'}) of a Value would lose its graph: use it as it is, "
+                "or .detach() for a leaf with the same data"
+            )
+        self._data = as_float(data, "the data of a Value")
+        self.grad = 0.0
+        self.op = None
+        self.parents = ()
+        self.local_grads = ()
+        self.label = label
+
+    @property
+    def data(self) -> float:
+        """The number itself."""
+        return self._data
+
+    @data.setter
+    def data(self, number: float) -> None:
+        self._data = number if number.__class__ is float else as_float(number, "the data assigned")
+
+    def backward(self, *, allow_nonfinite: bool = False) -> None:
+        """Compute the gradient of this Value with respect to every node below it.
+
+        Error signals of this sweep are *added* to the `grad` of leaves and *set* on interior
+        nodes, so a second call doubles the leaves' gradients exactly. Nothing is written
+        unless the whole sweep succeeds.
+
+        Parameters
+        ----------
+        allow_nonfinite : bool
+            Go ahead although this Value is inf or nan.
+
+        Raises
+        ------
+        NumericalError
+            If this Value is not finite; the message names the node that first was not.
+        """
+        from scalargrad.autodiff import backward
+
+        backward(self, allow_nonfinite=allow_nonfinite)
+
+    def zero_grad(self) -> None:
+        """Set this Value's own gradient to 0."""
+        self.grad = 0.0
+
+    def detach(self) -> Value:
+        """Return a leaf with the same data, through which no gradient flows."""
+        return Value(self._data, self.label)
+
+    def _apply(self, op: Operation, operands: tuple[Any, ...], checked: bool = True) -> Value:
+        """Make the node of `op` over `operands`, at least one of which is a Value."""
+        exact = tuple([x if isinstance(x, Value) else op.operand(x) for x in operands])
+        if isinstance(op, Reduction):
+            made: Value = make_reduction(op, exact, Value)
+            return made
+        assert isinstance(op, Elementwise)
+        mask = tuple([isinstance(x, Value) for x in exact])
+        node: Value = op.make_node(exact, mask, Value, checked)
+        return node
+
+    __add__: _BinaryMethod
+    __radd__: _BinaryMethod
+    __sub__: _BinaryMethod
+    __rsub__: _BinaryMethod
+    __mul__: _BinaryMethod
+    __rmul__: _BinaryMethod
+    __truediv__: _BinaryMethod
+    __rtruediv__: _BinaryMethod
+    __pow__: _BinaryMethod
+    __rpow__: _BinaryMethod
+    __neg__: _UnaryMethod
+    __abs__: _UnaryMethod
+    exp: _UnaryMethod
+    log: _UnaryMethod
+    tanh: _UnaryMethod
+    sigmoid: _UnaryMethod
+    relu: _UnaryMethod
+
+    def __pos__(self) -> Value:
+        return self
+
+    def __lt__(self, other: Value | float) -> bool:
+        return self._data < _data_of(other)
+
+    def __le__(self, other: Value | float) -> bool:
+        return self._data <= _data_of(other)
+
+    def __gt__(self, other: Value | float) -> bool:
+        return self._data > _data_of(other)
+
+    def __ge__(self, other: Value | float) -> bool:
+        return self._data >= _data_of(other)
+
+    def __bool__(self) -> bool:
+        return self._data != 0.0
+
+    def __float__(self) -> float:
+        raise OperandError(
+            f"float() or a math function of {self!r} would drop the gradient: use .data for "
+            "the number, or scalargrad's op of the same name (scalargrad.sin for math.sin) "
+            "to keep the gradient"
+        )
+
+    def __repr__(self) -> str:
+        label = f", label={self.label!r}" if self.label else ""
+        return f"{type(self).__name__}(data={self._data}, grad={self.grad}{label})"
+
+    @property
+    def _prev(self) -> set[Value]:
+        """Operands as a set of Values, as in micrograd; constants are wrapped on demand."""
+        return {x if isinstance(x, Value) else Value(x) for x in self.parents}
+
+    @property
+    def _op(self) -> str:
+        """The operation's label, as in micrograd: ``+``, ``*``, ``**3``, ``ReLU``."""
+        if self.op is None:
+            return ""
+        if self.op is ops.pow and isinstance(self.parents[1], float):
+            return f"**{self.parents[1]:g}"
+        return self.op.symbol
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.op is not None:
+            raise GraphError(
+                f"only leaves can be copied or pickled, and {self!r} was computed by "
+                f"{self.op.name}: copy its .detach(), or keep the program that computes it"
+            )
+        return _restore, (type(self), self._data, self.grad, self.label)
+
+
+class Parameter(Value):
+    """A leaf to be trained: a weight or a bias.
+
+    Behaves as a Value in every respect; modules list their Parameters, and pictures set
+    them apart from inputs.
+
+    Examples
+    --------
+    >>> w = Parameter(0.5, "w")
+    >>> (w * 3.0).data
+    1.5
+    """
+
+    __slots__ = ()
+
+
+Scalar: TypeAlias = Value | float
+
+
+def _data_of(other: Value | float) -> float:
+    return (
+        other._data if isinstance(other, Value) else as_float(other, "what a Value is compared to")
+    )
+
+
+def _restore(kind: type[Value], data: float, grad: float, label: str) -> Value:
+    """Rebuild a pickled leaf."""
+    leaf = kind(data, label)
+    leaf.grad = grad
+    return leaf
+
+
+def _elementwise(name: str) -> Elementwise:
+    op = ops.TABLE[name]
+    assert isinstance(op, Elementwise)
+    return op
+
+
+def _attach_operators() -> None:
+    """Give Value its operators and its five methods, printed from the table."""
+    for name in ("add", "sub", "mul", "div", "pow"):
+        method, reflected = compile_operators(_elementwise(name), Value)
+        python_name = "truediv" if name == "div" else name
+        setattr(Value, f"__{python_name}__", method)
+        setattr(Value, f"__r{python_name}__", reflected)
+    for name in ("neg", "abs", "exp", "log", "tanh", "sigmoid", "relu"):
+        (method,) = compile_operators(_elementwise(name), Value)
+        setattr(Value, f"__{name}__" if name in {"neg", "abs"} else name, method)
+
+
+_attach_operators()
