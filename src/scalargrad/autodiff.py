@@ -75,7 +75,7 @@ def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[
     Notes
     -----
     Linear in the number of wires. Each wire adds upstream · local to its operand's signal,
-    gates in reverse order and the operands of a gate last to first.
+    gate by gate in reverse order.
 
     References
     ----------
@@ -87,9 +87,9 @@ def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[
     for node in reversed(order):
         if node.parents:
             upstream = signals[node]
-            for parent, local in zip(node.parents[::-1], node.local_grads[::-1], strict=True):
-                if parent.__class__ is not float:
-                    signals[parent] += upstream * local  # type: ignore[index, operator]
+            for parent, local in zip(node.parents, node.local_grads):  # noqa: B905 - hot loop
+                if local is not None:
+                    signals[parent] += upstream * local  # type: ignore[index]
             if checking:
                 _require_finite_signals(node, signals)
     return signals

@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 
 from scalargrad import ops
 from scalargrad.errors import GraphError, OperandError
-from scalargrad.ops.eager import compile_operators, make_reduction
+from scalargrad.ops.eager import compile_operators
 from scalargrad.ops.numbers import as_float
-from scalargrad.ops.operation import Elementwise, Operation, Reduction
+from scalargrad.ops.operation import Elementwise, Operation
 
 _UnaryMethod: TypeAlias = "Callable[[Value], Value]"
 _BinaryMethod: TypeAlias = "Callable[[Value, Value | float], Value]"
@@ -128,13 +128,7 @@ class Value:
 
     def _apply(self, op: Operation, operands: tuple[Any, ...], checked: bool = True) -> Value:
         """Make the node of `op` over `operands`, at least one of which is a Value."""
-        exact = tuple([x if isinstance(x, Value) else op.operand(x) for x in operands])
-        if isinstance(op, Reduction):
-            made: Value = make_reduction(op, exact, Value)
-            return made
-        assert isinstance(op, Elementwise)
-        mask = tuple([isinstance(x, Value) for x in exact])
-        node: Value = op.make_node(exact, mask, Value, checked)
+        node: Value = op.make_node(operands, Value, checked)
         return node
 
     __add__: _BinaryMethod

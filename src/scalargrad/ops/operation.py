@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar, overload
 
 from scalargrad.errors import DomainError, OperandError
-from scalargrad.ops.eager import Mask, compile_floats, compile_nodes
+from scalargrad.ops.eager import Mask, compile_floats, compile_nodes, compile_reduction
 from scalargrad.ops.notation import Notation
 from scalargrad.ops.numbers import as_float, defers, is_real
 from scalargrad.ops.printing import number_text, text
@@ -153,6 +153,10 @@ class Operation:
         """Apply the operation to floats, outside its domain as IEEE 754 has it."""
         return self.of_floats(*operands)
 
+    def make_node(self, operands: tuple[Any, ...], node: type, checked: bool = True) -> Any:
+        """Make this operation's node, of class `node`, over operands of which one is a node."""
+        raise NotImplementedError
+
     def trace_partials(self, arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
         """Return the symbols of the result and operands, and the partials as expressions."""
         raise NotImplementedError
@@ -254,14 +258,16 @@ class Elementwise(Operation):
         """The same without the check of the domain."""
         return compile_floats(self, checked=False)
 
-    def make_node(
-        self, operands: tuple[Any, ...], mask: Mask, node: type, checked: bool = True
-    ) -> Any:
-        """Make this operation's node over `operands`; ``mask[i]`` says operand i is a node."""
-        key = (node, mask, checked)
-        maker = self._makers.get(key)
+    def make_node(self, operands: tuple[Any, ...], node: type, checked: bool = True) -> Any:
+        if self.arity > 1:
+            operands = tuple([x if isinstance(x, node) else self.operand(x) for x in operands])
+            mask = tuple([isinstance(x, node) for x in operands])
+        else:
+            mask = (True,)
+        maker = self._makers.get((node, mask, checked))
         if maker is None:
-            maker = self._makers[key] = compile_nodes(self, mask, node, checked)
+            maker = compile_nodes(self, mask, node, checked)
+            self._makers[node, mask, checked] = maker
         return maker(*operands)
 
     def trace_partials(self, arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
@@ -281,7 +287,8 @@ class Unary(Elementwise):
     def __call__(self, x: Any, /) -> Any:
         if x.__class__ is float:
             return self.of_floats(x)
-        return self.of(x)
+        apply = getattr(x, "_apply", None)
+        return self.of(x) if apply is None else apply(self, (x,))
 
 
 class Binary(Elementwise):
@@ -303,9 +310,22 @@ class Reduction(Operation):
     Its declaration takes the operands as one sequence, of floats, symbols or nodes alike.
     """
 
+    def __init__(
+        self, function: Callable[..., Any], partials: Callable[..., Any], **entry: Any
+    ) -> None:
+        super().__init__(function, partials, **entry)
+        self._makers: dict[tuple[type, int], Callable[..., Any]] = {}
+
     def of_floats(self, *operands: float) -> float:
         result: float = self.function(operands)
         return result
+
+    def make_node(self, operands: tuple[Any, ...], node: type, checked: bool = True) -> Any:
+        key = (node, len(operands))
+        maker = self._makers.get(key)
+        if maker is None:
+            maker = self._makers[key] = compile_reduction(self, len(operands), node)
+        return maker(operands)
 
     def trace_partials(self, arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
         result, operands = Symbol("y"), tuple(Symbol(f"x{i}") for i in range(arity))

@@ -99,7 +99,8 @@ class Dot(Reduction):
             raise OperandError(
                 f"dot: {len(weights)} weights but {len(inputs)} inputs; give one input per weight"
             )
-        return self.of(*weights, *inputs, *(() if bias is None else (bias,)))
+        operands = (*weights, *inputs) if bias is None else (*weights, *inputs, bias)
+        return self.of(*operands)
 
 
 def _swap(result: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
@@ -130,7 +131,7 @@ def dot(operands: Sequence[float]) -> float:
     """
     n = len(operands) // 2
     total = operands[-1] if len(operands) % 2 else 0.0
-    for w, x in zip(operands[:n], operands[n : 2 * n], strict=True):
+    for w, x in zip(operands, operands[n : 2 * n]):  # noqa: B905 - stops after n products
         total += w * x
     return total
 

@@ -1,0 +1,187 @@
+"""The multi-layer perceptron and its parts, with micrograd's signatures."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from scalargrad.errors import OperandError
+from scalargrad.nn.module import Module
+from scalargrad.ops import TABLE, dot
+from scalargrad.ops.operation import Unary
+from scalargrad.value import Parameter, Scalar, Value
+
+Activation = Callable[[Value], Value]
+
+
+def _activation(chosen: str | Activation) -> Activation:
+    """Return an activation by its name in the table of operations, or as it was given."""
+    if callable(chosen):
+        return chosen
+    op = TABLE.get(chosen)
+    if not isinstance(op, Unary):
+        known = ", ".join(sorted(name for name, op in TABLE.items() if isinstance(op, Unary)))
+        raise OperandError(f"activation {chosen!r} is not an operation of one operand: {known}")
+    return op
+
+
+class Neuron(Module):
+    """An artificial neuron, activation(Σ wᵢxᵢ + b).
+
+    Parameters
+    ----------
+    nin : int
+        Number of inputs.
+    nonlin : bool
+        Apply the activation; False leaves the neuron linear.
+    activation : str or callable
+        Name of an operation of the table, or a function from Value to Value.
+
+    Notes
+    -----
+    Weights are drawn from ``random.uniform(-1, 1)`` in order, the bias starts at 0, as in
+    micrograd, so that equal seeds give equal networks. A call makes two nodes.
+
+    Examples
+    --------
+    >>> random.seed(0)
+    >>> neuron = Neuron(2, activation="tanh")
+    >>> neuron
+    tanhNeuron(2)
+    >>> neuron([0.0, 0.0]).data
+    0.0
+    """
+
+    def __init__(
+        self, nin: int, nonlin: bool = True, activation: str | Activation = "relu"
+    ) -> None:
+        self.w = [Parameter(random.uniform(-1, 1), f"w{i}") for i in range(nin)]
+        self.b = Parameter(0.0, "b")
+        self.nonlin = nonlin
+        self.activation = _activation(activation)
+
+    def __call__(self, x: Sequence[Scalar]) -> Value:
+        """Compute the neuron's output.
+
+        Parameters
+        ----------
+        x : sequence of length nin
+            Inputs.
+
+        Returns
+        -------
+        Value
+        """
+        if len(x) != len(self.w):
+            raise OperandError(f"{self!r} has {len(self.w)} inputs but was given {len(x)}")
+        weighted: Value = dot(self.w, x, self.b)
+        return self.activation(weighted) if self.nonlin else weighted
+
+    def parameters(self) -> list[Any]:
+        """Return the weights, then the bias."""
+        return [*self.w, self.b]
+
+    def __repr__(self) -> str:
+        kind = getattr(self.activation, "symbol", None) or getattr(
+            self.activation, "__name__", "Custom"
+        )
+        return f"{kind if self.nonlin else 'Linear'}Neuron({len(self.w)})"
+
+
+class Layer(Module):
+    """Neurons side by side over the same inputs.
+
+    Parameters
+    ----------
+    nin, nout : int
+        Number of inputs, and of neurons.
+    **options
+        Passed on to each `Neuron`.
+
+    Examples
+    --------
+    >>> Layer(3, 2)
+    Layer of [ReLUNeuron(3), ReLUNeuron(3)]
+    """
+
+    def __init__(self, nin: int, nout: int, **options: Any) -> None:
+        self.neurons = [Neuron(nin, **options) for _ in range(nout)]
+
+    def __call__(self, x: Sequence[Scalar]) -> Any:
+        """Compute every neuron's output.
+
+        Returns
+        -------
+        list of nout Values, or one Value
+            One Value if nout is 1, as in micrograd.
+        """
+        outputs = [neuron(x) for neuron in self.neurons]
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def parameters(self) -> list[Any]:
+        """Return the parameters of each neuron in turn."""
+        return [parameter for neuron in self.neurons for parameter in neuron.parameters()]
+
+    def __repr__(self) -> str:
+        return f"Layer of [{', '.join(map(str, self.neurons))}]"
+
+
+class MLP(Module):
+    """A multi-layer perceptron: layers in a row, the last one linear.
+
+    Parameters
+    ----------
+    nin : int
+        Number of inputs.
+    nouts : sequence of int
+        Number of neurons in each layer.
+    activation : str or callable
+        Applied by every layer but the last: the name of an operation of the table, or a
+        function from Value to Value.
+
+    References
+    ----------
+    Rumelhart, Hinton and Williams, 1986. Signature and order of random draws: A. Karpathy,
+    micrograd, 2020.
+
+    Examples
+    --------
+    >>> model = MLP(2, [16, 16, 1])
+    >>> len(model.parameters())
+    337
+    """
+
+    def __init__(
+        self, nin: int, nouts: Sequence[int], activation: str | Activation = "relu"
+    ) -> None:
+        sizes = [nin, *nouts]
+        self.layers = [
+            Layer(n, m, nonlin=i != len(nouts) - 1, activation=activation)
+            for i, (n, m) in enumerate(zip(sizes, sizes[1:], strict=False))
+        ]
+
+    def __call__(self, x: Sequence[Scalar]) -> Any:
+        """Compute the network's output.
+
+        Parameters
+        ----------
+        x : sequence of length nin
+            Inputs.
+
+        Returns
+        -------
+        list of Values, or one Value
+            As the last `Layer` returns it.
+        """
+        signal: Any = x
+        for i, layer in enumerate(self.layers):
+            signal = layer([signal] if i and isinstance(signal, Value) else signal)
+        return signal
+
+    def parameters(self) -> list[Any]:
+        """Return the parameters of each layer in turn."""
+        return [parameter for layer in self.layers for parameter in layer.parameters()]
+
+    def __repr__(self) -> str:
+        return f"MLP of [{', '.join(map(str, self.layers))}]"
