@@ -45,3 +45,7 @@ class GradcheckError(ScalargradError, AssertionError):
 
 class LayoutError(ScalargradError, RuntimeError):
     """No Graphviz was found, or it failed, so a picture cannot be laid out."""
+
+
+class MissingPackageError(ScalargradError, ImportError):
+    """An optional package that was asked for is not installed; the message says which."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -158,7 +159,7 @@ class MLP(Module):
         sizes = [nin, *nouts]
         self.layers = [
             Layer(n, m, nonlin=i != len(nouts) - 1, activation=activation)
-            for i, (n, m) in enumerate(zip(sizes, sizes[1:], strict=False))
+            for i, (n, m) in enumerate(itertools.pairwise(sizes))
         ]
 
     def __call__(self, x: Sequence[Scalar]) -> Any:

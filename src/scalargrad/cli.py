@@ -1,0 +1,127 @@
+"""The command line: scalargrad step, draw and demo."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from scalargrad import __version__
+from scalargrad.errors import ExpressionError, ScalargradError
+from scalargrad.expression import parse
+from scalargrad.value import Value
+
+app = typer.Typer(
+    help="Step through, draw and train graphs of scalar operations.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_Expression = Annotated[
+    str, typer.Argument(help="Such as 'q = x + y; f = q * z'.", show_default=False)
+]
+_Assignments = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME=NUMBER]...", help="The inputs.", show_default=False),
+]
+
+
+def _build(expression: str, assignments: list[str] | None) -> Value:
+    """Parse an expression with its inputs given as ``name=number``."""
+    values: dict[str, float] = {}
+    for assignment in assignments or []:
+        name, equals, number = assignment.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise ExpressionError(f"{assignment!r} is not an input: write name=number, as in x=-2")
+        if name.strip() in values:
+            raise ExpressionError(f"the input {name.strip()} is given twice: leave one out")
+        try:
+            values[name.strip()] = float(number)
+        except ValueError:
+            raise ExpressionError(
+                f"the input {name.strip()} is {number!r}: write a number, as in {name.strip()}=-2"
+            ) from None
+    return parse(expression, **values)
+
+
+@app.command()
+def step(
+    expression: _Expression,
+    assignments: _Assignments = None,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", "-i", help="Move with keys, one step at a time.")
+    ] = False,
+) -> None:
+    """Show every step of an expression, forwards and backwards."""
+    from scalargrad.steps import explore, show, walk
+
+    steps = walk(_build(expression, assignments))
+    if interactive:
+        explore(steps)
+    else:
+        show(steps)
+
+
+@app.command()
+def draw(
+    expression: _Expression,
+    assignments: _Assignments = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="A .svg, .png, .pdf, .dot or .mmd file.")
+    ] = Path("graph.svg"),
+) -> None:
+    """Draw the graph of an expression, with values and gradients."""
+    from scalargrad.pictures import draw as draw_graph
+
+    root = _build(expression, assignments)
+    root.backward()
+    path = draw_graph(root).save(output)
+    Console().print(f"wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def demo(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The folder the pictures are written to.")
+    ] = Path("scalargrad-demo"),
+    steps: Annotated[int, typer.Option(min=1, help="How many training steps.")] = 100,
+) -> None:
+    """Step through two graphs, draw them, and train a small network on two moons."""
+    from scalargrad.demo import run
+
+    run(output, Console(), steps)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        Console().print(f"scalargrad {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Step through, draw and train graphs of scalar operations."""
+
+
+def main() -> None:
+    """Run the command line; an error of scalargrad's own is a message, not a traceback."""
+    try:
+        app()
+    except (ScalargradError, OSError) as error:
+        _fail(error)
+
+
+def _fail(error: Exception) -> NoReturn:
+    message = escape(str(error))
+    Console(stderr=True).print(f"[bold red]error:[/] {message}", soft_wrap=True, highlight=False)
+    sys.exit(2)
