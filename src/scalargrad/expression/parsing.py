@@ -1,0 +1,94 @@
+"""`parse`: from text to the last Value of its graph."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from scalargrad.errors import ExpressionError
+from scalargrad.expression.reader import Reader
+from scalargrad.expression.scan import scan
+from scalargrad.expression.source import Source
+from scalargrad.value import Scalar, Value
+
+
+def parse(text: str, /, **values: Scalar) -> Value:
+    """Read ``q = x + y; f = q * z`` into a graph and return the last Value, here f.
+
+    Parameters
+    ----------
+    text : str
+        Statements ``name = expression``, or bare expressions, separated by semicolons or
+        line ends; ``#`` starts a comment. Expressions are made of names, decimal numbers,
+        ``+ - * / **``, comparisons, ``pi``, ``e`` and every operation of the table by name;
+        reductions are written ``sum(a, b, c)`` and ``dot((w0, w1), (x0, x1), b)``.
+    **values : real number or Value
+        What the names stand for. A number becomes a leaf labelled with its name; a Value is
+        used as it is.
+
+    Returns
+    -------
+    Value
+        The result of the last statement. What is assigned to a name has it as its label.
+
+    Raises
+    ------
+    ExpressionError
+        If the text is not such an expression; a name is unknown, is given or assigned
+        twice, or is that of a constant or an operation; or a value is not used. The message
+        marks the column.
+    DomainError
+        If an operation is applied outside its domain.
+    OperandError
+        If a value is not a real number.
+
+    Notes
+    -----
+    Numbers among themselves are computed at once, without a node: ``2 * 3`` is 6. A second
+    name, as in ``y = x``, is an `identity` node of its own. Comparisons are nodes, so
+    ``where(x > 0, x, 0)`` records the choice. Names are compared in Unicode's normal form
+    NFKC, as in Python. Nothing is evaluated as Python code.
+
+    Examples
+    --------
+    >>> parse("q = x + y; f = q * z", x=-2, y=5, z=-4)
+    Value(data=-12.0, grad=0.0, label='f')
+    >>> parse("sigmoid(w*x) > 0.5", w=2, x=1).data
+    1.0
+    >>> parse("f = sigmiod(x)", x=1)
+    Traceback (most recent call last):
+        ...
+    scalargrad.errors.ExpressionError: column 5: no operation is named sigmiod. Did you mean sigmoid?
+        f = sigmiod(x)
+            ^
+    """  # noqa: E501 - a doctest needs the message's line whole
+    try:
+        source = Source(text)
+        scan(source)
+        return Reader(source, values).read(_structure(source))
+    except (RecursionError, MemoryError):
+        raise ExpressionError(
+            "the expression is nested too deeply for the stack that is left: give parts names"
+        ) from None
+
+
+def _structure(source: Source) -> ast.Module:
+    """Return the syntax tree of text that has passed the scan."""
+    try:
+        return ast.parse("\n".join(source.lines))
+    except IndentationError as error:
+        advice = "begin all statements in one column, and bracket what goes over several lines"
+        raise _marked(source, error, advice) from None
+    except SyntaxError as error:
+        advice = "is an operator such as *, or a bracket, missing or too many?"
+        raise _marked(source, error, advice) from None
+
+
+def _marked(source: Source, error: SyntaxError, advice: str) -> ExpressionError:
+    """Return a syntax error as one that marks its place, which Python may put past the end."""
+    row = min(error.lineno or 1, len(source.lines)) - 1
+    line = source.lines[row]
+    indent = len(line) - len(line.lstrip(" \t"))
+    column = min(max((error.offset or 1) - 1, indent), len(line))
+    reason = re.split(r"[.;] ", error.msg)[0]
+    return source.error(row, column, f"{reason}: {advice}")

@@ -1,0 +1,266 @@
+"""The second whitelist: a syntax tree, read into a graph one kind of node at a time."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import math
+import unicodedata
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from scalargrad import ops
+from scalargrad.errors import ExpressionError
+from scalargrad.expression.scan import DEEPEST, UNDERSTOOD
+from scalargrad.expression.source import Source, short
+from scalargrad.ops.numbers import as_float
+from scalargrad.ops.operation import Elementwise, Fold, Operation
+from scalargrad.value import Scalar, Value
+
+_CONSTANTS = {"pi": math.pi, "e": math.e}
+_OPERATORS: dict[type[ast.AST], Operation] = {
+    ast.Add: ops.add,
+    ast.Sub: ops.sub,
+    ast.Mult: ops.mul,
+    ast.Div: ops.div,
+    ast.Pow: ops.pow,
+    ast.USub: ops.neg,
+    ast.Lt: ops.lt,
+    ast.LtE: ops.le,
+    ast.Gt: ops.gt,
+    ast.GtE: ops.ge,
+    ast.Eq: ops.eq,
+    ast.NotEq: ops.ne,
+}
+
+_NOT_UNDERSTOOD = f"this is not understood: {UNDERSTOOD}"
+
+
+class Reader:
+    """Builds the graph of a syntax tree, statement by statement."""
+
+    def __init__(self, source: Source, values: Mapping[str, Scalar]) -> None:
+        self.source = source
+        self.names: dict[str, Value] = {}
+        self.used: set[str] = set()
+        self.depth = 0
+        for written, value in values.items():
+            name = unicodedata.normalize("NFKC", written)
+            if taken := self.taken(name):
+                raise ExpressionError(f"{short(name)} cannot be given a value: {taken}")
+            self.names[name] = _leaf(name, value)
+        self.given = list(self.names)
+
+    def taken(self, name: str) -> str:
+        """Return why a name cannot be given a meaning, or nothing."""
+        if name in _CONSTANTS:
+            return f"it is the constant {_CONSTANTS[name]:.6g}; choose another name"
+        if name in ops.TABLE:
+            return "it is an operation; choose another name"
+        if name in self.names:
+            return "it has a value already; choose a new name, so that labels are unique"
+        return ""
+
+    def read(self, module: ast.Module) -> Value:
+        """Return the last statement's Value, having checked that every value given is used."""
+        if not module.body:
+            raise ExpressionError('the expression is empty: write one, such as "f = x * y"')
+        results = [self.statement(statement) for statement in module.body]
+        unused = [name for name in self.given if name not in self.used]
+        if unused:
+            raise ExpressionError(
+                f"{_listed(unused)}: given a value, but not used by the expression, which uses "
+                f"{_listed(self.used) or 'no names'}; leave it out, or check its spelling"
+            )
+        return results[-1]
+
+    def statement(self, statement: ast.stmt) -> Value:
+        """Return the Value of one statement; an assignment labels it."""
+        match statement:
+            case ast.Expr():
+                result = self.evaluate(statement.value)
+                return result if isinstance(result, Value) else Value(result)
+            case ast.Assign(targets=[ast.Name() as target]):
+                return self.assign(target, statement.value)
+        raise self.source.error_at(statement, "write an expression, or assign to one name: q = x")
+
+    def assign(self, target: ast.Name, expression: ast.expr) -> Value:
+        """Return the node that carries the target's name."""
+        if taken := self.taken(target.id):
+            problem = f"{short(target.id)} cannot be assigned: {taken}"
+            raise self.source.error_at(target, problem)
+        made = self.evaluate(expression)
+        if not isinstance(made, Value):
+            made = Value(made)
+        elif made.label or made in self.names.values():
+            made = ops.identity(made)
+        made.label = target.id
+        self.names[target.id] = made
+        return made
+
+    def evaluate(self, node: ast.expr) -> Scalar:
+        """Return what a part of an expression stands for: a node, or a number."""
+        self.depth += 1
+        if self.depth > DEEPEST:
+            problem = f"nested more than {DEEPEST} deep: give parts names"
+            raise self.source.error_at(node, problem)
+        result = self.part(node)
+        self.depth -= 1
+        return result
+
+    def part(self, node: ast.expr) -> Scalar:
+        """Read one node of the syntax tree, if it is of a kind that is understood."""
+        match node:
+            case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+                return float(number)
+            case ast.Name():
+                return self.name(node)
+            case ast.UnaryOp():
+                return self.unary(node)
+            case ast.BinOp():
+                return self.binary(node)
+            case ast.Compare(ops=[comparison], comparators=[right]):
+                return self.apply(node, comparison, self.evaluate(node.left), self.evaluate(right))
+            case ast.Call():
+                return self.finite(node, self.call(node))
+        raise self.source.error_at(node, _unreadable(node))
+
+    def name(self, node: ast.Name) -> Scalar:
+        """Return what a name stands for."""
+        name = node.id
+        if name in self.names:
+            self.used.add(name)
+            return self.names[name]
+        if name in _CONSTANTS:
+            return _CONSTANTS[name]
+        if name in ops.TABLE:
+            raise self.source.error_at(node, f"{name} is an operation: call it, {name}(…)")
+        known = [*self.names, *_CONSTANTS]
+        nearest = _nearest(name, [*known, *ops.TABLE])
+        problem = f"{short(name)} is not known here. {nearest}Known: {_listed(known)}"
+        raise self.source.error_at(node, problem)
+
+    def unary(self, node: ast.UnaryOp) -> Scalar:
+        """Read a sign in front of an operand; + changes nothing."""
+        operand = self.evaluate(node.operand)
+        return operand if isinstance(node.op, ast.UAdd) else self.apply(node, node.op, operand)
+
+    def binary(self, node: ast.BinOp) -> Scalar:
+        """Read a chain such as a + b - c, which nests to the left, without recursion."""
+        chain = [node]
+        while isinstance(chain[-1].left, ast.BinOp):
+            chain.append(chain[-1].left)
+        result = self.evaluate(chain[-1].left)
+        for link in reversed(chain):
+            result = self.apply(link, link.op, result, self.evaluate(link.right))
+        return result
+
+    def apply(self, node: ast.expr, operator: ast.AST, *operands: Scalar) -> Scalar:
+        """Apply the operation an operator stands for."""
+        op = _OPERATORS.get(type(operator))
+        if op is None:
+            raise self.source.error_at(node, _NOT_UNDERSTOOD)
+        return self.finite(node, op.of(*operands))
+
+    def finite(self, node: ast.expr, result: Scalar) -> Scalar:
+        """Return `result`, unless it was computed from numbers alone and overflowed."""
+        if isinstance(result, float) and not math.isfinite(result):
+            problem = f"these numbers overflow to {result}: a float goes to 1.8e308"
+            raise self.source.error_at(node, problem)
+        return result
+
+    def call(self, node: ast.Call) -> Scalar:
+        """Apply the operation that is called, having checked how many arguments it gets."""
+        op = self.operation(node.func)
+        if node.keywords:
+            problem = f"arguments are given by position, not by name: {_usage(op)}"
+            raise self.source.error_at(node.keywords[0], problem)
+        if not isinstance(op, Elementwise):
+            return self.reduce(node, op)
+        arguments = [self.evaluate(x) for x in node.args]
+        if not _required(op) <= len(arguments) <= op.arity:
+            problem = f"{op.name} was given {len(arguments)} arguments: write {_usage(op)}"
+            raise self.source.error_at(node, problem)
+        applied: Any = op
+        result: Scalar = applied(*arguments)
+        return result
+
+    def operation(self, node: ast.expr) -> Operation:
+        """Return the operation of the table that is called by this name."""
+        if not isinstance(node, ast.Name) or node.id in {*self.names, *_CONSTANTS}:
+            problem = "only operations are called; a product is written with *, as in 2*(x + 1)"
+            raise self.source.error_at(node, problem)
+        if node.id not in ops.TABLE:
+            nearest = _nearest(node.id, ops.TABLE) or f"The operations: {_listed(ops.TABLE)}"
+            problem = f"no operation is named {short(node.id)}. {nearest.rstrip()}"
+            raise self.source.error_at(node, problem)
+        return ops.TABLE[node.id]
+
+    def reduce(self, node: ast.Call, op: Any) -> Scalar:
+        """Apply an operation of any number of operands, given one by one or as one list."""
+        arguments = [self.sequence(x) for x in node.args]
+        if len(arguments) == 1 and isinstance(arguments[0], tuple):
+            arguments = list(arguments[0])
+        if not arguments:
+            raise self.source.error_at(node, f"{op.name} was given no arguments")
+        try:
+            result: Scalar = op(arguments) if isinstance(op, Fold) else op(*arguments)
+        except TypeError as error:
+            called = (
+                f"It is called as {_usage(op)}; numbers that belong together are written (a, b)"
+            )
+            raise self.source.error_at(node, f"{error}. {called}") from None
+        return result
+
+    def sequence(self, node: ast.expr) -> Any:
+        """Return an argument of a reduction: a number, a node, or a tuple of them."""
+        if isinstance(node, ast.Tuple | ast.List):
+            return tuple(self.evaluate(x) for x in node.elts)
+        return self.evaluate(node)
+
+
+def _leaf(name: str, value: Scalar) -> Value:
+    if isinstance(value, Value):
+        return value
+    return Value(as_float(value, f"the value of {short(name)}"), name)
+
+
+def _required(op: Operation) -> int:
+    """Return how many arguments an operation cannot do without."""
+    _, *parameters = inspect.signature(type(op).__call__).parameters.values()
+    return sum(p.default is p.empty and p.kind is not p.VAR_POSITIONAL for p in parameters)
+
+
+def _usage(op: Operation) -> str:
+    """Write how an operation is called; arguments in square brackets may be left out."""
+    if not isinstance(op, Elementwise):
+        _, *parameters = inspect.signature(type(op).__call__).parameters
+        return f"{op.name}({', '.join(parameters)})"
+    names = [symbol.name for symbol in op.operand_symbols]
+    needed = _required(op)
+    optional = f"[, {', '.join(names[needed:])}]" if names[needed:] else ""
+    return f"{op.name}({', '.join(names[:needed])}{optional})"
+
+
+def _unreadable(node: ast.expr) -> str:
+    """Say why a kind of syntax is refused, and what to write."""
+    match node:
+        case ast.Compare():
+            return "comparisons cannot be chained: write (a < b) * (b < c)"
+        case ast.Tuple() | ast.List():
+            return "lists of numbers are arguments of reductions, as in dot((w0, w1), (x0, x1), b)"
+        case ast.Subscript():
+            return "numbers have no parts to index: give each its own name, w0, w1"
+        case ast.Starred():
+            return "write the arguments one by one, without *"
+    return _NOT_UNDERSTOOD
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, known)
+    return f"Did you mean {' or '.join(near)}? " if near else ""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(short, sorted(names)))

@@ -1,0 +1,133 @@
+"""The first whitelist: the words, numbers and signs an expression may be made of.
+
+What passes here cannot make Python's parser warn, and cannot be nested or long enough to
+exhaust its stack. What does not pass is named, with what to write in its place.
+"""
+
+from __future__ import annotations
+
+import keyword
+import math
+import re
+import unicodedata
+
+from scalargrad.expression.source import Source, printable, short
+
+DEEPEST = 100  # brackets, calls, signs and powers inside one another
+_MOST = 1000  # operators in one statement
+
+_OPENING, _CLOSING = frozenset("(["), frozenset(")]")
+_OPERATORS = frozenset(["+", "-", "*", "/", "**", "<", "<=", ">", ">=", "==", "!="])
+_SIGNS = _OPENING | _CLOSING | _OPERATORS | frozenset(",;= \t")
+
+_NUMBER = re.compile(r"(?:[0-9]|\.[0-9])(?:[eE][+-]|[\w.])*")
+_SIGN = re.compile(r"\*\*=?|//=?|[-+*/%@&|^:<>=!]=|<<|>>|->|.", re.DOTALL)
+
+UNDERSTOOD = "expressions are made of names, numbers, + - * / **, comparisons and operations"
+_ADVICE = {
+    ".": "attributes cannot be read; write sin(x), not math.sin(x)",
+    "^": "write ** for a power",
+    "//": "write floor(a / b)",
+    "%": "write a - b * floor(a / b)",
+    "&": "write (a > 0) * (b > 0) for both",
+    "|": "write maximum(a > 0, b > 0) for either",
+    "and": "write (a > 0) * (b > 0)",
+    "or": "write maximum(a > 0, b > 0)",
+    "not": "write the opposite comparison, or 1 - condition",
+    "if": "write where(condition, a, b)",
+    "else": "write where(condition, a, b)",
+    "True": "write 1",
+    "False": "write 0",
+    "·": "write *",
+    "×": "write *",
+    "÷": "write /",
+    "−": "write -",
+    "≤": "write <=",
+    "≥": "write >=",
+    "≠": "write !=",
+    "'": "quoted text has no meaning in an expression",
+    '"': "quoted text has no meaning in an expression",
+}
+_ADVICE |= dict.fromkeys(
+    ("+=", "-=", "*=", "/=", "**=", ":="), "write a new name in a statement: y = x + 1"
+)
+
+
+def scan(source: Source) -> None:
+    """Raise ExpressionError at the first token that cannot stand in an expression.
+
+    Also where brackets are nested more than `DEEPEST` deep, or a statement has more than a
+    thousand operators.
+    """
+    depth = operators = 0
+    for row, line in enumerate(source.lines):
+        operators = operators if depth else 0
+        column = 0
+        while column < len(line):
+            token = _token(line, column)
+            depth += (token in _OPENING) - (token in _CLOSING)
+            operators = 0 if token == ";" else operators + (token in _OPERATORS)
+            if problem := _problem(token) or _excess(depth, operators):
+                raise source.error(row, column, problem)
+            column += len(token)
+
+
+def _token(line: str, start: int) -> str:
+    """Return the word, number, sign or other character that starts there."""
+    if line[start].isidentifier():
+        end = start + 1
+        while end < len(line) and f"a{line[end]}".isidentifier() and line[end] not in _ADVICE:
+            end += 1
+        return line[start:end]
+    found = _NUMBER.match(line, start) or _SIGN.match(line, start)
+    assert found is not None
+    return found[0]
+
+
+def _excess(depth: int, operators: int) -> str:
+    if depth > DEEPEST:
+        return f"brackets are nested more than {DEEPEST} deep; give parts names"
+    if operators > _MOST:
+        return f"more than {_MOST} operators in one statement; use sum(a, b, …) or give parts names"
+    return ""
+
+
+def _problem(token: str) -> str:
+    """Return what is wrong with a token, or nothing."""
+    if token in _SIGNS:
+        return ""
+    if token[0].isidentifier():
+        word = unicodedata.normalize("NFKC", token)
+        return _refusal(word) if keyword.iskeyword(word) else ""
+    return _number_problem(token) if _NUMBER.match(token) else _refusal(token)
+
+
+def _number_problem(token: str) -> str:
+    try:
+        number = float(token)
+    except ValueError:
+        return f"{short(token)} is not a decimal number; a product is written with *, as in 2*x"
+    if math.isinf(number):
+        return f"{short(token)} is too large for a float, which goes to 1.8e308"
+    return ""
+
+
+def _refusal(token: str) -> str:
+    known = token.isascii() and token.isprintable()
+    shown = repr(token) if known else _description(token)
+    return f"{shown} cannot stand here: {_ADVICE.get(token) or _plain_spelling(token)}"
+
+
+def _description(character: str) -> str:
+    name = unicodedata.name(character, "a character without a name")
+    return f"{printable(character)} (U+{ord(character):04X}, {name})"
+
+
+def _plain_spelling(token: str) -> str:
+    """Advise what to write for a look-alike: full-width signs, raised digits, fixed spaces."""
+    plain = unicodedata.normalize("NFKC", token)
+    if unicodedata.decomposition(token[0]).startswith("<super>"):
+        return f"write **{plain}"
+    if plain != token and plain in _SIGNS:
+        return f"write {plain.strip() or 'an ordinary space'}"
+    return UNDERSTOOD
