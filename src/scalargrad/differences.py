@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Any
 
-from scalargrad.errors import GradcheckError
+from scalargrad.errors import GradcheckError, OperandError
 from scalargrad.functional import jacobian
 from scalargrad.ops.recording import no_grad
 from scalargrad.tree import flatten
@@ -25,7 +26,7 @@ def gradcheck(
     Parameters
     ----------
     f : callable
-        Its result is a tree of numbers.
+        Takes Values; its result is a tree of numbers, as many at every point.
     *args
         Where to check: trees of numbers, all of them differentiated.
     eps : float
@@ -44,10 +45,12 @@ def gradcheck(
     ------
     GradcheckError
         If one did not; the message lists each mismatch.
+    OperandError
+        If there is nothing to check, because `args` or the result holds no numbers.
 
     Notes
     -----
-    Runs `f` twice per input number. A NaN never passes.
+    Runs `f` twice per input number. A difference quotient that is inf or nan never passes.
 
     References
     ----------
@@ -62,18 +65,18 @@ def gradcheck(
     leaves, rebuild = flatten(args, "the arguments")
     point = [x.data if isinstance(x, Value) else float(x) for x in leaves]
     exact = _exact(f, rebuild(iter(point)))
-    report: list[str] = []
-    for column, (place, x) in enumerate(zip(places, point, strict=True)):
-        step = eps * max(1.0, abs(x))
-        moved = [
-            _outputs(f, rebuild(iter([*point[:column], shifted, *point[column + 1 :]])))
-            for shifted in (x + step, x - step)
-        ]
-        for row, (above, below) in enumerate(zip(*moved, strict=True)):
-            quotient = (above - below) / ((x + step) - (x - step))
-            found = exact[row][column]
-            if not abs(found - quotient) <= atol + rtol * abs(quotient):
-                report.append(_mismatch(row, place, x, found, quotient))
+    _require_something_to_check(f, point, exact)
+
+    def outputs(numbers: Sequence[float]) -> list[float]:
+        return _outputs(f, rebuild(map(Value, numbers)), len(exact))
+
+    columns = [_quotients(outputs, point, column, eps) for column in range(len(point))]
+    report = [
+        _mismatch(row, places[column], point[column], partials[column], quotients[row])
+        for column, quotients in enumerate(columns)
+        for row, partials in enumerate(exact)
+        if not _agree(partials[column], quotients[row], atol, rtol)
+    ]
     if report and raise_exception:
         raise GradcheckError(_summary(f, report, len(point) * len(exact)))
     return not report
@@ -101,10 +104,43 @@ def _exact(f: Callable[..., Any], args: Sequence[Any]) -> list[list[float]]:
     return [flatten(row, "a gradient")[0] for row in rows]
 
 
-def _outputs(f: Callable[..., Any], args: Sequence[Any]) -> list[float]:
+def _require_something_to_check(
+    f: Callable[..., Any], point: Sequence[float], exact: Sequence[Any]
+) -> None:
+    if not point or not exact:
+        missing = "is given no numbers" if not point else "returns no numbers"
+        raise OperandError(f"{_name(f)} {missing}: there is no derivative to check")
+
+
+def _quotients(
+    outputs: Callable[[Sequence[float]], list[float]],
+    point: Sequence[float],
+    column: int,
+    eps: float,
+) -> list[float]:
+    """Return the central difference of every output along one coordinate."""
+    x = point[column]
+    step = eps * max(1.0, abs(x))
+    above, below = (
+        outputs([*point[:column], moved, *point[column + 1 :]]) for moved in (x + step, x - step)
+    )
+    width = (x + step) - (x - step)
+    return [(high - low) / width for high, low in zip(above, below, strict=True)]
+
+
+def _outputs(f: Callable[..., Any], args: Sequence[Any], count: int) -> list[float]:
     with no_grad():
         leaves, _ = flatten(f(*args), "the result")
+    if len(leaves) != count:
+        raise OperandError(
+            f"{_name(f)} returns {count} numbers at the point but {len(leaves)} beside it: a "
+            "derivative needs a result of one shape"
+        )
     return [y.data if isinstance(y, Value) else float(y) for y in leaves]
+
+
+def _agree(found: float, quotient: float, atol: float, rtol: float) -> bool:
+    return isfinite(quotient) and abs(found - quotient) <= atol + rtol * abs(quotient)
 
 
 def _mismatch(row: int, place: str, x: float, found: float, quotient: float) -> str:
@@ -115,7 +151,9 @@ def _mismatch(row: int, place: str, x: float, found: float, quotient: float) -> 
 
 
 def _summary(f: Callable[..., Any], report: Sequence[str], count: int) -> str:
-    name = getattr(f, "__name__", "f")
-    return f"{name}: {len(report)} of {count} partial derivatives disagree\n  " + "\n  ".join(
-        report
-    )
+    lines = "\n  ".join(report)
+    return f"{_name(f)}: {len(report)} of {count} partial derivatives disagree\n  {lines}"
+
+
+def _name(f: Callable[..., Any]) -> str:
+    return getattr(f, "__name__", "f")

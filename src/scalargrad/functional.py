@@ -8,97 +8,32 @@ or a leaf that `f` closes over is a Value: then they are Values that can be diff
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Any
 
-from scalargrad.autodiff import (
-    error_signals,
-    gradient_graphs,
-    partial_values,
-    product,
-    require_finite,
-)
-from scalargrad.errors import OperandError
-from scalargrad.graph import topological_order
-from scalargrad.ops import identity
+from scalargrad.autodiff import partial_values, product
+from scalargrad.errors import NumericalError, OperandError
+from scalargrad.graph import describe, first_nonfinite
 from scalargrad.ops.recording import enable_grad, is_grad_enabled
-from scalargrad.tree import Rebuild, flatten
+from scalargrad.recorded import Recording
+from scalargrad.tree import flatten, flatten_like
 from scalargrad.value import Scalar, Value
 
 
-class _Recording:
-    """One run of a function: fresh leaves in, graph out."""
-
-    def __init__(
-        self, f: Callable[..., Any], argnums: Sequence[int], args: Sequence[Any], kwargs: Any
-    ) -> None:
-        name = getattr(f, "__name__", "f")
-        self.leaves: list[Value] = []
-        self.rebuilds: list[tuple[int, Rebuild]] = []
-        replaced = list(args)
-        outer_is_recorded = is_grad_enabled()
-        with_values = False
-        for position in argnums:
-            numbers, rebuild = flatten(_argument(args, position, name), f"argument {position}")
-            fresh = [identity(x) if isinstance(x, Value) else Value(x) for x in numbers]
-            with_values |= any(isinstance(x, Value) for x in numbers)
-            replaced[position] = rebuild(iter(fresh))
-            self.leaves += fresh
-            self.rebuilds.append((len(fresh), rebuild))
-        with enable_grad():
-            self.result = f(*replaced, **kwargs)
-        self.name = name
-        self._with_values = with_values
-        self._outer_is_recorded = outer_is_recorded
-
-    def order(self, *outputs: Any) -> list[Value]:
-        """Return the nodes between the fresh leaves and the outputs."""
-        roots = [y for y in outputs if isinstance(y, Value)]
-        return topological_order(*roots, until=self.leaves)
-
-    def as_graph(self, order: Sequence[Value]) -> bool:
-        """Return whether results are Values: an argument or a closed-over leaf is one."""
-        closed_over = self._with_values or any(not node.parents for node in order)
-        return self._outer_is_recorded and closed_over
-
-    def gradients(self, y: Any, order: Sequence[Value], as_graph: bool) -> list[Scalar]:
-        """Return ∂y/∂leaf for every fresh leaf."""
-        if not isinstance(y, Value):
-            return [0.0] * len(self.leaves)
-        return self.pull_back(order, {y: 1.0}, as_graph)
-
-    def pull_back(
-        self, order: Sequence[Value], seeds: dict[Value, Any], as_graph: bool
-    ) -> list[Scalar]:
-        """Return Σ seed · ∂output/∂leaf for every fresh leaf."""
-        if as_graph:
-            with enable_grad():
-                signals = gradient_graphs(order, seeds)
-            return [signals.get(leaf, 0.0) for leaf in self.leaves]
-        signals = dict(error_signals(order, {**dict.fromkeys(self.leaves, 0.0), **seeds}))
-        return [signals[leaf] for leaf in self.leaves]
-
-    def arguments(self, leaves: Sequence[Any]) -> list[Any]:
-        """Arrange one result per fresh leaf in the shapes of the arguments."""
-        remaining = iter(leaves)
-        return [rebuild(remaining) for _, rebuild in self.rebuilds]
-
-
-def _argument(args: Sequence[Any], position: int, name: str) -> Any:
-    if not -len(args) <= position < len(args):
-        raise OperandError(
-            f"argnums names argument {position}, but {name} was called with {len(args)} "
-            "positional arguments; arguments to differentiate are given by position"
-        )
-    return args[position]
-
-
 def _positions(argnums: int | Sequence[int]) -> tuple[int, ...]:
-    return (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    try:
+        several = argnums if isinstance(argnums, Sequence) else (argnums,)
+        return tuple(operator.index(position) for position in several)
+    except TypeError:
+        raise OperandError(
+            f"argnums is {argnums!r}: give the position of an argument, or a tuple of positions"
+        ) from None
 
 
 def _unpack(argnums: int | Sequence[int], results: Sequence[Any]) -> Any:
-    return results[0] if isinstance(argnums, int) else tuple(results)
+    return tuple(results) if isinstance(argnums, Sequence) else results[0]
 
 
 def _plain(x: Any, as_graph: bool) -> Any:
@@ -112,9 +47,22 @@ def _scalar(y: Any, name: str) -> Any:
         raise OperandError(
             f"{name} returned {y!r:.60}: a gradient needs one number; return one, or use jacobian"
         )
-    if isinstance(y, Value):
-        require_finite(y)
+    root = y if isinstance(y, Value) else Value(y)
+    if not isfinite(root.data):
+        raise NumericalError(
+            f"{name} returned {root.data}, whose gradient is undefined; the first node that went "
+            f"non-finite is {describe(first_nonfinite(root) or root)}. Scale its operands or "
+            "guard them with where"
+        )
     return y if isinstance(y, Value) else float(y)
+
+
+def _with_auxiliary(result: Any, name: str) -> tuple[Any, Any]:
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        raise OperandError(
+            f"{name} returned {result!r:.60}: with has_aux it returns (number, auxiliary)"
+        )
+    return result[0], result[1]
 
 
 def value_and_grad(
@@ -128,7 +76,8 @@ def value_and_grad(
         Returns one number; its differentiated arguments are numbers, or lists, tuples, dicts
         and arrays of numbers.
     argnums : int or sequence of int
-        Which positional arguments to differentiate with respect to.
+        Which positional arguments to differentiate with respect to; negative ones count from
+        the last.
     has_aux : bool
         `f` returns ``(number, auxiliary)``; the auxiliary result is passed on.
 
@@ -142,25 +91,32 @@ def value_and_grad(
     Raises
     ------
     OperandError
-        If `f` does not return one number or an argument is not made of numbers.
+        If `f` does not return one number, an argument is not made of numbers, or `argnums`
+        names one that was not given by position.
     NumericalError
         If the value is not finite.
+
+    Notes
+    -----
+    `f` is run once, on Values; its arguments are not changed. A leaf that `f` makes itself,
+    as by ``detach()``, counts as one it closes over: results are then Values.
 
     Examples
     --------
     >>> value_and_grad(lambda p: p["a"] * p["b"])({"a": 3.0, "b": 4.0})
     (12.0, {'a': 4.0, 'b': 3.0})
     """
+    positions = _positions(argnums)
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        recording = _Recording(f, _positions(argnums), args, kwargs)
-        result, aux = recording.result if has_aux else (recording.result, None)
-        y = _scalar(result, recording.name)
-        order = recording.order(y)
-        as_graph = recording.as_graph(order)
-        found = recording.arguments(recording.gradients(y, order, as_graph))
-        value = _plain(y, as_graph)
+        recording = Recording(f, positions, args, kwargs)
+        result, name = recording.result, recording.name
+        result, aux = _with_auxiliary(result, name) if has_aux else (result, None)
+        y = _scalar(result, name)
+        path = recording.path(y)
+        found = recording.arguments(recording.gradients(y, path))
+        value = _plain(y, path.as_graph)
         return ((value, aux) if has_aux else value), _unpack(argnums, found)
 
     return differentiated
@@ -202,7 +158,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     -------
     result, pull_back
         ``pull_back(cotangent)``, with a cotangent shaped as the result, returns a tuple with
-        one tree per argument: cotangentᵀ · Jacobian.
+        one tree per argument: cotangentᵀ · Jacobian. Another shape is an OperandError.
 
     Examples
     --------
@@ -210,21 +166,27 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     >>> y, pull_back([1.0, 10.0])
     ([12.0, 3.0], ([14.0, 3.0],))
     """
-    recording = _Recording(f, range(len(primals)), primals, {})
+    recording = Recording(f, range(len(primals)), primals, {})
     outputs, rebuild = flatten(recording.result, f"the result of {recording.name}")
-    order = recording.order(*outputs)
-    as_graph = recording.as_graph(order)
+    path = recording.path(*outputs)
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
-        weights = _matching(cotangent, len(outputs), "the cotangent", "the result")
-        lifted = as_graph or any(isinstance(w, Value) for w in weights)
+        weights = _directions(cotangent, recording.result, "the cotangent", "the result")
         seeds: dict[Value, Any] = {}
         for y, weight in zip(outputs, weights, strict=True):
             if isinstance(y, Value):
                 seeds[y] = seeds.get(y, 0.0) + weight
-        return tuple(recording.arguments(recording.pull_back(order, seeds, lifted)))
+        here = path._replace(as_graph=path.as_graph and is_grad_enabled())
+        return tuple(recording.arguments(recording.pull_back(seeds, here)))
 
-    return rebuild(_plain(y, as_graph) for y in outputs), pull_back
+    return rebuild(_plain(y, path.as_graph) for y in outputs), pull_back
+
+
+def _directions(tree: Any, model: Any, what: str, like: str) -> list[Scalar]:
+    """Return the numbers of a tangent or cotangent; outside a recording they are floats."""
+    as_graph = is_grad_enabled()
+    leaves = (_plain(x, as_graph) for x in flatten_like(tree, model, what, like))
+    return [x if isinstance(x, Value) else float(x) for x in leaves]
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -234,7 +196,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     ----------
     f : callable
         Its arguments and its result are trees of numbers.
-    primals, tangents : sequences of equal shape
+    primals, tangents : tuples of equal shape
         The arguments, and the direction in which they move.
 
     Returns
@@ -242,21 +204,27 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     result, tangent
         f(primals), and Jacobian · tangents in the shape of the result.
 
+    Raises
+    ------
+    OperandError
+        If `primals` is not a tuple or list, or `tangents` has another shape.
+
     Examples
     --------
     >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 10.0))
     (12.0, 34.0)
     """
-    recording = _Recording(f, range(len(primals)), primals, {})
+    if not isinstance(primals, tuple | list):
+        raise OperandError(f"primals is {primals!r:.60}: give the arguments as a tuple, (x,)")
+    recording = Recording(f, range(len(primals)), primals, {})
     outputs, rebuild = flatten(recording.result, f"the result of {recording.name}")
-    directions = _matching(tuple(tangents), len(recording.leaves), "tangents", "primals")
-    order = recording.order(*outputs)
-    as_graph = recording.as_graph(order) or any(isinstance(t, Value) for t in directions)
+    path = recording.path(*outputs)
+    directions = _directions(tangents, primals, "tangents", "primals")
     moving: dict[Value, Scalar] = dict(zip(recording.leaves, directions, strict=True))
     with enable_grad():
-        _push_forward(order, moving, as_graph)
+        _push_forward(path.nodes, moving, path.as_graph)
     tangent = (moving.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs)
-    return rebuild(_plain(y, as_graph) for y in outputs), rebuild(tangent)
+    return rebuild(_plain(y, path.as_graph) for y in outputs), rebuild(tangent)
 
 
 def _push_forward(order: Sequence[Value], moving: dict[Value, Scalar], as_graph: bool) -> None:
@@ -265,21 +233,12 @@ def _push_forward(order: Sequence[Value], moving: dict[Value, Scalar], as_graph:
         if not any(parent in moving for parent in node.parents):
             continue
         partials: Sequence[Any] = partial_values(node) if as_graph else node.local_grads
-        tangent: Scalar = 0.0
-        for parent, partial in zip(node.parents, partials, strict=True):
-            if isinstance(parent, Value) and parent in moving:
-                tangent = tangent + product(partial, moving[parent])
-        moving[node] = tangent
-
-
-def _matching(tree: Any, count: int, what: str, like: str) -> list[Any]:
-    """Return the leaves of `tree`, of which there must be `count`."""
-    leaves, _ = flatten(tree, what)
-    if len(leaves) != count:
-        raise OperandError(
-            f"{what} has {len(leaves)} numbers but {like} has {count}: give one for each"
-        )
-    return [leaf if isinstance(leaf, Value) else float(leaf) for leaf in leaves]
+        contributions = [
+            product(partial, moving[parent])
+            for parent, partial in zip(node.parents, partials, strict=True)
+            if isinstance(parent, Value) and parent in moving
+        ]
+        moving[node] = functools.reduce(operator.add, contributions)
 
 
 def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:
@@ -292,7 +251,7 @@ def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:
     f : callable
         Returns one number.
     inputs : tree, or tuple of trees
-        The argument; a tuple stands for several arguments.
+        The argument; a plain tuple stands for several arguments.
     v : as `inputs`
         The vector.
 
@@ -306,7 +265,7 @@ def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:
     >>> hvp(lambda x: x[0] ** 2 * x[1], [3.0, 4.0], [1.0, 0.0])
     (36.0, [8.0, 6.0])
     """
-    several = isinstance(inputs, tuple)
+    several = type(inputs) is tuple  # a named tuple is one argument
     primals, direction = (inputs, v) if several else ((inputs,), (v,))
     both = value_and_grad(f, tuple(range(len(primals))))
     (value, _), (_, products) = jvp(both, primals, direction)
@@ -328,7 +287,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
     callable
         With the arguments of `f`; returns the shape of the result with, in place of each
         number, its gradient in the shape of the argument (a tuple of such if `argnums` is a
-        sequence).
+        sequence). From array to array it is an array, the result's axes before the argument's.
 
     Notes
     -----
@@ -339,19 +298,19 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
     >>> jacobian(lambda x: [x[0] * x[1], x[0] + x[1]])([3.0, 4.0])
     [[4.0, 3.0], [1.0, 1.0]]
     """
+    positions = _positions(argnums)
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        recording = _Recording(f, _positions(argnums), args, kwargs)
+        recording = Recording(f, positions, args, kwargs)
         outputs, rebuild = flatten(recording.result, f"the result of {recording.name}")
-        as_graph = recording.as_graph(recording.order(*outputs))
-
-        def rows() -> Iterator[Any]:
-            for y in outputs:
-                found = recording.gradients(y, recording.order(y), as_graph)
-                yield _unpack(argnums, recording.arguments(found))
-
-        return rebuild(rows())
+        as_graph = recording.path(*outputs).as_graph
+        rows = []
+        for y in outputs:
+            path = recording.path(y)._replace(as_graph=as_graph)
+            gradient = recording.arguments(recording.gradients(y, path))
+            rows.append(_unpack(argnums, gradient))
+        return rebuild(iter(rows))
 
     return differentiated
 

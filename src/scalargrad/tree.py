@@ -5,7 +5,8 @@ What JAX calls pytrees. A tree's leaves are real numbers and Values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from scalargrad.errors import OperandError
@@ -21,14 +22,25 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     Parameters
     ----------
     tree
-        Real numbers and Values in lists, tuples (named ones too), dicts and arrays.
+        Real numbers and Values in lists, tuples (named ones too), dicts and NumPy arrays.
     where : str
         What the tree is, for the error message.
+
+    Returns
+    -------
+    leaves, rebuild
+        The numbers in order, and a function of an iterator over what takes their places:
+        numbers, Values or trees.
 
     Raises
     ------
     OperandError
         If a leaf is anything else; the message says where in the tree it stands.
+
+    Notes
+    -----
+    Containers are new ones. An array is rebuilt as float64; as objects where Values take the
+    places; and with further axes where arrays do.
 
     Examples
     --------
@@ -41,42 +53,105 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     if isinstance(tree, Value) or is_real(tree):
         return [tree], next
     if isinstance(tree, dict):
-        return _flatten_children(tree, [(f"{where}[{key!r}]", x) for key, x in tree.items()])
-    if isinstance(tree, list | tuple):
-        return _flatten_children(tree, [(f"{where}[{i}]", x) for i, x in enumerate(tree)])
-    if hasattr(tree, "dtype") and hasattr(tree, "ravel"):
-        return _flatten_array(tree, where)
-    raise OperandError(
-        f"{where} is {tree!r:.60}, of type {type(tree).__name__}: give numbers or Values, or "
-        "lists, tuples, dicts and arrays of them"
-    )
-
-
-def _flatten_children(tree: Any, children: list[tuple[str, Any]]) -> tuple[list[Any], Rebuild]:
-    parts = [flatten(child, where) for where, child in children]
+        children = [flatten(x, f"{where}[{key!r}]") for key, x in tree.items()]
+    elif isinstance(tree, list | tuple):
+        children = [flatten(x, f"{where}[{i}]") for i, x in enumerate(tree)]
+    elif _is_array(tree):
+        children = [flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(_items(tree))]
+    else:
+        raise OperandError(
+            f"{where} is {tree!r:.60}, of type {type(tree).__name__}: give numbers or Values, "
+            "or lists, tuples, dicts and NumPy arrays of them"
+        )
+    assemble = _assembler(tree)
 
     def rebuild(leaves: Iterator[Any]) -> Any:
-        built = [rebuild_part(leaves) for _, rebuild_part in parts]
-        if isinstance(tree, dict):
-            return dict(zip(tree, built, strict=True))
-        if hasattr(tree, "_fields"):
-            return type(tree)(*built)
-        return type(tree)(built)
+        return assemble([rebuild_child(leaves) for _, rebuild_child in children])
 
-    return [leaf for leaves, _ in parts for leaf in leaves], rebuild
+    return [leaf for leaves, _ in children for leaf in leaves], rebuild
 
 
-def _flatten_array(array: Any, where: str) -> tuple[list[Any], Rebuild]:
-    """Take an array apart; it is rebuilt as floats, or as objects where Values come back."""
-    leaves = array.ravel().tolist()
-    for i, leaf in enumerate(leaves):
-        flatten(leaf, f"{where}.flat[{i}]")
+def _is_array(tree: Any) -> bool:
+    numpy = sys.modules.get("numpy")  # where there is an array, it has been imported
+    return numpy is not None and isinstance(tree, numpy.ndarray)
 
-    def rebuild(replacements: Iterator[Any]) -> Any:
-        built = [next(replacements) for _ in leaves]
-        kind = object if any(isinstance(x, Value) for x in built) else float
-        result = array.astype(kind)
-        result.flat = built
-        return result
 
-    return leaves, rebuild
+def _items(array: Any) -> list[Any]:
+    """Return the items of an array as Python's own numbers, or the Values it holds."""
+    return list(array.astype(object).flat)
+
+
+def _assembler(tree: Any) -> Callable[[list[Any]], Any]:
+    """Return a function that puts children into a container such as `tree` is now."""
+    if isinstance(tree, dict):
+        keys = list(tree)
+        return lambda children: dict(zip(keys, children, strict=True))
+    if isinstance(tree, list | tuple):
+        kind = type(tree)
+        return (lambda children: kind(*children)) if hasattr(tree, "_fields") else kind
+    shape = tree.shape
+    return lambda children: _array(children, shape)
+
+
+def _array(children: list[Any], shape: tuple[int, ...]) -> Any:
+    import numpy as np
+
+    if children and all(isinstance(x, np.ndarray) for x in children):
+        return np.stack(children).reshape(shape + children[0].shape)
+    if all(is_real(x) for x in children):
+        return np.array(children, dtype=float).reshape(shape)
+    cells = np.empty(len(children), dtype=object)
+    for i, child in enumerate(children):  # one by one: NumPy would look into a list
+        cells[i] = child
+    return cells.reshape(shape)
+
+
+def flatten_like(tree: Any, model: Any, where: str, like: str) -> list[Any]:
+    """Return the leaves of `tree`, in the order of those of `model`, which has its shape.
+
+    Dicts are matched by key; lists, tuples and arrays may stand for one another.
+
+    Parameters
+    ----------
+    tree, model
+        Trees of numbers and Values.
+    where, like : str
+        What they are, for the error message.
+
+    Raises
+    ------
+    OperandError
+        If their shapes differ; the message says where.
+
+    Examples
+    --------
+    >>> flatten_like({"b": 2.0, "a": 1.0}, {"a": 0.0, "b": 0.0}, "the tangent", "the primal")
+    [1.0, 2.0]
+    """
+    tree, model = (x.tolist() if _is_array(x) else x for x in (tree, model))
+    if not isinstance(tree, _CONTAINERS) and not isinstance(model, _CONTAINERS):
+        return flatten(tree, where)[0]
+    places = _common_places(tree, model)
+    if places is None:
+        raise OperandError(
+            f"{where} is {tree!r:.60} but {like} is {model!r:.60}: give one number for each"
+        )
+    return [
+        leaf
+        for place in places
+        for leaf in flatten_like(
+            tree[place], model[place], f"{where}[{place!r}]", f"{like}[{place!r}]"
+        )
+    ]
+
+
+_CONTAINERS = (dict, list, tuple)
+
+
+def _common_places(tree: Any, model: Any) -> Iterable[Any] | None:
+    """Return the keys or indices of two containers, or None if they have not the same."""
+    if isinstance(tree, dict) and isinstance(model, dict):
+        return list(model) if tree.keys() == model.keys() else None
+    if isinstance(tree, list | tuple) and isinstance(model, list | tuple):
+        return range(len(model)) if len(tree) == len(model) else None
+    return None

@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.ops.numbers import as_float
 from scalargrad.ops.operation import REAL, Domain, Elementwise, Unary
 from scalargrad.ops.symbol import Symbol
+
+#: Flags of a code object: *args, **kwargs (see `inspect`, which is slow to import).
+_VARIADIC = 0x04 | 0x08
 
 
 class Custom(Unary):
     """An operation declared by a user; takes as many operands as its function."""
 
+    def __init__(
+        self, function: Callable[..., Any], partials: Callable[..., Any], **entry: Any
+    ) -> None:
+        super().__init__(function, partials, **entry)
+        self.defaults = function.__defaults__ or ()
+        self.function = _returning_float(function)
+
     def __call__(self, *operands: Any) -> Any:
-        if len(operands) != self.arity:
+        """Apply the operation; operands with defaults may be left out."""
+        missing = self.arity - len(operands)
+        if not 0 <= missing <= len(self.defaults):
             raise OperandError(f"{self.name} takes {self.arity} operands, not {len(operands)}")
-        return self.of(*operands)
+        return self.of(*operands, *self.defaults[len(self.defaults) - missing :])
+
+
+def _returning_float(function: Callable[..., Any]) -> Callable[..., float]:
+    @functools.wraps(function)
+    def computed(*operands: float) -> float:
+        return as_float(function(*operands), f"the result of {function.__name__}")
+
+    return computed
 
 
 def custom_op(
@@ -44,15 +67,15 @@ def custom_op(
     Returns
     -------
     callable
-        A decorator for a function of a fixed number of floats. The decorated function takes
-        floats and Values. ZeroDivisionError, ValueError and OverflowError raised by it reach
-        the caller.
+        A decorator for a function of a fixed number of floats that returns a real number.
+        The decorated function takes floats and Values; operands with defaults may be left
+        out. What it raises reaches the caller.
 
     Raises
     ------
     OperandError
         If the function's parameters are not plain positional ones, or `partials` does not
-        give one partial for each.
+        give one partial for each; when called, if the result is not a real number.
 
     Notes
     -----
@@ -79,21 +102,22 @@ def custom_op(
 
 
 def _require_plain_parameters(function: Callable[..., float]) -> None:
-    code = getattr(function, "__code__", None)
-    variadic = code is not None and code.co_flags & 0x0C
+    code = function.__code__ if isinstance(function, FunctionType) else None
+    variadic = code is not None and code.co_flags & _VARIADIC
     if code is None or variadic or code.co_kwonlyargcount or not code.co_argcount:
         raise OperandError(
-            f"custom_op needs a Python function of plain positional parameters, not {function!r}"
+            f"custom_op needs a Python function of plain positional parameters, not {function!r}: "
+            "write one with def that calls it"
         )
 
 
 def _require_one_partial_each(op: Elementwise) -> None:
     try:
         found = op.partial_expressions
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:
         raise OperandError(
             f"the partials of {op.name} cannot be traced: {error}. Write them with scalargrad's "
-            "operations, as a function of (result, *operands)"
+            "operations, as a function of (result, *operands) that returns a tuple"
         ) from error
     wrong = [p for p in found if not isinstance(p, Symbol | float | int)]
     if len(found) != op.arity or wrong:

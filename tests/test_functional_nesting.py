@@ -1,0 +1,304 @@
+"""Claims about derivatives inside derivatives, and about when results belong to a graph."""
+
+from __future__ import annotations
+
+import gc
+import math
+import threading
+from typing import Any
+
+import pytest
+
+from scalargrad import (
+    GraphChangedError,
+    Parameter,
+    Value,
+    detect_anomaly,
+    enable_grad,
+    grad,
+    gradients,
+    hessian,
+    hvp,
+    is_grad_enabled,
+    jacobian,
+    jvp,
+    no_grad,
+    ops,
+    value_and_grad,
+    vjp,
+)
+
+# Perturbation confusion -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", [-3.0, 0.0, 2.0])
+def test_inner_derivative_in_another_variable(at: float) -> None:
+    """d/dx x · (d/dy (x + y) at y=1) is 1, not 2: the classic of Siskind and Pearlmutter."""
+    assert grad(lambda x: x * grad(lambda y: x + y)(1.0))(at) == 1.0
+
+
+def test_inner_derivative_at_the_outer_variable() -> None:
+    """d/dx (d/dy xy at y=x) is d/dx x, and d/dx x·(d/dy xy) is d/dx x²."""
+    assert grad(lambda x: grad(lambda y: x * y)(x))(5.0) == 1.0
+    assert grad(lambda x: x * grad(lambda y: x * y)(x))(5.0) == 10.0
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        lambda f: grad(f)(2.0),
+        lambda f: jvp(f, (2.0,), (1.0,))[1],
+        lambda f: vjp(f, 2.0)[1](1.0)[0],
+        lambda f: jacobian(f)(2.0),
+    ],
+)
+def test_inner_derivative_at_a_number(inner: Any) -> None:
+    """d/dx of (d/dy x²y³ at y=2) is 24x, and as everything is a number it is a float."""
+
+    def middle(x: Any) -> Any:
+        return inner(lambda y: x**2 * y**3)
+
+    assert (grad(middle)(5.0), type(grad(middle)(5.0))) == (120.0, float)
+    assert jvp(middle, (5.0,), (1.0,)) == (300.0, 120.0)
+
+
+def test_three_levels_at_numbers() -> None:
+    """d/dx d/dy d/dz of xy²z³ at (2, 3, 5), each level at a number, is 6yz² · 3 / 3 = 450."""
+    found = grad(lambda x: grad(lambda y: grad(lambda z: x * y**2 * z**3)(5.0))(3.0))(2.0)
+    assert (found, type(found)) == (2 * 3.0 * 3 * 25.0, float)
+
+
+def test_inner_function_applied_to_the_outer_one() -> None:
+    """d/dx of f'(x²) is 2x·f''(x²), here for f = sin."""
+    found = grad(lambda x: grad(ops.sin)(x**2))(1.3)
+    assert found == pytest.approx(-2 * 1.3 * math.sin(1.3**2), rel=1e-14)
+
+
+def test_every_function_nests_in_every_other() -> None:
+    """The second derivative of x³ is 6x, whichever two functions compute it."""
+
+    def cube(x: Any) -> Any:
+        return x**3
+
+    first: list[Any] = [
+        grad(cube),
+        lambda x: value_and_grad(cube)(x)[1],
+        jacobian(cube),
+        lambda x: jvp(cube, (x,), (1.0,))[1],
+        lambda x: vjp(cube, x)[1](1.0)[0],
+    ]
+    for f in first:
+        assert f(2.0) == 12.0
+        assert grad(f)(2.0) == 12.0
+        assert value_and_grad(f)(2.0) == (12.0, 12.0)
+        assert jacobian(f)(2.0) == 12.0
+        assert jvp(f, (2.0,), (1.0,)) == (12.0, 12.0)
+        assert vjp(f, 2.0)[1](1.0) == (12.0,)
+        assert hessian(f)(2.0) == 6.0
+        assert hvp(f, 2.0, 1.0) == (12.0, 6.0)
+        assert grad(grad(f))(2.0) == 6.0
+    assert grad(hessian(cube))(2.0) == 6.0
+    assert grad(lambda x: hvp(cube, x, 1.0)[1])(2.0) == 6.0
+
+
+def test_derivative_in_the_direction_itself() -> None:
+    """A jvp is linear in its tangent and a vjp in its cotangent, so their gradients are f'."""
+    assert grad(lambda v: jvp(ops.sin, (0.5,), (v,))[1])(2.0) == math.cos(0.5)
+    assert grad(lambda w: vjp(ops.sin, 0.5)[1](w)[0])(2.0) == math.cos(0.5)
+
+
+def test_a_gradient_step_is_differentiable() -> None:
+    """Through two steps of descent on ½cx², dx₂/dx₀ = (1 - ηc)² and dx₂/dη by hand."""
+
+    def descended(x: Any, rate: Any) -> Any:
+        for _ in range(2):
+            x = x - rate * grad(lambda x: 0.5 * 3.0 * x**2)(x)
+        return x
+
+    found = grad(descended, (0, 1))(2.0, 0.1)
+    assert found == pytest.approx((0.7**2, 2.0 * 2 * 0.7 * -3.0), rel=1e-14)
+
+
+# Floats or Values -----------------------------------------------------------------------------
+
+
+def test_results_are_floats_when_nothing_outside_is_a_value() -> None:
+    """With numbers for arguments every number that comes back is a float."""
+
+    def f(x: Any) -> Any:
+        return 3 * x**2
+
+    _, pull_back = vjp(f, 2)
+    everything = [
+        grad(f)(2),
+        *value_and_grad(f)(2),
+        *jvp(f, (2,), (1,)),
+        *pull_back(1),
+        *hvp(f, 2, 1),
+        jacobian(f)(2),
+        hessian(f)(2),
+    ]
+    assert {type(x) for x in everything} == {float}
+
+
+def test_results_are_values_when_an_argument_is_one() -> None:
+    """Gradients at a Value are nodes over it, and its own grad is not written."""
+    x = Value(2.0)
+    value, slope = value_and_grad(lambda x: x**3)(x)
+    assert (value.data, slope.data) == (8.0, 12.0)
+    assert gradients(value + slope, x) == 24.0
+    assert x.grad == 0.0
+
+
+@pytest.mark.parametrize("kind", [Value, Parameter])
+def test_results_are_values_when_f_closes_over_a_leaf(kind: type[Value]) -> None:
+    """The mixed derivative d/dw d/dx of w·x² is 2x, through a leaf the function closes over."""
+    w = kind(5.0)
+    slope = grad(lambda x: w * x**2)(3.0)
+    assert slope.data == 30.0
+    slope.backward()
+    assert w.grad == 6.0
+
+
+def test_results_are_values_when_another_argument_is_one() -> None:
+    """A Value that is passed but not differentiated, or by keyword, is part of the graph."""
+    w = Value(5.0)
+    by_position = grad(lambda x, w: w * x**2)(3.0, w)
+    by_keyword = grad(lambda x, *, w: w * x**2)(3.0, w=w)
+    assert [gradients(slope, w) for slope in (by_position, by_keyword)] == [6.0, 6.0]
+
+
+def test_results_inside_no_grad_are_floats() -> None:
+    """Where recording is off derivatives are still computed, but as floats."""
+    x, v = Value(2.0), Value(1.0)
+    _, pull_back = vjp(lambda x: x * x, x)
+    with no_grad():
+        found = [
+            grad(lambda x: x**3)(x),
+            grad(grad(lambda x: x**3))(x),
+            grad(lambda y: x * y)(1.0),
+            *jvp(lambda x: x * x, (x,), (v,)),
+            *pull_back(v),
+        ]
+        with enable_grad():
+            assert isinstance(grad(lambda x: x**3)(x), Value)
+    assert found == [12.0, 12.0, 2.0, 4.0, 4.0, 4.0]
+    assert {type(x) for x in found} == {float}
+
+
+def test_only_what_depends_on_a_value_is_one() -> None:
+    """A Value for a tangent makes the tangent a Value, not the result."""
+    result, tangent = jvp(lambda x: x * x, (3.0,), (Value(1.0),))
+    assert type(result) is float
+    assert isinstance(tangent, Value)
+
+
+def test_what_f_closes_over_is_not_differentiated() -> None:
+    """An outer graph that has changed, or has no finite gradient, does not disturb an inner one."""
+    a = Value(4.0)
+    root = ops.sqrt(a - 4.0)
+    a.data = 9.0
+    with detect_anomaly():
+        slope = grad(lambda x: x * x + root)(3.0)
+        assert (slope.data if isinstance(slope, Value) else slope) == 6.0
+
+
+def test_leaves_keep_their_gradients() -> None:
+    """No function writes the grad of any Value that it is given or closes over."""
+    x, w = Value(2.0), Value(3.0)
+    x.grad, w.grad = 7.0, 8.0
+    grad(lambda x: w * x**3)(x)
+    hessian(lambda x: w * x**3)(x)
+    jvp(lambda x: w * x**3, (x,), (1.0,))
+    vjp(lambda x: w * x**3, x)[1](1.0)
+    assert (x.grad, w.grad) == (7.0, 8.0)
+
+
+def test_a_mutated_graph_is_noticed() -> None:
+    """Changing a leaf inside f, after its use, is an error where a partial is recomputed."""
+
+    def f(x: Any) -> Any:
+        y = ops.sin(x)
+        x.data = 9.0
+        return y
+
+    assert grad(f)(1.0) == math.cos(1.0)
+    with pytest.raises(GraphChangedError, match="data was assigned after"):
+        grad(f)(Value(1.0))
+
+
+# Edges ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (ops.sqrt, 0.0),
+        (ops.asin, 1.0),
+        (ops.acos, -1.0),
+        (lambda x: x**0.5, 0.0),
+        (lambda x: x**1.5, 0.0),
+    ],
+)
+def test_derivatives_at_the_edge_of_a_domain(f: Any, x: float) -> None:
+    """Where a partial leaves its own domain, higher derivatives are inf or nan, not an error."""
+    leaf = Value(x)
+    first = gradients(f(leaf), leaf, create_graph=True)
+    second = gradients(first, leaf, create_graph=True, allow_nonfinite=True)
+    third = gradients(second, leaf, allow_nonfinite=True)
+    assert not (math.isfinite(second.data) and math.isfinite(third))
+
+
+def test_second_derivative_of_x_to_the_1_5_at_zero() -> None:
+    """d²/dx² x^1.5 at 0 is inf, as in PyTorch, though x^-0.5 is outside pow's domain."""
+    assert grad(grad(lambda x: x**1.5))(0.0) == math.inf
+
+
+def test_recording_is_left_as_it_was_after_an_exception() -> None:
+    """An exception inside f leaves no trace: recording is as before, and the next call works."""
+
+    def fail(x: Any) -> Any:
+        raise ZeroDivisionError
+
+    with no_grad():
+        for attempt in (grad(fail), jacobian(fail), hessian(fail)):
+            with pytest.raises(ZeroDivisionError):
+                attempt(1.0)
+        assert not is_grad_enabled()
+    assert is_grad_enabled()
+    assert grad(lambda x: x * x)(3.0) == 6.0
+
+
+def test_threads_do_not_meet() -> None:
+    """Derivatives computed in many threads at once, some under no_grad, are all right."""
+    found: dict[int, Any] = {}
+
+    def work(i: int) -> None:
+        x = Value(float(i))
+        if i % 2:
+            with no_grad():
+                found[i] = [grad(lambda x: x**3)(x) for _ in range(50)][-1]
+        else:
+            found[i] = [grad(lambda x: x**3)(x) for _ in range(50)][-1].data
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {i: 3.0 * i * i for i in range(8)}
+
+
+def test_derivatives_leave_nothing_for_the_garbage_collector() -> None:
+    """Recordings and their graphs are freed by reference counting alone."""
+    f = lambda x: ops.sin(x[0]) * x[1]  # noqa: E731 - nothing else may be collected
+    hessian(f)([1.0, 2.0])
+    gc.collect()
+    gc.disable()
+    try:
+        hessian(f)([1.0, 2.0])
+        hvp(f, [1.0, 2.0], [1.0, 0.0])
+        vjp(f, [1.0, 2.0])[1](1.0)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

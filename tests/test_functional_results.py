@@ -1,0 +1,132 @@
+"""Claims about what a differentiated function may return."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalargrad import (
+    NumericalError,
+    OperandError,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    ops,
+    value_and_grad,
+    vjp,
+)
+
+
+@pytest.mark.parametrize("constant", [1, 2.5, True, np.float32(7)])
+def test_a_function_that_ignores_its_argument(constant: Any) -> None:
+    """The derivative of a constant is 0.0, in every function."""
+
+    def f(x: Any) -> Any:
+        return constant
+
+    assert value_and_grad(f)(3.0) == (float(constant), 0.0)
+    assert jacobian(f)([3.0, 4.0]) == [0.0, 0.0]
+    assert hessian(f)([3.0, 4.0]) == [[0.0, 0.0], [0.0, 0.0]]
+    assert jvp(f, (3.0,), (1.0,)) == (constant, 0.0)
+    assert vjp(f, 3.0)[1](1.0) == (0.0,)
+    assert hvp(f, 3.0, 1.0) == (constant, 0.0)
+
+
+def test_a_function_that_returns_its_argument() -> None:
+    """The identity has derivative 1, and its second derivative is 0."""
+
+    def f(x: Any) -> Any:
+        return x
+
+    assert (value_and_grad(f)(3.0), grad(grad(f))(3.0)) == ((3.0, 1.0), 0.0)
+    assert jacobian(f)([3.0, 4.0]) == [[1.0, 0.0], [0.0, 1.0]]
+    assert jvp(f, ([3.0, 4.0],), ([5.0, 6.0],)) == ([3.0, 4.0], [5.0, 6.0])
+
+
+def test_a_result_that_is_returned_twice() -> None:
+    """Cotangents of one Value returned in two places add up."""
+
+    def f(x: Any) -> Any:
+        y = x * x
+        return [y, y, x]
+
+    assert jacobian(f)(3.0) == [6.0, 6.0, 1.0]
+    assert vjp(f, 3.0)[1]([1.0, 10.0, 100.0]) == (166.0,)
+
+
+def test_f_may_change_its_arguments_but_not_the_caller_s() -> None:
+    """A function that appends to its list, or reassigns in its array, changes copies only."""
+    numbers, array = [1.0, 2.0], np.array([1.0, 2.0])
+
+    def appending(x: Any) -> Any:
+        x.append(x[0] * x[1])
+        return x.pop() + x.pop()
+
+    def assigning(x: Any) -> Any:
+        x[0] = x[1] * x[1]
+        return x[0]
+
+    assert grad(appending)(numbers) == [2.0, 2.0]
+    assert grad(assigning)(array).tolist() == [0.0, 4.0]
+    assert (numbers, array.tolist()) == ([1.0, 2.0], [1.0, 2.0])
+
+
+def test_auxiliary_results_are_passed_on() -> None:
+    """With has_aux the second result comes back beside the first, whatever it is."""
+
+    def f(x: Any) -> Any:
+        return x**2, {"note": "kept", "half": x / 2}
+
+    (value, aux), slope = value_and_grad(f, has_aux=True)(3.0)
+    assert (value, slope, aux["note"], aux["half"].data) == (9.0, 6.0, "kept", 1.5)
+    assert grad(f, has_aux=True)(3.0)[0] == 6.0
+
+
+@pytest.mark.parametrize("result", [None, 3.0, (1.0, 2.0, 3.0), "ab"])
+def test_auxiliary_results_come_in_a_pair(result: Any) -> None:
+    """With has_aux anything but a pair is refused."""
+    with pytest.raises(OperandError, match="with has_aux it returns"):
+        grad(lambda x: result, has_aux=True)(3.0)
+
+
+@pytest.mark.parametrize("result", [[1.0], (1.0, 2.0), {"a": 1.0}, np.ones(1), [], {}])
+def test_a_gradient_needs_one_number(result: Any) -> None:
+    """A function that returns several numbers, or one in a container, is sent to jacobian."""
+    with pytest.raises(OperandError, match="needs one number; return one, or use jacobian"):
+        grad(lambda x: result)(3.0)
+
+
+@pytest.mark.parametrize("result", [None, "1", 1j, {1.0}, object])
+def test_results_are_numbers(result: Any) -> None:
+    """A result that is no tree of numbers is refused by its type, in every function."""
+    for call in (
+        lambda f: grad(f)(3.0),
+        lambda f: jacobian(f)(3.0),
+        lambda f: jvp(f, (3.0,), (1.0,)),
+        lambda f: vjp(f, 3.0),
+    ):
+        with pytest.raises(OperandError, match=f"of type {type(result).__name__}"):
+            call(lambda x: result)
+
+
+@pytest.mark.parametrize("result", [math.inf, math.nan])
+def test_a_result_that_is_not_finite(result: float) -> None:
+    """A gradient of inf or nan is refused, and the node that went wrong first is named."""
+    with pytest.raises(NumericalError, match=r"returned (inf|nan), whose gradient is undefined"):
+        grad(lambda x: result)(3.0)
+    with pytest.raises(NumericalError, match=r"exp\(3000\) = inf"):
+        grad(lambda x: ops.exp(1000 * x) - 1)(3.0)
+
+
+def test_huge_values() -> None:
+    """Near the ends of the float range derivatives are as exact as anywhere."""
+    assert grad(lambda x: x * 1e300)(1e-300) == 1e300
+    assert grad(ops.logsumexp)([1e308, 0.0]) == [1.0, 0.0]
+    assert grad(lambda x: 3 * x)(10**300) == 3.0
+    with pytest.raises(OperandError, match="too large for a float"):
+        grad(lambda x: x)(10**400)
