@@ -44,7 +44,7 @@ class GradcheckError(ScalargradError, AssertionError):
 
 
 class LayoutError(ScalargradError, RuntimeError):
-    """No Graphviz was found, or it failed, so a picture cannot be laid out."""
+    """A picture cannot be made: no Graphviz, or no such format or direction."""
 
 
 class MissingPackageError(ScalargradError, ImportError):

@@ -1,0 +1,124 @@
+"""A diagram as DOT text, the language of Graphviz.
+
+A wire is a table with the value, the wire itself and the gradient, so that the numbers
+stand above and below a line on which the edges on both sides meet without a gap.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from html import escape
+
+import graphviz
+
+from scalargrad.pictures.diagram import Box, Diagram, Gate, Junction, Line, Shape, Wire
+
+VALUE, GRADIENT, INK = "#0B5CAD", "#B34700", "#222222"
+CONSTANT_INK, CONSTANT_FILL = "#4A4A4A", "#E6E6E6"
+
+_GRAPH = {"bgcolor": "white", "pad": "0.1", "nodesep": "0.17"}
+_NODE = {
+    "fontname": "Helvetica,Arial,sans-serif",
+    "fontsize": "13",
+    "fontcolor": INK,
+    "color": INK,
+}
+_EDGE = {"color": INK, "arrowsize": "0.6"}
+
+_BOX = {"shape": "box", "width": "0.4", "height": "0.36", "margin": "0.1,0.04"}
+_KINDS = {
+    "parameter": {"penwidth": "1.6"},
+    "input": {"style": "dashed"},
+    "constant": {"style": "filled", "color": CONSTANT_FILL, "fontcolor": CONSTANT_INK},
+}
+_GATE = {"shape": "ellipse", "width": "0.42", "height": "0.42", "margin": "0.02"}
+_JUNCTION = {"shape": "point", "width": "0.07", "label": ""}
+
+_PLAIN_TABLE = 'BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"'
+_EMPTY = '<TD WIDTH="1" HEIGHT="1"></TD>'
+_INKED = f'<TD WIDTH="1" HEIGHT="1" BGCOLOR="{INK}"></TD>'
+_PORT = f'<TD WIDTH="1" HEIGHT="1" BGCOLOR="{INK}" PORT="line"></TD>'
+
+#: The sides on which lines leave and enter a shape, for each direction of the picture.
+SIDES = {"LR": ("e", "w"), "TB": ("s", "n")}
+
+
+def to_dot(diagram: Diagram, direction: str) -> str:
+    """Return `diagram` as DOT text, its lines running in `direction`: LR or TB."""
+    arrivals = Counter(line.target for line in diagram.lines if line.enters)
+    spread = 0.15 + 0.025 * max(arrivals.values(), default=1)  # many lines need room to meet
+    frame = {**_GRAPH, "rankdir": direction, "ranksep": f"{spread:.3g}"}
+    graph = graphviz.Digraph("scalargrad", graph_attr=frame, node_attr=_NODE, edge_attr=_EDGE)
+    for shape in diagram.shapes:
+        graph.node(shape.id, id=shape.id, **_node(shape, direction))
+    wires = {shape.id for shape in diagram.shapes if isinstance(shape, Wire)}
+    twins = Counter((line.source, line.target) for line in diagram.lines)
+    for line in diagram.lines:
+        style = _edge(line, arrivals[line.target], twins[line.source, line.target])
+        graph.edge(*_ends(line, wires, direction), id=line.id, **style)
+    text: str = graph.source
+    return text
+
+
+def _node(shape: Shape, direction: str) -> dict[str, str]:
+    match shape:
+        case Box():
+            return {**_BOX, **_KINDS[shape.kind], "label": f"<{literal(shape.text)}>"}
+        case Gate():
+            ordering = {"ordering": "in"} if shape.ordered else {}
+            return {**_GATE, **ordering, "label": f"<{literal(shape.text)}>"}
+        case Wire():
+            return {"shape": "plain", "label": f"<{_numbers(shape, direction)}>"}
+        case Junction():
+            return _JUNCTION
+
+
+def _ends(line: Line, wires: set[str], direction: str) -> tuple[str, str]:
+    """Return where an edge begins and ends: on the line of a wire, or on a shape's side."""
+    leaving, entering = SIDES[direction]
+    tail, head = line.source, line.target
+    if tail in wires:
+        tail += f":line:{leaving}"
+    elif not line.enters:
+        tail += f":{leaving}"
+    return tail, f"{head}:line:{entering}" if head in wires else head
+
+
+def _edge(line: Line, arrivals: int, twins: int) -> dict[str, str]:
+    if not line.enters:
+        return {"arrowhead": "none", "weight": "100"}
+    if twins > 1:  # lines between the same two shapes need room to part
+        return {"minlen": "2"}
+    return {"weight": "50"} if arrivals == 1 else {}  # chains run straight
+
+
+def _numbers(wire: Wire, direction: str) -> str:
+    """Return the HTML-like table of a wire: value, line and gradient, in rows or columns."""
+    node, pad = wire.id.removesuffix("-wire"), 3 if direction == "LR" else 5
+    name = f"{literal(wire.name)} = " if wire.name else ""
+    value = f'{name}<FONT COLOR="{VALUE}">{wire.value}</FONT>'
+    gradient = f'<FONT COLOR="{GRADIENT}"><I>{wire.gradient}</I></FONT>'
+    above = _cell(f"{node}-value", wire.value_title, value, pad)
+    below = _cell(f"{node}-gradient", wire.gradient_title, gradient, pad)
+    # The inked ends lengthen the line: Graphviz lets edges end one point outside a port.
+    rows = [(_EMPTY, above, _EMPTY), (_INKED, _PORT, _INKED), (_EMPTY, below, _EMPTY)]
+    if direction == "TB":
+        rows = list(zip(*rows, strict=True))
+    body = "".join(f"<TR>{''.join(row)}</TR>" for row in rows)
+    return f"<TABLE {_PLAIN_TABLE}>{body}</TABLE>"
+
+
+def _cell(id: str, title: str, content: str, pad: int) -> str:
+    title = literal(title, line_break="&#10;")
+    return f'<TD ID="{id}" TITLE="{title}" CELLPADDING="{pad}">{content}</TD>'
+
+
+def literal(text: str, line_break: str = "<BR/>") -> str:
+    r"""Escape `text` for an HTML-like label, in which ``<`` is markup and ``\N`` a name.
+
+    Examples
+    --------
+    >>> print(literal(r"a < b \N"))
+    a &lt; b \\N
+    """
+    return escape(text).replace("\\", "\\\\").replace("\n", line_break)

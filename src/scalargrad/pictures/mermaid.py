@@ -1,0 +1,66 @@
+"""A diagram as Mermaid text, which GitHub, GitLab and many editors draw by themselves."""
+
+from __future__ import annotations
+
+import re
+
+from scalargrad.pictures.diagram import Box, Diagram, Gate, Junction, Line, Wire
+
+_CLASSES = """\
+    classDef parameter fill:#fff,color:#222,stroke:#222,stroke-width:2px
+    classDef input fill:#fff,color:#222,stroke:#222,stroke-dasharray:5 3
+    classDef constant fill:#e6e6e6,color:#222,stroke:none
+    classDef gate fill:#fff,color:#222,stroke:#222
+    classDef wire fill:none,stroke:none"""
+
+# Mermaid reads punctuation as its syntax, as Markdown or as HTML; &#60; it leaves alone.
+_SPECIAL = re.compile(r"[!-/:-@\[-`{-~]")
+
+
+def to_mermaid(diagram: Diagram, direction: str) -> str:
+    """Return `diagram` as a Mermaid flowchart."""
+    shapes = [shape for shape in diagram.shapes if not isinstance(shape, Junction)]
+    lines = [line for line in diagram.lines if not line.id.endswith("-stem")]
+    return "\n".join(
+        [
+            f"flowchart {direction}",
+            *(f"    {_shape(shape)}" for shape in shapes),
+            *(f"    {_line(line)}" for line in lines),
+            _CLASSES,
+            "",
+        ]
+    )
+
+
+def _shape(shape: Box | Gate | Wire) -> str:
+    match shape:
+        case Box():
+            return f'{_id(shape.id)}["{escaped(shape.text)}"]:::{shape.kind}'
+        case Gate():
+            return f'{_id(shape.id)}(("{escaped(shape.text)}")):::gate'
+        case Wire():
+            name = f"{escaped(shape.name)} = " if shape.name else ""
+            numbers = f"{name}{shape.value}<br/>grad {shape.gradient}"
+            return f'{_id(shape.id)}["{numbers}"]:::wire'
+
+
+def _line(line: Line) -> str:
+    # Mermaid has no dot small enough for a branch: all branches leave from the wire itself.
+    source = line.source.replace("-fan", "-wire")
+    return f"{_id(source)} {'-->' if line.enters else '---'} {_id(line.target)}"
+
+
+def _id(id: str) -> str:
+    return id.replace("-", "_")
+
+
+def escaped(text: str) -> str:
+    """Escape `text` for a quoted Mermaid label.
+
+    Examples
+    --------
+    >>> escaped('a "b"')
+    'a #34;b#34;'
+    """
+    coded = _SPECIAL.sub(lambda match: f"#{ord(match[0])};", text)
+    return coded.replace("\n", "<br/>")

@@ -1,0 +1,35 @@
+"""Graphviz's SVG made fit for a page: titles a person can use, nothing before ``<svg``."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+from scalargrad.pictures.diagram import Box, Diagram, Gate, Junction, Line, Wire
+
+_PROLOGUE = re.compile(r"^.*?(?=<svg\b)", re.DOTALL)  # XML declaration and DOCTYPE
+_COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
+_TITLED = re.compile(r'(<g id="([^"]*)" class="(?:graph|node|edge)".*?>\n)<title>.*?</title>\n')
+_CELL = re.compile(r'<g id="a_([^"]*)"><a xlink:title="([^"]*)"[^>]*>')
+
+
+def finish(svg: str, diagram: Diagram) -> str:
+    """Return the SVG of `diagram` with its titles in place of Graphviz's names.
+
+    Browsers show a ``<title>`` when the pointer rests on a shape and screen readers speak it:
+    the operation, the exact value or gradient, or the local gradient of a line.
+    """
+    titles = {item.id: item.title for item in _titled_items(diagram)}
+
+    def title(match: re.Match[str]) -> str:
+        text = titles.get(match[2].replace("&#45;", "-"), "")
+        return match[1] + (f"<title>{escape(text)}</title>\n" if text else "")
+
+    svg = _COMMENT.sub("", _PROLOGUE.sub("", svg, count=1))
+    svg = _CELL.sub(r'<g id="\1"><title>\2</title>', _TITLED.sub(title, svg)).replace("</a>\n", "")
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(diagram.title)}" ', 1)
+
+
+def _titled_items(diagram: Diagram) -> list[Box | Gate | Junction | Line]:
+    """Return what has one title; a wire's two numbers have one each."""
+    return [*(shape for shape in diagram.shapes if not isinstance(shape, Wire)), *diagram.lines]
