@@ -6,14 +6,15 @@ straight-line code that never raises. Step text and MathML keep composites by na
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from scalargrad.ops.notation import ATOM, CONDITIONAL, SIGN, Notation, call
-from scalargrad.ops.symbol import Symbol
+from scalargrad.ops.notation import ATOM, CONDITIONAL, SIGN, SUM, Notation, call
+from scalargrad.ops.symbol import TABLE, Symbol
 
 if TYPE_CHECKING:
     from scalargrad.ops.operation import Operation
@@ -22,7 +23,8 @@ Expression = Symbol | float
 Fragment = tuple[str, int]
 
 
-def _parenthesise(fragment: Fragment, demand: int, pair: str = "({})") -> str:
+def parenthesise(fragment: Fragment, demand: int, pair: str = "({})") -> str:
+    """Return the text of a fragment, in parentheses where it binds too loosely."""
     text, precedence = fragment
     return text if precedence >= demand else pair.format(text)
 
@@ -39,7 +41,7 @@ def expand(expression: Expression, known: dict[object, Expression]) -> Expressio
         return known[expression]
     op = expression.op
     operands = tuple(expand(operand, known) for operand in expression.operands)
-    key = (op.name, *(repr(x) if isinstance(x, float) else id(x) for x in operands))
+    key = (op, *(repr(x) if isinstance(x, float) else id(x) for x in operands))
     if key not in known:
         known[key] = (
             expand(op.function(*operands), known) if op.composite else Symbol("", op, operands)
@@ -99,7 +101,7 @@ class PythonPrinter:
 
     def _print(self, expression: Expression) -> Fragment:
         if not isinstance(expression, Symbol):
-            return self._number(expression)
+            return number_code(expression)
         if expression in self.names:
             return self.names[expression], ATOM
         fragment = self._operation(expression)
@@ -121,21 +123,23 @@ class PythonPrinter:
             return f"(1.0 if {self._condition(expression)} else 0.0)", ATOM
         if op.python is not None:
             return self._fill(op.python, operands)
-        self.functions[f"_{op.name}"] = op.function
-        return self._fill(call(f"_{op.name}", len(operands)), operands)
+        name = f"_{op.name}" if TABLE.get(op.name) is op else f"_custom_{id(op)}"
+        self.functions[name] = op.function
+        return self._fill(call(name, len(operands)), operands)
 
     def _fill(self, notation: Notation, operands: Sequence[Expression]) -> Fragment:
         parts = [
-            _parenthesise(self._print(operand), notation.demand(i))
+            parenthesise(self._print(operand), notation.demand(i))
             for i, operand in enumerate(operands)
         ]
         return notation.template.format(*parts), notation.precedence
 
-    @staticmethod
-    def _number(value: float) -> Fragment:
-        if isfinite(value):
-            return repr(float(value)), (SIGN if repr(value).startswith("-") else ATOM)
-        return f"float({str(value)!r})", ATOM
+
+def number_code(value: float) -> Fragment:
+    """Write `value` exactly, as Python."""
+    if isfinite(value):
+        return repr(float(value)), (SIGN if repr(value).startswith("-") else ATOM)
+    return f"float({str(value)!r})", ATOM
 
 
 def number_text(value: float, digits: int = 4) -> str:
@@ -144,61 +148,107 @@ def number_text(value: float, digits: int = 4) -> str:
     return text.replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
 
 
-def text(expression: Expression, names: dict[Symbol, str]) -> str:
-    """Write `expression` as a line a person reads: ``s·(1 - s)``, ``-1/x²``."""
-    return _written(expression, names)[0]
+def text(expression: Expression, names: dict[Symbol, str], demand: int = CONDITIONAL) -> str:
+    """Write `expression` as a line a person reads: ``s·(1 - s)``, ``-1/x²``.
+
+    It is put in parentheses where it binds more loosely than `demand`, a precedence, and
+    where a minus sign would follow another sign.
+    """
+    return parenthesise(_written(expression, names), _firm(demand, expression))
 
 
 def _written(expression: Expression, names: dict[Symbol, str]) -> Fragment:
     if not isinstance(expression, Symbol):
         written = number_text(expression)
-        return written, (CONDITIONAL if written.startswith("-") else ATOM)
+        return written, _precedence(written)
     if expression.op is None:
         name = names[expression]
-        return name, (CONDITIONAL if name.startswith("-") else ATOM)
-    op = expression.op
-    notation = op.text or op.comparison or op.python or call(op.name, len(expression.operands))
+        return name, _precedence(name)
+    notation = _text_notation(expression.op, len(expression.operands))
     parts = [
-        _parenthesise(_written(operand, names), notation.demand(i))
+        parenthesise(_written(operand, names), _demand(notation, i, operand))
         for i, operand in enumerate(expression.operands)
     ]
     return notation.template.format(*parts), notation.precedence
 
 
-def mathml(expression: Expression, names: dict[Symbol, str]) -> str:
-    """Write `expression` as MathML; names are escaped and stand in one <mi> or <mn>."""
-    return _mathml(expression, names)[0]
+def _precedence(word: str) -> int:
+    """Return how tightly a name or number binds: with a minus sign it may only open a sum."""
+    return SUM if word.startswith("-") else ATOM
 
 
-def _is_number(word: str) -> bool:
-    return word.lstrip("-≈ ")[:1].isdigit()
+def _text_notation(op: Operation, arity: int) -> Notation:
+    return op.text or op.comparison or op.python or call(op.name, arity)
+
+
+def _demand(notation: Notation, index: int, operand: Expression) -> int:
+    """Return what operand `index` must bind like to stand without parentheses."""
+    demand = notation.demand(index)
+    opens = notation.template.startswith(f"{{{index}}}")
+    return demand if opens else _firm(demand, operand)
+
+
+def _firm(demand: int, operand: Expression) -> int:
+    """Return the demand on an operand that stands after a sign."""
+    return ATOM if demand > CONDITIONAL and _opens_with_minus(operand) else demand
+
+
+def _opens_with_minus(expression: Expression) -> bool:
+    while isinstance(expression, Symbol) and expression.op is not None:
+        template = _text_notation(expression.op, len(expression.operands)).template
+        if not template.startswith("{0}"):
+            return template.startswith("-")
+        expression = expression.operands[0]
+    return False  # names and numbers carry their sign in their precedence
+
+
+def mathml(expression: Expression, names: dict[Symbol, str], demand: int = CONDITIONAL) -> str:
+    """Write `expression` as one MathML element; each name stands, escaped, in an <mi> or <mn>.
+
+    It is put in parentheses where it binds more loosely than `demand`, a precedence, and
+    where a minus sign would follow another sign.
+    """
+    return parenthesise(_mathml(expression, names), _firm(demand, expression), _MATHML_PAIR)
+
+
+_MATHML_PAIR = "<mrow><mo>(</mo>{}<mo>)</mo></mrow>"
+_NUMBER = re.compile(r"-?(\d+(\.\d+)?(e-?\d+)?|inf|nan)")
 
 
 def identifier(word: str) -> str:
     """Return one MathML token for a name or an already formatted number."""
-    tag = "mn" if _is_number(word) else "mi"
-    return f"<{tag}>{escape(word.replace('-', '−') if tag == 'mn' else word)}</{tag}>"
+    if _NUMBER.fullmatch(word):
+        return f"<mn>{word.replace('-', '−')}</mn>"
+    return f"<mi>{escape(word)}</mi>"
 
 
 def _mathml(expression: Expression, names: dict[Symbol, str]) -> Fragment:
     if not isinstance(expression, Symbol) or expression.op is None:
         word = names[expression] if isinstance(expression, Symbol) else number_text(expression)
-        return identifier(word), (CONDITIONAL if word.startswith("-") else ATOM)
-    op = expression.op
-    notation = op.mathml or _mathml_default(op, len(expression.operands))
-    pair = "<mrow><mo>(</mo>{}<mo>)</mo></mrow>"
+        return identifier(word), _precedence(word)
+    op, arity = expression.op, len(expression.operands)
+    notation = op.mathml or _mathml_default(op, arity)
     parts = [
-        _parenthesise(_mathml(operand, names), notation.demand(i), pair)
+        parenthesise(_mathml(operand, names), _demand(notation, i, operand), _MATHML_PAIR)
         for i, operand in enumerate(expression.operands)
     ]
     return notation.template.format(*parts), notation.precedence
 
 
 def _mathml_default(op: Operation, arity: int) -> Notation:
-    written = op.text or op.comparison or op.python
-    if written is None:
-        arguments = "<mo>,</mo>".join(f"{{{i}}}" for i in range(arity))
-        name = f"<mi>{escape(op.symbol)}</mi>"
-        return Notation(f"<mrow>{name}<mo>(</mo>{arguments}<mo>)</mo></mrow>")
-    sign = escape(written.template.replace("{0}", "").replace("{1}", "").strip())
-    return Notation(f"<mrow>{{0}}<mo>{sign}</mo>{{1}}</mrow>", written.precedence, written.operands)
+    """Return the notation of the step text, each of its words and signs a token of MathML."""
+    written = op.text or op.comparison or op.python or call(op.symbol, arity)
+    tokens = _TEMPLATE_TOKEN.findall(written.template)
+    return Notation(
+        f"<mrow>{''.join(map(_mathml_token, tokens))}</mrow>", written.precedence, written.operands
+    )
+
+
+_TEMPLATE_TOKEN = re.compile(r"\{\d+\}|\w+|[^\w\s]")
+
+
+def _mathml_token(token: str) -> str:
+    if token.startswith("{"):
+        return token
+    tag = "mi" if token.isalnum() else "mo"
+    return f"<{tag}>{escape(token)}</{tag}>"
