@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import ContextDecorator
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
+from itertools import repeat
 from math import isfinite
 from typing import Any
 
 from scalargrad.errors import GraphChangedError, NumericalError, OperandError
 from scalargrad.graph import describe, first_nonfinite, topological_order
-from scalargrad.ops.recording import enable_grad
+from scalargrad.ops.recording import Switch, enable_grad
 from scalargrad.ops.symbol import evaluate
 from scalargrad.tree import flatten
 from scalargrad.value import Scalar, Value
@@ -18,7 +19,7 @@ from scalargrad.value import Scalar, Value
 _anomaly: ContextVar[bool] = ContextVar("anomaly", default=False)
 
 
-class detect_anomaly(ContextDecorator):  # noqa: N801 - PyTorch's name
+class detect_anomaly(Switch):  # noqa: N801 - PyTorch's name
     """Raise NumericalError at the first gradient that is inf or nan.
 
     Inside the block, every backward sweep checks each error signal as it is computed and
@@ -35,14 +36,8 @@ class detect_anomaly(ContextDecorator):  # noqa: N801 - PyTorch's name
     scalargrad.errors.NumericalError: the gradient of x = 0 is inf: it arrived from sqrt(x=0) = 0
     """
 
-    def __init__(self) -> None:
-        self._tokens: list[Token[bool]] = []
-
-    def __enter__(self) -> None:
-        self._tokens.append(_anomaly.set(True))
-
-    def __exit__(self, *exception: object) -> None:
-        _anomaly.reset(self._tokens.pop())
+    _variable = _anomaly
+    _setting = True
 
 
 def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
@@ -50,11 +45,11 @@ def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
     if not allow_nonfinite:
         require_finite(root)
     signals = error_signals(topological_order(root), {root: 1.0})
-    for node, signal in signals.items():
-        if node.parents:
-            node.grad = signal
-        else:
-            node.grad = (node.grad or 0.0) + signal  # PyTorch's habit of None counts as 0
+    grads = [  # PyTorch's habit of p.grad = None counts as 0
+        signal if node.parents else (node.grad or 0.0) + signal for node, signal in signals.items()
+    ]
+    # One call into C, which Ctrl-C cannot interrupt: all gradients are written or none.
+    deque(map(setattr, signals, repeat("grad"), grads), maxlen=0)
 
 
 def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[Value, float]:
@@ -95,16 +90,20 @@ def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[
     return signals
 
 
-def _require_finite_signals(node: Value, signals: Mapping[Value, float]) -> None:
+def _require_finite_signals(node: Value, signals: Mapping[Value, Scalar]) -> None:
     for parent in node.parents:
-        if isinstance(parent, Value) and not isfinite(signals[parent]):
+        if isinstance(parent, Value) and not isfinite(signal := _number(signals[parent])):
             raise NumericalError(
-                f"the gradient of {describe(parent)} is {signals[parent]}: "
-                f"it arrived from {describe(node)}"
+                f"the gradient of {describe(parent)} is {signal}: it arrived from {describe(node)}"
             )
 
 
+def _number(x: Scalar) -> float:
+    return x.data if isinstance(x, Value) else x
+
+
 def require_finite(root: Value) -> None:
+    """Raise NumericalError if `root` is inf or nan, naming the node that first was."""
     if isfinite(root.data):
         return
     first = first_nonfinite(root) or root
@@ -142,7 +141,7 @@ def partial_values(node: Value) -> list[Scalar]:
 
 
 def _require_unchanged(node: Value, parent: Value, recomputed: Scalar, stored: float) -> None:
-    now = recomputed.data if isinstance(recomputed, Value) else recomputed
+    now = _number(recomputed)
     if now == stored or (now != now and stored != stored):
         return
     raise GraphChangedError(
@@ -158,6 +157,7 @@ def gradient_graphs(order: Sequence[Value], seeds: Mapping[Value, Scalar]) -> di
     Nodes to which no gradient flows are left out.
     """
     signals: dict[Value, Scalar] = dict(seeds)
+    checking = _anomaly.get()
     for node in reversed(order):
         if not node.parents or node not in signals:
             continue
@@ -168,6 +168,8 @@ def gradient_graphs(order: Sequence[Value], seeds: Mapping[Value, Scalar]) -> di
                 contribution = product(upstream, partial)
                 known = signals.get(parent)
                 signals[parent] = contribution if known is None else known + contribution
+        if checking:
+            _require_finite_signals(node, signals)
     return signals
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from math import isfinite
 
@@ -104,27 +105,25 @@ def names(order: Iterable[Value]) -> dict[Value, str]:
     ['x', 'v1', 'v2']
     """
     nodes = list(order)
-    taken: set[str] = {node.label for node in nodes}
-    given: set[str] = set()
-    unused = _unused("v{}", taken, start=1)
+    taken = {node.label for node in nodes}
+    unused: dict[str, Iterator[str]] = {"": _unused("v", taken, start=1)}
     named: dict[Value, str] = {}
     for node in nodes:
-        name = node.label or next(unused)
-        if name in given:
-            name = next(_unused(f"{name}_{{}}", taken | given, start=2))
-        given.add(name)
-        named[node] = name
+        if node.label in unused:
+            named[node] = next(unused[node.label])
+        else:
+            unused[node.label] = _unused(f"{node.label}_", taken, start=2)
+            named[node] = node.label
     return named
 
 
-def _unused(pattern: str, taken: set[str], start: int) -> Iterator[str]:
-    """Yield the pattern filled with start, start + 1, …, leaving out names that are taken."""
-    number = start
+def _unused(prefix: str, taken: set[str], start: int) -> Iterator[str]:
+    """Yield the prefix with start, start + 1, …, leaving out names that are taken."""
+    numbers = itertools.count(start)
     while True:
-        name = pattern.format(number)
+        name = f"{prefix}{next(numbers)}"
         if name not in taken:
             yield name
-        number += 1
 
 
 def describe(node: Value) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from scalargrad import ops
-from scalargrad.errors import GraphError, OperandError
+from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, OperandError
 from scalargrad.ops.eager import compile_operators
 from scalargrad.ops.numbers import as_float
 from scalargrad.ops.operation import Elementwise, Operation
@@ -131,38 +131,38 @@ class Value:
         node: Value = op.make_node(operands, Value, checked)
         return node
 
-    __add__: _BinaryMethod
-    __radd__: _BinaryMethod
-    __sub__: _BinaryMethod
-    __rsub__: _BinaryMethod
-    __mul__: _BinaryMethod
-    __rmul__: _BinaryMethod
-    __truediv__: _BinaryMethod
-    __rtruediv__: _BinaryMethod
-    __pow__: _BinaryMethod
-    __rpow__: _BinaryMethod
-    __neg__: _UnaryMethod
-    __abs__: _UnaryMethod
-    exp: _UnaryMethod
-    log: _UnaryMethod
-    tanh: _UnaryMethod
-    sigmoid: _UnaryMethod
-    relu: _UnaryMethod
+    __add__: ClassVar[_BinaryMethod]
+    __radd__: ClassVar[_BinaryMethod]
+    __sub__: ClassVar[_BinaryMethod]
+    __rsub__: ClassVar[_BinaryMethod]
+    __mul__: ClassVar[_BinaryMethod]
+    __rmul__: ClassVar[_BinaryMethod]
+    __truediv__: ClassVar[_BinaryMethod]
+    __rtruediv__: ClassVar[_BinaryMethod]
+    __pow__: ClassVar[_BinaryMethod]
+    __rpow__: ClassVar[_BinaryMethod]
+    __neg__: ClassVar[_UnaryMethod]
+    __abs__: ClassVar[_UnaryMethod]
+    exp: ClassVar[_UnaryMethod]
+    log: ClassVar[_UnaryMethod]
+    tanh: ClassVar[_UnaryMethod]
+    sigmoid: ClassVar[_UnaryMethod]
+    relu: ClassVar[_UnaryMethod]
 
     def __pos__(self) -> Value:
         return self
 
     def __lt__(self, other: Value | float) -> bool:
-        return self._data < _data_of(other)
+        return self._data.__lt__(_data_beside(ops.lt, other))
 
     def __le__(self, other: Value | float) -> bool:
-        return self._data <= _data_of(other)
+        return self._data.__le__(_data_beside(ops.le, other))
 
     def __gt__(self, other: Value | float) -> bool:
-        return self._data > _data_of(other)
+        return self._data.__gt__(_data_beside(ops.gt, other))
 
     def __ge__(self, other: Value | float) -> bool:
-        return self._data >= _data_of(other)
+        return self._data.__ge__(_data_beside(ops.ge, other))
 
     def __bool__(self) -> bool:
         return self._data != 0.0
@@ -174,9 +174,23 @@ class Value:
             "to keep the gradient"
         )
 
+    def __int__(self) -> int:
+        raise OperandError(f"int() of {self!r} would drop the gradient: use int(….data)")
+
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label else ""
         return f"{type(self).__name__}(data={self._data}, grad={self.grad}{label})"
+
+    def _repr_svg_(self) -> str | None:
+        """Show the graph in a notebook, where it is small enough to read."""
+        if not self.parents:
+            return None
+        from scalargrad.pictures import draw
+
+        try:
+            return draw(self, limit=60).svg()
+        except (GraphTooLargeError, LayoutError):
+            return None
 
     @property
     def _prev(self) -> set[Value]:
@@ -220,10 +234,9 @@ class Parameter(Value):
 Scalar: TypeAlias = Value | float
 
 
-def _data_of(other: Value | float) -> float:
-    return (
-        other._data if isinstance(other, Value) else as_float(other, "what a Value is compared to")
-    )
+def _data_beside(op: Operation, other: Value | float) -> Any:
+    """Return the number a Value is compared with, or NotImplemented for an array's own method."""
+    return other._data if isinstance(other, Value) else op.number_beside(other)
 
 
 def _restore(kind: type[Value], data: float, grad: float, label: str) -> Value:

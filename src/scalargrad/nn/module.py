@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from scalargrad.value import Parameter, Value
+from scalargrad.value import Parameter
 
 
 class Module:
     """Base class of networks and their parts.
 
-    Parameters and modules assigned to attributes, also inside lists, tuples and dicts, belong
-    to the module, in the order of assignment. A subclass may override `parameters` instead,
-    as micrograd programs do.
+    Parameters and modules assigned to attributes, also inside lists, tuples, dicts and object
+    arrays, belong to the module, in the order of assignment. A subclass may override
+    `parameters` instead, as micrograd programs do.
 
     Examples
     --------
@@ -35,10 +35,8 @@ class Module:
         iterator of (str, Parameter)
             In the order of assignment, depth first.
         """
-        seen: set[int] = set()
-        for name, value in _walk(vars(self), ""):
-            if isinstance(value, Parameter) and id(value) not in seen:
-                seen.add(id(value))
+        for name, value in _walk(self):
+            if isinstance(value, Parameter):
                 yield name, value
 
     def parameters(self) -> list[Any]:
@@ -51,20 +49,20 @@ class Module:
             parameter.grad = 0.0
 
 
-def _walk(tree: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield the Values inside modules and containers, depth first, with their paths.
+def _walk(module: Module) -> Iterator[tuple[str, Any]]:
+    """Yield what a module holds, depth first, each object once, under its first path.
 
-    A module that contains itself is entered once on each path.
+    Shared parts and modules that contain themselves therefore take linear time.
     """
-    stack: list[tuple[str, Any, frozenset[int]]] = [(path, tree, frozenset())]
+    stack: list[tuple[str, Any]] = [("", module)]
+    seen: set[int] = set()
     while stack:
-        name, part, above = stack.pop()
-        if isinstance(part, Value):
+        name, part = stack.pop()
+        if id(part) not in seen:
+            seen.add(id(part))
             yield name, part
-        elif id(part) not in above:
-            inside = above | {id(part)}
             prefix = f"{name}." if name else ""
-            stack += [(f"{prefix}{key}", x, inside) for key, x in reversed(_children(part))]
+            stack += [(f"{prefix}{key}", x) for key, x in reversed(_children(part))]
 
 
 def _children(part: Any) -> list[tuple[Any, Any]]:
@@ -74,4 +72,6 @@ def _children(part: Any) -> list[tuple[Any, Any]]:
         return list(part.items())
     if isinstance(part, list | tuple):
         return list(enumerate(part))
+    if getattr(getattr(part, "dtype", None), "kind", "") == "O":
+        return list(enumerate(part.ravel().tolist()))
     return []

@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.nn.module import Module
 from scalargrad.ops import TABLE, dot
+from scalargrad.ops.activations import ELU, LeakyReLU
 from scalargrad.ops.operation import Unary
 from scalargrad.value import Parameter, Scalar, Value
 
 Activation = Callable[[Value], Value]
+
+#: Operations that can be called with one operand.
+_ONE_OPERAND = (Unary, LeakyReLU, ELU)
 
 
 def _activation(chosen: str | Activation) -> Activation:
     """Return an activation by its name in the table of operations, or as it was given."""
     if callable(chosen):
         return chosen
-    op = TABLE.get(chosen)
-    if not isinstance(op, Unary):
-        known = ", ".join(sorted(name for name, op in TABLE.items() if isinstance(op, Unary)))
-        raise OperandError(f"activation {chosen!r} is not an operation of one operand: {known}")
+    op = TABLE.get(str(chosen))
+    if not isinstance(op, _ONE_OPERAND):
+        known = sorted(name for name, op in TABLE.items() if isinstance(op, _ONE_OPERAND))
+        raise OperandError(
+            f"activation {chosen!r} is neither a function nor an operation of one operand: "
+            f"{', '.join(known)}"
+        )
     return op
+
+
+def _each_once(parameters: Iterable[Any]) -> list[Any]:
+    """List parameters in order; one that several neurons share counts once."""
+    return list(dict.fromkeys(parameters))
 
 
 class Neuron(Module):
@@ -73,15 +85,27 @@ class Neuron(Module):
         Returns
         -------
         Value
+
+        Raises
+        ------
+        OperandError
+            If `x` is not a sequence of length nin.
         """
-        if len(x) != len(self.w):
-            raise OperandError(f"{self!r} has {len(self.w)} inputs but was given {len(x)}")
+        try:
+            given = len(x)
+        except TypeError:
+            raise OperandError(
+                f"{self!r} takes a sequence of {len(self.w)} inputs but was given {x!r:.60}: "
+                "put it in a list"
+            ) from None
+        if given != len(self.w):
+            raise OperandError(f"{self!r} has {len(self.w)} inputs but was given {given}")
         weighted: Value = dot(self.w, x, self.b)
         return self.activation(weighted) if self.nonlin else weighted
 
     def parameters(self) -> list[Any]:
         """Return the weights, then the bias."""
-        return [*self.w, self.b]
+        return _each_once([*self.w, self.b])
 
     def __repr__(self) -> str:
         kind = getattr(self.activation, "symbol", None) or getattr(
@@ -122,7 +146,7 @@ class Layer(Module):
 
     def parameters(self) -> list[Any]:
         """Return the parameters of each neuron in turn."""
-        return [parameter for neuron in self.neurons for parameter in neuron.parameters()]
+        return _each_once(p for neuron in self.neurons for p in neuron.parameters())
 
     def __repr__(self) -> str:
         return f"Layer of [{', '.join(map(str, self.neurons))}]"
@@ -182,7 +206,7 @@ class MLP(Module):
 
     def parameters(self) -> list[Any]:
         """Return the parameters of each layer in turn."""
-        return [parameter for layer in self.layers for parameter in layer.parameters()]
+        return _each_once(p for layer in self.layers for p in layer.parameters())
 
     def __repr__(self) -> str:
         return f"MLP of [{', '.join(map(str, self.layers))}]"

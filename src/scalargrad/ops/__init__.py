@@ -19,8 +19,8 @@ from scalargrad.ops.exponential import *
 from scalargrad.ops.reductions import *
 from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
-from scalargrad.ops.trigonometric import *
 from scalargrad.ops.symbol import TABLE
+from scalargrad.ops.trigonometric import *
 
 __all__ = ["TABLE"]
 __all__ += activations.__all__

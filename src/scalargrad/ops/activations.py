@@ -10,11 +10,10 @@ from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.exponential import exp, expm1, log1p
 from scalargrad.ops.notation import ATOM, Notation
 from scalargrad.ops.operation import (
-    Binary,
     Domain,
     Elementwise,
     Operand,
-    R,
+    R_co,
     Unary,
     composite,
     primitive,
@@ -124,21 +123,21 @@ def relu(x: Symbol) -> Symbol:
     return where(x <= 0, 0.0, x)
 
 
-class Sloped(Binary):
-    """A unit with a shape parameter that has a default; a Value there is trained too."""
+class LeakyReLU(Elementwise):
+    """The operation `leaky_relu`, whose slope has a default; a Value there is trained too."""
 
     @overload
-    def __call__(self, x: float, shape: float = ..., /) -> float: ...
+    def __call__(self, x: float, negative_slope: float = 0.01) -> float: ...
     @overload
-    def __call__(self, x: Operand[R], shape: Operand[R] | float = ..., /) -> R: ...
+    def __call__(self, x: Operand[R_co], negative_slope: Operand[R_co] | float = 0.01) -> R_co: ...
     @overload
-    def __call__(self, x: float, shape: Operand[R], /) -> R: ...
-    def __call__(self, x: Any, *shape: Any) -> Any:
-        return self.of(x, *(shape or self.function.__defaults__ or ()))
+    def __call__(self, x: float, negative_slope: Operand[R_co]) -> R_co: ...
+    def __call__(self, x: Any, negative_slope: Any = 0.01) -> Any:
+        return self.of(x, negative_slope)
 
 
 @composite(
-    Sloped,
+    LeakyReLU,
     symbol="LeakyReLU",
     partials=lambda y, x, negative_slope: (
         where(x > 0, 1.0, negative_slope),
@@ -146,7 +145,7 @@ class Sloped(Binary):
     ),
     domain=_KINK,
 )
-def leaky_relu(x: Symbol, negative_slope: Any = 0.01) -> Symbol:
+def leaky_relu(x: Symbol, negative_slope: Symbol) -> Symbol:
     """Apply the leaky ReLU: x where x > 0, else negative_slope · x.
 
     Notes
@@ -158,20 +157,32 @@ def leaky_relu(x: Symbol, negative_slope: Any = 0.01) -> Symbol:
     >>> leaky_relu(-2.0)
     -0.02
     """
-    scaled: Symbol = negative_slope * x
-    return where(x > 0, x, scaled)
+    return where(x > 0, x, negative_slope * x)
+
+
+class ELU(Elementwise):
+    """The operation `elu`, whose scale has a default; a Value there is trained too."""
+
+    @overload
+    def __call__(self, x: float, alpha: float = 1.0) -> float: ...
+    @overload
+    def __call__(self, x: Operand[R_co], alpha: Operand[R_co] | float = 1.0) -> R_co: ...
+    @overload
+    def __call__(self, x: float, alpha: Operand[R_co]) -> R_co: ...
+    def __call__(self, x: Any, alpha: Any = 1.0) -> Any:
+        return self.of(x, alpha)
 
 
 @composite(
-    Sloped,
+    ELU,
     symbol="ELU",
     partials=lambda y, x, alpha: (
-        where(x > 0, 1.0, alpha * exp(x)),
+        where(x <= 0, alpha * exp(x), 1.0),
         where(x > 0, 0.0, expm1(x)),
     ),
     domain=_KINK,
 )
-def elu(x: Symbol, alpha: Any = 1.0) -> Symbol:
+def elu(x: Symbol, alpha: Symbol) -> Symbol:
     """Apply the exponential linear unit: x where x > 0, else alpha · (e^x - 1).
 
     References
@@ -183,8 +194,7 @@ def elu(x: Symbol, alpha: Any = 1.0) -> Symbol:
     >>> elu(2.0)
     2.0
     """
-    scaled: Symbol = alpha * expm1(x)
-    return where(x > 0, x, scaled)
+    return where(x > 0, x, alpha * expm1(x))
 
 
 @composite(
@@ -217,7 +227,7 @@ class Gelu(Unary):
     @overload
     def __call__(self, x: float, /, approximate: str = "none") -> float: ...
     @overload
-    def __call__(self, x: Operand[R], /, approximate: str = "none") -> R: ...
+    def __call__(self, x: Operand[R_co], /, approximate: str = "none") -> R_co: ...
     def __call__(self, x: Any, /, approximate: str = "none") -> Any:
         if approximate == "tanh":
             return gelu_tanh(x)
@@ -255,17 +265,13 @@ def _gelu_gate(x: Symbol) -> Symbol:
     return sigmoid(2 * _ROOT_TWO_OVER_PI * (x + 0.044715 * (x * x * x)))
 
 
-@composite(
-    Unary,
-    symbol="GELUₜ",
-    partials=lambda y, x: (
-        _gelu_gate(x)
-        + x
-        * _gelu_gate(x)
-        * (1 - _gelu_gate(x))
-        * (2 * _ROOT_TWO_OVER_PI * (1 + 3 * 0.044715 * (x * x))),
-    ),
-)
+def _gelu_tanh_slope(x: Symbol) -> Symbol:
+    gate = _gelu_gate(x)
+    bend = x * gate * (1 - gate) * (2 * _ROOT_TWO_OVER_PI)
+    return gate + bend + 3 * 0.044715 * (bend * x * x)  # not x², which may overflow beside a 0
+
+
+@composite(Unary, symbol="GELUₜ", partials=lambda y, x: (_gelu_tanh_slope(x),))
 def gelu_tanh(x: Symbol) -> Symbol:
     """Apply GELU in its tanh form, ½x(1 + tanh(√(2/π)(x + 0.044715x³))).
 

@@ -167,7 +167,8 @@ def _environment(op: Operation, node: type) -> dict[str, Any]:
 def _domain_check(op: Elementwise, printer: PythonPrinter, operands: Sequence[str]) -> list[str]:
     if op.valid_expression is None:
         return []
-    return [f"if not ({printer.condition(op.valid_expression)}): check({', '.join(operands)})"]
+    condition = printer.condition(op.valid_expression)
+    return [*printer.take_lines(), f"if not ({condition}): check({', '.join(operands)})"]
 
 
 def _coerce(name: str) -> list[str]:
@@ -186,10 +187,10 @@ def _compile(
     op: Operation, parameters: Sequence[str], lines: Sequence[str], environment: dict[str, Any]
 ) -> Callable[..., Any]:
     """Compile printed lines into a function named after the operation."""
-    source = "\n".join([f"def {op.name}_({', '.join(parameters)}):", *_indent(lines)])
+    source = "\n".join([f"def printed({', '.join(parameters)}):", *_indent(lines)])
     namespace = dict(environment)
     exec(compile(source, f"<printed from scalargrad.ops.{op.name}>", "exec"), namespace)
-    function: Callable[..., Any] = namespace[f"{op.name}_"]
+    function: Callable[..., Any] = namespace["printed"]
     function.__name__ = op.name
     function.__doc__ = op.__doc__
     return function

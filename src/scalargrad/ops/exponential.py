@@ -7,7 +7,7 @@ import math
 from scalargrad.ops.notation import ATOM, POWER, Notation
 from scalargrad.ops.operation import Domain, Unary, primitive
 
-__all__ = ["exp", "expm1", "log", "log10", "log1p", "log2", "sqrt"]
+__all__ = ["exp", "expm1", "log", "log1p", "log2", "log10", "sqrt"]
 
 _POSITIVE = Domain((0.2, 3.0), valid=lambda x: x > 0)
 

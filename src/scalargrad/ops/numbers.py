@@ -22,9 +22,10 @@ def as_float(x: Any, where: str) -> float:
     if not is_real(x):
         shown = repr(x)
         shown = shown if len(shown) <= _SHORT else shown[:_SHORT] + "…"
+        remedy = "take its .data" if hasattr(x, "_apply") else "convert it first"
         raise OperandError(
             f"{where} is {shown}, of type {type(x).__name__}: scalargrad computes with Values "
-            "and real numbers (int, float, bool, NumPy real scalars); convert it first"
+            f"and real numbers (int, float, bool, NumPy real scalars); {remedy}"
         )
     try:
         return float(x)

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar, overload
 
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.ops.eager import Mask, compile_floats, compile_nodes, compile_reduction
 from scalargrad.ops.notation import Notation
 from scalargrad.ops.numbers import as_float, defers, is_real
-from scalargrad.ops.printing import number_text, text
+from scalargrad.ops.remedy import domain_message
 from scalargrad.ops.symbol import TABLE, Symbol
 
-R = TypeVar("R", covariant=True)
+R_co = TypeVar("R_co", covariant=True)
 O = TypeVar("O", bound="Operation")  # noqa: E741 - an operation
 
 
-class Operand(Protocol[R]):
+class Operand(Protocol[R_co]):
     """What is not a float and yet can be computed with: a Value, a Symbol."""
 
-    def _apply(self, op: Any, operands: tuple[Any, ...], checked: bool = True, /) -> R: ...
+    def _apply(self, op: Any, operands: tuple[Any, ...], checked: bool = True, /) -> R_co: ...
 
 
 class Domain:
@@ -41,8 +41,9 @@ class Domain:
     guard
         Index of the operand the remedy guards.
     needs
-        The condition as a message gives it, where the printed `valid` would be hard to read;
-        a first part in front of " (" is the condition the remedy tests.
+        What is needed, in words, where the printed `valid` would be hard to read.
+    remedy
+        Expression of the operands, the condition the remedy tests; by default `valid`.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Domain:
         safe: float = 1.0,
         guard: int = 0,
         needs: str = "",
+        remedy: Callable[..., Any] | None = None,
     ) -> None:
         self.samples = samples or ((-3.0, 3.0),)
         self.valid = valid
@@ -60,6 +62,7 @@ class Domain:
         self.safe = safe
         self.guard = guard
         self.needs = needs
+        self.remedy = remedy
 
     def interval(self, index: int) -> tuple[float, float]:
         """Return the interval that tests draw operand `index` from."""
@@ -127,7 +130,7 @@ class Operation:
                 f"custom operation {self.name!r} cannot be pickled or copied: "
                 "declare it again where it is needed"
             )
-        return TABLE.__getitem__, (self.name,)
+        return _named, (self.name,)
 
     def of(self, *operands: Any, checked: bool = True) -> Any:
         """Apply the operation to its operands: floats give a float, a node makes a node.
@@ -169,28 +172,7 @@ class Operation:
         data = [float(getattr(x, "data", x)) for x in operands]
         if any(x != x for x in data):
             return
-        raise DomainError(self._domain_message(operands, data))
-
-    def _domain_message(self, operands: Sequence[Any], data: Sequence[float]) -> str:
-        symbols = self._operand_symbols()
-        names = {
-            s: getattr(x, "label", "") or s.name for s, x in zip(symbols, operands, strict=True)
-        }
-        shown = ", ".join(
-            f"{names[s]} = {number_text(value, 6)}{_origin(x)}"
-            for s, x, value in zip(symbols, operands, data, strict=True)
-        )
-        written = Symbol("", self, symbols)
-        assert self.domain.valid is not None
-        needs = self.domain.needs or _code(self.domain.valid(*symbols), names)
-        guarded = symbols[self.domain.guard]
-        safe = number_text(self.domain.safe)
-        inner = f"where({needs.split(' (')[0]}, {names[guarded]}, {safe})"
-        return (
-            f"{_code(written, names)} is undefined at {shown}: it needs {needs}. To leave such "
-            "points out, guard the operand, not the result: "
-            f"{_code(written, {**names, guarded: inner})}"
-        )
+        raise DomainError(domain_message(self, self._operand_symbols(), operands, data))
 
     def _operand_symbols(self) -> tuple[Symbol, ...]:
         raise NotImplementedError
@@ -202,21 +184,9 @@ class Operation:
         return as_float(x, f"an operand of {self.symbol}")
 
 
-def _origin(operand: Any) -> str:
-    """Say what computed an operand that has no label to be recognised by."""
-    op = getattr(operand, "op", None)
-    return "" if op is None or operand.label else f" (computed by {op.name})"
-
-
-def _code(expression: Any, names: dict[Symbol, str]) -> str:
-    """Write an expression as Python a person can paste."""
-    written = text(expression, names)
-    for sign, python in _PYTHON_SIGNS.items():
-        written = written.replace(sign, python)
-    return written
-
-
-_PYTHON_SIGNS = {"^": " ** ", "·": " * ", "²": " ** 2", "≠": "!=", "≤": "<=", "≥": ">="}
+def _named(name: str) -> Operation:
+    """Return the operation of that name; an operation is pickled as this call."""
+    return TABLE[name]
 
 
 class Elementwise(Operation):
@@ -259,6 +229,7 @@ class Elementwise(Operation):
         return compile_floats(self, checked=False)
 
     def make_node(self, operands: tuple[Any, ...], node: type, checked: bool = True) -> Any:
+        """Make the node with code printed once for each mixture of nodes and numbers."""
         if self.arity > 1:
             operands = tuple([x if isinstance(x, node) else self.operand(x) for x in operands])
             mask = tuple([isinstance(x, node) for x in operands])
@@ -270,7 +241,8 @@ class Elementwise(Operation):
             self._makers[node, mask, checked] = maker
         return maker(*operands)
 
-    def trace_partials(self, arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
+    def trace_partials(self, _arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
+        """Return the trace made once; the arity is the operation's own."""
         return self.result_symbol, self.operand_symbols, self.partial_expressions
 
     def _operand_symbols(self) -> tuple[Symbol, ...]:
@@ -283,8 +255,9 @@ class Unary(Elementwise):
     @overload
     def __call__(self, x: float, /) -> float: ...
     @overload
-    def __call__(self, x: Operand[R], /) -> R: ...
+    def __call__(self, x: Operand[R_co], /) -> R_co: ...
     def __call__(self, x: Any, /) -> Any:
+        """Apply the operation to a number or node."""
         if x.__class__ is float:
             return self.of_floats(x)
         apply = getattr(x, "_apply", None)
@@ -297,10 +270,11 @@ class Binary(Elementwise):
     @overload
     def __call__(self, x: float, y: float, /) -> float: ...
     @overload
-    def __call__(self, x: Operand[R], y: Operand[R] | float, /) -> R: ...
+    def __call__(self, x: Operand[R_co], y: Operand[R_co] | float, /) -> R_co: ...
     @overload
-    def __call__(self, x: float, y: Operand[R], /) -> R: ...
+    def __call__(self, x: float, y: Operand[R_co], /) -> R_co: ...
     def __call__(self, x: Any, y: Any, /) -> Any:
+        """Apply the operation to two numbers or nodes."""
         return self.of(x, y)
 
 
@@ -317,10 +291,12 @@ class Reduction(Operation):
         self._makers: dict[tuple[type, int], Callable[..., Any]] = {}
 
     def of_floats(self, *operands: float) -> float:
+        """Run the declaration; a reduction is defined everywhere."""
         result: float = self.function(operands)
         return result
 
-    def make_node(self, operands: tuple[Any, ...], node: type, checked: bool = True) -> Any:
+    def make_node(self, operands: tuple[Any, ...], node: type, _checked: bool = True) -> Any:
+        """Make the node with code printed once for each number of operands."""
         key = (node, len(operands))
         maker = self._makers.get(key)
         if maker is None:
@@ -328,6 +304,7 @@ class Reduction(Operation):
         return maker(operands)
 
     def trace_partials(self, arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
+        """Trace the partials of that many operands."""
         result, operands = Symbol("y"), tuple(Symbol(f"x{i}") for i in range(arity))
         return result, operands, tuple(self.partials(result, operands))
 
@@ -338,8 +315,9 @@ class Fold(Reduction):
     @overload
     def __call__(self, values: Iterable[float], /) -> float: ...
     @overload
-    def __call__(self, values: Iterable[Operand[R] | float], /) -> R: ...
+    def __call__(self, values: Iterable[Operand[R_co] | float], /) -> R_co: ...
     def __call__(self, values: Any, /) -> Any:
+        """Apply the operation to all the numbers and nodes of an iterable."""
         return self.of(*values)
 
 

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import ContextDecorator
+import functools
+from collections.abc import Callable
 from contextvars import ContextVar, Token
+from typing import ParamSpec, TypeVar
+
+from scalargrad.errors import OperandError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Flags of a code object: generator, coroutine, asynchronous generator (see `inspect`).
+_SUSPENDS = 0x20 | 0x80 | 0x200
 
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 
@@ -24,27 +34,53 @@ def is_grad_enabled() -> bool:
     return _recording.get()
 
 
-class _Switch(ContextDecorator):
-    """Set recording on or off for the body of a ``with`` statement or a function."""
+class Switch:
+    """Give a context variable a setting for the body of a ``with`` statement or a function."""
 
-    _enabled: bool
+    _variable: ContextVar[bool]
+    _setting: bool
 
     def __init__(self) -> None:
         self._tokens: list[Token[bool]] = []
 
     def __enter__(self) -> None:
-        switches.append(None)
-        self._tokens.append(_recording.set(self._enabled))
+        self._tokens.append(self._variable.set(self._setting))
 
     def __exit__(self, *exception: object) -> None:
-        _recording.reset(self._tokens.pop())
+        self._variable.reset(self._tokens.pop())
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Return `function` with the setting in force while it runs."""
+        if getattr(getattr(function, "__code__", None), "co_flags", 0) & _SUSPENDS:
+            raise OperandError(
+                f"{type(self).__name__} cannot decorate {function.__name__}: a generator or "
+                f"coroutine runs after it has returned; write `with {type(self).__name__}():` "
+                "inside it"
+            )
+
+        @functools.wraps(function)
+        def switched(*args: P.args, **kwargs: P.kwargs) -> R:
+            with type(self)():
+                return function(*args, **kwargs)
+
+        return switched
+
+
+class _RecordingSwitch(Switch):
+    """A switch of recording, counted in `switches`."""
+
+    _variable = _recording
+
+    def __enter__(self) -> None:
+        switches.append(None)
+        super().__enter__()
+
+    def __exit__(self, *exception: object) -> None:
+        super().__exit__(*exception)
         switches.pop()
 
-    def _recreate_cm(self) -> _Switch:
-        return type(self)()
 
-
-class no_grad(_Switch):  # noqa: N801 - PyTorch's name
+class no_grad(_RecordingSwitch):  # noqa: N801 - PyTorch's name
     """Compute without recording: results are leaves, no graph is kept.
 
     Works as a context manager and as a decorator. Only the current thread or task is
@@ -60,10 +96,10 @@ class no_grad(_Switch):  # noqa: N801 - PyTorch's name
     ()
     """
 
-    _enabled = False
+    _setting = False
 
 
-class enable_grad(_Switch):  # noqa: N801 - PyTorch's name
+class enable_grad(_RecordingSwitch):  # noqa: N801 - PyTorch's name
     """Record again inside a `no_grad` block.
 
     Examples
@@ -76,4 +112,4 @@ class enable_grad(_Switch):  # noqa: N801 - PyTorch's name
     2
     """
 
-    _enabled = True
+    _setting = True

@@ -8,7 +8,8 @@ from typing import Any, overload
 
 from scalargrad.errors import OperandError
 from scalargrad.ops.exponential import exp
-from scalargrad.ops.operation import Fold, Operand, R, Reduction, primitive
+from scalargrad.ops.numbers import as_float
+from scalargrad.ops.operation import Fold, Operand, R_co, Reduction, primitive
 
 __all__ = ["dot", "log_softmax", "logsumexp", "mean", "softmax", "sum"]
 
@@ -89,10 +90,10 @@ class Dot(Reduction):
     @overload
     def __call__(
         self,
-        w: Iterable[Operand[R] | float],
-        x: Iterable[Operand[R] | float],
-        bias: Operand[R] | float | None = None,
-    ) -> R: ...
+        w: Iterable[Operand[R_co] | float],
+        x: Iterable[Operand[R_co] | float],
+        bias: Operand[R_co] | float | None = None,
+    ) -> R_co: ...
     def __call__(self, w: Any, x: Any, bias: Any = None) -> Any:
         weights, inputs = tuple(w), tuple(x)
         if len(weights) != len(inputs):
@@ -103,7 +104,7 @@ class Dot(Reduction):
         return self.of(*operands)
 
 
-def _swap(result: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
+def _swap(_result: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
     n = len(operands) // 2
     return (*operands[n : 2 * n], *operands[:n], *((1.0,) * (len(operands) % 2)))
 
@@ -136,10 +137,15 @@ def dot(operands: Sequence[float]) -> float:
     return total
 
 
+def _scores(values: Iterable[Any]) -> list[Any]:
+    """Return the scores as floats and nodes."""
+    return [x if hasattr(x, "_apply") else as_float(x, "a score") for x in values]
+
+
 @overload
 def softmax(values: Iterable[float]) -> list[float]: ...
 @overload
-def softmax(values: Iterable[Operand[R] | float]) -> list[R]: ...
+def softmax(values: Iterable[Operand[R_co] | float]) -> list[R_co]: ...
 def softmax(values: Iterable[Any]) -> list[Any]:
     """Turn n scores into n probabilities, e^xᵢ / Σ e^xⱼ, stable for large scores.
 
@@ -153,12 +159,11 @@ def softmax(values: Iterable[Any]) -> list[Any]:
     >>> softmax([0.0, 0.0])
     [0.5, 0.5]
     """
-    scores = list(values)
+    scores = _scores(values)
     if not scores:
         return []
-    largest = max(float(getattr(x, "data", x)) for x in scores)
-    shift = largest if math.isfinite(largest) else 0.0
-    weights = [exp(x - shift) for x in scores]
+    largest = max(getattr(x, "data", x) for x in scores)
+    weights = [exp(x - largest) for x in scores]
     total = sum(weights)
     return [w / total for w in weights]
 
@@ -166,7 +171,7 @@ def softmax(values: Iterable[Any]) -> list[Any]:
 @overload
 def log_softmax(values: Iterable[float]) -> list[float]: ...
 @overload
-def log_softmax(values: Iterable[Operand[R] | float]) -> list[R]: ...
+def log_softmax(values: Iterable[Operand[R_co] | float]) -> list[R_co]: ...
 def log_softmax(values: Iterable[Any]) -> list[Any]:
     """Return the logarithms of `softmax`, xᵢ - ln Σ e^xⱼ, without rounding small ones to -inf.
 
@@ -175,6 +180,6 @@ def log_softmax(values: Iterable[Any]) -> list[Any]:
     >>> log_softmax([0.0, -1000.0])
     [0.0, -1000.0]
     """
-    scores = list(values)
+    scores = _scores(values)
     total = logsumexp(scores) if scores else 0.0
     return [x - total for x in scores]

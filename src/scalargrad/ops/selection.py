@@ -6,14 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import Any, overload
 
+from scalargrad.errors import OperandError
 from scalargrad.ops.comparisons import eq
 from scalargrad.ops.notation import Notation
-from scalargrad.ops.numbers import as_float, is_real
+from scalargrad.ops.numbers import is_real
 from scalargrad.ops.operation import (
     Domain,
     Elementwise,
     Operand,
-    R,
+    R_co,
     Reduction,
     composite,
     primitive,
@@ -32,20 +33,22 @@ class Where(Elementwise):
     def __call__(self, condition: bool | float, x: float, other: float, /) -> float: ...
     @overload
     def __call__(
-        self, condition: Operand[R] | float, x: Operand[R], other: Operand[R] | float, /
-    ) -> R: ...
+        self, condition: Operand[R_co] | float, x: Operand[R_co], other: Operand[R_co] | float, /
+    ) -> R_co: ...
     @overload
-    def __call__(self, condition: Operand[R] | float, x: float, other: Operand[R], /) -> R: ...
+    def __call__(
+        self, condition: Operand[R_co] | float, x: float, other: Operand[R_co], /
+    ) -> R_co: ...
     @overload
-    def __call__(self, condition: Operand[R], x: float, other: float, /) -> R: ...
+    def __call__(self, condition: Operand[R_co], x: float, other: float, /) -> R_co: ...
     def __call__(self, condition: Any, x: Any, other: Any, /) -> Any:
         if not is_real(condition):
             return self.of(condition, x, other)
-        chosen = x if condition else other
-        return chosen if hasattr(chosen, "_apply") else as_float(chosen, "an operand of where")
+        x, other = (arm if hasattr(arm, "_apply") else self.operand(arm) for arm in (x, other))
+        return x if condition else other
 
 
-def _where_partials(y: Symbol, condition: Symbol, x: Symbol, other: Symbol) -> tuple[Any, ...]:
+def _where_partials(_y: Symbol, condition: Symbol, _x: Symbol, _other: Symbol) -> tuple[Any, ...]:
     return 0.0, where(condition, 1.0, 0.0), where(condition, 0.0, 1.0)
 
 
@@ -81,8 +84,10 @@ class Extremum(Reduction):
     @overload
     def __call__(self, *values: float) -> float: ...
     @overload
-    def __call__(self, *values: Operand[R] | float) -> R: ...
+    def __call__(self, *values: Operand[R_co] | float) -> R_co: ...
     def __call__(self, *values: Any) -> Any:
+        if not values:
+            raise OperandError(f"{self.name} of no numbers is undefined: give at least one")
         return self.of(*values)
 
 
@@ -161,14 +166,16 @@ class Clip(Elementwise):
     @overload
     def __call__(
         self,
-        x: Operand[R],
-        min: Operand[R] | float | None = None,
-        max: Operand[R] | float | None = None,
-    ) -> R: ...
+        x: Operand[R_co],
+        min: Operand[R_co] | float | None = None,
+        max: Operand[R_co] | float | None = None,
+    ) -> R_co: ...
     @overload
-    def __call__(self, x: float, min: Operand[R], max: Operand[R] | float | None = None) -> R: ...
+    def __call__(
+        self, x: float, min: Operand[R_co], max: Operand[R_co] | float | None = None
+    ) -> R_co: ...
     @overload
-    def __call__(self, x: float, min: float | None, max: Operand[R]) -> R: ...
+    def __call__(self, x: float, min: float | None, max: Operand[R_co]) -> R_co: ...
     def __call__(self, x: Any, min: Any = None, max: Any = None) -> Any:
         low = -math.inf if min is None else min
         high = math.inf if max is None else max
@@ -177,16 +184,16 @@ class Clip(Elementwise):
 
 @composite(
     Clip,
-    partials=lambda y, x, min, max: (
-        where(x < min, 0.0, where(x > max, 0.0, 1.0)),
-        where(min > max, 0.0, where(x < min, 1.0, 0.0)),
-        where(min > max, 1.0, where(x > max, 1.0, 0.0)),
+    partials=lambda y, x, low, high: (
+        where(x >= low, where(x <= high, 1.0, 0.0), 0.0),
+        where(low < high, where(x < low, 1.0, 0.0), 0.0),
+        where(low > high, 1.0, where(x > high, 1.0, 0.0)),
     ),
     domain=Domain(
         (-3.0, 3.0),
         (-2.0, -0.5),
         (0.5, 2.0),
-        smooth=lambda x, min, max: not (-0.1 < x - min < 0.1 or -0.1 < x - max < 0.1),
+        smooth=lambda x, low, high: not (-0.1 < x - low < 0.1 or -0.1 < x - high < 0.1),
     ),
     text=Notation("clip({0}, {1}, {2})"),
     pattern="router",
@@ -196,11 +203,13 @@ def clip(x: Symbol, min: Symbol, max: Symbol) -> Symbol:
 
     Notes
     -----
-    On the edge the slope is 1, as in PyTorch. Where min > max, the result is max.
+    On the edge the slope is 1, as in PyTorch. Where min > max, the result is max. A NaN in
+    any operand is returned.
 
     Examples
     --------
     >>> clip(5.0, 0.0, 1.0)
     1.0
     """
-    return where(min > max, max, where(x < min, min, where(x > max, max, x)))
+    raised = where(x < min, min, where(x >= min, x, x + min))  # x + min: a NaN stays NaN
+    return where(raised > max, max, where(raised <= max, raised, raised + max))

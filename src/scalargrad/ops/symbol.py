@@ -32,7 +32,7 @@ class Symbol:
         self.op = op
         self.operands = operands
 
-    def _apply(self, op: Operation, operands: tuple[Any, ...], checked: bool = True) -> Symbol:
+    def _apply(self, op: Operation, operands: tuple[Any, ...], _checked: bool = True, /) -> Symbol:
         exact = tuple(x if isinstance(x, Symbol) else float(x) for x in operands)
         return Symbol(op=op, operands=exact)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+from scalargrad.ops.comparisons import eq
 from scalargrad.ops.exponential import sqrt
 from scalargrad.ops.notation import Notation
 from scalargrad.ops.operation import Binary, Domain, Unary, primitive
+from scalargrad.ops.selection import where
 from scalargrad.ops.symbol import Symbol
 
 __all__ = [
@@ -142,9 +144,15 @@ def hypot(x: float, y: float) -> float:
     return math.hypot(x, y)
 
 
+def _over_square(a: Symbol, y: Symbol, x: Symbol) -> Symbol:
+    """Return a / (x² + y²) without overflow on the way, and 0 at the origin."""
+    length = hypot(y, x)
+    return where(eq(length, 0.0), 0.0, a / length / length)
+
+
 @primitive(
     Binary,
-    partials=lambda r, y, x: (x / hypot(y, x) / hypot(y, x), -y / hypot(y, x) / hypot(y, x)),
+    partials=lambda r, y, x: (_over_square(x, y, x), _over_square(-y, y, x)),
     domain=Domain((-3.0, 3.0), (0.5, 3.0)),
 )
 def atan2(y: float, x: float) -> float:
@@ -152,7 +160,7 @@ def atan2(y: float, x: float) -> float:
 
     Notes
     -----
-    At the origin both partials are nan, as in PyTorch.
+    At the origin both partials are taken as 0 (PyTorch's choice).
 
     Examples
     --------
