@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ import pytest
 from scalargrad import (
     NumericalError,
     OperandError,
+    Value,
     grad,
     hessian,
     hvp,
     jacobian,
     jvp,
+    no_grad,
     ops,
     value_and_grad,
     vjp,
@@ -130,3 +133,24 @@ def test_huge_values() -> None:
     assert grad(lambda x: 3 * x)(10**300) == 3.0
     with pytest.raises(OperandError, match="too large for a float"):
         grad(lambda x: x)(10**400)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x * Value(2.0),
+        lambda x: x * x.detach(),
+        lambda x: x * _doubled_unrecorded(x),
+    ],
+    ids=["Value", "detach", "no_grad"],
+)
+def test_leaves_a_function_makes_itself_are_not_closed_over(f: Callable[[Any], Any]) -> None:
+    """Only Values from outside make a derivative a Value; a function's own constants do not."""
+    found = grad(f)(1.0)
+    assert isinstance(found, float)
+    assert found in {1.0, 2.0}
+
+
+def _doubled_unrecorded(x: Value) -> Value:
+    with no_grad():
+        return x + x

@@ -34,7 +34,7 @@ from scalargrad.functional import jacobian as jacobian
 from scalargrad.functional import jvp as jvp
 from scalargrad.functional import value_and_grad as value_and_grad
 from scalargrad.functional import vjp as vjp
-from scalargrad.ops import *  # noqa: F403 - the table: every operation is a public name
+from scalargrad.ops import *
 from scalargrad.ops.custom import custom_op as custom_op
 from scalargrad.ops.recording import enable_grad as enable_grad
 from scalargrad.ops.recording import is_grad_enabled as is_grad_enabled

@@ -98,8 +98,7 @@ def value_and_grad(
 
     Notes
     -----
-    `f` is run once, on Values; its arguments are not changed. A leaf that `f` makes itself,
-    as by ``detach()``, counts as one it closes over: results are then Values.
+    `f` is run once, on Values; its arguments are not changed.
 
     Examples
     --------

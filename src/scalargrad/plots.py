@@ -107,7 +107,7 @@ def decision_boundary(
         (positive, _BLUE, "o", "positive"),
         (~positive, _ORANGE, "^", "negative"),
     ]:
-        axes.scatter(*data[chosen].T, c=colour, marker=marker, edgecolors="white", label=name)
+        axes.scatter(*data[chosen].T, color=colour, marker=marker, edgecolors="white", label=name)
     axes.set(xlabel="x₁", ylabel="x₂", title="Decision boundary")
     axes.set_aspect("equal")
     axes.legend(loc="upper right")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from scalargrad.autodiff import error_signals, gradient_graphs
 from scalargrad.errors import OperandError
 from scalargrad.graph import topological_order
 from scalargrad.ops import identity
-from scalargrad.ops.recording import enable_grad, is_grad_enabled
+from scalargrad.ops.recording import enable_grad, is_grad_enabled, new_leaves
 from scalargrad.tree import Rebuild, flatten
 from scalargrad.value import Scalar, Value
 
@@ -22,10 +20,6 @@ class Path(NamedTuple):
     nodes: list[Value]  # those that depend on the fresh leaves, operands before results
     zeros: dict[Value, float]  # for these, the fresh leaves, and what the function closes over
     as_graph: bool  # whether results belong to an outer graph
-
-
-#: The recordings that are running here, outermost first.
-_active: ContextVar[tuple[Recording, ...]] = ContextVar("active", default=())
 
 
 class Recording:
@@ -49,20 +43,12 @@ class Recording:
             self.leaves += leaves
             self._rebuilds.append(rebuild)
         replaced = [fresh[i][1](iter(fresh[i][0])) if i in fresh else x for i, x in enumerate(args)]
-        with enable_grad(), self._active():
-            self.result = f(*replaced, **kwargs)
-
-    @contextmanager
-    def _active(self) -> Iterator[None]:
-        """Tell the recordings around this one its leaves; inside, do as much for this one."""
-        around = _active.get()
-        for recording in around:
-            recording._made_inside.update(self.leaves)
-        token = _active.set((*around, self))
+        token = new_leaves.set((*new_leaves.get(), self._made_inside))
         try:
-            yield
+            with enable_grad():
+                self.result = f(*replaced, **kwargs)
         finally:
-            _active.reset(token)
+            new_leaves.reset(token)
 
     def _fresh(self, argument: Any, where: str) -> tuple[list[Value], Rebuild]:
         """Return new leaves for the numbers of an argument, joined to those that are Values."""

@@ -10,6 +10,7 @@ from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, Opera
 from scalargrad.ops.eager import compile_operators
 from scalargrad.ops.numbers import as_float
 from scalargrad.ops.operation import Elementwise, Operation
+from scalargrad.ops.recording import as_leaf
 
 _UnaryMethod: TypeAlias = "Callable[[Value], Value]"
 _BinaryMethod: TypeAlias = "Callable[[Value, Value | float], Value]"
@@ -87,6 +88,7 @@ class Value:
         self.parents = ()
         self.local_grads = ()
         self.label = label
+        as_leaf(self)
 
     @property
     def data(self) -> float:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.ops.printing import Expression, PythonPrinter
-from scalargrad.ops.recording import is_grad_enabled, switches
+from scalargrad.ops.recording import as_leaf, is_grad_enabled, switches
 from scalargrad.ops.symbol import Symbol
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ def _make_lines(
     shown = printer.print(value)
     lines = [*printer.take_lines(), f"y = {shown}", "node = new(Node)", "node._data = y"]
     lines += ["node.grad = 0.0", "node.label = ''", "if switches and not recording():"]
-    lines += ["    node.op = None; node.parents = node.local_grads = ()", "    return node"]
+    lines += ["    node.op = None; node.parents = node.local_grads = ()"]
+    lines += ["    return as_leaf(node)"]
     printer.names[result] = "y"
     local_grads = ["None" if p is None else printer.print(p) for p in partials]
     lines += [*printer.take_lines(), "node.op = op", f"node.parents = {parents}"]
@@ -141,7 +142,7 @@ def make_reduction(op: Reduction, node: type, operands: tuple[Any, ...]) -> Any:
     if switches and not is_grad_enabled():
         made.op = None
         made.parents = made.local_grads = ()
-        return made
+        return as_leaf(made)
     partials: Sequence[float | None] = op.partials(result, data)
     if constants:
         partials = [
@@ -160,6 +161,7 @@ def _environment(op: Operation, node: type) -> dict[str, Any]:
         "new": object.__new__,
         "switches": switches,
         "recording": is_grad_enabled,
+        "as_leaf": as_leaf,
         "check": op.check_domain,
     }
 

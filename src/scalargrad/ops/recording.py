@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from contextvars import ContextVar, Token
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from scalargrad.errors import OperandError
 
@@ -20,6 +20,18 @@ _recording: ContextVar[bool] = ContextVar("recording", default=True)
 #: One entry per context manager in force anywhere. While it is empty, recorded operations
 #: need not look at the context variable, which would cost them 5% of their time.
 switches: list[None] = []
+
+
+#: The sets that leaves made here are noted in: one for each derivative being recorded, which
+#: thereby tells a leaf its function made from one the function closes over.
+new_leaves: ContextVar[tuple[set[Any], ...]] = ContextVar("new_leaves", default=())
+
+
+def as_leaf(node: R) -> R:
+    """Note a leaf just made where derivatives being recorded look for it, and return it."""
+    for leaves in new_leaves.get():
+        leaves.add(node)
+    return node
 
 
 def is_grad_enabled() -> bool:

@@ -14,9 +14,9 @@ from scalargrad.errors import ScalargradError
 from scalargrad.steps import keys, table
 from scalargrad.steps.colours import PALE, PHASE, result_in_colour
 from scalargrad.steps.keys import Action, ReadKey
+from scalargrad.steps.sequence import Walk
 from scalargrad.steps.step import Step
 from scalargrad.steps.view import View
-from scalargrad.steps.walk import Walk
 
 _GAP = 2
 
