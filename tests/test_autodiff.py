@@ -1,0 +1,582 @@
+"""backward and gradients: what is written, when nothing is, and what is refused."""
+
+from __future__ import annotations
+
+import gc
+import math
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scalargrad import (
+    DomainError,
+    GraphChangedError,
+    NumericalError,
+    OperandError,
+    Parameter,
+    Value,
+    custom_op,
+    detect_anomaly,
+    exp,
+    gradients,
+    log,
+    no_grad,
+    ops,
+    relu,
+    sigmoid,
+    sin,
+    sqrt,
+    where,
+)
+from scalargrad.graph import leaves, topological_order
+
+# What backward writes ---------------------------------------------------------------------------
+
+
+def test_lecture_example() -> None:
+    """At (-2, 5, -4), f = (x + y)z has q = 3, f = -12, and the lecture's four gradients."""
+    x, y, z = Value(-2.0), Value(5.0), Value(-4.0)
+    q = x + y
+    f = q * z
+    f.backward()
+    assert (q.data, f.data) == (3.0, -12.0)
+    assert (q.grad, x.grad, y.grad, z.grad, f.grad) == (-4.0, -4.0, -4.0, 3.0, 1.0)
+
+
+def test_second_backward_doubles_leaves_and_sets_interior_nodes() -> None:
+    """Leaves accumulate exactly; interior nodes hold the last sweep's error signals."""
+    w, x = Value(0.3), Value(1.7)
+    z = w * x
+    y = sigmoid(z) * z
+    y.backward()
+    once = (w.grad, x.grad, z.grad, y.grad)
+    y.backward()
+    assert (w.grad, x.grad) == (2.0 * once[0], 2.0 * once[1])
+    assert (z.grad, y.grad) == once[2:]
+    y.backward()
+    assert (w.grad, x.grad) == (3.0 * once[0], 3.0 * once[1])
+
+
+def test_two_roots_add_their_gradients_at_shared_leaves() -> None:
+    """Backward from two losses leaves the gradient of their sum."""
+    x = Value(3.0)
+    square, double = x * x, 2.0 * x
+    square.backward()
+    double.backward()
+    assert x.grad == 8.0
+
+
+def test_sweep_sees_only_its_own_signals() -> None:
+    """An interior node shared by two roots passes on this sweep's signal, not what it held."""
+    x = Value(2.0)
+    shared = x * 3.0
+    (shared * shared).backward()
+    assert (x.grad, shared.grad) == (36.0, 12.0)
+    (shared + 1.0).backward()
+    assert (x.grad, shared.grad) == (39.0, 1.0)
+
+
+def test_square_as_a_product_receives_both_contributions() -> None:
+    """The node x · x has two wires to x."""
+    x = Value(3.0)
+    (x * x).backward()
+    assert x.grad == 6.0
+
+
+def test_diamond_adds_over_its_paths() -> None:
+    """A node used twice receives the sum of what arrives."""
+    x = Value(2.0)
+    a = x * 3.0
+    b, c = a + 1.0, a * a
+    (b * c).backward()
+    assert x.grad == 3.0 * (36.0 + 7.0 * 2.0 * 6.0)
+
+
+def test_backward_from_a_leaf() -> None:
+    """A leaf's gradient with respect to itself is 1, and adds up."""
+    x = Value(5.0)
+    x.backward()
+    x.backward()
+    assert x.grad == 2.0
+
+
+def test_leaf_that_does_not_count_keeps_its_gradient() -> None:
+    """Backward touches only the graph under its root."""
+    x, y = Value(1.0), Value(2.0)
+    y.grad = 7.0
+    (x * 2.0).backward()
+    assert y.grad == 7.0
+
+
+@pytest.mark.parametrize("cleared", [0, 0.0, None])
+def test_habits_of_clearing_gradients(cleared: Any) -> None:
+    """``p.grad = 0`` and PyTorch's ``p.grad = None`` both start afresh."""
+    p = Parameter(3.0)
+    for _ in range(2):
+        p.grad = cleared
+        (p * p).backward()
+        assert p.grad == 6.0
+        assert type(p.grad) is float
+
+
+def test_data_changed_between_forward_and_backward_changes_nothing() -> None:
+    """Local gradients are those of the forward pass."""
+    w, x = Value(2.0), Value(3.0)
+    y = w * x + w.exp() + x**2
+    w.data, x.data = -100.0, 0.0
+    y.backward()
+    assert w.grad == pytest.approx(3.0 + math.exp(2.0), rel=1e-15)
+    assert x.grad == 2.0 + 6.0
+
+
+def test_zero_times_infinity_is_nan_and_not_skipped() -> None:
+    """A zero upstream does not hide an infinite local gradient, nor the reverse."""
+    x = Value(0.0)
+    (sqrt(x) * 0.0).backward()
+    assert math.isnan(x.grad)
+    y = Value(0.0)
+    (0.0 * y + sqrt(y)).backward()
+    assert y.grad == math.inf
+
+
+def test_constants_receive_nothing() -> None:
+    """A graph of one Value among numbers has one gradient."""
+    x = Value(2.0)
+    y = 3 * x**2 - 4 / x + 1
+    y.backward()
+    assert x.grad == pytest.approx(12.0 + 1.0, rel=1e-15)
+
+
+def test_guarded_logarithm_has_the_gradient_of_the_guard() -> None:
+    """The idiom DomainError proposes: 0 where x <= 0, 1/x elsewhere."""
+    for data, slope in ((-1.0, 0.0), (0.0, 0.0), (4.0, 0.25)):
+        x = Value(data)
+        y = where(x > 0, log(where(x > 0, x, 1)), x * 0.0)
+        y.backward()
+        assert x.grad == slope
+
+
+@given(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3), st.integers(1, 5))
+def test_accumulation_is_exact(a: float, b: float, times: int) -> None:
+    """After n sweeps a leaf holds the sum of n equal terms, to the bit."""
+    x, y = Value(a), Value(b)
+    root = x * y + x
+    expected = 0.0
+    for _ in range(times):
+        root.backward()
+        expected += b + 1.0
+    assert x.grad == expected
+
+
+# All or nothing ---------------------------------------------------------------------------------
+
+
+def snapshot(root: Value) -> list[float]:
+    """Return every gradient under a root."""
+    return [node.grad for node in topological_order(root)]
+
+
+def example() -> Value:
+    """Return the root of a small graph with fan-out whose leaves already have gradients."""
+    xs = [Value(0.5), Value(-1.5), Value(2.0)]
+    for i, x in enumerate(xs):
+        x.grad = float(i + 1)
+    hidden = [(x * xs[0] + 1.0).tanh() for x in xs]
+    return ops.sum(hidden) * hidden[0]
+
+
+def interrupt_after(lines: int) -> Callable[[FrameType, str, Any], Any]:
+    """Return a trace function that raises KeyboardInterrupt at a line of the sweep."""
+    seen = 0
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        nonlocal seen
+        if not frame.f_code.co_filename.endswith(("autodiff.py", "graph.py", "value.py")):
+            return None
+        if event == "line":
+            seen += 1
+            if seen == lines:
+                raise KeyboardInterrupt
+        return trace
+
+    return trace
+
+
+def run_interrupted(root: Value, lines: int) -> bool:
+    """Run backward, interrupted at the n-th line; return whether it was interrupted."""
+    before = sys.gettrace()
+    sys.settrace(interrupt_after(lines))
+    try:
+        root.backward()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def test_interrupted_sweep_writes_all_gradients_or_none() -> None:
+    """Ctrl-C at any line of backward leaves every gradient old, or, after the write, every new."""
+    root = example()
+    old = snapshot(root)
+    root.backward()
+    new = snapshot(root)
+    states = []
+    for line in range(1, 10_000):
+        root = example()
+        interrupted = run_interrupted(root, line)
+        states.append(snapshot(root))
+        assert states[-1] in (old, new)
+        if not interrupted:
+            break
+    assert len(states) > 50
+    assert states[0] == old
+    assert states[-1] == new
+
+
+def test_failed_sweep_writes_nothing() -> None:
+    """A leaf whose gradient cannot be added to stops the sweep before anything is written."""
+    root = example()
+    leaves(root)[-1].grad = "spoiled"  # type: ignore[assignment]
+    before = snapshot(root)
+    with pytest.raises(TypeError):
+        root.backward()
+    assert snapshot(root) == before
+
+
+def test_anomaly_writes_nothing() -> None:
+    """A sweep stopped by detect_anomaly leaves the gradients as they were."""
+    x, y = Value(0.0), Value(1.0)
+    root = sqrt(x) + y
+    with detect_anomaly(), pytest.raises(NumericalError):
+        root.backward()
+    assert snapshot(root) == [0.0] * 4
+
+
+# Non-finite numbers -----------------------------------------------------------------------------
+
+
+def test_nonfinite_root_names_the_first_node_that_was() -> None:
+    """The message leads to the exponential that overflowed, not to the sum that shows it."""
+    x = Value(800.0, "x")
+    y = x.exp() * 2.0 + 1.0
+    with pytest.raises(NumericalError) as caught:
+        y.backward()
+    message = str(caught.value)
+    assert "the first node that went non-finite is exp(x=800) = inf" in message
+    assert "allow_nonfinite=True" in message
+    assert x.grad == 0.0
+
+
+def test_nonfinite_leaf_is_the_first_node() -> None:
+    """A leaf that is nan is named itself."""
+    x = Value(math.nan, "x")
+    with pytest.raises(NumericalError, match="the first node that went non-finite is x = nan"):
+        (x * 2.0).backward()
+    with pytest.raises(NumericalError, match="backward from x = nan"):
+        x.backward()
+
+
+def test_nonfinite_root_is_allowed_when_asked() -> None:
+    """allow_nonfinite goes ahead, and gradients may be finite all the same."""
+    x = Value(800.0)
+    y = x.exp() + x * 2.0
+    y.backward(allow_nonfinite=True)
+    assert x.grad == math.inf
+    z = Value(math.inf)
+    (z + 1.0).backward(allow_nonfinite=True)
+    assert z.grad == 1.0
+    assert gradients(z * 3.0, z, allow_nonfinite=True) == 3.0
+
+
+def test_nonfinite_inside_a_finite_graph_is_no_error() -> None:
+    """1 / e^800 is 0: only the root has to be finite."""
+    x = Value(800.0)
+    y = 1.0 / x.exp()
+    y.backward()
+    assert y.data == 0.0
+
+
+def test_numerical_error_is_an_arithmetic_error() -> None:
+    """A program that guards arithmetic catches it."""
+    with pytest.raises(ArithmeticError):
+        Value(math.inf).backward()
+
+
+def test_detect_anomaly_names_where_the_gradient_went_bad() -> None:
+    """The node whose gradient is infinite and the node it came from are named."""
+    x = Value(0.0, "x")
+    y = sqrt(x) * 2.0
+    with detect_anomaly(), pytest.raises(NumericalError) as caught:
+        y.backward()
+    assert str(caught.value) == "the gradient of x = 0 is inf: it arrived from sqrt(x=0) = 0"
+    y.backward()
+    assert x.grad == math.inf
+
+
+def test_detect_anomaly_finds_the_first_of_several() -> None:
+    """Backward passes the product, where 0 · inf begins, before it reaches the leaf."""
+    x = Value(0.0, "x")
+    root = sqrt(x)
+    root.label = "root of x"
+    y = root * 0.0
+    with detect_anomaly(), pytest.raises(NumericalError, match="the gradient of x = 0 is nan"):
+        y.backward()
+
+
+def test_detect_anomaly_watches_gradients_as_graphs() -> None:
+    """Derivatives taken as graphs are checked as well."""
+    x = Value(0.0, "x")
+    with detect_anomaly(), pytest.raises(NumericalError, match="the gradient of x = 0 is inf"):
+        gradients(sqrt(x), x, create_graph=True)
+    with detect_anomaly():
+        assert gradients(x * x, x, create_graph=True).data == 0.0
+
+
+def test_detect_anomaly_decorates_and_nests() -> None:
+    """As a decorator it holds while the function runs; a finite sweep is not disturbed."""
+
+    @detect_anomaly()
+    def slope(data: float) -> float:
+        x = Value(data)
+        sqrt(x).backward()
+        return x.grad
+
+    assert slope(4.0) == 0.25
+    with pytest.raises(NumericalError), detect_anomaly():
+        slope(0.0)
+    x = Value(0.0)
+    sqrt(x).backward()
+    assert x.grad == math.inf
+
+
+# gradients --------------------------------------------------------------------------------------
+
+
+def test_gradients_have_the_shape_asked_for() -> None:
+    """One Value, a list, a tuple or a dict of them, nested in any way."""
+    x, y = Value(2.0), Value(3.0)
+    f = x * y
+    assert gradients(f, x) == 3.0
+    assert gradients(f, [x, y]) == [3.0, 2.0]
+    assert gradients(f, (y, [x])) == (2.0, [3.0])
+    assert gradients(f, {"w": x, "b": {"c": y}}) == {"w": 3.0, "b": {"c": 2.0}}
+    assert gradients(f, []) == []
+
+
+def test_gradients_leave_every_grad_alone() -> None:
+    """Nothing is written, for leaves and interior nodes alike."""
+    x = Value(2.0)
+    y = x * x
+    x.grad, y.grad = 5.0, 6.0
+    assert gradients(y, [x, y]) == [4.0, 1.0]
+    gradients(y, x, create_graph=True)
+    assert (x.grad, y.grad) == (5.0, 6.0)
+
+
+def test_gradients_of_interior_nodes() -> None:
+    """An interior node may be asked for."""
+    x = Value(2.0)
+    q = x * 3.0
+    assert gradients(q * q, [q, x]) == [12.0, 36.0]
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_input_the_output_does_not_depend_on_has_gradient_zero(create_graph: bool) -> None:
+    """No path gives 0.0, as a float or as a Value that can be differentiated again."""
+    x, stranger = Value(2.0), Value(1.0)
+    found = gradients(x * x, [x, stranger], create_graph=create_graph)
+    if create_graph:
+        assert [type(g) for g in found] == [Value, Value]
+        assert gradients(found[1], [x, stranger]) == [0.0, 0.0]
+        found = [g.data for g in found]
+    assert found == [4.0, 0.0]
+    assert type(found[1]) is float
+
+
+def test_gradients_refuse_what_is_no_value() -> None:
+    """Numbers have no graph: y and xs must be Values, said in so many words."""
+    x = Value(2.0)
+    with pytest.raises(OperandError, match="a plain number: it does not depend on any Value"):
+        gradients(2.0, x)  # type: ignore[arg-type]
+    with pytest.raises(OperandError, match=r"xs holds the number 2\.0: .* wrap it in Value"):
+        gradients(x * x, [x, 2.0])
+    with pytest.raises(OperandError):
+        gradients(x * x, "x")
+
+
+def test_gradients_of_a_nonfinite_value() -> None:
+    """The same rule as for backward holds."""
+    x = Value(800.0, "x")
+    with pytest.raises(NumericalError, match="exp"):
+        gradients(exp(x), x)
+
+
+def test_gradients_differentiate_again_and_again() -> None:
+    """The n-th derivative of sin at 0.7 cycles through cos, -sin, -cos, sin."""
+    x = Value(0.7)
+    y = sin(x)
+    for expected in (math.cos(0.7), -math.sin(0.7), -math.cos(0.7), math.sin(0.7)) * 2:
+        y = gradients(y, x, create_graph=True)
+        assert y.data == pytest.approx(expected, rel=1e-14)
+
+
+def test_gradients_as_a_graph_can_be_trained_on() -> None:
+    """A penalty on a gradient has a gradient itself, by backward."""
+    w, x = Parameter(0.5), Value(2.0)
+    slope = gradients((w * x).tanh(), x, create_graph=True)
+    (slope * slope).backward()
+
+    def penalty(at: float) -> float:
+        return (at * (1 - math.tanh(at * 2.0) ** 2)) ** 2
+
+    expected = (penalty(0.5 + 1e-6) - penalty(0.5 - 1e-6)) / 2e-6
+    assert w.grad == pytest.approx(expected, rel=1e-8)
+
+
+def test_changed_leaf_is_noticed_when_partials_are_recomputed() -> None:
+    """A partial that no longer equals the one stored is an error, not a wrong derivative."""
+    w, x = Value(2.0, "w"), Value(3.0, "x")
+    y = w * x
+    w.data = 5.0
+    assert gradients(y, [w, x]) == [3.0, 2.0]
+    with pytest.raises(GraphChangedError) as caught:
+        gradients(y, x, create_graph=True)
+    message = str(caught.value)
+    assert "∂/∂(x = 3) was 2.0, now it is 5.0" in message
+    assert "Build the graph again" in message
+
+
+def test_changed_leaf_that_changes_no_partial_is_no_error() -> None:
+    """The partials of a sum do not depend on its operands; a NaN partial stays a NaN."""
+    x = Value(3.0)
+    y = x + 1.0
+    x.data = 4.0
+    assert gradients(y, x, create_graph=True).data == 1.0
+    base, exponent = Value(-2.0), Value(3.0)
+    slopes = gradients(base**exponent, [base, exponent], create_graph=True)
+    assert slopes[0].data == 12.0
+    assert math.isnan(slopes[1].data)
+
+
+def test_derivative_outside_the_domain_of_a_partial_is_not_an_error() -> None:
+    """At sqrt(0) and (-2)³ the partials hold 1/0 and log(-2): they are inf and nan, not errors."""
+    x = Value(0.0)
+    assert gradients(sqrt(x), x, create_graph=True).data == math.inf
+    second = gradients(gradients(Value(1.0) * x**3, x, create_graph=True), x)
+    assert second == 0.0
+    with pytest.raises(DomainError):
+        log(x)
+
+
+def test_kink_taken_as_a_graph() -> None:
+    """relu'(0) is 0 as a graph as well, and relu'' is 0 everywhere."""
+    for data, slope in ((-1.0, 0.0), (0.0, 0.0), (2.0, 1.0)):
+        x = Value(data)
+        found = gradients(relu(x), x, create_graph=True)
+        assert found.data == slope
+        assert gradients(found, x) == 0.0
+
+
+def test_custom_partial_that_is_a_constant() -> None:
+    """A partial declared as a plain int is a number like any other."""
+
+    @custom_op(partials=lambda y, a, b: (2, 0))
+    def twice(a: float, b: float) -> float:
+        return 2.0 * a
+
+    a, b = Value(3.0), Value(4.0)
+    found = gradients(twice(a, b) * a, [a, b], create_graph=True)
+    assert [g.data for g in found] == [12.0, 0.0]
+    assert gradients(found[0], [a, b]) == [4.0, 0.0]
+
+
+# Memory and depth -------------------------------------------------------------------------------
+
+
+def values_alive() -> int:
+    """Return how many Values there are."""
+    return sum(issubclass(type(x), Value) for x in gc.get_objects())
+
+
+@pytest.fixture
+def collector_off() -> Iterator[None]:
+    """Leave everything to reference counting."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("collector_off")
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda y, _: y.backward(),
+        gradients,
+        lambda y, x: gradients(gradients(y, x, create_graph=True), x, create_graph=True),
+        topological_order,
+        lambda y, x: repr((y, x)),
+    ],
+)
+def test_graph_is_freed_by_reference_counting_alone(use: Callable[[Value, Value], Any]) -> None:
+    """Dropping a graph of every kind of node frees it at once; the collector finds nothing."""
+    x = Value(0.7, "x")
+    before = values_alive()
+    y = ops.sum([op(x) for op in (ops.exp, ops.sigmoid, ops.gelu, ops.tanh, ops.asinh)])
+    y = ops.maximum(y, x, 2.0) * ops.dot([x, y], [y, 3.0], x) ** 2 - where(ops.gt(x, 0.0), y, x)
+    for _ in range(200):
+        y = (y * 0.5 + x).tanh()
+    assert values_alive() > before + 600
+    use(y, x)
+    del y
+    assert values_alive() == before
+    assert gc.collect() == 0
+
+
+@pytest.mark.usefixtures("collector_off")
+def test_errors_leave_no_cycles() -> None:
+    """A graph whose backward failed is freed as well."""
+    x = Value(800.0)
+    before = values_alive()
+    for _ in range(3):
+        with pytest.raises(NumericalError):
+            (x.exp() + 1.0).backward()
+        with pytest.raises(DomainError):
+            log(x - 900.0)
+    gc.collect()
+    assert values_alive() == before
+
+
+def test_chain_of_a_million_nodes() -> None:
+    """A million nodes build, run backward and are freed, without recursion."""
+    x = y = Value(1.0)
+    for _ in range(500_000):
+        y = y * 1.000001 + 1e-9
+    y.backward()
+    assert x.grad == pytest.approx(math.exp(0.5), rel=1e-6)
+    del y
+
+
+def test_fan_out_of_a_hundred_thousand_wires() -> None:
+    """One leaf under very many nodes receives every contribution, in one reduction too."""
+    x = Value(1.0)
+    total = ops.sum([x * 2.0 for _ in range(100_000)])
+    total.backward()
+    assert x.grad == 200_000.0
+
+
+def test_doubling_sixty_times_visits_each_node_once() -> None:
+    """Sixty diamonds in a row have 2⁶⁰ paths, and 61 nodes to visit."""
+    x = y = Value(1.0)
+    for _ in range(60):
+        y = y + y
+    y.backward()
+    assert x.grad == 2.0**60
+    with no_grad():
+        assert gradients(y, x, create_graph=True).data == 2.0**60

@@ -1,0 +1,110 @@
+"""The documents say what is so: every block of the README and CONTRIBUTING runs."""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Return the fenced code blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_every_readme_block_is_of_a_kind_that_is_run() -> None:
+    """No block escapes the tests below by being written in another language."""
+    fences = re.findall(r"^```(\w*)\n", README, re.MULTILINE)
+    assert set(fences) <= {"sh", "python", "console"}, fences
+    assert len(fences) == sum(len(blocks(README, kind)) for kind in ("sh", "python", "console"))
+
+
+@pytest.mark.parametrize("block", blocks(README, "python"))
+def test_python_blocks_of_the_readme_print_what_they_show(
+    block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each Python block is a session that gives exactly the output shown."""
+    monkeypatch.chdir(tmp_path)
+    session = doctest.DocTestParser().get_doctest(block, {}, "README", "README.md", 0)
+    assert session.examples
+    failures: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    runner.run(session, out=failures.append)
+    assert not failures, "".join(failures)
+
+
+@pytest.mark.parametrize("block", blocks(README, "console"))
+def test_console_blocks_of_the_readme_print_what_they_show(block: str, tmp_path: Path) -> None:
+    """Each command succeeds and prints the lines shown below it."""
+    commands = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
+    assert commands
+    for command in commands:
+        line, _, shown = command.partition("\n")
+        program, *arguments = shlex.split(line)
+        assert program == "scalargrad"
+        done = subprocess.run(
+            [sys.executable, "-c", "from scalargrad.cli import main; main()", *arguments],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=True,
+            cwd=tmp_path,
+            env={**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"},
+            timeout=120,
+        )
+        printed = [printed_line.strip() for printed_line in done.stdout.splitlines()]
+        for expected in filter(None, map(str.strip, shown.splitlines())):
+            assert expected in printed, f"{line} did not print {expected!r}:\n{done.stdout}"
+
+
+def test_the_readme_has_exactly_two_set_up_lines_and_ci_runs_them() -> None:
+    """One line installs and runs the demo, one installs and passes the tests."""
+    (block,) = blocks(README, "sh")
+    demo, tests = block.splitlines()
+    for line in (demo, tests):
+        assert line.startswith("python3 -m venv .venv && .venv/bin/python -m pip install ")
+    assert demo.endswith("&& .venv/bin/scalargrad demo")
+    assert tests.endswith("&& .venv/bin/python -m pytest")
+    assert "<!-- set-up -->\n```sh\n" in README
+    assert "README.md | grep '^python3'" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_links_of_the_documents_lead_to_files_that_exist() -> None:
+    """Every relative link and picture is in the repository."""
+    for text in (README, CONTRIBUTING):
+        for target in re.findall(r"\]\(([^)#]+)\)", text):
+            if "://" not in target:
+                assert (ROOT / target).exists(), target
+
+
+def test_the_worked_example_of_contributing_declares_an_operation_that_works() -> None:
+    """Softsign, pasted as shown, has the value and slope of its closed form."""
+    from scalargrad import gradcheck
+    from scalargrad.ops.symbol import TABLE
+
+    (example,) = blocks(CONTRIBUTING, "python")
+    imports = (
+        "from scalargrad.ops import abs, square\n"
+        "from scalargrad.ops.operation import Unary, composite\n"
+        "from scalargrad.ops.symbol import Symbol\n"
+    )
+    namespace: dict[str, object] = {}
+    before = dict(TABLE)
+    try:
+        exec(imports + example.replace(": Symbol", "").replace(" -> Symbol", ""), namespace)
+        softsign = TABLE["softsign"]
+    finally:
+        TABLE.clear()
+        TABLE.update(before)
+    assert softsign.of(3.0) == 0.75
+    assert gradcheck(softsign.of, -2.0)

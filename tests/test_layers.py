@@ -1,0 +1,54 @@
+"""The package is quick to import and loads heavy parts only when they are used."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+
+import pytest
+
+import scalargrad
+
+
+def test_importing_the_core_loads_nothing_heavy() -> None:
+    """NumPy, Matplotlib, Rich, Graphviz and the parser stay unloaded until they are used."""
+    heavy = ["numpy", "matplotlib", "rich", "typer", "graphviz", "pygraphviz", "ast", "dataclasses"]
+    program = f"import sys, scalargrad; print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {program}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["draw", "nn", "parse", "walk"])
+def test_names_loaded_later_are_public_and_stay_what_they_are(name: str) -> None:
+    """A lazily loaded name is listed, and is the same object each time."""
+    assert name in dir(scalargrad)
+    assert getattr(scalargrad, name) is getattr(scalargrad, name)
+
+
+def test_functions_are_not_replaced_by_modules_of_the_same_name() -> None:
+    """Importing inner modules first leaves the public functions callable."""
+    program = (
+        "import scalargrad.steps, scalargrad.pictures, scalargrad.differences, scalargrad;"
+        "print(*map(callable, (scalargrad.walk, scalargrad.draw, scalargrad.gradcheck)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True"] * 3
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """The lazy loader does not swallow misspelt names."""
+    with pytest.raises(AttributeError, match="gradd"):
+        scalargrad.gradd  # noqa: B018
+
+
+def test_the_version_is_the_one_installed() -> None:
+    """The package and its metadata agree."""
+    assert scalargrad.__version__ == importlib.metadata.version("scalargrad")

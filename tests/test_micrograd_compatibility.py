@@ -1,0 +1,248 @@
+"""Programs written for micrograd, and for Values like it, run with the import line changed."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from scalargrad import Value
+
+Matrix = list[list[Any]]
+
+
+def readme(leaf: Callable[[float], Any]) -> tuple[Any, Any, Any]:
+    """Run the expression of micrograd's README."""
+    a = leaf(-4.0)
+    b = leaf(2.0)
+    c = a + b
+    d = a * b + b**3
+    c += c + 1
+    c += 1 + c + (-a)
+    d += d * 2 + (b + a).relu()
+    d += 3 * d + (b - a).relu()
+    e = c - d
+    f = e**2
+    g = f / 2.0
+    g += 10.0 / f
+    g.backward()
+    return a, b, g
+
+
+def test_readme_prints_its_published_numbers() -> None:
+    """The outcome of the forward pass and both gradients, to the four digits printed."""
+    a, b, g = readme(Value)
+    assert f"{g.data:.4f}" == "24.7041"
+    assert f"{a.grad:.4f}" == "138.8338"
+    assert f"{b.grad:.4f}" == "645.5773"
+
+
+def test_readme_agrees_with_pytorch() -> None:
+    """All digits of the same expression are PyTorch's."""
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+
+    def leaf(x: float) -> Any:
+        return torch.tensor(x, dtype=torch.float64, requires_grad=True)
+
+    ours = [x.grad if i < 2 else x.data for i, x in enumerate(readme(Value))]
+    theirs = [x.grad if i < 2 else x for i, x in enumerate(readme(leaf))]
+    assert ours == pytest.approx([t.item() for t in theirs], rel=1e-14)
+
+
+def test_neuron_by_hand() -> None:
+    """tanh(w·x + b) written with exp gives the gradients of tanh itself: 1, 0, 0.5 and -1.5."""
+    x1, x2, w1, w2 = Value(2.0), Value(0.0), Value(-3.0), Value(1.0)
+    b = Value(6.8813735870195432)
+    n = x1 * w1 + x2 * w2 + b
+    e = (2 * n).exp()
+    o = (e - 1) / (e + 1)
+    o.backward()
+    assert o.data == pytest.approx(math.sqrt(0.5), rel=1e-9)
+    found = [w1.grad, x1.grad, w2.grad, x2.grad, b.grad]
+    assert found == pytest.approx([1.0, -1.5, 0.0, 0.5, 0.5], rel=1e-9)
+
+
+def test_gradients_of_a_leaf_used_twice() -> None:
+    """The gradient of a + a is 2: contributions add up."""
+    a = Value(3.0)
+    b = a + a
+    b.backward()
+    assert a.grad == 2.0
+
+
+def test_program_that_walks_the_graph_itself() -> None:
+    """A topological sort over _prev, as micrograd's drawing code makes it, reaches every node."""
+    x, y = Value(2.0), Value(3.0)
+    root = (x * y + x) ** 2
+    nodes: set[Value] = set()
+    edges: set[tuple[Value, Value]] = set()
+
+    def build(v: Value) -> None:
+        if v not in nodes:
+            nodes.add(v)
+            for child in v._prev:
+                edges.add((child, v))
+                build(child)
+
+    build(root)
+    assert {x, y, root} < nodes
+    assert {v._op for v in nodes} == {"", "+", "*", "**2"}
+    # x·y, +x and the power make 3 interior nodes; the exponent 2 is wrapped as one more leaf.
+    assert (len(nodes), len(edges)) == (6, 6)
+
+
+def test_training_loop_that_clears_gradients_afterwards() -> None:
+    """A line is fitted with sum(), ** and ``p.grad = 0`` after each update."""
+    w, b = Value(0.0), Value(0.0)
+    points = [(x / 4.0, 3.0 * x / 4.0 - 2.0) for x in range(-8, 9)]
+    for _ in range(200):
+        loss = sum((w * x + b - y) ** 2 for x, y in points) / len(points)
+        loss.backward()  # type: ignore[union-attr]
+        for p in (w, b):
+            p.data -= 0.3 * p.grad
+            p.grad = 0
+    assert (w.data, b.data) == pytest.approx((3.0, -2.0), abs=1e-9)
+
+
+# A character-level transformer, written on scalars ----------------------------------------------
+
+NAMES = ("anna", "nana", "ana")
+LETTERS = sorted(set("".join(NAMES)))
+STOP = len(LETTERS)
+WIDTH, HEADS, CONTEXT = 4, 2, 6
+
+
+def linear(x: list[Any], weights: Matrix) -> list[Any]:
+    """Multiply a matrix with a vector."""
+    return [sum(w * xi for w, xi in zip(row, x, strict=True)) for row in weights]
+
+
+def softmax(logits: list[Any]) -> list[Any]:
+    """Turn scores into probabilities."""
+    largest = max(v.data for v in logits)
+    weights = [(v - largest).exp() for v in logits]
+    total = sum(weights)
+    return [w / total for w in weights]
+
+
+def normalised(x: list[Any]) -> list[Any]:
+    """Scale a vector to root mean square 1."""
+    scale = (sum(xi * xi for xi in x) / len(x) + 1e-5) ** -0.5
+    return [xi * scale for xi in x]
+
+
+def initial() -> dict[str, list[list[float]]]:
+    """Draw the weights of the model."""
+    generator = random.Random(42)
+
+    def matrix(rows: int, columns: int) -> list[list[float]]:
+        return [[generator.gauss(0.0, 0.3) for _ in range(columns)] for _ in range(rows)]
+
+    return {
+        "letters": matrix(STOP + 1, WIDTH),
+        "places": matrix(CONTEXT, WIDTH),
+        **{name: matrix(WIDTH, WIDTH) for name in ("query", "key", "value", "out")},
+        "up": matrix(2 * WIDTH, WIDTH),
+        "down": matrix(WIDTH, 2 * WIDTH),
+        "head": matrix(STOP + 1, WIDTH),
+    }
+
+
+def attend(x: list[Any], p: dict[str, Matrix], keys: Matrix, values: Matrix) -> list[Any]:
+    """Let the last place look at all places up to it."""
+    query = linear(x, p["query"])
+    keys.append(linear(x, p["key"]))
+    values.append(linear(x, p["value"]))
+    size = WIDTH // HEADS
+    mixed: list[Any] = []
+    for h in range(0, WIDTH, size):
+        scores = [
+            sum(q * k for q, k in zip(query[h : h + size], key[h : h + size], strict=True))
+            / size**0.5
+            for key in keys
+        ]
+        weights = softmax(scores)
+        mixed += [
+            sum(w * v[i] for w, v in zip(weights, values, strict=True)) for i in range(h, h + size)
+        ]
+    return linear(mixed, p["out"])
+
+
+def loss_of(name: str, p: dict[str, Matrix]) -> Any:
+    """Return the mean surprise of the model at each letter of a name."""
+    tokens = [STOP, *map(LETTERS.index, name), STOP]
+    keys: Matrix = []
+    values: Matrix = []
+    losses = []
+    for place, (token, following) in enumerate(pairwise(tokens)):
+        x = [a + b for a, b in zip(p["letters"][token], p["places"][place], strict=True)]
+        x = [a + b for a, b in zip(x, attend(normalised(x), p, keys, values), strict=True)]
+        hidden = [h.relu() ** 2 for h in linear(normalised(x), p["up"])]
+        x = [a + b for a, b in zip(x, linear(hidden, p["down"]), strict=True)]
+        losses.append(-softmax(linear(x, p["head"]))[following].log())
+    return sum(losses) * (1 / len(losses))
+
+
+def leaves(p: dict[str, Matrix]) -> Iterator[Any]:
+    """Go through all weights."""
+    return (w for matrix in p.values() for row in matrix for w in row)
+
+
+def train(leaf: Callable[[float], Any], steps: int) -> tuple[list[float], list[float]]:
+    """Train with Adam; return the losses and the last gradients."""
+    p = {name: [[leaf(w) for w in row] for row in rows] for name, rows in initial().items()}
+    weights = list(leaves(p))
+    momentum, variance = [0.0] * len(weights), [0.0] * len(weights)
+    losses, gradients = [], []
+    for step in range(1, steps + 1):
+        loss = loss_of(NAMES[step % len(NAMES)], p)
+        loss.backward()
+        losses.append(float(loss.data))
+        gradients = [float(w.grad) for w in weights]
+        for i, w in enumerate(weights):
+            momentum[i] = 0.85 * momentum[i] + 0.15 * gradients[i]
+            variance[i] = 0.99 * variance[i] + 0.01 * gradients[i] ** 2
+            unbiased = momentum[i] / (1 - 0.85**step), variance[i] / (1 - 0.99**step)
+            w.data -= 0.02 * unbiased[0] / (unbiased[1] ** 0.5 + 1e-8)
+            w.grad = w.grad * 0
+    return losses, gradients
+
+
+def test_character_model_learns() -> None:
+    """A transformer on scalars, with .exp(), .log(), .relu(), ** and sum(), fits three names."""
+    losses, _ = train(Value, 60)
+    assert losses[0] == pytest.approx(math.log(len(LETTERS) + 1), rel=0.3)
+    assert sum(losses[-3:]) / 3 < 0.5 * losses[0]
+
+
+def test_character_model_has_the_slope_of_its_loss() -> None:
+    """Gradients of the whole model agree with central differences of its loss."""
+    p = {name: [[Value(w) for w in row] for row in rows] for name, rows in initial().items()}
+    loss_of("anna", p).backward()
+    for w in list(leaves(p))[::7]:
+        at = w.data
+        w.data = at + 1e-5
+        above = loss_of("anna", p).data
+        w.data = at - 1e-5
+        below = loss_of("anna", p).data
+        w.data = at
+        assert w.grad == pytest.approx((above - below) / 2e-5, rel=1e-6, abs=1e-9)
+
+
+def test_character_model_trains_as_in_pytorch() -> None:
+    """Ten steps of the same program on PyTorch's scalars give the same losses and gradients."""
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+
+    def leaf(x: float) -> Any:
+        tensor = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+        tensor.grad = torch.zeros_like(tensor)
+        return tensor
+
+    losses, gradients = train(Value, 10)
+    expected_losses, expected_gradients = train(leaf, 10)
+    assert losses == pytest.approx(expected_losses, rel=1e-10)
+    assert gradients == pytest.approx(expected_gradients, rel=1e-8, abs=1e-10)

@@ -1,0 +1,114 @@
+"""NumPy: arrays and Values meet element by element, in arrays of objects."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalargrad import OperandError, Value
+from scalargrad.graph import leaves
+
+BINARY = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]
+SCALARS: list[Any] = [np.float64(3.0), np.float32(3.0), np.int64(3), np.bool_(True), np.array(3.0)]
+
+
+@pytest.mark.parametrize("operate", BINARY, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("scalar", SCALARS, ids=lambda x: type(x).__name__)
+def test_scalar_on_the_left_gives_a_value(operate: Any, scalar: Any) -> None:
+    """np.float64(2) * v is a Value with the gradient of 2 * v."""
+    v, w = Value(2.0), Value(2.0)
+    found, expected = operate(scalar, v), operate(float(scalar), w)
+    assert type(found) is Value
+    found.backward()
+    expected.backward()
+    assert (found.data, v.grad) == (expected.data, w.grad)
+
+
+@pytest.mark.parametrize("operate", BINARY, ids=lambda f: f.__name__)
+def test_array_and_value_give_an_array_of_values(operate: Any) -> None:
+    """An array times v, and v times it, are arrays of nodes, one for each element."""
+    v, numbers = Value(2.0), np.array([[1.0, 2.0], [3.0, 4.0]])
+    for found, expected in (
+        (operate(numbers, v), operate(numbers, 2.0)),
+        (operate(v, numbers), operate(2.0, numbers)),
+    ):
+        assert found.dtype == object
+        assert found.shape == (2, 2)
+        assert [[node.data for node in row] for row in found] == expected.tolist()
+        assert all(leaves(node) == [v] for node in found.flat)
+
+
+def test_array_of_one_element_stays_an_array() -> None:
+    """Only 0-d arrays count as numbers."""
+    assert (Value(2.0) * np.array([3.0])).shape == (1,)
+
+
+def test_dot_product_of_object_arrays() -> None:
+    """np.array([v, w]) @ np.array([…]) is one Value, differentiable in all of them."""
+    a, b, c, d = (Value(float(x)) for x in (1, 2, 3, 4))
+    y = np.array([a, b]) @ np.array([c, d])
+    y.backward()
+    assert (y.data, a.grad, b.grad, c.grad, d.grad) == (11.0, 3.0, 4.0, 1.0, 2.0)
+
+
+def test_matrix_times_vector_of_values() -> None:
+    """A matrix of numbers times a vector of Values is a linear layer."""
+    x = np.array([Value(1.0), Value(-1.0)])
+    y = np.array([[1.0, 2.0], [3.0, 5.0]]) @ x
+    assert [node.data for node in y] == [-1.0, -2.0]
+    y.sum().backward()
+    assert [node.grad for node in x] == [4.0, 7.0]
+
+
+def test_reductions_over_object_arrays() -> None:
+    """np.sum and np.mean add up Values."""
+    values = [Value(1.0), Value(2.0), Value(6.0)]
+    assert np.sum(np.array(values)).data == 9.0
+    mean = np.mean(np.array(values))
+    assert mean.data == 3.0
+    mean.backward()
+    assert [v.grad for v in values] == pytest.approx([1 / 3] * 3)
+
+
+def test_functions_of_numpy_that_have_a_method_work() -> None:
+    """np.exp and its like call the Value's method of that name; others are TypeErrors."""
+    v = Value(1.0)
+    exponential: Any = np.exp(v)  # type: ignore[call-overload]
+    assert exponential.data == np.exp(1.0)
+    assert np.log(np.array([v]))[0].data == 0.0
+    assert np.tanh(np.array([v]))[0].data == np.tanh(1.0)
+    with pytest.raises(TypeError, match="no callable sin method"):
+        np.sin(v)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda v: np.array(v, dtype=float),
+        lambda v: np.array([v, v], dtype=float),
+        lambda v: np.array([v]).astype(float),
+        np.float64,
+    ],
+)
+def test_conversion_to_an_array_of_floats_is_refused(convert: Any) -> None:
+    """An array of floats would drop the gradients."""
+    with pytest.raises(OperandError, match="would drop the gradient"):
+        convert(Value(1.0))
+
+
+def test_writing_a_value_into_an_array_of_floats_is_refused() -> None:
+    """Assigning a Value to an element is an error too, with the reason as its cause."""
+    numbers = np.zeros(2)
+    with pytest.raises((OperandError, ValueError)):
+        numbers[0] = Value(1.0)
+    assert numbers.tolist() == [0.0, 0.0]
+
+
+def test_maximum_of_object_arrays_chooses_values() -> None:
+    """np.maximum compares data and returns the Values themselves."""
+    v, w = Value(1.0), Value(2.0)
+    assert np.maximum(np.array([v]), np.array([w]))[0] is w
+    assert np.argmax(np.array([v, w])) == 1

@@ -1,0 +1,80 @@
+"""Types: what a type checker believes of the public names is what they return."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+from scalargrad import Parameter, Value, no_grad, ops
+
+
+def test_operators_and_methods_give_values() -> None:
+    """Arithmetic with Values and numbers is a Value, a comparison a bool."""
+    v, w = Value(2.0), Parameter(3.0)
+    for node in (
+        assert_type(v + w, Value),
+        assert_type(1 - v, Value),
+        assert_type(w * 2.5, Value),
+        assert_type(v / w, Value),
+        assert_type(2**v, Value),
+        assert_type(v**w, Value),
+        assert_type(-v, Value),
+        assert_type(abs(v), Value),
+        assert_type(v.exp(), Value),
+        assert_type(w.log().tanh().sigmoid().relu(), Value),
+        assert_type(w.detach(), Value),
+    ):
+        assert type(node) is Value
+    assert type(assert_type(v < 3, bool)) is bool
+    assert type(assert_type(v.data, float)) is float
+    assert sum([v, w]).data == 5.0  # type: ignore[union-attr] # Python's sum may also return 0
+    assert assert_type(max([v, w]), Value) is w
+
+
+def test_operations_on_values_give_values() -> None:
+    """An operation with a Value among its operands is a Value."""
+    v = Value(0.5)
+    for node in (
+        assert_type(ops.exp(v), Value),
+        assert_type(ops.add(1.0, v), Value),
+        assert_type(ops.pow(v, 2), Value),
+        assert_type(ops.leaky_relu(v, negative_slope=0.2), Value),
+        assert_type(ops.elu(-1.0, v), Value),
+        assert_type(ops.gelu(v, approximate="tanh"), Value),
+        assert_type(ops.clip(v, max=1.0), Value),
+        assert_type(ops.where(ops.gt(v, 0.0), 1.0, 2.0), Value),
+        assert_type(ops.where(v > 0, v, 0.0), Value),
+        assert_type(ops.maximum(v, 1.0), Value),
+        assert_type(ops.sum([v, v]), Value),
+        assert_type(ops.mean(x for x in (v, v)), Value),
+        assert_type(ops.dot([v], [1.0], 2.0), Value),
+        assert_type(ops.logsumexp([v, v]), Value),
+    ):
+        assert type(node) is Value
+    assert [type(p) for p in assert_type(ops.softmax([v, v]), list[Value])] == [Value, Value]
+
+
+def test_operations_on_numbers_give_floats() -> None:
+    """With numbers alone an operation is a float, for ints too."""
+    for number in (
+        assert_type(ops.exp(1), float),
+        assert_type(ops.add(1.0, 2), float),
+        assert_type(ops.leaky_relu(-1.0), float),
+        assert_type(ops.elu(-1.0, alpha=2.0), float),
+        assert_type(ops.clip(5.0, 0.0, 1.0), float),
+        assert_type(ops.where(True, 1.0, 2.0), float),
+        assert_type(ops.maximum(1.0, 2.0), float),
+        assert_type(ops.sum([1.0, 2.0]), float),
+        assert_type(ops.dot([1.0], [2.0]), float),
+    ):
+        assert type(number) is float
+    assert assert_type(ops.log_softmax([0.0]), list[float]) == [0.0]
+
+
+def test_decorated_function_keeps_its_type() -> None:
+    """no_grad as a decorator changes neither parameters nor result."""
+
+    @no_grad()
+    def evaluate(x: Value, times: int) -> Value:
+        return x * times
+
+    assert assert_type(evaluate(Value(2.0), times=3), Value).parents == ()
