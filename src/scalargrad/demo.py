@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from scalargrad.errors import MissingPackageError
+from scalargrad.files import write_atomically
 from scalargrad.nn import MLP
 from scalargrad.ops import exp
 from scalargrad.pictures import draw
 from scalargrad.steps import show, walk
 from scalargrad.value import Parameter, Value
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SEED = 1337
 STEPS = 100
@@ -139,6 +145,7 @@ def run(folder: Path, console: Console, steps: int = STEPS) -> list[Path]:
         _step_and_draw("A sigmoid neuron", sigmoid_neuron(), folder / "sigmoid.svg", console),
     ]
     moons = load_moons()
+    _figure_class()  # if the plots cannot be made, say so before training
     random.seed(SEED)
     model = MLP(2, [16, 16, 1])
     console.rule("[bold]Two moons: an MLP of 337 parameters learns to tell them apart")
@@ -188,20 +195,15 @@ def save_plots(folder: Path, model: MLP, moons: Moons, history: list[Progressed]
     MissingPackageError
         If matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPackageError(
-            f"the plots need {error.name}: pip install 'scalargrad[all]'"
-        ) from error
+    figure_class = _figure_class()
     from scalargrad.plots import decision_boundary, loss_curve
 
-    def saved(name: str, plot: Any) -> Path:
-        figure = Figure(figsize=(6.0, 4.2), layout="constrained")
+    def saved(name: str, plot: Callable[[Axes], object]) -> Path:
+        figure = figure_class(figsize=(6.0, 4.2), layout="constrained")
         plot(figure.subplots())
-        path = folder / name
-        figure.savefig(path, dpi=150)
-        return path
+        png = io.BytesIO()
+        figure.savefig(png, dpi=150)
+        return write_atomically(folder / name, png.getvalue())
 
     losses = [done.loss for done in history]
     accuracies = [done.accuracy for done in history]
@@ -209,3 +211,13 @@ def save_plots(folder: Path, model: MLP, moons: Moons, history: list[Progressed]
         saved("loss.png", lambda ax: loss_curve(losses, accuracies, ax)),
         saved("boundary.png", lambda ax: decision_boundary(model, *moons, ax=ax)),
     ]
+
+
+def _figure_class() -> type[Figure]:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingPackageError(
+            f"the plots need {error.name}: pip install 'scalargrad[all]'"
+        ) from error
+    return Figure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.errors import OperandError
+from scalargrad.errors import MissingPackageError, OperandError
 from scalargrad.ops.recording import no_grad
 from scalargrad.value import Value
 
@@ -18,8 +18,12 @@ _ORANGE, _BLUE = "#B34700", "#0B5CAD"
 def _axes(ax: Axes | None) -> Axes:
     if ax is not None:
         return ax
-    import matplotlib.pyplot as plt
-
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise MissingPackageError(
+            f"plots need {error.name}: pip install 'scalargrad[plot]'"
+        ) from error
     return plt.subplots(figsize=(5.5, 4.0), layout="constrained")[1]
 
 
@@ -31,7 +35,7 @@ def loss_curve(
     Parameters
     ----------
     losses : sequence of float
-        One positive number per step.
+        One number per step; the scale is linear where none is positive.
     accuracies : sequence of float, optional
         One fraction in [0, 1] per step.
     ax : matplotlib Axes, optional
@@ -40,11 +44,17 @@ def loss_curve(
     Returns
     -------
     matplotlib Axes
+
+    Raises
+    ------
+    MissingPackageError
+        If matplotlib is not installed.
     """
     axes = _axes(ax)
     steps = range(len(losses))
     axes.plot(steps, losses, color=_BLUE, label="loss")
-    axes.set(xlabel="step", ylabel="loss", yscale="log", title="Loss during training")
+    scale = "log" if any(loss > 0 for loss in losses) else "linear"
+    axes.set(xlabel="step", ylabel="loss", yscale=scale, title="Loss during training")
     axes.margins(x=0.02)
     axes.grid(alpha=0.3)
     if accuracies is not None:
@@ -86,7 +96,10 @@ def decision_boundary(
     ------
     OperandError
         If a point does not have two coordinates.
+    MissingPackageError
+        If matplotlib is not installed.
     """
+    axes = _axes(ax)
     import numpy as np
 
     data = np.asarray(points, dtype=float)
@@ -94,7 +107,6 @@ def decision_boundary(
         raise OperandError(
             f"decision_boundary draws a plane: points of shape {data.shape} given, (n, 2) needed"
         )
-    axes = _axes(ax)
     (left, low), (right, high) = data.min(axis=0) - 0.5, data.max(axis=0) + 0.5
     xs, ys = np.linspace(left, right, resolution), np.linspace(low, high, resolution)
     with no_grad():

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from html import escape
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -215,11 +214,17 @@ _MATHML_PAIR = "<mrow><mo>(</mo>{}<mo>)</mo></mrow>"
 _NUMBER = re.compile(r"-?(\d+(\.\d+)?(e-?\d+)?|inf|nan)")
 
 
+def _escape(word: str) -> str:
+    from html import escape  # its table of entities would cost every import of the package 3 ms
+
+    return escape(word)
+
+
 def identifier(word: str) -> str:
     """Return one MathML token for a name or an already formatted number."""
     if _NUMBER.fullmatch(word):
         return f"<mn>{word.replace('-', '−')}</mn>"
-    return f"<mi>{escape(word)}</mi>"
+    return f"<mi>{_escape(word)}</mi>"
 
 
 def _mathml(expression: Expression, names: dict[Symbol, str]) -> Fragment:
@@ -251,4 +256,4 @@ def _mathml_token(token: str) -> str:
     if token.startswith("{"):
         return token
     tag = "mi" if token.isalnum() else "mo"
-    return f"<{tag}>{escape(token)}</{tag}>"
+    return f"<{tag}>{_escape(token)}</{tag}>"

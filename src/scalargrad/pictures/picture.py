@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
 from scalargrad.errors import GraphTooLargeError, LayoutError, OperandError
+from scalargrad.files import write_atomically
 from scalargrad.graph import describe, fan_out, topological_order
 from scalargrad.pictures.diagram import Diagram, boxed_constants, make_diagram
 from scalargrad.pictures.dot import SIDES, to_dot
@@ -105,16 +105,7 @@ class Picture:
         is created and an existing file stays as it was.
         """
         path = Path(path)
-        content = self._content(path)
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"{path} cannot be written: create the folder {path.parent}")
-        unfinished = path.with_name(f".scalargrad-{secrets.token_hex(8)}")
-        try:
-            unfinished.write_bytes(content)
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        return path
+        return write_atomically(path, self._content(path))
 
     def _content(self, path: Path) -> bytes:
         match suffix := path.suffix.lower():

@@ -1,0 +1,126 @@
+"""Hosseini 2024: manual, numerical, symbolic and automatic differentiation of one function.
+
+The function is the fourth iterate of the logistic map, as in Baydin et al., Automatic
+differentiation in machine learning: a survey, 2018, section 2.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any, overload
+
+import pytest
+
+import scalargrad as sg
+from scalargrad import Value
+from scalargrad.graph import topological_order
+
+POINTS = [0.05, 0.2, 0.37, 0.5, 0.81, 0.96]
+
+
+@overload
+def iterate(x: float, times: int = 4) -> float: ...
+@overload
+def iterate(x: Value, times: int = 4) -> Value: ...
+def iterate(x: Any, times: int = 4) -> Any:
+    """Apply the logistic map, l ↦ 4l(1 - l), again and again."""
+    for _ in range(times - 1):
+        x = 4.0 * x * (1.0 - x)
+    return x
+
+
+def manual(x: float) -> float:
+    """Return the derivative of 64x(1 - x)(1 - 2x)²(1 - 8x + 8x²)², worked out on paper."""
+    a, b, c = x * (1.0 - x), 1.0 - 2.0 * x, 1.0 - 8.0 * x + 8.0 * x * x
+    return 64.0 * b * c * (b * b * c - 4.0 * a * c - 16.0 * a * b * b)
+
+
+def numerical(x: float, step: float) -> float:
+    """Return the central difference."""
+    return (iterate(x + step) - iterate(x - step)) / (2.0 * step)
+
+
+def automatic(x: float) -> float:
+    """Return the derivative from one backward sweep over the loop itself."""
+    leaf = Value(x)
+    iterate(leaf).backward()
+    return leaf.grad
+
+
+@pytest.mark.parametrize("x", POINTS)
+def test_automatic_equals_manual(x: float) -> None:
+    """Reverse mode and forward mode give what is worked out on paper, to rounding."""
+    expected = pytest.approx(manual(x), rel=1e-12, abs=1e-12)
+    assert automatic(x) == expected
+    assert sg.grad(iterate)(x) == expected
+    assert sg.jvp(iterate, (x,), (1.0,))[1] == expected
+
+
+@pytest.mark.parametrize("x", POINTS)
+def test_automatic_equals_symbolic(x: float) -> None:
+    """SymPy's derivative of the same loop, run on a symbol, has the same value."""
+    sympy = pytest.importorskip("sympy", reason="SymPy, which PyTorch brings, is not installed")
+    symbol = sympy.Symbol("x")
+    derivative = sympy.diff(iterate(symbol), symbol)
+    expected = float(derivative.evalf(30, subs={symbol: sympy.Float(x, 30)}))
+    assert automatic(x) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("x", POINTS)
+def test_automatic_equals_numerical(x: float) -> None:
+    """The central difference with a good step agrees to 1e-7."""
+    assert automatic(x) == pytest.approx(numerical(x, 1e-6), abs=1e-7)
+
+
+def test_numerical_error_falls_with_the_step_and_rises_again() -> None:
+    """A tenth of the step has a hundredth of the error, until rounding takes over."""
+    exact = manual(0.2)
+    errors = {step: abs(numerical(0.2, step) - exact) for step in (1e-2, 1e-3, 1e-5, 1e-13)}
+    assert errors[1e-3] == pytest.approx(errors[1e-2] / 100.0, rel=0.05)
+    assert errors[1e-5] < errors[1e-3] / 1000.0
+    assert errors[1e-13] > 1000.0 * errors[1e-5]
+    assert abs(automatic(0.2) - exact) < 1e-12
+
+
+def written_out(root: Value) -> int:
+    """Count the operations of a graph as a formula has them, shared parts repeated."""
+    size: dict[Value, int] = {}
+    for node in topological_order(root):
+        operands = sum(size[x] for x in node.parents if isinstance(x, Value))
+        size[node] = operands + bool(node.parents)
+    return size[root]
+
+
+def test_formulas_swell_and_graphs_do_not() -> None:
+    """Each iteration doubles the formula of f, and adds the same few nodes to the graph of f'."""
+    formulas, graphs = [], []
+    for times in (4, 5, 6, 7):
+        x = Value(0.2)
+        y = iterate(x, times)
+        formulas.append(written_out(y))
+        graphs.append(len(topological_order(sg.gradients(y, x, create_graph=True))))
+    assert all(b > 2 * a for a, b in itertools.pairwise(formulas))
+    growth = {b - a for a, b in itertools.pairwise(graphs)}
+    assert len(growth) == 1
+    assert growth.pop() < 12
+
+
+def test_one_backward_sweep_replaces_two_runs_per_input() -> None:
+    """For 20 inputs central differences run f 40 times, automatic differentiation once."""
+    runs = 0
+
+    def f(x: Sequence[Any]) -> Any:
+        nonlocal runs
+        runs += 1
+        return sg.logsumexp(x) if isinstance(x[0], Value) else math.log(sum(map(math.exp, x)))
+
+    x = [0.1 * i for i in range(20)]
+    gradient = sg.grad(f)(x)
+    assert runs == 1
+    runs, step = 0, 1e-6
+    for i, partial in enumerate(gradient):
+        above, below = ([*x[:i], x[i] + s, *x[i + 1 :]] for s in (step, -step))
+        assert partial == pytest.approx((f(above) - f(below)) / (2.0 * step), abs=1e-8)
+    assert runs == 40

@@ -1,0 +1,150 @@
+"""Units and activations of the five lectures, at their numbers and by their identities."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+import scalargrad as sg
+from scalargrad import Value, nn
+
+Unit = Callable[[Value], Value]
+POINTS = [-40.0, -3.0, -0.5, -1e-9, 0.0, 0.3, 1.0, 2.5, 40.0]
+
+
+def output_and_slope(unit: Unit, z: float) -> tuple[float, float]:
+    """Return a unit's output and its slope."""
+    x = Value(z)
+    y = unit(x)
+    return y.data, float(sg.gradients(y, x))
+
+
+@pytest.mark.parametrize(
+    ("unit", "z", "output", "slope"),
+    [
+        (sg.gelu, 0.5, 0.34573123063700656, 0.8674951246561629),
+        (sg.gelu_tanh, 0.5, 0.34571400982514394, 0.8673699035346424),
+        (sg.gelu, -3.0, -0.00404969409489031, -0.01194564720418392),
+    ],
+)
+def test_gelu_exact_and_in_its_tanh_form(unit: Unit, z: float, output: float, slope: float) -> None:
+    """GELU(.5), its tanh form and GELU(-3) have the published values and slopes."""
+    assert output_and_slope(unit, z) == pytest.approx((output, slope), rel=1e-12)
+
+
+@pytest.mark.parametrize("z", POINTS)
+def test_slopes_of_the_lectures(z: float) -> None:
+    """σ' = σ(1 - σ), tanh' = 1 - tanh², (ln(1 + e^z))' = σ, ReLU' = I[z > 0], identity' = 1."""
+    e = math.exp(-abs(z))
+    logistic = 1.0 / (1.0 + e) if z >= 0 else e / (1.0 + e)
+    tanh_slope = (2.0 / (math.exp(z) + math.exp(-z))) ** 2
+    expected: list[tuple[Unit, float, float]] = [
+        (sg.identity, z, 1.0),
+        (sg.sigmoid, logistic, e / (1.0 + e) ** 2),
+        (sg.tanh, math.tanh(z), tanh_slope),
+        (sg.relu, max(z, 0.0), float(z > 0)),
+        (sg.softplus, max(z, 0.0) + math.log1p(e), logistic),
+        (sg.step, float(z > 0), 0.0),
+    ]
+    for unit, output, slope in expected:
+        found = output_and_slope(unit, z)
+        assert found == pytest.approx((output, slope), rel=1e-12, abs=1e-15), unit
+
+
+@pytest.mark.parametrize("z", [800.0, 1e300])
+def test_soft_relu_is_stable_far_out(z: float) -> None:
+    """ln(1 + e^z) is z far right and 0 far left, with slopes 1 and 0."""
+    assert output_and_slope(sg.softplus, z) == (z, 1.0)
+    assert output_and_slope(sg.softplus, -z) == (0.0, 0.0)
+    assert output_and_slope(sg.sigmoid, z) == (1.0, 0.0)
+    assert output_and_slope(sg.sigmoid, -z) == (0.0, 0.0)
+
+
+def test_softmax_is_stable_and_does_not_see_a_shift() -> None:
+    """Adding 1000 to every score changes nothing, and the probabilities add up to 1."""
+    near = sg.softmax([2.0, 1.0, 0.0])
+    assert sg.softmax([1002.0, 1001.0, 1000.0]) == near
+    powers = np.exp([2.0, 1.0, 0.0])
+    assert near == pytest.approx(list(powers / powers.sum()), rel=1e-14)
+    assert math.fsum(near) == pytest.approx(1.0, rel=1e-15)
+
+
+def test_softmax_of_two_scores_is_the_logistic_of_their_difference() -> None:
+    """e^a / (e^a + e^b) = σ(a - b), which makes logistic regression the case of two classes."""
+    assert sg.softmax([1.3, -0.4])[0] == pytest.approx(1.0 / (1.0 + math.exp(-1.7)), rel=1e-14)
+
+
+def test_max_routes_its_gradient_to_the_largest_input() -> None:
+    """The unit max(x₁, x₂, x₃) passes the whole error signal to one input and none to the rest."""
+    x = [Value(2.0), Value(5.0), Value(3.0)]
+    y: Value = sg.maximum(*x)
+    y.backward()
+    assert y.data == 5.0
+    assert [part.grad for part in x] == [0.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("activation", "plain"),
+    [
+        ("identity", lambda z: z),
+        ("sigmoid", lambda z: 1.0 / (1.0 + math.exp(-z))),
+        ("tanh", math.tanh),
+        ("relu", lambda z: max(z, 0.0)),
+        ("softplus", lambda z: math.log(1.0 + math.exp(z))),
+        ("step", lambda z: float(z > 0)),
+        ("gelu", lambda z: 0.5 * z * (1.0 + math.erf(z / math.sqrt(2.0)))),
+    ],
+)
+def test_an_artificial_neuron_is_its_activation_of_a_weighted_sum(
+    activation: str, plain: Callable[[float], float]
+) -> None:
+    """A neuron computes σ(w·x + b), with each activation of the lectures in the place of σ."""
+    neuron = nn.Neuron(2, activation=activation)
+    for parameter, number in zip(neuron.parameters(), (0.6, -1.1, 0.25), strict=True):
+        parameter.data = number
+    for x in ([1.0, 0.5], [-0.3, 0.8]):
+        z = 0.6 * x[0] - 1.1 * x[1] + 0.25
+        assert neuron(x).data == pytest.approx(plain(z), rel=1e-14)
+
+
+def linear_layer(layer: nn.Layer) -> tuple[list[list[float]], list[float]]:
+    """Return a layer's weights, [to][from], and its biases."""
+    return [[w.data for w in n.w] for n in layer.neurons], [n.b.data for n in layer.neurons]
+
+
+def test_linear_networks_collapse_to_one_layer() -> None:
+    """Three linear layers compute W₃W₂W₁x + c, which one layer with that matrix computes too."""
+    random.seed(4)
+    deep = [nn.Layer(n, m, nonlin=False) for n, m in [(3, 5), (5, 4), (4, 2)]]
+    for layer in deep:
+        for neuron in layer.neurons:
+            neuron.b.data = random.uniform(-1, 1)
+
+    matrix, offset = np.eye(3), np.zeros(3)
+    for weights, biases in map(linear_layer, deep):
+        matrix, offset = np.array(weights) @ matrix, np.array(weights) @ offset + biases
+
+    def network(x: Sequence[Value]) -> list[Value]:
+        return list(deep[2](deep[1](deep[0](x))))
+
+    x = [0.4, -1.2, 2.0]
+    outputs = [y.data for y in network([Value(number) for number in x])]
+    np.testing.assert_allclose(outputs, matrix @ x + offset, rtol=1e-12)
+    np.testing.assert_allclose(float_rows(sg.jacobian(network)(x)), matrix, rtol=1e-12)
+
+
+def float_rows(rows: Sequence[Sequence[Value | float]]) -> list[list[float]]:
+    """Return the numbers of a matrix some of whose entries are Values."""
+    return [[x.data if isinstance(x, Value) else x for x in row] for row in rows]
+
+
+def test_one_bend_keeps_a_network_from_collapsing() -> None:
+    """With a ReLU between the layers the slope differs from place to place."""
+    random.seed(4)
+    model = nn.MLP(1, [4, 1])
+    slopes = {float_rows([sg.grad(model)([at])])[0][0] for at in (-1.0, 1.0)}
+    assert len(slopes) == 2
