@@ -2,8 +2,8 @@
 
     python examples/fit_a_decay.py
 
-The model is written on plain numbers. `value_and_grad` gives SciPy's minimiser the sum of squares and
-its gradient from one run; `hessian` gives the uncertainty of each parameter.
+The model is written on plain numbers. `value_and_grad` gives SciPy's minimiser the sum of
+squares and its gradient from one run; `hessian` gives the uncertainty of each parameter.
 """
 
 from __future__ import annotations

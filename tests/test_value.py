@@ -416,3 +416,20 @@ def test_value_made_without_recording_can_be_copied() -> None:
     with no_grad():
         y = Value(2.0) * 3.0
     assert copy.copy(y).data == 6.0
+
+
+def test_a_small_graph_shows_itself_in_a_notebook() -> None:
+    """The rich display of a computed Value is its picture; a leaf shows its text."""
+    x = Value(3.0, "x")
+    shown = (x * x)._repr_svg_()
+    assert shown is not None
+    assert shown.startswith("<svg")
+    assert x._repr_svg_() is None
+
+
+def test_a_large_graph_shows_its_text_in_a_notebook() -> None:
+    """No cell hangs in layout: a graph no one could read is not drawn."""
+    x = Value(1.0)
+    for _ in range(100):
+        x = x * 1.5
+    assert x._repr_svg_() is None
