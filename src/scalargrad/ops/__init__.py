@@ -7,6 +7,7 @@ from scalargrad.ops import (
     arithmetic,
     comparisons,
     exponential,
+    likelihood,
     reductions,
     rounding,
     selection,
@@ -16,17 +17,19 @@ from scalargrad.ops.activations import *
 from scalargrad.ops.arithmetic import *
 from scalargrad.ops.comparisons import *
 from scalargrad.ops.exponential import *
+from scalargrad.ops.likelihood import *
 from scalargrad.ops.reductions import *
 from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
-from scalargrad.ops.trigonometric import *
 from scalargrad.ops.symbol import TABLE
+from scalargrad.ops.trigonometric import *
 
 __all__ = ["TABLE"]
 __all__ += activations.__all__
 __all__ += arithmetic.__all__
 __all__ += comparisons.__all__
 __all__ += exponential.__all__
+__all__ += likelihood.__all__
 __all__ += reductions.__all__
 __all__ += rounding.__all__
 __all__ += selection.__all__
