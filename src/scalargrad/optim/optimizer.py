@@ -91,9 +91,8 @@ class Optimizer:
         parameters = [p for _, p in named]
         if not parameters:
             raise OperandError("an optimiser needs parameters to train, and was given none")
-        if len(set(parameters)) < len(parameters) or not self._group_of.keys().isdisjoint(
-            parameters
-        ):
+        known = self._group_of.keys()
+        if len(set(parameters)) < len(parameters) or not known.isdisjoint(parameters):
             raise OperandError("a parameter was given to the optimiser twice")
 
     def check(self, group: Group) -> None:
