@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from scalargrad.optim.optimizer import Optimizer, Rule
-from scalargrad.optim.options import Group, at_least_zero, fractions
+from scalargrad.optim.options import Group, fractions
 from scalargrad.optim.rules import adam, sparse_adam
 
 Betas = tuple[float, float]
@@ -72,7 +72,7 @@ class Adam(Optimizer):
 
     def check(self, group: Group) -> None:
         """Raise DomainError if an option is out of its range."""
-        at_least_zero(group, "lr", "eps", "weight_decay")
+        super().check(group)
         fractions("betas", *group["betas"])
 
     def rule(self, group: Group) -> Rule:
@@ -176,7 +176,7 @@ class SparseAdam(Optimizer):
 
     def check(self, group: Group) -> None:
         """Raise DomainError if an option is out of its range."""
-        at_least_zero(group, "lr", "eps")
+        super().check(group)
         fractions("betas", *group["betas"])
 
     def is_sparse(self, group: Group) -> bool:

@@ -71,7 +71,7 @@ class RMSprop(Optimizer):
 
     def check(self, group: Group) -> None:
         """Raise DomainError if an option is out of its range."""
-        at_least_zero(group, "lr", "eps", "weight_decay", "momentum")
+        super().check(group)
         fractions("alpha", group["alpha"])
 
     def rule(self, group: Group) -> Rule:
@@ -143,7 +143,8 @@ class Adagrad(Optimizer):
 
     def check(self, group: Group) -> None:
         """Raise DomainError if an option is negative."""
-        at_least_zero(group, "lr", "lr_decay", "weight_decay", "eps", "initial_accumulator_value")
+        super().check(group)
+        at_least_zero(group, "lr_decay", "initial_accumulator_value")
 
     def first_state(self, group: Group) -> tuple[float, ...]:
         """Return the sum to start with."""

@@ -97,7 +97,7 @@ class Optimizer:
 
     def check(self, group: Group) -> None:
         """Raise DomainError if an option of a group is out of its range."""
-        at_least_zero(group, "lr", "weight_decay")
+        at_least_zero(group, "lr", "eps", "weight_decay", "momentum")
 
     def rule(self, group: Group) -> Rule:
         """Return the update rule with the options of a group, for its step ``group["step"]``.
@@ -111,6 +111,11 @@ class Optimizer:
         """Return the state of a parameter before its first step."""
         del group
         return (0.0,) * len(self.state_names)
+
+    def has_state(self, group: Group) -> bool:
+        """Return whether the rule remembers anything from step to step."""
+        del group
+        return True
 
     def is_sparse(self, group: Group) -> bool:
         """Return whether the rule leaves a parameter alone whose gradient is 0."""
@@ -165,8 +170,7 @@ class Optimizer:
         parameters = [update.parameter for update in updates]
         # Each a single call into C, which Ctrl-C cannot interrupt halfway.
         deque(map(setattr, parameters, repeat("_data"), [u.data for u in updates]), maxlen=0)
-        if self.state_names:
-            self.state.update(zip(parameters, [u.state for u in updates], strict=True))
+        self.state.update({u.parameter: u.state for u in updates if u.state})
         for group in self.param_groups:
             group["step"] += 1
         return result
@@ -174,7 +178,7 @@ class Optimizer:
     def _updates(self, i: int) -> Iterator[_Update]:
         group = self.param_groups[i]
         update = self.rule({**group, "step": group["step"] + 1})
-        first = self.first_state(group)
+        first, remembers = self.first_state(group), self.has_state(group)
         sign = -1.0 if group.get("maximize") else 1.0
         for parameter in self._visited(i):
             grad: float | None = parameter.grad
@@ -188,7 +192,7 @@ class Optimizer:
             except ZeroDivisionError:
                 data, state = nan, []
             self._require_finite(parameter, data, "new value")
-            yield _Update(parameter, data, tuple(state))
+            yield _Update(parameter, data, tuple(state) if remembers else ())
 
     def _require_finite(self, parameter: Value, number: float, what: str) -> None:
         if isfinite(number):

@@ -8,7 +8,7 @@ from typing import Any
 
 from scalargrad.errors import DomainError
 from scalargrad.optim.optimizer import Optimizer, Rule
-from scalargrad.optim.options import Group, at_least_zero
+from scalargrad.optim.options import Group
 from scalargrad.optim.rules import sgd
 
 
@@ -77,9 +77,13 @@ class SGD(Optimizer):
 
     def check(self, group: Group) -> None:
         """Raise DomainError if an option is negative, or nesterov lacks what it needs."""
-        at_least_zero(group, "lr", "momentum", "weight_decay")
+        super().check(group)
         if group["nesterov"] and (group["momentum"] == 0.0 or group["dampening"] != 0.0):
             raise DomainError("nesterov needs momentum > 0 and dampening = 0")
+
+    def has_state(self, group: Group) -> bool:
+        """Return True with momentum."""
+        return bool(group["momentum"])
 
     def is_sparse(self, group: Group) -> bool:
         """Return True without momentum and weight decay."""
