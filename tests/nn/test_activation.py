@@ -68,6 +68,8 @@ def test_softmax_normalises_the_innermost_lists() -> None:
     rows = nn.Softmax(dim=1)([[1e4, 0.0], [0.0, 0.0]])
     assert rows == [[1.0, 0.0], [0.5, 0.5]]
     assert nn.Softmax()([0.0, 0.0]) == [0.5, 0.5]
+    numpy = pytest.importorskip("numpy", reason="arrays are optional")
+    assert nn.Softmax(dim=1)(numpy.zeros((1, 2))) == [[0.5, 0.5]]
     with pytest.raises(OperandError, match="use dim=-1"):
         nn.Softmax(dim=0)([[1.0, 2.0], [3.0, 4.0]])
 

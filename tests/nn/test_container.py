@@ -55,7 +55,8 @@ def test_printing_equals_pytorchs() -> None:
 
     def model(kit: Any) -> Any:
         inner = kit.Sequential(kit.Linear(3, 3, bias=False), kit.GELU(), kit.LeakyReLU(0.2))
-        return kit.Sequential(kit.Embedding(5, 3), inner, kit.Linear(3, 1), kit.LogSoftmax(dim=-1))
+        outer = [kit.Embedding(5, 3), inner, kit.Dropout(0.1), kit.Linear(3, 1)]
+        return kit.Sequential(*outer, kit.LogSoftmax(dim=-1))
 
     assert str(model(nn)) == str(model(torch.nn))
 

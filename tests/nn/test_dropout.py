@@ -49,6 +49,6 @@ def test_draws_can_be_repeated_and_the_module_copied() -> None:
 
 def test_a_probability_lies_between_0_and_1() -> None:
     """As PyTorch has it."""
-    assert repr(nn.Dropout(0.25)) == "Dropout(p=0.25)"
+    assert repr(nn.Dropout(0.25)) == "Dropout(p=0.25, inplace=False)"
     with pytest.raises(DomainError, match=r"p is 1\.5"):
         nn.Dropout(1.5)

@@ -113,12 +113,14 @@ def test_the_state_is_arranged_as_in_pytorch() -> None:
 BAD_STATES: list[Any] = [
     {},
     {"state": {}, "param_groups": []},
-    {"state": {}, "param_groups": [{"params": [0, 1]}]},
-    {"state": {7: {"momentum_buffer": 0.0}}, "param_groups": [{"params": [0]}]},
-    {"state": {0: {"exp_avg": 0.0}}, "param_groups": [{"params": [0]}]},
-    {"state": {0: {"momentum_buffer": "x"}}, "param_groups": [{"params": [0]}]},
-    {"state": {"first": {"momentum_buffer": 0.0}}, "param_groups": [{"params": [0]}]},
-    {"state": [], "param_groups": [{"params": [0]}]},
+    {"state": {}, "param_groups": [{"params": [0, 1], "step": 1}]},
+    {"state": {7: {"momentum_buffer": 0.0}}, "param_groups": [{"params": [0], "step": 1}]},
+    {"state": {0: {"exp_avg": 0.0}}, "param_groups": [{"params": [0], "step": 1}]},
+    {"state": {0: {"momentum_buffer": "x"}}, "param_groups": [{"params": [0], "step": 1}]},
+    {"state": {"first": {"momentum_buffer": 0.0}}, "param_groups": [{"params": [0], "step": 1}]},
+    {"state": [], "param_groups": [{"params": [0], "step": 1}]},
+    {"state": {}, "param_groups": [{"params": [0], "step": 1.5}]},
+    {"state": {}, "param_groups": [{"params": [0], "step": 1, "lr": "high"}]},
 ]
 
 
@@ -135,8 +137,9 @@ def test_a_state_that_does_not_fit_changes_nothing(state: Any) -> None:
 def test_options_in_a_state_are_checked() -> None:
     """A negative rate is refused from a file as it is from a program."""
     optimizer = optim.SGD([Parameter(1.0)], lr=0.1)
-    with pytest.raises(DomainError, match="lr is -1"):
-        optimizer.load_state_dict({"state": {}, "param_groups": [{"params": [0], "lr": -1.0}]})
+    group = {"params": [0], "step": 3, "lr": -1.0}
+    with pytest.raises(StateError, match="nothing was changed: lr is -1"):
+        optimizer.load_state_dict({"state": {}, "param_groups": [group]})
     assert optimizer.param_groups[0]["lr"] == 0.1
 
 
@@ -191,7 +194,7 @@ def test_momentum_goes_on_moving_what_was_touched_before() -> None:
 
 
 def test_only_the_parameters_given_are_moved() -> None:
-    """Of a table shared with another optimiser, each moves its own."""
+    """Of a table shared with another optimiser, each moves and clears its own."""
     table = nn.Embedding(2, 1, rng=0)
     first = optim.SGD(list(table.weight[0]), lr=1.0)
     (table(0)[0] + table(1)[0]).backward()
@@ -199,6 +202,8 @@ def test_only_the_parameters_given_are_moved() -> None:
     first.step()
     assert table.weight[1][0].data == kept
     assert first.active_parameters() == [table.weight[0][0]]
+    first.zero_grad()
+    assert [row[0].grad for row in table.weight] == [0.0, 1.0]
 
 
 def test_groups_have_options_of_their_own() -> None:

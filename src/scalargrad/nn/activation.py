@@ -321,7 +321,7 @@ class Softmax(Module):
         return self._normalised(x, 0)
 
     def _normalised(self, x: Any, level: int) -> Any:
-        scores = list(x)
+        scores = list(x.tolist() if hasattr(x, "tolist") else x)
         if any(isinstance(part, list | tuple) for part in scores):
             return [self._normalised(part, level + 1) for part in scores]
         if self.dim not in {None, -1, level}:

@@ -61,5 +61,5 @@ class Dropout(Elementwise):
         return x * (1.0 / (1.0 - self.p) if kept else 0.0)
 
     def extra_repr(self) -> str:
-        """Return p."""
-        return f"p={self.p}"
+        """Return p, as PyTorch prints it."""
+        return f"p={self.p}, inplace=False"

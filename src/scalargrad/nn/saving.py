@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import scalargrad
 from scalargrad.errors import MissingPackageError, StateError
 from scalargrad.files import write_atomically
 from scalargrad.nn.module import Module
@@ -101,8 +100,7 @@ def load_metadata(path: AnyPath) -> dict[str, str]:
     Returns
     -------
     dict from str to str
-        Of a file by `save_model`: ``architecture``, the module as it prints, and
-        ``scalargrad``, the version that wrote it.
+        Of a file by `save_model`, ``architecture`` is the module as it prints.
     """
     with _opened(path) as file:
         return dict(file.metadata() or {})
@@ -143,7 +141,7 @@ def save_model(model: Module, path: AnyPath, metadata: Mapping[str, str] | None 
     ...     load_model(Linear(2, 1), path)
     IncompatibleKeys(missing_keys=[], unexpected_keys=[])
     """
-    header = {"format": "pt", "scalargrad": scalargrad.__version__, "architecture": repr(model)}
+    header = {"format": "pt", "architecture": repr(model)}  # "pt" is what PyTorch's readers expect
     save_file(model.state_dict(), path, {**(metadata or {}), **header})
 
 

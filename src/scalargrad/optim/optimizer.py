@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import repeat
@@ -128,7 +129,8 @@ class Optimizer:
             for parameter in members:
                 parameter.grad = 0.0
             for touched in records:
-                touched.zero_grad()
+                for parameter in [p for p in touched if p in self._group_of]:
+                    parameter.zero_grad()
 
     def active_parameters(self) -> list[Value]:
         """Return the parameters that the next step will visit.
@@ -237,9 +239,8 @@ class Optimizer:
         Raises
         ------
         StateError
-            If it does not fit: other groups, parameters or state. Nothing is changed then.
-        DomainError
-            If an option is out of its range.
+            If it does not fit: other groups, parameters or state, or an option out of its range.
+            Nothing is changed then.
 
         Notes
         -----
@@ -247,28 +248,34 @@ class Optimizer:
         have without the interruption.
         """
         try:
-            groups = [saved_options(group) for group in state_dict["param_groups"]]
-            sizes = [len(group["params"]) for group in groups]
-            state = {int(i): self._state_of(found) for i, found in state_dict["state"].items()}
+            groups, state = self._read(state_dict)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise StateError(f"this is no state of {type(self).__name__}: {error!r}") from error
-        parameters = list(self._group_of)
-        if sizes != [len(group["params"]) for group in self.param_groups] or any(
-            not 0 <= i < len(parameters) for i in state
-        ):
             raise StateError(
-                f"this state is of {sizes} parameters, this {type(self).__name__} trains "
-                f"{[len(group['params']) for group in self.param_groups]}; nothing was changed"
-            )
-        merged = [
-            {**own, **saved, "params": own["params"]}
-            for own, saved in zip(self.param_groups, groups, strict=True)
-        ]
-        for group in merged:
-            self.check(group)
-        for own, group in zip(self.param_groups, merged, strict=True):
+                f"this state does not fit {type(self).__name__}, and nothing was changed: {error}"
+            ) from error
+        for own, group in zip(self.param_groups, groups, strict=True):
             own.update(group)
-        self.state = {parameters[i]: found for i, found in state.items()}
+        self.state = state
+
+    def _read(self, state_dict: Mapping[str, Any]) -> tuple[list[Group], dict[Value, Any]]:
+        """Return groups and state as saved, once all of it is seen to fit."""
+        parameters = list(self._group_of)
+        groups = [saved_options(group) for group in state_dict["param_groups"]]
+        sizes = [len(group["params"]) for group in groups]
+        expected = [len(group["params"]) for group in self.param_groups]
+        if sizes != expected:
+            raise ValueError(f"it is of groups of {sizes} parameters, these are of {expected}")
+        numbers = {int(i): self._state_of(found) for i, found in state_dict["state"].items()}
+        if not numbers.keys() <= set(range(len(parameters))):
+            raise ValueError(f"it numbers its parameters beyond the {len(parameters)} trained here")
+        merged = [self._merged(*pair) for pair in zip(self.param_groups, groups, strict=True)]
+        return merged, {parameters[i]: found for i, found in numbers.items()}
+
+    def _merged(self, own: Group, saved: Group) -> Group:
+        """Return the options of a group as saved, checked."""
+        merged = {**own, **saved, "params": own["params"], "step": operator.index(saved["step"])}
+        self.check(merged)
+        return merged
 
     def _state_of(self, found: Mapping[str, Any]) -> tuple[float, ...]:
         if found.keys() != set(self.state_names):
