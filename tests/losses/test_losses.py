@@ -211,3 +211,9 @@ def test_torontos_regularised_loss() -> None:
     loss = 0.5 * losses.mse_loss([y], [1.0]) + 0.1 * 0.5 * losses.l2_penalty([w])
     assert loss.data == pytest.approx(0.0639631535313965, rel=1e-12)
     assert gradients(loss, w) == pytest.approx(-0.08981071068366962, rel=1e-12)
+
+
+def test_a_smooth_loss_without_its_parabola_is_the_absolute_error() -> None:
+    """Beta = 0 leaves |x - t|."""
+    x, t = [1.0, -2.0], [0.5, 2.0]
+    assert losses.smooth_l1_loss(x, t, beta=0.0) == losses.l1_loss(x, t) == 2.25

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -99,3 +100,26 @@ def test_unknown_forms_are_refused() -> None:
 def test_identity_takes_and_ignores_any_options() -> None:
     """It stands in for a module that is left out, whatever that one was given."""
     assert nn.Identity(54, unused=True)([1.0]) == [1.0]
+
+
+BY_HAND: list[tuple[nn.Module, list[float], list[float], str]] = [
+    (nn.ReLU(), [-2.0, 0.0, 3.0], [0.0, 0.0, 3.0], "ReLU()"),
+    (nn.LeakyReLU(0.5), [-2.0, 3.0], [-1.0, 3.0], "LeakyReLU(negative_slope=0.5)"),
+    (nn.ELU(2.0), [-1e4, 3.0], [-2.0, 3.0], "ELU(alpha=2.0)"),
+    (nn.SiLU(), [-1e4, 0.0, 1e4], [0.0, 0.0, 1e4], "SiLU()"),
+    (nn.Tanh(), [-1e4, 0.0, 1e4], [-1.0, 0.0, 1.0], "Tanh()"),
+    (nn.Sigmoid(), [-1e4, 0.0, 1e4], [0.0, 0.5, 1.0], "Sigmoid()"),
+    (nn.Softplus(2.0), [-1e4, 0.0, 1e4], [0.0, math.log(2.0) / 2, 1e4], "Softplus(beta=2.0,"),
+    (nn.Threshold(0.5, 7.0), [0.5, 0.6], [7.0, 0.6], "Threshold(threshold=0.5, value=7.0)"),
+    (nn.LogSoftmax(-1), [1e4, 0.0], [0.0, -1e4], "LogSoftmax(dim=-1)"),
+]
+
+
+@pytest.mark.parametrize(("module", "given", "expected", "printed"), BY_HAND)
+def test_values_at_limits_known_by_hand(
+    module: nn.Module, given: list[float], expected: list[float], printed: str
+) -> None:
+    """Zero, the kinks, and what each tends to at ±10,000."""
+    assert module(given) == pytest.approx(expected, abs=1e-15)
+    assert [y.data for y in module([Value(x) for x in given])] == module(given)
+    assert repr(module).startswith(printed)

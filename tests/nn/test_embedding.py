@@ -134,3 +134,17 @@ def test_options_that_make_no_sense_are_refused() -> None:
         nn.Embedding(4, 2, padding_idx=4)
     with pytest.raises(OperandError, match="1 per_sample_weights for 2"):
         nn.EmbeddingBag(4, 2, mode="sum")([0, 1], [1.0])
+
+
+def test_bags_by_hand() -> None:
+    """A mean or a sum without the padding row; nothing left gives zeros."""
+    rows = [[1.0, 2.0], [3.0, 5.0], [0.0, 0.0]]
+    mean, total = nn.EmbeddingBag(3, 2, padding_idx=2), nn.EmbeddingBag(3, 2, mode="sum")
+    assert repr(mean) == "EmbeddingBag(3, 2, mode='mean', padding_idx=2)"
+    for bag in (mean, total):
+        bag.load_state_dict({"weight": rows})
+    assert [y.data for y in mean([0, 1, 2])] == [2.0, 3.5]
+    assert [y.data for y in mean([2])] == [0.0, 0.0]
+    assert [y.data for y in total([0, 1, 1])] == [7.0, 12.0]
+    assert [y.data for y in total([0, 1], [2.0, -1.0])] == [-1.0, -1.0]
+    assert [y.data for y in total([])] == [0.0, 0.0]

@@ -144,3 +144,18 @@ def test_an_update_can_be_differentiated_by_the_learning_rate() -> None:
     grad = gradients(w * w, w, create_graph=True)
     moved, _ = rules.sgd(w, grad, 0.0, lr=lr)
     assert gradients(moved * moved, lr) == pytest.approx(-4.0 * 2.0 * moved.data, rel=1e-12)
+
+
+def test_every_rule_takes_the_penalty_into_the_gradient() -> None:
+    """With weight decay λ and gradient g a rule moves as with the gradient g + λw."""
+    w, g, decay = 2.0, 0.5, 0.3
+    adam = {"betas": (0.9, 0.99), "corrections": (0.1, 0.01), "eps": 1e-8}
+    cases: list[tuple[Callable[..., Any], list[float], dict[str, Any]]] = [
+        (rules.sgd, [0.0], {}),
+        (rules.adam, [0.0, 0.0, 0.0], adam),
+        (rules.rmsprop, [1.0, 0.0, 0.0], {"alpha": 0.9, "eps": 1e-8}),
+        (rules.adagrad, [1.0], {"eps": 1e-10}),
+    ]
+    for rule, state, options in cases:
+        decayed = rule(w, g, *state, lr=0.1, weight_decay=decay, **options)
+        assert decayed == rule(w, g + decay * w, *state, lr=0.1, **options)
