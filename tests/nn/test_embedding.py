@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
-from scalargrad import DomainError, OperandError, Value, nn
+from scalargrad import DomainError, OperandError, Value, nn, optim
 from scalargrad.graph import topological_order
+from scalargrad.sparse import Table
 
 
 def test_a_row_is_the_parameters_themselves() -> None:
@@ -148,3 +149,24 @@ def test_bags_by_hand() -> None:
     assert [y.data for y in total([0, 1, 1])] == [7.0, 12.0]
     assert [y.data for y in total([0, 1], [2.0, -1.0])] == [-1.0, -1.0]
     assert [y.data for y in total([])] == [0.0, 0.0]
+
+
+class Sealed(Table):
+    """A table that may be looked up but not read as a whole."""
+
+    def __iter__(self) -> NoReturn:
+        raise AssertionError("the whole table was read")
+
+
+def test_a_training_step_never_reads_the_whole_table() -> None:
+    """Looking up, clearing and updating find their rows without a pass over the others."""
+    table = nn.Embedding(1_000, 2, rng=0)
+    model = nn.Sequential(table)
+    optimizer = optim.SGD(model.parameters(), lr=0.5)
+    table.weight = Sealed(table.weight, table.weight.touched)
+    before = table.weight[7][1].data
+    model(7)[1].backward()
+    optimizer.step()
+    model.zero_grad()
+    assert table.weight[7][1].data == before - 0.5
+    assert not table.weight.touched
