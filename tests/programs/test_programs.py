@@ -116,6 +116,14 @@ def test_the_parts_of_the_recommender_add_up(wide: bool, deep: bool) -> None:
     assert not any(p.grad for row in model.crosses.weight[:14] for p in row)
 
 
+def test_every_parameter_of_the_recommender_is_in_one_group() -> None:
+    """The two groups share the parameters without overlap or remainder."""
+    model = WideAndDeep(3, 5, rng=0)
+    wide, deep = ([id(p) for p in group["params"]] for group in model.groups())
+    assert sorted(wide + deep) == sorted(id(p) for p in model.parameters())
+    assert len(wide) == 15
+
+
 def test_log_loss_is_minus_the_mean_log_probability() -> None:
     """A click told with 0.8 and a miss told with 0.3."""
     assert log_loss([0.8, 0.3], [1, 0]) == pytest.approx(-(math.log(0.8) + math.log(0.7)) / 2)

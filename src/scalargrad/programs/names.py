@@ -94,8 +94,8 @@ def plain_names(longest: int = 12) -> list[str]:
 def names(plan: Plan) -> Report:
     """Train a GPT of some 4,000 parameters on names, and let it invent twenty.
 
-    Adam on batches of 4; 20 epochs unless the plan says otherwise, an hour's work on a slow
-    machine: Ctrl-C keeps what was learned, and ``--resume`` goes on from the last checkpoint.
+    Adam on batches of 4; 20 epochs unless the plan says otherwise, which takes minutes: Ctrl-C
+    keeps what was learned, and ``--resume`` goes on from the last checkpoint.
     """
     known = plain_names()
     alphabet = Alphabet(known)
