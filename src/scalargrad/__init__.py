@@ -44,9 +44,12 @@ from scalargrad.value import Parameter as Parameter
 from scalargrad.value import Value as Value
 
 if TYPE_CHECKING:
+    from scalargrad import data as data
     from scalargrad import losses as losses
     from scalargrad import nn as nn
     from scalargrad import optim as optim
+    from scalargrad import plots as plots
+    from scalargrad import train as train
     from scalargrad.expression import parse as parse
     from scalargrad.pictures import draw as draw
     from scalargrad.steps import walk as walk
@@ -55,11 +58,14 @@ __version__ = "0.1.0"
 
 #: Names whose modules are loaded when first used, so that importing the package stays quick.
 _LATER = {
+    "data": "scalargrad.data",
     "draw": "scalargrad.pictures",
     "losses": "scalargrad.losses",
     "nn": "scalargrad.nn",
     "optim": "scalargrad.optim",
     "parse": "scalargrad.expression",
+    "plots": "scalargrad.plots",
+    "train": "scalargrad.train",
     "walk": "scalargrad.steps",
 }
 

@@ -45,7 +45,7 @@ def test_training_curves_draw_what_the_history_holds(ax: Axes) -> None:
     """Losses share an axis; the first metric and its held-out twin share another."""
     columns: dict[str, list[float]] = {
         "epoch": [1, 2],
-        "loss": [1.0, 0.5],
+        "loss": [1.0, 0.05],
         "accuracy": [0.5, 0.75],
         "val_loss": [1.5, 1.0],
         "val_accuracy": [0.4, 0.6],
@@ -68,9 +68,10 @@ def test_a_metric_without_held_out_data_is_one_line(ax: Axes) -> None:
     assert labels(ax) == ["loss", "accuracy"]
 
 
-def test_a_loss_that_is_not_positive_is_drawn_on_a_plain_scale(ax: Axes) -> None:
-    """Zero has no logarithm."""
-    training_curves({"epoch": [1, 2], "loss": [1.0, 0.0]}, ax=ax)
+@pytest.mark.parametrize("last", [0.0, -1.0, 0.5])
+def test_a_loss_is_drawn_on_a_plain_scale_unless_it_fell_far(last: float, ax: Axes) -> None:
+    """Zero has no logarithm, and one half is not a tenth."""
+    training_curves({"epoch": [1, 2], "loss": [1.0, last]}, ax=ax)
     assert ax.get_yscale() == "linear"
 
 

@@ -293,6 +293,8 @@ def test_a_loss_that_is_not_finite_is_an_error_that_names_the_node() -> None:
         ({"checkpoint_every": 0}, "checkpoint_every is 0"),
         ({"resume": True}, "give checkpoint=path"),
         ({"patience": 3}, "patience watches the held-out loss"),
+        ({"metrics": [lambda p, y: 0.0, lambda p, y: 1.0]}, "give a dict from name to metric"),
+        ({"metrics": {"loss": within}}, "differ from each other and from epoch, loss"),
         ({"validation_split": 0.01}, "holds out 0 of 6"),
         ({"validation_split": 1.0}, "holds out 6 of 6"),
         ({"validation_split": 0.5, "validation_data": ([[1.0, 1.0]], [0.0])}, "exclude each"),

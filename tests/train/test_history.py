@@ -86,6 +86,11 @@ def test_the_table_shows_both_ends(history: History) -> None:
     assert history._repr_html_().count("<tr>") == 11
 
 
+def test_a_notebook_shows_names_as_they_are() -> None:
+    """The name of a metric is text, not markup."""
+    assert "<th>&lt;lambda&gt;</th>" in History([{"<lambda>": 1.0}])._repr_html_()
+
+
 def test_a_plot_has_a_point_per_epoch(history: History) -> None:
     """The loss is drawn against the epoch."""
     ax = history.plot(Figure().subplots())

@@ -30,9 +30,23 @@ def test_a_terminal_shows_epochs_loss_metric_rate_and_time_left() -> None:
                 bar.step(10)
             bar.epoch({"epoch": epoch, "loss": 0.125, "accuracy": 0.75})
     last = shown(console).split("epoch 2/2")[-1]
-    assert "loss 0.125  accuracy 0.75" in last
+    assert "loss 0.125 accuracy 0.75" in last
     assert "/s" in last
     assert "0:00:00" in last
+
+
+def test_a_narrow_terminal_loses_neither_rate_nor_time() -> None:
+    """At 80 columns, everything a classifier with held-out data measures fits."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    row = {"epoch": 8, "loss": 0.0584163, "accuracy": 0.988866, "val_loss": 0.119612}
+    row |= {"val_accuracy": 0.963889, "gradient_norm": 0.123456, "learning_rate": 0.00425}
+    with progress_bar(False, epochs=8, batches=45, done=0, console=console) as bar:
+        bar.step(32)
+        bar.epoch(row)
+    last = shown(console).split("epoch 8/8")[-1].splitlines()[0]
+    assert "loss 0.0584|0.12 accuracy 0.989|0.964" in last
+    assert "/s" in last
+    assert "…" not in last
 
 
 def test_quiet_training_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,7 +45,7 @@ def loss_curve(
 
 
 def training_curves(columns: Mapping[str, Sequence[float]], ax: Axes | None = None) -> Axes:
-    """Plot losses per epoch on a logarithmic scale, and the first metric on an axis of its own.
+    """Plot losses per epoch, and the first metric on an axis of its own.
 
     Parameters
     ----------
@@ -58,14 +58,18 @@ def training_curves(columns: Mapping[str, Sequence[float]], ax: Axes | None = No
     Returns
     -------
     matplotlib Axes
+        Logarithmic where the loss fell to less than a tenth.
     """
+    from matplotlib.ticker import MaxNLocator
+
     axes = axes_or_new(ax)
     epochs = columns["epoch"]
     axes.plot(epochs, columns["loss"], color=BLUE, label="loss")
     if "val_loss" in columns:
         axes.plot(epochs, columns["val_loss"], color=BLUE, ls=":", label="held-out loss")
     axes.set(xlabel="epoch", ylabel="loss", title="Training")
-    if min(columns["loss"]) > 0:
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if 0 < 10 * min(columns["loss"]) < max(columns["loss"]):
         axes.set_yscale("log")
     axes.margins(x=0.02)
     axes.grid(alpha=0.3)

@@ -42,7 +42,7 @@ class Plan:
     def options(self, name: str, epochs: int) -> dict[str, Any]:
         """Return the arguments of `fit` that follow from this plan, for a program by name.
 
-        Ten checkpoints are kept on the way, in the file ``name.checkpoint.json``.
+        A checkpoint is written fifty times on the way, to the file ``name.checkpoint.json``.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         epochs = self.epochs or epochs
@@ -51,7 +51,7 @@ class Plan:
             "seed": self.seed,
             "quiet": self.quiet,
             "checkpoint": self.folder / f"{name}.checkpoint.json",
-            "checkpoint_every": max(1, epochs // 10),
+            "checkpoint_every": max(1, epochs // 50),
             "resume": self.resume,
         }
 

@@ -17,6 +17,8 @@ from scalargrad.train.stopping import Patience
 
 Callback = Callable[[Module, History], object]
 
+_COLUMNS = ("epoch", "loss", "val_loss", "gradient_norm", "learning_rate")
+
 
 def fit(
     model: Module,
@@ -224,5 +226,13 @@ def _patience(epochs: int | None, min_delta: float, held_out: Examples | None) -
 
 def _named(metrics: Mapping[str, Metric] | Iterable[Metric]) -> dict[str, Metric]:
     if isinstance(metrics, Mapping):
-        return dict(metrics)
-    return {getattr(metric, "__name__", type(metric).__name__): metric for metric in metrics}
+        pairs = list(metrics.items())
+    else:
+        pairs = [(getattr(metric, "__name__", type(metric).__name__), metric) for metric in metrics]
+    named = dict(pairs)
+    if len(named) < len(pairs) or not named.keys().isdisjoint(_COLUMNS):
+        raise OperandError(
+            f"metrics are named {', '.join(name for name, _ in pairs)}: give a dict from name to "
+            f"metric, with names that differ from each other and from {', '.join(_COLUMNS)}"
+        )
+    return named

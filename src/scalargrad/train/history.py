@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,7 +109,7 @@ class History:
 
     def _repr_html_(self) -> str:
         """Return the table as HTML, which is how a notebook shows a history."""
-        head = "".join(f"<th>{column}</th>" for column in self.columns)
+        head = "".join(f"<th>{escape(column)}</th>" for column in self.columns)
         body = "".join(
             f"<tr>{''.join(f'<td>{x:.6g}</td>' for x in self.rows[i].values())}</tr>"
             for i in _spread(len(self), 10)
@@ -160,7 +161,7 @@ class History:
             raise OperandError(f"{path} is not a history written by to_json: {error}") from error
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Plot the loss of each epoch, on a logarithmic scale, the held-out loss beside it.
+        """Plot the loss of each epoch, the held-out loss beside it.
 
         The metrics given to `fit` first, such as the accuracy, gets an axis of its own.
 

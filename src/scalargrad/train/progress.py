@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 _REFRESH = 0.1  # seconds between two pictures of the bar in a notebook
 
@@ -40,8 +41,19 @@ class Bar:
 
     def epoch(self, row: Mapping[str, float]) -> None:
         """Show what an epoch measured."""
-        numbers = "  ".join(f"{name} {x:.4g}" for name, x in row.items() if name != "epoch")
-        self.progress.update(self.task, numbers=numbers, epoch=row["epoch"])
+        self.progress.update(self.task, numbers=_numbers(row), epoch=row["epoch"])
+
+
+def _numbers(row: Mapping[str, float]) -> str:
+    """Write loss and metrics, what was held out behind a bar.
+
+    >>> _numbers({"epoch": 3, "loss": 0.5, "accuracy": 0.875, "val_loss": 0.625})
+    'loss 0.5|0.625 accuracy 0.875'
+    """
+    hidden = {"epoch", "gradient_norm", "learning_rate"}
+    shown = [name for name in row if name not in hidden and not name.startswith("val_")]
+    held_out = {name: f"|{row[f'val_{name}']:.3g}" for name in shown if f"val_{name}" in row}
+    return " ".join(f"{name} {row[name]:.3g}{held_out.get(name, '')}" for name in shown)
 
 
 class Silence:
@@ -97,8 +109,9 @@ def progress_bar(
         return
     columns = (
         TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-        BarColumn(bar_width=20),
-        TextColumn("{task.fields[numbers]}  {task.fields[rate]}"),
+        BarColumn(bar_width=10),
+        TextColumn("{task.fields[numbers]}", table_column=Column(no_wrap=False)),
+        TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
     console = console or Console()
