@@ -27,6 +27,7 @@ from scalargrad.errors import LayoutError as LayoutError
 from scalargrad.errors import NumericalError as NumericalError
 from scalargrad.errors import OperandError as OperandError
 from scalargrad.errors import ScalargradError as ScalargradError
+from scalargrad.errors import StateError as StateError
 from scalargrad.functional import grad as grad
 from scalargrad.functional import hessian as hessian
 from scalargrad.functional import hvp as hvp
@@ -43,7 +44,12 @@ from scalargrad.value import Parameter as Parameter
 from scalargrad.value import Value as Value
 
 if TYPE_CHECKING:
+    from scalargrad import data as data
+    from scalargrad import losses as losses
     from scalargrad import nn as nn
+    from scalargrad import optim as optim
+    from scalargrad import plots as plots
+    from scalargrad import train as train
     from scalargrad.expression import parse as parse
     from scalargrad.pictures import draw as draw
     from scalargrad.steps import walk as walk
@@ -52,9 +58,14 @@ __version__ = "0.1.0"
 
 #: Names whose modules are loaded when first used, so that importing the package stays quick.
 _LATER = {
+    "data": "scalargrad.data",
     "draw": "scalargrad.pictures",
+    "losses": "scalargrad.losses",
     "nn": "scalargrad.nn",
+    "optim": "scalargrad.optim",
     "parse": "scalargrad.expression",
+    "plots": "scalargrad.plots",
+    "train": "scalargrad.train",
     "walk": "scalargrad.steps",
 }
 
@@ -63,7 +74,7 @@ def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
     module = importlib.import_module(_LATER[name])
-    found = globals()[name] = module if name == "nn" else getattr(module, name)
+    found = globals()[name] = getattr(module, name, module)
     return found
 
 

@@ -1,4 +1,4 @@
-"""The command line: scalargrad step, draw and demo."""
+"""The command line: scalargrad step, draw, demo and train."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from scalargrad import __version__
+from scalargrad.cli_train import app as train_app
 from scalargrad.errors import ExpressionError, ScalargradError
 from scalargrad.expression import parse
 from scalargrad.value import Value
@@ -21,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(train_app, name="train")
 
 _Expression = Annotated[
     str, typer.Argument(help="Such as 'q = x + y; f = q * z'.", show_default=False)

@@ -39,6 +39,10 @@ class ExpressionError(ScalargradError, ValueError):
     """An expression given as text is not one scalargrad can read; the column is marked."""
 
 
+class StateError(ScalargradError, RuntimeError):
+    """Saved numbers do not fit what they are loaded into, or their file is damaged or foreign."""
+
+
 class GradcheckError(ScalargradError, AssertionError):
     """Gradients disagree with central differences; the message is the full report."""
 

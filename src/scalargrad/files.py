@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old content or the new, never a part."""
+"""Files that are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,40 +8,45 @@ from pathlib import Path
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
-    """Write `content` to `path`: the file appears under its name only when it is complete.
+    """Write a file so that `path` holds either what it held before or all of `content`.
+
+    The content goes to a new file beside it, which then takes its place in one step; a
+    symbolic link is followed.
 
     Parameters
     ----------
     path : str or path
-        Where to write; its folder must exist.
+        Its folder must exist.
     content : bytes
-        The whole file.
+        What the file is to hold.
 
     Returns
     -------
     Path
-        Where it was written.
+        `path`.
 
     Raises
     ------
     OSError
-        If the folder does not exist or cannot be written to. Nothing is created then, and
-        an existing file stays as it was.
+        If the folder does not exist or cannot be written to; an old file is left as it was.
 
     Examples
     --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_atomically(Path(folder, "note.txt"), b"done").read_text()
-    'done'
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_atomically(Path(folder) / "a.txt", b"whole").name
+    'a.txt'
     """
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path} cannot be written: create the folder {path.parent}")
-    unfinished = path.with_name(f".scalargrad-{secrets.token_hex(8)}")
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: create the folder {target.parent}")
+    unfinished = target.with_name(f".scalargrad-{secrets.token_hex(8)}")
     try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
+        with unfinished.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
-    return path
+    return Path(path)

@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
 
-from scalargrad.value import Parameter
+from scalargrad.nn.state import IncompatibleKeys, load_state, parameter_shape, state_of
+from scalargrad.sparse import Table
+from scalargrad.value import Parameter, Value
 
 
 class Module:
     """Base class of networks and their parts.
 
     Parameters and modules assigned to attributes, also inside lists, tuples, dicts and object
-    arrays, belong to the module, in the order of assignment. A subclass may override
-    `parameters` instead, as micrograd programs do.
+    arrays, belong to the module, in the order of assignment. A subclass computes in `forward`,
+    as in PyTorch, or in ``__call__``. It may override `parameters`, as micrograd programs do.
+
+    Attributes
+    ----------
+    training : bool
+        Whether the module trains, as Dropout asks; set by `train` and `eval`.
 
     Examples
     --------
     >>> class Line(Module):
     ...     def __init__(self):
     ...         self.slope, self.offset = Parameter(2.0), Parameter(1.0)
-    ...     def __call__(self, x):
+    ...     def forward(self, x):
     ...         return self.slope * x + self.offset
     >>> line = Line()
     >>> [name for name, _ in line.named_parameters()]
     ['slope', 'offset']
+    >>> line(3.0).data
+    7.0
     """
+
+    training = True
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """Compute the module's output; see `forward`."""
+        return self.forward(*inputs, **options)
+
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        """Compute the output; each module that can be called defines it."""
+        raise NotImplementedError(f"{type(self).__name__} defines neither forward nor __call__")
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Yield each Parameter once, with its path of attributes, such as ``layers.0.b``.
@@ -43,16 +62,124 @@ class Module:
         """Return the module's Parameters, each once, in the order of `named_parameters`."""
         return [parameter for _, parameter in self.named_parameters()]
 
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
+        """Yield this module, under the name "", and every module inside, with their paths."""
+        for name, value in _walk(self, closed=_is_table):
+            if isinstance(value, Module):
+                yield name, value
+
+    def modules(self) -> list[Module]:
+        """Return this module and every module inside, each once."""
+        return [module for _, module in self.named_modules()]
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Yield the modules directly inside, with their paths, such as ``layers.0``."""
+        stack = [(str(key), part) for key, part in reversed(_children(self))]
+        while stack:
+            name, part = stack.pop()
+            if isinstance(part, Module):
+                yield name, part
+            elif not isinstance(part, Value | Table):
+                stack += [(f"{name}.{key}", x) for key, x in reversed(_children(part))]
+
+    def children(self) -> list[Module]:
+        """Return the modules directly inside."""
+        return [module for _, module in self.named_children()]
+
     def zero_grad(self) -> None:
-        """Set the gradient of every parameter to 0; do so before each backward sweep."""
-        for parameter in self.parameters():
-            parameter.grad = 0.0
+        """Set the gradient of every parameter to 0; do so before each backward sweep.
+
+        Notes
+        -----
+        Of `Linear` and `Embedding` weights only those that a gradient has reached are looked
+        at, so the cost follows the entries an example used, not the size of the table.
+        """
+        if type(self).parameters is not Module.parameters:
+            for parameter in self.parameters():
+                parameter.zero_grad()
+            return
+        for _, part in _walk(self, closed=_is_table):
+            if isinstance(part, Parameter | Table):
+                part.zero_grad()
+
+    def train(self, mode: bool = True) -> Self:
+        """Set `training` here and in every module inside, and return this module."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Switch to prediction: ``train(False)``."""
+        return self.train(False)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all parameters as plain numbers, by the names PyTorch gives them.
+
+        Returns
+        -------
+        dict from str to nested lists of float
+            ``weight`` of a Linear is a list of nout lists of nin numbers; a single Parameter
+            is a float. A later training step does not change what was returned.
+
+        Examples
+        --------
+        >>> from scalargrad.nn import Neuron
+        >>> sorted(Neuron(2).state_dict())
+        ['b', 'w']
+        """
+        return state_of(self._tensors())
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True
+    ) -> IncompatibleKeys:
+        """Set all parameters to the numbers in `state_dict`.
+
+        Parameters
+        ----------
+        state_dict : mapping from str to nested lists, arrays or tensors
+            As `state_dict` returns it, here or in PyTorch.
+        strict : bool
+            Whether every name must occur on both sides.
+
+        Returns
+        -------
+        IncompatibleKeys
+            The names missing from `state_dict`, and those it has too many.
+
+        Raises
+        ------
+        StateError
+            If an entry has the wrong shape, or, with `strict`, a name is missing or
+            unexpected. All are listed, and no parameter is changed.
+        """
+        return load_state(type(self).__name__, self._tensors(), state_dict, strict)
+
+    def _tensors(self) -> Iterator[tuple[str, Any]]:
+        """Yield the largest rectangles of Parameters with their paths; a lone one is one too."""
+        for name, part in _walk(self, closed=lambda part: parameter_shape(part) is not None):
+            if parameter_shape(part) is not None:
+                yield name, part
+
+    def extra_repr(self) -> str:
+        """Return the arguments shown between the brackets when the module is printed."""
+        return ""
+
+    def __repr__(self) -> str:
+        lines = [f"({name}): {_indented(module)}" for name, module in self.named_children()]
+        inside = "".join(f"  {line}\n" for line in lines)
+        separator = "\n" if lines else ""
+        return f"{type(self).__name__}({self.extra_repr()}{separator}{inside})"
 
 
-def _walk(module: Module) -> Iterator[tuple[str, Any]]:
+def _indented(module: Module) -> str:
+    return repr(module).replace("\n", "\n  ")
+
+
+def _walk(module: Module, closed: Callable[[Any], bool] | None = None) -> Iterator[tuple[str, Any]]:
     """Yield what a module holds, depth first, each object once, under its first path.
 
-    Shared parts and modules that contain themselves therefore take linear time.
+    Shared parts and modules that contain themselves therefore take linear time. Parts that
+    are `closed` are yielded but not entered.
     """
     stack: list[tuple[str, Any]] = [("", module)]
     seen: set[int] = set()
@@ -61,8 +188,13 @@ def _walk(module: Module) -> Iterator[tuple[str, Any]]:
         if id(part) not in seen:
             seen.add(id(part))
             yield name, part
-            prefix = f"{name}." if name else ""
-            stack += [(f"{prefix}{key}", x) for key, x in reversed(_children(part))]
+            if closed is None or not closed(part):
+                prefix = f"{name}." if name else ""
+                stack += [(f"{prefix}{key}", x) for key, x in reversed(_children(part))]
+
+
+def _is_table(part: Any) -> bool:
+    return isinstance(part, Table)
 
 
 def _children(part: Any) -> list[tuple[Any, Any]]:

@@ -1,0 +1,22 @@
+"""Data to learn from: points in the plane, handwritten digits, reviews, names and click logs."""
+
+from __future__ import annotations
+
+from scalargrad.data.clicks import ClickModel as ClickModel
+from scalargrad.data.clicks import Impression as Impression
+from scalargrad.data.clicks import click_model as click_model
+from scalargrad.data.dataset import Dataset as Dataset
+from scalargrad.data.dataset import Split as Split
+from scalargrad.data.digits import digits as digits
+from scalargrad.data.facts import Fact as Fact
+from scalargrad.data.facts import facts as facts
+from scalargrad.data.facts import names as names
+from scalargrad.data.sentiment import bag_of_words as bag_of_words
+from scalargrad.data.sentiment import sentiment as sentiment
+from scalargrad.data.sentiment import words as words
+from scalargrad.data.synthetic import blobs as blobs
+from scalargrad.data.synthetic import circles as circles
+from scalargrad.data.synthetic import moons as moons
+from scalargrad.data.synthetic import sine as sine
+from scalargrad.data.synthetic import spirals as spirals
+from scalargrad.data.synthetic import xor as xor

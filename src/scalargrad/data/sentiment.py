@@ -1,0 +1,98 @@
+"""Short reviews, for and against, and the bags of words a network reads them as."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from importlib import resources
+
+from scalargrad.data.dataset import Dataset, Split, split_every
+from scalargrad.errors import OperandError
+
+LABELS = ("negative", "positive")
+
+
+def sentiment() -> Split[str, int]:
+    """Load 208 short reviews written for this package, half of each kind, a fifth held out.
+
+    Returns
+    -------
+    Split
+        Reviews as text, and their labels: 0 negative, 1 positive.
+
+    Notes
+    -----
+    Reviews come in pairs on one subject, one for and one against, and a pair is never torn
+    apart by the split: what is held out is about subjects not trained on.
+
+    Examples
+    --------
+    >>> train, held_out = sentiment()
+    >>> train.inputs[0], LABELS[train.targets[0]]
+    ('I loved every minute of it and would happily watch it again.', 'positive')
+    """
+    text = resources.files(__package__).joinpath("sentiment.tsv").read_text(encoding="utf-8")
+    rows = [line.split("\t") for line in text.splitlines()[1:]]
+    pairs = list(zip(rows[::2], rows[1::2], strict=True))
+    train, held_out = split_every(pairs, [None] * len(pairs), 5)
+    return Split(_reviews(train.inputs), _reviews(held_out.inputs))
+
+
+def _reviews(pairs: list[tuple[list[str], list[str]]]) -> Dataset[str, int]:
+    rows = [row for pair in pairs for row in pair]
+    return Dataset([review for _, review in rows], [LABELS.index(label) for label, _ in rows])
+
+
+def words(text: str) -> list[str]:
+    """Take a text apart into its words, in small letters and without punctuation.
+
+    Examples
+    --------
+    >>> words("Not bad at all: it's GREAT!")
+    ['not', 'bad', 'at', 'all', "it's", 'great']
+    """
+    return re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", text.lower())
+
+
+def bag_of_words(text: str, size: int = 10_000) -> dict[int, float]:
+    """Count the words of a text in a vector of length `size`, of which most entries are 0.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+    size : int
+        Length of the vector.
+
+    Returns
+    -------
+    dict from int to float
+        The entries that are not 0: position of a word, in [0, size), to how often it occurs.
+
+    Raises
+    ------
+    OperandError
+        If `size` is under 1.
+
+    Notes
+    -----
+    A word's position is its CRC-32 modulo `size`, the same in every run and on every machine,
+    so no list of words is kept and a word never seen has a position too. Two words may
+    share one: among 700 words and 10,000 positions some 24 pairs do.
+
+    References
+    ----------
+    Weinberger et al., Feature hashing for large scale multitask learning, 2009.
+
+    Examples
+    --------
+    >>> sorted(bag_of_words("good, good, bad").values())
+    [1.0, 2.0]
+    """
+    if size < 1:
+        raise OperandError(f"size is {size}: a bag needs at least one position")
+    counts: dict[int, float] = {}
+    for word in words(text):
+        position = zlib.crc32(word.encode()) % size
+        counts[position] = counts.get(position, 0.0) + 1.0
+    return counts

@@ -1,0 +1,261 @@
+"""Points made by rule and by seeded chance: classes in the plane, and one curve.
+
+The classes are numbered from 0. A loss that wants -1 and 1 is given ``2 * y - 1``.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+from scalargrad.data.dataset import Dataset, sklearn_datasets
+from scalargrad.errors import OperandError
+
+Points = Dataset[list[float], int]
+
+
+def _require(what: str, count: int, least: int = 1) -> None:
+    if count < least:
+        raise OperandError(f"{what} is {count}: give {least} or more")
+
+
+def _points(arrays: Any) -> Points:
+    inputs, targets = arrays
+    return Dataset(inputs.tolist(), [int(y) for y in targets])
+
+
+def moons(n: int = 100, noise: float = 0.1, seed: int = 0) -> Points:
+    """Make two half circles that reach into each other.
+
+    Parameters
+    ----------
+    n : int
+        Number of points, half of them in each class.
+    noise : float
+        Standard deviation of the normal noise added to each coordinate; the circles' radius is 1.
+    seed : int
+        Equal seeds give equal points.
+
+    Returns
+    -------
+    Dataset
+        n inputs of length 2, and n classes, 0 (upper) or 1 (lower).
+
+    Raises
+    ------
+    OperandError
+        If `n` is under 1.
+    MissingPackageError
+        If scikit-learn, whose ``make_moons`` this is, is not installed.
+
+    Examples
+    --------
+    >>> inputs, targets = moons(4, noise=0.0)
+    >>> sorted(targets)
+    [0, 0, 1, 1]
+    """
+    _require("n", n)
+    return _points(sklearn_datasets().make_moons(n_samples=n, noise=noise, random_state=seed))
+
+
+def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, seed: int = 0) -> Points:
+    """Make a circle inside another.
+
+    Parameters
+    ----------
+    n : int
+        Number of points, half of them in each class.
+    noise : float
+        Standard deviation of the normal noise added to each coordinate.
+    factor : float
+        Radius of the inner circle, in [0, 1); the outer has 1.
+    seed : int
+        Equal seeds give equal points.
+
+    Returns
+    -------
+    Dataset
+        n inputs of length 2, and n classes, 0 (outer) or 1 (inner).
+
+    Raises
+    ------
+    OperandError
+        If `n` is under 1.
+    MissingPackageError
+        If scikit-learn, whose ``make_circles`` this is, is not installed.
+
+    Examples
+    --------
+    >>> inputs, targets = circles(50, noise=0.0, factor=0.25)
+    >>> sorted({round(math.hypot(*x), 6) for x in inputs})
+    [0.25, 1.0]
+    """
+    _require("n", n)
+    made = sklearn_datasets().make_circles(
+        n_samples=n, noise=noise, factor=factor, random_state=seed
+    )
+    return _points(made)
+
+
+def blobs(n: int = 100, classes: int = 3, spread: float = 1.0, seed: int = 0) -> Points:
+    """Make one round cloud of points per class, about centres drawn from [-10, 10]².
+
+    Parameters
+    ----------
+    n : int
+        Number of points, shared evenly among the classes.
+    classes : int
+        Number of clouds.
+    spread : float
+        Standard deviation of each coordinate about its centre.
+    seed : int
+        Equal seeds give equal points.
+
+    Returns
+    -------
+    Dataset
+        n inputs of length 2, and n classes from 0 to classes - 1.
+
+    Raises
+    ------
+    OperandError
+        If `n` or `classes` is under 1.
+    MissingPackageError
+        If scikit-learn, whose ``make_blobs`` this is, is not installed.
+
+    Examples
+    --------
+    >>> sorted(blobs(6, classes=3).targets)
+    [0, 0, 1, 1, 2, 2]
+    """
+    _require("n", n)
+    _require("classes", classes)
+    made = sklearn_datasets().make_blobs(
+        n_samples=n, centers=classes, cluster_std=spread, random_state=seed
+    )
+    return _points(made)
+
+
+def spirals(
+    n: int = 100, classes: int = 2, turns: float = 1.0, noise: float = 0.02, seed: int = 0
+) -> Points:
+    """Make spiral arms wound into each other, one per class.
+
+    Parameters
+    ----------
+    n : int
+        Number of points, dealt to the classes in turn.
+    classes : int
+        Number of arms.
+    turns : float
+        How often an arm winds about the origin, in full turns.
+    noise : float
+        Standard deviation of the normal noise added to each coordinate; arms end at radius 1.
+    seed : int
+        Equal seeds give equal points.
+
+    Returns
+    -------
+    Dataset
+        n inputs of length 2, and n classes from 0 to classes - 1.
+
+    Raises
+    ------
+    OperandError
+        If `n` or `classes` is under 1.
+
+    Notes
+    -----
+    Point k of m of an arm has radius (k + 1)/m and angle 2π(turns · radius + class/classes).
+
+    References
+    ----------
+    Lang and Witbrock, Learning to tell two spirals apart, 1988, whose task this is.
+
+    Examples
+    --------
+    >>> inputs, targets = spirals(4, noise=0.0)
+    >>> targets
+    [0, 1, 0, 1]
+    >>> [round(math.hypot(*x), 3) for x in inputs]
+    [0.5, 0.5, 1.0, 1.0]
+    """
+    _require("n", n)
+    _require("classes", classes)
+    chance = random.Random(seed)
+    inputs = []
+    for i in range(n):
+        radius = (i // classes + 1) / -(-n // classes)
+        angle = 2 * math.pi * (turns * radius + i % classes / classes)
+        x, y = radius * math.cos(angle), radius * math.sin(angle)
+        inputs.append([x + chance.gauss(0, noise), y + chance.gauss(0, noise)])
+    return Dataset(inputs, [i % classes for i in range(n)])
+
+
+def xor(n: int = 4, noise: float = 0.0, seed: int = 0) -> Points:
+    """Make exclusive or: class 1 where exactly one of two bits is set.
+
+    Parameters
+    ----------
+    n : int
+        Number of points; the four corners (0, 0), (0, 1), (1, 0), (1, 1) come in turn.
+    noise : float
+        Standard deviation of the normal noise added to each coordinate.
+    seed : int
+        Equal seeds give equal points.
+
+    Returns
+    -------
+    Dataset
+        n inputs of length 2, and n classes, 0 or 1.
+
+    Raises
+    ------
+    OperandError
+        If `n` is under 1.
+
+    Examples
+    --------
+    >>> xor()
+    Dataset(inputs=[[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], targets=[0, 1, 1, 0])
+    """
+    _require("n", n)
+    chance = random.Random(seed)
+    corners = [(i // 2 % 2, i % 2) for i in range(n)]
+    inputs = [[bit + chance.gauss(0, noise) for bit in corner] for corner in corners]
+    return Dataset(inputs, [a ^ b for a, b in corners])
+
+
+def sine(n: int = 2000, noise: float = 0.0, seed: int = 0) -> Dataset[list[float], float]:
+    """Sample y = sin x at n points spread evenly over [-π, π], both ends included.
+
+    Parameters
+    ----------
+    n : int
+        Number of points.
+    noise : float
+        Standard deviation of the normal noise added to y.
+    seed : int
+        Equal seeds give equal noise.
+
+    Returns
+    -------
+    Dataset
+        n inputs of length 1, x in radians, and n targets y, dimensionless.
+
+    Raises
+    ------
+    OperandError
+        If `n` is under 2.
+
+    Examples
+    --------
+    >>> inputs, targets = sine(3)
+    >>> [round(x, 4) for (x,) in inputs], [round(y, 4) for y in targets]
+    ([-3.1416, 0.0, 3.1416], [-0.0, 0.0, 0.0])
+    """
+    _require("n", n, 2)
+    chance = random.Random(seed)
+    xs = [math.pi * (2 * i / (n - 1) - 1) for i in range(n)]
+    return Dataset([[x] for x in xs], [math.sin(x) + chance.gauss(0, noise) for x in xs])

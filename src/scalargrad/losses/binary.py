@@ -1,0 +1,136 @@
+"""Losses for two classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scalargrad.losses.reduction import Reduction, elementwise
+from scalargrad.ops import log_loss, relu, softplus
+
+
+def binary_cross_entropy(input: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
+    """Compute the cross-entropy of probabilities, -(t ln p + (1 - t) ln(1 - p)).
+
+    Parameters
+    ----------
+    input : scalar, or nested lists of them
+        Probabilities p that the answer is yes.
+    target : as `input`
+        1 for yes, 0 for no; anything between is a probability.
+    reduction : {"mean", "sum", "none"}
+        Average, add up, or return one loss for each number.
+
+    Returns
+    -------
+    scalar, or nested lists for "none"
+        In nats.
+
+    Raises
+    ------
+    OperandError
+        If the two are not nested alike, or are empty.
+    DomainError
+        If a probability is not in [0, 1].
+
+    Notes
+    -----
+    As in PyTorch, a logarithm counts as -100 at least. From scores before the sigmoid,
+    `binary_cross_entropy_with_logits` is more exact.
+
+    Examples
+    --------
+    >>> round(binary_cross_entropy([0.5, 1.0], [1.0, 1.0], reduction="sum"), 12)
+    0.69314718056
+    """
+    return elementwise(log_loss, input, target, reduction, "binary_cross_entropy")
+
+
+def binary_cross_entropy_with_logits(
+    input: Any,
+    target: Any,
+    *,
+    reduction: Reduction = "mean",
+    pos_weight: float | None = None,
+) -> Any:
+    """Compute the cross-entropy of σ(z): (1 - t)z + ln(1 + e^-z), stable for large |z|.
+
+    Parameters
+    ----------
+    input : scalar, or nested lists of them
+        Logits z, the logarithms of the odds that the answer is yes.
+    target : as `input`
+        1 for yes, 0 for no; anything between is a probability.
+    reduction : {"mean", "sum", "none"}
+        Average, add up, or return one loss for each number.
+    pos_weight : float, optional
+        How much more a yes counts than a no.
+
+    Returns
+    -------
+    scalar, or nested lists for "none"
+        In nats.
+
+    Raises
+    ------
+    OperandError
+        If the two are not nested alike, or are empty.
+
+    Notes
+    -----
+    Its slope is σ(z) - t. This is the loss of logistic regression.
+
+    Examples
+    --------
+    >>> binary_cross_entropy_with_logits([1e4, -1e4], [1.0, 1.0], reduction="none")
+    [0.0, 10000.0]
+    """
+
+    def loss(z: Any, t: Any) -> Any:
+        surprise = softplus(-z)
+        if pos_weight is not None:
+            surprise = surprise * (1.0 + (pos_weight - 1.0) * t)
+        return (1.0 - t) * z + surprise
+
+    return elementwise(loss, input, target, reduction, "binary_cross_entropy_with_logits")
+
+
+def hinge_loss(
+    input: Any, target: Any, *, margin: float = 1.0, reduction: Reduction = "mean"
+) -> Any:
+    """Compute the hinge (max-margin) loss of two classes, max(0, margin - y·f).
+
+    Parameters
+    ----------
+    input : scalar, or nested lists of them
+        Scores f.
+    target : as `input`
+        Classes y: -1 or 1.
+    margin : float
+        How far beyond 0 a score must lie to cost nothing, in the unit of the scores.
+    reduction : {"mean", "sum", "none"}
+        Average, add up, or return one loss for each number.
+
+    Returns
+    -------
+    scalar, or nested lists for "none"
+        In the unit of the scores.
+
+    Raises
+    ------
+    OperandError
+        If the two are not nested alike, or are empty.
+
+    Notes
+    -----
+    Kink at y·f = margin, where the slope is taken as 0.
+
+    References
+    ----------
+    Cortes and Vapnik, 1995. PyTorch has no name for it; scikit-learn's is this one.
+
+    Examples
+    --------
+    >>> hinge_loss([0.5, -3.0], [1.0, -1.0], reduction="none")
+    [0.5, 0.0]
+    """
+    return elementwise(lambda f, y: relu(margin - y * f), input, target, reduction, "hinge_loss")

@@ -1,0 +1,248 @@
+"""Losses for many classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from scalargrad.errors import DomainError, OperandError
+from scalargrad.losses.reduction import Reduction, class_index, examples, is_batch, reduced
+from scalargrad.ops import dot, logsumexp, relu, square, sum
+from scalargrad.ops.numbers import is_real
+
+Weights = Sequence[float] | None
+
+
+def cross_entropy(
+    input: Any,
+    target: Any,
+    *,
+    weight: Weights = None,
+    ignore_index: int = -100,
+    reduction: Reduction = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """Compute the cross-entropy of softmax(z), ln Σ e^zᵢ - z_t, stable for large logits.
+
+    Parameters
+    ----------
+    input : list of C scalars, or a list of such for each of N examples
+        Logits z.
+    target : int, or list of N int; or probabilities nested as `input`
+        The class, 0 … C - 1, or how probable each class is: one-hot or anything else.
+    weight : sequence of C floats, optional
+        How much each class counts; "mean" divides by the weights of the classes met.
+    ignore_index : int
+        A class that is left out of the loss and of the mean.
+    reduction : {"mean", "sum", "none"}
+        Average, add up, or return one loss for each example.
+    label_smoothing : float
+        Share in [0, 1] of the target that is spread evenly over all classes.
+
+    Returns
+    -------
+    scalar, or list of N scalars for "none"
+        In nats.
+
+    Raises
+    ------
+    OperandError
+        If targets do not match the input, or are no classes.
+    DomainError
+        If a class is not in 0 … C - 1, or label_smoothing not in [0, 1].
+
+    Notes
+    -----
+    Its gradient with respect to the logits is softmax(z) - target. For one class index it
+    makes two nodes.
+
+    Examples
+    --------
+    >>> from scalargrad import Value
+    >>> z = [Value(2.0), Value(1.0), Value(0.1)]
+    >>> loss = cross_entropy(z, 0)
+    >>> loss.backward()
+    >>> round(loss.data, 12), [round(x.grad, 12) for x in z]
+    (0.417030016278, [-0.340998861114, 0.242432970705, 0.098565890409])
+    """
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise DomainError(f"cross_entropy: label_smoothing is {label_smoothing}, not in [0, 1]")
+
+    def loss(scores: list[Any], wanted: Any) -> tuple[Any, Any]:
+        if is_real(wanted):
+            t = class_index(wanted, len(scores), "cross_entropy")
+            share = 1.0 if weight is None else weight[t]
+            if label_smoothing == 0.0:
+                return _weighted(logsumexp(scores) - scores[t], share), share
+            wanted = [float(i == t) for i in range(len(scores))]
+        else:
+            share = 1.0
+        return _against(scores, _smooth(wanted, label_smoothing), weight), share
+
+    return _over_examples(
+        loss, input, target, reduction=reduction, name="cross_entropy", ignore=ignore_index
+    )
+
+
+def _weighted(loss: Any, share: Any) -> Any:
+    return loss if share == 1.0 else loss * share
+
+
+def _smooth(probabilities: Any, label_smoothing: float) -> list[Any]:
+    if label_smoothing == 0.0:
+        return list(probabilities)
+    spread = label_smoothing / len(probabilities)
+    return [p * (1.0 - label_smoothing) + spread for p in probabilities]
+
+
+def _against(scores: list[Any], probabilities: list[Any], weight: Weights) -> Any:
+    """Compute -Σ wᵢtᵢ ln softmax(z)ᵢ."""
+    if len(probabilities) != len(scores):
+        raise OperandError(
+            f"cross_entropy: {len(scores)} logits but {len(probabilities)} probabilities"
+        )
+    factors = probabilities
+    if weight is not None:
+        factors = [t * w for t, w in zip(probabilities, weight, strict=True)]
+    return _weighted(logsumexp(scores), sum(factors)) - dot(factors, scores)
+
+
+def nll_loss(
+    input: Any,
+    target: Any,
+    *,
+    weight: Weights = None,
+    ignore_index: int = -100,
+    reduction: Reduction = "mean",
+) -> Any:
+    """Compute the negative log-likelihood, -xₜ, of log-probabilities x.
+
+    Parameters
+    ----------
+    input : list of C scalars, or a list of such for each of N examples
+        Log-probabilities, as `log_softmax` gives them.
+    target : int, or list of N int
+        The class, 0 … C - 1.
+    weight : sequence of C floats, optional
+        How much each class counts; "mean" divides by the weights of the classes met.
+    ignore_index : int
+        A class that is left out of the loss and of the mean.
+    reduction : {"mean", "sum", "none"}
+        Average, add up, or return one loss for each example.
+
+    Returns
+    -------
+    scalar, or list of N scalars for "none"
+        In nats.
+
+    Raises
+    ------
+    OperandError
+        If targets do not match the input, or are no classes.
+    DomainError
+        If a class is not in 0 … C - 1.
+
+    Examples
+    --------
+    >>> nll_loss([[-0.5, -1.0], [-2.0, -0.1]], [0, 1])
+    0.3
+    """
+
+    def loss(scores: list[Any], wanted: Any) -> tuple[Any, Any]:
+        t = class_index(wanted, len(scores), "nll_loss")
+        share = 1.0 if weight is None else weight[t]
+        return _weighted(-scores[t], share), share
+
+    return _over_examples(
+        loss, input, target, reduction=reduction, name="nll_loss", ignore=ignore_index
+    )
+
+
+def _over_examples(
+    loss: Any, input: Any, target: Any, *, reduction: Reduction, name: str, ignore: int | None
+) -> Any:
+    """Reduce ``loss(scores, target)``, pairs of a loss and what it counts in the mean."""
+    if not is_batch(input):
+        only = _over_examples(
+            loss, [input], [target], reduction=reduction, name=name, ignore=ignore
+        )
+        return only[0] if reduction == "none" else only
+    ignored = (0.0, 0.0)
+    found = [
+        ignored if is_real(t) and t == ignore else loss(scores, t)
+        for scores, t in examples(input, target, name)
+    ]
+    losses, shares = [x for x, _ in found], [share for _, share in found]
+    if reduction == "none":
+        return losses
+    if reduction == "mean" and set(shares) != {1.0}:
+        return _divided(reduced(losses, "sum", name), sum(shares), name)
+    return reduced(losses, reduction, name)
+
+
+def _divided(total: Any, share: float, name: str) -> Any:
+    if share == 0.0:
+        raise DomainError(f"{name}: every example is ignored or has weight 0; there is no mean")
+    return total / share
+
+
+def multi_margin_loss(
+    input: Any,
+    target: Any,
+    *,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Weights = None,
+    reduction: Reduction = "mean",
+) -> Any:
+    """Compute the hinge loss of many classes, Σ_{i≠t} max(0, margin - x_t + xᵢ)^p / C.
+
+    Parameters
+    ----------
+    input : list of C scalars, or a list of such for each of N examples
+        Scores.
+    target : int, or list of N int
+        The class, 0 … C - 1.
+    p : {1, 2}
+        Power.
+    margin : float
+        By how much the right class must lead, in the unit of the scores.
+    weight : sequence of C floats, optional
+        How much each class counts; "mean" still divides by N.
+    reduction : {"mean", "sum", "none"}
+        Average, add up, or return one loss for each example.
+
+    Returns
+    -------
+    scalar, or list of N scalars for "none"
+        In the unit of the scores, to the power p.
+
+    Raises
+    ------
+    OperandError
+        If targets do not match the input, or are no classes.
+    DomainError
+        If a class is not in 0 … C - 1, or p is neither 1 nor 2.
+
+    References
+    ----------
+    Crammer and Singer, 2001; PyTorch's definition, a sum instead of their maximum.
+
+    Examples
+    --------
+    >>> multi_margin_loss([0.0, 0.5, 2.0, 1.0], 3)
+    0.625
+    """
+    if p not in {1, 2}:
+        raise DomainError(f"multi_margin_loss: p is {p}; use 1 or 2")
+
+    def loss(scores: list[Any], wanted: Any) -> tuple[Any, Any]:
+        t = class_index(wanted, len(scores), "multi_margin_loss")
+        over = [relu(margin - scores[t] + x) for i, x in enumerate(scores) if i != t]
+        total = sum(over if p == 1 else [square(x) for x in over])
+        share = (1.0 if weight is None else weight[t]) / len(scores)
+        return total * share, 1.0
+
+    return _over_examples(
+        loss, input, target, reduction=reduction, name="multi_margin_loss", ignore=None
+    )

@@ -1,0 +1,121 @@
+"""Metrics: plain numbers that say how good a classifier is; no gradient flows through them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from scalargrad.errors import OperandError
+from scalargrad.losses.reduction import Reduction, class_index, examples, reduced
+from scalargrad.ops.numbers import is_real
+from scalargrad.value import Value
+
+
+def _number(x: Any) -> float:
+    return x.data if isinstance(x, Value) else float(x)
+
+
+def _verdicts(input: Any, target: Any, threshold: float, name: str) -> Iterator[tuple[int, int]]:
+    """Yield (true class, predicted class) for each example."""
+    rows = [x if hasattr(x, "__len__") else [x] for x in input]
+    wanted = [t[0] if hasattr(t, "__len__") and len(t) == 1 else t for t in target]
+    for scores, t in examples(rows, wanted, name):
+        numbers = [_number(x) for x in scores]
+        if len(numbers) == 1:
+            yield int(_number(t) > 0.0), int(numbers[0] > threshold)
+        elif is_real(t):
+            largest = max(range(len(numbers)), key=numbers.__getitem__)
+            yield class_index(t, len(numbers), name), largest
+        else:
+            raise OperandError(f"{name}: a target is {t!r:.60}; give the number of the class")
+
+
+def zero_one_loss(
+    input: Any, target: Any, *, threshold: float = 0.0, reduction: Reduction = "mean"
+) -> Any:
+    """Count classification errors: 1 for a wrong prediction, 0 for a right one.
+
+    Parameters
+    ----------
+    input : list of N examples
+        For each, C scores, of which the largest (the first of equals) names the class; or one
+        score, which means class 1 where it exceeds `threshold`.
+    target : list of N numbers
+        Classes 0 … C - 1; with single scores, 1 for class 1, and 0 or -1 for the other.
+    threshold : float
+        0 for logits and margins, 0.5 for probabilities.
+    reduction : {"mean", "sum", "none"}
+        Error rate, number of errors, or one number for each example.
+
+    Returns
+    -------
+    float, or list of float for "none"
+        Dimensionless. Without gradient: it is constant wherever it is smooth.
+
+    Raises
+    ------
+    OperandError
+        If there are no examples, or not one target for each.
+    DomainError
+        If a class is not in 0 … C - 1.
+
+    Examples
+    --------
+    >>> zero_one_loss([2.5, -1.0, 0.3, -0.2], [1, -1, -1, -1])
+    0.25
+    """
+    wrong = [float(t != y) for t, y in _verdicts(input, target, threshold, "zero_one_loss")]
+    return wrong if reduction == "none" else reduced(wrong, reduction, "zero_one_loss")
+
+
+def error_rate(input: Any, target: Any, *, threshold: float = 0.0) -> float:
+    """Return the fraction of wrong predictions; see `zero_one_loss`.
+
+    Examples
+    --------
+    >>> error_rate([[0.1, 0.9], [0.8, 0.2]], [1, 1])
+    0.5
+    """
+    rate: float = zero_one_loss(input, target, threshold=threshold)
+    return rate
+
+
+def accuracy(input: Any, target: Any, *, threshold: float = 0.0) -> float:
+    """Return the fraction of right predictions; parameters as for `zero_one_loss`.
+
+    Examples
+    --------
+    >>> accuracy([[0.1, 0.9], [0.8, 0.2]], [1, 1])
+    0.5
+    """
+    wrong = zero_one_loss(input, target, threshold=threshold, reduction="none")
+    hits: float = reduced([1.0 - x for x in wrong], "mean", "accuracy")
+    return hits
+
+
+def confusion_matrix(input: Any, target: Any, *, threshold: float = 0.0) -> list[list[int]]:
+    """Count how often each class was taken for each; parameters as for `zero_one_loss`.
+
+    Returns
+    -------
+    list of C lists of C int
+        Row: true class. Column: predicted class. C = 2 for single scores.
+
+    Raises
+    ------
+    OperandError
+        If there are no examples, or not one target for each.
+
+    Examples
+    --------
+    >>> confusion_matrix([2.5, -1.0, 0.3], [1, 0, 0])
+    [[1, 1], [0, 1]]
+    """
+    verdicts = list(_verdicts(input, target, threshold, "confusion_matrix"))
+    if not verdicts:
+        raise OperandError("confusion_matrix of no examples: give at least one")
+    classes = max(2, len(input[0]) if hasattr(input[0], "__len__") else 2)
+    counts = [[0] * classes for _ in range(classes)]
+    for true, predicted in verdicts:
+        counts[true][predicted] += 1
+    return counts

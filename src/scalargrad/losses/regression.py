@@ -1,0 +1,135 @@
+"""Losses for numbers: how far a prediction is from its target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scalargrad.errors import DomainError
+from scalargrad.losses.reduction import Reduction, elementwise
+from scalargrad.ops import abs, square, where
+
+
+def mse_loss(input: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
+    """Compute the squared error, (x - t)², averaged over all numbers.
+
+    Parameters
+    ----------
+    input, target : scalars, or equally nested lists of them
+        Predictions and what they should be, in one unit.
+    reduction : {"mean", "sum", "none"}
+        Average, add up, or return one loss for each number.
+
+    Returns
+    -------
+    scalar, or nested lists for "none"
+        In the unit squared.
+
+    Raises
+    ------
+    OperandError
+        If the two are not nested alike, or are empty.
+
+    Notes
+    -----
+    Without the ½ of many lectures, ½(x - t)², which only serves to cancel the 2 of the
+    derivative: the field defines it so, and half of this is the lectures' loss. The empirical
+    risk of a model is the mean of its losses.
+
+    Examples
+    --------
+    >>> mse_loss([1.0, 2.0], [1.0, 4.0])
+    2.0
+    """
+    return elementwise(lambda x, t: square(x - t), input, target, reduction, "mse_loss")
+
+
+def l1_loss(input: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
+    """Compute the absolute error, |x - t|, averaged over all numbers.
+
+    Parameters, result and errors as for `mse_loss`; the result is in the unit of the numbers.
+
+    Notes
+    -----
+    Kink at x = t, where the slope is taken as 0.
+
+    Examples
+    --------
+    >>> l1_loss([1.0, 2.0], [1.0, 4.0])
+    1.0
+    """
+    return elementwise(lambda x, t: abs(x - t), input, target, reduction, "l1_loss")
+
+
+def huber_loss(
+    input: Any, target: Any, *, reduction: Reduction = "mean", delta: float = 1.0
+) -> Any:
+    """Compute Huber's loss: ½d² where d = |x - t| < delta, else delta · (d - ½ delta).
+
+    Parameters
+    ----------
+    input, target : scalars, or equally nested lists of them
+        Predictions and what they should be, in one unit.
+    reduction : {"mean", "sum", "none"}
+        Average, add up, or return one loss for each number.
+    delta : float
+        Where the parabola turns into a line, in the unit of the numbers; positive.
+
+    Returns
+    -------
+    scalar, or nested lists for "none"
+        In the unit squared.
+
+    Raises
+    ------
+    OperandError
+        If the two are not nested alike, or are empty.
+    DomainError
+        If delta is not positive.
+
+    References
+    ----------
+    Huber, 1964.
+
+    Examples
+    --------
+    >>> huber_loss([0.0, 0.0], [1.0, 3.0], delta=2.0, reduction="none")
+    [0.5, 4.0]
+    """
+    if not delta > 0.0:
+        raise DomainError(f"huber_loss: delta is {delta}; it must be positive")
+
+    def loss(x: Any, t: Any) -> Any:
+        distance = abs(x - t)
+        line = delta * (distance - 0.5 * delta)
+        return where(distance < delta, 0.5 * square(distance), line)
+
+    return elementwise(loss, input, target, reduction, "huber_loss")
+
+
+def smooth_l1_loss(
+    input: Any, target: Any, *, reduction: Reduction = "mean", beta: float = 1.0
+) -> Any:
+    """Compute the smooth L1 loss: ½d²/beta where d = |x - t| < beta, else d - ½ beta.
+
+    Parameters, result and errors as for `huber_loss`, of which it is 1/beta; beta = 0 gives
+    `l1_loss`.
+
+    References
+    ----------
+    Girshick, 2015, equation 3.
+
+    Examples
+    --------
+    >>> smooth_l1_loss([0.0, 0.0], [1.0, 3.0], beta=2.0, reduction="none")
+    [0.25, 2.0]
+    """
+    if not beta >= 0.0:
+        raise DomainError(f"smooth_l1_loss: beta is {beta}; it cannot be negative")
+
+    def loss(x: Any, t: Any) -> Any:
+        distance = abs(x - t)
+        if beta == 0.0:
+            return distance
+        return where(distance < beta, square(distance) * (0.5 / beta), distance - 0.5 * beta)
+
+    return elementwise(loss, input, target, reduction, "smooth_l1_loss")

@@ -1,0 +1,352 @@
+"""Activations as modules: a unit of the table of operations, applied to every number given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scalargrad.errors import OperandError
+from scalargrad.nn.module import Module
+from scalargrad.ops import (
+    elu,
+    gelu,
+    leaky_relu,
+    log_softmax,
+    relu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    step,
+    tanh,
+    where,
+)
+
+
+class Elementwise(Module):
+    """Base class of modules that treat every number alike."""
+
+    def unit(self, x: Any) -> Any:
+        """Apply the activation to one number."""
+        raise NotImplementedError
+
+    def forward(self, x: Any) -> Any:
+        """Apply the activation to a number, or to every number in nested lists.
+
+        Returns
+        -------
+        As `x`, with Values in place of Values
+        """
+        if hasattr(x, "tolist"):
+            x = x.tolist()
+        return [self.forward(part) for part in x] if isinstance(x, list | tuple) else self.unit(x)
+
+
+class ReLU(Elementwise):
+    """Apply the rectified linear unit, max(x, 0); see the operation `relu`.
+
+    Examples
+    --------
+    >>> ReLU()([-2.0, 3.0])
+    [0.0, 3.0]
+    """
+
+    def unit(self, x: Any) -> Any:
+        """Apply `relu` to one number."""
+        return relu(x)
+
+
+class SiLU(Elementwise):
+    """Apply the sigmoid linear unit (swish), x · σ(x); see the operation `silu`.
+
+    Examples
+    --------
+    >>> SiLU()([0.0])
+    [0.0]
+    """
+
+    def unit(self, x: Any) -> Any:
+        """Apply `silu` to one number."""
+        return silu(x)
+
+
+class Tanh(Elementwise):
+    """Apply the hyperbolic tangent; see the operation `tanh`.
+
+    Examples
+    --------
+    >>> Tanh()([0.0])
+    [0.0]
+    """
+
+    def unit(self, x: Any) -> Any:
+        """Apply `tanh` to one number."""
+        return tanh(x)
+
+
+class Sigmoid(Elementwise):
+    """Apply the logistic function, 1 / (1 + e^-x); see the operation `sigmoid`.
+
+    Examples
+    --------
+    >>> Sigmoid()([0.0])
+    [0.5]
+    """
+
+    def unit(self, x: Any) -> Any:
+        """Apply `sigmoid` to one number."""
+        return sigmoid(x)
+
+
+class LeakyReLU(Elementwise):
+    """Apply the leaky ReLU: x where x > 0, else negative_slope · x.
+
+    Parameters
+    ----------
+    negative_slope : float
+        Dimensionless.
+
+    Examples
+    --------
+    >>> LeakyReLU(0.1)([-2.0, 3.0])
+    [-0.2, 3.0]
+    """
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        self.negative_slope = negative_slope
+
+    def unit(self, x: Any) -> Any:
+        """Apply `leaky_relu` to one number."""
+        return leaky_relu(x, self.negative_slope)
+
+    def extra_repr(self) -> str:
+        """Return the slope."""
+        return f"negative_slope={self.negative_slope}"
+
+
+class ELU(Elementwise):
+    """Apply the exponential linear unit: x where x > 0, else alpha · (e^x - 1).
+
+    Parameters
+    ----------
+    alpha : float
+        Minus the value for x → -∞.
+
+    Examples
+    --------
+    >>> ELU()([0.0, 3.0])
+    [0.0, 3.0]
+    """
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = alpha
+
+    def unit(self, x: Any) -> Any:
+        """Apply `elu` to one number."""
+        return elu(x, self.alpha)
+
+    def extra_repr(self) -> str:
+        """Return alpha."""
+        return f"alpha={self.alpha}"
+
+
+class GELU(Elementwise):
+    """Apply the Gaussian error linear unit, x · Φ(x).
+
+    Parameters
+    ----------
+    approximate : {"none", "tanh"}
+        Exact by the error function, or in its tanh form.
+
+    Raises
+    ------
+    OperandError
+        If `approximate` is another.
+
+    References
+    ----------
+    Hendrycks and Gimpel, 2016.
+
+    Examples
+    --------
+    >>> GELU()
+    GELU(approximate='none')
+    >>> round(GELU()(0.5), 12), round(GELU(approximate="tanh")(0.5), 12)
+    (0.345731230637, 0.345714009825)
+    """
+
+    def __init__(self, approximate: str = "none") -> None:
+        gelu(0.0, approximate=approximate)
+        self.approximate = approximate
+
+    def unit(self, x: Any) -> Any:
+        """Apply `gelu` to one number."""
+        return gelu(x, approximate=self.approximate)
+
+    def extra_repr(self) -> str:
+        """Return the form."""
+        return f"approximate={self.approximate!r}"
+
+
+class Softplus(Elementwise):
+    """Apply the soft ReLU, ln(1 + e^(βx)) / β.
+
+    Parameters
+    ----------
+    beta : float
+        Sharpness; the larger, the nearer to ReLU.
+    threshold : float
+        Where βx exceeds it, x itself is returned, as PyTorch does; the operation `softplus`
+        alone is exact everywhere.
+
+    Examples
+    --------
+    >>> Softplus()([1000.0])
+    [1000.0]
+    """
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        self.beta = float(beta)
+        self.threshold = float(threshold)
+
+    def unit(self, x: Any) -> Any:
+        """Apply the soft ReLU to one number."""
+        scaled = x if self.beta == 1.0 else x * self.beta
+        soft = softplus(scaled)
+        return where(scaled > self.threshold, x, soft if self.beta == 1.0 else soft / self.beta)
+
+    def extra_repr(self) -> str:
+        """Return beta and threshold."""
+        return f"beta={self.beta}, threshold={self.threshold}"
+
+
+class Threshold(Elementwise):
+    """Keep x where it exceeds a threshold, else put a constant in its place.
+
+    Parameters
+    ----------
+    threshold : float
+        In the unit of x.
+    value : float
+        What stands in for an x that does not exceed it.
+
+    Notes
+    -----
+    PyTorch's definition. The perceptron's hard threshold, 1 or 0, is `Step`.
+
+    Examples
+    --------
+    >>> Threshold(0.1, 20.0)([0.0, 0.5])
+    [20.0, 0.5]
+    """
+
+    def __init__(self, threshold: float, value: float) -> None:
+        self.threshold = threshold
+        self.value = value
+
+    def unit(self, x: Any) -> Any:
+        """Apply the threshold to one number."""
+        return where(x > self.threshold, x, where(x <= self.threshold, x * 0.0 + self.value, x))
+
+    def extra_repr(self) -> str:
+        """Return both numbers."""
+        return f"threshold={self.threshold}, value={self.value}"
+
+
+class Step(Elementwise):
+    """Apply the hard threshold of the perceptron: 1 where x > 0, else 0; the gradient is 0.
+
+    References
+    ----------
+    McCulloch and Pitts, 1943; Rosenblatt, 1958.
+
+    Examples
+    --------
+    >>> Step()([-0.5, 0.0, 0.5])
+    [0.0, 0.0, 1.0]
+    """
+
+    def unit(self, x: Any) -> Any:
+        """Apply `step` to one number."""
+        return step(x)
+
+
+class Identity(Module):
+    """Return the input as it is; any arguments are accepted and ignored, as in PyTorch.
+
+    Examples
+    --------
+    >>> Identity()([1.0, 2.0])
+    [1.0, 2.0]
+    """
+
+    def __init__(self, *ignored: Any, **options: Any) -> None:
+        del ignored, options
+
+    def forward(self, x: Any) -> Any:
+        """Return `x`."""
+        return x
+
+
+class Softmax(Module):
+    """Turn scores into probabilities, e^xᵢ / Σ e^xⱼ, along the innermost lists.
+
+    Parameters
+    ----------
+    dim : int, optional
+        Which nesting level is normalised: the innermost, -1 or its number counted from 0.
+        Others are not offered.
+
+    Raises
+    ------
+    OperandError
+        On a call, if `dim` is not the innermost level of what is given.
+
+    Notes
+    -----
+    Stable for large scores.
+
+    Examples
+    --------
+    >>> Softmax(dim=-1)([0.0, 0.0])
+    [0.5, 0.5]
+    """
+
+    function = staticmethod(softmax)
+
+    def __init__(self, dim: int | None = None) -> None:
+        self.dim = dim
+
+    def forward(self, x: Any) -> Any:
+        """Normalise a list of n scores, or each innermost list of nested ones."""
+        return self._normalised(x, 0)
+
+    def _normalised(self, x: Any, level: int) -> Any:
+        scores = list(x.tolist() if hasattr(x, "tolist") else x)
+        if any(isinstance(part, list | tuple) for part in scores):
+            return [self._normalised(part, level + 1) for part in scores]
+        if self.dim not in {None, -1, level}:
+            raise OperandError(
+                f"{self!r} was given scores whose innermost level is {level}: use dim=-1"
+            )
+        return self.function(scores)
+
+    def extra_repr(self) -> str:
+        """Return dim, as PyTorch prints it."""
+        return f"dim={self.dim}"
+
+
+class LogSoftmax(Softmax):
+    """Return the logarithms of `Softmax`, without rounding small ones to -∞.
+
+    Parameters
+    ----------
+    dim : int, optional
+        As for `Softmax`.
+
+    Examples
+    --------
+    >>> LogSoftmax(dim=-1)([0.0, -1000.0])
+    [0.0, -1000.0]
+    """
+
+    function = staticmethod(log_softmax)

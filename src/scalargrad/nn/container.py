@@ -1,0 +1,78 @@
+"""Modules made of other modules, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from scalargrad.errors import OperandError
+from scalargrad.nn.module import Module
+
+
+class Sequential(Module):
+    """Modules in a row: the output of each is the input of the next.
+
+    Parameters
+    ----------
+    *modules : Module, or one dict from name to Module
+        In order. Without names they are called "0", "1", ….
+
+    Raises
+    ------
+    OperandError
+        If something else is among them.
+
+    Examples
+    --------
+    >>> from scalargrad.nn import Linear, ReLU
+    >>> model = Sequential(Linear(2, 3), ReLU(), Linear(3, 1))
+    >>> print(model)
+    Sequential(
+      (0): Linear(in_features=2, out_features=3, bias=True)
+      (1): ReLU()
+      (2): Linear(in_features=3, out_features=1, bias=True)
+    )
+    >>> len(model), model[1]
+    (3, ReLU())
+    """
+
+    def __init__(self, *modules: Module | dict[str, Module]) -> None:
+        named: dict[str, Any] = {str(i): module for i, module in enumerate(modules)}
+        if len(modules) == 1 and isinstance(modules[0], dict):
+            named = modules[0]
+        for name, module in named.items():
+            self._add(name, module)
+
+    def _add(self, name: str, module: Any) -> None:
+        if not isinstance(module, Module):
+            raise OperandError(f"Sequential takes modules, not {module!r:.60}")
+        if hasattr(self, name):
+            raise OperandError(f"Sequential: {name!r} is taken; give the module another name")
+        setattr(self, name, module)
+
+    def append(self, module: Module) -> Sequential:
+        """Add a module at the end, and return this one.
+
+        Examples
+        --------
+        >>> from scalargrad.nn import ReLU, Tanh
+        >>> Sequential(ReLU()).append(Tanh())[-1]
+        Tanh()
+        """
+        self._add(str(len(self)), module)
+        return self
+
+    def forward(self, x: Any) -> Any:
+        """Pass `x` through every module in turn."""
+        for module in self:
+            x = module(x)
+        return x
+
+    def __iter__(self) -> Iterator[Module]:
+        return (part for part in vars(self).values() if isinstance(part, Module))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __getitem__(self, index: int) -> Module:
+        return list(self)[index]

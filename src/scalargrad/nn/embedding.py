@@ -1,0 +1,205 @@
+"""Tables of vectors, looked up by index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from scalargrad.errors import OperandError
+from scalargrad.nn import init
+from scalargrad.nn.index import checked_index
+from scalargrad.nn.init import Rng
+from scalargrad.nn.module import Module
+from scalargrad.ops import dot, mean, sum
+from scalargrad.sparse import Table
+from scalargrad.value import Scalar, Value
+
+
+class Embedding(Module):
+    """A table with one vector for each of a number of things, such as the words of a language.
+
+    Parameters
+    ----------
+    num_embeddings, embedding_dim : int
+        Number of rows, and length of each.
+    padding_idx : int, optional
+        A row that starts as zeros and receives no gradient; negative counts from the end.
+    rng : random.Random or int, optional
+        Generator or seed; without it the module ``random`` draws.
+
+    Attributes
+    ----------
+    weight : num_embeddings rows of embedding_dim Parameters
+        Drawn from the standard normal distribution.
+
+    Notes
+    -----
+    A look-up makes no node: the Parameters themselves are returned. A training step with SGD
+    or SparseAdam costs in proportion to the rows looked up.
+
+    Examples
+    --------
+    >>> table = Embedding(10, 3, rng=0)
+    >>> table
+    Embedding(10, 3)
+    >>> table(4) == list(table.weight[4])
+    True
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        rng: Rng = None,
+    ) -> None:
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.weight = Table.zeros(num_embeddings, embedding_dim, "e")
+        self.padding_idx = self._row_from_end(padding_idx)
+        self.reset_parameters(rng)
+
+    def _row_from_end(self, index: int | None) -> int | None:
+        if index is None:
+            return None
+        from_start = index + self.num_embeddings if index < 0 else index
+        return checked_index(from_start, self.num_embeddings, "padding_idx")
+
+    def reset_parameters(self, rng: Rng = None) -> None:
+        """Draw the table anew; the padding row is set to 0."""
+        init.normal_(self.weight, rng=rng)
+        if self.padding_idx is not None:
+            init.zeros_(self.weight[self.padding_idx])
+
+    def row(self, index: int) -> list[Value]:
+        """Return one row of Parameters; of the padding row, Values that are not trained."""
+        number = checked_index(index, self.num_embeddings, self)
+        found = self.weight[number]
+        return [p.detach() for p in found] if number == self.padding_idx else list(found)
+
+    def forward(self, index: Any) -> Any:
+        """Look up one row, or nested lists of rows.
+
+        Parameters
+        ----------
+        index : int or nested lists of int
+            Each in 0 … num_embeddings - 1.
+
+        Returns
+        -------
+        list of embedding_dim Values, or nested lists of such
+
+        Raises
+        ------
+        DomainError
+            If an index is outside the table.
+        OperandError
+            If an index is not a whole number.
+        """
+        index = index.tolist() if hasattr(index, "tolist") else index
+        if isinstance(index, list | tuple):
+            return [self.forward(i) for i in index]
+        return self.row(index)
+
+    def extra_repr(self) -> str:
+        """Return sizes, as PyTorch prints them."""
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+
+
+class EmbeddingBag(Embedding):
+    """A table whose rows are summed or averaged over a bag of indices, as for a bag of words.
+
+    Parameters
+    ----------
+    num_embeddings, embedding_dim : int
+        Number of rows, and length of each.
+    mode : {"mean", "sum"}
+        How the rows of a bag are combined.
+    padding_idx : int, optional
+        A row that is left out of every bag; negative counts from the end.
+    rng : random.Random or int, optional
+        Generator or seed; without it the module ``random`` draws.
+
+    Raises
+    ------
+    OperandError
+        If `mode` is another.
+
+    Notes
+    -----
+    A bag makes embedding_dim nodes. An empty bag gives zeros, as in PyTorch.
+
+    Examples
+    --------
+    >>> bag = EmbeddingBag(10, 3, mode="sum", rng=0)
+    >>> bag
+    EmbeddingBag(10, 3, mode='sum')
+    >>> bag([4, 4])[0].data == 2 * bag.weight[4][0].data
+    True
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        mode: str = "mean",
+        padding_idx: int | None = None,
+        *,
+        rng: Rng = None,
+    ) -> None:
+        if mode not in {"mean", "sum"}:
+            raise OperandError(f"EmbeddingBag: mode is {mode!r}; use 'mean' or 'sum'")
+        self.mode = mode
+        super().__init__(num_embeddings, embedding_dim, padding_idx, rng=rng)
+
+    def forward(self, index: Any, per_sample_weights: Any = None) -> Any:
+        """Combine the rows of one bag, or of each of several.
+
+        Parameters
+        ----------
+        index : list of int, or list of such lists
+            One bag, or several.
+        per_sample_weights : list of scalars, shaped as `index`, optional
+            A factor for each index; mode "sum" only.
+
+        Returns
+        -------
+        list of embedding_dim Values, or a list of such for each bag
+
+        Raises
+        ------
+        OperandError
+            If weights are given with mode "mean", or not one for each index.
+        DomainError
+            If an index is outside the table.
+        """
+        if per_sample_weights is not None and self.mode != "sum":
+            raise OperandError("EmbeddingBag: per_sample_weights need mode='sum'")
+        index = index.tolist() if hasattr(index, "tolist") else index
+        if index and isinstance(index[0], list | tuple):
+            bags = per_sample_weights or [None] * len(index)
+            return [self.forward(bag, w) for bag, w in zip(index, bags, strict=True)]
+        return self._bag(index, per_sample_weights)
+
+    def _bag(self, index: Sequence[Any], weights: Sequence[Scalar] | None) -> list[Value]:
+        if weights is not None and len(weights) != len(index):
+            raise OperandError(
+                f"EmbeddingBag: {len(weights)} per_sample_weights for {len(index)} indices"
+            )
+        kept = [n for n, i in enumerate(index) if i != self.padding_idx]
+        rows = [self.row(index[n]) for n in kept]
+        if not rows:
+            return [Value(0.0) for _ in range(self.embedding_dim)]
+        columns = zip(*rows, strict=True)
+        if weights is not None:
+            factors = [weights[n] for n in kept]
+            return [dot(factors, column) for column in columns]
+        combine = sum if self.mode == "sum" else mean
+        return [combine(column) for column in columns]
+
+    def extra_repr(self) -> str:
+        """Return sizes and mode, as PyTorch prints them."""
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}, mode={self.mode!r}{padding}"

@@ -1,0 +1,247 @@
+"""Initialisers: draw the first values of weights, by PyTorch's names (``torch.nn.init``).
+
+Each fills a Parameter, or nested lists of Parameters, in place and returns it. `rng` is a
+``random.Random``, or a seed for one; without it the module ``random`` draws, which
+``random.seed`` makes reproducible.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
+
+from scalargrad.errors import DomainError, OperandError
+from scalargrad.nn.state import flat, parameter_shape
+from scalargrad.value import Parameter
+
+Rng: TypeAlias = "random.Random | int | None"
+T = TypeVar("T")
+
+_GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3.0, "relu": math.sqrt(2.0), "selu": 0.75}
+
+
+def generator(rng: Rng) -> Any:
+    """Return what draws: the generator given, one seeded with the int given, or ``random``.
+
+    Examples
+    --------
+    >>> generator(7).random() == random.Random(7).random()
+    True
+    """
+    if rng is None:
+        return random
+    return random.Random(rng) if isinstance(rng, int) else rng
+
+
+def _fill(tensor: T, draw: Callable[[], float]) -> T:
+    parameters = list(flat(tensor))
+    for parameter in parameters:
+        if not isinstance(parameter, Parameter):
+            raise OperandError(f"initialisers fill Parameters, not {parameter!r:.60}")
+    for parameter in parameters:
+        parameter.data = draw()
+    return tensor
+
+
+def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, rng: Rng = None) -> T:
+    """Draw every parameter from the uniform distribution on [a, b].
+
+    Examples
+    --------
+    >>> w = uniform_([Parameter(0.0), Parameter(0.0)], 2.0, 3.0, rng=0)
+    >>> [2.0 <= p.data <= 3.0 for p in w]
+    [True, True]
+    """
+    source = generator(rng)
+    return _fill(tensor, lambda: source.uniform(a, b))
+
+
+def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, rng: Rng = None) -> T:
+    """Draw every parameter from the normal distribution of this mean and standard deviation.
+
+    Examples
+    --------
+    >>> normal_(Parameter(0.0), mean=3.0, std=0.0, rng=0).data
+    3.0
+    """
+    source = generator(rng)
+    return _fill(tensor, lambda: source.gauss(mean, std))
+
+
+def constant_(tensor: T, val: float) -> T:
+    """Set every parameter to `val`.
+
+    Examples
+    --------
+    >>> constant_(Parameter(0.0), 0.1).data
+    0.1
+    """
+    return _fill(tensor, lambda: val)
+
+
+def zeros_(tensor: T) -> T:
+    """Set every parameter to 0.
+
+    Examples
+    --------
+    >>> zeros_(Parameter(2.0)).data
+    0.0
+    """
+    return constant_(tensor, 0.0)
+
+
+def ones_(tensor: T) -> T:
+    """Set every parameter to 1.
+
+    Examples
+    --------
+    >>> ones_(Parameter(2.0)).data
+    1.0
+    """
+    return constant_(tensor, 1.0)
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """Return the factor by which an activation shrinks a signal's standard deviation, inverted.
+
+    Parameters
+    ----------
+    nonlinearity : {"linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"}
+        The activation after the layer.
+    param : float, optional
+        Slope of leaky_relu below 0; 0.01 by default.
+
+    Returns
+    -------
+    float
+        Dimensionless.
+
+    Raises
+    ------
+    OperandError
+        If the activation has no known gain.
+
+    Examples
+    --------
+    >>> calculate_gain("leaky_relu", 1.0)
+    1.0
+    """
+    if nonlinearity == "leaky_relu":
+        slope = 0.01 if param is None else param
+        return math.sqrt(2.0 / (1.0 + slope * slope))
+    if nonlinearity not in _GAINS:
+        known = ", ".join([*_GAINS, "leaky_relu"])
+        raise OperandError(f"no gain is known for {nonlinearity!r}; choose from {known}")
+    return _GAINS[nonlinearity]
+
+
+def _fans(tensor: Any) -> tuple[int, int]:
+    """Return how many inputs each output has, and how many outputs each input."""
+    shape = parameter_shape(tensor)
+    if shape is None or len(shape) != 2:
+        raise OperandError(
+            "fans are defined for weights as nout lists of nin Parameters, which this is not; "
+            "use uniform_ or normal_ for others"
+        )
+    nout, nin = shape
+    return nin, nout
+
+
+def xavier_uniform_(tensor: T, gain: float = 1.0, rng: Rng = None) -> T:
+    """Draw weights from U(-a, a), a = gain · √(6 / (nin + nout)).
+
+    References
+    ----------
+    Glorot and Bengio, 2010, equation 16.
+
+    Examples
+    --------
+    >>> w = [[Parameter(0.0) for _ in range(3)] for _ in range(3)]
+    >>> all(abs(p.data) <= 1.0 for row in xavier_uniform_(w, rng=0) for p in row)
+    True
+    """
+    bound = gain * math.sqrt(6.0 / max(1, sum(_fans(tensor))))
+    return uniform_(tensor, -bound, bound, rng)
+
+
+def xavier_normal_(tensor: T, gain: float = 1.0, rng: Rng = None) -> T:
+    """Draw weights from the normal distribution with std gain · √(2 / (nin + nout)).
+
+    References
+    ----------
+    Glorot and Bengio, 2010.
+
+    Examples
+    --------
+    >>> w = xavier_normal_([[Parameter(0.0)]], rng=0)
+    >>> w[0][0].data == random.Random(0).gauss(0.0, 1.0)
+    True
+    """
+    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / max(1, sum(_fans(tensor)))), rng)
+
+
+def _kaiming_std(tensor: Any, a: float, mode: str, nonlinearity: str) -> float:
+    if mode not in {"fan_in", "fan_out"}:
+        raise DomainError(f"mode is {mode!r}; use 'fan_in' or 'fan_out'")
+    fan = _fans(tensor)[mode == "fan_out"]
+    return calculate_gain(nonlinearity, a) / math.sqrt(max(1, fan))
+
+
+def kaiming_uniform_(
+    tensor: T,
+    a: float = 0.0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    rng: Rng = None,
+) -> T:
+    """Draw weights from U(-b, b), b = gain · √(3 / fan).
+
+    Parameters
+    ----------
+    tensor : nout lists of nin Parameters
+        Filled in place.
+    a : float
+        Slope of leaky_relu below 0.
+    mode : {"fan_in", "fan_out"}
+        Keep the variance of signals (fan = nin), or of gradients (fan = nout).
+    nonlinearity : str
+        The activation after the layer; see `calculate_gain`.
+    rng : random.Random or int, optional
+        Generator or seed.
+
+    References
+    ----------
+    He, Zhang, Ren and Sun, 2015.
+
+    Examples
+    --------
+    >>> w = kaiming_uniform_([[Parameter(0.0), Parameter(0.0)]], a=5**0.5, rng=0)
+    >>> all(abs(p.data) <= 0.5**0.5 for p in w[0])
+    True
+    """
+    bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity)
+    return uniform_(tensor, -bound, bound, rng)
+
+
+def kaiming_normal_(
+    tensor: T,
+    a: float = 0.0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    rng: Rng = None,
+) -> T:
+    """Draw weights from the normal distribution with std gain / √fan; see `kaiming_uniform_`.
+
+    References
+    ----------
+    He, Zhang, Ren and Sun, 2015, equation 10.
+
+    Examples
+    --------
+    >>> w = kaiming_normal_([[Parameter(0.0)]], nonlinearity="linear", rng=0)
+    >>> w[0][0].data == random.Random(0).gauss(0.0, 1.0)
+    True
+    """
+    return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), rng)

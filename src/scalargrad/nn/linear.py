@@ -1,0 +1,120 @@
+"""The affine layer, over dense inputs and over sparse ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scalargrad.errors import OperandError
+from scalargrad.nn import init
+from scalargrad.nn.index import checked_index
+from scalargrad.nn.init import Rng
+from scalargrad.nn.module import Module
+from scalargrad.ops import dot
+from scalargrad.sparse import Table
+from scalargrad.value import Parameter, Scalar, Value
+
+
+class Linear(Module):
+    """An affine layer, yⱼ = Σᵢ wⱼᵢxᵢ + bⱼ.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        Number of inputs nin, and of outputs nout.
+    bias : bool
+        Whether to add b.
+    rng : random.Random or int, optional
+        Generator or seed; without it the module ``random`` draws.
+
+    Attributes
+    ----------
+    weight : nout rows of nin Parameters
+        ``weight[j][i]`` leads *from* input i *to* output j, as in PyTorch and in Toronto's
+        lecture; UCSB's and UNC's wᵢⱼ is ``weight[j][i]``.
+    bias : list of nout Parameters, or None
+
+    Notes
+    -----
+    Weights and biases are drawn from U(-1/√nin, 1/√nin), PyTorch's default. A call makes nout
+    nodes. A sparse input, a dict from index to value, stands for a vector that is 0 elsewhere:
+    only the weights of the entries present take part, in the call and in everything after it.
+    Linear layers in a row collapse to one: W₂(W₁x) = (W₂W₁)x.
+
+    References
+    ----------
+    He, Zhang, Ren and Sun, 2015 (the draw, with slope √5).
+
+    Examples
+    --------
+    >>> layer = Linear(3, 2, rng=0)
+    >>> layer
+    Linear(in_features=3, out_features=2, bias=True)
+    >>> dense, sparse = layer([0.0, 2.0, 0.0]), layer({1: 2.0})
+    >>> [a.data == b.data for a, b in zip(dense, sparse)]
+    [True, True]
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, *, rng: Rng = None
+    ) -> None:
+        self.in_features = in_features
+        self.out_features = out_features
+        self.weight = Table.zeros(out_features, in_features, "w")
+        names = range(out_features if bias else 0)
+        self.bias = [Parameter(0.0, f"b[{j}]") for j in names] if bias else None
+        self.reset_parameters(rng)
+
+    def reset_parameters(self, rng: Rng = None) -> None:
+        """Draw weights and biases anew."""
+        source = init.generator(rng)
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5.0), rng=source)
+        if self.bias is not None:
+            bound = 1.0 / math.sqrt(self.in_features) if self.in_features else 0.0
+            init.uniform_(self.bias, -bound, bound, rng=source)
+
+    def forward(self, x: Sequence[Scalar] | Mapping[int, Scalar]) -> list[Value]:
+        """Compute the outputs.
+
+        Parameters
+        ----------
+        x : sequence of length nin, or dict from int to scalar
+            Inputs.
+
+        Returns
+        -------
+        list of nout Values
+
+        Raises
+        ------
+        OperandError
+            If `x` is neither, or has the wrong length.
+        DomainError
+            If an index of a sparse input is not in 0 … nin - 1.
+        """
+        rows, inputs = self._sparse(x) if isinstance(x, Mapping) else self._dense(x)
+        biases: Sequence[Parameter | None] = self.bias or [None] * self.out_features
+        return [dot(row, inputs, b) for row, b in zip(rows, biases, strict=True)]
+
+    def _dense(self, x: Any) -> tuple[Any, list[Any]]:
+        try:
+            inputs = list(x)
+        except TypeError:
+            raise OperandError(
+                f"{self!r} takes a sequence of inputs but was given {x!r:.60}: put it in a list"
+            ) from None
+        if len(inputs) != self.in_features:
+            raise OperandError(f"{self!r} was given {len(inputs)} inputs")
+        return self.weight, inputs
+
+    def _sparse(self, x: Mapping[int, Scalar]) -> tuple[Any, list[Any]]:
+        present = [checked_index(i, self.in_features, self) for i in x]
+        return [[row[i] for i in present] for row in self.weight], list(x.values())
+
+    def extra_repr(self) -> str:
+        """Return sizes, as PyTorch prints them."""
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )

@@ -1,0 +1,123 @@
+"""Parameters as named rectangles of plain numbers, and back again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from scalargrad.errors import StateError
+from scalargrad.ops.numbers import is_real
+from scalargrad.sparse import Table
+from scalargrad.value import Parameter
+
+Shape = tuple[int, ...]
+
+#: Containers nested deeper than this are not taken for a rectangle.
+_MOST_DIMENSIONS = 8
+
+
+class IncompatibleKeys(NamedTuple):
+    """The names on which a module and a state disagree; PyTorch's names."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+def parameter_shape(part: Any) -> Shape | None:
+    """Return the lengths of nested lists of Parameters, () for a lone one, None for others."""
+    if isinstance(part, Table):
+        return (len(part), len(part[0]) if part else 0)
+    return _shape(part, lambda x: isinstance(x, Parameter), _MOST_DIMENSIONS)
+
+
+def _shape(part: Any, is_leaf: Callable[[Any], bool], depth: int) -> Shape | None:
+    if is_leaf(part):
+        return ()
+    if not isinstance(part, list | tuple) or not part or not depth:
+        return None
+    shapes = {_shape(x, is_leaf, depth - 1) for x in part}
+    inner = shapes.pop()
+    return None if shapes or inner is None else (len(part), *inner)
+
+
+def number_shape(numbers: Any, expected: Shape) -> Shape | None:
+    """Return the shape of nested lists of numbers, None for anything else.
+
+    Lists without any number have the shape `expected`, where that has none either.
+    """
+    if 0 in expected and not list(flat(numbers)):
+        return expected
+    return _shape(numbers, is_real, _MOST_DIMENSIONS)
+
+
+def flat(part: Any) -> Iterator[Any]:
+    """Yield what nested lists and tuples hold, in order."""
+    if isinstance(part, list | tuple):
+        for x in part:
+            yield from flat(x)
+    else:
+        yield part
+
+
+def state_of(tensors: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the data of named rectangles of Parameters as nested lists of floats."""
+    return {name: _data(part) for name, part in tensors}
+
+
+def _data(part: Any) -> Any:
+    return part.data if isinstance(part, Parameter) else [_data(x) for x in part]
+
+
+def load_state(
+    kind: str, tensors: Iterable[tuple[str, Any]], state: Mapping[str, Any], strict: bool
+) -> IncompatibleKeys:
+    """Write `state` into named rectangles of Parameters, all of it or, on an error, nothing."""
+    own = dict(tensors)
+    numbers = {
+        name: x.tolist() if hasattr(x, "tolist") else x for name, x in state.items() if name in own
+    }
+    keys = IncompatibleKeys(
+        [name for name in own if name not in state], [name for name in state if name not in own]
+    )
+    misshapen = list(_misshapen(own, numbers))
+    if misshapen or (strict and any(keys)):
+        raise StateError(_complaint(kind, keys, misshapen))
+    for name, part in numbers.items():
+        for parameter, number in zip(flat(own[name]), flat(part), strict=True):
+            parameter.data = number
+    return keys
+
+
+def _misshapen(own: Mapping[str, Any], numbers: Mapping[str, Any]) -> Iterator[str]:
+    for name, part in numbers.items():
+        expected = parameter_shape(own[name]) or ()
+        found = number_shape(part, expected)
+        if found is None:
+            yield f"{name} should be {shape_text(expected)}, but is no rectangle of numbers"
+        elif found != expected:
+            yield f"{name} should be {shape_text(expected)}, but is {shape_text(found)}"
+
+
+def shape_text(shape: Iterable[int]) -> str:
+    """Write a shape as people say it.
+
+    Examples
+    --------
+    >>> shape_text((3, 2)), shape_text(())
+    ('3 × 2', 'one number')
+    """
+    return " × ".join(map(str, shape)) or "one number"
+
+
+def _complaint(kind: str, keys: IncompatibleKeys, misshapen: list[str]) -> str:
+    lines = {
+        "missing": ", ".join(keys.missing_keys),
+        "unexpected": ", ".join(keys.unexpected_keys),
+        "misshapen": "; ".join(misshapen),
+    }
+    listed = "".join(f"\n  {what}: {names}" for what, names in lines.items() if names)
+    return (
+        f"this state does not fit {kind}, and nothing was changed{listed}\n"
+        "Build the module with the sizes it was saved with; strict=False accepts missing and "
+        "unexpected names"
+    )

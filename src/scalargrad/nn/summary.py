@@ -1,0 +1,128 @@
+"""What a module costs: parameters, nodes of its graph, and bytes kept for the backward sweep."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from scalargrad.graph import topological_order
+from scalargrad.nn.module import Module
+from scalargrad.tree import flatten
+from scalargrad.value import Value
+
+
+class Part(NamedTuple):
+    """One line of a summary: a module directly inside, with the parameters it holds."""
+
+    name: str
+    module: str
+    parameters: int
+
+
+class Summary(NamedTuple):
+    """What `summary` found; printing it shows a table.
+
+    Attributes
+    ----------
+    kind : str
+        Name of the module's class.
+    parts : list of Part
+        The modules directly inside.
+    parameters : int
+        Number of Parameters, each counted once.
+    nodes : int
+        Interior nodes of the graph of one example: operations computed.
+    bytes : int
+        Memory that graph keeps until the backward sweep is done; the parameters' own is not
+        counted.
+    """
+
+    kind: str
+    parts: list[Part]
+    parameters: int
+    nodes: int
+    bytes: int
+
+    def __str__(self) -> str:
+        rows = [(p.name, p.module, f"{p.parameters:,}") for p in self.parts]
+        rows += [("", self.kind, f"{self.parameters:,}")]
+        widths = [max(len(row[i]) for row in [("", "module", "parameters"), *rows]) for i in (0, 1)]
+        lines = [
+            f"{name:<{widths[0]}}  {module:<{widths[1]}}  {count:>10}".strip("\n")
+            for name, module, count in [("", "module", "parameters"), *rows]
+        ]
+        lines += [f"nodes per example        {self.nodes:,}"]
+        lines += [f"bytes kept for backward  {self.bytes:,}"]
+        return "\n".join(lines)
+
+
+def summary(model: Module, example: Any) -> Summary:
+    """Count a module's parameters, and what one example makes it compute and keep.
+
+    Parameters
+    ----------
+    model : Module
+        Called once.
+    example
+        Its input.
+
+    Returns
+    -------
+    Summary
+        Counts, and bytes.
+
+    Notes
+    -----
+    A batch keeps every example's intermediates at once, so memory bounds the batch size:
+    bytes × batch must fit.
+
+    Examples
+    --------
+    >>> from scalargrad.nn import Linear, ReLU, Sequential
+    >>> found = summary(Sequential(Linear(2, 3), ReLU(), Linear(3, 1)), [1.0, 2.0])
+    >>> found.parameters, found.nodes
+    (13, 7)
+    >>> print(found)  # doctest: +ELLIPSIS
+       module                                            parameters
+    0  Linear(in_features=2, out_features=3, bias=True)           9
+    1  ReLU()                                                     0
+    2  Linear(in_features=3, out_features=1, bias=True)           4
+       Sequential                                                13
+    nodes per example        7
+    bytes kept for backward  ...
+    """
+    outputs, _ = flatten(model(example), "the module's output")
+    roots = [y for y in outputs if isinstance(y, Value)]
+    order = topological_order(*roots)
+    interior = [node for node in order if node.parents]
+    parts = [
+        Part(name, _first_line(module), len(module.parameters()))
+        for name, module in model.named_children()
+    ]
+    return Summary(
+        type(model).__name__,
+        parts,
+        len(model.parameters()),
+        len(interior),
+        _bytes(interior, (node for node in order if not node.parents)),
+    )
+
+
+def _first_line(module: Module) -> str:
+    first = repr(module).partition("\n")[0]
+    return f"{first}…)" if first.endswith("(") else first
+
+
+def _bytes(interior: Iterable[Value], leaves: Iterable[Value]) -> int:
+    """Add up the sizes of nodes and what they hold, each object once, without the leaves' own."""
+    seen = {id(leaf.data) for leaf in leaves}
+    total = 0
+    for node in interior:
+        held = (node, node.data, node.parents, node.local_grads, *node.local_grads)
+        constants = (x for x in node.parents if isinstance(x, float))
+        for x in (*held, *constants):
+            if id(x) not in seen:
+                seen.add(id(x))
+                total += sys.getsizeof(x)
+    return total

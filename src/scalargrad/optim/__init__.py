@@ -1,0 +1,15 @@
+"""Optimisers, learning-rate schedules and gradient clipping, by PyTorch's names."""
+
+from __future__ import annotations
+
+from scalargrad.optim import lr_scheduler as lr_scheduler
+from scalargrad.optim import rules as rules
+from scalargrad.optim.adam import Adam as Adam
+from scalargrad.optim.adam import AdamW as AdamW
+from scalargrad.optim.adam import SparseAdam as SparseAdam
+from scalargrad.optim.adaptive import Adagrad as Adagrad
+from scalargrad.optim.adaptive import RMSprop as RMSprop
+from scalargrad.optim.clipping import clip_grad_norm_ as clip_grad_norm_
+from scalargrad.optim.clipping import clip_grad_value_ as clip_grad_value_
+from scalargrad.optim.optimizer import Optimizer as Optimizer
+from scalargrad.optim.sgd import SGD as SGD

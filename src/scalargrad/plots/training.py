@@ -1,0 +1,117 @@
+"""Plots of training: losses, metrics and gradients, falling or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from scalargrad.plots.style import BLUE, ORANGE, axes_or_new
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def loss_curve(
+    losses: Sequence[float], accuracies: Sequence[float] | None = None, ax: Axes | None = None
+) -> Axes:
+    """Plot the loss of each step on a logarithmic scale, and the accuracy beside it.
+
+    Parameters
+    ----------
+    losses : sequence of float
+        One number per step; the scale is linear where none is positive.
+    accuracies : sequence of float, optional
+        One fraction in [0, 1] per step.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure of pyplot.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    axes = axes_or_new(ax)
+    steps = range(len(losses))
+    axes.plot(steps, losses, color=BLUE, label="loss")
+    scale = "log" if any(loss > 0 for loss in losses) else "linear"
+    axes.set(xlabel="step", ylabel="loss", yscale=scale, title="Loss during training")
+    axes.margins(x=0.02)
+    axes.grid(alpha=0.3)
+    if accuracies is not None:
+        beside = axes.twinx()
+        beside.plot(steps, [100 * a for a in accuracies], color=ORANGE, ls="--", label="accuracy")
+        beside.set(ylabel="accuracy, %", ylim=(0, 104))
+        lines = [*axes.get_lines(), *beside.get_lines()]
+        axes.legend(lines, [str(line.get_label()) for line in lines], loc="center right")
+    return axes
+
+
+def training_curves(columns: Mapping[str, Sequence[float]], ax: Axes | None = None) -> Axes:
+    """Plot losses per epoch, and the first metric on an axis of its own.
+
+    Parameters
+    ----------
+    columns : mapping from str to sequences of equal length
+        ``epoch`` and ``loss``, as a history of training has them; ``val_loss``, a metric and
+        ``val_`` followed by the metric's name are drawn if they are there.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure of pyplot.
+
+    Returns
+    -------
+    matplotlib Axes
+        Logarithmic where the loss fell to less than a tenth.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    axes = axes_or_new(ax)
+    epochs = columns["epoch"]
+    axes.plot(epochs, columns["loss"], color=BLUE, label="loss")
+    if "val_loss" in columns:
+        axes.plot(epochs, columns["val_loss"], color=BLUE, ls=":", label="held-out loss")
+    axes.set(xlabel="epoch", ylabel="loss", title="Training")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if 0 < 10 * min(columns["loss"]) < max(columns["loss"]):
+        axes.set_yscale("log")
+    axes.margins(x=0.02)
+    axes.grid(alpha=0.3)
+    others = {"epoch", "loss", "val_loss", "gradient_norm", "learning_rate"}
+    metric = next((name for name in columns if name not in others), None)
+    lines = axes.get_lines()
+    if metric is not None:
+        lines = [*lines, *_metric_beside(axes, metric, columns)]
+    axes.legend(lines, [str(line.get_label()) for line in lines], loc="center right")
+    return axes
+
+
+def _metric_beside(axes: Axes, metric: str, columns: Mapping[str, Sequence[float]]) -> list[Any]:
+    beside = axes.twinx()
+    beside.plot(columns["epoch"], columns[metric], color=ORANGE, ls="--", label=metric)
+    if f"val_{metric}" in columns:
+        held_out = columns[f"val_{metric}"]
+        beside.plot(columns["epoch"], held_out, color=ORANGE, ls=":", label=f"held-out {metric}")
+    beside.set(ylabel=metric)
+    return list(beside.get_lines())
+
+
+def gradient_norm_curve(norms: Sequence[float], ax: Axes | None = None) -> Axes:
+    """Plot how the norm of the gradient fell, epoch by epoch, on a logarithmic scale.
+
+    Parameters
+    ----------
+    norms : sequence of float
+        Euclidean norms, in loss unit / weight unit; zeros are left out.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure of pyplot.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    axes = axes_or_new(ax)
+    shown = [(epoch, norm) for epoch, norm in enumerate(norms, 1) if norm > 0]
+    axes.plot([epoch for epoch, _ in shown], [norm for _, norm in shown], color=BLUE)
+    axes.set(xlabel="epoch", ylabel="norm of the gradient", yscale="log")
+    axes.set_title("The gradient during training")
+    axes.margins(x=0.02)
+    axes.grid(alpha=0.3)
+    return axes

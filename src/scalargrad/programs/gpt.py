@@ -1,0 +1,200 @@
+"""A character-level GPT on scalars: embeddings, attention, RMSNorm and a small perceptron."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from scalargrad.errors import OperandError
+from scalargrad.nn import Embedding, Linear, Module, init
+from scalargrad.nn.init import Rng, generator
+from scalargrad.ops import dot, relu, softmax, sqrt
+from scalargrad.value import Scalar
+
+Vector = list[Any]
+
+
+def rms_norm(x: Sequence[Scalar]) -> Vector:
+    """Scale a vector to root mean square 1, xᵢ / √(Σ xⱼ² / n + 10⁻⁵).
+
+    References
+    ----------
+    Zhang and Sennrich, Root mean square layer normalization, 2019, equation 4.
+
+    Examples
+    --------
+    >>> [round(y, 3) for y in rms_norm([3.0, 4.0, 0.0, 0.0])]
+    [1.2, 1.6, 0.0, 0.0]
+    """
+    length = sqrt(dot(x, x) / len(x) + 1e-5)
+    return [xi / length for xi in x]
+
+
+def add(a: Sequence[Any], b: Sequence[Any]) -> Vector:
+    """Add two vectors: the residual connection."""
+    return [x + y for x, y in zip(a, b, strict=True)]
+
+
+class Attention(Module):
+    """Causal self-attention: each position gathers from itself and those before it.
+
+    Parameters
+    ----------
+    width : int
+        Length of a position's vector.
+    heads : int
+        How many independent ways of looking there are; divides `width`.
+    rng : random.Random or int, optional
+        Generator or seed.
+
+    References
+    ----------
+    Vaswani et al., Attention is all you need, 2017, section 3.2.
+    """
+
+    def __init__(self, width: int, heads: int, rng: Rng = None) -> None:
+        self.heads = heads
+        self.query = _linear(width, width, rng)
+        self.key = _linear(width, width, rng)
+        self.value = _linear(width, width, rng)
+        self.out = _linear(width, width, rng)
+
+    def forward(self, positions: Sequence[Vector]) -> list[Vector]:
+        """Mix the positions' vectors.
+
+        Parameters
+        ----------
+        positions : list of T vectors of length width
+
+        Returns
+        -------
+        list of T vectors of length width
+        """
+        queries, keys, values = (
+            [layer(x) for x in positions] for layer in (self.query, self.key, self.value)
+        )
+        return [
+            self.out(self._look(query, keys[: t + 1], values[: t + 1]))
+            for t, query in enumerate(queries)
+        ]
+
+    def _look(self, query: Vector, keys: list[Vector], values: list[Vector]) -> Vector:
+        size = len(query) // self.heads
+        found: Vector = []
+        for start in range(0, len(query), size):
+            part = slice(start, start + size)
+            scores = [dot(query[part], key[part]) / math.sqrt(size) for key in keys]
+            weights = softmax(scores)
+            found += [
+                dot(weights, column) for column in zip(*(v[part] for v in values), strict=True)
+            ]
+        return found
+
+
+class Block(Module):
+    """One layer: attention, then a perceptron at each position, each added to what was there."""
+
+    def __init__(self, width: int, heads: int, rng: Rng = None) -> None:
+        self.attention = Attention(width, heads, rng)
+        self.wide = _linear(width, 4 * width, rng)
+        self.narrow = _linear(4 * width, width, rng)
+
+    def forward(self, positions: Sequence[Vector]) -> list[Vector]:
+        """Return the positions' new vectors."""
+        gathered = self.attention([rms_norm(x) for x in positions])
+        mixed = [add(x, y) for x, y in zip(positions, gathered, strict=True)]
+        return [add(x, self._think(x)) for x in mixed]
+
+    def _think(self, x: Vector) -> Vector:
+        result: Vector = self.narrow([relu(h) for h in self.wide(rms_norm(x))])
+        return result
+
+
+class GPT(Module):
+    """A generative transformer: from the characters so far to scores for the next one.
+
+    Parameters
+    ----------
+    characters : int
+        Size of the alphabet.
+    context : int
+        How many positions it can look back on, itself included.
+    width : int
+        Length of the vector at each position.
+    heads, layers : int
+        Of attention.
+    rng : random.Random or int, optional
+        Generator or seed. Weights are drawn from N(0, 0.08²).
+
+    Notes
+    -----
+    No biases, RMSNorm without gain and ReLU, as in A. Karpathy's microgpt, 2026.
+
+    References
+    ----------
+    Radford et al., Language models are unsupervised multitask learners, 2019, section 2.3.
+
+    Examples
+    --------
+    >>> model = GPT(27, rng=0)
+    >>> len(model.parameters())
+    4192
+    >>> logits = model([0, 5, 5])
+    >>> len(logits), len(logits[0])
+    (3, 27)
+    """
+
+    def __init__(
+        self,
+        characters: int,
+        context: int = 16,
+        width: int = 16,
+        *,
+        heads: int = 4,
+        layers: int = 1,
+        rng: Rng = None,
+    ) -> None:
+        if width % heads:
+            raise OperandError(f"width {width} cannot be shared by {heads} heads: give a multiple")
+        source = generator(rng)
+        self.context = context
+        self.token = Embedding(characters, width, rng=source)
+        self.position = Embedding(context, width, rng=source)
+        for table in (self.token, self.position):
+            init.normal_(table.weight, 0.0, 0.08, rng=source)
+        self.blocks = [Block(width, heads, source) for _ in range(layers)]
+        self.head = _linear(width, characters, source)
+
+    def forward(self, tokens: Sequence[int]) -> list[Vector]:
+        """Score every possible next character at each position.
+
+        Parameters
+        ----------
+        tokens : sequence of T int
+            Numbers of characters, T from 1 to `context`.
+
+        Returns
+        -------
+        list of T lists of `characters` Values
+            Logits; those at position t depend on tokens 0 to t only.
+
+        Raises
+        ------
+        OperandError
+            If there are more tokens than the context is long.
+        """
+        if len(tokens) > self.context:
+            raise OperandError(f"{len(tokens)} tokens exceed the context of {self.context}")
+        positions = [
+            rms_norm(add(self.token(token), self.position(t))) for t, token in enumerate(tokens)
+        ]
+        for block in self.blocks:
+            positions = block(positions)
+        return [self.head(x) for x in positions]
+
+
+def _linear(inputs: int, outputs: int, rng: Rng) -> Linear:
+    layer = Linear(inputs, outputs, bias=False, rng=rng)
+    init.normal_(layer.weight, 0.0, 0.08, rng=rng)
+    return layer

@@ -1,0 +1,145 @@
+"""Parameters that note when a gradient reaches them, so that a step can cost what it touches.
+
+A table of 10,000 words by 10 features has 100,000 parameters, of which one example reads a
+hundred. Clearing, clipping and updating must then look at those hundred, not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from scalargrad.value import Parameter, Value
+
+_GRAD: Any = Value.__dict__["grad"]  # the slot itself, below the property that notes writes
+
+
+class Touched(dict["SparseParameter", None]):
+    """The parameters of one table whose gradient was written since it was last cleared.
+
+    A dict without values, because it keeps the order in which they were touched.
+    """
+
+    __slots__ = ()
+
+    def zero_grad(self) -> None:
+        """Set the gradient of every touched parameter to 0 and forget them."""
+        for parameter in self:
+            _GRAD.__set__(parameter, 0.0)
+        self.clear()
+
+
+class SparseParameter(Parameter):
+    """A Parameter that enters itself in its table's `Touched` when its gradient is written.
+
+    Parameters
+    ----------
+    data : real number
+        Stored as a float.
+    label : str, optional
+        Name in pictures, steps and messages.
+    touched : Touched, optional
+        Where to enter itself; without one it behaves as any Parameter.
+
+    Notes
+    -----
+    Any write counts, a 0 that a backward sweep adds too; None, PyTorch's habit, and
+    `zero_grad` take the parameter out again.
+
+    Examples
+    --------
+    >>> touched = Touched()
+    >>> v, w = SparseParameter(2.0, "v", touched), SparseParameter(3.0, "w", touched)
+    >>> (5.0 * w).backward()
+    >>> list(touched)
+    [SparseParameter(data=3.0, grad=5.0, label='w')]
+    """
+
+    __slots__ = ("touched",)
+
+    touched: Touched | None
+
+    def __init__(self, data: float, label: str = "", touched: Touched | None = None) -> None:
+        self.touched = None
+        super().__init__(data, label)
+        self.touched = touched
+
+    @property
+    def grad(self) -> float:
+        """∂root/∂self, in root unit / self unit."""
+        signal: float = _GRAD.__get__(self)
+        return signal
+
+    @grad.setter
+    def grad(self, signal: Any) -> None:
+        _GRAD.__set__(self, signal)
+        if self.touched is not None:
+            if signal is None:
+                self.touched.pop(self, None)
+            else:
+                self.touched[self] = None
+
+    def zero_grad(self) -> None:
+        """Set the gradient to 0 and count as untouched."""
+        _GRAD.__set__(self, 0.0)
+        if self.touched is not None:
+            self.touched.pop(self, None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self._data, self.grad, self.label), self.touched
+
+    def __setstate__(self, touched: Touched | None) -> None:
+        self.touched = touched
+
+
+def _restore(kind: type[SparseParameter], data: float, grad: float, label: str) -> SparseParameter:
+    """Rebuild a pickled parameter; its record follows as state: the two refer to each other."""
+    parameter = kind(data, label)
+    _GRAD.__set__(parameter, grad)
+    return parameter
+
+
+class Table(tuple[tuple[SparseParameter, ...], ...]):
+    """Rows of sparse parameters that share one record of which were touched.
+
+    A tuple, so that no entry can be exchanged behind the record's back: assign to the `data`
+    of an entry instead.
+
+    Parameters
+    ----------
+    rows : iterable of iterables of SparseParameter
+        All created with `touched`.
+    touched : Touched
+        The record they share.
+
+    Examples
+    --------
+    >>> table = Table.zeros(2, 3, "w")
+    >>> table[1][2]
+    SparseParameter(data=0.0, grad=0.0, label='w[1,2]')
+    """
+
+    touched: Touched
+
+    def __new__(cls, rows: Iterable[Iterable[SparseParameter]], touched: Touched) -> Table:
+        """Make the rows tuples."""
+        table = super().__new__(cls, (tuple(row) for row in rows))
+        table.touched = touched
+        return table
+
+    @classmethod
+    def zeros(cls, rows: int, columns: int, label: str) -> Table:
+        """Make a table of zeros, labelled ``label[row,column]``."""
+        touched = Touched()
+        parameters = (
+            [SparseParameter(0.0, f"{label}[{i},{j}]", touched) for j in range(columns)]
+            for i in range(rows)
+        )
+        return cls(parameters, touched)
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return tuple(self), self.touched
+
+    def zero_grad(self) -> None:
+        """Set the gradient of every touched parameter to 0."""
+        self.touched.zero_grad()

@@ -1,0 +1,6 @@
+"""Training: fit a model to examples, watch it, stop it, and go on later."""
+
+from __future__ import annotations
+
+from scalargrad.train.fit import fit as fit
+from scalargrad.train.history import History as History

@@ -1,0 +1,238 @@
+"""fit: train a model on examples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scalargrad.errors import OperandError
+from scalargrad.nn import Module
+from scalargrad.train.examples import Examples, examples, hold_out
+from scalargrad.train.history import History
+from scalargrad.train.interrupt import deferred_interrupt
+from scalargrad.train.progress import Bar, Silence, progress_bar
+from scalargrad.train.run import Loss, Metric, Optimizer, Regularizer, Run, Schedule
+from scalargrad.train.stopping import Patience
+
+Callback = Callable[[Module, History], object]
+
+_COLUMNS = ("epoch", "loss", "val_loss", "gradient_norm", "learning_rate")
+
+
+def fit(
+    model: Module,
+    X: Sequence[Any],  # noqa: N803 - the field's name for the inputs
+    y: Sequence[Any],
+    *,
+    loss: Loss,
+    optimizer: Optimizer,
+    epochs: int = 100,
+    batch_size: int | None = 32,
+    shuffle: bool = True,
+    seed: int = 0,
+    validation_split: float = 0.0,
+    validation_data: tuple[Sequence[Any], Sequence[Any]] | None = None,
+    metrics: Mapping[str, Metric] | Iterable[Metric] = (),
+    regularizer: Regularizer | None = None,
+    scheduler: Schedule | None = None,
+    patience: int | None = None,
+    min_delta: float = 0.0,
+    gradient_tolerance: float | None = None,
+    callbacks: Iterable[Callback] = (),
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int = 1,
+    resume: bool = False,
+    quiet: bool = False,
+) -> History:
+    """Minimise the mean of a loss over examples, one optimiser step per batch.
+
+    Parameters
+    ----------
+    model : Module
+        Called with one input at a time. It is trained in place.
+    X : sequence of n inputs
+        Whatever `model` takes: lists of floats, dicts of sparse entries, token numbers. Of an
+        array, the rows.
+    y : sequence of n targets
+        Whatever `loss` takes.
+    loss : callable
+        ``loss(predictions, targets)`` with a batch's predictions, as the model returned them,
+        and its targets, both lists; returns one Value, the batch's mean. Every function of
+        `scalargrad.losses` is one.
+    optimizer : object with step, zero_grad, state_dict and load_state_dict
+        Made with the model's parameters.
+    epochs : int
+        Passes over the examples, those of a resumed run included.
+    batch_size : int or None
+        Examples per step: 1 is single-sample descent, None the whole set at once.
+    shuffle : bool
+        Draw a new order of the examples for each epoch, by `seed`.
+    seed : int
+        Fixes every draw made here: the orders, and which examples are held out.
+    validation_split : float
+        Fraction of the examples, in [0, 1), drawn by `seed` and held out.
+    validation_data : (inputs, targets), optional
+        Examples held out, instead of a split.
+    metrics : callables, or mapping from name to callable
+        ``metric(predictions, targets)`` over all examples of an epoch, predictions as floats.
+    regularizer : callable, optional
+        ``regularizer(parameters)``, a Value added to each batch's loss.
+    scheduler : object with step, get_last_lr, state_dict and load_state_dict, optional
+        Stepped after each epoch.
+    patience : int, optional
+        Stop when the held-out loss has not improved for this many epochs, and give the model
+        back the weights of the best epoch.
+    min_delta : float
+        By how much the held-out loss must fall to count as improved, in its own unit.
+    gradient_tolerance : float, optional
+        Record the gradient's norm and stop when it is at or under this; 0 only records.
+    callbacks : iterable of callable
+        ``callback(model, history)`` after each epoch; a true result stops training.
+    checkpoint : path, optional
+        File to which the run's state is written every `checkpoint_every` epochs and at the end.
+    checkpoint_every : int
+        Epochs between two checkpoints.
+    resume : bool
+        If the file `checkpoint` exists, go on from it. The run then equals one that was never
+        stopped, bit for bit, provided the arguments are the same; `epochs` may be larger. The
+        generators inside modules and that of the module ``random`` are restored too.
+    quiet : bool
+        Show no progress bar.
+
+    Returns
+    -------
+    History
+        One row per epoch, with the columns ``epoch`` (from 1), ``loss`` (mean over the epoch's
+        batches as they were met, weighted by size, penalty included), each metric,
+        ``val_loss`` (without penalty) and ``val_`` metrics after the epoch,
+        ``gradient_norm`` (Euclidean, of the epoch's mean gradient, in loss unit / weight unit)
+        and ``learning_rate``; the last five only where asked for.
+
+    Raises
+    ------
+    OperandError
+        If examples, sizes or options do not fit together.
+    NumericalError
+        If a loss is not finite; the message names the node that first was not.
+    StateError
+        If the checkpoint cannot be written, read, or belongs to another run.
+
+    Notes
+    -----
+    Ctrl-C ends training after the step under way: the model keeps what it learned, and the
+    history every completed epoch. A second Ctrl-C does not wait. With `patience` the model is
+    given the best epoch's weights then too. The model is left in evaluation mode.
+
+    Examples
+    --------
+    >>> from scalargrad import mean
+    >>> from scalargrad.nn import Neuron
+    >>> class Descent:
+    ...     def __init__(self, parameters): self.parameters = parameters
+    ...     def zero_grad(self): [p.zero_grad() for p in self.parameters]
+    ...     def step(self):
+    ...         for p in self.parameters: p.data -= 0.1 * p.grad
+    ...     def state_dict(self): return {}
+    ...     def load_state_dict(self, state): pass
+    >>> def squares(ps, ys): return mean([(p - y) ** 2 for p, y in zip(ps, ys)])
+    >>> line = Neuron(1, nonlin=False)
+    >>> history = fit(line, [[0.0], [1.0]], [1.0, 3.0], loss=squares, quiet=True,
+    ...               optimizer=Descent(line.parameters()), epochs=300)
+    >>> round(line.w[0].data, 3), round(line.b.data, 3)
+    (2.0, 1.0)
+    """
+    _check(
+        epochs=epochs, batch_size=batch_size, checkpoint_every=checkpoint_every, patience=patience
+    )
+    if resume and checkpoint is None:
+        raise OperandError("resume=True needs the file to go on from: give checkpoint=path")
+    given = examples(X, y, "the training data")
+    train, held_out = _split(given, validation_split, validation_data, seed)
+    run = Run(
+        model,
+        train,
+        held_out,
+        loss=loss,
+        optimizer=optimizer,
+        batch_size=batch_size or len(train.inputs),
+        shuffle=shuffle,
+        seed=seed,
+        metrics=_named(metrics),
+        regularizer=regularizer,
+        scheduler=scheduler,
+        patience=_patience(patience, min_delta, held_out),
+        gradient_tolerance=gradient_tolerance,
+    )
+    if resume and checkpoint is not None and Path(checkpoint).exists():
+        run.load(checkpoint)
+
+    def after_epoch() -> bool:
+        asked = [callback(model, run.history) for callback in list_of_callbacks]
+        run.history.stopped = run.reason(epochs) or ("a callback asked" if any(asked) else "")
+        due = run.history.stopped or len(run.history) % checkpoint_every == 0
+        if checkpoint is not None and due:
+            run.save(checkpoint)
+        return not run.history.stopped
+
+    list_of_callbacks = list(callbacks)
+    with progress_bar(quiet, epochs, run.batches_per_epoch, len(run.history)) as bar:
+        _train(run, epochs, after_epoch, bar)
+    run.finish()
+    return run.history
+
+
+def _train(run: Run, epochs: int, after_epoch: Callable[[], bool], bar: Bar | Silence) -> None:
+    """Run epochs until there are enough, or `after_epoch` or Ctrl-C ends them."""
+    with deferred_interrupt() as interrupt:
+        try:
+            going_on = not run.finished(epochs)
+            while going_on:
+                run.history.stopped = ""
+                bar.epoch(run.epoch(interrupt, bar))
+                going_on = after_epoch()
+        except KeyboardInterrupt:
+            run.history.stopped = "interrupted"
+
+
+def _check(**counts: int | None) -> None:
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise OperandError(f"{name} is {count}: give 1 or more")
+
+
+def _split(
+    given: Examples,
+    fraction: float,
+    data: tuple[Sequence[Any], Sequence[Any]] | None,
+    seed: int,
+) -> tuple[Examples, Examples | None]:
+    if data is not None:
+        if fraction:
+            raise OperandError("validation_split and validation_data exclude each other: give one")
+        return given, examples(*data, "the validation data")
+    return hold_out(given, fraction, seed) if fraction else (given, None)
+
+
+def _patience(epochs: int | None, min_delta: float, held_out: Examples | None) -> Patience | None:
+    if epochs is None:
+        return None
+    if held_out is None:
+        raise OperandError(
+            "patience watches the held-out loss: give validation_split or validation_data"
+        )
+    return Patience(epochs, min_delta)
+
+
+def _named(metrics: Mapping[str, Metric] | Iterable[Metric]) -> dict[str, Metric]:
+    if isinstance(metrics, Mapping):
+        pairs = list(metrics.items())
+    else:
+        pairs = [(getattr(metric, "__name__", type(metric).__name__), metric) for metric in metrics]
+    named = dict(pairs)
+    if len(named) < len(pairs) or not named.keys().isdisjoint(_COLUMNS):
+        raise OperandError(
+            f"metrics are named {', '.join(name for name, _ in pairs)}: give a dict from name to "
+            f"metric, with names that differ from each other and from {', '.join(_COLUMNS)}"
+        )
+    return named

@@ -1,0 +1,197 @@
+"""History: what training measured after each epoch, as a table, a file or a plot."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from scalargrad.errors import OperandError
+from scalargrad.files import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Row = dict[str, float]
+
+
+class History:
+    """What training measured, one row per epoch.
+
+    Parameters
+    ----------
+    rows : iterable of mappings from str to float
+        One per epoch, all with the same columns.
+    stopped : str
+        Why training ended; empty while it runs.
+    best_epoch : int, optional
+        The epoch whose weights were kept by early stopping, from 1.
+
+    Attributes
+    ----------
+    rows, stopped, best_epoch
+        As given. `fit` says what each column measures.
+
+    Examples
+    --------
+    >>> history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}], "all epochs done")
+    >>> history["loss"]
+    [0.5, 0.25]
+    >>> history
+    History(2 epochs, loss 0.25, stopped: all epochs done)
+    """  # noqa: E501 - one line of a doctest
+
+    def __init__(
+        self,
+        rows: Iterable[Mapping[str, float]] = (),
+        stopped: str = "",
+        best_epoch: int | None = None,
+    ) -> None:
+        self.rows: list[Row] = [dict(row) for row in rows]
+        self.stopped = stopped
+        self.best_epoch = best_epoch
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns, in the order they are shown."""
+        return list(self.rows[0]) if self.rows else []
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, column: str) -> list[float]:
+        if self.rows and column not in self.rows[0]:
+            raise OperandError(
+                f"the history has no column {column!r}: it has {', '.join(self.columns)}"
+            )
+        return [row[column] for row in self.rows]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, History) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]  # it grows while training runs
+
+    def __repr__(self) -> str:
+        last = f", loss {self.rows[-1]['loss']:.4g}" if "loss" in self.columns else ""
+        return f"History({len(self)} epochs{last}, stopped: {self.stopped or 'not yet'})"
+
+    def table(self, rows: int = 10) -> Table:
+        """Arrange the history as a table for the terminal or a notebook.
+
+        Parameters
+        ----------
+        rows : int
+            How many epochs to show at most, evenly spread, the first and the last among them.
+
+        Returns
+        -------
+        rich.table.Table
+        """
+        table = Table(title=f"{len(self)} epochs, stopped: {self.stopped or 'not yet'}")
+        for column in self.columns:
+            table.add_column(column, justify="right")
+        for i in _spread(len(self), rows):
+            table.add_row(*(f"{x:.6g}" for x in self.rows[i].values()))
+        return table
+
+    def __str__(self) -> str:
+        console = Console(file=io.StringIO(), width=120, color_system=None, force_jupyter=False)
+        with console.capture() as captured:
+            console.print(self.table())
+        return captured.get()
+
+    def _repr_html_(self) -> str:
+        """Return the table as HTML, which is how a notebook shows a history."""
+        head = "".join(f"<th>{escape(column)}</th>" for column in self.columns)
+        body = "".join(
+            f"<tr>{''.join(f'<td>{x:.6g}</td>' for x in self.rows[i].values())}</tr>"
+            for i in _spread(len(self), 10)
+        )
+        return f"<table><tr>{head}</tr>{body}</table><p>stopped: {self.stopped or 'not yet'}</p>"
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write every row as comma-separated values; floats keep every digit.
+
+        The file appears whole or not at all.
+
+        Returns
+        -------
+        Path
+            As given.
+        """
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_atomically(path, text.getvalue().encode())
+        return Path(path)
+
+    def to_json(self, path: str | Path) -> Path:
+        """Write the history as JSON, to be read again by `from_json`.
+
+        The file appears whole or not at all.
+
+        Returns
+        -------
+        Path
+            As given.
+        """
+        write_atomically(path, json.dumps(vars(self), indent=1).encode())
+        return Path(path)
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> History:
+        """Read a history that `to_json` wrote.
+
+        Raises
+        ------
+        OperandError
+            If the file is something else.
+        """
+        try:
+            return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise OperandError(f"{path} is not a history written by to_json: {error}") from error
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Plot the loss of each epoch, the held-out loss beside it.
+
+        The metrics given to `fit` first, such as the accuracy, gets an axis of its own.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default a new figure of pyplot.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        OperandError
+            If no epoch was completed.
+        """
+        from scalargrad.plots import training_curves
+
+        if not self.rows:
+            raise OperandError("there is nothing to plot: no epoch was completed")
+        return training_curves({name: self[name] for name in self.columns}, ax=ax)
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """Choose at most `most` of `count` indices, evenly spread, with both ends.
+
+    >>> _spread(100, 4)
+    [0, 33, 66, 99]
+    """
+    if count <= most:
+        return list(range(count))
+    return [i * (count - 1) // (most - 1) for i in range(most)]

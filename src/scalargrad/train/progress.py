@@ -1,0 +1,122 @@
+"""The progress bar of training, in a terminal and in a notebook."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
+
+_REFRESH = 0.1  # seconds between two pictures of the bar in a notebook
+
+
+class Bar:
+    """A bar that shows epochs, loss, metrics, examples a second and the time left."""
+
+    def __init__(self, progress: Progress, epochs: int, batches: int, done: int) -> None:
+        self.progress = progress
+        self.batches = max(batches, 1)
+        self.started = time.monotonic()
+        self.examples = 0
+        self.task = progress.add_task(
+            "fit",
+            total=epochs * self.batches,
+            completed=done * self.batches,
+            epoch=done,
+            epochs=epochs,
+            numbers="",
+            rate="",
+        )
+
+    def step(self, examples: int) -> None:
+        """Move on by one batch."""
+        self.examples += examples
+        elapsed = max(time.monotonic() - self.started, 1e-9)
+        self.progress.update(self.task, advance=1, rate=f"{self.examples / elapsed:,.0f}/s")
+
+    def epoch(self, row: Mapping[str, float]) -> None:
+        """Show what an epoch measured."""
+        self.progress.update(self.task, numbers=_numbers(row), epoch=row["epoch"])
+
+
+def _numbers(row: Mapping[str, float]) -> str:
+    """Write loss and metrics, what was held out behind a bar.
+
+    >>> _numbers({"epoch": 3, "loss": 0.5, "accuracy": 0.875, "val_loss": 0.625})
+    'loss 0.5|0.625 accuracy 0.875'
+    """
+    hidden = {"epoch", "gradient_norm", "learning_rate"}
+    shown = [name for name in row if name not in hidden and not name.startswith("val_")]
+    held_out = {name: f"|{row[f'val_{name}']:.3g}" for name in shown if f"val_{name}" in row}
+    return " ".join(f"{name} {row[name]:.3g}{held_out.get(name, '')}" for name in shown)
+
+
+class Silence:
+    """What stands in for a bar when nothing is to be shown."""
+
+    def step(self, examples: int) -> None:
+        """Show nothing."""
+
+    def epoch(self, row: Mapping[str, float]) -> None:
+        """Show nothing."""
+
+
+class NotebookProgress(Progress):
+    """A progress bar drawn into the output of a notebook's cell, with no extra package."""
+
+    def __init__(self, *columns: Any) -> None:
+        super().__init__(*columns, console=Console(file=io.StringIO()), auto_refresh=False)
+        import IPython.display
+
+        notebook: Any = IPython.display
+        self._html = notebook.HTML
+        self._shown = 0.0
+        self._handle = notebook.display(notebook.HTML(""), display_id=True)
+
+    def start(self) -> None:
+        """Draw nothing yet: the first update does."""
+
+    def stop(self) -> None:
+        """Draw the last state."""
+        self._handle.update(self._html(self.as_html()))
+
+    def update(self, *args: Any, **fields: Any) -> None:
+        """Change the bar, and draw it unless it was drawn a moment ago."""
+        super().update(*args, **fields)
+        if time.monotonic() - self._shown > _REFRESH:
+            self._shown = time.monotonic()
+            self.stop()
+
+    def as_html(self) -> str:
+        """Return the bar as preformatted HTML."""
+        console = Console(file=io.StringIO(), record=True, width=110, force_jupyter=False)
+        console.print(self.get_renderable())
+        return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+
+
+@contextmanager
+def progress_bar(
+    quiet: bool, epochs: int, batches: int, done: int, console: Console | None = None
+) -> Iterator[Bar | Silence]:
+    """Show a bar of `epochs` × `batches` steps, `done` epochs of which are behind us."""
+    if quiet:
+        yield Silence()
+        return
+    columns = (
+        TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+        BarColumn(bar_width=10),
+        TextColumn("{task.fields[numbers]}", table_column=Column(no_wrap=False)),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    console = console or Console()
+    progress = (
+        NotebookProgress(*columns) if console.is_jupyter else Progress(*columns, console=console)
+    )
+    with progress:
+        yield Bar(progress, epochs, batches, done)

@@ -1,0 +1,270 @@
+"""One run of training: its parts, one epoch of it, and its state between epochs."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from scalargrad.errors import StateError
+from scalargrad.nn import Module
+from scalargrad.ops.recording import no_grad
+from scalargrad.train.checkpoint import load_checkpoint, save_checkpoint
+from scalargrad.train.examples import Examples, batches, plain
+from scalargrad.train.history import History, Row
+from scalargrad.train.interrupt import Interrupt
+from scalargrad.train.progress import Bar, Silence
+from scalargrad.train.stopping import Patience
+from scalargrad.value import Value
+
+Loss = Callable[[list[Any], list[Any]], Any]
+Metric = Callable[[list[Any], list[Any]], float]
+Regularizer = Callable[[list[Any]], Any]
+
+
+class Stateful(Protocol):
+    """What can be written into a checkpoint."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as numbers, text, lists, tuples and dicts."""
+
+    def load_state_dict(self, state_dict: Any, /) -> Any:
+        """Take on such a state."""
+
+
+class Optimizer(Stateful, Protocol):
+    """What `fit` asks of an optimiser; those of `scalargrad.optim` have it."""
+
+    def zero_grad(self) -> None:
+        """Clear the gradients of the last step."""
+
+    def step(self) -> Any:
+        """Move the parameters against their gradients."""
+
+
+class Schedule(Stateful, Protocol):
+    """What `fit` asks of a learning-rate schedule."""
+
+    def step(self) -> None:
+        """Set the learning rate of the next epoch."""
+
+    def get_last_lr(self) -> list[float]:
+        """Return the learning rate of each group of parameters."""
+
+
+class Run:
+    """Everything that takes part in training one model; see `fit` for what each is."""
+
+    def __init__(
+        self,
+        model: Module,
+        train: Examples,
+        held_out: Examples | None,
+        *,
+        loss: Loss,
+        optimizer: Optimizer,
+        batch_size: int,
+        shuffle: bool,
+        seed: int,
+        metrics: dict[str, Metric],
+        regularizer: Regularizer | None,
+        scheduler: Schedule | None,
+        patience: Patience | None,
+        gradient_tolerance: float | None,
+    ) -> None:
+        self.model, self.train, self.held_out = model, train, held_out
+        self.loss, self.metrics, self.regularizer = loss, metrics, regularizer
+        self.optimizer, self.scheduler = optimizer, scheduler
+        self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
+        self.patience, self.gradient_tolerance = patience, gradient_tolerance
+        self.chance = random.Random(seed)
+        self.history = History()
+        self.ended = False  # by patience or by a flat gradient: more epochs do not go on
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """The number of steps in an epoch."""
+        return math.ceil(len(self.train.inputs) / self.batch_size)
+
+    # One epoch --------------------------------------------------------------------------------
+
+    def epoch(self, interrupt: Interrupt, bar: Bar | Silence) -> Row:
+        """Take one step per batch, measure, and add a row to the history."""
+        rows = list(range(len(self.train.inputs)))
+        if self.shuffle:
+            self.chance.shuffle(rows)
+        self.model.train()
+        tally = _Tally(self)
+        for batch in batches(rows, self.batch_size):
+            self._step(self.train.at(batch), tally)
+            bar.step(len(batch))
+            interrupt.check()
+        row = {"epoch": len(self.history) + 1, **tally.row(), **self._measure()}
+        self._step_schedule(row)
+        self.history.rows.append(row)
+        self._watch(row)
+        return row
+
+    def _step(self, batch: Examples, tally: _Tally) -> None:
+        predictions = [self.model(x) for x in batch.inputs]
+        loss = self.loss(predictions, batch.targets)
+        if self.regularizer is not None:
+            loss = loss + self.regularizer(self.model.parameters())
+        self.optimizer.zero_grad()
+        loss.backward()
+        tally.add(loss, predictions, batch.targets)
+        self.optimizer.step()
+
+    def _measure(self) -> Row:
+        """Measure loss and metrics on the examples held out, recording no graph."""
+        if self.held_out is None:
+            return {}
+        self.model.eval()
+        with no_grad():
+            predictions = [self.model(x) for x in self.held_out.inputs]
+            loss = plain(self.loss(predictions, self.held_out.targets))
+        found = _evaluate(self.metrics, list(map(plain, predictions)), self.held_out.targets)
+        return {"val_loss": loss, **{f"val_{name}": x for name, x in found.items()}}
+
+    def _step_schedule(self, row: Row) -> None:
+        if self.scheduler is not None:
+            row["learning_rate"] = self.scheduler.get_last_lr()[0]
+            self.scheduler.step()
+
+    def _watch(self, row: Row) -> None:
+        if self.patience is not None and self.patience.is_better(row["val_loss"]):
+            self.patience.keep(row["val_loss"], len(self.history), self.model.state_dict())
+
+    # The end ----------------------------------------------------------------------------------
+
+    def finished(self, epochs: int) -> bool:
+        """Return whether there is nothing left to train."""
+        return self.ended or len(self.history) >= epochs
+
+    def reason(self, epochs: int) -> str:
+        """Say why training ends after this epoch; empty if it goes on."""
+        done = len(self.history)
+        if self.patience is not None and self.patience.is_over(done):
+            self.ended = True
+            return f"held-out loss has not improved for {self.patience.epochs} epochs"
+        tolerance = self.gradient_tolerance
+        if tolerance is not None and self.history.rows[-1]["gradient_norm"] <= tolerance:
+            self.ended = True
+            return f"the gradient's norm fell to {tolerance:g} or under"
+        return "all epochs done" if done >= epochs else ""
+
+    def finish(self) -> None:
+        """Leave the model ready for use, with the best weights if early stopping kept some."""
+        if self.patience is not None and self.patience.best_state is not None:
+            self.model.load_state_dict(self.patience.best_state)
+            self.history.best_epoch = self.patience.best_epoch
+        self.model.eval()
+
+    # State between epochs ---------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write a checkpoint."""
+        state = {name: part.state_dict() for name, part in self._stateful().items()}
+        state["patience"] = self.patience.state_dict() if self.patience else None
+        state["chance"] = [chance.getstate() for chance in self._generators()]
+        state["random"] = random.getstate()
+        state["history"] = vars(self.history)
+        state["ended"] = self.ended
+        state["same"] = self._same()
+        save_checkpoint(path, state)
+
+    def load(self, path: str | Path) -> None:
+        """Take on the state of a checkpoint.
+
+        Raises
+        ------
+        StateError
+            If it belongs to another run, or is no checkpoint of one.
+        """
+        state = load_checkpoint(path)
+        if state.get("same") != self._same():
+            raise StateError(
+                f"{path} was written by a run with {state.get('same')}, and this is one with "
+                f"{self._same()}: use the same data and options, or start again without resume"
+            )
+        try:
+            self._take_on(state)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StateError(
+                f"{path} holds no state of this run ({error}): start again without resume"
+            ) from error
+
+    def _take_on(self, state: dict[str, Any]) -> None:
+        for name, part in self._stateful().items():
+            part.load_state_dict(state[name])
+        if self.patience is not None:
+            self.patience.load_state_dict(state["patience"])
+        for chance, known in zip(self._generators(), state["chance"], strict=True):
+            chance.setstate(known)
+        random.setstate(state["random"])
+        self.history = History(**state["history"])
+        self.ended = state["ended"]
+
+    def _stateful(self) -> dict[str, Any]:
+        parts = {"model": self.model, "optimizer": self.optimizer, "scheduler": self.scheduler}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def _generators(self) -> list[random.Random]:
+        """Return every source of chance: that of the order, and those of the model's modules."""
+        inside = (x for module in self.model.modules() for x in vars(module).values())
+        distinct = {id(x): x for x in inside if isinstance(x, random.Random)}
+        return [self.chance, *distinct.values()]
+
+    def _same(self) -> dict[str, Any]:
+        """Return what must not change between a run and its resumption."""
+        return {
+            "examples": len(self.train.inputs),
+            "held out": len(self.held_out.inputs) if self.held_out else 0,
+            "batch_size": self.batch_size,
+            "shuffle": self.shuffle,
+            "seed": self.seed,
+            "optimizer": type(self.optimizer).__name__,
+            "scheduler": type(self.scheduler).__name__ if self.scheduler else None,
+            "patience": self.patience is not None,
+        }
+
+
+class _Tally:
+    """Sums over the batches of one epoch."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.count = 0
+        self.loss = 0.0
+        self.predictions: list[Any] = []
+        self.targets: list[Any] = []
+        self.gradient: list[float] = []
+
+    def add(self, loss: Value, predictions: list[Any], targets: Sequence[Any]) -> None:
+        """Add one batch, weighted by its size."""
+        n = len(targets)
+        self.count += n
+        self.loss += n * loss.data
+        if self.run.metrics:
+            self.predictions += map(plain, predictions)
+            self.targets += targets
+        if self.run.gradient_tolerance is not None:
+            parameters = self.run.model.parameters()
+            known = self.gradient or [0.0] * len(parameters)
+            self.gradient = [g + n * p.grad for g, p in zip(known, parameters, strict=True)]
+
+    def row(self) -> Row:
+        """Return the means."""
+        row = {"loss": self.loss / self.count}
+        row |= _evaluate(self.run.metrics, self.predictions, self.targets)
+        if self.run.gradient_tolerance is not None:
+            row["gradient_norm"] = math.hypot(*self.gradient) / self.count
+        return row
+
+
+def _evaluate(
+    metrics: dict[str, Metric], predictions: list[Any], targets: list[Any]
+) -> dict[str, float]:
+    return {name: float(plain(metric(predictions, targets))) for name, metric in metrics.items()}

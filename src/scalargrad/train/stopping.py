@@ -1,0 +1,61 @@
+"""Early stopping: when held-out loss no longer falls, and which weights were best."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class Patience:
+    """Watches the held-out loss.
+
+    Attributes
+    ----------
+    epochs : int
+        How many epochs without improvement are endured.
+    min_delta : float
+        By how much the loss must fall to count as improved.
+    best_loss : float
+        The lowest held-out loss so far.
+    best_epoch : int
+        When it was measured, from 1; 0 before the first epoch.
+    best_state : dict or None
+        The model's state then.
+
+    References
+    ----------
+    Prechelt, Early stopping - but when?, 1998.
+    """
+
+    epochs: int
+    min_delta: float = 0.0
+    best_loss: float = math.inf
+    best_epoch: int = 0
+    best_state: dict[str, Any] | None = None
+
+    def is_better(self, loss: float) -> bool:
+        """Return whether a held-out loss counts as an improvement; over NaN, any does."""
+        unknown = self.best_state is None or math.isnan(self.best_loss)
+        return unknown or loss < self.best_loss - self.min_delta
+
+    def keep(self, loss: float, epoch: int, state: dict[str, Any]) -> None:
+        """Keep the state of the best epoch so far."""
+        self.best_loss, self.best_epoch, self.best_state = loss, epoch, state
+
+    def is_over(self, epoch: int) -> bool:
+        """Return whether the best epoch is too long ago."""
+        return epoch - self.best_epoch >= self.epochs
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {
+            "best_loss": self.best_loss,
+            "best_epoch": self.best_epoch,
+            "best_state": self.best_state,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take on what a checkpoint kept."""
+        self.keep(state["best_loss"], state["best_epoch"], state["best_state"])

@@ -1,0 +1,65 @@
+"""Metrics count right and wrong predictions."""
+
+from __future__ import annotations
+
+import pytest
+
+from scalargrad import DomainError, OperandError, Value
+from scalargrad.losses import accuracy, confusion_matrix, error_rate, zero_one_loss
+
+SCORES = [[0.1, 0.7, 0.2], [0.9, 0.0, 0.1], [0.2, 0.2, 0.6], [0.3, 0.4, 0.3]]
+
+
+def test_the_largest_score_names_the_class() -> None:
+    """Three of four are right here."""
+    assert accuracy(SCORES, [1, 0, 2, 0]) == 0.75
+    assert error_rate(SCORES, [1, 0, 2, 0]) == 0.25
+    assert zero_one_loss(SCORES, [1, 0, 2, 0], reduction="none") == [0.0, 0.0, 0.0, 1.0]
+    assert zero_one_loss(SCORES, [1, 0, 2, 0], reduction="sum") == 1.0
+
+
+@pytest.mark.parametrize("negative", [0, -1])
+def test_one_score_is_held_against_the_threshold(negative: int) -> None:
+    """Both conventions for the negative class are understood, in lists of one too."""
+    targets = [1, negative, negative]
+    assert accuracy([2.0, -2.0, 0.0], targets) == 1.0
+    assert accuracy([[2.0], [-2.0], [0.1]], [[t] for t in targets]) == pytest.approx(2 / 3)
+    assert accuracy([0.9, 0.2, 0.6], targets, threshold=0.5) == pytest.approx(2 / 3)
+
+
+def test_values_are_read_and_give_plain_numbers() -> None:
+    """No gradient flows through a count."""
+    rate = error_rate([Value(2.0), Value(-1.0)], [1, 1])
+    assert type(rate) is float
+    assert rate == 0.5
+
+
+def test_the_confusion_matrix_has_true_classes_as_rows() -> None:
+    """Class 0 was taken for class 1 once; every example is counted once."""
+    assert confusion_matrix(SCORES, [1, 0, 2, 0]) == [[1, 1, 0], [0, 1, 0], [0, 0, 1]]
+    assert confusion_matrix([2.0, -2.0], [-1, 1]) == [[0, 1], [1, 0]]
+
+
+def test_metrics_agree_with_scikit_learn() -> None:
+    """The same counts, from another library."""
+    metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is the oracle")
+    targets, predicted = [1, 0, 2, 0], [1, 0, 2, 1]
+    assert (
+        confusion_matrix(SCORES, targets) == metrics.confusion_matrix(targets, predicted).tolist()
+    )
+    assert accuracy(SCORES, targets) == metrics.accuracy_score(targets, predicted)
+    assert error_rate(SCORES, targets) == metrics.zero_one_loss(targets, predicted)
+
+
+def test_metrics_refuse_what_they_cannot_count() -> None:
+    """No examples, too few targets, unknown classes and probabilities as targets."""
+    with pytest.raises(OperandError, match="at least one"):
+        accuracy([], [])
+    with pytest.raises(OperandError, match="at least one"):
+        confusion_matrix([], [])
+    with pytest.raises(OperandError, match="4 examples but 1"):
+        accuracy(SCORES, [1])
+    with pytest.raises(DomainError, match="class 3"):
+        accuracy(SCORES, [1, 0, 2, 3])
+    with pytest.raises(OperandError, match="number of the class"):
+        accuracy(SCORES, SCORES)

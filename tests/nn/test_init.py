@@ -1,0 +1,99 @@
+"""Initialisers draw from the distributions their papers give."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from scalargrad import DomainError, OperandError, Parameter
+from scalargrad.nn import init
+
+NOUT, NIN = 60, 140
+
+
+def weights() -> list[list[Parameter]]:
+    """Build nout rows of nin parameters."""
+    return [[Parameter(0.0) for _ in range(NIN)] for _ in range(NOUT)]
+
+
+#: Initialiser and the variance its paper gives.
+VARIANCES: list[tuple[Callable[..., Any], dict[str, Any], float]] = [
+    (init.uniform_, {"a": -1.0, "b": 3.0}, 16.0 / 12.0),
+    (init.normal_, {"mean": 1.0, "std": 2.0}, 4.0),
+    (init.xavier_uniform_, {}, 2.0 / (NIN + NOUT)),
+    (init.xavier_normal_, {"gain": 2.0}, 8.0 / (NIN + NOUT)),
+    (init.kaiming_uniform_, {"nonlinearity": "relu"}, 2.0 / NIN),
+    (init.kaiming_normal_, {"nonlinearity": "relu"}, 2.0 / NIN),
+    (init.kaiming_normal_, {"mode": "fan_out", "nonlinearity": "tanh"}, 25.0 / 9.0 / NOUT),
+    (init.kaiming_uniform_, {"a": math.sqrt(5.0)}, 1.0 / 3.0 / NIN),
+]
+
+
+@pytest.mark.parametrize(("initialise", "options", "variance"), VARIANCES)
+def test_the_variance_is_the_papers(
+    initialise: Callable[..., Any], options: dict[str, Any], variance: float
+) -> None:
+    """Of 8,400 weights, to 5 per cent; and what was filled is returned."""
+    tensor = weights()
+    assert initialise(tensor, **options, rng=0) is tensor
+    numbers = [p.data for row in tensor for p in row]
+    mean = sum(numbers) / len(numbers)
+    found = sum((x - mean) ** 2 for x in numbers) / len(numbers)
+    assert found == pytest.approx(variance, rel=0.05)
+
+
+def test_bounds_equal_pytorchs() -> None:
+    """The largest of PyTorch's draws and of ours lie at the same bound."""
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+    for name in ("xavier_uniform_", "kaiming_uniform_"):
+        theirs = getattr(torch.nn.init, name)(torch.empty(NOUT, NIN, dtype=torch.float64))
+        ours = getattr(init, name)(weights(), rng=0)
+        largest = max(abs(p.data) for row in ours for p in row)
+        assert largest == pytest.approx(theirs.abs().max().item(), rel=2e-3)
+
+
+@pytest.mark.parametrize("name", ["linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"])
+def test_gains_equal_pytorchs(name: str) -> None:
+    """With the parameter of leaky_relu left out and given."""
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+    assert init.calculate_gain(name) == pytest.approx(torch.nn.init.calculate_gain(name))
+    given = torch.nn.init.calculate_gain(name, 0.3)
+    assert init.calculate_gain(name, 0.3) == pytest.approx(given)
+
+
+def test_a_generator_goes_on_where_it_stands() -> None:
+    """A seed starts anew; a generator, and the module random, do not."""
+    first, second = Parameter(0.0), Parameter(0.0)
+    source = random.Random(3)
+    init.uniform_([first, second], rng=3)
+    init.uniform_(third := Parameter(0.0), rng=source)
+    init.uniform_(fourth := Parameter(0.0), rng=source)
+    assert (third.data, fourth.data) == (first.data, second.data)
+    random.seed(3)
+    assert init.uniform_(Parameter(0.0)).data == first.data
+
+
+def test_constants() -> None:
+    """Zeros, ones, and any number."""
+    tensor = [[Parameter(5.0)], [Parameter(6.0)]]
+    assert [p.data for row in init.zeros_(tensor) for p in row] == [0.0, 0.0]
+    assert [p.data for row in init.ones_(tensor) for p in row] == [1.0, 1.0]
+    assert [p.data for row in init.constant_(tensor, 0.1) for p in row] == [0.1, 0.1]
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    """Numbers instead of parameters, unknown gains and modes, and weights without fans."""
+    with pytest.raises(OperandError, match="fill Parameters"):
+        init.zeros_([1.0])
+    with pytest.raises(OperandError, match="no gain is known for 'gelu'"):
+        init.calculate_gain("gelu")
+    with pytest.raises(DomainError, match="'fan_in' or 'fan_out'"):
+        init.kaiming_normal_(weights(), mode="fan")
+    with pytest.raises(OperandError, match="nout lists of nin"):
+        init.xavier_normal_([Parameter(0.0)])
+    with pytest.raises(OperandError, match="nout lists of nin"):
+        init.xavier_normal_([[Parameter(0.0)], []])

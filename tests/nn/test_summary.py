@@ -1,0 +1,61 @@
+"""A summary counts parameters, nodes and bytes."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+
+from scalargrad import nn
+
+
+def test_parameters_and_nodes_are_counted() -> None:
+    """The moons network: 337 parameters, and two nodes for each of its 32 hidden neurons."""
+    found = nn.summary(nn.MLP(2, [16, 16, 1]), [0.5, -1.0])
+    assert found.parameters == 337
+    assert found.nodes == 2 * 32 + 1
+    assert [part.parameters for part in found.parts] == [48, 272, 17]
+
+
+def test_bytes_are_what_the_interpreter_allocates() -> None:
+    """Within a tenth of what tracemalloc sees a forward pass keep."""
+    model = nn.Sequential(nn.Linear(20, 20, rng=0), nn.Tanh(), nn.Linear(20, 20, rng=1), nn.Tanh())
+    example = [0.1 * i + 0.05 for i in range(20)]
+    model(example)  # code is printed and compiled at first use
+    tracemalloc.start()
+    kept = model(example)
+    allocated, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(kept) == 20
+    assert nn.summary(model, example).bytes == pytest.approx(allocated, rel=0.1)
+
+
+def test_memory_of_a_batch_grows_with_its_size() -> None:
+    """Every intermediate of every example is kept until the backward sweep."""
+
+    class Batch(nn.Module):
+        def __init__(self) -> None:
+            self.inner = nn.Linear(3, 2, rng=0)
+
+        def forward(self, xs: list[list[float]]) -> list[object]:
+            """Run each example."""
+            return [self.inner(x) for x in xs]
+
+    one = nn.summary(Batch(), [[1.5, 2.5, 3.5]])
+    ten = nn.summary(Batch(), [[1.5 + i, 2.5 + i, 3.5 + i] for i in range(10)])
+    assert ten.nodes == 10 * one.nodes
+    assert ten.bytes == pytest.approx(10 * one.bytes, rel=0.1)
+
+
+def test_the_table_names_every_part() -> None:
+    """Nested modules are shown on one line each, with thousands separated."""
+    model = nn.Sequential(nn.Linear(10_000, 10), nn.Sequential(nn.ReLU(), nn.Linear(10, 2)))
+    text = str(nn.summary(model, {3: 1.0}))
+    assert "100,010" in text
+    assert "1  Sequential(…)" in text
+    assert "nodes per example        22" in text
+
+
+def test_a_plain_number_as_output_has_no_graph() -> None:
+    """A module that computes with constants keeps nothing."""
+    assert nn.summary(nn.ReLU(), [1.0])[2:] == (0, 0, 0)

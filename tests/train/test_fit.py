@@ -1,0 +1,333 @@
+"""Training a model on examples."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalargrad.errors import NumericalError, OperandError
+from scalargrad.nn import Linear, Module, Neuron
+from scalargrad.train import History, fit
+from scalargrad.value import Value
+
+from .helpers import INPUTS, TARGETS, Descent, Halving, linear, squares, within
+
+
+def run(model: Module | None = None, **options: Any) -> History:
+    """Fit a linear layer quietly, ten epochs unless told otherwise."""
+    model = model or linear()
+    options = {
+        "loss": squares,
+        "optimizer": Descent(model.parameters()),
+        "epochs": 10,
+        "quiet": True,
+        **options,
+    }
+    return fit(model, INPUTS, TARGETS, **options)
+
+
+def descended(epochs: int, lr: float = 0.1) -> tuple[list[float], list[float], list[float]]:
+    """Return weights, losses and gradient norms of gradient descent, by matrix algebra."""
+    x = np.column_stack([np.array(INPUTS), np.ones(len(INPUTS))])
+    y, w = np.array(TARGETS), np.zeros(3)
+    losses, norms = [], []
+    for _ in range(epochs):
+        gradient = 2 * x.T @ (x @ w - y) / len(y)
+        losses.append(float(np.mean((x @ w - y) ** 2)))
+        norms.append(float(np.linalg.norm(gradient)))
+        w = w - lr * gradient
+    return w.tolist(), losses, norms
+
+
+def weights(model: Linear) -> list[float]:
+    """Return the weights and the bias of a linear layer."""
+    return [parameter.data for parameter in model.parameters()]
+
+
+def test_the_whole_batch_is_gradient_descent_by_the_book() -> None:
+    """Weights, losses and gradient norms equal NumPy's of the closed-form gradient."""
+    model = linear()
+    history = run(model, batch_size=None, gradient_tolerance=0.0)
+    expected, losses, norms = descended(10)
+    assert weights(model) == pytest.approx(expected, rel=1e-12)
+    assert history["loss"] == pytest.approx(losses, rel=1e-12)
+    assert history["gradient_norm"] == pytest.approx(norms, rel=1e-12)
+    assert history["epoch"] == list(range(1, 11))
+
+
+def test_arrays_are_taken_by_rows() -> None:
+    """NumPy arrays train like the lists they hold."""
+    model = linear()
+    fit(
+        model,
+        np.array(INPUTS),  # type: ignore[arg-type]
+        np.array(TARGETS),  # type: ignore[arg-type]
+        loss=squares,
+        optimizer=Descent(model.parameters()),
+        epochs=3,
+        batch_size=None,
+        quiet=True,
+    )
+    assert weights(model) == pytest.approx(descended(3)[0], rel=1e-12)
+
+
+def test_training_goes_towards_the_least_squares_fit() -> None:
+    """Given time, the weights are those NumPy's least squares finds."""
+    model = linear()
+    run(model, epochs=1000, batch_size=None)
+    x = np.column_stack([np.array(INPUTS), np.ones(len(INPUTS))])
+    assert weights(model) == pytest.approx(np.linalg.lstsq(x, np.array(TARGETS))[0], abs=1e-9)
+
+
+@pytest.mark.parametrize(("size", "sizes"), [(1, [1] * 6), (4, [4, 2]), (None, [6]), (100, [6])])
+def test_a_step_is_taken_for_each_batch(size: int | None, sizes: list[int]) -> None:
+    """Batches have the size asked for, the last one what is left."""
+    seen: list[int] = []
+
+    def spying(predictions: list[Any], targets: list[float]) -> Any:
+        seen.append(len(predictions))
+        return squares(predictions, targets)
+
+    run(loss=spying, batch_size=size, epochs=1)
+    assert seen == sizes
+
+
+def orders(**options: Any) -> list[list[float]]:
+    """Return the targets in the order in which each of three epochs met them."""
+    seen: list[float] = []
+
+    def spying(predictions: list[Any], targets: list[float]) -> Any:
+        seen.extend(targets)
+        return squares(predictions, targets)
+
+    run(loss=spying, epochs=3, batch_size=2, **options)
+    return [seen[i : i + 6] for i in (0, 6, 12)]
+
+
+def test_every_epoch_has_its_own_order_fixed_by_the_seed() -> None:
+    """Shuffled epochs differ from each other, not between runs of one seed."""
+    first = orders(seed=3)
+    assert first == orders(seed=3) != orders(seed=4)
+    assert first[0] != first[1] != first[2]
+    assert all(sorted(order) == sorted(TARGETS) for order in first)
+
+
+def test_without_shuffling_examples_come_in_order() -> None:
+    """shuffle=False keeps the order given."""
+    assert orders(shuffle=False) == [TARGETS] * 3
+
+
+def test_the_epochs_loss_is_weighted_by_batch_size() -> None:
+    """With frozen weights, uneven batches give the mean over all examples."""
+    model = linear()
+    history = run(model, optimizer=Descent(model.parameters(), lr=0.0), batch_size=4, epochs=1)
+    assert history["loss"] == pytest.approx([np.mean(np.square(TARGETS))])
+
+
+def test_metrics_see_plain_numbers_of_the_whole_epoch() -> None:
+    """A metric is called once per epoch with every prediction as floats."""
+    calls: list[tuple[list[Any], list[float]]] = []
+
+    def spying(predictions: list[Any], targets: list[float]) -> float:
+        calls.append((predictions, targets))
+        return within(predictions, targets)
+
+    history = run(metrics={"close": spying}, batch_size=4, epochs=2)
+    assert len(calls) == 2
+    assert all(type(p[0]) is float for p in calls[0][0])
+    assert sorted(calls[0][1]) == sorted(TARGETS)
+    assert history["close"][0] == pytest.approx(1 / 6)
+
+
+def test_metrics_are_named_after_their_functions() -> None:
+    """A list of functions gives columns with their names, of held-out data too."""
+    data = ([[1.0, 1.0]], [0.0])
+    history = run(metrics=[within], validation_data=data, epochs=1)
+    assert history.columns == ["epoch", "loss", "within", "val_loss", "val_within"]
+    assert history["val_within"] == [1.0]
+
+
+def test_held_out_loss_is_measured_after_the_epoch_without_touching_weights() -> None:
+    """val_loss is the loss of the trained weights on the data given, computed by NumPy."""
+    model = linear()
+    history = run(model, epochs=4, batch_size=None, validation_data=([[3.0, 1.0]], [2.0]))
+    w = descended(4)[0]
+    assert history["val_loss"][-1] == pytest.approx((3 * w[0] + w[1] + w[2] - 2.0) ** 2)
+    assert weights(model) == pytest.approx(w, rel=1e-12)
+
+
+def test_a_split_holds_out_a_share_drawn_by_seed() -> None:
+    """A third of six examples is two; the other four are trained on, and the seed chooses."""
+    trained = {seed: sorted(orders(seed=seed, validation_split=1 / 3)[0][:4]) for seed in range(6)}
+    assert trained[0] == sorted(orders(seed=0, validation_split=1 / 3)[0][:4])
+    assert len(set(map(tuple, trained.values()))) > 1
+
+
+def test_the_model_trains_in_training_mode_and_ends_in_evaluation_mode() -> None:
+    """Held-out loss is measured, and the model is handed back, with training off."""
+    modes: list[bool] = []
+
+    class Watching(Linear):
+        def forward(self, x: Any) -> list[Value]:
+            modes.append(self.training)
+            return super().forward(x)
+
+    model = Watching(2, 1, rng=0)
+    run(model, epochs=1, validation_data=([[1.0, 1.0]], [0.0]))
+    assert modes == [True] * 6 + [False]
+    assert not model.training
+
+
+def test_a_regulariser_is_part_of_the_objective() -> None:
+    """With a penalty of ½Σw², descent is that of ridge regression, and the loss includes it."""
+
+    def ridge(parameters: list[Any]) -> Any:
+        return 0.5 * sum(p * p for p in parameters)
+
+    model = linear()
+    history = run(model, epochs=400, batch_size=None, regularizer=ridge)
+    x = np.column_stack([np.array(INPUTS), np.ones(6)])
+    y = np.array(TARGETS)
+    expected = np.linalg.solve(2 * x.T @ x / 6 + np.eye(3), 2 * x.T @ y / 6)
+    assert weights(model) == pytest.approx(expected, abs=1e-9)
+    objective = np.mean((x @ expected - y) ** 2) + 0.5 * expected @ expected
+    assert history["loss"][-1] == pytest.approx(objective)
+
+
+def test_a_schedule_is_stepped_after_each_epoch_and_its_rate_recorded() -> None:
+    """The column learning_rate holds the rate each epoch was trained with."""
+    model = linear()
+    optimizer = Descent(model.parameters(), lr=0.4)
+    history = run(model, optimizer=optimizer, scheduler=Halving(optimizer), epochs=3)
+    assert history["learning_rate"] == [0.4, 0.2, 0.1]
+
+
+def test_training_stops_when_the_gradient_is_small() -> None:
+    """The last row is the first whose norm is at or under the tolerance, as NumPy predicts."""
+    history = run(batch_size=None, gradient_tolerance=0.01, epochs=1000)
+    norms = descended(1000)[2]
+    assert len(history) == next(i for i, norm in enumerate(norms, 1) if norm <= 0.01)
+    assert history.stopped == "the gradient's norm fell to 0.01 or under"
+
+
+def test_over_batches_the_norm_is_of_the_mean_gradient() -> None:
+    """With frozen weights, batches of 4 and 2 give the norm of the whole batch."""
+    model = linear()
+    frozen = Descent(model.parameters(), lr=0.0)
+    history = run(model, optimizer=frozen, batch_size=4, epochs=1, gradient_tolerance=0.0)
+    assert history["gradient_norm"] == pytest.approx(descended(1)[2])
+
+
+def test_early_stopping_gives_back_the_best_weights() -> None:
+    """When held-out loss has risen for three epochs, the weights of the lowest come back."""
+    model = linear()
+    kept: list[list[float]] = []
+    history = run(
+        model,
+        epochs=100,
+        batch_size=None,
+        patience=3,
+        validation_data=([[1.0, 1.0]], [0.35]),
+        callbacks=[lambda model, history: kept.append(weights(model))],
+    )
+    best = int(np.argmin(history["val_loss"]))
+    assert history.best_epoch == best + 1
+    assert len(history) == best + 1 + 3
+    assert history.stopped == "held-out loss has not improved for 3 epochs"
+    assert weights(model) == kept[best] != kept[-1]
+
+
+def test_an_improvement_smaller_than_min_delta_does_not_count() -> None:
+    """With a huge min_delta the first epoch stays the best."""
+    data = (INPUTS, TARGETS)
+    history = run(epochs=50, patience=2, min_delta=1e9, validation_data=data)
+    assert (len(history), history.best_epoch) == (3, 1)
+
+
+def test_patience_prefers_any_loss_to_nan() -> None:
+    """A held-out loss that was NaN at first is improved by a number."""
+    losses = iter([math.nan, 5.0, 4.0])
+
+    def loss(predictions: list[Any], targets: list[float]) -> Any:
+        return squares(predictions, targets) if len(targets) == 6 else Value(next(losses))
+
+    history = run(loss=loss, epochs=3, patience=5, validation_data=([[1.0, 1.0]], [0.0]))
+    assert history.best_epoch == 3
+
+
+def test_a_callback_sees_every_epoch_and_may_stop() -> None:
+    """A callback gets the model and the growing history, and a true result ends training."""
+    model = linear()
+    seen: list[tuple[Module, int]] = []
+
+    def callback(given: Module, history: History) -> bool:
+        seen.append((given, len(history)))
+        return len(history) == 4
+
+    history = run(model, callbacks=[callback])
+    assert seen == [(model, n) for n in (1, 2, 3, 4)]
+    assert history.stopped == "a callback asked"
+
+
+def test_all_epochs_done_is_a_reason_too() -> None:
+    """A history says why training ended."""
+    assert run(epochs=2).stopped == "all epochs done"
+
+
+def test_a_loss_that_is_not_finite_is_an_error_that_names_the_node() -> None:
+    """Too large a step makes the loss overflow; the error comes from the backward sweep."""
+    model = Neuron(2, nonlin=False)
+    with pytest.raises(NumericalError, match="not finite"):
+        run(model, optimizer=Descent(model.parameters(), lr=1e100), epochs=5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs is 0"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"patience": 0}, "patience is 0"),
+        ({"checkpoint_every": 0}, "checkpoint_every is 0"),
+        ({"resume": True}, "give checkpoint=path"),
+        ({"patience": 3}, "patience watches the held-out loss"),
+        ({"metrics": [lambda p, y: 0.0, lambda p, y: 1.0]}, "give a dict from name to metric"),
+        ({"metrics": {"loss": within}}, "differ from each other and from epoch, loss"),
+        ({"validation_split": 0.01}, "holds out 0 of 6"),
+        ({"validation_split": 1.0}, "holds out 6 of 6"),
+        ({"validation_split": 0.5, "validation_data": ([[1.0, 1.0]], [0.0])}, "exclude each"),
+        ({"validation_data": ([[1.0, 1.0]], [])}, "validation data has 1 inputs and 0 targets"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options: dict[str, Any], message: str) -> None:
+    """Each error says what was given and what to give."""
+    with pytest.raises(OperandError, match=message):
+        run(**options)
+
+
+@pytest.mark.parametrize("given", [([], []), ([[1.0, 2.0]], [1.0, 2.0])])
+def test_examples_that_do_not_match_are_refused(given: tuple[list[Any], list[Any]]) -> None:
+    """No examples, or not one target for each, is an error."""
+    model = linear()
+    optimizer = Descent(model.parameters())
+    with pytest.raises(OperandError, match="give one target per input"):
+        fit(model, *given, loss=squares, optimizer=optimizer)
+
+
+def test_predictions_other_than_values_reach_metrics_as_they_are() -> None:
+    """A model may also return a plain number, which has no graph to free."""
+
+    class Both(Linear):
+        def forward(self, x: Any) -> Any:
+            return [super().forward(x)[0], 7]
+
+    seen: list[Any] = []
+
+    def seeing(predictions: list[Any], targets: list[float]) -> float:
+        seen.extend(predictions)
+        return 0.0
+
+    run(Both(2, 1, rng=0), metrics=[seeing], epochs=1)
+    assert {p[1] for p in seen} == {7}
