@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from typing import Any
 
@@ -179,6 +180,25 @@ def test_the_model_trains_in_training_mode_and_ends_in_evaluation_mode() -> None
     run(model, epochs=1, validation_data=([[1.0, 1.0]], [0.0]))
     assert modes == [True] * 6 + [False]
     assert not model.training
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_collector_rests_during_a_step_and_is_left_as_it_was(before: bool) -> None:
+    """A graph has no cycles to be found; whoever switched the collector off finds it off."""
+    during: list[bool] = []
+
+    def spying(predictions: list[Any], targets: list[float]) -> Any:
+        during.append(gc.isenabled())
+        return squares(predictions, targets)
+
+    found = gc.isenabled()
+    try:
+        (gc.enable if before else gc.disable)()
+        run(loss=spying, epochs=1)
+        assert gc.isenabled() is before
+    finally:
+        (gc.enable if found else gc.disable)()
+    assert not any(during)
 
 
 def test_a_regulariser_is_part_of_the_objective() -> None:

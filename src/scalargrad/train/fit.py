@@ -126,20 +126,13 @@ def fit(
 
     Examples
     --------
-    >>> from scalargrad import mean
-    >>> from scalargrad.nn import Neuron
-    >>> class Descent:
-    ...     def __init__(self, parameters): self.parameters = parameters
-    ...     def zero_grad(self): [p.zero_grad() for p in self.parameters]
-    ...     def step(self):
-    ...         for p in self.parameters: p.data -= 0.1 * p.grad
-    ...     def state_dict(self): return {}
-    ...     def load_state_dict(self, state): pass
-    >>> def squares(ps, ys): return mean([(p - y) ** 2 for p, y in zip(ps, ys)])
-    >>> line = Neuron(1, nonlin=False)
-    >>> history = fit(line, [[0.0], [1.0]], [1.0, 3.0], loss=squares, quiet=True,
-    ...               optimizer=Descent(line.parameters()), epochs=300)
-    >>> round(line.w[0].data, 3), round(line.b.data, 3)
+    >>> from scalargrad.losses import mse_loss
+    >>> from scalargrad.nn import Linear
+    >>> from scalargrad.optim import SGD
+    >>> line = Linear(1, 1, rng=0)
+    >>> history = fit(line, [[0.0], [1.0]], [[1.0], [3.0]], loss=mse_loss, epochs=300,
+    ...               optimizer=SGD(line.parameters(), lr=0.1), quiet=True)
+    >>> round(line.weight[0][0].data, 3), round(line.bias[0].data, 3)
     (2.0, 1.0)
     """
     _check(

@@ -12,6 +12,7 @@ from scalargrad.errors import StateError
 from scalargrad.nn import Module
 from scalargrad.ops.recording import no_grad
 from scalargrad.train.checkpoint import load_checkpoint, save_checkpoint
+from scalargrad.train.collector import collector_paused
 from scalargrad.train.examples import Examples, batches, plain
 from scalargrad.train.history import History, Row
 from scalargrad.train.interrupt import Interrupt
@@ -98,7 +99,8 @@ class Run:
         self.model.train()
         tally = _Tally(self)
         for batch in batches(rows, self.batch_size):
-            self._step(self.train.at(batch), tally)
+            with collector_paused():
+                self._step(self.train.at(batch), tally)
             bar.step(len(batch))
             interrupt.check()
         row = {"epoch": len(self.history) + 1, **tally.row(), **self._measure()}
