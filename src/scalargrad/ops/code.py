@@ -7,7 +7,7 @@ raises and follows IEEE 754 everywhere.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -70,6 +70,7 @@ class CodePrinter:
         self.lines: list[str] = []
         self._known: dict[object, Expression] = {}
         self._uses: Counter[Symbol] = Counter()
+        self._stretches: set[Symbol] = set()
 
     def number(self, value: float) -> Fragment:
         """Write `value` exactly."""
@@ -80,17 +81,18 @@ class CodePrinter:
         raise NotImplementedError
 
     def plan(self, expressions: Iterable[Expression]) -> None:
-        """Count how often each part of the expressions is used."""
+        """Count how often each part of the expressions is used, and cut long sums."""
         for expression in expressions:
             expanded = expand(expression, self._known)
+            self._stretches.update(_spine(expanded, self._uses)[_STRETCH:-1:_STRETCH])
             self._count(expanded)
-            self._uses.update(_milestones(expanded))  # used once more, so they are assigned
 
     def print(self, expression: Expression) -> str:
         """Return `expression` as one expression of the language."""
         expanded = expand(expression, self._known)
-        for milestone in _milestones(expanded):
-            self._print(milestone)
+        for part in _spine(expanded, self.names):
+            if part in self._stretches:
+                self._print(part)
         return self._print(expanded)[0]
 
     def condition(self, expression: Expression) -> str:
@@ -126,7 +128,7 @@ class CodePrinter:
         if expression in self.names:
             return self.names[expression], ATOM
         fragment = self._operation(expression)
-        if self._uses[expression] > 1:
+        if self._uses[expression] > 1 or expression in self._stretches:
             name = f"t{len(self.names)}"
             self.lines.append(self.assignment.format(name=name, code=fragment[0]))
             self.names[expression] = name
@@ -153,13 +155,16 @@ class CodePrinter:
         return notation.template.format(*parts), notation.precedence
 
 
-def _milestones(expression: Expression) -> list[Symbol]:
-    """Return the ends of the stretches an expression leaning to the left is printed in."""
-    leaning: list[Symbol] = []
-    while isinstance(expression, Symbol) and expression.op is not None:
-        leaning.append(expression)
+def _spine(expression: Expression, met: Container[Symbol]) -> list[Symbol]:
+    """Return the first operand's first operand and so on, innermost first, up to `expression`.
+
+    It begins after the first part that was `met` before.
+    """
+    spine: list[Symbol] = []
+    while isinstance(expression, Symbol) and expression.op and expression not in met:
+        spine.append(expression)
         expression = expression.operands[0]
-    return leaning[:0:-1][_STRETCH::_STRETCH]
+    return spine[::-1]
 
 
 class PythonPrinter(CodePrinter):
