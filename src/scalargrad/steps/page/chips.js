@@ -61,7 +61,7 @@ function placeChip(chip, line, taken) {
   const height = Number(chip.dataset.height);
   const middle = line.getPointAtLength(line.getTotalLength() / 2);
   const { width: right, height: bottom } = graph.viewBox.baseVal;
-  const obstacles = [...taken, ...occupied(), ...along(overlay.querySelectorAll(".back"))];
+  const obstacles = [...taken, ...occupied(), ...along(underlay.querySelectorAll(".back"))];
   let best = null;
   for (const dy of [-34, 34, -48, 48, -64, 64, -84, 84, -110, 110, -140, 140]) {
     for (const dx of [0, -30, 30, -60, 60, -100, 100, -150, 150]) {

@@ -32,7 +32,7 @@ _SCRIPTS = (
     *("drawing", "chips", "panel", "predict", "inputs", "timeline"),
     *("viewport", "tools", "sheet", "main"),
 )
-_LONGEST_EXPRESSION = 160
+_LONGEST_EXPRESSION, _MOST_GATES = 160, 12
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -80,7 +80,7 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
         {
             "policy": _policy(script, style),
             "title": escape(title or f"Backpropagation through {scene.names[scene.root]}"),
-            "expression": escape(_expression(scene, steps)),
+            "expression": escape(_expression(scene)),
             "style": style,
             "table": table.html(steps),
             "graph": graph_svg(scene),
@@ -135,12 +135,12 @@ def _filled(template: str, parts: dict[str, str]) -> str:
     return _PLACE.sub(lambda match: parts[match[1]], template)
 
 
-def _expression(scene: Scene, steps: Sequence[Step]) -> str:
+def _expression(scene: Scene) -> str:
     """Return what the graph computes in one line, or how large it is if that is too long."""
     gates = [Step(scene, 0, "forward", node) for node in scene.order if node.parents]
     if not gates:
         return scene.names[scene.root]
-    if len(gates) <= 12:
+    if len(gates) <= _MOST_GATES:
         written = ",  ".join(gate.symbols() for gate in gates)
         if len(written) <= _LONGEST_EXPRESSION:
             return written

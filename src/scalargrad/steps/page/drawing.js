@@ -2,7 +2,8 @@
 // only classes, numbers and the overlay change.
 
 const graph = $("graph");
-const overlay = $("overlay");
+const overlay = $("overlay"); // above the shapes: rings, arrows, products
+const underlay = $("underlay"); // below them: halos and active wires
 
 const lineOf = (step) => $(`n${step.node}-w${step.operand}`);
 
@@ -22,10 +23,15 @@ function drawGraph() {
   for (const [i, step] of steps.entries()) {
     if (step.phase === "backward") drawWireBack(step, i <= index, step === asked);
   }
-  overlay.replaceChildren();
+  clearLayers();
   for (const step of active) highlight(step);
   drawChips(active);
   $("stage").classList.toggle("greyed", Boolean(state.undefined));
+}
+
+function clearLayers() {
+  overlay.replaceChildren();
+  underlay.replaceChildren();
 }
 
 function drawNode(i, index, arrived, asked) {
@@ -36,13 +42,13 @@ function drawNode(i, index, arrived, asked) {
   }
   const value = $(`n${i}-value`);
   const name = value.querySelector(".name");
-  if (name) name.textContent = nodeLabels[i] + (known ? " = " : "");
+  if (name && !name.classList.contains("above")) name.textContent = nodeLabels[i] + (known ? " = " : "");
   value.querySelector(".value").textContent = known ? shown(state.sweep.data[i]) : "";
   const isComplete = i === root ? index >= seedAt : wires[i] > 0 && arrived === wires[i];
   for (const id of ["out", "wire-line", "stem"]) $(`n${i}-${id}`)?.classList.toggle("passed", isComplete && asked?.parent !== i);
   const gradient = asked && asked.parent === i ? askedGradient(i, arrived) : gradientText(i, index, arrived);
   $(`n${i}-gradient`).textContent = gradient;
-  shape.setAttribute("aria-label", describeNode(i, known, gradient));
+  shape.setAttribute("aria-label", describeNode(shape.textContent, i, known, gradient));
 }
 
 // The gradient of a node as far as it has come: Σ 1/2 until every term has arrived.
@@ -58,11 +64,11 @@ const askedGradient = (i, arrived) => (wires[i] > 1 ? `Σ ${arrived - 1}/${wires
 // A number with the minus sign of print, as it stands in the graph.
 const shown = (x) => number(x).replaceAll("-", "−");
 
-function describeNode(i, known, gradient) {
+// A node's accessible name; it begins with what is seen in the node.
+function describeNode(seen, i, known, gradient) {
   const node = nodes[i];
-  const kind = node.gate ? `gate ${gates[node.gate].symbol}` : node.kind;
   const value = known ? ` = ${number(state.sweep.data[i])}` : ", not computed yet";
-  return `${kind}, ${node.name}${value}${gradient ? `, gradient ${gradient}` : ""}`;
+  return `${seen}, ${node.kind}: ${node.name}${value}${gradient ? `, gradient ${gradient}` : ""}`;
 }
 
 function drawWireBack(step, passed, isAsked) {
@@ -90,7 +96,8 @@ function highlight(step) {
     haloShape($(`n${step.node}`));
   } else {
     const back = wayBack(step);
-    for (const kind of ["halo", "outline", "back"]) overlay.append(svgElement("path", { class: kind, d: back }));
+    const stops = state.sweep.locals[step.node][step.operand] === 0 ? "back dead" : "back";
+    for (const kind of ["halo", "outline", stops]) underlay.append(svgElement("path", { class: kind, d: back }));
     const reads = gates[nodes[step.node].gate].reads[step.operand];
     const read = reads.map((k) => (k < 0 ? step.node : nodes[step.node].parents[k]));
     for (const i of new Set(read.filter((x) => typeof x === "number"))) ringSaved(i);
@@ -98,31 +105,31 @@ function highlight(step) {
 }
 
 function haloPath(line) {
-  overlay.append(
+  underlay.append(
     svgElement("path", { class: "halo", d: line.getAttribute("d") }),
     svgElement("path", { class: "outline", d: line.getAttribute("d") }),
   );
 }
 
-function haloShape(shape, kind = "") {
+function haloShape(shape) {
   const box = shape.querySelector("rect");
   const around = (class_, gap) => svgElement("rect", {
-    class: `${class_} ${kind}`,
+    class: class_,
     x: box.x.baseVal.value - gap,
     y: box.y.baseVal.value - gap,
     width: box.width.baseVal.value + 2 * gap,
     height: box.height.baseVal.value + 2 * gap,
     rx: box.rx.baseVal.value + gap,
   });
-  overlay.append(around("halo", 3));
-  if (!kind) overlay.append(around("outline", 0));
+  underlay.append(around("halo", 3));
+  overlay.append(around("outline", 0));
 }
 
 function haloNumber(i, what) {
   const box = $(`n${i}-${what}`).getBBox();
   if (!box.width) return;
-  overlay.append(svgElement("rect", {
-    class: "halo", x: box.x - 4, y: box.y - 1, width: box.width + 8, height: box.height + 2, rx: 5,
+  underlay.append(svgElement("rect", {
+    class: "halo number", x: box.x - 4, y: box.y - 1, width: box.width + 8, height: box.height + 2, rx: 5,
   }));
 }
 
@@ -133,17 +140,18 @@ function ringSaved(i) {
   if (!box.width) return;
   overlay.append(
     svgElement("rect", {
-      class: "ring", x: box.x - 4, y: box.y - 1, width: box.width + 8, height: box.height + 2, rx: 6,
+      class: "ring", x: box.x - 3, y: box.y - 1, width: box.width + 6, height: box.height + 2, rx: 6,
     }),
     svgElement("text", { class: "ring-label", x: box.x + box.width / 2, y: box.y - 5 }, "saved"),
   );
 }
 
-// The box of the number within a text that may begin with a name.
+// The box of a number within a text that may hold a name besides.
 function boxOfNumber(part) {
-  const whole = part.parentNode.getBBox();
   const width = part.getComputedTextLength();
-  return { x: whole.x + whole.width - width, y: whole.y, width, height: whole.height };
+  if (!width) return { width };
+  const { x, y } = part.getStartPositionOfChar(0);
+  return { x, y: y - 13, width, height: 17 };
 }
 
 // The way back from a gate to its operand, or to the junction where terms are added.
@@ -163,7 +171,7 @@ let travelling = 0;
 function travel() {
   travelling += 1;
   const run = travelling;
-  const backs = [...overlay.querySelectorAll(".back")];
+  const backs = [...underlay.querySelectorAll(".back")];
   if (!backs.length) return;
   const arrows = backs.map((path) => ({ path, length: path.getTotalLength(), arrow: svgElement("path", { class: "arrow", d: "M-5,-5L6,0L-5,5z" }) }));
   for (const { arrow } of arrows) overlay.append(arrow);
@@ -176,13 +184,13 @@ function travel() {
       arrow.setAttribute("transform", `translate(${at.x},${at.y}) rotate(${angle})`);
     }
   };
-  place(0.5);
+  place(0.25);
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
   const began = performance.now();
   const frame = (now) => {
     if (run !== travelling) return;
     const share = Math.min(1, (now - began) / 600);
-    place(share < 1 ? share : 0.5);
+    place(share < 1 ? share : 0.25);
     if (share < 1) requestAnimationFrame(frame);
   };
   requestAnimationFrame(frame);

@@ -19,14 +19,16 @@ from scalargrad.pictures.diagram import Box, Diagram, Gate, Junction, Line, Wire
 from scalargrad.pictures.layout import render
 from scalargrad.steps.scene import Scene
 
-_CELL = 7.9  # width of a letter of 14 pixels
-_NUMBER_CELLS, _MOST_CELLS = 8.0, 22
+_CELL, _GATE_CELL = 7.7, 8.8  # width of a letter of 14 pixels, and of one in a gate
+_NUMBER_CELLS, _MOST_CELLS = 7.8, 22
 _WIRE_HEIGHT, _BOX_HEIGHT, _GATE, _TAP = 44, 30, 36, (62, 22)
+_NAME_HEIGHT = 13
+_LONG = 4.5
 _JOIN = 1.5  # Graphviz lets lines end a point outside a port
 _POINTS = 72.0
-_MARGIN = 36.0
+_SIDE, _ABOVE = 20.0, 44.0  # margins; above and below there is room for a product
 
-_FRAME = {"rankdir": "LR", "nodesep": "0.16", "ranksep": "0.2", "splines": "spline"}
+_FRAME = {"rankdir": "LR", "nodesep": "0.16", "ranksep": "0.15", "splines": "spline"}
 
 
 def graph_svg(scene: Scene) -> str:
@@ -39,7 +41,10 @@ def graph_svg(scene: Scene) -> str:
     """
     diagram = make_diagram(scene.order, [scene.root])
     names = {f"n{i}": scene.names[node] for i, node in enumerate(scene.order)}
-    return _Drawing(diagram, names).svg()
+    drawing = _Drawing(diagram, names)
+    if drawing.is_long:
+        drawing = _Drawing(diagram, names, stacked=True)
+    return drawing.svg()
 
 
 def _short(text: str) -> str:
@@ -48,15 +53,28 @@ def _short(text: str) -> str:
 
 
 class _Drawing:
-    """Sizes the shapes of a diagram, has Graphviz place them, and writes them."""
+    """Sizes the shapes of a diagram, has Graphviz place them, and writes them.
 
-    def __init__(self, diagram: Diagram, names: Mapping[str, str]) -> None:
+    Names stand in front of their values; in a long chain, `stacked`, above them.
+    """
+
+    def __init__(self, diagram: Diagram, names: Mapping[str, str], stacked: bool = False) -> None:
+        self._stacked = stacked
         self._diagram = diagram
         self._names = names
         self._fans = {shape.id for shape in diagram.shapes if isinstance(shape, Junction)}
         self._gates = {shape.id for shape in diagram.shapes if isinstance(shape, Gate)}
         self._taps = {line.id: f"{line.id}-tap" for line in diagram.lines if self._has_tap(line)}
         self._sizes = {shape.id: self._size(shape) for shape in diagram.shapes}
+        placed = json.loads(render(self.dot(), "json0"))
+        self._right, self._bottom = map(float, placed["bb"].split(",")[2:])
+        self._at = {x["name"]: self._point(x["pos"]) for x in placed["objects"]}
+        self._paths = {x["id"]: self._path(x["pos"]) for x in placed.get("edges", [])}
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the drawing is so much wider than high that width is what it lacks."""
+        return self._right > _LONG * self._bottom
 
     def _has_tap(self, line: Line) -> bool:
         return line.enters and line.source in self._fans
@@ -67,11 +85,12 @@ class _Drawing:
             case Box():
                 return max(34.0, cell_len(self._box_text(shape)) * _CELL + 16), _BOX_HEIGHT
             case Gate():
-                width = cell_len(_short(shape.text)) * _CELL + 14
-                return (_GATE if width <= _GATE + 4 else width), _GATE
+                return max(_GATE, cell_len(_short(shape.text)) * _GATE_CELL + 14), _GATE
             case Wire():
-                named = cell_len(self._wire_name(shape)) + 3 if self._wire_name(shape) else 0
-                return (named + _NUMBER_CELLS) * _CELL + 6, _WIRE_HEIGHT
+                name = cell_len(self._wire_name(shape))
+                if self._stacked:
+                    return max(name, _NUMBER_CELLS) * _CELL + 6, _WIRE_HEIGHT + _NAME_HEIGHT * 2
+                return (name + 3 * bool(name) + _NUMBER_CELLS) * _CELL + 6, _WIRE_HEIGHT
             case Junction():
                 return 8.0, 8.0
 
@@ -97,10 +116,10 @@ class _Drawing:
             weight = "50" if not line.enters or arrivals[line.target] == 1 else "1"
             leaving = f"{line.source}:e" if line.source not in self._fans else line.source
             entering = line.target if line.enters else f"{line.target}:w"
-            tap = self._taps.get(line.id)
-            if tap is None:
+            if line.id not in self._taps:
                 graph.edge(leaving, entering, id=line.id, weight=weight, arrowhead="none")
             else:
+                tap = self._taps[line.id]
                 graph.edge(leaving, f"{tap}:w", id=f"{line.id}-in", arrowhead="none")
                 graph.edge(f"{tap}:e", entering, id=line.id, arrowhead="none")
         source: str = graph.source
@@ -116,23 +135,21 @@ class _Drawing:
 
     def svg(self) -> str:
         """Return the finished element."""
-        placed = json.loads(render(self.dot(), "json0"))
-        self._right, self._bottom = map(float, placed["bb"].split(",")[2:])
-        self._at = {x["name"]: self._point(x["pos"]) for x in placed["objects"]}
-        self._paths = {x["id"]: self._path(x["pos"]) for x in placed["edges"]}
-        width, height = self._right + 2 * _MARGIN, self._bottom + 2 * _MARGIN
-        body = "\n".join([*self._written_lines(), *self._written_shapes()])
+        width, height = self._right + 2 * _SIDE, self._bottom + 2 * _ABOVE
+        under = '<g id="underlay"></g>'
+        body = "\n".join([*self._written_lines(), under, *self._written_shapes()])
+        size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
+        root = escape(list(self._names.values())[-1])
         return (
-            f'<svg id="graph" xmlns="http://www.w3.org/2000/svg" role="group" '
-            f'aria-label="{escape(self._diagram.title)}" width="{width:.0f}" '
-            f'height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">\n{_DEFINITIONS}\n{body}\n'
-            '<g id="overlay"></g>\n</svg>'
+            '<svg id="graph" xmlns="http://www.w3.org/2000/svg" role="group" '
+            f'aria-label="Computation graph of {root}" {size}>\n'
+            f'{_DEFINITIONS}\n{body}\n<g id="overlay"></g>\n</svg>'
         )
 
     def _point(self, written: str) -> tuple[float, float]:
         """Return a point of Graphviz, whose y grows upwards, as one of SVG."""
         x, y = map(float, written.split(","))
-        return round(x + _MARGIN, 1), round(self._bottom - y + _MARGIN, 1)
+        return round(x + _SIDE, 1), round(self._bottom - y + _ABOVE, 1)
 
     def _path(self, written: str) -> str:
         first, *rest = (self._point(point) for point in written.split())
@@ -186,13 +203,16 @@ class _Drawing:
 
     def _wire(self, wire: Wire, x: float, y: float, width: float) -> str:
         node, name = wire.id.removesuffix("-wire"), escape(self._wire_name(wire))
-        label = f'<tspan class="name">{name}</tspan>' if name else ""
+        label, place = f'<tspan class="name">{name}</tspan>' if name else "", ' dx="2"'
+        if self._stacked and name:
+            label = f'<tspan class="name above" x="{x:g}" y="{y - 22:g}">{name}</tspan>'
+            place = f' x="{x:g}" y="{y - 7:g}"'
         return (
             f'<g class="wire" id="{wire.id}">'
             f'<path class="line" id="{wire.id}-line" '
             f'd="M{x - width / 2 - _JOIN:.1f},{y:g}H{x + width / 2 + _JOIN:.1f}"/>'
             f'<text id="{node}-value" x="{x:g}" y="{y - 7:g}">{label}'
-            f'<tspan class="value"></tspan></text>'
+            f'<tspan class="value"{place if name else ""}></tspan></text>'
             f'<text id="{node}-gradient" class="gradient" x="{x:g}" y="{y + 17:g}"></text></g>'
         )
 
@@ -206,6 +226,4 @@ _DEFINITIONS = """<defs>
  markerUnits="userSpaceOnUse" orient="auto"><path d="M0,0.8L8,4L0,7.2z"/></marker>
 <marker id="ahead-pale" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="7" markerHeight="7"
  markerUnits="userSpaceOnUse" orient="auto"><path d="M0,0.8L8,4L0,7.2z"/></marker>
-<pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse"
- patternTransform="rotate(45)"><path d="M0,0V6"/></pattern>
 </defs>"""

@@ -8,7 +8,7 @@ function graphAt(index, prepare = () => {}) {
   Object.assign(state, { view: "wire", question: null });
   state.at = Math.max(0, stops().findIndex((stop) => stop[0] >= index));
   drawGraph();
-  overlay.replaceChildren();
+  clearLayers();
   const copy = graph.cloneNode(true);
   Object.assign(state, kept);
   drawAll();

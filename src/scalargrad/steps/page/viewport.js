@@ -41,7 +41,7 @@ function zoomFit() {
 
 // Bring what is active into the middle, where the graph is larger than its frame.
 function centre(smooth = true) {
-  const targets = [...overlay.querySelectorAll(".back, .outline, .chip")];
+  const targets = [...underlay.children, ...overlay.querySelectorAll(".chip")];
   if (!targets.length) return;
   const frame = viewport.getBoundingClientRect();
   const boxes = targets.map((target) => target.getBoundingClientRect());
