@@ -124,6 +124,14 @@ def test_the_answer_can_be_shown_and_the_mode_left(asked: Any) -> None:
     assert page.locator("#answer").count() == 0
 
 
+def test_the_gate_view_ends_the_questions(asked: Any) -> None:
+    """Predict asks wire by wire, so it is either the one or the other."""
+    page = asked(product(), "p → z")
+    page.get_by_role("radio", name="gate").check()
+    assert page.locator("#predict").get_attribute("aria-pressed") == "false"
+    assert page.locator(".chip .result").first.text_content() != "?"
+
+
 def test_play_waits_for_an_answer(asked: Any) -> None:
     """Predict mode does not give the product away by moving on."""
     page = asked(product(), "p → z")

@@ -98,6 +98,8 @@ def test_presentation_mode_is_large_and_bare(open_page: Any) -> None:
     )
     page.keyboard.press("ArrowRight")
     assert page.locator("#counter").text_content() == "2/8"
+    page.get_by_role("button", name="Leave").click()
+    assert page.locator("#inputs").is_visible()
 
 
 COLOURS = [
@@ -185,7 +187,7 @@ def test_motion_is_left_out_where_it_is_unwanted(open_page: Any) -> None:
 
 
 def test_three_hundred_nodes_are_drawn_and_move_at_once(open_page: Any) -> None:
-    """A step of a graph at the limit takes less than a tenth of a second."""
+    """A step of a graph at the limit takes no longer than an eye notices."""
     leaves = [Parameter(0.1 * i, f"w{i}") for i in range(100)]
     root = labelled(add_up([square(w * 2.0) for w in leaves][:99]) * maximum(*leaves[:4]), "f")
     steps = walk(root)

@@ -5,6 +5,11 @@ const graph = $("graph");
 const overlay = $("overlay"); // above the shapes: rings, arrows, products
 const underlay = $("underlay"); // below them: halos and active wires
 
+// What is pale until a node is computed: its shape, its wire, the lines that lead into it.
+const parts = nodes.map((_, i) => [
+  ...graph.querySelectorAll(`[id^="n${i}-w"], #n${i}, #n${i}-out, #n${i}-stem, #n${i}-fan`),
+]);
+
 const lineOf = (step) => $(`n${step.node}-w${step.operand}`);
 
 // How many terms of a node's gradient have arrived when a step is over.
@@ -21,7 +26,7 @@ function drawGraph() {
   const asked = state.question?.isOpen ? state.question.step : null;
   for (const i of nodes.keys()) drawNode(i, index, arrived[i], asked);
   for (const [i, step] of steps.entries()) {
-    if (step.phase === "backward") drawWireBack(step, i <= index, step === asked);
+    if (step.phase === "backward") drawWireBack(step, i, i <= index, step === asked);
   }
   clearLayers();
   for (const step of active) highlight(step);
@@ -37,9 +42,7 @@ function clearLayers() {
 function drawNode(i, index, arrived, asked) {
   const known = knownAt[i] <= index;
   const shape = $(`n${i}`);
-  for (const part of graph.querySelectorAll(`[id^="n${i}-w"], #n${i}, #n${i}-out, #n${i}-stem, #n${i}-fan`)) {
-    part.classList.toggle("todo", !known);
-  }
+  for (const part of parts[i]) part.classList.toggle("todo", !known);
   const value = $(`n${i}-value`);
   const name = value.querySelector(".name");
   if (name && !name.classList.contains("above")) name.textContent = nodeLabels[i] + (known ? " = " : "");
@@ -71,14 +74,14 @@ function describeNode(seen, i, known, gradient) {
   return `${seen}, ${node.kind}: ${node.name}${value}${gradient ? `, gradient ${gradient}` : ""}`;
 }
 
-function drawWireBack(step, passed, isAsked) {
+function drawWireBack(step, index, passed, isAsked) {
   const line = lineOf(step);
   const dead = passed && !isAsked && state.sweep.locals[step.node][step.operand] === 0;
   line.classList.toggle("passed", passed && !dead);
   line.classList.toggle("dead", dead);
   const tap = $(`${line.id}-tap`);
   if (!tap) return;
-  const contribution = state.sweep.contributions[steps.indexOf(step)];
+  const contribution = state.sweep.contributions[index];
   tap.querySelector("text").textContent = !passed ? "" : isAsked ? "?" : shown(contribution);
   tap.classList.toggle("empty", !passed);
 }

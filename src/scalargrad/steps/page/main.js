@@ -24,7 +24,9 @@ function listen() {
   click("link", makeLink);
   click("print-steps", () => printSheet("steps"));
   click("worksheet", () => printSheet("worksheet"));
-  click("present", () => setPresenting(!document.body.classList.contains("present")));
+  click("present", () => setPresenting(true));
+  click("leave", () => setPresenting(false));
+  document.addEventListener("fullscreenchange", () => document.fullscreenElement || setPresenting(false));
   $("scrubber").addEventListener("input", () => goTo(Number($("scrubber").value)));
   $("views").addEventListener("change", (event) => setView(event.target.value));
   $("notations").addEventListener("change", (event) => setNotation(event.target.value));

@@ -55,6 +55,7 @@ function goToGate(direction) {
 
 function setView(view) {
   const index = shownSteps()[0];
+  if (view !== "wire" && state.predicting) setPredicting(false); // it asks wire by wire
   state.view = view;
   document.querySelector(`[name=view][value=${view}]`).checked = true;
   state.at = Math.max(0, stops().findIndex((stop) => stop.includes(index)));
@@ -122,6 +123,7 @@ const KEYS = {
   p: () => setPredicting(!state.predicting),
   n: nextNotation,
   "?": () => $("help-text").showModal(),
+  Escape: () => setPresenting(false),
 };
 
 // Keys belong to the page unless someone writes in a control or a dialog is open.
@@ -145,14 +147,18 @@ function linkFragment() {
   return `#${parts.join("&")}`;
 }
 
+// An input a link gives, or else the one that was recorded.
+function givenInput(written, i) {
+  return written?.trim() && Number.isFinite(Number(written)) ? Number(written) : recordedSweep.data[i];
+}
+
 function readFragment() {
   const given = new URLSearchParams(location.hash.slice(1));
   if (!given.size) return;
   if (given.get("view") in stopsOf) setView(given.get("view"));
   if (["partial", "bar", "delta"].includes(given.get("notation"))) setNotation(given.get("notation"));
-  const changes = inputs.filter((i) => given.has(`n${i}`)).map((i) => [i, Number(given.get(`n${i}`))]);
-  const usable = changes.filter(([, value]) => Number.isFinite(value));
-  if (usable.length && canCompute) setInputs(usable);
+  if (canCompute && inputs.length) setInputs(inputs.map((i) => [i, givenInput(given.get(`n${i}`), i)]));
   const step = Number(given.get("step"));
   if (step >= 1) goToStep(Math.floor(step) - 1);
+  announce(""); // opening a link is no step
 }

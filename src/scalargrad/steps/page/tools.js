@@ -109,12 +109,15 @@ function makeLink() {
   navigator.clipboard?.writeText(link).catch(() => {});
 }
 
+// For the projector; where the browser does not give the whole screen, the window must do.
 function setPresenting(presenting) {
   document.body.classList.toggle("present", presenting);
-  $("present").textContent = presenting ? "Leave presentation mode" : "Presentation mode";
-  if (presenting) document.documentElement.requestFullscreen?.().catch(() => {});
-  else if (document.fullscreenElement) document.exitFullscreen();
-  if (presenting) toggleTools(false);
+  $("leave").hidden = !presenting;
+  if (presenting) {
+    document.documentElement.requestFullscreen?.().catch(() => {});
+    toggleTools(false);
+    $("panel").focus();
+  } else if (document.fullscreenElement) document.exitFullscreen();
   resize();
 }
 
