@@ -58,12 +58,19 @@ def step(
     interactive: Annotated[
         bool, typer.Option("--interactive", "-i", help="Move with keys, one step at a time.")
     ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A .html file: a page that moves through the steps."),
+    ] = None,
 ) -> None:
     """Show every step of an expression, forwards and backwards."""
     from scalargrad.steps import explore, show, walk
 
     steps = walk(_build(expression, assignments))
-    if interactive:
+    if output is not None:
+        path = escape(str(steps.save(output).resolve()))
+        Console().print(f"wrote {path}", soft_wrap=True, highlight=False)
+    elif interactive:
         explore(steps)
     else:
         show(steps)

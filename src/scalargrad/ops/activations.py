@@ -1,4 +1,4 @@
-"""Units of neural networks, and the error function one of them is made of."""
+"""Units of neural networks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, overload
 
 from scalargrad.errors import OperandError
 from scalargrad.ops.arithmetic import abs
-from scalargrad.ops.exponential import exp, expm1, log1p
+from scalargrad.ops.exponential import erfc, exp, expm1, log1p
 from scalargrad.ops.notation import ATOM, Notation
 from scalargrad.ops.operation import (
     Domain,
@@ -23,8 +23,6 @@ from scalargrad.ops.symbol import Symbol
 
 __all__ = [
     "elu",
-    "erf",
-    "erfc",
     "gelu",
     "gelu_tanh",
     "identity",
@@ -36,31 +34,6 @@ __all__ = [
 ]
 
 _KINK = Domain((-3.0, 3.0), (0.05, 1.0), smooth=lambda x, *slope: not -0.1 < x < 0.1)
-_TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
-
-
-@primitive(Unary, partials=lambda y, x: (_TWO_OVER_ROOT_PI * exp(-(x * x)),))
-def erf(x: float) -> float:
-    """Return the error function, 2/√π · ∫₀ˣ e^(-t²) dt.
-
-    Examples
-    --------
-    >>> erf(0.0)
-    0.0
-    """
-    return math.erf(x)
-
-
-@primitive(Unary, partials=lambda y, x: (-_TWO_OVER_ROOT_PI * exp(-(x * x)),))
-def erfc(x: float) -> float:
-    """Return the complementary error function, 1 - erf(x), exact for large x too.
-
-    Examples
-    --------
-    >>> erfc(0.0)
-    1.0
-    """
-    return math.erfc(x)
 
 
 @composite(

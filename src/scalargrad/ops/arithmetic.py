@@ -6,7 +6,7 @@ import math
 
 from scalargrad.ops.comparisons import eq, ge, ne
 from scalargrad.ops.exponential import log
-from scalargrad.ops.notation import ATOM, POWER, PRODUCT, SIGN, SUM, Notation, infix
+from scalargrad.ops.notation import ATOM, POWER, PRODUCT, SIGN, SUM, Notation, call, infix
 from scalargrad.ops.operation import Binary, Domain, Unary, composite, primitive
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import where
@@ -86,6 +86,7 @@ def mul(a: float, b: float) -> float:
     domain=Domain((-3.0, 3.0), (0.5, 3.0), valid=lambda a, b: ne(b, 0.0), guard=1),
     text=infix("/", PRODUCT),
     mathml=Notation("<mfrac>{0}{1}</mfrac>", PRODUCT, (1, 1)),
+    javascript=infix("/", PRODUCT),
 )
 def div(a: float, b: float) -> float:
     """Divide, a / b.
@@ -115,6 +116,7 @@ def div(a: float, b: float) -> float:
     pattern="sign flip",
     python=Notation("-{0}", SIGN, (SIGN,)),
     mathml=Notation("<mrow><mo>−</mo>{0}</mrow>", SIGN, (SIGN,)),
+    javascript=Notation("-{0}", SIGN, (ATOM,)),  # JavaScript reads --x as a decrement
 )
 def neg(x: float) -> float:
     """Negate, -x.
@@ -135,6 +137,7 @@ def neg(x: float) -> float:
     text=Notation("|{0}|"),
     mathml=Notation("<mrow><mo>|</mo>{0}<mo>|</mo></mrow>"),
     pattern="router",
+    javascript=call("Math.abs", 1),
 )
 def abs(x: float) -> float:
     """Take the absolute value, |x|.
@@ -172,6 +175,9 @@ def _pow_valid(base: Symbol, exponent: Symbol) -> Symbol:
     ),
     text=Notation("{0}^{1}", POWER, (ATOM, POWER)),
     mathml=Notation("<msup>{0}{1}</msup>", POWER, (ATOM, 1)),
+    # JavaScript has nan where C and IEEE 754 have pow(1, y) = pow(-1, ±inf) = 1.
+    javascript="""\
+(x, y) => (x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : Math.pow(x, y))""",
 )
 def pow(base: float, exponent: float) -> float:
     """Raise to a power, base ** exponent.

@@ -12,7 +12,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.ops.printing import Expression, PythonPrinter
+from scalargrad.ops.code import PythonPrinter
+from scalargrad.ops.printing import Expression
 from scalargrad.ops.recording import as_leaf, is_grad_enabled, switches
 from scalargrad.ops.symbol import Symbol
 

@@ -1,21 +1,23 @@
-"""Exponentials, logarithms and roots."""
+"""Exponentials, logarithms, roots, and the error function: an integral of e^(-x²)."""
 
 from __future__ import annotations
 
 import math
 
-from scalargrad.ops.notation import ATOM, POWER, Notation
+from scalargrad.ops.notation import ATOM, POWER, Notation, call
 from scalargrad.ops.operation import Domain, Unary, primitive
 
-__all__ = ["exp", "expm1", "log", "log1p", "log2", "log10", "sqrt"]
+__all__ = ["erf", "erfc", "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt"]
 
 _POSITIVE = Domain((0.2, 3.0), valid=lambda x: x > 0)
+_TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
 
 
 @primitive(
     Unary,
     partials=lambda y, x: (y,),
     mathml=Notation("<msup><mi>e</mi>{0}</msup>", POWER, (1,)),
+    javascript=call("Math.exp", 1),
 )
 def exp(x: float) -> float:
     """Raise e to a power, e^x; beyond 709.78 the result overflows to inf.
@@ -31,7 +33,7 @@ def exp(x: float) -> float:
         return math.inf
 
 
-@primitive(Unary, partials=lambda y, x: (exp(x),))
+@primitive(Unary, partials=lambda y, x: (exp(x),), javascript=call("Math.expm1", 1))
 def expm1(x: float) -> float:
     """Compute e^x - 1, exact near 0 too.
 
@@ -51,7 +53,7 @@ def _logarithm(x: float) -> float:
     return -math.inf if x == 0.0 else math.nan
 
 
-@primitive(Unary, partials=lambda y, x: (1 / x,), domain=_POSITIVE)
+@primitive(Unary, partials=lambda y, x: (1 / x,), domain=_POSITIVE, javascript=call("Math.log", 1))
 def log(x: float) -> float:
     """Take the natural logarithm, ln x.
 
@@ -75,6 +77,7 @@ def log(x: float) -> float:
     Unary,
     partials=lambda y, x: (1 / (1 + x),),
     domain=Domain((-0.8, 3.0), valid=lambda x: x > -1, safe=0.0),
+    javascript=call("Math.log1p", 1),
 )
 def log1p(x: float) -> float:
     """Compute ln(1 + x), exact near 0 too.
@@ -95,7 +98,12 @@ def log1p(x: float) -> float:
         return _logarithm(1.0 + x)
 
 
-@primitive(Unary, partials=lambda y, x: (1 / (x * math.log(2.0)),), domain=_POSITIVE)
+@primitive(
+    Unary,
+    partials=lambda y, x: (1 / (x * math.log(2.0)),),
+    domain=_POSITIVE,
+    javascript=call("Math.log2", 1),
+)
 def log2(x: float) -> float:
     """Take the logarithm to base 2.
 
@@ -115,7 +123,12 @@ def log2(x: float) -> float:
         return _logarithm(x)
 
 
-@primitive(Unary, partials=lambda y, x: (1 / (x * math.log(10.0)),), domain=_POSITIVE)
+@primitive(
+    Unary,
+    partials=lambda y, x: (1 / (x * math.log(10.0)),),
+    domain=_POSITIVE,
+    javascript=call("Math.log10", 1),
+)
 def log10(x: float) -> float:
     """Take the logarithm to base 10.
 
@@ -142,6 +155,7 @@ def log10(x: float) -> float:
     domain=Domain((0.2, 3.0), valid=lambda x: x >= 0),
     text=Notation("√{0}", POWER, (ATOM,)),
     mathml=Notation("<msqrt>{0}</msqrt>"),
+    javascript=call("Math.sqrt", 1),
 )
 def sqrt(x: float) -> float:
     """Take the square root, √x.
@@ -161,3 +175,70 @@ def sqrt(x: float) -> float:
     3.0
     """
     return math.sqrt(x) if not x < 0.0 else math.nan
+
+
+@primitive(
+    Unary,
+    partials=lambda y, x: (_TWO_OVER_ROOT_PI * exp(-(x * x)),),
+    javascript="""\
+(x) => {
+  if (!(Math.abs(x) < 1)) return Math.sign(x) * (1 - _erfc(Math.abs(x)));
+  let term = x;
+  let total = x;
+  for (let n = 1; n < 20; n += 1) {
+    term *= (2 * x * x) / (2 * n + 1);
+    total += term;
+  }
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * total;
+}""",
+)
+def erf(x: float) -> float:
+    """Return the error function, 2/√π · ∫₀ˣ e^(-t²) dt.
+
+    Notes
+    -----
+    JavaScript has none; there a series without cancellation is summed near 0.
+
+    References
+    ----------
+    NIST Digital Library of Mathematical Functions, 7.6.2.
+
+    Examples
+    --------
+    >>> erf(0.0)
+    0.0
+    """
+    return math.erf(x)
+
+
+@primitive(
+    Unary,
+    partials=lambda y, x: (-_TWO_OVER_ROOT_PI * exp(-(x * x)),),
+    javascript="""\
+(x) => {
+  if (x < 1) return 1 - _erf(x);
+  if (x > 28) return 0;
+  let tail = x;
+  for (let n = 200; n > 0; n -= 1) tail = x + n / 2 / tail;
+  const short = Math.fround(x); // its square is exact, so e^(-x²) keeps its digits
+  const half = Math.exp((-short * short) / 2);
+  return half * ((half * Math.exp((short - x) * (short + x))) / (tail * Math.sqrt(Math.PI)));
+}""",
+)
+def erfc(x: float) -> float:
+    """Return the complementary error function, 1 - erf(x), exact for large x too.
+
+    Notes
+    -----
+    JavaScript has none; there a continued fraction is cut off from x = 1 on.
+
+    References
+    ----------
+    NIST Digital Library of Mathematical Functions, 7.9.1.
+
+    Examples
+    --------
+    >>> erfc(0.0)
+    1.0
+    """
+    return math.erfc(x)

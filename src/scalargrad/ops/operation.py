@@ -90,6 +90,10 @@ class Operation:
         What the operation does to a gradient on its way back, in a word or two.
     python, text, mathml, comparison
         How it is written in each target; None means as a function call.
+    javascript
+        How a primitive is written in JavaScript, or the source of a function for it, which
+        may call other operations' functions by a name such as ``_erf``; by default as in
+        Python, if it has a notation there. A reduction that compares nothing needs none.
     """
 
     lazy = False
@@ -107,6 +111,7 @@ class Operation:
         text: Notation | None = None,
         mathml: Notation | None = None,
         comparison: Notation | None = None,
+        javascript: Notation | str | None = None,
         name: str | None = None,
     ) -> None:
         functools.update_wrapper(self, function)  # type: ignore[arg-type]
@@ -120,6 +125,7 @@ class Operation:
         self.text = text
         self.mathml = mathml
         self.comparison = comparison
+        self.javascript = javascript or python
 
     def __repr__(self) -> str:
         return f"<operation {self.name}>"

@@ -1,19 +1,15 @@
-"""Printers: one expression of symbols, written in each target language.
+"""Printers for people: one expression of symbols as a line of text or as MathML.
 
-Python is printed from primitives only (a composite is replaced by its own trace), as
-straight-line code that never raises. Step text and MathML keep composites by name.
+Composite operations keep their names here; `scalargrad.ops.code` prints what computers run.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from math import isfinite
 from typing import TYPE_CHECKING
 
-from scalargrad.ops.notation import ATOM, CONDITIONAL, SIGN, SUM, Notation, call
-from scalargrad.ops.symbol import TABLE, Symbol
+from scalargrad.ops.notation import ATOM, CONDITIONAL, SUM, Notation, call
+from scalargrad.ops.symbol import Symbol
 
 if TYPE_CHECKING:
     from scalargrad.ops.operation import Operation
@@ -26,119 +22,6 @@ def parenthesise(fragment: Fragment, demand: int, pair: str = "({})") -> str:
     """Return the text of a fragment, in parentheses where it binds too loosely."""
     text, precedence = fragment
     return text if precedence >= demand else pair.format(text)
-
-
-def expand(expression: Expression, known: dict[object, Expression]) -> Expression:
-    """Replace every composite operation by its trace, merging equal subexpressions.
-
-    `known` maps what has been seen (symbols, and structural keys) to its expansion; sharing
-    it between several expressions lets them share subexpressions too.
-    """
-    if not isinstance(expression, Symbol) or expression.op is None:
-        return expression
-    if expression in known:
-        return known[expression]
-    op = expression.op
-    operands = tuple(expand(operand, known) for operand in expression.operands)
-    key = (op, *(repr(x) if isinstance(x, float) else id(x) for x in operands))
-    if key not in known:
-        known[key] = (
-            expand(op.function(*operands), known) if op.composite else Symbol("", op, operands)
-        )
-    known[expression] = known[key]
-    return known[key]
-
-
-class PythonPrinter:
-    """Print expressions as float code; what they share is assigned once, in `lines`.
-
-    Call `plan` with every expression first, so that sharing between them is seen, then
-    `print` each in the order its code will run.
-    """
-
-    def __init__(self, names: dict[Symbol, str]) -> None:
-        self.names = dict(names)
-        self.lines: list[str] = []
-        self.functions: dict[str, Callable[..., float]] = {}
-        self._known: dict[object, Expression] = {}
-        self._uses: Counter[Symbol] = Counter()
-
-    def plan(self, expressions: Iterable[Expression]) -> None:
-        """Count how often each part of the expressions is used."""
-        for expression in expressions:
-            self._count(expand(expression, self._known))
-
-    def print(self, expression: Expression) -> str:
-        """Return `expression` as one Python expression."""
-        return self._print(expand(expression, self._known))[0]
-
-    def condition(self, expression: Expression) -> str:
-        """Return `expression` as Python truth, without turning a comparison into 0/1."""
-        return self._condition(expand(expression, self._known))
-
-    def take_lines(self) -> list[str]:
-        """Return the assignments printed since the last call."""
-        taken, self.lines = self.lines, []
-        return taken
-
-    def _count(self, expression: Expression) -> None:
-        if not isinstance(expression, Symbol) or expression.op is None:
-            return
-        self._uses[expression] += 1
-        if self._uses[expression] == 1:
-            for operand in expression.operands:
-                self._count(operand)
-
-    def _condition(self, expression: Expression) -> str:
-        if isinstance(expression, Symbol) and expression.op is not None:
-            if expression.op.comparison is not None:
-                return self._fill(expression.op.comparison, expression.operands)[0]
-            if expression.op.lazy:
-                test, *arms = (self._condition(operand) for operand in expression.operands)
-                return f"(({arms[0]}) if {test} else ({arms[1]}))"
-        return f"({self._print(expression)[0]}) != 0.0"
-
-    def _print(self, expression: Expression) -> Fragment:
-        if not isinstance(expression, Symbol):
-            return number_code(expression)
-        if expression in self.names:
-            return self.names[expression], ATOM
-        fragment = self._operation(expression)
-        if self._uses[expression] > 1:
-            name = f"t{len(self.names)}"
-            self.lines.append(f"{name} = {fragment[0]}")
-            self.names[expression] = name
-            return name, ATOM
-        return fragment
-
-    def _operation(self, expression: Symbol) -> Fragment:
-        op, operands = expression.op, expression.operands
-        assert op is not None, f"unbound symbol {expression.name}"
-        if op.lazy:
-            test = self._condition(operands[0])
-            chosen, other = (self._print(operand)[0] for operand in operands[1:])
-            return f"({chosen} if {test} else {other})", ATOM
-        if op.comparison is not None:
-            return f"(1.0 if {self._condition(expression)} else 0.0)", ATOM
-        if op.python is not None:
-            return self._fill(op.python, operands)
-        name = f"_{op.name}" if TABLE.get(op.name) is op else f"_custom_{id(op)}"
-        self.functions[name] = op.function
-        return self._fill(call(name, len(operands)), operands)
-
-    def _fill(self, notation: Notation, operands: Sequence[Expression]) -> Fragment:
-        parts = [
-            parenthesise(self._print(operand), notation.demand(i))
-            for i, operand in enumerate(operands)
-        ]
-        return notation.template.format(*parts), notation.precedence
-
-
-def number_code(value: float) -> Fragment:
-    """Write `value` exactly, as Python."""
-    if isfinite(value):
-        return repr(float(value)), (SIGN if repr(value).startswith("-") else ATOM)
-    return f"float({str(value)!r})", ATOM
 
 
 def number_text(value: float, digits: int = 4) -> str:

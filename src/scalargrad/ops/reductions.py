@@ -58,7 +58,16 @@ def mean(operands: Sequence[float]) -> float:
     return total / len(operands)
 
 
-@primitive(Fold, partials=lambda y, operands: [exp(x - y) for x in operands])
+@primitive(
+    Fold,
+    partials=lambda y, operands: [exp(x - y) for x in operands],
+    javascript="""\
+(...operands) => {
+  const largest = Math.max(...operands);
+  if (!Number.isFinite(largest)) return largest;
+  return largest + Math.log(operands.reduce((total, x) => total + Math.exp(x - largest), 0));
+}""",
+)
 def logsumexp(operands: Sequence[float]) -> float:
     """Compute ln Σ e^xᵢ without overflow; its partials are the softmax of the operands.
 

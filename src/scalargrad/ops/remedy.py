@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.ops.code import number_code
 from scalargrad.ops.notation import ATOM, POWER, PRODUCT, SIGN, Notation, call, infix
-from scalargrad.ops.printing import Expression, Fragment, number_code, number_text, parenthesise
+from scalargrad.ops.printing import Expression, Fragment, number_text, parenthesise
 from scalargrad.ops.symbol import TABLE, Symbol
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scalargrad.ops.notation import Notation
+from scalargrad.ops.notation import Notation, call
 from scalargrad.ops.operation import Domain, Unary, composite, primitive
 from scalargrad.ops.selection import where
 from scalargrad.ops.symbol import Symbol
@@ -22,6 +22,7 @@ _AWAY_FROM_ZERO = Domain(smooth=lambda x: not -0.1 < x < 0.1)
     text=Notation("⌊{0}⌋"),
     mathml=Notation("<mrow><mo>⌊</mo>{0}<mo>⌋</mo></mrow>"),
     pattern="stops here",
+    javascript=call("Math.floor", 1),
 )
 def floor(x: float) -> float:
     """Round down to an integer; the gradient is 0.
@@ -41,6 +42,7 @@ def floor(x: float) -> float:
     text=Notation("⌈{0}⌉"),
     mathml=Notation("<mrow><mo>⌈</mo>{0}<mo>⌉</mo></mrow>"),
     pattern="stops here",
+    javascript=call("Math.ceil", 1),
 )
 def ceil(x: float) -> float:
     """Round up to an integer; the gradient is 0.

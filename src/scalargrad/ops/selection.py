@@ -105,6 +105,7 @@ def _shares(result: Any, operands: Sequence[Any]) -> list[Any]:
     symbol="max",
     partials=_shares,
     domain=Domain(smooth=lambda *x: _gap(sorted(x)[-2:])),
+    javascript="(...operands) => operands.reduce((top, x) => (x > top || x !== x ? x : top))",
     pattern="router",
 )
 def maximum(operands: Sequence[float]) -> float:
@@ -132,6 +133,7 @@ def maximum(operands: Sequence[float]) -> float:
     symbol="min",
     partials=_shares,
     domain=Domain(smooth=lambda *x: _gap(sorted(x)[:2])),
+    javascript="(...operands) => operands.reduce((top, x) => (x < top || x !== x ? x : top))",
     pattern="router",
 )
 def minimum(operands: Sequence[float]) -> float:

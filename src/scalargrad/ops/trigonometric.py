@@ -6,7 +6,7 @@ import math
 
 from scalargrad.ops.comparisons import eq
 from scalargrad.ops.exponential import sqrt
-from scalargrad.ops.notation import Notation
+from scalargrad.ops.notation import Notation, call
 from scalargrad.ops.operation import Binary, Domain, Unary, primitive
 from scalargrad.ops.selection import where
 from scalargrad.ops.symbol import Symbol
@@ -35,7 +35,7 @@ def _cos(x: Symbol) -> Symbol:
     return cos(x)
 
 
-@primitive(Unary, partials=lambda y, x: (_cos(x),))
+@primitive(Unary, partials=lambda y, x: (_cos(x),), javascript=call("Math.sin", 1))
 def sin(x: float) -> float:
     """Take the sine of an angle in radians.
 
@@ -47,7 +47,7 @@ def sin(x: float) -> float:
     return math.sin(x) if math.isfinite(x) else math.nan
 
 
-@primitive(Unary, partials=lambda y, x: (-sin(x),))
+@primitive(Unary, partials=lambda y, x: (-sin(x),), javascript=call("Math.cos", 1))
 def cos(x: float) -> float:
     """Take the cosine of an angle in radians.
 
@@ -63,6 +63,7 @@ def cos(x: float) -> float:
     Unary,
     partials=lambda y, x: (1 + y * y,),
     domain=Domain((-1.2, 1.2)),
+    javascript=call("Math.tan", 1),
 )
 def tan(x: float) -> float:
     """Take the tangent of an angle in radians.
@@ -75,7 +76,12 @@ def tan(x: float) -> float:
     return math.tan(x) if math.isfinite(x) else math.nan
 
 
-@primitive(Unary, partials=lambda y, x: (1 / sqrt((1 - x) * (1 + x)),), domain=_UNIT)
+@primitive(
+    Unary,
+    partials=lambda y, x: (1 / sqrt((1 - x) * (1 + x)),),
+    domain=_UNIT,
+    javascript=call("Math.asin", 1),
+)
 def asin(x: float) -> float:
     """Take the inverse sine, in radians; at -1 and 1 the slope is inf.
 
@@ -92,7 +98,12 @@ def asin(x: float) -> float:
     return math.asin(x) if -1.0 <= x <= 1.0 else math.nan
 
 
-@primitive(Unary, partials=lambda y, x: (-1 / sqrt((1 - x) * (1 + x)),), domain=_UNIT)
+@primitive(
+    Unary,
+    partials=lambda y, x: (-1 / sqrt((1 - x) * (1 + x)),),
+    domain=_UNIT,
+    javascript=call("Math.acos", 1),
+)
 def acos(x: float) -> float:
     """Take the inverse cosine, in radians; at -1 and 1 the slope is -inf.
 
@@ -109,7 +120,7 @@ def acos(x: float) -> float:
     return math.acos(x) if -1.0 <= x <= 1.0 else math.nan
 
 
-@primitive(Unary, partials=lambda y, x: (1 / (1 + x * x),))
+@primitive(Unary, partials=lambda y, x: (1 / (1 + x * x),), javascript=call("Math.atan", 1))
 def atan(x: float) -> float:
     """Take the inverse tangent, in radians.
 
@@ -128,6 +139,7 @@ def atan(x: float) -> float:
     mathml=Notation(
         "<msqrt><msup>{0}<mn>2</mn></msup><mo>+</mo><msup>{1}<mn>2</mn></msup></msqrt>", 9, (9, 9)
     ),
+    javascript=call("Math.hypot", 2),
 )
 def hypot(x: float, y: float) -> float:
     """Return the length of the vector (x, y), √(x² + y²), without overflow on the way.
@@ -154,6 +166,7 @@ def _over_square(a: Symbol, y: Symbol, x: Symbol) -> Symbol:
     Binary,
     partials=lambda r, y, x: (_over_square(x, y, x), _over_square(-y, y, x)),
     domain=Domain((-3.0, 3.0), (0.5, 3.0)),
+    javascript=call("Math.atan2", 2),
 )
 def atan2(y: float, x: float) -> float:
     """Return the angle of the point (x, y), in radians, in [-π, π].
@@ -174,7 +187,7 @@ def _cosh(x: Symbol) -> Symbol:
     return cosh(x)
 
 
-@primitive(Unary, partials=lambda y, x: (_cosh(x),))
+@primitive(Unary, partials=lambda y, x: (_cosh(x),), javascript=call("Math.sinh", 1))
 def sinh(x: float) -> float:
     """Take the hyperbolic sine.
 
@@ -189,7 +202,7 @@ def sinh(x: float) -> float:
         return math.copysign(math.inf, x)
 
 
-@primitive(Unary, partials=lambda y, x: (sinh(x),))
+@primitive(Unary, partials=lambda y, x: (sinh(x),), javascript=call("Math.cosh", 1))
 def cosh(x: float) -> float:
     """Take the hyperbolic cosine.
 
@@ -204,7 +217,7 @@ def cosh(x: float) -> float:
         return math.inf
 
 
-@primitive(Unary, partials=lambda y, x: (1 - y * y,))
+@primitive(Unary, partials=lambda y, x: (1 - y * y,), javascript=call("Math.tanh", 1))
 def tanh(x: float) -> float:
     """Take the hyperbolic tangent; its slope is 1 - tanh².
 
@@ -216,7 +229,7 @@ def tanh(x: float) -> float:
     return math.tanh(x)
 
 
-@primitive(Unary, partials=lambda y, x: (1 / hypot(x, 1.0),))
+@primitive(Unary, partials=lambda y, x: (1 / hypot(x, 1.0),), javascript=call("Math.asinh", 1))
 def asinh(x: float) -> float:
     """Take the inverse hyperbolic sine.
 
@@ -232,6 +245,7 @@ def asinh(x: float) -> float:
     Unary,
     partials=lambda y, x: (1 / (sqrt(x - 1) * sqrt(x + 1)),),
     domain=Domain((1.2, 3.0), valid=lambda x: x >= 1, safe=2.0),
+    javascript=call("Math.acosh", 1),
 )
 def acosh(x: float) -> float:
     """Take the inverse hyperbolic cosine; at 1 the slope is inf.
@@ -253,6 +267,7 @@ def acosh(x: float) -> float:
     Unary,
     partials=lambda y, x: (1 / ((1 - x) * (1 + x)),),
     domain=Domain((-0.9, 0.9), valid=lambda x: abs(x) < 1, safe=0.0),
+    javascript=call("Math.atanh", 1),
 )
 def atanh(x: float) -> float:
     """Take the inverse hyperbolic tangent.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
-from typing import overload
+from pathlib import Path
+from typing import Any, overload
 
 from scalargrad.autodiff import error_signals
-from scalargrad.errors import OperandError
+from scalargrad.errors import GraphError, LayoutError, OperandError
 from scalargrad.steps import table
+from scalargrad.steps.page import LIMIT, frame, page, write_whole
 from scalargrad.steps.scene import Scene
 from scalargrad.steps.step import Step
 from scalargrad.value import Value
@@ -53,6 +56,60 @@ class Walk(Sequence[Step]):
 
     def _repr_html_(self) -> str:
         return table.html(self._steps)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Show the page in a notebook, with the table folded under it for where frames are cut."""
+        written = self._repr_html_()
+        try:
+            inside = frame(page(self._steps))
+        except (GraphError, LayoutError):
+            inside = ""
+        if inside:
+            written = f"{inside}<details><summary>The steps as a table</summary>{written}</details>"
+        return {"text/plain": str(self), "text/html": written}
+
+    def save(
+        self, path: str | os.PathLike[str], *, title: str | None = None, limit: int = LIMIT
+    ) -> Path:
+        """Write the walk as a page: one HTML file that moves through the steps, offline.
+
+        Forward, seed and backward are one timeline; every step shows the chain rule in
+        symbols and in numbers, and the inputs can be changed. Open it in any browser.
+
+        Parameters
+        ----------
+        path : str or path
+            Ends in .html.
+        title : str, optional
+            The heading; by default it names the root.
+        limit : int
+            Most nodes to draw.
+
+        Returns
+        -------
+        Path
+            Where it was written.
+
+        Raises
+        ------
+        LayoutError
+            If the name does not end in .html; if there is no Graphviz, or it fails.
+        GraphError
+            If there are no steps.
+        GraphTooLargeError
+            If the graph has more nodes than `limit`.
+        OSError
+            If the folder does not exist or cannot be written to.
+
+        Notes
+        -----
+        The file appears under its name only when it is complete. It fetches nothing, and its
+        Content-Security-Policy forbids it to. In a graph with a custom operation the inputs
+        are fixed: a page cannot call Python.
+        """
+        if Path(path).suffix.lower() not in {".html", ".htm"}:
+            raise LayoutError(f"a page cannot be saved as {Path(path).name!r}: end it in .html")
+        return write_whole(path, page(self._steps, title, limit))
 
     @property
     def root(self) -> Value:

@@ -1,0 +1,28 @@
+"""The step page: a walk as one HTML file that opens from disk and needs no network.
+
+Python draws the graph (`graph`), records what the page must know (`record`) and puts the
+document together (`document`). The page itself is `page.html`, `page.css` and the scripts
+beside them: plain JavaScript, joined in the order that `document` lists.
+
+=============== ==============================================================
+figures         numbers with four significant digits, sums, = and ≈
+expressions     the traced expressions: simplified at a point, and written
+sweep           values forward, gradients backward
+formulas        the chain rule of a step, as text and as MathML
+wording         what a step says in words
+state           what is known of the walk, and the step, view and notation shown
+drawing, chips  the graph at a step
+panel           the explanation beside it
+predict         questions, and what is wrong with an answer
+inputs          sliders and boxes
+timeline        moving, playing, keys, links
+viewport        zooming and centring
+tools, sheet    what stands under More, and what is printed
+main            putting it together
+=============== ==============================================================
+"""
+
+from scalargrad.steps.page.document import LIMIT as LIMIT
+from scalargrad.steps.page.document import frame as frame
+from scalargrad.steps.page.document import page as page
+from scalargrad.steps.page.document import write_whole as write_whole

@@ -1,0 +1,252 @@
+// The formulas of a step in symbols and in numbers, as text or as MathML. The rules are those
+// of scalargrad.steps.formulas and scalargrad.steps.scripts; a test holds the two together.
+
+const MOST_INPUTS = 8;
+
+const TEXT = {
+  form: "text",
+  name: (word) => word,
+  partial: (of, by) => `∂${of}/∂${by}`,
+  bar: barText,
+  delta: (word) => `δ_${word}`,
+  phrase: (words) => words,
+  print: printText,
+  join: (pieces) => pieces.join(" "),
+  listing: (pieces) => pieces.join(", "),
+  sign: (sign) => sign,
+  product: (left, right) => `${left}·${right}`,
+  finish: (written) => written,
+};
+
+const mi = (word) => `<mi>${escapeHtml(word)}</mi>`;
+const mrow = (pieces, between = "") => `<mrow>${pieces.join(between)}</mrow>`;
+
+const MATHML = {
+  form: "mathml",
+  name: mi,
+  partial: (of, by) =>
+    `<mfrac>${mrow(["<mo>∂</mo>", mi(of)])}${mrow(["<mo>∂</mo>", mi(by)])}</mfrac>`,
+  bar: (word) => `<mover accent="true">${mi(word)}<mo>¯</mo></mover>`,
+  delta: (word) => `<msub><mi>δ</mi>${mi(word)}</msub>`,
+  phrase: (words) => `<mtext>&#160;${escapeHtml(words)}&#160;</mtext>`,
+  print: printMathml,
+  join: (pieces) => mrow(pieces),
+  listing: (pieces) => mrow(pieces, "<mo>,</mo>"),
+  sign: (sign) => `<mo>${sign}</mo>`,
+  product: (left, right) => mrow([left, "<mo>·</mo>", right]),
+  finish: (written) => `<math displaystyle="true">${written}</math>`,
+};
+
+// Put a bar over a letter with or without an index, or over every letter of a word.
+function barText(word) {
+  const [letter, ...rest] = word;
+  const index = rest.join("");
+  if (/\p{L}/u.test(letter) && (!index || /^\p{Nd}+$/u.test(index) || index.startsWith("_"))) {
+    return `${letter}\u0304${index}`;
+  }
+  return [...word].map((character) => `${character}\u0305`).join("");
+}
+
+function signal(node, script, notation) {
+  if (notation === "partial") return script.partial(nodes[root].word, nodes[node].word);
+  return notation === "bar" ? script.bar(nodes[node].word) : script.delta(nodes[node].word);
+}
+
+const numberIn = (script, x) => script.print({ name: "n" }, new Map([["n", number(x)]]));
+const factorIn = (script, x) => script.print({ name: "n" }, new Map([["n", number(x)]]), PRODUCT);
+
+// Write pieces, each after the sign that relates it to the one before, if any.
+function chain(script, links) {
+  return script.join(links.flatMap(([sign, piece]) => (sign ? [script.sign(sign), piece] : [piece])));
+}
+
+// One gate at the point of a sweep: its expressions, and what their names stand for.
+class GateAt {
+  constructor(sweep, node) {
+    this.sweep = sweep;
+    this.node = nodes[node];
+    this.gate = gates[this.node.gate];
+    this.standIns = new Map([["y", node]]);
+    for (const [i, parent] of this.node.parents.entries()) this.standIns.set(`x${i}`, parent);
+    const constants = new Map();
+    const known = new Map();
+    for (const [name, x] of this.standIns) {
+      if (typeof x === "object") constants.set(name, float(x.constant));
+      known.set(name, typeof x === "object" ? float(x.constant) : sweep.data[x]);
+    }
+    this.resolver = new Resolver(constants, new Resolver(known));
+  }
+
+  // The local derivative for an operand, simplified at this point.
+  partial(operand) {
+    return shorten(this.resolver.resolve(this.gate.terms[this.gate.partials[operand]]));
+  }
+
+  isConstant(operand) {
+    return isNumber(this.gate.terms[this.gate.partials[operand]]);
+  }
+
+  get expression() {
+    return this.gate.terms[this.gate.expression];
+  }
+
+  words(expression) {
+    return this.written(expression, (node) => nodes[node].word);
+  }
+
+  numbers(expression) {
+    return this.written(expression, (node) => number(this.sweep.data[node]));
+  }
+
+  written(expression, write) {
+    const words = new Map([["…", "…"]]);
+    for (const { name } of namesIn(expression)) {
+      const x = this.standIns.get(name);
+      if (x !== undefined) words.set(name, typeof x === "object" ? number(float(x.constant)) : write(x));
+    }
+    return words;
+  }
+
+  // The numbers that stand in an expression even in symbols.
+  constantsOf(expression) {
+    const named = namesIn(expression).map(({ name }) => this.standIns.get(name));
+    const constants = named.filter((x) => typeof x === "object").map((x) => float(x.constant));
+    return [...numbersIn(expression), ...constants];
+  }
+
+  // The numbers of the nodes named in an expression.
+  operandData(expression) {
+    const named = namesIn(expression).map(({ name }) => this.standIns.get(name));
+    return named.filter((x) => typeof x === "number").map((x) => this.sweep.data[x]);
+  }
+}
+
+const gatesAt = new WeakMap(); // gates by sweep and node: their expressions are simplified once
+
+function gateAt(sweep, node) {
+  if (!gatesAt.has(sweep)) gatesAt.set(sweep, new Map());
+  const known = gatesAt.get(sweep);
+  if (!known.has(node)) known.set(node, new GateAt(sweep, node));
+  return known.get(node);
+}
+
+// A formula is {symbols, numbers, brief}: links of a chain, each a sign, or none, and a piece.
+// The whole leaves numbers[0] out where `brief` says that it would only repeat.
+const wholeLinks = ({ symbols, numbers, brief }) => [...symbols, ...numbers.slice(brief ? 1 : 0)];
+const numberLinks = ({ numbers }) => [["", numbers[0][1]], ...numbers.slice(1)];
+const LINKS = { whole: wholeLinks, symbols: ({ symbols }) => symbols, numbers: numberLinks };
+
+// Write a part of a step's formula: the "whole", its "symbols" or its "numbers".
+function formula(sweep, step, part, script, notation) {
+  const links = LINKS[part];
+  if (step.node === null) {
+    const pieces = inputs.slice(0, MOST_INPUTS).map((i) => chain(script, links(inputFormula(sweep, i, script))));
+    if (inputs.length > MOST_INPUTS) pieces.push(script.phrase(`and ${inputs.length - MOST_INPUTS} more`));
+    return script.finish(script.listing(pieces));
+  }
+  const make = { forward: forwardFormula, seed: seedFormula, backward: backwardFormula }[step.phase];
+  return script.finish(chain(script, links(make(sweep, step, script, notation))));
+}
+
+function inputFormula(sweep, leaf, script) {
+  const value = sweep.data[leaf];
+  return {
+    symbols: [["", script.name(nodes[leaf].word)]],
+    numbers: [[relation(value), numberIn(script, value)]],
+  };
+}
+
+function forwardFormula(sweep, { node }, script) {
+  const gate = gateAt(sweep, node);
+  const { expression } = gate;
+  const value = sweep.data[node];
+  const constants = gate.constantsOf(expression);
+  const shown = [...constants, ...gate.operandData(expression)];
+  const written = script.print(expression, gate.numbers(expression));
+  const brief = isPlainSum(expression) || written === numberIn(script, value);
+  return {
+    symbols: [
+      ["", script.name(nodes[node].word)],
+      [relation(...constants), script.print(expression, gate.words(expression))],
+    ],
+    numbers: [
+      [relation(...shown), written],
+      [brief ? relation(value) : relation(...shown, value), numberIn(script, value)],
+    ],
+    brief,
+  };
+}
+
+function seedFormula(sweep, { node }, script, notation) {
+  return {
+    symbols: [["", signal(node, script, notation)]],
+    numbers: [["=", numberIn(script, 1)]],
+  };
+}
+
+function backwardFormula(sweep, step, script, notation) {
+  const upstream = sweep.signals[step.node];
+  const local = sweep.locals[step.node][step.operand];
+  const contribution = upstream * local;
+  const fansOut = step.expected > 1;
+  let left = signal(step.parent, script, notation);
+  if (fansOut) left = script.join([left, script.phrase(`by ${gateWords(step)}:`)]);
+  const product = script.product(factorIn(script, upstream), factorIn(script, local));
+  const links = chainInSymbols(sweep, step, script, notation);
+  return {
+    symbols: [["", left], [fansOut ? "" : "=", links]],
+    numbers: [
+      [relation(upstream, local), product],
+      [productRelation(upstream, local, contribution), numberIn(script, contribution)],
+    ],
+    brief: links === product,
+  };
+}
+
+// Upstream · local in symbols; at the root the upstream is 1, so it says 1·q.
+function chainInSymbols(sweep, step, script, notation) {
+  if (step.node !== root) {
+    const local = script.partial(nodes[step.node].word, nodes[step.parent].word);
+    return script.product(signal(step.node, script, notation), local);
+  }
+  const gate = gateAt(sweep, step.node);
+  const partial = gate.partial(step.operand);
+  const local = script.print(partial, gate.words(partial), PRODUCT);
+  return script.product(factorIn(script, sweep.signals[step.node]), local);
+}
+
+// The local derivative of a wire, ∂f/∂z = q = 3.
+function localFormula(sweep, step, script) {
+  const gate = gateAt(sweep, step.node);
+  const local = sweep.locals[step.node][step.operand];
+  const partial = gate.partial(step.operand);
+  let left = script.partial(nodes[step.node].word, nodes[step.parent].word);
+  if (step.expected > 1 && (step.node === root || isRepeated(step))) {
+    left = script.join([left, script.phrase("on this wire")]); // not the whole derivative
+  }
+  const constants = gate.constantsOf(partial);
+  const shown = [...constants, ...gate.operandData(partial)];
+  const symbols = script.print(partial, gate.words(partial));
+  const numbers = script.print(partial, gate.numbers(partial));
+  const links = [[relation(...shown), numbers], [relation(...shown, local), numberIn(script, local)]];
+  if (symbols === numbers) return { symbols: [["", left]], numbers: links.slice(1) };
+  return {
+    symbols: [["", left], [relation(...constants), symbols]],
+    numbers: links,
+    brief: numbers === numberIn(script, local),
+  };
+}
+
+const localText = (sweep, step, script = TEXT) =>
+  script.finish(chain(script, wholeLinks(localFormula(sweep, step, script))));
+
+// Name the gate a contribution comes by, and which of several wires.
+function gateWords(step) {
+  const { word } = nodes[step.node];
+  return isRepeated(step) ? `${word}, operand ${step.operand + 1}` : word;
+}
+
+// Whether a gate has the same operand more than once.
+function isRepeated(step) {
+  return nodes[step.node].parents.filter((parent) => parent === step.parent).length > 1;
+}

@@ -1,0 +1,98 @@
+// The inputs: a slider and a number box each. Everything is recomputed at once, at whatever step.
+
+const fields = new Map(); // by node: {slider, box, gradient}
+
+function buildInputs() {
+  for (const i of inputs) fields.set(i, buildField(i));
+  if (canCompute) return;
+  const own = nodes.filter((node) => node.gate && !functions[node.gate]).map((node) => gates[node.gate].symbol);
+  $("undefined").textContent = `The inputs are fixed: ${listed([...new Set(own)])} is a Python function, which a page cannot call.`;
+  $("reset").hidden = true;
+}
+
+function buildField(i) {
+  const node = nodes[i];
+  const extent = niceExtent(float(node.data));
+  const label = element("span", { class: `chip-name ${node.kind}` }, node.name);
+  const slider = element("input", {
+    type: "range", min: -extent, max: extent, step: "any", disabled: !canCompute, "aria-label": `${node.name}, slider`,
+    oninput: () => setInput(i, roundTo(Number(slider.value), extent / 100)),
+  });
+  const box = element("input", {
+    type: "number", step: "any", id: `box-${i}`, disabled: !canCompute, "aria-label": node.name,
+    oninput: () => typeInput(i, box),
+  });
+  const gradient = element("output", { class: "gradient" });
+  $("fields").append(element("div", { class: "field" }, label, slider, box, gradient));
+  return { slider, box, gradient };
+}
+
+// A round number at least twice as large as the input and no less than 5.
+function niceExtent(x) {
+  const wanted = Math.max(5, Number.isFinite(x) ? 2 * Math.abs(x) : 5);
+  const power = 10 ** Math.floor(Math.log10(wanted));
+  return [1, 2, 5, 10].map((k) => k * power).find((round) => round >= wanted * (1 - 1e-9));
+}
+
+const roundTo = (x, grain) => Number((Math.round(x / grain) * grain).toPrecision(6));
+
+function typeInput(i, box) {
+  if (box.value.trim() === "" || !Number.isFinite(Number(box.value))) {
+    refuse(`${nodes[i].name}: write a number.`, box);
+  } else setInput(i, Number(box.value));
+}
+
+// Recompute with new inputs, given as [node, number]; where undefined, keep the last valid state.
+function setInputs(changes) {
+  const data = [...state.sweep.data];
+  for (const [i, value] of changes) data[i] = value;
+  const sweep = new Sweep(data);
+  if (sweep.invalid) {
+    refuse(`${undefinedNote(sweep.invalid)} The last valid state is kept.`, fields.get(changes[0][0]).box);
+    return false;
+  }
+  state.sweep = sweep;
+  accept();
+  return true;
+}
+
+const setInput = (i, value) => setInputs([[i, value]]);
+
+function refuse(why, box) {
+  state.undefined = why;
+  $("undefined").textContent = why;
+  box.setAttribute("aria-invalid", "true");
+  drawAll();
+}
+
+function accept() {
+  state.undefined = "";
+  $("undefined").textContent = "";
+  if (state.question?.isOpen) askIfPredicting();
+  drawAll();
+}
+
+function resetInputs() {
+  state.sweep = recordedSweep;
+  accept();
+}
+
+// Show the numbers of the inputs; a box in which someone writes, or a refused one, is left alone.
+function drawInputs() {
+  const index = reached();
+  const arrived = arrivedAt(index);
+  const asked = state.question?.isOpen ? state.question.step.parent : null;
+  for (const [i, { slider, box, gradient }] of fields) {
+    const value = state.sweep.data[i];
+    if (!state.undefined) {
+      box.removeAttribute("aria-invalid");
+      if (document.activeElement !== box) box.value = String(value);
+      if (document.activeElement !== slider || Number(slider.value) !== value) slider.value = String(value);
+      slider.setAttribute("aria-valuetext", number(value));
+    }
+    const name = signal(i, TEXT, state.notation);
+    const hidden = i === asked || (i === root ? index < seedAt : !wires[i] || arrived[i] < wires[i]);
+    const known = i === root ? 1 : state.sweep.total(i);
+    gradient.textContent = hidden ? `${name} = …` : `${name} ${relation(known)} ${shown(known)}`;
+  }
+}

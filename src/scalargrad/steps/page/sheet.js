@@ -1,0 +1,73 @@
+// What is printed: the steps as a list, or a worksheet with blanks and its answer key.
+
+const BLANK = "______";
+
+// The graph as it would look at a step, as a picture that holds no ids of its own.
+function graphAt(index, prepare = () => {}) {
+  const kept = { at: state.at, question: state.question, view: state.view };
+  Object.assign(state, { view: "wire", question: null });
+  state.at = Math.max(0, stops().findIndex((stop) => stop[0] >= index));
+  drawGraph();
+  clearLayers();
+  const copy = graph.cloneNode(true);
+  Object.assign(state, kept);
+  drawAll();
+  prepare(copy);
+  for (const part of [copy, ...copy.querySelectorAll("[id]")]) {
+    if (part.closest("defs") === null) part.removeAttribute("id");
+    part.removeAttribute("tabindex");
+  }
+  copy.classList.add("printed");
+  return copy;
+}
+
+const lastForward = () => steps.findIndex((step) => step.phase === "seed");
+
+function blankGradients(copy) {
+  for (const text of copy.querySelectorAll("text.gradient")) text.textContent = BLANK;
+}
+
+const backwardSteps = () => recorded.positions.map((i) => steps[i]).filter((step) => step.phase === "backward");
+
+function printSheet(kind) {
+  $("sheet").replaceChildren(...(kind === "worksheet" ? worksheet() : stepList()));
+  $("sheet").className = kind;
+  document.body.classList.add("printing-sheet");
+  window.print();
+}
+
+function stepList() {
+  const { sweep, notation } = state;
+  const items = recorded.positions.map((i) => {
+    const step = steps[i];
+    const item = mathElement("li", formula(sweep, step, "whole", MATHML, notation), { class: step.phase });
+    item.append(element("div", { class: "note" }, notes(sweep, step, notation).join("; ")));
+    return item;
+  });
+  return [element("h1", {}, document.title), graphAt(steps.length - 1), element("ol", {}, ...items)];
+}
+
+function worksheet() {
+  const exercises = backwardSteps().map((step) => mathElement("li", worked(step, true)));
+  const answers = backwardSteps().map((step) => mathElement("li", worked(step, false)));
+  const values = inputs.map((i) => TEXT.join([nodes[i].name, relation(state.sweep.data[i]), number(state.sweep.data[i])]));
+  return [
+    element("h1", {}, document.title),
+    element("p", {}, `At ${values.join(", ")}: write the gradient below every wire. Go from right to left; each wire multiplies what comes from upstream by its local derivative, and where a wire branches, the products are added.`),
+    graphAt(lastForward(), blankGradients),
+    element("ol", {}, ...exercises),
+    element("h1", { class: "new-page" }, `${document.title}: answer key`),
+    graphAt(steps.length - 1),
+    element("ol", {}, ...answers),
+  ];
+}
+
+// One exercise: the chain rule in symbols, the numbers left blank or filled in.
+function worked(step, blank) {
+  const { sweep, notation } = state;
+  if (!blank) return formula(sweep, step, "whole", MATHML, notation);
+  const made = backwardFormula(sweep, { ...step }, MATHML, notation);
+  const gap = `<mtext>${BLANK}</mtext>`;
+  const left = [["", made.symbols[0][1]], ["=", MATHML.product(gap, gap)], ["=", gap]];
+  return MATHML.finish(chain(MATHML, left));
+}

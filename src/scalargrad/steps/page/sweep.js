@@ -1,0 +1,105 @@
+// The graph at the inputs as they are: values forward, gradients backward, as Python computes
+// them. What an operation does is printed from the table of operations into `functions`.
+
+// Everything that depends on the inputs. `data` may be changed where a node is an input.
+class Sweep {
+  constructor(data, locals = null) {
+    this.data = data;
+    this.invalid = null;
+    this.locals = locals ?? this.forward();
+    if (!this.invalid) this.backward();
+  }
+
+  // Compute every gate and its local derivatives; stop at the first that is undefined.
+  forward() {
+    const locals = nodes.map(() => []);
+    for (const [i, node] of nodes.entries()) {
+      if (!node.gate) continue;
+      const operands = operandData(node, this.data);
+      const gate = functions[node.gate];
+      if (!gate.valid(operands)) {
+        this.invalid = { node: i, operands };
+        return locals;
+      }
+      this.data[i] = gate.value(operands);
+      locals[i] = gate.partials(this.data[i], operands);
+    }
+    return locals;
+  }
+
+  // Send the gradient back: the gates in reverse order, the operands last to first.
+  backward() {
+    this.signals = nodes.map(() => 0);
+    this.signals[root] = 1;
+    this.terms = nodes.map(() => []);
+    this.contributions = [];
+    for (const [index, step] of steps.entries()) {
+      if (step.phase !== "backward") continue;
+      const contribution = this.signals[step.node] * this.locals[step.node][step.operand];
+      this.contributions[index] = contribution;
+      this.terms[step.parent].push(contribution);
+      if (step.arrived === step.expected) this.signals[step.parent] = this.total(step.parent);
+    }
+  }
+
+  // The sum of the first terms of a node's gradient, in the order in which they arrive.
+  total(node, arrived = Infinity) {
+    let sum = 0;
+    for (const term of this.terms[node].slice(0, arrived)) sum += term;
+    return sum;
+  }
+
+  // The root at other inputs, or NaN where it is undefined there.
+  rootAt(changes) {
+    const data = [...this.data];
+    for (const [node, value] of changes) data[node] = value;
+    const moved = new Sweep(data);
+    return moved.invalid ? NaN : moved.data[root];
+  }
+}
+
+function operandData(node, data) {
+  return node.parents.map((parent) => (typeof parent === "object" ? float(parent.constant) : data[parent]));
+}
+
+// The steps of the whole walk: the inputs, every gate, the seed, every wire backward.
+function makeSteps() {
+  const made = [{ phase: "forward", node: null }];
+  for (const [i, node] of nodes.entries()) {
+    if (node.gate) made.push({ phase: "forward", node: i });
+  }
+  made.push({ phase: "seed", node: root });
+  const expected = nodes.map(() => 0);
+  for (const node of nodes) for (const parent of linked(node)) expected[parent.node] += 1;
+  const arrived = nodes.map(() => 0);
+  for (let i = root; i >= 0; i -= 1) {
+    for (const { node: parent, operand } of linked(nodes[i]).reverse()) {
+      arrived[parent] += 1;
+      made.push({
+        phase: "backward",
+        node: i,
+        operand,
+        parent,
+        arrived: arrived[parent],
+        expected: expected[parent],
+      });
+    }
+  }
+  return made;
+}
+
+// The operands of a gate that are nodes, in order.
+function linked(node) {
+  return node.parents
+    .map((parent, operand) => ({ node: parent, operand }))
+    .filter((link) => typeof link.node === "number");
+}
+
+// How many gates read a node; x · x is one gate.
+function countFeeds() {
+  const feeds = nodes.map(() => 0);
+  for (const node of nodes) {
+    for (const parent of new Set(linked(node).map((link) => link.node))) feeds[parent] += 1;
+  }
+  return feeds;
+}

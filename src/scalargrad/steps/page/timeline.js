@@ -1,0 +1,164 @@
+// Moving through the steps: buttons, scrubber, keys, Play, and a link to where one is.
+
+function drawTimeline() {
+  const count = stops().length;
+  $("scrubber").max = String(count - 1);
+  $("scrubber").value = String(state.at);
+  $("scrubber").setAttribute("aria-valuetext", `step ${state.at + 1} of ${count}, ${placeOf(shownSteps())}`);
+  $("counter").textContent = `${state.at + 1}/${count}`;
+  const seed = stops().findIndex((stop) => stop.includes(seedAt));
+  const first = steps[stops()[0][0]].phase;
+  const share = seed >= 0 ? seed / Math.max(1, count - 1) : first === "backward" ? 0 : 1;
+  $("timeline").style.setProperty("--seed", String(share));
+  $("timeline").style.setProperty("--at", String(state.at / Math.max(1, count - 1)));
+  $("seed-mark").hidden = seed < 0;
+  for (const id of ["first", "previous"]) $(id).setAttribute("aria-disabled", String(state.at === 0));
+  for (const id of ["next", "last"]) $(id).setAttribute("aria-disabled", String(state.at === count - 1));
+}
+
+function drawAll() {
+  drawGraph();
+  drawPanel();
+  drawTimeline();
+  drawInputs();
+  drawPlay();
+}
+
+// Go to a stop of the view; a manual move is announced and ends Play.
+function goTo(at, { manual = true } = {}) {
+  const target = Math.min(Math.max(at, 0), stops().length - 1);
+  if (manual) pause();
+  const moved = target !== state.at;
+  state.at = target;
+  if (moved) askIfPredicting();
+  drawAll();
+  if (moved) travel();
+  centre();
+  if (manual) announceStep();
+}
+
+// Go to the stop that shows a step of the walk.
+function goToStep(index, options) {
+  const at = stops().findIndex((stop) => stop.at(-1) >= index);
+  goTo(at < 0 ? stops().length - 1 : at, options);
+}
+
+// Go to the beginning of the next gate, or of this one or the one before.
+function goToGate(direction) {
+  const groups = stopsOf.gate;
+  const here = groups.findIndex((group) => group.includes(shownSteps()[0]));
+  const isAtStart = groups[here][0] === shownSteps()[0];
+  const target = direction > 0 ? here + 1 : isAtStart ? here - 1 : here;
+  const group = groups[Math.min(Math.max(target, 0), groups.length - 1)];
+  goToStep(direction > 0 && target >= groups.length ? group.at(-1) : group[0]);
+}
+
+function setView(view) {
+  const index = shownSteps()[0];
+  if (view !== "wire" && state.predicting) setPredicting(false); // it asks wire by wire
+  state.view = view;
+  document.querySelector(`[name=view][value=${view}]`).checked = true;
+  state.at = Math.max(0, stops().findIndex((stop) => stop.includes(index)));
+  askIfPredicting();
+  goTo(state.at);
+}
+
+function setNotation(notation) {
+  state.notation = notation;
+  document.querySelector(`[name=notation][value=${notation}]`).checked = true;
+  drawAll();
+  announceStep();
+}
+
+function nextNotation() {
+  const all = ["partial", "bar", "delta"];
+  setNotation(all[(all.indexOf(state.notation) + 1) % all.length]);
+}
+
+// Predict asks wire by wire, so it goes with the wire view.
+function setPredicting(predicting) {
+  state.predicting = predicting;
+  $("predict").setAttribute("aria-pressed", String(predicting));
+  pause();
+  if (predicting && state.view !== "wire") setView("wire");
+  askIfPredicting();
+  drawAll();
+  announce(predicting ? "Predict mode: at each step back, the product is asked for." : "Predict mode is off.");
+}
+
+let playing = 0;
+
+function play() {
+  if (state.at === stops().length - 1) goTo(0, { manual: false });
+  playing = setInterval(() => {
+    const waits = state.question?.isOpen;
+    if (waits || state.at === stops().length - 1) pause();
+    else goTo(state.at + 1, { manual: false });
+    if (state.at === stops().length - 1) pause();
+  }, Number($("speed").value));
+  drawPlay();
+}
+
+function pause() {
+  clearInterval(playing);
+  playing = 0;
+  drawPlay();
+}
+
+function drawPlay() {
+  $("play").textContent = playing ? "Pause" : "Play";
+  $("play").setAttribute("aria-pressed", String(Boolean(playing)));
+}
+
+const togglePlay = () => (playing ? pause() : play());
+
+const KEYS = {
+  ArrowRight: () => goTo(state.at + 1),
+  ArrowLeft: () => goTo(state.at - 1),
+  "Shift+ArrowRight": () => goToGate(1),
+  "Shift+ArrowLeft": () => goToGate(-1),
+  Home: () => goTo(0),
+  End: () => goTo(stops().length - 1),
+  " ": togglePlay,
+  p: () => setPredicting(!state.predicting),
+  n: nextNotation,
+  "?": () => $("help-text").showModal(),
+  Escape: () => setPresenting(false),
+};
+
+// Keys belong to the page unless someone writes in a control or a dialog is open.
+function onKey(event) {
+  if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
+  const { target } = event;
+  if (target.closest("input:not([type=checkbox]), select, textarea")) return;
+  if (event.key === " " && target.closest("button, input, summary, a")) return;
+  if (event.key === " " && target.closest(".node")) event.preventDefault();
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const action = KEYS[event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${key}` : key];
+  if (!action) return;
+  event.preventDefault();
+  action();
+}
+
+// The state as a URL fragment: #step=5&view=gate&notation=bar&x0=-2.
+function linkFragment() {
+  const parts = [`step=${shownSteps()[0] + 1}`, `view=${state.view}`, `notation=${state.notation}`];
+  for (const i of inputs) if (state.sweep.data[i] !== recordedSweep.data[i]) parts.push(`n${i}=${state.sweep.data[i]}`);
+  return `#${parts.join("&")}`;
+}
+
+// An input a link gives, or else the one that was recorded.
+function givenInput(written, i) {
+  return written?.trim() && Number.isFinite(Number(written)) ? Number(written) : recordedSweep.data[i];
+}
+
+function readFragment() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  if (!given.size) return;
+  if (given.get("view") in stopsOf) setView(given.get("view"));
+  if (["partial", "bar", "delta"].includes(given.get("notation"))) setNotation(given.get("notation"));
+  if (canCompute && inputs.length) setInputs(inputs.map((i) => [i, givenInput(given.get(`n${i}`), i)]));
+  const step = Number(given.get("step"));
+  if (step >= 1) goToStep(Math.floor(step) - 1);
+  announce(""); // opening a link is no step
+}

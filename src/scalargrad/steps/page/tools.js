@@ -1,0 +1,139 @@
+// What stands under More: finite differences, gradient descent, export, palettes.
+
+// Compare the slope of a central difference with the gradient of an input.
+function checkDifference() {
+  const i = Number($("check-input").value);
+  const x = state.sweep.data[i];
+  const h = 1e-5 * Math.max(1, Math.abs(x));
+  const [up, down] = [x + h, x - h].map((value) => state.sweep.rootAt([[i, value]]));
+  const slope = (up - down) / (2 * h);
+  const gradient = i === root ? 1 : state.sweep.total(i);
+  const { name } = nodes[root];
+  const at = `(${name}(${nodes[i].name} + h) - ${name}(${nodes[i].name} - h)) / 2h`;
+  if (!Number.isFinite(slope)) {
+    $("check-result").textContent = `${name} is undefined or infinite beside ${nodes[i].name} = ${number(x)}: there is no difference to take.`;
+    return;
+  }
+  const agree = Math.abs(slope - gradient) <= 1e-6 * Math.max(1, Math.abs(gradient));
+  const verdict = agree
+    ? "they agree"
+    : "they differ: is this a kink or a jump, or is the function very steep here?";
+  $("check-result").textContent = `${at} ≈ ${number(slope)} with h = ${number(h)}; gradient ${relation(gradient)} ${number(gradient)}: ${verdict}.`;
+}
+
+const descentOutputs = [];
+
+// Move the chosen inputs against their gradients, as often as asked, while the output is defined.
+function descend(count) {
+  const rate = Number($("rate").value);
+  const chosen = [...document.querySelectorAll("#descent-inputs input:checked")].map((box) => Number(box.value));
+  if (!chosen.length || !(rate > 0)) {
+    $("descent-result").textContent = chosen.length ? "Write a learning rate above 0." : "Choose at least one input.";
+    return;
+  }
+  const before = state.sweep.data[root];
+  if (descentOutputs.at(-1) !== before) descentOutputs.splice(0, Infinity, before);
+  let done = 0;
+  while (done < count) {
+    const moved = chosen.map((i) => [i, state.sweep.data[i] - rate * (i === root ? 1 : state.sweep.total(i))]);
+    if (!moved.every(([, value]) => Number.isFinite(value)) || !setInputs(moved)) break;
+    descentOutputs.push(state.sweep.data[root]);
+    done += 1;
+  }
+  const after = state.sweep.data[root];
+  const verdict = after < before ? "it fell" : after > before ? "it rose: try a smaller rate" : "it stayed";
+  $("descent-result").textContent = `${counted(done, "step")}: ${nodes[root].name} from ${number(before)} to ${number(after)}, ${verdict}.`;
+  drawDescent();
+}
+
+function drawDescent() {
+  const known = descentOutputs.filter(Number.isFinite).slice(-100);
+  const [low, high] = [Math.min(...known), Math.max(...known)];
+  const points = known.map((y, i) => {
+    const right = 6 + (188 * i) / Math.max(1, known.length - 1);
+    const down = high > low ? 54 - (48 * (y - low)) / (high - low) : 30;
+    return `${right.toFixed(1)},${down.toFixed(1)}`;
+  });
+  $("descent-chart").replaceChildren(
+    svgElement("polyline", { points: points.join(" ") }),
+    ...points.map((point) => svgElement("circle", { cx: point.split(",")[0], cy: point.split(",")[1], r: 2 })),
+  );
+  $("descent-chart").toggleAttribute("hidden", known.length < 2);
+}
+
+const STYLED = [
+  "fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-opacity", "stroke-linecap",
+  "opacity", "font-family", "font-size", "font-style", "font-weight", "text-anchor", "paint-order", "display",
+  "marker-end", "visibility",
+];
+
+// The graph as it is shown, as an SVG text that needs no style sheet.
+function exportedSvg() {
+  const copy = graph.cloneNode(true);
+  const originals = [graph, ...graph.querySelectorAll("*")];
+  const copies = [copy, ...copy.querySelectorAll("*")];
+  for (const [k, original] of originals.entries()) {
+    const style = getComputedStyle(original);
+    for (const property of STYLED) {
+      const value = style.getPropertyValue(property);
+      if (value) copies[k].setAttribute(property, value.replace(/url\("?.*?#([\w-]+)"?\)/, "url(#$1)"));
+    }
+    for (const name of ["class", "tabindex", "role", "aria-label"]) copies[k].removeAttribute(name);
+  }
+  const { width, height } = graph.viewBox.baseVal;
+  copy.setAttribute("width", String(width));
+  copy.setAttribute("height", String(height));
+  const paper = getComputedStyle($("stage")).backgroundColor;
+  copy.prepend(svgElement("rect", { width, height, fill: paper }));
+  copy.prepend(svgElement("title", {}, `${document.title}, step ${state.at + 1} of ${stops().length}`));
+  return new XMLSerializer().serializeToString(copy);
+}
+
+function saveSvg() {
+  const file = URL.createObjectURL(new Blob([exportedSvg()], { type: "image/svg+xml" }));
+  element("a", { href: file, download: `step-${state.at + 1}.svg` }).click();
+  setTimeout(() => URL.revokeObjectURL(file), 1000);
+}
+
+// Put the link into the address line where that is possible, and into a box to be copied.
+function makeLink() {
+  const link = location.href.split("#")[0] + linkFragment();
+  try {
+    history.replaceState(null, "", linkFragment());
+  } catch {
+    // inside a notebook's frame there is no address to change
+  }
+  $("link-text").hidden = false;
+  $("link-text").value = link;
+  $("link-text").select();
+  navigator.clipboard?.writeText(link).catch(() => {});
+}
+
+// For the projector; where the browser does not give the whole screen, the window must do.
+function setPresenting(presenting) {
+  document.body.classList.toggle("present", presenting);
+  $("leave").hidden = !presenting;
+  if (presenting) {
+    document.documentElement.requestFullscreen?.().catch(() => {});
+    toggleTools(false);
+    $("panel").focus();
+  } else if (document.fullscreenElement) document.exitFullscreen();
+  resize();
+}
+
+function toggleTools(open = $("tools").hidden) {
+  $("tools").hidden = !open;
+  $("more").setAttribute("aria-expanded", String(open));
+  $("more").textContent = open ? "More ▴" : "More ▾";
+  resize();
+  if (open) $("tools").scrollIntoView({ block: "nearest" });
+}
+
+function buildTools() {
+  for (const i of inputs) {
+    $("check-input").append(element("option", { value: i }, nodes[i].name));
+    const box = element("input", { type: "checkbox", value: i, checked: nodes[i].kind === "parameter" || !inputs.some((k) => nodes[k].kind === "parameter") });
+    $("descent-inputs").append(element("label", {}, box, ` ${nodes[i].name}`));
+  }
+  for (const id of ["check", "descend", "descend-ten"]) $(id).disabled = !canCompute;
+}

@@ -1,0 +1,75 @@
+// The graph's frame: fitted, zoomed, panned by scrolling, centred on the active wire.
+
+const LEAST_SCALE = 0.68; // what is smaller is not shown whole, but at a size
+const READABLE_SCALE = 0.9; // at which letters have 13 pixels; on a phone 14
+const MOST_SCALE = 2;
+let zoom = null; // null: fitted
+
+const viewport = $("viewport");
+const isPhone = () => matchMedia("(max-width: 700px)").matches;
+
+function fittedScale(whole = false) {
+  const { width, height } = graph.viewBox.baseVal;
+  const fit = Math.min(viewport.clientWidth / width, viewport.clientHeight / height);
+  if (whole) return fit;
+  const most = document.body.classList.contains("present") ? 3 : MOST_SCALE;
+  if (isPhone()) return Math.min(Math.max(fit, 1), most);
+  return fit < LEAST_SCALE ? READABLE_SCALE : Math.min(fit, most);
+}
+
+function resize() {
+  const { width: across, height: down } = graph.viewBox.baseVal;
+  document.body.classList.toggle("wide", across > 2.6 * down);
+  const scale = zoom ?? fittedScale();
+  const { width, height } = graph.viewBox.baseVal;
+  graph.setAttribute("width", String(Math.floor(width * scale)));
+  graph.setAttribute("height", String(Math.floor(height * scale)));
+  centre(false);
+}
+
+function zoomBy(factor) {
+  zoom = Math.min(Math.max((zoom ?? fittedScale()) * factor, 0.2), 4);
+  resize();
+}
+
+// Show the whole graph, however small; once more, the readable size.
+function zoomFit() {
+  const whole = fittedScale(true);
+  zoom = zoom === whole ? null : whole;
+  resize();
+}
+
+// Bring what is active into the middle, where the graph is larger than its frame.
+function centre(smooth = true) {
+  const targets = [...underlay.children, ...overlay.querySelectorAll(".chip")];
+  if (!targets.length) return;
+  const frame = viewport.getBoundingClientRect();
+  const boxes = targets.map((target) => target.getBoundingClientRect());
+  const middle = (low, high) => (Math.min(...boxes.map((b) => b[low])) + Math.max(...boxes.map((b) => b[high]))) / 2;
+  const still = !smooth || matchMedia("(prefers-reduced-motion: reduce)").matches;
+  viewport.scrollTo({
+    left: viewport.scrollLeft + middle("left", "right") - frame.left - frame.width / 2,
+    top: viewport.scrollTop + middle("top", "bottom") - frame.top - frame.height / 2,
+    behavior: still ? "instant" : "smooth",
+  });
+}
+
+// Drag the graph with a mouse; a finger scrolls it natively.
+function enableDragging() {
+  let from = null;
+  viewport.addEventListener("pointerdown", (event) => {
+    if (event.pointerType !== "mouse" || event.button !== 0 || event.target.closest(".node")) return;
+    from = { x: event.clientX + viewport.scrollLeft, y: event.clientY + viewport.scrollTop };
+    viewport.setPointerCapture(event.pointerId);
+    viewport.classList.add("dragged");
+  });
+  viewport.addEventListener("pointermove", (event) => {
+    if (from) viewport.scrollTo({ left: from.x - event.clientX, top: from.y - event.clientY, behavior: "instant" });
+  });
+  for (const end of ["pointerup", "pointercancel"]) {
+    viewport.addEventListener(end, () => {
+      from = null;
+      viewport.classList.remove("dragged");
+    });
+  }
+}

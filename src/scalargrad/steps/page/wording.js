@@ -1,0 +1,113 @@
+// What a step says in words: a sentence, the gate's pattern, the running sum, a nudge. The
+// rules are those of scalargrad.steps.wording; a test holds the two together.
+
+const NUDGE = 0.01;
+const MOST_NAMES = 4;
+
+function sentence(step, notation) {
+  if (step.node === null) return `Start from ${inputsInWords()}.`;
+  const node = nodes[step.node];
+  if (step.phase === "forward") {
+    const operands = node.parents.map((x) => (typeof x === "object" ? number(float(x.constant)) : nodes[x].name));
+    return `The gate ${gates[node.gate].symbol} computes ${node.name} from ${listed(operands)}.`;
+  }
+  if (step.phase === "seed") {
+    return `The backward pass starts at the output: ${node.name} changes one for one with itself.`;
+  }
+  const parent = nodes[step.parent];
+  const upstream = signal(step.node, TEXT, notation);
+  const local = TEXT.partial(node.word, parent.word);
+  return `From ${node.name} back to ${parent.name}: upstream ${upstream} times local ${local}.`;
+}
+
+function inputsInWords() {
+  const groups = ["input", "parameter"].map((kind) => {
+    const names = inputs.filter((i) => nodes[i].kind === kind).map((i) => nodes[i].name);
+    return names.length ? `the ${kind}${names.length > 1 ? "s" : ""} ${listed(names)}` : "";
+  });
+  return groups.filter(Boolean).join(" and ");
+}
+
+// Join words as a sentence does; of many, name the first and count the rest.
+function listed(words) {
+  if (words.length > MOST_NAMES) {
+    words = [...words.slice(0, MOST_NAMES - 1), `${words.length - MOST_NAMES + 1} more`];
+  }
+  const first = words.slice(0, -1).join(", ");
+  return first ? `${first} and ${words.at(-1)}` : words.at(-1);
+}
+
+const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+// The remarks on a step, in the order in which they are read; none of them is empty.
+function notes(sweep, step, notation) {
+  if (step.phase === "seed") return fanOutNotes(notation);
+  if (step.phase === "forward") return [];
+  const found = [patternNote(sweep, step, notation), sumNote(sweep, step, notation), nudgeNote(sweep, step)];
+  return found.filter(Boolean);
+}
+
+// Announce the gradients that will be sums: w feeds 2 gates; w̄ needs 2 terms.
+function fanOutNotes(notation) {
+  const sums = [...nodes.keys()].filter((i) => wires[i] > 1);
+  const announced = sums.slice(0, MOST_NAMES).map(
+    (i) => `${nodes[i].name} feeds ${counted(feeds[i], "gate")}; ${signal(i, TEXT, notation)} needs ${wires[i]} terms`,
+  );
+  const rest = sums.length - announced.length;
+  return rest ? [...announced, `and ${rest} more that fan out`] : announced;
+}
+
+// What the gate does to the gradient on its way back along this wire.
+function patternNote(sweep, step, notation) {
+  const gate = gateAt(sweep, step.node);
+  const local = sweep.locals[step.node][step.operand];
+  const parent = nodes[step.parent].name;
+  let { pattern } = gate.gate;
+  if (pattern === "swap multiplier" && gate.isConstant(step.operand)) pattern = "distributor"; // a bias
+  if (pattern === "swap multiplier") {
+    const partial = gate.partial(step.operand);
+    const stopped = local === 0 ? ", which is 0, so it stops here" : "";
+    return `swap multiplier: ${parent} receives ${printText(partial, gate.words(partial))}${stopped}`;
+  }
+  if (["distributor", "router", "sign flip"].includes(pattern)) {
+    const title = pattern === "router" ? "gradient router" : pattern;
+    return `${title}: ${parent} receives ${share(local, signal(step.node, TEXT, notation))}`;
+  }
+  if (local === 0) return `${gate.gate.symbol} is flat here: the gradient stops here`;
+  return pattern;
+}
+
+// How much of a gradient a gate lets through.
+function share(local, upstream) {
+  if (local === 0) return "nothing, it stops here";
+  if (local === 1 || local === -1) return local > 0 ? upstream : `-${upstream}`;
+  return TEXT.product(factorIn(TEXT, local), upstream);
+}
+
+// The sum so far of a gradient that several wires contribute to.
+function sumNote(sweep, step, notation) {
+  if (step.expected < 2) return "";
+  const end = step.arrived === step.expected ? "complete: adder" : `${step.arrived} of ${step.expected}`;
+  const sum = runningSum(sweep.terms[step.parent], step.arrived, step.expected);
+  return `${signal(step.parent, TEXT, notation)} ${sum}, ${end}`;
+}
+
+// What a complete gradient of an input means: nudge x by +0.01: f changes by -0.04.
+function nudgeNote(sweep, step) {
+  if (nodes[step.parent].gate || step.arrived < step.expected) return "";
+  const change = NUDGE * sweep.total(step.parent, step.arrived);
+  if (!Number.isFinite(change)) return "";
+  const about = affine.has(step.parent) && !isRounded(change) ? "" : "about ";
+  return `nudge ${nodes[step.parent].name} by ${signed(NUDGE)}: ${nodes[root].name} changes by ${about}${signed(change)}`;
+}
+
+// Why a gate is undefined at its operands, and what it needs.
+function undefinedNote({ node, operands }) {
+  const gate = gates[nodes[node].gate];
+  const at = new GateAt({ data: [] }, node);
+  const words = at.written(gate.terms[gate.written], (i) => nodes[i].word);
+  const shown = nodes[node].parents.map((x, i) => (typeof x === "object" ? "" : `${nodes[x].word} = ${number(operands[i])}`));
+  const needs = gate.needs || printText(gate.terms[gate.valid], words);
+  const unique = [...new Set(shown.filter(Boolean))].join(", ");
+  return `${printText(gate.terms[gate.written], words)} is undefined at ${unique}: it needs ${needs}.`;
+}

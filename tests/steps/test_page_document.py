@@ -1,0 +1,154 @@
+"""The page as a document: one file, a strict policy, atomic, offered in notebooks and the shell."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from scalargrad import Parameter, Value
+from scalargrad.cli import app
+from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError
+from scalargrad.steps import Walk, walk
+from scalargrad.steps.page import page
+
+HOSTILE = "</script><img src=x onerror=alert(1)><!--"
+
+
+@pytest.fixture
+def lecture() -> Walk:
+    """Return the walk through (x + y)z."""
+    x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
+    return walk((x + y) * z)
+
+
+def part(document: str, name: str) -> str:
+    """Return the content of the only element of that kind that the policy names by its hash."""
+    found = re.findall(rf"<{name}(?: type=\"module\")?>(.*?)</{name}>", document, re.DOTALL)
+    assert len(found) == 1
+    content: str = found[0]
+    return content
+
+
+def test_policy_allows_the_page_s_own_script_and_style_and_nothing_else(lecture: Walk) -> None:
+    """Both by hash; everything else, the network included, is forbidden by default."""
+    document = page(lecture)
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', document)
+    assert policy is not None
+    digests = {
+        name: base64.b64encode(hashlib.sha256(part(document, name).encode()).digest()).decode()
+        for name in ("script", "style")
+    }
+    assert policy[1] == (
+        f"default-src 'none'; script-src 'sha256-{digests['script']}'; "
+        f"style-src 'sha256-{digests['style']}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_page_names_no_other_file(lecture: Walk) -> None:
+    """No address but the names of namespaces, no import, no inline handler."""
+    document = page(lecture)
+    addresses = set(re.findall(r"https?://[^\s\"'<)]+", document))
+    assert addresses == {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"<link|@import|\bsrc=|\bimport\b.*from|\son\w+=\"", document)
+
+
+def test_labels_cannot_end_the_script_they_stand_in() -> None:
+    """In JSON a less-than sign is written as an escape, which means the same."""
+    document = page(walk(Parameter(1.0, HOSTILE) * 2.0))
+    assert "<img" not in document
+    data = re.search(r'<script type="application/json" id="walk">(.*?)</script>', document)
+    assert data is not None
+    assert json.loads(data[1])["nodes"][0]["name"] == HOSTILE
+
+
+def test_pages_of_the_same_walk_are_the_same(lecture: Walk) -> None:
+    """So that they can stand under version control."""
+    assert page(lecture) == page(lecture)
+
+
+def test_title_is_the_reader_s_choice(lecture: Walk) -> None:
+    """It is text, not markup."""
+    assert "<h1>a &lt; b</h1>" in page(lecture, "a < b")
+
+
+def test_steps_can_be_read_without_javascript(lecture: Walk) -> None:
+    """The page holds them as a table for that case."""
+    inside = re.search(r"<noscript>(.*?)</noscript>", page(lecture), re.DOTALL)
+    assert inside is not None
+    assert inside[1].count("<tr>") == 9
+
+
+def test_save_writes_a_whole_file_and_returns_its_path(lecture: Walk, tmp_path: Path) -> None:
+    """Nothing else is left in the folder."""
+    path = lecture.save(tmp_path / "walk.html")
+    assert path.read_text(encoding="utf-8") == page(lecture)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failure_leaves_an_existing_page_as_it_was(
+    lecture: Walk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk in the middle of writing costs nothing."""
+    path = lecture.save(tmp_path / "walk.html")
+    before = path.read_bytes()
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        lecture.save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_save_refuses_what_it_cannot_write(lecture: Walk, tmp_path: Path) -> None:
+    """A name that is not a page's, a folder that is not there, a walk without steps."""
+    with pytest.raises(LayoutError, match=r"'walk.pdf'.*end it in .html"):
+        lecture.save(tmp_path / "walk.pdf")
+    with pytest.raises(FileNotFoundError, match="create the folder"):
+        lecture.save(tmp_path / "missing" / "walk.html")
+    with pytest.raises(GraphError, match="needs steps to show"):
+        lecture[:0].save(tmp_path / "walk.html")
+
+
+def test_too_large_a_graph_is_refused_with_its_count_and_what_to_do(tmp_path: Path) -> None:
+    """The limit may be raised."""
+    y: Value = Parameter(1.0, "w")
+    for _ in range(6):
+        y = y * 2.0
+    with pytest.raises(GraphTooLargeError, match=r"7 nodes.*at most 5.*pass limit=7"):
+        walk(y).save(tmp_path / "walk.html", limit=5)
+    assert walk(y).save(tmp_path / "walk.html", limit=7).exists()
+
+
+def test_notebook_shows_the_page_in_a_frame_and_the_table_beneath(lecture: Walk) -> None:
+    """Where frames are cut, as on GitHub, the table is left; a console shows text."""
+    bundle = lecture._repr_mimebundle_()
+    assert bundle["text/plain"] == str(lecture)
+    framed = re.search(r'<iframe srcdoc="([^"]*)"', bundle["text/html"])
+    assert framed is not None
+    assert unescape(framed[1]) == page(lecture)
+    assert 'sandbox="allow-scripts' in bundle["text/html"]
+    assert lecture._repr_html_() in bundle["text/html"]
+
+
+def test_notebook_falls_back_to_the_table() -> None:
+    """A graph too large for a page still shows its steps."""
+    y: Value = Parameter(1.0, "w")
+    for _ in range(301):
+        y = y * 1.0
+    assert walk(y)._repr_mimebundle_()["text/html"] == walk(y)._repr_html_()
+
+
+def test_command_writes_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The option -o of `scalargrad step` writes a page and says where."""
+    monkeypatch.chdir(tmp_path)
+    arguments = ["step", "q = x + y; f = q * z", "x=-2", "y=5", "z=-4", "-o", "walk.html"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0
+    assert result.output.strip() == f"wrote {tmp_path / 'walk.html'}"
+    assert "Backpropagation through f" in (tmp_path / "walk.html").read_text(encoding="utf-8")

@@ -1,0 +1,226 @@
+"""What stands under More, how the page is printed, seen and heard, and how it grows."""
+
+from __future__ import annotations
+
+import os
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scalargrad import Parameter, Value, maximum, sigmoid, square
+from scalargrad import sum as add_up
+from scalargrad.steps import Walk, walk
+
+
+def labelled(node: Value, label: str) -> Value:
+    """Name a node."""
+    node.label = label
+    return node
+
+
+def lecture() -> Walk:
+    """Walk through (x + y)z."""
+    q = labelled(Value(-2.0, "x") + Value(5.0, "y"), "q")
+    return walk(labelled(q * Value(-4.0, "z"), "f"))
+
+
+def regularised() -> Walk:
+    """Walk through a loss in which w fans out."""
+    w = Parameter(0.5, "w")
+    return walk(labelled(square(sigmoid(w * Value(2.0, "x")) - 1.0) + 0.05 * square(w), "L"))
+
+
+def test_the_state_is_exported_as_an_svg_of_its_own(open_page: Any) -> None:
+    """It is XML, has the numbers shown, and its colours without a style sheet."""
+    page = open_page(lecture())
+    page.evaluate("scalargrad.goTo(6)")
+    page.locator("#more").click()
+    with page.expect_download() as download:
+        page.locator("#export").click()
+    assert download.value.suggested_filename == "step-6.svg"
+    svg = ET.parse(download.value.path()).getroot()
+    texts = ["".join(text.itertext()) for text in svg.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"q = 3", "f = −12", "−4"} <= set(texts)
+    fills = {text.get("fill") for text in svg.iter("{http://www.w3.org/2000/svg}text")}
+    assert "rgb(179, 71, 0)" in fills
+    assert not [part for part in svg.iter() if part.get("class")]
+
+
+def printed(page: Any, button: str) -> Any:
+    """Press a button that prints, and keep the sheet for looking at."""
+    page.evaluate("window.print = () => {}")
+    page.locator("#more").click()
+    page.locator(button).click()
+    page.emulate_media(media="print")
+    return page.locator("#sheet")
+
+
+def test_worksheet_leaves_blanks_and_its_answer_key_fills_them(open_page: Any) -> None:
+    """Values are given, gradients asked for; the key has every step and every gradient."""
+    sheet = printed(open_page(lecture()), "#worksheet")
+    exercises, answers = sheet.locator("ol").all()
+    assert exercises.locator("li").all_text_contents() == [
+        "∂f∂z=______·______=______",
+        "∂f∂q=______·______=______",
+        "∂f∂y=______·______=______",
+        "∂f∂x=______·______=______",
+    ]
+    assert answers.locator("li").nth(3).text_content() == "∂f∂x=∂f∂q·∂q∂x=(−4)·1=−4"
+    blank, filled = sheet.locator("svg").all()
+    assert set(blank.locator("text.gradient").all_text_contents()) == {"______"}
+    assert blank.locator(".value").last.text_content() == "−12"
+    assert sorted(filled.locator("text.gradient").all_text_contents()) == sorted(
+        ["−4", "−4", "−4", "3", "1"]
+    )
+    assert sheet.locator("[id]:not(defs *)").count() == 0
+
+
+def test_every_step_can_be_printed(open_page: Any) -> None:
+    """The list has the formulas of the whole walk; on paper there are no controls."""
+    page = open_page(lecture())
+    sheet = printed(page, "#print-steps")
+    assert sheet.locator("li").count() == 8
+    assert page.locator("#timeline").is_hidden()
+
+
+def test_presentation_mode_is_large_and_bare(open_page: Any) -> None:
+    """For the projector: the graph, the panel, the timeline; keys still move."""
+    page = open_page(lecture(), viewport={"width": 1920, "height": 1080})
+    page.locator("#more").click()
+    page.locator("#present").click()
+    assert page.locator("#inputs").is_hidden()
+    assert (
+        page.locator("#panel .sentence").evaluate("p => parseFloat(getComputedStyle(p).fontSize)")
+        >= 20
+    )
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#counter").text_content() == "2/8"
+    page.get_by_role("button", name="Leave").click()
+    assert page.locator("#inputs").is_visible()
+
+
+COLOURS = [
+    ("light", False, "rgb(11, 92, 173)", "rgb(179, 71, 0)"),
+    ("dark", False, "rgb(124, 196, 255)", "rgb(255, 163, 107)"),
+    ("light", True, "rgb(0, 122, 61)", "rgb(198, 40, 40)"),
+]
+
+
+@pytest.mark.parametrize(("scheme", "palette", "value", "gradient"), COLOURS)
+def test_colours_follow_the_system_and_the_palette(
+    scheme: str, palette: bool, value: str, gradient: str, open_page: Any
+) -> None:
+    """Values upright, gradients slanted, whatever the colour."""
+    page = open_page(lecture(), color_scheme=scheme)
+    page.keyboard.press("End")
+    if palette:
+        page.locator("#more").click()
+        page.locator("#lecture").check()
+    look = "part => { const s = getComputedStyle(part); return [s.fill, s.fontStyle] }"
+    page.wait_for_timeout(50)
+    assert page.locator("#n4-value .value").evaluate(look) == [value, "normal"]
+    assert page.locator("#n4-gradient").evaluate(look) == [gradient, "italic"]
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
+def test_graph_has_most_of_the_width(size: tuple[int, int], open_page: Any) -> None:
+    """At least 65 in 100, and nothing sticks out of the window."""
+    page = open_page(regularised(), viewport={"width": size[0], "height": size[1]})
+    assert page.locator("#stage").bounding_box()["width"] >= 0.65 * size[0]
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    assert page.evaluate("document.documentElement.scrollHeight") <= size[1]
+
+
+def test_phone_keeps_the_active_wire_in_view_and_buttons_within_reach(open_page: Any) -> None:
+    """Graph half the height, panel beneath, a bar that stays with buttons of 44 pixels."""
+    page = open_page(regularised(), viewport={"width": 390, "height": 844}, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    stage = page.locator("#stage").bounding_box()
+    assert stage["height"] == pytest.approx(844 / 2, abs=1)
+    for _ in range(12):
+        page.locator("#next").click()
+        button = page.locator("#next").bounding_box()
+        assert min(button["width"], button["height"]) >= 44
+        assert button["y"] + button["height"] <= 844
+        active = page.locator("#underlay > :first-child").bounding_box()
+        middle = active["x"] + active["width"] / 2
+        assert 0 <= middle <= 390
+    sizes = page.evaluate(
+        """[...document.querySelectorAll("p, span, button, label, text, output, code")]
+        .filter(part => part.textContent.trim() && part.getBoundingClientRect().width)
+        .map(part => [parseFloat(getComputedStyle(part).fontSize) *
+            (part.ownerSVGElement ? part.getScreenCTM().a : 1), part.textContent])"""
+    )
+    assert [small for small in sizes if small[0] < 13.9] == []
+    assert page.locator("#fields").is_hidden()
+    page.locator("#drawer").click()
+    assert page.locator("#fields").is_visible()
+
+
+def test_the_layout_never_moves(open_page: Any) -> None:
+    """Neither a step nor an input moves a shape."""
+    page = open_page(regularised())
+    places = """[...document.querySelectorAll("#graph .node rect, #graph path.line")]
+        .map(shape => { const b = shape.getBBox(); return [b.x, b.y, b.width, b.height] })"""
+    before = page.evaluate(places)
+    page.evaluate("scalargrad.setInputs({w: -12.3456789})")
+    page.keyboard.press("End")
+    assert page.evaluate(places) == before
+
+
+def test_motion_is_left_out_where_it_is_unwanted(open_page: Any) -> None:
+    """The arrow stands still at once; otherwise it travels and comes to rest."""
+    still = open_page(lecture())
+    still.evaluate("scalargrad.goTo(5)")
+    first = still.locator(".arrow").get_attribute("transform")
+    still.wait_for_timeout(150)
+    assert still.locator(".arrow").get_attribute("transform") == first
+    moving = open_page(lecture(), reduced_motion="no-preference")
+    moving.evaluate("scalargrad.goTo(5)")
+    moving.wait_for_timeout(100)
+    assert moving.locator(".arrow").get_attribute("transform") != first
+    moving.wait_for_timeout(900)
+    assert moving.locator(".arrow").get_attribute("transform") == first
+
+
+def test_three_hundred_nodes_are_drawn_and_move_at_once(open_page: Any) -> None:
+    """A step of a graph at the limit takes no longer than an eye notices."""
+    leaves = [Parameter(0.1 * i, f"w{i}") for i in range(100)]
+    root = labelled(add_up([square(w * 2.0) for w in leaves][:99]) * maximum(*leaves[:4]), "f")
+    steps = walk(root)
+    assert 295 <= len(steps.scene.order) <= 300
+    page = open_page(steps)
+    began = time.perf_counter()
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    page.locator("#counter").text_content()
+    assert (time.perf_counter() - began) / 10 < 0.3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("make", [lecture, regularised])
+def test_axe_finds_no_accessibility_violation(make: Any, scheme: str, open_page: Any) -> None:
+    """At the inputs, at a wire, in Predict mode, with everything open."""
+    source = os.environ.get("AXE_CORE")
+    if not source:
+        pytest.skip("needs axe-core: npm pack axe-core, and its axe.min.js as AXE_CORE")
+    page = open_page(make(), color_scheme=scheme)
+    page.evaluate(Path(source).read_text(encoding="utf-8"))
+    for prepare in (
+        "0",
+        "scalargrad.goTo(5)",
+        "document.getElementById('predict').click()",
+        "document.getElementById('more').click()",
+        "document.getElementById('n0').dispatchEvent(new MouseEvent('click'))",
+    ):
+        page.evaluate(prepare)
+        found = page.evaluate("axe.run()")
+        said = [
+            (violation["id"], node["html"][:120], node["failureSummary"][:300])
+            for violation in found["violations"]
+            for node in violation["nodes"]
+        ]
+        assert said == []
