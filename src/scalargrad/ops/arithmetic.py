@@ -86,6 +86,7 @@ def mul(a: float, b: float) -> float:
     domain=Domain((-3.0, 3.0), (0.5, 3.0), valid=lambda a, b: ne(b, 0.0), guard=1),
     text=infix("/", PRODUCT),
     mathml=Notation("<mfrac>{0}{1}</mfrac>", PRODUCT, (1, 1)),
+    lane="{0} / {1}",
 )
 def div(a: float, b: float) -> float:
     """Divide, a / b.
@@ -135,6 +136,7 @@ def neg(x: float) -> float:
     text=Notation("|{0}|"),
     mathml=Notation("<mrow><mo>|</mo>{0}<mo>|</mo></mrow>"),
     pattern="router",
+    lane="abs({0})",
 )
 def abs(x: float) -> float:
     """Take the absolute value, |x|.
@@ -171,6 +173,7 @@ def _pow_valid(base: Symbol, exponent: Symbol) -> Symbol:
     ),
     text=Notation("{0}^{1}", POWER, (ATOM, POWER)),
     mathml=Notation("<msup>{0}{1}</msup>", POWER, (ATOM, 1)),
+    lane="np.power({0}, {1})",
 )
 def pow(base: float, exponent: float) -> float:
     """Raise to a power, base ** exponent.

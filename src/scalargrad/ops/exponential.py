@@ -16,6 +16,7 @@ _POSITIVE = Domain((0.2, 3.0), valid=lambda x: x > 0)
     Unary,
     partials=lambda y, x: (y,),
     mathml=Notation("<msup><mi>e</mi>{0}</msup>", POWER, (1,)),
+    lane="np.exp({0})",
 )
 def exp(x: float) -> float:
     """Raise e to a power, e^x; beyond 709.78 the result overflows to inf.
@@ -31,7 +32,7 @@ def exp(x: float) -> float:
         return math.inf
 
 
-@primitive(Unary, partials=lambda y, x: (exp(x),))
+@primitive(Unary, partials=lambda y, x: (exp(x),), lane="np.expm1({0})")
 def expm1(x: float) -> float:
     """Compute e^x - 1, exact near 0 too.
 
@@ -51,7 +52,7 @@ def _logarithm(x: float) -> float:
     return -math.inf if x == 0.0 else math.nan
 
 
-@primitive(Unary, partials=lambda y, x: (1 / x,), domain=_POSITIVE)
+@primitive(Unary, partials=lambda y, x: (1 / x,), domain=_POSITIVE, lane="np.log({0})")
 def log(x: float) -> float:
     """Take the natural logarithm, ln x.
 
@@ -75,6 +76,7 @@ def log(x: float) -> float:
     Unary,
     partials=lambda y, x: (1 / (1 + x),),
     domain=Domain((-0.8, 3.0), valid=lambda x: x > -1, safe=0.0),
+    lane="np.log1p({0})",
 )
 def log1p(x: float) -> float:
     """Compute ln(1 + x), exact near 0 too.

@@ -87,6 +87,12 @@ class Operation:
         What the operation does to a gradient on its way back, in a word or two.
     python, text, mathml, comparison
         How it is written in each target; None means as a function call.
+    lane
+        How compiled code writes it, in words that NumPy (on arrays) and Numba (on numbers) both
+        know, where `python` does not say it already.
+    expression
+        A reduction as an expression of other operations, for compiled code, where its
+        declaration compares numbers and so cannot be traced.
     """
 
     lazy = False
@@ -104,6 +110,8 @@ class Operation:
         text: Notation | None = None,
         mathml: Notation | None = None,
         comparison: Notation | None = None,
+        lane: str | None = None,
+        expression: Callable[..., Any] | None = None,
         name: str | None = None,
     ) -> None:
         functools.update_wrapper(self, function)  # type: ignore[arg-type]
@@ -117,6 +125,8 @@ class Operation:
         self.text = text
         self.mathml = mathml
         self.comparison = comparison
+        self.lane = lane
+        self.expression = expression
 
     def __repr__(self) -> str:
         return f"<operation {self.name}>"

@@ -136,6 +136,12 @@ def dot(operands: Sequence[float]) -> float:
     return total
 
 
+def score_shift(scores: Sequence[Any]) -> Any:
+    """Return the largest score as a constant, which `softmax` subtracts from all."""
+    largest = max(float(getattr(x, "data", x)) for x in scores)
+    return largest if math.isfinite(largest) else 0.0
+
+
 @overload
 def softmax(values: Iterable[float]) -> list[float]: ...
 @overload
@@ -156,8 +162,7 @@ def softmax(values: Iterable[Any]) -> list[Any]:
     scores = list(values)
     if not scores:
         return []
-    largest = max(float(getattr(x, "data", x)) for x in scores)
-    shift = largest if math.isfinite(largest) else 0.0
+    shift = score_shift(scores)
     weights = [exp(x - shift) for x in scores]
     total = sum(weights)
     return [w / total for w in weights]

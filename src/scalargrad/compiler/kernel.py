@@ -1,0 +1,216 @@
+"""The kernel: one function, printed from the table and compiled once, that runs every program.
+
+Numba compiles it the first time a machine needs it and keeps the result on disk, under a name
+made from its source, so a changed table is another kernel. Programs themselves are data: none
+is ever compiled.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import inspect
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalargrad.compiler import loops
+from scalargrad.compiler.encode import COPY, FIRST_OP, GATHER, GATHERED, PRODUCTS, encode
+from scalargrad.compiler.instructions import Apply
+from scalargrad.compiler.lanes import (
+    NUMBA,
+    Partial,
+    expression_of,
+    has_lanes,
+    partial,
+)
+from scalargrad.compiler.memory import Floats
+from scalargrad.compiler.pack import Packed
+from scalargrad.ops import TABLE
+from scalargrad.ops.operation import Elementwise
+from scalargrad.ops.symbol import Symbol
+
+Run = Callable[[NDArray[np.int64], Floats], None]
+
+_HEADER = '''"""Printed from scalargrad's table of operations; delete freely."""
+
+import math
+import numpy as np
+from numba import njit
+
+EXACT = dict(error_model="numpy", cache={cached})
+SUMS = dict(error_model="numpy", cache={cached}, fastmath={{"reassoc", "contract"}})
+Any = Cells = Code = None
+'''
+
+_LOOP = '''
+@njit(**EXACT)
+def op_{code}(code, pc, m):
+    n = code[pc + 3]
+    out = m[code[pc + 2] : code[pc + 2] + n]
+    {operands}
+    for l in range(n):
+        {loads}
+        {lines}
+        out[l] = y
+'''
+
+
+class KernelMachine:
+    """Memory and an encoded program, run by the kernel.
+
+    Parameters
+    ----------
+    packed : Packed
+        The program; every operation in it has lane code.
+
+    Attributes
+    ----------
+    memory : float64, cells
+        Inputs are written to its first cells before `run`.
+    """
+
+    def __init__(self, packed: Packed) -> None:
+        self.memory = packed.memory.copy()
+        self._code = encode(packed.instructions, codes())
+        self._kernel = kernel()
+
+    def run(self) -> None:
+        """Carry out the instructions in order."""
+        self._kernel(self._code, self.memory)
+
+
+def runs(packed: Packed) -> bool:
+    """Return whether the kernel knows every operation of a program."""
+    known = codes()
+    return all(x.op in known for x in packed.instructions if isinstance(x, Apply))
+
+
+@functools.cache
+def codes() -> dict[Elementwise | Partial, int]:
+    """Return the code of every operation and partial that can be printed; equal ones share."""
+    found: dict[Elementwise | Partial, int] = {}
+    by_text: dict[str, int] = {}
+    for op in _printed():
+        text = "\n".join(_lines(op))
+        found[op] = by_text.setdefault(text, FIRST_OP + len(by_text))
+    return found
+
+
+def _printed() -> list[Elementwise | Partial]:
+    printed: list[Elementwise | Partial] = []
+    for op in TABLE.values():
+        if isinstance(op, Elementwise):
+            partials = [partial(op, index) for index in range(op.arity)]
+            printed += [op, *(x for x in partials if _is_computed(x))]
+    return [op for op in printed if has_lanes(expression_of(op)[1])]
+
+
+def _is_computed(x: Partial) -> bool:
+    return isinstance(x.expression, Symbol) and x.expression.op is not None
+
+
+def _lines(op: Elementwise | Partial) -> list[str]:
+    symbols, expression = expression_of(op)
+    return NUMBA.code(expression, {symbol: f"a{i}" for i, symbol in enumerate(symbols)})
+
+
+def source(cached: bool) -> str:
+    """Return the kernel as Python source."""
+    parts = [_HEADER.format(cached=cached)]
+    for function in vars(loops).values():
+        if isinstance(function, FunctionType):
+            parts.append(f"\n@njit(**SUMS)\n{inspect.getsource(function)}")
+    printed: dict[int, Elementwise | Partial] = {}
+    for op, code in codes().items():
+        printed.setdefault(code, op)
+    parts += [_loop(code, op) for code, op in printed.items()]
+    return "".join([*parts, _main(list(printed), cached)])
+
+
+def _loop(code: int, op: Elementwise | Partial) -> str:
+    names = [f"a{i}" for i in range(len(expression_of(op)[0]))]
+    operands = [
+        f"x{i} = m[code[pc + {4 + i}] : code[pc + {4 + i}] + n]" for i in range(len(names))
+    ]
+    loads = [f"{name} = x{i}[l]" for i, name in enumerate(names)]
+    return _LOOP.format(
+        code=code,
+        operands="\n    ".join(operands),
+        loads="\n        ".join(loads),
+        lines="\n        ".join(_lines(op)),
+    )
+
+
+def _main(op_codes: list[int], cached: bool) -> str:
+    """Return the function that reads instructions; it finds the code by halving."""
+    known = {COPY: "copy", GATHER: "gather", PRODUCTS: "products", GATHERED: "gathered_products"}
+    known |= {code: f"op_{code}" for code in op_codes}
+    body = _halving(sorted(known.items()), "        ")
+    return f'''
+@njit("void(int64[::1], float64[::1])", error_model="numpy", cache={cached}, nogil=True)
+def run(code, m):
+    pc = 0
+    while pc < code.size:
+        k = code[pc]
+{body}
+        pc += code[pc + 1]
+'''
+
+
+def _halving(known: list[tuple[int, str]], indent: str) -> str:
+    if len(known) == 1:
+        return f"{indent}{known[0][1]}(code, pc, m)"
+    middle = len(known) // 2
+    low = _halving(known[:middle], indent + "    ")
+    high = _halving(known[middle:], indent + "    ")
+    return f"{indent}if k < {known[middle][0]}:\n{low}\n{indent}else:\n{high}"
+
+
+@functools.cache
+def kernel() -> Run:
+    """Return the compiled kernel, from disk where it was compiled before."""
+    text = source(cached=True)
+    try:
+        path = _written(text)
+        run: Run = _imported(path).run
+    except OSError:  # nowhere to keep it: compile for this process alone
+        namespace: dict[str, Any] = {}
+        exec(compile(source(cached=False), "<scalargrad kernel>", "exec"), namespace)
+        run = namespace["run"]
+    return run
+
+
+def _written(text: str) -> Path:
+    """Write the source where it is kept, whole or not at all, and return its path."""
+    import platformdirs
+
+    folder = Path(platformdirs.user_cache_dir("scalargrad"))
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    path = folder / f"kernel_{digest}.py"
+    if not path.exists():
+        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
+            file.write(text)
+        Path(file.name).replace(path)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"{folder} cannot be written")
+    return path
+
+
+def _imported(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"scalargrad_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,172 @@
+"""Record: one run of a function becomes a program.
+
+The graph of Values that ordinary arithmetic leaves behind is the recording. A node made during
+the run is a node of the program; a Value that was there before is an input, read again at each
+call; a number is a constant.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from collections.abc import Iterator
+from typing import Any
+
+from scalargrad.compiler.deferred import ADJOINT_NODE
+from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, Program
+from scalargrad.compiler.watch import Trace, check_finished, watching
+from scalargrad.errors import TraceError
+from scalargrad.ops import identity
+from scalargrad.ops.recording import enable_grad
+from scalargrad.value import Value
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What one run left behind.
+
+    Attributes
+    ----------
+    program : Program
+        Its inputs are the arguments' numbers, then the closed-over Values; its outputs the
+        Values asked for, then the guards.
+    closed_over : list of Value
+        Values that were there before the run, in the order they were first used.
+    outcomes : tuple of bool
+        The truth of each guard in this run.
+    """
+
+    program: Program
+    closed_over: list[Value]
+    outcomes: tuple[bool, ...]
+
+
+class Expired(Value):
+    """A Value that has outlived the recording it belongs to."""
+
+    __slots__ = ()
+
+    @property
+    def _data(self) -> float:  # type: ignore[override]
+        raise TraceError(
+            "a Value computed inside a compiled function was used after the recording: it has "
+            "no number of its own; return it from the function instead"
+        )
+
+    def __repr__(self) -> str:
+        return "Expired()"
+
+
+def record(
+    run: Callable[[], Any], leaves: Sequence[Value], outputs_of: Callable[[Any], list[Value]]
+) -> tuple[Recording, Any]:
+    """Run a function and return what it left behind, with its result.
+
+    Parameters
+    ----------
+    run : callable
+        Calls the function on `leaves`.
+    leaves : sequence of Value
+        The arguments' numbers.
+    outputs_of : callable
+        Returns the Values in the result.
+
+    Raises
+    ------
+    TraceError
+        If the function does what cannot be repeated: reads ``.data``, calls ``float``, ….
+    """
+    trace = Trace()
+    with _collector_paused():
+        try:
+            with enable_grad(), watching(trace):
+                result = run()
+                check_finished(trace)
+            outputs = outputs_of(result)
+            return _as_recording(trace, leaves, outputs), result
+        finally:
+            for node in (*trace.nodes, *leaves):
+                node.__class__ = Expired
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the garbage collector from walking a growing graph again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _as_recording(trace: Trace, leaves: Sequence[Value], outputs: list[Value]) -> Recording:
+    roots = [*outputs, *(node for node, _ in trace.guards)]
+    needed = dict.fromkeys(roots)
+    for node in reversed(trace.nodes):
+        if node in needed:
+            needed.update(dict.fromkeys(node.parents))  # type: ignore[arg-type]
+    nodes = [node for node in trace.nodes if node in needed]
+    closed_over = _closed_over(nodes, roots, {*leaves, *trace.nodes})
+    index = {node: i for i, node in enumerate([*leaves, *closed_over])}
+    program = _Translator(index).translate(nodes)
+    program.outputs = [index[node] for node in roots]
+    return Recording(program, closed_over, tuple(answer for _, answer in trace.guards))
+
+
+def _closed_over(nodes: list[Value], roots: list[Value], known: set[Value]) -> list[Value]:
+    """Return the Values used that are neither arguments nor made during the run."""
+    found: dict[Value, None] = {}
+    for node in nodes:
+        for x in node.parents:
+            if x.__class__ is not float and x not in known:
+                found[x] = None  # type: ignore[index]
+    found.update(dict.fromkeys(x for x in roots if x not in known))
+    for value in found:
+        if isinstance(value, Expired):
+            raise TraceError(
+                "a Value from an earlier recording was used: a compiled function kept it in a "
+                "variable outside; pass it on as an argument and a result"
+            )
+    return list(found)
+
+
+class _Translator:
+    """Writes the nodes of a graph as a program; `index` says where each Value is."""
+
+    def __init__(self, index: dict[Value, int]) -> None:
+        self.index: dict[Any, int] = index
+        n = len(index)
+        self.program = Program(n, [INPUT] * n, [()] * n)
+        self.numbers: dict[str, int] = {}
+
+    def translate(self, nodes: list[Value]) -> Program:
+        """Return the program, with no outputs yet."""
+        index, ops, args = self.index, self.program.ops, self.program.args
+        for node in nodes:
+            op = node.op
+            if op is None:  # a Value made during the run from a number
+                operands: tuple[int, ...] = (self._number(node._data),)
+                op = identity
+            else:
+                operands = tuple([
+                    self._number(x) if x.__class__ is float else index[x]  # type: ignore[arg-type]
+                    for x in node.parents
+                ])
+            index[node] = len(ops)
+            ops.append(ADJOINT if op is ADJOINT_NODE else op)
+            args.append(operands)
+        return self.program
+
+    def _number(self, number: float) -> int:
+        key = number.hex()
+        found = self.numbers.get(key)
+        if found is None:
+            found = self.numbers[key] = len(self.program.ops)
+            self.program.ops.append(CONSTANT)
+            self.program.args.append(())
+            self.program.constants[found] = number
+        return found

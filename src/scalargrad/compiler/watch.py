@@ -1,0 +1,318 @@
+"""Watch: how Values answer while a function is recorded.
+
+Nothing is added to Value for the compiler's sake. While at least one recording goes on, some of
+Value's attributes are exchanged for ones that note new nodes, turn comparisons into nodes, turn
+truth into a guard, and refuse what a compiled program could not repeat. Other threads, which
+record nothing, see the usual behaviour throughout.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, NoReturn
+
+from scalargrad import autodiff, functional, ops
+from scalargrad.compiler.deferred import ADJOINT_NODE, DETACH, deferred_signals
+from scalargrad.errors import TraceError
+from scalargrad.ops import reductions
+from scalargrad.ops.numbers import is_real
+from scalargrad.ops.recording import enable_grad, no_grad
+from scalargrad.value import Scalar, Value
+
+
+class Trace:
+    """What is noted while a function runs.
+
+    Attributes
+    ----------
+    nodes : list of Value
+        Every node made, operands before results.
+    guards : list of (Value, bool)
+        Numbers whose truth was asked for, and the answer given.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[Value] = []
+        self.guards: list[tuple[Value, bool]] = []
+        self.unfinished: Value | None = None
+        self.nested = 0
+
+
+_current: ContextVar[Trace | None] = ContextVar("trace", default=None)
+_lock = threading.Lock()
+_watching = 0
+_PACKAGE = str(Path(__file__).parents[1])
+_MISSING = object()
+
+
+def current_trace() -> Trace | None:
+    """Return the recording that goes on in this thread or task, if any."""
+    return _current.get()
+
+
+@contextmanager
+def watching(trace: Trace) -> Iterator[None]:
+    """Note in `trace` what happens to Values in this thread or task."""
+    global _watching
+    with _lock:
+        if _watching == 0:
+            _exchange(_ANSWERS, _usual)
+        _watching += 1
+    token = _current.set(trace)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+        with _lock:
+            _watching -= 1
+            if _watching == 0:
+                _restore(_usual)
+
+
+def _exchange(answers: dict[tuple[Any, str], Any], usual: dict[tuple[Any, str], Any]) -> None:
+    for (owner, name), answer in answers.items():
+        usual[owner, name] = vars(owner).get(name, _MISSING)
+        setattr(owner, name, answer)
+
+
+def _restore(usual: dict[tuple[Any, str], Any]) -> None:
+    for (owner, name), answer in usual.items():
+        if answer is _MISSING:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, answer)
+    usual.clear()
+
+
+def refuse(what: str, remedy: str) -> NoReturn:
+    """Raise TraceError naming the line of the user's program."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_code.co_filename.startswith((_PACKAGE, "<printed")):
+        frame = frame.f_back
+    name, line = frame.f_code.co_filename, frame.f_lineno
+    code = linecache.getline(name, line).strip()
+    shown = f"\n    {code}" if code else ""
+    raise TraceError(f"{what} while a compiled function is recorded ({name}:{line}): {remedy}{shown}")
+
+
+# What changes -------------------------------------------------------------------------------------
+
+_usual: dict[tuple[Any, str], Any] = {}
+_parents: Any = Value.__dict__["parents"]
+_grad: Any = Value.__dict__["grad"]
+_data: Any = Value.__dict__["data"]
+_init = Value.__init__
+_DERIVATIVES = {"scalargrad.autodiff", "scalargrad.functional", "scalargrad.graph"}
+
+
+class _Born:
+    """The slot `parents`, written once for each node: when it is made."""
+
+    def __get__(self, node: Value | None, kind: type | None = None) -> Any:
+        return _parents.__get__(node, kind)
+
+    def __set__(self, node: Value, parents: tuple[Scalar, ...]) -> None:
+        _parents.__set__(node, parents)
+        trace = _current.get()
+        if trace is not None:
+            trace.nodes.append(node)
+            trace.unfinished = None
+
+
+class _Grad:
+    """The slot `grad`. Making a node writes it too, but then `parents` follows."""
+
+    def __get__(self, node: Value | None, kind: type | None = None) -> Any:
+        if node is not None and _current.get() is not None:
+            refuse(".grad was read", "return the value and use grad or value_and_grad")
+        return _grad.__get__(node, kind)
+
+    def __set__(self, node: Value, number: float) -> None:
+        trace = _current.get()
+        if trace is not None:
+            check_finished(trace)
+            trace.unfinished = node
+        _grad.__set__(node, number)
+
+
+def check_finished(trace: Trace) -> None:
+    """Raise TraceError if a `grad` was written that did not belong to a new node."""
+    if trace.unfinished is not None:
+        refuse(".grad was assigned", "do so outside; gradients come from grad or value_and_grad")
+
+
+class _Data:
+    """The property `data`."""
+
+    def __get__(self, node: Value | None, kind: type | None = None) -> Any:
+        if node is not None and _current.get() is not None:
+            if sys._getframe(1).f_globals.get("__name__") not in _DERIVATIVES:
+                refuse(
+                    ".data was read",
+                    "compute with the Value itself, .detach() it to stop its gradient, compare it "
+                    "with < or >, or use where and maximum",
+                )
+        return _data.__get__(node, kind)
+
+    def __set__(self, node: Value, number: float) -> None:
+        if _current.get() is not None:
+            refuse(".data was assigned", "return the new number and assign it outside")
+        _data.__set__(node, number)
+
+
+def _comparison(name: str) -> Callable[[Value, Any], Any]:
+    usual, op = getattr(Value, f"__{name}__"), ops.TABLE[name]
+
+    def compare(self: Value, other: Any) -> Any:
+        if _current.get() is None or not (is_real(other) or isinstance(other, Value)):
+            return usual(self, other)
+        return op.of(self, other)
+
+    return compare
+
+
+def _equality(name: str) -> Callable[[Value, Any], Any]:
+    op = ops.TABLE[name]
+
+    def compare(self: Value, other: Any) -> Any:
+        if _current.get() is None or self is other:
+            return NotImplemented
+        if is_real(other) or (isinstance(other, Value) and _is_truth(self) and _is_truth(other)):
+            return op.of(self, other)
+        if isinstance(other, Value):
+            refuse(
+                "two Values were compared with == or !=",
+                f"use scalargrad.{name}(a, b) for their numbers, `is` for their identity",
+            )
+        return NotImplemented
+
+    return compare
+
+
+def _is_truth(node: Value) -> bool:
+    return node.op is not None and node.op.comparison is not None
+
+
+def _truth(self: Value) -> bool:
+    trace = _current.get()
+    answer: bool = self._data != 0.0
+    if trace is not None:
+        trace.guards.append((self, answer))
+    return answer
+
+
+def _refusal(name: str, what: str, remedy: str) -> Callable[..., Any]:
+    usual = getattr(Value, name, None)
+
+    def answer(self: Value, *args: Any, **kwargs: Any) -> Any:
+        if _current.get() is not None:
+            refuse(what, remedy)
+        if usual is None:
+            raise TypeError(f"{type(self).__name__} has no {name}")
+        return usual(self, *args, **kwargs)
+
+    return answer
+
+
+def _detach(self: Value) -> Value:
+    if _current.get() is None:
+        return _usual_detach(self)
+    return DETACH(self)
+
+
+_usual_detach = Value.detach
+
+
+def _alias(self: Value, data: float | Value, label: str = "") -> None:
+    """Make a Value; of a recorded Value, a second name for it."""
+    if _current.get() is None or not isinstance(data, Value):
+        _init(self, data, label)
+        return
+    self._data, self.op, self.local_grads = data._data, ops.identity, (1.0,)
+    self.grad, self.label = 0.0, label
+    self.parents = (data,)
+
+
+def _no_grad(self: no_grad) -> None:
+    if _current.get() is not None:
+        refuse("no_grad was entered", "use .detach() on what gradients must not flow through")
+    _usual_no_grad(self)
+
+
+def _enable_grad(self: enable_grad) -> None:
+    trace = _current.get()
+    if trace is not None:
+        trace.nested += 1
+    _usual_enable_grad(self)
+
+
+def _leave_enable_grad(self: enable_grad, *exception: object) -> None:
+    trace = _current.get()
+    if trace is not None:
+        trace.nested -= 1
+    _usual_leave_enable_grad(self, *exception)
+
+
+_usual_no_grad, _usual_enable_grad = no_grad.__enter__, enable_grad.__enter__
+_usual_leave_enable_grad = enable_grad.__exit__
+
+
+def _gradient_graphs(order: Any, seeds: Any) -> dict[Value, Scalar]:
+    """Return error signals as nodes to be derived later, where the recording is not nested.
+
+    A gradient inside a gradient is recorded step by step, so that its numbers are known.
+    """
+    trace = _current.get()
+    if trace is None or trace.nested > 1:
+        return _usual_gradient_graphs(order, seeds)
+    if any(node.op is ADJOINT_NODE for node in order):
+        refuse("a gradient of a gradient was taken", "nest grad: grad(grad(f))")
+    return deferred_signals(order, seeds)
+
+
+_usual_gradient_graphs = autodiff.gradient_graphs
+
+
+def _score_shift(scores: list[Any]) -> Any:
+    if _current.get() is None:
+        return _usual_score_shift(scores)
+    largest = ops.maximum(*scores)
+    largest = largest.detach() if isinstance(largest, Value) else largest
+    return ops.where(ops.eq(abs(largest), float("inf")), 0.0, largest)
+
+
+_usual_score_shift = reductions.score_shift
+
+_NUMBER = "compute with the Value itself, or with scalargrad's operation of the same name"
+
+_ANSWERS: dict[tuple[Any, str], Any] = {
+    (Value, "parents"): _Born(),
+    (Value, "grad"): _Grad(),
+    (Value, "data"): _Data(),
+    (Value, "__init__"): _alias,
+    (Value, "__bool__"): _truth,
+    (Value, "detach"): _detach,
+    (Value, "backward"): _refusal(
+        "backward", ".backward() was called", "return the value; call backward() on the result"
+    ),
+    (Value, "zero_grad"): _refusal("zero_grad", ".zero_grad() was called", "do so outside"),
+    (Value, "__float__"): _refusal("__float__", "float() or a math function was called", _NUMBER),
+    (no_grad, "__enter__"): _no_grad,
+    (enable_grad, "__enter__"): _enable_grad,
+    (enable_grad, "__exit__"): _leave_enable_grad,
+    (autodiff, "gradient_graphs"): _gradient_graphs,
+    (functional, "gradient_graphs"): _gradient_graphs,
+    (reductions, "score_shift"): _score_shift,
+}
+_ANSWERS |= {(Value, f"__{name}__"): _comparison(name) for name in ("lt", "le", "gt", "ge")}
+_ANSWERS |= {(Value, f"__{name}__"): _equality(name) for name in ("eq", "ne")}
+_ANSWERS |= {
+    (Value, f"__{name}__"): _refusal(f"__{name}__", f"{name}() was called", _NUMBER)
+    for name in ("int", "index", "round", "trunc", "floor", "ceil")
+}
