@@ -86,15 +86,17 @@ class Dialect:
     def __init__(self, choice: str) -> None:
         self.choice = choice
 
-    def code(self, expression: Expression, names: dict[Symbol, str]) -> list[str]:
-        """Return assignments that compute `expression`, the last one to ``y``."""
+    def code(
+        self, expression: Expression, names: dict[Symbol, str], prefix: str = "t"
+    ) -> tuple[list[str], str]:
+        """Return assignments that compute `expression`, and the name it then has."""
         written: dict[Any, str] = dict(names)
         lines = []
         for part in subexpressions(expression):
             if part not in written:
-                written[part] = f"t{len(lines)}"
+                written[part] = f"{prefix}{len(lines)}"
                 lines.append(f"{written[part]} = {self._operation(part, written)}")
-        return [*lines, f"y = {_name(expression, written)}"]
+        return lines, _name(expression, written)
 
     def _operation(self, part: Symbol, names: dict[Any, str]) -> str:
         op = part.op

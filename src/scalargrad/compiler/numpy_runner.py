@@ -137,8 +137,9 @@ def vectorised(op: Elementwise | Partial) -> Callable[..., Any]:
     if not has_lanes(expression):
         return np.vectorize(op.of_floats_unchecked, otypes=[np.float64])
     names = {symbol: f"a{i}" for i, symbol in enumerate(symbols)}
-    lines = NUMPY.code(expression, names)
-    source = "\n    ".join([f"def lanes({', '.join(names.values())}):", *lines, "return y"])
+    lines, result = NUMPY.code(expression, names)
+    head = f"def lanes({', '.join(names.values())}):"
+    source = "\n    ".join([head, *lines, f"return {result}"])
     namespace: dict[str, Any] = {"np": np, "math": _Lifted}
     exec(compile(source, f"<printed from {op.name}>", "exec"), namespace)
     lanes: Callable[..., Any] = namespace["lanes"]

@@ -40,7 +40,7 @@ _KINK = Domain((-3.0, 3.0), (0.05, 1.0), smooth=lambda x, *slope: not -0.1 < x <
 _TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
 
 
-@primitive(Unary, partials=lambda y, x: (_TWO_OVER_ROOT_PI * exp(-(x * x)),))
+@primitive(Unary, partials=lambda y, x: (_TWO_OVER_ROOT_PI * exp(-(x * x)),), lane="math.erf({0})")
 def erf(x: float) -> float:
     """Return the error function, 2/√π · ∫₀ˣ e^(-t²) dt.
 
@@ -52,7 +52,9 @@ def erf(x: float) -> float:
     return math.erf(x)
 
 
-@primitive(Unary, partials=lambda y, x: (-_TWO_OVER_ROOT_PI * exp(-(x * x)),))
+@primitive(
+    Unary, partials=lambda y, x: (-_TWO_OVER_ROOT_PI * exp(-(x * x)),), lane="math.erfc({0})"
+)
 def erfc(x: float) -> float:
     """Return the complementary error function, 1 - erf(x), exact for large x too.
 

@@ -97,7 +97,9 @@ def log1p(x: float) -> float:
         return _logarithm(1.0 + x)
 
 
-@primitive(Unary, partials=lambda y, x: (1 / (x * math.log(2.0)),), domain=_POSITIVE)
+@primitive(
+    Unary, partials=lambda y, x: (1 / (x * math.log(2.0)),), domain=_POSITIVE, lane="np.log2({0})"
+)
 def log2(x: float) -> float:
     """Take the logarithm to base 2.
 
@@ -117,7 +119,9 @@ def log2(x: float) -> float:
         return _logarithm(x)
 
 
-@primitive(Unary, partials=lambda y, x: (1 / (x * math.log(10.0)),), domain=_POSITIVE)
+@primitive(
+    Unary, partials=lambda y, x: (1 / (x * math.log(10.0)),), domain=_POSITIVE, lane="np.log10({0})"
+)
 def log10(x: float) -> float:
     """Take the logarithm to base 10.
 
@@ -144,6 +148,7 @@ def log10(x: float) -> float:
     domain=Domain((0.2, 3.0), valid=lambda x: x >= 0),
     text=Notation("√{0}", POWER, (ATOM,)),
     mathml=Notation("<msqrt>{0}</msqrt>"),
+    lane="np.sqrt({0})",
 )
 def sqrt(x: float) -> float:
     """Take the square root, √x.

@@ -7,8 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, overload
 
 from scalargrad.errors import OperandError
-from scalargrad.ops.exponential import exp
+from scalargrad.ops.arithmetic import abs
+from scalargrad.ops.comparisons import eq
+from scalargrad.ops.exponential import exp, log
 from scalargrad.ops.operation import Fold, Operand, R, Reduction, primitive
+from scalargrad.ops.selection import maximum, where
 
 __all__ = ["dot", "log_softmax", "logsumexp", "mean", "softmax", "sum"]
 
@@ -57,7 +60,14 @@ def mean(operands: Sequence[float]) -> float:
     return total / len(operands)
 
 
-@primitive(Fold, partials=lambda y, operands: [exp(x - y) for x in operands])
+def _shifted(operands: Sequence[Any]) -> Any:
+    """Return logsumexp as an expression; an infinite maximum is not subtracted."""
+    largest = maximum(*operands)
+    shift = where(eq(abs(largest), math.inf), 0.0, largest)
+    return shift + log(sum([exp(x - shift) for x in operands]))
+
+
+@primitive(Fold, partials=lambda y, operands: [exp(x - y) for x in operands], expression=_shifted)
 def logsumexp(operands: Sequence[float]) -> float:
     """Compute ln Σ e^xᵢ without overflow; its partials are the softmax of the operands.
 

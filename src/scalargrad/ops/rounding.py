@@ -22,6 +22,7 @@ _AWAY_FROM_ZERO = Domain(smooth=lambda x: not -0.1 < x < 0.1)
     text=Notation("⌊{0}⌋"),
     mathml=Notation("<mrow><mo>⌊</mo>{0}<mo>⌋</mo></mrow>"),
     pattern="stops here",
+    lane="np.floor({0})",
 )
 def floor(x: float) -> float:
     """Round down to an integer; the gradient is 0.
@@ -41,6 +42,7 @@ def floor(x: float) -> float:
     text=Notation("⌈{0}⌉"),
     mathml=Notation("<mrow><mo>⌈</mo>{0}<mo>⌉</mo></mrow>"),
     pattern="stops here",
+    lane="np.ceil({0})",
 )
 def ceil(x: float) -> float:
     """Round up to an integer; the gradient is 0.

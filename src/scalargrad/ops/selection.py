@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any, overload
 
-from scalargrad.ops.comparisons import eq
+from scalargrad.ops.comparisons import eq, ne
 from scalargrad.ops.notation import Notation
 from scalargrad.ops.numbers import as_float, is_real
 from scalargrad.ops.operation import (
@@ -95,12 +96,21 @@ def _shares(result: Any, operands: Sequence[Any]) -> list[Any]:
     return [where(total, hit / where(total, total, 1.0), math.nan) for hit in hits]
 
 
+def _larger(a: Any, b: Any) -> Any:
+    return where(b > a, b, where(ne(b, b), b, a))
+
+
+def _smaller(a: Any, b: Any) -> Any:
+    return where(b < a, b, where(ne(b, b), b, a))
+
+
 @primitive(
     Extremum,
     symbol="max",
     partials=_shares,
     domain=Domain(smooth=lambda *x: _gap(sorted(x)[-2:])),
     pattern="router",
+    expression=lambda operands: functools.reduce(_larger, operands),
 )
 def maximum(operands: Sequence[float]) -> float:
     """Return the largest operand; a NaN among them is returned.
@@ -128,6 +138,7 @@ def maximum(operands: Sequence[float]) -> float:
     partials=_shares,
     domain=Domain(smooth=lambda *x: _gap(sorted(x)[:2])),
     pattern="router",
+    expression=lambda operands: functools.reduce(_smaller, operands),
 )
 def minimum(operands: Sequence[float]) -> float:
     """Return the smallest operand; a NaN among them is returned.

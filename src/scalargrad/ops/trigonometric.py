@@ -33,7 +33,7 @@ def _cos(x: Symbol) -> Symbol:
     return cos(x)
 
 
-@primitive(Unary, partials=lambda y, x: (_cos(x),))
+@primitive(Unary, partials=lambda y, x: (_cos(x),), lane="np.sin({0})")
 def sin(x: float) -> float:
     """Take the sine of an angle in radians.
 
@@ -45,7 +45,7 @@ def sin(x: float) -> float:
     return math.sin(x) if math.isfinite(x) else math.nan
 
 
-@primitive(Unary, partials=lambda y, x: (-sin(x),))
+@primitive(Unary, partials=lambda y, x: (-sin(x),), lane="np.cos({0})")
 def cos(x: float) -> float:
     """Take the cosine of an angle in radians.
 
@@ -61,6 +61,7 @@ def cos(x: float) -> float:
     Unary,
     partials=lambda y, x: (1 + y * y,),
     domain=Domain((-1.2, 1.2)),
+    lane="np.tan({0})",
 )
 def tan(x: float) -> float:
     """Take the tangent of an angle in radians.
@@ -73,7 +74,9 @@ def tan(x: float) -> float:
     return math.tan(x) if math.isfinite(x) else math.nan
 
 
-@primitive(Unary, partials=lambda y, x: (1 / sqrt((1 - x) * (1 + x)),), domain=_UNIT)
+@primitive(
+    Unary, partials=lambda y, x: (1 / sqrt((1 - x) * (1 + x)),), domain=_UNIT, lane="np.arcsin({0})"
+)
 def asin(x: float) -> float:
     """Take the inverse sine, in radians; at -1 and 1 the slope is inf.
 
@@ -90,7 +93,12 @@ def asin(x: float) -> float:
     return math.asin(x) if -1.0 <= x <= 1.0 else math.nan
 
 
-@primitive(Unary, partials=lambda y, x: (-1 / sqrt((1 - x) * (1 + x)),), domain=_UNIT)
+@primitive(
+    Unary,
+    partials=lambda y, x: (-1 / sqrt((1 - x) * (1 + x)),),
+    domain=_UNIT,
+    lane="np.arccos({0})",
+)
 def acos(x: float) -> float:
     """Take the inverse cosine, in radians; at -1 and 1 the slope is -inf.
 
@@ -107,7 +115,7 @@ def acos(x: float) -> float:
     return math.acos(x) if -1.0 <= x <= 1.0 else math.nan
 
 
-@primitive(Unary, partials=lambda y, x: (1 / (1 + x * x),))
+@primitive(Unary, partials=lambda y, x: (1 / (1 + x * x),), lane="np.arctan({0})")
 def atan(x: float) -> float:
     """Take the inverse tangent, in radians.
 
@@ -126,6 +134,7 @@ def atan(x: float) -> float:
     mathml=Notation(
         "<msqrt><msup>{0}<mn>2</mn></msup><mo>+</mo><msup>{1}<mn>2</mn></msup></msqrt>", 9, (9, 9)
     ),
+    lane="np.hypot({0}, {1})",
 )
 def hypot(x: float, y: float) -> float:
     """Return the length of the vector (x, y), √(x² + y²), without overflow on the way.
@@ -146,6 +155,7 @@ def hypot(x: float, y: float) -> float:
     Binary,
     partials=lambda r, y, x: (x / hypot(y, x) / hypot(y, x), -y / hypot(y, x) / hypot(y, x)),
     domain=Domain((-3.0, 3.0), (0.5, 3.0)),
+    lane="np.arctan2({0}, {1})",
 )
 def atan2(y: float, x: float) -> float:
     """Return the angle of the point (x, y), in radians, in [-π, π].
@@ -166,7 +176,7 @@ def _cosh(x: Symbol) -> Symbol:
     return cosh(x)
 
 
-@primitive(Unary, partials=lambda y, x: (_cosh(x),))
+@primitive(Unary, partials=lambda y, x: (_cosh(x),), lane="np.sinh({0})")
 def sinh(x: float) -> float:
     """Take the hyperbolic sine.
 
@@ -181,7 +191,7 @@ def sinh(x: float) -> float:
         return math.copysign(math.inf, x)
 
 
-@primitive(Unary, partials=lambda y, x: (sinh(x),))
+@primitive(Unary, partials=lambda y, x: (sinh(x),), lane="np.cosh({0})")
 def cosh(x: float) -> float:
     """Take the hyperbolic cosine.
 
@@ -196,7 +206,7 @@ def cosh(x: float) -> float:
         return math.inf
 
 
-@primitive(Unary, partials=lambda y, x: (1 - y * y,))
+@primitive(Unary, partials=lambda y, x: (1 - y * y,), lane="np.tanh({0})")
 def tanh(x: float) -> float:
     """Take the hyperbolic tangent; its slope is 1 - tanh².
 
@@ -208,7 +218,7 @@ def tanh(x: float) -> float:
     return math.tanh(x)
 
 
-@primitive(Unary, partials=lambda y, x: (1 / hypot(x, 1.0),))
+@primitive(Unary, partials=lambda y, x: (1 / hypot(x, 1.0),), lane="np.arcsinh({0})")
 def asinh(x: float) -> float:
     """Take the inverse hyperbolic sine.
 
@@ -224,6 +234,7 @@ def asinh(x: float) -> float:
     Unary,
     partials=lambda y, x: (1 / (sqrt(x - 1) * sqrt(x + 1)),),
     domain=Domain((1.2, 3.0), valid=lambda x: x >= 1, safe=2.0),
+    lane="np.arccosh({0})",
 )
 def acosh(x: float) -> float:
     """Take the inverse hyperbolic cosine; at 1 the slope is inf.
@@ -245,6 +256,7 @@ def acosh(x: float) -> float:
     Unary,
     partials=lambda y, x: (1 / ((1 - x) * (1 + x)),),
     domain=Domain((-0.9, 0.9), valid=lambda x: abs(x) < 1, safe=0.0),
+    lane="np.arctanh({0})",
 )
 def atanh(x: float) -> float:
     """Take the inverse hyperbolic tangent.
