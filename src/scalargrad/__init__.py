@@ -27,6 +27,7 @@ from scalargrad.errors import LayoutError as LayoutError
 from scalargrad.errors import NumericalError as NumericalError
 from scalargrad.errors import OperandError as OperandError
 from scalargrad.errors import ScalargradError as ScalargradError
+from scalargrad.errors import TraceError as TraceError
 from scalargrad.functional import grad as grad
 from scalargrad.functional import hessian as hessian
 from scalargrad.functional import hvp as hvp
@@ -44,6 +45,7 @@ from scalargrad.value import Value as Value
 
 if TYPE_CHECKING:
     from scalargrad import nn as nn
+    from scalargrad.compiler.jitted import jit as jit
     from scalargrad.expression import parse as parse
     from scalargrad.pictures import draw as draw
     from scalargrad.steps import walk as walk
@@ -53,6 +55,7 @@ __version__ = "0.1.0"
 #: Names whose modules are loaded when first used, so that importing the package stays quick.
 _LATER = {
     "draw": "scalargrad.pictures",
+    "jit": "scalargrad.compiler.jitted",
     "nn": "scalargrad.nn",
     "parse": "scalargrad.expression",
     "walk": "scalargrad.steps",

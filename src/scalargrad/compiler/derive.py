@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from scalargrad.compiler.expressions import IDENTITY, follow, partial_plan, written
 from scalargrad.compiler.lanes import Partial, partial
-from scalargrad.compiler.program import ADJOINT, CONSTANT, PRODUCTS, Program, Writer
+from scalargrad.compiler.program import ADJOINT, CONSTANT, PRODUCTS, Op, Program, Writer
 from scalargrad.ops.operation import Elementwise, Operation
 from scalargrad.ops.symbol import Symbol
 
@@ -67,7 +67,7 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
     """Return the error signal of each node of `wrt`; `seeds` alternates roots and seeds."""
     program, one = writer.program, writer.one
     top = max(seeds[::2])
-    moving = _dependents(program, wrt, top)
+    moving = dependents(program, wrt, top)
     signals: dict[int, list[int]] = {}
     for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
         signals.setdefault(root, []).extend((seed, one))
@@ -89,19 +89,31 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
     return found
 
 
-def _dependents(program: Program, wrt: Sequence[int], top: int) -> bytearray:
-    """Return, for each node up to `top`, 1 where it depends on a node of `wrt`."""
+def dependents(
+    program: Program, wrt: Sequence[int], top: int, *, smooth: bool = False
+) -> bytearray:
+    """Return, for each node up to `top`, 1 where it depends on a node of `wrt`.
+
+    With `smooth`, not by way of operations whose gradient is zero throughout.
+    """
     moving = bytearray(len(program))
     for node in wrt:
         moving[node] = 1
     args = program.args
     for node in range(min(wrt, default=top) + 1, top + 1):
-        if not moving[node]:
+        if not moving[node] and not (smooth and _steps(program.ops[node])):
             for operand in args[node]:
                 if moving[operand]:
                     moving[node] = 1
                     break
     return moving
+
+
+def _steps(op: Op) -> bool:
+    """Return whether an operation is constant between its jumps, so that no gradient passes."""
+    return isinstance(op, Elementwise) and all(
+        not isinstance(x, Symbol) and x == 0.0 for x in op.partial_expressions
+    )
 
 
 def _wires(writer: Writer, node: int, moving: bytearray) -> list[tuple[int, int]]:

@@ -8,12 +8,12 @@ call; a number is a constant.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from collections.abc import Iterator
 from typing import Any
 
+from scalargrad.compiler.arguments import outlined
 from scalargrad.compiler.deferred import ADJOINT_NODE
 from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, Program
 from scalargrad.compiler.watch import Trace, check_finished, watching
@@ -59,10 +59,8 @@ class Expired(Value):
         return "Expired()"
 
 
-def record(
-    run: Callable[[], Any], leaves: Sequence[Value], outputs_of: Callable[[Any], list[Value]]
-) -> tuple[Recording, Any]:
-    """Run a function and return what it left behind, with its result.
+def record(run: Callable[[], Any], leaves: Sequence[Value]) -> tuple[Recording, Any]:
+    """Run a function and return what it left behind, with the outline of its result.
 
     Parameters
     ----------
@@ -70,8 +68,6 @@ def record(
         Calls the function on `leaves`.
     leaves : sequence of Value
         The arguments' numbers.
-    outputs_of : callable
-        Returns the Values in the result.
 
     Raises
     ------
@@ -84,8 +80,9 @@ def record(
             with enable_grad(), watching(trace):
                 result = run()
                 check_finished(trace)
-            outputs = outputs_of(result)
-            return _as_recording(trace, leaves, outputs), result
+            outputs: list[Value] = []
+            outline = outlined(result, outputs)
+            return _as_recording(trace, leaves, outputs), outline
         finally:
             for node in (*trace.nodes, *leaves):
                 node.__class__ = Expired

@@ -108,7 +108,9 @@ _parents: Any = Value.__dict__["parents"]
 _grad: Any = Value.__dict__["grad"]
 _data: Any = Value.__dict__["data"]
 _init = Value.__init__
-_DERIVATIVES = {"scalargrad.autodiff", "scalargrad.functional", "scalargrad.graph"}
+_INSIDE = {
+    f"scalargrad.{x}" for x in ("autodiff", "functional", "graph", "ops.eager", "ops.operation")
+}
 
 
 class _Born:
@@ -152,7 +154,7 @@ class _Data:
 
     def __get__(self, node: Value | None, kind: type | None = None) -> Any:
         if node is not None and _current.get() is not None:
-            if sys._getframe(1).f_globals.get("__name__") not in _DERIVATIVES:
+            if sys._getframe(1).f_globals.get("__name__") not in _INSIDE:
                 refuse(
                     ".data was read",
                     "compute with the Value itself, .detach() it to stop its gradient, compare it "

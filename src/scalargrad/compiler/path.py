@@ -1,0 +1,126 @@
+"""Path: one way through a function, compiled, and what it takes to call it."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scalargrad.compiler.arguments import filled
+from scalargrad.compiler.derive import dependents, derive
+from scalargrad.compiler.flatten import flatten
+from scalargrad.compiler.function import Function, Inputs
+from scalargrad.compiler.output import CompiledOp, Output
+from scalargrad.compiler.record import Recording
+from scalargrad.ops.recording import is_grad_enabled
+from scalargrad.value import Value
+
+
+class Run(NamedTuple):
+    """A call's result, and whether all its numbers are finite."""
+
+    result: Any
+    finite: bool
+
+
+class Path:
+    """A recording with its program.
+
+    Parameters
+    ----------
+    recording : Recording
+    outline
+        The result, with places for the outputs.
+    leaves : list
+        The arguments' numbers, Values and arrays of numbers, as recorded.
+    name : str
+        The function's name.
+    """
+
+    def __init__(
+        self, recording: Recording, outline: Any, leaves: list[Any], name: str
+    ) -> None:
+        self.name = name
+        self.outline = outline
+        self.recorded = len(recording.program)
+        self.outcomes = recording.outcomes
+        self.closed_over = tuple(recording.closed_over)
+        self.values_at = tuple(i for i, x in enumerate(leaves) if isinstance(x, Value))
+        self.has_arrays = any(hasattr(x, "ravel") for x in leaves)
+        self.op = CompiledOp(name)
+        program = derive(flatten(recording.program))
+        arguments = program.inputs - len(recording.closed_over)
+        wrt = (*_cells(leaves), *range(arguments, program.inputs))
+        results = len(program.outputs) - len(recording.outcomes)
+        self.function = Function(program, results, wrt)
+        reached = dependents(program, wrt, len(program) - 1)
+        self.reached = tuple(bool(reached[node]) for node in program.outputs[:results])
+
+    def run(self, leaves: list[Any]) -> Run | None:
+        """Run the program; None if its comparisons come out differently from the recording."""
+        function = self.function
+        inputs = self._inputs(leaves)
+        differentiable = function.wrt and is_grad_enabled()
+        if differentiable and len(function.moving) == 1:
+            outputs = function.values_and_row(inputs)
+            row = outputs[-len(function.wrt) :].tolist()
+            numbers = outputs[: -len(function.wrt)].tolist()
+        else:
+            numbers, row = function.values(inputs).tolist(), None
+        n = function.results
+        if self.outcomes:
+            if self.outcomes != tuple([x != 0.0 for x in numbers[n:]]):
+                return None
+            numbers = numbers[:n]
+        finite = all(map(isfinite, numbers))
+        if function.wrt:
+            parents = (*[leaves[i] for i in self.values_at], *self.closed_over)
+            found = self._nodes(numbers, inputs, parents if differentiable else (), row)
+        else:
+            found = numbers
+        return Run(filled(self.outline, found), finite)
+
+    def _inputs(self, leaves: list[Any]) -> Inputs:
+        numbers = [x if x.__class__ is float else _number(x) for x in leaves]
+        numbers += [x._data for x in self.closed_over]
+        if not self.has_arrays:
+            return numbers
+        return np.concatenate([np.ravel(x) for x in numbers], dtype=np.float64)
+
+    def _nodes(
+        self,
+        numbers: list[float],
+        inputs: Inputs,
+        parents: tuple[Value, ...],
+        row: list[float] | None,
+    ) -> list[Value | float]:
+        """Return each number that a Value reaches as a node, or as a leaf without parents."""
+        found: list[Value | float] = []
+        moving = self.function.moving
+        for i, (number, reached) in enumerate(zip(numbers, self.reached, strict=True)):
+            if not reached:
+                found.append(number)
+            elif parents:
+                known = row if row is not None and i == moving[0] else None
+                found.append(Output(number, self.op, parents, (self.function, i, inputs), known))
+            else:
+                found.append(Value(number))
+        return found
+
+
+def _number(x: Any) -> Any:
+    """Return a leaf as a number, or as an array of numbers."""
+    if isinstance(x, Value):
+        return x._data
+    return x if hasattr(x, "ravel") else float(x)
+
+
+def _cells(leaves: list[Any]) -> list[int]:
+    """Return the input cells that hold Values."""
+    cells, cell = [], 0
+    for x in leaves:
+        if isinstance(x, Value):
+            cells.append(cell)
+        cell += x.size if hasattr(x, "ravel") else 1
+    return cells
