@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import struct
 from collections import deque
 from typing import Any
 
@@ -22,32 +23,32 @@ _IDLE = 4
 class Runner:
     """A packed program with the memories it runs in, one for each call under way."""
 
-    def __init__(self, program: Program) -> None:
-        self.packed: Packed = pack(flatten(program, lower=True))
+    def __init__(self, packed: Packed) -> None:
+        self.packed = packed
         self._idle: deque[Machine] = deque(maxlen=_IDLE)
+        self._write = struct.Struct(f"{packed.inputs}d").pack_into
 
-    def __call__(self, inputs: Inputs) -> Floats:
-        """Run on `inputs` and return the outputs, in memory of their own."""
+    def __call__(self, inputs: Inputs) -> list[float]:
+        """Run on `inputs` and return the outputs."""
         try:
             machine = self._idle.pop()
         except IndexError:
             machine = machine_for(self.packed)
-        memory = machine.memory
-        memory[: self.packed.inputs] = inputs
+        if inputs.__class__ is list:
+            self._write(machine.memory, 0, *inputs)
+        else:
+            machine.memory[: self.packed.inputs] = inputs
         machine.run()
-        outputs: Floats = memory[self.packed.outputs]
+        outputs: list[float] = machine.memory[self.packed.outputs].tolist()
         self._idle.append(machine)
         return outputs
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _packed_runner, (self.packed,)
+        return Runner, (self.packed,)
 
 
-def _packed_runner(packed: Packed) -> Runner:
-    runner = Runner.__new__(Runner)
-    runner.packed = packed
-    runner._idle = deque(maxlen=_IDLE)
-    return runner
+def _runner(program: Program) -> Runner:
+    return Runner(pack(flatten(program, lower=True)))
 
 
 class Function:
@@ -80,14 +81,14 @@ class Function:
     @functools.cached_property
     def values(self) -> Runner:
         """What computes the outputs."""
-        return Runner(self.program)
+        return _runner(self.program)
 
     @functools.cached_property
     def values_and_row(self) -> Runner:
         """What computes the outputs and then, where one result moves, its gradient."""
         (moving,) = self.moving
         program, one = _with_constant(_copy(self.program), 1.0)
-        return Runner(_with_gradient(program, self.wrt, [(program.outputs[moving], one)]))
+        return _runner(_with_gradient(program, self.wrt, [(program.outputs[moving], one)]))
 
     @functools.cached_property
     def pull_back(self) -> Runner:
@@ -95,18 +96,16 @@ class Function:
         program, seeds = _with_inputs(self.program, self.results)
         roots = list(zip(program.outputs[: self.results], seeds, strict=True))
         program.outputs = []
-        return Runner(_with_gradient(program, self.wrt, roots))
+        return _runner(_with_gradient(program, self.wrt, roots))
 
     def row(self, index: int, inputs: Inputs) -> list[float]:
         """Return the gradient of one result at a point."""
         if index not in self.moving:
             return [0.0] * len(self.wrt)
         if len(self.moving) == 1:
-            found: list[float] = self.values_and_row(inputs)[-len(self.wrt) :].tolist()
-            return found
+            return self.values_and_row(inputs)[-len(self.wrt) :]
         seeds = [float(i == index) for i in range(self.results)]
-        pulled: list[float] = self.pull_back([*inputs, *seeds]).tolist()
-        return pulled
+        return self.pull_back([*inputs, *seeds])
 
     def gradient(self, index: int) -> Function:
         """Return the gradient of one result as a function of the same inputs."""

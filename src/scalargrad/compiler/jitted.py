@@ -6,11 +6,13 @@ import functools
 import importlib
 import threading
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from scalargrad.compiler.arguments import (
     Frozen,
     Key,
+    filled,
     fresh_leaves,
     rebuilt,
     visit,
@@ -56,19 +58,20 @@ class Jitted(Generic[P, R]):
             return self._function(*args, **kwargs)
         key, leaves = self._signature(args, kwargs)
         for path in self._paths.get(key, ()):
-            run = path.run(leaves)
-            if run is not None:
+            found = path.run(leaves)
+            if found is not None:
                 break
         else:
-            run = self._recorded(key, args, kwargs).run(leaves)
-            if run is None:
+            path = self._recorded(key, args, kwargs)
+            found = path.run(leaves)
+            if found is None:
                 raise TraceError(
                     f"{self!r} does not compare the same numbers in the same way twice: it "
                     "depends on something besides its arguments and the Values it closes over"
                 )
-        if not run.finite:
+        if not all([isfinite(getattr(x, "_data", x)) for x in found]):
             self._function(*args, **kwargs)  # raises what eager evaluation would raise
-        return cast("R", run.result)
+        return cast("R", filled(path.outline, found))
 
     def _signature(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Key, list[Any]]:
         key: list[Any] = []

@@ -157,7 +157,7 @@ def along(m: Cells, out: int, rows: int, columns: int, r: Code) -> None:
         for j in range(columns):
             k, l = a + i * ao + j * ai, b + i * bo + j * bi  # noqa: E741 - beside k
             p, q = m[k : k + n], m[l : l + n]
-            total = 0.0
+            total = -0.0
             for t in range(n):
                 total += p[t] * q[t]
             m[out + i * columns + j] += total
@@ -171,7 +171,7 @@ def along_scaled(m: Cells, out: int, rows: int, columns: int, r: Code) -> None:
             k = r[2] + i * r[3] + j * r[4]
             factor = m[r[6] + i * r[7] + j * r[8]]
             p = m[k : k + r[1]]
-            total = 0.0
+            total = -0.0
             for t in range(r[1]):
                 total += p[t] * factor
             m[out + i * columns + j] += total
@@ -185,7 +185,7 @@ def along_two(m: Cells, out: int, columns: int, n: int, a: int, ao: int, b: int,
         k = b + j * bi
         b0, b1 = m[k : k + n], m[k + bi : k + bi + n]
         b2, b3 = m[k + 2 * bi : k + 2 * bi + n], m[k + 3 * bi : k + 3 * bi + n]
-        s0 = s1 = s2 = s3 = u0 = u1 = u2 = u3 = 0.0
+        s0 = s1 = s2 = s3 = u0 = u1 = u2 = u3 = -0.0
         for t in range(n):
             s0 += p[t] * b0[t]
             s1 += p[t] * b1[t]
@@ -208,7 +208,7 @@ def along_two(m: Cells, out: int, columns: int, n: int, a: int, ao: int, b: int,
         j += 4
     while j < columns:
         c = m[b + j * bi : b + j * bi + n]
-        s = u = 0.0
+        s = u = -0.0
         for t in range(n):
             s += p[t] * c[t]
             u += q[t] * c[t]
@@ -222,7 +222,7 @@ def anyhow(m: Cells, out: int, rows: int, columns: int, r: Code) -> None:
     for i in range(rows):
         for j in range(columns):
             a, b = r[2] + i * r[3] + j * r[4], r[6] + i * r[7] + j * r[8]
-            total = 0.0
+            total = -0.0
             for t in range(r[1]):
                 total += m[a + t * r[5]] * m[b + t * r[9]]
             m[out + i * columns + j] += total

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.compiler.function import Function, Inputs
@@ -16,6 +15,9 @@ class CompiledOp(Operation):
 
     def __init__(self, name: str) -> None:
         super().__init__(_no_floats, lambda y, *operands: (), name=name, pattern="compiled")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CompiledOp, (self.name,)
 
     def trace_partials(self, arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
         """Return symbols only: the partials are programs, named but not written out."""
@@ -42,7 +44,7 @@ class Output(Value):
         op: Operation,
         parents: tuple[Value, ...],
         source: tuple[Function, int, Inputs],
-        row: Sequence[float] | None = None,
+        row: tuple[float, ...] | None = None,
     ) -> None:
         self._data = data
         self.grad = 0.0
@@ -50,7 +52,7 @@ class Output(Value):
         self.op = op
         self.parents = parents
         self._function, self._index, self._inputs = source
-        self._row = None if row is None else tuple(row)
+        self._row = row
 
     @property
     def local_grads(self) -> tuple[float | None, ...]:  # type: ignore[override]
@@ -62,7 +64,7 @@ class Output(Value):
     def partial_nodes(self) -> list[Scalar]:
         """Return the gradient as Values that can be differentiated again."""
         gradient = self._function.gradient(self._index)
-        numbers = gradient.values(self._inputs).tolist()
+        numbers = gradient.values(self._inputs)
         assert self.op is not None
         op = CompiledOp(f"{self.op.name}'")
         return [

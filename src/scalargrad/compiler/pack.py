@@ -43,14 +43,14 @@ class Packed:
         What a run starts from: inputs in the first cells, constants in place.
     inputs : int
         How many cells are inputs.
-    outputs : integers
-        The cell of each output.
+    outputs : slice
+        The cells of the outputs, side by side.
     """
 
     instructions: list[Instruction]
     memory: Floats
     inputs: int
-    outputs: Addresses
+    outputs: slice
 
 
 def pack(program: Program) -> Packed:
@@ -84,13 +84,17 @@ class _Packer:
             self.blocks[number] = place(found), len(found.nodes)
             for unused in last_use.get(position, ()):
                 self.memory.release(*self.blocks[unused])
-        outputs = [self._cell(node) for node in self.program.outputs]
-        return Packed(
-            self.instructions,
-            self.memory.initial(),
-            self.program.inputs,
-            np.array(outputs, dtype=np.int64),
-        )
+        outputs = self._side_by_side([self._cell(node) for node in self.program.outputs])
+        return Packed(self.instructions, self.memory.initial(), self.program.inputs, outputs)
+
+    def _side_by_side(self, cells: list[int]) -> slice:
+        """Return where the outputs lie, bringing them together if they are scattered."""
+        count = len(cells)
+        if cells == list(range(cells[0], cells[0] + count)) if cells else True:
+            return slice(cells[0] if cells else 0, cells[0] + count if cells else 0)
+        out = self.memory.block(count)
+        self.instructions.append(Gather(out, np.array(cells, dtype=np.int64)))
+        return slice(out, out + count)
 
     def _last_use(self, order: list[int]) -> dict[int, list[int]]:
         """Return, for each position in `order`, the groups no later one needs."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.arguments import filled
 from scalargrad.compiler.derive import dependents, derive
 from scalargrad.compiler.flatten import flatten
 from scalargrad.compiler.function import Function, Inputs
@@ -15,13 +13,6 @@ from scalargrad.compiler.output import CompiledOp, Output
 from scalargrad.compiler.record import Recording
 from scalargrad.ops.recording import is_grad_enabled
 from scalargrad.value import Value
-
-
-class Run(NamedTuple):
-    """A call's result, and whether all its numbers are finite."""
-
-    result: Any
-    finite: bool
 
 
 class Path:
@@ -56,30 +47,33 @@ class Path:
         self.function = Function(program, results, wrt)
         reached = dependents(program, wrt, len(program) - 1)
         self.reached = tuple(bool(reached[node]) for node in program.outputs[:results])
+        self.differentiable = bool(wrt)
+        moving = self.function.moving
+        self.moving = moving[0] if len(moving) == 1 else None
 
-    def run(self, leaves: list[Any]) -> Run | None:
-        """Run the program; None if its comparisons come out differently from the recording."""
+    def run(self, leaves: list[Any]) -> list[Value | float] | None:
+        """Run the program; None if its comparisons come out differently from the recording.
+
+        Returns
+        -------
+        list of Value or float
+            One for each place of the outline.
+        """
         function = self.function
         inputs = self._inputs(leaves)
-        differentiable = function.wrt and is_grad_enabled()
-        if differentiable and len(function.moving) == 1:
-            outputs = function.values_and_row(inputs)
-            row = outputs[-len(function.wrt) :].tolist()
-            numbers = outputs[: -len(function.wrt)].tolist()
-        else:
-            numbers, row = function.values(inputs).tolist(), None
+        recording = self.differentiable and is_grad_enabled()
+        along = recording and self.moving is not None
+        numbers = (function.values_and_row if along else function.values)(inputs)
         n = function.results
-        if self.outcomes:
-            if self.outcomes != tuple([x != 0.0 for x in numbers[n:]]):
-                return None
-            numbers = numbers[:n]
-        finite = all(map(isfinite, numbers))
-        if function.wrt:
-            parents = (*[leaves[i] for i in self.values_at], *self.closed_over)
-            found = self._nodes(numbers, inputs, parents if differentiable else (), row)
-        else:
-            found = numbers
-        return Run(filled(self.outline, found), finite)
+        if self.outcomes and self.outcomes != tuple(
+            [x != 0.0 for x in numbers[n : n + len(self.outcomes)]]
+        ):
+            return None
+        if not self.differentiable:
+            return numbers[:n]  # type: ignore[return-value] - a list of floats is one of these
+        parents = (*[leaves[i] for i in self.values_at], *self.closed_over) if recording else ()
+        row = tuple(numbers[n + len(self.outcomes) :]) if along else None
+        return self._nodes(numbers, inputs, parents, row)
 
     def _inputs(self, leaves: list[Any]) -> Inputs:
         numbers = [x if x.__class__ is float else _number(x) for x in leaves]
@@ -93,19 +87,20 @@ class Path:
         numbers: list[float],
         inputs: Inputs,
         parents: tuple[Value, ...],
-        row: list[float] | None,
+        row: tuple[float, ...] | None,
     ) -> list[Value | float]:
         """Return each number that a Value reaches as a node, or as a leaf without parents."""
         found: list[Value | float] = []
-        moving = self.function.moving
-        for i, (number, reached) in enumerate(zip(numbers, self.reached, strict=True)):
+        for i, reached in enumerate(self.reached):
             if not reached:
-                found.append(number)
+                found.append(numbers[i])
             elif parents:
-                known = row if row is not None and i == moving[0] else None
-                found.append(Output(number, self.op, parents, (self.function, i, inputs), known))
+                known = row if i == self.moving else None
+                found.append(
+                    Output(numbers[i], self.op, parents, (self.function, i, inputs), known)
+                )
             else:
-                found.append(Value(number))
+                found.append(Value(numbers[i]))
         return found
 
 
