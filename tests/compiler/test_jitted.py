@@ -357,7 +357,7 @@ def squared_distance(a: list[float], b: list[float]) -> float:
 def test_programs_can_be_pickled() -> None:
     """A program runs where it is unpickled without being recorded again."""
     compiled = jit(lambda x: x * x * x)
-    assert compiled(2.0) == 8.0
+    assert (compiled(2.0), grad(compiled)(2.0)) == (8.0, 12.0)
     restored = pickle.loads(pickle.dumps(compiled))
     assert restored(3.0) == 27.0
     assert grad(restored)(3.0) == 27.0

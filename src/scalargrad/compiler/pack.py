@@ -30,6 +30,8 @@ from scalargrad.compiler.program import PRODUCTS, Program
 
 #: A table of addresses replaces so many pieces, plus one per so many lanes or terms.
 _PIECES, _PER_PIECE = 8, 16
+#: So few products take less time from a table than by setting up loops.
+_FEW = 6
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,7 @@ class _Packer:
             for s in term_runs(cells_a[:, first:last], cells_b[:, first:last])
         ]
         lanes, terms = a.shape
-        if len(runs) > _PIECES + terms // _PER_PIECE:
+        if len(runs) > _PIECES + terms // _PER_PIECE or lanes * terms <= _FEW:
             self._gathered(out, start, a, b)
             return
         tables = np.stack([x[:, run.start] for x in (cells_a, cells_b) for run in runs])
