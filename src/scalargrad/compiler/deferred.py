@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from scalargrad.autodiff import error_signals
@@ -43,7 +44,8 @@ class _Signals(dict[Value, Scalar]):
     """Error signals of a sweep; asking for one makes the node that stands for it."""
 
     def __init__(self, order: Sequence[Value], seeds: Mapping[Value, Any]) -> None:
-        numbers: dict[Value, float] = dict.fromkeys(_operands(order), 0.0)
+        operands = chain.from_iterable([node.parents for node in order])
+        numbers: dict[Any, float] = dict.fromkeys(operands, 0.0)
         numbers |= {node: getattr(seed, "_data", seed) for node, seed in seeds.items()}
         super().__init__(error_signals(order, numbers))
         self._seeds = [x for pair in seeds.items() for x in pair]
@@ -58,10 +60,6 @@ class _Signals(dict[Value, Scalar]):
         made.parents = (node, *self._seeds)
         made.local_grads = (0.0,) * len(made.parents)
         return made
-
-
-def _operands(order: Sequence[Value]) -> set[Value]:
-    return {x for node in order for x in node.parents if isinstance(x, Value)}
 
 
 def deferred_signals(order: Sequence[Value], seeds: Mapping[Value, Any]) -> dict[Value, Scalar]:

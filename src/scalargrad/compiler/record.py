@@ -102,68 +102,75 @@ def _collector_paused() -> Iterator[None]:
 
 def _as_recording(trace: Trace, leaves: Sequence[Value], outputs: list[Value]) -> Recording:
     roots = [*outputs, *(node for node, _ in trace.guards)]
-    needed = dict.fromkeys(roots)
+    needed: dict[Any, None] = dict.fromkeys(roots)
     for node in reversed(trace.nodes):
         if node in needed:
-            needed.update(dict.fromkeys(node.parents))  # type: ignore[arg-type]
+            needed.update(dict.fromkeys(node.parents))
     nodes = [node for node in trace.nodes if node in needed]
-    closed_over = _closed_over(nodes, roots, {*leaves, *trace.nodes})
+    foreign = {x for x in needed if x.__class__ is not float}.difference(leaves, nodes)
+    closed_over = _in_order_of_use(foreign, nodes, roots)
     index = {node: i for i, node in enumerate([*leaves, *closed_over])}
     program = _Translator(index).translate(nodes)
     program.outputs = [index[node] for node in roots]
     return Recording(program, closed_over, tuple(answer for _, answer in trace.guards))
 
 
-def _closed_over(nodes: list[Value], roots: list[Value], known: set[Value]) -> list[Value]:
-    """Return the Values used that are neither arguments nor made during the run."""
-    found: dict[Value, None] = {}
-    for node in nodes:
-        for x in node.parents:
-            if x.__class__ is not float and x not in known:
-                found[x] = None  # type: ignore[index]
-    found.update(dict.fromkeys(x for x in roots if x not in known))
-    for value in found:
-        if isinstance(value, Expired):
-            raise TraceError(
-                "a Value from an earlier recording was used: a compiled function kept it in a "
-                "variable outside; pass it on as an argument and a result"
-            )
+def _in_order_of_use(foreign: set[Any], nodes: list[Value], roots: list[Value]) -> list[Value]:
+    """Return the Values that were there before the run, as its nodes first use them."""
+    if any(isinstance(x, Expired) for x in foreign):
+        raise TraceError(
+            "a Value from an earlier recording was used: a compiled function kept it in a "
+            "variable outside; pass it on as an argument and a result"
+        )
+    found: dict[Any, None] = {}
+    for node in nodes if foreign else ():
+        if not foreign.isdisjoint(node.parents):
+            found.update(dict.fromkeys(x for x in node.parents if x in foreign))
+    found.update(dict.fromkeys(x for x in roots if x in foreign))
     return list(found)
 
 
 class _Translator:
-    """Writes the nodes of a graph as a program; `index` says where each Value is."""
+    """Writes the nodes of a graph as a program; `index` says where each Value and number is."""
 
     def __init__(self, index: dict[Value, int]) -> None:
         self.index: dict[Any, int] = index
         n = len(index)
         self.program = Program(n, [INPUT] * n, [()] * n)
-        self.numbers: dict[str, int] = {}
+        self.zeros: dict[str, int] = {}
 
     def translate(self, nodes: list[Value]) -> Program:
         """Return the program, with no outputs yet."""
         index, ops, args = self.index, self.program.ops, self.program.args
+        find = index.__getitem__
         for node in nodes:
-            op = node.op
+            op, parents = node.op, node.parents
             if op is None:  # a Value made during the run from a number
-                operands: tuple[int, ...] = (self._number(node._data),)
-                op = identity
-            else:
-                operands = tuple([
-                    self._number(x) if x.__class__ is float else index[x]  # type: ignore[arg-type]
-                    for x in node.parents
-                ])
+                op, parents = identity, (node._data,)
+            try:
+                operands = tuple(map(find, parents))
+            except KeyError:
+                operands = tuple([self._operand(x) for x in parents])
             index[node] = len(ops)
             ops.append(ADJOINT if op is ADJOINT_NODE else op)
             args.append(operands)
         return self.program
 
+    def _operand(self, x: Value | float) -> int:
+        """Return the node of an operand; 0.0 and -0.0 are not one number."""
+        if isinstance(x, float) and not x:
+            found = self.zeros.get(x.hex())
+            return self._number(x) if found is None else found
+        found = self.index.get(x)
+        return self._number(x) if found is None else found  # type: ignore[arg-type]
+
     def _number(self, number: float) -> int:
-        key = number.hex()
-        found = self.numbers.get(key)
-        if found is None:
-            found = self.numbers[key] = len(self.program.ops)
-            self.program.ops.append(CONSTANT)
-            self.program.args.append(())
-            self.program.constants[found] = number
+        found = len(self.program)
+        self.program.ops.append(CONSTANT)
+        self.program.args.append(())
+        self.program.constants[found] = number
+        if number:
+            self.index[number] = found
+        else:
+            self.zeros[number.hex()] = found
         return found

@@ -104,7 +104,7 @@ def refuse(what: str, remedy: str) -> NoReturn:
 # What changes -------------------------------------------------------------------------------------
 
 _usual: dict[tuple[Any, str], Any] = {}
-_parents: Any = Value.__dict__["parents"]
+_local_grads: Any = Value.__dict__["local_grads"]
 _grad: Any = Value.__dict__["grad"]
 _data: Any = Value.__dict__["data"]
 _init = Value.__init__
@@ -114,13 +114,13 @@ _INSIDE = {
 
 
 class _Born:
-    """The slot `parents`, written once for each node: when it is made."""
+    """The slot `local_grads`, written once for each node: last when it is made."""
 
     def __get__(self, node: Value | None, kind: type | None = None) -> Any:
-        return _parents.__get__(node, kind)
+        return _local_grads.__get__(node, kind)
 
-    def __set__(self, node: Value, parents: tuple[Scalar, ...]) -> None:
-        _parents.__set__(node, parents)
+    def __set__(self, node: Value, local_grads: tuple[float | None, ...]) -> None:
+        _local_grads.__set__(node, local_grads)
         trace = _current.get()
         if trace is not None:
             trace.nodes.append(node)
@@ -128,7 +128,7 @@ class _Born:
 
 
 class _Grad:
-    """The slot `grad`. Making a node writes it too, but then `parents` follows."""
+    """The slot `grad`. Making a node writes it too, but then `local_grads` follows."""
 
     def __get__(self, node: Value | None, kind: type | None = None) -> Any:
         if node is not None and _current.get() is not None:
@@ -236,9 +236,9 @@ def _alias(self: Value, data: float | Value, label: str = "") -> None:
     if _current.get() is None or not isinstance(data, Value):
         _init(self, data, label)
         return
-    self._data, self.op, self.local_grads = data._data, ops.identity, (1.0,)
+    self._data, self.op, self.parents = data._data, ops.identity, (data,)
     self.grad, self.label = 0.0, label
-    self.parents = (data,)
+    self.local_grads = (1.0,)
 
 
 def _no_grad(self: no_grad) -> None:
@@ -294,7 +294,7 @@ _usual_score_shift = reductions.score_shift
 _NUMBER = "compute with the Value itself, or with scalargrad's operation of the same name"
 
 _ANSWERS: dict[tuple[Any, str], Any] = {
-    (Value, "parents"): _Born(),
+    (Value, "local_grads"): _Born(),
     (Value, "grad"): _Grad(),
     (Value, "data"): _Data(),
     (Value, "__init__"): _alias,
