@@ -32,12 +32,14 @@ def agree(a: float, b: float, scale: float = 0.0) -> bool:
 
 
 def arity_of(op: Any) -> int:
+    """Return how many operands to try an operation with."""
     if isinstance(op, Elementwise):
         return op.arity
     return 6 if op.name == "dot" else 4
 
 
 def sample(op: Any, generator: random.Random) -> list[float]:
+    """Return operands from the op's domain."""
     intervals = [op.domain.interval(i) for i in range(arity_of(op))]
     return [generator.uniform(*interval) for interval in intervals]
 

@@ -10,7 +10,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scalargrad import Value, gradients, jit, maximum, mean, sigmoid, sin, tanh, value_and_grad, where
+from scalargrad import (
+    Value,
+    gradients,
+    jit,
+    maximum,
+    mean,
+    sigmoid,
+    sin,
+    tanh,
+    value_and_grad,
+    where,
+)
 
 pytestmark = pytest.mark.usefixtures("machine")
 
@@ -45,6 +56,7 @@ def program(plan: list[tuple[int, int, int]]) -> Callable[[list[Any]], Any]:
 
 
 def close(a: float, b: float) -> bool:
+    """Return whether two numbers agree to rounding."""
     return math.isclose(a, b, rel_tol=1e-10, abs_tol=1e-10) or (a != a and b != b)
 
 

@@ -144,7 +144,9 @@ def filled(outline: Any, found: Sequence[Any]) -> Any:
     if isinstance(outline, Place):
         return found[outline.index]
     if isinstance(outline, dict):
-        return type(outline)(zip(outline, [filled(x, found) for x in outline.values()], strict=True))
+        return type(outline)(
+            zip(outline, [filled(x, found) for x in outline.values()], strict=True)
+        )
     if isinstance(outline, list | tuple):
         items = [filled(x, found) for x in outline]
         return type(outline)(*items) if hasattr(outline, "_fields") else type(outline)(items)
@@ -152,6 +154,6 @@ def filled(outline: Any, found: Sequence[Any]) -> Any:
         items = [filled(x, found) for x in outline.items]
         kind = float if all(is_real(x) for x in items) else object
         array = np.empty(outline.shape, dtype=object)
-        array.flat = items
+        array.ravel()[:] = items
         return array.astype(kind)
     return outline.copy() if isinstance(outline, np.ndarray) else outline

@@ -23,10 +23,12 @@ def _same(x: float) -> float:
     return x
 
 
+def _none(*_: Any) -> tuple[float, ...]:
+    return (0.0,)
+
+
 #: The identity, through which no gradient flows.
-DETACH = Internal(
-    _same, partials=lambda y, x: (0.0,), python=Notation("{0}", ATOM, (ATOM,)), name="detach"
-)
+DETACH = Internal(_same, partials=_none, python=Notation("{0}", ATOM, (ATOM,)), name="detach")
 
 
 class _Adjoint(Operation):
@@ -37,7 +39,7 @@ class _Adjoint(Operation):
 
 
 #: Marks a node as ∂(Σ seed·root)/∂wrt, its operands (wrt, root, seed, root, seed, …).
-ADJOINT_NODE = _Adjoint(_same, partials=lambda y, operands: (), name="adjoint")
+ADJOINT_NODE = _Adjoint(_same, partials=_none, name="adjoint")
 
 
 class _Signals(dict[Value, Scalar]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scalargrad.compiler.expressions import IDENTITY, follow, partial_plan, written
+from scalargrad.compiler.expressions import IDENTITY, follow, number_node, partial_plan
 from scalargrad.compiler.lanes import Partial, partial
 from scalargrad.compiler.program import ADJOINT, CONSTANT, PRODUCTS, Op, Program, Writer
 from scalargrad.ops.operation import Elementwise, Operation
@@ -150,6 +150,6 @@ def _local(writer: Writer, node: int, index: int) -> int | None:
     local = partial(op, index)
     expression = local.expression
     if not isinstance(expression, Symbol):
-        return None if expression == 0.0 else written(writer, float(expression))
+        return None if expression == 0.0 else number_node(writer, float(expression))
     operands = [(node, *args)[i] for i in local.uses]
     return operands[0] if expression.op is None else writer.node(local, tuple(operands))

@@ -16,7 +16,6 @@ from scalargrad.compiler.instructions import (
     Apply,
     Copy,
     Gather,
-    GatheredProducts,
     Instruction,
     Products,
     Run,

@@ -47,9 +47,7 @@ def _table(instructions: Iterable[Instruction]) -> list[str]:
         name, width = _described(instruction)
         count[name] += 1
         lanes[name] += width
-    return [
-        f"  {count[name]:4} × {name}, {total} lanes" for name, total in lanes.most_common()
-    ]
+    return [f"  {count[name]:4} × {name}, {total} lanes" for name, total in lanes.most_common()]
 
 
 def _described(instruction: Instruction) -> tuple[str, int]:

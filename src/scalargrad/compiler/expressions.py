@@ -78,7 +78,7 @@ def plan(expression: Expression, symbols: Sequence[Symbol]) -> Plan:
         else:
             continue
         where[part] = len(symbols) + len(steps) - 1
-    if not steps or where.get(expression) != len(symbols) + len(steps) - 1:  # type: ignore[call-overload]
+    if not steps or ref(expression) != len(symbols) + len(steps) - 1:
         steps.append(Step(PRODUCTS, (ref(expression), 1.0)))
     return tuple(steps)
 
@@ -181,12 +181,12 @@ def follow(writer: Writer, steps: Plan, nodes: Sequence[int]) -> int:
     """Write the nodes of a plan and return the last one."""
     known = list(nodes)
     for op, refs in steps:
-        found = [known[x] if x.__class__ is int else written(writer, x) for x in refs]
+        found = [known[x] if x.__class__ is int else number_node(writer, x) for x in refs]
         known.append(writer.products(found) if op is PRODUCTS else apply(writer, op, found))
     return known[-1]
 
 
-def written(writer: Writer, number: float) -> int:
+def number_node(writer: Writer, number: float) -> int:
     """Return the node of a number that stands in the table of operations."""
     return writer.one if number == 1.0 else writer.constant(number)
 

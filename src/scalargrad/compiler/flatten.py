@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from scalargrad.compiler.deferred import DETACH
-from scalargrad.compiler.expressions import ADD, IDENTITY, MUL, follow, lowered_plan, plan_of, written
+from scalargrad.compiler.expressions import (
+    ADD,
+    IDENTITY,
+    MUL,
+    follow,
+    lowered_plan,
+    number_node,
+    plan_of,
+)
 from scalargrad.compiler.program import (
     ADJOINT,
     CONSTANT,
@@ -50,17 +58,19 @@ class _Flattener:
         self.writer = Writer(program.inputs)
         self.alive = program.alive()
         self.uses, self.cut = _uses(program, self.alive)
-        self.new = [*range(program.inputs), *[-1] * (len(program) - program.inputs)]
+        self.new: list[int] = [*range(program.inputs), *[-1] * (len(program) - program.inputs)]
         self.terms: dict[int, list[int]] = {}
 
     def run(self) -> Program:
         old, alive, new, uses, terms = self.old, self.alive, self.new, self.uses, self.terms
-        products, special = self.writer.products, {ADD: self._add, MUL: self._mul}
+        products = self.writer.products
+        special: dict[object, Callable[[tuple[int, ...]], list[int]]]
+        special = {ADD: self._add, MUL: self._mul}
         for node in range(old.inputs, len(old)):
             if not alive[node]:
                 continue
             op = old.ops[node]
-            handle: Callable[[tuple[int, ...]], list[int] | None] | None = special.get(op)  # type: ignore[call-overload]
+            handle = special.get(op)
             pending = handle(old.args[node]) if handle else self._other(op, node)
             if pending is not None:
                 if uses[node] == 1:
@@ -73,10 +83,9 @@ class _Flattener:
 
     def _node(self, old: int) -> int:
         """Return the new node of an old one, writing it if it waited."""
-        new = self.new[old]
-        if new < 0:
-            new = self.new[old] = self.writer.products(self.terms.pop(old))
-        return new
+        if self.new[old] < 0:
+            self.new[old] = self.writer.products(self.terms.pop(old))
+        return self.new[old]
 
     def _taken(self, old: int) -> list[int]:
         """Return the terms an old node adds to a sum: its own where it waited, else itself."""
@@ -131,12 +140,11 @@ class _Flattener:
         """Return whether a waiting sum can be opened: a negative one only beside constants."""
         constants = self.writer.constants
         return factor == 1.0 or all(
-            a in constants or b in constants
-            for a, b in zip(terms[::2], terms[1::2], strict=True)
+            a in constants or b in constants for a, b in zip(terms[::2], terms[1::2], strict=True)
         )
 
     def _ref(self, ref: float, args: tuple[int, ...]) -> int:
-        return self._node(args[ref]) if isinstance(ref, int) else written(self.writer, ref)
+        return self._node(args[ref]) if isinstance(ref, int) else number_node(self.writer, ref)
 
     def _negated(self, terms: list[int]) -> list[int]:
         writer, constants = self.writer, self.writer.constants

@@ -35,7 +35,7 @@ class Runner:
         except IndexError:
             machine = machine_for(self.packed)
         if inputs.__class__ is list:
-            self._write(machine.memory, 0, *inputs)
+            self._write(machine.memory, 0, *inputs)  # type: ignore[arg-type]
         else:
             machine.memory[: self.packed.inputs] = inputs
         machine.run()
@@ -154,9 +154,7 @@ def _with_inputs(program: Program, count: int) -> tuple[Program, list[int]]:
     return extended, list(range(n, n + count))
 
 
-def _with_gradient(
-    program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]]
-) -> Program:
+def _with_gradient(program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]]) -> Program:
     """Add the gradient of Σ seed · root to the outputs of `program`, which is changed."""
     seeds = tuple(x for pair in roots for x in pair)
     for node in wrt:
@@ -164,4 +162,3 @@ def _with_gradient(
         program.ops.append(ADJOINT)
         program.args.append((node, *seeds))
     return derive(program)
-

@@ -69,7 +69,7 @@ class Jitted(Generic[P, R]):
                     f"{self!r} does not compare the same numbers in the same way twice: it "
                     "depends on something besides its arguments and the Values it closes over"
                 )
-        if not all([isfinite(getattr(x, "_data", x)) for x in found]):
+        if not all(isfinite(getattr(x, "_data", x)) for x in found):
             self._function(*args, **kwargs)  # raises what eager evaluation would raise
         return cast("R", filled(path.outline, found))
 
@@ -109,9 +109,7 @@ class Jitted(Generic[P, R]):
         fresh = fresh_leaves(leaves)
         remaining = iter(fresh)
         named = [*enumerate(args), *kwargs.items()]
-        replaced = {
-            name: x if name in self._static else rebuilt(x, remaining) for name, x in named
-        }
+        replaced = {name: x if name in self._static else rebuilt(x, remaining) for name, x in named}
         positional = [replaced[i] for i in range(len(args))]
         keywords = {name: replaced[name] for name in kwargs}
         recording, outline = record(lambda: self._function(*positional, **keywords), fresh)
@@ -170,7 +168,7 @@ class _Lost:
         self.__name__ = self.__qualname__ = reference.name
         self.__module__ = reference.module
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *_: Any, **__: Any) -> Any:
         raise TraceError(
             f"{self.__name__} was unpickled without its source, and these arguments have a shape "
             "it was not recorded for: record it before pickling, or define it in a module"

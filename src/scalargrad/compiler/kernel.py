@@ -56,7 +56,7 @@ _SUMS = (
     "no_cpython_wrapper=True, no_cfunc_wrapper=True)"
 )
 
-_RUN = '''
+_RUN = """
 @njit("void(int64[::1], float64[::1])", error_model="numpy", nogil=True, cache={cached})
 def run(code, m):
     pc = 0
@@ -75,7 +75,7 @@ def run(code, m):
         else:
             copy(code, pc, m)
         pc += code[pc + 1]
-'''
+"""
 
 
 class KernelMachine:

@@ -43,7 +43,7 @@ class Partial:
 
     def of_floats_unchecked(self, *operands: float) -> float:
         """Return the partial at a point."""
-        bindings: dict[Symbol, float] = dict(zip(self.symbols, operands, strict=True))
+        bindings: dict[Symbol, Any] = dict(zip(self.symbols, operands, strict=True))
         return float(evaluate(self.expression, bindings))
 
     def __repr__(self) -> str:
@@ -91,7 +91,7 @@ class Dialect:
     ) -> tuple[list[str], str]:
         """Return assignments that compute `expression`, and the name it then has."""
         written: dict[Any, str] = dict(names)
-        lines = []
+        lines: list[str] = []
         for part in subexpressions(expression):
             if part not in written:
                 written[part] = f"{prefix}{len(lines)}"

@@ -68,7 +68,7 @@ def term_runs(a: Addresses, b: Addresses) -> list[slice]:
         Addresses of the factors.
     """
     terms = a.shape[1]
-    if terms <= 2:  # noqa: PLR2004 - two terms are always at one distance in one lane
+    if terms <= 2:
         return _split_uneven(a, b)
     both = np.stack([a, b])
     steps = np.diff(both, axis=2)
@@ -94,6 +94,4 @@ def _split_uneven(a: Addresses, b: Addresses) -> list[slice]:
 def constant_axes(values: NDArray[np.float64]) -> tuple[bool, ...]:
     """Return, for each axis of a block of numbers, whether they vary along it (bit by bit)."""
     bits = values.view(np.int64)
-    return tuple(
-        bool((bits != bits.take([0], axis=axis)).any()) for axis in range(values.ndim)
-    )
+    return tuple(bool((bits != bits.take([0], axis=axis)).any()) for axis in range(values.ndim))

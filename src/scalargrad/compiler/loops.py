@@ -125,9 +125,7 @@ def spread_one(m: Cells, out: int, columns: int, n: int, a: int, at: int, b: int
         t += 1
 
 
-def beside(
-    m: Cells, out: int, rows: int, columns: int, start: float, first: bool, r: Code
-) -> None:
+def beside(m: Cells, out: int, rows: int, columns: int, start: float, first: bool, r: Code) -> None:
     """Add neighbouring cells × neighbouring cells."""
     for i in range(rows):
         y = m[out + i * columns : out + (i + 1) * columns]
@@ -232,7 +230,7 @@ def products(code: Code, pc: int, m: Cells) -> None:
     """Sum products ``out rows columns start runs`` and for each run ``mode terms a4 b4``."""
     out, rows, columns, start = code[pc + 2], code[pc + 3], code[pc + 4], m[code[pc + 5]]
     r = code[pc + 7 : pc + 17]
-    if r[0] != 0 and r[0] != 2:  # noqa: PLR1714, PLR2004 - Numba compiles this to two tests
+    if r[0] != 0 and r[0] != 2:
         fill(m, out, rows * columns, start)
     for k in range(code[pc + 6]):
         r = code[pc + 7 + 10 * k : pc + 17 + 10 * k]
@@ -241,9 +239,9 @@ def products(code: Code, pc: int, m: Cells) -> None:
             same(m, out, rows, columns, start if k == 0 else -0.0, k == 0, r)
         elif kind == 1:
             spread(m, out, rows, columns, r)
-        elif kind == 2:  # noqa: PLR2004 - the modes of encode
+        elif kind == 2:
             beside(m, out, rows, columns, start, k == 0, r)
-        elif kind == 3:  # noqa: PLR2004
+        elif kind == 3:
             along(m, out, rows, columns, r)
         else:
             anyhow(m, out, rows, columns, r)

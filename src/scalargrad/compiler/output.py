@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scalargrad.compiler.function import Function, Inputs
+from scalargrad.errors import OperandError
 from scalargrad.ops.operation import Operation
 from scalargrad.ops.symbol import Symbol
 from scalargrad.value import Scalar, Value
@@ -14,7 +15,7 @@ class CompiledOp(Operation):
     """What stands as the operation of an Output: the compiled function's name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(_no_floats, lambda y, *operands: (), name=name, pattern="compiled")
+        super().__init__(_by_call, _by_call, name=name, pattern="compiled")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return CompiledOp, (self.name,)
@@ -25,8 +26,9 @@ class CompiledOp(Operation):
         return Symbol("y"), operands, tuple(Symbol(f"∂y/∂x{i}") for i in range(arity))
 
 
-def _no_floats(*operands: float) -> float:
-    raise TypeError("a compiled function is called, not applied")
+def _by_call(*operands: Any) -> Any:
+    """Stand in for a declaration: a compiled function is called, not applied to operands."""
+    raise OperandError(f"a compiled function cannot be applied to {operands!r}: call it")
 
 
 class Output(Value):

@@ -7,6 +7,7 @@ of neurons over a batch is one instruction. Where it is not, addresses are liste
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -206,7 +207,7 @@ class _Packer:
         first = np.stack([self.numbers[a[0]], self.numbers[b[0]]])
         changes = np.flatnonzero((np.diff(first, axis=1) != 0).any(axis=0)) + 1
         edges = [0, *changes.tolist(), a.shape[1]]
-        return list(zip(edges[:-1], edges[1:], strict=True))
+        return list(itertools.pairwise(edges))
 
     def _emit(
         self, out: int, start: int, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]

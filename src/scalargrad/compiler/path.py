@@ -29,9 +29,7 @@ class Path:
         The function's name.
     """
 
-    def __init__(
-        self, recording: Recording, outline: Any, leaves: list[Any], name: str
-    ) -> None:
+    def __init__(self, recording: Recording, outline: Any, leaves: list[Any], name: str) -> None:
         self.name = name
         self.outline = outline
         self.recorded = len(recording.program)
@@ -70,7 +68,7 @@ class Path:
         ):
             return None
         if not self.differentiable:
-            return numbers[:n]  # type: ignore[return-value] - a list of floats is one of these
+            return [*numbers[:n]]
         parents = (*[leaves[i] for i in self.values_at], *self.closed_over) if recording else ()
         row = tuple(numbers[n + len(self.outcomes) :]) if along else None
         return self._nodes(numbers, inputs, parents, row)

@@ -142,7 +142,7 @@ class Writer:
         constants = self.constants
         if op is _POW and args[1] in constants and constants[args[1]] == 1.0:
             return args[0]
-        if op is _POW and args[1] in constants and constants[args[1]] == 2.0:  # noqa: PLR2004
+        if op is _POW and args[1] in constants and constants[args[1]] == 2.0:
             return self.products([args[0], args[0]])
         if op.lazy and args[0] in constants:
             return args[1] if constants[args[0]] else args[2]
@@ -156,7 +156,7 @@ class Writer:
         A sum of constants that is -0.0, which changes no sum, is left out.
         """
         constants, one = self.constants, self.one
-        if len(pairs) == 2 and pairs[1] == one:  # noqa: PLR2004
+        if len(pairs) == 2 and pairs[1] == one:
             return pairs[0]
         total = -0.0
         terms: list[int] = []
@@ -175,7 +175,7 @@ class Writer:
             return self.constant(total)
         if total.hex() != "-0x0.0p+0":
             terms += (self.constant(total), one)
-        elif len(terms) == 2 and terms[1] == one:  # noqa: PLR2004
+        elif len(terms) == 2 and terms[1] == one:
             return terms[0]
         args = tuple(terms)
         known = self._known.get(args)

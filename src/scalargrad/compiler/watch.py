@@ -46,7 +46,7 @@ class Trace:
 
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 _lock = threading.Lock()
-_watching = 0
+_watchers: list[Trace] = []
 _PACKAGE = str(Path(__file__).parents[1])
 _MISSING = object()
 
@@ -59,19 +59,18 @@ def current_trace() -> Trace | None:
 @contextmanager
 def watching(trace: Trace) -> Iterator[None]:
     """Note in `trace` what happens to Values in this thread or task."""
-    global _watching
     with _lock:
-        if _watching == 0:
+        if not _watchers:
             _exchange(_ANSWERS, _usual)
-        _watching += 1
+        _watchers.append(trace)
     token = _current.set(trace)
     try:
         yield
     finally:
         _current.reset(token)
         with _lock:
-            _watching -= 1
-            if _watching == 0:
+            _watchers.remove(trace)
+            if not _watchers:
                 _restore(_usual)
 
 
@@ -98,7 +97,9 @@ def refuse(what: str, remedy: str) -> NoReturn:
     name, line = frame.f_code.co_filename, frame.f_lineno
     code = linecache.getline(name, line).strip()
     shown = f"\n    {code}" if code else ""
-    raise TraceError(f"{what} while a compiled function is recorded ({name}:{line}): {remedy}{shown}")
+    raise TraceError(
+        f"{what} while a compiled function is recorded ({name}:{line}): {remedy}{shown}"
+    )
 
 
 # What changes -------------------------------------------------------------------------------------
@@ -149,18 +150,22 @@ def check_finished(trace: Trace) -> None:
         refuse(".grad was assigned", "do so outside; gradients come from grad or value_and_grad")
 
 
+def _read_inside() -> bool:
+    """Return whether `data` is read for a message or a check, not by the user's program."""
+    return sys._getframe(2).f_globals.get("__name__") in _INSIDE
+
+
 class _Data:
     """The property `data`."""
 
     def __get__(self, node: Value | None, kind: type | None = None) -> Any:
-        if node is not None and _current.get() is not None:
-            if sys._getframe(1).f_globals.get("__name__") not in _INSIDE:
-                refuse(
-                    ".data was read",
-                    "compute with the Value itself, .detach() it to stop its gradient, compare it "
-                    "with < or >, or use where and maximum",
-                )
-        return _data.__get__(node, kind)
+        if node is None or _current.get() is None or _read_inside():
+            return _data.__get__(node, kind)
+        refuse(
+            ".data was read",
+            "compute with the Value itself, .detach() it to stop its gradient, compare it "
+            "with < or >, or use where and maximum",
+        )
 
     def __set__(self, node: Value, number: float) -> None:
         if _current.get() is not None:
@@ -286,7 +291,7 @@ def _score_shift(scores: list[Any]) -> Any:
         return _usual_score_shift(scores)
     largest = ops.maximum(*scores)
     largest = largest.detach() if isinstance(largest, Value) else largest
-    return ops.where(ops.eq(abs(largest), float("inf")), 0.0, largest)
+    return ops.where(ops.eq(ops.abs(largest), float("inf")), 0.0, largest)
 
 
 _usual_score_shift = reductions.score_shift
