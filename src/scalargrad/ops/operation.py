@@ -137,7 +137,7 @@ class Operation:
                 f"custom operation {self.name!r} cannot be pickled or copied: "
                 "declare it again where it is needed"
             )
-        return TABLE.__getitem__, (self.name,)
+        return _named, (self.name,)
 
     def of(self, *operands: Any, checked: bool = True) -> Any:
         """Apply the operation to its operands: floats give a float, a node makes a node.
@@ -210,6 +210,11 @@ class Operation:
         if not is_real(x) and defers(x):
             return NotImplemented
         return as_float(x, f"an operand of {self.symbol}")
+
+
+def _named(name: str) -> Operation:
+    """Return an operation of the table; TABLE's own method would pickle the whole table."""
+    return TABLE[name]
 
 
 def _origin(operand: Any) -> str:
