@@ -70,7 +70,8 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
     moving = dependents(program, wrt, top)
     signals: dict[int, list[int]] = {}
     for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
-        signals.setdefault(root, []).extend((seed, one))
+        plain = writer.constants.get(seed) == 1.0
+        signals.setdefault(root, []).extend((one if plain else seed, one))
     found: dict[int, int] = {}
     targets = set(wrt)
     for node in range(top, -1, -1):

@@ -31,7 +31,7 @@ from scalargrad.compiler.program import PRODUCTS, Program
 
 #: A table of addresses replaces so many pieces, plus one per so many lanes or terms.
 _PIECES, _PER_PIECE = 8, 16
-#: So few products take less time from a table than by setting up loops.
+#: So few products in a single lane take less time from a table than by setting up loops.
 _FEW = 6
 
 
@@ -220,7 +220,7 @@ class _Packer:
             for s in term_runs(cells_a[:, first:last], cells_b[:, first:last])
         ]
         lanes, terms = a.shape
-        if len(runs) > _PIECES + terms // _PER_PIECE or lanes * terms <= _FEW:
+        if len(runs) > _PIECES + terms // _PER_PIECE or (lanes == 1 and terms <= _FEW):
             self._gathered(out, start, a, b)
             return
         tables = np.stack([x[:, run.start] for x in (cells_a, cells_b) for run in runs])

@@ -98,7 +98,7 @@ class Program:
 
     def _product(self, pair: tuple[int, int]) -> str:
         shown = [f"{self.constants[x]:g}" if x in self.constants else f"%{x}" for x in pair]
-        return shown[0] if shown[1] == "1" else "·".join(shown)
+        return shown[0] if pair[1] == self.one else "·".join(shown)
 
 
 class Writer:
