@@ -7,7 +7,7 @@ import math
 import pickle
 import random
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -407,3 +407,157 @@ def test_programs_are_forgotten_oldest_first(monkeypatch: pytest.MonkeyPatch) ->
     for n in range(1, 7):
         assert total([1.0] * n) == n
     assert len(total._paths) == 3
+
+
+class Pair(NamedTuple):
+    """A shape with names."""
+
+    first: Any
+    second: Any
+
+
+def test_shapes_of_arguments_are_kept() -> None:
+    """Named tuples, NumPy scalars, integer and object arrays arrive as what they are."""
+    compiled = jit(lambda pair, xs: Pair(pair.second * xs[0], pair.first + xs[1]))
+    x = Value(5.0)
+    found: Any = compiled(Pair(np.float64(2.0), np.int64(3)), np.array([x, 7.0], dtype=object))
+    assert isinstance(found, Pair)
+    assert (found.first.data, found.second) == (15.0, 9.0)
+    doubled: Any = jit(lambda a: 2 * a)(np.array([[1, 2]]))
+    assert doubled.tolist() == [[2.0, 4.0]]
+    assert jit(lambda a: a)(x) is not x
+
+
+def test_bool_str_and_none_are_static() -> None:
+    """They choose the program, as do static arrays, by their content."""
+
+    def chosen(x: Any, square: bool, name: str | None, table: Any = None) -> Any:
+        return (x * x if square else x) + len(name or "") + (0 if table is None else table[0])
+
+    compiled = jit(chosen, static_argnums=3)
+    assert [compiled(3.0, True, None), compiled(3.0, False, "ab")] == [9.0, 5.0]
+    tables = [np.array([k, 0]) for k in (1, 2, 1)]
+    assert [compiled(3.0, False, None, t) for t in tables] == [4.0, 5.0, 4.0]
+    assert len(compiled._paths) == 4
+    with pytest.raises(TraceError, match="static argument 3"):
+        compiled(3.0, False, None, [1])
+
+
+def test_a_value_returned_unchanged_is_a_result() -> None:
+    """A closed-over leaf among the results is a node over it; a number stays a number."""
+    w = sg.Parameter(2.0)
+    found: Any = jit(lambda x: (w, x, 1.5, "text"))(3.0)
+    assert (found[0].data, *found[1:]) == (2.0, 3.0, 1.5, "text")
+    found[0].backward()
+    assert w.grad == 1.0
+
+
+def test_gradients_of_several_results_are_each_ones_own() -> None:
+    """Each of many outputs has its row of the Jacobian, also where it is zero."""
+    x, y = Value(2.0), Value(3.0)
+    found = jit(lambda x, y: [x * y, x * x, sg.step(x) + 0.0, y.detach()])(x, y)
+    rows = [sg.gradients(z, [x, y]) for z in found]
+    assert rows == [[3.0, 2.0], [4.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+    total = found[0] + found[1]
+    assert sg.gradients(total, [x, y]) == [7.0, 2.0]
+
+
+def test_truth_inside_other_threads_is_untouched() -> None:
+    """While one thread records, another compares, reads, copies and differentiates as usual."""
+    outcome: list[Any] = []
+
+    def elsewhere() -> None:
+        x = Value(2.0)
+        with no_grad(), sg.enable_grad():
+            y = x * x
+        y.backward()
+        x.zero_grad()
+        x.data = 3.0
+        outcome.extend([x > 1, x < 1, x == x, x != y, bool(x), x.data, x.grad, y.detach().data])
+        outcome.append(sg.gradients(x**2, x, create_graph=True).data)
+        outcome.append(sg.softmax([x, x])[0].data)
+        refusing: list[Any] = [float, round, math.floor]
+        for refused in refusing:
+            with pytest.raises(TypeError):
+                refused(x)
+
+    def records(x: Any) -> Any:
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+        return 2 * x
+
+    assert jit(records)(1.0) == 2.0
+    assert outcome == [True, False, True, True, True, 3.0, 0.0, 4.0, 6.0, 0.5]
+
+
+def test_equality_with_numbers_is_a_comparison() -> None:
+    """`x == 0` on a recorded number asks for its data; other objects are unequal."""
+
+    def sign(x: Any) -> Any:
+        if x == 0 or x == "zero" or x != x:  # noqa: PLR1714 - each comparison is tried
+            return 0.0 * x
+        return x / abs(x)
+
+    compiled = jit(sign)
+    assert [compiled(x) for x in (0.0, -3.0, 5)] == [0.0, -1.0, 1.0]
+
+
+def test_a_gradient_of_a_gradient_needs_grad_inside_grad() -> None:
+    """Two sweeps one after the other are refused while recording, with the remedy."""
+
+    def twice(x: Any) -> Any:
+        y = Value(x) * x
+        first = sg.gradients(y, x, create_graph=True)
+        return sg.gradients(first, x, create_graph=True)
+
+    with pytest.raises(TraceError, match="nest grad"):
+        jit(twice)(Value(2.0))
+
+
+def test_a_comparison_that_rounding_decides_comes_out_as_eagerly() -> None:
+    """0.3 + 0.2 + 0.1 is 0.6 in this order and more in another, which the program may take."""
+    compiled = jit(lambda a, b, c: 1.0 if (c + b) + a > 0.6 else 2.0)
+    for _ in range(3):
+        assert compiled(0.1, 0.2, 0.3) == 2.0
+    assert compiled(1.0, 2.0, 3.0) == 1.0
+    assert [len(paths) for paths in compiled._paths.values()] == [2]
+
+
+def test_explain_counts_nodes_and_instructions() -> None:
+    """What was recorded and packed, for a known shape and for a new one."""
+    compiled = jit(lambda xs: sg.tanh(sum(xs)))
+    text = compiled.explain([1.0, 2.0])
+    assert "nodes recorded" in text
+    assert "× tanh, 1 lane" in text
+    xs = [Value(1.0), Value(2.0)]
+    compiled(xs)
+    assert "forward and backward" in compiled.explain(xs)
+    assert "<lambda>" in repr(compiled)
+
+
+def test_the_decorator_takes_options() -> None:
+    """With options alone, jit returns a decorator; a wrapped function keeps its name."""
+
+    @jit(static_argnums=(1,))
+    def scaled(x: float, n: int) -> float:
+        """Multiply."""
+        return x * n
+
+    assert scaled(2.0, 3) == 6.0
+    assert (getattr(scaled, "__name__", ""), scaled.__doc__) == ("scaled", "Multiply.")
+
+
+def test_a_compiled_result_names_its_operation() -> None:
+    """Pictures and steps show the function's name, and its partials by symbol."""
+    x = Value(2.0)
+    y = jit(square_of)(x)
+    assert y.op is not None
+    assert (y.op.name, [str(p) for p in y.op.trace_partials(1)[2]]) == ("square_of", ["∂y/∂x0"])
+    with pytest.raises(TypeError, match="call it"):
+        y.op.of(3.0)
+
+
+def square_of(x: Any) -> Any:
+    """Return the square."""
+    return x * x

@@ -64,11 +64,8 @@ class Jitted(Generic[P, R]):
         else:
             path = self._recorded(key, args, kwargs)
             found = path.run(leaves)
-            if found is None:
-                raise TraceError(
-                    f"{self!r} does not compare the same numbers in the same way twice: it "
-                    "depends on something besides its arguments and the Values it closes over"
-                )
+            if found is None:  # a comparison so close that rounding decides it
+                return self._function(*args, **kwargs)
         if not all(isfinite(getattr(x, "_data", x)) for x in found):
             self._function(*args, **kwargs)  # raises what eager evaluation would raise
         return cast("R", filled(path.outline, found))
@@ -91,14 +88,14 @@ class Jitted(Generic[P, R]):
     def _recorded(self, key: Key, args: Sequence[Any], kwargs: dict[str, Any]) -> Path:
         """Record the path these arguments take, and keep it."""
         with self._lock:
-            known = self._paths.get(key, ())
+            path = self._record(args, kwargs)
+            known = [p for p in self._paths.get(key, ()) if p.outcomes != path.outcomes]
             if len(known) >= PATHS:
                 raise TraceError(
                     f"{self!r} took more than {PATHS} ways through its comparisons: make them part "
                     "of the computation with where, maximum, minimum or clip, or compare what does "
                     "not change from call to call (.detach() does not help: it still changes)"
                 )
-            path = self._record(args, kwargs)
             self._paths[key] = (path, *known)
             while len(self._paths) > SHAPES:
                 del self._paths[next(iter(self._paths))]

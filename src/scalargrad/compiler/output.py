@@ -15,7 +15,11 @@ class CompiledOp(Operation):
     """What stands as the operation of an Output: the compiled function's name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(_by_call, _by_call, name=name, pattern="compiled")
+        super().__init__(_undeclared, _undeclared, name=name, pattern="compiled")
+
+    def of_floats(self, *_: float) -> float:
+        """Refuse: the function is called, not applied to operands."""
+        raise OperandError(f"{self.name} is a compiled function: call it, not its operation")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return CompiledOp, (self.name,)
@@ -26,9 +30,8 @@ class CompiledOp(Operation):
         return Symbol("y"), operands, tuple(Symbol(f"∂y/∂x{i}") for i in range(arity))
 
 
-def _by_call(*operands: Any) -> Any:
-    """Stand in for a declaration: a compiled function is called, not applied to operands."""
-    raise OperandError(f"a compiled function cannot be applied to {operands!r}: call it")
+def _undeclared(*_: Any) -> Any:
+    """Stand where a declaration stands in the table; a program takes its place."""
 
 
 class Output(Value):
