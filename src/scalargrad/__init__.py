@@ -45,6 +45,7 @@ from scalargrad.value import Value as Value
 
 if TYPE_CHECKING:
     from scalargrad import nn as nn
+    from scalargrad.compiler.batch import vmap as vmap
     from scalargrad.compiler.jitted import jit as jit
     from scalargrad.expression import parse as parse
     from scalargrad.pictures import draw as draw
@@ -58,6 +59,7 @@ _LATER = {
     "jit": "scalargrad.compiler.jitted",
     "nn": "scalargrad.nn",
     "parse": "scalargrad.expression",
+    "vmap": "scalargrad.compiler.batch",
     "walk": "scalargrad.steps",
 }
 

@@ -121,7 +121,7 @@ class Jitted(Generic[P, R]):
         ... def f(x, y):
         ...     return (x + y) * x
         >>> print(f.explain(2.0, 3.0).splitlines()[0])
-        f: 4 nodes recorded, 4 after flattening
+        f: 4 nodes recorded, 5 after flattening
         """
         from scalargrad.compiler.explain import explain
 
@@ -239,6 +239,7 @@ def jit(
 
     Examples
     --------
+    >>> from scalargrad import Value
     >>> @jit
     ... def loss(w, points):
     ...     return sum((w * x - y) ** 2 for x, y in points)
