@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scalargrad.compiler import loops
+from scalargrad.compiler import loops, vector
 from scalargrad.compiler.encode import FIRST_OP, GATHER, GATHERED, PRODUCTS, encode
 from scalargrad.compiler.expressions import plan_of
 from scalargrad.compiler.instructions import Apply
@@ -49,6 +49,9 @@ from numba import njit
 
 Any = Cells = Code = None
 '''
+
+#: How all else is compiled: to the letter.
+_EXACT = '@njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)'
 
 #: How sums of products are compiled: they may be reordered and fused, and nothing else.
 _SUMS = (
@@ -143,7 +146,9 @@ def source(cached: bool) -> str:
     The loops of all operations stand in one function, which compiles in a fifth of the time
     that a function for each would take.
     """
-    sums = [x for x in vars(loops).values() if isinstance(x, FunctionType)]
+    numbers = [f"{k} = {x!r}" for k, x in vars(vector).items() if isinstance(x, float | int)]
+    exact = [f"\n{_EXACT}\n{inspect.getsource(x)}" for x in _functions(vector)]
+    sums = [f"\n{_SUMS}\n{inspect.getsource(x)}" for x in _functions(loops)]
     printed = {code: _loop(code, op) for op, code in codes().items()}
     body = _halving(sorted(printed.items()), " " * 12)
     run = _RUN.format(
@@ -154,7 +159,11 @@ def source(cached: bool) -> str:
         gathered=GATHERED,
         gather=GATHER,
     )
-    return "\n".join([_HEADER, *(f"\n{_SUMS}\n{inspect.getsource(x)}" for x in sums), run])
+    return "\n".join([_HEADER, *numbers, *exact, *sums, run])
+
+
+def _functions(module: ModuleType) -> list[FunctionType]:
+    return [x for x in vars(module).values() if isinstance(x, FunctionType)]
 
 
 def _loop(code: int, op: Elementwise | Partial) -> list[str]:

@@ -81,10 +81,11 @@ def subexpressions(expression: Expression) -> Iterator[Symbol]:
 
 
 class Dialect:
-    """How lane code is written: a choice between two, and a function of the table."""
+    """How lane code is written: a choice between two, and what stands in for operations."""
 
-    def __init__(self, choice: str) -> None:
+    def __init__(self, choice: str, instead: dict[str, str]) -> None:
         self.choice = choice
+        self.instead = instead
 
     def code(
         self, expression: Expression, names: dict[Symbol, str], prefix: str = "t"
@@ -109,11 +110,11 @@ class Dialect:
         if op.python is not None:
             return op.python.template.format(*operands)
         assert op.lane is not None, f"{op.name} has no lane code"
-        return op.lane.format(*operands)
+        return self.instead.get(op.name, op.lane).format(*operands)
 
 
-NUMPY = Dialect("np.where({0}, {1}, {2})")
-NUMBA = Dialect("{1} if {0} else {2}")
+NUMPY = Dialect("np.where({0}, {1}, {2})", {})
+NUMBA = Dialect("{1} if {0} else {2}", {x: f"{x}_lane({{0}})" for x in ("exp", "tanh")})
 
 
 def _name(x: Expression, names: dict[Any, str]) -> str:
