@@ -18,24 +18,34 @@ class Memory:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._free: list[tuple[int, int]] = []  # (size, address), sorted
+        self._free: dict[int, list[int]] = {}  # addresses of free blocks by their size
+        self._sizes: list[int] = []  # the sizes there are free blocks of, sorted
         self._numbers: dict[bytes, int] = {}
         self._constants: list[tuple[int, Floats]] = []
 
     def block(self, size: int) -> int:
         """Return the address of `size` cells, the smallest free block that holds them."""
         rounded = _rounded(size)
-        i = bisect.bisect_left(self._free, (rounded, 0))
-        if i == len(self._free):
+        i = bisect.bisect_left(self._sizes, rounded)
+        if i == len(self._sizes):
             return self._extend(rounded)
-        found, address = self._free.pop(i)
+        found = self._sizes[i]
+        address = self._free[found].pop()
+        if not self._free[found]:
+            del self._sizes[i], self._free[found]
         if found > rounded:
-            bisect.insort(self._free, (found - rounded, address + rounded))
+            self._put(found - rounded, address + rounded)
         return address
 
     def release(self, address: int, size: int) -> None:
         """Give a block back."""
-        bisect.insort(self._free, (_rounded(size), address))
+        self._put(_rounded(size), address)
+
+    def _put(self, size: int, address: int) -> None:
+        if size not in self._free:
+            self._free[size] = []
+            bisect.insort(self._sizes, size)
+        self._free[size].append(address)
 
     def constant(self, numbers: Sequence[float] | Floats) -> int:
         """Return the address of cells that always hold `numbers`."""

@@ -76,6 +76,8 @@ class _Packer:
         for node, value in program.constants.items():
             self.values[node] = value
         self.blocks: dict[int, tuple[int, int]] = {}
+        self.cells: dict[int, int] = {}
+        self.numbers_at: dict[str, int] = {}
         self.instructions: list[Instruction] = []
 
     def run(self) -> Packed:
@@ -115,24 +117,35 @@ class _Packer:
 
     def _cell(self, node: int) -> int:
         """Return the address of one node."""
-        if node in self.program.constants:
-            return self.memory.constant([self.program.constants[node]])
-        return int(self.addresses[node])
+        cell = self.cells.get(node)
+        if cell is None:
+            if node in self.program.constants:
+                cell = self._cell_of(self.program.constants[node])
+            else:
+                cell = int(self.addresses[node])
+            self.cells[node] = cell
+        return cell
 
     def _place(self, nodes: Any) -> int:
         out = self.memory.block(len(nodes))
         self.addresses[nodes] = np.arange(out, out + len(nodes))
         return out
 
+    def _place_one(self, node: int) -> int:
+        out = self.memory.block(1)
+        self.addresses[node] = self.cells[node] = out
+        return out
+
     # Operations lane by lane -------------------------------------------------------------------
 
     def _apply(self, group: Group) -> int:
-        lanes, nodes = len(group.nodes), np.array(group.nodes)
-        if lanes == 1:
-            cells = tuple(self._cell(x) for x in self.program.args[group.nodes[0]])
-            out = self._place(nodes)
+        if len(group.nodes) == 1:
+            (node,) = group.nodes
+            cells = tuple([self._cell(x) for x in self.program.args[node]])
+            out = self._place_one(node)
             self.instructions.append(Apply(group.op, out, 1, cells))
             return out
+        lanes, nodes = len(group.nodes), np.array(group.nodes)
         args = np.array([self.program.args[node] for node in group.nodes])
         order = _lane_order(self._keys(args)[::-1])
         nodes, args = nodes[order], args[order]
@@ -169,6 +182,9 @@ class _Packer:
     # Sums of products --------------------------------------------------------------------------
 
     def _products(self, group: Group) -> int:
+        first = group.nodes[0]
+        if len(group.nodes) == 1 and len(self.program.args[first]) <= 2 * _FEW:
+            return self._few_products(first)
         nodes = np.array(group.nodes)
         a, b = self._canonical(np.array([self.program.args[node] for node in group.nodes]))
         bounds = self._alike_terms(a, b)
@@ -180,13 +196,24 @@ class _Packer:
         if self._constant(a[0, -1]):  # the constant term, last and alone
             values = self.values[a[:, -1]] * self.values[b[:, -1]]
             if len(np.unique(values.view(np.int64))) == 1:
-                start, a, b = self._cell_of(values[0]), a[:, :-1], b[:, :-1]
+                start, a, b = self._cell_of(float(values[0])), a[:, :-1], b[:, :-1]
                 bounds = bounds[:-1]
         self._emit(out, start, a, b, bounds)
         return out
 
+    def _few_products(self, node: int) -> int:
+        """Place a single sum of few products, read from a table."""
+        cells = np.array([[self._cell(x) for x in self.program.args[node]]], dtype=np.int64)
+        out = self._place_one(node)
+        start = self._cell_of(-0.0)
+        self.instructions.append(GatheredProducts(out, start, cells[:, ::2], cells[:, 1::2]))
+        return out
+
     def _cell_of(self, number: float) -> int:
-        return self.memory.constant([number])
+        key = number.hex()
+        if key not in self.numbers_at:
+            self.numbers_at[key] = self.memory.constant([number])
+        return self.numbers_at[key]
 
     def _constant(self, node: int) -> bool:
         return bool(self.numbers[node] == len(self.groups))
@@ -220,7 +247,7 @@ class _Packer:
             for s in term_runs(cells_a[:, first:last], cells_b[:, first:last])
         ]
         lanes, terms = a.shape
-        if len(runs) > _PIECES + terms // _PER_PIECE or (lanes == 1 and terms <= _FEW):
+        if len(runs) > _PIECES + terms // _PER_PIECE:
             self._gathered(out, start, a, b)
             return
         tables = np.stack([x[:, run.start] for x in (cells_a, cells_b) for run in runs])
