@@ -26,11 +26,11 @@ from scalargrad.compiler.instructions import (
     Gather,
     GatheredProducts,
     Instruction,
+    Packed,
     Products,
     Run,
 )
 from scalargrad.compiler.numpy_runner import NumpyMachine
-from scalargrad.compiler.pack import Packed
 from scalargrad.ops import TABLE
 from scalargrad.ops.operation import Elementwise
 

@@ -12,11 +12,11 @@ from scalargrad.compiler.instructions import (
     Gather,
     GatheredProducts,
     Instruction,
+    Packed,
     Products,
     Run,
 )
 from scalargrad.compiler.machine import has_kernel
-from scalargrad.compiler.pack import Packed
 from scalargrad.compiler.path import Path
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from scalargrad.compiler.derive import dependents, derive
 from scalargrad.compiler.flatten import flatten
+from scalargrad.compiler.instructions import Packed
 from scalargrad.compiler.machine import Machine, machine_for
 from scalargrad.compiler.memory import Floats
-from scalargrad.compiler.pack import Packed, pack
+from scalargrad.compiler.pack import pack
 from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, Program
 
 Inputs = list[float] | Floats

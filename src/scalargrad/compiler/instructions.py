@@ -6,11 +6,13 @@ two indices i and j, j runs fastest.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scalargrad.compiler.memory import Floats
 from scalargrad.compiler.program import Op
 
 Addresses = NDArray[np.int64]
@@ -78,3 +80,24 @@ class GatheredProducts(NamedTuple):
 
 
 Instruction = Apply | Copy | Gather | Products | GatheredProducts
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A program ready to run.
+
+    Attributes
+    ----------
+    instructions : list of Instruction
+    memory : float64, cells
+        What a run starts from: inputs in the first cells, constants in place.
+    inputs : int
+        How many cells are inputs.
+    outputs : slice
+        The cells of the outputs, side by side.
+    """
+
+    instructions: list[Instruction]
+    memory: Floats
+    inputs: int
+    outputs: slice

@@ -6,7 +6,6 @@ import functools
 import importlib
 import threading
 from collections.abc import Callable, Sequence
-from math import isfinite
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from scalargrad.compiler.arguments import (
@@ -58,15 +57,16 @@ class Jitted(Generic[P, R]):
             return self._function(*args, **kwargs)
         key, leaves = self._signature(args, kwargs)
         for path in self._paths.get(key, ()):
-            found = path.run(leaves)
-            if found is not None:
+            run = path.run(leaves)
+            if run is not None:
                 break
         else:
             path = self._recorded(key, args, kwargs)
-            found = path.run(leaves)
-            if found is None:  # a comparison so close that rounding decides it
+            run = path.run(leaves)
+            if run is None:  # a comparison so close that rounding decides it
                 return self._function(*args, **kwargs)
-        if not all(isfinite(getattr(x, "_data", x)) for x in found):
+        found, finite = run
+        if not finite:
             self._function(*args, **kwargs)  # raises what eager evaluation would raise
         return cast("R", filled(path.outline, found))
 

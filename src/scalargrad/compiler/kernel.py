@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scalargrad.compiler import loops, vector
 from scalargrad.compiler.encode import FIRST_OP, GATHER, GATHERED, PRODUCTS, encode
 from scalargrad.compiler.expressions import plan_of
-from scalargrad.compiler.instructions import Apply
+from scalargrad.compiler.instructions import Apply, Packed
 from scalargrad.compiler.lanes import (
     NUMBA,
     Partial,
@@ -34,7 +34,6 @@ from scalargrad.compiler.lanes import (
     partial,
 )
 from scalargrad.compiler.memory import Floats
-from scalargrad.compiler.pack import Packed
 from scalargrad.ops import TABLE
 from scalargrad.ops.operation import Elementwise
 from scalargrad.ops.symbol import Symbol

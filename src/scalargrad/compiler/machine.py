@@ -7,9 +7,9 @@ import importlib.util
 import os
 from typing import Protocol
 
+from scalargrad.compiler.instructions import Packed
 from scalargrad.compiler.memory import Floats
 from scalargrad.compiler.numpy_runner import NumpyMachine
-from scalargrad.compiler.pack import Packed
 
 
 class Machine(Protocol):

@@ -20,11 +20,11 @@ from scalargrad.compiler.instructions import (
     Gather,
     GatheredProducts,
     Instruction,
+    Packed,
     Products,
 )
 from scalargrad.compiler.lanes import NUMPY, Partial, expression_of, has_lanes
 from scalargrad.compiler.memory import Floats
-from scalargrad.compiler.pack import Packed
 from scalargrad.ops.operation import Elementwise
 
 Bound = Callable[[], None]

@@ -8,7 +8,6 @@ of neurons over a batch is one instruction. Where it is not, addresses are liste
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from scalargrad.compiler.instructions import (
     Gather,
     GatheredProducts,
     Instruction,
+    Packed,
     Products,
     Run,
 )
@@ -33,27 +33,6 @@ from scalargrad.compiler.program import PRODUCTS, Program
 _PIECES, _PER_PIECE = 8, 16
 #: So few products in a single lane take less time from a table than by setting up loops.
 _FEW = 6
-
-
-@dataclass(frozen=True)
-class Packed:
-    """A program ready to run.
-
-    Attributes
-    ----------
-    instructions : list of Instruction
-    memory : float64, cells
-        What a run starts from: inputs in the first cells, constants in place.
-    inputs : int
-        How many cells are inputs.
-    outputs : slice
-        The cells of the outputs, side by side.
-    """
-
-    instructions: list[Instruction]
-    memory: Floats
-    inputs: int
-    outputs: slice
 
 
 def pack(program: Program) -> Packed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -49,13 +50,15 @@ class Path:
         moving = self.function.moving
         self.moving = moving[0] if len(moving) == 1 else None
 
-    def run(self, leaves: list[Any]) -> list[Value | float] | None:
+    def run(self, leaves: list[Any]) -> tuple[list[Value | float], bool] | None:
         """Run the program; None if its comparisons come out differently from the recording.
 
         Returns
         -------
-        list of Value or float
+        found : list of Value or float
             One for each place of the outline.
+        finite : bool
+            Whether all of them are finite.
         """
         function = self.function
         inputs = self._inputs(leaves)
@@ -67,11 +70,12 @@ class Path:
             [x != 0.0 for x in numbers[n : n + len(self.outcomes)]]
         ):
             return None
+        finite = isfinite(numbers[0]) if n == 1 else all(map(isfinite, numbers[:n]))
         if not self.differentiable:
-            return [*numbers[:n]]
+            return [*numbers[:n]], finite
         parents = (*[leaves[i] for i in self.values_at], *self.closed_over) if recording else ()
         row = tuple(numbers[n + len(self.outcomes) :]) if along else None
-        return self._nodes(numbers, inputs, parents, row)
+        return self._nodes(numbers, inputs, parents, row), finite
 
     def _inputs(self, leaves: list[Any]) -> Inputs:
         numbers = [x if x.__class__ is float else _number(x) for x in leaves]

@@ -8,18 +8,16 @@ record nothing, see the usual behaviour throughout.
 
 from __future__ import annotations
 
-import linecache
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from scalargrad import autodiff, functional, ops
 from scalargrad.compiler.deferred import ADJOINT_NODE, DETACH, deferred_signals
-from scalargrad.errors import TraceError
+from scalargrad.compiler.refusal import refuse
 from scalargrad.ops import reductions
 from scalargrad.ops.numbers import is_real
 from scalargrad.ops.recording import enable_grad, no_grad
@@ -47,7 +45,6 @@ class Trace:
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 _lock = threading.Lock()
 _watchers: list[Trace] = []
-_PACKAGE = str(Path(__file__).parents[1])
 _MISSING = object()
 
 
@@ -87,19 +84,6 @@ def _restore(usual: dict[tuple[Any, str], Any]) -> None:
         else:
             setattr(owner, name, answer)
     usual.clear()
-
-
-def refuse(what: str, remedy: str) -> NoReturn:
-    """Raise TraceError naming the line of the user's program."""
-    frame = sys._getframe(1)
-    while frame.f_back and frame.f_code.co_filename.startswith((_PACKAGE, "<printed")):
-        frame = frame.f_back
-    name, line = frame.f_code.co_filename, frame.f_lineno
-    code = linecache.getline(name, line).strip()
-    shown = f"\n    {code}" if code else ""
-    raise TraceError(
-        f"{what} while a compiled function is recorded ({name}:{line}): {remedy}{shown}"
-    )
 
 
 # What changes -------------------------------------------------------------------------------------
@@ -159,13 +143,13 @@ class _Data:
     """The property `data`."""
 
     def __get__(self, node: Value | None, kind: type | None = None) -> Any:
-        if node is None or _current.get() is None or _read_inside():
-            return _data.__get__(node, kind)
-        refuse(
-            ".data was read",
-            "compute with the Value itself, .detach() it to stop its gradient, compare it "
-            "with < or >, or use where and maximum",
-        )
+        if node is not None and _current.get() is not None and not _read_inside():
+            refuse(
+                ".data was read",
+                "compute with the Value itself, .detach() it to stop its gradient, compare it "
+                "with < or >, or use where and maximum",
+            )
+        return _data.__get__(node, kind)
 
     def __set__(self, node: Value, number: float) -> None:
         if _current.get() is not None:
