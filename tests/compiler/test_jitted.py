@@ -145,6 +145,12 @@ def test_derivatives_can_be_compiled() -> None:
     assert jit(third)(2.0) == pytest.approx(third(2.0))
 
 
+def test_a_gradient_of_what_does_not_move_is_zero() -> None:
+    """A result that is a number, or does not depend on the argument, has gradient 0."""
+    assert jit(grad(lambda x: 5.0))(3.0) == 0.0
+    assert jit(lambda x, y: grad(lambda z: y * y)(x) + x)(3.0, 2.0) == 3.0
+
+
 def test_a_gradient_stops_at_what_it_is_taken_of() -> None:
     """The derivative by an argument leaves out other ways to the same Value."""
     assert jit(lambda x: grad(lambda y: y * x)(x))(3.0) == 3.0

@@ -55,7 +55,7 @@ class _Signals(dict[Value, Scalar]):
     def get(self, node: Value, default: Any = None) -> Any:
         """Return the signal of `node` as a node, or the default where none arrives."""
         number = super().get(node)
-        if number is None:
+        if number is None or not self._seeds:
             return default
         made = object.__new__(Value)
         made._data, made.grad, made.label, made.op = number, 0.0, "", ADJOINT_NODE  # type: ignore[assignment]

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from scalargrad import autodiff, functional, ops
+from scalargrad import autodiff, ops
 from scalargrad.compiler.deferred import ADJOINT_NODE, DETACH, deferred_signals
 from scalargrad.compiler.refusal import refuse
 from scalargrad.ops import reductions
@@ -93,9 +93,8 @@ _local_grads: Any = Value.__dict__["local_grads"]
 _grad: Any = Value.__dict__["grad"]
 _data: Any = Value.__dict__["data"]
 _init = Value.__init__
-_INSIDE = {
-    f"scalargrad.{x}" for x in ("autodiff", "functional", "graph", "ops.eager", "ops.operation")
-}
+_INNER = ("autodiff", "functional", "graph", "recorded", "ops.eager", "ops.operation")
+_INSIDE = {f"scalargrad.{name}" for name in _INNER}
 
 
 class _Born:
@@ -297,9 +296,13 @@ _ANSWERS: dict[tuple[Any, str], Any] = {
     (no_grad, "__enter__"): _no_grad,
     (enable_grad, "__enter__"): _enable_grad,
     (enable_grad, "__exit__"): _leave_enable_grad,
-    (autodiff, "gradient_graphs"): _gradient_graphs,
-    (functional, "gradient_graphs"): _gradient_graphs,
     (reductions, "score_shift"): _score_shift,
+}
+_ANSWERS |= {  # every module that imported it holds a name of its own
+    (module, "gradient_graphs"): _gradient_graphs
+    for name, module in list(sys.modules.items())
+    if name.startswith("scalargrad.")
+    and vars(module).get("gradient_graphs") is _usual_gradient_graphs
 }
 _ANSWERS |= {(Value, f"__{name}__"): _comparison(name) for name in ("lt", "le", "gt", "ge")}
 _ANSWERS |= {(Value, f"__{name}__"): _equality(name) for name in ("eq", "ne")}
