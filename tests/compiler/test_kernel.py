@@ -59,6 +59,7 @@ INSTRUCTIONS: list[Instruction] = [
     products((Run(20, Affine(0, 20, 30, 1), Affine(200, 40, 25, 1)),), 3, 5),
     products((RUNS[SPREAD]._replace(a=RUNS[SPREAD].b, b=RUNS[SPREAD].a),), 5, 6),
     products(tuple(RUNS.values()), 5, 6),
+    products((RUNS[SAME], Run(30, Affine(0, 30, 0, 1), Affine(200, 0, 0, 1))), 5, 1),
     *(products((run, run), 5, 7) for run in RUNS.values()),
 ]
 
@@ -83,7 +84,7 @@ def test_the_loops_do_what_numpy_does(instruction: Instruction) -> None:
 def test_a_run_is_looped_over_along_its_neighbours(chosen: int) -> None:
     """The mode of a run follows from which of its indices runs over neighbouring cells."""
     run = RUNS[chosen]
-    assert mode(run.terms, run.a, run.b) == chosen
+    assert mode(6, run.terms, run.a, run.b) == chosen
 
 
 def test_every_operation_of_the_table_has_lane_code() -> None:

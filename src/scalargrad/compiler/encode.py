@@ -56,7 +56,7 @@ def _fields(instruction: Instruction, codes: Mapping[Any, int]) -> list[int]:
 def _products(instruction: Products) -> list[int]:
     """Return the fields of a sum; runs that are the same in a whole row come first."""
     out, rows, columns, start, runs = instruction
-    turned = [_turned(run) for run in runs]
+    turned = [_turned(columns, run) for run in runs]
     turned.sort(key=lambda found: found[0])
     fields = [PRODUCTS, out, rows, columns, start, len(runs)]
     for kind, run in turned:
@@ -64,17 +64,17 @@ def _products(instruction: Products) -> list[int]:
     return fields
 
 
-def _turned(run: Run) -> tuple[int, Run]:
+def _turned(columns: int, run: Run) -> tuple[int, Run]:
     """Return the mode of a run, with its factors in the order the loop expects."""
-    found = mode(run.terms, run.a, run.b)
+    found = mode(columns, run.terms, run.a, run.b)
     if found == ANY:
-        other = mode(run.terms, run.b, run.a)
+        other = mode(columns, run.terms, run.b, run.a)
         if other != ANY:
             return other, Run(run.terms, run.b, run.a)
     return found, run
 
 
-def mode(terms: int, a: Affine, b: Affine) -> int:
+def mode(columns: int, terms: int, a: Affine, b: Affine) -> int:
     """Return how to loop over a run: which index runs over neighbouring cells.
 
     Returns
@@ -84,9 +84,9 @@ def mode(terms: int, a: Affine, b: Affine) -> int:
         cells. BESIDE: neighbouring cells times neighbouring cells. ALONG: neighbouring terms.
         ANY: no such order, or the factors are the other way round.
     """
-    if a.inner == 0 and b.inner == 0:
-        return SAME
     along = a.term == 1 and b.term in {0, 1}
+    if a.inner == 0 and b.inner == 0:
+        return ALONG if along and columns == 1 else SAME
     if along and terms >= _LONG and 1 not in {a.inner, b.inner}:
         return ALONG
     if a.inner == 0 and b.inner == 1:

@@ -31,8 +31,13 @@ from scalargrad.compiler.program import PRODUCTS, Program
 
 #: A table of addresses replaces so many pieces, plus one per so many lanes or terms.
 _PIECES, _PER_PIECE = 8, 16
+#: So many orders of lanes are tried where the first does not give one grid.
+_ORDERS = 6
 #: So few products in a single lane take less time from a table than by setting up loops.
 _FEW = 6
+
+#: The first lane of a grid, and the grid.
+Piece = tuple[int, Grid]
 
 
 def pack(program: Program) -> Packed:
@@ -167,17 +172,23 @@ class _Packer:
         nodes = np.array(group.nodes)
         a, b = self._canonical(np.array([self.program.args[node] for node in group.nodes]))
         bounds = self._alike_terms(a, b)
-        keys = self._keys(np.stack([x[:, s] for x in (a, b) for s, _ in bounds], axis=1))
-        order = _lane_order(keys)
-        nodes, a, b = nodes[order], a[order], b[order]
-        out = self._place(nodes)
         start = self._cell_of(-0.0)
         if self._constant(a[0, -1]):  # the constant term, last and alone
             values = self.values[a[:, -1]] * self.values[b[:, -1]]
             if len(np.unique(values.view(np.int64))) == 1:
                 start, a, b = self._cell_of(float(values[0])), a[:, :-1], b[:, :-1]
                 bounds = bounds[:-1]
-        self._emit(out, start, a, b, bounds)
+        keys = self._keys(np.stack([x[:, s] for x in (a, b) for s, _ in bounds], axis=1))
+        runs = self._runs(a, b, bounds)
+        order, pieces = self._ordered(a, b, runs, keys)
+        a, b = a[order], b[order]
+        out = self._place(nodes[order])
+        if not pieces:
+            self.instructions.append(GatheredProducts(out, start, self._cells(a), self._cells(b)))
+        for lane, shape in pieces:
+            chosen = slice(lane, lane + shape.rows * shape.columns)
+            written = tuple(self._run(a[chosen, run], b[chosen, run], shape) for run in runs)
+            self.instructions.append(Products(out + lane, *shape, start, written))
         return out
 
     def _few_products(self, node: int) -> int:
@@ -215,33 +226,32 @@ class _Packer:
         edges = [0, *changes.tolist(), a.shape[1]]
         return list(itertools.pairwise(edges))
 
-    def _emit(
-        self, out: int, start: int, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]
-    ) -> None:
-        """Write the instructions for one group of sums."""
+    def _runs(self, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]) -> list[slice]:
+        """Return the terms in stretches of regular distance."""
         cells_a, cells_b = self.addresses[a], self.addresses[b]
-        runs = [
+        return [
             slice(s.start + first, s.stop + first)
             for first, last in bounds
             for s in term_runs(cells_a[:, first:last], cells_b[:, first:last])
         ]
-        lanes, terms = a.shape
-        if len(runs) > _PIECES + terms // _PER_PIECE:
-            self._gathered(out, start, a, b)
-            return
-        tables = np.stack([x[:, run.start] for x in (cells_a, cells_b) for run in runs])
-        pieces: list[tuple[int, Grid]] = []
-        done = 0
-        while done < lanes and len(pieces) <= _PIECES + lanes // _PER_PIECE:
-            pieces.append((done, grid(tables[:, done:])))
-            done += pieces[-1][1].rows * pieces[-1][1].columns
-        if done < lanes:
-            self._gathered(out, start, a, b)
-            return
-        for lane, shape in pieces:
-            chosen = slice(lane, lane + shape.rows * shape.columns)
-            written = tuple(self._run(a[chosen, run], b[chosen, run], shape) for run in runs)
-            self.instructions.append(Products(out + lane, *shape, start, written))
+
+    def _ordered(
+        self, a: Addresses, b: Addresses, runs: list[slice], keys: list[Addresses]
+    ) -> tuple[Addresses, list[Piece]]:
+        """Return the order of lanes that falls into the fewest grids, and these; none: a table."""
+        order = _lane_order(keys)
+        if len(runs) > _PIECES + a.shape[1] // _PER_PIECE:
+            return order, []
+        tables = np.stack([self.addresses[x[:, run.start]] for x in (a, b) for run in runs])
+        found = order, _pieces(tables[:, order])
+        for primary in keys[1:_ORDERS]:
+            if len(found[1]) == 1:
+                break
+            order = _lane_order([primary, *keys])
+            pieces = _pieces(tables[:, order])
+            if pieces and not 0 < len(found[1]) <= len(pieces):
+                found = order, pieces
+        return found
 
     def _run(self, a: Addresses, b: Addresses, shape: Grid) -> Run:
         first = self._factor(a, shape, 0)
@@ -273,15 +283,24 @@ class _Packer:
                 distance *= values.shape[axis]
         return Affine(base, *found)
 
-    def _gathered(self, out: int, start: int, a: Addresses, b: Addresses) -> None:
-        cells_a, cells_b = (self._cells(x) for x in (a, b))
-        self.instructions.append(GatheredProducts(out, start, cells_a, cells_b))
-
     def _cells(self, nodes: Addresses) -> Addresses:
         cells = self.addresses[nodes]
         for where in np.argwhere(cells < 0):
             cells[tuple(where)] = self._cell(int(nodes[tuple(where)]))
         return cells
+
+
+def _pieces(tables: Addresses) -> list[Piece]:
+    """Return the grids that lanes fall into one after another; none if they are too many."""
+    lanes = tables.shape[1]
+    pieces: list[Piece] = []
+    done = 0
+    while done < lanes:
+        if len(pieces) > _PIECES + lanes // _PER_PIECE:
+            return []
+        pieces.append((done, grid(tables[:, done:])))
+        done += pieces[-1][1].rows * pieces[-1][1].columns
+    return pieces
 
 
 def _lane_order(keys: list[Addresses]) -> Addresses:
