@@ -99,6 +99,11 @@ class Function:
         program.outputs = []
         return _runner(_with_gradient(program, self.wrt, roots))
 
+    def outputs(self, inputs: Inputs) -> list[float]:
+        """Return the results as nodes hold them: to the bit those computed with a gradient."""
+        runner = self.values_and_row if len(self.moving) == 1 else self.values
+        return runner(inputs)[: self.results]
+
     def row(self, index: int, inputs: Inputs) -> list[float]:
         """Return the gradient of one result at a point."""
         if index not in self.moving:

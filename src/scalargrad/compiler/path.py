@@ -10,7 +10,7 @@ import numpy as np
 from scalargrad.compiler.derive import dependents, derive
 from scalargrad.compiler.flatten import flatten
 from scalargrad.compiler.function import Function, Inputs
-from scalargrad.compiler.output import CompiledOp, Output
+from scalargrad.compiler.output import Output
 from scalargrad.compiler.record import Recording
 from scalargrad.ops.recording import is_grad_enabled
 from scalargrad.value import Value
@@ -38,7 +38,6 @@ class Path:
         self.closed_over = tuple(recording.closed_over)
         self.values_at = tuple(i for i, x in enumerate(leaves) if isinstance(x, Value))
         self.has_arrays = any(hasattr(x, "ravel") for x in leaves)
-        self.op = CompiledOp(name)
         program = derive(flatten(recording.program))
         arguments = program.inputs - len(recording.closed_over)
         wrt = (*_cells(leaves), *range(arguments, program.inputs))
@@ -99,7 +98,7 @@ class Path:
             elif parents:
                 known = row if i == self.moving else None
                 found.append(
-                    Output(numbers[i], self.op, parents, (self.function, i, inputs), known)
+                    Output(numbers[i], self.name, parents, (self.function, i, inputs), known)
                 )
             else:
                 found.append(Value(numbers[i]))
