@@ -6,7 +6,7 @@ import functools
 import importlib
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from scalargrad.compiler.arguments import (
     Frozen,
@@ -68,7 +68,8 @@ class Jitted(Generic[P, R]):
         found, finite = run
         if not finite:
             self._function(*args, **kwargs)  # raises what eager evaluation would raise
-        return cast("R", filled(path.outline, found))
+        result: R = found[0] if path.single else filled(path.outline, found)  # type: ignore[assignment]
+        return result
 
     def _signature(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Key, list[Any]]:
         key: list[Any] = []

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.arguments import Place
 from scalargrad.compiler.derive import dependents, derive
 from scalargrad.compiler.flatten import flatten
 from scalargrad.compiler.function import Function, Inputs
@@ -33,6 +34,7 @@ class Path:
     def __init__(self, recording: Recording, outline: Any, leaves: list[Any], name: str) -> None:
         self.name = name
         self.outline = outline
+        self.single = isinstance(outline, Place)
         self.recorded = len(recording.program)
         self.outcomes = recording.outcomes
         self.closed_over = tuple(recording.closed_over)

@@ -43,14 +43,12 @@ class Trace:
 
 
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
+#: Return the recording that goes on in this thread or task, if any.
+current_trace = _current.get
+
 _lock = threading.Lock()
 _watchers: list[Trace] = []
 _MISSING = object()
-
-
-def current_trace() -> Trace | None:
-    """Return the recording that goes on in this thread or task, if any."""
-    return _current.get()
 
 
 @contextmanager
