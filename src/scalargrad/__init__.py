@@ -28,6 +28,7 @@ from scalargrad.errors import NumericalError as NumericalError
 from scalargrad.errors import OperandError as OperandError
 from scalargrad.errors import ScalargradError as ScalargradError
 from scalargrad.errors import StateError as StateError
+from scalargrad.errors import TraceError as TraceError
 from scalargrad.functional import grad as grad
 from scalargrad.functional import hessian as hessian
 from scalargrad.functional import hvp as hvp
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     from scalargrad import optim as optim
     from scalargrad import plots as plots
     from scalargrad import train as train
+    from scalargrad.compiler.batch import vmap as vmap
+    from scalargrad.compiler.jitted import jit as jit
     from scalargrad.expression import parse as parse
     from scalargrad.pictures import draw as draw
     from scalargrad.steps import walk as walk
@@ -61,11 +64,13 @@ _LATER = {
     "data": "scalargrad.data",
     "draw": "scalargrad.pictures",
     "losses": "scalargrad.losses",
+    "jit": "scalargrad.compiler.jitted",
     "nn": "scalargrad.nn",
     "optim": "scalargrad.optim",
     "parse": "scalargrad.expression",
     "plots": "scalargrad.plots",
     "train": "scalargrad.train",
+    "vmap": "scalargrad.compiler.batch",
     "walk": "scalargrad.steps",
 }
 

@@ -125,6 +125,9 @@ def partial_values(node: Value) -> list[Scalar]:
     GraphChangedError
         If one no longer equals the local gradient stored when the node was made.
     """
+    if (own := getattr(node, "partial_nodes", None)) is not None:  # a compiled function's result
+        compiled: list[Scalar] = own()
+        return compiled
     assert node.op is not None
     result, operands, partials = node.op.trace_partials(len(node.parents))
     bindings: dict[Any, Any] = dict(zip(operands, node.parents, strict=True))

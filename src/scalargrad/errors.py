@@ -53,3 +53,7 @@ class LayoutError(ScalargradError, RuntimeError):
 
 class MissingPackageError(ScalargradError, ImportError):
     """An optional package that was asked for is not installed; the message says which."""
+
+
+class TraceError(ScalargradError, TypeError):
+    """A compiled function did what cannot be recorded; the message says where and what to do."""

@@ -87,6 +87,7 @@ def mul(a: float, b: float) -> float:
     text=infix("/", PRODUCT),
     mathml=Notation("<mfrac>{0}{1}</mfrac>", PRODUCT, (1, 1)),
     javascript=infix("/", PRODUCT),
+    lane="{0} / {1}",
 )
 def div(a: float, b: float) -> float:
     """Divide, a / b.
@@ -138,6 +139,7 @@ def neg(x: float) -> float:
     mathml=Notation("<mrow><mo>|</mo>{0}<mo>|</mo></mrow>"),
     pattern="router",
     javascript=call("Math.abs", 1),
+    lane="abs({0})",
 )
 def abs(x: float) -> float:
     """Take the absolute value, |x|.
@@ -178,6 +180,7 @@ def _pow_valid(base: Symbol, exponent: Symbol) -> Symbol:
     # JavaScript has nan where C and IEEE 754 have pow(1, y) = pow(-1, ±inf) = 1.
     javascript="""\
 (x, y) => (x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : Math.pow(x, y))""",
+    lane="np.power({0}, {1})",
 )
 def pow(base: float, exponent: float) -> float:
     """Raise to a power, base ** exponent.

@@ -18,6 +18,7 @@ _TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
     partials=lambda y, x: (y,),
     mathml=Notation("<msup><mi>e</mi>{0}</msup>", POWER, (1,)),
     javascript=call("Math.exp", 1),
+    lane="np.exp({0})",
 )
 def exp(x: float) -> float:
     """Raise e to a power, e^x; beyond 709.78 the result overflows to inf.
@@ -33,7 +34,9 @@ def exp(x: float) -> float:
         return math.inf
 
 
-@primitive(Unary, partials=lambda y, x: (exp(x),), javascript=call("Math.expm1", 1))
+@primitive(
+    Unary, partials=lambda y, x: (exp(x),), javascript=call("Math.expm1", 1), lane="np.expm1({0})"
+)
 def expm1(x: float) -> float:
     """Compute e^x - 1, exact near 0 too.
 
@@ -53,7 +56,13 @@ def _logarithm(x: float) -> float:
     return -math.inf if x == 0.0 else math.nan
 
 
-@primitive(Unary, partials=lambda y, x: (1 / x,), domain=_POSITIVE, javascript=call("Math.log", 1))
+@primitive(
+    Unary,
+    partials=lambda y, x: (1 / x,),
+    domain=_POSITIVE,
+    javascript=call("Math.log", 1),
+    lane="np.log({0})",
+)
 def log(x: float) -> float:
     """Take the natural logarithm, ln x.
 
@@ -78,6 +87,7 @@ def log(x: float) -> float:
     partials=lambda y, x: (1 / (1 + x),),
     domain=Domain((-0.8, 3.0), valid=lambda x: x > -1, safe=0.0),
     javascript=call("Math.log1p", 1),
+    lane="np.log1p({0})",
 )
 def log1p(x: float) -> float:
     """Compute ln(1 + x), exact near 0 too.
@@ -103,6 +113,7 @@ def log1p(x: float) -> float:
     partials=lambda y, x: (1 / (x * math.log(2.0)),),
     domain=_POSITIVE,
     javascript=call("Math.log2", 1),
+    lane="np.log2({0})",
 )
 def log2(x: float) -> float:
     """Take the logarithm to base 2.
@@ -128,6 +139,7 @@ def log2(x: float) -> float:
     partials=lambda y, x: (1 / (x * math.log(10.0)),),
     domain=_POSITIVE,
     javascript=call("Math.log10", 1),
+    lane="np.log10({0})",
 )
 def log10(x: float) -> float:
     """Take the logarithm to base 10.
@@ -156,6 +168,7 @@ def log10(x: float) -> float:
     text=Notation("√{0}", POWER, (ATOM,)),
     mathml=Notation("<msqrt>{0}</msqrt>"),
     javascript=call("Math.sqrt", 1),
+    lane="np.sqrt({0})",
 )
 def sqrt(x: float) -> float:
     """Take the square root, √x.
@@ -191,6 +204,7 @@ def sqrt(x: float) -> float:
   }
   return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * total;
 }""",
+    lane="math.erf({0})",
 )
 def erf(x: float) -> float:
     """Return the error function, 2/√π · ∫₀ˣ e^(-t²) dt.
@@ -224,6 +238,7 @@ def erf(x: float) -> float:
   const half = Math.exp((-short * short) / 2);
   return half * ((half * Math.exp((short - x) * (short + x))) / (tail * Math.sqrt(Math.PI)));
 }""",
+    lane="math.erfc({0})",
 )
 def erfc(x: float) -> float:
     """Return the complementary error function, 1 - erf(x), exact for large x too.

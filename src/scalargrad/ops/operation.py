@@ -94,6 +94,12 @@ class Operation:
         How a primitive is written in JavaScript, or the source of a function for it, which
         may call other operations' functions by a name such as ``_erf``; by default as in
         Python, if it has a notation there. A reduction that compares nothing needs none.
+    lane
+        How compiled code writes it, in words that NumPy (on arrays) and Numba (on numbers) both
+        know, where `python` does not say it already.
+    expression
+        A reduction as an expression of other operations, for compiled code, where its
+        declaration compares numbers and so cannot be traced.
     """
 
     lazy = False
@@ -112,6 +118,8 @@ class Operation:
         mathml: Notation | None = None,
         comparison: Notation | None = None,
         javascript: Notation | str | None = None,
+        lane: str | None = None,
+        expression: Callable[..., Any] | None = None,
         name: str | None = None,
     ) -> None:
         functools.update_wrapper(self, function)  # type: ignore[arg-type]
@@ -126,6 +134,8 @@ class Operation:
         self.mathml = mathml
         self.comparison = comparison
         self.javascript = javascript or python
+        self.lane = lane
+        self.expression = expression
 
     def __repr__(self) -> str:
         return f"<operation {self.name}>"
@@ -191,7 +201,7 @@ class Operation:
 
 
 def _named(name: str) -> Operation:
-    """Return the operation of that name; an operation is pickled as this call."""
+    """Return an operation of the table; TABLE's own method would pickle the whole table."""
     return TABLE[name]
 
 

@@ -7,9 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, overload
 
 from scalargrad.errors import OperandError
-from scalargrad.ops.exponential import exp
+from scalargrad.ops.arithmetic import abs
+from scalargrad.ops.comparisons import eq
+from scalargrad.ops.exponential import exp, log
 from scalargrad.ops.numbers import as_float
 from scalargrad.ops.operation import Fold, Operand, R_co, Reduction, primitive
+from scalargrad.ops.selection import maximum, where
 
 __all__ = ["dot", "log_softmax", "logsumexp", "mean", "softmax", "sum"]
 
@@ -58,6 +61,13 @@ def mean(operands: Sequence[float]) -> float:
     return total / len(operands)
 
 
+def _shifted(operands: Sequence[Any]) -> Any:
+    """Return logsumexp as an expression; an infinite maximum is not subtracted."""
+    largest = maximum(*operands)
+    shift = where(eq(abs(largest), math.inf), 0.0, largest)
+    return shift + log(sum([exp(x - shift) for x in operands]))
+
+
 @primitive(
     Fold,
     partials=lambda y, operands: [exp(x - y) for x in operands],
@@ -67,6 +77,7 @@ def mean(operands: Sequence[float]) -> float:
   if (!Number.isFinite(largest)) return largest;
   return largest + Math.log(operands.reduce((total, x) => total + Math.exp(x - largest), 0));
 }""",
+    expression=_shifted,
 )
 def logsumexp(operands: Sequence[float]) -> float:
     """Compute ln Σ e^xᵢ without overflow; its partials are the softmax of the operands.
@@ -151,6 +162,11 @@ def _scores(values: Iterable[Any]) -> list[Any]:
     return [x if hasattr(x, "_apply") else as_float(x, "a score") for x in values]
 
 
+def _score_shift(scores: Sequence[Any]) -> Any:
+    """Return the largest score as a constant, which `softmax` subtracts from all."""
+    return max(getattr(x, "data", x) for x in scores)
+
+
 @overload
 def softmax(values: Iterable[float]) -> list[float]: ...
 @overload
@@ -171,7 +187,7 @@ def softmax(values: Iterable[Any]) -> list[Any]:
     scores = _scores(values)
     if not scores:
         return []
-    largest = max(getattr(x, "data", x) for x in scores)
+    largest = _score_shift(scores)
     weights = [exp(x - largest) for x in scores]
     total = sum(weights)
     return [w / total for w in weights]

@@ -23,6 +23,7 @@ _AWAY_FROM_ZERO = Domain(smooth=lambda x: not -0.1 < x < 0.1)
     mathml=Notation("<mrow><mo>⌊</mo>{0}<mo>⌋</mo></mrow>"),
     pattern="stops here",
     javascript=call("Math.floor", 1),
+    lane="np.floor({0})",
 )
 def floor(x: float) -> float:
     """Round down to an integer; the gradient is 0.
@@ -43,6 +44,7 @@ def floor(x: float) -> float:
     mathml=Notation("<mrow><mo>⌈</mo>{0}<mo>⌉</mo></mrow>"),
     pattern="stops here",
     javascript=call("Math.ceil", 1),
+    lane="np.ceil({0})",
 )
 def ceil(x: float) -> float:
     """Round up to an integer; the gradient is 0.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any, overload
 
 from scalargrad.errors import OperandError
-from scalargrad.ops.comparisons import eq
+from scalargrad.ops.comparisons import eq, ne
 from scalargrad.ops.notation import Notation
 from scalargrad.ops.numbers import is_real
 from scalargrad.ops.operation import (
@@ -21,7 +22,7 @@ from scalargrad.ops.operation import (
 )
 from scalargrad.ops.symbol import Symbol
 
-__all__ = ["clip", "maximum", "minimum", "where"]
+__all__ = ["clip", "maximum", "minimum", "take", "where"]
 
 
 class Where(Elementwise):
@@ -100,6 +101,14 @@ def _shares(result: Any, operands: Sequence[Any]) -> list[Any]:
     return [where(total, hit / where(total, total, 1.0), math.nan) for hit in hits]
 
 
+def _larger(a: Any, b: Any) -> Any:
+    return where(b > a, b, where(ne(b, b), b, a))
+
+
+def _smaller(a: Any, b: Any) -> Any:
+    return where(b < a, b, where(ne(b, b), b, a))
+
+
 @primitive(
     Extremum,
     symbol="max",
@@ -107,6 +116,7 @@ def _shares(result: Any, operands: Sequence[Any]) -> list[Any]:
     domain=Domain(smooth=lambda *x: _gap(sorted(x)[-2:])),
     javascript="(...operands) => operands.reduce((top, x) => (x > top || x !== x ? x : top))",
     pattern="router",
+    expression=lambda operands: functools.reduce(_larger, operands),
 )
 def maximum(operands: Sequence[float]) -> float:
     """Return the largest operand; a NaN among them is returned.
@@ -135,6 +145,7 @@ def maximum(operands: Sequence[float]) -> float:
     domain=Domain(smooth=lambda *x: _gap(sorted(x)[:2])),
     javascript="(...operands) => operands.reduce((top, x) => (x < top || x !== x ? x : top))",
     pattern="router",
+    expression=lambda operands: functools.reduce(_smaller, operands),
 )
 def minimum(operands: Sequence[float]) -> float:
     """Return the smallest operand; a NaN among them is returned.
@@ -215,3 +226,40 @@ def clip(x: Symbol, min: Symbol, max: Symbol) -> Symbol:
     """
     raised = where(x < min, min, where(x >= min, x, x + min))  # x + min: a NaN stays NaN
     return where(raised > max, max, where(raised <= max, raised, raised + max))
+
+
+def take(values: Sequence[Any], index: Any) -> Any:
+    """Return ``values[index]`` for an index that may be computed: a token, a class.
+
+    Parameters
+    ----------
+    values : sequence of length n
+        Numbers and Values, or rows of them (a table of embeddings).
+    index : scalar
+        A whole number from 0 to n - 1. With a number, the entry itself is returned. With a
+        Value, as every number is while a function is compiled, one node for each entry chooses.
+
+    Raises
+    ------
+    IndexError
+        If a number is outside. A Value outside gives nan.
+
+    Notes
+    -----
+    The gradient goes to the entry chosen; none goes to the index.
+
+    Examples
+    --------
+    >>> take([10.0, 20.0, 30.0], 1)
+    20.0
+    """
+    if is_real(index):
+        if not 0 <= index < len(values) or index != int(index):
+            raise IndexError(f"take: index {index!r} is none of 0 to {len(values) - 1}")
+        return values[int(index)]
+    if values and isinstance(values[0], list | tuple):
+        return [take(column, index) for column in zip(*values, strict=True)]
+    chosen: Any = math.nan
+    for k, value in enumerate(values):
+        chosen = where(eq(index, float(k)), value, chosen)
+    return chosen

@@ -35,7 +35,9 @@ def _cos(x: Symbol) -> Symbol:
     return cos(x)
 
 
-@primitive(Unary, partials=lambda y, x: (_cos(x),), javascript=call("Math.sin", 1))
+@primitive(
+    Unary, partials=lambda y, x: (_cos(x),), javascript=call("Math.sin", 1), lane="np.sin({0})"
+)
 def sin(x: float) -> float:
     """Take the sine of an angle in radians.
 
@@ -47,7 +49,9 @@ def sin(x: float) -> float:
     return math.sin(x) if math.isfinite(x) else math.nan
 
 
-@primitive(Unary, partials=lambda y, x: (-sin(x),), javascript=call("Math.cos", 1))
+@primitive(
+    Unary, partials=lambda y, x: (-sin(x),), javascript=call("Math.cos", 1), lane="np.cos({0})"
+)
 def cos(x: float) -> float:
     """Take the cosine of an angle in radians.
 
@@ -64,6 +68,7 @@ def cos(x: float) -> float:
     partials=lambda y, x: (1 + y * y,),
     domain=Domain((-1.2, 1.2)),
     javascript=call("Math.tan", 1),
+    lane="np.tan({0})",
 )
 def tan(x: float) -> float:
     """Take the tangent of an angle in radians.
@@ -81,6 +86,7 @@ def tan(x: float) -> float:
     partials=lambda y, x: (1 / sqrt((1 - x) * (1 + x)),),
     domain=_UNIT,
     javascript=call("Math.asin", 1),
+    lane="np.arcsin({0})",
 )
 def asin(x: float) -> float:
     """Take the inverse sine, in radians; at -1 and 1 the slope is inf.
@@ -103,6 +109,7 @@ def asin(x: float) -> float:
     partials=lambda y, x: (-1 / sqrt((1 - x) * (1 + x)),),
     domain=_UNIT,
     javascript=call("Math.acos", 1),
+    lane="np.arccos({0})",
 )
 def acos(x: float) -> float:
     """Take the inverse cosine, in radians; at -1 and 1 the slope is -inf.
@@ -120,7 +127,12 @@ def acos(x: float) -> float:
     return math.acos(x) if -1.0 <= x <= 1.0 else math.nan
 
 
-@primitive(Unary, partials=lambda y, x: (1 / (1 + x * x),), javascript=call("Math.atan", 1))
+@primitive(
+    Unary,
+    partials=lambda y, x: (1 / (1 + x * x),),
+    javascript=call("Math.atan", 1),
+    lane="np.arctan({0})",
+)
 def atan(x: float) -> float:
     """Take the inverse tangent, in radians.
 
@@ -140,6 +152,7 @@ def atan(x: float) -> float:
         "<msqrt><msup>{0}<mn>2</mn></msup><mo>+</mo><msup>{1}<mn>2</mn></msup></msqrt>", 9, (9, 9)
     ),
     javascript=call("Math.hypot", 2),
+    lane="np.hypot({0}, {1})",
 )
 def hypot(x: float, y: float) -> float:
     """Return the length of the vector (x, y), √(x² + y²), without overflow on the way.
@@ -167,6 +180,7 @@ def _over_square(a: Symbol, y: Symbol, x: Symbol) -> Symbol:
     partials=lambda r, y, x: (_over_square(x, y, x), _over_square(-y, y, x)),
     domain=Domain((-3.0, 3.0), (0.5, 3.0)),
     javascript=call("Math.atan2", 2),
+    lane="np.arctan2({0}, {1})",
 )
 def atan2(y: float, x: float) -> float:
     """Return the angle of the point (x, y), in radians, in [-π, π].
@@ -187,7 +201,9 @@ def _cosh(x: Symbol) -> Symbol:
     return cosh(x)
 
 
-@primitive(Unary, partials=lambda y, x: (_cosh(x),), javascript=call("Math.sinh", 1))
+@primitive(
+    Unary, partials=lambda y, x: (_cosh(x),), javascript=call("Math.sinh", 1), lane="np.sinh({0})"
+)
 def sinh(x: float) -> float:
     """Take the hyperbolic sine.
 
@@ -202,7 +218,9 @@ def sinh(x: float) -> float:
         return math.copysign(math.inf, x)
 
 
-@primitive(Unary, partials=lambda y, x: (sinh(x),), javascript=call("Math.cosh", 1))
+@primitive(
+    Unary, partials=lambda y, x: (sinh(x),), javascript=call("Math.cosh", 1), lane="np.cosh({0})"
+)
 def cosh(x: float) -> float:
     """Take the hyperbolic cosine.
 
@@ -217,7 +235,9 @@ def cosh(x: float) -> float:
         return math.inf
 
 
-@primitive(Unary, partials=lambda y, x: (1 - y * y,), javascript=call("Math.tanh", 1))
+@primitive(
+    Unary, partials=lambda y, x: (1 - y * y,), javascript=call("Math.tanh", 1), lane="np.tanh({0})"
+)
 def tanh(x: float) -> float:
     """Take the hyperbolic tangent; its slope is 1 - tanh².
 
@@ -229,7 +249,12 @@ def tanh(x: float) -> float:
     return math.tanh(x)
 
 
-@primitive(Unary, partials=lambda y, x: (1 / hypot(x, 1.0),), javascript=call("Math.asinh", 1))
+@primitive(
+    Unary,
+    partials=lambda y, x: (1 / hypot(x, 1.0),),
+    javascript=call("Math.asinh", 1),
+    lane="np.arcsinh({0})",
+)
 def asinh(x: float) -> float:
     """Take the inverse hyperbolic sine.
 
@@ -246,6 +271,7 @@ def asinh(x: float) -> float:
     partials=lambda y, x: (1 / (sqrt(x - 1) * sqrt(x + 1)),),
     domain=Domain((1.2, 3.0), valid=lambda x: x >= 1, safe=2.0),
     javascript=call("Math.acosh", 1),
+    lane="np.arccosh({0})",
 )
 def acosh(x: float) -> float:
     """Take the inverse hyperbolic cosine; at 1 the slope is inf.
@@ -268,6 +294,7 @@ def acosh(x: float) -> float:
     partials=lambda y, x: (1 / ((1 - x) * (1 + x)),),
     domain=Domain((-0.9, 0.9), valid=lambda x: abs(x) < 1, safe=0.0),
     javascript=call("Math.atanh", 1),
+    lane="np.arctanh({0})",
 )
 def atanh(x: float) -> float:
     """Take the inverse hyperbolic tangent.

@@ -1,0 +1,128 @@
+"""Explain: what a compiled function became, as text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from scalargrad.compiler.instructions import (
+    Affine,
+    Apply,
+    Copy,
+    Gather,
+    GatheredProducts,
+    Instruction,
+    Packed,
+    Products,
+    Run,
+)
+from scalargrad.compiler.machine import has_kernel
+from scalargrad.compiler.path import Path
+
+
+def explain(path: Path) -> str:
+    """Return the sizes after each pass, and the instructions, widest first."""
+    function = path.function
+    lines = [
+        f"{path.name}: {path.recorded} nodes recorded, {len(function.program)} after flattening"
+    ]
+    lines += _program("forward", function.values.packed)
+    if path.moving is not None:
+        lines += _program("forward and backward", function.values_and_row.packed)
+    return "\n".join([*lines, f"run by {'the compiled kernel' if has_kernel() else 'NumPy'}"])
+
+
+def _program(name: str, packed: Packed) -> list[str]:
+    gathers = sum(isinstance(x, Gather | GatheredProducts) for x in packed.instructions)
+    head = (
+        f"{name}: {len(packed.instructions)} instructions, {gathers} of them gathers, "
+        f"{packed.memory.nbytes} bytes"
+    )
+    return [head, *_kinds(packed.instructions)]
+
+
+def _kinds(instructions: Iterable[Instruction]) -> list[str]:
+    """Return one line for each kind of instruction: how many, over how many lanes."""
+    count: Counter[str] = Counter()
+    lanes: Counter[str] = Counter()
+    for instruction in instructions:
+        name, width = _described(instruction)
+        count[name] += 1
+        lanes[name] += width
+    return [
+        f"  {count[name]:4} × {name}, {total} lane{'s' * (total != 1)}"
+        for name, total in lanes.most_common()
+    ]
+
+
+def _described(instruction: Instruction) -> tuple[str, int]:
+    """Return the kind of an instruction, and its lanes."""
+    if isinstance(instruction, Apply):
+        return instruction.op.name, instruction.lanes
+    if isinstance(instruction, Copy):
+        return "copy", instruction.rows * instruction.columns
+    if isinstance(instruction, Gather):
+        return "gather", len(instruction.sources)
+    if isinstance(instruction, Products):
+        return "sum of products", instruction.rows * instruction.columns
+    return "sum of gathered products", len(instruction.a)
+
+
+def listing(packed: Packed) -> str:
+    """Return every instruction as an assignment to memory cells, with the ranges of its indices.
+
+    Examples
+    --------
+    >>> from scalargrad.compiler.instructions import Affine
+    >>> copied = Copy(100, 2, 3, Affine(0, 1, 2))
+    >>> print(listing(Packed([copied], None, 0, slice(0))))  # type: ignore[arg-type]
+    m[100 + 3i + j] = m[0 + i + 2j]    i < 2, j < 3
+    """
+    return "\n".join(_written(instruction) for instruction in packed.instructions)
+
+
+def _written(instruction: Instruction) -> str:
+    if isinstance(instruction, Apply):
+        op, out, lanes, operands = instruction
+        shown = ", ".join(_cell(Affine(x, 0, int(lanes > 1))) for x in operands)
+        return f"{_cell(Affine(out, 0, int(lanes > 1)))} = {op.name}({shown}){_range(1, lanes)}"
+    if isinstance(instruction, Copy):
+        out, rows, columns, source = instruction
+        return f"{_out(out, rows, columns)} = {_cell(source)}{_range(rows, columns)}"
+    if isinstance(instruction, Gather):
+        cells = instruction.sources.tolist()
+        return f"m[{instruction.out} + j] = m[({_table(cells)})]{_range(1, len(cells))}"
+    if isinstance(instruction, Products):
+        out, rows, columns, start, runs = instruction
+        shown = " + ".join([_cell(Affine(start)), *map(_sum, runs)])
+        return f"{_out(out, rows, columns)} = {shown}{_range(rows, columns)}"
+    a, b = (_table(x.ravel().tolist()) for x in (instruction.a, instruction.b))
+    lanes, terms = instruction.a.shape
+    first = f"{_cell(Affine(instruction.out, 0, int(lanes > 1)))} = m[{instruction.start}]"
+    return f"{first} + Σ(t < {terms}) m[({a})]·m[({b})]{_range(1, lanes)}"
+
+
+def _out(out: int, rows: int, columns: int) -> str:
+    return _cell(Affine(out, columns * (rows > 1), int(columns > 1)))
+
+
+def _cell(place: Affine) -> str:
+    parts = [str(place.base)]
+    for distance, index in zip(place[1:], "ijt", strict=True):
+        if distance:
+            parts.append(index if distance == 1 else f"{distance}{index}")
+    return f"m[{' + '.join(parts)}]"
+
+
+def _sum(run: Run) -> str:
+    product = f"{_cell(run.a)}·{_cell(run.b)}"
+    return product if run.terms == 1 else f"Σ(t < {run.terms}) {product}"
+
+
+def _range(rows: int, columns: int) -> str:
+    shown = [f"{name} < {n}" for name, n in (("i", rows), ("j", columns)) if n > 1]
+    return f"    {', '.join(shown)}" if shown else ""
+
+
+def _table(cells: list[int]) -> str:
+    return ", ".join(map(str, cells[:4])) + (", …" if len(cells) > 4 else "")

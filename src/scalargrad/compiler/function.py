@@ -1,0 +1,170 @@
+"""A compiled function: a program with its derivatives, each packed when first needed."""
+
+from __future__ import annotations
+
+import functools
+import struct
+from collections import deque
+from typing import Any
+
+from scalargrad.compiler.derive import dependents, derive
+from scalargrad.compiler.flatten import flatten
+from scalargrad.compiler.instructions import Packed
+from scalargrad.compiler.machine import Machine, machine_for
+from scalargrad.compiler.memory import Floats
+from scalargrad.compiler.pack import pack
+from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, Program
+
+Inputs = list[float] | Floats
+
+#: Machines kept idle for each program; each holds the program's memory once.
+_IDLE = 4
+
+
+class Runner:
+    """A packed program with the memories it runs in, one for each call under way."""
+
+    def __init__(self, packed: Packed) -> None:
+        self.packed = packed
+        self._idle: deque[Machine] = deque(maxlen=_IDLE)
+        self._write = struct.Struct(f"{packed.inputs}d").pack_into
+
+    def __call__(self, inputs: Inputs) -> list[float]:
+        """Run on `inputs` and return the outputs."""
+        try:
+            machine = self._idle.pop()
+        except IndexError:
+            machine = machine_for(self.packed)
+        if inputs.__class__ is list:
+            self._write(machine.memory, 0, *inputs)  # type: ignore[arg-type]
+        else:
+            machine.memory[: self.packed.inputs] = inputs
+        machine.run()
+        outputs: list[float] = machine.memory[self.packed.outputs].tolist()
+        self._idle.append(machine)
+        return outputs
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Runner, (self.packed,)
+
+
+def _runner(program: Program) -> Runner:
+    return Runner(pack(flatten(program, lower=True)))
+
+
+class Function:
+    """A program, its results, and their derivatives with respect to some inputs.
+
+    Parameters
+    ----------
+    program : Program
+        Flattened and derived. Its outputs are the results, then what is watched.
+    results : int
+        How many outputs are results.
+    wrt : tuple of int
+        The inputs to differentiate with respect to.
+    """
+
+    def __init__(self, program: Program, results: int, wrt: tuple[int, ...]) -> None:
+        self.program = program
+        self.results = results
+        self.wrt = wrt
+        self._gradients: dict[int, Function] = {}
+
+    @functools.cached_property
+    def moving(self) -> tuple[int, ...]:
+        """The results that have a gradient."""
+        flags = dependents(self.program, self.wrt, len(self.program) - 1, smooth=True)
+        return tuple(
+            i for i, node in enumerate(self.program.outputs[: self.results]) if flags[node]
+        )
+
+    @functools.cached_property
+    def values(self) -> Runner:
+        """What computes the outputs."""
+        return _runner(self.program)
+
+    @functools.cached_property
+    def values_and_row(self) -> Runner:
+        """What computes the outputs and then, where one result moves, its gradient."""
+        (moving,) = self.moving
+        program, one = _with_constant(_copy(self.program), 1.0)
+        return _runner(_with_gradient(program, self.wrt, [(program.outputs[moving], one)]))
+
+    @functools.cached_property
+    def pull_back(self) -> Runner:
+        """What computes Σ seed · gradient; the seeds are further inputs, one per result."""
+        program, seeds = _with_inputs(self.program, self.results)
+        roots = list(zip(program.outputs[: self.results], seeds, strict=True))
+        program.outputs = []
+        return _runner(_with_gradient(program, self.wrt, roots))
+
+    def outputs(self, inputs: Inputs) -> list[float]:
+        """Return the results as nodes hold them: to the bit those computed with a gradient."""
+        runner = self.values_and_row if len(self.moving) == 1 else self.values
+        return runner(inputs)[: self.results]
+
+    def row(self, index: int, inputs: Inputs) -> list[float]:
+        """Return the gradient of one result at a point."""
+        if index not in self.moving:
+            return [0.0] * len(self.wrt)
+        if len(self.moving) == 1:
+            return self.values_and_row(inputs)[-len(self.wrt) :]
+        seeds = [float(i == index) for i in range(self.results)]
+        return self.pull_back([*inputs, *seeds])
+
+    def gradient(self, index: int) -> Function:
+        """Return the gradient of one result as a function of the same inputs."""
+        if index not in self._gradients:
+            program, one = _with_constant(_copy(self.program), 1.0)
+            roots = [(program.outputs[index], one)]
+            program.outputs = []
+            derived = _with_gradient(program, self.wrt, roots)
+            self._gradients[index] = Function(derived, len(self.wrt), self.wrt)
+        return self._gradients[index]
+
+
+def _copy(program: Program) -> Program:
+    return Program(
+        program.inputs,
+        list(program.ops),
+        list(program.args),
+        dict(program.constants),
+        list(program.outputs),
+        program.one,
+    )
+
+
+def _with_constant(program: Program, number: float) -> tuple[Program, int]:
+    program.ops.append(CONSTANT)
+    program.args.append(())
+    program.constants[len(program) - 1] = number
+    return program, len(program) - 1
+
+
+def _with_inputs(program: Program, count: int) -> tuple[Program, list[int]]:
+    """Return a copy with further inputs, and their nodes."""
+    n = program.inputs
+
+    def moved(node: int) -> int:
+        return node if node < n else node + count
+
+    extended = Program(
+        n + count,
+        [*program.ops[:n], *[INPUT] * count, *program.ops[n:]],
+        [*[()] * (n + count), *(tuple(map(moved, args)) for args in program.args[n:])],
+        {moved(node): x for node, x in program.constants.items()},
+        [moved(node) for node in program.outputs],
+        moved(program.one) if program.one >= 0 else -1,
+    )
+    return extended, list(range(n, n + count))
+
+
+def _with_gradient(program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]]) -> Program:
+    """Add the gradient of Σ seed · root to the outputs of `program`, which is changed."""
+    seeds = tuple(x for pair in roots for x in pair)
+    for node in wrt:
+        program.outputs.append(len(program))
+        program.ops.append(ADJOINT)
+        program.args.append((node, *seeds))
+    return derive(program)

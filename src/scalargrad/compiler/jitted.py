@@ -1,0 +1,258 @@
+"""jit: plain scalar Python, recorded once and run as a program of vector instructions."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from scalargrad.compiler.arguments import (
+    Frozen,
+    Key,
+    filled,
+    fresh_leaves,
+    rebuilt,
+    visit,
+)
+from scalargrad.compiler.path import Path
+from scalargrad.compiler.record import record
+from scalargrad.compiler.watch import current_trace
+from scalargrad.errors import TraceError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Ways through a function's comparisons that are recorded for one shape of arguments.
+PATHS = 8
+#: Shapes of arguments whose programs are kept, the oldest forgotten first.
+SHAPES = 64
+
+
+class Jitted(Generic[P, R]):
+    """A function that records itself on its first call and then runs as a program.
+
+    Made by `jit`.
+    """
+
+    def __init__(
+        self, function: Callable[P, R], static: frozenset[int | str] = frozenset()
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._static = static
+        self._paths: dict[Key, tuple[Path, ...]] = {}
+        self._lock = threading.RLock()
+
+    def __repr__(self) -> str:
+        return f"<compiled {getattr(self._function, '__qualname__', self._function)}>"
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the program for these arguments, recording it if there is none yet."""
+        if current_trace() is not None:
+            return self._function(*args, **kwargs)
+        key, leaves = self._signature(args, kwargs)
+        for path in self._paths.get(key, ()):
+            run = path.run(leaves)
+            if run is not None:
+                break
+        else:
+            path = self._recorded(key, args, kwargs)
+            run = path.run(leaves)
+            if run is None:  # a comparison so close that rounding decides it
+                return self._function(*args, **kwargs)
+        found, finite = run
+        if not finite:
+            self._function(*args, **kwargs)  # raises what eager evaluation would raise
+        result: R = found[0] if path.single else filled(path.outline, found)  # type: ignore[assignment]
+        return result
+
+    def _signature(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Key, list[Any]]:
+        key: list[Any] = []
+        leaves: list[Any] = []
+        if not self._static and not kwargs:
+            for x in args:
+                visit(x, key, leaves)
+            return tuple(key), leaves
+        for name, x in [*enumerate(args), *kwargs.items()]:
+            key.append(name)
+            if name in self._static:
+                key.append(Frozen(x, f"static argument {name!r}"))
+            else:
+                visit(x, key, leaves)
+        return tuple(key), leaves
+
+    def _recorded(self, key: Key, args: Sequence[Any], kwargs: dict[str, Any]) -> Path:
+        """Record the path these arguments take, and keep it."""
+        with self._lock:
+            path = self._record(args, kwargs)
+            known = [p for p in self._paths.get(key, ()) if p.outcomes != path.outcomes]
+            if len(known) >= PATHS:
+                raise TraceError(
+                    f"{self!r} took more than {PATHS} ways through its comparisons: make them part "
+                    "of the computation with where, maximum, minimum or clip, or compare what does "
+                    "not change from call to call (.detach() does not help: it still changes)"
+                )
+            self._paths[key] = (path, *known)
+            while len(self._paths) > SHAPES:
+                del self._paths[next(iter(self._paths))]
+        return path
+
+    def _record(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Path:
+        _, leaves = self._signature(args, kwargs)
+        fresh = fresh_leaves(leaves)
+        remaining = iter(fresh)
+        named = [*enumerate(args), *kwargs.items()]
+        replaced = {name: x if name in self._static else rebuilt(x, remaining) for name, x in named}
+        positional = [replaced[i] for i in range(len(args))]
+        keywords = {name: replaced[name] for name in kwargs}
+        recording, outline = record(lambda: self._function(*positional, **keywords), fresh)
+        return Path(recording, outline, leaves, getattr(self, "__name__", "compiled"))
+
+    def explain(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """Return what was recorded and packed for these arguments, as text.
+
+        Examples
+        --------
+        >>> @jit
+        ... def f(x, y):
+        ...     return (x + y) * x
+        >>> print(f.explain(2.0, 3.0).splitlines()[0])
+        f: 4 nodes recorded, 5 after flattening
+        """
+        from scalargrad.compiler.explain import explain
+
+        key, leaves = self._signature(args, kwargs)
+        for path in self._paths.get(key, ()):
+            if path.run(leaves) is not None:
+                return explain(path)
+        return explain(self._recorded(key, args, kwargs))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (_Reference.of(self), self._static, self._paths)
+
+
+class _Reference:
+    """Where a compiled function is found again: by its name, where that leads to it."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self.module = module
+        self.name = name
+
+    @classmethod
+    def of(cls, jitted: Jitted[Any, Any]) -> _Reference:
+        name = getattr(jitted, "__qualname__", "")
+        return cls(getattr(jitted, "__module__", ""), name)
+
+    def find(self) -> Any:
+        """Return what the name leads to, or None."""
+        try:
+            found: Any = importlib.import_module(self.module)
+            for part in self.name.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError, ValueError):
+            return None
+        return found
+
+
+class _Lost:
+    """Stands for a function that could not be found again where a program was unpickled."""
+
+    def __init__(self, reference: _Reference) -> None:
+        self.__name__ = self.__qualname__ = reference.name
+        self.__module__ = reference.module
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        raise TraceError(
+            f"{self.__name__} was unpickled without its source, and these arguments have a shape "
+            "it was not recorded for: record it before pickling, or define it in a module"
+        )
+
+
+def _unpickled(
+    reference: _Reference, static: frozenset[int | str], paths: dict[Key, tuple[Path, ...]]
+) -> Jitted[Any, Any]:
+    found = reference.find()
+    function = found._function if isinstance(found, Jitted) else found
+    jitted: Jitted[Any, Any] = Jitted(function if callable(function) else _Lost(reference), static)
+    jitted._paths = dict(paths)
+    return jitted
+
+
+@overload
+def jit(function: Callable[P, R], /) -> Jitted[P, R]: ...
+@overload
+def jit(
+    *, static_argnums: int | Sequence[int] = ..., static_argnames: str | Sequence[str] = ...
+) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
+@overload
+def jit(
+    function: Callable[P, R],
+    /,
+    *,
+    static_argnums: int | Sequence[int] = ...,
+    static_argnames: str | Sequence[str] = ...,
+) -> Jitted[P, R]: ...
+def jit(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+) -> Any:
+    """Record a function of scalars once, and run it as a program of vector instructions.
+
+    Parameters
+    ----------
+    function : callable
+        Its arguments are numbers, Values, and lists, tuples, dicts and arrays of them; anything
+        else hashable is static. Its result is any nesting of numbers and Values.
+    static_argnums : int or sequence of int
+        Positional arguments that are part of the program, which is recorded anew for each of
+        their values: a number of steps, a power.
+    static_argnames : str or sequence of str
+        The same for keyword arguments.
+
+    Returns
+    -------
+    Jitted
+        Called as `function`. What it returns are Values where a Value among the arguments, or one
+        that `function` closes over, reaches them; else floats and arrays. Each is one node, whose
+        operands are those Values.
+
+    Raises
+    ------
+    TraceError
+        When called, if `function` does what a program could not repeat: it reads ``.data`` or
+        ``.grad``, calls ``float``, ``int`` or ``backward``; or if its comparisons, used as
+        conditions, take more than 8 ways.
+
+    Notes
+    -----
+    Values that `function` closes over are read at each call; numbers, arrays and random draws
+    are frozen when it is recorded. Sums may be reordered: results agree with eager ones to
+    rounding. Results that are not finite are computed again eagerly, so that errors are the
+    same. Where a call is recorded already, the function is simply part of what is recorded.
+
+    Examples
+    --------
+    >>> from scalargrad import Value
+    >>> @jit
+    ... def loss(w, points):
+    ...     return sum((w * x - y) ** 2 for x, y in points)
+    >>> w = Value(1.0)
+    >>> y = loss(w, [(1.0, 2.0), (2.0, 4.0)])
+    >>> y.backward()
+    >>> y.data, w.grad
+    (5.0, -10.0)
+    """
+    numbers = (static_argnums,) if isinstance(static_argnums, int) else static_argnums
+    names = (static_argnames,) if isinstance(static_argnames, str) else static_argnames
+    static: frozenset[int | str] = frozenset([*numbers, *names])
+    if function is None:
+        return lambda found: Jitted(found, static)
+    return Jitted(function, static)

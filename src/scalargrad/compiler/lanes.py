@@ -1,0 +1,143 @@
+"""Lane code: an operation's value or partial, printed for many numbers at once.
+
+The same trace of the table that eager code is printed from is written here in two dialects:
+NumPy, where a name stands for an array, and Numba, where it stands for one lane of a loop.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+from scalargrad.ops import TABLE
+from scalargrad.ops.code import expand
+from scalargrad.ops.operation import Elementwise
+from scalargrad.ops.printing import Expression
+from scalargrad.ops.symbol import Symbol, evaluate
+
+
+class Partial:
+    """One partial derivative of an operation, computed as an operation of its own.
+
+    Attributes
+    ----------
+    op : Elementwise
+        The operation.
+    index : int
+        With respect to which operand.
+    uses : tuple of int
+        The operands it is computed from: 0 is the operation's result, 1 its first operand.
+    """
+
+    lazy = False
+
+    def __init__(self, op: Elementwise, index: int) -> None:
+        self.op = op
+        self.index = index
+        self.name = f"{op.name}'{index if op.arity > 1 else ''}"
+        self.expression = merged(op.partial_expressions[index])
+        symbols = (op.result_symbol, *op.operand_symbols)
+        found = {x for x in subexpressions(self.expression) if x.op is None}
+        self.uses = tuple(i for i, symbol in enumerate(symbols) if symbol in found)
+        self.symbols = tuple(symbols[i] for i in self.uses)
+
+    def of_floats_unchecked(self, *operands: float) -> float:
+        """Return the partial at a point."""
+        bindings: dict[Symbol, Any] = dict(zip(self.symbols, operands, strict=True))
+        return float(evaluate(self.expression, bindings))
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial, (self.op, self.index)
+
+
+@functools.cache
+def partial(op: Elementwise, index: int) -> Partial:
+    """Return the partial of `op` with respect to operand `index`, always the same object."""
+    return Partial(op, index)
+
+
+def merged(expression: Expression) -> Expression:
+    """Return the expression of table operations, composite ones expanded, shared parts once."""
+    return expand(expression, {})
+
+
+def subexpressions(expression: Expression) -> Iterator[Symbol]:
+    """Yield the parts of an expression once each, operands before results."""
+    seen: set[Symbol] = set()
+    stack: list[tuple[Expression, bool]] = [(expression, False)]
+    while stack:
+        part, ready = stack.pop()
+        if not isinstance(part, Symbol) or (part in seen and not ready):
+            continue
+        if ready:
+            yield part
+            continue
+        seen.add(part)
+        stack.append((part, True))
+        stack += [(x, False) for x in reversed(part.operands)]
+
+
+class Dialect:
+    """How lane code is written: a choice between two, and what stands in for operations."""
+
+    def __init__(self, choice: str, instead: dict[str, str]) -> None:
+        self.choice = choice
+        self.instead = instead
+
+    def code(
+        self, expression: Expression, names: dict[Symbol, str], prefix: str = "t"
+    ) -> tuple[list[str], str]:
+        """Return assignments that compute `expression`, and the name it then has."""
+        written: dict[Any, str] = dict(names)
+        lines: list[str] = []
+        for part in subexpressions(expression):
+            if part not in written:
+                written[part] = f"{prefix}{len(lines)}"
+                lines.append(f"{written[part]} = {self._operation(part, written)}")
+        return lines, _name(expression, written)
+
+    def _operation(self, part: Symbol, names: dict[Any, str]) -> str:
+        op = part.op
+        operands = [_name(x, names) for x in part.operands]
+        assert op is not None, f"unbound symbol {part.name}"
+        if op.lazy:
+            return self.choice.format(f"{operands[0]} != 0.0", *operands[1:])
+        if op.comparison is not None:
+            return self.choice.format(op.comparison.template.format(*operands), "1.0", "0.0")
+        if op.python is not None:
+            return op.python.template.format(*operands)
+        assert op.lane is not None, f"{op.name} has no lane code"
+        return self.instead.get(op.name, op.lane).format(*operands)
+
+
+NUMPY = Dialect("np.where({0}, {1}, {2})", {})
+NUMBA = Dialect("{1} if {0} else {2}", {x: f"{x}_lane({{0}})" for x in ("exp", "tanh")})
+
+
+def _name(x: Expression, names: dict[Any, str]) -> str:
+    if isinstance(x, Symbol):
+        return names[x]
+    if x != x or x in {float("inf"), float("-inf")}:
+        return {"nan": "np.nan", "inf": "np.inf", "-inf": "-np.inf"}[str(x)]
+    return repr(x) if str(x)[0] != "-" else f"({x!r})"
+
+
+def has_lanes(expression: Expression) -> bool:
+    """Return whether every operation of `expression` has a spelling for lanes."""
+    return all(x.op is None or _spelled(x.op) for x in subexpressions(expression))
+
+
+def _spelled(op: Any) -> bool:
+    known = op.lazy or op.comparison or op.python or op.lane
+    return bool(known) and TABLE.get(op.name) is op
+
+
+def expression_of(op: Elementwise | Partial) -> tuple[tuple[Symbol, ...], Expression]:
+    """Return the operands of `op`, a value or a partial, and its expression of them."""
+    if isinstance(op, Partial):
+        return op.symbols, op.expression
+    return op.operand_symbols, merged(op.value_expression)

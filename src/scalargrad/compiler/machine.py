@@ -1,0 +1,38 @@
+"""Which machine runs a program: the compiled kernel where Numba is installed, else NumPy."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+from typing import Protocol
+
+from scalargrad.compiler.instructions import Packed
+from scalargrad.compiler.memory import Floats
+from scalargrad.compiler.numpy_runner import NumpyMachine
+
+
+class Machine(Protocol):
+    """Memory, and a program that runs in it."""
+
+    memory: Floats
+
+    def run(self) -> None:
+        """Carry out the program."""
+
+
+@functools.cache
+def has_kernel() -> bool:
+    """Return whether Numba is installed; SCALARGRAD_JIT=numpy does without it."""
+    wanted = os.environ.get("SCALARGRAD_JIT", "") != "numpy"
+    return wanted and all(importlib.util.find_spec(x) for x in ("numba", "platformdirs"))
+
+
+def machine_for(packed: Packed) -> Machine:
+    """Return a machine for a program; custom operations need NumPy's."""
+    if has_kernel():
+        from scalargrad.compiler.kernel import KernelMachine, runs
+
+        if runs(packed):
+            return KernelMachine(packed)
+    return NumpyMachine(packed)

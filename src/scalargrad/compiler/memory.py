@@ -1,0 +1,75 @@
+"""Memory: which cells a block of numbers takes, and which are free again."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_ALIGNED = 8  # cells in a cache line: blocks of so many start on one
+
+
+class Memory:
+    """Hands out cells. Constants stay where they are; a released block is used again."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._free: dict[int, list[int]] = {}  # addresses of free blocks by their size
+        self._sizes: list[int] = []  # the sizes there are free blocks of, sorted
+        self._numbers: dict[bytes, int] = {}
+        self._constants: list[tuple[int, Floats]] = []
+
+    def block(self, size: int) -> int:
+        """Return the address of `size` cells, the smallest free block that holds them."""
+        rounded = _rounded(size)
+        i = bisect.bisect_left(self._sizes, rounded)
+        if i == len(self._sizes):
+            return self._extend(rounded)
+        found = self._sizes[i]
+        address = self._free[found].pop()
+        if not self._free[found]:
+            del self._sizes[i], self._free[found]
+        if found > rounded:
+            self._put(found - rounded, address + rounded)
+        return address
+
+    def release(self, address: int, size: int) -> None:
+        """Give a block back."""
+        self._put(_rounded(size), address)
+
+    def _put(self, size: int, address: int) -> None:
+        if size not in self._free:
+            self._free[size] = []
+            bisect.insort(self._sizes, size)
+        self._free[size].append(address)
+
+    def constant(self, numbers: Sequence[float] | Floats) -> int:
+        """Return the address of cells that always hold `numbers`."""
+        block = np.asarray(numbers, dtype=np.float64).ravel()
+        key = block.tobytes()
+        address = self._numbers.get(key)
+        if address is None:
+            address = self._numbers[key] = self._extend(_rounded(len(block)))
+            self._constants.append((address, block))
+        return address
+
+    def initial(self) -> Floats:
+        """Return the memory a run starts from: constants in place, zeros elsewhere."""
+        cells = np.zeros(self.size)
+        for address, block in self._constants:
+            cells[address : address + len(block)] = block
+        return cells
+
+    def _extend(self, size: int) -> int:
+        if size >= _ALIGNED:
+            self.size = -(-self.size // _ALIGNED) * _ALIGNED
+        self.size += size
+        return self.size - size
+
+
+def _rounded(size: int) -> int:
+    return size if size < _ALIGNED else -(-size // _ALIGNED) * _ALIGNED

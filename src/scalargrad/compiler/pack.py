@@ -1,0 +1,308 @@
+"""Pack: groups of like nodes become instructions over blocks of memory.
+
+The lanes of a group are ordered by the addresses of their operands, and the terms of a sum are
+sorted, so that operands lie at regular distances wherever the program is regular: then a layer
+of neurons over a batch is one instruction. Where it is not, addresses are listed in a table.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from scalargrad.compiler.groups import CONSTANTS, INPUTS, Group, group
+from scalargrad.compiler.instructions import (
+    Addresses,
+    Affine,
+    Apply,
+    Copy,
+    Gather,
+    GatheredProducts,
+    Instruction,
+    Packed,
+    Products,
+    Run,
+)
+from scalargrad.compiler.layout import Grid, constant_axes, grid, strides, term_runs
+from scalargrad.compiler.memory import Floats, Memory
+from scalargrad.compiler.program import PRODUCTS, Program
+
+#: A table of addresses replaces so many pieces, plus one per so many lanes or terms.
+_PIECES, _PER_PIECE = 8, 16
+#: So many orders of lanes are tried where the first does not give one grid.
+_ORDERS = 6
+#: So few products in a single lane take less time from a table than by setting up loops.
+_FEW = 6
+
+#: The first lane of a grid, and the grid.
+Piece = tuple[int, Grid]
+
+
+def pack(program: Program) -> Packed:
+    """Return the instructions and the memory for a flattened `program`."""
+    return _Packer(program).run()
+
+
+class _Packer:
+    """One walk over the groups of a program; `addresses` fills up as they are placed."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.groups, numbers = group(program)
+        self.numbers = np.array(numbers, dtype=np.int64)
+        self.numbers[self.numbers == CONSTANTS] = len(self.groups)  # sorts behind the rest
+        self.memory = Memory(program.inputs)
+        self.addresses = np.full(len(program), -1, dtype=np.int64)
+        self.addresses[: program.inputs] = np.arange(program.inputs)
+        self.values = np.zeros(len(program))
+        for node, value in program.constants.items():
+            self.values[node] = value
+        self.blocks: dict[int, tuple[int, int]] = {}
+        self.cells: dict[int, int] = {}
+        self.numbers_at: dict[str, int] = {}
+        self.instructions: list[Instruction] = []
+
+    def run(self) -> Packed:
+        order = sorted(range(2, len(self.groups)), key=lambda g: self.groups[g].depth)
+        last_use = self._last_use(order)
+        for position, number in enumerate(order):
+            found = self.groups[number]
+            place = self._products if found.op is PRODUCTS else self._apply
+            self.blocks[number] = place(found), len(found.nodes)
+            for unused in last_use.get(position, ()):
+                self.memory.release(*self.blocks[unused])
+        outputs = self._side_by_side([self._cell(node) for node in self.program.outputs])
+        return Packed(self.instructions, self.memory.initial(), self.program.inputs, outputs)
+
+    def _side_by_side(self, cells: list[int]) -> slice:
+        """Return where the outputs lie, bringing them together if they are scattered."""
+        count = len(cells)
+        if cells == list(range(cells[0], cells[0] + count)) if cells else True:
+            return slice(cells[0] if cells else 0, cells[0] + count if cells else 0)
+        out = self.memory.block(count)
+        self.instructions.append(Gather(out, np.array(cells, dtype=np.int64)))
+        return slice(out, out + count)
+
+    def _last_use(self, order: list[int]) -> dict[int, list[int]]:
+        """Return, for each position in `order`, the groups no later one needs."""
+        last: dict[int, int] = {}
+        numbers = self.numbers.tolist()
+        for position, number in enumerate(order):
+            for operand in self.program.args[self.groups[number].nodes[0]]:
+                last[numbers[operand]] = position
+        for kept in (INPUTS, len(self.groups), *(numbers[x] for x in self.program.outputs)):
+            last.pop(kept, None)
+        released: dict[int, list[int]] = {}
+        for number, position in last.items():
+            released.setdefault(position, []).append(number)
+        return released
+
+    def _cell(self, node: int) -> int:
+        """Return the address of one node."""
+        cell = self.cells.get(node)
+        if cell is None:
+            if node in self.program.constants:
+                cell = self._cell_of(self.program.constants[node])
+            else:
+                cell = int(self.addresses[node])
+            self.cells[node] = cell
+        return cell
+
+    def _place(self, nodes: Any) -> int:
+        out = self.memory.block(len(nodes))
+        self.addresses[nodes] = np.arange(out, out + len(nodes))
+        return out
+
+    def _place_one(self, node: int) -> int:
+        out = self.memory.block(1)
+        self.addresses[node] = self.cells[node] = out
+        return out
+
+    # Operations lane by lane -------------------------------------------------------------------
+
+    def _apply(self, group: Group) -> int:
+        if len(group.nodes) == 1:
+            (node,) = group.nodes
+            cells = tuple([self._cell(x) for x in self.program.args[node]])
+            out = self._place_one(node)
+            self.instructions.append(Apply(group.op, out, 1, cells))
+            return out
+        lanes, nodes = len(group.nodes), np.array(group.nodes)
+        args = np.array([self.program.args[node] for node in group.nodes])
+        order = _lane_order(self._keys(args)[::-1])
+        nodes, args = nodes[order], args[order]
+        brought: list[tuple[int, int]] = []
+        operands = tuple(self._contiguous(args[:, i], brought) for i in range(args.shape[1]))
+        out = self._place(nodes)
+        self.instructions.append(Apply(group.op, out, lanes, operands))
+        for block in brought:
+            self.memory.release(*block)
+        return out
+
+    def _keys(self, args: Addresses) -> list[Addresses]:
+        """Return the columns of addresses to sort lanes by: few different ones first."""
+        columns = [self.addresses[args[:, i]] for i in range(args.shape[1])]
+        counted = [(len(np.unique(column)), i) for i, column in enumerate(columns)]
+        return [columns[i] for _, i in sorted(counted)]
+
+    def _contiguous(self, nodes: Addresses, brought: list[tuple[int, int]]) -> int:
+        """Return where the numbers of `nodes` stand side by side, copying them if need be."""
+        if nodes[0] in self.program.constants:
+            return self.memory.constant(self.values[nodes])
+        cells, lanes = self.addresses[nodes], len(nodes)
+        if (np.diff(cells) == 1).all():
+            return int(cells[0])
+        out = self.memory.block(lanes)
+        brought.append((out, lanes))
+        shape = grid(cells[None])
+        if shape.rows * shape.columns == lanes:
+            self.instructions.append(Copy(out, *shape, Affine(*strides(cells, shape))))
+        else:
+            self.instructions.append(Gather(out, cells))
+        return out
+
+    # Sums of products --------------------------------------------------------------------------
+
+    def _products(self, group: Group) -> int:
+        first = group.nodes[0]
+        if len(group.nodes) == 1 and len(self.program.args[first]) <= 2 * _FEW:
+            return self._few_products(first)
+        nodes = np.array(group.nodes)
+        a, b = self._canonical(np.array([self.program.args[node] for node in group.nodes]))
+        bounds = self._alike_terms(a, b)
+        start = self._cell_of(-0.0)
+        if self._constant(a[0, -1]):  # the constant term, last and alone
+            values = self.values[a[:, -1]] * self.values[b[:, -1]]
+            if len(np.unique(values.view(np.int64))) == 1:
+                start, a, b = self._cell_of(float(values[0])), a[:, :-1], b[:, :-1]
+                bounds = bounds[:-1]
+        keys = self._keys(np.stack([x[:, s] for x in (a, b) for s, _ in bounds], axis=1))
+        runs = self._runs(a, b, bounds)
+        order, pieces = self._ordered(a, b, runs, keys)
+        a, b = a[order], b[order]
+        out = self._place(nodes[order])
+        if not pieces:
+            self.instructions.append(GatheredProducts(out, start, self._cells(a), self._cells(b)))
+        for lane, shape in pieces:
+            chosen = slice(lane, lane + shape.rows * shape.columns)
+            written = tuple(self._run(a[chosen, run], b[chosen, run], shape) for run in runs)
+            self.instructions.append(Products(out + lane, *shape, start, written))
+        return out
+
+    def _few_products(self, node: int) -> int:
+        """Place a single sum of few products, read from a table."""
+        cells = np.array([[self._cell(x) for x in self.program.args[node]]], dtype=np.int64)
+        out = self._place_one(node)
+        start = self._cell_of(-0.0)
+        self.instructions.append(GatheredProducts(out, start, cells[:, ::2], cells[:, 1::2]))
+        return out
+
+    def _cell_of(self, number: float) -> int:
+        key = number.hex()
+        if key not in self.numbers_at:
+            self.numbers_at[key] = self.memory.constant([number])
+        return self.numbers_at[key]
+
+    def _constant(self, node: int) -> bool:
+        return bool(self.numbers[node] == len(self.groups))
+
+    def _canonical(self, args: Addresses) -> tuple[Addresses, Addresses]:
+        """Return the factors, lanes × terms, with factors and terms in one order everywhere."""
+        a, b = args[:, 0::2], args[:, 1::2]
+        rank = self.numbers * (self.memory.size + 1) + self.addresses
+        swapped = rank[a] > rank[b]
+        a, b = np.where(swapped, b, a), np.where(swapped, a, b)
+        if a.shape[1] > 1:
+            order = np.lexsort((rank[b], rank[a], self.numbers[b], self.numbers[a]), axis=1)
+            a, b = np.take_along_axis(a, order, axis=1), np.take_along_axis(b, order, axis=1)
+        return a, b
+
+    def _alike_terms(self, a: Addresses, b: Addresses) -> list[tuple[int, int]]:
+        """Return (first, last + 1) of the terms whose factors come from the same groups."""
+        first = np.stack([self.numbers[a[0]], self.numbers[b[0]]])
+        changes = np.flatnonzero((np.diff(first, axis=1) != 0).any(axis=0)) + 1
+        edges = [0, *changes.tolist(), a.shape[1]]
+        return list(itertools.pairwise(edges))
+
+    def _runs(self, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]) -> list[slice]:
+        """Return the terms in stretches of regular distance."""
+        cells_a, cells_b = self.addresses[a], self.addresses[b]
+        return [
+            slice(s.start + first, s.stop + first)
+            for first, last in bounds
+            for s in term_runs(cells_a[:, first:last], cells_b[:, first:last])
+        ]
+
+    def _ordered(
+        self, a: Addresses, b: Addresses, runs: list[slice], keys: list[Addresses]
+    ) -> tuple[Addresses, list[Piece]]:
+        """Return the order of lanes that falls into the fewest grids, and these; none: a table."""
+        order = _lane_order(keys)
+        if len(runs) > _PIECES + a.shape[1] // _PER_PIECE:
+            return order, []
+        tables = np.stack([self.addresses[x[:, run.start]] for x in (a, b) for run in runs])
+        found = order, _pieces(tables[:, order])
+        for primary in keys[1:_ORDERS]:
+            if len(found[1]) == 1:
+                break
+            order = _lane_order([primary, *keys])
+            pieces = _pieces(tables[:, order])
+            if pieces and not 0 < len(found[1]) <= len(pieces):
+                found = order, pieces
+        return found
+
+    def _run(self, a: Addresses, b: Addresses, shape: Grid) -> Run:
+        first = self._factor(a, shape, 0)
+        return Run(a.shape[1], first, self._factor(b, shape, first.term))
+
+    def _factor(self, nodes: Addresses, shape: Grid, beside: int) -> Affine:
+        """Return where one factor lies; constants are laid out as the loops will read them."""
+        if self._constant(nodes[0, 0]):
+            return self._laid_out(self.values[nodes].reshape(*shape, -1), beside)
+        cells = self.addresses[nodes]
+        term = int(cells[0, 1] - cells[0, 0]) if cells.shape[1] > 1 else 0
+        return Affine(*strides(cells[:, 0], shape), term)
+
+    def _laid_out(self, values: Floats, beside: int) -> Affine:
+        """Store the block rows × columns × terms, leaving out axes along which it is constant.
+
+        Terms lie side by side if those of the other factor do (`beside` is their distance) and
+        are many, else columns.
+        """
+        varying = constant_axes(values)
+        small = values[tuple(slice(None) if varies else slice(1) for varies in varying)]
+        terms_inside = beside == 1 and values.shape[2] >= values.shape[1]
+        order = (0, 1, 2) if terms_inside else (2, 0, 1)
+        base = self.memory.constant(np.ascontiguousarray(small.transpose(order)))
+        distance, found = 1, [0, 0, 0]
+        for axis in reversed(order):
+            if varying[axis]:
+                found[axis] = distance
+                distance *= values.shape[axis]
+        return Affine(base, *found)
+
+    def _cells(self, nodes: Addresses) -> Addresses:
+        cells = self.addresses[nodes]
+        for where in np.argwhere(cells < 0):
+            cells[tuple(where)] = self._cell(int(nodes[tuple(where)]))
+        return cells
+
+
+def _pieces(tables: Addresses) -> list[Piece]:
+    """Return the grids that lanes fall into one after another; none if they are too many."""
+    lanes = tables.shape[1]
+    pieces: list[Piece] = []
+    done = 0
+    while done < lanes:
+        if len(pieces) > _PIECES + lanes // _PER_PIECE:
+            return []
+        pieces.append((done, grid(tables[:, done:])))
+        done += pieces[-1][1].rows * pieces[-1][1].columns
+    return pieces
+
+
+def _lane_order(keys: list[Addresses]) -> Addresses:
+    """Return the order of lanes by the first key, then the next; equal ones stay in order."""
+    return np.lexsort(keys[::-1])

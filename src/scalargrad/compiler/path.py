@@ -1,0 +1,124 @@
+"""Path: one way through a function, compiled, and what it takes to call it."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from scalargrad.compiler.arguments import Place
+from scalargrad.compiler.derive import dependents, derive
+from scalargrad.compiler.flatten import flatten
+from scalargrad.compiler.function import Function, Inputs
+from scalargrad.compiler.output import Output
+from scalargrad.compiler.record import Recording
+from scalargrad.ops.recording import is_grad_enabled
+from scalargrad.value import Value
+
+
+class Path:
+    """A recording with its program.
+
+    Parameters
+    ----------
+    recording : Recording
+    outline
+        The result, with places for the outputs.
+    leaves : list
+        The arguments' numbers, Values and arrays of numbers, as recorded.
+    name : str
+        The function's name.
+    """
+
+    def __init__(self, recording: Recording, outline: Any, leaves: list[Any], name: str) -> None:
+        self.name = name
+        self.outline = outline
+        self.single = isinstance(outline, Place)
+        self.recorded = len(recording.program)
+        self.outcomes = recording.outcomes
+        self.closed_over = tuple(recording.closed_over)
+        self.values_at = tuple(i for i, x in enumerate(leaves) if isinstance(x, Value))
+        self.has_arrays = any(hasattr(x, "ravel") for x in leaves)
+        program = derive(flatten(recording.program))
+        arguments = program.inputs - len(recording.closed_over)
+        wrt = (*_cells(leaves), *range(arguments, program.inputs))
+        results = len(program.outputs) - len(recording.outcomes)
+        self.function = Function(program, results, wrt)
+        reached = dependents(program, wrt, len(program) - 1)
+        self.reached = tuple(bool(reached[node]) for node in program.outputs[:results])
+        self.differentiable = bool(wrt)
+        moving = self.function.moving
+        self.moving = moving[0] if len(moving) == 1 else None
+
+    def run(self, leaves: list[Any]) -> tuple[list[Value | float], bool] | None:
+        """Run the program; None if its comparisons come out differently from the recording.
+
+        Returns
+        -------
+        found : list of Value or float
+            One for each place of the outline.
+        finite : bool
+            Whether all of them are finite.
+        """
+        function = self.function
+        inputs = self._inputs(leaves)
+        recording = self.differentiable and is_grad_enabled()
+        along = recording and self.moving is not None
+        numbers = (function.values_and_row if along else function.values)(inputs)
+        n = function.results
+        if self.outcomes and self.outcomes != tuple(
+            [x != 0.0 for x in numbers[n : n + len(self.outcomes)]]
+        ):
+            return None
+        finite = isfinite(numbers[0]) if n == 1 else all(map(isfinite, numbers[:n]))
+        if not self.differentiable:
+            return [*numbers[:n]], finite
+        parents = (*[leaves[i] for i in self.values_at], *self.closed_over) if recording else ()
+        row = tuple(numbers[n + len(self.outcomes) :]) if along else None
+        return self._nodes(numbers, inputs, parents, row), finite
+
+    def _inputs(self, leaves: list[Any]) -> Inputs:
+        numbers = [x if x.__class__ is float else _number(x) for x in leaves]
+        numbers += [x._data for x in self.closed_over]
+        if not self.has_arrays:
+            return numbers
+        return np.concatenate([np.ravel(x) for x in numbers], dtype=np.float64)
+
+    def _nodes(
+        self,
+        numbers: list[float],
+        inputs: Inputs,
+        parents: tuple[Value, ...],
+        row: tuple[float, ...] | None,
+    ) -> list[Value | float]:
+        """Return each number that a Value reaches as a node, or as a leaf without parents."""
+        found: list[Value | float] = []
+        for i, reached in enumerate(self.reached):
+            if not reached:
+                found.append(numbers[i])
+            elif parents:
+                known = row if i == self.moving else None
+                found.append(
+                    Output(numbers[i], self.name, parents, (self.function, i, inputs), known)
+                )
+            else:
+                found.append(Value(numbers[i]))
+        return found
+
+
+def _number(x: Any) -> Any:
+    """Return a leaf as a number, or as an array of numbers."""
+    if isinstance(x, Value):
+        return x._data
+    return x if hasattr(x, "ravel") else float(x)
+
+
+def _cells(leaves: list[Any]) -> list[int]:
+    """Return the input cells that hold Values."""
+    cells, cell = [], 0
+    for x in leaves:
+        if isinstance(x, Value):
+            cells.append(cell)
+        cell += x.size if hasattr(x, "ravel") else 1
+    return cells

@@ -1,0 +1,25 @@
+"""Refusal: the error for what a compiled program could not repeat."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from scalargrad.errors import TraceError
+
+_PACKAGE = str(Path(__file__).parents[1])
+
+
+def refuse(what: str, remedy: str) -> NoReturn:
+    """Raise TraceError naming the line of the user's program."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_code.co_filename.startswith((_PACKAGE, "<printed")):
+        frame = frame.f_back
+    name, line = frame.f_code.co_filename, frame.f_lineno
+    code = linecache.getline(name, line).strip()
+    shown = f"\n    {code}" if code else ""
+    raise TraceError(
+        f"{what} while a compiled function is recorded ({name}:{line}): {remedy}{shown}"
+    )

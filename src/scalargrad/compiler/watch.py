@@ -1,0 +1,310 @@
+"""Watch: how Values answer while a function is recorded.
+
+Nothing is added to Value for the compiler's sake. While at least one recording goes on, some of
+Value's attributes are exchanged for ones that note new nodes, turn comparisons into nodes, turn
+truth into a guard, and refuse what a compiled program could not repeat. Other threads, which
+record nothing, see the usual behaviour throughout.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from scalargrad import autodiff, ops
+from scalargrad.compiler.deferred import ADJOINT_NODE, DETACH, deferred_signals
+from scalargrad.compiler.refusal import refuse
+from scalargrad.ops import reductions
+from scalargrad.ops.numbers import is_real
+from scalargrad.ops.recording import enable_grad, no_grad
+from scalargrad.value import Scalar, Value
+
+
+class Trace:
+    """What is noted while a function runs.
+
+    Attributes
+    ----------
+    nodes : list of Value
+        Every node made, operands before results.
+    guards : list of (Value, bool)
+        Numbers whose truth was asked for, and the answer given.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[Value] = []
+        self.guards: list[tuple[Value, bool]] = []
+        self.unfinished: Value | None = None
+        self.nested = 0
+
+
+_current: ContextVar[Trace | None] = ContextVar("trace", default=None)
+#: Return the recording that goes on in this thread or task, if any.
+current_trace = _current.get
+
+_lock = threading.Lock()
+_watchers: list[Trace] = []
+_MISSING = object()
+
+
+@contextmanager
+def watching(trace: Trace) -> Iterator[None]:
+    """Note in `trace` what happens to Values in this thread or task."""
+    with _lock:
+        if not _watchers:
+            _exchange(_ANSWERS, _usual)
+        _watchers.append(trace)
+    token = _current.set(trace)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+        with _lock:
+            _watchers.remove(trace)
+            if not _watchers:
+                _restore(_usual)
+
+
+def _exchange(answers: dict[tuple[Any, str], Any], usual: dict[tuple[Any, str], Any]) -> None:
+    for (owner, name), answer in answers.items():
+        usual[owner, name] = vars(owner).get(name, _MISSING)
+        setattr(owner, name, answer)
+
+
+def _restore(usual: dict[tuple[Any, str], Any]) -> None:
+    for (owner, name), answer in usual.items():
+        if answer is _MISSING:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, answer)
+    usual.clear()
+
+
+# What changes -------------------------------------------------------------------------------------
+
+_usual: dict[tuple[Any, str], Any] = {}
+_local_grads: Any = Value.__dict__["local_grads"]
+_grad: Any = Value.__dict__["grad"]
+_data: Any = Value.__dict__["data"]
+_init = Value.__init__
+_INNER = ("autodiff", "functional", "graph", "recorded", "ops.eager", "ops.operation")
+_INSIDE = {f"scalargrad.{name}" for name in _INNER}
+
+
+class _Born:
+    """The slot `local_grads`, written once for each node: last when it is made."""
+
+    def __get__(self, node: Value | None, kind: type | None = None) -> Any:
+        return _local_grads.__get__(node, kind)
+
+    def __set__(self, node: Value, local_grads: tuple[float | None, ...]) -> None:
+        _local_grads.__set__(node, local_grads)
+        trace = _current.get()
+        if trace is not None:
+            trace.nodes.append(node)
+            trace.unfinished = None
+
+
+class _Grad:
+    """The slot `grad`. Making a node writes it too, but then `local_grads` follows."""
+
+    def __get__(self, node: Value | None, kind: type | None = None) -> Any:
+        if node is not None and _current.get() is not None:
+            refuse(".grad was read", "return the value and use grad or value_and_grad")
+        return _grad.__get__(node, kind)
+
+    def __set__(self, node: Value, number: float) -> None:
+        trace = _current.get()
+        if trace is not None:
+            check_finished(trace)
+            trace.unfinished = node
+        _grad.__set__(node, number)
+
+
+def check_finished(trace: Trace) -> None:
+    """Raise TraceError if a `grad` was written that did not belong to a new node."""
+    if trace.unfinished is not None:
+        refuse(".grad was assigned", "do so outside; gradients come from grad or value_and_grad")
+
+
+def _read_inside() -> bool:
+    """Return whether `data` is read for a message or a check, not by the user's program."""
+    return sys._getframe(2).f_globals.get("__name__") in _INSIDE
+
+
+class _Data:
+    """The property `data`."""
+
+    def __get__(self, node: Value | None, kind: type | None = None) -> Any:
+        if node is not None and _current.get() is not None and not _read_inside():
+            refuse(
+                ".data was read",
+                "compute with the Value itself, .detach() it to stop its gradient, compare it "
+                "with < or >, or use where and maximum",
+            )
+        return _data.__get__(node, kind)
+
+    def __set__(self, node: Value, number: float) -> None:
+        if _current.get() is not None:
+            refuse(".data was assigned", "return the new number and assign it outside")
+        _data.__set__(node, number)
+
+
+def _comparison(name: str) -> Callable[[Value, Any], Any]:
+    usual, op = getattr(Value, f"__{name}__"), ops.TABLE[name]
+
+    def compare(self: Value, other: Any) -> Any:
+        if _current.get() is None or not (is_real(other) or isinstance(other, Value)):
+            return usual(self, other)
+        return op.of(self, other)
+
+    return compare
+
+
+def _equality(name: str) -> Callable[[Value, Any], Any]:
+    op = ops.TABLE[name]
+
+    def compare(self: Value, other: Any) -> Any:
+        if _current.get() is None or self is other:
+            return NotImplemented
+        if is_real(other) or (isinstance(other, Value) and _is_truth(self) and _is_truth(other)):
+            return op.of(self, other)
+        if isinstance(other, Value):
+            refuse(
+                "two Values were compared with == or !=",
+                f"use scalargrad.{name}(a, b) for their numbers, `is` for their identity",
+            )
+        return NotImplemented
+
+    return compare
+
+
+def _is_truth(node: Value) -> bool:
+    return node.op is not None and node.op.comparison is not None
+
+
+def _truth(self: Value) -> bool:
+    trace = _current.get()
+    answer: bool = self._data != 0.0
+    if trace is not None:
+        trace.guards.append((self, answer))
+    return answer
+
+
+def _refusal(name: str, what: str, remedy: str) -> Callable[..., Any]:
+    usual = getattr(Value, name, None)
+
+    def answer(self: Value, *args: Any, **kwargs: Any) -> Any:
+        if _current.get() is not None:
+            refuse(what, remedy)
+        if usual is None:
+            raise TypeError(f"{type(self).__name__} has no {name}")
+        return usual(self, *args, **kwargs)
+
+    return answer
+
+
+def _detach(self: Value) -> Value:
+    if _current.get() is None:
+        return _usual_detach(self)
+    return DETACH(self)
+
+
+_usual_detach = Value.detach
+
+
+def _alias(self: Value, data: float | Value, label: str = "") -> None:
+    """Make a Value; of a recorded Value, a second name for it."""
+    if _current.get() is None or not isinstance(data, Value):
+        _init(self, data, label)
+        return
+    self._data, self.op, self.parents = data._data, ops.identity, (data,)
+    self.grad, self.label = 0.0, label
+    self.local_grads = (1.0,)
+
+
+def _no_grad(self: no_grad) -> None:
+    if _current.get() is not None:
+        refuse("no_grad was entered", "use .detach() on what gradients must not flow through")
+    _usual_no_grad(self)
+
+
+def _enable_grad(self: enable_grad) -> None:
+    trace = _current.get()
+    if trace is not None:
+        trace.nested += 1
+    _usual_enable_grad(self)
+
+
+def _leave_enable_grad(self: enable_grad, *exception: object) -> None:
+    trace = _current.get()
+    if trace is not None:
+        trace.nested -= 1
+    _usual_leave_enable_grad(self, *exception)
+
+
+_usual_no_grad, _usual_enable_grad = no_grad.__enter__, enable_grad.__enter__
+_usual_leave_enable_grad = enable_grad.__exit__
+
+
+def _gradient_graphs(order: Any, seeds: Any) -> dict[Value, Scalar]:
+    """Return error signals as nodes to be derived later, where the recording is not nested.
+
+    A gradient inside a gradient is recorded step by step, so that its numbers are known.
+    """
+    trace = _current.get()
+    if trace is None or trace.nested > 1:
+        return _usual_gradient_graphs(order, seeds)
+    if any(node.op is ADJOINT_NODE for node in order):
+        refuse("a gradient of a gradient was taken", "nest grad: grad(grad(f))")
+    return deferred_signals(order, seeds)
+
+
+_usual_gradient_graphs = autodiff.gradient_graphs
+
+
+def _score_shift(scores: list[Any]) -> Any:
+    if _current.get() is None:
+        return _usual_score_shift(scores)
+    largest = ops.maximum(*scores)
+    largest = largest.detach() if isinstance(largest, Value) else largest
+    return ops.where(ops.eq(ops.abs(largest), float("inf")), 0.0, largest)
+
+
+_usual_score_shift = reductions._score_shift
+
+_NUMBER = "compute with the Value itself, or with scalargrad's operation of the same name"
+
+_ANSWERS: dict[tuple[Any, str], Any] = {
+    (Value, "local_grads"): _Born(),
+    (Value, "grad"): _Grad(),
+    (Value, "data"): _Data(),
+    (Value, "__init__"): _alias,
+    (Value, "__bool__"): _truth,
+    (Value, "detach"): _detach,
+    (Value, "backward"): _refusal(
+        "backward", ".backward() was called", "return the value; call backward() on the result"
+    ),
+    (Value, "zero_grad"): _refusal("zero_grad", ".zero_grad() was called", "do so outside"),
+    (Value, "__float__"): _refusal("__float__", "float() or a math function was called", _NUMBER),
+    (no_grad, "__enter__"): _no_grad,
+    (enable_grad, "__enter__"): _enable_grad,
+    (enable_grad, "__exit__"): _leave_enable_grad,
+    (reductions, "_score_shift"): _score_shift,
+}
+_ANSWERS |= {  # every module that imported it holds a name of its own
+    (module, "gradient_graphs"): _gradient_graphs
+    for name, module in list(sys.modules.items())
+    if name.startswith("scalargrad.")
+    and vars(module).get("gradient_graphs") is _usual_gradient_graphs
+}
+_ANSWERS |= {(Value, f"__{name}__"): _comparison(name) for name in ("lt", "le", "gt", "ge")}
+_ANSWERS |= {(Value, f"__{name}__"): _equality(name) for name in ("eq", "ne")}
+_ANSWERS |= {
+    (Value, f"__{name}__"): _refusal(f"__{name}__", f"{name}() was called", _NUMBER)
+    for name in ("int", "index", "round", "trunc", "floor", "ceil")
+}

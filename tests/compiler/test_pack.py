@@ -1,0 +1,202 @@
+"""Packing keeps the numbers of any graph, and finds the lanes of regular ones."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from scalargrad import Value, gradients, jit, sin, tanh
+from scalargrad.compiler.instructions import Gather, GatheredProducts, Packed
+from scalargrad.nn import MLP
+
+pytestmark = pytest.mark.usefixtures("machine")
+
+Loss = Callable[[list[Any], list[Any]], Any]
+
+
+def data(rows: int, columns: int, seed: int = 0) -> list[list[float]]:
+    """Return a table of random numbers."""
+    generator = random.Random(seed)
+    return [[generator.uniform(-1, 1) for _ in range(columns)] for _ in range(rows)]
+
+
+def packed_of(f: Any, *args: Any) -> Packed:
+    """Return the instructions of forward and backward."""
+    compiled = jit(f)
+    compiled(*args)
+    ((path,),) = compiled._paths.values()
+    packed: Packed = path.function.values_and_row.packed
+    return packed
+
+
+def check(f: Any, *args: Any) -> None:
+    """Compare value and gradient of f with eager ones."""
+    leaves = [x for x in _leaves(args) if isinstance(x, Value)]
+    eager, mine = f(*args), jit(f)(*args)
+    assert math.isclose(mine.data, eager.data, rel_tol=1e-12, abs_tol=1e-12)
+    pairs = zip(gradients(mine, leaves), gradients(eager, leaves), strict=True)
+    assert all(math.isclose(a, b, rel_tol=1e-10, abs_tol=1e-12) for a, b in pairs)
+
+
+def _leaves(tree: Any) -> list[Any]:
+    return [x for part in tree for x in _leaves(part)] if isinstance(tree, list | tuple) else [tree]
+
+
+def weights(count: int) -> list[Value]:
+    """Return leaves to differentiate with respect to."""
+    return [Value(x) for (x,) in data(count, 1, seed=1)]
+
+
+def neuron_loss(w: list[Any], rows: list[Any]) -> Any:
+    """Sum the squared outputs of one neuron over samples."""
+    total: Any = 0.0
+    for row in rows:
+        out = tanh(sum(a * x for a, x in zip(w, row, strict=False)))
+        total = total + out * out
+    return total
+
+
+def test_more_samples_make_wider_instructions_not_more() -> None:
+    """Fifty samples take the instructions that five take."""
+    few, many = (packed_of(neuron_loss, weights(4), data(n, 4)) for n in (5, 50))
+    assert len(many.instructions) == len(few.instructions)
+
+
+def test_a_layer_over_a_batch_needs_no_tables() -> None:
+    """A network written neuron by neuron becomes regular instructions only."""
+    random.seed(3)
+    model = MLP(3, [8, 8, 1])
+
+    def loss(rows: list[Any]) -> Any:
+        return sum((model(row) - 1.0) ** 2 for row in rows)
+
+    packed = packed_of(loss, data(20, 3))
+    tables = [x for x in packed.instructions if isinstance(x, Gather | GatheredProducts)]
+    assert len(packed.instructions) < 40
+    assert not [x for x in tables if isinstance(x, GatheredProducts) and x.a.size > 6]
+
+
+def test_data_written_as_numbers_packs_like_data_passed_in() -> None:
+    """Literals that differ between samples become lanes, labels of 1.0 and -1.0 too."""
+    rows, labels = data(30, 3), [1.0, -1.0, 1.0] * 10
+
+    def passed(w: list[Any], rows: list[Any], labels: list[Any]) -> Any:
+        outputs = [sum(a * x for a, x in zip(w, row, strict=True)) for row in rows]
+        return sum((1 + -y * out) ** 2 for y, out in zip(labels, outputs, strict=True))
+
+    inside = packed_of(lambda w: passed(w, rows, labels), weights(3))
+    outside = packed_of(passed, weights(3), rows, labels)
+    assert len(inside.instructions) <= len(outside.instructions) + 2
+
+
+def test_memory_is_used_again() -> None:
+    """A chain of forty steps over lanes takes the memory of a few of them."""
+
+    def chain(xs: list[Any]) -> Any:
+        for _ in range(40):
+            xs = [sin(x) for x in xs]
+        return sum(xs)
+
+    compiled = jit(chain)
+    compiled([0.1 * i for i in range(64)])
+    ((path,),) = compiled._paths.values()
+    assert path.function.values.packed.memory.size < 5 * 64
+
+
+def test_ragged_samples_agree() -> None:
+    """Samples of different lengths."""
+    rows = [row[: 1 + i % 4] for i, row in enumerate(data(17, 4))]
+    check(neuron_loss, weights(4), rows)
+
+
+def test_shared_inputs_agree() -> None:
+    """Every sample uses the same few Values, some of them twice."""
+    w = weights(3)
+    check(neuron_loss, w, [[w[i % 3], w[(i * i) % 3], w[0]] for i in range(12)])
+
+
+def test_terms_across_samples_agree() -> None:
+    """Differences of neighbours, and products of far ones."""
+
+    def loss(w: list[Any], rows: list[Any]) -> Any:
+        outs = [sin(sum(a * x for a, x in zip(w, row, strict=True))) for row in rows]
+        near = sum((a - b) ** 2 for a, b in itertools.pairwise(outs))
+        return near + sum(a * b for a, b in zip(outs, reversed(outs), strict=True))
+
+    check(loss, weights(3), data(11, 3))
+
+
+def test_permuted_order_agrees() -> None:
+    """Terms and factors in another order in every sample."""
+    generator = random.Random(5)
+
+    def loss(w: list[Any], rows: list[Any]) -> Any:
+        total: Any = 0.0
+        for row in generator.sample(rows, len(rows)):
+            terms = [
+                a * x if generator.random() < 0.5 else x * a for a, x in zip(w, row, strict=True)
+            ]
+            generator.shuffle(terms)
+            total = tanh(sum(terms)) * 0.5 + total
+        return total
+
+    w, rows = weights(5), data(16, 5)
+    leaves = [*w]
+    generator.seed(5)
+    eager = loss(w, rows)
+    mine = jit(loss)(w, rows)
+    assert math.isclose(mine.data, eager.data, rel_tol=1e-12)
+    pairs = zip(gradients(mine, leaves), gradients(eager, leaves), strict=True)
+    assert all(math.isclose(a, b, rel_tol=1e-10) for a, b in pairs)
+
+
+def test_a_deep_chain_agrees() -> None:
+    """Three thousand steps one after the other, without recursion."""
+
+    def chain(w: list[Any], rows: list[Any]) -> Any:
+        x = w[0]
+        for _ in range(3000):
+            x = sin(x) * w[1] + 0.3
+        return x
+
+    check(chain, weights(2), [])
+
+
+def test_sums_of_products_of_three_indices_agree() -> None:
+    """A small convolution: lanes with two indices, terms with two."""
+    image = data(6, 7)
+
+    def loss(kernel: list[Any], rows: list[Any]) -> Any:
+        total: Any = 0.0
+        for i in range(4):
+            for j in range(5):
+                window = sum(
+                    kernel[3 * di + dj] * rows[i + di][j + dj] for di in range(3) for dj in range(3)
+                )
+                total = total + tanh(window) ** 2
+        return total
+
+    check(loss, weights(9), image)
+    check(loss, weights(9), [[Value(x) for x in row] for row in image])
+
+
+def test_constants_alone_are_computed_while_compiling() -> None:
+    """A result that depends on nothing is a constant, signed zero included."""
+    zero = jit(lambda x: (Value(0.0) * -1.0, Value(2.0) + 3.0, x))
+    found: Any = zero(1.0)
+    assert (math.copysign(1.0, found[0]), found[1]) == (-1.0, 5.0)
+
+
+def test_a_sum_of_zeros_keeps_its_sign() -> None:
+    """-0.0 + -0.0 is -0.0, and 0.0 + -0.0 is 0.0."""
+    compiled = jit(lambda x, y: (x + y, x - y, 0.0 + x))
+    for x, y in ((-0.0, -0.0), (0.0, -0.0), (-0.0, 0.0)):
+        expected = (x + y, x - y, 0.0 + x)
+        assert [math.copysign(1.0, z) for z in compiled(x, y)] == [
+            math.copysign(1.0, z) for z in expected
+        ]

@@ -1,0 +1,96 @@
+"""What each pass writes, on programs small enough to read."""
+
+from __future__ import annotations
+
+import pickle
+
+from scalargrad import Value
+from scalargrad.compiler.derive import derive
+from scalargrad.compiler.flatten import flatten
+from scalargrad.compiler.groups import group
+from scalargrad.compiler.memory import Memory
+from scalargrad.compiler.program import ADJOINT, PRODUCTS, Program
+from scalargrad.compiler.record import record
+
+
+def recorded(f: object, count: int) -> Program:
+    """Record a function of `count` numbers."""
+    leaves = [Value(float(i + 1)) for i in range(count)]
+    recording, _ = record(lambda: f(*leaves), leaves)  # type: ignore[operator]
+    return recording.program
+
+
+def test_record_keeps_operations_and_constants() -> None:
+    """A program reads like the arithmetic that made it."""
+    program = recorded(lambda x, y: x * y + 3.0, 2)
+    assert str(program).splitlines() == [
+        "%0 = input",
+        "%1 = input",
+        "%2 = mul(%0, %1)",
+        "%3 = 3.0",
+        "%4 = add(%2, %3)  ←",
+    ]
+
+
+def test_flatten_opens_chains_of_sums() -> None:
+    """However a sum of products is spelled, it is one node."""
+    spelled = [
+        lambda w, x, b: w * x + b,
+        lambda w, x, b: b + x * w,
+        lambda w, x, b: sum([w * x, b], start=-0.0),
+        lambda w, x, b: b - -(w * x),
+    ]
+    flat = [flatten(recorded(f, 3)) for f in spelled]
+    assert all([op for op in p.ops if op is PRODUCTS] == [PRODUCTS] for p in flat[:3])
+    assert {frozenset(p.args[p.outputs[0]]) for p in flat[:3]} == {
+        frozenset(flat[0].args[flat[0].outputs[0]])
+    }
+
+
+def test_flatten_writes_equal_nodes_once_and_drops_dead_ones() -> None:
+    """x*y computed twice is one node, an unused exp none."""
+    program = flatten(recorded(lambda x, y: [x * y, x * y, x.exp()][:2], 2))
+    assert [op.name for op in program.ops] == ["input", "input", "products"]
+    assert program.outputs == [2, 2]
+
+
+def test_flatten_computes_constants() -> None:
+    """2 + 3 and pow(x, 1) leave nothing to do."""
+    program = flatten(recorded(lambda x: (Value(2.0) + 3.0) * x**1.0, 1))
+    assert list(program.constants.values()) == [5.0]
+
+
+def test_derive_writes_error_signals_as_sums_of_products() -> None:
+    """∂(w·x + b)/∂w is x."""
+    program = flatten(recorded(lambda w, x, b: w * x + b, 3))
+    program.ops.append(ADJOINT)
+    program.args.append((0, program.outputs[0], program.one))
+    program.outputs = [len(program) - 1]
+    assert derive(program).outputs == [1]
+
+
+def test_groups_hold_what_differs_in_inputs_only() -> None:
+    """Three samples of two operations make two groups of three."""
+    program = flatten(recorded(lambda x, y, z: [v.exp().tanh() for v in (x, y, z)], 3))
+    groups, numbers = group(program)
+    assert [(g.op, len(g.nodes)) for g in groups[2:]] == [
+        (program.ops[3], 3),
+        (program.ops[4], 3),
+    ]
+    assert numbers[:3] == [0, 0, 0]
+
+
+def test_memory_hands_out_released_blocks_again() -> None:
+    """The smallest free block that is large enough is taken, and split."""
+    memory = Memory(0)
+    first, _ = memory.block(64), memory.block(8)
+    memory.release(first, 64)
+    assert memory.block(16) == first
+    assert memory.block(40) == first + 16
+
+
+def test_programs_are_pickled_by_the_names_of_their_operations() -> None:
+    """A program read back is the same program."""
+    program = flatten(recorded(lambda x, y: (x * y).exp() + 2.0, 2), lower=True)
+    assert str(pickle.loads(pickle.dumps(program))) == str(program)
+    assert pickle.loads(pickle.dumps(PRODUCTS)) is PRODUCTS
