@@ -8,6 +8,7 @@ import json
 import re
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -152,3 +153,20 @@ def test_command_writes_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert result.exit_code == 0
     assert result.output.strip() == f"wrote {tmp_path / 'walk.html'}"
     assert "Backpropagation through f" in (tmp_path / "walk.html").read_text(encoding="utf-8")
+
+
+def test_the_frame_in_a_notebook_moves(lecture: Walk, browser: Any) -> None:
+    """Cut off from the notebook as it is, its script and its links work without complaint."""
+    page = browser.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.set_content(lecture._repr_mimebundle_()["text/html"])
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("button", name="Last step").click()
+    assert frame.locator("#counter").text_content() == "8/8"
+    frame.locator("#more").click()
+    frame.locator("#link").click()
+    assert frame.locator("#link-text").input_value() == "#step=8&view=wire&notation=partial"
+    page.close()
+    assert complaints == []

@@ -63,8 +63,8 @@ function placeChip(chip, line, taken) {
   const { width: right, height: bottom } = graph.viewBox.baseVal;
   const obstacles = [...taken, ...occupied(), ...along(underlay.querySelectorAll(".back"))];
   let best = null;
-  for (const dy of [-34, 34, -48, 48, -64, 64, -84, 84, -110, 110, -140, 140]) {
-    for (const dx of [0, -30, 30, -60, 60, -100, 100, -150, 150]) {
+  for (const dy of [0, -34, 34, -48, 48, -64, 64, -84, 84, -110, 110, -140, 140, -180, 180]) {
+    for (const dx of [0, -30, 30, -60, 60, -100, 100, -150, 150, -200, 200]) {
       const box = {
         x: Math.min(Math.max(middle.x - width / 2 + dx, 2), Math.max(right - width - 2, 2)),
         y: Math.min(Math.max(middle.y - height / 2 + dy, 2), bottom - height - 2),
@@ -103,7 +103,7 @@ function along(paths) {
 
 // The boxes of everything that stands in the graph and should stay legible.
 function occupied() {
-  const selected = ".node rect, .constant rect, .wire text, .tap:not(.empty) rect, .ring, .ring-label";
+  const selected = ".node rect, .constant rect, .wire text, .tap:not(.empty) rect, .fan, .ring, .ring-label";
   const boxes = [...graph.querySelectorAll(selected)].map((shape) => shape.getBBox());
-  return boxes.filter((box) => box.width).map(({ x, y, width, height }) => ({ x: x - 5, y: y - 3, width: width + 10, height: height + 6 }));
+  return boxes.filter((box) => box.width).map(({ x, y, width, height }) => ({ x: x - 6, y: y - 4, width: width + 12, height: height + 8 }));
 }

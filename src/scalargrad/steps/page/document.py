@@ -95,6 +95,7 @@ def frame(document: str) -> str:
     return (
         f'<iframe srcdoc="{escape(document)}" title="Backpropagation, step by step" '
         'sandbox="allow-scripts allow-downloads allow-modals" '
+        'allow="fullscreen *; clipboard-write *" '
         'width="100%" height="640" style="border: 1px solid #8888; border-radius: 6px"></iframe>'
     )
 

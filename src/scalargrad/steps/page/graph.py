@@ -21,14 +21,14 @@ from scalargrad.steps.scene import Scene
 
 _CELL, _GATE_CELL = 7.7, 8.8  # width of a letter of 14 pixels, and of one in a gate
 _NUMBER_CELLS, _MOST_CELLS = 7.8, 22
-_WIRE_HEIGHT, _BOX_HEIGHT, _GATE, _TAP = 44, 30, 36, (62, 22)
+_WIRE_HEIGHT, _BOX_HEIGHT, _GATE, _TAP = 44, 30, 36, (72, 22)
 _NAME_HEIGHT = 13
 _LONG = 4.5
 _JOIN = 1.5  # Graphviz lets lines end a point outside a port
 _POINTS = 72.0
 _SIDE, _ABOVE = 20.0, 44.0  # margins; above and below there is room for a product
 
-_FRAME = {"rankdir": "LR", "nodesep": "0.16", "ranksep": "0.15", "splines": "spline"}
+_FRAME = {"rankdir": "LR", "nodesep": "0.16", "splines": "spline"}
 
 
 def graph_svg(scene: Scene) -> str:
@@ -106,7 +106,9 @@ class _Drawing:
     def dot(self) -> str:
         """Return the shapes as DOT text, each of a fixed size and without a label."""
         arrivals = Counter(line.target for line in self._diagram.lines if line.enters)
-        graph = graphviz.Digraph("page", graph_attr=_FRAME, node_attr={"label": ""})
+        spread = 0.15 + 0.04 * max(0, max(arrivals.values(), default=1) - 3)
+        frame = {**_FRAME, "ranksep": f"{min(spread, 1.2):.3g}"}  # many lines need room to meet
+        graph = graphviz.Digraph("page", graph_attr=frame, node_attr={"label": ""})
         for shape in self._diagram.shapes:
             ordered = isinstance(shape, Gate) and shape.ordered
             self._declare(graph, shape.id, self._sizes[shape.id], ordered)

@@ -97,7 +97,8 @@ function saveSvg() {
 
 // Put the link into the address line where that is possible, and into a box to be copied.
 function makeLink() {
-  const link = location.href.split("#")[0] + linkFragment();
+  const isFramed = location.protocol === "about:"; // in a notebook: the part after a saved page's name
+  const link = (isFramed ? "" : location.href.split("#")[0]) + linkFragment();
   try {
     history.replaceState(null, "", linkFragment());
   } catch {
