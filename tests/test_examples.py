@@ -15,3 +15,23 @@ def test_the_fit_finds_the_true_parameters_within_its_own_errors() -> None:
     for true, found, error in zip(example["TRUE"].values(), best, errors, strict=True):
         assert 0 < error < 0.1
         assert abs(found - true) < 4 * error
+
+
+def test_the_worked_examples_are_written_as_pages(tmp_path: Path) -> None:
+    """Each is one HTML file that forbids the network and names its root."""
+    example = runpy.run_path(str(EXAMPLES / "step_pages.py"))
+    written = example["write"](tmp_path)
+    assert len(written) == 5
+    for path in written:
+        page = path.read_text(encoding="utf-8")
+        assert "default-src 'none'" in page
+        assert "Backpropagation through" in page
+
+
+def test_the_pages_that_ship_show_the_examples_as_they_are() -> None:
+    """docs/pages holds what the example writes now: run it again after a change."""
+    example = runpy.run_path(str(EXAMPLES / "step_pages.py"))
+    for name, build in example["PAGES"].items():
+        shipped = (EXAMPLES.parent / "docs" / "pages" / f"{name}.html").read_text(encoding="utf-8")
+        for node in example["walk"](build()).scene.order:
+            assert node.label in shipped

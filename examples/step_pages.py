@@ -1,0 +1,68 @@
+"""Write the worked examples of the lectures as step pages, one HTML file each.
+
+    python examples/step_pages.py [FOLDER]
+
+This is how the pages in docs/pages are made.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+
+from scalargrad import Value, maximum, parse, walk
+from scalargrad.demo import chain_rule, sigmoid_neuron
+from scalargrad.nn import MLP
+
+
+def regularised() -> Value:
+    """Build the logistic least-squares loss with L2 regularisation: w fans out.
+
+    References
+    ----------
+    Toronto, STA414 week 6.
+    """
+    return parse(
+        "y = sigmoid(w*x + b); L = 0.5*(y - t)**2; R = 0.5*w**2; L_reg = 0.1*R + L",
+        **{"w": 0.5, "x": 2.0, "b": -0.25, "t": 1.0},
+    )
+
+
+def router() -> Value:
+    """Build f = max(x, y) · z: the larger operand receives the whole gradient."""
+    x, y, z = Value(2.0, "x"), Value(-1.0, "y"), Value(3.0, "z")
+    larger = maximum(x, y)
+    larger.label = "m"
+    f = larger * z
+    f.label = "f"
+    return f
+
+
+def small_network() -> Value:
+    """Build the squared error of an MLP with two inputs, two tanh units and one output."""
+    random.seed(2)
+    model = MLP(2, [2, 1], activation="tanh")
+    error = (model([Value(0.5, "x0"), Value(-1.0, "x1")]) - Value(1.0, "t")) ** 2
+    error.label = "L"
+    return error
+
+
+PAGES = {
+    "chain-rule": chain_rule,
+    "sigmoid-neuron": sigmoid_neuron,
+    "regularised": regularised,
+    "router": router,
+    "network": small_network,
+}
+
+
+def write(folder: Path) -> list[Path]:
+    """Write every page into `folder` and return the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [walk(build()).save(folder / f"{name}.html") for name, build in PAGES.items()]
+
+
+if __name__ == "__main__":
+    for path in write(Path(sys.argv[1] if sys.argv[1:] else "docs/pages")):
+        print(path)
