@@ -226,6 +226,7 @@ def test_logarithm_refuses_every_number_up_to_zero(x: float) -> None:
 
 def test_nan_is_outside_no_domain() -> None:
     """A NaN is let pass: its cause lies further back."""
+    op: Any
     for op, point, _, _ in VIOLATIONS:
         assert math.isnan(op(*[math.nan] * len(point)))
 
