@@ -82,6 +82,11 @@ class Value:
                 f"Value({data.label or '…'}) of a Value would lose its graph: use it as it is, "
                 "or .detach() for a leaf with the same data"
             )
+        if not isinstance(label, str):
+            raise OperandError(
+                f"the label of a Value is {label!r:.60}, not text: operands are recorded by "
+                "operations; declare one of your own with scalargrad.custom_op"
+            )
         self._data = as_float(data, "the data of a Value")
         self.grad = 0.0
         self.op = None
@@ -178,6 +183,9 @@ class Value:
 
     def __int__(self) -> int:
         raise OperandError(f"int() of {self!r} would drop the gradient: use int(….data)")
+
+    def __format__(self, specification: str) -> str:
+        return format(self._data, specification) if specification else repr(self)
 
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label else ""
