@@ -38,16 +38,16 @@ from scalargrad.functional import vjp as vjp
 from scalargrad.ops.activations import *
 from scalargrad.ops.arithmetic import *
 from scalargrad.ops.comparisons import *
+from scalargrad.ops.custom import custom_op as custom_op
 from scalargrad.ops.exponential import *
 from scalargrad.ops.likelihood import *
+from scalargrad.ops.recording import enable_grad as enable_grad
+from scalargrad.ops.recording import is_grad_enabled as is_grad_enabled
+from scalargrad.ops.recording import no_grad as no_grad
 from scalargrad.ops.reductions import *
 from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
 from scalargrad.ops.trigonometric import *
-from scalargrad.ops.custom import custom_op as custom_op
-from scalargrad.ops.recording import enable_grad as enable_grad
-from scalargrad.ops.recording import is_grad_enabled as is_grad_enabled
-from scalargrad.ops.recording import no_grad as no_grad
 from scalargrad.value import Parameter as Parameter
 from scalargrad.value import Value as Value
 
