@@ -155,6 +155,22 @@ class Value:
     tanh: ClassVar[_UnaryMethod]
     sigmoid: ClassVar[_UnaryMethod]
     relu: ClassVar[_UnaryMethod]
+    sin: ClassVar[_UnaryMethod]
+    cos: ClassVar[_UnaryMethod]
+    tan: ClassVar[_UnaryMethod]
+    arcsin: ClassVar[_UnaryMethod]
+    arccos: ClassVar[_UnaryMethod]
+    arctan: ClassVar[_UnaryMethod]
+    sinh: ClassVar[_UnaryMethod]
+    cosh: ClassVar[_UnaryMethod]
+    arcsinh: ClassVar[_UnaryMethod]
+    arccosh: ClassVar[_UnaryMethod]
+    arctanh: ClassVar[_UnaryMethod]
+    sqrt: ClassVar[_UnaryMethod]
+    expm1: ClassVar[_UnaryMethod]
+    log1p: ClassVar[_UnaryMethod]
+    log2: ClassVar[_UnaryMethod]
+    log10: ClassVar[_UnaryMethod]
 
     def __pos__(self) -> Value:
         return self
@@ -274,4 +290,21 @@ def _attach_operators() -> None:
         setattr(Value, f"__{name}__" if name in {"neg", "abs"} else name, method)
 
 
+def _attach_numpy_functions() -> None:
+    """Give Value the methods that NumPy's functions call on objects, as np.sin calls sin."""
+    for name in Value.__annotations__:
+        if not hasattr(Value, name):  # declared above, not attached yet
+            setattr(Value, name, _method(_elementwise(name.replace("arc", "a"))))
+
+
+def _method(op: Elementwise) -> _UnaryMethod:
+    def method(self: Value) -> Value:
+        return self._apply(op, (self,))
+
+    method.__name__ = op.name
+    method.__doc__ = (op.__doc__ or "").partition("\n")[0]
+    return method
+
+
 _attach_operators()
+_attach_numpy_functions()
