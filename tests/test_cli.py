@@ -35,6 +35,27 @@ def test_step_prints_the_lecture_s_numbers(
         assert number in out
 
 
+@pytest.mark.parametrize("options", [[], ["-i"], ["-o", "graph.svg"], ["-ograph.svg"]])
+def test_an_expression_may_begin_with_a_minus(
+    options: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A loss such as -log(x) is an expression wherever it stands, not a row of options."""
+    monkeypatch.chdir(tmp_path)
+    for expression in ("-log(x)", "-x", "-sin(x) + io(x)", "-1/x"):
+        command = ["draw" if "o" in "".join(options) else "step", *options, expression, "x=2"]
+        code, out, err = run(command, monkeypatch, capsys)
+        if options == ["-i"]:
+            assert "terminal" in err or "column 11: no operation is named io" in err
+        elif "io" in expression:
+            assert "column 11: no operation is named io" in err
+        else:
+            assert code == 0, err
+            assert options or "∂" in out
+
+
 def test_draw_writes_an_svg_with_value_and_gradient(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -113,10 +113,21 @@ def test_jacobians_between_other_shapes() -> None:
     """Each number of the result is replaced by its gradient in the shape of the argument."""
     f: Callable[..., Any] = lambda p: {"area": area(p.x, p.y), "sum": [p.x + p.y]}  # noqa: E731
     assert jacobian(f)(Point(3.0, 4.0)) == {"area": Point(24.0, 9.0), "sum": [Point(1.0, 1.0)]}
-    cells = jacobian(lambda t: np.array([t["a"], 2 * t["b"]]))({"a": 1.0, "b": 2.0})
-    assert cells.tolist() == [{"a": 1.0, "b": 0.0}, {"a": 0.0, "b": 2.0}]
     assert jacobian(lambda x: np.array([x, x * x]))(3.0).tolist() == [1.0, 6.0]
     assert jacobian(lambda x: [x.sum(), 1.0])(np.ones(2))[1].tolist() == [0.0, 0.0]
+
+
+def test_jacobians_of_arrays_over_trees_are_trees_of_arrays() -> None:
+    """As in JAX, each place of the argument gets an array: the result's axes, then its own."""
+    found = jacobian(lambda t: np.array([t["a"], 2 * t["b"]]))({"a": 1.0, "b": 2.0})
+    assert {key: x.tolist() for key, x in found.items()} == {"a": [1.0, 0.0], "b": [0.0, 2.0]}
+    x, y = jacobian(lambda a, b: a * b, argnums=(0, 1))(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    assert (x.tolist(), y.tolist()) == ([[3.0, 0.0], [0.0, 4.0]], [[1.0, 0.0], [0.0, 2.0]])
+    w, u = np.array([1.0, 2.0]), np.array([3.0, 5.0])
+    second = hessian(lambda p: (p["w"] @ u) ** 2 * p["b"])({"w": w, "b": 2.0})
+    assert second["w"]["w"].tolist() == (4.0 * np.outer(u, u)).tolist()
+    assert second["w"]["b"].tolist() == second["b"]["w"].tolist() == (26.0 * u).tolist()
+    assert second["b"]["b"] == 0.0
 
 
 def test_empty_arrays_have_empty_gradients() -> None:

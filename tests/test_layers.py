@@ -46,7 +46,7 @@ def test_functions_are_not_replaced_by_modules_of_the_same_name() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     """The lazy loader does not swallow misspelt names."""
     with pytest.raises(AttributeError, match="gradd"):
-        scalargrad.gradd  # noqa: B018
+        scalargrad.gradd  # type: ignore[attr-defined] # noqa: B018
 
 
 def test_the_version_is_the_one_installed() -> None:

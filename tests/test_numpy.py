@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import OperandError, Value
+from scalargrad import OperandError, Value, value_and_grad
 from scalargrad.graph import leaves
 
 BINARY = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]
+FUNCTIONS = ["sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "sqrt"]
+FUNCTIONS += ["arcsinh", "arccosh", "arctanh", "exp", "expm1", "log", "log1p", "log2", "log10"]
 SCALARS: list[Any] = [np.float64(3.0), np.float32(3.0), np.int64(3), np.bool_(True), np.array(3.0)]
 
 
@@ -80,8 +82,18 @@ def test_functions_of_numpy_that_have_a_method_work() -> None:
     assert exponential.data == np.exp(1.0)
     assert np.log(np.array([v]))[0].data == 0.0
     assert np.tanh(np.array([v]))[0].data == np.tanh(1.0)
-    with pytest.raises(TypeError, match="no callable sin method"):
-        np.sin(v)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="no callable cbrt method"):
+        np.cbrt(v)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_of_numpy_are_differentiable(name: str) -> None:
+    """A function written for NumPy gives its numbers, and the slopes of central differences."""
+    function, x = getattr(np, name), np.array([1.3, 1.6] if name == "arccosh" else [0.3, 0.6])
+    found, slopes = value_and_grad(lambda v: function(v).sum())(x)
+    assert found == pytest.approx(function(x).sum(), rel=1e-14)
+    differences = (function(x + 1e-6) - function(x - 1e-6)) / 2e-6
+    assert slopes.tolist() == pytest.approx(differences.tolist(), rel=1e-8)
 
 
 @pytest.mark.parametrize(

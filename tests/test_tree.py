@@ -118,10 +118,12 @@ def test_arrays_of_values_are_arrays_of_objects() -> None:
 
 
 def test_places_of_an_array_may_take_any_tree() -> None:
-    """Arrays in the places become further axes; lists and dicts become cells."""
+    """Arrays become further axes, trees of one shape a tree of arrays, other trees cells."""
     _, rebuild = flatten(np.ones((2, 1)), "the array")
     stacked = rebuild(iter([np.zeros(3), np.ones(3)]))
     assert (stacked.shape, stacked.dtype) == ((2, 1, 3), np.float64)
+    tree = rebuild(iter([{"a": 1.0}, {"a": 2.0}]))
+    assert {key: x.tolist() for key, x in tree.items()} == {"a": [[1.0], [2.0]]}
     cells = rebuild(iter([[1.0, 2.0], {"a": 1.0}]))
     assert cells.shape == (2, 1)
     assert cells.tolist() == [[[1.0, 2.0]], [{"a": 1.0}]]

@@ -433,3 +433,18 @@ def test_a_large_graph_shows_its_text_in_a_notebook() -> None:
     for _ in range(100):
         x = x * 1.5
     assert x._repr_svg_() is None
+
+
+def test_a_value_is_formatted_as_its_data() -> None:
+    """A format says how the number is written, as for a PyTorch scalar; without one, it is repr."""
+    v = Value(0.123456, "loss")
+    assert f"{v:.3f}" == "0.123"
+    assert f"{v:8.2e}" == "1.23e-01"
+    assert f"{v}" == repr(v)
+
+
+def test_a_label_that_is_not_text_is_refused() -> None:
+    """The operands of micrograd's Value(data, operands) are not taken for a label."""
+    x = Value(2.0, "x")
+    with pytest.raises(OperandError, match="custom_op"):
+        Value(4.0, (x, x))  # type: ignore[arg-type]

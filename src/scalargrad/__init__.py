@@ -36,11 +36,19 @@ from scalargrad.functional import jacobian as jacobian
 from scalargrad.functional import jvp as jvp
 from scalargrad.functional import value_and_grad as value_and_grad
 from scalargrad.functional import vjp as vjp
-from scalargrad.ops import *
+from scalargrad.ops.activations import *
+from scalargrad.ops.arithmetic import *
+from scalargrad.ops.comparisons import *
 from scalargrad.ops.custom import custom_op as custom_op
+from scalargrad.ops.exponential import *
+from scalargrad.ops.likelihood import *
 from scalargrad.ops.recording import enable_grad as enable_grad
 from scalargrad.ops.recording import is_grad_enabled as is_grad_enabled
 from scalargrad.ops.recording import no_grad as no_grad
+from scalargrad.ops.reductions import *
+from scalargrad.ops.rounding import *
+from scalargrad.ops.selection import *
+from scalargrad.ops.trigonometric import *
 from scalargrad.value import Parameter as Parameter
 from scalargrad.value import Value as Value
 
@@ -59,6 +67,51 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+#: What ``from scalargrad import *`` brings. The operations are listed where they are declared; a
+#: type checker, too, sees only what is listed.
+__all__ = [
+    "DomainError",
+    "ExpressionError",
+    "GradcheckError",
+    "GraphChangedError",
+    "GraphError",
+    "GraphTooLargeError",
+    "LayoutError",
+    "NumericalError",
+    "OperandError",
+    "Parameter",
+    "ScalargradError",
+    "StateError",
+    "Value",
+    "custom_op",
+    "detect_anomaly",
+    "draw",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "gradients",
+    "hessian",
+    "hvp",
+    "is_grad_enabled",
+    "jacobian",
+    "jvp",
+    "no_grad",
+    "ops",
+    "parse",
+    "value_and_grad",
+    "vjp",
+    "walk",
+]
+__all__ += ops.activations.__all__
+__all__ += ops.arithmetic.__all__
+__all__ += ops.comparisons.__all__
+__all__ += ops.exponential.__all__
+__all__ += ops.likelihood.__all__
+__all__ += ops.reductions.__all__
+__all__ += ops.rounding.__all__
+__all__ += ops.selection.__all__
+__all__ += ops.trigonometric.__all__
+
 #: Names whose modules are loaded when first used, so that importing the package stays quick.
 _LATER = {
     "data": "scalargrad.data",
@@ -75,12 +128,14 @@ _LATER = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
-    module = importlib.import_module(_LATER[name])
-    found = globals()[name] = getattr(module, name, module)
-    return found
+if not TYPE_CHECKING:  # or a type checker would take every name, sigmoid or sigmiod, for Any
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LATER:
+            raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
+        module = importlib.import_module(_LATER[name])
+        found = globals()[name] = getattr(module, name, module)
+        return found
 
 
 def __dir__() -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -48,7 +50,7 @@ def _build(expression: str, assignments: list[str] | None) -> Value:
             raise ExpressionError(
                 f"the input {name.strip()} is {number!r}: write a number, as in {name.strip()}=-2"
             ) from None
-    return parse(expression, **values)
+    return parse(expression.lstrip(" "), **values)
 
 
 @app.command()
@@ -125,9 +127,22 @@ def options(
 def main() -> None:
     """Run the command line; an error of scalargrad's own is a message, not a traceback."""
     try:
-        app()
+        app(args=_marked(sys.argv[1:]))
     except (ScalargradError, OSError) as error:
         _fail(error)
+
+
+_OPTION = re.compile(r"-[io]|--.*|-o.+\.(svg|png|pdf|dot|mmd)")
+
+
+def _marked(arguments: Sequence[str]) -> list[str]:
+    """Put a space before an expression such as ``-log(x)``, which would be read as options."""
+    if not arguments or arguments[0] not in {"step", "draw"}:
+        return list(arguments)
+    return [
+        f" {word}" if word.startswith("-") and not _OPTION.fullmatch(word) else word
+        for word in arguments
+    ]
 
 
 def _fail(error: Exception) -> NoReturn:

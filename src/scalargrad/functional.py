@@ -286,7 +286,8 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
     callable
         With the arguments of `f`; returns the shape of the result with, in place of each
         number, its gradient in the shape of the argument (a tuple of such if `argnums` is a
-        sequence). From array to array it is an array, the result's axes before the argument's.
+        sequence). In place of an array stands that shape with an array for each number or
+        array, the result's axes before the argument's, as in JAX.
 
     Notes
     -----

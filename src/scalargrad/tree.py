@@ -40,7 +40,7 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     Notes
     -----
     Containers are new ones. An array is rebuilt as float64; as objects where Values take the
-    places; and with further axes where arrays do.
+    places; with further axes where arrays do; and as a tree of arrays where trees do.
 
     Examples
     --------
@@ -98,12 +98,21 @@ def _array(children: list[Any], shape: tuple[int, ...]) -> Any:
 
     if children and all(isinstance(x, np.ndarray) for x in children):
         return np.stack(children).reshape(shape + children[0].shape)
+    if children and all(_alike(x, children[0]) for x in children):
+        places = _common_places(children[0], children[0]) or ()
+        arrays = [_array([x[place] for x in children], shape) for place in places]
+        return _assembler(children[0])(arrays)
     if all(is_real(x) for x in children):
         return np.array(children, dtype=float).reshape(shape)
     cells = np.empty(len(children), dtype=object)
     for i, child in enumerate(children):  # one by one: NumPy would look into a list
         cells[i] = child
     return cells.reshape(shape)
+
+
+def _alike(tree: Any, model: Any) -> bool:
+    """Return whether two trees are containers of one kind with the same places."""
+    return type(tree) is type(model) and _common_places(tree, model) is not None
 
 
 def flatten_like(tree: Any, model: Any, where: str, like: str) -> list[Any]:

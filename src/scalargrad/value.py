@@ -82,6 +82,11 @@ class Value:
                 f"Value({data.label or '…'}) of a Value would lose its graph: use it as it is, "
                 "or .detach() for a leaf with the same data"
             )
+        if not isinstance(label, str):
+            raise OperandError(
+                f"the label of a Value is {label!r:.60}, not text: operands are recorded by "
+                "operations; declare one of your own with scalargrad.custom_op"
+            )
         self._data = as_float(data, "the data of a Value")
         self.grad = 0.0
         self.op = None
@@ -150,6 +155,22 @@ class Value:
     tanh: ClassVar[_UnaryMethod]
     sigmoid: ClassVar[_UnaryMethod]
     relu: ClassVar[_UnaryMethod]
+    sin: ClassVar[_UnaryMethod]
+    cos: ClassVar[_UnaryMethod]
+    tan: ClassVar[_UnaryMethod]
+    arcsin: ClassVar[_UnaryMethod]
+    arccos: ClassVar[_UnaryMethod]
+    arctan: ClassVar[_UnaryMethod]
+    sinh: ClassVar[_UnaryMethod]
+    cosh: ClassVar[_UnaryMethod]
+    arcsinh: ClassVar[_UnaryMethod]
+    arccosh: ClassVar[_UnaryMethod]
+    arctanh: ClassVar[_UnaryMethod]
+    sqrt: ClassVar[_UnaryMethod]
+    expm1: ClassVar[_UnaryMethod]
+    log1p: ClassVar[_UnaryMethod]
+    log2: ClassVar[_UnaryMethod]
+    log10: ClassVar[_UnaryMethod]
 
     def __pos__(self) -> Value:
         return self
@@ -178,6 +199,9 @@ class Value:
 
     def __int__(self) -> int:
         raise OperandError(f"int() of {self!r} would drop the gradient: use int(….data)")
+
+    def __format__(self, specification: str) -> str:
+        return format(self._data, specification) if specification else repr(self)
 
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label else ""
@@ -266,4 +290,21 @@ def _attach_operators() -> None:
         setattr(Value, f"__{name}__" if name in {"neg", "abs"} else name, method)
 
 
+def _attach_numpy_functions() -> None:
+    """Give Value the methods that NumPy's functions call on objects, as np.sin calls sin."""
+    for name in Value.__annotations__:
+        if not hasattr(Value, name):  # declared above, not attached yet
+            setattr(Value, name, _method(_elementwise(name.replace("arc", "a"))))
+
+
+def _method(op: Elementwise) -> _UnaryMethod:
+    def method(self: Value) -> Value:
+        return self._apply(op, (self,))
+
+    method.__name__ = op.name
+    method.__doc__ = (op.__doc__ or "").partition("\n")[0]
+    return method
+
+
 _attach_operators()
+_attach_numpy_functions()

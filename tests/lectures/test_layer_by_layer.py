@@ -72,7 +72,7 @@ def run(lecture: Lecture) -> Pass:
     w = [[[Value(x) for x in row] for row in layer] for layer in lecture.weights]
     y, z = [[Value(x) for x in X]], []
     for layer in w:
-        inputs = [*lecture.ones, *y[-1]]
+        inputs: list[Value | float] = [*lecture.ones, *y[-1]]
         z.append([sg.dot(column, inputs) for column in zip(*layer, strict=True)])
         y.append([lecture.activation(s) for s in z[-1]])
     errors = [(out - t) ** 2 for out, t in zip(y[-1], TARGET, strict=True)]

@@ -154,9 +154,8 @@ def test_gradients_of_all_parameters_match_central_differences(
 
     def squared() -> Value:
         outputs = model(x)
-        y = outputs if isinstance(outputs, list) else [outputs]
-        total: Value = sg.dot(y, y)
-        return total
+        y: list[Value] = outputs if isinstance(outputs, list) else [outputs]
+        return sg.dot(y, y)
 
     squared().backward()
     step = 1e-6

@@ -226,6 +226,7 @@ def test_logarithm_refuses_every_number_up_to_zero(x: float) -> None:
 
 def test_nan_is_outside_no_domain() -> None:
     """A NaN is let pass: its cause lies further back."""
+    op: Any
     for op, point, _, _ in VIOLATIONS:
         assert math.isnan(op(*[math.nan] * len(point)))
 
@@ -259,3 +260,9 @@ def test_domain_says_where_to_sample_each_operand() -> None:
     domain = Domain((0.0, 1.0), (2.0, 3.0))
     assert [domain.interval(i) for i in range(3)] == [(0.0, 1.0), (2.0, 3.0), (2.0, 3.0)]
     assert Domain().interval(7) == (-3.0, 3.0)
+
+
+def test_what_a_division_needs_is_written_as_it_is_read() -> None:
+    """The condition stands as a person writes it; the guard stands as code that works on Values."""
+    with pytest.raises(DomainError, match=r"needs z != 0.*where\(ne\(z, 0\), z, 1\)"):
+        1 / Value(0.0, "z")

@@ -244,7 +244,8 @@ def test_where_with_a_number_makes_no_node() -> None:
     assert where(True, v, w) is v
     assert where(v > 5, v, w) is w
     assert where(0, 1, 2) == 2.0
-    assert type(where(1, 7, v)) is float
+    chosen: Any = where(1, 7, v)
+    assert type(chosen) is float
 
 
 @pytest.mark.parametrize("condition", [True, False])

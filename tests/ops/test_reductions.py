@@ -192,7 +192,8 @@ def test_softmax_of_nothing_is_nothing() -> None:
 def test_softmax_of_values_and_numbers() -> None:
     """Numbers of any kind stand beside Values; probabilities are Values, and add up to 1."""
     z = Value(1.0)
-    for kind in (int, float, np.float64, np.array):
+    kinds: list[Any] = [int, float, np.float64, np.array]
+    for kind in kinds:
         first, second = softmax([z, kind(1)])
         assert (first.data, second.data) == (0.5, 0.5)
         logarithms = [p.data for p in log_softmax([z, kind(1)])]
@@ -221,3 +222,26 @@ def test_constant_shift_of_softmax_carries_no_gradient() -> None:
     scores = [Value(x) for x in (3.0, -1.0, 3.0, 0.5)]
     for p in softmax(scores):
         assert sum(gradients(p, scores)) == pytest.approx(0.0, abs=1e-16)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "logsumexp"])
+def test_a_reduction_given_numbers_one_by_one_says_how_it_is_called(name: str) -> None:
+    """A list's brackets forgotten is an error that shows the call with them."""
+    call: Any = ops.TABLE[name]
+    with pytest.raises(OperandError, match=rf"{name}\(\[a, b\]\)"):
+        call(Value(1.0), 2.0)
+
+
+@pytest.mark.parametrize("op", [maximum, minimum])
+def test_an_extremum_of_one_list_says_how_it_is_called(op: Any) -> None:
+    """A list in place of the operands is an error that shows how to hand it over."""
+    with pytest.raises(OperandError, match=rf"{op.name}\(\*values\)"):
+        op([Value(1.0), 2.0])
+
+
+@pytest.mark.parametrize("op", [maximum, minimum])
+def test_an_extremum_of_many_can_be_differentiated_twice(op: Any) -> None:
+    """The gradient as a graph needs no recursion as deep as there are operands."""
+    x = [Value(float(i % 7)) for i in range(3000)]
+    found = gradients(op(*x), x, create_graph=True)
+    assert [g.data for g in found] == gradients(op(*x), x)

@@ -81,6 +81,8 @@ def _structure(source: Source) -> ast.Module:
         raise _marked(source, error, advice) from None
     except SyntaxError as error:
         advice = "is an operator such as *, or a bracket, missing or too many?"
+        if error.msg.startswith("cannot assign"):
+            advice = "the left side is one name, as in f = x**2"
         raise _marked(source, error, advice) from None
 
 

@@ -34,6 +34,19 @@ _OPERATORS: dict[type[ast.AST], Operation] = {
     ast.NotEq: ops.ne,
 }
 
+#: What operations are called elsewhere.
+_OTHER_NAMES = {
+    "arccos": "Write acos(x)",
+    "arcsin": "Write asin(x)",
+    "arctan": "Write atan(x)",
+    "ln": "Write log(x)",
+    "log_softmax": "It would be several numbers: write one of them, a - logsumexp(a, b, c)",
+    "logistic": "Write sigmoid(x)",
+    "max": "Write maximum(a, b)",
+    "min": "Write minimum(a, b)",
+    "softmax": "It would be several numbers: write one of them, exp(a - logsumexp(a, b, c))",
+}
+
 _NOT_UNDERSTOOD = f"this is not understood: {UNDERSTOOD}"
 
 
@@ -138,7 +151,8 @@ class Reader:
             raise self.source.error_at(node, f"{name} is an operation: call it, {name}(…)")
         known = [*self.names, *_CONSTANTS]
         nearest = _nearest(name, [*known, *ops.TABLE])
-        problem = f"{short(name)} is not known here. {nearest}Known: {_listed(known)}"
+        remedy = "" if nearest else f"Give it a value, as in {short(name)}=2. "
+        problem = f"{short(name)} is not known here. {nearest}{remedy}Known: {_listed(known)}"
         raise self.source.error_at(node, problem)
 
     def unary(self, node: ast.UnaryOp) -> Scalar:
@@ -192,8 +206,9 @@ class Reader:
             problem = "only operations are called; a product is written with *, as in 2*(x + 1)"
             raise self.source.error_at(node, problem)
         if node.id not in ops.TABLE:
-            nearest = _nearest(node.id, ops.TABLE) or f"The operations: {_listed(ops.TABLE)}"
-            problem = f"no operation is named {short(node.id)}. {nearest.rstrip()}"
+            advice = _OTHER_NAMES.get(node.id) or _nearest(node.id, ops.TABLE)
+            advice = advice or f"The operations: {_listed(ops.TABLE)}"
+            problem = f"no operation is named {short(node.id)}. {advice.rstrip()}"
             raise self.source.error_at(node, problem)
         return ops.TABLE[node.id]
 

@@ -332,8 +332,12 @@ class Fold(Reduction):
     def __call__(self, values: Iterable[float], /) -> float: ...
     @overload
     def __call__(self, values: Iterable[Operand[R_co] | float], /) -> R_co: ...
-    def __call__(self, values: Any, /) -> Any:
+    @overload  # a list display of nodes and numbers, whose type mypy cannot infer
+    def __call__(self, values: Iterable[Operand[Any] | float], /) -> Any: ...
+    def __call__(self, values: Any, /, *more: Any) -> Any:
         """Apply the operation to all the numbers and nodes of an iterable."""
+        if more:
+            raise OperandError(f"{self.name} takes one list of numbers: {self.name}([a, b])")
         return self.of(*values)
 
 

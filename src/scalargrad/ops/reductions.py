@@ -114,6 +114,13 @@ class Dot(Reduction):
         x: Iterable[Operand[R_co] | float],
         bias: Operand[R_co] | float | None = None,
     ) -> R_co: ...
+    @overload  # list displays of nodes and numbers, whose type mypy cannot infer
+    def __call__(
+        self,
+        w: Iterable[Operand[Any] | float],
+        x: Iterable[Operand[Any] | float],
+        bias: Operand[Any] | float | None = None,
+    ) -> Any: ...
     def __call__(self, w: Any, x: Any, bias: Any = None) -> Any:
         weights, inputs = tuple(w), tuple(x)
         if len(weights) != len(inputs):

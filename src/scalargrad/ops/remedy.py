@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ _WRITTEN = {
     "eq": call("eq", 2),
     "ne": call("ne", 2),
 }
+#: What is needed is read, not pasted.
+_NE = re.compile(r"^ne\((\w+), (\w+)\)$")
 
 
 def domain_message(
@@ -35,7 +38,7 @@ def domain_message(
         f"{names[s]} = {number_text(value, 6)}{_origin(x, names[s])}"
         for s, x, value in zip(symbols, operands, data, strict=True)
     )
-    needs = domain.needs or _code(domain.valid(*symbols), names)
+    needs = domain.needs or _NE.sub(r"\1 != \2", _code(domain.valid(*symbols), names))
     condition = _code((domain.remedy or domain.valid)(*symbols), names)
     guarded = symbols[domain.guard]
     guard = f"where({condition}, {names[guarded]}, {_number(domain.safe)[0]})"

@@ -89,15 +89,20 @@ class Extremum(Reduction):
     def __call__(self, *values: Any) -> Any:
         if not values:
             raise OperandError(f"{self.name} of no numbers is undefined: give at least one")
+        if isinstance(values[0], list | tuple):
+            raise OperandError(
+                f"{self.name} takes its numbers one by one, not as a list: {self.name}(*values)"
+            )
         return self.of(*values)
 
 
 def _shares(result: Any, operands: Sequence[Any]) -> list[Any]:
     """Split the gradient evenly among the operands equal to the result."""
     hits = [eq(x, result) for x in operands]
-    total = hits[0]
-    for hit in hits[1:]:
-        total = total + hit
+    totals = hits
+    while len(totals) > 1:  # in pairs: thousands of operands must not nest thousands deep
+        totals = [a + b for a, b in zip(totals[::2], totals[1::2])] + totals[len(totals) & ~1 :]  # noqa: B905
+    total = totals[0]
     return [where(total, hit / where(total, total, 1.0), math.nan) for hit in hits]
 
 
