@@ -25,7 +25,10 @@ def regularised() -> Value:
     """
     return parse(
         "y = sigmoid(w*x + b); L = 0.5*(y - t)**2; R = 0.5*w**2; L_reg = 0.1*R + L",
-        **{"w": 0.5, "x": 2.0, "b": -0.25, "t": 1.0},
+        w=0.5,
+        x=2.0,
+        b=-0.25,
+        t=1.0,
     )
 
 
@@ -43,7 +46,7 @@ def small_network() -> Value:
     """Build the squared error of an MLP with two inputs, two tanh units and one output."""
     random.seed(2)
     model = MLP(2, [2, 1], activation="tanh")
-    error = (model([Value(0.5, "x0"), Value(-1.0, "x1")]) - Value(1.0, "t")) ** 2
+    error: Value = (model([Value(0.5, "x0"), Value(-1.0, "x1")]) - Value(1.0, "t")) ** 2
     error.label = "L"
     return error
 

@@ -41,7 +41,7 @@ from scalargrad.ops import gt
 from scalargrad.steps import Walk, walk
 
 Inputs = Mapping[str, float]
-Build = Callable[..., Value]
+Build = Callable[..., Any]
 
 NOTATIONS = ("partial", "bar", "delta")
 

@@ -9,8 +9,9 @@ from typing import Any, overload
 
 from scalargrad.autodiff import error_signals
 from scalargrad.errors import GraphError, LayoutError, OperandError
+from scalargrad.files import write_atomically
 from scalargrad.steps import table
-from scalargrad.steps.page import LIMIT, frame, page, write_whole
+from scalargrad.steps.page import LIMIT, frame, page
 from scalargrad.steps.scene import Scene
 from scalargrad.steps.step import Step
 from scalargrad.value import Value
@@ -109,7 +110,7 @@ class Walk(Sequence[Step]):
         """
         if Path(path).suffix.lower() not in {".html", ".htm"}:
             raise LayoutError(f"a page cannot be saved as {Path(path).name!r}: end it in .html")
-        return write_whole(path, page(self._steps, title, limit))
+        return write_atomically(path, page(self._steps, title, limit).encode())
 
     @property
     def root(self) -> Value:

@@ -25,4 +25,3 @@ main            putting it together
 from scalargrad.steps.page.document import LIMIT as LIMIT
 from scalargrad.steps.page.document import frame as frame
 from scalargrad.steps.page.document import page as page
-from scalargrad.steps.page.document import write_whole as write_whole

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
 from base64 import b64encode
 from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
-from pathlib import Path
 
 from scalargrad.errors import GraphError, GraphTooLargeError
 from scalargrad.graph import describe
@@ -98,20 +95,6 @@ def frame(document: str) -> str:
         'allow="fullscreen *; clipboard-write *" '
         'width="100%" height="640" style="border: 1px solid #8888; border-radius: 6px"></iframe>'
     )
-
-
-def write_whole(path: str | os.PathLike[str], text: str) -> Path:
-    """Write a file that appears under its name only when it is complete."""
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path} cannot be written: create the folder {path.parent}")
-    unfinished = path.with_name(f".scalargrad-{secrets.token_hex(8)}")
-    try:
-        unfinished.write_bytes(text.encode())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path
 
 
 def _inert(json_text: str) -> str:

@@ -138,14 +138,15 @@ function haloNumber(i, what) {
 
 // The ring around a forward value that the local derivative reads.
 function ringSaved(i) {
-  const text = $(`n${i}-value`).querySelector(".value");
-  const box = boxOfNumber(text);
+  const wire = $(`n${i}-value`);
+  const box = boxOfNumber(wire.querySelector(".value"));
   if (!box.width) return;
+  const rise = wire.querySelector(".name.above") ? 19 : 5; // clear of a name above the number
   overlay.append(
     svgElement("rect", {
       class: "ring", x: box.x - 3, y: box.y - 1, width: box.width + 6, height: box.height + 2, rx: 6,
     }),
-    svgElement("text", { class: "ring-label", x: box.x + box.width / 2, y: box.y - 5 }, "saved"),
+    svgElement("text", { class: "ring-label", x: box.x + box.width / 2, y: box.y - rise }, "saved"),
   );
 }
 
