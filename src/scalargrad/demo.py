@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -146,8 +145,7 @@ def run(folder: Path, console: Console, steps: int = STEPS) -> list[Path]:
     ]
     moons = load_moons()
     _figure_class()  # if the plots cannot be made, say so before training
-    random.seed(SEED)
-    model = MLP(2, [16, 16, 1])
+    model = MLP(2, [16, 16, 1], rng=SEED)
     console.rule("[bold]Two moons: an MLP of 337 parameters learns to tell them apart")
     history = _train_with_bar(model, moons, console, steps)
     loss, accuracy = moons_loss(model, moons)

@@ -37,6 +37,28 @@ def test_weights_are_drawn_neuron_by_neuron_and_biases_start_at_zero(seed: int) 
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **how: Neuron(3, **how),
+        lambda **how: Layer(3, 2, **how),
+        lambda **how: MLP(2, [3, 1], **how),
+    ],
+    ids=["Neuron", "Layer", "MLP"],
+)
+def test_a_generator_or_seed_of_its_own_draws_the_same_and_nothing_else(
+    make: Callable[..., Neuron | Layer | MLP], seed: int
+) -> None:
+    """rng=seed and rng=Random(seed) equal random.seed(seed), and leave the module random alone."""
+    random.seed(seed)
+    expected = [p.data for p in make().parameters()]
+    before = random.getstate()
+    for rng in (seed, random.Random(seed)):
+        assert [p.data for p in make(rng=rng).parameters()] == expected
+    assert random.getstate() == before
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_parameters_are_micrograd_s(seed: int) -> None:
     """Equal seeds give equal networks, parameter by parameter, with equal descriptions."""
     micrograd = pytest.importorskip("micrograd.nn", reason="micrograd is the oracle")

@@ -6,7 +6,8 @@ import tracemalloc
 
 import pytest
 
-from scalargrad import nn
+from scalargrad import OperandError, nn
+from scalargrad.programs import GPT, Cubic, WideAndDeep
 
 
 def test_parameters_and_nodes_are_counted() -> None:
@@ -15,6 +16,38 @@ def test_parameters_and_nodes_are_counted() -> None:
     assert found.parameters == 337
     assert found.nodes == 2 * 32 + 1
     assert [part.parameters for part in found.parts] == [48, 272, 17]
+
+
+@pytest.mark.parametrize(
+    ("model", "example"),
+    [
+        (nn.Linear(3, 2, rng=0), [0.3, 0.7, 0.9]),
+        (nn.Sequential(nn.ReLU(), nn.Sequential(nn.Linear(3, 2, rng=0))), [0.3, 0.7, 0.9]),
+        (nn.Neuron(3, rng=0), [0.3, 0.7, 0.9]),
+        (nn.Layer(3, 2, rng=0), [0.3, 0.7, 0.9]),
+        (nn.MLP(2, [16, 16, 1], rng=0), [0.3, 0.7]),
+        (nn.Sequential(nn.Embedding(5, 3, rng=0), nn.Linear(3, 1, rng=0)), 4),
+        (nn.Sequential(nn.EmbeddingBag(5, 3, rng=0), nn.Linear(3, 1, rng=0)), [4]),
+        (Cubic(rng=0), [0.3]),
+        (WideAndDeep(4, 3, rng=0), (3, 2)),
+        (GPT(3, context=4, width=4, rng=0), [2, 1, 2, 1]),
+    ],
+    ids=lambda part: type(part).__name__,
+)
+def test_an_example_of_the_right_size_is_found(model: nn.Module, example: object) -> None:
+    """Without one the summary is that of any example of the size the module takes."""
+    found, expected = nn.summary(model), nn.summary(model, example)
+    assert found[:4] == expected[:4]
+    assert found.nodes > 0
+    assert found.bytes == pytest.approx(expected.bytes, rel=0.1)
+
+
+@pytest.mark.parametrize("model", [nn.ReLU(), nn.Sequential(), nn.Layer(3, 0), nn.MLP(2, [])])
+def test_a_module_of_any_size_needs_an_example(model: nn.Module) -> None:
+    """The message names the module and what to do."""
+    name = type(model).__name__
+    with pytest.raises(OperandError, match=rf"{name} does not tell .* summary\(model, example\)"):
+        nn.summary(model)
 
 
 def test_bytes_are_what_the_interpreter_allocates() -> None:

@@ -68,6 +68,11 @@ class Sequential(Module):
             x = module(x)
         return x
 
+    def example_input(self) -> Any:
+        """Return that of the first module which knows its size."""
+        known = (module.example_input() for module in self)
+        return next((x for x in known if x is not None), None)
+
     def __iter__(self) -> Iterator[Module]:
         return (part for part in vars(self).values() if isinstance(part, Module))
 

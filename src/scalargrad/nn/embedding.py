@@ -102,6 +102,10 @@ class Embedding(Module):
             return [self.forward(i) for i in index]
         return self.row(index)
 
+    def example_input(self) -> Any:
+        """Return the first index."""
+        return 0
+
     def extra_repr(self) -> str:
         """Return sizes, as PyTorch prints them."""
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
@@ -198,6 +202,10 @@ class EmbeddingBag(Embedding):
             return [dot(factors, column) for column in columns]
         combine = sum if self.mode == "sum" else mean
         return [combine(column) for column in columns]
+
+    def example_input(self) -> Any:
+        """Return a bag of the first index alone."""
+        return [0]
 
     def extra_repr(self) -> str:
         """Return sizes and mode, as PyTorch prints them."""

@@ -10,7 +10,7 @@ from scalargrad.errors import OperandError
 from scalargrad.nn import init
 from scalargrad.nn.index import checked_index
 from scalargrad.nn.init import Rng
-from scalargrad.nn.module import Module
+from scalargrad.nn.module import Module, distinct_numbers
 from scalargrad.ops import dot
 from scalargrad.sparse import Table
 from scalargrad.value import Parameter, Scalar, Value
@@ -111,6 +111,10 @@ class Linear(Module):
     def _sparse(self, x: Mapping[int, Scalar]) -> tuple[Any, list[Any]]:
         present = [checked_index(i, self.in_features, self) for i in x]
         return [[row[i] for i in present] for row in self.weight], list(x.values())
+
+    def example_input(self) -> list[float]:
+        """Return nin numbers."""
+        return distinct_numbers(self.in_features)
 
     def extra_repr(self) -> str:
         """Return sizes, as PyTorch prints them."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.nn.module import Module
+from scalargrad.nn.init import Rng, generator
+from scalargrad.nn.module import Module, distinct_numbers
 from scalargrad.ops import TABLE, dot
 from scalargrad.ops.activations import ELU, LeakyReLU
 from scalargrad.ops.operation import Unary
@@ -50,16 +50,17 @@ class Neuron(Module):
         Apply the activation; False leaves the neuron linear.
     activation : str or callable
         Name of an operation of the table, or a function from Value to Value.
+    rng : random.Random or int, optional
+        Generator or seed; without it the module ``random`` draws.
 
     Notes
     -----
-    Weights are drawn from ``random.uniform(-1, 1)`` in order, the bias starts at 0, as in
-    micrograd, so that equal seeds give equal networks. A call makes two nodes.
+    Weights are drawn from ``uniform(-1, 1)`` in order, the bias starts at 0, as in micrograd,
+    so that equal seeds give equal networks. A call makes two nodes.
 
     Examples
     --------
-    >>> random.seed(0)
-    >>> neuron = Neuron(2, activation="tanh")
+    >>> neuron = Neuron(2, activation="tanh", rng=0)
     >>> neuron
     tanhNeuron(2)
     >>> neuron([0.0, 0.0]).data
@@ -67,9 +68,15 @@ class Neuron(Module):
     """
 
     def __init__(
-        self, nin: int, nonlin: bool = True, activation: str | Activation = "relu"
+        self,
+        nin: int,
+        nonlin: bool = True,
+        activation: str | Activation = "relu",
+        *,
+        rng: Rng = None,
     ) -> None:
-        self.w = [Parameter(random.uniform(-1, 1), f"w{i}") for i in range(nin)]
+        source = generator(rng)
+        self.w = [Parameter(source.uniform(-1, 1), f"w{i}") for i in range(nin)]
         self.b = Parameter(0.0, "b")
         self.nonlin = nonlin
         self.activation = _activation(activation)
@@ -103,6 +110,10 @@ class Neuron(Module):
         weighted: Value = dot(self.w, x, self.b)
         return self.activation(weighted) if self.nonlin else weighted
 
+    def example_input(self) -> list[float]:
+        """Return nin numbers."""
+        return distinct_numbers(len(self.w))
+
     def parameters(self) -> list[Any]:
         """Return the weights, then the bias."""
         return _each_once([*self.w, self.b])
@@ -121,6 +132,8 @@ class Layer(Module):
     ----------
     nin, nout : int
         Number of inputs, and of neurons.
+    rng : random.Random or int, optional
+        Generator or seed for all neurons; without it the module ``random`` draws.
     **options
         Passed on to each `Neuron`.
 
@@ -130,8 +143,9 @@ class Layer(Module):
     Layer of [ReLUNeuron(3), ReLUNeuron(3)]
     """
 
-    def __init__(self, nin: int, nout: int, **options: Any) -> None:
-        self.neurons = [Neuron(nin, **options) for _ in range(nout)]
+    def __init__(self, nin: int, nout: int, *, rng: Rng = None, **options: Any) -> None:
+        source = generator(rng)
+        self.neurons = [Neuron(nin, rng=source, **options) for _ in range(nout)]
 
     def __call__(self, x: Sequence[Scalar]) -> Any:
         """Compute every neuron's output.
@@ -143,6 +157,10 @@ class Layer(Module):
         """
         outputs = [neuron(x) for neuron in self.neurons]
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def example_input(self) -> Any:
+        """Return nin numbers."""
+        return self.neurons[0].example_input() if self.neurons else None
 
     def parameters(self) -> list[Any]:
         """Return the parameters of each neuron in turn."""
@@ -164,6 +182,8 @@ class MLP(Module):
     activation : str or callable
         Applied by every layer but the last: the name of an operation of the table, or a
         function from Value to Value.
+    rng : random.Random or int, optional
+        Generator or seed for all layers; without it the module ``random`` draws.
 
     References
     ----------
@@ -178,11 +198,16 @@ class MLP(Module):
     """
 
     def __init__(
-        self, nin: int, nouts: Sequence[int], activation: str | Activation = "relu"
+        self,
+        nin: int,
+        nouts: Sequence[int],
+        activation: str | Activation = "relu",
+        *,
+        rng: Rng = None,
     ) -> None:
-        sizes = [nin, *nouts]
+        sizes, source = [nin, *nouts], generator(rng)
         self.layers = [
-            Layer(n, m, nonlin=i != len(nouts) - 1, activation=activation)
+            Layer(n, m, nonlin=i != len(nouts) - 1, activation=activation, rng=source)
             for i, (n, m) in enumerate(itertools.pairwise(sizes))
         ]
 
@@ -203,6 +228,10 @@ class MLP(Module):
         for i, layer in enumerate(self.layers):
             signal = layer([signal] if i and isinstance(signal, Value) else signal)
         return signal
+
+    def example_input(self) -> Any:
+        """Return nin numbers."""
+        return self.layers[0].example_input() if self.layers else None
 
     def parameters(self) -> list[Any]:
         """Return the parameters of each layer in turn."""

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from scalargrad.errors import OperandError
 from scalargrad.graph import topological_order
 from scalargrad.nn.module import Module
 from scalargrad.tree import flatten
@@ -57,20 +58,25 @@ class Summary(NamedTuple):
         return "\n".join(lines)
 
 
-def summary(model: Module, example: Any) -> Summary:
+def summary(model: Module, example: Any = None) -> Summary:
     """Count a module's parameters, and what one example makes it compute and keep.
 
     Parameters
     ----------
     model : Module
         Called once.
-    example
-        Its input.
+    example, optional
+        Its input; by default one of the size it takes, as `Module.example_input` tells.
 
     Returns
     -------
     Summary
         Counts, and bytes.
+
+    Raises
+    ------
+    OperandError
+        If no example is given and the module does not tell what it takes.
 
     Notes
     -----
@@ -80,7 +86,7 @@ def summary(model: Module, example: Any) -> Summary:
     Examples
     --------
     >>> from scalargrad.nn import Linear, ReLU, Sequential
-    >>> found = summary(Sequential(Linear(2, 3), ReLU(), Linear(3, 1)), [1.0, 2.0])
+    >>> found = summary(Sequential(Linear(2, 3), ReLU(), Linear(3, 1)))
     >>> found.parameters, found.nodes
     (13, 7)
     >>> print(found)  # doctest: +ELLIPSIS
@@ -92,6 +98,13 @@ def summary(model: Module, example: Any) -> Summary:
     nodes per example        7
     bytes kept for backward  ...
     """
+    example = model.example_input() if example is None else example
+    if example is None:
+        name = type(model).__name__
+        raise OperandError(
+            f"{name} does not tell what input it takes: give one, summary(model, example), or "
+            f"define {name}.example_input"
+        )
     outputs, _ = flatten(model(example), "the module's output")
     roots = [y for y in outputs if isinstance(y, Value)]
     order = topological_order(*roots)

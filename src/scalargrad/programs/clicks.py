@@ -93,6 +93,10 @@ class WideAndDeep(Module):
             odds = odds + self.network([*self.user(user), *self.item(item)])[0]
         return odds
 
+    def example_input(self) -> tuple[int, int]:
+        """Return the first user and the first item."""
+        return 0, 0
+
     def groups(self) -> list[dict[str, Any]]:
         """Return the parameters in two groups for an optimiser, the wide ones decaying faster.
 

@@ -166,6 +166,10 @@ class GPT(Module):
         self.blocks = [Block(width, heads, source) for _ in range(layers)]
         self.head = _linear(width, characters, source)
 
+    def example_input(self) -> list[int]:
+        """Return as many characters as it can look back on."""
+        return [0] * self.context
+
     def forward(self, tokens: Sequence[int]) -> list[Vector]:
         """Score every possible next character at each position.
 

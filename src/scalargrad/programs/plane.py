@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any
 
 from scalargrad import data
@@ -31,8 +30,7 @@ def moons(plan: Plan) -> Report:
     """
     points = data.moons(100, 0.1, seed=1337 + plan.seed)
     labels = [2 * y - 1 for y in points.targets]
-    random.seed(1337 + plan.seed)
-    model = MLP(2, [16, 16, 1])
+    model = MLP(2, [16, 16, 1], rng=1337 + plan.seed)
     options = plan.options("moons", 100)
     optimizer = SGD(model.parameters(), lr=1.0)
     history = fit(
@@ -65,8 +63,7 @@ def xor(plan: Plan) -> Report:
     Minsky and Papert, Perceptrons, 1969.
     """
     points = data.xor()
-    random.seed(plan.seed)
-    model = MLP(2, [4, 1], activation="tanh")
+    model = MLP(2, [4, 1], activation="tanh", rng=plan.seed)
     history = fit(
         model,
         points.inputs,

@@ -36,6 +36,10 @@ class Cubic(Module):
         (number,) = x
         return self.linear([number, number**2, number**3])
 
+    def example_input(self) -> list[float]:
+        """Return one number."""
+        return [1.0]
+
     def __str__(self) -> str:
         a = self.linear.bias[0].data if self.linear.bias else 0.0
         b, c, d = (w.data for w in self.linear.weight[0])
