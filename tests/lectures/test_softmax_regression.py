@@ -10,6 +10,7 @@ import pytest
 
 import scalargrad as sg
 from scalargrad import Value
+from scalargrad.steps import walk
 
 LOGITS = (2.0, 1.0, 0.1)
 PROBABILITIES = (0.6590011388859679, 0.24243297070471392, 0.09856589040931818)
@@ -101,6 +102,22 @@ def test_probabilities_gather_error_signals_into_each_logit() -> None:
     assert y_bar == pytest.approx([-t / p.data for t, p in zip(target, y, strict=True)], rel=1e-12)
     local = np.array([[sg.gradients(p, x) for x in z] for p in y])
     np.testing.assert_allclose([x.grad for x in z], y_bar @ local, rtol=1e-12)
+
+
+def test_stepped_every_logit_reaches_the_loss_through_the_sum() -> None:
+    """Walked back gate by gate, the sum hands the same signal to each logit's power.
+
+    Only the true class has a second wire, straight to its probability, and its logit's gradient
+    ends as their sum; each logit is walked to, with ∂L/∂z = y - t.
+    """
+    z = [Value(x, f"z{i}") for i, x in enumerate(LOGITS)]
+    loss: Value = -sg.log(sg.softmax(z)[0])
+    steps = [step for step in walk(loss) if step.phase == "backward"]
+    ends = {id(step.parent): step.total for step in steps}
+    assert [ends[id(x)] for x in z] == pytest.approx(GRADIENT, rel=1e-12)
+    assert len({id(step.parent) for step in steps if step.expected == 2}) == 1
+    handed = [s.contribution for s in steps if s.node is not None and len(s.node.parents) == 3]
+    assert handed == pytest.approx([PROBABILITIES[0]] * 3, rel=1e-12)
 
 
 def test_weights_get_the_outer_product_with_the_input() -> None:

@@ -89,6 +89,13 @@ def test_the_table_names_every_part() -> None:
     assert "nodes per example        22" in text
 
 
+def test_wide_layers_are_cut_short() -> None:
+    """A layer of twenty neurons does not stretch the table."""
+    text = str(nn.summary(nn.MLP(64, [20, 10], rng=0)))
+    assert "Layer of [ReLUNeuron(64), ReLUNeuron(64), " in text
+    assert max(map(len, text.splitlines())) <= 90
+
+
 def test_a_plain_number_as_output_has_no_graph() -> None:
     """A module that computes with constants keeps nothing."""
     assert nn.summary(nn.ReLU(), [1.0])[2:] == (0, 0, 0)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scalargrad.errors import OperandError
+from scalargrad.nn import Linear, Sequential
 from scalargrad.plots import confusion_matrix, decision_boundary
 from scalargrad.value import Value
 
@@ -34,6 +35,42 @@ def test_a_score_of_one_sign_has_no_boundary(ax: Axes) -> None:
     assert sum(type(c).__name__ == "QuadContourSet" for c in ax.collections) == 1
 
 
+def test_a_list_of_one_score_is_that_score(ax: Axes) -> None:
+    """A Sequential that ends in Linear(n, 1) is drawn as a function that returns its score."""
+    model = Sequential(Linear(2, 1, rng=0))
+    points = [[-1.0, 0.0], [1.0, 1.0]]
+    drawn = [
+        decision_boundary(score, points, [0, 1], 11, Figure().subplots())
+        for score in (model, lambda x: model(x)[0])
+    ]
+    areas = [
+        [np.asarray(p.vertices).tolist() for p in ax.collections[0].get_paths()] for ax in drawn
+    ]
+    assert areas[0] == areas[1]
+
+
+def test_the_largest_of_several_scores_is_the_class(ax: Axes) -> None:
+    """With the scores (-x₁, x₁, -9) the third class has markers, but no place in the plane."""
+    points = [[-1.0, 0.0], [1.0, 1.0], [1.0, 0.0]]
+    decision_boundary(lambda p: [-Value(p[0]), p[0], -9.0], points, [0, 1, 2], 21, ax)
+    areas, *_, zero, one, two = ax.collections
+    reach = [np.asarray(path.vertices)[:, 0].tolist() for path in areas.get_paths()]
+    assert max(reach[0]) <= 0.1 + 1e-9
+    assert min(reach[1]) >= -0.1 - 1e-9
+    assert not reach[2]
+    for group, point in zip((zero, one, two), points, strict=True):
+        assert np.asarray(group.get_offsets()).tolist() == [point]
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["0", "1", "2"]
+
+
+def test_a_label_that_is_no_class_is_refused(ax: Axes) -> None:
+    """A model of two scores knows no class 2."""
+    with pytest.raises(OperandError, match="class 2 occurs, but the model scores 2"):
+        decision_boundary(lambda p: [p[0], p[1]], [[0.0, 1.0], [1.0, 1.0]], [0, 2], 3, ax)
+
+
 def test_only_a_plane_can_be_drawn(ax: Axes) -> None:
     """Points of three coordinates are refused with their shape."""
     with pytest.raises(OperandError, match=r"shape \(1, 3\)"):
@@ -54,6 +91,13 @@ def test_names_label_the_classes(ax: Axes) -> None:
     """Classes that do not occur have a row all the same."""
     confusion_matrix([0], [1], names=["ham", "spam", "eggs"], ax=ax)
     assert [t.get_text() for t in ax.get_xticklabels()] == ["ham", "spam", "eggs"]
+
+
+@pytest.mark.parametrize(("names", "angle"), [(["ham", "spam"], 0.0), (["a" * 12] * 4, 30.0)])
+def test_long_names_are_slanted(names: list[str], angle: float, ax: Axes) -> None:
+    """So that they do not run into each other under the matrix."""
+    confusion_matrix([0], [1], names=names, ax=ax)
+    assert {t.get_rotation() for t in ax.get_xticklabels()} == {angle}
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,12 @@ def test_without_a_figure_pyplot_makes_one() -> None:
     plt.close(figure)
 
 
+def test_few_neurons_leave_no_gap() -> None:
+    """Two images stand beside the scale, without six empty places."""
+    figure = first_layer_weights([[0.5] * 4, [1.0] * 4], (2, 2), columns=8, figure=Figure())
+    assert len(figure.axes) == 2 + 1
+
+
 def test_weights_that_are_no_image_are_refused() -> None:
     """The error states how many weights there are and how many pixels."""
     with pytest.raises(OperandError, match=r"2 × 2 needs 4 weights per neuron; given \[3\]"):

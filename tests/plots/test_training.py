@@ -41,6 +41,32 @@ def test_losses_alone_need_no_second_axis(ax: Axes) -> None:
     assert len(ax.figure.axes) == 1
 
 
+def test_a_line_alone_needs_no_legend(ax: Axes) -> None:
+    """The axis says what it is."""
+    loss_curve([1.0, 0.1], ax=ax)
+    assert ax.get_legend() is None
+
+
+def test_the_legend_hides_no_line(ax: Axes) -> None:
+    """It stands between the plot and its title."""
+    columns = {name: [1.0, 0.5] for name in ("epoch", "loss", "accuracy", "val_accuracy")}
+    training_curves(columns, ax=ax)
+    ax.figure.canvas.draw()
+    legend = ax.get_legend()
+    assert legend is not None
+    place = legend.get_window_extent()
+    assert ax.get_window_extent().y1 <= place.y0
+    assert place.y1 <= ax.title.get_window_extent().y0
+
+
+def test_a_single_epoch_can_be_seen(ax: Axes) -> None:
+    """A point instead of a line, on an axis that counts in whole epochs."""
+    training_curves({"epoch": [1], "loss": [0.5], "accuracy": [0.9]}, ax=ax)
+    lines = [line for axes in ax.figure.axes for line in axes.get_lines()]
+    assert [line.get_marker() for line in lines] == [".", "."]
+    assert [float(tick).is_integer() for tick in ax.get_xticks()] == [True] * len(ax.get_xticks())
+
+
 def test_training_curves_draw_what_the_history_holds(ax: Axes) -> None:
     """Losses share an axis; the first metric and its held-out twin share another."""
     columns: dict[str, list[float]] = {

@@ -12,6 +12,9 @@ from scalargrad.nn.module import Module
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 
+#: Letters of a part that are shown; a layer lists all its neurons.
+_WIDEST = 60
+
 
 class Part(NamedTuple):
     """One line of a summary: a module directly inside, with the parameters it holds."""
@@ -98,14 +101,7 @@ def summary(model: Module, example: Any = None) -> Summary:
     nodes per example        7
     bytes kept for backward  ...
     """
-    example = model.example_input() if example is None else example
-    if example is None:
-        name = type(model).__name__
-        raise OperandError(
-            f"{name} does not tell what input it takes: give one, summary(model, example), or "
-            f"define {name}.example_input"
-        )
-    outputs, _ = flatten(model(example), "the module's output")
+    outputs, _ = flatten(model(_given_or_found(model, example)), "the module's output")
     roots = [y for y in outputs if isinstance(y, Value)]
     order = topological_order(*roots)
     interior = [node for node in order if node.parents]
@@ -122,8 +118,21 @@ def summary(model: Module, example: Any = None) -> Summary:
     )
 
 
+def _given_or_found(model: Module, example: Any) -> Any:
+    found = model.example_input() if example is None else example
+    if found is None:
+        name = type(model).__name__
+        raise OperandError(
+            f"{name} does not tell what input it takes: give one, summary(model, example), or "
+            f"define {name}.example_input"
+        )
+    return found
+
+
 def _first_line(module: Module) -> str:
     first = repr(module).partition("\n")[0]
+    if len(first) > _WIDEST:
+        return f"{first[: _WIDEST - 1]}…"
     return f"{first}…)" if first.endswith("(") else first
 
 

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.errors import OperandError
 from scalargrad.ops.recording import no_grad
-from scalargrad.plots.style import BLUE, ORANGE, axes_or_new, number
+from scalargrad.plots.style import CLASSES, MARKERS, axes_or_new, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+#: Names longer than this altogether do not fit side by side under a matrix.
+_LETTERS_ACROSS = 30
 
 
 def decision_boundary(
@@ -20,16 +23,17 @@ def decision_boundary(
     resolution: int = 80,
     ax: Axes | None = None,
 ) -> Axes:
-    """Colour the plane by the sign of a classifier's score, with the data on top.
+    """Colour the plane by the class a model decides for, with the data on top.
 
     Parameters
     ----------
     score : callable
-        From a list of two floats to a Value or float; its sign is the class.
+        From a list of two floats to a Value or float whose sign is the class, also as a list of
+        one; or to a list of k scores, the largest of which is the class.
     points : sequence of n pairs
         The data.
     labels : sequence of n numbers
-        Positive for one class, otherwise the other.
+        Of one score: positive for one class, otherwise the other. Of k: 0 … k - 1.
     resolution : int
         Points along each side of the grid on which the score is computed, without recording.
     ax : matplotlib Axes, optional
@@ -42,7 +46,7 @@ def decision_boundary(
     Raises
     ------
     OperandError
-        If a point does not have two coordinates.
+        If a point does not have two coordinates, or a label is no class of the model.
     """
     import numpy as np
 
@@ -55,27 +59,51 @@ def decision_boundary(
     (left, low), (right, high) = data.min(axis=0) - 0.5, data.max(axis=0) + 0.5
     xs, ys = np.linspace(left, right, resolution), np.linspace(low, high, resolution)
     with no_grad():
-        grid = np.array([[number(score([float(x), float(y)])) for x in xs] for y in ys])
-    axes.contourf(xs, ys, grid > 0, levels=[-0.5, 0.5, 1.5], colors=[ORANGE, BLUE], alpha=0.18)
-    if grid.min() < 0 < grid.max():
-        axes.contour(xs, ys, grid, levels=[0.0], colors="black", linewidths=1.2)
-    positive = np.asarray(labels, dtype=float) > 0
-    for chosen, colour, marker, name in [
-        (positive, BLUE, "o", "positive"),
-        (~positive, ORANGE, "^", "negative"),
-    ]:
-        axes.scatter(
-            data[chosen, 0],
-            data[chosen, 1],
-            c=colour,
-            marker=marker,
-            edgecolors="white",
-            label=name,
-        )
+        grid = np.array([[_scores(score([float(x), float(y)])) for x in xs] for y in ys])
+    names = [str(c) for c in range(grid.shape[2])]
+    classes = np.asarray(labels, dtype=float)
+    if len(names) == 1:  # its sign: two classes, whose scores are 0 and the score
+        grid = np.concatenate([np.zeros_like(grid), grid], axis=2)
+        names, classes = ["negative", "positive"], classes > 0
+    _regions(axes, xs, ys, grid)
+    _markers(axes, data, classes, names)
     axes.set(xlabel="x₁", ylabel="x₂", title="Decision boundary")
     axes.set_aspect("equal")
-    axes.legend(loc="upper right")
+    axes.locator_params(nbins=6)
+    axes.legend(loc="best")
     return axes
+
+
+def _scores(output: Any) -> list[float]:
+    return [number(x) for x in (output if isinstance(output, list | tuple) else [output])]
+
+
+def _colours(count: int) -> list[str]:
+    return [CLASSES[c % len(CLASSES)] for c in range(count)]
+
+
+def _regions(axes: Axes, xs: Any, ys: Any, grid: Any) -> None:
+    """Colour the plane by the largest of the scores along the grid's last axis."""
+    import numpy as np
+
+    count = grid.shape[2]
+    levels = [c - 0.5 for c in range(count + 1)]
+    axes.contourf(xs, ys, grid.argmax(axis=2), levels, colors=_colours(count), alpha=0.18)
+    for c in range(1, count):
+        margin = grid[:, :, c] - np.delete(grid, c, axis=2).max(axis=2)
+        if margin.min() < 0 < margin.max():
+            axes.contour(xs, ys, margin, levels=[0.0], colors="black", linewidths=1.2)
+
+
+def _markers(axes: Axes, data: Any, classes: Any, names: list[str]) -> None:
+    """Draw the points of each class in its colour and with its marker."""
+    unknown = sorted(set(classes.tolist()) - set(range(len(names))))
+    if unknown:
+        raise OperandError(f"class {unknown[0]:g} occurs, but the model scores {len(names)}")
+    for c, (name, colour) in enumerate(zip(names, _colours(len(names)), strict=True)):
+        x, y = data[classes == c].T
+        marker = MARKERS[c % len(MARKERS)]
+        axes.scatter(x, y, c=colour, marker=marker, edgecolors="white", label=name)
 
 
 def confusion_matrix(
@@ -127,7 +155,10 @@ def confusion_matrix(
             colour = "white" if shares[i, j] > 0.5 else "black"
             axes.text(j, i, str(count), ha="center", va="center", color=colour)
     ticks = range(len(shown))
-    axes.set_xticks(ticks, shown)
+    if max(map(len, shown)) * len(shown) > _LETTERS_ACROSS:
+        axes.set_xticks(ticks, shown, rotation=30, ha="right", rotation_mode="anchor")
+    else:
+        axes.set_xticks(ticks, shown)
     axes.set_yticks(ticks, shown)
     hits = int(np.trace(counts))
     axes.set(xlabel="predicted", ylabel="true", title=f"{hits} of {len(truths)} right")

@@ -78,7 +78,7 @@ def first_layer_weights(
     shape : (height, width)
         Of the images the network reads.
     columns : int
-        Images side by side.
+        Images side by side, at most.
     figure : matplotlib Figure, optional
         Where to draw; by default a new figure of pyplot.
 
@@ -101,6 +101,7 @@ def first_layer_weights(
             f"an image of {height} × {width} needs {height * width} weights per neuron; given "
             f"{sorted({image.size for image in images})}"
         )
+    columns = min(columns, max(1, len(images)))
     rows = -(-len(images) // columns)
     drawn = figure or new_figure((1.1 * columns + 0.9, 1.2 * rows + 0.3))
     grid = drawn.subplots(rows, columns, squeeze=False)

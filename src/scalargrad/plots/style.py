@@ -1,7 +1,8 @@
-"""What all plots share: two colours that the colour-blind can tell apart, and a place to draw."""
+"""What all plots share: colours that the colour-blind can tell apart, and a place to draw."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.errors import MissingPackageError
@@ -10,13 +11,31 @@ from scalargrad.value import Value
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 ORANGE, BLUE = "#B34700", "#0B5CAD"
+
+#: Colours and markers of classes, which begin again where there are more.
+CLASSES = [ORANGE, BLUE, "#2E7D32", "#8E3A9D", "#6B5B00", "#00798C"]
+MARKERS = "^osDvP"
 
 
 def axes_or_new(ax: Axes | None) -> Axes:
     """Return the Axes given, or those of a new figure of pyplot."""
     return ax if ax is not None else new_figure((5.5, 4.0)).subplots()
+
+
+def legend_above(axes: Axes, title: str, lines: Sequence[Line2D]) -> None:
+    """Explain several lines between the title and the plot, where they hide nothing."""
+    if len(lines) < 2:
+        axes.set_title(title)
+        return
+    labels = [str(line.get_label()) for line in lines]
+    rows = -(-len(lines) // 2)
+    axes.set_title(title, pad=12 + 15 * rows)  # in points, as is the height of a row
+    axes.legend(
+        lines, labels, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False
+    )
 
 
 def new_figure(size: tuple[float, float]) -> Figure:

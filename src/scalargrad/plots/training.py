@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.plots.style import BLUE, ORANGE, axes_or_new
+from scalargrad.plots.style import BLUE, ORANGE, axes_or_new, legend_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,15 +33,16 @@ def loss_curve(
     steps = range(len(losses))
     axes.plot(steps, losses, color=BLUE, label="loss")
     scale = "log" if any(loss > 0 for loss in losses) else "linear"
-    axes.set(xlabel="step", ylabel="loss", yscale=scale, title="Loss during training")
+    axes.set(xlabel="step", ylabel="loss", yscale=scale)
     axes.margins(x=0.02)
     axes.grid(alpha=0.3)
+    lines = axes.get_lines()
     if accuracies is not None:
         beside = axes.twinx()
         beside.plot(steps, [100 * a for a in accuracies], color=ORANGE, ls="--", label="accuracy")
         beside.set(ylabel="accuracy, %", ylim=(0, 104))
-        lines = [*axes.get_lines(), *beside.get_lines()]
-        axes.legend(lines, [str(line.get_label()) for line in lines], loc="center right")
+        lines = [*lines, *beside.get_lines()]
+    legend_above(axes, "Loss during training", lines)
     return axes
 
 
@@ -65,11 +66,13 @@ def training_curves(columns: Mapping[str, Sequence[float]], ax: Axes | None = No
 
     axes = axes_or_new(ax)
     epochs = columns["epoch"]
-    axes.plot(epochs, columns["loss"], color=BLUE, label="loss")
+    dot = "." if len(epochs) == 1 else ""  # a line through one point cannot be seen
+    axes.plot(epochs, columns["loss"], color=BLUE, marker=dot, label="loss")
     if "val_loss" in columns:
-        axes.plot(epochs, columns["val_loss"], color=BLUE, ls=":", label="held-out loss")
-    axes.set(xlabel="epoch", ylabel="loss", title="Training")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        held_out = columns["val_loss"]
+        axes.plot(epochs, held_out, color=BLUE, ls=":", marker=dot, label="held-out loss")
+    axes.set(xlabel="epoch", ylabel="loss")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if 0 < 10 * min(columns["loss"]) < max(columns["loss"]):
         axes.set_yscale("log")
     axes.margins(x=0.02)
@@ -78,17 +81,19 @@ def training_curves(columns: Mapping[str, Sequence[float]], ax: Axes | None = No
     metric = next((name for name in columns if name not in others), None)
     lines = axes.get_lines()
     if metric is not None:
-        lines = [*lines, *_metric_beside(axes, metric, columns)]
-    axes.legend(lines, [str(line.get_label()) for line in lines], loc="center right")
+        lines = [*lines, *_metric_beside(axes, metric, columns, dot)]
+    legend_above(axes, "Training", lines)
     return axes
 
 
-def _metric_beside(axes: Axes, metric: str, columns: Mapping[str, Sequence[float]]) -> list[Any]:
-    beside = axes.twinx()
-    beside.plot(columns["epoch"], columns[metric], color=ORANGE, ls="--", label=metric)
+def _metric_beside(
+    axes: Axes, metric: str, columns: Mapping[str, Sequence[float]], dot: str
+) -> list[Any]:
+    beside, epochs = axes.twinx(), columns["epoch"]
+    beside.plot(epochs, columns[metric], color=ORANGE, ls="--", marker=dot, label=metric)
     if f"val_{metric}" in columns:
-        held_out = columns[f"val_{metric}"]
-        beside.plot(columns["epoch"], held_out, color=ORANGE, ls=":", label=f"held-out {metric}")
+        held_out, name = columns[f"val_{metric}"], f"held-out {metric}"
+        beside.plot(epochs, held_out, color=ORANGE, ls=":", marker=dot, label=name)
     beside.set(ylabel=metric)
     return list(beside.get_lines())
 
