@@ -64,6 +64,25 @@ def test_a_program_leaves_picture_model_history_and_checkpoint(name: str, tmp_pa
 
 
 @pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("name", ["moons", "xor", "digits", "sine", "sentiment", "clicks", "names"])
+def test_ctrl_c_in_the_first_epoch_loses_nothing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Picture, model and an empty history are written all the same."""
+
+    def press(run: Run, *_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "epoch", press)
+    program: Program = getattr(programs, name)
+    report = program(Plan(tmp_path, quiet=True))
+    assert report.summary[-1] == "stopped: interrupted"
+    assert len(report.history) == 0
+    assert load_file(report.files[1]) == report.model.state_dict()
+    assert all(path.exists() for path in report.files)
+
+
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("name", ["moons", "digits", "names"])
 def test_a_resumed_program_ends_where_an_unbroken_one_does(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

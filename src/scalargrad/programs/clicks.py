@@ -14,7 +14,7 @@ from scalargrad.ops import sigmoid
 from scalargrad.ops.recording import no_grad
 from scalargrad.optim import AdamW
 from scalargrad.optim.lr_scheduler import LinearLR
-from scalargrad.programs.plan import Plan, Report, report
+from scalargrad.programs.plan import Plan, Report, draw_training, report
 from scalargrad.train import fit
 from scalargrad.value import Value
 
@@ -163,7 +163,7 @@ def clicks(plan: Plan) -> Report:
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
-        history.plot(left)
+        draw_training(history, left)
         _draw_calibration(right, truth, model)
 
     summary = [

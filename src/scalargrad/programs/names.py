@@ -12,7 +12,7 @@ from scalargrad.ops import softmax
 from scalargrad.ops.recording import no_grad
 from scalargrad.optim import Adam
 from scalargrad.programs.gpt import GPT
-from scalargrad.programs.plan import Plan, Report, report
+from scalargrad.programs.plan import Plan, Report, draw_training, report
 from scalargrad.train import fit
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def names(plan: Plan) -> Report:
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
-        history.plot(left)
+        draw_training(history, left)
         right.set_axis_off()
         right.set_title("Invented names, those that exist marked with *")
         for i, name in enumerate(invented):

@@ -12,6 +12,7 @@ from scalargrad.nn import Module, save_model
 from scalargrad.train import History
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -75,6 +76,15 @@ class Report(NamedTuple):
     model: Module
     history: History
     files: list[Path]
+
+
+def draw_training(history: History, axes: Axes) -> None:
+    """Plot the training, or say that no epoch of it was completed."""
+    if len(history):
+        history.plot(axes)
+    else:
+        axes.set_axis_off()
+        axes.set_title("No epoch was completed")
 
 
 def report(

@@ -11,7 +11,7 @@ from scalargrad.nn import MLP, Module
 from scalargrad.optim import SGD, Adam
 from scalargrad.optim.lr_scheduler import LinearLR
 from scalargrad.plots import decision_boundary
-from scalargrad.programs.plan import Plan, Report, report
+from scalargrad.programs.plan import Plan, Report, draw_training, report
 from scalargrad.train import History, fit
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _plane_report(
 ) -> Report:
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
-        history.plot(left)
+        draw_training(history, left)
         decision_boundary(model, *points, ax=right)
 
     hits = accuracy([model(x) for x in points.inputs], points.targets)

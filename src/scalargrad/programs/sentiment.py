@@ -11,7 +11,7 @@ from scalargrad.nn import Linear, ReLU, Sequential
 from scalargrad.ops.recording import no_grad
 from scalargrad.optim import SGD
 from scalargrad.plots import confusion_matrix
-from scalargrad.programs.plan import Plan, Report, report
+from scalargrad.programs.plan import Plan, Report, draw_training, report
 from scalargrad.train import fit
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def sentiment(plan: Plan) -> Report:
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
-        history.plot(left)
+        draw_training(history, left)
         taken = [int(bad < good) for bad, good in scores]
         confusion_matrix(held_out.targets, taken, LABELS, right)
 

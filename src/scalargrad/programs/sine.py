@@ -9,7 +9,7 @@ from scalargrad import data
 from scalargrad.losses import mse_loss
 from scalargrad.nn import Linear, Module
 from scalargrad.optim import SGD
-from scalargrad.programs.plan import Plan, Report, report
+from scalargrad.programs.plan import Plan, Report, draw_training, report
 from scalargrad.train import fit
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def sine(plan: Plan) -> Report:
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
-        history.plot(left)
+        draw_training(history, left)
         xs = [x for (x,) in every]
         right.plot(xs, points.targets[::20], label="sin x")
         right.plot(xs, [model(x)[0].data for x in every], ls="--", label="the cubic")

@@ -1,0 +1,73 @@
+"""Each notebook asks, answers, asserts, and is committed with light outputs.
+
+That they run from top to bottom is tested by running them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+PATHS = sorted(FOLDER.glob("*.ipynb"))
+
+
+@pytest.fixture(params=PATHS, ids=lambda path: path.stem)
+def path(request: pytest.FixtureRequest) -> Path:
+    """Return a notebook's path."""
+    chosen: Path = request.param
+    return chosen
+
+
+def cells(path: Path, kind: str) -> list[dict[str, Any]]:
+    """Return the cells of one kind, "code" or "markdown"."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return [cell for cell in content["cells"] if cell["cell_type"] == kind]
+
+
+def text(path: Path, kind: str) -> str:
+    """Return all that is written in the cells of one kind."""
+    return "\n".join("".join(cell["source"]) for cell in cells(path, kind))
+
+
+def test_there_are_twelve() -> None:
+    """They are numbered in the order of the course."""
+    assert [int(path.name[:2]) for path in PATHS] == list(range(1, 13))
+
+
+def test_a_notebook_opens_with_a_question_to_predict(path: Path) -> None:
+    """Its title carries its number, and the question comes before anything else."""
+    title, question, *_ = text(path, "markdown").split("\n\n")
+    assert title.startswith(f"# {int(path.name[:2])} · ")
+    assert question.startswith("**Predict before you run")
+    assert "?" in question
+
+
+def test_a_notebook_says_what_lectures_say_and_answers_its_question(path: Path) -> None:
+    """The answer has a heading or a bold word of its own, and numbers are asserted."""
+    told = text(path, "markdown")
+    assert "answer" in told.split("\n\n", 2)[2].lower()
+    assert "lecture" in told
+    assert text(path, "code").count("assert ") >= 3
+
+
+def test_a_notebook_is_committed_with_its_outputs(path: Path) -> None:
+    """Every cell was run in order, without errors, and a plot or table is there to see."""
+    code = cells(path, "code")
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert outputs
+    assert {output["output_type"] for output in outputs} <= {
+        "stream",
+        "display_data",
+        "execute_result",
+    }
+    assert not [x for x in outputs if x.get("name") == "stderr"]
+
+
+def test_a_notebook_is_light(path: Path) -> None:
+    """Less than 250 kB, outputs included."""
+    assert path.stat().st_size < 250_000
