@@ -33,6 +33,7 @@ def test_step_prints_the_lecture_s_numbers(
     assert code == 0
     for number in ("3·(-4) = -12", "1·3 = 3", "1·(-4) = -4", "(-4)·1 = -4"):
         assert number in out
+    assert out.endswith("in all: ∂f/∂x = -4, ∂f/∂y = -4, ∂f/∂z = 3\n")
 
 
 @pytest.mark.parametrize("options", [[], ["-i"], ["-o", "graph.svg"], ["-ograph.svg"]])

@@ -66,7 +66,7 @@ def step(
     ] = None,
 ) -> None:
     """Show every step of an expression, forwards and backwards."""
-    from scalargrad.steps import explore, show, walk
+    from scalargrad.steps import explore, outcome, show, walk
 
     steps = walk(_build(expression, assignments))
     if output is not None:
@@ -76,6 +76,8 @@ def step(
         explore(steps)
     else:
         show(steps)
+        if gradients := outcome(steps.scene):
+            Console().print(f"\nin all: {escape(gradients)}", soft_wrap=True, highlight=False)
 
 
 @app.command()

@@ -8,6 +8,8 @@ from itertools import islice
 
 from rich.cells import cell_len
 
+from scalargrad.steps.figures import number, relation
+from scalargrad.steps.scene import Scene
 from scalargrad.steps.step import Step
 from scalargrad.steps.wording import pattern_note, sum_note
 
@@ -55,6 +57,24 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
         cell + " " * (width - cell_len(cell)) for cell, width in zip(rest, widths[1:], strict=True)
     ]
     return "  ".join([number.rjust(widths[0]), *padded]).rstrip()
+
+
+def outcome(scene: Scene) -> str:
+    """Say in one line what the gradient of each input came to.
+
+    Examples
+    --------
+    >>> from scalargrad import Value
+    >>> x, y = Value(3.0, "x"), Value(2.0, "y")
+    >>> outcome(Scene(x * x * y))
+    '∂v2/∂x = 12, ∂v2/∂y = 9'
+    """
+    root = scene.names[scene.root]
+    totals = {leaf: sum(scene.terms[leaf]) for leaf in scene.inputs if leaf is not scene.root}
+    return ", ".join(
+        f"∂{root}/∂{scene.names[leaf]} {relation(total)} {number(total)}"
+        for leaf, total in totals.items()
+    )
 
 
 def html(steps: Sequence[Step]) -> str:
