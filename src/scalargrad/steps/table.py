@@ -60,13 +60,13 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def outcome(scene: Scene) -> str:
-    """Say in one line what the gradient of each input came to.
+    """Say in one line what the gradient of each input came to, once the graph is walked.
 
     Examples
     --------
-    >>> from scalargrad import Value
+    >>> from scalargrad import Value, walk
     >>> x, y = Value(3.0, "x"), Value(2.0, "y")
-    >>> outcome(Scene(x * x * y))
+    >>> outcome(walk(x * x * y).scene)
     '∂v2/∂x = 12, ∂v2/∂y = 9'
     """
     root = scene.names[scene.root]
