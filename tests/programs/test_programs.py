@@ -162,3 +162,22 @@ def test_without_matplotlib_the_error_says_what_to_install(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingPackageError, match=r"pip install 'scalargrad\[all\]'"):
         programs.xor(Plan(tmp_path, epochs=1, quiet=True))
+
+
+@pytest.mark.parametrize(("quiet", "printed"), [(False, ["100", "200"]), (True, [])])
+def test_the_sine_prints_every_hundredth_step(
+    quiet: bool,
+    printed: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As the lecture's loop does: the step and its loss, unless the run is quiet."""
+    few = data.sine(20)
+    monkeypatch.setattr(data, "sine", lambda n: few)
+    done = programs.sine(programs.Plan(tmp_path, epochs=200, quiet=quiet))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    shown = {words[0]: float(words[1]) for words in lines if len(words) == 2 and words[0].isdigit()}
+    assert list(shown) == printed
+    for step, loss in shown.items():
+        assert loss == pytest.approx(done.history["loss"][int(step) - 1], abs=1e-4)

@@ -10,7 +10,7 @@ from scalargrad.losses import mse_loss
 from scalargrad.nn import Linear, Module
 from scalargrad.optim import SGD
 from scalargrad.programs.plan import Plan, Report, draw_training, report
-from scalargrad.train import fit
+from scalargrad.train import History, fit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,11 +51,17 @@ def squared_error(predictions: list[Any], targets: list[Any]) -> Any:
     return mse_loss(predictions, targets, reduction="sum")
 
 
+def _print_every_hundredth(_: Module, history: History) -> None:
+    """Print the step and its loss, as the lecture's loop does."""
+    if len(history) % 100 == 0:
+        print(f"{len(history):>6}  {history['loss'][-1]:.4f}")
+
+
 def sine(plan: Plan) -> Report:
     """Fit a cubic to sin on 2,000 points of [-π, π] by gradient descent.
 
     All points at once, at learning rate 10⁻⁶ on the *sum* of squared errors; 2,000 epochs
-    unless the plan says otherwise.
+    unless the plan says otherwise. Every hundredth step is printed, unless the plan is quiet.
     """
     points = data.sine(2000)
     model = Cubic(rng=plan.seed)
@@ -67,6 +73,7 @@ def sine(plan: Plan) -> Report:
         optimizer=SGD(model.parameters(), lr=1e-6),
         batch_size=None,
         shuffle=False,
+        callbacks=() if plan.quiet else (_print_every_hundredth,),
         **plan.options("sine", 2000),
     )
     every = points.inputs[::20]
