@@ -147,7 +147,7 @@ def jax_by_hand() -> Contender:
     import jax
     import jax.numpy as jnp
 
-    jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
+    jax.config.update("jax_enable_x64", True)
     activate = getattr(jax.nn, ACTIVATION)
     xs, ys = jnp.array(POINTS), jnp.array(LABELS)
 
@@ -159,10 +159,11 @@ def jax_by_hand() -> Contender:
         penalty = sum((w * w).sum() + (b * b).sum() for w, b in layers)
         return jnp.maximum(1 - ys * h[:, 0], 0).mean() + 1e-4 * penalty
 
-    @jax.jit
-    def stepped(layers: Any) -> Any:
+    def step(layers: Any) -> Any:
         value, gradient = jax.value_and_grad(vectorised)(layers)
         return value, jax.tree.map(lambda p, g: p - RATE * g, layers, gradient)
+
+    stepped = jax.jit(step)
 
     state = [None, [(jnp.array(w), jnp.array(b)) for w, b in matrices()]]
 
@@ -192,10 +193,10 @@ def pytorch_by_hand() -> Contender:
         value = (1 - ys * h[:, 0]).relu().mean() + 1e-4 * sum((x * x).sum() for x in tensors)
         for x in tensors:
             x.grad = None
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         with torch.no_grad():
             for x in tensors:
-                x -= RATE * x.grad  # type: ignore[operator]
+                x -= RATE * x.grad
         return float(value.detach())
 
     return run
