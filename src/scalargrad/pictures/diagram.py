@@ -27,6 +27,7 @@ from typing import TypeAlias
 from scalargrad.graph import describe, fan_out, names
 from scalargrad.ops.printing import number_text
 from scalargrad.pictures.gates import folds, gate_text, is_symmetric
+from scalargrad.pictures.looks import Look
 from scalargrad.value import Parameter, Value
 
 
@@ -89,16 +90,24 @@ Shape: TypeAlias = Box | Gate | Wire | Junction
 
 @dataclass(slots=True)
 class Diagram:
-    """Shapes and lines in the order in which they are written, and a sentence on the whole."""
+    """Shapes and lines in the order in which they are written, and a sentence on the whole.
+
+    `look` says which of them stand out.
+    """
 
     title: str
     shapes: list[Shape] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
+    look: Look = field(default_factory=Look)
 
 
-def make_diagram(order: Sequence[Value], roots: Sequence[Value]) -> Diagram:
+def make_diagram(
+    order: Sequence[Value], roots: Sequence[Value], look: Look | None = None
+) -> Diagram:
     """Return the diagram of the nodes in `order`, a topological order of `roots`."""
-    return _Builder(order).build(roots)
+    diagram = _Builder(order).build(roots)
+    diagram.look = look or diagram.look
+    return diagram
 
 
 class _Builder:

@@ -12,6 +12,7 @@ from html import escape
 import graphviz
 
 from scalargrad.pictures.diagram import Box, Diagram, Gate, Junction, Line, Shape, Wire
+from scalargrad.pictures.looks import Look
 
 VALUE, GRADIENT, INK = "#0B5CAD", "#B34700", "#222222"
 CONSTANT_INK, CONSTANT_FILL = "#4A4A4A", "#E6E6E6"
@@ -34,6 +35,12 @@ _KINDS = {
 _GATE = {"shape": "ellipse", "width": "0.42", "height": "0.42", "margin": "0.02"}
 _JUNCTION = {"shape": "point", "width": "0.07", "label": ""}
 
+#: What stands out is bold; a halo keeps it apart on the screen, its weight in grey print.
+HALO, _HALO_FILL = "#F2A900", "#FFE2A0"
+_BOLD_SHAPE = {"penwidth": "3", "fillcolor": _HALO_FILL}
+_BOLD_EDGE = {"color": f"{HALO}:{INK}:{HALO}", "penwidth": "2", "arrowsize": "0.9"}
+_CORE, _BAND = 2, 2
+
 _PLAIN_TABLE = 'BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"'
 _EMPTY = '<TD WIDTH="1" HEIGHT="1"></TD>'
 _INKED = f'<TD WIDTH="1" HEIGHT="1" BGCOLOR="{INK}"></TD>'
@@ -50,27 +57,38 @@ def to_dot(diagram: Diagram, direction: str) -> str:
     frame = {**_GRAPH, "rankdir": direction, "ranksep": f"{spread:.3g}"}
     graph = graphviz.Digraph("scalargrad", graph_attr=frame, node_attr=_NODE, edge_attr=_EDGE)
     for shape in diagram.shapes:
-        graph.node(shape.id, id=shape.id, **_node(shape, direction))
+        graph.node(shape.id, id=shape.id, **_node(shape, direction, diagram.look))
     wires = {shape.id for shape in diagram.shapes if isinstance(shape, Wire)}
     twins = Counter((line.source, line.target) for line in diagram.lines)
     for line in diagram.lines:
         style = _edge(line, arrivals[line.target], twins[line.source, line.target])
+        style |= _BOLD_EDGE if line.id in diagram.look.highlighted else {}
         graph.edge(*_ends(line, wires, direction), id=line.id, **style)
     text: str = graph.source
     return text
 
 
-def _node(shape: Shape, direction: str) -> dict[str, str]:
+def _node(shape: Shape, direction: str, look: Look) -> dict[str, str]:
     match shape:
         case Box():
-            return {**_BOX, **_KINDS[shape.kind], "label": f"<{literal(shape.text)}>"}
+            style = {**_BOX, **_KINDS[shape.kind], "label": f"<{literal(shape.text)}>"}
+            return _standing_out(style, shape.id, look)
         case Gate():
             ordering = {"ordering": "in"} if shape.ordered else {}
-            return {**_GATE, **ordering, "label": f"<{literal(shape.text)}>"}
+            style = {**_GATE, **ordering, "label": f"<{literal(shape.text)}>"}
+            return _standing_out(style, shape.id, look)
         case Wire():
-            return {"shape": "plain", "label": f"<{_numbers(shape, direction)}>"}
+            return {"shape": "plain", "label": f"<{_numbers(shape, direction, look)}>"}
         case Junction():
             return _JUNCTION
+
+
+def _standing_out(style: dict[str, str], id: str, look: Look) -> dict[str, str]:
+    """Return the style of a box or gate, bold where it is highlighted."""
+    if id not in look.highlighted:
+        return style
+    outline = style.get("style", "")  # an input stays dashed
+    return {**style, **_BOLD_SHAPE, "style": f"{outline},filled" if outline else "filled"}
 
 
 def _ends(line: Line, wires: set[str], direction: str) -> tuple[str, str]:
@@ -92,7 +110,7 @@ def _edge(line: Line, arrivals: int, twins: int) -> dict[str, str]:
     return {"weight": "50"} if arrivals == 1 else {}  # chains run straight
 
 
-def _numbers(wire: Wire, direction: str) -> str:
+def _numbers(wire: Wire, direction: str, look: Look) -> str:
     """Return the HTML-like table of a wire: value, line and gradient, in rows or columns."""
     node, pad = wire.id.removesuffix("-wire"), 3 if direction == "LR" else 5
     name = f"{literal(wire.name)} = " if wire.name else ""
@@ -101,11 +119,23 @@ def _numbers(wire: Wire, direction: str) -> str:
     above = _cell(f"{node}-value", wire.value_title, value, pad)
     below = _cell(f"{node}-gradient", wire.gradient_title, gradient, pad)
     # The inked ends lengthen the line: Graphviz lets edges end one point outside a port.
-    rows = [(_EMPTY, above, _EMPTY), (_INKED, _PORT, _INKED), (_EMPTY, below, _EMPTY)]
+    rows = [(_EMPTY, above, _EMPTY), *_line_rows(wire.id, look), (_EMPTY, below, _EMPTY)]
     if direction == "TB":
         rows = list(zip(*rows, strict=True))
     body = "".join(f"<TR>{''.join(row)}</TR>" for row in rows)
     return f"<TABLE {_PLAIN_TABLE}>{body}</TABLE>"
+
+
+def _line_rows(id: str, look: Look) -> list[tuple[str, str, str]]:
+    """Return the row of a wire's line; where it stands out it is thick, between two bands."""
+    if id not in look.highlighted:
+        return [(_INKED, _PORT, _INKED)]
+    band, inked = _swatch(_BAND, HALO), _swatch(_CORE, INK)
+    return [(band,) * 3, (inked, _swatch(_CORE, INK, ' PORT="line"'), inked), (band,) * 3]
+
+
+def _swatch(size: int, colour: str, port: str = "") -> str:
+    return f'<TD WIDTH="{size}" HEIGHT="{size}" BGCOLOR="{colour}"{port}></TD>'
 
 
 def _cell(id: str, title: str, content: str, pad: int) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from scalargrad.pictures.diagram import Box, Diagram, Gate, Junction, Line, Wire
+from scalargrad.pictures.looks import Look
 
 _CLASSES = """\
     classDef parameter fill:#fff,color:#222,stroke:#222,stroke-width:2px
@@ -12,6 +14,9 @@ _CLASSES = """\
     classDef constant fill:#e6e6e6,color:#222,stroke:none
     classDef gate fill:#fff,color:#222,stroke:#222
     classDef wire fill:none,stroke:none"""
+
+_BOLD_SHAPE = "fill:#ffe2a0,color:#222,stroke-width:4px"
+_BOLD_LINE = "stroke:#9a5b00,stroke-width:4px"
 
 # Mermaid reads punctuation as its syntax, as Markdown or as HTML; &#60; it leaves alone.
 _SPECIAL = re.compile(r"[!-/:-@\[-`{-~]")
@@ -27,9 +32,20 @@ def to_mermaid(diagram: Diagram, direction: str) -> str:
             *(f"    {_shape(shape)}" for shape in shapes),
             *(f"    {_line(line)}" for line in lines),
             _CLASSES,
+            *_emphasis(shapes, lines, diagram.look),
             "",
         ]
     )
+
+
+def _emphasis(shapes: list[Box | Gate | Wire], lines: list[Line], look: Look) -> Iterator[str]:
+    """Yield a style for each highlighted shape, and for each highlighted line by its index."""
+    for shape in shapes:
+        if shape.id in look.highlighted and not isinstance(shape, Wire):
+            yield f"    style {_id(shape.id)} {_BOLD_SHAPE}"
+    for i, line in enumerate(lines):
+        if line.id in look.highlighted:
+            yield f"    linkStyle {i} {_BOLD_LINE}"
 
 
 def _shape(shape: Box | Gate | Wire) -> str:

@@ -13,6 +13,7 @@ from scalargrad.graph import describe, fan_out, topological_order
 from scalargrad.pictures.diagram import Diagram, boxed_constants, make_diagram
 from scalargrad.pictures.dot import SIDES, to_dot
 from scalargrad.pictures.layout import render
+from scalargrad.pictures.looks import Highlight, Look, highlighted_ids
 from scalargrad.pictures.mermaid import to_mermaid
 from scalargrad.pictures.svg import finish
 from scalargrad.value import Value
@@ -128,7 +129,13 @@ class Picture:
         return f"<Picture: {self._diagram.title}>"
 
 
-def draw(root: Value | Iterable[Value], *, direction: str = "LR", limit: int = 500) -> Picture:
+def draw(
+    root: Value | Iterable[Value],
+    *,
+    direction: str = "LR",
+    limit: int = 500,
+    highlight: Highlight | None = None,
+) -> Picture:
     """Draw the graph under `root`: values above the wires, gradients below.
 
     Leaves are boxes: trainable ones (`Parameter`) solid, inputs dashed, constants grey and
@@ -145,6 +152,9 @@ def draw(root: Value | Iterable[Value], *, direction: str = "LR", limit: int = 5
         to the left of its wire and the gradient to the right).
     limit : int
         Most nodes to draw, boxed constants included; four times as many lines may join them.
+    highlight : Value, step of `scalargrad.walk`, or iterable of these
+        What stands out, bold with an amber halo: Values with their wires and the lines between
+        them; of a backward step, the line its contribution travels.
 
     Returns
     -------
@@ -155,8 +165,10 @@ def draw(root: Value | Iterable[Value], *, direction: str = "LR", limit: int = 5
     ------
     GraphTooLargeError
         If the graph exceeds the limit; nothing has been laid out then.
+    GraphError
+        If what is to be highlighted is not in the graph.
     OperandError
-        If `root` is anything else, or empty.
+        If `root` or `highlight` is anything else, or `root` is empty.
     LayoutError
         If `direction` is neither of the two.
 
@@ -173,13 +185,16 @@ def draw(root: Value | Iterable[Value], *, direction: str = "LR", limit: int = 5
     >>> f.label = "f"
     >>> draw(f)
     <Picture: Computation graph of f = −12: 5 nodes>
+    >>> print(draw(f, highlight=[x, f.parents[0]]).mermaid.splitlines()[-4].strip())
+    style n2 fill:#ffe2a0,color:#222,stroke-width:4px
     """
     roots = _roots(root)
     if direction not in SIDES:
         raise LayoutError(f"direction is {direction!r}: use {' or '.join(map(repr, SIDES))}")
     order = topological_order(*roots)
     _require_within(limit, order, roots)
-    return Picture(make_diagram(order, roots), direction)
+    look = Look(highlighted_ids(order, highlight))
+    return Picture(make_diagram(order, roots, look), direction)
 
 
 def _roots(root: object) -> list[Value]:
