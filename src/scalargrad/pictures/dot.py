@@ -11,12 +11,14 @@ from html import escape
 
 import graphviz
 
-from scalargrad.pictures.diagram import Box, Diagram, Gate, Junction, Line, Shape, Wire
+from scalargrad.pictures.diagram import Box, Diagram, Gate, Junction, Line, Shape, Wire, number
 from scalargrad.pictures.looks import Look
+from scalargrad.pictures.scale import Scale
 
 VALUE, GRADIENT, INK = "#0B5CAD", "#B34700", "#222222"
 CONSTANT_INK, CONSTANT_FILL = "#4A4A4A", "#E6E6E6"
 
+_LEGEND = {"fontname": "Helvetica,Arial,sans-serif", "fontsize": "12", "fontcolor": INK}
 _GRAPH = {"bgcolor": "white", "pad": "0.1", "nodesep": "0.17"}
 _NODE = {
     "fontname": "Helvetica,Arial,sans-serif",
@@ -37,9 +39,11 @@ _JUNCTION = {"shape": "point", "width": "0.07", "label": ""}
 
 #: What stands out is bold; a halo keeps it apart on the screen, its weight in grey print.
 HALO, _HALO_FILL = "#F2A900", "#FFE2A0"
-_BOLD_SHAPE = {"penwidth": "3", "fillcolor": _HALO_FILL}
+_BOLD_SHAPE = {"penwidth": "3"}
 _BOLD_EDGE = {"color": f"{HALO}:{INK}:{HALO}", "penwidth": "2", "arrowsize": "0.9"}
-_CORE, _BAND = 2, 2
+
+#: A highlighted wire is a thick line between bands of the halo, a tinted one has broader bands.
+_BOLD, _TINTED = (2, 2), (1, 3)
 
 _PLAIN_TABLE = 'BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"'
 _EMPTY = '<TD WIDTH="1" HEIGHT="1"></TD>'
@@ -55,6 +59,8 @@ def to_dot(diagram: Diagram, direction: str) -> str:
     arrivals = Counter(line.target for line in diagram.lines if line.enters)
     spread = 0.15 + 0.025 * max(arrivals.values(), default=1)  # many lines need room to meet
     frame = {**_GRAPH, "rankdir": direction, "ranksep": f"{spread:.3g}"}
+    if diagram.look.scale:
+        frame |= {**_LEGEND, "label": f"<{_legend(diagram.look.scale)}>"}
     graph = graphviz.Digraph("scalargrad", graph_attr=frame, node_attr=_NODE, edge_attr=_EDGE)
     for shape in diagram.shapes:
         graph.node(shape.id, id=shape.id, **_node(shape, direction, diagram.look))
@@ -84,11 +90,23 @@ def _node(shape: Shape, direction: str, look: Look) -> dict[str, str]:
 
 
 def _standing_out(style: dict[str, str], id: str, look: Look) -> dict[str, str]:
-    """Return the style of a box or gate, bold where it is highlighted."""
-    if id not in look.highlighted:
+    """Return the style of a box or gate, bold where it is highlighted, filled if tinted."""
+    fill = look.tints.get(id, _HALO_FILL if id in look.highlighted else "")
+    if not fill:
         return style
     outline = style.get("style", "")  # an input stays dashed
-    return {**style, **_BOLD_SHAPE, "style": f"{outline},filled" if outline else "filled"}
+    filled = {"style": f"{outline},filled" if outline else "filled", "fillcolor": fill}
+    return {**style, **filled, **(_BOLD_SHAPE if id in look.highlighted else {})}
+
+
+def _legend(scale: Scale) -> str:
+    """Return the HTML-like table that says which numbers the colours mean."""
+    swatches, limit = scale.swatches(), number(scale.limit)
+    cells = [f'<TD WIDTH="22" HEIGHT="18" BGCOLOR="{colour}"> </TD>' for colour in swatches]
+    cells[len(cells) // 2] = cells[len(cells) // 2].replace("> <", ">0<")
+    ends = (f"<TD>−{limit} </TD>", f"<TD> {limit}</TD>") if scale.limit else ("", "")
+    row = f"<TD>{scale.quantity}   </TD>{ends[0]}{''.join(cells)}{ends[1]}"
+    return f"<TABLE {_PLAIN_TABLE}><TR>{row}</TR></TABLE>"
 
 
 def _ends(line: Line, wires: set[str], direction: str) -> tuple[str, str]:
@@ -127,11 +145,15 @@ def _numbers(wire: Wire, direction: str, look: Look) -> str:
 
 
 def _line_rows(id: str, look: Look) -> list[tuple[str, str, str]]:
-    """Return the row of a wire's line; where it stands out it is thick, between two bands."""
-    if id not in look.highlighted:
+    """Return the row of a wire's line; where it stands out, with a band on either side."""
+    if id in look.highlighted:
+        (core, width), colour = _BOLD, HALO
+    elif id in look.tints:
+        (core, width), colour = _TINTED, look.tints[id]
+    else:
         return [(_INKED, _PORT, _INKED)]
-    band, inked = _swatch(_BAND, HALO), _swatch(_CORE, INK)
-    return [(band,) * 3, (inked, _swatch(_CORE, INK, ' PORT="line"'), inked), (band,) * 3]
+    band, inked = _swatch(width, colour), _swatch(core, INK)
+    return [(band,) * 3, (inked, _swatch(core, INK, ' PORT="line"'), inked), (band,) * 3]
 
 
 def _swatch(size: int, colour: str, port: str = "") -> str:

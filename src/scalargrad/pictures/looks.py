@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.graph import describe
+from scalargrad.pictures.scale import Scale
 from scalargrad.value import Value
 
 
@@ -32,9 +33,15 @@ Highlight: TypeAlias = Value | WalkStep | Iterable[Value | WalkStep]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How shapes and lines differ from the rest: `highlighted` ones are bold with a halo."""
+    """How shapes and lines differ from the plain ones.
+
+    Highlighted ones are bold with a halo; `tints` has the colour of others, and `scale` what the
+    colours mean.
+    """
 
     highlighted: frozenset[str] = frozenset()
+    tints: Mapping[str, str] = field(default_factory=dict)
+    scale: Scale | None = None
 
 
 def highlighted_ids(order: Sequence[Value], highlight: Highlight | None) -> frozenset[str]:
@@ -72,8 +79,7 @@ def highlighted_ids(order: Sequence[Value], highlight: Highlight | None) -> froz
 def _items(highlight: Highlight | None) -> list[Value | WalkStep]:
     if highlight is None:
         return []
-    alone = isinstance(highlight, Value | WalkStep) or not isinstance(highlight, Iterable)
-    items: list[Any] = [highlight] if alone else [*highlight]
+    items: list[Any] = list(highlight) if isinstance(highlight, Iterable) else [highlight]
     if not all(isinstance(item, Value | WalkStep) for item in items):
         raise OperandError(
             f"highlight is {highlight!r:.60}, of type {type(highlight).__name__}: give a Value of "

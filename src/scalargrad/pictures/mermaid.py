@@ -15,7 +15,7 @@ _CLASSES = """\
     classDef gate fill:#fff,color:#222,stroke:#222
     classDef wire fill:none,stroke:none"""
 
-_BOLD_SHAPE = "fill:#ffe2a0,color:#222,stroke-width:4px"
+_HALO_FILL, _BOLD = "#ffe2a0", ",stroke-width:4px"
 _BOLD_LINE = "stroke:#9a5b00,stroke-width:4px"
 
 # Mermaid reads punctuation as its syntax, as Markdown or as HTML; &#60; it leaves alone.
@@ -39,10 +39,12 @@ def to_mermaid(diagram: Diagram, direction: str) -> str:
 
 
 def _emphasis(shapes: list[Box | Gate | Wire], lines: list[Line], look: Look) -> Iterator[str]:
-    """Yield a style for each highlighted shape, and for each highlighted line by its index."""
+    """Yield a style for each shape and, by its index, each line that stands out."""
     for shape in shapes:
-        if shape.id in look.highlighted and not isinstance(shape, Wire):
-            yield f"    style {_id(shape.id)} {_BOLD_SHAPE}"
+        highlighted = shape.id in look.highlighted
+        fill = look.tints.get(shape.id, _HALO_FILL if highlighted else "")
+        if fill and not isinstance(shape, Wire):
+            yield f"    style {_id(shape.id)} fill:{fill},color:#222{_BOLD * highlighted}"
     for i, line in enumerate(lines):
         if line.id in look.highlighted:
             yield f"    linkStyle {i} {_BOLD_LINE}"

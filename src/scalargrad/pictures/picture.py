@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from scalargrad.errors import GraphTooLargeError, LayoutError, OperandError
 from scalargrad.files import write_atomically
@@ -15,6 +16,7 @@ from scalargrad.pictures.dot import SIDES, to_dot
 from scalargrad.pictures.layout import render
 from scalargrad.pictures.looks import Highlight, Look, highlighted_ids
 from scalargrad.pictures.mermaid import to_mermaid
+from scalargrad.pictures.scale import scale_of, tints_of
 from scalargrad.pictures.svg import finish
 from scalargrad.value import Value
 
@@ -135,6 +137,7 @@ def draw(
     direction: str = "LR",
     limit: int = 500,
     highlight: Highlight | None = None,
+    color: Literal["value", "gradient"] | None = None,
 ) -> Picture:
     """Draw the graph under `root`: values above the wires, gradients below.
 
@@ -155,6 +158,10 @@ def draw(
     highlight : Value, step of `scalargrad.walk`, or iterable of these
         What stands out, bold with an amber halo: Values with their wires and the lines between
         them; of a backward step, the line its contribution travels.
+    color : {"value", "gradient"}, optional
+        Tint boxes, gates and wires by this number: orange below zero, grey at zero, blue above,
+        the stronger the greater its magnitude. A legend gives the scale, which is symmetric;
+        ±inf has the colour of its end, nan that of zero. Mermaid has no legend.
 
     Returns
     -------
@@ -170,7 +177,7 @@ def draw(
     OperandError
         If `root` or `highlight` is anything else, or `root` is empty.
     LayoutError
-        If `direction` is neither of the two.
+        If `direction` or `color` is neither of the two.
 
     Notes
     -----
@@ -193,7 +200,8 @@ def draw(
         raise LayoutError(f"direction is {direction!r}: use {' or '.join(map(repr, SIDES))}")
     order = topological_order(*roots)
     _require_within(limit, order, roots)
-    look = Look(highlighted_ids(order, highlight))
+    scale = scale_of(color, order)
+    look = Look(highlighted_ids(order, highlight), tints_of(scale, order), scale)
     return Picture(make_diagram(order, roots, look), direction)
 
 
