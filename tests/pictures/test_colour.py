@@ -92,7 +92,7 @@ def test_ink_is_readable_on_every_colour(x: float) -> None:
 
 def test_what_is_not_finite_has_a_colour() -> None:
     """Infinity takes the end of the scale of the finite ones, nan the colour of zero."""
-    scale = scale_of("value", [Value(2.0), Value(math.inf), Value(math.nan)])
+    scale = scale_of("value", [2.0, math.inf, math.nan])
     assert scale == Scale("value", 2.0)
     assert scale.colour(-math.inf) == scale.colour(-2.0)
     assert scale.colour(math.nan) == scale.colour(0.0)

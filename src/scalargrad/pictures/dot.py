@@ -35,6 +35,7 @@ _KINDS = {
     "constant": {"style": "filled", "color": CONSTANT_FILL, "fontcolor": CONSTANT_INK},
 }
 _GATE = {"shape": "ellipse", "width": "0.42", "height": "0.42", "margin": "0.02"}
+_COPY = {**_GATE, "width": "0.4", "height": "0.4", "fontsize": "10", "margin": "0"}
 _JUNCTION = {"shape": "point", "width": "0.07", "label": ""}
 
 #: What stands out is bold; a halo keeps it apart on the screen, its weight in grey print.
@@ -58,6 +59,9 @@ def to_dot(diagram: Diagram, direction: str) -> str:
     """Return `diagram` as DOT text, its lines running in `direction`: LR or TB."""
     arrivals = Counter(line.target for line in diagram.lines if line.enters)
     spread = 0.15 + 0.025 * max(arrivals.values(), default=1)  # many lines need room to meet
+    copying = {shape.id for shape in diagram.shapes if isinstance(shape, Gate) and shape.copies}
+    if copying:  # and to part
+        spread += 0.08
     frame = {**_GRAPH, "rankdir": direction, "ranksep": f"{spread:.3g}"}
     if diagram.look.scale:
         frame |= {**_LEGEND, "label": f"<{_legend(diagram.look.scale)}>"}
@@ -69,7 +73,7 @@ def to_dot(diagram: Diagram, direction: str) -> str:
     for line in diagram.lines:
         style = _edge(line, arrivals[line.target], twins[line.source, line.target])
         style |= _BOLD_EDGE if line.id in diagram.look.highlighted else {}
-        graph.edge(*_ends(line, wires, direction), id=line.id, **style)
+        graph.edge(*_ends(line, wires, copying, direction), id=line.id, **style)
     text: str = graph.source
     return text
 
@@ -81,7 +85,8 @@ def _node(shape: Shape, direction: str, look: Look) -> dict[str, str]:
             return _standing_out(style, shape.id, look)
         case Gate():
             ordering = {"ordering": "in"} if shape.ordered else {}
-            style = {**_GATE, **ordering, "label": f"<{literal(shape.text)}>"}
+            kind = _COPY if shape.copies else _GATE
+            style = {**kind, **ordering, "label": f"<{literal(shape.text)}>"}
             return _standing_out(style, shape.id, look)
         case Wire():
             return {"shape": "plain", "label": f"<{_numbers(shape, direction, look)}>"}
@@ -109,13 +114,13 @@ def _legend(scale: Scale) -> str:
     return f"<TABLE {_PLAIN_TABLE}><TR>{row}</TR></TABLE>"
 
 
-def _ends(line: Line, wires: set[str], direction: str) -> tuple[str, str]:
+def _ends(line: Line, wires: set[str], copying: set[str], direction: str) -> tuple[str, str]:
     """Return where an edge begins and ends: on the line of a wire, or on a shape's side."""
     leaving, entering = SIDES[direction]
     tail, head = line.source, line.target
     if tail in wires:
         tail += f":line:{leaving}"
-    elif not line.enters:
+    elif not line.enters and tail not in copying:
         tail += f":{leaving}"
     return tail, f"{head}:line:{entering}" if head in wires else head
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from scalargrad.pictures.diagram import Box, Diagram, Gate, Junction, Line, Wire
 from scalargrad.pictures.looks import Look
@@ -25,7 +26,8 @@ _SPECIAL = re.compile(r"[!-/:-@\[-`{-~]")
 def to_mermaid(diagram: Diagram, direction: str) -> str:
     """Return `diagram` as a Mermaid flowchart."""
     shapes = [shape for shape in diagram.shapes if not isinstance(shape, Junction)]
-    lines = [line for line in diagram.lines if not line.id.endswith("-stem")]
+    dots = {shape.id for shape in diagram.shapes if isinstance(shape, Junction)}
+    lines = [_past(dots, line) for line in diagram.lines if line.target not in dots]
     return "\n".join(
         [
             f"flowchart {direction}",
@@ -62,10 +64,18 @@ def _shape(shape: Box | Gate | Wire) -> str:
             return f'{_id(shape.id)}["{numbers}"]:::wire'
 
 
+def _past(dots: set[str], line: Line) -> Line:
+    """Return a line that leaves from a dot as one that leaves from the wire before it.
+
+    Mermaid has no dot small enough for a branch.
+    """
+    if line.source not in dots:
+        return line
+    return replace(line, source=line.source.replace("-fan", "-wire"))
+
+
 def _line(line: Line) -> str:
-    # Mermaid has no dot small enough for a branch: all branches leave from the wire itself.
-    source = line.source.replace("-fan", "-wire")
-    return f"{_id(source)} {'-->' if line.enters else '---'} {_id(line.target)}"
+    return f"{_id(line.source)} {'-->' if line.enters else '---'} {_id(line.target)}"
 
 
 def _id(id: str) -> str:

@@ -11,12 +11,13 @@ from typing import Literal
 from scalargrad.errors import GraphTooLargeError, LayoutError, OperandError
 from scalargrad.files import write_atomically
 from scalargrad.graph import describe, fan_out, topological_order
+from scalargrad.pictures.copies import copies_of
 from scalargrad.pictures.diagram import Diagram, boxed_constants, make_diagram
 from scalargrad.pictures.dot import SIDES, to_dot
 from scalargrad.pictures.layout import render
 from scalargrad.pictures.looks import Highlight, Look, highlighted_ids
 from scalargrad.pictures.mermaid import to_mermaid
-from scalargrad.pictures.scale import scale_of, tints_of
+from scalargrad.pictures.scale import numbers_by_id, scale_of
 from scalargrad.pictures.svg import finish
 from scalargrad.value import Value
 
@@ -138,6 +139,7 @@ def draw(
     limit: int = 500,
     highlight: Highlight | None = None,
     color: Literal["value", "gradient"] | None = None,
+    copies: bool = False,
 ) -> Picture:
     """Draw the graph under `root`: values above the wires, gradients below.
 
@@ -154,7 +156,8 @@ def draw(
         ``"LR"``, from left to right, or ``"TB"``, from top to bottom (the value then stands
         to the left of its wire and the gradient to the right).
     limit : int
-        Most nodes to draw, boxed constants included; four times as many lines may join them.
+        Most nodes to draw, boxed constants and copies included; four times as many lines may
+        join them.
     highlight : Value, step of `scalargrad.walk`, or iterable of these
         What stands out, bold with an amber halo: Values with their wires and the lines between
         them; of a backward step, the line its contribution travels.
@@ -162,6 +165,9 @@ def draw(
         Tint boxes, gates and wires by this number: orange below zero, grey at zero, blue above,
         the stronger the greater its magnitude. A legend gives the scale, which is symmetric;
         ±inf has the colour of its end, nan that of zero. Mermaid has no legend.
+    copies : bool
+        Draw fan-out as a copy gate, whose outgoing wires each carry what their reader
+        contributes to the gradient, upstream · local.
 
     Returns
     -------
@@ -185,6 +191,9 @@ def draw(
     read several times below a gate for which the order does not matter (+, ×, max, …), it
     gives way to fewer crossings.
 
+    What leaves a copy gate sums to the gradient that enters it after one `backward` of the
+    only root, starting from gradients of zero; a root that is itself read has 1 more, its seed.
+
     Examples
     --------
     >>> x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
@@ -199,10 +208,13 @@ def draw(
     if direction not in SIDES:
         raise LayoutError(f"direction is {direction!r}: use {' or '.join(map(repr, SIDES))}")
     order = topological_order(*roots)
-    _require_within(limit, order, roots)
-    scale = scale_of(color, order)
-    look = Look(highlighted_ids(order, highlight), tints_of(scale, order), scale)
-    return Picture(make_diagram(order, roots, look), direction)
+    _require_within(limit, order, roots, copies)
+    copied = copies_of(order) if copies else {}
+    numbers = numbers_by_id(color, order, copied.values())
+    scale = scale_of(color, numbers.values())
+    tints = {id: scale.colour(x) for id, x in numbers.items()} if scale else {}
+    look = Look(highlighted_ids(order, highlight), tints, scale)
+    return Picture(make_diagram(order, roots, look, copied), direction)
 
 
 def _roots(root: object) -> list[Value]:
@@ -215,10 +227,14 @@ def _roots(root: object) -> list[Value]:
     return roots
 
 
-def _require_within(limit: int, order: list[Value], roots: list[Value]) -> None:
+def _require_within(limit: int, order: list[Value], roots: list[Value], copies: bool) -> None:
     """Raise GraphTooLargeError, before anything is drawn, if there is too much to lay out."""
     constants = sum(len(boxed_constants(node)) for node in order)
-    nodes, lines = len(order) + constants, sum(fan_out(order).values()) + constants
+    readers = fan_out(order).values()
+    nodes, lines = len(order) + constants, sum(readers) + constants
+    if copies:
+        nodes += sum(n + 1 for n in readers if n > 1)
+        lines += sum(n for n in readers if n > 1)
     needed = max(nodes, -(-lines // _LINES_PER_NODE))
     if needed > limit:
         raise GraphTooLargeError(

@@ -5,25 +5,18 @@ Blue and orange differ for colour-blind readers too, and dark text is readable o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan
 
 from scalargrad.errors import LayoutError
+from scalargrad.pictures.copies import Copy
 from scalargrad.value import Value
 
 _NEGATIVE, _ZERO, _POSITIVE = (0xF0, 0x97, 0x37), (0xE4, 0xE4, 0xE4), (0x5F, 0xA8, 0xEC)
 
 
-def _value(node: Value) -> float:
-    return node.data
-
-
-def _gradient(node: Value) -> float:
-    return node.grad or 0.0
-
-
-QUANTITIES: dict[str, Callable[[Value], float]] = {"value": _value, "gradient": _gradient}
+QUANTITIES = ("value", "gradient")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +60,22 @@ class Scale:
         return [self.colour(i / 4 * self.limit) for i in range(-4, 5)]
 
 
-def scale_of(color: str | None, order: Iterable[Value]) -> Scale | None:
-    """Return the scale on which the finite numbers of all nodes fit, or None for no colours.
+def scale_of(color: str | None, numbers: Iterable[float]) -> Scale | None:
+    """Return the scale on which all finite numbers fit, or None for no colours.
+
+    Examples
+    --------
+    >>> scale_of("value", [-3.0, 2.0])
+    Scale(quantity='value', limit=3.0)
+    """
+    finite = (abs(x) for x in numbers if isfinite(x))
+    return None if color is None else Scale(color, max(finite, default=0.0))
+
+
+def numbers_by_id(
+    color: str | None, order: Sequence[Value], copies: Iterable[Copy] = ()
+) -> dict[str, float]:
+    """Return the value or gradient of each box, gate and wire that is to be tinted, by id.
 
     Raises
     ------
@@ -77,31 +84,17 @@ def scale_of(color: str | None, order: Iterable[Value]) -> Scale | None:
 
     Examples
     --------
-    >>> scale_of("value", [Value(-3.0), Value(2.0)])
-    Scale(quantity='value', limit=3.0)
+    >>> numbers_by_id("value", [Value(2.0, "x")])
+    {'n0': 2.0, 'n0-wire': 2.0}
     """
     if color is None:
-        return None
+        return {}
     if color not in QUANTITIES:
         known = ", ".join(map(repr, QUANTITIES))
         raise LayoutError(f"color is {color!r:.60}: use {known}, or None for none")
-    finite = (abs(x) for x in map(QUANTITIES[color], order) if isfinite(x))
-    return Scale(color, max(finite, default=0.0))
-
-
-def tints_of(scale: Scale | None, order: Sequence[Value]) -> dict[str, str]:
-    """Return the colour of each node's box or gate and of its wire, by id.
-
-    Examples
-    --------
-    >>> tints_of(Scale("value", 2.0), [Value(2.0, "x")])
-    {'n0': '#5fa8ec', 'n0-wire': '#5fa8ec'}
-    """
-    if scale is None:
-        return {}
-    number = QUANTITIES[scale.quantity]
-    return {
-        f"n{i}{part}": scale.colour(number(node))
-        for i, node in enumerate(order)
-        for part in ("", "-wire")
-    }
+    by_value, found = color == "value", {}
+    for i, node in enumerate(order):
+        found[f"n{i}"] = found[f"n{i}-wire"] = node.data if by_value else node.grad or 0.0
+    for copy in copies:
+        found[f"{copy.id}-wire"] = copy.operand.data if by_value else copy.contribution
+    return found
