@@ -130,3 +130,18 @@ def test_copies_count_towards_the_limit() -> None:
     assert draw(x * x, copies=True, limit=5).dot
     with pytest.raises(GraphTooLargeError, match=r"5 nodes and 4 lines.*limit=5"):
         draw(x * x, copies=True, limit=4)
+
+
+def test_copies_pass_the_leaves_beside_them() -> None:
+    """Lines leave copy gates in a column before that of the weights, so they cross no box."""
+    x = Value(2.0, "x")
+    weights = [Parameter(float(i), f"w{i}") for i in range(4)]
+    root: Value = ops.sum([ops.tanh(w * x) for w in weights])
+    order = topological_order(root)
+    svg = ET.fromstring(draw(root, copies=True).svg())
+    groups = {g.attrib["id"]: g for g in svg.iter(f"{SVG}g") if g.get("class") == "node"}
+    gate = next(groups[f"n{order.index(x)}-fan"].iter(f"{SVG}ellipse"))
+    right = float(gate.attrib["cx"]) + float(gate.attrib["rx"])
+    for w in weights:
+        corners = next(groups[f"n{order.index(w)}"].iter(f"{SVG}polygon")).attrib["points"]
+        assert right < min(float(point.split(",")[0]) for point in corners.split())

@@ -60,8 +60,6 @@ def to_dot(diagram: Diagram, direction: str) -> str:
     arrivals = Counter(line.target for line in diagram.lines if line.enters)
     spread = 0.15 + 0.025 * max(arrivals.values(), default=1)  # many lines need room to meet
     copying = {shape.id for shape in diagram.shapes if isinstance(shape, Gate) and shape.copies}
-    if copying:  # and to part
-        spread += 0.08
     frame = {**_GRAPH, "rankdir": direction, "ranksep": f"{spread:.3g}"}
     if diagram.look.scale:
         frame |= {**_LEGEND, "label": f"<{_legend(diagram.look.scale)}>"}
@@ -72,6 +70,7 @@ def to_dot(diagram: Diagram, direction: str) -> str:
     twins = Counter((line.source, line.target) for line in diagram.lines)
     for line in diagram.lines:
         style = _edge(line, arrivals[line.target], twins[line.source, line.target])
+        style |= {"minlen": "2"} if line.source in copying else {}  # room to pass the leaves
         style |= _BOLD_EDGE if line.id in diagram.look.highlighted else {}
         graph.edge(*_ends(line, wires, copying, direction), id=line.id, **style)
     text: str = graph.source
