@@ -48,7 +48,7 @@ class GradcheckError(ScalargradError, AssertionError):
 
 
 class LayoutError(ScalargradError, RuntimeError):
-    """A picture cannot be made: no Graphviz, or no such format or direction."""
+    """A picture cannot be made: no Graphviz, or no such format, direction or colour."""
 
 
 class MissingPackageError(ScalargradError, ImportError):

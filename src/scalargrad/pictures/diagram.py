@@ -15,18 +15,24 @@ are x, y, q, z, f in ``(x + y) * z``):
 ``n2-stem``     the line from the wire to the dot where it branches
 ``n2-fan``      that dot, where more than one line reads node 2
 =============== ==============================================================
+
+Where fan-out is drawn as copies, ``n2-fan`` is the copy gate, and the line ``n4-w0`` that reads
+one comes from a wire of its own, ``n4-w0-wire`` with its texts ``n4-w0-value`` and
+``n4-w0-gradient``; ``n4-w0-out`` leads there.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from scalargrad.graph import describe, fan_out, names
 from scalargrad.ops.printing import number_text
+from scalargrad.pictures.copies import Copy
 from scalargrad.pictures.gates import folds, gate_text, is_symmetric
+from scalargrad.pictures.looks import Look
 from scalargrad.value import Parameter, Value
 
 
@@ -42,12 +48,16 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """An operation; `ordered` where its lines must arrive in the order of its operands."""
+    """An operation; `ordered` where its lines must arrive in the order of its operands.
+
+    `copies` where it does nothing but pass one number on several times.
+    """
 
     id: str
     text: str
     title: str
     ordered: bool
+    copies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +99,38 @@ Shape: TypeAlias = Box | Gate | Wire | Junction
 
 @dataclass(slots=True)
 class Diagram:
-    """Shapes and lines in the order in which they are written, and a sentence on the whole."""
+    """Shapes and lines in the order in which they are written, and a sentence on the whole.
+
+    `look` says which of them stand out.
+    """
 
     title: str
     shapes: list[Shape] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
+    look: Look = field(default_factory=Look)
 
 
-def make_diagram(order: Sequence[Value], roots: Sequence[Value]) -> Diagram:
-    """Return the diagram of the nodes in `order`, a topological order of `roots`."""
-    return _Builder(order).build(roots)
+def make_diagram(
+    order: Sequence[Value],
+    roots: Sequence[Value],
+    look: Look | None = None,
+    copies: Mapping[tuple[Value, int], Copy] | None = None,
+) -> Diagram:
+    """Return the diagram of the nodes in `order`, a topological order of `roots`.
+
+    With `copies`, as `copies_of` returns them, fan-out is drawn as copy gates.
+    """
+    diagram = _Builder(order, copies or {}).build(roots)
+    diagram.look = look or diagram.look
+    return diagram
 
 
 class _Builder:
     """Draws node by node, knowing of each its id, its name and how many lines read it."""
 
-    def __init__(self, order: Sequence[Value]) -> None:
+    def __init__(self, order: Sequence[Value], copies: Mapping[tuple[Value, int], Copy]) -> None:
         self.order = order
+        self.copies = copies
         self.ids = {node: f"n{i}" for i, node in enumerate(order)}
         self.names = {node: visible(name) for node, name in names(order).items()}
         self.readers = fan_out(order)
@@ -124,11 +149,20 @@ class _Builder:
         own = self.ids[node]
         for i, constant in boxed_constants(node):
             yield Box(f"{own}-c{i}", "constant", number(constant), f"constant {constant!r}")
+        for i in range(len(node.parents)):
+            if copy := self.copies.get((node, i)):
+                yield self.copied_wire(node, copy)
         yield self.gate(node) if node.parents else self.leaf(node)
         yield self.wire(node)
         if self.readers[node] > 1:
-            title = f"{self.names[node]} is read {self.readers[node]} times"
-            yield Junction(f"{own}-fan", title)
+            yield self.branching(node)
+
+    def branching(self, node: Value) -> Gate | Junction:
+        id = f"{self.ids[node]}-fan"
+        title = f"{self.names[node]} is read {self.readers[node]} times"
+        if not self.copies:
+            return Junction(id, title)
+        return Gate(id, "copy", f"{title}: its gradient is the sum", False, copies=True)
 
     def leaf(self, node: Value) -> Box:
         kind = "parameter" if isinstance(node, Parameter) else "input"
@@ -152,16 +186,30 @@ class _Builder:
             f"gradient of {name}: {gradient!r}",
         )
 
+    def copied_wire(self, node: Value, copy: Copy) -> Wire:
+        name = self.names[copy.operand]
+        return Wire(
+            f"{copy.id}-wire",
+            "",
+            number(copy.operand.data),
+            number(copy.contribution),
+            f"value of {name}: {copy.operand.data!r}",
+            f"what {self.names[node]} adds to the gradient of {name}: {copy.contribution!r}",
+        )
+
     def lines(self, node: Value) -> Iterator[Line]:
         own, boxed = self.ids[node], dict(boxed_constants(node))
         for i, operand in enumerate(node.parents):
-            if isinstance(operand, Value):
+            if copy := self.copies.get((node, i)):
+                yield Line(f"{copy.id}-out", self.tap(copy.operand), f"{copy.id}-wire")
+                yield Line(copy.id, f"{copy.id}-wire", own, self.partial(node, i), True)
+            elif isinstance(operand, Value):
                 yield Line(f"{own}-w{i}", self.tap(operand), own, self.partial(node, i), True)
             elif i in boxed:
                 yield Line(f"{own}-w{i}", f"{own}-c{i}", own, enters=True)
         yield Line(f"{own}-out", own, f"{own}-wire")
         if self.readers[node] > 1:
-            yield Line(f"{own}-stem", f"{own}-wire", f"{own}-fan")
+            yield Line(f"{own}-stem", f"{own}-wire", f"{own}-fan", enters=bool(self.copies))
 
     def tap(self, node: Value) -> str:
         """Return the id of the shape at which `node` is read."""

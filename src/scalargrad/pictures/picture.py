@@ -1,28 +1,41 @@
-"""draw: the graph under a Value as a picture."""
+"""What `draw` and `network` return: a picture that is saved, set into a page or shown."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
-from scalargrad.errors import GraphTooLargeError, LayoutError, OperandError
+from scalargrad.errors import LayoutError
 from scalargrad.files import write_atomically
-from scalargrad.graph import describe, fan_out, topological_order
-from scalargrad.pictures.diagram import Diagram, boxed_constants, make_diagram
-from scalargrad.pictures.dot import SIDES, to_dot
 from scalargrad.pictures.layout import render
-from scalargrad.pictures.mermaid import to_mermaid
 from scalargrad.pictures.svg import finish
-from scalargrad.value import Value
 
 _SUFFIXES = (".svg", ".png", ".pdf", ".dot", ".mmd")
-_LINES_PER_NODE = 4
+
+
+class Drawing(Protocol):
+    """What a Picture shows: its text in DOT and in Mermaid, and what its parts are."""
+
+    @property
+    def title(self) -> str:
+        """A sentence on the whole."""
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """What to say of a shape or line, by its id."""
+
+    def dot(self) -> str:
+        """Return the text for Graphviz."""
+
+    def mermaid(self) -> str:
+        """Return the Mermaid flowchart."""
 
 
 class Picture:
-    """A drawn graph, as `draw` returns it; it shows itself in notebooks.
+    """A drawn graph, as `draw` and `network` return it; it shows itself in notebooks.
 
     The numbers are those at the time of drawing. `svg` and the notebook need Graphviz (the
     system's, or the one in the pygraphviz wheel), `dot` and `mermaid` do not.
@@ -43,6 +56,7 @@ class Picture:
 
     Examples
     --------
+    >>> from scalargrad import Value, draw
     >>> x = Value(3.0, "x")
     >>> picture = draw(x * x)
     >>> picture
@@ -51,19 +65,18 @@ class Picture:
     n0["x"]:::input
     """
 
-    def __init__(self, diagram: Diagram, direction: str) -> None:
-        self._diagram = diagram
-        self._direction = direction
+    def __init__(self, drawing: Drawing) -> None:
+        self._drawing = drawing
 
     @cached_property
     def dot(self) -> str:
         """The graph in DOT."""
-        return to_dot(self._diagram, self._direction)
+        return self._drawing.dot()
 
     @cached_property
     def mermaid(self) -> str:
         """The graph as a Mermaid flowchart."""
-        return to_mermaid(self._diagram, self._direction)
+        return self._drawing.mermaid()
 
     def svg(self) -> str:
         """Return the picture as one ``<svg>`` element, fit to be set into a web page.
@@ -77,7 +90,7 @@ class Picture:
 
     @cached_property
     def _svg(self) -> str:
-        return finish(render(self.dot, "svg").decode(), self._diagram)
+        return finish(render(self.dot, "svg").decode(), self._drawing.title, self._drawing.titles)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture to a file, whose suffix says in which format.
@@ -125,81 +138,4 @@ class Picture:
         return self.svg()
 
     def __repr__(self) -> str:
-        return f"<Picture: {self._diagram.title}>"
-
-
-def draw(root: Value | Iterable[Value], *, direction: str = "LR", limit: int = 500) -> Picture:
-    """Draw the graph under `root`: values above the wires, gradients below.
-
-    Leaves are boxes: trainable ones (`Parameter`) solid, inputs dashed, constants grey and
-    without a gradient. Gates are circles; the constants of a gate with one varying operand
-    stand in it (×−1, +1, 1/x, x²). Wires carry the label, if any, and the value above and the
-    gradient below, each with four significant digits. A dot marks where a wire branches.
-
-    Parameters
-    ----------
-    root : Value or iterable of Values
-        What to draw, with all it was computed from.
-    direction : str
-        ``"LR"``, from left to right, or ``"TB"``, from top to bottom (the value then stands
-        to the left of its wire and the gradient to the right).
-    limit : int
-        Most nodes to draw, boxed constants included; four times as many lines may join them.
-
-    Returns
-    -------
-    Picture
-        With `dot`, `svg()`, `mermaid` and `save(path)`.
-
-    Raises
-    ------
-    GraphTooLargeError
-        If the graph exceeds the limit; nothing has been laid out then.
-    OperandError
-        If `root` is anything else, or empty.
-    LayoutError
-        If `direction` is neither of the two.
-
-    Notes
-    -----
-    Lines enter a gate in the order of its operands, the first at the top. Where a node is
-    read several times below a gate for which the order does not matter (+, ×, max, …), it
-    gives way to fewer crossings.
-
-    Examples
-    --------
-    >>> x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
-    >>> f = (x + y) * z
-    >>> f.label = "f"
-    >>> draw(f)
-    <Picture: Computation graph of f = −12: 5 nodes>
-    """
-    roots = _roots(root)
-    if direction not in SIDES:
-        raise LayoutError(f"direction is {direction!r}: use {' or '.join(map(repr, SIDES))}")
-    order = topological_order(*roots)
-    _require_within(limit, order, roots)
-    return Picture(make_diagram(order, roots), direction)
-
-
-def _roots(root: object) -> list[Value]:
-    roots = [root] if isinstance(root, Value) else list(root) if isinstance(root, Iterable) else []
-    if not roots or not all(isinstance(value, Value) for value in roots):
-        raise OperandError(
-            f"draw needs a Value or several, and got {root!r:.60}, of type "
-            f"{type(root).__name__}: only what was computed from a Value has a graph"
-        )
-    return roots
-
-
-def _require_within(limit: int, order: list[Value], roots: list[Value]) -> None:
-    """Raise GraphTooLargeError, before anything is drawn, if there is too much to lay out."""
-    constants = sum(len(boxed_constants(node)) for node in order)
-    nodes, lines = len(order) + constants, sum(fan_out(order).values()) + constants
-    needed = max(nodes, -(-lines // _LINES_PER_NODE))
-    if needed > limit:
-        raise GraphTooLargeError(
-            f"the graph of {describe(roots[-1])} has {nodes:,} nodes and {lines:,} lines, too much "
-            f"for a picture of at most {limit:,} nodes and {limit * _LINES_PER_NODE:,} lines: draw "
-            f"a node further down, or pass limit={needed}"
-        )
+        return f"<Picture: {self._drawing.title}>"

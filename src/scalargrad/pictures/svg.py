@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from html import escape
-
-from scalargrad.pictures.diagram import Box, Diagram, Gate, Junction, Line, Wire
 
 _PROLOGUE = re.compile(r"^.*?(?=<svg\b)", re.DOTALL)  # XML declaration and DOCTYPE
 _COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
@@ -13,23 +12,17 @@ _TITLED = re.compile(r'(<g id="([^"]*)" class="(?:graph|node|edge)".*?>\n)<title
 _CELL = re.compile(r'<g id="a_([^"]*)"><a xlink:title="([^"]*)"[^>]*>')
 
 
-def finish(svg: str, diagram: Diagram) -> str:
-    """Return the SVG of `diagram` with its titles in place of Graphviz's names.
+def finish(svg: str, title: str, titles: Mapping[str, str]) -> str:
+    """Return an SVG with `titles`, by the ids of shapes and lines, in place of Graphviz's names.
 
     Browsers show a ``<title>`` when the pointer rests on a shape and screen readers speak it:
     the operation, the exact value or gradient, or the local gradient of a line.
     """
-    titles = {item.id: item.title for item in _titled_items(diagram)}
 
-    def title(match: re.Match[str]) -> str:
+    def titled(match: re.Match[str]) -> str:
         text = titles.get(match[2].replace("&#45;", "-"), "")
         return match[1] + (f"<title>{escape(text)}</title>\n" if text else "")
 
     svg = _COMMENT.sub("", _PROLOGUE.sub("", svg, count=1))
-    svg = _CELL.sub(r'<g id="\1"><title>\2</title>', _TITLED.sub(title, svg)).replace("</a>\n", "")
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(diagram.title)}" ', 1)
-
-
-def _titled_items(diagram: Diagram) -> list[Box | Gate | Junction | Line]:
-    """Return what has one title; a wire's two numbers have one each."""
-    return [*(shape for shape in diagram.shapes if not isinstance(shape, Wire)), *diagram.lines]
+    svg = _CELL.sub(r'<g id="\1"><title>\2</title>', _TITLED.sub(titled, svg)).replace("</a>\n", "")
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)
