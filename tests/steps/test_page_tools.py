@@ -172,17 +172,20 @@ def test_the_layout_never_moves(open_page: Any) -> None:
 
 def test_motion_is_left_out_where_it_is_unwanted(open_page: Any) -> None:
     """The arrow stands still at once; otherwise it travels and comes to rest."""
+    after_two_frames = """new Promise((resolve) => {
+      scalargrad.goTo(5);
+      const place = () => document.querySelector(".arrow").getAttribute("transform");
+      requestAnimationFrame(() => requestAnimationFrame(() => resolve(place())));
+    })"""
     still = open_page(lecture())
-    still.evaluate("scalargrad.goTo(5)")
-    first = still.locator(".arrow").get_attribute("transform")
-    still.wait_for_timeout(150)
-    assert still.locator(".arrow").get_attribute("transform") == first
+    at_rest = still.evaluate(after_two_frames)
     moving = open_page(lecture(), reduced_motion="no-preference")
-    moving.evaluate("scalargrad.goTo(5)")
-    moving.wait_for_timeout(100)
-    assert moving.locator(".arrow").get_attribute("transform") != first
-    moving.wait_for_timeout(900)
-    assert moving.locator(".arrow").get_attribute("transform") == first
+    travelling = moving.evaluate(after_two_frames)
+    assert travelling not in {None, at_rest}
+    moving.wait_for_function(
+        "place => document.querySelector('.arrow').getAttribute('transform') === place",
+        arg=at_rest,
+    )
 
 
 def test_three_hundred_nodes_are_drawn_and_move(open_page: Any) -> None:
