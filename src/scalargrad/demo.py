@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,10 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from scalargrad.errors import MissingPackageError
-from scalargrad.files import write_atomically
 from scalargrad.nn import MLP
 from scalargrad.ops import exp
+from scalargrad.packages import needed
 from scalargrad.pictures import draw
 from scalargrad.steps import show, walk
 from scalargrad.value import Parameter, Value
@@ -70,12 +68,8 @@ def load_moons() -> Moons:
     MissingPackageError
         If scikit-learn is not installed.
     """
-    try:
+    with needed("the demo needs", "all"):
         from sklearn.datasets import make_moons
-    except ImportError as error:
-        raise MissingPackageError(
-            f"the demo needs {error.name}: pip install 'scalargrad[all]'"
-        ) from error
     points, labels = make_moons(n_samples=100, noise=0.1, random_state=SEED)
     return Moons(points.tolist(), [2.0 * y - 1.0 for y in labels.tolist()])
 
@@ -195,13 +189,12 @@ def save_plots(folder: Path, model: MLP, moons: Moons, history: list[Progressed]
     """
     figure_class = _figure_class()
     from scalargrad.plots import decision_boundary, loss_curve
+    from scalargrad.plots.style import save_figure
 
     def saved(name: str, plot: Callable[[Axes], object]) -> Path:
         figure = figure_class(figsize=(6.0, 4.2), layout="constrained")
         plot(figure.subplots())
-        png = io.BytesIO()
-        figure.savefig(png, dpi=150)
-        return write_atomically(folder / name, png.getvalue())
+        return save_figure(figure, folder / name, dpi=150)
 
     losses = [done.loss for done in history]
     accuracies = [done.accuracy for done in history]
@@ -212,10 +205,6 @@ def save_plots(folder: Path, model: MLP, moons: Moons, history: list[Progressed]
 
 
 def _figure_class() -> type[Figure]:
-    try:
+    with needed("the plots need", "all"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPackageError(
-            f"the plots need {error.name}: pip install 'scalargrad[all]'"
-        ) from error
     return Figure

@@ -13,7 +13,6 @@ import importlib.util
 import inspect
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -34,6 +33,7 @@ from scalargrad.compiler.lanes import (
     partial,
 )
 from scalargrad.compiler.memory import Floats
+from scalargrad.files import write_atomically
 from scalargrad.ops import TABLE
 from scalargrad.ops.operation import Elementwise
 from scalargrad.ops.symbol import Symbol
@@ -213,9 +213,7 @@ def _written(text: str) -> Path:
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     path = folder / f"kernel_{digest}.py"
     if not path.exists():
-        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
-            file.write(text)
-        Path(file.name).replace(path)
+        write_atomically(path, text.encode())
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"{folder} cannot be written")
     return path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from scalargrad.errors import MissingPackageError
+from scalargrad.packages import needed
 
 X = TypeVar("X")
 Y = TypeVar("Y")
@@ -68,10 +68,6 @@ def sklearn_datasets() -> Any:
     MissingPackageError
         If scikit-learn is not installed.
     """
-    try:
+    with needed("this data needs", "data"):
         import sklearn.datasets
-    except ImportError as error:
-        raise MissingPackageError(
-            f"this data needs {error.name}: pip install 'scalargrad[data]'"
-        ) from error
     return sklearn.datasets

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from scalargrad.errors import MissingPackageError, StateError
+from scalargrad.errors import StateError
 from scalargrad.files import write_atomically
 from scalargrad.nn.module import Module
 from scalargrad.nn.state import IncompatibleKeys, flat, number_shape, shape_text
+from scalargrad.packages import needed
 
 AnyPath = str | os.PathLike[str]
 
@@ -53,7 +54,7 @@ def save_file(
     ...     load_file(path)
     {'w': [1.0, 0.1]}
     """
-    with _packages():
+    with needed("saving and loading weights needs", "data"):
         import numpy as np
         from safetensors.numpy import save
     for name, numbers in tensors.items():
@@ -187,20 +188,9 @@ def _same_shapes(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 
 
 @contextmanager
-def _packages() -> Iterator[None]:
-    """Say what to install where an import fails."""
-    try:
-        yield
-    except ImportError as error:
-        raise MissingPackageError(
-            f"saving and loading weights needs {error.name}: pip install 'scalargrad[data]'"
-        ) from error
-
-
-@contextmanager
 def _opened(path: AnyPath) -> Iterator[Any]:
     """Open a safetensors file; the package checks its header before anything is read."""
-    with _packages():
+    with needed("saving and loading weights needs", "data"):
         from safetensors import SafetensorError, safe_open
     try:
         with safe_open(os.fspath(path), framework="numpy") as file:

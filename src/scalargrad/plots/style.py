@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.errors import MissingPackageError
+from scalargrad.files import write_atomically
+from scalargrad.packages import needed
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
@@ -46,13 +49,16 @@ def new_figure(size: tuple[float, float]) -> Figure:
     MissingPackageError
         If matplotlib is not installed.
     """
-    try:
+    with needed("plots need", "plot"):
         import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise MissingPackageError(
-            f"plots need {error.name}: pip install 'scalargrad[plot]'"
-        ) from error
     return plt.figure(figsize=size, layout="constrained")
+
+
+def save_figure(figure: Figure, path: Path, dpi: float) -> Path:
+    """Write a figure as a PNG file, whole or not at all."""
+    png = io.BytesIO()
+    figure.savefig(png, dpi=dpi)
+    return write_atomically(path, png.getvalue())
 
 
 def number(score: Any) -> float:

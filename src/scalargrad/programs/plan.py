@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scalargrad.errors import MissingPackageError
 from scalargrad.nn import Module, save_model
+from scalargrad.packages import needed
+from scalargrad.plots.style import save_figure
 from scalargrad.train import History
 
 if TYPE_CHECKING:
@@ -103,16 +104,12 @@ def report(
     MissingPackageError
         If matplotlib or safetensors is not installed.
     """
-    try:
+    with needed("the picture needs", "all"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPackageError(
-            f"the picture needs {error.name}: pip install 'scalargrad[all]'"
-        ) from error
     figure = Figure(figsize=(10.0, 4.2), layout="constrained")
     draw(figure)
     files = [plan.folder / f"{name}.{kind}" for kind in ("png", "safetensors", "csv")]
-    figure.savefig(files[0], dpi=120)
+    save_figure(figure, files[0], dpi=120)
     save_model(model, files[1])
     history.to_csv(files[2])
     return Report([*summary, f"stopped: {history.stopped}"], model, history, files)
