@@ -11,11 +11,22 @@ from collections.abc import Sequence
 
 from scalargrad.compiler.expressions import IDENTITY, follow, number_node, partial_plan
 from scalargrad.compiler.lanes import Partial, partial
-from scalargrad.compiler.program import ADJOINT, CONSTANT, PRODUCTS, Op, Program, Writer
+from scalargrad.compiler.lookups import Lookups
+from scalargrad.compiler.program import (
+    ADJOINT,
+    CONSTANT,
+    PRODUCTS,
+    SCATTER,
+    TAKE,
+    Op,
+    Program,
+    Writer,
+)
 from scalargrad.ops.operation import Elementwise, Operation
 from scalargrad.ops.symbol import Symbol
 
 Seeds = tuple[int, ...]
+LOOKUPS = {TAKE, SCATTER}
 
 
 def derive(program: Program) -> Program:
@@ -74,13 +85,17 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
         signals.setdefault(root, []).extend((one if plain else seed, one))
     found: dict[int, int] = {}
     targets = set(wrt)
+    lookups = Lookups(writer)
     for node in range(top, -1, -1):
-        terms = signals.pop(node, None)
-        if terms is None or not moving[node]:
+        terms = signals.pop(node, []) + lookups.terms(node)
+        if not terms or not moving[node]:
             continue
         upstream = writer.products(terms)
         if node in targets:
             found[node] = upstream
+        if program.ops[node] in LOOKUPS:
+            lookups.pass_back(node, upstream, moving)
+            continue
         for operand, factor in _wires(writer, node, moving):
             known = signals.get(operand)
             if known is None:

@@ -8,6 +8,7 @@ of neurons over a batch is one instruction. Where it is not, addresses are liste
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,12 @@ from scalargrad.compiler.instructions import (
     Packed,
     Products,
     Run,
+    Scatter,
+    Take,
 )
 from scalargrad.compiler.layout import Grid, constant_axes, grid, strides, term_runs
 from scalargrad.compiler.memory import Floats, Memory
-from scalargrad.compiler.program import PRODUCTS, Program
+from scalargrad.compiler.program import PRODUCTS, SCATTER, TAKE, Op, Program
 
 #: A table of addresses replaces so many pieces, plus one per so many lanes or terms.
 _PIECES, _PER_PIECE = 8, 16
@@ -63,13 +66,15 @@ class _Packer:
         self.cells: dict[int, int] = {}
         self.numbers_at: dict[str, int] = {}
         self.instructions: list[Instruction] = []
+        self.places: dict[Op, Callable[[Group], int]]
+        self.places = {PRODUCTS: self._products, TAKE: self._take, SCATTER: self._scatter}
 
     def run(self) -> Packed:
         order = sorted(range(2, len(self.groups)), key=lambda g: self.groups[g].depth)
         last_use = self._last_use(order)
         for position, number in enumerate(order):
             found = self.groups[number]
-            place = self._products if found.op is PRODUCTS else self._apply
+            place = self.places.get(found.op, self._apply)
             self.blocks[number] = place(found), len(found.nodes)
             for unused in last_use.get(position, ()):
                 self.memory.release(*self.blocks[unused])
@@ -161,6 +166,51 @@ class _Packer:
             self.instructions.append(Copy(out, *shape, Affine(*strides(cells, shape))))
         else:
             self.instructions.append(Gather(out, cells))
+        return out
+
+    # Lookups -----------------------------------------------------------------------------------
+
+    def _take(self, group: Group) -> int:
+        nodes = np.array(group.nodes)
+        args = np.array([self.program.args[node] for node in group.nodes])
+        index = self._cells(args[:, :1])[:, 0]
+        tables, which = np.unique(args[:, 1:], axis=0, return_inverse=True)
+        brought: list[tuple[int, int]] = []
+        lying = np.array([self._row(table, brought) for table in tables])
+        base, stride = lying[which.ravel()].T
+        order = _lane_order([index, base])
+        out = self._place(nodes[order])
+        size = np.full(len(nodes), tables.shape[1])
+        self.instructions.append(Take(out, index[order], base[order], stride[order], size))
+        for block in brought:
+            self.memory.release(*block)
+        return out
+
+    def _row(self, table: Addresses, brought: list[tuple[int, int]]) -> tuple[int, int]:
+        """Return base and distance of the entries of a table, copied if they have none."""
+        if all(map(self._constant, table)):
+            return self.memory.constant(self.values[table]), 1
+        cells = self._cells(table)
+        steps = np.diff(cells)
+        if (steps == steps[:1]).all():
+            return int(cells[0]), int(steps[0]) if len(steps) else 0
+        out = self.memory.block(len(cells))
+        brought.append((out, len(cells)))
+        self.instructions.append(Gather(out, cells))
+        return out, 1
+
+    def _scatter(self, group: Group) -> int:
+        nodes = np.array(group.nodes)
+        args = np.array([self.program.args[node] for node in group.nodes])
+        rows, which = np.unique(args[:, 1:], axis=0, return_inverse=True)
+        size = self.values[rows[:, 0]].astype(np.int64)
+        start = np.cumsum(size) - size
+        out = self.memory.block(int(size.sum()))
+        self.addresses[nodes] = (
+            out + start[which.ravel()] + self.values[args[:, 0]].astype(np.int64)
+        )
+        index, values = self._cells(rows[:, 1::2]), self._cells(rows[:, 2::2])
+        self.instructions.append(Scatter(out, start, size, index, values))
         return out
 
     # Sums of products --------------------------------------------------------------------------

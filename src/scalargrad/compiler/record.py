@@ -15,14 +15,18 @@ from typing import Any
 
 from scalargrad.compiler.arguments import outlined
 from scalargrad.compiler.deferred import ADJOINT_NODE
-from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, Program
+from scalargrad.compiler.lookups import TAKE_NODE
+from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, TAKE, Op, Program
 from scalargrad.compiler.watch import Trace, check_finished, watching
 from scalargrad.errors import TraceError
 from scalargrad.ops import add, identity, sub
+from scalargrad.ops.operation import Operation
 from scalargrad.ops.recording import enable_grad
 from scalargrad.value import Value
 
 SUMS = {add, sub}
+#: Operations that only recordings hold, and what they are in a program.
+_KINDS: dict[Operation, Op] = {ADJOINT_NODE: ADJOINT, TAKE_NODE: TAKE}
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,7 @@ class _Translator:
             except KeyError:
                 operands = tuple([self._operand(x) for x in parents])
             index[node] = len(ops)
-            ops.append(ADJOINT if op is ADJOINT_NODE else op)
+            ops.append(_KINDS.get(op, op))
             args.append(operands)
         return self.program
 

@@ -17,8 +17,9 @@ from typing import Any
 
 from scalargrad import autodiff, ops
 from scalargrad.compiler.deferred import ADJOINT_NODE, DETACH, deferred_signals
+from scalargrad.compiler.lookups import recorded_take
 from scalargrad.compiler.refusal import refuse
-from scalargrad.ops import reductions
+from scalargrad.ops import indexing, reductions
 from scalargrad.ops.numbers import is_real
 from scalargrad.ops.recording import enable_grad, no_grad
 from scalargrad.value import Scalar, Value
@@ -277,6 +278,14 @@ def _score_shift(scores: list[Any]) -> Any:
 
 _usual_score_shift = reductions._score_shift
 
+
+def _choice(values: Any, index: Any) -> Any:
+    known = _current.get() is None or not isinstance(index, Value)
+    return (_usual_choice if known else recorded_take)(values, index)
+
+
+_usual_choice = indexing._choice
+
 _NUMBER = "compute with the Value itself, or with scalargrad's operation of the same name"
 
 _ANSWERS: dict[tuple[Any, str], Any] = {
@@ -295,6 +304,7 @@ _ANSWERS: dict[tuple[Any, str], Any] = {
     (enable_grad, "__enter__"): _enable_grad,
     (enable_grad, "__exit__"): _leave_enable_grad,
     (reductions, "_score_shift"): _score_shift,
+    (indexing, "_choice"): _choice,
 }
 _ANSWERS |= {  # every module that imported it holds a name of its own
     (module, "gradient_graphs"): _gradient_graphs
