@@ -17,6 +17,7 @@ from scalargrad import ops as ops
 from scalargrad.autodiff import detect_anomaly as detect_anomaly
 from scalargrad.autodiff import gradients as gradients
 from scalargrad.differences import gradcheck as gradcheck
+from scalargrad.draws import drawn as drawn
 from scalargrad.errors import DomainError as DomainError
 from scalargrad.errors import ExpressionError as ExpressionError
 from scalargrad.errors import GradcheckError as GradcheckError
@@ -89,6 +90,7 @@ __all__ = [
     "data",
     "detect_anomaly",
     "draw",
+    "drawn",
     "enable_grad",
     "grad",
     "gradcheck",

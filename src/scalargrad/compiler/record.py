@@ -17,7 +17,9 @@ from scalargrad.compiler.arguments import outlined
 from scalargrad.compiler.deferred import ADJOINT_NODE
 from scalargrad.compiler.lookups import TAKE_NODE
 from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, TAKE, Op, Program
+from scalargrad.compiler.randomness import Generators
 from scalargrad.compiler.watch import Trace, check_finished, watching
+from scalargrad.draws import Draw
 from scalargrad.errors import TraceError
 from scalargrad.ops import add, identity, sub
 from scalargrad.ops.operation import Operation
@@ -36,8 +38,10 @@ class Recording:
     Attributes
     ----------
     program : Program
-        Its inputs are the arguments' numbers, then the closed-over Values; its outputs the
-        Values asked for, then the guards.
+        Its inputs are the arguments' numbers, the numbers drawn, then the closed-over Values;
+        its outputs the Values asked for, then the guards.
+    draws : tuple of Draw
+        Random draws, in the order they are made.
     closed_over : list of Value
         Values that were there before the run, in the order they were first used.
     outcomes : tuple of bool
@@ -45,6 +49,7 @@ class Recording:
     """
 
     program: Program
+    draws: tuple[Draw, ...]
     closed_over: list[Value]
     outcomes: tuple[bool, ...]
 
@@ -65,7 +70,9 @@ class Expired(Value):
         return "Expired()"
 
 
-def record(run: Callable[[], Any], leaves: Sequence[Value]) -> tuple[Recording, Any]:
+def record(
+    run: Callable[[], Any], leaves: Sequence[Value], sources: Sequence[Any] = ()
+) -> tuple[Recording, Any]:
     """Run a function and return what it left behind, with the outline of its result.
 
     Parameters
@@ -74,23 +81,27 @@ def record(run: Callable[[], Any], leaves: Sequence[Value]) -> tuple[Recording, 
         Calls the function on `leaves`.
     leaves : sequence of Value
         The arguments' numbers.
+    sources : sequence
+        The function and what it is called with, where generators are looked for; they are
+        rewound to where they were.
 
     Raises
     ------
     TraceError
         If the function does what cannot be repeated: reads ``.data``, calls ``float``, ….
     """
-    trace = Trace()
+    trace = Trace(Generators(sources))
     with _collector_paused():
         try:
             with enable_grad(), watching(trace):
                 result = run()
                 check_finished(trace)
+            trace.generators.check([draw for draw, _ in trace.draws])
             outputs: list[Value] = []
             outline = outlined(result, outputs)
             return _as_recording(trace, leaves, outputs), outline
         finally:
-            for node in (*trace.nodes, *leaves):
+            for node in (*trace.nodes, *leaves, *(leaf for _, leaf in trace.draws)):
                 node.__class__ = Expired
 
 
@@ -113,12 +124,14 @@ def _as_recording(trace: Trace, leaves: Sequence[Value], outputs: list[Value]) -
         if node in needed:
             needed.update(dict.fromkeys(node.parents))
     nodes = [node for node in trace.nodes if node in needed]
-    foreign = {x for x in needed if x.__class__ is not float}.difference(leaves, nodes)
+    given = [*leaves, *(leaf for _, leaf in trace.draws)]
+    foreign = {x for x in needed if x.__class__ is not float}.difference(given, nodes)
     closed_over = _in_order_of_use(foreign, nodes, roots)
-    index = {node: i for i, node in enumerate([*leaves, *closed_over])}
+    index = {node: i for i, node in enumerate([*given, *closed_over])}
     program = _Translator(index).translate(nodes)
     program.outputs = [index[node] for node in roots]
-    return Recording(program, closed_over, tuple(answer for _, answer in trace.guards))
+    draws = tuple(draw for draw, _ in trace.draws)
+    return Recording(program, draws, closed_over, tuple(answer for _, answer in trace.guards))
 
 
 def _in_order_of_use(foreign: set[Any], nodes: list[Value], roots: list[Value]) -> list[Value]:

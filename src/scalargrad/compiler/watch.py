@@ -8,6 +8,7 @@ record nothing, see the usual behaviour throughout.
 
 from __future__ import annotations
 
+import random
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -15,10 +16,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from scalargrad import autodiff, ops
+from scalargrad import autodiff, draws, ops
 from scalargrad.compiler.deferred import ADJOINT_NODE, DETACH, deferred_signals
 from scalargrad.compiler.lookups import recorded_take
+from scalargrad.compiler.randomness import Generators, watched
 from scalargrad.compiler.refusal import refuse
+from scalargrad.draws import Draw
 from scalargrad.ops import indexing, reductions
 from scalargrad.ops.numbers import is_real
 from scalargrad.ops.recording import enable_grad, no_grad
@@ -34,11 +37,16 @@ class Trace:
         Every node made, operands before results.
     guards : list of (Value, bool)
         Numbers whose truth was asked for, and the answer given.
+    draws : list of (Draw, Value)
+        Random draws, and the inputs that stand for them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, generators: Generators) -> None:
+        self.generators = generators
         self.nodes: list[Value] = []
         self.guards: list[tuple[Value, bool]] = []
+        self.draws: list[tuple[Draw, Value]] = []
+        self.drawing = False
         self.unfinished: Value | None = None
         self.nested = 0
 
@@ -286,6 +294,24 @@ def _choice(values: Any, index: Any) -> Any:
 
 _usual_choice = indexing._choice
 
+
+def _drawn_number(draw: Draw) -> Any:
+    trace = _current.get()
+    if trace is None:
+        return _usual_number(draw)
+    trace.generators.note(draw.source)
+    trace.drawing = True
+    try:
+        leaf = Value(_usual_number(draw))
+    finally:
+        trace.drawing = False
+    trace.nodes.pop()  # an input, not a node
+    trace.draws.append((draw, leaf))
+    return leaf
+
+
+_usual_number = draws._number
+
 _NUMBER = "compute with the Value itself, or with scalargrad's operation of the same name"
 
 _ANSWERS: dict[tuple[Any, str], Any] = {
@@ -305,12 +331,18 @@ _ANSWERS: dict[tuple[Any, str], Any] = {
     (enable_grad, "__exit__"): _leave_enable_grad,
     (reductions, "_score_shift"): _score_shift,
     (indexing, "_choice"): _choice,
+    (draws, "_number"): _drawn_number,
 }
 _ANSWERS |= {  # every module that imported it holds a name of its own
     (module, "gradient_graphs"): _gradient_graphs
     for name, module in list(sys.modules.items())
     if name.startswith("scalargrad.")
     and vars(module).get("gradient_graphs") is _usual_gradient_graphs
+}
+_ANSWERS |= {
+    (kind, name): watched(kind, name, current_trace, refuse)
+    for kind in (random.Random, random.SystemRandom)
+    for name in ("random", "getrandbits", "gauss")
 }
 _ANSWERS |= {(Value, f"__{name}__"): _comparison(name) for name in ("lt", "le", "gt", "ge")}
 _ANSWERS |= {(Value, f"__{name}__"): _equality(name) for name in ("eq", "ne")}
