@@ -15,7 +15,8 @@ from typing import Any
 
 from scalargrad.compiler.arguments import outlined
 from scalargrad.compiler.deferred import ADJOINT_NODE
-from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, Program
+from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, PICK, STACK, Op, Program
+from scalargrad.compiler.stacking import PICK_NODE, STACK_NODE
 from scalargrad.compiler.watch import Trace, check_finished, watching
 from scalargrad.errors import TraceError
 from scalargrad.ops import add, identity, sub
@@ -23,6 +24,8 @@ from scalargrad.ops.recording import enable_grad
 from scalargrad.value import Value
 
 SUMS = {add, sub}
+#: What stands in a program for nodes that only recordings have.
+KINDS: dict[Any, Op] = {ADJOINT_NODE: ADJOINT, STACK_NODE: STACK, PICK_NODE: PICK}
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ def record(run: Callable[[], Any], leaves: Sequence[Value]) -> tuple[Recording, 
                 check_finished(trace)
             outputs: list[Value] = []
             outline = outlined(result, outputs)
+            if trace.lanes is not None:
+                trace.lanes.require_none(outputs)
             return _as_recording(trace, leaves, outputs), outline
         finally:
             for node in (*trace.nodes, *leaves):
@@ -160,7 +165,7 @@ class _Translator:
             except KeyError:
                 operands = tuple([self._operand(x) for x in parents])
             index[node] = len(ops)
-            ops.append(ADJOINT if op is ADJOINT_NODE else op)
+            ops.append(KINDS.get(op, op))
             args.append(operands)
         return self.program
 

@@ -18,6 +18,7 @@ from typing import Any
 from scalargrad import autodiff, ops
 from scalargrad.compiler.deferred import ADJOINT_NODE, DETACH, deferred_signals
 from scalargrad.compiler.refusal import refuse
+from scalargrad.compiler.stacking import Lanes
 from scalargrad.ops import reductions
 from scalargrad.ops.numbers import is_real
 from scalargrad.ops.recording import enable_grad, no_grad
@@ -33,6 +34,8 @@ class Trace:
         Every node made, operands before results.
     guards : list of (Value, bool)
         Numbers whose truth was asked for, and the answer given.
+    lanes : Lanes or None
+        Which nodes stand for a number of every example, where vmap was used.
     """
 
     def __init__(self) -> None:
@@ -40,6 +43,7 @@ class Trace:
         self.guards: list[tuple[Value, bool]] = []
         self.unfinished: Value | None = None
         self.nested = 0
+        self.lanes: Lanes | None = None
 
 
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
@@ -191,6 +195,12 @@ def _truth(self: Value) -> bool:
     trace = _current.get()
     answer: bool = self._data != 0.0
     if trace is not None:
+        if trace.lanes is not None and trace.lanes.depends(self):
+            refuse(
+                "a condition depends on the examples of vmap, which take one way together",
+                "choose with where, maximum, minimum or clip (.detach() does not help), or "
+                "loop over the examples without vmap",
+            )
         trace.guards.append((self, answer))
     return answer
 
