@@ -56,7 +56,7 @@ def vmap(
         axes = (in_axes,) * len(args) if in_axes is None or isinstance(in_axes, int) else in_axes
         count = _count(args, axes)
         trace = current_trace()
-        if trace is not None and count > 1 and not lanes_of(trace).entered:
+        if trace is not None and trace.together and count > 1 and not lanes_of(trace).entered:
             with contextlib.suppress(Unlike):
                 return _at_once(f, (args, axes, kwargs), lanes_of(trace), count)
         return [f(*_entries(args, axes, k), **kwargs) for k in range(count)]
