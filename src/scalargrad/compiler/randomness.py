@@ -39,6 +39,10 @@ class Generators:
         if id(source) not in self._before:
             self._before[id(source)] = source, state_of(source)
 
+    def rewind(self) -> None:
+        """Set all generators to where they were."""
+        rewind(self._before.values())
+
     def check(self, draws: Sequence[Draw]) -> None:
         """Raise TraceError if more was drawn than `draws`; else rewind to before them."""
         before = [*self._before.values()]
@@ -53,7 +57,7 @@ class Generators:
                 f"a random number was drawn from {hidden[0]!r:.60} while a compiled function was "
                 f"recorded: {REMEDY}"
             )
-        rewind(before)
+        self.rewind()
 
 
 def _differ(a: Any, b: Any) -> bool:

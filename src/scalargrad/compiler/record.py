@@ -16,19 +16,24 @@ from typing import Any
 from scalargrad.compiler.arguments import outlined
 from scalargrad.compiler.deferred import ADJOINT_NODE
 from scalargrad.compiler.lookups import TAKE_NODE
-from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, TAKE, Op, Program
+from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, PICK, STACK, TAKE, Op, Program
 from scalargrad.compiler.randomness import Generators
+from scalargrad.compiler.stacking import PICK_NODE, STACK_NODE, Unlike
 from scalargrad.compiler.watch import Trace, check_finished, watching
 from scalargrad.draws import Draw
-from scalargrad.errors import TraceError
+from scalargrad.errors import DomainError, NumericalError, TraceError
 from scalargrad.ops import add, identity, sub
-from scalargrad.ops.operation import Operation
 from scalargrad.ops.recording import enable_grad
 from scalargrad.value import Value
 
 SUMS = {add, sub}
-#: Operations that only recordings hold, and what they are in a program.
-_KINDS: dict[Operation, Op] = {ADJOINT_NODE: ADJOINT, TAKE_NODE: TAKE}
+#: What stands in a program for nodes that only recordings have.
+KINDS: dict[Any, Op] = {
+    ADJOINT_NODE: ADJOINT,
+    STACK_NODE: STACK,
+    PICK_NODE: PICK,
+    TAKE_NODE: TAKE,
+}
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,11 @@ class Expired(Value):
 
 
 def record(
-    run: Callable[[], Any], leaves: Sequence[Value], sources: Sequence[Any] = ()
+    run: Callable[[], Any],
+    leaves: Sequence[Value],
+    sources: Sequence[Any] = (),
+    *,
+    together: bool = True,
 ) -> tuple[Recording, Any]:
     """Run a function and return what it left behind, with the outline of its result.
 
@@ -84,13 +93,17 @@ def record(
     sources : sequence
         The function and what it is called with, where generators are looked for; they are
         rewound to where they were.
+    together : bool
+        Record one example for all that vmap is given, else each.
 
     Raises
     ------
     TraceError
         If the function does what cannot be repeated: reads ``.data``, calls ``float``, ….
+    Unlike
+        If it left a domain where results of vmap may have held another example's numbers.
     """
-    trace = Trace(Generators(sources))
+    trace = Trace(Generators(sources), together)
     with _collector_paused():
         try:
             with enable_grad(), watching(trace):
@@ -99,7 +112,14 @@ def record(
             trace.generators.check([draw for draw, _ in trace.draws])
             outputs: list[Value] = []
             outline = outlined(result, outputs)
+            if trace.lanes is not None:
+                trace.lanes.require_none(outputs)
             return _as_recording(trace, leaves, outputs), outline
+        except (DomainError, NumericalError) as error:
+            if trace.lanes is None:
+                raise
+            trace.generators.rewind()
+            raise Unlike from error
         finally:
             for node in (*trace.nodes, *leaves, *(leaf for _, leaf in trace.draws)):
                 node.__class__ = Expired
@@ -177,7 +197,7 @@ class _Translator:
             except KeyError:
                 operands = tuple([self._operand(x) for x in parents])
             index[node] = len(ops)
-            ops.append(_KINDS.get(op, op))
+            ops.append(KINDS.get(op, op))
             args.append(operands)
         return self.program
 

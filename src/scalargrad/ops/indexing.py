@@ -45,9 +45,14 @@ def take(values: Any, index: Any) -> Any:
         if not -size <= index < size or index != int(index):
             raise IndexError(f"take: index {index!r} is none of {-size} to {size - 1}")
         return values[int(index)]
-    if not ge(index, -size) * lt(index, size) * eq(floor(index), index):
+    if not _is_inside(index, size):
         raise IndexError(f"take: index {index._data:g} is none of {-size} to {size - 1}")
     return _entry(values, index)
+
+
+def _is_inside(index: Any, size: int) -> Any:
+    """Return a number that is not 0 where a computed index means an entry."""
+    return ge(index, -size) * lt(index, size) * eq(floor(index), index)
 
 
 def _entry(values: Any, index: Any) -> Any:
