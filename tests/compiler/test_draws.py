@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import OperandError, TraceError, Value, drawn, grad, jit, log, sin
+from scalargrad import OperandError, TraceError, Value, drawn, grad, jit, log, sin, vmap
 from scalargrad.nn import MLP, Dropout, Linear, Sequential, Tanh
 
 pytestmark = pytest.mark.usefixtures("machine")
@@ -269,3 +269,34 @@ def test_draws_are_pickled_with_their_generator() -> None:
     expected = compiled(0.0)
     random.setstate(state)
     assert restored(0.0) == expected
+
+
+def test_examples_of_vmap_draw_each_for_itself() -> None:
+    """A draw inside vmap is made for every example, as in a loop over them."""
+
+    def f(rng: random.Random, xs: list[Any]) -> Any:
+        before = drawn(rng.random)
+        return vmap(lambda x: x * before + drawn(rng.random))(xs)
+
+    eager, mine = random.Random(3), random.Random(3)
+    compiled = jit(functools.partial(f, mine))
+    for _ in range(3):
+        assert compiled([1.0, 2.0, 3.0]) == pytest.approx(f(eager, [1.0, 2.0, 3.0]), rel=1e-14)
+
+
+def test_a_draw_before_examples_turn_out_unlike_is_made_once() -> None:
+    """Where an example leaves a domain, the call is recorded anew from the state it began in."""
+
+    def f(rng: random.Random, xs: list[Any]) -> Any:
+        shift = drawn(rng.random)
+        return [y + shift for y in vmap(lambda x, y: log(x + vmap_sum([x, y])))(xs, xs)]
+
+    eager, mine = random.Random(3), random.Random(3)
+    compiled = jit(functools.partial(f, mine))
+    assert compiled([1.0, 2.0]) == pytest.approx(f(eager, [1.0, 2.0]), rel=1e-14)
+    assert mine.getstate() == eager.getstate()
+
+
+def vmap_sum(xs: list[Any]) -> Any:
+    """Add up by way of another vmap."""
+    return sum(vmap(lambda x: 2.0 * x)(xs))

@@ -19,6 +19,7 @@ from scalargrad import (
     take,
     tanh,
     value_and_grad,
+    vmap,
     where,
 )
 from scalargrad.compiler.instructions import Packed, Scatter, Take
@@ -199,3 +200,22 @@ def test_a_bag_of_traced_indices_is_summed() -> None:
     for words in ([0, 5, 0], [1, 2, 1]):
         found: Any = compiled(words)
         assert [x.data for x in found] == pytest.approx([x.data for x in bag(words)])
+
+
+def test_examples_of_vmap_look_up_each_for_itself() -> None:
+    """A take inside vmap, and one beside a vmap, agree with a loop over the examples."""
+    weights = table_of(4, 2)
+
+    def loss(tokens: list[Any], xs: list[Any]) -> Any:
+        inside = vmap(lambda t, x: sum(a * x for a in take(weights, t)))(tokens, xs)
+        beside = vmap(lambda x, y: x * y)(take(weights, tokens[0]), xs[:2])
+        return sum(inside) + sum(sin(x) for x in beside)
+
+    compiled = jit(loss)
+    xs = [0.1, 0.2, 0.3]
+    for tokens in ([0, 1, 3], [2, 2, -1]):
+        eager, mine = loss(tokens, xs), compiled(tokens, xs)
+        assert mine.data == pytest.approx(eager.data)
+        assert np.allclose(gradients(mine, weights), gradients(eager, weights))
+    with pytest.raises(IndexError):
+        compiled([0, 4, 0], xs)
