@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
@@ -28,18 +29,30 @@ class Path:
         The result, with places for the outputs.
     leaves : list
         The arguments' numbers, Values and arrays of numbers, as recorded.
+    held : sequence of Value
+        What stood, in the recording, for the Values that objects among the arguments hold.
     name : str
         The function's name.
     """
 
-    def __init__(self, recording: Recording, outline: Any, leaves: list[Any], name: str) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        outline: Any,
+        leaves: list[Any],
+        held: Sequence[Value],
+        name: str,
+    ) -> None:
         self.name = name
         self.outline = outline
         self.single = isinstance(outline, Place)
         self.recorded = len(recording.program)
         self.outcomes = recording.outcomes
         self.draws = recording.draws
-        self.closed_over = tuple(recording.closed_over)
+        place = {x: k for k, x in enumerate(held)}
+        self.closed_over = tuple(x for x in recording.closed_over if x not in place)
+        place |= {x: len(held) + k for k, x in enumerate(self.closed_over)}
+        self.foreign = tuple(place[x] for x in recording.closed_over)
         self.values_at = tuple(i for i, x in enumerate(leaves) if isinstance(x, Value))
         self.has_arrays = any(hasattr(x, "ravel") for x in leaves)
         program = derive(flatten(recording.program))
@@ -53,8 +66,8 @@ class Path:
         moving = self.function.moving
         self.moving = moving[0] if len(moving) == 1 else None
 
-    def run(self, leaves: list[Any]) -> tuple[list[Value | float], bool] | None:
-        """Run the program; None if its comparisons come out differently from the recording.
+    def run(self, leaves: list[Any], held: list[Value]) -> tuple[list[Value | float], bool] | None:
+        """Run the program on the numbers of a call; None if it takes another path.
 
         Returns
         -------
@@ -69,23 +82,25 @@ class Path:
         way, where they were.
         """
         if not self.draws:
-            return self._run(leaves)
+            return self._run(leaves, held)
         states = [(x, state_of(x)) for x in {id(d.source): d.source for d in self.draws}.values()]
-        run = self._run(leaves)
+        run = self._run(leaves, held)
         if run is None or not run[1]:
             rewind(states)
         return run
 
-    def fits(self, leaves: list[Any]) -> bool:
+    def fits(self, leaves: list[Any], held: list[Value]) -> bool:
         """Return whether these arguments take this path; nothing is drawn."""
         states = [(draw.source, state_of(draw.source)) for draw in self.draws]
-        run = self._run(leaves)
+        run = self._run(leaves, held)
         rewind(states)
         return run is not None
 
-    def _run(self, leaves: list[Any]) -> tuple[list[Value | float], bool] | None:
+    def _run(self, leaves: list[Any], held: list[Value]) -> tuple[list[Value | float], bool] | None:
         function = self.function
-        inputs = self._inputs(leaves)
+        known = [*held, *self.closed_over]
+        foreign = [known[k] for k in self.foreign] if held else known
+        inputs = self._inputs(leaves, foreign)
         recording = self.differentiable and is_grad_enabled()
         along = recording and self.moving is not None
         numbers = (function.values_and_row if along else function.values)(inputs)
@@ -97,14 +112,14 @@ class Path:
         finite = isfinite(numbers[0]) if n == 1 else all(map(isfinite, numbers[:n]))
         if not self.differentiable:
             return [*numbers[:n]], finite
-        parents = (*[leaves[i] for i in self.values_at], *self.closed_over) if recording else ()
+        parents = (*[leaves[i] for i in self.values_at], *foreign) if recording else ()
         row = tuple(numbers[n + len(self.outcomes) :]) if along else None
         return self._nodes(numbers, inputs, parents, row), finite
 
-    def _inputs(self, leaves: list[Any]) -> Inputs:
+    def _inputs(self, leaves: list[Any], foreign: list[Value]) -> Inputs:
         numbers = [x if x.__class__ is float else _number(x) for x in leaves]
         numbers += [float(draw()) for draw in self.draws]
-        numbers += [x._data for x in self.closed_over]
+        numbers += [x._data for x in foreign]
         if not self.has_arrays:
             return numbers
         return np.concatenate([np.ravel(x) for x in numbers], dtype=np.float64)
