@@ -271,7 +271,7 @@ def test_mutable_static_arguments_are_compared_by_their_state() -> None:
     config.position = 4.0
     assert frozen(1.0, config).data == 7.0
     with pytest.raises(TraceError, match="static argument 1 is a list"):
-        frozen(1.0, [config])  # type: ignore[arg-type]
+        frozen(1.0, [config])
 
 
 def test_what_cannot_be_compared_is_refused() -> None:

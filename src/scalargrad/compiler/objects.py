@@ -53,20 +53,25 @@ class Frozen:
 
 
 def has_state(x: Any) -> bool:
-    """Return whether an object is its class and its attributes, which may change.
-
-    That is what the default way of pickling takes it for. Functions are taken as they are, and so
-    is what compares by value and has a hash.
-    """
+    """Return whether an object is its class and its attributes, which may change."""
     kind: Any = type(x)
+    return _has_state(kind)
+
+
+@functools.cache
+def _has_state(kind: Any) -> bool:
+    """Return whether the default way of pickling takes objects for their class and attributes.
+
+    Functions are taken as they are, and so is what compares by value and has a hash.
+    """
     if kind is SimpleNamespace:
         return True
     return (
         kind.__hash__ in {None, object.__hash__}
         and kind.__reduce_ex__ is object.__reduce_ex__
         and kind.__reduce__ is object.__reduce__
-        and not isinstance(x, _FUNCTIONS)
-        and (hasattr(x, "__dict__") or bool(_slots(kind)))
+        and not issubclass(kind, _FUNCTIONS)
+        and ("__dict__" in dir(kind) or bool(_slots(kind)))
     )
 
 
@@ -85,7 +90,11 @@ def _slots(kind: Any) -> tuple[str, ...]:
 def _attributes(x: Any) -> dict[str, Any]:
     """Return what an object holds, by name."""
     kind: Any = type(x)
-    slots = {name: getattr(x, name) for name in _slots(kind) if hasattr(x, name)}
+    names = _slots(kind)
+    if not names:
+        found: dict[str, Any] = x.__dict__
+        return found
+    slots = {name: getattr(x, name) for name in names if hasattr(x, name)}
     return {**slots, **getattr(x, "__dict__", {})}
 
 
@@ -129,7 +138,12 @@ class Visit:
             self.key.append(("again", self._seen[id(x)]))
         else:
             self._seen[id(x)] = len(self._seen)
-            self._inside(x, kind)
+            if _has_state(kind):
+                found = _attributes(x)
+                self.key.append((kind, *found))
+                self._all(found.values())
+            else:
+                self._inside(x, kind)
 
     def _inside(self, x: Any, kind: type) -> None:
         if isinstance(x, list | tuple):
@@ -145,10 +159,6 @@ class Visit:
         elif getattr(getattr(x, "dtype", None), "kind", "") == "O":
             self.key.append((kind, x.shape))
             self._all(x.ravel().tolist())
-        elif has_state(x):
-            found = _attributes(x)
-            self.key.append((kind, *found))
-            self._all(found.values())
         else:
             self.key.append(Frozen(x, "an attribute of an argument"))
 
