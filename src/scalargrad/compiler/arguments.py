@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.objects import Copier, Frozen, Visit, is_object
+from scalargrad.compiler.objects import Copier, Frozen, Visit, is_object, parts_beside
 from scalargrad.ops.numbers import is_real
 from scalargrad.sparse import Table
 from scalargrad.value import Parameter, Value
@@ -162,3 +162,19 @@ def filled(outline: Any, found: Sequence[Any]) -> Any:
     if isinstance(outline, ObjectOutline):
         return Copier(Place, lambda x: found[x.index]).copy(outline.copied)
     return outline.copy() if isinstance(outline, np.ndarray) else outline
+
+
+def placed(outline: Any, result: Any) -> dict[int, Any]:
+    """Return what stands in each place of an outline in another result of the same shape."""
+    if isinstance(outline, Place):
+        return {outline.index: result}
+    pairs: list[tuple[Any, Any]] = []
+    if isinstance(outline, dict):
+        pairs = [(part, result[key]) for key, part in outline.items()]
+    elif isinstance(outline, list | tuple):
+        pairs = list(zip(outline, result, strict=True))
+    elif isinstance(outline, ArrayOutline):
+        pairs = list(zip(outline.items, result.ravel().tolist(), strict=True))
+    elif isinstance(outline, ObjectOutline):
+        pairs = parts_beside(outline.copied, result, Place)
+    return {k: x for part, other in pairs for k, x in placed(part, other).items()}

@@ -53,18 +53,19 @@ class Jitted(Generic[P, R]):
         if current_trace() is not None:
             return self._function(*args, **kwargs)
         key, leaves, held = self._signature(args, kwargs)
+        evaluate = functools.partial(self._function, *args, **kwargs)
         for path in self._paths.get(key, ()):
-            run = path.run(leaves, held)
+            run = path.run(leaves, held, evaluate)
             if run is not None:
                 break
         else:
             path = self._recorded(key, args, kwargs)
-            run = path.run(leaves, held)
+            run = path.run(leaves, held, evaluate)
             if run is None:  # a comparison so close that rounding decides it
-                return self._function(*args, **kwargs)
+                return evaluate()
         found, finite = run
-        if not finite:
-            self._function(*args, **kwargs)  # raises what eager evaluation would raise
+        if not finite:  # what eager evaluation would raise or return, with the graph that led there
+            return evaluate()
         result: R = found[0] if path.single else filled(path.outline, found)  # type: ignore[assignment]
         return result
 

@@ -238,3 +238,13 @@ class Copier:
             else:
                 copied.__dict__[name] = self.copy(part)
         return copied
+
+
+def parts_beside(x: Any, other: Any, kind: type) -> list[tuple[Any, Any]]:
+    """Return what an object holds of a kind, beside what another of the same build holds there."""
+    places: list[Any] = []
+    Copier(kind, places.append).copy(x)
+    found = Visit([])
+    found.part(other)
+    first = {id(value): value for value in found.held}
+    return list(zip(places, first.values(), strict=True))
