@@ -7,6 +7,7 @@ import struct
 from collections import deque
 from typing import Any
 
+from scalargrad.compiler.blocks import BlockRunner
 from scalargrad.compiler.derive import dependents, derive
 from scalargrad.compiler.flatten import flatten
 from scalargrad.compiler.instructions import Packed
@@ -14,6 +15,7 @@ from scalargrad.compiler.machine import Machine, machine_for
 from scalargrad.compiler.memory import Floats
 from scalargrad.compiler.pack import pack
 from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, Program
+from scalargrad.compiler.segments import split, worth_splitting
 
 Inputs = list[float] | Floats
 
@@ -48,8 +50,11 @@ class Runner:
         return Runner, (self.packed,)
 
 
-def _runner(program: Program) -> Runner:
-    return Runner(pack(flatten(program, lower=True)))
+def _runner(program: Program) -> Runner | BlockRunner:
+    lowered = flatten(program, lower=True)
+    if worth_splitting(lowered):
+        return BlockRunner(split(lowered))
+    return Runner(pack(lowered))
 
 
 class Function:
@@ -80,19 +85,19 @@ class Function:
         )
 
     @functools.cached_property
-    def values(self) -> Runner:
+    def values(self) -> Runner | BlockRunner:
         """What computes the outputs."""
         return _runner(self.program)
 
     @functools.cached_property
-    def values_and_row(self) -> Runner:
+    def values_and_row(self) -> Runner | BlockRunner:
         """What computes the outputs and then, where one result moves, its gradient."""
         (moving,) = self.moving
         program, one = _with_constant(_copy(self.program), 1.0)
         return _runner(_with_gradient(program, self.wrt, [(program.outputs[moving], one)]))
 
     @functools.cached_property
-    def pull_back(self) -> Runner:
+    def pull_back(self) -> Runner | BlockRunner:
         """What computes Σ seed · gradient; the seeds are further inputs, one per result."""
         program, seeds = _with_inputs(self.program, self.results)
         roots = list(zip(program.outputs[: self.results], seeds, strict=True))
