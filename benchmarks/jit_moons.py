@@ -25,9 +25,8 @@ import numpy as np
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
-from turns import Contender, built, medians, require_equal, show, timed
-
 import scalargrad as sg
+from turns import Contender, built, medians, require_equal, show, timed
 
 ACTIVATION = sys.argv[1] if len(sys.argv) > 1 else "relu"
 TURNS, CALLS, RATE = 40, 20, 1e-9
@@ -84,7 +83,7 @@ def resident() -> Contender:
     compiled(initial(), RATE)
     print(f"record and compile the step: {time.perf_counter() - started:.2f} s")
     ((path,),) = compiled._paths.values()
-    runner = path.function.values
+    runner: Any = path.function.values
     machine, outputs = runner._idle[-1], runner.packed.outputs
     updated = machine.memory[outputs.start + 1 : outputs.stop]
 

@@ -19,9 +19,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
 import numpy as np
-from turns import Contender, built, medians, require_equal, show
 
 import scalargrad as sg
+from turns import Contender, built, medians, require_equal, show
 
 TURNS, CALLS, RATE = 40, 5, 1e-3
 LAYERS, EXAMPLES = ((64, 256), (256, 256), (256, 10)), 100
@@ -76,7 +76,7 @@ def resident() -> Contender:
     compiled(initial(), INPUTS, ONE_HOT)
     print(f"record and compile the step: {time.perf_counter() - started:.2f} s")
     ((path,),) = compiled._paths.values()
-    runner = path.function.values
+    runner: Any = path.function.values
     machine, outputs = runner._idle[-1], runner.packed.outputs
     updated = machine.memory[outputs.start + 1 : outputs.stop]
 

@@ -8,16 +8,16 @@ are added in order: the same numbers to the last bit, however many threads share
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler import machine as machines
 from scalargrad.compiler.instructions import Packed
-from scalargrad.compiler import machine
 from scalargrad.compiler.machine import Machine
 from scalargrad.compiler.memory import Floats
 from scalargrad.compiler.pack import pack
@@ -49,7 +49,7 @@ class _Pool:
         try:
             return self._idle.pop()
         except IndexError:
-            return machine.machine_for(self.packed)
+            return machines.machine_for(self.packed)
 
     def give_back(self, machine: Machine) -> None:
         self._idle.append(machine)
@@ -64,6 +64,7 @@ class _SinglesStep:
     def __init__(self, step: Singles) -> None:
         self.reads, self.out = step.reads, step.out
         self.pool = _Pool(pack(step.program))
+        self.parts = [("single numbers", self.pool.packed)]
 
     def run(self, store: Floats) -> None:
         machine = self.pool.take()
@@ -79,6 +80,7 @@ class _FillStep:
 
     def __init__(self, step: Fill) -> None:
         self.reads, self.out = step.reads, step.out
+        self.parts: list[tuple[str, Packed]] = []
 
     def run(self, store: Floats) -> None:
         store[self.out : self.out + len(self.reads)] = store[self.reads]
@@ -93,6 +95,8 @@ class _MappedStep:
         self.bounds = _bounds(step.lanes, step.block_lanes())
         sizes = {stop - start for start, stop in self.bounds}
         self.pools = {size: _Pool(pack(step.program(size))) for size in sizes}
+        title = f"{step.lanes} lanes in {len(self.bounds)} blocks"
+        self.parts = [(title, self.pools[max(sizes)].packed)]
 
     def run(self, store: Floats) -> None:
         work = functools.partial(self._sequence, store)
@@ -159,6 +163,11 @@ class BlockRunner:
         found: list[float] = store[self.outputs].tolist()
         return found
 
+    @property
+    def parts(self) -> list[tuple[str, Packed]]:
+        """The packed programs, and what each computes."""
+        return [part for step in self.steps for part in step.parts]
+
 
 def _step(step: Singles | Fill | Mapped) -> _SinglesStep | _FillStep | _MappedStep:
     if isinstance(step, Singles):
@@ -170,13 +179,13 @@ def _bounds(lanes: int, most: int) -> list[tuple[int, int]]:
     """Return the first lane of each block and the one after its last; sizes differ by 1 at most."""
     count = -(-lanes // most)
     edges = [lanes * k // count for k in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(itertools.pairwise(edges))
 
 
 def _sequences(bounds: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
     count = min(_SEQUENCES, len(bounds))
     edges = [len(bounds) * k // count for k in range(count + 1)]
-    return [bounds[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [bounds[a:b] for a, b in itertools.pairwise(edges)]
 
 
 @functools.cache

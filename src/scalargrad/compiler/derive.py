@@ -96,7 +96,9 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
     return found
 
 
-def _crossing(writer: Writer, signals: dict[int, list[int]], seeds: Sequence[int]) -> Crossing | None:
+def _crossing(
+    writer: Writer, signals: dict[int, list[int]], seeds: Sequence[int]
+) -> Crossing | None:
     """Return what passes signals on where nodes have lanes."""
     if not isinstance(writer, LaneWriter):
         return None

@@ -7,15 +7,16 @@ import struct
 from collections import deque
 from typing import Any
 
+from scalargrad.compiler import machine as machines
 from scalargrad.compiler.blocks import BlockRunner
 from scalargrad.compiler.derive import dependents, derive
 from scalargrad.compiler.flatten import flatten
 from scalargrad.compiler.instructions import Packed
-from scalargrad.compiler.machine import Machine, machine_for
+from scalargrad.compiler.machine import Machine
 from scalargrad.compiler.memory import Floats
 from scalargrad.compiler.pack import pack
 from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, Program
-from scalargrad.compiler.segments import split, worth_splitting
+from scalargrad.compiler.segments import split
 
 Inputs = list[float] | Floats
 
@@ -36,7 +37,7 @@ class Runner:
         try:
             machine = self._idle.pop()
         except IndexError:
-            machine = machine_for(self.packed)
+            machine = machines.machine_for(self.packed)
         if inputs.__class__ is list:
             self._write(machine.memory, 0, *inputs)  # type: ignore[arg-type]
         else:
@@ -46,15 +47,19 @@ class Runner:
         self._idle.append(machine)
         return outputs
 
+    @property
+    def parts(self) -> list[tuple[str, Packed]]:
+        """The packed program, by a title where there are several."""
+        return [("", self.packed)]
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Runner, (self.packed,)
 
 
 def _runner(program: Program) -> Runner | BlockRunner:
     lowered = flatten(program, lower=True)
-    if worth_splitting(lowered):
-        return BlockRunner(split(lowered))
-    return Runner(pack(lowered))
+    segments = split(lowered)
+    return Runner(pack(lowered)) if segments is None else BlockRunner(segments)
 
 
 class Function:

@@ -19,7 +19,7 @@ from scalargrad.compiler.instructions import (
     Products,
     Run,
 )
-from scalargrad.compiler.layout import Grid, grid, strides, term_runs
+from scalargrad.compiler.layout import Grid, grid, strides
 from scalargrad.compiler.pack import Packer, Piece, lane_order
 from scalargrad.compiler.program import PICK, PRODUCTS, STACK, Program, Total
 
@@ -95,9 +95,7 @@ class LanePacker(Packer):
         order = lane_order(self._keys(args)[::-1])
         nodes, args = np.array(group.nodes)[order], args[order]
         brought: list[tuple[int, int]] = []
-        operands = tuple(
-            self._beside(args[:, i], lanes, brought) for i in range(args.shape[1])
-        )
+        operands = tuple(self._beside(args[:, i], lanes, brought) for i in range(args.shape[1]))
         out = self._place_lanes(nodes, lanes)
         self.instructions.append(Apply(group.op, out, len(nodes) * lanes, operands))
         for block in brought:

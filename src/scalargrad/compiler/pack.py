@@ -69,6 +69,7 @@ class Packer:
         self.instructions: list[Instruction] = []
 
     def run(self) -> Packed:
+        """Place every group and return what is packed."""
         order = sorted(range(2, len(self.groups)), key=lambda g: self.groups[g].depth)
         last_use = self._last_use(order)
         for position, number in enumerate(order):

@@ -16,7 +16,7 @@ from typing import Any
 from scalargrad.compiler.arguments import outlined
 from scalargrad.compiler.deferred import ADJOINT_NODE
 from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, PICK, STACK, Op, Program
-from scalargrad.compiler.stacking import PICK_NODE, STACK_NODE, Unlike
+from scalargrad.compiler.stacking import PICK_NODE, STACK_NODE, UnlikeError
 from scalargrad.compiler.watch import Trace, check_finished, watching
 from scalargrad.errors import DomainError, NumericalError, TraceError
 from scalargrad.ops import add, identity, sub
@@ -82,7 +82,7 @@ def record(
     ------
     TraceError
         If the function does what cannot be repeated: reads ``.data``, calls ``float``, ….
-    Unlike
+    UnlikeError
         If it left a domain where results of vmap may have held another example's numbers.
     """
     trace = Trace(together)
@@ -99,7 +99,7 @@ def record(
         except (DomainError, NumericalError) as error:
             if trace.lanes is None:
                 raise
-            raise Unlike from error
+            raise UnlikeError from error
         finally:
             for node in (*trace.nodes, *leaves):
                 node.__class__ = Expired

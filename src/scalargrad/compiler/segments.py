@@ -32,7 +32,7 @@ _CELLS, _FEWEST, _MOST = 2**18, 256, 2048
 
 
 class Column(NamedTuple):
-    """The lanes of one node in the store: ``first``, ``first + step``, ….."""
+    """The lanes of one node in the store: ``first``, ``first + step``, …."""
 
     first: int
     step: int
@@ -134,18 +134,16 @@ class Segments:
     outputs: Addresses = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
-def worth_splitting(program: Program) -> bool:
-    """Return whether some nodes have so many lanes that blocks of them run faster."""
+def split(program: Program) -> Segments | None:
+    """Return `program`, flattened and lowered, in segments; None if it is better run whole."""
     if STACK not in program.ops:
-        return False
-    return any(
-        isinstance(x, Mapped) and x.lanes > 2 * x.block_lanes() for x in split(program).steps
-    )
-
-
-def split(program: Program) -> Segments:
-    """Return `program`, flattened and lowered, in segments."""
-    return _Splitter(program).run()
+        return None
+    sizes = program.sizes()
+    if max(sizes) <= 2 * _FEWEST:
+        return None
+    found = _Splitter(program, sizes).run()
+    mapped = [x for x in found.steps if isinstance(x, Mapped)]
+    return found if any(x.lanes > 2 * x.block_lanes() for x in mapped) else None
 
 
 class _Part:
@@ -184,9 +182,9 @@ class _Part:
 class _Splitter:
     """One walk over a program; `where` says in which cell of the store a node is."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, sizes: list[int]) -> None:
         self.program = program
-        self.sizes = program.sizes()
+        self.sizes = sizes
         self.found = Segments(program.inputs, size=program.inputs)
         self.where: dict[int, int] = {node: node for node in range(program.inputs)}
         self.columns: dict[int, Column] = {}
@@ -196,7 +194,7 @@ class _Splitter:
     def run(self) -> Segments:
         members = self._members()
         asked = self._asked()
-        for (level, lanes), nodes in sorted(members.items()):
+        for (_, lanes), nodes in sorted(members.items()):
             stacks = [node for node in nodes if self.program.ops[node] is STACK]
             for node in stacks:
                 self._stack(node)
@@ -228,9 +226,7 @@ class _Splitter:
         asked = set(self.program.outputs)
         for node, args in enumerate(self.program.args):
             op, part = self.program.ops[node], self.part_of[node]
-            asked.update(
-                x for x in args if op is STACK or op is PICK or self.part_of[x] != part
-            )
+            asked.update(x for x in args if op is STACK or op is PICK or self.part_of[x] != part)
         return asked
 
     def _room(self, cells: int) -> int:
