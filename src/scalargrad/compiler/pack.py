@@ -255,7 +255,7 @@ class Packer:
         order = lane_order(keys)
         if len(runs) > _PIECES + a.shape[1] // _PER_PIECE:
             return order, []
-        tables = np.stack([self.addresses[x[:, run.start]] for x in (a, b) for run in runs])
+        tables = self._tables(a, b, runs)
         found = order, _pieces(tables[:, order])
         for primary in keys[1:_ORDERS]:
             if len(found[1]) == 1:
@@ -265,6 +265,10 @@ class Packer:
             if pieces and not 0 < len(found[1]) <= len(pieces):
                 found = order, pieces
         return found
+
+    def _tables(self, a: Addresses, b: Addresses, runs: list[slice]) -> Addresses:
+        """Return the addresses of the first factors of each run, runs × lanes."""
+        return np.stack([self.addresses[x[:, run.start]] for x in (a, b) for run in runs])
 
     def _run(self, a: Addresses, b: Addresses, shape: Grid) -> Run:
         first = self._factor(a, shape, 0)
