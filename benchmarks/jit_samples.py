@@ -1,37 +1,35 @@
-"""Time per sample of the two-moons loss and gradient under vmap, as samples grow.
+"""Time per sample of a network's loss and gradient under vmap, as samples grow.
 
-Value and gradient of MLP(2, [16, 16, 1]) with ReLU and a squared error, float64, on 100 to 100,000
-samples passed as arrays; once on one thread and once on all cores. Linear means that the time per
-sample stays the same. Run with
+Value and gradient of MLP(2, [16, 16, 1]) with ReLU and a squared error, 337 parameters, float64, on
+100 to 100,000 points of two moons passed as arrays; on one thread and on two. Linear means that the
+time per sample stays the same. Run with
 
-    python benchmarks/jit_samples.py
+    python -m benchmarks.jit_samples
 """
 
 from __future__ import annotations
 
+import functools
 import os
-import statistics
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import scalargrad as sg
-from jit_moons import initial, network
-from turns import timed
+from benchmarks.measuring import seconds, take_turns
+from scalargrad.nn import MLP
 
 COUNTS, TURNS = (100, 1_000, 10_000, 100_000), 15
 
 
-def error(parameters: list[Any], x: Any, y: Any) -> Any:
-    """Return the squared error of one sample."""
-    return (network(parameters, list(x)) - y) ** 2
+class Cost(NamedTuple):
+    """Seconds: the first call, a call with its gradient, and those of the program alone."""
 
-
-def loss(parameters: list[Any], inputs: Any, targets: Any) -> Any:
-    """Return the mean squared error."""
-    errors = sg.vmap(error, in_axes=(None, 0, 0))(parameters, inputs, targets)
-    return sum(errors) * (1.0 / len(errors))
+    first: float
+    call: float
+    one_thread: float
+    two_threads: float
 
 
 def moons(count: int) -> tuple[Any, Any]:
@@ -42,35 +40,44 @@ def moons(count: int) -> tuple[Any, Any]:
     return points + generator.normal(0, 0.1, points.shape), 2.0 * side - 1.0
 
 
-def measured(count: int) -> tuple[float, float, dict[str, float]]:
-    """Return seconds to record and compile, seconds a call, and those of the program alone."""
-    inputs, targets = moons(count)
-    compiled = sg.jit(sg.value_and_grad(loss))
-    parameters = initial()
+def measured(count: int) -> Cost:
+    """Record the loss of so many samples and take its times."""
+    model = MLP(2, [16, 16, 1], rng=1337)
+    points, labels = moons(count)
+
+    def error(x: Any, y: Any) -> Any:
+        return (model(x) - y) ** 2
+
+    @sg.jit
+    def loss(points: Any, labels: Any) -> Any:
+        return sum(sg.vmap(error)(points, labels)) * (1.0 / count)
+
+    def step() -> None:
+        loss(points, labels).backward()
+
     started = time.perf_counter()
-    first = compiled(parameters, inputs, targets)
-    recorded = time.perf_counter() - started
-    ((path,),) = compiled._paths.values()
-    numbers = np.concatenate([parameters, inputs.ravel(), targets])
-    runner, results, times = path.function.values, {}, {}
+    step()
+    first = time.perf_counter() - started
+    ((path,),) = loss._paths.values()
+    parameters = [p.data for p in path.closed_over]
+    numbers = np.concatenate([points.ravel(), labels, parameters])
+    run = functools.partial(path.function.values_and_row, numbers)
+    results, times = [], []
     for threads in ("1", "2"):
         os.environ["SCALARGRAD_THREADS"] = threads
-        results[threads] = runner(numbers)
-        times[threads] = statistics.median(timed(lambda: runner(numbers), 3) for _ in range(TURNS))
-    assert results["1"] == results["2"] == [first[0], *first[1]], "threads changed the result"
-    call = statistics.median(
-        timed(lambda: compiled(parameters, inputs, targets), 1) for _ in range(3)
-    )
-    return recorded, call, times
+        results.append(run())
+        times.append(take_turns({threads: run}, TURNS)[threads])
+    assert results[0] == results[1], "the number of threads changed a result"
+    return Cost(first, seconds(step), *times)
 
 
 def main() -> None:
     """Print a row for each number of samples."""
-    print("samples   record, s   call, µs/sample   program, µs/sample: 1 thread   2 threads")
+    print("samples   first call, s   µs a sample: call   program, 1 thread   2 threads")
     for count in COUNTS:
-        recorded, call, times = measured(count)
-        one, two = (times[k] / count for k in ("1", "2"))
-        print(f"{count:7,} {recorded:11.2f} {call / count:17.3f} {one:29.4f} {two:11.4f}")
+        cost = measured(count)
+        call, one, two = (x / count * 1e6 for x in cost[1:])
+        print(f"{count:7,} {cost.first:15.2f} {call:19.3f} {one:19.4f} {two:11.4f}")
 
 
 if __name__ == "__main__":
