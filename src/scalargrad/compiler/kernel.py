@@ -21,8 +21,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scalargrad.compiler import loops, vector
-from scalargrad.compiler.encode import FIRST_OP, GATHER, GATHERED, PRODUCTS, encode
+from scalargrad.compiler import loops, tables, vector
+from scalargrad.compiler.encode import (
+    FIRST_OP,
+    GATHER,
+    GATHERED,
+    PRODUCTS,
+    SCATTER,
+    TAKE,
+    encode,
+)
 from scalargrad.compiler.expressions import plan_of
 from scalargrad.compiler.instructions import Apply, Packed
 from scalargrad.compiler.lanes import (
@@ -74,6 +82,10 @@ def run(code, m):
             gathered_products(code, pc, m)
         elif k == {gather}:
             gather(code, pc, m)
+        elif k == {take}:
+            take(code, pc, m)
+        elif k == {scatter}:
+            scatter(code, pc, m)
         else:
             copy(code, pc, m)
         pc += code[pc + 1]
@@ -146,7 +158,7 @@ def source(cached: bool) -> str:
     that a function for each would take.
     """
     numbers = [f"{k} = {x!r}" for k, x in vars(vector).items() if isinstance(x, float | int)]
-    exact = [f"\n{_EXACT}\n{inspect.getsource(x)}" for x in _functions(vector)]
+    exact = [f"\n{_EXACT}\n{inspect.getsource(x)}" for x in _functions(vector, tables)]
     sums = [f"\n{_SUMS}\n{inspect.getsource(x)}" for x in _functions(loops)]
     printed = {code: _loop(code, op) for op, code in codes().items()}
     body = _halving(sorted(printed.items()), " " * 12)
@@ -157,12 +169,14 @@ def source(cached: bool) -> str:
         products=PRODUCTS,
         gathered=GATHERED,
         gather=GATHER,
+        take=TAKE,
+        scatter=SCATTER,
     )
     return "\n".join([_HEADER, *numbers, *exact, *sums, run])
 
 
-def _functions(module: ModuleType) -> list[FunctionType]:
-    return [x for x in vars(module).values() if isinstance(x, FunctionType)]
+def _functions(*modules: ModuleType) -> list[FunctionType]:
+    return [x for module in modules for x in vars(module).values() if isinstance(x, FunctionType)]
 
 
 def _loop(code: int, op: Elementwise | Partial) -> list[str]:
