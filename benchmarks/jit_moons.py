@@ -29,7 +29,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
 import scalargrad as sg
-from turns import Contender, built, medians, require_equal, show, timed
 
 ACTIVATION = sys.argv[1] if len(sys.argv) > 1 else "relu"
 TURNS, CALLS, RATE = 40, 20, 1e-9
