@@ -29,12 +29,21 @@ class Runner:
         self._idle: deque[Machine] = deque(maxlen=_IDLE)
         self._write = struct.Struct(f"{packed.inputs}d").pack_into
 
+    @classmethod
+    def of(cls, program: Program) -> Runner:
+        """Pack a program."""
+        return cls(pack(flatten(program, lower=True)))
+
+    def machine(self) -> Machine:
+        """Return a memory of its own with the program in it."""
+        return machine_for(self.packed)
+
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
         try:
             machine = self._idle.pop()
         except IndexError:
-            machine = machine_for(self.packed)
+            machine = self.machine()
         if inputs.__class__ is list:
             self._write(machine.memory, 0, *inputs)  # type: ignore[arg-type]
         else:
@@ -46,10 +55,6 @@ class Runner:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Runner, (self.packed,)
-
-
-def _runner(program: Program) -> Runner:
-    return Runner(pack(flatten(program, lower=True)))
 
 
 class Function:
@@ -82,14 +87,14 @@ class Function:
     @functools.cached_property
     def values(self) -> Runner:
         """What computes the outputs."""
-        return _runner(self.program)
+        return Runner.of(self.program)
 
     @functools.cached_property
     def values_and_row(self) -> Runner:
         """What computes the outputs and then, where one result moves, its gradient."""
         (moving,) = self.moving
         program, one = _with_constant(_copy(self.program), 1.0)
-        return _runner(_with_gradient(program, self.wrt, [(program.outputs[moving], one)]))
+        return Runner.of(_with_gradient(program, self.wrt, [(program.outputs[moving], one)]))
 
     @functools.cached_property
     def pull_back(self) -> Runner:
@@ -97,7 +102,7 @@ class Function:
         program, seeds = _with_inputs(self.program, self.results)
         roots = list(zip(program.outputs[: self.results], seeds, strict=True))
         program.outputs = []
-        return _runner(_with_gradient(program, self.wrt, roots))
+        return Runner.of(_with_gradient(program, self.wrt, roots))
 
     def outputs(self, inputs: Inputs) -> list[float]:
         """Return the results as nodes hold them: to the bit those computed with a gradient."""

@@ -1,0 +1,55 @@
+"""Rectangle: examples that all have one shape, as rows of one array."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from scalargrad.compiler.arguments import visit
+from scalargrad.errors import TraceError
+from scalargrad.train.examples import Examples
+
+
+class Rectangle:
+    """Examples as numbers, one row for each: those of its input, then those of its target.
+
+    Parameters
+    ----------
+    examples : Examples
+
+    Attributes
+    ----------
+    numbers : float64, examples × numbers of one
+
+    Raises
+    ------
+    TraceError
+        If the examples are not nested alike, or hold Values.
+    """
+
+    def __init__(self, examples: Examples) -> None:
+        self._examples = examples
+        keys, rows = zip(*map(_row, self.pairs(range(len(examples.inputs)))), strict=True)
+        if len(set(keys)) > 1:
+            raise TraceError(
+                "the examples are not all nested alike: give every input, and every target, as "
+                "many numbers in the same places"
+            )
+        self.numbers = np.array(rows, dtype=np.float64).reshape(len(rows), -1)
+
+    def pairs(self, rows: Sequence[int]) -> list[tuple[Any, Any]]:
+        """Return some examples as (input, target)."""
+        return [(self._examples.inputs[i], self._examples.targets[i]) for i in rows]
+
+
+def _row(example: tuple[Any, Any]) -> tuple[tuple[Hashable, ...], Any]:
+    """Return the shape of an example, and its numbers."""
+    key: list[Hashable] = []
+    leaves: list[Any] = []
+    visit(example, key, leaves)
+    if not {1, 2}.isdisjoint(key):
+        raise TraceError("an example holds Values: give numbers, or train eagerly with jit=False")
+    arrays = any(hasattr(x, "ravel") for x in leaves)
+    return tuple(key), np.concatenate([np.ravel(x) for x in leaves]) if arrays else leaves
