@@ -11,15 +11,12 @@ Peers that are not installed are left out.
 from __future__ import annotations
 
 import ctypes
-import math
 import os
 import random
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +25,13 @@ import numpy as np
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
+from turns import Contender, built, medians, require_equal, show, timed
+
 import scalargrad as sg
 
 ACTIVATION = sys.argv[1] if len(sys.argv) > 1 else "relu"
 TURNS, CALLS, RATE = 40, 20, 1e-9
 LAYERS = ((2, 16), (16, 16), (16, 1))
-Contender = Callable[[], Any]
 
 
 def moons() -> tuple[list[list[float]], list[float]]:
@@ -121,7 +119,7 @@ def by_hand_in_c() -> Contender:
     slope = {"relu": "((y) > 0.0 ? 1.0 : 0.0)", "tanh": "(1.0 - (y) * (y))"}
     forward["sigmoid"], slope["sigmoid"] = "(1.0 / (1.0 + exp(-(s))))", "((y) * (1.0 - (y)))"
     library = Path(tempfile.mkdtemp()) / "moons.so"
-    source = Path(__file__).with_name("jit_moons.c")
+    source = Path(__file__).parent / "moons" / "by_hand.c"
     options = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC"]
     macros = [f"-DACTIVATE(s)={forward[ACTIVATION]}", f"-DSLOPE(y)={slope[ACTIVATION]}"]
     subprocess.run(["gcc", *options, *macros, source, "-o", library, "-lm"], check=True)
@@ -220,38 +218,18 @@ def micrograd() -> Contender:
     return run
 
 
-def timed(run: Contender, calls: int) -> float:
-    """Return microseconds a call."""
-    started = time.perf_counter()
-    for _ in range(calls):
-        run()
-    return (time.perf_counter() - started) / calls * 1e6
-
-
 def main() -> None:
     """Run all contenders in turns and print medians and ratios."""
     builders = [resident, decorated, by_hand_in_c, jax_by_hand, pytorch_by_hand]
-    contenders: dict[str, Contender] = {}
-    for build in builders:
-        try:
-            contenders[build.__name__] = build()
-        except (ImportError, OSError) as error:
-            print(f"{build.__name__} is left out: {error}")
-    values = {name: run() for name, run in contenders.items()}
-    assert all(math.isclose(v, values["resident"], rel_tol=1e-6) for v in values.values()), values
-    times: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(TURNS):
-        for name, run in contenders.items():
-            times[name].append(timed(run, CALLS))
-    medians = {name: statistics.median(found) for name, found in times.items()}
+    contenders = built(builders)
+    require_equal(contenders)
+    times = medians(contenders, TURNS, CALLS)
     if ACTIVATION == "relu":
         try:
-            medians["micrograd"] = timed(micrograd(), 1)
+            times["micrograd"] = timed(micrograd(), 1)
         except ImportError as error:
             print(f"micrograd is left out: {error}")
-    for name, microseconds in medians.items():
-        ratio = microseconds / medians["resident"]
-        print(f"{name:16} {microseconds:12.1f} µs a step   {ratio:10.2f} × resident")
+    show(times, "step")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from scalargrad.compiler.arguments import (
 )
 from scalargrad.compiler.path import Path
 from scalargrad.compiler.record import record
+from scalargrad.compiler.stacking import Unlike
 from scalargrad.compiler.watch import current_trace
 from scalargrad.errors import TraceError
 
@@ -103,6 +104,12 @@ class Jitted(Generic[P, R]):
         return path
 
     def _record(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Path:
+        try:
+            return self._record_once(args, kwargs, together=True)
+        except Unlike:  # the numbers of each example decide whether this is an error
+            return self._record_once(args, kwargs, together=False)
+
+    def _record_once(self, args: Sequence[Any], kwargs: dict[str, Any], together: bool) -> Path:
         _, leaves = self._signature(args, kwargs)
         fresh = fresh_leaves(leaves)
         remaining = iter(fresh)
@@ -110,7 +117,8 @@ class Jitted(Generic[P, R]):
         replaced = {name: x if name in self._static else rebuilt(x, remaining) for name, x in named}
         positional = [replaced[i] for i in range(len(args))]
         keywords = {name: replaced[name] for name in kwargs}
-        recording, outline = record(lambda: self._function(*positional, **keywords), fresh)
+        run = functools.partial(self._function, *positional, **keywords)
+        recording, outline = record(run, fresh, together=together)
         return Path(recording, outline, leaves, getattr(self, "__name__", "compiled"))
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> str:

@@ -6,6 +6,7 @@ computed from the nodes ``args[i]``. Inputs come first, so that node i is input 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,31 @@ ADJOINT = Kind("adjoint")
 CONSTANT = Kind("constant")
 #: A number given at each run.
 INPUT = Kind("input")
+#: Single numbers as the lanes of one node: what vmap makes of its examples.
+STACK = Kind("stack")
+#: One lane of a node as a single number, its operands (node, constant number of the lane).
+PICK = Kind("pick")
+
+
+class Total(Kind):
+    """A sum of products, as PRODUCTS, over terms and lanes: a single number.
+
+    At least one factor of each product has lanes; all that have, have equally many.
+    """
+
+    def __init__(self, lanes: int) -> None:
+        super().__init__("total")
+        self.lanes = lanes
+
+    def __reduce__(self) -> tuple[Any, ...]:  # type: ignore[override]
+        return total_of, (self.lanes,)
+
+
+@functools.cache
+def total_of(lanes: int) -> Total:
+    """Return the kind of total over so many lanes, always the same object."""
+    return Total(lanes)
+
 
 Op = Operation | Partial | Kind
 
@@ -83,22 +109,44 @@ class Program:
                     needed[operand] = 1
         return needed
 
-    def __str__(self) -> str:
-        return "\n".join(self._line(node) for node in range(len(self.ops)))
+    def sizes(self) -> list[int]:
+        """Return, for each node, how many lanes it has; 1 is a single number."""
+        sizes: list[int] = []
+        for op, args in zip(self.ops, self.args, strict=True):
+            sizes.append(size_of(op, args, sizes))
+        return sizes
 
-    def _line(self, node: int) -> str:
-        op, args, mark = self.ops[node], self.args[node], "  ←" * (node in self.outputs)
+    def __str__(self) -> str:
+        sizes = self.sizes()
+        return "\n".join(self._line(node, sizes[node]) for node in range(len(self.ops)))
+
+    def _line(self, node: int, size: int) -> str:
+        op, args = self.ops[node], self.args[node]
+        mark = f"    {size} lanes" * (size > 1) + "  ←" * (node in self.outputs)
         if op is CONSTANT:
             return f"%{node} = {self.constants[node]!r}{mark}"
-        if op is PRODUCTS:
+        if op is PICK:
+            return f"%{node} = %{args[0]}[{self.constants[args[1]]:g}]{mark}"
+        if op is PRODUCTS or isinstance(op, Total):
             pairs = zip(args[::2], args[1::2], strict=True)
-            return f"%{node} = " + " + ".join(map(self._product, pairs)) + mark
+            shown = " + ".join(map(self._product, pairs))
+            return f"%{node} = {shown if op is PRODUCTS else f'total({shown})'}{mark}"
         shown = ", ".join(f"%{x}" for x in args)
         return f"%{node} = {op.name}{f'({shown})' if args else ''}{mark}"
 
     def _product(self, pair: tuple[int, int]) -> str:
         shown = [f"{self.constants[x]:g}" if x in self.constants else f"%{x}" for x in pair]
         return shown[0] if pair[1] == self.one else "·".join(shown)
+
+
+def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
+    """Return how many lanes a node has, from those of its operands."""
+    if op is STACK:
+        return len(args)
+    if op is PICK or isinstance(op, Total):
+        return 1
+    operands = args[1:] if op is ADJOINT else args
+    return max([sizes[x] for x in operands], default=1)
 
 
 class Writer:

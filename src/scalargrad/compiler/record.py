@@ -15,14 +15,17 @@ from typing import Any
 
 from scalargrad.compiler.arguments import outlined
 from scalargrad.compiler.deferred import ADJOINT_NODE
-from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, Program
+from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, PICK, STACK, Op, Program
+from scalargrad.compiler.stacking import PICK_NODE, STACK_NODE, Unlike
 from scalargrad.compiler.watch import Trace, check_finished, watching
-from scalargrad.errors import TraceError
+from scalargrad.errors import DomainError, NumericalError, TraceError
 from scalargrad.ops import add, identity, sub
 from scalargrad.ops.recording import enable_grad
 from scalargrad.value import Value
 
 SUMS = {add, sub}
+#: What stands in a program for nodes that only recordings have.
+KINDS: dict[Any, Op] = {ADJOINT_NODE: ADJOINT, STACK_NODE: STACK, PICK_NODE: PICK}
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,9 @@ class Expired(Value):
         return "Expired()"
 
 
-def record(run: Callable[[], Any], leaves: Sequence[Value]) -> tuple[Recording, Any]:
+def record(
+    run: Callable[[], Any], leaves: Sequence[Value], *, together: bool = True
+) -> tuple[Recording, Any]:
     """Run a function and return what it left behind, with the outline of its result.
 
     Parameters
@@ -70,13 +75,17 @@ def record(run: Callable[[], Any], leaves: Sequence[Value]) -> tuple[Recording, 
         Calls the function on `leaves`.
     leaves : sequence of Value
         The arguments' numbers.
+    together : bool
+        Record one example for all that vmap is given, else each.
 
     Raises
     ------
     TraceError
         If the function does what cannot be repeated: reads ``.data``, calls ``float``, ….
+    Unlike
+        If it left a domain where results of vmap may have held another example's numbers.
     """
-    trace = Trace()
+    trace = Trace(together)
     with _collector_paused():
         try:
             with enable_grad(), watching(trace):
@@ -84,7 +93,13 @@ def record(run: Callable[[], Any], leaves: Sequence[Value]) -> tuple[Recording, 
                 check_finished(trace)
             outputs: list[Value] = []
             outline = outlined(result, outputs)
+            if trace.lanes is not None:
+                trace.lanes.require_none(outputs)
             return _as_recording(trace, leaves, outputs), outline
+        except (DomainError, NumericalError) as error:
+            if trace.lanes is None:
+                raise
+            raise Unlike from error
         finally:
             for node in (*trace.nodes, *leaves):
                 node.__class__ = Expired
@@ -160,7 +175,7 @@ class _Translator:
             except KeyError:
                 operands = tuple([self._operand(x) for x in parents])
             index[node] = len(ops)
-            ops.append(ADJOINT if op is ADJOINT_NODE else op)
+            ops.append(KINDS.get(op, op))
             args.append(operands)
         return self.program
 

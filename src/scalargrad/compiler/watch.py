@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from scalargrad import autodiff, ops
-from scalargrad.compiler.deferred import ADJOINT_NODE, DETACH, deferred_signals
+from scalargrad import autodiff, functional, ops
+from scalargrad.compiler.deferred import ADJOINT_NODE, DETACH, deferred_signals, deferred_tangents
 from scalargrad.compiler.refusal import refuse
+from scalargrad.compiler.stacking import Lanes
 from scalargrad.ops import reductions
 from scalargrad.ops.numbers import is_real
 from scalargrad.ops.recording import enable_grad, no_grad
@@ -27,19 +28,28 @@ from scalargrad.value import Scalar, Value
 class Trace:
     """What is noted while a function runs.
 
+    Parameters
+    ----------
+    together : bool
+        Whether vmap records one example for all.
+
     Attributes
     ----------
     nodes : list of Value
         Every node made, operands before results.
     guards : list of (Value, bool)
         Numbers whose truth was asked for, and the answer given.
+    lanes : Lanes or None
+        Which nodes stand for a number of every example, where vmap was used.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, together: bool = True) -> None:
+        self.together = together
         self.nodes: list[Value] = []
         self.guards: list[tuple[Value, bool]] = []
         self.unfinished: Value | None = None
         self.nested = 0
+        self.lanes: Lanes | None = None
 
 
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
@@ -191,6 +201,12 @@ def _truth(self: Value) -> bool:
     trace = _current.get()
     answer: bool = self._data != 0.0
     if trace is not None:
+        if trace.lanes is not None and trace.lanes.depends(self):
+            refuse(
+                "a condition depends on the examples of vmap, which take one way together",
+                "choose with where, maximum, minimum or clip (.detach() does not help), or "
+                "loop over the examples without vmap",
+            )
         trace.guards.append((self, answer))
     return answer
 
@@ -254,9 +270,12 @@ _usual_leave_enable_grad = enable_grad.__exit__
 def _gradient_graphs(order: Any, seeds: Any) -> dict[Value, Scalar]:
     """Return error signals as nodes to be derived later, where the recording is not nested.
 
-    A gradient inside a gradient is recorded step by step, so that its numbers are known.
+    A gradient inside a gradient is recorded step by step, so that its numbers are known; those
+    that depend on the examples of vmap are not known anyway.
     """
     trace = _current.get()
+    if trace is not None and _has_lanes(trace, order):
+        return deferred_signals(order, seeds)
     if trace is None or trace.nested > 1:
         return _usual_gradient_graphs(order, seeds)
     if any(node.op is ADJOINT_NODE for node in order):
@@ -265,6 +284,22 @@ def _gradient_graphs(order: Any, seeds: Any) -> dict[Value, Scalar]:
 
 
 _usual_gradient_graphs = autodiff.gradient_graphs
+
+
+def _push_forward(order: Any, moving: Any, as_graph: bool) -> dict[Value, Scalar]:
+    """Return tangents; nodes to be derived later, where they belong to the examples of vmap."""
+    trace = _current.get()
+    if trace is not None and _has_lanes(trace, order):
+        return deferred_tangents(order, moving)
+    return _usual_push_forward(order, moving, as_graph)
+
+
+_usual_push_forward = functional.push_forward
+
+
+def _has_lanes(trace: Trace, order: Any) -> bool:
+    """Return whether nodes depend on the examples of vmap."""
+    return trace.lanes is not None and any(map(trace.lanes.depends, order))
 
 
 def _score_shift(scores: list[Any]) -> Any:
@@ -295,6 +330,7 @@ _ANSWERS: dict[tuple[Any, str], Any] = {
     (enable_grad, "__enter__"): _enable_grad,
     (enable_grad, "__exit__"): _leave_enable_grad,
     (reductions, "_score_shift"): _score_shift,
+    (functional, "push_forward"): _push_forward,
 }
 _ANSWERS |= {  # every module that imported it holds a name of its own
     (module, "gradient_graphs"): _gradient_graphs
