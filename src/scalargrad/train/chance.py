@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from scalargrad.errors import TraceError
+
 
 def is_generator(x: Any) -> bool:
     """Return whether `x` draws random numbers: Python's generators do, and NumPy's.
@@ -46,36 +48,33 @@ def shared_generators() -> list[Any]:
     return [random, *([sys.modules["numpy"].random] if "numpy" in sys.modules else [])]
 
 
-class Draws:
-    """Whether anything was drawn in a block.
-
-    Attributes
-    ----------
-    happened : bool
-        Known once the block has ended.
-    """
-
-    happened = False
-
-
 @contextmanager
-def undone_draws(sources: Iterable[Any]) -> Iterator[Draws]:
+def undone_draws(sources: Iterable[Any]) -> Iterator[None]:
     """Put generators back, at the end of the block, to where they stood before it.
+
+    Raises
+    ------
+    TraceError
+        If anything was drawn.
 
     Examples
     --------
     >>> source = random.Random(0)
-    >>> with undone_draws([source]) as draws:
-    ...     first = source.random()
-    >>> draws.happened, source.random() == first
-    (True, True)
+    >>> with undone_draws([source]):
+    ...     source.random()
+    Traceback (most recent call last):
+        ...
+    scalargrad.errors.TraceError: it draws at random, and a program would repeat one draw for ever
+    >>> source.random() == random.Random(0).random()
+    True
     """
-    draws = Draws()
     before = [(source, position(source)) for source in sources]
+    moved: list[Any] = []
     try:
-        yield draws
+        yield
     finally:
-        moved = [(source, to) for source, to in before if position(source) != to]
-        draws.happened = bool(moved)
+        moved += [(source, to) for source, to in before if position(source) != to]
         for source, to in moved:
             put_back(source, to)
+    if moved:
+        raise TraceError("it draws at random, and a program would repeat one draw for ever")

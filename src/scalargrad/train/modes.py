@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.errors import TraceError
@@ -29,8 +29,8 @@ class Eager:
 
     warm_up: int | None = None
 
-    def resume(self, counts: Mapping[int, int], warm_up: int | None) -> None:
-        """Go on after so many steps for each size of batch."""
+    def resume(self, epochs: int, warm_up: int | None) -> None:
+        """Go on after so many epochs."""
 
     def begin_epoch(self) -> None:
         """See whether what was recorded still holds."""
@@ -38,6 +38,10 @@ class Eager:
     def step(self, rows: Sequence[int]) -> Taken | None:
         """Take a step on these examples; None if it is to be taken eagerly."""
         del rows
+        return None
+
+    def predictions(self) -> list[Any] | None:
+        """Return a prediction for each example held out; None if that is left to the caller."""
         return None
 
     def watch(self, loss: Value) -> None:
@@ -48,7 +52,13 @@ class Eager:
 
 
 def mode_of(
-    jit: bool | None, objective: Objective, optimizer: Any, data: Examples, **options: bool
+    jit: bool | None,
+    optimizer: Any,
+    objective: Objective,
+    data: tuple[Examples, Examples | None, int],
+    *,
+    gradient: bool,
+    visited: bool,
 ) -> Eager:
     """Return who takes the steps.
 
@@ -56,10 +66,12 @@ def mode_of(
     ----------
     jit : bool or None
         As for `fit`.
-    objective, optimizer, data
-        What a step is made of.
-    options
-        Further options of `Compiled`.
+    optimizer : object
+        What moves the parameters.
+    objective : Objective
+    data : (Examples to train on, Examples held out or None, batch size)
+    gradient, visited : bool
+        As for `Compiled`.
 
     Raises
     ------
@@ -75,7 +87,9 @@ def mode_of(
         return Eager()
     with needed("jit=True needs", "jit"):
         from scalargrad.train.compiled import Compiled
-    return Compiled(objective, optimizer, data, at_once=bool(jit), **options)
+    return Compiled(
+        optimizer, objective, *data, gradient=gradient, visited=visited, at_once=bool(jit)
+    )
 
 
 def _obstacle(optimizer: Any) -> str:

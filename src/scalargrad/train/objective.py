@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from scalargrad.nn import Module
-from scalargrad.train.examples import plain
+from scalargrad.train.examples import Examples, plain
 from scalargrad.train.history import Row
 
 Loss = Callable[[list[Any], list[Any]], Any]
@@ -52,24 +52,25 @@ class Taken(NamedTuple):
 class Tally:
     """Sums over the batches of one epoch."""
 
-    def __init__(self, objective: Objective) -> None:
-        self._objective = objective
+    def __init__(self, objective: Objective, data: Examples) -> None:
+        self._objective, self._data = objective, data
         self._count = 0
         self._loss = 0.0
         self._predictions: list[Any] = []
         self._targets: list[Any] = []
         self._gradient: list[float] = []
 
-    def add(self, taken: Taken, targets: Sequence[Any]) -> None:
-        """Add one batch, weighted by its size."""
-        n = len(targets)
+    def add(self, taken: Taken, rows: Sequence[int]) -> None:
+        """Add the batch of the examples with these numbers, weighted by its size."""
+        n = len(rows)
         self._count += n
         self._loss += n * taken.loss
         if self._objective.metrics:
             self._predictions += taken.predictions
-            self._targets += targets
-        known = self._gradient or [0.0] * len(taken.gradient)
-        self._gradient = [g + n * x for g, x in zip(known, taken.gradient, strict=True)]
+            self._targets += self._data.at(rows).targets
+        if taken.gradient:
+            known = self._gradient or [0.0] * len(taken.gradient)
+            self._gradient = [g + n * x for g, x in zip(known, taken.gradient, strict=True)]
 
     def row(self) -> Row:
         """Return the means, and the Euclidean norm of the mean gradient if one was given."""

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.arguments import visit
+from scalargrad.compiler.memory import Floats
 from scalargrad.errors import TraceError
-from scalargrad.train.examples import Examples
 
 
 class Rectangle:
-    """Examples as numbers, one row for each: those of its input, then those of its target.
+    """Examples as numbers, one row for each.
 
     Parameters
     ----------
-    examples : Examples
+    examples : sequence
+        Numbers nested in any way.
 
     Attributes
     ----------
@@ -29,9 +30,9 @@ class Rectangle:
         If the examples are not nested alike, or hold Values.
     """
 
-    def __init__(self, examples: Examples) -> None:
-        self._examples = examples
-        keys, rows = zip(*map(_row, self.pairs(range(len(examples.inputs)))), strict=True)
+    def __init__(self, examples: Sequence[Any]) -> None:
+        self.examples = examples
+        keys, rows = zip(*map(_row, examples), strict=True)
         if len(set(keys)) > 1:
             raise TraceError(
                 "the examples are not all nested alike: give every input, and every target, as "
@@ -39,12 +40,15 @@ class Rectangle:
             )
         self.numbers = np.array(rows, dtype=np.float64).reshape(len(rows), -1)
 
-    def pairs(self, rows: Sequence[int]) -> list[tuple[Any, Any]]:
-        """Return some examples as (input, target)."""
-        return [(self._examples.inputs[i], self._examples.targets[i]) for i in rows]
+    def copy(self, rows: Sequence[int], out: Floats) -> None:
+        """Copy the numbers of some examples, one row for each."""
+        if isinstance(rows, range):
+            out[:] = self.numbers[rows.start : rows.stop]
+        else:
+            np.take(self.numbers, rows, axis=0, out=out, mode="clip")
 
 
-def _row(example: tuple[Any, Any]) -> tuple[tuple[Hashable, ...], Any]:
+def _row(example: Any) -> tuple[tuple[Hashable, ...], Any]:
     """Return the shape of an example, and its numbers."""
     key: list[Hashable] = []
     leaves: list[Any] = []

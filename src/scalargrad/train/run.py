@@ -78,9 +78,10 @@ class Run:
         self.chance = random.Random(seed)
         self.history = History()
         self.ended = False  # by patience or by a flat gradient: more epochs do not go on
-        self.visited = visited
+        self.visited, self.training = visited, False
         wanted = gradient_tolerance is not None
-        self.mode = mode_of(jit, objective, optimizer, train, gradient=wanted, visited=visited)
+        data = train, held_out, batch_size
+        self.mode = mode_of(jit, optimizer, objective, data, gradient=wanted, visited=visited)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -91,22 +92,19 @@ class Run:
 
     def epoch(self, interrupt: Interrupt, bar: Bar | Silence) -> Row:
         """Take one step per batch, measure, and add a row to the history."""
-        rows = list(range(len(self.train.inputs)))
-        if self.shuffle:
-            self.chance.shuffle(rows)
-        self.model.train()
+        self._switch_to_training()
         self.mode.begin_epoch()
-        tally = Tally(self.objective)
+        tally = Tally(self.objective, self.train)
         try:
-            for batch in batches(rows, self.batch_size):
+            for batch in batches(self._order(), self.batch_size):
                 with collector_paused():
-                    tally.add(*self._step(batch))
+                    tally.add(self.mode.step(batch) or self._eager_step(batch), batch)
                 bar.step(len(batch))
                 interrupt.check()
         except BaseException:
             self.mode.write_back()
             raise
-        if self.visited or self.held_out is not None:
+        if self.visited:
             self.mode.write_back()
         row = {"epoch": len(self.history) + 1, **tally.row(), **self._measure()}
         self._step_schedule(row)
@@ -114,11 +112,22 @@ class Run:
         self._watch(row)
         return row
 
-    def _step(self, rows: Sequence[int]) -> tuple[Taken, list[Any]]:
-        batch = self.train.at(rows)
-        return self.mode.step(rows) or self._eager_step(batch), batch.targets
+    def _switch_to_training(self) -> None:
+        if self.visited or not self.training:
+            self.model.train()
+            self.training = True
 
-    def _eager_step(self, batch: Examples) -> Taken:
+    def _order(self) -> Sequence[int]:
+        """Return the numbers of the examples in the order of this epoch."""
+        rows = range(len(self.train.inputs))
+        if not self.shuffle:
+            return rows
+        drawn = list(rows)
+        self.chance.shuffle(drawn)
+        return drawn
+
+    def _eager_step(self, rows: Sequence[int]) -> Taken:
+        batch = self.train.at(rows)
         predictions = [self.model(x) for x in batch.inputs]
         loss = self.objective.value(predictions, batch.targets)
         self.mode.watch(loss)
@@ -135,11 +144,16 @@ class Run:
         if self.held_out is None:
             return {}
         self.model.eval()
+        self.training = False
         with no_grad():
-            predictions = [self.model(x) for x in self.held_out.inputs]
+            predictions = self.mode.predictions() or self._eager_predictions(self.held_out.inputs)
             loss = plain(self.objective.loss(predictions, self.held_out.targets))
         found = self.objective.measured([plain(x) for x in predictions], self.held_out.targets)
         return {"val_loss": loss, **{f"val_{name}": x for name, x in found.items()}}
+
+    def _eager_predictions(self, inputs: list[Any]) -> list[Any]:
+        self.mode.write_back()
+        return [self.model(x) for x in inputs]
 
     def _step_schedule(self, row: Row) -> None:
         if self.scheduler is not None:
@@ -148,6 +162,7 @@ class Run:
 
     def _watch(self, row: Row) -> None:
         if self.patience is not None and self.patience.is_better(row["val_loss"]):
+            self.mode.write_back()
             self.patience.keep(row["val_loss"], len(self.history), self.model.state_dict())
 
     # The end ----------------------------------------------------------------------------------
@@ -222,12 +237,7 @@ class Run:
         random.setstate(state["random"])
         self.history = History(**state["history"])
         self.ended = state["ended"]
-        self.mode.resume(self._counts(), state["warm_up"])
-
-    def _counts(self) -> dict[int, int]:
-        """Return how many steps were taken so far for each size of batch."""
-        full, rest = divmod(len(self.train.inputs), self.batch_size)
-        return {self.batch_size: full * len(self.history), rest: len(self.history)}
+        self.mode.resume(len(self.history), state["warm_up"])
 
     def _stateful(self) -> dict[str, Any]:
         parts = {"model": self.model, "optimizer": self.optimizer, "scheduler": self.scheduler}

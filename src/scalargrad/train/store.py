@@ -44,7 +44,7 @@ class Store:
         self.numbers = np.zeros(len(self.leaves) + len(optimizer.state_names) * self.trained)
         self.grads = np.zeros(len(self.leaves))
         self.reached: list[int] = []
-        self.visited: dict[int, None] = {}
+        self.kept: dict[int, None] = {}
 
     def _trained(self) -> list[Value]:
         return [p for group in self.optimizer.param_groups for p in group["params"]]
@@ -66,12 +66,13 @@ class Store:
         self.grads[self.trained :] = [leaf.grad or 0.0 for leaf in self.leaves[self.trained :]]
         states = chain.from_iterable(map(self._states, self.optimizer.param_groups))
         self.states[:] = np.array(list(states)).T.ravel()
-        self.visited = {}
+        self.kept = {}
 
     def gradient(self, parameters: Sequence[Value]) -> list[float]:
         """Return the gradients of some of the leaves."""
         numbers = {leaf: i for i, leaf in enumerate(self.leaves)}
-        return self.grads[[numbers[p] for p in parameters]].tolist()
+        found: list[float] = self.grads[[numbers[p] for p in parameters]].tolist()
+        return found
 
     def _states(self, group: dict[str, Any]) -> list[tuple[float, ...]]:
         first = self.optimizer.first_state(group)
@@ -89,7 +90,7 @@ class Store:
             self.leaves[i].grad = grads[i]
 
     def _new_states(self) -> dict[Value, tuple[float, ...]]:
-        if not self.visited:
+        if not self.kept:
             return {}
         rows = self.states.reshape(-1, self.trained).T.tolist()
-        return {self.leaves[i]: tuple(rows[i]) for i in self.visited}
+        return {self.leaves[i]: tuple(rows[i]) for i in self.kept}
