@@ -12,6 +12,7 @@ from functools import partial
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from scalargrad.ops.operation import Operation
 from scalargrad.train.chance import is_generator, position
 from scalargrad.value import Value
 
@@ -97,7 +98,7 @@ def _parts(x: Any) -> Iterable[Any]:
         return x.func, x.args, x.keywords
     if isinstance(x, MethodType):
         return x.__func__, x.__self__
-    if isinstance(x, type | ModuleType):
+    if isinstance(x, type | ModuleType | Operation):
         return ()
     if getattr(getattr(x, "dtype", None), "kind", "") == "O":
         return [x.tolist()]
