@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from scalargrad import Parameter, exp, log, mean, where
-from scalargrad.compiler import function
 from scalargrad.errors import DomainError, NumericalError, TraceError
 from scalargrad.losses import (
     accuracy,
@@ -36,15 +35,6 @@ POINTS = [[_chance.uniform(-1, 1), _chance.uniform(-1, 1)] for _ in range(14)]
 HEIGHTS = [[math.sin(3 * x) * y] for x, y in POINTS]
 CLASSES = [int(x > 0) + int(y > 0.3) for x, y in POINTS]
 SIGNS = [1.0 if x * y > 0 else -1.0 for x, y in POINTS]
-
-
-@pytest.fixture(params=["kernel", "numpy"])
-def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Choose the machine that programs run on."""
-    if request.param == "numpy":
-        from scalargrad.compiler.numpy_runner import NumpyMachine
-
-        monkeypatch.setattr(function, "machine_for", NumpyMachine)
 
 
 @pytest.fixture
