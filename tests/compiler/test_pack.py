@@ -30,7 +30,7 @@ def packed_of(f: Any, *args: Any) -> Packed:
     compiled = jit(f)
     compiled(*args)
     ((path,),) = compiled._paths.values()
-    packed: Packed = path.function.values_and_row.packed
+    ((_, packed),) = path.function.values_and_row.parts
     return packed
 
 
@@ -105,7 +105,8 @@ def test_memory_is_used_again() -> None:
     compiled = jit(chain)
     compiled([0.1 * i for i in range(64)])
     ((path,),) = compiled._paths.values()
-    assert path.function.values.packed.memory.size < 5 * 64
+    ((_, packed),) = path.function.values.parts
+    assert packed.memory.size < 5 * 64
 
 
 def test_ragged_samples_agree() -> None:

@@ -60,9 +60,9 @@ class _Signals(dict[Value, Scalar]):
         return _adjoint(number, node, *self._seeds)
 
 
-def _adjoint(number: float, *operands: Any) -> Value:
+def _adjoint(number: Any, *operands: Any) -> Value:
     made = object.__new__(Value)
-    made._data, made.grad, made.label, made.op = number, 0.0, "", ADJOINT_NODE  # type: ignore[assignment]
+    made._data, made.grad, made.label, made.op = number, 0.0, "", ADJOINT_NODE
     made.parents = operands
     made.local_grads = (0.0,) * len(operands)
     return made

@@ -36,9 +36,12 @@ def explain(path: Path) -> str:
     lines = [
         f"{path.name}: {path.recorded} nodes recorded, {len(function.program)} after flattening"
     ]
-    lines += _program("forward", function.values.packed)
+    runners = {"forward": function.values}
     if path.moving is not None:
-        lines += _program("forward and backward", function.values_and_row.packed)
+        runners["forward and backward"] = function.values_and_row
+    for name, runner in runners.items():
+        for title, packed in runner.parts:
+            lines += _program(f"{name}, {title}" if title else name, packed)
     return "\n".join([*lines, f"run by {'the compiled kernel' if has_kernel() else 'NumPy'}"])
 
 

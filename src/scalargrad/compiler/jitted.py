@@ -12,7 +12,7 @@ from scalargrad.compiler.arguments import filled, fresh_leaves, rebuilt, visit, 
 from scalargrad.compiler.objects import Copier, Key, Visit, is_object
 from scalargrad.compiler.path import Path
 from scalargrad.compiler.record import record
-from scalargrad.compiler.stacking import Unlike
+from scalargrad.compiler.stacking import UnlikeError
 from scalargrad.compiler.watch import current_trace
 from scalargrad.errors import TraceError
 from scalargrad.value import Value
@@ -110,7 +110,7 @@ class Jitted(Generic[P, R]):
     def _record(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Path:
         try:
             return self._record_once(args, kwargs, together=True)
-        except Unlike:  # the numbers of each example decide whether this is an error
+        except UnlikeError:  # the numbers of each example decide whether this is an error
             return self._record_once(args, kwargs, together=False)
 
     def _record_once(self, args: Sequence[Any], kwargs: dict[str, Any], together: bool) -> Path:

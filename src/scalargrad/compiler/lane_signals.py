@@ -43,11 +43,9 @@ class Crossing:
         picked = self._picked.pop(node, None)
         if picked is not None:
             zero = writer.constant(0.0)
-            lanes = [
-                writer.products(picked[k]) if k in picked else zero
-                for k in range(writer.sizes[node])
-            ]
-            terms += (writer.stack(lanes), writer.one)
+            each = range(writer.sizes[node])
+            signals = [writer.products(picked[k]) if k in picked else zero for k in each]
+            terms += (writer.stack(signals), writer.one)
         return terms or None
 
     def send(self, node: int, upstream: int, moving: bytearray, wires: Wires) -> None:
@@ -61,9 +59,8 @@ class Crossing:
                 if moving[operand]:
                     self._to(operand, 1, writer.pick(upstream, lane), writer.one)
         elif op is PICK:
-            (lane,) = (int(writer.constants[args[1]]),)
-            known = self._picked.setdefault(args[0], {}).setdefault(lane, [])
-            known += (upstream, writer.one)
+            lane = int(writer.constants[args[1]])
+            self._picked.setdefault(args[0], {}).setdefault(lane, []).extend((upstream, writer.one))
         else:
             lanes = op.lanes if isinstance(op, Total) else writer.sizes[node]
             for operand, factor in wires(node):

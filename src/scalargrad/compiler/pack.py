@@ -74,7 +74,7 @@ class Packer:
         self._places = {PRODUCTS: self._products, TAKE: self._take, SCATTER: self._scatter}
 
     def run(self) -> Packed:
-        """Return the instructions, group by group."""
+        """Place every group and return what is packed."""
         order = sorted(range(2, len(self.groups)), key=lambda g: self.groups[g].depth)
         last_use = self._last_use(order)
         for position, number in enumerate(order):
@@ -305,7 +305,7 @@ class Packer:
         order = lane_order(keys)
         if len(runs) > _PIECES + a.shape[1] // _PER_PIECE:
             return order, []
-        tables = np.stack([self.addresses[x[:, run.start]] for x in (a, b) for run in runs])
+        tables = self._tables(a, b, runs)
         found = order, _pieces(tables[:, order])
         for primary in keys[1:_ORDERS]:
             if len(found[1]) == 1:
@@ -315,6 +315,10 @@ class Packer:
             if pieces and not 0 < len(found[1]) <= len(pieces):
                 found = order, pieces
         return found
+
+    def _tables(self, a: Addresses, b: Addresses, runs: list[slice]) -> Addresses:
+        """Return the addresses of the first factors of each run, runs × lanes."""
+        return np.stack([self.addresses[x[:, run.start]] for x in (a, b) for run in runs])
 
     def _run(self, a: Addresses, b: Addresses, shape: Grid) -> Run:
         first = self._factor(a, shape, 0)

@@ -148,10 +148,9 @@ def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
     """Return how many lanes a node has, from those of its operands."""
     if op is STACK:
         return len(args)
-    if op is PICK or isinstance(op, Total):
+    if not args or op is PICK or op.__class__ is Total:
         return 1
-    operands = args[1:] if op is ADJOINT else args
-    return max([sizes[x] for x in operands], default=1)
+    return max(map(sizes.__getitem__, args[1:] if op is ADJOINT else args))
 
 
 class Writer:

@@ -18,7 +18,7 @@ from scalargrad.compiler.deferred import ADJOINT_NODE
 from scalargrad.compiler.lookups import TAKE_NODE
 from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, PICK, STACK, TAKE, Op, Program
 from scalargrad.compiler.randomness import Generators
-from scalargrad.compiler.stacking import PICK_NODE, STACK_NODE, Unlike
+from scalargrad.compiler.stacking import PICK_NODE, STACK_NODE, UnlikeError
 from scalargrad.compiler.watch import Trace, check_finished, watching
 from scalargrad.draws import Draw
 from scalargrad.errors import DomainError, NumericalError, TraceError
@@ -103,7 +103,7 @@ def record(
     ------
     TraceError
         If the function does what cannot be repeated: reads ``.data``, calls ``float``, ….
-    Unlike
+    UnlikeError
         If it left a domain where results of vmap may have held another example's numbers.
     """
     trace = Trace(Generators(sources), together)
@@ -122,7 +122,7 @@ def record(
             if trace.lanes is None:
                 raise
             trace.generators.rewind()
-            raise Unlike from error
+            raise UnlikeError from error
         finally:
             for node in (*trace.nodes, *leaves, *held, *(leaf for _, leaf in trace.draws)):
                 node.__class__ = Expired

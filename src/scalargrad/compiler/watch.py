@@ -21,7 +21,7 @@ from scalargrad.compiler.deferred import ADJOINT_NODE, DETACH, deferred_signals,
 from scalargrad.compiler.lookups import recorded_take
 from scalargrad.compiler.randomness import Generators, watched
 from scalargrad.compiler.refusal import refuse
-from scalargrad.compiler.stacking import Lanes, Unlike
+from scalargrad.compiler.stacking import Lanes, UnlikeError
 from scalargrad.draws import Draw
 from scalargrad.ops import indexing, reductions
 from scalargrad.ops.numbers import is_real
@@ -344,7 +344,7 @@ _usual_is_inside = indexing._is_inside
 def _require_one_example(trace: Trace) -> None:
     """Have vmap record each example: they look up and draw each for itself."""
     if trace.lanes is not None and trace.lanes.entered:
-        raise Unlike
+        raise UnlikeError
 
 
 def _drawn_number(draw: Draw) -> Any:
