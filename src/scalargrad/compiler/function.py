@@ -32,12 +32,21 @@ class Runner:
         self._idle: deque[Machine] = deque(maxlen=_IDLE)
         self._write = struct.Struct(f"{packed.inputs}d").pack_into
 
+    @classmethod
+    def of(cls, program: Program) -> Runner:
+        """Pack a program."""
+        return cls(pack(flatten(program, lower=True)))
+
+    def machine(self) -> Machine:
+        """Return a memory of its own with the program in it."""
+        return machines.machine_for(self.packed)
+
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
         try:
             machine = self._idle.pop()
         except IndexError:
-            machine = machines.machine_for(self.packed)
+            machine = self.machine()
         if inputs.__class__ is list:
             self._write(machine.memory, 0, *inputs)  # type: ignore[arg-type]
         else:

@@ -53,7 +53,7 @@ class Crossing:
         writer = self.writer
         op, args = writer.program.ops[node], writer.program.args[node]
         if op is STACK or op is PICK or isinstance(op, Total):
-            self._require_single_root()
+            self.require_single_root()
         if op is STACK:
             for lane, operand in enumerate(args):
                 if moving[operand]:
@@ -74,7 +74,8 @@ class Crossing:
             known = self._totals.setdefault(operand, {}).setdefault(lanes, [])
         known += (upstream, factor)
 
-    def _require_single_root(self) -> None:
+    def require_single_root(self) -> None:
+        """Raise TraceError where lanes have roots of their own and a signal would leave them."""
         if self.per_lane:
             raise TraceError(
                 "a gradient taken inside vmap leads out of it, to what the examples were computed "

@@ -75,8 +75,8 @@ class Lanes:
         self.entered = True
         try:
             yield
-            self._look()
         finally:
+            self._look()  # also at what is given up, should it be used outside
             self.entered = False
 
     def has_lanes(self, node: Any) -> bool:
