@@ -9,7 +9,7 @@ from typing import Any
 
 from scalargrad.compiler import machine as machines
 from scalargrad.compiler.blocks import BlockRunner
-from scalargrad.compiler.derive import dependents, derive
+from scalargrad.compiler.derive import dependents, derive, steps
 from scalargrad.compiler.flatten import flatten
 from scalargrad.compiler.instructions import Packed
 from scalargrad.compiler.machine import Machine
@@ -92,8 +92,8 @@ class Function:
 
     @functools.cached_property
     def moving(self) -> tuple[int, ...]:
-        """The results that have a gradient."""
-        flags = dependents(self.program, self.wrt, len(self.program) - 1, smooth=True)
+        """The results that have a gradient other than 0."""
+        flags = dependents(self.program, self.wrt, len(self.program) - 1, beyond=steps)
         return tuple(
             i for i, node in enumerate(self.program.outputs[: self.results]) if flags[node]
         )
@@ -125,9 +125,7 @@ class Function:
 
     def row(self, index: int, inputs: Inputs) -> list[float]:
         """Return the gradient of one result at a point."""
-        if index not in self.moving:
-            return [0.0] * len(self.wrt)
-        if len(self.moving) == 1:
+        if self.moving == (index,):
             return self.values_and_row(inputs)[-len(self.wrt) :]
         seeds = [float(i == index) for i in range(self.results)]
         return self.pull_back([*inputs, *seeds])
