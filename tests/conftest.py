@@ -160,3 +160,15 @@ def open_in_firefox(firefox: Any, witness: Witness) -> Iterator[OpenPage]:
 
     yield opened
     witness.testify()
+
+
+@pytest.fixture(params=["kernel", "numpy"])
+def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Choose the machine that programs run on."""
+    chosen: str = request.param
+    if chosen == "numpy":
+        from scalargrad.compiler import machine as machines
+        from scalargrad.compiler.numpy_runner import NumpyMachine
+
+        monkeypatch.setattr(machines, "machine_for", NumpyMachine)
+    return chosen

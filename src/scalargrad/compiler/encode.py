@@ -5,7 +5,7 @@ Every instruction is ``[code, length, …]``; `loops` says what follows for each
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,12 @@ from scalargrad.compiler.instructions import (
     Apply,
     Copy,
     Gather,
+    GatheredProducts,
     Instruction,
     Products,
     Run,
+    Scatter,
+    Take,
 )
 
 #: The codes of the loops, by their names in `loops`.
@@ -34,9 +37,11 @@ LOOPS = (
     "along_scaled",
     "anyhow",
     "same",
+    "take",
+    "scatter",
 )
 COPY, GATHER, GATHERED, SPREAD_TILED, SPREAD, BESIDE, *_rest = range(len(LOOPS))
-ALONG_TILED, ALONG, ALONG_SCALED, ANYHOW, SAME = _rest
+ALONG_TILED, ALONG, ALONG_SCALED, ANYHOW, SAME, TAKE, SCATTER = _rest
 FIRST_OP = len(LOOPS)
 
 #: Rows and columns of the tiles of the loops that have any.
@@ -60,15 +65,34 @@ def _fields(instruction: Instruction, codes: Mapping[Any, int]) -> list[list[int
     if isinstance(instruction, Apply):
         op, out, lanes, operands = instruction
         return [[codes[op], out, lanes, *operands]]
-    if isinstance(instruction, Copy):
-        out, rows, columns, source = instruction
-        return [[COPY, out, rows, columns, *source[:3]]]
-    if isinstance(instruction, Gather):
-        return [[GATHER, instruction.out, len(instruction.sources), *instruction.sources.tolist()]]
-    if isinstance(instruction, Products):
-        return _products(instruction)
+    return _WRITTEN[type(instruction)](instruction)
+
+
+def _copy(instruction: Copy) -> list[list[int]]:
+    out, rows, columns, source = instruction
+    return [[COPY, out, rows, columns, *source[:3]]]
+
+
+def _gather(instruction: Gather) -> list[list[int]]:
+    return [[GATHER, instruction.out, len(instruction.sources), *instruction.sources.tolist()]]
+
+
+def _gathered(instruction: GatheredProducts) -> list[list[int]]:
     out, start, a, b = instruction
     return [[GATHERED, out, start, *a.shape, *a.ravel().tolist(), *b.ravel().tolist()]]
+
+
+def _take(instruction: Take) -> list[list[int]]:
+    out, *tables = instruction
+    return [[TAKE, out, len(tables[0]), *np.stack(tables, axis=1).ravel().tolist()]]
+
+
+def _scatter(instruction: Scatter) -> list[list[int]]:
+    """Return the fields of a scatter: row by row its start and size, then its terms."""
+    out, start, size, index, values = instruction
+    pairs = np.stack([index, values], axis=2).reshape(len(start), -1)
+    rows = np.concatenate([start[:, None], size[:, None], pairs], axis=1)
+    return [[SCATTER, out, int(size.sum()), *index.shape, *rows.ravel().tolist()]]
 
 
 def _products(instruction: Products) -> list[list[int]]:
@@ -132,3 +156,13 @@ def mode(columns: int, terms: int, a: Affine, b: Affine) -> int:
     if a.inner == 1 and b.inner == 1:
         return BESIDE
     return scaled if along and terms > 1 else ANYHOW
+
+
+_WRITTEN: dict[type, Callable[[Any], list[list[int]]]] = {
+    Copy: _copy,
+    Gather: _gather,
+    Products: _products,
+    GatheredProducts: _gathered,
+    Take: _take,
+    Scatter: _scatter,
+}

@@ -12,7 +12,7 @@ import functools
 import inspect
 from types import FunctionType, ModuleType
 
-from scalargrad.compiler import loops, vector
+from scalargrad.compiler import loops, tables, vector
 from scalargrad.compiler.encode import FIRST_OP, LOOPS, encode
 from scalargrad.compiler.expressions import plan_of
 from scalargrad.compiler.instructions import Apply, Packed
@@ -135,7 +135,7 @@ def _is_computed(x: Partial) -> bool:
 def source() -> str:
     """Return the kernel as Python source."""
     numbers = [f"{k} = {x!r}" for k, x in vars(vector).items() if isinstance(x, float | int)]
-    exact = [f"\n{_EXACT}\n{inspect.getsource(x)}" for x in _functions(vector)]
+    exact = [f"\n{_EXACT}\n{inspect.getsource(x)}" for x in _functions(vector, tables)]
     sums = [f"\n{_SUMS}\n{inspect.getsource(x)}" for x in _functions(loops)]
     loop_of = {code: _loop(code, op) for op, code in codes().items()}
     ordered = sorted(loop_of)
@@ -152,9 +152,14 @@ def source() -> str:
     return "\n".join([_HEADER, *numbers, *exact, *sums, *operations, run])
 
 
-def _functions(module: ModuleType) -> list[FunctionType]:
-    own = [x for x in vars(module).values() if isinstance(x, FunctionType)]
-    return [x for x in own if x.__module__ == module.__name__]
+def _functions(*modules: ModuleType) -> list[FunctionType]:
+    """Return the functions that modules define themselves."""
+    return [
+        x
+        for module in modules
+        for x in vars(module).values()
+        if isinstance(x, FunctionType) and x.__module__ == module.__name__
+    ]
 
 
 def _loop(code: int, op: Elementwise | Partial) -> list[str]:
