@@ -136,7 +136,7 @@ class Function:
             program, one = _with_constant(_copy(self.program), 1.0)
             roots = [(program.outputs[index], one)]
             program.outputs = []
-            derived = _with_gradient(program, self.wrt, roots)
+            derived = _with_gradient(program, self.wrt, roots, tidy=True)
             self._gradients[index] = Function(derived, len(self.wrt), self.wrt)
         return self._gradients[index]
 
@@ -177,11 +177,13 @@ def _with_inputs(program: Program, count: int) -> tuple[Program, list[int]]:
     return extended, list(range(n, n + count))
 
 
-def _with_gradient(program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]]) -> Program:
+def _with_gradient(
+    program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]], *, tidy: bool = False
+) -> Program:
     """Add the gradient of Σ seed · root to the outputs of `program`, which is changed."""
     seeds = tuple(x for pair in roots for x in pair)
     for node in wrt:
         program.outputs.append(len(program))
         program.ops.append(ADJOINT)
         program.args.append((node, *seeds))
-    return derive(program)
+    return derive(program, tidy=tidy)
