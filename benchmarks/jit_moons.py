@@ -11,12 +11,15 @@ Peers that are not installed are left out.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +28,12 @@ import numpy as np
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
-from turns import Contender, built, medians, require_equal, show, timed
-
 import scalargrad as sg
 
 ACTIVATION = sys.argv[1] if len(sys.argv) > 1 else "relu"
 TURNS, CALLS, RATE = 40, 20, 1e-9
 LAYERS = ((2, 16), (16, 16), (16, 1))
+Contender = Callable[[], Any]
 
 
 def moons() -> tuple[list[list[float]], list[float]]:
@@ -218,18 +220,38 @@ def micrograd() -> Contender:
     return run
 
 
+def timed(run: Contender, calls: int) -> float:
+    """Return microseconds a call."""
+    started = time.perf_counter()
+    for _ in range(calls):
+        run()
+    return (time.perf_counter() - started) / calls * 1e6
+
+
 def main() -> None:
     """Run all contenders in turns and print medians and ratios."""
     builders = [resident, decorated, by_hand_in_c, jax_by_hand, pytorch_by_hand]
-    contenders = built(builders)
-    require_equal(contenders)
-    times = medians(contenders, TURNS, CALLS)
+    contenders: dict[str, Contender] = {}
+    for build in builders:
+        try:
+            contenders[build.__name__] = build()
+        except (ImportError, OSError) as error:
+            print(f"{build.__name__} is left out: {error}")
+    values = {name: run() for name, run in contenders.items()}
+    assert all(math.isclose(v, values["resident"], rel_tol=1e-6) for v in values.values()), values
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(TURNS):
+        for name, run in contenders.items():
+            times[name].append(timed(run, CALLS))
+    medians = {name: statistics.median(found) for name, found in times.items()}
     if ACTIVATION == "relu":
         try:
-            times["micrograd"] = timed(micrograd(), 1)
+            medians["micrograd"] = timed(micrograd(), 1)
         except ImportError as error:
             print(f"micrograd is left out: {error}")
-    show(times, "step")
+    for name, microseconds in medians.items():
+        ratio = microseconds / medians["resident"]
+        print(f"{name:16} {microseconds:12.1f} µs a step   {ratio:10.2f} × resident")
 
 
 if __name__ == "__main__":

@@ -1,30 +1,29 @@
 """A step of a wide network from plain scalar code under vmap, beside JAX and PyTorch by hand.
 
 Forward, backward and update of a 64-256-256-10 ReLU network, 85,002 parameters, softmax
-cross-entropy over 100 examples, float64, one thread. All contenders run in one process in turns;
-the medians of the turns are shown. Run with
+cross-entropy over 100 examples, float64, one thread on one core. All contenders run in one process
+in turns; the medians of the turns are shown. Run with
 
-    taskset -c 1 python benchmarks/jit_wide.py
+    python -m benchmarks.jit_wide
 
 Peers that are not installed are left out.
 """
 
 from __future__ import annotations
 
-import os
+import math
 import time
+from collections.abc import Callable
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
-
 import numpy as np
-from turns import Contender, built, medians, require_equal, show
 
 import scalargrad as sg
+from benchmarks.measuring import in_units, pin, take_turns
 
-TURNS, CALLS, RATE = 40, 5, 1e-3
+TURNS, RATE = 40, 1e-3
 LAYERS, EXAMPLES = ((64, 256), (256, 256), (256, 10)), 100
+Contender = Callable[[], float]
 
 GENERATOR = np.random.default_rng(1337)
 INPUTS = GENERATOR.normal(size=(EXAMPLES, LAYERS[0][0]))
@@ -76,7 +75,7 @@ def resident() -> Contender:
     compiled(initial(), INPUTS, ONE_HOT)
     print(f"record and compile the step: {time.perf_counter() - started:.2f} s")
     ((path,),) = compiled._paths.values()
-    runner = path.function.values
+    runner: Any = path.function.values
     machine, outputs = runner._idle[-1], runner.packed.outputs
     updated = machine.memory[outputs.start + 1 : outputs.stop]
 
@@ -156,11 +155,26 @@ def pytorch_by_hand() -> Contender:
     return run
 
 
+def built() -> dict[str, Contender]:
+    """Return the contenders whose packages are installed, after one step that all agree on."""
+    contenders: dict[str, Contender] = {}
+    for build in (resident, called, jax_by_hand, pytorch_by_hand):
+        try:
+            contenders[build.__name__] = build()
+        except ImportError as error:
+            print(f"{build.__name__} is left out: {error}")
+    values = {name: run() for name, run in contenders.items()}
+    assert all(math.isclose(v, values["resident"], rel_tol=1e-9) for v in values.values()), values
+    return contenders
+
+
 def main() -> None:
     """Run all contenders in turns and print medians and ratios."""
-    contenders = built([resident, called, jax_by_hand, pytorch_by_hand])
-    require_equal(contenders)
-    show(medians(contenders, TURNS, CALLS), "step")
+    print(pin())
+    times = take_turns(built(), TURNS)
+    for name, seconds in times.items():
+        ratio = times["resident"] / seconds
+        print(f"{name:16} {in_units(seconds):>8} a step; resident takes {ratio:.2f} times as long")
 
 
 if __name__ == "__main__":

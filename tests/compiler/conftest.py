@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scalargrad.compiler import function
+from scalargrad.compiler import machine as machines
 
 
 @pytest.fixture(params=["kernel", "numpy"])
@@ -14,5 +14,5 @@ def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if chosen == "numpy":
         from scalargrad.compiler.numpy_runner import NumpyMachine
 
-        monkeypatch.setattr(function, "machine_for", NumpyMachine)
+        monkeypatch.setattr(machines, "machine_for", NumpyMachine)
     return chosen

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from scalargrad.compiler.arguments import filled, outlined
-from scalargrad.compiler.stacking import Lanes, Unlike, lanes_of, pick, stacked
+from scalargrad.compiler.stacking import Lanes, UnlikeError, lanes_of, pick, stacked
 from scalargrad.compiler.watch import current_trace
 from scalargrad.errors import OperandError
 from scalargrad.value import Value
@@ -57,7 +57,7 @@ def vmap(
         count = _count(args, axes)
         trace = current_trace()
         if trace is not None and trace.together and count > 1 and not lanes_of(trace).entered:
-            with contextlib.suppress(Unlike):
+            with contextlib.suppress(UnlikeError):
                 return _at_once(f, (args, axes, kwargs), lanes_of(trace), count)
         return [f(*_entries(args, axes, k), **kwargs) for k in range(count)]
 

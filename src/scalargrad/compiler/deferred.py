@@ -60,9 +60,9 @@ class _Signals(dict[Value, Scalar]):
         return _adjoint(number, node, *self._seeds)
 
 
-def _adjoint(number: float, *operands: Any) -> Value:
+def _adjoint(number: Any, *operands: Any) -> Value:
     made = object.__new__(Value)
-    made._data, made.grad, made.label, made.op = number, 0.0, "", ADJOINT_NODE  # type: ignore[assignment]
+    made._data, made.grad, made.label, made.op = number, 0.0, "", ADJOINT_NODE
     made.parents = operands
     made.local_grads = (0.0,) * len(operands)
     return made
@@ -90,7 +90,9 @@ class _Tangents(dict[Value, Scalar]):
         return self[node]
 
 
-def deferred_tangents(order: Sequence[Value], moving: Mapping[Value, Scalar]) -> dict[Value, Scalar]:
+def deferred_tangents(
+    order: Sequence[Value], moving: Mapping[Value, Scalar]
+) -> dict[Value, Scalar]:
     """Return what `push_forward` returns, each tangent a node the derive pass expands."""
     return _Tangents(order, moving)
 

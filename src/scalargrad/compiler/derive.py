@@ -13,11 +13,23 @@ from scalargrad.compiler.expressions import IDENTITY, follow, number_node, parti
 from scalargrad.compiler.lane_signals import Crossing
 from scalargrad.compiler.lane_writer import LaneWriter, writer_for
 from scalargrad.compiler.lanes import Partial, partial
-from scalargrad.compiler.program import ADJOINT, CONSTANT, PRODUCTS, Op, Program, Total, Writer
+from scalargrad.compiler.lookups import Lookups
+from scalargrad.compiler.program import (
+    ADJOINT,
+    CONSTANT,
+    PRODUCTS,
+    SCATTER,
+    TAKE,
+    Op,
+    Program,
+    Total,
+    Writer,
+)
 from scalargrad.ops.operation import Elementwise, Operation
 from scalargrad.ops.symbol import Symbol
 
 Seeds = tuple[int, ...]
+LOOKUPS = {TAKE, SCATTER}
 
 
 def derive(program: Program) -> Program:
@@ -77,13 +89,20 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
     crossing = _crossing(writer, signals, seeds)
     found: dict[int, int] = {}
     targets = set(wrt)
+    lookups = Lookups(writer)
     for node in range(top, -1, -1):
         terms = signals.pop(node, None) if crossing is None else crossing.terms(node)
-        if terms is None or not moving[node]:
+        terms = [*(terms or ()), *lookups.terms(node)]
+        if not terms or not moving[node]:
             continue
         upstream = writer.products(terms)
         if node in targets:
             found[node] = upstream
+        if program.ops[node] in LOOKUPS:
+            if crossing is not None:
+                crossing.require_single_root()
+            lookups.pass_back(node, upstream, moving)
+            continue
         if crossing is not None:
             crossing.send(node, upstream, moving, lambda node: _wires(writer, node, moving))
             continue
@@ -96,7 +115,9 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
     return found
 
 
-def _crossing(writer: Writer, signals: dict[int, list[int]], seeds: Sequence[int]) -> Crossing | None:
+def _crossing(
+    writer: Writer, signals: dict[int, list[int]], seeds: Sequence[int]
+) -> Crossing | None:
     """Return what passes signals on where nodes have lanes."""
     if not isinstance(writer, LaneWriter):
         return None

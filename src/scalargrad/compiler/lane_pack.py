@@ -19,7 +19,7 @@ from scalargrad.compiler.instructions import (
     Products,
     Run,
 )
-from scalargrad.compiler.layout import Grid, grid, strides, term_runs
+from scalargrad.compiler.layout import Grid, grid, strides
 from scalargrad.compiler.pack import Packer, Piece, lane_order
 from scalargrad.compiler.program import PICK, PRODUCTS, STACK, Program, Total
 
@@ -95,9 +95,7 @@ class LanePacker(Packer):
         order = lane_order(self._keys(args)[::-1])
         nodes, args = np.array(group.nodes)[order], args[order]
         brought: list[tuple[int, int]] = []
-        operands = tuple(
-            self._beside(args[:, i], lanes, brought) for i in range(args.shape[1])
-        )
+        operands = tuple(self._beside(args[:, i], lanes, brought) for i in range(args.shape[1]))
         out = self._place_lanes(nodes, lanes)
         self.instructions.append(Apply(group.op, out, len(nodes) * lanes, operands))
         for block in brought:
@@ -149,6 +147,21 @@ class LanePacker(Packer):
         order, pieces = self._ordered(a, b, self._runs(a, b, bounds), keys)
         return order, pieces or [(i, Grid(1, 1)) for i in range(len(a))]
 
+    def _backward_order(
+        self, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]
+    ) -> tuple[Addresses, list[Piece]]:
+        """Return the order opposite to that of recording if it is one grid, else the best one.
+
+        A backward sweep meets parameters last to first, so their gradients then stand in the
+        order of the parameters.
+        """
+        order = np.arange(len(a))[::-1]
+        runs = self._runs(a, b, bounds)
+        shape = grid(self._tables(a, b, runs)[:, order])
+        if shape.rows * shape.columns == len(a):
+            return order, [(0, shape)]
+        return self._regular_order(a, b, bounds)
+
     def _lane_run(self, a: Addresses, b: Addresses) -> Run:
         """Return products with a row for each node and a column for each lane."""
         return Run(a.shape[1], self._row_factor(a), self._row_factor(b))
@@ -161,7 +174,7 @@ class LanePacker(Packer):
         nodes = np.array(group.nodes)
         a, b = self._canonical(np.array([self.program.args[node] for node in group.nodes]))
         bounds = self._alike_terms(a, b)
-        order, pieces = self._regular_order(a, b, bounds)
+        order, pieces = self._backward_order(a, b, bounds)
         nodes, a, b = nodes[order], a[order], b[order]
         out, start = self._place(nodes), self._cell_of(-0.0)
         for first, shape in pieces:

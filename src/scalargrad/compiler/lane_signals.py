@@ -43,11 +43,9 @@ class Crossing:
         picked = self._picked.pop(node, None)
         if picked is not None:
             zero = writer.constant(0.0)
-            lanes = [
-                writer.products(picked[k]) if k in picked else zero
-                for k in range(writer.sizes[node])
-            ]
-            terms += (writer.stack(lanes), writer.one)
+            each = range(writer.sizes[node])
+            signals = [writer.products(picked[k]) if k in picked else zero for k in each]
+            terms += (writer.stack(signals), writer.one)
         return terms or None
 
     def send(self, node: int, upstream: int, moving: bytearray, wires: Wires) -> None:
@@ -55,15 +53,14 @@ class Crossing:
         writer = self.writer
         op, args = writer.program.ops[node], writer.program.args[node]
         if op is STACK or op is PICK or isinstance(op, Total):
-            self._require_single_root()
+            self.require_single_root()
         if op is STACK:
             for lane, operand in enumerate(args):
                 if moving[operand]:
                     self._to(operand, 1, writer.pick(upstream, lane), writer.one)
         elif op is PICK:
-            (lane,) = (int(writer.constants[args[1]]),)
-            known = self._picked.setdefault(args[0], {}).setdefault(lane, [])
-            known += (upstream, writer.one)
+            lane = int(writer.constants[args[1]])
+            self._picked.setdefault(args[0], {}).setdefault(lane, []).extend((upstream, writer.one))
         else:
             lanes = op.lanes if isinstance(op, Total) else writer.sizes[node]
             for operand, factor in wires(node):
@@ -77,7 +74,8 @@ class Crossing:
             known = self._totals.setdefault(operand, {}).setdefault(lanes, [])
         known += (upstream, factor)
 
-    def _require_single_root(self) -> None:
+    def require_single_root(self) -> None:
+        """Raise TraceError where lanes have roots of their own and a signal would leave them."""
         if self.per_lane:
             raise TraceError(
                 "a gradient taken inside vmap leads out of it, to what the examples were computed "

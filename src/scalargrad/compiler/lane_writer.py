@@ -111,7 +111,9 @@ class LaneWriter(Writer):
         """Return the terms Σ lane · factor, one term if no lane is missing."""
         lanes = self.sizes[source]
         if len(factors) < lanes:
-            return [x for lane, factor in factors.items() for x in (self.pick(source, lane), factor)]
+            return [
+                x for lane, factor in factors.items() for x in (self.pick(source, lane), factor)
+            ]
         factor = self.stack([factors[k] for k in range(lanes)])
         return [self.total([source, factor], lanes), self.one]
 

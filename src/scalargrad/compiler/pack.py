@@ -8,6 +8,7 @@ of neurons over a batch is one instruction. Where it is not, addresses are liste
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,12 @@ from scalargrad.compiler.instructions import (
     Packed,
     Products,
     Run,
+    Scatter,
+    Take,
 )
 from scalargrad.compiler.layout import Grid, constant_axes, grid, strides, term_runs
 from scalargrad.compiler.memory import Floats, Memory
-from scalargrad.compiler.program import PRODUCTS, STACK, Program
+from scalargrad.compiler.program import PRODUCTS, SCATTER, STACK, TAKE, Op, Program
 
 #: A table of addresses replaces so many pieces, plus one per so many lanes or terms.
 _PIECES, _PER_PIECE = 8, 16
@@ -67,8 +70,11 @@ class Packer:
         self.cells: dict[int, int] = {}
         self.numbers_at: dict[str, int] = {}
         self.instructions: list[Instruction] = []
+        self._places: dict[Op, Callable[[Group], int]]
+        self._places = {PRODUCTS: self._products, TAKE: self._take, SCATTER: self._scatter}
 
     def run(self) -> Packed:
+        """Place every group and return what is packed."""
         order = sorted(range(2, len(self.groups)), key=lambda g: self.groups[g].depth)
         last_use = self._last_use(order)
         for position, number in enumerate(order):
@@ -80,7 +86,7 @@ class Packer:
 
     def _block(self, group: Group) -> tuple[int, int]:
         """Compute a group and return the block it takes, which is free after its last use."""
-        place = self._products if group.op is PRODUCTS else self._apply
+        place = self._places.get(group.op, self._apply)
         return place(group), len(group.nodes)
 
     def _side_by_side(self, cells: list[int]) -> slice:
@@ -170,6 +176,51 @@ class Packer:
             self.instructions.append(Gather(out, cells))
         return out
 
+    # Lookups -----------------------------------------------------------------------------------
+
+    def _take(self, group: Group) -> int:
+        nodes = np.array(group.nodes)
+        args = np.array([self.program.args[node] for node in group.nodes])
+        index = self._cells(args[:, :1])[:, 0]
+        tables, which = np.unique(args[:, 1:], axis=0, return_inverse=True)
+        brought: list[tuple[int, int]] = []
+        lying = np.array([self._row(table, brought) for table in tables])
+        base, stride = lying[which.ravel()].T
+        order = lane_order([index, base])
+        out = self._place(nodes[order])
+        size = np.full(len(nodes), tables.shape[1])
+        self.instructions.append(Take(out, index[order], base[order], stride[order], size))
+        for block in brought:
+            self.memory.release(*block)
+        return out
+
+    def _row(self, table: Addresses, brought: list[tuple[int, int]]) -> tuple[int, int]:
+        """Return base and distance of the entries of a table, copied if they have none."""
+        if all(map(self._constant, table)):
+            return self.memory.constant(self.values[table]), 1
+        cells = self._cells(table)
+        steps = np.diff(cells)
+        if (steps == steps[:1]).all():
+            return int(cells[0]), int(steps[0]) if len(steps) else 0
+        out = self.memory.block(len(cells))
+        brought.append((out, len(cells)))
+        self.instructions.append(Gather(out, cells))
+        return out, 1
+
+    def _scatter(self, group: Group) -> int:
+        nodes = np.array(group.nodes)
+        args = np.array([self.program.args[node] for node in group.nodes])
+        rows, which = np.unique(args[:, 1:], axis=0, return_inverse=True)
+        size = self.values[rows[:, 0]].astype(np.int64)
+        start = np.cumsum(size) - size
+        out = self.memory.block(int(size.sum()))
+        self.addresses[nodes] = (
+            out + start[which.ravel()] + self.values[args[:, 0]].astype(np.int64)
+        )
+        index, values = self._cells(rows[:, 1::2]), self._cells(rows[:, 2::2])
+        self.instructions.append(Scatter(out, start, size, index, values))
+        return out
+
     # Sums of products --------------------------------------------------------------------------
 
     def _products(self, group: Group) -> int:
@@ -254,7 +305,7 @@ class Packer:
         order = lane_order(keys)
         if len(runs) > _PIECES + a.shape[1] // _PER_PIECE:
             return order, []
-        tables = np.stack([self.addresses[x[:, run.start]] for x in (a, b) for run in runs])
+        tables = self._tables(a, b, runs)
         found = order, _pieces(tables[:, order])
         for primary in keys[1:_ORDERS]:
             if len(found[1]) == 1:
@@ -264,6 +315,10 @@ class Packer:
             if pieces and not 0 < len(found[1]) <= len(pieces):
                 found = order, pieces
         return found
+
+    def _tables(self, a: Addresses, b: Addresses, runs: list[slice]) -> Addresses:
+        """Return the addresses of the first factors of each run, runs × lanes."""
+        return np.stack([self.addresses[x[:, run.start]] for x in (a, b) for run in runs])
 
     def _run(self, a: Addresses, b: Addresses, shape: Grid) -> Run:
         first = self._factor(a, shape, 0)

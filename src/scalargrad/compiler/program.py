@@ -35,6 +35,11 @@ class Kind:
 PRODUCTS = Kind("products")
 #: ∂(Σ seed·root)/∂wrt, its operands (wrt, root, seed, root, seed, …); the derive pass expands it.
 ADJOINT = Kind("adjoint")
+#: values[index], its operands (index, *values).
+TAKE = Kind("take")
+#: Entry k of a row of n numbers, Σ value over the pairs whose index is k; its operands
+#: (k, n, index, value, index, value, …), of which k and n are constants.
+SCATTER = Kind("scatter")
 #: A number known when the program is written.
 CONSTANT = Kind("constant")
 #: A number given at each run.
@@ -143,10 +148,9 @@ def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
     """Return how many lanes a node has, from those of its operands."""
     if op is STACK:
         return len(args)
-    if op is PICK or isinstance(op, Total):
+    if not args or op is PICK or op.__class__ is Total:
         return 1
-    operands = args[1:] if op is ADJOINT else args
-    return max([sizes[x] for x in operands], default=1)
+    return max(map(sizes.__getitem__, args[1:] if op is ADJOINT else args))
 
 
 class Writer:
@@ -192,6 +196,8 @@ class Writer:
             return args[0]
         if op is _POW and args[1] in constants and constants[args[1]] == 2.0:
             return self.products([args[0], args[0]])
+        if op is TAKE and args[0] in constants:
+            return args[1:][int(constants[args[0]])]
         if op.lazy and args[0] in constants:
             return args[1] if constants[args[0]] else args[2]
         if not isinstance(op, Kind) and all(x in constants for x in args):

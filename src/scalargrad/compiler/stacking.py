@@ -41,7 +41,7 @@ STACK_NODE = _LaneOperation(_first, partials=_ones, name="stack")
 PICK_NODE = _LaneOperation(_first, partials=_ones, name="pick")
 
 
-class Unlike(Exception):
+class UnlikeError(Exception):
     """Examples differ in more than numbers, so that each has to be computed by itself."""
 
 
@@ -75,8 +75,8 @@ class Lanes:
         self.entered = True
         try:
             yield
-            self._look()
         finally:
+            self._look()  # also at what is given up, should it be used outside
             self.entered = False
 
     def has_lanes(self, node: Any) -> bool:
@@ -133,7 +133,7 @@ def stacked(examples: Sequence[Any]) -> Any:
 
     Raises
     ------
-    Unlike
+    UnlikeError
         If the examples differ in more than numbers.
     """
     first = examples[0]
@@ -144,18 +144,18 @@ def stacked(examples: Sequence[Any]) -> Any:
     if hasattr(first, "dtype") and hasattr(first, "ravel"):
         return _stacked_arrays(examples)
     if any(type(x) is not type(first) for x in examples):
-        raise Unlike
+        raise UnlikeError
     if isinstance(first, dict):
         if any(list(x) != list(first) for x in examples):
-            raise Unlike
+            raise UnlikeError
         return type(first)({key: stacked([x[key] for x in examples]) for key in first})
     if isinstance(first, list | tuple):
         if any(len(x) != len(first) for x in examples):
-            raise Unlike
+            raise UnlikeError
         items = [stacked(column) for column in zip(*examples, strict=True)]
         return type(first)(*items) if hasattr(first, "_fields") else type(first)(items)
     if any(x != first for x in examples):
-        raise Unlike
+        raise UnlikeError
     return first
 
 
@@ -165,7 +165,7 @@ def _is_number(x: Any) -> bool:
 
 def _stacked_numbers(numbers: Sequence[Any]) -> Any:
     if not all(map(_is_number, numbers)):
-        raise Unlike
+        raise UnlikeError
     if not any(isinstance(x, Value) for x in numbers):
         first = float(numbers[0]).hex()
         if all(float(x).hex() == first for x in numbers):
@@ -177,7 +177,7 @@ def _stacked_arrays(arrays: Sequence[Any]) -> Any:
     import numpy as np
 
     if any(getattr(x, "shape", None) != arrays[0].shape for x in arrays):
-        raise Unlike
+        raise UnlikeError
     columns = np.array([x.ravel() for x in arrays]).T.tolist()
     found = np.empty(len(columns), dtype=object)
     found[:] = [stacked(column) for column in columns]
@@ -187,7 +187,7 @@ def _stacked_arrays(arrays: Sequence[Any]) -> Any:
 
 def stack(numbers: Sequence[Any]) -> Value:
     """Make the node whose lanes are `numbers`."""
-    operands = [x if isinstance(x, Value) else float(x) for x in numbers]
+    operands: list[Any] = [x if isinstance(x, Value) else float(x) for x in numbers]
     if not any(isinstance(x, Value) for x in operands):
         operands[0] = _anchor(operands[0])
     slopes = tuple([1.0 if isinstance(x, Value) else None for x in operands])

@@ -8,6 +8,7 @@ record nothing, see the usual behaviour throughout.
 
 from __future__ import annotations
 
+import random
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -15,11 +16,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from scalargrad import autodiff, functional, ops
+from scalargrad import autodiff, draws, functional, ops
 from scalargrad.compiler.deferred import ADJOINT_NODE, DETACH, deferred_signals, deferred_tangents
+from scalargrad.compiler.lookups import recorded_take
+from scalargrad.compiler.randomness import Generators, watched
 from scalargrad.compiler.refusal import refuse
-from scalargrad.compiler.stacking import Lanes
-from scalargrad.ops import reductions
+from scalargrad.compiler.stacking import Lanes, UnlikeError
+from scalargrad.draws import Draw
+from scalargrad.ops import indexing, reductions
 from scalargrad.ops.numbers import is_real
 from scalargrad.ops.recording import enable_grad, no_grad
 from scalargrad.value import Scalar, Value
@@ -30,6 +34,8 @@ class Trace:
 
     Parameters
     ----------
+    generators : Generators
+        Those the function could draw from.
     together : bool
         Whether vmap records one example for all.
 
@@ -39,14 +45,19 @@ class Trace:
         Every node made, operands before results.
     guards : list of (Value, bool)
         Numbers whose truth was asked for, and the answer given.
+    draws : list of (Draw, Value)
+        Random draws, and the inputs that stand for them.
     lanes : Lanes or None
         Which nodes stand for a number of every example, where vmap was used.
     """
 
-    def __init__(self, together: bool = True) -> None:
+    def __init__(self, generators: Generators, together: bool = True) -> None:
+        self.generators = generators
         self.together = together
         self.nodes: list[Value] = []
         self.guards: list[tuple[Value, bool]] = []
+        self.draws: list[tuple[Draw, Value]] = []
+        self.drawing = False
         self.unfinished: Value | None = None
         self.nested = 0
         self.lanes: Lanes | None = None
@@ -312,6 +323,49 @@ def _score_shift(scores: list[Any]) -> Any:
 
 _usual_score_shift = reductions._score_shift
 
+
+def _choice(values: Any, index: Any) -> Any:
+    known = _current.get() is None or not isinstance(index, Value)
+    return (_usual_choice if known else recorded_take)(values, index)
+
+
+_usual_choice = indexing._choice
+
+
+def _is_inside(index: Any, size: int) -> Any:
+    trace = _current.get()
+    if trace is not None:
+        _require_one_example(trace)
+    return _usual_is_inside(index, size)
+
+
+_usual_is_inside = indexing._is_inside
+
+
+def _require_one_example(trace: Trace) -> None:
+    """Have vmap record each example: they look up and draw each for itself."""
+    if trace.lanes is not None and trace.lanes.entered:
+        raise UnlikeError
+
+
+def _drawn_number(draw: Draw) -> Any:
+    trace = _current.get()
+    if trace is None:
+        return _usual_number(draw)
+    _require_one_example(trace)
+    trace.generators.note(draw.source)
+    trace.drawing = True
+    try:
+        leaf = Value(_usual_number(draw))
+    finally:
+        trace.drawing = False
+    trace.nodes.pop()  # an input, not a node
+    trace.draws.append((draw, leaf))
+    return leaf
+
+
+_usual_number = draws._number
+
 _NUMBER = "compute with the Value itself, or with scalargrad's operation of the same name"
 
 _ANSWERS: dict[tuple[Any, str], Any] = {
@@ -330,6 +384,9 @@ _ANSWERS: dict[tuple[Any, str], Any] = {
     (enable_grad, "__enter__"): _enable_grad,
     (enable_grad, "__exit__"): _leave_enable_grad,
     (reductions, "_score_shift"): _score_shift,
+    (indexing, "_choice"): _choice,
+    (indexing, "_is_inside"): _is_inside,
+    (draws, "_number"): _drawn_number,
     (functional, "push_forward"): _push_forward,
 }
 _ANSWERS |= {  # every module that imported it holds a name of its own
@@ -337,6 +394,11 @@ _ANSWERS |= {  # every module that imported it holds a name of its own
     for name, module in list(sys.modules.items())
     if name.startswith("scalargrad.")
     and vars(module).get("gradient_graphs") is _usual_gradient_graphs
+}
+_ANSWERS |= {
+    (kind, name): watched(kind, name, current_trace, refuse)
+    for kind in (random.Random, random.SystemRandom)
+    for name in ("random", "getrandbits", "gauss")
 }
 _ANSWERS |= {(Value, f"__{name}__"): _comparison(name) for name in ("lt", "le", "gt", "ge")}
 _ANSWERS |= {(Value, f"__{name}__"): _equality(name) for name in ("eq", "ne")}
