@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scalargrad import Parameter, exp, log, mean, where
-from scalargrad.compiler import function
+from scalargrad.compiler import machine as machines
 from scalargrad.errors import DomainError, NumericalError, TraceError
 from scalargrad.losses import (
     accuracy,
@@ -44,7 +44,7 @@ def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if request.param == "numpy":
         from scalargrad.compiler.numpy_runner import NumpyMachine
 
-        monkeypatch.setattr(function, "machine_for", NumpyMachine)
+        monkeypatch.setattr(machines, "machine_for", NumpyMachine)
 
 
 @pytest.fixture

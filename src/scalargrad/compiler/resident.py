@@ -44,7 +44,7 @@ class Resident:
         self.state = self.kept[:carried]
         self._places = runner.outputs
         self._outputs = memory[self._places]  # in one piece, a view; else a copy, renewed below
-        self._scattered = self._outputs.base is None
+        self._scattered = not isinstance(self._places, slice)
         self._next, self.results = self._outputs[:carried], self._outputs[carried:]
         self._zeros = np.zeros(len(self._outputs))
 
