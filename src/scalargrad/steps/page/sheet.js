@@ -6,7 +6,7 @@ const BLANK = "______";
 function graphAt(index, prepare = () => {}) {
   const kept = { at: state.at, question: state.question, view: state.view };
   Object.assign(state, { view: "wire", question: null });
-  state.at = Math.max(0, stops().findIndex((stop) => stop[0] >= index));
+  state.at = Math.min(ranks.wire[index], stops().length - 1);
   drawGraph();
   clearLayers();
   const copy = graph.cloneNode(true);
