@@ -11,8 +11,9 @@ from scalargrad.autodiff import error_signals
 from scalargrad.errors import GraphError, LayoutError, OperandError
 from scalargrad.files import write_atomically
 from scalargrad.folding import Model
+from scalargrad.pages import frame
 from scalargrad.steps import table
-from scalargrad.steps.page import LIMIT, frame, page
+from scalargrad.steps.page import LIMIT, page
 from scalargrad.steps.scene import Scene
 from scalargrad.steps.step import Step
 from scalargrad.value import Value
@@ -63,7 +64,7 @@ class Walk(Sequence[Step]):
         """Show the page in a notebook, with the table folded under it for where frames are cut."""
         written = self._repr_html_()
         try:
-            inside = frame(page(self._steps))
+            inside = frame(page(self._steps), "Backpropagation, step by step", 640)
         except (GraphError, LayoutError):
             inside = ""
         if inside:

@@ -2,7 +2,8 @@
 
 Python draws the graph (`graph`), records what the page must know (`record`) and puts the
 document together (`document`). The page itself is `page.html`, `page.css` and the scripts
-beside them: plain JavaScript, joined in the order that `document` lists.
+beside them: plain JavaScript, joined in the order that `document` lists, with what all pages
+share (`scalargrad.pages`).
 
 =============== ==============================================================
 figures         numbers with four significant digits, sums, = and ≈
@@ -23,5 +24,4 @@ main            putting it together
 """
 
 from scalargrad.steps.page.document import LIMIT as LIMIT
-from scalargrad.steps.page.document import frame as frame
 from scalargrad.steps.page.document import page as page

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
-from base64 import b64encode
 from collections.abc import Sequence
 from functools import cache
-from hashlib import sha256
 from html import escape
-from importlib.resources import files
 
 from scalargrad.errors import GraphError
 from scalargrad.ops.javascript import javascript_functions
+from scalargrad.pages import fill, inert, policy, source
 from scalargrad.steps import table
 from scalargrad.steps.page.drawn import drawings
 from scalargrad.steps.page.record import Record
@@ -29,7 +25,6 @@ _SCRIPTS = (
     *("viewport", "tools", "sheet", "main"),
 )
 _LONGEST_EXPRESSION, _MOST_GATES = 160, 12
-_PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
 def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) -> str:
@@ -61,55 +56,22 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
     scene = steps[0].scene
     drawn = drawings(scene, limit)
     record = Record(scene, drawn)
-    known = json.dumps(record.json(steps), ensure_ascii=False, separators=(",", ":"))
     functions = javascript_functions(record.operations.values())
     script = f"const functions = {functions};\n{_script()}"
-    style = _read("page.css")
-    return _filled(
+    style = source("scalargrad.pages", "look.css") + _read("page.css")
+    return fill(
         _read("page.html"),
         {
-            "policy": _policy(script, style),
+            "policy": policy(script, style),
             "title": escape(title or f"Backpropagation through {scene.names[scene.root]}"),
             "expression": escape(_expression(scene)),
             "style": style,
             "table": table.html(steps),
             "graph": drawn.first,
-            "walk": _inert(known),
+            "walk": inert(record.json(steps)),
             "script": script,
         },
     )
-
-
-def frame(document: str) -> str:
-    """Return a document as a frame for a notebook's cell, cut off from the notebook itself."""
-    return (
-        f'<iframe srcdoc="{escape(document)}" title="Backpropagation, step by step" '
-        'sandbox="allow-scripts allow-downloads allow-modals" '
-        'allow="fullscreen *; clipboard-write *" '
-        'width="100%" height="640" style="border: 1px solid #8888; border-radius: 6px"></iframe>'
-    )
-
-
-def _inert(json_text: str) -> str:
-    """Escape what could end the element that JSON stands in; to JSON it means the same."""
-    return json_text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
-
-
-def _policy(script: str, style: str) -> str:
-    """Return a policy under which this script and this style run, and nothing is fetched."""
-    return (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
-
-
-def _filled(template: str, parts: dict[str, str]) -> str:
-    """Fill the places of a template, each once, whatever the parts contain."""
-    return _PLACE.sub(lambda match: parts[match[1]], template)
 
 
 def _expression(scene: Scene) -> str:
@@ -127,9 +89,9 @@ def _expression(scene: Scene) -> str:
 
 @cache
 def _script() -> str:
-    return "\n".join(_read(f"{name}.js") for name in _SCRIPTS)
+    parts = [_read(f"{name}.js") for name in _SCRIPTS]
+    return "\n".join([source("scalargrad.pages", "elements.js"), *parts])
 
 
-@cache
 def _read(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return source(__package__, name)

@@ -76,26 +76,6 @@ const stops = () => stopsOf[state.view];
 const shownSteps = () => stops()[state.at];
 const isDone = (k) => ranks[state.view][k] <= state.at;
 
-const $ = (id) => document.getElementById(id);
-
-// Make an element with text or children; `on...` attributes are listeners.
-function element(name, attributes = {}, ...children) {
-  return filled(document.createElement(name), attributes, children);
-}
-
-function svgElement(name, attributes = {}, ...children) {
-  return filled(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
-}
-
-function filled(made, attributes, children) {
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
-    else if (value !== false) made.setAttribute(key, value === true ? "" : value);
-  }
-  made.append(...children.filter((child) => child !== null && child !== undefined));
-  return made;
-}
-
 // An element that holds one formula of MathML, written with every name escaped.
 function mathElement(name, mathml, attributes = {}) {
   const made = element(name, attributes);
