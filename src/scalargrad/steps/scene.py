@@ -32,6 +32,8 @@ class Scene:
         What the graph is folded by, if it is folded.
     order : list of Value
         Every node, operands before results.
+    place : dict from Value to int
+        The position of each in `order`.
     inputs : list of Value
         The leaves among them.
     names : dict from Value to str
@@ -54,6 +56,7 @@ class Scene:
         self.root = root
         self.model = model
         self.order = topological_order(root)
+        self.place = {node: i for i, node in enumerate(self.order)}
         self.inputs = [node for node in self.order if not node.parents]
         self.names = {node: _visible(name) for node, name in names(self.order).items()}
         self.data = {node: node.data for node in self.order}

@@ -63,19 +63,33 @@ function describeNode(seen, i, known, gradient) {
 }
 
 // Several values on one wire: the number of the one at work, or how many there are.
-function drawBundle(b, { members, shape, value, gradient }, arrived, active) {
+function drawBundle(b, { members, shape, number: text, gradient }, arrived, active) {
   const known = members.filter((i) => isDone(knownAt[i])).length;
   const complete = members.filter((i) => isComplete(i, arrived)).length;
   for (const part of ["", "-out", "-wire", "-stem", "-fan"]) open.find(`b${b}${part}`)?.classList.toggle("todo", !known);
   for (const part of ["-out", "-wire-line", "-stem"]) open.find(`b${b}${part}`)?.classList.toggle("passed", complete === members.length);
-  const [used] = active.length > 1 && active.some((step) => step.parent !== active[0].parent) ? [] : members.filter((i) => active[0].parent === i || active[0].node === i);
-  const one = used !== undefined && isDone(knownAt[used]);
-  value.textContent = one ? `${nodes[used].name} = ${shown(state.sweep.data[used])}` : known === members.length ? `${known} values` : known ? `${known}/${members.length} values` : "";
-  const asked = askedStep();
-  if (one && asked?.parent === used) gradient.textContent = askedGradient(used, arrived[used]);
-  else if (one && arrived[used]) gradient.textContent = gradientText(used, arrived);
-  else gradient.textContent = complete ? `${complete === members.length ? complete : `${complete}/${complete && members.length}`} gradients` : "";
+  const one = atWork(members, active);
+  text.textContent = one === null ? countedOf(known, "value", members.length) : `${nodes[one].name} = ${shown(state.sweep.data[one])}`;
+  const asked = askedStep()?.parent === one;
+  const back = one === null ? "" : asked ? askedGradient(one, arrived[one]) : gradientText(one, arrived);
+  gradient.textContent = back || countedOf(complete, "gradient", members.length);
   shape.setAttribute("aria-label", `${shape.textContent}: ${members.length} wires drawn as one; opens their list`);
+}
+
+// How many of several there are: nothing, 3/16 values, 16 values.
+function countedOf(count, noun, all) {
+  return count ? `${count === all ? count : `${count}/${all}`} ${noun}s` : "";
+}
+
+// The one of several nodes that the steps shown are about, or else whose value they read.
+function atWork(members, active) {
+  const [step] = active;
+  const here = (found) => {
+    const among = [...new Set(found)].filter((i) => members.includes(i) && isDone(knownAt[i]));
+    return among.length === 1 ? among[0] : null;
+  };
+  if (step.phase !== "backward") return here(active.map(({ node }) => node));
+  return here(active.map(({ parent }) => parent)) ?? here(active.flatMap(readBy));
 }
 
 function drawFold(f, { shape, lines }) {

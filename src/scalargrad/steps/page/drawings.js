@@ -5,6 +5,10 @@ const viewport = $("viewport");
 const drawings = recorded.drawings;
 const homeOf = (i) => (i === null ? 0 : nodes[i].home ?? 0); // the drawing in which a node stands itself
 
+// The gates inside each drawing, at any depth.
+for (const drawing of drawings) drawing.gates = [];
+for (const [i, node] of nodes.entries()) if (node.gate) for (const at of pathTo(homeOf(i))) drawings[at].gates.push(i);
+
 let graph = null;
 let overlay = null; // above the shapes: rings, arrows, products
 let underlay = null; // below them: halos and active wires
@@ -36,7 +40,7 @@ function tableOf(index, key, written) {
     const found = /^n(\d+)-value$/.exec(text.id);
     if (found) table.nodes.set(Number(found[1]), nodeIn(table, Number(found[1])));
   }
-  for (const [b, members] of bundles.entries()) table.bundles.set(b, { members, ...textsIn(table, `b${b}`) });
+  for (const [b, members] of bundles.entries()) table.bundles.set(b, { members, ...textsIn(table, `b${b}`), number: table.find(`b${b}-value`).querySelector(".value") });
   for (const f of folds) table.folds.set(f, { shape: table.find(`f${f}`), lines: [...svg.querySelectorAll(`[id^="f${f}-"]`)] });
   for (const [k, step] of steps.entries()) {
     if (step.phase !== "backward") continue;

@@ -11,6 +11,7 @@ from scalargrad.pictures.diagram import make_diagram
 from scalargrad.steps.page.folded import FoldDiagram, levels
 from scalargrad.steps.page.graph import draw
 from scalargrad.steps.scene import Scene
+from scalargrad.value import Value
 
 Json: TypeAlias = Any
 
@@ -65,15 +66,17 @@ def _whole(scene: Scene) -> Drawings:
 
 def _folded(scene: Scene) -> Drawings:
     found = levels(fold(scene.root, model=scene.model))
-    place = {node: i for i, node in enumerate(scene.order)}
     numbers = {level.fold: level.index for level in found}
-    made = [FoldDiagram(scene, level, numbers, place) for level in found]
+    made: list[FoldDiagram] = []
+    for level in found:
+        around = made[level.parent] if level.parent is not None else None
+        made.append(FoldDiagram(scene, level, numbers, around))
     first, *others = draw([one.make() for one in made], _names(scene))
     json = [
         {
             "title": level.title,
             "parent": level.parent,
-            "bundles": [[place[node] for node in nodes] for nodes in one.bundles],
+            "bundles": [[scene.place[node] for node in nodes] for nodes in one.bundles],
             "folds": [other.index for other in found if other.parent == level.index],
         }
         for level, one in zip(found, made, strict=True)
@@ -81,9 +84,9 @@ def _folded(scene: Scene) -> Drawings:
     for entry, svg in zip(json[1:], others, strict=True):
         entry["svg"] = svg
     homes = {
-        place[item]: level.index
+        scene.place[item]: level.index
         for level in found
         for item in level.items
-        if level.index and item in place
+        if level.index and isinstance(item, Value)
     }
     return Drawings(first, json, homes)

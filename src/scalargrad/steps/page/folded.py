@@ -9,14 +9,16 @@ Besides the shapes of `scalargrad.pictures.diagram`, the diagram of a fold has t
 ``exit-n7``     the line to what reads node 7 outside, ``exit-n7-box``
 ``b0``          the box of a bundle: many nodes that come from one place and go to the same
                 readers, as one wire ``b0-wire``
-``n4-b0``       the line that brings those of a bundle that it reads to gate 4
+``n4-b0``       the line that brings a bundle to gate 4
+``n2-into``     the line that brings the result of gate 2, or of a fold, into a bundle
 =============== ==============================================================
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from scalargrad.folding import Fold
@@ -37,8 +39,9 @@ from scalargrad.pictures.gates import folds, gate_text, is_symmetric
 from scalargrad.steps.scene import Scene
 from scalargrad.value import Parameter, Value
 
-#: Most nodes of one kind that are drawn side by side; more are one bundle.
-ABREAST = 8
+#: Most nodes with the same readers that are drawn side by side, and most lines between three or
+#: more of them and these readers; what is more than that is one bundle.
+ABREAST, MOST_LINES = 10, 24
 
 Item: TypeAlias = Value | Fold
 
@@ -71,8 +74,17 @@ class Level:
 
     @property
     def title(self) -> str:
-        """The first words of its fold's title, ``Layer 0``."""
-        return self.fold.title.partition(": ")[0] if self.parent is not None else "whole graph"
+        """What its drawing is called."""
+        return "whole graph" if self.parent is None else named(self.fold)
+
+
+def named(fold: Fold) -> str:
+    """Return a short name for a fold: ``Layer 0``, ``Layer 0, call 2 of 3``, ``v57``."""
+    if fold.kind not in {"call", "parameters"}:
+        return fold.path
+    name, _, rest = fold.title.partition(": ")
+    _, call, which = (rest or name).partition(", call ")
+    return f"{name.partition(', call ')[0]}{call}{which}"
 
 
 def levels(whole: Fold) -> list[Level]:
@@ -96,8 +108,8 @@ class FoldDiagram:
         The fold.
     numbers : dict from Fold to int
         The drawings of the folds inside.
-    place : dict from Value to int
-        The position of every node in topological order.
+    around : FoldDiagram, optional
+        The diagram of the fold around it, which knows where what leaves goes to.
 
     Attributes
     ----------
@@ -106,90 +118,123 @@ class FoldDiagram:
     """
 
     def __init__(
-        self, scene: Scene, level: Level, numbers: dict[Fold, int], place: dict[Value, int]
+        self,
+        scene: Scene,
+        level: Level,
+        numbers: dict[Fold, int],
+        around: FoldDiagram | None = None,
     ) -> None:
-        self._scene, self._level, self._numbers, self._place = scene, level, numbers, place
+        self._scene, self._level, self._numbers, self._around = scene, level, numbers, around
         self._stands: dict[Value, Item] = {}
         for item in level.items:
             inside = [item] if isinstance(item, Value) else item.everything()
             self._stands.update(dict.fromkeys(inside, item))
         self._leaving = set(level.fold.outputs) if level.parent is not None else set()
         self._readers = self._read()
-        self.bundles: list[list[Value]] = []
-        self._units: dict[Value, str] = {}
-        self._name_units()
-        self._leaves: dict[str, int] = {}
+        self.bundles = self._alike()
+        self._units = {node: f"n{scene.place[node]}" for node in self._readers}
+        for b, nodes in enumerate(self.bundles):
+            self._units.update(dict.fromkeys(nodes, f"b{b}"))
+        self._hidden = {node for nodes in self.bundles for node in nodes if self._merges(node)}
 
     def _read(self) -> dict[Value, dict[Item, None]]:
         """Return what is seen here, and by which gates and folds each node is read."""
+        place = self._scene.place
         readers: dict[Value, dict[Item, None]] = {
             item: {} for item in self._level.items if isinstance(item, Value)
         }
-        for node in sorted(self._stands, key=self._place.__getitem__):
+        for node in sorted(self._stands, key=place.__getitem__):
             reader = self._stands[node]
             for parent in node.parents:
                 if isinstance(parent, Value) and self._stands.get(parent) is not reader:
                     readers.setdefault(parent, {})[reader] = None
         for node in self._leaving | {self._scene.root}.intersection(self._stands):
             readers.setdefault(node, {})
-        return dict(sorted(readers.items(), key=lambda item: self._place[item[0]]))
+        return dict(sorted(readers.items(), key=lambda item: place[item[0]]))
 
-    def _name_units(self) -> None:
-        """Give every node seen here its own wire, or with many like it a bundle's."""
+    def _alike(self) -> list[list[Value]]:
+        """Return nodes of one kind with the same readers, where they would be too many lines."""
         alike: dict[object, list[Value]] = {}
         for node, readers in self._readers.items():
-            source = self._stands.get(node)
-            if source is node and node.parents:
-                continue
-            kind = isinstance(node, Parameter), source is None, bool(node.parents)
-            key = source if isinstance(source, Fold) else kind
-            alike.setdefault((key, node in self._leaving, tuple(readers)), []).append(node)
-        self.bundles = [nodes for nodes in alike.values() if len(nodes) > ABREAST]
-        self._units = {node: f"n{self._place[node]}" for node in self._readers}
-        for b, nodes in enumerate(self.bundles):
-            self._units.update(dict.fromkeys(nodes, f"b{b}"))
+            if readers or node in self._leaving:
+                key = self._kind_of(node), node in self._leaving, tuple(readers)
+                alike.setdefault(key, []).append(node)
+        return [
+            nodes
+            for (_, leaves, readers), nodes in alike.items()  # type: ignore[misc]
+            if len(nodes) > ABREAST or (len(nodes) > 2 and len(nodes) * (len(readers) + leaves) > MOST_LINES)
+        ]
+
+    def _kind_of(self, node: Value) -> str:
+        if node not in self._stands:
+            return "port"
+        if node.parents:
+            return "results"
+        return "parameter" if isinstance(node, Parameter) else "input"
+
+    def _merges(self, node: Value) -> bool:
+        """Return whether a node of a bundle has no wire of its own: not one of many results."""
+        source = self._stands.get(node)
+        if not isinstance(source, Fold):
+            return self._kind_of(node) != "results"
+        return sum(self._stands.get(x) is source for x in self.bundle_of(node)) > ABREAST
+
+    def bundle_of(self, node: Value) -> list[Value]:
+        """Return the nodes a node is bundled with."""
+        return self.bundles[int(self._units[node][1:])]
 
     def make(self) -> Diagram:
         """Return the diagram."""
-        lines = list(self._entering())
-        for line in lines:
-            self._leaves[line.source] = self._leaves.get(line.source, 0) + 1
-        shapes = [shape for node in self._readers for shape in self._from_outside(node)]
+        shapes = [shape for node in self._readers for shape in self._bundled_or_port(node)]
         shapes += [shape for item in self._level.items for shape in self._shapes(item)]
-        boxes = [
-            Box(f"{line.id}-box", "exit", self._destination(), "") for line in lines
+        entering = list(self._entering())
+        shapes += [
+            Box(line.target, "exit", self._destination(line.source), "")
+            for line in entering
             if line.id.startswith("exit")
         ]
-        wires = [shape.id.removesuffix("-wire") for shape in shapes if isinstance(shape, Wire)]
-        fans = [unit for unit in wires if self._leaves.get(f"{unit}-wire", 0) > 1]
-        shapes += [Junction(f"{unit}-fan", "") for unit in fans]
-        branched = {f"{unit}-wire": f"{unit}-fan" for unit in fans}
-        moved = [
-            Line(line.id, branched.get(line.source, line.source), line.target, enters=True)
-            for line in lines
-        ]
-        stems = [Line(f"{unit}-stem", f"{unit}-wire", f"{unit}-fan") for unit in fans]
+        leaving = Counter(line.source for line in entering)
+        fans = {
+            shape.id: f"{shape.id.removesuffix('-wire')}-fan"
+            for shape in shapes
+            if isinstance(shape, Wire) and leaving[shape.id] > 1
+        }
+        shapes += [Junction(fan, "") for fan in fans.values()]
+        stems = [Line(f"{fan.removesuffix('-fan')}-stem", wire, fan) for wire, fan in fans.items()]
+        entering = [replace(line, source=fans.get(line.source, line.source)) for line in entering]
         title = f"Computation graph: {self._level.title}"
-        return Diagram(title, [*shapes, *boxes], [*self._leaving_lines(shapes), *stems, *moved])
+        return Diagram(title, shapes, [*self._leaving_lines(shapes), *stems, *entering])
 
-    def _destination(self) -> str:
-        return "out"
+    def _destination(self, wire: str) -> str:
+        """Say where what leaves the fold goes, as the drawing around it shows."""
+        node = next(x for x, unit in self._units.items() if f"{unit}-wire" == wire)
+        readers = list(self._around.readers_of(node)) if self._around else []
+        if len(readers) > 1:
+            return f"to {len(readers)} places"
+        if not readers:
+            return "out"
+        (reader,) = readers
+        return f"to {self._scene.names[reader] if isinstance(reader, Value) else named(reader)}"
+
+    def readers_of(self, node: Value) -> dict[Item, None]:
+        """Return the gates and folds here that read a node."""
+        return self._readers.get(node, {})
 
     def _entering(self) -> Iterator[Line]:
         """Yield the lines that lead to gates, folds and exits, from the wires they read."""
         for item in self._level.items:
-            if isinstance(item, Fold):
-                read = (node for node, readers in self._readers.items() if item in readers)
-                for unit in dict.fromkeys(self._units[node] for node in read):
-                    own = f"f{self._numbers[item]}"
-                    yield Line(f"{own}-{unit}", f"{unit}-wire", own, enters=True)
-            else:
+            if isinstance(item, Value):
                 yield from self._into_gate(item)
+                continue
+            own = f"f{self._numbers[item]}"
+            read = (node for node, readers in self._readers.items() if item in readers)
+            for unit in dict.fromkeys(self._units[node] for node in read):
+                yield Line(f"{own}-{unit}", f"{unit}-wire", own, enters=True)
         for unit in dict.fromkeys(self._units[x] for x in self._readers if x in self._leaving):
             yield Line(f"exit-{unit}", f"{unit}-wire", f"exit-{unit}-box", enters=True)
 
     def _into_gate(self, gate: Value) -> Iterator[Line]:
-        own, boxed = f"n{self._place[gate]}", dict(boxed_constants(gate))
+        own, boxed = f"n{self._scene.place[gate]}", dict(boxed_constants(gate))
         met = set()
         for k, operand in enumerate(gate.parents):
             if k in boxed:
@@ -203,67 +248,63 @@ class FoldDiagram:
                 yield Line(id, f"{unit}-wire", own, enters=True)
 
     def _leaving_lines(self, shapes: list[Shape]) -> Iterator[Line]:
-        """Yield the lines from boxes and gates to their wires, and from folds to their results."""
+        """Yield the lines from boxes and gates to their wires, and from results to bundles."""
         here = {shape.id for shape in shapes}
-        for wire in [shape for shape in shapes if isinstance(shape, Wire)]:
-            unit = wire.id.removesuffix("-wire")
-            if unit in here:
-                yield Line(f"{unit}-out", unit, wire.id)
-        for node, source in self._stands.items():
-            if isinstance(source, Fold) and node in self._units:
-                unit, own = self._units[node], f"f{self._numbers[source]}"
-                if unit.startswith("n"):
-                    yield Line(f"{unit}-out", own, f"{unit}-wire")
-                elif unit in here:
-                    here.discard(unit)
-                    yield Line(f"{unit}-in", own, unit)
+        for wire in here:
+            unit = wire.removesuffix("-wire")
+            if unit != wire and unit in here:
+                yield Line(f"{unit}-out", unit, wire)
+        joined = set()
+        for node, unit in self._units.items():
+            source, own = self._stands.get(node), f"n{self._scene.place[node]}"
+            if isinstance(source, Fold) and f"{own}-wire" in here:
+                yield Line(f"{own}-out", f"f{self._numbers[source]}", f"{own}-wire")
+            if unit == own or self._kind_of(node) != "results":
+                continue
+            if node not in self._hidden:
+                yield Line(f"{own}-into", f"{own}-wire", unit)
+            elif (source, unit) not in joined:
+                joined.add((source, unit))
+                assert isinstance(source, Fold)
+                yield Line(f"{unit}-from{self._numbers[source]}", f"f{self._numbers[source]}", unit)
 
-    def _from_outside(self, node: Value) -> Iterator[Shape]:
-        """Yield the port of a node that stands outside, and what is drawn of a bundle."""
+    def _bundled_or_port(self, node: Value) -> Iterator[Shape]:
+        """Yield the box of a bundle at its first node, and that of a node that stands outside."""
         unit = self._units[node]
         if unit.startswith("b"):
-            if self.bundles[int(unit[1:])][0] is node:
-                yield from self._bundle(unit)
+            if self.bundle_of(node)[0] is node:
+                yield from self._bundle(unit, self.bundle_of(node))
         elif node not in self._stands:
-            yield Box(unit, "port", self._scene.names[node], f"{describe(node)}, from outside")
-            yield Wire(f"{unit}-wire", "", "", "", "", "")
+            yield Box(unit, "port", self._scene.names[node], describe(node))
+            yield _wire(unit)
 
-    def _bundle(self, unit: str) -> Iterator[Shape]:
-        nodes = self.bundles[int(unit[1:])]
+    def _bundle(self, unit: str, nodes: list[Value]) -> Iterator[Shape]:
         names = [self._scene.names[node] for node in nodes]
-        kind = self._kind_of(nodes[0])
         text = f"{names[0]} … {names[-1]} ({len(nodes)})"
-        yield Box(unit, f"{kind} bundle", visible(text), "")
-        yield Wire(f"{unit}-wire", max(names, key=len), "", "", "", "")
-
-    def _kind_of(self, node: Value) -> str:
-        if node not in self._stands:
-            return "port"
-        if node.parents:
-            return "results"
-        return "parameter" if isinstance(node, Parameter) else "input"
+        yield Box(unit, f"{self._kind_of(nodes[0])} bundle", visible(text), "")
+        yield _wire(unit, max(names, key=len))
 
     def _shapes(self, item: Item) -> Iterator[Shape]:
         if isinstance(item, Fold):
-            yield from self._fold_shapes(item)
-            return
-        unit = f"n{self._place[item]}"
-        if self._units[item] != unit:
-            return
-        for i, constant in boxed_constants(item):
-            yield Box(f"{unit}-c{i}", "constant", number(constant), f"constant {constant!r}")
-        if item.parents:
-            ordered = not folds(item) and not is_symmetric(item)
-            yield Gate(unit, visible(gate_text(item)), visible(describe(item)), ordered)
-        else:
-            yield Box(unit, self._kind_of(item), self._scene.names[item], describe(item))
-        yield Wire(f"{unit}-wire", "", "", "", "", "")
+            title, size = named(item), item.title.partition(": ")[2]
+            yield Box(f"f{self._numbers[item]}", "fold", visible(title), visible(size or item.title))
+            for node in self._readers:
+                if self._stands.get(node) is item and node not in self._hidden:
+                    yield _wire(f"n{self._scene.place[node]}")
+        elif item not in self._hidden:
+            yield from self._node_shapes(item, f"n{self._scene.place[item]}")
 
-    def _fold_shapes(self, fold: Fold) -> Iterator[Shape]:
-        title, _, size = fold.title.partition(": ")
-        nodes = f"{fold.size} node{'s' * (fold.size != 1)}"
-        yield Box(f"f{self._numbers[fold]}", "fold", visible(title), visible(size or nodes))
-        for node in self._readers:
-            unit = self._units[node]
-            if self._stands.get(node) is fold and unit.startswith("n"):
-                yield Wire(f"{unit}-wire", "", "", "", "", "")
+    def _node_shapes(self, node: Value, unit: str) -> Iterator[Shape]:
+        for i, constant in boxed_constants(node):
+            yield Box(f"{unit}-c{i}", "constant", number(constant), f"constant {constant!r}")
+        if node.parents:
+            ordered = not folds(node) and not is_symmetric(node)
+            yield Gate(unit, visible(gate_text(node)), visible(describe(node)), ordered)
+        else:
+            yield Box(unit, self._kind_of(node), self._scene.names[node], describe(node))
+        yield _wire(unit)
+
+
+def _wire(unit: str, longest: str = "") -> Wire:
+    """Return a wire without numbers; one of a bundle has room for its longest name."""
+    return Wire(f"{unit}-wire", longest, "", "", "", "")

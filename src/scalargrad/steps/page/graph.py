@@ -20,7 +20,7 @@ from scalargrad.pictures.diagram import Box, Diagram, Gate, Junction, Line, Wire
 from scalargrad.pictures.layout import render_each
 
 _CELL, _GATE_CELL = 7.7, 8.8  # width of a letter of 14 pixels, and of one in a gate
-_NUMBER_CELLS, _MOST_CELLS = 7.8, 22
+_NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 7.8, 15.0, 22
 _WIRE_HEIGHT, _BOX_HEIGHT, _FOLD_HEIGHT, _GATE, _TAP = 44, 30, 56, 36, (72, 22)
 _NAME_HEIGHT = 13
 _LONG = 4.5
@@ -107,7 +107,9 @@ class _Drawing:
             case Gate():
                 return max(_GATE, cell_len(_short(shape.text)) * _GATE_CELL + 14), _GATE
             case Wire():
-                name = cell_len(self._wire_name(shape) or shape.name)
+                if shape.name:  # of a bundle, whose name and number are written side by side
+                    return (max(cell_len(_short(shape.name)) + 3 + _NUMBER_CELLS, _BUNDLE_CELLS)) * _CELL, _WIRE_HEIGHT
+                name = cell_len(self._wire_name(shape))
                 if self._stacked:
                     return max(name, _NUMBER_CELLS) * _CELL + 6, _WIRE_HEIGHT + _NAME_HEIGHT * 2
                 return (name + 3 * bool(name) + _NUMBER_CELLS) * _CELL + 6, _WIRE_HEIGHT

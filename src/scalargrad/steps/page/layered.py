@@ -14,7 +14,7 @@ from scalargrad.value import Value
 Json: TypeAlias = Any
 
 
-def layered(scene: Scene, place: dict[Value, int]) -> tuple[list[Json], list[Json] | None]:
+def layered(scene: Scene) -> tuple[list[Json], list[Json] | None]:
     """Return the layers of a graph, and the stops at which they and the other gates are computed.
 
     Without layers, or where they cannot be computed one after the other, there are none of either.
@@ -26,17 +26,15 @@ def layered(scene: Scene, place: dict[Value, int]) -> tuple[list[Json], list[Jso
         return [], None
     if not found:
         return [], None
-    stops = [{"layer": x} if isinstance(x, int) else place[x] for x in order]
-    return _Layers(scene, found, place).json(), stops
+    stops = [{"layer": x} if isinstance(x, int) else scene.place[x] for x in order]
+    return _Layers(scene, found).json(), stops
 
 
 class _Layers:
     """Writes layers, numbered by their weights: a layer used for several samples is one layer."""
 
-    def __init__(
-        self, scene: Scene, found: Sequence[Sequence[Row]], place: dict[Value, int]
-    ) -> None:
-        self._scene, self._found, self._place = scene, found, place
+    def __init__(self, scene: Scene, found: Sequence[Sequence[Row]]) -> None:
+        self._scene, self._found, self._place = scene, found, scene.place
         self._outputs = {tuple(row.output for row in rows): i for i, rows in enumerate(found)}
         self._uses: dict[tuple[Any, ...], list[int]] = {}
         for i, rows in enumerate(found):

@@ -16,6 +16,7 @@ const column = (numbers) => numbers.map((x) => [x]);
 
 // A letter with the layer's index and, where its weights are used more than once, the use: W₁, x₁⁽²⁾.
 function letter(name, { index, use }) {
+  if (name === "x" && index === 1 && use === null) return "<mi>x</mi>";
   const own = `<mi>${name}</mi><mn>${index}</mn>`;
   const isUsed = use !== null && !["W", "b"].includes(name);
   return isUsed ? `<msubsup>${own}<mrow><mo>(</mo><mn>${use}</mn><mo>)</mo></mrow></msubsup>` : `<msub>${own}</msub>`;
@@ -35,7 +36,7 @@ function matrix(rows, kind) {
   });
   const width = cut(rows[0]).length + (across ? 1 : 0);
   if (down) written.push(`<mtr>${"<mtd><mo>⋮</mo></mtd>".repeat(width)}</mtr>`);
-  return `<mrow class="${kind}"><mo stretchy="true">[</mo><mtable>${written.join("")}</mtable><mo stretchy="true">]</mo></mrow>`;
+  return `<mtable class="${kind}">${written.join("")}</mtable>`;
 }
 
 // How large a matrix is, where not all of it is shown.
@@ -47,7 +48,7 @@ function extent(rows) {
 
 const math = (...pieces) => MATHML.finish(mrow(pieces));
 const op = (sign) => `<mo>${sign}</mo>`;
-const transposed = (name) => `<msup>${name}<mi>T</mi></msup>`;
+const transposed = (name) => `<msup>${name}<mi mathvariant="normal">T</mi></msup>`;
 const roundedSign = (...tables) => op(relation(...tables.flat(2)));
 
 // The numbers of a layer at the inputs as they are.

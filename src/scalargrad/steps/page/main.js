@@ -68,6 +68,8 @@ function toggleDrawer() {
   $("drawer").setAttribute("aria-expanded", String(isOpen));
 }
 
+$("layer-view").hidden = !stopsOf.layer;
+$("copies-label").hidden = !drawings[0].copies;
 openDrawing(0);
 buildInputs();
 listen();

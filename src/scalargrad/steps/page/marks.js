@@ -39,9 +39,14 @@ function markBackward(step, marked, count) {
   const stops = state.sweep.locals[step.node][step.operand] === 0 ? "back dead" : "back";
   for (const kind of ["halo", "outline", stops]) underlay.append(svgElement("path", { class: kind, d: back }));
   if (count > MOST_FOLLOWED || homeOf(step.node) !== open.index) return;
+  for (const i of readBy(step)) ringSaved(i, count <= MOST_CHIPS);
+}
+
+// The nodes whose forward values the local derivative of a step reads.
+function readBy(step) {
   const reads = gates[nodes[step.node].gate].reads[step.operand];
   const read = reads.map((k) => (k < 0 ? step.node : nodes[step.node].parents[k]));
-  for (const i of new Set(read.filter((x) => typeof x === "number"))) ringSaved(i);
+  return [...new Set(read.filter((x) => typeof x === "number"))];
 }
 
 function haloPath(line) {
@@ -74,9 +79,10 @@ function haloNumber(id) {
 }
 
 // The ring around a forward value that the local derivative reads.
-function ringSaved(i) {
-  if (!open.nodes.has(i)) return;
-  const { value, number: text } = open.nodes.get(i);
+function ringSaved(i, isLabelled) {
+  const bundle = open.bundles.get(Number(open.unitOf.get(i)?.slice(1)));
+  if (!open.nodes.has(i) && !bundle?.number.textContent.startsWith(`${nodes[i].name} =`)) return;
+  const { value, number: text } = open.nodes.get(i) ?? bundle;
   const box = boxOfNumber(text);
   if (!box.width) return;
   const rise = value.querySelector(".name.above") ? 19 : 5; // clear of a name above the number
@@ -84,6 +90,8 @@ function ringSaved(i) {
     svgElement("rect", {
       class: "ring", x: box.x - 3, y: box.y - 1, width: box.width + 6, height: box.height + 2, rx: 6,
     }),
+  );
+  if (isLabelled) overlay.append(
     svgElement("text", { class: "ring-label", x: box.x + box.width / 2, y: box.y - rise }, "saved"),
   );
 }
@@ -101,7 +109,9 @@ function wayBack(step, line) {
   const unit = open.unitOf.get(step.parent) ?? `n${step.parent}`;
   const copied = open.find(`${line.id}-out`) ? line.id : null;
   const beyond = copied ?? (open.find(`${unit}-stem`) ? null : unit);
-  const stretches = [line, ...(beyond ? [open.find(`${beyond}-wire-line`), open.find(`${beyond}-out`)] : [])];
+  const ids = beyond ? [`${beyond}-wire-line`, `${beyond}-out`] : [];
+  if (unit.startsWith("b") && beyond) ids.push(...["into", "wire-line", "out"].map((part) => `n${step.parent}-${part}`));
+  const stretches = [line, ...ids.map(open.find)];
   const points = stretches.filter(Boolean).flatMap((stretch) => {
     const length = stretch.getTotalLength();
     const count = Math.max(2, Math.round(length / 4));

@@ -49,7 +49,7 @@ class Record:
 
     def __init__(self, scene: Scene, drawn: Drawings) -> None:
         self._scene, self._drawn = scene, drawn
-        self._place = {node: i for i, node in enumerate(scene.order)}
+        self._place = scene.place
         self._custom: dict[Operation, str] = {}
         self._notations: dict[str, Json] = {}
         self._gates: dict[str, Json] = {}
@@ -60,7 +60,7 @@ class Record:
         """Return what the page knows, fit for `json.dumps`, and which steps it shows."""
         scene = self._scene
         positions = [step.index for step in steps]
-        found, stages = layered(scene, self._place)
+        found, stages = layered(scene)
         return {
             "nodes": self._nodes,
             "layers": found,
