@@ -19,6 +19,9 @@ from scalargrad.value import Parameter, Value
 
 Operand: TypeAlias = Value | float
 
+#: Products, and terms that are none.
+Parts: TypeAlias = tuple[list[tuple[Operand, Operand]], list[Operand]]
+
 _NOISE = 1e-12
 
 
@@ -125,17 +128,21 @@ class _Sum:
         stack: list[Operand] = [self._total]
         while stack:
             term = stack.pop()
-            own = term is self._total
-            taken = isinstance(term, Value) and (own or self._scene.expected[term] == 1)
-            parts = _parts(self._scene, term) if taken else None
-            if parts is None:
+            parts = self._parts_of(term)
+            if parts is None or not isinstance(term, Value):
                 self.terms.append(term)
                 continue
-            assert isinstance(term, Value)
             self.gates.append(term)
             pairs, terms = parts
             self.pairs += pairs
             stack += reversed(terms)
+
+    def _parts_of(self, term: Operand) -> Parts | None:
+        """Return what a term adds up, if nothing but this sum reads it."""
+        if not isinstance(term, Value):
+            return None
+        taken = term is self._total or self._scene.expected[term] == 1
+        return _parts(self._scene, term) if taken else None
 
     @property
     def is_row(self) -> bool:
@@ -168,9 +175,7 @@ def _weight_first(pair: tuple[Operand, Operand]) -> tuple[Operand, Operand]:
     return (first, second) if isinstance(first, Parameter) else (second, first)
 
 
-def _parts(
-    scene: Scene, node: Value
-) -> tuple[list[tuple[Operand, Operand]], list[Operand]] | None:
+def _parts(scene: Scene, node: Value) -> Parts | None:
     """Return the products and the other terms a gate adds up, or None if it does not."""
     if node.op is None:
         return None

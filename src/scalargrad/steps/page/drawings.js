@@ -21,7 +21,7 @@ function openDrawing(index) {
   const form = state.copies && drawings[index].copies ? "copies" : "svg";
   const key = `${form} ${index}`;
   if (open?.key === key) return false;
-  if (!opened.has(key)) opened.set(key, tableOf(index, key, drawings[index][form]));
+  if (!opened.has(key)) opened.set(key, tableOf(index, key, form));
   open = opened.get(key);
   viewport.replaceChildren(open.svg);
   [graph, overlay, underlay] = [open.svg, $("overlay"), $("underlay")];
@@ -29,9 +29,10 @@ function openDrawing(index) {
 }
 
 // What stands in a drawing, by node, bundle and fold, and the steps that each of its lines carries.
-function tableOf(index, key, written) {
+function tableOf(index, key, form) {
+  const written = drawings[index][form];
   const svg = written === undefined ? $("graph") : parsedSvg(written);
-  const { folds = [], bundles = [] } = drawings[index];
+  const { folds = [], bundles = [] } = form === "copies" ? {} : drawings[index];
   const ids = new Map([...svg.querySelectorAll("[id]")].map((shape) => [shape.id, shape]));
   const table = { key, index, svg, find: (id) => ids.get(id) ?? null, nodes: new Map(), bundles: new Map(), folds: new Map(), lines: new Map() };
   table.unitOf = new Map(); // the bundle a node stands in

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from scalargrad.folding import fold
+from scalargrad.folding import Fold, fold
 from scalargrad.pictures.copies import copies_of
 from scalargrad.pictures.diagram import make_diagram
-from scalargrad.steps.page.folded import FoldDiagram, levels
+from scalargrad.steps.page.folded import FoldDiagram, Level, levels
 from scalargrad.steps.page.graph import draw
 from scalargrad.steps.scene import Scene
 from scalargrad.value import Value
@@ -51,17 +51,25 @@ def _names(scene: Scene) -> dict[str, str]:
 
 
 def _whole(scene: Scene) -> Drawings:
-    """Draw one graph with junctions and, where there are any, with copy gates."""
-    title = f"Computation graph of {scene.names[scene.root]}"
-    forms = [make_diagram(scene.order, [scene.root])]
+    """Draw one graph with junctions and, where there are any, with copy gates.
+
+    Where layers are dense, what would be a thicket of lines is drawn as bundles.
+    """
+    bundled = FoldDiagram(scene, Level(Fold("graph", [*scene.order]), 0, None), {})
+    forms = [bundled.make() if bundled.bundles else make_diagram(scene.order, [scene.root])]
     copies = copies_of(scene.order)
     if copies:
         forms.append(make_diagram(scene.order, [scene.root], copies=copies))
+    title = f"Computation graph of {scene.names[scene.root]}"
     first, *others = draw([replace(form, title=title) for form in forms], _names(scene))
-    json: Json = {"title": scene.names[scene.root], "parent": None}
+    json: Json = {"title": scene.names[scene.root], "parent": None, "bundles": _members(bundled)}
     if others:
         json["copies"] = others[0]
     return Drawings(first, [json], {})
+
+
+def _members(diagram: FoldDiagram) -> list[list[int]]:
+    return [diagram.places(nodes) for nodes in diagram.bundles]
 
 
 def _folded(scene: Scene) -> Drawings:
@@ -76,7 +84,7 @@ def _folded(scene: Scene) -> Drawings:
         {
             "title": level.title,
             "parent": level.parent,
-            "bundles": [[scene.place[node] for node in nodes] for nodes in one.bundles],
+            "bundles": _members(one),
             "folds": [other.index for other in found if other.parent == level.index],
         }
         for level, one in zip(found, made, strict=True)

@@ -1,4 +1,4 @@
-"""What the drawings of a walk consist of: one diagram of a small graph, one for each fold of a large.
+"""What the drawing of a fold consists of: its items, and what it shows of what is around it.
 
 Besides the shapes of `scalargrad.pictures.diagram`, the diagram of a fold has these:
 
@@ -17,7 +17,7 @@ Besides the shapes of `scalargrad.pictures.diagram`, the diagram of a fold has t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -154,15 +154,16 @@ class FoldDiagram:
 
     def _alike(self) -> list[list[Value]]:
         """Return nodes of one kind with the same readers, where they would be too many lines."""
-        alike: dict[object, list[Value]] = {}
+        alike: dict[tuple[str, bool, tuple[Item, ...]], list[Value]] = {}
         for node, readers in self._readers.items():
             if readers or node in self._leaving:
                 key = self._kind_of(node), node in self._leaving, tuple(readers)
                 alike.setdefault(key, []).append(node)
         return [
             nodes
-            for (_, leaves, readers), nodes in alike.items()  # type: ignore[misc]
-            if len(nodes) > ABREAST or (len(nodes) > 2 and len(nodes) * (len(readers) + leaves) > MOST_LINES)
+            for (_, leaves, readers), nodes in alike.items()
+            if len(nodes) > ABREAST
+            or (len(nodes) > 2 and len(nodes) * (len(readers) + leaves) > MOST_LINES)
         ]
 
     def _kind_of(self, node: Value) -> str:
@@ -182,6 +183,10 @@ class FoldDiagram:
     def bundle_of(self, node: Value) -> list[Value]:
         """Return the nodes a node is bundled with."""
         return self.bundles[int(self._units[node][1:])]
+
+    def places(self, nodes: Iterable[Value]) -> list[int]:
+        """Return the positions of nodes in topological order."""
+        return [self._scene.place[node] for node in nodes]
 
     def make(self) -> Diagram:
         """Return the diagram."""
@@ -286,8 +291,8 @@ class FoldDiagram:
 
     def _shapes(self, item: Item) -> Iterator[Shape]:
         if isinstance(item, Fold):
-            title, size = named(item), item.title.partition(": ")[2]
-            yield Box(f"f{self._numbers[item]}", "fold", visible(title), visible(size or item.title))
+            size = item.title.partition(": ")[2] or item.title
+            yield Box(f"f{self._numbers[item]}", "fold", visible(named(item)), visible(size))
             for node in self._readers:
                 if self._stands.get(node) is item and node not in self._hidden:
                     yield _wire(f"n{self._scene.place[node]}")

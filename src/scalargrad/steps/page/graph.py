@@ -107,14 +107,18 @@ class _Drawing:
             case Gate():
                 return max(_GATE, cell_len(_short(shape.text)) * _GATE_CELL + 14), _GATE
             case Wire():
-                if shape.name:  # of a bundle, whose name and number are written side by side
-                    return (max(cell_len(_short(shape.name)) + 3 + _NUMBER_CELLS, _BUNDLE_CELLS)) * _CELL, _WIRE_HEIGHT
-                name = cell_len(self._wire_name(shape))
-                if self._stacked:
-                    return max(name, _NUMBER_CELLS) * _CELL + 6, _WIRE_HEIGHT + _NAME_HEIGHT * 2
-                return (name + 3 * bool(name) + _NUMBER_CELLS) * _CELL + 6, _WIRE_HEIGHT
+                return self._wire_size(shape)
             case Junction():
                 return 8.0, 8.0
+
+    def _wire_size(self, wire: Wire) -> tuple[float, float]:
+        if wire.id.startswith("b"):  # a bundle's: the name and the number of the one at work
+            cells = cell_len(_short(wire.name)) + 3 + _NUMBER_CELLS
+            return max(cells, _BUNDLE_CELLS) * _CELL, _WIRE_HEIGHT
+        name = cell_len(self._wire_name(wire))
+        if self._stacked:
+            return max(name, _NUMBER_CELLS) * _CELL + 6, _WIRE_HEIGHT + _NAME_HEIGHT * 2
+        return (name + 3 * bool(name) + _NUMBER_CELLS) * _CELL + 6, _WIRE_HEIGHT
 
     def _box_text(self, box: Box) -> str:
         """Return what stands in a box: a constant, or the name by which the steps call a leaf."""

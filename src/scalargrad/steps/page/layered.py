@@ -1,4 +1,4 @@
-"""What the page knows of a graph's layers, as JSON: operands as indices, and what is said of them."""
+"""What the page knows of a graph's layers, as JSON: operands as indices, and words."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ class _Layers:
 
     def __init__(self, scene: Scene, found: Sequence[Sequence[Row]]) -> None:
         self._scene, self._found, self._place = scene, found, scene.place
-        self._outputs = {tuple(row.output for row in rows): i for i, rows in enumerate(found)}
+        self._outputs: dict[tuple[Value | float, ...], int] = {
+            tuple(row.output for row in rows): i for i, rows in enumerate(found)
+        }
         self._uses: dict[tuple[Any, ...], list[int]] = {}
         for i, rows in enumerate(found):
             self._uses.setdefault(self._weights(rows), []).append(i)
