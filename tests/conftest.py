@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from scalargrad.steps import Walk
+from scalargrad.steps.page import LIMIT
 
 settings.register_profile("ci", derandomize=True, max_examples=60, deadline=None)
 settings.register_profile("thorough", max_examples=2000, deadline=None)
@@ -51,8 +52,8 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[OpenPage]:
     requests: list[str] = []
     contexts: list[Any] = []
 
-    def opened(steps: Walk, fragment: str = "", **options: Any) -> Any:
-        path = steps.save(tmp_path / f"walk{len(contexts)}.html")
+    def opened(steps: Walk, fragment: str = "", limit: int = LIMIT, **options: Any) -> Any:
+        path = steps.save(tmp_path / f"walk{len(contexts)}.html", limit=limit)
         settings = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
         context = browser.new_context(**{**settings, **options})
         contexts.append(context)

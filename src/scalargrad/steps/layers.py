@@ -67,10 +67,7 @@ def layers(scene: Scene) -> list[list[Row]]:
 def stages(scene: Scene, found: Sequence[Sequence[Row]]) -> list[int | Value]:
     """Return layers, by their index, and the gates beside them in an order of evaluation.
 
-    Raises
-    ------
-    CycleError
-        If a layer both needs a gate beside it and is needed by it.
+    There is one: every row of a layer reads all of x, so that no layer can need its own outputs.
     """
     layer_of = {gate: i for i, rows in enumerate(found) for row in rows for gate in row.gates}
     sorter: TopologicalSorter[int | Value] = TopologicalSorter()

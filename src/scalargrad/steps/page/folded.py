@@ -254,7 +254,7 @@ class FoldDiagram:
 
     def _leaving_lines(self, shapes: list[Shape]) -> Iterator[Line]:
         """Yield the lines from boxes and gates to their wires, and from results to bundles."""
-        here = {shape.id for shape in shapes}
+        here = dict.fromkeys(shape.id for shape in shapes)
         for wire in here:
             unit = wire.removesuffix("-wire")
             if unit != wire and unit in here:

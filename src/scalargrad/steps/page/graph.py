@@ -21,7 +21,7 @@ from scalargrad.pictures.layout import render_each
 
 _CELL, _GATE_CELL = 7.7, 8.8  # width of a letter of 14 pixels, and of one in a gate
 _NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 7.8, 15.0, 22
-_WIRE_HEIGHT, _BOX_HEIGHT, _FOLD_HEIGHT, _GATE, _TAP = 44, 30, 56, 36, (72, 22)
+_WIRE_HEIGHT, _BOX_HEIGHT, _FOLD_HEIGHT, _GATE, _TAP = 44, 30, 56, 36, (78, 22)
 _NAME_HEIGHT = 13
 _LONG = 4.5
 _JOIN = 1.5  # Graphviz lets lines end a point outside a port
@@ -81,12 +81,18 @@ class _Drawing:
         self._boxes = {shape.id for shape in diagram.shapes if isinstance(shape, Box)}
         self._taps = {line.id: f"{line.id}-tap" for line in diagram.lines if self._has_tap(line)}
         self._sizes = {shape.id: self._size(shape) for shape in diagram.shapes}
+        self._keys: dict[str, str] = {}
+
+    def _key(self, id: str) -> str:
+        """Return what an id is called in DOT: by number, so that graphs alike have equal text."""
+        return self._keys.setdefault(id, f"k{len(self._keys)}")
 
     def place(self, placed: Any) -> None:
         """Take the places from what Graphviz made of the DOT text."""
         self._right, self._bottom = map(float, placed["bb"].split(",")[2:])
-        self._at = {x["name"]: self._point(x["pos"]) for x in placed["objects"]}
-        self._paths = {x["id"]: self._path(x["pos"]) for x in placed.get("edges", [])}
+        ids = {key: id for id, key in self._keys.items()}
+        self._at = {ids[x["name"]]: self._point(x["pos"]) for x in placed["objects"]}
+        self._paths = {ids[x["id"]]: self._path(x["pos"]) for x in placed.get("edges", [])}
 
     @property
     def is_long(self) -> bool:
@@ -142,24 +148,28 @@ class _Drawing:
             self._declare(graph, tap, _TAP, ordered=False)
         for line in self._diagram.lines:
             weight = "50" if not line.enters or arrivals[line.target] == 1 else "1"
-            leaving = f"{line.source}:e" if line.source not in self._fans else line.source
-            entering = line.target if line.enters else f"{line.target}:w"
+            own, source, target = map(self._key, (line.id, line.source, line.target))
+            leaving = source if line.source in self._fans else f"{source}:e"
+            entering = target if line.enters else f"{target}:w"
             if line.id not in self._taps:
-                graph.edge(leaving, entering, id=line.id, weight=weight, arrowhead="none")
+                graph.edge(leaving, entering, id=own, weight=weight, arrowhead="none")
             else:
-                tap = self._taps[line.id]
-                graph.edge(leaving, f"{tap}:w", id=f"{line.id}-in", arrowhead="none")
-                graph.edge(f"{tap}:e", entering, id=line.id, arrowhead="none")
-        source: str = graph.source
-        return source
+                tap = self._key(self._taps[line.id])
+                before = self._key(f"{line.id}-in")
+                graph.edge(leaving, f"{tap}:w", id=before, arrowhead="none")
+                graph.edge(f"{tap}:e", entering, id=own, arrowhead="none")
+        written: str = graph.source
+        return written
 
     def _declare(
         self, graph: graphviz.Digraph, id: str, size: tuple[float, float], ordered: bool
     ) -> None:
         width, height = (f"{pixels / _POINTS:.4f}" for pixels in size)
         shape = "ellipse" if id in self._gates and size[0] == size[1] else "box"
-        options = {"ordering": "in"} if ordered else {}
-        graph.node(id, shape=shape, fixedsize="true", width=width, height=height, **options)
+        options = {"fixedsize": "true", "width": width, "height": height}
+        if ordered:
+            options["ordering"] = "in"
+        graph.node(self._key(id), shape=shape, **options)
 
     def svg(self) -> str:
         """Return the finished element."""
@@ -231,8 +241,9 @@ class _Drawing:
         """Return a box of two lines and a double frame, which says what opens."""
         frames = self._rectangle(x, y, width, height, 7)
         frames += self._rectangle(x, y, width - 7, height - 7, 4)
-        words = f'{_text(x, y - 9, box.text)}<g class="size">{_text(x, y + 10, box.title)}</g>'
-        label = f'aria-label="{escape(f"{box.text}, {box.title}: opens its drawing")}"'
+        words = f'{_text(x, y - 9, box.text)} <g class="size">{_text(x, y + 10, box.title)}</g>'
+        seen = f"{_short(box.text)} {_short(box.title)}"
+        label = f'aria-label="{escape(f"{seen}: opens its drawing")}"'
         return (
             f'<g class="node fold" id="{box.id}" tabindex="0" role="button" {label}>'
             f"{frames}{words}</g>"

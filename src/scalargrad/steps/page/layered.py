@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from graphlib import CycleError
 from typing import Any, TypeAlias
 
 from scalargrad.pictures.gates import gate_text
@@ -17,15 +16,12 @@ Json: TypeAlias = Any
 def layered(scene: Scene) -> tuple[list[Json], list[Json] | None]:
     """Return the layers of a graph, and the stops at which they and the other gates are computed.
 
-    Without layers, or where they cannot be computed one after the other, there are none of either.
+    Without layers there are none of either.
     """
     found = layers(scene)
-    try:
-        order = stages(scene, found)
-    except CycleError:
-        return [], None
     if not found:
         return [], None
+    order = stages(scene, found)
     stops = [{"layer": x} if isinstance(x, int) else scene.place[x] for x in order]
     return _Layers(scene, found).json(), stops
 

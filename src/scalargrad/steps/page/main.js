@@ -68,7 +68,7 @@ function toggleDrawer() {
   $("drawer").setAttribute("aria-expanded", String(isOpen));
 }
 
-$("layer-view").hidden = !stopsOf.layer;
+$("layer-view").hidden = $("layer-view").firstElementChild.disabled = !stopsOf.layer;
 $("copies-label").hidden = !drawings[0].copies;
 openDrawing(0);
 buildInputs();
@@ -102,4 +102,7 @@ window.scalargrad = {
   setInputs: (values) => setInputs(Object.entries(values).map(([name, value]) => [nodes.findIndex((node) => node.name === name), value])),
   numbers: () => ({ data: state.sweep.data, gradients: nodes.map((_, i) => (i === root ? 1 : state.sweep.total(i))) }),
   texts,
+  drawings: drawings.length,
+  open: visit,
+  standing: () => [...new Set([...open.nodes.keys(), ...open.unitOf.keys()])],
 };

@@ -85,7 +85,8 @@ function exportedSvg() {
   copy.setAttribute("height", String(height));
   const paper = getComputedStyle($("stage")).backgroundColor;
   copy.prepend(svgElement("rect", { width, height, fill: paper }));
-  copy.prepend(svgElement("title", {}, `${document.title}, step ${state.at + 1} of ${stops().length}`));
+  const where = drawings.length > 1 ? `, ${pathInWords(open.index)}` : "";
+  copy.prepend(svgElement("title", {}, `${document.title}, step ${state.at + 1} of ${stops().length}${where}`));
   return new XMLSerializer().serializeToString(copy);
 }
 
