@@ -314,7 +314,7 @@ def test_inputs_of_a_large_graph_are_those_of_the_open_drawing(open_page: Any) -
     """Hundreds of sliders would hide the ones at hand; the page says how many there are."""
     page = open_page(network(4, (16, 16, 1)))
     assert page.locator(".field").count() == 4
-    assert page.locator("#some").text_content() == "4 of 373 inputs: those in this drawing."
+    assert page.locator("#some").text_content() == "4 of 373 inputs: those drawn here."
     page.evaluate("scalargrad.goTo(2)")
     assert page.locator(".field").count() == 9
 
@@ -338,6 +338,13 @@ def test_the_open_drawing_is_exported_and_printed(open_page: Any) -> None:
     page.locator("#print-steps").click()
     assert page.locator("#sheet li").count() == 2 + 6
     assert "Neuron 0" in page.locator("#sheet h1").text_content()
+    page.locator("#worksheet").click()
+    assert page.locator("#sheet ol").first.locator("li").count() == 6
+    assert page.locator("#sheet p").text_content().startswith("At w0_2 ≈ -0.7313, w1_2 ≈")
+    given = page.locator("#sheet svg").first.locator("text.gradient").all_text_contents()
+    assert given.count("______") == len(given) - 1
+    output = next(node for node in steps.scene.order if node.op and node.op.name == "tanh")
+    assert shown(sum(steps.scene.terms[output])) in given
 
 
 def test_labels_in_folds_do_nothing_but_appear(open_page: Any) -> None:

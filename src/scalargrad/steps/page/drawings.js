@@ -93,12 +93,17 @@ const lineOf = (step) => open.find(lineId(open, step));
 
 // The drawing to open for a stop: that in which its gate stands or, for a layer, that around it.
 function drawingFor(stop) {
+  const common = drawingAround(stop);
+  const isLayer = state.view === "layer" && layerOf(stop);
+  return isLayer ? drawings[common].parent ?? common : common;
+}
+
+// The innermost drawing that holds all the gates of a stop.
+function drawingAround(stop) {
   const paths = stop.map((k) => pathTo(homeOf(steps[k].node)));
   let depth = 0;
   while (paths.every((path) => path.length > depth && path[depth] === paths[0][depth])) depth += 1;
-  const common = paths[0][depth - 1];
-  const isLayer = state.view === "layer" && layerOf(stop);
-  return isLayer ? drawings[common].parent ?? common : common;
+  return paths[0][depth - 1];
 }
 
 // A drawing and those around it, the outermost first.
@@ -134,6 +139,7 @@ function drawPath() {
   )));
   const focused = $("path").contains(document.activeElement);
   $("path").replaceChildren(...crumbs);
+  $("path").scrollLeft = $("path").scrollWidth;
   if (focused) $("path").querySelector("[aria-current]").focus();
   $("up").disabled = open.index === 0;
 }

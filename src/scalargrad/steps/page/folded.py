@@ -211,9 +211,11 @@ class FoldDiagram:
         return Diagram(title, shapes, [*self._leaving_lines(shapes), *stems, *entering])
 
     def _destination(self, wire: str) -> str:
-        """Say where what leaves the fold goes, as the drawing around it shows."""
+        """Say where what leaves the fold goes, as the nearest drawing shows that has a reader."""
         node = next(x for x, unit in self._units.items() if f"{unit}-wire" == wire)
-        readers = list(self._around.readers_of(node)) if self._around else []
+        around, readers = self._around, list[Item]()
+        while around is not None and not readers:
+            readers, around = list(around.readers_of(node)), around._around
         if len(readers) > 1:
             return f"to {len(readers)} places"
         if not readers:

@@ -14,11 +14,13 @@ function buildInputs() {
 
 // List the inputs; of very many, those of the open drawing.
 function listInputs() {
-  const isHere = (i) => open.nodes.has(i) || open.unitOf.has(i);
-  listedInputs = inputs.length <= MOST_FIELDS ? inputs : inputs.filter(isHere);
+  listedInputs = inputs.length <= MOST_FIELDS ? inputs : inputsHere();
   $("fields").replaceChildren(...listedInputs.map((i) => fieldOf(i).row));
-  $("some").textContent = listedInputs.length < inputs.length ? `${listedInputs.length} of ${inputs.length} inputs: those in this drawing.` : "";
+  $("some").textContent = listedInputs.length < inputs.length ? `${listedInputs.length} of ${inputs.length} inputs: those drawn here.` : "";
 }
+
+// The inputs that stand in the open drawing.
+const inputsHere = () => inputs.filter((i) => open.nodes.has(i) || open.unitOf.has(i));
 
 function fieldOf(i) {
   if (!fields.has(i)) fields.set(i, buildField(i));

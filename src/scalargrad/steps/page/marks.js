@@ -10,7 +10,7 @@ function highlight(active) {
   for (const step of active) {
     if (step.node === null) continue;
     if (step.phase === "forward") markForward(step, marked);
-    else if (step.phase === "seed") haloNumber(`n${step.node}-gradient`);
+    else if (step.phase === "seed") haloNumber(step.node, "gradient");
     else markBackward(step, marked, active.length);
   }
 }
@@ -28,7 +28,7 @@ function markForward(step, marked) {
     if (line && !marked.has(line)) haloPath(line);
     marked.add(line);
   }
-  if (open.nodes.has(step.node)) haloNumber(`n${step.node}-value`);
+  haloNumber(step.node, "value");
 }
 
 function markBackward(step, marked, count) {
@@ -70,9 +70,9 @@ function haloShape(shape) {
   overlay.append(around("outline", 0));
 }
 
-function haloNumber(id) {
-  const box = open.find(id).getBBox();
-  if (!box.width) return;
+function haloNumber(i, what) {
+  const box = open.nodes.get(i)?.[what].getBBox();
+  if (!box?.width) return;
   underlay.append(svgElement("rect", {
     class: "halo number", x: box.x - 4, y: box.y - 1, width: box.width + 8, height: box.height + 2, rx: 5,
   }));

@@ -10,6 +10,15 @@ function drawPanel() {
   const blocks = explainStop(shownNow);
   const greyed = state.undefined ? [element("p", { class: "warning" }, "The last valid state:")] : [];
   $("panel").replaceChildren(...greyed, heading, ...blocks.flat());
+  for (const block of $("panel").querySelectorAll(".formula, .local-rule")) shrink(block);
+}
+
+// A formula does not wrap: make it smaller, within reason, before it has to be scrolled.
+function shrink(block) {
+  const share = block.clientWidth / block.scrollWidth;
+  if (share >= 1) return;
+  const size = parseFloat(getComputedStyle(block).fontSize);
+  block.style.fontSize = `${Math.max(14, Math.floor(size * share))}px`;
 }
 
 // What a stop says: that of its layer, of its steps, or of many steps in brief.
@@ -42,7 +51,10 @@ function placeOf(shownNow) {
   const step = steps[shownNow.at(-1)];
   if (step.node === null) return "inputs";
   const layer = state.view === "layer" ? layerOf(shownNow) : null;
-  if (layer) return `${step.phase}: ${layer.title}`;
+  if (layer) {
+    const around = drawingAround(shownNow);
+    return `${step.phase}: ${layer.title}${around ? `, in the graph ${drawings[around].title}` : ""}`;
+  }
   const { name } = nodes[step.node];
   if (step.phase !== "backward") return `${step.phase}: ${name}`;
   const parents = [...new Set(shownNow.map((i) => nodes[steps[i].parent].name))];

@@ -23,8 +23,13 @@ function graphAt(index, prepare = () => {}) {
 
 const lastForward = () => steps.findIndex((step) => step.phase === "seed");
 
+// Blanks below the wires; what comes into a fold from outside is given.
 function blankGradients(copy) {
-  for (const text of copy.querySelectorAll("text.gradient")) text.textContent = BLANK;
+  for (const text of copy.querySelectorAll("text.gradient")) {
+    const [, i] = /^n(\d+)-gradient$/.exec(text.id) ?? [];
+    const isGiven = i !== undefined && open.find(`exit-n${i}`);
+    text.textContent = isGiven ? shown(state.sweep.total(Number(i))) : BLANK;
+  }
 }
 
 // The steps that are printed: all of them or, of a graph with folds, those in the open drawing.
@@ -55,7 +60,7 @@ function stepList() {
 function worksheet() {
   const exercises = backwardSteps().map((step) => mathElement("li", worked(step, true)));
   const answers = backwardSteps().map((step) => mathElement("li", worked(step, false)));
-  const values = listedInputs.map((i) => TEXT.join([nodes[i].name, relation(state.sweep.data[i]), number(state.sweep.data[i])]));
+  const values = inputsHere().map((i) => TEXT.join([nodes[i].name, relation(state.sweep.data[i]), number(state.sweep.data[i])]));
   return [
     element("h1", {}, sheetTitle()),
     element("p", {}, `At ${values.join(", ")}: write the gradient below every wire. Go from right to left; each wire multiplies what comes from upstream by its local derivative, and where a wire branches, the products are added.`),
