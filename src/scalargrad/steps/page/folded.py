@@ -190,8 +190,9 @@ class FoldDiagram:
 
     def make(self) -> Diagram:
         """Return the diagram."""
-        shapes = [shape for node in self._readers for shape in self._bundled_or_port(node)]
-        shapes += [shape for item in self._level.items for shape in self._shapes(item)]
+        shapes = [shape for node in self._readers for shape in self._source(node)]
+        for item in self._level.items:
+            shapes += [*self._shapes(item), *self._gathered(item)]
         entering = list(self._entering())
         shapes += [
             Box(line.target, "exit", self._destination(line.source), "")
@@ -275,11 +276,17 @@ class FoldDiagram:
                 assert isinstance(source, Fold)
                 yield Line(f"{unit}-from{self._numbers[source]}", f"f{self._numbers[source]}", unit)
 
-    def _bundled_or_port(self, node: Value) -> Iterator[Shape]:
+    def _gathered(self, item: Item) -> Iterator[Shape]:
+        """Yield the bundles of results that are complete with an item: Tab goes in this order."""
+        for b, nodes in enumerate(self.bundles):
+            if self._stands.get(nodes[-1]) is item and self._kind_of(nodes[-1]) == "results":
+                yield from self._bundle(f"b{b}", nodes)
+
+    def _source(self, node: Value) -> Iterator[Shape]:
         """Yield the box of a bundle at its first node, and that of a node that stands outside."""
         unit = self._units[node]
         if unit.startswith("b"):
-            if self.bundle_of(node)[0] is node:
+            if self.bundle_of(node)[0] is node and self._kind_of(node) != "results":
                 yield from self._bundle(unit, self.bundle_of(node))
         elif node not in self._stands:
             yield Box(unit, "port", self._scene.names[node], describe(node))
