@@ -59,7 +59,7 @@ def computed(choices: Sequence[tuple[int, int]], inputs: int = 3) -> list[Value]
     return [node for node in nodes if node not in read]
 
 
-@given(graphs, st.integers(3, 12))
+@given(graphs, st.integers(4, 12))
 def test_random_graphs_fold_soundly(choices: list[tuple[int, int]], limit: int) -> None:
     """Every node is in one fold, no level exceeds the limit, and no value leaves and comes back."""
     roots = computed(choices)
@@ -198,15 +198,15 @@ def test_a_fold_that_is_not_there_is_named_with_those_that_are() -> None:
 @pytest.mark.parametrize("count", range(1, 40))
 def test_rows_of_any_length_are_cut_into_at_most_the_limit(count: int) -> None:
     """No stretch is empty and no vertex is lost, whatever the length of the row."""
-    members = list(grouped([[] for _ in range(count)], limit=3))
-    assert len(members) <= 3
+    members = list(grouped([[] for _ in range(count)], limit=4))
+    assert len(members) <= 4
     pending, found = list(members), list[int]()
     while pending:
         member = pending.pop()
         if isinstance(member, int):
             found.append(member)
         else:
-            assert 1 < len(member.members) <= 3
+            assert 1 < len(member.members) <= 4
             pending += member.members
     assert sorted(found) == list(range(count))
 

@@ -30,7 +30,7 @@ def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
         the parameters that nodes use, so that modules without any are not folded. Parameters
         that several calls share, as those of a batch do, are one fold beside these.
     limit : int
-        Most nodes and folds beside one another, at least 2. A level with more is divided into
+        Most nodes and folds beside one another, at least 4. A level with more is divided into
         results with what only they use, and long rows into stretches.
 
     Returns

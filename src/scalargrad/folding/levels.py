@@ -38,7 +38,7 @@ def grouped(reads: Reads, limit: int) -> list[int | Group]:
     reads : sequence of sequences of int
         The operands of vertex i, all smaller than i.
     limit : int
-        Most vertices and groups beside one another; at least 3.
+        Most vertices and groups beside one another; at least 4.
 
     Returns
     -------
@@ -137,9 +137,18 @@ class _Level:
         """Cut a row into stretches of like length, and those again if they are too many.
 
         Each vertex of the row stands for all that serves it, unless all these are in the row.
+        What reads nothing, as the parameters of a batch, is one group beside what does.
         """
-        alone = len(tops) == self.end
-        row = [self.vertices[i] if alone else self.group(i) for i in tops]
+        if len(tops) == self.end:
+            return self.cut([self.vertices[i] for i in tops], most)
+        sources = [self.vertices[i] for i in tops if self.sizes[i] == 1 and not self.reads[i]]
+        if not 1 < len(sources) < len(tops):
+            return self.cut([self.group(i) for i in tops], most)
+        others = [self.group(i) for i in tops if self.sizes[i] > 1 or self.reads[i]]
+        return [Group(self.cut(list(sources), self.limit)), *self.cut(others, most - 1)]
+
+    def cut(self, row: list[_Member], most: int) -> list[_Member]:
+        """Cut a row into at most so many stretches."""
         length = max(2, 2 * self.limit // 3)  # so that each can be seen whole when it is opened
         while len(row) > most:
             cuts = _cuts(self.crossings(row), max(2, -(-len(row) // length)))

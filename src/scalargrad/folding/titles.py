@@ -85,12 +85,15 @@ def _name_inside(part: Fold, outer: Fold | None) -> str:
 
 
 class _Titles:
-    """Titles, what they say of a module found once for each."""
+    """Titles, given from the inside out."""
 
     def __init__(self) -> None:
-        self.details: dict[int, str] = {}
+        self.details: dict[int, str] = {}  # what is said of each module
+        self.calls: dict[Fold, list[Fold]] = {}  # the outermost ones in each fold
 
     def of(self, part: Fold) -> str:
+        within = [call for inner in part.folds for call in self.calls[inner]]
+        self.calls[part] = [part] if part.kind == "call" else within
         match part.kind:
             case "call":
                 detail = self.detail(part.module)
@@ -98,8 +101,8 @@ class _Titles:
             case "parameters":
                 return f"{_module_name(part)}: {_counted(part.size, 'parameter')}"
             case "result":
-                return _result_title(part)
-        return _row_title(part)
+                return _result_title(part, within)
+        return _row_title(part, within)
 
     def detail(self, module: Any) -> str:
         if id(module) not in self.details:
@@ -137,28 +140,32 @@ def _activation(module: Any) -> str:
     return "" if name == "<lambda>" else str(name)
 
 
-def _result_title(part: Fold) -> str:
+def _result_title(part: Fold, calls: Sequence[Fold]) -> str:
     top = part.items[-1]
     if isinstance(top, Fold):
         return f"{top.title}, with its inputs"
     assert top.op is not None
+    name = top.label or top.op.name
     leaves = sum(map(_is_leaf, part.everything()))
     if isinstance(top.op, Reduction) and not top.label and leaves == part.size - 1:
-        return f"{top.op.name} of {_counted(top.op.terms(len(top.parents)), 'term')}"
-    return f"{top.label or top.op.name}: {_counted(part.size, 'node')}"
+        return f"{name} of {_counted(top.op.terms(len(top.parents)), 'term')}"
+    if len(calls) == 1:
+        return f"{calls[0].title}, then {name}"
+    if all(call.module_path == calls[0].module_path for call in calls) and calls:
+        return f"{name} of {len(calls):,} calls of {_module_name(calls[0])}"
+    return f"{name}: {_counted(part.size, 'node')}"
 
 
-def _row_title(part: Fold) -> str:
+def _row_title(part: Fold, calls: Sequence[Fold]) -> str:
     """Return what a stretch consists of."""
-    kinds: list[tuple[str, Callable[[Any], bool]]] = [
-        ("parameter", lambda item: isinstance(item, Parameter)),
-        ("input", _is_leaf),
-        ("part", lambda item: isinstance(item, Fold)),
-    ]
-    for word, is_one in kinds:
-        if all(map(is_one, part.items)):
-            count = _counted(len(part.items), word)
-            return count if word != "part" else f"{count}, {_counted(part.size, 'node')}"
+    if len(calls) > 1 and len({call.module_path for call in calls}) == 1:
+        return f"{len(calls):,} calls of {_module_name(calls[0])}"
+    titles = {item.title if isinstance(item, Fold) else "" for item in part.items}
+    if len(titles) == 1 and all(inner.kind == "result" for inner in part.folds) and part.folds:
+        return f"{len(part.items):,} × {titles.pop()}"
+    for word, is_one in _ROWS.items():
+        if all(map(is_one, part.everything())):
+            return _counted(part.size, word)
     return _counted(part.size, "node")
 
 
@@ -168,3 +175,10 @@ def _is_leaf(item: Any) -> bool:
 
 def _counted(count: int, word: str) -> str:
     return f"{count:,} {word}{'s' * (count != 1)}"
+
+
+#: What a stretch may consist of entirely, and how to tell; every parameter is a leaf too.
+_ROWS: dict[str, Callable[[Any], bool]] = {
+    "parameter": lambda item: isinstance(item, Parameter),
+    "input": _is_leaf,
+}
