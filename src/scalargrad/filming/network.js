@@ -57,11 +57,10 @@ function cellElement(c) {
   const { x, y, size } = tiles[c];
   const box = { x: x - size / 2, y: y - size / 2, width: size, height: size, rx: 2 };
   const isInput = cells[c].layer === 0;
-  return svgElement(
+  const button = svgElement(
     "g",
     {
-      class: isInput ? "cell input" : "cell", id: `cell-${c}`, role: "button",
-      tabindex: c === state.cell ? 0 : -1,
+      class: "button", id: `cell-${c}`, role: "button", tabindex: c === state.cell ? 0 : -1,
       onclick: () => openUnit(c), onfocus: () => { state.cell = c; },
       onkeydown: (event) => onCellKey(event, c),
     },
@@ -69,9 +68,9 @@ function cellElement(c) {
     svgElement("rect", { ...box, class: "border" }),
     svgElement("path", { class: "nothing", d: `M${box.x},${box.y}l${size},${size}m0,${-size}l${-size},${size}` }),
     svgElement("circle", { class: "mark", r: Math.min(4, size / 7) }),
-    nameElement(c, isInput, { x, y, size }),
-    svgElement("text", { class: "number", x: x + size / 2 + 5, y: y + 4.5 }),
   );
+  const number = svgElement("text", { class: "number", x: x + size / 2 + 5, y: y + 4.5 });
+  return svgElement("g", { class: isInput ? "cell input" : "cell" }, button, nameElement(c, isInput, { x, y, size }), number);
 }
 
 // A short name stands beside its unit; a long one, of an input, beneath it.
@@ -158,7 +157,8 @@ const greatestWeight = steps.reduce(
 function drawActivations(fields) {
   const values = state.example === null ? null : activations(state.at, state.example);
   for (const [c, cell] of cells.entries()) {
-    const group = $(`cell-${c}`);
+    const button = $(`cell-${c}`);
+    const group = button.parentElement;
     const { x, y, size } = tiles[c];
     group.classList.toggle("dead", !isHeld(c) && greatest(fields[c]) === 0);
     group.classList.toggle("held", isHeld(c));
@@ -175,7 +175,7 @@ function drawActivations(fields) {
     text.setAttribute("class", values && values[c] < 0 ? "number negative" : "number positive");
     const kind = cell.layer === 0 ? "input" : `${cell.activation || "linear"} unit of layer ${cell.layer}`;
     const given = values ? `, gives ${number(values[c])} for example ${state.example}` : "";
-    group.setAttribute("aria-label", `${cell.name}, ${kind}${given}`);
+    button.setAttribute("aria-label", `${cell.name}, ${kind}${given}`);
   }
 }
 
