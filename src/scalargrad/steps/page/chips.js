@@ -73,7 +73,8 @@ function sized(rect, x, y, width, height) {
 function placeChip(chip, line, taken) {
   const width = Number(chip.dataset.width);
   const height = Number(chip.dataset.height);
-  const middle = line.getPointAtLength(line.getTotalLength() / 2);
+  const share = open.find(`${line.id}-tap`) ? 0.9 : 0.5; // clear of the number on a tap
+  const middle = line.getPointAtLength(line.getTotalLength() * share);
   const { width: right, height: bottom } = graph.viewBox.baseVal;
   const obstacles = [...taken, ...occupied(), ...along(underlay.querySelectorAll(".back"))];
   let best = null;
