@@ -121,7 +121,7 @@ def by_hand_in_c() -> Contender:
     slope = {"relu": "((y) > 0.0 ? 1.0 : 0.0)", "tanh": "(1.0 - (y) * (y))"}
     forward["sigmoid"], slope["sigmoid"] = "(1.0 / (1.0 + exp(-(s))))", "((y) * (1.0 - (y)))"
     library = Path(tempfile.mkdtemp()) / "moons.so"
-    source = Path(__file__).with_name("jit_moons.c")
+    source = Path(__file__).parent / "moons" / "by_hand.c"
     options = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC"]
     macros = [f"-DACTIVATE(s)={forward[ACTIVATION]}", f"-DSLOPE(y)={slope[ACTIVATION]}"]
     subprocess.run(["gcc", *options, *macros, source, "-o", library, "-lm"], check=True)

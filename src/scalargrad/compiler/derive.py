@@ -10,12 +10,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scalargrad.compiler.expressions import IDENTITY, follow, number_node, partial_plan
+from scalargrad.compiler.lane_signals import Crossing
+from scalargrad.compiler.lane_writer import LaneWriter, writer_for
 from scalargrad.compiler.lanes import Partial, partial
-from scalargrad.compiler.program import ADJOINT, CONSTANT, PRODUCTS, Op, Program, Writer
+from scalargrad.compiler.lookups import Lookups
+from scalargrad.compiler.program import (
+    ADJOINT,
+    CONSTANT,
+    PRODUCTS,
+    SCATTER,
+    TAKE,
+    Op,
+    Program,
+    Total,
+    Writer,
+)
 from scalargrad.ops.operation import Elementwise, Operation
 from scalargrad.ops.symbol import Symbol
 
 Seeds = tuple[int, ...]
+LOOKUPS = {TAKE, SCATTER}
 
 
 def derive(program: Program) -> Program:
@@ -27,7 +41,7 @@ def derive(program: Program) -> Program:
     """
     if ADJOINT not in program.ops:
         return program
-    writer = Writer(program.inputs)
+    writer = writer_for(program)
     asked = _asked(program)
     new = list(range(program.inputs))
     swept: dict[Seeds, dict[int, int]] = {}
@@ -72,15 +86,26 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
     for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
         plain = writer.constants.get(seed) == 1.0
         signals.setdefault(root, []).extend((one if plain else seed, one))
+    crossing = _crossing(writer, signals, seeds)
     found: dict[int, int] = {}
     targets = set(wrt)
+    lookups = Lookups(writer)
     for node in range(top, -1, -1):
-        terms = signals.pop(node, None)
-        if terms is None or not moving[node]:
+        terms = signals.pop(node, None) if crossing is None else crossing.terms(node)
+        terms = [*(terms or ()), *lookups.terms(node)]
+        if not terms or not moving[node]:
             continue
         upstream = writer.products(terms)
         if node in targets:
             found[node] = upstream
+        if program.ops[node] in LOOKUPS:
+            if crossing is not None:
+                crossing.require_single_root()
+            lookups.pass_back(node, upstream, moving)
+            continue
+        if crossing is not None:
+            crossing.send(node, upstream, moving, lambda node: _wires(writer, node, moving))
+            continue
         for operand, factor in _wires(writer, node, moving):
             known = signals.get(operand)
             if known is None:
@@ -88,6 +113,15 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
             else:
                 known += (upstream, factor)
     return found
+
+
+def _crossing(
+    writer: Writer, signals: dict[int, list[int]], seeds: Sequence[int]
+) -> Crossing | None:
+    """Return what passes signals on where nodes have lanes."""
+    if not isinstance(writer, LaneWriter):
+        return None
+    return Crossing(writer, signals, any(writer.sizes[x] > 1 for x in seeds))
 
 
 def dependents(
@@ -122,7 +156,7 @@ def _wires(writer: Writer, node: int, moving: bytearray) -> list[tuple[int, int]
     program = writer.program
     op, args = program.ops[node], program.args[node]
     wires = []
-    if op is PRODUCTS:
+    if op is PRODUCTS or isinstance(op, Total):
         for k in range(0, len(args), 2):
             a, b = args[k], args[k + 1]
             if a == b and moving[a]:

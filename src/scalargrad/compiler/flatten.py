@@ -18,14 +18,15 @@ from scalargrad.compiler.expressions import (
     number_node,
     plan_of,
 )
+from scalargrad.compiler.lane_writer import writer_for
 from scalargrad.compiler.program import (
     ADJOINT,
     CONSTANT,
     INPUT,
     PRODUCTS,
+    STACK,
     Op,
     Program,
-    Writer,
 )
 from scalargrad.ops.operation import Operation, Reduction
 
@@ -55,7 +56,7 @@ class _Flattener:
     def __init__(self, program: Program, lower: bool) -> None:
         self.old = program
         self.lower = lower
-        self.writer = Writer(program.inputs)
+        self.writer = writer_for(program)
         self.alive = program.alive()
         self.uses, self.cut = _uses(program, self.alive)
         self.new: list[int] = [*range(program.inputs), *[-1] * (len(program) - program.inputs)]
@@ -169,4 +170,15 @@ def _uses(program: Program, alive: bytearray) -> tuple[list[int], set[int]]:
                     uses[x] += 2
     for node in program.outputs:
         uses[node] += 2
+    if STACK in program.ops:
+        _keep_sums_apart(program, uses)
     return uses, cut
+
+
+def _keep_sums_apart(program: Program, uses: list[int]) -> None:
+    """Count twice what is used by a node with more or fewer lanes: it is no part of its sum."""
+    sizes = program.sizes()
+    for node, args in enumerate(program.args):
+        for x in args:
+            if sizes[x] != sizes[node]:
+                uses[x] += 2

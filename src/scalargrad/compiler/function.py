@@ -7,13 +7,16 @@ import struct
 from collections import deque
 from typing import Any
 
+from scalargrad.compiler import machine as machines
+from scalargrad.compiler.blocks import BlockRunner
 from scalargrad.compiler.derive import dependents, derive
 from scalargrad.compiler.flatten import flatten
 from scalargrad.compiler.instructions import Packed
-from scalargrad.compiler.machine import Machine, machine_for
+from scalargrad.compiler.machine import Machine
 from scalargrad.compiler.memory import Floats
 from scalargrad.compiler.pack import pack
 from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, Program
+from scalargrad.compiler.segments import split
 
 Inputs = list[float] | Floats
 
@@ -29,12 +32,21 @@ class Runner:
         self._idle: deque[Machine] = deque(maxlen=_IDLE)
         self._write = struct.Struct(f"{packed.inputs}d").pack_into
 
+    @classmethod
+    def of(cls, program: Program) -> Runner:
+        """Pack a program."""
+        return cls(pack(flatten(program, lower=True)))
+
+    def machine(self) -> Machine:
+        """Return a memory of its own with the program in it."""
+        return machines.machine_for(self.packed)
+
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
         try:
             machine = self._idle.pop()
         except IndexError:
-            machine = machine_for(self.packed)
+            machine = self.machine()
         if inputs.__class__ is list:
             self._write(machine.memory, 0, *inputs)  # type: ignore[arg-type]
         else:
@@ -44,12 +56,19 @@ class Runner:
         self._idle.append(machine)
         return outputs
 
+    @property
+    def parts(self) -> list[tuple[str, Packed]]:
+        """The packed program, by a title where there are several."""
+        return [("", self.packed)]
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Runner, (self.packed,)
 
 
-def _runner(program: Program) -> Runner:
-    return Runner(pack(flatten(program, lower=True)))
+def _runner(program: Program) -> Runner | BlockRunner:
+    lowered = flatten(program, lower=True)
+    segments = split(lowered)
+    return Runner(pack(lowered)) if segments is None else BlockRunner(segments)
 
 
 class Function:
@@ -80,19 +99,19 @@ class Function:
         )
 
     @functools.cached_property
-    def values(self) -> Runner:
+    def values(self) -> Runner | BlockRunner:
         """What computes the outputs."""
         return _runner(self.program)
 
     @functools.cached_property
-    def values_and_row(self) -> Runner:
+    def values_and_row(self) -> Runner | BlockRunner:
         """What computes the outputs and then, where one result moves, its gradient."""
         (moving,) = self.moving
         program, one = _with_constant(_copy(self.program), 1.0)
         return _runner(_with_gradient(program, self.wrt, [(program.outputs[moving], one)]))
 
     @functools.cached_property
-    def pull_back(self) -> Runner:
+    def pull_back(self) -> Runner | BlockRunner:
         """What computes Σ seed · gradient; the seeds are further inputs, one per result."""
         program, seeds = _with_inputs(self.program, self.results)
         roots = list(zip(program.outputs[: self.results], seeds, strict=True))

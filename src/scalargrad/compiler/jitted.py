@@ -18,6 +18,7 @@ from scalargrad.compiler.arguments import (
 )
 from scalargrad.compiler.path import Path
 from scalargrad.compiler.record import record
+from scalargrad.compiler.stacking import UnlikeError
 from scalargrad.compiler.watch import current_trace
 from scalargrad.errors import TraceError
 
@@ -103,6 +104,12 @@ class Jitted(Generic[P, R]):
         return path
 
     def _record(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Path:
+        try:
+            return self._record_once(args, kwargs, together=True)
+        except UnlikeError:  # the numbers of each example decide whether this is an error
+            return self._record_once(args, kwargs, together=False)
+
+    def _record_once(self, args: Sequence[Any], kwargs: dict[str, Any], together: bool) -> Path:
         _, leaves = self._signature(args, kwargs)
         fresh = fresh_leaves(leaves)
         remaining = iter(fresh)
@@ -110,7 +117,9 @@ class Jitted(Generic[P, R]):
         replaced = {name: x if name in self._static else rebuilt(x, remaining) for name, x in named}
         positional = [replaced[i] for i in range(len(args))]
         keywords = {name: replaced[name] for name in kwargs}
-        recording, outline = record(lambda: self._function(*positional, **keywords), fresh)
+        run = functools.partial(self._function, *positional, **keywords)
+        sources = (self._function, args, kwargs)
+        recording, outline = record(run, fresh, sources, together=together)
         return Path(recording, outline, leaves, getattr(self, "__name__", "compiled"))
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> str:
@@ -128,7 +137,7 @@ class Jitted(Generic[P, R]):
 
         key, leaves = self._signature(args, kwargs)
         for path in self._paths.get(key, ()):
-            if path.run(leaves) is not None:
+            if path.fits(leaves):
                 return explain(path)
         return explain(self._recorded(key, args, kwargs))
 
@@ -228,15 +237,16 @@ def jit(
     ------
     TraceError
         When called, if `function` does what a program could not repeat: it reads ``.data`` or
-        ``.grad``, calls ``float``, ``int`` or ``backward``; or if its comparisons, used as
-        conditions, take more than 8 ways.
+        ``.grad``, calls ``float``, ``int`` or ``backward``, draws random numbers other than by
+        `drawn`; or if its comparisons, used as conditions, take more than 8 ways.
 
     Notes
     -----
-    Values that `function` closes over are read at each call; numbers, arrays and random draws
-    are frozen when it is recorded. Sums may be reordered: results agree with eager ones to
-    rounding. Results that are not finite are computed again eagerly, so that errors are the
-    same. Where a call is recorded already, the function is simply part of what is recorded.
+    Values that `function` closes over are read at each call, and random numbers that it draws by
+    `drawn` are drawn at each call; other numbers and arrays are frozen when it is recorded. Sums
+    may be reordered: results agree with eager ones to rounding. Results that are not finite are
+    computed again eagerly, so that errors are the same. Where a call is recorded already, the
+    function is simply part of what is recorded.
 
     Examples
     --------

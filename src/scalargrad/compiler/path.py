@@ -13,6 +13,7 @@ from scalargrad.compiler.flatten import flatten
 from scalargrad.compiler.function import Function, Inputs
 from scalargrad.compiler.output import Output
 from scalargrad.compiler.record import Recording
+from scalargrad.draws import rewind, state_of
 from scalargrad.ops.recording import is_grad_enabled
 from scalargrad.value import Value
 
@@ -37,12 +38,13 @@ class Path:
         self.single = isinstance(outline, Place)
         self.recorded = len(recording.program)
         self.outcomes = recording.outcomes
+        self.draws = recording.draws
         self.closed_over = tuple(recording.closed_over)
         self.values_at = tuple(i for i, x in enumerate(leaves) if isinstance(x, Value))
         self.has_arrays = any(hasattr(x, "ravel") for x in leaves)
         program = derive(flatten(recording.program))
-        arguments = program.inputs - len(recording.closed_over)
-        wrt = (*_cells(leaves), *range(arguments, program.inputs))
+        given = program.inputs - len(recording.closed_over)
+        wrt = (*_cells(leaves), *range(given, program.inputs))
         results = len(program.outputs) - len(recording.outcomes)
         self.function = Function(program, results, wrt)
         reached = dependents(program, wrt, len(program) - 1)
@@ -60,7 +62,28 @@ class Path:
             One for each place of the outline.
         finite : bool
             Whether all of them are finite.
+
+        Notes
+        -----
+        Generators are left where the draws leave them, or, if the call has to be made in another
+        way, where they were.
         """
+        if not self.draws:
+            return self._run(leaves)
+        states = [(x, state_of(x)) for x in {id(d.source): d.source for d in self.draws}.values()]
+        run = self._run(leaves)
+        if run is None or not run[1]:
+            rewind(states)
+        return run
+
+    def fits(self, leaves: list[Any]) -> bool:
+        """Return whether these arguments take this path; nothing is drawn."""
+        states = [(draw.source, state_of(draw.source)) for draw in self.draws]
+        run = self._run(leaves)
+        rewind(states)
+        return run is not None
+
+    def _run(self, leaves: list[Any]) -> tuple[list[Value | float], bool] | None:
         function = self.function
         inputs = self._inputs(leaves)
         recording = self.differentiable and is_grad_enabled()
@@ -80,6 +103,7 @@ class Path:
 
     def _inputs(self, leaves: list[Any]) -> Inputs:
         numbers = [x if x.__class__ is float else _number(x) for x in leaves]
+        numbers += [float(draw()) for draw in self.draws]
         numbers += [x._data for x in self.closed_over]
         if not self.has_arrays:
             return numbers
