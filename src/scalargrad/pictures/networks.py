@@ -11,7 +11,7 @@ import graphviz
 
 from scalargrad.errors import GraphTooLargeError, OperandError
 from scalargrad.pictures.diagram import number
-from scalargrad.pictures.dot import GRADIENT, INK, VALUE
+from scalargrad.pictures.inks import GRADIENT, INK, VALUE
 from scalargrad.pictures.picture import Picture
 from scalargrad.value import Value
 
