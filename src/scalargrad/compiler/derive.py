@@ -7,6 +7,7 @@ everything else has, and can be derived again.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from scalargrad.compiler.deferred import DETACH
@@ -33,8 +34,10 @@ Seeds = tuple[int, ...]
 LOOKUPS = {TAKE, SCATTER}
 
 
-def derive(program: Program) -> Program:
+def derive(program: Program, *, tidy: bool = True) -> Program:
     """Return the flattened `program` with every ADJOINT node written out.
+
+    Unless `tidy`, with nodes no output depends on, which flattening it again will drop.
 
     References
     ----------
@@ -46,7 +49,7 @@ def derive(program: Program) -> Program:
     asked = _asked(program)
     new = list(range(program.inputs))
     swept: dict[Seeds, dict[int, int]] = {}
-    zero = writer.constant(0.0)
+    zero, vanished = writer.constant(0.0), False
     for node in range(program.inputs, len(program)):
         op, args = program.ops[node], program.args[node]
         if op is ADJOINT:
@@ -54,9 +57,12 @@ def derive(program: Program) -> Program:
                 wrt = [new[x] for x in asked[args[1:]] if x < node]
                 swept[args[1:]] = _sweep(writer, [new[x] for x in args[1:]], wrt)
             new.append(swept[args[1:]].get(new[args[0]], zero))
+            vanished = vanished or new[-1] in writer.constants
+        elif op is PRODUCTS and not vanished:
+            new.append(writer.copied_products(tuple([new[x] for x in args])))
         else:
             new.append(_copied(writer, program, node, new))
-    return writer.finish([new[x] for x in program.outputs])
+    return writer.finish([new[x] for x in program.outputs], tidy=tidy)
 
 
 def _asked(program: Program) -> dict[Seeds, list[int]]:
@@ -83,10 +89,10 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
     program, one = writer.program, writer.one
     top = max(seeds[::2])
     moving = dependents(program, wrt, top, beyond=_is_detached)
-    signals: dict[int, list[int]] = {}
+    signals: dict[int, list[int]] = defaultdict(list)
     for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
         plain = writer.constants.get(seed) == 1.0
-        signals.setdefault(root, []).extend((one if plain else seed, one))
+        signals[root] += (one if plain else seed, one)
     crossing = _crossing(writer, signals, seeds)
     found: dict[int, int] = {}
     targets = set(wrt)
@@ -108,11 +114,7 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
             crossing.send(node, upstream, moving, lambda node: _wires(writer, node, moving))
             continue
         for operand, factor in _wires(writer, node, moving):
-            known = signals.get(operand)
-            if known is None:
-                signals[operand] = [upstream, factor]
-            else:
-                known += (upstream, factor)
+            signals[operand] += (upstream, factor)
     return found
 
 

@@ -142,10 +142,10 @@ def _collector_paused() -> Iterator[None]:
 
 def _as_recording(trace: Trace, leaves: Sequence[Value], outputs: list[Value]) -> Recording:
     roots = [*outputs, *(node for node, _ in trace.guards)]
-    needed: dict[Any, None] = dict.fromkeys(roots)
+    needed: set[Any] = set(roots)
     for node in reversed(trace.nodes):
         if node in needed:
-            needed.update(dict.fromkeys(node.parents))
+            needed.update(node.parents)
     nodes = [node for node in trace.nodes if node in needed]
     given = [*leaves, *(leaf for _, leaf in trace.draws)]
     foreign = {x for x in needed if x.__class__ is not float}.difference(given, nodes)

@@ -103,14 +103,8 @@ class Compiled(Eager):
     def _is_outdated(self) -> bool:
         parameters = self._objective.model.parameters()
         known = self._surroundings
-        changed = known is not None and known != Surroundings(*self._roots)
+        changed = known is not None and known != Surroundings(*self._objective.called)
         return changed or not self._store.fits(parameters)
-
-    @property
-    def _roots(self) -> tuple[Any, ...]:
-        """What a step calls."""
-        objective = self._objective
-        return objective.model, objective.loss, objective.regularizer
 
     def write_back(self) -> None:
         """Give model and optimiser what the steps have made of them."""
@@ -208,6 +202,6 @@ class Compiled(Eager):
         data = self._data
         self._load()
         step, self._surroundings = repeatable(
-            lambda: Step(self._objective, self._store, data, rows), *self._roots
+            lambda: Step(self._objective, self._store, data, rows), self._objective.called
         )
         return step

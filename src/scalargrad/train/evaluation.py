@@ -61,7 +61,7 @@ class Evaluation:
         try:
             self._forward, self._surroundings = repeatable(
                 lambda: Forward(self._model, store, Rectangle(self._inputs), self._size),
-                self._model,
+                [self._model],
             )
         except Exception:  # noqa: BLE001 - whatever it is, eager evaluation is not affected
             self._refused = True
