@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, exp, log, mean, where
-from scalargrad.errors import DomainError, NumericalError, TraceError
 from scalargrad.losses import (
     accuracy,
     cross_entropy,
@@ -21,14 +19,11 @@ from scalargrad.losses import (
     multi_margin_loss,
     nll_loss,
 )
-from scalargrad.nn import MLP, Dropout, Linear, LogSoftmax, Module, ReLU, Sequential, Tanh
+from scalargrad.nn import MLP, Linear, LogSoftmax, Module, Sequential, Tanh
 from scalargrad.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, SparseAdam
 from scalargrad.optim.lr_scheduler import CosineAnnealingLR, LinearLR
 from scalargrad.train import History, fit
-from scalargrad.train.compiled import Compiled
 from scalargrad.train.step import Step
-
-from .helpers import Descent
 
 _chance = random.Random(5)
 POINTS = [[_chance.uniform(-1, 1), _chance.uniform(-1, 1)] for _ in range(14)]
