@@ -61,7 +61,8 @@ def in_memory(function: Any, *arguments: Any) -> InMemory:
     ((path,),) = compiled._paths.values()
     packed = path.function.values.packed
     machine = machine_for(packed)
-    machine.memory[: packed.inputs] = path._inputs(compiled._signature(arguments, {})[1])
+    _, leaves, held = compiled._signature(arguments, {})
+    machine.memory[: packed.inputs] = path.inputs(leaves, held)
     return InMemory(packed, machine)
 
 

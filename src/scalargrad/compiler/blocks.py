@@ -186,6 +186,10 @@ class BlockRunner:
         found: list[float] = machine.memory[self.outputs].tolist()
         return found
 
+    def memory_after(self, inputs: list[float] | Floats) -> Floats | None:  # noqa: ARG002
+        """Return None: each part has a memory of its own."""
+        return None
+
     @property
     def parts(self) -> list[tuple[str, Packed]]:
         """The packed programs, and what each computes."""

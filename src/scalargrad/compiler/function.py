@@ -56,6 +56,11 @@ class Runner:
         self._idle.append(machine)
         return outputs
 
+    def memory_after(self, inputs: Inputs) -> Floats | None:
+        """Return the memory as a run leaves it."""
+        self(inputs)
+        return self._idle[-1].memory
+
     @property
     def parts(self) -> list[tuple[str, Packed]]:
         """The packed program, by a title where there are several."""
