@@ -6,17 +6,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad.compiler import machine as machines
 from scalargrad.train.step import Step
-
-
-@pytest.fixture(params=["kernel", "numpy"])
-def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Choose the machine that programs run on."""
-    if request.param == "numpy":
-        from scalargrad.compiler.numpy_runner import NumpyMachine
-
-        monkeypatch.setattr(machines, "machine_for", NumpyMachine)
 
 
 @pytest.fixture

@@ -158,7 +158,7 @@ def mode(columns: int, terms: int, a: Affine, b: Affine) -> int:
     return scaled if along and terms > 1 else ANYHOW
 
 
-_WRITTEN: dict[type, Callable[[Any], list[int]]] = {
+_WRITTEN: dict[type, Callable[[Any], list[list[int]]]] = {
     Copy: _copy,
     Gather: _gather,
     Products: _products,

@@ -9,7 +9,7 @@ from typing import Any
 
 from scalargrad.compiler import machine as machines
 from scalargrad.compiler.blocks import BlockRunner
-from scalargrad.compiler.derive import dependents, derive
+from scalargrad.compiler.derive import dependents, derive, steps
 from scalargrad.compiler.flatten import flatten
 from scalargrad.compiler.instructions import Packed
 from scalargrad.compiler.machine import Machine
@@ -93,8 +93,8 @@ class Function:
 
     @functools.cached_property
     def moving(self) -> tuple[int, ...]:
-        """The results that have a gradient."""
-        flags = dependents(self.program, self.wrt, len(self.program) - 1, smooth=True)
+        """The results that have a gradient other than 0."""
+        flags = dependents(self.program, self.wrt, len(self.program) - 1, beyond=steps)
         return tuple(
             i for i, node in enumerate(self.program.outputs[: self.results]) if flags[node]
         )
@@ -126,9 +126,7 @@ class Function:
 
     def row(self, index: int, inputs: Inputs) -> list[float]:
         """Return the gradient of one result at a point."""
-        if index not in self.moving:
-            return [0.0] * len(self.wrt)
-        if len(self.moving) == 1:
+        if self.moving == (index,):
             return self.values_and_row(inputs)[-len(self.wrt) :]
         seeds = [float(i == index) for i in range(self.results)]
         return self.pull_back([*inputs, *seeds])
@@ -139,7 +137,7 @@ class Function:
             program, one = _with_constant(_copy(self.program), 1.0)
             roots = [(program.outputs[index], one)]
             program.outputs = []
-            derived = _with_gradient(program, self.wrt, roots)
+            derived = _with_gradient(program, self.wrt, roots, tidy=True)
             self._gradients[index] = Function(derived, len(self.wrt), self.wrt)
         return self._gradients[index]
 
@@ -180,11 +178,13 @@ def _with_inputs(program: Program, count: int) -> tuple[Program, list[int]]:
     return extended, list(range(n, n + count))
 
 
-def _with_gradient(program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]]) -> Program:
+def _with_gradient(
+    program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]], *, tidy: bool = False
+) -> Program:
     """Add the gradient of Σ seed · root to the outputs of `program`, which is changed."""
     seeds = tuple(x for pair in roots for x in pair)
     for node in wrt:
         program.outputs.append(len(program))
         program.ops.append(ADJOINT)
         program.args.append((node, *seeds))
-    return derive(program)
+    return derive(program, tidy=tidy)
