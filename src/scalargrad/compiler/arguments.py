@@ -43,11 +43,15 @@ class Frozen:
         return isinstance(other, Frozen) and self._key == other._key
 
 
+#: The part of the key that stands for a number of each kind.
+NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Parameter: 2}
+
+
 def visit(x: Any, key: list[Hashable], leaves: list[Any]) -> None:
     """Add the numbers of an argument to `leaves`, and its shape to `key`."""
     kind = x.__class__
-    if kind is float or kind is int:
-        key.append(0)
+    if kind in NUMBERS:
+        key.append(NUMBERS[kind])
         leaves.append(x)
     elif isinstance(x, Value):
         key.append(2 if isinstance(x, Parameter) else 1)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from scalargrad.compiler.arguments import (
+    NUMBERS,
     Frozen,
     Key,
     filled,
@@ -77,7 +78,12 @@ class Jitted(Generic[P, R]):
         leaves: list[Any] = []
         if not self._static and not kwargs:
             for x in args:
-                visit(x, key, leaves)
+                kind = NUMBERS.get(x.__class__)
+                if kind is None:
+                    visit(x, key, leaves)
+                else:
+                    key.append(kind)
+                    leaves.append(x)
             return tuple(key), leaves
         for name, x in [*enumerate(args), *kwargs.items()]:
             key.append(name)

@@ -97,14 +97,21 @@ class Path:
         finite = isfinite(numbers[0]) if n == 1 else all(map(isfinite, numbers[:n]))
         if not self.differentiable:
             return [*numbers[:n]], finite
-        parents = (*[leaves[i] for i in self.values_at], *self.closed_over) if recording else ()
+        if not recording:
+            return self._leaves(numbers), finite
+        parents = (*[leaves[i] for i in self.values_at], *self.closed_over)
         row = tuple(numbers[n + len(self.outcomes) :]) if along else None
         return self._nodes(numbers, inputs, parents, row), finite
 
     def _inputs(self, leaves: list[Any]) -> Inputs:
-        numbers = [x if x.__class__ is float else _number(x) for x in leaves]
-        numbers += [float(draw()) for draw in self.draws]
-        numbers += [x._data for x in self.closed_over]
+        if len(leaves) == len(self.values_at):
+            numbers = [x._data for x in leaves]
+        else:
+            numbers = [x if x.__class__ is float else _number(x) for x in leaves]
+        if self.draws:
+            numbers += [float(draw()) for draw in self.draws]
+        if self.closed_over:
+            numbers += [x._data for x in self.closed_over]
         if not self.has_arrays:
             return numbers
         return np.concatenate([np.ravel(x) for x in numbers], dtype=np.float64)
@@ -116,19 +123,19 @@ class Path:
         parents: tuple[Value, ...],
         row: tuple[float, ...] | None,
     ) -> list[Value | float]:
-        """Return each number that a Value reaches as a node, or as a leaf without parents."""
-        found: list[Value | float] = []
-        for i, reached in enumerate(self.reached):
-            if not reached:
-                found.append(numbers[i])
-            elif parents:
-                known = row if i == self.moving else None
-                found.append(
-                    Output(numbers[i], self.name, parents, (self.function, i, inputs), known)
-                )
-            else:
-                found.append(Value(numbers[i]))
-        return found
+        """Return each result as a node where a Value reaches it."""
+        name, function, moving = self.name, self.function, self.moving
+        return [
+            Output(x, name, parents, (function, i, inputs), row if i == moving else None)
+            if reached
+            else x
+            for i, (x, reached) in enumerate(zip(numbers, self.reached))  # noqa: B905 - guards too
+        ]
+
+    def _leaves(self, numbers: list[float]) -> list[Value | float]:
+        """Return each result as a leaf without parents where a Value reaches it."""
+        reached = zip(numbers, self.reached)  # noqa: B905 - the numbers hold guards too
+        return [Value(x) if moves else x for x, moves in reached]
 
 
 def _number(x: Any) -> Any:
