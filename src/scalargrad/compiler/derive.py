@@ -8,8 +8,9 @@ everything else has, and can be derived again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from scalargrad.compiler.deferred import DETACH
 from scalargrad.compiler.expressions import IDENTITY, follow, number_node, partial_plan
 from scalargrad.compiler.lane_signals import Crossing
 from scalargrad.compiler.lane_writer import LaneWriter, writer_for
@@ -87,7 +88,7 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
     """Return the error signal of each node of `wrt`; `seeds` alternates roots and seeds."""
     program, one = writer.program, writer.one
     top = max(seeds[::2])
-    moving = dependents(program, wrt, top)
+    moving = dependents(program, wrt, top, beyond=_is_detached)
     signals: dict[int, list[int]] = defaultdict(list)
     for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
         plain = writer.constants.get(seed) == 1.0
@@ -127,18 +128,22 @@ def _crossing(
 
 
 def dependents(
-    program: Program, wrt: Sequence[int], top: int, *, smooth: bool = False
+    program: Program,
+    wrt: Sequence[int],
+    top: int,
+    *,
+    beyond: Callable[[Op], bool] | None = None,
 ) -> bytearray:
     """Return, for each node up to `top`, 1 where it depends on a node of `wrt`.
 
-    With `smooth`, not by way of operations whose gradient is zero throughout.
+    Operations of which `beyond` is true count as depending on nothing.
     """
     moving = bytearray(len(program))
     for node in wrt:
         moving[node] = 1
     args = program.args
     for node in range(min(wrt, default=top) + 1, top + 1):
-        if not moving[node] and not (smooth and _steps(program.ops[node])):
+        if not moving[node] and not (beyond and beyond(program.ops[node])):
             for operand in args[node]:
                 if moving[operand]:
                     moving[node] = 1
@@ -146,8 +151,12 @@ def dependents(
     return moving
 
 
-def _steps(op: Op) -> bool:
-    """Return whether an operation is constant between its jumps, so that no gradient passes."""
+def _is_detached(op: Op) -> bool:
+    return op is DETACH
+
+
+def steps(op: Op) -> bool:
+    """Return whether an operation is constant between its jumps, so that its gradient is 0."""
     return isinstance(op, Elementwise) and all(
         not isinstance(x, Symbol) and x == 0.0 for x in op.partial_expressions
     )
@@ -171,22 +180,22 @@ def _wires(writer: Writer, node: int, moving: bytearray) -> list[tuple[int, int]
         return wires
     for index, operand in enumerate(args):
         if moving[operand]:
-            local = _local(writer, node, index)
-            if local is not None:
-                wires.append((operand, local))
+            wires.append((operand, _local(writer, node, index)))
     return wires
 
 
-def _local(writer: Writer, node: int, index: int) -> int | None:
-    """Write the partial of `node` for one operand; None where it is always zero."""
+def _local(writer: Writer, node: int, index: int) -> int:
+    """Write the partial of `node` for one operand.
+
+    A partial that is always 0 is written too: an upstream inf times it is nan, as eagerly.
+    """
     op, args = writer.program.ops[node], writer.program.args[node]
     assert isinstance(op, Operation | Partial)
     if not isinstance(op, Elementwise):
-        written = follow(writer, partial_plan(op, len(args), index), (node, *args))
-        return None if writer.constants.get(written) == 0.0 else written
+        return follow(writer, partial_plan(op, len(args), index), (node, *args))
     local = partial(op, index)
     expression = local.expression
     if not isinstance(expression, Symbol):
-        return None if expression == 0.0 else number_node(writer, float(expression))
+        return number_node(writer, float(expression))
     operands = [(node, *args)[i] for i in local.uses]
     return operands[0] if expression.op is None else writer.node(local, tuple(operands))

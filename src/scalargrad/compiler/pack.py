@@ -36,6 +36,8 @@ from scalargrad.compiler.program import PRODUCTS, SCATTER, STACK, TAKE, Op, Prog
 _PIECES, _PER_PIECE = 8, 16
 #: So many orders of lanes are tried where the first does not give one grid.
 _ORDERS = 6
+#: Outputs that lie in stretches this long on average are copied stretch by stretch.
+_LONG = 256
 #: So few products in a single lane take less time from a table than by setting up loops.
 _FEW = 6
 
@@ -95,7 +97,14 @@ class Packer:
         if cells == list(range(cells[0], cells[0] + count)) if cells else True:
             return slice(cells[0] if cells else 0, cells[0] + count if cells else 0)
         out = self.memory.block(count)
-        self.instructions.append(Gather(out, np.array(cells, dtype=np.int64)))
+        sources = np.array(cells, dtype=np.int64)
+        starts = [0, *(np.flatnonzero(np.diff(sources) != 1) + 1).tolist(), count]
+        if len(starts) > 1 + count // _LONG:
+            self.instructions.append(Gather(out, sources))
+            return slice(out, out + count)
+        for first, last in itertools.pairwise(starts):
+            source = Affine(cells[first], 0, 1)
+            self.instructions.append(Copy(out + first, 1, last - first, source))
         return slice(out, out + count)
 
     def _last_use(self, order: list[int]) -> dict[int, list[int]]:

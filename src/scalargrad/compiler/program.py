@@ -198,8 +198,6 @@ class Writer:
             return self.products([args[0], args[0]])
         if op is TAKE and args[0] in constants:
             return args[1:][int(constants[args[0]])]
-        if op.lazy and args[0] in constants:
-            return args[1] if constants[args[0]] else args[2]
         if args[0] in constants and not isinstance(op, Kind) and constants.keys() >= {*args}:
             return self.constant(op.of_floats_unchecked(*(constants[x] for x in args)))
         return self._append(op, args)
