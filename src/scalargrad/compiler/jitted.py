@@ -46,6 +46,7 @@ class Jitted(Generic[P, R]):
         functools.update_wrapper(self, function)
         self._function = function
         self._is_object = is_object(function)
+        self._takes_numbers = not static and not self._is_object
         self._static = static
         self._paths: dict[Key, tuple[Path, ...]] = {}
         self._lock = threading.RLock()
@@ -81,18 +82,17 @@ class Jitted(Generic[P, R]):
         self, args: Sequence[Any], kwargs: dict[str, Any]
     ) -> tuple[Key, list[Any], list[Value]]:
         """Return what decides the program, the numbers and the Values that objects hold."""
+        if self._takes_numbers and not kwargs:
+            kinds = tuple(map(NUMBERS.get, map(type, args)))
+            if None not in kinds:  # the same key and leaves, for small functions in half the time
+                return kinds, [*args], []
         objects = Visit([])
         leaves: list[Any] = []
         if self._is_object:
             objects.part(self._function)
         if not self._static and not kwargs:
             for x in args:
-                kind = NUMBERS.get(x.__class__)
-                if kind is None:
-                    visit(x, objects.key, leaves, objects)
-                else:
-                    objects.key.append(kind)
-                    leaves.append(x)
+                visit(x, objects.key, leaves, objects)
             held = objects.finish()
             return tuple(objects.key), leaves, held
         for name, x in [*enumerate(args), *kwargs.items()]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from math import isfinite
 from typing import Any
 
@@ -56,6 +57,7 @@ class Path:
         self.foreign = tuple(place[x] for x in recording.closed_over)
         self.values_at = tuple(i for i, x in enumerate(leaves) if isinstance(x, Value))
         self.has_arrays = any(hasattr(x, "ravel") for x in leaves)
+        self.all_values = len(self.values_at) == len(leaves) and not recording.draws
         program = derive(flatten(recording.program))
         given = program.inputs - len(recording.closed_over)
         wrt = (*_cells(leaves), *range(given, program.inputs))
@@ -63,6 +65,7 @@ class Path:
         self.function = Function(program, results, wrt)
         reached = dependents(program, wrt, len(program) - 1)
         self.reached = tuple(bool(reached[node]) for node in program.outputs[:results])
+        self.lone = self.reached == (True,)
         self.differentiable = bool(wrt)
         moving = self.function.moving
         self.moving = moving[0] if len(moving) == 1 else None
@@ -131,14 +134,13 @@ class Path:
         return self._nodes(numbers, (inputs, call), parents, row), finite
 
     def _inputs(self, leaves: list[Any], foreign: list[Value]) -> Inputs:
+        if self.all_values:
+            return [x._data for x in chain(leaves, foreign)]
         drawn = [float(draw()) for draw in self.draws]
         return self._arranged(leaves, drawn, foreign)
 
     def _arranged(self, leaves: list[Any], drawn: list[float], foreign: list[Value]) -> Inputs:
-        if len(leaves) == len(self.values_at):
-            numbers = [x._data for x in leaves]
-        else:
-            numbers = [x if x.__class__ is float else _number(x) for x in leaves]
+        numbers = [x if x.__class__ is float else _number(x) for x in leaves]
         numbers += drawn
         numbers += [x._data for x in foreign]
         if not self.has_arrays:
@@ -167,6 +169,8 @@ class Path:
     ) -> list[Value | float]:
         """Return each result as a node where a Value reaches it."""
         name, function, moving = self.name, self.function, self.moving
+        if self.lone:  # as below, in half the time
+            return [Output(numbers[0], name, parents, (function, 0, *source), row)]
         return [
             Output(x, name, parents, (function, i, *source), row if i == moving else None)
             if reached
