@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from scalargrad.compiler.batch import vmap as vmap
     from scalargrad.compiler.jitted import jit as jit
     from scalargrad.expression import parse as parse
+    from scalargrad.filming import watch as watch
     from scalargrad.pictures import draw as draw
     from scalargrad.steps import walk as walk
 
@@ -113,6 +114,7 @@ __all__ = [
     "vjp",
     "vmap",
     "walk",
+    "watch",
 ]
 __all__ += ops.activations.__all__
 __all__ += ops.arithmetic.__all__
@@ -138,6 +140,7 @@ _LATER = {
     "train": "scalargrad.train",
     "vmap": "scalargrad.compiler.batch",
     "walk": "scalargrad.steps",
+    "watch": "scalargrad.filming",
 }
 
 

@@ -84,6 +84,10 @@ class LaneWriter(Writer):
             single = [super().node(total_of(lanes), tuple(summed)), one, *single]
         return super().products(single)
 
+    def copied_products(self, args: tuple[int, ...]) -> int:
+        """Return the node of a sum, in which lanes may come together only now."""
+        return self.products(args) if self.picks else self._sum(args)
+
     def products(self, pairs: Sequence[int]) -> int:
         """Return the node a₀b₀ + a₁b₁ + …; what is added up over all lanes becomes a total."""
         return super().products(self._totalled(pairs) if self.picks else pairs)

@@ -166,7 +166,7 @@ class Packer:
     def _keys(self, args: Addresses) -> list[Addresses]:
         """Return the columns of addresses to sort lanes by: few different ones first."""
         columns = [self.addresses[args[:, i]] for i in range(args.shape[1])]
-        counted = [(len(np.unique(column)), i) for i, column in enumerate(columns)]
+        counted = [(len(set(column.tolist())), i) for i, column in enumerate(columns)]
         return [columns[i] for _, i in sorted(counted)]
 
     def _contiguous(self, nodes: Addresses, brought: list[tuple[int, int]]) -> int:
@@ -174,7 +174,7 @@ class Packer:
         if nodes[0] in self.program.constants:
             return self.memory.constant(self.values[nodes])
         cells, lanes = self.addresses[nodes], len(nodes)
-        if (np.diff(cells) == 1).all():
+        if (cells[1:] - cells[:-1] == 1).all():
             return int(cells[0])
         out = self.memory.block(lanes)
         brought.append((out, lanes))
@@ -283,11 +283,12 @@ class Packer:
     def _canonical(self, args: Addresses) -> tuple[Addresses, Addresses]:
         """Return the factors, lanes × terms, with factors and terms in one order everywhere."""
         a, b = args[:, 0::2], args[:, 1::2]
-        rank = self.numbers * (self.memory.size + 1) + self.addresses
-        swapped = rank[a] > rank[b]
+        rank = self.numbers[args] * (self.memory.size + 1) + self.addresses[args]
+        swapped = rank[:, 0::2] > rank[:, 1::2]
         a, b = np.where(swapped, b, a), np.where(swapped, a, b)
         if a.shape[1] > 1:
-            order = np.lexsort((rank[b], rank[a], self.numbers[b], self.numbers[a]), axis=1)
+            first, second = np.minimum(x := rank[:, 0::2], y := rank[:, 1::2]), np.maximum(x, y)
+            order = np.lexsort((second, first, self.numbers[b], self.numbers[a]), axis=1)
             a, b = np.take_along_axis(a, order, axis=1), np.take_along_axis(b, order, axis=1)
         return a, b
 
