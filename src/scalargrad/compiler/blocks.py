@@ -156,40 +156,39 @@ class BlockMachine:
             step.run(self.memory)
 
 
-class BlockRunner:
-    """A segmented program; called as a `Runner`.
+class Blocked:
+    """A segmented program, its parts packed.
 
     Parameters
     ----------
     segments : Segments
+
+    Attributes
+    ----------
+    inputs : int
+        How many cells are inputs.
+    outputs : slice
+        The cells of the outputs, side by side.
     """
 
     def __init__(self, segments: Segments) -> None:
         self.inputs = segments.inputs
         self.outputs = segments.outputs
-        self.constants = segments.constants
-        self.size = segments.size
-        self.steps = [_step(x) for x in segments.steps]
+        self._constants = segments.constants
+        self._size = segments.size
+        self._steps = [_step(x) for x in segments.steps]
 
     def machine(self) -> BlockMachine:
         """Return a store of its own with the program at work on it."""
-        store = np.empty(self.size)
-        for out, numbers in self.constants:
+        store = np.empty(self._size)
+        for out, numbers in self._constants:
             store[out : out + len(numbers)] = numbers
-        return BlockMachine(store, self.steps)
-
-    def __call__(self, inputs: list[float] | Floats) -> list[float]:
-        """Run on `inputs` and return the outputs."""
-        machine = self.machine()
-        machine.memory[: self.inputs] = inputs
-        machine.run()
-        found: list[float] = machine.memory[self.outputs].tolist()
-        return found
+        return BlockMachine(store, self._steps)
 
     @property
     def parts(self) -> list[tuple[str, Packed]]:
         """The packed programs, and what each computes."""
-        return [part for step in self.steps for part in step.parts]
+        return [part for step in self._steps for part in step.parts]
 
 
 def _step(step: Singles | Fill | Mapped) -> _SinglesStep | _FillStep | _MappedStep:
