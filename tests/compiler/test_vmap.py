@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import pickle
 import random
+import signal
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,6 +17,7 @@ import pytest
 
 from scalargrad import (
     DomainError,
+    OperandError,
     TraceError,
     Value,
     clip,
@@ -454,3 +458,34 @@ def test_threads_and_blocks_that_do_not_divide_change_nothing(
         results.append(numbers(compiled(w, examples)))
     assert results[0] == results[1] == results[2]
     assert close(results[0], numbers(value_and_grad(total)(w, examples)))
+
+
+@pytest.mark.parametrize("wanted", ["0", "-1", "two"])
+def test_a_wrong_number_of_threads_is_refused(wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the variable and what it holds."""
+    monkeypatch.setenv("SCALARGRAD_THREADS", wanted)
+    with pytest.raises(OperandError, match=f"SCALARGRAD_THREADS is '{wanted}'"):
+        blocks.threads()
+
+
+def test_threads_are_the_cores_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system does not say which cores a process may use, all of them count."""
+    monkeypatch.delenv("SCALARGRAD_THREADS", raising=False)
+    assert 1 <= blocks.threads() <= (os.cpu_count() or 1)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert blocks.threads() == (os.cpu_count() or 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    """The pool of the parent, whose threads a child lacks, is not used there."""
+    parent = blocks.executor(2)
+    assert parent.submit(int).result() == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking while threads run
+        child = os.fork()
+    if child == 0:
+        signal.alarm(30)  # rather than waiting for ever
+        own = blocks.executor(2)
+        os._exit(0 if own is not parent and own.submit(int).result() == 0 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -22,6 +22,7 @@ from scalargrad.compiler.machine import Machine
 from scalargrad.compiler.memory import Floats
 from scalargrad.compiler.pack import pack
 from scalargrad.compiler.segments import Fill, Mapped, Segments, Singles
+from scalargrad.errors import OperandError
 
 #: Into so many sequences blocks are divided; no more threads than that are of use.
 _SEQUENCES = 8
@@ -33,9 +34,22 @@ def threads() -> int:
     """Return how many threads share the work: the cores this process may use.
 
     SCALARGRAD_THREADS sets another number; it changes no result.
+
+    Raises
+    ------
+    OperandError
+        If it is not a whole number from 1 on.
     """
     wanted = os.environ.get("SCALARGRAD_THREADS", "")
-    return int(wanted) if wanted else len(os.sched_getaffinity(0))
+    if not wanted:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _cores()
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise OperandError(f"SCALARGRAD_THREADS is {wanted!r}: give a whole number from 1 on")
+    return int(wanted)
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
 
 
 class _Pool:
@@ -214,3 +228,7 @@ def _sequences(bounds: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
 def executor(count: int) -> ThreadPoolExecutor:
     """Return a pool of so many threads, always the same."""
     return ThreadPoolExecutor(count, thread_name_prefix="scalargrad")
+
+
+if hasattr(os, "register_at_fork"):  # a child process has no threads but its own
+    os.register_at_fork(after_in_child=executor.cache_clear)
