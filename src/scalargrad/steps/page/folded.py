@@ -27,7 +27,6 @@ from scalargrad.pictures.diagram import (
     Box,
     Builder,
     Diagram,
-    Folded,
     Junction,
     Line,
     Shape,
@@ -36,6 +35,7 @@ from scalargrad.pictures.diagram import (
     number,
     visible,
 )
+from scalargrad.pictures.parts import Folded
 from scalargrad.steps.scene import Scene
 from scalargrad.value import Parameter, Value
 
