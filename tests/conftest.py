@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from scalargrad.steps import Walk
+from scalargrad.steps.page import LIMIT
 
 settings.register_profile("ci", derandomize=True, max_examples=60, deadline=None)
 settings.register_profile("thorough", max_examples=2000, deadline=None)
@@ -143,8 +144,8 @@ def open_page(browser: Any, witness: Witness, tmp_path: Path) -> Iterator[OpenPa
     nothing, and asked for nothing but its own file.
     """
 
-    def opened(steps: Walk, fragment: str = "", **options: Any) -> Any:
-        path = steps.save(tmp_path / f"walk{len(witness.contexts)}.html")
+    def opened(steps: Walk, fragment: str = "", limit: int = LIMIT, **options: Any) -> Any:
+        path = steps.save(tmp_path / f"walk{len(witness.contexts)}.html", limit=limit)
         return witness.open(browser, path, fragment, **{"reduced_motion": "reduce", **options})
 
     yield opened
@@ -160,3 +161,15 @@ def open_in_firefox(firefox: Any, witness: Witness) -> Iterator[OpenPage]:
 
     yield opened
     witness.testify()
+
+
+@pytest.fixture(params=["kernel", "numpy"])
+def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Choose the machine that programs run on."""
+    chosen: str = request.param
+    if chosen == "numpy":
+        from scalargrad.compiler import machine as machines
+        from scalargrad.compiler.numpy_runner import NumpyMachine
+
+        monkeypatch.setattr(machines, "machine_for", NumpyMachine)
+    return chosen

@@ -11,8 +11,9 @@ from scalargrad.nn import Module
 from scalargrad.train.examples import Examples, examples, hold_out
 from scalargrad.train.history import History
 from scalargrad.train.interrupt import deferred_interrupt
+from scalargrad.train.objective import Loss, Metric, Objective, Regularizer
 from scalargrad.train.progress import Bar, Silence, progress_bar
-from scalargrad.train.run import Loss, Metric, Optimizer, Regularizer, Run, Schedule
+from scalargrad.train.run import Optimizer, Run, Schedule
 from scalargrad.train.stopping import Patience
 
 Callback = Callable[[Module, History], object]
@@ -43,6 +44,7 @@ def fit(
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 1,
     resume: bool = False,
+    jit: bool | None = None,
     quiet: bool = False,
 ) -> History:
     """Minimise the mean of a loss over examples, one optimiser step per batch.
@@ -142,20 +144,21 @@ def fit(
         raise OperandError("resume=True needs the file to go on from: give checkpoint=path")
     given = examples(X, y, "the training data")
     train, held_out = _split(given, validation_split, validation_data, seed)
+    list_of_callbacks = list(callbacks)
+    objective = Objective(model, loss, regularizer, _named(metrics))
     run = Run(
-        model,
+        objective,
         train,
         held_out,
-        loss=loss,
         optimizer=optimizer,
-        batch_size=batch_size or len(train.inputs),
+        batch_size=min(batch_size or len(train.inputs), len(train.inputs)),
         shuffle=shuffle,
         seed=seed,
-        metrics=_named(metrics),
-        regularizer=regularizer,
         scheduler=scheduler,
         patience=_patience(patience, min_delta, held_out),
         gradient_tolerance=gradient_tolerance,
+        visited=any(map(_is_foreign, [*list_of_callbacks, *objective.metrics.values(), scheduler])),
+        jit=jit,
     )
     if resume and checkpoint is not None and Path(checkpoint).exists():
         run.load(checkpoint)
@@ -168,7 +171,6 @@ def fit(
             run.save(checkpoint)
         return not run.history.stopped
 
-    list_of_callbacks = list(callbacks)
     with progress_bar(quiet, epochs, run.batches_per_epoch, len(run.history)) as bar:
         _train(run, epochs, after_epoch, bar)
     run.finish()
@@ -215,6 +217,12 @@ def _patience(epochs: int | None, min_delta: float, held_out: Examples | None) -
             "patience watches the held-out loss: give validation_split or validation_data"
         )
     return Patience(epochs, min_delta)
+
+
+def _is_foreign(visitor: object) -> bool:
+    """Return whether what is called between epochs may change anything: scalargrad's does not."""
+    module = getattr(visitor, "__module__", None) or type(visitor).__module__
+    return visitor is not None and module.partition(".")[0] != "scalargrad"
 
 
 def _named(metrics: Mapping[str, Metric] | Iterable[Metric]) -> dict[str, Metric]:
