@@ -16,10 +16,15 @@ from scalargrad.ops.numbers import is_real
 from scalargrad.sparse import Table
 from scalargrad.value import Parameter, Value
 
+Key = tuple[Hashable, ...]
 
-def visit(x: Any, objects: Visit, leaves: list[Any]) -> None:
-    """Add the numbers of an argument to `leaves`, and its shape to the key."""
-    key, kind = objects.key, x.__class__
+
+def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None = None) -> None:
+    """Add the numbers of an argument to `leaves`, its shape to `key`, what it holds to `objects`.
+
+    Without `objects`, what is no number and no container of numbers is compared as it is.
+    """
+    kind = x.__class__
     if kind is float or kind is int:
         key.append(0)
         leaves.append(x)
@@ -29,31 +34,30 @@ def visit(x: Any, objects: Visit, leaves: list[Any]) -> None:
     elif isinstance(x, list | tuple) and kind is not Table:
         key.append((kind, len(x)))
         for item in x:
-            visit(item, objects, leaves)
+            visit(item, key, leaves, objects)
     elif isinstance(x, dict):
         key.append((kind, *x))
         for item in x.values():
-            visit(item, objects, leaves)
+            visit(item, key, leaves, objects)
     elif kind is not bool and is_real(x):
         key.append(0)
         leaves.append(float(x))
     elif hasattr(x, "dtype") and hasattr(x, "ravel"):
-        _visit_array(x, objects, leaves)
-    elif is_object(x):
+        _visit_array(x, key, leaves, objects)
+    elif objects is not None and is_object(x):
         objects.part(x)
     else:
         key.append(Frozen(x, "an argument"))
 
 
-def _visit_array(array: Any, objects: Visit, leaves: list[Any]) -> None:
-    key = objects.key
+def _visit_array(array: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None) -> None:
     if array.dtype.kind in "fiub":
         key.append(("array", array.shape))
         leaves.append(array)
         return
     key.append(("objects", array.shape))
     for item in array.ravel().tolist():
-        visit(item, objects, leaves)
+        visit(item, key, leaves, objects)
 
 
 def visit_static(x: Any, where: str, key: list[Hashable]) -> None:
@@ -66,7 +70,7 @@ def visit_static(x: Any, where: str, key: list[Hashable]) -> None:
     key += objects.held
 
 
-def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier) -> Any:
+def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any:
     """Return an argument with its numbers replaced, in the order `visit` found them."""
     if isinstance(x, Value) or (is_real(x) and not isinstance(x, bool)):
         return next(fresh)
@@ -79,7 +83,7 @@ def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier) -> Any:
         replaced = x.astype(object)
         replaced.flat = [rebuilt(item, fresh, copier) for item in x.ravel().tolist()]
         return replaced
-    return copier.copy(x) if is_object(x) else x
+    return copier.copy(x) if copier is not None and is_object(x) else x
 
 
 def fresh_leaves(leaves: list[Any]) -> list[Value]:

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from scalargrad.compiler.arguments import filled, fresh_leaves, rebuilt, visit, visit_static
-from scalargrad.compiler.objects import Copier, Key, Visit, is_object
+from scalargrad.compiler.arguments import Key, filled, fresh_leaves, rebuilt, visit, visit_static
+from scalargrad.compiler.objects import Copier, Visit, is_object
 from scalargrad.compiler.path import Path
 from scalargrad.compiler.record import record
 from scalargrad.compiler.stacking import UnlikeError
@@ -79,7 +79,7 @@ class Jitted(Generic[P, R]):
             objects.part(self._function)
         if not self._static and not kwargs:
             for x in args:
-                visit(x, objects, leaves)
+                visit(x, objects.key, leaves, objects)
             held = objects.finish()
             return tuple(objects.key), leaves, held
         for name, x in [*enumerate(args), *kwargs.items()]:
@@ -87,7 +87,7 @@ class Jitted(Generic[P, R]):
             if name in self._static:
                 visit_static(x, f"static argument {name!r}", objects.key)
             else:
-                visit(x, objects, leaves)
+                visit(x, objects.key, leaves, objects)
         held = objects.finish()
         return tuple(objects.key), leaves, held
 

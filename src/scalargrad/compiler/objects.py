@@ -20,8 +20,6 @@ from scalargrad.errors import TraceError
 from scalargrad.sparse import Table, Touched
 from scalargrad.value import Parameter, Value
 
-Key = tuple[Hashable, ...]
-
 _ATOMS = {int, bool, str, bytes, type(None), complex}
 _PARAMETERS = {Parameter}
 _FUNCTIONS = (type, FunctionType, BuiltinFunctionType, ModuleType)

@@ -17,7 +17,7 @@ Besides the shapes of `scalargrad.pictures.diagram`, the diagram of a fold has t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -25,8 +25,8 @@ from scalargrad.folding import Fold
 from scalargrad.graph import describe
 from scalargrad.pictures.diagram import (
     Box,
+    Builder,
     Diagram,
-    Gate,
     Junction,
     Line,
     Shape,
@@ -35,7 +35,7 @@ from scalargrad.pictures.diagram import (
     number,
     visible,
 )
-from scalargrad.pictures.gates import folds, gate_text, is_symmetric
+from scalargrad.pictures.parts import Folded
 from scalargrad.steps.scene import Scene
 from scalargrad.value import Parameter, Value
 
@@ -106,7 +106,9 @@ class FoldDiagram:
         The walked graph.
     level : Level
         The fold.
-    numbers : dict from Fold to int
+    builder : Builder
+        Draws the nodes of the whole graph.
+    numbers : mapping from Fold to int
         The drawings of the folds inside.
     around : FoldDiagram, optional
         The diagram of the fold around it, which knows where what leaves goes to.
@@ -121,10 +123,12 @@ class FoldDiagram:
         self,
         scene: Scene,
         level: Level,
-        numbers: dict[Fold, int],
+        builder: Builder,
+        numbers: Mapping[Fold, int],
         around: FoldDiagram | None = None,
     ) -> None:
         self._scene, self._level, self._numbers, self._around = scene, level, numbers, around
+        self._builder = builder
         self._stands: dict[Value, Item] = {}
         for item in level.items:
             inside = [item] if isinstance(item, Value) else item.everything()
@@ -301,7 +305,8 @@ class FoldDiagram:
     def _shapes(self, item: Item) -> Iterator[Shape]:
         if isinstance(item, Fold):
             size = item.title.partition(": ")[2] or item.title
-            yield Box(f"f{self._numbers[item]}", "fold", visible(named(item)), visible(size))
+            id, title = f"f{self._numbers[item]}", visible(item.title)
+            yield Folded(id, visible(named(item)), (visible(size),), title)
             for node in self._readers:
                 if self._stands.get(node) is item and node not in self._hidden:
                     yield _wire(f"n{self._scene.place[node]}")
@@ -311,11 +316,7 @@ class FoldDiagram:
     def _node_shapes(self, node: Value, unit: str) -> Iterator[Shape]:
         for i, constant in boxed_constants(node):
             yield Box(f"{unit}-c{i}", "constant", number(constant), f"constant {constant!r}")
-        if node.parents:
-            ordered = not folds(node) and not is_symmetric(node)
-            yield Gate(unit, visible(gate_text(node)), visible(describe(node)), ordered)
-        else:
-            yield Box(unit, self._kind_of(node), self._scene.names[node], describe(node))
+        yield self._builder.gate(node) if node.parents else self._builder.leaf(node)
         yield _wire(unit)
 
 
