@@ -26,16 +26,14 @@ from scalargrad.graph import describe
 from scalargrad.pictures.diagram import (
     Box,
     Builder,
-    Diagram,
     Junction,
     Line,
-    Shape,
     Wire,
     boxed_constants,
     number,
     visible,
 )
-from scalargrad.pictures.parts import Folded
+from scalargrad.pictures.parts import Drawn, Folded, FoldedDiagram
 from scalargrad.steps.scene import Scene
 from scalargrad.value import Parameter, Value
 
@@ -192,7 +190,7 @@ class FoldDiagram:
         """Return the positions of nodes in topological order."""
         return [self._scene.place[node] for node in nodes]
 
-    def make(self) -> Diagram:
+    def make(self) -> FoldedDiagram:
         """Return the diagram."""
         shapes = [shape for node in self._readers for shape in self._source(node)]
         for item in self._level.items:
@@ -213,7 +211,7 @@ class FoldDiagram:
         stems = [Line(f"{fan.removesuffix('-fan')}-stem", wire, fan) for wire, fan in fans.items()]
         entering = [replace(line, source=fans.get(line.source, line.source)) for line in entering]
         title = f"Computation graph: {self._level.title}"
-        return Diagram(title, shapes, [*self._leaving_lines(shapes), *stems, *entering])
+        return FoldedDiagram(title, shapes, [*self._leaving_lines(shapes), *stems, *entering])
 
     def _destination(self, wire: str) -> str:
         """Say where what leaves the fold goes, as the nearest drawing shows that has a reader."""
@@ -259,7 +257,7 @@ class FoldDiagram:
                 met.add(id)
                 yield Line(id, f"{unit}-wire", own, enters=True)
 
-    def _leaving_lines(self, shapes: list[Shape]) -> Iterator[Line]:
+    def _leaving_lines(self, shapes: list[Drawn]) -> Iterator[Line]:
         """Yield the lines from boxes and gates to their wires, and from results to bundles."""
         here = dict.fromkeys(shape.id for shape in shapes)
         for wire in here:
@@ -280,13 +278,13 @@ class FoldDiagram:
                 assert isinstance(source, Fold)
                 yield Line(f"{unit}-from{self._numbers[source]}", f"f{self._numbers[source]}", unit)
 
-    def _gathered(self, item: Item) -> Iterator[Shape]:
+    def _gathered(self, item: Item) -> Iterator[Drawn]:
         """Yield the bundles of results that are complete with an item: Tab goes in this order."""
         for b, nodes in enumerate(self.bundles):
             if self._stands.get(nodes[-1]) is item and self._kind_of(nodes[-1]) == "results":
                 yield from self._bundle(f"b{b}", nodes)
 
-    def _source(self, node: Value) -> Iterator[Shape]:
+    def _source(self, node: Value) -> Iterator[Drawn]:
         """Yield the box of a bundle at its first node, and that of a node that stands outside."""
         unit = self._units[node]
         if unit.startswith("b"):
@@ -296,13 +294,13 @@ class FoldDiagram:
             yield Box(unit, "port", self._scene.names[node], describe(node))
             yield _wire(unit)
 
-    def _bundle(self, unit: str, nodes: list[Value]) -> Iterator[Shape]:
+    def _bundle(self, unit: str, nodes: list[Value]) -> Iterator[Drawn]:
         names = [self._scene.names[node] for node in nodes]
         text = f"{names[0]} … {names[-1]} ({len(nodes)})"
         yield Box(unit, f"{self._kind_of(nodes[0])} bundle", visible(text), "")
         yield _wire(unit, max(names, key=len))
 
-    def _shapes(self, item: Item) -> Iterator[Shape]:
+    def _shapes(self, item: Item) -> Iterator[Drawn]:
         if isinstance(item, Fold):
             size = item.title.partition(": ")[2] or item.title
             id, title = f"f{self._numbers[item]}", visible(item.title)
@@ -313,7 +311,7 @@ class FoldDiagram:
         elif item not in self._hidden:
             yield from self._node_shapes(item, f"n{self._scene.place[item]}")
 
-    def _node_shapes(self, node: Value, unit: str) -> Iterator[Shape]:
+    def _node_shapes(self, node: Value, unit: str) -> Iterator[Drawn]:
         for i, constant in boxed_constants(node):
             yield Box(f"{unit}-c{i}", "constant", number(constant), f"constant {constant!r}")
         yield self._builder.gate(node) if node.parents else self._builder.leaf(node)
