@@ -61,9 +61,8 @@ def in_memory(function: Any, *arguments: Any) -> InMemory:
     compiled(*arguments)
     ((path,),) = compiled._paths.values()
     runner = path.function.values
-    assert isinstance(runner, Runner), "a step of scalars runs in one memory"
-    machine = runner.machine()
     _, leaves, held = compiled._signature(arguments, {})
+    machine = runner.machine()
     machine.memory[: runner.packed.inputs] = path._inputs(leaves, path._foreign(held))
     return InMemory(runner.packed, machine)
 
