@@ -48,7 +48,7 @@ def loss(model: MLP) -> Value:
 
 def titles(picture: Picture) -> list[str]:
     """Return what stands in folded boxes."""
-    return re.findall(r"<B>(.*?)</B>", picture.dot)
+    return re.findall(r'<FONT POINT-SIZE="14">(.*?)</FONT>', picture.dot)
 
 
 def frames(picture: Picture) -> set[str]:

@@ -48,7 +48,7 @@ _GATE = {"shape": "ellipse", "width": "0.42", "height": "0.42", "margin": "0.02"
 _COPY = {**_GATE, "width": "0.4", "height": "0.4", "fontsize": "10", "margin": "0"}
 _JUNCTION = {"shape": "point", "width": "0.07", "label": ""}
 _ENTRY = {"shape": "point", "width": "0.01", "label": ""}
-_FOLDED = {"shape": "box", "style": "rounded,filled", "fillcolor": "#E9EEF4", "margin": "0.2,0.09"}
+_FOLDED = {"shape": "box", "style": "rounded,filled", "fillcolor": "#E9EEF4", "margin": "0.14,0.09"}
 
 #: Frames inside one another are white and grey by turns, and their lines are thin and dotted.
 _FRAME = {"style": "rounded,filled", "color": "#8A94A0", "labeljust": "l", "margin": "10"}
@@ -149,8 +149,11 @@ def _node(shape: Drawn, direction: str, look: Look) -> dict[str, str]:
 
 
 def _title_and_details(shape: Folded) -> str:
-    details = "".join(f'<BR/><FONT POINT-SIZE="11">{literal(x)}</FONT>' for x in shape.details)
-    return f"<B>{literal(shape.text)}</B>{details}"
+    details = "".join(
+        f'<BR/><FONT POINT-SIZE="11" COLOR="{CONSTANT_INK}">{literal(x)}</FONT>'
+        for x in shape.details
+    )
+    return f'<FONT POINT-SIZE="14">{literal(shape.text)}</FONT>{details}'  # bold is not measured
 
 
 def _standing_out(style: dict[str, str], id: str, look: Look) -> dict[str, str]:
