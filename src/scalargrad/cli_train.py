@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -29,6 +29,9 @@ PROGRAMS = {
     "names": "Invent names with a character-level GPT.",
 }
 
+#: Those whose training can be watched.
+IN_THE_PLANE = {"moons", "xor"}
+
 _Output = Annotated[
     Path, typer.Option("--output", "-o", help="The folder the files are written to.")
 ]
@@ -39,6 +42,10 @@ _Epochs = Annotated[
 _Seed = Annotated[int, typer.Option(help="Fixes every draw.")]
 _Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
+_Watch = Annotated[
+    Path | None,
+    typer.Option(help="A .html file: a page that moves through the training.", dir_okay=False),
+]
 
 
 def _command(name: str) -> Callable[..., None]:
@@ -49,13 +56,31 @@ def _command(name: str) -> Callable[..., None]:
         resume: _Resume = False,
         quiet: _Quiet = False,
     ) -> None:
-        from scalargrad import programs
-
-        plan = programs.Plan(output, epochs, seed, resume, quiet)
-        program: Callable[[Plan], Report] = getattr(programs, name)
-        _show(program(plan))
+        _run(name, output, epochs, seed, resume, quiet)
 
     return command
+
+
+def _command_in_the_plane(name: str) -> Callable[..., None]:
+    def command(
+        output: _Output = Path("scalargrad-train"),
+        epochs: _Epochs = None,
+        seed: _Seed = 0,
+        resume: _Resume = False,
+        quiet: _Quiet = False,
+        *,
+        watch: _Watch = None,
+    ) -> None:
+        _run(name, output, epochs, seed, resume, quiet, watch)
+
+    return command
+
+
+def _run(name: str, *how: Any) -> None:
+    from scalargrad import programs
+
+    program: Callable[[Plan], Report] = getattr(programs, name)
+    _show(program(programs.Plan(*how)))
 
 
 def _show(report: Report) -> None:
@@ -67,4 +92,5 @@ def _show(report: Report) -> None:
 
 
 for _name, _help in PROGRAMS.items():
-    app.command(_name, help=_help)(_command(_name))
+    _make = _command_in_the_plane if _name in IN_THE_PLANE else _command
+    app.command(_name, help=_help)(_make(_name))

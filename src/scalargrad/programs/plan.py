@@ -33,6 +33,8 @@ class Plan:
         Go on from the program's last checkpoint in `folder`.
     quiet : bool
         Show no progress bar.
+    watch : Path or None
+        Where a page that moves through the training is written, by programs in the plane.
     """
 
     folder: Path
@@ -40,6 +42,7 @@ class Plan:
     seed: int = 0
     resume: bool = False
     quiet: bool = False
+    watch: Path | None = None
 
     def options(self, name: str, epochs: int) -> dict[str, Any]:
         """Return the arguments of `fit` that follow from this plan, for a program by name.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad import data
 from scalargrad.data import Dataset
+from scalargrad.filming import Film, watch
 from scalargrad.losses import accuracy, binary_cross_entropy_with_logits, hinge_loss, l2_penalty
 from scalargrad.nn import MLP, Module
 from scalargrad.optim import SGD, Adam
@@ -13,6 +14,8 @@ from scalargrad.optim.lr_scheduler import LinearLR
 from scalargrad.plots import decision_boundary
 from scalargrad.programs.plan import Plan, Report, draw_training, report
 from scalargrad.train import History, fit
+from scalargrad.train.objective import Loss
+from scalargrad.train.run import Optimizer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,11 +36,13 @@ def moons(plan: Plan) -> Report:
     model = MLP(2, [16, 16, 1], rng=1337 + plan.seed)
     options = plan.options("moons", 100)
     optimizer = SGD(model.parameters(), lr=1.0)
+    film = _film(plan, model, Dataset(points.inputs, labels), hinge_loss, optimizer)
     history = fit(
         model,
         points.inputs,
         labels,
         loss=hinge_loss,
+        callbacks=film,
         regularizer=_weak_penalty,
         optimizer=optimizer,
         scheduler=LinearLR(optimizer, 1.0, 0.1, total_iters=options["epochs"]),
@@ -46,7 +51,7 @@ def moons(plan: Plan) -> Report:
         metrics=[accuracy],
         **options,
     )
-    return _plane_report(plan, "moons", model, history, Dataset(points.inputs, labels))
+    return _plane_report(plan, "moons", model, history, Dataset(points.inputs, labels), films=film)
 
 
 def _weak_penalty(parameters: list[Any]) -> Any:
@@ -64,21 +69,37 @@ def xor(plan: Plan) -> Report:
     """
     points = data.xor()
     model = MLP(2, [4, 1], activation="tanh", rng=plan.seed)
+    optimizer = Adam(model.parameters(), lr=0.1)
+    film = _film(plan, model, points, binary_cross_entropy_with_logits, optimizer)
     history = fit(
         model,
         points.inputs,
         [float(y) for y in points.targets],
         loss=binary_cross_entropy_with_logits,
-        optimizer=Adam(model.parameters(), lr=0.1),
+        optimizer=optimizer,
+        callbacks=film,
         batch_size=None,
         metrics=[accuracy],
         **plan.options("xor", 200),
     )
-    return _plane_report(plan, "xor", model, history, points)
+    return _plane_report(plan, "xor", model, history, points, films=film)
+
+
+def _film(
+    plan: Plan, model: Module, points: Dataset[list[float], int], loss: Loss, optimizer: Optimizer
+) -> list[Film]:
+    """Return the film that the plan asks for, if it asks for one."""
+    return [] if plan.watch is None else [watch(model, *points, loss=loss, optimizer=optimizer)]
 
 
 def _plane_report(
-    plan: Plan, name: str, model: Module, history: History, points: Dataset[list[float], int]
+    plan: Plan,
+    name: str,
+    model: Module,
+    history: History,
+    points: Dataset[list[float], int],
+    *,
+    films: list[Film],
 ) -> Report:
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
@@ -87,4 +108,7 @@ def _plane_report(
 
     hits = accuracy([model(x) for x in points.inputs], points.targets)
     summary = [f"accuracy {hits:.0%} on the {len(points.inputs)} points"]
-    return report(plan, name, model, history, draw=draw, summary=summary)
+    found = report(plan, name, model, history, draw=draw, summary=summary)
+    title = f"Training on {name}"
+    pages = [film.save(plan.watch, title=title) for film in films if plan.watch is not None]
+    return found._replace(files=[*found.files, *pages])

@@ -1,0 +1,61 @@
+// Putting the page together, and what tests and slides may call.
+
+function buildExamples() {
+  $("example").append(element("option", { value: "" }, `all ${examples.length} examples`));
+  for (const i of examples.keys()) $("example").append(element("option", { value: i }, `${nameOfExample(i)}, ${describedTarget(i)}`));
+}
+
+function listen() {
+  const click = (id, action) => $(id).addEventListener("click", action);
+  click("first", () => goTo(0));
+  click("previous", () => goTo(state.at - 1));
+  click("next", () => goTo(state.at + 1));
+  click("last", () => goTo(frameCount - 1));
+  click("play", togglePlay);
+  click("help", () => $("help-text").showModal());
+  click("export", saveSvg);
+  click("example-previous", () => moveExample(-1));
+  click("example-next", () => moveExample(1));
+  click("points", onPlaneClick);
+  $("example").addEventListener("change", () => chooseExample($("example").value === "" ? null : Number($("example").value)));
+  $("scrubber").addEventListener("input", () => goTo(Number($("scrubber").value)));
+  $("views").addEventListener("change", (event) => setView(event.target.value));
+  $("speed").addEventListener("change", () => { if (playing) { pause(); play(); } });
+  $("theme").addEventListener("change", () => setTheme($("theme").value));
+  for (const type of ["pointerdown", "pointermove"]) $("losses").addEventListener(type, onCurvePointer);
+  document.addEventListener("keydown", onKey);
+  window.addEventListener("hashchange", readFragment);
+  window.addEventListener("resize", drawAll);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
+  window.addEventListener("beforeprint", () => setTheme("light"));
+  window.addEventListener("afterprint", () => setTheme($("theme").value));
+}
+
+function setTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  recolour();
+}
+
+function recolour() {
+  readPalette();
+  drawAll();
+}
+
+$("plane-title").textContent = task.classes.length ? (isPlane ? "Decision boundary" : "Decision") : "Output";
+buildExamples();
+listen();
+readPalette();
+readFragment();
+
+window.scalargrad = {
+  goTo: (step) => goTo(steps.findLastIndex((each) => each <= step)),
+  choose: chooseExample,
+  numbers: () => ({
+    answers: answers(state.at).outputs,
+    losses: answers(state.at).losses,
+    right: answers(state.at).right,
+    gradients: [...gradients(state.at, state.example)],
+    activations: state.example === null ? null : activations(state.at, state.example),
+    parameters: [...parametersAt(state.at)],
+  }),
+};

@@ -1,0 +1,160 @@
+// Moving through the frames: buttons, scrubber, keys, Play, and a link to where one is.
+
+const VIEWS = ["weights", "products", "gradients", "changes"];
+
+function drawTimeline() {
+  const count = frameCount - 1;
+  $("scrubber").max = String(count);
+  $("scrubber").value = String(state.at);
+  $("scrubber").setAttribute("aria-valuetext", `${unit} ${steps[state.at]} of ${steps.at(-1)}`);
+  $("timeline").style.setProperty("--seed", String(state.at / Math.max(1, count)));
+  $("counter").textContent = `${unit} ${steps[state.at]}/${steps.at(-1)}`;
+  for (const id of ["first", "previous"]) $(id).setAttribute("aria-disabled", String(state.at === 0));
+  for (const id of ["next", "last"]) $(id).setAttribute("aria-disabled", String(state.at === count));
+}
+
+function drawExampleChoice() {
+  $("example").value = state.example === null ? "" : String(state.example);
+}
+
+function drawAll() {
+  drawNetwork();
+  drawPlane();
+  drawCurve();
+  drawStory();
+  drawTimeline();
+  drawExampleChoice();
+  drawPlay();
+}
+
+const announce = (text) => { $("announcement").textContent = text; };
+
+// Go to a frame; a manual move is announced and ends Play.
+function goTo(k, { manual = true } = {}) {
+  if (manual) pause();
+  state.at = Math.min(Math.max(k, 0), frameCount - 1);
+  keepFocus(drawAll);
+  if (manual) announce([sentence(), changeSentence(), exampleSentence()].filter(Boolean).join(" "));
+  if (manual) noteAddress();
+}
+
+// Select an example, or all of them; what is in focus stays so.
+function chooseExample(i, { focus = false } = {}) {
+  const isNew = i !== state.example;
+  state.example = i;
+  if (i === null && state.view === "products") showView("weights");
+  document.body.classList.toggle("fresh", isNew && i !== null);
+  keepFocus(drawAll);
+  if (focus && i !== null) $(`point-${i}`).focus();
+  announce(i === null ? "All examples." : exampleSentence());
+  noteAddress();
+}
+
+// Elements of the pictures are made anew; the one in focus is found again.
+function keepFocus(draw) {
+  const id = document.activeElement?.closest("[id]")?.id;
+  draw();
+  if (id && document.activeElement?.id !== id) $(id)?.focus();
+}
+
+function showView(view) {
+  state.view = view;
+  document.querySelector(`[name=view][value=${view}]`).checked = true;
+}
+
+// Choose what the lines show; products are those of an example.
+function setView(view) {
+  showView(view);
+  if (view === "products" && state.example === null) chooseExample(0);
+  else drawLines();
+  announce(`Lines show ${view}.`);
+  noteAddress();
+}
+
+const nextView = () => setView(VIEWS[(VIEWS.indexOf(state.view) + 1) % VIEWS.length]);
+
+function moveExample(direction) {
+  const count = examples.length;
+  if (state.example === null) chooseExample(direction > 0 ? 0 : count - 1);
+  else chooseExample((state.example + direction + count) % count);
+}
+
+let playing = 0;
+
+function play() {
+  if (state.at === frameCount - 1) goTo(0, { manual: false });
+  document.body.classList.remove("fresh");
+  playing = setInterval(() => {
+    goTo(state.at + 1, { manual: false });
+    if (state.at === frameCount - 1) pause();
+  }, Number($("speed").value));
+  drawPlay();
+}
+
+function pause() {
+  clearInterval(playing);
+  playing = 0;
+  drawPlay();
+}
+
+function drawPlay() {
+  $("play").textContent = playing ? "Pause" : "Play";
+  $("play").setAttribute("aria-pressed", String(Boolean(playing)));
+}
+
+const togglePlay = () => (playing ? pause() : play());
+
+const KEYS = {
+  ArrowRight: () => goTo(state.at + 1),
+  ArrowLeft: () => goTo(state.at - 1),
+  "Shift+ArrowRight": () => goTo(state.at + 10),
+  "Shift+ArrowLeft": () => goTo(state.at - 10),
+  Home: () => goTo(0),
+  End: () => goTo(frameCount - 1),
+  " ": togglePlay,
+  e: () => moveExample(1),
+  "Shift+e": () => moveExample(-1),
+  l: nextView,
+  Escape: () => chooseExample(null),
+  "?": () => $("help-text").showModal(),
+};
+
+// Keys belong to the page unless someone writes in a control or a dialog is open.
+function onKey(event) {
+  if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
+  if (event.target.closest("input, select, textarea")) return;
+  if (event.key === " " && event.target.closest("button, summary, a")) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const action = KEYS[event.shiftKey && key !== "?" ? `Shift+${key}` : key];
+  if (!action) return;
+  event.preventDefault();
+  action();
+}
+
+// The state as a URL fragment, such as #step=12&example=17&lines=gradients.
+function linkFragment() {
+  const example = state.example === null ? "" : `&example=${state.example}`;
+  return `#step=${steps[state.at]}${example}&lines=${state.view}`;
+}
+
+// Keep the address at what is shown; a notebook's frame has no address to change.
+function noteAddress() {
+  if (location.protocol === "about:") return;
+  try {
+    history.replaceState(null, "", linkFragment());
+  } catch {
+    // some browsers limit how often an address may change
+  }
+}
+
+function readFragment() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const example = Number(given.get("example") ?? NaN);
+  if (Number.isInteger(example) && examples[example]) state.example = example;
+  const view = given.get("lines");
+  if (VIEWS.includes(view) && (view !== "products" || state.example !== null)) showView(view);
+  const step = Number(given.get("step") ?? NaN);
+  const k = steps.findLastIndex((each) => each <= step);
+  goTo(Math.max(k, 0), { manual: false });
+  announce("");
+}
