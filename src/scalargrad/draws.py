@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from scalargrad.errors import OperandError
@@ -116,4 +118,18 @@ def drawn(method: Callable[..., Any], *args: Any) -> Any:
 
 def _number(draw: Draw) -> Any:
     """Return the number drawn; while a function is recorded, an input stands for it."""
-    return draw()
+    known = _known.get()
+    return draw() if known is None else next(known)
+
+
+_known: ContextVar[Iterator[float] | None] = ContextVar("known", default=None)
+
+
+@contextmanager
+def repeated(numbers: Iterable[float]) -> Iterator[None]:
+    """Give `drawn` these numbers instead, one after the other; no generator moves."""
+    token = _known.set(iter(numbers))
+    try:
+        yield
+    finally:
+        _known.reset(token)

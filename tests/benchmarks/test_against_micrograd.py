@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from benchmarks import against_micrograd as bench
+from benchmarks.reporting import Finding
 from scalargrad import Value, nn
+from scalargrad.demo import Moons, load_moons
 from scalargrad.graph import topological_order
 
 
@@ -29,8 +31,8 @@ def test_both_contestants_run_the_same_programs(
     libraries: tuple[Any, Any],
 ) -> None:
     """Loss and updated weights of a moons step are the same in both, to rounding."""
-    moons = bench.load_moons()
-    few = bench.Moons(moons.points[:3], moons.labels[:3])
+    moons = load_moons()
+    few = Moons(moons.points[:3], moons.labels[:3])
     outcomes = []
     for library in libraries:
         model = bench.moons_model(library)
@@ -41,7 +43,7 @@ def test_both_contestants_run_the_same_programs(
 
 def test_a_moons_step_is_the_demo_s() -> None:
     """On the whole batch the first losses are the published ones."""
-    library, moons = bench.scalargrad_library(), bench.load_moons()
+    library, moons = bench.scalargrad_library(), load_moons()
     model = bench.moons_model(library)
     losses = [bench.moons_step(library, model, moons, rate) for rate in (1.0, 0.991)]
     assert losses == pytest.approx([0.8958441028683222, 1.72359053369720], rel=1e-12)
@@ -66,6 +68,7 @@ def test_traced_bytes_count_what_is_kept() -> None:
         return bytearray(100_000)
 
     kept, size = bench.traced_bytes(build)
+    assert isinstance(kept, bytearray)
     assert len(kept) == 100_000
     assert size == pytest.approx(100_000, abs=2_000)
 
@@ -121,7 +124,7 @@ def test_the_command_puts_the_table_into_its_section(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """--write leaves the rest of the file as it was."""
-    row = bench.Finding("slow", "< 2", "3", met=False)
+    row = Finding("slow", "< 2", "3", met=False)
     monkeypatch.setattr(bench, "findings", lambda rounds: iter([row] * rounds))
     path = tmp_path / "figures.md"
     path.write_text("before\n<!-- eager -->\nold\n<!-- /eager -->\nafter\n")

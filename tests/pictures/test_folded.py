@@ -17,10 +17,11 @@ from scalargrad.folding import fold
 from scalargrad.graph import topological_order
 from scalargrad.nn import MLP
 from scalargrad.pictures import Picture
-from scalargrad.pictures.diagram import Bundle, Gate, Wire
+from scalargrad.pictures.diagram import Gate, Wire
 from scalargrad.pictures.folded import FoldedBuilder
 from scalargrad.pictures.inks import HALO
 from scalargrad.pictures.opening import opening
+from scalargrad.pictures.parts import Bundle
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -189,7 +190,7 @@ def test_every_line_of_a_random_graph_is_drawn_or_hidden(choices: list[tuple[int
     order = topological_order(root)
     seen = opening(fold(root, limit=12), 1, (), 12)
     builder = FoldedBuilder(order, {}, seen, {})
-    drawn = builder.build([root])
+    drawn = builder.fold([root])
     shapes = {shape.id for shape in drawn.shapes}
     assert len(shapes) == len(drawn.shapes)
     assert len({line.id for line in drawn.lines}) == len(drawn.lines)
@@ -219,7 +220,7 @@ def test_one_value_that_leaves_a_box_is_shown_and_several_are_counted(
     """Layer 2 gives one wire with its number, layers 0 and 1 a bundle of 3 values each."""
     whole = fold(loss, model=model)
     seen = opening(whole, 1, (), 300)
-    drawn = FoldedBuilder(topological_order(loss), {}, seen, {}).build([loss])
+    drawn = FoldedBuilder(topological_order(loss), {}, seen, {}).fold([loss])
     assert [s.text for s in drawn.shapes if isinstance(s, Bundle)] == ["3 values", "3 values"]
     (output,) = whole.find("layers.2").outputs
     position = topological_order(loss).index(output)
@@ -230,7 +231,7 @@ def test_a_gate_reads_a_folded_layer_by_one_thick_line(model: MLP, loss: Value) 
     """An open neuron after a closed layer of three has one line from it, not three."""
     whole = fold(loss, model=model)
     seen = opening(whole, 1, ["layers.1.neurons.0"], 300)
-    drawn = FoldedBuilder(topological_order(loss), {}, seen, {}).build([loss])
+    drawn = FoldedBuilder(topological_order(loss), {}, seen, {}).fold([loss])
     (gate,) = (s for s in drawn.shapes if isinstance(s, Gate) and s.text == "w·x")
     arriving = [line for line in drawn.lines if line.target == gate.id and line.enters]
     assert [line.thick for line in arriving].count(True) == 1

@@ -137,6 +137,25 @@ class _MappedStep:
         return outputs[: self.totals]
 
 
+class BlockMachine:
+    """A store, and the steps of a segmented program.
+
+    Attributes
+    ----------
+    memory : float64, cells
+        Inputs are written to its first cells before `run`.
+    """
+
+    def __init__(self, store: Floats, steps: list[_SinglesStep | _FillStep | _MappedStep]) -> None:
+        self.memory = store
+        self._steps = steps
+
+    def run(self) -> None:
+        """Carry out the steps in order."""
+        for step in self._steps:
+            step.run(self.memory)
+
+
 class BlockRunner:
     """A segmented program; called as a `Runner`.
 
@@ -152,15 +171,19 @@ class BlockRunner:
         self.size = segments.size
         self.steps = [_step(x) for x in segments.steps]
 
-    def __call__(self, inputs: list[float] | Floats) -> list[float]:
-        """Run on `inputs` and return the outputs."""
+    def machine(self) -> BlockMachine:
+        """Return a store of its own with the program at work on it."""
         store = np.empty(self.size)
-        store[: self.inputs] = inputs
         for out, numbers in self.constants:
             store[out : out + len(numbers)] = numbers
-        for step in self.steps:
-            step.run(store)
-        found: list[float] = store[self.outputs].tolist()
+        return BlockMachine(store, self.steps)
+
+    def __call__(self, inputs: list[float] | Floats) -> list[float]:
+        """Run on `inputs` and return the outputs."""
+        machine = self.machine()
+        machine.memory[: self.inputs] = inputs
+        machine.run()
+        found: list[float] = machine.memory[self.outputs].tolist()
         return found
 
     @property

@@ -23,6 +23,9 @@ from scalargrad.compiler.layout import Grid, grid, strides
 from scalargrad.compiler.pack import Packer, Piece, lane_order
 from scalargrad.compiler.program import PICK, PRODUCTS, STACK, Program, Total
 
+#: From so many rows and columns on, a copy of one factor is soon earned back.
+_TALL, _WIDE = 64, 16
+
 
 class LanePacker(Packer):
     """A packer that knows how many cells each node takes; addresses are those of lane 0."""
@@ -184,8 +187,33 @@ class LanePacker(Packer):
                 for terms in self._runs(a[chosen], b[chosen], bounds)
                 for run in self._total_runs(a[chosen, terms], b[chosen, terms], shape, lanes)
             ]
-            self.instructions.append(Products(out + first, *shape, start, tuple(runs)))
+            self._total_products(out + first, shape, start, runs)
         return out
+
+    def _total_products(self, out: int, shape: Grid, start: int, runs: list[Run]) -> None:
+        """Sum over lanes; of a large matrix the columns' factor is first laid out lane by lane.
+
+        Rows of results then grow by number × row, which is faster than sums over neighbours.
+        """
+        brought: list[tuple[int, int]] = []
+        if shape.rows >= _TALL and shape.columns >= _WIDE:
+            runs = [self._lane_by_lane(run, shape.columns, brought) for run in runs]
+        self.instructions.append(Products(out, *shape, start, tuple(runs)))
+        for block in brought:
+            self.memory.release(*block)
+
+    def _lane_by_lane(self, run: Run, columns: int, brought: list[tuple[int, int]]) -> Run:
+        """Return a run whose second factor has neighbouring columns, copying it if need be."""
+        terms, a, b = run
+        if a.outer == 0 and b.inner == 0:
+            a, b = b, a
+        if a.inner or b.outer or b.inner == 1 or b.term != 1:
+            return run
+        cells = terms * columns
+        out = self.memory.block(cells)
+        brought.append((out, cells))
+        self.instructions.append(Copy(out, terms, columns, Affine(b.base, 1, b.inner)))
+        return Run(terms, a, Affine(out, 0, 1, columns))
 
     def _total_runs(self, a: Addresses, b: Addresses, shape: Grid, lanes: int) -> list[Run]:
         """Return products whose terms are lanes: one run where the lanes of all terms adjoin."""

@@ -72,17 +72,21 @@ class LaneWriter(Writer):
 
     def total(self, pairs: Sequence[int], lanes: int) -> int:
         """Return the node Σ a₀b₀ + a₁b₁ + … over terms and lanes."""
-        sizes, one = self.sizes, self.one
+        sizes, constants, one = self.sizes, self.constants, self.one
         single: list[int] = []
         summed: list[int] = []
         for a, b in zip(pairs[::2], pairs[1::2], strict=True):
             if sizes[a] == sizes[b] == 1:
                 single += (super().products([a, b]), self.constant(float(lanes)))
             else:
-                summed += (b, a) if a in self.constants or a > b else (a, b)
+                summed += (b, a) if a in constants or (a > b and b not in constants) else (a, b)
         if summed:
             single = [super().node(total_of(lanes), tuple(summed)), one, *single]
         return super().products(single)
+
+    def copied_products(self, args: tuple[int, ...]) -> int:
+        """Return the node of a sum, in which lanes may come together only now."""
+        return self.products(args) if self.picks else self._sum(args)
 
     def products(self, pairs: Sequence[int]) -> int:
         """Return the node a₀b₀ + a₁b₁ + …; what is added up over all lanes becomes a total."""

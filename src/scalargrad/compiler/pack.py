@@ -36,6 +36,8 @@ from scalargrad.compiler.program import PRODUCTS, SCATTER, STACK, TAKE, Op, Prog
 _PIECES, _PER_PIECE = 8, 16
 #: So many orders of lanes are tried where the first does not give one grid.
 _ORDERS = 6
+#: Outputs that lie in stretches this long on average are copied stretch by stretch.
+_LONG = 256
 #: So few products in a single lane take less time from a table than by setting up loops.
 _FEW = 6
 
@@ -95,7 +97,14 @@ class Packer:
         if cells == list(range(cells[0], cells[0] + count)) if cells else True:
             return slice(cells[0] if cells else 0, cells[0] + count if cells else 0)
         out = self.memory.block(count)
-        self.instructions.append(Gather(out, np.array(cells, dtype=np.int64)))
+        sources = np.array(cells, dtype=np.int64)
+        starts = [0, *(np.flatnonzero(np.diff(sources) != 1) + 1).tolist(), count]
+        if len(starts) > 1 + count // _LONG:
+            self.instructions.append(Gather(out, sources))
+            return slice(out, out + count)
+        for first, last in itertools.pairwise(starts):
+            source = Affine(cells[first], 0, 1)
+            self.instructions.append(Copy(out + first, 1, last - first, source))
         return slice(out, out + count)
 
     def _last_use(self, order: list[int]) -> dict[int, list[int]]:
@@ -157,7 +166,7 @@ class Packer:
     def _keys(self, args: Addresses) -> list[Addresses]:
         """Return the columns of addresses to sort lanes by: few different ones first."""
         columns = [self.addresses[args[:, i]] for i in range(args.shape[1])]
-        counted = [(len(np.unique(column)), i) for i, column in enumerate(columns)]
+        counted = [(len(set(column.tolist())), i) for i, column in enumerate(columns)]
         return [columns[i] for _, i in sorted(counted)]
 
     def _contiguous(self, nodes: Addresses, brought: list[tuple[int, int]]) -> int:
@@ -165,7 +174,7 @@ class Packer:
         if nodes[0] in self.program.constants:
             return self.memory.constant(self.values[nodes])
         cells, lanes = self.addresses[nodes], len(nodes)
-        if (np.diff(cells) == 1).all():
+        if (cells[1:] - cells[:-1] == 1).all():
             return int(cells[0])
         out = self.memory.block(lanes)
         brought.append((out, lanes))
@@ -274,11 +283,12 @@ class Packer:
     def _canonical(self, args: Addresses) -> tuple[Addresses, Addresses]:
         """Return the factors, lanes × terms, with factors and terms in one order everywhere."""
         a, b = args[:, 0::2], args[:, 1::2]
-        rank = self.numbers * (self.memory.size + 1) + self.addresses
-        swapped = rank[a] > rank[b]
+        rank = self.numbers[args] * (self.memory.size + 1) + self.addresses[args]
+        swapped = rank[:, 0::2] > rank[:, 1::2]
         a, b = np.where(swapped, b, a), np.where(swapped, a, b)
         if a.shape[1] > 1:
-            order = np.lexsort((rank[b], rank[a], self.numbers[b], self.numbers[a]), axis=1)
+            first, second = np.minimum(x := rank[:, 0::2], y := rank[:, 1::2]), np.maximum(x, y)
+            order = np.lexsort((second, first, self.numbers[b], self.numbers[a]), axis=1)
             a, b = np.take_along_axis(a, order, axis=1), np.take_along_axis(b, order, axis=1)
         return a, b
 

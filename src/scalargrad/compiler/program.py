@@ -198,11 +198,19 @@ class Writer:
             return self.products([args[0], args[0]])
         if op is TAKE and args[0] in constants:
             return args[1:][int(constants[args[0]])]
-        if op.lazy and args[0] in constants:
-            return args[1] if constants[args[0]] else args[2]
-        if not isinstance(op, Kind) and all(x in constants for x in args):
+        if args[0] in constants and not isinstance(op, Kind) and constants.keys() >= {*args}:
             return self.constant(op.of_floats_unchecked(*(constants[x] for x in args)))
         return self._append(op, args)
+
+    def copied_products(self, args: tuple[int, ...]) -> int:
+        """Return the node of a sum as another program holds it: nothing in it is constant now."""
+        return self._sum(args)
+
+    def _sum(self, args: tuple[int, ...]) -> int:
+        known = self._known.get(args)
+        if known is None:
+            known = self._known[args] = self._append(PRODUCTS, args)
+        return known
 
     def products(self, pairs: Sequence[int]) -> int:
         """Return the node a₀b₀ + a₁b₁ + …; its constant terms are added up now.
@@ -212,13 +220,12 @@ class Writer:
         constants, one = self.constants, self.one
         if len(pairs) == 2 and pairs[1] == one:
             return pairs[0]
-        total = -0.0
+        total = None
         terms: list[int] = []
-        for k in range(0, len(pairs), 2):
-            a, b = pairs[k], pairs[k + 1]
+        for a, b in zip(pairs[::2], pairs[1::2]):  # noqa: B905 - hot loop
             if a in constants:
                 if b in constants:
-                    total += constants[a] * constants[b]
+                    total = (-0.0 if total is None else total) + constants[a] * constants[b]
                     continue
                 terms += (b, a)
             elif a > b and b not in constants:
@@ -226,21 +233,17 @@ class Writer:
             else:
                 terms += (a, b)
         if not terms:
-            return self.constant(total)
-        if total.hex() != "-0x0.0p+0":
+            return self.constant(-0.0 if total is None else total)
+        if total is not None and total.hex() != "-0x0.0p+0":
             terms += (self.constant(total), one)
         elif len(terms) == 2 and terms[1] == one:
             return terms[0]
-        args = tuple(terms)
-        known = self._known.get(args)
-        if known is None:
-            known = self._known[args] = self._append(PRODUCTS, args)
-        return known
+        return self._sum(tuple(terms))
 
-    def finish(self, outputs: Iterable[int]) -> Program:
-        """Return the program written, without the nodes no output depends on."""
+    def finish(self, outputs: Iterable[int], *, tidy: bool = True) -> Program:
+        """Return the program written; `tidy`, without the nodes no output depends on."""
         self.program.outputs = list(outputs)
-        return without_dead_nodes(self.program)
+        return without_dead_nodes(self.program) if tidy else self.program
 
     def _append(self, op: Op, args: tuple[int, ...]) -> int:
         program = self.program

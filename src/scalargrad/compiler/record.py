@@ -80,6 +80,7 @@ def record(
     leaves: Sequence[Value],
     sources: Sequence[Any] = (),
     *,
+    held: Sequence[Value] = (),
     together: bool = True,
 ) -> tuple[Recording, Any]:
     """Run a function and return what it left behind, with the outline of its result.
@@ -93,6 +94,8 @@ def record(
     sources : sequence
         The function and what it is called with, where generators are looked for; they are
         rewound to where they were.
+    held : sequence of Value
+        What stands for Values of objects among the arguments: inputs in the order of their use.
     together : bool
         Record one example for all that vmap is given, else each.
 
@@ -121,7 +124,7 @@ def record(
             trace.generators.rewind()
             raise UnlikeError from error
         finally:
-            for node in (*trace.nodes, *leaves, *(leaf for _, leaf in trace.draws)):
+            for node in (*trace.nodes, *leaves, *held, *(leaf for _, leaf in trace.draws)):
                 node.__class__ = Expired
 
 
@@ -139,10 +142,10 @@ def _collector_paused() -> Iterator[None]:
 
 def _as_recording(trace: Trace, leaves: Sequence[Value], outputs: list[Value]) -> Recording:
     roots = [*outputs, *(node for node, _ in trace.guards)]
-    needed: dict[Any, None] = dict.fromkeys(roots)
+    needed: set[Any] = set(roots)
     for node in reversed(trace.nodes):
         if node in needed:
-            needed.update(dict.fromkeys(node.parents))
+            needed.update(node.parents)
     nodes = [node for node in trace.nodes if node in needed]
     given = [*leaves, *(leaf for _, leaf in trace.draws)]
     foreign = {x for x in needed if x.__class__ is not float}.difference(given, nodes)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import isfinite
 
 import numpy as np
 
 from scalargrad.compiler.derive import derive
 from scalargrad.compiler.flatten import flatten
-from scalargrad.compiler.function import Runner
+from scalargrad.compiler.function import runner_for
 from scalargrad.compiler.program import Program
 
 
@@ -36,20 +35,23 @@ class Resident:
     """
 
     def __init__(self, program: Program, given: int, carried: int) -> None:
-        runner = Runner.of(derive(flatten(program)))
+        runner = runner_for(derive(flatten(program)))
         self._machine = runner.machine()
-        memory, outputs = self._machine.memory, runner.packed.outputs
+        memory = self._machine.memory
         self.given = memory[:given]
         self.kept = memory[given : program.inputs]
         self.state = self.kept[:carried]
-        self._outputs = memory[outputs]
+        self._places = runner.outputs
+        self._outputs = memory[self._places]  # in one piece, a view; else a copy, renewed below
+        self._scattered = not isinstance(self._places, slice)
         self._next, self.results = self._outputs[:carried], self._outputs[carried:]
-        self._zeros = np.zeros(len(self._outputs))
 
     def run(self) -> bool:
         """Compute the next state and the results; return whether all are finite."""
         self._machine.run()
-        return isfinite(self._outputs.dot(self._zeros))  # inf · 0 and nan · 0 are nan
+        if self._scattered:
+            self._outputs[:] = self._machine.memory[self._places]
+        return bool(np.isfinite(self._outputs).all())
 
     def advance(self) -> None:
         """Make the next state the state: one copy, which Ctrl-C cannot interrupt."""

@@ -28,7 +28,7 @@ from scalargrad.compiler.program import (
 
 #: Lanes of a block: so many that the numbers of a block, of which about half are needed at a time,
 #: fit into a second-level cache, and within these bounds.
-_CELLS, _FEWEST, _MOST = 2**18, 256, 2048
+_CELLS, _FEWEST, _MOST = 2**19, 256, 2048
 
 
 class Column(NamedTuple):

@@ -317,8 +317,7 @@ def _score_shift(scores: list[Any]) -> Any:
     if _current.get() is None:
         return _usual_score_shift(scores)
     largest = ops.maximum(*scores)
-    largest = largest.detach() if isinstance(largest, Value) else largest
-    return ops.where(ops.eq(ops.abs(largest), float("inf")), 0.0, largest)
+    return largest.detach() if isinstance(largest, Value) else largest
 
 
 _usual_score_shift = reductions._score_shift

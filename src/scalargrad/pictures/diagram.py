@@ -84,43 +84,6 @@ class Junction:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """Where a line to a gate enters the frame that the gate is in."""
-
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Folded:
-    """A part of the graph as one box, with lines of details below its text."""
-
-    id: str
-    text: str
-    details: tuple[str, ...]
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """The wires that leave a folded part, as one."""
-
-    id: str
-    text: str
-    title: str
-
-
-@dataclass(slots=True)
-class Cluster:
-    """A part of the graph that is open: a frame around shapes, and the frames inside it."""
-
-    id: str
-    text: str
-    title: str
-    shapes: list[str]
-    inside: list[Cluster]
-
-
-@dataclass(frozen=True, slots=True)
 class Line:
     """A stretch from one shape to another; `enters` where it brings an operand into a gate.
 
@@ -135,34 +98,20 @@ class Line:
     thick: bool = False
 
 
-Shape: TypeAlias = Box | Gate | Wire | Junction | Folded | Bundle | Entry
+Shape: TypeAlias = Box | Gate | Wire | Junction
 
 
 @dataclass(slots=True)
 class Diagram:
     """Shapes and lines in the order in which they are written, and a sentence on the whole.
 
-    `look` says which of them stand out, `note` what is written below the picture.
+    `look` says which of them stand out.
     """
 
     title: str
     shapes: list[Shape] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     look: Look = field(default_factory=Look)
-    clusters: list[Cluster] = field(default_factory=list)
-    note: str = ""
-
-    def frames(self) -> list[Cluster]:
-        """Return all clusters, outer ones first."""
-        return nested(self.clusters)
-
-
-def nested(clusters: Sequence[Cluster]) -> list[Cluster]:
-    """Return clusters and all inside them, outer ones first."""
-    found = list(clusters)
-    for cluster in found:  # grows while it is read
-        found += cluster.inside
-    return found
 
 
 def make_diagram(
@@ -194,17 +143,17 @@ class Builder:
 
     def build(self, roots: Sequence[Value]) -> Diagram:
         """Return the diagram of the graph of `roots`."""
-        shown = ", ".join(f"{self.names[root]} = {number(root.data)}" for root in roots)
-        plural = "s" * (len(self.order) != 1)
-        diagram = Diagram(f"Computation graph of {shown}: {len(self.order)} node{plural}")
-        self.draw(diagram)
-        return diagram
-
-    def draw(self, diagram: Diagram) -> None:
-        """Add what is seen, operands before what reads them."""
+        diagram = Diagram(self.title(roots))
         for node in self.order:
             diagram.shapes += self.shapes(node)
             diagram.lines += self.lines(node)
+        return diagram
+
+    def title(self, roots: Sequence[Value]) -> str:
+        """Return the sentence on the whole."""
+        shown = ", ".join(f"{self.names[root]} = {number(root.data)}" for root in roots)
+        plural = "s" * (len(self.order) != 1)
+        return f"Computation graph of {shown}: {len(self.order)} node{plural}"
 
     def shapes(self, node: Value) -> Iterator[Shape]:
         """Yield the shapes of a node: its constants, its box or gate, its wire and a dot."""

@@ -12,20 +12,7 @@ from html import escape
 
 import graphviz
 
-from scalargrad.pictures.diagram import (
-    Box,
-    Bundle,
-    Cluster,
-    Diagram,
-    Entry,
-    Folded,
-    Gate,
-    Junction,
-    Shape,
-    Wire,
-    nested,
-    number,
-)
+from scalargrad.pictures.diagram import Box, Gate, Junction, Wire, number
 from scalargrad.pictures.edges import Edges
 from scalargrad.pictures.inks import (
     CONSTANT_FILL,
@@ -38,6 +25,7 @@ from scalargrad.pictures.inks import (
     VALUE,
 )
 from scalargrad.pictures.looks import Look
+from scalargrad.pictures.parts import Bundle, Cluster, Drawn, Entry, Folded, FoldedDiagram, nested
 from scalargrad.pictures.scale import Scale
 
 _LEGEND = {"fontname": "Helvetica,Arial,sans-serif", "fontsize": "12", "fontcolor": INK}
@@ -77,7 +65,7 @@ _INKED = f'<TD WIDTH="1" HEIGHT="1" BGCOLOR="{INK}"></TD>'
 _PORT = f'<TD WIDTH="1" HEIGHT="1" BGCOLOR="{INK}" PORT="line"></TD>'
 
 
-def to_dot(diagram: Diagram, direction: str) -> str:
+def to_dot(diagram: FoldedDiagram, direction: str) -> str:
     """Return `diagram` as DOT text, its lines running in `direction`: LR or TB."""
     arrivals = Counter(line.target for line in diagram.lines if line.enters)
     spread = 0.15 + 0.025 * max(arrivals.values(), default=1)  # many lines need room to meet
@@ -103,7 +91,7 @@ def to_dot(diagram: Diagram, direction: str) -> str:
     return text
 
 
-def _below(diagram: Diagram) -> str:
+def _below(diagram: FoldedDiagram) -> str:
     """Return what stands below the picture: the scale of its colours, and the note."""
     scale = _legend(diagram.look.scale) if diagram.look.scale else ""
     if not diagram.note:
@@ -140,7 +128,7 @@ def _set_in(
         graph.subgraph(frames[cluster.id])
 
 
-def _node(shape: Shape, direction: str, look: Look) -> dict[str, str]:
+def _node(shape: Drawn, direction: str, look: Look) -> dict[str, str]:
     match shape:
         case Box():
             style = {**_BOX, **_KINDS[shape.kind], "label": f"<{literal(shape.text)}>"}

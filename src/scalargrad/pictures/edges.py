@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from scalargrad.pictures.diagram import Box, Bundle, Diagram, Entry, Folded, Gate, Line, Wire
+from scalargrad.pictures.diagram import Box, Gate, Line, Wire
 from scalargrad.pictures.inks import HALO, INK, SLATE
+from scalargrad.pictures.parts import Bundle, Entry, Folded, FoldedDiagram
 
 #: The sides on which lines leave and enter a shape, for each direction of the picture.
 SIDES = {"LR": ("e", "w"), "TB": ("s", "n")}
@@ -26,7 +27,7 @@ class Edges:
         ``"LR"`` or ``"TB"``.
     """
 
-    def __init__(self, diagram: Diagram, direction: str) -> None:
+    def __init__(self, diagram: FoldedDiagram, direction: str) -> None:
         self._leaving, self._entering = SIDES[direction]
         self._highlighted = diagram.look.highlighted
         self._shapes = {shape.id: shape for shape in diagram.shapes}

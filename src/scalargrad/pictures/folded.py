@@ -26,21 +26,17 @@ from dataclasses import replace
 
 from scalargrad.folding import Fold
 from scalargrad.pictures.copies import Copy
-from scalargrad.pictures.diagram import (
-    Builder,
+from scalargrad.pictures.diagram import Builder, Junction, Line, number, visible
+from scalargrad.pictures.opening import Opening, is_module
+from scalargrad.pictures.parts import (
     Bundle,
     Cluster,
-    Diagram,
+    Drawn,
     Entry,
     Folded,
-    Junction,
-    Line,
-    Shape,
+    FoldedDiagram,
     nested,
-    number,
-    visible,
 )
-from scalargrad.pictures.opening import Opening, is_module
 from scalargrad.value import Parameter, Value
 
 _LISTED = 6  # values of a bundle that its title lists
@@ -77,21 +73,18 @@ class FoldedBuilder(Builder):
         self.taken = Counter(x for item in self.items for x in opening.line_sources(item))
         self.branches = {node: self.taken[node] for node in order}
 
-    def build(self, roots: Sequence[Value]) -> Diagram:
-        """Return the diagram, whose title counts what is folded."""
-        diagram = super().build(roots)
-        if closed := len(self.opening.closed()):
-            diagram.title += f", {closed} folded part{'s' * (closed != 1)}"
-        return diagram
-
-    def draw(self, diagram: Diagram) -> None:
-        """Add what is seen, and note for each frame which shapes are in it."""
+    def fold(self, roots: Sequence[Value]) -> FoldedDiagram:
+        """Return the diagram, in which each frame knows the shapes in it."""
+        closed = len(self.opening.closed())
+        count = f", {closed} folded part{'s' * (closed != 1)}" if closed else ""
+        diagram = FoldedDiagram(self.title(roots) + count)
         frames = self.frames(diagram)
         for item in self.items:
+            shapes: list[Drawn]
             if isinstance(item, Value):
-                shapes, lines = list(self.shapes(item)), list(self.lines(item))
+                shapes, lines = [*self.shapes(item)], [*self.lines(item)]
             else:
-                shapes, lines = list(self.fold_shapes(item)), list(self.fold_lines(item))
+                shapes, lines = [*self.fold_shapes(item)], [*self.fold_lines(item)]
             if frame := frames.get(item):
                 if isinstance(item, Value):
                     within = {id for cluster in nested([frame]) for id in cluster.shapes}
@@ -101,8 +94,9 @@ class FoldedBuilder(Builder):
                 frame.shapes += [shape.id for shape in shapes]
             diagram.shapes += shapes
             diagram.lines += lines
+        return diagram
 
-    def frames(self, diagram: Diagram) -> dict[Value | Fold, Cluster]:
+    def frames(self, diagram: FoldedDiagram) -> dict[Value | Fold, Cluster]:
         """Make the frames of open folds, and return the innermost one around each item."""
         around: dict[Value | Fold, Cluster] = {}
         pending: list[Fold] = [self.opening.whole]
@@ -126,7 +120,7 @@ class FoldedBuilder(Builder):
             id = f"{self.ids[node]}-{self.folds[source]}"
             yield Line(id, self.fold_tap(source), self.ids[node], enters=True, thick=True)
 
-    def fold_shapes(self, part: Fold) -> Iterator[Shape]:
+    def fold_shapes(self, part: Fold) -> Iterator[Drawn]:
         """Yield the box of a closed fold, and the wire that leaves it."""
         own = self.folds[part]
         yield Folded(own, visible(part.title), tuple(_details(part)), _said(part))

@@ -10,13 +10,14 @@ from scalargrad.errors import GraphTooLargeError, LayoutError, OperandError
 from scalargrad.folding import Fold, Model, fold
 from scalargrad.graph import describe, fan_out, topological_order
 from scalargrad.pictures.copies import copies_of
-from scalargrad.pictures.diagram import Diagram, Entry, Wire
+from scalargrad.pictures.diagram import Wire
 from scalargrad.pictures.dot import to_dot
 from scalargrad.pictures.edges import SIDES
 from scalargrad.pictures.folded import FoldedBuilder, stand_ins
 from scalargrad.pictures.looks import Highlight, Look, highlighted_ids
 from scalargrad.pictures.mermaid import to_mermaid
 from scalargrad.pictures.opening import LINES_PER_SHAPE, Opening, Size, all_open, opening
+from scalargrad.pictures.parts import Entry, FoldedDiagram
 from scalargrad.pictures.picture import Picture
 from scalargrad.pictures.scale import numbers_by_id, scale_of
 from scalargrad.value import Value
@@ -135,7 +136,7 @@ def draw(
         seen = all_open(whole) if copies else opening(whole, depth, names, limit)
     _require_within(limit, order, roots, seen, copies)
     copied = copies_of(order) if copies else {}
-    diagram = FoldedBuilder(order, copied, seen, _qualified(model)).build(roots)
+    diagram = FoldedBuilder(order, copied, seen, _qualified(model)).fold(roots)
     diagram.note = _note(seen) if seen.cut else ""
     hidden = stand_ins(order, seen)
     marked = highlighted_ids(order, highlight)
@@ -177,7 +178,7 @@ def glance(root: Value) -> str | None:
 class GraphDrawing:
     """A diagram with its lines running in a direction."""
 
-    diagram: Diagram
+    diagram: FoldedDiagram
     direction: str
 
     @property

@@ -7,22 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from scalargrad.pictures.diagram import (
-    Box,
-    Bundle,
-    Cluster,
-    Diagram,
-    Entry,
-    Folded,
-    Gate,
-    Junction,
-    Line,
-    Wire,
-    nested,
-)
+from scalargrad.pictures.diagram import Box, Gate, Junction, Line, Wire
 from scalargrad.pictures.looks import Look
+from scalargrad.pictures.parts import Bundle, Cluster, Entry, Folded, FoldedDiagram, nested
 
-_Drawn: TypeAlias = Box | Gate | Wire | Folded | Bundle
+_Shown: TypeAlias = Box | Gate | Wire | Folded | Bundle
 
 _CLASSES = """\
     classDef parameter fill:#fff,color:#222,stroke:#222,stroke-width:2px
@@ -39,7 +28,7 @@ _BOLD_LINE = "stroke:#9a5b00,stroke-width:4px"
 _SPECIAL = re.compile(r"[!-/:-@\[-`{-~]")
 
 
-def to_mermaid(diagram: Diagram, direction: str) -> str:
+def to_mermaid(diagram: FoldedDiagram, direction: str) -> str:
     """Return `diagram` as a Mermaid flowchart."""
     shapes = [shape for shape in diagram.shapes if not isinstance(shape, Junction | Entry)]
     passed = {shape.id for shape in diagram.shapes if isinstance(shape, Junction | Entry)}
@@ -57,7 +46,7 @@ def to_mermaid(diagram: Diagram, direction: str) -> str:
     )
 
 
-def _placed(shapes: list[_Drawn], clusters: Sequence[Cluster]) -> Iterator[str]:
+def _placed(shapes: list[_Shown], clusters: Sequence[Cluster]) -> Iterator[str]:
     """Yield every shape, those of open parts inside a subgraph."""
     drawn = {shape.id: _shape(shape) for shape in shapes}
     framed = {id for cluster in nested(clusters) for id in cluster.shapes}
@@ -73,7 +62,7 @@ def _placed(shapes: list[_Drawn], clusters: Sequence[Cluster]) -> Iterator[str]:
         pending += [(None, indent), *((c, f"{indent}    ") for c in reversed(cluster.inside))]
 
 
-def _emphasis(shapes: list[_Drawn], lines: list[Line], look: Look) -> Iterator[str]:
+def _emphasis(shapes: list[_Shown], lines: list[Line], look: Look) -> Iterator[str]:
     """Yield a style for each shape and, by its index, each line that stands out."""
     for shape in shapes:
         highlighted = shape.id in look.highlighted
@@ -85,7 +74,7 @@ def _emphasis(shapes: list[_Drawn], lines: list[Line], look: Look) -> Iterator[s
             yield f"    linkStyle {i} {_BOLD_LINE}"
 
 
-def _shape(shape: _Drawn) -> str:
+def _shape(shape: _Shown) -> str:
     match shape:
         case Box():
             return f'{_id(shape.id)}["{escaped(shape.text)}"]:::{shape.kind}'

@@ -9,6 +9,7 @@ import numpy as np
 from scalargrad.compiler.arguments import filled, rebuilt
 from scalargrad.compiler.batch import vmap
 from scalargrad.compiler.resident import Resident, reordered
+from scalargrad.errors import TraceError
 from scalargrad.nn import Module
 from scalargrad.train.recordings import guards, leaves_read, recorded, results
 from scalargrad.train.rectangle import Rectangle
@@ -39,10 +40,14 @@ class Forward:
         self._chunks = list(range(0, len(inputs.examples), size))
         first = inputs.examples[:size]
         recording, self._outline = recorded(
-            lambda fresh: vmap(model)(rebuilt(first, iter(fresh))), [inputs.numbers[:size]]
+            lambda fresh: vmap(model)(rebuilt(first, iter(fresh))),
+            [inputs.numbers[:size]],
+            [model],
         )
         cells, asked, found = inputs.numbers[:size].size, guards(recording), results(recording)
         read = leaves_read(recording, store)
+        if recording.draws:
+            raise TraceError("it draws at random in evaluation, too")
         program = reordered(recording.program, [*range(cells), *read.values()], [*found, *asked])
         self._numbers = np.array([*read], dtype=np.int64)
         self._program = Resident(program, cells, 0)

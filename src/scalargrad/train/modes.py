@@ -22,14 +22,14 @@ class Eager:
 
     Attributes
     ----------
-    warm_up : int or None
-        How many steps for each size of batch are taken eagerly before programs take over; None
-        while that is not known.
+    warm_up : float or None
+        How many steps for each size of batch are taken eagerly before programs take over: inf if
+        they never do, None while that is not known.
     """
 
-    warm_up: int | None = None
+    warm_up: float | None = None
 
-    def resume(self, epochs: int, warm_up: int | None) -> None:
+    def resume(self, epochs: int, warm_up: float | None) -> None:
         """Go on after so many epochs."""
 
     def begin_epoch(self) -> None:
@@ -45,7 +45,7 @@ class Eager:
         return None
 
     def watch(self, loss: Value) -> None:
-        """See how much work an eager step is."""
+        """See what an eager step does whose loss has just been computed."""
 
     def write_back(self) -> None:
         """Give model and optimiser what the steps have made of them."""

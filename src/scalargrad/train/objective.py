@@ -25,6 +25,11 @@ class Objective:
     regularizer: Regularizer | None
     metrics: dict[str, Metric]
 
+    @property
+    def called(self) -> tuple[Any, ...]:
+        """What a step calls."""
+        return self.model, self.loss, self.regularizer
+
     def value(self, predictions: list[Any], targets: list[Any]) -> Any:
         """Return the loss of a batch, penalty included."""
         loss = self.loss(predictions, targets)

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from scalargrad.compiler.arguments import fresh_leaves
+from scalargrad.compiler.memory import Floats
+from scalargrad.compiler.randomness import reachable
 from scalargrad.compiler.record import Recording, record
 from scalargrad.compiler.stacking import UnlikeError
+from scalargrad.draws import rewind, state_of
 from scalargrad.errors import TraceError
-from scalargrad.train.chance import shared_generators, undone_draws
 from scalargrad.train.store import Store
 from scalargrad.train.surroundings import Surroundings
 from scalargrad.value import Value
 
 R = TypeVar("R")
 
+#: The generator behind the functions of the module `random`.
+_SHARED: Any = random.random.__self__  # type: ignore[attr-defined]
 
-def recorded(run: Callable[[list[Value]], R], leaves: Sequence[Any]) -> tuple[Recording, R]:
-    """Record a function of numbers: vmap's once for all examples, or for each if it has to be.
+
+def recorded(
+    run: Callable[[list[Value]], R], leaves: Sequence[Any], roots: Sequence[Any]
+) -> tuple[Recording, R]:
+    """Record a function of numbers: what vmap is given once for all examples, where that is enough.
+
+    Parameters
+    ----------
+    run : callable
+        Called with the numbers as Values.
+    leaves : sequence
+        Numbers, and arrays of them.
+    roots : sequence
+        What `run` calls, where generators of random numbers are looked for.
 
     Returns
     -------
@@ -32,27 +49,36 @@ def recorded(run: Callable[[list[Value]], R], leaves: Sequence[Any]) -> tuple[Re
         If the function does what a program could not repeat.
     """
     try:
-        return _recorded(run, leaves, together=True)
+        return _recorded(run, leaves, roots, together=True)
     except (TraceError, UnlikeError):
-        return _recorded(run, leaves, together=False)
+        return _recorded(run, leaves, roots, together=False)
 
 
 def _recorded(
-    run: Callable[[list[Value]], R], leaves: Sequence[Any], *, together: bool
+    run: Callable[[list[Value]], R],
+    leaves: Sequence[Any],
+    roots: Sequence[Any],
+    *,
+    together: bool,
 ) -> tuple[Recording, R]:
     fresh = fresh_leaves([*leaves])
-    return record(lambda: run(fresh), fresh, together=together)
+    before = [(x, state_of(x)) for x in [_SHARED, *reachable(roots)]]
+    try:
+        return record(lambda: run(fresh), fresh, roots, together=together)
+    except BaseException:
+        rewind(before)
+        raise
 
 
-def repeatable(make: Callable[[], R], *roots: Any) -> tuple[R, Surroundings]:
-    """Make a recording, and see that nothing happened which a program would not do again.
+def repeatable(make: Callable[[], R], roots: Sequence[Any]) -> tuple[R, Surroundings]:
+    """Make a recording, and see that nothing changed which a program would not change again.
 
     Parameters
     ----------
     make : callable
         Records.
-    roots
-        The functions recorded, where what they read is looked for.
+    roots : sequence
+        What is recorded, where all that it reads is looked for.
 
     Returns
     -------
@@ -64,11 +90,10 @@ def repeatable(make: Callable[[], R], *roots: Any) -> tuple[R, Surroundings]:
     Raises
     ------
     TraceError
-        If something was drawn, which is undone, or changed.
+        If something has changed.
     """
     before = Surroundings(*roots)
-    with undone_draws([*shared_generators(), *before.generators()]):
-        made = make()
+    made = make()
     if before != Surroundings(*roots):
         raise TraceError(
             "it changes something that it reads, such as an attribute or a list, and a program "
@@ -108,3 +133,24 @@ def leaves_read(recording: Recording, store: Store) -> dict[int, int]:
             )
         nodes[numbers[leaf]] = node
     return nodes
+
+
+class Draws:
+    """The random numbers that a recording draws at each run."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._draws = recording.draws
+        self._sources = list({id(draw.source): draw.source for draw in self._draws}.values())
+        self._before: list[tuple[Any, Any]] = []
+
+    def __len__(self) -> int:
+        return len(self._draws)
+
+    def into(self, cells: Floats) -> None:
+        """Draw, in the order of an eager run."""
+        self._before = [(source, state_of(source)) for source in self._sources]
+        cells[:] = [float(draw()) for draw in self._draws]
+
+    def undo(self) -> None:
+        """Put the generators back to before the last draws."""
+        rewind(self._before)

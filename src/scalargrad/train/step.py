@@ -15,7 +15,7 @@ from scalargrad.compiler.resident import Resident, reordered
 from scalargrad.graph import topological_order
 from scalargrad.train.examples import plain
 from scalargrad.train.objective import Objective
-from scalargrad.train.recordings import guards, leaves_read, recorded, results
+from scalargrad.train.recordings import Draws, guards, leaves_read, recorded, results
 from scalargrad.train.rectangle import Rectangle
 from scalargrad.train.store import Store
 from scalargrad.train.update import Update, moved, options_of, updates
@@ -70,14 +70,16 @@ class Step:
             examples, traced = rebuilt(batch, ahead), rebuilt(found, ahead)
             return _result(objective, store, examples, traced, list(ahead))
 
-        recording, self._outline = recorded(run, [data.numbers[rows], *options, store.states])
+        leaves = [data.numbers[rows], *options, store.states]
+        recording, self._outline = recorded(run, leaves, objective.called)
         asked = guards(recording)
         self._conditions = {x - cells: truth for x, truth in asked.items() if cells <= x < given}
         asked = {x: truth for x, truth in asked.items() if not cells <= x < given}
         self._outcomes = np.array(list(asked.values()), dtype=np.bool_)
         self._resident, self._numbers = _resident(recording, store, given, [*asked])
         self._batch = self._resident.given[:cells].reshape(len(rows), -1)
-        self._options = self._resident.given[cells:]
+        self._options = self._resident.given[cells:given]
+        self._draws, self._drawn = Draws(recording), self._resident.given[given:]
         self._name_results()
 
     def _name_results(self) -> None:
@@ -103,8 +105,10 @@ class Step:
         """Take the step and return True, if it goes the way recorded, to finite numbers only."""
         self._data.copy(rows, self._batch)
         self._options[:] = options
+        self._draws.into(self._drawn)
         finite = self._resident.run()
         if not finite or ((self._guards != 0.0) != self._outcomes).any():
+            self._draws.undo()
             return False
         self._resident.advance()
         if len(self._others):  # what no optimiser clears adds up
@@ -156,17 +160,20 @@ def _result(
 def _resident(
     recording: Recording, store: Store, given: int, asked: list[int]
 ) -> tuple[Resident, Any]:
-    """Return the program, and which numbers of the store it holds, those it moves first."""
+    """Return the program, and which numbers of the store it holds, those it moves first.
+
+    What is drawn is given at each run, behind what is given otherwise.
+    """
     found, count = results(recording), len(store.numbers)
     measured, following = found[:-count], found[-count:]
-    leaves = len(store.leaves)
+    leaves, behind, drawn = len(store.leaves), given + len(store.states), len(recording.draws)
     nodes = leaves_read(recording, store)
     nodes |= {leaves + k: given + k for k in range(len(store.states))}
     moving = [i for i, node in nodes.items() if following[i] != node]
     held = [*moving, *(i for i, node in nodes.items() if following[i] == node)]
     arranged = reordered(
         recording.program,
-        [*range(given), *(nodes[i] for i in held)],
+        [*range(given), *range(behind, behind + drawn), *(nodes[i] for i in held)],
         [*(following[i] for i in moving), *measured, *asked],
     )
-    return Resident(arranged, given, len(moving)), np.array(held, dtype=np.int64)
+    return Resident(arranged, given + drawn, len(moving)), np.array(held, dtype=np.int64)

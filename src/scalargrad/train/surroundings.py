@@ -1,7 +1,7 @@
 """Surroundings: what a function reads besides its arguments, in a form that can be compared.
 
 A program repeats what was recorded, so it stands for a Python function only as long as whatever
-else the function reads stays as it was: attributes of modules, closures, globals, generators.
+else the function reads stays as it was: attributes of modules, closures, globals.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from scalargrad.ops.operation import Operation
-from scalargrad.train.chance import is_generator, position
 from scalargrad.value import Value
 
 _PLAIN = (int, float, complex, str, bytes, type(None))
@@ -24,14 +23,13 @@ class Surroundings:
     """What can be reached from some objects; equal to a later one if nothing has changed.
 
     Numbers and text are compared by value, lists, dicts and arrays by their content, functions by
-    their code and what it reads, other objects by identity and attributes. A Value counts by its
-    identity alone: its number is read at each run.
+    their code and what it reads, other objects by identity and attributes. Values and generators
+    of random numbers count by identity alone: their numbers are read at each run.
 
     Examples
     --------
     >>> scale = [1.0]
-    >>> def loss(x):
-    ...     return scale[0] * x
+    >>> loss = partial(max, scale)
     >>> before = Surroundings(loss)
     >>> before == Surroundings(loss)
     True
@@ -60,10 +58,6 @@ class Surroundings:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def generators(self) -> list[Any]:
-        """Return the generators of random numbers among what was found."""
-        return [x for x in self._kept.values() if is_generator(x)]
-
     def _note(self, x: Any, ahead: list[Any]) -> None:
         """Note an object, and its parts as still to be noted."""
         if isinstance(x, dict):
@@ -83,9 +77,7 @@ class Surroundings:
 
 
 def _state(x: Any) -> Any:
-    """Return what tells a generator, an array or an iterator from itself at another time."""
-    if is_generator(x):
-        return position(x)
+    """Return what tells an array or an iterator from itself at another time."""
     if hasattr(x, "tobytes") and getattr(getattr(x, "dtype", None), "kind", "O") != "O":
         return x.dtype.str, x.shape, x.tobytes()
     if isinstance(x, Iterator):
