@@ -44,7 +44,7 @@ function tableOf(index, key, form) {
   for (const [b, members] of bundles.entries()) table.bundles.set(b, { members, ...textsIn(table, `b${b}`), number: table.find(`b${b}-value`).querySelector(".value") });
   for (const f of folds) table.folds.set(f, { shape: table.find(`f${f}`), lines: [...svg.querySelectorAll(`[id^="f${f}-"]`)] });
   for (const [k, step] of steps.entries()) {
-    if (step.phase !== "backward") continue;
+    if (step.phase !== "backward" || !(table.nodes.has(step.parent) || table.unitOf.has(step.parent))) continue;
     const line = table.find(lineId(table, step));
     if (!line) continue;
     if (!table.lines.has(line)) table.lines.set(line, []);
