@@ -284,6 +284,8 @@ def test_dense_layers_meet_in_a_bundle_instead_of_a_thicket(open_page: Any) -> N
     assert page.locator("[id$='-into']").count() == 8
     assert page.locator(".results").all_text_contents() == ["v2 … v16 (8)"]
     assert page.locator("path[id$='-b0'].enters").count() == 8
+    page.keyboard.press("End")
+    assert page.locator("[id$='-into'].passed").count() == 8
 
 
 # Size -------------------------------------------------------------------------------------------
@@ -314,9 +316,11 @@ def test_inputs_of_a_large_graph_are_those_of_the_open_drawing(open_page: Any) -
     """Hundreds of sliders would hide the ones at hand; the page says how many there are."""
     page = open_page(network(4, (16, 16, 1)))
     assert page.locator(".field").count() == 4
-    assert page.locator("#some").text_content() == "4 of 373 inputs: those drawn here."
+    assert page.locator("#some").text_content() == "4 of 373 inputs: data, and those drawn here."
     page.evaluate("scalargrad.goTo(2)")
-    assert page.locator(".field").count() == 9
+    assert page.locator(".field").count() == 4 + 4 + 1
+    page.keyboard.press("u")
+    assert page.locator(".field").count() == 4
 
 
 # What is taken away -----------------------------------------------------------------------------
