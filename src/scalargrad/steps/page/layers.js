@@ -47,6 +47,8 @@ function extent(rows) {
 }
 
 const math = (...pieces) => MATHML.finish(mrow(pieces));
+// What relates a gradient to what a layer contributes: it is that, or that is one of its terms.
+const isOrHas = (isAlone) => (isAlone ? op("=") : MATHML.phrase("by this layer:"));
 const op = (sign) => `<mo>${sign}</mo>`;
 const transposed = (name) => `<msup>${name}<mi mathvariant="normal">T</mi></msup>`;
 const roundedSign = (...tables) => op(relation(...tables.flat(2)));
@@ -133,13 +135,13 @@ function backwardLines(layer, found) {
     });
   }
   lines.push({
-    symbols: [layerSignal(Wn), op("="), deltaName, transposed(input)],
+    symbols: [layerSignal(Wn), isOrHas(layer.alone.W), deltaName, transposed(input)],
     numbers: [matrix(delta, "gradient"), matrix([x.map(([value]) => value)], "value"), roundedSign(delta, x, weights), matrix(weights, "gradient")],
     shown: [weights],
   });
-  if (layer.b) lines.push({ symbols: [layerSignal(bn), op("="), deltaName], numbers: [op("="), matrix(delta, "gradient")], shown: [delta] });
+  if (layer.b) lines.push({ symbols: [layerSignal(bn), isOrHas(layer.alone.b), deltaName], numbers: [op("="), matrix(delta, "gradient")], shown: [delta] });
   if (layer.passes) lines.push({
-    symbols: [layerSignal(input), op("="), transposed(Wn), deltaName],
+    symbols: [layerSignal(input), isOrHas(layer.alone.x), transposed(Wn), deltaName],
     numbers: [matrix(W[0].map((_, k) => W.map((row) => row[k])), "value"), matrix(delta, "gradient"), roundedSign(W, delta, passed), matrix(passed, "gradient")],
     shown: [passed],
   });
