@@ -238,6 +238,22 @@ def test_an_outlet_says_where_to_and_leads_up(open_page: Any) -> None:
     assert path(page) == ["whole graph", "MLP"]
 
 
+def test_arrows_into_a_closed_fold_run_back_out_of_it(open_page: Any) -> None:
+    """However many wires a line stands for, its arrow starts at the fold and points left."""
+    page = open_page(network(3, (16, 1)), limit=10)
+    page.get_by_role("radio", name="layer").check()
+    page.locator("#panel").focus()
+    page.keyboard.press("End")
+    assert path(page) == ["whole graph", "MLP"]
+    starts, ends = page.evaluate(
+        """[0, 1].map(end => [...document.querySelectorAll("#underlay .back")].map(
+        way => way.getPointAtLength(end * way.getTotalLength()).x))"""
+    )
+    assert len(starts) == 3
+    assert all(start > end for start, end in zip(starts, ends, strict=True))
+    assert page.locator(".arrow").count() == 3
+
+
 # Bundles ----------------------------------------------------------------------------------------
 
 
