@@ -1,4 +1,4 @@
-"""Settings shared by all tests, and Chromium for those of the step page."""
+"""Settings shared by all tests, and Chromium for those of the pages."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from hypothesis import settings
-
-from scalargrad.steps import Walk
 
 settings.register_profile("ci", derandomize=True, max_examples=60, deadline=None)
 settings.register_profile("thorough", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 OpenPage = Callable[..., Any]
+
+
+class Savable(Protocol):
+    """What can be saved as a page: a walk, a film."""
+
+    def save(self, path: Path, /) -> Path:
+        """Write the page and return where."""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +47,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(browser: Any, tmp_path: Path) -> Iterator[OpenPage]:
-    """Return a function that saves a walk and opens it from disk.
+    """Return a function that saves a walk or a film and opens it from disk.
 
     When the test is over, the page must have printed nothing to the console, thrown
     nothing, and asked for nothing but its own file.
@@ -51,8 +56,8 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[OpenPage]:
     requests: list[str] = []
     contexts: list[Any] = []
 
-    def opened(steps: Walk, fragment: str = "", **options: Any) -> Any:
-        path = steps.save(tmp_path / f"walk{len(contexts)}.html")
+    def opened(shown: Savable, fragment: str = "", **options: Any) -> Any:
+        path = shown.save(tmp_path / f"page{len(contexts)}.html")
         settings = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
         context = browser.new_context(**{**settings, **options})
         contexts.append(context)
@@ -68,3 +73,23 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[OpenPage]:
         context.close()
     assert not complaints
     assert all(url.startswith(("file:", "blob:")) for url in requests)
+
+
+@pytest.fixture
+def axe() -> Callable[[Any], list[tuple[str, str, str]]]:
+    """Return a function that lists what axe-core finds wrong with a page as it is shown."""
+    source = os.environ.get("AXE_CORE")
+    if not source:
+        pytest.skip("needs axe-core: npm pack axe-core, and its axe.min.js as AXE_CORE")
+    script = Path(source).read_text(encoding="utf-8")
+
+    def violations(page: Any) -> list[tuple[str, str, str]]:
+        if not page.evaluate("typeof axe === 'object'"):
+            page.evaluate(script)
+        return [
+            (violation["id"], node["html"][:120], node["failureSummary"][:300])
+            for violation in page.evaluate("axe.run()")["violations"]
+            for node in violation["nodes"]
+        ]
+
+    return violations
