@@ -129,10 +129,8 @@ def test_a_step_says_what_it_did(open_page: Any) -> None:
 def test_where_gradient_descent_explains_a_change_the_step_says_so(open_page: Any) -> None:
     """Plain descent on all points moves each parameter by minus rate times gradient."""
     page = open_page(classifier()[0], "#step=4")
-    found = re.search(
-        r"by (\S+) to \S+ \(≈ -learning rate · gradient = -0\.5 · \(?([-\d.e]+)",
-        said(page, "change"),
-    )
+    explained = r"by (\S+) to \S+ \(≈ -learning rate · gradient = -0\.5 · \(?([-\d.e]+)"
+    found = re.search(explained, said(page, "change"))
     assert found is not None
     assert float(found[1]) == pytest.approx(-0.5 * float(found[2]), rel=2e-3)
 
@@ -330,7 +328,8 @@ def test_the_plane_is_blue_where_the_answer_is_class_one(open_page: Any) -> None
     colours = page.evaluate(
         """[...document.querySelectorAll(".point")].map((point) => {
           const [x, y] = point.getAttribute("transform").match(/-?[\\d.]+/g).map(Number);
-          return [...document.getElementById("field").getContext("2d").getImageData(x, y, 1, 1).data];
+          const field = document.getElementById("field").getContext("2d");
+          return [...field.getImageData(x, y, 1, 1).data];
         })"""
     )
     for (red, _, blue, _), x in zip(colours, POINTS, strict=True):
