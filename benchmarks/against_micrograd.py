@@ -1,7 +1,7 @@
 """Measure scalargrad, with micrograd from PyPI beside it in the same process.
 
-    python -m pip install -e '.[data,bench]'
-    python benchmarks/against_micrograd.py [--markdown FILE] [--rounds N]
+    python -m pip install -e '.[all,bench]'
+    python -m benchmarks.against_micrograd [--write docs/benchmarks.md] [--rounds N]
 
 Contestants take turns, A B A B …, and medians of processor time are compared, so that a machine
 that is busy for a while slows both down. The garbage collector is on, as it is for everyone. A
@@ -14,11 +14,7 @@ from __future__ import annotations
 import argparse
 import functools
 import gc
-import os
-import platform
 import random
-import subprocess
-import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
@@ -26,17 +22,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from rich.console import Console
-from rich.table import Table
-
 import scalargrad as sg
+from benchmarks.measuring import Clock, Run, in_fresh_process
+from benchmarks.reporting import Finding, as_markdown, gathered, replace_section
 from scalargrad import nn
 from scalargrad.demo import SEED, Moons, load_moons
-from scalargrad.files import write_atomically
 from scalargrad.graph import topological_order
-
-Run = Callable[[], object]
-Clock = Callable[[], float]
 
 
 class Library(NamedTuple):
@@ -45,15 +36,6 @@ class Library(NamedTuple):
     name: str
     value: Callable[[float], Any]
     mlp: Callable[[int, list[int]], Any]
-
-
-class Finding(NamedTuple):
-    """One row of the table; `met` is None where a figure has no goal."""
-
-    what: str
-    goal: str
-    measured: str
-    met: bool | None
 
 
 def scalargrad_library() -> Library:
@@ -171,14 +153,6 @@ def traced_bytes(build: Callable[[], object]) -> tuple[object, int]:
         tracemalloc.stop()
 
 
-def in_fresh_process(program: str) -> float:
-    """Run a program in a new interpreter and return the number it prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    return float(done.stdout)
-
-
 # Findings -------------------------------------------------------------------------------------
 
 
@@ -278,7 +252,7 @@ def import_time(rounds: int) -> Iterator[Finding]:
     inside: list[float] = []
 
     def importing() -> None:
-        inside.append(in_fresh_process(program.format("scalargrad")))
+        inside.append(float(in_fresh_process(program.format("scalargrad"))))
 
     def nothing() -> None:
         in_fresh_process(program.format("time"))
@@ -306,60 +280,20 @@ def findings(rounds: int) -> Iterator[Finding]:
     yield from import_time(3 * rounds)
 
 
-# Reporting ------------------------------------------------------------------------------------
-
-_MARK = {True: "yes", False: "NO", None: ""}
-_HEADER = ("figure", "goal", "measured", "met")
-
-
-def cells(finding: Finding) -> tuple[str, str, str, str]:
-    """Return a finding as the cells of its row."""
-    return finding.what, finding.goal, finding.measured, _MARK[finding.met]
-
-
-def machine() -> str:
-    """Say in one line where the figures were taken."""
-    return (
-        f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} "
-        f"{platform.machine()}, {os.cpu_count()} cores"
-    )
-
-
-def as_table(rows: Sequence[Finding]) -> Table:
-    """Return the findings as a table for the terminal."""
-    table = Table(*_HEADER, title=machine())
-    for row in rows:
-        table.add_row(*cells(row), style="red" if row.met is False else "")
-    return table
-
-
-def as_markdown(rows: Sequence[Finding]) -> str:
-    """Return the findings as a Markdown table."""
-    lines = [_HEADER, ("---",) * len(_HEADER), *map(cells, rows)]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{table}\n\n{machine()}.\n"
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print the table and, if asked, write it."""
+    """Measure, print the table and, if asked, put it into its section of a file."""
     parser = argparse.ArgumentParser(description="Measure scalargrad beside micrograd.")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into FILE too")
     parser.add_argument("--rounds", type=int, default=7, metavar="N", help="turns per contestant")
     options = parser.parse_args(arguments)
     if options.rounds < 1:
         parser.error("--rounds: at least one turn is needed")
-    console = Console()
-    rows = []
     try:
-        with console.status("measuring …"):
-            for row in findings(options.rounds):
-                console.print(f"{row.what}: {row.measured}", highlight=False)
-                rows.append(row)
+        rows = gathered(findings(options.rounds))
     except ImportError as error:
-        parser.error(f"{error}; python -m pip install -e '.[data,bench]' installs what is needed")
-    console.print(as_table(rows))
-    if options.markdown is not None:
-        write_atomically(options.markdown, as_markdown(rows).encode())
+        parser.error(f"{error}; python -m pip install -e '.[all,bench]' installs what is needed")
+    if options.write is not None:
+        replace_section(options.write, "eager", as_markdown(rows))
 
 
 if __name__ == "__main__":

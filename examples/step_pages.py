@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from scalargrad import Value, maximum, parse, walk
 from scalargrad.demo import chain_rule, sigmoid_neuron
 from scalargrad.nn import MLP
+from scalargrad.steps import Walk
 
 
 def regularised() -> Value:
@@ -42,6 +44,15 @@ def router() -> Value:
     return f
 
 
+def large_network() -> Walk:
+    """Walk through the squared error of an MLP of 423 nodes, whose layers open at a click."""
+    model = MLP(3, [16, 16, 1], activation="tanh", rng=4)
+    inputs = [Value(x, f"x{i}") for i, x in enumerate([0.5, -1.0, 2.0])]
+    error: Value = (model(inputs) - Value(1.0, "t")) ** 2
+    error.label = "L"
+    return walk(error, model=model)
+
+
 def small_network() -> Value:
     """Build the squared error of an MLP with two inputs, two tanh units and one output."""
     random.seed(2)
@@ -51,19 +62,20 @@ def small_network() -> Value:
     return error
 
 
-PAGES = {
-    "chain-rule": chain_rule,
-    "sigmoid-neuron": sigmoid_neuron,
-    "regularised": regularised,
-    "router": router,
-    "network": small_network,
+PAGES: dict[str, Callable[[], Walk]] = {
+    "chain-rule": lambda: walk(chain_rule()),
+    "sigmoid-neuron": lambda: walk(sigmoid_neuron()),
+    "regularised": lambda: walk(regularised()),
+    "router": lambda: walk(router()),
+    "network": lambda: walk(small_network()),
+    "large-network": large_network,
 }
 
 
 def write(folder: Path) -> list[Path]:
     """Write every page into `folder` and return the files."""
     folder.mkdir(parents=True, exist_ok=True)
-    return [walk(build()).save(folder / f"{name}.html") for name, build in PAGES.items()]
+    return [build().save(folder / f"{name}.html") for name, build in PAGES.items()]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Settings shared by all tests, and Chromium for those of the pages."""
+"""Settings shared by all tests, and Chromium and Firefox for those of pages."""
 
 from __future__ import annotations
 
@@ -17,62 +17,167 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 OpenPage = Callable[..., Any]
 
+# Firefox lets Playwright override none of these.
+AS_THE_PROFILE_SAYS = dict.fromkeys(
+    ("color_scheme", "reduced_motion", "forced_colors", "contrast"), "null"
+)
+
 
 class Savable(Protocol):
     """What can be saved as a page: a walk, a film."""
 
-    def save(self, path: Path, /) -> Path:
+    def save(self, path: Path, /, **options: Any) -> Path:
         """Write the page and return where."""
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Start Chromium once for a file of tests: two of them cannot run side by side."""
+def playwright() -> Iterator[Any]:
+    """Start Playwright once for a file of tests: two of it cannot run side by side."""
     sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="the page is driven in Chromium by playwright"
+        "playwright.sync_api", reason="pages are driven in browsers by playwright"
     )
-    chromium = (
-        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    )
-    if chromium is None:
-        pytest.skip("the page is driven in Chromium, which is not installed here")
-    with sync_api.sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        started = playwright.chromium.launch(
-            executable_path=chromium, args=[*arguments, "--no-first-run"]
-        )
+    with sync_api.sync_playwright() as started:
         yield started
+
+
+def installed(*names: str) -> str:
+    """Return where a browser is; skip where there is none. A variable may say it: FIREFOX=…."""
+    variable = os.environ.get(names[0].upper())
+    found = next(filter(None, [variable, *map(shutil.which, names)]), None)
+    if found is None:
+        pytest.skip(f"the page is driven in {names[0].title()}, which is not installed here")
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Any) -> Iterator[Any]:
+    """Start Chromium once for a file of tests."""
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    started = playwright.chromium.launch(
+        executable_path=installed("chromium", "google-chrome"), args=[*arguments, "--no-first-run"]
+    )
+    yield started
+    started.close()
+
+
+def start_firefox(playwright: Any, dark: bool) -> Any:
+    """Start the distribution's own Firefox, which is told by its profile what a system would say.
+
+    It speaks WebDriver BiDi; a Playwright that needs newer commands than it knows is a reason to
+    skip, because such a pair can open no page at all.
+    """
+    started = playwright.firefox.launch(
+        channel="moz-firefox",
+        executable_path=installed("firefox", "firefox-esr"),
+        firefox_user_prefs={
+            "ui.prefersReducedMotion": 1,
+            "layout.css.prefers-color-scheme.content-override": 0 if dark else 1,
+        },
+    )
+    try:
+        started.new_context(**AS_THE_PROFILE_SAYS).close()
+    except Exception as error:
         started.close()
+        if "unknown command" not in str(error):
+            raise
+        pytest.skip("this Playwright needs a newer Firefox; pip install -e '.[oracles]' pins it")
+    return started
+
+
+@pytest.fixture(scope="module")
+def firefox(playwright: Any) -> Iterator[Any]:
+    """Start Firefox on a system with a light theme once for a file of tests."""
+    started = start_firefox(playwright, dark=False)
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
+def dark_firefox(playwright: Any) -> Iterator[Any]:
+    """Start Firefox on a system with a dark theme once for a file of tests."""
+    started = start_firefox(playwright, dark=True)
+    yield started
+    started.close()
+
+
+class Witness:
+    """Opens files in a browser, and notes what they print, throw and ask for."""
+
+    def __init__(self) -> None:
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.contexts: list[Any] = []
+
+    def open(self, browser: Any, path: Path, fragment: str = "", **options: Any) -> Any:
+        """Open a file from disk in a window of its own."""
+        size = {"width": 1280, "height": 800}
+        context = browser.new_context(**{"viewport": size, **options})
+        self.contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.goto(path.as_uri() + fragment)
+        return page
+
+    def close(self) -> None:
+        """Close the windows."""
+        while self.contexts:
+            self.contexts.pop().close()
+
+    def testify(self) -> None:
+        """Close the windows, which must have been quiet and asked for nothing but their file."""
+        self.close()
+        assert not self.complaints
+        assert all(url.startswith(("file:", "blob:")) for url in self.requests)
 
 
 @pytest.fixture
-def open_page(browser: Any, tmp_path: Path) -> Iterator[OpenPage]:
-    """Return a function that saves a walk or a film and opens it from disk.
+def witness() -> Iterator[Witness]:
+    """Return an observer of pages, whose windows close when the test is over."""
+    observer = Witness()
+    yield observer
+    observer.close()
+
+
+@pytest.fixture
+def open_page(browser: Any, witness: Witness, tmp_path: Path) -> Iterator[OpenPage]:
+    """Return a function that saves a walk or a film and opens it from disk in Chromium.
 
     When the test is over, the page must have printed nothing to the console, thrown
     nothing, and asked for nothing but its own file.
     """
-    complaints: list[str] = []
-    requests: list[str] = []
-    contexts: list[Any] = []
 
-    def opened(shown: Savable, fragment: str = "", **options: Any) -> Any:
-        path = shown.save(tmp_path / f"page{len(contexts)}.html")
-        settings = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
-        context = browser.new_context(**{**settings, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(path.as_uri() + fragment)
-        return page
+    def opened(shown: Savable, fragment: str = "", limit: int | None = None, **options: Any) -> Any:
+        larger = {} if limit is None else {"limit": limit}
+        path = shown.save(tmp_path / f"page{len(witness.contexts)}.html", **larger)
+        return witness.open(browser, path, fragment, **{"reduced_motion": "reduce", **options})
 
     yield opened
-    for context in contexts:
-        context.close()
-    assert not complaints
-    assert all(url.startswith(("file:", "blob:")) for url in requests)
+    witness.testify()
+
+
+@pytest.fixture
+def open_in_firefox(firefox: Any, witness: Witness) -> Iterator[OpenPage]:
+    """Return a function that opens any file in Firefox, under the same conditions."""
+
+    def opened(path: Path, fragment: str = "", browser: Any = firefox, **options: Any) -> Any:
+        return witness.open(browser, path, fragment, **{**AS_THE_PROFILE_SAYS, **options})
+
+    yield opened
+    witness.testify()
+
+
+@pytest.fixture(params=["kernel", "numpy"])
+def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Choose the machine that programs run on."""
+    chosen: str = request.param
+    if chosen == "numpy":
+        from scalargrad.compiler import machine as machines
+        from scalargrad.compiler.numpy_runner import NumpyMachine
+
+        monkeypatch.setattr(machines, "machine_for", NumpyMachine)
+    return chosen
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from scalargrad import cli
+from scalargrad import cli, draw, parse
+from scalargrad.graph import topological_order
 
 
 def run(
@@ -70,6 +71,22 @@ def test_draw_writes_an_svg_with_value_and_gradient(
     assert "6" in text
 
 
+def test_draw_takes_the_options_of_draw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the options ask for is what the function of the same name draws with them."""
+    path = tmp_path / "graph.dot"
+    options = ["--direction", "TB", "--color", "gradient", "--copies"]
+    marked = ["--highlight", "q", "--highlight", "x"]
+    command = ["draw", "q = x + y; f = q * x", "x=3", "y=-2", *options, *marked, "-o", str(path)]
+    assert run(command, monkeypatch, capsys)[0] == 0
+    root = parse("q = x + y; f = q * x", x=3, y=-2)
+    root.backward()
+    x, _, q, _ = topological_order(root)
+    wanted = draw(root, direction="TB", color="gradient", copies=True, highlight=[q, x])
+    assert path.read_text() == wanted.dot
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -79,6 +96,9 @@ def test_draw_writes_an_svg_with_value_and_gradient(
         (["step", "x", "x=one"], "'one'"),
         (["step", "x", "x=1", "x=2"], "twice"),
         (["draw", "x*x", "x=1", "-o", "graph.gif"], ".svg"),
+        (["draw", "x*x", "x=1", "--highlight", "y"], "no y in the expression: there are x, v1"),
+        (["draw", "x*x", "x=1", "--direction", "up"], "'LR' or 'TB'"),
+        (["draw", "x*x", "x=1", "--color", "red"], "'gradient'"),
         (["draw", "x*x", "x=1", "-o", "no-such-folder/graph.svg"], "no-such-folder"),
     ],
 )

@@ -427,11 +427,21 @@ def test_a_small_graph_shows_itself_in_a_notebook() -> None:
     assert x._repr_svg_() is None
 
 
-def test_a_large_graph_shows_its_text_in_a_notebook() -> None:
-    """No cell hangs in layout: a graph no one could read is not drawn."""
+def test_a_large_graph_shows_itself_folded_in_a_notebook() -> None:
+    """What could not be read at a glance is shown as its parts."""
     x = Value(1.0)
     for _ in range(100):
         x = x * 1.5
+    shown = x._repr_svg_()
+    assert shown is not None
+    assert "folded parts" in shown
+
+
+def test_a_huge_graph_shows_its_text_in_a_notebook() -> None:
+    """No cell waits for a graph of a hundred thousand nodes to be folded."""
+    x = Value(1.0)
+    for _ in range(100_000):
+        x = -x
     assert x._repr_svg_() is None
 
 

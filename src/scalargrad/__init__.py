@@ -17,6 +17,7 @@ from scalargrad import ops as ops
 from scalargrad.autodiff import detect_anomaly as detect_anomaly
 from scalargrad.autodiff import gradients as gradients
 from scalargrad.differences import gradcheck as gradcheck
+from scalargrad.draws import drawn as drawn
 from scalargrad.errors import DomainError as DomainError
 from scalargrad.errors import ExpressionError as ExpressionError
 from scalargrad.errors import GradcheckError as GradcheckError
@@ -41,6 +42,7 @@ from scalargrad.ops.arithmetic import *
 from scalargrad.ops.comparisons import *
 from scalargrad.ops.custom import custom_op as custom_op
 from scalargrad.ops.exponential import *
+from scalargrad.ops.indexing import *
 from scalargrad.ops.likelihood import *
 from scalargrad.ops.recording import enable_grad as enable_grad
 from scalargrad.ops.recording import is_grad_enabled as is_grad_enabled
@@ -89,6 +91,7 @@ __all__ = [
     "data",
     "detect_anomaly",
     "draw",
+    "drawn",
     "enable_grad",
     "grad",
     "gradcheck",
@@ -117,6 +120,7 @@ __all__ += ops.activations.__all__
 __all__ += ops.arithmetic.__all__
 __all__ += ops.comparisons.__all__
 __all__ += ops.exponential.__all__
+__all__ += ops.indexing.__all__
 __all__ += ops.likelihood.__all__
 __all__ += ops.reductions.__all__
 __all__ += ops.rounding.__all__

@@ -40,6 +40,11 @@ class detect_anomaly(Switch):  # noqa: N801 - PyTorch's name
     _setting = True
 
 
+def is_anomaly_enabled() -> bool:
+    """Return whether `detect_anomaly` is in force here (as in PyTorch)."""
+    return _anomaly.get()
+
+
 def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
     """Run one backward sweep from `root` and write the gradients; see `Value.backward`."""
     if not allow_nonfinite:

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -16,6 +16,7 @@ from scalargrad import __version__
 from scalargrad.cli_train import app as train_app
 from scalargrad.errors import ExpressionError, ScalargradError
 from scalargrad.expression import parse
+from scalargrad.graph import names, topological_order
 from scalargrad.value import Value
 
 app = typer.Typer(
@@ -87,14 +88,36 @@ def draw(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="A .svg, .png, .pdf, .dot or .mmd file.")
     ] = Path("graph.svg"),
+    *,
+    direction: Annotated[str, typer.Option(help="LR, from left to right, or TB, down.")] = "LR",
+    color: Annotated[
+        Literal["value", "gradient"] | None, typer.Option(help="Tint by this number.")
+    ] = None,
+    copies: Annotated[
+        bool, typer.Option("--copies", help="Show what each reader of a node sends back to it.")
+    ] = False,
+    highlight: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="What stands out; may be given several times."),
+    ] = None,
 ) -> None:
     """Draw the graph of an expression, with values and gradients."""
     from scalargrad.pictures import draw as draw_graph
 
     root = _build(expression, assignments)
     root.backward()
-    path = draw_graph(root).save(output)
+    chosen = [_named(root, name) for name in highlight or []]
+    picture = draw_graph(root, direction=direction, color=color, copies=copies, highlight=chosen)
+    path = picture.save(output)
     Console().print(f"wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
+
+
+def _named(root: Value, name: str) -> Value:
+    """Return the node of this name in a graph."""
+    known = {word: node for node, word in names(topological_order(root)).items()}
+    if name not in known:
+        raise ExpressionError(f"there is no {name} in the expression: there are {', '.join(known)}")
+    return known[name]
 
 
 @app.command()

@@ -221,12 +221,14 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     directions = _directions(tangents, primals, "tangents", "primals")
     moving: dict[Value, Scalar] = dict(zip(recording.leaves, directions, strict=True))
     with enable_grad():
-        _push_forward(path.nodes, moving, path.as_graph)
+        moving = push_forward(path.nodes, moving, path.as_graph)
     tangent = (moving.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs)
     return rebuild(_plain(y, path.as_graph) for y in outputs), rebuild(tangent)
 
 
-def _push_forward(order: Sequence[Value], moving: dict[Value, Scalar], as_graph: bool) -> None:
+def push_forward(
+    order: Sequence[Value], moving: dict[Value, Scalar], as_graph: bool
+) -> dict[Value, Scalar]:
     """Extend `moving` (node to tangent) to every node of `order` that a moving leaf reaches."""
     for node in order:
         if not any(parent in moving for parent in node.parents):
@@ -238,6 +240,7 @@ def _push_forward(order: Sequence[Value], moving: dict[Value, Scalar], as_graph:
             if isinstance(parent, Value) and parent in moving
         ]
         moving[node] = functools.reduce(operator.add, contributions)
+    return moving
 
 
 def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias
 
 from scalargrad import ops
-from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError, OperandError
+from scalargrad.errors import GraphError, OperandError
 from scalargrad.ops.eager import compile_operators
 from scalargrad.ops.numbers import as_float
 from scalargrad.ops.operation import Elementwise, Operation
@@ -208,15 +208,12 @@ class Value:
         return f"{type(self).__name__}(data={self._data}, grad={self.grad}{label})"
 
     def _repr_svg_(self) -> str | None:
-        """Show the graph in a notebook, where it is small enough to read."""
+        """Show the graph in a notebook, its parts folded where it is large."""
         if not self.parents:
             return None
-        from scalargrad.pictures import draw
+        from scalargrad.pictures import glance
 
-        try:
-            return draw(self, limit=60).svg()
-        except (GraphTooLargeError, LayoutError):
-            return None
+        return glance(self)
 
     @property
     def _prev(self) -> set[Value]:

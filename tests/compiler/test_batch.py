@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import OperandError, Value, grad, gradients, jit, sigmoid, take, vmap
+from scalargrad import OperandError, grad, jit, sigmoid, vmap
 
 pytestmark = pytest.mark.usefixtures("machine")
 
@@ -48,30 +48,3 @@ def test_arguments_that_do_not_match_are_refused(axes: Any, args: Any, named: st
     """The error says how many examples each argument holds."""
     with pytest.raises(OperandError, match=named):
         vmap(lambda *x: x, in_axes=axes)(*args)
-
-
-def test_take_chooses_at_each_call() -> None:
-    """One program serves all indices, and the gradient goes to the entry chosen."""
-    table = [Value(10.0), Value(20.0), Value(30.0)]
-    compiled = jit(lambda index: take(table, index) ** 2)
-    for k in (0, 2, 1, 2):
-        y = compiled(k)
-        assert y.data == table[k].data ** 2
-        assert gradients(y, table) == [2 * v.data * (i == k) for i, v in enumerate(table)]
-    with pytest.raises(IndexError):
-        compiled(7)
-    assert len(compiled._paths) == 1
-
-
-def test_take_of_rows_gives_a_row() -> None:
-    """A table of embeddings yields the row of a token, eagerly the very row."""
-    rows = [[1.0, 2.0], [3.0, 4.0]]
-    assert take(rows, 1) is rows[1]
-    assert jit(lambda token: take(rows, token))(1) == [3.0, 4.0]
-
-
-@pytest.mark.parametrize("index", [-1, 3, 0.5])
-def test_take_refuses_an_index_outside(index: float) -> None:
-    """Negative, too large and fractional indices raise IndexError."""
-    with pytest.raises(IndexError, match="0 to 2"):
-        take([1.0, 2.0, 3.0], index)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
+import math
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from scalargrad.compiler import kernel, loops, machine
+from scalargrad.compiler import kernel, loops, machine, machine_code, registers
 from scalargrad.compiler.encode import (
     ALONG,
-    ANY,
+    ALONG_SCALED,
+    ANYHOW,
     BESIDE,
+    LOOPS,
     SAME,
     SPREAD,
     encode,
@@ -36,12 +39,33 @@ from scalargrad.ops.operation import Elementwise
 
 CELLS = 4000
 
+DOUBLING = """
+from numba import njit
+
+@njit(
+    "void(CPointer(int64), int64, CPointer(float64))",
+    no_cpython_wrapper=True, no_cfunc_wrapper=True,
+)
+def run(code, size, m):
+    for i in range(size):
+        m[code[i]] *= 2.0
+"""
+
+
+def first_cell(run: machine_code.Function) -> float:
+    """Return what becomes of a 3 in the first cell."""
+    code, memory = np.array([0]), np.array([3.0])
+    run(ctypes.create_string_buffer(8), None, code.ctypes.data, 1, memory.ctypes.data)
+    return float(memory[0])
+
+
 RUNS = {
     SAME: Run(3, Affine(0, 3, 0, 1), Affine(50, 0, 0, 2)),
     SPREAD: Run(7, Affine(0, 7, 0, 1), Affine(100, 0, 1, 40)),
     BESIDE: Run(2, Affine(0, 20, 1, 0), Affine(100, 0, 1, 9)),
     ALONG: Run(20, Affine(0, 20, 0, 1), Affine(200, 0, 25, 1)),
-    ANY: Run(3, Affine(0, 5, 2, 3), Affine(100, 7, 3, 2)),
+    ALONG_SCALED: Run(20, Affine(0, 20, 0, 1), Affine(200, 0, 25, 0)),
+    ANYHOW: Run(3, Affine(0, 5, 2, 3), Affine(100, 7, 3, 2)),
 }
 
 
@@ -60,6 +84,10 @@ INSTRUCTIONS: list[Instruction] = [
     products((RUNS[SPREAD]._replace(a=RUNS[SPREAD].b, b=RUNS[SPREAD].a),), 5, 6),
     products(tuple(RUNS.values()), 5, 6),
     products((RUNS[SAME], Run(30, Affine(0, 30, 0, 1), Affine(200, 0, 0, 1))), 5, 1),
+    products((RUNS[SPREAD],), 9, 33),
+    products((RUNS[SPREAD], RUNS[SPREAD]), 9, 32),
+    products((RUNS[SPREAD], RUNS[SPREAD]), 9, 33),
+    products((RUNS[ALONG], RUNS[ALONG]), 5, 8),
     *(products((run, run), 5, 7) for run in RUNS.values()),
 ]
 
@@ -70,13 +98,10 @@ def test_the_loops_do_what_numpy_does(instruction: Instruction) -> None:
     cells = np.random.default_rng(1).normal(size=CELLS)
     expected = NumpyMachine(Packed([instruction], cells, 0, slice(0)))
     expected.run()
-    loop = {
-        Copy: loops.copy,
-        Gather: loops.gather,
-        GatheredProducts: loops.gathered_products,
-        Products: loops.products,
-    }[type(instruction)]
-    loop(encode([instruction], {}), 0, cells)
+    code, pc = encode([instruction], {}).tolist(), 0
+    while pc < len(code):
+        getattr(loops, LOOPS[code[pc]])(code, pc, cells)
+        pc += code[pc + 1]
     assert np.allclose(cells, expected.memory, rtol=1e-12, atol=1e-12)
 
 
@@ -94,38 +119,90 @@ def test_every_operation_of_the_table_has_lane_code() -> None:
     assert known | opened == {n for n, op in TABLE.items() if isinstance(op, Elementwise)}
 
 
-def test_the_source_is_written_whole_under_its_hash(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Equal source is one file, left as it is; other source is another file."""
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep machine code in a folder of its own."""
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / name))
-    first = kernel._written("run = 1")
-    assert kernel._written("run = 1") == first
-    assert kernel._written("run = 2") != first
-    assert sorted(tmp_path.rglob("*")) == sorted({first.parent, *first.parent.glob("kernel_*.py")})
-    assert kernel._imported(first).run == 1
+    return tmp_path / "scalargrad"
+
+
+def test_machine_code_is_kept_and_found_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A second process loads what the first compiled, with a word from the first alone."""
+    assert first_cell(machine_code.function(DOUBLING)) == 6.0
+    assert "once for this machine" in caplog.text
+    (kept,) = folder.iterdir()
+    caplog.clear()
+    monkeypatch.setattr(machine_code, "_compiled", lambda source: pytest.fail("compiled again"))
+    assert first_cell(machine_code.function(DOUBLING)) == 6.0
+    assert list(folder.iterdir()) == [kept]
+    assert not caplog.text
+
+
+def test_other_source_is_other_machine_code(folder: Path) -> None:
+    """What is kept is found by the source it was compiled from."""
+    machine_code.function(DOUBLING)
+    assert first_cell(machine_code.function(DOUBLING.replace("2.0", "5.0"))) == 15.0
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_damaged_machine_code_is_compiled_again(folder: Path) -> None:
+    """A file cut short is never run."""
+    machine_code.function(DOUBLING)
+    (kept,) = folder.iterdir()
+    kept.write_bytes(whole := kept.read_bytes()[:-1])
+    assert first_cell(machine_code.function(DOUBLING)) == 6.0
+    assert len(kept.read_bytes()) == len(whole) + 1
+
+
+@pytest.mark.usefixtures("folder")
+def test_registers_compute_in_machine_code_what_they_do_in_python() -> None:
+    """The loops are tested as Python, which stands for what Numba compiles."""
+    source = DOUBLING.partition("@njit")[0] + "from scalargrad.compiler.register_code import *\n"
+    source += "@njit" + DOUBLING.partition("@njit")[2].partition("    for")[0]
+    line = "    store(m, 2, multiply_add(load(m, 9), full(m[0]), load(m, 20)))"
+    cells = np.random.default_rng(1).normal(size=30)
+    compiled = cells.copy()
+    code = np.array([0])
+    run = machine_code.function(source + line)
+    run(ctypes.create_string_buffer(8), None, code.ctypes.data, 1, compiled.ctypes.data)
+    expected = cells.copy()
+    exec(line.strip(), vars(registers) | {"m": expected})
+    assert np.allclose(compiled, expected, rtol=1e-15, atol=1e-15)
+
+
+def test_machine_code_that_calls_what_is_not_there_is_compiled_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LLVM would link a function of the C library that this process lacks to address 0."""
+    calling = DOUBLING.replace("*= 2.0", "= erf(m[0])").replace(
+        "from", "from math import erf\nfrom"
+    )
+    assert first_cell(machine_code.function(calling)) == math.erf(3.0)
+    monkeypatch.setattr("llvmlite.binding.address_of_symbol", {"other": 1}.get)
+    monkeypatch.setattr(machine_code, "_compiled", lambda source: pytest.fail("compiled again"))
+    with pytest.raises(pytest.fail.Exception):
+        machine_code.function(calling)
 
 
 def test_a_folder_that_cannot_be_written_is_no_obstacle(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The kernel is then compiled for this process alone."""
-    blocked = tmp_path / "a file"
-    blocked.write_text("")
-    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(blocked / name))
-    monkeypatch.setattr(kernel, "source", lambda cached: f"run = {cached}")
-    found: Any = kernel.kernel.__wrapped__()
-    assert found is False
+    folder.write_text("a file in its place")
+    assert first_cell(machine_code.function(DOUBLING)) == 6.0
+    assert "cannot be kept" in caplog.text
 
 
-def test_a_folder_that_may_only_be_read_is_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Numba could not keep its machine code there."""
-    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path))
-    monkeypatch.setattr("os.access", lambda path, kind: False)
-    with pytest.raises(PermissionError):
-        kernel._written("run = 1")
+def test_machine_code_needs_no_numba_once_it_is_kept() -> None:
+    """A process that finds the kernel on disk saves itself the time to import Numba."""
+    kernel.kernel()
+    code = (
+        "import sys, scalargrad; print(scalargrad.jit(scalargrad.exp)(0.0), 'numba' in sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "1.0 False"
 
 
 def test_without_numba_numpy_runs_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:

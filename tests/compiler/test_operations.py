@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Value, gradients, jit
+from scalargrad import Value, gradients, jit, vmap
 from scalargrad.ops import TABLE
 from scalargrad.ops.operation import Elementwise, Reduction
 
@@ -44,9 +44,10 @@ def sample(op: Any, generator: random.Random) -> list[float]:
     return [generator.uniform(*interval) for interval in intervals]
 
 
+@pytest.mark.parametrize("mapped", [False, True])
 @pytest.mark.parametrize("name", OPS)
-def test_values_and_gradients_agree_with_eager(name: str) -> None:
-    """At points of the op's domain, lanes of it give eager values and gradients."""
+def test_values_and_gradients_agree_with_eager(name: str, mapped: bool) -> None:
+    """At points of the domain, lanes, looped or mapped, give eager values and gradients."""
     op = TABLE[name]
     generator = random.Random(name)
     points = [sample(op, generator) for _ in range(LANES)]
@@ -54,7 +55,7 @@ def test_values_and_gradients_agree_with_eager(name: str) -> None:
     def several(points: list[list[Any]]) -> list[Any]:
         return [op.of(*point) for point in points]
 
-    compiled = jit(several)
+    compiled = jit(vmap(lambda point: op.of(*point)) if mapped else several)
     leaves = [[Value(x) for x in point] for point in points]
     for eager, mine in zip(several(leaves), compiled(leaves), strict=True):
         assert agree(mine.data, eager.data)
@@ -64,8 +65,9 @@ def test_values_and_gradients_agree_with_eager(name: str) -> None:
             assert agree(a, b, 1.0)
 
 
+@pytest.mark.parametrize("mapped", [False, True])
 @pytest.mark.parametrize("name", OPS)
-def test_values_at_special_numbers_agree_with_eager(name: str) -> None:
+def test_values_at_special_numbers_agree_with_eager(name: str, mapped: bool) -> None:
     """NaN, infinities, signed zeros and huge numbers come out as they do eagerly."""
     op = TABLE[name]
     if isinstance(op, Reduction):
@@ -76,7 +78,8 @@ def test_values_at_special_numbers_agree_with_eager(name: str) -> None:
     def several(points: list[list[Any]]) -> list[Any]:
         return [op.of(*point, checked=False) for point in points]
 
-    found = jit(several)(points)
+    together = vmap(lambda point: op.of(*point, checked=False))
+    found = jit(together if mapped else several)(points)
     for point, mine in zip(points, found, strict=True):
         if isinstance(op, Reduction):
             eager = op.of_floats(*point)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from scalargrad import (
     Value,
+    grad,
     gradients,
     jit,
     maximum,
@@ -20,6 +21,7 @@ from scalargrad import (
     sin,
     tanh,
     value_and_grad,
+    vmap,
     where,
 )
 
@@ -93,6 +95,23 @@ def test_a_batch_of_random_graphs_agrees(
     expected = gradients(eager, weights, allow_nonfinite=True)
     found = gradients(mine, weights, allow_nonfinite=True)
     assert all(map(close, found, expected))
+
+
+@relaxed
+@given(plan=steps, rows=st.lists(st.lists(numbers, min_size=3, max_size=3), min_size=2, max_size=6))
+def test_a_random_graph_under_vmap_agrees(
+    plan: list[tuple[int, int, int]], rows: list[list[float]]
+) -> None:
+    """One example recorded for all gives the loop's value, gradient and second derivatives."""
+    run = program(plan)
+
+    def loss(weights: list[Any], rows: list[list[Any]]) -> Any:
+        return sum(vmap(lambda row: run([*row, *weights]))(rows)) * weights[0]
+
+    eager, mine = (f([0.3, -0.7], rows) for f in (value_and_grad(loss), jit(value_and_grad(loss))))
+    assert all(map(close, [mine[0], *mine[1]], [eager[0], *eager[1]]))
+    second = grad(lambda w: sum(grad(loss)(w, rows)))
+    assert all(map(close, jit(second)([0.3, -0.7]), second([0.3, -0.7])))
 
 
 @relaxed

@@ -97,7 +97,7 @@ def right_at(step: int) -> int:
     kept = [parameter.data for parameter in film._parameters]
     for parameter, x in zip(film._parameters, film.frames[step].parameters, strict=True):
         parameter.data = x
-    found = sum((model(x).data > 0) == bool(y) for x, y in zip(POINTS, LABELS, strict=True))
+    found: int = sum((model(x).data > 0) == bool(y) for x, y in zip(POINTS, LABELS, strict=True))
     for parameter, x in zip(film._parameters, kept, strict=True):
         parameter.data = x
     return found
@@ -389,7 +389,12 @@ def test_other_tasks_are_shown_at_every_frame(name: str, open_page: Any) -> None
     film = others()[name]
     page = open_page(film)
     alerts: list[str] = []
-    page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
+
+    def alerted(dialog: Any) -> None:
+        alerts.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", alerted)
     for _ in range(5):
         page.keyboard.press("ArrowRight")
         page.keyboard.press("e")

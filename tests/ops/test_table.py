@@ -35,6 +35,7 @@ FAMILIES = (
     "arithmetic",
     "comparisons",
     "exponential",
+    "indexing",
     "likelihood",
     "reductions",
     "rounding",

@@ -12,7 +12,7 @@ from scalargrad import Parameter, Value, walk
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.graph import topological_order
 from scalargrad.pictures import draw
-from scalargrad.pictures.dot import HALO
+from scalargrad.pictures.inks import HALO
 from scalargrad.pictures.looks import Highlight, highlighted_ids
 
 SVG = "{http://www.w3.org/2000/svg}"

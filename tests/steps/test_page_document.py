@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from typer.testing import CliRunner
 
 from scalargrad import Parameter, Value
 from scalargrad.cli import app
-from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError
+from scalargrad.errors import GraphError, LayoutError
 from scalargrad.steps import Walk, walk
 from scalargrad.steps.page import page
 
@@ -116,14 +119,23 @@ def test_save_refuses_what_it_cannot_write(lecture: Walk, tmp_path: Path) -> Non
         lecture[:0].save(tmp_path / "walk.html")
 
 
-def test_too_large_a_graph_is_refused_with_its_count_and_what_to_do(tmp_path: Path) -> None:
-    """The limit may be raised."""
+def test_a_graph_above_the_limit_is_drawn_by_its_folds(tmp_path: Path) -> None:
+    """The limit is on what is drawn at once; the page has every node either way."""
     y: Value = Parameter(1.0, "w")
-    for _ in range(6):
+    for _ in range(100):
         y = y * 2.0
-    with pytest.raises(GraphTooLargeError, match=r"7 nodes.*at most 5.*pass limit=7"):
-        walk(y).save(tmp_path / "walk.html", limit=5)
-    assert walk(y).save(tmp_path / "walk.html", limit=7).exists()
+    whole, folded = (
+        page_data(walk(y).save(tmp_path / "walk.html", limit=limit)) for limit in (101, 100)
+    )
+    assert len(whole["drawings"]) == 1 < len(folded["drawings"])
+    assert len(whole["nodes"]) == len(folded["nodes"]) == 101
+
+
+def page_data(path: Path) -> Any:
+    """Return what a saved page knows of its walk."""
+    found = re.search(r'id="walk">(.*?)</script>', path.read_text(encoding="utf-8"))
+    assert found is not None
+    return json.loads(found[1])
 
 
 def test_notebook_shows_the_page_in_a_frame_and_the_table_beneath(lecture: Walk) -> None:
@@ -137,12 +149,28 @@ def test_notebook_shows_the_page_in_a_frame_and_the_table_beneath(lecture: Walk)
     assert lecture._repr_html_() in bundle["text/html"]
 
 
-def test_notebook_falls_back_to_the_table() -> None:
-    """A graph too large for a page still shows its steps."""
-    y: Value = Parameter(1.0, "w")
-    for _ in range(301):
-        y = y * 1.0
-    assert walk(y)._repr_mimebundle_()["text/html"] == walk(y)._repr_html_()
+def test_notebook_falls_back_to_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no Graphviz to draw with, the steps are still shown."""
+    monkeypatch.setattr("scalargrad.pictures.layout.shutil.which", lambda _: None)
+    monkeypatch.setattr("scalargrad.pictures.layout.find_spec", lambda _: None)
+    steps = walk(Parameter(1.0, "w") * 2.0)
+    assert steps._repr_mimebundle_()["text/html"] == steps._repr_html_()
+
+
+def test_pages_of_a_folded_walk_are_the_same_in_another_process(tmp_path: Path) -> None:
+    """Nothing in them depends on the order of a set, which differs from process to process."""
+    program = (
+        "import sys; from scalargrad.nn import MLP; from scalargrad.steps import walk\n"
+        "model = MLP(3, [12, 12, 1], rng=0)\n"
+        "walk(model([1.0, 2.0, 3.0]), model=model).save(sys.argv[1], limit=10)"
+    )
+    written = []
+    for seed in ("1", "2"):
+        path = tmp_path / f"{seed}.html"
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", program, str(path)], env=environment, check=True)
+        written.append(path.read_bytes())
+    assert written[0] == written[1]
 
 
 def test_command_writes_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from scalargrad import Parameter, Value, maximum, sigmoid, square
 from scalargrad import sum as add_up
+from scalargrad.nn import MLP
 from scalargrad.steps import Walk, walk
 
 
@@ -133,6 +134,33 @@ def test_graph_has_most_of_the_width(size: tuple[int, int], open_page: Any) -> N
     assert page.evaluate("document.documentElement.scrollHeight") <= size[1]
 
 
+def small_text(page: Any) -> list[list[Any]]:
+    """Return what is smaller than 14 pixels, give or take rounding."""
+    sizes: list[list[Any]] = page.evaluate(
+        """[...document.querySelectorAll("p, span, button, label, text, output, code, td")]
+        .filter(part => part.textContent.trim() && part.getBoundingClientRect().width)
+        .map(part => [parseFloat(getComputedStyle(part).fontSize) *
+            (part.ownerSVGElement ? part.getScreenCTM().a : 1), part.textContent])"""
+    )
+    return [small for small in sizes if small[0] < 13.9]
+
+
+@pytest.mark.parametrize("fragment", ["#step=3", "#step=14&view=layer", "#step=9&view=gate"])
+def test_folds_and_layers_fit_a_phone(fragment: str, open_page: Any) -> None:
+    """Nothing sticks out sideways, nothing is small, and what is pressed has 44 pixels."""
+    model = MLP(3, [6, 1], activation="tanh", rng=0)
+    steps = walk(labelled(square(model([1.0, 2.0, 3.0])), "L"), model=model)
+    page = open_page(
+        steps, fragment, limit=10, viewport={"width": 390, "height": 844}, has_touch=True
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert small_text(page) == []
+    for button in page.locator("#folds button").all():
+        assert button.bounding_box()["height"] >= 44
+    here = page.locator("#path [aria-current]").bounding_box()
+    assert here["x"] + here["width"] <= page.locator("#follow").bounding_box()["x"]
+
+
 def test_phone_keeps_the_active_wire_in_view_and_buttons_within_reach(open_page: Any) -> None:
     """Graph half the height, panel beneath, a bar that stays with buttons of 44 pixels."""
     page = open_page(regularised(), viewport={"width": 390, "height": 844}, has_touch=True)
@@ -147,13 +175,7 @@ def test_phone_keeps_the_active_wire_in_view_and_buttons_within_reach(open_page:
         active = page.locator("#underlay > :first-child").bounding_box()
         middle = active["x"] + active["width"] / 2
         assert 0 <= middle <= 390
-    sizes = page.evaluate(
-        """[...document.querySelectorAll("p, span, button, label, text, output, code")]
-        .filter(part => part.textContent.trim() && part.getBoundingClientRect().width)
-        .map(part => [parseFloat(getComputedStyle(part).fontSize) *
-            (part.ownerSVGElement ? part.getScreenCTM().a : 1), part.textContent])"""
-    )
-    assert [small for small in sizes if small[0] < 13.9] == []
+    assert small_text(page) == []
     assert page.locator("#fields").is_hidden()
     page.locator("#drawer").click()
     assert page.locator("#fields").is_visible()

@@ -11,40 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.errors import TraceError
+from scalargrad.compiler.objects import Copier, Frozen, Visit, is_object, parts_beside
 from scalargrad.ops.numbers import is_real
+from scalargrad.sparse import Table
 from scalargrad.value import Parameter, Value
 
 Key = tuple[Hashable, ...]
 
 
-class Frozen:
-    """An argument that is not traced, compared by its content where it is an array."""
+def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None = None) -> None:
+    """Add the numbers of an argument to `leaves`, its shape to `key`, what it holds to `objects`.
 
-    def __init__(self, content: Any, where: str) -> None:
-        self.content = content
-        kind = type(content)
-        self._key: Hashable = (kind, content)
-        if hasattr(content, "tobytes"):
-            self._key = (kind, content.dtype.str, content.shape, content.tobytes())
-        try:
-            self._hash = hash(self._key)
-        except TypeError:
-            raise TraceError(
-                f"{where} is a {kind.__name__}, which cannot be hashed: a compiled function takes "
-                "numbers, Values, lists, tuples, dicts and arrays of them, and as static arguments "
-                "what is hashable"
-            ) from None
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Frozen) and self._key == other._key
-
-
-def visit(x: Any, key: list[Hashable], leaves: list[Any]) -> None:
-    """Add the numbers of an argument to `leaves`, and its shape to `key`."""
+    Without `objects`, what is no number and no container of numbers is compared as it is.
+    """
     kind = x.__class__
     if kind is float or kind is int:
         key.append(0)
@@ -52,47 +31,59 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any]) -> None:
     elif isinstance(x, Value):
         key.append(2 if isinstance(x, Parameter) else 1)
         leaves.append(x)
-    elif isinstance(x, list | tuple):
+    elif isinstance(x, list | tuple) and kind is not Table:
         key.append((kind, len(x)))
         for item in x:
-            visit(item, key, leaves)
+            visit(item, key, leaves, objects)
     elif isinstance(x, dict):
         key.append((kind, *x))
         for item in x.values():
-            visit(item, key, leaves)
+            visit(item, key, leaves, objects)
     elif kind is not bool and is_real(x):
         key.append(0)
         leaves.append(float(x))
     elif hasattr(x, "dtype") and hasattr(x, "ravel"):
-        _visit_array(x, key, leaves)
+        _visit_array(x, key, leaves, objects)
+    elif objects is not None and is_object(x):
+        objects.part(x)
     else:
         key.append(Frozen(x, "an argument"))
 
 
-def _visit_array(array: Any, key: list[Hashable], leaves: list[Any]) -> None:
+def _visit_array(array: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None) -> None:
     if array.dtype.kind in "fiub":
         key.append(("array", array.shape))
         leaves.append(array)
         return
     key.append(("objects", array.shape))
     for item in array.ravel().tolist():
-        visit(item, key, leaves)
+        visit(item, key, leaves, objects)
 
 
-def rebuilt(x: Any, fresh: Iterator[Value]) -> Any:
+def visit_static(x: Any, where: str, key: list[Hashable]) -> None:
+    """Add an argument that is part of the program to its key, with its state if it has one."""
+    if not is_object(x):
+        key.append(Frozen(x, where))
+        return
+    objects = Visit(key)
+    objects.part(x)
+    key += objects.held
+
+
+def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any:
     """Return an argument with its numbers replaced, in the order `visit` found them."""
     if isinstance(x, Value) or (is_real(x) and not isinstance(x, bool)):
         return next(fresh)
     if isinstance(x, dict):
-        return type(x)(zip(x, [rebuilt(item, fresh) for item in x.values()], strict=True))
-    if isinstance(x, list | tuple):
-        items = [rebuilt(item, fresh) for item in x]
+        return type(x)(zip(x, [rebuilt(item, fresh, copier) for item in x.values()], strict=True))
+    if isinstance(x, list | tuple) and not isinstance(x, Table):
+        items = [rebuilt(item, fresh, copier) for item in x]
         return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
     if hasattr(x, "dtype") and hasattr(x, "ravel"):
         replaced = x.astype(object)
-        replaced.flat = [rebuilt(item, fresh) for item in x.ravel().tolist()]
+        replaced.flat = [rebuilt(item, fresh, copier) for item in x.ravel().tolist()]
         return replaced
-    return x
+    return copier.copy(x) if copier is not None and is_object(x) else x
 
 
 def fresh_leaves(leaves: list[Any]) -> list[Value]:
@@ -124,6 +115,13 @@ class ArrayOutline:
         self.items = items
 
 
+class ObjectOutline:
+    """A copy of an object, with a `Place` for each Value."""
+
+    def __init__(self, copied: Any) -> None:
+        self.copied = copied
+
+
 def outlined(tree: Any, values: list[Value]) -> Any:
     """Return a result with a `Place` for each Value, which is added to `values`."""
     if isinstance(tree, Value):
@@ -131,12 +129,21 @@ def outlined(tree: Any, values: list[Value]) -> Any:
         return Place(len(values) - 1)
     if isinstance(tree, dict):
         return type(tree)(zip(tree, [outlined(x, values) for x in tree.values()], strict=True))
-    if isinstance(tree, list | tuple):
+    if isinstance(tree, list | tuple) and not isinstance(tree, Table):
         items = [outlined(x, values) for x in tree]
         return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
     if getattr(getattr(tree, "dtype", None), "kind", "") == "O":
         return ArrayOutline(tree.shape, [outlined(x, values) for x in tree.ravel().tolist()])
-    return tree
+    return _outlined_object(tree, values) if is_object(tree) else tree
+
+
+def _outlined_object(tree: Any, values: list[Value]) -> Any:
+    """Return an outline of an object, or the object where it holds no Values."""
+    objects = Visit([])
+    objects.part(tree)
+    if not objects.held:
+        return tree
+    return ObjectOutline(Copier(Value, lambda x: outlined(x, values)).copy(tree))
 
 
 def filled(outline: Any, found: Sequence[Any]) -> Any:
@@ -156,4 +163,22 @@ def filled(outline: Any, found: Sequence[Any]) -> Any:
         array = np.empty(outline.shape, dtype=object)
         array.ravel()[:] = items
         return array.astype(kind)
+    if isinstance(outline, ObjectOutline):
+        return Copier(Place, lambda x: found[x.index]).copy(outline.copied)
     return outline.copy() if isinstance(outline, np.ndarray) else outline
+
+
+def placed(outline: Any, result: Any) -> dict[int, Any]:
+    """Return what stands in each place of an outline in another result of the same shape."""
+    if isinstance(outline, Place):
+        return {outline.index: result}
+    pairs: list[tuple[Any, Any]] = []
+    if isinstance(outline, dict):
+        pairs = [(part, result[key]) for key, part in outline.items()]
+    elif isinstance(outline, list | tuple):
+        pairs = list(zip(outline, result, strict=True))
+    elif isinstance(outline, ArrayOutline):
+        pairs = list(zip(outline.items, result.ravel().tolist(), strict=True))
+    elif isinstance(outline, ObjectOutline):
+        pairs = parts_beside(outline.copied, result, Place)
+    return {k: x for part, other in pairs for k, x in placed(part, other).items()}

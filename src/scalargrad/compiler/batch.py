@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from scalargrad.compiler.arguments import filled, outlined
+from scalargrad.compiler.stacking import Lanes, UnlikeError, lanes_of, pick, stacked
+from scalargrad.compiler.watch import current_trace
 from scalargrad.errors import OperandError
+from scalargrad.value import Value
 
 
 def vmap(
@@ -34,8 +39,11 @@ def vmap(
 
     Notes
     -----
-    Inside a compiled function the examples become lanes of the same instructions, as those of
-    any loop do. Each is recorded, so recording takes time in proportion to their number.
+    Inside a compiled function `f` is recorded once, for all examples: they become lanes of the
+    same instructions. `f` then runs once, on Values that stand for all examples, so a condition
+    that depends on them is a TraceError: choose with `where`, `maximum` or `clip`. Where the
+    examples differ in more than numbers (in length, say), and inside another vmap, each is
+    recorded.
 
     Examples
     --------
@@ -46,16 +54,40 @@ def vmap(
     @functools.wraps(f)
     def mapped(*args: Any, **kwargs: Any) -> list[Any]:
         axes = (in_axes,) * len(args) if in_axes is None or isinstance(in_axes, int) else in_axes
-        counts = _counts(args, axes)
-        return [
-            f(*[x if axis is None else x[k] for x, axis in zip(args, axes, strict=True)], **kwargs)
-            for k in range(counts)
-        ]
+        count = _count(args, axes)
+        trace = current_trace()
+        if trace is not None and trace.together and count > 1 and not lanes_of(trace).entered:
+            with contextlib.suppress(UnlikeError):
+                return _at_once(f, (args, axes, kwargs), lanes_of(trace), count)
+        return [f(*_entries(args, axes, k), **kwargs) for k in range(count)]
 
     return mapped
 
 
-def _counts(args: Sequence[Any], axes: Sequence[int | None]) -> int:
+def _entries(args: Sequence[Any], axes: Sequence[int | None], k: int) -> list[Any]:
+    """Return the arguments of one example."""
+    return [x if axis is None else x[k] for x, axis in zip(args, axes, strict=True)]
+
+
+def _at_once(f: Callable[..., Any], call: tuple[Any, Any, Any], lanes: Lanes, n: int) -> list[Any]:
+    """Run a function of one example on all of them, and return its result for each."""
+    args, axes, kwargs = call
+    with lanes.one_example():
+        example = [
+            x if axis is None else stacked([x[k] for k in range(n)])
+            for x, axis in zip(args, axes, strict=True)
+        ]
+        result = f(*example, **kwargs)
+    values: list[Value] = []
+    outline = outlined(result, values)
+    batched = [lanes.has_lanes(x) for x in values]
+    return [
+        filled(outline, [pick(x, k) if b else x for x, b in zip(values, batched, strict=True)])
+        for k in range(n)
+    ]
+
+
+def _count(args: Sequence[Any], axes: Sequence[int | None]) -> int:
     """Return the number of examples."""
     if len(axes) != len(args) or any(axis not in {0, None} for axis in axes):
         raise OperandError(

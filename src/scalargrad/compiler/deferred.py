@@ -57,11 +57,44 @@ class _Signals(dict[Value, Scalar]):
         number = super().get(node)
         if number is None or not self._seeds:
             return default
-        made = object.__new__(Value)
-        made._data, made.grad, made.label, made.op = number, 0.0, "", ADJOINT_NODE  # type: ignore[assignment]
-        made.parents = (node, *self._seeds)
-        made.local_grads = (0.0,) * len(made.parents)
-        return made
+        return _adjoint(number, node, *self._seeds)
+
+
+def _adjoint(number: Any, *operands: Any) -> Value:
+    made = object.__new__(Value)
+    made._data, made.grad, made.label, made.op = number, 0.0, "", ADJOINT_NODE
+    made.parents = operands
+    made.local_grads = (0.0,) * len(operands)
+    return made
+
+
+class _Tangents(dict[Value, Scalar]):
+    """Tangents of a run; asking for one makes the node that stands for it.
+
+    Σ ẋ · ∂y/∂x is the derivative, by u, of Σ ẋ · ∂(u·y)/∂x: two sweeps backward are one forward.
+    """
+
+    def __init__(self, order: Sequence[Value], moving: Mapping[Value, Scalar]) -> None:
+        super().__init__(moving)
+        self._moving = list(moving.items())
+        self._reached = set(order)
+
+    def get(self, node: Value, default: Any = None) -> Any:
+        """Return the tangent of `node` as a node, or the default where it does not move."""
+        known = super().get(node)
+        if known is not None or node not in self._reached:
+            return default if known is None else known
+        u = Value(1.5)  # any number that is not taken for the constant 1
+        pulled = [(_adjoint(0.0, x, node, u), direction) for x, direction in self._moving]
+        self[node] = _adjoint(0.0, u, *chain.from_iterable(pulled))
+        return self[node]
+
+
+def deferred_tangents(
+    order: Sequence[Value], moving: Mapping[Value, Scalar]
+) -> dict[Value, Scalar]:
+    """Return what `push_forward` returns, each tangent a node the derive pass expands."""
+    return _Tangents(order, moving)
 
 
 def deferred_signals(order: Sequence[Value], seeds: Mapping[Value, Any]) -> dict[Value, Scalar]:

@@ -15,9 +15,19 @@ from scalargrad.compiler.instructions import (
     Packed,
     Products,
     Run,
+    Scatter,
+    Take,
 )
 from scalargrad.compiler.machine import has_kernel
 from scalargrad.compiler.path import Path
+
+_NAMES = {
+    Copy: "copy",
+    Gather: "gather",
+    Products: "sum of products",
+    GatheredProducts: "sum of gathered products",
+    Take: "take",
+}
 
 
 def explain(path: Path) -> str:
@@ -26,9 +36,12 @@ def explain(path: Path) -> str:
     lines = [
         f"{path.name}: {path.recorded} nodes recorded, {len(function.program)} after flattening"
     ]
-    lines += _program("forward", function.values.packed)
+    runners = {"forward": function.values}
     if path.moving is not None:
-        lines += _program("forward and backward", function.values_and_row.packed)
+        runners["forward and backward"] = function.values_and_row
+    for name, runner in runners.items():
+        for title, packed in runner.parts:
+            lines += _program(f"{name}, {title}" if title else name, packed)
     return "\n".join([*lines, f"run by {'the compiled kernel' if has_kernel() else 'NumPy'}"])
 
 
@@ -59,13 +72,12 @@ def _described(instruction: Instruction) -> tuple[str, int]:
     """Return the kind of an instruction, and its lanes."""
     if isinstance(instruction, Apply):
         return instruction.op.name, instruction.lanes
-    if isinstance(instruction, Copy):
-        return "copy", instruction.rows * instruction.columns
-    if isinstance(instruction, Gather):
-        return "gather", len(instruction.sources)
-    if isinstance(instruction, Products):
-        return "sum of products", instruction.rows * instruction.columns
-    return "sum of gathered products", len(instruction.a)
+    if isinstance(instruction, Copy | Products):
+        return _NAMES[type(instruction)], instruction.rows * instruction.columns
+    if isinstance(instruction, Scatter):
+        return "scatter", int(instruction.size.sum())
+    lanes = instruction.a if isinstance(instruction, GatheredProducts) else instruction[1]
+    return _NAMES[type(instruction)], len(lanes)
 
 
 def listing(packed: Packed) -> str:
@@ -96,10 +108,24 @@ def _written(instruction: Instruction) -> str:
         out, rows, columns, start, runs = instruction
         shown = " + ".join([_cell(Affine(start)), *map(_sum, runs)])
         return f"{_out(out, rows, columns)} = {shown}{_range(rows, columns)}"
+    if isinstance(instruction, Take | Scatter):
+        return _lookup(instruction)
     a, b = (_table(x.ravel().tolist()) for x in (instruction.a, instruction.b))
     lanes, terms = instruction.a.shape
     first = f"{_cell(Affine(instruction.out, 0, int(lanes > 1)))} = m[{instruction.start}]"
     return f"{first} + Σ(t < {terms}) m[({a})]·m[({b})]{_range(1, lanes)}"
+
+
+def _lookup(instruction: Take | Scatter) -> str:
+    if isinstance(instruction, Take):
+        out, index, base, stride, size = instruction
+        entry = (
+            f"({_table(base.tolist())}) + ({_table(stride.tolist())})·m[({_table(index.tolist())})]"
+        )
+        return f"m[{out} + j] = m[{entry}]{_range(1, len(size))}"
+    out, start = instruction.out, instruction.start
+    place, added = (_table(x.ravel().tolist()) for x in (instruction.place, instruction.values))
+    return f"m[({_table((out + start).tolist())}) + m[({place})]] += m[({added})]"
 
 
 def _out(out: int, rows: int, columns: int) -> str:

@@ -18,14 +18,15 @@ from scalargrad.compiler.expressions import (
     number_node,
     plan_of,
 )
+from scalargrad.compiler.lane_writer import writer_for
 from scalargrad.compiler.program import (
     ADJOINT,
     CONSTANT,
     INPUT,
     PRODUCTS,
+    STACK,
     Op,
     Program,
-    Writer,
 )
 from scalargrad.ops.operation import Operation, Reduction
 
@@ -55,11 +56,13 @@ class _Flattener:
     def __init__(self, program: Program, lower: bool) -> None:
         self.old = program
         self.lower = lower
-        self.writer = Writer(program.inputs)
+        self.writer = writer_for(program)
         self.alive = program.alive()
-        self.uses, self.cut = _uses(program, self.alive)
+        # Lowering merges no sums: only what is recorded holds them one addition at a time.
+        self.uses, self.cut = ([], set()) if lower else _uses(program, self.alive)
         self.new: list[int] = [*range(program.inputs), *[-1] * (len(program) - program.inputs)]
         self.terms: dict[int, list[int]] = {}
+        self.folded = False  # whether a node that was none has become a constant
 
     def run(self) -> Program:
         old, alive, new, uses, terms = self.old, self.alive, self.new, self.uses, self.terms
@@ -73,13 +76,21 @@ class _Flattener:
             handle = special.get(op)
             pending = handle(old.args[node]) if handle else self._other(op, node)
             if pending is not None:
-                if uses[node] == 1:
+                if uses and uses[node] == 1:
                     terms[node] = pending
                 else:
                     new[node] = products(pending)
             if node in self.cut:
                 new[node] = self.writer.unique(IDENTITY, (self._node(node),))
-        return self.writer.finish([self._node(x) for x in old.outputs])
+        # What is lowered is packed, which passes over constants that are not used.
+        tidy = not self.lower or self.folded
+        return self.writer.finish([self._node(x) for x in old.outputs], tidy=tidy)
+
+    def _nodes(self, old: tuple[int, ...]) -> list[int]:
+        """Return the new nodes of old ones."""
+        new = self.new
+        nodes = [new[x] for x in old]
+        return nodes if min(nodes, default=0) >= 0 else [self._node(x) for x in old]
 
     def _node(self, old: int) -> int:
         """Return the new node of an old one, writing it if it waited."""
@@ -107,11 +118,14 @@ class _Flattener:
             self.new[node] = writer.copied_constant(self.old, node)
             return None
         if op is PRODUCTS:
-            return [self._node(x) for x in args]
+            if not self.lower or self.folded:
+                return self._nodes(args)
+            self.new[node] = writer.copied_products(tuple(self._nodes(args)))
+            return None
         opened = plan_of(op, len(args)) if isinstance(op, Operation) else None
         if opened is not None and len(opened) == 1:
             return self._pairs(args, opened[0].refs)
-        nodes = tuple([self._node(x) for x in args])
+        nodes = tuple(self._nodes(args))
         if opened is None and self.lower and isinstance(op, Reduction):
             opened = lowered_plan(op, len(args))
         if opened is not None:
@@ -122,6 +136,7 @@ class _Flattener:
             self.new[node] = writer.unique(op, nodes)
         else:
             self.new[node] = writer.node(op, nodes)
+        self.folded = self.folded or self.new[node] in writer.constants
         return None
 
     def _pairs(self, args: tuple[int, ...], refs: tuple[int | float, ...]) -> list[int]:
@@ -169,4 +184,15 @@ def _uses(program: Program, alive: bytearray) -> tuple[list[int], set[int]]:
                     uses[x] += 2
     for node in program.outputs:
         uses[node] += 2
+    if STACK in program.ops:
+        _keep_sums_apart(program, uses)
     return uses, cut
+
+
+def _keep_sums_apart(program: Program, uses: list[int]) -> None:
+    """Count twice what is used by a node with more or fewer lanes: it is no part of its sum."""
+    sizes = program.sizes()
+    for node, args in enumerate(program.args):
+        for x in args:
+            if sizes[x] != sizes[node]:
+                uses[x] += 2

@@ -7,13 +7,16 @@ import struct
 from collections import deque
 from typing import Any
 
-from scalargrad.compiler.derive import dependents, derive
+from scalargrad.compiler import machine as machines
+from scalargrad.compiler.blocks import BlockRunner
+from scalargrad.compiler.derive import dependents, derive, steps
 from scalargrad.compiler.flatten import flatten
 from scalargrad.compiler.instructions import Packed
-from scalargrad.compiler.machine import Machine, machine_for
+from scalargrad.compiler.machine import Machine
 from scalargrad.compiler.memory import Floats
 from scalargrad.compiler.pack import pack
 from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, Program
+from scalargrad.compiler.segments import split
 
 Inputs = list[float] | Floats
 
@@ -29,12 +32,21 @@ class Runner:
         self._idle: deque[Machine] = deque(maxlen=_IDLE)
         self._write = struct.Struct(f"{packed.inputs}d").pack_into
 
+    @property
+    def outputs(self) -> slice:
+        """The cells of the outputs."""
+        return self.packed.outputs
+
+    def machine(self) -> Machine:
+        """Return a memory of its own with the program in it."""
+        return machines.machine_for(self.packed)
+
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
         try:
             machine = self._idle.pop()
         except IndexError:
-            machine = machine_for(self.packed)
+            machine = self.machine()
         if inputs.__class__ is list:
             self._write(machine.memory, 0, *inputs)  # type: ignore[arg-type]
         else:
@@ -44,12 +56,20 @@ class Runner:
         self._idle.append(machine)
         return outputs
 
+    @property
+    def parts(self) -> list[tuple[str, Packed]]:
+        """The packed program, by a title where there are several."""
+        return [("", self.packed)]
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Runner, (self.packed,)
 
 
-def _runner(program: Program) -> Runner:
-    return Runner(pack(flatten(program, lower=True)))
+def runner_for(program: Program) -> Runner | BlockRunner:
+    """Return what runs a program, flattened and derived."""
+    lowered = flatten(program, lower=True)
+    segments = split(lowered)
+    return Runner(pack(lowered)) if segments is None else BlockRunner(segments)
 
 
 class Function:
@@ -73,31 +93,31 @@ class Function:
 
     @functools.cached_property
     def moving(self) -> tuple[int, ...]:
-        """The results that have a gradient."""
-        flags = dependents(self.program, self.wrt, len(self.program) - 1, smooth=True)
+        """The results that have a gradient other than 0."""
+        flags = dependents(self.program, self.wrt, len(self.program) - 1, beyond=steps)
         return tuple(
             i for i, node in enumerate(self.program.outputs[: self.results]) if flags[node]
         )
 
     @functools.cached_property
-    def values(self) -> Runner:
+    def values(self) -> Runner | BlockRunner:
         """What computes the outputs."""
-        return _runner(self.program)
+        return runner_for(self.program)
 
     @functools.cached_property
-    def values_and_row(self) -> Runner:
+    def values_and_row(self) -> Runner | BlockRunner:
         """What computes the outputs and then, where one result moves, its gradient."""
         (moving,) = self.moving
         program, one = _with_constant(_copy(self.program), 1.0)
-        return _runner(_with_gradient(program, self.wrt, [(program.outputs[moving], one)]))
+        return runner_for(_with_gradient(program, self.wrt, [(program.outputs[moving], one)]))
 
     @functools.cached_property
-    def pull_back(self) -> Runner:
+    def pull_back(self) -> Runner | BlockRunner:
         """What computes Σ seed · gradient; the seeds are further inputs, one per result."""
         program, seeds = _with_inputs(self.program, self.results)
         roots = list(zip(program.outputs[: self.results], seeds, strict=True))
         program.outputs = []
-        return _runner(_with_gradient(program, self.wrt, roots))
+        return runner_for(_with_gradient(program, self.wrt, roots))
 
     def outputs(self, inputs: Inputs) -> list[float]:
         """Return the results as nodes hold them: to the bit those computed with a gradient."""
@@ -106,9 +126,7 @@ class Function:
 
     def row(self, index: int, inputs: Inputs) -> list[float]:
         """Return the gradient of one result at a point."""
-        if index not in self.moving:
-            return [0.0] * len(self.wrt)
-        if len(self.moving) == 1:
+        if self.moving == (index,):
             return self.values_and_row(inputs)[-len(self.wrt) :]
         seeds = [float(i == index) for i in range(self.results)]
         return self.pull_back([*inputs, *seeds])
@@ -119,7 +137,7 @@ class Function:
             program, one = _with_constant(_copy(self.program), 1.0)
             roots = [(program.outputs[index], one)]
             program.outputs = []
-            derived = _with_gradient(program, self.wrt, roots)
+            derived = _with_gradient(program, self.wrt, roots, tidy=True)
             self._gradients[index] = Function(derived, len(self.wrt), self.wrt)
         return self._gradients[index]
 
@@ -160,11 +178,13 @@ def _with_inputs(program: Program, count: int) -> tuple[Program, list[int]]:
     return extended, list(range(n, n + count))
 
 
-def _with_gradient(program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]]) -> Program:
+def _with_gradient(
+    program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]], *, tidy: bool = False
+) -> Program:
     """Add the gradient of Σ seed · root to the outputs of `program`, which is changed."""
     seeds = tuple(x for pair in roots for x in pair)
     for node in wrt:
         program.outputs.append(len(program))
         program.ops.append(ADJOINT)
         program.args.append((node, *seeds))
-    return derive(program)
+    return derive(program, tidy=tidy)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from scalargrad.compiler.program import CONSTANT, PRODUCTS, Op, Program
+from scalargrad.compiler.program import CONSTANT, PRODUCTS, Op, Program, Total
 
 
 class Group(NamedTuple):
@@ -59,7 +59,7 @@ def group(program: Program) -> tuple[list[Group], list[int]]:
         shape = (op, *map(find, program.args[node]))
         number = by_shape.get(shape)
         if number is None:
-            key = _sorted_pairs(shape) if op is PRODUCTS else shape
+            key = _sorted_pairs(shape) if op is PRODUCTS or isinstance(op, Total) else shape
             number = by_shape[shape] = canonical.setdefault(key, len(groups))
             if number == len(groups):
                 depth = 1 + max([groups[x].depth for x in shape[1:]], default=0)  # type: ignore[index]

@@ -79,7 +79,33 @@ class GatheredProducts(NamedTuple):
     b: Addresses
 
 
-Instruction = Apply | Copy | Gather | Products | GatheredProducts
+class Take(NamedTuple):
+    """Bring one entry of a table into each lane: cell ``base + stride·m[place]``.
+
+    All are lists with an entry for each lane; a negative index counts from the end.
+    """
+
+    out: int
+    place: Addresses
+    base: Addresses
+    stride: Addresses
+    size: Addresses
+
+
+class Scatter(NamedTuple):
+    """Clear rows of numbers, then add to each, for each of its terms, a number at an index.
+
+    Row r has ``size[r]`` cells from ``out + start[r]``; `place` and `values` are rows × terms.
+    """
+
+    out: int
+    start: Addresses
+    size: Addresses
+    place: Addresses
+    values: Addresses
+
+
+Instruction = Apply | Copy | Gather | Products | GatheredProducts | Take | Scatter
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,14 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from scalargrad.compiler.arguments import (
-    Frozen,
-    Key,
-    filled,
-    fresh_leaves,
-    rebuilt,
-    visit,
-)
+from scalargrad.compiler.arguments import Key, filled, fresh_leaves, rebuilt, visit, visit_static
+from scalargrad.compiler.objects import Copier, Visit, is_object
 from scalargrad.compiler.path import Path
 from scalargrad.compiler.record import record
+from scalargrad.compiler.stacking import UnlikeError
 from scalargrad.compiler.watch import current_trace
 from scalargrad.errors import TraceError
+from scalargrad.value import Value
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,6 +37,7 @@ class Jitted(Generic[P, R]):
     ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
+        self._is_object = is_object(function)
         self._static = static
         self._paths: dict[Key, tuple[Path, ...]] = {}
         self._lock = threading.RLock()
@@ -55,36 +52,44 @@ class Jitted(Generic[P, R]):
         """Run the program for these arguments, recording it if there is none yet."""
         if current_trace() is not None:
             return self._function(*args, **kwargs)
-        key, leaves = self._signature(args, kwargs)
+        key, leaves, held = self._signature(args, kwargs)
+        evaluate = functools.partial(self._function, *args, **kwargs)
         for path in self._paths.get(key, ()):
-            run = path.run(leaves)
+            run = path.run(leaves, held, evaluate)
             if run is not None:
                 break
         else:
             path = self._recorded(key, args, kwargs)
-            run = path.run(leaves)
+            run = path.run(leaves, held, evaluate)
             if run is None:  # a comparison so close that rounding decides it
-                return self._function(*args, **kwargs)
+                return evaluate()
         found, finite = run
-        if not finite:
-            self._function(*args, **kwargs)  # raises what eager evaluation would raise
+        if not finite:  # what eager evaluation would raise or return, with the graph that led there
+            return evaluate()
         result: R = found[0] if path.single else filled(path.outline, found)  # type: ignore[assignment]
         return result
 
-    def _signature(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Key, list[Any]]:
-        key: list[Any] = []
+    def _signature(
+        self, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> tuple[Key, list[Any], list[Value]]:
+        """Return what decides the program, the numbers and the Values that objects hold."""
+        objects = Visit([])
         leaves: list[Any] = []
+        if self._is_object:
+            objects.part(self._function)
         if not self._static and not kwargs:
             for x in args:
-                visit(x, key, leaves)
-            return tuple(key), leaves
+                visit(x, objects.key, leaves, objects)
+            held = objects.finish()
+            return tuple(objects.key), leaves, held
         for name, x in [*enumerate(args), *kwargs.items()]:
-            key.append(name)
+            objects.key.append(name)
             if name in self._static:
-                key.append(Frozen(x, f"static argument {name!r}"))
+                visit_static(x, f"static argument {name!r}", objects.key)
             else:
-                visit(x, key, leaves)
-        return tuple(key), leaves
+                visit(x, objects.key, leaves, objects)
+        held = objects.finish()
+        return tuple(objects.key), leaves, held
 
     def _recorded(self, key: Key, args: Sequence[Any], kwargs: dict[str, Any]) -> Path:
         """Record the path these arguments take, and keep it."""
@@ -103,15 +108,28 @@ class Jitted(Generic[P, R]):
         return path
 
     def _record(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Path:
-        _, leaves = self._signature(args, kwargs)
-        fresh = fresh_leaves(leaves)
+        try:
+            return self._record_once(args, kwargs, together=True)
+        except UnlikeError:  # the numbers of each example decide whether this is an error
+            return self._record_once(args, kwargs, together=False)
+
+    def _record_once(self, args: Sequence[Any], kwargs: dict[str, Any], together: bool) -> Path:
+        _, leaves, held = self._signature(args, kwargs)
+        fresh, apart = fresh_leaves(leaves), fresh_leaves(held)
+        places = dict(zip(reversed(held), reversed(apart), strict=True))  # the first of equals
+        copier = Copier(Value, places.__getitem__)
         remaining = iter(fresh)
         named = [*enumerate(args), *kwargs.items()]
-        replaced = {name: x if name in self._static else rebuilt(x, remaining) for name, x in named}
+        replaced = {
+            name: x if name in self._static else rebuilt(x, remaining, copier) for name, x in named
+        }
         positional = [replaced[i] for i in range(len(args))]
         keywords = {name: replaced[name] for name in kwargs}
-        recording, outline = record(lambda: self._function(*positional, **keywords), fresh)
-        return Path(recording, outline, leaves, getattr(self, "__name__", "compiled"))
+        function = copier.copy(self._function) if self._is_object else self._function
+        run = functools.partial(function, *positional, **keywords)
+        sources = (self._function, args, kwargs)
+        recording, outline = record(run, fresh, sources, held=apart, together=together)
+        return Path(recording, outline, leaves, apart, getattr(self, "__name__", "compiled"))
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """Return what was recorded and packed for these arguments, as text.
@@ -126,9 +144,9 @@ class Jitted(Generic[P, R]):
         """
         from scalargrad.compiler.explain import explain
 
-        key, leaves = self._signature(args, kwargs)
+        key, leaves, held = self._signature(args, kwargs)
         for path in self._paths.get(key, ()):
-            if path.run(leaves) is not None:
+            if path.fits(leaves, held):
                 return explain(path)
         return explain(self._recorded(key, args, kwargs))
 
@@ -159,18 +177,18 @@ class _Reference:
         return found
 
 
-class _Lost:
-    """Stands for a function that could not be found again where a program was unpickled."""
+def _lost(reference: _Reference) -> Callable[..., Any]:
+    """Return what stands for a function that could not be found again after unpickling."""
 
-    def __init__(self, reference: _Reference) -> None:
-        self.__name__ = self.__qualname__ = reference.name
-        self.__module__ = reference.module
-
-    def __call__(self, *_: Any, **__: Any) -> Any:
+    def lost(*_: Any, **__: Any) -> Any:
         raise TraceError(
-            f"{self.__name__} was unpickled without its source, and these arguments have a shape "
+            f"{reference.name} was unpickled without its source, and these arguments have a shape "
             "it was not recorded for: record it before pickling, or define it in a module"
         )
+
+    lost.__name__ = lost.__qualname__ = reference.name
+    lost.__module__ = reference.module
+    return lost
 
 
 def _unpickled(
@@ -178,7 +196,7 @@ def _unpickled(
 ) -> Jitted[Any, Any]:
     found = reference.find()
     function = found._function if isinstance(found, Jitted) else found
-    jitted: Jitted[Any, Any] = Jitted(function if callable(function) else _Lost(reference), static)
+    jitted: Jitted[Any, Any] = Jitted(function if callable(function) else _lost(reference), static)
     jitted._paths = dict(paths)
     return jitted
 
@@ -209,8 +227,10 @@ def jit(
     Parameters
     ----------
     function : callable
-        Its arguments are numbers, Values, and lists, tuples, dicts and arrays of them; anything
-        else hashable is static. Its result is any nesting of numbers and Values.
+        Its arguments are numbers, Values, and lists, tuples, dicts and arrays of them, and
+        modules and other objects, whose Values are read at each call while all else about them
+        is part of the program; anything else hashable is static. Its result is any nesting of
+        numbers and Values. A module may itself be the function.
     static_argnums : int or sequence of int
         Positional arguments that are part of the program, which is recorded anew for each of
         their values: a number of steps, a power.
@@ -228,15 +248,16 @@ def jit(
     ------
     TraceError
         When called, if `function` does what a program could not repeat: it reads ``.data`` or
-        ``.grad``, calls ``float``, ``int`` or ``backward``; or if its comparisons, used as
-        conditions, take more than 8 ways.
+        ``.grad``, calls ``float``, ``int`` or ``backward``, draws random numbers other than by
+        `drawn`; or if its comparisons, used as conditions, take more than 8 ways.
 
     Notes
     -----
-    Values that `function` closes over are read at each call; numbers, arrays and random draws
-    are frozen when it is recorded. Sums may be reordered: results agree with eager ones to
-    rounding. Results that are not finite are computed again eagerly, so that errors are the
-    same. Where a call is recorded already, the function is simply part of what is recorded.
+    Values that `function` closes over are read at each call, and random numbers that it draws by
+    `drawn` are drawn at each call; other numbers and arrays are frozen when it is recorded. Sums
+    may be reordered: results agree with eager ones to rounding. Results that are not finite are
+    computed again eagerly, so that errors are the same. Where a call is recorded already, the
+    function is simply part of what is recorded.
 
     Examples
     --------

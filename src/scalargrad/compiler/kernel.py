@@ -7,22 +7,13 @@ is ever compiled.
 
 from __future__ import annotations
 
+import ctypes
 import functools
-import hashlib
-import importlib.util
 import inspect
-import os
-import sys
-from collections.abc import Callable
-from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from scalargrad.compiler import loops, vector
-from scalargrad.compiler.encode import FIRST_OP, GATHER, GATHERED, PRODUCTS, encode
+from scalargrad.compiler import loops, tables, vector
+from scalargrad.compiler.encode import FIRST_OP, LOOPS, encode
 from scalargrad.compiler.expressions import plan_of
 from scalargrad.compiler.instructions import Apply, Packed
 from scalargrad.compiler.lanes import (
@@ -32,22 +23,21 @@ from scalargrad.compiler.lanes import (
     has_lanes,
     partial,
 )
-from scalargrad.compiler.memory import Floats
-from scalargrad.files import write_atomically
+from scalargrad.compiler.machine_code import Function, function
 from scalargrad.ops import TABLE
 from scalargrad.ops.operation import Elementwise
 from scalargrad.ops.symbol import Symbol
 
-Run = Callable[[NDArray[np.int64], Floats], None]
+#: What Numba's functions write their result to, which nobody reads: the kernel returns none.
+_RETURNED = ctypes.create_string_buffer(8)
 
-_HEADER = '''"""Printed from scalargrad's table of operations; delete freely."""
-
-import math
+_HEADER = """import math
 import numpy as np
 from numba import njit
+from scalargrad.compiler.register_code import full, load, multiply_add, store
 
 Any = Cells = Code = None
-'''
+"""
 
 #: How all else is compiled: to the letter.
 _EXACT = '@njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)'
@@ -58,24 +48,26 @@ _SUMS = (
     "no_cpython_wrapper=True, no_cfunc_wrapper=True)"
 )
 
-_RUN = """
-@njit("void(int64[::1], float64[::1])", error_model="numpy", nogil=True, cache={cached})
-def run(code, m):
-    pc = 0
-    while pc < code.size:
-        k = code[pc]
-        if k >= {first}:
-            n = code[pc + 3]
-            out = m[code[pc + 2] : code[pc + 2] + n]
+#: So many operations share a function: Numba takes longest where all do, or none.
+_SHARING = 12
+
+_OPERATIONS = """
+{exact}
+def operations_{code}(k, code, pc, m):
+    n, out = code[pc + 3], code[pc + 2]
 {body}
-        elif k == {products}:
-            products(code, pc, m)
-        elif k == {gathered}:
-            gathered_products(code, pc, m)
-        elif k == {gather}:
-            gather(code, pc, m)
-        else:
-            copy(code, pc, m)
+"""
+
+_RUN = """
+@njit(
+    "void(CPointer(int64), int64, CPointer(float64))",
+    error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True,
+)
+def run(code, size, m):
+    pc = 0
+    while pc < size:
+        k = code[pc]
+{choice}
         pc += code[pc + 1]
 """
 
@@ -98,10 +90,11 @@ class KernelMachine:
         self.memory = packed.memory.copy()
         self._code = encode(packed.instructions, codes())
         self._kernel = kernel()
+        self._addresses = self._code.ctypes.data, len(self._code), self.memory.ctypes.data
 
     def run(self) -> None:
         """Carry out the instructions in order."""
-        self._kernel(self._code, self.memory)
+        self._kernel(_RETURNED, None, *self._addresses)
 
 
 def runs(packed: Packed) -> bool:
@@ -139,30 +132,34 @@ def _is_computed(x: Partial) -> bool:
     return isinstance(x.expression, Symbol) and x.expression.op is not None
 
 
-def source(cached: bool) -> str:
-    """Return the kernel as Python source.
-
-    The loops of all operations stand in one function, which compiles in a fifth of the time
-    that a function for each would take.
-    """
+def source() -> str:
+    """Return the kernel as Python source."""
     numbers = [f"{k} = {x!r}" for k, x in vars(vector).items() if isinstance(x, float | int)]
-    exact = [f"\n{_EXACT}\n{inspect.getsource(x)}" for x in _functions(vector)]
+    exact = [f"\n{_EXACT}\n{inspect.getsource(x)}" for x in _functions(vector, tables)]
     sums = [f"\n{_SUMS}\n{inspect.getsource(x)}" for x in _functions(loops)]
-    printed = {code: _loop(code, op) for op, code in codes().items()}
-    body = _halving(sorted(printed.items()), " " * 12)
-    run = _RUN.format(
-        body=body,
-        cached=cached,
-        first=FIRST_OP,
-        products=PRODUCTS,
-        gathered=GATHERED,
-        gather=GATHER,
-    )
-    return "\n".join([_HEADER, *numbers, *exact, *sums, run])
+    loop_of = {code: _loop(code, op) for op, code in codes().items()}
+    ordered = sorted(loop_of)
+    parts = [ordered[i : i + _SHARING] for i in range(0, len(ordered), _SHARING)]
+    operations = [
+        _OPERATIONS.format(
+            exact=_EXACT, code=part[0], body=_halving([(x, loop_of[x]) for x in part], " " * 4)
+        )
+        for part in parts
+    ]
+    calls = {part[0]: f"operations_{part[0]}(k, code, pc, m)" for part in parts}
+    calls |= {code: f"{name}(code, pc, m)" for code, name in enumerate(LOOPS)}
+    run = _RUN.format(choice=_halving([(x, [calls[x]]) for x in sorted(calls)], " " * 8))
+    return "\n".join([_HEADER, *numbers, *exact, *sums, *operations, run])
 
 
-def _functions(module: ModuleType) -> list[FunctionType]:
-    return [x for x in vars(module).values() if isinstance(x, FunctionType)]
+def _functions(*modules: ModuleType) -> list[FunctionType]:
+    """Return the functions that modules define themselves."""
+    return [
+        x
+        for module in modules
+        for x in vars(module).values()
+        if isinstance(x, FunctionType) and x.__module__ == module.__name__
+    ]
 
 
 def _loop(code: int, op: Elementwise | Partial) -> list[str]:
@@ -172,11 +169,11 @@ def _loop(code: int, op: Elementwise | Partial) -> list[str]:
     lines, result = NUMBA.code(expression, names, f"t{code}_")
     operands = list(enumerate(names.values()))
     return [
-        *(f"x{name} = m[code[pc + {4 + i}] : code[pc + {4 + i}] + n]" for i, name in operands),
+        *(f"x{name} = code[pc + {4 + i}]" for i, name in operands),
         f"for l{code} in range(n):",
-        *(f"    {name} = x{name}[l{code}]" for _, name in operands),
+        *(f"    {name} = m[x{name} + l{code}]" for _, name in operands),
         *(f"    {line}" for line in lines),
-        f"    out[l{code}] = {result}",
+        f"    m[out + l{code}] = {result}",
     ]
 
 
@@ -191,39 +188,6 @@ def _halving(known: list[tuple[int, list[str]]], indent: str) -> str:
 
 
 @functools.cache
-def kernel() -> Run:
+def kernel() -> Function:
     """Return the compiled kernel, from disk where it was compiled before."""
-    text = source(cached=True)
-    try:
-        path = _written(text)
-        run: Run = _imported(path).run
-    except OSError:  # nowhere to keep it: compile for this process alone
-        namespace: dict[str, Any] = {}
-        exec(compile(source(cached=False), "<scalargrad kernel>", "exec"), namespace)
-        run = namespace["run"]
-    return run
-
-
-def _written(text: str) -> Path:
-    """Write the source where it is kept, whole or not at all, and return its path."""
-    import platformdirs
-
-    folder = Path(platformdirs.user_cache_dir("scalargrad"))
-    folder.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    path = folder / f"kernel_{digest}.py"
-    if not path.exists():
-        write_atomically(path, text.encode())
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(f"{folder} cannot be written")
-    return path
-
-
-def _imported(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"scalargrad_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module
-    spec.loader.exec_module(module)
-    return module
+    return function(source())

@@ -34,14 +34,14 @@ def grid(tables: Addresses) -> Grid:
     lanes = tables.shape[1]
     if lanes == 1:
         return Grid(1, 1)
-    steps = np.diff(tables, axis=1)
+    steps = tables[:, 1:] - tables[:, :-1]
     columns = _leading((steps == steps[:, :1]).all(axis=0)) + 1
     rows = lanes // columns
     if rows <= 1:
         return Grid(1, columns)
     blocks = tables[:, : rows * columns].reshape(len(tables), rows, columns)
     alike = (blocks - blocks[:, :, :1] == blocks[:, :1] - blocks[:, :1, :1]).all(axis=(0, 2))
-    strides = np.diff(blocks[:, :, 0], axis=1)
+    strides = blocks[:, 1:, 0] - blocks[:, :-1, 0]
     regular = (strides == strides[:, :1]).all(axis=0) & alike[1:]
     return Grid(1 + _leading(regular), columns)
 
@@ -71,7 +71,7 @@ def term_runs(a: Addresses, b: Addresses) -> list[slice]:
     if terms <= 2:
         return _split_uneven(a, b)
     both = np.stack([a, b])
-    steps = np.diff(both, axis=2)
+    steps = both[:, :, 1:] - both[:, :, :-1]
     even = (steps == steps[:, :1]).all(axis=(0, 1))
     first = steps[:, 0]
     runs, start = [], 0
@@ -86,7 +86,7 @@ def term_runs(a: Addresses, b: Addresses) -> list[slice]:
 
 def _split_uneven(a: Addresses, b: Addresses) -> list[slice]:
     terms = a.shape[1]
-    if terms == 1 or all(len(np.unique(x[:, 1] - x[:, 0])) == 1 for x in (a, b)):
+    if terms == 1 or all(np.ptp(x[:, 1] - x[:, 0]) == 0 for x in (a, b)):
         return [slice(0, terms)]
     return [slice(0, 1), slice(1, 2)]
 

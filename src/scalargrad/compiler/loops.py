@@ -3,13 +3,16 @@
 `kernel` prints them, with a loop for each operation of the table, into one file that Numba
 compiles. They read an instruction at ``code[pc]``: its fields stand in the order that `encode`
 writes them. Sums of products may be reordered; nothing else may.
+
+They call no function with a loop of its own, which LLVM would optimise again for each caller,
+and take no slices, which cost Numba more than the loops themselves.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np  # noqa: F401 - the printed operations use it
+from scalargrad.compiler.registers import full, load, multiply_add, store
 
 Cells = Any
 Code = Any
@@ -42,206 +45,180 @@ def gathered_products(code: Code, pc: int, m: Cells) -> None:
         m[out + i] = total
 
 
-def same(m: Cells, out: int, rows: int, columns: int, start: float, first: bool, r: Code) -> None:
-    """Add one sum to each row, or set the row to it on top of `start`."""
+def run_at(code: Code, pc: int) -> Any:
+    """Return ``out rows columns start terms``, and two factors with the fields of `Affine`.
+
+    The sums are set on top of the cell `start`, or where it is negative added to what is there.
+    """
+    head = code[pc + 2], code[pc + 3], code[pc + 4], code[pc + 5], code[pc + 6]
+    a = code[pc + 7], code[pc + 8], code[pc + 9], code[pc + 10]
+    b = code[pc + 11], code[pc + 12], code[pc + 13], code[pc + 14]
+    return head, a, b
+
+
+def same(code: Code, pc: int, m: Cells) -> None:
+    """Sum products once for each row."""
+    (out, rows, columns, start, n), (a, ao, _, at), (b, bo, _, bt) = run_at(code, pc)
     for i in range(rows):
-        total = start
-        for t in range(r[1]):
-            total += m[r[2] + i * r[3] + t * r[5]] * m[r[6] + i * r[7] + t * r[9]]
-        y = m[out + i * columns : out + (i + 1) * columns]
-        if first:
+        y = out + i * columns
+        total = m[start] if start >= 0 else -0.0
+        for t in range(n):
+            total += m[a + i * ao + t * at] * m[b + i * bo + t * bt]
+        if start >= 0:
             for j in range(columns):
-                y[j] = total
+                m[y + j] = total
         else:
             for j in range(columns):
-                y[j] += total
+                m[y + j] += total
 
 
-def fill(m: Cells, out: int, count: int, start: float) -> None:
-    """Set `count` cells to a number."""
-    y = m[out : out + count]
-    for j in range(count):
-        y[j] = start
-
-
-def spread(m: Cells, out: int, rows: int, columns: int, r: Code) -> None:
-    """Add number × row, two rows of results and four terms at a time where rows are shared."""
-    n, a, ao, at, b, bo, bt = r[1], r[2], r[3], r[5], r[6], r[7], r[9]
-    i = 0
-    if bo == 0:
-        while i + 2 <= rows:
-            spread_two(m, out + i * columns, columns, n, a + i * ao, ao, at, b, bt)
-            i += 2
-    while i < rows:
-        spread_one(m, out + i * columns, columns, n, a + i * ao, at, b + i * bo, bt)
-        i += 1
-
-
-def spread_two(
-    m: Cells, out: int, columns: int, n: int, a: int, ao: int, at: int, b: int, bt: int
-) -> None:
-    """Add the terms of two rows, four at a time."""
-    y0, y1 = m[out : out + columns], m[out + columns : out + 2 * columns]
-    t = 0
-    while t + 4 <= n:
-        k = a + t * at
-        p0, p1, p2, p3 = m[k], m[k + at], m[k + 2 * at], m[k + 3 * at]
-        k += ao
-        q0, q1, q2, q3 = m[k], m[k + at], m[k + 2 * at], m[k + 3 * at]
-        k = b + t * bt
-        b0, b1 = m[k : k + columns], m[k + bt : k + bt + columns]
-        b2, b3 = m[k + 2 * bt : k + 2 * bt + columns], m[k + 3 * bt : k + 3 * bt + columns]
-        for j in range(columns):
-            y0[j] += p0 * b0[j] + p1 * b1[j] + p2 * b2[j] + p3 * b3[j]
-            y1[j] += q0 * b0[j] + q1 * b1[j] + q2 * b2[j] + q3 * b3[j]
-        t += 4
-    while t < n:
-        p, q = m[a + t * at], m[a + ao + t * at]
-        c = m[b + t * bt : b + t * bt + columns]
-        for j in range(columns):
-            y0[j] += p * c[j]
-            y1[j] += q * c[j]
-        t += 1
-
-
-def spread_one(m: Cells, out: int, columns: int, n: int, a: int, at: int, b: int, bt: int) -> None:
-    """Add the terms of one row, four at a time."""
-    y = m[out : out + columns]
-    t = 0
-    while t + 4 <= n:
-        k = a + t * at
-        p0, p1, p2, p3 = m[k], m[k + at], m[k + 2 * at], m[k + 3 * at]
-        k = b + t * bt
-        b0, b1 = m[k : k + columns], m[k + bt : k + bt + columns]
-        b2, b3 = m[k + 2 * bt : k + 2 * bt + columns], m[k + 3 * bt : k + 3 * bt + columns]
-        for j in range(columns):
-            y[j] += p0 * b0[j] + p1 * b1[j] + p2 * b2[j] + p3 * b3[j]
-        t += 4
-    while t < n:
-        p = m[a + t * at]
-        c = m[b + t * bt : b + t * bt + columns]
-        for j in range(columns):
-            y[j] += p * c[j]
-        t += 1
-
-
-def beside(m: Cells, out: int, rows: int, columns: int, start: float, first: bool, r: Code) -> None:
-    """Add neighbouring cells × neighbouring cells."""
+def spread(code: Code, pc: int, m: Cells) -> None:
+    """Sum number × row, four terms at a time."""
+    (out, rows, columns, start, n), (a, ao, _, at), (b, bo, _, bt) = run_at(code, pc)
     for i in range(rows):
-        y = m[out + i * columns : out + (i + 1) * columns]
-        for t in range(r[1]):
-            a, b = r[2] + i * r[3] + t * r[5], r[6] + i * r[7] + t * r[9]
-            p, q = m[a : a + columns], m[b : b + columns]
-            if first and t == 0:
-                for j in range(columns):
-                    y[j] = start + p[j] * q[j]
+        y, k, l, t = out + i * columns, a + i * ao, b + i * bo, 0  # noqa: E741 - beside k
+        if start >= 0:
+            t, first, p0 = 1, m[start], m[k]
+            for j in range(columns):
+                m[y + j] = first + p0 * m[l + j]
+        while t + 4 <= n:
+            p0, p1 = m[k + t * at], m[k + (t + 1) * at]
+            p2, p3 = m[k + (t + 2) * at], m[k + (t + 3) * at]
+            b0 = l + t * bt
+            b1, b2, b3 = b0 + bt, b0 + 2 * bt, b0 + 3 * bt
+            for j in range(columns):
+                m[y + j] += p0 * m[b0 + j] + p1 * m[b1 + j] + p2 * m[b2 + j] + p3 * m[b3 + j]
+            t += 4
+        while t < n:
+            p0, b0 = m[k + t * at], l + t * bt
+            for j in range(columns):
+                m[y + j] += p0 * m[b0 + j]
+            t += 1
+
+
+def spread_tiled(code: Code, pc: int, m: Cells) -> None:
+    """Sum number × row in tiles of four rows by sixteen columns, held in registers.
+
+    Sums to set may be computed twice, in the last two tiles of a row; sums to add may not.
+    """
+    (out, rows, columns, start, n), (a, ao, _, at), (b, _, _, bt) = run_at(code, pc)
+    for i in range(0, rows, 4):
+        y0 = out + i * columns
+        y1, y2, y3 = y0 + columns, y0 + 2 * columns, y0 + 3 * columns
+        j = 0
+        while j < columns:
+            j = min(j, columns - 16)
+            k0, l = a + i * ao, b + j  # noqa: E741 - beside k
+            k1, k2, k3 = k0 + ao, k0 + 2 * ao, k0 + 3 * ao
+            if start >= 0:
+                s00 = s01 = s10 = s11 = s20 = s21 = s30 = s31 = full(m[start])
             else:
-                for j in range(columns):
-                    y[j] += p[j] * q[j]
+                s00, s01 = load(m, y0 + j), load(m, y0 + j + 8)
+                s10, s11 = load(m, y1 + j), load(m, y1 + j + 8)
+                s20, s21 = load(m, y2 + j), load(m, y2 + j + 8)
+                s30, s31 = load(m, y3 + j), load(m, y3 + j + 8)
+            for _t in range(n):
+                c0, c1 = load(m, l), load(m, l + 8)
+                p = full(m[k0])
+                s00, s01 = multiply_add(p, c0, s00), multiply_add(p, c1, s01)
+                p = full(m[k1])
+                s10, s11 = multiply_add(p, c0, s10), multiply_add(p, c1, s11)
+                p = full(m[k2])
+                s20, s21 = multiply_add(p, c0, s20), multiply_add(p, c1, s21)
+                p = full(m[k3])
+                s30, s31 = multiply_add(p, c0, s30), multiply_add(p, c1, s31)
+                k0, k1, k2, k3, l = k0 + at, k1 + at, k2 + at, k3 + at, l + bt  # noqa: E741
+            store(m, y0 + j, s00)
+            store(m, y0 + j + 8, s01)
+            store(m, y1 + j, s10)
+            store(m, y1 + j + 8, s11)
+            store(m, y2 + j, s20)
+            store(m, y2 + j + 8, s21)
+            store(m, y3 + j, s30)
+            store(m, y3 + j + 8, s31)
+            j += 16
 
 
-def along(m: Cells, out: int, rows: int, columns: int, r: Code) -> None:
-    """Add sums over neighbouring terms, two rows by four columns at a time where they share."""
-    n, a, ao, ai, b, bo, bi = r[1], r[2], r[3], r[4], r[6], r[7], r[8]
-    if r[9] == 0:
-        along_scaled(m, out, rows, columns, r)
-        return
-    i = 0
-    if ai == 0 and bo == 0:
-        while i + 2 <= rows:
-            along_two(m, out + i * columns, columns, n, a + i * ao, ao, b, bi)
-            i += 2
-    while i < rows:
+def beside(code: Code, pc: int, m: Cells) -> None:
+    """Sum neighbouring cells × neighbouring cells."""
+    (out, rows, columns, start, n), (a, ao, _, at), (b, bo, _, bt) = run_at(code, pc)
+    for i in range(rows):
+        y, k, l = out + i * columns, a + i * ao, b + i * bo  # noqa: E741 - beside k
+        if start >= 0:
+            first = m[start]
+            for j in range(columns):
+                m[y + j] = first + m[k + j] * m[l + j]
+            k, l = k + at, l + bt  # noqa: E741 - beside k
+        for _t in range(1 if start >= 0 else 0, n):
+            for j in range(columns):
+                m[y + j] += m[k + j] * m[l + j]
+            k, l = k + at, l + bt  # noqa: E741 - beside k
+
+
+def along(code: Code, pc: int, m: Cells) -> None:
+    """Sum over neighbouring terms."""
+    (out, rows, columns, start, n), (a, ao, ai, _), (b, bo, bi, _) = run_at(code, pc)
+    for i in range(rows):
         for j in range(columns):
-            k, l = a + i * ao + j * ai, b + i * bo + j * bi  # noqa: E741 - beside k
-            p, q = m[k : k + n], m[l : l + n]
+            k, l, y = a + i * ao + j * ai, b + i * bo + j * bi, out + i * columns + j  # noqa: E741
             total = -0.0
             for t in range(n):
-                total += p[t] * q[t]
-            m[out + i * columns + j] += total
-        i += 1
+                total += m[k + t] * m[l + t]
+            m[y] = total + (m[start] if start >= 0 else m[y])
 
 
-def along_scaled(m: Cells, out: int, rows: int, columns: int, r: Code) -> None:
-    """Add sums of neighbouring terms, all times one number."""
+def along_tiled(code: Code, pc: int, m: Cells) -> None:
+    """Sum over neighbouring terms, in tiles of two rows by four columns."""
+    (out, rows, columns, start, n), (a, ao, _, _), (b, _, bi, _) = run_at(code, pc)
+    for i in range(0, rows, 2):
+        p = a + i * ao
+        q = p + ao
+        for j in range(0, columns, 4):
+            b0 = b + j * bi
+            b1, b2, b3 = b0 + bi, b0 + 2 * bi, b0 + 3 * bi
+            s0 = s1 = s2 = s3 = u0 = u1 = u2 = u3 = -0.0
+            for t in range(n):
+                c0, c1, c2, c3 = m[b0 + t], m[b1 + t], m[b2 + t], m[b3 + t]
+                s0 += m[p + t] * c0
+                s1 += m[p + t] * c1
+                s2 += m[p + t] * c2
+                s3 += m[p + t] * c3
+                u0 += m[q + t] * c0
+                u1 += m[q + t] * c1
+                u2 += m[q + t] * c2
+                u3 += m[q + t] * c3
+            y = out + i * columns + j
+            z = y + columns
+            m[y] = s0 + (m[start] if start >= 0 else m[y])
+            m[y + 1] = s1 + (m[start] if start >= 0 else m[y + 1])
+            m[y + 2] = s2 + (m[start] if start >= 0 else m[y + 2])
+            m[y + 3] = s3 + (m[start] if start >= 0 else m[y + 3])
+            m[z] = u0 + (m[start] if start >= 0 else m[z])
+            m[z + 1] = u1 + (m[start] if start >= 0 else m[z + 1])
+            m[z + 2] = u2 + (m[start] if start >= 0 else m[z + 2])
+            m[z + 3] = u3 + (m[start] if start >= 0 else m[z + 3])
+
+
+def along_scaled(code: Code, pc: int, m: Cells) -> None:
+    """Sum over neighbouring terms, all times one number."""
+    (out, rows, columns, start, n), (a, ao, ai, _), (b, bo, bi, _) = run_at(code, pc)
     for i in range(rows):
         for j in range(columns):
-            k = r[2] + i * r[3] + j * r[4]
-            factor = m[r[6] + i * r[7] + j * r[8]]
-            p = m[k : k + r[1]]
+            k, y = a + i * ao + j * ai, out + i * columns + j
+            factor = m[b + i * bo + j * bi]
             total = -0.0
-            for t in range(r[1]):
-                total += p[t] * factor
-            m[out + i * columns + j] += total
+            for t in range(n):
+                total += m[k + t] * factor
+            m[y] = total + (m[start] if start >= 0 else m[y])
 
 
-def along_two(m: Cells, out: int, columns: int, n: int, a: int, ao: int, b: int, bi: int) -> None:
-    """Add two rows of sums, four columns at a time."""
-    p, q = m[a : a + n], m[a + ao : a + ao + n]
-    j = 0
-    while j + 4 <= columns:
-        k = b + j * bi
-        b0, b1 = m[k : k + n], m[k + bi : k + bi + n]
-        b2, b3 = m[k + 2 * bi : k + 2 * bi + n], m[k + 3 * bi : k + 3 * bi + n]
-        s0 = s1 = s2 = s3 = u0 = u1 = u2 = u3 = -0.0
-        for t in range(n):
-            s0 += p[t] * b0[t]
-            s1 += p[t] * b1[t]
-            s2 += p[t] * b2[t]
-            s3 += p[t] * b3[t]
-            u0 += q[t] * b0[t]
-            u1 += q[t] * b1[t]
-            u2 += q[t] * b2[t]
-            u3 += q[t] * b3[t]
-        y = out + j
-        m[y] += s0
-        m[y + 1] += s1
-        m[y + 2] += s2
-        m[y + 3] += s3
-        y += columns
-        m[y] += u0
-        m[y + 1] += u1
-        m[y + 2] += u2
-        m[y + 3] += u3
-        j += 4
-    while j < columns:
-        c = m[b + j * bi : b + j * bi + n]
-        s = u = -0.0
-        for t in range(n):
-            s += p[t] * c[t]
-            u += q[t] * c[t]
-        m[out + j] += s
-        m[out + columns + j] += u
-        j += 1
-
-
-def anyhow(m: Cells, out: int, rows: int, columns: int, r: Code) -> None:
-    """Add products at any distances."""
+def anyhow(code: Code, pc: int, m: Cells) -> None:
+    """Sum products at any distances."""
+    (out, rows, columns, start, n), (a, ao, ai, at), (b, bo, bi, bt) = run_at(code, pc)
     for i in range(rows):
         for j in range(columns):
-            a, b = r[2] + i * r[3] + j * r[4], r[6] + i * r[7] + j * r[8]
-            total = -0.0
-            for t in range(r[1]):
-                total += m[a + t * r[5]] * m[b + t * r[9]]
-            m[out + i * columns + j] += total
-
-
-def products(code: Code, pc: int, m: Cells) -> None:
-    """Sum products ``out rows columns start runs`` and for each run ``mode terms a4 b4``."""
-    out, rows, columns, start = code[pc + 2], code[pc + 3], code[pc + 4], m[code[pc + 5]]
-    r = code[pc + 7 : pc + 17]
-    if r[0] != 0 and r[0] != 2:
-        fill(m, out, rows * columns, start)
-    for k in range(code[pc + 6]):
-        r = code[pc + 7 + 10 * k : pc + 17 + 10 * k]
-        kind = r[0]
-        if kind == 0:
-            same(m, out, rows, columns, start if k == 0 else -0.0, k == 0, r)
-        elif kind == 1:
-            spread(m, out, rows, columns, r)
-        elif kind == 2:
-            beside(m, out, rows, columns, start, k == 0, r)
-        elif kind == 3:
-            along(m, out, rows, columns, r)
-        else:
-            anyhow(m, out, rows, columns, r)
+            k, l, y = a + i * ao + j * ai, b + i * bo + j * bi, out + i * columns + j  # noqa: E741
+            total = m[start] if start >= 0 else m[y]
+            for t in range(n):
+                total += m[k + t * at] * m[l + t * bt]
+            m[y] = total

@@ -25,7 +25,9 @@ class Machine(Protocol):
 def has_kernel() -> bool:
     """Return whether Numba is installed; SCALARGRAD_JIT=numpy does without it."""
     wanted = os.environ.get("SCALARGRAD_JIT", "") != "numpy"
-    return wanted and all(importlib.util.find_spec(x) for x in ("numba", "platformdirs"))
+    return wanted and all(
+        importlib.util.find_spec(x) for x in ("numba", "llvmlite", "platformdirs")
+    )
 
 
 def machine_for(packed: Packed) -> Machine:

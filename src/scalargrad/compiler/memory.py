@@ -39,7 +39,8 @@ class Memory:
 
     def release(self, address: int, size: int) -> None:
         """Give a block back."""
-        self._put(_rounded(size), address)
+        if size:
+            self._put(_rounded(size), address)
 
     def _put(self, size: int, address: int) -> None:
         if size not in self._free:

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
 
 from scalargrad.compiler.instructions import (
+    Addresses,
     Affine,
     Apply,
     Copy,
@@ -22,6 +24,8 @@ from scalargrad.compiler.instructions import (
     Instruction,
     Packed,
     Products,
+    Scatter,
+    Take,
 )
 from scalargrad.compiler.lanes import NUMPY, Partial, expression_of, has_lanes
 from scalargrad.compiler.memory import Floats
@@ -57,18 +61,18 @@ class NumpyMachine:
 
 def _bind(instruction: Instruction, memory: Floats) -> Bound:
     """Return a function that carries out one instruction on `memory`."""
-    if isinstance(instruction, Apply):
-        return _bind_apply(instruction, memory)
-    if isinstance(instruction, Copy):
-        shape = (instruction.rows, instruction.columns)
-        out = _view(memory, Affine(instruction.out, shape[1], 1), (*shape, 1))
-        return functools.partial(np.copyto, out, _view(memory, instruction.source, (*shape, 1)))
-    if isinstance(instruction, Gather):
-        out = memory[instruction.out : instruction.out + len(instruction.sources)]
-        return functools.partial(np.take, memory, instruction.sources, out=out)
-    if isinstance(instruction, Products):
-        return _bind_products(instruction, memory)
-    return _bind_gathered(instruction, memory)
+    return _BINDERS[type(instruction)](instruction, memory)
+
+
+def _bind_copy(instruction: Copy, memory: Floats) -> Bound:
+    shape = (instruction.rows, instruction.columns)
+    out = _view(memory, Affine(instruction.out, shape[1], 1), (*shape, 1))
+    return functools.partial(np.copyto, out, _view(memory, instruction.source, (*shape, 1)))
+
+
+def _bind_gather(instruction: Gather, memory: Floats) -> Bound:
+    out = memory[instruction.out : instruction.out + len(instruction.sources)]
+    return functools.partial(np.take, memory, instruction.sources, out=out)
 
 
 def _bind_apply(instruction: Apply, memory: Floats) -> Bound:
@@ -128,6 +132,47 @@ def _bind_gathered(instruction: GatheredProducts, memory: Floats) -> Bound:
         out[:] = total
 
     return step
+
+
+def _bind_take(instruction: Take, memory: Floats) -> Bound:
+    out = memory[instruction.out : instruction.out + len(instruction.place)]
+
+    def step() -> None:
+        places, known = _places(memory[instruction.place], instruction.size)
+        out[:] = np.where(known, memory[instruction.base + instruction.stride * places], np.nan)
+
+    return step
+
+
+def _bind_scatter(instruction: Scatter, memory: Floats) -> Bound:
+    start, size = instruction.start[:, None], instruction.size[:, None]
+    out = memory[instruction.out : instruction.out + int(size.sum())]
+
+    def step() -> None:
+        places, known = _places(memory[instruction.place], size)
+        values = memory[instruction.values]
+        out[:] = 0.0
+        np.add.at(out, (start + places)[known], values[known])
+
+    return step
+
+
+def _places(index: Floats, size: Addresses) -> tuple[Addresses, NDArray[np.bool_]]:
+    """Return which of `size` entries each index means, and whether it means one."""
+    known = (index >= -size) & (index < size) & (index == np.floor(index))
+    whole = np.where(known, index, 0.0).astype(np.int64)
+    return np.where(whole < 0, whole + size, whole), known
+
+
+_BINDERS: dict[type, Callable[[Any, Floats], Bound]] = {
+    Apply: _bind_apply,
+    Copy: _bind_copy,
+    Gather: _bind_gather,
+    Products: _bind_products,
+    GatheredProducts: _bind_gathered,
+    Take: _bind_take,
+    Scatter: _bind_scatter,
+}
 
 
 @functools.cache

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Any
 
 from scalargrad.compiler.function import Function, Inputs
+from scalargrad.compiler.replay import Call, gradient, gradient_nodes
 from scalargrad.ops.operation import Operation
 from scalargrad.ops.symbol import Symbol
 from scalargrad.value import Scalar, Value
@@ -56,17 +58,18 @@ class Output(Value):
     """A number computed by a program, whose operands are the Values the program read.
 
     It keeps the numbers it was computed from, so that nothing done later changes its gradient.
-    The gradient is computed when first asked for, unless it was computed along.
+    The gradient is computed when first asked for, unless it was computed along. If it is not
+    finite, it is computed eagerly instead.
     """
 
-    __slots__ = ("_row", "function", "index", "inputs", "name")
+    __slots__ = ("_row", "_row_known", "call", "function", "index", "inputs", "name")
 
     def __init__(
         self,
         data: float,
         name: str,
         parents: tuple[Value, ...],
-        source: tuple[Function, int, Inputs],
+        source: tuple[Function, int, Inputs, Call | None],
         row: tuple[float, ...] | None = None,
     ) -> None:
         self._data = data
@@ -74,8 +77,9 @@ class Output(Value):
         self.label = ""
         self.name = name
         self.parents = parents
-        self.function, self.index, self.inputs = source
+        self.function, self.index, self.inputs, self.call = source
         self._row = row
+        self._row_known = False
 
     @property
     def op(self) -> Operation:  # type: ignore[override]
@@ -87,13 +91,32 @@ class Output(Value):
         """The gradient with respect to each operand."""
         if self._row is None:
             self._row = tuple(self.function.row(self.index, self.inputs))
+        if not self._row_known:
+            if not _finite(self._row):
+                node = self._eager()
+                if node is not None:
+                    self._row = tuple(gradient(node, self.parents))  # type: ignore[arg-type]
+            self._row_known = True
         return self._row
+
+    def _eager(self) -> Value | None:
+        """Return this node as eager evaluation makes it, or None if that is not known."""
+        return None if self.call is None else self.call.graph(self.index, self.inputs)
 
     def partial_nodes(self) -> list[Scalar]:
         """Return the gradient as Values that can be differentiated again."""
-        gradient = self.function.gradient(self.index)
+        derived = self.function.gradient(self.index)
         parents: Any = self.parents
+        numbers = derived.outputs(self.inputs)
+        node = None if _finite(numbers) else self._eager()
+        if node is not None:
+            return gradient_nodes(node, parents)
         return [
-            Output(number, f"{self.name}'", parents, (gradient, i, self.inputs))
-            for i, number in enumerate(gradient.outputs(self.inputs))
+            Output(number, f"{self.name}'", parents, (derived, i, self.inputs, None))
+            for i, number in enumerate(numbers)
         ]
+
+
+def _finite(row: Sequence[float]) -> bool:
+    """Return whether all numbers are finite; the sum tells at once, unless it overflows."""
+    return isfinite(sum(row)) or all(map(isfinite, row))

@@ -8,6 +8,7 @@ of neurons over a batch is one instruction. Where it is not, addresses are liste
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,15 +25,19 @@ from scalargrad.compiler.instructions import (
     Packed,
     Products,
     Run,
+    Scatter,
+    Take,
 )
 from scalargrad.compiler.layout import Grid, constant_axes, grid, strides, term_runs
 from scalargrad.compiler.memory import Floats, Memory
-from scalargrad.compiler.program import PRODUCTS, Program
+from scalargrad.compiler.program import PRODUCTS, SCATTER, STACK, TAKE, Op, Program
 
 #: A table of addresses replaces so many pieces, plus one per so many lanes or terms.
 _PIECES, _PER_PIECE = 8, 16
 #: So many orders of lanes are tried where the first does not give one grid.
 _ORDERS = 6
+#: Outputs that lie in stretches this long on average are copied stretch by stretch.
+_LONG = 256
 #: So few products in a single lane take less time from a table than by setting up loops.
 _FEW = 6
 
@@ -42,10 +47,14 @@ Piece = tuple[int, Grid]
 
 def pack(program: Program) -> Packed:
     """Return the instructions and the memory for a flattened `program`."""
-    return _Packer(program).run()
+    if STACK in program.ops:
+        from scalargrad.compiler.lane_pack import LanePacker
+
+        return LanePacker(program).run()
+    return Packer(program).run()
 
 
-class _Packer:
+class Packer:
     """One walk over the groups of a program; `addresses` fills up as they are placed."""
 
     def __init__(self, program: Program) -> None:
@@ -63,18 +72,24 @@ class _Packer:
         self.cells: dict[int, int] = {}
         self.numbers_at: dict[str, int] = {}
         self.instructions: list[Instruction] = []
+        self._places: dict[Op, Callable[[Group], int]]
+        self._places = {PRODUCTS: self._products, TAKE: self._take, SCATTER: self._scatter}
 
     def run(self) -> Packed:
+        """Place every group and return what is packed."""
         order = sorted(range(2, len(self.groups)), key=lambda g: self.groups[g].depth)
         last_use = self._last_use(order)
         for position, number in enumerate(order):
-            found = self.groups[number]
-            place = self._products if found.op is PRODUCTS else self._apply
-            self.blocks[number] = place(found), len(found.nodes)
+            self.blocks[number] = self._block(self.groups[number])
             for unused in last_use.get(position, ()):
                 self.memory.release(*self.blocks[unused])
         outputs = self._side_by_side([self._cell(node) for node in self.program.outputs])
         return Packed(self.instructions, self.memory.initial(), self.program.inputs, outputs)
+
+    def _block(self, group: Group) -> tuple[int, int]:
+        """Compute a group and return the block it takes, which is free after its last use."""
+        place = self._places.get(group.op, self._apply)
+        return place(group), len(group.nodes)
 
     def _side_by_side(self, cells: list[int]) -> slice:
         """Return where the outputs lie, bringing them together if they are scattered."""
@@ -82,7 +97,14 @@ class _Packer:
         if cells == list(range(cells[0], cells[0] + count)) if cells else True:
             return slice(cells[0] if cells else 0, cells[0] + count if cells else 0)
         out = self.memory.block(count)
-        self.instructions.append(Gather(out, np.array(cells, dtype=np.int64)))
+        sources = np.array(cells, dtype=np.int64)
+        starts = [0, *(np.flatnonzero(np.diff(sources) != 1) + 1).tolist(), count]
+        if len(starts) > 1 + count // _LONG:
+            self.instructions.append(Gather(out, sources))
+            return slice(out, out + count)
+        for first, last in itertools.pairwise(starts):
+            source = Affine(cells[first], 0, 1)
+            self.instructions.append(Copy(out + first, 1, last - first, source))
         return slice(out, out + count)
 
     def _last_use(self, order: list[int]) -> dict[int, list[int]]:
@@ -131,7 +153,7 @@ class _Packer:
             return out
         lanes, nodes = len(group.nodes), np.array(group.nodes)
         args = np.array([self.program.args[node] for node in group.nodes])
-        order = _lane_order(self._keys(args)[::-1])
+        order = lane_order(self._keys(args)[::-1])
         nodes, args = nodes[order], args[order]
         brought: list[tuple[int, int]] = []
         operands = tuple(self._contiguous(args[:, i], brought) for i in range(args.shape[1]))
@@ -144,7 +166,7 @@ class _Packer:
     def _keys(self, args: Addresses) -> list[Addresses]:
         """Return the columns of addresses to sort lanes by: few different ones first."""
         columns = [self.addresses[args[:, i]] for i in range(args.shape[1])]
-        counted = [(len(np.unique(column)), i) for i, column in enumerate(columns)]
+        counted = [(len(set(column.tolist())), i) for i, column in enumerate(columns)]
         return [columns[i] for _, i in sorted(counted)]
 
     def _contiguous(self, nodes: Addresses, brought: list[tuple[int, int]]) -> int:
@@ -152,7 +174,7 @@ class _Packer:
         if nodes[0] in self.program.constants:
             return self.memory.constant(self.values[nodes])
         cells, lanes = self.addresses[nodes], len(nodes)
-        if (np.diff(cells) == 1).all():
+        if (cells[1:] - cells[:-1] == 1).all():
             return int(cells[0])
         out = self.memory.block(lanes)
         brought.append((out, lanes))
@@ -161,6 +183,51 @@ class _Packer:
             self.instructions.append(Copy(out, *shape, Affine(*strides(cells, shape))))
         else:
             self.instructions.append(Gather(out, cells))
+        return out
+
+    # Lookups -----------------------------------------------------------------------------------
+
+    def _take(self, group: Group) -> int:
+        nodes = np.array(group.nodes)
+        args = np.array([self.program.args[node] for node in group.nodes])
+        index = self._cells(args[:, :1])[:, 0]
+        tables, which = np.unique(args[:, 1:], axis=0, return_inverse=True)
+        brought: list[tuple[int, int]] = []
+        lying = np.array([self._row(table, brought) for table in tables])
+        base, stride = lying[which.ravel()].T
+        order = lane_order([index, base])
+        out = self._place(nodes[order])
+        size = np.full(len(nodes), tables.shape[1])
+        self.instructions.append(Take(out, index[order], base[order], stride[order], size))
+        for block in brought:
+            self.memory.release(*block)
+        return out
+
+    def _row(self, table: Addresses, brought: list[tuple[int, int]]) -> tuple[int, int]:
+        """Return base and distance of the entries of a table, copied if they have none."""
+        if all(map(self._constant, table)):
+            return self.memory.constant(self.values[table]), 1
+        cells = self._cells(table)
+        steps = np.diff(cells)
+        if (steps == steps[:1]).all():
+            return int(cells[0]), int(steps[0]) if len(steps) else 0
+        out = self.memory.block(len(cells))
+        brought.append((out, len(cells)))
+        self.instructions.append(Gather(out, cells))
+        return out, 1
+
+    def _scatter(self, group: Group) -> int:
+        nodes = np.array(group.nodes)
+        args = np.array([self.program.args[node] for node in group.nodes])
+        rows, which = np.unique(args[:, 1:], axis=0, return_inverse=True)
+        size = self.values[rows[:, 0]].astype(np.int64)
+        start = np.cumsum(size) - size
+        out = self.memory.block(int(size.sum()))
+        self.addresses[nodes] = (
+            out + start[which.ravel()] + self.values[args[:, 0]].astype(np.int64)
+        )
+        index, values = self._cells(rows[:, 1::2]), self._cells(rows[:, 2::2])
+        self.instructions.append(Scatter(out, start, size, index, values))
         return out
 
     # Sums of products --------------------------------------------------------------------------
@@ -172,12 +239,7 @@ class _Packer:
         nodes = np.array(group.nodes)
         a, b = self._canonical(np.array([self.program.args[node] for node in group.nodes]))
         bounds = self._alike_terms(a, b)
-        start = self._cell_of(-0.0)
-        if self._constant(a[0, -1]):  # the constant term, last and alone
-            values = self.values[a[:, -1]] * self.values[b[:, -1]]
-            if len(np.unique(values.view(np.int64))) == 1:
-                start, a, b = self._cell_of(float(values[0])), a[:, :-1], b[:, :-1]
-                bounds = bounds[:-1]
+        start, a, b, bounds = self._started(a, b, bounds)
         keys = self._keys(np.stack([x[:, s] for x in (a, b) for s, _ in bounds], axis=1))
         runs = self._runs(a, b, bounds)
         order, pieces = self._ordered(a, b, runs, keys)
@@ -190,6 +252,16 @@ class _Packer:
             written = tuple(self._run(a[chosen, run], b[chosen, run], shape) for run in runs)
             self.instructions.append(Products(out + lane, *shape, start, written))
         return out
+
+    def _started(
+        self, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]
+    ) -> tuple[int, Addresses, Addresses, list[tuple[int, int]]]:
+        """Return the cell a sum starts from, and what is left: a constant term may be in it."""
+        if self._constant(a[0, -1]):  # the constant term, last and alone
+            values = self.values[a[:, -1]] * self.values[b[:, -1]]
+            if len(np.unique(values.view(np.int64))) == 1:
+                return self._cell_of(float(values[0])), a[:, :-1], b[:, :-1], bounds[:-1]
+        return self._cell_of(-0.0), a, b, bounds
 
     def _few_products(self, node: int) -> int:
         """Place a single sum of few products, read from a table."""
@@ -211,11 +283,12 @@ class _Packer:
     def _canonical(self, args: Addresses) -> tuple[Addresses, Addresses]:
         """Return the factors, lanes × terms, with factors and terms in one order everywhere."""
         a, b = args[:, 0::2], args[:, 1::2]
-        rank = self.numbers * (self.memory.size + 1) + self.addresses
-        swapped = rank[a] > rank[b]
+        rank = self.numbers[args] * (self.memory.size + 1) + self.addresses[args]
+        swapped = rank[:, 0::2] > rank[:, 1::2]
         a, b = np.where(swapped, b, a), np.where(swapped, a, b)
         if a.shape[1] > 1:
-            order = np.lexsort((rank[b], rank[a], self.numbers[b], self.numbers[a]), axis=1)
+            first, second = np.minimum(x := rank[:, 0::2], y := rank[:, 1::2]), np.maximum(x, y)
+            order = np.lexsort((second, first, self.numbers[b], self.numbers[a]), axis=1)
             a, b = np.take_along_axis(a, order, axis=1), np.take_along_axis(b, order, axis=1)
         return a, b
 
@@ -239,19 +312,23 @@ class _Packer:
         self, a: Addresses, b: Addresses, runs: list[slice], keys: list[Addresses]
     ) -> tuple[Addresses, list[Piece]]:
         """Return the order of lanes that falls into the fewest grids, and these; none: a table."""
-        order = _lane_order(keys)
+        order = lane_order(keys)
         if len(runs) > _PIECES + a.shape[1] // _PER_PIECE:
             return order, []
-        tables = np.stack([self.addresses[x[:, run.start]] for x in (a, b) for run in runs])
+        tables = self._tables(a, b, runs)
         found = order, _pieces(tables[:, order])
         for primary in keys[1:_ORDERS]:
             if len(found[1]) == 1:
                 break
-            order = _lane_order([primary, *keys])
+            order = lane_order([primary, *keys])
             pieces = _pieces(tables[:, order])
             if pieces and not 0 < len(found[1]) <= len(pieces):
                 found = order, pieces
         return found
+
+    def _tables(self, a: Addresses, b: Addresses, runs: list[slice]) -> Addresses:
+        """Return the addresses of the first factors of each run, runs × lanes."""
+        return np.stack([self.addresses[x[:, run.start]] for x in (a, b) for run in runs])
 
     def _run(self, a: Addresses, b: Addresses, shape: Grid) -> Run:
         first = self._factor(a, shape, 0)
@@ -303,6 +380,6 @@ def _pieces(tables: Addresses) -> list[Piece]:
     return pieces
 
 
-def _lane_order(keys: list[Addresses]) -> Addresses:
+def lane_order(keys: list[Addresses]) -> Addresses:
     """Return the order of lanes by the first key, then the next; equal ones stay in order."""
     return np.lexsort(keys[::-1])

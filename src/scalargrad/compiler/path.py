@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any
 
@@ -13,6 +14,8 @@ from scalargrad.compiler.flatten import flatten
 from scalargrad.compiler.function import Function, Inputs
 from scalargrad.compiler.output import Output
 from scalargrad.compiler.record import Recording
+from scalargrad.compiler.replay import Call
+from scalargrad.draws import rewind, state_of
 from scalargrad.ops.recording import is_grad_enabled
 from scalargrad.value import Value
 
@@ -27,22 +30,35 @@ class Path:
         The result, with places for the outputs.
     leaves : list
         The arguments' numbers, Values and arrays of numbers, as recorded.
+    held : sequence of Value
+        What stood, in the recording, for the Values that objects among the arguments hold.
     name : str
         The function's name.
     """
 
-    def __init__(self, recording: Recording, outline: Any, leaves: list[Any], name: str) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        outline: Any,
+        leaves: list[Any],
+        held: Sequence[Value],
+        name: str,
+    ) -> None:
         self.name = name
         self.outline = outline
         self.single = isinstance(outline, Place)
         self.recorded = len(recording.program)
         self.outcomes = recording.outcomes
-        self.closed_over = tuple(recording.closed_over)
+        self.draws = recording.draws
+        place = {x: k for k, x in enumerate(held)}
+        self.closed_over = tuple(x for x in recording.closed_over if x not in place)
+        place |= {x: len(held) + k for k, x in enumerate(self.closed_over)}
+        self.foreign = tuple(place[x] for x in recording.closed_over)
         self.values_at = tuple(i for i, x in enumerate(leaves) if isinstance(x, Value))
         self.has_arrays = any(hasattr(x, "ravel") for x in leaves)
         program = derive(flatten(recording.program))
-        arguments = program.inputs - len(recording.closed_over)
-        wrt = (*_cells(leaves), *range(arguments, program.inputs))
+        given = program.inputs - len(recording.closed_over)
+        wrt = (*_cells(leaves), *range(given, program.inputs))
         results = len(program.outputs) - len(recording.outcomes)
         self.function = Function(program, results, wrt)
         reached = dependents(program, wrt, len(program) - 1)
@@ -51,8 +67,17 @@ class Path:
         moving = self.function.moving
         self.moving = moving[0] if len(moving) == 1 else None
 
-    def run(self, leaves: list[Any]) -> tuple[list[Value | float], bool] | None:
-        """Run the program; None if its comparisons come out differently from the recording.
+    def run(
+        self, leaves: list[Any], held: list[Value], evaluate: Callable[[], Any]
+    ) -> tuple[list[Value | float], bool] | None:
+        """Run the program on the numbers of a call; None if it takes another path.
+
+        Parameters
+        ----------
+        leaves, held : list
+            The numbers of the arguments, and the Values that objects among them hold.
+        evaluate : callable
+            Makes the call eagerly.
 
         Returns
         -------
@@ -60,9 +85,33 @@ class Path:
             One for each place of the outline.
         finite : bool
             Whether all of them are finite.
+
+        Notes
+        -----
+        Generators are left where the draws leave them, or, if the call has to be made in another
+        way, where they were.
         """
+        if not self.draws:
+            return self._run(leaves, held, evaluate)
+        states = [(x, state_of(x)) for x in {id(d.source): d.source for d in self.draws}.values()]
+        run = self._run(leaves, held, evaluate)
+        if run is None or not run[1]:
+            rewind(states)
+        return run
+
+    def fits(self, leaves: list[Any], held: list[Value]) -> bool:
+        """Return whether these arguments take this path; nothing is drawn."""
+        states = [(draw.source, state_of(draw.source)) for draw in self.draws]
+        run = self._run(leaves, held, lambda: None)
+        rewind(states)
+        return run is not None
+
+    def _run(
+        self, leaves: list[Any], held: list[Value], evaluate: Callable[[], Any]
+    ) -> tuple[list[Value | float], bool] | None:
         function = self.function
-        inputs = self._inputs(leaves)
+        foreign = self._foreign(held)
+        inputs = self._inputs(leaves, foreign)
         recording = self.differentiable and is_grad_enabled()
         along = recording and self.moving is not None
         numbers = (function.values_and_row if along else function.values)(inputs)
@@ -74,21 +123,40 @@ class Path:
         finite = isfinite(numbers[0]) if n == 1 else all(map(isfinite, numbers[:n]))
         if not self.differentiable:
             return [*numbers[:n]], finite
-        parents = (*[leaves[i] for i in self.values_at], *self.closed_over) if recording else ()
+        parents = (*[leaves[i] for i in self.values_at], *foreign) if recording else ()
         row = tuple(numbers[n + len(self.outcomes) :]) if along else None
-        return self._nodes(numbers, inputs, parents, row), finite
+        call = Call(self, evaluate, leaves, held)
+        return self._nodes(numbers, (inputs, call), parents, row), finite
 
-    def _inputs(self, leaves: list[Any]) -> Inputs:
+    def _inputs(self, leaves: list[Any], foreign: list[Value]) -> Inputs:
+        drawn = [float(draw()) for draw in self.draws]
+        return self._arranged(leaves, drawn, foreign)
+
+    def _arranged(self, leaves: list[Any], drawn: list[float], foreign: list[Value]) -> Inputs:
         numbers = [x if x.__class__ is float else _number(x) for x in leaves]
-        numbers += [x._data for x in self.closed_over]
+        numbers += drawn
+        numbers += [x._data for x in foreign]
         if not self.has_arrays:
             return numbers
         return np.concatenate([np.ravel(x) for x in numbers], dtype=np.float64)
 
+    def numbers(
+        self, leaves: list[Any], held: list[Value], inputs: list[float]
+    ) -> tuple[list[float], list[float]]:
+        """Return the inputs that a call takes now, and what of `inputs` was drawn for it."""
+        first = len(inputs) - len(self.foreign) - len(self.draws)
+        drawn = inputs[first : first + len(self.draws)]
+        now = self._arranged(leaves, drawn, self._foreign(held))
+        return [float(x) for x in now], drawn
+
+    def _foreign(self, held: list[Value]) -> list[Value]:
+        known = [*held, *self.closed_over]
+        return [known[k] for k in self.foreign] if held else known
+
     def _nodes(
         self,
         numbers: list[float],
-        inputs: Inputs,
+        source: tuple[Inputs, Call],
         parents: tuple[Value, ...],
         row: tuple[float, ...] | None,
     ) -> list[Value | float]:
@@ -99,9 +167,8 @@ class Path:
                 found.append(numbers[i])
             elif parents:
                 known = row if i == self.moving else None
-                found.append(
-                    Output(numbers[i], self.name, parents, (self.function, i, inputs), known)
-                )
+                made = Output(numbers[i], self.name, parents, (self.function, i, *source), known)
+                found.append(made)
             else:
                 found.append(Value(numbers[i]))
         return found

@@ -6,6 +6,7 @@ computed from the nodes ``args[i]``. Inputs come first, so that node i is input 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,10 +35,40 @@ class Kind:
 PRODUCTS = Kind("products")
 #: ∂(Σ seed·root)/∂wrt, its operands (wrt, root, seed, root, seed, …); the derive pass expands it.
 ADJOINT = Kind("adjoint")
+#: values[index], its operands (index, *values).
+TAKE = Kind("take")
+#: Entry k of a row of n numbers, Σ value over the pairs whose index is k; its operands
+#: (k, n, index, value, index, value, …), of which k and n are constants.
+SCATTER = Kind("scatter")
 #: A number known when the program is written.
 CONSTANT = Kind("constant")
 #: A number given at each run.
 INPUT = Kind("input")
+#: Single numbers as the lanes of one node: what vmap makes of its examples.
+STACK = Kind("stack")
+#: One lane of a node as a single number, its operands (node, constant number of the lane).
+PICK = Kind("pick")
+
+
+class Total(Kind):
+    """A sum of products, as PRODUCTS, over terms and lanes: a single number.
+
+    At least one factor of each product has lanes; all that have, have equally many.
+    """
+
+    def __init__(self, lanes: int) -> None:
+        super().__init__("total")
+        self.lanes = lanes
+
+    def __reduce__(self) -> tuple[Any, ...]:  # type: ignore[override]
+        return total_of, (self.lanes,)
+
+
+@functools.cache
+def total_of(lanes: int) -> Total:
+    """Return the kind of total over so many lanes, always the same object."""
+    return Total(lanes)
+
 
 Op = Operation | Partial | Kind
 
@@ -83,22 +114,43 @@ class Program:
                     needed[operand] = 1
         return needed
 
-    def __str__(self) -> str:
-        return "\n".join(self._line(node) for node in range(len(self.ops)))
+    def sizes(self) -> list[int]:
+        """Return, for each node, how many lanes it has; 1 is a single number."""
+        sizes: list[int] = []
+        for op, args in zip(self.ops, self.args, strict=True):
+            sizes.append(size_of(op, args, sizes))
+        return sizes
 
-    def _line(self, node: int) -> str:
-        op, args, mark = self.ops[node], self.args[node], "  ←" * (node in self.outputs)
+    def __str__(self) -> str:
+        sizes = self.sizes()
+        return "\n".join(self._line(node, sizes[node]) for node in range(len(self.ops)))
+
+    def _line(self, node: int, size: int) -> str:
+        op, args = self.ops[node], self.args[node]
+        mark = f"    {size} lanes" * (size > 1) + "  ←" * (node in self.outputs)
         if op is CONSTANT:
             return f"%{node} = {self.constants[node]!r}{mark}"
-        if op is PRODUCTS:
+        if op is PICK:
+            return f"%{node} = %{args[0]}[{self.constants[args[1]]:g}]{mark}"
+        if op is PRODUCTS or isinstance(op, Total):
             pairs = zip(args[::2], args[1::2], strict=True)
-            return f"%{node} = " + " + ".join(map(self._product, pairs)) + mark
+            shown = " + ".join(map(self._product, pairs))
+            return f"%{node} = {shown if op is PRODUCTS else f'total({shown})'}{mark}"
         shown = ", ".join(f"%{x}" for x in args)
         return f"%{node} = {op.name}{f'({shown})' if args else ''}{mark}"
 
     def _product(self, pair: tuple[int, int]) -> str:
         shown = [f"{self.constants[x]:g}" if x in self.constants else f"%{x}" for x in pair]
         return shown[0] if pair[1] == self.one else "·".join(shown)
+
+
+def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
+    """Return how many lanes a node has, from those of its operands."""
+    if op is STACK:
+        return len(args)
+    if not args or op is PICK or op.__class__ is Total:
+        return 1
+    return max(map(sizes.__getitem__, args[1:] if op is ADJOINT else args))
 
 
 class Writer:
@@ -144,11 +196,21 @@ class Writer:
             return args[0]
         if op is _POW and args[1] in constants and constants[args[1]] == 2.0:
             return self.products([args[0], args[0]])
-        if op.lazy and args[0] in constants:
-            return args[1] if constants[args[0]] else args[2]
-        if not isinstance(op, Kind) and all(x in constants for x in args):
+        if op is TAKE and args[0] in constants:
+            return args[1:][int(constants[args[0]])]
+        if args[0] in constants and not isinstance(op, Kind) and constants.keys() >= {*args}:
             return self.constant(op.of_floats_unchecked(*(constants[x] for x in args)))
         return self._append(op, args)
+
+    def copied_products(self, args: tuple[int, ...]) -> int:
+        """Return the node of a sum as another program holds it: nothing in it is constant now."""
+        return self._sum(args)
+
+    def _sum(self, args: tuple[int, ...]) -> int:
+        known = self._known.get(args)
+        if known is None:
+            known = self._known[args] = self._append(PRODUCTS, args)
+        return known
 
     def products(self, pairs: Sequence[int]) -> int:
         """Return the node a₀b₀ + a₁b₁ + …; its constant terms are added up now.
@@ -158,13 +220,12 @@ class Writer:
         constants, one = self.constants, self.one
         if len(pairs) == 2 and pairs[1] == one:
             return pairs[0]
-        total = -0.0
+        total = None
         terms: list[int] = []
-        for k in range(0, len(pairs), 2):
-            a, b = pairs[k], pairs[k + 1]
+        for a, b in zip(pairs[::2], pairs[1::2]):  # noqa: B905 - hot loop
             if a in constants:
                 if b in constants:
-                    total += constants[a] * constants[b]
+                    total = (-0.0 if total is None else total) + constants[a] * constants[b]
                     continue
                 terms += (b, a)
             elif a > b and b not in constants:
@@ -172,21 +233,17 @@ class Writer:
             else:
                 terms += (a, b)
         if not terms:
-            return self.constant(total)
-        if total.hex() != "-0x0.0p+0":
+            return self.constant(-0.0 if total is None else total)
+        if total is not None and total.hex() != "-0x0.0p+0":
             terms += (self.constant(total), one)
         elif len(terms) == 2 and terms[1] == one:
             return terms[0]
-        args = tuple(terms)
-        known = self._known.get(args)
-        if known is None:
-            known = self._known[args] = self._append(PRODUCTS, args)
-        return known
+        return self._sum(tuple(terms))
 
-    def finish(self, outputs: Iterable[int]) -> Program:
-        """Return the program written, without the nodes no output depends on."""
+    def finish(self, outputs: Iterable[int], *, tidy: bool = True) -> Program:
+        """Return the program written; `tidy`, without the nodes no output depends on."""
         self.program.outputs = list(outputs)
-        return without_dead_nodes(self.program)
+        return without_dead_nodes(self.program) if tidy else self.program
 
     def _append(self, op: Op, args: tuple[int, ...]) -> int:
         program = self.program

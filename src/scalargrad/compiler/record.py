@@ -15,14 +15,25 @@ from typing import Any
 
 from scalargrad.compiler.arguments import outlined
 from scalargrad.compiler.deferred import ADJOINT_NODE
-from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, Program
+from scalargrad.compiler.lookups import TAKE_NODE
+from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, PICK, STACK, TAKE, Op, Program
+from scalargrad.compiler.randomness import Generators
+from scalargrad.compiler.stacking import PICK_NODE, STACK_NODE, UnlikeError
 from scalargrad.compiler.watch import Trace, check_finished, watching
-from scalargrad.errors import TraceError
+from scalargrad.draws import Draw
+from scalargrad.errors import DomainError, NumericalError, TraceError
 from scalargrad.ops import add, identity, sub
 from scalargrad.ops.recording import enable_grad
 from scalargrad.value import Value
 
 SUMS = {add, sub}
+#: What stands in a program for nodes that only recordings have.
+KINDS: dict[Any, Op] = {
+    ADJOINT_NODE: ADJOINT,
+    STACK_NODE: STACK,
+    PICK_NODE: PICK,
+    TAKE_NODE: TAKE,
+}
 
 
 @dataclass(frozen=True)
@@ -32,8 +43,10 @@ class Recording:
     Attributes
     ----------
     program : Program
-        Its inputs are the arguments' numbers, then the closed-over Values; its outputs the
-        Values asked for, then the guards.
+        Its inputs are the arguments' numbers, the numbers drawn, then the closed-over Values;
+        its outputs the Values asked for, then the guards.
+    draws : tuple of Draw
+        Random draws, in the order they are made.
     closed_over : list of Value
         Values that were there before the run, in the order they were first used.
     outcomes : tuple of bool
@@ -41,6 +54,7 @@ class Recording:
     """
 
     program: Program
+    draws: tuple[Draw, ...]
     closed_over: list[Value]
     outcomes: tuple[bool, ...]
 
@@ -61,7 +75,14 @@ class Expired(Value):
         return "Expired()"
 
 
-def record(run: Callable[[], Any], leaves: Sequence[Value]) -> tuple[Recording, Any]:
+def record(
+    run: Callable[[], Any],
+    leaves: Sequence[Value],
+    sources: Sequence[Any] = (),
+    *,
+    held: Sequence[Value] = (),
+    together: bool = True,
+) -> tuple[Recording, Any]:
     """Run a function and return what it left behind, with the outline of its result.
 
     Parameters
@@ -70,23 +91,40 @@ def record(run: Callable[[], Any], leaves: Sequence[Value]) -> tuple[Recording, 
         Calls the function on `leaves`.
     leaves : sequence of Value
         The arguments' numbers.
+    sources : sequence
+        The function and what it is called with, where generators are looked for; they are
+        rewound to where they were.
+    held : sequence of Value
+        What stands for Values of objects among the arguments: inputs in the order of their use.
+    together : bool
+        Record one example for all that vmap is given, else each.
 
     Raises
     ------
     TraceError
         If the function does what cannot be repeated: reads ``.data``, calls ``float``, ….
+    UnlikeError
+        If it left a domain where results of vmap may have held another example's numbers.
     """
-    trace = Trace()
+    trace = Trace(Generators(sources), together)
     with _collector_paused():
         try:
             with enable_grad(), watching(trace):
                 result = run()
                 check_finished(trace)
+            trace.generators.check([draw for draw, _ in trace.draws])
             outputs: list[Value] = []
             outline = outlined(result, outputs)
+            if trace.lanes is not None:
+                trace.lanes.require_none(outputs)
             return _as_recording(trace, leaves, outputs), outline
+        except (DomainError, NumericalError) as error:
+            if trace.lanes is None:
+                raise
+            trace.generators.rewind()
+            raise UnlikeError from error
         finally:
-            for node in (*trace.nodes, *leaves):
+            for node in (*trace.nodes, *leaves, *held, *(leaf for _, leaf in trace.draws)):
                 node.__class__ = Expired
 
 
@@ -104,17 +142,19 @@ def _collector_paused() -> Iterator[None]:
 
 def _as_recording(trace: Trace, leaves: Sequence[Value], outputs: list[Value]) -> Recording:
     roots = [*outputs, *(node for node, _ in trace.guards)]
-    needed: dict[Any, None] = dict.fromkeys(roots)
+    needed: set[Any] = set(roots)
     for node in reversed(trace.nodes):
         if node in needed:
-            needed.update(dict.fromkeys(node.parents))
+            needed.update(node.parents)
     nodes = [node for node in trace.nodes if node in needed]
-    foreign = {x for x in needed if x.__class__ is not float}.difference(leaves, nodes)
+    given = [*leaves, *(leaf for _, leaf in trace.draws)]
+    foreign = {x for x in needed if x.__class__ is not float}.difference(given, nodes)
     closed_over = _in_order_of_use(foreign, nodes, roots)
-    index = {node: i for i, node in enumerate([*leaves, *closed_over])}
+    index = {node: i for i, node in enumerate([*given, *closed_over])}
     program = _Translator(index).translate(nodes)
     program.outputs = [index[node] for node in roots]
-    return Recording(program, closed_over, tuple(answer for _, answer in trace.guards))
+    draws = tuple(draw for draw, _ in trace.draws)
+    return Recording(program, draws, closed_over, tuple(answer for _, answer in trace.guards))
 
 
 def _in_order_of_use(foreign: set[Any], nodes: list[Value], roots: list[Value]) -> list[Value]:
@@ -160,7 +200,7 @@ class _Translator:
             except KeyError:
                 operands = tuple([self._operand(x) for x in parents])
             index[node] = len(ops)
-            ops.append(ADJOINT if op is ADJOINT_NODE else op)
+            ops.append(KINDS.get(op, op))
             args.append(operands)
         return self.program
 

@@ -8,6 +8,7 @@ record nothing, see the usual behaviour throughout.
 
 from __future__ import annotations
 
+import random
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -15,10 +16,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from scalargrad import autodiff, ops
-from scalargrad.compiler.deferred import ADJOINT_NODE, DETACH, deferred_signals
+from scalargrad import autodiff, draws, functional, ops
+from scalargrad.compiler.deferred import ADJOINT_NODE, DETACH, deferred_signals, deferred_tangents
+from scalargrad.compiler.lookups import recorded_take
+from scalargrad.compiler.randomness import Generators, watched
 from scalargrad.compiler.refusal import refuse
-from scalargrad.ops import reductions
+from scalargrad.compiler.stacking import Lanes, UnlikeError
+from scalargrad.draws import Draw
+from scalargrad.ops import indexing, reductions
 from scalargrad.ops.numbers import is_real
 from scalargrad.ops.recording import enable_grad, no_grad
 from scalargrad.value import Scalar, Value
@@ -27,19 +32,35 @@ from scalargrad.value import Scalar, Value
 class Trace:
     """What is noted while a function runs.
 
+    Parameters
+    ----------
+    generators : Generators
+        Those the function could draw from.
+    together : bool
+        Whether vmap records one example for all.
+
     Attributes
     ----------
     nodes : list of Value
         Every node made, operands before results.
     guards : list of (Value, bool)
         Numbers whose truth was asked for, and the answer given.
+    draws : list of (Draw, Value)
+        Random draws, and the inputs that stand for them.
+    lanes : Lanes or None
+        Which nodes stand for a number of every example, where vmap was used.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, generators: Generators, together: bool = True) -> None:
+        self.generators = generators
+        self.together = together
         self.nodes: list[Value] = []
         self.guards: list[tuple[Value, bool]] = []
+        self.draws: list[tuple[Draw, Value]] = []
+        self.drawing = False
         self.unfinished: Value | None = None
         self.nested = 0
+        self.lanes: Lanes | None = None
 
 
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
@@ -191,6 +212,12 @@ def _truth(self: Value) -> bool:
     trace = _current.get()
     answer: bool = self._data != 0.0
     if trace is not None:
+        if trace.lanes is not None and trace.lanes.depends(self):
+            refuse(
+                "a condition depends on the examples of vmap, which take one way together",
+                "choose with where, maximum, minimum or clip (.detach() does not help), or "
+                "loop over the examples without vmap",
+            )
         trace.guards.append((self, answer))
     return answer
 
@@ -254,9 +281,12 @@ _usual_leave_enable_grad = enable_grad.__exit__
 def _gradient_graphs(order: Any, seeds: Any) -> dict[Value, Scalar]:
     """Return error signals as nodes to be derived later, where the recording is not nested.
 
-    A gradient inside a gradient is recorded step by step, so that its numbers are known.
+    A gradient inside a gradient is recorded step by step, so that its numbers are known; those
+    that depend on the examples of vmap are not known anyway.
     """
     trace = _current.get()
+    if trace is not None and _has_lanes(trace, order):
+        return deferred_signals(order, seeds)
     if trace is None or trace.nested > 1:
         return _usual_gradient_graphs(order, seeds)
     if any(node.op is ADJOINT_NODE for node in order):
@@ -267,15 +297,73 @@ def _gradient_graphs(order: Any, seeds: Any) -> dict[Value, Scalar]:
 _usual_gradient_graphs = autodiff.gradient_graphs
 
 
+def _push_forward(order: Any, moving: Any, as_graph: bool) -> dict[Value, Scalar]:
+    """Return tangents; nodes to be derived later, where they belong to the examples of vmap."""
+    trace = _current.get()
+    if trace is not None and _has_lanes(trace, order):
+        return deferred_tangents(order, moving)
+    return _usual_push_forward(order, moving, as_graph)
+
+
+_usual_push_forward = functional.push_forward
+
+
+def _has_lanes(trace: Trace, order: Any) -> bool:
+    """Return whether nodes depend on the examples of vmap."""
+    return trace.lanes is not None and any(map(trace.lanes.depends, order))
+
+
 def _score_shift(scores: list[Any]) -> Any:
     if _current.get() is None:
         return _usual_score_shift(scores)
     largest = ops.maximum(*scores)
-    largest = largest.detach() if isinstance(largest, Value) else largest
-    return ops.where(ops.eq(ops.abs(largest), float("inf")), 0.0, largest)
+    return largest.detach() if isinstance(largest, Value) else largest
 
 
 _usual_score_shift = reductions._score_shift
+
+
+def _choice(values: Any, index: Any) -> Any:
+    known = _current.get() is None or not isinstance(index, Value)
+    return (_usual_choice if known else recorded_take)(values, index)
+
+
+_usual_choice = indexing._choice
+
+
+def _is_inside(index: Any, size: int) -> Any:
+    trace = _current.get()
+    if trace is not None:
+        _require_one_example(trace)
+    return _usual_is_inside(index, size)
+
+
+_usual_is_inside = indexing._is_inside
+
+
+def _require_one_example(trace: Trace) -> None:
+    """Have vmap record each example: they look up and draw each for itself."""
+    if trace.lanes is not None and trace.lanes.entered:
+        raise UnlikeError
+
+
+def _drawn_number(draw: Draw) -> Any:
+    trace = _current.get()
+    if trace is None:
+        return _usual_number(draw)
+    _require_one_example(trace)
+    trace.generators.note(draw.source)
+    trace.drawing = True
+    try:
+        leaf = Value(_usual_number(draw))
+    finally:
+        trace.drawing = False
+    trace.nodes.pop()  # an input, not a node
+    trace.draws.append((draw, leaf))
+    return leaf
+
+
+_usual_number = draws._number
 
 _NUMBER = "compute with the Value itself, or with scalargrad's operation of the same name"
 
@@ -295,12 +383,21 @@ _ANSWERS: dict[tuple[Any, str], Any] = {
     (enable_grad, "__enter__"): _enable_grad,
     (enable_grad, "__exit__"): _leave_enable_grad,
     (reductions, "_score_shift"): _score_shift,
+    (indexing, "_choice"): _choice,
+    (indexing, "_is_inside"): _is_inside,
+    (draws, "_number"): _drawn_number,
+    (functional, "push_forward"): _push_forward,
 }
 _ANSWERS |= {  # every module that imported it holds a name of its own
     (module, "gradient_graphs"): _gradient_graphs
     for name, module in list(sys.modules.items())
     if name.startswith("scalargrad.")
     and vars(module).get("gradient_graphs") is _usual_gradient_graphs
+}
+_ANSWERS |= {
+    (kind, name): watched(kind, name, current_trace, refuse)
+    for kind in (random.Random, random.SystemRandom)
+    for name in ("random", "getrandbits", "gauss")
 }
 _ANSWERS |= {(Value, f"__{name}__"): _comparison(name) for name in ("lt", "le", "gt", "ge")}
 _ANSWERS |= {(Value, f"__{name}__"): _equality(name) for name in ("eq", "ne")}

@@ -6,9 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.errors import DomainError, OperandError
-from scalargrad.losses.reduction import Reduction, class_index, examples, is_batch, reduced
-from scalargrad.ops import dot, logsumexp, relu, square, sum
+from scalargrad.losses.reduction import (
+    Reduction,
+    class_index,
+    examples,
+    is_batch,
+    is_class,
+    reduced,
+)
+from scalargrad.ops import dot, eq, logsumexp, ne, relu, square, sum, take
 from scalargrad.ops.numbers import is_real
+from scalargrad.value import Value
 
 Weights = Sequence[float] | None
 
@@ -69,12 +77,12 @@ def cross_entropy(
         raise DomainError(f"cross_entropy: label_smoothing is {label_smoothing}, not in [0, 1]")
 
     def loss(scores: list[Any], wanted: Any) -> tuple[Any, Any]:
-        if is_real(wanted):
+        if is_class(wanted):
             t = class_index(wanted, len(scores), "cross_entropy")
-            share = 1.0 if weight is None else weight[t]
+            share = 1.0 if weight is None else take(weight, t)
             if label_smoothing == 0.0:
-                return _weighted(logsumexp(scores) - scores[t], share), share
-            wanted = [float(i == t) for i in range(len(scores))]
+                return _weighted(logsumexp(scores) - take(scores, t), share), share
+            wanted = [eq(t, i) for i in range(len(scores))]
         else:
             share = 1.0
         return _against(scores, _smooth(wanted, label_smoothing), weight), share
@@ -85,7 +93,7 @@ def cross_entropy(
 
 
 def _weighted(loss: Any, share: Any) -> Any:
-    return loss if share == 1.0 else loss * share
+    return loss if is_real(share) and share == 1.0 else loss * share
 
 
 def _smooth(probabilities: Any, label_smoothing: float) -> list[Any]:
@@ -150,8 +158,8 @@ def nll_loss(
 
     def loss(scores: list[Any], wanted: Any) -> tuple[Any, Any]:
         t = class_index(wanted, len(scores), "nll_loss")
-        share = 1.0 if weight is None else weight[t]
-        return _weighted(-scores[t], share), share
+        share = 1.0 if weight is None else take(weight, t)
+        return _weighted(-take(scores, t), share), share
 
     return _over_examples(
         loss, input, target, reduction=reduction, name="nll_loss", ignore=ignore_index
@@ -169,7 +177,7 @@ def _over_examples(
         return only[0] if reduction == "none" else only
     ignored = (0.0, 0.0)
     found = [
-        ignored if is_real(t) and t == ignore else loss(scores, t)
+        ignored if is_class(t) and t == ignore else loss(scores, t)
         for scores, t in examples(input, target, name)
     ]
     losses, shares = [x for x, _ in found], [share for _, share in found]
@@ -184,6 +192,13 @@ def _divided(total: Any, share: float, name: str) -> Any:
     if share == 0.0:
         raise DomainError(f"{name}: every example is ignored or has weight 0; there is no mean")
     return total / share
+
+
+def _rivals(losses: list[Any], t: Any) -> list[Any]:
+    """Return the losses of all classes but `t`; if that is a Value, with a 0 in its place."""
+    if isinstance(t, Value):
+        return [ne(t, i) * x for i, x in enumerate(losses)]
+    return [x for i, x in enumerate(losses) if i != t]
 
 
 def multi_margin_loss(
@@ -238,9 +253,10 @@ def multi_margin_loss(
 
     def loss(scores: list[Any], wanted: Any) -> tuple[Any, Any]:
         t = class_index(wanted, len(scores), "multi_margin_loss")
-        over = [relu(margin - scores[t] + x) for i, x in enumerate(scores) if i != t]
+        own = take(scores, t)
+        over = _rivals([relu(margin - own + x) for x in scores], t)
         total = sum(over if p == 1 else [square(x) for x in over])
-        share = (1.0 if weight is None else weight[t]) / len(scores)
+        share = (1.0 if weight is None else take(weight, t)) / len(scores)
         return total * share, 1.0
 
     return _over_examples(

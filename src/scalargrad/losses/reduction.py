@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias
 
 from scalargrad.errors import DomainError, OperandError
-from scalargrad.ops import mean, sum
+from scalargrad.ops import eq, floor, ge, lt, mean, sum
 from scalargrad.ops.numbers import is_real
 from scalargrad.tree import flatten
 from scalargrad.value import Scalar, Value
@@ -66,12 +66,20 @@ def shape(tree: Any) -> str:
     return f"{len(parts)} numbers" if parts[0] == "one number" else f"{len(parts)} × {parts[0]}"
 
 
-def class_index(target: Any, classes: int, name: str) -> int:
-    """Return `target` as a class in 0 … classes - 1, or say what is wrong with it."""
-    if not is_real(target) or int(target) != target:
+def is_class(target: Any) -> bool:
+    """Return whether `target` is one number; it is a Value in a function being compiled."""
+    return is_real(target) or isinstance(target, Value)
+
+
+def class_index(target: Any, classes: int, name: str) -> Any:
+    """Return `target` as a class in 0 … classes - 1, or say what is wrong with it.
+
+    A Value, as every argument of a function being compiled is, stays one.
+    """
+    if not is_class(target) or not eq(floor(target), target):
         raise OperandError(f"{name}: a target is {target!r:.60}; classes are whole numbers")
-    number = int(target)
-    if not 0 <= number < classes:
+    number = target if isinstance(target, Value) else int(target)
+    if not ge(number, 0.0) * lt(number, classes):
         raise DomainError(f"{name}: a target is class {number}; there are 0 … {classes - 1}")
     return number
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scalargrad.draws import drawn
 from scalargrad.errors import DomainError
 from scalargrad.nn.activation import Elementwise
 from scalargrad.nn.init import Rng, generator
@@ -31,6 +32,7 @@ class Dropout(Elementwise):
 
     Notes
     -----
+    A compiled function draws another mask at each call, the one an eager call would draw.
     After `eval` numbers pass unchanged. What is dropped is multiplied by 0, so that it stays
     in the graph and receives the gradient 0.
 
@@ -57,8 +59,8 @@ class Dropout(Elementwise):
         """Drop or scale one number."""
         if not self.training or self.p == 0.0:
             return x
-        kept = generator(self.rng).random() >= self.p
-        return x * (1.0 / (1.0 - self.p) if kept else 0.0)
+        scale = 1.0 / (1.0 - self.p) if self.p < 1.0 else 0.0
+        return x * ((drawn(generator(self.rng).random) >= self.p) * scale)
 
     def extra_repr(self) -> str:
         """Return p, as PyTorch prints it."""

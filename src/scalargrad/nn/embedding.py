@@ -10,7 +10,7 @@ from scalargrad.nn import init
 from scalargrad.nn.index import checked_index
 from scalargrad.nn.init import Rng
 from scalargrad.nn.module import Module
-from scalargrad.ops import dot, mean, sum
+from scalargrad.ops import dot, mean, sum, take
 from scalargrad.sparse import Table
 from scalargrad.value import Scalar, Value
 
@@ -72,11 +72,17 @@ class Embedding(Module):
         if self.padding_idx is not None:
             init.zeros_(self.weight[self.padding_idx])
 
-    def row(self, index: int) -> list[Value]:
+    def row(self, index: int | Value) -> list[Value]:
         """Return one row of Parameters; of the padding row, Values that are not trained."""
         number = checked_index(index, self.num_embeddings, self)
-        found = self.weight[number]
-        return [p.detach() for p in found] if number == self.padding_idx else list(found)
+        if isinstance(number, Value):
+            found: list[Value] = take([self._entries(k) for k in range(len(self.weight))], number)
+            return found
+        return self._entries(number)
+
+    def _entries(self, row: int) -> list[Value]:
+        found = self.weight[row]
+        return [p.detach() for p in found] if row == self.padding_idx else list(found)
 
     def forward(self, index: Any) -> Any:
         """Look up one row, or nested lists of rows.
@@ -84,7 +90,8 @@ class Embedding(Module):
         Parameters
         ----------
         index : int or nested lists of int
-            Each in 0 … num_embeddings - 1.
+            Each in 0 … num_embeddings - 1. In a compiled function they may be arguments, which
+            are looked up at each call.
 
         Returns
         -------

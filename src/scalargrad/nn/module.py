@@ -177,6 +177,12 @@ class Module:
         separator = "\n" if lines else ""
         return f"{type(self).__name__}({self.extra_repr()}{separator}{inside})"
 
+    def _repr_html_(self) -> str:
+        """Show a network as its units and weights in a notebook, other modules as a table."""
+        from scalargrad.nn.display import html
+
+        return html(self)
+
 
 def distinct_numbers(count: int) -> list[float]:
     """Return numbers in (0, 1], no two equal, to stand in for a module's input.

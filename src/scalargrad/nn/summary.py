@@ -105,17 +105,21 @@ def summary(model: Module, example: Any = None) -> Summary:
     roots = [y for y in outputs if isinstance(y, Value)]
     order = topological_order(*roots)
     interior = [node for node in order if node.parents]
-    parts = [
-        Part(name, _first_line(module), len(module.parameters()))
-        for name, module in model.named_children()
-    ]
     return Summary(
         type(model).__name__,
-        parts,
+        parts_of(model),
         len(model.parameters()),
         len(interior),
         _bytes(interior, (node for node in order if not node.parents)),
     )
+
+
+def parts_of(model: Module) -> list[Part]:
+    """Return the modules directly inside, each with the number of its parameters."""
+    return [
+        Part(name, _first_line(module), len(module.parameters()))
+        for name, module in model.named_children()
+    ]
 
 
 def _given_or_found(model: Module, example: Any) -> Any:

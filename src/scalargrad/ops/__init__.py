@@ -7,6 +7,7 @@ from scalargrad.ops import (
     arithmetic,
     comparisons,
     exponential,
+    indexing,
     likelihood,
     reductions,
     rounding,
@@ -17,6 +18,7 @@ from scalargrad.ops.activations import *
 from scalargrad.ops.arithmetic import *
 from scalargrad.ops.comparisons import *
 from scalargrad.ops.exponential import *
+from scalargrad.ops.indexing import *
 from scalargrad.ops.likelihood import *
 from scalargrad.ops.reductions import *
 from scalargrad.ops.rounding import *
@@ -29,6 +31,7 @@ __all__ += activations.__all__
 __all__ += arithmetic.__all__
 __all__ += comparisons.__all__
 __all__ += exponential.__all__
+__all__ += indexing.__all__
 __all__ += likelihood.__all__
 __all__ += reductions.__all__
 __all__ += rounding.__all__

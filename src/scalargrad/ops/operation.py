@@ -306,6 +306,10 @@ class Reduction(Operation):
         super().__init__(function, partials, **entry)
         self._makers: dict[tuple[type, int], Callable[..., Any]] = {}
 
+    def terms(self, arity: int) -> int:
+        """Return of how many terms a result of that many operands consists."""
+        return arity
+
     def of_floats(self, *operands: float) -> float:
         """Run the declaration; a reduction is defined everywhere."""
         result: float = self.function(operands)

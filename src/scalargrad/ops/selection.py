@@ -22,7 +22,7 @@ from scalargrad.ops.operation import (
 )
 from scalargrad.ops.symbol import Symbol
 
-__all__ = ["clip", "maximum", "minimum", "take", "where"]
+__all__ = ["clip", "maximum", "minimum", "where"]
 
 
 class Where(Elementwise):
@@ -231,40 +231,3 @@ def clip(x: Symbol, min: Symbol, max: Symbol) -> Symbol:
     """
     raised = where(x < min, min, where(x >= min, x, x + min))  # x + min: a NaN stays NaN
     return where(raised > max, max, where(raised <= max, raised, raised + max))
-
-
-def take(values: Sequence[Any], index: Any) -> Any:
-    """Return ``values[index]`` for an index that may be computed: a token, a class.
-
-    Parameters
-    ----------
-    values : sequence of length n
-        Numbers and Values, or rows of them (a table of embeddings).
-    index : scalar
-        A whole number from 0 to n - 1. With a number, the entry itself is returned. With a
-        Value, as every number is while a function is compiled, one node for each entry chooses.
-
-    Raises
-    ------
-    IndexError
-        If a number is outside. A Value outside gives nan.
-
-    Notes
-    -----
-    The gradient goes to the entry chosen; none goes to the index.
-
-    Examples
-    --------
-    >>> take([10.0, 20.0, 30.0], 1)
-    20.0
-    """
-    if is_real(index):
-        if not 0 <= index < len(values) or index != int(index):
-            raise IndexError(f"take: index {index!r} is none of 0 to {len(values) - 1}")
-        return values[int(index)]
-    if values and isinstance(values[0], list | tuple):
-        return [take(column, index) for column in zip(*values, strict=True)]
-    chosen: Any = math.nan
-    for k, value in enumerate(values):
-        chosen = where(eq(index, float(k)), value, chosen)
-    return chosen

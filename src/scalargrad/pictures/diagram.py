@@ -18,7 +18,7 @@ are x, y, q, z, f in ``(x + y) * z``):
 
 Where fan-out is drawn as copies, ``n2-fan`` is the copy gate, and the line ``n4-w0`` that reads
 one comes from a wire of its own, ``n4-w0-wire`` with its texts ``n4-w0-value`` and
-``n4-w0-gradient``; ``n4-w0-out`` leads there.
+``n4-w0-gradient``; ``n4-w0-out`` leads there. `scalargrad.pictures.folded` has the ids of folds.
 """
 
 from __future__ import annotations
@@ -85,13 +85,17 @@ class Junction:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A stretch from one shape to another; `enters` where it brings an operand into a gate."""
+    """A stretch from one shape to another; `enters` where it brings an operand into a gate.
+
+    `thick` where it stands for several wires.
+    """
 
     id: str
     source: str
     target: str
     title: str = ""
     enters: bool = False
+    thick: bool = False
 
 
 Shape: TypeAlias = Box | Gate | Wire | Junction
@@ -120,12 +124,12 @@ def make_diagram(
 
     With `copies`, as `copies_of` returns them, fan-out is drawn as copy gates.
     """
-    diagram = _Builder(order, copies or {}).build(roots)
+    diagram = Builder(order, copies or {}).build(roots)
     diagram.look = look or diagram.look
     return diagram
 
 
-class _Builder:
+class Builder:
     """Draws node by node, knowing of each its id, its name and how many lines read it."""
 
     def __init__(self, order: Sequence[Value], copies: Mapping[tuple[Value, int], Copy]) -> None:
@@ -134,18 +138,25 @@ class _Builder:
         self.ids = {node: f"n{i}" for i, node in enumerate(order)}
         self.names = {node: visible(name) for node, name in names(order).items()}
         self.readers = fan_out(order)
+        self.branches = self.readers  # lines that leave the wire of each node
         self.trees = _trees(order, self.readers)
 
     def build(self, roots: Sequence[Value]) -> Diagram:
-        shown = ", ".join(f"{self.names[root]} = {number(root.data)}" for root in roots)
-        plural = "s" * (len(self.order) != 1)
-        diagram = Diagram(f"Computation graph of {shown}: {len(self.order)} node{plural}")
+        """Return the diagram of the graph of `roots`."""
+        diagram = Diagram(self.title(roots))
         for node in self.order:
             diagram.shapes += self.shapes(node)
             diagram.lines += self.lines(node)
         return diagram
 
+    def title(self, roots: Sequence[Value]) -> str:
+        """Return the sentence on the whole."""
+        shown = ", ".join(f"{self.names[root]} = {number(root.data)}" for root in roots)
+        plural = "s" * (len(self.order) != 1)
+        return f"Computation graph of {shown}: {len(self.order)} node{plural}"
+
     def shapes(self, node: Value) -> Iterator[Shape]:
+        """Yield the shapes of a node: its constants, its box or gate, its wire and a dot."""
         own = self.ids[node]
         for i, constant in boxed_constants(node):
             yield Box(f"{own}-c{i}", "constant", number(constant), f"constant {constant!r}")
@@ -154,10 +165,11 @@ class _Builder:
                 yield self.copied_wire(node, copy)
         yield self.gate(node) if node.parents else self.leaf(node)
         yield self.wire(node)
-        if self.readers[node] > 1:
+        if self.branches[node] > 1:
             yield self.branching(node)
 
     def branching(self, node: Value) -> Gate | Junction:
+        """Return what stands where the wire of a node branches."""
         id = f"{self.ids[node]}-fan"
         title = f"{self.names[node]} is read {self.readers[node]} times"
         if not self.copies:
@@ -165,17 +177,20 @@ class _Builder:
         return Gate(id, "copy", f"{title}: its gradient is the sum", False, copies=True)
 
     def leaf(self, node: Value) -> Box:
+        """Return the box of a leaf."""
         kind = "parameter" if isinstance(node, Parameter) else "input"
         text = visible(node.label) or self.names[node]
         return Box(self.ids[node], kind, text, visible(f"{kind} {describe(node)}"))
 
     def gate(self, node: Value) -> Gate:
+        """Return the gate of a computed node."""
         # In a tree the order of operands costs no crossing; elsewhere it is kept if it matters.
         ordered = not folds(node) and (self.trees[node] or not is_symmetric(node))
         text, title = visible(gate_text(node)), visible(describe(node))
         return Gate(self.ids[node], text, title, ordered)
 
     def wire(self, node: Value) -> Wire:
+        """Return the wire of a node."""
         name, gradient = self.names[node], node.grad or 0.0  # PyTorch's habit of None counts as 0
         return Wire(
             f"{self.ids[node]}-wire",
@@ -187,6 +202,7 @@ class _Builder:
         )
 
     def copied_wire(self, node: Value, copy: Copy) -> Wire:
+        """Return the wire of a copy."""
         name = self.names[copy.operand]
         return Wire(
             f"{copy.id}-wire",
@@ -198,24 +214,36 @@ class _Builder:
         )
 
     def lines(self, node: Value) -> Iterator[Line]:
+        """Yield the lines that enter the gate of a node, and those to its wire."""
         own, boxed = self.ids[node], dict(boxed_constants(node))
         for i, operand in enumerate(node.parents):
             if copy := self.copies.get((node, i)):
                 yield Line(f"{copy.id}-out", self.tap(copy.operand), f"{copy.id}-wire")
                 yield Line(copy.id, f"{copy.id}-wire", own, self.partial(node, i), True)
             elif isinstance(operand, Value):
-                yield Line(f"{own}-w{i}", self.tap(operand), own, self.partial(node, i), True)
+                yield from self.arriving(node, i, operand)
             elif i in boxed:
                 yield Line(f"{own}-w{i}", f"{own}-c{i}", own, enters=True)
-        yield Line(f"{own}-out", own, f"{own}-wire")
-        if self.readers[node] > 1:
+        yield from self.leaving(node, own)
+
+    def arriving(self, node: Value, i: int, operand: Value) -> Iterator[Line]:
+        """Yield the line that brings an operand."""
+        own = self.ids[node]
+        yield Line(f"{own}-w{i}", self.tap(operand), own, self.partial(node, i), True)
+
+    def leaving(self, node: Value, source: str) -> Iterator[Line]:
+        """Yield the lines from what computes a node to its wire, and on to where that branches."""
+        own = self.ids[node]
+        yield Line(f"{own}-out", source, f"{own}-wire")
+        if self.branches[node] > 1:
             yield Line(f"{own}-stem", f"{own}-wire", f"{own}-fan", enters=bool(self.copies))
 
     def tap(self, node: Value) -> str:
         """Return the id of the shape at which `node` is read."""
-        return f"{self.ids[node]}-{'fan' if self.readers[node] > 1 else 'wire'}"
+        return f"{self.ids[node]}-{'fan' if self.branches[node] > 1 else 'wire'}"
 
     def partial(self, node: Value, i: int) -> str:
+        """Return the local gradient of a line in words."""
         operand = node.parents[i]
         assert isinstance(operand, Value)
         return f"∂{self.names[node]}/∂{self.names[operand]} = {node.local_grads[i]!r}"

@@ -7,16 +7,26 @@ stand above and below a line on which the edges on both sides meet without a gap
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from html import escape
 
 import graphviz
 
-from scalargrad.pictures.diagram import Box, Diagram, Gate, Junction, Line, Shape, Wire, number
+from scalargrad.pictures.diagram import Box, Gate, Junction, Wire, number
+from scalargrad.pictures.edges import Edges
+from scalargrad.pictures.inks import (
+    CONSTANT_FILL,
+    CONSTANT_INK,
+    GRADIENT,
+    HALO,
+    HALO_FILL,
+    INK,
+    SLATE,
+    VALUE,
+)
 from scalargrad.pictures.looks import Look
+from scalargrad.pictures.parts import Bundle, Cluster, Drawn, Entry, Folded, FoldedDiagram, nested
 from scalargrad.pictures.scale import Scale
-
-VALUE, GRADIENT, INK = "#0B5CAD", "#B34700", "#222222"
-CONSTANT_INK, CONSTANT_FILL = "#4A4A4A", "#E6E6E6"
 
 _LEGEND = {"fontname": "Helvetica,Arial,sans-serif", "fontsize": "12", "fontcolor": INK}
 _GRAPH = {"bgcolor": "white", "pad": "0.1", "nodesep": "0.17"}
@@ -37,11 +47,14 @@ _KINDS = {
 _GATE = {"shape": "ellipse", "width": "0.42", "height": "0.42", "margin": "0.02"}
 _COPY = {**_GATE, "width": "0.4", "height": "0.4", "fontsize": "10", "margin": "0"}
 _JUNCTION = {"shape": "point", "width": "0.07", "label": ""}
+_ENTRY = {"shape": "point", "width": "0.01", "label": ""}
+_FOLDED = {"shape": "box", "style": "rounded,filled", "fillcolor": "#E9EEF4", "margin": "0.14,0.09"}
 
-#: What stands out is bold; a halo keeps it apart on the screen, its weight in grey print.
-HALO, _HALO_FILL = "#F2A900", "#FFE2A0"
+#: Frames inside one another are white and grey by turns, and their lines are thin and dotted.
+_FRAME = {"style": "rounded,filled", "color": "#8A94A0", "labeljust": "l", "margin": "10"}
+_FRAME_FILLS = ("#F4F6F9", "#FFFFFF")
+
 _BOLD_SHAPE = {"penwidth": "3"}
-_BOLD_EDGE = {"color": f"{HALO}:{INK}:{HALO}", "penwidth": "2", "arrowsize": "0.9"}
 
 #: A highlighted wire is a thick line between bands of the halo, a tinted one has broader bands.
 _BOLD, _TINTED = (2, 2), (1, 3)
@@ -51,33 +64,71 @@ _EMPTY = '<TD WIDTH="1" HEIGHT="1"></TD>'
 _INKED = f'<TD WIDTH="1" HEIGHT="1" BGCOLOR="{INK}"></TD>'
 _PORT = f'<TD WIDTH="1" HEIGHT="1" BGCOLOR="{INK}" PORT="line"></TD>'
 
-#: The sides on which lines leave and enter a shape, for each direction of the picture.
-SIDES = {"LR": ("e", "w"), "TB": ("s", "n")}
 
-
-def to_dot(diagram: Diagram, direction: str) -> str:
+def to_dot(diagram: FoldedDiagram, direction: str) -> str:
     """Return `diagram` as DOT text, its lines running in `direction`: LR or TB."""
     arrivals = Counter(line.target for line in diagram.lines if line.enters)
     spread = 0.15 + 0.025 * max(arrivals.values(), default=1)  # many lines need room to meet
-    copying = {shape.id for shape in diagram.shapes if isinstance(shape, Gate) and shape.copies}
     frame = {**_GRAPH, "rankdir": direction, "ranksep": f"{spread:.3g}"}
-    if diagram.look.scale:
-        frame |= {**_LEGEND, "label": f"<{_legend(diagram.look.scale)}>"}
+    if below := _below(diagram):
+        frame |= {**_LEGEND, "label": f"<{below}>"}
     graph = graphviz.Digraph("scalargrad", graph_attr=frame, node_attr=_NODE, edge_attr=_EDGE)
-    for shape in diagram.shapes:
-        graph.node(shape.id, id=shape.id, **_node(shape, direction, diagram.look))
-    wires = {shape.id for shape in diagram.shapes if isinstance(shape, Wire)}
-    twins = Counter((line.source, line.target) for line in diagram.lines)
+    frames = _frames(diagram.clusters)
+    around = {
+        id: frames[cluster.id] for cluster in nested(diagram.clusters) for id in cluster.shapes
+    }
+    # Inside frames Graphviz begins at the bottom where it begins at the top elsewhere.
+    turn = -1 if direction == "LR" else 1
+    framed = [shape for shape in diagram.shapes if shape.id in around]
+    for shape in [*(x for x in diagram.shapes if x.id not in around), *framed[::turn]]:
+        inside = around.get(shape.id, graph)
+        inside.node(shape.id, id=shape.id, **_node(shape, direction, diagram.look))
+    _set_in(graph, diagram.clusters, frames, turn)
+    edges = Edges(diagram, direction)
     for line in diagram.lines:
-        style = _edge(line, arrivals[line.target], twins[line.source, line.target])
-        style |= {"minlen": "2"} if line.source in copying else {}  # room to pass the leaves
-        style |= _BOLD_EDGE if line.id in diagram.look.highlighted else {}
-        graph.edge(*_ends(line, wires, copying, direction), id=line.id, **style)
+        graph.edge(*edges.ends(line), id=line.id, **edges.style(line))
     text: str = graph.source
     return text
 
 
-def _node(shape: Shape, direction: str, look: Look) -> dict[str, str]:
+def _below(diagram: FoldedDiagram) -> str:
+    """Return what stands below the picture: the scale of its colours, and the note."""
+    scale = _legend(diagram.look.scale) if diagram.look.scale else ""
+    if not diagram.note:
+        return scale
+    rows = [scale, literal(diagram.note)] if scale else [literal(diagram.note)]
+    cells = "".join(f'<TR><TD CELLPADDING="4">{row}</TD></TR>' for row in rows)
+    return f"<TABLE {_PLAIN_TABLE}>{cells}</TABLE>"
+
+
+def _frames(clusters: Sequence[Cluster]) -> dict[str, graphviz.Digraph]:
+    """Return an empty frame for each cluster, of a fill that differs from that around it."""
+    fills = dict.fromkeys((cluster.id for cluster in clusters), 0)
+    frames: dict[str, graphviz.Digraph] = {}
+    for cluster in nested(clusters):
+        fill = fills[cluster.id]
+        fills.update(dict.fromkeys((inner.id for inner in cluster.inside), 1 - fill))
+        label = {"label": f"<{literal(cluster.text)}>", "fillcolor": _FRAME_FILLS[fill]}
+        attributes = {**_LEGEND, **_FRAME, **label, "id": cluster.id}
+        frames[cluster.id] = graphviz.Digraph(f"cluster_{cluster.id}", graph_attr=attributes)
+    return frames
+
+
+def _set_in(
+    graph: graphviz.Digraph,
+    clusters: Sequence[Cluster],
+    frames: dict[str, graphviz.Digraph],
+    turn: int,
+) -> None:
+    """Write each frame, once it is complete, into the one around it or into the graph."""
+    for cluster in reversed(nested(clusters)):
+        for inner in cluster.inside[::turn]:
+            frames[cluster.id].subgraph(frames[inner.id])
+    for cluster in clusters[::turn]:
+        graph.subgraph(frames[cluster.id])
+
+
+def _node(shape: Drawn, direction: str, look: Look) -> dict[str, str]:
     match shape:
         case Box():
             style = {**_BOX, **_KINDS[shape.kind], "label": f"<{literal(shape.text)}>"}
@@ -87,18 +138,27 @@ def _node(shape: Shape, direction: str, look: Look) -> dict[str, str]:
             kind = _COPY if shape.copies else _GATE
             style = {**kind, **ordering, "label": f"<{literal(shape.text)}>"}
             return _standing_out(style, shape.id, look)
-        case Wire():
-            return {"shape": "plain", "label": f"<{_numbers(shape, direction, look)}>"}
-        case Junction():
-            return _JUNCTION
+        case Wire() | Bundle():
+            return {"shape": "plain", "label": f"<{_wire(shape, direction, look)}>"}
+        case Folded():
+            return _standing_out(
+                {**_FOLDED, "label": f"<{_title_and_details(shape)}>"}, shape.id, look
+            )
+        case Junction() | Entry():
+            return _JUNCTION if isinstance(shape, Junction) else _ENTRY
+
+
+def _title_and_details(shape: Folded) -> str:
+    details = "".join(f'<BR/><FONT POINT-SIZE="11">{literal(x)}</FONT>' for x in shape.details)
+    return f"<B>{literal(shape.text)}</B>{details}"
 
 
 def _standing_out(style: dict[str, str], id: str, look: Look) -> dict[str, str]:
     """Return the style of a box or gate, bold where it is highlighted, filled if tinted."""
-    fill = look.tints.get(id, _HALO_FILL if id in look.highlighted else "")
+    fill = look.tints.get(id, HALO_FILL if id in look.highlighted else "")
     if not fill:
         return style
-    outline = style.get("style", "")  # an input stays dashed
+    outline = style.get("style", "").removesuffix(",filled")  # an input stays dashed
     filled = {"style": f"{outline},filled" if outline else "filled", "fillcolor": fill}
     return {**style, **filled, **(_BOLD_SHAPE if id in look.highlighted else {})}
 
@@ -113,23 +173,10 @@ def _legend(scale: Scale) -> str:
     return f"<TABLE {_PLAIN_TABLE}><TR>{row}</TR></TABLE>"
 
 
-def _ends(line: Line, wires: set[str], copying: set[str], direction: str) -> tuple[str, str]:
-    """Return where an edge begins and ends: on the line of a wire, or on a shape's side."""
-    leaving, entering = SIDES[direction]
-    tail, head = line.source, line.target
-    if tail in wires:
-        tail += f":line:{leaving}"
-    elif not line.enters and tail not in copying:
-        tail += f":{leaving}"
-    return tail, f"{head}:line:{entering}" if head in wires else head
-
-
-def _edge(line: Line, arrivals: int, twins: int) -> dict[str, str]:
-    if not line.enters:
-        return {"arrowhead": "none", "weight": "100"}
-    if twins > 1:  # lines between the same two shapes need room to part
-        return {"minlen": "2"}
-    return {"weight": "50"} if arrivals == 1 else {}  # chains run straight
+def _wire(shape: Wire | Bundle, direction: str, look: Look) -> str:
+    if isinstance(shape, Wire):
+        return _numbers(shape, direction, look)
+    return _several(shape, direction, look)
 
 
 def _numbers(wire: Wire, direction: str, look: Look) -> str:
@@ -140,8 +187,23 @@ def _numbers(wire: Wire, direction: str, look: Look) -> str:
     gradient = f'<FONT COLOR="{GRADIENT}"><I>{wire.gradient}</I></FONT>'
     above = _cell(f"{node}-value", wire.value_title, value, pad)
     below = _cell(f"{node}-gradient", wire.gradient_title, gradient, pad)
+    return _wire_table(above, _line_rows(wire.id, look), below, direction)
+
+
+def _several(bundle: Bundle, direction: str, look: Look) -> str:
+    """Return the table of the wire that stands for several: their number above a thick line."""
+    above = _cell(f"{bundle.id}-text", bundle.title, literal(bundle.text), 3)
+    below = above.replace(literal(bundle.text), " ").replace("-text", "-below")
+    highlighted = bundle.id in look.highlighted
+    thick = [(_swatch(3, SLATE), _swatch(3, SLATE, ' PORT="line"'), _swatch(3, SLATE))]
+    rows = _line_rows(bundle.id, look) if highlighted else thick
+    return _wire_table(above, rows, below, direction)
+
+
+def _wire_table(above: str, line: list[tuple[str, str, str]], below: str, direction: str) -> str:
+    """Return the table of a wire, in rows or columns."""
     # The inked ends lengthen the line: Graphviz lets edges end one point outside a port.
-    rows = [(_EMPTY, above, _EMPTY), *_line_rows(wire.id, look), (_EMPTY, below, _EMPTY)]
+    rows = [(_EMPTY, above, _EMPTY), *line, (_EMPTY, below, _EMPTY)]
     if direction == "TB":
         rows = list(zip(*rows, strict=True))
     body = "".join(f"<TR>{''.join(row)}</TR>" for row in rows)

@@ -7,24 +7,33 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scalargrad.errors import GraphTooLargeError, LayoutError, OperandError
+from scalargrad.folding import Fold, Model, fold
 from scalargrad.graph import describe, fan_out, topological_order
 from scalargrad.pictures.copies import copies_of
-from scalargrad.pictures.diagram import Diagram, Wire, boxed_constants, make_diagram
-from scalargrad.pictures.dot import SIDES, to_dot
+from scalargrad.pictures.diagram import Wire
+from scalargrad.pictures.dot import to_dot
+from scalargrad.pictures.edges import SIDES
+from scalargrad.pictures.folded import FoldedBuilder, stand_ins
 from scalargrad.pictures.looks import Highlight, Look, highlighted_ids
 from scalargrad.pictures.mermaid import to_mermaid
+from scalargrad.pictures.opening import LINES_PER_SHAPE, Opening, Size, all_open, opening
+from scalargrad.pictures.parts import Entry, FoldedDiagram
 from scalargrad.pictures.picture import Picture
 from scalargrad.pictures.scale import numbers_by_id, scale_of
 from scalargrad.value import Value
 
-_LINES_PER_NODE = 4
+_LEAST, _MOST = 4, 30  # parts of a graph that stand side by side when it is folded
+_GLANCE, _SECONDS_OF_WORK = 60, 50_000  # nodes
 
 
 def draw(
     root: Value | Iterable[Value],
     *,
+    model: Model | None = None,
+    depth: int | None = 1,
+    open: str | Iterable[str] = (),
     direction: str = "LR",
-    limit: int = 500,
+    limit: int = 300,
     highlight: Highlight | None = None,
     color: Literal["value", "gradient"] | None = None,
     copies: bool = False,
@@ -36,16 +45,28 @@ def draw(
     stand in it (×−1, +1, 1/x, x²). Wires carry the label, if any, and the value above and the
     gradient below, each with four significant digits. A dot marks where a wire branches.
 
+    Modules of a `model`, and parts of a graph too large to be drawn whole, are folded: a rounded
+    box stands for all that is inside, and a thick line for several wires. Those that are open
+    have a frame.
+
     Parameters
     ----------
     root : Value or iterable of Values
         What to draw, with all it was computed from.
+    model : Module, optional
+        Drawn as its modules, found from the parameters that nodes use.
+    depth : int or None
+        How many levels of modules to open, at most: 0 draws the model as a box, 1 its layers as
+        boxes, 2 their neurons; None opens all. Fewer are opened where `limit` requires it.
+    open : str or iterable of str
+        Parts to open besides, with all around them: by the path of a module, such as
+        ``"layers.0"``, or by what stands in a box, such as ``"v57"``.
     direction : str
         ``"LR"``, from left to right, or ``"TB"``, from top to bottom (the value then stands
         to the left of its wire and the gradient to the right).
     limit : int
-        Most nodes to draw, boxed constants and copies included; four times as many lines may
-        join them.
+        Most boxes and gates to draw, constants and copies included; four times as many lines
+        may join them. What exceeds it is folded.
     highlight : Value, step of `scalargrad.walk`, or iterable of these
         What stands out, bold with an amber halo: Values with their wires and the lines between
         them; of a backward step, the line its contribution travels.
@@ -55,7 +76,7 @@ def draw(
         ±inf has the colour of its end, nan that of zero. Mermaid has no legend.
     copies : bool
         Draw fan-out as a copy gate, whose outgoing wires each carry what their reader
-        contributes to the gradient, upstream · local.
+        contributes to the gradient, upstream · local. Nothing can be folded then.
 
     Returns
     -------
@@ -65,13 +86,14 @@ def draw(
     Raises
     ------
     GraphTooLargeError
-        If the graph exceeds the limit; nothing has been laid out then.
+        If what is to be drawn exceeds the limit though it is folded, or with `copies`; nothing has
+        been laid out then.
     GraphError
-        If what is to be highlighted is not in the graph.
+        If what is to be highlighted is not in the graph, or what is to be opened is no part of it.
     OperandError
         If `root` or `highlight` is anything else, or `root` is empty.
     LayoutError
-        If `direction` or `color` is neither of the two.
+        If `direction` or `color` is neither of the two, or `depth` is negative.
 
     Notes
     -----
@@ -91,25 +113,72 @@ def draw(
     <Picture: Computation graph of f = −12: 5 nodes>
     >>> print(draw(f, highlight=[x, f.parents[0]]).mermaid.splitlines()[-4].strip())
     style n2 fill:#ffe2a0,color:#222,stroke-width:4px
+
+    A network as its layers, the first of which is open:
+
+    >>> from scalargrad.nn import MLP
+    >>> model = MLP(2, [3, 1], rng=0)
+    >>> draw(model([1.0, -1.0]), model=model, open="layers.0")
+    <Picture: Computation graph of v7 = −0.03898: 20 nodes, 4 folded parts>
     """
     roots = _roots(root)
     if direction not in SIDES:
         raise LayoutError(f"direction is {direction!r}: use {' or '.join(map(repr, SIDES))}")
+    if depth is not None and depth < 0:
+        raise LayoutError(f"depth is {depth}: give 0 or more, or None to open all modules")
     order = topological_order(*roots)
-    _require_within(limit, order, roots, copies)
+    names = [open] if isinstance(open, str) else list(open)
+    plain = Opening(Fold("graph", list(order)))
+    if model is None and not names and (copies or plain.size().needed <= limit):
+        seen = plain
+    else:
+        whole = fold(*roots, model=model, limit=max(_LEAST, min(limit, _MOST)))
+        seen = all_open(whole) if copies else opening(whole, depth, names, limit)
+    _require_within(limit, order, roots, seen, copies)
     copied = copies_of(order) if copies else {}
+    diagram = FoldedBuilder(order, copied, seen, _qualified(model)).fold(roots)
+    diagram.note = _note(seen) if seen.cut else ""
+    hidden = stand_ins(order, seen)
+    marked = highlighted_ids(order, highlight)
     numbers = numbers_by_id(color, order, copied.values())
+    drawn = {shape.id for shape in diagram.shapes}
+    numbers = {id: x for id, x in numbers.items() if id in drawn}
     scale = scale_of(color, numbers.values())
     tints = {id: scale.colour(x) for id, x in numbers.items()} if scale else {}
-    look = Look(highlighted_ids(order, highlight), tints, scale)
-    return Picture(GraphDrawing(make_diagram(order, roots, look, copied), direction))
+    diagram.look = Look(marked.union(*(hidden.get(id, ()) for id in marked)), tints, scale)
+    return Picture(GraphDrawing(diagram, direction))
+
+
+def _qualified(model: Model | None) -> dict[Value, str]:
+    """Return the paths of a model's parameters, which tell one w0 from another."""
+    return {} if model is None else {p: name for name, p in model.named_parameters()}
+
+
+def _note(seen: Opening) -> str:
+    """Return what stands below a picture of which less is open than there might be."""
+    largest = max(seen.closed(), key=lambda part: (part.kind != "parameters", part.size))
+    return f'Folded to be readable: open="{largest.path}" opens {largest.title}'
+
+
+def glance(root: Value) -> str | None:
+    """Return the picture a notebook shows under a cell, or None where there is none.
+
+    That is the graph, folded beyond what can be seen at a glance; without Graphviz, and of graphs
+    so large that a cell would wait for it, there is none.
+    """
+    if len(topological_order(root)) > _SECONDS_OF_WORK:
+        return None
+    try:
+        return draw(root, limit=_GLANCE).svg()
+    except (GraphTooLargeError, LayoutError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class GraphDrawing:
     """A diagram with its lines running in a direction."""
 
-    diagram: Diagram
+    diagram: FoldedDiagram
     direction: str
 
     @property
@@ -120,8 +189,9 @@ class GraphDrawing:
     @property
     def titles(self) -> dict[str, str]:
         """What has one title; the two numbers of a wire bring one each."""
-        shapes = (shape for shape in self.diagram.shapes if not isinstance(shape, Wire))
-        return {item.id: item.title for item in (*shapes, *self.diagram.lines)}
+        shapes = (shape for shape in self.diagram.shapes if not isinstance(shape, Wire | Entry))
+        frames = self.diagram.frames()
+        return {item.id: item.title for item in (*shapes, *self.diagram.lines, *frames)}
 
     def dot(self) -> str:
         """Return the graph in DOT."""
@@ -142,18 +212,21 @@ def _roots(root: object) -> list[Value]:
     return roots
 
 
-def _require_within(limit: int, order: list[Value], roots: list[Value], copies: bool) -> None:
+def _require_within(
+    limit: int, order: list[Value], roots: list[Value], seen: Opening, copies: bool
+) -> None:
     """Raise GraphTooLargeError, before anything is drawn, if there is too much to lay out."""
-    constants = sum(len(boxed_constants(node)) for node in order)
-    readers = fan_out(order).values()
-    nodes, lines = len(order) + constants, sum(readers) + constants
-    if copies:
-        nodes += sum(n + 1 for n in readers if n > 1)
-        lines += sum(n for n in readers if n > 1)
-    needed = max(nodes, -(-lines // _LINES_PER_NODE))
-    if needed > limit:
+    size = _with_copies(order, seen.size()) if copies else seen.size()
+    if size.needed > limit:
+        remedy = "leave out copies" if copies else "open fewer parts, draw a node further down"
         raise GraphTooLargeError(
-            f"the graph of {describe(roots[-1])} has {nodes:,} nodes and {lines:,} lines, too much "
-            f"for a picture of at most {limit:,} nodes and {limit * _LINES_PER_NODE:,} lines: draw "
-            f"a node further down, or pass limit={needed}"
+            f"the graph of {describe(roots[-1])} has {size.shapes:,} nodes and {size.lines:,} "
+            f"lines to draw, too much for a picture of at most {limit:,} nodes and "
+            f"{limit * LINES_PER_SHAPE:,} lines: {remedy}, or pass limit={size.needed}"
         )
+
+
+def _with_copies(order: list[Value], size: Size) -> Size:
+    """Return the size with a gate for each node that fans out and a wire for each copy."""
+    copies = [n for n in fan_out(order).values() if n > 1]
+    return Size(size.shapes + sum(copies) + len(copies), size.lines + sum(copies))

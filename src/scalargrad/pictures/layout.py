@@ -6,14 +6,16 @@ takes too long can be interrupted, and its global state is shared by no two thre
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 
 from scalargrad.errors import LayoutError
 
+_PYTHON = [sys.executable, "-P", "-W", "ignore"]  # -P: no module of the working folder
 _BUNDLED = """
 import sys
 from pygraphviz import AGraph
@@ -21,6 +23,18 @@ from pygraphviz import AGraph
 kind, *options = sys.argv[1:]
 graph = AGraph(string=sys.stdin.buffer.read().decode())
 sys.stdout.buffer.write(graph.draw(format=kind, prog="dot", args=" ".join(options)))
+"""
+
+_BUNDLED_EACH = """
+import json, sys
+from pygraphviz import AGraph
+
+kind, *options = sys.argv[1:]
+drawn = [
+    AGraph(string=dot).draw(format=kind, prog="dot", args=" ".join(options)).decode()
+    for dot in json.load(sys.stdin)
+]
+json.dump(drawn, sys.stdout)
 """
 
 _OPTIONS = {"png": ["-Gdpi=192"]}  # twice the usual, for sharp text on today's screens
@@ -59,14 +73,45 @@ def render(dot: str, kind: str) -> bytes:
     raise LayoutError(f"{'; '.join(failures) or 'no Graphviz was found'}. {_REMEDY}")
 
 
+def render_each(dots: Sequence[str], kind: str) -> list[str]:
+    """Return what Graphviz makes of each graph, as text; equal ones are laid out once.
+
+    The Graphviz in pygraphviz is started once for all of them.
+
+    Parameters
+    ----------
+    dots : sequence of str
+        Graphs in DOT.
+    kind : str
+        A format that is text: ``"svg"``, ``"json0"``.
+
+    Raises
+    ------
+    LayoutError
+        If there is no Graphviz, or none that succeeds; the message has its last words.
+    """
+    different = list(dict.fromkeys(dots))
+    if len(different) > 1 and not shutil.which("dot") and find_spec("pygraphviz"):
+        command = [*_PYTHON, "-c", _BUNDLED_EACH, kind]
+        run = subprocess.run(
+            command, input=json.dumps(different).encode(), capture_output=True, check=False
+        )
+        if run.returncode == 0:
+            return _in_order(dots, dict(zip(different, json.loads(run.stdout), strict=True)))
+    return _in_order(dots, {dot: render(dot, kind).decode() for dot in different})
+
+
+def _in_order(dots: Sequence[str], drawn: dict[str, str]) -> list[str]:
+    return [drawn[dot] for dot in dots]
+
+
 def _engines(kind: str) -> Iterator[tuple[str, list[str]]]:
     """Yield the name and the command of each Graphviz there is, the preferred one first."""
     options = _OPTIONS.get(kind, [])
     if dot := shutil.which("dot"):
         yield dot, [dot, f"-T{kind}", *options]
     if sys.executable and find_spec("pygraphviz"):
-        python = [sys.executable, "-P", "-W", "ignore"]  # -P: no module of the working folder
-        yield "the Graphviz in pygraphviz", [*python, "-c", _BUNDLED, kind, *options]
+        yield "the Graphviz in pygraphviz", [*_PYTHON, "-c", _BUNDLED, kind, *options]
 
 
 def _last_words(stderr: bytes) -> str:

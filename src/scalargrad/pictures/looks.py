@@ -117,7 +117,8 @@ def _line(ids: dict[Value, str], node: Value, i: int) -> Iterator[str]:
     operand = node.parents[i]
     assert isinstance(operand, Value)
     line, source = f"{ids[node]}-w{i}", ids[operand]
-    yield from (line, f"{line}-out", f"{line}-wire", f"{source}-stem", f"{source}-fan")
+    yield from (line, f"{line}-in", f"{line}-out", f"{line}-wire")
+    yield from (f"{source}-stem", f"{source}-fan")
 
 
 def _step(ids: dict[Value, str], step: WalkStep) -> Iterator[str]:

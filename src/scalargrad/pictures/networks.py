@@ -11,12 +11,19 @@ import graphviz
 
 from scalargrad.errors import GraphTooLargeError, OperandError
 from scalargrad.pictures.diagram import number
-from scalargrad.pictures.dot import GRADIENT, INK, VALUE
+from scalargrad.pictures.inks import GRADIENT, INK, VALUE
 from scalargrad.pictures.picture import Picture
 from scalargrad.value import Value
 
 _FONT = {"fontname": "Helvetica,Arial,sans-serif", "fontsize": "11", "fontcolor": INK}
-_FRAME = {**_FONT, "layout": "neato", "splines": "line", "bgcolor": "white", "pad": "0.15"}
+_FRAME = {
+    **_FONT,
+    "layout": "neato",
+    "splines": "line",
+    "outputorder": "edgesfirst",
+    "bgcolor": "white",
+    "pad": "0.15",
+}
 _UNIT = {
     **_FONT,
     "shape": "circle",
@@ -32,6 +39,7 @@ _NEGATIVE = {"color": GRADIENT, "style": "dashed"}  # told apart in grey print t
 
 _PITCH = 0.5  # inches from unit to unit
 _THINNEST, _WIDEST, _CROWDED = 0.3, 4.2, 22.0  # points; large layers have thinner lines
+_FAINTEST = 0.3  # how much ink the smallest weights of a crowded layer have left
 
 
 class Neuron(Protocol):
@@ -170,9 +178,12 @@ class NetworkDrawing:
                 f"u{i}-{j}", self._text(i, j), id=f"u{i}-{j}", pos=self._place(i, j), **style
             )
         greatest, widest = self._greatest(), min(_WIDEST, _CROWDED / max(self.sizes))
+        faintest = _FAINTEST if widest < _WIDEST else 1.0
         for i, j, k, w in self._lines():
-            width = _THINNEST + widest * _share(w, greatest)
-            style = {**(_NEGATIVE if w < 0 else _POSITIVE), "penwidth": f"{width:.3g}"}
+            share = _share(w, greatest)
+            style = dict(_NEGATIVE if w < 0 else _POSITIVE)
+            style["color"] += f"{round(255 * (faintest + (1 - faintest) * share)):02x}"
+            style["penwidth"] = f"{_THINNEST + widest * share:.3g}"
             graph.edge(f"u{i - 1}-{k}", f"u{i}-{j}", id=f"u{i}-{j}-w{k}", **style)
         text: str = graph.source
         return text
@@ -219,7 +230,7 @@ class NetworkDrawing:
             f'<FONT COLOR="{GRADIENT}">╍╍ w &lt; 0</FONT>      '
             f"width: |w|, at most {greatest}"
         )
-        return {**_FRAME, "label": f"<{key}>"}
+        return {**_FRAME, "label": f"< <BR/>{key}>"}  # an empty line keeps it off the last units
 
 
 def _share(w: float, greatest: float) -> float:

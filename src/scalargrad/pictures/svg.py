@@ -8,7 +8,9 @@ from html import escape
 
 _PROLOGUE = re.compile(r"^.*?(?=<svg\b)", re.DOTALL)  # XML declaration and DOCTYPE
 _COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
-_TITLED = re.compile(r'(<g id="([^"]*)" class="(?:graph|node|edge)".*?>\n)<title>.*?</title>\n')
+_TITLED = re.compile(
+    r'(<g id="([^"]*)" class="(?:graph|node|edge|cluster)".*?>\n)<title>.*?</title>\n'
+)
 _CELL = re.compile(r'<g id="a_([^"]*)"><a xlink:title="([^"]*)"[^>]*>')
 
 

@@ -26,25 +26,23 @@ def digits(plan: Plan) -> Report:
     time it takes.
     """
     train, held_out = data.digits()
-    images = [ink(image) for image in train.inputs]
-    unseen = [ink(image) for image in held_out.inputs]
     first = Linear(64, 20, rng=plan.seed)
     model = Sequential(first, ReLU(), Linear(20, 10, rng=plan.seed + 1))
     options = plan.options("digits", 8)
     optimizer = Adam(model.parameters(), lr=0.02)
     history = fit(
         model,
-        images,
+        train.inputs,
         train.targets,
         loss=cross_entropy,
         optimizer=optimizer,
         scheduler=LinearLR(optimizer, 1.0, 0.1, total_iters=options["epochs"]),
-        validation_data=(unseen, held_out.targets),
+        validation_data=(held_out.inputs, held_out.targets),
         metrics=[accuracy],
         **options,
     )
     with no_grad():
-        scores = [[score.data for score in model(image)] for image in unseen]
+        scores = [[score.data for score in model(image)] for image in held_out.inputs]
     taken = [max(range(10), key=row.__getitem__) for row in scores]
 
     def draw(figure: Figure) -> None:

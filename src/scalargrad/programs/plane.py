@@ -14,7 +14,8 @@ from scalargrad.optim.lr_scheduler import LinearLR
 from scalargrad.plots import decision_boundary
 from scalargrad.programs.plan import Plan, Report, draw_training, report
 from scalargrad.train import History, fit
-from scalargrad.train.run import Loss, Optimizer
+from scalargrad.train.objective import Loss
+from scalargrad.train.run import Optimizer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -113,12 +113,14 @@ class Gate:
     ----------
     stand_ins : dict from Symbol to Value or float
         The node or the constant that each symbol stands for.
+    partials : tuple of Symbol or float
+        The local derivatives as they were traced, the same at every point.
     """
 
     def __init__(self, node: Value, trace: Trace, data: Mapping[Value, float]) -> None:
         assert node.op is not None
         self.node, self.op = node, node.op
-        self.result, self.operands, self._partials = trace
+        self.result, self.operands, self.partials = trace
         self.stand_ins: dict[Symbol, Value | float] = {self.result: node}
         self.stand_ins.update(zip(self.operands, node.parents, strict=True))
         constants = {s: x for s, x in self.stand_ins.items() if isinstance(x, float)}
@@ -127,11 +129,11 @@ class Gate:
 
     def partial(self, index: int) -> Expression:
         """Return the local derivative for operand `index`, simplified at this point."""
-        return shorten(self._resolver.resolve(self._partials[index]))
+        return shorten(self._resolver.resolve(self.partials[index]))
 
     def reads(self, index: int) -> list[Value]:
         """Return the nodes whose numbers the local derivative for operand `index` uses."""
-        found = (self.stand_ins[symbol] for symbol in named_symbols(self._partials[index]))
+        found = (self.stand_ins[symbol] for symbol in named_symbols(self.partials[index]))
         return list(dict.fromkeys(x for x in found if isinstance(x, Value)))
 
     def varies_with(self, index: int) -> list[Value]:
@@ -139,14 +141,14 @@ class Gate:
 
         Those it reads; for a long formula over many operands, the result stands for them all.
         """
-        partial = self._partials[index]
+        partial = self.partials[index]
         if isinstance(self.op, Reduction) and isinstance(partial, Symbol) and partial.op:
             return [self.node]
         return self.reads(index)
 
     def is_constant(self, index: int) -> bool:
         """Return whether the operation's partial is the same number everywhere."""
-        return not isinstance(self._partials[index], Symbol)
+        return not isinstance(self.partials[index], Symbol)
 
     def expression(self) -> Expression:
         """Return what the gate computes; sums and dot products spelled out."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cached_property
 
 from scalargrad.errors import GraphChangedError
+from scalargrad.folding import Model
 from scalargrad.graph import describe, fan_out, names, topological_order
 from scalargrad.ops.operation import Operation
 from scalargrad.ops.printing import Expression
@@ -27,8 +28,12 @@ class Scene:
     ----------
     root : Value
         What is differentiated.
+    model : Module or None
+        What the graph is folded by, if it is folded.
     order : list of Value
         Every node, operands before results.
+    place : dict from Value to int
+        The position of each in `order`.
     inputs : list of Value
         The leaves among them.
     names : dict from Value to str
@@ -47,9 +52,11 @@ class Scene:
         The position at which each value is computed, and at which each term arrives.
     """
 
-    def __init__(self, root: Value) -> None:
+    def __init__(self, root: Value, model: Model | None = None) -> None:
         self.root = root
+        self.model = model
         self.order = topological_order(root)
+        self.place = {node: i for i, node in enumerate(self.order)}
         self.inputs = [node for node in self.order if not node.parents]
         self.names = {node: _visible(name) for node, name in names(self.order).items()}
         self.data = {node: node.data for node in self.order}
@@ -146,6 +153,11 @@ class Scene:
     def arrived(self, node: Value, position: int) -> int:
         """Return how many terms of a gradient have arrived at a step's position."""
         return bisect_right(self.arrivals[node], position)
+
+    @property
+    def count(self) -> int:
+        """How many steps a walk through the whole graph has."""
+        return self.seed_at + 1 + sum(self.expected.values())
 
     @cached_property
     def affinity(self) -> Affinity:

@@ -10,6 +10,7 @@ from typing import Any, overload
 from scalargrad.autodiff import error_signals
 from scalargrad.errors import GraphError, LayoutError, OperandError
 from scalargrad.files import write_atomically
+from scalargrad.folding import Model
 from scalargrad.pages import frame
 from scalargrad.steps import table
 from scalargrad.steps.page import LIMIT, page
@@ -85,7 +86,8 @@ class Walk(Sequence[Step]):
         title : str, optional
             The heading; by default it names the root.
         limit : int
-            Most nodes to draw.
+            Most nodes to draw at once. A larger graph is drawn by its folds, each of which opens
+            at a click, and goes along with the steps.
 
         Returns
         -------
@@ -98,8 +100,6 @@ class Walk(Sequence[Step]):
             If the name does not end in .html; if there is no Graphviz, or it fails.
         GraphError
             If there are no steps.
-        GraphTooLargeError
-            If the graph has more nodes than `limit`.
         OSError
             If the folder does not exist or cannot be written to.
 
@@ -119,7 +119,7 @@ class Walk(Sequence[Step]):
         return self.scene.root
 
 
-def walk(root: Value) -> Walk:
+def walk(root: Value, *, model: Model | None = None) -> Walk:
     """Walk through the graph under `root`: every value forward, every wire backward.
 
     The inputs come first as one step, then one step for each gate; then the seed,
@@ -131,6 +131,9 @@ def walk(root: Value) -> Walk:
     ----------
     root : Value
         The node whose derivatives are computed.
+    model : Module, optional
+        The network in the graph. A page of a large graph shows its layers and neurons as folds;
+        without it the folds follow from the graph alone.
 
     Returns
     -------
@@ -168,7 +171,7 @@ def walk(root: Value) -> Walk:
         raise OperandError(
             f"walk needs a Value, the last one of a graph, not {root!r}: a number has no steps"
         )
-    scene = Scene(root)
+    scene = Scene(root, model)
     return Walk(scene, [*_forward(scene), *_backward(scene)])
 
 

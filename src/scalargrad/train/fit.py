@@ -11,8 +11,9 @@ from scalargrad.nn import Module
 from scalargrad.train.examples import Examples, examples, hold_out
 from scalargrad.train.history import History
 from scalargrad.train.interrupt import deferred_interrupt
+from scalargrad.train.objective import Loss, Metric, Objective, Regularizer
 from scalargrad.train.progress import Bar, Silence, progress_bar
-from scalargrad.train.run import Loss, Metric, Optimizer, Regularizer, Run, Schedule
+from scalargrad.train.run import Optimizer, Run, Schedule
 from scalargrad.train.stopping import Patience
 
 Callback = Callable[[Module, History], object]
@@ -43,6 +44,7 @@ def fit(
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 1,
     resume: bool = False,
+    jit: bool | None = None,
     quiet: bool = False,
 ) -> History:
     """Minimise the mean of a loss over examples, one optimiser step per batch.
@@ -97,6 +99,10 @@ def fit(
         If the file `checkpoint` exists, go on from it. The run then equals one that was never
         stopped, bit for bit, provided the arguments are the same; `epochs` may be larger. The
         generators inside modules and that of the module ``random`` are restored too.
+    jit : bool, optional
+        Whether steps are recorded and run as programs, as `scalargrad.jit` does: True for all of
+        them, False for none. By default fit decides: after the first steps, where NumPy is
+        installed and the steps can be recorded; see Notes.
     quiet : bool
         Show no progress bar.
 
@@ -117,9 +123,23 @@ def fit(
         If a loss is not finite; the message names the node that first was not.
     StateError
         If the checkpoint cannot be written, read, or belongs to another run.
+    TraceError
+        With ``jit=True``, if a step does what a program could not repeat; the message says what.
+    MissingPackageError
+        With ``jit=True``, if NumPy is not installed.
 
     Notes
     -----
+    A step that is a program computes forward pass, backward pass and update at once, in memory
+    of its own, by the compiled kernel where Numba is installed, else by NumPy; it agrees with
+    the eager step to rounding. Parameters, gradients and the optimiser's state are in their
+    objects whenever a callback, a metric, a schedule or a checkpoint could look, and after an
+    error. Steps are programs where the examples are all nested alike, the optimiser is one of
+    `scalargrad.optim`, and model and loss draw only by `drawn` (as Dropout does), keep nothing
+    for later and read no ``.data``. Else, and where a step meets a number that is not finite or
+    a condition comes out differently, eager steps are taken. What a callback changes, a number
+    or a layer, is recorded anew.
+
     Ctrl-C ends training after the step under way: the model keeps what it learned, and the
     history every completed epoch. A second Ctrl-C does not wait. With `patience` the model is
     given the best epoch's weights then too. The model is left in evaluation mode.
@@ -142,20 +162,21 @@ def fit(
         raise OperandError("resume=True needs the file to go on from: give checkpoint=path")
     given = examples(X, y, "the training data")
     train, held_out = _split(given, validation_split, validation_data, seed)
+    list_of_callbacks = list(callbacks)
+    objective = Objective(model, loss, regularizer, _named(metrics))
     run = Run(
-        model,
+        objective,
         train,
         held_out,
-        loss=loss,
         optimizer=optimizer,
-        batch_size=batch_size or len(train.inputs),
+        batch_size=min(batch_size or len(train.inputs), len(train.inputs)),
         shuffle=shuffle,
         seed=seed,
-        metrics=_named(metrics),
-        regularizer=regularizer,
         scheduler=scheduler,
         patience=_patience(patience, min_delta, held_out),
         gradient_tolerance=gradient_tolerance,
+        visited=any(map(_is_foreign, [*list_of_callbacks, *objective.metrics.values(), scheduler])),
+        jit=jit,
     )
     if resume and checkpoint is not None and Path(checkpoint).exists():
         run.load(checkpoint)
@@ -168,7 +189,6 @@ def fit(
             run.save(checkpoint)
         return not run.history.stopped
 
-    list_of_callbacks = list(callbacks)
     with progress_bar(quiet, epochs, run.batches_per_epoch, len(run.history)) as bar:
         _train(run, epochs, after_epoch, bar)
     run.finish()
@@ -215,6 +235,12 @@ def _patience(epochs: int | None, min_delta: float, held_out: Examples | None) -
             "patience watches the held-out loss: give validation_split or validation_data"
         )
     return Patience(epochs, min_delta)
+
+
+def _is_foreign(visitor: object) -> bool:
+    """Return whether what is called between epochs may change anything: scalargrad's does not."""
+    module = getattr(visitor, "__module__", None) or type(visitor).__module__
+    return visitor is not None and module.partition(".")[0] != "scalargrad"
 
 
 def _named(metrics: Mapping[str, Metric] | Iterable[Metric]) -> dict[str, Metric]:

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from scalargrad.errors import StateError
-from scalargrad.nn import Module
 from scalargrad.ops.recording import no_grad
 from scalargrad.train.checkpoint import load_checkpoint, save_checkpoint
 from scalargrad.train.collector import collector_paused
 from scalargrad.train.examples import Examples, batches, plain
 from scalargrad.train.history import History, Row
 from scalargrad.train.interrupt import Interrupt
+from scalargrad.train.modes import mode_of
+from scalargrad.train.objective import Objective, Taken, Tally
 from scalargrad.train.progress import Bar, Silence
 from scalargrad.train.stopping import Patience
-from scalargrad.value import Value
-
-Loss = Callable[[list[Any], list[Any]], Any]
-Metric = Callable[[list[Any], list[Any]], float]
-Regularizer = Callable[[list[Any]], Any]
 
 
 class Stateful(Protocol):
@@ -60,29 +56,32 @@ class Run:
 
     def __init__(
         self,
-        model: Module,
+        objective: Objective,
         train: Examples,
         held_out: Examples | None,
         *,
-        loss: Loss,
         optimizer: Optimizer,
         batch_size: int,
         shuffle: bool,
         seed: int,
-        metrics: dict[str, Metric],
-        regularizer: Regularizer | None,
         scheduler: Schedule | None,
         patience: Patience | None,
         gradient_tolerance: float | None,
+        visited: bool,
+        jit: bool | None,
     ) -> None:
-        self.model, self.train, self.held_out = model, train, held_out
-        self.loss, self.metrics, self.regularizer = loss, metrics, regularizer
+        self.objective, self.model = objective, objective.model
+        self.train, self.held_out = train, held_out
         self.optimizer, self.scheduler = optimizer, scheduler
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
         self.patience, self.gradient_tolerance = patience, gradient_tolerance
         self.chance = random.Random(seed)
         self.history = History()
         self.ended = False  # by patience or by a flat gradient: more epochs do not go on
+        self.visited, self.training = visited, False
+        wanted = gradient_tolerance is not None
+        data = train, held_out, batch_size
+        self.mode = mode_of(jit, optimizer, objective, data, gradient=wanted, visited=visited)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -93,42 +92,68 @@ class Run:
 
     def epoch(self, interrupt: Interrupt, bar: Bar | Silence) -> Row:
         """Take one step per batch, measure, and add a row to the history."""
-        rows = list(range(len(self.train.inputs)))
-        if self.shuffle:
-            self.chance.shuffle(rows)
-        self.model.train()
-        tally = _Tally(self)
-        for batch in batches(rows, self.batch_size):
-            with collector_paused():
-                self._step(self.train.at(batch), tally)
-            bar.step(len(batch))
-            interrupt.check()
+        self._switch_to_training()
+        self.mode.begin_epoch()
+        tally = Tally(self.objective, self.train)
+        try:
+            for batch in batches(self._order(), self.batch_size):
+                with collector_paused():
+                    tally.add(self.mode.step(batch) or self._eager_step(batch), batch)
+                bar.step(len(batch))
+                interrupt.check()
+        except BaseException:
+            self.mode.write_back()
+            raise
+        if self.visited:
+            self.mode.write_back()
         row = {"epoch": len(self.history) + 1, **tally.row(), **self._measure()}
         self._step_schedule(row)
         self.history.rows.append(row)
         self._watch(row)
         return row
 
-    def _step(self, batch: Examples, tally: _Tally) -> None:
+    def _switch_to_training(self) -> None:
+        if self.visited or not self.training:
+            self.model.train()
+            self.training = True
+
+    def _order(self) -> Sequence[int]:
+        """Return the numbers of the examples in the order of this epoch."""
+        rows = range(len(self.train.inputs))
+        if not self.shuffle:
+            return rows
+        drawn = list(rows)
+        self.chance.shuffle(drawn)
+        return drawn
+
+    def _eager_step(self, rows: Sequence[int]) -> Taken:
+        batch = self.train.at(rows)
         predictions = [self.model(x) for x in batch.inputs]
-        loss = self.loss(predictions, batch.targets)
-        if self.regularizer is not None:
-            loss = loss + self.regularizer(self.model.parameters())
+        loss = self.objective.value(predictions, batch.targets)
+        self.mode.watch(loss)
         self.optimizer.zero_grad()
         loss.backward()
-        tally.add(loss, predictions, batch.targets)
+        numbers = [plain(x) for x in predictions] if self.objective.metrics else []
+        measured = self.gradient_tolerance is not None
+        gradient = [p.grad for p in self.model.parameters()] if measured else []
         self.optimizer.step()
+        return Taken(loss.data, numbers, gradient)
 
     def _measure(self) -> Row:
         """Measure loss and metrics on the examples held out, recording no graph."""
         if self.held_out is None:
             return {}
         self.model.eval()
+        self.training = False
         with no_grad():
-            predictions = [self.model(x) for x in self.held_out.inputs]
-            loss = plain(self.loss(predictions, self.held_out.targets))
-        found = _evaluate(self.metrics, list(map(plain, predictions)), self.held_out.targets)
+            predictions = self.mode.predictions() or self._eager_predictions(self.held_out.inputs)
+            loss = plain(self.objective.loss(predictions, self.held_out.targets))
+        found = self.objective.measured([plain(x) for x in predictions], self.held_out.targets)
         return {"val_loss": loss, **{f"val_{name}": x for name, x in found.items()}}
+
+    def _eager_predictions(self, inputs: list[Any]) -> list[Any]:
+        self.mode.write_back()
+        return [self.model(x) for x in inputs]
 
     def _step_schedule(self, row: Row) -> None:
         if self.scheduler is not None:
@@ -137,6 +162,7 @@ class Run:
 
     def _watch(self, row: Row) -> None:
         if self.patience is not None and self.patience.is_better(row["val_loss"]):
+            self.mode.write_back()
             self.patience.keep(row["val_loss"], len(self.history), self.model.state_dict())
 
     # The end ----------------------------------------------------------------------------------
@@ -159,6 +185,7 @@ class Run:
 
     def finish(self) -> None:
         """Leave the model ready for use, with the best weights if early stopping kept some."""
+        self.mode.write_back()
         if self.patience is not None and self.patience.best_state is not None:
             self.model.load_state_dict(self.patience.best_state)
             self.history.best_epoch = self.patience.best_epoch
@@ -168,12 +195,14 @@ class Run:
 
     def save(self, path: str | Path) -> None:
         """Write a checkpoint."""
+        self.mode.write_back()
         state = {name: part.state_dict() for name, part in self._stateful().items()}
         state["patience"] = self.patience.state_dict() if self.patience else None
         state["chance"] = [chance.getstate() for chance in self._generators()]
         state["random"] = random.getstate()
         state["history"] = vars(self.history)
         state["ended"] = self.ended
+        state["warm_up"] = self.mode.warm_up
         state["same"] = self._same()
         save_checkpoint(path, state)
 
@@ -208,6 +237,7 @@ class Run:
         random.setstate(state["random"])
         self.history = History(**state["history"])
         self.ended = state["ended"]
+        self.mode.resume(len(self.history), state["warm_up"])
 
     def _stateful(self) -> dict[str, Any]:
         parts = {"model": self.model, "optimizer": self.optimizer, "scheduler": self.scheduler}
@@ -231,42 +261,3 @@ class Run:
             "scheduler": type(self.scheduler).__name__ if self.scheduler else None,
             "patience": self.patience is not None,
         }
-
-
-class _Tally:
-    """Sums over the batches of one epoch."""
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.count = 0
-        self.loss = 0.0
-        self.predictions: list[Any] = []
-        self.targets: list[Any] = []
-        self.gradient: list[float] = []
-
-    def add(self, loss: Value, predictions: list[Any], targets: Sequence[Any]) -> None:
-        """Add one batch, weighted by its size."""
-        n = len(targets)
-        self.count += n
-        self.loss += n * loss.data
-        if self.run.metrics:
-            self.predictions += map(plain, predictions)
-            self.targets += targets
-        if self.run.gradient_tolerance is not None:
-            parameters = self.run.model.parameters()
-            known = self.gradient or [0.0] * len(parameters)
-            self.gradient = [g + n * p.grad for g, p in zip(known, parameters, strict=True)]
-
-    def row(self) -> Row:
-        """Return the means."""
-        row = {"loss": self.loss / self.count}
-        row |= _evaluate(self.run.metrics, self.predictions, self.targets)
-        if self.run.gradient_tolerance is not None:
-            row["gradient_norm"] = math.hypot(*self.gradient) / self.count
-        return row
-
-
-def _evaluate(
-    metrics: dict[str, Metric], predictions: list[Any], targets: list[Any]
-) -> dict[str, float]:
-    return {name: float(plain(metric(predictions, targets))) for name, metric in metrics.items()}

@@ -1,6 +1,7 @@
 """The step page: a walk as one HTML file that opens from disk and needs no network.
 
-Python draws the graph (`graph`), records what the page must know (`record`) and puts the
+Python decides what to draw (`drawn`, and `folded` for the folds of a large graph), draws it
+(`graph`), records what the page must know (`record`, and `layered` for layers) and puts the
 document together (`document`). The page itself is `page.html`, `page.css` and the scripts
 beside them: plain JavaScript, joined in the order that `document` lists, with what all pages
 share (`scalargrad.pages`).
@@ -12,8 +13,10 @@ sweep           values forward, gradients backward
 formulas        the chain rule of a step, as text and as MathML
 wording         what a step says in words
 state           what is known of the walk, and the step, view and notation shown
-drawing, chips  the graph at a step
-panel           the explanation beside it
+drawings        which drawing is open, and what stands where in it
+drawing         the graph at a step: numbers, and what is known and done
+marks, chips    halos, rings, the arrow back; the product on the active wire
+panel, layers   the explanation beside it; that of a layer, as matrices
 predict         questions, and what is wrong with an answer
 inputs          sliders and boxes
 timeline        moving, playing, keys, links

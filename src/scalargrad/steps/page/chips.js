@@ -3,15 +3,19 @@
 const MOST_CHIPS = 3;
 
 function drawChips(active) {
-  const backward = active.filter((step) => step.phase === "backward");
-  if (backward.length > MOST_CHIPS) return;
+  const backward = active.filter((step) => step.phase === "backward" && lineOf(step));
   const taken = [];
-  for (const step of backward) {
-    const chip = makeChip(step);
-    overlay.append(chip);
-    setOut(chip);
-    placeChip(chip, lineOf(step), taken);
+  if (backward.length > MOST_CHIPS) {
+    if (backward.every((step) => step.node === backward[0].node)) addChip(chipOfMany(backward), lineOf(backward[0]), taken);
+    return;
   }
+  for (const step of backward) addChip(makeChip(step), lineOf(step), taken);
+}
+
+function addChip(chip, line, taken) {
+  overlay.append(chip);
+  setOut(chip);
+  placeChip(chip, line, taken);
 }
 
 // The pieces of a chip: each a text in the colour of what it is.
@@ -20,16 +24,26 @@ function makeChip(step) {
   const upstream = sweep.signals[step.node];
   const local = sweep.locals[step.node][step.operand];
   const contribution = upstream * local;
-  const open = state.question?.isOpen && state.question.step === step;
-  const sign = open ? "=" : productRelation(upstream, local, contribution);
+  const isAsked = askedStep() === step;
+  const sign = isAsked ? "=" : productRelation(upstream, local, contribution);
   const pieces = [
     ["gradient", shown(upstream)],
     ["sign", "×"],
     ["local", local < 0 ? `(${shown(local)})` : shown(local)],
     ["sign", sign],
-    ["gradient result", open ? "?" : shown(contribution)],
+    ["gradient result", isAsked ? "?" : shown(contribution)],
   ];
-  if (local === 0 && !open) pieces.push(["stops", "stops here"]);
+  if (local === 0 && !isAsked) pieces.push(["stops", "stops here"]);
+  return chipOf(pieces);
+}
+
+// The product on many wires at once: what arrives, and how many locals it is multiplied by.
+function chipOfMany(backward) {
+  const upstream = state.sweep.signals[backward[0].node];
+  return chipOf([["gradient", shown(upstream)], ["sign", "×"], ["local", `${backward.length} locals`]]);
+}
+
+function chipOf(pieces) {
   const texts = pieces.map(([kind, text]) => svgElement("text", { class: kind }, text));
   return svgElement("g", { class: "chip" }, svgElement("rect", { class: "paper" }), svgElement("rect", { class: "frame" }), ...texts);
 }
@@ -59,7 +73,8 @@ function sized(rect, x, y, width, height) {
 function placeChip(chip, line, taken) {
   const width = Number(chip.dataset.width);
   const height = Number(chip.dataset.height);
-  const middle = line.getPointAtLength(line.getTotalLength() / 2);
+  const share = open.find(`${line.id}-tap`) ? 0.9 : 0.5; // clear of the number on a tap
+  const middle = line.getPointAtLength(line.getTotalLength() * share);
   const { width: right, height: bottom } = graph.viewBox.baseVal;
   const obstacles = [...taken, ...occupied(), ...along(underlay.querySelectorAll(".back"))];
   let best = null;

@@ -6,23 +6,22 @@ from collections.abc import Sequence
 from functools import cache
 from html import escape
 
-from scalargrad.errors import GraphError, GraphTooLargeError
-from scalargrad.graph import describe
+from scalargrad.errors import GraphError
 from scalargrad.ops.javascript import javascript_functions
 from scalargrad.pages import fill, inert, policy, source
 from scalargrad.steps import table
-from scalargrad.steps.page.graph import graph_svg
+from scalargrad.steps.page.drawn import drawings
 from scalargrad.steps.page.record import Record
 from scalargrad.steps.scene import Scene
 from scalargrad.steps.step import Step
 
-#: Most nodes a page draws.
+#: Most nodes a page draws at once.
 LIMIT = 300
 
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
-    *("figures", "expressions", "sweep", "formulas", "wording", "state"),
-    *("drawing", "chips", "panel", "predict", "inputs", "timeline"),
+    *("figures", "expressions", "sweep", "formulas", "wording", "state", "drawings"),
+    *("drawing", "marks", "chips", "layers", "panel", "predict", "inputs", "timeline"),
     *("viewport", "tools", "sheet", "main"),
 )
 _LONGEST_EXPRESSION, _MOST_GATES = 160, 12
@@ -38,14 +37,12 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
     title : str, optional
         The heading; by default it names the root.
     limit : int
-        Most nodes to draw.
+        Most nodes to draw at once; a larger graph is drawn by its folds.
 
     Raises
     ------
     GraphError
         If there are no steps.
-    GraphTooLargeError
-        If the graph has more nodes than `limit`; nothing has been laid out then.
     LayoutError
         If there is no Graphviz, or it fails.
 
@@ -57,12 +54,8 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
     if not steps:
         raise GraphError("a page needs steps to show, and this walk has none: give it at least one")
     scene = steps[0].scene
-    if len(scene.order) > limit:
-        raise GraphTooLargeError(
-            f"the graph of {describe(scene.root)} has {len(scene.order):,} nodes, too many for a "
-            f"page of at most {limit:,}: walk a node further down, or pass limit={len(scene.order)}"
-        )
-    record = Record(scene)
+    drawn = drawings(scene, limit)
+    record = Record(scene, drawn)
     functions = javascript_functions(record.operations.values())
     script = f"const functions = {functions};\n{_script()}"
     style = source("scalargrad.pages", "look.css") + _read("page.css")
@@ -74,7 +67,7 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
             "expression": escape(_expression(scene)),
             "style": style,
             "table": table.html(steps),
-            "graph": graph_svg(scene),
+            "graph": drawn.first,
             "walk": inert(record.json(steps)),
             "script": script,
         },

@@ -1,4 +1,4 @@
-"""The graph of a walk as SVG: laid out once by Graphviz, coloured and filled in by the page.
+"""Diagrams as SVG: laid out once by Graphviz, coloured and filled in by the page.
 
 The shapes, lines and their ids are those of `scalargrad.pictures.diagram`. Besides, a line that
 leaves a junction has a place for its contribution, ``n4-w0-tap``. Every wire has room for any
@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+from typing import Any
 
 import graphviz
 from rich.cells import cell_len, set_cell_size
 
-from scalargrad.pictures.diagram import Box, Diagram, Gate, Junction, Line, Wire, make_diagram
-from scalargrad.pictures.layout import render
-from scalargrad.steps.scene import Scene
+from scalargrad.pictures.diagram import Box, Diagram, Folded, Gate, Junction, Line, Shape, Wire
+from scalargrad.pictures.layout import render_each
 
 _CELL, _GATE_CELL = 7.7, 8.8  # width of a letter of 14 pixels, and of one in a gate
-_NUMBER_CELLS, _MOST_CELLS = 7.8, 22
-_WIRE_HEIGHT, _BOX_HEIGHT, _GATE, _TAP = 44, 30, 36, (72, 22)
+_NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 7.8, 15.0, 22
+_WIRE_HEIGHT, _BOX_HEIGHT, _FOLD_HEIGHT, _GATE, _TAP = 44, 30, 56, 36, (78, 22)
 _NAME_HEIGHT = 13
 _LONG = 4.5
 _JOIN = 1.5  # Graphviz lets lines end a point outside a port
@@ -31,20 +31,34 @@ _SIDE, _ABOVE = 20.0, 44.0  # margins; above and below there is room for a produ
 _FRAME = {"rankdir": "LR", "nodesep": "0.16", "splines": "spline"}
 
 
-def graph_svg(scene: Scene) -> str:
-    """Return the graph of a walk as one ``<svg>`` element without numbers.
+def draw(diagrams: Sequence[Diagram], names: Mapping[str, str]) -> list[str]:
+    """Return each diagram as one ``<svg>`` element without numbers.
+
+    Parameters
+    ----------
+    diagrams : sequence of Diagram
+        Laid out together: starting Graphviz takes longer than a small layout.
+    names : mapping from str to str
+        The names of nodes by the ids of their shapes.
 
     Raises
     ------
     LayoutError
         If there is no Graphviz, or it fails.
     """
-    diagram = make_diagram(scene.order, [scene.root])
-    names = {f"n{i}": scene.names[node] for i, node in enumerate(scene.order)}
-    drawing = _Drawing(diagram, names)
-    if drawing.is_long:
-        drawing = _Drawing(diagram, names, stacked=True)
-    return drawing.svg()
+    drawings = _laid_out([_Drawing(diagram, names) for diagram in diagrams])
+    long = [i for i, drawing in enumerate(drawings) if drawing.is_long]
+    stacked = _laid_out([_Drawing(diagrams[i], names, stacked=True) for i in long])
+    for i, drawing in zip(long, stacked, strict=True):
+        drawings[i] = drawing
+    return [drawing.svg() for drawing in drawings]
+
+
+def _laid_out(drawings: list[_Drawing]) -> list[_Drawing]:
+    written = render_each([drawing.dot() for drawing in drawings], "json0")
+    for drawing, placed in zip(drawings, written, strict=True):
+        drawing.place(json.loads(placed))
+    return drawings
 
 
 def _short(text: str) -> str:
@@ -64,12 +78,21 @@ class _Drawing:
         self._names = names
         self._fans = {shape.id for shape in diagram.shapes if isinstance(shape, Junction)}
         self._gates = {shape.id for shape in diagram.shapes if isinstance(shape, Gate)}
+        self._boxes = {shape.id for shape in diagram.shapes if isinstance(shape, Box)}
         self._taps = {line.id: f"{line.id}-tap" for line in diagram.lines if self._has_tap(line)}
         self._sizes = {shape.id: self._size(shape) for shape in diagram.shapes}
-        placed = json.loads(render(self.dot(), "json0"))
+        self._keys: dict[str, str] = {}
+
+    def _key(self, id: str) -> str:
+        """Return what an id is called in DOT: by number, so that graphs alike have equal text."""
+        return self._keys.setdefault(id, f"k{len(self._keys)}")
+
+    def place(self, placed: Any) -> None:
+        """Take the places from what Graphviz made of the DOT text."""
         self._right, self._bottom = map(float, placed["bb"].split(",")[2:])
-        self._at = {x["name"]: self._point(x["pos"]) for x in placed["objects"]}
-        self._paths = {x["id"]: self._path(x["pos"]) for x in placed.get("edges", [])}
+        ids = {key: id for id, key in self._keys.items()}
+        self._at = {ids[x["name"]]: self._point(x["pos"]) for x in placed["objects"]}
+        self._paths = {ids[x["id"]]: self._path(x["pos"]) for x in placed.get("edges", [])}
 
     @property
     def is_long(self) -> bool:
@@ -77,31 +100,39 @@ class _Drawing:
         return self._right > _LONG * self._bottom
 
     def _has_tap(self, line: Line) -> bool:
-        return line.enters and line.source in self._fans
+        return line.enters and line.source in self._fans and not line.source.startswith("b")
 
-    def _size(self, shape: Box | Gate | Wire | Junction) -> tuple[float, float]:
+    def _size(self, shape: Shape) -> tuple[float, float]:
         """Return width and height in pixels."""
         match shape:
+            case Folded():
+                widest = max(cell_len(_short(text)) for text in (shape.text, *shape.details))
+                return max(64.0, widest * _CELL + 26), _FOLD_HEIGHT
             case Box():
                 return max(34.0, cell_len(self._box_text(shape)) * _CELL + 16), _BOX_HEIGHT
             case Gate():
                 return max(_GATE, cell_len(_short(shape.text)) * _GATE_CELL + 14), _GATE
             case Wire():
-                name = cell_len(self._wire_name(shape))
-                if self._stacked:
-                    return max(name, _NUMBER_CELLS) * _CELL + 6, _WIRE_HEIGHT + _NAME_HEIGHT * 2
-                return (name + 3 * bool(name) + _NUMBER_CELLS) * _CELL + 6, _WIRE_HEIGHT
-            case Junction():
-                return 8.0, 8.0
+                return self._wire_size(shape)
+        return 8.0, 8.0
+
+    def _wire_size(self, wire: Wire) -> tuple[float, float]:
+        if wire.id.startswith("b"):  # a bundle's: the name and the number of the one at work
+            cells = cell_len(_short(wire.name)) + 3 + _NUMBER_CELLS
+            return max(cells, _BUNDLE_CELLS) * _CELL, _WIRE_HEIGHT
+        name = cell_len(self._wire_name(wire))
+        if self._stacked:
+            return max(name, _NUMBER_CELLS) * _CELL + 6, _WIRE_HEIGHT + _NAME_HEIGHT * 2
+        return (name + 3 * bool(name) + _NUMBER_CELLS) * _CELL + 6, _WIRE_HEIGHT
 
     def _box_text(self, box: Box) -> str:
         """Return what stands in a box: a constant, or the name by which the steps call a leaf."""
-        return box.text if box.kind == "constant" else _short(self._names[box.id])
+        return box.text if box.kind == "constant" else _short(self._names.get(box.id, box.text))
 
     def _wire_name(self, wire: Wire) -> str:
-        """Return the name on a wire; that of a leaf stands in its box."""
+        """Return the name on a wire; that of a leaf stands in its box, a copy has none."""
         node = wire.id.removesuffix("-wire")
-        return _short(self._names[node]) if node in self._gates else ""
+        return "" if node in self._boxes else _short(self._names.get(node, ""))
 
     def dot(self) -> str:
         """Return the shapes as DOT text, each of a fixed size and without a label."""
@@ -116,24 +147,28 @@ class _Drawing:
             self._declare(graph, tap, _TAP, ordered=False)
         for line in self._diagram.lines:
             weight = "50" if not line.enters or arrivals[line.target] == 1 else "1"
-            leaving = f"{line.source}:e" if line.source not in self._fans else line.source
-            entering = line.target if line.enters else f"{line.target}:w"
+            own, source, target = map(self._key, (line.id, line.source, line.target))
+            leaving = source if line.source in self._fans else f"{source}:e"
+            entering = target if line.enters else f"{target}:w"
             if line.id not in self._taps:
-                graph.edge(leaving, entering, id=line.id, weight=weight, arrowhead="none")
+                graph.edge(leaving, entering, id=own, weight=weight, arrowhead="none")
             else:
-                tap = self._taps[line.id]
-                graph.edge(leaving, f"{tap}:w", id=f"{line.id}-in", arrowhead="none")
-                graph.edge(f"{tap}:e", entering, id=line.id, arrowhead="none")
-        source: str = graph.source
-        return source
+                tap = self._key(self._taps[line.id])
+                before = self._key(f"{line.id}-in")
+                graph.edge(leaving, f"{tap}:w", id=before, arrowhead="none")
+                graph.edge(f"{tap}:e", entering, id=own, arrowhead="none")
+        written: str = graph.source
+        return written
 
     def _declare(
         self, graph: graphviz.Digraph, id: str, size: tuple[float, float], ordered: bool
     ) -> None:
         width, height = (f"{pixels / _POINTS:.4f}" for pixels in size)
         shape = "ellipse" if id in self._gates and size[0] == size[1] else "box"
-        options = {"ordering": "in"} if ordered else {}
-        graph.node(id, shape=shape, fixedsize="true", width=width, height=height, **options)
+        options = {"fixedsize": "true", "width": width, "height": height}
+        if ordered:
+            options["ordering"] = "in"
+        graph.node(self._key(id), shape=shape, **options)
 
     def svg(self) -> str:
         """Return the finished element."""
@@ -141,10 +176,9 @@ class _Drawing:
         under = '<g id="underlay"></g>'
         body = "\n".join([*self._written_lines(), under, *self._written_shapes()])
         size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
-        root = escape(list(self._names.values())[-1])
         return (
             '<svg id="graph" xmlns="http://www.w3.org/2000/svg" role="group" '
-            f'aria-label="Computation graph of {root}" {size}>\n'
+            f'aria-label="{escape(self._diagram.title)}" {size}>\n'
             f'{_DEFINITIONS}\n{body}\n<g id="overlay"></g>\n</svg>'
         )
 
@@ -173,6 +207,8 @@ class _Drawing:
                 case Box(kind="constant"):
                     inside = self._rectangle(x, y, width, height, 3) + _text(x, y, shape.text)
                     yield f'<g class="constant" id="{shape.id}">{inside}</g>'
+                case Folded():
+                    yield self._fold(shape, x, y, width, height)
                 case Box():
                     inside = self._rectangle(x, y, width, height, 4)
                     yield self._node(
@@ -180,7 +216,8 @@ class _Drawing:
                     )
                 case Gate():
                     inside = self._rectangle(x, y, width, height, height / 2)
-                    yield self._node(shape.id, "gate", inside, _text(x, y, shape.text))
+                    kind = "gate copies" if shape.copies else "gate"
+                    yield self._node(shape.id, kind, inside, _text(x, y, shape.text))
                 case Wire():
                     yield self._wire(shape, x, y, width)
                 case Junction():
@@ -197,6 +234,19 @@ class _Drawing:
         return (
             f'<rect x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" width="{width:.1f}" '
             f'height="{height:.1f}" rx="{radius:g}"/>'
+        )
+
+    def _fold(self, box: Folded, x: float, y: float, width: float, height: float) -> str:
+        """Return a box of two lines and a double frame, which says what opens."""
+        (size,) = box.details
+        frames = self._rectangle(x, y, width, height, 7)
+        frames += self._rectangle(x, y, width - 7, height - 7, 4)
+        words = f'{_text(x, y - 9, box.text)} <g class="size">{_text(x, y + 10, size)}</g>'
+        seen = f"{_short(box.text)} {_short(size)}"
+        label = f'aria-label="{escape(f"{seen}: opens its drawing")}"'
+        return (
+            f'<g class="node fold" id="{box.id}" tabindex="0" role="button" {label}>'
+            f"{frames}{words}</g>"
         )
 
     @staticmethod

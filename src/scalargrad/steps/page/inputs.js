@@ -1,13 +1,30 @@
 // The inputs: a slider and a number box each. Everything is recomputed at once, at whatever step.
 
-const fields = new Map(); // by node: {slider, box, gradient}
+const fields = new Map(); // by node: {row, slider, box, gradient}
+const MOST_FIELDS = 60; // of more inputs, those of the open drawing are listed
+let listedInputs = [];
 
 function buildInputs() {
-  for (const i of inputs) fields.set(i, buildField(i));
+  listInputs();
   if (canCompute) return;
   const own = nodes.filter((node) => node.gate && !functions[node.gate]).map((node) => gates[node.gate].symbol);
   $("undefined").textContent = `The inputs are fixed: ${listed([...new Set(own)])} is a Python function, which a page cannot call.`;
   $("reset").hidden = true;
+}
+
+// List the inputs; of very many, those of the open drawing.
+function listInputs() {
+  listedInputs = inputs.length <= MOST_FIELDS ? inputs : inputsHere();
+  $("fields").replaceChildren(...listedInputs.map((i) => fieldOf(i).row));
+  $("some").textContent = listedInputs.length < inputs.length ? `${listedInputs.length} of ${inputs.length} inputs: those drawn here.` : "";
+}
+
+// The inputs that stand in the open drawing.
+const inputsHere = () => inputs.filter((i) => open.nodes.has(i) || open.unitOf.has(i));
+
+function fieldOf(i) {
+  if (!fields.has(i)) fields.set(i, buildField(i));
+  return fields.get(i);
 }
 
 function buildField(i) {
@@ -20,11 +37,10 @@ function buildField(i) {
   });
   const box = element("input", {
     type: "number", step: "any", id: `box-${i}`, disabled: !canCompute, "aria-label": node.name,
-    oninput: () => typeInput(i, box),
+    oninput: () => typeInput(i, box), onfocus: () => showInBox(i, box), onblur: () => showInBox(i, box),
   });
   const gradient = element("output", { class: "gradient" });
-  $("fields").append(element("div", { class: "field" }, label, slider, box, gradient));
-  return { slider, box, gradient };
+  return { row: element("div", { class: "field" }, label, slider, box, gradient), slider, box, gradient };
 }
 
 // A round number at least twice as large as the input and no less than 5.
@@ -35,6 +51,13 @@ function niceExtent(x) {
 }
 
 const roundTo = (x, grain) => Number((Math.round(x / grain) * grain).toPrecision(6));
+
+// Four significant digits, and while someone is in the box every digit. A refused text stays.
+function showInBox(i, box) {
+  if (box.getAttribute("aria-invalid") === "true") return;
+  const value = state.sweep.data[i];
+  box.value = document.activeElement === box ? String(value) : number(value);
+}
 
 function typeInput(i, box) {
   if (box.value.trim() === "" || !Number.isFinite(Number(box.value))) {
@@ -48,7 +71,7 @@ function setInputs(changes) {
   for (const [i, value] of changes) data[i] = value;
   const sweep = new Sweep(data);
   if (sweep.invalid) {
-    refuse(`${undefinedNote(sweep.invalid)} The last valid state is kept.`, fields.get(changes[0][0]).box);
+    refuse(`${undefinedNote(sweep.invalid)} The last valid state is kept.`, fieldOf(changes[0][0]).box);
     return false;
   }
   state.sweep = sweep;
@@ -79,19 +102,19 @@ function resetInputs() {
 
 // Show the numbers of the inputs; a box in which someone writes, or a refused one, is left alone.
 function drawInputs() {
-  const index = reached();
-  const arrived = arrivedAt(index);
+  const arrived = arrivedNow();
   const asked = state.question?.isOpen ? state.question.step.parent : null;
-  for (const [i, { slider, box, gradient }] of fields) {
+  for (const i of listedInputs) {
+    const { slider, box, gradient } = fields.get(i);
     const value = state.sweep.data[i];
     if (!state.undefined) {
       box.removeAttribute("aria-invalid");
-      if (document.activeElement !== box) box.value = String(value);
+      if (document.activeElement !== box || Number(box.value) !== value) showInBox(i, box);
       if (document.activeElement !== slider || Number(slider.value) !== value) slider.value = String(value);
       slider.setAttribute("aria-valuetext", number(value));
     }
     const name = signal(i, TEXT, state.notation);
-    const hidden = i === asked || (i === root ? index < seedAt : !wires[i] || arrived[i] < wires[i]);
+    const hidden = i === asked || !isComplete(i, arrived);
     const known = i === root ? 1 : state.sweep.total(i);
     gradient.textContent = hidden ? `${name} = …` : `${name} ${relation(known)} ${shown(known)}`;
   }

@@ -1,7 +1,5 @@
 // Putting the page together, and what tests and slides may call.
 
-const nodeLabels = nodes.map((node, i) => $(`n${i}-value`).querySelector(".name")?.textContent ?? "");
-
 function listen() {
   const click = (id, action) => $(id).addEventListener("click", action);
   click("first", () => goTo(0));
@@ -15,6 +13,9 @@ function listen() {
   click("zoom-out", () => zoomBy(0.8));
   click("zoom-fit", zoomFit);
   click("reset", resetInputs);
+  click("up", goUp);
+  click("follow", () => setFollowing(!state.follows));
+  $("copies").addEventListener("change", () => setCopies($("copies").checked));
   click("more", () => toggleTools());
   click("drawer", toggleDrawer);
   click("check", checkDifference);
@@ -40,30 +41,40 @@ function listen() {
   window.addEventListener("afterprint", () => { document.body.classList.remove("printing-sheet"); $("sheet").replaceChildren(); });
 }
 
-function listenToNodes() {
-  for (const i of nodes.keys()) {
-    const shape = $(`n${i}`);
-    shape.addEventListener("click", () => openNode(i));
-    shape.addEventListener("focus", () => showExact(i));
-    shape.addEventListener("pointerenter", () => showExact(i));
-    shape.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter") return;
-      event.preventDefault();
-      event.stopPropagation();
-      openNode(i);
-    });
-  }
+// The shapes of whichever drawing is open: a node n3 and its copy gate n3-fan, a bundle b1, a fold f2.
+function listenToShapes() {
+  const at = (event) => event.target.closest?.(".node")?.id.match(/^(n|b|f|exit)-?(?:n|b)?(\d+)/);
+  const act = (found) => {
+    const actions = { n: openNode, b: openBundle, f: visit, exit: goUp };
+    actions[found[1]](Number(found[2]));
+  };
+  const look = (event) => {
+    const found = at(event);
+    if (found?.[1] === "n") showExact(Number(found[2]));
+  };
+  viewport.addEventListener("click", (event) => at(event) && act(at(event)));
+  viewport.addEventListener("focusin", look);
+  viewport.addEventListener("pointerover", look);
+  viewport.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !at(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act(at(event));
+  });
 }
 
 function toggleDrawer() {
-  const open = $("inputs").classList.toggle("open");
-  $("drawer").setAttribute("aria-expanded", String(open));
+  const isOpen = $("inputs").classList.toggle("open");
+  $("drawer").setAttribute("aria-expanded", String(isOpen));
 }
 
+$("layer-view").hidden = $("layer-view").firstElementChild.disabled = !stopsOf.layer;
+$("copies-label").hidden = !drawings[0].copies;
+openDrawing(0);
 buildInputs();
-buildTools();
 listen();
-listenToNodes();
+listenToShapes();
+if (state.follows) openDrawing(drawingFor(shownSteps()));
 drawAll();
 resize();
 enableDragging();
@@ -91,4 +102,7 @@ window.scalargrad = {
   setInputs: (values) => setInputs(Object.entries(values).map(([name, value]) => [nodes.findIndex((node) => node.name === name), value])),
   numbers: () => ({ data: state.sweep.data, gradients: nodes.map((_, i) => (i === root ? 1 : state.sweep.total(i))) }),
   texts,
+  drawings: drawings.length,
+  open: visit,
+  standing: () => [...new Set([...open.nodes.keys(), ...open.unitOf.keys()])],
 };

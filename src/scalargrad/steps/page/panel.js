@@ -1,21 +1,64 @@
 // The panel: what the step says, in a sentence, in symbols, in numbers and in remarks.
 
+const MOST_EXPLAINED = 3; // of more wires at once, each is a line
+const MOST_LISTED = 60;
+
 function drawPanel() {
   const shownNow = shownSteps();
-  const index = reached();
-  const heading = element("p", { class: `phase ${steps[index].phase}` }, placeOf(shownNow));
-  const blocks = shownNow.map((i) => explain(steps[i], i));
+  const { phase } = steps[shownNow[0]];
+  const heading = element("p", { class: `phase ${phase}` }, placeOf(shownNow));
+  const blocks = explainStop(shownNow);
   const greyed = state.undefined ? [element("p", { class: "warning" }, "The last valid state:")] : [];
   $("panel").replaceChildren(...greyed, heading, ...blocks.flat());
+  for (const block of $("panel").querySelectorAll(".formula, .local-rule")) shrink(block);
+}
+
+// A formula does not wrap: make it smaller, within reason, before it has to be scrolled.
+function shrink(block) {
+  const share = block.clientWidth / block.scrollWidth;
+  if (share >= 1) return;
+  const size = parseFloat(getComputedStyle(block).fontSize);
+  block.style.fontSize = `${Math.max(14, Math.floor(size * share))}px`;
+}
+
+// What a stop says: that of its layer, of its steps, or of many steps in brief.
+function explainStop(stop) {
+  const layer = state.view === "layer" ? layerOf(stop) : null;
+  if (layer) return explainLayer(layer, steps[stop[0]].phase);
+  if (stop.length > MOST_EXPLAINED) return explainMany(stop);
+  return stop.flatMap((k) => explain(steps[k]));
+}
+
+// Of a gate with many operands, each wire in a line.
+function explainMany(stop) {
+  const { sweep, notation } = state;
+  const { node } = steps[stop[0]];
+  const named = signal(node, TEXT, notation);
+  const upstream = sweep.signals[node];
+  const rows = stop.map((k) => {
+    const row = mathElement("li", formula(sweep, steps[k], "whole", MATHML, notation));
+    const sum = sumNote(sweep, steps[k], notation);
+    if (sum) row.append(element("p", { class: "sum" }, sum));
+    return row;
+  });
+  return [
+    element("p", { class: "sentence" }, `From ${nodes[node].name} back along ${stop.length} wires: upstream ${named} ${relation(upstream)} ${number(upstream)} times each local.`),
+    element("ol", { class: "many" }, ...rows),
+  ];
 }
 
 function placeOf(shownNow) {
   const step = steps[shownNow.at(-1)];
   if (step.node === null) return "inputs";
+  const layer = state.view === "layer" ? layerOf(shownNow) : null;
+  if (layer) {
+    const around = drawingAround(shownNow);
+    return `${step.phase}: ${layer.title}${around ? `, in the graph ${drawings[around].title}` : ""}`;
+  }
   const { name } = nodes[step.node];
   if (step.phase !== "backward") return `${step.phase}: ${name}`;
-  const parents = shownNow.map((i) => nodes[steps[i].parent].name);
-  return `backward: ${name} → ${[...new Set(parents)].join(", ")}`;
+  const parents = [...new Set(shownNow.map((i) => nodes[steps[i].parent].name))];
+  return `backward: ${name} → ${parents.length > MOST_EXPLAINED ? listed(parents) : parents.join(", ")}`;
 }
 
 // What one step says, as elements.
@@ -26,18 +69,19 @@ function explain(step) {
   const said = [say("sentence", sentence(step, notation))];
   if (step.phase !== "backward") {
     const whole = step.node === null ? inputRows() : mathElement("div", math("whole"), { class: "formula" });
-    return [...said, whole, ...notes(sweep, step, notation).map((note) => say("note", note))];
+    const all = step.phase === "forward" && step.node !== null ? operandList(step.node) : [];
+    return [...said, whole, ...all, ...notes(sweep, step, notation).map((note) => say("note", note))];
   }
-  const open = state.question?.isOpen && state.question.step === step;
+  const isAsked = askedStep() === step;
   said.push(
     mathElement("div", math("symbols"), { class: "formula symbols" }),
-    open ? questionForm() : mathElement("div", math("numbers"), { class: "formula numbers" }),
+    isAsked ? questionForm() : mathElement("div", math("numbers"), { class: "formula numbers" }),
     mathElement("p", localText(sweep, step, MATHML), { class: "local-rule" }),
   );
-  if (state.question?.step === step && !open) said.push(...replies());
+  if (state.question?.step === step && !isAsked) said.push(...replies());
   const pattern = patternNote(sweep, step, notation);
   if (pattern) said.push(say("note pattern", pattern));
-  if (open) return said;
+  if (isAsked) return said;
   const sum = sumNote(sweep, step, notation);
   if (sum) said.push(say("note sum", sum));
   const nudge = nudgeNote(sweep, step);
@@ -47,20 +91,39 @@ function explain(step) {
 
 // The inputs one below the other, each with its number.
 function inputRows() {
-  const rows = inputs.map((i) => mathElement("div", MATHML.finish(chain(MATHML, wholeLinks(inputFormula(state.sweep, i, MATHML))))));
+  const rows = inputs.slice(0, MOST_LISTED).map(valueRow);
+  const rest = inputs.length - rows.length;
+  if (rest > 0) rows.push(element("p", { class: "extent" }, `and ${rest} more, in their folds`));
   return element("div", { class: "formula" }, ...rows);
+}
+
+const valueRow = (i) => mathElement("div", MATHML.finish(chain(MATHML, wholeLinks(inputFormula(state.sweep, i, MATHML)))));
+
+// Every operand of a gate whose formula leaves some out.
+function operandList(node) {
+  const operands = [...new Set(linked(nodes[node]).map((link) => link.node))];
+  if (operands.length <= LONGEST_CALL) return [];
+  return [element("p", { class: "extent" }, `All ${operands.length} operands:`), element("div", { class: "operands" }, ...operands.map(valueRow))];
 }
 
 // Everything the page says at a step, as a screen reader is told it.
 function announceStep() {
-  const said = shownSteps().flatMap((i) => {
+  const said = saidAt(shownSteps());
+  const where = drawings.length > 1 ? ` In ${pathInWords(open.index)}.` : "";
+  announce(`Step ${state.at + 1} of ${stops().length}.${where} ${said.map((text) => (/[.?]$/.test(text) ? text : `${text}.`)).join(" ")}`);
+}
+
+function saidAt(stop) {
+  const layer = state.view === "layer" ? layerOf(stop) : null;
+  if (layer) return [layer[steps[stop[0]].phase]];
+  if (stop.length > MOST_EXPLAINED) return [explainMany(stop)[0].textContent];
+  return stop.flatMap((i) => {
     const step = steps[i];
-    const open = state.question?.isOpen && state.question.step === step;
-    const part = open ? "symbols" : "whole";
-    const remarks = open ? ["What is the product?"] : notes(state.sweep, step, state.notation);
+    const isAsked = askedStep() === step;
+    const part = isAsked ? "symbols" : "whole";
+    const remarks = isAsked ? ["What is the product?"] : notes(state.sweep, step, state.notation);
     return [sentence(step, state.notation), formula(state.sweep, step, part, TEXT, state.notation), ...remarks];
   });
-  announce(`Step ${state.at + 1} of ${stops().length}. ${said.map((text) => (/[.?]$/.test(text) ? text : `${text}.`)).join(" ")}`);
 }
 
 function announce(text) {
@@ -71,28 +134,25 @@ function announce(text) {
 function openNode(i) {
   const { sweep, notation } = state;
   const node = nodes[i];
-  const index = reached();
-  const known = knownAt[i] <= index;
+  const known = isDone(knownAt[i]);
   const title = element("h2", { id: "node-title" }, node.name);
   const body = [title];
   const kind = { parameter: "a parameter", input: "an input" }[node.kind];
   if (kind) body.push(element("p", {}, `${node.name} is ${kind}.`));
   else body.push(mathElement("div", formula(sweep, steps[knownAt[i]], known ? "whole" : "symbols", MATHML, notation), { class: "formula" }));
   if (known) body.push(element("p", { class: "exact" }, `exactly ${sweep.data[i]}`));
-  body.push(element("h3", {}, "Gradient"), ...gradientSum(i, index));
-  const close = element("form", { method: "dialog" }, element("button", {}, "Close"));
-  $("node-sum").replaceChildren(...body, close);
-  $("node-sum").showModal();
+  body.push(element("h3", {}, "Gradient"), ...gradientSum(i));
+  showDialog(...body);
 }
 
-function gradientSum(i, index) {
+function gradientSum(i) {
   const { sweep, notation } = state;
   if (i === root) return [element("p", {}, `${signal(i, TEXT, notation)} = 1: the backward pass starts here.`)];
   const rows = [];
   let last = null;
   for (const [k, step] of steps.entries()) {
     if (step.phase !== "backward" || step.parent !== i) continue;
-    const hidden = k > index || (state.question?.isOpen && state.question.step === step);
+    const hidden = !isDone(k) || askedStep() === step;
     if (!hidden) last = step;
     const written = hidden
       ? element("li", { class: "pending" }, `by ${gateWords(step)}: not yet`)
@@ -107,10 +167,31 @@ function gradientSum(i, index) {
 
 // The exact numbers of the node that has the focus or was pointed at.
 function showExact(i) {
-  const index = reached();
-  const known = knownAt[i] <= index;
-  const complete = i === root ? index >= seedAt : wires[i] > 0 && arrivedAt(index)[i] === wires[i] && state.question?.isOpen !== true;
+  const known = isDone(knownAt[i]);
+  const complete = isComplete(i, arrivedNow()) && state.question?.isOpen !== true;
   const value = known ? `${nodes[i].name} = ${state.sweep.data[i]}` : `${nodes[i].name}: not computed yet`;
   const gradient = complete ? `; ${signal(i, TEXT, state.notation)} = ${i === root ? 1 : state.sweep.total(i)}` : "";
   $("exact").textContent = `exactly: ${value}${gradient}`;
+}
+
+// The wires drawn as one: each with its value and its gradient.
+function openBundle(b) {
+  const { members } = open.bundles.get(b);
+  const arrived = arrivedNow();
+  const asked = askedStep();
+  const rows = members.map((i) => {
+    const value = isDone(knownAt[i]) ? shown(state.sweep.data[i]) : "";
+    const gradient = asked?.parent === i ? askedGradient(i, arrived[i]) : gradientText(i, arrived);
+    const name = element("button", { type: "button", onclick: () => openNode(i) }, nodes[i].name);
+    return element("tr", {}, element("th", { scope: "row" }, name), element("td", { class: "value" }, value), element("td", { class: "gradient" }, gradient));
+  });
+  const heads = ["name", "value", "gradient"].map((text) => element("th", { scope: "col" }, text));
+  const list = element("table", {}, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
+  showDialog(element("h2", { id: "node-title" }, `${members.length} wires drawn as one`), element("div", { class: "scrolled", tabindex: "0", role: "group", "aria-label": "The wires" }, list));
+}
+
+function showDialog(...body) {
+  const close = element("form", { method: "dialog" }, element("button", {}, "Close"));
+  $("node-sum").replaceChildren(...body, close);
+  if (!$("node-sum").open) $("node-sum").showModal();
 }

@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 from scalargrad.ops.operation import Operation
 from scalargrad.ops.printing import Expression, _mathml_default, _text_notation
 from scalargrad.ops.symbol import TABLE, Symbol
+from scalargrad.steps.page.drawn import Drawings
+from scalargrad.steps.page.layered import layered
 from scalargrad.steps.partials import ELLIPSIS, Gate, named_symbols
 from scalargrad.steps.scene import Scene
 from scalargrad.steps.step import Step
@@ -34,6 +36,8 @@ class Record:
     ----------
     scene : Scene
         The walked graph.
+    drawn : Drawings
+        What the page draws of it.
 
     Attributes
     ----------
@@ -43,9 +47,9 @@ class Record:
         takes 1 from 3.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        self._place = {node: i for i, node in enumerate(scene.order)}
+    def __init__(self, scene: Scene, drawn: Drawings) -> None:
+        self._scene, self._drawn = scene, drawn
+        self._place = scene.place
         self._custom: dict[Operation, str] = {}
         self._notations: dict[str, Json] = {}
         self._gates: dict[str, Json] = {}
@@ -55,12 +59,17 @@ class Record:
     def json(self, steps: Iterable[Step]) -> Json:
         """Return what the page knows, fit for `json.dumps`, and which steps it shows."""
         scene = self._scene
+        positions = [step.index for step in steps]
+        found, stages = layered(scene)
         return {
             "nodes": self._nodes,
+            "layers": found,
+            "stages": stages if len(positions) == scene.count else None,
             "gates": self._gates,
             "notations": self._notations,
             "affine": [self._place[leaf] for leaf in scene.inputs if leaf in scene.affinity],
-            "positions": [step.index for step in steps],
+            "positions": positions,
+            "drawings": self._drawn.json,
         }
 
     def key(self, op: Operation, arity: int) -> str:
@@ -83,6 +92,8 @@ class Record:
             "data": number(scene.data[node]),
             "parents": [],
         }
+        if self._place[node] in self._drawn.homes:
+            found["home"] = self._drawn.homes[self._place[node]]
         if op is None:
             return found
         key = self.key(op, len(node.parents))
@@ -104,8 +115,8 @@ class Record:
             "symbol": op.symbol,
             "pattern": op.pattern,
             "expression": terms.index(gate.expression()),
-            "partials": [terms.index(partial) for partial in gate._partials],
-            "reads": [_reads(gate, partial) for partial in gate._partials],
+            "partials": [terms.index(partial) for partial in gate.partials],
+            "reads": [_reads(gate, partial) for partial in gate.partials],
             "written": terms.index(Symbol("", op, gate.operands)),
             "valid": None if valid is None else terms.index(valid(*gate.operands)),
             "needs": op.domain.needs,

@@ -6,7 +6,7 @@ const BLANK = "______";
 function graphAt(index, prepare = () => {}) {
   const kept = { at: state.at, question: state.question, view: state.view };
   Object.assign(state, { view: "wire", question: null });
-  state.at = Math.max(0, stops().findIndex((stop) => stop[0] >= index));
+  state.at = Math.min(ranks.wire[index], stops().length - 1);
   drawGraph();
   clearLayers();
   const copy = graph.cloneNode(true);
@@ -23,11 +23,22 @@ function graphAt(index, prepare = () => {}) {
 
 const lastForward = () => steps.findIndex((step) => step.phase === "seed");
 
+// Blanks below the wires; what comes into a fold from outside is given.
 function blankGradients(copy) {
-  for (const text of copy.querySelectorAll("text.gradient")) text.textContent = BLANK;
+  for (const text of copy.querySelectorAll("text.gradient")) {
+    const [, i] = /^n(\d+)-gradient$/.exec(text.id) ?? [];
+    const isGiven = i !== undefined && open.find(`exit-n${i}`);
+    text.textContent = isGiven ? shown(state.sweep.total(Number(i))) : BLANK;
+  }
 }
 
-const backwardSteps = () => recorded.positions.map((i) => steps[i]).filter((step) => step.phase === "backward");
+// The steps that are printed: all of them or, of a graph with folds, those in the open drawing.
+const printedSteps = () => {
+  const all = recorded.positions.map((i) => steps[i]);
+  return drawings.length > 1 ? all.filter(({ node }) => node !== null && homeOf(node) === open.index) : all;
+};
+const backwardSteps = () => printedSteps().filter((step) => step.phase === "backward");
+const sheetTitle = () => (drawings.length > 1 ? `${document.title}: ${pathInWords(open.index)}` : document.title);
 
 function printSheet(kind) {
   $("sheet").replaceChildren(...(kind === "worksheet" ? worksheet() : stepList()));
@@ -38,25 +49,24 @@ function printSheet(kind) {
 
 function stepList() {
   const { sweep, notation } = state;
-  const items = recorded.positions.map((i) => {
-    const step = steps[i];
+  const items = printedSteps().map((step) => {
     const item = mathElement("li", formula(sweep, step, "whole", MATHML, notation), { class: step.phase });
     item.append(element("div", { class: "note" }, notes(sweep, step, notation).join("; ")));
     return item;
   });
-  return [element("h1", {}, document.title), graphAt(steps.length - 1), element("ol", {}, ...items)];
+  return [element("h1", {}, sheetTitle()), graphAt(steps.length - 1), element("ol", {}, ...items)];
 }
 
 function worksheet() {
   const exercises = backwardSteps().map((step) => mathElement("li", worked(step, true)));
   const answers = backwardSteps().map((step) => mathElement("li", worked(step, false)));
-  const values = inputs.map((i) => TEXT.join([nodes[i].name, relation(state.sweep.data[i]), number(state.sweep.data[i])]));
+  const values = inputsHere().map((i) => TEXT.join([nodes[i].name, relation(state.sweep.data[i]), number(state.sweep.data[i])]));
   return [
-    element("h1", {}, document.title),
+    element("h1", {}, sheetTitle()),
     element("p", {}, `At ${values.join(", ")}: write the gradient below every wire. Go from right to left; each wire multiplies what comes from upstream by its local derivative, and where a wire branches, the products are added.`),
     graphAt(lastForward(), blankGradients),
     element("ol", {}, ...exercises),
-    element("h1", { class: "new-page" }, `${document.title}: answer key`),
+    element("h1", { class: "new-page" }, `${sheetTitle()}: answer key`),
     graphAt(steps.length - 1),
     element("ol", {}, ...answers),
   ];

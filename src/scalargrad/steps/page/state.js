@@ -1,7 +1,7 @@
 // What the page knows of the walk, and the state it is in.
 
 const recorded = JSON.parse(document.getElementById("walk").textContent);
-const { nodes, gates, notations } = recorded;
+const { nodes, gates, notations, layers } = recorded;
 for (const gate of Object.values(gates)) gate.terms = readTerms(gate.terms);
 
 const root = nodes.length - 1;
@@ -12,7 +12,8 @@ const wires = nodes.map(() => 0);
 for (const node of nodes) for (const link of linked(node)) wires[link.node] += 1;
 const steps = makeSteps();
 const seedAt = steps.findIndex((step) => step.phase === "seed");
-const knownAt = nodes.map((node, i) => (node.gate ? steps.findIndex((step) => step.node === i) : 0));
+const knownAt = nodes.map(() => 0);
+for (const [k, step] of steps.entries()) if (step.phase === "forward" && step.node !== null) knownAt[step.node] = k;
 
 // An operation of the user's own is a Python function, which a page cannot call.
 const canCompute = nodes.every((node) => !node.gate || functions[node.gate]);
@@ -24,6 +25,8 @@ const recordedSweep = new Sweep(
 
 // The stops of a view: lists of steps that are shown together.
 const stopsOf = { wire: recorded.positions.map((index) => [index]), gate: byGate(recorded.positions) };
+if (recorded.stages) stopsOf.layer = byLayer(recorded.stages);
+const ranks = Object.fromEntries(Object.entries(stopsOf).map(([view, stops]) => [view, rankSteps(stops)]));
 
 function byGate(positions) {
   const stops = [];
@@ -37,19 +40,41 @@ function byGate(positions) {
   return stops;
 }
 
+// One stop for each layer and each gate beside the layers, forward and back again.
+function byLayer(stages) {
+  const gates = stages.map((stage) => (typeof stage === "number" ? [stage] : layers[stage.layer].gates));
+  const back = nodes.map(() => []);
+  for (const [k, step] of steps.entries()) if (step.phase === "backward") back[step.node].push(k);
+  const forward = gates.map((stage) => stage.map((i) => knownAt[i]));
+  const backward = gates.map((stage) => stage.flatMap((i) => back[i]).sort((a, b) => a - b)).reverse();
+  return [[0], ...forward, [seedAt], ...backward.filter((stop) => stop.length)];
+}
+
+// The stop at which each step of the walk is done. Those between the steps of part of a walk
+// are done with the next one that is shown.
+function rankSteps(stops) {
+  const rank = steps.map(() => Infinity);
+  for (const [at, stop] of stops.entries()) for (const k of stop) rank[k] = at;
+  for (let k = rank.length - 2; k >= 0; k -= 1) if (rank[k] === Infinity) rank[k] = rank[k + 1];
+  return rank;
+}
+
 const state = {
   sweep: recordedSweep,
   view: "wire",
   notation: "partial",
   at: 0, // the stop of the view that is shown
+  copies: false, // whether fan-out is drawn as copy gates
+  follows: true, // whether the drawing that is open goes along with the steps
   predicting: false,
   question: null, // what is asked in Predict mode, and what was answered
   undefined: "",
+  wholeMatrices: false,
 };
 
 const stops = () => stopsOf[state.view];
 const shownSteps = () => stops()[state.at];
-const reached = () => Math.max(...shownSteps());
+const isDone = (k) => ranks[state.view][k] <= state.at;
 
 // An element that holds one formula of MathML, written with every name escaped.
 function mathElement(name, mathml, attributes = {}) {

@@ -17,6 +17,7 @@ function drawTimeline() {
 }
 
 function drawAll() {
+  drawPath();
   drawGraph();
   drawPanel();
   drawTimeline();
@@ -31,6 +32,7 @@ function goTo(at, { manual = true } = {}) {
   const moved = target !== state.at;
   state.at = target;
   if (moved) askIfPredicting();
+  if (state.follows && openDrawing(drawingFor(shownSteps()))) drawingOpened();
   drawAll();
   if (moved) travel();
   centre();
@@ -39,12 +41,15 @@ function goTo(at, { manual = true } = {}) {
 
 // Go to the stop that shows a step of the walk.
 function goToStep(index, options) {
-  const at = stops().findIndex((stop) => stop.at(-1) >= index);
-  goTo(at < 0 ? stops().length - 1 : at, options);
+  goTo(Math.min(ranks[state.view][Math.max(index, 0)] ?? Infinity, stops().length - 1), options);
 }
 
 // Go to the beginning of the next gate, or of this one or the one before.
 function goToGate(direction) {
+  if (state.view === "layer") {
+    goTo(state.at + direction);
+    return;
+  }
   const groups = stopsOf.gate;
   const here = groups.findIndex((group) => group.includes(shownSteps()[0]));
   const isAtStart = groups[here][0] === shownSteps()[0];
@@ -58,9 +63,29 @@ function setView(view) {
   if (view !== "wire" && state.predicting) setPredicting(false); // it asks wire by wire
   state.view = view;
   document.querySelector(`[name=view][value=${view}]`).checked = true;
-  state.at = Math.max(0, stops().findIndex((stop) => stop.includes(index)));
+  state.at = Math.min(ranks[view][index], stops().length - 1);
   askIfPredicting();
   goTo(state.at);
+}
+
+// Another drawing has another size and, of very many inputs, other ones.
+function drawingOpened() {
+  if (inputs.length > MOST_FIELDS) listInputs();
+  drawAll();
+  resize();
+}
+
+function setCopies(copies) {
+  state.copies = copies;
+  $("copies").checked = copies;
+  openDrawing(open.index);
+  drawingOpened();
+}
+
+function setFollowing(follows) {
+  state.follows = follows;
+  $("follow").setAttribute("aria-pressed", String(follows));
+  if (follows) goTo(state.at);
 }
 
 function setNotation(notation) {
@@ -122,6 +147,7 @@ const KEYS = {
   " ": togglePlay,
   p: () => setPredicting(!state.predicting),
   n: nextNotation,
+  u: goUp,
   "?": () => $("help-text").showModal(),
   Escape: () => setPresenting(false),
 };

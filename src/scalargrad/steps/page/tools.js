@@ -85,7 +85,8 @@ function exportedSvg() {
   copy.setAttribute("height", String(height));
   const paper = getComputedStyle($("stage")).backgroundColor;
   copy.prepend(svgElement("rect", { width, height, fill: paper }));
-  copy.prepend(svgElement("title", {}, `${document.title}, step ${state.at + 1} of ${stops().length}`));
+  const where = drawings.length > 1 ? `, ${pathInWords(open.index)}` : "";
+  copy.prepend(svgElement("title", {}, `${document.title}, step ${state.at + 1} of ${stops().length}${where}`));
   return new XMLSerializer().serializeToString(copy);
 }
 
@@ -122,15 +123,18 @@ function setPresenting(presenting) {
   resize();
 }
 
-function toggleTools(open = $("tools").hidden) {
-  $("tools").hidden = !open;
-  $("more").setAttribute("aria-expanded", String(open));
-  $("more").textContent = open ? "More ▴" : "More ▾";
+function toggleTools(isOpen = $("tools").hidden) {
+  buildTools();
+  $("tools").hidden = !isOpen;
+  $("more").setAttribute("aria-expanded", String(isOpen));
+  $("more").textContent = isOpen ? "More ▴" : "More ▾";
   resize();
-  if (open) $("tools").scrollIntoView({ block: "nearest" });
+  if (isOpen) $("tools").scrollIntoView({ block: "nearest" });
 }
 
+// Make what lists the inputs when it is asked for first: there may be thousands.
 function buildTools() {
+  if ($("check-input").options.length) return;
   for (const i of inputs) {
     $("check-input").append(element("option", { value: i }, nodes[i].name));
     const box = element("input", { type: "checkbox", value: i, checked: nodes[i].kind === "parameter" || !inputs.some((k) => nodes[k].kind === "parameter") });

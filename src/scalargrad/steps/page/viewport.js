@@ -5,7 +5,6 @@ const READABLE_SCALE = 0.9; // at which letters have 13 pixels; on a phone 14
 const MOST_SCALE = 2;
 let zoom = null; // null: fitted
 
-const viewport = $("viewport");
 const isPhone = () => matchMedia("(max-width: 700px)").matches;
 
 function fittedScale(whole = false) {

@@ -2,7 +2,7 @@
    Compile with -O3 -march=native -ffast-math. Weights are laid out as in the Python programs:
    each neuron its weights, then its bias. */
 #include <math.h>
-#define N 100
+
 #define H 16
 
 static double h1[H][N], h2[H][N], d1[H][N], d2[H][N], ds[N];

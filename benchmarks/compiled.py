@@ -1,0 +1,167 @@
+"""Measure what `jit` makes of scalar code, beside C, JAX, PyTorch, CasADi and micrograd.
+
+    python -m pip install -e '.[all,bench,oracles]'
+    python -m benchmarks.compiled [--write docs/benchmarks.md] [--turns N]
+
+All contestants of a comparison run in one process, pinned to one core, in turns; medians are
+compared. Before that, they must agree on the loss.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import programs
+from benchmarks.chart import write_bars
+from benchmarks.measuring import in_units, pin, take_turns
+from benchmarks.moons.peers import (
+    CALLED,
+    CASADI,
+    DECORATED,
+    JAX,
+    JAX_SCALAR,
+    MICROGRAD,
+    OURS,
+    PASSED,
+    PEERS,
+    PYTORCH,
+    VECTORISED,
+    C,
+)
+from benchmarks.moons.problem import Problem, Step, moons
+from benchmarks.reporting import Finding, as_markdown, gathered, replace_section
+
+#: Where the chart goes, seen from the file that the table is written to.
+CHART = Path("images") / "moons-step.svg"
+
+
+#: Seconds of a step, by units and contestant.
+Times = dict[str, dict[str, float]]
+
+
+class Goal(NamedTuple):
+    """How the times of two contestants should compare."""
+
+    faster: str
+    slower: str
+    factor: float
+    wording: str  # {} is the factor
+
+    def finding(self, times: dict[str, float], units: str) -> Finding:
+        """Compare the times measured."""
+        ours, theirs = times[self.faster], times[self.slower]
+        ratio = theirs / ours
+        return Finding(
+            f"Moons step, {units}: {self.faster}, against {self.slower}",
+            self.wording.format(f"{self.factor if self.factor > 1 else 1 / self.factor:,.4g}"),
+            f"{_ratio(ratio)} × faster ({in_units(ours)} against {in_units(theirs)})",
+            ratio >= self.factor,
+        )
+
+
+def _ratio(x: float) -> str:
+    return f"{x:,.2f}" if x < 10 else f"{x:,.0f}"
+
+
+SLOWER, FASTER = "at most {} × its time", "at least {} × faster"
+GOALS = {
+    "relu": [
+        Goal(OURS, C, 1 / 2.5, SLOWER),
+        Goal(OURS, JAX, 2.5, FASTER),
+        Goal(OURS, PYTORCH, 20, FASTER),
+        Goal(OURS, JAX_SCALAR, 25, FASTER),
+        Goal(OURS, CASADI, 25, FASTER),
+        Goal(OURS, MICROGRAD, 100_000, FASTER),
+        Goal(DECORATED, PYTORCH, 1 / 0.7, FASTER),
+        Goal(OURS, PASSED, 1 / 1.3, SLOWER),
+        Goal(PASSED, OURS, 1 / 1.3, SLOWER),
+    ],
+    "tanh": [Goal(OURS, C, 1 / 2, SLOWER), Goal(OURS, JAX, 1.5, FASTER)],
+    "sigmoid": [Goal(OURS, C, 1 / 2, SLOWER), Goal(OURS, JAX, 1.5, FASTER)],
+}
+
+
+def prepared(units: str, points: int) -> tuple[dict[str, Step], dict[str, float]]:
+    """Build the contestants, and return how long each took until its first result.
+
+    Raises
+    ------
+    AssertionError
+        If two of them do not compute the same loss.
+    """
+    problem = moons(units, points)
+    steps, took, losses = {}, {}, {}
+    for name in PEERS if units == "relu" else VECTORISED:
+        start = time.perf_counter()
+        steps[name] = PEERS[name](problem)
+        losses[name] = steps[name]()
+        took[name] = time.perf_counter() - start
+    if not all(math.isclose(x, losses[OURS], rel_tol=1e-9) for x in losses.values()):
+        raise AssertionError(f"the contestants differ: losses {losses}")
+    return steps, took
+
+
+def moons_findings(points: int, turns: int, least: float, times: Times) -> Iterator[Finding]:
+    """Compare the moons step of all contestants, and put their times into `times`."""
+    for units, goals in GOALS.items():
+        steps, took = prepared(units, points)
+        times[units] = take_turns(steps, turns, least)
+        yield from (goal.finding(times[units], units) for goal in goals)
+        if units == "relu":
+            yield Finding(
+                f"Moons step, {units}: {CALLED}", "", in_units(times[units][CALLED]), None
+            )
+            yield _compiling(took[JAX_SCALAR], moons(units, points))
+
+
+def _compiling(theirs: float, problem: Problem) -> Finding:
+    ours = programs.until_first_result(problem)
+    return Finding(
+        "Moons step until its first result, from the same scalar code, against JAX",
+        "at least 15 × faster",
+        f"{_ratio(theirs / ours)} × faster ({in_units(ours)} against {in_units(theirs)})",
+        theirs / ours >= 15,
+    )
+
+
+def findings(points: int, turns: int, least: float, times: Times) -> Iterator[Finding]:
+    """Measure everything."""
+    yield from moons_findings(points, turns, least, times)
+    yield from programs.findings(points, turns, least, micrograd=times["relu"][MICROGRAD])
+
+
+def write(path: Path, rows: Sequence[Finding], times: Times, how: str) -> None:
+    """Put the table and the chart into their section of a Markdown file."""
+    (path.parent / CHART.parent).mkdir(exist_ok=True)
+    write_bars(path.parent / CHART, times, ours={OURS, PASSED, CALLED, DECORATED})
+    picture = f"![Time of a step of each contestant, on a logarithmic scale]({CHART.as_posix()})"
+    replace_section(path, "compiled", f"{picture}\n\n{as_markdown(rows, how)}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print the table and, if asked, put table and chart into their section of a file."""
+    parser = argparse.ArgumentParser(description="Measure compiled scalar code beside its peers.")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put table and chart there too")
+    parser.add_argument("--turns", type=int, default=40, metavar="N", help="per contestant")
+    parser.add_argument("--points", type=int, default=100, metavar="N", help="in the moons' batch")
+    options = parser.parse_args(arguments)
+    if options.turns < 1 or not 1 <= options.points <= 100:
+        parser.error("at least one turn is needed, and 1 to 100 points")
+    how = pin()
+    times: Times = {}
+    least = 0.02 if options.turns > 1 else 0.0
+    try:
+        rows = gathered(findings(options.points, options.turns, least, times))
+    except ImportError as error:
+        parser.error(f"{error}; python -m pip install -e '.[all,bench,oracles]' installs all peers")
+    if options.write is not None:
+        write(options.write, rows, times, how)
+
+
+if __name__ == "__main__":
+    main()

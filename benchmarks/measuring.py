@@ -1,0 +1,113 @@
+"""Taking times: one pinned core, contestants in turns, medians."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Mapping
+from statistics import median
+
+Run = Callable[[], object]
+Clock = Callable[[], float]
+
+#: A run that takes longer than this, in seconds, takes no more than three turns.
+SLOW = 0.2
+
+
+def pin() -> str:
+    """Move this process to one core and say which; call it before a peer is imported.
+
+    Threads of a library would only wait for one another there, so the libraries are told to have
+    none.
+    """
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+    if not hasattr(os, "sched_setaffinity"):
+        return "not pinned to a core"
+    core = max(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {core})
+    return f"pinned to core {core}"
+
+
+def seconds(run: Run, calls: int = 1, clock: Clock = time.perf_counter) -> float:
+    """Return the seconds a call takes, averaged over several."""
+    start = clock()
+    for _ in range(calls):
+        run()
+    return (clock() - start) / calls
+
+
+def take_turns(
+    runs: Mapping[str, Run], turns: int, least: float = 0.02, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Return the median seconds of a call of each run, taken A B C A B C ….
+
+    A turn repeats the call until it has lasted about `least` seconds. The collector is on, as it
+    is for everyone, but spared all that existed before: a contestant that makes garbage does not
+    pay for what the others have imported.
+    """
+    calls = {name: _calls(run, least) for name, run in runs.items()}
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    gc.collect()
+    gc.freeze()
+    try:
+        for turn in range(turns):
+            for name, run in runs.items():
+                if turn < 3 or median(times[name]) < SLOW:
+                    times[name].append(seconds(run, calls[name], clock))
+    finally:
+        gc.unfreeze()
+    return {name: median(found) for name, found in times.items()}
+
+
+def _calls(run: Run, least: float) -> int:
+    run()
+    return max(1, round(least / max(seconds(run), 1e-9)))
+
+
+def median_of(run: Run, times: int, clock: Clock = time.perf_counter) -> float:
+    """Return the median seconds of a run that is made anew each time."""
+    return median(seconds(run, clock=clock) for _ in range(times))
+
+
+def in_fresh_process(program: str, environment: Mapping[str, str] | None = None) -> str:
+    """Run a program in a new interpreter and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **(environment or {})},
+    )
+    return done.stdout
+
+
+def peak_bytes(run: Run) -> int:
+    """Return how many bytes a run has taken at most, beyond what there was before."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        run()
+        return tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+
+
+def in_units(seconds: float) -> str:
+    """Write a duration with three digits and a fitting unit.
+
+    Examples
+    --------
+    >>> in_units(0.0000123), in_units(0.5), in_units(1.55)
+    ('12.3 µs', '500 ms', '1.55 s')
+    """
+    for unit, scale in (("µs", 1e6), ("ms", 1e3), ("s", 1.0)):
+        if seconds * scale < 999.5 or unit == "s":
+            break
+    return f"{float(f'{seconds * scale:.3g}'):g} {unit}"

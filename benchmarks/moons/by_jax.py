@@ -1,0 +1,82 @@
+"""JAX: vectorised by hand, and the scalar code on JAX's own tracers; both compiled by `jax.jit`.
+
+The parameters are arrays that stay where JAX keeps them and are given up to the next call
+(donated); each step waits until all that it computes is there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.moons.problem import PENALTY, Problem, Step, layers, loss
+
+
+def _jax() -> Any:
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    return jax
+
+
+def _unit(problem: Problem) -> Any:
+    jax = _jax()
+    return jax.numpy.tanh if problem.activation == "tanh" else getattr(jax.nn, problem.activation)
+
+
+def _run(step: Any, state: Any) -> Step:
+    """Return what runs a step, compiled, from state to state."""
+    jax = _jax()
+    compiled = jax.jit(step, donate_argnums=0)
+
+    def run() -> float:
+        nonlocal state
+        state, value = jax.block_until_ready(compiled(state))
+        return float(value)
+
+    return run
+
+
+def vectorised(problem: Problem) -> Step:
+    """Return the step on matrices."""
+    jax = _jax()
+    np, activate = jax.numpy, _unit(problem)
+    xs, ys = np.array(problem.points), np.array(problem.labels)
+
+    def objective(parameters: Any) -> Any:
+        h = xs
+        for w, b in parameters:
+            h = h @ w.T + b
+            h = h if w.shape[0] == 1 else activate(h)
+        penalty = sum((w * w).sum() + (b * b).sum() for w, b in parameters)
+        return np.maximum(1 - ys * h[:, 0], 0).mean() + PENALTY * penalty
+
+    def step(state: Any) -> Any:
+        value, gradient = jax.value_and_grad(objective)(state)
+        return jax.tree.map(lambda p, g: p - problem.rate * g, state, gradient), value
+
+    return _run(step, [(np.array(w), np.array(b)) for w, b in layers(problem.parameters)])
+
+
+def scalar(problem: Problem) -> Step:
+    """Return the step from the same scalar code as scalargrad's.
+
+    The parameters are one array: as 337 arrays they take longer to hand over than to compute with.
+    A maximum compiles far sooner than `jax.nn.relu`, whose slope is a selection.
+    """
+    jax = _jax()
+    np = jax.numpy
+
+    def relu(x: Any) -> Any:
+        return jax.lax.max(x, 0.0)
+
+    activate = relu if problem.activation == "relu" else _unit(problem)
+
+    def objective(parameters: Any) -> Any:
+        return loss(parameters, problem.points, problem.labels, activate, relu)
+
+    def step(state: Any) -> Any:
+        parameters = [state[i] for i in range(len(problem.parameters))]
+        value, gradient = jax.value_and_grad(objective)(parameters)
+        return state - problem.rate * np.stack(gradient), value
+
+    return _run(step, np.array(problem.parameters))

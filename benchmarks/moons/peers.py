@@ -1,0 +1,35 @@
+"""Who takes part, by the names that tables and charts show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.moons import by_c, by_casadi, by_jax, by_micrograd, by_pytorch, by_scalargrad
+from benchmarks.moons.problem import Problem, Step
+
+OURS = "scalargrad, the whole step jitted"
+PASSED = "scalargrad, the whole step jitted, data as arguments"
+CALLED = "scalargrad, the whole step called with lists of floats"
+DECORATED = "scalargrad, one decorator on the user's loop"
+C = "C by hand"
+JAX = "JAX jit, vectorised by hand"
+PYTORCH = "PyTorch, vectorised by hand"
+JAX_SCALAR = "JAX jit, the same scalar code"
+CASADI = "CasADi SX, the same scalar code"
+MICROGRAD = "micrograd, the same scalar code"
+
+PEERS: dict[str, Callable[[Problem], Step]] = {
+    OURS: by_scalargrad.resident,
+    PASSED: by_scalargrad.passed_in,
+    CALLED: by_scalargrad.called,
+    DECORATED: by_scalargrad.decorated,
+    C: by_c.by_hand,
+    JAX: by_jax.vectorised,
+    PYTORCH: by_pytorch.vectorised,
+    JAX_SCALAR: by_jax.scalar,
+    CASADI: by_casadi.scalar,
+    MICROGRAD: by_micrograd.published,
+}
+
+#: Those that are compared with other units as well.
+VECTORISED = (OURS, C, JAX)

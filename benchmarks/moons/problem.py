@@ -1,0 +1,80 @@
+"""What all peers compute: the points, the parameters, and the loss written number by number."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from scalargrad import nn
+from scalargrad.demo import SEED, load_moons
+
+Step = Callable[[], float]
+Unit = Callable[[Any], Any]
+
+WIDTHS = (2, 16, 16, 1)
+PENALTY = 1e-4
+
+
+class Problem(NamedTuple):
+    """The demo's points, labels (1 or -1) and first parameters, the hidden units and a rate.
+
+    The rate is so small that however often a peer is called, all compute the same numbers.
+    """
+
+    points: list[list[float]]
+    labels: list[float]
+    parameters: list[float]
+    activation: str
+    rate: float
+
+
+def moons(activation: str = "relu", count: int = 100, rate: float = 1e-9) -> Problem:
+    """Return the demo's problem, on its first `count` points."""
+    data = load_moons()
+    random.seed(SEED)
+    parameters = [p.data for p in nn.MLP(WIDTHS[0], list(WIDTHS[1:])).parameters()]
+    points = [[float(x) for x in point] for point in data.points[:count]]
+    labels = [float(y) for y in data.labels[:count]]
+    return Problem(points, labels, parameters, activation, rate)
+
+
+def network(parameters: Sequence[Any], x: Sequence[Any], activate: Unit) -> Any:
+    """Compute the score of one point, number by number."""
+    remaining = iter(parameters)
+    for nout in WIDTHS[1:]:
+        outputs = []
+        for _ in range(nout):
+            s = sum(next(remaining) * xi for xi in x) + next(remaining)
+            outputs.append(s if nout == 1 else activate(s))
+        x = outputs
+    return x[0]
+
+
+def loss(
+    parameters: Sequence[Any],
+    points: Sequence[Sequence[Any]],
+    labels: Sequence[Any],
+    activate: Unit,
+    relu: Unit,
+) -> Any:
+    """Return the max-margin loss with L2 regularisation, on the numbers of any library."""
+    scores = [network(parameters, x, activate) for x in points]
+    margins = [relu(1 + -y * score) for y, score in zip(labels, scores, strict=True)]
+    data_loss = sum(margins) * (1.0 / len(margins))
+    return data_loss + PENALTY * sum(p * p for p in parameters)
+
+
+def layers(parameters: Sequence[float]) -> Iterator[tuple[list[list[float]], list[float]]]:
+    """Cut the parameters into a weight matrix (nout rows) and biases for each layer.
+
+    Examples
+    --------
+    >>> [len(biases) for weights, biases in layers([0.0] * 337)]
+    [16, 16, 1]
+    """
+    remaining = iter(parameters)
+    for nin, nout in pairwise(WIDTHS):
+        rows = [[next(remaining) for _ in range(nin + 1)] for _ in range(nout)]
+        yield [row[:-1] for row in rows], [row[-1] for row in rows]

@@ -1,0 +1,146 @@
+"""What compiling costs, and other programs than the moons step: a GPT, an expression, no Numba."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import scalargrad as sg
+from benchmarks import gpt
+from benchmarks.measuring import (
+    in_fresh_process,
+    in_units,
+    median_of,
+    peak_bytes,
+    take_turns,
+)
+from benchmarks.moons import by_scalargrad
+from benchmarks.moons.problem import Problem, moons
+from benchmarks.reporting import Finding
+from scalargrad.compiler.numpy_runner import NumpyMachine
+from scalargrad.programs import GPT, Alphabet
+from scalargrad.programs.names import plain_names
+
+NAME = "lesotho"
+
+#: Run in a process of its own: what it takes from `import` to the first compiled result.
+FIRST_RESULT = """
+import time
+start = time.perf_counter()
+from scalargrad import jit, tanh, value_and_grad
+f = jit(value_and_grad(lambda x, y: tanh(x * y) + x / y))
+f(0.5, 2.0)
+print(time.perf_counter() - start)
+"""
+
+
+def readme_expression(a: Any, b: Any) -> Any:
+    """Compute the expression of micrograd's README."""
+    c = a + b
+    d = a * b + b**3
+    c += c + 1
+    c += 1 + c + (-a)
+    d += d * 2 + sg.relu(b + a)
+    d += 3 * d + sg.relu(b - a)
+    e = c - d
+    f = e**2
+    return f / 2.0 + 10.0 / f
+
+
+def gpt_step() -> tuple[Any, list[float]]:
+    """Return a function that computes loss and gradient for one name, and its argument."""
+    alphabet = Alphabet(plain_names())
+    (tokens,), (targets,) = alphabet.examples([NAME])
+    parameters = [p.data for p in GPT(len(alphabet), rng=0).parameters()]
+
+    def objective(p: Any) -> Any:
+        return gpt.loss(p, tokens, targets)
+
+    return sg.value_and_grad(objective), parameters
+
+
+def until_first_result(problem: Problem) -> float:
+    """Return the seconds that recording, compiling and running the moons step takes."""
+    step = by_scalargrad.step_of(problem)
+
+    def run() -> None:
+        sg.jit(step)(problem.parameters, problem.rate)
+
+    run()  # loads the kernel
+    return median_of(run, 3)
+
+
+def findings(points: int, turns: int, least: float, micrograd: float) -> Iterator[Finding]:
+    """Measure everything; `micrograd` is what a moons step takes it, in seconds."""
+    yield from _moons(moons(count=points), turns, least, micrograd)
+    yield from _gpt(turns, least)
+    yield _expression(turns, least)
+    yield from _processes(1 if turns == 1 else 5)
+
+
+def _moons(problem: Problem, turns: int, least: float, micrograd: float) -> Iterator[Finding]:
+    step = by_scalargrad.step_of(problem)
+    nodes = _recorded(step, problem.parameters, problem.rate)
+    took = until_first_result(problem)
+    yield _at_most(f"Record, compile and run the moons step, {nodes:,} nodes", took, 0.4)
+    program = by_scalargrad.in_memory(step, problem.parameters, problem.rate)
+    held = program.machine.memory.nbytes + peak_bytes(program.machine.run)
+    alone = NumpyMachine(program.packed)
+    alone.memory[:] = program.machine.memory
+    times = take_turns({"NumPy": alone.run}, turns, least)
+    yield Finding(
+        "Moons step without Numba, against micrograd",
+        "at least 200 × faster",
+        f"{micrograd / times['NumPy']:,.0f} × faster "
+        f"({in_units(times['NumPy'])} against {in_units(micrograd)})",
+        micrograd / times["NumPy"] >= 200,
+    )
+    yield Finding(
+        "Memory of the moons step while it runs",
+        "at most 2 MB",
+        f"{held / 1e6:.2f} MB",
+        held <= 2e6,
+    )
+
+
+def _gpt(turns: int, least: float) -> Iterator[Finding]:
+    step, parameters = gpt_step()
+    nodes = _recorded(step, parameters)
+    took = median_of(lambda: sg.jit(step)(parameters), min(3, turns))
+    yield _at_most(
+        f"Record, compile and run loss and gradient of a GPT, {nodes:,} nodes", took, 0.4
+    )
+    compiled = sg.jit(step)
+    runs = {
+        "run": by_scalargrad.in_memory(step, parameters).machine.run,
+        "call": lambda: compiled(parameters),
+    }
+    times = take_turns(runs, turns, least)
+    what = f"GPT, loss and gradient for “{NAME}”"
+    yield _at_most(f"{what}, parameters in memory", times["run"], 80e-6)
+    yield Finding(f"{what}, called with a list of floats", "", in_units(times["call"]), None)
+
+
+def _recorded(step: Any, *arguments: Any) -> int:
+    """Return how many nodes a step is recorded as."""
+    return int(sg.jit(step).explain(*arguments).split()[1])
+
+
+def _expression(turns: int, least: float) -> Finding:
+    compiled = sg.jit(sg.value_and_grad(readme_expression, argnums=(0, 1)))
+    times = take_turns({"call": lambda: compiled(-4.0, 2.0)}, turns, least)
+    return _at_most("A call of the README expression, value and both slopes", times["call"], 3e-6)
+
+
+def _processes(times: int) -> Iterator[Finding]:
+    with tempfile.TemporaryDirectory() as cache:
+        first = float(in_fresh_process(FIRST_RESULT, {"XDG_CACHE_HOME": cache}))
+    yield Finding("First process ever, import to first result", "", in_units(first), None)
+    in_fresh_process(FIRST_RESULT)
+    took = median_of(lambda: in_fresh_process(FIRST_RESULT), times)
+    yield _at_most("Second process, from its start to its end", took, 0.8)
+
+
+def _at_most(what: str, took: float, limit: float) -> Finding:
+    return Finding(what, f"at most {in_units(limit)}", in_units(took), took <= limit)

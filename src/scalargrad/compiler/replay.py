@@ -1,0 +1,65 @@
+"""Replay: a call made once more eagerly, where its compiled gradient is not finite.
+
+A program adds up in another order and writes equal nodes once, which is the same to rounding as
+long as numbers are finite, but not for inf and nan: 0·inf + inf is nan and (0 + 1)·inf is not.
+Eager evaluation says what such a gradient is, and at which node it went wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scalargrad.autodiff import error_signals, gradient_graphs
+from scalargrad.compiler.arguments import placed
+from scalargrad.compiler.function import Inputs
+from scalargrad.draws import repeated
+from scalargrad.graph import topological_order
+from scalargrad.ops.recording import enable_grad
+from scalargrad.value import Scalar, Value
+
+if TYPE_CHECKING:
+    from scalargrad.compiler.path import Path
+
+
+class Call(NamedTuple):
+    """One call of a compiled function, with all it takes to make it again."""
+
+    path: Path
+    evaluate: Callable[[], Any]
+    leaves: list[Any]
+    held: list[Value]
+
+    def graph(self, index: int, inputs: Inputs) -> Value | None:
+        """Evaluate the call eagerly and return one of its results.
+
+        Returns
+        -------
+        Value or None
+            None if a number the call was made with is another by now, or if the function does
+            not return what it did.
+        """
+        numbers = [float(x) for x in inputs]
+        now, drawn = self.path.numbers(self.leaves, self.held, numbers)
+        if list(map(float.hex, now)) != list(map(float.hex, numbers)):
+            return None
+        with enable_grad(), repeated(drawn):
+            found = placed(self.path.outline, self.evaluate())
+        node = found.get(index)
+        return node if isinstance(node, Value) else None
+
+
+def gradient(node: Value, parents: Sequence[Value]) -> list[float]:
+    """Return ∂node/∂parent for each parent."""
+    signals = error_signals(_between(node, parents), {**dict.fromkeys(parents, 0.0), node: 1.0})
+    return [signals[x] for x in parents]
+
+
+def gradient_nodes(node: Value, parents: Sequence[Value]) -> list[Scalar]:
+    """Return the same as Values that can be differentiated again."""
+    signals = gradient_graphs(_between(node, parents), {node: 1.0})
+    return [signals.get(x, 0.0) for x in parents]
+
+
+def _between(node: Value, parents: Sequence[Value]) -> list[Value]:
+    return topological_order(node, until=[x for x in parents if x is not node])

@@ -1,0 +1,119 @@
+"""The tree of folds: parts of a graph, each of which can be shown as one thing, or opened."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from scalargrad.errors import GraphError
+from scalargrad.value import Value
+
+
+@dataclass(eq=False, slots=True)
+class Fold:
+    """A part of a graph that can be shown as one thing, or opened.
+
+    No value leaves a fold and comes back into it, so closed folds form a graph without cycles.
+
+    Attributes
+    ----------
+    kind : str
+        ``graph``, the whole; ``call``, of a module; ``parameters``, which several calls share;
+        ``result``, one thing and what only it uses; ``stretch``, a part of a longer row.
+    path : str
+        Its name, different from that of every other fold: ``layers.0.neurons.3``, ``v57``,
+        ``v12…v50``; "" for the whole graph.
+    title : str
+        What it is, in words: ``Layer 0: 16 neurons``, ``sum of 64 terms``.
+    items : list of Value or Fold
+        What is directly inside, operands before what reads them.
+    module : object or None
+        The module that was called, or that owns the parameters.
+    module_path : str
+        The path of that module.
+    inputs : list of Value
+        Nodes outside that are read inside, in topological order.
+    outputs : list of Value
+        Nodes inside that are read outside, and roots, in topological order.
+    size : int
+        Number of nodes inside, at any depth.
+    shape : (int, int) or None
+        Of a call, how many numbers it takes, its own parameters not counted, and gives.
+    """
+
+    kind: str
+    items: list[Value | Fold] = field(default_factory=list)
+    module: Any = None
+    module_path: str = ""
+    path: str = ""
+    title: str = ""
+    inputs: list[Value] = field(default_factory=list)
+    outputs: list[Value] = field(default_factory=list)
+    size: int = 0
+    shape: tuple[int, int] | None = None
+
+    @property
+    def nodes(self) -> list[Value]:
+        """The nodes directly inside."""
+        return [item for item in self.items if isinstance(item, Value)]
+
+    @property
+    def folds(self) -> list[Fold]:
+        """The folds directly inside."""
+        return [item for item in self.items if isinstance(item, Fold)]
+
+    def walk(self) -> Iterator[Fold]:
+        """Yield this fold and all inside it, outer ones first."""
+        pending = [self]
+        while pending:
+            fold = pending.pop()
+            yield fold
+            pending += reversed(fold.folds)
+
+    def everything(self) -> Iterator[Value]:
+        """Yield all nodes inside, at any depth."""
+        for fold in self.walk():
+            yield from fold.nodes
+
+    def find(self, path: str) -> Fold:
+        """Return the fold of this path, here or inside.
+
+        Raises
+        ------
+        GraphError
+            If there is none.
+        """
+        paths = {fold.path: fold for fold in self.walk()}
+        if path not in paths:
+            known = [repr(name) for name in paths if name]
+            shown = ", ".join(known[:_SHOWN]) + ", …" * (len(known) > _SHOWN)
+            raise GraphError(f"there is no fold {path!r}: there are {shown or 'none at all'}")
+        return paths[path]
+
+    def shown(self, opened: Collection[Fold]) -> Shown:
+        """Return for every node what stands for it when, of all folds inside, `opened` are open.
+
+        That is the node itself or, where a fold around it is closed, the outermost such fold. A
+        fold inside a closed one is not seen, open or not.
+        """
+        stands: Shown = {}
+        pending: list[Fold] = [self]
+        while pending:
+            for item in pending.pop().items:
+                if isinstance(item, Value):
+                    stands[item] = item
+                elif item in opened:
+                    pending.append(item)
+                else:
+                    stands.update(dict.fromkeys(item.everything(), item))
+        return stands
+
+    def __repr__(self) -> str:
+        return f"<Fold {self.path!r}: {self.title}>"
+
+
+Item: TypeAlias = Value | Fold
+Shown: TypeAlias = dict[Value, Value | Fold]
+
+_SHOWN = 8

@@ -1,0 +1,76 @@
+"""Choosing an entry by an index that is computed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from scalargrad.ops.comparisons import eq, ge, lt
+from scalargrad.ops.numbers import is_real
+from scalargrad.ops.rounding import floor
+from scalargrad.ops.selection import where
+
+__all__ = ["take"]
+
+
+def take(values: Any, index: Any) -> Any:
+    """Return ``values[index]`` for an index that may be computed: a token, a class.
+
+    Parameters
+    ----------
+    values : sequence or array of length n
+        Numbers and Values, or rows of them (a table of embeddings).
+    index : scalar
+        A whole number from -n to n - 1; a negative one counts from the end. With a number, the
+        entry itself is returned. In a compiled function, where every number is a Value, the
+        entry is looked up at each call: one node, whatever n is.
+
+    Raises
+    ------
+    IndexError
+        If the index is outside, or is not whole.
+
+    Notes
+    -----
+    The gradient goes to the entry chosen; none goes to the index.
+
+    Examples
+    --------
+    >>> take([10.0, 20.0, 30.0], 1)
+    20.0
+    """
+    size = len(values)
+    if is_real(index):
+        if not -size <= index < size or index != int(index):
+            raise IndexError(f"take: index {index!r} is none of {-size} to {size - 1}")
+        return values[int(index)]
+    if not _is_inside(index, size):
+        raise IndexError(f"take: index {index._data:g} is none of {-size} to {size - 1}")
+    return _entry(values, index)
+
+
+def _is_inside(index: Any, size: int) -> Any:
+    """Return a number that is not 0 where a computed index means an entry."""
+    return ge(index, -size) * lt(index, size) * eq(floor(index), index)
+
+
+def _entry(values: Any, index: Any) -> Any:
+    """Return the entry at a computed index, a row number by number."""
+    first = values[0]
+    if getattr(first, "ndim", 0):
+        row = first.astype(object)
+        row.flat = _entry([x.ravel().tolist() for x in values], index)
+        return row
+    if isinstance(first, list | tuple):
+        return [_entry(column, index) for column in zip(*values, strict=True)]
+    return _choice(values, index)
+
+
+def _choice(values: Sequence[Any], index: Any) -> Any:
+    """Return one of several numbers; compiled code looks it up instead."""
+    chosen: Any = math.nan
+    for k, value in enumerate(values):
+        here = eq(index, float(k)) + eq(index, float(k - len(values)))
+        chosen = where(here, value, chosen)
+    return chosen

@@ -1,0 +1,325 @@
+"""What the drawing of a fold consists of: its items, and what it shows of what is around it.
+
+Besides the shapes of `scalargrad.pictures.diagram`, the diagram of a fold has these:
+
+=============== ==============================================================
+``f3``          the box of a fold inside it, whose drawing is number 3
+``f3-n2``       the line that brings node 2 to what reads it inside that fold
+``n2``          as a box of kind ``port``: a node that stands outside and is read here
+``exit-n7``     the line to what reads node 7 outside, ``exit-n7-box``
+``b0``          the box of a bundle: many nodes that come from one place and go to the same
+                readers, as one wire ``b0-wire``
+``n4-b0``       the line that brings a bundle to gate 4
+``n2-into``     the line that brings the result of gate 2, or of a fold, into a bundle
+=============== ==============================================================
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from scalargrad.folding import Fold
+from scalargrad.graph import describe
+from scalargrad.pictures.diagram import (
+    Box,
+    Builder,
+    Diagram,
+    Junction,
+    Line,
+    Shape,
+    Wire,
+    boxed_constants,
+    number,
+    visible,
+)
+from scalargrad.pictures.parts import Folded
+from scalargrad.steps.scene import Scene
+from scalargrad.value import Parameter, Value
+
+#: Most nodes with the same readers that are drawn side by side, and most lines between three or
+#: more of them and these readers; what is more than that is one bundle.
+ABREAST, MOST_LINES = 10, 24
+
+Item: TypeAlias = Value | Fold
+
+
+@dataclass(slots=True)
+class Level:
+    """A fold as it is drawn: its items, and what it shows of what is around it.
+
+    A fold that holds nothing but another one is drawn as that one.
+
+    Attributes
+    ----------
+    fold : Fold
+        The fold.
+    index : int
+        The number of its drawing.
+    parent : int or None
+        That of the drawing around it.
+    """
+
+    fold: Fold
+    index: int
+    parent: int | None
+    items: list[Item] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.items = self.fold.items
+        while len(self.items) == 1 and isinstance(self.items[0], Fold):
+            self.items = self.items[0].items
+
+    @property
+    def title(self) -> str:
+        """What its drawing is called."""
+        return "whole graph" if self.parent is None else named(self.fold)
+
+
+def named(fold: Fold) -> str:
+    """Return a short name for a fold: ``Layer 0``, ``Layer 0, call 2 of 3``, ``v57``."""
+    if fold.kind not in {"call", "parameters"}:
+        return fold.path
+    name, _, rest = fold.title.partition(": ")
+    _, call, which = (rest or name).partition(", call ")
+    return f"{name.partition(', call ')[0]}{call}{which}"
+
+
+def levels(whole: Fold) -> list[Level]:
+    """Return every fold that has a drawing, the whole graph first."""
+    found = [Level(whole, 0, None)]
+    for level in found:
+        for item in level.items:
+            if isinstance(item, Fold):
+                found.append(Level(item, len(found), level.index))
+    return found
+
+
+class FoldDiagram:
+    """Makes the diagram of one fold.
+
+    Parameters
+    ----------
+    scene : Scene
+        The walked graph.
+    level : Level
+        The fold.
+    builder : Builder
+        Draws the nodes of the whole graph.
+    numbers : mapping from Fold to int
+        The drawings of the folds inside.
+    around : FoldDiagram, optional
+        The diagram of the fold around it, which knows where what leaves goes to.
+
+    Attributes
+    ----------
+    bundles : list of list of Value
+        What each bundle stands for.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        level: Level,
+        builder: Builder,
+        numbers: Mapping[Fold, int],
+        around: FoldDiagram | None = None,
+    ) -> None:
+        self._scene, self._level, self._numbers, self._around = scene, level, numbers, around
+        self._builder = builder
+        self._stands: dict[Value, Item] = {}
+        for item in level.items:
+            inside = [item] if isinstance(item, Value) else item.everything()
+            self._stands.update(dict.fromkeys(inside, item))
+        self._leaving = set(level.fold.outputs) if level.parent is not None else set()
+        self._readers = self._read()
+        self.bundles = self._alike()
+        self._units = {node: f"n{scene.place[node]}" for node in self._readers}
+        for b, nodes in enumerate(self.bundles):
+            self._units.update(dict.fromkeys(nodes, f"b{b}"))
+        self._hidden = {node for nodes in self.bundles for node in nodes if self._merges(node)}
+
+    def _read(self) -> dict[Value, dict[Item, None]]:
+        """Return what is seen here, and by which gates and folds each node is read."""
+        place = self._scene.place
+        readers: dict[Value, dict[Item, None]] = {
+            item: {} for item in self._level.items if isinstance(item, Value)
+        }
+        for node in sorted(self._stands, key=place.__getitem__):
+            reader = self._stands[node]
+            for parent in node.parents:
+                if isinstance(parent, Value) and self._stands.get(parent) is not reader:
+                    readers.setdefault(parent, {})[reader] = None
+        for node in self._leaving | {self._scene.root}.intersection(self._stands):
+            readers.setdefault(node, {})
+        return dict(sorted(readers.items(), key=lambda item: place[item[0]]))
+
+    def _alike(self) -> list[list[Value]]:
+        """Return nodes of one kind with the same readers, where they would be too many lines."""
+        alike: dict[tuple[str, bool, tuple[Item, ...]], list[Value]] = {}
+        for node, readers in self._readers.items():
+            if readers or node in self._leaving:
+                key = self._kind_of(node), node in self._leaving, tuple(readers)
+                alike.setdefault(key, []).append(node)
+        return [
+            nodes
+            for (_, leaves, readers), nodes in alike.items()
+            if len(nodes) > ABREAST
+            or (len(nodes) > 2 and len(nodes) * (len(readers) + leaves) > MOST_LINES)
+        ]
+
+    def _kind_of(self, node: Value) -> str:
+        if node not in self._stands:
+            return "port"
+        if node.parents:
+            return "results"
+        return "parameter" if isinstance(node, Parameter) else "input"
+
+    def _merges(self, node: Value) -> bool:
+        """Return whether a node of a bundle has no wire of its own: not one of many results."""
+        source = self._stands.get(node)
+        if not isinstance(source, Fold):
+            return self._kind_of(node) != "results"
+        return sum(self._stands.get(x) is source for x in self.bundle_of(node)) > ABREAST
+
+    def bundle_of(self, node: Value) -> list[Value]:
+        """Return the nodes a node is bundled with."""
+        return self.bundles[int(self._units[node][1:])]
+
+    def places(self, nodes: Iterable[Value]) -> list[int]:
+        """Return the positions of nodes in topological order."""
+        return [self._scene.place[node] for node in nodes]
+
+    def make(self) -> Diagram:
+        """Return the diagram."""
+        shapes = [shape for node in self._readers for shape in self._source(node)]
+        for item in self._level.items:
+            shapes += [*self._shapes(item), *self._gathered(item)]
+        entering = list(self._entering())
+        shapes += [
+            Box(line.target, "exit", self._destination(line.source), "")
+            for line in entering
+            if line.id.startswith("exit")
+        ]
+        leaving = Counter(line.source for line in entering)
+        fans = {
+            shape.id: f"{shape.id.removesuffix('-wire')}-fan"
+            for shape in shapes
+            if isinstance(shape, Wire) and leaving[shape.id] > 1
+        }
+        shapes += [Junction(fan, "") for fan in fans.values()]
+        stems = [Line(f"{fan.removesuffix('-fan')}-stem", wire, fan) for wire, fan in fans.items()]
+        entering = [replace(line, source=fans.get(line.source, line.source)) for line in entering]
+        title = f"Computation graph: {self._level.title}"
+        return Diagram(title, shapes, [*self._leaving_lines(shapes), *stems, *entering])
+
+    def _destination(self, wire: str) -> str:
+        """Say where what leaves the fold goes, as the nearest drawing shows that has a reader."""
+        node = next(x for x, unit in self._units.items() if f"{unit}-wire" == wire)
+        around, readers = self._around, list[Item]()
+        while around is not None and not readers:
+            readers, around = list(around.readers_of(node)), around._around
+        if len(readers) > 1:
+            return f"to {len(readers)} places"
+        if not readers:
+            return "out"
+        (reader,) = readers
+        return f"to {self._scene.names[reader] if isinstance(reader, Value) else named(reader)}"
+
+    def readers_of(self, node: Value) -> dict[Item, None]:
+        """Return the gates and folds here that read a node."""
+        return self._readers.get(node, {})
+
+    def _entering(self) -> Iterator[Line]:
+        """Yield the lines that lead to gates, folds and exits, from the wires they read."""
+        for item in self._level.items:
+            if isinstance(item, Value):
+                yield from self._into_gate(item)
+                continue
+            own = f"f{self._numbers[item]}"
+            read = (node for node, readers in self._readers.items() if item in readers)
+            for unit in dict.fromkeys(self._units[node] for node in read):
+                yield Line(f"{own}-{unit}", f"{unit}-wire", own, enters=True)
+        for unit in dict.fromkeys(self._units[x] for x in self._readers if x in self._leaving):
+            yield Line(f"exit-{unit}", f"{unit}-wire", f"exit-{unit}-box", enters=True)
+
+    def _into_gate(self, gate: Value) -> Iterator[Line]:
+        own, boxed = f"n{self._scene.place[gate]}", dict(boxed_constants(gate))
+        met = set()
+        for k, operand in enumerate(gate.parents):
+            if k in boxed:
+                yield Line(f"{own}-w{k}", f"{own}-c{k}", own, enters=True)
+            if not isinstance(operand, Value):
+                continue
+            unit = self._units[operand]
+            id = f"{own}-{unit}" if unit.startswith("b") else f"{own}-w{k}"
+            if id not in met:
+                met.add(id)
+                yield Line(id, f"{unit}-wire", own, enters=True)
+
+    def _leaving_lines(self, shapes: list[Shape]) -> Iterator[Line]:
+        """Yield the lines from boxes and gates to their wires, and from results to bundles."""
+        here = dict.fromkeys(shape.id for shape in shapes)
+        for wire in here:
+            unit = wire.removesuffix("-wire")
+            if unit != wire and unit in here:
+                yield Line(f"{unit}-out", unit, wire)
+        joined = set()
+        for node, unit in self._units.items():
+            source, own = self._stands.get(node), f"n{self._scene.place[node]}"
+            if isinstance(source, Fold) and f"{own}-wire" in here:
+                yield Line(f"{own}-out", f"f{self._numbers[source]}", f"{own}-wire")
+            if unit == own or self._kind_of(node) != "results":
+                continue
+            if node not in self._hidden:
+                yield Line(f"{own}-into", f"{own}-wire", unit)
+            elif (source, unit) not in joined:
+                joined.add((source, unit))
+                assert isinstance(source, Fold)
+                yield Line(f"{unit}-from{self._numbers[source]}", f"f{self._numbers[source]}", unit)
+
+    def _gathered(self, item: Item) -> Iterator[Shape]:
+        """Yield the bundles of results that are complete with an item: Tab goes in this order."""
+        for b, nodes in enumerate(self.bundles):
+            if self._stands.get(nodes[-1]) is item and self._kind_of(nodes[-1]) == "results":
+                yield from self._bundle(f"b{b}", nodes)
+
+    def _source(self, node: Value) -> Iterator[Shape]:
+        """Yield the box of a bundle at its first node, and that of a node that stands outside."""
+        unit = self._units[node]
+        if unit.startswith("b"):
+            if self.bundle_of(node)[0] is node and self._kind_of(node) != "results":
+                yield from self._bundle(unit, self.bundle_of(node))
+        elif node not in self._stands:
+            yield Box(unit, "port", self._scene.names[node], describe(node))
+            yield _wire(unit)
+
+    def _bundle(self, unit: str, nodes: list[Value]) -> Iterator[Shape]:
+        names = [self._scene.names[node] for node in nodes]
+        text = f"{names[0]} … {names[-1]} ({len(nodes)})"
+        yield Box(unit, f"{self._kind_of(nodes[0])} bundle", visible(text), "")
+        yield _wire(unit, max(names, key=len))
+
+    def _shapes(self, item: Item) -> Iterator[Shape]:
+        if isinstance(item, Fold):
+            size = item.title.partition(": ")[2] or item.title
+            id, title = f"f{self._numbers[item]}", visible(item.title)
+            yield Folded(id, visible(named(item)), (visible(size),), title)
+            for node in self._readers:
+                if self._stands.get(node) is item and node not in self._hidden:
+                    yield _wire(f"n{self._scene.place[node]}")
+        elif item not in self._hidden:
+            yield from self._node_shapes(item, f"n{self._scene.place[item]}")
+
+    def _node_shapes(self, node: Value, unit: str) -> Iterator[Shape]:
+        for i, constant in boxed_constants(node):
+            yield Box(f"{unit}-c{i}", "constant", number(constant), f"constant {constant!r}")
+        yield self._builder.gate(node) if node.parents else self._builder.leaf(node)
+        yield _wire(unit)
+
+
+def _wire(unit: str, longest: str = "") -> Wire:
+    """Return a wire without numbers; one of a bundle has room for its longest name."""
+    return Wire(f"{unit}-wire", longest, "", "", "", "")

@@ -1,0 +1,153 @@
+// What marks the active parts of the open drawing: halos, outlines, rings, and the arrow back.
+
+const MOST_FOLLOWED = 24; // of more wires than that, the lines alone are marked
+
+// The amber halo and the dark outline of what a stop is about.
+function highlight(active) {
+  const marked = new Set();
+  const shapes = active.flatMap((step) => shapesOf(step));
+  for (const shape of new Set(shapes.filter(Boolean))) haloShape(shape);
+  for (const step of active) {
+    if (step.node === null) continue;
+    if (step.phase === "forward") markForward(step, marked);
+    else if (step.phase === "seed") haloNumber(step.node, "gradient");
+    else markBackward(step, marked, active.length);
+  }
+}
+
+// The shapes a step is about: inputs, gates, or the folds and bundles in which they stand.
+function shapesOf(step) {
+  if (step.node === null) return inputs.map((i) => open.find(open.unitOf.get(i) ?? `n${i}`));
+  if (homeOf(step.node) !== open.index) return [open.folds.get(foldAround(open.index, step.node))?.shape];
+  return step.phase === "backward" ? [] : [open.find(`n${step.node}`)];
+}
+
+function markForward(step, marked) {
+  for (const { node: parent, operand } of linked(nodes[step.node])) {
+    const line = lineOf({ node: step.node, operand, parent });
+    if (line && !marked.has(line)) haloPath(line);
+    marked.add(line);
+  }
+  haloNumber(step.node, "value");
+}
+
+function markBackward(step, marked, count) {
+  const line = lineOf(step);
+  if (!line || marked.has(line)) return;
+  marked.add(line);
+  const back = count > MOST_FOLLOWED ? line.getAttribute("d") : wayBack(step, line);
+  const stops = state.sweep.locals[step.node][step.operand] === 0 ? "back dead" : "back";
+  for (const kind of ["halo", "outline", stops]) underlay.append(svgElement("path", { class: kind, d: back }));
+  if (count > MOST_FOLLOWED || homeOf(step.node) !== open.index) return;
+  for (const i of readBy(step)) ringSaved(i, count <= MOST_CHIPS);
+}
+
+// The nodes whose forward values the local derivative of a step reads.
+function readBy(step) {
+  const reads = gates[nodes[step.node].gate].reads[step.operand];
+  const read = reads.map((k) => (k < 0 ? step.node : nodes[step.node].parents[k]));
+  return [...new Set(read.filter((x) => typeof x === "number"))];
+}
+
+function haloPath(line) {
+  underlay.append(
+    svgElement("path", { class: "halo", d: line.getAttribute("d") }),
+    svgElement("path", { class: "outline", d: line.getAttribute("d") }),
+  );
+}
+
+function haloShape(shape) {
+  const box = shape.querySelector("rect");
+  const around = (class_, gap) => svgElement("rect", {
+    class: class_,
+    x: box.x.baseVal.value - gap,
+    y: box.y.baseVal.value - gap,
+    width: box.width.baseVal.value + 2 * gap,
+    height: box.height.baseVal.value + 2 * gap,
+    rx: box.rx.baseVal.value + gap,
+  });
+  underlay.append(around("halo", 3));
+  overlay.append(around("outline", 0));
+}
+
+function haloNumber(i, what) {
+  const box = open.nodes.get(i)?.[what].getBBox();
+  if (!box?.width) return;
+  underlay.append(svgElement("rect", {
+    class: "halo number", x: box.x - 4, y: box.y - 1, width: box.width + 8, height: box.height + 2, rx: 5,
+  }));
+}
+
+// The ring around a forward value that the local derivative reads.
+function ringSaved(i, isLabelled) {
+  const bundle = open.bundles.get(Number(open.unitOf.get(i)?.slice(1)));
+  if (!open.nodes.has(i) && !bundle?.number.textContent.startsWith(`${nodes[i].name} =`)) return;
+  const { value, number: text } = open.nodes.get(i) ?? bundle;
+  const box = boxOfNumber(text);
+  if (!box.width) return;
+  const rise = value.querySelector(".name.above") ? 19 : 5; // clear of a name above the number
+  overlay.append(
+    svgElement("rect", {
+      class: "ring", x: box.x - 3, y: box.y - 1, width: box.width + 6, height: box.height + 2, rx: 6,
+    }),
+  );
+  if (isLabelled) overlay.append(
+    svgElement("text", { class: "ring-label", x: box.x + box.width / 2, y: box.y - rise }, "saved"),
+  );
+}
+
+// The box of a number within a text that may hold a name besides.
+function boxOfNumber(part) {
+  const width = part.getComputedTextLength();
+  if (!width) return { width };
+  const { x, y } = part.getStartPositionOfChar(0);
+  return { x, y: y - 13, width, height: 17 };
+}
+
+// The way back from a gate to its operand, or to the junction or copy gate where terms are added.
+function wayBack(step, line) {
+  const unit = open.unitOf.get(step.parent) ?? `n${step.parent}`;
+  const copied = open.find(`${line.id}-out`) ? line.id : null;
+  const beyond = copied ?? (open.find(`${unit}-stem`) ? null : unit);
+  const ids = beyond ? [`${beyond}-wire-line`, `${beyond}-out`] : [];
+  if (unit.startsWith("b") && beyond) ids.push(...["into", "wire-line", "out"].map((part) => `n${step.parent}-${part}`));
+  const stretches = [line, ...ids.map(open.find)];
+  const points = stretches.filter(Boolean).flatMap((stretch) => {
+    const length = stretch.getTotalLength();
+    const count = Math.max(2, Math.round(length / 4));
+    return Array.from({ length: count + 1 }, (_, i) => stretch.getPointAtLength(length * (1 - i / count)));
+  });
+  return `M${points.map(({ x, y }) => `${x.toFixed(1)},${y.toFixed(1)}`).join("L")}`;
+}
+
+// An arrow runs once along each active wire, right to left; without motion it stands in its middle.
+let travelling = 0;
+function travel() {
+  travelling += 1;
+  const run = travelling;
+  const backs = [...underlay.querySelectorAll(".back")];
+  if (!backs.length || backs.length > MOST_FOLLOWED) return;
+  const arrows = backs.map((path) => ({ path, length: path.getTotalLength(), arrow: svgElement("path", { class: "arrow", d: "M-5,-5L6,0L-5,5z" }) }));
+  for (const { arrow } of arrows) overlay.append(arrow);
+  const place = (share) => {
+    for (const { path, length, arrow } of arrows) {
+      const at = path.getPointAtLength(length * share);
+      const before = path.getPointAtLength(Math.max(0, length * share - 2));
+      const after = path.getPointAtLength(Math.min(length, length * share + 2));
+      const angle = Math.atan2(after.y - before.y, after.x - before.x) * (180 / Math.PI);
+      arrow.setAttribute("transform", `translate(${at.x},${at.y}) rotate(${angle})`);
+    }
+  };
+  place(REST);
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  const began = performance.now();
+  const frame = (now) => {
+    if (run !== travelling) return;
+    const share = Math.min(1, (now - began) / 600);
+    place(share < 1 ? share : REST);
+    if (share < 1) requestAnimationFrame(frame);
+  };
+  requestAnimationFrame(frame);
+}
+
+const REST = 0.12; // where the arrow comes to rest: near the gate, clear of the numbers on the wire

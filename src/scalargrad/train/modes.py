@@ -1,0 +1,105 @@
+"""Modes: whether the steps of a run are left to eager evaluation, or may become programs."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from typing import Any
+
+from scalargrad.errors import TraceError
+from scalargrad.optim import Optimizer
+from scalargrad.packages import needed
+from scalargrad.train.examples import Examples
+from scalargrad.train.objective import Objective, Taken
+from scalargrad.value import Value
+
+#: What a program does in the place of the optimiser.
+_REPLACED = ("step", "_updates", "_visited", "zero_grad")
+
+
+class Eager:
+    """Leaves every step to eager evaluation.
+
+    Attributes
+    ----------
+    warm_up : float or None
+        How many steps for each size of batch are taken eagerly before programs take over: inf if
+        they never do, None while that is not known.
+    """
+
+    warm_up: float | None = None
+
+    def resume(self, epochs: int, warm_up: float | None) -> None:
+        """Go on after so many epochs."""
+
+    def begin_epoch(self) -> None:
+        """See whether what was recorded still holds."""
+
+    def step(self, rows: Sequence[int]) -> Taken | None:
+        """Take a step on these examples; None if it is to be taken eagerly."""
+        del rows
+        return None
+
+    def predictions(self) -> list[Any] | None:
+        """Return a prediction for each example held out; None if that is left to the caller."""
+        return None
+
+    def watch(self, loss: Value) -> None:
+        """See what an eager step does whose loss has just been computed."""
+
+    def write_back(self) -> None:
+        """Give model and optimiser what the steps have made of them."""
+
+
+def mode_of(
+    jit: bool | None,
+    optimizer: Any,
+    objective: Objective,
+    data: tuple[Examples, Examples | None, int],
+    *,
+    gradient: bool,
+    visited: bool,
+) -> Eager:
+    """Return who takes the steps.
+
+    Parameters
+    ----------
+    jit : bool or None
+        As for `fit`.
+    optimizer : object
+        What moves the parameters.
+    objective : Objective
+    data : (Examples to train on, Examples held out or None, batch size)
+    gradient, visited : bool
+        As for `Compiled`.
+
+    Raises
+    ------
+    TraceError
+        With True, if the optimiser is not one that can be recorded.
+    MissingPackageError
+        With True, if NumPy is not installed.
+    """
+    reason = "" if jit is False else _obstacle(optimizer)
+    if reason and jit:
+        raise TraceError(f"fit(…, jit=True) cannot record a step: {reason}")
+    if jit is False or reason or (jit is None and importlib.util.find_spec("numpy") is None):
+        return Eager()
+    with needed("jit=True needs", "jit"):
+        from scalargrad.train.compiled import Compiled
+    return Compiled(
+        optimizer, objective, *data, gradient=gradient, visited=visited, at_once=bool(jit)
+    )
+
+
+def _obstacle(optimizer: Any) -> str:
+    """Return why an optimiser's steps cannot be recorded; empty if they can."""
+    kind = type(optimizer)
+    if not isinstance(optimizer, Optimizer):
+        return f"its rule is hidden inside {kind.__name__}, which is no scalargrad.optim.Optimizer"
+    changed = [
+        name
+        for name in _REPLACED
+        if getattr(kind, name) is not getattr(Optimizer, name) or name in vars(optimizer)
+    ]
+    return f"{kind.__name__} has a {changed[0]} of its own" if changed else ""

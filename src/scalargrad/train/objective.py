@@ -1,0 +1,86 @@
+"""What a run minimises, what it measures on the way, and what one step of it leaves behind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from scalargrad.nn import Module
+from scalargrad.train.examples import Examples, plain
+from scalargrad.train.history import Row
+
+Loss = Callable[[list[Any], list[Any]], Any]
+Metric = Callable[[list[Any], list[Any]], float]
+Regularizer = Callable[[list[Any]], Any]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A model with its loss, penalty and metrics; see `fit` for what each is."""
+
+    model: Module
+    loss: Loss
+    regularizer: Regularizer | None
+    metrics: dict[str, Metric]
+
+    @property
+    def called(self) -> tuple[Any, ...]:
+        """What a step calls."""
+        return self.model, self.loss, self.regularizer
+
+    def value(self, predictions: list[Any], targets: list[Any]) -> Any:
+        """Return the loss of a batch, penalty included."""
+        loss = self.loss(predictions, targets)
+        if self.regularizer is not None:
+            loss = loss + self.regularizer(self.model.parameters())
+        return loss
+
+    def measured(self, predictions: list[Any], targets: list[Any]) -> Row:
+        """Return each metric."""
+        found = {name: metric(predictions, targets) for name, metric in self.metrics.items()}
+        return {name: float(plain(x)) for name, x in found.items()}
+
+
+class Taken(NamedTuple):
+    """What a step leaves behind: a batch's loss, and its predictions and gradient where asked for.
+
+    The gradient has one number for each of the model's parameters.
+    """
+
+    loss: float
+    predictions: list[Any]
+    gradient: Sequence[float]
+
+
+class Tally:
+    """Sums over the batches of one epoch."""
+
+    def __init__(self, objective: Objective, data: Examples) -> None:
+        self._objective, self._data = objective, data
+        self._count = 0
+        self._loss = 0.0
+        self._predictions: list[Any] = []
+        self._targets: list[Any] = []
+        self._gradient: list[float] = []
+
+    def add(self, taken: Taken, rows: Sequence[int]) -> None:
+        """Add the batch of the examples with these numbers, weighted by its size."""
+        n = len(rows)
+        self._count += n
+        self._loss += n * taken.loss
+        if self._objective.metrics:
+            self._predictions += taken.predictions
+            self._targets += self._data.at(rows).targets
+        if taken.gradient:
+            known = self._gradient or [0.0] * len(taken.gradient)
+            self._gradient = [g + n * x for g, x in zip(known, taken.gradient, strict=True)]
+
+    def row(self) -> Row:
+        """Return the means, and the Euclidean norm of the mean gradient if one was given."""
+        row = {"loss": self._loss / self._count}
+        row |= self._objective.measured(self._predictions, self._targets)
+        if self._gradient:
+            row["gradient_norm"] = math.hypot(*self._gradient) / self._count
+        return row

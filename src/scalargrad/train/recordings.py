@@ -1,0 +1,156 @@
+"""Recordings: what is known about a recorded step or forward pass before it becomes a program."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from scalargrad.compiler.arguments import fresh_leaves
+from scalargrad.compiler.memory import Floats
+from scalargrad.compiler.randomness import reachable
+from scalargrad.compiler.record import Recording, record
+from scalargrad.compiler.stacking import UnlikeError
+from scalargrad.draws import rewind, state_of
+from scalargrad.errors import TraceError
+from scalargrad.train.store import Store
+from scalargrad.train.surroundings import Surroundings
+from scalargrad.value import Value
+
+R = TypeVar("R")
+
+#: The generator behind the functions of the module `random`.
+_SHARED: Any = random.random.__self__  # type: ignore[attr-defined]
+
+
+def recorded(
+    run: Callable[[list[Value]], R], leaves: Sequence[Any], roots: Sequence[Any]
+) -> tuple[Recording, R]:
+    """Record a function of numbers: what vmap is given once for all examples, where that is enough.
+
+    Parameters
+    ----------
+    run : callable
+        Called with the numbers as Values.
+    leaves : sequence
+        Numbers, and arrays of them.
+    roots : sequence
+        What `run` calls, where generators of random numbers are looked for.
+
+    Returns
+    -------
+    recording : Recording
+    outline
+        The result of `run`, with places for its Values.
+
+    Raises
+    ------
+    TraceError
+        If the function does what a program could not repeat.
+    """
+    try:
+        return _recorded(run, leaves, roots, together=True)
+    except (TraceError, UnlikeError):
+        return _recorded(run, leaves, roots, together=False)
+
+
+def _recorded(
+    run: Callable[[list[Value]], R],
+    leaves: Sequence[Any],
+    roots: Sequence[Any],
+    *,
+    together: bool,
+) -> tuple[Recording, R]:
+    fresh = fresh_leaves([*leaves])
+    before = [(x, state_of(x)) for x in [_SHARED, *reachable(roots)]]
+    try:
+        return record(lambda: run(fresh), fresh, roots, together=together)
+    except BaseException:
+        rewind(before)
+        raise
+
+
+def repeatable(make: Callable[[], R], roots: Sequence[Any]) -> tuple[R, Surroundings]:
+    """Make a recording, and see that nothing changed which a program would not change again.
+
+    Parameters
+    ----------
+    make : callable
+        Records.
+    roots : sequence
+        What is recorded, where all that it reads is looked for.
+
+    Returns
+    -------
+    recording
+        What `make` returned.
+    surroundings : Surroundings
+        What the program depends on.
+
+    Raises
+    ------
+    TraceError
+        If something has changed.
+    """
+    before = Surroundings(*roots)
+    made = make()
+    if before != Surroundings(*roots):
+        raise TraceError(
+            "it changes something that it reads, such as an attribute or a list, and a program "
+            "would not: keep what is to be seen afterwards out of the model and the loss"
+        )
+    return made, before
+
+
+def guards(recording: Recording) -> dict[int, bool]:
+    """Return the nodes whose truth was asked for, and the answers."""
+    outputs, outcomes = recording.program.outputs, recording.outcomes
+    return dict(zip(outputs[len(outputs) - len(outcomes) :], outcomes, strict=True))
+
+
+def results(recording: Recording) -> list[int]:
+    """Return the nodes of the result."""
+    outputs = recording.program.outputs
+    return outputs[: len(outputs) - len(recording.outcomes)]
+
+
+def leaves_read(recording: Recording, store: Store) -> dict[int, int]:
+    """Return the input that each leaf of a store is, in the order they are first used.
+
+    Raises
+    ------
+    TraceError
+        If a Value is read that is no leaf of the store.
+    """
+    numbers = {leaf: i for i, leaf in enumerate(store.leaves)}
+    first = recording.program.inputs - len(recording.closed_over)
+    nodes = {}
+    for node, leaf in enumerate(recording.closed_over, first):
+        if leaf not in numbers:
+            raise TraceError(
+                f"the step reads {leaf!r}, which neither the model nor the optimiser has: make it "
+                "a Parameter of the model, or a plain number"
+            )
+        nodes[numbers[leaf]] = node
+    return nodes
+
+
+class Draws:
+    """The random numbers that a recording draws at each run."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._draws = recording.draws
+        self._sources = list({id(draw.source): draw.source for draw in self._draws}.values())
+        self._before: list[tuple[Any, Any]] = []
+
+    def __len__(self) -> int:
+        return len(self._draws)
+
+    def into(self, cells: Floats) -> None:
+        """Draw, in the order of an eager run."""
+        self._before = [(source, state_of(source)) for source in self._sources]
+        cells[:] = [float(draw()) for draw in self._draws]
+
+    def undo(self) -> None:
+        """Put the generators back to before the last draws."""
+        rewind(self._before)

@@ -1,0 +1,96 @@
+"""Store: parameters, gradients and optimiser state as blocks of numbers, between steps."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import chain, repeat
+from typing import Any
+
+import numpy as np
+
+from scalargrad.compiler.memory import Floats
+from scalargrad.optim import Optimizer
+from scalargrad.value import Value
+
+
+class Store:
+    """The numbers that training moves, and the way between them and the objects they belong to.
+
+    Parameters
+    ----------
+    optimizer : scalargrad.optim.Optimizer
+    parameters : sequence of Value
+        The model's. Those the optimiser does not train have gradients too.
+
+    Attributes
+    ----------
+    leaves : list of Value
+        The parameters trained, in the optimiser's order, then the model's others.
+    trained : int
+        How many are trained.
+    numbers : float64
+        The data of the leaves; then, for each name of the optimiser's state, one number for
+        each parameter trained.
+    grads : float64
+        The gradients of the leaves.
+    """
+
+    def __init__(self, optimizer: Optimizer, parameters: Sequence[Value]) -> None:
+        self.optimizer = optimizer
+        trained = self._trained()
+        self.trained = len(trained)
+        self.leaves = list(dict.fromkeys([*trained, *parameters]))
+        self.numbers = np.zeros(len(self.leaves) + len(optimizer.state_names) * self.trained)
+        self.grads = np.zeros(len(self.leaves))
+        self.reached: list[int] = []
+        self.kept: dict[int, None] = {}
+
+    def _trained(self) -> list[Value]:
+        return [p for group in self.optimizer.param_groups for p in group["params"]]
+
+    @property
+    def states(self) -> Floats:
+        """The optimiser's state, among the numbers."""
+        return self.numbers[len(self.leaves) :]
+
+    def fits(self, parameters: Sequence[Value]) -> bool:
+        """Return whether the optimiser and the model still have the parameters they had."""
+        found = list(dict.fromkeys([*self._trained(), *parameters]))
+        return found == self.leaves and len(self._trained()) == self.trained
+
+    def load(self) -> None:
+        """Read all numbers from the objects."""
+        n = len(self.leaves)
+        self.numbers[:n] = [leaf.data for leaf in self.leaves]
+        self.grads[self.trained :] = [leaf.grad or 0.0 for leaf in self.leaves[self.trained :]]
+        states = chain.from_iterable(map(self._states, self.optimizer.param_groups))
+        self.states[:] = np.array(list(states)).T.ravel()
+        self.kept = {}
+
+    def gradient(self, parameters: Sequence[Value]) -> list[float]:
+        """Return the gradients of some of the leaves."""
+        numbers = {leaf: i for i, leaf in enumerate(self.leaves)}
+        found: list[float] = self.grads[[numbers[p] for p in parameters]].tolist()
+        return found
+
+    def _states(self, group: dict[str, Any]) -> list[tuple[float, ...]]:
+        first = self.optimizer.first_state(group)
+        return [self.optimizer.state.get(p, first) for p in group["params"]]
+
+    def write_back(self) -> None:
+        """Give the objects their numbers, as the same steps taken eagerly would have left them."""
+        data, grads = self.numbers.tolist(), self.grads.tolist()
+        parameters = self.leaves[: self.trained]
+        # Each a single call into C, which Ctrl-C cannot interrupt halfway.
+        deque(map(setattr, parameters, repeat("_data"), data), maxlen=0)
+        self.optimizer.state.update(self._new_states())
+        self.optimizer.zero_grad()
+        for i in self.reached:
+            self.leaves[i].grad = grads[i]
+
+    def _new_states(self) -> dict[Value, tuple[float, ...]]:
+        if not self.kept:
+            return {}
+        rows = self.states.reshape(-1, self.trained).T.tolist()
+        return {self.leaves[i]: tuple(rows[i]) for i in self.kept}

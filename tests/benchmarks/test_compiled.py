@@ -1,0 +1,111 @@
+"""The table and the chart of compiled code say what was measured; no time is asserted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from benchmarks import compiled, gpt, programs
+from benchmarks.chart import write_bars
+from benchmarks.compiled import Goal
+from benchmarks.moons import by_scalargrad
+from benchmarks.moons.peers import JAX, OURS, PEERS
+from scalargrad import value_and_grad
+from scalargrad.programs import GPT, Alphabet
+from scalargrad.programs.names import next_character_loss, plain_names
+
+
+def test_the_plain_gpt_is_the_program_s() -> None:
+    """Loss and gradient of microgpt's way of writing it are those of the layers."""
+    alphabet = Alphabet(plain_names())
+    model = GPT(len(alphabet), rng=0)
+    inputs, targets = alphabet.examples([programs.NAME])
+    layered = next_character_loss([model(inputs[0])], targets)
+    layered.backward()
+    step, parameters = programs.gpt_step()
+    value, gradient = step(parameters)
+    assert len(parameters) == sum(rows * columns for rows, columns in gpt.SHAPES.values()) == 4192
+    assert value == pytest.approx(layered.data, rel=1e-12)
+    assert gradient == pytest.approx([p.grad for p in model.parameters()], rel=1e-8, abs=1e-12)
+
+
+def test_the_readme_expression_is_the_published_one() -> None:
+    """It has the numbers micrograd's README prints."""
+    value, slopes = value_and_grad(programs.readme_expression, argnums=(0, 1))(-4.0, 2.0)
+    assert [f"{x:.4f}" for x in (value, *slopes)] == ["24.7041", "138.8338", "645.5773"]
+
+
+@pytest.mark.parametrize(
+    ("factor", "said", "met"), [(3.0, "3", True), (4.5, "4.5", False), (1 / 2.5, "2.5", True)]
+)
+def test_a_goal_compares_two_contestants(factor: float, said: str, met: bool) -> None:
+    """At 1 against 4 µs one is 4 times faster; a factor below 1 is what it may lag behind."""
+    found = Goal("a", "b", factor, "at most {}").finding({"a": 1e-6, "b": 4e-6}, "relu")
+    assert (found.goal, found.met) == (f"at most {said}", met)
+    assert found.measured == "4.00 × faster (1 µs against 4 µs)"
+
+
+def test_contestants_that_differ_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One with another loss is an error instead of a figure."""
+    monkeypatch.setitem(PEERS, JAX, lambda problem: lambda: 0.5)
+    with pytest.raises(AssertionError, match="the contestants differ"):
+        compiled.prepared("tanh", 1)
+
+
+def test_the_command_fills_its_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ourselves in place of every peer, all findings are made, and table and chart written."""
+    for peer in PEERS:
+        monkeypatch.setitem(PEERS, peer, by_scalargrad.resident)
+    monkeypatch.setattr(compiled, "pin", lambda: "pinned nowhere")
+    monkeypatch.setattr(programs, "in_fresh_process", lambda *_: "0.5")
+    path = tmp_path / "figures.md"
+    path.write_text("before\n<!-- compiled -->\n<!-- /compiled -->\nafter\n")
+    compiled.main(["--points", "1", "--turns", "1", "--write", str(path)])
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("before\n<!-- compiled -->\n\n![Time of a step")
+    assert text.endswith("pinned nowhere.\n\n<!-- /compiled -->\nafter\n")
+    assert text.count("\n| Moons step, tanh: ") == 2
+    assert "| First process ever, import to first result |  | 500 ms |  |" in text
+    assert (tmp_path / "images" / "moons-step.svg").exists()
+
+
+def test_the_chart_names_every_contestant_and_time(tmp_path: Path) -> None:
+    """As text, fastest first, in one panel for each kind of unit; the same times, the same file."""
+    panels = {"relu": {"slow": 1.5, OURS: 1e-5}, "tanh": {OURS: 2e-5}}
+    written = []
+    for name in ("a.svg", "b.svg"):
+        write_bars(tmp_path / name, panels, ours={OURS})
+        written.append((tmp_path / name).read_bytes())
+    assert written[0] == written[1]
+    texts = [x.text for x in ET.fromstring(written[0]).iter() if x.tag.endswith("}text")]
+    told = [text for text in texts if text in {OURS, "slow", "10 µs", "1.5 s", "20 µs"}]
+    assert told.count(OURS) == 2
+    assert told.index(OURS) < told.index("slow")
+    assert {"10 µs", "1.5 s", "20 µs"} <= set(told)
+
+
+@pytest.mark.parametrize("arguments", [["--turns", "0"], ["--points", "0"], ["--points", "101"]])
+def test_bad_use_is_a_message(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """It ends with exit code 2 and says what is possible."""
+    with pytest.raises(SystemExit) as stopped:
+        compiled.main(arguments)
+    assert stopped.value.code == 2
+    assert "at least one turn" in capsys.readouterr().err
+
+
+def test_a_missing_peer_is_a_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The remedy installs all of them."""
+
+    def missing(*_: Any) -> Any:
+        raise ModuleNotFoundError("No module named 'jax'")
+
+    monkeypatch.setattr(compiled, "findings", missing)
+    monkeypatch.setattr(compiled, "pin", lambda: "")
+    with pytest.raises(SystemExit):
+        compiled.main([])
+    assert "No module named 'jax'; python -m pip install" in capsys.readouterr().err

@@ -1,0 +1,255 @@
+"""What is not finite comes out compiled as it does eagerly: numbers, gradients and errors."""
+
+from __future__ import annotations
+
+import functools
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import scalargrad as sg
+from scalargrad import (
+    DomainError,
+    NumericalError,
+    Value,
+    detect_anomaly,
+    drawn,
+    grad,
+    gradients,
+    hessian,
+    jit,
+    maximum,
+    sqrt,
+    step,
+    where,
+)
+
+pytestmark = pytest.mark.usefixtures("machine")
+
+
+def beside_itself(x: Any) -> Any:
+    """Return 0·√x + √x, whose slope at 0 is 0·inf + inf."""
+    return 0.0 * sqrt(x) + sqrt(x)
+
+
+def stepped(x: Any) -> Any:
+    """Multiply slope 0 of the step by the infinite one of √x at 0."""
+    return x + step(sqrt(x))
+
+
+def chosen(x: Any) -> Any:
+    """Choose by what Python decides: what is not chosen is no operand."""
+    return where(x > 0.0, sqrt(x), x)
+
+
+def by_a_constant(x: Any) -> Any:
+    """Choose by a constant."""
+    return where(1.0, x, sqrt(x) * 0.0) + x
+
+
+def condition(x: Any) -> Any:
+    """Choose by a number that has an infinite slope."""
+    return where(sg.gt(sqrt(x), 1.0), x, 2.0 * x)
+
+
+def rounded(x: Any) -> Any:
+    """Everything that reaches the result has slope 0."""
+    return sg.floor(sqrt(x)) + sg.sign(sqrt(x))
+
+
+def overflowing(x: Any) -> Any:
+    """Return 0 at 0, with the slope 10²⁰⁰·10²⁰⁰."""
+    return sg.tanh(x * 1e200) * 1e200
+
+
+@pytest.mark.parametrize(
+    ("f", "expected"),
+    [
+        (beside_itself, math.nan), (stepped, math.nan), (chosen, 1.0), (by_a_constant, 2.0),
+        (condition, math.nan), (rounded, math.nan), (sqrt, math.inf), (overflowing, math.inf),
+    ],
+)  # fmt: skip
+def test_infinite_slopes_meet_zero_as_eagerly(f: Any, expected: float) -> None:
+    """By IEEE 754, 0·inf is nan on every way back, also where the 0 is known beforehand."""
+    x, y = Value(0.0), Value(0.0)
+    f(x).backward()
+    jit(f)(y).backward()
+    for found in (x.grad, y.grad, grad(jit(f))(0.0), jit(grad(f))(0.0)):
+        assert found == expected or (math.isnan(found) and math.isnan(expected))
+
+
+def test_each_result_keeps_its_own_gradient() -> None:
+    """An infinite slope of one result leaves the rows of the others as they are."""
+    both: Any = jit(lambda x: [sqrt(x), 3.0 * x, step(sqrt(x))])
+    zero = Value(0.0)
+    rows = [gradients(y, zero) for y in both(zero)]
+    assert rows[:2] == [math.inf, 3.0]
+    assert math.isnan(rows[2])
+
+
+def test_second_derivatives_are_those_of_eager_graphs() -> None:
+    """Gradients as graphs, where not finite, are eager graphs that can be differentiated."""
+    for f in (lambda x: x**1.5, stepped, lambda x: maximum(x, 0.0) ** 1.5):
+        expected = hessian(lambda v, f=f: f(v[0]))([0.0])[0][0]
+        compiled = jit(f)
+        found = hessian(lambda v, f=compiled: f(v[0]))([0.0])[0][0]
+        x = Value(0.0)
+        nested = gradients(gradients(compiled(x), x, create_graph=True), x, allow_nonfinite=True)
+        for number in (found, nested):
+            assert number == expected or (math.isnan(number) and math.isnan(expected))
+
+
+def message(call: Callable[[], Any]) -> str:
+    """Return the message of the error a call raises."""
+    with pytest.raises(NumericalError) as error:
+        call()
+    return str(error.value)
+
+
+def test_backward_from_what_is_not_finite_names_the_node() -> None:
+    """The first node that went non-finite is named, as eagerly, and may be passed over."""
+
+    def f(x: Any, y: Any) -> Any:
+        return (x * 1e200) * (x * 1e200) + y
+
+    eager, mine = f(Value(2.0, "x"), Value(1.0, "y")), jit(f)(Value(2.0, "x"), Value(1.0, "y"))
+    assert mine.data == math.inf
+    assert "first node that went" in message(mine.backward)
+    assert message(mine.backward) == message(eager.backward)
+    mine.backward(allow_nonfinite=True)
+    x = Value(2.0)
+    compiled = jit(f)
+    assert compiled(x, 1.0).data == math.inf
+    x.data = 1e-200
+    assert compiled(x, 1.0).data == 2.0
+
+
+def test_detect_anomaly_names_the_node_inside() -> None:
+    """The message is that of eager evaluation, with the leaf's label."""
+
+    def f(x: Any) -> Any:
+        return sqrt(x) * 3.0 + x
+
+    def swept(f: Any) -> Any:
+        y = f(Value(0.0, "x"))
+        with detect_anomaly():
+            y.backward()
+
+    assert "it arrived from sqrt(x=0) = 0" in message(lambda: swept(jit(f)))
+    assert message(lambda: swept(jit(f))) == message(lambda: swept(f))
+
+
+@dataclass
+class Pair:
+    """Two results."""
+
+    first: Any
+    second: Any
+
+
+def test_results_of_any_shape_are_replayed() -> None:
+    """Each place of lists, dicts, arrays and objects finds its eager counterpart."""
+
+    def f(x: Any, y: Any) -> dict[str, Any]:
+        array = np.array([x * y, sqrt(y)], dtype=object)
+        return {"list": [1.0, (x + sqrt(x), y)], "array": array, "pair": Pair(y * y, sqrt(x) * y)}
+
+    x, y = Value(0.0), Value(4.0)
+    found: Any = jit(f)(x, y)
+    eager: Any = f(x, y)
+
+    def rows(result: Any) -> list[Any]:
+        nodes = [*result["list"][1], *result["array"], result["pair"].first, result["pair"].second]
+        return [gradients(node, [x, y]) for node in nodes]
+
+    assert rows(found) == rows(eager)
+    assert rows(found)[0] == [math.inf, 0.0]
+
+
+def test_a_replay_draws_what_was_drawn() -> None:
+    """The eager evaluation behind an infinite gradient moves no generator and sees the same."""
+    rng = random.Random(1)
+
+    def f(x: Any) -> Any:
+        return sqrt(x) * drawn(rng.random)
+
+    compiled = jit(f)
+    x = Value(0.0)
+    y = compiled(x)
+    state = rng.getstate()
+    assert gradients(y, x) == math.inf
+    assert rng.getstate() == state
+
+
+def test_a_result_whose_numbers_have_changed_keeps_its_gradient() -> None:
+    """It is not replayed on other numbers: the compiled gradient stands."""
+    w = sg.Parameter(0.0)
+    y = jit(lambda: sqrt(w) + w)()
+    w.data = 4.0
+    assert gradients(y, w) == math.inf
+
+
+def test_softmax_of_infinite_scores_is_that_of_eager_evaluation() -> None:
+    """Exp(inf - inf) is nan, exp(1 - inf) is 0."""
+    for scores in ([math.inf, 1.0], [1.0, math.inf], [-math.inf, 1.0], [1e200, -1e200]):
+        found, expected = jit(sg.softmax)(scores), sg.softmax(scores)
+        assert all(a == b or (a != a and b != b) for a, b in zip(found, expected, strict=True))
+
+
+UNARY: list[Callable[[Any], Any]] = [
+    sqrt, sg.abs, step, sg.sign, sg.floor, sg.relu, sg.exp, lambda x: -x,
+    lambda x: x * x, lambda x: 0.0 * x, lambda x: 1e200 * x, lambda x: 1e-200 * x, sg.tanh,
+    lambda x: where(1.0, x, 3.0 * x), lambda x: sg.clip(x, -1.0, 1.0),
+    lambda x: x.detach() if isinstance(x, Value) else x, lambda x: sg.log1p(sg.abs(x)),
+]  # fmt: skip
+BINARY: list[Callable[[Any, Any], Any]] = [
+    lambda x, y: x + y, lambda x, y: x - y, lambda x, y: x * y, maximum, sg.hypot,
+    lambda x, y: where(x > y, x, y * 0.5), lambda x, y: sg.mean([x, y, x]),
+    lambda x, y: x / (1.0 + y * y), lambda x, y: 1.0 * (x > y), lambda x, y: sg.logsumexp([x, y]),
+    lambda x, y: sg.softmax([x, y])[0], lambda x, y: sg.take([x, y, x * y], 1.0),
+]  # fmt: skip
+NUMBERS = [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, 1e200, 1e155, 1e-200]
+SMALL = st.integers(0, 99)
+
+
+def follow(plan: list[tuple[int, int, int]], xs: list[Any]) -> Any:
+    """Apply a plan of operations and add up what comes out last."""
+    known = list(xs)
+    for op, i, j in plan:
+        x, y = known[i % len(known)], known[j % len(known)]
+        known.append(UNARY[op % len(UNARY)](x) if op < 60 else BINARY[op % len(BINARY)](x, y))
+    return sg.sum(known[-3:])
+
+
+def alike(a: float, b: float) -> bool:
+    """Return whether two numbers are both finite, or the same."""
+    return (math.isfinite(a) and math.isfinite(b)) or a == b or (a != a and b != b)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@given(
+    plan=st.lists(st.tuples(SMALL, SMALL, SMALL), min_size=1, max_size=8),
+    xs=st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=3),
+)
+def test_random_graphs_go_wrong_as_eagerly(
+    plan: list[tuple[int, int, int]], xs: list[float]
+) -> None:
+    """Huge numbers, zeros and kinks: inf and nan stand in the same places of value and gradient."""
+    leaves = [Value(x) for x in xs]
+    run = functools.partial(follow, plan)
+    try:
+        eager = run(leaves)
+    except DomainError:
+        return
+    mine = jit(run)(leaves)
+    assert alike(eager.data, mine.data)
+    expected = gradients(eager, leaves, allow_nonfinite=True)
+    found = gradients(mine, leaves, allow_nonfinite=True)
+    assert all(map(alike, found, expected))

@@ -1,0 +1,411 @@
+"""One example recorded under vmap computes what the loop over all of them computes eagerly."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import random
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from scalargrad import (
+    DomainError,
+    TraceError,
+    Value,
+    clip,
+    dot,
+    grad,
+    gradients,
+    hessian,
+    hvp,
+    jacobian,
+    jit,
+    jvp,
+    log,
+    log_softmax,
+    maximum,
+    tanh,
+    value_and_grad,
+    vjp,
+    vmap,
+    where,
+)
+from scalargrad.compiler import blocks, segments
+from scalargrad.nn import MLP
+
+pytestmark = pytest.mark.usefixtures("machine")
+
+Function = Callable[..., Any]
+
+
+@pytest.fixture(params=["whole", "in blocks"])
+def lanes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run all lanes at once, or in blocks of two and one shared by threads."""
+    if request.param == "in blocks":
+        monkeypatch.setattr(segments, "_FEWEST", 2)
+        monkeypatch.setattr(segments, "_MOST", 2)
+        monkeypatch.setattr(blocks, "_LANES_FOR_THREADS", 0)
+        monkeypatch.setenv("SCALARGRAD_THREADS", "2")
+    chosen: str = request.param
+    return chosen
+
+
+def table(rows: int, columns: int, seed: int) -> list[list[float]]:
+    """Return random numbers."""
+    generator = random.Random(seed)
+    return [[generator.uniform(-1.0, 1.0) for _ in range(columns)] for _ in range(rows)]
+
+
+EXAMPLES = table(7, 3, 1)
+TARGETS = table(1, 7, 2)[0]
+OUTSIDE = [[Value(x) for x in row] for row in EXAMPLES]
+NETWORK = MLP(3, [5, 4, 2], rng=3)
+
+
+class Pair(NamedTuple):
+    """An example with names."""
+
+    first: Any
+    second: Any
+
+
+def score(w: Any, x: Any) -> Any:
+    """Return what a neuron makes of one example."""
+    return tanh(dot(w, x)) * x[0]
+
+
+each = vmap(score, in_axes=(None, 0))
+
+
+def total(w: Any, examples: Any) -> Any:
+    """Sum over all examples."""
+    return sum(each(w, examples))
+
+
+def centred(w: Any, examples: Any) -> Any:
+    """Use a sum over all examples for each, as a normalisation does."""
+    found = each(w, examples)
+    mean = sum(found) / len(found)
+    return sum(vmap(lambda h: (h - mean) ** 2 * w[1])(found))
+
+
+def reversed_pairs(w: Any, examples: Any) -> Any:
+    """Map over results in another order."""
+    found = each(w, examples)
+    return sum(vmap(lambda a, b: a * b * b)(found, found[::-1]))
+
+
+def single_lanes(w: Any, examples: Any) -> Any:
+    """Use some results by themselves."""
+    found = each(w, examples)
+    return found[0] * found[3] + maximum(*found) + found[2]
+
+
+def nested(w: Any, examples: Any) -> Any:
+    """Map inside a mapped function."""
+    return vmap(lambda x: sum(vmap(lambda a, b: tanh(a * b))(w, x)))(examples)
+
+
+#: Functions of three shared numbers and seven examples of three, by what they show.
+SHAPES: dict[str, Function] = {
+    "a sum over examples": total,
+    "a result for each example": each,
+    "nested": nested,
+    "nested in a sum": lambda w, xs: sum(nested(w, xs)),
+    "other examples beside": lambda w, xs: total(w, xs) * total(w, xs[:4]),
+    "results mapped again": lambda w, xs: sum(vmap(lambda h: h * h * w[0])(each(w, xs))),
+    "a total used in each example": centred,
+    "a weighted sum": lambda w, xs: dot(each(w, xs), TARGETS),
+    "single results": single_lanes,
+    "results in another order": reversed_pairs,
+    "the shared argument mapped": lambda w, xs: vmap(lambda a, b: a * b)(w, w),
+    "examples of different length": lambda w, xs: vmap(lambda x: sum(x) * w[0])(
+        [row[: 1 + i % 3] for i, row in enumerate(xs)]
+    ),
+    "no dependence on the example": lambda w, xs: sum(vmap(lambda x: w[0] * w[1])(xs)),
+    "the same example again": lambda w, xs: sum(vmap(lambda x: w[0] * x[0] * x[1])([xs[0]] * 6)),
+    "a column of one number": lambda w, xs: sum(
+        vmap(lambda x: w[0] * x[0] * x[1])([[1.0, x[1]] for x in xs])
+    ),
+    "one example": lambda w, xs: total(w, xs[:1]),
+    "no example": lambda w, xs: [w[0] * w[1], *each(w, [])],
+    "log-softmax": lambda w, xs: sum(
+        vmap(lambda x: log_softmax([w[0] * x[0], w[1] * x[1], x[2]])[1])(xs)
+    ),
+    "a choice": lambda w, xs: sum(
+        vmap(lambda x: where(x[0] > w[0], x[1] * w[1], clip(x[2], -0.5, 0.5) * w[2]))(xs)
+    ),
+    "a maximum": lambda w, xs: sum(vmap(lambda x: maximum(*x, *w))(xs)),
+    "a comparison counted": lambda w, xs: sum(vmap(lambda x: (x[0] > 0) == (x[1] > w[0]))(xs)),
+    "detached": lambda w, xs: sum(vmap(lambda x: (w[0] * x[0]).detach() * w[1] * x[1])(xs)),
+    "constants alone": lambda w, xs: vmap(lambda x: x * x)(TARGETS)[2] * w[0],
+    "closed-over Values": lambda w, xs: total(w, OUTSIDE),
+    "a network": lambda w, xs: sum(a * a + b for a, b in vmap(NETWORK)(xs)) * w[0],
+    "several arguments": lambda w, xs: vmap(lambda x, y, w: (x[0] - y) * w[0], (0, 0, None))(
+        xs, TARGETS, w
+    ),
+    "nested results": lambda w, xs: vmap(
+        lambda x: {"a": (x[0] * w[0], 3), "b": [Pair(x[1], w[1])], "c": np.array([x[2], w[2]])}
+    )(xs),
+    "examples of all kinds": lambda w, xs: vmap(
+        lambda d: d["pair"].first * d["row"][1] * w[0] + d["array"][0] * w[1] + len(d["name"])
+    )(
+        [
+            {"pair": Pair(x[0], None), "row": tuple(x), "array": np.array(TARGETS), "name": "x"}
+            for x in xs
+        ]
+    ),
+    "a loop around": lambda w, xs: sum(total([a * k for a in w], xs) for k in (1.0, 2.0, 3.0)),
+    "numbers left as they were": lambda w, xs: vmap(lambda x, n: sum([x[0]] * n) * w[0])(
+        xs, [2] * 7
+    ),
+}
+
+#: Derivatives taken inside the compiled function.
+DERIVATIVES: dict[str, Function] = {
+    "value_and_grad": value_and_grad(total),
+    "grad by both": grad(total, argnums=(0, 1)),
+    "grad per example": vmap(grad(score), in_axes=(None, 0)),
+    "grad per example by the example": vmap(grad(score, 1), in_axes=(None, 0)),
+    "grad of grad": grad(lambda w, xs: sum(grad(total)(w, xs))),
+    "grad by a number inside": lambda w, xs: vmap(
+        lambda x: grad(lambda a: a * a * x[0])(5.0) * w[0]
+    )(xs),
+    "grad by a number around": lambda w, xs: (
+        grad(lambda a: sum(vmap(lambda y: a * a * y)(TARGETS)))(5.0) * w[0]
+    ),
+    "grad of a sum of gradients": grad(
+        lambda w, xs: sum(vmap(lambda x: grad(lambda a: tanh(a * x[0]) * w[1] * a)(w[0]))(xs))
+    ),
+    "third": grad(lambda w, xs: grad(lambda b: grad(lambda a: total([a, a, b], xs))(b) * b)(w[0])),
+    "hessian": hessian(total),
+    "hessian per example": vmap(hessian(score), in_axes=(None, 0)),
+    "jacobian": jacobian(each),
+    "jvp": lambda w, xs: jvp(lambda w: total(w, xs), (w,), ([1.0, 2.0, 3.0],)),
+    "jvp by the examples": lambda w, xs: jvp(lambda xs: each(w, xs), (xs,), (xs,)),
+    "jvp per example": lambda w, xs: vmap(
+        lambda x: jvp(lambda w: score(w, x), (w,), ([1.0, 2.0, 3.0],))
+    )(xs),
+    "jvp of what stays": lambda w, xs: jvp(lambda a: [a, total(w, xs)], (w[0],), (2.0,)),
+    "vjp": lambda w, xs: vjp(lambda w: each(w, xs), w)[1](TARGETS),
+    "hvp": lambda w, xs: hvp(lambda w: total(w, xs), w, [1.0, 2.0, 3.0]),
+    "hvp by the examples": lambda w, xs: hvp(lambda xs: total(w, xs), xs, xs),
+}
+
+
+def numbers(tree: Any) -> list[Any]:
+    """Return the numbers and Values of any nesting."""
+    if isinstance(tree, dict):
+        return numbers(list(tree.values()))
+    if isinstance(tree, np.ndarray):
+        return numbers(tree.tolist())
+    if isinstance(tree, list | tuple):
+        return [x for part in tree for x in numbers(part)]
+    return [tree]
+
+
+def close(found: list[Any], expected: list[Any]) -> bool:
+    """Return whether numbers agree to rounding."""
+    pairs = zip(map(plain, found), map(plain, expected), strict=True)
+    return all(math.isclose(x, y, rel_tol=1e-11, abs_tol=1e-12) for x, y in pairs)
+
+
+def plain(x: Any) -> float:
+    """Return a number or the number of a Value."""
+    return x.data if isinstance(x, Value) else float(x)
+
+
+def leaves(tree: Any) -> Any:
+    """Return nested lists of numbers as Values."""
+    return [leaves(x) for x in tree] if isinstance(tree, list) else Value(tree)
+
+
+def check(f: Function, *args: Any) -> None:
+    """Compare results, their gradients, and the gradient of these, with eager ones."""
+    compiled = jit(f)
+    compiled(*args)
+    expected, found = numbers(f(*args)), numbers(compiled(*args))
+    assert close(found, expected)
+    wrt = [x for x in numbers(args) if isinstance(x, Value)]
+    for mine, eager in zip(found, expected, strict=True):
+        if isinstance(eager, Value) and wrt:
+            assert close(gradients(mine, wrt), gradients(eager, wrt))
+    pairs = [x for x in zip(found, expected, strict=True) if isinstance(x[1], Value)]
+    if pairs and wrt:
+        mine, eager = (_second(y, wrt) for y in pairs[0])
+        assert close(mine, eager)
+
+
+def _second(y: Any, wrt: list[Value]) -> list[float]:
+    """Return the gradient of the squared norm of a gradient."""
+    slopes = gradients(y, wrt, create_graph=True)
+    norm = sum((g * g for g in slopes), start=wrt[0] * 0.0)
+    found: list[float] = gradients(norm, wrt)
+    return found
+
+
+@pytest.mark.usefixtures("lanes")
+@pytest.mark.parametrize("name", SHAPES | DERIVATIVES)
+def test_one_example_recorded_is_the_loop(name: str) -> None:
+    """Values, gradients and second derivatives are those of the loop over plain examples."""
+    check((SHAPES | DERIVATIVES)[name], leaves([0.3, -0.7, 0.5]), EXAMPLES)
+
+
+@pytest.mark.usefixtures("lanes")
+@pytest.mark.parametrize("name", SHAPES)
+def test_examples_can_be_values(name: str) -> None:
+    """Gradients flow to the numbers of the examples too."""
+    check(SHAPES[name], leaves([0.3, -0.7, 0.5]), leaves(EXAMPLES))
+
+
+@pytest.mark.usefixtures("lanes")
+@pytest.mark.parametrize("dtype", [float, object])
+def test_examples_can_be_arrays(dtype: Any) -> None:
+    """The rows of an array are examples."""
+    examples = np.array(EXAMPLES).astype(dtype)
+    check(total, leaves([0.3, -0.7, 0.5]), examples)
+    check(total, np.array([0.3, -0.7, 0.5]), examples)
+
+
+def program_of(compiled: Any) -> Any:
+    """Return the one path recorded."""
+    ((path,),) = compiled._paths.values()
+    return path
+
+
+def test_one_example_is_recorded() -> None:
+    """The function runs once, however many examples there are."""
+    calls: list[Any] = []
+
+    def counted(w: Any, x: Any) -> Any:
+        calls.append(x)
+        return score(w, x)
+
+    compiled = jit(lambda w: sum(vmap(counted, in_axes=(None, 0))(w, EXAMPLES)))
+    compiled([0.3, -0.7, 0.5])
+    assert len(calls) == 1
+
+
+def test_a_batch_becomes_products_of_matrices() -> None:
+    """A layer is one instruction forward, and one for its weight gradients, with no tables."""
+    layers = [table(6, 4, 5), table(3, 6, 6)]
+
+    def forward(weights: Any, x: Any) -> Any:
+        for matrix in weights:
+            x = [tanh(dot(row, x)) for row in matrix]
+        return sum(x)
+
+    def loss(weights: Any, examples: Any) -> Any:
+        return sum(vmap(forward, in_axes=(None, 0))(weights, examples))
+
+    compiled = jit(value_and_grad(loss))
+    compiled(layers, table(10, 4, 7))
+    ((_, packed),) = program_of(compiled).function.values.parts
+    grids = {(x.rows, x.columns) for x in packed.instructions if hasattr(x, "runs")}
+    assert {(6, 10), (3, 10), (6, 4), (3, 6)} <= grids
+    assert len(packed.instructions) < 25
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda w, xs: vmap(lambda x: x[0] if x[0] > 0 else x[1])(xs),
+        lambda w, xs: vmap(max)(xs),
+        lambda w, xs: 1.0 if total(w, xs) > 0 else 2.0,
+    ],
+)
+def test_a_condition_that_depends_on_examples_is_refused(f: Function) -> None:
+    """The error names the line, and where, maximum and detach."""
+    with pytest.raises(TraceError, match=r"test_vmap.*where, maximum.*detach"):
+        jit(f)([0.3, -0.7, 0.5], EXAMPLES)
+
+
+@pytest.mark.usefixtures("lanes")
+def test_a_condition_on_what_is_shared_is_a_guard() -> None:
+    """A comparison that all examples share chooses the program at each call."""
+
+    def chosen(w: Any, xs: Any) -> Any:
+        return sum(vmap(lambda x: x[0] * w[0] if w[1] > 0 else x[1] * w[0])(xs))
+
+    compiled = jit(chosen)
+    for w in ([0.3, 1.0], [0.3, -1.0], [0.4, 2.0]):
+        assert close([compiled(w, EXAMPLES)], [chosen(w, EXAMPLES)])
+
+
+@pytest.mark.parametrize("use", [lambda kept: kept * 2.0, lambda kept: kept])
+def test_a_value_that_leaves_its_example_is_refused(use: Function) -> None:
+    """What is stashed inside the mapped function cannot be used or returned outside."""
+    kept: list[Any] = []
+
+    def one(x: Any) -> Any:
+        kept.append(x[0] * 2.0)
+        return x[1]
+
+    def stash(xs: Any) -> Any:
+        vmap(one)(xs)
+        return use(kept[-1])
+
+    with pytest.raises(TraceError, match="return it from the function given to vmap"):
+        jit(stash)(EXAMPLES)
+
+
+def test_a_gradient_that_leaves_its_example_is_refused() -> None:
+    """Inside vmap, what examples were computed from is out of reach of a gradient."""
+
+    def reach(w: Any) -> Any:
+        scaled = [[w * a for a in x] for x in EXAMPLES]
+        return vmap(lambda x: gradients(x[0] * x[1], [w], create_graph=True)[0])(scaled)
+
+    with pytest.raises(TraceError, match="take the gradient outside"):
+        jit(reach)(Value(2.0))
+
+
+def test_numbers_of_other_examples_raise_no_error() -> None:
+    """1 / (a - b) is defined although both results hold the first example's number meanwhile."""
+    check(lambda w, xs: 1.0 / (each(w, xs)[0] - each(w, xs)[1]), leaves([0.3, -0.7, 0.5]), EXAMPLES)
+
+
+def test_a_domain_error_in_any_example_is_raised() -> None:
+    """The first example leaves the domain when recorded, a later one when run."""
+    compiled = jit(lambda xs: sum(vmap(log)(xs)))
+    with pytest.raises(DomainError):
+        compiled([-1.0, 1.0, 1.0])
+    assert compiled([1.0, math.e, 1.0]) == pytest.approx(1.0)
+    with pytest.raises(DomainError):
+        compiled([1.0, 1.0, -1.0])
+
+
+@pytest.mark.usefixtures("lanes")
+def test_a_program_with_lanes_can_be_pickled() -> None:
+    """It runs where it is unpickled, and can be differentiated there."""
+    compiled = jit(total)
+    w = [0.3, -0.7, 0.5]
+    expected = compiled(w, EXAMPLES), grad(compiled)(w, EXAMPLES)
+    restored = pickle.loads(pickle.dumps(compiled))
+    assert (restored(w, EXAMPLES), grad(restored)(w, EXAMPLES)) == expected
+
+
+def test_explain_tells_of_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many lanes there are, in how many blocks."""
+    monkeypatch.setattr(segments, "_MOST", 300)
+    text = jit(total).explain([0.3, -0.7, 0.5], table(1000, 3, 1))
+    assert "1000 lanes in 4 blocks" in text
+
+
+@pytest.mark.parametrize("count", [513, 1500])
+def test_threads_and_blocks_that_do_not_divide_change_nothing(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One, two and three threads give the same bits; blocks of 257 the same numbers as the loop."""
+    monkeypatch.setattr(segments, "_MOST", 257)
+    monkeypatch.setattr(blocks, "_LANES_FOR_THREADS", 0)
+    examples, w = table(count, 3, 11), [0.3, -0.7, 0.5]
+    compiled, results = jit(value_and_grad(total)), []
+    for threads in ("1", "2", "3"):
+        monkeypatch.setenv("SCALARGRAD_THREADS", threads)
+        results.append(numbers(compiled(w, examples)))
+    assert results[0] == results[1] == results[2]
+    assert close(results[0], numbers(value_and_grad(total)(w, examples)))

@@ -1,0 +1,69 @@
+"""What a notebook shows of a module."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from scalargrad.nn import MLP, Linear, Module, Neuron, ReLU, Sequential
+
+
+def parsed(module: Module) -> ET.Element:
+    """Return the display as a tree, which shows that every element is closed."""
+    return ET.fromstring(f"<div>{module._repr_html_()}</div>")
+
+
+def text(module: Module) -> str:
+    """Return what can be read."""
+    return " ".join(word for word in parsed(module).itertext() if word.strip())
+
+
+def test_a_network_shows_its_units_and_counts_its_parameters() -> None:
+    """MLP(2, [3, 1]) is a picture of six units, with 13 parameters below it."""
+    model = MLP(2, [3, 1], rng=0)
+    svg = parsed(model).find("{http://www.w3.org/2000/svg}svg")
+    assert svg is not None
+    assert len([g for g in svg.iter() if g.get("class") == "node"]) == 6
+    assert "MLP: 13 parameters" in text(model)
+
+
+def test_other_modules_show_what_is_inside_them() -> None:
+    """A Sequential is a table of its modules, their parameters and the total."""
+    rows = parsed(Sequential(Linear(2, 3), ReLU(), Linear(3, 1))).findall(".//tbody/tr")
+    cells = [["".join(cell.itertext()) for cell in row] for row in rows]
+    assert cells == [
+        ["0", "Linear(in_features=2, out_features=3, bias=True)", "9"],
+        ["1", "ReLU()", "0"],
+        ["2", "Linear(in_features=3, out_features=1, bias=True)", "4"],
+    ]
+
+
+def test_a_module_without_modules_shows_itself() -> None:
+    """A neuron is a row of its own, with its three parameters."""
+    assert "ReLUNeuron(2) 3" in text(Neuron(2))
+
+
+@pytest.mark.parametrize("model", [MLP(40, [40, 1], rng=0), MLP(2, [], rng=0)])
+def test_a_network_that_cannot_be_drawn_is_a_table(model: MLP) -> None:
+    """1,640 lines are too many to tell apart, and no layers are nothing to draw."""
+    assert not parsed(model).findall(".//{http://www.w3.org/2000/svg}svg")
+    assert f"MLP: {len(model.parameters()):,} parameters" in text(model)
+
+
+def test_without_graphviz_a_network_is_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell shows something in any case."""
+    monkeypatch.setattr("scalargrad.pictures.layout.shutil.which", lambda _: None)
+    monkeypatch.setattr("scalargrad.pictures.layout.find_spec", lambda _: None)
+    assert "Layer of [ReLUNeuron(2)" in text(MLP(2, [3, 1]))
+
+
+def test_code_in_a_name_is_text() -> None:
+    """What a user wrote into a module's text cannot become an element."""
+
+    class Odd(Module):
+        def __repr__(self) -> str:
+            return "<script>alert(1)</script>"
+
+    assert "<script>" not in Sequential(Odd())._repr_html_()
+    assert "<script>alert(1)</script>" in text(Sequential(Odd()))

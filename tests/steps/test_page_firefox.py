@@ -1,0 +1,136 @@
+"""The page in a real Firefox: quiet, the same numbers, keys, inputs, formulas and themes."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scalargrad import Value
+from scalargrad.steps import walk
+
+PANELS = [
+    ["inputs", "x=−2", "y=5", "z=−4"],
+    ["q=x+y=3"],
+    ["f=q·z=3·(−4)=−12"],
+    ["∂f∂f=1"],
+    ["∂f∂z=1·q", "1·3=3", "swap multiplier: z receives q"],
+    ["∂f∂q=1·z", "1·(−4)=−4", "swap multiplier: q receives z"],
+    ["∂f∂y=∂f∂q·∂q∂y", "(−4)·1=−4", "distributor: y receives ∂f/∂q"],
+    ["∂f∂x=∂f∂q·∂q∂x", "(−4)·1=−4", "nudge x by +0.01: f changes by -0.04"],
+]
+
+
+@pytest.fixture
+def lecture(tmp_path: Path) -> Path:
+    """Save the walk through (x + y)z at (-2, 5, -4)."""
+    x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
+    q = x + y
+    q.label = "q"
+    f = q * z
+    f.label = "f"
+    return walk(f).save(tmp_path / "walk.html")
+
+
+def numbers(page: Any, kind: str) -> list[str]:
+    """Return what stands above ("value") or below ("gradient") the wires, node by node."""
+    texts: list[str] = page.locator(f"#graph [id$=-{kind}]").all_text_contents()
+    return [text.rsplit("=", 1)[-1].strip() for text in texts]
+
+
+def background(page: Any) -> str:
+    """Return the colour of the paper."""
+    colour: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return colour
+
+
+def test_keys_lead_through_the_lecture_s_eight_steps(lecture: Path, open_in_firefox: Any) -> None:
+    """Each says the numbers the lecture says; the way back shows the same texts."""
+    page = open_in_firefox(lecture)
+    said = []
+    for position, pieces in enumerate(PANELS):
+        assert page.locator("#counter").text_content() == f"{position + 1}/8"
+        said.append(page.locator("#panel").text_content())
+        assert [piece for piece in pieces if piece not in said[-1]] == []
+        page.keyboard.press("ArrowRight")
+    for before in reversed(said):
+        assert page.locator("#panel").text_content() == before
+        page.keyboard.press("ArrowLeft")
+
+
+def test_the_graph_ends_with_every_value_and_gradient(lecture: Path, open_in_firefox: Any) -> None:
+    """The values -2, 5, 3, -4 and -12, the gradients -4, -4, -4, 3 and 1."""
+    page = open_in_firefox(lecture)
+    page.keyboard.press("End")
+    assert sorted(numbers(page, "value")) == sorted(["−2", "5", "3", "−4", "−12"])
+    assert sorted(numbers(page, "gradient")) == sorted(["−4", "−4", "−4", "3", "1"])
+
+
+def test_an_input_recomputes(lecture: Path, open_in_firefox: Any) -> None:
+    """By the box or by the slider's keys: q·z at x = 5, y = 5, z = 0.5 is 5."""
+    page = open_in_firefox(lecture, "#step=8")
+    page.get_by_role("spinbutton", name="z", exact=True).click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("0.5")
+    assert "0.5·1=0.5" in page.locator("#panel").text_content()
+    page.get_by_role("slider", name="x, slider").focus()
+    page.keyboard.press("End")
+    assert page.get_by_role("spinbutton", name="x", exact=True).input_value() == "5"
+    assert {"10", "5", "0.5"} <= set(numbers(page, "value"))
+
+
+def test_formulas_are_set_as_mathematics(lecture: Path, open_in_firefox: Any) -> None:
+    """A fraction is drawn as one: its numerator stands above its denominator."""
+    page = open_in_firefox(lecture, "#step=8")
+    above, below = page.locator("#panel mfrac").first.evaluate(
+        "fraction => [...fraction.children].map(part => part.getBoundingClientRect().bottom)"
+    )
+    assert above < below
+
+
+def test_a_node_s_full_sum_opens_and_closes_by_keys(lecture: Path, open_in_firefox: Any) -> None:
+    """Enter on a focused node shows its sum in a dialog, and Escape puts it away."""
+    page = open_in_firefox(lecture, "#step=8")
+    page.locator("#n0").focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#node-sum").is_visible()
+    page.keyboard.press("Escape")
+    assert page.locator("#node-sum").is_hidden()
+
+
+def test_nothing_runs_out_of_a_phone(lecture: Path, open_in_firefox: Any) -> None:
+    """At 390 pixels the page does not scroll sideways, and the step buttons are 44 pixels wide."""
+    page = open_in_firefox(lecture, viewport={"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.get_by_role("button", name="Next step").bounding_box()["width"] >= 44
+
+
+def test_the_page_is_dark_where_the_system_is(
+    lecture: Path, dark_firefox: Any, open_in_firefox: Any
+) -> None:
+    """Without a choice of the reader it follows the system; with one, the reader."""
+    dark, light = open_in_firefox(lecture, browser=dark_firefox), open_in_firefox(lecture)
+    assert [background(dark), background(light)] == ["rgb(20, 23, 27)", "rgb(255, 255, 255)"]
+    dark.locator("#more").click()
+    dark.get_by_label("Theme").select_option("light")
+    assert background(dark) == "rgb(255, 255, 255)"
+
+
+def test_a_page_that_is_not_quiet_is_found_out(
+    tmp_path: Path, open_in_firefox: Any, witness: Any
+) -> None:
+    """One that prints, throws and asks the network for something fails these tests in Firefox."""
+    path = tmp_path / "noisy.html"
+    path.write_text("<script>console.log('printed'); throw Error('thrown')</script>")
+    page = open_in_firefox(path)
+    with socket.create_server(("127.0.0.1", 0)) as server, page.expect_event("request"):
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        page.evaluate(f"void fetch('{address}')")
+    said, asked = " ".join(witness.complaints), [*witness.requests]
+    witness.complaints.clear()
+    witness.requests.clear()
+    assert "printed" in said
+    assert "thrown" in said
+    assert address in asked

@@ -1,0 +1,133 @@
+"""Steps taken as programs: the same numbers as eager ones, to rounding."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from scalargrad import Parameter
+from scalargrad.losses import (
+    accuracy,
+    cross_entropy,
+    hinge_loss,
+    l2_penalty,
+    mse_loss,
+    multi_margin_loss,
+    nll_loss,
+)
+from scalargrad.nn import MLP, Dropout, Linear, LogSoftmax, Module, Sequential, Tanh
+from scalargrad.optim import SGD, Optimizer
+from scalargrad.optim.lr_scheduler import CosineAnnealingLR, LinearLR
+from scalargrad.train import fit
+
+from .alike import CLASSES, OPTIMIZERS, SIGNS, assert_alike, network, trained
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS.keys())
+def test_every_optimiser_goes_the_same_way_compiled(
+    optimizer: Callable[[list[Any]], Any], steps: list[int]
+) -> None:
+    """Weights, gradients, state and history of 24 steps, of two sizes, equal eager ones."""
+    found = trained(True, optimizer=optimizer)
+    assert sorted(steps) == [2] * 6 + [4] * 18
+    assert_alike(found, trained(False, optimizer=optimizer))
+
+
+SITUATIONS: dict[str, dict[str, Any]] = {
+    "a falling rate": {"schedule": partial(CosineAnnealingLR, T_max=5)},
+    "a rate from 0": {"schedule": partial(LinearLR, start_factor=1e-9, total_iters=3)},
+    "the whole set": {"batch_size": None},
+    "single samples": {"batch_size": 1, "epochs": 2},
+    "one order": {"shuffle": False},
+    "metrics": {"make": partial(MLP, 2, [3, 1], rng=1), "targets": SIGNS, "loss": hinge_loss,
+                "metrics": [accuracy]},
+    "a penalty": {"regularizer": lambda parameters: 0.01 * l2_penalty(parameters)},
+    "gradient norms": {"gradient_tolerance": 0.0},
+    "held-out data": {"validation_split": 0.4, "metrics": {"error": mse_loss}},
+    "early stopping": {"validation_split": 0.4, "patience": 2, "epochs": 60, "min_delta": 1e-3},
+    "classes": {"make": partial(network, 3), "targets": CLASSES, "loss": cross_entropy,
+                "metrics": [accuracy], "validation_split": 0.3},
+    "weighted classes": {"make": partial(network, 3), "targets": CLASSES,
+                         "loss": partial(cross_entropy, weight=[1.0, 2.0, 0.5])},
+    "smoothed classes": {"make": partial(network, 3), "targets": CLASSES,
+                         "loss": partial(cross_entropy, label_smoothing=0.1, ignore_index=1),
+                         "batch_size": 7},
+    "margins": {"make": partial(network, 3), "targets": CLASSES,
+                "loss": partial(multi_margin_loss, p=2, weight=[1.0, 2.0, 0.5])},
+    "log-probabilities": {"make": lambda: Sequential(network(3), LogSoftmax()),
+                          "targets": CLASSES, "loss": partial(nll_loss, ignore_index=2),
+                          "batch_size": 7},
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("machine", "steps")
+@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS.keys())
+def test_every_option_means_the_same_compiled(situation: dict[str, Any]) -> None:
+    """Whatever else fit is asked to do, numbers equal those of eager steps."""
+    compiled = trained(True, **situation)
+    assert_alike(compiled, trained(False, **situation))
+
+
+def test_gradients_of_what_is_not_trained_add_up(steps: list[int]) -> None:
+    """No optimiser clears them: after the run they are the sums that eager steps leave."""
+
+    def optimizer(parameters: list[Any]) -> Optimizer:
+        return SGD(parameters[:-6], lr=0.1)
+
+    compiled = trained(True, optimizer=optimizer, gradient_tolerance=0.0)
+    assert_alike(compiled, trained(False, optimizer=optimizer, gradient_tolerance=0.0))
+    assert len(steps) == 24
+
+
+def test_dropout_draws_what_eager_steps_draw(steps: list[int]) -> None:
+    """Masks come from the same generators in the same order, its own and the shared one."""
+
+    def make() -> Module:
+        first = Sequential(Linear(2, 8, rng=1), Dropout(0.3, rng=4), Tanh())
+        return Sequential(first, Linear(8, 1, rng=2), Dropout(0.1))
+
+    options: dict[str, Any] = {"validation_split": 0.3, "epochs": 8}
+    compiled = trained(True, make, **options)
+    after = random.random()
+    assert_alike(compiled, trained(False, make, **options))
+    assert random.random() == after
+    assert len(steps) == 24
+
+
+class Choosing(Module):
+    """A model that goes one way or the other."""
+
+    def __init__(self) -> None:
+        self.weight = Parameter(0.3)
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        return [self.weight * x[0] if x[0] > -0.9 else self.weight.exp()]
+
+
+def test_a_step_that_goes_another_way_is_taken_eagerly(steps: list[int]) -> None:
+    """Where an input takes the other branch, the program's step is not kept."""
+    compiled = trained(True, Choosing, batch_size=2)
+    assert 0 < len(steps) < 42
+    assert_alike(compiled, trained(False, Choosing, batch_size=2))
+
+
+def test_many_examples_run_block_by_block(steps: list[int]) -> None:
+    """So many examples that the program is divided: weights still equal eager ones."""
+    chance = random.Random(2)
+    xs = [[chance.uniform(-1, 1), chance.uniform(-1, 1)] for _ in range(5000)]
+    ys = [[math.sin(a) * b] for a, b in xs]
+    found: dict[bool, list[float]] = {}
+    for jit in (True, False):
+        model = network()
+        fit(model, xs, ys, loss=mse_loss, optimizer=SGD(model.parameters(), lr=0.1), epochs=2,
+            batch_size=None, validation_data=(xs, ys), quiet=True, jit=jit)  # fmt: skip
+        found[jit] = [p.data for p in model.parameters()]
+    assert len(steps) == 2
+    assert found[True] == pytest.approx(found[False], rel=1e-10)
