@@ -16,8 +16,9 @@ from typing import Any
 import graphviz
 from rich.cells import cell_len, set_cell_size
 
-from scalargrad.pictures.diagram import Box, Diagram, Folded, Gate, Junction, Line, Shape, Wire
+from scalargrad.pictures.diagram import Box, Diagram, Gate, Junction, Line, Shape, Wire
 from scalargrad.pictures.layout import render_each
+from scalargrad.pictures.parts import Folded
 
 _CELL, _GATE_CELL = 7.7, 8.8  # width of a letter of 14 pixels, and of one in a gate
 _NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 7.8, 15.0, 22
