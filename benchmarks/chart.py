@@ -52,8 +52,8 @@ def write_bars(
         rows = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)
         for axes, (units, times) in zip(rows[:, 0], panels.items(), strict=True):
             _panel(axes, units, times, ours)
-        times = [time for panel in panels.values() for time in panel.values()]
-        rows[-1, 0].set_xlim(min(*times, 1e-6), 6 * max(times))
+        every = [time for panel in panels.values() for time in panel.values()]
+        rows[-1, 0].set_xlim(min(*every, 1e-6), 6 * max(every))
         rows[-1, 0].set_xlabel("time of a step, logarithmic scale")
         svg = io.BytesIO()
         figure.savefig(svg, format="svg", metadata={"Date": None})

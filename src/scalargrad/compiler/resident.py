@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import isfinite
 
 import numpy as np
 
@@ -42,18 +41,13 @@ class Resident:
         self.given = memory[:given]
         self.kept = memory[given : program.inputs]
         self.state = self.kept[:carried]
-        self._places = runner.outputs
-        self._outputs = memory[self._places]  # in one piece, a view; else a copy, renewed below
-        self._scattered = not isinstance(self._places, slice)
+        self._outputs = memory[runner.outputs]
         self._next, self.results = self._outputs[:carried], self._outputs[carried:]
-        self._zeros = np.zeros(len(self._outputs))
 
     def run(self) -> bool:
         """Compute the next state and the results; return whether all are finite."""
         self._machine.run()
-        if self._scattered:
-            self._outputs[:] = self._machine.memory[self._places]
-        return isfinite(self._outputs.dot(self._zeros))  # inf · 0 and nan · 0 are nan
+        return bool(np.isfinite(self._outputs).all())
 
     def advance(self) -> None:
         """Make the next state the state: one copy, which Ctrl-C cannot interrupt."""

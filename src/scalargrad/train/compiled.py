@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -24,9 +25,9 @@ from scalargrad.train.update import options_of, updates
 from scalargrad.value import Value
 
 #: Recording and packing a step takes about as long as so many eager ones.
-_WARM_UP = 10
+_WARM_UP = 5
 #: Starting the compiler takes about as long as visiting so many operands eagerly.
-_START = 1_000_000
+_START = 400_000
 #: So many programs are kept for one size of batch: for options that are 0 or not, on or off.
 _VARIANTS = 8
 
@@ -67,7 +68,6 @@ class Compiled(Eager):
         self._examples, self._held_out, self._batch_size = data, held_out, batch_size
         self._gradient, self._visited, self._at_once = gradient, visited, at_once
         self.warm_up = 0 if at_once else None
-        self._refused = False
         self._counts: Counter[int] = Counter()
         self._data: Rectangle | None = None
         self._current: Step | None = None
@@ -77,6 +77,7 @@ class Compiled(Eager):
         self._store = Store(self._optimizer, self._objective.model.parameters())
         self._steps: dict[int, list[Step]] = {}
         self._surroundings: Surroundings | None = None
+        self._before: Surroundings | None = None
         self._evaluation = self._new_evaluation()
 
     def _new_evaluation(self, epochs: int = 0) -> Evaluation | None:
@@ -87,7 +88,7 @@ class Compiled(Eager):
 
     # Between steps ----------------------------------------------------------------------------
 
-    def resume(self, epochs: int, warm_up: int | None) -> None:
+    def resume(self, epochs: int, warm_up: float | None) -> None:
         """Go on after so many epochs."""
         full, rest = divmod(len(self._examples.inputs), self._batch_size)
         self._counts = Counter({self._batch_size: full * epochs, rest: epochs})
@@ -114,36 +115,41 @@ class Compiled(Eager):
             self._current = None
 
     def watch(self, loss: Value) -> None:
-        """See how much work an eager step is, and decide how many come before programs pay.
+        """See what an eager step does whose loss has just been computed.
 
-        Nothing is timed, so that two runs of one script agree to the last bit.
+        The first tells how much work a step is, and thereby how many come before programs pay.
+        Nothing is timed, so that two runs of one script agree to the last bit. The last before
+        recording tells whether steps change what they read.
         """
         if self.warm_up is None:
             wires = sum(len(node.parents) for node in topological_order(loss))
             self.warm_up = _WARM_UP + _START // max(1, wires)
+        elif self._before is not None and self._before != Surroundings(*self._objective.called):
+            self.warm_up = math.inf
+        self._before = None
 
     def predictions(self) -> list[Any] | None:
         """Return a prediction for each example held out; None if that is left to the caller."""
-        if self._evaluation is None or self.warm_up is None or not self._may_compile():
+        evaluation, warm_up = self._evaluation, self.warm_up
+        if evaluation is None or warm_up is None or not evaluation.is_time(warm_up):
             return None
-        if not self._evaluation.is_time(self.warm_up):
+        if self._surroundings is None or is_anomaly_enabled():
             return None
         self._load()
-        return self._evaluation.predictions(self._store, visited=self._visited)
+        return evaluation.predictions(self._store, visited=self._visited)
 
     # Steps ------------------------------------------------------------------------------------
 
     def step(self, rows: Sequence[int]) -> Taken | None:
         """Take a step on these examples; None if it is to be taken eagerly."""
         self._counts[len(rows)] += 1
-        ready = self.warm_up is not None and self._counts[len(rows)] > self.warm_up
-        taken = self._taken(rows) if ready and self._may_compile() else None
+        ahead = math.inf if self.warm_up is None else self.warm_up - self._counts[len(rows)]
+        taken = self._taken(rows) if ahead < 0 and not is_anomaly_enabled() else None
         if taken is None:
             self.write_back()
+        if ahead == 0:
+            self._before = Surroundings(*self._objective.called)
         return taken
-
-    def _may_compile(self) -> bool:
-        return not self._refused and not is_anomaly_enabled()
 
     def _taken(self, rows: Sequence[int]) -> Taken | None:
         try:
@@ -163,7 +169,7 @@ class Compiled(Eager):
         """Leave all further steps to eager evaluation, unless programs were asked for."""
         if self._at_once:
             raise TraceError(f"fit(…, jit=True) cannot record a step: {error}") from error
-        self._refused = True
+        self.warm_up = math.inf
 
     def _enter(self, step: Step) -> None:
         if step is self._current:

@@ -35,7 +35,7 @@ class Evaluation:
         self._forward: Forward | None = None
         self._surroundings: Surroundings | None = None
 
-    def is_time(self, warm_up: int) -> bool:
+    def is_time(self, warm_up: float) -> bool:
         """Count one more evaluation, and return whether a program pays by now."""
         self._times += 1
         return self._times * math.ceil(len(self._inputs) / self._size) > warm_up

@@ -99,6 +99,10 @@ def fit(
         If the file `checkpoint` exists, go on from it. The run then equals one that was never
         stopped, bit for bit, provided the arguments are the same; `epochs` may be larger. The
         generators inside modules and that of the module ``random`` are restored too.
+    jit : bool, optional
+        Whether steps are recorded and run as programs, as `scalargrad.jit` does: True for all of
+        them, False for none. By default fit decides: after the first steps, where NumPy is
+        installed and the steps can be recorded; see Notes. Within `disable_jit`, none are.
     quiet : bool
         Show no progress bar.
 
@@ -119,9 +123,23 @@ def fit(
         If a loss is not finite; the message names the node that first was not.
     StateError
         If the checkpoint cannot be written, read, or belongs to another run.
+    TraceError
+        With ``jit=True``, if a step does what a program could not repeat; the message says what.
+    MissingPackageError
+        With ``jit=True``, if NumPy is not installed.
 
     Notes
     -----
+    A step that is a program computes forward pass, backward pass and update at once, in memory
+    of its own, by the compiled kernel where Numba is installed, else by NumPy; it agrees with
+    the eager step to rounding. Parameters, gradients and the optimiser's state are in their
+    objects whenever a callback, a metric, a schedule or a checkpoint could look, and after an
+    error. Steps are programs where the examples are all nested alike, the optimiser is one of
+    `scalargrad.optim`, and model and loss draw only by `drawn` (as Dropout does), keep nothing
+    for later and read no ``.data``. Else, and where a step meets a number that is not finite or
+    a condition comes out differently, eager steps are taken. What a callback changes, a number
+    or a layer, is recorded anew.
+
     Ctrl-C ends training after the step under way: the model keeps what it learned, and the
     history every completed epoch. A second Ctrl-C does not wait. With `patience` the model is
     given the best epoch's weights then too. The model is left in evaluation mode.

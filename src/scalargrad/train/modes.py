@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
+from scalargrad.compiler.switch import is_jit_disabled
 from scalargrad.errors import TraceError
 from scalargrad.optim import Optimizer
 from scalargrad.packages import needed
@@ -22,14 +23,14 @@ class Eager:
 
     Attributes
     ----------
-    warm_up : int or None
-        How many steps for each size of batch are taken eagerly before programs take over; None
-        while that is not known.
+    warm_up : float or None
+        How many steps for each size of batch are taken eagerly before programs take over: inf if
+        they never do, None while that is not known.
     """
 
-    warm_up: int | None = None
+    warm_up: float | None = None
 
-    def resume(self, epochs: int, warm_up: int | None) -> None:
+    def resume(self, epochs: int, warm_up: float | None) -> None:
         """Go on after so many epochs."""
 
     def begin_epoch(self) -> None:
@@ -45,7 +46,7 @@ class Eager:
         return None
 
     def watch(self, loss: Value) -> None:
-        """See how much work an eager step is."""
+        """See what an eager step does whose loss has just been computed."""
 
     def write_back(self) -> None:
         """Give model and optimiser what the steps have made of them."""
@@ -80,6 +81,8 @@ def mode_of(
     MissingPackageError
         With True, if NumPy is not installed.
     """
+    if is_jit_disabled():
+        return Eager()
     reason = "" if jit is False else _obstacle(optimizer)
     if reason and jit:
         raise TraceError(f"fit(…, jit=True) cannot record a step: {reason}")

@@ -29,8 +29,7 @@ class Surroundings:
     Examples
     --------
     >>> scale = [1.0]
-    >>> def loss(x):
-    ...     return scale[0] * x
+    >>> loss = partial(max, scale)
     >>> before = Surroundings(loss)
     >>> before == Surroundings(loss)
     True

@@ -7,9 +7,11 @@ from typing import Any, TypeAlias
 
 from scalargrad.folding import Fold, fold
 from scalargrad.pictures.copies import copies_of
-from scalargrad.pictures.diagram import make_diagram
-from scalargrad.steps.page.folded import FoldDiagram, Level, levels
+from scalargrad.pictures.diagram import Builder, Diagram, make_diagram
+from scalargrad.pictures.parts import FoldedDiagram
+from scalargrad.steps.page.folded import FoldDiagram
 from scalargrad.steps.page.graph import draw
+from scalargrad.steps.page.levels import Level, levels
 from scalargrad.steps.scene import Scene
 from scalargrad.value import Value
 
@@ -55,8 +57,11 @@ def _whole(scene: Scene) -> Drawings:
 
     Where layers are dense, what would be a thicket of lines is drawn as bundles.
     """
-    bundled = FoldDiagram(scene, Level(Fold("graph", [*scene.order]), 0, None), {})
-    forms = [bundled.make() if bundled.bundles else make_diagram(scene.order, [scene.root])]
+    whole = Level(Fold("graph", [*scene.order]), 0, None)
+    bundled = FoldDiagram(scene, whole, Builder(scene.order, {}), {})
+    forms: list[Diagram | FoldedDiagram] = [
+        bundled.make() if bundled.bundles else make_diagram(scene.order, [scene.root])
+    ]
     copies = copies_of(scene.order)
     if copies:
         forms.append(make_diagram(scene.order, [scene.root], copies=copies))
@@ -75,10 +80,11 @@ def _members(diagram: FoldDiagram) -> list[list[int]]:
 def _folded(scene: Scene) -> Drawings:
     found = levels(fold(scene.root, model=scene.model))
     numbers = {level.fold: level.index for level in found}
+    builder = Builder(scene.order, {})
     made: list[FoldDiagram] = []
     for level in found:
         around = made[level.parent] if level.parent is not None else None
-        made.append(FoldDiagram(scene, level, numbers, around))
+        made.append(FoldDiagram(scene, level, builder, numbers, around))
     first, *others = draw([one.make() for one in made], _names(scene))
     json = [
         {

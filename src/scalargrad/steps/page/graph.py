@@ -18,6 +18,7 @@ from rich.cells import cell_len, set_cell_size
 
 from scalargrad.pictures.diagram import Box, Diagram, Gate, Junction, Line, Wire
 from scalargrad.pictures.layout import render_each
+from scalargrad.pictures.parts import Drawn, Folded, FoldedDiagram
 
 _CELL, _GATE_CELL = 7.7, 8.8  # width of a letter of 14 pixels, and of one in a gate
 _NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 7.8, 15.0, 22
@@ -31,12 +32,12 @@ _SIDE, _ABOVE = 20.0, 44.0  # margins; above and below there is room for a produ
 _FRAME = {"rankdir": "LR", "nodesep": "0.16", "splines": "spline"}
 
 
-def draw(diagrams: Sequence[Diagram], names: Mapping[str, str]) -> list[str]:
+def draw(diagrams: Sequence[Diagram | FoldedDiagram], names: Mapping[str, str]) -> list[str]:
     """Return each diagram as one ``<svg>`` element without numbers.
 
     Parameters
     ----------
-    diagrams : sequence of Diagram
+    diagrams : sequence of Diagram or FoldedDiagram
         Laid out together: starting Graphviz takes longer than a small layout.
     names : mapping from str to str
         The names of nodes by the ids of their shapes.
@@ -72,7 +73,9 @@ class _Drawing:
     Names stand in front of their values; in a long chain, `stacked`, above them.
     """
 
-    def __init__(self, diagram: Diagram, names: Mapping[str, str], stacked: bool = False) -> None:
+    def __init__(
+        self, diagram: Diagram | FoldedDiagram, names: Mapping[str, str], stacked: bool = False
+    ) -> None:
         self._stacked = stacked
         self._diagram = diagram
         self._names = names
@@ -102,11 +105,11 @@ class _Drawing:
     def _has_tap(self, line: Line) -> bool:
         return line.enters and line.source in self._fans and not line.source.startswith("b")
 
-    def _size(self, shape: Box | Gate | Wire | Junction) -> tuple[float, float]:
+    def _size(self, shape: Drawn) -> tuple[float, float]:
         """Return width and height in pixels."""
         match shape:
-            case Box(kind="fold"):
-                widest = max(cell_len(_short(text)) for text in (shape.text, shape.title))
+            case Folded():
+                widest = max(cell_len(_short(text)) for text in (shape.text, *shape.details))
                 return max(64.0, widest * _CELL + 26), _FOLD_HEIGHT
             case Box():
                 return max(34.0, cell_len(self._box_text(shape)) * _CELL + 16), _BOX_HEIGHT
@@ -114,8 +117,7 @@ class _Drawing:
                 return max(_GATE, cell_len(_short(shape.text)) * _GATE_CELL + 14), _GATE
             case Wire():
                 return self._wire_size(shape)
-            case Junction():
-                return 8.0, 8.0
+        return 8.0, 8.0
 
     def _wire_size(self, wire: Wire) -> tuple[float, float]:
         if wire.id.startswith("b"):  # a bundle's: the name and the number of the one at work
@@ -197,7 +199,7 @@ class _Drawing:
             path = self._paths[line.id]
             if line.id in self._taps:  # the stretches before and behind its tap, as one line
                 path = f"{self._paths[f'{line.id}-in']}L{path[1:]}"
-            kind = "line enters" if line.enters else "line"
+            kind = f"line{' enters' * line.enters}{' thick' * line.thick}"
             yield f'<path class="{kind}" id="{line.id}" d="{path}"/>'
 
     def _written_shapes(self) -> Iterator[str]:
@@ -208,7 +210,7 @@ class _Drawing:
                 case Box(kind="constant"):
                     inside = self._rectangle(x, y, width, height, 3) + _text(x, y, shape.text)
                     yield f'<g class="constant" id="{shape.id}">{inside}</g>'
-                case Box(kind="fold"):
+                case Folded():
                     yield self._fold(shape, x, y, width, height)
                 case Box():
                     inside = self._rectangle(x, y, width, height, 4)
@@ -237,12 +239,13 @@ class _Drawing:
             f'height="{height:.1f}" rx="{radius:g}"/>'
         )
 
-    def _fold(self, box: Box, x: float, y: float, width: float, height: float) -> str:
+    def _fold(self, box: Folded, x: float, y: float, width: float, height: float) -> str:
         """Return a box of two lines and a double frame, which says what opens."""
+        (size,) = box.details
         frames = self._rectangle(x, y, width, height, 7)
         frames += self._rectangle(x, y, width - 7, height - 7, 4)
-        words = f'{_text(x, y - 9, box.text)} <g class="size">{_text(x, y + 10, box.title)}</g>'
-        seen = f"{_short(box.text)} {_short(box.title)}"
+        words = f'{_text(x, y - 9, box.text)} <g class="size">{_text(x, y + 10, size)}</g>'
+        seen = f"{_short(box.text)} {_short(size)}"
         label = f'aria-label="{escape(f"{seen}: opens its drawing")}"'
         return (
             f'<g class="node fold" id="{box.id}" tabindex="0" role="button" {label}>'

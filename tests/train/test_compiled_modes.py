@@ -1,0 +1,253 @@
+"""Which steps are taken as programs, and what happens when a run is stopped between them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scalargrad import Parameter, detect_anomaly, mean
+from scalargrad.errors import TraceError
+from scalargrad.losses import (
+    mse_loss,
+)
+from scalargrad.nn import Dropout, Linear, Module, Sequential, Tanh
+from scalargrad.optim import SGD
+from scalargrad.optim.lr_scheduler import CosineAnnealingLR
+from scalargrad.train.step import Step
+
+from .alike import HEIGHTS, OPTIMIZERS, Made, assert_alike, trained
+from .helpers import Descent
+
+
+class Counting(Module):
+    """A model that remembers how often it was called."""
+
+    def __init__(self) -> None:
+        self.weight, self.calls = Parameter(0.5), 0
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        self.calls += 1
+        return [self.weight * x[0] / self.calls]
+
+
+class Turning(Module):
+    """A model that takes its factors from an iterator."""
+
+    def __init__(self) -> None:
+        self.weight, self.turns = Parameter(0.5), itertools.cycle([0.5, 0.7, 0.9])
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        return [self.weight * x[0] * next(self.turns)]
+
+
+class Hidden(SGD):
+    """An optimiser whose options are hidden in a closure."""
+
+    def rule(self, group: Any) -> Any:
+        """Return a rule."""
+        return lambda p, grad, velocity: (p - group["lr"] * grad, velocity)
+
+
+class Noisy(SGD):
+    """An optimiser that does something of its own."""
+
+    def step(self, closure: Any = None) -> Any:
+        """Move on."""
+        return super().step(closure)
+
+
+_generator = random.Random(4)
+
+
+def _noise(predictions: list[Any], targets: list[Any]) -> Any:
+    return mse_loss(predictions, targets) * _generator.uniform(0.9, 1.1)
+
+
+_seen: list[int] = []
+
+
+def _spying(predictions: list[Any], targets: list[Any]) -> Any:
+    _seen.append(len(predictions))
+    return mse_loss(predictions, targets)
+
+
+_outside = Parameter(0.5)
+
+
+EAGER: dict[str, tuple[str, dict[str, Any]]] = {
+    "another optimiser": ("no scalargrad.optim.Optimizer", {"optimizer": Descent}),
+    "a step of its own": ("Noisy has a step of its own", {"optimizer": Noisy}),
+    "hidden options": ("Hidden is no functools.partial", {"optimizer": Hidden}),
+    "a counter": ("changes something that it reads", {"make": Counting}),
+    "a list": ("changes something that it reads", {"loss": _spying}),
+    "an iterator": (
+        "changes something that it reads",
+        {"make": Turning, "optimizer": partial(SGD, lr=0.01)},
+    ),
+    "noise": ("random number was drawn", {"loss": _noise}),
+    "a stranger": (
+        "neither the model nor the optimiser has",
+        {"loss": lambda p, y: mse_loss(p, y) * _outside},
+    ),
+    "data": (r"\.data was read", {"loss": lambda p, y: mse_loss(p, y) * p[0][0].data}),
+    "text": ("not all nested alike", {"targets": [[1.0, 2.0], *HEIGHTS[1:]],
+                                      "loss": lambda p, y: mean([x[0] for x in p])}),
+    "Values": ("holds Values", {"targets": [[Parameter(y)] for (y,) in HEIGHTS]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("reason", "options"), EAGER.values(), ids=EAGER.keys())
+@pytest.mark.usefixtures("early")
+def test_what_cannot_be_recorded_is_trained_eagerly(
+    reason: str, options: dict[str, Any], steps: list[int]
+) -> None:
+    """By itself fit goes on eagerly, every number the same; with jit=True it says why."""
+
+    def run(jit: bool | None) -> Made:
+        _generator.seed(7)
+        return trained(jit, **{"optimizer": partial(SGD, lr=0.1), **options})
+
+    found, expected = run(None), run(False)
+    assert found[0].rows == expected[0].rows
+    assert found[1] == expected[1]
+    assert steps == []
+    with pytest.raises(TraceError, match=reason):
+        run(True)
+
+
+@pytest.mark.usefixtures("early")
+def test_by_itself_fit_starts_eagerly_and_goes_on_compiled(steps: list[int]) -> None:
+    """Each size of batch has its own warm-up; evaluation follows the steps."""
+    found = trained(None, validation_split=0.3, patience=50)
+    assert sorted(steps) == [2] * 2 + [4] * 8
+    assert_alike(found, trained(False, validation_split=0.3, patience=50))
+
+
+def test_short_runs_stay_eager(steps: list[int]) -> None:
+    """Where starting the compiler would take longer than training, nothing is recorded."""
+    found = trained(None)
+    assert steps == []
+    assert found == trained(False)
+
+
+def test_two_runs_of_one_script_agree_to_the_last_bit() -> None:
+    """What is recorded, and when, follows from the script alone."""
+    assert trained(True, optimizer=OPTIMIZERS["adam"]) == trained(
+        True, optimizer=OPTIMIZERS["adam"]
+    )
+
+
+@pytest.mark.parametrize("jit", [None, True])
+@pytest.mark.parametrize("torn", [1, 2, 5])
+@pytest.mark.usefixtures("early")
+def test_a_resumed_run_equals_one_never_stopped(
+    jit: bool | None, torn: int, tmp_path: Path, steps: list[int]
+) -> None:
+    """To the last bit, whether it was stopped before or after programs took over."""
+
+    def make() -> Module:
+        return Sequential(Linear(2, 4, rng=1), Dropout(0.2, rng=4), Tanh(), Linear(4, 1, rng=2))
+
+    def run(path: Path, epochs: int) -> Made:
+        return trained(jit, make, OPTIMIZERS["momentum"], validation_split=0.3, patience=50,
+                       schedule=partial(CosineAnnealingLR, T_max=9), checkpoint=path,
+                       epochs=epochs, resume=True)  # fmt: skip
+
+    whole, parts = tmp_path / "whole.json", tmp_path / "parts.json"
+    expected = run(whole, 8)
+    taken = len(steps)
+    run(parts, torn)
+    assert run(parts, 8) == expected
+    assert len(steps) == 2 * taken > 0
+    assert whole.read_bytes() == parts.read_bytes()
+
+
+@pytest.mark.usefixtures("early")
+def test_an_eager_run_resumes_eagerly(tmp_path: Path, steps: list[int]) -> None:
+    """What could not be recorded is not tried again."""
+    options: dict[str, Any] = {"make": Counting, "checkpoint": tmp_path / "run.json"}
+    trained(None, **options)
+    _, data, *_ = trained(None, epochs=8, resume=True, **options)
+    assert steps == []
+    assert all(map(math.isfinite, data))
+
+
+@pytest.fixture
+def pythons_handler() -> Iterator[None]:
+    """Set Python's own handler, which a process started in the background does not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("pythons_handler")
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_leaves_what_whole_steps_have_made(
+    presses: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pressed in step 10, model and state are those after 10 steps; pressed twice, after 9."""
+    usual, runs = Step.run, []
+
+    def pressing(step: Step, rows: Any, options: Any) -> bool:
+        runs.append(len(rows))
+        for _ in range(presses if len(runs) == 10 else 0):
+            signal.raise_signal(signal.SIGINT)
+        return usual(step, rows, options)
+
+    monkeypatch.setattr(Step, "run", pressing)
+    found = trained(True, optimizer=OPTIMIZERS["adam"], batch_size=4, epochs=6)
+    monkeypatch.undo()
+    assert (len(found[0]), found[0].stopped) == (2, "interrupted")
+
+    taken: list[int] = []
+
+    def ending(predictions: list[Any], targets: list[Any]) -> Any:
+        taken.append(len(targets))
+        if len(taken) == 12 - presses:
+            raise KeyboardInterrupt
+        return mse_loss(predictions, targets)
+
+    expected = trained(False, optimizer=OPTIMIZERS["adam"], batch_size=4, epochs=6, loss=ending)
+    assert_alike(found, expected)
+
+
+def test_under_detect_anomaly_steps_are_eager(steps: list[int]) -> None:
+    """It looks at every gradient on the way, which a program does not have."""
+    with detect_anomaly():
+        trained(True)
+    assert steps == []
+
+
+_WITHOUT_NUMPY = """
+import sys
+sys.modules["numpy"] = None
+from scalargrad.losses import mse_loss
+from scalargrad.nn import Linear
+from scalargrad.optim import SGD
+from scalargrad.train import fit
+line = Linear(1, 1, rng=0)
+for jit in (None, True):
+    print(fit(line, [[1.0]], [[2.0]], loss=mse_loss, optimizer=SGD(line.parameters(), lr=0.1),
+              epochs=2, quiet=True, jit=jit).stopped)
+"""
+
+
+def test_without_numpy_fit_is_eager_and_a_program_an_error() -> None:
+    """The base installation trains; jit=True names what to install."""
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_NUMPY], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "all epochs done\n"
+    assert "MissingPackageError: jit=True needs numpy: pip install 'scalargrad[jit]'" in done.stderr

@@ -1,0 +1,184 @@
+"""What others see and change between steps taken as programs, and errors in them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from scalargrad import exp, log, mean, where
+from scalargrad.errors import DomainError, NumericalError
+from scalargrad.losses import (
+    mse_loss,
+)
+from scalargrad.nn import Linear, Module, Sequential, Tanh
+from scalargrad.optim import SGD, Adam, Optimizer
+from scalargrad.train import History, fit
+
+from .alike import HEIGHTS, POINTS, Made, assert_alike, network, trained
+
+
+def test_a_callback_sees_and_writes_parameters_state_and_rates(steps: list[int]) -> None:
+    """Numbers are in their objects when user code runs, and what it writes is trained on."""
+    seen: dict[bool, list[Any]] = {}
+
+    def run(jit: bool) -> Made:
+        kept: list[Any] = []
+        seen[jit] = kept
+        optimizers: list[Optimizer] = []
+
+        def optimizer(parameters: list[Any]) -> Optimizer:
+            optimizers.append(Adam(parameters, lr=0.05))
+            return optimizers[0]
+
+        def visit(model: Module, history: History) -> None:
+            first, *_, last = model.parameters()
+            kept.append([first.data, last.data, last.grad, *optimizers[0].state[first]])
+            first.data += 0.5
+            optimizers[0].param_groups[0]["lr"] *= 0.9
+            optimizers[0].state[first] = (0.0, 0.0, 0.0)
+
+        return trained(jit, optimizer=optimizer, callbacks=[visit])
+
+    assert_alike(run(True), run(False))
+    assert len(steps) == 24
+    for row, expected in zip(seen[True], seen[False], strict=True):
+        assert row == pytest.approx(expected, rel=1e-10, abs=1e-12)
+
+
+class Scaled(Module):
+    """A line with a factor that is a plain number."""
+
+    def __init__(self, layer: Module | None = None) -> None:
+        self.scale = 1.0
+        self.layer = layer or network()
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        return [self.scale * y for y in self.layer(x)]
+
+
+FACTOR = {"of the loss": 1.0}
+
+
+def scaled_loss(predictions: list[Any], targets: list[Any]) -> Any:
+    """Read a global."""
+    return FACTOR["of the loss"] * mse_loss(predictions, targets)
+
+
+def _change_attribute(model: Any) -> None:
+    model.scale *= 0.5
+
+
+def _change_global(model: Any) -> None:
+    FACTOR["of the loss"] *= 0.5
+
+
+def _freeze_nothing(model: Any) -> None:
+    model.layer = Sequential(*model.layer.children(), Tanh())
+
+
+@pytest.mark.parametrize("change", [_change_attribute, _change_global, _freeze_nothing])
+def test_what_a_callback_changes_is_recorded_anew(
+    change: Callable[[Any], None], steps: list[int]
+) -> None:
+    """Numbers frozen in a program are noticed when an attribute, a global or a layer changes."""
+
+    def run(jit: bool) -> Made:
+        FACTOR["of the loss"] = 1.0
+
+        def visit(model: Module, history: History) -> None:
+            if len(history) in {2, 4}:
+                change(model)
+
+        return trained(jit, Scaled, loss=scaled_loss, callbacks=[visit], validation_split=0.2)
+
+    assert_alike(run(True), run(False))
+    assert len(steps) == 18
+
+
+def test_a_group_added_on_the_way_is_trained(steps: list[int]) -> None:
+    """A layer thawed by a callback moves from then on; before, its gradients add up."""
+
+    def run(jit: bool) -> Made:
+        made: list[Optimizer] = []
+
+        def optimizer(parameters: list[Any]) -> Optimizer:
+            made.append(SGD(parameters[:-6], lr=0.1, momentum=0.5))
+            return made[0]
+
+        def thaw(model: Module, history: History) -> None:
+            if len(history) == 3:
+                made[0].add_param_group({"params": model.parameters()[-6:], "lr": 0.01})
+
+        return trained(jit, optimizer=optimizer, callbacks=[thaw])
+
+    assert_alike(run(True), run(False))
+    assert len(steps) == 24
+
+
+# Errors -----------------------------------------------------------------------------------------
+
+
+def failing(jit: bool, error: type[Exception], **options: Any) -> tuple[str, list[Any], Any]:
+    """Train until an error is raised; return its message, and what it left behind."""
+    model = Sequential(Linear(2, 1, rng=1))
+    parameters = model.parameters()
+    optimizer = SGD(model.named_parameters(), lr=options.pop("lr", 0.1), momentum=0.5)
+    with pytest.raises(error) as raised:
+        fit(model, POINTS, HEIGHTS, optimizer=optimizer, jit=jit, quiet=True, shuffle=False,
+            **{"loss": mse_loss, "epochs": 400, "batch_size": 7, **options})  # fmt: skip
+    state = optimizer.state_dict()
+    return str(raised.value), [p.data for p in parameters], state["param_groups"][0]["step"]
+
+
+def _steep(predictions: list[Any], targets: list[Any]) -> Any:
+    """Overflow as soon as predictions are large."""
+    return mean([exp(p[0] ** 2) for p in predictions])
+
+
+def _logarithm(predictions: list[Any], targets: list[Any]) -> Any:
+    """Leave its domain as soon as a prediction is negative."""
+    return mean([log(p[0] + 1.0) for p in predictions])
+
+
+@pytest.mark.parametrize(
+    ("error", "options"),
+    [
+        (NumericalError, {"lr": 10.0}),
+        (NumericalError, {"loss": _steep, "lr": 2.0}),
+        (DomainError, {"loss": _logarithm}),
+    ],
+    ids=["new value", "loss", "domain"],
+)
+def test_an_error_is_the_one_that_eager_steps_raise(
+    error: type[Exception], options: dict[str, Any], steps: list[int]
+) -> None:
+    """The step is taken again eagerly: same message, parameters and count of steps as before it."""
+    message, data, count = failing(True, error, **options)
+    expected = failing(False, error, **options)
+    assert count == expected[2] == len(steps)
+    assert message.split(" = ")[0] == expected[0].split(" = ")[0]
+    assert data == pytest.approx(expected[1], rel=1e-6)
+
+
+def test_a_number_that_is_not_finite_but_harmless_does_no_harm(steps: list[int]) -> None:
+    """A prediction of inf that the loss does not use is eager evaluation's business."""
+
+    class Both(Linear):
+        def forward(self, x: Any) -> Any:
+            y = super().forward(x)[0]
+            return [y, where(y > 1e9, y, math.inf)]
+
+    def first(predictions: list[Any], targets: list[Any]) -> Any:
+        return mse_loss([p[0] for p in predictions], [t[0] for t in targets])
+
+    def spread(predictions: list[Any], targets: list[Any]) -> float:
+        return float(sum(p[1] == math.inf for p in predictions))
+
+    options: dict[str, Any] = {"make": lambda: Both(2, 1, rng=0), "loss": first,
+                               "metrics": [spread]}  # fmt: skip
+    assert_alike(trained(True, **options), trained(False, **options))
+    assert steps == []
