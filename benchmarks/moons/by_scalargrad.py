@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import scalargrad as sg
 from benchmarks.moons.problem import Problem, Step, loss
-from scalargrad.compiler.function import Runner
+from scalargrad.compiler.blocks import Blocked
 from scalargrad.compiler.instructions import Packed
 from scalargrad.compiler.machine import Machine
 from scalargrad.compiler.memory import Floats
@@ -46,7 +46,7 @@ def step_with_data_of(problem: Problem) -> Any:
 class InMemory(NamedTuple):
     """A compiled function with memory of its own, in which its arguments stay."""
 
-    packed: Packed
+    packed: Packed | Blocked
     machine: Machine
 
     @property
@@ -61,9 +61,8 @@ def in_memory(function: Any, *arguments: Any) -> InMemory:
     compiled(*arguments)
     ((path,),) = compiled._paths.values()
     runner = path.function.values
-    assert isinstance(runner, Runner), "a step of scalars runs in one memory"
-    machine = runner.machine()
     _, leaves, held = compiled._signature(arguments, {})
+    machine = runner.machine()
     machine.memory[: runner.packed.inputs] = path._inputs(leaves, path._foreign(held))
     return InMemory(runner.packed, machine)
 

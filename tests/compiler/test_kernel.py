@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from scalargrad.compiler import kernel, loops, machine, machine_code, registers
+from scalargrad.compiler import kernel, loops, machine, machine_code, registers, switch
 from scalargrad.compiler.encode import (
     ALONG,
     ALONG_SCALED,
@@ -217,11 +217,13 @@ def test_without_numba_numpy_runs_the_programs(monkeypatch: pytest.MonkeyPatch) 
     """A machine without Numba, or told to do without, still compiles."""
     packed = Packed([INSTRUCTIONS[0]], np.zeros(CELLS), 0, slice(0))
     monkeypatch.setenv("SCALARGRAD_JIT", "numpy")
+    switch.chosen.cache_clear()
     machine.has_kernel.cache_clear()
     try:
         assert isinstance(machine.machine_for(packed), NumpyMachine)
     finally:
         monkeypatch.undo()
+        switch.chosen.cache_clear()
         machine.has_kernel.cache_clear()
     assert isinstance(machine.machine_for(packed), kernel.KernelMachine)
 

@@ -117,6 +117,28 @@ class ArrayOutline:
     def __init__(self, shape: tuple[int, ...], items: list[Any]) -> None:
         self.shape = shape
         self.items = items
+        self._places = _stretch(items)
+
+    def filled(self, found: Sequence[Any]) -> Any:
+        """Return the array, of floats where they are all numbers."""
+        if self._places is not None:
+            items = found[self._places]
+        else:
+            items = [filled(x, found) for x in self.items]
+        kinds = set(map(type, items))
+        kind = float if kinds == {float} or all(is_real(x) for x in items) else object
+        array = np.empty(self.shape, dtype=kind)
+        array.ravel()[:] = items
+        return array
+
+
+def _stretch(items: list[Any]) -> slice | None:
+    """Return the places of items if they are nothing else and in order."""
+    if not items or not all(isinstance(x, Place) for x in items):
+        return None
+    first = items[0].index
+    found = slice(first, first + len(items))
+    return found if [x.index for x in items] == list(range(found.start, found.stop)) else None
 
 
 class ObjectOutline:
@@ -162,11 +184,7 @@ def filled(outline: Any, found: Sequence[Any]) -> Any:
         items = [filled(x, found) for x in outline]
         return type(outline)(*items) if hasattr(outline, "_fields") else type(outline)(items)
     if isinstance(outline, ArrayOutline):
-        items = [filled(x, found) for x in outline.items]
-        kind = float if all(is_real(x) for x in items) else object
-        array = np.empty(outline.shape, dtype=object)
-        array.ravel()[:] = items
-        return array.astype(kind)
+        return outline.filled(found)
     if isinstance(outline, ObjectOutline):
         return Copier(Place, lambda x: found[x.index]).copy(outline.copied)
     return outline.copy() if isinstance(outline, np.ndarray) else outline

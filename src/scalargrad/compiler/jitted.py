@@ -21,6 +21,7 @@ from scalargrad.compiler.objects import Copier, Visit, is_object
 from scalargrad.compiler.path import Path
 from scalargrad.compiler.record import record
 from scalargrad.compiler.stacking import UnlikeError
+from scalargrad.compiler.switch import is_jit_disabled
 from scalargrad.compiler.watch import current_trace
 from scalargrad.errors import TraceError
 from scalargrad.value import Value
@@ -59,7 +60,7 @@ class Jitted(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the program for these arguments, recording it if there is none yet."""
-        if current_trace() is not None:
+        if current_trace() is not None or is_jit_disabled():
             return self._function(*args, **kwargs)
         key, leaves, held = self._signature(args, kwargs)
         evaluate = functools.partial(self._function, *args, **kwargs)
