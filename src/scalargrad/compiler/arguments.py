@@ -19,14 +19,18 @@ from scalargrad.value import Parameter, Value
 Key = tuple[Hashable, ...]
 
 
+#: The part of the key that stands for a number of each kind.
+NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Parameter: 2}
+
+
 def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None = None) -> None:
     """Add the numbers of an argument to `leaves`, its shape to `key`, what it holds to `objects`.
 
     Without `objects`, what is no number and no container of numbers is compared as it is.
     """
     kind = x.__class__
-    if kind is float or kind is int:
-        key.append(0)
+    if kind in NUMBERS:
+        key.append(NUMBERS[kind])
         leaves.append(x)
     elif isinstance(x, Value):
         key.append(2 if isinstance(x, Parameter) else 1)

@@ -29,7 +29,7 @@ class Runner:
 
     def __init__(self, packed: Packed | Blocked) -> None:
         self.packed = packed
-        self._idle: deque[Machine] = deque(maxlen=_IDLE)
+        self._idle: deque[tuple[Machine, Floats]] = deque(maxlen=_IDLE)
         self._write = struct.Struct(f"{packed.inputs}d").pack_into
 
     @property
@@ -45,16 +45,18 @@ class Runner:
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
         try:
-            machine = self._idle.pop()
+            machine, found = idle = self._idle.pop()
         except IndexError:
             machine = self.machine()
+            found = machine.memory[self.packed.outputs]
+            idle = machine, found
         if inputs.__class__ is list:
             self._write(machine.memory, 0, *inputs)  # type: ignore[arg-type]
         else:
             machine.memory[: self.packed.inputs] = inputs
         machine.run()
-        outputs: list[float] = machine.memory[self.packed.outputs].tolist()
-        self._idle.append(machine)
+        outputs: list[float] = found.tolist()
+        self._idle.append(idle)
         return outputs
 
     @property

@@ -18,8 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from dataclasses import replace
 
 from scalargrad.folding import Fold
 from scalargrad.graph import describe
@@ -34,65 +33,13 @@ from scalargrad.pictures.diagram import (
     visible,
 )
 from scalargrad.pictures.parts import Drawn, Folded, FoldedDiagram
+from scalargrad.steps.page.levels import Item, Level, named
 from scalargrad.steps.scene import Scene
 from scalargrad.value import Parameter, Value
 
 #: Most nodes with the same readers that are drawn side by side, and most lines between three or
 #: more of them and these readers; what is more than that is one bundle.
 ABREAST, MOST_LINES = 10, 24
-
-Item: TypeAlias = Value | Fold
-
-
-@dataclass(slots=True)
-class Level:
-    """A fold as it is drawn: its items, and what it shows of what is around it.
-
-    A fold that holds nothing but another one is drawn as that one.
-
-    Attributes
-    ----------
-    fold : Fold
-        The fold.
-    index : int
-        The number of its drawing.
-    parent : int or None
-        That of the drawing around it.
-    """
-
-    fold: Fold
-    index: int
-    parent: int | None
-    items: list[Item] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.items = self.fold.items
-        while len(self.items) == 1 and isinstance(self.items[0], Fold):
-            self.items = self.items[0].items
-
-    @property
-    def title(self) -> str:
-        """What its drawing is called."""
-        return "whole graph" if self.parent is None else named(self.fold)
-
-
-def named(fold: Fold) -> str:
-    """Return a short name for a fold: ``Layer 0``, ``Layer 0, call 2 of 3``, ``v57``."""
-    if fold.kind not in {"call", "parameters"}:
-        return fold.path
-    name, _, rest = fold.title.partition(": ")
-    _, call, which = (rest or name).partition(", call ")
-    return f"{name.partition(', call ')[0]}{call}{which}"
-
-
-def levels(whole: Fold) -> list[Level]:
-    """Return every fold that has a drawing, the whole graph first."""
-    found = [Level(whole, 0, None)]
-    for level in found:
-        for item in level.items:
-            if isinstance(item, Fold):
-                found.append(Level(item, len(found), level.index))
-    return found
 
 
 class FoldDiagram:
@@ -239,9 +186,14 @@ class FoldDiagram:
             own = f"f{self._numbers[item]}"
             read = (node for node, readers in self._readers.items() if item in readers)
             for unit in dict.fromkeys(self._units[node] for node in read):
-                yield Line(f"{own}-{unit}", f"{unit}-wire", own, enters=True)
+                yield self._line(f"{own}-{unit}", unit, own)
         for unit in dict.fromkeys(self._units[x] for x in self._readers if x in self._leaving):
-            yield Line(f"exit-{unit}", f"{unit}-wire", f"exit-{unit}-box", enters=True)
+            yield self._line(f"exit-{unit}", unit, f"exit-{unit}-box")
+
+    @staticmethod
+    def _line(id: str, unit: str, target: str) -> Line:
+        """Return the line from a wire to what reads it, thick from that of a bundle."""
+        return Line(id, f"{unit}-wire", target, enters=True, thick=unit.startswith("b"))
 
     def _into_gate(self, gate: Value) -> Iterator[Line]:
         own, boxed = f"n{self._scene.place[gate]}", dict(boxed_constants(gate))
@@ -255,7 +207,7 @@ class FoldDiagram:
             id = f"{own}-{unit}" if unit.startswith("b") else f"{own}-w{k}"
             if id not in met:
                 met.add(id)
-                yield Line(id, f"{unit}-wire", own, enters=True)
+                yield self._line(id, unit, own)
 
     def _leaving_lines(self, shapes: list[Drawn]) -> Iterator[Line]:
         """Yield the lines from boxes and gates to their wires, and from results to bundles."""

@@ -37,7 +37,7 @@ def draw(diagrams: Sequence[Diagram | FoldedDiagram], names: Mapping[str, str]) 
 
     Parameters
     ----------
-    diagrams : sequence of FoldedDiagram
+    diagrams : sequence of Diagram or FoldedDiagram
         Laid out together: starting Graphviz takes longer than a small layout.
     names : mapping from str to str
         The names of nodes by the ids of their shapes.
@@ -199,7 +199,7 @@ class _Drawing:
             path = self._paths[line.id]
             if line.id in self._taps:  # the stretches before and behind its tap, as one line
                 path = f"{self._paths[f'{line.id}-in']}L{path[1:]}"
-            kind = "line enters" if line.enters else "line"
+            kind = f"line{' enters' * line.enters}{' thick' * line.thick}"
             yield f'<path class="{kind}" id="{line.id}" d="{path}"/>'
 
     def _written_shapes(self) -> Iterator[str]:
