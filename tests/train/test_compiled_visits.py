@@ -124,13 +124,16 @@ def test_a_metric_that_changes_the_model_is_seen_by_the_evaluation(steps: list[i
 
     def run(jit: bool) -> Made:
         made: list[Scaled] = []
+        calls: list[int] = []
 
         def make() -> Module:
             made.append(Scaled())
             return made[0]
 
         def halve(predictions: list[Any], targets: list[Any]) -> float:
-            made[0].scale *= 0.9
+            calls.append(len(targets))
+            if len(calls) == 5:  # after the steps of epoch 3, before its evaluation
+                made[0].scale *= 0.5
             return float(mse_loss(predictions, targets))
 
         return trained(jit, make, metrics=[halve], validation_split=0.3)
