@@ -6,13 +6,10 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from hypothesis import settings
-
-from scalargrad.steps import Walk
-from scalargrad.steps.page import LIMIT
 
 settings.register_profile("ci", derandomize=True, max_examples=60, deadline=None)
 settings.register_profile("thorough", max_examples=2000, deadline=None)
@@ -24,6 +21,13 @@ OpenPage = Callable[..., Any]
 AS_THE_PROFILE_SAYS = dict.fromkeys(
     ("color_scheme", "reduced_motion", "forced_colors", "contrast"), "null"
 )
+
+
+class Savable(Protocol):
+    """What can be saved as a page: a walk, a film."""
+
+    def save(self, path: Path, /, **options: Any) -> Path:
+        """Write the page and return where."""
 
 
 @pytest.fixture(scope="module")
@@ -138,14 +142,15 @@ def witness() -> Iterator[Witness]:
 
 @pytest.fixture
 def open_page(browser: Any, witness: Witness, tmp_path: Path) -> Iterator[OpenPage]:
-    """Return a function that saves a walk and opens it from disk in Chromium.
+    """Return a function that saves a walk or a film and opens it from disk in Chromium.
 
     When the test is over, the page must have printed nothing to the console, thrown
     nothing, and asked for nothing but its own file.
     """
 
-    def opened(steps: Walk, fragment: str = "", limit: int = LIMIT, **options: Any) -> Any:
-        path = steps.save(tmp_path / f"walk{len(witness.contexts)}.html", limit=limit)
+    def opened(shown: Savable, fragment: str = "", limit: int | None = None, **options: Any) -> Any:
+        larger = {} if limit is None else {"limit": limit}
+        path = shown.save(tmp_path / f"page{len(witness.contexts)}.html", **larger)
         return witness.open(browser, path, fragment, **{"reduced_motion": "reduce", **options})
 
     yield opened
@@ -173,3 +178,23 @@ def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
         monkeypatch.setattr(machines, "machine_for", NumpyMachine)
     return chosen
+
+
+@pytest.fixture
+def axe() -> Callable[[Any], list[tuple[str, str, str]]]:
+    """Return a function that lists what axe-core finds wrong with a page as it is shown."""
+    source = os.environ.get("AXE_CORE")
+    if not source:
+        pytest.skip("needs axe-core: npm pack axe-core, and its axe.min.js as AXE_CORE")
+    script = Path(source).read_text(encoding="utf-8")
+
+    def violations(page: Any) -> list[tuple[str, str, str]]:
+        if not page.evaluate("typeof axe === 'object'"):
+            page.evaluate(script)
+        return [
+            (violation["id"], node["html"][:120], node["failureSummary"][:300])
+            for violation in page.evaluate("axe.run()")["violations"]
+            for node in violation["nodes"]
+        ]
+
+    return violations

@@ -60,3 +60,16 @@ def test_options_reach_the_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_no_epochs_are_refused() -> None:
     """The smallest number of epochs is one."""
     assert runner.invoke(app, ["xor", "--epochs", "0"]).exit_code == 2
+
+
+def test_a_training_in_the_plane_can_be_watched(tmp_path: Path) -> None:
+    """--watch writes a page with a frame for each epoch; programs elsewhere have no such option."""
+    page = tmp_path / "training.html"
+    arguments = ["--epochs", "3", "-q", "-o", str(tmp_path), "--watch", str(page)]
+    result = runner.invoke(app, ["xor", *arguments])
+    assert result.exit_code == 0, result.output
+    assert str(page) in result.output.replace("\n", "")
+    content = page.read_text(encoding="utf-8")
+    assert "<h1>Training on xor</h1>" in content
+    assert '"steps":[0,1,2,3]' in content
+    assert runner.invoke(app, ["digits", *arguments]).exit_code != 0

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import runpy
 from pathlib import Path
+
+import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -35,3 +39,20 @@ def test_the_pages_that_ship_show_the_examples_as_they_are() -> None:
         shipped = (EXAMPLES.parent / "docs" / "pages" / f"{name}.html").read_text(encoding="utf-8")
         for node in build().scene.order:
             assert node.label in shipped
+
+
+def test_the_training_on_two_moons_is_written_as_a_page(tmp_path: Path) -> None:
+    """A hundred epochs in under two megabytes, the same as the page that ships."""
+    example = runpy.run_path(str(EXAMPLES / "training_page.py"))
+    page = example["write"](tmp_path)
+    shipped = EXAMPLES.parent / "docs" / "pages" / page.name
+    assert len(page.read_bytes()) < 2_000_000
+    losses = [
+        json.loads(part)
+        for content in (page, shipped)
+        for part in re.findall(r'"losses":(\[[\d., e-]+\])', content.read_text(encoding="utf-8"))
+    ]
+    assert len(losses) == 2
+    assert len(losses[0]) == 101
+    assert losses[0][:30] == pytest.approx(losses[1][:30], rel=1e-6)
+    assert losses[0][-1] < 0.01

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import scalargrad as sg
 from benchmarks.moons.problem import Problem, Step, loss
-from scalargrad.compiler.function import Runner
+from scalargrad.compiler.blocks import Blocked
 from scalargrad.compiler.instructions import Packed
 from scalargrad.compiler.machine import Machine
 from scalargrad.compiler.memory import Floats
@@ -46,7 +46,7 @@ def step_with_data_of(problem: Problem) -> Any:
 class InMemory(NamedTuple):
     """A compiled function with memory of its own, in which its arguments stay."""
 
-    packed: Packed
+    packed: Packed | Blocked
     machine: Machine
 
     @property

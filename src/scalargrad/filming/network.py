@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from scalargrad.compiler.program import Program
+from scalargrad.compiler.program import CONSTANT, INPUT, Program
 from scalargrad.errors import OperandError
 from scalargrad.ops import dot
 from scalargrad.ops.operation import Operation
@@ -124,6 +124,6 @@ def activation(program: Program, cell: Cell) -> str:
     """Return what a unit makes of its weighted sum: the symbol of an operation, or several."""
     if cell.output is None or cell.output == cell.weighted:
         return ""
-    op = program.ops[cell.output]
-    is_direct = cell.weighted in program.args[cell.output]
-    return op.symbol if is_direct and isinstance(op, Operation) else "φ"
+    op, args = program.ops[cell.output], program.args[cell.output]
+    others = {program.ops[i] for i in args if i != cell.weighted}
+    return op.symbol if isinstance(op, Operation) and others <= {CONSTANT, INPUT} else "φ"

@@ -66,7 +66,7 @@ function fitted(canvas) {
   const scale = window.devicePixelRatio || 1;
   canvas.width = Math.round(clientWidth * scale);
   canvas.height = Math.round(clientHeight * scale);
-  return { context: canvas.getContext("2d"), across: clientWidth, down: clientHeight };
+  return { context: canvas.getContext("2d", { willReadFrequently: true }), across: clientWidth, down: clientHeight };
 }
 
 const greatest = (field) => field.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0);

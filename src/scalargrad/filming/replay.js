@@ -4,6 +4,9 @@
 // A number as JSON has it, where inf and nan are words.
 const float = (x) => (typeof x === "string" ? Number(x.replace("inf", "Infinity")) : x);
 
+// What stops a gradient computes nothing, and so has no entry in the table.
+const DETACH = { value: ([x]) => x, partials: () => [0] };
+
 class Program {
   constructor({ inputs, nodes, outputs }) {
     this.inputs = inputs;
@@ -14,7 +17,7 @@ class Program {
       const node = inputs + offset;
       if (Array.isArray(written)) {
         const [key, ...operands] = written;
-        this.gates.push({ node, operands, args: operands.map(() => 0), ...functions[key] });
+        this.gates.push({ node, operands, args: operands.map(() => 0), ...(key === "detach/1" ? DETACH : functions[key]) });
       } else this.constants.push([node, float(written)]);
     }
     this.values = new Float64Array(inputs + nodes.length);

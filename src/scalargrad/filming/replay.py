@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any, TypeAlias
 
 from scalargrad.compiler.arguments import filled, outlined
+from scalargrad.compiler.deferred import DETACH
 from scalargrad.compiler.program import CONSTANT, INPUT, Program
 from scalargrad.compiler.record import Recording, record
 from scalargrad.errors import OperandError, TraceError
@@ -93,7 +94,7 @@ def _require_repeatable(found: Recording, what: str) -> None:
             "repeat the answer of one example for all; write where() or maximum() instead"
         )
     for op in found.program.ops:
-        if isinstance(op, Operation) and not available(op):
+        if isinstance(op, Operation) and op is not DETACH and not available(op):
             raise TraceError(
                 f"{what} uses {op.name}, an operation of your own: it is a Python function, which "
                 "a page cannot call; write it with operations of scalargrad"
@@ -103,9 +104,9 @@ def _require_repeatable(found: Recording, what: str) -> None:
 
 
 def uses(program: Program) -> Iterator[tuple[Operation, int]]:
-    """Yield each operation of a program with its number of operands."""
+    """Yield each operation of the table in a program with its number of operands."""
     for op, args in zip(program.ops, program.args, strict=True):
-        if isinstance(op, Operation):
+        if isinstance(op, Operation) and op is not DETACH:
             yield op, len(args)
 
 

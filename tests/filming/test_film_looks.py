@@ -1,0 +1,168 @@
+"""How the page of a film looks: colours, sizes, print, files taken away, accessibility."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .helpers import classifier, others
+
+SVG = "{http://www.w3.org/2000/svg}"
+COLOURS = [
+    ("light", "rgb(11, 92, 173)", "rgb(179, 71, 0)"),
+    ("dark", "rgb(124, 196, 255)", "rgb(255, 163, 107)"),
+]
+
+
+@pytest.mark.parametrize(("scheme", "positive", "negative"), COLOURS)
+def test_colours_follow_the_system_and_the_sign_has_dashes_too(
+    scheme: str, positive: str, negative: str, open_page: Any
+) -> None:
+    """Blue and solid, orange and dashed, whatever the theme."""
+    page = open_page(classifier()[0], color_scheme=scheme)
+    look = "line => { const s = getComputedStyle(line); return [s.stroke, s.strokeDasharray] }"
+    assert page.locator("#lines .positive").first.evaluate(look) == [positive, "none"]
+    assert page.locator("#lines .negative").first.evaluate(look) == [negative, "5px, 3px"]
+
+
+def corner(page: Any) -> list[int]:
+    """Return the colour in the first pixel of the plane's picture."""
+    found: list[int] = page.evaluate(
+        """(() => { const edge = document.querySelector("#points .edge");
+        return [...document.getElementById("field").getContext("2d")
+        .getImageData(+edge.getAttribute("x") + 2, +edge.getAttribute("y") + 2, 1, 1).data] })()"""
+    )
+    return found
+
+
+def test_the_theme_can_be_chosen_and_pictures_follow(open_page: Any) -> None:
+    """The plane is painted anew: dark on dark paper."""
+    page = open_page(classifier()[0])
+    light = sum(corner(page)[:3])
+    page.locator("#theme").select_option("dark")
+    assert sum(corner(page)[:3]) < light - 100
+    page.locator("#theme").select_option("light")
+    assert sum(corner(page)[:3]) == light
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (1280, 720), (1920, 1080)])
+def test_everything_fits_the_window(size: tuple[int, int], open_page: Any) -> None:
+    """Nothing to scroll, nothing out of its part, the plane a square."""
+    page = open_page(
+        classifier()[0], "#step=3&example=2", viewport={"width": size[0], "height": size[1]}
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    assert page.evaluate("document.documentElement.scrollHeight") <= size[1]
+    edge = page.locator("#points .edge").bounding_box()
+    assert edge["width"] == pytest.approx(edge["height"], abs=1)
+    assert edge["height"] > 0.4 * size[1]
+    story = page.locator("#story")
+    assert story.evaluate("part => part.scrollHeight <= part.clientHeight")
+
+
+def test_phone_has_large_text_and_buttons_within_reach(open_page: Any) -> None:
+    """Nothing to scroll sideways, text of 14 pixels, targets of 44, the timeline always there."""
+    page = open_page(
+        classifier()[0], "#step=3", viewport={"width": 390, "height": 844}, has_touch=True
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    sizes = page.evaluate(
+        """[...document.querySelectorAll("p, span, button, label, text, output, select, h1, h2")]
+        .filter(part => part.textContent.trim() && part.getBoundingClientRect().width > 1)
+        .map(part => [parseFloat(getComputedStyle(part).fontSize) *
+            (part.ownerSVGElement ? part.getScreenCTM().a : 1), part.textContent])"""
+    )
+    assert [small for small in sizes if small[0] < 13.9] == []
+    targets = page.evaluate(
+        """[...document.querySelectorAll("button, select, .segments label")]
+        .map(part => [part.id, part.getBoundingClientRect()])
+        .filter(([, box]) => box.width > 1).map(([id, box]) => [id, box.width, box.height])"""
+    )
+    assert [t for t in targets if min(t[1:]) < 43.9] == []
+    for down in (0, 400, 5000):
+        page.evaluate(f"window.scrollTo(0, {down})")
+        button = page.locator("#next").bounding_box()
+        assert 0 <= button["y"] <= 844 - button["height"]
+    page.locator("#points").tap(position={"x": 150, "y": 150})
+    assert page.locator("#next").is_visible()
+
+
+def test_paper_is_light_and_has_no_controls(open_page: Any) -> None:
+    """Also where the screen is dark; afterwards it is dark again."""
+    page = open_page(classifier()[0], color_scheme="dark")
+    dark = corner(page)
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert sum(corner(page)[:3]) > sum(dark[:3]) + 100
+    assert page.locator("#timeline").is_hidden()
+    assert page.locator("#views").is_hidden()
+    assert page.locator("#sentence").is_visible()
+    page.emulate_media(media="screen", color_scheme="dark")
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert corner(page) == dark
+
+
+def test_what_is_shown_is_exported_as_an_svg_of_its_own(open_page: Any) -> None:
+    """XML with both pictures inside, numbers, colours without a style sheet, and the sentence."""
+    page = open_page(classifier()[0], "#step=12&example=4")
+    with page.expect_download() as download:
+        page.locator("#export").click()
+    assert download.value.suggested_filename == "epoch-12.svg"
+    svg = ET.parse(download.value.path()).getroot()
+    assert len(svg.findall(f".//{SVG}image")) == 2
+    texts = ["".join(text.itertext()) for text in svg.iter(f"{SVG}text")]
+    assert page.locator("#sentence").text_content() in texts
+    assert set(page.locator("#cells .number").all_text_contents()) <= set(texts)
+    assert {"rgb(11, 92, 173)", "rgb(179, 71, 0)"} <= {p.get("stroke") for p in svg.iter()}
+    assert not [part for part in svg.iter() if part.get("class") or part.get("id")]
+
+
+def test_an_example_runs_through_the_layers_only_where_motion_is_wanted(open_page: Any) -> None:
+    """Its numbers appear layer by layer when it is chosen, and at once when frames move."""
+    delays = """[...document.querySelectorAll("#cells .number")].map((text) => {
+        const { animationName, animationDelay } = getComputedStyle(text);
+        return animationName === "none" ? 0 : parseFloat(animationDelay) })"""
+    moving = open_page(classifier()[0], reduced_motion="no-preference")
+    moving.keyboard.press("e")
+    assert moving.evaluate(delays) == pytest.approx([0, 0, 0.3, 0.3, 0.3, 0.6])
+    still = open_page(classifier()[0], reduced_motion="reduce")
+    still.keyboard.press("e")
+    assert still.evaluate(delays) == [0] * 6
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["classifier", "three classes", "curve", "four inputs"])
+def test_axe_finds_no_accessibility_violation(
+    name: str, scheme: str, open_page: Any, axe: Callable[[Any], Any]
+) -> None:
+    """At a frame, with an example, with a unit open, with help open; on a phone too."""
+    film = classifier()[0] if name == "classifier" else others()[name]
+    for size in ((1280, 720), (390, 844)):
+        viewport = {"width": size[0], "height": size[1]}
+        page = open_page(film, "#step=3", color_scheme=scheme, viewport=viewport)
+        for prepare in (
+            "0",
+            "scalargrad.choose(2)",
+            "document.getElementById('cell-4').dispatchEvent(new MouseEvent('click'))",
+            "document.getElementById('unit').close(); document.getElementById('help').click()",
+        ):
+            page.evaluate(prepare)
+            assert axe(page) == []
+
+
+def test_the_frame_in_a_notebook_moves(browser: Any) -> None:
+    """Cut off from the notebook as it is, its script works without complaint."""
+    page = browser.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.set_content(classifier()[0]._repr_mimebundle_()["text/html"])
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("button", name="Last frame").click()
+    frame.get_by_role("radio", name="gradients").check()
+    assert frame.locator("#counter").text_content() == "epoch 30/30"
+    page.close()
+    assert complaints == []
