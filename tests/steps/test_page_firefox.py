@@ -128,6 +128,7 @@ def test_a_page_that_is_not_quiet_is_found_out(
     with socket.create_server(("127.0.0.1", 0)) as server, page.expect_event("request"):
         address = f"http://127.0.0.1:{server.getsockname()[1]}/"
         page.evaluate(f"void fetch('{address}')")
+    witness.close()  # after which nothing more can be said
     said, asked = " ".join(witness.complaints), [*witness.requests]
     witness.complaints.clear()
     witness.requests.clear()
