@@ -76,7 +76,7 @@ def resident() -> Contender:
     print(f"record and compile the step: {time.perf_counter() - started:.2f} s")
     ((path,),) = compiled._paths.values()
     runner: Any = path.function.values
-    machine, outputs = runner._idle[-1], runner.packed.outputs
+    (machine, _), outputs = runner._idle[-1], runner.packed.outputs
     updated = machine.memory[outputs.start + 1 : outputs.stop]
 
     def run() -> float:

@@ -1,15 +1,19 @@
 """Each notebook asks, answers, asserts, and is committed with light outputs.
 
-That they run from top to bottom is tested by running them.
+That they run from top to bottom is tested by running them; and once more without compilation
+those that compile or train.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
@@ -71,3 +75,26 @@ def test_a_notebook_is_committed_with_its_outputs(path: Path) -> None:
 def test_a_notebook_is_light(path: Path) -> None:
     """Less than 250 kB, outputs included."""
     assert path.stat().st_size < 250_000
+
+
+def compiles(path: Path) -> bool:
+    """Return whether a notebook uses jit, or fit, which compiles by itself."""
+    return re.search(r"\bjit\b|\bfit\(", text(path, "code")) is not None
+
+
+COMPILING = [path for path in PATHS if compiles(path)]
+
+
+@pytest.mark.parametrize("path", COMPILING, ids=lambda path: path.stem)
+def test_assertions_hold_without_compilation(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a compiled notebook asserts of its numbers, eager evaluation fulfils as well."""
+    monkeypatch.setenv("SCALARGRAD_JIT", "off")
+    notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(FOLDER)}}).execute()
+
+
+def test_training_notebooks_compile() -> None:
+    """So that running them with and without compilation are two different things."""
+    assert [path.name[:2] for path in COMPILING] == [
+        *("03", "04", "06", "07", "08", "09", "10", "11")
+    ]

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import scalargrad as sg
 from benchmarks.moons.problem import Problem, Step, loss
+from scalargrad.compiler.blocks import Blocked
 from scalargrad.compiler.instructions import Packed
-from scalargrad.compiler.machine import Machine, machine_for
+from scalargrad.compiler.machine import Machine
 from scalargrad.compiler.memory import Floats
 
 Numbers = Sequence[Any]
@@ -45,7 +46,7 @@ def step_with_data_of(problem: Problem) -> Any:
 class InMemory(NamedTuple):
     """A compiled function with memory of its own, in which its arguments stay."""
 
-    packed: Packed
+    packed: Packed | Blocked
     machine: Machine
 
     @property
@@ -59,10 +60,11 @@ def in_memory(function: Any, *arguments: Any) -> InMemory:
     compiled = sg.jit(function)
     compiled(*arguments)
     ((path,),) = compiled._paths.values()
-    packed = path.function.values.packed
-    machine = machine_for(packed)
-    machine.memory[: packed.inputs] = path._inputs(compiled._signature(arguments, {})[1])
-    return InMemory(packed, machine)
+    runner = path.function.values
+    _, leaves, held = compiled._signature(arguments, {})
+    machine = runner.machine()
+    machine.memory[: runner.packed.inputs] = path._inputs(leaves, path._foreign(held))
+    return InMemory(runner.packed, machine)
 
 
 def stepping(step: Any, *arguments: Any) -> Step:

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from scalargrad import train as train
     from scalargrad.compiler.batch import vmap as vmap
     from scalargrad.compiler.jitted import jit as jit
+    from scalargrad.compiler.switch import disable_jit as disable_jit
     from scalargrad.expression import parse as parse
     from scalargrad.filming import watch as watch
     from scalargrad.pictures import draw as draw
@@ -130,6 +131,7 @@ __all__ += ops.trigonometric.__all__
 #: Names whose modules are loaded when first used, so that importing the package stays quick.
 _LATER = {
     "data": "scalargrad.data",
+    "disable_jit": "scalargrad.compiler.switch",
     "draw": "scalargrad.pictures",
     "losses": "scalargrad.losses",
     "jit": "scalargrad.compiler.jitted",

@@ -13,6 +13,7 @@ from benchmarks.chart import write_bars
 from benchmarks.compiled import Goal
 from benchmarks.moons import by_scalargrad
 from benchmarks.moons.peers import JAX, OURS, PEERS
+from benchmarks.moons.problem import moons
 from scalargrad import value_and_grad
 from scalargrad.programs import GPT, Alphabet
 from scalargrad.programs.names import next_character_loss, plain_names
@@ -52,7 +53,7 @@ def test_contestants_that_differ_are_not_compared(monkeypatch: pytest.MonkeyPatc
     """One with another loss is an error instead of a figure."""
     monkeypatch.setitem(PEERS, JAX, lambda problem: lambda: 0.5)
     with pytest.raises(AssertionError, match="the contestants differ"):
-        compiled.prepared("tanh", 1)
+        compiled.prepared(moons("tanh", 1), [OURS, JAX])
 
 
 def test_the_command_fills_its_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

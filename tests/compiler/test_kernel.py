@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from scalargrad.compiler import kernel, loops, machine, machine_code, registers
+from scalargrad.compiler import kernel, loops, machine, machine_code, registers, switch
 from scalargrad.compiler.encode import (
     ALONG,
     ALONG_SCALED,
@@ -33,6 +34,7 @@ from scalargrad.compiler.instructions import (
     Products,
     Run,
 )
+from scalargrad.compiler.memory import Floats
 from scalargrad.compiler.numpy_runner import NumpyMachine
 from scalargrad.ops import TABLE
 from scalargrad.ops.operation import Elementwise
@@ -55,8 +57,14 @@ def run(code, size, m):
 def first_cell(run: machine_code.Function) -> float:
     """Return what becomes of a 3 in the first cell."""
     code, memory = np.array([0]), np.array([3.0])
-    run(ctypes.create_string_buffer(8), None, code.ctypes.data, 1, memory.ctypes.data)
+    call(run, code, memory)
     return float(memory[0])
+
+
+def call(run: machine_code.Function, code: NDArray[np.int64], memory: Floats) -> None:
+    """Run compiled code."""
+    address = ctypes.c_void_p(code.ctypes.data), ctypes.c_void_p(memory.ctypes.data)
+    run(ctypes.create_string_buffer(8), None, address[0], ctypes.c_int64(len(code)), address[1])
 
 
 RUNS = {
@@ -164,9 +172,7 @@ def test_registers_compute_in_machine_code_what_they_do_in_python() -> None:
     line = "    store(m, 2, multiply_add(load(m, 9), full(m[0]), load(m, 20)))"
     cells = np.random.default_rng(1).normal(size=30)
     compiled = cells.copy()
-    code = np.array([0])
-    run = machine_code.function(source + line)
-    run(ctypes.create_string_buffer(8), None, code.ctypes.data, 1, compiled.ctypes.data)
+    call(machine_code.function(source + line), np.array([0]), compiled)
     expected = cells.copy()
     exec(line.strip(), vars(registers) | {"m": expected})
     assert np.allclose(compiled, expected, rtol=1e-15, atol=1e-15)
@@ -209,11 +215,13 @@ def test_without_numba_numpy_runs_the_programs(monkeypatch: pytest.MonkeyPatch) 
     """A machine without Numba, or told to do without, still compiles."""
     packed = Packed([INSTRUCTIONS[0]], np.zeros(CELLS), 0, slice(0))
     monkeypatch.setenv("SCALARGRAD_JIT", "numpy")
+    switch.chosen.cache_clear()
     machine.has_kernel.cache_clear()
     try:
         assert isinstance(machine.machine_for(packed), NumpyMachine)
     finally:
         monkeypatch.undo()
+        switch.chosen.cache_clear()
         machine.has_kernel.cache_clear()
     assert isinstance(machine.machine_for(packed), kernel.KernelMachine)
 

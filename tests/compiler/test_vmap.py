@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import os
 import pickle
 import random
+import signal
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,6 +17,7 @@ import pytest
 
 from scalargrad import (
     DomainError,
+    OperandError,
     TraceError,
     Value,
     clip,
@@ -92,6 +97,12 @@ def centred(w: Any, examples: Any) -> Any:
     return sum(vmap(lambda h: (h - mean) ** 2 * w[1])(found))
 
 
+def used_again(w: Any, examples: Any) -> Any:
+    """Add up all results twice, and one of them once more."""
+    found = each(w, examples)
+    return sum(found) + sum(found) * w[0] + dot(found, found) + found[2] * w[1]
+
+
 def reversed_pairs(w: Any, examples: Any) -> Any:
     """Map over results in another order."""
     found = each(w, examples)
@@ -144,6 +155,10 @@ SHAPES: dict[str, Function] = {
     "constants alone": lambda w, xs: vmap(lambda x: x * x)(TARGETS)[2] * w[0],
     "closed-over Values": lambda w, xs: total(w, OUTSIDE),
     "a network": lambda w, xs: sum(a * a + b for a, b in vmap(NETWORK)(xs)) * w[0],
+    "weights shared along an example": lambda w, xs: sum(
+        vmap(lambda x: sum(tanh(w[0] * a + w[1] * b) for a, b in itertools.pairwise(x)))(xs)
+    ),
+    "results used again": used_again,
     "several arguments": lambda w, xs: vmap(lambda x, y, w: (x[0] - y) * w[0], (0, 0, None))(
         xs, TARGETS, w
     ),
@@ -189,7 +204,9 @@ DERIVATIVES: dict[str, Function] = {
     "jvp per example": lambda w, xs: vmap(
         lambda x: jvp(lambda w: score(w, x), (w,), ([1.0, 2.0, 3.0],))
     )(xs),
-    "jvp of what stays": lambda w, xs: jvp(lambda a: [a, total(w, xs)], (w[0],), (2.0,)),
+    "jvp of what stays": lambda w, xs: jvp(
+        lambda a: [a, total([a, *w[1:]], xs), total(w, xs)], (w[0],), (2.0,)
+    ),
     "vjp": lambda w, xs: vjp(lambda w: each(w, xs), w)[1](TARGETS),
     "hvp": lambda w, xs: hvp(lambda w: total(w, xs), w, [1.0, 2.0, 3.0]),
     "hvp by the examples": lambda w, xs: hvp(lambda xs: total(w, xs), xs, xs),
@@ -274,6 +291,38 @@ def program_of(compiled: Any) -> Any:
     """Return the one path recorded."""
     ((path,),) = compiled._paths.values()
     return path
+
+
+UNLIKE: list[list[Any]] = [
+    [[1.0, 2.0], (1.0, 2.0)],
+    [[1.0, 2.0], [1.0, None]],
+    [{"a": 1.0, "b": 2.0}, {"b": 1.0, "a": 2.0}],
+    [np.array([1.0, 2.0]), np.array([1.0, 2.0, 3.0])],
+    [["x", 2.0], ["y", 2.0]],
+]
+
+
+@pytest.mark.parametrize("examples", UNLIKE)
+def test_examples_that_differ_in_more_than_numbers_are_recorded_each(examples: list[Any]) -> None:
+    """Other types, lengths, keys, shapes or strings make another program of each example."""
+
+    def described(w: Any, x: Any) -> Any:
+        parts = numbers(x)
+        found = sum(k * a * w[0] for k, a in enumerate(parts) if isinstance(a, float | Value))
+        return found + len(parts) + parts.count("x")
+
+    check(lambda w: vmap(lambda x: described(w, x))(examples), leaves([0.3]))
+
+
+def test_a_large_layer_agrees() -> None:
+    """A weight gradient so large that one factor is laid out anew for it is the loop's."""
+    matrix, examples = table(64, 16, 8), table(3, 16, 9)
+
+    def loss(matrix: Any) -> Any:
+        return sum(vmap(lambda x: sum(tanh(dot(row, x)) for row in matrix))(examples))
+
+    found, expected = jit(grad(loss))(matrix), grad(loss)(matrix)
+    assert close(numbers(found), numbers(expected))
 
 
 def test_one_example_is_recorded() -> None:
@@ -409,3 +458,34 @@ def test_threads_and_blocks_that_do_not_divide_change_nothing(
         results.append(numbers(compiled(w, examples)))
     assert results[0] == results[1] == results[2]
     assert close(results[0], numbers(value_and_grad(total)(w, examples)))
+
+
+@pytest.mark.parametrize("wanted", ["0", "-1", "two"])
+def test_a_wrong_number_of_threads_is_refused(wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the variable and what it holds."""
+    monkeypatch.setenv("SCALARGRAD_THREADS", wanted)
+    with pytest.raises(OperandError, match=f"SCALARGRAD_THREADS is '{wanted}'"):
+        blocks.threads()
+
+
+def test_threads_are_the_cores_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system does not say which cores a process may use, all of them count."""
+    monkeypatch.delenv("SCALARGRAD_THREADS", raising=False)
+    assert 1 <= blocks.threads() <= (os.cpu_count() or 1)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert blocks.threads() == (os.cpu_count() or 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    """The pool of the parent, whose threads a child lacks, is not used there."""
+    parent = blocks.executor(2)
+    assert parent.submit(int).result() == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking while threads run
+        child = os.fork()
+    if child == 0:
+        signal.alarm(30)  # rather than waiting for ever
+        own = blocks.executor(2)
+        os._exit(0 if own is not parent and own.submit(int).result() == 0 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, Value, ops
+from scalargrad import Parameter, Value, no_grad, ops
 from scalargrad.folding import Fold, fold
 from scalargrad.graph import topological_order
 from scalargrad.nn import MLP, Embedding, Layer, Linear, Module, Neuron, ReLU, Sequential
@@ -272,3 +272,52 @@ def test_an_activation_that_gives_no_node_is_left_alone() -> None:
     weighted = ops.dot(neuron.w, [Value(2.0)], neuron.b)
     whole = fold(weighted.relu(), model=neuron)
     assert [node.op.name for node in whole.find("Neuron").nodes if node.op] == ["dot"]
+
+
+def test_a_graph_can_be_folded_where_nothing_is_recorded() -> None:
+    """Inside no_grad the activation of a neuron is still told from what follows it."""
+    neuron = Neuron(1, activation="tanh", rng=0)
+    y = neuron([Value(2.0)])
+    with no_grad():
+        whole = fold(y, model=neuron)
+    assert [node.op.name for node in whole.find("Neuron").nodes if node.op] == ["dot", "tanh"]
+
+
+class Positive(Module):
+    """A weight kept positive, and another."""
+
+    def __init__(self) -> None:
+        self.log_weight, self.weight = Parameter(0.3), Parameter(-0.2)
+
+    def forward(self, x: Any) -> Any:
+        """Compute it."""
+        return ops.dot([ops.exp(self.log_weight), self.weight], x)
+
+
+def test_what_is_made_of_parameters_alone_belongs_to_the_call_that_reads_it() -> None:
+    """The exponential of a weight is inside the module, although it has no input."""
+    model = Positive()
+    whole = fold(model(values(1.0, 2.0)), model=model)
+    inside = [node.op.name for node in whole.find("Positive").nodes if node.op]
+    assert inside == ["exp", "dot"]
+
+
+class Mixed(Module):
+    """A sum in which each of two modules has one weight."""
+
+    def __init__(self) -> None:
+        self.a, self.b = Line(), Line()
+
+    def forward(self, x: Any) -> Any:
+        """Compute it."""
+        return ops.dot([self.a.slope, self.b.slope], x)
+
+
+def test_a_node_of_two_modules_belongs_to_that_around_both() -> None:
+    """Where neither module has more of the parameters, the node is the outer one's own."""
+    model = Mixed()
+    y = model(values(1.0, 2.0))
+    whole = fold(y, model=model)
+    require_sound(whole, [y], 60)
+    assert y in whole.find("Mixed").nodes
+    assert repr(whole.find("Mixed")) == "<Fold 'Mixed': Mixed: 2 lines>"

@@ -219,3 +219,14 @@ def test_a_model_without_parameters_in_the_graph_changes_nothing() -> None:
 
     x = Value(1.0)
     assert not fold(x * x, model=Nothing()).folds
+
+
+def test_paths_differ_where_labels_are_like_paths() -> None:
+    """A node that is called like the range of another fold does not take its path."""
+    y = Value(0.5, "x")
+    for _ in range(100):
+        y = y.tanh()
+    paths = [part.path for part in fold(y).walk()]
+    y.parents[0].label = paths[1]  # type: ignore[union-attr]
+    renamed = [part.path for part in fold(y).walk()]
+    assert len(set(renamed)) == len(renamed)

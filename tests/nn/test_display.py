@@ -40,8 +40,8 @@ def test_other_modules_show_what_is_inside_them() -> None:
 
 
 def test_a_module_without_modules_shows_itself() -> None:
-    """A neuron is a row of its own, with its three parameters."""
-    assert "ReLUNeuron(2) 3" in text(Neuron(2))
+    """A neuron is a line, with its three parameters below."""
+    assert text(Neuron(2)) == "ReLUNeuron(2) Neuron: 3 parameters"
 
 
 @pytest.mark.parametrize("model", [MLP(40, [40, 1], rng=0), MLP(2, [], rng=0)])

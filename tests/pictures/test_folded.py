@@ -48,7 +48,7 @@ def loss(model: MLP) -> Value:
 
 def titles(picture: Picture) -> list[str]:
     """Return what stands in folded boxes."""
-    return re.findall(r"<B>(.*?)</B>", picture.dot)
+    return re.findall(r'<FONT POINT-SIZE="14">(.*?)</FONT>', picture.dot)
 
 
 def frames(picture: Picture) -> set[str]:
@@ -353,3 +353,24 @@ def test_a_model_without_nodes_in_the_graph_is_no_obstacle() -> None:
     """A graph that does not use the model is drawn as without it."""
     x: Any = Value(1.0, "x")
     assert draw(x * x, model=MLP(2, [1], rng=0)).dot == draw(x * x).dot
+
+
+def test_mermaid_counts_the_values_that_leave_a_box(model: MLP, loss: Value) -> None:
+    """Between two layers of a flowchart a thick line passes the number of values."""
+    text = draw(loss, model=model).mermaid
+    assert '["3 values"]:::wire' in text
+    assert " ==> " in text
+
+
+def test_parts_that_are_no_modules_open_while_they_can_be_seen_at_a_glance() -> None:
+    """A sum of two chains of 40 is drawn as the sum over some parts of each, not as two boxes."""
+    chains = []
+    for i in range(2):
+        y = Value(0.1 * i, f"x{i}")
+        for _ in range(40):
+            y = y.tanh()
+        chains.append(y)
+    picture = draw(ops.sum(chains), limit=60)
+    assert "label=<Σ>" in picture.dot
+    assert 2 < len(titles(picture)) <= 30
+    assert sum(int(title.split()[0]) for title in titles(picture)) == 82

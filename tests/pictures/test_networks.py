@@ -217,3 +217,15 @@ def test_weights_must_match_the_units_before(module: Any, where: str) -> None:
     """A neuron with a weight too many is named."""
     with pytest.raises(OperandError, match=where):
         network(module)
+
+
+def test_weights_of_a_crowded_layer_are_fainter_the_smaller_they_are() -> None:
+    """Among sixteen units a tenth of the greatest weight has less ink, among four as much."""
+    crowded = groups(net([[1.0, 0.1]] * 16))
+    strong, weak = (
+        float(stroke(crowded[id]).get("stroke-opacity", 1)) for id in ("u1-0-w0", "u1-0-w1")
+    )
+    assert strong == 1.0
+    assert 0.3 <= weak < 0.5
+    few = groups(net([[1.0, 0.1]] * 4))
+    assert all("stroke-opacity" not in stroke(line).attrib for id, line in few.items() if "w" in id)

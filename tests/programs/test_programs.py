@@ -15,10 +15,9 @@ import pytest
 from scalargrad import data, programs
 from scalargrad.data import Dataset
 from scalargrad.errors import MissingPackageError
-from scalargrad.nn import Linear, load_file
+from scalargrad.nn import load_file
 from scalargrad.programs import Plan, Report, WideAndDeep
 from scalargrad.programs.clicks import log_loss
-from scalargrad.programs.digits import ink
 from scalargrad.train.run import Run
 
 Program = Callable[[Plan], Report]
@@ -146,13 +145,6 @@ def test_every_parameter_of_the_recommender_is_in_one_group() -> None:
 def test_log_loss_is_minus_the_mean_log_probability() -> None:
     """A click told with 0.8 and a miss told with 0.3."""
     assert log_loss([0.8, 0.3], [1, 0]) == pytest.approx(-(math.log(0.8) + math.log(0.7)) / 2)
-
-
-def test_blank_pixels_change_nothing() -> None:
-    """A layer gives the same for an image and for its ink."""
-    layer = Linear(4, 2, rng=0)
-    image = [0.0, 0.5, 0.0, 1.0]
-    assert [y.data for y in layer(ink(image))] == [y.data for y in layer(image)]
 
 
 def test_without_matplotlib_the_error_says_what_to_install(

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from scalargrad import Parameter, Value
 from scalargrad.cli import app
-from scalargrad.errors import GraphError, LayoutError
+from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError
 from scalargrad.steps import Walk, walk
 from scalargrad.steps.page import page
 
@@ -131,6 +131,19 @@ def test_a_graph_above_the_limit_is_drawn_by_its_folds(tmp_path: Path) -> None:
     assert len(whole["nodes"]) == len(folded["nodes"]) == 101
 
 
+def test_a_graph_beyond_any_page_is_refused_before_it_is_laid_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its count and a way out, and with nothing written."""
+    monkeypatch.setattr("scalargrad.steps.page.document.drawings", None)
+    y: Value = Parameter(1.0, "w")
+    for _ in range(10_000):
+        y = y * 1.0
+    with pytest.raises(GraphTooLargeError, match=r"10,001 nodes.*at most 10,000.*further down"):
+        walk(y).save(tmp_path / "walk.html")
+    assert list(tmp_path.iterdir()) == []
+
+
 def page_data(path: Path) -> Any:
     """Return what a saved page knows of its walk."""
     found = re.search(r'id="walk">(.*?)</script>', path.read_text(encoding="utf-8"))
@@ -155,6 +168,14 @@ def test_notebook_falls_back_to_the_table(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("scalargrad.pictures.layout.find_spec", lambda _: None)
     steps = walk(Parameter(1.0, "w") * 2.0)
     assert steps._repr_mimebundle_()["text/html"] == steps._repr_html_()
+
+
+def test_a_large_walk_is_a_table_in_a_notebook() -> None:
+    """Its page would make the notebook megabytes larger each time the cell is run."""
+    y: Value = Parameter(1.0, "w")
+    for _ in range(1_000):
+        y = y * 1.0
+    assert walk(y)._repr_mimebundle_()["text/html"] == walk(y)._repr_html_()
 
 
 def test_pages_of_a_folded_walk_are_the_same_in_another_process(tmp_path: Path) -> None:

@@ -238,6 +238,22 @@ def test_an_outlet_says_where_to_and_leads_up(open_page: Any) -> None:
     assert path(page) == ["whole graph", "MLP"]
 
 
+def test_arrows_into_a_closed_fold_run_back_out_of_it(open_page: Any) -> None:
+    """However many wires a line stands for, its arrow starts at the fold and points left."""
+    page = open_page(network(3, (16, 1)), limit=10)
+    page.get_by_role("radio", name="layer").check()
+    page.locator("#panel").focus()
+    page.keyboard.press("End")
+    assert path(page) == ["whole graph", "MLP"]
+    starts, ends = page.evaluate(
+        """[0, 1].map(end => [...document.querySelectorAll("#underlay .back")].map(
+        way => way.getPointAtLength(end * way.getTotalLength()).x))"""
+    )
+    assert len(starts) == 3
+    assert all(start > end for start, end in zip(starts, ends, strict=True))
+    assert page.locator(".arrow").count() == 3
+
+
 # Bundles ----------------------------------------------------------------------------------------
 
 
@@ -284,6 +300,8 @@ def test_dense_layers_meet_in_a_bundle_instead_of_a_thicket(open_page: Any) -> N
     assert page.locator("[id$='-into']").count() == 8
     assert page.locator(".results").all_text_contents() == ["v2 … v16 (8)"]
     assert page.locator("path[id$='-b0'].enters").count() == 8
+    page.keyboard.press("End")
+    assert page.locator("[id$='-into'].passed").count() == 8
 
 
 # Size -------------------------------------------------------------------------------------------
@@ -314,9 +332,11 @@ def test_inputs_of_a_large_graph_are_those_of_the_open_drawing(open_page: Any) -
     """Hundreds of sliders would hide the ones at hand; the page says how many there are."""
     page = open_page(network(4, (16, 16, 1)))
     assert page.locator(".field").count() == 4
-    assert page.locator("#some").text_content() == "4 of 373 inputs: those drawn here."
+    assert page.locator("#some").text_content() == "4 of 373 inputs: data, and those drawn here."
     page.evaluate("scalargrad.goTo(2)")
-    assert page.locator(".field").count() == 9
+    assert page.locator(".field").count() == 4 + 4 + 1
+    page.keyboard.press("u")
+    assert page.locator(".field").count() == 4
 
 
 # What is taken away -----------------------------------------------------------------------------

@@ -160,6 +160,26 @@ def test_a_layer_used_for_several_samples_says_which_use_it_is(open_page: Any) -
     assert "Other uses of these weights add terms" in page.locator("#panel").text_content()
 
 
+def test_a_term_of_a_gradient_is_not_called_the_gradient(open_page: Any) -> None:
+    """With a penalty on a weight, δxᵀ is what the layer adds; the graph has the sum."""
+    w = [Parameter(0.5, "w0"), Parameter(-1.0, "w1")]
+    x = [Value(2.0, "x0"), Value(3.0, "x1")]
+    loss = square(w[0] * x[0] + w[1] * x[1]) + square(w[0]) * 0.1
+    steps = walk(loss)
+    page = open_page(steps)
+    layer_view(page, 99)
+    symbols = page.locator("#panel .matrix-line > :first-child").all_text_contents()
+    assert [line.replace("\xa0", " ") for line in symbols[1:]] == [
+        "δ1=∂v7∂z1=∂v7∂h1∘square′(z1)",
+        "∂v7∂W1 by this layer: δ1xT",
+        "∂v7∂x=W1Tδ1",
+    ]
+    delta = 2.0 * (0.5 * 2.0 - 1.0 * 3.0)
+    assert matrices(page)[2][-1] == shown([[delta * 2.0, delta * 3.0]])
+    place = steps.scene.place[w[0]]
+    assert page.locator(f"#n{place}-gradient").text_content() == shown([[delta * 2.0 + 0.1]])[0]
+
+
 def test_notation_names_the_gradients_of_a_layer(open_page: Any) -> None:
     """∂L/∂h, h̄ and δ with an index, as everywhere else."""
     page = open_page(network()[0])

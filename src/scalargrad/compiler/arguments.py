@@ -19,14 +19,18 @@ from scalargrad.value import Parameter, Value
 Key = tuple[Hashable, ...]
 
 
+#: The part of the key that stands for a number of each kind.
+NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Parameter: 2}
+
+
 def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None = None) -> None:
     """Add the numbers of an argument to `leaves`, its shape to `key`, what it holds to `objects`.
 
     Without `objects`, what is no number and no container of numbers is compared as it is.
     """
     kind = x.__class__
-    if kind is float or kind is int:
-        key.append(0)
+    if kind in NUMBERS:
+        key.append(NUMBERS[kind])
         leaves.append(x)
     elif isinstance(x, Value):
         key.append(2 if isinstance(x, Parameter) else 1)
@@ -113,6 +117,28 @@ class ArrayOutline:
     def __init__(self, shape: tuple[int, ...], items: list[Any]) -> None:
         self.shape = shape
         self.items = items
+        self._places = _stretch(items)
+
+    def filled(self, found: Sequence[Any]) -> Any:
+        """Return the array, of floats where they are all numbers."""
+        if self._places is not None:
+            items = found[self._places]
+        else:
+            items = [filled(x, found) for x in self.items]
+        kinds = set(map(type, items))
+        kind = float if kinds == {float} or all(is_real(x) for x in items) else object
+        array = np.empty(self.shape, dtype=kind)
+        array.ravel()[:] = items
+        return array
+
+
+def _stretch(items: list[Any]) -> slice | None:
+    """Return the places of items if they are nothing else and in order."""
+    if not items or not all(isinstance(x, Place) for x in items):
+        return None
+    first = items[0].index
+    found = slice(first, first + len(items))
+    return found if [x.index for x in items] == list(range(found.start, found.stop)) else None
 
 
 class ObjectOutline:
@@ -158,11 +184,7 @@ def filled(outline: Any, found: Sequence[Any]) -> Any:
         items = [filled(x, found) for x in outline]
         return type(outline)(*items) if hasattr(outline, "_fields") else type(outline)(items)
     if isinstance(outline, ArrayOutline):
-        items = [filled(x, found) for x in outline.items]
-        kind = float if all(is_real(x) for x in items) else object
-        array = np.empty(outline.shape, dtype=object)
-        array.ravel()[:] = items
-        return array.astype(kind)
+        return outline.filled(found)
     if isinstance(outline, ObjectOutline):
         return Copier(Place, lambda x: found[x.index]).copy(outline.copied)
     return outline.copy() if isinstance(outline, np.ndarray) else outline

@@ -22,6 +22,7 @@ from scalargrad.compiler.machine import Machine
 from scalargrad.compiler.memory import Floats
 from scalargrad.compiler.pack import pack
 from scalargrad.compiler.segments import Fill, Mapped, Segments, Singles
+from scalargrad.errors import OperandError
 
 #: Into so many sequences blocks are divided; no more threads than that are of use.
 _SEQUENCES = 8
@@ -33,9 +34,22 @@ def threads() -> int:
     """Return how many threads share the work: the cores this process may use.
 
     SCALARGRAD_THREADS sets another number; it changes no result.
+
+    Raises
+    ------
+    OperandError
+        If it is not a whole number from 1 on.
     """
     wanted = os.environ.get("SCALARGRAD_THREADS", "")
-    return int(wanted) if wanted else len(os.sched_getaffinity(0))
+    if not wanted:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _cores()
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise OperandError(f"SCALARGRAD_THREADS is {wanted!r}: give a whole number from 1 on")
+    return int(wanted)
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
 
 
 class _Pool:
@@ -156,40 +170,39 @@ class BlockMachine:
             step.run(self.memory)
 
 
-class BlockRunner:
-    """A segmented program; called as a `Runner`.
+class Blocked:
+    """A segmented program, its parts packed.
 
     Parameters
     ----------
     segments : Segments
+
+    Attributes
+    ----------
+    inputs : int
+        How many cells are inputs.
+    outputs : slice
+        The cells of the outputs, side by side.
     """
 
     def __init__(self, segments: Segments) -> None:
         self.inputs = segments.inputs
         self.outputs = segments.outputs
-        self.constants = segments.constants
-        self.size = segments.size
-        self.steps = [_step(x) for x in segments.steps]
+        self._constants = segments.constants
+        self._size = segments.size
+        self._steps = [_step(x) for x in segments.steps]
 
     def machine(self) -> BlockMachine:
         """Return a store of its own with the program at work on it."""
-        store = np.empty(self.size)
-        for out, numbers in self.constants:
+        store = np.empty(self._size)
+        for out, numbers in self._constants:
             store[out : out + len(numbers)] = numbers
-        return BlockMachine(store, self.steps)
-
-    def __call__(self, inputs: list[float] | Floats) -> list[float]:
-        """Run on `inputs` and return the outputs."""
-        machine = self.machine()
-        machine.memory[: self.inputs] = inputs
-        machine.run()
-        found: list[float] = machine.memory[self.outputs].tolist()
-        return found
+        return BlockMachine(store, self._steps)
 
     @property
     def parts(self) -> list[tuple[str, Packed]]:
         """The packed programs, and what each computes."""
-        return [part for step in self.steps for part in step.parts]
+        return [part for step in self._steps for part in step.parts]
 
 
 def _step(step: Singles | Fill | Mapped) -> _SinglesStep | _FillStep | _MappedStep:
@@ -215,3 +228,7 @@ def _sequences(bounds: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
 def executor(count: int) -> ThreadPoolExecutor:
     """Return a pool of so many threads, always the same."""
     return ThreadPoolExecutor(count, thread_name_prefix="scalargrad")
+
+
+if hasattr(os, "register_at_fork"):  # a child process has no threads but its own
+    os.register_at_fork(after_in_child=executor.cache_clear)

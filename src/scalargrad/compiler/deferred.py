@@ -81,9 +81,8 @@ class _Tangents(dict[Value, Scalar]):
 
     def get(self, node: Value, default: Any = None) -> Any:
         """Return the tangent of `node` as a node, or the default where it does not move."""
-        known = super().get(node)
-        if known is not None or node not in self._reached:
-            return default if known is None else known
+        if node in self or node not in self._reached:
+            return super().get(node, default)
         u = Value(1.5)  # any number that is not taken for the constant 1
         pulled = [(_adjoint(0.0, x, node, u), direction) for x, direction in self._moving]
         self[node] = _adjoint(0.0, u, *chain.from_iterable(pulled))

@@ -8,7 +8,7 @@ from collections import deque
 from typing import Any
 
 from scalargrad.compiler import machine as machines
-from scalargrad.compiler.blocks import BlockRunner
+from scalargrad.compiler.blocks import Blocked
 from scalargrad.compiler.derive import dependents, derive, steps
 from scalargrad.compiler.flatten import flatten
 from scalargrad.compiler.instructions import Packed
@@ -27,9 +27,9 @@ _IDLE = 4
 class Runner:
     """A packed program with the memories it runs in, one for each call under way."""
 
-    def __init__(self, packed: Packed) -> None:
+    def __init__(self, packed: Packed | Blocked) -> None:
         self.packed = packed
-        self._idle: deque[Machine] = deque(maxlen=_IDLE)
+        self._idle: deque[tuple[Machine, Floats]] = deque(maxlen=_IDLE)
         self._write = struct.Struct(f"{packed.inputs}d").pack_into
 
     @property
@@ -39,37 +39,40 @@ class Runner:
 
     def machine(self) -> Machine:
         """Return a memory of its own with the program in it."""
-        return machines.machine_for(self.packed)
+        packed = self.packed
+        return packed.machine() if isinstance(packed, Blocked) else machines.machine_for(packed)
 
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
         try:
-            machine = self._idle.pop()
+            machine, found = idle = self._idle.pop()
         except IndexError:
             machine = self.machine()
+            found = machine.memory[self.packed.outputs]
+            idle = machine, found
         if inputs.__class__ is list:
             self._write(machine.memory, 0, *inputs)  # type: ignore[arg-type]
         else:
             machine.memory[: self.packed.inputs] = inputs
         machine.run()
-        outputs: list[float] = machine.memory[self.packed.outputs].tolist()
-        self._idle.append(machine)
+        outputs: list[float] = found.tolist()
+        self._idle.append(idle)
         return outputs
 
     @property
     def parts(self) -> list[tuple[str, Packed]]:
-        """The packed program, by a title where there are several."""
-        return [("", self.packed)]
+        """The packed programs, by titles where there are several."""
+        return self.packed.parts if isinstance(self.packed, Blocked) else [("", self.packed)]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Runner, (self.packed,)
 
 
-def runner_for(program: Program) -> Runner | BlockRunner:
+def runner_for(program: Program) -> Runner:
     """Return what runs a program, flattened and derived."""
     lowered = flatten(program, lower=True)
     segments = split(lowered)
-    return Runner(pack(lowered)) if segments is None else BlockRunner(segments)
+    return Runner(pack(lowered) if segments is None else Blocked(segments))
 
 
 class Function:
@@ -100,19 +103,19 @@ class Function:
         )
 
     @functools.cached_property
-    def values(self) -> Runner | BlockRunner:
+    def values(self) -> Runner:
         """What computes the outputs."""
         return runner_for(self.program)
 
     @functools.cached_property
-    def values_and_row(self) -> Runner | BlockRunner:
+    def values_and_row(self) -> Runner:
         """What computes the outputs and then, where one result moves, its gradient."""
         (moving,) = self.moving
         program, one = _with_constant(_copy(self.program), 1.0)
         return runner_for(_with_gradient(program, self.wrt, [(program.outputs[moving], one)]))
 
     @functools.cached_property
-    def pull_back(self) -> Runner | BlockRunner:
+    def pull_back(self) -> Runner:
         """What computes Σ seed · gradient; the seeds are further inputs, one per result."""
         program, seeds = _with_inputs(self.program, self.results)
         roots = list(zip(program.outputs[: self.results], seeds, strict=True))

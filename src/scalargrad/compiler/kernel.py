@@ -7,9 +7,10 @@ is ever compiled.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import inspect
+from collections.abc import Callable
+from ctypes import c_int64, c_void_p, create_string_buffer
 from types import FunctionType, ModuleType
 
 from scalargrad.compiler import loops, tables, vector
@@ -29,7 +30,7 @@ from scalargrad.ops.operation import Elementwise
 from scalargrad.ops.symbol import Symbol
 
 #: What Numba's functions write their result to, which nobody reads: the kernel returns none.
-_RETURNED = ctypes.create_string_buffer(8)
+_RETURNED = create_string_buffer(8)
 
 _HEADER = """import math
 import numpy as np
@@ -84,17 +85,21 @@ class KernelMachine:
     ----------
     memory : float64, cells
         Inputs are written to its first cells before `run`.
+    run : callable
+        Carries out the instructions in order.
     """
 
     def __init__(self, packed: Packed) -> None:
         self.memory = packed.memory.copy()
         self._code = encode(packed.instructions, codes())
-        self._kernel = kernel()
-        self._addresses = self._code.ctypes.data, len(self._code), self.memory.ctypes.data
-
-    def run(self) -> None:
-        """Carry out the instructions in order."""
-        self._kernel(_RETURNED, None, *self._addresses)
+        self.run: Callable[[], None] = functools.partial(
+            kernel(),
+            _RETURNED,
+            None,
+            c_void_p(self._code.ctypes.data),
+            c_int64(len(self._code)),
+            c_void_p(self.memory.ctypes.data),
+        )
 
 
 def runs(packed: Packed) -> bool:

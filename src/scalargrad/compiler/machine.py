@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import os
 from typing import Protocol
 
 from scalargrad.compiler.instructions import Packed
 from scalargrad.compiler.memory import Floats
 from scalargrad.compiler.numpy_runner import NumpyMachine
+from scalargrad.compiler.switch import chosen
 
 
 class Machine(Protocol):
@@ -24,8 +24,7 @@ class Machine(Protocol):
 @functools.cache
 def has_kernel() -> bool:
     """Return whether Numba is installed; SCALARGRAD_JIT=numpy does without it."""
-    wanted = os.environ.get("SCALARGRAD_JIT", "") != "numpy"
-    return wanted and all(
+    return chosen() != "numpy" and all(
         importlib.util.find_spec(x) for x in ("numba", "llvmlite", "platformdirs")
     )
 

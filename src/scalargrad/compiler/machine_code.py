@@ -19,12 +19,11 @@ import platformdirs
 
 from scalargrad.files import write_atomically
 
-#: ``run(returned, error, code, size of code, memory)``, by address: Numba's own order.
-Function = Callable[[Any, Any, int, int, int], int]
+#: ``run(returned, error, code, size of code, memory)``, all as ctypes has them: to convert
+#: numbers at each call takes longer than the call.
+Function = Callable[[Any, None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p], None]
 
-_SIGNATURE = ctypes.CFUNCTYPE(
-    ctypes.c_int32, *[ctypes.c_void_p] * 3, ctypes.c_int64, ctypes.c_void_p
-)
+_FUNCTION = ctypes.CFUNCTYPE(None)
 _DIGEST = hashlib.sha256().digest_size
 
 _log = logging.getLogger("scalargrad")
@@ -111,6 +110,6 @@ def _linked(code: bytes) -> Function | None:
         return None  # LLVM would link it to address 0
     engine.add_object_file(llvm.ObjectFileRef.from_data(machine_code))
     engine.finalize_object()
-    run = _SIGNATURE(engine.get_function_address("run"))
+    run = _FUNCTION(engine.get_function_address("run"))
     run.engine = engine  # type: ignore[attr-defined] # the code lives as long as its engine
     return run

@@ -41,16 +41,12 @@ class Resident:
         self.given = memory[:given]
         self.kept = memory[given : program.inputs]
         self.state = self.kept[:carried]
-        self._places = runner.outputs
-        self._outputs = memory[self._places]  # in one piece, a view; else a copy, renewed below
-        self._scattered = not isinstance(self._places, slice)
+        self._outputs = memory[runner.outputs]
         self._next, self.results = self._outputs[:carried], self._outputs[carried:]
 
     def run(self) -> bool:
         """Compute the next state and the results; return whether all are finite."""
         self._machine.run()
-        if self._scattered:
-            self._outputs[:] = self._machine.memory[self._places]
         return bool(np.isfinite(self._outputs).all())
 
     def advance(self) -> None:

@@ -123,7 +123,7 @@ class Segments:
         What the store holds from the start, and where.
     size : int
         Cells of the store.
-    outputs : addresses
+    outputs : slice
         Where the results are at the end.
     """
 
@@ -131,7 +131,7 @@ class Segments:
     steps: list[Singles | Fill | Mapped] = field(default_factory=list)
     constants: list[tuple[int, Floats]] = field(default_factory=list)
     size: int = 0
-    outputs: Addresses = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    outputs: slice = field(default_factory=lambda: slice(0))
 
 
 def split(program: Program) -> Segments | None:
@@ -203,8 +203,10 @@ class _Splitter:
                 self._singles(nodes, asked)
             elif nodes:
                 self._mapped(nodes, lanes, asked)
-        cells = [self._cell(node) for node in self.program.outputs]
-        self.found.outputs = np.array(cells, dtype=np.int64)
+        reads = self._cells(self.program.outputs)
+        out = self._room(len(reads))
+        self.found.steps.append(Fill(out, reads))
+        self.found.outputs = slice(out, out + len(reads))
         return self.found
 
     def _members(self) -> dict[tuple[int, int], list[int]]:

@@ -20,25 +20,14 @@ if TYPE_CHECKING:
     from scalargrad.compiler.watch import Trace
 
 
-class _LaneOperation(Operation):
-    """An operation that is never computed, only recorded."""
-
-    def __reduce__(self) -> str:
-        return f"{self.name.upper()}_NODE"
-
-
-def _first(*operands: float) -> float:
-    return operands[0]
-
-
-def _ones(*_: Any) -> tuple[float, ...]:
-    return (1.0,)
+def _unused(*_: Any) -> Any:
+    """Stand where a declaration stands in the table; a program takes its place."""
 
 
 #: Marks a Value whose lanes are its operands.
-STACK_NODE = _LaneOperation(_first, partials=_ones, name="stack")
+STACK_NODE = Operation(_unused, _unused, name="stack")
 #: Marks a Value that is one lane of its first operand; the second is the number of the lane.
-PICK_NODE = _LaneOperation(_first, partials=_ones, name="pick")
+PICK_NODE = Operation(_unused, _unused, name="pick")
 
 
 class UnlikeError(Exception):

@@ -41,8 +41,9 @@ def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
     Notes
     -----
     Takes time nearly linear in nodes and wires, and no recursion. The same graph gives the same
-    folds. Where calls are interlaced, so that each needs results of the other, they are not
-    folded.
+    folds. An `activation` that is no operation is applied again to what it was applied to, to
+    tell its nodes from others. Where calls are interlaced, so that each needs results of the other,
+    they are not folded.
 
     Examples
     --------

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias
 from scalargrad.folding.between import between, common_beginning
 from scalargrad.graph import topological_order
 from scalargrad.ops.operation import Reduction
+from scalargrad.ops.recording import enable_grad
 from scalargrad.value import Value
 
 _Key: TypeAlias = tuple[Value | float, ...]
@@ -251,7 +252,8 @@ def _applied(
 ) -> list[Value]:
     """Return the nodes that a function of `node` made, found by applying it to a stand-in."""
     stand_in = Value(node.data)
-    result = function(stand_in)
+    with enable_grad():
+        result = function(stand_in)
     if not isinstance(result, Value):
         return []
     twins: dict[Value | float, Value | float] = {stand_in: node}

@@ -177,8 +177,9 @@ def _counted(count: int, word: str) -> str:
     return f"{count:,} {word}{'s' * (count != 1)}"
 
 
-#: What a stretch may consist of entirely, and how to tell; every parameter is a leaf too.
+#: What a stretch may consist of entirely, and how to tell.
 _ROWS: dict[str, Callable[[Any], bool]] = {
     "parameter": lambda item: isinstance(item, Parameter),
-    "input": _is_leaf,
+    "input": lambda item: _is_leaf(item) and not isinstance(item, Parameter),
+    "parameters and input": _is_leaf,
 }

@@ -9,7 +9,7 @@ from scalargrad.nn.module import Module
 from scalargrad.nn.summary import Part, parts_of
 
 _MOST_WEIGHTS = 1000  # that are drawn as lines
-_CAPTION = "font-size:90%;opacity:0.75"
+_LEFT = "text-align:left"
 
 
 def html(module: Module) -> str:
@@ -18,15 +18,13 @@ def html(module: Module) -> str:
     Examples
     --------
     >>> from scalargrad.nn import Linear, ReLU, Sequential
-    >>> html(Sequential(Linear(2, 3), ReLU()))[:42]
-    '<table><thead><tr><th></th><th>module</th>'
+    >>> html(Sequential(Linear(2, 3), ReLU())).count("<tr>")
+    3
     """
     picture = _network(module)
     if not picture:
         return _table(module)
-    fitting = picture.replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
-    caption = f"{type(module).__name__}: {_counted(module)}"
-    return f'{fitting}<div style="{_CAPTION}">{escape(caption)}</div>'
+    return f"{picture}{_caption(module)}"
 
 
 def _network(module: Module) -> str:
@@ -42,19 +40,22 @@ def _network(module: Module) -> str:
 
 
 def _table(module: Module) -> str:
-    """Return the modules directly inside, or the module itself, with their parameters."""
-    parts = parts_of(module) or [Part("", repr(module), len(module.parameters()))]
-    rows = "".join(_row(f"<td>{escape(x.name)}</td>", x.module, x.parameters) for x in parts)
-    head = "<tr><th></th><th>module</th><th>parameters</th></tr>"
-    total = f"<p style='{_CAPTION}'>{type(module).__name__}: {_counted(module)}</p>"
-    return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{total}"
+    """Return the modules directly inside, and their parameters; what has none inside is a line."""
+    parts = parts_of(module)
+    if not parts:
+        return f"<code>{escape(repr(module))}</code>{_caption(module)}"
+    rows = "".join(map(_row, parts))
+    head = f'<tr><th></th><th style="{_LEFT}">module</th><th>parameters</th></tr>'
+    return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{_caption(module)}"
 
 
-def _row(name: str, module: str, parameters: int) -> str:
-    number = f'<td style="text-align:right">{parameters:,}</td>'
-    return f'<tr>{name}<td style="text-align:left"><code>{escape(module)}</code></td>{number}</tr>'
+def _row(part: Part) -> str:
+    module = f'<td style="{_LEFT}"><code>{escape(part.module)}</code></td>'
+    count = f'<td style="text-align:right">{part.parameters:,}</td>'
+    return f'<tr><td style="{_LEFT}">{escape(part.name)}</td>{module}{count}</tr>'
 
 
-def _counted(module: Module) -> str:
+def _caption(module: Module) -> str:
     count = len(module.parameters())
-    return f"{count:,} parameter{'s' * (count != 1)}"
+    text = f"{type(module).__name__}: {count:,} parameter{'s' * (count != 1)}"
+    return f'<div style="font-size:90%;opacity:0.75">{text}</div>'

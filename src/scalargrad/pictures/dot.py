@@ -149,8 +149,11 @@ def _node(shape: Drawn, direction: str, look: Look) -> dict[str, str]:
 
 
 def _title_and_details(shape: Folded) -> str:
-    details = "".join(f'<BR/><FONT POINT-SIZE="11">{literal(x)}</FONT>' for x in shape.details)
-    return f"<B>{literal(shape.text)}</B>{details}"
+    details = "".join(
+        f'<BR/><FONT POINT-SIZE="11" COLOR="{CONSTANT_INK}">{literal(x)}</FONT>'
+        for x in shape.details
+    )
+    return f'<FONT POINT-SIZE="14">{literal(shape.text)}</FONT>{details}'  # bold is not measured
 
 
 def _standing_out(style: dict[str, str], id: str, look: Look) -> dict[str, str]:

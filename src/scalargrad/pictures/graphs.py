@@ -16,13 +16,20 @@ from scalargrad.pictures.edges import SIDES
 from scalargrad.pictures.folded import FoldedBuilder, stand_ins
 from scalargrad.pictures.looks import Highlight, Look, highlighted_ids
 from scalargrad.pictures.mermaid import to_mermaid
-from scalargrad.pictures.opening import LINES_PER_SHAPE, Opening, Size, all_open, opening
+from scalargrad.pictures.opening import (
+    LINES_PER_SHAPE,
+    SIDE_BY_SIDE,
+    Opening,
+    Size,
+    all_open,
+    opening,
+)
 from scalargrad.pictures.parts import Entry, FoldedDiagram
 from scalargrad.pictures.picture import Picture
 from scalargrad.pictures.scale import numbers_by_id, scale_of
 from scalargrad.value import Value
 
-_LEAST, _MOST = 4, 30  # parts of a graph that stand side by side when it is folded
+_LEAST = 4  # parts of a graph that can stand side by side
 _GLANCE, _SECONDS_OF_WORK = 60, 50_000  # nodes
 
 
@@ -132,7 +139,7 @@ def draw(
     if model is None and not names and (copies or plain.size().needed <= limit):
         seen = plain
     else:
-        whole = fold(*roots, model=model, limit=max(_LEAST, min(limit, _MOST)))
+        whole = fold(*roots, model=model, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
         seen = all_open(whole) if copies else opening(whole, depth, names, limit)
     _require_within(limit, order, roots, seen, copies)
     copied = copies_of(order) if copies else {}

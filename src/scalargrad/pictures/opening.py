@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from scalargrad.folding import LIMIT, Fold
+from scalargrad.folding import Fold
 from scalargrad.pictures.diagram import boxed_constants
 from scalargrad.value import Value
+
+#: Most parts of a graph that stand side by side where it is folded; a page shows more at once.
+SIDE_BY_SIDE = 30
 
 #: How many lines may join the shapes of a picture, for each shape that may be drawn.
 LINES_PER_SHAPE = 4
@@ -128,7 +131,7 @@ def _deepest(whole: Fold, depth: int | None, limit: int) -> Opening:
         chosen = Opening(whole, opened, cut=level < wanted)
         if chosen.size().needed <= limit:
             return chosen
-    return Opening(whole, _readable(whole, min(limit, LIMIT)), cut=True)
+    return Opening(whole, _readable(whole, min(limit, SIDE_BY_SIDE)), cut=True)
 
 
 def is_module(part: Fold) -> bool:

@@ -27,4 +27,5 @@ def finish(svg: str, title: str, titles: Mapping[str, str]) -> str:
 
     svg = _COMMENT.sub("", _PROLOGUE.sub("", svg, count=1))
     svg = _CELL.sub(r'<g id="\1"><title>\2</title>', _TITLED.sub(titled, svg)).replace("</a>\n", "")
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)
+    fitting = 'style="max-width:100%;height:auto"'  # a page or cell is never too narrow
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" {fitting} ', 1)

@@ -22,8 +22,7 @@ def digits(plan: Plan) -> Report:
     """Read handwritten digits with 64 inputs, 20 hidden units and a softmax over ten classes.
 
     Adam on batches of 32, the learning rate falling from 0.02 to 0.002; 8 epochs unless the
-    plan says otherwise. Blank pixels are left out of the input, which changes nothing but the
-    time it takes.
+    plan says otherwise.
     """
     train, held_out = data.digits()
     first = Linear(64, 20, rng=plan.seed)
@@ -53,14 +52,3 @@ def digits(plan: Plan) -> Report:
 
     summary = [f"{accuracy(scores, held_out.targets):.1%} of the held-out digits read correctly"]
     return report(plan, "digits", model, history, draw=draw, summary=summary)
-
-
-def ink(image: list[float]) -> dict[int, Any]:
-    """Return the pixels of an image that are not blank, by position.
-
-    Examples
-    --------
-    >>> ink([0.0, 0.5, 0.0, 1.0])
-    {1: 0.5, 3: 1.0}
-    """
-    return {i: x for i, x in enumerate(image) if x}

@@ -18,6 +18,8 @@ from scalargrad.steps.scene import Scene
 from scalargrad.steps.step import Step
 from scalargrad.value import Value
 
+_MOST_IN_NOTEBOOK = 1_000
+
 
 class Walk(Sequence[Step]):
     """The steps through a graph, in order; printing it gives a table.
@@ -64,12 +66,18 @@ class Walk(Sequence[Step]):
         """Show the page in a notebook, with the table folded under it for where frames are cut."""
         written = self._repr_html_()
         try:
-            inside = frame(page(self._steps), "Backpropagation, step by step", 640)
+            inside = self._framed()
         except (GraphError, LayoutError):
             inside = ""
         if inside:
             written = f"{inside}<details><summary>The steps as a table</summary>{written}</details>"
         return {"text/plain": str(self), "text/html": written}
+
+    def _framed(self) -> str:
+        """Return the page in a frame; none of a graph that would make the notebook a large file."""
+        if len(self.scene.order) > _MOST_IN_NOTEBOOK:
+            return ""
+        return frame(page(self._steps), "Backpropagation, step by step", 640)
 
     def save(
         self, path: str | os.PathLike[str], *, title: str | None = None, limit: int = LIMIT
@@ -100,6 +108,8 @@ class Walk(Sequence[Step]):
             If the name does not end in .html; if there is no Graphviz, or it fails.
         GraphError
             If there are no steps.
+        GraphTooLargeError
+            If the graph has more than 10,000 nodes.
         OSError
             If the folder does not exist or cannot be written to.
 

@@ -102,7 +102,7 @@ def fit(
     jit : bool, optional
         Whether steps are recorded and run as programs, as `scalargrad.jit` does: True for all of
         them, False for none. By default fit decides: after the first steps, where NumPy is
-        installed and the steps can be recorded; see Notes.
+        installed and the steps can be recorded; see Notes. Within `disable_jit`, none are.
     quiet : bool
         Show no progress bar.
 

@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
+from scalargrad.compiler.switch import is_jit_disabled
 from scalargrad.errors import TraceError
 from scalargrad.optim import Optimizer
 from scalargrad.packages import needed
@@ -80,6 +81,8 @@ def mode_of(
     MissingPackageError
         With True, if NumPy is not installed.
     """
+    if is_jit_disabled():
+        return Eager()
     reason = "" if jit is False else _obstacle(optimizer)
     if reason and jit:
         raise TraceError(f"fit(…, jit=True) cannot record a step: {reason}")

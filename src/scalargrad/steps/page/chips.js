@@ -94,7 +94,7 @@ function placeChip(chip, line, taken) {
   taken.push(best.box);
   chip.setAttribute("transform", `translate(${best.box.x.toFixed(1)},${best.box.y.toFixed(1)})`);
   const edge = { x: clamp(middle.x, best.box.x, width), y: clamp(middle.y, best.box.y, height) };
-  chip.before(svgElement("path", { class: "leader", d: `M${middle.x},${middle.y}L${edge.x},${edge.y}` }));
+  underlay.append(svgElement("path", { class: "leader", d: `M${middle.x},${middle.y}L${edge.x},${edge.y}` }));
 }
 
 const clamp = (x, from, size) => Math.min(Math.max(x, from), from + size);

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import cache
 from html import escape
 
-from scalargrad.errors import GraphError
+from scalargrad.errors import GraphError, GraphTooLargeError
+from scalargrad.graph import describe
 from scalargrad.ops.javascript import javascript_functions
 from scalargrad.pages import fill, inert, policy, source
 from scalargrad.steps import table
@@ -17,6 +18,9 @@ from scalargrad.steps.step import Step
 
 #: Most nodes a page draws at once.
 LIMIT = 300
+
+#: Most nodes a page holds: it has about 1.5 kB of each, and computes all of them at every move.
+MOST = 10_000
 
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
@@ -43,6 +47,8 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
     ------
     GraphError
         If there are no steps.
+    GraphTooLargeError
+        If the graph has more than 10,000 nodes; nothing has been laid out then.
     LayoutError
         If there is no Graphviz, or it fails.
 
@@ -54,6 +60,11 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
     if not steps:
         raise GraphError("a page needs steps to show, and this walk has none: give it at least one")
     scene = steps[0].scene
+    if len(scene.order) > MOST:
+        raise GraphTooLargeError(
+            f"the graph of {describe(scene.root)} has {len(scene.order):,} nodes, too many for a "
+            f"page of at most {MOST:,}: walk a node further down"
+        )
     drawn = drawings(scene, limit)
     record = Record(scene, drawn)
     functions = javascript_functions(record.operations.values())

@@ -44,7 +44,7 @@ function tableOf(index, key, form) {
   for (const [b, members] of bundles.entries()) table.bundles.set(b, { members, ...textsIn(table, `b${b}`), number: table.find(`b${b}-value`).querySelector(".value") });
   for (const f of folds) table.folds.set(f, { shape: table.find(`f${f}`), lines: [...svg.querySelectorAll(`[id^="f${f}-"]`)] });
   for (const [k, step] of steps.entries()) {
-    if (step.phase !== "backward") continue;
+    if (step.phase !== "backward" || !(table.nodes.has(step.parent) || table.unitOf.has(step.parent))) continue;
     const line = table.find(lineId(table, step));
     if (!line) continue;
     if (!table.lines.has(line)) table.lines.set(line, []);
@@ -67,9 +67,9 @@ function nodeIn(table, i) {
   const texts = textsIn(table, `n${i}`);
   const name = texts.value.querySelector(".name");
   const into = nodes[i].parents.flatMap((_, k) => [table.find(`n${i}-w${k}`), table.find(`n${i}-w${k}-tap`), table.find(`n${i}-c${k}`)]);
-  const own = ["", "-out", "-wire", "-stem", "-fan"].map((part) => table.find(`n${i}${part}`));
+  const own = ["", "-out", "-wire", "-stem", "-fan", "-into"].map((part) => table.find(`n${i}${part}`));
   const parts = [...own, ...into, ...table.svg.querySelectorAll(`[id^="n${i}-b"]`)].filter(Boolean);
-  const ways = ["out", "wire-line", "stem"].map((part) => table.find(`n${i}-${part}`)).filter(Boolean);
+  const ways = ["out", "wire-line", "stem", "into"].map((part) => table.find(`n${i}-${part}`)).filter(Boolean);
   return { ...texts, parts, ways, name, label: name?.textContent ?? "", number: texts.value.querySelector(".value") };
 }
 

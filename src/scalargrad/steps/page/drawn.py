@@ -7,9 +7,11 @@ from typing import Any, TypeAlias
 
 from scalargrad.folding import Fold, fold
 from scalargrad.pictures.copies import copies_of
-from scalargrad.pictures.diagram import Builder, make_diagram
-from scalargrad.steps.page.folded import FoldDiagram, Level, levels
+from scalargrad.pictures.diagram import Builder, Diagram, make_diagram
+from scalargrad.pictures.parts import FoldedDiagram
+from scalargrad.steps.page.folded import FoldDiagram
 from scalargrad.steps.page.graph import draw
+from scalargrad.steps.page.levels import Level, levels
 from scalargrad.steps.scene import Scene
 from scalargrad.value import Value
 
@@ -57,7 +59,9 @@ def _whole(scene: Scene) -> Drawings:
     """
     whole = Level(Fold("graph", [*scene.order]), 0, None)
     bundled = FoldDiagram(scene, whole, Builder(scene.order, {}), {})
-    forms = [bundled.make() if bundled.bundles else make_diagram(scene.order, [scene.root])]
+    forms: list[Diagram | FoldedDiagram] = [
+        bundled.make() if bundled.bundles else make_diagram(scene.order, [scene.root])
+    ]
     copies = copies_of(scene.order)
     if copies:
         forms.append(make_diagram(scene.order, [scene.root], copies=copies))

@@ -18,83 +18,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from dataclasses import replace
 
 from scalargrad.folding import Fold
 from scalargrad.graph import describe
 from scalargrad.pictures.diagram import (
     Box,
     Builder,
-    Diagram,
     Junction,
     Line,
-    Shape,
     Wire,
     boxed_constants,
     number,
     visible,
 )
-from scalargrad.pictures.parts import Folded
+from scalargrad.pictures.parts import Drawn, Folded, FoldedDiagram
+from scalargrad.steps.page.levels import Item, Level, named
 from scalargrad.steps.scene import Scene
 from scalargrad.value import Parameter, Value
 
 #: Most nodes with the same readers that are drawn side by side, and most lines between three or
 #: more of them and these readers; what is more than that is one bundle.
 ABREAST, MOST_LINES = 10, 24
-
-Item: TypeAlias = Value | Fold
-
-
-@dataclass(slots=True)
-class Level:
-    """A fold as it is drawn: its items, and what it shows of what is around it.
-
-    A fold that holds nothing but another one is drawn as that one.
-
-    Attributes
-    ----------
-    fold : Fold
-        The fold.
-    index : int
-        The number of its drawing.
-    parent : int or None
-        That of the drawing around it.
-    """
-
-    fold: Fold
-    index: int
-    parent: int | None
-    items: list[Item] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.items = self.fold.items
-        while len(self.items) == 1 and isinstance(self.items[0], Fold):
-            self.items = self.items[0].items
-
-    @property
-    def title(self) -> str:
-        """What its drawing is called."""
-        return "whole graph" if self.parent is None else named(self.fold)
-
-
-def named(fold: Fold) -> str:
-    """Return a short name for a fold: ``Layer 0``, ``Layer 0, call 2 of 3``, ``v57``."""
-    if fold.kind not in {"call", "parameters"}:
-        return fold.path
-    name, _, rest = fold.title.partition(": ")
-    _, call, which = (rest or name).partition(", call ")
-    return f"{name.partition(', call ')[0]}{call}{which}"
-
-
-def levels(whole: Fold) -> list[Level]:
-    """Return every fold that has a drawing, the whole graph first."""
-    found = [Level(whole, 0, None)]
-    for level in found:
-        for item in level.items:
-            if isinstance(item, Fold):
-                found.append(Level(item, len(found), level.index))
-    return found
 
 
 class FoldDiagram:
@@ -192,7 +137,7 @@ class FoldDiagram:
         """Return the positions of nodes in topological order."""
         return [self._scene.place[node] for node in nodes]
 
-    def make(self) -> Diagram:
+    def make(self) -> FoldedDiagram:
         """Return the diagram."""
         shapes = [shape for node in self._readers for shape in self._source(node)]
         for item in self._level.items:
@@ -213,7 +158,7 @@ class FoldDiagram:
         stems = [Line(f"{fan.removesuffix('-fan')}-stem", wire, fan) for wire, fan in fans.items()]
         entering = [replace(line, source=fans.get(line.source, line.source)) for line in entering]
         title = f"Computation graph: {self._level.title}"
-        return Diagram(title, shapes, [*self._leaving_lines(shapes), *stems, *entering])
+        return FoldedDiagram(title, shapes, [*self._leaving_lines(shapes), *stems, *entering])
 
     def _destination(self, wire: str) -> str:
         """Say where what leaves the fold goes, as the nearest drawing shows that has a reader."""
@@ -241,9 +186,14 @@ class FoldDiagram:
             own = f"f{self._numbers[item]}"
             read = (node for node, readers in self._readers.items() if item in readers)
             for unit in dict.fromkeys(self._units[node] for node in read):
-                yield Line(f"{own}-{unit}", f"{unit}-wire", own, enters=True)
+                yield self._line(f"{own}-{unit}", unit, own)
         for unit in dict.fromkeys(self._units[x] for x in self._readers if x in self._leaving):
-            yield Line(f"exit-{unit}", f"{unit}-wire", f"exit-{unit}-box", enters=True)
+            yield self._line(f"exit-{unit}", unit, f"exit-{unit}-box")
+
+    @staticmethod
+    def _line(id: str, unit: str, target: str) -> Line:
+        """Return the line from a wire to what reads it, thick from that of a bundle."""
+        return Line(id, f"{unit}-wire", target, enters=True, thick=unit.startswith("b"))
 
     def _into_gate(self, gate: Value) -> Iterator[Line]:
         own, boxed = f"n{self._scene.place[gate]}", dict(boxed_constants(gate))
@@ -257,9 +207,9 @@ class FoldDiagram:
             id = f"{own}-{unit}" if unit.startswith("b") else f"{own}-w{k}"
             if id not in met:
                 met.add(id)
-                yield Line(id, f"{unit}-wire", own, enters=True)
+                yield self._line(id, unit, own)
 
-    def _leaving_lines(self, shapes: list[Shape]) -> Iterator[Line]:
+    def _leaving_lines(self, shapes: list[Drawn]) -> Iterator[Line]:
         """Yield the lines from boxes and gates to their wires, and from results to bundles."""
         here = dict.fromkeys(shape.id for shape in shapes)
         for wire in here:
@@ -280,13 +230,13 @@ class FoldDiagram:
                 assert isinstance(source, Fold)
                 yield Line(f"{unit}-from{self._numbers[source]}", f"f{self._numbers[source]}", unit)
 
-    def _gathered(self, item: Item) -> Iterator[Shape]:
+    def _gathered(self, item: Item) -> Iterator[Drawn]:
         """Yield the bundles of results that are complete with an item: Tab goes in this order."""
         for b, nodes in enumerate(self.bundles):
             if self._stands.get(nodes[-1]) is item and self._kind_of(nodes[-1]) == "results":
                 yield from self._bundle(f"b{b}", nodes)
 
-    def _source(self, node: Value) -> Iterator[Shape]:
+    def _source(self, node: Value) -> Iterator[Drawn]:
         """Yield the box of a bundle at its first node, and that of a node that stands outside."""
         unit = self._units[node]
         if unit.startswith("b"):
@@ -296,13 +246,13 @@ class FoldDiagram:
             yield Box(unit, "port", self._scene.names[node], describe(node))
             yield _wire(unit)
 
-    def _bundle(self, unit: str, nodes: list[Value]) -> Iterator[Shape]:
+    def _bundle(self, unit: str, nodes: list[Value]) -> Iterator[Drawn]:
         names = [self._scene.names[node] for node in nodes]
         text = f"{names[0]} … {names[-1]} ({len(nodes)})"
         yield Box(unit, f"{self._kind_of(nodes[0])} bundle", visible(text), "")
         yield _wire(unit, max(names, key=len))
 
-    def _shapes(self, item: Item) -> Iterator[Shape]:
+    def _shapes(self, item: Item) -> Iterator[Drawn]:
         if isinstance(item, Fold):
             size = item.title.partition(": ")[2] or item.title
             id, title = f"f{self._numbers[item]}", visible(item.title)
@@ -313,7 +263,7 @@ class FoldDiagram:
         elif item not in self._hidden:
             yield from self._node_shapes(item, f"n{self._scene.place[item]}")
 
-    def _node_shapes(self, node: Value, unit: str) -> Iterator[Shape]:
+    def _node_shapes(self, node: Value, unit: str) -> Iterator[Drawn]:
         for i, constant in boxed_constants(node):
             yield Box(f"{unit}-c{i}", "constant", number(constant), f"constant {constant!r}")
         yield self._builder.gate(node) if node.parents else self._builder.leaf(node)

@@ -16,9 +16,9 @@ from typing import Any
 import graphviz
 from rich.cells import cell_len, set_cell_size
 
-from scalargrad.pictures.diagram import Box, Diagram, Gate, Junction, Line, Shape, Wire
+from scalargrad.pictures.diagram import Box, Diagram, Gate, Junction, Line, Wire
 from scalargrad.pictures.layout import render_each
-from scalargrad.pictures.parts import Folded
+from scalargrad.pictures.parts import Drawn, Folded, FoldedDiagram
 
 _CELL, _GATE_CELL = 7.7, 8.8  # width of a letter of 14 pixels, and of one in a gate
 _NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 7.8, 15.0, 22
@@ -32,12 +32,12 @@ _SIDE, _ABOVE = 20.0, 44.0  # margins; above and below there is room for a produ
 _FRAME = {"rankdir": "LR", "nodesep": "0.16", "splines": "spline"}
 
 
-def draw(diagrams: Sequence[Diagram], names: Mapping[str, str]) -> list[str]:
+def draw(diagrams: Sequence[Diagram | FoldedDiagram], names: Mapping[str, str]) -> list[str]:
     """Return each diagram as one ``<svg>`` element without numbers.
 
     Parameters
     ----------
-    diagrams : sequence of Diagram
+    diagrams : sequence of Diagram or FoldedDiagram
         Laid out together: starting Graphviz takes longer than a small layout.
     names : mapping from str to str
         The names of nodes by the ids of their shapes.
@@ -73,7 +73,9 @@ class _Drawing:
     Names stand in front of their values; in a long chain, `stacked`, above them.
     """
 
-    def __init__(self, diagram: Diagram, names: Mapping[str, str], stacked: bool = False) -> None:
+    def __init__(
+        self, diagram: Diagram | FoldedDiagram, names: Mapping[str, str], stacked: bool = False
+    ) -> None:
         self._stacked = stacked
         self._diagram = diagram
         self._names = names
@@ -103,7 +105,7 @@ class _Drawing:
     def _has_tap(self, line: Line) -> bool:
         return line.enters and line.source in self._fans and not line.source.startswith("b")
 
-    def _size(self, shape: Shape) -> tuple[float, float]:
+    def _size(self, shape: Drawn) -> tuple[float, float]:
         """Return width and height in pixels."""
         match shape:
             case Folded():
@@ -197,7 +199,7 @@ class _Drawing:
             path = self._paths[line.id]
             if line.id in self._taps:  # the stretches before and behind its tap, as one line
                 path = f"{self._paths[f'{line.id}-in']}L{path[1:]}"
-            kind = "line enters" if line.enters else "line"
+            kind = f"line{' enters' * line.enters}{' thick' * line.thick}"
             yield f'<path class="{kind}" id="{line.id}" d="{path}"/>'
 
     def _written_shapes(self) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 const fields = new Map(); // by node: {row, slider, box, gradient}
 const MOST_FIELDS = 60; // of more inputs, those of the open drawing are listed
+const MOST_DATA = 20;
 let listedInputs = [];
 
 function buildInputs() {
@@ -12,11 +13,12 @@ function buildInputs() {
   $("reset").hidden = true;
 }
 
-// List the inputs; of very many, those of the open drawing.
+// List the inputs; of very many, the data and what stands in the open drawing.
 function listInputs() {
-  listedInputs = inputs.length <= MOST_FIELDS ? inputs : inputsHere();
+  const here = new Set([...inputs.filter((i) => nodes[i].kind === "input").slice(0, MOST_DATA), ...inputsHere()]);
+  listedInputs = inputs.length <= MOST_FIELDS ? inputs : inputs.filter((i) => here.has(i));
   $("fields").replaceChildren(...listedInputs.map((i) => fieldOf(i).row));
-  $("some").textContent = listedInputs.length < inputs.length ? `${listedInputs.length} of ${inputs.length} inputs: those drawn here.` : "";
+  $("some").textContent = listedInputs.length < inputs.length ? `${listedInputs.length} of ${inputs.length} inputs: data, and those drawn here.` : "";
 }
 
 // The inputs that stand in the open drawing.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
-from scalargrad.pictures.gates import gate_text
 from scalargrad.steps.layers import Row, layers, stages
 from scalargrad.steps.scene import Scene
 from scalargrad.value import Value
@@ -65,15 +64,24 @@ class _Layers:
             "b": [self._operand(row.bias) for row in rows] if first.bias is not None else None,
             "z": [self._place[row.total] for row in rows],
             "h": [self._place[row.output] for row in rows],
-            "activation": gate_text(first.output) if active else None,
+            "activation": _function(first.output) if active else None,
             "before": self._before[i],
             "next": self._next(i, rows),
+            "alone": {
+                "x": self._is_read(first.inputs, len(rows)),
+                "W": self._is_read([w for row in rows for w in row.weights], 1),
+                "b": self._is_read([row.bias for row in rows], 1),
+            },
             "passes": any(isinstance(x, Value) for x in first.inputs),
             "gates": sorted(self._place[gate] for row in rows for gate in row.gates),
         }
 
     def _operand(self, x: Value | float | None) -> Json:
         return self._place[x] if isinstance(x, Value) else {"constant": x}
+
+    def _is_read(self, nodes: Iterable[Value | float | None], times: int) -> bool:
+        """Return whether nodes are read so many times and no more: a layer's terms are then all."""
+        return all(self._scene.expected[x] == times for x in nodes if isinstance(x, Value))
 
     def _next(self, i: int, rows: Sequence[Row]) -> int | None:
         """Return the layer that alone reads this one's outputs, if there is one."""
@@ -89,14 +97,14 @@ class _Layers:
         active = rows[0].output is not rows[0].total
         formula = "W x + b" if rows[0].bias is not None else "W x"
         if active:
-            formula = f"{gate_text(rows[0].output)}({formula})"
+            formula = f"{_function(rows[0].output)}({formula})"
         sizes = f"{_counted(inputs, 'input')}, {_counted(units, 'unit')}"
         return f"{title.capitalize()} computes {'h' if active else 'z'} = {formula}: {sizes}."
 
     def _backward(self, title: str, rows: Sequence[Row], several: bool) -> str:
         active = rows[0].output is not rows[0].total
         start = (
-            f"Back through {title}: upstream times the slope of {gate_text(rows[0].output)} is δ"
+            f"Back through {title}: upstream times the slope of {_function(rows[0].output)} is δ"
             if active
             else f"Back through {title}: it has no activation, so upstream is δ"
         )
@@ -106,3 +114,9 @@ class _Layers:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def _function(node: Value) -> str:
+    """Return how the operation of a node is written in front of its operand: tanh, σ, square."""
+    assert node.op is not None
+    return node.op.symbol if node.op.symbol.isalpha() else node.op.name

@@ -47,6 +47,8 @@ function extent(rows) {
 }
 
 const math = (...pieces) => MATHML.finish(mrow(pieces));
+// What relates a gradient to what a layer contributes: it is that, or that is one of its terms.
+const isOrHas = (isAlone) => (isAlone ? op("=") : MATHML.phrase("by this layer:"));
 const op = (sign) => `<mo>${sign}</mo>`;
 const transposed = (name) => `<msup>${name}<mi mathvariant="normal">T</mi></msup>`;
 const roundedSign = (...tables) => op(relation(...tables.flat(2)));
@@ -80,12 +82,25 @@ function explainLayer(layer, phase) {
       "div",
       { class: "matrix-line", tabindex: "0", role: "group", "aria-label": "Matrix line" },
       mathElement("div", math(...symbols)),
-      mathElement("div", math(...numbers), { class: "matrices" }),
+      element("div", { class: "matrices" }, ...phrases(numbers).map((phrase) => mathElement("span", math(...phrase)))),
       sizes.length ? element("p", { class: "extent" }, sizes.join("; ")) : null,
     );
   });
   const isCut = lines.some(({ shown }) => shown.some((rows) => Math.max(rows.length, rows[0].length) > MOST_ROWS));
   return [element("p", { class: "sentence" }, layer[phase]), ...blocks, ...(isCut ? [wholeSwitch()] : [])];
+}
+
+// The pieces of a line where it may be broken: before an operator, which stays with what follows.
+function phrases(pieces) {
+  const made = [];
+  let waiting = [];
+  for (const piece of pieces) {
+    waiting.push(piece);
+    if (piece.startsWith("<mo>")) continue;
+    made.push(waiting);
+    waiting = [];
+  }
+  return made;
 }
 
 function wholeSwitch() {
@@ -133,13 +148,13 @@ function backwardLines(layer, found) {
     });
   }
   lines.push({
-    symbols: [layerSignal(Wn), op("="), deltaName, transposed(input)],
+    symbols: [layerSignal(Wn), isOrHas(layer.alone.W), deltaName, transposed(input)],
     numbers: [matrix(delta, "gradient"), matrix([x.map(([value]) => value)], "value"), roundedSign(delta, x, weights), matrix(weights, "gradient")],
     shown: [weights],
   });
-  if (layer.b) lines.push({ symbols: [layerSignal(bn), op("="), deltaName], numbers: [op("="), matrix(delta, "gradient")], shown: [delta] });
+  if (layer.b) lines.push({ symbols: [layerSignal(bn), isOrHas(layer.alone.b), deltaName], numbers: [op("="), matrix(delta, "gradient")], shown: [delta] });
   if (layer.passes) lines.push({
-    symbols: [layerSignal(input), op("="), transposed(Wn), deltaName],
+    symbols: [layerSignal(input), isOrHas(layer.alone.x), transposed(Wn), deltaName],
     numbers: [matrix(W[0].map((_, k) => W.map((row) => row[k])), "value"), matrix(delta, "gradient"), roundedSign(W, delta, passed), matrix(passed, "gradient")],
     shown: [passed],
   });

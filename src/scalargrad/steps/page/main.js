@@ -68,7 +68,7 @@ function toggleDrawer() {
   $("drawer").setAttribute("aria-expanded", String(isOpen));
 }
 
-$("layer-view").hidden = $("layer-view").firstElementChild.disabled = !stopsOf.layer;
+if (!stopsOf.layer) $("layer-view").remove();
 $("copies-label").hidden = !drawings[0].copies;
 openDrawing(0);
 buildInputs();

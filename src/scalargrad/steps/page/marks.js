@@ -5,14 +5,22 @@ const MOST_FOLLOWED = 24; // of more wires than that, the lines alone are marked
 // The amber halo and the dark outline of what a stop is about.
 function highlight(active) {
   const marked = new Set();
+  const isCrowded = new Set(active.map(lineOf)).size > MOST_FOLLOWED;
   const shapes = active.flatMap((step) => shapesOf(step));
   for (const shape of new Set(shapes.filter(Boolean))) haloShape(shape);
   for (const step of active) {
     if (step.node === null) continue;
     if (step.phase === "forward") markForward(step, marked);
     else if (step.phase === "seed") haloNumber(step.node, "gradient");
-    else markBackward(step, marked, active.length);
+    else markBackward(step, marked, isCrowded);
   }
+  if (active.length <= MOST_FOLLOWED) markSaved(active);
+}
+
+// Ring the forward values that the local derivatives of these steps read.
+function markSaved(active) {
+  const here = active.filter((step) => step.phase === "backward" && homeOf(step.node) === open.index);
+  for (const i of new Set(here.flatMap(readBy))) ringSaved(i, active.length <= MOST_CHIPS);
 }
 
 // The shapes a step is about: inputs, gates, or the folds and bundles in which they stand.
@@ -31,15 +39,13 @@ function markForward(step, marked) {
   haloNumber(step.node, "value");
 }
 
-function markBackward(step, marked, count) {
+function markBackward(step, marked, isCrowded) {
   const line = lineOf(step);
   if (!line || marked.has(line)) return;
   marked.add(line);
-  const back = count > MOST_FOLLOWED ? line.getAttribute("d") : wayBack(step, line);
+  const back = isCrowded ? line.getAttribute("d") : wayBack(step, line);
   const stops = state.sweep.locals[step.node][step.operand] === 0 ? "back dead" : "back";
   for (const kind of ["halo", "outline", stops]) underlay.append(svgElement("path", { class: kind, d: back }));
-  if (count > MOST_FOLLOWED || homeOf(step.node) !== open.index) return;
-  for (const i of readBy(step)) ringSaved(i, count <= MOST_CHIPS);
 }
 
 // The nodes whose forward values the local derivative of a step reads.

@@ -93,7 +93,7 @@ function explain(step) {
 function inputRows() {
   const rows = inputs.slice(0, MOST_LISTED).map(valueRow);
   const rest = inputs.length - rows.length;
-  if (rest > 0) rows.push(element("p", { class: "extent" }, `and ${rest} more, in their folds`));
+  if (rest > 0) rows.push(element("p", { class: "extent" }, `and ${rest} more`));
   return element("div", { class: "formula" }, ...rows);
 }
 

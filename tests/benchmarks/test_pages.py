@@ -1,0 +1,36 @@
+"""The benchmark of step pages measures what it says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks import pages
+from scalargrad import Value
+from scalargrad.steps import walk
+
+
+def test_the_graphs_are_as_large_as_the_table_says() -> None:
+    """Just below two thousand nodes, and far above what is drawn at once."""
+    sizes = [len(make().scene.order) for make in pages.GRAPHS.values()]
+    assert sizes == [1780, 1945]
+
+
+def test_each_page_is_written_opened_and_stepped_through(
+    browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four findings for each graph, of which opening has a goal."""
+    monkeypatch.setattr(pages, "GRAPHS", {"x·x": lambda: walk(Value(3.0, "x") * Value(2.0, "y"))})
+    rows = list(pages.findings(browser, 1))
+    assert [row.what for row in rows] == [
+        f"x·x, 3 nodes: {what}" for what in ("written", "size", "opened", "a step")
+    ]
+    assert [row.goal for row in rows] == ["", "", "under 2 s", ""]
+
+
+def test_wrong_options_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is measured."""
+    with pytest.raises(SystemExit):
+        pages.main(["--rounds", "0"])
+    assert "at least one is needed" in capsys.readouterr().err

@@ -1,0 +1,86 @@
+"""Programs whose state stays in their memory from run to run."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalargrad import Value, exp, vmap
+from scalargrad.compiler.arguments import fresh_leaves
+from scalargrad.compiler.record import record
+from scalargrad.compiler.resident import Resident, reordered
+
+
+def program_of(function: Any, count: int) -> Any:
+    """Return the program of a function of so many numbers, recorded at 0.5."""
+    fresh = fresh_leaves([0.5] * count)
+    return record(lambda: function(*fresh), fresh)[0].program
+
+
+@pytest.mark.usefixtures("machine")
+def test_the_state_moves_on_with_each_run_and_nothing_else_does() -> None:
+    """Ten steps of (a, b) → (b, a + bx) from (0, 1), with x given anew, equal a Python loop."""
+
+    def step(x: Value, a: Value, b: Value, scale: Value) -> list[Value]:
+        return [b, a + b * x, scale * b]
+
+    resident = Resident(program_of(step, 4), given=1, carried=2)
+    resident.kept[:] = 0.0, 1.0, 10.0
+    a, b = 0.0, 1.0
+    for x in range(10):
+        resident.given[:] = x
+        assert resident.run()
+        assert resident.results.tolist() == [10.0 * b]
+        assert resident.state.tolist() == [a, b]
+        resident.advance()
+        a, b = b, a + b * x
+        assert resident.state.tolist() == [a, b]
+    assert resident.kept[2] == 10.0
+
+
+@pytest.mark.usefixtures("machine")
+def test_a_run_that_leaves_the_finite_numbers_says_so() -> None:
+    """The state stays, so that the step can be taken in another way."""
+    resident = Resident(program_of(lambda x, a: [a + exp(x)], 2), given=1, carried=1)
+    resident.kept[:] = 2.0
+    resident.given[:] = 1000.0
+    assert not resident.run()
+    assert resident.state.tolist() == [2.0]
+    resident.given[:] = 1.0
+    assert resident.run()
+    resident.advance()
+    assert resident.state[0] == pytest.approx(2.0 + math.e, rel=1e-15)
+
+
+@pytest.mark.usefixtures("machine")
+def test_a_program_run_block_by_block_keeps_its_state_too() -> None:
+    """Descent on 3,000 examples, recorded as lanes, equals NumPy's."""
+    chance = np.random.default_rng(3)
+    data = chance.normal(size=3000)
+
+    def step(*numbers: Value) -> list[Value]:
+        *examples, w = numbers
+        errors = vmap(lambda x: (w * x - 1.0) * x)(examples)
+        return [w - sum(errors) / 3000.0]
+
+    resident = Resident(program_of(step, 3001), given=3000, carried=1)
+    resident.given[:] = data
+    resident.kept[:] = w = 0.0
+    for _ in range(5):
+        assert resident.run()
+        resident.advance()
+        w -= float(np.mean((w * data - 1.0) * data))
+    assert resident.state[0] == pytest.approx(w, rel=1e-12)
+
+
+def test_inputs_and_outputs_are_put_in_another_order() -> None:
+    """A - 2b - 3c with inputs given as c, a, b, and its outputs reversed."""
+    program = program_of(lambda a, b, c: [a - 2.0 * b - 3.0 * c, a * c], 3)
+    changed = reordered(program, [2, 0, 1], program.outputs[::-1])
+    resident = Resident(changed, given=3, carried=0)
+    resident.given[:] = 5.0, 1.0, 10.0
+    assert resident.run()
+    assert resident.results.tolist() == [5.0, 1.0 - 20.0 - 15.0]
