@@ -60,9 +60,10 @@ class Runner:
         return outputs
 
     def memory_after(self, inputs: Inputs) -> Floats | None:
-        """Return the memory as a run leaves it."""
+        """Return the memory as a run leaves it; None where parts have memories of their own."""
         self(inputs)
-        return self._idle[-1].memory
+        machine, _ = self._idle[-1]
+        return None if isinstance(self.packed, Blocked) else machine.memory
 
     @property
     def parts(self) -> list[tuple[str, Packed]]:
