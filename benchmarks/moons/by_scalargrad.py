@@ -63,7 +63,7 @@ def in_memory(function: Any, *arguments: Any) -> InMemory:
     runner = path.function.values
     _, leaves, held = compiled._signature(arguments, {})
     machine = runner.machine()
-    machine.memory[: runner.packed.inputs] = path._inputs(leaves, path._foreign(held))
+    machine.memory[: runner.packed.inputs] = path.inputs(leaves, held)
     return InMemory(runner.packed, machine)
 
 

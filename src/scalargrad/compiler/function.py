@@ -61,9 +61,12 @@ class Runner:
 
     def memory_after(self, inputs: Inputs) -> Floats | None:
         """Return the memory as a run leaves it; None where parts have memories of their own."""
-        self(inputs)
-        machine, _ = self._idle[-1]
-        return None if isinstance(self.packed, Blocked) else machine.memory
+        if isinstance(self.packed, Blocked):
+            return None
+        machine = self.machine()
+        machine.memory[: self.packed.inputs] = inputs
+        machine.run()
+        return machine.memory
 
     @property
     def parts(self) -> list[tuple[str, Packed]]:

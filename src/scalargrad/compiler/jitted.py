@@ -279,9 +279,10 @@ def jit(
     -----
     Values that `function` closes over are read at each call, and random numbers that it draws by
     `drawn` are drawn at each call; other numbers and arrays are frozen when it is recorded. Sums
-    may be reordered: results agree with eager ones to rounding. Results that are not finite are
-    computed again eagerly, so that errors are the same. Where a call is recorded already, the
-    function is simply part of what is recorded.
+    may be reordered: results agree with eager ones to rounding, and a sum that overflows on the way
+    may do so in one order only. Otherwise what is not finite is as eagerly: such results and
+    gradients are computed again eagerly, and errors name the same node. Where a call is recorded
+    already, the function is simply part of what is recorded.
 
     Examples
     --------

@@ -1,0 +1,167 @@
+"""Compiled functions under load: size, memory, processes, and being called from anywhere."""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import random
+import subprocess
+import sys
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+
+import scalargrad as sg
+from scalargrad import Parameter, Value, gradients, jit, sin, value_and_grad
+from scalargrad.nn import MLP
+
+LONG = 20_000
+
+
+@pytest.mark.usefixtures("machine")
+def test_a_long_chain_is_compiled() -> None:
+    """One group for each depth, without recursion; the gradient is Π 0.99·cos xₖ."""
+
+    def chain(x: Any) -> Any:
+        for _ in range(LONG):
+            x = sin(x) * 0.9999
+        return x
+
+    x = Value(0.5)
+    y = jit(chain)(x)
+    number, slope = 0.5, 1.0
+    for _ in range(LONG):
+        slope *= 0.9999 * float(np.cos(number))
+        number = 0.9999 * float(np.sin(number))
+    assert y.data == pytest.approx(number, rel=1e-9)
+    assert gradients(y, x) == pytest.approx(slope, rel=1e-9)
+
+
+@pytest.mark.usefixtures("machine")
+def test_a_wide_sum_is_a_few_instructions() -> None:
+    """A wide sum takes as many instructions as a narrow one."""
+    compiled = jit(lambda xs: sum(sin(x) * 0.5 for x in xs))
+    xs = np.linspace(0.0, 1.0, LONG).tolist()
+    leaves = [Value(x) for x in xs]
+    y = compiled(leaves)
+    assert y.data == pytest.approx(0.5 * np.sin(xs).sum(), rel=1e-12)
+    assert np.allclose(gradients(y, leaves), 0.5 * np.cos(xs), rtol=1e-12)
+    assert all(program.instructions < 8 for program in compiled.explain(leaves).programs)
+
+
+def test_a_program_takes_little_memory_beyond_its_recording() -> None:
+    """The two-moons loss of 100 points and its gradient run in less than 2 MB."""
+    random.seed(0)
+    model = MLP(2, [16, 16, 1])
+    points = [[random.gauss(0, 1), random.gauss(0, 1)] for _ in range(100)]
+
+    def loss() -> Any:
+        margins = [sg.relu(1.0 - model(p)) for p in points]
+        return sum(margins) / 100 + 1e-4 * sum(p * p for p in model.parameters())
+
+    compiled = jit(loss)
+    compiled()
+    gc.collect()
+    tracemalloc.start()
+    compiled().backward()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000
+
+
+_WORKER = """
+import pickle, sys
+restored = pickle.load(sys.stdin.buffer)
+print(restored([1.0, 2.0], [4.0, 6.0]))
+"""
+
+
+def test_a_worker_process_runs_a_program_without_recording_it() -> None:
+    """Another process, which has no source to record from, runs what was compiled here."""
+    distance = jit(lambda a, b: sum((x - y) ** 2 for x, y in zip(a, b, strict=True)))
+    distance([0.0, 0.0], [1.0, 1.0])
+    worker = subprocess.run(
+        [sys.executable, "-c", _WORKER],
+        input=pickle.dumps(distance),
+        capture_output=True,
+        check=True,
+    )
+    assert float(worker.stdout) == 25.0
+
+
+@pytest.mark.usefixtures("machine")
+def test_scipy_minimises_a_compiled_value_and_gradient() -> None:
+    """minimize(jac=True) takes it as it is, and finds Rosenbrock's minimum (1, 1)."""
+    optimize = pytest.importorskip("scipy.optimize")
+
+    @jit
+    @value_and_grad
+    def rosenbrock(x: Any) -> Any:
+        return 100.0 * (x[1] - x[0] ** 2) ** 2 + (1.0 - x[0]) ** 2
+
+    found = optimize.minimize(rosenbrock, np.array([-1.2, 1.0]), jac=True)
+    assert found.success
+    assert found.x == pytest.approx([1.0, 1.0], abs=1e-5)
+    assert len(rosenbrock._paths) == 1
+
+
+@pytest.mark.usefixtures("machine")
+def test_numbers_of_any_type_share_a_program_and_bools_do_not() -> None:
+    """Ints, floats and NumPy scalars are traced alike; True and 1 are two things."""
+    compiled = jit(lambda x, flag: x * 3.0 + (10.0 if flag is True else 0.0))
+    numbers: list[Any] = [1, 2.0, np.float64(3.0), np.int32(4), np.float32(5.0)]
+    assert [compiled(x, True) for x in numbers] == [13.0, 16.0, 19.0, 22.0, 25.0]
+    assert [compiled(x, 1) for x in numbers] == [3.0, 6.0, 9.0, 12.0, 15.0]
+    assert len(compiled._paths) == 2
+
+
+@pytest.mark.usefixtures("machine")
+def test_other_shapes_are_other_programs_and_come_back_to_theirs() -> None:
+    """Lists of other lengths, arrays of other shapes, a Value for a number: each its own."""
+    total = jit(lambda rows: sum(x * x for row in rows for x in row))
+    calls: list[Any] = [
+        [[1.0, 2.0]], [[1.0], [2.0]], np.ones((3, 2)), np.ones((2, 3)), [[Value(3.0)]], [[3.0]]
+    ]  # fmt: skip
+    expected = [5.0, 5.0, 6.0, 6.0, 9.0, 9.0]
+    for _ in range(2):
+        assert [getattr(total(x), "data", total(x)) for x in calls] == expected
+    assert len(total._paths) == 6
+
+
+@pytest.mark.usefixtures("machine")
+def test_a_compiled_function_may_call_itself_and_others() -> None:
+    """Recursion unrolls while recording; the inner calls are part of the program."""
+    w = Parameter(2.0)
+
+    @jit
+    def power(x: Any, n: str) -> Any:
+        return 1.0 if not n else w * x * power(x, n[1:])
+
+    y = power(3.0, "iii")
+    y.backward()
+    assert (y.data, w.grad) == (216.0, 324.0)
+    outer = jit(lambda x: power(x, "ii") + power(x, "i"))
+    assert outer(3.0).data == 42.0
+
+
+@pytest.mark.usefixtures("machine")
+def test_an_error_while_recording_leaves_everything_usable() -> None:
+    """After an exception inside, Values behave as usual and the next call records anew."""
+    broken = [True]
+
+    def f(x: Any) -> Any:
+        y = x * x
+        if broken:
+            raise KeyError("once")
+        return y
+
+    compiled = jit(f)
+    with pytest.raises(KeyError):
+        compiled(2.0)
+    broken.clear()
+    assert compiled(2.0) == 4.0
+    x = Value(3.0)
+    (x * x).backward()
+    assert x.grad == 6.0
