@@ -199,6 +199,10 @@ class Blocked:
             store[out : out + len(numbers)] = numbers
         return BlockMachine(store, self._steps)
 
+    def memory_after(self, inputs: list[float] | Floats) -> Floats | None:  # noqa: ARG002
+        """Return None: each part has a memory of its own."""
+        return None
+
     @property
     def parts(self) -> list[tuple[str, Packed]]:
         """The packed programs, and what each computes."""

@@ -1,10 +1,12 @@
-"""Explain: what a compiled function became, as text."""
+"""Explain: what a compiled function became, and where its time goes."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
 
+from scalargrad.compiler.explanation import Bar, Explanation, Timed, shares
+from scalargrad.compiler.function import Inputs
 from scalargrad.compiler.instructions import (
     Affine,
     Apply,
@@ -19,7 +21,9 @@ from scalargrad.compiler.instructions import (
     Take,
 )
 from scalargrad.compiler.machine import has_kernel
+from scalargrad.compiler.memory import Floats
 from scalargrad.compiler.path import Path
+from scalargrad.compiler.timing import timed
 
 _NAMES = {
     Copy: "copy",
@@ -30,8 +34,15 @@ _NAMES = {
 }
 
 
-def explain(path: Path) -> str:
-    """Return the sizes after each pass, and the instructions, widest first."""
+def explain(path: Path, inputs: Inputs) -> Explanation:
+    """Return the sizes after each pass, the instructions, widest first, and their times.
+
+    Parameters
+    ----------
+    path : Path
+    inputs : list of float or float64
+        What the program is timed on.
+    """
     function = path.function
     lines = [
         f"{path.name}: {path.recorded} nodes recorded, {len(function.program)} after flattening"
@@ -39,16 +50,56 @@ def explain(path: Path) -> str:
     runners = {"forward": function.values}
     if path.moving is not None:
         runners["forward and backward"] = function.values_and_row
+    programs = []
     for name, runner in runners.items():
+        memory = runner.memory_after(inputs)
         for title, packed in runner.parts:
-            lines += _program(f"{name}, {title}" if title else name, packed)
-    return "\n".join([*lines, f"run by {'the compiled kernel' if has_kernel() else 'NumPy'}"])
+            full = f"{name}, {title}" if title else name
+            lines += _program(full, packed)
+            programs.append(_timed(full, packed, packed.memory if memory is None else memory))
+    lines.append(f"run by {'the compiled kernel' if has_kernel() else 'NumPy'}")
+    lines += [_where_time_goes(program) for program in programs if program.seconds]
+    return Explanation("\n".join(lines), programs)
+
+
+def _timed(title: str, packed: Packed, memory: Floats) -> Timed:
+    lanes = [_described(x)[1] for x in packed.instructions]
+    pieces = timed(packed, memory, lanes)
+    kinds = []
+    for instructions, seconds in pieces:
+        described = [_described(x) for x in instructions]
+        whole = sum(width for _, width in described) or 1
+        kinds += [(name, width, seconds * width / whole) for name, width in described]
+    bars = [Bar(*_mostly(instructions), seconds) for instructions, seconds in pieces]
+    gathers = _gathers(packed)
+    return Timed(
+        title, gathers, packed.memory.nbytes, len(packed.instructions), bars, shares(kinds)
+    )
+
+
+def _mostly(instructions: Iterable[Instruction]) -> tuple[str, int]:
+    """Return the kind with most lanes among some instructions, and the lanes of all."""
+    lanes: Counter[str] = Counter()
+    for name, width in map(_described, instructions):
+        lanes[name] += width
+    return lanes.most_common(1)[0][0], lanes.total()
+
+
+def _where_time_goes(program: Timed) -> str:
+    """Return one line with the kinds that take most of the time."""
+    parts = [f"{share.name} {share.seconds / program.seconds:.0%}" for share in program.shares[:4]]
+    return f"time of {program.title}: {program.seconds * 1e6:.3g} µs, {', '.join(parts)}"
+
+
+def _gathers(packed: Packed) -> int:
+    return sum(
+        isinstance(x, Gather | GatheredProducts | Take | Scatter) for x in packed.instructions
+    )
 
 
 def _program(name: str, packed: Packed) -> list[str]:
-    gathers = sum(isinstance(x, Gather | GatheredProducts) for x in packed.instructions)
     head = (
-        f"{name}: {len(packed.instructions)} instructions, {gathers} of them gathers, "
+        f"{name}: {len(packed.instructions)} instructions, {_gathers(packed)} of them gathers, "
         f"{packed.memory.nbytes} bytes"
     )
     return [head, *_kinds(packed.instructions)]

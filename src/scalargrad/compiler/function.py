@@ -59,6 +59,11 @@ class Runner:
         self._idle.append(idle)
         return outputs
 
+    def memory_after(self, inputs: Inputs) -> Floats | None:
+        """Return the memory as a run leaves it."""
+        self(inputs)
+        return self._idle[-1].memory
+
     @property
     def parts(self) -> list[tuple[str, Packed]]:
         """The packed programs, by titles where there are several."""

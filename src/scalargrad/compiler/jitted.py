@@ -6,7 +6,7 @@ import functools
 import importlib
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from scalargrad.compiler.arguments import (
     NUMBERS,
@@ -25,6 +25,9 @@ from scalargrad.compiler.switch import is_jit_disabled
 from scalargrad.compiler.watch import current_trace
 from scalargrad.errors import TraceError
 from scalargrad.value import Value
+
+if TYPE_CHECKING:
+    from scalargrad.compiler.explanation import Explanation
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -145,8 +148,13 @@ class Jitted(Generic[P, R]):
         recording, outline = record(run, fresh, sources, held=apart, together=together)
         return Path(recording, outline, leaves, apart, getattr(self, "__name__", "compiled"))
 
-    def explain(self, *args: P.args, **kwargs: P.kwargs) -> str:
-        """Return what was recorded and packed for these arguments, as text.
+    def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
+        """Show what was recorded and packed for these arguments, and where time goes.
+
+        Returns
+        -------
+        Explanation
+            Text. A notebook shows it as a picture, which `save` writes as SVG.
 
         Examples
         --------
@@ -161,8 +169,10 @@ class Jitted(Generic[P, R]):
         key, leaves, held = self._signature(args, kwargs)
         for path in self._paths.get(key, ()):
             if path.fits(leaves, held):
-                return explain(path)
-        return explain(self._recorded(key, args, kwargs))
+                break
+        else:
+            path = self._recorded(key, args, kwargs)
+        return explain(path, path.inputs(leaves, held))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickled, (_Reference.of(self), self._static, self._paths)

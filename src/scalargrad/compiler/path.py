@@ -109,6 +109,13 @@ class Path:
         rewind(states)
         return run is not None
 
+    def inputs(self, leaves: list[Any], held: list[Value]) -> Inputs:
+        """Return the numbers that a call would run on; generators stay where they are."""
+        states = [(draw.source, state_of(draw.source)) for draw in self.draws]
+        found = self._inputs(leaves, self._foreign(held))
+        rewind(states)
+        return found
+
     def _run(
         self, leaves: list[Any], held: list[Value], evaluate: Callable[[], Any]
     ) -> tuple[list[Value | float], bool] | None:

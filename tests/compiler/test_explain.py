@@ -1,0 +1,96 @@
+"""What explain shows: text, times and the picture."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from scalargrad import Value, drawn, jit, sin, take, tanh, vmap
+from scalargrad.compiler.explanation import Bar, Explanation, Share, Timed
+from scalargrad.compiler.timeline import COLOURS, REST, timeline
+from scalargrad.nn import MLP
+
+pytestmark = pytest.mark.usefixtures("machine")
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def explained() -> Explanation:
+    """Explain a small network over some points."""
+    model = MLP(2, [8, 1], activation="tanh")
+    points = [[0.1 * k, 1.0 - 0.1 * k] for k in range(20)]
+    return jit(lambda: sum((model(p) - 1.0) ** 2 for p in points)).explain()
+
+
+def test_every_instruction_has_a_time() -> None:
+    """Bars come in the order instructions run, and kinds add up to the same time."""
+    found = explained()
+    for program in found.programs:
+        assert len(program.bars) == program.instructions
+        assert sum(share.seconds for share in program.shares) == pytest.approx(program.seconds)
+        assert program.seconds > 0.0
+    assert [x.title for x in found.programs] == ["forward", "forward and backward"]
+    line = next(x for x in found.splitlines() if x.startswith("forward and backward:"))
+    program = found.programs[1]
+    assert f"{program.instructions} instructions, {program.gathers} of them gathers" in line
+    assert f"time of {program.title}: " in found
+
+
+def test_the_picture_has_a_bar_for_each_instruction(tmp_path: Path) -> None:
+    """Its bars fill the width, name kind and lanes, and the file is what a notebook shows."""
+    found = explained()
+    path = found.save(tmp_path / "program.svg")
+    assert path.read_text(encoding="utf-8") == found._repr_svg_()
+    root = ET.fromstring(found.svg())
+    bars = [x for x in root.iter(f"{SVG}rect") if x.find(f"{SVG}title") is not None]
+    assert len(bars) == sum(program.instructions for program in found.programs)
+    total = sum(float(x.attrib["width"]) for x in bars)
+    assert total == pytest.approx(len(found.programs) * (880 - 56), rel=0.01)
+    assert repr(found) == str(found)
+
+
+def test_a_long_program_is_timed_in_pieces() -> None:
+    """A thousand instructions make some hundred bars, and no kind is lost."""
+
+    def chain(x: Any) -> Any:
+        for _ in range(500):
+            x = sin(x) * 0.5
+        return x
+
+    program = jit(chain).explain(1.0).programs[0]
+    assert len(program.bars) < 400 < program.instructions
+    assert sum(share.instructions for share in program.shares) == program.instructions
+
+
+def test_lookups_draws_blocks_and_nothing_are_explained() -> None:
+    """Programs with takes, with random inputs, of many lanes and of no instruction at all."""
+    rng = random.Random(1)
+    state = rng.getstate()
+    looked_up = jit(lambda vs, k: take(vs, k) + drawn(rng.random))
+    assert "take" in looked_up.explain([Value(1.0), Value(2.0)], 1)
+    assert rng.getstate() == state
+    assert jit(lambda x: x).explain(1.0).svg().startswith("<svg")
+    mapped = jit(lambda xs, w: sum(vmap(lambda x: tanh(w * x))(xs)))
+    text = mapped.explain([0.001 * k for k in range(5000)], Value(1.0))
+    assert "lanes" in text
+
+
+def test_kinds_beyond_the_palette_are_grey_and_gathered_in_one_row() -> None:
+    """Twelve kinds: six have colours, nine have rows, three share the last one."""
+    kinds = [f"kind{k}" for k in range(12)]
+    shares = [Share(name, 1, 10, 1e-6 * (12 - k)) for k, name in enumerate(kinds)]
+    bars = [Bar(share.name, share.lanes, share.seconds) for share in shares]
+    svg = timeline("a < b", [Timed("forward", 0, 2_000_000, 12, bars, shares)])
+    assert "a &lt; b" in svg
+    assert "3 others" in svg
+    assert "2 MB" in svg
+    assert "78 µs" in svg
+    assert all(colour in svg for colour in (*COLOURS, REST))
+    slow = timeline("", [Timed("x", 0, 10, 2, [Bar("a", 1, 2.0), Bar("b", 1, 0.005)], [])])
+    assert "2 s" in slow
+    assert "5 ms" in slow
+    assert "10 bytes" in slow
