@@ -53,25 +53,28 @@ class Goal(NamedTuple):
     faster: str
     slower: str
     factor: float
-    wording: str  # {} is the factor
+    wording: str  # FASTER or SLOWER
 
     def finding(self, times: dict[str, float], units: str) -> Finding:
         """Compare the times measured."""
         ours, theirs = times[self.faster], times[self.slower]
         ratio = theirs / ours
+        goal, found = self.factor, ratio
+        if self.wording is SLOWER:
+            goal, found = 1 / goal, 1 / found
         return Finding(
             f"Moons step, {units}: {self.faster}, against {self.slower}",
-            self.wording.format(f"{self.factor if self.factor > 1 else 1 / self.factor:,.4g}"),
-            f"{_ratio(ratio)} × faster ({in_units(ours)} against {in_units(theirs)})",
+            f"{'at most' if self.wording is SLOWER else 'at least'} {_ratio(goal)} {self.wording}",
+            f"{_ratio(found)} {self.wording} ({in_units(ours)} against {in_units(theirs)})",
             ratio >= self.factor,
         )
 
 
 def _ratio(x: float) -> str:
-    return f"{x:,.2f}" if x < 10 else f"{x:,.0f}"
+    return f"{x:.2f}".rstrip("0").rstrip(".") if x < 10 else f"{x:,.0f}"
 
 
-SLOWER, FASTER = "at most {} × its time", "at least {} × faster"
+SLOWER, FASTER = "× its time", "× faster"
 GOALS = {
     "relu": [
         Goal(OURS, C, 1 / 2.5, SLOWER),
@@ -79,7 +82,7 @@ GOALS = {
         Goal(OURS, PYTORCH, 20, FASTER),
         Goal(OURS, CASADI, 25, FASTER),
         Goal(OURS, MICROGRAD, 100_000, FASTER),
-        Goal(DECORATED, PYTORCH, 1 / 0.7, FASTER),
+        Goal(DECORATED, PYTORCH, 1 / 0.7, SLOWER),
         Goal(OURS, PASSED, 1 / 1.3, SLOWER),
         Goal(PASSED, OURS, 1 / 1.3, SLOWER),
     ],

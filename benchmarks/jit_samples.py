@@ -1,16 +1,17 @@
 """Time per sample of a network's loss and gradient under vmap, as samples grow.
 
 Value and gradient of MLP(2, [16, 16, 1]) with ReLU and a squared error, 337 parameters, float64, on
-100 to 100,000 points of two moons passed as arrays; on one thread and on two. Linear means that the
-time per sample stays the same. Run with
+100 to 100,000 points of two moons, or so many as are asked for, passed as arrays; on one thread
+and on two. Linear means that the time per sample stays the same. Run with
 
-    python -m benchmarks.jit_samples
+    python -m benchmarks.jit_samples [COUNT …]
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import sys
 import time
 from typing import Any, NamedTuple
 
@@ -74,7 +75,7 @@ def measured(count: int) -> Cost:
 def main() -> None:
     """Print a row for each number of samples."""
     print("samples   first call, s   µs a sample: call   program, 1 thread   2 threads")
-    for count in COUNTS:
+    for count in [int(x) for x in sys.argv[1:]] or COUNTS:
         cost = measured(count)
         call, one, two = (x / count * 1e6 for x in cost[1:])
         print(f"{count:7,} {cost.first:15.2f} {call:19.3f} {one:19.4f} {two:11.4f}")

@@ -18,6 +18,7 @@ from benchmarks.measuring import (
 from benchmarks.moons import by_scalargrad
 from benchmarks.moons.problem import Problem, moons
 from benchmarks.reporting import Finding
+from scalargrad.compiler.instructions import Packed
 from scalargrad.compiler.numpy_runner import NumpyMachine
 from scalargrad.programs import GPT, Alphabet
 from scalargrad.programs.names import plain_names
@@ -86,6 +87,7 @@ def _moons(problem: Problem, turns: int, least: float, micrograd: float) -> Iter
     yield _at_most(f"Record, compile and run the moons step, {nodes:,} nodes", took, 0.4)
     program = by_scalargrad.in_memory(step, problem.parameters, problem.rate)
     held = program.machine.memory.nbytes + peak_bytes(program.machine.run)
+    assert isinstance(program.packed, Packed), "a step of scalars runs in one memory"
     alone = NumpyMachine(program.packed)
     alone.memory[:] = program.machine.memory
     times = take_turns({"NumPy": alone.run}, turns, least)

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import compiled, gpt, programs
 from benchmarks.chart import write_bars
-from benchmarks.compiled import Goal
+from benchmarks.compiled import FASTER, SLOWER, Goal
 from benchmarks.moons import by_scalargrad
 from benchmarks.moons.peers import JAX, OURS, PEERS
 from benchmarks.moons.problem import moons
@@ -40,13 +40,23 @@ def test_the_readme_expression_is_the_published_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("factor", "said", "met"), [(3.0, "3", True), (4.5, "4.5", False), (1 / 2.5, "2.5", True)]
+    ("factor", "wording", "goal", "said", "met"),
+    [
+        (3.0, FASTER, "at least 3 × faster", "4 × faster", True),
+        (4.5, FASTER, "at least 4.5 × faster", "4 × faster", False),
+        (1e5, FASTER, "at least 100,000 × faster", "4 × faster", False),
+        (1 / 0.7, SLOWER, "at most 0.7 × its time", "0.25 × its time", True),
+        (1 / 0.2, SLOWER, "at most 0.2 × its time", "0.25 × its time", False),
+    ],
 )
-def test_a_goal_compares_two_contestants(factor: float, said: str, met: bool) -> None:
-    """At 1 against 4 µs one is 4 times faster; a factor below 1 is what it may lag behind."""
-    found = Goal("a", "b", factor, "at most {}").finding({"a": 1e-6, "b": 4e-6}, "relu")
-    assert (found.goal, found.met) == (f"at most {said}", met)
-    assert found.measured == "4.00 × faster (1 µs against 4 µs)"
+def test_a_goal_compares_two_contestants(
+    factor: float, wording: str, goal: str, said: str, met: bool
+) -> None:
+    """At 1 against 4 µs one is 4 times faster, and takes a quarter of the other's time."""
+    found = Goal("a", "b", factor, wording).finding({"a": 1e-6, "b": 4e-6}, "relu")
+    assert found.goal == goal
+    assert found.measured == f"{said} (1 µs against 4 µs)"
+    assert found.met == met
 
 
 def test_contestants_that_differ_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import math
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -224,6 +226,17 @@ def test_without_numba_numpy_runs_the_programs(monkeypatch: pytest.MonkeyPatch) 
         switch.chosen.cache_clear()
         machine.has_kernel.cache_clear()
     assert isinstance(machine.machine_for(packed), kernel.KernelMachine)
+
+
+def test_what_runs_a_program_holds_all_it_reads() -> None:
+    """A machine's `run`, kept alone, keeps its instructions and its memory from being freed."""
+    machine = kernel.KernelMachine(Packed([INSTRUCTIONS[0]], np.zeros(CELLS), 0, slice(0)))
+    memory, run = weakref.ref(machine.memory), machine.run
+    held = [x._arr for x in run.args if hasattr(x, "_arr")]  # type: ignore[attr-defined]
+    del machine
+    gc.collect()
+    assert any(x is memory() for x in held)
+    assert [x.dtype.kind for x in held] == ["i", "f"]
 
 
 def test_importing_scalargrad_loads_neither_numpy_nor_numba() -> None:

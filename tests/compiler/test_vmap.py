@@ -489,3 +489,16 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
         own = blocks.executor(2)
         os._exit(0 if own is not parent and own.submit(int).result() == 0 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_an_error_in_any_thread_is_raised() -> None:
+    """Work that fails in one part fails as a whole, and the threads go on to serve others."""
+
+    def work(part: int) -> Any:
+        if part == 5:
+            raise ArithmeticError(part)
+        return np.array([float(part)])
+
+    with pytest.raises(ArithmeticError):
+        blocks.shared(work, range(8), 3)
+    assert np.concatenate(blocks.shared(work, range(5), 3)).tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]

@@ -118,6 +118,19 @@ def test_watch_with_epochs_trains_as_fit_does() -> None:
     assert film.stopped == ""
 
 
+def test_a_compiled_training_has_the_frames_of_an_eager_one() -> None:
+    """Its steps move numbers of their own, and a film must see those of every epoch."""
+    pytest.importorskip("numpy", reason="compiled steps compute in its arrays")
+    films = []
+    for jit in (False, True):
+        model = network()
+        optimizer = SGD(model.parameters(), lr=0.3)
+        films.append(filmed(model, optimizer=optimizer, epochs=12, jit=jit, quiet=True))
+    eager, compiled = ([frame.loss for frame in film.frames] for film in films)
+    assert compiled == pytest.approx(eager, rel=1e-9)
+    assert len(set(compiled)) == 13
+
+
 def test_callbacks_of_the_user_are_called_too() -> None:
     """One that stops training stops it, and the film says so."""
 

@@ -161,3 +161,11 @@ def test_the_heading_says_what_is_trained(tmp_path: Path) -> None:
     document = written(film, tmp_path)
     assert "<h1>Training a network of 2, 3 and 1 units</h1>" in document
     assert "tanh units · 13 parameters · 2 examples · loss: mse loss" in document
+
+
+def test_no_two_units_have_the_same_name(tmp_path: Path) -> None:
+    """Also in a network with more layers than there are letters before x and y."""
+    model = MLP(1, [1] * 30, activation="tanh", rng=0)
+    film = watch(model, [[0.5], [1.0]], [0.0, 2.5], loss=mse_loss)
+    names = [cell["name"] for cell in data_of(written(film, tmp_path))["cells"]]
+    assert len(names) == len(set(names)) == 31

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -166,3 +167,15 @@ def test_the_frame_in_a_notebook_moves(browser: Any) -> None:
     assert frame.locator("#counter").text_content() == "epoch 30/30"
     page.close()
     assert complaints == []
+
+
+def test_firefox_shows_and_moves_it_too(open_in_firefox: Any, tmp_path: Path) -> None:
+    """The same numbers as Chromium, without complaint."""
+    film, _ = classifier()
+    page = open_in_firefox(film.save(tmp_path / "film.html"), "#step=12&example=4")
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("radio", name="gradients").check()
+    assert page.locator("#counter").text_content() == "epoch 13/30"
+    losses = page.evaluate("scalargrad.numbers().losses")
+    assert sum(losses) / 12 == pytest.approx(film.frames[13].loss, rel=1e-12)
+    assert sum(corner(page)[:3]) < 3 * 255

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Value
+from scalargrad import Value, square
+from scalargrad.nn import MLP
 from scalargrad.steps import walk
 
 PANELS = [
@@ -118,6 +119,27 @@ def test_the_page_is_dark_where_the_system_is(
     assert background(dark) == "rgb(255, 255, 255)"
 
 
+def test_folds_open_and_layers_are_matrices(tmp_path: Path, open_in_firefox: Any) -> None:
+    """The drawing follows into a neuron, a key leads out, and brackets are as high as a matrix."""
+    model = MLP(2, [3, 1], activation="tanh", rng=1)
+    steps = walk(square(model([Value(0.5, "x0"), Value(-1.0, "x1")])), model=model)
+    page = open_in_firefox(steps.save(tmp_path / "folded.html", limit=10))
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#path [aria-current]").text_content() == "Neuron 0"
+    page.keyboard.press("u")
+    assert page.locator(".fold").count() == 3
+    page.get_by_role("radio", name="layer").check(force=True)
+    assert page.locator("#panel .matrices").count() == 2
+    matrix = page.locator("#panel mtable").first
+    assert (
+        matrix.evaluate("table => getComputedStyle(table).backgroundImage").count("gradient") == 6
+    )
+    heights = matrix.evaluate(
+        "t => [t, t.rows?.[0] ?? t.firstElementChild].map(x => x.getBoundingClientRect().height)"
+    )
+    assert heights[0] > 3 * heights[1]
+
+
 def test_a_page_that_is_not_quiet_is_found_out(
     tmp_path: Path, open_in_firefox: Any, witness: Any
 ) -> None:
@@ -128,6 +150,7 @@ def test_a_page_that_is_not_quiet_is_found_out(
     with socket.create_server(("127.0.0.1", 0)) as server, page.expect_event("request"):
         address = f"http://127.0.0.1:{server.getsockname()[1]}/"
         page.evaluate(f"void fetch('{address}')")
+    witness.close()  # after which nothing more can be said
     said, asked = " ".join(witness.complaints), [*witness.requests]
     witness.complaints.clear()
     witness.requests.clear()

@@ -57,7 +57,19 @@ def recurrent() -> Walk:
     return walk(labelled(state, "h"))
 
 
-FOLDED: list[tuple[Callable[[], Walk], int]] = [(network, 10), (by_hand, 20), (recurrent, 30)]
+def batch() -> Walk:
+    """Walk through the loss of three samples, whose calls of one model share its parameters."""
+    model = MLP(2, [2, 1], activation="tanh", rng=2)
+    errors = [square(model([Value(0.5 * k, f"x{k}"), 1.0]) - 1.0) for k in range(3)]
+    return walk(labelled(add_up(errors), "L"), model=model)
+
+
+FOLDED: list[tuple[Callable[[], Walk], int]] = [
+    (network, 10),
+    (by_hand, 20),
+    (recurrent, 30),
+    (batch, 10),
+]
 every_folded = pytest.mark.parametrize(("make", "limit"), FOLDED)
 
 
@@ -225,6 +237,14 @@ def test_a_closed_fold_shows_what_it_computes_and_what_comes_back(open_page: Any
     id = f"n{steps.scene.place[output]}"
     assert drawn(page)[f"{id}-value"].endswith(shown(output.data))
     assert drawn(page)[f"{id}-gradient"] == shown(sum(steps.scene.terms[output]))
+
+
+def test_calls_of_one_model_are_told_apart(open_page: Any) -> None:
+    """Three samples make three folds with numbers, beside one with what they share."""
+    page = open_page(batch(), limit=10)
+    names = page.locator(".fold > text").all_text_contents()
+    assert [name for name in names if "call" in name] == [f"MLP, call {k} of 3" for k in (1, 2, 3)]
+    assert len(names) == 4
 
 
 def test_an_outlet_says_where_to_and_leads_up(open_page: Any) -> None:

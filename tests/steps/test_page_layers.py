@@ -125,6 +125,22 @@ def test_gradients_of_a_layer_stand_in_the_graph_too(open_page: Any) -> None:
             assert page.locator(f"#n{place}-gradient").text_content() == shown([[first[j][i]]])[0]
 
 
+def test_layers_can_be_gone_through_in_any_drawing(open_page: Any) -> None:
+    """Forward, seed and back, with the drawing that is open left where it is."""
+    steps, model = network()
+    page = open_page(walk(steps.root, model=model), limit=10)
+    page.get_by_role("radio", name="layer").check()
+    page.locator("#follow").click()
+    for opened in range(page.evaluate("scalargrad.drawings")):
+        page.locator("#panel").focus()
+        page.keyboard.press("Home")
+        page.evaluate("index => scalargrad.open(index)", opened)
+        page.locator("#panel").focus()
+        for _ in range(11):
+            page.keyboard.press("ArrowRight")
+        assert page.locator("#counter").text_content() == "12/12"
+
+
 def test_inputs_recompute_the_matrices(open_page: Any) -> None:
     """At the layer one is at."""
     steps, model = network()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Parameter
+from scalargrad import Parameter, drawn, where
 from scalargrad.losses import (
     accuracy,
     cross_entropy,
@@ -25,7 +25,7 @@ from scalargrad.optim import SGD, Optimizer
 from scalargrad.optim.lr_scheduler import CosineAnnealingLR, LinearLR
 from scalargrad.train import fit
 
-from .alike import CLASSES, OPTIMIZERS, SIGNS, assert_alike, network, trained
+from .alike import CLASSES, HEIGHTS, OPTIMIZERS, POINTS, SIGNS, assert_alike, network, trained
 
 
 @pytest.mark.usefixtures("machine")
@@ -116,6 +116,61 @@ def test_a_step_that_goes_another_way_is_taken_eagerly(steps: list[int]) -> None
     compiled = trained(True, Choosing, batch_size=2)
     assert 0 < len(steps) < 42
     assert_alike(compiled, trained(False, Choosing, batch_size=2))
+
+
+class Flickering(Linear):
+    """A layer that draws in evaluation, too."""
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        return [y * (1.0 + drawn(random.random)) for y in super().forward(x)]
+
+
+class Steep(Linear):
+    """A layer with an output beside, unused, that is inf for some inputs."""
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        (y,) = super().forward(x)
+        return [y, where(x[0] > 0.5, math.inf, y)] if not self.training else [y, y]
+
+
+def _first(predictions: list[Any], targets: list[Any]) -> Any:
+    return mse_loss([p[0] for p in predictions], [t[0] for t in targets])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Choosing, partial(Flickering, 2, 1, rng=1), partial(Steep, 2, 1, rng=1)],
+    ids=["choosing", "drawing", "infinite"],
+)
+def test_evaluation_is_eager_where_a_program_does_not_serve(make: Any, steps: list[int]) -> None:
+    """Held-out losses are those of eager evaluation, and the steps go on compiled."""
+    options: dict[str, Any] = {"validation_data": (POINTS, HEIGHTS), "loss": _first}
+    compiled = trained(True, make, batch_size=2, **options)
+    assert steps
+    assert_alike(compiled, trained(False, make, batch_size=2, **options))
+
+
+class Idle(Module):
+    """A model of which one layer takes no part."""
+
+    def __init__(self) -> None:
+        self.used, self.unused = network(), Linear(2, 2, rng=5)
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        return self.used(x)
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum", "sparse adam", "adamw", "adagrad"])
+def test_parameters_no_gradient_reaches_are_left_or_visited_alike(
+    name: str, steps: list[int]
+) -> None:
+    """Sparse rules leave them without state; the others move them, as they do eagerly."""
+    compiled = trained(True, Idle, OPTIMIZERS[name])
+    assert_alike(compiled, trained(False, Idle, OPTIMIZERS[name]))
+    assert len(steps) == 24
 
 
 def test_many_examples_run_block_by_block(steps: list[int]) -> None:

@@ -99,6 +99,49 @@ def test_what_a_callback_changes_is_recorded_anew(
     assert len(steps) == 18
 
 
+def test_an_option_that_becomes_zero_is_another_program(steps: list[int]) -> None:
+    """Momentum and weight decay are switched off and on again by a callback."""
+
+    def run(jit: bool) -> Made:
+        made: list[Optimizer] = []
+
+        def optimizer(parameters: list[Any]) -> Optimizer:
+            made.append(SGD(parameters, lr=0.1, momentum=0.5, weight_decay=0.1))
+            return made[0]
+
+        def switch(model: Module, history: History) -> None:
+            off = len(history) in {2, 3}
+            made[0].param_groups[0].update(momentum=0.0 if off else 0.5, weight_decay=0.1 * off)
+
+        return trained(jit, optimizer=optimizer, callbacks=[switch])
+
+    assert_alike(run(True), run(False))
+    assert len(steps) == 24
+
+
+def test_a_metric_that_changes_the_model_is_seen_by_the_evaluation(steps: list[int]) -> None:
+    """Between steps and evaluation of one epoch, too, what is recorded may become outdated."""
+
+    def run(jit: bool) -> Made:
+        made: list[Scaled] = []
+        calls: list[int] = []
+
+        def make() -> Module:
+            made.append(Scaled())
+            return made[0]
+
+        def halve(predictions: list[Any], targets: list[Any]) -> float:
+            calls.append(len(targets))
+            if len(calls) == 5:  # after the steps of epoch 3, before its evaluation
+                made[0].scale *= 0.5
+            return float(mse_loss(predictions, targets))
+
+        return trained(jit, make, metrics=[halve], validation_split=0.3)
+
+    assert_alike(run(True), run(False))
+    assert steps
+
+
 def test_a_group_added_on_the_way_is_trained(steps: list[int]) -> None:
     """A layer thawed by a callback moves from then on; before, its gradients add up."""
 

@@ -11,8 +11,9 @@ import functools
 import itertools
 import os
 from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from scalargrad.compiler.memory import Floats
 from scalargrad.compiler.pack import pack
 from scalargrad.compiler.segments import Fill, Mapped, Segments, Singles
 from scalargrad.errors import OperandError
+
+T = TypeVar("T")
 
 #: Into so many sequences blocks are divided; no more threads than that are of use.
 _SEQUENCES = 8
@@ -116,7 +119,7 @@ class _MappedStep:
         work = functools.partial(self._sequence, store)
         parts = _sequences(self.bounds)
         count = min(threads(), len(parts)) if self.lanes >= _LANES_FOR_THREADS else 1
-        sums = list(executor(count).map(work, parts)) if count > 1 else list(map(work, parts))
+        sums = shared(work, parts, count)
         total = sums[0]
         for part in sums[1:]:
             total += part
@@ -222,6 +225,33 @@ def _sequences(bounds: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
     count = min(_SEQUENCES, len(bounds))
     edges = [len(bounds) * k // count for k in range(count + 1)]
     return [bounds[a:b] for a, b in itertools.pairwise(edges)]
+
+
+def shared(work: Callable[[T], Floats], parts: Sequence[T], count: int) -> list[Floats]:
+    """Return ``[work(part) for part in parts]``, computed by so many threads, this one included.
+
+    Each takes the next part when it is free, so none waits for one that is busy elsewhere.
+    """
+    left = deque(enumerate(parts))
+    found: dict[int, Floats] = {}
+
+    def take_on() -> None:
+        while True:
+            try:
+                k, part = left.popleft()
+            except IndexError:
+                return
+            found[k] = work(part)
+
+    others = [executor(count - 1).submit(take_on) for _ in range(count - 1)]
+    try:
+        take_on()
+    finally:
+        left.clear()
+        for other in others:
+            if not other.cancel():
+                other.result()
+    return [found[k] for k in range(len(parts))]
 
 
 @functools.cache

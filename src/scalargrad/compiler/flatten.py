@@ -192,7 +192,7 @@ def _uses(program: Program, alive: bytearray) -> tuple[list[int], set[int]]:
 def _keep_sums_apart(program: Program, uses: list[int]) -> None:
     """Count twice what is used by a node with more or fewer lanes: it is no part of its sum."""
     sizes = program.sizes()
-    for node, args in enumerate(program.args):
+    for size, args in zip(sizes, program.args, strict=True):
         for x in args:
-            if sizes[x] != sizes[node]:
+            if sizes[x] != size:
                 uses[x] += 2

@@ -91,14 +91,14 @@ class KernelMachine:
 
     def __init__(self, packed: Packed) -> None:
         self.memory = packed.memory.copy()
-        self._code = encode(packed.instructions, codes())
+        code = encode(packed.instructions, codes())
         self.run: Callable[[], None] = functools.partial(
             kernel(),
             _RETURNED,
             None,
-            c_void_p(self._code.ctypes.data),
-            c_int64(len(self._code)),
-            c_void_p(self.memory.ctypes.data),
+            code.ctypes.data_as(c_void_p),  # which keeps the array alive, as `run` may outlive this
+            c_int64(len(code)),
+            self.memory.ctypes.data_as(c_void_p),
         )
 
 

@@ -35,7 +35,7 @@ class LaneWriter(Writer):
         super().__init__(inputs)
 
     def _append(self, op: Op, args: tuple[int, ...]) -> int:
-        self.sizes.append(size_of(op, args, self.sizes))
+        self.sizes.append(size_of(op, args, self.sizes) if args else 1)
         return super()._append(op, args)
 
     def node(self, op: Op, args: tuple[int, ...]) -> int:
@@ -95,7 +95,7 @@ class LaneWriter(Writer):
     def _totalled(self, pairs: Sequence[int]) -> Sequence[int]:
         """Replace terms that hold every lane of a node by its total."""
         picks, sizes = self.picks, self.sizes
-        if not any(x in picks for x in pairs):
+        if picks.keys().isdisjoint(pairs):
             return pairs
         kept: list[int] = []
         found: dict[int, list[dict[int, int]]] = {}

@@ -24,6 +24,7 @@ _SCRIPTS = (
     *("replay", "state", "picture", "network", "plane", "curve"),
     *("story", "timeline", "takeaway", "main"),
 )
+_LETTERS = 22  # layers called a to v, before x and y
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -155,7 +156,7 @@ def _name(layer: int, place: int, deepest: int, outputs: int) -> str:
         return f"x{index}"
     if layer == deepest:
         return "y" if outputs == 1 else f"y{index}"
-    return f"{chr(ord('a') + layer - 1)}{index}"
+    return f"{chr(ord('a') + layer - 1)}{index}" if layer <= _LETTERS else f"h{layer},{place}"
 
 
 @cache

@@ -27,7 +27,7 @@ from scalargrad.value import Value
 #: Recording and packing a step takes about as long as so many eager ones.
 _WARM_UP = 5
 #: Starting the compiler takes about as long as visiting so many operands eagerly.
-_START = 400_000
+_START = 200_000
 #: So many programs are kept for one size of batch: for options that are 0 or not, on or off.
 _VARIANTS = 8
 

@@ -175,7 +175,9 @@ def fit(
         scheduler=scheduler,
         patience=_patience(patience, min_delta, held_out),
         gradient_tolerance=gradient_tolerance,
-        visited=any(map(_is_foreign, [*list_of_callbacks, *objective.metrics.values(), scheduler])),
+        # a callback looks at the model, also one of scalargrad's own, such as a film
+        visited=bool(list_of_callbacks)
+        or any(map(_is_foreign, [*objective.metrics.values(), scheduler])),
         jit=jit,
     )
     if resume and checkpoint is not None and Path(checkpoint).exists():

@@ -143,9 +143,6 @@ class Draws:
         self._sources = list({id(draw.source): draw.source for draw in self._draws}.values())
         self._before: list[tuple[Any, Any]] = []
 
-    def __len__(self) -> int:
-        return len(self._draws)
-
     def into(self, cells: Floats) -> None:
         """Draw, in the order of an eager run."""
         self._before = [(source, state_of(source)) for source in self._sources]

@@ -6,9 +6,11 @@ else the function reads stays as it was: attributes of modules, closures, global
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
+from pathlib import Path
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -16,7 +18,7 @@ from scalargrad.ops.operation import Operation
 from scalargrad.value import Value
 
 _PLAIN = (int, float, complex, str, bytes, type(None))
-_LIBRARIES = {*sys.stdlib_module_names, "numpy", "scalargrad"}
+_LIBRARIES = {*sys.stdlib_module_names, "scalargrad"}
 
 
 class Surroundings:
@@ -99,8 +101,12 @@ def _parts(x: Any) -> Iterable[Any]:
     return [getattr(x, "__dict__", None), *methods]
 
 
+@functools.cache
 def _of_library(module: str) -> bool:
-    return module.partition(".")[0] in _LIBRARIES
+    """Return whether a module is Python's, ours or installed, and so not going to change."""
+    top = module.partition(".")[0]
+    path = getattr(sys.modules.get(top), "__file__", None) or ""
+    return top in _LIBRARIES or not {"site-packages", "dist-packages"}.isdisjoint(Path(path).parts)
 
 
 def _read_by(function: FunctionType) -> list[Any]:

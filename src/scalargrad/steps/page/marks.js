@@ -5,7 +5,8 @@ const MOST_FOLLOWED = 24; // of more wires than that, the lines alone are marked
 // The amber halo and the dark outline of what a stop is about.
 function highlight(active) {
   const marked = new Set();
-  const isCrowded = new Set(active.map(lineOf)).size > MOST_FOLLOWED;
+  const back = active.filter((step) => step.phase === "backward");
+  const isCrowded = new Set(back.map(lineOf)).size > MOST_FOLLOWED;
   const shapes = active.flatMap((step) => shapesOf(step));
   for (const shape of new Set(shapes.filter(Boolean))) haloShape(shape);
   for (const step of active) {
@@ -14,13 +15,13 @@ function highlight(active) {
     else if (step.phase === "seed") haloNumber(step.node, "gradient");
     else markBackward(step, marked, isCrowded);
   }
-  if (active.length <= MOST_FOLLOWED) markSaved(active);
+  if (back.length <= MOST_FOLLOWED) markSaved(back);
 }
 
 // Ring the forward values that the local derivatives of these steps read.
-function markSaved(active) {
-  const here = active.filter((step) => step.phase === "backward" && homeOf(step.node) === open.index);
-  for (const i of new Set(here.flatMap(readBy))) ringSaved(i, active.length <= MOST_CHIPS);
+function markSaved(back) {
+  const here = back.filter((step) => homeOf(step.node) === open.index);
+  for (const i of new Set(here.flatMap(readBy))) ringSaved(i, back.length <= MOST_CHIPS);
 }
 
 // The shapes a step is about: inputs, gates, or the folds and bundles in which they stand.
