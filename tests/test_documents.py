@@ -75,7 +75,7 @@ def test_the_readme_has_exactly_two_set_up_lines_and_ci_runs_them() -> None:
     for line in (demo, tests):
         assert line.startswith("python3 -m venv .venv && .venv/bin/python -m pip install ")
     assert demo.endswith("&& .venv/bin/scalargrad demo")
-    assert tests.endswith("&& .venv/bin/python -m pytest")
+    assert tests.endswith("&& .venv/bin/python -m pytest -n auto")
     assert "<!-- set-up -->\n```sh\n" in README
     assert "README.md | grep '^python3'" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
