@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from scalargrad.compiler.arguments import (
-    NUMBERS,
     Key,
     filled,
     fresh_leaves,
+    kinds_of,
     rebuilt,
     visit,
     visit_static,
@@ -87,7 +87,7 @@ class Jitted(Generic[P, R]):
     ) -> tuple[Key, list[Any], list[Value]]:
         """Return what decides the program, the numbers and the Values that objects hold."""
         if self._takes_numbers and not kwargs:
-            kinds = tuple(map(NUMBERS.get, map(type, args)))
+            kinds = kinds_of(args)
             if None not in kinds:  # the same key and leaves, for small functions in half the time
                 return kinds, [*args], []
         objects = Visit([])

@@ -123,7 +123,7 @@ class Path:
         recording = self.differentiable and is_grad_enabled()
         along = recording and self.moving is not None
         foreign = self._foreign(held) if held else self.closed_over
-        if self.all_values:  # as below, in half the time
+        if self.all_values:  # as below, sooner
             parents = (*leaves, *foreign)
             inputs: Inputs = [x._data for x in parents]
         else:
