@@ -232,9 +232,11 @@ def test_what_runs_a_program_holds_all_it_reads() -> None:
     """A machine's `run`, kept alone, keeps its instructions and its memory from being freed."""
     machine = kernel.KernelMachine(Packed([INSTRUCTIONS[0]], np.zeros(CELLS), 0, slice(0)))
     memory, run = weakref.ref(machine.memory), machine.run
-    held = [x._arr for x in run.args if hasattr(x, "_arr")]  # type: ignore[attr-defined]
+    pointed_at = [getattr(x, "_obj", None) for x in run.args]  # type: ignore[attr-defined]
     del machine
     gc.collect()
+    views = [view for x in pointed_at for view in (getattr(x, "_objects", None) or {}).values()]
+    held = [view.obj for view in views]
     assert any(x is memory() for x in held)
     assert [x.dtype.kind for x in held] == ["i", "f"]
 

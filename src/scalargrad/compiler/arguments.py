@@ -6,7 +6,7 @@ is part of the key under which a program is kept.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,14 @@ Key = tuple[Hashable, ...]
 
 #: The part of the key that stands for a number of each kind.
 NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Parameter: 2}
+
+#: Lists at least this long are looked through as a whole for being all numbers.
+_MANY = 8
+
+
+def kinds_of(xs: Iterable[Any]) -> tuple[int | None, ...]:
+    """Return the part of the key that stands for each number; None for what may be none."""
+    return tuple(map(NUMBERS.get, map(type, xs)))
 
 
 def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None = None) -> None:
@@ -37,8 +45,7 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None 
         leaves.append(x)
     elif isinstance(x, list | tuple) and kind is not Table:
         key.append((kind, len(x)))
-        for item in x:
-            visit(item, key, leaves, objects)
+        _visit_all(x, key, leaves, objects)
     elif isinstance(x, dict):
         key.append((kind, *x))
         for item in x.values():
@@ -52,6 +59,19 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None 
         objects.part(x)
     else:
         key.append(Frozen(x, "an argument"))
+
+
+def _visit_all(
+    xs: Sequence[Any], key: list[Hashable], leaves: list[Any], objects: Visit | None
+) -> None:
+    if len(xs) >= _MANY and xs[0].__class__ in NUMBERS:
+        kinds = kinds_of(xs)
+        if None not in kinds:  # as below, sooner
+            key += kinds
+            leaves += xs
+            return
+    for x in xs:
+        visit(x, key, leaves, objects)
 
 
 def _visit_array(array: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None) -> None:
@@ -174,15 +194,14 @@ def _outlined_object(tree: Any, values: list[Value]) -> Any:
 
 def filled(outline: Any, found: Sequence[Any]) -> Any:
     """Return the result an outline describes, with what was found in each place."""
-    if isinstance(outline, Place):
+    kind = outline.__class__
+    if kind is Place:
         return found[outline.index]
+    if issubclass(kind, (list, tuple)):
+        items = [found[x.index] if x.__class__ is Place else filled(x, found) for x in outline]
+        return kind(*items) if hasattr(kind, "_fields") else kind(items)
     if isinstance(outline, dict):
-        return type(outline)(
-            zip(outline, [filled(x, found) for x in outline.values()], strict=True)
-        )
-    if isinstance(outline, list | tuple):
-        items = [filled(x, found) for x in outline]
-        return type(outline)(*items) if hasattr(outline, "_fields") else type(outline)(items)
+        return kind(zip(outline, [filled(x, found) for x in outline.values()], strict=True))
     if isinstance(outline, ArrayOutline):
         return outline.filled(found)
     if isinstance(outline, ObjectOutline):

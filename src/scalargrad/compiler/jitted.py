@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from scalargrad.compiler.arguments import (
-    NUMBERS,
     Key,
     filled,
     fresh_leaves,
+    kinds_of,
     rebuilt,
     visit,
     visit_static,
@@ -66,19 +66,19 @@ class Jitted(Generic[P, R]):
         if current_trace() is not None or is_jit_disabled():
             return self._function(*args, **kwargs)
         key, leaves, held = self._signature(args, kwargs)
-        evaluate = functools.partial(self._function, *args, **kwargs)
+        made = self._function, args, kwargs
         for path in self._paths.get(key, ()):
-            run = path.run(leaves, held, evaluate)
+            run = path.run(leaves, held, made)
             if run is not None:
                 break
         else:
             path = self._recorded(key, args, kwargs)
-            run = path.run(leaves, held, evaluate)
+            run = path.run(leaves, held, made)
             if run is None:  # a comparison so close that rounding decides it
-                return evaluate()
+                return self._function(*args, **kwargs)
         found, finite = run
         if not finite:  # what eager evaluation would raise or return, with the graph that led there
-            return evaluate()
+            return self._function(*args, **kwargs)
         result: R = found[0] if path.single else filled(path.outline, found)  # type: ignore[assignment]
         return result
 
@@ -87,7 +87,7 @@ class Jitted(Generic[P, R]):
     ) -> tuple[Key, list[Any], list[Value]]:
         """Return what decides the program, the numbers and the Values that objects hold."""
         if self._takes_numbers and not kwargs:
-            kinds = tuple(map(NUMBERS.get, map(type, args)))
+            kinds = kinds_of(args)
             if None not in kinds:  # the same key and leaves, for small functions in half the time
                 return kinds, [*args], []
         objects = Visit([])
@@ -168,7 +168,7 @@ class Jitted(Generic[P, R]):
 
         key, leaves, held = self._signature(args, kwargs)
         for path in self._paths.get(key, ()):
-            if path.fits(leaves, held):
+            if path.fits(leaves, held, (self._function, args, kwargs)):
                 break
         else:
             path = self._recorded(key, args, kwargs)

@@ -10,8 +10,11 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from ctypes import c_int64, c_void_p, create_string_buffer
+from ctypes import byref, c_char, c_int64, create_string_buffer
 from types import FunctionType, ModuleType
+from typing import Any
+
+from numpy.typing import NDArray
 
 from scalargrad.compiler import loops, tables, vector
 from scalargrad.compiler.encode import FIRST_OP, LOOPS, encode
@@ -94,12 +97,17 @@ class KernelMachine:
         code = encode(packed.instructions, codes())
         self.run: Callable[[], None] = functools.partial(
             kernel(),
-            _RETURNED,
+            byref(_RETURNED),
             None,
-            code.ctypes.data_as(c_void_p),  # which keeps the array alive, as `run` may outlive this
-            c_int64(len(code)),
-            self.memory.ctypes.data_as(c_void_p),
+            _pointer(code),
+            c_int64.from_param(len(code)),
+            _pointer(self.memory),
         )
+
+
+def _pointer(array: NDArray[Any]) -> Any:
+    """Return an array's address as ctypes passes it on, which keeps the array alive."""
+    return byref((c_char * array.nbytes).from_buffer(array.data))
 
 
 def runs(packed: Packed) -> bool:

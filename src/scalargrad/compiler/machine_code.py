@@ -19,9 +19,9 @@ import platformdirs
 
 from scalargrad.files import write_atomically
 
-#: ``run(returned, error, code, size of code, memory)``, all as ctypes has them: to convert
-#: numbers at each call takes longer than the call.
-Function = Callable[[Any, None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p], None]
+#: ``run(returned, error, code, size of code, memory)``, all as ctypes passes them on: to
+#: convert them at each call takes longer than the call.
+Function = Callable[[Any, None, Any, Any, Any], None]
 
 _FUNCTION = ctypes.CFUNCTYPE(None)
 _DIGEST = hashlib.sha256().digest_size

@@ -7,10 +7,14 @@ from math import isfinite
 from typing import Any
 
 from scalargrad.compiler.function import Function, Inputs
-from scalargrad.compiler.replay import Call, gradient, gradient_nodes
+from scalargrad.compiler.replay import Call, gradient, gradient_nodes, graph
 from scalargrad.ops.operation import Operation
 from scalargrad.ops.symbol import Symbol
 from scalargrad.value import Scalar, Value
+
+#: What the results of a call share: the function's name, its program, the numbers it ran on, and
+#: the call itself.
+Source = tuple[str, Function, Inputs, Call | None]
 
 
 class CompiledOp(Operation):
@@ -62,24 +66,39 @@ class Output(Value):
     finite, it is computed eagerly instead.
     """
 
-    __slots__ = ("_row", "_row_known", "call", "function", "index", "inputs", "name")
+    __slots__ = ("_row", "_row_known", "index", "source")
 
     def __init__(
         self,
         data: float,
-        name: str,
+        index: int,
+        source: Source,
         parents: tuple[Value, ...],
-        source: tuple[Function, int, Inputs, Call | None],
         row: tuple[float, ...] | None = None,
     ) -> None:
         self._data = data
         self.grad = 0.0
         self.label = ""
-        self.name = name
+        self.index = index
+        self.source = source
         self.parents = parents
-        self.function, self.index, self.inputs, self.call = source
         self._row = row
         self._row_known = False
+
+    @property
+    def name(self) -> str:
+        """The compiled function's name."""
+        return self.source[0]
+
+    @property
+    def function(self) -> Function:
+        """The program it is a result of."""
+        return self.source[1]
+
+    @property
+    def inputs(self) -> Inputs:
+        """The numbers the program ran on."""
+        return self.source[2]
 
     @property
     def op(self) -> Operation:  # type: ignore[override]
@@ -101,7 +120,8 @@ class Output(Value):
 
     def _eager(self) -> Value | None:
         """Return this node as eager evaluation makes it, or None if that is not known."""
-        return None if self.call is None else self.call.graph(self.index, self.inputs)
+        call = self.source[3]
+        return None if call is None else graph(call, self.index, self.inputs)
 
     def partial_nodes(self) -> list[Scalar]:
         """Return the gradient as Values that can be differentiated again."""
@@ -111,10 +131,8 @@ class Output(Value):
         node = None if _finite(numbers) else self._eager()
         if node is not None:
             return gradient_nodes(node, parents)
-        return [
-            Output(number, f"{self.name}'", parents, (derived, i, self.inputs, None))
-            for i, number in enumerate(numbers)
-        ]
+        source: Source = (f"{self.name}'", derived, self.inputs, None)
+        return [Output(number, i, source, parents) for i, number in enumerate(numbers)]
 
 
 def _finite(row: Sequence[float]) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
@@ -13,9 +12,9 @@ from scalargrad.compiler.arguments import Place
 from scalargrad.compiler.derive import dependents, derive
 from scalargrad.compiler.flatten import flatten
 from scalargrad.compiler.function import Function, Inputs
-from scalargrad.compiler.output import Output
+from scalargrad.compiler.output import Output, Source
 from scalargrad.compiler.record import Recording
-from scalargrad.compiler.replay import Call
+from scalargrad.compiler.replay import Made
 from scalargrad.draws import rewind, state_of
 from scalargrad.ops.recording import is_grad_enabled
 from scalargrad.value import Value
@@ -63,6 +62,7 @@ class Path:
         wrt = (*_cells(leaves), *range(given, program.inputs))
         results = len(program.outputs) - len(recording.outcomes)
         self.function = Function(program, results, wrt)
+        self.results = results
         reached = dependents(program, wrt, len(program) - 1)
         self.reached = tuple(bool(reached[node]) for node in program.outputs[:results])
         self.lone = self.reached == (True,)
@@ -71,7 +71,7 @@ class Path:
         self.moving = moving[0] if len(moving) == 1 else None
 
     def run(
-        self, leaves: list[Any], held: list[Value], evaluate: Callable[[], Any]
+        self, leaves: list[Any], held: list[Value], made: Made
     ) -> tuple[list[Value | float], bool] | None:
         """Run the program on the numbers of a call; None if it takes another path.
 
@@ -79,8 +79,8 @@ class Path:
         ----------
         leaves, held : list
             The numbers of the arguments, and the Values that objects among them hold.
-        evaluate : callable
-            Makes the call eagerly.
+        made : tuple
+            The function and its arguments, as they were given.
 
         Returns
         -------
@@ -95,17 +95,17 @@ class Path:
         way, where they were.
         """
         if not self.draws:
-            return self._run(leaves, held, evaluate)
+            return self._run(leaves, held, made)
         states = [(x, state_of(x)) for x in {id(d.source): d.source for d in self.draws}.values()]
-        run = self._run(leaves, held, evaluate)
+        run = self._run(leaves, held, made)
         if run is None or not run[1]:
             rewind(states)
         return run
 
-    def fits(self, leaves: list[Any], held: list[Value]) -> bool:
+    def fits(self, leaves: list[Any], held: list[Value], made: Made) -> bool:
         """Return whether these arguments take this path; nothing is drawn."""
         states = [(draw.source, state_of(draw.source)) for draw in self.draws]
-        run = self._run(leaves, held, lambda: None)
+        run = self._run(leaves, held, made)
         rewind(states)
         return run is not None
 
@@ -117,15 +117,19 @@ class Path:
         return found
 
     def _run(
-        self, leaves: list[Any], held: list[Value], evaluate: Callable[[], Any]
+        self, leaves: list[Any], held: list[Value], made: Made
     ) -> tuple[list[Value | float], bool] | None:
-        function = self.function
-        foreign = self._foreign(held)
-        inputs = self._inputs(leaves, foreign)
+        function, n = self.function, self.results
         recording = self.differentiable and is_grad_enabled()
         along = recording and self.moving is not None
+        foreign = self._foreign(held) if held else self.closed_over
+        if self.all_values:  # as below, sooner
+            parents = (*leaves, *foreign)
+            inputs: Inputs = [x._data for x in parents]
+        else:
+            parents = (*[leaves[i] for i in self.values_at], *foreign)
+            inputs = self._inputs(leaves, foreign)
         numbers = (function.values_and_row if along else function.values)(inputs)
-        n = function.results
         if self.outcomes and self.outcomes != tuple(
             [x != 0.0 for x in numbers[n : n + len(self.outcomes)]]
         ):
@@ -135,18 +139,16 @@ class Path:
             return [*numbers[:n]], finite
         if not recording:
             return self._leaves(numbers), finite
-        parents = (*[leaves[i] for i in self.values_at], *foreign)
         row = tuple(numbers[n + len(self.outcomes) :]) if along else None
-        call = Call(self, evaluate, leaves, held)
-        return self._nodes(numbers, (inputs, call), parents, row), finite
+        source = self.name, function, inputs, (self, made, leaves, held)
+        if self.lone:
+            return [Output(numbers[0], 0, source, parents, row)], finite
+        return self._nodes(numbers, source, parents, row), finite
 
-    def _inputs(self, leaves: list[Any], foreign: list[Value]) -> Inputs:
-        if self.all_values:
-            return [x._data for x in chain(leaves, foreign)]
-        drawn = [float(draw()) for draw in self.draws]
-        return self._arranged(leaves, drawn, foreign)
+    def _inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
+        return self._arranged(leaves, [float(draw()) for draw in self.draws], foreign)
 
-    def _arranged(self, leaves: list[Any], drawn: list[float], foreign: list[Value]) -> Inputs:
+    def _arranged(self, leaves: list[Any], drawn: list[float], foreign: Sequence[Value]) -> Inputs:
         numbers = [x if x.__class__ is float else _number(x) for x in leaves]
         numbers += drawn
         numbers += [x._data for x in foreign]
@@ -163,25 +165,20 @@ class Path:
         now = self._arranged(leaves, drawn, self._foreign(held))
         return [float(x) for x in now], drawn
 
-    def _foreign(self, held: list[Value]) -> list[Value]:
-        known = [*held, *self.closed_over]
+    def _foreign(self, held: Sequence[Value]) -> Sequence[Value]:
+        known = (*held, *self.closed_over)
         return [known[k] for k in self.foreign] if held else known
 
     def _nodes(
         self,
         numbers: list[float],
-        source: tuple[Inputs, Call],
+        source: Source,
         parents: tuple[Value, ...],
         row: tuple[float, ...] | None,
     ) -> list[Value | float]:
         """Return each result as a node where a Value reaches it."""
-        name, function, moving = self.name, self.function, self.moving
-        if self.lone:  # as below, in half the time
-            return [Output(numbers[0], name, parents, (function, 0, *source), row)]
         return [
-            Output(x, name, parents, (function, i, *source), row if i == moving else None)
-            if reached
-            else x
+            Output(x, i, source, parents, row if i == self.moving else None) if reached else x
             for i, (x, reached) in enumerate(zip(numbers, self.reached))  # noqa: B905 - guards too
         ]
 

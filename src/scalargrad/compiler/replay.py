@@ -8,7 +8,7 @@ Eager evaluation says what such a gradient is, and at which node it went wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from scalargrad.autodiff import error_signals, gradient_graphs
 from scalargrad.compiler.arguments import placed
@@ -21,32 +21,31 @@ from scalargrad.value import Scalar, Value
 if TYPE_CHECKING:
     from scalargrad.compiler.path import Path
 
+#: A function with the arguments it is called with.
+Made = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+#: One call of a compiled function, with all it takes to make it again: its path, the call as it
+#: was made, its leaves and the Values its objects hold. A tuple, as every call makes one.
+Call = tuple["Path", Made, list[Any], list[Value]]
 
-class Call(NamedTuple):
-    """One call of a compiled function, with all it takes to make it again."""
 
-    path: Path
-    evaluate: Callable[[], Any]
-    leaves: list[Any]
-    held: list[Value]
+def graph(call: Call, index: int, inputs: Inputs) -> Value | None:
+    """Evaluate a call eagerly and return one of its results.
 
-    def graph(self, index: int, inputs: Inputs) -> Value | None:
-        """Evaluate the call eagerly and return one of its results.
-
-        Returns
-        -------
-        Value or None
-            None if a number the call was made with is another by now, or if the function does
-            not return what it did.
-        """
-        numbers = [float(x) for x in inputs]
-        now, drawn = self.path.numbers(self.leaves, self.held, numbers)
-        if list(map(float.hex, now)) != list(map(float.hex, numbers)):
-            return None
-        with enable_grad(), repeated(drawn):
-            found = placed(self.path.outline, self.evaluate())
-        node = found.get(index)
-        return node if isinstance(node, Value) else None
+    Returns
+    -------
+    Value or None
+        None if a number the call was made with is another by now, or if the function does
+        not return what it did.
+    """
+    path, (function, args, kwargs), leaves, held = call
+    numbers = [float(x) for x in inputs]
+    now, drawn = path.numbers(leaves, held, numbers)
+    if list(map(float.hex, now)) != list(map(float.hex, numbers)):
+        return None
+    with enable_grad(), repeated(drawn):
+        found = placed(path.outline, function(*args, **kwargs))
+    node = found.get(index)
+    return node if isinstance(node, Value) else None
 
 
 def gradient(node: Value, parents: Sequence[Value]) -> list[float]:

@@ -1,0 +1,118 @@
+"""One compiled function called in turn with arguments that look alike and are not."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import scalargrad as sg
+from scalargrad import Parameter, Value, jit, no_grad
+
+pytestmark = pytest.mark.usefixtures("machine")
+
+NUMBERS = [0.5, -2.0, 3.0, 1.5, -0.25, 4.0, 2.5, -1.0, 0.75]
+
+
+def weighted(xs: Any) -> Any:
+    """Weigh numbers and signs, which differ by position."""
+    return sum((k + 1.0) * (3.0 if x is True else x * x) for k, x in enumerate(xs))
+
+
+@pytest.mark.parametrize(
+    "xs",
+    [
+        NUMBERS,
+        [2, *NUMBERS[1:]],
+        [*NUMBERS[:-1], True],
+        [*NUMBERS[:-1], np.float64(0.75)],
+        tuple(NUMBERS),
+        [*NUMBERS, 1.0],
+        NUMBERS[:2],
+    ],
+)
+def test_a_long_list_is_told_from_those_like_it(xs: Any) -> None:
+    """A bool stays part of the program and an int is traced, also at the end of a long list."""
+    compiled = jit(weighted)
+    compiled(NUMBERS)
+    compiled([*NUMBERS[:-1], 1])
+    assert compiled(xs) == pytest.approx(weighted(xs), rel=1e-14)
+    doubled = type(xs)(x if x is True else 2 * x for x in xs)
+    assert compiled(doubled) == pytest.approx(weighted(doubled), rel=1e-14)
+
+
+def test_the_same_numbers_in_lists_of_other_lengths_are_other_arguments() -> None:
+    """Nine and one numbers are not eight and two, though types and numbers are the same."""
+
+    def difference(xs: Any, ys: Any) -> Any:
+        return weighted(xs) - weighted(ys)
+
+    compiled = jit(difference)
+    for cut in (9, 8, 1, 9):
+        xs, ys = [*NUMBERS, 7.0][:cut], [*NUMBERS, 7.0][cut:]
+        assert compiled(xs, ys) == pytest.approx(difference(xs, ys), rel=1e-14)
+
+
+@pytest.mark.parametrize("kind", [Value, Parameter])
+def test_values_in_a_long_list_get_their_gradients_after_a_call_with_floats(kind: Any) -> None:
+    """Which of the numbers are Values may change from call to call; d/dx of k·x² is 2k·x."""
+    compiled = jit(weighted)
+    compiled(NUMBERS)
+    xs = [kind(x) if k % 2 else x for k, x in enumerate(NUMBERS)]
+    compiled(xs).backward()
+    slopes = [x.grad for x in xs if isinstance(x, Value)]
+    assert slopes == [2.0 * (k + 1) * x for k, x in enumerate(NUMBERS) if k % 2]
+
+
+def test_results_follow_the_grad_mode_of_each_call() -> None:
+    """The same call gives a leaf inside no_grad and a node outside, whichever came first."""
+    compiled, x, y = jit(lambda x, y: x * y), Value(3.0), Value(4.0)
+    for _ in range(2):
+        with no_grad():
+            assert compiled(x, y).parents == ()
+        assert compiled(x, y).parents == (x, y)
+
+
+def test_one_value_given_twice_gets_both_gradients() -> None:
+    """What is recorded for two Values serves one that stands in both places: d(x·x) is 2x."""
+    compiled, x = jit(lambda x, y: x * y), Value(3.0)
+    compiled(Value(1.0), Value(2.0))
+    compiled(x, x).backward()
+    assert x.grad == 6.0
+
+
+def test_a_call_inside_another_recording_is_part_of_it() -> None:
+    """A function that has run alone is recorded into another, and still runs alone after."""
+    inner = jit(lambda x, y: x * x * y)
+    x, y = Value(3.0), Value(5.0)
+    assert inner(x, y).data == 45.0
+    outer = jit(lambda x, y: inner(x, y) + inner(y, x))
+    outer(x, y).backward()
+    assert (x.grad, y.grad) == (2 * 3 * 5 + 25.0, 9 + 2 * 5 * 3.0)
+    assert inner(x, y).parents == (x, y)
+
+
+def test_a_result_keeps_its_numbers_while_others_are_computed() -> None:
+    """A gradient asked for late is that of its own call, not of the last."""
+    compiled = jit(lambda x, y: [x * y, sg.exp(x) + y])
+    x, y = Value(2.0), Value(3.0)
+    first, _ = compiled(x, y)
+    compiled(Value(-1.0), Value(7.0))
+    first.backward()
+    assert (x.grad, y.grad) == (3.0, 2.0)
+
+
+class _Pair(NamedTuple):
+    value: Any
+    rest: list[Any]
+
+
+def test_results_keep_the_types_around_their_numbers() -> None:
+    """Named tuples, lists inside and what is no number come back as the function makes them."""
+    compiled = jit(lambda x: (_Pair(x * 2, [x, "text", (x + 1, None)]), {"a": [x]}))
+    for x in (1.0, 3.0):
+        expected = (_Pair(x * 2, [x, "text", (x + 1, None)]), {"a": [x]})
+        found = compiled(x)
+        assert found == expected
+        assert type(found[0]) is _Pair
