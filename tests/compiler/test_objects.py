@@ -278,3 +278,18 @@ def test_what_cannot_be_compared_is_refused() -> None:
     """An attribute that has neither a hash nor attributes of its own could change unseen."""
     with pytest.raises(TraceError, match="bytearray"):
         jit(lambda o: 1.0)(SimpleNamespace(a=bytearray(b"x")))
+
+
+def test_attributes_of_many_kinds_are_seen() -> None:
+    """Object arrays, sets and bound methods held by an object, each compared as it is now."""
+    holder = SimpleNamespace(names={"a"}, weights=np.array([Value(2.0), 3.0], dtype=object))
+    line = Linear(1, 1, rng=1)
+    holder.apply = line.forward
+    compiled = jit(lambda h, x: h.apply([x * h.weights[0] * h.weights[1]])[0] * len(h.names))
+    for _ in range(2):
+        y, eager = compiled(holder, 1.5), compiled.__wrapped__(holder, 1.5)  # type: ignore[attr-defined]
+        assert y.data == pytest.approx(eager.data)
+        leaves = [holder.weights[0], *line.parameters()]
+        assert gradients(y, leaves) == pytest.approx(gradients(eager, leaves))
+        holder.names.add("b")
+        holder.weights[1] = 5.0

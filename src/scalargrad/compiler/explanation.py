@@ -67,8 +67,6 @@ class Explanation(str):
     --------
     >>> from scalargrad import jit
     >>> found = jit(lambda x, y: (x + y) * x).explain(2.0, 3.0)
-    >>> print(found.splitlines()[1])
-    forward: 2 instructions, 2 of them gathers, 48 bytes
     >>> [bar.name for bar in found.programs[0].bars]
     ['sum of gathered products', 'sum of gathered products']
     """

@@ -71,5 +71,8 @@ def group(program: Program) -> tuple[list[Group], list[int]]:
 
 def _sorted_pairs(shape: tuple[object, ...]) -> tuple[object, ...]:
     """Return one shape for all orders of the terms of a sum and of the factors of a term."""
+    if len(shape) == 3:  # a chain of a million has a million shapes, mostly of one term
+        op, a, b = shape
+        return (op, b, a) if a > b else shape  # type: ignore[operator]
     pairs = zip(shape[1::2], shape[2::2], strict=True)
     return (shape[0], *sorted(tuple(sorted(pair)) for pair in pairs))  # type: ignore[type-var]
