@@ -190,7 +190,7 @@ def test_folds_can_be_used_by_keyboard_and_are_announced(open_page: Any) -> None
 def test_the_line_out_of_a_fold_waits_for_its_value(open_page: Any) -> None:
     """It is pale exactly as long as the wire it goes on from, a single one or a bundle's."""
     page = open_page(network(), limit=10)
-    seen = set()
+    seen: set[bool] = set()
     for _ in range(20):
         pairs = page.evaluate(
             """[...document.querySelectorAll("#graph .line[id^=exit-]")].map(line => [
