@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from scalargrad import Value, maximum, parse, walk
+from scalargrad import Parameter, Value, maximum, parse, walk
 from scalargrad.demo import chain_rule, sigmoid_neuron
 from scalargrad.nn import MLP
 from scalargrad.steps import Walk
@@ -27,9 +27,9 @@ def regularised() -> Value:
     """
     return parse(
         "y = sigmoid(w*x + b); L = 0.5*(y - t)**2; R = 0.5*w**2; L_reg = 0.1*R + L",
-        w=0.5,
+        w=Parameter(0.5, "w"),
         x=2.0,
-        b=-0.25,
+        b=Parameter(-0.25, "b"),
         t=1.0,
     )
 

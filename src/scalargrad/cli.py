@@ -32,7 +32,7 @@ _Expression = Annotated[
 ]
 _Assignments = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME=NUMBER]...", help="The inputs.", show_default=False),
+    typer.Argument(metavar="NAME=NUMBER", help="The inputs.", show_default=False),
 ]
 
 

@@ -250,6 +250,7 @@ def test_lines_show_weights_products_gradients_or_changes(open_page: Any) -> Non
     assert "∂L/∂w of the mean loss" in said(page, "lines-legend")
 
     page.get_by_role("radio", name="changes").check()
+    assert "change of w" in said(page, "lines-legend")
     last, before = film.frames[-1].parameters, film.frames[-2].parameters
     places = [film._parameters.index(w) for w in weights]
     alike(widths(page), [last[i] - before[i] for i in places])

@@ -187,6 +187,23 @@ def test_folds_can_be_used_by_keyboard_and_are_announced(open_page: Any) -> None
     assert label == "MLP 2 layers: opens its drawing"
 
 
+def test_the_line_out_of_a_fold_waits_for_its_value(open_page: Any) -> None:
+    """It is pale exactly as long as the wire it goes on from, a single one or a bundle's."""
+    page = open_page(network(), limit=10)
+    seen: set[bool] = set()
+    for _ in range(20):
+        pairs = page.evaluate(
+            """[...document.querySelectorAll("#graph .line[id^=exit-]")].map(line => [
+                line.classList.contains("todo"),
+                Boolean(document.getElementById(line.id.slice(5) + "-wire").matches(".todo")),
+            ])"""
+        )
+        assert all(out == wire for out, wire in pairs)
+        seen.update(out for out, _ in pairs)
+        page.keyboard.press("ArrowRight")
+    assert seen == {True, False}
+
+
 def test_steps_say_in_which_fold_they_are(open_page: Any) -> None:
     """A screen reader hears where the drawing has gone."""
     page = open_page(network(), limit=10)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, Value, custom_op, log, maximum, relu, square
+from scalargrad import Parameter, Value, custom_op, dot, log, maximum, relu, square
 from scalargrad.steps import Walk, walk
 
 
@@ -39,6 +39,17 @@ def test_an_input_recomputes_the_step_one_is_at(open_page: Any) -> None:
     panel = page.locator("#panel").text_content()
     assert "0.5·1=0.5" in panel
     assert "nudge x by +0.01: f changes by +0.005" in panel
+
+
+def test_of_very_many_inputs_the_data_are_listed_before_parameters(open_page: Any) -> None:
+    """Of 80 weights and 2 inputs it lists twelve, both inputs on top, and counts the others."""
+    weights = [Parameter(float(k), f"w{k}") for k in range(80)]
+    total = dot(weights, [Value(3.0, "x0"), Value(5.0, "x1")] * 40)
+    page = open_page(walk(labelled(total, "f")))
+    rows = page.locator("#panel .formula math").all_text_contents()
+    assert rows[:3] == ["x0=3", "x1=5", "w0=0"]
+    assert len(rows) == 12
+    assert page.locator("#panel .extent").text_content() == "and 70 more"
 
 
 def test_the_slider_and_the_box_are_one_input(open_page: Any) -> None:

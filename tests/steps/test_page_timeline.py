@@ -101,6 +101,17 @@ def test_gate_view_shows_a_gate_s_operands_together(open_page: Any) -> None:
     assert page.locator(".chip").count() == 2
 
 
+def test_arrows_move_the_steps_after_a_click_on_a_view(open_page: Any) -> None:
+    """The clicked choice does not keep them; chosen by keyboard, it does."""
+    page = open_page(lecture())
+    page.locator("input[value=gate]").click()
+    page.keyboard.press("ArrowRight")
+    assert counter(page) == "2/6"
+    page.locator("input[value=gate]").focus()
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("input[value=wire]").is_checked()
+
+
 def test_keys_belong_to_a_control_in_which_someone_types(open_page: Any) -> None:
     """An arrow, P or N in a number box moves no step and changes no mode."""
     page = open_page(lecture())

@@ -19,7 +19,7 @@ function listen() {
   click("points", onPlaneClick);
   $("example").addEventListener("change", () => chooseExample($("example").value === "" ? null : Number($("example").value)));
   $("scrubber").addEventListener("input", () => goTo(Number($("scrubber").value)));
-  $("views").addEventListener("change", (event) => setView(event.target.value));
+  onChoice("views", setView);
   $("speed").addEventListener("change", () => { if (playing) { pause(); play(); } });
   $("theme").addEventListener("change", () => setTheme($("theme").value));
   for (const type of ["pointerdown", "pointermove"]) $("losses").addEventListener(type, onCurvePointer);

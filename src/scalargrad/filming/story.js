@@ -127,7 +127,7 @@ function unitTable(c, values) {
   ];
   const rows = sources.map(([source, node]) => row(cells[source].name, values ? values[source] : null, node - width));
   if (bias !== null && bias >= width && bias < width + parameterCount) rows.push(row("bias", null, bias - width));
-  const head = ["from", ...(values ? ["value"] : []), "weight", ...(values ? ["product"] : []), "∂L/∂w", "change"];
+  const head = ["from", ...(values ? ["value"] : []), "weight", ...(values ? ["product"] : []), values ? `∂L/∂w, example ${state.example}` : "∂L/∂w", "change"];
   return element(
     "table", {},
     element("thead", {}, element("tr", {}, ...head.map((word) => element("th", { scope: "col" }, word)))),

@@ -66,7 +66,7 @@ function showView(view) {
 function setView(view) {
   showView(view);
   if (view === "products" && state.example === null) chooseExample(0);
-  else drawLines();
+  else drawNetwork();
   announce(`Lines show ${view}.`);
   noteAddress();
 }

@@ -19,3 +19,12 @@ function filled(made, attributes, children) {
   made.append(...children.filter((child) => child !== null && child !== undefined));
   return made;
 }
+
+// Act on a choice among several. After a click the arrow keys belong to the page again; who chooses
+// by keyboard keeps them.
+function onChoice(id, action) {
+  $(id).addEventListener("change", ({ target }) => {
+    action(target.value);
+    if (!target.matches(":focus-visible")) target.blur();
+  });
+}

@@ -37,7 +37,7 @@ class Bar:
         """Move on by one batch."""
         self.examples += examples
         elapsed = max(time.monotonic() - self.started, 1e-9)
-        self.progress.update(self.task, advance=1, rate=f"{self.examples / elapsed:,.0f}/s")
+        self.progress.update(self.task, advance=1, rate=f"· {self.examples / elapsed:,.0f}/s")
 
     def epoch(self, row: Mapping[str, float]) -> None:
         """Show what an epoch measured."""

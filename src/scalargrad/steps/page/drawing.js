@@ -67,6 +67,7 @@ function drawBundle(b, { members, shape, number: text, gradient }, arrived, acti
   const known = members.filter((i) => isDone(knownAt[i])).length;
   const complete = members.filter((i) => isComplete(i, arrived)).length;
   for (const part of ["", "-out", "-wire", "-stem", "-fan"]) open.find(`b${b}${part}`)?.classList.toggle("todo", !known);
+  open.find(`exit-b${b}`)?.classList.toggle("todo", !known);
   for (const part of ["-out", "-wire-line", "-stem"]) open.find(`b${b}${part}`)?.classList.toggle("passed", complete === members.length);
   const one = atWork(members, active);
   text.textContent = one === null ? countedOf(known, "value", members.length) : `${nodes[one].name} = ${shown(state.sweep.data[one])}`;

@@ -68,7 +68,7 @@ function nodeIn(table, i) {
   const name = texts.value.querySelector(".name");
   const into = nodes[i].parents.flatMap((_, k) => [table.find(`n${i}-w${k}`), table.find(`n${i}-w${k}-tap`), table.find(`n${i}-c${k}`)]);
   const own = ["", "-out", "-wire", "-stem", "-fan", "-into"].map((part) => table.find(`n${i}${part}`));
-  const parts = [...own, ...into, ...table.svg.querySelectorAll(`[id^="n${i}-b"]`)].filter(Boolean);
+  const parts = [...own, ...into, table.find(`exit-n${i}`), ...table.svg.querySelectorAll(`[id^="n${i}-b"]`)].filter(Boolean);
   const ways = ["out", "wire-line", "stem", "into"].map((part) => table.find(`n${i}-${part}`)).filter(Boolean);
   return { ...texts, parts, ways, name, label: name?.textContent ?? "", number: texts.value.querySelector(".value") };
 }

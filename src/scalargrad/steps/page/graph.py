@@ -258,9 +258,9 @@ class _Drawing:
 
     def _wire(self, wire: Wire, x: float, y: float, width: float) -> str:
         node, name = wire.id.removesuffix("-wire"), escape(self._wire_name(wire))
-        label, place = f'<tspan class="name">{name}</tspan>' if name else "", ' dx="2"'
+        label, place = f'<tspan class="name">{name}</tspan>' if name else "", ' dx="4"'
         if self._stacked and name:
-            label = f'<tspan class="name above" x="{x:g}" y="{y - 22:g}">{name}</tspan>'
+            label = f'<tspan class="name above" x="{x:g}" y="{y - 26:g}">{name}</tspan>'
             place = f' x="{x:g}" y="{y - 7:g}"'
         return (
             f'<g class="wire" id="{wire.id}">'

@@ -29,8 +29,8 @@ function listen() {
   click("leave", () => setPresenting(false));
   document.addEventListener("fullscreenchange", () => document.fullscreenElement || setPresenting(false));
   $("scrubber").addEventListener("input", () => goTo(Number($("scrubber").value)));
-  $("views").addEventListener("change", (event) => setView(event.target.value));
-  $("notations").addEventListener("change", (event) => setNotation(event.target.value));
+  onChoice("views", setView);
+  onChoice("notations", setNotation);
   $("speed").addEventListener("change", () => { if (playing) { pause(); play(); } });
   $("theme").addEventListener("change", () => { document.documentElement.dataset.theme = $("theme").value; });
   $("lecture").addEventListener("change", () => document.documentElement.classList.toggle("lecture", $("lecture").checked));

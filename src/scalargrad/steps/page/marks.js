@@ -92,7 +92,7 @@ function ringSaved(i, isLabelled) {
   const { value, number: text } = open.nodes.get(i) ?? bundle;
   const box = boxOfNumber(text);
   if (!box.width) return;
-  const rise = value.querySelector(".name.above") ? 19 : 5; // clear of a name above the number
+  const rise = value.querySelector(".name.above") ? 21 : 5; // clear of a name above the number
   overlay.append(
     svgElement("rect", {
       class: "ring", x: box.x - 3, y: box.y - 1, width: box.width + 6, height: box.height + 2, rx: 6,
