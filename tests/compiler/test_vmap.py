@@ -476,19 +476,25 @@ def test_threads_are_the_cores_there_are(monkeypatch: pytest.MonkeyPatch) -> Non
     assert blocks.threads() == (os.cpu_count() or 1)
 
 
+FORK = """
+import os, signal, warnings
+from scalargrad.compiler import blocks
+parent = blocks.executor(2)
+assert parent.submit(int).result() == 0
+warnings.simplefilter("ignore", DeprecationWarning)  # forking while threads run
+child = os.fork()
+if child == 0:
+    signal.alarm(30)  # rather than waiting for ever
+    own = blocks.executor(2)
+    os._exit(0 if own is not parent and own.submit(int).result() == 0 else 1)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
 def test_a_forked_process_has_threads_of_its_own() -> None:
     """The pool of the parent, whose threads a child lacks, is not used there."""
-    parent = blocks.executor(2)
-    assert parent.submit(int).result() == 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # forking while threads run
-        child = os.fork()
-    if child == 0:
-        signal.alarm(30)  # rather than waiting for ever
-        own = blocks.executor(2)
-        os._exit(0 if own is not parent and own.submit(int).result() == 0 else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert subprocess.run([sys.executable, "-c", FORK], check=False).returncode == 0
 
 
 def test_an_error_in_any_thread_is_raised() -> None:
