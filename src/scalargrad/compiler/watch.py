@@ -365,7 +365,15 @@ def _drawn_number(draw: Draw) -> Any:
 
 _usual_number = draws._number
 
-_NUMBER = "compute with the Value itself, or with scalargrad's operation of the same name"
+_NUMBER = (
+    "compute with the Value itself, or with scalargrad's operation of the same name; an array that "
+    "Values are put into needs dtype=object"
+)
+_WHOLE = (
+    "for values[i] write scalargrad.take(values, i), for floor division scalargrad.floor(a / b); "
+    "a number of steps or a size is a static argument, as in jit(f, static_argnames='n')"
+)
+_TEXT = "return the value and print it outside, or print within scalargrad.disable_jit()"
 
 _ANSWERS: dict[tuple[Any, str], Any] = {
     (Value, "local_grads"): _Born(),
@@ -379,6 +387,8 @@ _ANSWERS: dict[tuple[Any, str], Any] = {
     ),
     (Value, "zero_grad"): _refusal("zero_grad", ".zero_grad() was called", "do so outside"),
     (Value, "__float__"): _refusal("__float__", "float() or a math function was called", _NUMBER),
+    (Value, "__repr__"): _refusal("__repr__", "a Value was printed", _TEXT),
+    (Value, "__format__"): _refusal("__format__", "a Value was made into text", _TEXT),
     (no_grad, "__enter__"): _no_grad,
     (enable_grad, "__enter__"): _enable_grad,
     (enable_grad, "__exit__"): _leave_enable_grad,
@@ -403,5 +413,9 @@ _ANSWERS |= {(Value, f"__{name}__"): _comparison(name) for name in ("lt", "le", 
 _ANSWERS |= {(Value, f"__{name}__"): _equality(name) for name in ("eq", "ne")}
 _ANSWERS |= {
     (Value, f"__{name}__"): _refusal(f"__{name}__", f"{name}() was called", _NUMBER)
-    for name in ("int", "index", "round", "trunc", "floor", "ceil")
+    for name in ("round", "trunc", "floor", "ceil")
+}
+_ANSWERS |= {
+    (Value, f"__{name}__"): _refusal(f"__{name}__", f"{name}() was called", _WHOLE)
+    for name in ("int", "index")
 }
