@@ -10,7 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import OperandError, Parameter, TraceError, Value, jit, take, vmap
+from scalargrad import (
+    DomainError,
+    OperandError,
+    Parameter,
+    TraceError,
+    Value,
+    jit,
+    ne,
+    take,
+    vmap,
+    where,
+)
 from scalargrad.nn import Module
 
 
@@ -172,6 +183,37 @@ def test_an_index_is_sent_to_take_and_a_count_to_static_arguments() -> None:
     assert jit(lambda i: take(table, i))(1) == 20.0
     steps = jit(lambda x, n: sum(x for _ in range(n)), static_argnames="n")
     assert steps(2.0, n=3) == 6.0
+
+
+def test_static_arguments_are_known_by_position_and_name() -> None:
+    """A static argument is static whichever way it is passed; a negative position counts back."""
+
+    def chosen(x: float, n: int) -> float:
+        return x * [1.0, 2.0][n]
+
+    for options in ({"static_argnames": "n"}, {"static_argnums": 1}, {"static_argnums": -1}):
+        compiled: Any = jit(chosen, **options)  # type: ignore[call-overload]
+        assert compiled(3.0, 1) == compiled(3.0, n=1) == 6.0
+    for wrong in ({"static_argnames": "k"}, {"static_argnums": 2}):
+        with pytest.raises(OperandError, match="static_arg"):
+            jit(chosen, **wrong)  # type: ignore[call-overload]
+    with pytest.raises(OperandError, match="cannot be called"):
+        jit(3)  # type: ignore[call-overload]
+
+
+def test_a_caught_domain_error_does_not_decide_for_other_numbers() -> None:
+    """What is returned after leaving a domain would be returned at every call."""
+
+    def inverse(x: Any) -> Any:
+        try:
+            return 1.0 / x
+        except DomainError:
+            return 0.0
+
+    with pytest.raises(TraceError, match="Guard the operand with where"):
+        jit(inverse)(0.0)
+    guarded = jit(lambda x: where(ne(x, 0.0), 1.0 / where(ne(x, 0.0), x, 1.0), 0.0))
+    assert [guarded(0.0), guarded(2.0)] == [0.0, 0.5]
 
 
 def test_the_line_named_is_not_one_of_the_standard_library() -> None:

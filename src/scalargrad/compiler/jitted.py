@@ -23,6 +23,7 @@ from scalargrad.compiler.path import Path
 from scalargrad.compiler.record import record
 from scalargrad.compiler.reference import Reference, lost
 from scalargrad.compiler.stacking import UnlikeError
+from scalargrad.compiler.static import static_of
 from scalargrad.compiler.switch import is_jit_disabled
 from scalargrad.compiler.watch import current_trace
 from scalargrad.errors import ScalargradError, TraceError
@@ -298,7 +299,7 @@ def jit(
     """
     numbers = (static_argnums,) if isinstance(static_argnums, int) else static_argnums
     names = (static_argnames,) if isinstance(static_argnames, str) else static_argnames
-    static: frozenset[int | str] = frozenset([*numbers, *names])
+
     if function is None:
-        return lambda found: Jitted(found, static)
-    return Jitted(function, static)
+        return lambda found: Jitted(found, static_of(found, numbers, names))
+    return Jitted(function, static_of(function, numbers, names))

@@ -23,7 +23,7 @@ from scalargrad.value import Parameter, Value
 
 _ATOMS = {int, bool, str, bytes, type(None), complex}
 _PARAMETERS = {Parameter}
-_FUNCTIONS = (type, FunctionType, BuiltinFunctionType, ModuleType)
+_FUNCTIONS = (type, FunctionType, BuiltinFunctionType, ModuleType, np.ufunc)
 
 
 class Frozen:

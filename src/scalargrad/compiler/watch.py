@@ -23,6 +23,7 @@ from scalargrad.compiler.randomness import Generators, watched
 from scalargrad.compiler.refusal import refuse
 from scalargrad.compiler.stacking import Lanes, UnlikeError
 from scalargrad.draws import Draw
+from scalargrad.errors import DomainError, TraceError
 from scalargrad.ops import indexing, reductions
 from scalargrad.ops.numbers import is_real
 from scalargrad.ops.recording import enable_grad, no_grad
@@ -59,6 +60,7 @@ class Trace:
         self.draws: list[tuple[Draw, Value]] = []
         self.drawing = False
         self.unfinished: Value | None = None
+        self.left_domain = False
         self.nested = 0
         self.lanes: Lanes | None = None
 
@@ -155,6 +157,22 @@ def check_finished(trace: Trace) -> None:
 def _read_inside() -> bool:
     """Return whether `data` is read for a message or a check, not by the user's program."""
     return sys._getframe(2).f_globals.get("__name__") in _INSIDE
+
+
+def _left_domain(self: DomainError, *args: object) -> None:
+    trace = _current.get()
+    if trace is not None:
+        trace.left_domain = True
+    Exception.__init__(self, *args)
+
+
+def check_caught(trace: Trace) -> None:
+    """Raise TraceError if a function has gone on after leaving a domain."""
+    if trace.left_domain:
+        raise TraceError(
+            "a DomainError was caught while a compiled function is recorded: its program would "
+            "take that way at every call. Guard the operand with where instead of try and except"
+        )
 
 
 class _Data:
@@ -389,6 +407,7 @@ _ANSWERS: dict[tuple[Any, str], Any] = {
     (Value, "__float__"): _refusal("__float__", "float() or a math function was called", _NUMBER),
     (Value, "__repr__"): _refusal("__repr__", "a Value was printed", _TEXT),
     (Value, "__format__"): _refusal("__format__", "a Value was made into text", _TEXT),
+    (DomainError, "__init__"): _left_domain,
     (no_grad, "__enter__"): _no_grad,
     (enable_grad, "__enter__"): _enable_grad,
     (enable_grad, "__exit__"): _leave_enable_grad,
