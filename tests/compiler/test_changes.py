@@ -192,11 +192,11 @@ def test_static_arguments_are_known_by_position_and_name() -> None:
         return x * [1.0, 2.0][n]
 
     for options in ({"static_argnames": "n"}, {"static_argnums": 1}, {"static_argnums": -1}):
-        compiled: Any = jit(chosen, **options)  # type: ignore[call-overload]
+        compiled: Any = jit(chosen, **options)
         assert compiled(3.0, 1) == compiled(3.0, n=1) == 6.0
     for wrong in ({"static_argnames": "k"}, {"static_argnums": 2}):
         with pytest.raises(OperandError, match="static_arg"):
-            jit(chosen, **wrong)  # type: ignore[call-overload]
+            jit(chosen, **wrong)
     with pytest.raises(OperandError, match="cannot be called"):
         jit(3)  # type: ignore[call-overload]
 
