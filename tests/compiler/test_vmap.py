@@ -7,8 +7,8 @@ import math
 import os
 import pickle
 import random
-import signal
-import warnings
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

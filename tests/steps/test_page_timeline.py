@@ -125,7 +125,8 @@ def test_keys_belong_to_a_control_in_which_someone_types(open_page: Any) -> None
 def test_nothing_plays_by_itself_and_space_plays_and_pauses(open_page: Any) -> None:
     """Play moves without announcing each step; it stops at the end."""
     page = open_page(lecture())
-    page.clock.install()
+    page.clock.install(time=0)
+    page.clock.pause_at(60)
     page.reload()
     page.clock.run_for(10_000)
     assert counter(page) == "1/8"

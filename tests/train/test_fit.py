@@ -351,3 +351,20 @@ def test_predictions_other_than_values_reach_metrics_as_they_are() -> None:
 
     run(Both(2, 1, rng=0), metrics=[seeing], epochs=1)
     assert {p[1] for p in seen} == {7}
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size"])
+def test_counts_are_whole(name: str) -> None:
+    """One and a half epochs are not two: nothing is rounded silently."""
+    model = linear()
+    options: dict[str, Any] = {"epochs": 2, "batch_size": 2, name: 1.5}
+    with pytest.raises(OperandError, match=f"{name} is 1.5: give a whole number"):
+        fit(
+            model,
+            INPUTS,
+            TARGETS,
+            loss=squares,
+            optimizer=Descent(model.parameters()),
+            quiet=True,
+            **options,
+        )

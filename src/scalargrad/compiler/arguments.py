@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.objects import Copier, Frozen, Visit, is_object, parts_beside
+from scalargrad.compiler.objects import Copier, Frozen, Visit, is_object, like, parts_beside
+from scalargrad.errors import TraceError
 from scalargrad.ops.numbers import is_real
 from scalargrad.sparse import Table
 from scalargrad.value import Parameter, Value
@@ -99,7 +100,7 @@ def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any
     if isinstance(x, Value) or (is_real(x) and not isinstance(x, bool)):
         return next(fresh)
     if isinstance(x, dict):
-        return type(x)(zip(x, [rebuilt(item, fresh, copier) for item in x.values()], strict=True))
+        return like(x, [rebuilt(item, fresh, copier) for item in x.values()])
     if isinstance(x, list | tuple) and not isinstance(x, Table):
         items = [rebuilt(item, fresh, copier) for item in x]
         return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
@@ -174,12 +175,19 @@ def outlined(tree: Any, values: list[Value]) -> Any:
         values.append(tree)
         return Place(len(values) - 1)
     if isinstance(tree, dict):
-        return type(tree)(zip(tree, [outlined(x, values) for x in tree.values()], strict=True))
+        return like(tree, [outlined(x, values) for x in tree.values()])
     if isinstance(tree, list | tuple) and not isinstance(tree, Table):
         items = [outlined(x, values) for x in tree]
         return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
     if getattr(getattr(tree, "dtype", None), "kind", "") == "O":
         return ArrayOutline(tree.shape, [outlined(x, values) for x in tree.ravel().tolist()])
+    if isinstance(tree, Iterator) or (
+        isinstance(tree, set | frozenset) and any(isinstance(x, Value) for x in tree)
+    ):
+        raise TraceError(
+            f"a compiled function returned a {type(tree).__name__}, which a program could not make "
+            "again: return a list"
+        )
     return _outlined_object(tree, values) if is_object(tree) else tree
 
 
@@ -201,7 +209,7 @@ def filled(outline: Any, found: Sequence[Any]) -> Any:
         items = [found[x.index] if x.__class__ is Place else filled(x, found) for x in outline]
         return kind(*items) if hasattr(kind, "_fields") else kind(items)
     if isinstance(outline, dict):
-        return kind(zip(outline, [filled(x, found) for x in outline.values()], strict=True))
+        return like(outline, [filled(x, found) for x in outline.values()])
     if isinstance(outline, ArrayOutline):
         return outline.filled(found)
     if isinstance(outline, ObjectOutline):

@@ -91,13 +91,27 @@ def _at_once(f: Callable[..., Any], call: tuple[Any, Any, Any], lanes: Lanes, n:
 
 def _count(args: Sequence[Any], axes: Sequence[int | None]) -> int:
     """Return the number of examples."""
-    if len(axes) != len(args) or any(axis not in {0, None} for axis in axes):
+    if len(axes) != len(args) or not all(axis is None or axis == 0 for axis in axes):
         raise OperandError(
             f"vmap: in_axes {tuple(axes)} for {len(args)} arguments: give 0 or None for each"
         )
-    counts = {len(x) for x, axis in zip(args, axes, strict=True) if axis is not None}
+    mapped = [x for x, axis in zip(args, axes, strict=True) if axis is not None]
+    for x in mapped:
+        if not _holds_examples(x):
+            raise OperandError(
+                f"vmap: a mapped argument is a {type(x).__name__}, which holds no examples in "
+                "order: give a list or an array, or None in in_axes if the examples share it"
+            )
+    counts = set(map(len, mapped))
     if len(counts) != 1:
         raise OperandError(
             f"vmap: the mapped arguments hold {sorted(counts) or 'no'} examples: give one number"
         )
     return counts.pop()
+
+
+def _holds_examples(x: Any) -> bool:
+    """Return whether an argument has entries by number: a sequence or an array."""
+    if isinstance(x, dict | set | frozenset) or not hasattr(x, "__getitem__"):
+        return False
+    return bool(x.shape) if hasattr(x, "shape") else hasattr(x, "__len__")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import functools
-import importlib
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
@@ -17,13 +17,16 @@ from scalargrad.compiler.arguments import (
     visit,
     visit_static,
 )
+from scalargrad.compiler.changes import unchanging
 from scalargrad.compiler.objects import Copier, Visit, is_object
 from scalargrad.compiler.path import Path
 from scalargrad.compiler.record import record
+from scalargrad.compiler.reference import Reference, lost
 from scalargrad.compiler.stacking import UnlikeError
+from scalargrad.compiler.static import static_of
 from scalargrad.compiler.switch import is_jit_disabled
 from scalargrad.compiler.watch import current_trace
-from scalargrad.errors import TraceError
+from scalargrad.errors import ScalargradError, TraceError
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
@@ -36,6 +39,13 @@ R = TypeVar("R")
 PATHS = 8
 #: Shapes of arguments whose programs are kept, the oldest forgotten first.
 SHAPES = 64
+
+
+_NOTE = (
+    "While a compiled function is recorded, every number of its arguments is a Value. What has to "
+    "be a plain number or array there (an index array, a mask, a key, a size) can be a static "
+    "argument, as in jit(f, static_argnames='mask'), or be closed over."
+)
 
 
 class Jitted(Generic[P, R]):
@@ -143,9 +153,16 @@ class Jitted(Generic[P, R]):
         positional = [replaced[i] for i in range(len(args))]
         keywords = {name: replaced[name] for name in kwargs}
         function = copier.copy(self._function) if self._is_object else self._function
-        run = functools.partial(function, *positional, **keywords)
+        traced = [x for name, x in replaced.items() if name not in self._static]
+        traced += [function] if self._is_object else []
+        run = unchanging(functools.partial(function, *positional, **keywords), traced, self)
         sources = (self._function, args, kwargs)
-        recording, outline = record(run, fresh, sources, held=apart, together=together)
+        try:
+            recording, outline = record(run, fresh, sources, held=apart, together=together)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            if not isinstance(error, ScalargradError):
+                error.add_note(_NOTE)
+            raise
         return Path(recording, outline, leaves, apart, getattr(self, "__name__", "compiled"))
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
@@ -174,55 +191,38 @@ class Jitted(Generic[P, R]):
             path = self._recorded(key, args, kwargs)
         return explain(path, path.inputs(leaves, held))
 
+    def __copy__(self) -> Jitted[P, R]:
+        return self._with(self._function, self._paths)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Jitted[P, R]:
+        """Copy what it is bound to, as functions are copied; the copy records anew."""
+        return self._with(copy.deepcopy(self._function, memo), {})
+
+    def _with(self, function: Callable[P, R], paths: dict[Key, tuple[Path, ...]]) -> Jitted[P, R]:
+        jitted = Jitted(function, self._static)
+        jitted._paths = dict(paths)
+        return jitted
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickled, (_Reference.of(self), self._static, self._paths)
-
-
-class _Reference:
-    """Where a compiled function is found again: by its name, where that leads to it."""
-
-    def __init__(self, module: str, name: str) -> None:
-        self.module = module
-        self.name = name
-
-    @classmethod
-    def of(cls, jitted: Jitted[Any, Any]) -> _Reference:
-        name = getattr(jitted, "__qualname__", "")
-        return cls(getattr(jitted, "__module__", ""), name)
-
-    def find(self) -> Any:
-        """Return what the name leads to, or None."""
-        try:
-            found: Any = importlib.import_module(self.module)
-            for part in self.name.split("."):
-                found = getattr(found, part)
-        except (ImportError, AttributeError, ValueError):
-            return None
-        return found
-
-
-def _lost(reference: _Reference) -> Callable[..., Any]:
-    """Return what stands for a function that could not be found again after unpickling."""
-
-    def lost(*_: Any, **__: Any) -> Any:
-        raise TraceError(
-            f"{reference.name} was unpickled without its source, and these arguments have a shape "
-            "it was not recorded for: record it before pickling, or define it in a module"
-        )
-
-    lost.__name__ = lost.__qualname__ = reference.name
-    lost.__module__ = reference.module
-    return lost
+        if self._is_object:
+            return _of_object, (self._function, self._static, self._paths)
+        return _unpickled, (Reference.of(self), self._static, self._paths)
 
 
 def _unpickled(
-    reference: _Reference, static: frozenset[int | str], paths: dict[Key, tuple[Path, ...]]
+    reference: Reference, static: frozenset[int | str], paths: dict[Key, tuple[Path, ...]]
 ) -> Jitted[Any, Any]:
     found = reference.find()
     function = found._function if isinstance(found, Jitted) else found
-    jitted: Jitted[Any, Any] = Jitted(function if callable(function) else _lost(reference), static)
+    jitted: Jitted[Any, Any] = Jitted(function if callable(function) else lost(reference), static)
     jitted._paths = dict(paths)
     return jitted
+
+
+def _of_object(
+    function: Callable[..., Any], static: frozenset[int | str], paths: dict[Key, tuple[Path, ...]]
+) -> Jitted[Any, Any]:
+    return Jitted(function, static)._with(function, paths)
 
 
 @overload
@@ -273,7 +273,8 @@ def jit(
     TraceError
         When called, if `function` does what a program could not repeat: it reads ``.data`` or
         ``.grad``, calls ``float``, ``int`` or ``backward``, draws random numbers other than by
-        `drawn`; or if its comparisons, used as conditions, take more than 8 ways.
+        `drawn`, changes an argument that it does not return; or if its comparisons, used as
+        conditions, take more than 8 ways.
 
     Notes
     -----
@@ -298,7 +299,7 @@ def jit(
     """
     numbers = (static_argnums,) if isinstance(static_argnums, int) else static_argnums
     names = (static_argnames,) if isinstance(static_argnames, str) else static_argnames
-    static: frozenset[int | str] = frozenset([*numbers, *names])
+
     if function is None:
-        return lambda found: Jitted(found, static)
-    return Jitted(function, static)
+        return lambda found: Jitted(found, static_of(found, numbers, names))
+    return Jitted(function, static_of(function, numbers, names))

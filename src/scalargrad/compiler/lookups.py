@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.compiler.program import SCATTER, TAKE, Writer
+from scalargrad.compiler.refusal import refuse
 from scalargrad.ops import eq, where
+from scalargrad.ops.numbers import is_real
 from scalargrad.ops.operation import Operation
 from scalargrad.ops.symbol import Symbol
 from scalargrad.value import Value
@@ -42,6 +44,13 @@ TAKE_NODE = _Take(_unused, _unused, name="take")
 
 def recorded_take(values: Sequence[Any], index: Value) -> Value:
     """Return the node of ``values[index]``."""
+    for x in values:
+        if not (isinstance(x, Value) or is_real(x)):
+            refuse(
+                f"take was given an entry of type {type(x).__name__}",
+                "choose among numbers, Values and rows of them, or make the index static, "
+                "as in jit(f, static_argnames='i')",
+            )
     operands = [x if isinstance(x, Value) else float(x) for x in values]
     chosen = int(index._data) % len(operands)
     made = object.__new__(Value)

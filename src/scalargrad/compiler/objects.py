@@ -8,8 +8,9 @@ can take its place.
 
 from __future__ import annotations
 
+import copy
 import functools
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from itertools import chain
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
@@ -22,7 +23,7 @@ from scalargrad.value import Parameter, Value
 
 _ATOMS = {int, bool, str, bytes, type(None), complex}
 _PARAMETERS = {Parameter}
-_FUNCTIONS = (type, FunctionType, BuiltinFunctionType, ModuleType)
+_FUNCTIONS = (type, FunctionType, BuiltinFunctionType, ModuleType, np.ufunc)
 
 
 class Frozen:
@@ -40,7 +41,7 @@ class Frozen:
             raise TraceError(
                 f"{where} is a {kind.__name__}, which cannot be hashed: a compiled function takes "
                 "numbers, Values, lists, tuples, dicts and arrays of them, modules and other "
-                "objects, and as static arguments what is hashable"
+                "objects, and as static arguments what is hashable: a tuple, not a list"
             ) from None
 
     def __hash__(self) -> int:
@@ -85,7 +86,7 @@ def _slots(kind: Any) -> tuple[str, ...]:
     return tuple(x for x in chain.from_iterable(listed) if x not in {"__dict__", "__weakref__"})
 
 
-def _attributes(x: Any) -> dict[str, Any]:
+def attributes(x: Any) -> dict[str, Any]:
     """Return what an object holds, by name."""
     kind: Any = type(x)
     names = _slots(kind)
@@ -137,7 +138,7 @@ class Visit:
         else:
             self._seen[id(x)] = len(self._seen)
             if _has_state(kind):
-                found = _attributes(x)
+                found = attributes(x)
                 self.key.append((kind, *found))
                 self._all(found.values())
             else:
@@ -176,6 +177,13 @@ class Visit:
 def _bound(x: Any) -> tuple[Any, ...]:
     """Return what a method or a partial function is bound to."""
     return (x.__self__,) if isinstance(x, MethodType) else (x.func, x.args, x.keywords)
+
+
+def like(x: dict[Any, Any], values: Iterable[Any]) -> Any:
+    """Return a dict of the kind of `x`, a defaultdict's factory kept, with other values."""
+    found: dict[Any, Any] = {} if x.__class__ is dict else copy.copy(x)
+    dict.update(found, zip(x, values, strict=True))  # that of a Counter adds
+    return found
 
 
 class Copier:
@@ -223,14 +231,14 @@ class Copier:
         if isinstance(x, Table):
             return Table(([self.copy(p) for p in row] for row in x), Touched())
         if isinstance(x, dict):
-            return kind(zip(x, map(self.copy, x.values()), strict=True))
+            return like(x, map(self.copy, x.values()))
         items = map(self.copy, x)
         return kind(*items) if hasattr(x, "_fields") else kind(items)
 
     def _object(self, x: Any) -> Any:
         kind: Any = type(x)
         copied = self._copies[id(x)] = kind() if kind is SimpleNamespace else object.__new__(kind)
-        for name, part in _attributes(x).items():
+        for name, part in attributes(x).items():
             if name in _slots(kind):
                 object.__setattr__(copied, name, self.copy(part))
             else:

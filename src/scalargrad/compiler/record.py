@@ -19,7 +19,7 @@ from scalargrad.compiler.lookups import TAKE_NODE
 from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, PICK, STACK, TAKE, Op, Program
 from scalargrad.compiler.randomness import Generators
 from scalargrad.compiler.stacking import PICK_NODE, STACK_NODE, UnlikeError
-from scalargrad.compiler.watch import Trace, check_finished, watching
+from scalargrad.compiler.watch import Trace, check_caught, check_finished, watching
 from scalargrad.draws import Draw
 from scalargrad.errors import DomainError, NumericalError, TraceError
 from scalargrad.ops import add, identity, sub
@@ -112,6 +112,7 @@ def record(
             with enable_grad(), watching(trace):
                 result = run()
                 check_finished(trace)
+                check_caught(trace)
             trace.generators.check([draw for draw, _ in trace.draws])
             outputs: list[Value] = []
             outline = outlined(result, outputs)

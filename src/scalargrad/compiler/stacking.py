@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.compiler.objects import like
 from scalargrad.compiler.refusal import refuse
 from scalargrad.ops.numbers import is_real
 from scalargrad.ops.operation import Operation
@@ -137,7 +138,7 @@ def stacked(examples: Sequence[Any]) -> Any:
     if isinstance(first, dict):
         if any(list(x) != list(first) for x in examples):
             raise UnlikeError
-        return type(first)({key: stacked([x[key] for x in examples]) for key in first})
+        return like(first, [stacked([x[key] for x in examples]) for key in first])
     if isinstance(first, list | tuple):
         if any(len(x) != len(first) for x in examples):
             raise UnlikeError

@@ -23,6 +23,7 @@ from scalargrad.compiler.randomness import Generators, watched
 from scalargrad.compiler.refusal import refuse
 from scalargrad.compiler.stacking import Lanes, UnlikeError
 from scalargrad.draws import Draw
+from scalargrad.errors import DomainError, TraceError
 from scalargrad.ops import indexing, reductions
 from scalargrad.ops.numbers import is_real
 from scalargrad.ops.recording import enable_grad, no_grad
@@ -59,6 +60,7 @@ class Trace:
         self.draws: list[tuple[Draw, Value]] = []
         self.drawing = False
         self.unfinished: Value | None = None
+        self.left_domain = False
         self.nested = 0
         self.lanes: Lanes | None = None
 
@@ -155,6 +157,22 @@ def check_finished(trace: Trace) -> None:
 def _read_inside() -> bool:
     """Return whether `data` is read for a message or a check, not by the user's program."""
     return sys._getframe(2).f_globals.get("__name__") in _INSIDE
+
+
+def _left_domain(self: DomainError, *args: object) -> None:
+    trace = _current.get()
+    if trace is not None:
+        trace.left_domain = True
+    Exception.__init__(self, *args)
+
+
+def check_caught(trace: Trace) -> None:
+    """Raise TraceError if a function has gone on after leaving a domain."""
+    if trace.left_domain:
+        raise TraceError(
+            "a DomainError was caught while a compiled function is recorded: its program would "
+            "take that way at every call. Guard the operand with where instead of try and except"
+        )
 
 
 class _Data:
@@ -365,7 +383,15 @@ def _drawn_number(draw: Draw) -> Any:
 
 _usual_number = draws._number
 
-_NUMBER = "compute with the Value itself, or with scalargrad's operation of the same name"
+_NUMBER = (
+    "compute with the Value itself, or with scalargrad's operation of the same name; an array that "
+    "Values are put into needs dtype=object"
+)
+_WHOLE = (
+    "for values[i] write scalargrad.take(values, i), for floor division scalargrad.floor(a / b); "
+    "a number of steps or a size is a static argument, as in jit(f, static_argnames='n')"
+)
+_TEXT = "return the value and print it outside, or print within scalargrad.disable_jit()"
 
 _ANSWERS: dict[tuple[Any, str], Any] = {
     (Value, "local_grads"): _Born(),
@@ -379,6 +405,9 @@ _ANSWERS: dict[tuple[Any, str], Any] = {
     ),
     (Value, "zero_grad"): _refusal("zero_grad", ".zero_grad() was called", "do so outside"),
     (Value, "__float__"): _refusal("__float__", "float() or a math function was called", _NUMBER),
+    (Value, "__repr__"): _refusal("__repr__", "a Value was printed", _TEXT),
+    (Value, "__format__"): _refusal("__format__", "a Value was made into text", _TEXT),
+    (DomainError, "__init__"): _left_domain,
     (no_grad, "__enter__"): _no_grad,
     (enable_grad, "__enter__"): _enable_grad,
     (enable_grad, "__exit__"): _leave_enable_grad,
@@ -403,5 +432,9 @@ _ANSWERS |= {(Value, f"__{name}__"): _comparison(name) for name in ("lt", "le", 
 _ANSWERS |= {(Value, f"__{name}__"): _equality(name) for name in ("eq", "ne")}
 _ANSWERS |= {
     (Value, f"__{name}__"): _refusal(f"__{name}__", f"{name}() was called", _NUMBER)
-    for name in ("int", "index", "round", "trunc", "floor", "ceil")
+    for name in ("round", "trunc", "floor", "ceil")
+}
+_ANSWERS |= {
+    (Value, f"__{name}__"): _refusal(f"__{name}__", f"{name}() was called", _WHOLE)
+    for name in ("int", "index")
 }

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from scalargrad.errors import OperandError
 from scalargrad.ops.comparisons import eq, ge, lt
 from scalargrad.ops.numbers import is_real
 from scalargrad.ops.rounding import floor
@@ -63,8 +64,18 @@ def _entry(values: Any, index: Any) -> Any:
         row.flat = _entry([x.ravel().tolist() for x in values], index)
         return row
     if isinstance(first, list | tuple):
+        _require_even(values)
         return [_entry(column, index) for column in zip(*values, strict=True)]
     return _choice(values, index)
+
+
+def _require_even(rows: Any) -> None:
+    """Raise OperandError unless all rows have the length of the first."""
+    if {len(row) if isinstance(row, list | tuple) else -1 for row in rows} != {len(rows[0])}:
+        raise OperandError(
+            "take: a computed index chooses among rows of one length; these differ: fill them up, "
+            "or give the index as a number"
+        )
 
 
 def _choice(values: Sequence[Any], index: Any) -> Any:

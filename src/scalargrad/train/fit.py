@@ -214,6 +214,8 @@ def _check(**counts: int | None) -> None:
     for name, count in counts.items():
         if count is not None and count < 1:
             raise OperandError(f"{name} is {count}: give 1 or more")
+        if count is not None and count != int(count):
+            raise OperandError(f"{name} is {count}: give a whole number")
 
 
 def _split(

@@ -1,0 +1,47 @@
+"""References: how a compiled function that was pickled finds its source again."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from scalargrad.errors import TraceError
+
+
+class Reference:
+    """Where a compiled function is found again: by its name, where that leads to it."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self.module = module
+        self.name = name
+
+    @classmethod
+    def of(cls, jitted: Any) -> Reference:
+        """Return the reference to a compiled function."""
+        name = getattr(jitted, "__qualname__", "")
+        return cls(getattr(jitted, "__module__", ""), name)
+
+    def find(self) -> Any:
+        """Return what the name leads to, or None."""
+        try:
+            found: Any = importlib.import_module(self.module)
+            for part in self.name.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError, ValueError):
+            return None
+        return found
+
+
+def lost(reference: Reference) -> Callable[..., Any]:
+    """Return what stands for a function that could not be found again after unpickling."""
+
+    def refused(*_: Any, **__: Any) -> Any:
+        raise TraceError(
+            f"{reference.name} was unpickled without its source, and these arguments have a shape "
+            "it was not recorded for: record it before pickling, or define it in a module"
+        )
+
+    refused.__name__ = refused.__qualname__ = reference.name
+    refused.__module__ = reference.module
+    return refused

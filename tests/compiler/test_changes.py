@@ -1,0 +1,256 @@
+"""What a compiled function does to its arguments, and what it cannot return."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections import Counter, defaultdict
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalargrad import (
+    DomainError,
+    OperandError,
+    Parameter,
+    TraceError,
+    Value,
+    jit,
+    ne,
+    take,
+    vmap,
+    where,
+)
+from scalargrad.nn import Module
+
+
+@pytest.mark.parametrize(
+    ("argument", "change"),
+    [
+        ([1.0, 2.0], lambda x: x.append(x[0])),
+        ([1.0, 2.0], lambda x: x.__setitem__(0, x[1])),
+        ([[1.0], [2.0]], lambda x: x[0].clear()),
+        ({"a": 1.0}, lambda x: x.update(b=x["a"])),
+        (np.array([1.0, 2.0]), lambda x: x.__setitem__(0, 5.0)),
+    ],
+)
+def test_a_changed_argument_is_an_error(argument: Any, change: Any) -> None:
+    """What eager evaluation does to its caller's lists, dicts and arrays is not left out."""
+
+    def changing(x: Any) -> float:
+        change(x)
+        return 0.0
+
+    with pytest.raises(TraceError, match=r"changing> changes a .* among its arguments.* a copy"):
+        jit(changing)(argument)
+
+
+def test_a_changed_copy_or_a_changed_result_is_none() -> None:
+    """The remedy the error names works: change a copy, or return what is changed."""
+
+    @jit
+    def copied(x: list[Any]) -> Any:
+        x = [*x]
+        x.append(x[0] * 3.0)
+        return sum(x)
+
+    @jit
+    def returned(x: list[Any]) -> list[Any]:
+        x.append(x[0] * 3.0)
+        return x
+
+    assert copied([1.0, 2.0]) == 6.0
+    assert returned([1.0, 2.0]) == [1.0, 2.0, 3.0]
+
+
+class Stateful(Module):
+    """Adds up what it has been called with."""
+
+    def __init__(self) -> None:
+        self.w = Parameter(2.0)
+        self.total: Any = 0.0
+        self.calls = 0
+
+    def forward(self, x: Any) -> Any:
+        """Return the sum of all so far."""
+        self.total = self.total + self.w * x
+        return self.total
+
+
+class Scaled(Module):
+    """Multiplies by a parameter."""
+
+    def __init__(self) -> None:
+        self.w = Parameter(2.0)
+
+    def forward(self, x: Any) -> Any:
+        """Return the product."""
+        return self.w * x
+
+
+def test_state_kept_in_an_attribute_is_an_error() -> None:
+    """A hidden state would stay at its first number: no call sees what an earlier one noted."""
+    for compiled, args in [(jit(Stateful()), ()), (jit(lambda m, x: m(x)), (Stateful(),))]:
+        with pytest.raises(TraceError, match=r"changes Stateful\.total"):
+            compiled(*args, 1.0)
+
+
+def test_dicts_keep_their_kind() -> None:
+    """A defaultdict keeps its factory and a Counter does not add up keys on the way."""
+    table: defaultdict[str, list[Any]] = defaultdict(list, a=[1.0])
+    found = jit(lambda d: d)(table)
+    assert found == {"a": [1.0]}
+    assert found["missing"] == []
+    assert jit(lambda d: d["b"])(table | {"b": [3.0]}) == [3.0]
+    assert jit(lambda d: d)(Counter(a=2, b=3)) == Counter(a=2, b=3)
+
+
+@pytest.mark.parametrize(
+    "function", [lambda x: {x}, lambda x: (x for _ in range(2)), lambda x: map(abs, [x])]
+)
+def test_a_result_that_cannot_be_made_again_is_an_error(function: Any) -> None:
+    """An iterator would be used up by the first call, and a set holds Values of the recording."""
+    with pytest.raises(TraceError, match="return a list"):
+        jit(function)(2.0)
+
+
+def test_copies_compute_on() -> None:
+    """A copy takes arguments of shapes never recorded, though its function has no module."""
+    w = Value(2.0)
+    compiled = jit(lambda x: w * x)
+    assert compiled(Value(3.0)).data == 6.0
+    for copied in (copy.copy(compiled), copy.deepcopy(compiled)):
+        assert copied(4.0).data == 8.0
+        w.data = 5.0
+        assert copied(Value(3.0)).data == 15.0
+        w.data = 2.0
+
+
+def test_a_compiled_module_is_copied_and_pickled_with_its_parameters() -> None:
+    """Copies keep the parameters of their own, and compute for new shapes."""
+    module = Scaled()
+    compiled = jit(module)
+    assert compiled(1.0).data == 2.0
+    copies = [copy.deepcopy(compiled), pickle.loads(pickle.dumps(compiled))]
+    module.w.data = 7.0
+    assert compiled(1.0).data == 7.0
+    for copied in copies:
+        assert copied(3.0).data == 6.0
+        assert copied(Value(3.0)).data == 6.0
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda x: f"{x:.2f}", lambda x: str(x), lambda x: [f"{x}"]],  # noqa: PLW0108 - jit names it
+)
+def test_text_of_a_number_is_refused(function: Any) -> None:
+    """Text would stay as it was at the first call."""
+    with pytest.raises(TraceError, match="print it outside"):
+        jit(function)(1.0)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: np.eye(2)[x],
+        lambda x: x[0] // 2,
+        lambda x: x[0] % 2,
+        lambda x: (x[0] > 0.0) & (x[0] < 1.0),
+        lambda x: {1.0: "a"}[x[0]],
+    ],
+)
+def test_python_errors_while_recording_say_that_numbers_are_values(function: Any) -> None:
+    """What plain numbers allow and Values do not is explained where it goes wrong."""
+    with pytest.raises((TypeError, LookupError)) as caught:
+        jit(function)(np.array([0.0, 1.0]))
+    assert any("every number of its arguments is a Value" in x for x in caught.value.__notes__)
+
+
+def test_an_index_array_may_be_static_or_closed_over() -> None:
+    """The remedies named in the note work."""
+    mask, x = np.array([True, False, True]), np.array([1.0, 2.0, 3.0])
+    static = jit(lambda x, mask: x[mask] * 2.0, static_argnames="mask")
+    assert static(x, mask=mask).tolist() == [2.0, 6.0]
+    assert jit(lambda x: x[mask] * 2.0)(x).tolist() == [2.0, 6.0]
+
+
+def test_an_index_is_sent_to_take_and_a_count_to_static_arguments() -> None:
+    """Both remedies are in the message, and both work."""
+    table = [10.0, 20.0]
+    with pytest.raises(TraceError, match=r"take\(values, i\).*static_argnames"):
+        jit(lambda i: table[i])(1)
+    assert jit(lambda i: take(table, i))(1) == 20.0
+    steps = jit(lambda x, n: sum(x for _ in range(n)), static_argnames="n")
+    assert steps(2.0, n=3) == 6.0
+
+
+def test_static_arguments_are_known_by_position_and_name() -> None:
+    """A static argument is static whichever way it is passed; a negative position counts back."""
+
+    def chosen(x: float, n: int) -> float:
+        return x * [1.0, 2.0][n]
+
+    for options in ({"static_argnames": "n"}, {"static_argnums": 1}, {"static_argnums": -1}):
+        compiled: Any = jit(chosen, **options)
+        assert compiled(3.0, 1) == compiled(3.0, n=1) == 6.0
+    for wrong in ({"static_argnames": "k"}, {"static_argnums": 2}):
+        with pytest.raises(OperandError, match="static_arg"):
+            jit(chosen, **wrong)
+    with pytest.raises(OperandError, match="cannot be called"):
+        jit(3)  # type: ignore[call-overload]
+
+
+def test_a_caught_domain_error_does_not_decide_for_other_numbers() -> None:
+    """What is returned after leaving a domain would be returned at every call."""
+
+    def inverse(x: Any) -> Any:
+        try:
+            return 1.0 / x
+        except DomainError:
+            return 0.0
+
+    with pytest.raises(TraceError, match="Guard the operand with where"):
+        jit(inverse)(0.0)
+    guarded = jit(lambda x: where(ne(x, 0.0), 1.0 / where(ne(x, 0.0), x, 1.0), 0.0))
+    assert [guarded(0.0), guarded(2.0)] == [0.0, 0.5]
+
+
+def test_the_line_named_is_not_one_of_the_standard_library() -> None:
+    """random.shuffle draws inside random.py; the line to change is its caller's."""
+    import random
+
+    def shuffled(x: list[Any]) -> Any:
+        random.shuffle(x)
+        return x
+
+    with pytest.raises(TraceError, match=rf"{__file__}:\d+.*\n    random\.shuffle\(x\)"):
+        jit(shuffled)([1.0, 2.0])
+
+
+@pytest.mark.parametrize("entries", ["abc", [{"a": 1.0}], [Scaled()]])
+def test_take_chooses_among_numbers_only(entries: Any) -> None:
+    """A program has no text, dicts or modules to choose from; the message says what helps."""
+    with pytest.raises(TraceError, match="make the index static"):
+        jit(lambda i: take(entries, i))(0)
+    assert jit(lambda i: take(entries, i) and 1.0, static_argnums=0)(0) == 1.0
+
+
+@pytest.mark.parametrize("rows", [[[1.0], [1.0, 2.0]], [[1.0], 2.0]])
+def test_rows_that_a_computed_index_chooses_have_one_length(rows: Any) -> None:
+    """What comes out has one shape, whichever row it is."""
+    with pytest.raises(OperandError, match="rows of one length"):
+        take(rows, Value(1.0))
+
+
+@pytest.mark.parametrize("x", [1.0, Value(1.0), np.array(1.0), {"a": 1.0}, {1.0}])
+def test_vmap_names_an_argument_that_holds_no_examples(x: Any) -> None:
+    """A number mapped by mistake is met by in_axes, not by Python's len."""
+    with pytest.raises(OperandError, match="None in in_axes"):
+        vmap(lambda a, b: a)([1.0], x)
+
+
+def test_vmap_says_that_axes_are_no_trees() -> None:
+    """JAX's nested in_axes is refused as what it is."""
+    with pytest.raises(OperandError, match="give 0 or None for each"):
+        vmap(lambda d: d, in_axes=({"a": 0},))({"a": [1.0]})  # type: ignore[arg-type]
