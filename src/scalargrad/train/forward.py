@@ -49,7 +49,7 @@ class Forward:
         if recording.draws:
             raise TraceError("it draws at random in evaluation, too")
         program = reordered(recording.program, [*range(cells), *read.values()], [*found, *asked])
-        self._numbers = np.array([*read], dtype=np.int64)
+        self._numbers = store.places[[*read]]
         self._program = Resident(program, cells, 0)
         self._batch = self._program.given.reshape(size, -1)
         self._predicted = self._program.results[: len(found)]
