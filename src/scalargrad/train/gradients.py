@@ -14,7 +14,7 @@ from scalargrad.compiler.resident import Resident, reordered
 from scalargrad.graph import topological_order
 from scalargrad.train.examples import plain
 from scalargrad.train.objective import Objective
-from scalargrad.train.recordings import Draws, guards, leaves_read, recorded, results
+from scalargrad.train.recordings import Draws, Guards, guards, leaves_read, recorded, results
 from scalargrad.train.rectangle import Rectangle
 from scalargrad.train.store import Store
 from scalargrad.train.update import visited
@@ -73,7 +73,8 @@ class Gradients:
         )
         self._program = Resident(program, cells + drawn, 0)
         self._places = store.places[[*read]]
-        self._outcomes = np.array(list(asked.values()), dtype=np.bool_)
+        behind = len(self._program.results) - len(asked)
+        self._guards = Guards(self._program.results[behind:], asked.values())
         self._batch = self._program.given[:cells].reshape(len(rows), -1)
         self._draws, self._drawn = Draws(recording), self._program.given[cells:]
         self.reached = self._outline.reached
@@ -85,7 +86,6 @@ class Gradients:
         found, loss, trained = self._program.results, self._outline.loss.index, self._store.trained
         reached = np.array(self.reached, dtype=np.int64)
         grads = found[loss + 1 : loss + 1 + len(reached)]
-        self._guards = found[len(found) - len(self._outcomes) :]
         split = int(np.searchsorted(reached, trained))
         self._trained, self._others = reached[:split], reached[split:]
         self._trained_grads, self._other_grads = grads[:split], grads[split:]
@@ -97,7 +97,7 @@ class Gradients:
         self._data.copy(rows, self._batch)
         self._draws.into(self._drawn)
         self._store.numbers.take(self._places, out=program.kept, mode="clip")
-        if not program.run() or ((self._guards != 0.0) != self._outcomes).any():
+        if not program.run() or not self._guards.hold():
             self.undo()
             return False
         self._give_grads()

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from scalargrad.compiler.arguments import Key, rebuilt
 from scalargrad.compiler.resident import Resident, reordered
 from scalargrad.errors import TraceError
-from scalargrad.train.recordings import guards, recorded, results
+from scalargrad.train.recordings import Guards, guards, recorded, results
 from scalargrad.train.store import Store
 from scalargrad.train.update import moved, options_of, updates
 from scalargrad.value import Value
@@ -60,11 +58,11 @@ class Move:
         asked = guards(recording)
         self._conditions = {i: truth for i, truth in asked.items() if i < len(options)}
         asked = {x: truth for x, truth in asked.items() if x >= len(options)}
-        self._outcomes = np.array(list(asked.values()), dtype=np.bool_)
         program = reordered(
             recording.program, range(recording.program.inputs), [*results(recording), *asked]
         )
         self._program = Resident(program, given, store.carried)
+        self._guards = Guards(self._program.results, asked.values())
         self._options = self._program.given[: len(options)]
         self._grads = self._program.given[len(options) :]
 
@@ -79,7 +77,7 @@ class Move:
         store.reside(program.kept)
         self._options[:] = options
         self._grads[:] = store.grads[: store.trained]
-        if not program.run() or ((program.results != 0.0) != self._outcomes).any():
+        if not program.run() or not self._guards.hold():
             return False
         program.advance()
         return True
