@@ -23,6 +23,8 @@ from benchmarks.measuring import in_units, pin, take_turns
 from scalargrad.optim import Adam
 from scalargrad.programs.gpt import GPT
 from scalargrad.programs.names import Alphabet, plain_names
+from scalargrad.train.gradients import Gradients
+from scalargrad.train.move import Move
 from scalargrad.train.objective import Objective
 from scalargrad.train.rectangle import Rectangle
 from scalargrad.train.step import Step
@@ -81,36 +83,28 @@ class Training:
         self.store = Store(self.optimizer, parameters)
         self.store.load()
         self.programs: dict[int, tuple[Step, Rectangle]] = {}
-        self.current: Step | None = None
+        self.move: Move | None = None
 
     def step(self, example: Example) -> float:
         """Learn one name and return its loss before."""
         filled = weighted(example, self.length or len(example[0]))
-        step, data = self._program(filled)
-        if step is not self.current:
-            self._leave()
-            step.enter()
-            self.current = step
         _, options = options_of(updates(self.optimizer))
+        step, data = self._program(filled)
         tokens, (targets, weights) = filled
         data.numbers[0] = [*tokens, *targets, *weights]
         assert step.run([0], options)
         self.optimizer.param_groups[0]["step"] += 1
-        return step.loss
+        return step.gradients.loss
 
     def _program(self, example: Weighted) -> tuple[Step, Rectangle]:
         length = len(example[0])
         if length not in self.programs:
-            self._leave()
             data = Rectangle([example])
             objective = Objective(self.model, cross_entropy, None, {})
-            self.programs[length] = Step(objective, self.store, data, [0]), data
+            gradients = Gradients(objective, self.store, data, [0])
+            self.move = self.move or Move(self.store, gradients.visited)
+            self.programs[length] = Step(self.store, gradients, self.move), data
         return self.programs[length]
-
-    def _leave(self) -> None:
-        if self.current is not None:
-            self.current.leave()
-        self.current = None
 
 
 # Plain --------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -14,10 +16,12 @@ from scalargrad.graph import topological_order
 from scalargrad.optim import Optimizer
 from scalargrad.train.evaluation import Evaluation
 from scalargrad.train.examples import Examples
+from scalargrad.train.gradients import Gradients
 from scalargrad.train.modes import Eager
+from scalargrad.train.move import Move
 from scalargrad.train.objective import Objective, Taken
 from scalargrad.train.recordings import repeatable
-from scalargrad.train.rectangle import Rectangle
+from scalargrad.train.rectangle import Shape, Shapes
 from scalargrad.train.step import Step
 from scalargrad.train.store import Store
 from scalargrad.train.surroundings import Surroundings
@@ -28,8 +32,10 @@ from scalargrad.value import Value
 _WARM_UP = 5
 #: Starting the compiler takes about as long as visiting so many operands eagerly.
 _START = 200_000
-#: So many programs are kept for one size of batch: for options that are 0 or not, on or off.
+#: So many steps are kept for one shape of batch: for options that are 0 or not, on or off.
 _VARIANTS = 8
+#: So many shapes of example are recorded, those most frequent; steps on others stay eager.
+_SHAPES = 32
 
 
 class Compiled(Eager):
@@ -49,7 +55,7 @@ class Compiled(Eager):
         Whether a user's code runs between epochs, which may change anything.
     at_once : bool
         Record the first step, and raise if that cannot be done; else the first few steps of
-        each size are left to eager evaluation, and so is all that cannot be recorded.
+        each shape are left to eager evaluation, and so is all that cannot be recorded.
     """
 
     def __init__(
@@ -66,16 +72,15 @@ class Compiled(Eager):
     ) -> None:
         self._optimizer, self._objective = optimizer, objective
         self._examples, self._held_out, self._batch_size = data, held_out, batch_size
-        self._gradient, self._visited, self._at_once = gradient, visited, at_once
+        self._wants_gradient, self._visited, self._at_once = gradient, visited, at_once
         self.warm_up = 0 if at_once else None
-        self._counts: Counter[int] = Counter()
-        self._data: Rectangle | None = None
-        self._current: Step | None = None
+        self._counts: Counter[Shape] = Counter()
+        self._ahead = False  # the store, of the objects
         self._forget()
 
     def _forget(self) -> None:
         self._store = Store(self._optimizer, self._objective.model.parameters())
-        self._steps: dict[int, list[Step]] = {}
+        self._steps: dict[Shape, list[Step]] = {}
         self._surroundings: Surroundings | None = None
         self._before: Surroundings | None = None
         self._evaluation = self._new_evaluation()
@@ -90,10 +95,14 @@ class Compiled(Eager):
 
     def resume(self, epochs: int, warm_up: float | None) -> None:
         """Go on after so many epochs."""
-        full, rest = divmod(len(self._examples.inputs), self._batch_size)
-        self._counts = Counter({self._batch_size: full * epochs, rest: epochs})
         self.warm_up = 0 if self._at_once else warm_up
         self._evaluation = self._new_evaluation(epochs)
+        try:
+            batches = self._shapes.batches()
+        except Exception as error:  # noqa: BLE001 - as for any step
+            self._refuse(error)
+        else:
+            self._counts = Counter({shape: n * epochs for shape, n in batches.items()})
 
     def begin_epoch(self) -> None:
         """Forget what was recorded if a visitor has changed what steps read."""
@@ -109,10 +118,9 @@ class Compiled(Eager):
 
     def write_back(self) -> None:
         """Give model and optimiser what the steps have made of them."""
-        if self._current is not None:
-            self._current.leave()
+        if self._ahead:
             self._store.write_back()
-            self._current = None
+            self._ahead = False
 
     def watch(self, loss: Value) -> None:
         """See what an eager step does whose loss has just been computed.
@@ -142,8 +150,7 @@ class Compiled(Eager):
 
     def step(self, rows: Sequence[int]) -> Taken | None:
         """Take a step on these examples; None if it is to be taken eagerly."""
-        self._counts[len(rows)] += 1
-        ahead = math.inf if self.warm_up is None else self.warm_up - self._counts[len(rows)]
+        ahead = self._steps_ahead(rows)
         taken = self._taken(rows) if ahead < 0 and not is_anomaly_enabled() else None
         if taken is None:
             self.write_back()
@@ -151,19 +158,40 @@ class Compiled(Eager):
             self._before = Surroundings(*self._objective.called)
         return taken
 
+    @functools.cached_property
+    def _shapes(self) -> Shapes:
+        return Shapes(list(zip(*self._examples, strict=True)), self._batch_size)
+
+    def _steps_ahead(self, rows: Sequence[int]) -> float:
+        """Count a step, and return how many more of its shape are left to eager evaluation."""
+        if self.warm_up == math.inf:
+            return math.inf
+        try:
+            number, rows = self._shapes.find(rows)
+        except Exception as error:  # noqa: BLE001 - whatever it is, eager steps are not affected
+            self._refuse(error)
+            return math.inf
+        shape = number, len(rows)
+        self._counts[shape] += 1
+        if self.warm_up is None or number >= _SHAPES:
+            return math.inf
+        return self.warm_up - self._counts[shape]
+
     def _taken(self, rows: Sequence[int]) -> Taken | None:
+        number, rows = self._shapes.find(rows)
         try:
             key, options = options_of(updates(self._optimizer))
-            step = self._step_for(rows, key, options)
+            step = self._step_for(number, rows, key, options)
         except Exception as error:  # noqa: BLE001 - whatever it is, eager steps are not affected
             self._refuse(error)
             return None
-        self._enter(step)
+        self._load()
+        self._ahead = True
         if not step.run(rows, options):
             return None  # taken eagerly, it goes its own way, or raises the error
         for group in self._optimizer.param_groups:
             group["step"] += 1
-        return Taken(step.loss, step.predictions(), self._gradient_after(step))
+        return Taken(step.gradients.loss, step.gradients.predictions(), self._gradient())
 
     def _refuse(self, error: Exception) -> None:
         """Leave all further steps to eager evaluation, unless programs were asked for."""
@@ -171,43 +199,47 @@ class Compiled(Eager):
             raise TraceError(f"fit(…, jit=True) cannot record a step: {error}") from error
         self.warm_up = math.inf
 
-    def _enter(self, step: Step) -> None:
-        if step is self._current:
-            return
-        self._load()
-        step.enter()
-        self._current = step
-
     def _load(self) -> None:
         """Bring the store up to date."""
-        if self._current is None:
+        if not self._ahead:
             self._store.load()
-        else:
-            self._current.leave()
 
-    def _gradient_after(self, step: Step) -> list[float]:
-        if not self._gradient:
+    def _gradient(self) -> list[float]:
+        if not self._wants_gradient:
             return []
-        step.leave()
         return self._store.gradient(self._objective.model.parameters())
 
-    def _step_for(self, rows: Sequence[int], key: Key, options: Sequence[Any]) -> Step:
-        """Return the program for a step, recording it if need be."""
-        known = self._steps.setdefault(len(rows), [])
+    def _step_for(self, number: int, rows: Sequence[int], key: Key, options: Sequence[Any]) -> Step:
+        """Return the programs for a step, recording them if need be."""
+        known = self._steps.setdefault((number, len(rows)), [])
         for step in known:
             if step.serves(key, options):
                 return step
         self.write_back()
-        known.append(self._recorded(rows))
-        del known[:-_VARIANTS]
-        return known[-1]
-
-    def _recorded(self, rows: Sequence[int]) -> Step:
-        if self._data is None:
-            self._data = Rectangle(list(zip(*self._examples, strict=True)))
-        data = self._data
         self._load()
         step, self._surroundings = repeatable(
-            lambda: Step(self._objective, self._store, data, rows), self._objective.called
+            lambda: self._new_step(known, number, rows, key, options), self._objective.called
         )
+        known.append(step)
+        del known[:-_VARIANTS]
         return step
+
+    def _new_step(
+        self,
+        known: list[Step],
+        number: int,
+        rows: Sequence[int],
+        key: Key,
+        options: Sequence[Any],
+    ) -> Step:
+        """Record what is not recorded yet: gradients for the shape, the optimiser for all."""
+        store = self._store
+        if known:
+            gradients = known[0].gradients
+        else:
+            data = self._shapes.rectangles[number]
+            gradients = Gradients(self._objective, store, data, rows)
+        for step in itertools.chain.from_iterable(self._steps.values()):
+            if step.move.visited == gradients.visited and step.serves(key, options):
+                return Step(store, gradients, step.move)
+        return Step(store, gradients, Move(store, gradients.visited))

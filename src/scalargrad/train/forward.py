@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from scalargrad.compiler.arguments import filled, rebuilt
 from scalargrad.compiler.batch import vmap
 from scalargrad.compiler.resident import Resident, reordered
 from scalargrad.errors import TraceError
 from scalargrad.nn import Module
-from scalargrad.train.recordings import guards, leaves_read, recorded, results
+from scalargrad.train.recordings import Guards, guards, leaves_read, recorded, results
 from scalargrad.train.rectangle import Rectangle
 from scalargrad.train.store import Store
 from scalargrad.value import Value
@@ -49,12 +47,11 @@ class Forward:
         if recording.draws:
             raise TraceError("it draws at random in evaluation, too")
         program = reordered(recording.program, [*range(cells), *read.values()], [*found, *asked])
-        self._numbers = np.array([*read], dtype=np.int64)
+        self._numbers = store.places[[*read]]
         self._program = Resident(program, cells, 0)
         self._batch = self._program.given.reshape(size, -1)
         self._predicted = self._program.results[: len(found)]
-        self._guards = self._program.results[len(found) :]
-        self._outcomes = np.array(list(asked.values()), dtype=np.bool_)
+        self._guards = Guards(self._program.results[len(found) :], asked.values())
 
     def predictions(self) -> list[Any] | None:
         """Return a prediction for each input; None if one is not finite, or goes another way."""
@@ -63,8 +60,7 @@ class Forward:
         for start in self._chunks:
             rows = self._inputs.numbers[start : start + len(self._batch)]
             self._batch[: len(rows)] = rows  # behind the last come some of the chunk before
-            finite = self._program.run()
-            if not finite or ((self._guards != 0.0) != self._outcomes).any():
+            if not self._program.run() or not self._guards.hold():
                 return None
             found += filled(self._outline, list(map(Value, self._predicted.tolist())))
         return found[: len(self._inputs.examples)]

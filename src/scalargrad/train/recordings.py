@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
+
+import numpy as np
 
 from scalargrad.compiler.arguments import fresh_leaves
 from scalargrad.compiler.memory import Floats
@@ -135,6 +137,28 @@ def leaves_read(recording: Recording, store: Store) -> dict[int, int]:
     return nodes
 
 
+class Guards:
+    """What a recording has asked, and its answers, to be compared at each run.
+
+    Parameters
+    ----------
+    found : float64
+        The cells of the answers.
+    expected : iterable of bool
+        Those recorded.
+    """
+
+    def __init__(self, found: Floats, expected: Iterable[bool]) -> None:
+        self._found = found
+        self._expected = np.array([*expected], dtype=np.bool_)
+
+    def hold(self) -> bool:
+        """Return whether the last run has gone the way recorded."""
+        if not len(self._expected):
+            return True
+        return bool(((self._found != 0.0) == self._expected).all())
+
+
 class Draws:
     """The random numbers that a recording draws at each run."""
 
@@ -145,6 +169,8 @@ class Draws:
 
     def into(self, cells: Floats) -> None:
         """Draw, in the order of an eager run."""
+        if not self._draws:
+            return
         self._before = [(source, state_of(source)) for source in self._sources]
         cells[:] = [float(draw()) for draw in self._draws]
 

@@ -1,7 +1,8 @@
-"""Rectangle: examples that all have one shape, as rows of one array."""
+"""Rectangle: examples that all have one shape, as rows of one array; Shapes: one for each shape."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -10,6 +11,9 @@ import numpy as np
 from scalargrad.compiler.arguments import visit
 from scalargrad.compiler.memory import Floats
 from scalargrad.errors import TraceError
+
+#: The number of a rectangle, and how many of its examples make a batch.
+Shape = tuple[int, int]
 
 
 class Rectangle:
@@ -36,7 +40,7 @@ class Rectangle:
         if len(set(keys)) > 1:
             raise TraceError(
                 "the examples are not all nested alike: give every input, and every target, as "
-                "many numbers in the same places"
+                "many numbers in the same places, or train with batch_size=1"
             )
         self.numbers = np.array(rows, dtype=np.float64).reshape(len(rows), -1)
 
@@ -46,6 +50,57 @@ class Rectangle:
             out[:] = self.numbers[rows.start : rows.stop]
         else:
             np.take(self.numbers, rows, axis=0, out=out, mode="clip")
+
+
+class Shapes:
+    """The examples of a run by the shapes of their batches.
+
+    Where batches are single examples, each shape of example is on its own; else all must be alike.
+
+    Parameters
+    ----------
+    examples : sequence
+        Numbers nested in any way.
+    size : int
+        Of a batch.
+
+    Attributes
+    ----------
+    rectangles : list of Rectangle
+        One for each shape, that with most examples first.
+
+    Raises
+    ------
+    TraceError
+        If the examples hold Values, or are not nested alike and the batches larger than 1.
+    """
+
+    def __init__(self, examples: Sequence[Any], size: int) -> None:
+        self._size = size
+        self.rectangles = [Rectangle(examples)] if size > 1 else []
+        self._where: dict[int, tuple[int, int]] = {}
+        if size == 1:
+            alike: dict[Any, list[int]] = {}
+            for i, example in enumerate(examples):
+                alike.setdefault(_row(example)[0], []).append(i)
+            for shape, chosen in enumerate(sorted(alike.values(), key=len, reverse=True)):
+                self.rectangles.append(Rectangle([examples[i] for i in chosen]))
+                self._where |= {i: (shape, row) for row, i in enumerate(chosen)}
+
+    def find(self, rows: Sequence[int]) -> tuple[int, Sequence[int]]:
+        """Return the number of a batch's rectangle, and the rows there."""
+        if self._size > 1:
+            return 0, rows
+        shape, row = self._where[rows[0]]
+        return shape, [row]
+
+    def batches(self) -> Counter[Shape]:
+        """Return how many batches of each shape an epoch has."""
+        count = Counter[Shape]()
+        for shape, data in enumerate(self.rectangles):
+            full, rest = divmod(len(data.examples), self._size)
+            count += Counter({(shape, self._size): full, (shape, rest): rest and 1})
+        return count
 
 
 def _row(example: Any) -> tuple[tuple[Hashable, ...], Any]:

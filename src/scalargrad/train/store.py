@@ -29,11 +29,19 @@ class Store:
         The parameters trained, in the optimiser's order, then the model's others.
     trained : int
         How many are trained.
+    carried : int
+        How many numbers steps may move; those of the other leaves stand behind.
     numbers : float64
-        The data of the leaves; then, for each name of the optimiser's state, one number for
-        each parameter trained.
+        The data of the leaves trained; then, for each name of the optimiser's state, one number
+        for each of them; then the data of the other leaves.
+    places : integers
+        Where among the numbers the data of each leaf is.
     grads : float64
         The gradients of the leaves.
+    reached : sequence of int or None
+        The leaves whose gradient the last step has computed; None before the first one.
+    kept : dict of int
+        The leaves the optimiser keeps a state of.
     """
 
     def __init__(self, optimizer: Optimizer, parameters: Sequence[Value]) -> None:
@@ -41,10 +49,14 @@ class Store:
         trained = self._trained()
         self.trained = len(trained)
         self.leaves = list(dict.fromkeys([*trained, *parameters]))
-        self.numbers = np.zeros(len(self.leaves) + len(optimizer.state_names) * self.trained)
+        self.carried = self.trained * (1 + len(optimizer.state_names))
+        self.numbers = np.zeros(self.carried + len(self.leaves) - self.trained)
+        self.places = np.arange(len(self.leaves))
+        self.places[self.trained :] += self.carried - self.trained
         self.grads = np.zeros(len(self.leaves))
-        self.reached: list[int] = []
+        self.reached: Sequence[int] | None = None
         self.kept: dict[int, None] = {}
+        self._noted: Sequence[int] = ()
 
     def _trained(self) -> list[Value]:
         return [p for group in self.optimizer.param_groups for p in group["params"]]
@@ -52,7 +64,7 @@ class Store:
     @property
     def states(self) -> Floats:
         """The optimiser's state, among the numbers."""
-        return self.numbers[len(self.leaves) :]
+        return self.numbers[self.trained : self.carried]
 
     def fits(self, parameters: Sequence[Value]) -> bool:
         """Return whether the optimiser and the model still have the parameters they had."""
@@ -61,12 +73,24 @@ class Store:
 
     def load(self) -> None:
         """Read all numbers from the objects."""
-        n = len(self.leaves)
-        self.numbers[:n] = [leaf.data for leaf in self.leaves]
+        self.numbers[self.places] = [leaf.data for leaf in self.leaves]
         self.grads[self.trained :] = [leaf.grad or 0.0 for leaf in self.leaves[self.trained :]]
         states = chain.from_iterable(map(self._states, self.optimizer.param_groups))
         self.states[:] = np.array(list(states)).T.ravel()
-        self.kept = {}
+        self.reached, self.kept, self._noted = None, {}, ()
+
+    def reside(self, numbers: Floats) -> None:
+        """Move the numbers to other memory, where a program computes with them."""
+        if numbers is not self.numbers:
+            numbers[:] = self.numbers
+            self.numbers = numbers
+
+    def note(self, reached: Sequence[int], kept: Sequence[int]) -> None:
+        """Note which gradients a step has computed, and of which leaves it keeps state."""
+        self.reached = reached
+        if kept is not self._noted:
+            self.kept.update(dict.fromkeys(kept))
+            self._noted = kept
 
     def gradient(self, parameters: Sequence[Value]) -> list[float]:
         """Return the gradients of some of the leaves."""
@@ -80,6 +104,8 @@ class Store:
 
     def write_back(self) -> None:
         """Give the objects their numbers, as the same steps taken eagerly would have left them."""
+        if self.reached is None:
+            return
         data, grads = self.numbers.tolist(), self.grads.tolist()
         parameters = self.leaves[: self.trained]
         # Each a single call into C, which Ctrl-C cannot interrupt halfway.

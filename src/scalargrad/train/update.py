@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -50,50 +50,63 @@ def options_of(found: list[Update]) -> tuple[Key, list[Any]]:
     return tuple(key), numbers
 
 
+def visited(store: Store, reached: Sequence[int]) -> tuple[int, ...]:
+    """Return the leaves that `Optimizer.step` visits, if these have got a gradient."""
+    known = set(reached)
+    return tuple(
+        i
+        for i, (group, parameter) in enumerate(_trained(store.optimizer))
+        if i in known
+        or not isinstance(parameter, SparseParameter)
+        or parameter.touched is None
+        or not store.optimizer.is_sparse(group)
+    )
+
+
 def moved(
-    store: Store, found: Sequence[Update], grads: Mapping[int, Any], states: Sequence[Any]
+    store: Store,
+    found: Sequence[Update],
+    steps: Sequence[int],
+    grads: Sequence[Any],
+    numbers: Sequence[Any],
 ) -> tuple[list[Any], list[int]]:
     """Apply each group's rule as `Optimizer.step` does.
 
     Parameters
     ----------
     store : Store
-        Whose leaves are moved.
+        Whose numbers are moved.
     found : sequence of Update
         One for each group.
-    grads : mapping from int to scalar
-        The gradients of the leaves that one has reached, by their number.
-    states : sequence of scalar
-        As `Store.states`.
+    steps : sequence of int
+        The leaves visited.
+    grads : sequence of scalar
+        The gradient of each leaf trained.
+    numbers : sequence of scalar
+        As `Store.numbers`.
 
     Returns
     -------
     numbers : list of scalar
-        The numbers of the store after the step.
+        Those that are carried on, after the step.
     kept : list of int
         The leaves whose state the optimiser keeps.
     """
-    numbers: list[Any] = [*store.leaves, *states]
+    after = [*numbers[: store.carried]]
     kept = []
-    for group, i, parameter in _visited(store, grads):
-        rule, options, maximize = found[group]
-        grad = grads.get(i, 0.0)
-        own = slice(i, None, store.trained)
-        data, *state = rule(parameter, -grad if maximize else grad, *states[own], **options)
-        numbers[i] = data
-        numbers[len(store.leaves) + i :: store.trained] = state
-        if store.optimizer.has_state(store.optimizer.param_groups[group]):
+    groups = [group for group, _ in _trained(store.optimizer)]
+    index = {id(group): i for i, group in enumerate(store.optimizer.param_groups)}
+    for i in steps:
+        rule, options, maximize = found[index[id(groups[i])]]
+        own = slice(i, store.carried, store.trained)
+        after[own] = rule(after[i], -grads[i] if maximize else grads[i], *after[own][1:], **options)
+        if store.optimizer.has_state(groups[i]):
             kept.append(i)
-    return numbers, kept
+    return after, kept
 
 
-def _visited(store: Store, grads: Mapping[int, Any]) -> Iterator[tuple[int, int, Value]]:
-    """Yield (group, number, parameter) for each parameter a step visits."""
-    i = 0
-    for number, group in enumerate(store.optimizer.param_groups):
-        sparse = store.optimizer.is_sparse(group)
+def _trained(optimizer: Optimizer) -> Iterator[tuple[dict[str, Any], Value]]:
+    """Yield each parameter trained with its group."""
+    for group in optimizer.param_groups:
         for parameter in group["params"]:
-            table = parameter.touched if isinstance(parameter, SparseParameter) else None
-            if i in grads or table is None or not sparse:
-                yield number, i, parameter
-            i += 1
+            yield group, parameter
