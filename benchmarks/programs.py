@@ -18,8 +18,8 @@ from benchmarks.measuring import (
 from benchmarks.moons import by_scalargrad
 from benchmarks.moons.problem import Problem, moons
 from benchmarks.reporting import Finding
-from scalargrad.compiler.instructions import Packed
-from scalargrad.compiler.numpy_runner import NumpyMachine
+from scalargrad.compiler.machines.numpy_runner import NumpyMachine
+from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.programs import GPT, Alphabet
 from scalargrad.programs.names import plain_names
 

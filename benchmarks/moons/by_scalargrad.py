@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import scalargrad as sg
 from benchmarks.moons.problem import Problem, Step, loss
-from scalargrad.compiler.blocks import Blocked
-from scalargrad.compiler.instructions import Packed
-from scalargrad.compiler.machine import Machine
-from scalargrad.compiler.memory import Floats
+from scalargrad.compiler.machines.blocks import Blocked
+from scalargrad.compiler.machines.machine import Machine
+from scalargrad.compiler.passes.instructions import Packed
+from scalargrad.compiler.passes.memory import Floats
 
 Numbers = Sequence[Any]
 

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from scalargrad.compiler import kernel, loops, machine, machine_code, registers, switch
-from scalargrad.compiler.encode import (
+from scalargrad.compiler import switch
+from scalargrad.compiler.machines import kernel, loops, machine, machine_code, registers
+from scalargrad.compiler.machines.encode import (
     ALONG,
     ALONG_SCALED,
     ANYHOW,
@@ -26,7 +27,8 @@ from scalargrad.compiler.encode import (
     encode,
     mode,
 )
-from scalargrad.compiler.instructions import (
+from scalargrad.compiler.machines.numpy_runner import NumpyMachine
+from scalargrad.compiler.passes.instructions import (
     Affine,
     Copy,
     Gather,
@@ -36,8 +38,7 @@ from scalargrad.compiler.instructions import (
     Products,
     Run,
 )
-from scalargrad.compiler.memory import Floats
-from scalargrad.compiler.numpy_runner import NumpyMachine
+from scalargrad.compiler.passes.memory import Floats
 from scalargrad.ops import TABLE
 from scalargrad.ops.operation import Elementwise
 
@@ -169,7 +170,10 @@ def test_damaged_machine_code_is_compiled_again(folder: Path) -> None:
 @pytest.mark.usefixtures("folder")
 def test_registers_compute_in_machine_code_what_they_do_in_python() -> None:
     """The loops are tested as Python, which stands for what Numba compiles."""
-    source = DOUBLING.partition("@njit")[0] + "from scalargrad.compiler.register_code import *\n"
+    source = (
+        DOUBLING.partition("@njit")[0]
+        + "from scalargrad.compiler.machines.register_code import *\n"
+    )
     source += "@njit" + DOUBLING.partition("@njit")[2].partition("    for")[0]
     line = "    store(m, 2, multiply_add(load(m, 9), full(m[0]), load(m, 20)))"
     cells = np.random.default_rng(1).normal(size=30)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scalargrad import Value, gradients, jit, sin, tanh
-from scalargrad.compiler.instructions import Gather, GatheredProducts, Packed
+from scalargrad.compiler.passes.instructions import Gather, GatheredProducts, Packed
 from scalargrad.nn import MLP
 
 pytestmark = pytest.mark.usefixtures("machine")

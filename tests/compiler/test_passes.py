@@ -5,12 +5,12 @@ from __future__ import annotations
 import pickle
 
 from scalargrad import Value
-from scalargrad.compiler.derive import derive
-from scalargrad.compiler.flatten import flatten
-from scalargrad.compiler.groups import group
-from scalargrad.compiler.memory import Memory
-from scalargrad.compiler.program import ADJOINT, PRODUCTS, Program
-from scalargrad.compiler.record import record
+from scalargrad.compiler.passes.derive import derive
+from scalargrad.compiler.passes.flatten import flatten
+from scalargrad.compiler.passes.groups import group
+from scalargrad.compiler.passes.memory import Memory
+from scalargrad.compiler.passes.program import ADJOINT, PRODUCTS, Program
+from scalargrad.compiler.recording.record import record
 
 
 def recorded(f: object, count: int) -> Program:

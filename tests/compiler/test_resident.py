@@ -10,7 +10,7 @@ import pytest
 
 from scalargrad import Value, exp, vmap
 from scalargrad.compiler.arguments import fresh_leaves
-from scalargrad.compiler.record import record
+from scalargrad.compiler.recording.record import record
 from scalargrad.compiler.resident import Resident, reordered
 
 

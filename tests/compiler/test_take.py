@@ -22,11 +22,11 @@ from scalargrad import (
     vmap,
     where,
 )
-from scalargrad.compiler import tables
-from scalargrad.compiler.encode import encode
-from scalargrad.compiler.explain import listing
-from scalargrad.compiler.instructions import Packed, Scatter, Take
-from scalargrad.compiler.numpy_runner import NumpyMachine
+from scalargrad.compiler.explaining.explain import listing
+from scalargrad.compiler.machines import tables
+from scalargrad.compiler.machines.encode import encode
+from scalargrad.compiler.machines.numpy_runner import NumpyMachine
+from scalargrad.compiler.passes.instructions import Packed, Scatter, Take
 from scalargrad.nn import Embedding, EmbeddingBag
 
 pytestmark = pytest.mark.usefixtures("machine")

@@ -38,7 +38,8 @@ from scalargrad import (
     vmap,
     where,
 )
-from scalargrad.compiler import blocks, segments
+from scalargrad.compiler.machines import blocks
+from scalargrad.compiler.passes import segments
 from scalargrad.nn import MLP
 
 pytestmark = pytest.mark.usefixtures("machine")
@@ -478,7 +479,7 @@ def test_threads_are_the_cores_there_are(monkeypatch: pytest.MonkeyPatch) -> Non
 
 FORK = """
 import os, signal, warnings
-from scalargrad.compiler import blocks
+from scalargrad.compiler.machines import blocks
 parent = blocks.executor(2)
 assert parent.submit(int).result() == 0
 warnings.simplefilter("ignore", DeprecationWarning)  # forking while threads run

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scalargrad import Value, relu, softmax, tanh
-from scalargrad.compiler.program import Program
+from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import OperandError
 from scalargrad.filming.network import Cell, activation, find_cells
 from scalargrad.filming.replay import record_model

@@ -1,7 +1,7 @@
 """The compiler behind `jit`: record → flatten → derive → flatten → pack → run.
 
-Each pass is a file. `program` says what they hand to one another, `lanes` and `expressions` read
-the table of operations for them, and `jitted` is the function a user calls. Nodes with a lane for
-each example of `vmap` are made by `stacking`, written by `lane_writer`, derived by `lane_signals`,
-packed by `lane_pack`, and cut and run in blocks by `segments` and `blocks`.
+`jitted` is the function a user calls; `arguments` decides which program runs, `path` is one
+program with what it takes to call it, `function` a program with its derivatives, `output` what a
+call returns. One run of a function is noted by `recording`; each of the `passes` is a file that
+reads a program and writes another; `machines` carry out what they leave; `explaining` shows it.
 """

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from scalargrad.compiler.arguments import filled, outlined
-from scalargrad.compiler.stacking import Lanes, UnlikeError, lanes_of, pick, stacked
-from scalargrad.compiler.watch import current_trace
+from scalargrad.compiler.recording.stacking import Lanes, UnlikeError, lanes_of, pick, stacked
+from scalargrad.compiler.recording.trace import current_trace
 from scalargrad.errors import OperandError
 from scalargrad.value import Value
 

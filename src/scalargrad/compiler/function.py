@@ -7,16 +7,16 @@ import struct
 from collections import deque
 from typing import Any
 
-from scalargrad.compiler import machine as machines
-from scalargrad.compiler.blocks import Blocked
-from scalargrad.compiler.derive import dependents, derive, steps
-from scalargrad.compiler.flatten import flatten
-from scalargrad.compiler.instructions import Packed
-from scalargrad.compiler.machine import Machine
-from scalargrad.compiler.memory import Floats
-from scalargrad.compiler.pack import pack
-from scalargrad.compiler.program import ADJOINT, CONSTANT, INPUT, Program
-from scalargrad.compiler.segments import split
+from scalargrad.compiler.machines import machine as machines
+from scalargrad.compiler.machines.blocks import Blocked
+from scalargrad.compiler.machines.machine import Machine
+from scalargrad.compiler.passes.derive import dependents, derive, steps
+from scalargrad.compiler.passes.flatten import flatten
+from scalargrad.compiler.passes.instructions import Packed
+from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.passes.pack import pack
+from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, Program
+from scalargrad.compiler.passes.segments import split
 
 Inputs = list[float] | Floats
 

@@ -17,20 +17,20 @@ from scalargrad.compiler.arguments import (
     visit,
     visit_static,
 )
-from scalargrad.compiler.changes import unchanging
 from scalargrad.compiler.objects import Copier, Visit, is_object
 from scalargrad.compiler.path import Path
-from scalargrad.compiler.record import record
+from scalargrad.compiler.recording.changes import unchanging
+from scalargrad.compiler.recording.record import record
+from scalargrad.compiler.recording.stacking import UnlikeError
+from scalargrad.compiler.recording.trace import current_trace
 from scalargrad.compiler.reference import Reference, lost
-from scalargrad.compiler.stacking import UnlikeError
 from scalargrad.compiler.static import static_of
 from scalargrad.compiler.switch import is_jit_disabled
-from scalargrad.compiler.watch import current_trace
 from scalargrad.errors import ScalargradError, TraceError
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
-    from scalargrad.compiler.explanation import Explanation
+    from scalargrad.compiler.explaining.explanation import Explanation
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -181,7 +181,7 @@ class Jitted(Generic[P, R]):
         >>> print(f.explain(2.0, 3.0).splitlines()[0])
         f: 4 nodes recorded, 5 after flattening
         """
-        from scalargrad.compiler.explain import explain
+        from scalargrad.compiler.explaining.explain import explain
 
         key, leaves, held = self._signature(args, kwargs)
         for path in self._paths.get(key, ()):

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.arguments import Place
-from scalargrad.compiler.derive import dependents, derive
-from scalargrad.compiler.flatten import flatten
 from scalargrad.compiler.function import Function, Inputs
 from scalargrad.compiler.output import Output, Source
-from scalargrad.compiler.record import Recording
+from scalargrad.compiler.passes.derive import dependents, derive
+from scalargrad.compiler.passes.flatten import flatten
+from scalargrad.compiler.recording.record import Recording
 from scalargrad.compiler.replay import Made
 from scalargrad.draws import rewind, state_of
 from scalargrad.ops.recording import is_grad_enabled

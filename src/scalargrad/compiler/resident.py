@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from scalargrad.compiler.derive import derive
-from scalargrad.compiler.flatten import flatten
 from scalargrad.compiler.function import runner_for
-from scalargrad.compiler.program import Program
+from scalargrad.compiler.passes.derive import derive
+from scalargrad.compiler.passes.flatten import flatten
+from scalargrad.compiler.passes.program import Program
 
 
 class Resident:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from scalargrad.compiler.program import CONSTANT, INPUT, Program
+from scalargrad.compiler.passes.program import CONSTANT, INPUT, Program
 from scalargrad.errors import OperandError
 from scalargrad.ops import dot
 from scalargrad.ops.operation import Operation

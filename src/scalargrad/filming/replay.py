@@ -8,9 +8,9 @@ from math import isfinite
 from typing import Any, TypeAlias
 
 from scalargrad.compiler.arguments import filled, outlined
-from scalargrad.compiler.deferred import DETACH
-from scalargrad.compiler.program import CONSTANT, INPUT, Program
-from scalargrad.compiler.record import Recording, record
+from scalargrad.compiler.passes.program import CONSTANT, INPUT, Program
+from scalargrad.compiler.recording.deferred import DETACH
+from scalargrad.compiler.recording.record import Recording, record
 from scalargrad.errors import OperandError, TraceError
 from scalargrad.ops.javascript import available, function_key
 from scalargrad.ops.operation import Operation

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scalargrad.compiler.program import Program
+from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import GraphTooLargeError, OperandError
 from scalargrad.filming.network import Cell, find_cells
 from scalargrad.filming.replay import Loss, Model, record_loss, record_model

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from scalargrad.compiler.arguments import fresh_leaves
-from scalargrad.compiler.memory import Floats
-from scalargrad.compiler.randomness import reachable
-from scalargrad.compiler.record import Recording, record
-from scalargrad.compiler.stacking import UnlikeError
+from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.recording.randomness import reachable
+from scalargrad.compiler.recording.record import Recording, record
+from scalargrad.compiler.recording.stacking import UnlikeError
 from scalargrad.draws import rewind, state_of
 from scalargrad.errors import TraceError
 from scalargrad.train.store import Store

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.arguments import visit
-from scalargrad.compiler.memory import Floats
+from scalargrad.compiler.passes.memory import Floats
 from scalargrad.errors import TraceError
 
 #: The number of a rectangle, and how many of its examples make a batch.

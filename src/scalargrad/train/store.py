@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.memory import Floats
+from scalargrad.compiler.passes.memory import Floats
 from scalargrad.optim import Optimizer
 from scalargrad.value import Value
 

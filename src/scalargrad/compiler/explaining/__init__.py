@@ -1,0 +1,1 @@
+"""Explaining: what a compiled function became and where its time goes."""

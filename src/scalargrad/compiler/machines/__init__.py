@@ -1,0 +1,1 @@
+"""Machines: what carries instructions out, the compiled kernel or NumPy, whole or in blocks."""

@@ -1,0 +1,201 @@
+"""Derive: reverse mode as more program.
+
+Every ADJOINT node is replaced by the error signal it asks for. An error signal is a sum of
+products, Σ upstream · partial over the wires that leave a node, so what is written has the form
+everything else has, and can be derived again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from scalargrad.compiler.passes.expressions import IDENTITY, follow, number_node, partial_plan
+from scalargrad.compiler.passes.lane_signals import Crossing
+from scalargrad.compiler.passes.lane_writer import LaneWriter, writer_for
+from scalargrad.compiler.passes.lanes import Partial, partial
+from scalargrad.compiler.passes.lookups import Lookups
+from scalargrad.compiler.passes.program import (
+    ADJOINT,
+    CONSTANT,
+    PRODUCTS,
+    SCATTER,
+    TAKE,
+    Op,
+    Program,
+    Total,
+    Writer,
+)
+from scalargrad.compiler.recording.deferred import DETACH
+from scalargrad.ops.operation import Elementwise, Operation
+from scalargrad.ops.symbol import Symbol
+
+Seeds = tuple[int, ...]
+LOOKUPS = {TAKE, SCATTER}
+
+
+def derive(program: Program, *, tidy: bool = True) -> Program:
+    """Return the flattened `program` with every ADJOINT node written out.
+
+    Unless `tidy`, with nodes no output depends on, which flattening it again will drop.
+
+    References
+    ----------
+    Linnainmaa, 1970; Griewank and Walther, Evaluating Derivatives, 2008, chapter 3.
+    """
+    if ADJOINT not in program.ops:
+        return program
+    writer = writer_for(program)
+    asked = _asked(program)
+    new = list(range(program.inputs))
+    swept: dict[Seeds, dict[int, int]] = {}
+    zero, vanished = writer.constant(0.0), False
+    for node in range(program.inputs, len(program)):
+        op, args = program.ops[node], program.args[node]
+        if op is ADJOINT:
+            if args[1:] not in swept:
+                wrt = [new[x] for x in asked[args[1:]] if x < node]
+                swept[args[1:]] = _sweep(writer, [new[x] for x in args[1:]], wrt)
+            new.append(swept[args[1:]].get(new[args[0]], zero))
+            vanished = vanished or new[-1] in writer.constants
+        elif op is PRODUCTS and not vanished:
+            new.append(writer.copied_products(tuple([new[x] for x in args])))
+        else:
+            new.append(_copied(writer, program, node, new))
+    return writer.finish([new[x] for x in program.outputs], tidy=tidy)
+
+
+def _asked(program: Program) -> dict[Seeds, list[int]]:
+    """Return, for each set of roots and seeds, the nodes to differentiate with respect to."""
+    asked: dict[Seeds, list[int]] = {}
+    for op, args in zip(program.ops, program.args, strict=True):
+        if op is ADJOINT:
+            asked.setdefault(args[1:], []).append(args[0])
+    return asked
+
+
+def _copied(writer: Writer, program: Program, node: int, new: list[int]) -> int:
+    op = program.ops[node]
+    args = tuple([new[x] for x in program.args[node]])
+    if op is CONSTANT:
+        return writer.copied_constant(program, node)
+    if op is PRODUCTS:
+        return writer.products(args)
+    return writer.unique(op, args) if op is IDENTITY else writer.node(op, args)
+
+
+def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int, int]:
+    """Return the error signal of each node of `wrt`; `seeds` alternates roots and seeds."""
+    program, one = writer.program, writer.one
+    top = max(seeds[::2])
+    moving = dependents(program, wrt, top, beyond=_is_detached)
+    signals: dict[int, list[int]] = defaultdict(list)
+    for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
+        plain = writer.constants.get(seed) == 1.0
+        signals[root] += (one if plain else seed, one)
+    crossing = _crossing(writer, signals, seeds)
+    found: dict[int, int] = {}
+    targets = set(wrt)
+    lookups = Lookups(writer)
+    for node in range(top, -1, -1):
+        terms = signals.pop(node, None) if crossing is None else crossing.terms(node)
+        terms = [*(terms or ()), *lookups.terms(node)]
+        if not terms or not moving[node]:
+            continue
+        upstream = writer.products(terms)
+        if node in targets:
+            found[node] = upstream
+        if program.ops[node] in LOOKUPS:
+            if crossing is not None:
+                crossing.require_single_root()
+            lookups.pass_back(node, upstream, moving)
+            continue
+        if crossing is not None:
+            crossing.send(node, upstream, moving, lambda node: _wires(writer, node, moving))
+            continue
+        for operand, factor in _wires(writer, node, moving):
+            signals[operand] += (upstream, factor)
+    return found
+
+
+def _crossing(
+    writer: Writer, signals: dict[int, list[int]], seeds: Sequence[int]
+) -> Crossing | None:
+    """Return what passes signals on where nodes have lanes."""
+    if not isinstance(writer, LaneWriter):
+        return None
+    return Crossing(writer, signals, any(writer.sizes[x] > 1 for x in seeds))
+
+
+def dependents(
+    program: Program,
+    wrt: Sequence[int],
+    top: int,
+    *,
+    beyond: Callable[[Op], bool] | None = None,
+) -> bytearray:
+    """Return, for each node up to `top`, 1 where it depends on a node of `wrt`.
+
+    Operations of which `beyond` is true count as depending on nothing.
+    """
+    moving = bytearray(len(program))
+    for node in wrt:
+        moving[node] = 1
+    args = program.args
+    for node in range(min(wrt, default=top) + 1, top + 1):
+        if not moving[node] and not (beyond and beyond(program.ops[node])):
+            for operand in args[node]:
+                if moving[operand]:
+                    moving[node] = 1
+                    break
+    return moving
+
+
+def _is_detached(op: Op) -> bool:
+    return op is DETACH
+
+
+def steps(op: Op) -> bool:
+    """Return whether an operation is constant between its jumps, so that its gradient is 0."""
+    return isinstance(op, Elementwise) and all(
+        not isinstance(x, Symbol) and x == 0.0 for x in op.partial_expressions
+    )
+
+
+def _wires(writer: Writer, node: int, moving: bytearray) -> list[tuple[int, int]]:
+    """Return (operand, partial) for each wire that enters `node` and carries a gradient."""
+    program = writer.program
+    op, args = program.ops[node], program.args[node]
+    wires = []
+    if op is PRODUCTS or isinstance(op, Total):
+        for k in range(0, len(args), 2):
+            a, b = args[k], args[k + 1]
+            if a == b and moving[a]:
+                wires.append((a, writer.products([a, writer.constant(2.0)])))
+                continue
+            if moving[a]:
+                wires.append((a, b))
+            if moving[b]:
+                wires.append((b, a))
+        return wires
+    for index, operand in enumerate(args):
+        if moving[operand]:
+            wires.append((operand, _local(writer, node, index)))
+    return wires
+
+
+def _local(writer: Writer, node: int, index: int) -> int:
+    """Write the partial of `node` for one operand.
+
+    A partial that is always 0 is written too: an upstream inf times it is nan, as eagerly.
+    """
+    op, args = writer.program.ops[node], writer.program.args[node]
+    assert isinstance(op, Operation | Partial)
+    if not isinstance(op, Elementwise):
+        return follow(writer, partial_plan(op, len(args), index), (node, *args))
+    local = partial(op, index)
+    expression = local.expression
+    if not isinstance(expression, Symbol):
+        return number_node(writer, float(expression))
+    operands = [(node, *args)[i] for i in local.uses]
+    return operands[0] if expression.op is None else writer.node(local, tuple(operands))

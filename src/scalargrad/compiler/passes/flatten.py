@@ -1,0 +1,198 @@
+"""Flatten: chains of sums become one sum of products; equal nodes and dead nodes go.
+
+A neuron written as ``sum(w * x for …) + b`` and an error signal that arrives over many wires
+become the same kind of node, a₀b₀ + a₁b₁ + …, however they were spelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from scalargrad.compiler.passes.expressions import (
+    ADD,
+    IDENTITY,
+    MUL,
+    follow,
+    lowered_plan,
+    number_node,
+    plan_of,
+)
+from scalargrad.compiler.passes.lane_writer import writer_for
+from scalargrad.compiler.passes.program import (
+    ADJOINT,
+    CONSTANT,
+    INPUT,
+    PRODUCTS,
+    STACK,
+    Op,
+    Program,
+)
+from scalargrad.compiler.recording.deferred import DETACH
+from scalargrad.ops.operation import Operation, Reduction
+
+
+def flatten(program: Program, *, lower: bool = False) -> Program:
+    """Return `program` with its sums and products in one form.
+
+    Parameters
+    ----------
+    program : Program
+        As recorded, or as derived.
+    lower : bool
+        Also write reductions that compare their operands (the maximum of several) as
+        operations of few operands. Do so once nothing is left to differentiate.
+
+    Returns
+    -------
+    Program
+        The same outputs from the same inputs; equal in exact arithmetic.
+    """
+    return _Flattener(program, lower).run()
+
+
+class _Flattener:
+    """One walk over a program. A sum used once waits in `terms` until its user absorbs it."""
+
+    def __init__(self, program: Program, lower: bool) -> None:
+        self.old = program
+        self.lower = lower
+        self.writer = writer_for(program)
+        self.alive = program.alive()
+        # Lowering merges no sums: only what is recorded holds them one addition at a time.
+        self.uses, self.cut = ([], set()) if lower else _uses(program, self.alive)
+        self.new: list[int] = [*range(program.inputs), *[-1] * (len(program) - program.inputs)]
+        self.terms: dict[int, list[int]] = {}
+        self.folded = False  # whether a node that was none has become a constant
+
+    def run(self) -> Program:
+        old, alive, new, uses, terms = self.old, self.alive, self.new, self.uses, self.terms
+        products = self.writer.products
+        special: dict[object, Callable[[tuple[int, ...]], list[int]]]
+        special = {ADD: self._add, MUL: self._mul}
+        for node in range(old.inputs, len(old)):
+            if not alive[node]:
+                continue
+            op = old.ops[node]
+            handle = special.get(op)
+            pending = handle(old.args[node]) if handle else self._other(op, node)
+            if pending is not None:
+                if uses and uses[node] == 1:
+                    terms[node] = pending
+                else:
+                    new[node] = products(pending)
+            if node in self.cut:
+                new[node] = self.writer.unique(IDENTITY, (self._node(node),))
+        # What is lowered is packed, which passes over constants that are not used.
+        tidy = not self.lower or self.folded
+        return self.writer.finish([self._node(x) for x in old.outputs], tidy=tidy)
+
+    def _nodes(self, old: tuple[int, ...]) -> list[int]:
+        """Return the new nodes of old ones."""
+        new = self.new
+        nodes = [new[x] for x in old]
+        return nodes if min(nodes, default=0) >= 0 else [self._node(x) for x in old]
+
+    def _node(self, old: int) -> int:
+        """Return the new node of an old one, writing it if it waited."""
+        if self.new[old] < 0:
+            self.new[old] = self.writer.products(self.terms.pop(old))
+        return self.new[old]
+
+    def _taken(self, old: int) -> list[int]:
+        """Return the terms an old node adds to a sum: its own where it waited, else itself."""
+        waiting = self.terms.pop(old, None)
+        return [self.new[old], self.writer.one] if waiting is None else waiting
+
+    def _add(self, args: tuple[int, ...]) -> list[int]:
+        terms = self._taken(args[0])
+        terms += self._taken(args[1])
+        return terms
+
+    def _mul(self, args: tuple[int, ...]) -> list[int]:
+        return [self._node(args[0]), self._node(args[1])]
+
+    def _other(self, op: Op, node: int) -> list[int] | None:
+        """Write any other node; return its terms where it is a sum."""
+        args, writer = self.old.args[node], self.writer
+        if op is CONSTANT:
+            self.new[node] = writer.copied_constant(self.old, node)
+            return None
+        if op is PRODUCTS:
+            if not self.lower or self.folded:
+                return self._nodes(args)
+            self.new[node] = writer.copied_products(tuple(self._nodes(args)))
+            return None
+        opened = plan_of(op, len(args)) if isinstance(op, Operation) else None
+        if opened is not None and len(opened) == 1:
+            return self._pairs(args, opened[0].refs)
+        nodes = tuple(self._nodes(args))
+        if opened is None and self.lower and isinstance(op, Reduction):
+            opened = lowered_plan(op, len(args))
+        if opened is not None:
+            self.new[node] = follow(writer, opened, nodes)
+        elif op is DETACH and self.lower:
+            self.new[node] = nodes[0]
+        elif op is ADJOINT or op is INPUT:
+            self.new[node] = writer.unique(op, nodes)
+        else:
+            self.new[node] = writer.node(op, nodes)
+        self.folded = self.folded or self.new[node] in writer.constants
+        return None
+
+    def _pairs(self, args: tuple[int, ...], refs: tuple[int | float, ...]) -> list[int]:
+        """Return the terms of a sum of products; what is only added, or subtracted, is opened."""
+        terms: list[int] = []
+        for a, b in zip(refs[::2], refs[1::2], strict=True):
+            waiting = self.terms.get(args[a]) if isinstance(a, int) else None
+            if waiting is not None and b.__class__ is float and self._opens(waiting, b):
+                taken = self._taken(args[a])  # type: ignore[index]
+                terms += taken if b == 1.0 else self._negated(taken)
+            else:
+                terms += (self._ref(a, args), self._ref(b, args))
+        return terms
+
+    def _opens(self, terms: list[int], factor: float) -> bool:
+        """Return whether a waiting sum can be opened: a negative one only beside constants."""
+        constants = self.writer.constants
+        return factor == 1.0 or all(
+            a in constants or b in constants for a, b in zip(terms[::2], terms[1::2], strict=True)
+        )
+
+    def _ref(self, ref: float, args: tuple[int, ...]) -> int:
+        return self._node(args[ref]) if isinstance(ref, int) else number_node(self.writer, ref)
+
+    def _negated(self, terms: list[int]) -> list[int]:
+        writer, constants = self.writer, self.writer.constants
+        negated: list[int] = []
+        for a, b in zip(terms[::2], terms[1::2], strict=True):
+            first, second = (a, b) if b in constants else (b, a)
+            negated += (first, writer.constant(-constants[second]))
+        return negated
+
+
+def _uses(program: Program, alive: bytearray) -> tuple[list[int], set[int]]:
+    """Count the uses of each node, twice where it must stay; collect what is derived from."""
+    uses = [0] * len(program)
+    cut = set()
+    for node, args in enumerate(program.args):
+        if alive[node]:
+            for x in args:
+                uses[x] += 1
+            if program.ops[node] is ADJOINT:
+                cut.add(args[0])
+                for x in args:
+                    uses[x] += 2
+    for node in program.outputs:
+        uses[node] += 2
+    if STACK in program.ops:
+        _keep_sums_apart(program, uses)
+    return uses, cut
+
+
+def _keep_sums_apart(program: Program, uses: list[int]) -> None:
+    """Count twice what is used by a node with more or fewer lanes: it is no part of its sum."""
+    sizes = program.sizes()
+    for size, args in zip(sizes, program.args, strict=True):
+        for x in args:
+            if sizes[x] != size:
+                uses[x] += 2

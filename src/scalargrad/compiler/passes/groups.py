@@ -1,0 +1,78 @@
+"""Groups: nodes computed in the same way from nodes of the same groups.
+
+A Python loop over samples leaves the same expression behind once for each; those expressions
+differ in their inputs only. Grouping them turns each place in the expression into one
+instruction with a lane per sample.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scalargrad.compiler.passes.program import CONSTANT, PRODUCTS, Op, Program, Total
+
+
+class Group(NamedTuple):
+    """Nodes alike, which become lanes of one instruction.
+
+    Attributes
+    ----------
+    op : Op
+        How each node is computed.
+    depth : int
+        Length of the longest way from an input; operands are less deep.
+    nodes : list of int
+        The nodes, in the order they were recorded.
+    """
+
+    op: Op
+    depth: int
+    nodes: list[int]
+
+
+INPUTS, CONSTANTS = 0, 1
+
+
+def group(program: Program) -> tuple[list[Group], list[int]]:
+    """Return the groups, operands before results, and the group number of each node.
+
+    Inputs are all alike, and so are constants: data written into a program as plain numbers
+    then packs as well as data passed in.
+
+    Returns
+    -------
+    groups : list of Group
+        Those of inputs and constants, empty, come first.
+    numbers : list of int
+        For each node the index of its group.
+    """
+    groups = [Group(PRODUCTS, 0, []), Group(PRODUCTS, 0, [])]
+    numbers = [INPUTS] * program.inputs
+    by_shape: dict[object, int] = {}
+    canonical: dict[object, int] = {}
+    find = numbers.__getitem__
+    for node in range(program.inputs, len(program)):
+        op = program.ops[node]
+        if op is CONSTANT:
+            numbers.append(CONSTANTS)
+            continue
+        shape = (op, *map(find, program.args[node]))
+        number = by_shape.get(shape)
+        if number is None:
+            key = _sorted_pairs(shape) if op is PRODUCTS or isinstance(op, Total) else shape
+            number = by_shape[shape] = canonical.setdefault(key, len(groups))
+            if number == len(groups):
+                depth = 1 + max([groups[x].depth for x in shape[1:]], default=0)  # type: ignore[index]
+                groups.append(Group(op, depth, []))
+        groups[number].nodes.append(node)
+        numbers.append(number)
+    return groups, numbers
+
+
+def _sorted_pairs(shape: tuple[object, ...]) -> tuple[object, ...]:
+    """Return one shape for all orders of the terms of a sum and of the factors of a term."""
+    if len(shape) == 3:  # a chain of a million has a million shapes, mostly of one term
+        op, a, b = shape
+        return (op, b, a) if a > b else shape  # type: ignore[operator]
+    pairs = zip(shape[1::2], shape[2::2], strict=True)
+    return (shape[0], *sorted(tuple(sorted(pair)) for pair in pairs))  # type: ignore[type-var]

@@ -1,0 +1,241 @@
+"""Pack programs whose nodes have lanes: each takes as many neighbouring cells.
+
+A group of g nodes with n lanes is a block g × n. A sum of products then has a row for each node
+and a column for each lane; a total has its lanes as further terms. Layers of neurons over a
+batch, their error signals and weight gradients are matrix products of such blocks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scalargrad.compiler.passes.groups import Group
+from scalargrad.compiler.passes.instructions import (
+    Addresses,
+    Affine,
+    Apply,
+    Copy,
+    Gather,
+    Products,
+    Run,
+)
+from scalargrad.compiler.passes.layout import Grid, grid, strides
+from scalargrad.compiler.passes.pack import Packer, Piece, lane_order
+from scalargrad.compiler.passes.program import PICK, PRODUCTS, STACK, Program, Total
+
+#: From so many rows and columns on, a copy of one factor is soon earned back.
+_TALL, _WIDE = 64, 16
+
+
+class LanePacker(Packer):
+    """A packer that knows how many cells each node takes; addresses are those of lane 0."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self.sizes = program.sizes()
+
+    def _block(self, group: Group) -> tuple[int, int]:
+        size = self.sizes[group.nodes[0]]
+        cells = len(group.nodes) * size
+        if group.op is STACK:
+            return self._stack(group, size)
+        if group.op is PICK:
+            return self._pick(group), cells
+        if isinstance(group.op, Total):
+            return self._total(group, group.op.lanes), cells
+        if size == 1:
+            return super()._block(group)
+        place = self._lane_products if group.op is PRODUCTS else self._lane_apply
+        return place(group, size), cells
+
+    def _place_lanes(self, nodes: Addresses, size: int) -> int:
+        out = self.memory.block(len(nodes) * size)
+        self.addresses[nodes] = np.arange(out, out + len(nodes) * size, size)
+        return out
+
+    def _bring(self, out: int, cells: Addresses) -> None:
+        """Copy cells, nodes × lanes, side by side."""
+        nodes, lanes = cells.shape
+        shape = Grid(nodes, lanes) if _regular(cells) else grid(cells.reshape(1, -1))
+        if shape.rows * shape.columns == cells.size:
+            self.instructions.append(Copy(out, *shape, Affine(*strides(cells.ravel(), shape))))
+        else:
+            self.instructions.append(Gather(out, cells.ravel()))
+
+    # Between single numbers and lanes ----------------------------------------------------------
+
+    def _stack(self, group: Group, lanes: int) -> tuple[int, int]:
+        """Place stacks: constants are laid out, inputs read in place where they lie so."""
+        nodes = np.array(group.nodes)
+        args = np.array([self.program.args[node] for node in group.nodes])
+        if self._all_constant(args):
+            base = self.memory.constant(self.values[args])
+            self.addresses[nodes] = np.arange(base, base + args.size, lanes)
+            return base, 0
+        cells = self._cells(args)
+        if (cells < self.program.inputs).all() and (np.diff(cells, axis=1) == 1).all():
+            self.addresses[nodes] = cells[:, 0]
+            return 0, 0
+        out = self._place_lanes(nodes, lanes)
+        self._bring(out, cells)
+        return out, args.size
+
+    def _all_constant(self, args: Addresses) -> bool:
+        return bool((self.numbers[args] == len(self.groups)).all())
+
+    def _pick(self, group: Group) -> int:
+        args = np.array([self.program.args[node] for node in group.nodes])
+        cells = self.addresses[args[:, 0]] + self.values[args[:, 1]].astype(np.int64)
+        order = np.argsort(cells, kind="stable")
+        out = self._place(np.array(group.nodes)[order])
+        self._bring(out, cells[order][None])
+        return out
+
+    # Lane by lane ------------------------------------------------------------------------------
+
+    def _lane_apply(self, group: Group, lanes: int) -> int:
+        args = np.array([self.program.args[node] for node in group.nodes])
+        order = lane_order(self._keys(args)[::-1])
+        nodes, args = np.array(group.nodes)[order], args[order]
+        brought: list[tuple[int, int]] = []
+        operands = tuple(self._beside(args[:, i], lanes, brought) for i in range(args.shape[1]))
+        out = self._place_lanes(nodes, lanes)
+        self.instructions.append(Apply(group.op, out, len(nodes) * lanes, operands))
+        for block in brought:
+            self.memory.release(*block)
+        return out
+
+    def _beside(self, nodes: Addresses, lanes: int, brought: list[tuple[int, int]]) -> int:
+        """Return where the lanes of `nodes` stand side by side, copying them if need be."""
+        if self._all_constant(nodes):
+            return self.memory.constant(np.repeat(self.values[nodes], lanes))
+        base, step = self._cells(nodes), self._step(int(nodes[0]))
+        if step and (np.diff(base) == lanes).all():
+            return int(base[0])
+        out = self.memory.block(len(nodes) * lanes)
+        brought.append((out, len(nodes) * lanes))
+        self._bring(out, base[:, None] + step * np.arange(lanes))
+        return out
+
+    def _step(self, node: int) -> int:
+        """Return the distance between lanes: 0 where one number serves them all."""
+        return int(self.sizes[node] > 1)
+
+    # Sums of products --------------------------------------------------------------------------
+
+    def _lane_products(self, group: Group, lanes: int) -> int:
+        nodes = np.array(group.nodes)
+        a, b = self._canonical(np.array([self.program.args[node] for node in group.nodes]))
+        bounds = self._alike_terms(a, b)
+        start, a, b, bounds = self._started(a, b, bounds)
+        order, pieces = self._regular_order(a, b, bounds)
+        nodes, a, b = nodes[order], a[order], b[order]
+        out = self._place_lanes(nodes, lanes)
+        for first, shape in pieces:
+            for row in range(first, first + shape.rows * shape.columns, shape.columns):
+                chosen = slice(row, row + shape.columns)
+                runs = tuple(
+                    self._lane_run(a[chosen, terms], b[chosen, terms])
+                    for terms in self._runs(a[chosen], b[chosen], bounds)
+                )
+                where = out + row * lanes
+                self.instructions.append(Products(where, shape.columns, lanes, start, runs))
+        return out
+
+    def _regular_order(
+        self, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]
+    ) -> tuple[Addresses, list[Piece]]:
+        """Return the order of nodes that falls into the fewest grids; else each by itself."""
+        keys = self._keys(np.stack([x[:, s] for x in (a, b) for s, _ in bounds], axis=1))
+        order, pieces = self._ordered(a, b, self._runs(a, b, bounds), keys)
+        return order, pieces or [(i, Grid(1, 1)) for i in range(len(a))]
+
+    def _backward_order(
+        self, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]
+    ) -> tuple[Addresses, list[Piece]]:
+        """Return the order opposite to that of recording if it is one grid, else the best one.
+
+        A backward sweep meets parameters last to first, so their gradients then stand in the
+        order of the parameters.
+        """
+        order = np.arange(len(a))[::-1]
+        runs = self._runs(a, b, bounds)
+        shape = grid(self._tables(a, b, runs)[:, order])
+        if shape.rows * shape.columns == len(a):
+            return order, [(0, shape)]
+        return self._regular_order(a, b, bounds)
+
+    def _lane_run(self, a: Addresses, b: Addresses) -> Run:
+        """Return products with a row for each node and a column for each lane."""
+        return Run(a.shape[1], self._row_factor(a), self._row_factor(b))
+
+    def _row_factor(self, nodes: Addresses) -> Affine:
+        place = self._factor(nodes, Grid(len(nodes), 1), 0)
+        return place._replace(inner=self._step(int(nodes[0, 0])))
+
+    def _total(self, group: Group, lanes: int) -> int:
+        nodes = np.array(group.nodes)
+        a, b = self._canonical(np.array([self.program.args[node] for node in group.nodes]))
+        bounds = self._alike_terms(a, b)
+        order, pieces = self._backward_order(a, b, bounds)
+        nodes, a, b = nodes[order], a[order], b[order]
+        out, start = self._place(nodes), self._cell_of(-0.0)
+        for first, shape in pieces:
+            chosen = slice(first, first + shape.rows * shape.columns)
+            runs = [
+                run
+                for terms in self._runs(a[chosen], b[chosen], bounds)
+                for run in self._total_runs(a[chosen, terms], b[chosen, terms], shape, lanes)
+            ]
+            self._total_products(out + first, shape, start, runs)
+        return out
+
+    def _total_products(self, out: int, shape: Grid, start: int, runs: list[Run]) -> None:
+        """Sum over lanes; of a large matrix the columns' factor is first laid out lane by lane.
+
+        Rows of results then grow by number × row, which is faster than sums over neighbours.
+        """
+        brought: list[tuple[int, int]] = []
+        if shape.rows >= _TALL and shape.columns >= _WIDE:
+            runs = [self._lane_by_lane(run, shape.columns, brought) for run in runs]
+        self.instructions.append(Products(out, *shape, start, tuple(runs)))
+        for block in brought:
+            self.memory.release(*block)
+
+    def _lane_by_lane(self, run: Run, columns: int, brought: list[tuple[int, int]]) -> Run:
+        """Return a run whose second factor has neighbouring columns, copying it if need be."""
+        terms, a, b = run
+        if a.outer == 0 and b.inner == 0:
+            a, b = b, a
+        if a.inner or b.outer or b.inner == 1 or b.term != 1:
+            return run
+        cells = terms * columns
+        out = self.memory.block(cells)
+        brought.append((out, cells))
+        self.instructions.append(Copy(out, terms, columns, Affine(b.base, 1, b.inner)))
+        return Run(terms, a, Affine(out, 0, 1, columns))
+
+    def _total_runs(self, a: Addresses, b: Addresses, shape: Grid, lanes: int) -> list[Run]:
+        """Return products whose terms are lanes: one run where the lanes of all terms adjoin."""
+        steps = [self._step(int(x[0, 0])) for x in (a, b)]
+        terms = a.shape[1]
+        if terms > 1 and all(steps) and all(self._adjoin(x, lanes) for x in (a, b)):
+            first = [self._factor(x[:, :1], shape, 0)._replace(term=1) for x in (a, b)]
+            return [Run(terms * lanes, *first)]
+        found = []
+        for t in range(terms):
+            places = [self._factor(x[:, t : t + 1], shape, 0) for x in (a, b)]
+            with_lanes = [
+                place._replace(term=step) for place, step in zip(places, steps, strict=True)
+            ]
+            found.append(Run(lanes, *with_lanes))
+        return found
+
+    def _adjoin(self, nodes: Addresses, lanes: int) -> bool:
+        return bool((np.diff(self.addresses[nodes], axis=1) == lanes).all())
+
+
+def _regular(cells: Addresses) -> bool:
+    """Return whether cells, nodes × lanes, lie at two regular distances."""
+    steps = [np.diff(cells, axis=axis).ravel() for axis in (0, 1)]
+    return all(bool((step == step[:1]).all()) for step in steps if len(step))

@@ -1,0 +1,83 @@
+"""Error signals that cross between single numbers and lanes in a backward sweep.
+
+A single number that serves all lanes gets the total of their signals; a lane taken out sends
+its signal back into that lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from scalargrad.compiler.passes.lane_writer import LaneWriter
+from scalargrad.compiler.passes.program import PICK, STACK, Total
+from scalargrad.errors import TraceError
+
+Wires = Callable[[int], list[tuple[int, int]]]
+Signals = dict[int, list[int]]
+
+
+class Crossing:
+    """What one sweep keeps aside besides its signals.
+
+    Parameters
+    ----------
+    writer : LaneWriter
+    signals : dict from node to list of int
+        The terms of each node's error signal, in pairs; filled by `send`.
+    per_lane : bool
+        Every lane has a root of its own, as in ``vmap(grad(f))``: nothing is added up over lanes.
+    """
+
+    def __init__(self, writer: LaneWriter, signals: Signals, per_lane: bool) -> None:
+        self.writer = writer
+        self.signals = signals
+        self.per_lane = per_lane
+        self._totals: dict[int, dict[int, list[int]]] = {}
+        self._picked: dict[int, dict[int, list[int]]] = {}
+
+    def terms(self, node: int) -> list[int] | None:
+        """Return the terms of the error signal of `node`; None if none arrived."""
+        writer, terms = self.writer, self.signals.pop(node, [])
+        for lanes, pairs in self._totals.pop(node, {}).items():
+            terms += (writer.total(pairs, lanes), writer.one)
+        picked = self._picked.pop(node, None)
+        if picked is not None:
+            zero = writer.constant(0.0)
+            each = range(writer.sizes[node])
+            signals = [writer.products(picked[k]) if k in picked else zero for k in each]
+            terms += (writer.stack(signals), writer.one)
+        return terms or None
+
+    def send(self, node: int, upstream: int, moving: bytearray, wires: Wires) -> None:
+        """Pass the error signal of `node` on to its operands."""
+        writer = self.writer
+        op, args = writer.program.ops[node], writer.program.args[node]
+        if op is STACK or op is PICK or isinstance(op, Total):
+            self.require_single_root()
+        if op is STACK:
+            for lane, operand in enumerate(args):
+                if moving[operand]:
+                    self._to(operand, 1, writer.pick(upstream, lane), writer.one)
+        elif op is PICK:
+            lane = int(writer.constants[args[1]])
+            self._picked.setdefault(args[0], {}).setdefault(lane, []).extend((upstream, writer.one))
+        else:
+            lanes = op.lanes if isinstance(op, Total) else writer.sizes[node]
+            for operand, factor in wires(node):
+                self._to(operand, lanes, upstream, factor)
+
+    def _to(self, operand: int, lanes: int, upstream: int, factor: int) -> None:
+        """Add a term, computed in each of so many lanes, to the signal of an operand."""
+        if self.per_lane or lanes in {1, self.writer.sizes[operand]}:
+            known = self.signals.setdefault(operand, [])
+        else:
+            known = self._totals.setdefault(operand, {}).setdefault(lanes, [])
+        known += (upstream, factor)
+
+    def require_single_root(self) -> None:
+        """Raise TraceError where lanes have roots of their own and a signal would leave them."""
+        if self.per_lane:
+            raise TraceError(
+                "a gradient taken inside vmap leads out of it, to what the examples were computed "
+                "from: pass that to vmap as an argument, or take the gradient outside"
+            )

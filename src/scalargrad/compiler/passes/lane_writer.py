@@ -1,0 +1,131 @@
+"""Write programs whose nodes may have lanes: one node for a number of every example.
+
+A node has one lane, a single number, or n. Operands of one lane serve all n. `STACK` makes n
+single numbers the lanes of a node, `PICK` takes one lane out, and a `Total` adds up products
+over the lanes. What comes out of one and goes into another is recognised here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scalargrad.compiler.passes.program import (
+    PICK,
+    STACK,
+    Op,
+    Program,
+    Total,
+    Writer,
+    size_of,
+    total_of,
+)
+
+
+def writer_for(program: Program) -> Writer:
+    """Return a writer for what a pass makes of `program`."""
+    return LaneWriter(program.inputs) if STACK in program.ops else Writer(program.inputs)
+
+
+class LaneWriter(Writer):
+    """A writer that knows how many lanes each node has."""
+
+    def __init__(self, inputs: int) -> None:
+        self.sizes = [1] * inputs
+        self.picks: dict[int, tuple[int, int]] = {}
+        super().__init__(inputs)
+
+    def _append(self, op: Op, args: tuple[int, ...]) -> int:
+        self.sizes.append(size_of(op, args, self.sizes) if args else 1)
+        return super()._append(op, args)
+
+    def node(self, op: Op, args: tuple[int, ...]) -> int:
+        """Return the node of `op` over `args`, the simplest one that is equal."""
+        if op is STACK:
+            return self.stack(args)
+        if op is PICK:
+            return self.pick(args[0], int(self.constants[args[1]]))
+        if isinstance(op, Total):
+            return self.total(args, op.lanes)
+        return super().node(op, args)
+
+    def stack(self, nodes: Sequence[int]) -> int:
+        """Return the node with these lanes: where all are one node, that node."""
+        first = nodes[0]
+        if all(x == first for x in nodes):
+            return first
+        source, lane = self.picks.get(first, (first, -1))
+        if lane == 0 and self.sizes[source] == len(nodes):
+            picks = self.picks
+            if all(picks.get(x) == (source, k) for k, x in enumerate(nodes)):
+                return source
+        return super().node(STACK, tuple(nodes))
+
+    def pick(self, node: int, lane: int) -> int:
+        """Return one lane of a node."""
+        if self.sizes[node] == 1:
+            return node
+        if self.program.ops[node] is STACK:
+            return self.program.args[node][lane]
+        found = super().node(PICK, (node, self.constant(float(lane))))
+        self.picks[found] = (node, lane)
+        return found
+
+    def total(self, pairs: Sequence[int], lanes: int) -> int:
+        """Return the node Σ a₀b₀ + a₁b₁ + … over terms and lanes."""
+        sizes, constants, one = self.sizes, self.constants, self.one
+        single: list[int] = []
+        summed: list[int] = []
+        for a, b in zip(pairs[::2], pairs[1::2], strict=True):
+            if sizes[a] == sizes[b] == 1:
+                single += (super().products([a, b]), self.constant(float(lanes)))
+            else:
+                summed += (b, a) if a in constants or (a > b and b not in constants) else (a, b)
+        if summed:
+            single = [super().node(total_of(lanes), tuple(summed)), one, *single]
+        return super().products(single)
+
+    def copied_products(self, args: tuple[int, ...]) -> int:
+        """Return the node of a sum, in which lanes may come together only now."""
+        return self.products(args) if self.picks else self._sum(args)
+
+    def products(self, pairs: Sequence[int]) -> int:
+        """Return the node a₀b₀ + a₁b₁ + …; what is added up over all lanes becomes a total."""
+        return super().products(self._totalled(pairs) if self.picks else pairs)
+
+    def _totalled(self, pairs: Sequence[int]) -> Sequence[int]:
+        """Replace terms that hold every lane of a node by its total."""
+        picks, sizes = self.picks, self.sizes
+        if picks.keys().isdisjoint(pairs):
+            return pairs
+        kept: list[int] = []
+        found: dict[int, list[dict[int, int]]] = {}
+        for a, b in zip(pairs[::2], pairs[1::2], strict=True):
+            picked, factor = (a, b) if a in picks else (b, a)
+            if picked in picks and sizes[factor] == 1:
+                source, lane = picks[picked]
+                _add(found.setdefault(source, []), lane, factor)
+            else:
+                kept += (a, b)
+        for source, rounds in found.items():
+            for factors in rounds:
+                kept += self._one_total(source, factors)
+        return kept
+
+    def _one_total(self, source: int, factors: dict[int, int]) -> list[int]:
+        """Return the terms Σ lane · factor, one term if no lane is missing."""
+        lanes = self.sizes[source]
+        if len(factors) < lanes:
+            return [
+                x for lane, factor in factors.items() for x in (self.pick(source, lane), factor)
+            ]
+        factor = self.stack([factors[k] for k in range(lanes)])
+        return [self.total([source, factor], lanes), self.one]
+
+
+def _add(rounds: list[dict[int, int]], lane: int, factor: int) -> None:
+    """Note a factor in the first round that has none for its lane yet."""
+    for known in rounds:
+        if lane not in known:
+            known[lane] = factor
+            return
+    rounds.append({lane: factor})

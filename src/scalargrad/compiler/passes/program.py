@@ -1,0 +1,275 @@
+"""A program: the nodes of a recorded graph as plain lists, operands before results.
+
+Every pass reads one program and writes another. A node is an index; ``ops[i]`` says how it is
+computed from the nodes ``args[i]``. Inputs come first, so that node i is input i.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from scalargrad.compiler.passes.lanes import Partial
+from scalargrad.ops import TABLE
+from scalargrad.ops.operation import Operation
+
+
+class Kind:
+    """A way to compute a node that is not in the table of operations."""
+
+    lazy = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    def __reduce__(self) -> str:
+        return self.name.upper()
+
+
+#: a₀b₀ + a₁b₁ + …, the operands in pairs: what neurons and error signals are.
+PRODUCTS = Kind("products")
+#: ∂(Σ seed·root)/∂wrt, its operands (wrt, root, seed, root, seed, …); the derive pass expands it.
+ADJOINT = Kind("adjoint")
+#: values[index], its operands (index, *values).
+TAKE = Kind("take")
+#: Entry k of a row of n numbers, Σ value over the pairs whose index is k; its operands
+#: (k, n, index, value, index, value, …), of which k and n are constants.
+SCATTER = Kind("scatter")
+#: A number known when the program is written.
+CONSTANT = Kind("constant")
+#: A number given at each run.
+INPUT = Kind("input")
+#: Single numbers as the lanes of one node: what vmap makes of its examples.
+STACK = Kind("stack")
+#: One lane of a node as a single number, its operands (node, constant number of the lane).
+PICK = Kind("pick")
+
+
+class Total(Kind):
+    """A sum of products, as PRODUCTS, over terms and lanes: a single number.
+
+    At least one factor of each product has lanes; all that have, have equally many.
+    """
+
+    def __init__(self, lanes: int) -> None:
+        super().__init__("total")
+        self.lanes = lanes
+
+    def __reduce__(self) -> tuple[Any, ...]:  # type: ignore[override]
+        return total_of, (self.lanes,)
+
+
+@functools.cache
+def total_of(lanes: int) -> Total:
+    """Return the kind of total over so many lanes, always the same object."""
+    return Total(lanes)
+
+
+Op = Operation | Partial | Kind
+
+
+@dataclass
+class Program:
+    """What to compute, node by node.
+
+    Attributes
+    ----------
+    ops, args
+        For each node how it is computed, and from which nodes.
+    constants : dict from node to float
+        The numbers of the nodes whose op is CONSTANT.
+    inputs : int
+        How many nodes, the first ones, are inputs.
+    outputs : list of int
+        The nodes asked for.
+    one : int
+        The constant 1 that stands beside what is only added, or -1. It is not the literal 1.0 of
+        a user: samples labelled 1.0 and -1.0 must stay alike.
+    """
+
+    inputs: int
+    ops: list[Op] = field(default_factory=list)
+    args: list[tuple[int, ...]] = field(default_factory=list)
+    constants: dict[int, float] = field(default_factory=dict)
+    outputs: list[int] = field(default_factory=list)
+    one: int = -1
+
+    def __len__(self) -> int:
+        return len(self.ops)
+
+    def alive(self, outputs: Iterable[int] | None = None) -> bytearray:
+        """Return, for each node, 1 where an output depends on it."""
+        needed = bytearray(len(self.ops))
+        for node in self.outputs if outputs is None else outputs:
+            needed[node] = 1
+        args = self.args
+        for node in range(len(self.ops) - 1, -1, -1):
+            if needed[node]:
+                for operand in args[node]:
+                    needed[operand] = 1
+        return needed
+
+    def sizes(self) -> list[int]:
+        """Return, for each node, how many lanes it has; 1 is a single number."""
+        sizes: list[int] = []
+        for op, args in zip(self.ops, self.args, strict=True):
+            sizes.append(size_of(op, args, sizes))
+        return sizes
+
+    def __str__(self) -> str:
+        sizes = self.sizes()
+        return "\n".join(self._line(node, sizes[node]) for node in range(len(self.ops)))
+
+    def _line(self, node: int, size: int) -> str:
+        op, args = self.ops[node], self.args[node]
+        mark = f"    {size} lanes" * (size > 1) + "  ←" * (node in self.outputs)
+        if op is CONSTANT:
+            return f"%{node} = {self.constants[node]!r}{mark}"
+        if op is PICK:
+            return f"%{node} = %{args[0]}[{self.constants[args[1]]:g}]{mark}"
+        if op is PRODUCTS or isinstance(op, Total):
+            pairs = zip(args[::2], args[1::2], strict=True)
+            shown = " + ".join(map(self._product, pairs))
+            return f"%{node} = {shown if op is PRODUCTS else f'total({shown})'}{mark}"
+        shown = ", ".join(f"%{x}" for x in args)
+        return f"%{node} = {op.name}{f'({shown})' if args else ''}{mark}"
+
+    def _product(self, pair: tuple[int, int]) -> str:
+        shown = [f"{self.constants[x]:g}" if x in self.constants else f"%{x}" for x in pair]
+        return shown[0] if pair[1] == self.one else "·".join(shown)
+
+
+def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
+    """Return how many lanes a node has, from those of its operands."""
+    if op is STACK:
+        return len(args)
+    if not args or op is PICK or op.__class__ is Total:
+        return 1
+    return max(map(sizes.__getitem__, args[1:] if op is ADJOINT else args))
+
+
+class Writer:
+    """Writes a program: equal nodes once, and what is computed of constants as a constant.
+
+    Constants are known by their bits: 0.0 is not -0.0.
+    """
+
+    def __init__(self, inputs: int) -> None:
+        self.program = Program(inputs, [INPUT] * inputs, [()] * inputs)
+        self.constants = self.program.constants
+        self._known: dict[Any, int] = {}
+        self.one = self.program.one = self._append(CONSTANT, ())
+        self.constants[self.one] = 1.0
+
+    def copied_constant(self, program: Program, node: int) -> int:
+        """Return the node of another program's constant."""
+        return self.one if node == program.one else self.constant(program.constants[node])
+
+    def constant(self, number: float) -> int:
+        """Return the node of a number."""
+        key = number.hex()
+        node = self._known.get(key)
+        if node is None:
+            node = self._known[key] = self._append(CONSTANT, ())
+            self.constants[node] = number
+        return node
+
+    def unique(self, op: Op, args: tuple[int, ...]) -> int:
+        """Write a node that is never merged with an equal one."""
+        return self._append(op, args)
+
+    def node(self, op: Op, args: tuple[int, ...]) -> int:
+        """Return the node of `op` over `args`, computing it now if they are constants."""
+        known = self._known.get((op, args))
+        if known is None:
+            known = self._known[op, args] = self._folded(op, args)
+        return known
+
+    def _folded(self, op: Op, args: tuple[int, ...]) -> int:
+        constants = self.constants
+        if op is _POW and args[1] in constants and constants[args[1]] == 1.0:
+            return args[0]
+        if op is _POW and args[1] in constants and constants[args[1]] == 2.0:
+            return self.products([args[0], args[0]])
+        if op is TAKE and args[0] in constants:
+            return args[1:][int(constants[args[0]])]
+        if args[0] in constants and not isinstance(op, Kind) and constants.keys() >= {*args}:
+            return self.constant(op.of_floats_unchecked(*(constants[x] for x in args)))
+        return self._append(op, args)
+
+    def copied_products(self, args: tuple[int, ...]) -> int:
+        """Return the node of a sum as another program holds it: nothing in it is constant now."""
+        return self._sum(args)
+
+    def _sum(self, args: tuple[int, ...]) -> int:
+        known = self._known.get(args)
+        if known is None:
+            known = self._known[args] = self._append(PRODUCTS, args)
+        return known
+
+    def products(self, pairs: Sequence[int]) -> int:
+        """Return the node a₀b₀ + a₁b₁ + …; its constant terms are added up now.
+
+        A sum of constants that is -0.0, which changes no sum, is left out.
+        """
+        constants, one = self.constants, self.one
+        if len(pairs) == 2 and pairs[1] == one:
+            return pairs[0]
+        total = None
+        terms: list[int] = []
+        for a, b in zip(pairs[::2], pairs[1::2]):  # noqa: B905 - hot loop
+            if a in constants:
+                if b in constants:
+                    total = (-0.0 if total is None else total) + constants[a] * constants[b]
+                    continue
+                terms += (b, a)
+            elif a > b and b not in constants:
+                terms += (b, a)
+            else:
+                terms += (a, b)
+        if not terms:
+            return self.constant(-0.0 if total is None else total)
+        if total is not None and total.hex() != "-0x0.0p+0":
+            terms += (self.constant(total), one)
+        elif len(terms) == 2 and terms[1] == one:
+            return terms[0]
+        return self._sum(tuple(terms))
+
+    def finish(self, outputs: Iterable[int], *, tidy: bool = True) -> Program:
+        """Return the program written; `tidy`, without the nodes no output depends on."""
+        self.program.outputs = list(outputs)
+        return without_dead_nodes(self.program) if tidy else self.program
+
+    def _append(self, op: Op, args: tuple[int, ...]) -> int:
+        program = self.program
+        program.ops.append(op)
+        program.args.append(args)
+        return len(program.ops) - 1
+
+
+def without_dead_nodes(program: Program) -> Program:
+    """Return `program` without the nodes no output depends on; inputs stay."""
+    alive = program.alive()
+    alive[: program.inputs] = b"\x01" * program.inputs
+    if all(alive):
+        return program
+    kept = [node for node, needed in enumerate(alive) if needed]
+    new = [0] * len(alive)
+    for i, node in enumerate(kept):
+        new[node] = i
+    return Program(
+        inputs=program.inputs,
+        ops=[program.ops[node] for node in kept],
+        args=[tuple([new[x] for x in program.args[node]]) for node in kept],
+        constants={new[node]: x for node, x in program.constants.items() if alive[node]},
+        outputs=[new[node] for node in program.outputs],
+        one=new[program.one] if program.one >= 0 and alive[program.one] else -1,
+    )
+
+
+_POW = TABLE["pow"]

@@ -1,0 +1,235 @@
+"""Record: one run of a function becomes a program.
+
+The graph of Values that ordinary arithmetic leaves behind is the recording. A node made during
+the run is a node of the program; a Value that was there before is an input, read again at each
+call; a number is a constant.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from scalargrad.compiler.arguments import outlined
+from scalargrad.compiler.passes.lookups import TAKE_NODE
+from scalargrad.compiler.passes.program import (
+    ADJOINT,
+    CONSTANT,
+    INPUT,
+    PICK,
+    STACK,
+    TAKE,
+    Op,
+    Program,
+)
+from scalargrad.compiler.recording.deferred import ADJOINT_NODE
+from scalargrad.compiler.recording.randomness import Generators
+from scalargrad.compiler.recording.stacking import PICK_NODE, STACK_NODE, UnlikeError
+from scalargrad.compiler.recording.trace import Trace, check_caught, check_finished
+from scalargrad.compiler.recording.watch import watching
+from scalargrad.draws import Draw
+from scalargrad.errors import DomainError, NumericalError, TraceError
+from scalargrad.ops import add, identity, sub
+from scalargrad.ops.recording import enable_grad
+from scalargrad.value import Value
+
+SUMS = {add, sub}
+#: What stands in a program for nodes that only recordings have.
+KINDS: dict[Any, Op] = {
+    ADJOINT_NODE: ADJOINT,
+    STACK_NODE: STACK,
+    PICK_NODE: PICK,
+    TAKE_NODE: TAKE,
+}
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What one run left behind.
+
+    Attributes
+    ----------
+    program : Program
+        Its inputs are the arguments' numbers, the numbers drawn, then the closed-over Values;
+        its outputs the Values asked for, then the guards.
+    draws : tuple of Draw
+        Random draws, in the order they are made.
+    closed_over : list of Value
+        Values that were there before the run, in the order they were first used.
+    outcomes : tuple of bool
+        The truth of each guard in this run.
+    """
+
+    program: Program
+    draws: tuple[Draw, ...]
+    closed_over: list[Value]
+    outcomes: tuple[bool, ...]
+
+
+class Expired(Value):
+    """A Value that has outlived the recording it belongs to."""
+
+    __slots__ = ()
+
+    @property
+    def _data(self) -> float:  # type: ignore[override]
+        raise TraceError(
+            "a Value computed inside a compiled function was used after the recording: it has "
+            "no number of its own; return it from the function instead"
+        )
+
+    def __repr__(self) -> str:
+        return "Expired()"
+
+
+def record(
+    run: Callable[[], Any],
+    leaves: Sequence[Value],
+    sources: Sequence[Any] = (),
+    *,
+    held: Sequence[Value] = (),
+    together: bool = True,
+) -> tuple[Recording, Any]:
+    """Run a function and return what it left behind, with the outline of its result.
+
+    Parameters
+    ----------
+    run : callable
+        Calls the function on `leaves`.
+    leaves : sequence of Value
+        The arguments' numbers.
+    sources : sequence
+        The function and what it is called with, where generators are looked for; they are
+        rewound to where they were.
+    held : sequence of Value
+        What stands for Values of objects among the arguments: inputs in the order of their use.
+    together : bool
+        Record one example for all that vmap is given, else each.
+
+    Raises
+    ------
+    TraceError
+        If the function does what cannot be repeated: reads ``.data``, calls ``float``, ….
+    UnlikeError
+        If it left a domain where results of vmap may have held another example's numbers.
+    """
+    trace = Trace(Generators(sources), together)
+    with _collector_paused():
+        try:
+            with enable_grad(), watching(trace):
+                result = run()
+                check_finished(trace)
+                check_caught(trace)
+            trace.generators.check([draw for draw, _ in trace.draws])
+            outputs: list[Value] = []
+            outline = outlined(result, outputs)
+            if trace.lanes is not None:
+                trace.lanes.require_none(outputs)
+            return _as_recording(trace, leaves, outputs), outline
+        except (DomainError, NumericalError) as error:
+            if trace.lanes is None:
+                raise
+            trace.generators.rewind()
+            raise UnlikeError from error
+        finally:
+            for node in (*trace.nodes, *leaves, *held, *(leaf for _, leaf in trace.draws)):
+                node.__class__ = Expired
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the garbage collector from walking a growing graph again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _as_recording(trace: Trace, leaves: Sequence[Value], outputs: list[Value]) -> Recording:
+    roots = [*outputs, *(node for node, _ in trace.guards)]
+    needed: set[Any] = set(roots)
+    for node in reversed(trace.nodes):
+        if node in needed:
+            needed.update(node.parents)
+    nodes = [node for node in trace.nodes if node in needed]
+    given = [*leaves, *(leaf for _, leaf in trace.draws)]
+    foreign = {x for x in needed if x.__class__ is not float}.difference(given, nodes)
+    closed_over = _in_order_of_use(foreign, nodes, roots)
+    index = {node: i for i, node in enumerate([*given, *closed_over])}
+    program = _Translator(index).translate(nodes)
+    program.outputs = [index[node] for node in roots]
+    draws = tuple(draw for draw, _ in trace.draws)
+    return Recording(program, draws, closed_over, tuple(answer for _, answer in trace.guards))
+
+
+def _in_order_of_use(foreign: set[Any], nodes: list[Value], roots: list[Value]) -> list[Value]:
+    """Return the Values that were there before the run, as its nodes first use them.
+
+    Those first used in sums come last: in ``sum((w * x …), b)`` a bias would otherwise stand
+    between weights, which are read faster side by side.
+    """
+    if any(isinstance(x, Expired) for x in foreign):
+        raise TraceError(
+            "a Value from an earlier recording was used: a compiled function kept it in a "
+            "variable outside; pass it on as an argument and a result"
+        )
+    found: dict[Any, None] = {}
+    added: dict[Any, None] = {}
+    for node in nodes if foreign else ():
+        if not foreign.isdisjoint(node.parents):
+            used = dict.fromkeys(x for x in node.parents if x in foreign)
+            (added if node.op in SUMS else found).update(used)
+    added.update(dict.fromkeys(x for x in roots if x in foreign))
+    return list(found | added)
+
+
+class _Translator:
+    """Writes the nodes of a graph as a program; `index` says where each Value and number is."""
+
+    def __init__(self, index: dict[Value, int]) -> None:
+        self.index: dict[Any, int] = index
+        n = len(index)
+        self.program = Program(n, [INPUT] * n, [()] * n)
+        self.zeros: dict[str, int] = {}
+
+    def translate(self, nodes: list[Value]) -> Program:
+        """Return the program, with no outputs yet."""
+        index, ops, args = self.index, self.program.ops, self.program.args
+        find = index.__getitem__
+        for node in nodes:
+            op, parents = node.op, node.parents
+            if op is None:  # a Value made during the run from a number
+                op, parents = identity, (node._data,)
+            try:
+                operands = tuple(map(find, parents))
+            except KeyError:
+                operands = tuple([self._operand(x) for x in parents])
+            index[node] = len(ops)
+            ops.append(KINDS.get(op, op))
+            args.append(operands)
+        return self.program
+
+    def _operand(self, x: Value | float) -> int:
+        """Return the node of an operand; 0.0 and -0.0 are not one number."""
+        if isinstance(x, float) and not x:
+            found = self.zeros.get(x.hex())
+            return self._number(x) if found is None else found
+        found = self.index.get(x)
+        return self._number(x) if found is None else found  # type: ignore[arg-type]
+
+    def _number(self, number: float) -> int:
+        found = len(self.program)
+        self.program.ops.append(CONSTANT)
+        self.program.args.append(())
+        self.program.constants[found] = number
+        if number:
+            self.index[number] = found
+        else:
+            self.zeros[number.hex()] = found
+        return found

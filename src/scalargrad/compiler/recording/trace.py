@@ -1,0 +1,67 @@
+"""Trace: what is noted while a function is recorded, and which recording goes on."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+from scalargrad.compiler.recording.randomness import Generators
+from scalargrad.compiler.recording.refusal import refuse
+from scalargrad.compiler.recording.stacking import Lanes
+from scalargrad.draws import Draw
+from scalargrad.errors import TraceError
+from scalargrad.value import Value
+
+
+class Trace:
+    """What is noted while a function runs.
+
+    Parameters
+    ----------
+    generators : Generators
+        Those the function could draw from.
+    together : bool
+        Whether vmap records one example for all.
+
+    Attributes
+    ----------
+    nodes : list of Value
+        Every node made, operands before results.
+    guards : list of (Value, bool)
+        Numbers whose truth was asked for, and the answer given.
+    draws : list of (Draw, Value)
+        Random draws, and the inputs that stand for them.
+    lanes : Lanes or None
+        Which nodes stand for a number of every example, where vmap was used.
+    """
+
+    def __init__(self, generators: Generators, together: bool = True) -> None:
+        self.generators = generators
+        self.together = together
+        self.nodes: list[Value] = []
+        self.guards: list[tuple[Value, bool]] = []
+        self.draws: list[tuple[Draw, Value]] = []
+        self.drawing = False
+        self.unfinished: Value | None = None
+        self.left_domain = False
+        self.nested = 0
+        self.lanes: Lanes | None = None
+
+
+CURRENT: ContextVar[Trace | None] = ContextVar("trace", default=None)
+#: Return the recording that goes on in this thread or task, if any.
+current_trace = CURRENT.get
+
+
+def check_finished(trace: Trace) -> None:
+    """Raise TraceError if a `grad` was written that did not belong to a new node."""
+    if trace.unfinished is not None:
+        refuse(".grad was assigned", "do so outside; gradients come from grad or value_and_grad")
+
+
+def check_caught(trace: Trace) -> None:
+    """Raise TraceError if a function has gone on after leaving a domain."""
+    if trace.left_domain:
+        raise TraceError(
+            "a DomainError was caught while a compiled function is recorded: its program would "
+            "take that way at every call. Guard the operand with where instead of try and except"
+        )

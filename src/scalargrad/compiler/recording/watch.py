@@ -1,0 +1,216 @@
+"""Watch: what is exchanged while a function is recorded, and put back afterwards.
+
+Nothing is added to Value for the compiler's sake. While at least one recording goes on, some of
+its attributes are exchanged for those of `answers`, which note new nodes, turn comparisons into
+nodes, turn truth into a guard, and refuse what a compiled program could not repeat; so are the few
+functions below, which look at numbers otherwise. Other threads, which record nothing, see the
+usual behaviour throughout.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from scalargrad import autodiff, draws, functional, ops
+from scalargrad.compiler.passes.lookups import recorded_take
+from scalargrad.compiler.recording.answers import ANSWERS
+from scalargrad.compiler.recording.deferred import (
+    ADJOINT_NODE,
+    deferred_signals,
+    deferred_tangents,
+)
+from scalargrad.compiler.recording.randomness import watched
+from scalargrad.compiler.recording.refusal import refuse
+from scalargrad.compiler.recording.stacking import UnlikeError
+from scalargrad.compiler.recording.trace import CURRENT, Trace, current_trace
+from scalargrad.draws import Draw
+from scalargrad.errors import DomainError
+from scalargrad.ops import indexing, reductions
+from scalargrad.ops.recording import enable_grad, no_grad
+from scalargrad.value import Scalar, Value
+
+_lock = threading.Lock()
+_watchers: list[Trace] = []
+_MISSING = object()
+_usual: dict[tuple[Any, str], Any] = {}
+
+
+@contextmanager
+def watching(trace: Trace) -> Iterator[None]:
+    """Note in `trace` what happens to Values in this thread or task."""
+    with _lock:
+        if not _watchers:
+            _exchange(_ANSWERS, _usual)
+        _watchers.append(trace)
+    token = CURRENT.set(trace)
+    try:
+        yield
+    finally:
+        CURRENT.reset(token)
+        with _lock:
+            _watchers.remove(trace)
+            if not _watchers:
+                _restore(_usual)
+
+
+def _exchange(answers: dict[tuple[Any, str], Any], usual: dict[tuple[Any, str], Any]) -> None:
+    for (owner, name), answer in answers.items():
+        usual[owner, name] = vars(owner).get(name, _MISSING)
+        setattr(owner, name, answer)
+
+
+def _restore(usual: dict[tuple[Any, str], Any]) -> None:
+    for (owner, name), answer in usual.items():
+        if answer is _MISSING:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, answer)
+    usual.clear()
+
+
+def _left_domain(self: DomainError, *args: object) -> None:
+    trace = current_trace()
+    if trace is not None:
+        trace.left_domain = True
+    Exception.__init__(self, *args)
+
+
+def _no_grad(self: no_grad) -> None:
+    if current_trace() is not None:
+        refuse("no_grad was entered", "use .detach() on what gradients must not flow through")
+    _usual_no_grad(self)
+
+
+def _enable_grad(self: enable_grad) -> None:
+    trace = current_trace()
+    if trace is not None:
+        trace.nested += 1
+    _usual_enable_grad(self)
+
+
+def _leave_enable_grad(self: enable_grad, *exception: object) -> None:
+    trace = current_trace()
+    if trace is not None:
+        trace.nested -= 1
+    _usual_leave_enable_grad(self, *exception)
+
+
+_usual_no_grad, _usual_enable_grad = no_grad.__enter__, enable_grad.__enter__
+_usual_leave_enable_grad = enable_grad.__exit__
+
+
+def _gradient_graphs(order: Any, seeds: Any) -> dict[Value, Scalar]:
+    """Return error signals as nodes to be derived later, where the recording is not nested.
+
+    A gradient inside a gradient is recorded step by step, so that its numbers are known; those
+    that depend on the examples of vmap are not known anyway.
+    """
+    trace = current_trace()
+    if trace is not None and _has_lanes(trace, order):
+        return deferred_signals(order, seeds)
+    if trace is None or trace.nested > 1:
+        return _usual_gradient_graphs(order, seeds)
+    if any(node.op is ADJOINT_NODE for node in order):
+        refuse("a gradient of a gradient was taken", "nest grad: grad(grad(f))")
+    return deferred_signals(order, seeds)
+
+
+_usual_gradient_graphs = autodiff.gradient_graphs
+
+
+def _push_forward(order: Any, moving: Any, as_graph: bool) -> dict[Value, Scalar]:
+    """Return tangents; nodes to be derived later, where they belong to the examples of vmap."""
+    trace = current_trace()
+    if trace is not None and _has_lanes(trace, order):
+        return deferred_tangents(order, moving)
+    return _usual_push_forward(order, moving, as_graph)
+
+
+_usual_push_forward = functional.push_forward
+
+
+def _has_lanes(trace: Trace, order: Any) -> bool:
+    """Return whether nodes depend on the examples of vmap."""
+    return trace.lanes is not None and any(map(trace.lanes.depends, order))
+
+
+def _score_shift(scores: list[Any]) -> Any:
+    if current_trace() is None:
+        return _usual_score_shift(scores)
+    largest = ops.maximum(*scores)
+    return largest.detach() if isinstance(largest, Value) else largest
+
+
+_usual_score_shift = reductions._score_shift
+
+
+def _choice(values: Any, index: Any) -> Any:
+    known = current_trace() is None or not isinstance(index, Value)
+    return (_usual_choice if known else recorded_take)(values, index)
+
+
+_usual_choice = indexing._choice
+
+
+def _is_inside(index: Any, size: int) -> Any:
+    trace = current_trace()
+    if trace is not None:
+        _require_one_example(trace)
+    return _usual_is_inside(index, size)
+
+
+_usual_is_inside = indexing._is_inside
+
+
+def _require_one_example(trace: Trace) -> None:
+    """Have vmap record each example: they look up and draw each for itself."""
+    if trace.lanes is not None and trace.lanes.entered:
+        raise UnlikeError
+
+
+def _drawn_number(draw: Draw) -> Any:
+    trace = current_trace()
+    if trace is None:
+        return _usual_number(draw)
+    _require_one_example(trace)
+    trace.generators.note(draw.source)
+    trace.drawing = True
+    try:
+        leaf = Value(_usual_number(draw))
+    finally:
+        trace.drawing = False
+    trace.nodes.pop()  # an input, not a node
+    trace.draws.append((draw, leaf))
+    return leaf
+
+
+_usual_number = draws._number
+
+_ANSWERS: dict[tuple[Any, str], Any] = {(Value, name): answer for name, answer in ANSWERS.items()}
+_ANSWERS |= {
+    (DomainError, "__init__"): _left_domain,
+    (no_grad, "__enter__"): _no_grad,
+    (enable_grad, "__enter__"): _enable_grad,
+    (enable_grad, "__exit__"): _leave_enable_grad,
+    (reductions, "_score_shift"): _score_shift,
+    (indexing, "_choice"): _choice,
+    (indexing, "_is_inside"): _is_inside,
+    (draws, "_number"): _drawn_number,
+    (functional, "push_forward"): _push_forward,
+}
+_ANSWERS |= {  # every module that imported it holds a name of its own
+    (module, "gradient_graphs"): _gradient_graphs
+    for name, module in list(sys.modules.items())
+    if name.startswith("scalargrad.")
+    and vars(module).get("gradient_graphs") is _usual_gradient_graphs
+}
+_ANSWERS |= {
+    (kind, name): watched(kind, name, current_trace, refuse)
+    for kind in (random.Random, random.SystemRandom)
+    for name in ("random", "getrandbits", "gauss")
+}
