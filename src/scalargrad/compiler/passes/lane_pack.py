@@ -20,7 +20,8 @@ from scalargrad.compiler.passes.instructions import (
     Run,
 )
 from scalargrad.compiler.passes.layout import Grid, grid, strides
-from scalargrad.compiler.passes.pack import Packer, Piece, lane_order
+from scalargrad.compiler.passes.pack import Packer, Piece
+from scalargrad.compiler.passes.placing import lane_order
 from scalargrad.compiler.passes.program import PICK, PRODUCTS, STACK, Program, Total
 
 #: From so many rows and columns on, a copy of one factor is soon earned back.

@@ -9,27 +9,23 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.passes.groups import CONSTANTS, INPUTS, Group, group
+from scalargrad.compiler.passes.groups import INPUTS, Group
 from scalargrad.compiler.passes.instructions import (
     Addresses,
     Affine,
-    Apply,
     Copy,
     Gather,
     GatheredProducts,
-    Instruction,
     Packed,
     Products,
     Run,
-    Scatter,
-    Take,
 )
 from scalargrad.compiler.passes.layout import Grid, constant_axes, grid, strides, term_runs
-from scalargrad.compiler.passes.memory import Floats, Memory
+from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.passes.placing import Placer, lane_order
 from scalargrad.compiler.passes.program import PRODUCTS, SCATTER, STACK, TAKE, Op, Program
 
 #: A table of addresses replaces so many pieces, plus one per so many lanes or terms.
@@ -54,24 +50,11 @@ def pack(program: Program) -> Packed:
     return Packer(program).run()
 
 
-class Packer:
-    """One walk over the groups of a program; `addresses` fills up as they are placed."""
+class Packer(Placer):
+    """One walk over the groups of a program, those of sums of products above all."""
 
     def __init__(self, program: Program) -> None:
-        self.program = program
-        self.groups, numbers = group(program)
-        self.numbers = np.array(numbers, dtype=np.int64)
-        self.numbers[self.numbers == CONSTANTS] = len(self.groups)  # sorts behind the rest
-        self.memory = Memory(program.inputs)
-        self.addresses = np.full(len(program), -1, dtype=np.int64)
-        self.addresses[: program.inputs] = np.arange(program.inputs)
-        self.values = np.zeros(len(program))
-        for node, value in program.constants.items():
-            self.values[node] = value
-        self.blocks: dict[int, tuple[int, int]] = {}
-        self.cells: dict[int, int] = {}
-        self.numbers_at: dict[str, int] = {}
-        self.instructions: list[Instruction] = []
+        super().__init__(program)
         self._places: dict[Op, Callable[[Group], int]]
         self._places = {PRODUCTS: self._products, TAKE: self._take, SCATTER: self._scatter}
 
@@ -121,115 +104,6 @@ class Packer:
             released.setdefault(position, []).append(number)
         return released
 
-    def _cell(self, node: int) -> int:
-        """Return the address of one node."""
-        cell = self.cells.get(node)
-        if cell is None:
-            if node in self.program.constants:
-                cell = self._cell_of(self.program.constants[node])
-            else:
-                cell = int(self.addresses[node])
-            self.cells[node] = cell
-        return cell
-
-    def _place(self, nodes: Any) -> int:
-        out = self.memory.block(len(nodes))
-        self.addresses[nodes] = np.arange(out, out + len(nodes))
-        return out
-
-    def _place_one(self, node: int) -> int:
-        out = self.memory.block(1)
-        self.addresses[node] = self.cells[node] = out
-        return out
-
-    # Operations lane by lane -------------------------------------------------------------------
-
-    def _apply(self, group: Group) -> int:
-        if len(group.nodes) == 1:
-            (node,) = group.nodes
-            cells = tuple([self._cell(x) for x in self.program.args[node]])
-            out = self._place_one(node)
-            self.instructions.append(Apply(group.op, out, 1, cells))
-            return out
-        lanes, nodes = len(group.nodes), np.array(group.nodes)
-        args = np.array([self.program.args[node] for node in group.nodes])
-        order = lane_order(self._keys(args)[::-1])
-        nodes, args = nodes[order], args[order]
-        brought: list[tuple[int, int]] = []
-        operands = tuple(self._contiguous(args[:, i], brought) for i in range(args.shape[1]))
-        out = self._place(nodes)
-        self.instructions.append(Apply(group.op, out, lanes, operands))
-        for block in brought:
-            self.memory.release(*block)
-        return out
-
-    def _keys(self, args: Addresses) -> list[Addresses]:
-        """Return the columns of addresses to sort lanes by: few different ones first."""
-        columns = [self.addresses[args[:, i]] for i in range(args.shape[1])]
-        counted = [(len(set(column.tolist())), i) for i, column in enumerate(columns)]
-        return [columns[i] for _, i in sorted(counted)]
-
-    def _contiguous(self, nodes: Addresses, brought: list[tuple[int, int]]) -> int:
-        """Return where the numbers of `nodes` stand side by side, copying them if need be."""
-        if nodes[0] in self.program.constants:
-            return self.memory.constant(self.values[nodes])
-        cells, lanes = self.addresses[nodes], len(nodes)
-        if (cells[1:] - cells[:-1] == 1).all():
-            return int(cells[0])
-        out = self.memory.block(lanes)
-        brought.append((out, lanes))
-        shape = grid(cells[None])
-        if shape.rows * shape.columns == lanes:
-            self.instructions.append(Copy(out, *shape, Affine(*strides(cells, shape))))
-        else:
-            self.instructions.append(Gather(out, cells))
-        return out
-
-    # Lookups -----------------------------------------------------------------------------------
-
-    def _take(self, group: Group) -> int:
-        nodes = np.array(group.nodes)
-        args = np.array([self.program.args[node] for node in group.nodes])
-        index = self._cells(args[:, :1])[:, 0]
-        tables, which = np.unique(args[:, 1:], axis=0, return_inverse=True)
-        brought: list[tuple[int, int]] = []
-        lying = np.array([self._row(table, brought) for table in tables])
-        base, stride = lying[which.ravel()].T
-        order = lane_order([index, base])
-        out = self._place(nodes[order])
-        size = np.full(len(nodes), tables.shape[1])
-        self.instructions.append(Take(out, index[order], base[order], stride[order], size))
-        for block in brought:
-            self.memory.release(*block)
-        return out
-
-    def _row(self, table: Addresses, brought: list[tuple[int, int]]) -> tuple[int, int]:
-        """Return base and distance of the entries of a table, copied if they have none."""
-        if all(map(self._constant, table)):
-            return self.memory.constant(self.values[table]), 1
-        cells = self._cells(table)
-        steps = np.diff(cells)
-        if (steps == steps[:1]).all():
-            return int(cells[0]), int(steps[0]) if len(steps) else 0
-        out = self.memory.block(len(cells))
-        brought.append((out, len(cells)))
-        self.instructions.append(Gather(out, cells))
-        return out, 1
-
-    def _scatter(self, group: Group) -> int:
-        nodes = np.array(group.nodes)
-        args = np.array([self.program.args[node] for node in group.nodes])
-        rows, which = np.unique(args[:, 1:], axis=0, return_inverse=True)
-        size = self.values[rows[:, 0]].astype(np.int64)
-        start = np.cumsum(size) - size
-        out = self.memory.block(int(size.sum()))
-        self.addresses[nodes] = (
-            out + start[which.ravel()] + self.values[args[:, 0]].astype(np.int64)
-        )
-        index, values = self._cells(rows[:, 1::2]), self._cells(rows[:, 2::2])
-        self.instructions.append(Scatter(out, start, size, index, values))
-        return out
-
     # Sums of products --------------------------------------------------------------------------
 
     def _products(self, group: Group) -> int:
@@ -270,15 +144,6 @@ class Packer:
         start = self._cell_of(-0.0)
         self.instructions.append(GatheredProducts(out, start, cells[:, ::2], cells[:, 1::2]))
         return out
-
-    def _cell_of(self, number: float) -> int:
-        key = number.hex()
-        if key not in self.numbers_at:
-            self.numbers_at[key] = self.memory.constant([number])
-        return self.numbers_at[key]
-
-    def _constant(self, node: int) -> bool:
-        return bool(self.numbers[node] == len(self.groups))
 
     def _canonical(self, args: Addresses) -> tuple[Addresses, Addresses]:
         """Return the factors, lanes × terms, with factors and terms in one order everywhere."""
@@ -360,12 +225,6 @@ class Packer:
                 distance *= values.shape[axis]
         return Affine(base, *found)
 
-    def _cells(self, nodes: Addresses) -> Addresses:
-        cells = self.addresses[nodes]
-        for where in np.argwhere(cells < 0):
-            cells[tuple(where)] = self._cell(int(nodes[tuple(where)]))
-        return cells
-
 
 def _pieces(tables: Addresses) -> list[Piece]:
     """Return the grids that lanes fall into one after another; none if they are too many."""
@@ -378,8 +237,3 @@ def _pieces(tables: Addresses) -> list[Piece]:
         pieces.append((done, grid(tables[:, done:])))
         done += pieces[-1][1].rows * pieces[-1][1].columns
     return pieces
-
-
-def lane_order(keys: list[Addresses]) -> Addresses:
-    """Return the order of lanes by the first key, then the next; equal ones stay in order."""
-    return np.lexsort(keys[::-1])
