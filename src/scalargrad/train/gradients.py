@@ -10,6 +10,7 @@ import numpy as np
 from scalargrad.autodiff import gradients
 from scalargrad.compiler.arguments import filled, rebuilt
 from scalargrad.compiler.batch import vmap
+from scalargrad.compiler.program import TAKE
 from scalargrad.compiler.resident import Resident, reordered
 from scalargrad.graph import topological_order
 from scalargrad.train.examples import plain
@@ -17,7 +18,7 @@ from scalargrad.train.objective import Objective
 from scalargrad.train.recordings import Draws, Guards, guards, leaves_read, recorded, results
 from scalargrad.train.rectangle import Rectangle
 from scalargrad.train.store import Store
-from scalargrad.train.update import visited
+from scalargrad.train.update import require_still, visited
 
 
 class _Result(NamedTuple):
@@ -66,6 +67,9 @@ class Gradients:
         )
         cells, drawn = data.numbers.shape[1] * len(rows), len(recording.draws)
         read, asked = leaves_read(recording, store), guards(recording)
+        pairs = zip(recording.program.ops, recording.program.args, strict=True)
+        looked_up = {x for op, args in pairs if op is TAKE for x in args[1:]}
+        require_still(store, [i for i, node in read.items() if node in looked_up])
         program = reordered(
             recording.program,
             [*range(cells + drawn), *read.values()],

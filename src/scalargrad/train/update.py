@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -61,6 +61,26 @@ def visited(store: Store, reached: Sequence[int]) -> tuple[int, ...]:
         or parameter.touched is None
         or not store.optimizer.is_sparse(group)
     )
+
+
+def require_still(store: Store, looked_up: Iterable[int]) -> None:
+    """Raise TraceError if a rule moves entries of a table that are not looked up in this step.
+
+    A program looks up other rows at each run, and has a gradient for every row: 0 for those it
+    does not look up. A rule that visits only rows with a gradient would visit them all.
+    """
+    trained, found = list(_trained(store.optimizer)), updates(store.optimizer)
+    rules = dict(zip(map(id, store.optimizer.param_groups), found, strict=True))
+    for i in looked_up:
+        group, parameter = trained[i] if i < store.trained else ({}, None)
+        if isinstance(parameter, SparseParameter) and store.optimizer.is_sparse(group):
+            rule, options, _ = rules[id(group)]
+            if rule(1.0, 0.0, *[1.0] * len(store.optimizer.state_names), **options)[0] != 1.0:
+                raise TraceError(
+                    f"{type(store.optimizer).__name__} moves a parameter that is looked up even "
+                    "where its gradient is 0, and a program cannot tell the rows it looks up "
+                    "from the others: train with Adam, or with jit=False"
+                )
 
 
 def moved(
