@@ -10,7 +10,7 @@ import numpy as np
 from scalargrad.autodiff import gradients
 from scalargrad.compiler.arguments import filled, rebuilt
 from scalargrad.compiler.batch import vmap
-from scalargrad.compiler.program import TAKE
+from scalargrad.compiler.passes.program import TAKE
 from scalargrad.compiler.resident import Resident, reordered
 from scalargrad.graph import topological_order
 from scalargrad.train.examples import plain
