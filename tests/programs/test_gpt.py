@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scalargrad import gradients
 from scalargrad.errors import OperandError
 from scalargrad.losses import cross_entropy
 from scalargrad.programs import GPT, Alphabet
 from scalargrad.programs.gpt import rms_norm
-from scalargrad.programs.names import next_character_loss, plain_names
+from scalargrad.programs.names import filled, filled_loss, next_character_loss, plain_names
 
 SMALL = {"context": 6, "width": 8, "heads": 2, "layers": 2}
 
@@ -79,6 +80,17 @@ def test_the_loss_is_averaged_over_characters_not_names() -> None:
     names = [[[0.0, 1.0], [2.0, 0.0]], [[0.5, 0.5]]]
     each = [cross_entropy(row, t) for name in names for row, t in zip(name, (1, 0), strict=False)]
     assert next_character_loss(names, [[1, 0], [1]]) == pytest.approx(sum(each) / 3)
+
+
+def test_names_filled_up_have_the_loss_and_gradient_of_names_as_they_are() -> None:
+    """What stands behind a name, and what the model says there, changes nothing."""
+    model = GPT(11, **SMALL, rng=3)
+    inputs, targets = [[0, 4, 10], [0, 7, 1, 2, 9]], [[4, 10, 0], [7, 1, 2, 9, 0]]
+    plain = next_character_loss([model(x) for x in inputs], targets)
+    whole = filled_loss([model(filled(x, 6)[0]) for x in inputs], [filled(y, 6) for y in targets])
+    assert whole.data == pytest.approx(plain.data, rel=1e-12)
+    found, expected = (gradients(loss, model.parameters()) for loss in (whole, plain))
+    assert found == pytest.approx(expected, rel=1e-10, abs=1e-14)
 
 
 def test_names_end_where_the_model_or_its_context_ends() -> None:

@@ -60,6 +60,22 @@ class Hidden(SGD):
         return lambda p, grad, velocity: (p - group["lr"] * grad, velocity)
 
 
+_reach = Parameter(0.1)
+
+
+def _reaching(p: Any, grad: Any, velocity: Any, **options: Any) -> Any:
+    del options
+    return p - _reach * grad, velocity
+
+
+class Reaching(SGD):
+    """An optimiser whose rule reads a Value that is no option."""
+
+    def rule(self, group: Any) -> Any:
+        """Return a rule."""
+        return partial(_reaching, lr=group["lr"])
+
+
 class Noisy(SGD):
     """An optimiser that does something of its own."""
 
@@ -125,6 +141,12 @@ def test_what_cannot_be_recorded_is_trained_eagerly(
     assert steps == []
     with pytest.raises(TraceError, match=reason):
         run(True)
+
+
+def test_a_rule_computes_with_what_it_is_given() -> None:
+    """A Value from elsewhere would have to be read at each run; eager steps refuse it too."""
+    with pytest.raises(TraceError, match="reads or draws numbers it is not given"):
+        trained(True, optimizer=partial(Reaching, lr=0.1))
 
 
 @pytest.mark.usefixtures("early")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from scalargrad.errors import TraceError
+from scalargrad.errors import NumericalError, TraceError
 from scalargrad.nn import Embedding, Linear, Module
-from scalargrad.optim import Adagrad, Adam, SparseAdam
+from scalargrad.optim import SGD, Adagrad, Adam, SparseAdam
 from scalargrad.train import fit
 from scalargrad.train.move import Move
 from scalargrad.train.rectangle import Shapes
@@ -151,3 +151,15 @@ def test_batches_are_counted_by_shape() -> None:
     """Seven alike in threes are two full batches and one of one; apart, each shape counts."""
     assert Shapes([1.0] * 7, 3).batches() == {(0, 3): 2, (0, 1): 1}
     assert Shapes([[1.0], [1.0, 2.0], [2.0, 1.0]], 1).batches() == {(0, 1): 2, (1, 1): 1}
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_an_update_that_overflows_raises_and_leaves_the_numbers(jit: bool) -> None:
+    """Gradients are finite, and a rate of 1e308 is too large for them: nothing has moved."""
+    model = Bag()
+    before = [p.data for p in model.parameters()]
+    moving = SGD(model.parameters(), lr=1e308)
+    with pytest.raises(NumericalError):
+        fit(model, WORDS, [1e4 * y for y in SCORES], optimizer=moving, jit=jit,
+            loss=square, batch_size=1, epochs=1, quiet=True)  # fmt: skip
+    assert [p.data for p in model.parameters()] == before

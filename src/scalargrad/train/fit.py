@@ -130,15 +130,16 @@ def fit(
 
     Notes
     -----
-    A step that is a program computes forward pass, backward pass and update at once, in memory
-    of its own, by the compiled kernel where Numba is installed, else by NumPy; it agrees with
-    the eager step to rounding. Parameters, gradients and the optimiser's state are in their
-    objects whenever a callback, a metric, a schedule or a checkpoint could look, and after an
-    error. Steps are programs where the examples are all nested alike, the optimiser is one of
-    `scalargrad.optim`, and model and loss draw only by `drawn` (as Dropout does), keep nothing
-    for later and read no ``.data``. Else, and where a step meets a number that is not finite or
-    a condition comes out differently, eager steps are taken. What a callback changes, a number
-    or a layer, is recorded anew.
+    A step that is compiled computes forward and backward pass by one program and the update by
+    another, in memory of their own, by the compiled kernel where Numba is installed, else by
+    NumPy; it agrees with the eager step to rounding. Parameters, gradients and the optimiser's
+    state are in their objects whenever a callback, a metric, a schedule or a checkpoint could
+    look, and after an error. Steps are programs where the examples are all nested alike, or
+    taken one by one (``batch_size=1``; then the 32 most frequent shapes are), the optimiser is
+    one of `scalargrad.optim` (SparseAdam only without look-ups), and model and loss draw only
+    by `drawn` (as Dropout does), keep nothing for later and read no ``.data``. Else, and where
+    a step meets a number that is not finite or a condition comes out differently, eager steps
+    are taken. What a callback changes, a number or a layer, is recorded anew.
 
     Ctrl-C ends training after the step under way: the model keeps what it learned, and the
     history every completed epoch. A second Ctrl-C does not wait. With `patience` the model is
