@@ -8,7 +8,7 @@ import pickle
 import random
 import secrets
 import threading
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -222,6 +222,18 @@ def test_a_draw_that_would_be_frozen_is_refused(f: Any) -> None:
             jit(f)(1.0)
     assert "each call" in str(error.value) or "every call" in str(error.value)
     assert 0.0 <= SHARED.random() < 1.0
+
+
+def test_modules_are_not_asked_for_what_they_lack() -> None:
+    """A module that warns when an unknown name is asked for is passed over in silence."""
+    touchy = ModuleType("touchy")
+    touchy.factor = 3.0  # type: ignore[attr-defined]
+
+    def complain(name: str) -> Any:
+        raise DeprecationWarning(name)
+
+    touchy.__getattr__ = complain  # type: ignore[method-assign]
+    assert jit(lambda x: x * touchy.factor)(2.0) == 6.0
 
 
 def test_draws_in_other_threads_are_their_own() -> None:

@@ -80,6 +80,8 @@ class Surroundings:
 
 def _state(x: Any) -> Any:
     """Return what tells an array or an iterator from itself at another time."""
+    if isinstance(x, ModuleType):
+        return None  # asking one for what it lacks may warn, or import
     if hasattr(x, "tobytes") and getattr(getattr(x, "dtype", None), "kind", "O") != "O":
         return x.dtype.str, x.shape, x.tobytes()
     if isinstance(x, Iterator):

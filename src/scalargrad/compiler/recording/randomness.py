@@ -12,7 +12,7 @@ import pickle
 import random
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from types import CodeType, FunctionType, ModuleType
+from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from scalargrad.draws import Draw, rewind, state_of
@@ -96,7 +96,7 @@ def _parts(x: Any) -> Iterator[Any]:
         yield from x
     elif isinstance(x, functools.partial):
         yield from (x.func, x.args, x.keywords)
-    elif getattr(x, "__self__", None) is not None and not isinstance(x, ModuleType):
+    elif isinstance(x, MethodType | BuiltinMethodType):
         yield from (x.__self__, getattr(x, "__func__", None))
     elif not isinstance(x, ModuleType) and not _is_own(type(x)):
         yield from getattr(x, "__dict__", {}).values()
