@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from scalargrad import Parameter, Value, sigmoid, square
-from scalargrad.steps import Walk, walk
+from scalargrad import Value
+from scalargrad.steps import walk
 from scalargrad.steps.figures import number
 
-
-def labelled(node: Value, label: str) -> Value:
-    """Name a node."""
-    node.label = label
-    return node
-
-
-def regularised() -> Walk:
-    """Walk through the regularised logistic least squares, in which w fans out."""
-    w, b = Parameter(0.5, "w"), Parameter(-0.25, "b")
-    a = labelled(w * Value(2.0, "x"), "a")
-    loss = labelled(0.5 * square(sigmoid(labelled(a + b, "z")) - 1.0), "L")
-    penalty = labelled(0.5 * labelled(square(w), "u"), "R")
-    return walk(labelled(0.1 * penalty + loss, "L_reg"))
+from .graphs import regularised
 
 
 def shown(x: float) -> str:

@@ -15,13 +15,9 @@ from scalargrad.nn import MLP
 from scalargrad.steps import Walk, walk
 from scalargrad.steps.figures import number
 
+from .graphs import labelled
+
 HOSTILE = "</script><img src=x onerror=\"document.title='pwned'\">"
-
-
-def labelled(node: Value, label: str) -> Value:
-    """Name a node."""
-    node.label = label
-    return node
 
 
 def network(nin: int = 2, sizes: tuple[int, ...] = (3, 1)) -> Walk:

@@ -11,11 +11,7 @@ import pytest
 from scalargrad import Parameter, Value, custom_op, dot, log, maximum, relu, square
 from scalargrad.steps import Walk, walk
 
-
-def labelled(node: Value, label: str) -> Value:
-    """Name a node."""
-    node.label = label
-    return node
+from .graphs import labelled
 
 
 def lecture(x: float = -2.0, y: float = 5.0, z: float = -4.0) -> Walk:

@@ -9,11 +9,7 @@ import pytest
 from scalargrad import Parameter, Value, square
 from scalargrad.steps import Walk, walk
 
-
-def labelled(node: Value, label: str) -> Value:
-    """Name a node."""
-    node.label = label
-    return node
+from .graphs import labelled
 
 
 def product() -> Walk:

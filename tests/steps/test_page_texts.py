@@ -40,16 +40,12 @@ from scalargrad.nn import MLP
 from scalargrad.ops import gt
 from scalargrad.steps import Walk, walk
 
+from .graphs import labelled
+
 Inputs = Mapping[str, float]
 Build = Callable[..., Any]
 
 NOTATIONS = ("partial", "bar", "delta")
-
-
-def labelled(node: Value, label: str) -> Value:
-    """Name a node."""
-    node.label = label
-    return node
 
 
 def lecture(x: Value, y: Value, z: Value) -> Value:

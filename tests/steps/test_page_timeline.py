@@ -7,29 +7,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, Value, sigmoid, square
-from scalargrad.steps import Walk, walk
-
-
-def labelled(node: Value, label: str) -> Value:
-    """Name a node."""
-    node.label = label
-    return node
-
-
-def lecture() -> Walk:
-    """Walk through (x + y)z at (-2, 5, -4)."""
-    x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
-    return walk(labelled(labelled(x + y, "q") * z, "f"))
-
-
-def regularised() -> Walk:
-    """Walk through the regularised logistic least squares, in which w fans out."""
-    w, b = Parameter(0.5, "w"), Parameter(-0.25, "b")
-    a = labelled(w * Value(2.0, "x"), "a")
-    loss = labelled(0.5 * square(sigmoid(labelled(a + b, "z")) - 1.0), "L")
-    penalty = labelled(0.5 * labelled(square(w), "u"), "R")
-    return walk(labelled(0.1 * penalty + loss, "L_reg"))
+from .graphs import lecture, regularised
 
 
 def in_graph(page: Any, id: str, kind: str) -> str:

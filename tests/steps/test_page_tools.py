@@ -14,11 +14,7 @@ from scalargrad import sum as add_up
 from scalargrad.nn import MLP
 from scalargrad.steps import Walk, walk
 
-
-def labelled(node: Value, label: str) -> Value:
-    """Name a node."""
-    node.label = label
-    return node
+from .graphs import labelled
 
 
 def lecture() -> Walk:

@@ -26,11 +26,7 @@ from scalargrad import sum as add_up
 from scalargrad.errors import OperandError
 from scalargrad.steps import Step, Walk, walk
 
-
-def labelled(node: Value, label: str) -> Value:
-    """Name a node."""
-    node.label = label
-    return node
+from .graphs import labelled
 
 
 @pytest.fixture

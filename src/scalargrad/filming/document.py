@@ -14,7 +14,7 @@ from scalargrad.filming.network import activation
 from scalargrad.filming.replay import Json, as_json, number, uses
 from scalargrad.filming.scene import Scene
 from scalargrad.ops.javascript import javascript_functions
-from scalargrad.pages import fill, inert, policy, source
+from scalargrad.pages import fill, inert, policy, shared_script, source
 
 if TYPE_CHECKING:
     from scalargrad.filming.film import Frame
@@ -161,8 +161,5 @@ def _name(layer: int, place: int, deepest: int, outputs: int) -> str:
 
 @cache
 def _script() -> str:
-    shared = [
-        source("scalargrad.pages", "elements.js"),
-        source("scalargrad.steps.page", "figures.js"),
-    ]
+    shared = [shared_script(), source("scalargrad.steps.page", "figures.js")]
     return "\n".join([*shared, *(source(__package__, f"{name}.js") for name in _SCRIPTS)])

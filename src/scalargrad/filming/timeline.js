@@ -79,30 +79,14 @@ function moveExample(direction) {
   else chooseExample((state.example + direction + count) % count);
 }
 
-let playing = 0;
-
 function play() {
   if (state.at === frameCount - 1) goTo(0, { manual: false });
   document.body.classList.remove("fresh");
-  playing = setInterval(() => {
+  playEvery(Number($("speed").value), () => {
     goTo(state.at + 1, { manual: false });
-    if (state.at === frameCount - 1) pause();
-  }, Number($("speed").value));
-  drawPlay();
+    return state.at < frameCount - 1;
+  });
 }
-
-function pause() {
-  clearInterval(playing);
-  playing = 0;
-  drawPlay();
-}
-
-function drawPlay() {
-  $("play").textContent = playing ? "Pause" : "Play";
-  $("play").setAttribute("aria-pressed", String(Boolean(playing)));
-}
-
-const togglePlay = () => (playing ? pause() : play());
 
 const KEYS = {
   ArrowRight: () => goTo(state.at + 1),

@@ -2,7 +2,7 @@
 
 A page is a template (`.html`), styles (`.css`) and plain JavaScript (`.js`), which lie beside the
 Python that fills them. Beside this file lie `look.css`, the colours, controls and timeline of all
-pages, and `elements.js`, with which they make what they show.
+pages; `elements.js`, with which they make what they show; and `playing.js`, which moves them on.
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ _PLACE = re.compile(r"\{\{(\w+)\}\}")
 def source(package: str, name: str) -> str:
     """Return the text of a file that lies in a package."""
     return files(package).joinpath(name).read_text(encoding="utf-8")
+
+
+def shared_script() -> str:
+    """Return the JavaScript that all pages begin with."""
+    return "\n".join([source(__package__, f"{name}.js") for name in ("elements", "playing")])
 
 
 def fill(template: str, parts: Mapping[str, str]) -> str:

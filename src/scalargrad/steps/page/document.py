@@ -9,7 +9,7 @@ from html import escape
 from scalargrad.errors import GraphError, GraphTooLargeError
 from scalargrad.graph import describe
 from scalargrad.ops.javascript import javascript_functions
-from scalargrad.pages import fill, inert, policy, source
+from scalargrad.pages import fill, inert, policy, shared_script, source
 from scalargrad.steps import table
 from scalargrad.steps.page.drawn import drawings
 from scalargrad.steps.page.record import Record
@@ -101,7 +101,7 @@ def _expression(scene: Scene) -> str:
 @cache
 def _script() -> str:
     parts = [_read(f"{name}.js") for name in _SCRIPTS]
-    return "\n".join([source("scalargrad.pages", "elements.js"), *parts])
+    return "\n".join([shared_script(), *parts])
 
 
 def _read(name: str) -> str:

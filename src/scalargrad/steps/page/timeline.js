@@ -111,31 +111,16 @@ function setPredicting(predicting) {
   announce(predicting ? "Predict mode: at each step back, the product is asked for." : "Predict mode is off.");
 }
 
-let playing = 0;
+const atEnd = () => state.at === stops().length - 1;
 
 function play() {
-  if (state.at === stops().length - 1) goTo(0, { manual: false });
-  playing = setInterval(() => {
-    const waits = state.question?.isOpen;
-    if (waits || state.at === stops().length - 1) pause();
-    else goTo(state.at + 1, { manual: false });
-    if (state.at === stops().length - 1) pause();
-  }, Number($("speed").value));
-  drawPlay();
+  if (atEnd()) goTo(0, { manual: false });
+  playEvery(Number($("speed").value), () => {
+    if (state.question?.isOpen || atEnd()) return false;
+    goTo(state.at + 1, { manual: false });
+    return !atEnd();
+  });
 }
-
-function pause() {
-  clearInterval(playing);
-  playing = 0;
-  drawPlay();
-}
-
-function drawPlay() {
-  $("play").textContent = playing ? "Pause" : "Play";
-  $("play").setAttribute("aria-pressed", String(Boolean(playing)));
-}
-
-const togglePlay = () => (playing ? pause() : play());
 
 const KEYS = {
   ArrowRight: () => goTo(state.at + 1),
