@@ -84,7 +84,6 @@ GOALS = {
         Goal(OURS, MICROGRAD, 100_000, FASTER),
         Goal(DECORATED, PYTORCH, 1 / 0.7, SLOWER),
         Goal(OURS, PASSED, 1 / 1.3, SLOWER),
-        Goal(PASSED, OURS, 1 / 1.3, SLOWER),
     ],
     "tanh": [Goal(OURS, C, 1 / 2, SLOWER), Goal(OURS, JAX, 1.5, FASTER)],
     "sigmoid": [Goal(OURS, C, 1 / 2, SLOWER), Goal(OURS, JAX, 1.5, FASTER)],
