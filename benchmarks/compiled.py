@@ -19,6 +19,7 @@ from typing import NamedTuple
 from benchmarks import programs
 from benchmarks.chart import write_bars
 from benchmarks.measuring import in_units, pin, take_turns
+from benchmarks.moons import by_scalargrad
 from benchmarks.moons.peers import (
     CALLED,
     CASADI,
@@ -125,7 +126,9 @@ def scalar_findings(points: int, turns: int, least: float) -> Iterator[Finding]:
     steps, took = prepared(problem, [OURS, JAX_SCALAR])
     units = f"relu, {len(problem.points)} points"
     yield Goal(OURS, JAX_SCALAR, 25, FASTER).finding(take_turns(steps, turns, least), units)
-    ours, theirs = programs.until_first_result(problem), took[JAX_SCALAR]
+    step = by_scalargrad.step_of(problem)
+    ours = programs.until_first_result(step, problem.parameters, problem.rate)
+    theirs = took[JAX_SCALAR]
     yield Finding(
         f"Moons step, {units}, until its first result: {OURS}, against {JAX_SCALAR}",
         "at least 15 × faster",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import scalargrad as sg
@@ -106,13 +106,15 @@ def called(problem: Problem) -> Step:
     return run
 
 
+def loss_of(problem: Problem, parameters: list[sg.Parameter]) -> Callable[[], Any]:
+    """Return the loss as a function that closes over Parameters."""
+    return lambda: _loss(problem, parameters)
+
+
 def decorated(problem: Problem) -> Step:
     """Return micrograd's own loop with one decorator on the loss, parameters as Values."""
     parameters = [sg.Parameter(x) for x in problem.parameters]
-
-    @sg.jit
-    def compiled() -> Any:
-        return _loss(problem, parameters)
+    compiled = sg.jit(loss_of(problem, parameters))
 
     def run() -> float:
         value = compiled()
