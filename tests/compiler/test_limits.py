@@ -51,6 +51,16 @@ def test_a_wide_sum_is_a_few_instructions() -> None:
     assert all(program.instructions < 8 for program in compiled.explain(leaves).programs)
 
 
+def test_a_million_nodes_are_compiled() -> None:
+    """A loop that leaves a million nodes behind gives Σ (w²x - w/2) and its slope Σ (2wx - 1/2)."""
+    xs = [0.001 * i for i in range(250_000)]
+    w = Value(2.0)
+    y = jit(lambda w: sum((w * x - 0.5) * w for x in xs))(w)
+    total = 0.001 * len(xs) * (len(xs) - 1) / 2
+    assert y.data == pytest.approx(4.0 * total - 1.0 * len(xs), rel=1e-12)
+    assert gradients(y, w) == pytest.approx(4.0 * total - 0.5 * len(xs), rel=1e-12)
+
+
 def test_a_program_takes_little_memory_beyond_its_recording() -> None:
     """The two-moons loss of 100 points and its gradient run in less than 2 MB."""
     random.seed(0)
