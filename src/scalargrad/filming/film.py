@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scalargrad.errors import LayoutError, OperandError
-from scalargrad.files import write_atomically
+from scalargrad.errors import OperandError
 from scalargrad.filming.document import page
 from scalargrad.filming.replay import Loss, Model
 from scalargrad.filming.scene import rectangle, study
 from scalargrad.nn import Module
 from scalargrad.ops.recording import no_grad
 from scalargrad.pages import frame as notebook_frame
+from scalargrad.pages import save as save_page
 from scalargrad.train import History
 from scalargrad.train.examples import Examples, plain
 
@@ -208,9 +208,7 @@ class Film:
         each parameter of each frame: they are kept with every digit. It fetches nothing, and its
         Content-Security-Policy forbids it to.
         """
-        if Path(path).suffix.lower() not in {".html", ".htm"}:
-            raise LayoutError(f"a page cannot be saved as {Path(path).name!r}: end it in .html")
-        return write_atomically(path, self._page(title).encode())
+        return save_page(path, lambda: self._page(title))
 
     def _page(self, title: str | None) -> str:
         return page(self._scene, self._frames, self._unit, title, self.stopped)

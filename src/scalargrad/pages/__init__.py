@@ -8,14 +8,19 @@ pages; `elements.js`, with which they make what they show; and `playing.js`, whi
 from __future__ import annotations
 
 import json
+import os
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
+
+from scalargrad.errors import LayoutError
+from scalargrad.files import write_atomically
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
@@ -29,6 +34,21 @@ def source(package: str, name: str) -> str:
 def shared_script() -> str:
     """Return the JavaScript that all pages begin with."""
     return "\n".join([source(__package__, f"{name}.js") for name in ("elements", "playing")])
+
+
+def save(path: str | os.PathLike[str], page: Callable[[], str]) -> Path:
+    """Write a page, made once its name is seen to be one, whole or not at all.
+
+    Raises
+    ------
+    LayoutError
+        If the name does not end in .html.
+    OSError
+        If the folder does not exist or cannot be written to.
+    """
+    if Path(path).suffix.lower() not in {".html", ".htm"}:
+        raise LayoutError(f"a page cannot be saved as {Path(path).name!r}: end it in .html")
+    return write_atomically(path, page().encode())
 
 
 def fill(template: str, parts: Mapping[str, str]) -> str:

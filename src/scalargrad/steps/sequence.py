@@ -9,9 +9,9 @@ from typing import Any, overload
 
 from scalargrad.autodiff import error_signals
 from scalargrad.errors import GraphError, LayoutError, OperandError
-from scalargrad.files import write_atomically
 from scalargrad.folding import Model
 from scalargrad.pages import frame
+from scalargrad.pages import save as save_page
 from scalargrad.steps import table
 from scalargrad.steps.page import LIMIT, page
 from scalargrad.steps.scene import Scene
@@ -119,9 +119,7 @@ class Walk(Sequence[Step]):
         Content-Security-Policy forbids it to. In a graph with a custom operation the inputs
         are fixed: a page cannot call Python.
         """
-        if Path(path).suffix.lower() not in {".html", ".htm"}:
-            raise LayoutError(f"a page cannot be saved as {Path(path).name!r}: end it in .html")
-        return write_atomically(path, page(self._steps, title, limit).encode())
+        return save_page(path, lambda: page(self._steps, title, limit))
 
     @property
     def root(self) -> Value:

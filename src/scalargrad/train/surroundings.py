@@ -11,9 +11,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from scalargrad.compiler.recording.randomness import names_in
 from scalargrad.ops.operation import Operation
 from scalargrad.value import Value
 
@@ -116,7 +117,7 @@ def _read_by(function: FunctionType) -> list[Any]:
     read = [function.__defaults__, function.__kwdefaults__, _closure(function)]
     if _of_library(function.__module__ or ""):
         return read
-    names = _names(function.__code__)
+    names = names_in(function.__code__)
     known = [function.__globals__[name] for name in names if name in function.__globals__]
     modules = [x for x in known if isinstance(x, ModuleType) and not _of_library(x.__name__)]
     return [*read, known, [vars(x)[name] for x in modules for name in names if name in vars(x)]]
@@ -125,9 +126,3 @@ def _read_by(function: FunctionType) -> list[Any]:
 def _closure(function: FunctionType) -> list[Any]:
     """Return what the variables of enclosing functions hold, where they hold something."""
     return [cell.cell_contents for cell in function.__closure__ or () if cell != CellType()]
-
-
-def _names(code: CodeType) -> list[str]:
-    """Return the names of globals and attributes in code, and in the functions inside it."""
-    inner = [name for x in code.co_consts if isinstance(x, CodeType) for name in _names(x)]
-    return [*code.co_names, *inner]

@@ -124,14 +124,13 @@ def _used(function: FunctionType) -> Iterator[Any]:
             continue
     yield from function.__defaults__ or ()
     yield from (function.__kwdefaults__ or {}).values()
-    names = _names(function.__code__)
-    yield from _looked_up(function.__globals__, names)
+    yield from _looked_up(function.__globals__, set(names_in(function.__code__)))
 
 
-def _names(code: CodeType) -> set[str]:
-    """Return the global names and attributes that code uses, nested functions included."""
-    inner = [_names(x) for x in code.co_consts if isinstance(x, CodeType)]
-    return set(code.co_names).union(*inner)
+def names_in(code: CodeType) -> list[str]:
+    """Return the names of globals and attributes in code, and in the functions inside it."""
+    inner = [name for x in code.co_consts if isinstance(x, CodeType) for name in names_in(x)]
+    return [*code.co_names, *inner]
 
 
 def _looked_up(namespace: dict[str, Any], names: set[str]) -> Iterator[Any]:
