@@ -40,7 +40,6 @@ class Trace:
         self.nodes: list[Value] = []
         self.guards: list[tuple[Value, bool]] = []
         self.draws: list[tuple[Draw, Value]] = []
-        self.drawing = False
         self.unfinished: Value | None = None
         self.left_domain = False
         self.nested = 0

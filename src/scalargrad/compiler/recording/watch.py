@@ -9,14 +9,13 @@ usual behaviour throughout.
 
 from __future__ import annotations
 
-import random
+import functools
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from scalargrad import autodiff, draws, functional, ops
+from scalargrad import autodiff, functional, ops
 from scalargrad.compiler.passes.lookups import recorded_take
 from scalargrad.compiler.recording.answers import ANSWERS
 from scalargrad.compiler.recording.deferred import (
@@ -24,53 +23,28 @@ from scalargrad.compiler.recording.deferred import (
     deferred_signals,
     deferred_tangents,
 )
-from scalargrad.compiler.recording.randomness import watched
+from scalargrad.compiler.recording.exchange import Place, exchanged
+from scalargrad.compiler.recording.interception import intercepting
 from scalargrad.compiler.recording.refusal import refuse
 from scalargrad.compiler.recording.stacking import UnlikeError
 from scalargrad.compiler.recording.trace import CURRENT, Trace, current_trace
-from scalargrad.draws import Draw
+from scalargrad.draws import Draw, made_by
 from scalargrad.errors import DomainError
 from scalargrad.ops import indexing, reductions
 from scalargrad.ops.recording import enable_grad, no_grad
 from scalargrad.value import Scalar, Value
 
-_lock = threading.Lock()
-_watchers: list[Trace] = []
-_MISSING = object()
-_usual: dict[tuple[Any, str], Any] = {}
-
 
 @contextmanager
 def watching(trace: Trace) -> Iterator[None]:
     """Note in `trace` what happens to Values in this thread or task."""
-    with _lock:
-        if not _watchers:
-            _exchange(_ANSWERS, _usual)
-        _watchers.append(trace)
-    token = CURRENT.set(trace)
-    try:
-        yield
-    finally:
-        CURRENT.reset(token)
-        with _lock:
-            _watchers.remove(trace)
-            if not _watchers:
-                _restore(_usual)
-
-
-def _exchange(answers: dict[tuple[Any, str], Any], usual: dict[tuple[Any, str], Any]) -> None:
-    for (owner, name), answer in answers.items():
-        usual[owner, name] = vars(owner).get(name, _MISSING)
-        setattr(owner, name, answer)
-
-
-def _restore(usual: dict[tuple[Any, str], Any]) -> None:
-    for (owner, name), answer in usual.items():
-        if answer is _MISSING:
-            delattr(owner, name)
-        else:
-            setattr(owner, name, answer)
-    usual.clear()
+    draws = intercepting(functools.partial(_drawn, trace), trace.generators.names)
+    with exchanged(_ANSWERS), draws:
+        token = CURRENT.set(trace)
+        try:
+            yield
+        finally:
+            CURRENT.reset(token)
 
 
 def _left_domain(self: DomainError, *args: object) -> None:
@@ -173,44 +147,33 @@ def _require_one_example(trace: Trace) -> None:
         raise UnlikeError
 
 
-def _drawn_number(draw: Draw) -> Any:
-    trace = current_trace()
-    if trace is None:
-        return _usual_number(draw)
-    _require_one_example(trace)
-    trace.generators.note(draw.source)
-    trace.drawing = True
-    try:
-        leaf = Value(_usual_number(draw))
-    finally:
-        trace.drawing = False
+def _drawn(trace: Trace, draw: Draw) -> Any:
+    """Draw, and return an input that stands for the number."""
+    with made_by(None):
+        if trace.generators.is_inner(draw):
+            return draw()
+        _require_one_example(trace)
+        trace.generators.note(draw)
+        leaf = Value(draw())
     trace.nodes.pop()  # an input, not a node
     trace.draws.append((draw, leaf))
     return leaf
 
 
-_usual_number = draws._number
-
-_ANSWERS: dict[tuple[Any, str], Any] = {(Value, name): answer for name, answer in ANSWERS.items()}
-_ANSWERS |= {
-    (DomainError, "__init__"): _left_domain,
-    (no_grad, "__enter__"): _no_grad,
-    (enable_grad, "__enter__"): _enable_grad,
-    (enable_grad, "__exit__"): _leave_enable_grad,
-    (reductions, "_score_shift"): _score_shift,
-    (indexing, "_choice"): _choice,
-    (indexing, "_is_inside"): _is_inside,
-    (draws, "_number"): _drawn_number,
-    (functional, "push_forward"): _push_forward,
-}
-_ANSWERS |= {  # every module that imported it holds a name of its own
-    (module, "gradient_graphs"): _gradient_graphs
+_ANSWERS = [(Place(Value, name), answer) for name, answer in ANSWERS.items()]
+_ANSWERS += [
+    (Place(DomainError, "__init__"), _left_domain),
+    (Place(no_grad, "__enter__"), _no_grad),
+    (Place(enable_grad, "__enter__"), _enable_grad),
+    (Place(enable_grad, "__exit__"), _leave_enable_grad),
+    (Place(reductions, "_score_shift"), _score_shift),
+    (Place(indexing, "_choice"), _choice),
+    (Place(indexing, "_is_inside"), _is_inside),
+    (Place(functional, "push_forward"), _push_forward),
+]
+_ANSWERS += [  # every module that imported it holds a name of its own
+    (Place(module, "gradient_graphs"), _gradient_graphs)
     for name, module in list(sys.modules.items())
     if name.startswith("scalargrad.")
     and vars(module).get("gradient_graphs") is _usual_gradient_graphs
-}
-_ANSWERS |= {
-    (kind, name): watched(kind, name, current_trace, refuse)
-    for kind in (random.Random, random.SystemRandom)
-    for name in ("random", "getrandbits", "gauss")
-}
+]
