@@ -58,7 +58,7 @@ def vmap(
         axes = (in_axes,) * len(args) if in_axes is None or isinstance(in_axes, int) else in_axes
         count = _count(args, axes)
         trace = current_trace()
-        if trace is not None and trace.together and count > 1 and not lanes_of(trace).entered:
+        if trace is not None and trace.together and count > 1 and not lanes_of(trace).count:
             with contextlib.suppress(UnlikeError):
                 return _at_once(f, (args, axes, kwargs), lanes_of(trace), count)
         return [f(*_entries(args, axes, k), **kwargs) for k in range(count)]
@@ -74,7 +74,7 @@ def _entries(args: Sequence[Any], axes: Sequence[int | None], k: int) -> list[An
 def _at_once(f: Callable[..., Any], call: tuple[Any, Any, Any], lanes: Lanes, n: int) -> list[Any]:
     """Run a function of one example on all of them, and return its result for each."""
     args, axes, kwargs = call
-    with lanes.one_example():
+    with lanes.one_example(n):
         example = [
             x if axis is None else stacked([x[k] for k in range(n)])
             for x, axis in zip(args, axes, strict=True)

@@ -18,11 +18,21 @@ from scalargrad.compiler.passes.instructions import (
     Gather,
     Products,
     Run,
+    Scatter,
+    Take,
 )
 from scalargrad.compiler.passes.layout import Grid, grid, strides
 from scalargrad.compiler.passes.pack import Packer, Piece
 from scalargrad.compiler.passes.placing import lane_order
-from scalargrad.compiler.passes.program import PICK, PRODUCTS, STACK, Program, Total
+from scalargrad.compiler.passes.program import (
+    PICK,
+    PRODUCTS,
+    STACK,
+    TAKE,
+    Program,
+    Scattered,
+    Total,
+)
 
 #: From so many rows and columns on, a copy of one factor is soon earned back.
 _TALL, _WIDE = 64, 16
@@ -44,8 +54,12 @@ class LanePacker(Packer):
             return self._pick(group), cells
         if isinstance(group.op, Total):
             return self._total(group, group.op.lanes), cells
+        if isinstance(group.op, Scattered):
+            return self._lane_scatter(group, group.op.lanes)
         if size == 1:
             return super()._block(group)
+        if group.op is TAKE:
+            return self._lane_take(group, size), cells
         place = self._lane_products if group.op is PRODUCTS else self._lane_apply
         return place(group, size), cells
 
@@ -121,6 +135,57 @@ class LanePacker(Packer):
     def _step(self, node: int) -> int:
         """Return the distance between lanes: 0 where one number serves them all."""
         return int(self.sizes[node] > 1)
+
+    # Lookups -----------------------------------------------------------------------------------
+
+    def _lane_take(self, group: Group, lanes: int) -> int:
+        nodes = np.array(group.nodes)
+        args = np.array([self.program.args[node] for node in group.nodes])
+        steps = np.array([self._step(x) for x in args[0].tolist()])
+        index = self._in_lanes(args[:, :1], steps[:1], lanes).ravel()
+        tables, which = np.unique(args[:, 1:], axis=0, return_inverse=True)
+        brought: list[tuple[int, int]] = []
+        lying = [self._lane_row(table, steps[1:], lanes, brought) for table in tables]
+        base = np.array([x for x, _ in lying])[which.ravel()].ravel()
+        stride = np.array([x for _, x in lying])[which.ravel()].repeat(lanes)
+        out = self._place_lanes(nodes, lanes)
+        size = np.full(len(index), tables.shape[1])
+        self.instructions.append(Take(out, index, base, stride, size))
+        for block in brought:
+            self.memory.release(*block)
+        return out
+
+    def _in_lanes(self, nodes: Addresses, steps: Addresses, lanes: int) -> Addresses:
+        """Return the cells of nodes lane by lane; each column has its distance between lanes."""
+        return self._cells(nodes)[..., None] + steps[:, None] * np.arange(lanes)
+
+    def _lane_row(
+        self, table: Addresses, steps: Addresses, lanes: int, brought: list[tuple[int, int]]
+    ) -> tuple[Addresses, int]:
+        """Return where a table begins for each lane, and the distance of its entries."""
+        if not steps.any():
+            base, stride = self._row(table, brought)
+            return np.full(lanes, base), stride
+        cells = self._in_lanes(table, steps, lanes)
+        between = np.diff(cells, axis=0)
+        if (between == between.ravel()[:1]).all():
+            return cells[0], int(between[0, 0]) if len(between) else 0
+        out = self.memory.block(cells.size)
+        brought.append((out, cells.size))
+        self._bring(out, cells)
+        return np.arange(out, out + lanes), lanes
+
+    def _lane_scatter(self, group: Group, lanes: int) -> tuple[int, int]:
+        """Place entries of rows that every lane adds to."""
+        nodes = np.array(group.nodes)
+        args = np.array([self.program.args[node] for node in group.nodes])
+        steps = np.array([self._step(x) for x in args[0, 2:].tolist()])
+        rows, which = np.unique(args[:, 1:], axis=0, return_inverse=True)
+        start, size, out = self._place_rows(nodes, args[:, 0], rows[:, 0], which.ravel())
+        cells = self._in_lanes(rows[:, 1:], steps, lanes)
+        index, values = (cells[:, k::2].reshape(len(rows), -1) for k in (0, 1))
+        self.instructions.append(Scatter(out, start, size, index, values))
+        return out, int(size.sum())
 
     # Sums of products --------------------------------------------------------------------------
 

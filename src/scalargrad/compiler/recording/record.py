@@ -24,6 +24,7 @@ from scalargrad.compiler.passes.program import (
     TAKE,
     Op,
     Program,
+    total_of,
 )
 from scalargrad.compiler.recording.deferred import ADJOINT_NODE
 from scalargrad.compiler.recording.randomness import Generators
@@ -32,7 +33,7 @@ from scalargrad.compiler.recording.trace import Trace, check_caught, check_finis
 from scalargrad.compiler.recording.watch import watching
 from scalargrad.draws import Draw
 from scalargrad.errors import DomainError, NumericalError, TraceError
-from scalargrad.ops import add, identity, sub
+from scalargrad.ops import add, eq, identity, sub
 from scalargrad.ops.recording import enable_grad
 from scalargrad.value import Value
 
@@ -162,8 +163,10 @@ def _as_recording(trace: Trace, leaves: Sequence[Value], outputs: list[Value]) -
     foreign = {x for x in needed if x.__class__ is not float}.difference(given, nodes)
     closed_over = _in_order_of_use(foreign, nodes, roots)
     index = {node: i for i, node in enumerate([*given, *closed_over])}
-    program = _Translator(index).translate(nodes)
-    program.outputs = [index[node] for node in roots]
+    translator = _Translator(index)
+    program = translator.translate(nodes)
+    program.outputs = [index[node] for node in outputs]
+    program.outputs += [translator.guard(node, trace.size(node)) for node, _ in trace.guards]
     draws = tuple(draw for draw, _ in trace.draws)
     return Recording(program, draws, closed_over, tuple(answer for _, answer in trace.guards))
 
@@ -215,6 +218,19 @@ class _Translator:
             args.append(operands)
         return self.program
 
+    def guard(self, node: Value, lanes: int) -> int:
+        """Return the node that is 1 where `node`, one number or one of each lane, is 1 always."""
+        if lanes == 1:
+            return self.index[node]
+        once = self.index[node]
+        count = self._append(total_of(lanes), (once, once))
+        return self._append(eq, (count, self._operand(float(lanes))))
+
+    def _append(self, op: Op, args: tuple[int, ...]) -> int:
+        self.program.ops.append(op)
+        self.program.args.append(args)
+        return len(self.program) - 1
+
     def _operand(self, x: Value | float) -> int:
         """Return the node of an operand; 0.0 and -0.0 are not one number."""
         if isinstance(x, float) and not x:
@@ -224,9 +240,7 @@ class _Translator:
         return self._number(x) if found is None else found  # type: ignore[arg-type]
 
     def _number(self, number: float) -> int:
-        found = len(self.program)
-        self.program.ops.append(CONSTANT)
-        self.program.args.append(())
+        found = self._append(CONSTANT, ())
         self.program.constants[found] = number
         if number:
             self.index[number] = found

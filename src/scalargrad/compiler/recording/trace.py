@@ -45,6 +45,10 @@ class Trace:
         self.nested = 0
         self.lanes: Lanes | None = None
 
+    def size(self, node: Value) -> int:
+        """Return for how many numbers a Value stands: one of every example of vmap, or one."""
+        return 1 if self.lanes is None else self.lanes.size(node)
+
 
 CURRENT: ContextVar[Trace | None] = ContextVar("trace", default=None)
 #: Return the recording that goes on in this thread or task, if any.

@@ -26,7 +26,6 @@ from scalargrad.compiler.recording.deferred import (
 from scalargrad.compiler.recording.exchange import Place, exchanged
 from scalargrad.compiler.recording.interception import intercepting
 from scalargrad.compiler.recording.refusal import refuse
-from scalargrad.compiler.recording.stacking import UnlikeError
 from scalargrad.compiler.recording.trace import CURRENT, Trace, current_trace
 from scalargrad.draws import Draw, made_by
 from scalargrad.errors import DomainError
@@ -131,20 +130,16 @@ def _choice(values: Any, index: Any) -> Any:
 _usual_choice = indexing._choice
 
 
-def _is_inside(index: Any, size: int) -> Any:
+def _holds(condition: Any) -> bool:
+    """Take for granted what depends on the examples of vmap; calls where it is false are eager."""
     trace = current_trace()
-    if trace is not None:
-        _require_one_example(trace)
-    return _usual_is_inside(index, size)
+    if trace is None or trace.lanes is None or not trace.lanes.depends(condition):
+        return _usual_holds(condition)
+    trace.guards.append((condition, True))
+    return True
 
 
-_usual_is_inside = indexing._is_inside
-
-
-def _require_one_example(trace: Trace) -> None:
-    """Have vmap record each example: they look up and draw each for itself."""
-    if trace.lanes is not None and trace.lanes.entered:
-        raise UnlikeError
+_usual_holds = indexing.holds
 
 
 def _drawn(trace: Trace, draw: Draw) -> Any:
@@ -152,12 +147,12 @@ def _drawn(trace: Trace, draw: Draw) -> Any:
     with made_by(None):
         if trace.generators.is_inner(draw):
             return draw()
-        _require_one_example(trace)
         trace.generators.note(draw)
         leaf = Value(draw())
     trace.nodes.pop()  # an input, not a node
     trace.draws.append((draw, leaf))
-    return leaf
+    lanes = trace.lanes
+    return lanes.drawn(draw, leaf) if lanes is not None and lanes.count else leaf
 
 
 _ANSWERS = [(Place(Value, name), answer) for name, answer in ANSWERS.items()]
@@ -168,7 +163,7 @@ _ANSWERS += [
     (Place(enable_grad, "__exit__"), _leave_enable_grad),
     (Place(reductions, "_score_shift"), _score_shift),
     (Place(indexing, "_choice"), _choice),
-    (Place(indexing, "_is_inside"), _is_inside),
+    (Place(indexing, "holds"), _holds),
     (Place(functional, "push_forward"), _push_forward),
 ]
 _ANSWERS += [  # every module that imported it holds a name of its own
