@@ -134,6 +134,30 @@ def test_plain_draws_are_those_of_eager_steps(steps: list[int]) -> None:
     assert len(steps) == 24
 
 
+class Hesitating(Linear):
+    """A layer that halves its output by a condition on a number drawn."""
+
+    def __init__(self, chance: float) -> None:
+        super().__init__(2, 1, rng=1)
+        self.chance, self.rng = chance, random.Random(2)
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        found = super().forward(x)
+        if self.training and self.rng.random() < self.chance:
+            return [y * 0.5 for y in found]
+        return found
+
+
+@pytest.mark.parametrize("chance", [0.02, 0.5, 1.0])
+def test_a_draw_that_decides_a_way_is_drawn_once(chance: float, steps: list[int]) -> None:
+    """Where an example takes another way than recorded, the step is taken eagerly instead."""
+    make = partial(Hesitating, chance)
+    compiled = trained(True, make)
+    assert_alike(compiled, trained(False, make))
+    assert steps
+
+
 class Choosing(Module):
     """A model that goes one way or the other."""
 

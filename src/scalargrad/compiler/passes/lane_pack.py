@@ -47,21 +47,24 @@ class LanePacker(Packer):
 
     def _block(self, group: Group) -> tuple[int, int]:
         size = self.sizes[group.nodes[0]]
-        cells = len(group.nodes) * size
         if group.op is STACK:
             return self._stack(group, size)
-        if group.op is PICK:
-            return self._pick(group), cells
-        if isinstance(group.op, Total):
-            return self._total(group, group.op.lanes), cells
         if isinstance(group.op, Scattered):
             return self._lane_scatter(group, group.op.lanes)
+        return self._computed(group, size), len(group.nodes) * size
+
+    def _computed(self, group: Group, size: int) -> int:
+        """Compute a group and return the first of its cells, so many for each node."""
+        if group.op is PICK:
+            return self._pick(group)
+        if isinstance(group.op, Total):
+            return self._total(group, group.op.lanes)
         if size == 1:
-            return super()._block(group)
+            return super()._block(group)[0]
         if group.op is TAKE:
-            return self._lane_take(group, size), cells
+            return self._lane_take(group, size)
         place = self._lane_products if group.op is PRODUCTS else self._lane_apply
-        return place(group, size), cells
+        return place(group, size)
 
     def _place_lanes(self, nodes: Addresses, size: int) -> int:
         out = self.memory.block(len(nodes) * size)
@@ -167,9 +170,9 @@ class LanePacker(Packer):
             base, stride = self._row(table, brought)
             return np.full(lanes, base), stride
         cells = self._in_lanes(table, steps, lanes)
-        between = np.diff(cells, axis=0)
-        if (between == between.ravel()[:1]).all():
-            return cells[0], int(between[0, 0]) if len(between) else 0
+        between = np.diff(cells, axis=0).ravel()
+        if (between == between[:1]).all():
+            return cells[0], int(between[0]) if len(between) else 0
         out = self.memory.block(cells.size)
         brought.append((out, cells.size))
         self._bring(out, cells)
