@@ -41,7 +41,8 @@ def vmap(
     -----
     Inside a compiled function `f` is recorded once, for all examples: they become lanes of the
     same instructions. `f` then runs once, on Values that stand for all examples, so a condition
-    that depends on them is a TraceError: choose with `where`, `maximum` or `clip`. Where the
+    that depends on them is a TraceError: choose with `where`, `maximum` or `clip`. `take` looks up
+    an entry for each, and random numbers are drawn for one example after the other. Where the
     examples differ in more than numbers (in length, say), and inside another vmap, each is
     recorded. With 10,000 examples or more, blocks of them are shared by threads, as many as the
     process may use cores or the environment variable SCALARGRAD_THREADS says; results do not

@@ -1,4 +1,4 @@
-"""Exchange: names that stand for something else for a while, and for what they did afterwards.
+"""Exchange: names that stand for something else for a while, and afterwards for what they did.
 
 Several threads may exchange the same names at a time; the first to come exchanges them, the last to
 go puts back what stood there.
@@ -7,43 +7,84 @@ go puts back what stood there.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import CellType
 from typing import Any, NamedTuple
 
+_MISSING = object()
+_lock = threading.Lock()
+
+
+class Exchange:
+    """Attributes of classes and modules, always the same ones.
+
+    Parameters
+    ----------
+    answers : dict
+        By owner and name, what is to stand there.
+    """
+
+    def __init__(self, answers: Mapping[tuple[Any, str], Any]) -> None:
+        self._answers = [(owner, name, x) for (owner, name), x in answers.items()]
+        self._usual: list[tuple[Any, str, Any]] = []
+        self._users = 0
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """Have other things stand there in the body of a ``with`` statement."""
+        with _lock:
+            self._users += 1
+            if self._users == 1:
+                self._exchange()
+        try:
+            yield
+        finally:
+            with _lock:
+                self._users -= 1
+                if not self._users:
+                    self._restore()
+
+    def _exchange(self) -> None:
+        for owner, name, answer in self._answers:
+            self._usual.append((owner, name, vars(owner).get(name, _MISSING)))
+            setattr(owner, name, answer)
+
+    def _restore(self) -> None:
+        for owner, name, usual in self._usual:
+            if usual is _MISSING:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, usual)
+        self._usual.clear()
+
 
 class Place(NamedTuple):
-    """A name in a namespace (a dict), an attribute of a class or a module, the content of a cell.
+    """A name in a namespace, or the content of a cell (and then the name is of no account).
 
     Attributes
     ----------
-    owner : dict, cell, class or module
+    owner : dict or cell
     name : str
     """
 
     owner: Any
-    name: str
+    name: str = "cell_contents"
 
     def get(self) -> Any:
-        """Return what stands there itself, `MISSING` if nothing does."""
+        """Return what stands there; None where nothing does."""
         if isinstance(self.owner, CellType):
-            return self.owner.cell_contents
-        names = self.owner if isinstance(self.owner, dict) else vars(self.owner)
-        return names.get(self.name, MISSING)
+            return None if self.owner == CellType() else self.owner.cell_contents
+        return self.owner.get(self.name)
 
     def put(self, x: Any) -> None:
         """Have something else stand there."""
-        if isinstance(self.owner, dict):
-            self.owner[self.name] = x
-        elif x is MISSING:
-            delattr(self.owner, self.name)
+        if isinstance(self.owner, CellType):
+            self.owner.cell_contents = x
         else:
-            setattr(self.owner, self.name, x)
+            self.owner[self.name] = x
 
 
-MISSING = object()
-_lock = threading.Lock()
 #: By owner and name: what stood there, what stands there now, and how many want it so.
 _exchanged: dict[tuple[int, str], tuple[Any, Any, int]] = {}
 

@@ -12,15 +12,15 @@ import random
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from types import MethodType
+from types import BuiltinMethodType, MethodType
 from typing import Any
 
-from scalargrad.compiler.recording.exchange import Place, exchanged
+from scalargrad.compiler.recording.exchange import Exchange, Place, exchanged
 from scalargrad.draws import MODULE, Draw, made_by, maker
 
 #: Methods that give a generator another state.
 SEEDING = {"seed", "setstate"}
-_METHODS = [name for name in dir(random.Random) if name[0].islower() and name != "getstate"]
+_NAMES = [name for name in dir(random.Random) if name[0].islower() and name != "getstate"]
 
 
 class Met(Draw):
@@ -46,8 +46,8 @@ def intercepting(make: Callable[[Draw], Any], names: Iterable[Place]) -> Iterato
     names : iterable of Place
         Where functions may find methods that are bound to their generator already.
     """
-    found = [(place, _bound(place.get())) for place in names]
-    with exchanged([*_ANSWERS, *((place, x) for place, x in found if x)]), made_by(make):
+    found = [(place, _bound(place.get())) for place in names if place.owner is not vars(random)]
+    with _METHODS.on(), exchanged([(place, x) for place, x in found if x]), made_by(make):
         yield
 
 
@@ -70,7 +70,7 @@ _OWNERS: list[Any] = [random.Random, random.SystemRandom]
 #: By the method that a class declares, what stands in for it.
 _STANDING_IN: dict[Any, Callable[..., Any]] = {
     usual: _met(usual, name)
-    for name in _METHODS
+    for name in _NAMES
     for usual in {getattr(kind, name) for kind in _OWNERS}
 }
 _STANDING_IN |= {x: x for x in _STANDING_IN.values()}  # another thread has exchanged it already
@@ -78,7 +78,7 @@ _STANDING_IN |= {x: x for x in _STANDING_IN.values()}  # another thread has exch
 
 def is_bound(x: Any) -> bool:
     """Return whether something is a method bound to one of Python's generators."""
-    return callable(x) and isinstance(getattr(x, "__self__", None), random.Random)
+    return isinstance(x, MethodType | BuiltinMethodType) and isinstance(x.__self__, random.Random)
 
 
 def _bound(method: Any) -> Any:
@@ -94,13 +94,14 @@ def is_overridden(draw: Draw) -> bool:
     return getattr(type(draw.source), draw.method) not in _STANDING_IN
 
 
-_ANSWERS = [
-    (Place(kind, name), _STANDING_IN[getattr(kind, name)])
+_ANSWERS: dict[tuple[Any, str], Any] = {
+    (kind, name): _STANDING_IN[getattr(kind, name)]
     for kind in _OWNERS
-    for name in _METHODS
+    for name in _NAMES
     if kind is random.Random or (name in vars(kind) and name not in SEEDING)
-]
-_ANSWERS += [
-    (Place(vars(random), name), MethodType(_STANDING_IN[getattr(random.Random, name)], MODULE))
-    for name in _METHODS
-]
+}
+_ANSWERS |= {
+    (random, name): MethodType(_STANDING_IN[getattr(random.Random, name)], MODULE)
+    for name in _NAMES
+}
+_METHODS = Exchange(_ANSWERS)

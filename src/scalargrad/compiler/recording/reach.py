@@ -6,7 +6,6 @@ than a small function to record, and would include those of other threads.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import random
 from collections import deque
@@ -106,10 +105,7 @@ def _is_own(x: Any) -> bool:
 
 def _closed_over(function: FunctionType) -> Iterator[Place]:
     for cell in function.__closure__ or ():
-        place = Place(cell, "cell_contents")
-        with contextlib.suppress(ValueError):  # not assigned yet
-            place.get()
-            yield place
+        yield Place(cell)
 
 
 def names_in(code: CodeType) -> list[str]:

@@ -23,7 +23,7 @@ from scalargrad.compiler.recording.deferred import (
     deferred_signals,
     deferred_tangents,
 )
-from scalargrad.compiler.recording.exchange import Place, exchanged
+from scalargrad.compiler.recording.exchange import Exchange
 from scalargrad.compiler.recording.interception import intercepting
 from scalargrad.compiler.recording.refusal import refuse
 from scalargrad.compiler.recording.trace import CURRENT, Trace, current_trace
@@ -38,7 +38,7 @@ from scalargrad.value import Scalar, Value
 def watching(trace: Trace) -> Iterator[None]:
     """Note in `trace` what happens to Values in this thread or task."""
     draws = intercepting(functools.partial(_drawn, trace), trace.generators.names)
-    with exchanged(_ANSWERS), draws:
+    with _VALUES.on(), draws:
         token = CURRENT.set(trace)
         try:
             yield
@@ -155,20 +155,21 @@ def _drawn(trace: Trace, draw: Draw) -> Any:
     return lanes.drawn(draw, leaf) if lanes is not None and lanes.count else leaf
 
 
-_ANSWERS = [(Place(Value, name), answer) for name, answer in ANSWERS.items()]
-_ANSWERS += [
-    (Place(DomainError, "__init__"), _left_domain),
-    (Place(no_grad, "__enter__"), _no_grad),
-    (Place(enable_grad, "__enter__"), _enable_grad),
-    (Place(enable_grad, "__exit__"), _leave_enable_grad),
-    (Place(reductions, "_score_shift"), _score_shift),
-    (Place(indexing, "_choice"), _choice),
-    (Place(indexing, "holds"), _holds),
-    (Place(functional, "push_forward"), _push_forward),
-]
-_ANSWERS += [  # every module that imported it holds a name of its own
-    (Place(module, "gradient_graphs"), _gradient_graphs)
+_ANSWERS: dict[tuple[Any, str], Any] = {(Value, name): answer for name, answer in ANSWERS.items()}
+_ANSWERS |= {
+    (DomainError, "__init__"): _left_domain,
+    (no_grad, "__enter__"): _no_grad,
+    (enable_grad, "__enter__"): _enable_grad,
+    (enable_grad, "__exit__"): _leave_enable_grad,
+    (reductions, "_score_shift"): _score_shift,
+    (indexing, "_choice"): _choice,
+    (indexing, "holds"): _holds,
+    (functional, "push_forward"): _push_forward,
+}
+_ANSWERS |= {  # every module that imported it holds a name of its own
+    (module, "gradient_graphs"): _gradient_graphs
     for name, module in list(sys.modules.items())
     if name.startswith("scalargrad.")
     and vars(module).get("gradient_graphs") is _usual_gradient_graphs
-]
+}
+_VALUES = Exchange(_ANSWERS)
