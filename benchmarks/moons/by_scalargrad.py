@@ -61,7 +61,7 @@ def in_memory(function: Any, *arguments: Any) -> InMemory:
     compiled(*arguments)
     ((path,),) = compiled._paths.values()
     runner = path.function.values
-    _, leaves, held = compiled._signature(arguments, {})
+    _, leaves, held = compiled.signature(arguments, {})
     machine = runner.machine()
     machine.memory[: runner.packed.inputs] = path.inputs(leaves, held)
     return InMemory(runner.packed, machine)
