@@ -96,7 +96,7 @@ class Path:
         """
         if not self.draws:
             return self._run(leaves, held, made)
-        states = self._states()
+        states = self.states()
         run = self._run(leaves, held, made)
         if run is None or not run[1]:
             rewind(states)
@@ -104,19 +104,19 @@ class Path:
 
     def fits(self, leaves: list[Any], held: list[Value], made: Made) -> bool:
         """Return whether these arguments take this path; nothing is drawn."""
-        states = self._states()
+        states = self.states()
         run = self._run(leaves, held, made)
         rewind(states)
         return run is not None
 
     def inputs(self, leaves: list[Any], held: list[Value]) -> Inputs:
         """Return the numbers that a call would run on; generators stay where they are."""
-        states = self._states()
+        states = self.states()
         found = self._inputs(leaves, self._foreign(held))
         rewind(states)
         return found
 
-    def _states(self) -> list[tuple[Any, Any]]:
+    def states(self) -> list[tuple[Any, Any]]:
         """Return the generators drawn from, with their states."""
         sources = {id(draw.source): draw.source for draw in self.draws}
         return [(x, state_of(x)) for x in sources.values()]
@@ -151,9 +151,12 @@ class Path:
         return self._nodes(numbers, source, parents, row), finite
 
     def _inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
-        return self._arranged(leaves, [float(draw()) for draw in self.draws], foreign)
+        return self.arranged(leaves, [float(draw()) for draw in self.draws], foreign)
 
-    def _arranged(self, leaves: list[Any], drawn: list[float], foreign: Sequence[Value]) -> Inputs:
+    def arranged(
+        self, leaves: list[Any], drawn: list[float], foreign: Sequence[Value] = ()
+    ) -> Inputs:
+        """Return numbers in the order of the inputs: of the arguments, drawn, closed over."""
         numbers = [x if x.__class__ is float else _number(x) for x in leaves]
         numbers += drawn
         numbers += [x._data for x in foreign]
@@ -167,7 +170,7 @@ class Path:
         """Return the inputs that a call takes now, and what of `inputs` was drawn for it."""
         first = len(inputs) - len(self.foreign) - len(self.draws)
         drawn = inputs[first : first + len(self.draws)]
-        now = self._arranged(leaves, drawn, self._foreign(held))
+        now = self.arranged(leaves, drawn, self._foreign(held))
         return [float(x) for x in now], drawn
 
     def _foreign(self, held: Sequence[Value]) -> Sequence[Value]:

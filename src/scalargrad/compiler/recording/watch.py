@@ -29,7 +29,7 @@ from scalargrad.compiler.recording.refusal import refuse
 from scalargrad.compiler.recording.trace import CURRENT, Trace, current_trace
 from scalargrad.draws import Draw, made_by
 from scalargrad.errors import DomainError
-from scalargrad.ops import indexing, reductions
+from scalargrad.ops import indexing, numbers, reductions
 from scalargrad.ops.recording import enable_grad, no_grad
 from scalargrad.value import Scalar, Value
 
@@ -139,7 +139,7 @@ def _holds(condition: Any) -> bool:
     return True
 
 
-_usual_holds = indexing.holds
+_usual_holds = numbers.holds
 
 
 def _drawn(trace: Trace, draw: Draw) -> Any:
@@ -163,7 +163,7 @@ _ANSWERS |= {
     (enable_grad, "__exit__"): _leave_enable_grad,
     (reductions, "_score_shift"): _score_shift,
     (indexing, "_choice"): _choice,
-    (indexing, "holds"): _holds,
+    (numbers, "holds"): _holds,
     (functional, "push_forward"): _push_forward,
 }
 _ANSWERS |= {  # every module that imported it holds a name of its own
