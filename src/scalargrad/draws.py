@@ -13,7 +13,7 @@ from scalargrad.errors import OperandError
 #: The generator behind the functions of the module `random`, shared by a whole process.
 MODULE: Any = random.random.__self__  # type: ignore[attr-defined]
 NO_GRADIENT = (
-    "through which no gradient could flow: draw from a standard distribution, then scale and shift "
+    "no gradient could flow through it: draw from a standard distribution, then scale and shift "
     "the number"
 )
 
@@ -40,7 +40,7 @@ class Draw:
             )
         draw = cls(source, method.__name__, args, kwargs)
         if draw.has_values():
-            raise OperandError(f"drawn: {draw.method} was given a Value, {NO_GRADIENT}")
+            raise OperandError(f"drawn: {draw.method} was given a Value: {NO_GRADIENT}")
         return draw
 
     def has_values(self) -> bool:

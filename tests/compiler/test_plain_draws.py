@@ -263,6 +263,18 @@ def test_a_replay_meets_the_same_draws() -> None:
     assert (rng.getstate(), random.getstate()) == states
 
 
+def test_a_replay_evaluates_compiled_functions_inside_eagerly() -> None:
+    """They draw what was drawn as well, and are not recorded for it."""
+    rng = Random(1)
+    inner = jit(lambda x: sqrt(x) * (rng.random() if rng.random() < 0.5 else -rng.random()))
+    x = Value(0.0)
+    y = jit(lambda x: inner(x) + rng.random())(x)
+    state = rng.getstate()
+    assert abs(gradients(y, x)) == math.inf
+    assert rng.getstate() == state
+    assert not inner._paths
+
+
 def test_two_recordings_at_a_time_share_the_names() -> None:
     """The first to end leaves the other what it needs; what is not recorded draws as usual."""
     inside, leave = threading.Event(), threading.Event()

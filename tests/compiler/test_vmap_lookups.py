@@ -88,6 +88,9 @@ LOOKUPS: dict[str, Function] = {
     "an index that all share": lambda w, t: sum(
         vmap(lambda x: take([x, w[1], 2.0, w[0] * x], t[4]) ** 2)(FACTORS)
     ),
+    "a shared index and a shared entry": lambda w, t: (
+        sum(vmap(lambda x: take([x, w[1], 2.0, w[0]], t[0] - 2))(FACTORS)) * w[0]
+    ),
     "two in one table": lambda w, t: sum(
         vmap(lambda i, j: take(w, i) * take(w, j))(t, OTHERS)
     ),

@@ -16,6 +16,7 @@ from scalargrad.compiler.arguments import placed
 from scalargrad.compiler.function import Inputs
 from scalargrad.compiler.recording.interception import intercepting
 from scalargrad.compiler.recording.reach import Reach
+from scalargrad.compiler.switch import disable_jit
 from scalargrad.draws import Draw, made_by
 from scalargrad.graph import topological_order
 from scalargrad.ops.recording import enable_grad
@@ -67,7 +68,7 @@ def _repeated(call: Call, drawn: Sequence[float]) -> Iterator[None]:
     if not sources:
         yield
         return
-    with intercepting(again, Reach(made).names):
+    with disable_jit(), intercepting(again, Reach(made).names):
         yield
 
 

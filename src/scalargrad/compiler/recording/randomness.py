@@ -142,5 +142,5 @@ def _require_number(draw: Draw) -> None:
     if draw.has_values():
         refuse(
             f"{draw.method} of a generator was given a Value",
-            f"{NO_GRADIENT}; or make its argument static, as in jit(f, static_argnames='n')",
+            f"{NO_GRADIENT}, or make its argument static, as in jit(f, static_argnames='n')",
         )
