@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from scalargrad.filming import Film, watch
 from scalargrad.losses import hinge_loss
 from scalargrad.nn import MLP
 from scalargrad.ops import exp
@@ -21,6 +20,8 @@ from scalargrad.value import Parameter, Value
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from scalargrad.filming import Film
 
 SEED = 1337
 STEPS = 100
@@ -148,6 +149,8 @@ def run(
     _figure_class()  # if the plots cannot be made, say so before training
     model = MLP(2, [16, 16, 1], rng=SEED)
     console.rule("[bold]Two moons: an MLP of 337 parameters learns to tell them apart")
+    from scalargrad.filming import watch
+
     film = watch(model, *moons, loss=hinge_loss)
     history = _train_with_bar(model, moons, console, steps, film)
     loss, accuracy = moons_loss(model, moons)
