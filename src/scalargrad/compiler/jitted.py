@@ -286,9 +286,6 @@ def jit(
         `drawn`, changes an argument that it does not return; or if its comparisons, used as
         conditions, take more than 8 ways.
 
-    MissingPackageError
-        When called, if NumPy is not installed: ``pip install 'scalargrad[jit]'``.
-
     See Also
     --------
     Jitted.explain : what was recorded and packed, and where the time goes.
@@ -297,8 +294,16 @@ def jit(
 
     Notes
     -----
-    The first call on a machine compiles the kernel that runs every program, which takes seconds; it
-    is kept for later processes. Without Numba, NumPy runs the same programs, more slowly.
+    Values that `function` closes over are read at each call, and random numbers that it draws by
+    `drawn` are drawn at each call; other numbers and arrays are frozen when it is recorded. Sums
+    may be reordered: results agree with eager ones to rounding, and a sum that overflows on the way
+    may do so in one order only. Otherwise what is not finite is as eagerly: such results and
+    gradients are computed again eagerly, and errors name the same node. Where a call is recorded
+    already, the function is simply part of what is recorded.
+
+    Needs the extra ``[jit]``. The first call on a machine compiles the kernel that runs every
+    program, which takes seconds; it is kept for later processes. Without Numba, NumPy runs the same
+    programs, more slowly.
 
     Recording takes some milliseconds for each thousand nodes, once for each shape of arguments; the
     64 latest shapes are kept. A condition on a number computed from the arguments is checked at
@@ -306,13 +311,6 @@ def jit(
 
     A call with long lists of floats spends most of its time on taking them apart: keep what does
     not change, such as parameters, in Values that `function` closes over, or in a module.
-
-    Values that `function` closes over are read at each call, and random numbers that it draws by
-    `drawn` are drawn at each call; other numbers and arrays are frozen when it is recorded. Sums
-    may be reordered: results agree with eager ones to rounding, and a sum that overflows on the way
-    may do so in one order only. Otherwise what is not finite is as eagerly: such results and
-    gradients are computed again eagerly, and errors name the same node. Where a call is recorded
-    already, the function is simply part of what is recorded.
 
     Examples
     --------
