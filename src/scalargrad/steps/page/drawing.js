@@ -109,7 +109,7 @@ function drawWireBack(line, carried) {
   drawContribution(line, done, carried, isAsked);
 }
 
-// What has come back along a line: on its tap, or on the wire of its copy.
+// What has come back along a line: on its tap, or on the wire of its copy or repeated name.
 function drawContribution(line, done, carried, isAsked) {
   const tap = open.find(`${line.id}-tap`);
   const copy = open.find(`${line.id}-gradient`);
@@ -122,6 +122,7 @@ function drawContribution(line, done, carried, isAsked) {
   if (!copy) return;
   const { parent } = steps[carried[0]];
   open.find(`${line.id}-value`).querySelector(".value").textContent = isDone(knownAt[parent]) ? shown(state.sweep.data[parent]) : "";
+  open.find(`${line.id}-again`)?.classList.toggle("todo", !isDone(knownAt[parent]));
   for (const part of ["out", "wire-line"]) {
     open.find(`${line.id}-${part}`).classList.toggle("todo", !isDone(knownAt[parent]));
     open.find(`${line.id}-${part}`).classList.toggle("passed", line.classList.contains("passed"));

@@ -55,12 +55,15 @@ def _names(scene: Scene) -> dict[str, str]:
 def _whole(scene: Scene) -> Drawings:
     """Draw one graph with junctions and, where there are any, with copy gates.
 
-    Where layers are dense, what would be a thicket of lines is drawn as bundles.
+    What would be a thicket of lines is drawn as bundles where layers are dense, and under names
+    that stand again where one node is read all along a chain.
     """
     whole = Level(Fold("graph", [*scene.order]), 0, None)
     bundled = FoldDiagram(scene, whole, Builder(scene.order, {}), {})
     forms: list[Diagram | FoldedDiagram] = [
-        bundled.make() if bundled.bundles else make_diagram(scene.order, [scene.root])
+        bundled.make()
+        if bundled.bundles or bundled.repeated
+        else make_diagram(scene.order, [scene.root])
     ]
     copies = copies_of(scene.order)
     if copies:

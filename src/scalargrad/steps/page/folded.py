@@ -11,21 +11,21 @@ Besides the shapes of `scalargrad.pictures.diagram`, the diagram of a fold has t
                 readers, as one wire ``b0-wire``
 ``n4-b0``       the line that brings a bundle to gate 4
 ``n2-into``     the line that brings the result of gate 2, or of a fold, into a bundle
+``n4-w0-again`` a box that names operand 0 once more, beside gate 4: a node read at so many
+                places that lines to all of them would be a thicket. The line ``n4-w0`` has then
+                a wire of its own, ``n4-w0-wire``, as that of a copy has
 =============== ==============================================================
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from scalargrad.folding import Fold
 from scalargrad.graph import describe
 from scalargrad.pictures.diagram import (
     Box,
     Builder,
-    Junction,
     Line,
     Wire,
     boxed_constants,
@@ -33,6 +33,7 @@ from scalargrad.pictures.diagram import (
     visible,
 )
 from scalargrad.pictures.parts import Drawn, Folded, FoldedDiagram
+from scalargrad.steps.page.branching import branched, read_far_apart
 from scalargrad.steps.page.levels import Item, Level, named
 from scalargrad.steps.scene import Scene
 from scalargrad.value import Parameter, Value
@@ -62,6 +63,8 @@ class FoldDiagram:
     ----------
     bundles : list of list of Value
         What each bundle stands for.
+    repeated : dict from str to str
+        The names of nodes that stand again at each place where they are read, by their wires.
     """
 
     def __init__(
@@ -85,6 +88,11 @@ class FoldDiagram:
         for b, nodes in enumerate(self.bundles):
             self._units.update(dict.fromkeys(nodes, f"b{b}"))
         self._hidden = {node for nodes in self.bundles for node in nodes if self._merges(node)}
+        self.repeated = {
+            f"{self._units[node]}-wire": scene.names[node]
+            for node in read_far_apart(level.items, self._readers, self._stands)
+            if self._units[node].startswith("n")
+        }
 
     def _read(self) -> dict[Value, dict[Item, None]]:
         """Return what is seen here, and by which gates and folds each node is read."""
@@ -148,17 +156,9 @@ class FoldDiagram:
             for line in entering
             if line.id.startswith("exit")
         ]
-        leaving = Counter(line.source for line in entering)
-        fans = {
-            shape.id: f"{shape.id.removesuffix('-wire')}-fan"
-            for shape in shapes
-            if isinstance(shape, Wire) and leaving[shape.id] > 1
-        }
-        shapes += [Junction(fan, "") for fan in fans.values()]
-        stems = [Line(f"{fan.removesuffix('-fan')}-stem", wire, fan) for wire, fan in fans.items()]
-        entering = [replace(line, source=fans.get(line.source, line.source)) for line in entering]
+        added, lines = branched(shapes, entering, self.repeated)
         title = f"Computation graph: {self._level.title}"
-        return FoldedDiagram(title, shapes, [*self._leaving_lines(shapes), *stems, *entering])
+        return FoldedDiagram(title, [*shapes, *added], [*self._leaving_lines(shapes), *lines])
 
     def _destination(self, wire: str) -> str:
         """Say where what leaves the fold goes, as the nearest drawing shows that has a reader."""

@@ -207,9 +207,9 @@ class _Drawing:
             x, y = self._at[shape.id]
             width, height = self._sizes[shape.id]
             match shape:
-                case Box(kind="constant"):
+                case Box(kind="constant" | "again"):
                     inside = self._rectangle(x, y, width, height, 3) + _text(x, y, shape.text)
-                    yield f'<g class="constant" id="{shape.id}">{inside}</g>'
+                    yield f'<g class="{shape.kind}" id="{shape.id}">{inside}</g>'
                 case Folded():
                     yield self._fold(shape, x, y, width, height)
                 case Box():
