@@ -118,9 +118,18 @@ def test_shapes_and_titles_are_those_a_student_knows() -> None:
     whole = fold(model(values(1.0, 2.0)), model=model)
     described = {part.path: (part.title, part.shape) for part in whole.walk()}
     assert described["MLP"] == ("MLP: 2 layers", (2, 1))
-    assert described["layers.0"] == ("Layer 0: 16 neurons", (2, 16))
-    assert described["layers.0.neurons.3"] == ("Neuron 3: relu", (2, 1))
-    assert described["layers.1.neurons.0"] == ("Neuron 0: linear", (16, 1))
+    assert described["layers.0"] == ("Layer 1: 16 neurons", (2, 16))
+    assert described["layers.0.neurons.3"] == ("Neuron 4: relu", (2, 1))
+    assert described["layers.1.neurons.0"] == ("Neuron 1: linear", (16, 1))
+
+
+def test_modules_in_a_list_are_counted_from_1_each_kind_by_itself() -> None:
+    """The second Linear is Linear 2 as its weights are W₂, though its path is that of PyTorch."""
+    model = Sequential(Linear(2, 3, rng=0), ReLU(), Linear(3, 1, rng=0))
+    (output,) = model(values(1.0, 2.0))
+    titles = {part.path: part.title for part in fold(output, model=model).walk()}
+    assert titles["0"] == "Linear 1"
+    assert titles["2"] == "Linear 2"
 
 
 def test_a_penalty_on_weights_is_no_call() -> None:

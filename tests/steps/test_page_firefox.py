@@ -125,7 +125,7 @@ def test_folds_open_and_layers_are_matrices(tmp_path: Path, open_in_firefox: Any
     steps = walk(square(model([Value(0.5, "x0"), Value(-1.0, "x1")])), model=model)
     page = open_in_firefox(steps.save(tmp_path / "folded.html", limit=10))
     page.keyboard.press("ArrowRight")
-    assert page.locator("#path [aria-current]").text_content() == "Neuron 0"
+    assert page.locator("#path [aria-current]").text_content() == "Neuron 1"
     page.keyboard.press("u")
     assert page.locator(".fold").count() == 3
     page.get_by_role("radio", name="layer").check(force=True)

@@ -92,10 +92,26 @@ class Call:
 
 
 class Modules:
-    """The tree of a model's modules, by their paths."""
+    """The tree of a model's modules, by their paths.
+
+    Attributes
+    ----------
+    by_path : dict from str to module
+        The modules.
+    numbers : dict from str to int
+        Which of its kind each module of a list is, from 1, as lectures count: `layers.0` is
+        layer 1, and of Linear, ReLU, Linear the last is Linear 2.
+    """
 
     def __init__(self, model: Model) -> None:
         self.by_path = dict(model.named_modules())
+        self.numbers: dict[str, int] = {}
+        kinds = Counter[tuple[str, type]]()
+        for path, module in self.by_path.items():
+            around, _, last = path.rpartition(".")
+            if last.isdigit():
+                kinds[around, type(module)] += 1
+                self.numbers[path] = kinds[around, type(module)]
         self._chains: dict[str, list[str]] = {}
 
     def chain(self, path: str) -> list[str]:

@@ -44,7 +44,7 @@ class Level:
 
 
 def named(fold: Fold) -> str:
-    """Return a short name for a fold: ``Layer 0``, ``Layer 0, call 2 of 3``, ``v57``."""
+    """Return a short name for a fold: ``Layer 1``, ``Layer 1, call 2 of 3``, ``v57``."""
     if fold.kind not in {"call", "parameters"}:
         return fold.path
     name, _, rest = fold.title.partition(": ")

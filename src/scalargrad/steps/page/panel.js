@@ -53,8 +53,9 @@ function placeOf(shownNow) {
   if (step.node === null) return "inputs";
   const layer = state.view === "layer" ? layerOf(shownNow) : null;
   if (layer) {
-    const around = drawingAround(shownNow);
-    return `${step.phase}: ${layer.title}${around ? `, in the graph ${drawings[around].title}` : ""}`;
+    const around = drawings[drawingAround(shownNow)];
+    const isNamed = around.parent === null || around.title.toLowerCase() === layer.title;
+    return `${step.phase}: ${layer.title}${isNamed ? "" : `, in the graph ${around.title}`}`;
   }
   const { name } = nodes[step.node];
   if (step.phase !== "backward") return `${step.phase}: ${name}`;
