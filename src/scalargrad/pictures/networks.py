@@ -130,8 +130,8 @@ def _weights(module: Network) -> list[list[list[float]]]:
         for j, row in enumerate(layer):
             if len(row) != before:
                 raise OperandError(
-                    f"layers[{i}].neurons[{j}] has {len(row)} weights, and there are {before} units "
-                    "before it: give it one weight for each"
+                    f"layers[{i}].neurons[{j}] has {len(row)} weights, and there are {before} "
+                    "units before it: give it one weight for each"
                 )
     return layers
 

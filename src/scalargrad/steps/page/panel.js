@@ -10,16 +10,8 @@ function drawPanel() {
   const heading = element("p", { class: `phase ${phase}` }, placeOf(shownNow));
   const blocks = explainStop(shownNow);
   const greyed = state.undefined ? [element("p", { class: "warning" }, "The last valid state:")] : [];
-  $("panel").replaceChildren(...greyed, heading, ...blocks.flat());
-  for (const block of $("panel").querySelectorAll(".formula, .local-rule")) shrink(block);
-}
-
-// A formula does not wrap: make it smaller, within reason, before it has to be scrolled.
-function shrink(block) {
-  const share = block.clientWidth / block.scrollWidth;
-  if (share >= 1) return;
-  const size = parseFloat(getComputedStyle(block).fontSize);
-  block.style.fontSize = `${Math.max(14, Math.floor(size * share))}px`;
+  $("panel").replaceChildren(element("div", { class: "said" }, ...greyed, heading, ...blocks.flat()));
+  for (const block of $("panel").querySelectorAll(".formula, .local-rule, .many li")) fit(block);
 }
 
 // What a stop says: that of its layer, of its steps, or of many steps in brief.
@@ -197,4 +189,5 @@ function showDialog(...body) {
   const close = element("form", { method: "dialog" }, element("button", {}, "Close"));
   $("node-sum").replaceChildren(...body, close);
   if (!$("node-sum").open) $("node-sum").showModal();
+  for (const block of $("node-sum").querySelectorAll(".formula, li")) fit(block);
 }
