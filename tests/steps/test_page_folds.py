@@ -255,9 +255,11 @@ def test_a_closed_fold_shows_what_it_computes_and_what_comes_back(open_page: Any
 def test_calls_of_one_model_are_told_apart(open_page: Any) -> None:
     """Three samples make three folds with numbers, beside one with what they share."""
     page = open_page(batch(), limit=10)
-    names = page.locator(".fold > text").all_text_contents()
-    assert [name for name in names if "call" in name] == [f"MLP, call {k} of 3" for k in (1, 2, 3)]
-    assert len(names) == 4
+    said = page.locator(".fold").all_text_contents()
+    assert [text for text in said if "call" in text] == [
+        f"MLP 2 layers, call {k} of 3" for k in (1, 2, 3)
+    ]
+    assert len(said) == 4
 
 
 def test_an_outlet_says_where_to_and_leads_up(open_page: Any) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from scalargrad.folding.between import between, common_beginning
+from scalargrad.folding.tails import with_tails
 from scalargrad.graph import topological_order
 from scalargrad.ops.operation import Reduction
 from scalargrad.ops.recording import enable_grad
@@ -164,6 +165,8 @@ class Calls:
             self._assign(node)
         self.of = {node: call.settled() for node, call in self.of.items()}
         self.of |= between(order, self.of, self._readers)
+        composed = {path.rpartition(".")[0] for path in self.modules.by_path if path}
+        self.of = with_tails(order, self.of, self._readers, self.owners, composed)
 
     def _assign(self, node: Value) -> None:
         """Find the call of a node that uses parameters, and pass on where nodes come from."""

@@ -34,7 +34,7 @@ from scalargrad.pictures.diagram import (
 )
 from scalargrad.pictures.parts import Drawn, Folded, FoldedDiagram
 from scalargrad.steps.page.branching import branched, read_far_apart
-from scalargrad.steps.page.levels import Item, Level, named
+from scalargrad.steps.page.levels import Item, Level, lines, named
 from scalargrad.steps.scene import Scene
 from scalargrad.value import Parameter, Value
 
@@ -254,9 +254,8 @@ class FoldDiagram:
 
     def _shapes(self, item: Item) -> Iterator[Drawn]:
         if isinstance(item, Fold):
-            size = item.title.partition(": ")[2] or item.title
-            id, title = f"f{self._numbers[item]}", visible(item.title)
-            yield Folded(id, visible(named(item)), (visible(size),), title)
+            name, detail = map(visible, lines(item))
+            yield Folded(f"f{self._numbers[item]}", name, (detail,), visible(item.title))
             for node in self._readers:
                 if self._stands.get(node) is item and node not in self._hidden:
                     yield _wire(f"n{self._scene.place[node]}")

@@ -52,6 +52,17 @@ def named(fold: Fold) -> str:
     return f"{name.partition(', call ')[0]}{call}{which}"
 
 
+def lines(fold: Fold) -> tuple[str, str]:
+    """Return the two lines of a fold's box: ``fc (Linear)`` and ``16 → 4, call 2 of 3``."""
+    if fold.kind not in {"call", "parameters"}:
+        return fold.path, fold.title.removeprefix(f"{fold.path}: ")
+    before, _, call = fold.title.partition(", call ")
+    name, _, detail = before.partition(": ")
+    if not detail and fold.shape:
+        detail = f"{fold.shape[0]:,} → {fold.shape[1]:,}"
+    return name, ", ".join(filter(None, [detail, call and f"call {call}"]))
+
+
 def levels(whole: Fold) -> list[Level]:
     """Return every fold that has a drawing, the whole graph first."""
     found = [Level(whole, 0, None)]
