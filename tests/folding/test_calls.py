@@ -12,6 +12,7 @@ from scalargrad import Parameter, Value, no_grad, ops
 from scalargrad.folding import Fold, fold
 from scalargrad.graph import topological_order
 from scalargrad.nn import MLP, Embedding, Layer, Linear, Module, Neuron, ReLU, Sequential
+from scalargrad.programs.gpt import GPT
 from scalargrad.value import Scalar
 
 from .test_levels import require_sound
@@ -277,6 +278,18 @@ def test_a_state_that_is_carried_on_belongs_to_the_step_that_makes_it() -> None:
         done = Counter(node.op.name for node in cell.everything() if node.op)
         assert done == {"dot": 4, "sigmoid": 2, "mul": 2, "tanh": 4, "add": 2}
     assert len(cells) == 3
+
+
+def test_every_position_of_a_transformer_is_one_fold() -> None:
+    """Attention looks back only, so that no position needs a result of a later one."""
+    model = GPT(5, context=4, width=4, heads=2, rng=0)
+    whole = fold(*(score for scores in model([0, 1, 2]) for score in scores), model=model)
+    require_sound(whole, whole.outputs, 60)
+    positions = [part for part in whole.folds if part.kind == "call"]
+    for part in positions:
+        inside = [inner.module_path for inner in part.folds]
+        assert inside == ["blocks.0.attention", "blocks.0.wide", "blocks.0.narrow", "head"]
+    assert len(positions) == 3
 
 
 def test_what_joins_the_calls_of_a_batch_belongs_to_none_of_them() -> None:

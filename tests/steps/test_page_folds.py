@@ -256,9 +256,7 @@ def test_calls_of_one_model_are_told_apart(open_page: Any) -> None:
     """Three samples make three folds with numbers, beside one with what they share."""
     page = open_page(batch(), limit=10)
     said = page.locator(".fold").all_text_contents()
-    assert [text for text in said if "call" in text] == [
-        f"MLP 2 layers, call {k} of 3" for k in (1, 2, 3)
-    ]
+    assert [text for text in said if "call" in text] == [f"MLP call {k} of 3" for k in (1, 2, 3)]
     assert len(said) == 4
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from scalargrad import Parameter, Value, tanh
 from scalargrad import sum as add_up
+from scalargrad.nn import Linear, Module
 from scalargrad.steps import Walk, walk
 from scalargrad.steps.figures import number
 
@@ -82,6 +83,49 @@ def test_the_saved_value_is_ringed_beside_the_gate(open_page: Any) -> None:
     ring = page.locator("#overlay .ring").bounding_box()
     assert ring["x"] < own["x"] + own["width"] / 2 < ring["x"] + ring["width"]
     assert ring["y"] < own["y"] + own["height"] / 2 < ring["y"] + ring["height"]
+
+
+class Cell(Module):
+    """One step of a recurrent network, h ← tanh(V h)."""
+
+    def __init__(self) -> None:
+        self.v = Linear(3, 3, bias=False, rng=1)
+
+    def forward(self, h: list[Value]) -> list[Value]:
+        """Compute it."""
+        return [tanh(x) for x in self.v(h)]
+
+
+class Recurrent(Module):
+    """Twelve steps of a cell."""
+
+    def __init__(self) -> None:
+        self.cell = Cell()
+
+    def forward(self, h: list[Value]) -> list[Value]:
+        """Compute it."""
+        for _ in range(12):
+            h = self.cell(h)
+        return h
+
+
+def test_the_weights_of_a_cell_are_named_beside_each_of_its_steps(open_page: Any) -> None:
+    """Twelve boxes for the bundle of nine weights; its terms are counted as they come back."""
+    model = Recurrent()
+    total = add_up(model([Value(0.1 * i, f"x{i}") for i in range(3)]))
+    page = open_page(walk(total, model=model), limit=20)
+    page.locator("#follow").click()
+    page.evaluate(
+        """scalargrad.open(JSON.parse(document.getElementById("walk").textContent)
+        .drawings.findIndex(drawing => drawing.title === "Recurrent"))"""
+    )
+    names = page.locator("#graph .again").all_text_contents()
+    assert len(names) == 12
+    assert len(set(names)) == 1
+    counted = page.locator("#graph [id$='-b0-gradient']")
+    assert set(counted.all_text_contents()) == {""}
+    page.keyboard.press("End")
+    assert counted.all_text_contents() == ["9 terms"] * 12
 
 
 @pytest.mark.parametrize("make", [lambda: recurrence(8), side_by_side])

@@ -64,7 +64,8 @@ class FoldDiagram:
     bundles : list of list of Value
         What each bundle stands for.
     repeated : dict from str to str
-        The names of nodes that stand again at each place where they are read, by their wires.
+        The names of nodes and bundles that stand again at each place where they are read, by
+        their wires.
     """
 
     def __init__(
@@ -89,9 +90,8 @@ class FoldDiagram:
             self._units.update(dict.fromkeys(nodes, f"b{b}"))
         self._hidden = {node for nodes in self.bundles for node in nodes if self._merges(node)}
         self.repeated = {
-            f"{self._units[node]}-wire": scene.names[node]
+            f"{self._units[node]}-wire": self._name_of(node)
             for node in read_far_apart(level.items, self._readers, self._stands)
-            if self._units[node].startswith("n")
         }
 
     def _read(self) -> dict[Value, dict[Item, None]]:
@@ -247,10 +247,16 @@ class FoldDiagram:
             yield _wire(unit)
 
     def _bundle(self, unit: str, nodes: list[Value]) -> Iterator[Drawn]:
-        names = [self._scene.names[node] for node in nodes]
-        text = f"{names[0]} … {names[-1]} ({len(nodes)})"
-        yield Box(unit, f"{self._kind_of(nodes[0])} bundle", visible(text), "")
-        yield _wire(unit, max(names, key=len))
+        text = visible(self._name_of(nodes[0]))
+        yield Box(unit, f"{self._kind_of(nodes[0])} bundle", text, "")
+        yield _wire(unit, max((self._scene.names[node] for node in nodes), key=len))
+
+    def _name_of(self, node: Value) -> str:
+        """Return the name of a node or, of one in a bundle, that of the bundle."""
+        if self._units[node].startswith("n"):
+            return self._scene.names[node]
+        nodes = self.bundle_of(node)
+        return f"{self._scene.names[nodes[0]]} … {self._scene.names[nodes[-1]]} ({len(nodes)})"
 
     def _shapes(self, item: Item) -> Iterator[Drawn]:
         if isinstance(item, Fold):

@@ -53,14 +53,14 @@ def named(fold: Fold) -> str:
 
 
 def lines(fold: Fold) -> tuple[str, str]:
-    """Return the two lines of a fold's box: ``fc (Linear)`` and ``16 → 4, call 2 of 3``."""
+    """Return the two lines of a fold's box: ``fc (Linear)`` and ``16 → 4``, or which call it is."""
     if fold.kind not in {"call", "parameters"}:
         return fold.path, fold.title.removeprefix(f"{fold.path}: ")
     before, _, call = fold.title.partition(", call ")
     name, _, detail = before.partition(": ")
     if not detail and fold.shape:
         detail = f"{fold.shape[0]:,} → {fold.shape[1]:,}"
-    return name, ", ".join(filter(None, [detail, call and f"call {call}"]))
+    return name, f"call {call}" if call else detail
 
 
 def levels(whole: Fold) -> list[Level]:

@@ -124,7 +124,7 @@ function wayBack(step, line) {
   const copied = open.find(`${line.id}-out`) ? line.id : null;
   const beyond = copied ?? (open.find(`${unit}-stem`) ? null : unit);
   const ids = beyond ? [`${beyond}-wire-line`, `${beyond}-out`] : [];
-  if (unit.startsWith("b") && beyond) ids.push(...["into", "wire-line", "out"].map((part) => `n${step.parent}-${part}`));
+  if (unit.startsWith("b") && beyond === unit) ids.push(...["into", "wire-line", "out"].map((part) => `n${step.parent}-${part}`));
   const stretches = [line, ...ids.map(open.find)];
   const points = stretches.filter(Boolean).flatMap((stretch) => {
     const length = stretch.getTotalLength();
