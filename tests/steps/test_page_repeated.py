@@ -85,6 +85,21 @@ def test_the_saved_value_is_ringed_beside_the_gate(open_page: Any) -> None:
     assert ring["y"] < own["y"] + own["height"] / 2 < ring["y"] + ring["height"]
 
 
+def test_copies_that_lie_far_apart_are_named_too(open_page: Any) -> None:
+    """With copy gates, the copies of w along a chain come from its name beside each gate."""
+    steps = recurrence(24)
+    page = open_page(steps)
+    page.locator("#more").click()
+    page.locator("#copies").check()
+    page.keyboard.press("End")
+    assert again(page) == 24
+    assert page.locator("#graph .copies").count() == 1
+    step = next(s for s in steps if s.parent is not None and steps.scene.names[s.parent] == "w")
+    assert step.node is not None
+    text = page.locator(f"#n{steps.scene.place[step.node]}-w0-gradient")
+    assert text.text_content() == shown(step.contribution)
+
+
 class Cell(Module):
     """One step of a recurrent network, h ← tanh(V h)."""
 

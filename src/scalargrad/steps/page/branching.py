@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from scalargrad.pictures.diagram import Box, Junction, Line, Wire, visible
+from scalargrad.pictures.diagram import Box, Diagram, Junction, Line, Wire, visible
 from scalargrad.pictures.parts import Drawn
 from scalargrad.steps.page.levels import Item
 from scalargrad.value import Value
@@ -66,10 +66,34 @@ def branched(
         if line.source not in again or line.id.startswith("exit"):
             lines.append(replace(line, source=fans.get(line.source, line.source)))
             continue
-        box, wire = f"{line.id}-again", f"{line.id}-wire"
-        added += [
-            Box(box, "again", visible(again[line.source]), ""),
-            Wire(wire, "", "", "", "", ""),
-        ]
-        lines += [Line(f"{line.id}-out", box, wire), replace(line, source=wire)]
+        box, wire = _named_again(line.id, again[line.source]), f"{line.id}-wire"
+        added += [box, Wire(wire, "", "", "", "", "")]
+        lines += [Line(f"{line.id}-out", box.id, wire), replace(line, source=wire)]
     return added, lines
+
+
+def copies_apart(diagram: Diagram, again: Mapping[str, str]) -> Diagram:
+    """Return a diagram with copy gates in which copies read far apart come from a name, not a line.
+
+    Parameters
+    ----------
+    diagram : Diagram
+        With a line ``n4-w0-out`` from a copy gate ``n1-fan`` to the wire of each copy.
+    again : mapping from str to str
+        By the ids of wires whose readers lie far apart, the names to repeat there.
+    """
+    names = {f"{wire.removesuffix('-wire')}-fan": name for wire, name in again.items()}
+    boxes = {
+        line.id: _named_again(line.id.removesuffix("-out"), names[line.source])
+        for line in diagram.lines
+        if line.source in names
+    }
+    lines = [
+        replace(line, source=boxes[line.id].id) if line.id in boxes else line
+        for line in diagram.lines
+    ]
+    return replace(diagram, shapes=[*diagram.shapes, *boxes.values()], lines=lines)
+
+
+def _named_again(line: str, name: str) -> Box:
+    return Box(f"{line}-again", "again", visible(name), "")

@@ -9,6 +9,7 @@ from scalargrad.folding import Fold, fold
 from scalargrad.pictures.copies import copies_of
 from scalargrad.pictures.diagram import Builder, Diagram, make_diagram
 from scalargrad.pictures.parts import FoldedDiagram
+from scalargrad.steps.page.branching import copies_apart
 from scalargrad.steps.page.folded import FoldDiagram
 from scalargrad.steps.page.graph import draw
 from scalargrad.steps.page.levels import Level, levels
@@ -67,7 +68,9 @@ def _whole(scene: Scene) -> Drawings:
     ]
     copies = copies_of(scene.order)
     if copies:
-        forms.append(make_diagram(scene.order, [scene.root], copies=copies))
+        copied = make_diagram(scene.order, [scene.root], copies=copies)
+        again = {f"n{scene.place[x]}-wire": scene.names[x] for x in bundled.far_apart}
+        forms.append(copies_apart(copied, again))
     title = f"Computation graph of {scene.names[scene.root]}"
     first, *others = draw([replace(form, title=title) for form in forms], _names(scene))
     json: Json = {"title": scene.names[scene.root], "parent": None, "bundles": _members(bundled)}

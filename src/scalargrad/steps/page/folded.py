@@ -63,8 +63,10 @@ class FoldDiagram:
     ----------
     bundles : list of list of Value
         What each bundle stands for.
+    far_apart : list of Value
+        The nodes read at places that lie far apart.
     repeated : dict from str to str
-        The names of nodes and bundles that stand again at each place where they are read, by
+        The names of these, or of the bundles they are in, that stand again at each place, by
         their wires.
     """
 
@@ -89,10 +91,8 @@ class FoldDiagram:
         for b, nodes in enumerate(self.bundles):
             self._units.update(dict.fromkeys(nodes, f"b{b}"))
         self._hidden = {node for nodes in self.bundles for node in nodes if self._merges(node)}
-        self.repeated = {
-            f"{self._units[node]}-wire": self._name_of(node)
-            for node in read_far_apart(level.items, self._readers, self._stands)
-        }
+        self.far_apart = list(read_far_apart(level.items, self._readers, self._stands))
+        self.repeated = {f"{self._units[x]}-wire": self._name_of(x) for x in self.far_apart}
 
     def _read(self) -> dict[Value, dict[Item, None]]:
         """Return what is seen here, and by which gates and folds each node is read."""
