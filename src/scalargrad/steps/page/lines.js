@@ -17,7 +17,7 @@ function fit(block) {
 
 // Divide every formula in a block where it may go on in the next line.
 function divide(block) {
-  for (const math of block.querySelectorAll("math")) math.replaceWith(dividedAtoms(atomsOf(math, 0)));
+  for (const math of block.querySelectorAll("math")) math.replaceWith(dividedAtoms(math, atomsOf(math, 0)));
 }
 
 // What a formula consists of, with the depth of its parentheses. A row that opens with an operator,
@@ -44,20 +44,20 @@ const DIVISIONS = [
   ({ text }, before) => text === "·" || SIGNS.includes(text) || before.text === "," || before.part.localName === "mtext",
 ];
 
-function dividedAtoms(atoms, level = 0) {
-  if (level === DIVISIONS.length) return mathOf(atoms);
+function dividedAtoms(math, atoms, level = 0) {
+  if (level === DIVISIONS.length) return mathOf(math, atoms);
   const groups = [];
   for (const [k, atom] of atoms.entries()) {
     if (k === 0 || DIVISIONS[level](atom, atoms[k - 1])) groups.push([]);
     groups.at(-1).push(atom);
   }
-  if (groups.length === 1) return dividedAtoms(atoms, level + 1);
-  return element("span", { class: "lines" }, ...groups.map((group) => dividedAtoms(group, level + 1)));
+  if (groups.length === 1) return dividedAtoms(math, atoms, level + 1);
+  return element("span", { class: "lines" }, ...groups.map((group) => dividedAtoms(math, group, level + 1)));
 }
 
-function mathOf(atoms) {
-  const made = document.createElementNS("http://www.w3.org/1998/Math/MathML", "math");
-  made.setAttribute("displaystyle", "true");
+// Some atoms of a formula as a formula of their own.
+function mathOf(math, atoms) {
+  const made = math.cloneNode(false);
   const [first] = atoms;
   if (first.text && first.text !== "(") first.part.setAttribute("form", "infix"); // spaced as within a line
   made.append(...atoms.map(({ part }) => part));
