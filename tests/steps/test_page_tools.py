@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from typing import Any
@@ -71,6 +72,16 @@ def test_worksheet_leaves_blanks_and_its_answer_key_fills_them(open_page: Any) -
         ["−4", "−4", "−4", "3", "1"]
     )
     assert sheet.locator("[id]:not(defs *)").count() == 0
+
+
+def test_a_worksheet_asks_for_the_sum_where_a_node_fans_out(open_page: Any) -> None:
+    """Below w's second term stands a line for both; 0.1·w and -4s(1 - s)² fill it."""
+    sheet = printed(open_page(regularised()), "#worksheet")
+    asked, told = sheet.locator(".sum").all_text_contents()
+    s = 1 / (1 + math.exp(-1.0))
+    steep, flat = -4 * s * (1 - s) ** 2, 0.05
+    assert asked == "∂L/∂w = ______ + ______ = ______"
+    assert told == f"∂L/∂w ≈ {flat:.4g} - {-steep:.4g} = {steep + flat:.4g}"
 
 
 def test_every_step_can_be_printed(open_page: Any) -> None:
