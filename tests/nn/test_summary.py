@@ -106,3 +106,10 @@ def test_wide_layers_are_cut_short() -> None:
 def test_a_plain_number_as_output_has_no_graph() -> None:
     """A module that computes with constants keeps nothing."""
     assert nn.summary(nn.ReLU(), [1.0])[2:] == (0, 0, 0)
+
+
+def test_notebooks_and_ipython_show_the_table() -> None:
+    """What the last line of a cell shows is what print shows."""
+    pretty = pytest.importorskip("IPython.lib.pretty", reason="IPython shows it")
+    found = nn.summary(nn.MLP(2, [3, 1], rng=0))
+    assert pretty.pretty(found) == str(found)
