@@ -417,7 +417,7 @@ assert parent.submit(int).result() == 0
 warnings.simplefilter("ignore", DeprecationWarning)  # forking while threads run
 child = os.fork()
 if child == 0:
-    signal.alarm(30)  # rather than waiting for ever
+    signal.alarm(120)  # rather than waiting for ever
     own = blocks.executor(2)
     os._exit(0 if own is not parent and own.submit(int).result() == 0 else 1)
 raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

@@ -126,7 +126,6 @@ def test_colours_follow_the_system_and_the_palette(
         page.locator("#more").click()
         page.locator("#lecture").check()
     look = "part => { const s = getComputedStyle(part); return [s.fill, s.fontStyle] }"
-    page.wait_for_timeout(50)
     assert page.locator("#n4-value .value").evaluate(look) == [value, "normal"]
     assert page.locator("#n4-gradient").evaluate(look) == [gradient, "italic"]
 
@@ -200,20 +199,25 @@ def test_the_layout_never_moves(open_page: Any) -> None:
 
 def test_motion_is_left_out_where_it_is_unwanted(open_page: Any) -> None:
     """The arrow stands still at once; otherwise it travels and comes to rest."""
-    after_two_frames = """new Promise((resolve) => {
-      scalargrad.goTo(5);
-      const place = () => document.querySelector(".arrow").getAttribute("transform");
-      requestAnimationFrame(() => requestAnimationFrame(() => resolve(place())));
-    })"""
-    still = open_page(lecture())
-    at_rest = still.evaluate(after_two_frames)
-    moving = open_page(lecture(), reduced_motion="no-preference")
-    travelling = moving.evaluate(after_two_frames)
-    assert travelling not in {None, at_rest}
-    moving.wait_for_function(
-        "place => document.querySelector('.arrow').getAttribute('transform') === place",
-        arg=at_rest,
-    )
+
+    def places(motion: str) -> list[str | None]:
+        """Return where the arrow is at once and after each of three quarters of a second."""
+        page = open_page(lecture(), reduced_motion=motion)
+        page.clock.install(time=0)
+        page.clock.pause_at(60)
+        page.reload()
+        page.evaluate("scalargrad.goTo(5)")
+        found = []
+        for _ in range(4):
+            found.append(page.locator(".arrow").get_attribute("transform"))
+            page.clock.run_for(250)
+        return found
+
+    at_rest, *still = places("reduce")
+    assert still == [at_rest] * 3
+    _, *travelling, arrived = places("no-preference")
+    assert len({at_rest, *travelling}) == 3
+    assert arrived == at_rest
 
 
 def test_three_hundred_nodes_are_drawn_and_move(open_page: Any) -> None:
