@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from scalargrad.collector import collector_paused
 from scalargrad.compiler.passes.expressions import (
     ADD,
     IDENTITY,
@@ -31,6 +32,7 @@ from scalargrad.compiler.recording.deferred import DETACH
 from scalargrad.ops.operation import Operation, Reduction
 
 
+@collector_paused()
 def flatten(program: Program, *, lower: bool = False) -> Program:
     """Return `program` with its sums and products in one form.
 
