@@ -74,8 +74,8 @@ def _repeated(call: Call, drawn: Sequence[float]) -> Iterator[None]:
 
 def gradient(node: Value, parents: Sequence[Value]) -> list[float]:
     """Return ∂node/∂parent for each parent."""
-    signals = error_signals(_between(node, parents), {**dict.fromkeys(parents, 0.0), node: 1.0})
-    return [signals[x] for x in parents]
+    signals = error_signals(_between(node, parents), {node: 1.0})
+    return [signals.get(x, 0.0) for x in parents]
 
 
 def gradient_nodes(node: Value, parents: Sequence[Value]) -> list[Scalar]:

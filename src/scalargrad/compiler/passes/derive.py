@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
+from scalargrad.collector import collector_paused
 from scalargrad.compiler.passes.expressions import IDENTITY, follow, number_node, partial_plan
 from scalargrad.compiler.passes.lane_signals import Crossing
 from scalargrad.compiler.passes.lane_writer import LaneWriter, writer_for
@@ -31,6 +32,7 @@ from scalargrad.ops.symbol import Symbol
 Seeds = tuple[int, ...]
 
 
+@collector_paused()
 def derive(program: Program, *, tidy: bool = True) -> Program:
     """Return the flattened `program` with every ADJOINT node written out.
 

@@ -7,12 +7,12 @@ call; a number is a constant.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from scalargrad.collector import collector_paused
 from scalargrad.compiler.arguments import outlined
 from scalargrad.compiler.passes.lookups import TAKE_NODE
 from scalargrad.compiler.passes.program import (
@@ -34,7 +34,7 @@ from scalargrad.compiler.recording.watch import watching
 from scalargrad.draws import Draw
 from scalargrad.errors import DomainError, NumericalError, TraceError
 from scalargrad.ops import add, eq, identity, sub
-from scalargrad.ops.recording import enable_grad
+from scalargrad.ops.recording import enable_grad, is_grad_enabled
 from scalargrad.value import Value
 
 SUMS = {add, sub}
@@ -86,6 +86,7 @@ class Expired(Value):
         return "Expired()"
 
 
+@collector_paused()
 def record(
     run: Callable[[], Any],
     leaves: Sequence[Value],
@@ -118,38 +119,26 @@ def record(
         If it left a domain where results of vmap may have held another example's numbers.
     """
     trace = Trace(Generators(sources), together)
-    with _collector_paused():
-        try:
-            with enable_grad(), watching(trace):
-                result = run()
-                check_finished(trace)
-                check_caught(trace)
-            trace.generators.check([draw for draw, _ in trace.draws])
-            outputs: list[Value] = []
-            outline = outlined(result, outputs)
-            if trace.lanes is not None:
-                trace.lanes.require_none(outputs)
-            return _as_recording(trace, leaves, outputs), outline
-        except (DomainError, NumericalError) as error:
-            if trace.lanes is None:
-                raise
-            trace.generators.rewind()
-            raise UnlikeError from error
-        finally:
-            for node in (*trace.nodes, *leaves, *held, *(leaf for _, leaf in trace.draws)):
-                node.__class__ = Expired
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keep the garbage collector from walking a growing graph again and again."""
-    was_enabled = gc.isenabled()
-    gc.disable()
     try:
-        yield
+        # A switch in force costs each operation a look at it.
+        with nullcontext() if is_grad_enabled() else enable_grad(), watching(trace):
+            result = run()
+            check_finished(trace)
+            check_caught(trace)
+        trace.generators.check([draw for draw, _ in trace.draws])
+        outputs: list[Value] = []
+        outline = outlined(result, outputs)
+        if trace.lanes is not None:
+            trace.lanes.require_none(outputs)
+        return _as_recording(trace, leaves, outputs), outline
+    except (DomainError, NumericalError) as error:
+        if trace.lanes is None:
+            raise
+        trace.generators.rewind()
+        raise UnlikeError from error
     finally:
-        if was_enabled:
-            gc.enable()
+        for node in (*trace.nodes, *leaves, *held, *(leaf for _, leaf in trace.draws)):
+            node.__class__ = Expired
 
 
 def _as_recording(trace: Trace, leaves: Sequence[Value], outputs: list[Value]) -> Recording:
@@ -160,7 +149,8 @@ def _as_recording(trace: Trace, leaves: Sequence[Value], outputs: list[Value]) -
             needed.update(node.parents)
     nodes = [node for node in trace.nodes if node in needed]
     given = [*leaves, *(leaf for _, leaf in trace.draws)]
-    foreign = {x for x in needed if x.__class__ is not float}.difference(given, nodes)
+    needed.difference_update(given, nodes)
+    foreign = {x for x in needed if x.__class__ is not float}
     closed_over = _in_order_of_use(foreign, nodes, roots)
     index = {node: i for i, node in enumerate([*given, *closed_over])}
     translator = _Translator(index)
@@ -184,10 +174,15 @@ def _in_order_of_use(foreign: set[Any], nodes: list[Value], roots: list[Value]) 
         )
     found: dict[Any, None] = {}
     added: dict[Any, None] = {}
+    unplaced = set(foreign)
     for node in nodes if foreign else ():
-        if not foreign.isdisjoint(node.parents):
-            used = dict.fromkeys(x for x in node.parents if x in foreign)
-            (added if node.op in SUMS else found).update(used)
+        if not unplaced.isdisjoint(node.parents):
+            used = dict.fromkeys(x for x in node.parents if x in unplaced)
+            if node.op in SUMS:
+                added.update(used)
+            else:
+                found.update(used)
+                unplaced.difference_update(used)
     added.update(dict.fromkeys(x for x in roots if x in foreign))
     return list(found | added)
 
