@@ -53,11 +53,13 @@ class Line:
 
     def __init__(self, slope: Any = 2.0) -> None:
         self.slope = Value(slope)
-        self.terms = [Value(1.0), Value(3.0)]
+        self.terms: list[Any] = [Value(1.0), Value(3.0)]
+        self.more: list[Any] = []
 
     def __call__(self, x: Any) -> Any:
         """Compute with everything there is."""
-        return (self.slope * x + sum(self.terms) * self.shared) * (2.0 if self.steep else 1.0)
+        terms = [*self.terms, *self.more]
+        return (self.slope * x + sum(terms) * self.shared) * (2.0 if self.steep else 1.0)
 
     @property
     def doubled(self) -> Any:
@@ -201,6 +203,7 @@ CASES: dict[str, Callable[[], tuple[Any, Change]]] = {
     ),
     "an item of an attribute": lambda: _of_line(lambda line: _put(line.terms, 1, Value(5.0))),
     "one more item": lambda: _of_line(lambda line: line.terms.append(Value(5.0))),
+    "the first item": lambda: _of_line(lambda line: line.more.append(Value(5.0))),
     "a list": lambda: _of_line(lambda line: setattr(line, "terms", [Value(5.0)])),
     "a flag": lambda: _of_line(lambda line: setattr(line, "steep", True)),
     "a method": lambda: _patched("__call__", lambda line, x: line.slope * x),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +30,8 @@ from scalargrad import (
 )
 from scalargrad.compiler import jitted
 from scalargrad.compiler.recording.record import record
-from scalargrad.ops.operation import Domain
+from scalargrad.ops import TABLE
+from scalargrad.ops.operation import Domain, Elementwise
 
 pytestmark = pytest.mark.usefixtures("machine")
 
@@ -93,10 +95,10 @@ CASES: dict[str, tuple[Callable[[Any], Any], float, float]] = {
 }  # fmt: skip
 
 
-def outcome(f: Callable[[Any], Any], x: Any) -> tuple[str, str]:
+def outcome(f: Callable[..., Any], *args: Any) -> tuple[str, str]:
     """Return the kind and the text of an error, or of a result."""
     try:
-        y = f(x)
+        y = f(*args)
     except (ArithmeticError, ValueError) as error:
         return type(error).__name__, str(error)
     return "result", f"{getattr(y, 'data', y):.12g}"
@@ -111,6 +113,44 @@ def test_order_of_calls_does_not_matter(case: str, kind: Any) -> None:
     compiled: Any = jit(f)
     assert [outcome(compiled, kind(x)) for x in (bad, good, bad, bad, good)] == expected
     assert expected[0] != expected[1]
+
+
+POINTS = [0.0, -0.0, 1.0, -1.0, 2.0, -0.5, 1.75, -3.25, math.inf, -math.inf, math.nan]
+ELEMENTWISE = [op for op in TABLE.values() if isinstance(op, Elementwise) and op.arity < 3]
+
+
+def expression(chance: random.Random) -> Callable[[Any, Any], Any]:
+    """Return operations of the table in a random chain, each of numbers, x, y or earlier ones."""
+    steps = [chance.choice(ELEMENTWISE) for _ in range(chance.randint(2, 7))]
+    places = [[chance.randrange(2 + k) for _ in range(op.arity)] for k, op in enumerate(steps)]
+    numbers = [chance.choice([None, 0.0, 1.0, -2.0, 0.5]) for _ in steps]
+
+    def f(x: Any, y: Any) -> Any:
+        values = [x, y]
+        for op, where_, number in zip(steps, places, numbers, strict=True):
+            operands = [values[i] for i in where_]
+            if number is not None and op.arity == 2:
+                operands[1] = number
+            values.append(op.of(*operands))
+        return values[-1]
+
+    return f
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_expression_fails_where_it_does_eagerly(seed: int) -> None:
+    """At points inside and outside of domains, at infinities and nan, in any order."""
+    chance = random.Random(seed)
+    f = expression(chance)
+    compiled: Any = jit(f)
+    for _ in range(12):
+        x, y = chance.choice(POINTS), chance.choice(POINTS)
+        eager, mine = (outcome(g, Value(x, "x"), Value(y, "y")) for g in (f, compiled))
+        assert mine[0] == eager[0]
+        if eager[0] == "result":
+            assert float(mine[1]) == pytest.approx(float(eager[1]), abs=1e-9, nan_ok=True)
+        else:
+            assert mine == eager
 
 
 def test_draws_of_a_call_outside_are_made_once() -> None:
@@ -140,7 +180,7 @@ def test_nan_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
         return where(gt(log(x), 0.0), 1.0, 2.0) * 3.0
 
     compiled: Any = jit(f)
-    for x in (4.0, float("nan"), 0.5, float("nan")):
+    for x in (4.0, math.nan, 0.5, math.nan):
         assert compiled(Value(x)).data == f(Value(x)).data
     assert made == ["one more"]
     with pytest.raises(DomainError, match="log"):

@@ -28,6 +28,8 @@ _BAD = (math.inf, -math.inf, math.nan)
 _POINTS = (-math.inf, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, math.inf)
 #: So many operands of a reduction are tried, of which all are alike.
 _ENDS = 3
+#: What is found out about operations is kept for so many kinds of constants beside them.
+_MANY = 10_000
 
 Constants = tuple[float | None, ...]
 
@@ -50,10 +52,16 @@ def unseen(trace: Trace, outputs: Iterable[Value]) -> list[Value]:
     return [
         node
         for node in found
-        if not (node in shown and _gives_itself_away(node.op, _constants(node)))
-        and _may_fail(node.op, _constants(node))
-        and node.op.domain.valid(*map(_number, node.parents))
+        if _may_fail(node.op, _constants(node))
+        and not (node in shown and _gives_itself_away(node.op, _constants(node)))
+        and not _is_outside(node)
     ]
+
+
+def _is_outside(node: Any) -> bool:
+    """Return whether a node is outside its domain already: part of a derivative, not checked."""
+    operands = [*map(_number, node.parents)]
+    return not node.op.domain.valid(*operands) and not any(map(math.isnan, operands))
 
 
 def _is_limited(op: Operation) -> bool:
@@ -70,18 +78,20 @@ def _constants(node: Value) -> Constants:
     return tuple([None if isinstance(x, Value) else x for x in node.parents])
 
 
-@functools.cache
+@functools.lru_cache(maxsize=_MANY)
 def _may_fail(op: Elementwise, constants: Constants) -> bool:
     """Return whether some operands beside these constants lie outside the domain."""
-    used = set(subexpressions(op.valid_expression))
-    if all(x is not None or symbol not in used for x, symbol in _with_symbols(op, constants)):
-        return False
     valid: Any = op.domain.valid
+    if not any(x is None and used for x, used in zip(constants, _limits(op), strict=True)):
+        return not valid(*[1.0 if x is None else x for x in constants])
     return not _is_own(op) or not all(valid(*point) for point in _points(constants))
 
 
-def _with_symbols(op: Elementwise, constants: Constants) -> Iterable[tuple[float | None, Symbol]]:
-    return zip(constants, op.operand_symbols, strict=True)
+@functools.cache
+def _limits(op: Elementwise) -> tuple[bool, ...]:
+    """Return on which operands it depends whether a point is in the domain."""
+    used = set(subexpressions(op.valid_expression))
+    return tuple([symbol in used for symbol in op.operand_symbols])
 
 
 def _points(constants: Constants) -> Iterable[tuple[float, ...]]:
@@ -93,7 +103,7 @@ def _is_own(op: Operation) -> bool:
     return TABLE.get(op.name) is op
 
 
-@functools.cache
+@functools.lru_cache(maxsize=_MANY)
 def _gives_itself_away(op: Elementwise, constants: Constants) -> bool:
     """Return whether an operation beside these constants is never finite outside its domain."""
     valid: Any = op.domain.valid
@@ -129,7 +139,7 @@ def _passes_all(op: Operation, arity: int) -> bool:
     return all(_passes(op, i, (None,) * arity) for i in places)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=_MANY)
 def _passes(op: Operation, place: int, constants: Constants) -> bool:
     """Return whether an operand that is not finite never gives a finite result."""
     if not _is_own(op):
