@@ -25,18 +25,19 @@ from scalargrad.errors import GraphChangedError as GraphChangedError
 from scalargrad.errors import GraphError as GraphError
 from scalargrad.errors import GraphTooLargeError as GraphTooLargeError
 from scalargrad.errors import LayoutError as LayoutError
+from scalargrad.errors import MissingPackageError as MissingPackageError
 from scalargrad.errors import NumericalError as NumericalError
 from scalargrad.errors import OperandError as OperandError
 from scalargrad.errors import ScalargradError as ScalargradError
 from scalargrad.errors import StateError as StateError
 from scalargrad.errors import TraceError as TraceError
 from scalargrad.functional import grad as grad
-from scalargrad.functional import hessian as hessian
 from scalargrad.functional import hvp as hvp
-from scalargrad.functional import jacobian as jacobian
 from scalargrad.functional import jvp as jvp
 from scalargrad.functional import value_and_grad as value_and_grad
 from scalargrad.functional import vjp as vjp
+from scalargrad.jacobians import hessian as hessian
+from scalargrad.jacobians import jacobian as jacobian
 from scalargrad.ops.activations import *
 from scalargrad.ops.arithmetic import *
 from scalargrad.ops.comparisons import *
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from scalargrad import train as train
     from scalargrad.compiler.batch import vmap as vmap
     from scalargrad.compiler.jitted import jit as jit
+    from scalargrad.compiler.scan import scan as scan
     from scalargrad.compiler.switch import disable_jit as disable_jit
     from scalargrad.expression import parse as parse
     from scalargrad.filming import watch as watch
@@ -81,6 +83,7 @@ __all__ = [
     "GraphError",
     "GraphTooLargeError",
     "LayoutError",
+    "MissingPackageError",
     "NumericalError",
     "OperandError",
     "Parameter",
@@ -91,6 +94,7 @@ __all__ = [
     "custom_op",
     "data",
     "detect_anomaly",
+    "disable_jit",
     "draw",
     "drawn",
     "enable_grad",
@@ -110,6 +114,7 @@ __all__ = [
     "optim",
     "parse",
     "plots",
+    "scan",
     "train",
     "value_and_grad",
     "vjp",
@@ -139,6 +144,7 @@ _LATER = {
     "optim": "scalargrad.optim",
     "parse": "scalargrad.expression",
     "plots": "scalargrad.plots",
+    "scan": "scalargrad.compiler.scan",
     "train": "scalargrad.train",
     "vmap": "scalargrad.compiler.batch",
     "walk": "scalargrad.steps",
@@ -151,7 +157,10 @@ if not TYPE_CHECKING:  # or a type checker would take every name, sigmoid or sig
     def __getattr__(name: str) -> Any:
         if name not in _LATER:
             raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
-        module = importlib.import_module(_LATER[name])
+        from scalargrad.packages import needed
+
+        with needed(f"{name} needs", "jit"):  # of these only what compiles needs a package to load
+            module = importlib.import_module(_LATER[name])
         found = globals()[name] = getattr(module, name, module)
         return found
 

@@ -31,7 +31,8 @@ from scalargrad import (
 from scalargrad.compiler import jitted
 from scalargrad.compiler.recording.record import record
 from scalargrad.ops import TABLE
-from scalargrad.ops.operation import Domain, Elementwise
+from scalargrad.ops.domain import Domain
+from scalargrad.ops.operation import Elementwise
 
 pytestmark = pytest.mark.usefixtures("machine")
 

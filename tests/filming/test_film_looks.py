@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -152,6 +153,36 @@ def test_axe_finds_no_accessibility_violation(
         ):
             page.evaluate(prepare)
             assert axe(page) == []
+
+
+@pytest.mark.parametrize("hidden", ["display: none", "width: 0; height: 0", "height: 40px"])
+@pytest.mark.parametrize("name", ["classifier", "curve", "four inputs"])
+def test_a_frame_without_room_is_drawn_once_it_is_shown(
+    name: str, hidden: str, browser: Any
+) -> None:
+    """A cell that is folded away when it opens has no size, which is no error, and gets one."""
+    film = classifier()[0] if name == "classifier" else others()[name]
+    page = browser.new_page(viewport={"width": 1100, "height": 800})
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    frame = film._repr_mimebundle_()["text/html"]
+    page.set_content(f"<style>iframe {{ {hidden} }}</style>{frame}")
+    inside = page.frames[1]
+    inside.locator("#cell-0").wait_for(state="attached")
+    page.evaluate("document.querySelector('style').remove()")
+    fits = """() => ["lines", "points", "losses"].every((id) => {
+      const picture = document.getElementById(id);
+      const { width, height } = picture.viewBox.baseVal;
+      const { clientWidth, clientHeight } = picture.parentElement;
+      return clientWidth > 300 && width === clientWidth && height === clientHeight;
+    })"""
+    waiting = monotonic() + 60
+    while not inside.evaluate(fits) and monotonic() < waiting:
+        page.wait_for_timeout(20)
+    assert inside.evaluate(fits)
+    page.close()
+    assert complaints == []
 
 
 def test_the_frame_in_a_notebook_moves(browser: Any) -> None:

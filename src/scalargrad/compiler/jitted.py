@@ -51,7 +51,8 @@ _NOTE = (
 class Jitted(Generic[P, R]):
     """A function that records itself on its first call and then runs as a program.
 
-    Made by `jit`.
+    Made by `jit`. Called as the function it was made of, which is its ``__wrapped__``; `explain`
+    shows what was recorded. As a method it binds to the instance. It can be copied and pickled.
     """
 
     def __init__(
@@ -82,10 +83,9 @@ class Jitted(Generic[P, R]):
         if current_trace() is not None or is_jit_disabled():
             return self._function(*args, **kwargs)
         kept = self._kept
-        now = kept.now
-        if now is None or not (now.is_empty or now.holds()):
+        if kept.is_outdated():
             kept.look_around()
-        key, leaves, held = self._signature(args, kwargs)
+        key, leaves, held = self.signature(args, kwargs)
         made = self._function, args, kwargs
         for path in kept.fitting.get(key, ()):
             run = path.run(leaves, held, made)
@@ -102,7 +102,18 @@ class Jitted(Generic[P, R]):
         result: R = found[0] if path.single else filled(path.outline, found)  # type: ignore[assignment]
         return result
 
-    def _signature(
+    @property
+    def is_traced_whole(self) -> bool:
+        """Whether all of it is in its arguments: none is static, and it is no object."""
+        return self._takes_numbers
+
+    def paths(self, *args: Any) -> tuple[Path, ...]:
+        """Return the paths that are recorded for such arguments, and fit what is closed over."""
+        if self._kept.is_outdated():
+            self._kept.look_around()
+        return self._paths.get(self.signature(args, {})[0], ())
+
+    def signature(
         self, args: Sequence[Any], kwargs: dict[str, Any]
     ) -> tuple[Key, list[Any], list[Value]]:
         """Return what decides the program, the numbers and the Values that objects hold."""
@@ -165,7 +176,7 @@ class Jitted(Generic[P, R]):
     def _record_once(
         self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver, together: bool
     ) -> Path:
-        _, leaves, held = self._signature(args, kwargs)
+        _, leaves, held = self.signature(args, kwargs)
         fresh, apart = fresh_leaves(leaves), fresh_leaves(held)
         places = dict(zip(reversed(held), reversed(apart), strict=True))  # the first of equals
         copier = Copier(Value, places.__getitem__)
@@ -211,7 +222,7 @@ class Jitted(Generic[P, R]):
         from scalargrad.compiler.explaining.explain import explain
 
         self._kept.look_around()
-        key, leaves, held = self._signature(args, kwargs)
+        key, leaves, held = self.signature(args, kwargs)
         for path in self._paths.get(key, ()):
             if path.fits(leaves, held, (self._function, args, kwargs)):
                 break
@@ -298,6 +309,12 @@ def jit(
         `drawn`, changes an argument that it does not return; or if its comparisons, used as
         conditions, take more than 8 ways.
 
+    See Also
+    --------
+    Jitted.explain : what was recorded and packed, and where the time goes.
+    disable_jit : evaluate eagerly, to print or to debug; for a process, ``SCALARGRAD_JIT=off``.
+    vmap : record one example of many.
+
     Notes
     -----
     Values that `function` closes over are read at each call, also where a name, an attribute or an
@@ -311,6 +328,17 @@ def jit(
     and gradients are computed again eagerly. So are calls that leave the domain of an operation,
     the first as well as later ones, also where their result would be finite: errors name the same
     node. Where a call is recorded already, the function is simply part of what is recorded.
+
+    Needs the extra ``[jit]``. The first call on a machine compiles the kernel that runs every
+    program, which takes seconds; it is kept for later processes. Without Numba, NumPy runs the same
+    programs, more slowly.
+
+    Recording takes some milliseconds for each thousand nodes, once for each shape of arguments; the
+    64 latest shapes are kept. A condition on a number computed from the arguments is checked at
+    each call; where it comes out otherwise, that way is recorded as well.
+
+    A call with long lists of floats spends most of its time on taking them apart: keep what does
+    not change, such as parameters, in Values that `function` closes over, or in a module.
 
     Examples
     --------

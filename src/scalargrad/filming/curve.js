@@ -18,9 +18,9 @@ const lossDown = (loss) => curveRoom.bottom - (curveRoom.bottom - curveRoom.top)
 function drawCurve() {
   drawCurveKey();
   const svg = $("losses");
-  const { clientWidth, clientHeight } = svg.parentElement;
-  svg.setAttribute("viewBox", `0 0 ${clientWidth} ${clientHeight}`);
-  curveRoom = { left: FRAME.left, right: clientWidth - FRAME.right, top: FRAME.top, bottom: clientHeight - FRAME.bottom };
+  const { across, down } = roomOf(svg);
+  svg.setAttribute("viewBox", `0 0 ${across} ${down}`);
+  curveRoom = { left: FRAME.left, right: across - FRAME.right, top: FRAME.top, bottom: down - FRAME.bottom };
   const { left, right, top, bottom } = curveRoom;
   svg.replaceChildren(...(finiteLosses.length ? curveParts(left, right, top, bottom) : []));
   const ends = `from ${number(losses[0])} to ${number(losses.at(-1))}`;

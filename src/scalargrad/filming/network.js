@@ -5,6 +5,7 @@ for (const [c, cell] of cells.entries()) (layers[cell.layer] ??= []).push(c);
 const widest = Math.max(...layers.map((layer) => layer.length));
 const HEADING = 22; // pixels above the units, for the names of layers
 const MOST_TILE = 54;
+const LEAST_TILE = 2;
 const ROOM = { narrow: 30, wide: 92 }; // beside the last layer, for names and numbers
 
 let tiles = []; // for each cell {x, y, size}: the middle and the side
@@ -20,7 +21,8 @@ function placeTiles(across, down) {
   tiles = [];
   for (const [l, layer] of layers.entries()) {
     const pitch = Math.min((down - HEADING - 4) / layer.length, MOST_TILE * 1.35);
-    const size = 2 * Math.floor(Math.min(pitch * 0.84, MOST_TILE) / 2); // whole pixels: sharp, and printed right
+    const fits = 2 * Math.floor(Math.min(pitch * 0.84, MOST_TILE) / 2); // whole pixels: sharp, and printed right
+    const size = Math.max(fits, LEAST_TILE);
     const column = left + size / 2 + ((across - left - right - MOST_TILE) * l) / Math.max(1, layers.length - 1);
     for (const [i, c] of layer.entries()) {
       const y = HEADING + (down - HEADING) / 2 + (i - (layer.length - 1) / 2) * pitch;

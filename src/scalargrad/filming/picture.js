@@ -1,4 +1,6 @@
-// Colours, markers and contours.
+// Room, colours, markers and contours.
+
+const LEAST_ROOM = { across: 240, down: 80 }; // in which every picture can still be laid out
 
 const CLASS_COUNT = 6; // colours and markers of classes, which begin again where there are more
 
@@ -60,13 +62,20 @@ function paintCoarse(colourOf, columns, rows) {
   coarse.getContext("2d").putImageData(image, 0, 0);
 }
 
-// Fit a canvas to its place, sharp on any screen; its size is that in pixels of the page.
+// The size of a picture's place, in pixels of the page. A frame that is hidden, or not laid out yet,
+// has none: it is drawn at the least size, and anew when it is shown.
+function roomOf(picture) {
+  const { clientWidth, clientHeight } = picture.parentElement;
+  return { across: Math.max(clientWidth, LEAST_ROOM.across), down: Math.max(clientHeight, LEAST_ROOM.down) };
+}
+
+// Fit a canvas to its place, sharp on any screen.
 function fitted(canvas) {
-  const { clientWidth, clientHeight } = canvas.parentElement;
+  const { across, down } = roomOf(canvas);
   const scale = window.devicePixelRatio || 1;
-  canvas.width = Math.round(clientWidth * scale);
-  canvas.height = Math.round(clientHeight * scale);
-  return { context: canvas.getContext("2d", { willReadFrequently: true }), across: clientWidth, down: clientHeight };
+  canvas.width = Math.round(across * scale);
+  canvas.height = Math.round(down * scale);
+  return { context: canvas.getContext("2d", { willReadFrequently: true }), across, down };
 }
 
 const greatest = (field) => field.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0);
