@@ -7,6 +7,7 @@ is part of the key under which a program is kept.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,14 @@ def visit_static(x: Any, where: str, key: list[Hashable]) -> None:
     objects = Visit(key)
     objects.part(x)
     key += objects.held
+
+
+def code_in(key: Key) -> Iterator[Any]:
+    """Yield the classes and functions that a key mentions, whose code may be run by its call."""
+    for part in key:
+        named = (part.content,) if isinstance(part, Frozen) else part
+        if isinstance(named, tuple):
+            yield from (x for x in named[:2] if isinstance(x, type | FunctionType))
 
 
 def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any:

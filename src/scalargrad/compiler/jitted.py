@@ -1,12 +1,12 @@
-"""jit: plain scalar Python, recorded once and run as a program of vector instructions."""
+"""Jitted: a function that is recorded once and runs as a program of vector instructions."""
 
 from __future__ import annotations
 
 import copy
 import functools
-import threading
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from scalargrad.compiler.arguments import (
     Key,
@@ -17,16 +17,18 @@ from scalargrad.compiler.arguments import (
     visit,
     visit_static,
 )
+from scalargrad.compiler.closures.closed_over import ClosedOver
 from scalargrad.compiler.objects import Copier, Visit, is_object
 from scalargrad.compiler.path import Path
+from scalargrad.compiler.paths import Paths
 from scalargrad.compiler.recording.changes import unchanging
 from scalargrad.compiler.recording.record import record
 from scalargrad.compiler.recording.stacking import UnlikeError
-from scalargrad.compiler.recording.trace import current_trace
+from scalargrad.compiler.recording.trace import CaughtError, current_trace
 from scalargrad.compiler.reference import Reference, lost
-from scalargrad.compiler.static import static_of
+from scalargrad.compiler.replay import Made
 from scalargrad.compiler.switch import is_jit_disabled
-from scalargrad.errors import ScalargradError, TraceError
+from scalargrad.errors import DomainError, NumericalError, ScalargradError, TraceError
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
@@ -37,9 +39,6 @@ R = TypeVar("R")
 
 #: Ways through a function's comparisons that are recorded for one shape of arguments.
 PATHS = 8
-#: Shapes of arguments whose programs are kept, the oldest forgotten first.
-SHAPES = 64
-
 
 _NOTE = (
     "While a compiled function is recorded, every number of its arguments is a Value. What has to "
@@ -56,15 +55,21 @@ class Jitted(Generic[P, R]):
     """
 
     def __init__(
-        self, function: Callable[P, R], static: frozenset[int | str] = frozenset()
+        self,
+        function: Callable[P, R],
+        static: frozenset[int | str] = frozenset(),
+        paths: Mapping[Key, tuple[Path, ...]] = MappingProxyType({}),
     ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
         self._is_object = is_object(function)
         self._takes_numbers = not static and not self._is_object
         self._static = static
-        self._paths: dict[Key, tuple[Path, ...]] = {}
-        self._lock = threading.RLock()
+        self._kept = Paths(function, paths)
+
+    @property
+    def _paths(self) -> dict[Key, tuple[Path, ...]]:
+        return self._kept.fitting
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self._function, '__qualname__', self._function)}>"
@@ -76,17 +81,20 @@ class Jitted(Generic[P, R]):
         """Run the program for these arguments, recording it if there is none yet."""
         if current_trace() is not None or is_jit_disabled():
             return self._function(*args, **kwargs)
+        kept = self._kept
+        if kept.is_outdated():
+            kept.look_around()
         key, leaves, held = self.signature(args, kwargs)
         made = self._function, args, kwargs
-        for path in self._paths.get(key, ()):
+        for path in kept.fitting.get(key, ()):
             run = path.run(leaves, held, made)
             if run is not None:
                 break
         else:
-            path = self._recorded(key, args, kwargs)
-            run = path.run(leaves, held, made)
-            if run is None:  # a comparison so close that rounding decides it
+            anew = self._run_anew(key, leaves, held, made)
+            if anew is None:
                 return self._function(*args, **kwargs)
+            path, run = anew
         found, finite = run
         if not finite:  # what eager evaluation would raise or return, with the graph that led there
             return self._function(*args, **kwargs)
@@ -99,7 +107,9 @@ class Jitted(Generic[P, R]):
         return self._takes_numbers
 
     def paths(self, *args: Any) -> tuple[Path, ...]:
-        """Return the paths that are recorded for such arguments."""
+        """Return the paths that are recorded for such arguments, and fit what is closed over."""
+        if self._kept.is_outdated():
+            self._kept.look_around()
         return self._paths.get(self.signature(args, {})[0], ())
 
     def signature(
@@ -128,10 +138,24 @@ class Jitted(Generic[P, R]):
         held = objects.finish()
         return tuple(objects.key), leaves, held
 
+    def _run_anew(self, key: Key, leaves: list[Any], held: list[Value], made: Made) -> Any:
+        """Record a path and run it; return None where the call is to be made eagerly.
+
+        That is so where it leaves a domain, at a first call as at later ones, and where a
+        comparison is so close that rounding decides it.
+        """
+        try:
+            path = self._recorded(key, *made[1:])
+        except (DomainError, NumericalError, CaughtError):
+            return None
+        run = path.run(leaves, held, made)
+        return None if run is None else (path, run)
+
     def _recorded(self, key: Key, args: Sequence[Any], kwargs: dict[str, Any]) -> Path:
         """Record the path these arguments take, and keep it."""
-        with self._lock:
-            path = self._record(args, kwargs)
+        with self._kept.lock:
+            now = self._kept.look_around(key)
+            path = self._record(args, kwargs, now)
             known = [p for p in self._paths.get(key, ()) if p.outcomes != path.outcomes]
             if len(known) >= PATHS:
                 raise TraceError(
@@ -139,18 +163,18 @@ class Jitted(Generic[P, R]):
                     "of the computation with where, maximum, minimum or clip, or compare what does "
                     "not change from call to call (.detach() does not help: it still changes)"
                 )
-            self._paths[key] = (path, *known)
-            while len(self._paths) > SHAPES:
-                del self._paths[next(iter(self._paths))]
+            self._kept.put(key, (path, *known), now)
         return path
 
-    def _record(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Path:
+    def _record(self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver) -> Path:
         try:
-            return self._record_once(args, kwargs, together=True)
+            return self._record_once(args, kwargs, now, together=True)
         except UnlikeError:  # the numbers of each example decide whether this is an error
-            return self._record_once(args, kwargs, together=False)
+            return self._record_once(args, kwargs, now, together=False)
 
-    def _record_once(self, args: Sequence[Any], kwargs: dict[str, Any], together: bool) -> Path:
+    def _record_once(
+        self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver, together: bool
+    ) -> Path:
         _, leaves, held = self.signature(args, kwargs)
         fresh, apart = fresh_leaves(leaves), fresh_leaves(held)
         places = dict(zip(reversed(held), reversed(apart), strict=True))  # the first of equals
@@ -168,12 +192,15 @@ class Jitted(Generic[P, R]):
         run = unchanging(functools.partial(function, *positional, **keywords), traced, self)
         sources = (self._function, args, kwargs)
         try:
-            recording, outline = record(run, fresh, sources, held=apart, together=together)
+            recording, outline = record(
+                run, fresh, sources, held=apart, together=together, domains=True
+            )
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             if not isinstance(error, ScalargradError):
                 error.add_note(_NOTE)
             raise
-        return Path(recording, outline, leaves, apart, getattr(self, "__name__", "compiled"))
+        name = getattr(self, "__name__", "compiled")
+        return Path(recording, outline, leaves, apart, name=name, surroundings=now)
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """Show what was recorded and packed for these arguments, and where time goes.
@@ -193,6 +220,7 @@ class Jitted(Generic[P, R]):
         """
         from scalargrad.compiler.explaining.explain import explain
 
+        self._kept.look_around()
         key, leaves, held = self.signature(args, kwargs)
         for path in self._paths.get(key, ()):
             if path.fits(leaves, held, (self._function, args, kwargs)):
@@ -202,18 +230,14 @@ class Jitted(Generic[P, R]):
         return explain(path, path.inputs(leaves, held))
 
     def __copy__(self) -> Jitted[P, R]:
-        return self._with(self._function, self._paths)
+        return Jitted(self._function, self._static, self._paths)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Jitted[P, R]:
         """Copy what it is bound to, as functions are copied; the copy records anew."""
-        return self._with(copy.deepcopy(self._function, memo), {})
-
-    def _with(self, function: Callable[P, R], paths: dict[Key, tuple[Path, ...]]) -> Jitted[P, R]:
-        jitted = Jitted(function, self._static)
-        jitted._paths = dict(paths)
-        return jitted
+        return Jitted(copy.deepcopy(self._function, memo), self._static)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        self._kept.look_around()  # what does not fit any more stays here
         if self._is_object:
             return _of_object, (self._function, self._static, self._paths)
         return _unpickled, (Reference.of(self), self._static, self._paths)
@@ -224,110 +248,10 @@ def _unpickled(
 ) -> Jitted[Any, Any]:
     found = reference.find()
     function = found._function if isinstance(found, Jitted) else found
-    jitted: Jitted[Any, Any] = Jitted(function if callable(function) else lost(reference), static)
-    jitted._paths = dict(paths)
-    return jitted
+    return Jitted(function if callable(function) else lost(reference), static, paths)
 
 
 def _of_object(
     function: Callable[..., Any], static: frozenset[int | str], paths: dict[Key, tuple[Path, ...]]
 ) -> Jitted[Any, Any]:
-    return Jitted(function, static)._with(function, paths)
-
-
-@overload
-def jit(function: Callable[P, R], /) -> Jitted[P, R]: ...
-@overload
-def jit(
-    *, static_argnums: int | Sequence[int] = ..., static_argnames: str | Sequence[str] = ...
-) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
-@overload
-def jit(
-    function: Callable[P, R],
-    /,
-    *,
-    static_argnums: int | Sequence[int] = ...,
-    static_argnames: str | Sequence[str] = ...,
-) -> Jitted[P, R]: ...
-def jit(
-    function: Callable[..., Any] | None = None,
-    /,
-    *,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
-) -> Any:
-    """Record a function of scalars once, and run it as a program of vector instructions.
-
-    Parameters
-    ----------
-    function : callable
-        Its arguments are numbers, Values, and lists, tuples, dicts and arrays of them, and
-        modules and other objects, whose Values are read at each call while all else about them
-        is part of the program; anything else hashable is static. Its result is any nesting of
-        numbers and Values. A module may itself be the function.
-    static_argnums : int or sequence of int
-        Positional arguments that are part of the program, which is recorded anew for each of
-        their values: a number of steps, a power.
-    static_argnames : str or sequence of str
-        The same for keyword arguments.
-
-    Returns
-    -------
-    Jitted
-        Called as `function`. What it returns are Values where a Value among the arguments, or one
-        that `function` closes over, reaches them; else floats and arrays. Each is one node, whose
-        operands are those Values.
-
-    Raises
-    ------
-    TraceError
-        When called, if `function` does what a program could not repeat: it reads ``.data`` or
-        ``.grad``, calls ``float``, ``int`` or ``backward``, shuffles or samples, draws from a
-        NumPy generator other than by `drawn`, changes an argument that it does not return; or if
-        its comparisons, used as conditions, take more than 8 ways.
-
-    See Also
-    --------
-    Jitted.explain : what was recorded and packed, and where the time goes.
-    disable_jit : evaluate eagerly, to print or to debug; for a process, ``SCALARGRAD_JIT=off``.
-    vmap : record one example of many.
-
-    Notes
-    -----
-    Values that `function` closes over are read at each call, and random numbers, as of
-    ``rng.random()``, are drawn at each call, those an eager call would draw; other numbers and
-    arrays are frozen when it is recorded. Sums
-    may be reordered: results agree with eager ones to rounding, and a sum that overflows on the way
-    may do so in one order only. Otherwise what is not finite is as eagerly: such results and
-    gradients are computed again eagerly, and errors name the same node. Where a call is recorded
-    already, the function is simply part of what is recorded.
-
-    Needs the extra ``[jit]``. The first call on a machine compiles the kernel that runs every
-    program, which takes seconds; it is kept for later processes. Without Numba, NumPy runs the same
-    programs, more slowly.
-
-    Recording takes some milliseconds for each thousand nodes, once for each shape of arguments; the
-    64 latest shapes are kept. A condition on a number computed from the arguments is checked at
-    each call; where it comes out otherwise, that way is recorded as well.
-
-    A call with long lists of floats spends most of its time on taking them apart: keep what does
-    not change, such as parameters, in Values that `function` closes over, or in a module.
-
-    Examples
-    --------
-    >>> from scalargrad import Value
-    >>> @jit
-    ... def loss(w, points):
-    ...     return sum((w * x - y) ** 2 for x, y in points)
-    >>> w = Value(1.0)
-    >>> y = loss(w, [(1.0, 2.0), (2.0, 4.0)])
-    >>> y.backward()
-    >>> y.data, w.grad
-    (5.0, -10.0)
-    """
-    numbers = (static_argnums,) if isinstance(static_argnums, int) else static_argnums
-    names = (static_argnames,) if isinstance(static_argnames, str) else static_argnames
-
-    if function is None:
-        return lambda found: Jitted(found, static_of(found, numbers, names))
-    return Jitted(function, static_of(function, numbers, names))
+    return Jitted(function, static, paths)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from scalargrad.compiler.closures.names import names_in
 from scalargrad.compiler.recording.exchange import Place
 from scalargrad.compiler.recording.interception import is_bound
 from scalargrad.draws import state_of
@@ -106,12 +107,6 @@ def _is_own(x: Any) -> bool:
 def _closed_over(function: FunctionType) -> Iterator[Place]:
     for cell in function.__closure__ or ():
         yield Place(cell)
-
-
-def names_in(code: CodeType) -> list[str]:
-    """Return the names of globals and attributes in code, and in the functions inside it."""
-    inner = [name for x in code.co_consts if isinstance(x, CodeType) for name in names_in(x)]
-    return [*code.co_names, *inner]
 
 
 def _looked_up(namespace: dict[str, Any], names: set[str]) -> Iterator[Place]:

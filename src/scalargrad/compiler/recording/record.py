@@ -7,6 +7,7 @@ call; a number is a constant.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -27,9 +28,16 @@ from scalargrad.compiler.passes.program import (
     total_of,
 )
 from scalargrad.compiler.recording.deferred import ADJOINT_NODE
+from scalargrad.compiler.recording.domains import unseen, violation
 from scalargrad.compiler.recording.randomness import Generators
-from scalargrad.compiler.recording.stacking import PICK_NODE, STACK_NODE, UnlikeError
-from scalargrad.compiler.recording.trace import Trace, check_caught, check_finished
+from scalargrad.compiler.recording.stacking import (
+    NO_MAP,
+    PICK_NODE,
+    STACK_NODE,
+    Lanes,
+    UnlikeError,
+)
+from scalargrad.compiler.recording.trace import CaughtError, Trace, check_caught, check_finished
 from scalargrad.compiler.recording.watch import watching
 from scalargrad.draws import Draw
 from scalargrad.errors import DomainError, NumericalError, TraceError
@@ -94,6 +102,7 @@ def record(
     *,
     held: Sequence[Value] = (),
     together: bool = True,
+    domains: bool = False,
 ) -> tuple[Recording, Any]:
     """Run a function and return what it left behind, with the outline of its result.
 
@@ -110,11 +119,15 @@ def record(
         What stands for Values of objects among the arguments: inputs in the order of their use.
     together : bool
         Record one example for all that vmap is given, else each.
+    domains : bool
+        Add a guard that no operation leaves its domain where no result would tell.
 
     Raises
     ------
     TraceError
         If the function does what cannot be repeated: reads ``.data``, calls ``float``, ….
+    DomainError, NumericalError, CaughtError
+        If it left a domain; generators are then where they were.
     UnlikeError
         If it left a domain where results of vmap may have held another example's numbers.
     """
@@ -130,20 +143,23 @@ def record(
         outline = outlined(result, outputs)
         if trace.lanes is not None:
             trace.lanes.require_none(outputs)
-        return _as_recording(trace, leaves, outputs), outline
-    except (DomainError, NumericalError) as error:
+        watched = unseen(trace, outputs) if domains else []
+        return _as_recording(trace, leaves, outputs, watched), outline
+    except (DomainError, NumericalError, CaughtError) as error:
+        trace.generators.rewind()
         if trace.lanes is None:
             raise
-        trace.generators.rewind()
         raise UnlikeError from error
     finally:
         for node in (*trace.nodes, *leaves, *held, *(leaf for _, leaf in trace.draws)):
             node.__class__ = Expired
 
 
-def _as_recording(trace: Trace, leaves: Sequence[Value], outputs: list[Value]) -> Recording:
+def _as_recording(
+    trace: Trace, leaves: Sequence[Value], outputs: list[Value], watched: list[Value]
+) -> Recording:
     roots = [*outputs, *(node for node, _ in trace.guards)]
-    needed: set[Any] = set(roots)
+    needed: set[Any] = {*roots, *watched}
     for node in reversed(trace.nodes):
         if node in needed:
             needed.update(node.parents)
@@ -157,8 +173,12 @@ def _as_recording(trace: Trace, leaves: Sequence[Value], outputs: list[Value]) -
     program = translator.translate(nodes)
     program.outputs = [index[node] for node in outputs]
     program.outputs += [translator.guard(node, trace.size(node)) for node, _ in trace.guards]
+    outcomes = [answer for _, answer in trace.guards]
+    if watched:
+        program.outputs.append(translator.violations(watched, trace.lanes))
+        outcomes.append(False)
     draws = tuple(draw for draw, _ in trace.draws)
-    return Recording(program, draws, closed_over, tuple(answer for _, answer in trace.guards))
+    return Recording(program, draws, closed_over, tuple(outcomes))
 
 
 def _in_order_of_use(foreign: set[Any], nodes: list[Value], roots: list[Value]) -> list[Value]:
@@ -233,6 +253,33 @@ class _Translator:
             return self._number(x) if found is None else found
         found = self.index.get(x)
         return self._number(x) if found is None else found  # type: ignore[arg-type]
+
+    def violations(self, watched: list[Value], lanes: Lanes | None) -> int:
+        """Return the node that counts which of these leave their domain, in how many examples."""
+        by_map: dict[int, list[int]] = {NO_MAP: []}
+        for node in watched:
+            number = lanes.map_of(node) if lanes else NO_MAP
+            by_map.setdefault(number, []).append(self._violation(node))
+        single = by_map.pop(NO_MAP)
+        for number, found in by_map.items():
+            once = self._sum(found)
+            count = lanes.count_of(number) if lanes else 1
+            single.append(self._append(total_of(count), (once, once)))
+        return self._sum(single)
+
+    def _violation(self, node: Value) -> int:
+        limited: Any = node.op
+        operands = [self._operand(x) for x in node.parents]
+        where: dict[Any, int] = dict(zip(limited.operand_symbols, operands, strict=True))
+        for part in violation(limited):
+            op: Any = part.op
+            parts: tuple[Any, ...] = part.operands
+            refs = [where[x] if x in where else self._operand(x) for x in parts]
+            where[part] = self._append(op, tuple(refs))
+        return where[part]
+
+    def _sum(self, nodes: list[int]) -> int:
+        return functools.reduce(lambda total, x: self._append(add, (total, x)), nodes)
 
     def _number(self, number: float) -> int:
         found = self._append(CONSTANT, ())

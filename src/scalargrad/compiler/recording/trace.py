@@ -12,6 +12,10 @@ from scalargrad.errors import TraceError
 from scalargrad.value import Value
 
 
+class CaughtError(TraceError):
+    """A function went on after leaving a domain."""
+
+
 class Trace:
     """What is noted while a function runs.
 
@@ -62,9 +66,9 @@ def check_finished(trace: Trace) -> None:
 
 
 def check_caught(trace: Trace) -> None:
-    """Raise TraceError if a function has gone on after leaving a domain."""
+    """Raise CaughtError if a function has gone on after leaving a domain."""
     if trace.left_domain:
-        raise TraceError(
+        raise CaughtError(
             "a DomainError was caught while a compiled function is recorded: its program would "
             "take that way at every call. Guard the operand with where instead of try and except"
         )
