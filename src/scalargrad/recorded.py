@@ -65,6 +65,16 @@ class Recording:
         as_graph = self.recorded and (closed_over or self._given_values)
         return Path(nodes, dict.fromkeys([*self.leaves, *seen], 0.0), as_graph)
 
+    def outside(self, values: Sequence[Value]) -> set[Value]:
+        """Return the nodes above `values` that depend on Values from outside this run."""
+        if not self.recorded:
+            return set()
+        found = set(self.leaves) if self._given_values else set()
+        for node in topological_order(*values, until=self.leaves):
+            if not found.isdisjoint(node.parents) or not (node.parents or node in self._made_inside):
+                found.add(node)
+        return found
+
     def gradients(self, y: Any, path: Path) -> list[Scalar]:
         """Return ∂y/∂leaf for every fresh leaf."""
         return self.pull_back({y: 1.0} if isinstance(y, Value) else {}, path)

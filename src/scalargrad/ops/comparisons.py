@@ -11,11 +11,18 @@ from scalargrad.ops.operation import Binary, Domain, primitive
 
 __all__ = ["eq", "ge", "gt", "le", "lt", "ne"]
 
+
+class Comparison(Binary):
+    """An operation of two operands that says true or false."""
+
+    truth = True
+
+
 _APART = Domain(smooth=lambda a, b: not -0.1 < a - b < 0.1)
 
 
 @primitive(
-    Binary,
+    Comparison,
     symbol="<",
     partials=lambda y, a, b: (0.0, 0.0),
     domain=_APART,
@@ -34,7 +41,7 @@ def lt(a: float, b: float) -> float:
 
 
 @primitive(
-    Binary,
+    Comparison,
     symbol="≤",
     partials=lambda y, a, b: (0.0, 0.0),
     domain=_APART,
@@ -53,7 +60,7 @@ def le(a: float, b: float) -> float:
 
 
 @primitive(
-    Binary,
+    Comparison,
     symbol=">",
     partials=lambda y, a, b: (0.0, 0.0),
     domain=_APART,
@@ -72,7 +79,7 @@ def gt(a: float, b: float) -> float:
 
 
 @primitive(
-    Binary,
+    Comparison,
     symbol="≥",
     partials=lambda y, a, b: (0.0, 0.0),
     domain=_APART,
@@ -91,7 +98,7 @@ def ge(a: float, b: float) -> float:
 
 
 @primitive(
-    Binary,
+    Comparison,
     symbol="=",
     partials=lambda y, a, b: (0.0, 0.0),
     domain=_APART,
@@ -110,7 +117,7 @@ def eq(a: float, b: float) -> float:
 
 
 @primitive(
-    Binary,
+    Comparison,
     symbol="≠",
     partials=lambda y, a, b: (0.0, 0.0),
     domain=_APART,

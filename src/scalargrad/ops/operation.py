@@ -104,6 +104,8 @@ class Operation:
 
     lazy = False
     composite = False
+    #: Whether every result says true (1) or false (0).
+    truth = False
 
     def __init__(
         self,

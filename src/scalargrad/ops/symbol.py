@@ -74,6 +74,18 @@ class Symbol:
     def __rpow__(self, other: float) -> Symbol:
         return _symbolic("pow", other, self)
 
+    def __floordiv__(self, other: Symbol | float) -> Symbol:
+        return _symbolic("floor_divide", self, other)
+
+    def __rfloordiv__(self, other: float) -> Symbol:
+        return _symbolic("floor_divide", other, self)
+
+    def __mod__(self, other: Symbol | float) -> Symbol:
+        return _symbolic("remainder", self, other)
+
+    def __rmod__(self, other: float) -> Symbol:
+        return _symbolic("remainder", other, self)
+
     def __neg__(self) -> Symbol:
         return _symbolic("neg", self)
 
