@@ -66,12 +66,13 @@ class Recording:
         return Path(nodes, dict.fromkeys([*self.leaves, *seen], 0.0), as_graph)
 
     def outside(self, values: Sequence[Value]) -> set[Value]:
-        """Return the nodes above `values` that depend on Values from outside this run."""
+        """Return those of `values` that depend on Values from outside this run, and such nodes."""
         if not self.recorded:
             return set()
         found = set(self.leaves) if self._given_values else set()
         for node in topological_order(*values, until=self.leaves):
-            if not found.isdisjoint(node.parents) or not (node.parents or node in self._made_inside):
+            given = not node.parents and node not in self._made_inside
+            if given or not found.isdisjoint(node.parents):
                 found.add(node)
         return found
 

@@ -15,9 +15,7 @@ __all__ = ["logical_and", "logical_not", "logical_or"]
 _AWAY_FROM_ZERO = Domain(smooth=lambda *x: not any(-0.1 < each < 0.1 for each in x))
 
 
-@composite(
-    Comparison, symbol="and", partials=lambda y, a, b: (0.0, 0.0), domain=_AWAY_FROM_ZERO
-)
+@composite(Comparison, symbol="and", partials=lambda y, a, b: (0.0, 0.0), domain=_AWAY_FROM_ZERO)
 def logical_and(a: Symbol, b: Symbol) -> Symbol:
     """Say whether both are true: 1 or 0; the gradient is 0.
 

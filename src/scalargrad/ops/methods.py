@@ -16,7 +16,9 @@ from scalargrad.ops.symbol import TABLE
 #: Operators by the names of their operations, with Python's where that is another.
 _OPERATORS = {
     **{name: name for name in ("add", "sub", "mul", "pow", "neg", "abs")},
-    **{"div": "truediv", "floor_divide": "floordiv", "remainder": "mod"},
+    "div": "truediv",
+    "floor_divide": "floordiv",
+    "remainder": "mod",
 }
 #: Compiled like operators, because they are called as often.
 _UNITS = ("exp", "log", "tanh", "sigmoid", "relu")
@@ -69,7 +71,7 @@ def _junction(op: Elementwise) -> Callable[[Any, Any], Any]:
     """Return what &, | or ^ do with two truths; numbers have no bits."""
 
     def method(self: Any, other: Any) -> Any:
-        if getattr(other, "ndim", 0) or (not hasattr(other, "_apply") and defers(other)):
+        if getattr(other, "ndim", None) or (not hasattr(other, "_apply") and defers(other)):
             return NotImplemented
         for x in (self, other):
             if not is_truth(x):

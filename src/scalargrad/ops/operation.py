@@ -343,7 +343,9 @@ class Fold(Reduction):
     def __call__(self, values: Any, /, *more: Any) -> Any:
         """Apply the operation to all the numbers and nodes of an iterable."""
         if more:
-            raise OperandError(f"{self.name} takes one list of numbers: {self.name}([a, b])")
+            raise OperandError(
+                f"{self.name} takes one list or other iterable of numbers: {self.name}([a, b])"
+            )
         return self.of(*values)
 
 

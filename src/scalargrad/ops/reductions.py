@@ -27,15 +27,15 @@ class Sum(Fold):
     def __call__(
         self, values: Iterable[Operand[R_co] | float], /, start: Operand[R_co] | float = 0
     ) -> R_co: ...
-    @overload
-    def __call__(self, values: Iterable[float], /, start: Operand[R_co]) -> R_co: ...
     @overload  # a list display of nodes and numbers, whose type mypy cannot infer
     def __call__(self, values: Iterable[Operand[Any] | float], /, start: Any = 0) -> Any: ...
     @overload
     def __call__(self, values: Iterable[list[Any]], /, start: list[Any]) -> list[Any]: ...
-    def __call__(self, values: Any, /, start: Any = 0) -> Any:
+    def __call__(self, values: Any, /, start: Any = 0, *more: Any) -> Any:
         """Add up the numbers and nodes of an iterable, to `start` if one is given."""
-        if isinstance(start, list | tuple) or getattr(start, "ndim", 0):
+        if more or not hasattr(values, "__iter__"):
+            return super().__call__(values, start, *more)
+        if isinstance(start, list | tuple) or getattr(start, "ndim", None):
             return builtins.sum(values, start)
         return self.of(*values) if start.__class__ is int and not start else self.of(start, *values)
 
