@@ -323,6 +323,7 @@ def test_equality_beside_an_array_is_taken_element_by_element() -> None:
     """Arrays of numbers beside a Value, and of Values beside a number, give arrays of bools."""
     numbers = np.array([1.0, 2.0, 3.0])
     values = np.array([Value(x) for x in numbers])
+    found: Any
     for found in (Value(2.0) == numbers, numbers == Value(2.0), values == 2.0):
         assert found.tolist() == [False, True, False]
     assert (values == numbers).tolist() == [True, True, True]

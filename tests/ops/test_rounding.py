@@ -63,9 +63,9 @@ def test_an_angle_is_wrapped_with_slope_one() -> None:
 @pytest.mark.parametrize("operate", [operator.mod, operator.floordiv, divmod])
 def test_division_by_zero_is_outside_the_domain(operate: Any) -> None:
     """A divisor of 0 raises where it stands; unchecked, NumPy's number comes out."""
-    for x, y in ((Value(1.0), 0), (1, Value(0.0)), (Value(1.0), Value(-0.0))):
+    for operands in ((Value(1.0), 0), (1, Value(0.0)), (Value(1.0), Value(-0.0))):
         with pytest.raises(DomainError, match="needs y != 0"):
-            operate(x, y)
+            operate(*operands)
     with np.errstate(all="ignore"):
         for x, y in itertools.product((1.0, -1.0, 0.0, math.inf, math.nan), (0.0, -0.0)):
             for op, reference in ((ops.remainder, np.mod), (ops.floor_divide, np.floor_divide)):

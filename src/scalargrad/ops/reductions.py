@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 from scalargrad.errors import OperandError
 from scalargrad.ops.arithmetic import abs
@@ -16,6 +16,8 @@ from scalargrad.ops.operation import Fold, Operand, R_co, Reduction, primitive
 from scalargrad.ops.selection import maximum, where
 
 __all__ = ["dot", "log_softmax", "logsumexp", "mean", "softmax", "sum"]
+
+T = TypeVar("T")
 
 
 class Sum(Fold):
@@ -30,11 +32,11 @@ class Sum(Fold):
     @overload  # a list display of nodes and numbers, whose type mypy cannot infer
     def __call__(self, values: Iterable[Operand[Any] | float], /, start: Any = 0) -> Any: ...
     @overload
-    def __call__(self, values: Iterable[list[Any]], /, start: list[Any]) -> list[Any]: ...
+    def __call__(self, values: Iterable[T], /, start: T) -> T: ...  # lists, tuples and arrays
     def __call__(self, values: Any, /, start: Any = 0, *more: Any) -> Any:
         """Add up the numbers and nodes of an iterable, to `start` if one is given."""
         if more or not hasattr(values, "__iter__"):
-            return super().__call__(values, start, *more)
+            raise self.misused()
         if isinstance(start, list | tuple) or getattr(start, "ndim", None):
             return builtins.sum(values, start)
         return self.of(*values) if start.__class__ is int and not start else self.of(start, *values)
