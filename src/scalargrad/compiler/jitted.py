@@ -292,7 +292,8 @@ def jit(
     may be reordered: results agree with eager ones to rounding, and a sum that overflows on the way
     may do so in one order only. Otherwise what is not finite is as eagerly: such results and
     gradients are computed again eagerly, and errors name the same node. Where a call is recorded
-    already, the function is simply part of what is recorded.
+    already, the function is simply part of what is recorded. What a program cannot keep (rounding
+    that is meant to happen, the time, the class of a number): docs/how-scalars-become-vectors.md.
 
     Examples
     --------
