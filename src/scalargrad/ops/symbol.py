@@ -104,6 +104,14 @@ class Symbol:
     def __ge__(self, other: Symbol | float) -> Symbol:
         return _symbolic("ge", self, other)
 
+    def __eq__(self, other: object) -> Any:
+        return _symbolic("eq", self, other) if isinstance(other, float | int) else self is other
+
+    def __ne__(self, other: object) -> Any:
+        return _symbolic("ne", self, other) if isinstance(other, float | int) else self is not other
+
+    __hash__ = object.__hash__
+
 
 def _symbolic(name: str, *operands: Symbol | float) -> Symbol:
     """Record the operation of that name."""
