@@ -51,7 +51,8 @@ _NOTE = (
 class Jitted(Generic[P, R]):
     """A function that records itself on its first call and then runs as a program.
 
-    Made by `jit`.
+    Made by `jit`. Called as the function it was made of, which is its ``__wrapped__``; `explain`
+    shows what was recorded. As a method it binds to the instance. It can be copied and pickled.
     """
 
     def __init__(
@@ -285,6 +286,12 @@ def jit(
         `drawn`, changes an argument that it does not return; or if its comparisons, used as
         conditions, take more than 8 ways.
 
+    See Also
+    --------
+    Jitted.explain : what was recorded and packed, and where the time goes.
+    disable_jit : evaluate eagerly, to print or to debug; for a process, ``SCALARGRAD_JIT=off``.
+    vmap : record one example of many.
+
     Notes
     -----
     Values that `function` closes over are read at each call, and random numbers that it draws by
@@ -294,6 +301,17 @@ def jit(
     gradients are computed again eagerly, and errors name the same node. Where a call is recorded
     already, the function is simply part of what is recorded. What a program cannot keep (rounding
     that is meant to happen, the time, the class of a number): docs/how-scalars-become-vectors.md.
+
+    Needs the extra ``[jit]``. The first call on a machine compiles the kernel that runs every
+    program, which takes seconds; it is kept for later processes. Without Numba, NumPy runs the same
+    programs, more slowly.
+
+    Recording takes some milliseconds for each thousand nodes, once for each shape of arguments; the
+    64 latest shapes are kept. A condition on a number computed from the arguments is checked at
+    each call; where it comes out otherwise, that way is recorded as well.
+
+    A call with long lists of floats spends most of its time on taking them apart: keep what does
+    not change, such as parameters, in Values that `function` closes over, or in a module.
 
     Examples
     --------

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+from scalargrad.ops.domain import Domain
 from scalargrad.ops.exponential import sqrt
 from scalargrad.ops.notation import call
-from scalargrad.ops.operation import Domain, Unary, primitive
+from scalargrad.ops.operation import Unary, primitive
 from scalargrad.ops.symbol import Symbol
 from scalargrad.ops.trigonometric import hypot
 

@@ -6,7 +6,8 @@ Any number but 0 is true, a NaN too.
 from __future__ import annotations
 
 from scalargrad.ops.comparisons import Comparison, eq, ne
-from scalargrad.ops.operation import Domain, Unary, composite
+from scalargrad.ops.domain import Domain
+from scalargrad.ops.operation import Unary, composite
 from scalargrad.ops.selection import where
 from scalargrad.ops.symbol import Symbol
 

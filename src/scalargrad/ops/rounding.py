@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from scalargrad.ops.comparisons import ne
+from scalargrad.ops.domain import Domain
 from scalargrad.ops.notation import ATOM, PRODUCT, Notation, call, infix
-from scalargrad.ops.operation import Binary, Domain, Unary, composite, primitive
+from scalargrad.ops.operation import Binary, Unary, composite, primitive
 from scalargrad.ops.selection import where
 from scalargrad.ops.symbol import Symbol
 
