@@ -64,8 +64,8 @@ def test_elements_of_an_array_are_compared_compiled_as_eagerly() -> None:
     assert value_and_grad(count)(numbers)[0] == 10.0
 
 
-def test_a_value_in_another_thread_of_no_recording_keeps_its_equality() -> None:
-    """Where nothing is recorded, == answers as usual after a recording, identity and data."""
+def test_equality_is_as_usual_after_a_recording() -> None:
+    """Once a recording is over, == answers by data and identity, and hashes are as they were."""
     jit(lambda x: x + 1.0)(1.0)
     v = Value(2.0)
     assert v == 2.0
