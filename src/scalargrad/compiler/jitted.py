@@ -299,8 +299,7 @@ def jit(
     may be reordered: results agree with eager ones to rounding, and a sum that overflows on the way
     may do so in one order only. Otherwise what is not finite is as eagerly: such results and
     gradients are computed again eagerly, and errors name the same node. Where a call is recorded
-    already, the function is simply part of what is recorded. What a program cannot keep (rounding
-    that is meant to happen, the time, the class of a number): docs/how-scalars-become-vectors.md.
+    already, the function is simply part of what is recorded.
 
     Needs the extra ``[jit]``. The first call on a machine compiles the kernel that runs every
     program, which takes seconds; it is kept for later processes. Without Numba, NumPy runs the same
