@@ -12,7 +12,7 @@ from scalargrad.compiler.recording.refusal import refuse
 from scalargrad.compiler.recording.trace import check_finished, current_trace
 from scalargrad.ops.methods import is_truth
 from scalargrad.ops.numbers import is_real
-from scalargrad.value import Value
+from scalargrad.value import Parameter, Value
 
 _local_grads: Any = Value.__dict__["local_grads"]
 _grad: Any = Value.__dict__["grad"]
@@ -148,7 +148,8 @@ def _text(name: str, what: str) -> Callable[..., str]:
         if not _is_message():
             refuse(what, _TEXT)
         label = f", label={self.label!r}" if self.label else ""
-        shown = f"{type(self).__name__}(data={self._data}{label})"
+        kind = Parameter if isinstance(self, Parameter) else Value
+        shown = f"{kind.__name__}(data={self._data}{label})"
         return format(self._data, specification) if specification else shown
 
     return answer
