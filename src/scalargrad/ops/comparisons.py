@@ -1,7 +1,8 @@
 """Comparisons as operations: 1 where true and 0 where not, with zero gradient.
 
-On Values the operators ``<``, ``<=``, ``>`` and ``>=`` compare data and give a bool; these
-functions record a node instead, so that a comparison can stand in a graph.
+On Values the operators ``<``, ``<=``, ``>`` and ``>=``, and ``==`` and ``!=`` with a number,
+compare data and give a bool; these functions record a node instead, so that a comparison can
+stand in a graph.
 """
 
 from __future__ import annotations
