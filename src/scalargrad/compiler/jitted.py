@@ -282,9 +282,9 @@ def jit(
     ------
     TraceError
         When called, if `function` does what a program could not repeat: it reads ``.data`` or
-        ``.grad``, calls ``float``, ``int`` or ``backward``, draws random numbers other than by
-        `drawn`, changes an argument that it does not return; or if its comparisons, used as
-        conditions, take more than 8 ways.
+        ``.grad``, calls ``float``, ``int`` or ``backward``, shuffles or samples, draws from a
+        NumPy generator other than by `drawn`, changes an argument that it does not return; or if
+        its comparisons, used as conditions, take more than 8 ways.
 
     See Also
     --------
@@ -294,8 +294,9 @@ def jit(
 
     Notes
     -----
-    Values that `function` closes over are read at each call, and random numbers that it draws by
-    `drawn` are drawn at each call; other numbers and arrays are frozen when it is recorded. Sums
+    Values that `function` closes over are read at each call, and random numbers, as of
+    ``rng.random()``, are drawn at each call, those an eager call would draw; other numbers and
+    arrays are frozen when it is recorded. Sums
     may be reordered: results agree with eager ones to rounding, and a sum that overflows on the way
     may do so in one order only. Otherwise what is not finite is as eagerly: such results and
     gradients are computed again eagerly, and errors name the same node. Where a call is recorded

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.recording.randomness import names_in
+from scalargrad.compiler.recording.reach import names_in
 from scalargrad.ops.operation import Operation
 from scalargrad.value import Value
 

@@ -7,12 +7,12 @@ call; a number is a constant.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from scalargrad.collector import collector_paused
 from scalargrad.compiler.arguments import outlined
 from scalargrad.compiler.passes.lookups import TAKE_NODE
 from scalargrad.compiler.passes.program import (
@@ -24,6 +24,7 @@ from scalargrad.compiler.passes.program import (
     TAKE,
     Op,
     Program,
+    total_of,
 )
 from scalargrad.compiler.recording.deferred import ADJOINT_NODE
 from scalargrad.compiler.recording.randomness import Generators
@@ -32,8 +33,8 @@ from scalargrad.compiler.recording.trace import Trace, check_caught, check_finis
 from scalargrad.compiler.recording.watch import watching
 from scalargrad.draws import Draw
 from scalargrad.errors import DomainError, NumericalError, TraceError
-from scalargrad.ops import add, identity, sub
-from scalargrad.ops.recording import enable_grad
+from scalargrad.ops import add, eq, identity, sub
+from scalargrad.ops.recording import enable_grad, is_grad_enabled
 from scalargrad.value import Value
 
 SUMS = {add, sub}
@@ -85,6 +86,7 @@ class Expired(Value):
         return "Expired()"
 
 
+@collector_paused()
 def record(
     run: Callable[[], Any],
     leaves: Sequence[Value],
@@ -117,38 +119,26 @@ def record(
         If it left a domain where results of vmap may have held another example's numbers.
     """
     trace = Trace(Generators(sources), together)
-    with _collector_paused():
-        try:
-            with enable_grad(), watching(trace):
-                result = run()
-                check_finished(trace)
-                check_caught(trace)
-            trace.generators.check([draw for draw, _ in trace.draws])
-            outputs: list[Value] = []
-            outline = outlined(result, outputs)
-            if trace.lanes is not None:
-                trace.lanes.require_none(outputs)
-            return _as_recording(trace, leaves, outputs), outline
-        except (DomainError, NumericalError) as error:
-            if trace.lanes is None:
-                raise
-            trace.generators.rewind()
-            raise UnlikeError from error
-        finally:
-            for node in (*trace.nodes, *leaves, *held, *(leaf for _, leaf in trace.draws)):
-                node.__class__ = Expired
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keep the garbage collector from walking a growing graph again and again."""
-    was_enabled = gc.isenabled()
-    gc.disable()
     try:
-        yield
+        # A switch in force costs each operation a look at it.
+        with nullcontext() if is_grad_enabled() else enable_grad(), watching(trace):
+            result = run()
+            check_finished(trace)
+            check_caught(trace)
+        trace.generators.check([draw for draw, _ in trace.draws])
+        outputs: list[Value] = []
+        outline = outlined(result, outputs)
+        if trace.lanes is not None:
+            trace.lanes.require_none(outputs)
+        return _as_recording(trace, leaves, outputs), outline
+    except (DomainError, NumericalError) as error:
+        if trace.lanes is None:
+            raise
+        trace.generators.rewind()
+        raise UnlikeError from error
     finally:
-        if was_enabled:
-            gc.enable()
+        for node in (*trace.nodes, *leaves, *held, *(leaf for _, leaf in trace.draws)):
+            node.__class__ = Expired
 
 
 def _as_recording(trace: Trace, leaves: Sequence[Value], outputs: list[Value]) -> Recording:
@@ -159,11 +149,14 @@ def _as_recording(trace: Trace, leaves: Sequence[Value], outputs: list[Value]) -
             needed.update(node.parents)
     nodes = [node for node in trace.nodes if node in needed]
     given = [*leaves, *(leaf for _, leaf in trace.draws)]
-    foreign = {x for x in needed if x.__class__ is not float}.difference(given, nodes)
+    needed.difference_update(given, nodes)
+    foreign = {x for x in needed if x.__class__ is not float}
     closed_over = _in_order_of_use(foreign, nodes, roots)
     index = {node: i for i, node in enumerate([*given, *closed_over])}
-    program = _Translator(index).translate(nodes)
-    program.outputs = [index[node] for node in roots]
+    translator = _Translator(index)
+    program = translator.translate(nodes)
+    program.outputs = [index[node] for node in outputs]
+    program.outputs += [translator.guard(node, trace.size(node)) for node, _ in trace.guards]
     draws = tuple(draw for draw, _ in trace.draws)
     return Recording(program, draws, closed_over, tuple(answer for _, answer in trace.guards))
 
@@ -181,10 +174,15 @@ def _in_order_of_use(foreign: set[Any], nodes: list[Value], roots: list[Value]) 
         )
     found: dict[Any, None] = {}
     added: dict[Any, None] = {}
+    unplaced = set(foreign)
     for node in nodes if foreign else ():
-        if not foreign.isdisjoint(node.parents):
-            used = dict.fromkeys(x for x in node.parents if x in foreign)
-            (added if node.op in SUMS else found).update(used)
+        if not unplaced.isdisjoint(node.parents):
+            used = dict.fromkeys(x for x in node.parents if x in unplaced)
+            if node.op in SUMS:
+                added.update(used)
+            else:
+                found.update(used)
+                unplaced.difference_update(used)
     added.update(dict.fromkeys(x for x in roots if x in foreign))
     return list(found | added)
 
@@ -215,6 +213,19 @@ class _Translator:
             args.append(operands)
         return self.program
 
+    def guard(self, node: Value, lanes: int) -> int:
+        """Return the node that is 1 where `node`, one number or one of each lane, is 1 always."""
+        if lanes == 1:
+            return self.index[node]
+        once = self.index[node]
+        count = self._append(total_of(lanes), (once, once))
+        return self._append(eq, (count, self._operand(float(lanes))))
+
+    def _append(self, op: Op, args: tuple[int, ...]) -> int:
+        self.program.ops.append(op)
+        self.program.args.append(args)
+        return len(self.program) - 1
+
     def _operand(self, x: Value | float) -> int:
         """Return the node of an operand; 0.0 and -0.0 are not one number."""
         if isinstance(x, float) and not x:
@@ -224,9 +235,7 @@ class _Translator:
         return self._number(x) if found is None else found  # type: ignore[arg-type]
 
     def _number(self, number: float) -> int:
-        found = len(self.program)
-        self.program.ops.append(CONSTANT)
-        self.program.args.append(())
+        found = self._append(CONSTANT, ())
         self.program.constants[found] = number
         if number:
             self.index[number] = found
