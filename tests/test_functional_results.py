@@ -80,14 +80,38 @@ def test_f_may_change_its_arguments_but_not_the_caller_s() -> None:
 
 
 def test_auxiliary_results_are_passed_on() -> None:
-    """With has_aux the second result comes back beside the first, whatever it is."""
+    """With has_aux the second result comes back beside the first, its Values as floats."""
 
     def f(x: Any) -> Any:
-        return x**2, {"note": "kept", "half": x / 2}
+        return x**2, {"note": "kept", "half": x / 2, "both": (np.array([x, 1.0]), [x])}
 
     (value, aux), slope = value_and_grad(f, has_aux=True)(3.0)
-    assert (value, slope, aux["note"], aux["half"].data) == (9.0, 6.0, "kept", 1.5)
+    array, single = aux.pop("both")
+    assert (value, slope, aux) == (9.0, 6.0, {"note": "kept", "half": 1.5})
+    assert (array.dtype, array.tolist(), single) == (float, [3.0, 1.0], [3.0])
     assert grad(f, has_aux=True)(3.0)[0] == 6.0
+
+
+def test_auxiliary_results_that_belong_to_an_outer_graph_stay_in_it() -> None:
+    """What depends on a Value from outside is a Value, what is made of the argument alone is not.
+
+    The derivative of x ↦ x·x through an inner auxiliary result is 2x.
+    """
+    w = Value(2.0)
+    (_, (outer, inner, made)), _ = value_and_grad(
+        lambda x: (x * x, (w * x, x + 1.0, Value(5.0))), has_aux=True
+    )(3.0)
+    outer.backward()
+    assert (w.grad, inner, made) == (3.0, 4.0, 5.0)
+
+    def through_aux(x: Any) -> Any:
+        return grad(lambda y: (y, y * x), has_aux=True)(x)[1]
+
+    assert grad(through_aux)(3.0) == 6.0
+    _, (kept,) = grad(lambda x: (x * x, [x]), has_aux=True)(w)
+    assert isinstance(kept, Value)
+    with no_grad():
+        assert grad(lambda x: (x * x, [w * x]), has_aux=True)(3.0)[1] == [6.0]
 
 
 @pytest.mark.parametrize("result", [None, 3.0, (1.0, 2.0, 3.0), "ab"])

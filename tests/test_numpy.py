@@ -14,6 +14,7 @@ from scalargrad.graph import leaves
 BINARY = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]
 FUNCTIONS = ["sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "sqrt"]
 FUNCTIONS += ["arcsinh", "arccosh", "arctanh", "exp", "expm1", "log", "log1p", "log2", "log10"]
+FUNCTIONS += ["exp2", "rint", "fabs", "deg2rad", "rad2deg", "degrees", "radians"]
 SCALARS: list[Any] = [np.float64(3.0), np.float32(3.0), np.int64(3), np.bool_(True), np.array(3.0)]
 
 
@@ -94,6 +95,34 @@ def test_functions_of_numpy_are_differentiable(name: str) -> None:
     assert found == pytest.approx(function(x).sum(), rel=1e-14)
     differences = (function(x + 1e-6) - function(x - 1e-6)) / 2e-6
     assert slopes.tolist() == pytest.approx(differences.tolist(), rel=1e-8)
+
+
+@pytest.mark.parametrize("name", ["hypot", "arctan2", "remainder", "mod", "floor_divide"])
+def test_functions_of_two_numbers_are_differentiable(name: str) -> None:
+    """Both operands of NumPy's function receive the slopes of central differences."""
+    function, x, y = getattr(np, name), np.array([1.3, -2.6]), np.array([0.7, 1.1])
+    found, slopes = value_and_grad(lambda v, w: function(v, w).sum(), (0, 1))(x, y)
+    assert found == pytest.approx(function(x, y).sum(), rel=1e-14)
+    assert value_and_grad(lambda v: function(v, 0.7).sum())(x)[0] == function(x, 0.7).sum()
+    h = 1e-6
+    by_x = (function(x + h, y) - function(x - h, y)) / (2 * h)
+    by_y = (function(x, y + h) - function(x, y - h)) / (2 * h)
+    assert slopes[0].tolist() == pytest.approx(by_x.tolist(), rel=1e-8, abs=1e-9)
+    assert slopes[1].tolist() == pytest.approx(by_y.tolist(), rel=1e-8, abs=1e-9)
+
+
+def test_spread_and_length_along_an_axis() -> None:
+    """np.var, np.std, np.linalg.norm and np.round work on rows of Values, as on rows of numbers."""
+    numbers = np.array([[1.0, 2.0, 4.5], [3.0, -1.0, 0.25]])
+    for function in (np.var, np.std, np.linalg.norm):
+        found = function(np.array([[Value(x) for x in row] for row in numbers]), axis=1)
+        assert [v.data for v in found] == pytest.approx(function(numbers, axis=1), rel=1e-14)
+    found, slopes = value_and_grad(lambda v: np.std(v) + np.var(v))(numbers[0])
+    deviations = numbers[0] - numbers[0].mean()
+    assert found == pytest.approx(numbers[0].std() + numbers[0].var(), rel=1e-14)
+    assert slopes == pytest.approx(deviations / 3 * (1 / numbers[0].std() + 2), rel=1e-13)
+    rounded = np.round(np.array([Value(x) for x in numbers[0]]))
+    assert [v.data for v in rounded] == [1.0, 2.0, 4.0]
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,10 @@ from scalargrad.ops.arithmetic import *
 from scalargrad.ops.comparisons import *
 from scalargrad.ops.custom import custom_op as custom_op
 from scalargrad.ops.exponential import *
+from scalargrad.ops.hyperbolic import *
 from scalargrad.ops.indexing import *
 from scalargrad.ops.likelihood import *
+from scalargrad.ops.logic import *
 from scalargrad.ops.recording import enable_grad as enable_grad
 from scalargrad.ops.recording import is_grad_enabled as is_grad_enabled
 from scalargrad.ops.recording import no_grad as no_grad
@@ -126,8 +128,10 @@ __all__ += ops.activations.__all__
 __all__ += ops.arithmetic.__all__
 __all__ += ops.comparisons.__all__
 __all__ += ops.exponential.__all__
+__all__ += ops.hyperbolic.__all__
 __all__ += ops.indexing.__all__
 __all__ += ops.likelihood.__all__
+__all__ += ops.logic.__all__
 __all__ += ops.reductions.__all__
 __all__ += ops.rounding.__all__
 __all__ += ops.selection.__all__

@@ -18,7 +18,7 @@ from scalargrad.errors import NumericalError, OperandError
 from scalargrad.graph import describe, first_nonfinite
 from scalargrad.ops.recording import enable_grad, is_grad_enabled
 from scalargrad.recorded import Recording
-from scalargrad.tree import flatten, flatten_like
+from scalargrad.tree import flatten, flatten_like, replaced
 from scalargrad.value import Scalar, Value
 
 
@@ -67,6 +67,14 @@ def _with_auxiliary(result: Any, name: str) -> tuple[Any, Any]:
     return result[0], result[1]
 
 
+def _passed_on(aux: Any, recording: Recording) -> Any:
+    """Return an auxiliary result with floats for Values, unless these belong to an outer graph."""
+    values: list[Value] = []
+    replaced(aux, values.append)
+    outside = recording.outside(values)
+    return replaced(aux, lambda x: x if x in outside else x.data)
+
+
 def value_and_grad(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
@@ -81,7 +89,8 @@ def value_and_grad(
         Which positional arguments to differentiate with respect to; negative ones count from
         the last.
     has_aux : bool
-        `f` returns ``(number, auxiliary)``; the auxiliary result is passed on.
+        `f` returns ``(number, auxiliary)``; the auxiliary result is passed on, its Values as
+        floats like the value.
 
     Returns
     -------
@@ -118,7 +127,7 @@ def value_and_grad(
         path = recording.path(y)
         found = recording.arguments(recording.gradients(y, path))
         value = _plain(y, path.as_graph)
-        return ((value, aux) if has_aux else value), unpacked(argnums, found)
+        return ((value, _passed_on(aux, recording)) if has_aux else value), unpacked(argnums, found)
 
     return differentiated
 
@@ -137,7 +146,8 @@ def grad(
         Which positional arguments to differentiate with respect to; negative ones count from
         the last.
     has_aux : bool
-        `f` returns ``(number, auxiliary)``; the auxiliary result is passed on.
+        `f` returns ``(number, auxiliary)``; the auxiliary result is passed on, its Values as
+        floats like the value.
 
     Returns
     -------

@@ -64,6 +64,17 @@ class Recording:
         as_graph = self.recorded and (closed_over or self._given_values)
         return Path(nodes, as_graph)
 
+    def outside(self, values: Sequence[Value]) -> set[Value]:
+        """Return those of `values` that depend on Values from outside this run, and such nodes."""
+        if not self.recorded:
+            return set()
+        found = set(self.leaves) if self._given_values else set()
+        for node in topological_order(*values, until=self.leaves):
+            given = not node.parents and node not in self._made_inside
+            if given or not found.isdisjoint(node.parents):
+                found.add(node)
+        return found
+
     def gradients(self, y: Any, path: Path) -> list[Scalar]:
         """Return ∂y/∂leaf for every fresh leaf."""
         return self.pull_back({y: 1.0} if isinstance(y, Value) else {}, path)

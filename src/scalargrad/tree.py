@@ -71,6 +71,29 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     return [leaf for leaves, _ in children for leaf in leaves], rebuild
 
 
+def replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
+    """Return `tree` with something else for each Value; what else it holds may be anything.
+
+    Examples
+    --------
+    >>> replaced({"x": Value(2.0), "note": "kept"}, lambda x: x.data)
+    {'x': 2.0, 'note': 'kept'}
+    """
+    if isinstance(tree, Value):
+        return replace(tree)
+    if isinstance(tree, dict):
+        parts: list[Any] = list(tree.values())
+    elif isinstance(tree, list | tuple):
+        parts = list(tree)
+    elif _is_array(tree) and tree.dtype == object:
+        parts = list(tree.flat)
+    else:
+        return tree
+    children = [replaced(x, replace) for x in parts]
+    kept = all(x is y for x, y in zip(children, parts, strict=True))
+    return tree if kept else _assembler(tree)(children)
+
+
 def _is_array(tree: Any) -> bool:
     numpy = sys.modules.get("numpy")  # where there is an array, it has been imported
     return numpy is not None and isinstance(tree, numpy.ndarray)

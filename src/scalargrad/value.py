@@ -7,9 +7,9 @@ from typing import Any, ClassVar, TypeAlias
 
 from scalargrad import ops
 from scalargrad.errors import GraphError, OperandError
-from scalargrad.ops.eager import compile_operators
-from scalargrad.ops.numbers import as_float
-from scalargrad.ops.operation import Elementwise, Operation
+from scalargrad.ops.methods import attach_methods
+from scalargrad.ops.numbers import as_float, is_real
+from scalargrad.ops.operation import Operation
 from scalargrad.ops.recording import as_leaf
 
 _UnaryMethod: TypeAlias = "Callable[[Value], Value]"
@@ -51,8 +51,10 @@ class Value:
 
     Notes
     -----
-    ``==`` and ``hash`` go by identity, ``<``, ``<=``, ``>`` and ``>=`` compare data, and a
-    Value is true when its data is not 0. An array times a Value is an object array.
+    ``<``, ``<=``, ``>`` and ``>=`` compare data, and so do ``==`` and ``!=`` with a number. Two
+    Values are equal only if they are one node, which ``hash`` goes by too: `scalargrad.eq`
+    compares their data. A Value is true when its data is not 0. An array times a Value is an
+    object array.
 
     References
     ----------
@@ -76,16 +78,17 @@ class Value:
     local_grads: tuple[float | None, ...]
     label: str
 
-    def __init__(self, data: float | Value, label: str = "") -> None:
+    def __init__(self, data: float | Value, label: str = "", *operands: object) -> None:
         if isinstance(data, Value):
             raise OperandError(
                 f"Value({data.label or '…'}) of a Value would lose its graph: use it as it is, "
                 "or .detach() for a leaf with the same data"
             )
-        if not isinstance(label, str):
+        if operands or not isinstance(label, str):
             raise OperandError(
-                f"the label of a Value is {label!r:.60}, not text: operands are recorded by "
-                "operations; declare one of your own with scalargrad.custom_op"
+                f"Value(data, label) was given {(label, *operands)!r:.60}: operands are recorded "
+                "by operations; declare one of your own, with its derivative, by "
+                "scalargrad.custom_op"
             )
         self._data = as_float(data, "the data of a Value")
         self.grad = 0.0
@@ -148,6 +151,16 @@ class Value:
     __rtruediv__: ClassVar[_BinaryMethod]
     __pow__: ClassVar[_BinaryMethod]
     __rpow__: ClassVar[_BinaryMethod]
+    __mod__: ClassVar[_BinaryMethod]
+    __rmod__: ClassVar[_BinaryMethod]
+    __floordiv__: ClassVar[_BinaryMethod]
+    __rfloordiv__: ClassVar[_BinaryMethod]
+    __and__: ClassVar[_BinaryMethod]
+    __rand__: ClassVar[_BinaryMethod]
+    __or__: ClassVar[_BinaryMethod]
+    __ror__: ClassVar[_BinaryMethod]
+    __xor__: ClassVar[_BinaryMethod]
+    __rxor__: ClassVar[_BinaryMethod]
     __neg__: ClassVar[_UnaryMethod]
     __abs__: ClassVar[_UnaryMethod]
     exp: ClassVar[_UnaryMethod]
@@ -171,9 +184,38 @@ class Value:
     log1p: ClassVar[_UnaryMethod]
     log2: ClassVar[_UnaryMethod]
     log10: ClassVar[_UnaryMethod]
+    exp2: ClassVar[_UnaryMethod]
+    rint: ClassVar[_UnaryMethod]
+    fabs: ClassVar[_UnaryMethod]
+    deg2rad: ClassVar[_UnaryMethod]
+    rad2deg: ClassVar[_UnaryMethod]
+    degrees: ClassVar[_UnaryMethod]
+    radians: ClassVar[_UnaryMethod]
+    hypot: ClassVar[_BinaryMethod]
+    arctan2: ClassVar[_BinaryMethod]
 
     def __pos__(self) -> Value:
         return self
+
+    def conjugate(self) -> Value:
+        """Return this Value, as a real number's: what np.var and np.std call."""
+        return self
+
+    def __divmod__(self, other: Value | float) -> tuple[Value, Value]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: float) -> tuple[Value, Value]:
+        return other // self, other % self
+
+    def __round__(self, ndigits: int | None = None) -> Value:
+        scale = 10.0 ** (ndigits or 0)
+        return self.rint() if scale == 1.0 else (self * scale).rint() / scale
+
+    def __invert__(self) -> Value:
+        raise OperandError(
+            f"~ of {self!r} would be a number, and true, as ~True is: write "
+            "scalargrad.logical_not(x), or the opposite comparison"
+        )
 
     def __lt__(self, other: Value | float) -> bool:
         return self._data.__lt__(_data_beside(ops.lt, other))
@@ -186,6 +228,13 @@ class Value:
 
     def __ge__(self, other: Value | float) -> bool:
         return self._data.__ge__(_data_beside(ops.ge, other))
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Value):
+            return self is other
+        return self._data == ops.eq.operand(other) if is_real(other) else NotImplemented
+
+    __hash__ = object.__hash__
 
     def __bool__(self) -> bool:
         return self._data != 0.0
@@ -269,39 +318,4 @@ def _restore(kind: type[Value], data: float, grad: float, label: str) -> Value:
     return leaf
 
 
-def _elementwise(name: str) -> Elementwise:
-    op = ops.TABLE[name]
-    assert isinstance(op, Elementwise)
-    return op
-
-
-def _attach_operators() -> None:
-    """Give Value its operators and its five methods, printed from the table."""
-    for name in ("add", "sub", "mul", "div", "pow"):
-        method, reflected = compile_operators(_elementwise(name), Value)
-        python_name = "truediv" if name == "div" else name
-        setattr(Value, f"__{python_name}__", method)
-        setattr(Value, f"__r{python_name}__", reflected)
-    for name in ("neg", "abs", "exp", "log", "tanh", "sigmoid", "relu"):
-        (method,) = compile_operators(_elementwise(name), Value)
-        setattr(Value, f"__{name}__" if name in {"neg", "abs"} else name, method)
-
-
-def _attach_numpy_functions() -> None:
-    """Give Value the methods that NumPy's functions call on objects, as np.sin calls sin."""
-    for name in Value.__annotations__:
-        if not hasattr(Value, name):  # declared above, not attached yet
-            setattr(Value, name, _method(_elementwise(name.replace("arc", "a"))))
-
-
-def _method(op: Elementwise) -> _UnaryMethod:
-    def method(self: Value) -> Value:
-        return self._apply(op, (self,))
-
-    method.__name__ = op.name
-    method.__doc__ = (op.__doc__ or "").partition("\n")[0]
-    return method
-
-
-_attach_operators()
-_attach_numpy_functions()
+attach_methods(Value)

@@ -38,6 +38,7 @@ from scalargrad.compiler.passes.instructions import (
     Products,
     Run,
 )
+from scalargrad.compiler.passes.lanes import merged, subexpressions
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.ops import TABLE
 from scalargrad.ops.operation import Elementwise
@@ -125,9 +126,12 @@ def test_a_run_is_looped_over_along_its_neighbours(chosen: int) -> None:
 
 def test_every_operation_of_the_table_has_lane_code() -> None:
     """An entry without a spelling for lanes would send its programs to NumPy."""
-    opened = {"add", "sub", "mul", "neg", "square", "identity"}
     known = {op.name for op in kernel.codes() if isinstance(op, Elementwise)}
-    assert known | opened == {n for n, op in TABLE.items() if isinstance(op, Elementwise)}
+    for name, op in TABLE.items():
+        if isinstance(op, Elementwise) and name not in known:
+            parts = subexpressions(merged(op.value_expression))
+            opened = {part.op.name for part in parts if part.op is not None}
+            assert opened <= {"add", "sub", "mul", "neg", "identity"}, "more than sums and products"
 
 
 @pytest.fixture

@@ -355,9 +355,32 @@ def test_symbols_record_what_is_written() -> None:
         "le(x, 1.0)": x <= 1,
         "gt(x, 1.0)": x > 1,
         "ge(x, y)": x >= y,
+        "eq(x, 1.0)": x == 1,
+        "ne(x, 1.0)": x != 1,
+        "remainder(x, y)": x % y,
+        "remainder(1.0, x)": 1 % x,
+        "floor_divide(x, 2.0)": x // 2,
+        "floor_divide(1.0, x)": 1 // x,
         "exp(x)": exp(x),
     }
     assert [repr(expression) for expression in written.values()] == list(written)
+
+
+def test_symbols_equal_one_another_by_identity() -> None:
+    """Two symbols of one name are two operands, as two Values are; a dict tells them apart."""
+    x, other = Symbol("x"), Symbol("x")
+    assert x == x
+    assert x != other
+    assert {x: 1, other: 2}[x] == 1
+    assert x not in [other, None]
+
+
+def test_a_partial_may_ask_whether_its_operand_is_a_number() -> None:
+    """``x == 0`` in a declaration is asked at each point: the slope is 5 at 0 and 1 elsewhere."""
+    kinked = custom_op(partials=lambda y, x: (where(x == 0, 5.0, where(x != 2, 1.0, 7.0)),))(
+        lambda x: x
+    )
+    assert [kinked(Value(x)).local_grads for x in (0.0, 1.0, 2.0)] == [(5.0,), (1.0,), (7.0,)]
 
 
 def test_symbol_has_no_truth_value() -> None:

@@ -17,6 +17,7 @@ from scalargrad import (
     Value,
     dot,
     gradients,
+    jit,
     log_softmax,
     logsumexp,
     maximum,
@@ -245,3 +246,29 @@ def test_an_extremum_of_many_can_be_differentiated_twice(op: Any) -> None:
     x = [Value(float(i % 7)) for i in range(3000)]
     found = gradients(op(*x), x, create_graph=True)
     assert [g.data for g in found] == gradients(op(*x), x)
+
+
+def test_sum_takes_what_pythons_own_takes() -> None:
+    """After ``import *``, a start by name or place is added first; lists and arrays are joined."""
+    v, w = Value(3.0), Value(4.0)
+    assert ops.sum([1.0, 2.0], start=2) == ops.sum([1.0, 2.0], 2) == 5.0
+    assert ops.sum([v, 1.0], start=w).data == 8.0
+    assert gradients(ops.sum([v, w], w), [v, w]) == [1.0, 2.0]
+    assert ops.sum([], v).data == 3.0
+    assert ops.sum([[1], [2, 3]], []) == [1, 2, 3]
+    assert ops.sum([(v,), (w,)], ()) == (v, w)
+    assert ops.sum([np.ones(2), np.ones(2)], np.zeros(2)).tolist() == [2.0, 2.0]
+
+
+def test_sum_starts_where_pythons_own_does_compiled_too() -> None:
+    """Compiled, the start is one more operand."""
+    assert jit(lambda xs, s: ops.sum(xs, start=s))([1.0, 2.0], 4.0) == 7.0
+
+
+def test_power_with_a_modulus_is_pythons_own() -> None:
+    """After ``import *``, pow(2, 3, 5) is the whole number it is in Python; Values are refused."""
+    assert ops.pow(2, 3, 5) == 3
+    assert ops.pow(base=3, exp=-1, mod=7) == 5
+    assert ops.pow(base=2.0, exp=3.0) == 8.0
+    with pytest.raises(OperandError, match=r"remainder\(pow\(base, exp\), mod\)"):
+        ops.pow(Value(2.0), 3, 5)  # type: ignore[call-overload]

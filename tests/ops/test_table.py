@@ -35,14 +35,16 @@ FAMILIES = (
     "arithmetic",
     "comparisons",
     "exponential",
+    "hyperbolic",
     "indexing",
     "likelihood",
+    "logic",
     "reductions",
     "rounding",
     "selection",
     "trigonometric",
 )
-COMPARISONS = {"lt", "le", "gt", "ge", "eq", "ne"}
+COMPARISONS = [name for name, op in TABLE.items() if op.truth]
 #: Numbers of operands tried where an operation takes any number.
 ARITIES = (1, 2, 3, 6)
 DIGITS = 50
@@ -59,6 +61,7 @@ MPMATH: dict[str, Callable[..., Any]] = {
     "square": lambda x: x**2,
     "reciprocal": lambda x: 1 / x,
     "exp": mp.exp,
+    "exp2": lambda x: mp.power(2, x),
     "expm1": mp.expm1,
     "log": mp.log,
     "log1p": mp.log1p,
@@ -72,6 +75,8 @@ MPMATH: dict[str, Callable[..., Any]] = {
     "acos": mp.acos,
     "atan": mp.atan,
     "atan2": mp.atan2,
+    "deg2rad": mp.radians,
+    "rad2deg": mp.degrees,
     "sinh": mp.sinh,
     "cosh": mp.cosh,
     "tanh": mp.tanh,
@@ -96,6 +101,9 @@ MPMATH: dict[str, Callable[..., Any]] = {
     "sign": mp.sign,
     "floor": mp.floor,
     "ceil": mp.ceil,
+    "rint": mp.nint,
+    "floor_divide": lambda x, y: mp.floor(x / y),
+    "remainder": lambda x, y: x - y * mp.floor(x / y),
     "maximum": lambda *x: max(x),
     "minimum": lambda *x: min(x),
     "clip": lambda x, low, high: min(max(x, low), high),
@@ -106,6 +114,9 @@ MPMATH: dict[str, Callable[..., Any]] = {
     "ge": lambda a, b: mp.mpf(a >= b),
     "eq": lambda a, b: mp.mpf(a == b),
     "ne": lambda a, b: mp.mpf(a != b),
+    "logical_and": lambda a, b: mp.mpf(bool(a and b)),
+    "logical_or": lambda a, b: mp.mpf(bool(a or b)),
+    "logical_not": lambda x: mp.mpf(not x),
     "sum": lambda *x: mp.fsum(x),
     "mean": lambda *x: mp.fsum(x) / len(x),
     "logsumexp": lambda *x: mp.log(mp.fsum(mp.exp(each) for each in x)),
@@ -121,7 +132,7 @@ KEEPS_NAN: dict[str, Callable[..., bool]] = {
     "where": lambda condition, x, other: math.isnan(x if condition else other),
     "leaky_relu": lambda x, slope: not x > 0,  # the slope plays no part
     "elu": lambda x, alpha: not x > 0,
-    **dict.fromkeys(COMPARISONS, lambda a, b: False),  # false, or true for !=
+    **dict.fromkeys(COMPARISONS, lambda *x: False),  # false, or true for != and as a truth
 }
 
 every_operation = pytest.mark.parametrize("op", TABLE.values(), ids=list(TABLE))

@@ -28,6 +28,13 @@ def test_a_column_is_a_list(history: History) -> None:
     assert len(history) == 30
 
 
+def test_a_column_is_looked_for_by_name(history: History) -> None:
+    """``in`` asks for a column; a history without epochs has none."""
+    assert "loss" in history
+    assert "val_loss" not in history
+    assert "loss" not in History()
+
+
 def test_an_unknown_column_names_those_there_are(history: History) -> None:
     """The error lists the columns."""
     with pytest.raises(OperandError, match="no column 'val_loss': it has epoch, loss, accuracy"):

@@ -251,6 +251,7 @@ def _usage(op: Operation) -> str:
     """Write how an operation is called; arguments in square brackets may be left out."""
     if not isinstance(op, Elementwise):
         _, *parameters = inspect.signature(type(op).__call__).parameters
+        parameters = parameters[:1] if isinstance(op, Fold) else parameters
         return f"{op.name}({', '.join(parameters)})"
     names = [symbol.name for symbol in op.operand_symbols]
     needed = _required(op)

@@ -27,8 +27,8 @@ UNDERSTOOD = "expressions are made of names, numbers, + - * / **, comparisons an
 _ADVICE = {
     ".": "attributes cannot be read; write sin(x), not math.sin(x)",
     "^": "write ** for a power",
-    "//": "write floor(a / b)",
-    "%": "write a - b * floor(a / b)",
+    "//": "write floor_divide(a, b)",
+    "%": "write remainder(a, b)",
     "&": "write (a > 0) * (b > 0) for both",
     "|": "write maximum(a > 0, b > 0) for either",
     "and": "write (a > 0) * (b > 0)",

@@ -80,7 +80,7 @@ def cross_entropy(
         if is_class(wanted):
             t = class_index(wanted, len(scores), "cross_entropy")
             share = 1.0 if weight is None else take(weight, t)
-            if label_smoothing == 0.0:
+            if is_real(label_smoothing) and label_smoothing == 0.0:
                 return _weighted(logsumexp(scores) - take(scores, t), share), share
             wanted = [eq(t, i) for i in range(len(scores))]
         else:
@@ -97,7 +97,7 @@ def _weighted(loss: Any, share: Any) -> Any:
 
 
 def _smooth(probabilities: Any, label_smoothing: float) -> list[Any]:
-    if label_smoothing == 0.0:
+    if is_real(label_smoothing) and label_smoothing == 0.0:
         return list(probabilities)
     spread = label_smoothing / len(probabilities)
     return [p * (1.0 - label_smoothing) + spread for p in probabilities]

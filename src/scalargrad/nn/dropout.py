@@ -8,6 +8,7 @@ from scalargrad.draws import drawn
 from scalargrad.errors import DomainError
 from scalargrad.nn.activation import Elementwise
 from scalargrad.nn.init import Rng, generator
+from scalargrad.ops.numbers import is_real
 
 
 class Dropout(Elementwise):
@@ -57,7 +58,7 @@ class Dropout(Elementwise):
 
     def unit(self, x: Any) -> Any:
         """Drop or scale one number."""
-        if not self.training or self.p == 0.0:
+        if not self.training or (is_real(self.p) and self.p == 0.0):
             return x
         scale = 1.0 / (1.0 - self.p) if self.p < 1.0 else 0.0
         return x * ((drawn(generator(self.rng).random) >= self.p) * scale)

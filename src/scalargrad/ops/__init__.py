@@ -7,8 +7,10 @@ from scalargrad.ops import (
     arithmetic,
     comparisons,
     exponential,
+    hyperbolic,
     indexing,
     likelihood,
+    logic,
     reductions,
     rounding,
     selection,
@@ -18,8 +20,10 @@ from scalargrad.ops.activations import *
 from scalargrad.ops.arithmetic import *
 from scalargrad.ops.comparisons import *
 from scalargrad.ops.exponential import *
+from scalargrad.ops.hyperbolic import *
 from scalargrad.ops.indexing import *
 from scalargrad.ops.likelihood import *
+from scalargrad.ops.logic import *
 from scalargrad.ops.reductions import *
 from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
@@ -31,8 +35,10 @@ __all__ += activations.__all__
 __all__ += arithmetic.__all__
 __all__ += comparisons.__all__
 __all__ += exponential.__all__
+__all__ += hyperbolic.__all__
 __all__ += indexing.__all__
 __all__ += likelihood.__all__
+__all__ += logic.__all__
 __all__ += reductions.__all__
 __all__ += rounding.__all__
 __all__ += selection.__all__

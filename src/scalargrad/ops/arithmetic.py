@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
 import math
+from typing import Any, overload
 
+from scalargrad.errors import OperandError
 from scalargrad.ops.comparisons import eq, ge, ne
 from scalargrad.ops.domain import Domain
 from scalargrad.ops.exponential import log
 from scalargrad.ops.notation import ATOM, POWER, PRODUCT, SIGN, SUM, Notation, call, infix
-from scalargrad.ops.operation import Binary, Unary, composite, primitive
+from scalargrad.ops.operation import Binary, Operand, R_co, Unary, composite, primitive
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import where
 from scalargrad.ops.symbol import Symbol
@@ -162,8 +165,32 @@ def _pow_valid(base: Symbol, exponent: Symbol) -> Symbol:
     return where(base > 0, 1.0, where(base < 0, whole, exponent >= 0))
 
 
+class Power(Binary):
+    """The operation `pow`, which leaves a modulus of whole numbers to Python's own."""
+
+    @overload
+    def __call__(self, base: float, exp: float, mod: None = None) -> float: ...
+    @overload
+    def __call__(self, base: int, exp: int, mod: int) -> int: ...
+    @overload
+    def __call__(
+        self, base: Operand[R_co], exp: Operand[R_co] | float, mod: None = None
+    ) -> R_co: ...
+    @overload
+    def __call__(self, base: float, exp: Operand[R_co], mod: None = None) -> R_co: ...
+    def __call__(self, base: Any, exp: Any, mod: Any = None) -> Any:
+        """Raise to a power; with a modulus, among whole numbers."""
+        if mod is None:
+            return self.of(base, exp)
+        if any(hasattr(x, "_apply") for x in (base, exp, mod)):
+            raise OperandError(
+                "pow with a modulus takes whole numbers: write remainder(pow(base, exp), mod)"
+            )
+        return builtins.pow(base, exp, mod)
+
+
 @primitive(
-    Binary,
+    Power,
     symbol="**",
     partials=lambda y, base, exponent: (
         where(eq(exponent, 0.0), 0.0, exponent * base ** (exponent - 1)),

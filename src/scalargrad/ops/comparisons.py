@@ -1,7 +1,8 @@
 """Comparisons as operations: 1 where true and 0 where not, with zero gradient.
 
-On Values the operators ``<``, ``<=``, ``>`` and ``>=`` compare data and give a bool; these
-functions record a node instead, so that a comparison can stand in a graph.
+On Values the operators ``<``, ``<=``, ``>`` and ``>=``, and ``==`` and ``!=`` with a number,
+compare data and give a bool; these functions record a node instead, so that a comparison can
+stand in a graph.
 """
 
 from __future__ import annotations
@@ -12,11 +13,18 @@ from scalargrad.ops.operation import Binary, primitive
 
 __all__ = ["eq", "ge", "gt", "le", "lt", "ne"]
 
+
+class Comparison(Binary):
+    """An operation of two operands that says true or false."""
+
+    truth = True
+
+
 _APART = Domain(smooth=lambda a, b: not -0.1 < a - b < 0.1)
 
 
 @primitive(
-    Binary,
+    Comparison,
     symbol="<",
     partials=lambda y, a, b: (0.0, 0.0),
     domain=_APART,
@@ -35,7 +43,7 @@ def lt(a: float, b: float) -> float:
 
 
 @primitive(
-    Binary,
+    Comparison,
     symbol="≤",
     partials=lambda y, a, b: (0.0, 0.0),
     domain=_APART,
@@ -54,7 +62,7 @@ def le(a: float, b: float) -> float:
 
 
 @primitive(
-    Binary,
+    Comparison,
     symbol=">",
     partials=lambda y, a, b: (0.0, 0.0),
     domain=_APART,
@@ -73,7 +81,7 @@ def gt(a: float, b: float) -> float:
 
 
 @primitive(
-    Binary,
+    Comparison,
     symbol="≥",
     partials=lambda y, a, b: (0.0, 0.0),
     domain=_APART,
@@ -92,7 +100,7 @@ def ge(a: float, b: float) -> float:
 
 
 @primitive(
-    Binary,
+    Comparison,
     symbol="=",
     partials=lambda y, a, b: (0.0, 0.0),
     domain=_APART,
@@ -111,7 +119,7 @@ def eq(a: float, b: float) -> float:
 
 
 @primitive(
-    Binary,
+    Comparison,
     symbol="≠",
     partials=lambda y, a, b: (0.0, 0.0),
     domain=_APART,

@@ -8,9 +8,10 @@ from scalargrad.ops.domain import Domain
 from scalargrad.ops.notation import ATOM, POWER, Notation, call
 from scalargrad.ops.operation import Unary, primitive
 
-__all__ = ["erf", "erfc", "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt"]
+__all__ = ["erf", "erfc", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sqrt"]
 
 _POSITIVE = Domain((0.2, 3.0), valid=lambda x: x > 0)
+_LN_2 = math.log(2.0)
 _TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
 
 
@@ -31,6 +32,28 @@ def exp(x: float) -> float:
     """
     try:
         return math.exp(x)
+    except OverflowError:
+        return math.inf
+
+
+@primitive(
+    Unary,
+    partials=lambda y, x: (y * _LN_2,),
+    text=Notation("2^{0}", POWER, (POWER,)),
+    mathml=Notation("<msup><mn>2</mn>{0}</msup>", POWER, (1,)),
+    javascript=Notation("2 ** {0}", POWER, (ATOM,)),
+    lane="np.exp2({0})",
+)
+def exp2(x: float) -> float:
+    """Raise 2 to a power, 2^x; from 1024 on the result overflows to inf.
+
+    Examples
+    --------
+    >>> exp2(3.0)
+    8.0
+    """
+    try:
+        return math.exp2(x)
     except OverflowError:
         return math.inf
 
@@ -111,7 +134,7 @@ def log1p(x: float) -> float:
 
 @primitive(
     Unary,
-    partials=lambda y, x: (1 / (x * math.log(2.0)),),
+    partials=lambda y, x: (1 / (x * _LN_2),),
     domain=_POSITIVE,
     javascript=call("Math.log2", 1),
     lane="np.log2({0})",

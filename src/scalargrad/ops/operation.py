@@ -56,6 +56,8 @@ class Operation:
 
     lazy = False
     composite = False
+    #: Whether every result says true (1) or false (0).
+    truth = False
 
     def __init__(
         self,
@@ -293,8 +295,14 @@ class Fold(Reduction):
     def __call__(self, values: Any, /, *more: Any) -> Any:
         """Apply the operation to all the numbers and nodes of an iterable."""
         if more:
-            raise OperandError(f"{self.name} takes one list of numbers: {self.name}([a, b])")
+            raise self.misused()
         return self.of(*values)
+
+    def misused(self) -> OperandError:
+        """Return the error for numbers given one by one."""
+        return OperandError(
+            f"{self.name} takes one list or other iterable of numbers: {self.name}([a, b])"
+        )
 
 
 def primitive(kind: type[O], **entry: Any) -> Callable[[Callable[..., Any]], O]:

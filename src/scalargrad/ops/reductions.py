@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 from scalargrad.errors import OperandError
 from scalargrad.ops.arithmetic import abs
@@ -16,15 +17,45 @@ from scalargrad.ops.selection import maximum, where
 
 __all__ = ["dot", "log_softmax", "logsumexp", "mean", "softmax", "sum"]
 
+T = TypeVar("T")
+
+
+class Sum(Fold):
+    """The operation `sum`, which takes what Python's own takes."""
+
+    @overload
+    def __call__(self, values: Iterable[float], /, start: float = 0) -> float: ...
+    @overload
+    def __call__(
+        self, values: Iterable[Operand[R_co] | float], /, start: Operand[R_co] | float = 0
+    ) -> R_co: ...
+    @overload  # a list display of nodes and numbers, whose type mypy cannot infer
+    def __call__(self, values: Iterable[Operand[Any] | float], /, start: Any = 0) -> Any: ...
+    @overload
+    def __call__(self, values: Iterable[T], /, start: T) -> T: ...  # lists, tuples and arrays
+    def __call__(self, values: Any, /, start: Any = 0, *more: Any) -> Any:
+        """Add up the numbers and nodes of an iterable, to `start` if one is given."""
+        if more or not hasattr(values, "__iter__"):
+            raise self.misused()
+        if isinstance(start, list | tuple) or getattr(start, "ndim", None):
+            return builtins.sum(values, start)
+        return self.of(*values) if start.__class__ is int and not start else self.of(start, *values)
+
 
 @primitive(
-    Fold,
+    Sum,
     symbol="Σ",
     partials=lambda y, operands: (1.0,) * len(operands),
     pattern="distributor",
 )
 def sum(operands: Sequence[float]) -> float:
     """Add up numbers from left to right, Σ xᵢ; no numbers add up to 0.
+
+    Parameters
+    ----------
+    values : iterable of n scalars
+    start : scalar, optional
+        Added first. Of lists, tuples and arrays the sum is Python's own.
 
     Examples
     --------

@@ -15,8 +15,8 @@ from scalargrad.ops.symbol import TABLE, Symbol
 if TYPE_CHECKING:
     from scalargrad.ops.operation import Operation
 
-#: How a person writes what the printer, whose code must not raise, writes otherwise. On Values
-#: == and != go by identity, so equality is written as a call.
+#: How a person writes what the printer, whose code must not raise, writes otherwise. Between two
+#: Values == and != go by identity, so equality is written as a call.
 _WRITTEN = {
     "div": infix("/", PRODUCT),
     "pow": Notation("{0} ** {1}", POWER, (ATOM, SIGN)),

@@ -1,19 +1,28 @@
-"""Piecewise constant operations: their gradient is zero, at the jumps too."""
+"""Rounding, whose gradient is zero, at the jumps too, and what a whole division leaves."""
 
 from __future__ import annotations
 
 import math
 
+from scalargrad.ops.comparisons import ne
 from scalargrad.ops.domain import Domain
-from scalargrad.ops.notation import Notation, call
-from scalargrad.ops.operation import Unary, composite, primitive
+from scalargrad.ops.notation import ATOM, PRODUCT, Notation, call, infix
+from scalargrad.ops.operation import Binary, Unary, composite, primitive
 from scalargrad.ops.selection import where
 from scalargrad.ops.symbol import Symbol
 
-__all__ = ["ceil", "floor", "sign", "step"]
+__all__ = ["ceil", "floor", "floor_divide", "remainder", "rint", "sign", "step"]
 
 _BETWEEN_INTEGERS = Domain(smooth=lambda x: 0.1 < x - math.floor(x) < 0.9)
+_BETWEEN_HALVES = Domain(smooth=lambda x: not 0.4 < x - math.floor(x) < 0.6)
 _AWAY_FROM_ZERO = Domain(smooth=lambda x: not -0.1 < x < 0.1)
+_BETWEEN_MULTIPLES = Domain(
+    (-3.0, 3.0),
+    (0.5, 3.0),
+    valid=lambda x, y: ne(y, 0.0),
+    smooth=lambda x, y: 0.1 < x / y - math.floor(x / y) < 0.9,
+    guard=1,
+)
 
 
 @primitive(
@@ -56,6 +65,105 @@ def ceil(x: float) -> float:
     -1.0
     """
     return math.copysign(float(math.ceil(x)), x) if -1e16 < x < 1e16 else x
+
+
+@primitive(
+    Unary,
+    partials=lambda y, x: (0.0,),
+    domain=_BETWEEN_HALVES,
+    pattern="stops here",
+    javascript="""\
+(x) => {
+  if (!(Math.abs(x) < 4503599627370496)) return x; // from 2^52 on, every number is whole
+  const size = Math.abs(x) + 4503599627370496 - 4503599627370496;
+  return x < 0 || Object.is(x, -0) ? -size : size;
+}""",
+    lane="np.rint({0})",
+)
+def rint(x: float) -> float:
+    """Round to the nearest integer, halves to the even one; the gradient is 0.
+
+    Examples
+    --------
+    >>> rint(2.5), rint(-1.7)
+    (2.0, -2.0)
+    """
+    return math.copysign(float(round(x)), x) if -1e16 < x < 1e16 else x
+
+
+@primitive(
+    Binary,
+    symbol="//",
+    partials=lambda q, x, y: (0.0, 0.0),
+    domain=_BETWEEN_MULTIPLES,
+    pattern="stops here",
+    text=Notation("⌊{0}/{1}⌋", ATOM, (PRODUCT, PRODUCT + 1)),
+    mathml=Notation("<mrow><mo>⌊</mo><mfrac>{0}{1}</mfrac><mo>⌋</mo></mrow>"),
+    javascript="""\
+(x, y) => {
+  if (y === 0) return x / y;
+  const rest = x % y;
+  const opposite = rest !== 0 && rest < 0 !== y < 0;
+  const quotient = (x - rest) / y - (opposite ? 1 : 0);
+  if (quotient === 0) return 0 * (x / y);
+  const whole = Math.floor(quotient);
+  return quotient - whole > 0.5 ? whole + 1 : whole;
+}""",
+    lane="{0} // {1}",
+)
+def floor_divide(x: float, y: float) -> float:
+    """Divide and round down, ⌊x/y⌋, as Python's ``//``; the gradient is 0.
+
+    Raises
+    ------
+    DomainError
+        If y is zero.
+
+    Examples
+    --------
+    >>> floor_divide(-7.0, 2.0)
+    -4.0
+    """
+    try:
+        return x // y
+    except ZeroDivisionError:
+        return x * math.copysign(math.inf, y)
+
+
+@primitive(
+    Binary,
+    symbol="%",
+    partials=lambda r, x, y: (1.0, -floor_divide(x, y)),
+    domain=_BETWEEN_MULTIPLES,
+    text=infix("mod", PRODUCT),
+    mathml=Notation("<mrow>{0}<mo>mod</mo>{1}</mrow>", PRODUCT, (PRODUCT, PRODUCT + 1)),
+    javascript="""\
+(x, y) => {
+  const rest = x % y;
+  if (rest === 0) return y < 0 ? -0 : 0;
+  return rest < 0 !== y < 0 ? rest + y : rest;
+}""",
+    lane="{0} % {1}",
+)
+def remainder(x: float, y: float) -> float:
+    """Return what division leaves, x - y·⌊x/y⌋, with the sign of y, as Python's ``%``.
+
+    Raises
+    ------
+    DomainError
+        If y is zero.
+
+    Notes
+    -----
+    At a jump, where y divides x, the partials are those of its right side: 1 and -⌊x/y⌋
+    (PyTorch's choice).
+
+    Examples
+    --------
+    >>> remainder(-7.0, 3.0)
+    2.0
+    """
+    return x % y if y != 0.0 else math.nan
 
 
 @composite(

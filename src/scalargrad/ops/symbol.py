@@ -74,6 +74,18 @@ class Symbol:
     def __rpow__(self, other: float) -> Symbol:
         return _symbolic("pow", other, self)
 
+    def __floordiv__(self, other: Symbol | float) -> Symbol:
+        return _symbolic("floor_divide", self, other)
+
+    def __rfloordiv__(self, other: float) -> Symbol:
+        return _symbolic("floor_divide", other, self)
+
+    def __mod__(self, other: Symbol | float) -> Symbol:
+        return _symbolic("remainder", self, other)
+
+    def __rmod__(self, other: float) -> Symbol:
+        return _symbolic("remainder", other, self)
+
     def __neg__(self) -> Symbol:
         return _symbolic("neg", self)
 
@@ -91,6 +103,14 @@ class Symbol:
 
     def __ge__(self, other: Symbol | float) -> Symbol:
         return _symbolic("ge", self, other)
+
+    def __eq__(self, other: object) -> Any:
+        return _symbolic("eq", self, other) if isinstance(other, float | int) else self is other
+
+    def __ne__(self, other: object) -> Any:
+        return _symbolic("ne", self, other) if isinstance(other, float | int) else self is not other
+
+    __hash__ = object.__hash__
 
 
 def _symbolic(name: str, *operands: Symbol | float) -> Symbol:

@@ -1,4 +1,4 @@
-"""Circular and hyperbolic functions and their inverses; angles are in radians."""
+"""Circular functions, their inverses, and angles, in radians unless degrees are named."""
 
 from __future__ import annotations
 
@@ -8,27 +8,24 @@ from scalargrad.ops.comparisons import eq
 from scalargrad.ops.domain import Domain
 from scalargrad.ops.exponential import sqrt
 from scalargrad.ops.notation import Notation, call
-from scalargrad.ops.operation import Binary, Unary, primitive
+from scalargrad.ops.operation import Binary, Unary, composite, primitive
 from scalargrad.ops.selection import where
 from scalargrad.ops.symbol import Symbol
 
 __all__ = [
     "acos",
-    "acosh",
     "asin",
-    "asinh",
     "atan",
     "atan2",
-    "atanh",
     "cos",
-    "cosh",
+    "deg2rad",
     "hypot",
+    "rad2deg",
     "sin",
-    "sinh",
     "tan",
-    "tanh",
 ]
 
+_DEGREE = math.pi / 180.0  # in radians
 _UNIT = Domain((-0.9, 0.9), valid=lambda x: abs(x) <= 1, safe=0.0)
 
 
@@ -198,118 +195,25 @@ def atan2(y: float, x: float) -> float:
     return math.atan2(y, x)
 
 
-def _cosh(x: Symbol) -> Symbol:
-    return cosh(x)
-
-
-@primitive(
-    Unary, partials=lambda y, x: (_cosh(x),), javascript=call("Math.sinh", 1), lane="np.sinh({0})"
-)
-def sinh(x: float) -> float:
-    """Take the hyperbolic sine.
+@composite(Unary, partials=lambda y, x: (_DEGREE,))
+def deg2rad(x: Symbol) -> Symbol:
+    """Turn an angle in degrees into radians, x · π/180.
 
     Examples
     --------
-    >>> sinh(0.0)
-    0.0
+    >>> deg2rad(180.0)
+    3.141592653589793
     """
-    try:
-        return math.sinh(x)
-    except OverflowError:
-        return math.copysign(math.inf, x)
+    return x * _DEGREE
 
 
-@primitive(
-    Unary, partials=lambda y, x: (sinh(x),), javascript=call("Math.cosh", 1), lane="np.cosh({0})"
-)
-def cosh(x: float) -> float:
-    """Take the hyperbolic cosine.
+@composite(Unary, partials=lambda y, x: (1.0 / _DEGREE,))
+def rad2deg(x: Symbol) -> Symbol:
+    """Turn an angle in radians into degrees, x · 180/π.
 
     Examples
     --------
-    >>> cosh(0.0)
-    1.0
+    >>> rad2deg(math.pi / 2)
+    90.0
     """
-    try:
-        return math.cosh(x)
-    except OverflowError:
-        return math.inf
-
-
-@primitive(
-    Unary, partials=lambda y, x: (1 - y * y,), javascript=call("Math.tanh", 1), lane="np.tanh({0})"
-)
-def tanh(x: float) -> float:
-    """Take the hyperbolic tangent; its slope is 1 - tanh².
-
-    Examples
-    --------
-    >>> tanh(0.0)
-    0.0
-    """
-    return math.tanh(x)
-
-
-@primitive(
-    Unary,
-    partials=lambda y, x: (1 / hypot(x, 1.0),),
-    javascript=call("Math.asinh", 1),
-    lane="np.arcsinh({0})",
-)
-def asinh(x: float) -> float:
-    """Take the inverse hyperbolic sine.
-
-    Examples
-    --------
-    >>> asinh(0.0)
-    0.0
-    """
-    return math.asinh(x)
-
-
-@primitive(
-    Unary,
-    partials=lambda y, x: (1 / (sqrt(x - 1) * sqrt(x + 1)),),
-    domain=Domain((1.2, 3.0), valid=lambda x: x >= 1, safe=2.0),
-    javascript=call("Math.acosh", 1),
-    lane="np.arccosh({0})",
-)
-def acosh(x: float) -> float:
-    """Take the inverse hyperbolic cosine; at 1 the slope is inf.
-
-    Raises
-    ------
-    DomainError
-        If x < 1.
-
-    Examples
-    --------
-    >>> acosh(1.0)
-    0.0
-    """
-    return math.acosh(x) if not x < 1.0 else math.nan
-
-
-@primitive(
-    Unary,
-    partials=lambda y, x: (1 / ((1 - x) * (1 + x)),),
-    domain=Domain((-0.9, 0.9), valid=lambda x: abs(x) < 1, safe=0.0),
-    javascript=call("Math.atanh", 1),
-    lane="np.arctanh({0})",
-)
-def atanh(x: float) -> float:
-    """Take the inverse hyperbolic tangent.
-
-    Raises
-    ------
-    DomainError
-        If abs(x) >= 1.
-
-    Examples
-    --------
-    >>> atanh(0.0)
-    0.0
-    """
-    if -1.0 < x < 1.0:
-        return math.atanh(x)
-    return math.copysign(math.inf, x) if abs(x) == 1.0 else math.nan
+    return x * (1.0 / _DEGREE)

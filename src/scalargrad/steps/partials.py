@@ -92,7 +92,7 @@ def _compute(op: Operation, operands: tuple[Expression, ...]) -> Expression:
         number: float = op.of(*operands, checked=False)
         return number
     for index, neutral in enumerate(_NEUTRAL.get(op, ())):
-        if operands[index] == neutral:
+        if not isinstance(operands[index], Symbol) and operands[index] == neutral:
             return operands[1 - index]
     return Symbol("", op, operands)
 

@@ -66,6 +66,9 @@ class History:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __contains__(self, column: object) -> bool:
+        return column in self.columns
+
     def __getitem__(self, column: str) -> list[float]:
         if self.rows and column not in self.rows[0]:
             raise OperandError(

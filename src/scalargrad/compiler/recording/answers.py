@@ -10,8 +10,9 @@ from scalargrad import ops
 from scalargrad.compiler.recording.deferred import DETACH
 from scalargrad.compiler.recording.refusal import refuse
 from scalargrad.compiler.recording.trace import check_finished, current_trace
+from scalargrad.ops.methods import is_truth
 from scalargrad.ops.numbers import is_real
-from scalargrad.value import Value
+from scalargrad.value import Parameter, Value
 
 _local_grads: Any = Value.__dict__["local_grads"]
 _grad: Any = Value.__dict__["grad"]
@@ -96,12 +97,12 @@ def _comparison(name: str) -> Callable[[Value, Any], Any]:
 
 
 def _equality(name: str) -> Callable[[Value, Any], Any]:
-    op = ops.TABLE[name]
+    usual, op = getattr(Value, f"__{name}__"), ops.TABLE[name]
 
     def compare(self: Value, other: Any) -> Any:
         if current_trace() is None or self is other:
-            return NotImplemented
-        if is_real(other) or (isinstance(other, Value) and _is_truth(self) and _is_truth(other)):
+            return usual(self, other)
+        if is_real(other) or (is_truth(self) and is_truth(other)):
             return op.of(self, other)
         if isinstance(other, Value):
             refuse(
@@ -111,10 +112,6 @@ def _equality(name: str) -> Callable[[Value, Any], Any]:
         return NotImplemented
 
     return compare
-
-
-def _is_truth(node: Value) -> bool:
-    return node.op is not None and node.op.comparison is not None
 
 
 def _truth(self: Value) -> bool:
@@ -144,6 +141,30 @@ def _refusal(name: str, what: str, remedy: str) -> Callable[..., Any]:
     return answer
 
 
+def _text(name: str, what: str) -> Callable[..., str]:
+    usual = getattr(Value, name)
+
+    def answer(self: Value, specification: str = "") -> str:
+        if current_trace() is None:
+            return str(usual(self, *([specification] if name == "__format__" else [])))
+        if not _is_message():
+            refuse(what, _TEXT)
+        label = f", label={self.label!r}" if self.label else ""
+        kind = Parameter if isinstance(self, Parameter) else Value
+        shown = f"{kind.__name__}(data={self._data}{label})"
+        return format(self._data, specification) if specification else shown
+
+    return answer
+
+
+def _is_message() -> bool:
+    """Return whether a Value is written into a message of ours, arrays of them by NumPy."""
+    frame = sys._getframe(2)
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("numpy."):
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__", "")).startswith("scalargrad.")
+
+
 def _detach(self: Value) -> Value:
     if current_trace() is None:
         return _usual_detach(self)
@@ -153,10 +174,10 @@ def _detach(self: Value) -> Value:
 _usual_detach = Value.detach
 
 
-def _alias(self: Value, data: float | Value, label: str = "") -> None:
+def _alias(self: Value, data: float | Value, label: str = "", *operands: object) -> None:
     """Make a Value; of a recorded Value, a second name for it."""
-    if current_trace() is None or not isinstance(data, Value):
-        _init(self, data, label)
+    if current_trace() is None or operands or not isinstance(data, Value):
+        _init(self, data, label, *operands)
         return
     self._data, self.op, self.parents = data._data, ops.identity, (data,)
     self.grad, self.label = 0.0, label
@@ -168,7 +189,7 @@ _NUMBER = (
     "Values are put into needs dtype=object"
 )
 _WHOLE = (
-    "for values[i] write scalargrad.take(values, i), for floor division scalargrad.floor(a / b); "
+    "for values[i] write scalargrad.take(values, i), for floor division a // b; "
     "a number of steps or a size is a static argument, as in jit(f, static_argnames='n')"
 )
 _TEXT = "return the value and print it outside, or print within scalargrad.disable_jit()"
@@ -186,14 +207,14 @@ ANSWERS: dict[str, Any] = {
     ),
     "zero_grad": _refusal("zero_grad", ".zero_grad() was called", "do so outside"),
     "__float__": _refusal("__float__", "float() or a math function was called", _NUMBER),
-    "__repr__": _refusal("__repr__", "a Value was printed", _TEXT),
-    "__format__": _refusal("__format__", "a Value was made into text", _TEXT),
+    "__repr__": _text("__repr__", "a Value was printed"),
+    "__format__": _text("__format__", "a Value was made into text"),
 }
 ANSWERS |= {f"__{name}__": _comparison(name) for name in ("lt", "le", "gt", "ge")}
 ANSWERS |= {f"__{name}__": _equality(name) for name in ("eq", "ne")}
 ANSWERS |= {
     f"__{name}__": _refusal(f"__{name}__", f"{name}() was called", _NUMBER)
-    for name in ("round", "trunc", "floor", "ceil")
+    for name in ("trunc", "floor", "ceil")
 }
 ANSWERS |= {
     f"__{name}__": _refusal(f"__{name}__", f"{name}() was called", _WHOLE)

@@ -125,7 +125,7 @@ class Lanes:
         """Look at the nodes made since the last time."""
         nodes, known, dependent = self._nodes, self._map_of, self._dependent
         for node in nodes[self._seen :]:
-            operands = [x for x in node.parents if x.__class__ is not float]
+            operands: list[Any] = [x for x in node.parents if x.__class__ is not float]
             if node.op is STACK_NODE or not dependent.isdisjoint(operands):
                 dependent.add(node)
                 if node.op is STACK_NODE:

@@ -1,0 +1,58 @@
+"""Truths joined: operations on comparisons, as their functions give them.
+
+Any number but 0 is true, a NaN too.
+"""
+
+from __future__ import annotations
+
+from scalargrad.ops.comparisons import Comparison, eq, ne
+from scalargrad.ops.domain import Domain
+from scalargrad.ops.operation import Unary, composite
+from scalargrad.ops.selection import where
+from scalargrad.ops.symbol import Symbol
+
+__all__ = ["logical_and", "logical_not", "logical_or"]
+
+_AWAY_FROM_ZERO = Domain(smooth=lambda *x: not any(-0.1 < each < 0.1 for each in x))
+
+
+@composite(Comparison, symbol="and", partials=lambda y, a, b: (0.0, 0.0), domain=_AWAY_FROM_ZERO)
+def logical_and(a: Symbol, b: Symbol) -> Symbol:
+    """Say whether both are true: 1 or 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> logical_and(2.0 > 1.0, 2.0 > 3.0)
+    0.0
+    """
+    return where(a, ne(b, 0.0), 0.0)
+
+
+@composite(Comparison, symbol="or", partials=lambda y, a, b: (0.0, 0.0), domain=_AWAY_FROM_ZERO)
+def logical_or(a: Symbol, b: Symbol) -> Symbol:
+    """Say whether one of them at least is true: 1 or 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> logical_or(2.0 > 1.0, 2.0 > 3.0)
+    1.0
+    """
+    return where(a, 1.0, ne(b, 0.0))
+
+
+class Negation(Unary):
+    """The operation `logical_not`."""
+
+    truth = True
+
+
+@composite(Negation, symbol="not", partials=lambda y, x: (0.0,), domain=_AWAY_FROM_ZERO)
+def logical_not(x: Symbol) -> Symbol:
+    """Say whether x is false: 1 where x is 0, else 0; the gradient is 0.
+
+    Examples
+    --------
+    >>> logical_not(2.0 > 1.0)
+    0.0
+    """
+    return eq(x, 0.0)

@@ -1,0 +1,116 @@
+"""Equality and messages: a function answers compiled, and in a derivative, as it does on floats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalargrad import OperandError, TraceError, Value, exp, grad, jit, sin, value_and_grad
+from scalargrad.losses import cross_entropy
+
+pytestmark = pytest.mark.usefixtures("machine")
+
+
+def _by_mode(p: dict[str, Any]) -> Any:
+    return p["x"] * (2 if p["mode"] == 1 else 3)
+
+
+def _sinc(x: Any) -> Any:
+    return 1.0 if x == 0 else sin(x) / x
+
+
+CASES: list[tuple[Callable[[Any], Any], Any]] = [
+    (lambda x: 10 * x if x == 1.0 else x, 1.0),
+    (lambda x: 10 * x if x == 1.0 else x, 2.0),
+    (lambda x: 10 * x if x != 1.0 else x, 1.0),
+    (lambda x: 10 * x if 1 == x else x, 1.0),  # noqa: SIM300 - on either side
+    (lambda x: 10 * x if x in [1.0, 2.0] else x, 2.0),
+    (lambda x: 10 * x if x in {"a": 3.0}.values() else x, 3.0),
+    (lambda x: x * (x == True), 1.0),  # noqa: E712 - a bool is a number
+    (lambda x: 10 * x if x == x else x, 1.0),
+    (lambda x: 10 * x if x == "1" else x, 1.0),
+    (lambda x: x if x is None or x == None else 2 * x, 1.0),  # noqa: E711
+    (lambda x: 10 * x if x * math.nan == math.nan else x, 1.0),  # noqa: PLW0177
+    (lambda x: 10 * x if np.float64(1.0) == x else x, 1.0),
+    (_sinc, 0.0),
+    (_sinc, 0.5),
+    (_by_mode, {"x": 1.5, "mode": 1}),
+    (_by_mode, {"x": 1.5, "mode": 2}),
+]
+
+
+@pytest.mark.parametrize(("f", "argument"), CASES)
+def test_equality_takes_one_way_in_every_mode(f: Callable[[Any], Any], argument: Any) -> None:
+    """A function of floats has that value in value_and_grad and compiled, and one gradient."""
+    expected = pytest.approx(f(argument), rel=1e-15)
+    value, gradient = value_and_grad(f)(argument)
+    compiled_value, compiled_gradient = jit(value_and_grad(f))(argument)
+    assert (value, compiled_value, jit(f)(argument)) == (expected, expected, expected)
+    assert compiled_gradient == gradient
+
+
+def test_elements_of_an_array_are_compared_compiled_as_eagerly() -> None:
+    """An array of traced numbers equals a number element by element."""
+
+    def count(xs: Any) -> Any:
+        return (xs == 2.0).sum() * xs.sum()
+
+    numbers = np.array([1.0, 2.0, 2.0])
+    assert jit(count)(numbers) == count(numbers) == 10.0
+    assert value_and_grad(count)(numbers)[0] == 10.0
+
+
+def test_equality_is_as_usual_after_a_recording() -> None:
+    """Once a recording is over, == answers by data and identity, and hashes are as they were."""
+    jit(lambda x: x + 1.0)(1.0)
+    v = Value(2.0)
+    assert v == 2.0
+    assert v != Value(2.0)
+    assert hash(v) == object.__hash__(v)
+    assert {v: 1}[v] == 1
+
+
+def test_smoothing_that_is_a_value_keeps_its_gradient_at_zero() -> None:
+    """A label smoothing of Value(0) is not taken for the number 0, which nothing depends on."""
+    scores = [2.0, 1.0, 0.1]
+    slope = grad(lambda s: cross_entropy(scores, 0, label_smoothing=s))(0.0)
+    assert slope == pytest.approx(scores[0] - sum(scores) / 3, rel=1e-12)
+
+
+@pytest.mark.parametrize("argument", [[1.0, 2.0], np.array([1.0, 2.0])], ids=["list", "array"])
+def test_a_container_in_place_of_a_number_is_named_compiled_too(argument: Any) -> None:
+    """The commonest mistake, exp of a list or array, is called by its name, not a printed Value."""
+    with pytest.raises(OperandError, match=r"an operand of exp is .*Value\(data=1\.0\)") as caught:
+        jit(exp)(argument)
+    assert "one by one" in str(caught.value)
+    with pytest.raises(OperandError, match="an operand of exp is"):
+        exp([Value(1.0)])  # type: ignore[call-overload]
+    with pytest.raises(OperandError, match="a gradient needs one number"):
+        jit(grad(lambda a: a * 2))(argument)
+
+
+@pytest.mark.parametrize(
+    "show", [print, repr, str, lambda x: f"{x:.3f}", lambda x: repr(np.array([x]))]
+)
+def test_text_made_by_the_function_itself_is_refused(show: Any) -> None:
+    """Only messages of the library write traced numbers; a program would print nothing."""
+
+    def f(x: Any) -> Any:
+        show(x)
+        show([x])
+        return x
+
+    with pytest.raises(TraceError, match=r"a Value was (printed|made into text)"):
+        jit(f)(1.0)
+
+
+def test_messages_format_traced_numbers() -> None:
+    """A message that shows an option of a loss shows the traced one's number."""
+    with pytest.raises(
+        ValueError, match=r"label_smoothing is Value\(data=2\.0, label='s'\), not in"
+    ):
+        jit(lambda s: cross_entropy([1.0, 2.0], 0, label_smoothing=s))(Value(2.0, "s"))

@@ -1,0 +1,88 @@
+"""Comparisons joined by &, | and ^, by functions, and compiled."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalargrad import OperandError, TraceError, Value, gt, jit, logical_not, lt, ops, where
+
+JUNCTIONS = [operator.and_, operator.or_, operator.xor]
+every_junction = pytest.mark.parametrize("join", JUNCTIONS, ids=lambda f: f.__name__)
+
+
+@every_junction
+def test_signs_join_comparisons_as_they_join_bools(join: Callable[[Any, Any], Any]) -> None:
+    """Nodes of comparisons, bools of Python and of NumPy give the truth that two bools give."""
+    for a, b in itertools.product((True, False), repeat=2):
+        p, q = gt(Value(float(a)), 0.5), lt(Value(float(not b)), 0.5)
+        for pair in ((p, q), (p, b), (a, q), (p, np.bool_(b)), (np.bool_(a), q)):
+            assert bool(join(*pair)) is join(a, b)
+            assert bool(join(join(*pair), True)) is join(join(a, b), True)
+        found = join(p, np.array([True, False]))
+        assert [bool(x) for x in found] == [join(a, True), join(a, False)]
+
+
+@every_junction
+@pytest.mark.parametrize("other", [Value(3.0), 3, 1.0, "1", None])
+def test_signs_refuse_numbers_and_offer_the_function(
+    join: Callable[[Any, Any], Any], other: Any
+) -> None:
+    """Values have no bits: & of numbers would be a product to some and a test to others."""
+    truth = gt(Value(1.0), 0.0)
+    for pair in ((truth, other), (other, truth), (Value(2.0), truth)):
+        with pytest.raises(OperandError, match=r"write scalargrad\.logical_and\(a, b\)"):
+            join(*pair)
+
+
+def test_tilde_is_refused_because_on_a_bool_it_gives_a_true_number() -> None:
+    """~True is -2 in Python, which is true, so a compiled ~ could not agree with it."""
+    with pytest.raises(OperandError, match="logical_not"):
+        ~gt(Value(1.0), 0.0)
+    with pytest.raises(OperandError, match="logical_not"):
+        jit(lambda x: ~(x > 0))(1.0)
+    assert logical_not(gt(Value(1.0), 0.0)).data == 0.0
+
+
+@pytest.mark.parametrize("name", ["logical_and", "logical_or"])
+def test_functions_are_numpys(name: str) -> None:
+    """Every number but 0 is true, a NaN and an infinity too."""
+    numbers = (0.0, -0.0, 1.0, -2.5, np.inf, np.nan)
+    for a, b in itertools.product(numbers, repeat=2):
+        expected = float(getattr(np, name)(a, b))
+        assert vars(ops)[name](a, b) == expected
+        assert vars(ops)[name](Value(a), b).data == expected
+    assert [logical_not(x) for x in numbers] == [float(np.logical_not(x)) for x in numbers]
+
+
+@pytest.mark.usefixtures("machine")
+@every_junction
+def test_compiled_conditions_take_the_way_of_eager_ones(join: Callable[[Any, Any], Any]) -> None:
+    """(a > 0) & (a < 2) chooses compiled what it chooses eagerly, in where and after if."""
+
+    def chosen(a: Any) -> Any:
+        return where(join(a > 0, a < 2), a * 10, a)
+
+    def branched(a: Any) -> Any:
+        return a * 10 if join(a > 0, a < 2) else a
+
+    def shared(a: Any) -> Any:
+        return a * (join(a > 0, a < 2) == (a > -5))
+
+    points = (-6.0, -1.0, 0.0, 1.0, 2.0, 3.0)
+    for f in (chosen, branched, shared):
+        compiled = jit(f)
+        assert [compiled(x) for x in points] == [f(x) for x in points]
+
+
+def test_compiled_numbers_are_refused_with_their_operands() -> None:
+    """Beside a traced number, & says what it joins; the message shows the number it had."""
+    with pytest.raises(OperandError, match=r"is Value\(data=2\.5\): they join comparisons"):
+        jit(lambda a: a & 3)(2.5)
+    with pytest.raises(TraceError, match="two Values were compared"):
+        jit(lambda a, b: a == b)(1.0, 1.0)
