@@ -7,11 +7,13 @@ is part of the key under which a program is kept.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from enum import Enum
 from typing import Any
 
 import numpy as np
 
 from scalargrad.compiler.objects import Copier, Frozen, Visit, is_object, like, parts_beside
+from scalargrad.compiler.recording.numbers import Number
 from scalargrad.errors import TraceError
 from scalargrad.ops.numbers import is_real
 from scalargrad.sparse import Table
@@ -30,6 +32,11 @@ _MANY = 8
 def kinds_of(xs: Iterable[Any]) -> tuple[int | None, ...]:
     """Return the part of the key that stands for each number; None for what may be none."""
     return tuple(map(NUMBERS.get, map(type, xs)))
+
+
+def is_number(x: Any) -> bool:
+    """Return whether something is traced for its number: a flag or a member of an enum is not."""
+    return is_real(x) and not isinstance(x, bool | Enum)
 
 
 def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None = None) -> None:
@@ -51,7 +58,7 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None 
         key.append((kind, *x))
         for item in x.values():
             visit(item, key, leaves, objects)
-    elif kind is not bool and is_real(x):
+    elif is_number(x):
         key.append(0)
         leaves.append(float(x))
     elif hasattr(x, "dtype") and hasattr(x, "ravel"):
@@ -97,7 +104,7 @@ def visit_static(x: Any, where: str, key: list[Hashable]) -> None:
 
 def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any:
     """Return an argument with its numbers replaced, in the order `visit` found them."""
-    if isinstance(x, Value) or (is_real(x) and not isinstance(x, bool)):
+    if isinstance(x, Value) or is_number(x):
         return next(fresh)
     if isinstance(x, dict):
         return like(x, [rebuilt(item, fresh, copier) for item in x.values()])
@@ -119,9 +126,9 @@ def fresh_leaves(leaves: list[Any]) -> list[Value]:
             kind = Parameter if isinstance(x, Parameter) else Value
             fresh.append(kind(x._data, x.label))
         elif hasattr(x, "ravel"):
-            fresh += [Value(float(number)) for number in x.ravel().tolist()]
+            fresh += map(Number, x.ravel().tolist())
         else:
-            fresh.append(Value(float(x)))
+            fresh.append(Number(x))
     return fresh
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from scalargrad import ops
 from scalargrad.compiler.recording.deferred import DETACH
+from scalargrad.compiler.recording.numbers import is_truth
 from scalargrad.compiler.recording.refusal import refuse
 from scalargrad.compiler.recording.trace import check_finished, current_trace
 from scalargrad.ops.numbers import is_real
@@ -91,7 +92,7 @@ def _equality(name: str) -> Callable[[Value, Any], Any]:
     def compare(self: Value, other: Any) -> Any:
         if current_trace() is None or self is other:
             return NotImplemented
-        if is_real(other) or (isinstance(other, Value) and _is_truth(self) and _is_truth(other)):
+        if is_real(other) or (isinstance(other, Value) and is_truth(self) and is_truth(other)):
             return op.of(self, other)
         if isinstance(other, Value):
             refuse(
@@ -103,8 +104,18 @@ def _equality(name: str) -> Callable[[Value, Any], Any]:
     return compare
 
 
-def _is_truth(node: Value) -> bool:
-    return node.op is not None and node.op.comparison is not None
+def _hash(self: Value) -> int:
+    """Refuse to find a number in a set or a dict, where its Value would count by identity."""
+    trace = current_trace()
+    asking = sys._getframe(1).f_globals.get("__name__") or ""
+    if trace is not None and not asking.startswith("scalargrad."):
+        if trace.numbers.stands_for_one(self):
+            refuse(
+                "a number was looked up in a set or a dict, or put into one",
+                "make what is looked up a static argument, as in jit(f, static_argnames='k'), "
+                "compare it with ==, or look it up in a list by scalargrad.take(values, i)",
+            )
+    return object.__hash__(self)
 
 
 def _truth(self: Value) -> bool:
@@ -170,6 +181,7 @@ ANSWERS: dict[str, Any] = {
     "data": _Data(),
     "__init__": _alias,
     "__bool__": _truth,
+    "__hash__": _hash,
     "detach": _detach,
     "backward": _refusal(
         "backward", ".backward() was called", "return the value; call backward() on the result"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
+from scalargrad.compiler.recording.numbers import Numbers
 from scalargrad.compiler.recording.randomness import Generators
 from scalargrad.compiler.recording.refusal import refuse
 from scalargrad.compiler.recording.stacking import Lanes
@@ -32,6 +33,8 @@ class Trace:
         Random draws, and the inputs that stand for them.
     lanes : Lanes or None
         Which nodes stand for a number of every example, where vmap was used.
+    numbers : Numbers
+        Which nodes stand for what are plain numbers in eager evaluation.
     """
 
     def __init__(self, generators: Generators, together: bool = True) -> None:
@@ -45,6 +48,7 @@ class Trace:
         self.left_domain = False
         self.nested = 0
         self.lanes: Lanes | None = None
+        self.numbers = Numbers()
 
 
 CURRENT: ContextVar[Trace | None] = ContextVar("trace", default=None)
