@@ -45,8 +45,9 @@ def seconds(run: Run, calls: int = 1, clock: Clock = time.perf_counter) -> float
 def take_turns(
     runs: Mapping[str, Run], turns: int, least: float = 0.02, clock: Clock = time.perf_counter
 ) -> dict[str, float]:
-    """Return the median seconds of a call of each run, taken A B C A B C ….
+    """Return the median seconds of each run, taken A B C A B C ….
 
+    A run that says by its attribute `steps` how many it makes is divided by them.
     A turn repeats the call until it has lasted about `least` seconds. The collector is on, as it
     is for everyone, but spared all that existed before: a contestant that makes garbage does not
     pay for what the others have imported.
@@ -62,7 +63,7 @@ def take_turns(
                     times[name].append(seconds(run, calls[name], clock))
     finally:
         gc.unfreeze()
-    return {name: median(found) for name, found in times.items()}
+    return {name: median(found) / getattr(runs[name], "steps", 1) for name, found in times.items()}
 
 
 def _calls(run: Run, least: float) -> int:

@@ -36,8 +36,37 @@ def _run(step: Any, state: Any) -> Step:
     return run
 
 
+class _Scanned:
+    """A step that is made many times in one call of `lax.scan`."""
+
+    steps = 200
+
+    def __init__(self, step: Any, state: Any) -> None:
+        jax = _jax()
+
+        def repeated(state: Any) -> Any:
+            return jax.lax.scan(lambda state, _: step(state), state, length=self.steps)
+
+        self._run = jax.jit(repeated, donate_argnums=0)
+        self._state = state
+        self._ready = jax.block_until_ready
+
+    def __call__(self) -> float:
+        self._state, values = self._ready(self._run(self._state))
+        return float(values[-1])
+
+
 def vectorised(problem: Problem) -> Step:
     """Return the step on matrices."""
+    return _run(*_on_matrices(problem))
+
+
+def scanned(problem: Problem) -> Step:
+    """Return the same step, many of them in one program."""
+    return _Scanned(*_on_matrices(problem))
+
+
+def _on_matrices(problem: Problem) -> tuple[Any, Any]:
     jax = _jax()
     np, activate = jax.numpy, _unit(problem)
     xs, ys = np.array(problem.points), np.array(problem.labels)
@@ -54,7 +83,7 @@ def vectorised(problem: Problem) -> Step:
         value, gradient = jax.value_and_grad(objective)(state)
         return jax.tree.map(lambda p, g: p - problem.rate * g, state, gradient), value
 
-    return _run(step, [(np.array(w), np.array(b)) for w, b in layers(problem.parameters)])
+    return step, [(np.array(w), np.array(b)) for w, b in layers(problem.parameters)]
 
 
 def scalar(problem: Problem) -> Step:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import scalargrad as sg
 from benchmarks.moons.problem import Problem, Step, loss
-from scalargrad.compiler.machines.blocks import Blocked
-from scalargrad.compiler.machines.machine import Machine
-from scalargrad.compiler.passes.instructions import Packed
-from scalargrad.compiler.passes.memory import Floats
 
 Numbers = Sequence[Any]
 
@@ -43,54 +39,53 @@ def step_with_data_of(problem: Problem) -> Any:
     return step
 
 
-class InMemory(NamedTuple):
-    """A compiled function with memory of its own, in which its arguments stay."""
+class Scanned:
+    """A step that is made many times in one call of `scan`, which keeps its state in memory.
 
-    packed: Packed | Blocked
-    machine: Machine
+    Parameters
+    ----------
+    step : callable
+        Takes what is carried; returns the next to carry and the loss.
+    carry
+        What the first step takes.
+    steps : int
+        How many are made in a call.
+    """
 
-    @property
-    def results(self) -> Floats:
-        """The cells of the results, in their order."""
-        return self.machine.memory[self.packed.outputs]
+    def __init__(
+        self, step: Callable[[Any], tuple[Any, Any]], carry: Any, steps: int = 200
+    ) -> None:
+        self.steps = steps
+        self._step = sg.jit(lambda carry, _: step(carry))
+        self._carry = carry
 
-
-def in_memory(function: Any, *arguments: Any) -> InMemory:
-    """Compile a function of floats for these arguments, and put them into its memory."""
-    compiled = sg.jit(function)
-    compiled(*arguments)
-    ((path,),) = compiled._paths.values()
-    runner = path.function.values
-    _, leaves, held = compiled._signature(arguments, {})
-    machine = runner.machine()
-    machine.memory[: runner.packed.inputs] = path.inputs(leaves, held)
-    return InMemory(runner.packed, machine)
-
-
-def stepping(step: Any, *arguments: Any) -> Step:
-    """Compile a step; its parameters stay in the program's memory, as C's stay in an array."""
-    program = in_memory(step, *arguments)
-    parameters = program.machine.memory[: len(arguments[0])]
-    value, updated = program.results[:1], program.results[1:]
-    run_program = program.machine.run
-
-    def run() -> float:
-        run_program()
-        parameters[:] = updated
-        return float(value[0])
-
-    return run
+    def __call__(self) -> float:
+        """Make so many steps, and return the last one's loss."""
+        self._carry, losses = sg.scan(self._step, self._carry, length=self.steps)
+        return float(losses[-1])
 
 
-def resident(problem: Problem) -> Step:
+def scanned(problem: Problem) -> Step:
     """Return the whole step, with the data written into the function."""
-    return stepping(step_of(problem), problem.parameters, problem.rate)
+    step = step_of(problem)
+
+    def carried(parameters: Numbers) -> tuple[Any, Any]:
+        value, updated = step(parameters, problem.rate)
+        return updated, value
+
+    return Scanned(carried, problem.parameters)
 
 
 def passed_in(problem: Problem) -> Step:
-    """Return the whole step, with the data as arguments."""
+    """Return the whole step, with the data as arguments, which it hands on unchanged."""
     step = step_with_data_of(problem)
-    return stepping(step, problem.parameters, problem.rate, problem.points, problem.labels)
+
+    def carried(carry: Any) -> tuple[Any, Any]:
+        parameters, points, labels = carry
+        value, updated = step(parameters, problem.rate, points, labels)
+        return (updated, points, labels), value
+
+    return Scanned(carried, (problem.parameters, problem.points, problem.labels))
 
 
 def called(problem: Problem) -> Step:

@@ -7,24 +7,26 @@ from collections.abc import Callable
 from benchmarks.moons import by_c, by_casadi, by_jax, by_micrograd, by_pytorch, by_scalargrad
 from benchmarks.moons.problem import Problem, Step
 
-OURS = "scalargrad, the whole step jitted"
-PASSED = "scalargrad, the whole step jitted, data as arguments"
+OURS = "scalargrad, the whole step by scan"
+PASSED = "scalargrad, the whole step by scan, data as arguments"
 CALLED = "scalargrad, the whole step called with lists of floats"
 DECORATED = "scalargrad, one decorator on the user's loop"
 C = "C by hand"
 JAX = "JAX jit, vectorised by hand"
+JAX_SCAN = "JAX lax.scan, vectorised by hand"
 PYTORCH = "PyTorch, vectorised by hand"
 JAX_SCALAR = "JAX jit, the same scalar code"
 CASADI = "CasADi SX, the same scalar code"
 MICROGRAD = "micrograd, the same scalar code"
 
 PEERS: dict[str, Callable[[Problem], Step]] = {
-    OURS: by_scalargrad.resident,
+    OURS: by_scalargrad.scanned,
     PASSED: by_scalargrad.passed_in,
     CALLED: by_scalargrad.called,
     DECORATED: by_scalargrad.decorated,
     C: by_c.by_hand,
     JAX: by_jax.vectorised,
+    JAX_SCAN: by_jax.scanned,
     PYTORCH: by_pytorch.vectorised,
     JAX_SCALAR: by_jax.scalar,
     CASADI: by_casadi.scalar,
@@ -32,4 +34,4 @@ PEERS: dict[str, Callable[[Problem], Step]] = {
 }
 
 #: Those that are compared with other units as well.
-VECTORISED = (OURS, C, JAX)
+VECTORISED = (OURS, C, JAX, JAX_SCAN)

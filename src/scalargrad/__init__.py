@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from scalargrad import train as train
     from scalargrad.compiler.batch import vmap as vmap
     from scalargrad.compiler.jitted import jit as jit
+    from scalargrad.compiler.scan import scan as scan
     from scalargrad.compiler.switch import disable_jit as disable_jit
     from scalargrad.expression import parse as parse
     from scalargrad.filming import watch as watch
@@ -110,6 +111,7 @@ __all__ = [
     "optim",
     "parse",
     "plots",
+    "scan",
     "train",
     "value_and_grad",
     "vjp",
@@ -139,6 +141,7 @@ _LATER = {
     "optim": "scalargrad.optim",
     "parse": "scalargrad.expression",
     "plots": "scalargrad.plots",
+    "scan": "scalargrad.compiler.scan",
     "train": "scalargrad.train",
     "vmap": "scalargrad.compiler.batch",
     "walk": "scalargrad.steps",

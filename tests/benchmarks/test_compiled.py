@@ -69,7 +69,7 @@ def test_contestants_that_differ_are_not_compared(monkeypatch: pytest.MonkeyPatc
 def test_the_command_fills_its_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With ourselves in place of every peer, all findings are made, and table and chart written."""
     for peer in PEERS:
-        monkeypatch.setitem(PEERS, peer, by_scalargrad.resident)
+        monkeypatch.setitem(PEERS, peer, by_scalargrad.scanned)
     monkeypatch.setattr(compiled, "pin", lambda: "pinned nowhere")
     monkeypatch.setattr(programs, "in_fresh_process", lambda *_: "0.5")
     path = tmp_path / "figures.md"

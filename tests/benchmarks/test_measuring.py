@@ -31,6 +31,19 @@ def test_a_slow_contestant_takes_three_turns() -> None:
     assert len(runs) == 2 + 3
 
 
+def test_a_run_of_many_steps_is_timed_by_the_step() -> None:
+    """Ten steps in a call of a second take a tenth each."""
+
+    class Many:
+        steps = 10
+
+        def __call__(self) -> None:
+            now[0] += 1.0
+
+    now = [0.0]
+    assert take_turns({"a": Many()}, 3, clock=lambda: now[0]) == {"a": pytest.approx(0.1)}
+
+
 def test_the_collector_is_spared_what_was_there_before() -> None:
     """During a turn everything older is frozen, and thawed after an error as well."""
     found: list[int] = []

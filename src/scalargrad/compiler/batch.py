@@ -97,7 +97,7 @@ def _count(args: Sequence[Any], axes: Sequence[int | None]) -> int:
         )
     mapped = [x for x, axis in zip(args, axes, strict=True) if axis is not None]
     for x in mapped:
-        if not _holds_examples(x):
+        if not holds_entries(x):
             raise OperandError(
                 f"vmap: a mapped argument is a {type(x).__name__}, which holds no examples in "
                 "order: give a list or an array, or None in in_axes if the examples share it"
@@ -110,8 +110,8 @@ def _count(args: Sequence[Any], axes: Sequence[int | None]) -> int:
     return counts.pop()
 
 
-def _holds_examples(x: Any) -> bool:
-    """Return whether an argument has entries by number: a sequence or an array."""
+def holds_entries(x: Any) -> bool:
+    """Return whether something has entries by number: a sequence or an array."""
     if isinstance(x, dict | set | frozenset) or not hasattr(x, "__getitem__"):
         return False
     return bool(x.shape) if hasattr(x, "shape") else hasattr(x, "__len__")

@@ -75,7 +75,7 @@ class Jitted(Generic[P, R]):
         """Run the program for these arguments, recording it if there is none yet."""
         if current_trace() is not None or is_jit_disabled():
             return self._function(*args, **kwargs)
-        key, leaves, held = self._signature(args, kwargs)
+        key, leaves, held = self.signature(args, kwargs)
         made = self._function, args, kwargs
         for path in self._paths.get(key, ()):
             run = path.run(leaves, held, made)
@@ -92,7 +92,16 @@ class Jitted(Generic[P, R]):
         result: R = found[0] if path.single else filled(path.outline, found)  # type: ignore[assignment]
         return result
 
-    def _signature(
+    @property
+    def is_traced_whole(self) -> bool:
+        """Whether all of it is in its arguments: none is static, and it is no object."""
+        return self._takes_numbers
+
+    def paths(self, *args: Any) -> tuple[Path, ...]:
+        """Return the paths that are recorded for such arguments."""
+        return self._paths.get(self.signature(args, {})[0], ())
+
+    def signature(
         self, args: Sequence[Any], kwargs: dict[str, Any]
     ) -> tuple[Key, list[Any], list[Value]]:
         """Return what decides the program, the numbers and the Values that objects hold."""
@@ -141,7 +150,7 @@ class Jitted(Generic[P, R]):
             return self._record_once(args, kwargs, together=False)
 
     def _record_once(self, args: Sequence[Any], kwargs: dict[str, Any], together: bool) -> Path:
-        _, leaves, held = self._signature(args, kwargs)
+        _, leaves, held = self.signature(args, kwargs)
         fresh, apart = fresh_leaves(leaves), fresh_leaves(held)
         places = dict(zip(reversed(held), reversed(apart), strict=True))  # the first of equals
         copier = Copier(Value, places.__getitem__)
@@ -183,7 +192,7 @@ class Jitted(Generic[P, R]):
         """
         from scalargrad.compiler.explaining.explain import explain
 
-        key, leaves, held = self._signature(args, kwargs)
+        key, leaves, held = self.signature(args, kwargs)
         for path in self._paths.get(key, ()):
             if path.fits(leaves, held, (self._function, args, kwargs)):
                 break

@@ -146,9 +146,12 @@ class Path:
         return self._nodes(numbers, source, parents, row), finite
 
     def _inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
-        return self._arranged(leaves, [float(draw()) for draw in self.draws], foreign)
+        return self.arranged(leaves, [float(draw()) for draw in self.draws], foreign)
 
-    def _arranged(self, leaves: list[Any], drawn: list[float], foreign: Sequence[Value]) -> Inputs:
+    def arranged(
+        self, leaves: list[Any], drawn: list[float], foreign: Sequence[Value] = ()
+    ) -> Inputs:
+        """Return numbers in the order of the inputs: of the arguments, drawn, closed over."""
         numbers = [x if x.__class__ is float else _number(x) for x in leaves]
         numbers += drawn
         numbers += [x._data for x in foreign]
@@ -162,7 +165,7 @@ class Path:
         """Return the inputs that a call takes now, and what of `inputs` was drawn for it."""
         first = len(inputs) - len(self.foreign) - len(self.draws)
         drawn = inputs[first : first + len(self.draws)]
-        now = self._arranged(leaves, drawn, self._foreign(held))
+        now = self.arranged(leaves, drawn, self._foreign(held))
         return [float(x) for x in now], drawn
 
     def _foreign(self, held: Sequence[Value]) -> Sequence[Value]:

@@ -1,0 +1,205 @@
+"""Carrying: what a compiled step carries on stays in its program's memory from step to step."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from scalargrad.compiler.arguments import Key, Place, filled, outlined, visit
+from scalargrad.compiler.jitted import Jitted
+from scalargrad.compiler.objects import Visit
+from scalargrad.compiler.path import Path
+from scalargrad.draws import rewind, state_of
+from scalargrad.errors import OperandError
+from scalargrad.value import Value
+
+
+class Carrying:
+    """A compiled step, and what it carries on: in memory where its programs can hold it.
+
+    Parameters
+    ----------
+    function : Jitted
+        Takes what is carried and what each step takes; returns the next to carry and a result.
+    carry
+        What the first step takes.
+    """
+
+    def __init__(self, function: Jitted[..., Any], carry: Any) -> None:
+        self._function = function
+        self._carry = carry
+        self._at: InMemory | None = None  # where the carry is now, if it is not in _carry
+        self._programs: dict[Key, list[InMemory]] = {}  # by the shape of what a step takes
+        self._last: tuple[Any, Key, list[Any]] | None = None
+        self._is_ordinary = not function.is_traced_whole
+
+    @property
+    def carry(self) -> Any:
+        """What the last step carried on."""
+        if self._at is not None:
+            self._carry, self._at = self._at.carry(), None
+        return self._carry
+
+    def step(self, x: Any) -> Any:
+        """Make a step; return its result."""
+        return self._ordinary(x) if self._is_ordinary else self._resident(x)
+
+    def _ordinary(self, x: Any) -> Any:
+        self._carry, y = pair(self._function(self.carry, x))
+        return y
+
+    def _resident(self, x: Any) -> Any:
+        """Make a step by the first program that goes its way, else an ordinary one."""
+        if self._last is None or self._last[0] is not x:
+            key, leaves, _ = self._function.signature((x,), {})
+            self._last = x, key, leaves
+        _, key, leaves = self._last
+        if key not in self._programs:
+            self._programs[key] = self._found(x)
+        for program in self._programs[key]:
+            if self._advance(program, leaves):
+                return program.result()
+        self._programs.pop(key)  # an ordinary step may record another way, or carry another shape
+        return self._ordinary(x)
+
+    def _found(self, x: Any) -> list[InMemory]:
+        """Return the programs known for a step, each in a memory of its own."""
+        carry = self.carry
+        paths = self._function.paths(carry, x)
+        shape, _, held = self._function.signature((carry,), {})
+        fitting = [path for path in paths if not held and _form(path).shape == shape]
+        self._is_ordinary = len(fitting) < len(paths)
+        return [InMemory(path) for path in fitting]
+
+    def _advance(self, program: InMemory, leaves: list[Any]) -> bool:
+        """Make a step by a program; return whether it went that way."""
+        if self._at is None:
+            _, leaves_now, _ = self._function.signature((self._carry,), {})
+            program.state[:] = program.path.arranged(leaves_now, [])
+        elif self._at is not program:
+            program.state[:] = self._at.state
+        if not program.advance(leaves):
+            return False
+        self._at = program
+        return True
+
+
+class InMemory:
+    """A path whose first outputs are, at its next run, its first inputs.
+
+    Parameters
+    ----------
+    path : Path
+        Its arguments are what is carried, and what each step takes; its results the next to carry,
+        in the same shape, and what the step returns.
+
+    Attributes
+    ----------
+    path : Path
+    state : float64
+        The cells of what is carried.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._form = path, _form(path)
+        carried = self._form.carried
+        runner = path.function.values
+        machine = runner.machine()
+        memory, outputs = machine.memory, machine.memory[runner.outputs]
+        self._run = machine.run
+        self.state = memory[:carried]
+        self._given = memory[carried : runner.packed.inputs]
+        self._found = outputs[: path.results]
+        self._next, self._results = self._found[:carried], self._found[carried:]
+        self._outcomes = outputs[path.results :]
+
+    def advance(self, leaves: list[Any]) -> bool:
+        """Make a step; return False, and change nothing, if it cannot be made by this program."""
+        path = self.path
+        if path.draws:
+            states = [(draw.source, state_of(draw.source)) for draw in path.draws]
+        if leaves or path.draws:
+            self._given[:] = path.arranged(leaves, [float(draw()) for draw in path.draws])
+        self._run()
+        if self._is_finite() and tuple((self._outcomes != 0.0).tolist()) == path.outcomes:
+            self.state[:] = self._next
+            return True
+        if path.draws:
+            rewind(states)
+        return False
+
+    def _is_finite(self) -> bool:
+        """Return whether all results are; bytes tell it in half the time of `all`."""
+        return b"\0" not in np.isfinite(self._found).tobytes()
+
+    def carry(self) -> Any:
+        """Return what is carried."""
+        return filled(self._form.carry, self.state.tolist())
+
+    def result(self) -> Any:
+        """Return the result of the last step."""
+        outline = self._form.result
+        if outline.__class__ is Place:
+            return self._results.item(outline.index)
+        return filled(outline, self._results.tolist())
+
+
+class Form(NamedTuple):
+    """What a path returns, taken as a step.
+
+    Attributes
+    ----------
+    shape : tuple or None
+        The key of what it carries on, as that of an argument; None if it is not numbers alone.
+    carried : int
+        How many numbers that is.
+    carry, result
+        Outlines of the two, the places of each numbered from 0 on.
+    """
+
+    shape: Key | None
+    carried: int = 0
+    carry: Any = None
+    result: Any = None
+
+
+#: Forms of paths, each worked out once.
+_forms: WeakKeyDictionary[Path, Form] = WeakKeyDictionary()
+
+
+def _form(path: Path) -> Form:
+    if path not in _forms:
+        _forms[path] = _worked_out(path)
+    return _forms[path]
+
+
+def _worked_out(path: Path) -> Form:
+    if path.differentiable or not isinstance(path.outline, tuple) or len(path.outline) != 2:
+        return Form(None)
+    objects, numbers = Visit([]), list[Any]()
+    visit(filled(path.outline[0], [0.0] * path.results), objects.key, numbers, objects)
+    held = objects.finish()
+    carry, result = filled(path.outline, [Value(0.0)] * path.results)
+    carried: list[Value] = []
+    outline = outlined(carry, carried)
+    if held or len(carried) != sum(getattr(x, "size", 1) for x in numbers):
+        return Form(None)
+    return Form(tuple(objects.key), len(carried), outline, outlined(result, []))
+
+
+def pair(result: Any) -> tuple[Any, Any]:
+    """Return what a step returned, which has to be two things.
+
+    Raises
+    ------
+    OperandError
+        If it is something else.
+    """
+    if isinstance(result, tuple) and len(result) == 2:
+        return result
+    raise OperandError(
+        f"scan: the step returned {result!r:.60}: return a pair, what it carries on and a result, "
+        "as in return carry, None"
+    )

@@ -1,0 +1,106 @@
+"""scan: a step repeated, each time on what the last one carried on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
+from typing import Any
+
+from scalargrad.compiler.batch import holds_entries
+from scalargrad.compiler.carrying import Carrying, pair
+from scalargrad.compiler.jitted import Jitted
+from scalargrad.compiler.recording.trace import current_trace
+from scalargrad.compiler.switch import is_jit_disabled
+from scalargrad.errors import OperandError
+
+
+def scan(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+) -> tuple[Any, list[Any]]:
+    """Repeat a step that carries something on: ``carry, y = f(carry, x)`` for each `x`.
+
+    Parameters
+    ----------
+    f : callable
+        Takes what is carried and an entry of `xs`; returns the next to carry and a result.
+    init
+        What the first step takes: any nesting of numbers.
+    xs : list, array, or tuple or dict of them, optional
+        One entry for each step; of a tuple or dict, a tuple or dict of entries. Without it,
+        each step is given None.
+    length : int, optional
+        The number of steps, where `xs` does not tell.
+
+    Returns
+    -------
+    carry
+        What the last step returned first.
+    ys : list
+        What each step returned second.
+
+    Raises
+    ------
+    OperandError
+        If neither `xs` nor `length` tells the number of steps, or they tell several; if `f`
+        returns no pair.
+
+    Notes
+    -----
+    This is ``jax.lax.scan``, but for lists, which are axes here as they are for `vmap`, and for
+    the results, which are not stacked.
+
+    With a function made by `jit`, numbers that are carried as floats stay in its program's
+    memory from step to step: a step costs little more than its arithmetic, however many numbers
+    it carries. Whatever else is carried, Values for one, goes through ordinary calls, and
+    gradients flow through all steps; other functions, and all while a function is recorded, run as
+    they stand.
+
+    Examples
+    --------
+    >>> from scalargrad import jit, value_and_grad
+    >>> @jit
+    ... def descend(w, rate):
+    ...     loss, slope = value_and_grad(lambda w: (w - 3.0) ** 2)(w)
+    ...     return w - rate * slope, loss
+    >>> scan(descend, 0.0, [0.5, 0.25])
+    (3.0, [9.0, 0.0])
+    """
+    entries = _entries(xs, length)
+    if isinstance(f, Jitted) and current_trace() is None and not is_jit_disabled():
+        carrying = Carrying(f, init)
+        ys = [carrying.step(x) for x in entries]
+        return carrying.carry, ys
+    carry, ys = init, []
+    for x in entries:
+        carry, y = pair(f(carry, x))
+        ys.append(y)
+    return carry, ys
+
+
+def _entries(xs: Any, length: int | None) -> Iterable[Any]:
+    """Return what each step takes."""
+    if isinstance(xs, tuple):
+        columns: Sequence[Any] = xs
+    else:
+        columns = [*xs.values()] if isinstance(xs, dict) else [] if xs is None else [xs]
+    for column in columns:
+        if not holds_entries(column):
+            raise OperandError(
+                f"scan: xs holds a {type(column).__name__}, which has no entries in order: give a "
+                "list or an array, or a tuple or dict of them"
+            )
+    counts = {len(column) for column in columns} | (set() if length is None else {length})
+    if len(counts) != 1:
+        told = f"tell {sorted(counts)} steps" if counts else "do not tell the number of steps"
+        raise OperandError(f"scan: xs and length {told}: give one number")
+    (count,) = counts
+    if count < 0:
+        raise OperandError(f"scan: length is {count}, which is negative")
+    if isinstance(xs, dict):
+        return (dict(zip(xs, row, strict=True)) for row in zip(*columns, strict=True))
+    if isinstance(xs, tuple):
+        return zip(*columns, strict=True)
+    return repeat(None, count) if xs is None else xs
