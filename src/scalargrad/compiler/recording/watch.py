@@ -9,15 +9,14 @@ usual behaviour throughout.
 
 from __future__ import annotations
 
-import functools
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
-from scalargrad import autodiff, draws, functional, graph, ops
+from scalargrad import autodiff, draws, functional, ops
 from scalargrad.compiler.passes.lookups import recorded_take
 from scalargrad.compiler.recording.answers import ANSWERS
 from scalargrad.compiler.recording.deferred import (
@@ -27,16 +26,14 @@ from scalargrad.compiler.recording.deferred import (
 )
 from scalargrad.compiler.recording.randomness import watched
 from scalargrad.compiler.recording.refusal import refuse
-from scalargrad.compiler.recording.stacking import Lanes, UnlikeError
+from scalargrad.compiler.recording.stacking import UnlikeError
+from scalargrad.compiler.recording.sweeps import SWEEPS, hashes_watched
 from scalargrad.compiler.recording.trace import CURRENT, Trace, current_trace
 from scalargrad.draws import Draw
 from scalargrad.errors import DomainError
 from scalargrad.ops import indexing, reductions
 from scalargrad.ops.recording import enable_grad, no_grad
-from scalargrad.recorded import Recording
 from scalargrad.value import Scalar, Value
-
-R = TypeVar("R")
 
 _lock = threading.Lock()
 _watchers: list[Trace] = []
@@ -51,10 +48,10 @@ def watching(trace: Trace) -> Iterator[None]:
         if not _watchers:
             _exchange(_ANSWERS, _usual)
         _watchers.append(trace)
-        Value.__hash__ = _hash  # type: ignore[method-assign]  # should a sweep go on elsewhere
     token = CURRENT.set(trace)
     try:
-        yield
+        with hashes_watched():
+            yield
     finally:
         CURRENT.reset(token)
         with _lock:
@@ -196,34 +193,8 @@ def _drawn_number(draw: Draw) -> Any:
 
 _usual_number = draws._number
 
-
-def _sweep(usual: Callable[..., R]) -> Callable[..., R]:
-    """Return a sweep over a graph that looks Values up as quickly as ever: user code has no part."""
-
-    @functools.wraps(usual)
-    def sweep(*args: Any, **kwargs: Any) -> R:
-        if current_trace() is None or len(_watchers) > 1 or Value.__hash__ is not _hash:
-            return usual(*args, **kwargs)
-        Value.__hash__ = object.__hash__  # type: ignore[method-assign]
-        try:
-            return usual(*args, **kwargs)
-        finally:
-            Value.__hash__ = _hash  # type: ignore[method-assign]
-
-    return sweep
-
-
-_hash = ANSWERS["__hash__"]
-
-
-def _everywhere(name: str, answer: Any) -> dict[tuple[Any, str], Any]:
-    """Return the answer for every module that imported a function: each has a name of its own."""
-    modules = [x for key, x in list(sys.modules.items()) if key.startswith("scalargrad.")]
-    found = [x for x in modules if name in vars(x)]
-    return {(module, name): answer for module in found}
-
-
 _ANSWERS: dict[tuple[Any, str], Any] = {(Value, name): answer for name, answer in ANSWERS.items()}
+_ANSWERS |= SWEEPS
 _ANSWERS |= {
     (DomainError, "__init__"): _left_domain,
     (no_grad, "__enter__"): _no_grad,
@@ -235,13 +206,12 @@ _ANSWERS |= {
     (draws, "_number"): _drawn_number,
     (functional, "push_forward"): _push_forward,
 }
-_ANSWERS |= {
-    (owner, name): _sweep(getattr(owner, name))
-    for owner, name in ((Recording, "path"), (Recording, "pull_back"), (Lanes, "_look"))
+_ANSWERS |= {  # every module that imported it holds a name of its own
+    (module, "gradient_graphs"): _gradient_graphs
+    for name, module in list(sys.modules.items())
+    if name.startswith("scalargrad.")
+    and vars(module).get("gradient_graphs") is _usual_gradient_graphs
 }
-_ANSWERS |= _everywhere("gradient_graphs", _gradient_graphs)
-_ANSWERS |= _everywhere("topological_order", _sweep(graph.topological_order))
-_ANSWERS |= _everywhere("error_signals", _sweep(autodiff.error_signals))
 _ANSWERS |= {
     (kind, name): watched(kind, name, current_trace, refuse)
     for kind in (random.Random, random.SystemRandom)
