@@ -69,7 +69,7 @@ class Jitted(Generic[P, R]):
         return f"<compiled {getattr(self._function, '__qualname__', self._function)}>"
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
+        return self if instance is None else Bound(self, instance)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the program for these arguments, recording it if there is none yet."""
@@ -216,6 +216,17 @@ class Jitted(Generic[P, R]):
         if self._is_object:
             return _of_object, (self._function, self._static, self._paths)
         return _unpickled, (Reference.of(self), self._static, self._paths)
+
+
+class Bound(functools.partial[Any]):
+    """A compiled method of an object."""
+
+    def explain(self, *args: Any, **kwargs: Any) -> Explanation:
+        """Show what was recorded and packed for these arguments; see `Jitted.explain`."""
+        explanation: Explanation = self.func.explain(  # type: ignore[attr-defined]
+            *self.args, *args, **self.keywords, **kwargs
+        )
+        return explanation
 
 
 def _unpickled(

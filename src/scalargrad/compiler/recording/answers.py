@@ -108,13 +108,14 @@ def _hash(self: Value) -> int:
     """Refuse to find a number in a set or a dict, where its Value would count by identity."""
     trace = current_trace()
     asking = sys._getframe(1).f_globals.get("__name__") or ""
-    if trace is not None and not asking.startswith("scalargrad."):
-        if trace.numbers.stands_for_one(self):
-            refuse(
-                "a number was looked up in a set or a dict, or put into one",
-                "make what is looked up a static argument, as in jit(f, static_argnames='k'), "
-                "compare it with ==, or look it up in a list by scalargrad.take(values, i)",
-            )
+    if trace is None or asking.startswith("scalargrad."):
+        return object.__hash__(self)
+    if trace.numbers.stands_for_one(self):
+        refuse(
+            "a number was looked up in a set or a dict, or put into one",
+            "make what is looked up a static argument, as in jit(f, static_argnames='k'), compare "
+            "it with ==, or look it up in a list by scalargrad.take(values, i)",
+        )
     return object.__hash__(self)
 
 

@@ -46,6 +46,7 @@ class Trace:
         self.drawing = False
         self.unfinished: Value | None = None
         self.left_domain = False
+        self.refusal: TraceError | None = None
         self.nested = 0
         self.lanes: Lanes | None = None
         self.numbers = Numbers()
@@ -63,7 +64,9 @@ def check_finished(trace: Trace) -> None:
 
 
 def check_caught(trace: Trace) -> None:
-    """Raise TraceError if a function has gone on after leaving a domain."""
+    """Raise TraceError if a function has gone on after a refusal, or after leaving a domain."""
+    if trace.refusal is not None:
+        raise trace.refusal
     if trace.left_domain:
         raise TraceError(
             "a DomainError was caught while a compiled function is recorded: its program would "

@@ -30,7 +30,7 @@ from scalargrad.compiler.recording.stacking import UnlikeError
 from scalargrad.compiler.recording.sweeps import SWEEPS, hashes_watched
 from scalargrad.compiler.recording.trace import CURRENT, Trace, current_trace
 from scalargrad.draws import Draw
-from scalargrad.errors import DomainError
+from scalargrad.errors import DomainError, TraceError
 from scalargrad.ops import indexing, reductions
 from scalargrad.ops.recording import enable_grad, no_grad
 from scalargrad.value import Scalar, Value
@@ -79,6 +79,13 @@ def _left_domain(self: DomainError, *args: object) -> None:
     trace = current_trace()
     if trace is not None:
         trace.left_domain = True
+    Exception.__init__(self, *args)
+
+
+def _refused(self: TraceError, *args: object) -> None:
+    trace = current_trace()
+    if trace is not None:
+        trace.refusal = self
     Exception.__init__(self, *args)
 
 
@@ -197,6 +204,7 @@ _ANSWERS: dict[tuple[Any, str], Any] = {(Value, name): answer for name, answer i
 _ANSWERS |= SWEEPS
 _ANSWERS |= {
     (DomainError, "__init__"): _left_domain,
+    (TraceError, "__init__"): _refused,
     (no_grad, "__enter__"): _no_grad,
     (enable_grad, "__enter__"): _enable_grad,
     (enable_grad, "__exit__"): _leave_enable_grad,
