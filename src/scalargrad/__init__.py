@@ -24,6 +24,7 @@ from scalargrad.errors import GradcheckError as GradcheckError
 from scalargrad.errors import GraphChangedError as GraphChangedError
 from scalargrad.errors import GraphError as GraphError
 from scalargrad.errors import GraphTooLargeError as GraphTooLargeError
+from scalargrad.errors import JitWarning as JitWarning
 from scalargrad.errors import LayoutError as LayoutError
 from scalargrad.errors import NumericalError as NumericalError
 from scalargrad.errors import OperandError as OperandError
@@ -81,6 +82,7 @@ __all__ = [
     "GraphChangedError",
     "GraphError",
     "GraphTooLargeError",
+    "JitWarning",
     "LayoutError",
     "NumericalError",
     "OperandError",

@@ -17,6 +17,7 @@ from scalargrad.compiler.arguments import (
     visit,
     visit_static,
 )
+from scalargrad.compiler.limits import PATHS, Limits
 from scalargrad.compiler.objects import Copier, Visit, is_object
 from scalargrad.compiler.path import Path
 from scalargrad.compiler.recording.changes import unchanging
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Ways through a function's comparisons that are recorded for one shape of arguments.
-PATHS = 8
 #: Shapes of arguments whose programs are kept, the oldest forgotten first.
 SHAPES = 64
 
@@ -62,6 +61,7 @@ class Jitted(Generic[P, R]):
         self._is_object = is_object(function)
         self._takes_numbers = not static and not self._is_object
         self._static = static
+        self._limits = Limits(repr(self))
         self._paths: dict[Key, tuple[Path, ...]] = {}
         self._lock = threading.RLock()
 
@@ -82,10 +82,11 @@ class Jitted(Generic[P, R]):
             if run is not None:
                 break
         else:
-            path = self._recorded(key, args, kwargs)
-            run = path.run(leaves, held, made)
-            if run is None:  # a comparison so close that rounding decides it
+            recorded = self._recorded(key, args, kwargs)
+            run = None if recorded is None else recorded.run(leaves, held, made)
+            if recorded is None or run is None:  # or a comparison that rounding decides
                 return self._function(*args, **kwargs)
+            path = recorded
         found, finite = run
         if not finite:  # what eager evaluation would raise or return, with the graph that led there
             return self._function(*args, **kwargs)
@@ -127,17 +128,15 @@ class Jitted(Generic[P, R]):
         held = objects.finish()
         return tuple(objects.key), leaves, held
 
-    def _recorded(self, key: Key, args: Sequence[Any], kwargs: dict[str, Any]) -> Path:
-        """Record the path these arguments take, and keep it."""
+    def _recorded(self, key: Key, args: Sequence[Any], kwargs: dict[str, Any]) -> Path | None:
+        """Record the path these arguments take, and keep it; None if there are too many."""
         with self._lock:
+            if len(self._paths.get(key, ())) >= PATHS:
+                self._limits.warn_of_ways()
+                return None
             path = self._record(args, kwargs)
+            self._limits.note(key, [self._function, *args, *kwargs.values()])
             known = [p for p in self._paths.get(key, ()) if p.outcomes != path.outcomes]
-            if len(known) >= PATHS:
-                raise TraceError(
-                    f"{self!r} took more than {PATHS} ways through its comparisons: make them part "
-                    "of the computation with where, maximum, minimum or clip, or compare what does "
-                    "not change from call to call (.detach() does not help: it still changes)"
-                )
             self._paths[key] = (path, *known)
             while len(self._paths) > SHAPES:
                 del self._paths[next(iter(self._paths))]
@@ -197,7 +196,10 @@ class Jitted(Generic[P, R]):
             if path.fits(leaves, held, (self._function, args, kwargs)):
                 break
         else:
-            path = self._recorded(key, args, kwargs)
+            recorded = self._recorded(key, args, kwargs)
+            if recorded is None:
+                raise TraceError(f"{self!r} is evaluated eagerly for these arguments")
+            path = recorded
         return explain(path, path.inputs(leaves, held))
 
     def __copy__(self) -> Jitted[P, R]:
@@ -293,8 +295,15 @@ def jit(
     TraceError
         When called, if `function` does what a program could not repeat: it reads ``.data`` or
         ``.grad``, calls ``float``, ``int`` or ``backward``, draws random numbers other than by
-        `drawn`, changes an argument that it does not return; or if its comparisons, used as
-        conditions, take more than 8 ways.
+        `drawn`, looks a number up in a set or a dict, or changes an argument that it does not
+        return.
+
+    Warns
+    -----
+    JitWarning
+        Once, if its comparisons, used as conditions, take more than 8 ways: further ones are
+        evaluated eagerly. Once, if it is recorded 8 times because plain numbers that objects hold
+        have changed: an attribute that changes from call to call should be a Value.
 
     Notes
     -----
