@@ -406,9 +406,9 @@ def test_a_named_function_is_found_again_by_its_name() -> None:
 
 def test_programs_are_forgotten_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """At most so many shapes are kept."""
-    from scalargrad.compiler import jitted
+    from scalargrad.compiler import paths
 
-    monkeypatch.setattr(jitted, "SHAPES", 3)
+    monkeypatch.setattr(paths, "SHAPES", 3)
     total: Any = jit(sum)
     for n in range(1, 7):
         assert total([1.0] * n) == n

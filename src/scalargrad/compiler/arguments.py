@@ -125,6 +125,14 @@ def visit_static(x: Any, where: str, key: list[Hashable]) -> None:
     key += objects.held
 
 
+def code_in(key: Key) -> Iterator[Any]:
+    """Yield the classes and functions that a key mentions, whose code may be run by its call."""
+    for part in key:
+        named = (part.content,) if isinstance(part, Frozen) else part
+        if isinstance(named, tuple):
+            yield from (x for x in named[:2] if isinstance(x, type | FunctionType))
+
+
 def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any:
     """Return an argument with its numbers replaced, in the order `visit` found them."""
     if isinstance(x, Value) or is_number(x):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import functools
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from scalargrad.compiler.arguments import (
@@ -17,9 +17,11 @@ from scalargrad.compiler.arguments import (
     visit,
     visit_static,
 )
+from scalargrad.compiler.closures.closed_over import ClosedOver
 from scalargrad.compiler.limits import PATHS, Limits
 from scalargrad.compiler.objects import Copier, Visit, is_object
 from scalargrad.compiler.path import Path
+from scalargrad.compiler.paths import Paths
 from scalargrad.compiler.recording.changes import unchanging
 from scalargrad.compiler.recording.record import record
 from scalargrad.compiler.recording.stacking import UnlikeError
@@ -36,9 +38,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Shapes of arguments whose programs are kept, the oldest forgotten first.
-SHAPES = 64
-
 
 _NOTE = (
     "While a compiled function is recorded, every number of its arguments is a Value. What has to "
@@ -54,7 +53,10 @@ class Jitted(Generic[P, R]):
     """
 
     def __init__(
-        self, function: Callable[P, R], static: frozenset[int | str] = frozenset()
+        self,
+        function: Callable[P, R],
+        static: frozenset[int | str] = frozenset(),
+        paths: Mapping[Key, tuple[Path, ...]] = MappingProxyType({}),
     ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
@@ -62,8 +64,11 @@ class Jitted(Generic[P, R]):
         self._takes_numbers = not static and not self._is_object
         self._static = static
         self._limits = Limits(repr(self))
-        self._paths: dict[Key, tuple[Path, ...]] = {}
-        self._lock = threading.RLock()
+        self._kept = Paths(function, paths)
+
+    @property
+    def _paths(self) -> dict[Key, tuple[Path, ...]]:
+        return self._kept.fitting
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self._function, '__qualname__', self._function)}>"
@@ -75,9 +80,13 @@ class Jitted(Generic[P, R]):
         """Run the program for these arguments, recording it if there is none yet."""
         if current_trace() is not None or is_jit_disabled():
             return self._function(*args, **kwargs)
+        kept = self._kept
+        now = kept.now
+        if now is None or not (now.is_empty or now.holds()):
+            kept.look_around()
         key, leaves, held = self.signature(args, kwargs)
         made = self._function, args, kwargs
-        for path in self._paths.get(key, ()):
+        for path in kept.fitting.get(key, ()):
             run = path.run(leaves, held, made)
             if run is not None:
                 break
@@ -130,25 +139,26 @@ class Jitted(Generic[P, R]):
 
     def _recorded(self, key: Key, args: Sequence[Any], kwargs: dict[str, Any]) -> Path | None:
         """Record the path these arguments take, and keep it; None if there are too many."""
-        with self._lock:
+        with self._kept.lock:
+            now = self._kept.look_around(key)
             if len(self._paths.get(key, ())) >= PATHS:
                 self._limits.warn_of_ways()
                 return None
-            path = self._record(args, kwargs)
+            path = self._record(args, kwargs, now)
             self._limits.note(key, [self._function, *args, *kwargs.values()])
             known = [p for p in self._paths.get(key, ()) if p.outcomes != path.outcomes]
-            self._paths[key] = (path, *known)
-            while len(self._paths) > SHAPES:
-                del self._paths[next(iter(self._paths))]
+            self._kept.put(key, (path, *known), now)
         return path
 
-    def _record(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Path:
+    def _record(self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver) -> Path:
         try:
-            return self._record_once(args, kwargs, together=True)
+            return self._record_once(args, kwargs, now, together=True)
         except UnlikeError:  # the numbers of each example decide whether this is an error
-            return self._record_once(args, kwargs, together=False)
+            return self._record_once(args, kwargs, now, together=False)
 
-    def _record_once(self, args: Sequence[Any], kwargs: dict[str, Any], together: bool) -> Path:
+    def _record_once(
+        self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver, together: bool
+    ) -> Path:
         _, leaves, held = self.signature(args, kwargs)
         fresh, apart = fresh_leaves(leaves), fresh_leaves(held)
         places = dict(zip(reversed(held), reversed(apart), strict=True))  # the first of equals
@@ -171,7 +181,8 @@ class Jitted(Generic[P, R]):
             if not isinstance(error, ScalargradError):
                 error.add_note(_NOTE)
             raise
-        return Path(recording, outline, leaves, apart, getattr(self, "__name__", "compiled"))
+        name = getattr(self, "__name__", "compiled")
+        return Path(recording, outline, leaves, apart, name=name, surroundings=now)
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """Show what was recorded and packed for these arguments, and where time goes.
@@ -191,6 +202,7 @@ class Jitted(Generic[P, R]):
         """
         from scalargrad.compiler.explaining.explain import explain
 
+        self._kept.look_around()
         key, leaves, held = self.signature(args, kwargs)
         for path in self._paths.get(key, ()):
             if path.fits(leaves, held, (self._function, args, kwargs)):
@@ -203,18 +215,14 @@ class Jitted(Generic[P, R]):
         return explain(path, path.inputs(leaves, held))
 
     def __copy__(self) -> Jitted[P, R]:
-        return self._with(self._function, self._paths)
+        return Jitted(self._function, self._static, self._paths)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Jitted[P, R]:
         """Copy what it is bound to, as functions are copied; the copy records anew."""
-        return self._with(copy.deepcopy(self._function, memo), {})
-
-    def _with(self, function: Callable[P, R], paths: dict[Key, tuple[Path, ...]]) -> Jitted[P, R]:
-        jitted = Jitted(function, self._static)
-        jitted._paths = dict(paths)
-        return jitted
+        return Jitted(copy.deepcopy(self._function, memo), self._static)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        self._kept.look_around()  # what does not fit any more stays here
         if self._is_object:
             return _of_object, (self._function, self._static, self._paths)
         return _unpickled, (Reference.of(self), self._static, self._paths)
@@ -236,15 +244,13 @@ def _unpickled(
 ) -> Jitted[Any, Any]:
     found = reference.find()
     function = found._function if isinstance(found, Jitted) else found
-    jitted: Jitted[Any, Any] = Jitted(function if callable(function) else lost(reference), static)
-    jitted._paths = dict(paths)
-    return jitted
+    return Jitted(function if callable(function) else lost(reference), static, paths)
 
 
 def _of_object(
     function: Callable[..., Any], static: frozenset[int | str], paths: dict[Key, tuple[Path, ...]]
 ) -> Jitted[Any, Any]:
-    return Jitted(function, static)._with(function, paths)
+    return Jitted(function, static, paths)
 
 
 @overload
@@ -307,12 +313,16 @@ def jit(
 
     Notes
     -----
-    Values that `function` closes over are read at each call, and random numbers that it draws by
-    `drawn` are drawn at each call; other numbers and arrays are frozen when it is recorded. Sums
-    may be reordered: results agree with eager ones to rounding, and a sum that overflows on the way
-    may do so in one order only. Otherwise what is not finite is as eagerly: such results and
-    gradients are computed again eagerly, and errors name the same node. Where a call is recorded
-    already, the function is simply part of what is recorded.
+    Values that `function` closes over are read at each call, also where a name, an attribute or an
+    item is bound to another by then, here or in functions it calls. Objects, functions, flags and
+    text exchanged there, such as a module's ``training``, lead to another recording. Numbers and
+    arrays that it closes over, alone or in containers and attributes, are frozen when it is
+    recorded. Random numbers that it draws by `drawn` are drawn at each call.
+
+    Sums may be reordered: results agree with eager ones to rounding, and a sum that overflows on
+    the way may do so in one order only. Otherwise what is not finite is as eagerly: such results
+    and gradients are computed again eagerly, and errors name the same node. Where a call is
+    recorded already, the function is simply part of what is recorded.
 
     Examples
     --------

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.arguments import Place
+from scalargrad.compiler.closures.closed_over import ClosedOver
+from scalargrad.compiler.closures.reads import Reads
 from scalargrad.compiler.function import Function, Inputs
 from scalargrad.compiler.output import Output, Source
 from scalargrad.compiler.passes.derive import dependents, derive
@@ -35,6 +37,8 @@ class Path:
         What stood, in the recording, for the Values that objects among the arguments hold.
     name : str
         The function's name.
+    surroundings : ClosedOver
+        What the function closes over, as it was before the recording.
     """
 
     def __init__(
@@ -43,7 +47,9 @@ class Path:
         outline: Any,
         leaves: list[Any],
         held: Sequence[Value],
+        *,
         name: str,
+        surroundings: ClosedOver,
     ) -> None:
         self.name = name
         self.outline = outline
@@ -52,7 +58,9 @@ class Path:
         self.outcomes = recording.outcomes
         self.draws = recording.draws
         place = {x: k for k, x in enumerate(held)}
+        self.surroundings: ClosedOver | None = surroundings
         self.closed_over = tuple(x for x in recording.closed_over if x not in place)
+        self.reads = Reads.of(self.closed_over, surroundings)
         place |= {x: len(held) + k for k, x in enumerate(self.closed_over)}
         self.foreign = tuple(place[x] for x in recording.closed_over)
         self.values_at = tuple(i for i, x in enumerate(leaves) if isinstance(x, Value))
@@ -70,6 +78,19 @@ class Path:
         self.differentiable = bool(wrt)
         moving = self.function.moving
         self.moving = moving[0] if len(moving) == 1 else None
+
+    def rebound(self, now: ClosedOver) -> Path | None:
+        """Return this path reading what the function closes over now; None if that is no use."""
+        reads = self.reads.rebound(now)
+        if reads is None:
+            return None
+        path = object.__new__(Path)
+        changed = {"reads": reads, "closed_over": reads.values, "surroundings": now}
+        path.__dict__.update(self.__dict__, **changed)
+        return path
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "surroundings": None}
 
     def run(
         self, leaves: list[Any], held: list[Value], made: Made

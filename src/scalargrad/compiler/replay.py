@@ -34,10 +34,12 @@ def graph(call: Call, index: int, inputs: Inputs) -> Value | None:
     Returns
     -------
     Value or None
-        None if a number the call was made with is another by now, or if the function does
-        not return what it did.
+        None if a number the call was made with is another by now, or what the function closes
+        over, or if it does not return what it did.
     """
     path, (function, args, kwargs), leaves, held = call
+    if path.surroundings is None or not path.surroundings.holds():
+        return None
     numbers = [float(x) for x in inputs]
     now, drawn = path.numbers(leaves, held, numbers)
     if list(map(float.hex, now)) != list(map(float.hex, numbers)):

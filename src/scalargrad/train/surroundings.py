@@ -6,20 +6,16 @@ else the function reads stays as it was: attributes of modules, closures, global
 
 from __future__ import annotations
 
-import functools
-import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
-from pathlib import Path
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.recording.randomness import names_in
+from scalargrad.compiler.closures.names import namespaces, of_library
 from scalargrad.ops.operation import Operation
 from scalargrad.value import Value
 
 _PLAIN = (int, float, complex, str, bytes, type(None))
-_LIBRARIES = {*sys.stdlib_module_names, "scalargrad"}
 
 
 class Surroundings:
@@ -99,28 +95,15 @@ def _parts(x: Any) -> Iterable[Any]:
         return ()
     if getattr(getattr(x, "dtype", None), "kind", "") == "O":
         return [x.tolist()]
-    own = [vars(kind).values() for kind in type(x).__mro__ if not _of_library(kind.__module__)]
+    own = [vars(kind).values() for kind in type(x).__mro__ if not of_library(kind.__module__)]
     methods = [x for members in own for x in members if isinstance(x, FunctionType)]
     return [getattr(x, "__dict__", None), *methods]
-
-
-@functools.cache
-def _of_library(module: str) -> bool:
-    """Return whether a module is Python's, ours or installed, and so not going to change."""
-    top = module.partition(".")[0]
-    path = getattr(sys.modules.get(top), "__file__", None) or ""
-    return top in _LIBRARIES or not {"site-packages", "dist-packages"}.isdisjoint(Path(path).parts)
 
 
 def _read_by(function: FunctionType) -> list[Any]:
     """Return what a function reads besides its arguments; a library's reads no globals."""
     read = [function.__defaults__, function.__kwdefaults__, _closure(function)]
-    if _of_library(function.__module__ or ""):
-        return read
-    names = names_in(function.__code__)
-    known = [function.__globals__[name] for name in names if name in function.__globals__]
-    modules = [x for x in known if isinstance(x, ModuleType) and not _of_library(x.__name__)]
-    return [*read, known, [vars(x)[name] for x in modules for name in names if name in vars(x)]]
+    return [*read, *([space[x] for x in names] for _, space, names in namespaces(function))]
 
 
 def _closure(function: FunctionType) -> list[Any]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from scalargrad.compiler.closures.names import names_in
 from scalargrad.draws import Draw, rewind, state_of
 from scalargrad.errors import TraceError
 from scalargrad.value import Value
@@ -125,12 +126,6 @@ def _used(function: FunctionType) -> Iterator[Any]:
     yield from function.__defaults__ or ()
     yield from (function.__kwdefaults__ or {}).values()
     yield from _looked_up(function.__globals__, set(names_in(function.__code__)))
-
-
-def names_in(code: CodeType) -> list[str]:
-    """Return the names of globals and attributes in code, and in the functions inside it."""
-    inner = [name for x in code.co_consts if isinstance(x, CodeType) for name in names_in(x)]
-    return [*code.co_names, *inner]
 
 
 def _looked_up(namespace: dict[str, Any], names: set[str]) -> Iterator[Any]:

@@ -1,0 +1,1 @@
+"""What a compiled function reads besides its arguments, and whether that has changed."""
