@@ -63,7 +63,7 @@ class Jitted(Generic[P, R]):
         self._is_object = is_object(function)
         self._takes_numbers = not static and not self._is_object
         self._static = static
-        self._limits = Limits(repr(self))
+        self._limits = Limits()
         self._kept = Paths(function, paths)
 
     @property
@@ -142,10 +142,10 @@ class Jitted(Generic[P, R]):
         with self._kept.lock:
             now = self._kept.look_around(key)
             if len(self._paths.get(key, ())) >= PATHS:
-                self._limits.warn_of_ways()
+                self._limits.warn_of_ways(self)
                 return None
             path = self._record(args, kwargs, now)
-            self._limits.note(key, [self._function, *args, *kwargs.values()])
+            self._limits.note(self, key, [self._function, *args, *kwargs.values()])
             known = [p for p in self._paths.get(key, ()) if p.outcomes != path.outcomes]
             self._kept.put(key, (path, *known), now)
         return path
@@ -173,7 +173,8 @@ class Jitted(Generic[P, R]):
         function = copier.copy(self._function) if self._is_object else self._function
         traced = [x for name, x in replaced.items() if name not in self._static]
         traced += [function] if self._is_object else []
-        run = unchanging(functools.partial(function, *positional, **keywords), traced, self)
+        call = functools.partial(function, *positional, **keywords)
+        run = unchanging(call, self._function, traced, self)
         sources = (self._function, args, kwargs)
         try:
             recording, outline = record(run, fresh, sources, held=apart, together=together)

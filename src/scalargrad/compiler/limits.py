@@ -21,36 +21,31 @@ _GROUPS = 64
 
 
 class Limits:
-    """What is noted about the recordings of one function, to warn once of each thing.
+    """What is noted about the recordings of one function, to warn once of each thing."""
 
-    Parameters
-    ----------
-    name : str
-        The function's, for messages.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self) -> None:
         self._ways_told = self._numbers_told = False
         self._alike: dict[Key, dict[Key, dict[str, str]]] = {}
 
-    def warn_of_ways(self) -> None:
+    def warn_of_ways(self, compiled: object) -> None:
         """Warn that calls are evaluated eagerly because they take more ways than are recorded."""
         if not self._ways_told:
             self._ways_told = True
             _warn(
-                f"{self._name} takes more than {PATHS} ways through its comparisons: calls that "
+                f"{compiled!r} takes more than {PATHS} ways through its comparisons: calls that "
                 "take another one are evaluated eagerly. Make the comparisons part of the "
                 "computation with where, maximum, minimum or clip, give a loop that ends on a "
                 "condition a fixed number of steps, or compare what does not change from call to "
                 "call (.detach() does not help: it still changes)"
             )
 
-    def note(self, key: Key, objects: Iterable[Any]) -> None:
+    def note(self, compiled: object, key: Key, objects: Iterable[Any]) -> None:
         """Note a recording; warn where many differ only in numbers that objects hold.
 
         Parameters
         ----------
+        compiled : object
+            What the warning names.
         key : tuple
             What decided the program.
         objects : iterable
@@ -64,17 +59,18 @@ class Limits:
         if len(known) >= ALIKE:
             self._numbers_told = True
             self._alike.clear()
-            self._warn_of_numbers([*known.values()])
+            _warn_of_numbers(compiled, [*known.values()])
         while len(self._alike) > _GROUPS:
             del self._alike[next(iter(self._alike))]
 
-    def _warn_of_numbers(self, found: list[Mapping[str, str]]) -> None:
-        changing = [x for x in found[-1] if len({numbers.get(x) for numbers in found}) > 1]
-        _warn(
-            f"{self._name} was recorded {ALIKE} times because numbers that objects hold have "
-            f"changed ({', '.join(changing[:4])}): they are part of the program. Make what changes "
-            "a Value or an argument of its own: both are read at each call"
-        )
+
+def _warn_of_numbers(compiled: object, found: list[Mapping[str, str]]) -> None:
+    changing = [x for x in found[-1] if len({numbers.get(x) for numbers in found}) > 1]
+    _warn(
+        f"{compiled!r} was recorded {ALIKE} times because numbers that objects hold have "
+        f"changed ({', '.join(changing[:4])}): they are part of the program. Make what changes "
+        "a Value or an argument of its own: both are read at each call"
+    )
 
 
 def _warn(message: str) -> None:
