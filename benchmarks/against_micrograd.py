@@ -165,7 +165,7 @@ def compare_readme(ours: Library, theirs: Library, rounds: int, times: int = 200
     return Finding(
         "README expression, forward + backward",
         "≤ 0.85 of micrograd's time",
-        f"{ratio:.2f} ({mine * micros:.1f} against {other * micros:.1f} µs)",
+        f"{ratio:.2f} of micrograd's time ({mine * micros:.1f} against {other * micros:.1f} µs)",
         ratio <= 0.85,
     )
 
@@ -188,7 +188,7 @@ def compare_moons(ours: Library, theirs: Library, rounds: int, points: int = 100
     return Finding(
         f"Moons step, MLP(2, [16, 16, 1]), {points} samples",
         "≥ 40 × faster than micrograd",
-        f"{other / mine:.0f} × ({mine * 1e3:.1f} against {other * 1e3:.0f} ms)",
+        f"{other / mine:.0f} × faster ({mine * 1e3:.1f} against {other * 1e3:,.0f} ms)",
         other / mine >= 40.0,
     )
 
@@ -204,12 +204,13 @@ def bytes_per_node(copies: int = 500, rounds: int = 5000) -> Iterator[Finding]:
         root.backward()
         return [root]
 
-    for what, build in [("README expression", expressions), ("large mixed graph", large)]:
+    for graph, build in [("README expression", expressions), ("large mixed graph", large)]:
         build()  # compiles what is compiled at first use
         roots, size = traced_bytes(build)
         assert isinstance(roots, list)
         each = size / len(topological_order(*roots))
-        yield Finding(f"Bytes a node, {what} after backward", "≤ 250", f"{each:.0f}", each <= 250)
+        what = f"Memory of a node, {graph} after backward"
+        yield Finding(what, "≤ 250 bytes", f"{each:.0f} bytes", each <= 250)
 
 
 def long_chain(length: int = 1_000_000) -> Finding:

@@ -136,10 +136,10 @@ def test_version_is_printed(
     assert out.startswith("scalargrad 0.")
 
 
-def test_the_demo_writes_two_graphs_and_two_plots_and_says_where(
+def test_the_demo_writes_graphs_plots_and_pages_and_says_where(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A short run of the demo writes real SVG and PNG files and lists them."""
+    """A short run of the demo writes real SVG, PNG and HTML files and lists them."""
     folder = tmp_path / "pictures"
     code, out, _ = run(["demo", "-o", str(folder), "--steps", "2"], monkeypatch, capsys)
     assert code == 0
@@ -147,7 +147,25 @@ def test_the_demo_writes_two_graphs_and_two_plots_and_says_where(
         assert ET.parse(folder / name).getroot().tag.endswith("svg")
     for name in ("loss.png", "boundary.png"):
         assert (folder / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    for name in ("chain-rule.html", "sigmoid.html", "training.html"):
+        assert (folder / name).read_text(encoding="utf-8").startswith("<!doctype html>")
     for path in folder.iterdir():
         assert str(path) in out
     sigmoid = 1 / (1 + math.exp(-1))
     assert f"{sigmoid:.4g}" in out
+
+
+@pytest.mark.parametrize("on_path", [True, False])
+def test_the_demo_proposes_a_command_that_the_shell_finds(
+    on_path: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run from an environment that is not active, its next command begins with the same path."""
+    script = tmp_path / "scalargrad"
+    script.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path if on_path else tmp_path / "elsewhere"))
+    monkeypatch.setattr(sys, "argv", [".venv/bin/scalargrad", "demo"])
+    programs: list[str] = []
+    monkeypatch.setattr("scalargrad.demo.run", lambda *given: programs.append(given[-1]))
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert programs == ["scalargrad" if on_path else ".venv/bin/scalargrad"]

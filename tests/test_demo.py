@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from scalargrad import Parameter, Value, demo
+from scalargrad import Parameter, Value, demo, watch
+from scalargrad.cli import main
 from scalargrad.demo import Moons, Progressed, load_moons, moons_loss, save_plots, train
 from scalargrad.errors import MissingPackageError
 from scalargrad.graph import leaves
+from scalargrad.losses import hinge_loss
 from scalargrad.nn import MLP
 
 #: What micrograd's demo prints, its program being this one.
@@ -145,9 +148,12 @@ def test_interrupting_training_keeps_model_and_history(
 
     monkeypatch.setattr(demo, "moons_loss", interrupted)
     model = new_model()
-    history = demo._train_with_bar(model, moons, console, demo.STEPS)
+    film = watch(model, *moons, loss=hinge_loss)
+    history = demo._train_with_bar(model, moons, console, demo.STEPS, film)
     assert [done.loss for done in history] == losses
     assert [p.data for p in model.parameters()] == [p.data for p in expected.parameters()]
+    assert [frame.step for frame in film.frames] == [0, 1, 2]
+    assert list(film.frames[-1].parameters) == [p.data for p in model.parameters()]
     assert "stopped after 2 steps" in printed(console)
 
 
@@ -170,18 +176,34 @@ def test_plots_are_saved_as_pictures(
         assert_is_a_picture(path)
 
 
-def test_the_whole_demo_writes_its_four_files(tmp_path: Path, console: Console) -> None:
-    """Run end to end with two steps: graphs as SVG, plots as PNG, and their places printed."""
+def test_the_whole_demo_writes_pictures_and_pages(tmp_path: Path, console: Console) -> None:
+    """Run end to end with two steps: each graph as SVG and page, plots, and a film of training."""
     folder = tmp_path / "new" / "folder"
     written = demo.run(folder, console, steps=2)
-    names = ["chain-rule.svg", "sigmoid.svg", "loss.png", "boundary.png"]
+    graphs = ["chain-rule.svg", "chain-rule.html", "sigmoid.svg", "sigmoid.html"]
+    names = [*graphs, "loss.png", "boundary.png", "training.html"]
     assert written == [folder / name for name in names]
-    for svg in written[:2]:
-        assert "<svg" in svg.read_text(encoding="utf-8")
-    for png in written[2:]:
-        assert_is_a_picture(png)
+    for path in written:
+        if path.suffix == ".png":
+            assert_is_a_picture(path)
+        else:
+            assert "<svg" in path.read_text(encoding="utf-8")
     text = printed(console)
     assert all(str(path.resolve()) in text for path in written)
+
+
+def test_the_demo_ends_with_a_command_that_works(
+    tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it proposes to do next, typed as it stands, writes a page."""
+    demo.run(tmp_path, console, steps=1)
+    program, *arguments = shlex.split(printed(console).splitlines()[-1])
+    assert program == "scalargrad"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [program, *arguments])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    assert (tmp_path / "mine.html").read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
 def hide(monkeypatch: pytest.MonkeyPatch, package: str) -> None:

@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.quoted import measured, refreshed
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+BENCHMARKS = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -80,32 +83,38 @@ def test_the_readme_has_exactly_two_set_up_lines_and_ci_runs_them() -> None:
     assert "README.md | grep '^python3'" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
-def test_links_of_the_documents_lead_to_files_that_exist() -> None:
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("notebooks/*.ipynb")]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_of_the_documents_lead_to_files_that_exist(path: Path) -> None:
     """Every relative link and picture is in the repository."""
-    for text in (README, CONTRIBUTING):
-        for target in re.findall(r"\]\(([^)#]+)\)", text):
-            if "://" not in target:
-                assert (ROOT / target).exists(), target
+    text = path.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^()#\s]+)\)", text):
+        if "://" not in target:
+            assert (path.parent / target).exists(), target
+
+
+def test_figures_of_the_readme_are_those_of_the_last_run() -> None:
+    """Each row of its tables is what docs/benchmarks.md has; the remedy is one command."""
+    assert refreshed(README, measured(BENCHMARKS)) == README, "run python -m benchmarks.quoted"
+    assert README.count("\n| ") > 10
 
 
 def test_the_worked_example_of_contributing_declares_an_operation_that_works() -> None:
-    """Softsign, pasted as shown, has the value and slope of its closed form."""
+    """Softsign, pasted as shown into the file it names, has its closed form's value and slope."""
     from scalargrad import gradcheck
+    from scalargrad.ops import activations
     from scalargrad.ops.symbol import TABLE
 
     (example,) = blocks(CONTRIBUTING, "python")
-    imports = (
-        "from scalargrad.ops import abs, square\n"
-        "from scalargrad.ops.operation import Unary, composite\n"
-        "from scalargrad.ops.symbol import Symbol\n"
-    )
-    namespace: dict[str, object] = {}
+    namespace = dict(vars(activations))
     before = dict(TABLE)
     try:
-        exec(imports + example.replace(": Symbol", "").replace(" -> Symbol", ""), namespace)
+        exec(example, namespace)
         softsign = TABLE["softsign"]
+        assert softsign.of(3.0) == 0.75
+        assert gradcheck(softsign.of, -2.0)
     finally:
         TABLE.clear()
         TABLE.update(before)
-    assert softsign.of(3.0) == 0.75
-    assert gradcheck(softsign.of, -2.0)

@@ -26,18 +26,19 @@ from scalargrad.errors import GraphError as GraphError
 from scalargrad.errors import GraphTooLargeError as GraphTooLargeError
 from scalargrad.errors import JitWarning as JitWarning
 from scalargrad.errors import LayoutError as LayoutError
+from scalargrad.errors import MissingPackageError as MissingPackageError
 from scalargrad.errors import NumericalError as NumericalError
 from scalargrad.errors import OperandError as OperandError
 from scalargrad.errors import ScalargradError as ScalargradError
 from scalargrad.errors import StateError as StateError
 from scalargrad.errors import TraceError as TraceError
 from scalargrad.functional import grad as grad
-from scalargrad.functional import hessian as hessian
 from scalargrad.functional import hvp as hvp
-from scalargrad.functional import jacobian as jacobian
 from scalargrad.functional import jvp as jvp
 from scalargrad.functional import value_and_grad as value_and_grad
 from scalargrad.functional import vjp as vjp
+from scalargrad.jacobians import hessian as hessian
+from scalargrad.jacobians import jacobian as jacobian
 from scalargrad.ops.activations import *
 from scalargrad.ops.arithmetic import *
 from scalargrad.ops.comparisons import *
@@ -84,6 +85,7 @@ __all__ = [
     "GraphTooLargeError",
     "JitWarning",
     "LayoutError",
+    "MissingPackageError",
     "NumericalError",
     "OperandError",
     "Parameter",
@@ -94,6 +96,7 @@ __all__ = [
     "custom_op",
     "data",
     "detect_anomaly",
+    "disable_jit",
     "draw",
     "drawn",
     "enable_grad",
@@ -156,7 +159,10 @@ if not TYPE_CHECKING:  # or a type checker would take every name, sigmoid or sig
     def __getattr__(name: str) -> Any:
         if name not in _LATER:
             raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
-        module = importlib.import_module(_LATER[name])
+        from scalargrad.packages import needed
+
+        with needed(f"{name} needs", "jit"):  # of these only what compiles needs a package to load
+            module = importlib.import_module(_LATER[name])
         found = globals()[name] = getattr(module, name, module)
         return found
 

@@ -215,6 +215,8 @@ def gradients(
 
     Raises
     ------
+    OperandError
+        If `y` is a plain number, or `xs` holds one.
     NumericalError
         If `y` is not finite.
     GraphChangedError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -123,14 +124,16 @@ def _named(root: Value, name: str) -> Value:
 @app.command()
 def demo(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The folder the pictures are written to.")
+        Path,
+        typer.Option("--output", "-o", help="The folder all files are written to."),
     ] = Path("scalargrad-demo"),
     steps: Annotated[int, typer.Option(min=1, help="How many training steps.")] = 100,
 ) -> None:
     """Step through two graphs, draw them, and train a small network on two moons."""
     from scalargrad.demo import run
 
-    run(output, Console(), steps)
+    on_path = shutil.which("scalargrad") is not None
+    run(output, Console(), steps, "scalargrad" if on_path else sys.argv[0])
 
 
 def _version(wanted: bool) -> None:

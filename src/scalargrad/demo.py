@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from scalargrad.losses import hinge_loss
 from scalargrad.nn import MLP
 from scalargrad.ops import exp
 from scalargrad.packages import needed
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from scalargrad.filming import Film
+
 SEED = 1337
 STEPS = 100
+NEXT = 'step "f = x * y + sin(x)" x=2 y=3 -o mine.html'
 
 
 def chain_rule() -> Value:
@@ -124,8 +128,12 @@ def train(model: MLP, moons: Moons, steps: int = STEPS) -> Iterator[Progressed]:
         yield Progressed(step, loss.data, accuracy)
 
 
-def run(folder: Path, console: Console, steps: int = STEPS) -> list[Path]:
+def run(
+    folder: Path, console: Console, steps: int = STEPS, program: str = "scalargrad"
+) -> list[Path]:
     """Run the whole demo and return the files it wrote into `folder`.
+
+    It ends with a command to go on with, which begins with `program`.
 
     Raises
     ------
@@ -134,32 +142,49 @@ def run(folder: Path, console: Console, steps: int = STEPS) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = [
-        _step_and_draw("f = (x + y)·z", chain_rule(), folder / "chain-rule.svg", console),
-        _step_and_draw("A sigmoid neuron", sigmoid_neuron(), folder / "sigmoid.svg", console),
+        *_step_and_draw("f = (x + y)·z", chain_rule(), folder / "chain-rule", console),
+        *_step_and_draw("A sigmoid neuron", sigmoid_neuron(), folder / "sigmoid", console),
     ]
     moons = load_moons()
     _figure_class()  # if the plots cannot be made, say so before training
     model = MLP(2, [16, 16, 1], rng=SEED)
     console.rule("[bold]Two moons: an MLP of 337 parameters learns to tell them apart")
-    history = _train_with_bar(model, moons, console, steps)
+    from scalargrad.filming import watch
+
+    film = watch(model, *moons, loss=hinge_loss)
+    history = _train_with_bar(model, moons, console, steps, film)
     loss, accuracy = moons_loss(model, moons)
     console.print(f"loss {loss.data:.4f}, accuracy {accuracy:.0%} on the 100 points")
     written += save_plots(folder, model, moons, history)
-    console.rule("[bold]Done")
-    for path in written:
-        console.print(f"  {path.resolve()}", soft_wrap=True, highlight=False)
+    written.append(film.save(folder / "training.html", title="Two moons"))
+    _conclude(written, program, console)
     return written
 
 
-def _step_and_draw(title: str, root: Value, path: Path, console: Console) -> Path:
+def _step_and_draw(title: str, root: Value, path: Path, console: Console) -> list[Path]:
+    """Show the steps, and save the graph as a picture and as a page under the path's name."""
     root.backward()
     console.rule(f"[bold]{title}, forwards and backwards")
-    show(walk(root), console)
-    return draw(root).save(path)
+    steps = walk(root)
+    show(steps, console)
+    return [draw(root).save(path.with_suffix(".svg")), steps.save(path.with_suffix(".html"))]
 
 
-def _train_with_bar(model: MLP, moons: Moons, console: Console, steps: int) -> list[Progressed]:
-    """Train with a progress bar; Ctrl-C ends training early and keeps what was learned."""
+def _conclude(written: list[Path], program: str, console: Console) -> None:
+    console.rule("[bold]Done")
+    for heading, pages in (("Pictures:", False), ("Pages, to be opened in a browser:", True)):
+        console.print(heading)
+        for path in written:
+            if (path.suffix == ".html") == pages:
+                console.print(f"  {path.resolve()}", soft_wrap=True, highlight=False)
+    console.print("Next, a page of your own:")
+    console.print(f"  {program} {NEXT}", soft_wrap=True, highlight=False)
+
+
+def _train_with_bar(
+    model: MLP, moons: Moons, console: Console, steps: int, film: Film
+) -> list[Progressed]:
+    """Train and film with a progress bar; Ctrl-C ends it early and keeps what was learned."""
     history: list[Progressed] = []
     columns = (
         TextColumn("training"),
@@ -172,6 +197,7 @@ def _train_with_bar(model: MLP, moons: Moons, console: Console, steps: int) -> l
         bar = progress.add_task("train", total=steps, loss=float("nan"), accuracy=0.0)
         try:
             for done in train(model, moons, steps):
+                film.record()
                 history.append(done)
                 progress.update(bar, advance=1, loss=done.loss, accuracy=done.accuracy)
         except KeyboardInterrupt:

@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any
 
 from scalargrad.errors import GradcheckError, OperandError
-from scalargrad.functional import jacobian
+from scalargrad.jacobians import jacobian
 from scalargrad.ops.recording import no_grad
 from scalargrad.tree import flatten
 from scalargrad.value import Value

@@ -1,4 +1,4 @@
-"""Functions that take functions apart: grad, value_and_grad, jvp, vjp, hvp, jacobian, hessian.
+"""Functions that take functions apart: grad, value_and_grad, vjp, jvp and hvp.
 
 All follow JAX's signatures, and nest in any way. Each call records `f` once on fresh leaves, so
 an outer derivative is never confused with an inner one. Results are floats, unless an argument
@@ -22,7 +22,8 @@ from scalargrad.tree import flatten, flatten_like
 from scalargrad.value import Scalar, Value
 
 
-def _positions(argnums: int | Sequence[int]) -> tuple[int, ...]:
+def positions_of(argnums: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the positions of the arguments to differentiate with respect to, as a tuple."""
     try:
         several = argnums if isinstance(argnums, Sequence) else (argnums,)
         return tuple(operator.index(position) for position in several)
@@ -32,7 +33,8 @@ def _positions(argnums: int | Sequence[int]) -> tuple[int, ...]:
         ) from None
 
 
-def _unpack(argnums: int | Sequence[int], results: Sequence[Any]) -> Any:
+def unpacked(argnums: int | Sequence[int], results: Sequence[Any]) -> Any:
+    """Return a tuple of results if `argnums` asks for several, else the only one."""
     return tuple(results) if isinstance(argnums, Sequence) else results[0]
 
 
@@ -105,7 +107,7 @@ def value_and_grad(
     >>> value_and_grad(lambda p: p["a"] * p["b"])({"a": 3.0, "b": 4.0})
     (12.0, {'a': 4.0, 'b': 3.0})
     """
-    positions = _positions(argnums)
+    positions = positions_of(argnums)
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
@@ -116,7 +118,7 @@ def value_and_grad(
         path = recording.path(y)
         found = recording.arguments(recording.gradients(y, path))
         value = _plain(y, path.as_graph)
-        return ((value, aux) if has_aux else value), _unpack(argnums, found)
+        return ((value, aux) if has_aux else value), unpacked(argnums, found)
 
     return differentiated
 
@@ -124,7 +126,33 @@ def value_and_grad(
 def grad(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
-    """Return a function that computes the gradient of f; see `value_and_grad`.
+    """Return a function that computes the gradient of f.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one number; its differentiated arguments are numbers, or lists, tuples, dicts
+        and arrays of numbers.
+    argnums : int or sequence of int
+        Which positional arguments to differentiate with respect to; negative ones count from
+        the last.
+    has_aux : bool
+        `f` returns ``(number, auxiliary)``; the auxiliary result is passed on.
+
+    Returns
+    -------
+    callable
+        With the arguments of `f`, returning the gradient, shaped as the argument, in result
+        unit / argument unit; a tuple of such if `argnums` is a sequence. With `has_aux` it
+        returns ``(gradient, auxiliary)``.
+
+    Raises
+    ------
+    OperandError
+        If `f` does not return one number, an argument is not made of numbers, or `argnums`
+        names one that was not given by position.
+    NumericalError
+        If the value is not finite.
 
     Examples
     --------
@@ -157,7 +185,13 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     -------
     result, pull_back
         ``pull_back(cotangent)``, with a cotangent shaped as the result, returns a tuple with
-        one tree per argument: cotangentᵀ · Jacobian. Another shape is an OperandError.
+        one tree per argument: cotangentᵀ · Jacobian.
+
+    Raises
+    ------
+    OperandError
+        If an argument or the result is not made of numbers; from ``pull_back``, if the
+        cotangent has another shape than the result.
 
     Examples
     --------
@@ -262,6 +296,14 @@ def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:
     value, product
         f(inputs), and Hessian · v in the shape of `inputs`.
 
+    Raises
+    ------
+    OperandError
+        If `f` does not return one number, `inputs` are not made of numbers, or `v` has another
+        shape.
+    NumericalError
+        If the value is not finite.
+
     Examples
     --------
     >>> hvp(lambda x: x[0] ** 2 * x[1], [3.0, 4.0], [1.0, 0.0])
@@ -272,60 +314,3 @@ def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:
     both = value_and_grad(f, tuple(range(len(primals))))
     (value, _), (_, products) = jvp(both, primals, direction)
     return value, products if several else products[0]
-
-
-def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """Return a function that computes every partial derivative of every output of f.
-
-    Parameters
-    ----------
-    f : callable
-        Its result, and the arguments differentiated, are trees of numbers.
-    argnums : int or sequence of int
-        Which positional arguments to differentiate with respect to.
-
-    Returns
-    -------
-    callable
-        With the arguments of `f`; returns the shape of the result with, in place of each
-        number, its gradient in the shape of the argument (a tuple of such if `argnums` is a
-        sequence). In place of an array stands that shape with an array for each number or
-        array, the result's axes before the argument's, as in JAX.
-
-    Notes
-    -----
-    One backward sweep per output.
-
-    Examples
-    --------
-    >>> jacobian(lambda x: [x[0] * x[1], x[0] + x[1]])([3.0, 4.0])
-    [[4.0, 3.0], [1.0, 1.0]]
-    """
-    positions = _positions(argnums)
-
-    @functools.wraps(f)
-    def differentiated(*args: Any, **kwargs: Any) -> Any:
-        recording = Recording(f, positions, args, kwargs)
-        outputs, rebuild = flatten(recording.result, f"the result of {recording.name}")
-        as_graph = recording.path(*outputs).as_graph
-        rows = []
-        for y in outputs:
-            path = recording.path(y)._replace(as_graph=as_graph)
-            gradient = recording.arguments(recording.gradients(y, path))
-            rows.append(_unpack(argnums, gradient))
-        return rebuild(iter(rows))
-
-    return differentiated
-
-
-def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """Return a function that computes the matrix of second derivatives of f.
-
-    See `jacobian` for the shape: this is the Jacobian of the gradient.
-
-    Examples
-    --------
-    >>> hessian(lambda x: x[0] ** 2 * x[1])([3.0, 4.0])
-    [[8.0, 6.0], [6.0, 0.0]]
-    """
-    return jacobian(grad(f, argnums), argnums)

@@ -34,6 +34,8 @@ def needed(by: str, extra: str) -> Iterator[None]:
     """
     try:
         yield
+    except MissingPackageError:  # what is imported says already what it needs
+        raise
     except ImportError as error:
         raise MissingPackageError(
             f"{by} {error.name}: pip install 'scalargrad[{extra}]'"

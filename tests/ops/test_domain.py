@@ -33,7 +33,8 @@ from scalargrad import (
     sqrt,
     square,
 )
-from scalargrad.ops.operation import Domain, Elementwise
+from scalargrad.ops.domain import Domain
+from scalargrad.ops.operation import Elementwise
 
 #: Operation, point outside its domain, what the message says of the point, remedy.
 VIOLATIONS = [

@@ -28,7 +28,8 @@ from scalargrad import (
     sin,
     where,
 )
-from scalargrad.ops.operation import Domain, Elementwise
+from scalargrad.ops.domain import Domain
+from scalargrad.ops.operation import Elementwise
 from scalargrad.ops.symbol import TABLE, Symbol
 
 FLOATS = st.floats() | st.sampled_from([0.0, -0.0, 1.0, -1.0, math.inf, 2.0, 0.5])

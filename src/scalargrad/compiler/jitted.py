@@ -49,7 +49,8 @@ _NOTE = (
 class Jitted(Generic[P, R]):
     """A function that records itself on its first call and then runs as a program.
 
-    Made by `jit`.
+    Made by `jit`. Called as the function it was made of, which is its ``__wrapped__``; `explain`
+    shows what was recorded. As a method it binds to the instance. It can be copied and pickled.
     """
 
     def __init__(
@@ -312,6 +313,12 @@ def jit(
         evaluated eagerly. Once, if it is recorded 8 times because plain numbers that objects hold
         have changed: an attribute that changes from call to call should be a Value.
 
+    See Also
+    --------
+    Jitted.explain : what was recorded and packed, and where the time goes.
+    disable_jit : evaluate eagerly, to print or to debug; for a process, ``SCALARGRAD_JIT=off``.
+    vmap : record one example of many.
+
     Notes
     -----
     Values that `function` closes over are read at each call, also where a name, an attribute or an
@@ -324,6 +331,17 @@ def jit(
     the way may do so in one order only. Otherwise what is not finite is as eagerly: such results
     and gradients are computed again eagerly, and errors name the same node. Where a call is
     recorded already, the function is simply part of what is recorded.
+
+    Needs the extra ``[jit]``. The first call on a machine compiles the kernel that runs every
+    program, which takes seconds; it is kept for later processes. Without Numba, NumPy runs the same
+    programs, more slowly.
+
+    Recording takes some milliseconds for each thousand nodes, once for each shape of arguments; the
+    64 latest shapes are kept. A condition on a number computed from the arguments is checked at
+    each call; where it comes out otherwise, that way is recorded as well.
+
+    A call with long lists of floats spends most of its time on taking them apart: keep what does
+    not change, such as parameters, in Values that `function` closes over, or in a module.
 
     Examples
     --------

@@ -47,6 +47,12 @@ def disable_jit(disable: bool = True) -> Iterator[None]:
     disable : bool
         With False compile, though ``SCALARGRAD_JIT=off`` or an outer `disable_jit` says otherwise.
 
+    Raises
+    ------
+    TraceError
+        From the next compiled call that is not in such a body, if the environment variable
+        ``SCALARGRAD_JIT`` is set to anything but ``numpy`` or ``off``.
+
     Notes
     -----
     Functions made by `jit` then run as written: they may print, read ``.data`` and be stepped

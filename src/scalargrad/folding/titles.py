@@ -18,7 +18,7 @@ def name_folds(whole: Fold, order: Sequence[Value]) -> None:
     titles = _Titles()
     for part in reversed(list(whole.walk())):  # that of a group may be that of what is in it
         part.title = titles.of(part) + part.title
-    whole.title = _counted(whole.size, "node")
+    whole.title = counted(whole.size, "node")
 
 
 class _Paths:
@@ -99,7 +99,7 @@ class _Titles:
                 detail = self.detail(part.module)
                 return f"{_module_name(part)}: {detail}" if detail else _module_name(part)
             case "parameters":
-                return f"{_module_name(part)}: {_counted(part.size, 'parameter')}"
+                return f"{_module_name(part)}: {counted(part.size, 'parameter')}"
             case "result":
                 return _result_title(part, within)
         return _row_title(part, within)
@@ -127,7 +127,7 @@ def _contents(module: Any) -> str:
             inside.append(name)
             kinds.add(type(inner).__name__)
     kind = kinds.pop().lower() if len(kinds) == 1 else "module"
-    return _counted(len(inside), kind) if inside else ""
+    return counted(len(inside), kind) if inside else ""
 
 
 def _activation(module: Any) -> str:
@@ -148,12 +148,12 @@ def _result_title(part: Fold, calls: Sequence[Fold]) -> str:
     name = top.label or top.op.name
     leaves = sum(map(_is_leaf, part.everything()))
     if isinstance(top.op, Reduction) and not top.label and leaves == part.size - 1:
-        return f"{name} of {_counted(top.op.terms(len(top.parents)), 'term')}"
+        return f"{name} of {counted(top.op.terms(len(top.parents)), 'term')}"
     if len(calls) == 1:
         return f"{calls[0].title}, then {name}"
     if all(call.module_path == calls[0].module_path for call in calls) and calls:
         return f"{name} of {len(calls):,} calls of {_module_name(calls[0])}"
-    return f"{name}: {_counted(part.size, 'node')}"
+    return f"{name}: {counted(part.size, 'node')}"
 
 
 def _row_title(part: Fold, calls: Sequence[Fold]) -> str:
@@ -165,15 +165,16 @@ def _row_title(part: Fold, calls: Sequence[Fold]) -> str:
         return f"{len(part.items):,} × {titles.pop()}"
     for word, is_one in _ROWS.items():
         if all(map(is_one, part.everything())):
-            return _counted(part.size, word)
-    return _counted(part.size, "node")
+            return counted(part.size, word)
+    return counted(part.size, "node")
 
 
 def _is_leaf(item: Any) -> bool:
     return isinstance(item, Value) and not item.parents
 
 
-def _counted(count: int, word: str) -> str:
+def counted(count: int, word: str) -> str:
+    """Return a count with its noun, which gets an s unless there is one."""
     return f"{count:,} {word}{'s' * (count != 1)}"
 
 

@@ -111,8 +111,28 @@ def smooth_l1_loss(
 ) -> Any:
     """Compute the smooth L1 loss: ½d²/beta where d = |x - t| < beta, else d - ½ beta.
 
-    Parameters, result and errors as for `huber_loss`, of which it is 1/beta; beta = 0 gives
-    `l1_loss`.
+    This is `huber_loss` divided by beta; beta = 0 gives `l1_loss`.
+
+    Parameters
+    ----------
+    input, target : scalars, or equally nested lists of them
+        Predictions and what they should be, in one unit.
+    reduction : {"mean", "sum", "none"}
+        Average, add up, or return one loss for each number.
+    beta : float
+        Where the parabola turns into a line, in the unit of the numbers; not negative.
+
+    Returns
+    -------
+    scalar, or nested lists for "none"
+        In the unit of the numbers.
+
+    Raises
+    ------
+    OperandError
+        If the two are not nested alike, or are empty.
+    DomainError
+        If beta is negative.
 
     References
     ----------

@@ -7,11 +7,9 @@ from scalargrad.nn.activation import ELU as ELU
 from scalargrad.nn.activation import GELU as GELU
 from scalargrad.nn.activation import Identity as Identity
 from scalargrad.nn.activation import LeakyReLU as LeakyReLU
-from scalargrad.nn.activation import LogSoftmax as LogSoftmax
 from scalargrad.nn.activation import ReLU as ReLU
 from scalargrad.nn.activation import Sigmoid as Sigmoid
 from scalargrad.nn.activation import SiLU as SiLU
-from scalargrad.nn.activation import Softmax as Softmax
 from scalargrad.nn.activation import Softplus as Softplus
 from scalargrad.nn.activation import Step as Step
 from scalargrad.nn.activation import Tanh as Tanh
@@ -30,6 +28,8 @@ from scalargrad.nn.saving import load_metadata as load_metadata
 from scalargrad.nn.saving import load_model as load_model
 from scalargrad.nn.saving import save_file as save_file
 from scalargrad.nn.saving import save_model as save_model
+from scalargrad.nn.softmax import LogSoftmax as LogSoftmax
+from scalargrad.nn.softmax import Softmax as Softmax
 from scalargrad.nn.state import IncompatibleKeys as IncompatibleKeys
 from scalargrad.nn.summary import Summary as Summary
 from scalargrad.nn.summary import summary as summary

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from scalargrad.ops.comparisons import eq, ge, ne
+from scalargrad.ops.domain import Domain
 from scalargrad.ops.exponential import log
 from scalargrad.ops.notation import ATOM, POWER, PRODUCT, SIGN, SUM, Notation, call, infix
-from scalargrad.ops.operation import Binary, Domain, Unary, composite, primitive
+from scalargrad.ops.operation import Binary, Unary, composite, primitive
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import where
 from scalargrad.ops.symbol import Symbol

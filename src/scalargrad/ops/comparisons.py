@@ -6,8 +6,9 @@ functions record a node instead, so that a comparison can stand in a graph.
 
 from __future__ import annotations
 
+from scalargrad.ops.domain import Domain
 from scalargrad.ops.notation import COMPARISON, infix
-from scalargrad.ops.operation import Binary, Domain, primitive
+from scalargrad.ops.operation import Binary, primitive
 
 __all__ = ["eq", "ge", "gt", "le", "lt", "ne"]
 

@@ -8,8 +8,9 @@ from types import FunctionType
 from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.ops.domain import REAL, Domain
 from scalargrad.ops.numbers import as_float
-from scalargrad.ops.operation import REAL, Domain, Elementwise, Unary
+from scalargrad.ops.operation import Elementwise, Unary
 from scalargrad.ops.symbol import Symbol
 
 #: Flags of a code object: *args, **kwargs (see `inspect`, which is slow to import).

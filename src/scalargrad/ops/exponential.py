@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from scalargrad.ops.domain import Domain
 from scalargrad.ops.notation import ATOM, POWER, Notation, call
-from scalargrad.ops.operation import Domain, Unary, primitive
+from scalargrad.ops.operation import Unary, primitive
 
 __all__ = ["erf", "erfc", "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt"]
 

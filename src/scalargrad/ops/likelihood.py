@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from scalargrad.ops.domain import Domain
 from scalargrad.ops.exponential import log, log1p
-from scalargrad.ops.operation import Binary, Domain, composite
+from scalargrad.ops.operation import Binary, composite
 from scalargrad.ops.selection import clip, where
 from scalargrad.ops.symbol import Symbol
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from scalargrad.ops.domain import Domain
 from scalargrad.ops.notation import Notation, call
-from scalargrad.ops.operation import Domain, Unary, composite, primitive
+from scalargrad.ops.operation import Unary, composite, primitive
 from scalargrad.ops.selection import where
 from scalargrad.ops.symbol import Symbol
 

@@ -9,17 +9,10 @@ from typing import Any, overload
 
 from scalargrad.errors import OperandError
 from scalargrad.ops.comparisons import eq, ne
+from scalargrad.ops.domain import Domain
 from scalargrad.ops.notation import Notation
 from scalargrad.ops.numbers import is_real
-from scalargrad.ops.operation import (
-    Domain,
-    Elementwise,
-    Operand,
-    R_co,
-    Reduction,
-    composite,
-    primitive,
-)
+from scalargrad.ops.operation import Elementwise, Operand, R_co, Reduction, composite, primitive
 from scalargrad.ops.symbol import Symbol
 
 __all__ = ["clip", "maximum", "minimum", "where"]
@@ -64,6 +57,13 @@ def where(condition: float, x: float, other: float) -> float:
 
     With a number or bool as condition, the chosen operand itself is returned and no node is
     made. With a Value (a comparison such as ``gt(x, 0)``), a node records the choice.
+
+    Parameters
+    ----------
+    condition : Value or float
+        Dimensionless; it receives no gradient.
+    x, other : Value or float
+        What is chosen where the condition is not 0, and where it is 0; both in one unit.
 
     Notes
     -----
@@ -218,6 +218,13 @@ class Clip(Elementwise):
 )
 def clip(x: Symbol, min: Symbol, max: Symbol) -> Symbol:
     """Limit `x` to the interval [min, max]; a bound left out does not limit.
+
+    Parameters
+    ----------
+    x : Value or float
+        What is limited.
+    min, max : Value or float, optional
+        The bounds, in the unit of `x`. One that is reached receives the gradient in its stead.
 
     Notes
     -----

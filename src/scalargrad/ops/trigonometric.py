@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from scalargrad.ops.comparisons import eq
+from scalargrad.ops.domain import Domain
 from scalargrad.ops.exponential import sqrt
 from scalargrad.ops.notation import Notation, call
-from scalargrad.ops.operation import Binary, Domain, Unary, primitive
+from scalargrad.ops.operation import Binary, Unary, primitive
 from scalargrad.ops.selection import where
 from scalargrad.ops.symbol import Symbol
 

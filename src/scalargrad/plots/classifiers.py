@@ -67,7 +67,7 @@ def decision_boundary(
         names, classes = ["negative", "positive"], classes > 0
     _regions(axes, xs, ys, grid)
     _markers(axes, data, classes, names)
-    axes.set(xlabel="x₁", ylabel="x₂", title="Decision boundary")
+    axes.set(xlabel="x₀", ylabel="x₁", title="Decision boundary")
     axes.set_aspect("equal")
     axes.locator_params(nbins=6)
     axes.legend(loc="best")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from scalargrad.folding.titles import counted
 from scalargrad.steps import formulas
 from scalargrad.steps.figures import is_rounded, number, running_sum, signed
 from scalargrad.steps.scripts import TEXT, Notation
@@ -71,16 +72,12 @@ def fan_out_notes(step: Step, notation: Notation) -> list[str]:
     scene = step.scene
     sums = [node for node in scene.order if scene.expected[node] > 1]
     announced = [
-        f"{scene.names[node]} feeds {_counted(scene.feeds[node], 'gate')}; "
+        f"{scene.names[node]} feeds {counted(scene.feeds[node], 'gate')}; "
         f"{_signal(step, node, notation)} needs {scene.expected[node]} terms"
         for node in sums[:_MOST_NAMES]
     ]
     rest = len(sums) - len(announced)
     return [*announced, f"and {rest} more that fan out"] if rest else announced
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def pattern_note(step: Step, notation: Notation) -> str:

@@ -18,7 +18,15 @@ _local_grads: Any = Value.__dict__["local_grads"]
 _grad: Any = Value.__dict__["grad"]
 _data: Any = Value.__dict__["data"]
 _init = Value.__init__
-_INNER = ("autodiff", "functional", "graph", "recorded", "ops.eager", "ops.operation")
+_INNER = (
+    "autodiff",
+    "functional",
+    "graph",
+    "jacobians",
+    "ops.eager",
+    "ops.operation",
+    "recorded",
+)
 _INSIDE = {f"scalargrad.{name}" for name in _INNER}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
+from scalargrad.folding.titles import counted
 from scalargrad.steps.layers import Row, layers, stages
 from scalargrad.steps.scene import Scene
 from scalargrad.value import Value
@@ -98,7 +99,7 @@ class _Layers:
         formula = "W x + b" if rows[0].bias is not None else "W x"
         if active:
             formula = f"{_function(rows[0].output)}({formula})"
-        sizes = f"{_counted(inputs, 'input')}, {_counted(units, 'unit')}"
+        sizes = f"{counted(inputs, 'input')}, {counted(units, 'unit')}"
         return f"{title.capitalize()} computes {'h' if active else 'z'} = {formula}: {sizes}."
 
     def _backward(self, title: str, rows: Sequence[Row], several: bool) -> str:
@@ -110,10 +111,6 @@ class _Layers:
         )
         terms = " Other uses of these weights add terms of their own." if several else ""
         return f"{start}; δ times x goes to the weights, and Wᵀδ on to x.{terms}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _function(node: Value) -> str:

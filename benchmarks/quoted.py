@@ -1,0 +1,70 @@
+"""Write the figures of docs/benchmarks.md into the README's tables: `python -m benchmarks.quoted`.
+
+A row of the README names a figure by its table's heading and its own first cell, one after the
+other; what is measured is copied, so a figure is never typed twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from scalargrad.files import write_atomically
+
+_ROOT = Path(__file__).parent.parent
+README, BENCHMARKS = _ROOT / "README.md", _ROOT / "docs" / "benchmarks.md"
+
+
+def measured(benchmarks: str) -> dict[str, str]:
+    """Return what was measured for each figure of the tables that `reporting` wrote."""
+    rows = [_cells(line) for line in benchmarks.splitlines() if line.startswith("|")]
+    return {row[0]: row[2] for row in rows if len(row) == 4}
+
+
+def refreshed(readme: str, figures: Mapping[str, str]) -> str:
+    """Return the README with what was measured in the second cell of every row of its tables.
+
+    Raises
+    ------
+    ValueError
+        If a row names no figure.
+    """
+    return "".join(_refreshed_lines(readme, figures))
+
+
+def _refreshed_lines(readme: str, figures: Mapping[str, str]) -> Iterator[str]:
+    heading = None
+    for line in readme.splitlines(keepends=True):
+        if not line.startswith("|"):
+            heading = None
+        elif heading is None:
+            heading = _cells(line)[0]
+        elif not line.startswith(("|--", "| --")):
+            first = _cells(line)[0]
+            yield f"| {first} | {_measured_of(f'{heading} {first}'.strip(), figures)} |\n"
+            continue
+        yield line
+
+
+def _measured_of(figure: str, figures: Mapping[str, str]) -> str:
+    if figure not in figures:
+        raise ValueError(
+            f"README.md quotes {figure!r}, which docs/benchmarks.md does not have; name one of its "
+            "figures by heading and row, or remove the row"
+        )
+    return figures[figure]
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def main() -> None:
+    """Refresh the README in place."""
+    figures = measured(BENCHMARKS.read_text(encoding="utf-8"))
+    written = refreshed(README.read_text(encoding="utf-8"), figures)
+    write_atomically(README, written.encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""The package: what it offers, and what it says of what is not installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import scalargrad
+from scalargrad import errors, ops
+
+
+def test_every_operation_is_listed_in_the_package() -> None:
+    """`from scalargrad import *` brings every operation, and nothing but public names."""
+    assert set(ops.__all__) - {"TABLE"} <= set(scalargrad.__all__)
+    assert all(hasattr(scalargrad, name) for name in scalargrad.__all__)
+    assert {"Value", "draw", "walk"} <= set(scalargrad.__all__)
+
+
+def test_all_that_is_loaded_later_and_every_error_is_listed_in_the_package() -> None:
+    """Nothing that the package offers, or that a Raises section names, has to be searched for."""
+    raised = {
+        name
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, errors.ScalargradError)
+    }
+    assert {*scalargrad._LATER, *raised} <= set(scalargrad.__all__)
+    assert "DomainError" in raised
+
+
+_WITHOUT_NUMPY = """
+import sys
+sys.modules["numpy"] = None
+import scalargrad
+scalargrad.draw, scalargrad.nn, scalargrad.disable_jit
+for name in ("jit", "watch"):
+    try:
+        getattr(scalargrad, name)
+    except scalargrad.MissingPackageError as error:
+        print(error)
+"""
+
+
+def test_what_needs_numpy_says_so_where_it_is_missing() -> None:
+    """The base installation has everything else, and the message is the command to type."""
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_NUMPY], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [
+        f"{name} needs numpy: pip install 'scalargrad[jit]'" for name in ("jit", "watch")
+    ]
