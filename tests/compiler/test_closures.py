@@ -22,6 +22,7 @@ from scalargrad import (
     drawn,
     gradients,
     jit,
+    scan,
     sin,
     sqrt,
     tanh,
@@ -30,7 +31,7 @@ from scalargrad import (
 )
 from scalargrad.compiler import jitted
 from scalargrad.compiler.recording.record import record
-from scalargrad.nn import MLP, Dropout, Linear, Module, Sequential
+from scalargrad.nn import MLP, Dropout, Embedding, Linear, Module, Sequential
 
 pytestmark = pytest.mark.usefixtures("machine")
 
@@ -53,16 +54,23 @@ class Line:
 
     def __init__(self, slope: Any = 2.0) -> None:
         self.slope = Value(slope)
-        self.terms = [Value(1.0), Value(3.0)]
+        self.terms: list[Any] = [Value(1.0), Value(3.0)]
+        self.more: list[Any] = []
 
     def __call__(self, x: Any) -> Any:
         """Compute with everything there is."""
-        return (self.slope * x + sum(self.terms) * self.shared) * (2.0 if self.steep else 1.0)
+        terms = [*self.terms, *self.more]
+        return (self.slope * x + sum(terms) * self.shared) * (2.0 if self.steep else 1.0)
 
     @property
     def doubled(self) -> Any:
         """Return twice a global."""
         return 2.0 * W
+
+    @functools.cached_property
+    def tripled(self) -> Any:
+        """Return three times a global, and keep it."""
+        return 3.0 * W
 
     @staticmethod
     def scaled(x: Any) -> Any:
@@ -164,6 +172,11 @@ def _activation() -> tuple[Any, Change]:
     return scaled, lambda patch: patch.setattr(HERE, "slope_of", lambda x: W * tanh(x))
 
 
+def _table() -> tuple[Any, Change]:
+    words, other = Embedding(3, 1, rng=0), Embedding(3, 1, rng=1)
+    return (lambda x: words(1)[0] * x), lambda patch: patch.setattr(words, "weight", other.weight)
+
+
 def _partial() -> tuple[Any, Change]:
     held = [Value(2.0)]
     part = functools.partial(lambda ws, x: ws[0] * x, held)
@@ -189,8 +202,10 @@ CASES: dict[str, Callable[[], tuple[Any, Change]]] = {
     "a global of a wrapped function": lambda: _rebound(value_and_grad(lambda x: tanh(W * x))),
     "a global of a function per example": lambda: _rebound(lambda x: vmap(slope_of)([x, 2.0])[0]),
     "a global of a property": lambda: _rebound(lambda x: LINE.doubled * x),
+    "a global of a cached property": lambda: _rebound(lambda x: Line().tripled * x),
     "a global of a static method": lambda: _rebound(lambda x: Line.scaled(x) + 1.0),
     "a helper": _activation,
+    "the rows of a sparse layer": _table,
     "a module's name": lambda: _attribute(settings, lambda _, x: settings.slope * x),
     "an item of a list": lambda: _items(list),
     "an item of a dict": lambda: _items(lambda items: dict(enumerate(items))),
@@ -201,6 +216,7 @@ CASES: dict[str, Callable[[], tuple[Any, Change]]] = {
     ),
     "an item of an attribute": lambda: _of_line(lambda line: _put(line.terms, 1, Value(5.0))),
     "one more item": lambda: _of_line(lambda line: line.terms.append(Value(5.0))),
+    "the first item": lambda: _of_line(lambda line: line.more.append(Value(5.0))),
     "a list": lambda: _of_line(lambda line: setattr(line, "terms", [Value(5.0)])),
     "a flag": lambda: _of_line(lambda line: setattr(line, "steep", True)),
     "a method": lambda: _patched("__call__", lambda line, x: line.slope * x),
@@ -426,6 +442,25 @@ def test_an_infinite_gradient_belongs_to_the_value_of_its_call() -> None:
 def shifted(x: Any) -> Any:
     """Add a global."""
     return W + x
+
+
+def test_scan_looks_at_what_is_bound_now() -> None:
+    """A step whose helper was exchanged between two scans is recorded again."""
+    helper: Any = sin
+    step = jit(lambda carry, x: (carry + helper(x), carry))
+    assert scan(step, 0.0, [1.0, 2.0])[0] == pytest.approx(math.sin(1.0) + math.sin(2.0))
+    helper = tanh
+    assert scan(step, 0.0, [1.0, 2.0])[0] == pytest.approx(math.tanh(1.0) + math.tanh(2.0))
+
+
+def test_functions_typed_into_a_program_are_not_a_librarys() -> None:
+    """In the main module, whose file may be installed with others, names are followed."""
+    space: dict[str, Any] = {"__name__": "__main__", "w": Value(2.0)}
+    exec("def f(x):\n    return w * x", space)
+    compiled = jit(space["f"])
+    assert compiled(3.0).data == 6.0
+    space["w"] = Value(5.0)
+    assert compiled(3.0).data == 15.0
 
 
 def test_copies_and_pickles_see_it_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, drawn, where
+from scalargrad import DomainError, Parameter, drawn, tanh, where
 from scalargrad.losses import (
     accuracy,
     cross_entropy,
@@ -186,3 +186,29 @@ def test_many_examples_run_block_by_block(steps: list[int]) -> None:
         found[jit] = [p.data for p in model.parameters()]
     assert len(steps) == 2
     assert found[True] == pytest.approx(found[False], rel=1e-10)
+
+
+class Inverse(Module):
+    """A bounded function of 1/x."""
+
+    def __init__(self) -> None:
+        self.w = Parameter(0.5)
+
+    def forward(self, x: list[Any]) -> Any:
+        """Compute tanh(w/x), which is finite at 0 by IEEE 754."""
+        return tanh(self.w / x[0])
+
+
+def test_a_domain_left_in_a_later_batch_is_the_error_of_eager_steps() -> None:
+    """Also where the loss is finite; the parameters are those before the step, in both ways."""
+    found = []
+    for jit in (True, False):
+        model = Inverse()
+        with pytest.raises(DomainError) as error:
+            fit(model, [[1.0], [2.0], [4.0], [0.0]], [0.1, 0.2, 0.3, 0.4], loss=mse_loss,
+                optimizer=SGD(model.parameters(), lr=0.1), epochs=1, batch_size=2, shuffle=False,
+                quiet=True, jit=jit)  # fmt: skip
+        found.append((str(error.value), model.w.data))
+    assert found[0][0] == found[1][0]
+    assert found[0][1] == pytest.approx(found[1][1], rel=1e-12)
+    assert found[0][1] != 0.5

@@ -25,11 +25,12 @@ from scalargrad.compiler.paths import Paths
 from scalargrad.compiler.recording.changes import unchanging
 from scalargrad.compiler.recording.record import record
 from scalargrad.compiler.recording.stacking import UnlikeError
-from scalargrad.compiler.recording.trace import current_trace
+from scalargrad.compiler.recording.trace import CaughtError, current_trace
 from scalargrad.compiler.reference import Reference, lost
+from scalargrad.compiler.replay import Made
 from scalargrad.compiler.static import static_of
 from scalargrad.compiler.switch import is_jit_disabled
-from scalargrad.errors import ScalargradError, TraceError
+from scalargrad.errors import DomainError, NumericalError, ScalargradError, TraceError
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
@@ -82,8 +83,7 @@ class Jitted(Generic[P, R]):
         if current_trace() is not None or is_jit_disabled():
             return self._function(*args, **kwargs)
         kept = self._kept
-        now = kept.now
-        if now is None or not (now.is_empty or now.holds()):
+        if kept.is_outdated():
             kept.look_around()
         key, leaves, held = self.signature(args, kwargs)
         made = self._function, args, kwargs
@@ -92,11 +92,10 @@ class Jitted(Generic[P, R]):
             if run is not None:
                 break
         else:
-            recorded = self._recorded(key, args, kwargs)
-            run = None if recorded is None else recorded.run(leaves, held, made)
-            if recorded is None or run is None:  # or a comparison that rounding decides
+            anew = self._run_anew(key, leaves, held, made)
+            if anew is None:
                 return self._function(*args, **kwargs)
-            path = recorded
+            path, run = anew
         found, finite = run
         if not finite:  # what eager evaluation would raise or return, with the graph that led there
             return self._function(*args, **kwargs)
@@ -109,7 +108,9 @@ class Jitted(Generic[P, R]):
         return self._takes_numbers
 
     def paths(self, *args: Any) -> tuple[Path, ...]:
-        """Return the paths that are recorded for such arguments."""
+        """Return the paths that are recorded for such arguments, and fit what is closed over."""
+        if self._kept.is_outdated():
+            self._kept.look_around()
         return self._paths.get(self.signature(args, {})[0], ())
 
     def signature(
@@ -137,6 +138,19 @@ class Jitted(Generic[P, R]):
                 visit(x, objects.key, leaves, objects)
         held = objects.finish()
         return tuple(objects.key), leaves, held
+
+    def _run_anew(self, key: Key, leaves: list[Any], held: list[Value], made: Made) -> Any:
+        """Record a path and run it; return None where the call is to be made eagerly.
+
+        That is so where it leaves a domain, at a first call as at later ones, where a comparison
+        is so close that rounding decides it, and where there are too many paths.
+        """
+        try:
+            path = self._recorded(key, *made[1:])
+        except (DomainError, NumericalError, CaughtError):
+            return None
+        run = None if path is None else path.run(leaves, held, made)
+        return None if run is None else (path, run)
 
     def _recorded(self, key: Key, args: Sequence[Any], kwargs: dict[str, Any]) -> Path | None:
         """Record the path these arguments take, and keep it; None if there are too many."""
@@ -178,7 +192,9 @@ class Jitted(Generic[P, R]):
         run = unchanging(call, self._function, traced, self)
         sources = (self._function, args, kwargs)
         try:
-            recording, outline = record(run, fresh, sources, held=apart, together=together)
+            recording, outline = record(
+                run, fresh, sources, held=apart, together=together, domains=True
+            )
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             if not isinstance(error, ScalargradError):
                 error.add_note(_NOTE)
@@ -329,8 +345,9 @@ def jit(
 
     Sums may be reordered: results agree with eager ones to rounding, and a sum that overflows on
     the way may do so in one order only. Otherwise what is not finite is as eagerly: such results
-    and gradients are computed again eagerly, and errors name the same node. Where a call is
-    recorded already, the function is simply part of what is recorded.
+    and gradients are computed again eagerly. So are calls that leave the domain of an operation,
+    the first as well as later ones, also where their result would be finite: errors name the same
+    node. Where a call is recorded already, the function is simply part of what is recorded.
 
     Needs the extra ``[jit]``. The first call on a machine compiles the kernel that runs every
     program, which takes seconds; it is kept for later processes. Without Numba, NumPy runs the same

@@ -44,6 +44,11 @@ class Paths:
         self._function = function
         self._elsewhere: list[tuple[Key, Path]] = []
 
+    def is_outdated(self) -> bool:
+        """Return whether something that is closed over has changed since it was looked at."""
+        now = self.now
+        return now is None or not (now.is_empty or now.holds())
+
     def look_around(self, *keys: Key) -> ClosedOver:
         """Look at what is closed over, by code in these keys too, and see which paths fit."""
         with self.lock:

@@ -50,7 +50,9 @@ class Move:
             )
             return [x if isinstance(x, Value) else Value(x) for x in after], kept
 
-        recording, (_, self.kept) = recorded(run, [*options, grads, store.numbers], [])
+        recording, (_, self.kept) = recorded(
+            run, [*options, grads, store.numbers], [], domains=False
+        )
         if recording.closed_over or recording.draws:
             raise TraceError(
                 "a rule of the optimiser reads or draws numbers it is not given: make them options"

@@ -26,7 +26,11 @@ _SHARED: Any = random.random.__self__  # type: ignore[attr-defined]
 
 
 def recorded(
-    run: Callable[[list[Value]], R], leaves: Sequence[Any], roots: Sequence[Any]
+    run: Callable[[list[Value]], R],
+    leaves: Sequence[Any],
+    roots: Sequence[Any],
+    *,
+    domains: bool = True,
 ) -> tuple[Recording, R]:
     """Record a function of numbers: what vmap is given once for all examples, where that is enough.
 
@@ -38,6 +42,8 @@ def recorded(
         Numbers, and arrays of them.
     roots : sequence
         What `run` calls, where generators of random numbers are looked for.
+    domains : bool
+        Whether the program finds out that a domain is left where its results do not tell.
 
     Returns
     -------
@@ -51,9 +57,9 @@ def recorded(
         If the function does what a program could not repeat.
     """
     try:
-        return _recorded(run, leaves, roots, together=True)
+        return _recorded(run, leaves, roots, together=True, domains=domains)
     except (TraceError, UnlikeError):
-        return _recorded(run, leaves, roots, together=False)
+        return _recorded(run, leaves, roots, together=False, domains=domains)
 
 
 def _recorded(
@@ -62,11 +68,12 @@ def _recorded(
     roots: Sequence[Any],
     *,
     together: bool,
+    domains: bool,
 ) -> tuple[Recording, R]:
     fresh = fresh_leaves([*leaves])
     before = [(x, state_of(x)) for x in [_SHARED, *reachable(roots)]]
     try:
-        return record(lambda: run(fresh), fresh, roots, together=together)
+        return record(lambda: run(fresh), fresh, roots, together=together, domains=domains)
     except BaseException:
         rewind(before)
         raise

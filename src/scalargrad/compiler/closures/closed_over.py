@@ -169,6 +169,8 @@ class ClosedOver:
             return Slot(x, part.key, values, part.frozen)
         if type(x) in FLAGS:
             return Slot(x, (type(x), x), [], x)
+        if isinstance(x, list | dict) and not x:
+            return Slot(x, None, [], [] if isinstance(x, list) else {})  # it may be given Values
         numbers = isinstance(x, int | float | complex | list | tuple | dict)
         return Slot(x, None if numbers or hasattr(type(x), "dtype") else Same(x), [], x)
 

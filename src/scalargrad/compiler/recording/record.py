@@ -7,6 +7,7 @@ call; a number is a constant.
 
 from __future__ import annotations
 
+import functools
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,9 +27,10 @@ from scalargrad.compiler.passes.program import (
     Program,
 )
 from scalargrad.compiler.recording.deferred import ADJOINT_NODE
+from scalargrad.compiler.recording.domains import unseen, violation
 from scalargrad.compiler.recording.randomness import Generators
-from scalargrad.compiler.recording.stacking import PICK_NODE, STACK_NODE, UnlikeError
-from scalargrad.compiler.recording.trace import Trace, check_caught, check_finished
+from scalargrad.compiler.recording.stacking import PICK_NODE, STACK_NODE, Lanes, UnlikeError
+from scalargrad.compiler.recording.trace import CaughtError, Trace, check_caught, check_finished
 from scalargrad.compiler.recording.watch import watching
 from scalargrad.draws import Draw
 from scalargrad.errors import DomainError, NumericalError, TraceError
@@ -92,6 +94,7 @@ def record(
     *,
     held: Sequence[Value] = (),
     together: bool = True,
+    domains: bool = False,
 ) -> tuple[Recording, Any]:
     """Run a function and return what it left behind, with the outline of its result.
 
@@ -108,11 +111,15 @@ def record(
         What stands for Values of objects among the arguments: inputs in the order of their use.
     together : bool
         Record one example for all that vmap is given, else each.
+    domains : bool
+        Add a guard that no operation leaves its domain where no result would tell.
 
     Raises
     ------
     TraceError
         If the function does what cannot be repeated: reads ``.data``, calls ``float``, ….
+    DomainError, NumericalError, CaughtError
+        If it left a domain; generators are then where they were.
     UnlikeError
         If it left a domain where results of vmap may have held another example's numbers.
     """
@@ -128,11 +135,12 @@ def record(
             outline = outlined(result, outputs)
             if trace.lanes is not None:
                 trace.lanes.require_none(outputs)
-            return _as_recording(trace, leaves, outputs), outline
-        except (DomainError, NumericalError) as error:
+            watched = unseen(trace, outputs) if domains else []
+            return _as_recording(trace, leaves, outputs, watched), outline
+        except (DomainError, NumericalError, CaughtError) as error:
+            trace.generators.rewind()
             if trace.lanes is None:
                 raise
-            trace.generators.rewind()
             raise UnlikeError from error
         finally:
             for node in (*trace.nodes, *leaves, *held, *(leaf for _, leaf in trace.draws)):
@@ -151,9 +159,11 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _as_recording(trace: Trace, leaves: Sequence[Value], outputs: list[Value]) -> Recording:
+def _as_recording(
+    trace: Trace, leaves: Sequence[Value], outputs: list[Value], watched: list[Value]
+) -> Recording:
     roots = [*outputs, *(node for node, _ in trace.guards)]
-    needed: set[Any] = set(roots)
+    needed: set[Any] = {*roots, *watched}
     for node in reversed(trace.nodes):
         if node in needed:
             needed.update(node.parents)
@@ -163,10 +173,15 @@ def _as_recording(trace: Trace, leaves: Sequence[Value], outputs: list[Value]) -
     _require_made_before(foreign, {*given, *trace.nodes})
     closed_over = _in_order_of_use(foreign, nodes, roots)
     index = {node: i for i, node in enumerate([*given, *closed_over])}
-    program = _Translator(index).translate(nodes)
+    translator = _Translator(index)
+    program = translator.translate(nodes)
     program.outputs = [index[node] for node in roots]
+    outcomes = [answer for _, answer in trace.guards]
+    if watched:
+        program.outputs.append(translator.violations(watched, trace.lanes))
+        outcomes.append(False)
     draws = tuple(draw for draw, _ in trace.draws)
-    return Recording(program, draws, closed_over, tuple(answer for _, answer in trace.guards))
+    return Recording(program, draws, closed_over, tuple(outcomes))
 
 
 def _require_made_before(foreign: set[Any], made: set[Any]) -> None:
@@ -237,6 +252,37 @@ class _Translator:
             return self._number(x) if found is None else found
         found = self.index.get(x)
         return self._number(x) if found is None else found  # type: ignore[arg-type]
+
+    def violations(self, watched: list[Value], lanes: Lanes | None) -> int:
+        """Return the node that counts which of these leave their domain, in how many examples."""
+        by_map: dict[int, list[int]] = {0: []}
+        for node in watched:
+            number = lanes.map_of(node) if lanes else 0
+            by_map.setdefault(number, []).append(self._violation(node))
+        single = by_map.pop(0)
+        for number, found in by_map.items():
+            total = self._sum(found)
+            count = lanes.count(number) if lanes else 0
+            single += [self._node(PICK, total, self._number(float(k))) for k in range(count)]
+        return self._sum(single)
+
+    def _violation(self, node: Value) -> int:
+        op: Any = node.op
+        operands = [self._operand(x) for x in node.parents]
+        where: dict[Any, int] = dict(zip(op.operand_symbols, operands, strict=True))
+        for part in violation(op):
+            parts: tuple[Any, ...] = part.operands
+            refs = [where[x] if x in where else self._operand(x) for x in parts]
+            where[part] = self._node(part.op, *refs)
+        return where[part]
+
+    def _sum(self, nodes: list[int]) -> int:
+        return functools.reduce(functools.partial(self._node, add), nodes)
+
+    def _node(self, op: Any, *operands: int) -> int:
+        self.program.ops.append(op)
+        self.program.args.append(operands)
+        return len(self.program) - 1
 
     def _number(self, number: float) -> int:
         found = len(self.program)

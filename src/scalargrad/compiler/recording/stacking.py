@@ -55,6 +55,7 @@ class Lanes:
         self._seen = len(trace.nodes)
         self._maps = 0
         self._map_of: dict[Value, int] = {}
+        self._counts: dict[int, int] = {}
         self._dependent: set[Value] = set()
 
     @contextmanager
@@ -71,8 +72,16 @@ class Lanes:
 
     def has_lanes(self, node: Any) -> bool:
         """Return whether a Value stands for a number of every example."""
+        return self.map_of(node) > 0
+
+    def map_of(self, node: Value) -> int:
+        """Return the number of the vmap whose examples a Value stands for; 0 for none."""
         self._look()
-        return node in self._map_of
+        return self._map_of.get(node, 0)
+
+    def count(self, number: int) -> int:
+        """Return how many examples a vmap has."""
+        return self._counts[number]
 
     def depends(self, node: Value) -> bool:
         """Return whether the number of a Value is not known while recording."""
@@ -93,6 +102,7 @@ class Lanes:
                 dependent.add(node)
                 if node.op is STACK_NODE:
                     known[node] = self._maps
+                    self._counts[self._maps] = len(node.parents)
                 elif node.op is not PICK_NODE:
                     self._place(node, {known[x] for x in operands if x in known})
         self._seen = len(nodes)

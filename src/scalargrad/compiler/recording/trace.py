@@ -13,6 +13,10 @@ from scalargrad.errors import TraceError
 from scalargrad.value import Value
 
 
+class CaughtError(TraceError):
+    """A function went on after leaving a domain."""
+
+
 class Trace:
     """What is noted while a function runs.
 
@@ -64,11 +68,11 @@ def check_finished(trace: Trace) -> None:
 
 
 def check_caught(trace: Trace) -> None:
-    """Raise TraceError if a function has gone on after a refusal, or after leaving a domain."""
+    """Raise a refusal that was caught, or CaughtError if a function left a domain and went on."""
     if trace.refusal is not None:
         raise trace.refusal
     if trace.left_domain:
-        raise TraceError(
+        raise CaughtError(
             "a DomainError was caught while a compiled function is recorded: its program would "
             "take that way at every call. Guard the operand with where instead of try and except"
         )
