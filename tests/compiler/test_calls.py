@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,3 +117,34 @@ def test_results_keep_the_types_around_their_numbers() -> None:
         found = compiled(x)
         assert found == expected
         assert type(found[0]) is _Pair
+
+
+def test_arrays_that_are_returned_belong_to_the_caller() -> None:
+    """Neither another call nor a change in place reaches them; what is no array stays a float."""
+
+    @jit
+    def split(x: Any) -> Any:
+        return x * 2.0, {"rest": [x[0, 0] + 1.0, x.T[1:]], "same": x}
+
+    start = np.array([[1.0, 2.0], [3.0, 4.0]])
+    doubled, others = split(start)
+    split(start + 10.0)
+    doubled += 100.0
+    assert doubled.tolist() == [[102.0, 104.0], [106.0, 108.0]]
+    assert type(others["rest"][0]) is float
+    assert others["rest"][0] == 2.0
+    assert others["rest"][1].tolist() == [[2.0, 4.0]]
+    assert others["same"].tolist() == start.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+
+
+def test_arrays_of_numbers_that_are_not_finite_are_those_of_the_loop() -> None:
+    """And a comparison that comes out differently takes the other way."""
+
+    def scaled(x: Any) -> Any:
+        return np.array([-x[0], x[1]]) if x[0] > 1.0 else x * x
+
+    compiled = jit(scaled)
+    for x in ([0.5, 2.0], [2.0, 3.0], [1e200, 1.0], [0.5, 1e200], [math.nan, 0.0]):
+        with np.errstate(over="ignore"):
+            found, expected = compiled(np.array(x)), scaled(np.array(x))
+        np.testing.assert_array_equal(found, expected)

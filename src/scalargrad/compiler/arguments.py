@@ -180,8 +180,11 @@ class ArrayOutline:
 
     def filled(self, found: Sequence[Any]) -> Any:
         """Return the array, of floats where they are all numbers."""
+        items: Any
         if self._places is not None:
             items = found[self._places]
+            if isinstance(items, np.ndarray):
+                return items.reshape(self.shape)
         else:
             items = [filled(x, found) for x in self.items]
         kinds = set(map(type, items))
@@ -198,6 +201,28 @@ def _stretch(items: list[Any]) -> slice | None:
     first = items[0].index
     found = slice(first, first + len(items))
     return found if [x.index for x in items] == list(range(found.start, found.stop)) else None
+
+
+class Numbers(Sequence[Any]):
+    """What was found, as an array: a slice of it is one too, an entry a float."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.array[index] if isinstance(index, slice) else self.array.item(index)
+
+
+def has_arrays(outline: Any) -> bool:
+    """Return whether an outline holds arrays."""
+    if isinstance(outline, dict):
+        return any(map(has_arrays, outline.values()))
+    if isinstance(outline, list | tuple):
+        return any(map(has_arrays, outline))
+    return isinstance(outline, ArrayOutline)
 
 
 class ObjectOutline:

@@ -7,9 +7,10 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from scalargrad.compiler.arguments import Key, Place, filled, outlined, visit
+from scalargrad.compiler.arguments import Key, Numbers, Place, filled, has_arrays, outlined, visit
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.objects import Visit
+from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.path import Path
 from scalargrad.draws import rewind, state_of
 from scalargrad.errors import OperandError
@@ -136,14 +137,18 @@ class InMemory:
 
     def carry(self) -> Any:
         """Return what is carried."""
-        return filled(self._form.carry, self.state.tolist())
+        return _filled(self._form.carry, self.state)
 
     def result(self) -> Any:
         """Return the result of the last step."""
         outline = self._form.result
         if outline.__class__ is Place:
             return self._results.item(outline.index)
-        return filled(outline, self._results.tolist())
+        return _filled(outline, self._results)
+
+
+def _filled(outline: Any, cells: Floats) -> Any:
+    return filled(outline, Numbers(cells.copy()) if has_arrays(outline) else cells.tolist())
 
 
 class Form(NamedTuple):

@@ -44,6 +44,20 @@ class Runner:
 
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
+        idle = self._ran(inputs)
+        outputs: list[float] = idle[1].tolist()
+        self._idle.append(idle)
+        return outputs
+
+    def floats(self, inputs: Inputs) -> Floats:
+        """Run on `inputs` and return the outputs as an array."""
+        idle = self._ran(inputs)
+        outputs = idle[1].copy()
+        self._idle.append(idle)
+        return outputs
+
+    def _ran(self, inputs: Inputs) -> tuple[Machine, Floats]:
+        """Return a machine after a run, and its outputs."""
         try:
             machine, found = idle = self._idle.pop()
         except IndexError:
@@ -55,9 +69,7 @@ class Runner:
         else:
             machine.memory[: self.packed.inputs] = inputs
         machine.run()
-        outputs: list[float] = found.tolist()
-        self._idle.append(idle)
-        return outputs
+        return idle
 
     def memory_after(self, inputs: Inputs) -> Floats | None:
         """Return the memory as a run leaves it; None where parts have memories of their own."""

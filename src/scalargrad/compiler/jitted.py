@@ -99,7 +99,7 @@ class Jitted(Generic[P, R]):
         found, finite = run
         if not finite:  # what eager evaluation would raise or return, with the graph that led there
             return self._function(*args, **kwargs)
-        result: R = found[0] if path.single else filled(path.outline, found)  # type: ignore[assignment]
+        result: R = found[0] if path.single else filled(path.outline, found)
         return result
 
     @property

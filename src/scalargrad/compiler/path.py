@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.arguments import Place
+from scalargrad.compiler.arguments import Numbers, Place, has_arrays
 from scalargrad.compiler.closures.closed_over import ClosedOver
 from scalargrad.compiler.closures.reads import Reads
 from scalargrad.compiler.function import Function, Inputs
@@ -76,6 +76,7 @@ class Path:
         self.reached = tuple(bool(reached[node]) for node in program.outputs[:results])
         self.lone = self.reached == (True,)
         self.differentiable = bool(wrt)
+        self.returns_arrays = not wrt and has_arrays(outline)
         moving = self.function.moving
         self.moving = moving[0] if len(moving) == 1 else None
 
@@ -94,7 +95,7 @@ class Path:
 
     def run(
         self, leaves: list[Any], held: list[Value], made: Made
-    ) -> tuple[list[Value | float], bool] | None:
+    ) -> tuple[Sequence[Any], bool] | None:
         """Run the program on the numbers of a call; None if it takes another path.
 
         Parameters
@@ -106,7 +107,7 @@ class Path:
 
         Returns
         -------
-        found : list of Value or float
+        found : sequence of Value or float
             One for each place of the outline.
         finite : bool
             Whether all of them are finite.
@@ -140,7 +141,7 @@ class Path:
 
     def _run(
         self, leaves: list[Any], held: list[Value], made: Made
-    ) -> tuple[list[Value | float], bool] | None:
+    ) -> tuple[Sequence[Any], bool] | None:
         function, n = self.function, self.results
         recording = self.differentiable and is_grad_enabled()
         along = recording and self.moving is not None
@@ -151,6 +152,8 @@ class Path:
         else:
             parents = (*[leaves[i] for i in self.values_at], *foreign)
             inputs = self._inputs(leaves, foreign)
+        if self.returns_arrays:
+            return self._arrays(inputs)
         numbers = (function.values_and_row if along else function.values)(inputs)
         if self.outcomes and self.outcomes != tuple(
             [x != 0.0 for x in numbers[n : n + len(self.outcomes)]]
@@ -158,7 +161,7 @@ class Path:
             return None
         finite = isfinite(numbers[0]) if n == 1 else all(map(isfinite, numbers[:n]))
         if not self.differentiable:
-            return [*numbers[:n]], finite
+            return numbers[:n], finite
         if not recording:
             return self._leaves(numbers), finite
         row = tuple(numbers[n + len(self.outcomes) :]) if along else None
@@ -166,6 +169,13 @@ class Path:
         if self.lone:
             return [Output(numbers[0], 0, source, parents, row)], finite
         return self._nodes(numbers, source, parents, row), finite
+
+    def _arrays(self, inputs: Inputs) -> tuple[Sequence[Any], bool] | None:
+        """Run the program, and leave its numbers in an array: Python floats would take longer."""
+        numbers, n = self.function.values.floats(inputs), self.results
+        if tuple((numbers[n:] != 0.0).tolist()) != self.outcomes:
+            return None
+        return Numbers(numbers[:n]), bool(np.isfinite(numbers[:n]).all())
 
     def _inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
         return self.arranged(leaves, [float(draw()) for draw in self.draws], foreign)
