@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from scalargrad import plots as plots
     from scalargrad import train as train
     from scalargrad.compiler.batch import vmap as vmap
-    from scalargrad.compiler.jitted import jit as jit
+    from scalargrad.compiler.decorator import jit as jit
     from scalargrad.compiler.scan import scan as scan
     from scalargrad.compiler.switch import disable_jit as disable_jit
     from scalargrad.expression import parse as parse
@@ -141,7 +141,7 @@ _LATER = {
     "disable_jit": "scalargrad.compiler.switch",
     "draw": "scalargrad.pictures",
     "losses": "scalargrad.losses",
-    "jit": "scalargrad.compiler.jitted",
+    "jit": "scalargrad.compiler.decorator",
     "nn": "scalargrad.nn",
     "optim": "scalargrad.optim",
     "parse": "scalargrad.expression",

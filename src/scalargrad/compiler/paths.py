@@ -47,7 +47,9 @@ class Paths:
     def is_outdated(self) -> bool:
         """Return whether something that is closed over has changed since it was looked at."""
         now = self.now
-        return now is None or not (now.is_empty or now.holds())
+        if now is None:
+            return bool(self.fitting)  # those of a copy, or unpickled
+        return not (now.is_empty or now.holds())
 
     def look_around(self, *keys: Key) -> ClosedOver:
         """Look at what is closed over, by code in these keys too, and see which paths fit."""
