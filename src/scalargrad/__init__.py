@@ -24,6 +24,7 @@ from scalargrad.errors import GradcheckError as GradcheckError
 from scalargrad.errors import GraphChangedError as GraphChangedError
 from scalargrad.errors import GraphError as GraphError
 from scalargrad.errors import GraphTooLargeError as GraphTooLargeError
+from scalargrad.errors import JitWarning as JitWarning
 from scalargrad.errors import LayoutError as LayoutError
 from scalargrad.errors import MissingPackageError as MissingPackageError
 from scalargrad.errors import NumericalError as NumericalError
@@ -84,6 +85,7 @@ __all__ = [
     "GraphChangedError",
     "GraphError",
     "GraphTooLargeError",
+    "JitWarning",
     "LayoutError",
     "MissingPackageError",
     "NumericalError",

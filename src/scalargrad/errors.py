@@ -1,4 +1,4 @@
-"""Every exception scalargrad raises on purpose, under one base class.
+"""Every exception scalargrad raises on purpose, under one base class, and its warning.
 
 Each also derives from the built-in a caller would expect, so ``except ValueError``
 catches a DomainError. Messages name the node, show its value and say what to do.
@@ -57,3 +57,7 @@ class MissingPackageError(ScalargradError, ImportError):
 
 class TraceError(ScalargradError, TypeError):
     """A compiled function did what cannot be recorded; the message says where and what to do."""
+
+
+class JitWarning(UserWarning):
+    """A compiled function is recorded again and again, or evaluated eagerly; the results stand."""

@@ -7,6 +7,7 @@ import math
 import pickle
 import random
 import threading
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 import scalargrad as sg
 from scalargrad import (
     DomainError,
+    JitWarning,
     TraceError,
     Value,
     grad,
@@ -186,13 +188,17 @@ def test_conditions_are_recorded_path_by_path() -> None:
         assert compiled(x) == halves(x)
 
 
-def test_too_many_paths_are_refused() -> None:
-    """The ninth way through the comparisons raises, naming where and maximum."""
+def test_too_many_paths_are_evaluated_eagerly() -> None:
+    """The ninth way through the comparisons warns, naming where and maximum; the next is silent."""
     count = jit(lambda x: sum(1.0 for k in range(20) if x > k) + x)
     for k in range(8):
         assert count(k + 0.5) == k + 1 + k + 0.5
-    with pytest.raises(TraceError, match="where, maximum"):
-        count(15.5)
+    with pytest.warns(JitWarning, match="where, maximum"):
+        assert count(15.5) == 16 + 15.5
+    assert count(17.5) == 18 + 17.5
+    assert count(3.5) == 4 + 3.5
+    with pytest.raises(TraceError, match="evaluated eagerly"):
+        count.explain(17.5)
 
 
 def test_a_comparison_without_a_condition_is_a_number() -> None:
@@ -239,22 +245,22 @@ def test_what_cannot_be_repeated_is_refused(f: Any, named: str) -> None:
 
 def test_a_value_that_outlives_its_recording_is_refused() -> None:
     """A Value stashed while recording raises when it is used later."""
-    kept: list[Any] = []
+    kept = SimpleNamespace()
 
     def stash(x: Any) -> Any:
-        kept.append(x * 2)
+        kept.x = x * 2
         return x
 
     jit(stash)(1.0)
     uses: list[Any] = [
-        lambda: kept[0] + 1.0,
-        lambda: kept[0].data,
-        lambda: jit(lambda x: x + kept[0])(1.0),
+        lambda: kept.x + 1.0,
+        lambda: kept.x.data,
+        lambda: jit(lambda x: x + kept.x)(1.0),
     ]
     for use in uses:
         with pytest.raises(TraceError, match=r"return it|pass it on"):
             use()
-    assert repr(kept[0]) == "Expired()"
+    assert repr(kept.x) == "Expired()"
 
 
 def test_unhashable_arguments_are_refused() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from scalargrad import TraceError, Value, gradients, jit, sin, sqrt, take
+from scalargrad.compiler.recording.exchange import Place, exchanged
 
 pytestmark = pytest.mark.usefixtures("machine")
 
@@ -295,9 +296,19 @@ def test_two_recordings_at_a_time_share_the_names() -> None:
     assert all(isinstance(x, float) for x in found)
 
 
-def test_a_name_given_another_meaning_keeps_it() -> None:
-    """A function may rebind a name while it is recorded."""
-    namespace: dict[str, Any] = {"draw": Random(1).random}
+def test_a_name_given_another_meaning_by_the_function_is_refused_and_put_back() -> None:
+    """It is the user's own method again, not what stood there while recording."""
+    draw = Random(1).random
+    namespace: dict[str, Any] = {"draw": draw}
     exec("def f(x):\n    global draw\n    y = x + draw()\n    draw = 2.0\n    return y", namespace)
-    jit(namespace["f"])(1.0)
+    with pytest.raises(TraceError, match="changes the global draw"):
+        jit(namespace["f"])(1.0)
+    assert namespace["draw"] is draw
+
+
+def test_a_name_given_another_meaning_meanwhile_keeps_it() -> None:
+    """Another thread may rebind a name while a function is recorded."""
+    namespace: dict[str, Any] = {"draw": Random(1).random}
+    with exchanged([(Place(namespace, "draw"), None)]):
+        namespace["draw"] = 2.0
     assert namespace["draw"] == 2.0

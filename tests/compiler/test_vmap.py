@@ -263,7 +263,7 @@ def test_one_example_is_recorded() -> None:
     calls: list[Any] = []
 
     def counted(w: Any, x: Any) -> Any:
-        calls.append(x)
+        calls.append(None)
         return score(w, x)
 
     compiled = jit(lambda w: sum(vmap(counted, in_axes=(None, 0))(w, EXAMPLES)))
@@ -320,13 +320,14 @@ def test_a_condition_on_what_is_shared_is_a_guard() -> None:
 @pytest.mark.parametrize("use", [lambda kept: kept * 2.0, lambda kept: kept])
 def test_a_value_that_leaves_its_example_is_refused(use: Function) -> None:
     """What is stashed inside the mapped function cannot be used or returned outside."""
-    kept: list[Any] = []
-
-    def one(x: Any) -> Any:
-        kept.append(x[0] * 2.0)
-        return x[1]
 
     def stash(xs: Any) -> Any:
+        kept: list[Any] = []
+
+        def one(x: Any) -> Any:
+            kept.append(x[0] * 2.0)
+            return x[1]
+
         vmap(one)(xs)
         return use(kept[-1])
 

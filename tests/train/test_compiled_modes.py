@@ -112,6 +112,14 @@ EAGER: dict[str, tuple[str, dict[str, Any]]] = {
         "changes something that it reads",
         {"make": Turning, "optimizer": partial(SGD, lr=0.01)},
     ),
+    "a table": (
+        "set or a dict",
+        {"loss": lambda p, y: mse_loss(p, y) * (2.0 if y[0][0] in {t for (t,) in HEIGHTS} else 1)},
+    ),
+    "a type": (
+        "more than numbers and shapes",
+        {"loss": lambda p, y: mse_loss(p, y) * (2.0 if isinstance(y[0][0], float) else 1.0)},
+    ),
     "noise": ("random number was drawn", {"loss": _noise}),
     "a stranger": (
         "neither the model nor the optimiser has",

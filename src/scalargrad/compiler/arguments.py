@@ -6,13 +6,15 @@ is part of the key under which a program is kept.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from types import FunctionType
-from typing import Any
+from collections.abc import Coroutine, Hashable, Iterable, Iterator, MappingView, Sequence
+from enum import Enum
+from types import CellType, FunctionType
+from typing import Any, NoReturn
 
 import numpy as np
 
 from scalargrad.compiler.objects import Copier, Frozen, Visit, is_object, like, parts_beside
+from scalargrad.compiler.recording.numbers import Number
 from scalargrad.errors import TraceError
 from scalargrad.ops.numbers import is_real
 from scalargrad.sparse import Table
@@ -33,6 +35,11 @@ def kinds_of(xs: Iterable[Any]) -> tuple[int | None, ...]:
     return tuple(map(NUMBERS.get, map(type, xs)))
 
 
+def is_number(x: Any) -> bool:
+    """Return whether something is traced for its number: a flag or a member of an enum is not."""
+    return is_real(x) and not isinstance(x, bool | Enum)
+
+
 def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None = None) -> None:
     """Add the numbers of an argument to `leaves`, its shape to `key`, what it holds to `objects`.
 
@@ -49,18 +56,29 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None 
         key.append((kind, len(x)))
         _visit_all(x, key, leaves, objects)
     elif isinstance(x, dict):
-        key.append((kind, *x))
+        key.append((kind, *x, *map(type, x)))
         for item in x.values():
             visit(item, key, leaves, objects)
-    elif kind is not bool and is_real(x):
+    elif is_number(x):
         key.append(0)
         leaves.append(float(x))
-    elif hasattr(x, "dtype") and hasattr(x, "ravel"):
+    elif isinstance(x, np.ndarray | np.generic):
         _visit_array(x, key, leaves, objects)
     elif objects is not None and is_object(x):
         objects.part(x)
     else:
+        _require_lasting(x, "an argument")
+        if hasattr(x, "__array__"):
+            _refuse_array(x)
         key.append(Frozen(x, "an argument"))
+
+
+def _require_lasting(x: Any, where: str) -> None:
+    """Raise TraceError for what is used up, or shows what changes elsewhere."""
+    if isinstance(x, Iterator | MappingView):
+        raise TraceError(
+            f"{where} is a {type(x).__name__}, which a program could read only once: give a list"
+        )
 
 
 def _visit_all(
@@ -76,7 +94,17 @@ def _visit_all(
         visit(x, key, leaves, objects)
 
 
+def _refuse_array(x: Any) -> NoReturn:
+    kind = type(x)
+    raise TraceError(
+        f"an argument is a {kind.__module__}.{kind.__name__}: a compiled function takes arrays of "
+        "NumPy's; give numpy.asarray(x), or its .tolist()"
+    )
+
+
 def _visit_array(array: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None) -> None:
+    if isinstance(array, np.ma.MaskedArray | np.matrix):
+        _refuse_array(array)
     if array.dtype.kind in "fiub":
         key.append(("array", array.shape))
         leaves.append(array)
@@ -89,6 +117,7 @@ def _visit_array(array: Any, key: list[Hashable], leaves: list[Any], objects: Vi
 def visit_static(x: Any, where: str, key: list[Hashable]) -> None:
     """Add an argument that is part of the program to its key, with its state if it has one."""
     if not is_object(x):
+        _require_lasting(x, where)
         key.append(Frozen(x, where))
         return
     objects = Visit(key)
@@ -106,7 +135,7 @@ def code_in(key: Key) -> Iterator[Any]:
 
 def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any:
     """Return an argument with its numbers replaced, in the order `visit` found them."""
-    if isinstance(x, Value) or (is_real(x) and not isinstance(x, bool)):
+    if isinstance(x, Value) or is_number(x):
         return next(fresh)
     if isinstance(x, dict):
         return like(x, [rebuilt(item, fresh, copier) for item in x.values()])
@@ -128,9 +157,9 @@ def fresh_leaves(leaves: list[Any]) -> list[Value]:
             kind = Parameter if isinstance(x, Parameter) else Value
             fresh.append(kind(x._data, x.label))
         elif hasattr(x, "ravel"):
-            fresh += [Value(float(number)) for number in x.ravel().tolist()]
+            fresh += map(Number, x.ravel().tolist())
         else:
-            fresh.append(Value(float(x)))
+            fresh.append(Number(x))
     return fresh
 
 
@@ -215,14 +244,31 @@ def outlined(tree: Any, values: list[Value]) -> Any:
         return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
     if getattr(getattr(tree, "dtype", None), "kind", "") == "O":
         return ArrayOutline(tree.shape, [outlined(x, values) for x in tree.ravel().tolist()])
-    if isinstance(tree, Iterator) or (
+    if isinstance(tree, Coroutine):
+        tree.close()
+        raise TraceError("a compiled function returned a coroutine: only plain functions compile")
+    if isinstance(tree, Iterator | MappingView) or (
         isinstance(tree, set | frozenset) and any(isinstance(x, Value) for x in tree)
     ):
         raise TraceError(
             f"a compiled function returned a {type(tree).__name__}, which a program could not make "
             "again: return a list"
         )
+    if isinstance(tree, FunctionType) and _closes_over_results(tree):
+        raise TraceError(
+            f"a compiled function returned the function {tree.__qualname__}, which closes over "
+            "Values of the recording: return the Values, and make the function outside"
+        )
     return _outlined_object(tree, values) if is_object(tree) else tree
+
+
+def _closes_over_results(function: FunctionType) -> bool:
+    """Return whether a function reads what was given to the recording or computed in it."""
+    objects = Visit([])
+    for cell in function.__closure__ or ():
+        if cell != CellType():
+            objects.part(cell.cell_contents)
+    return any(isinstance(x, Number) or x.op is not None for x in objects.held)
 
 
 def _outlined_object(tree: Any, values: list[Value]) -> Any:

@@ -60,8 +60,15 @@ def jit(
     TraceError
         When called, if `function` does what a program could not repeat: it reads ``.data`` or
         ``.grad``, calls ``float``, ``int`` or ``backward``, shuffles or samples, draws from a
-        NumPy generator other than by `drawn`, changes an argument that it does not return; or if
-        its comparisons, used as conditions, take more than 8 ways.
+        NumPy generator other than by `drawn`, looks a number up in a set or a dict, computes in
+        another thread, changes an argument that it does not return, or changes what it closes over.
+
+    Warns
+    -----
+    JitWarning
+        Once, if its comparisons, used as conditions, take more than 8 ways: further ones are
+        evaluated eagerly. Once, if it is recorded 8 times because plain numbers that objects hold
+        have changed: an attribute that changes from call to call should be a Value.
 
     See Also
     --------
@@ -88,6 +95,10 @@ def jit(
     Needs the extra ``[jit]``. The first call on a machine compiles the kernel that runs every
     program, which takes seconds; it is kept for later processes. Without Numba, NumPy runs the same
     programs, more slowly.
+
+    A recorded number is a Value, also to ``isinstance(x, float)``, ``type(x)`` and ``match``: such
+    tests come out otherwise than eagerly. Time, files and other state outside are read once. Sums
+    that lean on the order of rounding, as Kahan's, lose what they compensate.
 
     Recording takes some milliseconds for each thousand nodes, once for each shape of arguments; the
     64 latest shapes are kept. A condition on a number computed from the arguments is checked at

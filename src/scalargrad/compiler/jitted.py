@@ -18,6 +18,7 @@ from scalargrad.compiler.arguments import (
     visit_static,
 )
 from scalargrad.compiler.closures.closed_over import ClosedOver
+from scalargrad.compiler.limits import PATHS, Limits
 from scalargrad.compiler.objects import Copier, Visit, is_object
 from scalargrad.compiler.path import Path
 from scalargrad.compiler.paths import Paths
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Ways through a function's comparisons that are recorded for one shape of arguments.
-PATHS = 8
 
 _NOTE = (
     "While a compiled function is recorded, every number of its arguments is a Value. What has to "
@@ -65,6 +64,7 @@ class Jitted(Generic[P, R]):
         self._is_object = is_object(function)
         self._takes_numbers = not static and not self._is_object
         self._static = static
+        self._limits = Limits()
         self._kept = Paths(function, paths)
 
     @property
@@ -75,7 +75,7 @@ class Jitted(Generic[P, R]):
         return f"<compiled {getattr(self._function, '__qualname__', self._function)}>"
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
+        return self if instance is None else Bound(self, instance)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the program for these arguments, recording it if there is none yet."""
@@ -141,28 +141,26 @@ class Jitted(Generic[P, R]):
     def _run_anew(self, key: Key, leaves: list[Any], held: list[Value], made: Made) -> Any:
         """Record a path and run it; return None where the call is to be made eagerly.
 
-        That is so where it leaves a domain, at a first call as at later ones, and where a
-        comparison is so close that rounding decides it.
+        That is so where it leaves a domain, at a first call as at later ones, where a comparison
+        is so close that rounding decides it, and where there are too many paths.
         """
         try:
             path = self._recorded(key, *made[1:])
         except (DomainError, NumericalError, CaughtError):
             return None
-        run = path.run(leaves, held, made)
+        run = None if path is None else path.run(leaves, held, made)
         return None if run is None else (path, run)
 
-    def _recorded(self, key: Key, args: Sequence[Any], kwargs: dict[str, Any]) -> Path:
-        """Record the path these arguments take, and keep it."""
+    def _recorded(self, key: Key, args: Sequence[Any], kwargs: dict[str, Any]) -> Path | None:
+        """Record the path these arguments take, and keep it; None if there are too many."""
         with self._kept.lock:
             now = self._kept.look_around(key)
+            if len(self._paths.get(key, ())) >= PATHS:
+                self._limits.warn_of_ways(self)
+                return None
             path = self._record(args, kwargs, now)
+            self._limits.note(self, key, [self._function, *args, *kwargs.values()])
             known = [p for p in self._paths.get(key, ()) if p.outcomes != path.outcomes]
-            if len(known) >= PATHS:
-                raise TraceError(
-                    f"{self!r} took more than {PATHS} ways through its comparisons: make them part "
-                    "of the computation with where, maximum, minimum or clip, or compare what does "
-                    "not change from call to call (.detach() does not help: it still changes)"
-                )
             self._kept.put(key, (path, *known), now)
         return path
 
@@ -189,7 +187,8 @@ class Jitted(Generic[P, R]):
         function = copier.copy(self._function) if self._is_object else self._function
         traced = [x for name, x in replaced.items() if name not in self._static]
         traced += [function] if self._is_object else []
-        run = unchanging(functools.partial(function, *positional, **keywords), traced, self)
+        call = functools.partial(function, *positional, **keywords)
+        run = unchanging(call, self._function, traced, self)
         sources = (self._function, args, kwargs)
         try:
             recording, outline = record(
@@ -226,7 +225,10 @@ class Jitted(Generic[P, R]):
             if path.fits(leaves, held, (self._function, args, kwargs)):
                 break
         else:
-            path = self._recorded(key, args, kwargs)
+            recorded = self._recorded(key, args, kwargs)
+            if recorded is None:
+                raise TraceError(f"{self!r} is evaluated eagerly for these arguments")
+            path = recorded
         return explain(path, path.inputs(leaves, held))
 
     def __copy__(self) -> Jitted[P, R]:
@@ -241,6 +243,17 @@ class Jitted(Generic[P, R]):
         if self._is_object:
             return _of_object, (self._function, self._static, self._paths)
         return _unpickled, (Reference.of(self), self._static, self._paths)
+
+
+class Bound(functools.partial[Any]):
+    """A compiled method of an object."""
+
+    def explain(self, *args: Any, **kwargs: Any) -> Explanation:
+        """Show what was recorded and packed for these arguments; see `Jitted.explain`."""
+        explanation: Explanation = self.func.explain(  # type: ignore[attr-defined]
+            *self.args, *args, **self.keywords, **kwargs
+        )
+        return explanation
 
 
 def _unpickled(

@@ -32,8 +32,8 @@ class Frozen:
     def __init__(self, content: Any, where: str) -> None:
         self.content = content
         kind = type(content)
-        self._key: Hashable = (kind, content)
-        if hasattr(content, "tobytes"):
+        self._key: Hashable = exact(content)
+        if isinstance(content, np.ndarray):
             self._key = (kind, content.dtype.str, content.shape, content.tobytes())
         try:
             self._hash = hash(self._key)
@@ -49,6 +49,18 @@ class Frozen:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Frozen) and self._key == other._key
+
+
+def exact(x: Any) -> Hashable:
+    """Return what tells apart also what compares as equal: 1, 1.0 and True, 0.0 and -0.0."""
+    kind = type(x)
+    if isinstance(x, float):
+        return kind, x.hex()
+    if isinstance(x, tuple):
+        return kind, *map(exact, x)
+    if isinstance(x, frozenset):
+        return kind, frozenset(map(exact, x))
+    return kind, x
 
 
 def has_state(x: Any) -> bool:
@@ -71,7 +83,14 @@ def _has_state(kind: Any) -> bool:
         and kind.__reduce__ is object.__reduce__
         and not issubclass(kind, _FUNCTIONS)
         and ("__dict__" in dir(kind) or bool(_slots(kind)))
+        and _made_by(kind) is object.__new__
     )
+
+
+def _made_by(kind: type) -> Any:
+    """Return what of C's makes the objects of a class; that of files, say, needs to be called."""
+    own = [vars(k).get("__new__") for k in kind.__mro__]
+    return next(x for x in own if isinstance(x, BuiltinFunctionType))
 
 
 def is_object(x: Any) -> bool:
@@ -148,10 +167,10 @@ class Visit:
         if isinstance(x, list | tuple):
             self._sequence(x, kind)
         elif isinstance(x, dict):
-            self.key.append((kind, *x))
+            self.key.append((kind, *x, *map(type, x)))
             self._all(x.values())
         elif isinstance(x, set | frozenset):
-            self.key.append((kind, frozenset(x)))
+            self.key.append((kind, exact(frozenset(x))))
         elif isinstance(x, MethodType | functools.partial):
             self.key.append((kind, getattr(x, "__func__", None)))
             self._all(_bound(x))

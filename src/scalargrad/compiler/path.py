@@ -18,6 +18,7 @@ from scalargrad.compiler.passes.flatten import flatten
 from scalargrad.compiler.recording.record import Recording
 from scalargrad.compiler.replay import Made
 from scalargrad.draws import rewind, state_of
+from scalargrad.ops.numbers import as_float
 from scalargrad.ops.recording import is_grad_enabled
 from scalargrad.value import Value
 
@@ -231,7 +232,12 @@ def _number(x: Any) -> Any:
     """Return a leaf as a number, or as an array of numbers."""
     if isinstance(x, Value):
         return x._data
-    return x if hasattr(x, "ravel") else float(x)
+    if hasattr(x, "ravel"):
+        return x
+    try:
+        return float(x)
+    except OverflowError:
+        return as_float(x, "an argument")  # which says so
 
 
 def _cells(leaves: list[Any]) -> list[int]:

@@ -218,6 +218,8 @@ class Compiled(Eager):
         step, self._surroundings = repeatable(
             lambda: self._new_step(known, number, rows, key, options), self._objective.called
         )
+        if not known:
+            step.gradients.require_agreement(rows)
         known.append(step)
         del known[:-_VARIANTS]
         return step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from scalargrad.compiler.arguments import filled, rebuilt
 from scalargrad.compiler.batch import vmap
 from scalargrad.compiler.passes.program import TAKE
 from scalargrad.compiler.resident import Resident, reordered
+from scalargrad.errors import TraceError
 from scalargrad.graph import topological_order
 from scalargrad.train.examples import plain
 from scalargrad.train.objective import Objective
@@ -58,7 +60,7 @@ class Gradients:
     def __init__(
         self, objective: Objective, store: Store, data: Rectangle, rows: Sequence[int]
     ) -> None:
-        self._store, self._data = store, data
+        self._objective, self._store, self._data = objective, store, data
         batch = [data.examples[i] for i in rows]
         recording, self._outline = recorded(
             lambda fresh: _result(objective, store, rebuilt(batch, iter(fresh))),
@@ -106,6 +108,25 @@ class Gradients:
             return False
         self._give_grads()
         return True
+
+    def require_agreement(self, rows: Sequence[int]) -> None:
+        """Raise TraceError if eager evaluation finds another loss for a batch.
+
+        A program knows numbers only: what asks for their type, say, answers otherwise there.
+        """
+        if not self.run(rows):
+            return  # it would be taken eagerly
+        self.undo()
+        inputs, targets = zip(*[self._data.examples[i] for i in rows], strict=True)
+        predictions = [self._objective.model(x) for x in inputs]
+        expected = plain(self._objective.value(predictions, [*targets]))
+        self.undo()
+        if not math.isclose(self.loss, expected, rel_tol=1e-6, abs_tol=1e-9):
+            raise TraceError(
+                f"the loss of a batch is {expected:.6g}, and {self.loss:.6g} as a program: the "
+                "model or the loss depends on more than numbers and shapes, for example on "
+                "isinstance(target, int)"
+            )
 
     def _give_grads(self) -> None:
         """Give the store the gradients of what is trained."""

@@ -114,6 +114,21 @@ def _equality(name: str) -> Callable[[Value, Any], Any]:
     return compare
 
 
+def _hash(self: Value) -> int:
+    """Refuse to find a number in a set or a dict, where its Value would count by identity."""
+    trace = current_trace()
+    asking = sys._getframe(1).f_globals.get("__name__") or ""
+    if trace is None or asking.startswith("scalargrad."):
+        return object.__hash__(self)
+    if trace.numbers.stands_for_one(self):
+        refuse(
+            "a number was looked up in a set or a dict, or put into one",
+            "make what is looked up a static argument, as in jit(f, static_argnames='k'), compare "
+            "it with ==, or look it up in a list by scalargrad.take(values, i)",
+        )
+    return object.__hash__(self)
+
+
 def _truth(self: Value) -> bool:
     trace = current_trace()
     answer: bool = self._data != 0.0
@@ -201,6 +216,7 @@ ANSWERS: dict[str, Any] = {
     "data": _Data(),
     "__init__": _alias,
     "__bool__": _truth,
+    "__hash__": _hash,
     "detach": _detach,
     "backward": _refusal(
         "backward", ".backward() was called", "return the value; call backward() on the result"

@@ -167,6 +167,7 @@ def _as_recording(
     given = [*leaves, *(leaf for _, leaf in trace.draws)]
     needed.difference_update(given, nodes)
     foreign = {x for x in needed if x.__class__ is not float}
+    _require_made_before(foreign, {*given, *trace.nodes})
     closed_over = _in_order_of_use(foreign, nodes, roots)
     index = {node: i for i, node in enumerate([*given, *closed_over])}
     translator = _Translator(index)
@@ -179,6 +180,20 @@ def _as_recording(
         outcomes.append(False)
     draws = tuple(draw for draw, _ in trace.draws)
     return Recording(program, draws, closed_over, tuple(outcomes))
+
+
+def _require_made_before(foreign: set[Any], made: set[Any]) -> None:
+    """Raise TraceError if a Value unknown to the recording was computed from what it made."""
+    ahead, seen = [*foreign], set(foreign)
+    while ahead:
+        operands = {x for x in ahead.pop().parents if isinstance(x, Value)}
+        if not made.isdisjoint(operands):
+            raise TraceError(
+                "a Value was computed from the arguments where the recording does not see it, as "
+                "in another thread: compute in the thread that calls the compiled function"
+            )
+        ahead += operands - seen
+        seen |= operands
 
 
 def _in_order_of_use(foreign: set[Any], nodes: list[Value], roots: list[Value]) -> list[Value]:

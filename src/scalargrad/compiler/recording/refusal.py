@@ -22,12 +22,17 @@ def _is_library(file: str) -> bool:
     )
 
 
-def refuse(what: str, remedy: str) -> NoReturn:
-    """Raise TraceError naming the line of the user's program."""
+def users_line() -> tuple[str, int]:
+    """Return the file and the line of the user's program that has led here."""
     frame = sys._getframe(1)
     while frame.f_back and _is_library(frame.f_code.co_filename):
         frame = frame.f_back
-    name, line = frame.f_code.co_filename, frame.f_lineno
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+def refuse(what: str, remedy: str) -> NoReturn:
+    """Raise TraceError naming the line of the user's program."""
+    name, line = users_line()
     code = linecache.getline(name, line).strip()
     shown = f"\n    {code}" if code else ""
     raise TraceError(

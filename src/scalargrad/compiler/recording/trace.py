@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
+from scalargrad.compiler.recording.numbers import Numbers
 from scalargrad.compiler.recording.randomness import Generators
 from scalargrad.compiler.recording.refusal import refuse
 from scalargrad.compiler.recording.stacking import Lanes
@@ -36,6 +37,8 @@ class Trace:
         Random draws, and the inputs that stand for them.
     lanes : Lanes or None
         Which nodes stand for a number of every example, where vmap was used.
+    numbers : Numbers
+        Which nodes stand for what are plain numbers in eager evaluation.
     """
 
     def __init__(self, generators: Generators, together: bool = True) -> None:
@@ -46,8 +49,10 @@ class Trace:
         self.draws: list[tuple[Draw, Value]] = []
         self.unfinished: Value | None = None
         self.left_domain = False
+        self.refusal: TraceError | None = None
         self.nested = 0
         self.lanes: Lanes | None = None
+        self.numbers = Numbers()
 
     def size(self, node: Value) -> int:
         """Return for how many numbers a Value stands: one of every example of vmap, or one."""
@@ -66,7 +71,9 @@ def check_finished(trace: Trace) -> None:
 
 
 def check_caught(trace: Trace) -> None:
-    """Raise CaughtError if a function has gone on after leaving a domain."""
+    """Raise a refusal that was caught, or CaughtError if a function left a domain and went on."""
+    if trace.refusal is not None:
+        raise trace.refusal
     if trace.left_domain:
         raise CaughtError(
             "a DomainError was caught while a compiled function is recorded: its program would "

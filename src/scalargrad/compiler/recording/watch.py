@@ -26,9 +26,10 @@ from scalargrad.compiler.recording.deferred import (
 from scalargrad.compiler.recording.exchange import Exchange
 from scalargrad.compiler.recording.interception import intercepting
 from scalargrad.compiler.recording.refusal import refuse
+from scalargrad.compiler.recording.sweeps import SWEEPS, hashes_watched
 from scalargrad.compiler.recording.trace import CURRENT, Trace, current_trace
 from scalargrad.draws import Draw, made_by
-from scalargrad.errors import DomainError
+from scalargrad.errors import DomainError, TraceError
 from scalargrad.ops import indexing, numbers, reductions
 from scalargrad.ops.recording import enable_grad, no_grad
 from scalargrad.value import Scalar, Value
@@ -38,7 +39,7 @@ from scalargrad.value import Scalar, Value
 def watching(trace: Trace) -> Iterator[None]:
     """Note in `trace` what happens to Values in this thread or task."""
     draws = intercepting(functools.partial(_drawn, trace), trace.generators.names)
-    with _VALUES.on(), draws:
+    with _VALUES.on(), draws, hashes_watched():
         token = CURRENT.set(trace)
         try:
             yield
@@ -50,6 +51,13 @@ def _left_domain(self: DomainError, *args: object) -> None:
     trace = current_trace()
     if trace is not None:
         trace.left_domain = True
+    Exception.__init__(self, *args)
+
+
+def _refused(self: TraceError, *args: object) -> None:
+    trace = current_trace()
+    if trace is not None:
+        trace.refusal = self
     Exception.__init__(self, *args)
 
 
@@ -156,8 +164,10 @@ def _drawn(trace: Trace, draw: Draw) -> Any:
 
 
 _ANSWERS: dict[tuple[Any, str], Any] = {(Value, name): answer for name, answer in ANSWERS.items()}
+_ANSWERS |= SWEEPS
 _ANSWERS |= {
     (DomainError, "__init__"): _left_domain,
+    (TraceError, "__init__"): _refused,
     (no_grad, "__enter__"): _no_grad,
     (enable_grad, "__enter__"): _enable_grad,
     (enable_grad, "__exit__"): _leave_enable_grad,
