@@ -30,13 +30,7 @@ from scalargrad.compiler.passes.program import (
 from scalargrad.compiler.recording.deferred import ADJOINT_NODE
 from scalargrad.compiler.recording.domains import unseen, violation
 from scalargrad.compiler.recording.randomness import Generators
-from scalargrad.compiler.recording.stacking import (
-    NO_MAP,
-    PICK_NODE,
-    STACK_NODE,
-    Lanes,
-    UnlikeError,
-)
+from scalargrad.compiler.recording.stacking import PICK_NODE, STACK_NODE, UnlikeError
 from scalargrad.compiler.recording.trace import CaughtError, Trace, check_caught, check_finished
 from scalargrad.compiler.recording.watch import watching
 from scalargrad.draws import Draw
@@ -176,7 +170,8 @@ def _as_recording(
     program.outputs += [translator.guard(node, trace.size(node)) for node, _ in trace.guards]
     outcomes = [answer for _, answer in trace.guards]
     if watched:
-        program.outputs.append(translator.violations(watched, trace.lanes))
+        found = [translator.violations(node, trace.size(node)) for node in watched]
+        program.outputs.append(translator.sum(found))
         outcomes.append(False)
     draws = tuple(draw for draw, _ in trace.draws)
     return Recording(program, draws, closed_over, tuple(outcomes))
@@ -256,6 +251,22 @@ class _Translator:
         count = self._append(total_of(lanes), (once, once))
         return self._append(eq, (count, self._operand(float(lanes))))
 
+    def violations(self, node: Value, lanes: int) -> int:
+        """Return the node that counts in how many lanes `node` is outside its domain."""
+        op: Any = node.op
+        operands = [self._operand(x) for x in node.parents]
+        where: dict[Any, int] = dict(zip(op.operand_symbols, operands, strict=True))
+        once = -1
+        for part in violation(op):
+            parts: tuple[Any, ...] = part.operands
+            refs = [where[x] if x in where else self._operand(x) for x in parts]
+            once = where[part] = self._append(part.op, tuple(refs))  # type: ignore[arg-type]
+        return once if lanes == 1 else self._append(total_of(lanes), (once, once))
+
+    def sum(self, nodes: list[int]) -> int:
+        """Return the node that is the sum of some."""
+        return functools.reduce(lambda x, y: self._append(add, (x, y)), nodes)
+
     def _append(self, op: Op, args: tuple[int, ...]) -> int:
         self.program.ops.append(op)
         self.program.args.append(args)
@@ -268,33 +279,6 @@ class _Translator:
             return self._number(x) if found is None else found
         found = self.index.get(x)
         return self._number(x) if found is None else found  # type: ignore[arg-type]
-
-    def violations(self, watched: list[Value], lanes: Lanes | None) -> int:
-        """Return the node that counts which of these leave their domain, in how many examples."""
-        by_map: dict[int, list[int]] = {NO_MAP: []}
-        for node in watched:
-            number = lanes.map_of(node) if lanes else NO_MAP
-            by_map.setdefault(number, []).append(self._violation(node))
-        single = by_map.pop(NO_MAP)
-        for number, found in by_map.items():
-            once = self._sum(found)
-            count = lanes.count_of(number) if lanes else 1
-            single.append(self._append(total_of(count), (once, once)))
-        return self._sum(single)
-
-    def _violation(self, node: Value) -> int:
-        limited: Any = node.op
-        operands = [self._operand(x) for x in node.parents]
-        where: dict[Any, int] = dict(zip(limited.operand_symbols, operands, strict=True))
-        for part in violation(limited):
-            op: Any = part.op
-            parts: tuple[Any, ...] = part.operands
-            refs = [where[x] if x in where else self._operand(x) for x in parts]
-            where[part] = self._append(op, tuple(refs))
-        return where[part]
-
-    def _sum(self, nodes: list[int]) -> int:
-        return functools.reduce(lambda total, x: self._append(add, (total, x)), nodes)
 
     def _number(self, number: float) -> int:
         found = self._append(CONSTANT, ())

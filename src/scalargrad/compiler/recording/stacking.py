@@ -32,10 +32,6 @@ STACK_NODE = Operation(_unused, _unused, name="stack")
 PICK_NODE = Operation(_unused, _unused, name="pick")
 
 
-#: What stands for the number of a vmap where a Value belongs to none.
-NO_MAP = -1
-
-
 class UnlikeError(Exception):
     """Examples differ in more than numbers, so that each has to be computed by itself."""
 
@@ -99,17 +95,8 @@ class Lanes:
 
     def size(self, node: Any) -> int:
         """Return for how many numbers a Value stands, one of every example or just one."""
-        number = self.map_of(node)
-        return 1 if number == NO_MAP else self._counts[number]
-
-    def map_of(self, node: Any) -> int:
-        """Return the number of the vmap whose examples a Value stands for, NO_MAP for none."""
         self._look()
-        return self._map_of.get(node, NO_MAP)
-
-    def count_of(self, number: int) -> int:
-        """Return how many examples a vmap has."""
-        return self._counts[number]
+        return self._counts[self._map_of[node]] if node in self._map_of else 1
 
     def depends(self, node: Value) -> bool:
         """Return whether the number of a Value is not known while recording."""
