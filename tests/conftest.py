@@ -17,6 +17,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 OpenPage = Callable[..., Any]
 
+#: Milliseconds after which a page is said to do nothing: a busy machine may need many seconds.
+PATIENCE = 120_000
+
 # Firefox lets Playwright override none of these.
 AS_THE_PROFILE_SAYS = dict.fromkeys(
     ("color_scheme", "reduced_motion", "forced_colors", "contrast"), "null"
@@ -112,6 +115,7 @@ class Witness:
         """Open a file from disk in a window of its own."""
         size = {"width": 1280, "height": 800}
         context = browser.new_context(**{"viewport": size, **options})
+        context.set_default_timeout(PATIENCE)
         self.contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: self.complaints.append(message.text))

@@ -33,6 +33,7 @@ from scalargrad import (
     sqrt,
     where,
 )
+from scalargrad.autodiff import error_signals
 from scalargrad.graph import leaves, topological_order
 
 # What backward writes ---------------------------------------------------------------------------
@@ -46,6 +47,26 @@ def test_lecture_example() -> None:
     f.backward()
     assert (q.data, f.data) == (3.0, -12.0)
     assert (q.grad, x.grad, y.grad, z.grad, f.grad) == (-4.0, -4.0, -4.0, 3.0, 1.0)
+
+
+def test_a_sweep_over_part_of_a_graph_ends_with_what_arrives_at_its_edge() -> None:
+    """Of f = q²z with q = x + y cut off, ∂f/∂q = 2qz is known, and nothing below q."""
+    x, y, z = Value(-2.0), Value(5.0), Value(-4.0)
+    q = x + y
+    f = q * q * z
+    signals = error_signals(topological_order(f, until=[q]), {f: 1.0})
+    assert signals[q] == -24.0
+    assert signals[z] == 9.0
+    assert x not in signals
+
+
+def test_a_seed_on_the_way_adds_to_what_arrives_there() -> None:
+    """The gradient of f + 5q, with q = x + y and f = qz, by x is z + 5."""
+    x, y, z = Value(-2.0), Value(5.0), Value(-4.0)
+    q = x + y
+    f = q * z
+    signals = error_signals(topological_order(f), {f: 1.0, q: 5.0})
+    assert signals[x] == signals[y] == 1.0
 
 
 def test_second_backward_doubles_leaves_and_sets_interior_nodes() -> None:

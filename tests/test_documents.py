@@ -64,7 +64,7 @@ def test_console_blocks_of_the_readme_print_what_they_show(block: str, tmp_path:
             check=True,
             cwd=tmp_path,
             env={**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"},
-            timeout=120,
+            timeout=600,
         )
         printed = [printed_line.strip() for printed_line in done.stdout.splitlines()]
         for expected in filter(None, map(str.strip, shown.splitlines())):

@@ -90,7 +90,8 @@ def test_assertions_hold_without_compilation(path: Path, monkeypatch: pytest.Mon
     """What a compiled notebook asserts of its numbers, eager evaluation fulfils as well."""
     monkeypatch.setenv("SCALARGRAD_JIT", "off")
     notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(FOLDER)}}).execute()
+    there = {"metadata": {"path": str(FOLDER)}}
+    NotebookClient(notebook, timeout=600, startup_timeout=600, resources=there).execute()
 
 
 def test_training_notebooks_compile() -> None:

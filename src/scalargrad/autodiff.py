@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import repeat
 from math import isfinite
@@ -49,16 +49,17 @@ def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
     """Run one backward sweep from `root` and write the gradients; see `Value.backward`."""
     if not allow_nonfinite:
         require_finite(root)
-    signals = error_signals(topological_order(root), {root: 1.0})
+    order = topological_order(root)
     grads = [  # PyTorch's habit of p.grad = None counts as 0
-        signal if node.parents else (node.grad or 0.0) + signal for node, signal in signals.items()
+        signal if node.parents else (node.grad or 0.0) + signal
+        for node, signal in _sweep(order, {root: 1.0})
     ]
     # One call into C, which Ctrl-C cannot interrupt: all gradients are written or none.
-    deque(map(setattr, signals, repeat("grad"), grads), maxlen=0)
+    deque(map(setattr, reversed(order), repeat("grad"), grads), maxlen=0)
 
 
 def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[Value, float]:
-    """Return ∂(Σ seed · root)/∂node for every node: the backward sweep itself.
+    """Return ∂(Σ seed · root)/∂node for every node: the backward sweep.
 
     Parameters
     ----------
@@ -70,34 +71,44 @@ def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[
     Returns
     -------
     dict from Value to float
-        In the order given. No node is changed.
+        Of the nodes in `order`, last first, then of others that were given a seed or are
+        operands of theirs. No node is changed.
 
     Notes
     -----
-    Linear in the number of wires. Each wire adds upstream · local to its operand's signal,
-    gate by gate in reverse order.
+    Linear in the number of wires.
 
     References
     ----------
     Linnainmaa, 1970; Rumelhart, Hinton and Williams, 1986.
     """
-    signals: dict[Value, float] = dict.fromkeys(order, 0.0)
-    signals.update(seeds)
+    return dict(_sweep(order, seeds))
+
+
+def _sweep(order: Sequence[Value], seeds: Mapping[Value, float]) -> Iterator[tuple[Value, float]]:
+    """Yield each node and its error signal, gate by gate in reverse order.
+
+    Each wire adds upstream · local to its operand's signal. A signal is complete when its node
+    is reached, so only those still under way are looked up: few, and in the processor's cache.
+    """
+    under_way = dict(seeds)
     checking = _anomaly.get()
     for node in reversed(order):
+        upstream = under_way.pop(node, 0.0)
+        yield node, upstream
         if node.parents:
-            upstream = signals[node]
             for parent, local in zip(node.parents, node.local_grads):  # noqa: B905 - hot loop
                 if local is not None:
-                    signals[parent] += upstream * local  # type: ignore[index]
+                    signal = under_way.get(parent, 0.0)  # type: ignore[arg-type]
+                    under_way[parent] = signal + upstream * local  # type: ignore[index]
             if checking:
-                _require_finite_signals(node, signals)
-    return signals
+                _require_finite_signals(node, under_way)
+    yield from under_way.items()
 
 
 def _require_finite_signals(node: Value, signals: Mapping[Value, Scalar]) -> None:
     for parent in node.parents:
-        if isinstance(parent, Value) and not isfinite(signal := _number(signals[parent])):
+        if isinstance(parent, Value) and not isfinite(signal := _number(signals.get(parent, 0.0))):
             raise NumericalError(
                 f"the gradient of {describe(parent)} is {signal}: it arrived from {describe(node)}"
             )

@@ -11,19 +11,26 @@ from typing import Any
 from scalargrad.errors import OperandError
 
 #: The generator behind the functions of the module `random`, shared by a whole process.
-_MODULE: Any = random.random.__self__  # type: ignore[attr-defined]
+MODULE: Any = random.random.__self__  # type: ignore[attr-defined]
+NO_GRADIENT = (
+    "no gradient could flow through it: draw from a standard distribution, then scale and shift "
+    "the number"
+)
 
 
 class Draw:
     """One draw, which can be made again: a generator's method and its arguments."""
 
-    def __init__(self, source: Any, method: str, args: tuple[Any, ...]) -> None:
+    def __init__(
+        self, source: Any, method: str, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> None:
         self.source = source
         self.method = method
         self.args = args
+        self.kwargs: dict[str, Any] = kwargs or {}
 
     @classmethod
-    def by(cls, method: Callable[..., Any], args: tuple[Any, ...]) -> Draw:
+    def by(cls, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Draw:
         """Return the draw made by calling a bound method of a generator."""
         source = getattr(method, "__self__", None)
         if state_of(source) is None:
@@ -31,25 +38,27 @@ class Draw:
                 f"drawn takes a method of a random generator, as in drawn(rng.random), not "
                 f"{method!r:.60}: compute with what it returns afterwards"
             )
-        if any(hasattr(x, "_apply") for x in args):
-            raise OperandError(
-                f"drawn: {method.__name__} was given a Value, through which no gradient could "
-                "flow: draw from a standard distribution, then scale and shift the number"
-            )
-        return cls(source, method.__name__, args)
+        draw = cls(source, method.__name__, args, kwargs)
+        if draw.has_values():
+            raise OperandError(f"drawn: {draw.method} was given a Value: {NO_GRADIENT}")
+        return draw
+
+    def has_values(self) -> bool:
+        """Return whether a Value is among the arguments."""
+        return any(hasattr(x, "_apply") for x in (*self.args, *self.kwargs.values()))
 
     def __call__(self) -> Any:
         """Draw."""
-        return getattr(self.source, self.method)(*self.args)
+        return getattr(self.source, self.method)(*self.args, **self.kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.source is _MODULE:
-            return _module_draw, (self.method, self.args)
-        return Draw, (self.source, self.method, self.args)
+        if self.source is MODULE:
+            return _module_draw, (self.method, self.args, self.kwargs)
+        return Draw, (self.source, self.method, self.args, self.kwargs)
 
 
-def _module_draw(method: str, args: tuple[Any, ...]) -> Draw:
-    return Draw(_MODULE, method, args)
+def _module_draw(method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Draw:
+    return Draw(MODULE, method, args, kwargs)
 
 
 def state_of(source: Any) -> Any:
@@ -77,15 +86,17 @@ def rewind(states: Iterable[tuple[Any, Any]]) -> None:
             source.set_state(state)
 
 
-def drawn(method: Callable[..., Any], *args: Any) -> Any:
+def drawn(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Draw a random number, in a compiled function anew at each call: ``method(*args)``.
+
+    Only NumPy's generators need it: calls of Python's, ``rng.random()``, are met without.
 
     Parameters
     ----------
     method : bound method
-        Of a ``random.Random``, the module ``random`` or a NumPy generator; it returns one
-        number: ``rng.random``, ``rng.gauss``, ``rng.randrange``.
-    *args : number
+        Of a NumPy generator, a ``random.Random`` or the module ``random``; it returns one
+        number: ``rng.normal``, ``rng.gauss``, ``rng.randrange``.
+    *args, **kwargs : number
         Its arguments.
 
     Returns
@@ -105,31 +116,31 @@ def drawn(method: Callable[..., Any], *args: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from scalargrad import jit
-    >>> rng = random.Random(0)
-    >>> noisy = jit(lambda x: x + drawn(rng.random))
-    >>> first, second = noisy(1.0), noisy(1.0)
-    >>> again = random.Random(0)
-    >>> [first, second] == [1.0 + again.random(), 1.0 + again.random()]
+    >>> rng, again = np.random.default_rng(0), np.random.default_rng(0)
+    >>> noisy = jit(lambda x: x + drawn(rng.normal))
+    >>> [noisy(1.0), noisy(1.0)] == [1.0 + again.normal(), 1.0 + again.normal()]
     True
     """
-    return _number(Draw.by(method, args))
+    return made(Draw.by(method, args, kwargs))
 
 
-def _number(draw: Draw) -> Any:
-    """Return the number drawn; while a function is recorded, an input stands for it."""
-    known = _known.get()
-    return draw() if known is None else next(known)
+#: What makes the draws of this thread or task where generators do not; None where they do.
+maker: ContextVar[Callable[[Draw], Any] | None] = ContextVar("maker", default=None)
 
 
-_known: ContextVar[Iterator[float] | None] = ContextVar("known", default=None)
+def made(draw: Draw) -> Any:
+    """Return the number drawn, or what stands for it."""
+    make = maker.get()
+    return draw() if make is None else make(draw)
 
 
 @contextmanager
-def repeated(numbers: Iterable[float]) -> Iterator[None]:
-    """Give `drawn` these numbers instead, one after the other; no generator moves."""
-    token = _known.set(iter(numbers))
+def made_by(make: Callable[[Draw], Any] | None) -> Iterator[None]:
+    """Have draws made by `make`, by their generators if it is None."""
+    token = maker.set(make)
     try:
         yield
     finally:
-        _known.reset(token)
+        maker.reset(token)

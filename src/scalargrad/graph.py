@@ -48,8 +48,11 @@ def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]
         elif node not in seen:
             seen.add(node)
             if node.parents:
-                stack += (node, None)
-                stack += [x for x in node.parents[::-1] if x not in seen and isinstance(x, Value)]
+                stack.append(node)
+                stack.append(None)
+                for x in reversed(node.parents):
+                    if x not in seen and isinstance(x, Value):
+                        stack.append(x)  # noqa: PERF401 - hot loop: a list of its own costs more
             else:
                 order.append(node)
     return order

@@ -18,7 +18,6 @@ class Path(NamedTuple):
     """The part of a graph that a derivative is taken through."""
 
     nodes: list[Value]  # those that depend on the fresh leaves, operands before results
-    zeros: dict[Value, float]  # for these, the fresh leaves, and what the function closes over
     as_graph: bool  # whether results belong to an outer graph
 
 
@@ -63,7 +62,7 @@ class Recording:
         closed_over = any(not node.parents and node not in self._made_inside for node in seen)
         nodes = _depending(seen, self.leaves) if closed_over else seen
         as_graph = self.recorded and (closed_over or self._given_values)
-        return Path(nodes, dict.fromkeys([*self.leaves, *seen], 0.0), as_graph)
+        return Path(nodes, as_graph)
 
     def gradients(self, y: Any, path: Path) -> list[Scalar]:
         """Return ∂y/∂leaf for every fresh leaf."""
@@ -76,7 +75,7 @@ class Recording:
             with enable_grad():
                 signals = gradient_graphs(path.nodes, seeds)
         else:
-            signals = error_signals(path.nodes, {**path.zeros, **seeds})
+            signals = error_signals(path.nodes, seeds)
         return [signals.get(leaf, 0.0) for leaf in self.leaves]
 
     def arguments(self, results: Sequence[Any]) -> list[Any]:

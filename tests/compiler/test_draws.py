@@ -150,22 +150,6 @@ def test_explain_draws_nothing() -> None:
         assert rng.getstate() == state
 
 
-def _from_shared(x: Any) -> Any:
-    return x + SHARED.random()
-
-
-def _gaussian(x: Any) -> Any:
-    return x + SHARED.gauss(0.0, 1.0)
-
-
-def _closed_over(x: Any, rng: Any = SHARED) -> Any:
-    return [x + rng.uniform(0.0, 1.0)]
-
-
-def _module(x: Any) -> Any:
-    return x + random.random()
-
-
 def _numpy_global(x: Any) -> Any:
     return x + np.random.normal()
 
@@ -209,8 +193,8 @@ def _beside_a_noted_one(x: Any) -> Any:
 
 
 HIDDEN = [
-    _from_shared, _gaussian, _closed_over, _module, _numpy_global, _numpy_generator, _inside, _held,
-    _shuffled, _secret, _beside_a_noted_one, functools.partial(_from_shared), _Holder().noisy,
+    _numpy_global, _numpy_generator, _inside, _held, _shuffled, _secret, _beside_a_noted_one,
+    functools.partial(_numpy_generator), _Holder().noisy,
 ]  # fmt: skip
 
 
@@ -218,9 +202,8 @@ HIDDEN = [
 def test_a_draw_that_would_be_frozen_is_refused(f: Any) -> None:
     """The error names the remedy; numbers drawn are never kept silently."""
     for _ in range(2):
-        with pytest.raises(TraceError, match="drawn") as error:
+        with pytest.raises(TraceError, match=r"every call[;.].* draw outside"):
             jit(f)(1.0)
-    assert "each call" in str(error.value) or "every call" in str(error.value)
     assert 0.0 <= SHARED.random() < 1.0
 
 

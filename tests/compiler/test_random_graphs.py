@@ -19,6 +19,7 @@ from scalargrad import (
     mean,
     sigmoid,
     sin,
+    take,
     tanh,
     value_and_grad,
     vmap,
@@ -34,7 +35,7 @@ UNARY: list[Callable[[Any], Any]] = [
 BINARY: list[Callable[[Any, Any], Any]] = [
     lambda x, y: x + y, lambda x, y: x - y, lambda x, y: x * y, lambda x, y: x + y * x,
     maximum, lambda x, y: where(x > y, x, y * 0.5), lambda x, y: mean([x, y, x]),
-    lambda x, y: x / (1.0 + y * y),
+    lambda x, y: x / (1.0 + y * y), lambda x, y: take([y, x * y, 0.5], x > y),
 ]  # fmt: skip
 
 steps = st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99)), max_size=25)

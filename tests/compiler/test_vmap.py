@@ -6,7 +6,6 @@ import itertools
 import math
 import os
 import pickle
-import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -42,27 +41,11 @@ from scalargrad.compiler.machines import blocks
 from scalargrad.compiler.passes import segments
 from scalargrad.nn import MLP
 
+from .loops import check, close, leaves, numbers, table
+
 pytestmark = pytest.mark.usefixtures("machine")
 
 Function = Callable[..., Any]
-
-
-@pytest.fixture(params=["whole", "in blocks"])
-def lanes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run all lanes at once, or in blocks of two and one shared by threads."""
-    if request.param == "in blocks":
-        monkeypatch.setattr(segments, "_FEWEST", 2)
-        monkeypatch.setattr(segments, "_MOST", 2)
-        monkeypatch.setattr(blocks, "_LANES_FOR_THREADS", 0)
-        monkeypatch.setenv("SCALARGRAD_THREADS", "2")
-    chosen: str = request.param
-    return chosen
-
-
-def table(rows: int, columns: int, seed: int) -> list[list[float]]:
-    """Return random numbers."""
-    generator = random.Random(seed)
-    return [[generator.uniform(-1.0, 1.0) for _ in range(columns)] for _ in range(rows)]
 
 
 EXAMPLES = table(7, 3, 1)
@@ -212,57 +195,6 @@ DERIVATIVES: dict[str, Function] = {
     "hvp": lambda w, xs: hvp(lambda w: total(w, xs), w, [1.0, 2.0, 3.0]),
     "hvp by the examples": lambda w, xs: hvp(lambda xs: total(w, xs), xs, xs),
 }
-
-
-def numbers(tree: Any) -> list[Any]:
-    """Return the numbers and Values of any nesting."""
-    if isinstance(tree, dict):
-        return numbers(list(tree.values()))
-    if isinstance(tree, np.ndarray):
-        return numbers(tree.tolist())
-    if isinstance(tree, list | tuple):
-        return [x for part in tree for x in numbers(part)]
-    return [tree]
-
-
-def close(found: list[Any], expected: list[Any]) -> bool:
-    """Return whether numbers agree to rounding."""
-    pairs = zip(map(plain, found), map(plain, expected), strict=True)
-    return all(math.isclose(x, y, rel_tol=1e-11, abs_tol=1e-12) for x, y in pairs)
-
-
-def plain(x: Any) -> float:
-    """Return a number or the number of a Value."""
-    return x.data if isinstance(x, Value) else float(x)
-
-
-def leaves(tree: Any) -> Any:
-    """Return nested lists of numbers as Values."""
-    return [leaves(x) for x in tree] if isinstance(tree, list) else Value(tree)
-
-
-def check(f: Function, *args: Any) -> None:
-    """Compare results, their gradients, and the gradient of these, with eager ones."""
-    compiled = jit(f)
-    compiled(*args)
-    expected, found = numbers(f(*args)), numbers(compiled(*args))
-    assert close(found, expected)
-    wrt = [x for x in numbers(args) if isinstance(x, Value)]
-    for mine, eager in zip(found, expected, strict=True):
-        if isinstance(eager, Value) and wrt:
-            assert close(gradients(mine, wrt), gradients(eager, wrt))
-    pairs = [x for x in zip(found, expected, strict=True) if isinstance(x[1], Value)]
-    if pairs and wrt:
-        mine, eager = (_second(y, wrt) for y in pairs[0])
-        assert close(mine, eager)
-
-
-def _second(y: Any, wrt: list[Value]) -> list[float]:
-    """Return the gradient of the squared norm of a gradient."""
-    slopes = gradients(y, wrt, create_graph=True)
-    norm = sum((g * g for g in slopes), start=wrt[0] * 0.0)
-    found: list[float] = gradients(norm, wrt)
-    return found
 
 
 @pytest.mark.usefixtures("lanes")
@@ -486,7 +418,7 @@ assert parent.submit(int).result() == 0
 warnings.simplefilter("ignore", DeprecationWarning)  # forking while threads run
 child = os.fork()
 if child == 0:
-    signal.alarm(30)  # rather than waiting for ever
+    signal.alarm(120)  # rather than waiting for ever
     own = blocks.executor(2)
     os._exit(0 if own is not parent and own.submit(int).result() == 0 else 1)
 raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

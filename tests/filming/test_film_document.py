@@ -145,6 +145,15 @@ def test_a_notebook_shows_the_page_in_a_frame(tmp_path: Path) -> None:
     assert 'sandbox="allow-scripts' in bundle["text/html"]
 
 
+def test_where_a_notebook_s_frames_are_cut_the_losses_are_left() -> None:
+    """GitHub, and JupyterLab in a notebook that is not trusted, drop the frame but not a table."""
+    film = small()
+    film.record()
+    left = re.sub(r"<iframe.*?</iframe>", "", film._repr_mimebundle_()["text/html"])
+    assert "<summary>The losses as a table</summary>" in left
+    assert all(f"<td>{frame.step}</td><td>{frame.loss:.6g}</td>" in left for frame in film.frames)
+
+
 def test_numbers_that_are_none_are_written_as_words(tmp_path: Path) -> None:
     """JSON has no infinity: a loss that overflowed is "inf"."""
     model = MLP(1, [1], rng=0)

@@ -160,12 +160,13 @@ def test_axe_finds_no_accessibility_violation(
 def test_a_frame_without_room_is_drawn_once_it_is_shown(
     name: str, hidden: str, browser: Any
 ) -> None:
-    """A cell that is folded away when it opens has no size, which is no error, and gets one."""
+    """A cell out of sight has no size, which is no error, and gets one though no event tells."""
     film = classifier()[0] if name == "classifier" else others()[name]
     page = browser.new_page(viewport={"width": 1100, "height": 800})
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.add_init_script("addEventListener('resize', (it) => it.stopImmediatePropagation(), true)")
     frame = film._repr_mimebundle_()["text/html"]
     page.set_content(f"<style>iframe {{ {hidden} }}</style>{frame}")
     inside = page.frames[1]

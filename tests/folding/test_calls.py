@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from scalargrad import Parameter, Value, no_grad, ops
 from scalargrad.folding import Fold, fold
 from scalargrad.graph import topological_order
 from scalargrad.nn import MLP, Embedding, Layer, Linear, Module, Neuron, ReLU, Sequential
+from scalargrad.programs.gpt import GPT
 from scalargrad.value import Scalar
 
 from .test_levels import require_sound
@@ -118,9 +120,18 @@ def test_shapes_and_titles_are_those_a_student_knows() -> None:
     whole = fold(model(values(1.0, 2.0)), model=model)
     described = {part.path: (part.title, part.shape) for part in whole.walk()}
     assert described["MLP"] == ("MLP: 2 layers", (2, 1))
-    assert described["layers.0"] == ("Layer 0: 16 neurons", (2, 16))
-    assert described["layers.0.neurons.3"] == ("Neuron 3: relu", (2, 1))
-    assert described["layers.1.neurons.0"] == ("Neuron 0: linear", (16, 1))
+    assert described["layers.0"] == ("Layer 1: 16 neurons", (2, 16))
+    assert described["layers.0.neurons.3"] == ("Neuron 4: relu", (2, 1))
+    assert described["layers.1.neurons.0"] == ("Neuron 1: linear", (16, 1))
+
+
+def test_modules_in_a_list_are_counted_from_1_each_kind_by_itself() -> None:
+    """The second Linear is Linear 2 as its weights are W₂, though its path is that of PyTorch."""
+    model = Sequential(Linear(2, 3, rng=0), ReLU(), Linear(3, 1, rng=0))
+    (output,) = model(values(1.0, 2.0))
+    titles = {part.path: part.title for part in fold(output, model=model).walk()}
+    assert titles["0"] == "Linear 1"
+    assert titles["2"] == "Linear 2"
 
 
 def test_a_penalty_on_weights_is_no_call() -> None:
@@ -215,7 +226,7 @@ class Cell(Module):
 
 
 def test_the_steps_of_a_recurrent_network_are_calls_of_its_cell() -> None:
-    """Two linear maps, one of the input and one of the state, meet in one call for each step."""
+    """Two linear maps, of the input and of the state, meet in one call with their sum's tanh."""
     model = Recurrent()
     inputs = [values(0.1 * t, 1.0) for t in range(4)]
     whole = fold(model(inputs), model=model)
@@ -224,7 +235,73 @@ def test_the_steps_of_a_recurrent_network_are_calls_of_its_cell() -> None:
     cells = [part for part in one.folds if part.module_path == "cell" and part.kind == "call"]
     assert len(cells) == 4
     for cell in cells:
-        assert sorted(node.op.name for node in cell.everything() if node.op) == ["dot"] * 4
+        done = sorted(node.op.name for node in cell.everything() if node.op)
+        assert done == ["add", "add", "dot", "dot", "dot", "dot", "tanh", "tanh"]
+
+
+class Memory(Module):
+    """A cell with a gate: c ← σ(F h)·c + tanh(G h), h ← tanh(c)."""
+
+    def __init__(self) -> None:
+        self.f, self.g = Linear(2, 2, rng=0), Linear(2, 2, rng=1)
+
+    def forward(self, h: Any, c: Any) -> Any:
+        """Compute it."""
+        kept = [a.sigmoid() * b for a, b in zip(self.f(h), c, strict=True)]
+        c = [a + b.tanh() for a, b in zip(kept, self.g(h), strict=True)]
+        return [x.tanh() for x in c], c
+
+
+class Remembering(Module):
+    """A gated cell, three times, and a head."""
+
+    def __init__(self) -> None:
+        self.cell, self.head = Memory(), Neuron(2, rng=0)
+
+    def forward(self, x: Any) -> Any:
+        """Compute it."""
+        h, c = x, [0.5, -0.5]
+        for _ in range(3):
+            h, c = self.cell(h, c)
+        return self.head(h)
+
+
+def test_a_state_that_is_carried_on_belongs_to_the_step_that_makes_it() -> None:
+    """Every step of a gated cell holds its σ, products, sums and tanh; the last one too."""
+    model = Remembering()
+    whole = fold(model(values(0.1, 1.0)), model=model)
+    require_sound(whole, whole.outputs, 60)
+    (one,) = whole.folds
+    assert not [node for node in one.nodes if node.op]
+    cells = [part for part in one.folds if part.module_path == "cell" and part.kind == "call"]
+    for cell in cells:
+        done = Counter(node.op.name for node in cell.everything() if node.op)
+        assert done == {"dot": 4, "sigmoid": 2, "mul": 2, "tanh": 4, "add": 2}
+    assert len(cells) == 3
+
+
+def test_every_position_of_a_transformer_is_one_fold() -> None:
+    """Attention looks back only, so that no position needs a result of a later one."""
+    model = GPT(5, context=4, width=4, heads=2, rng=0)
+    whole = fold(*(score for scores in model([0, 1, 2]) for score in scores), model=model)
+    require_sound(whole, whole.outputs, 60)
+    positions = [part for part in whole.folds if part.kind == "call"]
+    for part in positions:
+        inside = [inner.module_path for inner in part.folds]
+        assert inside == ["blocks.0.attention", "blocks.0.wide", "blocks.0.narrow", "head"]
+    assert len(positions) == 3
+
+
+def test_what_joins_the_calls_of_a_batch_belongs_to_none_of_them() -> None:
+    """Errors of samples, and their mean, are read by no other call: they stay outside."""
+    model = Cell()
+    outputs = [h for k in range(3) for h in model(values(0.1 * k, 1.0), values(1.0, k))]
+    loss = ops.mean([h * h for h in outputs])
+    whole = fold(loss, model=Sequential(model))
+    calls = [part for part in whole.walk() if part.kind == "call" and part.module_path == "0"]
+    assert len(calls) == 3
+    for call in calls:
+        assert all(node.op.name == "dot" for node in call.everything() if node.op)
 
 
 class Interlaced(Module):

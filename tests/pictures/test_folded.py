@@ -61,9 +61,9 @@ def test_a_model_is_drawn_as_its_layers(model: MLP, loss: Value) -> None:
     """By default the layers are boxes in the frame of the model."""
     picture = draw(loss, model=model)
     assert sorted(titles(picture)) == [
-        "Layer 0: 3 neurons",
         "Layer 1: 3 neurons",
-        "Layer 2: 1 neuron",
+        "Layer 2: 3 neurons",
+        "Layer 3: 1 neuron",
     ]
     assert frames(picture) == {"MLP: 3 layers"}
     assert "2 → 3" in picture.dot
@@ -96,12 +96,12 @@ def test_everything_open_shows_every_node(model: MLP, loss: Value) -> None:
 def test_a_named_part_opens_with_what_is_around_it(model: MLP, loss: Value) -> None:
     """Opening one neuron opens its layer and leaves the other neurons closed."""
     picture = draw(loss, model=model, depth=0, open="layers.1.neurons.2")
-    assert frames(picture) >= {"MLP: 3 layers", "Layer 1: 3 neurons", "Neuron 2: relu"}
+    assert frames(picture) >= {"MLP: 3 layers", "Layer 2: 3 neurons", "Neuron 3: relu"}
     assert sorted(titles(picture)) == [
-        "Layer 0: 3 neurons",
-        "Layer 2: 1 neuron",
-        "Neuron 0: relu",
+        "Layer 1: 3 neurons",
+        "Layer 3: 1 neuron",
         "Neuron 1: relu",
+        "Neuron 2: relu",
     ]
 
 
@@ -115,9 +115,9 @@ def test_a_module_called_for_each_sample_opens_in_all(model: MLP) -> None:
     """The path of a module stands for all its calls, that of a fold for one."""
     loss = squared_error(model, (1.0, -2.0), (0.5, 0.5))
     all_calls = draw(loss, model=model, depth=0, open="layers.1")
-    assert titles(all_calls).count("Neuron 2: relu") == 2
+    assert titles(all_calls).count("Neuron 3: relu") == 2
     one = draw(loss, model=model, depth=0, open="MLP[1].layers.1")
-    assert titles(one).count("Neuron 2: relu") == 1
+    assert titles(one).count("Neuron 3: relu") == 1
     assert "MLP: 3 layers, call 1 of 2" in titles(one)
 
 
@@ -134,7 +134,7 @@ def test_what_is_deeper_than_the_limit_stays_folded() -> None:
     model = MLP(2, [16, 16, 1], rng=0)
     loss = squared_error(model, (1.0, -2.0))
     picture = draw(loss, model=model, depth=None)
-    assert "Neuron 7: relu" in titles(picture)
+    assert "Neuron 8: relu" in titles(picture)
     assert re.search(r"Folded to be readable: open=&quot;[\w.]+&quot; opens", picture.dot)
     assert "Folded to be readable" not in draw(loss, model=model).dot
 
@@ -217,7 +217,7 @@ def test_every_line_of_a_random_graph_is_drawn_or_hidden(choices: list[tuple[int
 def test_one_value_that_leaves_a_box_is_shown_and_several_are_counted(
     model: MLP, loss: Value
 ) -> None:
-    """Layer 2 gives one wire with its number, layers 0 and 1 a bundle of 3 values each."""
+    """Layer 3 gives one wire with its number, layers 1 and 2 a bundle of 3 values each."""
     whole = fold(loss, model=model)
     seen = opening(whole, 1, (), 300)
     drawn = FoldedBuilder(topological_order(loss), {}, seen, {}).fold([loss])
@@ -299,7 +299,7 @@ def test_a_highlighted_node_in_a_box_lights_up_the_box(model: MLP, loss: Value) 
     """Where a weight is not seen, the layer that holds it stands out."""
     picture = draw(loss, model=model, highlight=model.layers[1].neurons[0].w[0])
     (bold,) = (line for line in picture.dot.splitlines() if "penwidth=3" in line)
-    assert "Layer 1: 3 neurons" in bold
+    assert "Layer 2: 3 neurons" in bold
 
 
 def test_steps_inside_a_box_light_it_up(model: MLP, loss: Value) -> None:

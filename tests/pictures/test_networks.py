@@ -138,10 +138,12 @@ def test_titles_name_units_and_give_weights_in_full() -> None:
     """A pointer or screen reader gets the exact weight, from which input and to which unit."""
     found = groups(net([[1 / 3, -0.1]], [[2.0]]))
     titles = {id: group.findtext(f"{SVG}title") for id, group in found.items()}
-    assert titles["u1-0-w0"] == "weight 0 of unit 0 in layer 1: 0.3333333333333333"
-    assert titles["u0-1"] == "input 1"
-    assert titles["u1-0"] == "layer 1, unit 0"
-    assert titles["u2-0"] == "output 0"
+    weight = "weight from input x0 to unit 1 of layer 1"
+    assert titles["u1-0-w0"] == f"{weight}: 0.3333333333333333"
+    assert titles["u2-0-w0"] == "weight from unit 1 of layer 1 to output y0: 2.0"
+    assert titles["u0-1"] == "input x1"
+    assert titles["u1-0"] == "unit 1 of layer 1"
+    assert titles["u2-0"] == "output y0"
 
 
 def test_legend_explains_sign_and_width() -> None:
@@ -209,8 +211,14 @@ def test_empty_network_is_refused(module: Any) -> None:
 @pytest.mark.parametrize(
     ("module", "where"),
     [
-        (net([[1.0], [1.0, 2.0]]), "neuron 1 of layer 0 has 2 weights, and there are 1 units"),
-        (net([[1.0]], [[1.0, 2.0]]), "neuron 0 of layer 1 has 2 weights, and there are 1 units"),
+        (
+            net([[1.0], [1.0, 2.0]]),
+            r"layers\[0\].neurons\[1\] has 2 weights, and there are 1 units",
+        ),
+        (
+            net([[1.0]], [[1.0, 2.0]]),
+            r"layers\[1\].neurons\[0\] has 2 weights, and there are 1 units",
+        ),
     ],
 )
 def test_weights_must_match_the_units_before(module: Any, where: str) -> None:

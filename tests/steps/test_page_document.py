@@ -219,3 +219,24 @@ def test_the_frame_in_a_notebook_moves(lecture: Walk, browser: Any) -> None:
     assert frame.locator("#link-text").input_value() == "#step=8&view=wire&notation=partial"
     page.close()
     assert complaints == []
+
+
+def test_a_frame_shown_late_is_fitted_though_no_event_tells(lecture: Walk, browser: Any) -> None:
+    """Notebooks lay out what is out of sight when it is scrolled to, and no resize reaches it."""
+    page = browser.new_page(viewport={"width": 1100, "height": 800})
+    page.set_default_timeout(120_000)
+    page.add_init_script("addEventListener('resize', (it) => it.stopImmediatePropagation(), true)")
+    frame = lecture._repr_mimebundle_()["text/html"]
+    page.set_content(f"<style>iframe {{ display: none }}</style>{frame}")
+    inside = page.frames[1]
+    inside.wait_for_function("document.getElementById('counter').textContent === '1/8'")
+    page.evaluate("document.querySelector('style').remove()")
+    inside.wait_for_function(
+        """() => {
+          const [drawing, place] = ["graph", "viewport"].map((id) => document.getElementById(id));
+          const across = drawing.getAttribute("width") / place.clientWidth;
+          const down = drawing.getAttribute("height") / place.clientHeight;
+          return 0.97 < Math.max(across, down) && Math.max(across, down) <= 1;
+        }"""
+    )
+    page.close()

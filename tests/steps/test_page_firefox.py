@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,20 @@ PANELS = [
     ["∂f∂y=∂f∂q·∂q∂y", "(−4)·1=−4", "distributor: y receives ∂f/∂q"],
     ["∂f∂x=∂f∂q·∂q∂x", "(−4)·1=−4", "nudge x by +0.01: f changes by -0.04"],
 ]
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+# Playwright has no word of downloads from this Firefox, so the page's own link is looked at.
+KEEP_DOWNLOADS = """window.kept = new Promise(resolve => {
+  const blobs = new Map(), make = URL.createObjectURL;
+  URL.createObjectURL = blob => { const url = make(blob); blobs.set(url, blob); return url; };
+  HTMLAnchorElement.prototype.click = function () {
+    resolve([this.download, blobs.get(this.href)]);
+  };
+}), undefined"""
+
+SIZE_OF_TEXT = "block => parseFloat(getComputedStyle(block).fontSize)"
 
 
 @pytest.fixture
@@ -119,13 +134,72 @@ def test_the_page_is_dark_where_the_system_is(
     assert background(dark) == "rgb(255, 255, 255)"
 
 
+def test_predicting_needs_nothing_but_keys(lecture: Path, open_in_firefox: Any) -> None:
+    """A sign or digit lands in the box, a wrong answer is explained, a right one fills the wire."""
+    page = open_in_firefox(lecture, "#step=8")
+    page.keyboard.press("p")
+    page.keyboard.type("7")
+    page.keyboard.press("Enter")
+    assert "Not yet: multiply the upstream -4" in page.locator("#reply").text_content()
+    page.keyboard.type("-4")
+    page.keyboard.press("Enter")
+    assert page.locator("#answer").count() == 0
+    assert page.locator("#n0-gradient").text_content() == "−4"
+
+
+def test_descent_and_finite_differences_compute(lecture: Path, open_in_firefox: Any) -> None:
+    """At z = -4 the slope by x is -4; a step of 0.1 from (-2, 5, -4) reaches f = -16.34."""
+    page = open_in_firefox(lecture)
+    page.locator("#more").click()
+    page.locator("#check").click()
+    assert str(page.locator("#check-result").text_content()).endswith("gradient = -4: they agree.")
+    page.locator("#descend").click()
+    assert (
+        page.locator("#descent-result").text_content() == "1 step: f from -12 to -16.34, it fell."
+    )
+    assert page.locator("#descent-chart circle").count() == 2
+
+
+def test_a_state_is_saved_and_linked_to(lecture: Path, open_in_firefox: Any) -> None:
+    """The SVG has the numbers of the step; the link opens the same step with the same input."""
+    page = open_in_firefox(lecture, "#step=5")
+    page.evaluate("scalargrad.setInputs({x: 1})")
+    page.locator("#more").click()
+    page.locator("#link").click()
+    again = open_in_firefox(lecture, "#" + page.locator("#link-text").input_value().split("#")[1])
+    assert again.locator("#counter").text_content() == "5/8"
+    assert numbers(again, "value") == numbers(page, "value")
+    page.evaluate(KEEP_DOWNLOADS)
+    page.locator("#export").click()
+    name, written = page.evaluate("kept.then(([name, blob]) => blob.text().then(t => [name, t]))")
+    assert name == "step-5.svg"
+    texts = ["".join(text.itertext()) for text in ET.fromstring(written).iter(f"{SVG}text")]
+    assert {"q = 6", "f = −24"} <= set(texts)
+
+
+def test_a_presentation_and_a_worksheet(lecture: Path, open_in_firefox: Any) -> None:
+    """Large and bare for the projector; on paper blanks, and a key that fills them."""
+    page = open_in_firefox(lecture, "#step=5")
+    page.evaluate("window.print = () => {}")
+    page.locator("#more").click()
+    page.locator("#worksheet").click()
+    asked, told = page.locator("#sheet ol").all()
+    assert asked.locator("li").first.text_content() == "∂f∂z=______·______=______"
+    assert told.locator("li").first.text_content() == "∂f∂z=1·q=1·3=3"
+    page.locator("#present").click()
+    assert page.locator("#inputs").is_hidden()
+    assert page.locator("#panel .formula").first.evaluate(SIZE_OF_TEXT) >= 28
+    page.locator("#leave").click()
+    assert page.locator("#inputs").is_visible()
+
+
 def test_folds_open_and_layers_are_matrices(tmp_path: Path, open_in_firefox: Any) -> None:
     """The drawing follows into a neuron, a key leads out, and brackets are as high as a matrix."""
     model = MLP(2, [3, 1], activation="tanh", rng=1)
     steps = walk(square(model([Value(0.5, "x0"), Value(-1.0, "x1")])), model=model)
     page = open_in_firefox(steps.save(tmp_path / "folded.html", limit=10))
     page.keyboard.press("ArrowRight")
-    assert page.locator("#path [aria-current]").text_content() == "Neuron 0"
+    assert page.locator("#path [aria-current]").text_content() == "Neuron 1"
     page.keyboard.press("u")
     assert page.locator(".fold").count() == 3
     page.get_by_role("radio", name="layer").check(force=True)

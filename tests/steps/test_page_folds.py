@@ -157,12 +157,12 @@ def test_every_node_stands_in_one_drawing(
 
 
 def test_a_fold_opens_at_a_click_and_the_path_leads_back(open_page: Any) -> None:
-    """Whole graph › MLP › Layer 0 › Neuron 1, and by a click to any of them."""
+    """Whole graph › MLP › Layer 1 › Neuron 2, and by a click to any of them."""
     page = open_page(network(), limit=10)
-    for name in ("MLP", "Layer 0", "Neuron 1"):
+    for name in ("MLP", "Layer 1", "Neuron 2"):
         page.locator(".fold", has_text=name).click()
-    assert path(page) == ["whole graph", "MLP", "Layer 0", "Neuron 1"]
-    assert page.locator("#path [aria-current]").text_content() == "Neuron 1"
+    assert path(page) == ["whole graph", "MLP", "Layer 1", "Neuron 2"]
+    assert page.locator("#path [aria-current]").text_content() == "Neuron 2"
     page.locator("#path button", has_text="MLP").click()
     assert path(page) == ["whole graph", "MLP"]
     page.locator("#up").click()
@@ -205,20 +205,20 @@ def test_steps_say_in_which_fold_they_are(open_page: Any) -> None:
     page = open_page(network(), limit=10)
     page.keyboard.press("ArrowRight")
     told = page.locator("#announcement").text_content()
-    assert told.startswith("Step 2 of 38. In whole graph › MLP › Layer 0 › Neuron 0. The gate w·x")
+    assert told.startswith("Step 2 of 38. In whole graph › MLP › Layer 1 › Neuron 1. The gate w·x")
 
 
 def test_looking_elsewhere_lasts_until_the_next_step(open_page: Any) -> None:
     """Someone who opened another fold keeps it while inputs move, and is taken back by a step."""
     page = open_page(network(), limit=10)
     page.evaluate("scalargrad.goTo(3)")
-    page.locator("#path button", has_text="Layer 0").click()
-    page.locator(".fold", has_text="Neuron 2").click()
+    page.locator("#path button", has_text="Layer 1").click()
+    page.locator(".fold", has_text="Neuron 3").click()
     page.evaluate("scalargrad.setInputs({x0: 3})")
-    assert path(page)[-1] == "Neuron 2"
+    assert path(page)[-1] == "Neuron 3"
     page.locator("#panel").focus()
     page.keyboard.press("ArrowRight")
-    assert path(page)[-1] == "Neuron 1"
+    assert path(page)[-1] == "Neuron 2"
 
 
 def test_following_can_be_switched_off(open_page: Any) -> None:
@@ -236,7 +236,7 @@ def test_following_can_be_switched_off(open_page: Any) -> None:
     )
     assert halo == pytest.approx(box, abs=1.0)
     page.locator("#follow").click()
-    assert path(page)[-1] == "Neuron 0"
+    assert path(page)[-1] == "Neuron 1"
 
 
 def test_a_closed_fold_shows_what_it_computes_and_what_comes_back(open_page: Any) -> None:
@@ -255,18 +255,18 @@ def test_a_closed_fold_shows_what_it_computes_and_what_comes_back(open_page: Any
 def test_calls_of_one_model_are_told_apart(open_page: Any) -> None:
     """Three samples make three folds with numbers, beside one with what they share."""
     page = open_page(batch(), limit=10)
-    names = page.locator(".fold > text").all_text_contents()
-    assert [name for name in names if "call" in name] == [f"MLP, call {k} of 3" for k in (1, 2, 3)]
-    assert len(names) == 4
+    said = page.locator(".fold").all_text_contents()
+    assert [text for text in said if "call" in text] == [f"MLP call {k} of 3" for k in (1, 2, 3)]
+    assert len(said) == 4
 
 
 def test_an_outlet_says_where_to_and_leads_up(open_page: Any) -> None:
-    """What leaves Layer 0 goes to Layer 1; its box opens the drawing around."""
+    """What leaves Layer 1 goes to Layer 2; its box opens the drawing around."""
     page = open_page(network(), limit=10)
-    for name in ("MLP", "Layer 0"):
+    for name in ("MLP", "Layer 1"):
         page.locator(".fold", has_text=name).click()
     outlets = page.locator(".exit")
-    assert set(outlets.all_text_contents()) == {"to Layer 1"}
+    assert set(outlets.all_text_contents()) == {"to Layer 2"}
     outlets.first.click()
     assert path(page) == ["whole graph", "MLP"]
 
@@ -386,11 +386,11 @@ def test_the_open_drawing_is_exported_and_printed(open_page: Any) -> None:
     svg = ET.parse(download.value.path()).getroot()
     title = svg.find("{http://www.w3.org/2000/svg}title")
     assert title is not None
-    assert str(title.text).endswith("step 2 of 38, whole graph › MLP › Layer 0 › Neuron 0")
+    assert str(title.text).endswith("step 2 of 38, whole graph › MLP › Layer 1 › Neuron 1")
     page.evaluate("window.print = () => {}")
     page.locator("#print-steps").click()
     assert page.locator("#sheet li").count() == 2 + 6
-    assert "Neuron 0" in page.locator("#sheet h1").text_content()
+    assert "Neuron 1" in page.locator("#sheet h1").text_content()
     page.locator("#worksheet").click()
     assert page.locator("#sheet ol").first.locator("li").count() == 6
     assert page.locator("#sheet p").text_content().startswith("At w0_2 ≈ -0.7313, w1_2 ≈")

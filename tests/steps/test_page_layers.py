@@ -82,6 +82,19 @@ def test_one_step_is_one_layer(open_page: Any) -> None:
     assert said[-3:] == [f"backward: {name}" for name in reversed(layers)]
 
 
+def test_folds_and_layers_have_one_numbering(open_page: Any) -> None:
+    """Where a step is layer 2, W₂ stands in the panel and the box Layer 2 has the halo."""
+    steps, model = network()
+    page = open_page(walk(steps.root, model=model), limit=20)
+    layer_view(page, 3)
+    assert page.locator("#panel .phase").text_content() == "forward: layer 2"
+    symbols = page.locator("#panel .matrix-line > :first-child").first.text_content()
+    assert symbols == "z2=W2h1+b2"
+    box = page.locator(".fold", has_text="Layer 2").bounding_box()
+    halo = page.locator("#underlay rect.halo").first.bounding_box()
+    assert halo["x"] < box["x"] < box["x"] + box["width"] < halo["x"] + halo["width"]
+
+
 def test_a_layer_forward_is_the_matrix_line_in_numbers(open_page: Any) -> None:
     """The factors and results of z = W x + b and of h = tanh(z)."""
     steps, model = network()
@@ -165,15 +178,15 @@ def test_a_large_matrix_says_how_much_of_it_is_shown_and_can_be_shown_whole(open
     assert page.evaluate("document.activeElement.id") == "whole"
 
 
-def test_a_layer_used_for_several_samples_says_which_use_it_is(open_page: Any) -> None:
-    """Its weights keep their name, and each use adds a term."""
+def test_a_layer_called_for_several_samples_says_which_call_it_is(open_page: Any) -> None:
+    """Its weights keep their name, and each call adds a term."""
     model = MLP(2, [3, 1], activation="tanh", rng=1)
     errors = [square(model([float(k), 1.0]) - 1.0) for k in range(3)]
     page = open_page(walk(mean(errors)))
     layer_view(page, 3)
-    assert "Layer 1, use 2 of 3" in page.locator("#panel").text_content()
+    assert "Layer 1, call 2 of 3" in page.locator("#panel").text_content()
     page.keyboard.press("End")
-    assert "Other uses of these weights add terms" in page.locator("#panel").text_content()
+    assert "Other calls with these weights add terms" in page.locator("#panel").text_content()
 
 
 def test_a_term_of_a_gradient_is_not_called_the_gradient(open_page: Any) -> None:

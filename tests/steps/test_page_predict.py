@@ -85,6 +85,30 @@ def test_a_right_answer_fills_the_blank(asked: Any) -> None:
     assert "nudge x by +0.01: f changes by -0.08" in page.locator("#panel").text_content()
 
 
+def test_an_answer_needs_nothing_but_keys(asked: Any) -> None:
+    """A digit or sign goes into the box, the next try replaces the last, then arrows move on."""
+    page = asked(product(), "p → z")
+    page.keyboard.type("-6")
+    page.keyboard.press("Enter")
+    assert str(page.locator("#reply").text_content()).startswith("Wrong sign")
+    page.keyboard.type("6")
+    assert page.locator("#answer").input_value() == "6"
+    page.keyboard.press("Enter")
+    assert page.locator("#answer").count() == 0
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#answer").count() == 1
+
+
+def test_on_a_phone_the_reply_is_not_behind_the_bar(open_page: Any) -> None:
+    """The bar with the buttons stays at the bottom; the question comes up above it."""
+    page = open_page(product(), "#step=6", viewport={"width": 390, "height": 844}, has_touch=True)
+    page.locator("#predict").click()
+    page.keyboard.type("77")
+    page.keyboard.press("Enter")
+    reply, bar = page.locator("#reply").bounding_box(), page.locator("#timeline").bounding_box()
+    assert reply["y"] + reply["height"] <= bar["y"]
+
+
 def test_rounded_answers_are_accepted(asked: Any) -> None:
     """Three digits of a long product will do."""
     page = asked(walk(labelled(labelled(Value(1 / 3, "x") * 0.7, "a") * (1 / 7), "f")), "a → x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from typing import Any
@@ -73,6 +74,16 @@ def test_worksheet_leaves_blanks_and_its_answer_key_fills_them(open_page: Any) -
     assert sheet.locator("[id]:not(defs *)").count() == 0
 
 
+def test_a_worksheet_asks_for_the_sum_where_a_node_fans_out(open_page: Any) -> None:
+    """Below w's second term stands a line for both; 0.1·w and -4s(1 - s)² fill it."""
+    sheet = printed(open_page(regularised()), "#worksheet")
+    asked, told = sheet.locator(".sum").all_text_contents()
+    s = 1 / (1 + math.exp(-1.0))
+    steep, flat = -4 * s * (1 - s) ** 2, 0.05
+    assert asked == "∂L/∂w = ______ + ______ = ______"
+    assert told == f"∂L/∂w ≈ {flat:.4g} - {-steep:.4g} = {steep + flat:.4g}"
+
+
 def test_every_step_can_be_printed(open_page: Any) -> None:
     """The list has the formulas of the whole walk; on paper there are no controls."""
     page = open_page(lecture())
@@ -115,7 +126,6 @@ def test_colours_follow_the_system_and_the_palette(
         page.locator("#more").click()
         page.locator("#lecture").check()
     look = "part => { const s = getComputedStyle(part); return [s.fill, s.fontStyle] }"
-    page.wait_for_timeout(50)
     assert page.locator("#n4-value .value").evaluate(look) == [value, "normal"]
     assert page.locator("#n4-gradient").evaluate(look) == [gradient, "italic"]
 
@@ -189,20 +199,25 @@ def test_the_layout_never_moves(open_page: Any) -> None:
 
 def test_motion_is_left_out_where_it_is_unwanted(open_page: Any) -> None:
     """The arrow stands still at once; otherwise it travels and comes to rest."""
-    after_two_frames = """new Promise((resolve) => {
-      scalargrad.goTo(5);
-      const place = () => document.querySelector(".arrow").getAttribute("transform");
-      requestAnimationFrame(() => requestAnimationFrame(() => resolve(place())));
-    })"""
-    still = open_page(lecture())
-    at_rest = still.evaluate(after_two_frames)
-    moving = open_page(lecture(), reduced_motion="no-preference")
-    travelling = moving.evaluate(after_two_frames)
-    assert travelling not in {None, at_rest}
-    moving.wait_for_function(
-        "place => document.querySelector('.arrow').getAttribute('transform') === place",
-        arg=at_rest,
-    )
+
+    def places(motion: str) -> list[str | None]:
+        """Return where the arrow is at once and after each of three quarters of a second."""
+        page = open_page(lecture(), reduced_motion=motion)
+        page.clock.install(time=0)
+        page.clock.pause_at(60)
+        page.reload()
+        page.evaluate("scalargrad.goTo(5)")
+        found = []
+        for _ in range(4):
+            found.append(page.locator(".arrow").get_attribute("transform"))
+            page.clock.run_for(250)
+        return found
+
+    at_rest, *still = places("reduce")
+    assert still == [at_rest] * 3
+    _, *travelling, arrived = places("no-preference")
+    assert len({at_rest, *travelling}) == 3
+    assert arrived == at_rest
 
 
 def test_three_hundred_nodes_are_drawn_and_move(open_page: Any) -> None:

@@ -433,6 +433,13 @@ def test_labels_that_are_formulas_are_put_in_parentheses() -> None:
     assert walk(f)[1].text() == "f = (a + b)·(c) = 3·2 = 6"
 
 
+def test_an_index_in_brackets_is_part_of_a_name() -> None:
+    """A weight of Linear, w[0,1], needs no parentheses; w[0]+b does, and so does a + b."""
+    f = labelled(Value(3.0, "w[0,1]") * Value(2.0, "w[0]+b"), "f")
+    assert walk(f)[1].text() == "f = w[0,1]·(w[0]+b) = 3·2 = 6"
+    assert walk(f)[-1].text("bar").startswith("w\N{COMBINING MACRON}[0,1] = ")
+
+
 def test_control_characters_in_labels_are_shown_as_escapes() -> None:
     """A line break, an escape sequence or a change of direction would break what is printed."""
     x = Value(1.0, "a\nb\x1b[31m\u202e")

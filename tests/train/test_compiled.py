@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import DomainError, Parameter, drawn, tanh, where
+from scalargrad import DomainError, Parameter, tanh, where
 from scalargrad.losses import (
     accuracy,
     cross_entropy,
@@ -100,6 +100,64 @@ def test_dropout_draws_what_eager_steps_draw(steps: list[int]) -> None:
     assert len(steps) == 24
 
 
+class Noisy(Linear):
+    """A layer that adds noise while it is trained, and drops outputs of its own accord."""
+
+    def __init__(self, n_in: int, n_out: int, rng: int) -> None:
+        super().__init__(n_in, n_out, rng=rng)
+        self.noise = random.Random(rng)
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        found = super().forward(x)
+        if not self.training:
+            return found
+        kept = [y * (random.random() < 0.8) for y in found]
+        return [y + self.noise.gauss(0.0, 0.1) for y in kept]
+
+
+def _jittered(predictions: list[Any], targets: list[Any]) -> Any:
+    return mse_loss(predictions, [[t[0] + random.uniform(-0.1, 0.1)] for t in targets])
+
+
+def test_plain_draws_are_those_of_eager_steps(steps: list[int]) -> None:
+    """A model and a loss that call Python's generators train on the same numbers."""
+
+    def make() -> Module:
+        return Sequential(Noisy(2, 8, rng=1), Tanh(), Linear(8, 1, rng=2))
+
+    options: dict[str, Any] = {"validation_split": 0.3, "epochs": 8, "loss": _jittered}
+    compiled = trained(True, make, **options)
+    after = random.random()
+    assert_alike(compiled, trained(False, make, **options))
+    assert random.random() == after
+    assert len(steps) == 24
+
+
+class Hesitating(Linear):
+    """A layer that halves its output by a condition on a number drawn."""
+
+    def __init__(self, chance: float) -> None:
+        super().__init__(2, 1, rng=1)
+        self.chance, self.rng = chance, random.Random(2)
+
+    def forward(self, x: Any) -> Any:
+        """Compute."""
+        found = super().forward(x)
+        if self.training and self.rng.random() < self.chance:
+            return [y * 0.5 for y in found]
+        return found
+
+
+@pytest.mark.parametrize("chance", [0.02, 0.5, 1.0])
+def test_a_draw_that_decides_a_way_is_drawn_once(chance: float, steps: list[int]) -> None:
+    """Where an example takes another way than recorded, the step is taken eagerly instead."""
+    make = partial(Hesitating, chance)
+    compiled = trained(True, make)
+    assert_alike(compiled, trained(False, make))
+    assert steps
+
+
 class Choosing(Module):
     """A model that goes one way or the other."""
 
@@ -123,7 +181,7 @@ class Flickering(Linear):
 
     def forward(self, x: Any) -> Any:
         """Compute."""
-        return [y * (1.0 + drawn(random.random)) for y in super().forward(x)]
+        return [y * (1.0 + random.random()) for y in super().forward(x)]
 
 
 class Steep(Linear):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import random
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from scalargrad import Parameter, detect_anomaly, mean
@@ -84,7 +84,7 @@ class Noisy(SGD):
         return super().step(closure)
 
 
-_generator = random.Random(4)
+_generator = np.random.RandomState(4)
 
 
 def _noise(predictions: list[Any], targets: list[Any]) -> Any:

@@ -41,7 +41,8 @@ def vmap(
     -----
     Inside a compiled function `f` is recorded once, for all examples: they become lanes of the
     same instructions. `f` then runs once, on Values that stand for all examples, so a condition
-    that depends on them is a TraceError: choose with `where`, `maximum` or `clip`. Where the
+    that depends on them is a TraceError: choose with `where`, `maximum` or `clip`. `take` looks up
+    an entry for each, and random numbers are drawn for one example after the other. Where the
     examples differ in more than numbers (in length, say), and inside another vmap, each is
     recorded. With 10,000 examples or more, blocks of them are shared by threads, as many as the
     process may use cores or the environment variable SCALARGRAD_THREADS says; results do not
@@ -58,7 +59,7 @@ def vmap(
         axes = (in_axes,) * len(args) if in_axes is None or isinstance(in_axes, int) else in_axes
         count = _count(args, axes)
         trace = current_trace()
-        if trace is not None and trace.together and count > 1 and not lanes_of(trace).entered:
+        if trace is not None and trace.together and count > 1 and not lanes_of(trace).count:
             with contextlib.suppress(UnlikeError):
                 return _at_once(f, (args, axes, kwargs), lanes_of(trace), count)
         return [f(*_entries(args, axes, k), **kwargs) for k in range(count)]
@@ -74,7 +75,7 @@ def _entries(args: Sequence[Any], axes: Sequence[int | None], k: int) -> list[An
 def _at_once(f: Callable[..., Any], call: tuple[Any, Any, Any], lanes: Lanes, n: int) -> list[Any]:
     """Run a function of one example on all of them, and return its result for each."""
     args, axes, kwargs = call
-    with lanes.one_example():
+    with lanes.one_example(n):
         example = [
             x if axis is None else stacked([x[k] for k in range(n)])
             for x, axis in zip(args, axes, strict=True)

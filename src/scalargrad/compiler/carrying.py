@@ -12,7 +12,7 @@ from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.objects import Visit
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.path import Path
-from scalargrad.draws import rewind, state_of
+from scalargrad.draws import rewind
 from scalargrad.errors import OperandError
 from scalargrad.value import Value
 
@@ -120,7 +120,7 @@ class InMemory:
         """Make a step; return False, and change nothing, if it cannot be made by this program."""
         path = self.path
         if path.draws:
-            states = [(draw.source, state_of(draw.source)) for draw in path.draws]
+            states = path.states()
         if leaves or path.draws:
             self._given[:] = path.arranged(leaves, [float(draw()) for draw in path.draws])
         self._run()

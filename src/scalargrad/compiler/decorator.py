@@ -59,9 +59,9 @@ def jit(
     ------
     TraceError
         When called, if `function` does what a program could not repeat: it reads ``.data`` or
-        ``.grad``, calls ``float``, ``int`` or ``backward``, draws random numbers other than by
-        `drawn`, looks a number up in a set or a dict, computes in another thread, changes an
-        argument that it does not return, or changes what it closes over.
+        ``.grad``, calls ``float``, ``int`` or ``backward``, shuffles or samples, draws from a
+        NumPy generator other than by `drawn`, looks a number up in a set or a dict, computes in
+        another thread, changes an argument that it does not return, or changes what it closes over.
 
     Warns
     -----
@@ -82,7 +82,8 @@ def jit(
     item is bound to another by then, here or in functions it calls. Objects, functions, flags and
     text exchanged there, such as a module's ``training``, lead to another recording. Numbers and
     arrays that it closes over, alone or in containers and attributes, are frozen when it is
-    recorded. Random numbers that it draws by `drawn` are drawn at each call.
+    recorded. Random numbers, as of ``rng.random()``, are drawn at each call, those an eager call
+    would draw.
 
     Sums may be reordered: results agree with eager ones to rounding, and a sum that overflows on
     the way may do so in one order only. Otherwise what is not finite is as eagerly: such results

@@ -119,7 +119,7 @@ class Path:
         """
         if not self.draws:
             return self._run(leaves, held, made)
-        states = [(x, state_of(x)) for x in {id(d.source): d.source for d in self.draws}.values()]
+        states = self.states()
         run = self._run(leaves, held, made)
         if run is None or not run[1]:
             rewind(states)
@@ -127,17 +127,22 @@ class Path:
 
     def fits(self, leaves: list[Any], held: list[Value], made: Made) -> bool:
         """Return whether these arguments take this path; nothing is drawn."""
-        states = [(draw.source, state_of(draw.source)) for draw in self.draws]
+        states = self.states()
         run = self._run(leaves, held, made)
         rewind(states)
         return run is not None
 
     def inputs(self, leaves: list[Any], held: list[Value]) -> Inputs:
         """Return the numbers that a call would run on; generators stay where they are."""
-        states = [(draw.source, state_of(draw.source)) for draw in self.draws]
+        states = self.states()
         found = self._inputs(leaves, self._foreign(held))
         rewind(states)
         return found
+
+    def states(self) -> list[tuple[Any, Any]]:
+        """Return the generators drawn from, with their states."""
+        sources = {id(draw.source): draw.source for draw in self.draws}
+        return [(x, state_of(x)) for x in sources.values()]
 
     def _run(
         self, leaves: list[Any], held: list[Value], made: Made

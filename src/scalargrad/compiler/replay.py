@@ -7,13 +7,17 @@ Eager evaluation says what such a gradient is, and at which node it went wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.autodiff import error_signals, gradient_graphs
 from scalargrad.compiler.arguments import placed
 from scalargrad.compiler.function import Inputs
-from scalargrad.draws import repeated
+from scalargrad.compiler.recording.interception import intercepting
+from scalargrad.compiler.recording.reach import Reach
+from scalargrad.compiler.switch import disable_jit
+from scalargrad.draws import Draw, made_by
 from scalargrad.graph import topological_order
 from scalargrad.ops.recording import enable_grad
 from scalargrad.value import Scalar, Value
@@ -44,16 +48,36 @@ def graph(call: Call, index: int, inputs: Inputs) -> Value | None:
     now, drawn = path.numbers(leaves, held, numbers)
     if list(map(float.hex, now)) != list(map(float.hex, numbers)):
         return None
-    with enable_grad(), repeated(drawn):
+    with enable_grad(), _repeated(call, drawn):
         found = placed(path.outline, function(*args, **kwargs))
     node = found.get(index)
     return node if isinstance(node, Value) else None
 
 
+@contextmanager
+def _repeated(call: Call, drawn: Sequence[float]) -> Iterator[None]:
+    """Have what a call drew drawn once more; no generator moves but those made meanwhile."""
+    path, made, _, _ = call
+    sources = {id(draw.source) for draw in path.draws}
+    left = iter(drawn)
+
+    def again(draw: Draw) -> Any:
+        if id(draw.source) in sources:
+            return next(left)
+        with made_by(None):
+            return draw()
+
+    if not sources:
+        yield
+        return
+    with disable_jit(), intercepting(again, Reach(made).names):
+        yield
+
+
 def gradient(node: Value, parents: Sequence[Value]) -> list[float]:
     """Return ∂node/∂parent for each parent."""
-    signals = error_signals(_between(node, parents), {**dict.fromkeys(parents, 0.0), node: 1.0})
-    return [signals[x] for x in parents]
+    signals = error_signals(_between(node, parents), {node: 1.0})
+    return [signals.get(x, 0.0) for x in parents]
 
 
 def gradient_nodes(node: Value, parents: Sequence[Value]) -> list[Scalar]:

@@ -176,8 +176,10 @@ class Film:
         )
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        """Show the page in a notebook."""
-        inside = notebook_frame(self._page(None), "A network in training, step by step", 760)
+        """Show the page in a notebook, with the losses folded under it for where frames are cut."""
+        beneath = ("The losses as a table", self.history._repr_html_())
+        title = "A network in training, step by step"
+        inside = notebook_frame(self._page(None), title, 760, beneath=beneath)
         return {"text/plain": repr(self), "text/html": inside}
 
     def save(self, path: str | os.PathLike[str], *, title: str | None = None) -> Path:

@@ -25,7 +25,7 @@ function listen() {
   for (const type of ["pointerdown", "pointermove"]) $("losses").addEventListener(type, onCurvePointer);
   document.addEventListener("keydown", onKey);
   window.addEventListener("hashchange", readFragment);
-  window.addEventListener("resize", drawAll);
+  onResize(document.documentElement, () => keepFocus(drawAll));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
   window.addEventListener("beforeprint", () => setTheme("light"));
   window.addEventListener("afterprint", () => setTheme($("theme").value));

@@ -54,12 +54,12 @@ def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
     ...     print(part.path or "-", "|", part.title, "|", part.size)
     - | 20 nodes | 20
     MLP | MLP: 2 layers | 20
-    layers.0 | Layer 0: 3 neurons | 15
-    layers.0.neurons.0 | Neuron 0: relu | 5
-    layers.0.neurons.1 | Neuron 1: relu | 5
-    layers.0.neurons.2 | Neuron 2: relu | 5
-    layers.1 | Layer 1: 1 neuron | 5
-    layers.1.neurons.0 | Neuron 0: linear | 5
+    layers.0 | Layer 1: 3 neurons | 15
+    layers.0.neurons.0 | Neuron 1: relu | 5
+    layers.0.neurons.1 | Neuron 2: relu | 5
+    layers.0.neurons.2 | Neuron 3: relu | 5
+    layers.1 | Layer 2: 1 neuron | 5
+    layers.1.neurons.0 | Neuron 1: linear | 5
     """
     order = topological_order(*roots)
     by_calls = None if model is None else CallFolds(order, Calls(order, model))

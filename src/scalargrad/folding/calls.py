@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from scalargrad.folding.between import between, common_beginning
+from scalargrad.folding.tails import with_tails
 from scalargrad.graph import topological_order
 from scalargrad.ops.operation import Reduction
 from scalargrad.ops.recording import enable_grad
@@ -92,10 +93,26 @@ class Call:
 
 
 class Modules:
-    """The tree of a model's modules, by their paths."""
+    """The tree of a model's modules, by their paths.
+
+    Attributes
+    ----------
+    by_path : dict from str to module
+        The modules.
+    numbers : dict from str to int
+        Which of its kind each module of a list is, from 1, as lectures count: `layers.0` is
+        layer 1, and of Linear, ReLU, Linear the last is Linear 2.
+    """
 
     def __init__(self, model: Model) -> None:
         self.by_path = dict(model.named_modules())
+        self.numbers: dict[str, int] = {}
+        kinds = Counter[tuple[str, type]]()
+        for path, module in self.by_path.items():
+            around, _, last = path.rpartition(".")
+            if last.isdigit():
+                kinds[around, type(module)] += 1
+                self.numbers[path] = kinds[around, type(module)]
         self._chains: dict[str, list[str]] = {}
 
     def chain(self, path: str) -> list[str]:
@@ -148,6 +165,8 @@ class Calls:
             self._assign(node)
         self.of = {node: call.settled() for node, call in self.of.items()}
         self.of |= between(order, self.of, self._readers)
+        composed = {path.rpartition(".")[0] for path in self.modules.by_path if path}
+        self.of = with_tails(order, self.of, self._readers, self.owners, composed)
 
     def _assign(self, node: Value) -> None:
         """Find the call of a node that uses parameters, and pass on where nodes come from."""

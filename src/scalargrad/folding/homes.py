@@ -45,12 +45,16 @@ class CallFolds:
                 break
             missing.append(around_it)
         for inner in reversed(missing):
-            made = Fold("call", [], self.calls.modules.by_path[inner.path], inner.path)
+            made = self._of_module("call", inner.path)
             self._numbers[made] = sum(isinstance(x, float) for x in inner.inputs)
             outer = self.whole if inner.outer is None else self._of[inner.outer.settled()]
             outer.items.append(made)
             self._of[inner] = made
         return self._of[call]
+
+    def _of_module(self, kind: str, path: str) -> Fold:
+        modules = self.calls.modules
+        return Fold(kind, [], modules.by_path[path], path, number=modules.numbers.get(path, 0))
 
     def _for_parameter(self, owner: str, call: Call | None) -> Fold:
         """Return the fold for a parameter that is used in `call`; one of parameters if it must be.
@@ -62,7 +66,7 @@ class CallFolds:
         home = self._fold(near[0] if near else None)
         for path in chain[chain.index(near[0].path) + 1 :] if near else chain:
             if (home, path) not in self._shared:
-                made = Fold("parameters", [], self.calls.modules.by_path[path], path)
+                made = self._of_module("parameters", path)
                 home.items.append(made)
                 self._shared[home, path] = made
             home = self._shared[home, path]

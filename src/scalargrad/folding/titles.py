@@ -111,10 +111,10 @@ class _Titles:
 
 
 def _module_name(part: Fold) -> str:
-    """Return such as ``Layer 0``, or ``encoder (MLP)`` for a module with a name of its own."""
+    """Return such as ``Layer 1``, or ``encoder (MLP)`` for a module with a name of its own."""
     kind, last = type(part.module).__name__, part.module_path.rpartition(".")[2]
-    if last.isdigit():
-        return f"{kind} {last}"
+    if part.number:
+        return f"{kind} {part.number}"
     return f"{last} ({kind})" if last else kind
 
 

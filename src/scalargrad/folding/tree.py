@@ -25,13 +25,15 @@ class Fold:
         Its name, different from that of every other fold: ``layers.0.neurons.3``, ``v57``,
         ``v12…v50``; "" for the whole graph.
     title : str
-        What it is, in words: ``Layer 0: 16 neurons``, ``sum of 64 terms``.
+        What it is, in words: ``Layer 1: 16 neurons``, ``sum of 64 terms``.
     items : list of Value or Fold
         What is directly inside, operands before what reads them.
     module : object or None
         The module that was called, or that owns the parameters.
     module_path : str
         The path of that module.
+    number : int
+        Which of its kind that module is among those beside it, from 1; 0 if it has a name.
     inputs : list of Value
         Nodes outside that are read inside, in topological order.
     outputs : list of Value
@@ -46,6 +48,7 @@ class Fold:
     items: list[Value | Fold] = field(default_factory=list)
     module: Any = None
     module_path: str = ""
+    number: int = 0
     path: str = ""
     title: str = ""
     inputs: list[Value] = field(default_factory=list)

@@ -12,19 +12,19 @@ _MOST_WEIGHTS = 1000  # that are drawn as lines
 _LEFT = "text-align:left"
 
 
-def html(module: Module) -> str:
-    """Return a module as HTML: a network as its units and weights, others as a table.
+def shown(module: Module) -> dict[str, str]:
+    """Return a network as a picture of its units and weights, others as a table, by media type.
+
+    A picture inside HTML would be cut to a heap of words where a notebook is not trusted.
 
     Examples
     --------
     >>> from scalargrad.nn import Linear, ReLU, Sequential
-    >>> html(Sequential(Linear(2, 3), ReLU())).count("<tr>")
+    >>> shown(Sequential(Linear(2, 3), ReLU()))["text/html"].count("<tr>")
     3
     """
     picture = _network(module)
-    if not picture:
-        return _table(module)
-    return f"{picture}{_caption(module)}"
+    return {"image/svg+xml": picture} if picture else {"text/html": _table(module)}
 
 
 def _network(module: Module) -> str:

@@ -6,7 +6,7 @@ import operator
 from typing import Any, overload
 
 from scalargrad.errors import DomainError, OperandError
-from scalargrad.ops import eq, floor, ge, lt
+from scalargrad.ops import eq, floor, ge, lt, numbers
 from scalargrad.value import Value
 
 
@@ -36,8 +36,8 @@ def checked_index(index: Any, size: int, owner: object) -> Any:
 
 
 def _checked_value(index: Value, size: int, owner: object) -> Value:
-    if not eq(floor(index), index):
+    if not numbers.holds(eq(floor(index), index)):
         raise OperandError(f"{owner} takes whole numbers as indices, not {index._data:g}")
-    if not ge(index, 0.0) * lt(index, size):
+    if not numbers.holds(ge(index, 0.0) * lt(index, size)):
         raise DomainError(f"{owner} was given index {index._data:g}; it has 0 … {size - 1}")
     return index

@@ -177,11 +177,11 @@ class Module:
         separator = "\n" if lines else ""
         return f"{type(self).__name__}({self.extra_repr()}{separator}{inside})"
 
-    def _repr_html_(self) -> str:
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Show a network as its units and weights in a notebook, other modules as a table."""
-        from scalargrad.nn.display import html
+        from scalargrad.nn.display import shown
 
-        return html(self)
+        return {"text/plain": repr(self), **shown(self)}
 
 
 def distinct_numbers(count: int) -> list[float]:

@@ -60,6 +60,10 @@ class Summary(NamedTuple):
         lines += [f"bytes kept for backward  {self.bytes:,}"]
         return "\n".join(lines)
 
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
+        """Show the table in a notebook and in IPython too."""
+        printer.text(str(self))
+
 
 def summary(model: Module, example: Any = None) -> Summary:
     """Count a module's parameters, and what one example makes it compute and keep.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.ops import numbers
 from scalargrad.ops.comparisons import eq, ge, lt
 from scalargrad.ops.numbers import is_real
 from scalargrad.ops.rounding import floor
@@ -46,7 +47,7 @@ def take(values: Any, index: Any) -> Any:
         if not -size <= index < size or index != int(index):
             raise IndexError(f"take: index {index!r} is none of {-size} to {size - 1}")
         return values[int(index)]
-    if not _is_inside(index, size):
+    if not numbers.holds(_is_inside(index, size)):
         raise IndexError(f"take: index {index._data:g} is none of {-size} to {size - 1}")
     return _entry(values, index)
 

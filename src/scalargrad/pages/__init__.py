@@ -86,12 +86,17 @@ def inert(content: Any) -> str:
     return written.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
 
 
-def frame(document: str, title: str, height: int) -> str:
-    """Return a document as a frame for a notebook's cell, cut off from the notebook itself."""
+def frame(document: str, title: str, height: int, *, beneath: tuple[str, str]) -> str:
+    """Return a document as a frame for a notebook's cell, cut off from the notebook itself.
+
+    What stands `beneath`, a heading and HTML, is folded; it is left where frames are cut, as on
+    GitHub and in notebooks that are not trusted.
+    """
+    heading, content = beneath
     return (
         f'<iframe srcdoc="{escape(document)}" title="{escape(title)}" '
         'sandbox="allow-scripts allow-downloads allow-modals" '
         'allow="fullscreen *; clipboard-write *" '
         f'width="100%" height="{height}" style="border: 1px solid #8888; border-radius: 6px">'
-        "</iframe>"
+        f"</iframe><details><summary>{heading}</summary>{content}</details>"
     )

@@ -28,3 +28,15 @@ function onChoice(id, action) {
     if (!target.matches(":focus-visible")) target.blur();
   });
 }
+
+// Act when a place has another size because the window has. Notebooks lay out a frame that is out of
+// sight only when it is scrolled to, after its script has run, and browsers send it no `resize` then.
+function onResize(place, action) {
+  const size = () => `${place.clientWidth} ${place.clientHeight}`;
+  let known = size();
+  new ResizeObserver(() => {
+    if (size() === known) return;
+    known = size();
+    action();
+  }).observe(document.documentElement);
+}

@@ -130,8 +130,8 @@ def _weights(module: Network) -> list[list[list[float]]]:
         for j, row in enumerate(layer):
             if len(row) != before:
                 raise OperandError(
-                    f"neuron {j} of layer {i} has {len(row)} weights, and there are {before} units "
-                    "before it: give it one weight for each"
+                    f"layers[{i}].neurons[{j}] has {len(row)} weights, and there are {before} "
+                    "units before it: give it one weight for each"
                 )
     return layers
 
@@ -161,9 +161,9 @@ class NetworkDrawing:
     @property
     def titles(self) -> dict[str, str]:
         """The name of each unit, and each weight in full."""
-        units = {f"u{i}-{j}": f"{self._kind(i)} {j}" for i, j in self._units()}
+        units = {f"u{i}-{j}": self._name(i, j) for i, j in self._units()}
         lines = {
-            f"u{i}-{j}-w{k}": f"weight {k} of unit {j} in layer {i}: {w!r}"
+            f"u{i}-{j}-w{k}": f"weight from {self._name(i - 1, k)} to {self._name(i, j)}: {w!r}"
             for i, j, k, w in self._lines()
         }
         return units | lines
@@ -206,10 +206,12 @@ class NetworkDrawing:
             for j, row in enumerate(layer):
                 yield from ((i, j, k, w) for k, w in enumerate(row))
 
-    def _kind(self, i: int) -> str:
+    def _name(self, i: int, j: int) -> str:
+        """Return what a unit is called: by its letter or, of those without, counted from 1."""
         if i == 0:
-            return "input"
-        return "output" if i == len(self.weights) else f"layer {i}, unit"
+            return f"input {self._text(i, j)}"
+        hidden = f"unit {j + 1} of layer {i}"
+        return f"output {self._text(i, j)}" if i == len(self.weights) else hidden
 
     def _text(self, i: int, j: int) -> str:
         """Return what stands in a unit: x0, x1, … and y0, y1, …; hidden ones are blank."""

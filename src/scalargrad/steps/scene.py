@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from scalargrad.steps.partials import ELLIPSIS, Gate, Trace, named_symbols, numb
 from scalargrad.value import Value
 
 _JOINING = set(" +-−*·/^=<>,|")
+_INDEX = re.compile(r"\[[\w,]*\]")  # that of w[0,1] joins nothing
 
 
 class Scene:
@@ -107,7 +109,8 @@ class Scene:
         """Return the name of `node` as it stands in a formula, where a + b needs parentheses."""
         name = self.names[node]
         enclosed = name.startswith("(") and name.find(")") == len(name) - 1
-        return f"({name})" if _JOINING.intersection(name) and not enclosed else name
+        joined = _JOINING.intersection(_INDEX.sub("", name))
+        return f"({name})" if joined and not enclosed else name
 
     def words(self, gate: Gate, expression: Expression) -> dict[Symbol, str]:
         """Return the names of the symbols in an expression; constants are numbers in any case."""

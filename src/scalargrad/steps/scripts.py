@@ -89,7 +89,7 @@ class Script:
 def _bar(word: str) -> str:
     """Put a bar over a letter with or without an index, or over every letter of a word."""
     letter, index = word[0], word[1:]
-    if letter.isalpha() and (not index or index.isdigit() or index.startswith("_")):
+    if letter.isalpha() and (not index or index.isdigit() or index[0] in "_["):
         return f"{letter}\N{COMBINING MACRON}{index}"
     return "".join(f"{character}\N{COMBINING OVERLINE}" for character in word)
 

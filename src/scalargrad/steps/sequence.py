@@ -64,20 +64,19 @@ class Walk(Sequence[Step]):
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Show the page in a notebook, with the table folded under it for where frames are cut."""
-        written = self._repr_html_()
         try:
-            inside = self._framed()
+            written = self._framed()
         except (GraphError, LayoutError):
-            inside = ""
-        if inside:
-            written = f"{inside}<details><summary>The steps as a table</summary>{written}</details>"
+            written = self._repr_html_()
         return {"text/plain": str(self), "text/html": written}
 
     def _framed(self) -> str:
-        """Return the page in a frame; none of a graph that would make the notebook a large file."""
+        """Return the page in a frame; of a graph that would make the notebook large, the table."""
+        written = self._repr_html_()
         if len(self.scene.order) > _MOST_IN_NOTEBOOK:
-            return ""
-        return frame(page(self._steps), "Backpropagation, step by step", 640)
+            return written
+        beneath = ("The steps as a table", written)
+        return frame(page(self._steps), "Backpropagation, step by step", 640, beneath=beneath)
 
     def save(
         self, path: str | os.PathLike[str], *, title: str | None = None, limit: int = LIMIT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -10,19 +9,16 @@ import numpy as np
 
 from scalargrad.compiler.arguments import fresh_leaves
 from scalargrad.compiler.passes.memory import Floats
-from scalargrad.compiler.recording.randomness import reachable
+from scalargrad.compiler.recording.reach import Reach
 from scalargrad.compiler.recording.record import Recording, record
 from scalargrad.compiler.recording.stacking import UnlikeError
-from scalargrad.draws import rewind, state_of
+from scalargrad.draws import MODULE, rewind, state_of
 from scalargrad.errors import TraceError
 from scalargrad.train.store import Store
 from scalargrad.train.surroundings import Surroundings
 from scalargrad.value import Value
 
 R = TypeVar("R")
-
-#: The generator behind the functions of the module `random`.
-_SHARED: Any = random.random.__self__  # type: ignore[attr-defined]
 
 
 def recorded(
@@ -71,7 +67,7 @@ def _recorded(
     domains: bool,
 ) -> tuple[Recording, R]:
     fresh = fresh_leaves([*leaves])
-    before = [(x, state_of(x)) for x in [_SHARED, *reachable(roots)]]
+    before = [(x, state_of(x)) for x in [MODULE, *Reach(roots).generators]]
     try:
         return record(lambda: run(fresh), fresh, roots, together=together, domains=domains)
     except BaseException:

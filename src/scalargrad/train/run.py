@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from scalargrad.collector import collector_paused
 from scalargrad.errors import StateError
 from scalargrad.ops.recording import no_grad
 from scalargrad.train.checkpoint import load_checkpoint, save_checkpoint
-from scalargrad.train.collector import collector_paused
 from scalargrad.train.examples import Examples, batches, plain
 from scalargrad.train.history import History, Row
 from scalargrad.train.interrupt import Interrupt

@@ -75,7 +75,7 @@ def _bars(y: float, bars: Sequence[Bar], total: float, colours: dict[str, str]) 
             f'<rect x="{x:.2f}" y="{y:.1f}" width="{width:.2f}" height="{_BAR}" '
             f'fill="{colour}"{line}><title>{escape(shown)}</title></rect>'
         )
-        if width > 7 * len(bar.name) + 8:
+        if width > 8.5 * len(bar.name) + 8:
             ink = _INK if colour in _LIGHT else _PAPER
             middle = x + width / 2
             yield _text(middle, y + 21, bar.name, anchor="middle", colour=ink, weight=600)

@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
+from scalargrad.collector import collector_paused
 from scalargrad.compiler.passes.expressions import IDENTITY, follow, number_node, partial_plan
 from scalargrad.compiler.passes.lane_signals import Crossing
 from scalargrad.compiler.passes.lane_writer import LaneWriter, writer_for
 from scalargrad.compiler.passes.lanes import Partial, partial
-from scalargrad.compiler.passes.lookups import Lookups
+from scalargrad.compiler.passes.lookups import Lookups, is_lookup
 from scalargrad.compiler.passes.program import (
     ADJOINT,
     CONSTANT,
     PRODUCTS,
-    SCATTER,
-    TAKE,
     Op,
     Program,
     Total,
@@ -31,9 +30,9 @@ from scalargrad.ops.operation import Elementwise, Operation
 from scalargrad.ops.symbol import Symbol
 
 Seeds = tuple[int, ...]
-LOOKUPS = {TAKE, SCATTER}
 
 
+@collector_paused()
 def derive(program: Program, *, tidy: bool = True) -> Program:
     """Return the flattened `program` with every ADJOINT node written out.
 
@@ -96,7 +95,7 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
     crossing = _crossing(writer, signals, seeds)
     found: dict[int, int] = {}
     targets = set(wrt)
-    lookups = Lookups(writer)
+    lookups = Lookups(writer, crossing is not None and crossing.per_lane)
     for node in range(top, -1, -1):
         terms = signals.pop(node, None) if crossing is None else crossing.terms(node)
         terms = [*(terms or ()), *lookups.terms(node)]
@@ -105,10 +104,10 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
         upstream = writer.products(terms)
         if node in targets:
             found[node] = upstream
-        if program.ops[node] in LOOKUPS:
+        if is_lookup(program.ops[node]):
+            wires = lookups.pass_back(node, upstream, moving)
             if crossing is not None:
-                crossing.require_single_root()
-            lookups.pass_back(node, upstream, moving)
+                crossing.send_from_lookup(node, upstream, wires)
             continue
         if crossing is not None:
             crossing.send(node, upstream, moving, lambda node: _wires(writer, node, moving))

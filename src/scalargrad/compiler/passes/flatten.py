@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from scalargrad.collector import collector_paused
 from scalargrad.compiler.passes.expressions import (
     ADD,
     IDENTITY,
@@ -31,6 +32,7 @@ from scalargrad.compiler.recording.deferred import DETACH
 from scalargrad.ops.operation import Operation, Reduction
 
 
+@collector_paused()
 def flatten(program: Program, *, lower: bool = False) -> Program:
     """Return `program` with its sums and products in one form.
 
@@ -141,6 +143,9 @@ class _Flattener:
 
     def _pairs(self, args: tuple[int, ...], refs: tuple[int | float, ...]) -> list[int]:
         """Return the terms of a sum of products; what is only added, or subtracted, is opened."""
+        if self.terms.keys().isdisjoint(args):  # nothing to open, as in most layers
+            nodes = [self.new[x] for x in args]
+            return [nodes[x] if x.__class__ is int else number_node(self.writer, x) for x in refs]
         terms: list[int] = []
         for a, b in zip(refs[::2], refs[1::2], strict=True):
             waiting = self.terms.get(args[a]) if isinstance(a, int) else None

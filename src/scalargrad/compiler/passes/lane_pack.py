@@ -13,114 +13,49 @@ from scalargrad.compiler.passes.groups import Group
 from scalargrad.compiler.passes.instructions import (
     Addresses,
     Affine,
-    Apply,
     Copy,
-    Gather,
     Products,
     Run,
 )
-from scalargrad.compiler.passes.layout import Grid, grid, strides
+from scalargrad.compiler.passes.lane_placing import LanePlacer
+from scalargrad.compiler.passes.layout import Grid, grid
 from scalargrad.compiler.passes.pack import Packer, Piece
-from scalargrad.compiler.passes.placing import lane_order
-from scalargrad.compiler.passes.program import PICK, PRODUCTS, STACK, Program, Total
+from scalargrad.compiler.passes.program import (
+    PICK,
+    PRODUCTS,
+    STACK,
+    TAKE,
+    Scattered,
+    Total,
+)
 
 #: From so many rows and columns on, a copy of one factor is soon earned back.
 _TALL, _WIDE = 64, 16
 
 
-class LanePacker(Packer):
-    """A packer that knows how many cells each node takes; addresses are those of lane 0."""
-
-    def __init__(self, program: Program) -> None:
-        super().__init__(program)
-        self.sizes = program.sizes()
+class LanePacker(LanePlacer, Packer):
+    """One walk over the groups of a program with lanes, those of sums of products above all."""
 
     def _block(self, group: Group) -> tuple[int, int]:
         size = self.sizes[group.nodes[0]]
-        cells = len(group.nodes) * size
         if group.op is STACK:
             return self._stack(group, size)
+        if isinstance(group.op, Scattered):
+            return self._lane_scatter(group, group.op.lanes)
+        return self._computed(group, size), len(group.nodes) * size
+
+    def _computed(self, group: Group, size: int) -> int:
+        """Compute a group and return the first of its cells, so many for each node."""
         if group.op is PICK:
-            return self._pick(group), cells
+            return self._pick(group)
         if isinstance(group.op, Total):
-            return self._total(group, group.op.lanes), cells
+            return self._total(group, group.op.lanes)
         if size == 1:
-            return super()._block(group)
+            return super()._block(group)[0]
+        if group.op is TAKE:
+            return self._lane_take(group, size)
         place = self._lane_products if group.op is PRODUCTS else self._lane_apply
-        return place(group, size), cells
-
-    def _place_lanes(self, nodes: Addresses, size: int) -> int:
-        out = self.memory.block(len(nodes) * size)
-        self.addresses[nodes] = np.arange(out, out + len(nodes) * size, size)
-        return out
-
-    def _bring(self, out: int, cells: Addresses) -> None:
-        """Copy cells, nodes × lanes, side by side."""
-        nodes, lanes = cells.shape
-        shape = Grid(nodes, lanes) if _regular(cells) else grid(cells.reshape(1, -1))
-        if shape.rows * shape.columns == cells.size:
-            self.instructions.append(Copy(out, *shape, Affine(*strides(cells.ravel(), shape))))
-        else:
-            self.instructions.append(Gather(out, cells.ravel()))
-
-    # Between single numbers and lanes ----------------------------------------------------------
-
-    def _stack(self, group: Group, lanes: int) -> tuple[int, int]:
-        """Place stacks: constants are laid out, inputs read in place where they lie so."""
-        nodes = np.array(group.nodes)
-        args = np.array([self.program.args[node] for node in group.nodes])
-        if self._all_constant(args):
-            base = self.memory.constant(self.values[args])
-            self.addresses[nodes] = np.arange(base, base + args.size, lanes)
-            return base, 0
-        cells = self._cells(args)
-        if (cells < self.program.inputs).all() and (np.diff(cells, axis=1) == 1).all():
-            self.addresses[nodes] = cells[:, 0]
-            return 0, 0
-        out = self._place_lanes(nodes, lanes)
-        self._bring(out, cells)
-        return out, args.size
-
-    def _all_constant(self, args: Addresses) -> bool:
-        return bool((self.numbers[args] == len(self.groups)).all())
-
-    def _pick(self, group: Group) -> int:
-        args = np.array([self.program.args[node] for node in group.nodes])
-        cells = self.addresses[args[:, 0]] + self.values[args[:, 1]].astype(np.int64)
-        order = np.argsort(cells, kind="stable")
-        out = self._place(np.array(group.nodes)[order])
-        self._bring(out, cells[order][None])
-        return out
-
-    # Lane by lane ------------------------------------------------------------------------------
-
-    def _lane_apply(self, group: Group, lanes: int) -> int:
-        args = np.array([self.program.args[node] for node in group.nodes])
-        order = lane_order(self._keys(args)[::-1])
-        nodes, args = np.array(group.nodes)[order], args[order]
-        brought: list[tuple[int, int]] = []
-        operands = tuple(self._beside(args[:, i], lanes, brought) for i in range(args.shape[1]))
-        out = self._place_lanes(nodes, lanes)
-        self.instructions.append(Apply(group.op, out, len(nodes) * lanes, operands))
-        for block in brought:
-            self.memory.release(*block)
-        return out
-
-    def _beside(self, nodes: Addresses, lanes: int, brought: list[tuple[int, int]]) -> int:
-        """Return where the lanes of `nodes` stand side by side, copying them if need be."""
-        if self._all_constant(nodes):
-            return self.memory.constant(np.repeat(self.values[nodes], lanes))
-        base, step = self._cells(nodes), self._step(int(nodes[0]))
-        if step and (np.diff(base) == lanes).all():
-            return int(base[0])
-        out = self.memory.block(len(nodes) * lanes)
-        brought.append((out, len(nodes) * lanes))
-        self._bring(out, base[:, None] + step * np.arange(lanes))
-        return out
-
-    def _step(self, node: int) -> int:
-        """Return the distance between lanes: 0 where one number serves them all."""
-        return int(self.sizes[node] > 1)
+        return place(group, size)
 
     # Sums of products --------------------------------------------------------------------------
 
@@ -234,9 +169,3 @@ class LanePacker(Packer):
 
     def _adjoin(self, nodes: Addresses, lanes: int) -> bool:
         return bool((np.diff(self.addresses[nodes], axis=1) == lanes).all())
-
-
-def _regular(cells: Addresses) -> bool:
-    """Return whether cells, nodes × lanes, lie at two regular distances."""
-    steps = [np.diff(cells, axis=axis).ravel() for axis in (0, 1)]
-    return all(bool((step == step[:1]).all()) for step in steps if len(step))

@@ -6,13 +6,15 @@ its signal back into that lane.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from scalargrad.compiler.passes.lane_writer import LaneWriter
-from scalargrad.compiler.passes.program import PICK, STACK, Total
+from scalargrad.compiler.passes.program import PICK, STACK, TAKE, Total
 from scalargrad.errors import TraceError
 
-Wires = Callable[[int], list[tuple[int, int]]]
+#: The node at the end of a wire, and the partial.
+Wire = tuple[int, int]
+Wires = Callable[[int], list[Wire]]
 Signals = dict[int, list[int]]
 
 
@@ -62,9 +64,19 @@ class Crossing:
             lane = int(writer.constants[args[1]])
             self._picked.setdefault(args[0], {}).setdefault(lane, []).extend((upstream, writer.one))
         else:
-            lanes = op.lanes if isinstance(op, Total) else writer.sizes[node]
-            for operand, factor in wires(node):
-                self._to(operand, lanes, upstream, factor)
+            self._over(
+                wires(node), op.lanes if isinstance(op, Total) else writer.sizes[node], upstream
+            )
+
+    def send_from_lookup(self, node: int, upstream: int, wires: Sequence[Wire]) -> None:
+        """Pass on the error signal of a lookup over those wires that do not wait for others."""
+        if self.writer.program.ops[node] is not TAKE:
+            self.require_single_root()
+        self._over(wires, self.writer.sizes[node], upstream)
+
+    def _over(self, wires: Sequence[Wire], lanes: int, upstream: int) -> None:
+        for operand, factor in wires:
+            self._to(operand, lanes, upstream, factor)
 
     def _to(self, operand: int, lanes: int, upstream: int, factor: int) -> None:
         """Add a term, computed in each of so many lanes, to the signal of an operand."""

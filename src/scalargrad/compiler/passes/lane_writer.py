@@ -11,9 +11,11 @@ from collections.abc import Sequence
 
 from scalargrad.compiler.passes.program import (
     PICK,
+    SCATTER,
     STACK,
     Op,
     Program,
+    Scattered,
     Total,
     Writer,
     size_of,
@@ -38,6 +40,10 @@ class LaneWriter(Writer):
         self.sizes.append(size_of(op, args, self.sizes) if args else 1)
         return super()._append(op, args)
 
+    def size(self, node: int) -> int:
+        """Return how many lanes a node has."""
+        return self.sizes[node]
+
     def node(self, op: Op, args: tuple[int, ...]) -> int:
         """Return the node of `op` over `args`, the simplest one that is equal."""
         if op is STACK:
@@ -46,6 +52,8 @@ class LaneWriter(Writer):
             return self.pick(args[0], int(self.constants[args[1]]))
         if isinstance(op, Total):
             return self.total(args, op.lanes)
+        if isinstance(op, Scattered):
+            return self._scattered(op, args)
         return super().node(op, args)
 
     def stack(self, nodes: Sequence[int]) -> int:
@@ -83,6 +91,21 @@ class LaneWriter(Writer):
         if summed:
             single = [super().node(total_of(lanes), tuple(summed)), one, *single]
         return super().products(single)
+
+    def _scattered(self, op: Scattered, args: tuple[int, ...]) -> int:
+        """Return an entry that numbers are added to over lanes; what has none is added so often."""
+        sizes, often = self.sizes, self.constant(float(op.lanes))
+        once: list[int] = []
+        each: list[int] = []
+        for index, x in zip(args[2::2], args[3::2], strict=True):
+            if sizes[index] == sizes[x] == 1:
+                once += (index, self.products([x, often]))
+            else:
+                each += (index, x)
+        node = super().node
+        found = [node(SCATTER, (*args[:2], *once))] if once else []
+        found += [node(op, (*args[:2], *each))] if each else []
+        return super().products([x for y in found for x in (y, self.one)])
 
     def copied_products(self, args: tuple[int, ...]) -> int:
         """Return the node of a sum, in which lanes may come together only now."""

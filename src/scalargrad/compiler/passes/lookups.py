@@ -2,15 +2,17 @@
 
 `take` is recorded as one node over the index and the whole table. Its error signal goes to one
 entry, known only at run time: all lookups in a table are scattered into one row of numbers, an
-entry for each operand. What flows back through that is a take again.
+entry for each operand. What flows back through that is a take again. The lookups of all examples of
+vmap are one node with lanes, whose signals are scattered and added up over them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
-from scalargrad.compiler.passes.program import SCATTER, TAKE, Writer
+from scalargrad.compiler.passes.program import SCATTER, TAKE, Op, Scattered, Writer, total_of
 from scalargrad.compiler.recording.refusal import refuse
 from scalargrad.ops import eq, where
 from scalargrad.ops.numbers import is_real
@@ -52,7 +54,7 @@ def recorded_take(values: Sequence[Any], index: Value) -> Value:
                 "as in jit(f, static_argnames='i')",
             )
     operands = [x if isinstance(x, Value) else float(x) for x in values]
-    chosen = int(index._data) % len(operands)
+    chosen = int(index._data) % len(operands) if isfinite(index._data) else 0
     made = object.__new__(Value)
     entry = operands[chosen]
     made._data = entry._data if isinstance(entry, Value) else entry
@@ -65,51 +67,109 @@ def recorded_take(values: Sequence[Any], index: Value) -> Value:
     return made
 
 
+def is_lookup(op: Op) -> bool:
+    """Return whether a node chooses among its operands by an index."""
+    return op is TAKE or op is SCATTER or isinstance(op, Scattered)
+
+
+class _Table:
+    """Entries that are looked up, and the pairs (index, error signal) of those who do."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.pairs: dict[int, list[int]] = {}  # by how many lanes they have
+
+    def terms(self, writer: Writer, place: int) -> list[int]:
+        """Return the terms of the error signal of one entry."""
+        return [
+            x
+            for lanes, pairs in self.pairs.items()
+            for x in (writer.scattered(place, self.size, pairs, lanes), writer.one)
+        ]
+
+
+class _Row:
+    """A row that pairs (index, number) are added to, and the error signals of its entries."""
+
+    def __init__(self, size: int, pairs: Nodes, lanes: int) -> None:
+        self.size, self.pairs, self.lanes = size, pairs, lanes
+        self.signals: dict[int, int] = {}
+
+    def terms(self, writer: Writer, place: int) -> list[int]:
+        """Return the terms of the error signal of one of the numbers added."""
+        signals, zero = self.signals, writer.constant(0.0)
+        index, number = self.pairs[place - 1 : place + 1]
+        found = writer.node(TAKE, (index, *(signals.get(k, zero) for k in range(self.size))))
+        if writer.size(number) == 1 < self.lanes:
+            found = writer.node(total_of(self.lanes), (found, writer.one))
+        return [found, writer.one]
+
+
 class Lookups:
     """The lookups met in one backward sweep, collected until their operands are reached.
 
     A node is reached after all its users, so every lookup in a table is known when the first of
-    its entries is.
+    its entries is. What has lanes of its own gets its error signal lane by lane at once.
+
+    Parameters
+    ----------
+    writer : Writer
+    per_lane : bool
+        Whether every lane has a root of its own, so that nothing is added up over lanes.
     """
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, per_lane: bool) -> None:
         self.writer = writer
-        self._read: dict[Nodes, list[int]] = {}
-        self._entries: dict[Nodes, dict[int, int]] = {}
-        self._waiting: dict[int, list[tuple[Nodes, int]]] = {}
+        self.per_lane = per_lane
+        self._tables: dict[Nodes, _Table] = {}
+        self._rows: dict[tuple[Op, Nodes], _Row] = {}
+        self._waiting: dict[int, list[tuple[_Table | _Row, int]]] = {}
 
-    def pass_back(self, node: int, upstream: int, moving: bytearray) -> None:
-        """Note the error signal of a TAKE or SCATTER node for its operands that move."""
-        program = self.writer.program
-        args = program.args[node]
-        if program.ops[node] is TAKE:
-            index, *values = args
-            key = tuple(values)
-            if key not in self._read:
-                self._wait(key, [*enumerate(values)], moving)
-            self._read.setdefault(key, []).extend((index, upstream))
-        else:
-            k, *pairs = args
-            key = tuple(pairs)
-            if key not in self._entries:
-                self._wait(key, [*enumerate(pairs)][2::2], moving)
-            self._entries.setdefault(key, {})[int(self.writer.constants[k])] = upstream
+    def pass_back(self, node: int, upstream: int, moving: bytearray) -> list[tuple[int, int]]:
+        """Note the error signal of a lookup; return the wires (operand, partial) to send it over.
 
-    def _wait(self, key: Nodes, places: list[tuple[int, int]], moving: bytearray) -> None:
-        for place, operand in places:
-            if moving[operand]:
-                self._waiting.setdefault(operand, []).append((key, place))
+        Over all other wires that carry a gradient it is passed on when their ends are reached.
+        """
+        op, args = self.writer.program.ops[node], self.writer.program.args[node]
+        if op is not TAKE:
+            self._pass_to_row(op, args, upstream, moving)
+            return []
+        index, *values = args
+        ends = [k for k, x in enumerate(values) if moving[x]]
+        apart = [k for k in ends if self.per_lane or self.writer.size(values[k]) > 1]
+        if len(apart) < len(ends):
+            table = self._table(tuple(values), set(ends).difference(apart))
+            pairs = table.pairs.setdefault(self.writer.size(node), [])
+            pairs += (index, upstream)
+        return [(values[k], self._is_at(index, k, len(values))) for k in apart]
+
+    def _table(self, values: Nodes, ends: set[int]) -> _Table:
+        if values not in self._tables:
+            self._tables[values] = _Table(len(values))
+            self._wait(self._tables[values], [(k, values[k]) for k in sorted(ends)])
+        return self._tables[values]
+
+    def _is_at(self, index: int, place: int, size: int) -> int:
+        """Return the node that is 1 where an index means a place, else 0."""
+        writer = self.writer
+        here = [writer.node(eq, (index, writer.constant(float(k)))) for k in (place, place - size)]
+        return writer.products([x for y in here for x in (y, writer.one)])
+
+    def _pass_to_row(self, op: Op, args: Nodes, upstream: int, moving: bytearray) -> None:
+        k, n, *pairs = args
+        key = op, args[1:]
+        if key not in self._rows:
+            lanes = op.lanes if isinstance(op, Scattered) else 1
+            self._rows[key] = _Row(int(self.writer.constants[n]), tuple(pairs), lanes)
+            numbers = [*enumerate(pairs)][1::2]
+            self._wait(self._rows[key], [(place, x) for place, x in numbers if moving[x]])
+        self._rows[key].signals[int(self.writer.constants[k])] = upstream
+
+    def _wait(self, source: _Table | _Row, ends: list[tuple[int, int]]) -> None:
+        for place, operand in ends:
+            self._waiting.setdefault(operand, []).append((source, place))
 
     def terms(self, node: int) -> list[int]:
         """Write what lookups contribute to the error signal of `node`, as terms of a sum."""
         waiting = self._waiting.pop(node, ())
-        return [x for key, place in waiting for x in (self._term(key, place), self.writer.one)]
-
-    def _term(self, key: Nodes, place: int) -> int:
-        writer = self.writer
-        if key in self._read:
-            k, n = writer.constant(float(place)), writer.constant(float(len(key)))
-            return writer.node(SCATTER, (k, n, *self._read[key]))
-        found, zero = self._entries[key], writer.constant(0.0)
-        size = int(writer.constants[key[0]])
-        return writer.node(TAKE, (key[place - 1], *(found.get(k, zero) for k in range(size))))
+        return [x for source, place in waiting for x in source.terms(self.writer, place)]

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from scalargrad.collector import collector_paused
 from scalargrad.compiler.passes.groups import INPUTS, Group
 from scalargrad.compiler.passes.instructions import (
     Addresses,
@@ -41,6 +42,7 @@ _FEW = 6
 Piece = tuple[int, Grid]
 
 
+@collector_paused()
 def pack(program: Program) -> Packed:
     """Return the instructions and the memory for a flattened `program`."""
     if STACK in program.ops:

@@ -159,15 +159,20 @@ class Placer:
         nodes = np.array(group.nodes)
         args = np.array([self.program.args[node] for node in group.nodes])
         rows, which = np.unique(args[:, 1:], axis=0, return_inverse=True)
-        size = self.values[rows[:, 0]].astype(np.int64)
-        start = np.cumsum(size) - size
-        out = self.memory.block(int(size.sum()))
-        self.addresses[nodes] = (
-            out + start[which.ravel()] + self.values[args[:, 0]].astype(np.int64)
-        )
+        start, size, out = self._place_rows(nodes, args[:, 0], rows[:, 0], which.ravel())
         index, values = self._cells(rows[:, 1::2]), self._cells(rows[:, 2::2])
         self.instructions.append(Scatter(out, start, size, index, values))
         return out
+
+    def _place_rows(
+        self, nodes: Addresses, places: Addresses, sizes: Addresses, which: Addresses
+    ) -> tuple[Addresses, Addresses, int]:
+        """Place rows one after another; return where each starts, its size and where all start."""
+        size = self.values[sizes].astype(np.int64)
+        start = np.cumsum(size) - size
+        out = self.memory.block(int(size.sum()))
+        self.addresses[nodes] = out + start[which] + self.values[places].astype(np.int64)
+        return start, size, out
 
 
 def lane_order(keys: list[Addresses]) -> Addresses:

@@ -7,7 +7,7 @@ computed from the nodes ``args[i]``. Inputs come first, so that node i is input 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,24 +50,42 @@ STACK = Kind("stack")
 PICK = Kind("pick")
 
 
-class Total(Kind):
-    """A sum of products, as PRODUCTS, over terms and lanes: a single number.
+class OverLanes(Kind):
+    """A sum over so many lanes, besides over terms: a single number.
 
-    At least one factor of each product has lanes; all that have, have equally many.
+    At least one of the operands of each term has lanes; all that have, have equally many.
     """
 
     def __init__(self, lanes: int) -> None:
-        super().__init__("total")
+        super().__init__(type(self).__name__.lower())
         self.lanes = lanes
 
+    def over(self, lanes: int) -> Op:
+        """Return the same kind over another number of lanes."""
+        kind: Any = type(self)
+        return over_lanes(kind, lanes)
+
     def __reduce__(self) -> tuple[Any, ...]:  # type: ignore[override]
-        return total_of, (self.lanes,)
+        return over_lanes, (type(self), self.lanes)
+
+
+class Total(OverLanes):
+    """A sum of products, as PRODUCTS."""
+
+
+class Scattered(OverLanes):
+    """An entry of a row that numbers are added to, as SCATTER."""
 
 
 @functools.cache
-def total_of(lanes: int) -> Total:
-    """Return the kind of total over so many lanes, always the same object."""
-    return Total(lanes)
+def over_lanes(kind: Callable[[int], OverLanes], lanes: int) -> OverLanes:
+    """Return the kind over so many lanes, always the same object."""
+    return kind(lanes)
+
+
+def total_of(lanes: int) -> OverLanes:
+    """Return the kind of total over so many lanes."""
+    return over_lanes(Total, lanes)
 
 
 Op = Operation | Partial | Kind
@@ -148,7 +166,7 @@ def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
     """Return how many lanes a node has, from those of its operands."""
     if op is STACK:
         return len(args)
-    if not args or op is PICK or op.__class__ is Total:
+    if not args or op is PICK or isinstance(op, OverLanes):
         return 1
     return max(map(sizes.__getitem__, args[1:] if op is ADJOINT else args))
 
@@ -165,6 +183,10 @@ class Writer:
         self._known: dict[Any, int] = {}
         self.one = self.program.one = self._append(CONSTANT, ())
         self.constants[self.one] = 1.0
+
+    def size(self, node: int) -> int:  # noqa: ARG002 - a LaneWriter looks
+        """Return how many lanes a node has: 1."""
+        return 1
 
     def copied_constant(self, program: Program, node: int) -> int:
         """Return the node of another program's constant."""
@@ -196,11 +218,19 @@ class Writer:
             return args[0]
         if op is _POW and args[1] in constants and constants[args[1]] == 2.0:
             return self.products([args[0], args[0]])
-        if op is TAKE and args[0] in constants:
+        if op is TAKE and constants.get(args[0]) in range(1 - len(args), len(args) - 1):
             return args[1:][int(constants[args[0]])]
         if args[0] in constants and not isinstance(op, Kind) and constants.keys() >= {*args}:
             return self.constant(op.of_floats_unchecked(*(constants[x] for x in args)))
         return self._append(op, args)
+
+    def scattered(self, place: int, size: int, pairs: Sequence[int], lanes: int) -> int:
+        """Return the node of an entry of a row of so many, pairs (index, value) added to it.
+
+        In each of so many lanes, where it is more than one.
+        """
+        k, n = self.constant(float(place)), self.constant(float(size))
+        return self.node(SCATTER if lanes == 1 else over_lanes(Scattered, lanes), (k, n, *pairs))
 
     def copied_products(self, args: tuple[int, ...]) -> int:
         """Return the node of a sum as another program holds it: nothing in it is constant now."""

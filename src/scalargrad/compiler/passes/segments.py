@@ -21,9 +21,8 @@ from scalargrad.compiler.passes.program import (
     INPUT,
     PICK,
     STACK,
+    OverLanes,
     Program,
-    Total,
-    total_of,
 )
 
 #: Lanes of a block: so many that the numbers of a block, of which about half are needed at a time,
@@ -171,7 +170,7 @@ class _Part:
         """Copy a node, whose operands are copied already or constants."""
         op = self.source.ops[node]
         args = tuple([self._operand(x) for x in self.source.args[node]])
-        self.new[node] = self.append(total_of(lanes) if isinstance(op, Total) else op, args)
+        self.new[node] = self.append(op.over(lanes) if isinstance(op, OverLanes) else op, args)
 
     def _operand(self, node: int) -> int:
         if node in self.source.constants:
@@ -216,9 +215,9 @@ class _Splitter:
         members: dict[tuple[int, int], list[int]] = {}
         for node, (op, args) in enumerate(zip(program.ops, program.args, strict=True)):
             level = max([levels[x] for x in args], default=0)
-            lanes = op.lanes if isinstance(op, Total) else sizes[node]
+            lanes = op.lanes if isinstance(op, OverLanes) else sizes[node]
             part_of.append((level, lanes))
-            levels.append(level + (op is PICK or isinstance(op, Total)))
+            levels.append(level + (op is PICK or isinstance(op, OverLanes)))
             if op is not INPUT and op is not CONSTANT and op is not PICK:
                 members.setdefault((level, lanes), []).append(node)
         return members
@@ -282,7 +281,7 @@ class _Splitter:
         outside = self._outside(nodes)
         singles = [x for x in outside if self.sizes[x] == 1]
         stacks = [x for x in outside if self.sizes[x] > 1]
-        totals = [x for x in nodes if isinstance(self.program.ops[x], Total)]
+        totals = [x for x in nodes if isinstance(self.program.ops[x], OverLanes)]
         kept = [x for x in nodes if x in asked and self.sizes[x] > 1]
         out = self._room(len(totals))
         self.where.update((node, out + i) for i, node in enumerate(totals))

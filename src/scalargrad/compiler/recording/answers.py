@@ -16,6 +16,7 @@ from scalargrad.value import Value
 
 _local_grads: Any = Value.__dict__["local_grads"]
 _grad: Any = Value.__dict__["grad"]
+_set_local_grads, _set_grad = _local_grads.__set__, _grad.__set__
 _data: Any = Value.__dict__["data"]
 _init = Value.__init__
 _INNER = (
@@ -37,7 +38,7 @@ class _Born:
         return _local_grads.__get__(node, kind)
 
     def __set__(self, node: Value, local_grads: tuple[float | None, ...]) -> None:
-        _local_grads.__set__(node, local_grads)
+        _set_local_grads(node, local_grads)
         trace = current_trace()
         if trace is not None:
             trace.nodes.append(node)
@@ -55,9 +56,10 @@ class _Grad:
     def __set__(self, node: Value, number: float) -> None:
         trace = current_trace()
         if trace is not None:
-            check_finished(trace)
+            if trace.unfinished is not None:
+                check_finished(trace)
             trace.unfinished = node
-        _grad.__set__(node, number)
+        _set_grad(node, number)
 
 
 def _read_inside() -> bool:

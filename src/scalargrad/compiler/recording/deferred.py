@@ -46,9 +46,7 @@ class _Signals(dict[Value, Scalar]):
     """Error signals of a sweep; asking for one makes the node that stands for it."""
 
     def __init__(self, order: Sequence[Value], seeds: Mapping[Value, Any]) -> None:
-        operands = chain.from_iterable([node.parents for node in order])
-        numbers: dict[Any, float] = dict.fromkeys(operands, 0.0)
-        numbers |= {node: getattr(seed, "_data", seed) for node, seed in seeds.items()}
+        numbers = {node: getattr(seed, "_data", seed) for node, seed in seeds.items()}
         super().__init__(error_signals(order, numbers))
         self._seeds = [x for pair in seeds.items() for x in pair]
 

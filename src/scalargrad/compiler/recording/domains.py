@@ -121,7 +121,7 @@ def _shown(trace: Trace, outputs: Iterable[Value]) -> set[Any]:
         if node.op is PICK_NODE:
             lanes: Any = node.parents[0]
             picked[lanes] += 1
-            if trace.lanes and picked[lanes] == trace.lanes.count(trace.lanes.map_of(lanes)):
+            if picked[lanes] == trace.size(lanes):
                 shown.add(lanes)
         elif _passes_all(node.op, len(node.parents)):
             shown.update(node.parents)

@@ -1,51 +1,115 @@
-"""Randomness: generators a recorded function may draw from unseen, and what gives it away.
+"""Randomness: draws become inputs of the program, and what else is drawn is given away.
 
-`drawn` makes a draw an input of the program. A draw made in any other way would stay the same at
-every call, so it is refused: methods of ``random.Random`` are watched while recording, and all
-generators that the function leads to must end up where the draws that were noted leave them.
+A number drawn by a call of Python's generators, or by `drawn`, is drawn again at each call. Drawn
+in any other way it would stay the same, so all generators that the function leads to must end up
+where the draws that were noted leave them.
 """
 
 from __future__ import annotations
 
-import functools
 import pickle
-import random
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType
+import weakref
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scalargrad.compiler.closures.names import names_in
-from scalargrad.draws import Draw, rewind, state_of
+from scalargrad.compiler.recording.interception import SEEDING, Met, is_overridden
+from scalargrad.compiler.recording.reach import Reach
+from scalargrad.compiler.recording.refusal import refuse
+from scalargrad.draws import NO_GRADIENT, Draw, rewind, state_of
 from scalargrad.errors import TraceError
-from scalargrad.value import Value
 
+_FROZEN = "it would stay the same at every call"
+_OUTSIDE = "draw outside, and pass what is drawn as an argument"
+_KEPT = f"{_FROZEN}; {_OUTSIDE}"
 REMEDY = (
-    "it would stay the same at every call. Draw it by scalargrad.drawn(rng.random), or outside "
-    "and pass it as an argument"
+    f"{_FROZEN}. Call the generator's method itself, as in rng.random(), of NumPy's generators by "
+    f"scalargrad.drawn(rng.random); or {_OUTSIDE}"
 )
-#: So many objects are looked at in search of generators, the nearest first.
-_MANY = 5_000
-_ATOMS = (float, int, str, bytes, bool, type(None), type, CodeType, Value)
+#: Methods that return something else than one number, and what to do instead.
+_REMEDIES = dict.fromkeys(("choices", "sample", "shuffle", "randbytes"), _KEPT)
+_REMEDIES["choice"] = (
+    "write scalargrad.take(values, rng.randrange(len(values))), which draws the same"
+)
 
 
 class Generators:
-    """Generators that a function may draw from, with their states before it is recorded."""
+    """Generators that a function may draw from, with their states before it is recorded.
+
+    Parameters
+    ----------
+    roots : sequence
+        The function, and what it is called with.
+
+    Attributes
+    ----------
+    names : list of Place
+        Where functions find methods of Python's generators.
+    """
 
     def __init__(self, roots: Sequence[Any] = ()) -> None:
-        self._before = {id(x): (x, state_of(x)) for x in reachable(roots)}
+        reach = Reach(roots)
+        self.names = reach.names
+        self._before = {id(x): (x, state_of(x)) for x in reach.generators}
+        self._made: dict[int, tuple[weakref.ref[Any], bool]] = {}  # and whether it is seeded
+        self._drawn_from: list[weakref.ref[Any]] = []
 
-    def note(self, source: Any) -> None:
-        """Remember the state of a generator that is about to be drawn from."""
-        if id(source) not in self._before:
-            self._before[id(source)] = source, state_of(source)
+    def note(self, draw: Draw) -> None:
+        """Remember the state of a generator that is about to be drawn from.
+
+        Raises
+        ------
+        TraceError
+            If a program could not make the draw again.
+        """
+        _require_number(draw)
+        if id(draw.source) not in self._before:
+            self._before[id(draw.source)] = draw.source, state_of(draw.source)
+
+    def is_inner(self, draw: Draw) -> bool:
+        """Return whether a draw is from a generator that the function itself makes.
+
+        Seeded by the function, it draws the same at every call. What seeds it is such a draw, too.
+
+        Raises
+        ------
+        TraceError
+            If a generator from outside is seeded, or one that is not seeded is drawn from.
+        """
+        if draw.method in SEEDING and isinstance(draw, Met):
+            self._seed(draw)
+            return True
+        made, seeded = self._made.get(id(draw.source), (None, False))
+        if made is None or made() is not draw.source:
+            return False
+        if not seeded:
+            refuse(
+                "a generator was made without a seed and drawn from",
+                "give it a seed, or make it outside",
+            )
+        self._drawn_from.append(made)
+        return True
+
+    def _seed(self, draw: Draw) -> None:
+        if id(draw.source) in self._before:
+            refuse(
+                "a generator of random numbers was given another state",
+                "do so outside, or draw from one made in the function: random.Random(0)",
+            )
+        seed = draw.args[0] if draw.args else draw.kwargs.get("a")
+        seeded = draw.method == "seed" and seed is not None
+        self._made[id(draw.source)] = weakref.ref(draw.source), seeded
 
     def rewind(self) -> None:
         """Set all generators to where they were."""
         rewind(self._before.values())
 
-    def check(self, draws: Sequence[Draw]) -> None:
+    def check(self, draws: Iterable[Draw]) -> None:
         """Raise TraceError if more was drawn than `draws`; else rewind to before them."""
+        if any(made() is not None for made in self._drawn_from):
+            raise TraceError(
+                "a compiled function made a generator of random numbers, drew from it and kept it: "
+                f"{_FROZEN}. Make the generator outside"
+            )
         before = [*self._before.values()]
         after = [(x, state_of(x)) for x, _ in before]
         rewind(before)
@@ -65,95 +129,18 @@ def _differ(a: Any, b: Any) -> bool:
     return pickle.dumps(a) != pickle.dumps(b)
 
 
-def reachable(roots: Sequence[Any]) -> list[Any]:
-    """Return the generators that objects hold, or whose functions name or close over them."""
-    found: list[Any] = []
-    waiting = deque(roots)
-    seen: set[int] = set()
-    while waiting and len(seen) < _MANY:
-        x = waiting.popleft()
-        if isinstance(x, _ATOMS) or id(x) in seen:
-            continue
-        seen.add(id(x))
-        if _is_generator(x):
-            found.append(x)
-        else:
-            waiting += _parts(x)
-    return found
-
-
-def _is_generator(x: Any) -> bool:
-    known = isinstance(x, random.Random) or type(x).__module__.startswith("numpy.random")
-    return known and state_of(x) is not None
-
-
-def _parts(x: Any) -> Iterator[Any]:
-    """Yield what an object leads to, modules by the names that a function uses only."""
-    if isinstance(x, FunctionType):
-        yield from _used(x)
-    elif isinstance(x, dict):
-        yield from x.values()
-    elif isinstance(x, list | tuple | set | frozenset):
-        yield from x
-    elif isinstance(x, functools.partial):
-        yield from (x.func, x.args, x.keywords)
-    elif isinstance(x, MethodType | BuiltinMethodType):
-        yield from (x.__self__, getattr(x, "__func__", None))
-    elif not isinstance(x, ModuleType) and not _is_own(type(x)):
-        yield from getattr(x, "__dict__", {}).values()
-        yield from (method for kind in type(x).__mro__ for method in _methods(kind))
-    elif _is_own(type(x)):
-        yield from getattr(x, "__dict__", {}).values()
-
-
-def _is_own(x: Any) -> bool:
-    """Return whether something belongs to scalargrad, which draws by `drawn` only."""
-    return str(getattr(x, "__module__", "")).startswith("scalargrad.")
-
-
-def _methods(kind: type) -> list[Any]:
-    return [x for x in vars(kind).values() if isinstance(x, FunctionType)]
-
-
-def _used(function: FunctionType) -> Iterator[Any]:
-    if _is_own(function):
+def _require_number(draw: Draw) -> None:
+    """Refuse a draw that a program could not make again as one number."""
+    if not isinstance(draw, Met):
         return
-    for cell in function.__closure__ or ():
-        try:
-            yield cell.cell_contents
-        except ValueError:  # not assigned yet
-            continue
-    yield from function.__defaults__ or ()
-    yield from (function.__kwdefaults__ or {}).values()
-    yield from _looked_up(function.__globals__, set(names_in(function.__code__)))
-
-
-def _looked_up(namespace: dict[str, Any], names: set[str]) -> Iterator[Any]:
-    """Yield what names stand for, in modules too."""
-    modules = [namespace]
-    met = set()
-    while modules:
-        known = modules.pop()
-        for name in names & known.keys():
-            x = known[name]
-            if not isinstance(x, ModuleType):
-                yield x
-            elif id(x) not in met and not x.__name__.startswith("scalargrad"):
-                met.add(id(x))
-                modules.append(vars(x))
-
-
-def watched(
-    kind: type[random.Random], method: str, current: Callable[[], Any], refuse: Callable[..., Any]
-) -> Any:
-    """Return what stands in for a method of Python's generators while functions are recorded."""
-    usual = getattr(kind, method)
-
-    @functools.wraps(usual)
-    def draw(self: random.Random, *args: Any) -> Any:
-        trace = current()
-        if trace is not None and not trace.drawing:
-            refuse("a random number was drawn", REMEDY)
-        return usual(self, *args)
-
-    return draw
+    if state_of(draw.source) is None:
+        refuse(f"a random number was drawn from {type(draw.source).__name__}", _KEPT)
+    if draw.within or is_overridden(draw):
+        refuse("a random number was drawn within a method that was not met", REMEDY)
+    if draw.method in _REMEDIES:
+        refuse(f"{draw.method} of a generator was called", _REMEDIES[draw.method])
+    if draw.has_values():
+        refuse(
+            f"{draw.method} of a generator was given a Value",
+            f"{NO_GRADIENT}, or make its argument static, as in jit(f, static_argnames='n')",
+        )

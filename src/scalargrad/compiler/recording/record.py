@@ -8,12 +8,12 @@ call; a number is a constant.
 from __future__ import annotations
 
 import functools
-import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from scalargrad.collector import collector_paused
 from scalargrad.compiler.arguments import outlined
 from scalargrad.compiler.passes.lookups import TAKE_NODE
 from scalargrad.compiler.passes.program import (
@@ -25,17 +25,18 @@ from scalargrad.compiler.passes.program import (
     TAKE,
     Op,
     Program,
+    total_of,
 )
 from scalargrad.compiler.recording.deferred import ADJOINT_NODE
 from scalargrad.compiler.recording.domains import unseen, violation
 from scalargrad.compiler.recording.randomness import Generators
-from scalargrad.compiler.recording.stacking import PICK_NODE, STACK_NODE, Lanes, UnlikeError
+from scalargrad.compiler.recording.stacking import PICK_NODE, STACK_NODE, UnlikeError
 from scalargrad.compiler.recording.trace import CaughtError, Trace, check_caught, check_finished
 from scalargrad.compiler.recording.watch import watching
 from scalargrad.draws import Draw
 from scalargrad.errors import DomainError, NumericalError, TraceError
-from scalargrad.ops import add, identity, sub
-from scalargrad.ops.recording import enable_grad
+from scalargrad.ops import add, eq, identity, sub
+from scalargrad.ops.recording import enable_grad, is_grad_enabled
 from scalargrad.value import Value
 
 SUMS = {add, sub}
@@ -87,6 +88,7 @@ class Expired(Value):
         return "Expired()"
 
 
+@collector_paused()
 def record(
     run: Callable[[], Any],
     leaves: Sequence[Value],
@@ -124,39 +126,27 @@ def record(
         If it left a domain where results of vmap may have held another example's numbers.
     """
     trace = Trace(Generators(sources), together)
-    with _collector_paused():
-        try:
-            with enable_grad(), watching(trace):
-                result = run()
-                check_finished(trace)
-                check_caught(trace)
-            trace.generators.check([draw for draw, _ in trace.draws])
-            outputs: list[Value] = []
-            outline = outlined(result, outputs)
-            if trace.lanes is not None:
-                trace.lanes.require_none(outputs)
-            watched = unseen(trace, outputs) if domains else []
-            return _as_recording(trace, leaves, outputs, watched), outline
-        except (DomainError, NumericalError, CaughtError) as error:
-            trace.generators.rewind()
-            if trace.lanes is None:
-                raise
-            raise UnlikeError from error
-        finally:
-            for node in (*trace.nodes, *leaves, *held, *(leaf for _, leaf in trace.draws)):
-                node.__class__ = Expired
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keep the garbage collector from walking a growing graph again and again."""
-    was_enabled = gc.isenabled()
-    gc.disable()
     try:
-        yield
+        # A switch in force costs each operation a look at it.
+        with nullcontext() if is_grad_enabled() else enable_grad(), watching(trace):
+            result = run()
+            check_finished(trace)
+            check_caught(trace)
+        trace.generators.check([draw for draw, _ in trace.draws])
+        outputs: list[Value] = []
+        outline = outlined(result, outputs)
+        if trace.lanes is not None:
+            trace.lanes.require_none(outputs)
+        watched = unseen(trace, outputs) if domains else []
+        return _as_recording(trace, leaves, outputs, watched), outline
+    except (DomainError, NumericalError, CaughtError) as error:
+        trace.generators.rewind()
+        if trace.lanes is None:
+            raise
+        raise UnlikeError from error
     finally:
-        if was_enabled:
-            gc.enable()
+        for node in (*trace.nodes, *leaves, *held, *(leaf for _, leaf in trace.draws)):
+            node.__class__ = Expired
 
 
 def _as_recording(
@@ -169,24 +159,28 @@ def _as_recording(
             needed.update(node.parents)
     nodes = [node for node in trace.nodes if node in needed]
     given = [*leaves, *(leaf for _, leaf in trace.draws)]
-    foreign = {x for x in needed if x.__class__ is not float}.difference(given, nodes)
-    _require_made_before(foreign, {*given, *trace.nodes})
+    needed.difference_update(given, nodes)
+    foreign = {x for x in needed if x.__class__ is not float}
+    _require_made_before(foreign, given, trace.nodes)
     closed_over = _in_order_of_use(foreign, nodes, roots)
     index = {node: i for i, node in enumerate([*given, *closed_over])}
     translator = _Translator(index)
     program = translator.translate(nodes)
-    program.outputs = [index[node] for node in roots]
+    program.outputs = [index[node] for node in outputs]
+    program.outputs += [translator.guard(node, trace.size(node)) for node, _ in trace.guards]
     outcomes = [answer for _, answer in trace.guards]
     if watched:
-        program.outputs.append(translator.violations(watched, trace.lanes))
+        found = [translator.violations(node, trace.size(node)) for node in watched]
+        program.outputs.append(translator.sum(found))
         outcomes.append(False)
     draws = tuple(draw for draw, _ in trace.draws)
     return Recording(program, draws, closed_over, tuple(outcomes))
 
 
-def _require_made_before(foreign: set[Any], made: set[Any]) -> None:
+def _require_made_before(foreign: set[Any], given: list[Value], nodes: list[Value]) -> None:
     """Raise TraceError if a Value unknown to the recording was computed from what it made."""
-    ahead, seen = [*foreign], set(foreign)
+    ahead, seen = [x for x in foreign if x.parents], set(foreign)
+    made = {*given, *nodes} if ahead else set()
     while ahead:
         operands = {x for x in ahead.pop().parents if isinstance(x, Value)}
         if not made.isdisjoint(operands):
@@ -211,10 +205,15 @@ def _in_order_of_use(foreign: set[Any], nodes: list[Value], roots: list[Value]) 
         )
     found: dict[Any, None] = {}
     added: dict[Any, None] = {}
+    unplaced = set(foreign)
     for node in nodes if foreign else ():
-        if not foreign.isdisjoint(node.parents):
-            used = dict.fromkeys(x for x in node.parents if x in foreign)
-            (added if node.op in SUMS else found).update(used)
+        if not unplaced.isdisjoint(node.parents):
+            used = dict.fromkeys(x for x in node.parents if x in unplaced)
+            if node.op in SUMS:
+                added.update(used)
+            else:
+                found.update(used)
+                unplaced.difference_update(used)
     added.update(dict.fromkeys(x for x in roots if x in foreign))
     return list(found | added)
 
@@ -245,6 +244,35 @@ class _Translator:
             args.append(operands)
         return self.program
 
+    def guard(self, node: Value, lanes: int) -> int:
+        """Return the node that is 1 where `node`, one number or one of each lane, is 1 always."""
+        if lanes == 1:
+            return self.index[node]
+        once = self.index[node]
+        count = self._append(total_of(lanes), (once, once))
+        return self._append(eq, (count, self._operand(float(lanes))))
+
+    def violations(self, node: Value, lanes: int) -> int:
+        """Return the node that counts in how many lanes `node` is outside its domain."""
+        op: Any = node.op
+        operands = [self._operand(x) for x in node.parents]
+        where: dict[Any, int] = dict(zip(op.operand_symbols, operands, strict=True))
+        once = -1
+        for part in violation(op):
+            parts: tuple[Any, ...] = part.operands
+            refs = [where[x] if x in where else self._operand(x) for x in parts]
+            once = where[part] = self._append(part.op, tuple(refs))  # type: ignore[arg-type]
+        return once if lanes == 1 else self._append(total_of(lanes), (once, once))
+
+    def sum(self, nodes: list[int]) -> int:
+        """Return the node that is the sum of some."""
+        return functools.reduce(lambda x, y: self._append(add, (x, y)), nodes)
+
+    def _append(self, op: Op, args: tuple[int, ...]) -> int:
+        self.program.ops.append(op)
+        self.program.args.append(args)
+        return len(self.program) - 1
+
     def _operand(self, x: Value | float) -> int:
         """Return the node of an operand; 0.0 and -0.0 are not one number."""
         if isinstance(x, float) and not x:
@@ -253,41 +281,8 @@ class _Translator:
         found = self.index.get(x)
         return self._number(x) if found is None else found  # type: ignore[arg-type]
 
-    def violations(self, watched: list[Value], lanes: Lanes | None) -> int:
-        """Return the node that counts which of these leave their domain, in how many examples."""
-        by_map: dict[int, list[int]] = {0: []}
-        for node in watched:
-            number = lanes.map_of(node) if lanes else 0
-            by_map.setdefault(number, []).append(self._violation(node))
-        single = by_map.pop(0)
-        for number, found in by_map.items():
-            total = self._sum(found)
-            count = lanes.count(number) if lanes else 0
-            single += [self._node(PICK, total, self._number(float(k))) for k in range(count)]
-        return self._sum(single)
-
-    def _violation(self, node: Value) -> int:
-        op: Any = node.op
-        operands = [self._operand(x) for x in node.parents]
-        where: dict[Any, int] = dict(zip(op.operand_symbols, operands, strict=True))
-        for part in violation(op):
-            parts: tuple[Any, ...] = part.operands
-            refs = [where[x] if x in where else self._operand(x) for x in parts]
-            where[part] = self._node(part.op, *refs)
-        return where[part]
-
-    def _sum(self, nodes: list[int]) -> int:
-        return functools.reduce(functools.partial(self._node, add), nodes)
-
-    def _node(self, op: Any, *operands: int) -> int:
-        self.program.ops.append(op)
-        self.program.args.append(operands)
-        return len(self.program) - 1
-
     def _number(self, number: float) -> int:
-        found = len(self.program)
-        self.program.ops.append(CONSTANT)
-        self.program.args.append(())
+        found = self._append(CONSTANT, ())
         self.program.constants[found] = number
         if number:
             self.index[number] = found

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.compiler.objects import like
 from scalargrad.compiler.recording.refusal import refuse
+from scalargrad.draws import Draw, made_by
 from scalargrad.ops.numbers import is_real
 from scalargrad.ops.operation import Operation
 from scalargrad.value import Value
@@ -45,43 +46,57 @@ class Lanes:
 
     Attributes
     ----------
-    entered : bool
-        Whether a function of one example is running.
+    count : int
+        How many examples the function stands for that is running; 0 where none is.
     """
 
     def __init__(self, trace: Trace) -> None:
-        self.entered = False
+        self.count = 0
+        self._trace = trace
         self._nodes = trace.nodes
         self._seen = len(trace.nodes)
-        self._maps = 0
+        self._counts: list[int] = []
+        self._drawn: list[tuple[Draw, list[Value]]] = []
         self._map_of: dict[Value, int] = {}
-        self._counts: dict[int, int] = {}
         self._dependent: set[Value] = set()
 
     @contextmanager
-    def one_example(self) -> Iterator[None]:
-        """Note that what is made meanwhile belongs to one example."""
+    def one_example(self, count: int) -> Iterator[None]:
+        """Note that what is made meanwhile belongs to one example of so many."""
         self._look()
-        self._maps += 1
-        self.entered = True
+        self._counts.append(count)
+        self.count = count
         try:
             yield
+            self._draw_for_others()
         finally:
             self._look()  # also at what is given up, should it be used outside
-            self.entered = False
+            self._drawn.clear()
+            self.count = 0
+
+    def drawn(self, draw: Draw, first: Value) -> Value:
+        """Return what stands for a number drawn by each example; `first` is the first one's."""
+        others = [_made(None, (), first._data, ()) for _ in range(self.count - 1)]
+        del self._nodes[-len(others) :]  # inputs, not nodes
+        self._drawn.append((draw, others))
+        return stack([first, *others])
+
+    def _draw_for_others(self) -> None:
+        """Draw for one example after the other, as a loop over them does."""
+        with made_by(None):
+            for k in range(self.count - 1 if self._drawn else 0):
+                for draw, leaves in self._drawn:
+                    leaves[k]._data = float(draw())
+                    self._trace.draws.append((draw, leaves[k]))
 
     def has_lanes(self, node: Any) -> bool:
         """Return whether a Value stands for a number of every example."""
-        return self.map_of(node) > 0
+        return self.size(node) > 1
 
-    def map_of(self, node: Value) -> int:
-        """Return the number of the vmap whose examples a Value stands for; 0 for none."""
+    def size(self, node: Any) -> int:
+        """Return for how many numbers a Value stands, one of every example or just one."""
         self._look()
-        return self._map_of.get(node, 0)
-
-    def count(self, number: int) -> int:
-        """Return how many examples a vmap has."""
-        return self._counts[number]
+        return self._counts[self._map_of[node]] if node in self._map_of else 1
 
     def depends(self, node: Value) -> bool:
         """Return whether the number of a Value is not known while recording."""
@@ -101,17 +116,17 @@ class Lanes:
             if node.op is STACK_NODE or not dependent.isdisjoint(operands):
                 dependent.add(node)
                 if node.op is STACK_NODE:
-                    known[node] = self._maps
-                    self._counts[self._maps] = len(node.parents)
+                    known[node] = len(self._counts) - 1
                 elif node.op is not PICK_NODE:
                     self._place(node, {known[x] for x in operands if x in known})
         self._seen = len(nodes)
 
     def _place(self, node: Value, maps: set[int]) -> None:
         if maps:
-            if not self.entered or maps != {self._maps}:
+            newest = len(self._counts) - 1
+            if not self.count or maps != {newest}:
                 _refuse_stray()
-            self._map_of[node] = self._maps
+            self._map_of[node] = newest
 
 
 def _refuse_stray() -> None:

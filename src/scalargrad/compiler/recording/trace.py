@@ -47,13 +47,16 @@ class Trace:
         self.nodes: list[Value] = []
         self.guards: list[tuple[Value, bool]] = []
         self.draws: list[tuple[Draw, Value]] = []
-        self.drawing = False
         self.unfinished: Value | None = None
         self.left_domain = False
         self.refusal: TraceError | None = None
         self.nested = 0
         self.lanes: Lanes | None = None
         self.numbers = Numbers()
+
+    def size(self, node: Value) -> int:
+        """Return for how many numbers a Value stands: one of every example of vmap, or one."""
+        return 1 if self.lanes is None else self.lanes.size(node)
 
 
 CURRENT: ContextVar[Trace | None] = ContextVar("trace", default=None)

@@ -9,14 +9,13 @@ usual behaviour throughout.
 
 from __future__ import annotations
 
-import random
+import functools
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from scalargrad import autodiff, draws, functional, ops
+from scalargrad import autodiff, functional, ops
 from scalargrad.compiler.passes.lookups import recorded_take
 from scalargrad.compiler.recording.answers import ANSWERS
 from scalargrad.compiler.recording.deferred import (
@@ -24,55 +23,29 @@ from scalargrad.compiler.recording.deferred import (
     deferred_signals,
     deferred_tangents,
 )
-from scalargrad.compiler.recording.randomness import watched
+from scalargrad.compiler.recording.exchange import Exchange
+from scalargrad.compiler.recording.interception import intercepting
+from scalargrad.compiler.recording.numbers import Number
 from scalargrad.compiler.recording.refusal import refuse
-from scalargrad.compiler.recording.stacking import UnlikeError
 from scalargrad.compiler.recording.sweeps import SWEEPS, hashes_watched
 from scalargrad.compiler.recording.trace import CURRENT, Trace, current_trace
-from scalargrad.draws import Draw
+from scalargrad.draws import Draw, made_by
 from scalargrad.errors import DomainError, TraceError
-from scalargrad.ops import indexing, reductions
+from scalargrad.ops import indexing, numbers, reductions
 from scalargrad.ops.recording import enable_grad, no_grad
 from scalargrad.value import Scalar, Value
-
-_lock = threading.Lock()
-_watchers: list[Trace] = []
-_MISSING = object()
-_usual: dict[tuple[Any, str], Any] = {}
 
 
 @contextmanager
 def watching(trace: Trace) -> Iterator[None]:
     """Note in `trace` what happens to Values in this thread or task."""
-    with _lock:
-        if not _watchers:
-            _exchange(_ANSWERS, _usual)
-        _watchers.append(trace)
-    token = CURRENT.set(trace)
-    try:
-        with hashes_watched():
+    draws = intercepting(functools.partial(_drawn, trace), trace.generators.names)
+    with _VALUES.on(), hashes_watched(), draws:
+        token = CURRENT.set(trace)
+        try:
             yield
-    finally:
-        CURRENT.reset(token)
-        with _lock:
-            _watchers.remove(trace)
-            if not _watchers:
-                _restore(_usual)
-
-
-def _exchange(answers: dict[tuple[Any, str], Any], usual: dict[tuple[Any, str], Any]) -> None:
-    for (owner, name), answer in answers.items():
-        usual[owner, name] = vars(owner).get(name, _MISSING)
-        setattr(owner, name, answer)
-
-
-def _restore(usual: dict[tuple[Any, str], Any]) -> None:
-    for (owner, name), answer in usual.items():
-        if answer is _MISSING:
-            delattr(owner, name)
-        else:
-            setattr(owner, name, answer)
-    usual.clear()
+        finally:
+            CURRENT.reset(token)
 
 
 def _left_domain(self: DomainError, *args: object) -> None:
@@ -166,39 +139,30 @@ def _choice(values: Any, index: Any) -> Any:
 _usual_choice = indexing._choice
 
 
-def _is_inside(index: Any, size: int) -> Any:
+def _holds(condition: Any) -> bool:
+    """Take for granted what depends on the examples of vmap; calls where it is false are eager."""
     trace = current_trace()
-    if trace is not None:
-        _require_one_example(trace)
-    return _usual_is_inside(index, size)
+    if trace is None or trace.lanes is None or not trace.lanes.depends(condition):
+        return _usual_holds(condition)
+    trace.guards.append((condition, True))
+    return True
 
 
-_usual_is_inside = indexing._is_inside
+_usual_holds = numbers.holds
 
 
-def _require_one_example(trace: Trace) -> None:
-    """Have vmap record each example: they look up and draw each for itself."""
-    if trace.lanes is not None and trace.lanes.entered:
-        raise UnlikeError
-
-
-def _drawn_number(draw: Draw) -> Any:
-    trace = current_trace()
-    if trace is None:
-        return _usual_number(draw)
-    _require_one_example(trace)
-    trace.generators.note(draw.source)
-    trace.drawing = True
-    try:
-        leaf = Value(_usual_number(draw))
-    finally:
-        trace.drawing = False
+def _drawn(trace: Trace, draw: Draw) -> Any:
+    """Draw, and return an input that stands for the number."""
+    with made_by(None):
+        if trace.generators.is_inner(draw):
+            return draw()
+        trace.generators.note(draw)
+        leaf = Number(draw())
     trace.nodes.pop()  # an input, not a node
     trace.draws.append((draw, leaf))
-    return leaf
+    lanes = trace.lanes
+    return lanes.drawn(draw, leaf) if lanes is not None and lanes.count else leaf
 
-
-_usual_number = draws._number
 
 _ANSWERS: dict[tuple[Any, str], Any] = {(Value, name): answer for name, answer in ANSWERS.items()}
 _ANSWERS |= SWEEPS
@@ -210,8 +174,7 @@ _ANSWERS |= {
     (enable_grad, "__exit__"): _leave_enable_grad,
     (reductions, "_score_shift"): _score_shift,
     (indexing, "_choice"): _choice,
-    (indexing, "_is_inside"): _is_inside,
-    (draws, "_number"): _drawn_number,
+    (numbers, "holds"): _holds,
     (functional, "push_forward"): _push_forward,
 }
 _ANSWERS |= {  # every module that imported it holds a name of its own
@@ -220,8 +183,4 @@ _ANSWERS |= {  # every module that imported it holds a name of its own
     if name.startswith("scalargrad.")
     and vars(module).get("gradient_graphs") is _usual_gradient_graphs
 }
-_ANSWERS |= {
-    (kind, name): watched(kind, name, current_trace, refuse)
-    for kind in (random.Random, random.SystemRandom)
-    for name in ("random", "getrandbits", "gauss")
-}
+_VALUES = Exchange(_ANSWERS)

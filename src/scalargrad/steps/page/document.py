@@ -25,7 +25,7 @@ MOST = 10_000
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
     *("figures", "expressions", "sweep", "formulas", "wording", "state", "drawings"),
-    *("drawing", "marks", "chips", "layers", "panel", "predict", "inputs", "timeline"),
+    *("drawing", "marks", "chips", "layers", "lines", "panel", "predict", "inputs", "timeline"),
     *("viewport", "tools", "sheet", "main"),
 )
 _LONGEST_EXPRESSION, _MOST_GATES = 160, 12

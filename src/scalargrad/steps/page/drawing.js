@@ -109,11 +109,15 @@ function drawWireBack(line, carried) {
   drawContribution(line, done, carried, isAsked);
 }
 
-// What has come back along a line: on its tap, or on the wire of its copy.
+// What has come back along a line: on its tap, or on the wire of its copy or repeated name.
 function drawContribution(line, done, carried, isAsked) {
   const tap = open.find(`${line.id}-tap`);
   const copy = open.find(`${line.id}-gradient`);
   if (!tap && !copy) return;
+  if (copy && open.bundles.has(Number(/-b(\d+)$/.exec(line.id)?.[1]))) {
+    drawBundleAgain(line, done, carried);
+    return;
+  }
   const sum = done.reduce((total, k) => total + state.sweep.contributions[k], 0);
   const whole = isAsked ? "?" : shown(sum);
   const text = !done.length ? "" : done.length === carried.length ? whole : `Σ ${done.length}/${carried.length}`;
@@ -121,10 +125,25 @@ function drawContribution(line, done, carried, isAsked) {
   tap?.classList.toggle("empty", !done.length);
   if (!copy) return;
   const { parent } = steps[carried[0]];
-  open.find(`${line.id}-value`).querySelector(".value").textContent = isDone(knownAt[parent]) ? shown(state.sweep.data[parent]) : "";
+  const known = isDone(knownAt[parent]);
+  drawWireAgain(line, known, known ? shown(state.sweep.data[parent]) : "");
+}
+
+// The wire of a copy or a repeated name, on which its line continues.
+function drawWireAgain(line, known, value) {
+  open.find(`${line.id}-value`).querySelector(".value").textContent = value;
+  open.find(`${line.id}-again`)?.classList.toggle("todo", !known);
   for (const part of ["out", "wire-line"]) {
-    open.find(`${line.id}-${part}`).classList.toggle("todo", !isDone(knownAt[parent]));
-    open.find(`${line.id}-${part}`).classList.toggle("passed", line.classList.contains("passed"));
-    open.find(`${line.id}-${part}`).classList.toggle("dead", line.classList.contains("dead"));
+    const { classList } = open.find(`${line.id}-${part}`);
+    classList.toggle("todo", !known);
+    for (const name of ["passed", "dead"]) classList.toggle(name, line.classList.contains(name));
   }
+}
+
+// A bundle named again: how many of its values there are, and how many terms have come back.
+function drawBundleAgain(line, done, carried) {
+  const members = [...new Set(carried.map((k) => steps[k].parent))];
+  const known = members.filter((i) => isDone(knownAt[i])).length;
+  drawWireAgain(line, known > 0, countedOf(known, "value", members.length));
+  open.find(`${line.id}-gradient`).textContent = countedOf(done.length, "term", carried.length);
 }

@@ -9,6 +9,7 @@ from scalargrad.folding import Fold, fold
 from scalargrad.pictures.copies import copies_of
 from scalargrad.pictures.diagram import Builder, Diagram, make_diagram
 from scalargrad.pictures.parts import FoldedDiagram
+from scalargrad.steps.page.branching import copies_apart
 from scalargrad.steps.page.folded import FoldDiagram
 from scalargrad.steps.page.graph import draw
 from scalargrad.steps.page.levels import Level, levels
@@ -55,16 +56,21 @@ def _names(scene: Scene) -> dict[str, str]:
 def _whole(scene: Scene) -> Drawings:
     """Draw one graph with junctions and, where there are any, with copy gates.
 
-    Where layers are dense, what would be a thicket of lines is drawn as bundles.
+    What would be a thicket of lines is drawn as bundles where layers are dense, and under names
+    that stand again where one node is read all along a chain.
     """
     whole = Level(Fold("graph", [*scene.order]), 0, None)
     bundled = FoldDiagram(scene, whole, Builder(scene.order, {}), {})
     forms: list[Diagram | FoldedDiagram] = [
-        bundled.make() if bundled.bundles else make_diagram(scene.order, [scene.root])
+        bundled.make()
+        if bundled.bundles or bundled.repeated
+        else make_diagram(scene.order, [scene.root])
     ]
     copies = copies_of(scene.order)
     if copies:
-        forms.append(make_diagram(scene.order, [scene.root], copies=copies))
+        copied = make_diagram(scene.order, [scene.root], copies=copies)
+        again = {f"n{scene.place[x]}-wire": scene.names[x] for x in bundled.far_apart}
+        forms.append(copies_apart(copied, again))
     title = f"Computation graph of {scene.names[scene.root]}"
     first, *others = draw([replace(form, title=title) for form in forms], _names(scene))
     json: Json = {"title": scene.names[scene.root], "parent": None, "bundles": _members(bundled)}

@@ -11,21 +11,21 @@ Besides the shapes of `scalargrad.pictures.diagram`, the diagram of a fold has t
                 readers, as one wire ``b0-wire``
 ``n4-b0``       the line that brings a bundle to gate 4
 ``n2-into``     the line that brings the result of gate 2, or of a fold, into a bundle
+``n4-w0-again`` a box that names operand 0 once more, beside gate 4: a node read at so many
+                places that lines to all of them would be a thicket. The line ``n4-w0`` has then
+                a wire of its own, ``n4-w0-wire``, as that of a copy has
 =============== ==============================================================
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from scalargrad.folding import Fold
 from scalargrad.graph import describe
 from scalargrad.pictures.diagram import (
     Box,
     Builder,
-    Junction,
     Line,
     Wire,
     boxed_constants,
@@ -33,7 +33,8 @@ from scalargrad.pictures.diagram import (
     visible,
 )
 from scalargrad.pictures.parts import Drawn, Folded, FoldedDiagram
-from scalargrad.steps.page.levels import Item, Level, named
+from scalargrad.steps.page.branching import branched, read_far_apart
+from scalargrad.steps.page.levels import Item, Level, lines, named
 from scalargrad.steps.scene import Scene
 from scalargrad.value import Parameter, Value
 
@@ -62,6 +63,11 @@ class FoldDiagram:
     ----------
     bundles : list of list of Value
         What each bundle stands for.
+    far_apart : list of Value
+        The nodes read at places that lie far apart.
+    repeated : dict from str to str
+        The names of these, or of the bundles they are in, that stand again at each place, by
+        their wires.
     """
 
     def __init__(
@@ -85,6 +91,8 @@ class FoldDiagram:
         for b, nodes in enumerate(self.bundles):
             self._units.update(dict.fromkeys(nodes, f"b{b}"))
         self._hidden = {node for nodes in self.bundles for node in nodes if self._merges(node)}
+        self.far_apart = list(read_far_apart(level.items, self._readers, self._stands))
+        self.repeated = {f"{self._units[x]}-wire": self._name_of(x) for x in self.far_apart}
 
     def _read(self) -> dict[Value, dict[Item, None]]:
         """Return what is seen here, and by which gates and folds each node is read."""
@@ -148,17 +156,9 @@ class FoldDiagram:
             for line in entering
             if line.id.startswith("exit")
         ]
-        leaving = Counter(line.source for line in entering)
-        fans = {
-            shape.id: f"{shape.id.removesuffix('-wire')}-fan"
-            for shape in shapes
-            if isinstance(shape, Wire) and leaving[shape.id] > 1
-        }
-        shapes += [Junction(fan, "") for fan in fans.values()]
-        stems = [Line(f"{fan.removesuffix('-fan')}-stem", wire, fan) for wire, fan in fans.items()]
-        entering = [replace(line, source=fans.get(line.source, line.source)) for line in entering]
+        added, lines = branched(shapes, entering, self.repeated)
         title = f"Computation graph: {self._level.title}"
-        return FoldedDiagram(title, shapes, [*self._leaving_lines(shapes), *stems, *entering])
+        return FoldedDiagram(title, [*shapes, *added], [*self._leaving_lines(shapes), *lines])
 
     def _destination(self, wire: str) -> str:
         """Say where what leaves the fold goes, as the nearest drawing shows that has a reader."""
@@ -247,16 +247,21 @@ class FoldDiagram:
             yield _wire(unit)
 
     def _bundle(self, unit: str, nodes: list[Value]) -> Iterator[Drawn]:
-        names = [self._scene.names[node] for node in nodes]
-        text = f"{names[0]} … {names[-1]} ({len(nodes)})"
-        yield Box(unit, f"{self._kind_of(nodes[0])} bundle", visible(text), "")
-        yield _wire(unit, max(names, key=len))
+        text = visible(self._name_of(nodes[0]))
+        yield Box(unit, f"{self._kind_of(nodes[0])} bundle", text, "")
+        yield _wire(unit, max((self._scene.names[node] for node in nodes), key=len))
+
+    def _name_of(self, node: Value) -> str:
+        """Return the name of a node or, of one in a bundle, that of the bundle."""
+        if self._units[node].startswith("n"):
+            return self._scene.names[node]
+        nodes = self.bundle_of(node)
+        return f"{self._scene.names[nodes[0]]} … {self._scene.names[nodes[-1]]} ({len(nodes)})"
 
     def _shapes(self, item: Item) -> Iterator[Drawn]:
         if isinstance(item, Fold):
-            size = item.title.partition(": ")[2] or item.title
-            id, title = f"f{self._numbers[item]}", visible(item.title)
-            yield Folded(id, visible(named(item)), (visible(size),), title)
+            name, detail = map(visible, lines(item))
+            yield Folded(f"f{self._numbers[item]}", name, (detail,), visible(item.title))
             for node in self._readers:
                 if self._stands.get(node) is item and node not in self._hidden:
                     yield _wire(f"n{self._scene.place[node]}")

@@ -120,7 +120,7 @@ class _Drawing:
         return 8.0, 8.0
 
     def _wire_size(self, wire: Wire) -> tuple[float, float]:
-        if wire.id.startswith("b"):  # a bundle's: the name and the number of the one at work
+        if "b" in wire.id:  # a bundle's: the name and the number of the one at work
             cells = cell_len(_short(wire.name)) + 3 + _NUMBER_CELLS
             return max(cells, _BUNDLE_CELLS) * _CELL, _WIRE_HEIGHT
         name = cell_len(self._wire_name(wire))
@@ -207,9 +207,9 @@ class _Drawing:
             x, y = self._at[shape.id]
             width, height = self._sizes[shape.id]
             match shape:
-                case Box(kind="constant"):
+                case Box(kind="constant" | "again"):
                     inside = self._rectangle(x, y, width, height, 3) + _text(x, y, shape.text)
-                    yield f'<g class="constant" id="{shape.id}">{inside}</g>'
+                    yield f'<g class="{shape.kind}" id="{shape.id}">{inside}</g>'
                 case Folded():
                     yield self._fold(shape, x, y, width, height)
                 case Box():

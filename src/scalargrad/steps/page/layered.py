@@ -51,7 +51,7 @@ class _Layers:
         uses = self._uses[self._weights(rows)]
         index, use = list(self._uses).index(self._weights(rows)) + 1, uses.index(i) + 1
         several = len(uses) > 1
-        title = f"layer {index}" + (f", use {use} of {len(uses)}" if several else "")
+        title = f"layer {index}" + (f", call {use} of {len(uses)}" if several else "")
         first = rows[0]
         active = first.output is not first.total
         return {
@@ -109,7 +109,7 @@ class _Layers:
             if active
             else f"Back through {title}: it has no activation, so upstream is δ"
         )
-        terms = " Other uses of these weights add terms of their own." if several else ""
+        terms = " Other calls with these weights add terms of their own." if several else ""
         return f"{start}; δ times x goes to the weights, and Wᵀδ on to x.{terms}"
 
 

@@ -44,12 +44,23 @@ class Level:
 
 
 def named(fold: Fold) -> str:
-    """Return a short name for a fold: ``Layer 0``, ``Layer 0, call 2 of 3``, ``v57``."""
+    """Return a short name for a fold: ``Layer 1``, ``Layer 1, call 2 of 3``, ``v57``."""
     if fold.kind not in {"call", "parameters"}:
         return fold.path
     name, _, rest = fold.title.partition(": ")
     _, call, which = (rest or name).partition(", call ")
     return f"{name.partition(', call ')[0]}{call}{which}"
+
+
+def lines(fold: Fold) -> tuple[str, str]:
+    """Return the two lines of a fold's box: ``fc (Linear)`` and ``16 → 4``, or which call it is."""
+    if fold.kind not in {"call", "parameters"}:
+        return fold.path, fold.title.removeprefix(f"{fold.path}: ")
+    before, _, call = fold.title.partition(", call ")
+    name, _, detail = before.partition(": ")
+    if not detail and fold.shape:
+        detail = f"{fold.shape[0]:,} → {fold.shape[1]:,}"
+    return name, f"call {call}" if call else detail
 
 
 def levels(whole: Fold) -> list[Level]:

@@ -36,7 +36,7 @@ function listen() {
   $("lecture").addEventListener("change", () => document.documentElement.classList.toggle("lecture", $("lecture").checked));
   document.addEventListener("keydown", onKey);
   window.addEventListener("hashchange", readFragment);
-  window.addEventListener("resize", resize);
+  onResize(viewport, refit);
   window.addEventListener("beforeprint", () => { if (!document.body.classList.contains("printing-sheet")) { $("sheet").replaceChildren(...stepList()); $("sheet").className = "steps"; } });
   window.addEventListener("afterprint", () => { document.body.classList.remove("printing-sheet"); $("sheet").replaceChildren(); });
 }

@@ -21,7 +21,17 @@ function highlight(active) {
 // Ring the forward values that the local derivatives of these steps read.
 function markSaved(back) {
   const here = back.filter((step) => homeOf(step.node) === open.index);
-  for (const i of new Set(here.flatMap(readBy))) ringSaved(i, back.length <= MOST_CHIPS);
+  const texts = here.flatMap((step) => readBy(step).map((i) => savedText(i, step.node)));
+  for (const saved of new Set(texts.filter(Boolean))) ringSaved(saved, back.length <= MOST_CHIPS);
+}
+
+// The text of a forward value: that on the gate's own wire where the value is repeated or copied there.
+function savedText(i, gate) {
+  const operand = nodes[gate].parents.indexOf(i);
+  const own = open.find(`n${gate}-w${operand}-value`);
+  const bundle = open.bundles.get(Number(open.unitOf.get(i)?.slice(1)));
+  if (own || open.nodes.has(i)) return own ?? open.nodes.get(i).value;
+  return bundle?.number.textContent.startsWith(`${nodes[i].name} =`) ? bundle.value : null;
 }
 
 // The shapes a step is about: inputs, gates, or the folds and bundles in which they stand.
@@ -86,11 +96,8 @@ function haloNumber(i, what) {
 }
 
 // The ring around a forward value that the local derivative reads.
-function ringSaved(i, isLabelled) {
-  const bundle = open.bundles.get(Number(open.unitOf.get(i)?.slice(1)));
-  if (!open.nodes.has(i) && !bundle?.number.textContent.startsWith(`${nodes[i].name} =`)) return;
-  const { value, number: text } = open.nodes.get(i) ?? bundle;
-  const box = boxOfNumber(text);
+function ringSaved(value, isLabelled) {
+  const box = boxOfNumber(value.querySelector(".value"));
   if (!box.width) return;
   const rise = value.querySelector(".name.above") ? 21 : 5; // clear of a name above the number
   overlay.append(
@@ -117,7 +124,7 @@ function wayBack(step, line) {
   const copied = open.find(`${line.id}-out`) ? line.id : null;
   const beyond = copied ?? (open.find(`${unit}-stem`) ? null : unit);
   const ids = beyond ? [`${beyond}-wire-line`, `${beyond}-out`] : [];
-  if (unit.startsWith("b") && beyond) ids.push(...["into", "wire-line", "out"].map((part) => `n${step.parent}-${part}`));
+  if (unit.startsWith("b") && beyond === unit) ids.push(...["into", "wire-line", "out"].map((part) => `n${step.parent}-${part}`));
   const stretches = [line, ...ids.map(open.find)];
   const points = stretches.filter(Boolean).flatMap((stretch) => {
     const length = stretch.getTotalLength();

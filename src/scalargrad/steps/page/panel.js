@@ -10,16 +10,8 @@ function drawPanel() {
   const heading = element("p", { class: `phase ${phase}` }, placeOf(shownNow));
   const blocks = explainStop(shownNow);
   const greyed = state.undefined ? [element("p", { class: "warning" }, "The last valid state:")] : [];
-  $("panel").replaceChildren(...greyed, heading, ...blocks.flat());
-  for (const block of $("panel").querySelectorAll(".formula, .local-rule")) shrink(block);
-}
-
-// A formula does not wrap: make it smaller, within reason, before it has to be scrolled.
-function shrink(block) {
-  const share = block.clientWidth / block.scrollWidth;
-  if (share >= 1) return;
-  const size = parseFloat(getComputedStyle(block).fontSize);
-  block.style.fontSize = `${Math.max(14, Math.floor(size * share))}px`;
+  $("panel").replaceChildren(element("div", { class: "said" }, ...greyed, heading, ...blocks.flat()));
+  for (const block of $("panel").querySelectorAll(".formula, .local-rule, .many li")) fit(block);
 }
 
 // What a stop says: that of its layer, of its steps, or of many steps in brief.
@@ -53,8 +45,9 @@ function placeOf(shownNow) {
   if (step.node === null) return "inputs";
   const layer = state.view === "layer" ? layerOf(shownNow) : null;
   if (layer) {
-    const around = drawingAround(shownNow);
-    return `${step.phase}: ${layer.title}${around ? `, in the graph ${drawings[around].title}` : ""}`;
+    const around = drawings[drawingAround(shownNow)];
+    const isNamed = around.parent === null || around.title.toLowerCase() === layer.title;
+    return `${step.phase}: ${layer.title}${isNamed ? "" : `, in the graph ${around.title}`}`;
   }
   const { name } = nodes[step.node];
   if (step.phase !== "backward") return `${step.phase}: ${name}`;
@@ -196,4 +189,5 @@ function showDialog(...body) {
   const close = element("form", { method: "dialog" }, element("button", {}, "Close"));
   $("node-sum").replaceChildren(...body, close);
   if (!$("node-sum").open) $("node-sum").showModal();
+  for (const block of $("node-sum").querySelectorAll(".formula, li")) fit(block);
 }

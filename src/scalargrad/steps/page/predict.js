@@ -128,8 +128,10 @@ function answer(written) {
     $("panel").focus();
     return;
   }
-  $("answer").focus();
   if (question.reply) $("answer").value = written;
+  $("answer").focus();
+  $("answer").select(); // so that the next try replaces it
+  $("reply").scrollIntoView({ block: "nearest" });
 }
 
 function reveal() {

@@ -58,8 +58,8 @@ function stepList() {
 }
 
 function worksheet() {
-  const exercises = backwardSteps().map((step) => mathElement("li", worked(step, true)));
-  const answers = backwardSteps().map((step) => mathElement("li", worked(step, false)));
+  const exercises = backwardSteps().map((step) => exercise(step, true));
+  const answers = backwardSteps().map((step) => exercise(step, false));
   const values = inputsHere().map((i) => TEXT.join([nodes[i].name, relation(state.sweep.data[i]), number(state.sweep.data[i])]));
   return [
     element("h1", {}, sheetTitle()),
@@ -72,7 +72,18 @@ function worksheet() {
   ];
 }
 
-// One exercise: the chain rule in symbols, the numbers left blank or filled in.
+// One exercise and, where it is the last term of a gradient that fans out, the sum below it.
+function exercise(step, blank) {
+  const { sweep, notation } = state;
+  const item = mathElement("li", worked(step, blank));
+  if (step.expected < 2 || step.arrived < step.expected) return item;
+  const terms = Array(Math.min(step.expected, LONGEST_SUM)).fill(BLANK);
+  const sum = blank ? `= ${terms.join(" + ")}${step.expected > LONGEST_SUM ? " + …" : ""} = ${BLANK}` : runningSum(sweep.terms[step.parent], step.arrived, step.expected);
+  item.append(element("div", { class: "sum" }, `${signal(step.parent, TEXT, notation)} ${sum}`));
+  return item;
+}
+
+// The product of an exercise: the chain rule in symbols, the numbers left blank or filled in.
 function worked(step, blank) {
   const { sweep, notation } = state;
   if (!blank) return formula(sweep, step, "whole", MATHML, notation);

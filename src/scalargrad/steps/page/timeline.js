@@ -62,10 +62,12 @@ function setView(view) {
   const index = shownSteps()[0];
   if (view !== "wire" && state.predicting) setPredicting(false); // it asks wire by wire
   state.view = view;
+  document.body.dataset.view = view;
   document.querySelector(`[name=view][value=${view}]`).checked = true;
   state.at = Math.min(ranks[view][index], stops().length - 1);
   askIfPredicting();
   goTo(state.at);
+  resize();
 }
 
 // Another drawing has another size and, of very many inputs, other ones.
@@ -142,6 +144,10 @@ function onKey(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
   const { target } = event;
   if (target.closest("input:not([type=checkbox]), select, textarea")) return;
+  if (state.question?.isOpen && /^[-−+.\d]$/.test(event.key)) {
+    $("answer").focus(); // the key is written there
+    return;
+  }
   if (event.key === " " && target.closest("button, input, summary, a")) return;
   if (event.key === " " && target.closest(".node")) event.preventDefault();
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;

@@ -120,7 +120,7 @@ function setPresenting(presenting) {
     toggleTools(false);
     $("panel").focus();
   } else if (document.fullscreenElement) document.exitFullscreen();
-  resize();
+  refit();
 }
 
 function toggleTools(isOpen = $("tools").hidden) {

@@ -26,6 +26,12 @@ function resize() {
   centre(false);
 }
 
+// Fit drawing and formulas anew; a question is left alone with what has been written in it.
+function refit() {
+  resize();
+  if (!state.question?.isOpen) drawPanel();
+}
+
 function zoomBy(factor) {
   zoom = Math.min(Math.max((zoom ?? fittedScale()) * factor, 0.2), 4);
   resize();

@@ -1,0 +1,157 @@
+"""Placing nodes that have lanes: each takes as many neighbouring cells."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scalargrad.compiler.passes.groups import Group
+from scalargrad.compiler.passes.instructions import (
+    Addresses,
+    Affine,
+    Apply,
+    Copy,
+    Gather,
+    Scatter,
+    Take,
+)
+from scalargrad.compiler.passes.layout import Grid, grid, strides
+from scalargrad.compiler.passes.placing import Placer, lane_order
+from scalargrad.compiler.passes.program import Program
+
+
+class LanePlacer(Placer):
+    """A placer that knows how many cells each node takes; addresses are those of lane 0."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self.sizes = program.sizes()
+
+    def _place_lanes(self, nodes: Addresses, size: int) -> int:
+        out = self.memory.block(len(nodes) * size)
+        self.addresses[nodes] = np.arange(out, out + len(nodes) * size, size)
+        return out
+
+    def _bring(self, out: int, cells: Addresses) -> None:
+        """Copy cells, nodes × lanes, side by side."""
+        nodes, lanes = cells.shape
+        shape = Grid(nodes, lanes) if _regular(cells) else grid(cells.reshape(1, -1))
+        if shape.rows * shape.columns == cells.size:
+            self.instructions.append(Copy(out, *shape, Affine(*strides(cells.ravel(), shape))))
+        else:
+            self.instructions.append(Gather(out, cells.ravel()))
+
+    # Between single numbers and lanes ----------------------------------------------------------
+
+    def _stack(self, group: Group, lanes: int) -> tuple[int, int]:
+        """Place stacks: constants are laid out, inputs read in place where they lie so."""
+        nodes = np.array(group.nodes)
+        args = np.array([self.program.args[node] for node in group.nodes])
+        if self._all_constant(args):
+            base = self.memory.constant(self.values[args])
+            self.addresses[nodes] = np.arange(base, base + args.size, lanes)
+            return base, 0
+        cells = self._cells(args)
+        if (cells < self.program.inputs).all() and (np.diff(cells, axis=1) == 1).all():
+            self.addresses[nodes] = cells[:, 0]
+            return 0, 0
+        out = self._place_lanes(nodes, lanes)
+        self._bring(out, cells)
+        return out, args.size
+
+    def _all_constant(self, args: Addresses) -> bool:
+        return bool((self.numbers[args] == len(self.groups)).all())
+
+    def _pick(self, group: Group) -> int:
+        args = np.array([self.program.args[node] for node in group.nodes])
+        cells = self.addresses[args[:, 0]] + self.values[args[:, 1]].astype(np.int64)
+        order = np.argsort(cells, kind="stable")
+        out = self._place(np.array(group.nodes)[order])
+        self._bring(out, cells[order][None])
+        return out
+
+    # Lane by lane ------------------------------------------------------------------------------
+
+    def _lane_apply(self, group: Group, lanes: int) -> int:
+        args = np.array([self.program.args[node] for node in group.nodes])
+        order = lane_order(self._keys(args)[::-1])
+        nodes, args = np.array(group.nodes)[order], args[order]
+        brought: list[tuple[int, int]] = []
+        operands = tuple(self._beside(args[:, i], lanes, brought) for i in range(args.shape[1]))
+        out = self._place_lanes(nodes, lanes)
+        self.instructions.append(Apply(group.op, out, len(nodes) * lanes, operands))
+        for block in brought:
+            self.memory.release(*block)
+        return out
+
+    def _beside(self, nodes: Addresses, lanes: int, brought: list[tuple[int, int]]) -> int:
+        """Return where the lanes of `nodes` stand side by side, copying them if need be."""
+        if self._all_constant(nodes):
+            return self.memory.constant(np.repeat(self.values[nodes], lanes))
+        base, step = self._cells(nodes), self._step(int(nodes[0]))
+        if step and (np.diff(base) == lanes).all():
+            return int(base[0])
+        out = self.memory.block(len(nodes) * lanes)
+        brought.append((out, len(nodes) * lanes))
+        self._bring(out, base[:, None] + step * np.arange(lanes))
+        return out
+
+    def _step(self, node: int) -> int:
+        """Return the distance between lanes: 0 where one number serves them all."""
+        return int(self.sizes[node] > 1)
+
+    # Lookups -----------------------------------------------------------------------------------
+
+    def _lane_take(self, group: Group, lanes: int) -> int:
+        nodes = np.array(group.nodes)
+        args = np.array([self.program.args[node] for node in group.nodes])
+        steps = np.array([self._step(x) for x in args[0].tolist()])
+        index = self._in_lanes(args[:, :1], steps[:1], lanes).ravel()
+        tables, which = np.unique(args[:, 1:], axis=0, return_inverse=True)
+        brought: list[tuple[int, int]] = []
+        lying = [self._lane_row(table, steps[1:], lanes, brought) for table in tables]
+        base = np.array([x for x, _ in lying])[which.ravel()].ravel()
+        stride = np.array([x for _, x in lying])[which.ravel()].repeat(lanes)
+        out = self._place_lanes(nodes, lanes)
+        size = np.full(len(index), tables.shape[1])
+        self.instructions.append(Take(out, index, base, stride, size))
+        for block in brought:
+            self.memory.release(*block)
+        return out
+
+    def _in_lanes(self, nodes: Addresses, steps: Addresses, lanes: int) -> Addresses:
+        """Return the cells of nodes lane by lane; each column has its distance between lanes."""
+        return self._cells(nodes)[..., None] + steps[:, None] * np.arange(lanes)
+
+    def _lane_row(
+        self, table: Addresses, steps: Addresses, lanes: int, brought: list[tuple[int, int]]
+    ) -> tuple[Addresses, int]:
+        """Return where a table begins for each lane, and the distance of its entries."""
+        if not steps.any():
+            base, stride = self._row(table, brought)
+            return np.full(lanes, base), stride
+        cells = self._in_lanes(table, steps, lanes)
+        between = np.diff(cells, axis=0).ravel()
+        if (between == between[:1]).all():
+            return cells[0], int(between[0]) if len(between) else 0
+        out = self.memory.block(cells.size)
+        brought.append((out, cells.size))
+        self._bring(out, cells)
+        return np.arange(out, out + lanes), lanes
+
+    def _lane_scatter(self, group: Group, lanes: int) -> tuple[int, int]:
+        """Place entries of rows that every lane adds to."""
+        nodes = np.array(group.nodes)
+        args = np.array([self.program.args[node] for node in group.nodes])
+        steps = np.array([self._step(x) for x in args[0, 2:].tolist()])
+        rows, which = np.unique(args[:, 1:], axis=0, return_inverse=True)
+        start, size, out = self._place_rows(nodes, args[:, 0], rows[:, 0], which.ravel())
+        cells = self._in_lanes(rows[:, 1:], steps, lanes)
+        index, values = (cells[:, k::2].reshape(len(rows), -1) for k in (0, 1))
+        self.instructions.append(Scatter(out, start, size, index, values))
+        return out, int(size.sum())
+
+
+def _regular(cells: Addresses) -> bool:
+    """Return whether cells, nodes × lanes, lie at two regular distances."""
+    steps = [np.diff(cells, axis=axis).ravel() for axis in (0, 1)]
+    return all(bool((step == step[:1]).all()) for step in steps if len(step))
