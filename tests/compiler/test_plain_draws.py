@@ -295,9 +295,11 @@ def test_two_recordings_at_a_time_share_the_names() -> None:
     assert all(isinstance(x, float) for x in found)
 
 
-def test_a_name_given_another_meaning_keeps_it() -> None:
-    """A function may rebind a name while it is recorded."""
-    namespace: dict[str, Any] = {"draw": Random(1).random}
+def test_a_name_given_another_meaning_gets_back_its_own() -> None:
+    """Rebinding a name while recording is refused; it does not go on standing for what met draws."""
+    usual = Random(1).random
+    namespace: dict[str, Any] = {"draw": usual}
     exec("def f(x):\n    global draw\n    y = x + draw()\n    draw = 2.0\n    return y", namespace)
-    jit(namespace["f"])(1.0)
-    assert namespace["draw"] == 2.0
+    with pytest.raises(TraceError, match="the global draw"):
+        jit(namespace["f"])(1.0)
+    assert namespace["draw"] is usual
