@@ -296,7 +296,7 @@ def test_two_recordings_at_a_time_share_the_names() -> None:
 
 
 def test_a_name_given_another_meaning_gets_back_its_own() -> None:
-    """Rebinding a name while recording is refused; it does not go on standing for what met draws."""
+    """Rebinding a name while recording is refused, and it does not stay what met its draws."""
     usual = Random(1).random
     namespace: dict[str, Any] = {"draw": usual}
     exec("def f(x):\n    global draw\n    y = x + draw()\n    draw = 2.0\n    return y", namespace)
