@@ -7,6 +7,7 @@ import enum
 import io
 import math
 import pickle
+import random
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -75,10 +76,13 @@ def test_a_number_is_not_looked_up_inside_a_gradient(transform: Function) -> Non
 
 
 def test_a_number_is_not_looked_up_per_example() -> None:
-    """Nor are numbers of examples."""
+    """Nor are numbers of examples, or numbers that are drawn."""
     weights = {0: 1.0, 1: 4.0}
     with pytest.raises(TraceError, match="set or a dict"):
         jit(lambda ts: sum(vmap(lambda t: weights.get(t, 0.0) * t)(ts)))([0.0, 1.0])
+    rng = random.Random(0)
+    with pytest.raises(TraceError, match="set or a dict"):
+        jit(lambda x: weights.get(rng.randrange(2), 0.0) * x)(1.0)
 
 
 def test_values_stay_keys_of_dicts_and_sets() -> None:

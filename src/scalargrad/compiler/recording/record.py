@@ -161,7 +161,7 @@ def _as_recording(
     given = [*leaves, *(leaf for _, leaf in trace.draws)]
     needed.difference_update(given, nodes)
     foreign = {x for x in needed if x.__class__ is not float}
-    _require_made_before(foreign, {*given, *trace.nodes})
+    _require_made_before(foreign, given, trace.nodes)
     closed_over = _in_order_of_use(foreign, nodes, roots)
     index = {node: i for i, node in enumerate([*given, *closed_over])}
     translator = _Translator(index)
@@ -177,9 +177,10 @@ def _as_recording(
     return Recording(program, draws, closed_over, tuple(outcomes))
 
 
-def _require_made_before(foreign: set[Any], made: set[Any]) -> None:
+def _require_made_before(foreign: set[Any], given: list[Value], nodes: list[Value]) -> None:
     """Raise TraceError if a Value unknown to the recording was computed from what it made."""
-    ahead, seen = [*foreign], set(foreign)
+    ahead, seen = [x for x in foreign if x.parents], set(foreign)
+    made = {*given, *nodes} if ahead else set()
     while ahead:
         operands = {x for x in ahead.pop().parents if isinstance(x, Value)}
         if not made.isdisjoint(operands):

@@ -25,6 +25,7 @@ from scalargrad.compiler.recording.deferred import (
 )
 from scalargrad.compiler.recording.exchange import Exchange
 from scalargrad.compiler.recording.interception import intercepting
+from scalargrad.compiler.recording.numbers import Number
 from scalargrad.compiler.recording.refusal import refuse
 from scalargrad.compiler.recording.sweeps import SWEEPS, hashes_watched
 from scalargrad.compiler.recording.trace import CURRENT, Trace, current_trace
@@ -39,7 +40,7 @@ from scalargrad.value import Scalar, Value
 def watching(trace: Trace) -> Iterator[None]:
     """Note in `trace` what happens to Values in this thread or task."""
     draws = intercepting(functools.partial(_drawn, trace), trace.generators.names)
-    with _VALUES.on(), draws, hashes_watched():
+    with _VALUES.on(), hashes_watched(), draws:
         token = CURRENT.set(trace)
         try:
             yield
@@ -156,7 +157,7 @@ def _drawn(trace: Trace, draw: Draw) -> Any:
         if trace.generators.is_inner(draw):
             return draw()
         trace.generators.note(draw)
-        leaf = Value(draw())
+        leaf = Number(draw())
     trace.nodes.pop()  # an input, not a node
     trace.draws.append((draw, leaf))
     lanes = trace.lanes
