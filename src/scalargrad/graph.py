@@ -99,7 +99,8 @@ def first_nonfinite(root: Value) -> Value | None:
 def names(order: Iterable[Value]) -> dict[Value, str]:
     """Return a short stable name for every node: its label, or v1, v2, … in order.
 
-    A label used by several nodes gets a number from the second on: w, w_2, w_3.
+    A label used by several nodes gets a number from the second on, in the order in which they are
+    first read: w, w_2, w_3.
 
     Examples
     --------
@@ -109,15 +110,29 @@ def names(order: Iterable[Value]) -> dict[Value, str]:
     """
     nodes = list(order)
     taken = {node.label for node in nodes}
-    unused: dict[str, Iterator[str]] = {"": _unused("v", taken, start=1)}
+    numbered = _unused("v", taken, start=1)
+    unused: dict[str, Iterator[str]] = {}
     named: dict[Value, str] = {}
-    for node in nodes:
+    for node in as_read(nodes):
         if node.label in unused:
             named[node] = next(unused[node.label])
-        else:
+        elif node.label:
             unused[node.label] = _unused(f"{node.label}_", taken, start=2)
             named[node] = node.label
-    return named
+    return {node: named.get(node) or next(numbered) for node in nodes}
+
+
+def as_read(nodes: Iterable[Value]) -> dict[Value, None]:
+    """Return nodes in another order: a leaf stands just before the first node that reads it."""
+    found: dict[Value, None] = {}
+    leaves = []
+    for node in nodes:
+        if node.parents:
+            found.update((x, None) for x in node.parents if isinstance(x, Value))
+            found[node] = None
+        else:
+            leaves.append(node)
+    return found | dict.fromkeys(leaves)
 
 
 def _unused(prefix: str, taken: set[str], start: int) -> Iterator[str]:

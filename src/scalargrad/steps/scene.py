@@ -10,7 +10,7 @@ from functools import cached_property
 
 from scalargrad.errors import GraphChangedError
 from scalargrad.folding import Model
-from scalargrad.graph import describe, fan_out, names, topological_order
+from scalargrad.graph import as_read, describe, fan_out, names, topological_order
 from scalargrad.ops.operation import Operation
 from scalargrad.ops.printing import Expression
 from scalargrad.ops.symbol import Symbol
@@ -37,7 +37,7 @@ class Scene:
     place : dict from Value to int
         The position of each in `order`.
     inputs : list of Value
-        The leaves among them.
+        The leaves among them, in the order in which they are first read.
     names : dict from Value to str
         Labels, or v1, v2, …; without characters that would move the cursor or hide.
     data : dict from Value to float
@@ -59,7 +59,7 @@ class Scene:
         self.model = model
         self.order = topological_order(root)
         self.place = {node: i for i, node in enumerate(self.order)}
-        self.inputs = [node for node in self.order if not node.parents]
+        self.inputs = [node for node in as_read(self.order) if not node.parents]
         self.names = {node: _visible(name) for node, name in names(self.order).items()}
         self.data = {node: node.data for node in self.order}
         self.expected = fan_out(self.order)
