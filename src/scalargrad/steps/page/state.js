@@ -5,8 +5,8 @@ const { nodes, gates, notations, layers } = recorded;
 for (const gate of Object.values(gates)) gate.terms = readTerms(gate.terms);
 
 const root = nodes.length - 1;
-const read = nodes.flatMap((node) => linked(node).map((link) => link.node));
-const inputs = [...new Set([...read, ...nodes.keys()])].filter((i) => !nodes[i].gate); // as they are first read
+const readNodes = nodes.flatMap((node) => linked(node).map((link) => link.node));
+const inputs = [...new Set([...readNodes, ...nodes.keys()])].filter((i) => !nodes[i].gate); // as they are first read
 const affine = new Set(recorded.affine);
 const feeds = countFeeds();
 const wires = nodes.map(() => 0);
