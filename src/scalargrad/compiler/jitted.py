@@ -211,6 +211,7 @@ class Jitted(Generic[P, R]):
 
         Examples
         --------
+        >>> from scalargrad import jit
         >>> @jit
         ... def f(x, y):
         ...     return (x + y) * x
