@@ -145,6 +145,7 @@ def test_callbacks_of_the_user_are_called_too() -> None:
     assert "stopped: a callback asked" in repr(film)
 
 
+@pytest.mark.usefixtures("pythons_handler")
 def test_ctrl_c_leaves_the_frames_so_far(tmp_path: Path) -> None:
     """An interrupt during the third epoch ends training; the film can be saved."""
 

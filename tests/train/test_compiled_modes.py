@@ -7,7 +7,6 @@ import math
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -212,14 +211,6 @@ def test_an_eager_run_resumes_eagerly(tmp_path: Path, steps: list[int]) -> None:
     _, data, *_ = trained(None, epochs=8, resume=True, **options)
     assert steps == []
     assert all(map(math.isfinite, data))
-
-
-@pytest.fixture
-def pythons_handler() -> Iterator[None]:
-    """Set Python's own handler, which a process started in the background does not have."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("pythons_handler")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,8 @@ from scalargrad.train import History, fit
 from scalargrad.train.interrupt import Interrupt, deferred_interrupt
 
 from .helpers import INPUTS, TARGETS, Descent, linear, squares
+
+pytestmark = pytest.mark.usefixtures("pythons_handler")
 
 
 class Pressing(Descent):
@@ -31,14 +32,6 @@ class Pressing(Descent):
         if self.when == 0:
             os.kill(os.getpid(), signal.SIGINT)
         super().step()
-
-
-@pytest.fixture(autouse=True)
-def pythons_handler() -> Iterator[None]:
-    """Set Python's own handler, which a process started in the background does not have."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def train(optimizer: Descent, model: Module, **options: Any) -> History:
