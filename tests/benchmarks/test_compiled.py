@@ -11,6 +11,7 @@ import pytest
 from benchmarks import compiled, gpt, programs
 from benchmarks.chart import write_bars
 from benchmarks.compiled import FASTER, SLOWER, Goal
+from benchmarks.measuring import seconds
 from benchmarks.moons import by_scalargrad
 from benchmarks.moons.peers import JAX, OURS, PEERS
 from benchmarks.moons.problem import moons
@@ -72,6 +73,8 @@ def test_the_command_fills_its_section(tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setitem(PEERS, peer, by_scalargrad.scanned)
     monkeypatch.setattr(compiled, "pin", lambda: "pinned nowhere")
     monkeypatch.setattr(programs, "in_fresh_process", lambda *_: "0.5")
+    monkeypatch.setattr(programs, "median_of", lambda run, _: seconds(run))
+    monkeypatch.setattr(by_scalargrad.Scanned.__init__, "__defaults__", (2,))
     path = tmp_path / "figures.md"
     path.write_text("before\n<!-- compiled -->\n<!-- /compiled -->\nafter\n")
     compiled.main(["--points", "1", "--turns", "1", "--write", str(path)])
