@@ -30,7 +30,7 @@ class Problem(NamedTuple):
     rate: float
 
 
-def moons(activation: str = "relu", count: int = 100, rate: float = 1e-9) -> Problem:
+def moons(activation: str = "relu", count: int = 100, rate: float = 1e-14) -> Problem:
     """Return the demo's problem, on its first `count` points."""
     data = load_moons()
     random.seed(SEED)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -33,7 +35,7 @@ class Carrying:
         self._carry = carry
         self._at: InMemory | None = None  # where the carry is now, if it is not in _carry
         self._programs: dict[Key, list[InMemory]] = {}  # by the shape of what a step takes
-        self._last: tuple[Any, Key, list[Any]] | None = None
+        self._last: tuple[Any, Key, list[Any], list[InMemory]] | None = None
         self._is_ordinary = not function.is_traced_whole
 
     @property
@@ -55,15 +57,28 @@ class Carrying:
         """Make a step by the first program that goes its way, else an ordinary one."""
         if self._last is None or self._last[0] is not x:
             key, leaves, _ = self._function.signature((x,), {})
-            self._last = x, key, leaves
-        _, key, leaves = self._last
-        if key not in self._programs:
-            self._programs[key] = self._found(x)
-        for program in self._programs[key]:
+            if key not in self._programs:
+                self._programs[key] = self._found(x)
+            self._last = x, key, leaves, self._programs[key]
+        _, key, leaves, programs = self._last
+        for program in programs:
             if self._advance(program, leaves):
                 return program.result()
-        self._programs.pop(key)  # an ordinary step may record another way, or carry another shape
-        return self._ordinary(x)
+        y = self._ordinary(x)
+        self._forget(key)  # it may have recorded another way, or carry another shape
+        return y
+
+    def _forget(self, key: Key) -> None:
+        for program in self._programs.pop(key):
+            program.give_back()
+        self._last = None
+
+    def finished(self) -> Any:
+        """Return what is carried, and give the memories back."""
+        carry = self.carry
+        for key in [*self._programs]:
+            self._forget(key)
+        return carry
 
     def _found(self, x: Any) -> list[InMemory]:
         """Return the programs known for a step, each in a memory of its own."""
@@ -107,14 +122,15 @@ class InMemory:
         self.path, self._form = path, _form(path)
         carried = self._form.carried
         runner = path.function.values
-        machine = runner.machine()
-        memory, outputs = machine.memory, machine.memory[runner.outputs]
+        machine, outputs = lent = runner.lend()
+        memory = machine.memory
+        self.give_back: Callable[[], None] = partial(runner.take_back, lent)
         self._run = machine.run
         self.state = memory[:carried]
         self._given = memory[carried : runner.packed.inputs]
         self._found = outputs[: path.results]
         self._next, self._results = self._found[:carried], self._found[carried:]
-        self._outcomes = outputs[path.results :]
+        self._outcomes = outputs[path.results :] if path.outcomes else None
 
     def advance(self, leaves: list[Any]) -> bool:
         """Make a step; return False, and change nothing, if it cannot be made by this program."""
@@ -124,7 +140,7 @@ class InMemory:
         if leaves or path.draws:
             self._given[:] = path.arranged(leaves, [float(draw()) for draw in path.draws])
         self._run()
-        if self._is_finite() and tuple((self._outcomes != 0.0).tolist()) == path.outcomes:
+        if self._is_finite() and self._took_its_way():
             self.state[:] = self._next
             return True
         if path.draws:
@@ -134,6 +150,11 @@ class InMemory:
     def _is_finite(self) -> bool:
         """Return whether all results are; bytes tell it in half the time of `all`."""
         return b"\0" not in np.isfinite(self._found).tobytes()
+
+    def _took_its_way(self) -> bool:
+        """Return whether all comparisons came out as recorded."""
+        outcomes = self._outcomes
+        return outcomes is None or tuple((outcomes != 0.0).tolist()) == self.path.outcomes
 
     def carry(self) -> Any:
         """Return what is carried."""

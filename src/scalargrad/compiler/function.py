@@ -56,14 +56,21 @@ class Runner:
         self._idle.append(idle)
         return outputs
 
-    def _ran(self, inputs: Inputs) -> tuple[Machine, Floats]:
-        """Return a machine after a run, and its outputs."""
+    def lend(self) -> tuple[Machine, Floats]:
+        """Return a machine that nobody uses, and its outputs; `take_back` is for both."""
         try:
-            machine, found = idle = self._idle.pop()
+            return self._idle.pop()
         except IndexError:
             machine = self.machine()
-            found = machine.memory[self.packed.outputs]
-            idle = machine, found
+            return machine, machine.memory[self.packed.outputs]
+
+    def take_back(self, lent: tuple[Machine, Floats]) -> None:
+        """Have what was lent ready for another."""
+        self._idle.append(lent)
+
+    def _ran(self, inputs: Inputs) -> tuple[Machine, Floats]:
+        """Return a machine after a run, and its outputs."""
+        machine, _ = idle = self.lend()
         if inputs.__class__ is list:
             self._write(machine.memory, 0, *inputs)  # type: ignore[arg-type]
         else:

@@ -72,7 +72,7 @@ def scan(
     if isinstance(f, Jitted) and current_trace() is None and not is_jit_disabled():
         carrying = Carrying(f, init)
         ys = [carrying.step(x) for x in entries]
-        return carrying.carry, ys
+        return carrying.finished(), ys
     carry, ys = init, []
     for x in entries:
         carry, y = pair(f(carry, x))
