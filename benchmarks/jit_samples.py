@@ -50,28 +50,21 @@ def loss(parameters: Any, points: Any, labels: Any) -> Any:
     return sum(sg.vmap(error, in_axes=(None, 0, 0))(parameters, points, labels)) / len(labels)
 
 
-def step(carry: Any) -> Any:
-    """Return parameters and data after a step of gradient descent, and the loss before it."""
-    parameters, points, labels = carry
-    value, gradient = sg.value_and_grad(loss)(parameters, points, labels)
-    return (
-        [p - RATE * g for p, g in zip(parameters, gradient, strict=True)],
-        points,
-        labels,
-    ), value
-
-
 def measured(count: int) -> Cost:
     """Record a step on so many samples and take its times."""
     points, labels = moons(count)
     parameters = [p.data for p in MLP(2, [16, 16, 1], rng=1337).parameters()]
-    carry = parameters, points, labels
+
+    def step(parameters: Any) -> Any:
+        value, gradient = sg.value_and_grad(loss)(parameters, points, labels)
+        return [p - RATE * g for p, g in zip(parameters, gradient, strict=True)], value
+
     steps = max(2, 100_000 // count)
-    first = seconds(Scanned(step, carry, 1))
+    first = seconds(Scanned(step, parameters, 1))
     losses, times = [], []
     for threads in ("1", "2"):
         os.environ["SCALARGRAD_THREADS"] = threads
-        run = Scanned(step, carry, steps)
+        run = Scanned(step, parameters, steps)
         losses.append(run())
         times.append(take_turns({threads: run}, TURNS)[threads])
     assert losses[0] == losses[1], "the number of threads changed a result"

@@ -28,6 +28,8 @@ _BAD = (math.inf, -math.inf, math.nan)
 _POINTS = (-math.inf, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, math.inf)
 #: So many operands of a reduction are tried, of which all are alike.
 _ENDS = 3
+#: Of so many operands at most, each is tried beside the constants among the others.
+_FEW = 64
 #: What is found out about operations is kept for so many kinds of constants beside them.
 _MANY = 10_000
 
@@ -125,7 +127,7 @@ def _shown(trace: Trace, outputs: Iterable[Value]) -> set[Any]:
                 shown.add(lanes)
         elif _passes_all(node.op, len(node.parents)):
             shown.update(node.parents)
-        else:
+        elif len(node.parents) <= _FEW:  # beyond, a check too many is better than a long search
             constants = _constants(node)
             found = [x for x in enumerate(node.parents) if x[1].__class__ is not float]
             shown.update(x for i, x in found if _passes(node.op, i, constants))
