@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Hashable, Iterable, Iterator, MappingView, Sequence
 from enum import Enum
-from types import CellType, FunctionType
+from types import FunctionType
 from typing import Any, NoReturn
 
 import numpy as np
 
+from scalargrad.compiler.closures.names import variables
 from scalargrad.compiler.objects import Copier, Frozen, Visit, is_object, like, parts_beside
 from scalargrad.compiler.recording.numbers import Number
 from scalargrad.errors import TraceError
@@ -203,7 +204,7 @@ def _stretch(items: list[Any]) -> slice | None:
     return found if [x.index for x in items] == list(range(found.start, found.stop)) else None
 
 
-class Numbers(Sequence[Any]):
+class FlatNumbers(Sequence[Any]):
     """What was found, as an array: a slice of it is one too, an entry a float."""
 
     def __init__(self, array: Any) -> None:
@@ -265,9 +266,8 @@ def outlined(tree: Any, values: list[Value]) -> Any:
 def _closes_over_results(function: FunctionType) -> bool:
     """Return whether a function reads what was given to the recording or computed in it."""
     objects = Visit([])
-    for cell in function.__closure__ or ():
-        if cell != CellType():
-            objects.part(cell.cell_contents)
+    for x in variables(function).values():
+        objects.part(x)
     return any(isinstance(x, Number) or x.op is not None for x in objects.held)
 
 

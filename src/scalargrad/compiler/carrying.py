@@ -9,7 +9,15 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from scalargrad.compiler.arguments import Key, Numbers, Place, filled, has_arrays, outlined, visit
+from scalargrad.compiler.arguments import (
+    FlatNumbers,
+    Key,
+    Place,
+    filled,
+    has_arrays,
+    outlined,
+    visit,
+)
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.objects import Visit
 from scalargrad.compiler.passes.memory import Floats
@@ -169,7 +177,7 @@ class InMemory:
 
 
 def _filled(outline: Any, cells: Floats) -> Any:
-    return filled(outline, Numbers(cells.copy()) if has_arrays(outline) else cells.tolist())
+    return filled(outline, FlatNumbers(cells.copy()) if has_arrays(outline) else cells.tolist())
 
 
 class Form(NamedTuple):

@@ -46,14 +46,14 @@ class Runner:
         """Run on `inputs` and return the outputs."""
         idle = self._ran(inputs)
         outputs: list[float] = idle[1].tolist()
-        self._idle.append(idle)
+        self.take_back(idle)
         return outputs
 
     def floats(self, inputs: Inputs) -> Floats:
         """Run on `inputs` and return the outputs as an array."""
         idle = self._ran(inputs)
         outputs = idle[1].copy()
-        self._idle.append(idle)
+        self.take_back(idle)
         return outputs
 
     def lend(self) -> tuple[Machine, Floats]:

@@ -62,7 +62,8 @@ class Jitted(Generic[P, R]):
         functools.update_wrapper(self, function)
         self._function = function
         self._is_object = is_object(function)
-        self._takes_numbers = not static and not self._is_object
+        #: Whether all of it is in its arguments: none is static, and it is no object.
+        self.is_traced_whole = not static and not self._is_object
         self._static = static
         self._limits = Limits()
         self._kept = Paths(function, paths)
@@ -101,11 +102,6 @@ class Jitted(Generic[P, R]):
         result: R = found[0] if path.single else filled(path.outline, found)
         return result
 
-    @property
-    def is_traced_whole(self) -> bool:
-        """Whether all of it is in its arguments: none is static, and it is no object."""
-        return self._takes_numbers
-
     def paths(self, *args: Any) -> tuple[Path, ...]:
         """Return the paths that are recorded for such arguments, and fit what is closed over."""
         if self._kept.is_outdated():
@@ -116,7 +112,7 @@ class Jitted(Generic[P, R]):
         self, args: Sequence[Any], kwargs: dict[str, Any]
     ) -> tuple[Key, list[Any], list[Value]]:
         """Return what decides the program, the numbers and the Values that objects hold."""
-        if self._takes_numbers and not kwargs:
+        if self.is_traced_whole and not kwargs:
             kinds = kinds_of(args)
             if None not in kinds:  # the same key and leaves, for small functions in half the time
                 return kinds, [*args], []

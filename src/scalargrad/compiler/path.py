@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.arguments import Numbers, Place, has_arrays
+from scalargrad.compiler.arguments import FlatNumbers, Place, has_arrays
 from scalargrad.compiler.closures.closed_over import ClosedOver
 from scalargrad.compiler.closures.reads import Reads
 from scalargrad.compiler.function import Function, Inputs
@@ -180,7 +180,7 @@ class Path:
         numbers, n = self.function.values.floats(inputs), self.results
         if tuple((numbers[n:] != 0.0).tolist()) != self.outcomes:
             return None
-        return Numbers(numbers[:n]), bool(np.isfinite(numbers[:n]).all())
+        return FlatNumbers(numbers[:n]), bool(np.isfinite(numbers[:n]).all())
 
     def _inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
         return self.arranged(leaves, [float(draw()) for draw in self.draws], foreign)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from types import CellType, FunctionType, MethodType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.closures.names import namespaces, of_library
+from scalargrad.compiler.closures.names import namespaces, of_library, variables
 from scalargrad.ops.operation import Operation
 from scalargrad.value import Value
 
@@ -102,10 +102,5 @@ def _parts(x: Any) -> Iterable[Any]:
 
 def _read_by(function: FunctionType) -> list[Any]:
     """Return what a function reads besides its arguments; a library's reads no globals."""
-    read = [function.__defaults__, function.__kwdefaults__, _closure(function)]
+    read = [function.__defaults__, function.__kwdefaults__, *variables(function).values()]
     return [*read, *([space[x] for x in names] for _, space, names in namespaces(function))]
-
-
-def _closure(function: FunctionType) -> list[Any]:
-    """Return what the variables of enclosing functions hold, where they hold something."""
-    return [cell.cell_contents for cell in function.__closure__ or () if cell != CellType()]

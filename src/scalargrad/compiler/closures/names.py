@@ -67,6 +67,12 @@ def contents(cells: dict[int, CellType]) -> dict[int, Any]:
     return {i: cell.cell_contents for i, cell in cells.items()}
 
 
+def variables(function: FunctionType) -> dict[str, Any]:
+    """Return what the variables of enclosing functions hold, by name, where they hold something."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    return {name: cell.cell_contents for name, cell in cells if cell != CellType()}
+
+
 def defaults(function: FunctionType) -> dict[str, Any]:
     """Return the defaults of a function's parameters."""
     return {"__defaults__": function.__defaults__, "__kwdefaults__": function.__kwdefaults__}

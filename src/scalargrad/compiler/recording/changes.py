@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from operator import length_hint
-from types import CellType, FunctionType, MethodType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.closures.names import is_followed, is_wrapper, namespaces
+from scalargrad.compiler.closures.names import is_followed, is_wrapper, namespaces, variables
 from scalargrad.compiler.objects import attributes, has_state
 from scalargrad.compiler.recording.record import Expired
 from scalargrad.errors import TraceError
@@ -180,8 +180,7 @@ class Around(Contents):
 
 def _variables(function: FunctionType) -> dict[str, Any]:
     """Return what a function's names stand for, and its defaults."""
-    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    found = {name: cell.cell_contents for name, cell in cells if cell != CellType()}
+    found = variables(function)
     for owner, space, names in namespaces(function):
         prefix = _GLOBAL if owner is function else f"{owner.__name__}."
         found |= {prefix + name: space[name] for name in names}

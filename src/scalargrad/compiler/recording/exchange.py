@@ -6,14 +6,22 @@ go puts back what stood there.
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import CellType
 from typing import Any, NamedTuple
 
 _MISSING = object()
 _lock = threading.Lock()
+
+
+def everywhere(usual: Callable[..., Any]) -> list[tuple[Any, str]]:
+    """Return the modules that have imported a function, each with a name of its own for it."""
+    name = usual.__name__
+    modules = [x for key, x in list(sys.modules.items()) if key.startswith("scalargrad.")]
+    return [(module, name) for module in modules if vars(module).get(name) is usual]
 
 
 class Exchange:

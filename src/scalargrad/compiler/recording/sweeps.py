@@ -8,13 +8,13 @@ put back meanwhile.
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from scalargrad import autodiff, graph
 from scalargrad.compiler.recording.answers import ANSWERS
+from scalargrad.compiler.recording.exchange import everywhere
 from scalargrad.compiler.recording.stacking import Lanes
 from scalargrad.compiler.recording.trace import current_trace
 from scalargrad.recorded import Recording
@@ -53,16 +53,9 @@ def _quick(usual: Callable[..., R]) -> Callable[..., R]:
     return sweep
 
 
-def _everywhere(usual: Callable[..., Any]) -> list[tuple[Any, str]]:
-    """Return the modules that have imported a function, each with a name of its own for it."""
-    name = usual.__name__
-    modules = [x for key, x in list(sys.modules.items()) if key.startswith("scalargrad.")]
-    return [(module, name) for module in modules if vars(module).get(name) is usual]
-
-
 _PLACES = [
-    *_everywhere(graph.topological_order),
-    *_everywhere(autodiff.error_signals),
+    *everywhere(graph.topological_order),
+    *everywhere(autodiff.error_signals),
     *[(Recording, "path"), (Recording, "pull_back"), (Lanes, "_look")],
 ]
 #: By owner and name of a sweep, what stands in for it while a function is recorded.

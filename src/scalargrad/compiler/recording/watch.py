@@ -10,7 +10,6 @@ usual behaviour throughout.
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,7 +22,7 @@ from scalargrad.compiler.recording.deferred import (
     deferred_signals,
     deferred_tangents,
 )
-from scalargrad.compiler.recording.exchange import Exchange
+from scalargrad.compiler.recording.exchange import Exchange, everywhere
 from scalargrad.compiler.recording.interception import intercepting
 from scalargrad.compiler.recording.numbers import Number
 from scalargrad.compiler.recording.refusal import refuse
@@ -177,10 +176,5 @@ _ANSWERS |= {
     (numbers, "holds"): _holds,
     (functional, "push_forward"): _push_forward,
 }
-_ANSWERS |= {  # every module that imported it holds a name of its own
-    (module, "gradient_graphs"): _gradient_graphs
-    for name, module in list(sys.modules.items())
-    if name.startswith("scalargrad.")
-    and vars(module).get("gradient_graphs") is _usual_gradient_graphs
-}
+_ANSWERS |= dict.fromkeys(everywhere(_usual_gradient_graphs), _gradient_graphs)
 _VALUES = Exchange(_ANSWERS)
