@@ -26,7 +26,7 @@ import scalargrad as sg
 from benchmarks.measuring import Clock, Run, in_fresh_process
 from benchmarks.reporting import Finding, as_markdown, gathered, replace_section
 from scalargrad import nn
-from scalargrad.demo import SEED, Moons, load_moons
+from scalargrad.experiments.demo import SEED, Moons, load_moons
 from scalargrad.graph import topological_order
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.measuring import in_units
-from scalargrad.files import write_atomically
+from scalargrad.system.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

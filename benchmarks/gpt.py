@@ -1,6 +1,6 @@
 """The loss of a character-level GPT, number by number, as microgpt writes it.
 
-4,192 parameters: A. Karpathy, microgpt, 2026. `scalargrad.programs.GPT` is the same model built
+4,192 parameters: A. Karpathy, microgpt, 2026. `scalargrad.experiments.GPT` is the same model built
 of layers, and has the same loss.
 """
 

@@ -20,9 +20,9 @@ from typing import Any
 
 import scalargrad as sg
 from benchmarks.measuring import in_units, pin, take_turns
+from scalargrad.experiments.gpt import GPT
+from scalargrad.experiments.names import Alphabet, plain_names
 from scalargrad.optim import Adam
-from scalargrad.programs.gpt import GPT
-from scalargrad.programs.names import Alphabet, plain_names
 from scalargrad.train.gradients import Gradients
 from scalargrad.train.move import Move
 from scalargrad.train.objective import Objective

@@ -22,7 +22,7 @@ import scalargrad as sg
 from benchmarks.measuring import in_units
 from benchmarks.reporting import Finding, as_markdown, gathered, replace_section
 from scalargrad.nn import MLP
-from scalargrad.steps import Walk, walk
+from scalargrad.show.steps import Walk, walk
 
 _OPEN = "performance.getEntriesByType('navigation')[0].domComplete"
 _STEP = """k => {

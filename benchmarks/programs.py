@@ -19,8 +19,8 @@ from benchmarks.measuring import (
 from benchmarks.moons import by_scalargrad
 from benchmarks.moons.problem import Problem, moons
 from benchmarks.reporting import Finding
-from scalargrad.programs import GPT, Alphabet
-from scalargrad.programs.names import plain_names
+from scalargrad.experiments import GPT, Alphabet
+from scalargrad.experiments.names import plain_names
 
 NAME = "lesotho"
 

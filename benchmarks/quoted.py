@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from scalargrad.files import write_atomically
+from scalargrad.system.files import write_atomically
 
 _ROOT = Path(__file__).parent.parent
 README, BENCHMARKS = _ROOT / "README.md", _ROOT / "docs" / "benchmarks.md"

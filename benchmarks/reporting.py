@@ -11,7 +11,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from scalargrad.files import write_atomically
+from scalargrad.system.files import write_atomically
 
 _MARK = {True: "yes", False: "NO", None: ""}
 _HEADER = ("figure", "goal", "measured", "met")

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scalargrad import Parameter, Value, maximum, parse, walk
-from scalargrad.demo import chain_rule, sigmoid_neuron
+from scalargrad.experiments.demo import chain_rule, sigmoid_neuron
 from scalargrad.nn import MLP
-from scalargrad.steps import Walk
+from scalargrad.show.steps import Walk
 
 
 def regularised() -> Value:

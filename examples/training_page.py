@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 
 from scalargrad import data, watch
-from scalargrad.filming import Film
 from scalargrad.losses import hinge_loss
 from scalargrad.nn import MLP
 from scalargrad.optim import SGD
 from scalargrad.optim.lr_scheduler import LinearLR
+from scalargrad.show.training import Film
 
 
 def moons(epochs: int = 100) -> Film:

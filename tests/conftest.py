@@ -178,8 +178,8 @@ def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Choose the machine that programs run on."""
     chosen: str = request.param
     if chosen == "numpy":
-        from scalargrad.compiler.machines import machine as machines
-        from scalargrad.compiler.machines.numpy_runner import NumpyMachine
+        from scalargrad.compiler.backend import machine as machines
+        from scalargrad.compiler.backend.numpy_runner import NumpyMachine
 
         monkeypatch.setattr(machines, "machine_for", NumpyMachine)
     return chosen

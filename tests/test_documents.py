@@ -57,7 +57,7 @@ def test_console_blocks_of_the_readme_print_what_they_show(block: str, tmp_path:
         program, *arguments = shlex.split(line)
         assert program == "scalargrad"
         done = subprocess.run(
-            [sys.executable, "-c", "from scalargrad.cli import main; main()", *arguments],
+            [sys.executable, "-c", "from scalargrad.cli.main import main; main()", *arguments],
             capture_output=True,
             text=True,
             encoding="utf-8",
@@ -105,7 +105,7 @@ def test_the_worked_example_of_contributing_declares_an_operation_that_works() -
     """Softsign, pasted as shown into the file it names, has its closed form's value and slope."""
     from scalargrad import gradcheck
     from scalargrad.ops import activations
-    from scalargrad.ops.symbol import TABLE
+    from scalargrad.table.symbol import TABLE
 
     (example,) = blocks(CONTRIBUTING, "python")
     namespace = dict(vars(activations))

@@ -34,7 +34,8 @@ def test_names_loaded_later_are_public_and_stay_what_they_are(name: str) -> None
 def test_functions_are_not_replaced_by_modules_of_the_same_name() -> None:
     """Importing inner modules first leaves the public functions callable."""
     program = (
-        "import scalargrad.steps, scalargrad.pictures, scalargrad.differences, scalargrad;"
+        "import scalargrad.show.steps, scalargrad.show.graphs;"
+        "import scalargrad.transforms.differences, scalargrad;"
         "print(*map(callable, (scalargrad.walk, scalargrad.draw, scalargrad.gradcheck)))"
     )
     done = subprocess.run(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scalargrad import Value, gradients, ops
 from scalargrad.graph import topological_order
 from scalargrad.ops import TABLE
-from scalargrad.ops.operation import Elementwise
+from scalargrad.table.operation import Elementwise
 
 torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
 F = torch.nn.functional

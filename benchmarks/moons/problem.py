@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from scalargrad import nn
-from scalargrad.demo import SEED, load_moons
+from scalargrad.experiments.demo import SEED, load_moons
 
 Step = Callable[[], float]
 Unit = Callable[[Any], Any]

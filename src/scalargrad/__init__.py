@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any
 from scalargrad import ops as ops
 from scalargrad.autodiff import detect_anomaly as detect_anomaly
 from scalargrad.autodiff import gradients as gradients
-from scalargrad.differences import gradcheck as gradcheck
-from scalargrad.draws import drawn as drawn
 from scalargrad.errors import DomainError as DomainError
 from scalargrad.errors import ExpressionError as ExpressionError
 from scalargrad.errors import GradcheckError as GradcheckError
@@ -32,13 +30,9 @@ from scalargrad.errors import OperandError as OperandError
 from scalargrad.errors import ScalargradError as ScalargradError
 from scalargrad.errors import StateError as StateError
 from scalargrad.errors import TraceError as TraceError
-from scalargrad.functional import grad as grad
-from scalargrad.functional import hvp as hvp
-from scalargrad.functional import jvp as jvp
-from scalargrad.functional import value_and_grad as value_and_grad
-from scalargrad.functional import vjp as vjp
-from scalargrad.jacobians import hessian as hessian
-from scalargrad.jacobians import jacobian as jacobian
+from scalargrad.grad_mode import enable_grad as enable_grad
+from scalargrad.grad_mode import is_grad_enabled as is_grad_enabled
+from scalargrad.grad_mode import no_grad as no_grad
 from scalargrad.ops.activations import *
 from scalargrad.ops.arithmetic import *
 from scalargrad.ops.comparisons import *
@@ -48,13 +42,19 @@ from scalargrad.ops.hyperbolic import *
 from scalargrad.ops.indexing import *
 from scalargrad.ops.likelihood import *
 from scalargrad.ops.logic import *
-from scalargrad.ops.recording import enable_grad as enable_grad
-from scalargrad.ops.recording import is_grad_enabled as is_grad_enabled
-from scalargrad.ops.recording import no_grad as no_grad
 from scalargrad.ops.reductions import *
 from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
 from scalargrad.ops.trigonometric import *
+from scalargrad.transforms.differences import gradcheck as gradcheck
+from scalargrad.transforms.draws import drawn as drawn
+from scalargrad.transforms.functional import grad as grad
+from scalargrad.transforms.functional import hvp as hvp
+from scalargrad.transforms.functional import jvp as jvp
+from scalargrad.transforms.functional import value_and_grad as value_and_grad
+from scalargrad.transforms.functional import vjp as vjp
+from scalargrad.transforms.jacobians import hessian as hessian
+from scalargrad.transforms.jacobians import jacobian as jacobian
 from scalargrad.value import Parameter as Parameter
 from scalargrad.value import Value as Value
 
@@ -70,9 +70,9 @@ if TYPE_CHECKING:
     from scalargrad.compiler.scan import scan as scan
     from scalargrad.compiler.switch import disable_jit as disable_jit
     from scalargrad.expression import parse as parse
-    from scalargrad.filming import watch as watch
-    from scalargrad.pictures import draw as draw
-    from scalargrad.steps import walk as walk
+    from scalargrad.show.graphs import draw as draw
+    from scalargrad.show.steps import walk as walk
+    from scalargrad.show.training import watch as watch
 
 __version__ = "0.1.0"
 
@@ -143,7 +143,7 @@ __all__ += ops.trigonometric.__all__
 _LATER = {
     "data": "scalargrad.data",
     "disable_jit": "scalargrad.compiler.switch",
-    "draw": "scalargrad.pictures",
+    "draw": "scalargrad.show.graphs",
     "losses": "scalargrad.losses",
     "jit": "scalargrad.compiler.decorator",
     "nn": "scalargrad.nn",
@@ -153,8 +153,8 @@ _LATER = {
     "scan": "scalargrad.compiler.scan",
     "train": "scalargrad.train",
     "vmap": "scalargrad.compiler.batch",
-    "walk": "scalargrad.steps",
-    "watch": "scalargrad.filming",
+    "walk": "scalargrad.show.steps",
+    "watch": "scalargrad.show.training",
 }
 
 
@@ -163,7 +163,7 @@ if not TYPE_CHECKING:  # or a type checker would take every name, sigmoid or sig
     def __getattr__(name: str) -> Any:
         if name not in _LATER:
             raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
-        from scalargrad.packages import needed
+        from scalargrad.system.packages import needed
 
         with needed(f"{name} needs", "jit"):  # of these only what compiles needs a package to load
             module = importlib.import_module(_LATER[name])

@@ -10,9 +10,9 @@ from math import isfinite
 from typing import Any
 
 from scalargrad.errors import GraphChangedError, NumericalError, OperandError
+from scalargrad.grad_mode import Switch, enable_grad
 from scalargrad.graph import describe, first_nonfinite, topological_order
-from scalargrad.ops.recording import Switch, enable_grad
-from scalargrad.ops.symbol import evaluate
+from scalargrad.table.symbol import evaluate
 from scalargrad.tree import flatten
 from scalargrad.value import Scalar, Value
 

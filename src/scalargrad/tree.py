@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.ops.numbers import is_real
+from scalargrad.table.numbers import is_real
 from scalargrad.value import Value
 
 Rebuild = Callable[[Iterator[Any]], Any]

@@ -7,10 +7,10 @@ from typing import Any, ClassVar, TypeAlias
 
 from scalargrad import ops
 from scalargrad.errors import GraphError, OperandError
+from scalargrad.grad_mode import as_leaf
 from scalargrad.ops.methods import attach_methods
-from scalargrad.ops.numbers import as_float, is_real
-from scalargrad.ops.operation import Operation
-from scalargrad.ops.recording import as_leaf
+from scalargrad.table.numbers import as_float, is_real
+from scalargrad.table.operation import Operation
 
 _UnaryMethod: TypeAlias = "Callable[[Value], Value]"
 _BinaryMethod: TypeAlias = "Callable[[Value, Value | float], Value]"
@@ -260,7 +260,7 @@ class Value:
         """Show the graph in a notebook, its parts folded where it is large."""
         if not self.parents:
             return None
-        from scalargrad.pictures import glance
+        from scalargrad.show.graphs import glance
 
         return glance(self)
 

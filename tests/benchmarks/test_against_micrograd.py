@@ -10,7 +10,7 @@ import pytest
 from benchmarks import against_micrograd as bench
 from benchmarks.reporting import Finding
 from scalargrad import Value, nn
-from scalargrad.demo import Moons, load_moons
+from scalargrad.experiments.demo import Moons, load_moons
 from scalargrad.graph import topological_order
 
 

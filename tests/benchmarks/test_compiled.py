@@ -16,8 +16,8 @@ from benchmarks.moons import by_scalargrad
 from benchmarks.moons.peers import JAX, OURS, PEERS
 from benchmarks.moons.problem import moons
 from scalargrad import value_and_grad
-from scalargrad.programs import GPT, Alphabet
-from scalargrad.programs.names import next_character_loss, plain_names
+from scalargrad.experiments import GPT, Alphabet
+from scalargrad.experiments.names import next_character_loss, plain_names
 
 
 def test_the_plain_gpt_is_the_program_s() -> None:

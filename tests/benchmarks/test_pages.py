@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import pages
 from scalargrad import Value
-from scalargrad.steps import walk
+from scalargrad.show.steps import walk
 
 
 def test_the_graphs_are_as_large_as_the_table_says() -> None:

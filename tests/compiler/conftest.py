@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scalargrad.compiler.machines import blocks
+from scalargrad.compiler.backend import blocks
 from scalargrad.compiler.passes import segments
 
 

@@ -30,7 +30,7 @@ from scalargrad import (
     vmap,
 )
 from scalargrad.compiler import jitted
-from scalargrad.compiler.recording.record import record
+from scalargrad.compiler.trace.record import record
 from scalargrad.nn import MLP, Dropout, Embedding, Linear, Module, Sequential
 
 pytestmark = pytest.mark.usefixtures("machine")

@@ -29,10 +29,10 @@ from scalargrad import (
     where,
 )
 from scalargrad.compiler import jitted
-from scalargrad.compiler.recording.record import record
+from scalargrad.compiler.trace.record import record
 from scalargrad.ops import TABLE
-from scalargrad.ops.domain import Domain
-from scalargrad.ops.operation import Elementwise
+from scalargrad.table.domain import Domain
+from scalargrad.table.operation import Elementwise
 
 pytestmark = pytest.mark.usefixtures("machine")
 

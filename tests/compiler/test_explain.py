@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from scalargrad import Value, drawn, jit, sin, take, tanh, vmap
-from scalargrad.compiler.explaining.explanation import Bar, Explanation, Share, Timed
-from scalargrad.compiler.explaining.timeline import COLOURS, REST, timeline
+from scalargrad.compiler.explain.explanation import Bar, Explanation, Share, Timed
+from scalargrad.compiler.explain.timeline import COLOURS, REST, timeline
 from scalargrad.nn import MLP
 
 pytestmark = pytest.mark.usefixtures("machine")

@@ -15,8 +15,8 @@ import pytest
 from numpy.typing import NDArray
 
 from scalargrad.compiler import switch
-from scalargrad.compiler.machines import kernel, loops, machine, machine_code, registers
-from scalargrad.compiler.machines.encode import (
+from scalargrad.compiler.backend import kernel, loops, machine, machine_code, registers
+from scalargrad.compiler.backend.encode import (
     ALONG,
     ALONG_SCALED,
     ANYHOW,
@@ -27,7 +27,7 @@ from scalargrad.compiler.machines.encode import (
     encode,
     mode,
 )
-from scalargrad.compiler.machines.numpy_runner import NumpyMachine
+from scalargrad.compiler.backend.numpy_runner import NumpyMachine
 from scalargrad.compiler.passes.instructions import (
     Affine,
     Copy,
@@ -41,7 +41,7 @@ from scalargrad.compiler.passes.instructions import (
 from scalargrad.compiler.passes.lanes import merged, subexpressions
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.ops import TABLE
-from scalargrad.ops.operation import Elementwise
+from scalargrad.table.operation import Elementwise
 
 CELLS = 4000
 
@@ -175,8 +175,7 @@ def test_damaged_machine_code_is_compiled_again(folder: Path) -> None:
 def test_registers_compute_in_machine_code_what_they_do_in_python() -> None:
     """The loops are tested as Python, which stands for what Numba compiles."""
     source = (
-        DOUBLING.partition("@njit")[0]
-        + "from scalargrad.compiler.machines.register_code import *\n"
+        DOUBLING.partition("@njit")[0] + "from scalargrad.compiler.backend.register_code import *\n"
     )
     source += "@njit" + DOUBLING.partition("@njit")[2].partition("    for")[0]
     line = "    store(m, 2, multiply_add(load(m, 9), full(m[0]), load(m, 20)))"

@@ -11,7 +11,7 @@ import pytest
 
 from scalargrad import Value, gradients, jit, vmap
 from scalargrad.ops import TABLE
-from scalargrad.ops.operation import Elementwise, Reduction
+from scalargrad.table.operation import Elementwise, Reduction
 
 OPS = sorted(TABLE)
 LANES = 9

@@ -10,7 +10,7 @@ from scalargrad.compiler.passes.flatten import flatten
 from scalargrad.compiler.passes.groups import group
 from scalargrad.compiler.passes.memory import Memory
 from scalargrad.compiler.passes.program import ADJOINT, PRODUCTS, Program
-from scalargrad.compiler.recording.record import record
+from scalargrad.compiler.trace.record import record
 
 
 def recorded(f: object, count: int) -> Program:

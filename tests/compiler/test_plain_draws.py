@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from scalargrad import TraceError, Value, gradients, jit, sin, sqrt, take
-from scalargrad.compiler.recording.exchange import Place, exchanged
+from scalargrad.compiler.trace.exchange import Place, exchanged
 
 pytestmark = pytest.mark.usefixtures("machine")
 

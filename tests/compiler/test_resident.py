@@ -10,8 +10,8 @@ import pytest
 
 from scalargrad import Value, exp, vmap
 from scalargrad.compiler.arguments import fresh_leaves
-from scalargrad.compiler.recording.record import record
 from scalargrad.compiler.resident import Resident, reordered
+from scalargrad.compiler.trace.record import record
 
 
 def program_of(function: Any, count: int) -> Any:

@@ -22,10 +22,10 @@ from scalargrad import (
     vmap,
     where,
 )
-from scalargrad.compiler.explaining.explain import listing
-from scalargrad.compiler.machines import tables
-from scalargrad.compiler.machines.encode import encode
-from scalargrad.compiler.machines.numpy_runner import NumpyMachine
+from scalargrad.compiler.backend import tables
+from scalargrad.compiler.backend.encode import encode
+from scalargrad.compiler.backend.numpy_runner import NumpyMachine
+from scalargrad.compiler.explain.explain import listing
 from scalargrad.compiler.passes.instructions import Packed, Scatter, Take
 from scalargrad.nn import Embedding, EmbeddingBag
 

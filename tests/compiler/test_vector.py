@@ -11,7 +11,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from scalargrad.compiler.machines.vector import exp_lane, tanh_lane
+from scalargrad.compiler.backend.vector import exp_lane, tanh_lane
 
 SPECIAL = (0.0, -0.0, math.inf, -math.inf, math.nan, 5e-324, -1e-310, 710.0, -750.0, 1e308, -1e308)
 

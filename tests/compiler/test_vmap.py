@@ -37,7 +37,7 @@ from scalargrad import (
     vmap,
     where,
 )
-from scalargrad.compiler.machines import blocks
+from scalargrad.compiler.backend import blocks
 from scalargrad.compiler.passes import segments
 from scalargrad.nn import MLP
 
@@ -412,7 +412,7 @@ def test_threads_are_the_cores_there_are(monkeypatch: pytest.MonkeyPatch) -> Non
 
 FORK = """
 import os, signal, warnings
-from scalargrad.compiler.machines import blocks
+from scalargrad.compiler.backend import blocks
 parent = blocks.executor(2)
 assert parent.submit(int).result() == 0
 warnings.simplefilter("ignore", DeprecationWarning)  # forking while threads run

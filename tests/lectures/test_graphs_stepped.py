@@ -8,7 +8,7 @@ import pytest
 
 from scalargrad import Parameter, Value, cos, exp, maximum, reciprocal, sigmoid, softmax, square
 from scalargrad.ops import log
-from scalargrad.steps import Walk, walk
+from scalargrad.show.steps import Walk, walk
 
 
 def labelled(node: Value, label: str) -> Value:

@@ -10,7 +10,7 @@ import pytest
 
 import scalargrad as sg
 from scalargrad import Value
-from scalargrad.steps import walk
+from scalargrad.show.steps import walk
 
 LOGITS = (2.0, 1.0, 0.1)
 PROBABILITIES = (0.6590011388859679, 0.24243297070471392, 0.09856589040931818)

@@ -53,8 +53,8 @@ def test_a_network_that_cannot_be_drawn_is_a_table(model: MLP) -> None:
 
 def test_without_graphviz_a_network_is_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cell shows something in any case."""
-    monkeypatch.setattr("scalargrad.pictures.layout.shutil.which", lambda _: None)
-    monkeypatch.setattr("scalargrad.pictures.layout.find_spec", lambda _: None)
+    monkeypatch.setattr("scalargrad.show.graphs.layout.shutil.which", lambda _: None)
+    monkeypatch.setattr("scalargrad.show.graphs.layout.find_spec", lambda _: None)
     assert "Layer of [ReLUNeuron(2)" in text(MLP(2, [3, 1]))
 
 

@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 
 from scalargrad import OperandError, nn
-from scalargrad.programs import GPT, Cubic, WideAndDeep
+from scalargrad.experiments import GPT, Cubic, WideAndDeep
 
 
 def test_parameters_and_nodes_are_counted() -> None:

@@ -30,7 +30,7 @@ from scalargrad import (
     ops,
     vjp,
 )
-from scalargrad.ops.domain import Domain
+from scalargrad.table.domain import Domain
 
 
 @custom_op(partials=lambda y, x: (ops.cos(x),), symbol="sine", pattern="wave")

@@ -28,9 +28,9 @@ from scalargrad import (
     softmax,
 )
 from scalargrad.graph import topological_order
-from scalargrad.ops.eager import UNROLLED
-from scalargrad.ops.operation import Reduction
-from scalargrad.ops.symbol import TABLE
+from scalargrad.table.eager import UNROLLED
+from scalargrad.table.operation import Reduction
+from scalargrad.table.symbol import TABLE
 
 REDUCTIONS = [op for op in TABLE.values() if isinstance(op, Reduction)]
 every_reduction = pytest.mark.parametrize("op", REDUCTIONS, ids=lambda op: op.name)

@@ -26,9 +26,9 @@ from mpmath import mp
 import scalargrad
 from scalargrad import DomainError, Value, gradients, ops
 from scalargrad.ops import TABLE
-from scalargrad.ops.operation import Elementwise, Fold, Operation
 from scalargrad.ops.reductions import Dot
-from scalargrad.ops.symbol import evaluate
+from scalargrad.table.operation import Elementwise, Fold, Operation
+from scalargrad.table.symbol import evaluate
 
 FAMILIES = (
     "activations",

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from scalargrad.nn import Module
+from scalargrad.system.interrupt import Interrupt, deferred_interrupt
 from scalargrad.train import History, fit
-from scalargrad.train.interrupt import Interrupt, deferred_interrupt
 
 from .helpers import INPUTS, TARGETS, Descent, linear, squares
 

@@ -13,12 +13,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from scalargrad.compiler.closures.names import variables
+from scalargrad.compiler.guards.names import variables
 from scalargrad.compiler.objects import Copier, Frozen, Visit, is_object, like, parts_beside
-from scalargrad.compiler.recording.numbers import Number
+from scalargrad.compiler.trace.numbers import Number
 from scalargrad.errors import TraceError
-from scalargrad.ops.numbers import is_real
 from scalargrad.sparse import Table
+from scalargrad.table.numbers import is_real
 from scalargrad.value import Parameter, Value
 
 Key = tuple[Hashable, ...]

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from scalargrad.compiler.arguments import filled, outlined
-from scalargrad.compiler.recording.stacking import Lanes, UnlikeError, lanes_of, pick, stacked
-from scalargrad.compiler.recording.trace import current_trace
+from scalargrad.compiler.trace.stacking import Lanes, UnlikeError, lanes_of, pick, stacked
+from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.errors import OperandError
 from scalargrad.value import Value
 

@@ -22,8 +22,8 @@ from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.objects import Visit
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.path import Path
-from scalargrad.draws import rewind
 from scalargrad.errors import OperandError
+from scalargrad.transforms.draws import rewind
 from scalargrad.value import Value
 
 

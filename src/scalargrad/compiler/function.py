@@ -7,9 +7,9 @@ import struct
 from collections import deque
 from typing import Any
 
-from scalargrad.compiler.machines import machine as machines
-from scalargrad.compiler.machines.blocks import Blocked
-from scalargrad.compiler.machines.machine import Machine
+from scalargrad.compiler.backend import machine as machines
+from scalargrad.compiler.backend.blocks import Blocked
+from scalargrad.compiler.backend.machine import Machine
 from scalargrad.compiler.passes.derive import dependents, derive, steps
 from scalargrad.compiler.passes.flatten import flatten
 from scalargrad.compiler.passes.instructions import Packed

@@ -17,23 +17,23 @@ from scalargrad.compiler.arguments import (
     visit,
     visit_static,
 )
-from scalargrad.compiler.closures.closed_over import ClosedOver
+from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.limits import PATHS, Limits
 from scalargrad.compiler.objects import Copier, Visit, is_object
 from scalargrad.compiler.path import Path
 from scalargrad.compiler.paths import Paths
-from scalargrad.compiler.recording.changes import unchanging
-from scalargrad.compiler.recording.record import record
-from scalargrad.compiler.recording.stacking import UnlikeError
-from scalargrad.compiler.recording.trace import CaughtError, current_trace
 from scalargrad.compiler.reference import Reference, lost
 from scalargrad.compiler.replay import Made
 from scalargrad.compiler.switch import is_jit_disabled
+from scalargrad.compiler.trace.changes import unchanging
+from scalargrad.compiler.trace.record import record
+from scalargrad.compiler.trace.stacking import UnlikeError
+from scalargrad.compiler.trace.trace import CaughtError, current_trace
 from scalargrad.errors import DomainError, NumericalError, ScalargradError, TraceError
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
-    from scalargrad.compiler.explaining.explanation import Explanation
+    from scalargrad.compiler.explain.explanation import Explanation
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -214,7 +214,7 @@ class Jitted(Generic[P, R]):
         >>> print(f.explain(2.0, 3.0).splitlines()[0])
         f: 4 nodes recorded, 5 after flattening
         """
-        from scalargrad.compiler.explaining.explain import explain
+        from scalargrad.compiler.explain.explain import explain
 
         self._kept.look_around()
         key, leaves, held = self.signature(args, kwargs)

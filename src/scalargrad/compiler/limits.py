@@ -9,7 +9,7 @@ from typing import Any
 
 from scalargrad.compiler.arguments import Key, visit
 from scalargrad.compiler.objects import Frozen, Visit, has_state
-from scalargrad.compiler.recording.refusal import users_line
+from scalargrad.compiler.trace.refusal import users_line
 from scalargrad.errors import JitWarning
 
 #: Ways through a function's comparisons that are recorded for one shape of arguments.

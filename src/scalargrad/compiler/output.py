@@ -8,8 +8,8 @@ from typing import Any
 
 from scalargrad.compiler.function import Function, Inputs
 from scalargrad.compiler.replay import Call, gradient, gradient_nodes, graph
-from scalargrad.ops.operation import Operation
-from scalargrad.ops.symbol import Symbol
+from scalargrad.table.operation import Operation
+from scalargrad.table.symbol import Symbol
 from scalargrad.value import Scalar, Value
 
 #: What the results of a call share: the function's name, its program, the numbers it ran on, and

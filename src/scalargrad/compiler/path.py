@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.arguments import FlatNumbers, Place, has_arrays
-from scalargrad.compiler.closures.closed_over import ClosedOver
-from scalargrad.compiler.closures.reads import Reads
 from scalargrad.compiler.function import Function, Inputs
+from scalargrad.compiler.guards.closed_over import ClosedOver
+from scalargrad.compiler.guards.reads import Reads
 from scalargrad.compiler.output import Output, Source
 from scalargrad.compiler.passes.derive import dependents, derive
 from scalargrad.compiler.passes.flatten import flatten
-from scalargrad.compiler.recording.record import Recording
 from scalargrad.compiler.replay import Made
-from scalargrad.draws import rewind, state_of
-from scalargrad.ops.numbers import as_float
-from scalargrad.ops.recording import is_grad_enabled
+from scalargrad.compiler.trace.record import Recording
+from scalargrad.grad_mode import is_grad_enabled
+from scalargrad.table.numbers import as_float
+from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.value import Value
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from scalargrad.compiler.arguments import Key, code_in
-from scalargrad.compiler.closures.closed_over import ClosedOver
+from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.path import Path
 
 #: Shapes of arguments whose programs are kept, the oldest forgotten first.

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from scalargrad.autodiff import error_signals, gradient_graphs
 from scalargrad.compiler.arguments import placed
 from scalargrad.compiler.function import Inputs
-from scalargrad.compiler.recording.interception import intercepting
-from scalargrad.compiler.recording.reach import Reach
 from scalargrad.compiler.switch import disable_jit
-from scalargrad.draws import Draw, made_by
+from scalargrad.compiler.trace.interception import intercepting
+from scalargrad.compiler.trace.reach import Reach
+from scalargrad.grad_mode import enable_grad
 from scalargrad.graph import topological_order
-from scalargrad.ops.recording import enable_grad
+from scalargrad.transforms.draws import Draw, made_by
 from scalargrad.value import Scalar, Value
 
 if TYPE_CHECKING:

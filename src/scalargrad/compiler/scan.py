@@ -9,8 +9,8 @@ from typing import Any
 from scalargrad.compiler.batch import holds_entries
 from scalargrad.compiler.carrying import Carrying, pair
 from scalargrad.compiler.jitted import Jitted
-from scalargrad.compiler.recording.trace import current_trace
 from scalargrad.compiler.switch import is_jit_disabled
+from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.errors import OperandError
 
 

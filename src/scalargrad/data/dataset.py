@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from scalargrad.packages import needed
+from scalargrad.system.packages import needed
 
 X = TypeVar("X")
 Y = TypeVar("Y")

@@ -14,8 +14,8 @@ from scalargrad import ops
 from scalargrad.errors import ExpressionError
 from scalargrad.expression.scan import DEEPEST, UNDERSTOOD
 from scalargrad.expression.source import Source, short
-from scalargrad.ops.numbers import as_float
-from scalargrad.ops.operation import Elementwise, Fold, Operation
+from scalargrad.table.numbers import as_float
+from scalargrad.table.operation import Elementwise, Fold, Operation
 from scalargrad.value import Scalar, Value
 
 _CONSTANTS = {"pi": math.pi, "e": math.e}

@@ -15,7 +15,7 @@ from scalargrad.losses.reduction import (
     reduced,
 )
 from scalargrad.ops import dot, eq, logsumexp, ne, relu, square, sum, take
-from scalargrad.ops.numbers import is_real
+from scalargrad.table.numbers import is_real
 from scalargrad.value import Value
 
 Weights = Sequence[float] | None

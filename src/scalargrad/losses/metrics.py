@@ -7,7 +7,7 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.losses.reduction import Reduction, class_index, examples, reduced
-from scalargrad.ops.numbers import is_real
+from scalargrad.table.numbers import is_real
 from scalargrad.value import Value
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.ops import eq, floor, ge, lt, mean, sum
-from scalargrad.ops.numbers import is_real
+from scalargrad.table.numbers import is_real
 from scalargrad.tree import flatten
 from scalargrad.value import Scalar, Value
 

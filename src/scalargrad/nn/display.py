@@ -31,7 +31,7 @@ def _network(module: Module) -> str:
     """Return the picture of a network of layers and neurons; of anything else, nothing."""
     if not hasattr(module, "layers"):
         return ""
-    from scalargrad.pictures import network
+    from scalargrad.show.graphs import network
 
     try:
         return network(module, limit=_MOST_WEIGHTS).svg()

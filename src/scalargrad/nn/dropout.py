@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from scalargrad.draws import drawn
 from scalargrad.errors import DomainError
 from scalargrad.nn.activation import Elementwise
 from scalargrad.nn.init import Rng, generator
-from scalargrad.ops.numbers import is_real
+from scalargrad.table.numbers import is_real
+from scalargrad.transforms.draws import drawn
 
 
 class Dropout(Elementwise):

@@ -6,7 +6,8 @@ import operator
 from typing import Any, overload
 
 from scalargrad.errors import DomainError, OperandError
-from scalargrad.ops import eq, floor, ge, lt, numbers
+from scalargrad.ops import eq, floor, ge, lt
+from scalargrad.table import numbers
 from scalargrad.value import Value
 
 

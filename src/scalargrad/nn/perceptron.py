@@ -11,7 +11,7 @@ from scalargrad.nn.init import Rng, generator
 from scalargrad.nn.module import Module, distinct_numbers
 from scalargrad.ops import TABLE, dot
 from scalargrad.ops.activations import ELU, LeakyReLU
-from scalargrad.ops.operation import Unary
+from scalargrad.table.operation import Unary
 from scalargrad.value import Parameter, Scalar, Value
 
 Activation = Callable[[Value], Value]

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from scalargrad.errors import StateError
-from scalargrad.files import write_atomically
 from scalargrad.nn.module import Module
 from scalargrad.nn.state import IncompatibleKeys, flat, number_shape, shape_text
-from scalargrad.packages import needed
+from scalargrad.system.files import write_atomically
+from scalargrad.system.packages import needed
 
 AnyPath = str | os.PathLike[str]
 

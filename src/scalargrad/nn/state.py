@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from scalargrad.errors import StateError
-from scalargrad.ops.numbers import is_real
 from scalargrad.sparse import Table
+from scalargrad.table.numbers import is_real
 from scalargrad.value import Parameter
 
 Shape = tuple[int, ...]

@@ -27,8 +27,8 @@ from scalargrad.ops.logic import *
 from scalargrad.ops.reductions import *
 from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
-from scalargrad.ops.symbol import TABLE
 from scalargrad.ops.trigonometric import *
+from scalargrad.table.symbol import TABLE
 
 __all__ = ["TABLE"]
 __all__ += activations.__all__

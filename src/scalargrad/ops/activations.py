@@ -7,12 +7,12 @@ from typing import Any, overload
 
 from scalargrad.errors import OperandError
 from scalargrad.ops.arithmetic import abs
-from scalargrad.ops.domain import Domain
 from scalargrad.ops.exponential import erfc, exp, expm1, log1p
-from scalargrad.ops.notation import ATOM, Notation
-from scalargrad.ops.operation import Elementwise, Operand, R_co, Unary, composite, primitive
 from scalargrad.ops.selection import where
-from scalargrad.ops.symbol import Symbol
+from scalargrad.table.domain import Domain
+from scalargrad.table.notation import ATOM, Notation
+from scalargrad.table.operation import Elementwise, Operand, R_co, Unary, composite, primitive
+from scalargrad.table.symbol import Symbol
 
 __all__ = [
     "elu",

@@ -8,13 +8,13 @@ from typing import Any, overload
 
 from scalargrad.errors import OperandError
 from scalargrad.ops.comparisons import eq, ge, ne
-from scalargrad.ops.domain import Domain
 from scalargrad.ops.exponential import log
-from scalargrad.ops.notation import ATOM, POWER, PRODUCT, SIGN, SUM, Notation, call, infix
-from scalargrad.ops.operation import Binary, Operand, R_co, Unary, composite, primitive
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import where
-from scalargrad.ops.symbol import Symbol
+from scalargrad.table.domain import Domain
+from scalargrad.table.notation import ATOM, POWER, PRODUCT, SIGN, SUM, Notation, call, infix
+from scalargrad.table.operation import Binary, Operand, R_co, Unary, composite, primitive
+from scalargrad.table.symbol import Symbol
 
 __all__ = ["abs", "add", "div", "mul", "neg", "pow", "reciprocal", "square", "sub"]
 

@@ -7,9 +7,9 @@ stand in a graph.
 
 from __future__ import annotations
 
-from scalargrad.ops.domain import Domain
-from scalargrad.ops.notation import COMPARISON, infix
-from scalargrad.ops.operation import Binary, primitive
+from scalargrad.table.domain import Domain
+from scalargrad.table.notation import COMPARISON, infix
+from scalargrad.table.operation import Binary, primitive
 
 __all__ = ["eq", "ge", "gt", "le", "lt", "ne"]
 

@@ -8,10 +8,10 @@ from types import FunctionType
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.ops.domain import REAL, Domain
-from scalargrad.ops.numbers import as_float
-from scalargrad.ops.operation import Elementwise, Unary
-from scalargrad.ops.symbol import Symbol
+from scalargrad.table.domain import REAL, Domain
+from scalargrad.table.numbers import as_float
+from scalargrad.table.operation import Elementwise, Unary
+from scalargrad.table.symbol import Symbol
 
 #: Flags of a code object: *args, **kwargs (see `inspect`, which is slow to import).
 _VARIADIC = 0x04 | 0x08

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from scalargrad.ops.domain import Domain
-from scalargrad.ops.notation import ATOM, POWER, Notation, call
-from scalargrad.ops.operation import Unary, primitive
+from scalargrad.table.domain import Domain
+from scalargrad.table.notation import ATOM, POWER, Notation, call
+from scalargrad.table.operation import Unary, primitive
 
 __all__ = ["erf", "erfc", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sqrt"]
 

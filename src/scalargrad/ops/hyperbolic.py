@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from scalargrad.ops.domain import Domain
 from scalargrad.ops.exponential import sqrt
-from scalargrad.ops.notation import call
-from scalargrad.ops.operation import Unary, primitive
-from scalargrad.ops.symbol import Symbol
 from scalargrad.ops.trigonometric import hypot
+from scalargrad.table.domain import Domain
+from scalargrad.table.notation import call
+from scalargrad.table.operation import Unary, primitive
+from scalargrad.table.symbol import Symbol
 
 __all__ = ["acosh", "asinh", "atanh", "cosh", "sinh", "tanh"]
 

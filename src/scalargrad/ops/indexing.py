@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.ops import numbers
 from scalargrad.ops.comparisons import eq, ge, lt
-from scalargrad.ops.numbers import is_real
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import where
+from scalargrad.table import numbers
+from scalargrad.table.numbers import is_real
 
 __all__ = ["take"]
 

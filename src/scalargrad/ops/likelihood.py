@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from scalargrad.ops.domain import Domain
 from scalargrad.ops.exponential import log, log1p
-from scalargrad.ops.operation import Binary, composite
 from scalargrad.ops.selection import clip, where
-from scalargrad.ops.symbol import Symbol
+from scalargrad.table.domain import Domain
+from scalargrad.table.operation import Binary, composite
+from scalargrad.table.symbol import Symbol
 
 __all__ = ["log_loss"]
 

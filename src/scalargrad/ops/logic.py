@@ -6,10 +6,10 @@ Any number but 0 is true, a NaN too.
 from __future__ import annotations
 
 from scalargrad.ops.comparisons import Comparison, eq, ne
-from scalargrad.ops.domain import Domain
-from scalargrad.ops.operation import Unary, composite
 from scalargrad.ops.selection import where
-from scalargrad.ops.symbol import Symbol
+from scalargrad.table.domain import Domain
+from scalargrad.table.operation import Unary, composite
+from scalargrad.table.symbol import Symbol
 
 __all__ = ["logical_and", "logical_not", "logical_or"]
 

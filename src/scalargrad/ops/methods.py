@@ -7,11 +7,11 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.ops.comparisons import ne
-from scalargrad.ops.eager import compile_operators
 from scalargrad.ops.logic import logical_and, logical_or
-from scalargrad.ops.numbers import defers
-from scalargrad.ops.operation import Elementwise
-from scalargrad.ops.symbol import TABLE
+from scalargrad.table.eager import compile_operators
+from scalargrad.table.numbers import defers
+from scalargrad.table.operation import Elementwise
+from scalargrad.table.symbol import TABLE
 
 #: Operators by the names of their operations, with Python's where that is another.
 _OPERATORS = {

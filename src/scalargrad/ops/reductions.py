@@ -11,9 +11,9 @@ from scalargrad.errors import OperandError
 from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.comparisons import eq
 from scalargrad.ops.exponential import exp, log
-from scalargrad.ops.numbers import as_float
-from scalargrad.ops.operation import Fold, Operand, R_co, Reduction, primitive
 from scalargrad.ops.selection import maximum, where
+from scalargrad.table.numbers import as_float
+from scalargrad.table.operation import Fold, Operand, R_co, Reduction, primitive
 
 __all__ = ["dot", "log_softmax", "logsumexp", "mean", "softmax", "sum"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from scalargrad.ops.comparisons import ne
-from scalargrad.ops.domain import Domain
-from scalargrad.ops.notation import ATOM, PRODUCT, Notation, call, infix
-from scalargrad.ops.operation import Binary, Unary, composite, primitive
 from scalargrad.ops.selection import where
-from scalargrad.ops.symbol import Symbol
+from scalargrad.table.domain import Domain
+from scalargrad.table.notation import ATOM, PRODUCT, Notation, call, infix
+from scalargrad.table.operation import Binary, Unary, composite, primitive
+from scalargrad.table.symbol import Symbol
 
 __all__ = ["ceil", "floor", "floor_divide", "remainder", "rint", "sign", "step"]
 

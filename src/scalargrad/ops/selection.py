@@ -9,11 +9,11 @@ from typing import Any, overload
 
 from scalargrad.errors import OperandError
 from scalargrad.ops.comparisons import eq, ne
-from scalargrad.ops.domain import Domain
-from scalargrad.ops.notation import Notation
-from scalargrad.ops.numbers import is_real
-from scalargrad.ops.operation import Elementwise, Operand, R_co, Reduction, composite, primitive
-from scalargrad.ops.symbol import Symbol
+from scalargrad.table.domain import Domain
+from scalargrad.table.notation import Notation
+from scalargrad.table.numbers import is_real
+from scalargrad.table.operation import Elementwise, Operand, R_co, Reduction, composite, primitive
+from scalargrad.table.symbol import Symbol
 
 __all__ = ["clip", "maximum", "minimum", "where"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from scalargrad.ops.comparisons import eq
-from scalargrad.ops.domain import Domain
 from scalargrad.ops.exponential import sqrt
-from scalargrad.ops.notation import Notation, call
-from scalargrad.ops.operation import Binary, Unary, composite, primitive
 from scalargrad.ops.selection import where
-from scalargrad.ops.symbol import Symbol
+from scalargrad.table.domain import Domain
+from scalargrad.table.notation import Notation, call
+from scalargrad.table.operation import Binary, Unary, composite, primitive
+from scalargrad.table.symbol import Symbol
 
 __all__ = [
     "acos",

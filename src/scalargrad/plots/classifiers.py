@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.errors import OperandError
-from scalargrad.ops.recording import no_grad
+from scalargrad.grad_mode import no_grad
 from scalargrad.plots.style import CLASSES, MARKERS, axes_or_new, number
 
 if TYPE_CHECKING:

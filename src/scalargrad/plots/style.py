@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.files import write_atomically
-from scalargrad.packages import needed
+from scalargrad.system.files import write_atomically
+from scalargrad.system.packages import needed
 from scalargrad.value import Value
 
 if TYPE_CHECKING:

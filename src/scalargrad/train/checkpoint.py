@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scalargrad.errors import StateError
-from scalargrad.files import write_atomically
+from scalargrad.system.files import write_atomically
 
 _FORMAT = "scalargrad checkpoint 1"
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.nn import Module
+from scalargrad.system.interrupt import deferred_interrupt
 from scalargrad.train.examples import Examples, examples, hold_out
 from scalargrad.train.history import History
-from scalargrad.train.interrupt import deferred_interrupt
 from scalargrad.train.objective import Loss, Metric, Objective, Regularizer
 from scalargrad.train.progress import Bar, Silence, progress_bar
 from scalargrad.train.run import Optimizer, Run, Schedule

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scalargrad.errors import OperandError
-from scalargrad.files import write_atomically
+from scalargrad.system.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

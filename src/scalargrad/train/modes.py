@@ -9,7 +9,7 @@ from typing import Any
 from scalargrad.compiler.switch import is_jit_disabled
 from scalargrad.errors import TraceError
 from scalargrad.optim import Optimizer
-from scalargrad.packages import needed
+from scalargrad.system.packages import needed
 from scalargrad.train.examples import Examples
 from scalargrad.train.objective import Objective, Taken
 from scalargrad.value import Value

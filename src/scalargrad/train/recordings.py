@@ -9,13 +9,13 @@ import numpy as np
 
 from scalargrad.compiler.arguments import fresh_leaves
 from scalargrad.compiler.passes.memory import Floats
-from scalargrad.compiler.recording.reach import Reach
-from scalargrad.compiler.recording.record import Recording, record
-from scalargrad.compiler.recording.stacking import UnlikeError
-from scalargrad.draws import MODULE, rewind, state_of
+from scalargrad.compiler.trace.reach import Reach
+from scalargrad.compiler.trace.record import Recording, record
+from scalargrad.compiler.trace.stacking import UnlikeError
 from scalargrad.errors import TraceError
 from scalargrad.train.store import Store
 from scalargrad.train.surroundings import Surroundings
+from scalargrad.transforms.draws import MODULE, rewind, state_of
 from scalargrad.value import Value
 
 R = TypeVar("R")

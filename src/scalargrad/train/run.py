@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from scalargrad.collector import collector_paused
 from scalargrad.errors import StateError
-from scalargrad.ops.recording import no_grad
+from scalargrad.grad_mode import no_grad
+from scalargrad.system.collector import collector_paused
+from scalargrad.system.interrupt import Interrupt
 from scalargrad.train.checkpoint import load_checkpoint, save_checkpoint
 from scalargrad.train.examples import Examples, batches, plain
 from scalargrad.train.history import History, Row
-from scalargrad.train.interrupt import Interrupt
 from scalargrad.train.modes import mode_of
 from scalargrad.train.objective import Objective, Taken, Tally
 from scalargrad.train.progress import Bar, Silence

@@ -11,8 +11,8 @@ from functools import partial
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.closures.names import namespaces, of_library, variables
-from scalargrad.ops.operation import Operation
+from scalargrad.compiler.guards.names import namespaces, of_library, variables
+from scalargrad.table.operation import Operation
 from scalargrad.value import Value
 
 _PLAIN = (int, float, complex, str, bytes, type(None))

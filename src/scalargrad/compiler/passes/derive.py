@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from scalargrad.collector import collector_paused
 from scalargrad.compiler.passes.expressions import IDENTITY, follow, number_node, partial_plan
 from scalargrad.compiler.passes.lane_signals import Crossing
 from scalargrad.compiler.passes.lane_writer import LaneWriter, writer_for
@@ -25,9 +24,10 @@ from scalargrad.compiler.passes.program import (
     Total,
     Writer,
 )
-from scalargrad.compiler.recording.deferred import DETACH
-from scalargrad.ops.operation import Elementwise, Operation
-from scalargrad.ops.symbol import Symbol
+from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.system.collector import collector_paused
+from scalargrad.table.operation import Elementwise, Operation
+from scalargrad.table.symbol import Symbol
 
 Seeds = tuple[int, ...]
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from scalargrad.compiler.passes.lanes import Partial, expression_of, merged, subexpressions
 from scalargrad.compiler.passes.program import PRODUCTS, Op, Writer
 from scalargrad.ops import TABLE
-from scalargrad.ops.operation import Elementwise, Operation, Reduction
-from scalargrad.ops.printing import Expression
-from scalargrad.ops.symbol import Symbol
+from scalargrad.table.operation import Elementwise, Operation, Reduction
+from scalargrad.table.printing import Expression
+from scalargrad.table.symbol import Symbol
 
 ADD, SUB, NEG, MUL, IDENTITY = (TABLE[name] for name in ("add", "sub", "neg", "mul", "identity"))
 LINEAR = {ADD, SUB, NEG, MUL, IDENTITY}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scalargrad.collector import collector_paused
 from scalargrad.compiler.passes.expressions import (
     ADD,
     IDENTITY,
@@ -28,8 +27,9 @@ from scalargrad.compiler.passes.program import (
     Op,
     Program,
 )
-from scalargrad.compiler.recording.deferred import DETACH
-from scalargrad.ops.operation import Operation, Reduction
+from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.system.collector import collector_paused
+from scalargrad.table.operation import Operation, Reduction
 
 
 @collector_paused()

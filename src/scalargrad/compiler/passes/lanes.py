@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from scalargrad.ops import TABLE
-from scalargrad.ops.code import expand
-from scalargrad.ops.operation import Elementwise
-from scalargrad.ops.printing import Expression
-from scalargrad.ops.symbol import Symbol, evaluate
+from scalargrad.table.code import expand
+from scalargrad.table.operation import Elementwise
+from scalargrad.table.printing import Expression
+from scalargrad.table.symbol import Symbol, evaluate
 
 
 class Partial:

@@ -13,11 +13,11 @@ from math import isfinite
 from typing import Any
 
 from scalargrad.compiler.passes.program import SCATTER, TAKE, Op, Scattered, Writer, total_of
-from scalargrad.compiler.recording.refusal import refuse
+from scalargrad.compiler.trace.refusal import refuse
 from scalargrad.ops import eq, where
-from scalargrad.ops.numbers import is_real
-from scalargrad.ops.operation import Operation
-from scalargrad.ops.symbol import Symbol
+from scalargrad.table.numbers import is_real
+from scalargrad.table.operation import Operation
+from scalargrad.table.symbol import Symbol
 from scalargrad.value import Value
 
 Nodes = tuple[int, ...]

@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from scalargrad.collector import collector_paused
 from scalargrad.compiler.passes.groups import INPUTS, Group
 from scalargrad.compiler.passes.instructions import (
     Addresses,
@@ -28,6 +27,7 @@ from scalargrad.compiler.passes.layout import Grid, constant_axes, grid, strides
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.placing import Placer, lane_order
 from scalargrad.compiler.passes.program import PRODUCTS, SCATTER, STACK, TAKE, Op, Program
+from scalargrad.system.collector import collector_paused
 
 #: A table of addresses replaces so many pieces, plus one per so many lanes or terms.
 _PIECES, _PER_PIECE = 8, 16

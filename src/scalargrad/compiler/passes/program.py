@@ -13,7 +13,7 @@ from typing import Any
 
 from scalargrad.compiler.passes.lanes import Partial
 from scalargrad.ops import TABLE
-from scalargrad.ops.operation import Operation
+from scalargrad.table.operation import Operation
 
 
 class Kind:

@@ -1,0 +1,1 @@
+"""The command line: scalargrad step, draw, demo and train."""

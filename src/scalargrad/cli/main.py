@@ -1,0 +1,179 @@
+"""The command line: scalargrad step, draw, demo and train."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from scalargrad import __version__
+from scalargrad.cli.train import app as train_app
+from scalargrad.errors import ExpressionError, ScalargradError
+from scalargrad.expression import parse
+from scalargrad.graph import names, topological_order
+from scalargrad.value import Value
+
+app = typer.Typer(
+    help="Step through, draw and train graphs of scalar operations.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(train_app, name="train")
+
+_Expression = Annotated[
+    str, typer.Argument(help="Such as 'q = x + y; f = q * z'.", show_default=False)
+]
+_Assignments = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="NAME=NUMBER", help="The inputs.", show_default=False),
+]
+
+
+def _build(expression: str, assignments: list[str] | None) -> Value:
+    """Parse an expression with its inputs given as ``name=number``."""
+    values: dict[str, float] = {}
+    for assignment in assignments or []:
+        name, equals, number = assignment.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise ExpressionError(f"{assignment!r} is not an input: write name=number, as in x=-2")
+        if name.strip() in values:
+            raise ExpressionError(f"the input {name.strip()} is given twice: leave one out")
+        try:
+            values[name.strip()] = float(number)
+        except ValueError:
+            raise ExpressionError(
+                f"the input {name.strip()} is {number!r}: write a number, as in {name.strip()}=-2"
+            ) from None
+    return parse(expression.lstrip(" "), **values)
+
+
+@app.command()
+def step(
+    expression: _Expression,
+    assignments: _Assignments = None,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", "-i", help="Move with keys, one step at a time.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A .html file: a page that moves through the steps."),
+    ] = None,
+) -> None:
+    """Show every step of an expression, forwards and backwards."""
+    from scalargrad.show.steps import explore, outcome, show, walk
+
+    steps = walk(_build(expression, assignments))
+    if output is not None:
+        path = escape(str(steps.save(output).resolve()))
+        Console().print(f"wrote {path}", soft_wrap=True, highlight=False)
+    elif interactive:
+        explore(steps)
+    else:
+        show(steps)
+        if gradients := outcome(steps.scene):
+            Console().print(f"\nin all: {escape(gradients)}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def draw(
+    expression: _Expression,
+    assignments: _Assignments = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="A .svg, .png, .pdf, .dot or .mmd file.")
+    ] = Path("graph.svg"),
+    *,
+    direction: Annotated[str, typer.Option(help="LR, from left to right, or TB, down.")] = "LR",
+    color: Annotated[
+        Literal["value", "gradient"] | None, typer.Option(help="Tint by this number.")
+    ] = None,
+    copies: Annotated[
+        bool, typer.Option("--copies", help="Show what each reader of a node sends back to it.")
+    ] = False,
+    highlight: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="What stands out; may be given several times."),
+    ] = None,
+) -> None:
+    """Draw the graph of an expression, with values and gradients."""
+    from scalargrad.show.graphs import draw as draw_graph
+
+    root = _build(expression, assignments)
+    root.backward()
+    chosen = [_named(root, name) for name in highlight or []]
+    picture = draw_graph(root, direction=direction, color=color, copies=copies, highlight=chosen)
+    path = picture.save(output)
+    Console().print(f"wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
+
+
+def _named(root: Value, name: str) -> Value:
+    """Return the node of this name in a graph."""
+    known = {word: node for node, word in names(topological_order(root)).items()}
+    if name not in known:
+        raise ExpressionError(f"there is no {name} in the expression: there are {', '.join(known)}")
+    return known[name]
+
+
+@app.command()
+def demo(
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="The folder all files are written to."),
+    ] = Path("scalargrad-demo"),
+    steps: Annotated[int, typer.Option(min=1, help="How many training steps.")] = 100,
+) -> None:
+    """Step through two graphs, draw them, and train a small network on two moons."""
+    from scalargrad.experiments.demo import run
+
+    on_path = shutil.which("scalargrad") is not None
+    run(output, Console(), steps, "scalargrad" if on_path else sys.argv[0])
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        Console().print(f"scalargrad {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Step through, draw and train graphs of scalar operations."""
+
+
+def main() -> None:
+    """Run the command line; an error of scalargrad's own is a message, not a traceback."""
+    try:
+        app(args=_marked(sys.argv[1:]))
+    except (ScalargradError, OSError) as error:
+        _fail(error)
+
+
+_OPTION = re.compile(r"-[io]|--.*|-o.+\.(svg|png|pdf|dot|mmd)")
+
+
+def _marked(arguments: Sequence[str]) -> list[str]:
+    """Put a space before an expression such as ``-log(x)``, which would be read as options."""
+    if not arguments or arguments[0] not in {"step", "draw"}:
+        return list(arguments)
+    return [
+        f" {word}" if word.startswith("-") and not _OPTION.fullmatch(word) else word
+        for word in arguments
+    ]
+
+
+def _fail(error: Exception) -> NoReturn:
+    message = escape(str(error))
+    Console(stderr=True).print(f"[bold red]error:[/] {message}", soft_wrap=True, highlight=False)
+    sys.exit(2)

@@ -1,0 +1,96 @@
+"""The command ``scalargrad train``: the programs of the lectures, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from scalargrad.experiments import Plan, Report
+
+app = typer.Typer(
+    help="Train a model on one of the programs of the lectures, and save it with a picture.",
+    no_args_is_help=True,
+)
+
+#: What can be trained, and how it is described.
+PROGRAMS = {
+    "moons": "Tell two moons apart, with the MLP of micrograd's demo.",
+    "xor": "Learn exclusive or, which no single neuron can.",
+    "digits": "Read handwritten digits.",
+    "sine": "Fit a cubic to a sine on 2,000 points.",
+    "sentiment": "Tell good reviews from bad ones by their words.",
+    "clicks": "Recommend with a wide and deep network.",
+    "names": "Invent names with a character-level GPT.",
+}
+
+#: Those whose training can be watched.
+IN_THE_PLANE = {"moons", "xor"}
+
+_Output = Annotated[
+    Path, typer.Option("--output", "-o", help="The folder the files are written to.")
+]
+_Epochs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Passes over the examples.", show_default="chosen by the program"),
+]
+_Seed = Annotated[int, typer.Option(help="Fixes every draw.")]
+_Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
+_Watch = Annotated[
+    Path | None,
+    typer.Option(help="A .html file: a page that moves through the training.", dir_okay=False),
+]
+
+
+def _command(name: str) -> Callable[..., None]:
+    def command(
+        output: _Output = Path("scalargrad-train"),
+        epochs: _Epochs = None,
+        seed: _Seed = 0,
+        resume: _Resume = False,
+        quiet: _Quiet = False,
+    ) -> None:
+        _run(name, output, epochs, seed, resume, quiet)
+
+    return command
+
+
+def _command_in_the_plane(name: str) -> Callable[..., None]:
+    def command(
+        output: _Output = Path("scalargrad-train"),
+        epochs: _Epochs = None,
+        seed: _Seed = 0,
+        resume: _Resume = False,
+        quiet: _Quiet = False,
+        *,
+        watch: _Watch = None,
+    ) -> None:
+        _run(name, output, epochs, seed, resume, quiet, watch)
+
+    return command
+
+
+def _run(name: str, *how: Any) -> None:
+    from scalargrad import experiments
+
+    program: Callable[[Plan], Report] = getattr(experiments, name)
+    _show(program(experiments.Plan(*how)))
+
+
+def _show(report: Report) -> None:
+    console = Console()
+    for line in report.summary:
+        console.print(escape(line), highlight=False)
+    for path in report.files:
+        console.print(f"  wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
+
+
+for _name, _help in PROGRAMS.items():
+    _make = _command_in_the_plane if _name in IN_THE_PLANE else _command
+    app.command(_name, help=_help)(_make(_name))

@@ -1,0 +1,264 @@
+"""Blocks: run a segmented program, its lanes block by block, on as many cores as there are.
+
+A block's numbers fit into a cache, and blocks do not depend on one another. They are computed in a
+fixed number of sequences, each of which adds up its totals in order, and the sums of the sequences
+are added in order: the same numbers to the last bit, however many threads share the work.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+
+from scalargrad.compiler.backend import machine as machines
+from scalargrad.compiler.backend.machine import Machine
+from scalargrad.compiler.passes.instructions import Packed
+from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.passes.pack import pack
+from scalargrad.compiler.passes.segments import Fill, Mapped, Segments, Singles
+from scalargrad.errors import OperandError
+
+T = TypeVar("T")
+
+#: Into so many sequences blocks are divided; no more threads than that are of use.
+_SEQUENCES = 8
+#: With fewer lanes a second thread takes longer to start than it saves.
+_LANES_FOR_THREADS = 10_000
+
+
+def threads() -> int:
+    """Return how many threads share the work: the cores this process may use.
+
+    SCALARGRAD_THREADS sets another number; it changes no result.
+
+    Raises
+    ------
+    OperandError
+        If it is not a whole number from 1 on.
+    """
+    wanted = os.environ.get("SCALARGRAD_THREADS", "")
+    if not wanted:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _cores()
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise OperandError(f"SCALARGRAD_THREADS is {wanted!r}: give a whole number from 1 on")
+    return int(wanted)
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+class _Pool:
+    """A packed program and the memories it runs in, one for each thread at work."""
+
+    def __init__(self, packed: Packed) -> None:
+        self.packed = packed
+        self._idle: deque[Machine] = deque(maxlen=_SEQUENCES)
+
+    def take(self) -> Machine:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return machines.machine_for(self.packed)
+
+    def give_back(self, machine: Machine) -> None:
+        self._idle.append(machine)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Pool, (self.packed,)
+
+
+class _SinglesStep:
+    """Single numbers, computed from the store into the store."""
+
+    def __init__(self, step: Singles) -> None:
+        self.reads, self.out = step.reads, step.out
+        self.pool = _Pool(pack(step.program))
+        self.parts = [("single numbers", self.pool.packed)]
+
+    def run(self, store: Floats) -> None:
+        machine = self.pool.take()
+        machine.memory[: len(self.reads)] = store[self.reads]
+        machine.run()
+        found = machine.memory[self.pool.packed.outputs]
+        store[self.out : self.out + len(found)] = found
+        self.pool.give_back(machine)
+
+
+class _FillStep:
+    """Single numbers as the lanes of a node."""
+
+    def __init__(self, step: Fill) -> None:
+        self.reads, self.out = step.reads, step.out
+        self.parts: list[tuple[str, Packed]] = []
+
+    def run(self, store: Floats) -> None:
+        store[self.out : self.out + len(self.reads)] = store[self.reads]
+
+
+class _MappedStep:
+    """Lanes, computed block by block."""
+
+    def __init__(self, step: Mapped) -> None:
+        self.lanes, self.reads, self.columns = step.lanes, step.reads, step.columns
+        self.totals, self.out, self.kept = step.totals, step.out, step.kept
+        self.bounds = _bounds(step.lanes, step.block_lanes())
+        sizes = {stop - start for start, stop in self.bounds}
+        self.pools = {size: _Pool(pack(step.program(size))) for size in sizes}
+        title = f"{step.lanes} lanes in {len(self.bounds)} blocks"
+        self.parts = [(title, self.pools[max(sizes)].packed)]
+
+    def run(self, store: Floats) -> None:
+        work = functools.partial(self._sequence, store)
+        parts = _sequences(self.bounds)
+        count = min(threads(), len(parts)) if self.lanes >= _LANES_FOR_THREADS else 1
+        sums = shared(work, parts, count)
+        total = sums[0]
+        for part in sums[1:]:
+            total += part
+        store[self.out : self.out + self.totals] = total
+
+    def _sequence(self, store: Floats, bounds: list[tuple[int, int]]) -> Floats:
+        """Compute blocks one after another and return the sums of their totals."""
+        machines = {size: pool.take() for size, pool in self.pools.items()}
+        singles = store[self.reads]
+        for found in machines.values():
+            found.memory[: len(singles)] = singles
+        total = np.full(self.totals, -0.0)
+        for start, stop in bounds:
+            total += self._block(store, machines[stop - start], start, stop)
+        for size, found in machines.items():
+            self.pools[size].give_back(found)
+        return total
+
+    def _block(self, store: Floats, machine: Machine, start: int, stop: int) -> Floats:
+        size, memory = stop - start, machine.memory
+        cell = len(self.reads)
+        for first, step in self.columns:
+            end = first + (stop - 1) * step + 1
+            memory[cell : cell + size] = store[first + start * step : end : step]
+            cell += size
+        machine.run()
+        outputs = memory[self.pools[size].packed.outputs]
+        cell = self.totals
+        for kept in self.kept:
+            store[kept + start : kept + stop] = outputs[cell : cell + size]
+            cell += size
+        return outputs[: self.totals]
+
+
+class BlockMachine:
+    """A store, and the steps of a segmented program.
+
+    Attributes
+    ----------
+    memory : float64, cells
+        Inputs are written to its first cells before `run`.
+    """
+
+    def __init__(self, store: Floats, steps: list[_SinglesStep | _FillStep | _MappedStep]) -> None:
+        self.memory = store
+        self._steps = steps
+
+    def run(self) -> None:
+        """Carry out the steps in order."""
+        for step in self._steps:
+            step.run(self.memory)
+
+
+class Blocked:
+    """A segmented program, its parts packed.
+
+    Parameters
+    ----------
+    segments : Segments
+
+    Attributes
+    ----------
+    inputs : int
+        How many cells are inputs.
+    outputs : slice
+        The cells of the outputs, side by side.
+    """
+
+    def __init__(self, segments: Segments) -> None:
+        self.inputs = segments.inputs
+        self.outputs = segments.outputs
+        self._constants = segments.constants
+        self._size = segments.size
+        self._steps = [_step(x) for x in segments.steps]
+
+    def machine(self) -> BlockMachine:
+        """Return a store of its own with the program at work on it."""
+        store = np.empty(self._size)
+        for out, numbers in self._constants:
+            store[out : out + len(numbers)] = numbers
+        return BlockMachine(store, self._steps)
+
+    @property
+    def parts(self) -> list[tuple[str, Packed]]:
+        """The packed programs, and what each computes."""
+        return [part for step in self._steps for part in step.parts]
+
+
+def _step(step: Singles | Fill | Mapped) -> _SinglesStep | _FillStep | _MappedStep:
+    if isinstance(step, Singles):
+        return _SinglesStep(step)
+    return _FillStep(step) if isinstance(step, Fill) else _MappedStep(step)
+
+
+def _bounds(lanes: int, most: int) -> list[tuple[int, int]]:
+    """Return the first lane of each block and the one after its last; sizes differ by 1 at most."""
+    count = -(-lanes // most)
+    edges = [lanes * k // count for k in range(count + 1)]
+    return list(itertools.pairwise(edges))
+
+
+def _sequences(bounds: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    count = min(_SEQUENCES, len(bounds))
+    edges = [len(bounds) * k // count for k in range(count + 1)]
+    return [bounds[a:b] for a, b in itertools.pairwise(edges)]
+
+
+def shared(work: Callable[[T], Floats], parts: Sequence[T], count: int) -> list[Floats]:
+    """Return ``[work(part) for part in parts]``, computed by so many threads, this one included.
+
+    Each takes the next part when it is free, so none waits for one that is busy elsewhere.
+    """
+    left = deque(enumerate(parts))
+    found: dict[int, Floats] = {}
+
+    def take_on() -> None:
+        while True:
+            try:
+                k, part = left.popleft()
+            except IndexError:
+                return
+            found[k] = work(part)
+
+    others = [executor(count - 1).submit(take_on) for _ in range(count - 1)]
+    try:
+        take_on()
+    finally:
+        left.clear()
+        for other in others:
+            if not other.cancel():
+                other.result()
+    return [found[k] for k in range(len(parts))]
+
+
+@functools.cache
+def executor(count: int) -> ThreadPoolExecutor:
+    """Return a pool of so many threads, always the same."""
+    return ThreadPoolExecutor(count, thread_name_prefix="scalargrad")
+
+
+if hasattr(os, "register_at_fork"):  # a child process has no threads but its own
+    os.register_at_fork(after_in_child=executor.cache_clear)

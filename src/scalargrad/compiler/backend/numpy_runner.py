@@ -1,0 +1,198 @@
+"""Run a packed program with NumPy: each instruction on whole blocks, nothing compiled.
+
+Slower than the compiled kernel, but always there, and the same programs run on it.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+from scalargrad.compiler.passes.instructions import (
+    Addresses,
+    Affine,
+    Apply,
+    Copy,
+    Gather,
+    GatheredProducts,
+    Instruction,
+    Packed,
+    Products,
+    Scatter,
+    Take,
+)
+from scalargrad.compiler.passes.lanes import NUMPY, Partial, expression_of, has_lanes
+from scalargrad.compiler.passes.memory import Floats
+from scalargrad.table.operation import Elementwise
+
+Bound = Callable[[], None]
+
+
+class NumpyMachine:
+    """Memory, and the instructions bound to it.
+
+    Parameters
+    ----------
+    packed : Packed
+        The program.
+
+    Attributes
+    ----------
+    memory : float64, cells
+        Inputs are written to its first cells before `run`.
+    """
+
+    def __init__(self, packed: Packed) -> None:
+        self.memory = packed.memory.copy()
+        self._steps = [_bind(instruction, self.memory) for instruction in packed.instructions]
+
+    def run(self) -> None:
+        """Carry out the instructions in order."""
+        with np.errstate(all="ignore"):
+            for step in self._steps:
+                step()
+
+
+def _bind(instruction: Instruction, memory: Floats) -> Bound:
+    """Return a function that carries out one instruction on `memory`."""
+    return _BINDERS[type(instruction)](instruction, memory)
+
+
+def _bind_copy(instruction: Copy, memory: Floats) -> Bound:
+    shape = (instruction.rows, instruction.columns)
+    out = _view(memory, Affine(instruction.out, shape[1], 1), (*shape, 1))
+    return functools.partial(np.copyto, out, _view(memory, instruction.source, (*shape, 1)))
+
+
+def _bind_gather(instruction: Gather, memory: Floats) -> Bound:
+    out = memory[instruction.out : instruction.out + len(instruction.sources)]
+    return functools.partial(np.take, memory, instruction.sources, out=out)
+
+
+def _bind_apply(instruction: Apply, memory: Floats) -> Bound:
+    op, lanes = instruction.op, instruction.lanes
+    assert isinstance(op, Elementwise | Partial)
+    compute = vectorised(op)
+    out = memory[instruction.out : instruction.out + lanes]
+    operands = [memory[x : x + lanes] for x in instruction.operands]
+
+    def step() -> None:
+        out[:] = compute(*operands)
+
+    return step
+
+
+def _view(memory: Floats, place: Affine, shape: tuple[int, int, int]) -> Floats:
+    """Return the cells of a factor as an array rows × columns × terms."""
+    distances = tuple(8 * x for x in (place.outer, place.inner, place.term))
+    return as_strided(memory[place.base :], shape, distances)
+
+
+def _bind_products(instruction: Products, memory: Floats) -> Bound:
+    rows, columns = instruction.rows, instruction.columns
+    out = _view(memory, Affine(instruction.out, columns, 1), (rows, columns, 1))[:, :, 0]
+    start = memory[instruction.start]
+    factors = [
+        (_view(memory, a, (rows, columns, n)), _view(memory, b, (rows, columns, n)))
+        for n, a, b in instruction.runs
+    ]
+
+    def step() -> None:
+        out[:] = start
+        for a, b in factors:
+            _add_products(out, a, b)
+
+    return step
+
+
+def _add_products(out: Floats, a: Floats, b: Floats) -> None:
+    """Add Σ a·b over the last axis, lane by lane where terms are many, else term by term."""
+    terms = a.shape[2]
+    if terms > out.size:
+        out += (a * b).sum(axis=2)
+        return
+    for t in range(terms):
+        out += a[:, :, t] * b[:, :, t]
+
+
+def _bind_gathered(instruction: GatheredProducts, memory: Floats) -> Bound:
+    a, b = instruction.a, instruction.b
+    out = memory[instruction.out : instruction.out + len(a)]
+    start = memory[instruction.start]
+
+    def step() -> None:
+        total = np.full(len(a), start)
+        _add_products(total[:, None], memory[a][:, None], memory[b][:, None])
+        out[:] = total
+
+    return step
+
+
+def _bind_take(instruction: Take, memory: Floats) -> Bound:
+    out = memory[instruction.out : instruction.out + len(instruction.place)]
+
+    def step() -> None:
+        places, known = _places(memory[instruction.place], instruction.size)
+        out[:] = np.where(known, memory[instruction.base + instruction.stride * places], np.nan)
+
+    return step
+
+
+def _bind_scatter(instruction: Scatter, memory: Floats) -> Bound:
+    start, size = instruction.start[:, None], instruction.size[:, None]
+    out = memory[instruction.out : instruction.out + int(size.sum())]
+
+    def step() -> None:
+        places, known = _places(memory[instruction.place], size)
+        values = memory[instruction.values]
+        out[:] = 0.0
+        np.add.at(out, (start + places)[known], values[known])
+
+    return step
+
+
+def _places(index: Floats, size: Addresses) -> tuple[Addresses, NDArray[np.bool_]]:
+    """Return which of `size` entries each index means, and whether it means one."""
+    known = (index >= -size) & (index < size) & (index == np.floor(index))
+    whole = np.where(known, index, 0.0).astype(np.int64)
+    return np.where(whole < 0, whole + size, whole), known
+
+
+_BINDERS: dict[type, Callable[[Any, Floats], Bound]] = {
+    Apply: _bind_apply,
+    Copy: _bind_copy,
+    Gather: _bind_gather,
+    Products: _bind_products,
+    GatheredProducts: _bind_gathered,
+    Take: _bind_take,
+    Scatter: _bind_scatter,
+}
+
+
+@functools.cache
+def vectorised(op: Elementwise | Partial) -> Callable[..., Any]:
+    """Return `op` on arrays: printed where the table spells it, else number by number."""
+    symbols, expression = expression_of(op)
+    if not has_lanes(expression):
+        return np.vectorize(op.of_floats_unchecked, otypes=[np.float64])
+    names = {symbol: f"a{i}" for i, symbol in enumerate(symbols)}
+    lines, result = NUMPY.code(expression, names)
+    head = f"def lanes({', '.join(names.values())}):"
+    source = "\n    ".join([head, *lines, f"return {result}"])
+    namespace: dict[str, Any] = {"np": np, "math": _Lifted}
+    exec(compile(source, f"<printed from {op.name}>", "exec"), namespace)
+    lanes: Callable[..., Any] = namespace["lanes"]
+    return lanes
+
+
+class _Lifted:
+    """Functions NumPy lacks, number by number."""
+
+    erf = staticmethod(np.vectorize(math.erf, otypes=[np.float64]))
+    erfc = staticmethod(np.vectorize(math.erfc, otypes=[np.float64]))

@@ -1,0 +1,205 @@
+"""Explain: what a compiled function became, and where its time goes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from scalargrad.compiler.backend.machine import has_kernel
+from scalargrad.compiler.explain.explanation import Bar, Explanation, Timed, shares
+from scalargrad.compiler.explain.timing import timed
+from scalargrad.compiler.function import Inputs
+from scalargrad.compiler.passes.instructions import (
+    Affine,
+    Apply,
+    Copy,
+    Gather,
+    GatheredProducts,
+    Instruction,
+    Packed,
+    Products,
+    Run,
+    Scatter,
+    Take,
+)
+from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.path import Path
+
+_NAMES = {
+    Copy: "copy",
+    Gather: "gather",
+    Products: "sum of products",
+    GatheredProducts: "sum of gathered products",
+    Take: "take",
+}
+
+
+def explain(path: Path, inputs: Inputs) -> Explanation:
+    """Return the sizes after each pass, the instructions, widest first, and their times.
+
+    Parameters
+    ----------
+    path : Path
+    inputs : list of float or float64
+        What the program is timed on.
+    """
+    function = path.function
+    lines = [
+        f"{path.name}: {path.recorded} nodes recorded, {len(function.program)} after flattening"
+    ]
+    runners = {"forward": function.values}
+    if path.moving is not None:
+        runners["forward and backward"] = function.values_and_row
+    programs = []
+    for name, runner in runners.items():
+        memory = runner.memory_after(inputs)
+        for title, packed in runner.parts:
+            full = f"{name}, {title}" if title else name
+            lines += _program(full, packed)
+            programs.append(_timed(full, packed, packed.memory if memory is None else memory))
+    lines.append(f"run by {'the compiled kernel' if has_kernel() else 'NumPy'}")
+    lines += [_where_time_goes(program) for program in programs if program.seconds]
+    return Explanation("\n".join(lines), programs)
+
+
+def _timed(title: str, packed: Packed, memory: Floats) -> Timed:
+    lanes = [_described(x)[1] for x in packed.instructions]
+    pieces = timed(packed, memory, lanes)
+    kinds = []
+    for instructions, seconds in pieces:
+        described = [_described(x) for x in instructions]
+        whole = sum(width for _, width in described) or 1
+        kinds += [(name, width, seconds * width / whole) for name, width in described]
+    bars = [Bar(*_mostly(instructions), seconds) for instructions, seconds in pieces]
+    gathers = _gathers(packed)
+    return Timed(
+        title, gathers, packed.memory.nbytes, len(packed.instructions), bars, shares(kinds)
+    )
+
+
+def _mostly(instructions: Iterable[Instruction]) -> tuple[str, int]:
+    """Return the kind with most lanes among some instructions, and the lanes of all."""
+    lanes: Counter[str] = Counter()
+    for name, width in map(_described, instructions):
+        lanes[name] += width
+    return lanes.most_common(1)[0][0], lanes.total()
+
+
+def _where_time_goes(program: Timed) -> str:
+    """Return one line with the kinds that take most of the time."""
+    parts = [f"{share.name} {share.seconds / program.seconds:.0%}" for share in program.shares[:4]]
+    return f"time of {program.title}: {program.seconds * 1e6:.3g} µs, {', '.join(parts)}"
+
+
+def _gathers(packed: Packed) -> int:
+    return sum(
+        isinstance(x, Gather | GatheredProducts | Take | Scatter) for x in packed.instructions
+    )
+
+
+def _program(name: str, packed: Packed) -> list[str]:
+    head = (
+        f"{name}: {len(packed.instructions)} instructions, {_gathers(packed)} of them gathers, "
+        f"{packed.memory.nbytes} bytes"
+    )
+    return [head, *_kinds(packed.instructions)]
+
+
+def _kinds(instructions: Iterable[Instruction]) -> list[str]:
+    """Return one line for each kind of instruction: how many, over how many lanes."""
+    count: Counter[str] = Counter()
+    lanes: Counter[str] = Counter()
+    for instruction in instructions:
+        name, width = _described(instruction)
+        count[name] += 1
+        lanes[name] += width
+    return [
+        f"  {count[name]:4} × {name}, {total} lane{'s' * (total != 1)}"
+        for name, total in lanes.most_common()
+    ]
+
+
+def _described(instruction: Instruction) -> tuple[str, int]:
+    """Return the kind of an instruction, and its lanes."""
+    if isinstance(instruction, Apply):
+        return instruction.op.name, instruction.lanes
+    if isinstance(instruction, Copy | Products):
+        return _NAMES[type(instruction)], instruction.rows * instruction.columns
+    if isinstance(instruction, Scatter):
+        return "scatter", int(instruction.size.sum())
+    lanes = instruction.a if isinstance(instruction, GatheredProducts) else instruction[1]
+    return _NAMES[type(instruction)], len(lanes)
+
+
+def listing(packed: Packed) -> str:
+    """Return every instruction as an assignment to memory cells, with the ranges of its indices.
+
+    Examples
+    --------
+    >>> from scalargrad.compiler.passes.instructions import Affine
+    >>> copied = Copy(100, 2, 3, Affine(0, 1, 2))
+    >>> print(listing(Packed([copied], None, 0, slice(0))))  # type: ignore[arg-type]
+    m[100 + 3i + j] = m[0 + i + 2j]    i < 2, j < 3
+    """
+    return "\n".join(_written(instruction) for instruction in packed.instructions)
+
+
+def _written(instruction: Instruction) -> str:
+    if isinstance(instruction, Apply):
+        op, out, lanes, operands = instruction
+        shown = ", ".join(_cell(Affine(x, 0, int(lanes > 1))) for x in operands)
+        return f"{_cell(Affine(out, 0, int(lanes > 1)))} = {op.name}({shown}){_range(1, lanes)}"
+    if isinstance(instruction, Copy):
+        out, rows, columns, source = instruction
+        return f"{_out(out, rows, columns)} = {_cell(source)}{_range(rows, columns)}"
+    if isinstance(instruction, Gather):
+        cells = instruction.sources.tolist()
+        return f"m[{instruction.out} + j] = m[({_table(cells)})]{_range(1, len(cells))}"
+    if isinstance(instruction, Products):
+        out, rows, columns, start, runs = instruction
+        shown = " + ".join([_cell(Affine(start)), *map(_sum, runs)])
+        return f"{_out(out, rows, columns)} = {shown}{_range(rows, columns)}"
+    if isinstance(instruction, Take | Scatter):
+        return _lookup(instruction)
+    a, b = (_table(x.ravel().tolist()) for x in (instruction.a, instruction.b))
+    lanes, terms = instruction.a.shape
+    first = f"{_cell(Affine(instruction.out, 0, int(lanes > 1)))} = m[{instruction.start}]"
+    return f"{first} + Σ(t < {terms}) m[({a})]·m[({b})]{_range(1, lanes)}"
+
+
+def _lookup(instruction: Take | Scatter) -> str:
+    if isinstance(instruction, Take):
+        out, index, base, stride, size = instruction
+        entry = (
+            f"({_table(base.tolist())}) + ({_table(stride.tolist())})·m[({_table(index.tolist())})]"
+        )
+        return f"m[{out} + j] = m[{entry}]{_range(1, len(size))}"
+    out, start = instruction.out, instruction.start
+    place, added = (_table(x.ravel().tolist()) for x in (instruction.place, instruction.values))
+    return f"m[({_table((out + start).tolist())}) + m[({place})]] += m[({added})]"
+
+
+def _out(out: int, rows: int, columns: int) -> str:
+    return _cell(Affine(out, columns * (rows > 1), int(columns > 1)))
+
+
+def _cell(place: Affine) -> str:
+    parts = [str(place.base)]
+    for distance, index in zip(place[1:], "ijt", strict=True):
+        if distance:
+            parts.append(index if distance == 1 else f"{distance}{index}")
+    return f"m[{' + '.join(parts)}]"
+
+
+def _sum(run: Run) -> str:
+    product = f"{_cell(run.a)}·{_cell(run.b)}"
+    return product if run.terms == 1 else f"Σ(t < {run.terms}) {product}"
+
+
+def _range(rows: int, columns: int) -> str:
+    shown = [f"{name} < {n}" for name, n in (("i", rows), ("j", columns)) if n > 1]
+    return f"    {', '.join(shown)}" if shown else ""
+
+
+def _table(cells: list[int]) -> str:
+    return ", ".join(map(str, cells[:4])) + (", …" if len(cells) > 4 else "")

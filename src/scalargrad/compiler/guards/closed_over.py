@@ -1,0 +1,259 @@
+"""Closed over: what a compiled function reads besides its arguments, and whether it has changed.
+
+A program repeats what was recorded. So that it also sees what is bound anew later, the names in the
+function's code are followed, over attributes and items, to the Values, objects and functions behind
+them. Whether all is as it was takes one comparison of dicts and lists at each call; only where that
+fails is everything followed again.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
+from types import CellType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from scalargrad.compiler.guards.names import (
+    contents,
+    defaults,
+    functions_of,
+    is_followed,
+    is_wrapper,
+    looked_up,
+    namespaces,
+    of_library,
+)
+from scalargrad.compiler.guards.slots import (
+    FLAGS,
+    PLAIN,
+    Part,
+    Reading,
+    Same,
+    Slot,
+    Source,
+    plain_key,
+    same,
+)
+from scalargrad.compiler.objects import attributes, has_state
+from scalargrad.sparse import Table
+from scalargrad.value import Value
+
+#: So many containers and objects inside one another are followed.
+_DEEP = 50
+
+
+class ClosedOver:
+    """What can be reached from some code, as it is now.
+
+    Parameters
+    ----------
+    roots : iterable
+        Functions, and other objects for the sake of the functions and methods called with them.
+
+    Attributes
+    ----------
+    slots : dict from Source to Slot
+    is_empty : bool
+        Whether there is nothing to compare.
+    """
+
+    def __init__(self, roots: Iterable[Any]) -> None:
+        self.slots: dict[Source, Slot] = {}
+        self._spaces: list[tuple[Any, list[Source]]] = []
+        self._items: list[tuple[Any, Any]] = []
+        self._met: dict[int, tuple[Any, Part | None]] = {}
+        self._classes: dict[type, dict[str, Any]] = {}
+        self._values: list[Value] = []
+        self._depth = 0
+        self._ahead: list[FunctionType] = []
+        for root in roots:
+            self._code(root)
+        while self._ahead:
+            self._function(self._ahead.pop())
+        self._met.clear()
+        self.watch(())
+
+    def watch(self, sources: Iterable[Source]) -> None:
+        """Compare all contents by identity, and the containers in these sources by content too."""
+        inside, slots = {*sources}, self.slots
+        live = [space for space, _ in self._spaces]
+        then: list[Any] = [
+            {s[1]: slots[s].frozen if s in inside else slots[s].content for s in found}
+            for _, found in self._spaces
+        ]
+        live += [items for items, _ in self._items]
+        then += [frozen for _, frozen in self._items]
+        self._compared = live, then
+        self.is_empty = not live
+
+    def holds(self) -> bool:
+        """Return whether everything is as it was."""
+        live, then = self._compared
+        try:
+            return live == then
+        except Exception:  # noqa: BLE001 - a name is gone, or arrays were compared
+            return False
+
+    # Code -------------------------------------------------------------------------------------
+
+    def _code(self, x: Any) -> None:
+        """Follow what is read when something is called."""
+        if isinstance(x, type):
+            self._class(x)
+        elif isinstance(x, MethodType):
+            self._part(x.__func__)
+            self._class(type(x.__self__))
+        elif isinstance(x, functools.partial):
+            self._code(x.func)
+        elif isinstance(x, FunctionType) or is_wrapper(x):
+            self._part(x)
+        else:
+            self._class(type(x))
+
+    def _function(self, function: FunctionType) -> None:
+        """Follow the variables of enclosing functions, defaults and globals."""
+        variables = enumerate(function.__closure__ or ())  # one may have the name of a global
+        cells = {i: cell for i, cell in variables if cell != CellType()}
+        if cells:
+            self._note(function, functools.partial(contents, cells))
+        if function.__defaults__ or function.__kwdefaults__:
+            self._note(function, functools.partial(defaults, function))
+        for owner, space, names in namespaces(function):
+            self._names(owner, space, names)
+
+    def _names(self, owner: Any, space: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+        """Follow names, and return those that hold more than numbers and text."""
+        found = [name for name in names if not isinstance(space[name], ModuleType)]
+        slots = self._note(owner, functools.partial(looked_up, space, found)) if found else {}
+        return [name for name, slot in slots.items() if slot.is_more]
+
+    def _class(self, kind: type) -> dict[str, Any]:
+        """Follow the methods of a class, and return its members that are more than numbers."""
+        if kind not in self._classes:
+            self._classes[kind] = {}
+            found = [self._members(x) for x in reversed(kind.__mro__)]
+            self._classes[kind] = {name: x for members in found for name, x in members.items()}
+        return self._classes[kind]
+
+    def _members(self, kind: type) -> dict[str, Any]:
+        own = vars(kind)
+        data = [x for x in own if not x.startswith("__") and not hasattr(own[x], "__get__")]
+        if of_library(kind.__module__):
+            return {name: own[name] for name in data if isinstance(own[name], bool)}
+        methods = {name: functions_of(x) for name, x in own.items()}
+        for function in chain.from_iterable(methods.values()):
+            self._part(function)
+        more = self._names(kind, own, [*data, *(name for name, found in methods.items() if found)])
+        return {name: own[name] for name in more if name in data}
+
+    # Contents ---------------------------------------------------------------------------------
+
+    def _note(self, owner: Any, read: Callable[[], dict[Any, Any]]) -> dict[Any, Slot]:
+        """Note what names hold, to be read again when compared."""
+        return self._space(
+            owner, Reading(read), {name: self._slot(x) for name, x in read().items()}
+        )
+
+    def _space(self, owner: Any, live: Any, slots: dict[Any, Slot]) -> dict[Any, Slot]:
+        whose = Same(owner)
+        self.slots |= {(whose, name): slot for name, slot in slots.items()}
+        self._spaces.append((live, [(whose, name) for name in slots]))
+        return slots
+
+    def _slot(self, x: Any) -> Slot:
+        outer, self._values = self._values, []
+        part, values = self._part(x), self._values
+        self._values = outer
+        if part is not None:
+            return Slot(x, part.key, values, part.frozen)
+        if type(x) in FLAGS:
+            return Slot(x, (type(x), x), [], x)
+        if isinstance(x, list | dict) and not x:
+            return Slot(x, None, [], [] if isinstance(x, list) else {})  # it may be given Values
+        numbers = isinstance(x, int | float | complex | list | tuple | dict)
+        return Slot(x, None if numbers or hasattr(type(x), "dtype") else Same(x), [], x)
+
+    def _part(self, x: Any) -> Part | None:
+        """Follow what is held somewhere; return None for what need not be followed."""
+        if isinstance(x, Value):
+            self._values.append(x)
+            return Part((type(x), bool(x.parents)), x)
+        if type(x) in PLAIN:
+            return None
+        if id(x) in self._met:
+            return self._met[id(x)][1]
+        self._met[id(x)] = x, same(x)  # until it is known, in cycles
+        self._depth += 1
+        part = self._inside(x) if self._depth < _DEEP else same(x)
+        self._depth -= 1
+        self._met[id(x)] = x, part
+        if part is not None and not isinstance(part.key, Same):
+            del self._met[id(x)]  # its Values count wherever it is met
+        return part
+
+    def _inside(self, x: Any) -> Part | None:
+        if isinstance(x, FunctionType):
+            self._ahead.append(x)
+        elif isinstance(x, type):
+            self._class(x)
+        elif isinstance(x, MethodType | functools.partial):
+            return self._bound(x)
+        elif isinstance(x, list | tuple | dict) and not isinstance(x, Table):
+            return self._container(x)
+        elif hasattr(type(x), "dtype"):
+            return self._array(x)
+        elif not isinstance(x, Table) and not self._object(x):
+            return None
+        return same(x)
+
+    def _bound(self, x: Any) -> Part:
+        """Follow a method or a partial function."""
+        method = isinstance(x, MethodType)
+        bound = (x.__func__, x.__self__) if method else (x.func, x.args, x.keywords)
+        part = self._part(bound) or Part(Same(x), bound)
+        self._items.append((bound, part.frozen))
+        return Part((type(x), part.key), x)
+
+    def _container(self, x: Any) -> Part | None:
+        items = x.values() if isinstance(x, dict) else x
+        if set(map(type, items)) <= PLAIN:
+            return None
+        parts = [self._part(item) for item in items]
+        if not any(parts):
+            return None
+        pairs = [*zip(items, parts, strict=True)]
+        key = tuple([plain_key(item) if part is None else part.key for item, part in pairs])
+        frozen = [item if part is None else part.frozen for item, part in pairs]
+        if isinstance(x, dict):
+            return Part((type(x), *x, key), dict(zip(x, frozen, strict=True)))
+        return Part((type(x), key), frozen if isinstance(x, list) else tuple(frozen))
+
+    def _array(self, x: Any) -> Part | None:
+        """Follow an array of objects."""
+        part = self._part(x.ravel().tolist()) if _is_of_objects(x) else None
+        if part is None:
+            return None
+        self._items.append((Reading(lambda: x.ravel().tolist()), part.frozen))
+        return Part((x.shape, part.key), Same(x))
+
+    def _object(self, x: Any) -> bool:
+        """Follow an object's attributes; return whether they are more than numbers and text."""
+        kind: Any = type(x)
+        if not (has_state(x) and is_followed(kind)):
+            return is_wrapper(x) and self._part(x.__wrapped__) is not None
+        inherited, own = self._class(kind), attributes(x)
+        slots = {name: self._slot(y) for name, y in own.items()}
+        if not inherited and not any(slot.is_more for slot in slots.values()):
+            return False
+        as_it_is = own is getattr(x, "__dict__", None)
+        self._space(x, own if as_it_is else Reading(functools.partial(attributes, x)), slots)
+        whose = Same(x)
+        self.slots |= {
+            (whose, name): self._slot(y) for name, y in inherited.items() if name not in slots
+        }
+        return True
+
+
+def _is_of_objects(x: Any) -> bool:
+    return getattr(x.dtype, "kind", "") == "O"

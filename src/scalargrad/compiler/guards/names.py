@@ -1,0 +1,98 @@
+"""Names: where a function's code finds what it reads besides its arguments."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import CellType, CodeType, FunctionType, ModuleType, SimpleNamespace
+from typing import Any
+
+from scalargrad.table.operation import Operation
+
+_LIBRARIES = {*sys.stdlib_module_names, "scalargrad"}
+
+
+@functools.cache
+def of_library(module: str) -> bool:
+    """Return whether a module is Python's, ours or installed, and so not going to change."""
+    top = module.partition(".")[0]
+    if top == "__main__":  # in `python -m …` its file is that of an installed program
+        return False
+    path = getattr(sys.modules.get(top), "__file__", None) or ""
+    return top in _LIBRARIES or not {"site-packages", "dist-packages"}.isdisjoint(Path(path).parts)
+
+
+def names_in(code: CodeType) -> list[str]:
+    """Return the names of globals and attributes in code, and in the functions inside it."""
+    inner = [name for x in code.co_consts if isinstance(x, CodeType) for name in names_in(x)]
+    return [*code.co_names, *inner]
+
+
+def namespaces(function: FunctionType) -> Iterator[tuple[Any, Mapping[str, Any], list[str]]]:
+    """Yield whose names a function's code may read, where they stand, and which they are.
+
+    Those are its globals and, where it names them, the modules and classes among these. What
+    belongs to a library does not change.
+    """
+    if of_library(function.__module__ or ""):
+        return
+    names = dict.fromkeys(names_in(function.__code__))
+    ahead: list[tuple[Any, Mapping[str, Any]]] = [(function, function.__globals__)]
+    met = set()
+    while ahead:
+        owner, space = ahead.pop()
+        known = [name for name in names if name in space]
+        yield owner, space, known
+        for x in (space[name] for name in known):
+            if id(x) not in met and _is_namespace(x):
+                met.add(id(x))
+                ahead.append((x, vars(x)))
+
+
+def _is_namespace(x: Any) -> bool:
+    if isinstance(x, ModuleType):
+        return not of_library(x.__name__)
+    return isinstance(x, type) and not of_library(x.__module__)
+
+
+def looked_up(space: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
+    """Return what names stand for in a namespace."""
+    return {name: space[name] for name in names}
+
+
+def contents(cells: dict[int, CellType]) -> dict[int, Any]:
+    """Return what the variables of enclosing functions hold."""
+    return {i: cell.cell_contents for i, cell in cells.items()}
+
+
+def variables(function: FunctionType) -> dict[str, Any]:
+    """Return what the variables of enclosing functions hold, by name, where they hold something."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    return {name: cell.cell_contents for name, cell in cells if cell != CellType()}
+
+
+def defaults(function: FunctionType) -> dict[str, Any]:
+    """Return the defaults of a function's parameters."""
+    return {"__defaults__": function.__defaults__, "__kwdefaults__": function.__kwdefaults__}
+
+
+def functions_of(member: Any) -> list[Any]:
+    """Return the functions behind a member of a class."""
+    if isinstance(member, property):
+        return [x for x in (member.fget, member.fset) if x is not None]
+    if isinstance(member, functools.cached_property):
+        return [member.func]
+    return [member] if isinstance(member, FunctionType) or is_wrapper(member) else []
+
+
+def is_wrapper(x: Any) -> bool:
+    """Return whether something, such as a compiled function, is made of a function."""
+    return "__wrapped__" in getattr(x, "__dict__", ())
+
+
+def is_followed(kind: type) -> bool:
+    """Return whether objects of a class are looked into: ours, and those no library makes."""
+    ours = kind is SimpleNamespace or kind.__module__.startswith("scalargrad.")
+    return not issubclass(kind, Operation) and (ours or not of_library(kind.__module__))

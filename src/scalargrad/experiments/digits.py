@@ -1,0 +1,54 @@
+"""Handwritten digits, read by a network of one hidden layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from scalargrad import data
+from scalargrad.experiments.plan import Plan, Report, report
+from scalargrad.grad_mode import no_grad
+from scalargrad.losses import accuracy, cross_entropy
+from scalargrad.nn import Linear, ReLU, Sequential
+from scalargrad.optim import Adam
+from scalargrad.optim.lr_scheduler import LinearLR
+from scalargrad.plots import confusion_matrix, first_layer_weights
+from scalargrad.train import fit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def digits(plan: Plan) -> Report:
+    """Read handwritten digits with 64 inputs, 20 hidden units and a softmax over ten classes.
+
+    Adam on batches of 32, the learning rate falling from 0.02 to 0.002; 8 epochs unless the
+    plan says otherwise.
+    """
+    train, held_out = data.digits()
+    first = Linear(64, 20, rng=plan.seed)
+    model = Sequential(first, ReLU(), Linear(20, 10, rng=plan.seed + 1))
+    options = plan.options("digits", 8)
+    optimizer = Adam(model.parameters(), lr=0.02)
+    history = fit(
+        model,
+        train.inputs,
+        train.targets,
+        loss=cross_entropy,
+        optimizer=optimizer,
+        scheduler=LinearLR(optimizer, 1.0, 0.1, total_iters=options["epochs"]),
+        validation_data=(held_out.inputs, held_out.targets),
+        metrics=[accuracy],
+        **options,
+    )
+    with no_grad():
+        scores = [[score.data for score in model(image)] for image in held_out.inputs]
+    taken = [max(range(10), key=row.__getitem__) for row in scores]
+
+    def draw(figure: Figure) -> None:
+        halves: Any = figure.subfigures(1, 2)
+        left, right = halves
+        confusion_matrix(held_out.targets, taken, ax=left.subplots())
+        first_layer_weights(first.weight, (8, 8), columns=5, figure=right)
+
+    summary = [f"{accuracy(scores, held_out.targets):.1%} of the held-out digits read correctly"]
+    return report(plan, "digits", model, history, draw=draw, summary=summary)

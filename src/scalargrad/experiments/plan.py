@@ -1,0 +1,118 @@
+"""How a program is run, and what it leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scalargrad.nn import Module, save_model
+from scalargrad.plots.style import save_figure
+from scalargrad.system.packages import needed
+from scalargrad.train import History
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a program is run.
+
+    Attributes
+    ----------
+    folder : Path
+        Where files are written; made if it does not exist.
+    epochs : int or None
+        Passes over the examples; None leaves it to the program.
+    seed : int
+        Fixes every draw.
+    resume : bool
+        Go on from the program's last checkpoint in `folder`.
+    quiet : bool
+        Show no progress bar.
+    watch : Path or None
+        Where a page that moves through the training is written, by programs in the plane.
+    """
+
+    folder: Path
+    epochs: int | None = None
+    seed: int = 0
+    resume: bool = False
+    quiet: bool = False
+    watch: Path | None = None
+
+    def options(self, name: str, epochs: int) -> dict[str, Any]:
+        """Return the arguments of `fit` that follow from this plan, for a program by name.
+
+        A checkpoint is written fifty times on the way, to the file ``name.checkpoint.json``.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        epochs = self.epochs or epochs
+        return {
+            "epochs": epochs,
+            "seed": self.seed,
+            "quiet": self.quiet,
+            "checkpoint": self.folder / f"{name}.checkpoint.json",
+            "checkpoint_every": max(1, epochs // 50),
+            "resume": self.resume,
+        }
+
+
+class Report(NamedTuple):
+    """What a program leaves behind.
+
+    Attributes
+    ----------
+    summary : list of str
+        What was learned, in a few lines.
+    model : Module
+        As trained.
+    history : History
+        Of its training.
+    files : list of Path
+        A picture (PNG), the model (safetensors) and the history (CSV).
+    """
+
+    summary: list[str]
+    model: Module
+    history: History
+    files: list[Path]
+
+
+def draw_training(history: History, axes: Axes) -> None:
+    """Plot the training, or say that no epoch of it was completed."""
+    if len(history):
+        history.plot(axes)
+    else:
+        axes.set_axis_off()
+        axes.set_title("No epoch was completed")
+
+
+def report(
+    plan: Plan,
+    name: str,
+    model: Module,
+    history: History,
+    *,
+    draw: Callable[[Figure], object],
+    summary: list[str],
+) -> Report:
+    """Write a program's picture, model and history, and return the whole.
+
+    Raises
+    ------
+    MissingPackageError
+        If matplotlib or safetensors is not installed.
+    """
+    with needed("the picture needs", "all"):
+        from matplotlib.figure import Figure
+    figure = Figure(figsize=(10.0, 4.2), layout="constrained")
+    draw(figure)
+    files = [plan.folder / f"{name}.{kind}" for kind in ("png", "safetensors", "csv")]
+    save_figure(figure, files[0], dpi=120)
+    save_model(model, files[1])
+    history.to_csv(files[2])
+    return Report([*summary, f"stopped: {history.stopped}"], model, history, files)

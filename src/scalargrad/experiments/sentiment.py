@@ -1,0 +1,64 @@
+"""Reviews, for or against, told apart by the words in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scalargrad import data
+from scalargrad.data.sentiment import LABELS
+from scalargrad.experiments.plan import Plan, Report, draw_training, report
+from scalargrad.grad_mode import no_grad
+from scalargrad.losses import accuracy, cross_entropy
+from scalargrad.nn import Linear, ReLU, Sequential
+from scalargrad.optim import SGD
+from scalargrad.plots import confusion_matrix
+from scalargrad.train import fit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def sentiment_model(seed: int = 0) -> Sequential:
+    """Make the network 10,000 → 10 → 2, one input for each word there may be.
+
+    Examples
+    --------
+    >>> len(sentiment_model().parameters())
+    100032
+    """
+    return Sequential(Linear(10_000, 10, rng=seed), ReLU(), Linear(10, 2, rng=seed + 1))
+
+
+def sentiment(plan: Plan) -> Report:
+    """Tell good reviews from bad ones by a bag of 10,000 words.
+
+    Gradient descent on one review at a time, so that a step touches only the weights of that
+    review's words; 20 epochs unless the plan says otherwise.
+    """
+    train, held_out = data.sentiment()
+    bags = [data.bag_of_words(review) for review in train.inputs]
+    unseen = [data.bag_of_words(review) for review in held_out.inputs]
+    model = sentiment_model(plan.seed)
+    history = fit(
+        model,
+        bags,
+        train.targets,
+        loss=cross_entropy,
+        optimizer=SGD(model.parameters(), lr=0.1),
+        batch_size=1,
+        validation_data=(unseen, held_out.targets),
+        metrics=[accuracy],
+        **plan.options("sentiment", 20),
+    )
+    with no_grad():
+        scores = [[score.data for score in model(bag)] for bag in unseen]
+
+    def draw(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2)
+        draw_training(history, left)
+        taken = [int(bad < good) for bad, good in scores]
+        confusion_matrix(held_out.targets, taken, LABELS, right)
+
+    hits = accuracy(scores, held_out.targets)
+    summary = [f"{hits:.0%} of the {len(unseen)} held-out reviews judged correctly"]
+    return report(plan, "sentiment", model, history, draw=draw, summary=summary)

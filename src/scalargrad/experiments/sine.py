@@ -1,0 +1,90 @@
+"""A cubic polynomial fitted to a sine, the lecture's first training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from scalargrad import data
+from scalargrad.experiments.plan import Plan, Report, draw_training, report
+from scalargrad.losses import mse_loss
+from scalargrad.nn import Linear, Module
+from scalargrad.optim import SGD
+from scalargrad.train import History, fit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Cubic(Module):
+    """The polynomial a + bx + cx² + dx³, linear in its four parameters.
+
+    Examples
+    --------
+    >>> cubic = Cubic(rng=0)
+    >>> len(cubic.parameters())
+    4
+    >>> sorted(cubic.state_dict())
+    ['linear.bias', 'linear.weight']
+    """
+
+    def __init__(self, rng: Any = None) -> None:
+        self.linear = Linear(3, 1, rng=rng)
+
+    def forward(self, x: Sequence[float]) -> Any:
+        """Compute the polynomial at the one number in `x`; returns a list of one Value."""
+        (number,) = x
+        return self.linear([number, number**2, number**3])
+
+    def example_input(self) -> list[float]:
+        """Return one number."""
+        return [1.0]
+
+    def __str__(self) -> str:
+        a = self.linear.bias[0].data if self.linear.bias else 0.0
+        b, c, d = (w.data for w in self.linear.weight[0])
+        return f"y = {a:.4f} + {b:.4f} x + {c:.4f} x^2 + {d:.4f} x^3"
+
+
+def squared_error(predictions: list[Any], targets: list[Any]) -> Any:
+    """Return the sum of squared errors, as the lecture minimises it."""
+    return mse_loss(predictions, targets, reduction="sum")
+
+
+def _print_every_hundredth(_: Module, history: History) -> None:
+    """Print the step and its loss, as the lecture's loop does."""
+    if len(history) % 100 == 0:
+        print(f"{len(history):>6}  {history['loss'][-1]:.4f}")
+
+
+def sine(plan: Plan) -> Report:
+    """Fit a cubic to sin on 2,000 points of [-π, π] by gradient descent.
+
+    All points at once, at learning rate 10⁻⁶ on the *sum* of squared errors; 2,000 epochs
+    unless the plan says otherwise. Every hundredth step is printed, unless the plan is quiet.
+    """
+    points = data.sine(2000)
+    model = Cubic(rng=plan.seed)
+    history = fit(
+        model,
+        points.inputs,
+        [[y] for y in points.targets],
+        loss=squared_error,
+        optimizer=SGD(model.parameters(), lr=1e-6),
+        batch_size=None,
+        shuffle=False,
+        callbacks=() if plan.quiet else (_print_every_hundredth,),
+        **plan.options("sine", 2000),
+    )
+    every = points.inputs[::20]
+
+    def draw(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2)
+        draw_training(history, left)
+        xs = [x for (x,) in every]
+        right.plot(xs, points.targets[::20], label="sin x")
+        right.plot(xs, [model(x)[0].data for x in every], ls="--", label="the cubic")
+        right.set(xlabel="x, radians", title="Sine and cubic")
+        right.legend()
+
+    return report(plan, "sine", model, history, draw=draw, summary=[f"Result: {model}"])

@@ -1,0 +1,1 @@
+"""Everything that shows a graph: pictures, steps, folded parts, training pages."""

@@ -1,0 +1,80 @@
+"""The lines of a diagram as edges of Graphviz: where they end, and how they are drawn."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from scalargrad.show.graphs.diagram import Box, Gate, Line, Wire
+from scalargrad.show.graphs.inks import HALO, INK, SLATE
+from scalargrad.show.graphs.parts import Bundle, Entry, Folded, FoldedDiagram
+
+#: The sides on which lines leave and enter a shape, for each direction of the picture.
+SIDES = {"LR": ("e", "w"), "TB": ("s", "n")}
+
+_THICK = {"color": SLATE, "penwidth": "2.6", "arrowsize": "0.7"}
+_BOLD = {"color": f"{HALO}:{INK}:{HALO}", "penwidth": "2", "arrowsize": "0.9"}
+_NO_ARROW = {"arrowhead": "none"}
+
+
+class Edges:
+    """Knows of each line what kind of shapes it joins.
+
+    Parameters
+    ----------
+    diagram : Diagram
+        With all its shapes.
+    direction : str
+        ``"LR"`` or ``"TB"``.
+    """
+
+    def __init__(self, diagram: FoldedDiagram, direction: str) -> None:
+        self._leaving, self._entering = SIDES[direction]
+        self._highlighted = diagram.look.highlighted
+        self._shapes = {shape.id: shape for shape in diagram.shapes}
+        self._arrivals = Counter(line.target for line in diagram.lines if line.enters)
+        self._twins = Counter((line.source, line.target) for line in diagram.lines)
+        frames = (frame.shapes for frame in diagram.frames())
+        self._beside_leaves = {
+            id for ids in frames if any(isinstance(self._shapes[x], Box) for x in ids) for id in ids
+        }
+
+    def ends(self, line: Line) -> tuple[str, str]:
+        """Return where an edge begins and ends: on the line of a wire, or on a shape's side."""
+        tail, head = line.source, line.target
+        source, target = self._shapes[tail], self._shapes[head]
+        if isinstance(source, Wire | Bundle):
+            tail += f":line:{self._leaving}"
+        elif not (line.enters or isinstance(target, Entry) or self._is_copying(line)):
+            tail += f":{self._leaving}"
+        if isinstance(target, Wire | Bundle):
+            head += f":line:{self._entering}"
+        elif isinstance(target, Folded):
+            head += f":{self._entering}"
+        return tail, head
+
+    def style(self, line: Line) -> dict[str, str]:
+        """Return the attributes of an edge."""
+        style = self._layout(line)
+        if line.thick:
+            style |= _THICK
+        if line.id in self._highlighted:
+            style |= _BOLD
+        return style
+
+    def _layout(self, line: Line) -> dict[str, str]:
+        source, target = self._shapes[line.source], self._shapes[line.target]
+        if isinstance(target, Entry):
+            return {**_NO_ARROW}
+        if isinstance(source, Entry):  # as far to the left as the leaves in its frame
+            return {"minlen": "2"} if source.id in self._beside_leaves else {}
+        if self._is_copying(line):  # room to pass the leaves
+            return {"minlen": "2"} if line.enters else {**_NO_ARROW, "minlen": "2", "weight": "100"}
+        if not line.enters:
+            return {**_NO_ARROW, "weight": "100"}
+        if self._twins[line.source, line.target] > 1:  # they need room to part
+            return {"minlen": "2"}
+        return {"weight": "50"} if self._arrivals[target.id] == 1 else {}  # chains run straight
+
+    def _is_copying(self, line: Line) -> bool:
+        source = self._shapes[line.source]
+        return isinstance(source, Gate) and source.copies

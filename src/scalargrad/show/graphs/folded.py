@@ -1,0 +1,222 @@
+"""The diagram of a graph of which parts are folded.
+
+Besides the shapes and lines of `scalargrad.show.graphs.diagram` there are, for fold k, counted from
+the outside in:
+
+============ ===============================================================
+``f2``       the box of fold 2, or its frame if it is open
+``f2-out``   the line from the box to its wire; that of node 7, which is all
+             that leaves the box, is ``n7-out``
+``f2-wire``  the wire of fold 2, where several values leave it
+``f2-stem``  the line from there to the dot where it branches
+``f2-fan``   that dot
+``f2-n1``    the line that brings node 1 into fold 2
+``f2-f1``    the line that brings values of fold 1 into fold 2
+``n9-f1``    the line that brings values of fold 1 into gate 9
+``n9-w0-in`` the line up to ``n9-w0-entry``, where operand 0 of gate 9 enters the
+             innermost frame around the gate
+============ ===============================================================
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
+
+from scalargrad.show.graphs.copies import Copy
+from scalargrad.show.graphs.diagram import Builder, Junction, Line, number, visible
+from scalargrad.show.graphs.opening import Opening, is_module
+from scalargrad.show.graphs.parts import (
+    Bundle,
+    Cluster,
+    Drawn,
+    Entry,
+    Folded,
+    FoldedDiagram,
+    nested,
+)
+from scalargrad.show.subgraphs import Fold
+from scalargrad.value import Parameter, Value
+
+_LISTED = 6  # values of a bundle that its title lists
+
+
+class FoldedBuilder(Builder):
+    """Draws what is seen of a graph: its nodes, and folds in place of others.
+
+    Parameters
+    ----------
+    order : sequence of Value
+        The whole graph, operands before results.
+    copies : mapping
+        As for `Builder`; only where no fold is closed.
+    opening : Opening
+        The folds, and which of them are open.
+    names : mapping from Value to str
+        Names of nodes that have one besides their label, as parameters of a model.
+    """
+
+    def __init__(
+        self,
+        order: Sequence[Value],
+        copies: Mapping[tuple[Value, int], Copy],
+        opening: Opening,
+        names: Mapping[Value, str],
+    ) -> None:
+        super().__init__(order, copies)
+        self.names |= {node: visible(name) for node, name in names.items() if node in self.names}
+        self.opening = opening
+        self.folds = {part: f"f{k}" for k, part in enumerate(opening.whole.walk())}
+        last = {opening.stands[node]: i for i, node in enumerate(order)}  # what completes it
+        self.items = sorted(last, key=last.__getitem__)
+        self.taken = Counter(x for item in self.items for x in opening.line_sources(item))
+        self.branches = {node: self.taken[node] for node in order}
+
+    def fold(self, roots: Sequence[Value]) -> FoldedDiagram:
+        """Return the diagram, in which each frame knows the shapes in it."""
+        closed = len(self.opening.closed())
+        count = f", {closed} folded part{'s' * (closed != 1)}" if closed else ""
+        diagram = FoldedDiagram(self.title(roots) + count)
+        frames = self.frames(diagram)
+        for item in self.items:
+            shapes: list[Drawn]
+            if isinstance(item, Value):
+                shapes, lines = [*self.shapes(item)], [*self.lines(item)]
+            else:
+                shapes, lines = [*self.fold_shapes(item)], [*self.fold_lines(item)]
+            if frame := frames.get(item):
+                if isinstance(item, Value):
+                    within = {id for cluster in nested([frame]) for id in cluster.shapes}
+                    within.update(shape.id for shape in shapes)
+                    entries, lines = _through_frame(lines, within)
+                    shapes = [*entries, *shapes]
+                frame.shapes += [shape.id for shape in shapes]
+            diagram.shapes += shapes
+            diagram.lines += lines
+        return diagram
+
+    def frames(self, diagram: FoldedDiagram) -> dict[Value | Fold, Cluster]:
+        """Make the frames of open folds, and return the innermost one around each item."""
+        around: dict[Value | Fold, Cluster] = {}
+        pending: list[Fold] = [self.opening.whole]
+        while pending:
+            part = pending.pop()
+            if part in self.opening.framed:
+                frame = Cluster(self.folds[part], visible(part.title), _said(part), [], [])
+                (around[part].inside if part in around else diagram.clusters).append(frame)
+                around[part] = frame
+            if part in around:
+                around.update(dict.fromkeys(part.items, around[part]))
+            pending += [inner for inner in reversed(part.folds) if inner in self.opening.opened]
+        return around
+
+    def arriving(self, node: Value, i: int, operand: Value) -> Iterator[Line]:
+        """Yield the line that brings an operand; one for all that come from the same fold."""
+        source = self.opening.source(operand)
+        if isinstance(source, Value):
+            yield from super().arriving(node, i, operand)
+        elif source not in map(self.opening.source, _values(node.parents[:i])):
+            id = f"{self.ids[node]}-{self.folds[source]}"
+            yield Line(id, self.fold_tap(source), self.ids[node], enters=True, thick=True)
+
+    def fold_shapes(self, part: Fold) -> Iterator[Drawn]:
+        """Yield the box of a closed fold, and the wire that leaves it."""
+        own = self.folds[part]
+        yield Folded(own, visible(part.title), tuple(_details(part)), _said(part))
+        if len(part.outputs) == 1:
+            yield self.wire(part.outputs[0])
+            if self.branches[part.outputs[0]] > 1:
+                yield self.branching(part.outputs[0])
+            return
+        text = f"{len(part.outputs):,} values"
+        yield Bundle(f"{own}-wire", text, f"{text} of {visible(part.title)}: {_listed(part)}")
+        if self.taken[part] > 1:
+            yield Junction(f"{own}-fan", f"{text} are read in {self.taken[part]} places")
+
+    def fold_lines(self, part: Fold) -> Iterator[Line]:
+        """Yield the lines that enter a closed fold, and those to its wire."""
+        own = self.folds[part]
+        for source in self.opening.line_sources(part):
+            if isinstance(source, Value):
+                yield Line(f"{own}-{self.ids[source]}", self.tap(source), own, enters=True)
+            else:
+                id, tap = f"{own}-{self.folds[source]}", self.fold_tap(source)
+                yield Line(id, tap, own, enters=True, thick=True)
+        if len(part.outputs) == 1:
+            yield from self.leaving(part.outputs[0], own)
+            return
+        yield Line(f"{own}-out", own, f"{own}-wire", thick=True)
+        if self.taken[part] > 1:
+            yield Line(f"{own}-stem", f"{own}-wire", f"{own}-fan", thick=True)
+
+    def fold_tap(self, part: Fold) -> str:
+        """Return the id of the shape at which the values of a fold are read."""
+        return f"{self.folds[part]}-{'fan' if self.taken[part] > 1 else 'wire'}"
+
+
+def _through_frame(lines: Iterable[Line], within: Set[str]) -> tuple[list[Entry], list[Line]]:
+    """Return lines to a gate, and places where those from outside its frame enter that.
+
+    On its own, such a line would run around the frame as soon as something stands in its way.
+    """
+    entries, led = list[Entry](), list[Line]()
+    for line in lines:
+        if line.enters and line.source not in within:
+            entries.append(Entry(f"{line.id}-entry"))
+            led.append(Line(f"{line.id}-in", line.source, f"{line.id}-entry", thick=line.thick))
+            line = replace(line, source=f"{line.id}-entry")
+        led.append(line)
+    return entries, led
+
+
+def _values(operands: Iterable[Value | float]) -> Iterator[Value]:
+    return (x for x in operands if isinstance(x, Value))
+
+
+def _details(part: Fold) -> Iterator[str]:
+    """Yield what is written in a closed box below its title."""
+    held = sum(isinstance(node, Parameter) for node in part.everything())
+    if part.shape is not None:
+        yield f"{part.shape[0]:,} → {part.shape[1]:,}"
+    if is_module(part) and held and part.kind == "call":
+        yield f"{held:,} parameter{'s' * (held != 1)}"
+    if not is_module(part):
+        yield visible(part.path)
+
+
+def _said(part: Fold) -> str:
+    """Return what is said of a fold besides its title."""
+    return visible(f"{part.title}, {part.size:,} nodes; its path is {part.path}")
+
+
+def _listed(part: Fold) -> str:
+    shown = ", ".join(number(node.data) for node in part.outputs[:_LISTED])
+    return f"{shown}, …" if len(part.outputs) > _LISTED else shown
+
+
+def stand_ins(order: Sequence[Value], opening: Opening) -> dict[str, set[str]]:
+    """Return, by the id of what a closed fold hides, the ids of what is drawn in its place.
+
+    Examples
+    --------
+    Node 1 and the line from it to node 2 are in a fold that node 3 reads:
+
+    >>> from scalargrad.show.subgraphs import fold
+    >>> x = Value(1.0)
+    >>> y = x.tanh().exp().sin().cos()
+    >>> whole = fold(y, limit=3)
+    >>> stand_ins([*whole.everything()], Opening(whole))["n1"]
+    {'f1'}
+    """
+    folds = {part: f"f{k}" for k, part in enumerate(opening.whole.walk())}
+    found: dict[str, set[str]] = {}
+    for k, node in enumerate(order):
+        item = opening.stands[node]
+        if isinstance(item, Fold):
+            own = folds[item]
+            found[f"n{k}"] = {own}
+            found |= {f"n{k}-w{i}": {own} for i in range(len(node.parents))}
+            if len(item.outputs) > 1 and node in item.outputs:
+                found |= {f"n{k}-{end}": {f"{own}-{end}"} for end in ("out", "wire", "stem", "fan")}
+    return found

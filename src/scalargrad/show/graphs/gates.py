@@ -1,0 +1,88 @@
+"""What stands in a gate: a sign, a name, or a function of x such as ×−1, +1, 1/x, x²."""
+
+from __future__ import annotations
+
+import re
+
+from scalargrad import ops
+from scalargrad.table.operation import Elementwise, Operation
+from scalargrad.table.printing import text
+from scalargrad.table.symbol import Symbol
+from scalargrad.value import Value
+
+_SIGNS = {"*": "×", "·": "×", "/": "÷", "-": "−", "**": "xʸ"}
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_WHOLE_POWER = re.compile(r"x\^\(?(-?\d+)\)?")
+_SIGN_THEN_NUMBER = re.compile(r"x ?([^\w\s^(]) ?\(?([^()]+)\)?")
+_NUMBER_THEN_SIGN = re.compile(r"\(?([^()]+?)\)? ?([+·]) ?x")  # only what commutes
+
+#: Operations that mean the same when their wires change places; `dot` does as long as each
+#: weight keeps its input.
+_SYMMETRIC = {
+    *(ops.add, ops.mul, ops.hypot, ops.eq, ops.ne),
+    *(ops.sum, ops.mean, ops.dot, ops.logsumexp, ops.maximum, ops.minimum),
+}
+
+
+def folds(node: Value) -> bool:
+    """Return whether the constants of a gate are written into it.
+
+    They are where one operand alone varies, so that the gate is a function of one number.
+    Gates of any number of operands (sum, dot, maximum …) keep every operand as a wire.
+
+    Examples
+    --------
+    >>> x = Value(2.0)
+    >>> folds(x * -1), folds(x * x), folds(ops.maximum(x, 0.0))
+    (True, False, False)
+    """
+    varying = sum(isinstance(operand, Value) for operand in node.parents)
+    return isinstance(node.op, Elementwise) and varying == 1 < len(node.parents)
+
+
+def is_symmetric(node: Value) -> bool:
+    """Return whether the wires into a gate may change places.
+
+    Examples
+    --------
+    >>> x, y = Value(2.0), Value(3.0)
+    >>> is_symmetric(x + y), is_symmetric(x - y)
+    (True, False)
+    """
+    return node.op in _SYMMETRIC
+
+
+def gate_text(node: Value) -> str:
+    """Return what the gate of `node` shows.
+
+    Examples
+    --------
+    >>> x, y = Value(2.0), Value(3.0)
+    >>> [gate_text(node) for node in (x + y, x * y, x / y, x**y, x.tanh())]
+    ['+', '×', '÷', 'xʸ', 'tanh']
+    >>> [gate_text(node) for node in (x * -1, 1 + x, x / 2, 1 / x, x**2, 2 - x, -x)]
+    ['×−1', '+1', '÷2', '1/x', 'x²', '2−x', '−x']
+    """
+    assert node.op is not None
+    lone_sign = len(node.parents) == 1 and node.op.symbol in _SIGNS  # −x must not look like x − y
+    if folds(node) or lone_sign:
+        return _shortened(_as_function_of_x(node.op, node.parents))
+    return _SIGNS.get(node.op.symbol, node.op.symbol)
+
+
+def _as_function_of_x(op: Operation, operands: tuple[Value | float, ...]) -> str:
+    x = Symbol("x")
+    written = tuple(operand if isinstance(operand, float) else x for operand in operands)
+    return text(Symbol("", op, written), {x: "x"})
+
+
+def _shortened(written: str) -> str:
+    """Leave out an x in front of a sign, and set signs and powers as in print."""
+    if match := _WHOLE_POWER.fullmatch(written):
+        return "x" + match[1].translate(_SUPERSCRIPTS)
+    if match := _SIGN_THEN_NUMBER.fullmatch(written):
+        written = match[1] + match[2]
+    elif match := _NUMBER_THEN_SIGN.fullmatch(written):
+        written = match[2] + match[1]
+    written = _SIGNS.get(written[0], written[0]) + written[1:]
+    return re.sub(r" ([-+/·<>≤≥=≠]) ", r"\1", written).replace("-", "−").replace("^x", "ˣ")

@@ -1,0 +1,239 @@
+"""draw: the graph under a Value as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from scalargrad.errors import GraphTooLargeError, LayoutError, OperandError
+from scalargrad.graph import describe, fan_out, topological_order
+from scalargrad.show.graphs.copies import copies_of
+from scalargrad.show.graphs.diagram import Wire
+from scalargrad.show.graphs.dot import to_dot
+from scalargrad.show.graphs.edges import SIDES
+from scalargrad.show.graphs.folded import FoldedBuilder, stand_ins
+from scalargrad.show.graphs.looks import Highlight, Look, highlighted_ids
+from scalargrad.show.graphs.mermaid import to_mermaid
+from scalargrad.show.graphs.opening import (
+    LINES_PER_SHAPE,
+    SIDE_BY_SIDE,
+    Opening,
+    Size,
+    all_open,
+    opening,
+)
+from scalargrad.show.graphs.parts import Entry, FoldedDiagram
+from scalargrad.show.graphs.picture import Picture
+from scalargrad.show.graphs.scale import numbers_by_id, scale_of
+from scalargrad.show.subgraphs import Fold, Model, fold
+from scalargrad.value import Value
+
+_LEAST = 4  # parts of a graph that can stand side by side
+_GLANCE, _SECONDS_OF_WORK = 60, 50_000  # nodes
+
+
+def draw(
+    root: Value | Iterable[Value],
+    *,
+    model: Model | None = None,
+    depth: int | None = 1,
+    open: str | Iterable[str] = (),
+    direction: str = "LR",
+    limit: int = 300,
+    highlight: Highlight | None = None,
+    color: Literal["value", "gradient"] | None = None,
+    copies: bool = False,
+) -> Picture:
+    """Draw the graph under `root`: values above the wires, gradients below.
+
+    Leaves are boxes: trainable ones (`Parameter`) solid, inputs dashed, constants grey and
+    without a gradient. Gates are circles; the constants of a gate with one varying operand
+    stand in it (×−1, +1, 1/x, x²). Wires carry the label, if any, and the value above and the
+    gradient below, each with four significant digits. A dot marks where a wire branches.
+
+    Modules of a `model`, and parts of a graph too large to be drawn whole, are folded: a rounded
+    box stands for all that is inside, and a thick line for several wires. Those that are open
+    have a frame.
+
+    Parameters
+    ----------
+    root : Value or iterable of Values
+        What to draw, with all it was computed from.
+    model : Module, optional
+        Drawn as its modules, found from the parameters that nodes use.
+    depth : int or None
+        How many levels of modules to open, at most: 0 draws the model as a box, 1 its layers as
+        boxes, 2 their neurons; None opens all. Fewer are opened where `limit` requires it.
+    open : str or iterable of str
+        Parts to open besides, with all around them: by the path of a module, such as
+        ``"layers.0"``, or by what stands in a box, such as ``"v57"``.
+    direction : str
+        ``"LR"``, from left to right, or ``"TB"``, from top to bottom (the value then stands
+        to the left of its wire and the gradient to the right).
+    limit : int
+        Most boxes and gates to draw, constants and copies included; four times as many lines
+        may join them. What exceeds it is folded.
+    highlight : Value, step of `scalargrad.walk`, or iterable of these
+        What stands out, bold with an amber halo: Values with their wires and the lines between
+        them; of a backward step, the line its contribution travels.
+    color : {"value", "gradient"}, optional
+        Tint boxes, gates and wires by this number: orange below zero, grey at zero, blue above,
+        the stronger the greater its magnitude. A legend gives the scale, which is symmetric;
+        ±inf has the colour of its end, nan that of zero. Mermaid has no legend.
+    copies : bool
+        Draw fan-out as a copy gate, whose outgoing wires each carry what their reader
+        contributes to the gradient, upstream · local. Nothing can be folded then.
+
+    Returns
+    -------
+    Picture
+        With `dot`, `svg()`, `mermaid` and `save(path)`.
+
+    Raises
+    ------
+    GraphTooLargeError
+        If what is to be drawn exceeds the limit though it is folded, or with `copies`; nothing has
+        been laid out then.
+    GraphError
+        If what is to be highlighted is not in the graph, or what is to be opened is no part of it.
+    OperandError
+        If `root` or `highlight` is anything else, or `root` is empty.
+    LayoutError
+        If `direction` or `color` is neither of the two, or `depth` is negative.
+
+    Notes
+    -----
+    Lines enter a gate in the order of its operands, the first at the top. Where a node is
+    read several times below a gate for which the order does not matter (+, ×, max, …), it
+    gives way to fewer crossings.
+
+    What leaves a copy gate sums to the gradient that enters it after one `backward` of the
+    only root, starting from gradients of zero; a root that is itself read has 1 more, its seed.
+
+    Examples
+    --------
+    >>> x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
+    >>> f = (x + y) * z
+    >>> f.label = "f"
+    >>> draw(f)
+    <Picture: Computation graph of f = −12: 5 nodes>
+    >>> print(draw(f, highlight=[x, f.parents[0]]).mermaid.splitlines()[-4].strip())
+    style n2 fill:#ffe2a0,color:#222,stroke-width:4px
+
+    A network as its layers, the first of which is open:
+
+    >>> from scalargrad.nn import MLP
+    >>> model = MLP(2, [3, 1], rng=0)
+    >>> draw(model([1.0, -1.0]), model=model, open="layers.0")
+    <Picture: Computation graph of v7 = −0.03898: 20 nodes, 4 folded parts>
+    """
+    roots = _roots(root)
+    if direction not in SIDES:
+        raise LayoutError(f"direction is {direction!r}: use {' or '.join(map(repr, SIDES))}")
+    if depth is not None and depth < 0:
+        raise LayoutError(f"depth is {depth}: give 0 or more, or None to open all modules")
+    order = topological_order(*roots)
+    names = [open] if isinstance(open, str) else list(open)
+    plain = Opening(Fold("graph", list(order)))
+    if model is None and not names and (copies or plain.size().needed <= limit):
+        seen = plain
+    else:
+        whole = fold(*roots, model=model, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
+        seen = all_open(whole) if copies else opening(whole, depth, names, limit)
+    _require_within(limit, order, roots, seen, copies)
+    copied = copies_of(order) if copies else {}
+    diagram = FoldedBuilder(order, copied, seen, _qualified(model)).fold(roots)
+    diagram.note = _note(seen) if seen.cut else ""
+    hidden = stand_ins(order, seen)
+    marked = highlighted_ids(order, highlight)
+    numbers = numbers_by_id(color, order, copied.values())
+    drawn = {shape.id for shape in diagram.shapes}
+    numbers = {id: x for id, x in numbers.items() if id in drawn}
+    scale = scale_of(color, numbers.values())
+    tints = {id: scale.colour(x) for id, x in numbers.items()} if scale else {}
+    diagram.look = Look(marked.union(*(hidden.get(id, ()) for id in marked)), tints, scale)
+    return Picture(GraphDrawing(diagram, direction))
+
+
+def _qualified(model: Model | None) -> dict[Value, str]:
+    """Return the paths of a model's parameters, which tell one w0 from another."""
+    return {} if model is None else {p: name for name, p in model.named_parameters()}
+
+
+def _note(seen: Opening) -> str:
+    """Return what stands below a picture of which less is open than there might be."""
+    largest = max(seen.closed(), key=lambda part: (part.kind != "parameters", part.size))
+    return f'Folded to be readable: open="{largest.path}" opens {largest.title}'
+
+
+def glance(root: Value) -> str | None:
+    """Return the picture a notebook shows under a cell, or None where there is none.
+
+    That is the graph, folded beyond what can be seen at a glance; without Graphviz, and of graphs
+    so large that a cell would wait for it, there is none.
+    """
+    if len(topological_order(root)) > _SECONDS_OF_WORK:
+        return None
+    try:
+        return draw(root, limit=_GLANCE).svg()
+    except (GraphTooLargeError, LayoutError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class GraphDrawing:
+    """A diagram with its lines running in a direction."""
+
+    diagram: FoldedDiagram
+    direction: str
+
+    @property
+    def title(self) -> str:
+        """The sentence on the graph."""
+        return self.diagram.title
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What has one title; the two numbers of a wire bring one each."""
+        shapes = (shape for shape in self.diagram.shapes if not isinstance(shape, Wire | Entry))
+        frames = self.diagram.frames()
+        return {item.id: item.title for item in (*shapes, *self.diagram.lines, *frames)}
+
+    def dot(self) -> str:
+        """Return the graph in DOT."""
+        return to_dot(self.diagram, self.direction)
+
+    def mermaid(self) -> str:
+        """Return the graph as a Mermaid flowchart."""
+        return to_mermaid(self.diagram, self.direction)
+
+
+def _roots(root: object) -> list[Value]:
+    roots = [root] if isinstance(root, Value) else list(root) if isinstance(root, Iterable) else []
+    if not roots or not all(isinstance(value, Value) for value in roots):
+        raise OperandError(
+            f"draw needs a Value or several, and got {root!r:.60}, of type "
+            f"{type(root).__name__}: only what was computed from a Value has a graph"
+        )
+    return roots
+
+
+def _require_within(
+    limit: int, order: list[Value], roots: list[Value], seen: Opening, copies: bool
+) -> None:
+    """Raise GraphTooLargeError, before anything is drawn, if there is too much to lay out."""
+    size = _with_copies(order, seen.size()) if copies else seen.size()
+    if size.needed > limit:
+        remedy = "leave out copies" if copies else "open fewer parts, draw a node further down"
+        raise GraphTooLargeError(
+            f"the graph of {describe(roots[-1])} has {size.shapes:,} nodes and {size.lines:,} "
+            f"lines to draw, too much for a picture of at most {limit:,} nodes and "
+            f"{limit * LINES_PER_SHAPE:,} lines: {remedy}, or pass limit={size.needed}"
+        )
+
+
+def _with_copies(order: list[Value], size: Size) -> Size:
+    """Return the size with a gate for each node that fans out and a wire for each copy."""
+    copies = [n for n in fan_out(order).values() if n > 1]
+    return Size(size.shapes + sum(copies) + len(copies), size.lines + sum(copies))

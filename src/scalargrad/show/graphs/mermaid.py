@@ -1,0 +1,123 @@
+"""A diagram as Mermaid text, which GitHub, GitLab and many editors draw by themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from scalargrad.show.graphs.diagram import Box, Gate, Junction, Line, Wire
+from scalargrad.show.graphs.looks import Look
+from scalargrad.show.graphs.parts import Bundle, Cluster, Entry, Folded, FoldedDiagram, nested
+
+_Shown: TypeAlias = Box | Gate | Wire | Folded | Bundle
+
+_CLASSES = """\
+    classDef parameter fill:#fff,color:#222,stroke:#222,stroke-width:2px
+    classDef input fill:#fff,color:#222,stroke:#222,stroke-dasharray:5 3
+    classDef constant fill:#e6e6e6,color:#222,stroke:none
+    classDef gate fill:#fff,color:#222,stroke:#222
+    classDef wire fill:none,stroke:none
+    classDef folded fill:#e9eef4,color:#222,stroke:#222"""
+
+_HALO_FILL, _BOLD = "#ffe2a0", ",stroke-width:4px"
+_BOLD_LINE = "stroke:#9a5b00,stroke-width:4px"
+
+# Mermaid reads punctuation as its syntax, as Markdown or as HTML; &#60; it leaves alone.
+_SPECIAL = re.compile(r"[!-/:-@\[-`{-~]")
+
+
+def to_mermaid(diagram: FoldedDiagram, direction: str) -> str:
+    """Return `diagram` as a Mermaid flowchart."""
+    shapes = [shape for shape in diagram.shapes if not isinstance(shape, Junction | Entry)]
+    passed = {shape.id for shape in diagram.shapes if isinstance(shape, Junction | Entry)}
+    origins = {line.target: line.source for line in diagram.lines if line.target in passed}
+    lines = [_past(origins, line) for line in diagram.lines if line.target not in passed]
+    return "\n".join(
+        [
+            f"flowchart {direction}",
+            *_placed(shapes, diagram.clusters),
+            *(f"    {_line(line)}" for line in lines),
+            _CLASSES,
+            *_emphasis(shapes, lines, diagram.look),
+            "",
+        ]
+    )
+
+
+def _placed(shapes: list[_Shown], clusters: Sequence[Cluster]) -> Iterator[str]:
+    """Yield every shape, those of open parts inside a subgraph."""
+    drawn = {shape.id: _shape(shape) for shape in shapes}
+    framed = {id for cluster in nested(clusters) for id in cluster.shapes}
+    yield from (f"    {text}" for id, text in drawn.items() if id not in framed)
+    pending: list[tuple[Cluster | None, str]] = [(c, "    ") for c in reversed(clusters)]
+    while pending:
+        cluster, indent = pending.pop()
+        if cluster is None:
+            yield f"{indent}end"
+            continue
+        yield f'{indent}subgraph {cluster.id}["{escaped(cluster.text)}"]'
+        yield from (f"{indent}    {drawn[id]}" for id in cluster.shapes if id in drawn)
+        pending += [(None, indent), *((c, f"{indent}    ") for c in reversed(cluster.inside))]
+
+
+def _emphasis(shapes: list[_Shown], lines: list[Line], look: Look) -> Iterator[str]:
+    """Yield a style for each shape and, by its index, each line that stands out."""
+    for shape in shapes:
+        highlighted = shape.id in look.highlighted
+        fill = look.tints.get(shape.id, _HALO_FILL if highlighted else "")
+        if fill and not isinstance(shape, Wire | Bundle):
+            yield f"    style {_id(shape.id)} fill:{fill},color:#222{_BOLD * highlighted}"
+    for i, line in enumerate(lines):
+        if line.id in look.highlighted:
+            yield f"    linkStyle {i} {_BOLD_LINE}"
+
+
+def _shape(shape: _Shown) -> str:
+    match shape:
+        case Box():
+            return f'{_id(shape.id)}["{escaped(shape.text)}"]:::{shape.kind}'
+        case Gate():
+            return f'{_id(shape.id)}(("{escaped(shape.text)}")):::gate'
+        case Wire():
+            name = f"{escaped(shape.name)} = " if shape.name else ""
+            numbers = f"{name}{shape.value}<br/>grad {shape.gradient}"
+            return f'{_id(shape.id)}["{numbers}"]:::wire'
+        case Folded():
+            text = "<br/>".join(map(escaped, (shape.text, *shape.details)))
+            return f'{_id(shape.id)}(["{text}"]):::folded'
+        case Bundle():
+            return f'{_id(shape.id)}["{escaped(shape.text)}"]:::wire'
+
+
+def _past(origins: Mapping[str, str], line: Line) -> Line:
+    """Return a line that leaves from a dot as one that leaves from the wire before it.
+
+    Mermaid has no dot small enough for a branch.
+    """
+    source = line.source
+    while source in origins:
+        source = origins[source]
+    return replace(line, source=source)
+
+
+def _line(line: Line) -> str:
+    thin, thick = ("-->", "==>") if line.enters else ("---", "===")
+    return f"{_id(line.source)} {thick if line.thick else thin} {_id(line.target)}"
+
+
+def _id(id: str) -> str:
+    return id.replace("-", "_")
+
+
+def escaped(text: str) -> str:
+    """Escape `text` for a quoted Mermaid label.
+
+    Examples
+    --------
+    >>> escaped('a "b"')
+    'a #34;b#34;'
+    """
+    coded = _SPECIAL.sub(lambda match: f"#{ord(match[0])};", text)
+    return coded.replace("\n", "<br/>")

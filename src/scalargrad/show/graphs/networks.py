@@ -1,0 +1,242 @@
+"""network: the units and weights of a multi-layer perceptron as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Protocol
+
+import graphviz
+
+from scalargrad.errors import GraphTooLargeError, OperandError
+from scalargrad.show.graphs.diagram import number
+from scalargrad.show.graphs.inks import GRADIENT, INK, VALUE
+from scalargrad.show.graphs.picture import Picture
+from scalargrad.value import Value
+
+_FONT = {"fontname": "Helvetica,Arial,sans-serif", "fontsize": "11", "fontcolor": INK}
+_FRAME = {
+    **_FONT,
+    "layout": "neato",
+    "splines": "line",
+    "outputorder": "edgesfirst",
+    "bgcolor": "white",
+    "pad": "0.15",
+}
+_UNIT = {
+    **_FONT,
+    "shape": "circle",
+    "width": "0.34",
+    "fixedsize": "true",
+    "style": "filled",
+    "fillcolor": "white",
+    "color": INK,
+}
+_INPUT = {"style": "filled,dashed"}  # as inputs in a graph
+_POSITIVE = {"color": VALUE}
+_NEGATIVE = {"color": GRADIENT, "style": "dashed"}  # told apart in grey print too
+
+_PITCH = 0.5  # inches from unit to unit
+_THINNEST, _WIDEST, _CROWDED = 0.3, 4.2, 22.0  # points; large layers have thinner lines
+_FAINTEST = 0.3  # how much ink the smallest weights of a crowded layer have left
+
+
+class Neuron(Protocol):
+    """What is drawn as one unit: anything with weights `w`, Values or numbers."""
+
+    @property
+    def w(self) -> Sequence[Any]:
+        """The weights, one for each unit of the layer before."""
+
+
+class Layer(Protocol):
+    """Units side by side."""
+
+    @property
+    def neurons(self) -> Sequence[Neuron]:
+        """The units."""
+
+
+class Network(Protocol):
+    """Layers in a row, as `scalargrad.nn.MLP` has them."""
+
+    @property
+    def layers(self) -> Sequence[Layer]:
+        """The layers, that nearest to the inputs first."""
+
+
+def network(module: Network, *, limit: int = 1000) -> Picture:
+    """Draw the units of a network as circles in layers, and its weights as lines.
+
+    The greater |w|, the wider the line; it is blue and solid where w > 0, orange and dashed where
+    w < 0. A legend says so. Inputs are dashed circles.
+
+    Parameters
+    ----------
+    module : object with `layers` of `neurons` with weights `w`
+        Such as `scalargrad.nn.MLP`. Only weights are drawn; no bias, no activation.
+    limit : int
+        Most weights to draw, and most units.
+
+    Returns
+    -------
+    Picture
+        The numbers are those at the time of drawing.
+
+    Raises
+    ------
+    GraphTooLargeError
+        If there are more weights or more units than `limit`; nothing has been laid out then.
+    OperandError
+        If `module` has no such layers, or a neuron not one weight for each unit before it.
+
+    Notes
+    -----
+    Unit j of layer i has the id ``u{i}-{j}``, both from 0, where layer 0 are the inputs; its weight
+    k is the line ``u{i}-{j}-w{k}``. What is not finite is drawn as wide as the greatest.
+
+    Examples
+    --------
+    >>> from scalargrad.nn import MLP
+    >>> network(MLP(2, [3, 1]))
+    <Picture: Network of 2, 3 and 1 units: 9 weights>
+    """
+    layers = _weights(module)
+    sizes = [len(layers[0][0]), *map(len, layers)]
+    weights = sum(len(row) for layer in layers for row in layer)
+    needed = max(weights, sum(sizes))
+    if needed > limit:
+        raise GraphTooLargeError(
+            f"the network has {sum(sizes):,} units and {weights:,} weights, too much for a picture "
+            f"of at most {limit:,}: draw a smaller one, or pass limit={needed}"
+        )
+    return Picture(NetworkDrawing(sizes, layers))
+
+
+def _weights(module: Network) -> list[list[list[float]]]:
+    """Return the weights by layer, neuron and input, of which there are as many as units before."""
+    try:
+        layers = [[[_float(w) for w in x.w] for x in layer.neurons] for layer in module.layers]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise OperandError(
+            f"{type(module).__name__} cannot be drawn as a network ({error}): it needs .layers, "
+            "each with .neurons, each with numbers .w, as scalargrad.nn.MLP has them"
+        ) from error
+    if not layers or not all(layers) or not layers[0][0]:
+        raise OperandError(f"{type(module).__name__} has no layers, or one without units or inputs")
+    for i, layer in enumerate(layers):
+        before = len(layers[i - 1]) if i else len(layer[0])
+        for j, row in enumerate(layer):
+            if len(row) != before:
+                raise OperandError(
+                    f"layers[{i}].neurons[{j}] has {len(row)} weights, and there are {before} "
+                    "units before it: give it one weight for each"
+                )
+    return layers
+
+
+def _float(w: Any) -> float:
+    return float(w.data if isinstance(w, Value) else w)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkDrawing:
+    """Units at fixed places, layer by layer, and a line for each weight.
+
+    `sizes` are the numbers of units, inputs included; weights come by layer, neuron and input.
+    """
+
+    sizes: Sequence[int]
+    weights: Sequence[Sequence[Sequence[float]]]
+
+    @property
+    def title(self) -> str:
+        """How many units and weights there are."""
+        *first, last = map(str, self.sizes)
+        count = len(list(self._lines()))
+        plural = "s" * (count != 1)
+        return f"Network of {', '.join(first)} and {last} units: {count} weight{plural}"
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """The name of each unit, and each weight in full."""
+        units = {f"u{i}-{j}": self._name(i, j) for i, j in self._units()}
+        lines = {
+            f"u{i}-{j}-w{k}": f"weight from {self._name(i - 1, k)} to {self._name(i, j)}: {w!r}"
+            for i, j, k, w in self._lines()
+        }
+        return units | lines
+
+    def dot(self) -> str:
+        """Return the network in DOT, every unit at its place."""
+        graph = graphviz.Digraph("network", graph_attr=self._frame(), node_attr=_UNIT)
+        graph.attr("edge", arrowhead="none")
+        for i, j in self._units():
+            style = _INPUT if i == 0 else {}
+            graph.node(
+                f"u{i}-{j}", self._text(i, j), id=f"u{i}-{j}", pos=self._place(i, j), **style
+            )
+        greatest, widest = self._greatest(), min(_WIDEST, _CROWDED / max(self.sizes))
+        faintest = _FAINTEST if widest < _WIDEST else 1.0
+        for i, j, k, w in self._lines():
+            share = _share(w, greatest)
+            style = dict(_NEGATIVE if w < 0 else _POSITIVE)
+            style["color"] += f"{round(255 * (faintest + (1 - faintest) * share)):02x}"
+            style["penwidth"] = f"{_THINNEST + widest * share:.3g}"
+            graph.edge(f"u{i - 1}-{k}", f"u{i}-{j}", id=f"u{i}-{j}-w{k}", **style)
+        text: str = graph.source
+        return text
+
+    def mermaid(self) -> str:
+        """Return units and lines as a Mermaid flowchart, without widths."""
+        units = [f'    u{i}_{j}(("{self._text(i, j) or " "}"))' for i, j in self._units()]
+        lines = [
+            f"    u{i - 1}_{k} {'-.-' if w < 0 else '---'} u{i}_{j}" for i, j, k, w in self._lines()
+        ]
+        return "\n".join(["flowchart LR", *units, *lines, ""])
+
+    def _units(self) -> Iterator[tuple[int, int]]:
+        for i, size in enumerate(self.sizes):
+            yield from ((i, j) for j in range(size))
+
+    def _lines(self) -> Iterator[tuple[int, int, int, float]]:
+        """Yield layer, neuron, input and weight."""
+        for i, layer in enumerate(self.weights, start=1):
+            for j, row in enumerate(layer):
+                yield from ((i, j, k, w) for k, w in enumerate(row))
+
+    def _name(self, i: int, j: int) -> str:
+        """Return what a unit is called: by its letter or, of those without, counted from 1."""
+        if i == 0:
+            return f"input {self._text(i, j)}"
+        hidden = f"unit {j + 1} of layer {i}"
+        return f"output {self._text(i, j)}" if i == len(self.weights) else hidden
+
+    def _text(self, i: int, j: int) -> str:
+        """Return what stands in a unit: x0, x1, … and y0, y1, …; hidden ones are blank."""
+        return f"x{j}" if i == 0 else f"y{j}" if i == len(self.weights) else ""
+
+    def _place(self, i: int, j: int) -> str:
+        """Return where a unit stands: layers side by side, each centred, the first unit on top."""
+        gap = max(1.5, 0.5 * _PITCH * max(self.sizes))
+        return f"{i * gap:.4g},{((self.sizes[i] - 1) / 2 - j) * _PITCH:.4g}!"
+
+    def _greatest(self) -> float:
+        return max((abs(w) for *_, w in self._lines() if isfinite(w)), default=0.0)
+
+    def _frame(self) -> dict[str, str]:
+        greatest = number(self._greatest())
+        key = (
+            f'<FONT COLOR="{VALUE}">━━ w &gt; 0</FONT>      '
+            f'<FONT COLOR="{GRADIENT}">╍╍ w &lt; 0</FONT>      '
+            f"width: |w|, at most {greatest}"
+        )
+        return {**_FRAME, "label": f"< <BR/>{key}>"}  # an empty line keeps it off the last units
+
+
+def _share(w: float, greatest: float) -> float:
+    """Return a weight's magnitude as a share of the greatest finite one, at most 1."""
+    if not isfinite(w):
+        return 1.0
+    return abs(w) / greatest if greatest else 0.0

@@ -1,0 +1,178 @@
+"""Which folds of a graph a picture opens."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+from scalargrad.show.graphs.diagram import boxed_constants
+from scalargrad.show.subgraphs import Fold
+from scalargrad.value import Value
+
+#: Most parts of a graph that stand side by side where it is folded; a page shows more at once.
+SIDE_BY_SIDE = 30
+
+#: How many lines may join the shapes of a picture, for each shape that may be drawn.
+LINES_PER_SHAPE = 4
+
+Source: TypeAlias = Value | Fold  # what a line comes from: a node, or all that leaves a fold
+
+
+class Opening:
+    """The folds of a graph, and which of them are open.
+
+    Parameters
+    ----------
+    whole : Fold
+        The tree of folds.
+    opened : set of Fold
+        Those whose inside is drawn, if it is seen at all.
+    cut : bool
+        Whether more would have been opened if there were room.
+
+    Attributes
+    ----------
+    framed : set of Fold
+        The open folds that get a frame: modules, and what was asked for.
+    stands : dict from Value to Value or Fold
+        What stands for every node: itself, or a closed fold.
+    """
+
+    def __init__(self, whole: Fold, opened: Collection[Fold] = (), *, cut: bool = False) -> None:
+        self.whole, self.opened, self.cut = whole, set(opened), cut
+        self.framed = {part for part in self.opened if is_module(part)}
+        self.stands = whole.shown(self.opened)
+
+    def source(self, node: Value) -> Source:
+        """Return what a line that reads a node comes from."""
+        item = self.stands[node]
+        return node if isinstance(item, Value) or len(item.outputs) == 1 else item
+
+    def line_sources(self, item: Value | Fold) -> list[Source]:
+        """Return where each line into a node or closed fold comes from.
+
+        All that a fold reads of one source, and all that a gate reads of one fold, is one line.
+        """
+        if isinstance(item, Fold):
+            return list(dict.fromkeys(map(self.source, item.inputs)))
+        sources = [self.source(x) for x in item.parents if isinstance(x, Value)]
+        nodes = [source for source in sources if isinstance(source, Value)]
+        return [*nodes, *{source: None for source in sources if isinstance(source, Fold)}]
+
+    def closed(self) -> set[Fold]:
+        """Return the folds that are drawn as boxes."""
+        return {item for item in self.stands.values() if isinstance(item, Fold)}
+
+    def size(self) -> Size:
+        """Return how much is drawn."""
+        items = dict.fromkeys(self.stands.values())
+        nodes = (item for item in items if isinstance(item, Value))
+        constants = sum(len(boxed_constants(node)) for node in nodes)
+        lines = sum(len(self.line_sources(item)) for item in items)
+        return Size(len(items) + constants, lines + constants)
+
+
+class Size(NamedTuple):
+    """How many shapes and lines a picture has, wires and dots not counted."""
+
+    shapes: int
+    lines: int
+
+    @property
+    def needed(self) -> int:
+        """The least limit within which it may be drawn."""
+        return max(self.shapes, -(-self.lines // LINES_PER_SHAPE))
+
+
+def opening(whole: Fold, depth: int | None, names: Sequence[str], limit: int) -> Opening:
+    """Choose which folds are open.
+
+    Parameters
+    ----------
+    whole : Fold
+        All folds of the graph.
+    depth : int or None
+        At most so many levels of modules are opened; None opens all.
+    names : sequence of str
+        Paths of folds, or of modules, opened in any case, with what is around them.
+    limit : int
+        As deep as the number of shapes stays within this, the names aside.
+
+    Raises
+    ------
+    GraphError
+        If a name is that of no fold and no module.
+    """
+    chosen = _deepest(whole, depth, limit)
+    asked = [part for name in names for part in _named(whole, name)]
+    if asked:
+        chosen = Opening(whole, chosen.opened.union(asked, _around(whole, asked)), cut=chosen.cut)
+        chosen.framed.update(asked)
+    return chosen
+
+
+def all_open(whole: Fold) -> Opening:
+    """Return the opening in which nothing is folded."""
+    return Opening(whole, set(whole.walk()) - {whole})
+
+
+def _deepest(whole: Fold, depth: int | None, limit: int) -> Opening:
+    """Open as many levels of modules as are wanted and fit, and all that is no module.
+
+    Where nothing fits, what is no module is opened as far as it can be read at a glance.
+    """
+    levels = _levels(whole)
+    deepest = max(levels.values(), default=-1) + 1
+    wanted = deepest if depth is None else min(depth, deepest)
+    for level in range(wanted, -1, -1):
+        opened = {part for part, at in levels.items() if not is_module(part) or at < level}
+        if level < deepest:  # parameters that calls share are one box until all is open
+            opened = {part for part in opened if part.kind != "parameters"}
+        chosen = Opening(whole, opened, cut=level < wanted)
+        if chosen.size().needed <= limit:
+            return chosen
+    return Opening(whole, _readable(whole, min(limit, SIDE_BY_SIDE)), cut=True)
+
+
+def is_module(part: Fold) -> bool:
+    """Return whether a fold is a module's call, or parameters of one."""
+    return part.kind in {"call", "parameters"}
+
+
+def _levels(whole: Fold) -> dict[Fold, int]:
+    """Return how many modules there are around each fold inside, itself included if it is one."""
+    levels: dict[Fold, int] = {}
+    inside = {whole: 0}
+    for part in whole.walk():
+        for inner in part.folds:
+            levels[inner] = inside[part]
+            inside[inner] = inside[part] + is_module(inner)
+    return levels
+
+
+def _readable(whole: Fold, limit: int) -> set[Fold]:
+    """Return what can be opened, level by level, without more than `limit` shapes to be seen."""
+    opened = set[Fold]()
+    level = [part for part in whole.folds if not is_module(part)]
+    while level and Opening(whole, opened.union(level)).size().needed <= limit:
+        opened.update(level)
+        level = [inner for part in level for inner in part.folds if not is_module(inner)]
+    return opened
+
+
+def _named(whole: Fold, name: str) -> list[Fold]:
+    """Return the fold of this path, or every call of the module of this path."""
+    calls = [part for part in whole.walk() if name and part.module_path == name]
+    return calls or [whole.find(name)]
+
+
+def _around(whole: Fold, parts: Iterable[Fold]) -> set[Fold]:
+    """Return the folds around some."""
+    outer: Mapping[Fold, Fold] = {inner: part for part in whole.walk() for inner in part.folds}
+    found = set[Fold]()
+    for part in parts:
+        around = outer.get(part)
+        while around is not None and around not in found:
+            found.add(around)
+            around = outer.get(around)
+    return found - {whole}

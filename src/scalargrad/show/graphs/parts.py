@@ -1,0 +1,74 @@
+"""What a picture of a folded graph consists of besides the shapes of `diagram`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from scalargrad.show.graphs.diagram import Line, Shape
+from scalargrad.show.graphs.looks import Look
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a line to a gate enters the frame that the gate is in."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A part of the graph as one box, with lines of details below its text."""
+
+    id: str
+    text: str
+    details: tuple[str, ...]
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """The wires that leave a folded part, as one."""
+
+    id: str
+    text: str
+    title: str
+
+
+@dataclass(slots=True)
+class Cluster:
+    """A part of the graph that is open: a frame around shapes, and the frames inside it."""
+
+    id: str
+    text: str
+    title: str
+    shapes: list[str]
+    inside: list[Cluster]
+
+
+Drawn: TypeAlias = Shape | Folded | Bundle | Entry
+
+
+@dataclass(slots=True)
+class FoldedDiagram:
+    """A diagram with folded parts, frames around open ones, and a note below the picture."""
+
+    title: str
+    shapes: list[Drawn] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    clusters: list[Cluster] = field(default_factory=list)
+    look: Look = field(default_factory=Look)
+    note: str = ""
+
+    def frames(self) -> list[Cluster]:
+        """Return all clusters, outer ones first."""
+        return nested(self.clusters)
+
+
+def nested(clusters: Sequence[Cluster]) -> list[Cluster]:
+    """Return clusters and all inside them, outer ones first."""
+    found = list(clusters)
+    for cluster in found:  # grows while it is read
+        found += cluster.inside
+    return found

@@ -1,0 +1,141 @@
+"""What `draw` and `network` return: a picture that is saved, set into a page or shown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from scalargrad.errors import LayoutError
+from scalargrad.show.graphs.layout import render
+from scalargrad.show.graphs.svg import finish
+from scalargrad.system.files import write_atomically
+
+_SUFFIXES = (".svg", ".png", ".pdf", ".dot", ".mmd")
+
+
+class Drawing(Protocol):
+    """What a Picture shows: its text in DOT and in Mermaid, and what its parts are."""
+
+    @property
+    def title(self) -> str:
+        """A sentence on the whole."""
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """What to say of a shape or line, by its id."""
+
+    def dot(self) -> str:
+        """Return the text for Graphviz."""
+
+    def mermaid(self) -> str:
+        """Return the Mermaid flowchart."""
+
+
+class Picture:
+    """A drawn graph, as `draw` and `network` return it; it shows itself in notebooks.
+
+    The numbers are those at the time of drawing. `svg` and the notebook need Graphviz (the
+    system's, or the one in the pygraphviz wheel), `dot` and `mermaid` do not.
+
+    Attributes
+    ----------
+    dot : str
+        The graph in DOT, the language of Graphviz: the same text for the same graph.
+    mermaid : str
+        The graph as a Mermaid flowchart.
+
+    Notes
+    -----
+    Shapes and lines of the SVG have stable ids, built from the index of their node in
+    topological order: ``n2`` is the box or gate of node 2, ``n2-wire`` its wire with the texts
+    ``n2-value`` and ``n2-gradient``, ``n2-w0`` the line that brings operand 0 into gate 2.
+    The module `scalargrad.show.graphs.diagram` lists them all.
+
+    Examples
+    --------
+    >>> from scalargrad import Value, draw
+    >>> x = Value(3.0, "x")
+    >>> picture = draw(x * x)
+    >>> picture
+    <Picture: Computation graph of v1 = 9: 2 nodes>
+    >>> print(picture.mermaid.splitlines()[1].strip())
+    n0["x"]:::input
+    """
+
+    def __init__(self, drawing: Drawing) -> None:
+        self._drawing = drawing
+
+    @cached_property
+    def dot(self) -> str:
+        """The graph in DOT."""
+        return self._drawing.dot()
+
+    @cached_property
+    def mermaid(self) -> str:
+        """The graph as a Mermaid flowchart."""
+        return self._drawing.mermaid()
+
+    def svg(self) -> str:
+        """Return the picture as one ``<svg>`` element, fit to be set into a web page.
+
+        Raises
+        ------
+        LayoutError
+            If there is no Graphviz, or it fails.
+        """
+        return self._svg
+
+    @cached_property
+    def _svg(self) -> str:
+        return finish(render(self.dot, "svg").decode(), self._drawing.title, self._drawing.titles)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the picture to a file, whose suffix says in which format.
+
+        Parameters
+        ----------
+        path : str or path
+            Ends in .svg, .png, .pdf, .dot or .mmd (Mermaid).
+
+        Returns
+        -------
+        Path
+            Where it was written.
+
+        Raises
+        ------
+        LayoutError
+            If the suffix is none of these, or there is no Graphviz, or it fails.
+        OSError
+            If the folder does not exist or cannot be written to.
+
+        Notes
+        -----
+        The file appears under its name only when it is complete; if anything fails, nothing
+        is created and an existing file stays as it was.
+        """
+        path = Path(path)
+        return write_atomically(path, self._content(path))
+
+    def _content(self, path: Path) -> bytes:
+        match suffix := path.suffix.lower():
+            case ".svg":
+                return self.svg().encode()
+            case ".png" | ".pdf":
+                return render(self.dot, suffix[1:])
+            case ".dot":
+                return self.dot.encode()
+            case ".mmd":
+                return self.mermaid.encode()
+        raise LayoutError(
+            f"a picture cannot be saved as {path.name!r}: end the name in {', '.join(_SUFFIXES)}"
+        )
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
+
+    def __repr__(self) -> str:
+        return f"<Picture: {self._drawing.title}>"

@@ -1,0 +1,100 @@
+"""Colours for numbers: orange below zero, grey at zero, blue above.
+
+Blue and orange differ for colour-blind readers too, and dark text is readable on all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import isfinite, isnan
+
+from scalargrad.errors import LayoutError
+from scalargrad.show.graphs.copies import Copy
+from scalargrad.value import Value
+
+_NEGATIVE, _ZERO, _POSITIVE = (0xF0, 0x97, 0x37), (0xE4, 0xE4, 0xE4), (0x5F, 0xA8, 0xEC)
+
+
+QUANTITIES = ("value", "gradient")
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A diverging scale from -limit to limit, with zero always in its middle.
+
+    Parameters
+    ----------
+    quantity : str
+        What the numbers are: ``value`` or ``gradient``.
+    limit : float
+        The greatest magnitude, not negative; what lies beyond has the colour of the end.
+
+    Examples
+    --------
+    >>> scale = Scale("value", 12.0)
+    >>> scale.colour(-12.0), scale.colour(0.0), scale.colour(6.0)
+    ('#f09737', '#e4e4e4', '#a2c6e8')
+    """
+
+    quantity: str
+    limit: float
+
+    def colour(self, x: float) -> str:
+        """Return the colour of `x` as #rrggbb; that of zero where `x` is not a number."""
+        end = _POSITIVE if x > 0 else _NEGATIVE
+        share = self._share(x)
+        mixed = (round(z + share * (e - z)) for z, e in zip(_ZERO, end, strict=True))
+        return "#" + "".join(f"{part:02x}" for part in mixed)
+
+    def _share(self, x: float) -> float:
+        """Return how far from zero to its end `x` lies."""
+        if isnan(x) or x == 0:
+            return 0.0
+        return min(abs(x) / self.limit, 1.0) if self.limit else 1.0
+
+    def swatches(self) -> list[str]:
+        """Return colours from the lowest number to the highest, that of zero in the middle."""
+        if not self.limit:
+            return [self.colour(0.0)]
+        return [self.colour(i / 4 * self.limit) for i in range(-4, 5)]
+
+
+def scale_of(color: str | None, numbers: Iterable[float]) -> Scale | None:
+    """Return the scale on which all finite numbers fit, or None for no colours.
+
+    Examples
+    --------
+    >>> scale_of("value", [-3.0, 2.0])
+    Scale(quantity='value', limit=3.0)
+    """
+    finite = (abs(x) for x in numbers if isfinite(x))
+    return None if color is None else Scale(color, max(finite, default=0.0))
+
+
+def numbers_by_id(
+    color: str | None, order: Sequence[Value], copies: Iterable[Copy] = ()
+) -> dict[str, float]:
+    """Return the value or gradient of each box, gate and wire that is to be tinted, by id.
+
+    Raises
+    ------
+    LayoutError
+        If `color` is no quantity that can be shown.
+
+    Examples
+    --------
+    >>> numbers_by_id("value", [Value(2.0, "x")])
+    {'n0': 2.0, 'n0-wire': 2.0}
+    """
+    if color is None:
+        return {}
+    if color not in QUANTITIES:
+        known = ", ".join(map(repr, QUANTITIES))
+        raise LayoutError(f"color is {color!r:.60}: use {known}, or None for none")
+    by_value, found = color == "value", {}
+    for i, node in enumerate(order):
+        found[f"n{i}"] = found[f"n{i}-wire"] = node.data if by_value else node.grad or 0.0
+    for copy in copies:
+        found[f"{copy.id}-wire"] = copy.operand.data if by_value else copy.contribution
+    return found

@@ -1,0 +1,102 @@
+"""What every page this package writes has in common: one HTML file that needs no network.
+
+A page is a template (`.html`), styles (`.css`) and plain JavaScript (`.js`), which lie beside the
+Python that fills them. Beside this file lie `look.css`, the colours, controls and timeline of all
+pages; `elements.js`, with which they make what they show; and `playing.js`, which moves them on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from functools import cache
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from scalargrad.errors import LayoutError
+from scalargrad.system.files import write_atomically
+
+_PLACE = re.compile(r"\{\{(\w+)\}\}")
+
+
+@cache
+def source(package: str, name: str) -> str:
+    """Return the text of a file that lies in a package."""
+    return files(package).joinpath(name).read_text(encoding="utf-8")
+
+
+def shared_script() -> str:
+    """Return the JavaScript that all pages begin with."""
+    return "\n".join([source(__package__, f"{name}.js") for name in ("elements", "playing")])
+
+
+def save(path: str | os.PathLike[str], page: Callable[[], str]) -> Path:
+    """Write a page, made once its name is seen to be one, whole or not at all.
+
+    Raises
+    ------
+    LayoutError
+        If the name does not end in .html.
+    OSError
+        If the folder does not exist or cannot be written to.
+    """
+    if Path(path).suffix.lower() not in {".html", ".htm"}:
+        raise LayoutError(f"a page cannot be saved as {Path(path).name!r}: end it in .html")
+    return write_atomically(path, page().encode())
+
+
+def fill(template: str, parts: Mapping[str, str]) -> str:
+    """Fill the places of a template, each once, whatever the parts contain.
+
+    Examples
+    --------
+    >>> fill("<p>{{a}}{{b}}</p>", {"a": "{{b}}", "b": "!"})
+    '<p>{{b}}!</p>'
+    """
+    return _PLACE.sub(lambda match: parts[match[1]], template)
+
+
+def policy(script: str, style: str) -> str:
+    """Return a policy under which this script and this style run, and nothing is fetched."""
+    return (
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
+
+
+def inert(content: Any) -> str:
+    r"""Return content as JSON that cannot end the element it stands in.
+
+    Examples
+    --------
+    >>> inert({"name": "</script>"})
+    '{"name":"\\u003c/script\\u003e"}'
+    """
+    written = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return written.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
+
+
+def frame(document: str, title: str, height: int, *, beneath: tuple[str, str]) -> str:
+    """Return a document as a frame for a notebook's cell, cut off from the notebook itself.
+
+    What stands `beneath`, a heading and HTML, is folded; it is left where frames are cut, as on
+    GitHub and in notebooks that are not trusted.
+    """
+    heading, content = beneath
+    return (
+        f'<iframe srcdoc="{escape(document)}" title="{escape(title)}" '
+        'sandbox="allow-scripts allow-downloads allow-modals" '
+        'allow="fullscreen *; clipboard-write *" '
+        f'width="100%" height="{height}" style="border: 1px solid #8888; border-radius: 6px">'
+        f"</iframe><details><summary>{heading}</summary>{content}</details>"
+    )

@@ -1,0 +1,51 @@
+"""Whether nudging an input changes the output in exact proportion, or only to first order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from scalargrad.show.steps.partials import Gate
+from scalargrad.value import Value
+
+_LARGEST = 10**8
+
+
+class Affinity:
+    """Tells which inputs a root is an affine function of.
+
+    It is, where no partial on the way depends on that input. The answer errs on the side of
+    False: for operations over many operands whose partials are formulas, and for graphs in
+    which nodes times inputs are so many that looking would be felt.
+
+    Parameters
+    ----------
+    order : sequence of Value
+        Every node, operands before results, the root last.
+    inputs : sequence of Value
+        The leaves.
+    gate : callable
+        Gives the gate that made a node.
+    """
+
+    def __init__(
+        self, order: Sequence[Value], inputs: Sequence[Value], gate: Callable[[Value], Gate]
+    ) -> None:
+        self._mark = {leaf: 1 << i for i, leaf in enumerate(inputs)}
+        self._bent = -1 if len(order) * len(inputs) > _LARGEST else self._search(order, gate)
+
+    def __contains__(self, leaf: Value) -> bool:
+        return not self._bent & self._mark[leaf]
+
+    def _search(self, order: Sequence[Value], gate: Callable[[Value], Gate]) -> int:
+        """Return the inputs, as bits, that the last node does not change in proportion to."""
+        below = dict(self._mark)
+        bent = dict.fromkeys(order, 0)
+        for node in order:
+            wires = [(i, x) for i, x in enumerate(node.parents) if isinstance(x, Value)]
+            for _, parent in wires:
+                below[node] = below.get(node, 0) | below[parent]
+                bent[node] |= bent[parent]
+            for index, parent in wires:
+                for source in gate(node).varies_with(index):
+                    bent[node] |= below[parent] & below[source]
+        return bent[order[-1]]

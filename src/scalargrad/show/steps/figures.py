@@ -1,0 +1,115 @@
+"""Numbers as a step shows them: four significant digits, and ≈ where that left something out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from math import isfinite
+
+from scalargrad.table.printing import number_text
+
+_PLAIN_BELOW = 1e6
+_NOISE = 1e-12  # 0.1 + 0.2 counts as 0.3
+_FAITHFUL = 5e-4
+
+
+def number(value: float) -> str:
+    """Write `value` with four significant digits.
+
+    Examples
+    --------
+    >>> number(-12.0), number(0.679178699175393), number(12345.0), number(-0.0)
+    ('-12', '0.6792', '12340', '0')
+    """
+    written = number_text(value + 0.0)  # -0.0 is shown as 0
+    if "e" in written and 1.0 <= abs(value) < _PLAIN_BELOW:
+        return f"{float(written):.0f}"
+    return written
+
+
+def signed(value: float) -> str:
+    """Write `value` with its sign, also where it is positive: a change.
+
+    Examples
+    --------
+    >>> signed(0.03), signed(-0.04)
+    ('+0.03', '-0.04')
+    """
+    written = number(value)
+    return written if value <= 0 else f"+{written}"
+
+
+def is_rounded(value: float) -> bool:
+    """Return whether `number` leaves digits out.
+
+    Examples
+    --------
+    >>> is_rounded(0.25), is_rounded(1 / 3), is_rounded(0.1 + 0.2)
+    (False, True, False)
+    """
+    return isfinite(value) and abs(float(number(value)) - value) > _NOISE * abs(value)
+
+
+def relation(*values: float) -> str:
+    """Return the sign that joins numbers as shown: = or, where one of them is rounded, ≈."""
+    return "≈" if any(map(is_rounded, values)) else "="
+
+
+def product_relation(left: float, right: float, product: float) -> str:
+    """Return the sign between a product and its result: = where it is exact and holds as shown.
+
+    Examples
+    --------
+    >>> product_relation(1 / 3, 0.0, 0.0), product_relation(1 / 3, 3.0, 1.0)
+    ('=', '≈')
+    """
+    if not all(map(isfinite, (left, right, product))):
+        return "="
+    if is_rounded(product):
+        return "≈"
+    shown = Decimal(number(left)) * Decimal(number(right))
+    return "=" if shown == Decimal(number(product)) else "≈"
+
+
+def running_sum(terms: Sequence[float], arrived: int, expected: int) -> str:
+    """Write a sum of contributions as far as they have arrived, with the sign in front of it.
+
+    A long sum shows its first and its last two terms; ``?`` stands for what is to come. What
+    rounded terms add up to is shown to the decimal place they have, provided that it is the
+    total to that place; else the total stands for itself.
+
+    Examples
+    --------
+    >>> running_sum([-0.13981071068366963, 0.05], 1, 2)
+    '≈ -0.1398 + ?'
+    >>> running_sum([-0.13981071068366963, 0.05], 2, 2)
+    '≈ -0.1398 + 0.05 = -0.0898'
+    >>> running_sum([1.0, -2.0], 2, 2)
+    '= 1 - 2 = -1'
+    """
+    indices = range(arrived) if arrived <= _LONGEST else (0, arrived - 2, arrived - 1)
+    shown = [terms[i] for i in indices]
+    words = [number(term) for term in shown]
+    if arrived > _LONGEST:
+        words.insert(1, "…")
+    words += ["?"] * (arrived < expected)
+    result = "" if arrived < expected else f" {_result(terms)}"
+    return f"{relation(*shown)} {' + '.join(words).replace('+ -', '- ')}{result}"
+
+
+_LONGEST = 5
+
+
+def _result(terms: Sequence[float]) -> str:
+    """Write what a complete sum comes to, with the sign in front of it."""
+    total = 0.0
+    for term in terms:
+        total += term
+    exact = not any(map(is_rounded, terms))
+    if not exact and len(terms) <= _LONGEST and all(map(isfinite, (*terms, total))):
+        added = sum((Decimal(number(term)) for term in terms), Decimal(0))
+        same_place = round(Decimal(total), -int(added.as_tuple().exponent)) == added
+        if same_place and abs(float(added) - total) <= _FAITHFUL * abs(total):
+            return f"= {number(float(added))}"
+    sign = relation(total) if exact else "≈"
+    return f"{sign} {number(total)}"

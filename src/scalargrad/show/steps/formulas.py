@@ -1,0 +1,157 @@
+"""The formulas of a step, in any script: the chain rule in symbols and in numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from scalargrad.show.steps.figures import product_relation, relation
+from scalargrad.show.steps.partials import is_plain_sum
+from scalargrad.show.steps.scene import Scene
+from scalargrad.show.steps.scripts import Notation, Script
+from scalargrad.table.notation import PRODUCT
+from scalargrad.value import Value
+
+if TYPE_CHECKING:
+    from scalargrad.show.steps.step import Step
+
+Link: TypeAlias = tuple[str, str]
+
+
+class Formula(NamedTuple):
+    """One formula as links of a chain: each a sign, or none, and a piece.
+
+    The whole leaves `numbers[0]` out where `brief` says that it would only repeat.
+    """
+
+    symbols: list[Link]
+    numbers: list[Link]
+    brief: bool = False
+
+    def whole(self) -> list[Link]:
+        """Return the links of the whole formula."""
+        return [*self.symbols, *self.numbers[self.brief :]]
+
+    def numbers_alone(self) -> list[Link]:
+        """Return the links of the numbers, the first without a sign."""
+        return [("", self.numbers[0][1]), *self.numbers[1:]]
+
+
+def inputs_formulas(step: Step, script: Script) -> list[Formula]:
+    """Return one formula for each input, ``x = -2``."""
+    scene = step.scene
+    return [
+        Formula(
+            [("", script.name(scene.word(leaf)))],
+            [(relation(scene.data[leaf]), script.number(scene.data[leaf]))],
+        )
+        for leaf in scene.inputs
+    ]
+
+
+def forward_formula(step: Step, script: Script) -> Formula:
+    """Return what a gate computes, ``f = q·z = 3·(-4) = -12``."""
+    scene, node = step.scene, _node(step)
+    gate = scene.gate(node)
+    expression, data = gate.expression(), scene.data[node]
+    constants = scene.constants(gate, expression)
+    shown = [*constants, *scene.operand_data(gate, expression)]
+    written = script.expression(expression, scene.numbers(gate, expression))
+    brief = is_plain_sum(expression) or written == script.number(data)
+    return Formula(
+        [
+            ("", script.name(scene.word(node))),
+            (
+                relation(*constants),
+                script.expression(expression, scene.words(gate, expression)),
+            ),
+        ],
+        [
+            (relation(*shown), written),
+            (relation(data) if brief else relation(*shown, data), script.number(data)),
+        ],
+        brief,
+    )
+
+
+def seed_formula(step: Step, script: Script, notation: Notation) -> Formula:
+    """Return where the backward pass starts, ``∂f/∂f = 1``."""
+    return Formula([("", signal(step, _node(step), script, notation))], [("=", script.number(1.0))])
+
+
+def backward_formula(step: Step, script: Script, notation: Notation) -> Formula:
+    """Return the chain rule along one wire, ``∂f/∂y = ∂f/∂q·∂q/∂y = (-4)·1 = -4``."""
+    parent, upstream, local, contribution = _wire(step)
+    left = signal(step, parent, script, notation)
+    if step.fans_out:
+        left = script.join([left, script.phrase(f"by {_gate_words(step)}:")])
+    product = script.product(script.factor(upstream), script.factor(local))
+    chain = _chain(step, script, notation)
+    return Formula(
+        [("", left), ("" if step.fans_out else "=", chain)],
+        [
+            (relation(upstream, local), product),
+            (product_relation(upstream, local, contribution), script.number(contribution)),
+        ],
+        brief=chain == product,
+    )
+
+
+def _chain(step: Step, script: Script, notation: Notation) -> str:
+    """Return upstream · local in symbols; at the root the upstream is 1, so it says 1·q."""
+    scene, node = step.scene, _node(step)
+    parent, upstream, _, _ = _wire(step)
+    if node is not scene.root:
+        local = script.partial(scene.word(node), scene.word(parent))
+        return script.product(signal(step, node, script, notation), local)
+    gate = scene.gate(node)
+    partial = gate.partial(step.operand or 0)
+    local = script.print(partial, scene.words(gate, partial), PRODUCT)
+    return script.product(script.factor(upstream), local)
+
+
+def local_formula(scene: Scene, node: Value, operand: int, script: Script) -> Formula:
+    """Return the local derivative of a wire, ``∂f/∂z = q = 3``."""
+    parent, local = node.parents[operand], node.local_grads[operand]
+    assert isinstance(parent, Value)
+    assert local is not None
+    gate = scene.gate(node)
+    partial = gate.partial(operand)
+    left = script.partial(scene.word(node), scene.word(parent))
+    if scene.expected[parent] > 1 and (node is scene.root or scene.is_repeated(node, parent)):
+        left = script.join([left, script.phrase("on this wire")])  # not the whole derivative
+    constants = scene.constants(gate, partial)
+    shown = [*constants, *scene.operand_data(gate, partial)]
+    symbols = script.expression(partial, scene.words(gate, partial))
+    numbers = script.expression(partial, scene.numbers(gate, partial))
+    links = [(relation(*shown), numbers), (relation(*shown, local), script.number(local))]
+    if symbols == numbers:  # a number
+        return Formula([("", left)], links[1:])
+    return Formula(
+        [("", left), (relation(*constants), symbols)], links, brief=numbers == script.number(local)
+    )
+
+
+def signal(step: Step, node: Value, script: Script, notation: Notation) -> str:
+    """Return the gradient of a node, as the notation writes it."""
+    return script.signal(step.scene.word(step.scene.root), step.scene.word(node), notation)
+
+
+def _gate_words(step: Step) -> str:
+    """Name the gate a contribution comes by, and which of several wires."""
+    node, scene = _node(step), step.scene
+    word = scene.word(node)
+    several = scene.is_repeated(node, _wire(step)[0])
+    return f"{word}, operand {(step.operand or 0) + 1}" if several else word
+
+
+def _node(step: Step) -> Value:
+    assert step.node is not None
+    return step.node
+
+
+def _wire(step: Step) -> tuple[Value, float, float, float]:
+    assert step.parent is not None
+    assert step.upstream is not None
+    assert step.local is not None
+    assert step.contribution is not None
+    return step.parent, step.upstream, step.local, step.contribution

@@ -1,0 +1,30 @@
+"""The step page: a walk as one HTML file that opens from disk and needs no network.
+
+Python decides what to draw (`drawn`, and `levels` and `folded` for large graphs), draws it
+(`graph`), records what the page must know (`record`, and `layered` for layers) and puts the
+document together (`document`). The page itself is `page.html`, `page.css` and the scripts
+beside them: plain JavaScript, joined in the order that `document` lists, with what all pages
+share (`scalargrad.show.html`).
+
+=============== ==============================================================
+figures         numbers with four significant digits, sums, = and ≈
+expressions     the traced expressions: simplified at a point, and written
+sweep           values forward, gradients backward
+formulas        the chain rule of a step, as text and as MathML
+wording         what a step says in words
+state           what is known of the walk, and the step, view and notation shown
+drawings        which drawing is open, and what stands where in it
+drawing         the graph at a step: numbers, and what is known and done
+marks, chips    halos, rings, the arrow back; the product on the active wire
+panel, layers   the explanation beside it; that of a layer, as matrices
+predict         questions, and what is wrong with an answer
+inputs          sliders and boxes
+timeline        moving, playing, keys, links
+viewport        zooming and centring
+tools, sheet    what stands under More, and what is printed
+main            putting it together
+=============== ==============================================================
+"""
+
+from scalargrad.show.steps.page.document import LIMIT as LIMIT
+from scalargrad.show.steps.page.document import page as page

@@ -1,0 +1,99 @@
+"""Where the wires of a drawing branch: at a dot or, for readers far apart, at their name again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from scalargrad.show.graphs.diagram import Box, Diagram, Junction, Line, Wire, visible
+from scalargrad.show.graphs.parts import Drawn
+from scalargrad.show.steps.page.levels import Item
+from scalargrad.value import Value
+
+#: Most depths at which a node is read by lines that come from its own wire.
+MOST_DEPTHS = 10
+
+
+def read_far_apart(
+    items: Sequence[Item],
+    readers: Mapping[Value, Iterable[Item]],
+    stands: Mapping[Value, Item],
+) -> Iterator[Value]:
+    """Yield the nodes that are read at many depths, as the factor of a long recurrence is.
+
+    Parameters
+    ----------
+    items : sequence of Value or Fold
+        What is drawn, operands before what reads them.
+    readers : mapping from Value to items
+        The nodes that are seen, and what reads each.
+    stands : mapping from Value to item
+        What each node inside stands in.
+    """
+    sources: dict[Item, list[Item]] = {item: [] for item in items}
+    for node, reading in readers.items():
+        for item in reading if node in stands else ():
+            sources[item].append(stands[node])
+    depths: dict[Item, int] = {}
+    for item in items:
+        depths[item] = 1 + max((depths[source] for source in sources[item]), default=0)
+    for node, reading in readers.items():
+        if len({depths[item] for item in reading}) > MOST_DEPTHS:
+            yield node
+
+
+def branched(
+    shapes: Sequence[Drawn], entering: Sequence[Line], again: Mapping[str, str]
+) -> tuple[list[Drawn], list[Line]]:
+    """Return the shapes at which wires branch, and all lines from there on.
+
+    Parameters
+    ----------
+    shapes : sequence of shape
+        What is drawn so far.
+    entering : sequence of Line
+        The lines from wires to what reads them.
+    again : mapping from str to str
+        By the ids of wires whose readers lie far apart, the names to repeat there.
+    """
+    leaving = Counter(line.source for line in entering)
+    wires = [shape.id for shape in shapes if isinstance(shape, Wire) and leaving[shape.id] > 1]
+    fans = {wire: f"{wire.removesuffix('-wire')}-fan" for wire in wires}
+    added: list[Drawn] = [Junction(fan, "") for fan in fans.values()]
+    lines = [Line(f"{fan.removesuffix('-fan')}-stem", wire, fan) for wire, fan in fans.items()]
+    for line in entering:
+        if line.source not in again or line.id.startswith("exit"):
+            lines.append(replace(line, source=fans.get(line.source, line.source)))
+            continue
+        box, wire = _named_again(line.id, again[line.source]), f"{line.id}-wire"
+        added += [box, Wire(wire, "", "", "", "", "")]
+        lines += [Line(f"{line.id}-out", box.id, wire), replace(line, source=wire)]
+    return added, lines
+
+
+def copies_apart(diagram: Diagram, again: Mapping[str, str]) -> Diagram:
+    """Return a diagram with copy gates in which copies read far apart come from a name, not a line.
+
+    Parameters
+    ----------
+    diagram : Diagram
+        With a line ``n4-w0-out`` from a copy gate ``n1-fan`` to the wire of each copy.
+    again : mapping from str to str
+        By the ids of wires whose readers lie far apart, the names to repeat there.
+    """
+    names = {f"{wire.removesuffix('-wire')}-fan": name for wire, name in again.items()}
+    boxes = {
+        line.id: _named_again(line.id.removesuffix("-out"), names[line.source])
+        for line in diagram.lines
+        if line.source in names
+    }
+    lines = [
+        replace(line, source=boxes[line.id].id) if line.id in boxes else line
+        for line in diagram.lines
+    ]
+    return replace(diagram, shapes=[*diagram.shapes, *boxes.values()], lines=lines)
+
+
+def _named_again(line: str, name: str) -> Box:
+    return Box(f"{line}-again", "again", visible(name), "")

@@ -1,0 +1,108 @@
+"""The page of a walk: one HTML file that needs nothing else, put together from its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from html import escape
+
+from scalargrad.errors import GraphError, GraphTooLargeError
+from scalargrad.graph import describe
+from scalargrad.show.html import fill, inert, policy, shared_script, source
+from scalargrad.show.steps import table
+from scalargrad.show.steps.page.drawn import drawings
+from scalargrad.show.steps.page.record import Record
+from scalargrad.show.steps.scene import Scene
+from scalargrad.show.steps.step import Step
+from scalargrad.table.javascript import javascript_functions
+
+#: Most nodes a page draws at once.
+LIMIT = 300
+
+#: Most nodes a page holds: it has about 1.5 kB of each, and computes all of them at every move.
+MOST = 10_000
+
+#: The script in the order in which its parts build on each other.
+_SCRIPTS = (
+    *("figures", "expressions", "sweep", "formulas", "wording", "state", "drawings"),
+    *("drawing", "marks", "chips", "layers", "lines", "panel", "predict", "inputs", "timeline"),
+    *("viewport", "tools", "sheet", "main"),
+)
+_LONGEST_EXPRESSION, _MOST_GATES = 160, 12
+
+
+def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) -> str:
+    """Return steps of a walk as one HTML document that moves through them.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        All or part of one walk.
+    title : str, optional
+        The heading; by default it names the root.
+    limit : int
+        Most nodes to draw at once; a larger graph is drawn by its folds.
+
+    Raises
+    ------
+    GraphError
+        If there are no steps.
+    GraphTooLargeError
+        If the graph has more than 10,000 nodes; nothing has been laid out then.
+    LayoutError
+        If there is no Graphviz, or it fails.
+
+    Notes
+    -----
+    The document refers to nothing outside itself, and its Content-Security-Policy forbids
+    it: only its own script and style run, known by their hashes.
+    """
+    if not steps:
+        raise GraphError("a page needs steps to show, and this walk has none: give it at least one")
+    scene = steps[0].scene
+    if len(scene.order) > MOST:
+        raise GraphTooLargeError(
+            f"the graph of {describe(scene.root)} has {len(scene.order):,} nodes, too many for a "
+            f"page of at most {MOST:,}: walk a node further down"
+        )
+    drawn = drawings(scene, limit)
+    record = Record(scene, drawn)
+    functions = javascript_functions(record.operations.values())
+    script = f"const functions = {functions};\n{_script()}"
+    style = source("scalargrad.show.html", "look.css") + _read("page.css")
+    return fill(
+        _read("page.html"),
+        {
+            "policy": policy(script, style),
+            "title": escape(title or f"Backpropagation through {scene.names[scene.root]}"),
+            "expression": escape(_expression(scene)),
+            "style": style,
+            "table": table.html(steps),
+            "graph": drawn.first,
+            "walk": inert(record.json(steps)),
+            "script": script,
+        },
+    )
+
+
+def _expression(scene: Scene) -> str:
+    """Return what the graph computes in one line, or how large it is if that is too long."""
+    gates = [Step(scene, 0, "forward", node) for node in scene.order if node.parents]
+    if not gates:
+        return scene.names[scene.root]
+    if len(gates) <= _MOST_GATES:
+        written = ",  ".join(gate.symbols() for gate in gates)
+        if len(written) <= _LONGEST_EXPRESSION:
+            return written
+    plural = "s" * (len(scene.inputs) != 1)
+    return f"{scene.names[scene.root]}: {len(gates)} gates over {len(scene.inputs)} input{plural}"
+
+
+@cache
+def _script() -> str:
+    parts = [_read(f"{name}.js") for name in _SCRIPTS]
+    return "\n".join([shared_script(), *parts])
+
+
+def _read(name: str) -> str:
+    return source(__package__, name)

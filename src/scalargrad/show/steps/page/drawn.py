@@ -1,0 +1,112 @@
+"""The drawings of a walk: the whole graph or, of a large one, one drawing for each fold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from scalargrad.show.graphs.copies import copies_of
+from scalargrad.show.graphs.diagram import Builder, Diagram, make_diagram
+from scalargrad.show.graphs.parts import FoldedDiagram
+from scalargrad.show.steps.page.branching import copies_apart
+from scalargrad.show.steps.page.folded import FoldDiagram
+from scalargrad.show.steps.page.graph import draw
+from scalargrad.show.steps.page.levels import Level, levels
+from scalargrad.show.steps.scene import Scene
+from scalargrad.show.subgraphs import Fold, fold
+from scalargrad.value import Value
+
+Json: TypeAlias = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Drawings:
+    """What a page draws.
+
+    Attributes
+    ----------
+    first : str
+        The drawing that is open at first, as SVG.
+    json : list
+        All of them for the page, the first without its SVG.
+    homes : dict from int to int
+        The drawing in which a node stands, by its position, where it is not the first.
+    """
+
+    first: str
+    json: list[Json]
+    homes: dict[int, int]
+
+
+def drawings(scene: Scene, limit: int) -> Drawings:
+    """Draw a graph whole or, if it has more than `limit` nodes, by its folds.
+
+    Raises
+    ------
+    LayoutError
+        If there is no Graphviz, or it fails.
+    """
+    return _whole(scene) if len(scene.order) <= limit else _folded(scene)
+
+
+def _names(scene: Scene) -> dict[str, str]:
+    return {f"n{i}": scene.names[node] for i, node in enumerate(scene.order)}
+
+
+def _whole(scene: Scene) -> Drawings:
+    """Draw one graph with junctions and, where there are any, with copy gates.
+
+    What would be a thicket of lines is drawn as bundles where layers are dense, and under names
+    that stand again where one node is read all along a chain.
+    """
+    whole = Level(Fold("graph", [*scene.order]), 0, None)
+    bundled = FoldDiagram(scene, whole, Builder(scene.order, {}), {})
+    forms: list[Diagram | FoldedDiagram] = [
+        bundled.make()
+        if bundled.bundles or bundled.repeated
+        else make_diagram(scene.order, [scene.root])
+    ]
+    copies = copies_of(scene.order)
+    if copies:
+        copied = make_diagram(scene.order, [scene.root], copies=copies)
+        again = {f"n{scene.place[x]}-wire": scene.names[x] for x in bundled.far_apart}
+        forms.append(copies_apart(copied, again))
+    title = f"Computation graph of {scene.names[scene.root]}"
+    first, *others = draw([replace(form, title=title) for form in forms], _names(scene))
+    json: Json = {"title": scene.names[scene.root], "parent": None, "bundles": _members(bundled)}
+    if others:
+        json["copies"] = others[0]
+    return Drawings(first, [json], {})
+
+
+def _members(diagram: FoldDiagram) -> list[list[int]]:
+    return [diagram.places(nodes) for nodes in diagram.bundles]
+
+
+def _folded(scene: Scene) -> Drawings:
+    found = levels(fold(scene.root, model=scene.model))
+    numbers = {level.fold: level.index for level in found}
+    builder = Builder(scene.order, {})
+    made: list[FoldDiagram] = []
+    for level in found:
+        around = made[level.parent] if level.parent is not None else None
+        made.append(FoldDiagram(scene, level, builder, numbers, around))
+    first, *others = draw([one.make() for one in made], _names(scene))
+    json = [
+        {
+            "title": level.title,
+            "parent": level.parent,
+            "bundles": _members(one),
+            "folds": [other.index for other in found if other.parent == level.index],
+        }
+        for level, one in zip(found, made, strict=True)
+    ]
+    for entry, svg in zip(json[1:], others, strict=True):
+        entry["svg"] = svg
+    homes = {
+        scene.place[item]: level.index
+        for level in found
+        for item in level.items
+        if level.index and isinstance(item, Value)
+    }
+    return Drawings(first, json, homes)

@@ -1,0 +1,280 @@
+"""What the drawing of a fold consists of: its items, and what it shows of what is around it.
+
+Besides the shapes of `scalargrad.show.graphs.diagram`, the diagram of a fold has these:
+
+=============== ==============================================================
+``f3``          the box of a fold inside it, whose drawing is number 3
+``f3-n2``       the line that brings node 2 to what reads it inside that fold
+``n2``          as a box of kind ``port``: a node that stands outside and is read here
+``exit-n7``     the line to what reads node 7 outside, ``exit-n7-box``
+``b0``          the box of a bundle: many nodes that come from one place and go to the same
+                readers, as one wire ``b0-wire``
+``n4-b0``       the line that brings a bundle to gate 4
+``n2-into``     the line that brings the result of gate 2, or of a fold, into a bundle
+``n4-w0-again`` a box that names operand 0 once more, beside gate 4: a node read at so many
+                places that lines to all of them would be a thicket. The line ``n4-w0`` has then
+                a wire of its own, ``n4-w0-wire``, as that of a copy has
+=============== ==============================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from scalargrad.graph import describe
+from scalargrad.show.graphs.diagram import (
+    Box,
+    Builder,
+    Line,
+    Wire,
+    boxed_constants,
+    number,
+    visible,
+)
+from scalargrad.show.graphs.parts import Drawn, Folded, FoldedDiagram
+from scalargrad.show.steps.page.branching import branched, read_far_apart
+from scalargrad.show.steps.page.levels import Item, Level, lines, named
+from scalargrad.show.steps.scene import Scene
+from scalargrad.show.subgraphs import Fold
+from scalargrad.value import Parameter, Value
+
+#: Most nodes with the same readers that are drawn side by side, and most lines between three or
+#: more of them and these readers; what is more than that is one bundle.
+ABREAST, MOST_LINES = 10, 24
+
+
+class FoldDiagram:
+    """Makes the diagram of one fold.
+
+    Parameters
+    ----------
+    scene : Scene
+        The walked graph.
+    level : Level
+        The fold.
+    builder : Builder
+        Draws the nodes of the whole graph.
+    numbers : mapping from Fold to int
+        The drawings of the folds inside.
+    around : FoldDiagram, optional
+        The diagram of the fold around it, which knows where what leaves goes to.
+
+    Attributes
+    ----------
+    bundles : list of list of Value
+        What each bundle stands for.
+    far_apart : list of Value
+        The nodes read at places that lie far apart.
+    repeated : dict from str to str
+        The names of these, or of the bundles they are in, that stand again at each place, by
+        their wires.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        level: Level,
+        builder: Builder,
+        numbers: Mapping[Fold, int],
+        around: FoldDiagram | None = None,
+    ) -> None:
+        self._scene, self._level, self._numbers, self._around = scene, level, numbers, around
+        self._builder = builder
+        self._stands: dict[Value, Item] = {}
+        for item in level.items:
+            inside = [item] if isinstance(item, Value) else item.everything()
+            self._stands.update(dict.fromkeys(inside, item))
+        self._leaving = set(level.fold.outputs) if level.parent is not None else set()
+        self._readers = self._read()
+        self.bundles = self._alike()
+        self._units = {node: f"n{scene.place[node]}" for node in self._readers}
+        for b, nodes in enumerate(self.bundles):
+            self._units.update(dict.fromkeys(nodes, f"b{b}"))
+        self._hidden = {node for nodes in self.bundles for node in nodes if self._merges(node)}
+        self.far_apart = list(read_far_apart(level.items, self._readers, self._stands))
+        self.repeated = {f"{self._units[x]}-wire": self._name_of(x) for x in self.far_apart}
+
+    def _read(self) -> dict[Value, dict[Item, None]]:
+        """Return what is seen here, and by which gates and folds each node is read."""
+        place = self._scene.place
+        readers: dict[Value, dict[Item, None]] = {
+            item: {} for item in self._level.items if isinstance(item, Value)
+        }
+        for node in sorted(self._stands, key=place.__getitem__):
+            reader = self._stands[node]
+            for parent in node.parents:
+                if isinstance(parent, Value) and self._stands.get(parent) is not reader:
+                    readers.setdefault(parent, {})[reader] = None
+        for node in self._leaving | {self._scene.root}.intersection(self._stands):
+            readers.setdefault(node, {})
+        return dict(sorted(readers.items(), key=lambda item: place[item[0]]))
+
+    def _alike(self) -> list[list[Value]]:
+        """Return nodes of one kind with the same readers, where they would be too many lines."""
+        alike: dict[tuple[str, bool, tuple[Item, ...]], list[Value]] = {}
+        for node, readers in self._readers.items():
+            if readers or node in self._leaving:
+                key = self._kind_of(node), node in self._leaving, tuple(readers)
+                alike.setdefault(key, []).append(node)
+        return [
+            nodes
+            for (_, leaves, readers), nodes in alike.items()
+            if len(nodes) > ABREAST
+            or (len(nodes) > 2 and len(nodes) * (len(readers) + leaves) > MOST_LINES)
+        ]
+
+    def _kind_of(self, node: Value) -> str:
+        if node not in self._stands:
+            return "port"
+        if node.parents:
+            return "results"
+        return "parameter" if isinstance(node, Parameter) else "input"
+
+    def _merges(self, node: Value) -> bool:
+        """Return whether a node of a bundle has no wire of its own: not one of many results."""
+        source = self._stands.get(node)
+        if not isinstance(source, Fold):
+            return self._kind_of(node) != "results"
+        return sum(self._stands.get(x) is source for x in self.bundle_of(node)) > ABREAST
+
+    def bundle_of(self, node: Value) -> list[Value]:
+        """Return the nodes a node is bundled with."""
+        return self.bundles[int(self._units[node][1:])]
+
+    def places(self, nodes: Iterable[Value]) -> list[int]:
+        """Return the positions of nodes in topological order."""
+        return [self._scene.place[node] for node in nodes]
+
+    def make(self) -> FoldedDiagram:
+        """Return the diagram."""
+        shapes = [shape for node in self._readers for shape in self._source(node)]
+        for item in self._level.items:
+            shapes += [*self._shapes(item), *self._gathered(item)]
+        entering = list(self._entering())
+        shapes += [
+            Box(line.target, "exit", self._destination(line.source), "")
+            for line in entering
+            if line.id.startswith("exit")
+        ]
+        added, lines = branched(shapes, entering, self.repeated)
+        title = f"Computation graph: {self._level.title}"
+        return FoldedDiagram(title, [*shapes, *added], [*self._leaving_lines(shapes), *lines])
+
+    def _destination(self, wire: str) -> str:
+        """Say where what leaves the fold goes, as the nearest drawing shows that has a reader."""
+        node = next(x for x, unit in self._units.items() if f"{unit}-wire" == wire)
+        around, readers = self._around, list[Item]()
+        while around is not None and not readers:
+            readers, around = list(around.readers_of(node)), around._around
+        if len(readers) > 1:
+            return f"to {len(readers)} places"
+        if not readers:
+            return "out"
+        (reader,) = readers
+        return f"to {self._scene.names[reader] if isinstance(reader, Value) else named(reader)}"
+
+    def readers_of(self, node: Value) -> dict[Item, None]:
+        """Return the gates and folds here that read a node."""
+        return self._readers.get(node, {})
+
+    def _entering(self) -> Iterator[Line]:
+        """Yield the lines that lead to gates, folds and exits, from the wires they read."""
+        for item in self._level.items:
+            if isinstance(item, Value):
+                yield from self._into_gate(item)
+                continue
+            own = f"f{self._numbers[item]}"
+            read = (node for node, readers in self._readers.items() if item in readers)
+            for unit in dict.fromkeys(self._units[node] for node in read):
+                yield self._line(f"{own}-{unit}", unit, own)
+        for unit in dict.fromkeys(self._units[x] for x in self._readers if x in self._leaving):
+            yield self._line(f"exit-{unit}", unit, f"exit-{unit}-box")
+
+    @staticmethod
+    def _line(id: str, unit: str, target: str) -> Line:
+        """Return the line from a wire to what reads it, thick from that of a bundle."""
+        return Line(id, f"{unit}-wire", target, enters=True, thick=unit.startswith("b"))
+
+    def _into_gate(self, gate: Value) -> Iterator[Line]:
+        own, boxed = f"n{self._scene.place[gate]}", dict(boxed_constants(gate))
+        met = set()
+        for k, operand in enumerate(gate.parents):
+            if k in boxed:
+                yield Line(f"{own}-w{k}", f"{own}-c{k}", own, enters=True)
+            if not isinstance(operand, Value):
+                continue
+            unit = self._units[operand]
+            id = f"{own}-{unit}" if unit.startswith("b") else f"{own}-w{k}"
+            if id not in met:
+                met.add(id)
+                yield self._line(id, unit, own)
+
+    def _leaving_lines(self, shapes: list[Drawn]) -> Iterator[Line]:
+        """Yield the lines from boxes and gates to their wires, and from results to bundles."""
+        here = dict.fromkeys(shape.id for shape in shapes)
+        for wire in here:
+            unit = wire.removesuffix("-wire")
+            if unit != wire and unit in here:
+                yield Line(f"{unit}-out", unit, wire)
+        joined = set()
+        for node, unit in self._units.items():
+            source, own = self._stands.get(node), f"n{self._scene.place[node]}"
+            if isinstance(source, Fold) and f"{own}-wire" in here:
+                yield Line(f"{own}-out", f"f{self._numbers[source]}", f"{own}-wire")
+            if unit == own or self._kind_of(node) != "results":
+                continue
+            if node not in self._hidden:
+                yield Line(f"{own}-into", f"{own}-wire", unit)
+            elif (source, unit) not in joined:
+                joined.add((source, unit))
+                assert isinstance(source, Fold)
+                yield Line(f"{unit}-from{self._numbers[source]}", f"f{self._numbers[source]}", unit)
+
+    def _gathered(self, item: Item) -> Iterator[Drawn]:
+        """Yield the bundles of results that are complete with an item: Tab goes in this order."""
+        for b, nodes in enumerate(self.bundles):
+            if self._stands.get(nodes[-1]) is item and self._kind_of(nodes[-1]) == "results":
+                yield from self._bundle(f"b{b}", nodes)
+
+    def _source(self, node: Value) -> Iterator[Drawn]:
+        """Yield the box of a bundle at its first node, and that of a node that stands outside."""
+        unit = self._units[node]
+        if unit.startswith("b"):
+            if self.bundle_of(node)[0] is node and self._kind_of(node) != "results":
+                yield from self._bundle(unit, self.bundle_of(node))
+        elif node not in self._stands:
+            yield Box(unit, "port", self._scene.names[node], describe(node))
+            yield _wire(unit)
+
+    def _bundle(self, unit: str, nodes: list[Value]) -> Iterator[Drawn]:
+        text = visible(self._name_of(nodes[0]))
+        yield Box(unit, f"{self._kind_of(nodes[0])} bundle", text, "")
+        yield _wire(unit, max((self._scene.names[node] for node in nodes), key=len))
+
+    def _name_of(self, node: Value) -> str:
+        """Return the name of a node or, of one in a bundle, that of the bundle."""
+        if self._units[node].startswith("n"):
+            return self._scene.names[node]
+        nodes = self.bundle_of(node)
+        return f"{self._scene.names[nodes[0]]} … {self._scene.names[nodes[-1]]} ({len(nodes)})"
+
+    def _shapes(self, item: Item) -> Iterator[Drawn]:
+        if isinstance(item, Fold):
+            name, detail = map(visible, lines(item))
+            yield Folded(f"f{self._numbers[item]}", name, (detail,), visible(item.title))
+            for node in self._readers:
+                if self._stands.get(node) is item and node not in self._hidden:
+                    yield _wire(f"n{self._scene.place[node]}")
+        elif item not in self._hidden:
+            yield from self._node_shapes(item, f"n{self._scene.place[item]}")
+
+    def _node_shapes(self, node: Value, unit: str) -> Iterator[Drawn]:
+        for i, constant in boxed_constants(node):
+            yield Box(f"{unit}-c{i}", "constant", number(constant), f"constant {constant!r}")
+        yield self._builder.gate(node) if node.parents else self._builder.leaf(node)
+        yield _wire(unit)
+
+
+def _wire(unit: str, longest: str = "") -> Wire:
+    """Return a wire without numbers; one of a bundle has room for its longest name."""
+    return Wire(f"{unit}-wire", longest, "", "", "", "")

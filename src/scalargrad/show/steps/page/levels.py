@@ -1,0 +1,73 @@
+"""The folds of a graph as a page draws them, each with a number and a name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from scalargrad.show.subgraphs import Fold
+from scalargrad.value import Value
+
+Item: TypeAlias = Value | Fold
+
+
+@dataclass(slots=True)
+class Level:
+    """A fold as it is drawn: its items, and what it shows of what is around it.
+
+    A fold that holds nothing but another one is drawn as that one.
+
+    Attributes
+    ----------
+    fold : Fold
+        The fold.
+    index : int
+        The number of its drawing.
+    parent : int or None
+        That of the drawing around it.
+    """
+
+    fold: Fold
+    index: int
+    parent: int | None
+    items: list[Item] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.items = self.fold.items
+        while len(self.items) == 1 and isinstance(self.items[0], Fold):
+            self.items = self.items[0].items
+
+    @property
+    def title(self) -> str:
+        """What its drawing is called."""
+        return "whole graph" if self.parent is None else named(self.fold)
+
+
+def named(fold: Fold) -> str:
+    """Return a short name for a fold: ``Layer 1``, ``Layer 1, call 2 of 3``, ``v57``."""
+    if fold.kind not in {"call", "parameters"}:
+        return fold.path
+    name, _, rest = fold.title.partition(": ")
+    _, call, which = (rest or name).partition(", call ")
+    return f"{name.partition(', call ')[0]}{call}{which}"
+
+
+def lines(fold: Fold) -> tuple[str, str]:
+    """Return the two lines of a fold's box: ``fc (Linear)`` and ``16 → 4``, or which call it is."""
+    if fold.kind not in {"call", "parameters"}:
+        return fold.path, fold.title.removeprefix(f"{fold.path}: ")
+    before, _, call = fold.title.partition(", call ")
+    name, _, detail = before.partition(": ")
+    if not detail and fold.shape:
+        detail = f"{fold.shape[0]:,} → {fold.shape[1]:,}"
+    return name, f"call {call}" if call else detail
+
+
+def levels(whole: Fold) -> list[Level]:
+    """Return every fold that has a drawing, the whole graph first."""
+    found = [Level(whole, 0, None)]
+    for level in found:
+        for item in level.items:
+            if isinstance(item, Fold):
+                found.append(Level(item, len(found), level.index))
+    return found

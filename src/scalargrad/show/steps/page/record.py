@@ -1,0 +1,187 @@
+"""What the page knows of a walk, as JSON: the graph, its operations traced, the steps.
+
+The page writes its own texts, because at other inputs not only numbers change but formulas
+too: a ReLU is cut off, another operand becomes the largest. So it is given what the texts
+are printed from here: the traced expressions and the notations of the table of operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import isfinite
+from typing import Any, TypeAlias
+
+from scalargrad.show.steps.page.drawn import Drawings
+from scalargrad.show.steps.page.layered import layered
+from scalargrad.show.steps.partials import ELLIPSIS, Gate, named_symbols
+from scalargrad.show.steps.scene import Scene
+from scalargrad.show.steps.step import Step
+from scalargrad.table.operation import Operation
+from scalargrad.table.printing import Expression, _mathml_default, _text_notation
+from scalargrad.table.symbol import TABLE, Symbol
+from scalargrad.value import Parameter, Value
+
+Json: TypeAlias = Any
+
+
+def number(x: float) -> Json:
+    """Return a number as JSON, which has no inf and no nan."""
+    return x if isfinite(x) else str(x)
+
+
+class Record:
+    """A walked graph as the page needs it.
+
+    Parameters
+    ----------
+    scene : Scene
+        The walked graph.
+    drawn : Drawings
+        What the page draws of it.
+
+    Attributes
+    ----------
+    operations : dict from str to (Operation, int)
+        Every operation the page computes with and its number of operands: those of the
+        gates, and those their partials consist of. x³ has the slope 3·x² because the page
+        takes 1 from 3.
+    """
+
+    def __init__(self, scene: Scene, drawn: Drawings) -> None:
+        self._scene, self._drawn = scene, drawn
+        self._place = scene.place
+        self._custom: dict[Operation, str] = {}
+        self._notations: dict[str, Json] = {}
+        self._gates: dict[str, Json] = {}
+        self.operations: dict[str, tuple[Operation, int]] = {}
+        self._nodes = [self._node(node) for node in scene.order]
+
+    def json(self, steps: Iterable[Step]) -> Json:
+        """Return what the page knows, fit for `json.dumps`, and which steps it shows."""
+        scene = self._scene
+        positions = [step.index for step in steps]
+        found, stages = layered(scene)
+        return {
+            "nodes": self._nodes,
+            "layers": found,
+            "stages": stages if len(positions) == scene.count else None,
+            "gates": self._gates,
+            "notations": self._notations,
+            "affine": [self._place[leaf] for leaf in scene.inputs if leaf in scene.affinity],
+            "positions": positions,
+            "drawings": self._drawn.json,
+        }
+
+    def key(self, op: Operation, arity: int) -> str:
+        """Name an operation of so many operands, and remember that it is needed."""
+        name = op.name
+        if TABLE.get(op.name) is not op:  # a user's own: several may have one name
+            name = self._custom.setdefault(op, f"custom{len(self._custom)} {op.name}")
+        key = f"{name}/{arity}"
+        self.operations[key] = op, arity
+        self._notations.setdefault(key, _notation(op, arity))
+        return key
+
+    def _node(self, node: Value) -> Json:
+        scene, op = self._scene, node.op
+        kind = "gate" if op else "parameter" if isinstance(node, Parameter) else "input"
+        found = {
+            "name": scene.names[node],
+            "word": scene.word(node),
+            "kind": kind,
+            "data": number(scene.data[node]),
+            "parents": [],
+        }
+        if self._place[node] in self._drawn.homes:
+            found["home"] = self._drawn.homes[self._place[node]]
+        if op is None:
+            return found
+        key = self.key(op, len(node.parents))
+        if key not in self._gates:
+            self._gates[key] = self._gate(scene.gate(node))
+        found["gate"] = key
+        found["parents"] = [
+            self._place[x] if isinstance(x, Value) else {"constant": number(x)}
+            for x in node.parents
+        ]
+        found["locals"] = [None if x is None else number(x) for x in node.local_grads]
+        return found
+
+    def _gate(self, gate: Gate) -> Json:
+        """Return an operation, each of its expressions as an index into `terms`."""
+        op, terms = gate.op, _Terms(self, gate)
+        valid = op.domain.valid
+        return {
+            "symbol": op.symbol,
+            "pattern": op.pattern,
+            "expression": terms.index(gate.expression()),
+            "partials": [terms.index(partial) for partial in gate.partials],
+            "reads": [_reads(gate, partial) for partial in gate.partials],
+            "written": terms.index(Symbol("", op, gate.operands)),
+            "valid": None if valid is None else terms.index(valid(*gate.operands)),
+            "needs": op.domain.needs,
+            "terms": terms.written,
+        }
+
+
+class _Terms:
+    """Expressions written as a list in which each part is named by its index.
+
+    A part is a number, ``{"name": "y"}`` for the result, ``{"name": "x0"}`` … for operands,
+    or a list of an operation's key and the indices of its operands. What is shared stands once.
+    """
+
+    def __init__(self, record: Record, gate: Gate) -> None:
+        self.written: list[Json] = []
+        self._record = record
+        self._indices: dict[Symbol | str, int] = {}
+        self._names = {symbol: f"x{i}" for i, symbol in enumerate(gate.operands)}
+        self._names |= {gate.result: "y", ELLIPSIS: "…"}
+
+    def index(self, expression: Expression) -> int:
+        """Write an expression, its parts first and without recursion, and return its index."""
+        stack = [expression]
+        while stack:
+            part = stack[-1]
+            missing = [x for x in _operands(part) if _identity(x) not in self._indices]
+            if missing:
+                stack += missing
+                continue
+            stack.pop()
+            if _identity(part) not in self._indices:
+                self._indices[_identity(part)] = len(self.written)
+                self.written.append(self._entry(part))
+        return self._indices[_identity(expression)]
+
+    def _entry(self, part: Expression) -> Json:
+        if not isinstance(part, Symbol):
+            return number(part)
+        if part.op is None:
+            return {"name": self._names[part]}
+        key = self._record.key(part.op, len(part.operands))
+        return [key, *(self._indices[_identity(x)] for x in part.operands)]
+
+
+def _identity(part: Expression) -> Symbol | str:
+    return part if isinstance(part, Symbol) else repr(float(part))
+
+
+def _operands(part: Expression) -> tuple[Expression, ...]:
+    return part.operands if isinstance(part, Symbol) else ()
+
+
+def _reads(gate: Gate, partial: Expression) -> list[int]:
+    """Return which operands a partial is written with; -1 is the result."""
+    places = {symbol: i for i, symbol in enumerate(gate.operands)} | {gate.result: -1}
+    return [places[symbol] for symbol in named_symbols(partial)]
+
+
+def _notation(op: Operation, arity: int) -> Json:
+    mathml = op.mathml or _mathml_default(op, arity)
+    return {
+        "name": op.name,
+        "lazy": op.lazy,
+        "comparison": op.comparison is not None,
+        "text": list(_text_notation(op, arity)),
+        "mathml": list(mathml),
+    }

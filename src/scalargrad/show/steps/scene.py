@@ -1,0 +1,177 @@
+"""What all steps of one walk share: the graph, its names, and its numbers as they were."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable
+from functools import cached_property
+
+from scalargrad.errors import GraphChangedError
+from scalargrad.graph import as_read, describe, fan_out, names, topological_order
+from scalargrad.show.steps.affinity import Affinity
+from scalargrad.show.steps.figures import number
+from scalargrad.show.steps.partials import ELLIPSIS, Gate, Trace, named_symbols, numbers_in
+from scalargrad.show.subgraphs import Model
+from scalargrad.table.operation import Operation
+from scalargrad.table.printing import Expression
+from scalargrad.table.symbol import Symbol
+from scalargrad.value import Value
+
+_JOINING = set(" +-−*·/^=<>,|")
+_INDEX = re.compile(r"\[[\w,]*\]")  # that of w[0,1] joins nothing
+
+
+class Scene:
+    """A graph as it was when it was walked.
+
+    Attributes
+    ----------
+    root : Value
+        What is differentiated.
+    model : Module or None
+        What the graph is folded by, if it is folded.
+    order : list of Value
+        Every node, operands before results.
+    place : dict from Value to int
+        The position of each in `order`.
+    inputs : list of Value
+        The leaves among them, in the order in which they are first read.
+    names : dict from Value to str
+        Labels, or v1, v2, …; without characters that would move the cursor or hide.
+    data : dict from Value to float
+        The numbers, kept because a leaf may be assigned to later.
+    expected : dict from Value to int
+        How many wires leave each node: the terms its gradient is the sum of.
+    feeds : dict from Value to int
+        How many gates those wires lead to; x · x is one gate.
+    terms : dict from Value to list of float
+        Those terms, in the order they arrive.
+    seed_at : int
+        The position of the seed.
+    known_at, arrivals : dict from Value to int, and to list of int
+        The position at which each value is computed, and at which each term arrives.
+    """
+
+    def __init__(self, root: Value, model: Model | None = None) -> None:
+        self.root = root
+        self.model = model
+        self.order = topological_order(root)
+        self.place = {node: i for i, node in enumerate(self.order)}
+        self.inputs = [node for node in as_read(self.order) if not node.parents]
+        self.names = {node: _visible(name) for node, name in names(self.order).items()}
+        self.data = {node: node.data for node in self.order}
+        self.expected = fan_out(self.order)
+        self.feeds = dict.fromkeys(self.order, 0)
+        for node in self.order:
+            for parent in {x for x in node.parents if isinstance(x, Value)}:
+                self.feeds[parent] += 1
+        self.terms: dict[Value, list[float]] = {node: [] for node in self.order}
+        self.seed_at = 0
+        self.known_at: dict[Value, int] = dict.fromkeys(self.order, 0)
+        self.arrivals: dict[Value, list[int]] = {node: [] for node in self.order}
+        self._traces: dict[tuple[Operation, int], Trace] = {}
+        self._gates: dict[Value, Gate] = {}
+        self._operands: dict[Value, Counter[Value | float]] = {}
+        self._require_unchanged()
+
+    def _require_unchanged(self) -> None:
+        """Raise GraphChangedError if a node is no longer what its operation makes of its operands.
+
+        Its step would show numbers that do not fit together.
+        """
+        for node in self.order:
+            if node.op is None:
+                continue
+            now = node.op.of_floats_unchecked(
+                *(self.data[x] if isinstance(x, Value) else x for x in node.parents)
+            )
+            recorded = self.data[node]
+            if now != recorded and not (now != now and recorded != recorded):
+                raise GraphChangedError(
+                    f"{describe(node)}, but from its operands as they are now it would be "
+                    f"{now:.6g}: data was assigned after the graph was built. Build the graph "
+                    "again before walking through it"
+                )
+
+    def gate(self, node: Value) -> Gate:
+        """Return the gate that made `node`, traced once for each operation and arity."""
+        if node not in self._gates:
+            assert node.op is not None
+            key = node.op, len(node.parents)
+            if key not in self._traces:
+                self._traces[key] = node.op.trace_partials(key[1])
+            self._gates[node] = Gate(node, self._traces[key], self.data)
+        return self._gates[node]
+
+    def word(self, node: Value) -> str:
+        """Return the name of `node` as it stands in a formula, where a + b needs parentheses."""
+        name = self.names[node]
+        enclosed = name.startswith("(") and name.find(")") == len(name) - 1
+        joined = _JOINING.intersection(_INDEX.sub("", name))
+        return f"({name})" if joined and not enclosed else name
+
+    def words(self, gate: Gate, expression: Expression) -> dict[Symbol, str]:
+        """Return the names of the symbols in an expression; constants are numbers in any case."""
+        return self._written(gate, expression, self.word)
+
+    def numbers(self, gate: Gate, expression: Expression) -> dict[Symbol, str]:
+        """Return the numbers of the symbols in an expression, as shown."""
+        return self._written(gate, expression, lambda node: number(self.data[node]))
+
+    @staticmethod
+    def _written(
+        gate: Gate, expression: Expression, write: Callable[[Value], str]
+    ) -> dict[Symbol, str]:
+        written = {ELLIPSIS: "…"}
+        for symbol in named_symbols(expression):
+            if symbol is not ELLIPSIS:
+                x = gate.stand_ins[symbol]
+                written[symbol] = number(x) if isinstance(x, float) else write(x)
+        return written
+
+    def constants(self, gate: Gate, expression: Expression) -> list[float]:
+        """Return the numbers that stand in an expression even in symbols."""
+        named = (gate.stand_ins.get(symbol) for symbol in named_symbols(expression))
+        return [*numbers_in(expression), *(x for x in named if isinstance(x, float))]
+
+    def operand_data(self, gate: Gate, expression: Expression) -> list[float]:
+        """Return the numbers of the nodes named in an expression."""
+        named = (gate.stand_ins.get(symbol) for symbol in named_symbols(expression))
+        return [self.data[x] for x in named if isinstance(x, Value)]
+
+    def is_repeated(self, node: Value, parent: Value) -> bool:
+        """Return whether a gate has the same operand more than once."""
+        if self.feeds[parent] == self.expected[parent]:
+            return False
+        if node not in self._operands:
+            self._operands[node] = Counter(node.parents)
+        return self._operands[node][parent] > 1
+
+    def is_known(self, node: Value, position: int) -> bool:
+        """Return whether the value of `node` has been computed at a step's position."""
+        return self.known_at[node] <= position
+
+    def arrived(self, node: Value, position: int) -> int:
+        """Return how many terms of a gradient have arrived at a step's position."""
+        return bisect_right(self.arrivals[node], position)
+
+    @property
+    def count(self) -> int:
+        """How many steps a walk through the whole graph has."""
+        return self.seed_at + 1 + sum(self.expected.values())
+
+    @cached_property
+    def affinity(self) -> Affinity:
+        """Which inputs the root changes in exact proportion to."""
+        return Affinity(self.order, self.inputs, self.gate)
+
+
+def _visible(name: str) -> str:
+    """Return a name with line breaks, control and hidden characters written as escapes."""
+    if name.isprintable():
+        return name
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name
+    )

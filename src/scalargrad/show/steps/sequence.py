@@ -1,0 +1,226 @@
+"""Walking through a graph: forward, seed, backward, as one sequence of steps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+from scalargrad.autodiff import error_signals
+from scalargrad.errors import GraphError, LayoutError, OperandError
+from scalargrad.show.html import frame
+from scalargrad.show.html import save as save_page
+from scalargrad.show.steps import table
+from scalargrad.show.steps.page import LIMIT, page
+from scalargrad.show.steps.scene import Scene
+from scalargrad.show.steps.step import Step
+from scalargrad.show.subgraphs import Model
+from scalargrad.value import Value
+
+_MOST_IN_NOTEBOOK = 1_000
+
+
+class Walk(Sequence[Step]):
+    """The steps through a graph, in order; printing it gives a table.
+
+    A slice is a Walk too.
+
+    Attributes
+    ----------
+    scene : Scene
+        What the steps share: the graph in order, its names, its numbers.
+    """
+
+    __slots__ = ("_steps", "scene")
+
+    def __init__(self, scene: Scene, steps: Sequence[Step]) -> None:
+        self.scene = scene
+        self._steps = tuple(steps)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    @overload
+    def __getitem__(self, index: int) -> Step: ...
+    @overload
+    def __getitem__(self, index: slice) -> Walk: ...
+    def __getitem__(self, index: int | slice) -> Step | Walk:
+        if isinstance(index, slice):
+            return Walk(self.scene, self._steps[index])
+        return self._steps[index]
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self._steps)
+
+    def __repr__(self) -> str:
+        return f"<walk through {self.scene.names[self.scene.root]}: {len(self)} steps>"
+
+    def __str__(self) -> str:
+        return table.text(self._steps)
+
+    def _repr_html_(self) -> str:
+        return table.html(self._steps)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Show the page in a notebook, with the table folded under it for where frames are cut."""
+        try:
+            written = self._framed()
+        except (GraphError, LayoutError):
+            written = self._repr_html_()
+        return {"text/plain": str(self), "text/html": written}
+
+    def _framed(self) -> str:
+        """Return the page in a frame; of a graph that would make the notebook large, the table."""
+        written = self._repr_html_()
+        if len(self.scene.order) > _MOST_IN_NOTEBOOK:
+            return written
+        beneath = ("The steps as a table", written)
+        return frame(page(self._steps), "Backpropagation, step by step", 640, beneath=beneath)
+
+    def save(
+        self, path: str | os.PathLike[str], *, title: str | None = None, limit: int = LIMIT
+    ) -> Path:
+        """Write the walk as a page: one HTML file that moves through the steps, offline.
+
+        Forward, seed and backward are one timeline; every step shows the chain rule in
+        symbols and in numbers, and the inputs can be changed. Open it in any browser.
+
+        Parameters
+        ----------
+        path : str or path
+            Ends in .html.
+        title : str, optional
+            The heading; by default it names the root.
+        limit : int
+            Most nodes to draw at once. A larger graph is drawn by its folds, each of which opens
+            at a click, and goes along with the steps.
+
+        Returns
+        -------
+        Path
+            Where it was written.
+
+        Raises
+        ------
+        LayoutError
+            If the name does not end in .html; if there is no Graphviz, or it fails.
+        GraphError
+            If there are no steps.
+        GraphTooLargeError
+            If the graph has more than 10,000 nodes.
+        OSError
+            If the folder does not exist or cannot be written to.
+
+        Notes
+        -----
+        The file appears under its name only when it is complete. It fetches nothing, and its
+        Content-Security-Policy forbids it to. In a graph with a custom operation the inputs
+        are fixed: a page cannot call Python.
+        """
+        return save_page(path, lambda: page(self._steps, title, limit))
+
+    @property
+    def root(self) -> Value:
+        """The node whose derivatives are computed."""
+        return self.scene.root
+
+
+def walk(root: Value, *, model: Model | None = None) -> Walk:
+    """Walk through the graph under `root`: every value forward, every wire backward.
+
+    The inputs come first as one step, then one step for each gate; then the seed,
+    ∂root/∂root = 1; then one step for each wire, the gates in reverse order and the operands
+    of a gate last to first. Each of these multiplies the gate's upstream gradient by a local
+    derivative and adds the product to what its operand has received so far.
+
+    Parameters
+    ----------
+    root : Value
+        The node whose derivatives are computed.
+    model : Module, optional
+        The network in the graph. A page of a large graph shows its layers and neurons as folds;
+        without it the folds follow from the graph alone.
+
+    Returns
+    -------
+    Walk
+        A sequence of `Step`. Its numbers are those of now: it is not changed by later
+        assignments, and it changes no `grad`.
+
+    Raises
+    ------
+    OperandError
+        If `root` is not a Value.
+    GraphChangedError
+        If data was assigned after the graph was built, so that its numbers do not fit.
+
+    Notes
+    -----
+    Takes time and memory linear in nodes and wires; what a step says is written when it is
+    asked for. Constants have no backward step.
+
+    References
+    ----------
+    The order for (x + y)z is that of Hosseini, "Feed-forward networks", 2024.
+
+    Examples
+    --------
+    >>> x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
+    >>> f = (x + y) * z
+    >>> steps = walk(f)
+    >>> steps
+    <walk through v2: 8 steps>
+    >>> steps[-1].text()
+    '∂v2/∂x = ∂v2/∂v1·∂v1/∂x = (-4)·1 = -4'
+    """
+    if not isinstance(root, Value):
+        raise OperandError(
+            f"walk needs a Value, the last one of a graph, not {root!r}: a number has no steps"
+        )
+    scene = Scene(root, model)
+    return Walk(scene, [*_forward(scene), *_backward(scene)])
+
+
+def _forward(scene: Scene) -> list[Step]:
+    """Return the step of the inputs, one for each gate, and the seed."""
+    steps = [Step(scene, 0, "forward")]
+    for node in scene.order:
+        if node.parents:
+            scene.known_at[node] = len(steps)
+            steps.append(Step(scene, len(steps), "forward", node))
+    scene.seed_at = len(steps)
+    scene.arrivals[scene.root].append(len(steps))
+    steps.append(Step(scene, len(steps), "seed", scene.root, total=1.0))
+    return steps
+
+
+def _backward(scene: Scene) -> Iterator[Step]:
+    """Yield one step for each wire, and keep its contribution with the scene."""
+    signals = error_signals(scene.order, {scene.root: 1.0})
+    totals = dict.fromkeys(scene.order, 0.0)
+    index = scene.seed_at
+    for node in reversed(scene.order):
+        for operand in reversed(range(len(node.parents))):
+            parent, local = node.parents[operand], node.local_grads[operand]
+            if not isinstance(parent, Value) or local is None:
+                continue
+            index += 1
+            contribution = signals[node] * local
+            totals[parent] += contribution
+            scene.terms[parent].append(contribution)
+            scene.arrivals[parent].append(index)
+            yield Step(
+                scene,
+                index,
+                "backward",
+                node,
+                operand,
+                parent,
+                signals[node],
+                local,
+                contribution,
+                totals[parent],
+                arrived=len(scene.terms[parent]),
+                expected=scene.expected[parent],
+            )

@@ -1,0 +1,214 @@
+"""One step of a walk through a graph, and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from scalargrad.errors import OperandError
+from scalargrad.show.steps import formulas, wording
+from scalargrad.show.steps.formulas import Formula
+from scalargrad.show.steps.scene import Scene
+from scalargrad.show.steps.scripts import MATHML, TEXT, Form, Notation, Script
+from scalargrad.value import Value
+
+Phase: TypeAlias = Literal["forward", "seed", "backward"]
+
+_MOST_INPUTS = 8
+_SCRIPTS: dict[str, Script] = {"text": TEXT, "mathml": MATHML}
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Step:
+    """One step: the inputs, a gate computed, the seed, or a gradient sent back along a wire.
+
+    Attributes
+    ----------
+    scene : Scene
+        The walked graph, with its names and numbers.
+    index : int
+        Position in the whole walk, from 0.
+    phase : {"forward", "seed", "backward"}
+        Which part of the walk.
+    node : Value or None
+        The gate at work; the root in the seed; None for the inputs.
+    operand : int or None
+        Backward: which operand of the gate receives; x · x has two wires to one node.
+    parent : Value or None
+        Backward: the node that receives.
+    upstream : float or None
+        Backward: the gate's own gradient, complete, in root unit / gate unit.
+    local : float or None
+        Backward: ∂gate/∂operand, in gate unit / parent unit.
+    contribution : float or None
+        Backward: upstream · local, in root unit / parent unit.
+    total : float or None
+        Backward: the parent's gradient so far, this contribution included. Seed: 1.
+    arrived, expected : int
+        Backward: how many contributions the total holds, and how many it will.
+
+    Examples
+    --------
+    >>> from scalargrad.show.steps import walk
+    >>> x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
+    >>> q = x + y
+    >>> q.label = "q"
+    >>> step = walk(q * z)[4]
+    >>> step
+    Step(4, 'v1 → z', '∂v1/∂z = 1·q = 1·3 = 3')
+    >>> step.upstream, step.local, step.contribution, step.pattern
+    (1.0, 3.0, 3.0, 'swap multiplier')
+    """
+
+    scene: Scene
+    index: int
+    phase: Phase
+    node: Value | None = None
+    operand: int | None = None
+    parent: Value | None = None
+    upstream: float | None = None
+    local: float | None = None
+    contribution: float | None = None
+    total: float | None = None
+    arrived: int = 0
+    expected: int = 0
+
+    def __repr__(self) -> str:
+        return f"Step({self.index}, {self.place!r}, {self.text()!r})"
+
+    @property
+    def pattern(self) -> str:
+        """What the gate does to a gradient on its way back, in a word or two; may be empty."""
+        return self.node.op.pattern if self.node is not None and self.node.op is not None else ""
+
+    @property
+    def fans_out(self) -> bool:
+        """Whether the parent feeds several wires, so that its gradient is a sum."""
+        return self.expected > 1
+
+    @property
+    def reads(self) -> tuple[Value, ...]:
+        """Nodes whose forward values the local derivative uses: what must have been saved."""
+        if self.node is None or self.operand is None:
+            return ()
+        return tuple(self.scene.gate(self.node).reads(self.operand))
+
+    @property
+    def place(self) -> str:
+        """Where the step is: ``inputs``, a node ``f``, or a wire ``f → z``."""
+        if self.node is None:
+            return "inputs"
+        name = self.scene.names[self.node]
+        return name if self.parent is None else f"{name} → {self.scene.names[self.parent]}"
+
+    def text(self, notation: Notation = "partial") -> str:
+        """Write the step as one line: symbols, then numbers.
+
+        Parameters
+        ----------
+        notation : {"partial", "bar", "delta"}
+            How gradients are written: ∂f/∂x, x̄ or δ_x.
+
+        Examples
+        --------
+        >>> from scalargrad.show.steps import walk
+        >>> x, y = Value(3.0, "x"), Value(-4.0, "y")
+        >>> for step in walk(x * y):
+        ...     print(step.text())
+        x = 3, y = -4
+        v1 = x·y = 3·(-4) = -12
+        ∂v1/∂v1 = 1
+        ∂v1/∂y = 1·x = 1·3 = 3
+        ∂v1/∂x = 1·y = 1·(-4) = -4
+        """
+        return self._formula("whole", "text", notation)
+
+    def mathml(self, notation: Notation = "partial") -> str:
+        """Write the same line as a MathML element."""
+        return self._formula("whole", "mathml", notation)
+
+    def symbols(self, notation: Notation = "partial", form: Form = "text") -> str:
+        """Write the step in symbols only: ``∂f/∂y = ∂f/∂q·∂q/∂y``."""
+        return self._formula("symbols", form, notation)
+
+    def numbers(self, notation: Notation = "partial", form: Form = "text") -> str:
+        """Write the step in numbers only: ``(-4)·1 = -4``."""
+        return self._formula("numbers", form, notation)
+
+    def local_rule(self, form: Form = "text") -> str:
+        """Write the local derivative in symbols, ``∂f/∂z = q``; empty if not backward."""
+        found = self._local(form)
+        if found is None:
+            return ""
+        links = found.symbols if len(found.symbols) > 1 else found.whole()
+        return _finished(_script(form).chain(*links), form)
+
+    def local_text(self, form: Form = "text") -> str:
+        """Write the local derivative with its number, ``∂f/∂z = q = 3``; empty if not backward."""
+        found = self._local(form)
+        return "" if found is None else _finished(_script(form).chain(*found.whole()), form)
+
+    def _local(self, form: Form) -> Formula | None:
+        if self.node is None or self.operand is None:
+            return None
+        return formulas.local_formula(self.scene, self.node, self.operand, _script(form))
+
+    def sentence(self, notation: Notation = "partial") -> str:
+        """Say in a sentence what happens."""
+        return wording.sentence(self, notation)
+
+    def notes(self, notation: Notation = "partial") -> list[str]:
+        """Return the remarks on the step: the gate's pattern, the running sum, a nudge.
+
+        A gate without a name for what it does has no pattern; the seed announces the
+        gradients that will be sums.
+
+        Examples
+        --------
+        >>> from scalargrad.show.steps import walk
+        >>> x = Value(3.0, "x")
+        >>> for note in walk(x * x)[-1].notes("bar"):
+        ...     print(note)
+        swap multiplier: x receives x
+        x̄ = 3 + 3 = 6, complete: adder
+        nudge x by +0.01: v1 changes by about +0.06
+        """
+        return wording.notes(self, notation)
+
+    def caption(self, notation: Notation = "partial") -> str:
+        """Return the remarks as one line, or else the local derivative, or else the sentence."""
+        return "; ".join(self.notes(notation)) or self.local_text() or self.sentence(notation)
+
+    def _formula(
+        self, part: Literal["whole", "symbols", "numbers"], form: Form, n: Notation
+    ) -> str:
+        script = _script(form)
+        if self.node is None:
+            found = formulas.inputs_formulas(self, script)
+            pieces = [_part(formula, part, script) for formula in found[:_MOST_INPUTS]]
+            if len(found) > _MOST_INPUTS:
+                pieces.append(script.phrase(f"and {len(found) - _MOST_INPUTS} more"))
+            return _finished(script.listing(pieces), form)
+        if self.phase == "forward":
+            formula = formulas.forward_formula(self, script)
+        elif self.phase == "seed":
+            formula = formulas.seed_formula(self, script, n)
+        else:
+            formula = formulas.backward_formula(self, script, n)
+        return _finished(_part(formula, part, script), form)
+
+
+def _part(formula: Formula, part: Literal["whole", "symbols", "numbers"], script: Script) -> str:
+    if part == "whole":
+        return script.chain(*formula.whole())
+    return script.chain(*(formula.symbols if part == "symbols" else formula.numbers_alone()))
+
+
+def _script(form: Form) -> Script:
+    if form not in _SCRIPTS:
+        raise OperandError(f"form is {form!r}; use 'text' or 'mathml'")
+    return _SCRIPTS[form]
+
+
+def _finished(written: str, form: Form) -> str:
+    return f'<math displaystyle="true">{written}</math>' if form == "mathml" else written

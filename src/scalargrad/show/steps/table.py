@@ -1,0 +1,92 @@
+"""The steps of a walk as a table: plain text, and HTML for notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from itertools import islice
+
+from rich.cells import cell_len
+
+from scalargrad.show.steps.figures import number, relation
+from scalargrad.show.steps.scene import Scene
+from scalargrad.show.steps.step import Step
+from scalargrad.show.steps.wording import pattern_note, sum_note
+
+HEADINGS = ("step", "at", "chain rule", "remark")
+_WIDEST_FORMULA = 60
+_RULE = 78
+_ROWS_OF_HTML = 200
+_LEFT = 'style="text-align: left"'
+
+
+def row(step: Step) -> tuple[str, ...]:
+    """Return one row: position from 1, place, formula, remark."""
+    return str(step.index + 1), step.place, step.text(), "; ".join(remarks(step))
+
+
+def remarks(step: Step) -> list[str]:
+    """Return what the table says besides: the pattern or local derivative, the running sum."""
+    if step.phase != "backward":
+        return step.notes()
+    notes = (pattern_note(step, "partial") or step.local_text(), sum_note(step, "partial"))
+    return [note for note in notes if note]
+
+
+def text(steps: Sequence[Step]) -> str:
+    """Return the steps as aligned columns of plain text, under a line for each pass.
+
+    A few very long formulas stick out of their column instead of widening it for all.
+    """
+    rows = [HEADINGS, *map(row, steps)]
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    widths[2] = min(widths[2], _WIDEST_FORMULA)
+    lines = [_line(HEADINGS, widths)]
+    phase = ""
+    for step, cells in zip(steps, rows[1:], strict=True):
+        if step.phase != phase:
+            phase = step.phase
+            lines.append(f"── {phase} ".ljust(_RULE, "─"))
+        lines.append(_line(cells, widths))
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    number, *rest = cells
+    padded = [
+        cell + " " * (width - cell_len(cell)) for cell, width in zip(rest, widths[1:], strict=True)
+    ]
+    return "  ".join([number.rjust(widths[0]), *padded]).rstrip()
+
+
+def outcome(scene: Scene) -> str:
+    """Say in one line what the gradient of each input came to, once the graph is walked.
+
+    Examples
+    --------
+    >>> from scalargrad import Value, walk
+    >>> x, y = Value(3.0, "x"), Value(2.0, "y")
+    >>> outcome(walk(x * x * y).scene)
+    '∂v2/∂x = 12, ∂v2/∂y = 9'
+    """
+    root = scene.names[scene.root]
+    totals = {leaf: sum(scene.terms[leaf]) for leaf in scene.inputs if leaf is not scene.root}
+    return ", ".join(
+        f"∂{root}/∂{scene.names[leaf]} {relation(total)} {number(total)}"
+        for leaf, total in totals.items()
+    )
+
+
+def html(steps: Sequence[Step]) -> str:
+    """Return the steps as an HTML table with the formulas in MathML."""
+    head = "".join(f"<th {_LEFT}>{heading}</th>" for heading in HEADINGS)
+    body = "".join(f"<tr>{_html_row(step)}</tr>" for step in islice(steps, _ROWS_OF_HTML))
+    left_out = len(steps) - _ROWS_OF_HTML
+    more = f"<p>and {left_out} more steps: print the walk to see all</p>" if left_out > 0 else ""
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+
+def _html_row(step: Step) -> str:
+    number, place, _, remark = row(step)
+    cells = [number, escape(place), step.mathml(), escape(remark)]
+    return "".join(f"<td {_LEFT}>{cell}</td>" for cell in cells)

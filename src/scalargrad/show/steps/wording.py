@@ -1,0 +1,146 @@
+"""What a step says in words: a sentence, the gate's pattern, the running sum, a nudge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from scalargrad.show.steps import formulas
+from scalargrad.show.steps.figures import is_rounded, number, running_sum, signed
+from scalargrad.show.steps.scripts import TEXT, Notation
+from scalargrad.show.subgraphs.titles import counted
+from scalargrad.value import Parameter, Value
+
+if TYPE_CHECKING:
+    from scalargrad.show.steps.scene import Scene
+    from scalargrad.show.steps.step import Step
+
+_NUDGE = 0.01
+_MOST_NAMES = 4
+
+
+def sentence(step: Step, notation: Notation) -> str:
+    """Say what happens in this step."""
+    scene, node = step.scene, step.node
+    if node is None:
+        return f"Start from {_inputs(scene)}."
+    name = scene.names[node]
+    if step.phase == "forward":
+        assert node.op is not None
+        operands = [number(x) if isinstance(x, float) else scene.names[x] for x in node.parents]
+        return f"The gate {node.op.symbol} computes {name} from {_listed(operands)}."
+    if step.phase == "seed":
+        return f"The backward pass starts at the output: {name} changes one for one with itself."
+    assert step.parent is not None
+    upstream, parent = _signal(step, node, notation), scene.names[step.parent]
+    local = TEXT.partial(scene.word(node), scene.word(step.parent))
+    return f"From {name} back to {parent}: upstream {upstream} times local {local}."
+
+
+def _inputs(scene: Scene) -> str:
+    trained = [x for x in scene.inputs if isinstance(x, Parameter)]
+    given = [x for x in scene.inputs if not isinstance(x, Parameter)]
+    groups = [
+        f"the {kind}{'s' * (len(nodes) > 1)} {_listed([scene.names[x] for x in nodes])}"
+        for kind, nodes in (("input", given), ("parameter", trained))
+        if nodes
+    ]
+    return " and ".join(groups)
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Join words as a sentence does; of many, name the first and count the rest."""
+    if len(words) > _MOST_NAMES:
+        words = [*words[: _MOST_NAMES - 1], f"{len(words) - _MOST_NAMES + 1} more"]
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def notes(step: Step, notation: Notation) -> list[str]:
+    """Return the remarks on a step, in the order they are read; none of them is empty."""
+    if step.phase == "seed":
+        return fan_out_notes(step, notation)
+    if step.phase == "forward":
+        return []
+    found = [pattern_note(step, notation), sum_note(step, notation), nudge_note(step)]
+    return [note for note in found if note]
+
+
+def fan_out_notes(step: Step, notation: Notation) -> list[str]:
+    """Announce the gradients that will be sums: ``w feeds 2 gates; w̄ needs 2 terms``."""
+    scene = step.scene
+    sums = [node for node in scene.order if scene.expected[node] > 1]
+    announced = [
+        f"{scene.names[node]} feeds {counted(scene.feeds[node], 'gate')}; "
+        f"{_signal(step, node, notation)} needs {scene.expected[node]} terms"
+        for node in sums[:_MOST_NAMES]
+    ]
+    rest = len(sums) - len(announced)
+    return [*announced, f"and {rest} more that fan out"] if rest else announced
+
+
+def pattern_note(step: Step, notation: Notation) -> str:
+    """Say what the gate does to the gradient on its way back along this wire."""
+    assert step.node is not None
+    assert step.parent is not None
+    assert step.operand is not None
+    gate = step.scene.gate(step.node)
+    parent = step.scene.names[step.parent]
+    signal = _signal(step, step.node, notation)
+    pattern = gate.op.pattern
+    if pattern == "swap multiplier" and gate.is_constant(step.operand):
+        pattern = "distributor"  # a neuron's bias
+    if pattern == "swap multiplier":
+        partial = gate.partial(step.operand)
+        factor = TEXT.expression(partial, step.scene.words(gate, partial))
+        stopped = ", which is 0, so it stops here" if step.local == 0 else ""
+        return f"swap multiplier: {parent} receives {factor}{stopped}"
+    if pattern in {"distributor", "router", "sign flip"}:
+        title = "gradient router" if pattern == "router" else pattern
+        return f"{title}: {parent} receives {_share(step.local, signal)}"
+    if step.local == 0:
+        return f"{gate.op.symbol} is flat here: the gradient stops here"
+    return pattern
+
+
+def _share(local: float | None, signal: str) -> str:
+    """Say how much of a gradient a gate lets through."""
+    assert local is not None
+    if local == 0:
+        return "nothing, it stops here"
+    if local in {1.0, -1.0}:
+        return signal if local > 0 else f"-{signal}"
+    return TEXT.product(TEXT.factor(local), signal)
+
+
+def sum_note(step: Step, notation: Notation) -> str:
+    """Give the sum so far of a gradient that several wires contribute to."""
+    if not step.fans_out:
+        return ""
+    assert step.parent is not None
+    terms, expected = step.scene.terms[step.parent], step.expected
+    complete = step.arrived == expected
+    end = "complete: adder" if complete else f"{step.arrived} of {expected}"
+    signal = _signal(step, step.parent, notation)
+    return f"{signal} {running_sum(terms, step.arrived, expected)}, {end}"
+
+
+def nudge_note(step: Step) -> str:
+    """Say what a complete gradient of an input means: ``nudge x by +0.01: …``."""
+    parent, total, scene = step.parent, step.total, step.scene
+    if parent is None or total is None or parent.parents or step.arrived < step.expected:
+        return ""
+    change = _NUDGE * total
+    if not isfinite(change):
+        return ""
+    about = "" if parent in scene.affinity and not is_rounded(change) else "about "
+    names = scene.names
+    return (
+        f"nudge {names[parent]} by {signed(_NUDGE)}: "
+        f"{names[scene.root]} changes by {about}{signed(change)}"
+    )
+
+
+def _signal(step: Step, node: Value, notation: Notation) -> str:
+    return formulas.signal(step, node, TEXT, notation)

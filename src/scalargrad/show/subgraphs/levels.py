@@ -1,0 +1,198 @@
+"""A level with too much on it, grouped so that little is seen at once.
+
+Vertices are numbers here, operands smaller than what reads them.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from scalargrad.show.subgraphs.dominators import immediate_dominators
+
+Reads: TypeAlias = Sequence[Sequence[int]]
+
+
+@dataclass(slots=True)
+class Group:
+    """Vertices, and groups of them, that are seen as one.
+
+    `top` is the vertex that all others in the group serve, where there is one.
+    """
+
+    members: list[int | Group]
+    top: int | None = None
+
+
+_Member: TypeAlias = int | Group
+
+
+def grouped(reads: Reads, limit: int) -> list[int | Group]:
+    """Group the vertices of a graph so that no level shows more than `limit`.
+
+    Parameters
+    ----------
+    reads : sequence of sequences of int
+        The operands of vertex i, all smaller than i.
+    limit : int
+        Most vertices and groups beside one another; at least 4.
+
+    Returns
+    -------
+    list of int and Group
+        In an order in which operands come before what reads them, on every level.
+
+    Notes
+    -----
+    A group is what only one vertex uses, so that nothing inside is read from elsewhere. Where
+    such groups would nest without end, as in a chain, or stand beside one another in great
+    number, as the operands of a sum, their order is cut into stretches of like length, at places
+    that few lines cross.
+
+    Examples
+    --------
+    A chain of 8, four of which may be seen:
+
+    >>> [group.members for group in grouped([[]] + [[i] for i in range(7)], limit=4)]
+    [[0, 1], [2, 3], [4, 5], [6, 7]]
+    """
+    whole = Group(list(range(len(reads))))
+    pending = [whole]
+    while pending:
+        group = pending.pop()
+        vertices = [member for member in group.members if isinstance(member, int)]
+        if len(group.members) > limit:
+            group.members = _Level(vertices, reads, limit).seen()
+        pending += [member for member in group.members if isinstance(member, Group)]
+    return whole.members
+
+
+class _Level:
+    """A level of too many vertices, numbered anew from 0, and what each serves alone."""
+
+    def __init__(self, vertices: list[int], reads: Reads, limit: int) -> None:
+        self.vertices, self.limit = vertices, limit
+        place = {vertex: i for i, vertex in enumerate(vertices)}
+        self.reads = [[place[x] for x in reads[vertex] if x in place] for vertex in vertices]
+        self.end = len(vertices)  # stands for whatever lies beyond
+        self.serving: list[list[int]] = [[] for _ in range(self.end + 1)]
+        self.sizes = [1] * (self.end + 1)
+        for i, dominator in enumerate(immediate_dominators(self.reads)):
+            self.serving[dominator].append(i)
+            self.sizes[dominator] += self.sizes[i]
+
+    def seen(self) -> list[_Member]:
+        """Return what the level shows instead of its vertices."""
+        opened, closed = self.opened()
+        count, largest = len(opened) + len(closed), max(closed, key=self.sizes.__getitem__)
+        if count > self.limit:
+            return self.stretches(closed, self.limit)
+        if self.sizes[largest] <= self.end // 2 or (count > 1 and self.is_wide(largest)):
+            return self.in_order([*opened, *map(self.group, closed)])
+        if self.is_wide(largest):
+            inside = self.stretches(self.serving[largest], self.limit - 1)
+            return [*inside, self.vertices[largest]]
+        return self.stretches(range(self.end), self.limit)  # much like a chain
+
+    def is_wide(self, top: int) -> bool:
+        """Return whether a vertex has too many operands to be opened, none of them most of it."""
+        sizes = [self.sizes[i] for i in self.serving[top]]
+        return len(sizes) >= self.limit and max(sizes) <= self.end // 2
+
+    def opened(self) -> tuple[list[_Member], list[int]]:
+        """Return vertices seen by themselves, and those that stand for all that serves them.
+
+        The largest is opened first, until each is small enough to be seen whole when it is
+        opened itself, or small beside the level.
+        """
+        opened, closed = list[_Member](), [(-self.sizes[i], i) for i in self.serving[self.end]]
+        heapq.heapify(closed)
+        while -closed[0][0] > max(self.limit, self.end // 8):
+            largest = closed[0][1]
+            if len(opened) + len(closed) + len(self.serving[largest]) > self.limit:
+                break
+            heapq.heappop(closed)
+            opened.append(self.vertices[largest])
+            for i in self.serving[largest]:
+                heapq.heappush(closed, (-self.sizes[i], i))
+        return opened, sorted(i for _, i in closed)
+
+    def group(self, top: int) -> _Member:
+        """Return a vertex with all that serve only it, directly or not."""
+        found = [top]
+        for i in found:  # grows while it is read
+            found += self.serving[i]
+        if len(found) == 1:
+            return self.vertices[top]
+        return Group([self.vertices[i] for i in sorted(found)], self.vertices[top])
+
+    @staticmethod
+    def in_order(members: Iterable[_Member]) -> list[_Member]:
+        return sorted(members, key=_last)
+
+    def stretches(self, tops: Sequence[int], most: int) -> list[_Member]:
+        """Cut a row into stretches of like length, and those again if they are too many.
+
+        Each vertex of the row stands for all that serves it, unless all these are in the row.
+        What reads nothing, as the parameters of a batch, is one group beside what does.
+        """
+        if len(tops) == self.end:
+            return self.cut([self.vertices[i] for i in tops], most)
+        sources = [self.vertices[i] for i in tops if self.sizes[i] == 1 and not self.reads[i]]
+        if not 1 < len(sources) < len(tops):
+            return self.cut([self.group(i) for i in tops], most)
+        others = [self.group(i) for i in tops if self.sizes[i] > 1 or self.reads[i]]
+        return [Group(self.cut(list(sources), self.limit)), *self.cut(others, most - 1)]
+
+    def cut(self, row: list[_Member], most: int) -> list[_Member]:
+        """Cut a row into at most so many stretches."""
+        length = max(2, 2 * self.limit // 3)  # so that each can be seen whole when it is opened
+        while len(row) > most:
+            cuts = _cuts(self.crossings(row), max(2, -(-len(row) // length)))
+            parts = [row[a:b] for a, b in itertools.pairwise(cuts)]
+            row = [part[0] if len(part) == 1 else Group(part) for part in parts]
+        return row
+
+    def crossings(self, row: Sequence[_Member]) -> list[int]:
+        """Return for each place in a row how many members before it are read after it."""
+        at = {x: k for k, member in enumerate(row) for x in _vertices(member)}
+        last = list(range(len(row)))
+        for i, operands in enumerate(self.reads):
+            reader = at.get(self.vertices[i])
+            for operand in operands if reader is not None else ():
+                k = at.get(self.vertices[operand])
+                if k is not None and reader is not None:
+                    last[k] = max(last[k], reader)
+        change = [0] * (len(row) + 2)
+        for k, reader in enumerate(last):
+            change[k + 1] += 1
+            change[reader + 1] -= 1
+        return list(itertools.accumulate(change))
+
+
+def _vertices(member: _Member) -> Iterator[int]:
+    pending = [member]
+    while pending:
+        inner = pending.pop()
+        if isinstance(inner, int):
+            yield inner
+        else:
+            pending += inner.members
+
+
+def _last(member: _Member) -> int:
+    return max(_vertices(member))
+
+
+def _cuts(crossings: Sequence[int], pieces: int) -> list[int]:
+    """Return the places, first and last included, that cut a row into so many pieces."""
+    count = len(crossings) - 2
+    slack, cuts = count // (4 * pieces), [0]
+    for k in range(1, pieces):
+        even = k * count // pieces
+        near = range(max(even - slack, cuts[-1] + 1), even + slack + 1)
+        cuts.append(min(near, key=lambda cut, even=even: (crossings[cut], abs(cut - even))))  # type: ignore[misc]
+    return [*cuts, count]

@@ -1,0 +1,186 @@
+"""What folds are called: a path for programs, a title for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from scalargrad.graph import names
+from scalargrad.show.subgraphs.tree import Fold
+from scalargrad.table.operation import Reduction
+from scalargrad.value import Parameter, Value
+
+
+def name_folds(whole: Fold, order: Sequence[Value]) -> None:
+    """Give every fold its path and its title."""
+    _Paths(whole, order).assign()
+    titles = _Titles()
+    for part in reversed(list(whole.walk())):  # that of a group may be that of what is in it
+        part.title = titles.of(part) + part.title
+    whole.title = counted(whole.size, "node")
+
+
+class _Paths:
+    """Paths, and in front of the titles of repeated calls their numbers."""
+
+    def __init__(self, whole: Fold, order: Sequence[Value]) -> None:
+        self.whole = whole
+        self.names = names(order)
+        self.position = {node: i for i, node in enumerate(order)}
+        self.within: dict[Fold, Fold | None] = {whole: None}
+        for part in whole.walk():
+            call = part if part.kind == "call" else self.within[part]
+            self.within.update(dict.fromkeys(part.folds, call))
+        self.calls = Counter(self.place(part) for part in self.within if part.kind == "call")
+        self.met = Counter[tuple[Fold | None, str]]()
+
+    def place(self, part: Fold) -> tuple[Fold | None, str]:
+        """Return the call around a fold and the module's path, by which calls are numbered."""
+        return self.within[part], part.module_path
+
+    def assign(self) -> None:
+        taken = Counter({self.whole.path})
+        for part in self.within:
+            if part is not self.whole:
+                part.path = self.path(part)
+                taken[part.path] += 1
+                if taken[part.path] > 1:
+                    part.path += f"_{taken[part.path]}"
+
+    def path(self, part: Fold) -> str:
+        if part.kind == "call":
+            return self.call_path(part)
+        if part.kind == "parameters":
+            outer = self.within[part]
+            name = _name_inside(part, outer)
+            return f"{self.prefix(outer)}{name}.parameters"
+        nodes = sorted(part.everything(), key=self.position.__getitem__)
+        last = self.names[nodes[-1]]
+        return last if part.kind == "result" else f"{self.names[nodes[0]]}…{last}"
+
+    def call_path(self, part: Fold) -> str:
+        place = self.place(part)
+        name = f"{self.prefix(place[0])}{_name_inside(part, place[0])}"
+        if self.calls[place] == 1:
+            return name
+        number = self.met[place]
+        self.met[place] += 1
+        part.title = f", call {number + 1} of {self.calls[place]}"
+        return f"{name}[{number}]"
+
+    def prefix(self, call: Fold | None) -> str:
+        """Return what stands before names inside a call; nothing in the only one of a model."""
+        if call is None or (not call.module_path and self.calls[self.place(call)] == 1):
+            return ""
+        return f"{call.path}."
+
+
+def _name_inside(part: Fold, outer: Fold | None) -> str:
+    """Return the path of a fold's module inside the module around it; of a model, its class."""
+    if not part.module_path:
+        return type(part.module).__name__
+    inside = f"{outer.module_path}." if outer is not None and outer.module_path else ""
+    return part.module_path.removeprefix(inside)
+
+
+class _Titles:
+    """Titles, given from the inside out."""
+
+    def __init__(self) -> None:
+        self.details: dict[int, str] = {}  # what is said of each module
+        self.calls: dict[Fold, list[Fold]] = {}  # the outermost ones in each fold
+
+    def of(self, part: Fold) -> str:
+        within = [call for inner in part.folds for call in self.calls[inner]]
+        self.calls[part] = [part] if part.kind == "call" else within
+        match part.kind:
+            case "call":
+                detail = self.detail(part.module)
+                return f"{_module_name(part)}: {detail}" if detail else _module_name(part)
+            case "parameters":
+                return f"{_module_name(part)}: {counted(part.size, 'parameter')}"
+            case "result":
+                return _result_title(part, within)
+        return _row_title(part, within)
+
+    def detail(self, module: Any) -> str:
+        if id(module) not in self.details:
+            self.details[id(module)] = _contents(module) or _activation(module)
+        return self.details[id(module)]
+
+
+def _module_name(part: Fold) -> str:
+    """Return such as ``Layer 1``, or ``encoder (MLP)`` for a module with a name of its own."""
+    kind, last = type(part.module).__name__, part.module_path.rpartition(".")[2]
+    if part.number:
+        return f"{kind} {part.number}"
+    return f"{last} ({kind})" if last else kind
+
+
+def _contents(module: Any) -> str:
+    """Return such as ``16 neurons``, for the modules directly inside."""
+    inside: list[str] = []
+    kinds: set[str] = set()
+    for name, inner in module.named_modules():
+        if name and not (inside and name.startswith(f"{inside[-1]}.")):
+            inside.append(name)
+            kinds.add(type(inner).__name__)
+    kind = kinds.pop().lower() if len(kinds) == 1 else "module"
+    return counted(len(inside), kind) if inside else ""
+
+
+def _activation(module: Any) -> str:
+    activation = getattr(module, "activation", None)
+    if not callable(activation):
+        return ""
+    if not getattr(module, "nonlin", True):
+        return "linear"
+    name = getattr(activation, "name", None) or getattr(activation, "__name__", "")
+    return "" if name == "<lambda>" else str(name)
+
+
+def _result_title(part: Fold, calls: Sequence[Fold]) -> str:
+    top = part.items[-1]
+    if isinstance(top, Fold):
+        return f"{top.title}, with its inputs"
+    assert top.op is not None
+    name = top.label or top.op.name
+    leaves = sum(map(_is_leaf, part.everything()))
+    if isinstance(top.op, Reduction) and not top.label and leaves == part.size - 1:
+        return f"{name} of {counted(top.op.terms(len(top.parents)), 'term')}"
+    if len(calls) == 1:
+        return f"{calls[0].title}, then {name}"
+    if all(call.module_path == calls[0].module_path for call in calls) and calls:
+        return f"{name} of {len(calls):,} calls of {_module_name(calls[0])}"
+    return f"{name}: {counted(part.size, 'node')}"
+
+
+def _row_title(part: Fold, calls: Sequence[Fold]) -> str:
+    """Return what a stretch consists of."""
+    if len(calls) > 1 and len({call.module_path for call in calls}) == 1:
+        return f"{len(calls):,} calls of {_module_name(calls[0])}"
+    titles = {item.title if isinstance(item, Fold) else "" for item in part.items}
+    if len(titles) == 1 and all(inner.kind == "result" for inner in part.folds) and part.folds:
+        return f"{len(part.items):,} × {titles.pop()}"
+    for word, is_one in _ROWS.items():
+        if all(map(is_one, part.everything())):
+            return counted(part.size, word)
+    return counted(part.size, "node")
+
+
+def _is_leaf(item: Any) -> bool:
+    return isinstance(item, Value) and not item.parents
+
+
+def counted(count: int, word: str) -> str:
+    """Return a count with its noun, which gets an s unless there is one."""
+    return f"{count:,} {word}{'s' * (count != 1)}"
+
+
+#: What a stretch may consist of entirely, and how to tell.
+_ROWS: dict[str, Callable[[Any], bool]] = {
+    "parameter": lambda item: isinstance(item, Parameter),
+    "input": lambda item: _is_leaf(item) and not isinstance(item, Parameter),
+    "parameters and input": _is_leaf,
+}

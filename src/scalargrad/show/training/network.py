@@ -1,0 +1,129 @@
+"""The units of a network, found in the program its model was recorded as."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from scalargrad.compiler.passes.program import CONSTANT, INPUT, Program
+from scalargrad.errors import OperandError
+from scalargrad.ops import dot
+from scalargrad.table.operation import Operation
+
+
+class Source(NamedTuple):
+    """One input of a weighted sum, and the parameter it is multiplied by."""
+
+    cell: int
+    weight: int
+
+
+@dataclass
+class Cell:
+    """An input of the network, or a unit: a weighted sum and what is made of it.
+
+    Attributes
+    ----------
+    weighted : int
+        The node of the weighted sum; of an input, its own.
+    output : int or None
+        The node that other units read.
+    sources : sequence of Source
+        What the sum is over; empty for an input.
+    bias : int or None
+        The node that is added.
+    layer : int
+        0 for an input, else one more than the last layer it reads.
+    """
+
+    weighted: int
+    output: int | None = None
+    sources: Sequence[Source] = ()
+    bias: int | None = None
+    layer: int = 0
+
+
+def find_cells(program: Program, width: int) -> list[Cell]:
+    """Return inputs and units of a network, in the order in which they are computed.
+
+    A unit is one `dot` of parameters with outputs of cells before it, followed by anything that
+    reads no other unit: an activation.
+
+    Parameters
+    ----------
+    program : Program
+        A recorded model: its inputs are `width` numbers, then parameters.
+    width : int
+        The number of inputs.
+
+    Raises
+    ------
+    OperandError
+        If there are no such units, or something reads several at once before the next sum.
+    """
+    finder = _Finder(program, width)
+    for node, (op, args) in enumerate(zip(program.ops, program.args, strict=True)):
+        if node >= program.inputs:
+            finder.visit(node, op is dot, args)
+    return finder.finish()
+
+
+class _Finder:
+    """Follows a program node by node; `reads` holds the cells each node is made of."""
+
+    def __init__(self, program: Program, width: int) -> None:
+        self.program = program
+        self.parameters = range(width, program.inputs)
+        self.cells = [Cell(i) for i in range(width)]
+        self.reads: list[frozenset[int]] = [frozenset({i}) for i in range(width)]
+        self.reads += [frozenset()] * len(self.parameters)
+
+    def visit(self, node: int, is_sum: bool, args: Sequence[int]) -> None:
+        if not is_sum:
+            self.reads.append(frozenset().union(*(self.reads[i] for i in args)))
+            return
+        half = len(args) // 2
+        sources = [self._source(*pair) for pair in zip(args[:half], args[half:], strict=False)]
+        bias = args[-1] if len(args) % 2 else None
+        layer = 1 + max((self.cells[source.cell].layer for source in sources), default=0)
+        self.reads.append(frozenset({len(self.cells)}))
+        self.cells.append(Cell(node, None, sources, bias, layer))
+
+    def _source(self, first: int, second: int) -> Source:
+        weight, given = (first, second) if first in self.parameters else (second, first)
+        if weight not in self.parameters or given in self.parameters:
+            raise OperandError(_NOT_A_NETWORK.format("a dot whose weights are not parameters"))
+        if len(self.reads[given]) != 1:
+            raise OperandError(_NOT_A_NETWORK.format("a unit that reads several others mixed"))
+        (cell,) = self.reads[given]
+        if self.cells[cell].output not in {None, given}:
+            raise OperandError(_NOT_A_NETWORK.format("a unit with two different outputs"))
+        self.cells[cell].output = given
+        return Source(cell, weight)
+
+    def finish(self) -> list[Cell]:
+        """Give the units that no other reads the model's outputs, where those read one unit."""
+        if len(self.cells) == self.parameters.start:
+            raise OperandError(_NOT_A_NETWORK.format("no such unit"))
+        for output in self.program.outputs:
+            if len(self.reads[output]) == 1:
+                (cell,) = self.reads[output]
+                if self.cells[cell].output is None:
+                    self.cells[cell].output = output
+        return self.cells
+
+
+_NOT_A_NETWORK = (
+    "watch draws networks of units activation(dot(w, x, b)), as scalargrad.nn.MLP and Linear "
+    "make them, and this model has {}"
+)
+
+
+def activation(program: Program, cell: Cell) -> str:
+    """Return what a unit makes of its weighted sum: the symbol of an operation, or several."""
+    if cell.output is None or cell.output == cell.weighted:
+        return ""
+    op, args = program.ops[cell.output], program.args[cell.output]
+    others = {program.ops[i] for i in args if i != cell.weighted}
+    return op.symbol if isinstance(op, Operation) and others <= {CONSTANT, INPUT} else "φ"

@@ -1,0 +1,162 @@
+"""What a film shows that does not change from frame to frame, and whether a page can show it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scalargrad.compiler.passes.program import Program
+from scalargrad.errors import GraphTooLargeError, OperandError
+from scalargrad.grad_mode import no_grad
+from scalargrad.show.training.network import Cell, find_cells
+from scalargrad.show.training.replay import Loss, Model, record_loss, record_model
+from scalargrad.show.training.task import Task, find_task
+from scalargrad.table.numbers import is_real
+from scalargrad.train.examples import Examples, plain
+from scalargrad.value import Value
+
+#: Most examples a page draws.
+MOST_EXAMPLES = 1000
+
+
+@dataclass
+class Scene:
+    """What does not change from frame to frame.
+
+    Attributes
+    ----------
+    model : Program
+        What the model computes from inputs and parameters.
+    cells : list of Cell
+        Its inputs and units.
+    losses : list of Program
+        What the loss of each example computes from the model's outputs.
+    inputs : list of lists of float
+        The examples.
+    task : Task
+        What they should give.
+    threshold : float
+        Above which one output means class 1.
+    plane : tuple of int
+        The inputs along the axes, one or two.
+    features : list of str or None
+        Names of the inputs.
+    loss_name : str
+        Of the function.
+    """
+
+    model: Program
+    cells: list[Cell]
+    losses: list[Program]
+    inputs: list[list[float]]
+    task: Task
+    threshold: float
+    plane: tuple[int, ...]
+    features: list[str] | None
+    loss_name: str
+
+
+def study(
+    model: Model,
+    data: Examples,
+    loss: Loss,
+    *,
+    threshold: float,
+    plane: tuple[int, int],
+    feature_names: Sequence[str] | None,
+    target_names: Sequence[str] | None,
+    limit: int,
+) -> tuple[Scene, list[Value]]:
+    """Record what model and loss compute, and refuse what a page cannot show.
+
+    Returns
+    -------
+    Scene
+    list of Value
+        The parameters, in the order in which the scene's model has them.
+
+    Raises
+    ------
+    OperandError, TraceError, GraphTooLargeError
+        As `watch` says.
+    """
+    width = len(data.inputs[0])
+    found = record_model(model, data.inputs[0])
+    _require_small(len(found.parameters), limit)
+    scene = Scene(
+        model=found.program,
+        cells=find_cells(found.program, width),
+        losses=[record_loss(loss, found, target) for target in data.targets],
+        inputs=data.inputs,
+        task=find_task(data.targets, len(found.program.outputs), target_names),
+        threshold=float(threshold),
+        plane=_plane(plane, width),
+        features=_features(feature_names, width),
+        loss_name=getattr(loss, "__name__", type(loss).__name__),
+    )
+    _require_mean(model, data, loss)
+    return scene, found.parameters
+
+
+def _require_small(parameters: int, limit: int) -> None:
+    if parameters > limit:
+        raise GraphTooLargeError(
+            f"the model has {parameters:,} parameters, too many for a page of at most {limit:,}: "
+            f"watch a smaller one, or pass limit={parameters}"
+        )
+
+
+def _plane(plane: tuple[int, int], width: int) -> tuple[int, ...]:
+    if width == 1:
+        return (0,)
+    if len(set(plane)) != 2 or not all(0 <= i < width for i in plane):
+        raise OperandError(f"plane is {plane}: give two different inputs of 0 … {width - 1}")
+    return tuple(plane)
+
+
+def _features(names: Sequence[str] | None, width: int) -> list[str] | None:
+    if names is not None and len(names) != width:
+        raise OperandError(
+            f"feature_names has {len(names)} names for {width} inputs: give each one"
+        )
+    return None if names is None else [str(name) for name in names]
+
+
+def _require_mean(model: Model, data: Examples, loss: Loss) -> None:
+    """Check what the page relies on: the loss of all is the mean of that of each."""
+    with no_grad():
+        answers = [model(x) for x in data.inputs]
+        whole = float(plain(loss(answers, data.targets)))
+        each = [
+            float(plain(loss([answer], [target])))
+            for answer, target in zip(answers, data.targets, strict=True)
+        ]
+    mean = math.fsum(each) / len(each)
+    if not math.isclose(whole, mean, rel_tol=1e-9, abs_tol=1e-12):
+        raise OperandError(
+            f"the loss of all {len(each)} examples is {whole:g}, the mean of the losses of each "
+            f"{mean:g}: watch needs a loss that is the mean over examples, as fit does"
+        )
+
+
+def rectangle(inputs: Sequence[Any]) -> list[list[float]]:
+    """Return inputs as lists of floats, all of one length."""
+    if len(inputs) > MOST_EXAMPLES:
+        raise GraphTooLargeError(
+            f"{len(inputs):,} examples are too many for a page of at most {MOST_EXAMPLES:,}: make "
+            "the film with some of them, film = watch(model, X[:500], y[:500], loss=loss), and "
+            "train on all with fit(…, callbacks=[film])"
+        )
+    rows = []
+    for i, x in enumerate(inputs):
+        is_row = isinstance(x, list | tuple) or hasattr(x, "tolist")
+        if not is_row or not len(x) or not all(is_real(number) for number in x):
+            raise OperandError(f"input {i} is {x!r:.60}: give a list of numbers")
+        if len(x) != len(inputs[0]):
+            raise OperandError(
+                f"input {i} has {len(x)} numbers, and input 0 has {len(inputs[0])}: give all alike"
+            )
+        rows.append([float(number) for number in x])
+    return rows

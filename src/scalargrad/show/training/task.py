@@ -1,0 +1,80 @@
+"""What a model is asked for: one of two classes, one of several, or numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from scalargrad.errors import OperandError
+from scalargrad.table.numbers import is_real
+
+
+@dataclass(frozen=True)
+class Task:
+    """How outputs are read, and what they should be.
+
+    Attributes
+    ----------
+    kind : {"threshold", "largest", "number"}
+        One output above a threshold means class 1; of several, the largest names the class; or
+        the outputs are the answer themselves.
+    targets : list of number, or list of lists of them
+        One for each example.
+    classes : list of int
+        The class of each example; empty where there are none.
+    names : list of str
+        Of the classes; empty where there are none.
+    """
+
+    kind: Literal["threshold", "largest", "number"]
+    targets: list[Any]
+    classes: list[int]
+    names: list[str]
+
+
+def find_task(targets: Sequence[Any], outputs: int, names: Sequence[str] | None) -> Task:
+    """Tell from the targets what is learned.
+
+    Parameters
+    ----------
+    targets : sequence
+        Numbers, or lists of as many numbers as there are outputs.
+    outputs : int
+        How many outputs the model has.
+    names : sequence of str, optional
+        What the classes are called.
+
+    Raises
+    ------
+    OperandError
+        If a target is no number and no list of one for each output, or names do not fit.
+    """
+    flat = [_target(t, outputs, i) for i, t in enumerate(targets)]
+    kind, classes, count = _classes(flat, outputs)
+    if names is not None and len(names) != count:
+        raise OperandError(
+            f"target_names has {len(names)} names for {count} classes: give one for each"
+        )
+    return Task(kind, flat, classes, [str(x) for x in names or range(count)])
+
+
+def _target(t: Any, outputs: int, i: int) -> Any:
+    numbers = list(t) if hasattr(t, "__len__") else [t]
+    if not all(is_real(x) for x in numbers) or len(numbers) not in {1, outputs}:
+        raise OperandError(
+            f"target {i} is {t!r:.60}: give a number, or one for each of {outputs} outputs"
+        )
+    return numbers[0] if len(numbers) == 1 else [float(x) for x in numbers]
+
+
+def _classes(
+    flat: list[Any], outputs: int
+) -> tuple[Literal["threshold", "largest", "number"], list[int], int]:
+    """Return the kind, the class of each example and how many there are."""
+    found = {t for t in flat if is_real(t)} if all(is_real(t) for t in flat) else {None}
+    if outputs == 1 and (found <= {0, 1} or found <= {-1, 1}):
+        return "threshold", [int(t > 0) for t in flat], 2
+    if outputs > 1 and found <= set(range(outputs)):
+        return "largest", [int(t) for t in flat], outputs
+    return "number", [], 0

@@ -1,0 +1,135 @@
+"""watch: a model in training as a film."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from scalargrad.errors import NumericalError, OperandError
+from scalargrad.show.training.film import Film
+from scalargrad.show.training.replay import Loss
+from scalargrad.train import fit
+from scalargrad.train.examples import examples
+from scalargrad.train.run import Optimizer
+
+
+def watch(
+    model: Any,
+    X: Sequence[Sequence[float]],  # noqa: N803 - the field's name for the inputs
+    y: Sequence[Any],
+    *,
+    loss: Loss,
+    optimizer: Optimizer | None = None,
+    epochs: int | None = None,
+    threshold: float = 0.0,
+    plane: tuple[int, int] = (0, 1),
+    feature_names: Sequence[str] | None = None,
+    target_names: Sequence[str] | None = None,
+    max_frames: int = 200,
+    limit: int = 2000,
+    **options: Any,
+) -> Film:
+    """Film a small network in training: units, weights, boundary and loss, step by step.
+
+    With `epochs` the model is trained here, by `fit`. Without, the film waits for a training of
+    your own: give it to `fit` among the callbacks, or call ``film.record()`` after each step.
+    Then ``film.save("training.html")`` writes a page that moves through the frames.
+
+    Parameters
+    ----------
+    model : Module, or callable
+        From a list of floats to a Value or a list of them, made of units activation(dot(w, x, b)),
+        such as an MLP, or a Sequential of Linear and activations.
+    X : sequence of n inputs of one length
+        The examples that are shown. Of an array, the rows.
+    y : sequence of n targets
+        With one output, 0 and 1, or -1 and 1, mean two classes; with k outputs, 0 … k - 1 mean k
+        classes; anything else is a number to come near, or a list of one for each output.
+    loss : callable
+        ``loss(predictions, targets)``, the mean over examples, as for `fit`.
+    optimizer : object with param_groups, optional
+        Trains the model here; otherwise only its learning rate is noted.
+    epochs : int, optional
+        How many epochs to train.
+    threshold : float
+        Above which one output means class 1: 0 for logits and margins, 0.5 for probabilities.
+    plane : (int, int)
+        Which inputs span the plane that is shown. Others are held at their means in it.
+    feature_names, target_names : sequences of str, optional
+        What inputs and classes are called.
+    max_frames : int
+        Most frames to keep, at least 2. When there are more, every second one is given up.
+    limit : int
+        Most parameters.
+    **options
+        With `epochs`: passed on to `fit`.
+
+    Returns
+    -------
+    Film
+
+    Raises
+    ------
+    OperandError
+        If examples, names or options do not fit together, or the model has no such units.
+    TraceError
+        If model or loss do what a page cannot repeat: an `if` on a computed number, say.
+    GraphTooLargeError
+        If there are more parameters than `limit`, or more than 1,000 examples.
+    MissingPackageError
+        If NumPy is not installed.
+
+    Notes
+    -----
+    The page is given the parameters of each frame with every digit, and what model and loss
+    compute; it computes activations, boundary and gradients itself. Each frame costs one
+    prediction for each example. Ctrl-C ends the training as it ends that of `fit`, and so do
+    numbers that are no longer finite: the film is returned with the frames it has, and `stopped`
+    says why. Every other error is raised.
+
+    Examples
+    --------
+    >>> from scalargrad import data, watch
+    >>> from scalargrad.losses import binary_cross_entropy_with_logits
+    >>> from scalargrad.nn import MLP
+    >>> from scalargrad.optim import Adam
+    >>> model = MLP(2, [4, 1], activation="tanh", rng=0)
+    >>> film = watch(model, *data.xor(), loss=binary_cross_entropy_with_logits,
+    ...              optimizer=Adam(model.parameters(), lr=0.1), epochs=60, quiet=True)
+    >>> film
+    <film of 61 frames, epoch 0 to 60: loss 0.6996 → 0.002898>
+    """
+    film = Film(
+        model,
+        examples(X, y, "watch"),
+        loss,
+        optimizer=optimizer,
+        threshold=threshold,
+        plane=plane,
+        feature_names=feature_names,
+        target_names=target_names,
+        max_frames=max_frames,
+        limit=limit,
+    )
+    if epochs is None:
+        if options:
+            raise OperandError(f"{next(iter(options))} is an option of training: give epochs too")
+        return film
+    if optimizer is None:
+        raise OperandError("epochs are given, and no optimizer to train with: give one")
+    callbacks = [film, *options.pop("callbacks", ())]
+    try:
+        history = fit(
+            model,
+            X,
+            y,
+            loss=loss,
+            optimizer=optimizer,
+            epochs=epochs,
+            callbacks=callbacks,
+            **options,
+        )
+        film.stopped = "" if len(history) >= epochs else history.stopped
+    except NumericalError as error:
+        film.stopped = str(error)
+    return film

@@ -1,0 +1,170 @@
+"""JavaScript printed from the table: the same operations in a page, none written twice.
+
+`javascript_functions` prints what a page needs to replay a graph with other inputs. A page
+runs it as one expression::
+
+    const functions = {{ the printed text }};
+    const y = functions["mul/2"].value([3, -4]);            // -12
+    const locals = functions["mul/2"].partials(y, [3, -4]); // [-4, 3]
+    functions["log/1"].valid([-1]);                         // false: Python raises DomainError
+
+Numbers follow IEEE 754 as Python's do, infinities, NaNs and the sign of zero included; nothing
+is thrown. They agree with Python's to 1e-12 (most of them to the last bit), because the
+browser's exponential and Python's need not round alike.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from math import isfinite, isnan
+
+from scalargrad.table.code import CodePrinter
+from scalargrad.table.notation import ATOM, SIGN, Notation, call
+from scalargrad.table.operation import Elementwise, Operation, Reduction
+from scalargrad.table.printing import Expression, Fragment
+from scalargrad.table.symbol import TABLE, Symbol
+
+
+def available(op: Operation) -> bool:
+    """Return whether JavaScript can be printed for `op`: for all of the table, no custom one.
+
+    Examples
+    --------
+    >>> from scalargrad import ops
+    >>> available(ops.sigmoid)
+    True
+    """
+    return TABLE.get(op.name) is op
+
+
+def function_key(op: Operation, arity: int) -> str:
+    """Return the key under which `javascript_functions` keeps `op` of `arity` operands.
+
+    Examples
+    --------
+    >>> from scalargrad import ops
+    >>> function_key(ops.dot, 5)
+    'dot/5'
+    """
+    return f"{op.name}/{arity}"
+
+
+def javascript_functions(uses: Iterable[tuple[Operation, int]]) -> str:
+    """Print the operations a graph uses as one JavaScript expression, an object.
+
+    Parameters
+    ----------
+    uses : iterable of (Operation, int)
+        Each operation with its number of operands, repetitions allowed. Those that are not
+        `available` are left out, so that their keys are missing from the object.
+
+    Returns
+    -------
+    str
+        An expression whose value maps each `function_key` to an object of three functions;
+        `a` is the array of the operands' numbers, constants included:
+        ``value(a)``, the result;
+        ``partials(y, a)``, the array of the local derivatives, one for each operand, where
+        `y` is the result;
+        ``valid(a)``, whether the operands lie inside the domain (a NaN lies inside).
+        The text is the same for the same uses in any order, and holds no ``<`` followed by a
+        letter, slash or exclamation mark, so that it can stand in a script element.
+
+    Examples
+    --------
+    >>> from scalargrad import ops
+    >>> print(javascript_functions([(ops.mul, 2)]))
+    (() => {
+    return {
+    "mul/2": {
+    value: ([a0, a1]) => a0 * a1,
+    partials: (y, [a0, a1]) => [a1, a0],
+    valid: () => true,
+    },
+    };
+    })()
+    """
+    needed: dict[str, str] = {}
+    wanted = {function_key(op, arity): (op, arity) for op, arity in uses if available(op)}
+    entries = [_entry(*wanted[key], needed) for key in sorted(wanted)]
+    functions = [f"const {name} = {needed[name]};" for name in sorted(needed)]
+    return "\n".join(["(() => {", *functions, "return {", *entries, "};", "})()"])
+
+
+class JavaScriptPrinter(CodePrinter):
+    """Print JavaScript; `functions` are the sources of those that the code calls, by name."""
+
+    assignment = "const {name} = {code};"
+    choice = "({test} ? {chosen} : {other})"
+
+    def __init__(self, names: dict[Symbol, str], functions: dict[str, str]) -> None:
+        super().__init__(names)
+        self.functions = functions
+
+    def number(self, value: float) -> Fragment:
+        """Write `value` exactly, as JavaScript."""
+        if isnan(value):
+            return "NaN", ATOM
+        written = repr(float(value)) if isfinite(value) else f"{value}".replace("inf", "Infinity")
+        return written, SIGN if written.startswith("-") else ATOM
+
+    def notation(self, op: Operation, arity: int) -> Notation:
+        """Return what the entry says: a notation, or a call of the function it gives."""
+        if isinstance(op.javascript, Notation):
+            return op.javascript
+        self._need(op)
+        return call(f"_{op.name}", arity)
+
+    def _need(self, op: Operation) -> None:
+        assert isinstance(op.javascript, str), f"{op.name} has no javascript= in the table"
+        if f"_{op.name}" not in self.functions:
+            self.functions[f"_{op.name}"] = op.javascript
+            for other in _CALLED.findall(op.javascript):
+                self._need(TABLE[other])
+
+
+_CALLED = re.compile(r"\b_(\w+)\(")
+
+
+def _entry(op: Operation, arity: int, needed: dict[str, str]) -> str:
+    """Print the three functions of `op`; what they call is added to `needed`."""
+    result, operands, partials = op.trace_partials(arity)
+    names = {symbol: f"a{i}" for i, symbol in enumerate(operands)}
+    parameter = f"[{', '.join(names.values())}]"
+
+    printer = JavaScriptPrinter(names, needed)
+    value = _value(op, operands)
+    printer.plan([value])
+    shown = printer.print(value)
+    value_code = _arrow(f"({parameter})", printer.take_lines(), shown)
+
+    printer = JavaScriptPrinter({**names, result: "y"}, needed)
+    printer.plan(partials)
+    shown = f"[{', '.join([printer.print(partial) for partial in partials])}]"
+    partials_code = _arrow(f"(y, {parameter})", printer.take_lines(), shown)
+
+    valid_code = "() => true"
+    if isinstance(op, Elementwise) and op.valid_expression is not None:
+        printer = JavaScriptPrinter(names, needed)
+        condition = printer.condition(op.valid_expression)
+        unknown = " || ".join(f"{name} !== {name}" for name in names.values())
+        valid_code = _arrow(f"({parameter})", printer.take_lines(), f"{unknown} || {condition}")
+
+    functions = (f"value: {value_code},", f"partials: {partials_code},", f"valid: {valid_code},")
+    return "\n".join([f'"{function_key(op, arity)}": {{', *functions, "},"])
+
+
+def _value(op: Operation, operands: Sequence[Symbol]) -> Expression:
+    """Return the operation applied to its operands; a reduction term by term, if it can be."""
+    if isinstance(op, Reduction) and op.javascript is None:
+        traced: Expression = op.function(operands)
+        return traced
+    return Symbol("", op, tuple(operands))
+
+
+def _arrow(parameters: str, lines: Sequence[str], result: str) -> str:
+    """Return an arrow function; with no lines before the result, as one expression."""
+    if not lines:
+        return f"{parameters} => {result}"
+    return "\n".join([f"{parameters} => {{", *lines, f"return {result};", "}"])

@@ -1,0 +1,142 @@
+"""Printers for people: one expression of symbols as a line of text or as MathML.
+
+Composite operations keep their names here; `scalargrad.table.code` prints what computers run.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from scalargrad.table.notation import ATOM, CONDITIONAL, SUM, Notation, call
+from scalargrad.table.symbol import Symbol
+
+if TYPE_CHECKING:
+    from scalargrad.table.operation import Operation
+
+Expression = Symbol | float
+Fragment = tuple[str, int]
+
+
+def parenthesise(fragment: Fragment, demand: int, pair: str = "({})") -> str:
+    """Return the text of a fragment, in parentheses where it binds too loosely."""
+    text, precedence = fragment
+    return text if precedence >= demand else pair.format(text)
+
+
+def number_text(value: float, digits: int = 4) -> str:
+    """Write `value` with `digits` significant digits, the exponent as short as it goes."""
+    text = f"{value:.{digits}g}"
+    return text.replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
+
+
+def text(expression: Expression, names: dict[Symbol, str], demand: int = CONDITIONAL) -> str:
+    """Write `expression` as a line a person reads: ``s·(1 - s)``, ``-1/x²``.
+
+    It is put in parentheses where it binds more loosely than `demand`, a precedence, and
+    where a minus sign would follow another sign.
+    """
+    return parenthesise(_written(expression, names), _firm(demand, expression))
+
+
+def _written(expression: Expression, names: dict[Symbol, str]) -> Fragment:
+    if not isinstance(expression, Symbol):
+        written = number_text(expression)
+        return written, _precedence(written)
+    if expression.op is None:
+        name = names[expression]
+        return name, _precedence(name)
+    notation = _text_notation(expression.op, len(expression.operands))
+    parts = [
+        parenthesise(_written(operand, names), _demand(notation, i, operand))
+        for i, operand in enumerate(expression.operands)
+    ]
+    return notation.template.format(*parts), notation.precedence
+
+
+def _precedence(word: str) -> int:
+    """Return how tightly a name or number binds: with a minus sign it may only open a sum."""
+    return SUM if word.startswith("-") else ATOM
+
+
+def _text_notation(op: Operation, arity: int) -> Notation:
+    return op.text or op.comparison or op.python or call(op.name, arity)
+
+
+def _demand(notation: Notation, index: int, operand: Expression) -> int:
+    """Return what operand `index` must bind like to stand without parentheses."""
+    demand = notation.demand(index)
+    opens = notation.template.startswith(f"{{{index}}}")
+    return demand if opens else _firm(demand, operand)
+
+
+def _firm(demand: int, operand: Expression) -> int:
+    """Return the demand on an operand that stands after a sign."""
+    return ATOM if demand > CONDITIONAL and _opens_with_minus(operand) else demand
+
+
+def _opens_with_minus(expression: Expression) -> bool:
+    while isinstance(expression, Symbol) and expression.op is not None:
+        template = _text_notation(expression.op, len(expression.operands)).template
+        if not template.startswith("{0}"):
+            return template.startswith("-")
+        expression = expression.operands[0]
+    return False  # names and numbers carry their sign in their precedence
+
+
+def mathml(expression: Expression, names: dict[Symbol, str], demand: int = CONDITIONAL) -> str:
+    """Write `expression` as one MathML element; each name stands, escaped, in an <mi> or <mn>.
+
+    It is put in parentheses where it binds more loosely than `demand`, a precedence, and
+    where a minus sign would follow another sign.
+    """
+    return parenthesise(_mathml(expression, names), _firm(demand, expression), _MATHML_PAIR)
+
+
+_MATHML_PAIR = "<mrow><mo>(</mo>{}<mo>)</mo></mrow>"
+_NUMBER = re.compile(r"-?(\d+(\.\d+)?(e-?\d+)?|inf|nan)")
+
+
+def _escape(word: str) -> str:
+    from html import escape  # its table of entities would cost every import of the package 3 ms
+
+    return escape(word)
+
+
+def identifier(word: str) -> str:
+    """Return one MathML token for a name or an already formatted number."""
+    if _NUMBER.fullmatch(word):
+        return f"<mn>{word.replace('-', '−')}</mn>"
+    return f"<mi>{_escape(word)}</mi>"
+
+
+def _mathml(expression: Expression, names: dict[Symbol, str]) -> Fragment:
+    if not isinstance(expression, Symbol) or expression.op is None:
+        word = names[expression] if isinstance(expression, Symbol) else number_text(expression)
+        return identifier(word), _precedence(word)
+    op, arity = expression.op, len(expression.operands)
+    notation = op.mathml or _mathml_default(op, arity)
+    parts = [
+        parenthesise(_mathml(operand, names), _demand(notation, i, operand), _MATHML_PAIR)
+        for i, operand in enumerate(expression.operands)
+    ]
+    return notation.template.format(*parts), notation.precedence
+
+
+def _mathml_default(op: Operation, arity: int) -> Notation:
+    """Return the notation of the step text, each of its words and signs a token of MathML."""
+    written = op.text or op.comparison or op.python or call(op.symbol, arity)
+    tokens = _TEMPLATE_TOKEN.findall(written.template)
+    return Notation(
+        f"<mrow>{''.join(map(_mathml_token, tokens))}</mrow>", written.precedence, written.operands
+    )
+
+
+_TEMPLATE_TOKEN = re.compile(r"\{\d+\}|\w+|[^\w\s]")
+
+
+def _mathml_token(token: str) -> str:
+    if token.startswith("{"):
+        return token
+    tag = "mi" if token.isalnum() else "mo"
+    return f"<{tag}>{_escape(token)}</{tag}>"

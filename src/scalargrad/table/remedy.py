@@ -1,0 +1,96 @@
+"""What a DomainError says: the operands, what the operation needs, and code to paste instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from keyword import iskeyword
+from typing import TYPE_CHECKING, Any
+
+from scalargrad.table.code import number_code
+from scalargrad.table.notation import ATOM, POWER, PRODUCT, SIGN, Notation, call, infix
+from scalargrad.table.printing import Expression, Fragment, number_text, parenthesise
+from scalargrad.table.symbol import TABLE, Symbol
+
+if TYPE_CHECKING:
+    from scalargrad.table.operation import Operation
+
+#: How a person writes what the printer, whose code must not raise, writes otherwise. Between two
+#: Values == and != go by identity, so equality is written as a call.
+_WRITTEN = {
+    "div": infix("/", PRODUCT),
+    "pow": Notation("{0} ** {1}", POWER, (ATOM, SIGN)),
+    "eq": call("eq", 2),
+    "ne": call("ne", 2),
+}
+#: What is needed is read, not pasted.
+_NE = re.compile(r"^ne\((\w+), (\w+)\)$")
+
+
+def domain_message(
+    op: Operation, symbols: Sequence[Symbol], operands: Sequence[Any], data: Sequence[float]
+) -> str:
+    """Name the operation, its operands and a remedy that works when pasted."""
+    domain = op.domain
+    assert domain.valid is not None
+    names = _names(symbols, operands)
+    shown = ", ".join(
+        f"{names[s]} = {number_text(value, 6)}{_origin(x, names[s])}"
+        for s, x, value in zip(symbols, operands, data, strict=True)
+    )
+    needs = domain.needs or _NE.sub(r"\1 != \2", _code(domain.valid(*symbols), names))
+    condition = _code((domain.remedy or domain.valid)(*symbols), names)
+    guarded = symbols[domain.guard]
+    guard = f"where({condition}, {names[guarded]}, {_number(domain.safe)[0]})"
+    written = Symbol("", op, tuple(symbols))
+    return (
+        f"{_code(written, names)} is undefined at {shown}: it needs {needs}. To leave such "
+        "points out, guard the operand, not the result: "
+        f"{_code(written, {**names, guarded: guard})}"
+    )
+
+
+def _names(symbols: Sequence[Symbol], operands: Sequence[Any]) -> dict[Symbol, str]:
+    """Call operands by their labels, where these can stand in code and tell them apart."""
+    labels = [getattr(x, "label", "") for x in operands]
+    names = [
+        label if label.isidentifier() and not iskeyword(label) and label not in TABLE else s.name
+        for s, label in zip(symbols, labels, strict=True)
+    ]
+    if len(set(names)) < len(names):
+        names = [s.name for s in symbols]
+    return dict(zip(symbols, names, strict=True))
+
+
+def _origin(operand: Any, name: str) -> str:
+    """Say which operand is meant, where `name` is not its label."""
+    label = getattr(operand, "label", "")
+    if label:
+        return "" if label == name else f" (labelled {label!r})"
+    op = getattr(operand, "op", None)
+    return "" if op is None else f" (computed by {op.name})"
+
+
+def _number(value: float) -> Fragment:
+    written, precedence = number_code(value)
+    return written.removesuffix(".0"), precedence
+
+
+def _code(expression: Expression, names: dict[Symbol, str]) -> str:
+    """Write an expression as Python a person can paste."""
+    return _fragment(expression, names)[0]
+
+
+def _fragment(expression: Expression, names: dict[Symbol, str]) -> Fragment:
+    if not isinstance(expression, Symbol):
+        return _number(expression)
+    op = expression.op
+    if op is None:
+        return names[expression], ATOM
+    written = _WRITTEN.get(op.name) if TABLE.get(op.name) is op else None
+    notation = written or op.comparison or op.python or call(op.name, len(expression.operands))
+    parts = [
+        parenthesise(_fragment(operand, names), notation.demand(i))
+        for i, operand in enumerate(expression.operands)
+    ]
+    return notation.template.format(*parts), notation.precedence

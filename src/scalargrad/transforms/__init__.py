@@ -1,0 +1,1 @@
+"""Functions of functions: grad, value_and_grad, jvp, vjp, hvp, jacobian, hessian, gradcheck."""

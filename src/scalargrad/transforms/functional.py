@@ -1,0 +1,326 @@
+"""Functions that take functions apart: grad, value_and_grad, vjp, jvp and hvp.
+
+All follow JAX's signatures, and nest in any way. Each call records `f` once on fresh leaves, so
+an outer derivative is never confused with an inner one. Results are floats, unless an argument
+or a leaf that `f` closes over is a Value: then they are Values that can be differentiated again.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Sequence
+from math import isfinite
+from typing import Any
+
+from scalargrad.autodiff import partial_values, product
+from scalargrad.errors import NumericalError, OperandError
+from scalargrad.grad_mode import enable_grad, is_grad_enabled
+from scalargrad.graph import describe, first_nonfinite
+from scalargrad.transforms.recorded import Recording
+from scalargrad.tree import flatten, flatten_like, replaced
+from scalargrad.value import Scalar, Value
+
+
+def positions_of(argnums: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the positions of the arguments to differentiate with respect to, as a tuple."""
+    try:
+        several = argnums if isinstance(argnums, Sequence) else (argnums,)
+        return tuple(operator.index(position) for position in several)
+    except TypeError:
+        raise OperandError(
+            f"argnums is {argnums!r}: give the position of an argument, or a tuple of positions"
+        ) from None
+
+
+def unpacked(argnums: int | Sequence[int], results: Sequence[Any]) -> Any:
+    """Return a tuple of results if `argnums` asks for several, else the only one."""
+    return tuple(results) if isinstance(argnums, Sequence) else results[0]
+
+
+def _plain(x: Any, as_graph: bool) -> Any:
+    """Return an output as the caller gets it: a number, unless it belongs to an outer graph."""
+    return x.data if isinstance(x, Value) and not as_graph else x
+
+
+def _scalar(y: Any, name: str) -> Any:
+    leaves, _ = flatten(y, f"the result of {name}")
+    if len(leaves) != 1 or leaves[0] is not y:
+        raise OperandError(
+            f"{name} returned {y!r:.60}: a gradient needs one number; return one, or use jacobian"
+        )
+    root = y if isinstance(y, Value) else Value(y)
+    if not isfinite(root.data):
+        raise NumericalError(
+            f"{name} returned {root.data}, whose gradient is undefined; the first node that went "
+            f"non-finite is {describe(first_nonfinite(root) or root)}. Scale its operands or "
+            "guard them with where"
+        )
+    return y if isinstance(y, Value) else float(y)
+
+
+def _with_auxiliary(result: Any, name: str) -> tuple[Any, Any]:
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        raise OperandError(
+            f"{name} returned {result!r:.60}: with has_aux it returns (number, auxiliary)"
+        )
+    return result[0], result[1]
+
+
+def _passed_on(aux: Any, recording: Recording) -> Any:
+    """Return an auxiliary result with floats for Values, unless these belong to an outer graph."""
+    values: list[Value] = []
+    replaced(aux, values.append)
+    outside = recording.outside(values)
+    return replaced(aux, lambda x: x if x in outside else x.data)
+
+
+def value_and_grad(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """Return a function that computes f and its gradient, from one run.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one number; its differentiated arguments are numbers, or lists, tuples, dicts
+        and arrays of numbers.
+    argnums : int or sequence of int
+        Which positional arguments to differentiate with respect to; negative ones count from
+        the last.
+    has_aux : bool
+        `f` returns ``(number, auxiliary)``; the auxiliary result is passed on, its Values as
+        floats like the value.
+
+    Returns
+    -------
+    callable
+        With the arguments of `f`, returning ``(value, gradient)``; the gradient is shaped
+        as the argument, in result unit / argument unit; a tuple of such if `argnums` is a
+        sequence. With `has_aux` the value is ``(value, auxiliary)``.
+
+    Raises
+    ------
+    OperandError
+        If `f` does not return one number, an argument is not made of numbers, or `argnums`
+        names one that was not given by position.
+    NumericalError
+        If the value is not finite.
+
+    Notes
+    -----
+    `f` is run once, on Values; its arguments are not changed.
+
+    Examples
+    --------
+    >>> value_and_grad(lambda p: p["a"] * p["b"])({"a": 3.0, "b": 4.0})
+    (12.0, {'a': 4.0, 'b': 3.0})
+    """
+    positions = positions_of(argnums)
+
+    @functools.wraps(f)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        recording = Recording(f, positions, args, kwargs)
+        result, name = recording.result, recording.name
+        result, aux = _with_auxiliary(result, name) if has_aux else (result, None)
+        y = _scalar(result, name)
+        path = recording.path(y)
+        found = recording.arguments(recording.gradients(y, path))
+        value = _plain(y, path.as_graph)
+        return ((value, _passed_on(aux, recording)) if has_aux else value), unpacked(argnums, found)
+
+    return differentiated
+
+
+def grad(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """Return a function that computes the gradient of f.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one number; its differentiated arguments are numbers, or lists, tuples, dicts
+        and arrays of numbers.
+    argnums : int or sequence of int
+        Which positional arguments to differentiate with respect to; negative ones count from
+        the last.
+    has_aux : bool
+        `f` returns ``(number, auxiliary)``; the auxiliary result is passed on, its Values as
+        floats like the value.
+
+    Returns
+    -------
+    callable
+        With the arguments of `f`, returning the gradient, shaped as the argument, in result
+        unit / argument unit; a tuple of such if `argnums` is a sequence. With `has_aux` it
+        returns ``(gradient, auxiliary)``.
+
+    Raises
+    ------
+    OperandError
+        If `f` does not return one number, an argument is not made of numbers, or `argnums`
+        names one that was not given by position.
+    NumericalError
+        If the value is not finite.
+
+    Examples
+    --------
+    >>> grad(lambda x: x**3)(2.0)
+    12.0
+    >>> grad(grad(lambda x: x**3))(2.0)
+    12.0
+    """
+    both = value_and_grad(f, argnums, has_aux)
+
+    @functools.wraps(f)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return differentiated
+
+
+def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """Run f and return its result with a function that pulls cotangents back through it.
+
+    Parameters
+    ----------
+    f : callable
+        Its arguments and its result are trees of numbers.
+    *primals
+        The arguments, all of them differentiated.
+
+    Returns
+    -------
+    result, pull_back
+        ``pull_back(cotangent)``, with a cotangent shaped as the result, returns a tuple with
+        one tree per argument: cotangentᵀ · Jacobian.
+
+    Raises
+    ------
+    OperandError
+        If an argument or the result is not made of numbers; from ``pull_back``, if the
+        cotangent has another shape than the result.
+
+    Examples
+    --------
+    >>> y, pull_back = vjp(lambda x: [x[0] * x[1], x[0]], [3.0, 4.0])
+    >>> y, pull_back([1.0, 10.0])
+    ([12.0, 3.0], ([14.0, 3.0],))
+    """
+    recording = Recording(f, range(len(primals)), primals, {})
+    outputs, rebuild = flatten(recording.result, f"the result of {recording.name}")
+    path = recording.path(*outputs)
+
+    def pull_back(cotangent: Any) -> tuple[Any, ...]:
+        weights = _directions(cotangent, recording.result, "the cotangent", "the result")
+        seeds: dict[Value, Any] = {}
+        for y, weight in zip(outputs, weights, strict=True):
+            if isinstance(y, Value):
+                seeds[y] = seeds.get(y, 0.0) + weight
+        here = path._replace(as_graph=path.as_graph and is_grad_enabled())
+        return tuple(recording.arguments(recording.pull_back(seeds, here)))
+
+    return rebuild(_plain(y, path.as_graph) for y in outputs), pull_back
+
+
+def _directions(tree: Any, model: Any, what: str, like: str) -> list[Scalar]:
+    """Return the numbers of a tangent or cotangent; outside a recording they are floats."""
+    as_graph = is_grad_enabled()
+    leaves = (_plain(x, as_graph) for x in flatten_like(tree, model, what, like))
+    return [x if isinstance(x, Value) else float(x) for x in leaves]
+
+
+def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """Run f and push tangents forward through it: the directional derivative, in one sweep.
+
+    Parameters
+    ----------
+    f : callable
+        Its arguments and its result are trees of numbers.
+    primals, tangents : tuples of equal shape
+        The arguments, and the direction in which they move.
+
+    Returns
+    -------
+    result, tangent
+        f(primals), and Jacobian · tangents in the shape of the result.
+
+    Raises
+    ------
+    OperandError
+        If `primals` is not a tuple or list, or `tangents` has another shape.
+
+    Examples
+    --------
+    >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 10.0))
+    (12.0, 34.0)
+    """
+    if not isinstance(primals, tuple | list):
+        raise OperandError(f"primals is {primals!r:.60}: give the arguments as a tuple, (x,)")
+    recording = Recording(f, range(len(primals)), primals, {})
+    outputs, rebuild = flatten(recording.result, f"the result of {recording.name}")
+    path = recording.path(*outputs)
+    directions = _directions(tangents, primals, "tangents", "primals")
+    moving: dict[Value, Scalar] = dict(zip(recording.leaves, directions, strict=True))
+    with enable_grad():
+        moving = push_forward(path.nodes, moving, path.as_graph)
+    tangent = (moving.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs)
+    return rebuild(_plain(y, path.as_graph) for y in outputs), rebuild(tangent)
+
+
+def push_forward(
+    order: Sequence[Value], moving: dict[Value, Scalar], as_graph: bool
+) -> dict[Value, Scalar]:
+    """Extend `moving` (node to tangent) to every node of `order` that a moving leaf reaches."""
+    for node in order:
+        if not any(parent in moving for parent in node.parents):
+            continue
+        partials: Sequence[Any] = partial_values(node) if as_graph else node.local_grads
+        contributions = [
+            product(partial, moving[parent])
+            for parent, partial in zip(node.parents, partials, strict=True)
+            if isinstance(parent, Value) and parent in moving
+        ]
+        moving[node] = functools.reduce(operator.add, contributions)
+    return moving
+
+
+def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:
+    """Compute f and its Hessian times a vector, without forming the Hessian.
+
+    As ``torch.autograd.functional.hvp``: a forward sweep over the backward sweep.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one number.
+    inputs : tree, or tuple of trees
+        The argument; a plain tuple stands for several arguments.
+    v : as `inputs`
+        The vector.
+
+    Returns
+    -------
+    value, product
+        f(inputs), and Hessian · v in the shape of `inputs`.
+
+    Raises
+    ------
+    OperandError
+        If `f` does not return one number, `inputs` are not made of numbers, or `v` has another
+        shape.
+    NumericalError
+        If the value is not finite.
+
+    Examples
+    --------
+    >>> hvp(lambda x: x[0] ** 2 * x[1], [3.0, 4.0], [1.0, 0.0])
+    (36.0, [8.0, 6.0])
+    """
+    several = type(inputs) is tuple  # a named tuple is one argument
+    primals, direction = (inputs, v) if several else ((inputs,), (v,))
+    both = value_and_grad(f, tuple(range(len(primals))))
+    (value, _), (_, products) = jvp(both, primals, direction)
+    return value, products if several else products[0]

@@ -1,0 +1,114 @@
+"""One run of a function, recorded: fresh leaves in, graph out, derivatives through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from scalargrad.autodiff import error_signals, gradient_graphs
+from scalargrad.errors import OperandError
+from scalargrad.grad_mode import enable_grad, is_grad_enabled, new_leaves
+from scalargrad.graph import topological_order
+from scalargrad.ops import identity
+from scalargrad.tree import Rebuild, flatten
+from scalargrad.value import Scalar, Value
+
+
+class Path(NamedTuple):
+    """The part of a graph that a derivative is taken through."""
+
+    nodes: list[Value]  # those that depend on the fresh leaves, operands before results
+    as_graph: bool  # whether results belong to an outer graph
+
+
+class Recording:
+    """One run of a function: fresh leaves in, graph out."""
+
+    def __init__(
+        self, f: Callable[..., Any], argnums: Sequence[int], args: Sequence[Any], kwargs: Any
+    ) -> None:
+        self.name = getattr(f, "__name__", "f")
+        self.leaves: list[Value] = []
+        self.recorded = is_grad_enabled()  # outside; inside f it always is
+        self._rebuilds: list[Rebuild] = []
+        self._given_values = False
+        self._made_inside: set[Value] = set()
+        fresh: dict[int, tuple[list[Value], Rebuild]] = {}
+        for position in argnums:
+            place = _place(args, position, self.name)
+            if place not in fresh:
+                fresh[place] = self._fresh(args[place], f"argument {position}")
+            leaves, rebuild = fresh[place]
+            self.leaves += leaves
+            self._rebuilds.append(rebuild)
+        replaced = [fresh[i][1](iter(fresh[i][0])) if i in fresh else x for i, x in enumerate(args)]
+        token = new_leaves.set((*new_leaves.get(), self._made_inside))
+        try:
+            with enable_grad():
+                self.result = f(*replaced, **kwargs)
+        finally:
+            new_leaves.reset(token)
+
+    def _fresh(self, argument: Any, where: str) -> tuple[list[Value], Rebuild]:
+        """Return new leaves for the numbers of an argument, joined to those that are Values."""
+        numbers, rebuild = flatten(argument, where)
+        self._given_values |= any(isinstance(x, Value) for x in numbers)
+        return [identity(x) if isinstance(x, Value) else Value(x) for x in numbers], rebuild
+
+    def path(self, *outputs: Any) -> Path:
+        """Return what lies between the fresh leaves and the outputs."""
+        roots = [y for y in outputs if isinstance(y, Value)]
+        seen = topological_order(*roots, until=self.leaves)
+        closed_over = any(not node.parents and node not in self._made_inside for node in seen)
+        nodes = _depending(seen, self.leaves) if closed_over else seen
+        as_graph = self.recorded and (closed_over or self._given_values)
+        return Path(nodes, as_graph)
+
+    def outside(self, values: Sequence[Value]) -> set[Value]:
+        """Return those of `values` that depend on Values from outside this run, and such nodes."""
+        if not self.recorded:
+            return set()
+        found = set(self.leaves) if self._given_values else set()
+        for node in topological_order(*values, until=self.leaves):
+            given = not node.parents and node not in self._made_inside
+            if given or not found.isdisjoint(node.parents):
+                found.add(node)
+        return found
+
+    def gradients(self, y: Any, path: Path) -> list[Scalar]:
+        """Return ∂y/∂leaf for every fresh leaf."""
+        return self.pull_back({y: 1.0} if isinstance(y, Value) else {}, path)
+
+    def pull_back(self, seeds: dict[Value, Any], path: Path) -> list[Scalar]:
+        """Return Σ seed · ∂output/∂leaf for every fresh leaf."""
+        signals: dict[Value, Any]
+        if path.as_graph:
+            with enable_grad():
+                signals = gradient_graphs(path.nodes, seeds)
+        else:
+            signals = error_signals(path.nodes, seeds)
+        return [signals.get(leaf, 0.0) for leaf in self.leaves]
+
+    def arguments(self, results: Sequence[Any]) -> list[Any]:
+        """Arrange one result per fresh leaf in the shapes of the arguments."""
+        remaining = iter(results)
+        return [rebuild(remaining) for rebuild in self._rebuilds]
+
+
+def _depending(order: Sequence[Value], leaves: Sequence[Value]) -> list[Value]:
+    """Return the nodes of `order` that depend on one of `leaves`."""
+    reached: set[Value | float] = set(leaves)
+    for node in order:
+        if not reached.isdisjoint(node.parents):
+            reached.add(node)
+    return [node for node in order if node in reached]
+
+
+def _place(args: Sequence[Any], position: int, name: str) -> int:
+    """Return a position counted from the first argument, which must have been given."""
+    if not -len(args) <= position < len(args):
+        raise OperandError(
+            f"argnums names argument {position}, but {name} was called with {len(args)} "
+            "positional arguments; arguments to differentiate are given by position"
+        )
+    return position % len(args)

@@ -1,0 +1,175 @@
+"""The programs, each run for a moment, and two of them to the end."""
+
+from __future__ import annotations
+
+import csv
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scalargrad import data, experiments
+from scalargrad.data import Dataset
+from scalargrad.errors import MissingPackageError
+from scalargrad.experiments import Plan, Report, WideAndDeep
+from scalargrad.experiments.clicks import log_loss
+from scalargrad.nn import load_file
+from scalargrad.train.run import Run
+
+Program = Callable[[Plan], Report]
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave little data, so that programs are quick."""
+    digits, sentiment = data.digits(), data.sentiment()
+    few_digits = data.Split(*(Dataset(x[:40], y[:40]) for x, y in digits))
+    few_reviews = data.Split(*(Dataset(x[:8], y[:8]) for x, y in sentiment))
+    points = data.sine(40)
+    monkeypatch.setattr(data, "digits", lambda: few_digits)
+    monkeypatch.setattr(data, "sentiment", lambda: few_reviews)
+    monkeypatch.setattr(data, "sine", lambda n: points)
+    monkeypatch.setattr(data, "names", lambda: ["Iron", "Oman", "Côte d'Ivoire"])
+    log = data.ClickModel.log
+    monkeypatch.setattr(data.ClickModel, "log", lambda self, n, **how: log(self, 60, **how))
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("name", ["moons", "xor", "digits", "sine", "sentiment", "clicks", "names"])
+def test_a_program_leaves_picture_model_history_and_checkpoint(name: str, tmp_path: Path) -> None:
+    """Two epochs write four files whose content matches the report."""
+    program: Program = getattr(experiments, name)
+    report = program(Plan(tmp_path, epochs=2, quiet=True))
+    assert [path.name for path in report.files] == [
+        f"{name}.png",
+        f"{name}.safetensors",
+        f"{name}.csv",
+    ]
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *(path.name for path in report.files),
+        f"{name}.checkpoint.json",
+    }
+    assert report.files[0].read_bytes().startswith(b"\x89PNG")
+    assert load_file(report.files[1]) == report.model.state_dict()
+    with report.files[2].open(newline="") as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+    assert losses == report.history["loss"]
+    assert len(losses) == 2
+    assert report.summary[-1] == "stopped: all epochs done"
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("name", ["moons", "xor", "digits", "sine", "sentiment", "clicks", "names"])
+def test_ctrl_c_in_the_first_epoch_loses_nothing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Picture, model and an empty history are written all the same."""
+
+    def press(run: Run, *_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "epoch", press)
+    program: Program = getattr(experiments, name)
+    report = program(Plan(tmp_path, quiet=True))
+    assert report.summary[-1] == "stopped: interrupted"
+    assert len(report.history) == 0
+    assert load_file(report.files[1]) == report.model.state_dict()
+    assert all(path.exists() for path in report.files)
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("name", ["moons", "digits", "names"])
+def test_a_resumed_program_ends_where_an_unbroken_one_does(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torn apart in the third of four epochs, and resumed from the second."""
+    program: Program = getattr(experiments, name)
+    whole = program(Plan(tmp_path / "whole", epochs=4, quiet=True))
+    broken, saved = Plan(tmp_path / "broken", epochs=4, quiet=True), Run.save
+
+    def tear(run: Run, path: Path) -> None:
+        if len(run.history) == 3:
+            raise MemoryError
+        saved(run, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "save", tear)
+        with pytest.raises(MemoryError):
+            program(broken)
+    again = program(replace(broken, resume=True))
+    assert again.history == whole.history
+    assert again.model.state_dict() == whole.model.state_dict()
+
+
+def test_xor_is_learned(tmp_path: Path) -> None:
+    """With its own number of epochs the program gets all four points right."""
+    report = experiments.xor(Plan(tmp_path, quiet=True))
+    assert report.summary[0] == "accuracy 100% on the 4 points"
+    assert report.history["accuracy"][-1] == 1.0
+
+
+def test_the_cubic_is_the_polynomial_numpy_evaluates() -> None:
+    """The sum a + bx + cx² + dx³, written out in the words of the lecture."""
+    cubic = experiments.Cubic(rng=1)
+    (b, c, d), a = cubic.linear.weight[0], cubic.linear.bias
+    assert a is not None
+    coefficients = [p.data for p in (d, c, b, a[0])]
+    assert cubic([1.7])[0].data == pytest.approx(np.polyval(coefficients, 1.7))
+    assert str(cubic) == "y = {:.4f} + {:.4f} x + {:.4f} x^2 + {:.4f} x^3".format(
+        *coefficients[::-1]
+    )
+
+
+@pytest.mark.parametrize(("wide", "deep"), [(True, False), (False, True), (True, True)])
+def test_the_parts_of_the_recommender_add_up(wide: bool, deep: bool) -> None:
+    """Only a part that takes part receives gradient."""
+    model = WideAndDeep(3, 5, wide=wide, deep=deep, rng=0)
+    model((2, 4)).backward()
+    assert (model.crosses.weight[14][0].grad == 1.0) is wide
+    assert any(p.grad for p in model.user.weight[2]) is deep
+    assert not any(p.grad for row in model.crosses.weight[:14] for p in row)
+
+
+def test_every_parameter_of_the_recommender_is_in_one_group() -> None:
+    """The two groups share the parameters without overlap or remainder."""
+    model = WideAndDeep(3, 5, rng=0)
+    wide, deep = ([id(p) for p in group["params"]] for group in model.groups())
+    assert sorted(wide + deep) == sorted(id(p) for p in model.parameters())
+    assert len(wide) == 15
+
+
+def test_log_loss_is_minus_the_mean_log_probability() -> None:
+    """A click told with 0.8 and a miss told with 0.3."""
+    assert log_loss([0.8, 0.3], [1, 0]) == pytest.approx(-(math.log(0.8) + math.log(0.7)) / 2)
+
+
+def test_without_matplotlib_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A program without matplotlib names the extra to install."""
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingPackageError, match=r"pip install 'scalargrad\[all\]'"):
+        experiments.xor(Plan(tmp_path, epochs=1, quiet=True))
+
+
+@pytest.mark.parametrize(("quiet", "printed"), [(False, ["100", "200"]), (True, [])])
+def test_the_sine_prints_every_hundredth_step(
+    quiet: bool,
+    printed: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As the lecture's loop does: the step and its loss, unless the run is quiet."""
+    few = data.sine(20)
+    monkeypatch.setattr(data, "sine", lambda n: few)
+    done = experiments.sine(experiments.Plan(tmp_path, epochs=200, quiet=quiet))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    shown = {words[0]: float(words[1]) for words in lines if len(words) == 2 and words[0].isdigit()}
+    assert list(shown) == printed
+    for step, loss in shown.items():
+        assert loss == pytest.approx(done.history["loss"][int(step) - 1], abs=1e-4)

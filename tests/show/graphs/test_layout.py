@@ -1,0 +1,138 @@
+"""Turning DOT into pictures with whatever Graphviz there is."""
+
+from __future__ import annotations
+
+import os
+import struct
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from scalargrad.errors import LayoutError
+from scalargrad.show.graphs import layout
+from scalargrad.show.graphs.layout import render
+
+DOT = 'digraph { a -> b [label="é"] }'
+needs_shebang = pytest.mark.skipif(os.name == "nt", reason="a script stands in for dot")
+
+
+@pytest.fixture
+def no_system_dot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave no program to be found."""
+    monkeypatch.setenv("PATH", "")
+
+
+@pytest.fixture
+def no_bundled_dot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretend that pygraphviz is not installed."""
+    monkeypatch.setattr(layout, "find_spec", lambda name: None)
+
+
+@pytest.fixture
+def system_dot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the path of a file that is found as the system's dot, to be filled by the test."""
+    program = tmp_path / "dot"
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    return program
+
+
+@pytest.mark.usefixtures("no_system_dot")
+def test_svg_without_system_graphviz() -> None:
+    """The Graphviz in the pygraphviz wheel makes SVG that an XML parser reads."""
+    root = ET.fromstring(render(DOT, "svg").decode())
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "é" in "".join(root.itertext())
+
+
+@pytest.mark.usefixtures("no_system_dot")
+def test_png_has_twice_the_usual_resolution() -> None:
+    """A PNG has 192 pixels for each inch, that is each 72 points, of the SVG."""
+    png, svg = render(DOT, "png"), ET.fromstring(render(DOT, "svg").decode())
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack(">II", png[16:24])
+    points = [float(svg.attrib[side].removesuffix("pt")) for side in ("width", "height")]
+    assert [width, height] == pytest.approx([p * 192 / 72 for p in points], abs=3)
+
+
+@pytest.mark.usefixtures("no_system_dot")
+def test_pdf() -> None:
+    """A PDF begins and ends as the format demands."""
+    pdf = render(DOT, "pdf")
+    assert pdf.startswith(b"%PDF-")
+    assert pdf.rstrip().endswith(b"%%EOF")
+
+
+@pytest.mark.usefixtures("no_system_dot")
+def test_graphviz_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    """Messages of Graphviz and its font library do not reach the terminal."""
+    render(DOT, "png")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("no_system_dot")
+def test_working_folder_is_not_searched_for_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file pygraphviz.py that happens to lie in the working folder is not run."""
+    (tmp_path / "pygraphviz.py").write_text("raise SystemExit('wrong module')")
+    monkeypatch.chdir(tmp_path)
+    assert b"<svg" in render(DOT, "svg")
+
+
+@needs_shebang
+@pytest.mark.usefixtures("no_bundled_dot")
+def test_system_graphviz_is_asked_for_the_format(system_dot: Path) -> None:
+    """The system's dot gets the format as an option and the graph as input."""
+    system_dot.write_text('#!/bin/sh\necho "$@"\nexec cat\n')
+    assert render(DOT, "png").decode() == f"-Tpng -Gdpi=192\n{DOT}"
+
+
+@needs_shebang
+def test_system_graphviz_goes_first(system_dot: Path) -> None:
+    """The bundled Graphviz is not used where the system has one."""
+    system_dot.write_text("#!/bin/sh\necho mine\n")
+    assert render(DOT, "svg") == b"mine\n"
+
+
+@needs_shebang
+@pytest.mark.parametrize(
+    "script", ["#!/bin/sh\nexit 1\n", "#!/no/such/interpreter\n", "#!/bin/sh\n"]
+)
+def test_bundled_graphviz_helps_out(system_dot: Path, script: str) -> None:
+    """Where the system's dot fails, does not start or says nothing, the bundled one draws."""
+    system_dot.write_text(script)
+    assert b"<svg" in render(DOT, "svg")
+
+
+@pytest.mark.usefixtures("no_system_dot", "no_bundled_dot")
+def test_without_any_graphviz_the_error_says_what_to_install() -> None:
+    """With no Graphviz at all, the message names a package and what works without it."""
+    with pytest.raises(LayoutError, match=r"no Graphviz was found.*pip install pygraphviz.*\.mmd"):
+        render(DOT, "svg")
+
+
+@needs_shebang
+@pytest.mark.usefixtures("no_bundled_dot")
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("#!/bin/sh\necho first >&2; echo 'no plugin for svg' >&2; exit 1\n", "no plugin for svg"),
+        ("#!/bin/sh\nexit 0\n", "neither a picture nor a reason"),
+        ("#!/no/such/interpreter\n", "did not start"),
+    ],
+)
+def test_error_has_the_last_words_of_graphviz(system_dot: Path, script: str, words: str) -> None:
+    """When every Graphviz fails, the message says which and why."""
+    system_dot.write_text(script)
+    with pytest.raises(LayoutError, match=words) as caught:
+        render(DOT, "svg")
+    assert str(system_dot) in str(caught.value)
+
+
+@pytest.mark.usefixtures("no_system_dot")
+def test_broken_dot_text_is_refused() -> None:
+    """Text that is not DOT is an error that quotes the parser, not an empty picture."""
+    with pytest.raises(LayoutError, match="the Graphviz in pygraphviz failed"):
+        render("digraph {", "svg")

@@ -1,0 +1,161 @@
+"""Predict mode: the product is blank, the answer is judged, and the reply says what went wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from scalargrad import Parameter, Value, square
+from scalargrad.show.steps import Walk, walk
+
+from .graphs import labelled
+
+
+def product() -> Walk:
+    """Walk through (x + y)z·2 at (-2, 5, -4): back from q, -8·1; to z, 2·3."""
+    q = labelled(Value(-2.0, "x") + Value(5.0, "y"), "q")
+    return walk(labelled(labelled(q * Value(-4.0, "z"), "p") * 2.0, "f"))
+
+
+def fan_out() -> Walk:
+    """Walk through 5x + x² at 3, in which 6 and then 5 arrive at x."""
+    x = Parameter(3.0, "x")
+    return walk(labelled(labelled(x * 5.0, "a") + labelled(square(x), "u"), "f"))
+
+
+@pytest.fixture
+def asked(open_page: Any) -> Any:
+    """Return a function that opens a walk in Predict mode at one of its steps."""
+
+    def opened(steps: Walk, place: str) -> Any:
+        page = open_page(steps)
+        page.keyboard.press("p")
+        index = next(step.index for step in steps if step.place == place)
+        page.evaluate(f"scalargrad.goTo({index + 1})")
+        return page
+
+    return opened
+
+
+def reply_to(page: Any, answer: str) -> str:
+    """Answer and return what the page replies."""
+    page.locator("#answer").fill(answer)
+    page.keyboard.press("Enter")
+    told: str = page.locator("#announcement").text_content()
+    return told
+
+
+def test_the_product_is_blank_everywhere(asked: Any) -> None:
+    """In the graph, in the panel, at the input and in what is announced."""
+    page = asked(product(), "q → x")
+    assert page.locator(".chip .result").text_content() == "?"
+    assert page.locator("#n0-gradient").text_content() == "?"
+    assert "(-8)·1 = ?" in page.locator("#panel").text_content()
+    assert "nudge" not in page.locator("#panel").text_content()
+    assert page.locator(".field").first.locator("output").text_content() == "∂f/∂x = …"
+    assert "What is the product?" in page.locator("#announcement").text_content()
+    assert "-8·1 = -8" not in page.locator("#announcement").text_content()
+
+
+@pytest.mark.parametrize(
+    ("answer", "reply"),
+    [
+        ("6", "Right: 2·3 = 6."),
+        ("6.0", "Right"),
+        ("-6", "Wrong sign"),
+        ("3", "Forgotten upstream: 3 is the local derivative alone. Multiply it by the upstream"),
+        ("2", "Forgotten local derivative"),
+        ("5", "The chain rule multiplies"),
+        ("77", "Not yet: multiply the upstream 2 by the local derivative 3."),
+        ("what", "Write a number"),
+        ("", "Write a number"),
+    ],
+)
+def test_the_reply_says_what_went_wrong(asked: Any, answer: str, reply: str) -> None:
+    """At z, upstream 2 and local 3."""
+    assert reply_to(asked(product(), "p → z"), answer).startswith(reply)
+
+
+def test_a_right_answer_fills_the_blank(asked: Any) -> None:
+    """And shows what was hidden."""
+    page = asked(product(), "q → x")
+    reply_to(page, "−8")
+    assert page.locator("#n0-gradient").text_content() == "−8"
+    assert "nudge x by +0.01: f changes by -0.08" in page.locator("#panel").text_content()
+
+
+def test_an_answer_needs_nothing_but_keys(asked: Any) -> None:
+    """A digit or sign goes into the box, the next try replaces the last, then arrows move on."""
+    page = asked(product(), "p → z")
+    page.keyboard.type("-6")
+    page.keyboard.press("Enter")
+    assert str(page.locator("#reply").text_content()).startswith("Wrong sign")
+    page.keyboard.type("6")
+    assert page.locator("#answer").input_value() == "6"
+    page.keyboard.press("Enter")
+    assert page.locator("#answer").count() == 0
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#answer").count() == 1
+
+
+def test_on_a_phone_the_reply_is_not_behind_the_bar(open_page: Any) -> None:
+    """The bar with the buttons stays at the bottom; the question comes up above it."""
+    page = open_page(product(), "#step=6", viewport={"width": 390, "height": 844}, has_touch=True)
+    page.locator("#predict").click()
+    page.keyboard.type("77")
+    page.keyboard.press("Enter")
+    reply, bar = page.locator("#reply").bounding_box(), page.locator("#timeline").bounding_box()
+    assert reply["y"] + reply["height"] <= bar["y"]
+
+
+def test_rounded_answers_are_accepted(asked: Any) -> None:
+    """Three digits of a long product will do."""
+    page = asked(walk(labelled(labelled(Value(1 / 3, "x") * 0.7, "a") * (1 / 7), "f")), "a → x")
+    assert reply_to(page, "0.1").startswith("Right")
+
+
+def test_at_a_fan_out_the_sum_is_asked_for_too(asked: Any) -> None:
+    """First the product, then the total; each forgotten term is named."""
+    page = asked(fan_out(), "a → x")
+    assert page.locator("#n0-gradient").text_content() == "Σ 1/2"
+    assert reply_to(page, "11").startswith("That is already the sum")
+    assert reply_to(page, "5").startswith("Right: 1·5 = 5.")
+    assert "so far = ?" in page.locator("#panel").text_content()
+    told = reply_to(page, "5")
+    assert told == (
+        "Forgotten term: 5 is this wire's term alone. 6 had arrived before; a fan-out adds."
+    )
+    assert reply_to(page, "6").startswith("Forgotten term: 6 had arrived before. Add this wire's 5")
+    assert reply_to(page, "-11").startswith("Wrong sign")
+    assert reply_to(page, "11") == "Right: ∂f/∂x = 6 + 5 = 11."
+    assert page.locator("#n0-gradient").text_content() == "11"
+
+
+def test_the_answer_can_be_shown_and_the_mode_left(asked: Any) -> None:
+    """Nobody is held up."""
+    page = asked(product(), "q → x")
+    page.get_by_role("button", name="Show").click()
+    assert page.locator("#n0-gradient").text_content() == "−8"
+    page.locator("#panel").focus()
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("#answer").count() == 1
+    page.keyboard.press("p")
+    assert page.locator("#answer").count() == 0
+
+
+def test_the_gate_view_ends_the_questions(asked: Any) -> None:
+    """Predict asks wire by wire, so it is either the one or the other."""
+    page = asked(product(), "p → z")
+    page.get_by_role("radio", name="gate").check()
+    assert page.locator("#predict").get_attribute("aria-pressed") == "false"
+    assert page.locator(".chip .result").first.text_content() != "?"
+
+
+def test_play_waits_for_an_answer(asked: Any) -> None:
+    """Predict mode does not give the product away by moving on."""
+    page = asked(product(), "p → z")
+    page.clock.install()
+    page.locator("#play").click()
+    page.clock.run_for(10_000)
+    assert page.locator("#answer").count() == 1

@@ -1,0 +1,76 @@
+"""Films for the tests of their page, each made once."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from scalargrad import watch
+from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, mse_loss
+from scalargrad.nn import MLP
+from scalargrad.optim import SGD
+from scalargrad.show.training import Film
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+#: Twelve points of two classes that a line tells apart.
+POINTS = [[0.4 * i - 2.2, (-1.0) ** i * 0.3 + 0.1 * i] for i in range(12)]
+LABELS = [int(x + y > 0.2) for x, y in POINTS]
+
+
+def network() -> MLP:
+    """Return three tanh units and an output, always with the same weights."""
+    return MLP(2, [3, 1], activation="tanh", rng=4)
+
+
+@cache
+def classifier() -> tuple[Film, MLP]:
+    """Film plain gradient descent for thirty steps, and return the trained model too."""
+    model = network()
+    optimizer = SGD(model.parameters(), lr=0.5)
+    film = watch(
+        model,
+        POINTS,
+        LABELS,
+        loss=binary_cross_entropy_with_logits,
+        optimizer=optimizer,
+        epochs=30,
+        batch_size=None,
+        shuffle=False,
+        quiet=True,
+    )
+    return film, model
+
+
+@cache
+def others() -> dict[str, Film]:
+    """Film other tasks, a few steps each: three classes, a curve, a surface, many inputs."""
+    grid = [[i / 2 - 1, j / 2 - 1] for i in range(5) for j in range(5)]
+    wide = [[0.1 * i, -0.2 * i, 0.3, 0.05 * i * i] for i in range(10)]
+
+    def filmed(model: Any, inputs: Any, targets: Any, loss: Any, **options: Any) -> Film:
+        optimizer = SGD(model.parameters(), lr=0.1)
+        options = {"optimizer": optimizer, "epochs": 5, "quiet": True, **options}
+        return watch(model, inputs, targets, loss=loss, **options)
+
+    return {
+        "three classes": filmed(
+            MLP(2, [4, 3], rng=0),
+            grid,
+            [(i * i + i) % 3 for i in range(25)],
+            cross_entropy,
+            target_names=["a", HOSTILE, "c"],
+        ),
+        "curve": filmed(
+            MLP(1, [4, 1], "tanh", rng=0), [[x] for x, _ in grid], [x**2 for x, _ in grid], mse_loss
+        ),
+        "surface": filmed(MLP(2, [4, 2], rng=0), grid, [[x * y, x] for x, y in grid], mse_loss),
+        "four inputs": filmed(
+            MLP(4, [3, 1], rng=0),
+            wide,
+            [i % 2 for i in range(10)],
+            binary_cross_entropy_with_logits,
+            plane=(3, 1),
+            feature_names=["first", "b", HOSTILE, "the last one"],
+        ),
+    }

@@ -1,0 +1,474 @@
+"""Moving through the page of a film: buttons, keys, playing, links, what is said."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from typing import Any
+
+import pytest
+
+from scalargrad import watch
+from scalargrad.losses import binary_cross_entropy_with_logits, mse_loss
+from scalargrad.nn import MLP
+from scalargrad.show.training import Film
+
+from .helpers import LABELS, POINTS, classifier, network, others
+
+
+def at(page: Any) -> str:
+    """Return where the page says it is."""
+    text: str = page.locator("#counter").text_content()
+    return text
+
+
+def said(page: Any, id: str = "sentence") -> str:
+    """Return a text of the page."""
+    text: str = page.locator(f"#{id}").text_content()
+    return text
+
+
+def test_arrows_home_and_end_move(open_page: Any) -> None:
+    """One frame, ten with Shift; at both ends they stay."""
+    page = open_page(classifier()[0])
+    seen = [at(page)]
+    for key in ("ArrowRight", "Shift+ArrowRight", "End", "ArrowRight", "Shift+ArrowLeft", "Home"):
+        page.keyboard.press(key)
+        seen.append(at(page))
+    page.keyboard.press("ArrowLeft")
+    assert [*seen, at(page)] == [f"epoch {k}/30" for k in (0, 1, 11, 30, 30, 20, 0, 0)]
+
+
+def test_buttons_and_the_scrubber_move_too(open_page: Any) -> None:
+    """First, previous, next, last and the slider are one timeline."""
+    page = open_page(classifier()[0])
+    seen = []
+    for name in ("Last frame", "Previous frame", "First frame", "Next frame"):
+        page.get_by_role("button", name=name).click()
+        seen.append(at(page))
+    page.locator("#scrubber").focus()
+    page.keyboard.press("ArrowRight")
+    assert [*seen, at(page)] == [f"epoch {k}/30" for k in (30, 29, 0, 1, 2)]
+    assert page.locator("#scrubber").get_attribute("aria-valuetext") == "epoch 2 of 30"
+
+
+def test_keys_belong_to_a_control_in_which_someone_types(open_page: Any) -> None:
+    """End in a list of choices goes to its end, and to no frame."""
+    page = open_page(classifier()[0])
+    page.locator("#speed").focus()
+    page.keyboard.press("End")
+    page.keyboard.press("l")
+    assert at(page) == "epoch 0/30"
+    assert page.locator("#speed").input_value() == "90"
+    assert page.get_by_role("radio", name="weights").is_checked()
+
+
+def test_nothing_plays_by_itself_and_space_plays_and_pauses(open_page: Any) -> None:
+    """Play announces no frame, stops at the end, and then begins anew."""
+    page = open_page(classifier()[0])
+    page.clock.install(time=0)
+    page.clock.pause_at(60)
+    page.reload()
+    page.clock.run_for(10_000)
+    assert at(page) == "epoch 0/30"
+    page.keyboard.press("Space")
+    page.clock.run_for(950)
+    page.keyboard.press("Space")
+    page.clock.run_for(5_000)
+    assert at(page) == "epoch 3/30"
+    assert said(page, "announcement") == ""
+    page.locator("#play").click()
+    assert said(page, "play") == "Pause"
+    page.clock.run_for(20_000)
+    assert at(page) == "epoch 30/30"
+    assert said(page, "play") == "Play"
+    page.locator("#play").click()
+    page.locator("#speed").select_option("fast")
+    page.clock.run_for(95)
+    assert at(page) == "epoch 1/30"
+    page.keyboard.press("ArrowRight")
+    page.clock.run_for(5_000)
+    assert at(page) == "epoch 2/30"
+
+
+def right_at(step: int) -> int:
+    """Count in Python how many points the model had right after a step."""
+    film, model = classifier()
+    kept = [parameter.data for parameter in film._parameters]
+    for parameter, x in zip(film._parameters, film.frames[step].parameters, strict=True):
+        parameter.data = x
+    found: int = sum((model(x).data > 0) == bool(y) for x, y in zip(POINTS, LABELS, strict=True))
+    for parameter, x in zip(film._parameters, kept, strict=True):
+        parameter.data = x
+    return found
+
+
+def test_a_step_says_what_it_did(open_page: Any) -> None:
+    """The losses, how many points changed sides, and the parameter that changed most."""
+    film, _ = classifier()
+    rights = [right_at(k) for k in range(31)]
+    page = open_page(film)
+    assert said(page).startswith("Before training: loss ")
+    assert f"{rights[0]} of 12 on the right side" in said(page)
+    for k in range(1, 31):
+        page.keyboard.press("ArrowRight")
+        gained = rights[k] - rights[k - 1]
+        before, after = (f"{film.frames[i].loss:.4g}" for i in (k - 1, k))
+        assert f"Epoch {k}: loss {before} → {after}; " in said(page)
+        compared = f"{abs(gained)} {'more' if gained > 0 else 'fewer'} on the right side"
+        assert (compared if gained else "still") in said(page)
+        assert f"{rights[k]} of 12" in said(page)
+        changes = [
+            y - x
+            for x, y in zip(film.frames[k - 1].parameters, film.frames[k].parameters, strict=True)
+        ]
+        assert f"changed most, by {max(changes, key=abs):+.4g} to" in said(page, "change")
+    assert len(set(rights)) > 1
+
+
+def test_where_gradient_descent_explains_a_change_the_step_says_so(open_page: Any) -> None:
+    """Plain descent on all points moves each parameter by minus rate times gradient."""
+    page = open_page(classifier()[0], "#step=4")
+    explained = r"by (\S+) to \S+ \(≈ -learning rate · gradient = -0\.5 · \(?([-\d.e]+)"
+    found = re.search(explained, said(page, "change"))
+    assert found is not None
+    assert float(found[1]) == pytest.approx(-0.5 * float(found[2]), rel=2e-3)
+
+
+def test_a_film_of_some_steps_says_which(open_page: Any) -> None:
+    """Where frames were given up, a frame covers several steps."""
+    film = watch(network(), POINTS, LABELS, loss=binary_cross_entropy_with_logits, max_frames=4)
+    for _ in range(9):
+        film.record()
+    page = open_page(film)
+    page.keyboard.press("ArrowRight")
+    assert said(page).startswith("Steps 1 to 4: loss")
+    assert said(page, "change") == "No parameter changed."
+    page.keyboard.press("End")
+    assert said(page).startswith("Step 9: loss")
+
+
+def test_manual_steps_are_announced(open_page: Any) -> None:
+    """A screen reader hears what the eye reads, also of the selected example."""
+    page = open_page(classifier()[0], "#step=3&example=5")
+    assert said(page, "announcement") == ""
+    page.keyboard.press("ArrowRight")
+    parts = [said(page, id) for id in ("sentence", "change", "example-sentence")]
+    assert said(page, "announcement") == " ".join(parts)
+    assert all(parts)
+
+
+def test_an_example_is_chosen_by_click_list_button_and_key(open_page: Any) -> None:
+    """And let go by a second click, by Escape, or in the list."""
+    film, model = classifier()
+    page = open_page(film, "#step=30")
+    chosen = []
+    box = page.locator("#point-4").bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.click(*middle)
+    chosen.append(page.locator("#example").input_value())
+    page.locator("#example-next").click()
+    chosen.append(page.locator("#example").input_value())
+    page.keyboard.press("Shift+E")
+    page.keyboard.press("Shift+E")
+    chosen.append(page.locator("#example").input_value())
+    page.keyboard.press("Escape")
+    chosen.append(page.locator("#example").input_value())
+    page.keyboard.press("e")
+    chosen.append(page.locator("#example").input_value())
+    page.locator("#example").select_option("11")
+    answer = model(POINTS[11]).data
+    assert f"The network answers y = {answer:.4g}" in said(page, "example-sentence")
+    page.locator("#example").select_option("")
+    page.mouse.click(*middle)
+    page.mouse.click(*middle)
+    chosen.append(page.locator("#example").input_value())
+    assert chosen == ["4", "5", "3", "", "0", ""]
+
+
+def test_points_are_reached_by_tab_and_gone_through_by_arrows(open_page: Any) -> None:
+    """One stop for all of them; Enter lets the example go."""
+    page = open_page(classifier()[0])
+    page.locator("#point-0").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.id") == "point-2"
+    assert page.locator("#example").input_value() == "2"
+    page.keyboard.press("ArrowUp")
+    assert page.locator("#point-1").get_attribute("aria-pressed") == "true"
+    page.keyboard.press("ArrowRight")
+    assert at(page) == "epoch 1/30"
+    assert page.evaluate("document.activeElement.id") == "point-1"
+    page.keyboard.press("Enter")
+    assert page.locator("#example").input_value() == ""
+    assert page.locator("#points [tabindex='0']").count() == 1
+
+
+def widths(page: Any) -> list[float]:
+    """Return the width of every line beyond the thinnest, those of negative numbers negative."""
+    found: list[float] = page.evaluate(
+        """[...document.querySelectorAll("#lines path:not(#halo)")].map((line) =>
+        Math.max(0, line.getAttribute("stroke-width") - 0.25)
+        * (line.classList.contains("negative") ? -1 : 1))"""
+    )
+    return found
+
+
+def alike(found: list[float], expected: list[float]) -> None:
+    """Check that two lists are in proportion, as far as two decimals of a width tell."""
+    most = max(map(abs, expected))
+    scale = max(map(abs, found)) / most
+    assert found == pytest.approx([x * scale for x in expected], abs=0.011)
+
+
+def test_lines_show_weights_products_gradients_or_changes(open_page: Any) -> None:
+    """Width in proportion to the number, sign by colour and dashes; L goes through the views."""
+    film, model = classifier()
+    page = open_page(film, "#step=30")
+    neurons = [neuron for layer in model.layers for neuron in layer.neurons]
+    weights = [w for neuron in neurons for w in neuron.w]
+    greatest = max(
+        abs(frame.parameters[film._parameters.index(w)]) for w in weights for frame in film.frames
+    )
+    alike([*widths(page), 5.0], [*(w.data for w in weights), greatest])
+
+    page.keyboard.press("l")
+    assert page.locator("#example").input_value() == "0"
+    values = [POINTS[0]] * 3 + [[y.data for y in model.layers[0](POINTS[0])]]
+    products = [
+        w.data * x
+        for neuron, given in zip(neurons, values, strict=True)
+        for w, x in zip(neuron.w, given, strict=True)
+    ]
+    alike(widths(page), products)
+
+    page.keyboard.press("l")
+    page.keyboard.press("Escape")
+    model.zero_grad()
+    binary_cross_entropy_with_logits([model(x) for x in POINTS], LABELS).backward()
+    alike(widths(page), [w.grad for w in weights])
+    assert "∂L/∂w of the mean loss" in said(page, "lines-legend")
+
+    page.get_by_role("radio", name="changes").check()
+    assert "change of w" in said(page, "lines-legend")
+    last, before = film.frames[-1].parameters, film.frames[-2].parameters
+    places = [film._parameters.index(w) for w in weights]
+    alike(widths(page), [last[i] - before[i] for i in places])
+
+
+def test_products_need_an_example(open_page: Any) -> None:
+    """Letting it go shows weights again; a link to products without one is not followed."""
+    page = open_page(classifier()[0], "#lines=products")
+    assert page.get_by_role("radio", name="weights").is_checked()
+    page.get_by_role("radio", name="products").check()
+    page.locator("#example").select_option("")
+    assert page.get_by_role("radio", name="weights").is_checked()
+
+
+def test_a_unit_opens_with_every_product_of_its_sum(open_page: Any) -> None:
+    """The products and the bias add up to what the activation is applied to."""
+    film, model = classifier()
+    page = open_page(film, "#step=30&example=6")
+    page.locator("#cell-0").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.id") == "cell-3"
+    page.keyboard.press("Enter")
+    rows = [row.locator("td").all_text_contents() for row in page.locator("#unit tbody tr").all()]
+    neuron = model.layers[0].neurons[1]
+    total = sum(w.data * x for w, x in zip(neuron.w, POINTS[6], strict=True)) + neuron.b.data
+    assert sum(float(row[2]) for row in rows) == pytest.approx(total, rel=2e-3)
+    assert [float(row[1]) for row in rows] == pytest.approx(
+        [p.data for p in (*neuron.w, neuron.b)], rel=1e-3
+    )
+    text = page.locator("#unit p").text_content()
+    assert f"tanh({total:.4g}) ≈ {math.tanh(total):.4g}" in text
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowLeft")
+    assert at(page) == "epoch 29/30"
+
+
+def test_inputs_and_units_open_without_an_example_too(open_page: Any) -> None:
+    """An input has no sum; a unit's has weights and no products."""
+    page = open_page(classifier()[0])
+    page.locator("#cell-1").dispatch_event("click")
+    assert page.locator("#unit h2").text_content() == "Input x₁, before training"
+    assert page.locator("#unit table").count() == 0
+    page.locator("#unit button").click()
+    page.locator("#cell-5").dispatch_event("click")
+    heads = page.locator("#unit thead th").all_text_contents()
+    assert heads == ["from", "weight", "∂L/∂w", "change"]
+
+
+def test_the_boundary_lies_where_the_output_is_zero(open_page: Any) -> None:
+    """Every point of the line, read off by its place between the ticks and asked of Python."""
+    film, model = classifier()
+    page = open_page(film, "#step=30")
+    path = page.locator("#boundary").get_attribute("d")
+    points = [tuple(map(float, pair.split(","))) for pair in re.split("[ML]", path)[1:]]
+    places = page.evaluate(
+        """[...document.querySelectorAll(".point")].map((point) =>
+        point.getAttribute("transform").match(/-?[\\d.]+/g).map(Number))"""
+    )
+    (ax, ay), (bx, by) = places[0], places[-1]
+
+    def to_plane(x: float, y: float) -> list[float]:
+        (x0, y0), (x1, y1) = POINTS[0], POINTS[-1]
+        return [x0 + (x - ax) / (bx - ax) * (x1 - x0), y0 + (y - ay) / (by - ay) * (y1 - y0)]
+
+    outputs = [model(to_plane(*point)).data for point in points]
+    reach = max(abs(model(x).data) for x in POINTS)
+    assert len(outputs) > 40
+    assert max(map(abs, outputs)) < 0.02 * reach
+
+
+def test_the_plane_is_blue_where_the_answer_is_class_one(open_page: Any) -> None:
+    """And orange on the other side: the picture beside each point, as the model answers there."""
+    film, model = classifier()
+    page = open_page(film, "#step=30")
+    colours = page.evaluate(
+        """[...document.querySelectorAll(".point")].map((point) => {
+          const [x, y] = point.getAttribute("transform").match(/-?[\\d.]+/g).map(Number);
+          const field = document.getElementById("field").getContext("2d");
+          return [...field.getImageData(x, y, 1, 1).data];
+        })"""
+    )
+    for (red, _, blue, _), x in zip(colours, POINTS, strict=True):
+        assert (blue > red) == (model(x).data > 0)
+
+
+def test_wrong_answers_have_a_ring(open_page: Any) -> None:
+    """As many rings as points on the wrong side."""
+    page = open_page(classifier()[0])
+    assert page.locator("#points .miss").count() == 12 - right_at(0)
+    page.keyboard.press("End")
+    assert page.locator("#points .miss").count() == 12 - right_at(30)
+
+
+def test_the_curve_leads_to_the_frame_one_points_at(open_page: Any) -> None:
+    """A press in its middle goes to the middle of the film, and dragging goes on."""
+    page = open_page(classifier()[0])
+    line = page.locator("#losses polyline").bounding_box()
+    page.mouse.move(line["x"] + line["width"] / 2, line["y"] + 5)
+    page.mouse.down()
+    assert at(page) == "epoch 15/30"
+    page.mouse.move(line["x"] + line["width"], line["y"] + 5)
+    page.mouse.up()
+    page.mouse.move(line["x"], line["y"])
+    assert at(page) == "epoch 30/30"
+
+
+def test_a_link_leads_to_what_was_shown(open_page: Any) -> None:
+    """Frame, example and view stand in the address; what it cannot mean is left out."""
+    page = open_page(classifier()[0])
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("e")
+    page.keyboard.press("l")
+    assert page.evaluate("location.hash") == "#step=10&example=0&lines=products"
+    again = open_page(classifier()[0], "#step=10&example=0&lines=products")
+    assert at(again) == "epoch 10/30"
+    assert "product" in said(again, "lines-legend")
+    foreign = open_page(classifier()[0], "#step=x&example=99&lines=none")
+    assert at(foreign) == "epoch 0/30"
+    assert foreign.locator("#example").input_value() == ""
+
+
+def test_help_opens_by_its_key_and_closes(open_page: Any) -> None:
+    """While it is open, keys move nothing."""
+    page = open_page(classifier()[0])
+    page.keyboard.press("?")
+    assert page.locator("#help-text").is_visible()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Escape")
+    assert page.locator("#help-text").is_hidden()
+    assert at(page) == "epoch 0/30"
+
+
+@pytest.mark.parametrize("name", ["three classes", "curve", "surface", "four inputs"])
+def test_other_tasks_are_shown_at_every_frame(name: str, open_page: Any) -> None:
+    """Each view, with and without an example, complains of nothing and shows what it is."""
+    film = others()[name]
+    page = open_page(film)
+    alerts: list[str] = []
+
+    def alerted(dialog: Any) -> None:
+        alerts.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", alerted)
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("e")
+        page.keyboard.press("l")
+    expected = {
+        "three classes": ["Decision boundary", "</script><img src=x onerror=alert(1)>"],
+        "curve": ["Output", "points: targets, line: output"],
+        "surface": ["Output", "first output, -1 … 1"],
+        "four inputs": ["Decision boundary", "2 other inputs at the mean"],
+    }[name]
+    assert said(page, "plane-title") == expected[0]
+    assert expected[1] in said(page, "plane-legend")
+    assert page.locator("img").count() == 0
+    assert alerts == []
+    assert page.locator(".point").count() == len(page.evaluate("scalargrad.numbers().losses"))
+
+
+def test_the_worst_example_of_a_regression_is_named(open_page: Any) -> None:
+    """The one whose loss is greatest, with that loss."""
+    page = open_page(others()["curve"], "#step=5")
+    losses = page.evaluate("scalargrad.numbers().losses")
+    worst = max(range(len(losses)), key=losses.__getitem__)
+    assert f"example {worst} has the greatest loss, {losses[worst]:.4g}" in said(page)
+
+
+def diverged() -> Film:
+    """Film a line whose weight becomes infinite."""
+    model = MLP(2, [2, 1], rng=0)
+    film = watch(model, [[0.0, 1.0], [1.0, 0.0]], [0.0, 2.5], loss=mse_loss)
+    for factor in (1e3, 1e200, math.inf):
+        for parameter in model.parameters():
+            parameter.data *= factor
+        film.record()
+    return film
+
+
+def test_numbers_that_ran_away_are_shown_as_they_are(open_page: Any) -> None:
+    """Infinite weights and losses break nothing; the curve has the finite ones."""
+    page = open_page(diverged())
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("e")
+    assert re.search(r"loss inf → (inf|nan)", said(page))
+    points = page.locator("#losses polyline").get_attribute("points").split()
+    assert len(points) == 2
+    page.locator("#cell-3").dispatch_event("click")
+    assert "inf" in page.locator("#unit tbody").text_content()
+
+
+def test_a_film_of_one_frame_is_shown(open_page: Any) -> None:
+    """Before any training: there is nowhere to go."""
+    film = watch(network(), POINTS, LABELS, loss=binary_cross_entropy_with_logits)
+    page = open_page(film)
+    for key in ("ArrowRight", "End", "Space", "l", "e"):
+        page.keyboard.press(key)
+    assert at(page) == "step 0/0"
+
+
+def test_a_dead_unit_is_crossed_out(open_page: Any) -> None:
+    """A ReLU that gives 0 all over the plane, and only such a one."""
+    model = MLP(2, [2, 1], rng=0)
+    dead = model.layers[0].neurons[1]
+    dead.b.data = -100.0
+    page = open_page(watch(model, POINTS, LABELS, loss=binary_cross_entropy_with_logits))
+    marked = page.locator("#cells .dead [role=button]").evaluate_all("all => all.map(x => x.id)")
+    assert marked == ["cell-3"]
+
+
+def test_frames_follow_each_other_in_time(open_page: Any) -> None:
+    """The steps of a film rise, and the page's slider has one place for each."""
+    film, _ = classifier()
+    steps = [frame.step for frame in film.frames]
+    assert all(after > before for before, after in itertools.pairwise(steps))
+    page = open_page(film)
+    assert page.locator("#scrubber").get_attribute("max") == str(len(steps) - 1)

@@ -1,0 +1,231 @@
+"""JavaScript printed from the table, run in a real Chromium beside Python.
+
+The cases are generated from the table: a new operation is tested here without a line being added.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import random
+import shutil
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import pytest
+from mpmath import mp
+
+from scalargrad import DomainError, Value, custom_op, ops
+from scalargrad.ops import TABLE
+from scalargrad.table.javascript import (
+    JavaScriptPrinter,
+    available,
+    function_key,
+    javascript_functions,
+)
+from scalargrad.table.operation import Elementwise, Operation
+from scalargrad.table.symbol import Symbol, evaluate
+
+#: Agreement promised, relative; at the end of the float range, some of its smallest steps.
+RELATIVE, SMALLEST = 1e-12, 20 * 5e-324
+#: Numbers of operands tried where an operation takes any number; the last one, at one point.
+ARITIES, LONG = (1, 2, 3, 6), 2000
+EXTREMES = (
+    *(math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -3.0),
+    *(5e-324, -5e-324, 1e308, -1e308, 2.0, 20.0, -40.0, 711.0, -744.0, 1e-9, 1e17),
+)
+SHOWN = 'const shown = (x) => (Object.is(x, -0) ? "-0" : String(x));'
+REPLAY = """(cases) => {
+    const functions = %s;
+    %s
+    return JSON.stringify(JSON.parse(cases).map(([key, operands]) => {
+        const a = operands.map(Number);
+        const {value, partials, valid} = functions[key];
+        const y = value(a);
+        return [shown(y), partials(y, a).map(shown), valid(a)];
+    }));
+}"""
+
+every_operation = pytest.mark.parametrize("name", list(TABLE))
+
+
+class Answer(NamedTuple):
+    """What JavaScript makes of an operation at a point."""
+
+    point: tuple[float, ...]
+    value: float
+    partials: list[float]
+    valid: bool
+
+
+def points(op: Operation) -> Iterator[tuple[float, ...]]:
+    """Yield points of the operation's domain, then every mixture of extreme numbers."""
+    generator = random.Random(op.name)
+    fixed = isinstance(op, Elementwise)
+    for arity in (op.arity,) if isinstance(op, Elementwise) else ARITIES:
+        for _ in range(40):
+            yield tuple(generator.uniform(*op.domain.interval(i)) for i in range(arity))
+        if arity <= 3:
+            yield from itertools.product(EXTREMES if arity < 3 else EXTREMES[:12], repeat=arity)
+    if not fixed:
+        yield tuple(generator.uniform(*op.domain.interval(i)) for i in range(LONG))
+
+
+def replay(page: Any, cases: Sequence[tuple[Operation, tuple[float, ...]]]) -> list[Answer]:
+    """Run printed functions in the page; numbers travel as text, which keeps -0 and nan."""
+    source = javascript_functions([(op, len(point)) for op, point in cases])
+    sent = [(function_key(op, len(point)), [repr(x) for x in point]) for op, point in cases]
+    spelled = json.dumps(sent).replace('"inf"', '"Infinity"').replace('"-inf"', '"-Infinity"')
+    answers = json.loads(page.evaluate(REPLAY % (source, SHOWN), spelled))
+    return [
+        Answer(point, float(value), [float(x) for x in partials], valid)
+        for (_, point), (value, partials, valid) in zip(cases, answers, strict=True)
+    ]
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Any]:
+    """Return a blank page of Chromium."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="printed JavaScript is run in Chromium by playwright"
+    )
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("printed JavaScript is run in Chromium, which is not installed here")
+    switches = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=switches)
+        yield browser.new_page()
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def answers(page: Any) -> dict[str, list[Answer]]:
+    """Ask the page for every operation at all its points, in one call."""
+    cases = [(op, point) for op in TABLE.values() for point in points(op)]
+    found: dict[str, list[Answer]] = {name: [] for name in TABLE}
+    for (op, _), answer in zip(cases, replay(page, cases), strict=True):
+        found[op.name].append(answer)
+    return found
+
+
+def agree(found: float, expected: float) -> bool:
+    """Return whether two floats are the same but for rounding; 0 and -0 are not."""
+    if not math.isfinite(expected) or expected == 0.0 == found:
+        return repr(found) == repr(expected)
+    return math.isclose(found, expected, rel_tol=RELATIVE, abs_tol=SMALLEST)
+
+
+@every_operation
+def test_value_is_pythons(name: str, answers: dict[str, list[Answer]]) -> None:
+    """At points of the domain and at the extremes the value is Python's, to 1e-12."""
+    for point, value, _, _ in answers[name]:
+        expected = TABLE[name].of(*point, checked=False)
+        assert agree(value, expected), (point[:6], value, expected)
+
+
+@every_operation
+def test_partials_are_pythons(name: str, answers: dict[str, list[Answer]]) -> None:
+    """So is each partial derivative, one for each operand."""
+    for point, _, partials, _ in answers[name]:
+        expected = TABLE[name].of(*map(Value, point), checked=False).local_grads
+        assert len(partials) == len(expected)
+        assert all(map(agree, partials, expected)), (point[:6], partials[:6], expected[:6])
+
+
+@every_operation
+def test_domain_is_pythons(name: str, answers: dict[str, list[Answer]]) -> None:
+    """A point is called valid if and only if Python raises no DomainError there."""
+    for point, _, _, valid in answers[name]:
+        try:
+            TABLE[name].of(*point)
+        except DomainError:
+            assert not valid, point[:6]
+        else:
+            assert valid, point[:6]
+
+
+@pytest.mark.parametrize("name", ["erf", "erfc"])
+def test_error_function_is_exact_to_its_last_digits(name: str, page: Any) -> None:
+    """JavaScript has no error function; the table's is within 4e-15 of mpmath's everywhere."""
+    xs = [i / 64 for i in range(-7 * 64, 26 * 64)] + [1e-300, 1e-8, 0.9999999, 26.3]
+    for (x,), value, _, _ in replay(page, [(TABLE[name], (x,)) for x in xs]):
+        with mp.workdps(40):
+            assert value == pytest.approx(float(getattr(mp, name)(x)), rel=4e-15, abs=0.0), x
+
+
+def test_sum_of_nothing_is_zero(page: Any) -> None:
+    """A reduction that Python defines for no operands is defined for none in JavaScript."""
+    for answer in replay(page, [(ops.sum, ()), (ops.dot, ())]):
+        assert (answer.value, answer.partials, answer.valid) == (0.0, [], True)
+
+
+X = Symbol("x")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        ops.neg(-X),
+        X - (-X) - ops.neg(-2.0),
+        ops.neg(X + 1.0) - (X - (1.0 - X)) / (X / (2.0 / X)),
+        (X * math.inf) ** -0.5 + ops.where(X < 0, -math.inf, math.nan),
+        ops.where(ops.where(X > 0, X > 1, X), X, X < 0),
+        ops.where(ops.lt(X, 0.0) + ops.gt(X, 1.0), 1.0 / X, -0.0),
+        ops.where(X, ops.where(-X, 2.0, 3.0) - (X >= 1), X > 0),
+    ],
+    ids=repr,
+)
+def test_signs_numbers_and_choices_nest(expression: Symbol, page: Any) -> None:
+    """Where signs meet, no sum is cut and no ``--x`` decrements; a choice can be a condition."""
+    functions: dict[str, str] = {}
+    printer = JavaScriptPrinter({X: "x"}, functions)
+    printer.plan([expression])
+    result = printer.print(expression)
+    called = [f"const {name} = {source};" for name, source in functions.items()]
+    body = "".join([*called, *printer.take_lines()])
+    for x in (-2.0, 0.0, 0.5, 1.0, 3.0):
+        script = f"{{const x = {x}; {body} const y = {result}; {SHOWN} return shown(y);}}"
+        assert agree(float(page.evaluate(f"() => {script}")), evaluate(expression, {X: x})), x
+
+
+def test_text_depends_on_the_set_of_uses_alone() -> None:
+    """Order and repetition of the uses do not change the text, so pages are reproducible."""
+    uses: list[tuple[Operation, int]] = [(ops.gelu, 1), (ops.pow, 2), (ops.sum, 3), (ops.sum, 2)]
+    text = javascript_functions(uses)
+    assert javascript_functions([*reversed(uses), *uses]) == text
+    assert javascript_functions([]) == "(() => {\nreturn {\n};\n})()"
+
+
+def test_only_functions_that_are_called_are_defined() -> None:
+    """A page without an error function does not carry one; with erf comes erfc, which it calls."""
+    assert "const _" not in javascript_functions([(ops.tanh, 1)])
+    text = javascript_functions([(ops.erf, 1)])
+    assert "const _erf = " in text
+    assert "const _erfc = " in text
+    assert "const _pow = " not in text
+
+
+def test_text_can_stand_in_a_script_element() -> None:
+    """Nothing in it opens or closes an element, or a comment."""
+    every = [(op, getattr(op, "arity", 3)) for op in TABLE.values()]
+    text = javascript_functions(every)
+    assert not any(text[i + 1].isalpha() or text[i + 1] in "/!?" for i in _places(text, "<"))
+    assert "-->" not in text
+
+
+def _places(text: str, sign: str) -> list[int]:
+    return [i for i, character in enumerate(text) if character == sign]
+
+
+def test_custom_operation_is_left_out() -> None:
+    """An operation only Python can compute has no entry, whatever its name."""
+
+    @custom_op(partials=lambda y, x: (1.0,))
+    def sin(x: float) -> float:
+        return x
+
+    assert not available(sin)
+    assert all(available(op) for op in TABLE.values())
+    assert '"sin/1"' not in javascript_functions([(sin, 1), (ops.cos, 1)])

@@ -1,0 +1,243 @@
+"""no_grad and enable_grad: per thread and task, nested, as decorators, whatever is raised."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from scalargrad import (
+    OperandError,
+    Value,
+    detect_anomaly,
+    enable_grad,
+    exp,
+    gelu,
+    gradients,
+    is_grad_enabled,
+    no_grad,
+    ops,
+    where,
+)
+from scalargrad.grad_mode import switches
+
+PATIENCE = 120.0  # seconds in which a busy machine runs any thread
+
+
+def is_recorded() -> bool:
+    """Return whether an operation made here keeps its operands, and check it is asked so."""
+    recorded = bool((Value(2.0) * 3.0).parents)
+    assert recorded == is_grad_enabled()
+    return recorded
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind() -> Iterator[None]:
+    """After each test, recording is on again and no switch is counted as in force."""
+    yield
+    assert is_recorded()
+    assert switches == []
+
+
+def test_no_grad_keeps_no_graph() -> None:
+    """Inside the block every operation gives a leaf with the right data."""
+    x, y = Value(2.0), Value(3.0)
+    with no_grad():
+        made = [
+            x * y, x + 1.0, 1.0 - x, -x, abs(x), x.exp(), exp(x), gelu(x), x**2, 2**x,
+            ops.sum([x, y]), ops.dot([x], [y], 1.0), ops.maximum(x, 5.0), ops.clip(x, 0.0, 1.0),
+            where(ops.gt(x, 1.0), x + 0.0, y),
+        ]  # fmt: skip
+    assert all(
+        (node.op, node.parents, node.local_grads, type(node)) == (None, (), (), Value)
+        for node in made
+    )
+    assert made[0].data == 6.0
+
+
+def test_leaf_made_without_recording_starts_a_graph_of_its_own() -> None:
+    """Gradients end at a node made inside no_grad."""
+    x = Value(2.0)
+    with no_grad():
+        constant = x * 3.0
+    y = constant * x
+    y.backward()
+    assert (x.grad, constant.grad) == (6.0, 2.0)
+
+
+def test_blocks_nest() -> None:
+    """Each block restores what was in force before it."""
+    with no_grad():
+        assert not is_recorded()
+        with enable_grad():
+            assert is_recorded()
+            with no_grad():
+                assert not is_recorded()
+            assert is_recorded()
+        assert not is_recorded()
+
+
+def test_one_instance_may_be_entered_again() -> None:
+    """An instance that is kept works any number of times, inside itself too."""
+    off = no_grad()
+    with off:
+        with off:
+            assert not is_recorded()
+        assert not is_recorded()
+    assert is_recorded()
+    with off:
+        assert not is_recorded()
+
+
+@pytest.mark.parametrize("switch", [no_grad, enable_grad])
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
+def test_what_is_raised_inside_passes_through(
+    switch: type[no_grad], error: type[BaseException]
+) -> None:
+    """An exception ends the block and is not swallowed."""
+    with pytest.raises(error), switch():
+        raise error
+    assert is_recorded()
+
+
+def test_decorated_function_is_not_recorded() -> None:
+    """As a decorator the setting holds while the function runs, recursion and errors included."""
+
+    @no_grad()
+    def countdown(n: int) -> list[bool]:
+        """Say what is recorded at each depth."""
+        if n < 0:
+            raise ValueError("below zero")
+        return [is_recorded(), *(countdown(n - 1) if n else [])]
+
+    assert countdown(3) == [False] * 4
+    with pytest.raises(ValueError, match="below zero"):
+        countdown(-1)
+    assert (countdown.__name__, countdown.__doc__) == (
+        "countdown",
+        "Say what is recorded at each depth.",
+    )
+    assert is_recorded()
+
+
+def test_enable_grad_decorates_too() -> None:
+    """A function decorated with enable_grad records wherever it is called."""
+
+    @enable_grad()
+    def slope(x: float) -> Any:
+        v = Value(x)
+        return gradients(v * v, v)
+
+    with no_grad():
+        assert slope(3.0) == 6.0
+        assert not is_recorded()
+
+
+@pytest.mark.parametrize("switch", [no_grad, enable_grad, detect_anomaly])
+def test_generators_and_coroutines_cannot_be_decorated(switch: Any) -> None:
+    """Their bodies run after the call has returned, so the setting would not hold: refused."""
+
+    def generator() -> Iterator[int]:
+        yield 1
+
+    async def coroutine() -> None:
+        pass
+
+    async def stream() -> AsyncIterator[int]:
+        yield 1
+
+    for function in (generator, coroutine, stream):
+        with pytest.raises(OperandError, match=rf"write `with {switch.__name__}\(\):` inside it"):
+            switch()(function)
+
+
+def test_other_threads_record_meanwhile() -> None:
+    """no_grad in one thread leaves another recording, and the other way about."""
+    inside, finished = threading.Event(), threading.Event()
+    seen: dict[str, bool] = {}
+
+    def quiet() -> None:
+        with no_grad():
+            inside.set()
+            finished.wait(PATIENCE)
+            seen["quiet"] = is_recorded()
+
+    thread = threading.Thread(target=quiet)
+    thread.start()
+    assert inside.wait(PATIENCE)
+    seen["main"] = is_recorded()
+    finished.set()
+    thread.join(PATIENCE)
+    assert seen == {"main": True, "quiet": False}
+
+
+def test_decorated_function_runs_in_many_threads_at_once() -> None:
+    """Threads that overlap inside one decorated function each restore their own setting."""
+    barrier = threading.Barrier(4, timeout=PATIENCE)
+
+    @no_grad()
+    def work(_: int) -> tuple[bool, bool]:
+        barrier.wait()
+        inside = is_recorded()
+        barrier.wait()
+        return inside, is_recorded()
+
+    @detect_anomaly()
+    def watch(_: int) -> float:
+        barrier.wait()
+        x = Value(3.0)
+        found: float = gradients(x * x, x)
+        barrier.wait()
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, range(8))) == [(False, False)] * 8
+        assert list(pool.map(watch, range(8))) == [6.0] * 8
+        assert list(pool.map(lambda _: is_recorded(), range(8))) == [True] * 8
+
+
+def test_tasks_have_their_own_setting() -> None:
+    """A task that waits inside no_grad does not stop the recording of another."""
+
+    async def quiet(pause: asyncio.Event, resume: asyncio.Event) -> bool:
+        with no_grad():
+            pause.set()
+            await resume.wait()
+            return is_recorded()
+
+    async def loud(pause: asyncio.Event, resume: asyncio.Event) -> bool:
+        await pause.wait()
+        recorded = is_recorded()
+        resume.set()
+        return recorded
+
+    async def both() -> tuple[bool, bool]:
+        pause, resume = asyncio.Event(), asyncio.Event()
+        first, second = await asyncio.gather(quiet(pause, resume), loud(pause, resume))
+        return first, second
+
+    assert asyncio.run(both()) == (False, True)
+
+
+def test_copied_context_keeps_the_setting() -> None:
+    """Work handed to another thread in a copy of the context is not recorded either."""
+    with no_grad():
+        context = contextvars.copy_context()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(context.run, is_grad_enabled).result() is False
+
+
+def test_derivatives_are_taken_inside_no_grad() -> None:
+    """A graph recorded before can be differentiated inside no_grad, as a graph too."""
+    x = Value(3.0)
+    y = x**3
+    with no_grad():
+        y.backward()
+        (slope,) = gradients(y, [x], create_graph=True)
+        assert gradients(slope, x) == 18.0
+    assert x.grad == 27.0
