@@ -10,7 +10,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from scalargrad import Value, drawn, jit, sin, take, tanh, vmap
-from scalargrad.compiler.explain.explanation import Bar, Explanation, Share, Timed
+from scalargrad.compiler.explain.explanation import Explanation
+from scalargrad.compiler.explain.measured import Bar, Share, Timed
 from scalargrad.compiler.explain.timeline import COLOURS, REST, timeline
 from scalargrad.nn import MLP
 

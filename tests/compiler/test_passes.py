@@ -5,11 +5,11 @@ from __future__ import annotations
 import pickle
 
 from scalargrad import Value
-from scalargrad.compiler.passes.derive import derive
-from scalargrad.compiler.passes.flatten import flatten
+from scalargrad.compiler.passes.differentiate import differentiate
 from scalargrad.compiler.passes.groups import group
 from scalargrad.compiler.passes.memory import Memory
 from scalargrad.compiler.passes.program import ADJOINT, PRODUCTS, Program
+from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.trace.record import record
 
 
@@ -40,7 +40,7 @@ def test_flatten_opens_chains_of_sums() -> None:
         lambda w, x, b: sum([w * x, b], start=-0.0),
         lambda w, x, b: b - -(w * x),
     ]
-    flat = [flatten(recorded(f, 3)) for f in spelled]
+    flat = [sum_of_products(recorded(f, 3)) for f in spelled]
     assert all([op for op in p.ops if op is PRODUCTS] == [PRODUCTS] for p in flat[:3])
     assert {frozenset(p.args[p.outputs[0]]) for p in flat[:3]} == {
         frozenset(flat[0].args[flat[0].outputs[0]])
@@ -49,29 +49,29 @@ def test_flatten_opens_chains_of_sums() -> None:
 
 def test_flatten_writes_equal_nodes_once_and_drops_dead_ones() -> None:
     """x*y computed twice is one node, an unused exp none."""
-    program = flatten(recorded(lambda x, y: [x * y, x * y, x.exp()][:2], 2))
+    program = sum_of_products(recorded(lambda x, y: [x * y, x * y, x.exp()][:2], 2))
     assert [op.name for op in program.ops] == ["input", "input", "products"]
     assert program.outputs == [2, 2]
 
 
 def test_flatten_computes_constants() -> None:
     """2 + 3 and pow(x, 1) leave nothing to do."""
-    program = flatten(recorded(lambda x: (Value(2.0) + 3.0) * x**1.0, 1))
+    program = sum_of_products(recorded(lambda x: (Value(2.0) + 3.0) * x**1.0, 1))
     assert list(program.constants.values()) == [5.0]
 
 
 def test_derive_writes_error_signals_as_sums_of_products() -> None:
     """∂(w·x + b)/∂w is x."""
-    program = flatten(recorded(lambda w, x, b: w * x + b, 3))
+    program = sum_of_products(recorded(lambda w, x, b: w * x + b, 3))
     program.ops.append(ADJOINT)
     program.args.append((0, program.outputs[0], program.one))
     program.outputs = [len(program) - 1]
-    assert derive(program).outputs == [1]
+    assert differentiate(program).outputs == [1]
 
 
 def test_groups_hold_what_differs_in_inputs_only() -> None:
     """Three samples of two operations make two groups of three."""
-    program = flatten(recorded(lambda x, y, z: [v.exp().tanh() for v in (x, y, z)], 3))
+    program = sum_of_products(recorded(lambda x, y, z: [v.exp().tanh() for v in (x, y, z)], 3))
     groups, numbers = group(program)
     assert [(g.op, len(g.nodes)) for g in groups[2:]] == [
         (program.ops[3], 3),
@@ -91,6 +91,6 @@ def test_memory_hands_out_released_blocks_again() -> None:
 
 def test_programs_are_pickled_by_the_names_of_their_operations() -> None:
     """A program read back is the same program."""
-    program = flatten(recorded(lambda x, y: (x * y).exp() + 2.0, 2), lower=True)
+    program = sum_of_products(recorded(lambda x, y: (x * y).exp() + 2.0, 2), lower=True)
     assert str(pickle.loads(pickle.dumps(program))) == str(program)
     assert pickle.loads(pickle.dumps(PRODUCTS)) is PRODUCTS

@@ -10,13 +10,13 @@ from typing import Any
 from scalargrad.compiler.backend import machine as machines
 from scalargrad.compiler.backend.blocks import Blocked
 from scalargrad.compiler.backend.machine import Machine
-from scalargrad.compiler.passes.derive import dependents, derive, steps
-from scalargrad.compiler.passes.flatten import flatten
+from scalargrad.compiler.passes.differentiate import dependents, differentiate, steps
 from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.pack import pack
 from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, Program
 from scalargrad.compiler.passes.segments import split
+from scalargrad.compiler.passes.sum_of_products import sum_of_products
 
 Inputs = list[float] | Floats
 
@@ -98,7 +98,7 @@ class Runner:
 
 def runner_for(program: Program) -> Runner:
     """Return what runs a program, flattened and derived."""
-    lowered = flatten(program, lower=True)
+    lowered = sum_of_products(program, lower=True)
     segments = split(lowered)
     return Runner(pack(lowered) if segments is None else Blocked(segments))
 
@@ -218,4 +218,4 @@ def _with_gradient(
         program.outputs.append(len(program))
         program.ops.append(ADJOINT)
         program.args.append((node, *seeds))
-    return derive(program, tidy=tidy)
+    return differentiate(program, tidy=tidy)

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from scalargrad.compiler.function import runner_for
-from scalargrad.compiler.passes.derive import derive
-from scalargrad.compiler.passes.flatten import flatten
+from scalargrad.compiler.passes.differentiate import differentiate
 from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.passes.sum_of_products import sum_of_products
 
 
 class Resident:
@@ -35,7 +35,7 @@ class Resident:
     """
 
     def __init__(self, program: Program, given: int, carried: int) -> None:
-        runner = runner_for(derive(flatten(program)))
+        runner = runner_for(differentiate(sum_of_products(program)))
         self._machine = runner.machine()
         memory = self._machine.memory
         self.given = memory[:given]

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from scalargrad.compiler.backend.machine import has_kernel
-from scalargrad.compiler.explain.explanation import Bar, Explanation, Timed, shares
+from scalargrad.compiler.explain.explanation import Explanation
+from scalargrad.compiler.explain.measured import Bar, Timed, shares
 from scalargrad.compiler.explain.timing import timed
 from scalargrad.compiler.function import Inputs
 from scalargrad.compiler.passes.instructions import (

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from scalargrad.compiler.explain.explanation import Bar, Share, Timed
+from scalargrad.compiler.explain.measured import Bar, Share, Timed
 
 #: Colours that colour-blind readers tell apart (Okabe and Ito, 2008), most time first; then grey.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")

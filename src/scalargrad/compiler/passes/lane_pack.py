@@ -19,7 +19,7 @@ from scalargrad.compiler.passes.instructions import (
 )
 from scalargrad.compiler.passes.lane_placing import LanePlacer
 from scalargrad.compiler.passes.layout import Grid, grid
-from scalargrad.compiler.passes.pack import Packer, Piece
+from scalargrad.compiler.passes.packer import Packer, Piece
 from scalargrad.compiler.passes.program import (
     PICK,
     PRODUCTS,

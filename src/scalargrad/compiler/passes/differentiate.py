@@ -1,4 +1,4 @@
-"""Derive: reverse mode as more program.
+"""Differentiate: reverse mode as more program.
 
 Every ADJOINT node is replaced by the error signal it asks for. An error signal is a sum of
 products, Σ upstream · partial over the wires that leave a node, so what is written has the form
@@ -33,7 +33,7 @@ Seeds = tuple[int, ...]
 
 
 @collector_paused()
-def derive(program: Program, *, tidy: bool = True) -> Program:
+def differentiate(program: Program, *, tidy: bool = True) -> Program:
     """Return the flattened `program` with every ADJOINT node written out.
 
     Unless `tidy`, with nodes no output depends on, which flattening it again will drop.

@@ -1,4 +1,4 @@
-"""Flatten: chains of sums become one sum of products; equal nodes and dead nodes go.
+"""Sums of products: chains of sums become one sum of products; equal nodes and dead nodes go.
 
 A neuron written as ``sum(w * x for …) + b`` and an error signal that arrives over many wires
 become the same kind of node, a₀b₀ + a₁b₁ + …, however they were spelled.
@@ -33,7 +33,7 @@ from scalargrad.table.operation import Operation, Reduction
 
 
 @collector_paused()
-def flatten(program: Program, *, lower: bool = False) -> Program:
+def sum_of_products(program: Program, *, lower: bool = False) -> Program:
     """Return `program` with its sums and products in one form.
 
     Parameters

@@ -1,0 +1,230 @@
+"""Packing a program of single numbers: groups of like nodes become instructions over blocks.
+
+The lanes of a group are ordered by the addresses of their operands, and the terms of a sum are
+sorted, so that operands lie at regular distances wherever the program is regular: then a layer
+of neurons over a batch is one instruction. Where it is not, addresses are listed in a table.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+
+from scalargrad.compiler.passes.groups import INPUTS, Group
+from scalargrad.compiler.passes.instructions import (
+    Addresses,
+    Affine,
+    Copy,
+    Gather,
+    GatheredProducts,
+    Packed,
+    Products,
+    Run,
+)
+from scalargrad.compiler.passes.layout import Grid, constant_axes, grid, strides, term_runs
+from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.passes.placing import Placer, lane_order
+from scalargrad.compiler.passes.program import PRODUCTS, SCATTER, TAKE, Op, Program
+
+#: A table of addresses replaces so many pieces, plus one per so many lanes or terms.
+_PIECES, _PER_PIECE = 8, 16
+#: So many orders of lanes are tried where the first does not give one grid.
+_ORDERS = 6
+#: Outputs that lie in stretches this long on average are copied stretch by stretch.
+_LONG = 256
+#: So few products in a single lane take less time from a table than by setting up loops.
+_FEW = 6
+
+#: The first lane of a grid, and the grid.
+Piece = tuple[int, Grid]
+
+
+class Packer(Placer):
+    """One walk over the groups of a program, those of sums of products above all."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self._places: dict[Op, Callable[[Group], int]]
+        self._places = {PRODUCTS: self._products, TAKE: self._take, SCATTER: self._scatter}
+
+    def run(self) -> Packed:
+        """Place every group and return what is packed."""
+        order = sorted(range(2, len(self.groups)), key=lambda g: self.groups[g].depth)
+        last_use = self._last_use(order)
+        for position, number in enumerate(order):
+            self.blocks[number] = self._block(self.groups[number])
+            for unused in last_use.get(position, ()):
+                self.memory.release(*self.blocks[unused])
+        outputs = self._side_by_side([self._cell(node) for node in self.program.outputs])
+        return Packed(self.instructions, self.memory.initial(), self.program.inputs, outputs)
+
+    def _block(self, group: Group) -> tuple[int, int]:
+        """Compute a group and return the block it takes, which is free after its last use."""
+        place = self._places.get(group.op, self._apply)
+        return place(group), len(group.nodes)
+
+    def _side_by_side(self, cells: list[int]) -> slice:
+        """Return where the outputs lie, bringing them together if they are scattered."""
+        count = len(cells)
+        if cells == list(range(cells[0], cells[0] + count)) if cells else True:
+            return slice(cells[0] if cells else 0, cells[0] + count if cells else 0)
+        out = self.memory.block(count)
+        sources = np.array(cells, dtype=np.int64)
+        starts = [0, *(np.flatnonzero(np.diff(sources) != 1) + 1).tolist(), count]
+        if len(starts) > 1 + count // _LONG:
+            self.instructions.append(Gather(out, sources))
+            return slice(out, out + count)
+        for first, last in itertools.pairwise(starts):
+            source = Affine(cells[first], 0, 1)
+            self.instructions.append(Copy(out + first, 1, last - first, source))
+        return slice(out, out + count)
+
+    def _last_use(self, order: list[int]) -> dict[int, list[int]]:
+        """Return, for each position in `order`, the groups no later one needs."""
+        last: dict[int, int] = {}
+        numbers = self.numbers.tolist()
+        for position, number in enumerate(order):
+            for operand in self.program.args[self.groups[number].nodes[0]]:
+                last[numbers[operand]] = position
+        for kept in (INPUTS, len(self.groups), *(numbers[x] for x in self.program.outputs)):
+            last.pop(kept, None)
+        released: dict[int, list[int]] = {}
+        for number, position in last.items():
+            released.setdefault(position, []).append(number)
+        return released
+
+    # Sums of products --------------------------------------------------------------------------
+
+    def _products(self, group: Group) -> int:
+        first = group.nodes[0]
+        if len(group.nodes) == 1 and len(self.program.args[first]) <= 2 * _FEW:
+            return self._few_products(first)
+        nodes = np.array(group.nodes)
+        a, b = self._canonical(np.array([self.program.args[node] for node in group.nodes]))
+        bounds = self._alike_terms(a, b)
+        start, a, b, bounds = self._started(a, b, bounds)
+        keys = self._keys(np.stack([x[:, s] for x in (a, b) for s, _ in bounds], axis=1))
+        runs = self._runs(a, b, bounds)
+        order, pieces = self._ordered(a, b, runs, keys)
+        a, b = a[order], b[order]
+        out = self._place(nodes[order])
+        if not pieces:
+            self.instructions.append(GatheredProducts(out, start, self._cells(a), self._cells(b)))
+        for lane, shape in pieces:
+            chosen = slice(lane, lane + shape.rows * shape.columns)
+            written = tuple(self._run(a[chosen, run], b[chosen, run], shape) for run in runs)
+            self.instructions.append(Products(out + lane, *shape, start, written))
+        return out
+
+    def _started(
+        self, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]
+    ) -> tuple[int, Addresses, Addresses, list[tuple[int, int]]]:
+        """Return the cell a sum starts from, and what is left: a constant term may be in it."""
+        if self._constant(a[0, -1]):  # the constant term, last and alone
+            values = self.values[a[:, -1]] * self.values[b[:, -1]]
+            if len(np.unique(values.view(np.int64))) == 1:
+                return self._cell_of(float(values[0])), a[:, :-1], b[:, :-1], bounds[:-1]
+        return self._cell_of(-0.0), a, b, bounds
+
+    def _few_products(self, node: int) -> int:
+        """Place a single sum of few products, read from a table."""
+        cells = np.array([[self._cell(x) for x in self.program.args[node]]], dtype=np.int64)
+        out = self._place_one(node)
+        start = self._cell_of(-0.0)
+        self.instructions.append(GatheredProducts(out, start, cells[:, ::2], cells[:, 1::2]))
+        return out
+
+    def _canonical(self, args: Addresses) -> tuple[Addresses, Addresses]:
+        """Return the factors, lanes × terms, with factors and terms in one order everywhere."""
+        a, b = args[:, 0::2], args[:, 1::2]
+        rank = self.numbers[args] * (self.memory.size + 1) + self.addresses[args]
+        swapped = rank[:, 0::2] > rank[:, 1::2]
+        a, b = np.where(swapped, b, a), np.where(swapped, a, b)
+        if a.shape[1] > 1:
+            first, second = np.minimum(x := rank[:, 0::2], y := rank[:, 1::2]), np.maximum(x, y)
+            order = np.lexsort((second, first, self.numbers[b], self.numbers[a]), axis=1)
+            a, b = np.take_along_axis(a, order, axis=1), np.take_along_axis(b, order, axis=1)
+        return a, b
+
+    def _alike_terms(self, a: Addresses, b: Addresses) -> list[tuple[int, int]]:
+        """Return (first, last + 1) of the terms whose factors come from the same groups."""
+        first = np.stack([self.numbers[a[0]], self.numbers[b[0]]])
+        changes = np.flatnonzero((np.diff(first, axis=1) != 0).any(axis=0)) + 1
+        edges = [0, *changes.tolist(), a.shape[1]]
+        return list(itertools.pairwise(edges))
+
+    def _runs(self, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]) -> list[slice]:
+        """Return the terms in stretches of regular distance."""
+        cells_a, cells_b = self.addresses[a], self.addresses[b]
+        return [
+            slice(s.start + first, s.stop + first)
+            for first, last in bounds
+            for s in term_runs(cells_a[:, first:last], cells_b[:, first:last])
+        ]
+
+    def _ordered(
+        self, a: Addresses, b: Addresses, runs: list[slice], keys: list[Addresses]
+    ) -> tuple[Addresses, list[Piece]]:
+        """Return the order of lanes that falls into the fewest grids, and these; none: a table."""
+        order = lane_order(keys)
+        if len(runs) > _PIECES + a.shape[1] // _PER_PIECE:
+            return order, []
+        tables = self._tables(a, b, runs)
+        found = order, _pieces(tables[:, order])
+        for primary in keys[1:_ORDERS]:
+            if len(found[1]) == 1:
+                break
+            order = lane_order([primary, *keys])
+            pieces = _pieces(tables[:, order])
+            if pieces and not 0 < len(found[1]) <= len(pieces):
+                found = order, pieces
+        return found
+
+    def _tables(self, a: Addresses, b: Addresses, runs: list[slice]) -> Addresses:
+        """Return the addresses of the first factors of each run, runs × lanes."""
+        return np.stack([self.addresses[x[:, run.start]] for x in (a, b) for run in runs])
+
+    def _run(self, a: Addresses, b: Addresses, shape: Grid) -> Run:
+        first = self._factor(a, shape, 0)
+        return Run(a.shape[1], first, self._factor(b, shape, first.term))
+
+    def _factor(self, nodes: Addresses, shape: Grid, beside: int) -> Affine:
+        """Return where one factor lies; constants are laid out as the loops will read them."""
+        if self._constant(nodes[0, 0]):
+            return self._laid_out(self.values[nodes].reshape(*shape, -1), beside)
+        cells = self.addresses[nodes]
+        term = int(cells[0, 1] - cells[0, 0]) if cells.shape[1] > 1 else 0
+        return Affine(*strides(cells[:, 0], shape), term)
+
+    def _laid_out(self, values: Floats, beside: int) -> Affine:
+        """Store the block rows × columns × terms, leaving out axes along which it is constant.
+
+        Terms lie side by side if those of the other factor do (`beside` is their distance) and
+        are many, else columns.
+        """
+        varying = constant_axes(values)
+        small = values[tuple(slice(None) if varies else slice(1) for varies in varying)]
+        terms_inside = beside == 1 and values.shape[2] >= values.shape[1]
+        order = (0, 1, 2) if terms_inside else (2, 0, 1)
+        base = self.memory.constant(np.ascontiguousarray(small.transpose(order)))
+        distance, found = 1, [0, 0, 0]
+        for axis in reversed(order):
+            if varying[axis]:
+                found[axis] = distance
+                distance *= values.shape[axis]
+        return Affine(base, *found)
+
+
+def _pieces(tables: Addresses) -> list[Piece]:
+    """Return the grids that lanes fall into one after another; none if they are too many."""
+    lanes = tables.shape[1]
+    pieces: list[Piece] = []
+    done = 0
+    while done < lanes:
+        if len(pieces) > _PIECES + lanes // _PER_PIECE:
+            return []
+        pieces.append((done, grid(tables[:, done:])))
+        done += pieces[-1][1].rows * pieces[-1][1].columns
+    return pieces
