@@ -21,12 +21,12 @@ _data: Any = Value.__dict__["data"]
 _init = Value.__init__
 _INNER = (
     "autodiff",
-    "functional",
+    "transforms.functional",
     "graph",
-    "jacobians",
-    "ops.eager",
-    "ops.operation",
-    "recorded",
+    "transforms.jacobians",
+    "table.eager",
+    "table.operation",
+    "transforms.recorded",
 )
 _INSIDE = {f"scalargrad.{name}" for name in _INNER}
 
