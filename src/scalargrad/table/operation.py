@@ -8,11 +8,17 @@ from typing import Any, Protocol, TypeVar, overload
 
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.table.domain import REAL, Domain
-from scalargrad.table.eager import Mask, compile_floats, compile_nodes, compile_reduction
+from scalargrad.table.eager import (
+    Mask,
+    compile_floats,
+    compile_nodes,
+    compile_reduction,
+    make_reduction,
+)
 from scalargrad.table.notation import Notation
 from scalargrad.table.numbers import as_float, defers, is_real
 from scalargrad.table.remedy import domain_message
-from scalargrad.table.symbol import TABLE, Symbol
+from scalargrad.table.symbol import TABLE, Symbol, evaluate
 
 R_co = TypeVar("R_co", covariant=True)
 O = TypeVar("O", bound="Operation")  # noqa: E741 - an operation
@@ -58,6 +64,8 @@ class Operation:
     composite = False
     #: Whether every result says true (1) or false (0).
     truth = False
+    #: Whether partials computed again are to the bit those a node was made with.
+    repeats = True
 
     def __init__(
         self,
@@ -126,9 +134,24 @@ class Operation:
         """Apply the operation to floats, outside its domain as IEEE 754 has it."""
         return self.of_floats(*operands)
 
-    def make_node(self, operands: tuple[Any, ...], node: type, checked: bool = True) -> Any:
-        """Make this operation's node, of class `node`, over operands of which one is a node."""
+    def make_node(
+        self, operands: tuple[Any, ...], node: type, checked: bool = True, leaf: bool = False
+    ) -> Any:
+        """Make this operation's node, of class `node`, over operands of which one is a node.
+
+        As a `leaf` it keeps no operands.
+        """
         raise NotImplementedError
+
+    def partial_nodes(self, node: Any) -> list[Any]:
+        """Return the partials of a node of this operation, of its operands as they are now."""
+        result, operands, partials = self.trace_partials(len(node.parents))
+        bindings: dict[Any, Any] = dict(zip(operands, node.parents, strict=True))
+        bindings[result] = node
+        return [
+            0.0 if stored is None else evaluate(partial, bindings)
+            for partial, stored in zip(partials, node.local_grads, strict=True)
+        ]
 
     def trace_partials(self, arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
         """Return the symbols of the result and operands, and the partials as expressions."""
@@ -170,7 +193,7 @@ class Elementwise(Operation):
         self.arity = len(parameters)
         self.operand_symbols = tuple(Symbol(name) for name in parameters)
         self.result_symbol = Symbol("y")
-        self._makers: dict[tuple[type, Mask, bool], Callable[..., Any]] = {}
+        self._makers: dict[tuple[type, Mask, bool, bool], Callable[..., Any]] = {}
 
     @functools.cached_property
     def value_expression(self) -> Any:
@@ -198,17 +221,19 @@ class Elementwise(Operation):
         """The same without the check of the domain."""
         return compile_floats(self, checked=False)
 
-    def make_node(self, operands: tuple[Any, ...], node: type, checked: bool = True) -> Any:
+    def make_node(
+        self, operands: tuple[Any, ...], node: type, checked: bool = True, leaf: bool = False
+    ) -> Any:
         """Make the node with code printed once for each mixture of nodes and numbers."""
         if self.arity > 1:
             operands = tuple([x if isinstance(x, node) else self.operand(x) for x in operands])
             mask = tuple([isinstance(x, node) for x in operands])
         else:
             mask = (True,)
-        maker = self._makers.get((node, mask, checked))
+        maker = self._makers.get((node, mask, checked, leaf))
         if maker is None:
-            maker = compile_nodes(self, mask, node, checked)
-            self._makers[node, mask, checked] = maker
+            maker = compile_nodes(self, mask, node, checked, leaf)
+            self._makers[node, mask, checked, leaf] = maker
         return maker(*operands)
 
     def trace_partials(self, _arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
@@ -269,8 +294,12 @@ class Reduction(Operation):
         result: float = self.function(operands)
         return result
 
-    def make_node(self, operands: tuple[Any, ...], node: type, _checked: bool = True) -> Any:
+    def make_node(
+        self, operands: tuple[Any, ...], node: type, _checked: bool = True, leaf: bool = False
+    ) -> Any:
         """Make the node with code printed once for each number of operands."""
+        if leaf:
+            return make_reduction(self, node, operands, leaf)
         key = (node, len(operands))
         maker = self._makers.get(key)
         if maker is None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from scalargrad.transforms.functional import grad, positions_of, unpacked
-from scalargrad.transforms.recorded import Recording
+from scalargrad.transforms.recorded import recorded
 from scalargrad.tree import flatten
 
 
@@ -48,7 +48,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        recording = Recording(f, positions, args, kwargs)
+        recording = recorded(f, positions, args, kwargs)
         outputs, rebuild = flatten(recording.result, f"the result of {recording.name}")
         as_graph = recording.path(*outputs).as_graph
         rows = []
