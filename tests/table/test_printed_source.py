@@ -52,7 +52,7 @@ def test_custom_operation_may_have_any_name(name: str) -> None:
         return x + 1.0
 
     function.__name__ = name
-    op = custom_op(partials=lambda y, x: (1.0,), domain=Domain(lambda x: x > 0.0))(function)
+    op = custom_op(partials=lambda y, x: (1.0,), domain=Domain(valid=lambda x: x > 0.0))(function)
     x = Value(2.0)
     y = op(x)
     y.backward()
