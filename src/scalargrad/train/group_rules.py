@@ -32,7 +32,7 @@ def group_rules(optimizer: Optimizer) -> list[GroupRule]:
     """
     found = []
     for group in optimizer.param_groups:
-        rule = optimizer.rule({**group, "step": group["step"] + 1})
+        rule = optimizer.rule(optimizer.next_group(group))
         if not isinstance(rule, partial) or rule.args:
             raise TraceError(
                 f"the rule of {type(optimizer).__name__} is no functools.partial with its options "
