@@ -112,9 +112,9 @@ def test_an_infinite_limit_leaves_finite_gradients() -> None:
 def test_a_limit_is_a_number_that_is_not_negative(limit: Any) -> None:
     """Of the norm as of the values; no gradient changes."""
     found = parameters(3.0, 4.0)
-    with pytest.raises((DomainError, OperandError), match="^max_norm is"):
+    with pytest.raises((DomainError, OperandError), match=r"^max_norm is"):
         optim.clip_grad_norm_(found, limit)
-    with pytest.raises((DomainError, OperandError), match="^clip_value is"):
+    with pytest.raises((DomainError, OperandError), match=r"^clip_value is"):
         optim.clip_grad_value_(found, limit)
     assert [p.grad for p in found] == [3.0, 4.0]
 

@@ -202,7 +202,7 @@ def test_a_rate_that_is_no_number_is_refused(lr: Any) -> None:
 @pytest.mark.parametrize("kind", [optim.Adam, optim.AdamW, optim.SparseAdam])
 def test_betas_are_two_numbers(kind: Any, betas: Any) -> None:
     """One, three, text and what lies beyond 1 are refused where they are given."""
-    with pytest.raises((OperandError, DomainError), match="^betas is"):
+    with pytest.raises((OperandError, DomainError), match=r"^betas is"):
         kind([Parameter(1.0)], betas=betas)
 
 

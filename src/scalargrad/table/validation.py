@@ -22,8 +22,8 @@ def shown(x: Any) -> str:
 
     Examples
     --------
-    >>> shown("one\\ntwo")
-    "'one\\\\ntwo'"
+    >>> shown(list(range(100)))
+    '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 1…'
     """
     try:
         text = " ".join(repr(x).split())
