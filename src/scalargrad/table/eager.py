@@ -9,8 +9,11 @@ operation; running printed code costs a tenth of running the declaration itself.
 from __future__ import annotations
 
 import functools
+import keyword
+import linecache
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from scalargrad.grad_mode import as_leaf, is_grad_enabled, switches
 from scalargrad.table.code import PythonPrinter
@@ -189,11 +192,18 @@ def _indent(lines: Sequence[str]) -> list[str]:
 def _compile(
     op: Operation, parameters: Sequence[str], lines: Sequence[str], environment: dict[str, Any]
 ) -> Callable[..., Any]:
-    """Compile printed lines into a function named after the operation."""
-    source = "\n".join([f"def printed({', '.join(parameters)}):", *_indent(lines)])
+    """Compile printed lines into a function named after the operation.
+
+    Its text is left in `linecache`, where tracebacks, debuggers and `inspect.getsource` look.
+    """
+    taken = keyword.iskeyword(op.name) or op.name in environment or op.name in parameters
+    name = op.name if op.name.isidentifier() and not taken else "printed"
+    source = "\n".join([f"def {name}({', '.join(parameters)}):", *_indent(lines)]) + "\n"
+    file = f"<printed from scalargrad.ops.{op.name}, {crc32(source.encode()):08x}>"
+    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
     namespace = dict(environment)
-    exec(compile(source, f"<printed from scalargrad.ops.{op.name}>", "exec"), namespace)
-    function: Callable[..., Any] = namespace["printed"]
+    exec(compile(source, file, "exec"), namespace)
+    function: Callable[..., Any] = namespace[name]
     function.__name__ = op.name
     function.__doc__ = op.__doc__
     return function

@@ -118,6 +118,16 @@ class Operation:
         """Return the operand `x`, which is not a node, as a float, or raise OperandError."""
         return x if x.__class__ is float else as_float(x, f"an operand of {self.name}")
 
+    @property
+    def source(self) -> str:
+        """The Python that computes it on floats: printed, or a reduction's declaration.
+
+        The code that also makes a node is shown by ``inspect.getsource(Value.__mul__)``.
+        """
+        from inspect import getsource
+
+        return getsource(self.of_floats)
+
     def of_floats(self, *operands: float) -> float:
         """Apply the operation to floats, checking its domain."""
         raise NotImplementedError
@@ -263,6 +273,13 @@ class Reduction(Operation):
     def terms(self, arity: int) -> int:
         """Return of how many terms a result of that many operands consists."""
         return arity
+
+    @property
+    def source(self) -> str:
+        """The declaration, which runs on floats as it stands."""
+        from inspect import getsource
+
+        return getsource(self.function)
 
     def of_floats(self, *operands: float) -> float:
         """Run the declaration; a reduction is defined everywhere."""
