@@ -310,7 +310,10 @@ def test_expressions_have_the_value_python_gives_them(text: str) -> None:
 )
 def test_the_syntax_of_lectures_is_read(lecture: str, python: str) -> None:
     """Powers with ^, which binds as ** does, and the lectures' names of operations."""
-    there, here = parse(f"f = {lecture} + 0*w*x", w=2, x=3), parse(f"f = {python} + 0*w*x", w=2, x=3)
+    there, here = (
+        parse(f"f = {lecture} + 0*w*x", w=2, x=3),
+        parse(f"f = {python} + 0*w*x", w=2, x=3),
+    )
     assert there.data == here.data
 
 

@@ -137,9 +137,7 @@ def test_without_matplotlib_the_error_says_what_to_install(
 
 def test_loss_curves_are_the_losses_themselves(ax: Axes) -> None:
     """Binary cross-entropy at y = 1 and y = 0 is -ln p and -ln(1 - p), line by line."""
-    drawn = {
-        f"y = {y:g}": lambda p, y=y: binary_cross_entropy(Value(p), y) for y in (1.0, 0.0)
-    }
+    drawn = {f"y = {y:g}": lambda p, y=y: binary_cross_entropy(Value(p), y) for y in (1.0, 0.0)}
     assert loss_curves(drawn, 0.01, 0.99, points=50, ax=ax) is ax
     p = np.linspace(0.01, 0.99, 50)
     for line, expected in zip(ax.get_lines(), (-np.log(p), -np.log1p(-p)), strict=True):

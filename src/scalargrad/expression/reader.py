@@ -70,7 +70,7 @@ class Reader:
         self.given = [name for name in (*self.names, *self.vectors) if name not in self.owner]
 
     def give(self, name: str, value: Any) -> None:
-        """Give a name its value; of a vector, its entries theirs: w0, w1, …"""
+        """Give a name its value; of a vector, w0, w1 and so on, its entries."""
         self.require_free(name)
         if not isinstance(value, list | tuple) and getattr(value, "ndim", 0) != 1:
             self.names[name] = _leaf(name, value)

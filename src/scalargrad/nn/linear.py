@@ -11,8 +11,8 @@ from scalargrad.nn import init
 from scalargrad.nn.index import checked_index
 from scalargrad.nn.init import Rng
 from scalargrad.nn.module import Module, distinct_numbers
-from scalargrad.ops import dot
 from scalargrad.nn.rows import are_rows
+from scalargrad.ops import dot
 from scalargrad.sparse import Table, Vector
 from scalargrad.value import Parameter, Scalar
 
