@@ -6,6 +6,23 @@ catches a DomainError. Messages name the node, show its value and say what to do
 
 from __future__ import annotations
 
+__all__ = [
+    "DomainError",
+    "ExpressionError",
+    "GradcheckError",
+    "GraphChangedError",
+    "GraphError",
+    "GraphTooLargeError",
+    "JitWarning",
+    "LayoutError",
+    "MissingPackageError",
+    "NumericalError",
+    "OperandError",
+    "ScalargradError",
+    "StateError",
+    "TraceError",
+]
+
 
 class ScalargradError(Exception):
     """Base class of every error scalargrad raises on purpose."""

@@ -15,6 +15,16 @@ from typing import Any
 from scalargrad.errors import DomainError, OperandError, StateError
 from scalargrad.optim.optimizer import Optimizer
 
+__all__ = [
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "SequentialLR",
+    "StepLR",
+]
+
 
 class LRScheduler:
     """Base class: sets the ``lr`` of every parameter group, at once and after each epoch.

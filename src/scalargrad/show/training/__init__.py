@@ -26,3 +26,8 @@ from scalargrad.system.packages import needed
 with needed("watch needs"):
     from scalargrad.show.training.film import Film as Film
     from scalargrad.show.training.training import watch as watch
+
+__all__ = [
+    "Film",
+    "watch",
+]
