@@ -8,6 +8,23 @@ from __future__ import annotations
 
 from typing import Any
 
+__all__ = [
+    "DomainError",
+    "ExpressionError",
+    "GradcheckError",
+    "GraphChangedError",
+    "GraphError",
+    "GraphTooLargeError",
+    "JitWarning",
+    "LayoutError",
+    "MissingPackageError",
+    "NumericalError",
+    "OperandError",
+    "ScalargradError",
+    "StateError",
+    "TraceError",
+]
+
 
 class ScalargradError(Exception):
     """Base class of every error scalargrad raises on purpose."""

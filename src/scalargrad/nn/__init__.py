@@ -44,3 +44,37 @@ from scalargrad.nn.softmax import Softmax as Softmax
 from scalargrad.nn.state import IncompatibleKeys as IncompatibleKeys
 from scalargrad.nn.summary import Summary as Summary
 from scalargrad.nn.summary import summary as summary
+
+__all__ = [
+    "ELU",
+    "GELU",
+    "MLP",
+    "Dropout",
+    "Embedding",
+    "EmbeddingBag",
+    "Identity",
+    "IncompatibleKeys",
+    "Layer",
+    "LeakyReLU",
+    "Linear",
+    "LogSoftmax",
+    "Module",
+    "Neuron",
+    "ReLU",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Step",
+    "Summary",
+    "Tanh",
+    "Threshold",
+    "init",
+    "load_file",
+    "load_metadata",
+    "load_model",
+    "save_file",
+    "save_model",
+    "summary",
+]
