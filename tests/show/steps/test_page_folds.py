@@ -12,8 +12,8 @@ import pytest
 from scalargrad import Parameter, Value, relu, square, tanh
 from scalargrad import sum as add_up
 from scalargrad.nn import MLP
+from scalargrad.show.figures import number
 from scalargrad.show.steps import Walk, walk
-from scalargrad.show.steps.figures import number
 
 from .graphs import labelled
 

@@ -10,8 +10,8 @@ import pytest
 from scalargrad import Parameter, Value, square
 from scalargrad import exp as grow
 from scalargrad.nn import MLP
+from scalargrad.show.figures import number
 from scalargrad.show.steps import Step, Walk, walk
-from scalargrad.show.steps.figures import number
 
 from .graphs import labelled, lecture, neuron, regularised, routing
 

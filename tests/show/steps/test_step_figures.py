@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from scalargrad.show.steps.figures import (
+from scalargrad.show.figures import (
     is_rounded,
     number,
     product_relation,

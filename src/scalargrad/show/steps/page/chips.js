@@ -33,7 +33,7 @@ function makeChip(step) {
     ["sign", sign],
     ["gradient result", isAsked ? "?" : shown(contribution)],
   ];
-  if (local === 0 && !isAsked) pieces.push(["stops", "stops here"]);
+  if (isStopped(sweep, step) && !isAsked) pieces.push(["stops", "stops here"]);
   return chipOf(pieces);
 }
 

@@ -103,7 +103,7 @@ function drawWireBack(line, carried) {
   const done = carried.filter((k) => isDone(k));
   const isAsked = asked !== null && carried.some((k) => steps[k] === asked);
   const all = done.length === carried.length && !isAsked;
-  const dead = all && carried.every((k) => state.sweep.locals[steps[k].node][steps[k].operand] === 0);
+  const dead = all && carried.every((k) => isStopped(state.sweep, steps[k]));
   line.classList.toggle("passed", all && !dead);
   line.classList.toggle("dead", dead);
   drawContribution(line, done, carried, isAsked);

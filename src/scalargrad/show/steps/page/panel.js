@@ -10,8 +10,18 @@ function drawPanel() {
   const heading = element("p", { class: `phase ${phase}` }, placeOf(shownNow));
   const blocks = explainStop(shownNow);
   const greyed = state.undefined ? [element("p", { class: "warning" }, "The last valid state:")] : [];
-  $("panel").replaceChildren(element("div", { class: "said" }, ...greyed, heading, ...blocks.flat()));
+  $("panel").replaceChildren(element("div", { class: "said" }, ...greyed, heading, ...alarmed(shownNow), ...blocks.flat()));
   for (const block of $("panel").querySelectorAll(".formula, .local-rule, .many li")) fit(block);
+}
+
+// A sentence on the first number that is inf or nan, from the step on at which it appears; that step
+// says it among its remarks.
+function alarmed(stop) {
+  const { alarm } = state.sweep;
+  if (!alarm || !isDone(alarm.at)) return [];
+  const isSaid = stop.includes(alarm.at) && stop.length <= MOST_EXPLAINED && state.view !== "layer";
+  const text = alarmText(state.sweep);
+  return isSaid ? [] : [element("p", { class: "alarm-note" }, `${text[0].toUpperCase()}${text.slice(1)}.`)];
 }
 
 // What a stop says: that of its layer, of its steps, or of many steps in brief.
@@ -64,7 +74,7 @@ function explain(step) {
   if (step.phase !== "backward") {
     const whole = step.node === null ? inputRows() : mathElement("div", math("whole"), { class: "formula" });
     const all = step.phase === "forward" && step.node !== null ? operandList(step.node) : [];
-    return [...said, whole, ...all, ...notes(sweep, step, notation).map((note) => say("note", note))];
+    return [...said, whole, ...all, ...notes(sweep, step, notation).map((note) => say(note === alarmNote(sweep, step) ? "alarm-note" : "note", note))];
   }
   const isAsked = askedStep() === step;
   said.push(
@@ -80,6 +90,8 @@ function explain(step) {
   if (sum) said.push(say("note sum", sum));
   const nudge = nudgeNote(sweep, step);
   if (nudge) said.push(say("note nudge", nudge));
+  const alarm = alarmNote(sweep, step);
+  if (alarm) said.push(say("alarm-note", alarm));
   return said;
 }
 
@@ -161,7 +173,9 @@ function gradientSum(i) {
 }
 
 // The exact numbers of the node that has the focus or was pointed at.
-function showExact(i) {
+function showExact() {
+  const i = state.looked;
+  if (i === null) return;
   const known = isDone(knownAt[i]);
   const complete = isComplete(i, arrivedNow()) && state.question?.isOpen !== true;
   const value = known ? `${nodes[i].name} = ${state.sweep.data[i]}` : `${nodes[i].name}: not computed yet`;
