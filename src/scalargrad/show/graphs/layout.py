@@ -1,5 +1,7 @@
 """From DOT text to a picture: the system's Graphviz, else the one in the pygraphviz wheel.
 
+A Graphviz of the system that is too old for titles comes last.
+
 Either runs as a program of its own, so that its messages can be caught, a picture that
 takes too long can be interrupted, and its global state is shared by no two threads.
 """
@@ -7,10 +9,12 @@ takes too long can be interrupted, and its global state is shared by no two thre
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib.util import find_spec
 
 from scalargrad.errors import LayoutError
@@ -37,6 +41,7 @@ drawn = [
 json.dump(drawn, sys.stdout)
 """
 
+_FIRST_WITH_TITLES = 3  # major version
 _OPTIONS = {"png": ["-Gdpi=192"]}  # twice the usual, for sharp text on today's screens
 _REMEDY = (
     "Install pygraphviz 2.0 or later (pip install pygraphviz), whose wheels bring Graphviz, or "
@@ -91,7 +96,8 @@ def render_each(dots: Sequence[str], kind: str) -> list[str]:
         If there is no Graphviz, or none that succeeds; the message has its last words.
     """
     different = list(dict.fromkeys(dots))
-    if len(different) > 1 and not shutil.which("dot") and find_spec("pygraphviz"):
+    preferred = next((engine for engine, _ in _engines(kind)), "")
+    if len(different) > 1 and "pygraphviz" in preferred:
         command = [*_PYTHON, "-c", _BUNDLED_EACH, kind]
         run = subprocess.run(
             command, input=json.dumps(different).encode(), capture_output=True, check=False
@@ -108,10 +114,22 @@ def _in_order(dots: Sequence[str], drawn: dict[str, str]) -> list[str]:
 def _engines(kind: str) -> Iterator[tuple[str, list[str]]]:
     """Yield the name and the command of each Graphviz there is, the preferred one first."""
     options = _OPTIONS.get(kind, [])
-    if dot := shutil.which("dot"):
-        yield dot, [dot, f"-T{kind}", *options]
-    if sys.executable and find_spec("pygraphviz"):
-        yield "the Graphviz in pygraphviz", [*_PYTHON, "-c", _BUNDLED, kind, *options]
+    dot = shutil.which("dot")
+    system = [(dot, [dot, f"-T{kind}", *options])] if dot else []
+    bundled = ("the Graphviz in pygraphviz", [*_PYTHON, "-c", _BUNDLED, kind, *options])
+    found = [bundled] if sys.executable and find_spec("pygraphviz") else []
+    yield from [*found, *system] if dot and _is_old(dot) else [*system, *found]
+
+
+@cache
+def _is_old(dot: str) -> bool:
+    """Return whether a Graphviz gives the numbers of wires no ids and titles, as 2.42 does."""
+    try:
+        said = subprocess.run([dot, "-V"], capture_output=True, check=False).stderr.decode()
+    except OSError:
+        return False
+    version = re.search(r"version (\d+)\.", said)
+    return version is not None and int(version[1]) < _FIRST_WITH_TITLES
 
 
 def _last_words(stderr: bytes) -> str:

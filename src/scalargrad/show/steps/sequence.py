@@ -173,7 +173,7 @@ def walk(root: Value, *, model: Model | None = None) -> Walk:
     >>> steps
     <walk through v2: 8 steps>
     >>> steps[-1].text()
-    '∂v2/∂x = ∂v2/∂v1·∂v1/∂x = (-4)·1 = -4'
+    '∂v2/∂x = ∂v2/∂v1·∂v1/∂x = (−4)·1 = −4'
     """
     if not isinstance(root, Value):
         raise OperandError(

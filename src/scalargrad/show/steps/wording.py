@@ -10,6 +10,7 @@ from scalargrad.show.figures import is_rounded, number, running_sum, signed
 from scalargrad.show.steps import formulas
 from scalargrad.show.steps.scripts import TEXT, Notation
 from scalargrad.show.subgraphs.titles import counted
+from scalargrad.table.printing import MINUS
 from scalargrad.value import Parameter, Value
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _share(step: Step, signal: str) -> str:
     if _is_stopped(step):
         return "nothing, it stops here"
     if local in {1.0, -1.0}:
-        return signal if local > 0 else f"-{signal}"
+        return signal if local > 0 else f"{MINUS}{signal}"
     return TEXT.product(TEXT.factor(local), signal)
 
 

@@ -60,7 +60,7 @@ function showInBox(i, box) {
   const value = state.sweep.data[i];
   const isFinite = Number.isFinite(value);
   box.type = isFinite ? "number" : "text"; // a box of numbers would stay empty
-  const written = isFinite && document.activeElement === box ? String(value) : number(value);
+  const written = isFinite && document.activeElement === box ? String(value) : digitsOf(value);
   if (box.value !== written) box.value = written;
 }
 
@@ -121,6 +121,6 @@ function drawInputs() {
     const name = signal(i, TEXT, state.notation);
     const hidden = i === asked || !isComplete(i, arrived);
     const known = i === root ? 1 : state.sweep.total(i);
-    gradient.textContent = hidden ? `${name} = …` : `${name} ${relation(known)} ${shown(known)}`;
+    gradient.textContent = hidden ? `${name} = …` : `${name} ${relation(known)} ${number(known)}`;
   }
 }

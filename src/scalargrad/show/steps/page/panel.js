@@ -147,7 +147,7 @@ function openNode(i) {
   const kind = { parameter: "a parameter", input: "an input" }[node.kind];
   if (kind) body.push(element("p", {}, `${node.name} is ${kind}.`));
   else body.push(mathElement("div", formula(sweep, steps[knownAt[i]], known ? "whole" : "symbols", MATHML, notation), { class: "formula" }));
-  if (known) body.push(element("p", { class: "exact" }, `exactly ${sweep.data[i]}`));
+  if (known) body.push(element("p", { class: "exact" }, `exactly ${exact(sweep.data[i])}`));
   body.push(element("h3", {}, "Gradient"), ...gradientSum(i));
   showDialog(...body);
 }
@@ -168,7 +168,7 @@ function gradientSum(i) {
   }
   const found = [element("ol", {}, ...rows)];
   if (last && wires[i] > 1) found.push(element("p", { class: "sum" }, sumNote(sweep, last, notation)));
-  if (last && last.arrived === wires[i]) found.push(element("p", { class: "exact" }, `exactly ${sweep.total(i)}`));
+  if (last && last.arrived === wires[i]) found.push(element("p", { class: "exact" }, `exactly ${exact(sweep.total(i))}`));
   return found;
 }
 
@@ -178,8 +178,8 @@ function showExact() {
   if (i === null) return;
   const known = isDone(knownAt[i]);
   const complete = isComplete(i, arrivedNow()) && state.question?.isOpen !== true;
-  const value = known ? `${nodes[i].name} = ${state.sweep.data[i]}` : `${nodes[i].name}: not computed yet`;
-  const gradient = complete ? `; ${signal(i, TEXT, state.notation)} = ${i === root ? 1 : state.sweep.total(i)}` : "";
+  const value = known ? `${nodes[i].name} = ${exact(state.sweep.data[i])}` : `${nodes[i].name}: not computed yet`;
+  const gradient = complete ? `; ${signal(i, TEXT, state.notation)} = ${exact(i === root ? 1 : state.sweep.total(i))}` : "";
   $("exact").textContent = `exactly: ${value}${gradient}`;
 }
 
@@ -189,7 +189,7 @@ function openBundle(b) {
   const arrived = arrivedNow();
   const asked = askedStep();
   const rows = members.map((i) => {
-    const value = isDone(knownAt[i]) ? shown(state.sweep.data[i]) : "";
+    const value = isDone(knownAt[i]) ? number(state.sweep.data[i]) : "";
     const gradient = asked?.parent === i ? askedGradient(i, arrived[i]) : gradientText(i, arrived);
     const name = element("button", { type: "button", onclick: () => openNode(i) }, nodes[i].name);
     return element("tr", {}, element("th", { scope: "row" }, name), element("td", { class: "value" }, value), element("td", { class: "gradient" }, gradient));

@@ -44,7 +44,7 @@ function descend(count) {
     done += 1;
     if (!Number.isFinite(reached)) why = `${nodes[root].name} is ${number(reached)}`;
   }
-  const said = `${counted(done, "step")}: ${compared(before, state.sweep.data[root])}.`;
+  const said = `${counted(done, "step")}${done ? `: ${compared(before, state.sweep.data[root])}` : ""}.`;
   $("descent-result").textContent = why ? `${said} Stopped: ${why}.` : said;
   drawDescent();
 }

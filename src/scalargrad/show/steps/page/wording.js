@@ -102,7 +102,7 @@ function patternNote(sweep, step, notation) {
 
 // How much of a gradient a gate lets through.
 function share(local, upstream) {
-  if (local === 1 || local === -1) return local > 0 ? upstream : `-${upstream}`;
+  if (local === 1 || local === -1) return local > 0 ? upstream : `−${upstream}`;
   return TEXT.product(factorIn(TEXT, local), upstream);
 }
 
