@@ -70,7 +70,7 @@ def trained(k: int) -> Any:
         seed=k,
         quiet=True,
     )
-    return history.loss, [p.data for p in model.parameters()]
+    return history["loss"], [p.data for p in model.parameters()]
 
 
 def page(k: int) -> Any:
