@@ -30,6 +30,7 @@ from scalargrad.errors import OperandError as OperandError
 from scalargrad.errors import ScalargradError as ScalargradError
 from scalargrad.errors import StateError as StateError
 from scalargrad.errors import TraceError as TraceError
+from scalargrad.errors import TrainingWarning as TrainingWarning
 from scalargrad.grad_mode import enable_grad as enable_grad
 from scalargrad.grad_mode import is_grad_enabled as is_grad_enabled
 from scalargrad.grad_mode import no_grad as no_grad
@@ -94,6 +95,7 @@ __all__ = [
     "ScalargradError",
     "StateError",
     "TraceError",
+    "TrainingWarning",
     "Value",
     "custom_op",
     "data",

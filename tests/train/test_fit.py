@@ -358,7 +358,7 @@ def test_counts_are_whole(name: str) -> None:
     """One and a half epochs are not two: nothing is rounded silently."""
     model = linear()
     options: dict[str, Any] = {"epochs": 2, "batch_size": 2, name: 1.5}
-    with pytest.raises(OperandError, match=f"{name} is 1.5: give a whole number"):
+    with pytest.raises(OperandError, match=f"{name} is 1.5, of type float; give a whole number"):
         fit(
             model,
             INPUTS,
