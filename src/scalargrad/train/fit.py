@@ -95,7 +95,8 @@ def fit(
     regularizer : callable, optional
         ``regularizer(parameters)``, a Value added to each batch's loss.
     scheduler : object with step, get_last_lr, state_dict and load_state_dict, optional
-        Stepped after each epoch.
+        Stepped after each epoch, a ReduceLROnPlateau with the held-out loss where there is one,
+        else with the loss.
     patience : int, optional
         Stop when the held-out loss has not improved for this many epochs, and give the model
         back the weights of the best epoch.

@@ -88,7 +88,7 @@ def mode_of(
         raise TraceError(f"fit(…, jit=True) cannot record a step: {reason}")
     if jit is False or reason or (jit is None and importlib.util.find_spec("numpy") is None):
         return Eager()
-    with needed("jit=True needs", "jit"):
+    with needed("jit=True needs"):
         from scalargrad.train.compiled import Compiled
     return Compiled(
         optimizer, objective, *data, gradient=gradient, visited=visited, at_once=bool(jit)

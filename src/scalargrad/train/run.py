@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from scalargrad.grad_mode import no_grad
+from scalargrad.optim.lr_scheduler import ReduceLROnPlateau
 from scalargrad.system.collector import collector_paused
 from scalargrad.system.interrupt import Interrupt
 from scalargrad.train.examples import Examples, batches, plain
@@ -153,8 +154,13 @@ class Run:
         return [self.model(x) for x in inputs]
 
     def _step_schedule(self, row: Row) -> None:
-        if self.scheduler is not None:
-            row["learning_rate"] = self.scheduler.get_last_lr()[0]
+        if self.scheduler is None:
+            return
+        groups = getattr(self.optimizer, "param_groups", None)
+        row["learning_rate"] = groups[0]["lr"] if groups else self.scheduler.get_last_lr()[0]
+        if isinstance(self.scheduler, ReduceLROnPlateau):
+            self.scheduler.step(row.get("val_loss", row["loss"]))
+        else:
             self.scheduler.step()
 
     def _watch(self, row: Row) -> None:
