@@ -19,6 +19,7 @@ from scalargrad.experiments import Plan, Report, WideAndDeep
 from scalargrad.experiments.clicks import log_loss
 from scalargrad.nn import load_file
 from scalargrad.train.run import Run
+from scalargrad.train.run_state import RunState
 
 Program = Callable[[Plan], Report]
 
@@ -89,15 +90,15 @@ def test_a_resumed_program_ends_where_an_unbroken_one_does(
     """Torn apart in the third of four epochs, and resumed from the second."""
     program: Program = getattr(experiments, name)
     whole = program(Plan(tmp_path / "whole", epochs=4, quiet=True))
-    broken, saved = Plan(tmp_path / "broken", epochs=4, quiet=True), Run.save
+    broken, saved = Plan(tmp_path / "broken", epochs=4, quiet=True), RunState.save
 
-    def tear(run: Run, path: Path) -> None:
-        if len(run.history) == 3:
+    def tear(state: RunState, path: str) -> None:
+        if len(state._run.history) == 3:
             raise MemoryError
-        saved(run, path)
+        saved(state, path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "save", tear)
+        patch.setattr(RunState, "save", tear)
         with pytest.raises(MemoryError):
             program(broken)
     again = program(replace(broken, resume=True))
