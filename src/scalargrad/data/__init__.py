@@ -11,6 +11,8 @@ from scalargrad.data.digits import digits as digits
 from scalargrad.data.facts import Fact as Fact
 from scalargrad.data.facts import facts as facts
 from scalargrad.data.facts import names as names
+from scalargrad.data.features import Vocabulary as Vocabulary
+from scalargrad.data.features import crossed as crossed
 from scalargrad.data.sentiment import bag_of_words as bag_of_words
 from scalargrad.data.sentiment import sentiment as sentiment
 from scalargrad.data.sentiment import words as words
