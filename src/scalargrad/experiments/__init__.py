@@ -19,3 +19,20 @@ from scalargrad.experiments.sine import Cubic as Cubic
 from scalargrad.experiments.sine import sine as sine
 from scalargrad.experiments.wide_and_deep import Ranker as Ranker
 from scalargrad.experiments.wide_and_deep import WideAndDeep as WideAndDeep
+
+__all__ = [
+    "GPT",
+    "Alphabet",
+    "Cubic",
+    "Plan",
+    "Ranker",
+    "Report",
+    "WideAndDeep",
+    "clicks",
+    "digits",
+    "moons",
+    "names",
+    "sentiment",
+    "sine",
+    "xor",
+]

@@ -41,7 +41,7 @@ json.dump(drawn, sys.stdout)
 
 _OPTIONS = {"png": ["-Gdpi=192"]}  # twice the usual, for sharp text on today's screens
 _REMEDY = (
-    "Install pygraphviz 2.0 or later (pip install pygraphviz), whose wheels bring Graphviz, or "
+    "Install pygraphviz, whose wheels bring Graphviz (python -m pip install pygraphviz), or "
     "Graphviz itself (https://graphviz.org/download). DOT and Mermaid text need neither: "
     "Picture.dot, Picture.mermaid, or .save() to .dot or .mmd"
 )

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from scalargrad.errors import LayoutError
-from scalargrad.system.files import write_atomically
+from scalargrad.system.files import require_writable, write_atomically
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
@@ -48,6 +48,7 @@ def save(path: str | os.PathLike[str], page: Callable[[], str]) -> Path:
     """
     if Path(path).suffix.lower() not in {".html", ".htm"}:
         raise LayoutError(f"a page cannot be saved as {Path(path).name!r}: end it in .html")
+    require_writable(path)
     return write_atomically(path, page().encode())
 
 
