@@ -244,7 +244,7 @@ def click_model(
         Length of the vectors of tastes and traits, whose entries are normal with standard
         deviation 1.2.
     exceptional, unseen : float
-        Shares of the pairs, in [0, 1): those with a weight of their own, and those a log leaves out.
+        Shares of the pairs, in [0, 1): those with a weight of their own, those a log leaves out.
     popularity : float
         1 or more; see `ClickModel`.
     seed : int

@@ -36,28 +36,8 @@ _RENAMED = {
 }
 #: What SymPy has by the same name.
 _SAME = frozenset(
-    [
-        "exp",
-        "log",
-        "sqrt",
-        "erf",
-        "erfc",
-        "sign",
-        "floor",
-        "sin",
-        "cos",
-        "tan",
-        "asin",
-        "acos",
-        "atan",
-        "atan2",
-        "sinh",
-        "cosh",
-        "tanh",
-        "asinh",
-        "acosh",
-        "atanh",
-    ]
+    "exp log sqrt erf erfc sign floor sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh "
+    "atanh".split()
 )
 
 
@@ -116,7 +96,7 @@ def to_sympy(root: Value) -> sympy.Expr:
     >>> to_sympy(x**2 * exp(-x)).diff()  # doctest: +SKIP
     -x**2*exp(-x) + 2*x*exp(-x)
     """
-    with needed("to_sympy needs", "graphs"):
+    with needed("to_sympy needs"):
         import sympy
     writer = _Writer(sympy)
     order = topological_order(root)

@@ -172,7 +172,7 @@ def to_networkx(root: Value) -> networkx.MultiDiGraph:
     >>> list(graph.edges(data="local_grad"))  # doctest: +SKIP
     [(0, 1, 3.0), (0, 1, 3.0)]
     """
-    with needed("to_networkx needs", "graphs"):
+    with needed("to_networkx needs"):
         import networkx
     data = _node_link(root, float)
     graph = networkx.MultiDiGraph(**data["graph"])
