@@ -33,9 +33,9 @@ def test_step_prints_the_lecture_s_numbers(
     """(x + y)z at (-2, 5, -4) gives f = -12 and the gradients -4, -4 and 3."""
     code, out, _ = run(["step", "q = x + y; f = q * z", "x=-2", "y=5", "z=-4"], monkeypatch, capsys)
     assert code == 0
-    for number in ("3·(-4) = -12", "1·3 = 3", "1·(-4) = -4", "(-4)·1 = -4"):
+    for number in ("3·(−4) = −12", "1·3 = 3", "1·(−4) = −4", "(−4)·1 = −4"):
         assert number in out
-    assert out.endswith("in all: ∂f/∂x = -4, ∂f/∂y = -4, ∂f/∂z = 3\n")
+    assert out.endswith("in all: ∂f/∂x = −4, ∂f/∂y = −4, ∂f/∂z = 3\n")
 
 
 @pytest.mark.parametrize("options", [[], ["-i"], ["-o", "graph.svg"], ["-ograph.svg"]])

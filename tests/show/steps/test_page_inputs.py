@@ -87,7 +87,7 @@ def test_an_undefined_input_is_explained_and_the_last_valid_state_kept(open_page
     before = page.locator("#n2-value .value").text_content()
     box(page, "x").fill("-1")
     told = page.locator("#undefined").text_content()
-    assert told == "log(x) is undefined at x = -1: it needs x > 0. The last valid state is kept."
+    assert told == "log(x) is undefined at x = −1: it needs x > 0. The last valid state is kept."
     assert box(page, "x").get_attribute("aria-invalid") == "true"
     assert page.locator("#stage").evaluate("stage => stage.classList.contains('greyed')")
     assert page.locator("#n2-value .value").text_content() == before
@@ -135,7 +135,7 @@ def test_a_finite_difference_agrees_with_the_gradient(open_page: Any) -> None:
     page.locator("#check-input").select_option(label="y")
     page.locator("#check").click()
     told = page.locator("#check-result").text_content()
-    assert "≈ 6 with h = 3e-5; gradient = 6: they agree" in told
+    assert "≈ 6 with h = 3e−5; gradient = 6: they agree" in told
     page.locator("#check-input").select_option(label="x")
     page.locator("#check").click()
     assert "they differ: is this a kink" in page.locator("#check-result").text_content()

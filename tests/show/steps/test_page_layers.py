@@ -11,8 +11,8 @@ import pytest
 from scalargrad import Parameter, Value, mean, square
 from scalargrad.experiments.demo import chain_rule
 from scalargrad.nn import MLP
+from scalargrad.show.figures import number
 from scalargrad.show.steps import Walk, walk
-from scalargrad.show.steps.figures import number
 
 SIZES = [3, 2, 1]
 X = [0.5, -1.0]

@@ -131,8 +131,8 @@ def test_manual_steps_are_announced(open_page: Any) -> None:
     page.keyboard.press("ArrowRight")
     assert page.locator("#announcement").text_content() == (
         "Step 8 of 8. From q back to x: upstream ∂f/∂q times local ∂q/∂x. "
-        "∂f/∂x = ∂f/∂q·∂q/∂x = (-4)·1 = -4. distributor: x receives ∂f/∂q. "
-        "nudge x by +0.01: f changes by -0.04."
+        "∂f/∂x = ∂f/∂q·∂q/∂x = (−4)·1 = −4. distributor: x receives ∂f/∂q. "
+        "nudge x by +0.01: f changes by −0.04."
     )
 
 
@@ -153,7 +153,7 @@ def test_tab_visits_nodes_in_sweep_order_and_enter_opens_the_sum(open_page: Any)
     opened = page.locator("#node-sum")
     assert opened.is_visible()
     assert opened.locator("li").count() == 2
-    assert "exactly -0.0898107106836696" in opened.text_content()
+    assert "exactly −0.0898107106836696" in opened.text_content()
     page.keyboard.press("Escape")
     assert not opened.is_visible()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from scalargrad.show.steps.figures import product_relation, relation
+from scalargrad.show.figures import product_relation, relation
 from scalargrad.show.steps.partials import is_plain_sum
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.scripts import Notation, Script

@@ -7,19 +7,23 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from scalargrad import ops
 from scalargrad.errors import GraphChangedError
 from scalargrad.graph import as_read, describe, fan_out, names, topological_order
 from scalargrad.ops import activations
+from scalargrad.show.figures import number
 from scalargrad.show.steps.affinity import Affinity
-from scalargrad.show.steps.figures import number
 from scalargrad.show.steps.partials import ELLIPSIS, Gate, Trace, named_symbols, numbers_in
 from scalargrad.show.subgraphs import Model
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 from scalargrad.value import Parameter, Value
+
+if TYPE_CHECKING:
+    from scalargrad.show.steps.alarm import Alarm
 
 _JOINING = set(" +-−*·/^=<>,|")
 _INDEX = re.compile(r"\[[\w,]*\]")  # that of w[0,1] joins nothing
@@ -58,6 +62,8 @@ class Scene:
         The position of the seed.
     known_at, arrivals : dict from Value to int, and to list of int
         The position at which each value is computed, and at which each term arrives.
+    alarm : Alarm or None
+        The first number that is inf or nan, once the graph is walked.
     """
 
     def __init__(self, root: Value, model: Model | None = None) -> None:
@@ -77,6 +83,7 @@ class Scene:
         self.seed_at = 0
         self.known_at: dict[Value, int] = dict.fromkeys(self.order, 0)
         self.arrivals: dict[Value, list[int]] = {node: [] for node in self.order}
+        self.alarm: Alarm | None = None
         self._traces: dict[tuple[Operation, int], Trace] = {}
         self._gates: dict[Value, Gate] = {}
         self._operands: dict[Value, Counter[Value | float]] = {}

@@ -8,7 +8,7 @@ from html import escape
 from typing import Literal, TypeAlias, get_args
 
 from scalargrad.errors import OperandError
-from scalargrad.show.steps.figures import number
+from scalargrad.show.figures import number
 from scalargrad.table.notation import CONDITIONAL, PRODUCT
 from scalargrad.table.printing import Expression, mathml, text
 from scalargrad.table.symbol import Symbol
