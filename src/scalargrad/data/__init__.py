@@ -14,6 +14,7 @@ from scalargrad.data.facts import names as names
 from scalargrad.data.features import Vocabulary as Vocabulary
 from scalargrad.data.features import crossed as crossed
 from scalargrad.data.sentiment import bag_of_words as bag_of_words
+from scalargrad.data.sentiment import hotel_reviews as hotel_reviews
 from scalargrad.data.sentiment import sentiment as sentiment
 from scalargrad.data.sentiment import words as words
 from scalargrad.data.synthetic import blobs as blobs
@@ -37,6 +38,7 @@ __all__ = [
     "crossed",
     "digits",
     "facts",
+    "hotel_reviews",
     "moons",
     "names",
     "sentiment",
