@@ -29,7 +29,9 @@ from scalargrad.errors import NumericalError as NumericalError
 from scalargrad.errors import OperandError as OperandError
 from scalargrad.errors import ScalargradError as ScalargradError
 from scalargrad.errors import StateError as StateError
+from scalargrad.errors import SweepError as SweepError
 from scalargrad.errors import TraceError as TraceError
+from scalargrad.errors import WorkerError as WorkerError
 from scalargrad.grad_mode import enable_grad as enable_grad
 from scalargrad.grad_mode import is_grad_enabled as is_grad_enabled
 from scalargrad.grad_mode import no_grad as no_grad
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from scalargrad import losses as losses
     from scalargrad import nn as nn
     from scalargrad import optim as optim
+    from scalargrad import parallel as parallel
     from scalargrad import plots as plots
     from scalargrad import train as train
     from scalargrad.compiler.batch import vmap as vmap
@@ -93,8 +96,10 @@ __all__ = [
     "Parameter",
     "ScalargradError",
     "StateError",
+    "SweepError",
     "TraceError",
     "Value",
+    "WorkerError",
     "custom_op",
     "data",
     "detect_anomaly",
@@ -116,6 +121,7 @@ __all__ = [
     "no_grad",
     "ops",
     "optim",
+    "parallel",
     "parse",
     "plots",
     "scan",
@@ -148,6 +154,7 @@ _LATER = {
     "jit": "scalargrad.compiler.decorator",
     "nn": "scalargrad.nn",
     "optim": "scalargrad.optim",
+    "parallel": "scalargrad.parallel",
     "parse": "scalargrad.expression",
     "plots": "scalargrad.plots",
     "scan": "scalargrad.compiler.scan",

@@ -52,6 +52,9 @@ class Operation:
         How a primitive is written in JavaScript, or the source of a function for it, which
         may call other operations' functions by a name such as ``_erf``; by default as in
         Python, if it has a notation there. A reduction that compares nothing needs none.
+    c
+        How a primitive is written in C99, or the source of a function ``sg_name`` for it; by
+        default as in Python, if it has a notation there, or by its name, if <math.h> knows it.
     lane
         How compiled code writes it, in words that NumPy (on arrays) and Numba (on numbers) both
         know, where `python` does not say it already.
@@ -78,6 +81,7 @@ class Operation:
         mathml: Notation | None = None,
         comparison: Notation | None = None,
         javascript: Notation | str | None = None,
+        c: Notation | str | None = None,
         lane: str | None = None,
         expression: Callable[..., Any] | None = None,
         name: str | None = None,
@@ -94,6 +98,7 @@ class Operation:
         self.mathml = mathml
         self.comparison = comparison
         self.javascript = javascript or python
+        self.c = c
         self.lane = lane
         self.expression = expression
 
