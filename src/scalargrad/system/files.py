@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 
-def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
+def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: bool = True) -> Path:
     """Write a file so that `path` holds either what it held before or all of `content`.
 
     The content goes to a new file beside it, which then takes its place in one step; a
@@ -19,6 +19,8 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
         Its folder must exist.
     content : bytes
         What the file is to hold.
+    durable : bool
+        Whether to wait until a power cut could not undo it; what can be made again need not.
 
     Returns
     -------
@@ -44,8 +46,9 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
     try:
         with unfinished.open("xb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
