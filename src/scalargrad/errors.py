@@ -6,6 +6,25 @@ catches a DomainError. Messages name the node, show its value and say what to do
 
 from __future__ import annotations
 
+from typing import Any
+
+__all__ = [
+    "DomainError",
+    "ExpressionError",
+    "GradcheckError",
+    "GraphChangedError",
+    "GraphError",
+    "GraphTooLargeError",
+    "JitWarning",
+    "LayoutError",
+    "MissingPackageError",
+    "NumericalError",
+    "OperandError",
+    "ScalargradError",
+    "StateError",
+    "TraceError",
+]
+
 
 class ScalargradError(Exception):
     """Base class of every error scalargrad raises on purpose."""
@@ -57,6 +76,33 @@ class MissingPackageError(ScalargradError, ImportError):
 
 class TraceError(ScalargradError, TypeError):
     """A compiled function did what cannot be recorded; the message says where and what to do."""
+
+
+class WorkerError(ScalargradError, RuntimeError):
+    """A worker process died again and again, or raised what could not be sent back."""
+
+
+class SweepError(ScalargradError, RuntimeError):
+    """A point of a sweep failed.
+
+    Attributes
+    ----------
+    index : int
+        Which point.
+    point
+        The point itself.
+    finished : dict from int to result
+        What did not fail, by the indices of its points; `sweep` takes it to go on.
+    """
+
+    def __init__(self, message: str, index: int, point: object, finished: dict[int, Any]) -> None:
+        super().__init__(message, index, point, finished)
+        self.index = index
+        self.point = point
+        self.finished = finished
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class JitWarning(UserWarning):

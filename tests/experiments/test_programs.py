@@ -150,9 +150,9 @@ def test_log_loss_is_minus_the_mean_log_probability() -> None:
 def test_without_matplotlib_the_error_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A program without matplotlib names the extra to install."""
+    """A program without matplotlib names the package to install."""
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingPackageError, match=r"pip install 'scalargrad\[all\]'"):
+    with pytest.raises(MissingPackageError, match=r"python -m pip install matplotlib$"):
         experiments.xor(Plan(tmp_path, epochs=1, quiet=True))
 
 

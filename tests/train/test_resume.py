@@ -120,7 +120,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("part", "content"),
-    [("history", {"weights": 1}), ("random", 3), ("chance", [(3, (), None)]), ("optimizer", {})],
+    [("history", {"weights": 1}), ("random", 3), ("rng", [(3, (), None)]), ("optimizer", {})],
 )
 def test_a_checkpoint_without_a_runs_state_is_refused(
     tmp_path: Path, part: str, content: Any

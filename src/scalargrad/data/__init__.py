@@ -20,3 +20,24 @@ from scalargrad.data.synthetic import moons as moons
 from scalargrad.data.synthetic import sine as sine
 from scalargrad.data.synthetic import spirals as spirals
 from scalargrad.data.synthetic import xor as xor
+
+__all__ = [
+    "ClickModel",
+    "Dataset",
+    "Fact",
+    "Impression",
+    "Split",
+    "bag_of_words",
+    "blobs",
+    "circles",
+    "click_model",
+    "digits",
+    "facts",
+    "moons",
+    "names",
+    "sentiment",
+    "sine",
+    "spirals",
+    "words",
+    "xor",
+]

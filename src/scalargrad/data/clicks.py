@@ -79,12 +79,12 @@ class ClickModel:
         OperandError
             If unseen pairs are asked for and there are none.
         """
-        chance = random.Random(seed)
+        rng = random.Random(seed)
         pairs = [pair for pair in self.pairs() if (pair in self.unseen) == unseen]
         if not pairs:
             raise OperandError("this click model has no unseen pairs: make it with unseen=0.2")
-        shown = [chance.choice(pairs) for _ in range(n)]
-        return Dataset(shown, [int(chance.random() < self.probability(pair)) for pair in shown])
+        shown = [rng.choice(pairs) for _ in range(n)]
+        return Dataset(shown, [int(rng.random() < self.probability(pair)) for pair in shown])
 
     def pairs(self) -> list[Impression]:
         """List every pair of a user and an item, users first."""
@@ -146,9 +146,9 @@ def click_model(
     >>> len(truth.crosses), len(truth.unseen)
     (20, 80)
     """
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     pairs = [(u, i) for u in range(users) for i in range(items)]
-    chance.shuffle(pairs)
+    rng.shuffle(pairs)
     hidden = round(unseen * len(pairs))
     if len(pairs) - hidden < max(exceptions, 1):
         raise OperandError(
@@ -158,7 +158,7 @@ def click_model(
     special = pairs[hidden : hidden + exceptions]
 
     def vectors(count: int) -> list[list[float]]:
-        return [[chance.gauss(0, 1.2) for _ in range(latent)] for _ in range(count)]
+        return [[rng.gauss(0, 1.2) for _ in range(latent)] for _ in range(count)]
 
-    crosses = {pair: chance.choice((-3.0, 3.0)) for pair in special}
+    crosses = {pair: rng.choice((-3.0, 3.0)) for pair in special}
     return ClickModel(-1.0, crosses, vectors(users), vectors(items), frozenset(pairs[:hidden]))

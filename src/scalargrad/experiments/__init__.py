@@ -18,3 +18,19 @@ from scalargrad.experiments.plane import xor as xor
 from scalargrad.experiments.sentiment import sentiment as sentiment
 from scalargrad.experiments.sine import Cubic as Cubic
 from scalargrad.experiments.sine import sine as sine
+
+__all__ = [
+    "GPT",
+    "Alphabet",
+    "Cubic",
+    "Plan",
+    "Report",
+    "WideAndDeep",
+    "clicks",
+    "digits",
+    "moons",
+    "names",
+    "sentiment",
+    "sine",
+    "xor",
+]

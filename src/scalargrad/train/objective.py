@@ -43,7 +43,7 @@ class Objective:
         return {name: float(plain(x)) for name, x in found.items()}
 
 
-class Taken(NamedTuple):
+class StepResult(NamedTuple):
     """What a step leaves behind: a batch's loss, and its predictions and gradient where asked for.
 
     The gradient has one number for each of the model's parameters.
@@ -54,7 +54,7 @@ class Taken(NamedTuple):
     gradient: Sequence[float]
 
 
-class Tally:
+class EpochMean:
     """Sums over the batches of one epoch."""
 
     def __init__(self, objective: Objective, data: Examples) -> None:
@@ -65,17 +65,17 @@ class Tally:
         self._targets: list[Any] = []
         self._gradient: list[float] = []
 
-    def add(self, taken: Taken, rows: Sequence[int]) -> None:
+    def add(self, result: StepResult, rows: Sequence[int]) -> None:
         """Add the batch of the examples with these numbers, weighted by its size."""
         n = len(rows)
         self._count += n
-        self._loss += n * taken.loss
+        self._loss += n * result.loss
         if self._objective.metrics:
-            self._predictions += taken.predictions
+            self._predictions += result.predictions
             self._targets += self._data.at(rows).targets
-        if taken.gradient:
-            known = self._gradient or [0.0] * len(taken.gradient)
-            self._gradient = [g + n * x for g, x in zip(known, taken.gradient, strict=True)]
+        if result.gradient:
+            known = self._gradient or [0.0] * len(result.gradient)
+            self._gradient = [g + n * x for g, x in zip(known, result.gradient, strict=True)]
 
     def row(self) -> Row:
         """Return the means, and the Euclidean norm of the mean gradient if one was given."""

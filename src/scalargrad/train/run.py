@@ -16,7 +16,7 @@ from scalargrad.train.checkpoint import load_checkpoint, save_checkpoint
 from scalargrad.train.examples import Examples, batches, plain
 from scalargrad.train.history import History, Row
 from scalargrad.train.modes import mode_of
-from scalargrad.train.objective import Objective, Taken, Tally
+from scalargrad.train.objective import EpochMean, Objective, StepResult
 from scalargrad.train.progress import Bar, Silence
 from scalargrad.train.stopping import Patience
 
@@ -75,7 +75,7 @@ class Run:
         self.optimizer, self.scheduler = optimizer, scheduler
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
         self.patience, self.gradient_tolerance = patience, gradient_tolerance
-        self.chance = random.Random(seed)
+        self.rng = random.Random(seed)
         self.history = History()
         self.ended = False  # by patience or by a flat gradient: more epochs do not go on
         self.visited, self.training = visited, False
@@ -94,11 +94,11 @@ class Run:
         """Take one step per batch, measure, and add a row to the history."""
         self._switch_to_training()
         self.mode.begin_epoch()
-        tally = Tally(self.objective, self.train)
+        mean = EpochMean(self.objective, self.train)
         try:
             for batch in batches(self._order(), self.batch_size):
                 with collector_paused():
-                    tally.add(self.mode.step(batch) or self._eager_step(batch), batch)
+                    mean.add(self.mode.step(batch) or self._eager_step(batch), batch)
                 bar.step(len(batch))
                 interrupt.check()
         except BaseException:
@@ -106,7 +106,7 @@ class Run:
             raise
         if self.visited:
             self.mode.write_back()
-        row = {"epoch": len(self.history) + 1, **tally.row(), **self._measure()}
+        row = {"epoch": len(self.history) + 1, **mean.row(), **self._measure()}
         self._step_schedule(row)
         self.history.rows.append(row)
         self._watch(row)
@@ -123,10 +123,10 @@ class Run:
         if not self.shuffle:
             return rows
         drawn = list(rows)
-        self.chance.shuffle(drawn)
+        self.rng.shuffle(drawn)
         return drawn
 
-    def _eager_step(self, rows: Sequence[int]) -> Taken:
+    def _eager_step(self, rows: Sequence[int]) -> StepResult:
         batch = self.train.at(rows)
         predictions = [self.model(x) for x in batch.inputs]
         loss = self.objective.value(predictions, batch.targets)
@@ -137,7 +137,7 @@ class Run:
         measured = self.gradient_tolerance is not None
         gradient = [p.grad for p in self.model.parameters()] if measured else []
         self.optimizer.step()
-        return Taken(loss.data, numbers, gradient)
+        return StepResult(loss.data, numbers, gradient)
 
     def _measure(self) -> Row:
         """Measure loss and metrics on the examples held out, recording no graph."""
@@ -198,7 +198,7 @@ class Run:
         self.mode.write_back()
         state = {name: part.state_dict() for name, part in self._stateful().items()}
         state["patience"] = self.patience.state_dict() if self.patience else None
-        state["chance"] = [chance.getstate() for chance in self._generators()]
+        state["rng"] = [rng.getstate() for rng in self._generators()]
         state["random"] = random.getstate()
         state["history"] = vars(self.history)
         state["ended"] = self.ended
@@ -232,8 +232,8 @@ class Run:
             part.load_state_dict(state[name])
         if self.patience is not None:
             self.patience.load_state_dict(state["patience"])
-        for chance, known in zip(self._generators(), state["chance"], strict=True):
-            chance.setstate(known)
+        for rng, known in zip(self._generators(), state["rng"], strict=True):
+            rng.setstate(known)
         random.setstate(state["random"])
         self.history = History(**state["history"])
         self.ended = state["ended"]
@@ -244,10 +244,10 @@ class Run:
         return {name: part for name, part in parts.items() if part is not None}
 
     def _generators(self) -> list[random.Random]:
-        """Return every source of chance: that of the order, and those of the model's modules."""
+        """Return every random generator: that of the order, and those of the model's modules."""
         inside = (x for module in self.model.modules() for x in vars(module).values())
         distinct = {id(x): x for x in inside if isinstance(x, random.Random)}
-        return [self.chance, *distinct.values()]
+        return [self.rng, *distinct.values()]
 
     def _same(self) -> dict[str, Any]:
         """Return what must not change between a run and its resumption."""

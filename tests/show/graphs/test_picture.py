@@ -84,7 +84,7 @@ def test_numbers_are_those_at_the_time_of_drawing() -> None:
 
 @pytest.mark.parametrize(
     ("data", "shown"),
-    [(1 / 3, "0.3333"), (-0.0, "−0"), (1e-7, "1e−7"), (math.inf, "inf"), (math.nan, "nan")],
+    [(1 / 3, "0.3333"), (-0.0, "0"), (1e-7, "1e−7"), (math.inf, "inf"), (math.nan, "nan")],
 )
 def test_numbers_have_four_significant_digits(data: float, shown: str) -> None:
     """Values are rounded to four digits; what is not finite is named."""

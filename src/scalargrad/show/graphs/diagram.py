@@ -29,10 +29,10 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from scalargrad.graph import describe, fan_out, names
+from scalargrad.show.figures import exact, number
 from scalargrad.show.graphs.copies import Copy
 from scalargrad.show.graphs.gates import folds, gate_text, is_symmetric
 from scalargrad.show.graphs.looks import Look
-from scalargrad.table.printing import number_text
 from scalargrad.value import Parameter, Value
 
 
@@ -159,7 +159,7 @@ class Builder:
         """Yield the shapes of a node: its constants, its box or gate, its wire and a dot."""
         own = self.ids[node]
         for i, constant in boxed_constants(node):
-            yield Box(f"{own}-c{i}", "constant", number(constant), f"constant {constant!r}")
+            yield Box(f"{own}-c{i}", "constant", number(constant), f"constant {exact(constant)}")
         for i in range(len(node.parents)):
             if copy := self.copies.get((node, i)):
                 yield self.copied_wire(node, copy)
@@ -197,8 +197,8 @@ class Builder:
             visible(node.label) if node.parents else "",
             number(node.data),
             number(gradient),
-            f"value of {name}: {node.data!r}",
-            f"gradient of {name}: {gradient!r}",
+            f"value of {name}: {exact(node.data)}",
+            f"gradient of {name}: {exact(gradient)}",
         )
 
     def copied_wire(self, node: Value, copy: Copy) -> Wire:
@@ -209,8 +209,8 @@ class Builder:
             "",
             number(copy.operand.data),
             number(copy.contribution),
-            f"value of {name}: {copy.operand.data!r}",
-            f"what {self.names[node]} adds to the gradient of {name}: {copy.contribution!r}",
+            f"value of {name}: {exact(copy.operand.data)}",
+            f"what {self.names[node]} adds to the gradient of {name}: {exact(copy.contribution)}",
         )
 
     def lines(self, node: Value) -> Iterator[Line]:
@@ -246,7 +246,9 @@ class Builder:
         """Return the local gradient of a line in words."""
         operand = node.parents[i]
         assert isinstance(operand, Value)
-        return f"∂{self.names[node]}/∂{self.names[operand]} = {node.local_grads[i]!r}"
+        local = node.local_grads[i]
+        assert local is not None
+        return f"∂{self.names[node]}/∂{self.names[operand]} = {exact(local)}"
 
 
 def _trees(order: Sequence[Value], readers: dict[Value, int]) -> dict[Value, bool]:
@@ -263,17 +265,6 @@ def boxed_constants(node: Value) -> list[tuple[int, float]]:
     if folds(node):
         return []
     return [(i, x) for i, x in enumerate(node.parents) if isinstance(x, float)]
-
-
-def number(x: float) -> str:
-    """Write a number with four significant digits and a true minus sign.
-
-    Examples
-    --------
-    >>> number(-0.19661193324148188)
-    '−0.1966'
-    """
-    return number_text(x).replace("-", "−")
 
 
 _UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")

@@ -12,7 +12,8 @@ from html import escape
 
 import graphviz
 
-from scalargrad.show.graphs.diagram import Box, Gate, Junction, Wire, number
+from scalargrad.show.figures import number
+from scalargrad.show.graphs.diagram import Box, Gate, Junction, Wire
 from scalargrad.show.graphs.edges import Edges
 from scalargrad.show.graphs.inks import (
     CONSTANT_FILL,

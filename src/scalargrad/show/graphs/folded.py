@@ -24,8 +24,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
+from scalargrad.show.figures import number
 from scalargrad.show.graphs.copies import Copy
-from scalargrad.show.graphs.diagram import Builder, Junction, Line, number, visible
+from scalargrad.show.graphs.diagram import Builder, Junction, Line, visible
 from scalargrad.show.graphs.opening import Opening, is_module
 from scalargrad.show.graphs.parts import (
     Bundle,
