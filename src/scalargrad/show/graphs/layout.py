@@ -19,6 +19,9 @@ from importlib.util import find_spec
 
 from scalargrad.errors import LayoutError
 
+#: Dots per inch of a PNG: twice the usual, for sharp text on today's screens.
+DPI = 192
+
 _PYTHON = [sys.executable, "-P", "-W", "ignore"]  # -P: no module of the working folder
 _BUNDLED = """
 import sys
@@ -42,7 +45,6 @@ json.dump(drawn, sys.stdout)
 """
 
 _FIRST_WITH_TITLES = 3  # major version
-_OPTIONS = {"png": ["-Gdpi=192"]}  # twice the usual, for sharp text on today's screens
 _REMEDY = (
     "Install pygraphviz 2.0 or later (pip install pygraphviz), whose wheels bring Graphviz, or "
     "Graphviz itself (https://graphviz.org/download). DOT and Mermaid text need neither: "
@@ -50,7 +52,7 @@ _REMEDY = (
 )
 
 
-def render(dot: str, kind: str) -> bytes:
+def render(dot: str, kind: str, dpi: int = DPI) -> bytes:
     """Return the picture that Graphviz makes of `dot`.
 
     Parameters
@@ -59,6 +61,8 @@ def render(dot: str, kind: str) -> bytes:
         A graph in DOT.
     kind : str
         ``"svg"``, ``"png"`` or ``"pdf"``.
+    dpi : int
+        Dots per inch of a PNG.
 
     Raises
     ------
@@ -66,7 +70,7 @@ def render(dot: str, kind: str) -> bytes:
         If there is no Graphviz, or none that succeeds; the message has its last words.
     """
     failures = []
-    for engine, command in _engines(kind):
+    for engine, command in _engines(kind, dpi):
         try:
             run = subprocess.run(command, input=dot.encode(), capture_output=True, check=False)
         except OSError as error:
@@ -111,9 +115,9 @@ def _in_order(dots: Sequence[str], drawn: dict[str, str]) -> list[str]:
     return [drawn[dot] for dot in dots]
 
 
-def _engines(kind: str) -> Iterator[tuple[str, list[str]]]:
+def _engines(kind: str, dpi: int = DPI) -> Iterator[tuple[str, list[str]]]:
     """Yield the name and the command of each Graphviz there is, the preferred one first."""
-    options = _OPTIONS.get(kind, [])
+    options = [f"-Gdpi={dpi}"] if kind == "png" else []
     dot = shutil.which("dot")
     system = [(dot, [dot, f"-T{kind}", *options])] if dot else []
     bundled = ("the Graphviz in pygraphviz", [*_PYTHON, "-c", _BUNDLED, kind, *options])
