@@ -12,6 +12,7 @@ from typing import Any
 from scalargrad.errors import GraphChangedError, NumericalError, OperandError
 from scalargrad.grad_mode import Switch, enable_grad, recorder
 from scalargrad.graph import describe, first_nonfinite, topological_order
+from scalargrad.table.symbol import evaluate
 from scalargrad.tree import flatten
 from scalargrad.value import Scalar, Value
 
@@ -141,11 +142,20 @@ def partial_values(node: Value) -> list[Scalar]:
         If one no longer equals the local gradient stored when the node was made.
     """
     assert node.op is not None
-    recomputed: list[Scalar] = node.op.partial_nodes(node)
-    if node.op.repeats:
-        for parent, value, stored in zip(node.parents, recomputed, node.local_grads, strict=True):
-            if isinstance(parent, Value) and stored is not None:
-                _require_unchanged(node, parent, value, stored)
+    own: list[Scalar] | None = node.op.partial_nodes(node)
+    if own is not None:
+        return own
+    result, operands, partials = node.op.trace_partials(len(node.parents))
+    bindings: dict[Any, Any] = dict(zip(operands, node.parents, strict=True))
+    bindings[result] = node
+    recomputed: list[Scalar] = []
+    for parent, partial, stored in zip(node.parents, partials, node.local_grads, strict=True):
+        if isinstance(parent, float) or stored is None:
+            recomputed.append(0.0)
+            continue
+        value: Scalar = evaluate(partial, bindings)
+        _require_unchanged(node, parent, value, stored)
+        recomputed.append(value)
     return recomputed
 
 

@@ -167,6 +167,16 @@ class Value:
             current.refused("zero_grad")
         self._grad = 0.0
 
+    def item(self) -> float:
+        """Return the number itself, as PyTorch's tensors of one number do.
+
+        Examples
+        --------
+        >>> Value(2.0).item()
+        2.0
+        """
+        return self.data
+
     def detach(self) -> Value:
         """Return a leaf with the same data, through which no gradient flows."""
         if (current := self._recorder()) is not None:

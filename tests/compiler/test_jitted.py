@@ -227,7 +227,7 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda x: x.local_grads, "graph"),
     (lambda x: (x * x).parents, "graph"),
     (lambda x: topological_order(x * x), "graph"),
-    (lambda x: print(x), "printed"),
+    (lambda x: [print(x)], "printed"),
 ]
 #: What an eager call does with a float, and not with a Value.
 REFUSED_OF_FLOATS: list[tuple[Any, str]] = [

@@ -30,8 +30,6 @@ class CompiledOp(Operation):
         From the program's inputs to this operation's number.
     """
 
-    repeats = False
-
     def __init__(self, name: str, node: Output, compute: Callable[[Inputs], float]) -> None:
         super().__init__(_undeclared, _undeclared, name=name, pattern="compiled")
         self._node = node

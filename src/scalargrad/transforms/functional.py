@@ -14,7 +14,7 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import is_grad_enabled
-from scalargrad.transforms.recorded import Recording, recorded
+from scalargrad.transforms.evaluation import Evaluation, evaluated
 from scalargrad.tree import flatten, flatten_like
 from scalargrad.value import Scalar, Value
 
@@ -35,15 +35,15 @@ def unpacked(argnums: int | Sequence[int], results: Sequence[Any]) -> Any:
     return tuple(results) if isinstance(argnums, Sequence) else results[0]
 
 
-def _scalar(recording: Recording, y: Any) -> Any:
+def _scalar(evaluation: Evaluation, y: Any) -> Any:
     """Return the one finite number that a function has to return, to be differentiated."""
-    leaves, _ = flatten(y, f"the result of {recording.name}")
+    leaves, _ = flatten(y, f"the result of {evaluation.name}")
     if len(leaves) != 1 or leaves[0] is not y:
         raise OperandError(
-            f"{recording.name} returned {y!r:.60}: a gradient needs one number; return one, or use "
-            "jacobian"
+            f"{evaluation.name} returned {y!r:.60}: a gradient needs one number; return one, or "
+            "use jacobian"
         )
-    recording.require_finite(y)
+    evaluation.require_finite(y)
     return y if isinstance(y, Value) else float(y)
 
 
@@ -100,14 +100,14 @@ def value_and_grad(
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        recording = recorded(f, positions, args, kwargs)
-        result, name = recording.result, recording.name
+        evaluation = evaluated(f, positions, args, kwargs)
+        result, name = evaluation.result, evaluation.name
         result, aux = _with_auxiliary(result, name) if has_aux else (result, None)
-        y = _scalar(recording, result)
-        path = recording.path(y)
-        found = recording.arguments(recording.gradients(y, path))
-        value = recording.plain(y, path)
-        return ((value, recording.passed_on(aux)) if has_aux else value), unpacked(argnums, found)
+        y = _scalar(evaluation, result)
+        subgraph = evaluation.subgraph(y)
+        found = evaluation.arguments(evaluation.gradients(y, subgraph))
+        value = evaluation.plain(y, subgraph)
+        return ((value, evaluation.passed_on(aux)) if has_aux else value), unpacked(argnums, found)
 
     return differentiated
 
@@ -189,18 +189,18 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     >>> y, pull_back([1.0, 10.0])
     ([12.0, 3.0], ([14.0, 3.0],))
     """
-    recording = recorded(f, range(len(primals)), primals, {})
-    outputs, rebuild = flatten(recording.result, f"the result of {recording.name}")
-    path = recording.path(*outputs)
+    evaluation = evaluated(f, range(len(primals)), primals, {})
+    outputs, rebuild = flatten(evaluation.result, f"the result of {evaluation.name}")
+    subgraph = evaluation.subgraph(*outputs)
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
-        weights = _directions(cotangent, recording.result, "the cotangent", "the result")
+        weights = _directions(cotangent, evaluation.result, "the cotangent", "the result")
         pairs = zip(outputs, weights, strict=True)
         seeds = [(y, weight) for y, weight in pairs if isinstance(y, Value)]
-        here = path._replace(as_graph=path.as_graph and is_grad_enabled())
-        return tuple(recording.arguments(recording.pull_back(seeds, here)))
+        here = subgraph._replace(as_graph=subgraph.as_graph and is_grad_enabled())
+        return tuple(evaluation.arguments(evaluation.pull_back(seeds, here)))
 
-    return rebuild(recording.plain(y, path) for y in outputs), pull_back
+    return rebuild(evaluation.plain(y, subgraph) for y in outputs), pull_back
 
 
 def _directions(tree: Any, model: Any, what: str, like: str) -> list[Scalar]:
@@ -238,12 +238,12 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     """
     if not isinstance(primals, tuple | list):
         raise OperandError(f"primals is {primals!r:.60}: give the arguments as a tuple, (x,)")
-    recording = recorded(f, range(len(primals)), primals, {})
-    outputs, rebuild = flatten(recording.result, f"the result of {recording.name}")
-    path = recording.path(*outputs)
+    evaluation = evaluated(f, range(len(primals)), primals, {})
+    outputs, rebuild = flatten(evaluation.result, f"the result of {evaluation.name}")
+    subgraph = evaluation.subgraph(*outputs)
     directions = _directions(tangents, primals, "tangents", "primals")
-    tangents = recording.push_forward(outputs, directions, path)
-    return rebuild(recording.plain(y, path) for y in outputs), rebuild(iter(tangents))
+    tangents = evaluation.push_forward(outputs, directions, subgraph)
+    return rebuild(evaluation.plain(y, subgraph) for y in outputs), rebuild(iter(tangents))
 
 
 def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:

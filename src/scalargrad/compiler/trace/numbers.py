@@ -84,7 +84,7 @@ class Numbers:
             first = lowest
 
     def _moving(self, nodes: list[int]) -> set[int]:
-        """Return the nodes that depend on what derivatives among them are taken of, or have lanes."""
+        """Return the nodes that depend on what derivatives are taken of, or have lanes."""
         ops, args, size = self._trace.ops, self._trace.args, self._trace.lanes.size
         moving = {args[x][0] for x in nodes if ops[x] is ADJOINT}
         for x in nodes:

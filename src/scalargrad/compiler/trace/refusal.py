@@ -1,4 +1,4 @@
-"""Refusal: the error for what a compiled program could not repeat, and the line that asked for it."""
+"""Refusal: the error for what a compiled program could not repeat, naming the user's line."""
 
 from __future__ import annotations
 
@@ -22,60 +22,59 @@ _WHOLE = (
 )
 _TEXT = "return the value and print it outside, or print within scalargrad.disable_jit()"
 
-#: By question, what is refused and the remedy.
-REFUSALS = {
-    "data read": (
-        ".data was read",
-        "compute with the Value itself, .detach() it to stop its gradient, compare it "
-        "with < or >, or use where and maximum",
-    ),
-    "data assigned": (".data was assigned", "return the new number and assign it outside"),
-    "grad read": (".grad was read", "return the value and use grad or value_and_grad"),
-    "grad assigned": (
-        ".grad was assigned",
-        "do so outside; gradients come from grad or value_and_grad",
-    ),
-    "backward": (
-        ".backward() was called",
-        "return the value; call backward() on the result",
-    ),
-    "zero_grad": (".zero_grad() was called", "do so outside"),
-    "graph": (
-        "the graph of a Value was read",
-        "there is none while a function is recorded: use grad or gradients for derivatives, and "
-        "look at the graph of an eager call",
-    ),
-    "text": ("a Value was printed or made into text", _TEXT),
-    "float": ("float() or a math function was called", _NUMBER),
-    "rounding": ("floor(), ceil() or trunc() was called", _NUMBER),
-    "int": ("int() was called, or a number used as an index", _WHOLE),
-    "hash": (
-        "a number was looked up in a set or a dict, or put into one",
-        "make what is looked up a static argument, as in jit(f, static_argnames='k'), compare "
-        "it with ==, or look it up in a list by scalargrad.take(values, i)",
-    ),
-    "identity": (
-        "two Values were compared with == or !=",
-        "use scalargrad.eq(a, b) for their numbers, `is` for their identity",
-    ),
-    "examples": (
-        "a condition depends on the examples of vmap, which take one way together",
-        "choose with where, maximum, minimum or clip (.detach() does not help), or "
-        "loop over the examples without vmap",
-    ),
-    "elsewhere": (
-        "a number was used where the recording does not see it, as in another thread,",
-        "compute in the thread that calls the compiled function",
-    ),
-    "stray example": (
-        "a Value computed for one example inside vmap was used outside",
-        "return it from the function given to vmap",
-    ),
-    "outer graph": (
-        "a gradient was taken with respect to a Value from which another was computed outside",
-        "compute both in the compiled function, or take the gradient outside",
-    ),
+#: By question, what is refused.
+_WHAT = {
+    "data read": ".data was read",
+    "data assigned": ".data was assigned",
+    "grad read": ".grad was read",
+    "grad assigned": ".grad was assigned",
+    "backward": ".backward() was called",
+    "zero_grad": ".zero_grad() was called",
+    "graph": "the graph of a Value was read",
+    "text": "a Value was printed or made into text",
+    "float": "float() or a math function was called",
+    "rounding": "floor(), ceil() or trunc() was called",
+    "int": "int() was called, or a number used as an index",
+    "hash": "a number was looked up in a set or a dict, or put into one",
+    "identity": "two Values were compared with == or !=",
+    "examples": "a condition depends on the examples of vmap, which take one way together",
+    "elsewhere": "a number was used where the recording does not see it, as in another thread,",
+    "stray example": "a Value computed for one example inside vmap was used outside",
+    "outer graph": "a gradient was taken by a Value from which another was computed outside",
 }
+#: By question, the remedy.
+_REMEDY: dict[str, str] = {}
+_REMEDY["data read"] = (
+    "compute with the Value itself, .detach() it to stop its gradient, compare it with "
+    "< or >, or use where and maximum"
+)
+_REMEDY["data assigned"] = "return the new number and assign it outside"
+_REMEDY["grad read"] = "return the value and use grad or value_and_grad"
+_REMEDY["grad assigned"] = "do so outside; gradients come from grad or value_and_grad"
+_REMEDY["backward"] = "return the value; call backward() on the result"
+_REMEDY["zero_grad"] = "do so outside"
+_REMEDY["graph"] = (
+    "there is none while a function is recorded: use grad or gradients for derivatives,"
+    " and look at the graph of an eager call"
+)
+_REMEDY["text"] = _TEXT
+_REMEDY["float"] = _NUMBER
+_REMEDY["rounding"] = _NUMBER
+_REMEDY["int"] = _WHOLE
+_REMEDY["hash"] = (
+    "make what is looked up a static argument, as in jit(f, static_argnames='k'), "
+    "compare it with ==, or look it up in a list by scalargrad.take(values, i)"
+)
+_REMEDY["identity"] = "use scalargrad.eq(a, b) for their numbers, `is` for their identity"
+_REMEDY["examples"] = (
+    "choose with where, maximum, minimum or clip (.detach() does not help), or loop "
+    "over the examples without vmap"
+)
+_REMEDY["elsewhere"] = "compute in the thread that calls the compiled function"
+_REMEDY["stray example"] = "return it from the function given to vmap"
+_REMEDY["outer graph"] = "compute both in the compiled function, or take the gradient outside"
+
+REFUSALS = {question: (_WHAT[question], _REMEDY[question]) for question in _WHAT}
 
 #: What would have changed something for good: an eager call is not made to see what it says.
 CHANGES = {"data assigned", "grad assigned", "backward", "zero_grad"}
@@ -103,10 +102,8 @@ class Refusal:
             file, line = place
             code = linecache.getline(file, line).strip()
             shown = f"\n    {code}" if code else ""
-            self.error.args = (
-                f"{self._what} while a compiled function is recorded ({file}:{line}): "
-                f"{self._remedy}{shown}",
-            )
+            where = f"while a compiled function is recorded ({file}:{line})"
+            self.error.args = (f"{self._what} {where}: {self._remedy}{shown}",)
 
 
 def users_line(traceback: TracebackType | None) -> tuple[str, int] | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.ops import identity
-from scalargrad.transforms.recorded import Path, Recording
+from scalargrad.transforms.evaluation import Evaluation, Subgraph
 from scalargrad.tree import replaced
 from scalargrad.value import Scalar, Value
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from scalargrad.compiler.trace.trace import Trace
 
 
-class Region(Recording):
+class Region(Evaluation):
     """A run of a function that is to be differentiated, as part of what is being recorded.
 
     Its leaves and nodes stand in the columns of the recording like all others; a derivative is
@@ -43,9 +43,9 @@ class Region(Recording):
         else:
             super().require_finite(y)
 
-    def path(self, *outputs: Any) -> Path:
+    def subgraph(self, *outputs: Any) -> Subgraph:
         """Return whether outputs depend on Values from outside."""
-        return Path([], not all(map(self._is_own, outputs)))
+        return Subgraph([], not all(map(self._is_own, outputs)))
 
     def _is_own(self, y: Any) -> bool:
         """Return whether a number depends on plain numbers only, those given among them."""
@@ -53,32 +53,32 @@ class Region(Recording):
             return True
         return self._trace.is_plain_outside(self._trace.refer(y, identity), self._start)
 
-    def plain(self, x: Any, path: Path) -> Any:
+    def plain(self, x: Any, subgraph: Subgraph) -> Any:
         """Return an output as the caller gets it: a number, unless it is of an outer graph."""
-        return x if path.as_graph or not isinstance(x, Value) else self._trace.as_plain(x)
+        return x if subgraph.as_graph or not isinstance(x, Value) else self._trace.as_plain(x)
 
     def passed_on(self, aux: Any) -> Any:
-        """Return an auxiliary result with numbers for Values, unless these are of an outer graph."""
+        """Return an auxiliary result with numbers for Values but for those of an outer graph."""
         return replaced(aux, lambda x: self._trace.as_plain(x) if self._is_own(x) else x)
 
-    def pull_back(self, weighted: Sequence[tuple[Value, Any]], path: Path) -> list[Scalar]:
+    def pull_back(self, weighted: Sequence[tuple[Value, Any]], subgraph: Subgraph) -> list[Scalar]:
         """Return Σ seed · ∂output/∂leaf for every fresh leaf, from pairs (output, seed)."""
         trace = self._trace
         seeds = [(trace.refer(y, identity), trace.refer(w, identity)) for y, w in weighted]
         wrt = [trace.refer(leaf, identity) for leaf in self.leaves]
-        return trace.adjoints(wrt, seeds, plain=not path.as_graph)
+        return trace.adjoints(wrt, seeds, plain=not subgraph.as_graph)
 
     def push_forward(
-        self, outputs: Sequence[Any], directions: Sequence[Scalar], path: Path
+        self, outputs: Sequence[Any], directions: Sequence[Scalar], subgraph: Subgraph
     ) -> list[Scalar]:
         """Return the tangent of each output, where the leaves move in these directions.
 
         Σ ẋ · ∂y/∂x is the derivative, by u, of Σ ẋ · ∂(u·y)/∂x: two sweeps backward are one
         forward.
         """
-        return [self._tangent(y, directions, path) for y in outputs]
+        return [self._tangent(y, directions, subgraph) for y in outputs]
 
-    def _tangent(self, y: Any, directions: Sequence[Scalar], path: Path) -> Scalar:
+    def _tangent(self, y: Any, directions: Sequence[Scalar], subgraph: Subgraph) -> Scalar:
         if not isinstance(y, Value):
             return 0.0
         trace = self._trace
@@ -90,6 +90,6 @@ class Region(Recording):
             for signal, direction in zip(pulled, directions, strict=True)
             if isinstance(signal, Value)
         ]
-        (tangent,) = trace.adjoints([u.index], seeds, plain=not path.as_graph)
+        (tangent,) = trace.adjoints([u.index], seeds, plain=not subgraph.as_graph)
         moved: Scalar = tangent
         return moved

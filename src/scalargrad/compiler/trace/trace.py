@@ -339,7 +339,7 @@ class Trace:
         return self.guards[index]
 
     def holds(self, condition: Traced) -> bool:
-        """Take for granted what depends on the examples of vmap; calls where it is not are eager."""
+        """Take for granted what depends on examples; calls where it does not hold are eager."""
         index = condition.index
         if self.lanes.size(index) == 1:
             return self.truth(index)

@@ -96,7 +96,7 @@ class Traced(Value):
     def label(self, label: str) -> None:
         self.trace.labels[self.index] = label
 
-    def backward(self, *, allow_nonfinite: bool = False) -> None:
+    def backward(self, *, allow_nonfinite: bool = False) -> None:  # noqa: ARG002 - Value's
         """Refuse: a sweep would write gradients that a program does not."""
         self._refuse("backward")
 
@@ -105,9 +105,9 @@ class Traced(Value):
         self._refuse("zero_grad")
 
     def __repr__(self) -> str:
-        if not self.trace.is_open:
-            return "<a number of a recording that is over>"
-        self._refuse("text")
+        if self.trace.is_open:
+            self._refuse("text")
+        return "<a number of a recording that is over>"
 
     def __format__(self, specification: str) -> str:
         self._refuse("text")
@@ -127,7 +127,7 @@ class Traced(Value):
     def __int__(self) -> int:
         self._refuse("int")
 
-    def __index__(self) -> int:
+    def __index__(self) -> int:  # noqa: PLE0305 - it raises
         self._refuse("int")
 
     # What is answered -------------------------------------------------------------------------
