@@ -47,8 +47,7 @@ class Operation:
         may call other operations' functions by a name such as ``_erf``; by default as in
         Python, if it has a notation there. A reduction that compares nothing needs none.
     lane
-        How compiled code writes it, in words that NumPy (on arrays) and Numba (on numbers) both
-        know, where `python` does not say it already.
+        How NumPy writes it on arrays, where `python` does not say it already.
     expression
         A reduction as an expression of other operations, for compiled code, where its
         declaration compares numbers and so cannot be traced.
