@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
@@ -33,6 +34,8 @@ from scalargrad.errors import DomainError, NumericalError, ScalargradError, Trac
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
+    from pathlib import Path as File
+
     from scalargrad.compiler.explain.explanation import Explanation
 
 P = ParamSpec("P")
@@ -216,17 +219,73 @@ class Jitted(Generic[P, R]):
         """
         from scalargrad.compiler.explain.explain import explain
 
+        path, leaves, held = self.taken(args, kwargs)
+        return explain(path, path.inputs(leaves, held))
+
+    def export(self, path: str | os.PathLike[str], *args: P.args, **kwargs: P.kwargs) -> list[File]:
+        """Write what is recorded for such arguments as a file that needs no Python, or no scalargrad.
+
+        Parameters
+        ----------
+        path : str or path
+            Ending in ``.c``: a function of C99, with a header of the same name. In ``.json``: the
+            program, which `scalargrad.export.load` reads. The name before it is the function's.
+        *args, **kwargs
+            An example of the arguments. Their numbers are the inputs; where they are Values, the
+            derivatives of each result with respect to them are written too.
+
+        Returns
+        -------
+        list of Path
+            The files written.
+
+        Raises
+        ------
+        TraceError
+            If the function draws random numbers, holds custom operations, or is evaluated eagerly
+            for these arguments.
+        OperandError
+            If the path ends otherwise, or its name is none that C can give a function.
+
+        Notes
+        -----
+        All else, Values that the function closes over or objects hold (the parameters of a model),
+        is written as it is now. Where the function branched on its arguments, or would leave a
+        domain unseen, a last output says whether the numbers take the same way: it is 1, or it is
+        0 and all others are nan.
+
+        Examples
+        --------
+        >>> from scalargrad import Value, jit
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     files = jit(lambda x: x * x).export(f"{folder}/square.c", Value(3.0))
+        ...     [file.name for file in files]
+        ['square.c', 'square.h']
+        """
+        from scalargrad.export.writing import write
+
+        return write(self, path, args, kwargs)
+
+    def taken(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Path, list[Any], list[Value]]:
+        """Return the path that arguments take, the numbers they hold, and the Values of objects.
+
+        Raises
+        ------
+        TraceError
+            If they are evaluated eagerly.
+        """
         self._kept.look_around()
         key, leaves, held = self.signature(args, kwargs)
         for path in self._paths.get(key, ()):
             if path.fits(leaves, held, (self._function, args, kwargs)):
-                break
-        else:
-            recorded = self._recorded(key, args, kwargs)
-            if recorded is None:
-                raise TraceError(f"{self!r} is evaluated eagerly for these arguments")
-            path = recorded
-        return explain(path, path.inputs(leaves, held))
+                return path, leaves, held
+        recorded = self._recorded(key, args, kwargs)
+        if recorded is None:
+            raise TraceError(f"{self!r} is evaluated eagerly for these arguments")
+        return recorded, leaves, held
 
     def __copy__(self) -> Jitted[P, R]:
         return Jitted(self._function, self._static, self._paths)
@@ -251,6 +310,13 @@ class Bound(functools.partial[Any]):
             *self.args, *args, **self.keywords, **kwargs
         )
         return explanation
+
+    def export(self, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> list[File]:
+        """Write what is recorded for such arguments as a file; see `Jitted.export`."""
+        files: list[File] = self.func.export(  # type: ignore[attr-defined]
+            path, *self.args, *args, **self.keywords, **kwargs
+        )
+        return files
 
 
 def _unpickled(

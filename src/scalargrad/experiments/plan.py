@@ -1,4 +1,4 @@
-"""How a program is run, and what it leaves behind."""
+"""How an experiment is run, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def report(
     MissingPackageError
         If matplotlib or safetensors is not installed.
     """
-    with needed("the picture needs", "all"):
+    with needed("the picture needs"):
         from matplotlib.figure import Figure
     figure = Figure(figsize=(10.0, 4.2), layout="constrained")
     draw(figure)

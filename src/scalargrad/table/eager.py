@@ -1,4 +1,4 @@
-"""Eager evaluation: the float code of an operation, printed from its trace and compiled.
+"""Eager evaluation: Python printed from the trace of an operation, and compiled.
 
 Two kinds of function are printed. `compile_floats` gives one from floats to a float.
 `compile_nodes` gives one that also makes the node: data, parents and local gradients, with the
@@ -9,18 +9,46 @@ operation; running printed code costs a tenth of running the declaration itself.
 from __future__ import annotations
 
 import functools
+import keyword
+import linecache
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
+from zlib import crc32
 
 from scalargrad.grad_mode import as_leaf, is_grad_enabled, switches
 from scalargrad.table.code import PythonPrinter
+from scalargrad.table.declaration import Operation
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 
-if TYPE_CHECKING:
-    from scalargrad.table.operation import Elementwise, Operation, Reduction
-
 Mask = tuple[bool, ...]
+
+
+class Elementwise(Protocol):
+    """What is printed of an operation of fixed arity: its traces."""
+
+    name: str
+    arity: int
+    operand_symbols: tuple[Symbol, ...]
+    result_symbol: Symbol
+
+    def check_domain(self, *operands: Any) -> None:
+        """Raise DomainError where it is undefined."""
+
+    def number_beside(self, x: Any) -> Any:
+        """Return the other operand of an operator as a float, or NotImplemented."""
+
+    @property
+    def value_expression(self) -> Any:
+        """The value, as an expression of the operands."""
+
+    @property
+    def partial_expressions(self) -> tuple[Any, ...]:
+        """The partials, as expressions of the result and the operands."""
+
+    @property
+    def valid_expression(self) -> Any:
+        """Where it is defined, as an expression of the operands; None for everywhere."""
 
 
 def compile_floats(op: Elementwise, checked: bool = True) -> Callable[..., float]:
@@ -103,7 +131,7 @@ def compile_operators(op: Elementwise, node: type) -> tuple[Callable[..., Any], 
 UNROLLED = 64
 
 
-def compile_reduction(op: Reduction, arity: int, node: type) -> Callable[..., Any]:
+def compile_reduction(op: Operation, arity: int, node: type) -> Callable[..., Any]:
     """Return a function of a tuple of `arity` operands that makes the reduction's node.
 
     Printed term by term where the declaration can be traced (it compares nothing), operands
@@ -127,7 +155,7 @@ def compile_reduction(op: Reduction, arity: int, node: type) -> Callable[..., An
     return _compile(op, ["operands"], lines, environment)
 
 
-def make_reduction(op: Reduction, node: type, operands: tuple[Any, ...]) -> Any:
+def make_reduction(op: Operation, node: type, operands: tuple[Any, ...]) -> Any:
     """Make the node of a reduction; its declaration runs on floats as it stands."""
     try:
         data: list[float] = [operand._data for operand in operands]
@@ -155,7 +183,7 @@ def make_reduction(op: Reduction, node: type, operands: tuple[Any, ...]) -> Any:
     return made
 
 
-def _environment(op: Operation, node: type) -> dict[str, Any]:
+def _environment(op: Operation | Elementwise, node: type) -> dict[str, Any]:
     return {
         "op": op,
         "Node": node,
@@ -187,13 +215,23 @@ def _indent(lines: Sequence[str]) -> list[str]:
 
 
 def _compile(
-    op: Operation, parameters: Sequence[str], lines: Sequence[str], environment: dict[str, Any]
+    op: Operation | Elementwise,
+    parameters: Sequence[str],
+    lines: Sequence[str],
+    environment: dict[str, Any],
 ) -> Callable[..., Any]:
-    """Compile printed lines into a function named after the operation."""
-    source = "\n".join([f"def printed({', '.join(parameters)}):", *_indent(lines)])
+    """Compile printed lines into a function named after the operation.
+
+    Its text is left in `linecache`, where tracebacks, debuggers and `inspect.getsource` look.
+    """
+    taken = keyword.iskeyword(op.name) or op.name in environment or op.name in parameters
+    name = op.name if op.name.isidentifier() and not taken else "printed"
+    source = "\n".join([f"def {name}({', '.join(parameters)}):", *_indent(lines)]) + "\n"
+    file = f"<printed from scalargrad.ops.{op.name}, {crc32(source.encode()):08x}>"
+    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
     namespace = dict(environment)
-    exec(compile(source, f"<printed from scalargrad.ops.{op.name}>", "exec"), namespace)
-    function: Callable[..., Any] = namespace["printed"]
+    exec(compile(source, file, "exec"), namespace)
+    function: Callable[..., Any] = namespace[name]
     function.__name__ = op.name
     function.__doc__ = op.__doc__
     return function

@@ -1,4 +1,4 @@
-"""Functions that take functions apart: grad, value_and_grad, vjp, jvp and hvp.
+"""Transformations of functions: grad, value_and_grad, vjp, jvp and hvp.
 
 All follow JAX's signatures, and nest in any way. Each call records `f` once on fresh leaves, so
 an outer derivative is never confused with an inner one. Results are floats, unless an argument
@@ -17,7 +17,7 @@ from scalargrad.autodiff import partial_values, product
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.grad_mode import enable_grad, is_grad_enabled
 from scalargrad.graph import describe, first_nonfinite
-from scalargrad.transforms.recorded import Recording
+from scalargrad.transforms.evaluation import Evaluation
 from scalargrad.tree import flatten, flatten_like, replaced
 from scalargrad.value import Scalar, Value
 
@@ -67,11 +67,11 @@ def _with_auxiliary(result: Any, name: str) -> tuple[Any, Any]:
     return result[0], result[1]
 
 
-def _passed_on(aux: Any, recording: Recording) -> Any:
+def _passed_on(aux: Any, evaluation: Evaluation) -> Any:
     """Return an auxiliary result with floats for Values, unless these belong to an outer graph."""
     values: list[Value] = []
     replaced(aux, values.append)
-    outside = recording.outside(values)
+    outside = evaluation.outside(values)
     return replaced(aux, lambda x: x if x in outside else x.data)
 
 
@@ -120,14 +120,16 @@ def value_and_grad(
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        recording = Recording(f, positions, args, kwargs)
-        result, name = recording.result, recording.name
+        evaluation = Evaluation(f, positions, args, kwargs)
+        result, name = evaluation.result, evaluation.name
         result, aux = _with_auxiliary(result, name) if has_aux else (result, None)
         y = _scalar(result, name)
-        path = recording.path(y)
-        found = recording.arguments(recording.gradients(y, path))
-        value = _plain(y, path.as_graph)
-        return ((value, _passed_on(aux, recording)) if has_aux else value), unpacked(argnums, found)
+        subgraph = evaluation.subgraph(y)
+        found = evaluation.arguments(evaluation.gradients(y, subgraph))
+        value = _plain(y, subgraph.as_graph)
+        return ((value, _passed_on(aux, evaluation)) if has_aux else value), unpacked(
+            argnums, found
+        )
 
     return differentiated
 
@@ -209,20 +211,20 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     >>> y, pull_back([1.0, 10.0])
     ([12.0, 3.0], ([14.0, 3.0],))
     """
-    recording = Recording(f, range(len(primals)), primals, {})
-    outputs, rebuild = flatten(recording.result, f"the result of {recording.name}")
-    path = recording.path(*outputs)
+    evaluation = Evaluation(f, range(len(primals)), primals, {})
+    outputs, rebuild = flatten(evaluation.result, f"the result of {evaluation.name}")
+    subgraph = evaluation.subgraph(*outputs)
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
-        weights = _directions(cotangent, recording.result, "the cotangent", "the result")
+        weights = _directions(cotangent, evaluation.result, "the cotangent", "the result")
         seeds: dict[Value, Any] = {}
         for y, weight in zip(outputs, weights, strict=True):
             if isinstance(y, Value):
                 seeds[y] = seeds.get(y, 0.0) + weight
-        here = path._replace(as_graph=path.as_graph and is_grad_enabled())
-        return tuple(recording.arguments(recording.pull_back(seeds, here)))
+        here = subgraph._replace(as_graph=subgraph.as_graph and is_grad_enabled())
+        return tuple(evaluation.arguments(evaluation.pull_back(seeds, here)))
 
-    return rebuild(_plain(y, path.as_graph) for y in outputs), pull_back
+    return rebuild(_plain(y, subgraph.as_graph) for y in outputs), pull_back
 
 
 def _directions(tree: Any, model: Any, what: str, like: str) -> list[Scalar]:
@@ -259,15 +261,15 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     """
     if not isinstance(primals, tuple | list):
         raise OperandError(f"primals is {primals!r:.60}: give the arguments as a tuple, (x,)")
-    recording = Recording(f, range(len(primals)), primals, {})
-    outputs, rebuild = flatten(recording.result, f"the result of {recording.name}")
-    path = recording.path(*outputs)
+    evaluation = Evaluation(f, range(len(primals)), primals, {})
+    outputs, rebuild = flatten(evaluation.result, f"the result of {evaluation.name}")
+    subgraph = evaluation.subgraph(*outputs)
     directions = _directions(tangents, primals, "tangents", "primals")
-    moving: dict[Value, Scalar] = dict(zip(recording.leaves, directions, strict=True))
+    moving: dict[Value, Scalar] = dict(zip(evaluation.leaves, directions, strict=True))
     with enable_grad():
-        moving = push_forward(path.nodes, moving, path.as_graph)
+        moving = push_forward(subgraph.nodes, moving, subgraph.as_graph)
     tangent = (moving.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs)
-    return rebuild(_plain(y, path.as_graph) for y in outputs), rebuild(tangent)
+    return rebuild(_plain(y, subgraph.as_graph) for y in outputs), rebuild(tangent)
 
 
 def push_forward(

@@ -26,7 +26,7 @@ _INNER = (
     "transforms.jacobians",
     "table.eager",
     "table.operation",
-    "transforms.recorded",
+    "transforms.evaluation",
 )
 _INSIDE = {f"scalargrad.{name}" for name in _INNER}
 

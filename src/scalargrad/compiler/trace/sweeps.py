@@ -17,7 +17,7 @@ from scalargrad.compiler.trace.answers import ANSWERS
 from scalargrad.compiler.trace.exchange import everywhere
 from scalargrad.compiler.trace.stacking import Lanes
 from scalargrad.compiler.trace.trace import current_trace
-from scalargrad.transforms.recorded import Recording
+from scalargrad.transforms.evaluation import Evaluation
 from scalargrad.value import Value
 
 R = TypeVar("R")
@@ -56,7 +56,7 @@ def _quick(usual: Callable[..., R]) -> Callable[..., R]:
 _PLACES = [
     *everywhere(graph.topological_order),
     *everywhere(autodiff.error_signals),
-    *[(Recording, "path"), (Recording, "pull_back"), (Lanes, "_look")],
+    *[(Evaluation, "subgraph"), (Evaluation, "pull_back"), (Lanes, "_look")],
 ]
 #: By owner and name of a sweep, what stands in for it while a function is recorded.
 SWEEPS: dict[tuple[Any, str], Any] = {

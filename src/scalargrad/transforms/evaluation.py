@@ -1,4 +1,26 @@
-"""One run of a function, recorded: fresh leaves in, graph out, derivatives through it."""
+"""One evaluation of a function, ready to be differentiated: fresh leaves in, graph out.
+
+Every derivative in `functional` and `jacobians` begins here. The arguments' numbers are replaced
+by fresh leaves, the function runs once, and what it computed from those leaves is the subgraph
+that a sweep goes through:
+
+>>> from scalargrad import Value
+>>> x = Value(3.0)
+>>> evaluation = Evaluation(lambda w, x: w * w + x, [0], (2.0, x), {})
+>>> evaluation.result
+Value(data=7.0, grad=0.0)
+>>> subgraph = evaluation.subgraph(evaluation.result)
+>>> [node.op.symbol for node in subgraph.nodes]
+['*', '+']
+>>> evaluation.gradients(evaluation.result, subgraph._replace(as_graph=False))
+[4.0]
+
+The function reads a Value from outside, x: a derivative may be taken through x later, so the
+gradient is to be a graph as well.
+
+>>> subgraph.as_graph
+True
+"""
 
 from __future__ import annotations
 
@@ -14,15 +36,34 @@ from scalargrad.tree import Rebuild, flatten
 from scalargrad.value import Scalar, Value
 
 
-class Path(NamedTuple):
+class Subgraph(NamedTuple):
     """The part of a graph that a derivative is taken through."""
 
     nodes: list[Value]  # those that depend on the fresh leaves, operands before results
     as_graph: bool  # whether results belong to an outer graph
 
 
-class Recording:
-    """One run of a function: fresh leaves in, graph out."""
+class Evaluation:
+    """One run of a function on fresh leaves, with the graph it left.
+
+    Parameters
+    ----------
+    f : callable
+    argnums : sequence of int
+        Positions of the arguments whose numbers become fresh leaves.
+    args, kwargs
+        The arguments. A Value among those numbers is the operand of its fresh leaf, so that
+        an outer derivative reaches it.
+
+    Attributes
+    ----------
+    leaves : list of Value
+        The fresh leaves, in the order of `argnums`.
+    result
+        What `f` returned.
+    recorded : bool
+        Whether the caller records, and may therefore differentiate the result again.
+    """
 
     def __init__(
         self, f: Callable[..., Any], argnums: Sequence[int], args: Sequence[Any], kwargs: Any
@@ -55,14 +96,14 @@ class Recording:
         self._given_values |= any(isinstance(x, Value) for x in numbers)
         return [identity(x) if isinstance(x, Value) else Value(x) for x in numbers], rebuild
 
-    def path(self, *outputs: Any) -> Path:
+    def subgraph(self, *outputs: Any) -> Subgraph:
         """Return what lies between the fresh leaves and the outputs."""
         roots = [y for y in outputs if isinstance(y, Value)]
         seen = topological_order(*roots, until=self.leaves)
         closed_over = any(not node.parents and node not in self._made_inside for node in seen)
         nodes = _depending(seen, self.leaves) if closed_over else seen
         as_graph = self.recorded and (closed_over or self._given_values)
-        return Path(nodes, as_graph)
+        return Subgraph(nodes, as_graph)
 
     def outside(self, values: Sequence[Value]) -> set[Value]:
         """Return those of `values` that depend on Values from outside this run, and such nodes."""
@@ -75,18 +116,18 @@ class Recording:
                 found.add(node)
         return found
 
-    def gradients(self, y: Any, path: Path) -> list[Scalar]:
+    def gradients(self, y: Any, subgraph: Subgraph) -> list[Scalar]:
         """Return ∂y/∂leaf for every fresh leaf."""
-        return self.pull_back({y: 1.0} if isinstance(y, Value) else {}, path)
+        return self.pull_back({y: 1.0} if isinstance(y, Value) else {}, subgraph)
 
-    def pull_back(self, seeds: dict[Value, Any], path: Path) -> list[Scalar]:
+    def pull_back(self, seeds: dict[Value, Any], subgraph: Subgraph) -> list[Scalar]:
         """Return Σ seed · ∂output/∂leaf for every fresh leaf."""
         signals: dict[Value, Any]
-        if path.as_graph:
+        if subgraph.as_graph:
             with enable_grad():
-                signals = gradient_graphs(path.nodes, seeds)
+                signals = gradient_graphs(subgraph.nodes, seeds)
         else:
-            signals = error_signals(path.nodes, seeds)
+            signals = error_signals(subgraph.nodes, seeds)
         return [signals.get(leaf, 0.0) for leaf in self.leaves]
 
     def arguments(self, results: Sequence[Any]) -> list[Any]:

@@ -1,0 +1,107 @@
+"""Parts: statements shared out over functions of bounded size, and what these hand to one another.
+
+A variable read in its own part alone is local there. Others live in cells of the workspace, which
+are used again when the last part that reads them is over.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from scalargrad.export.c_statements import Statement, Statements
+
+#: About how many lines a function has at most.
+PART = 400
+
+
+class Parts:
+    """Functions that together run some statements.
+
+    Attributes
+    ----------
+    bodies : list of str
+    cells : int
+        How large the workspace is.
+    """
+
+    def __init__(self, statements: Statements) -> None:
+        self._all = statements
+        self._parts = _cut(statements.listed)
+        made, last = self._lives()
+        self._cell: dict[int, int] = {}
+        self._free: dict[int, list[int]] = defaultdict(list)
+        self.cells = 0
+        self.bodies: list[str] = []
+        ending: dict[int, list[int]] = defaultdict(list)
+        for node, part in last.items():
+            ending[part].append(node)
+        for k, part in enumerate(self._parts):
+            for statement in part:
+                node = statement.writes
+                if node >= 0 and node not in self._cell:
+                    if statements.sizes[node] > 1 or last.get(node, k) > made[node]:
+                        self._cell[node] = self._taken(statements.sizes[node])
+            self.bodies.append("\n".join(map(self._text, part)))
+            for node in ending[k]:
+                if node in self._cell:
+                    self._free[statements.sizes[node]].append(self._cell[node])
+
+    def _lives(self) -> tuple[dict[int, int], dict[int, int]]:
+        """Return in which part each node is made, and in which it is last used."""
+        made: dict[int, int] = {}
+        last: dict[int, int] = {}
+        for k, part in enumerate(self._parts):
+            for statement in part:
+                if statement.writes >= 0:
+                    made.setdefault(statement.writes, k)
+                    last[statement.writes] = k
+                for node in statement.reads:
+                    last[node] = k
+        return made, last
+
+    def _taken(self, size: int) -> int:
+        """Return the first of so many neighbouring cells that nobody uses."""
+        if self._free[size]:
+            return self._free[size].pop()
+        self.cells += size
+        return self.cells - size
+
+    def _text(self, statement: Statement) -> str:
+        sizes = self._all.sizes
+        node, loop = statement.writes, statement.lanes > 1
+        reads = [self._read(x, f"{{{k}}}[" in statement.code) for k, x in enumerate(statement.reads)]
+        if node < 0:
+            return statement.code.format(*reads)
+        if node in self._cell:
+            cell = self._cell[node]
+            name = f"m[{cell} + i]" if loop else f"(m + {cell})" if sizes[node] > 1 else f"m[{cell}]"
+            code = statement.code.format(*reads, new=name, first=name, self=name)
+        else:
+            name = f"v{node}"
+            const, first = f"const double {name}", f"double {name}"
+            code = statement.code.format(*reads, new=const, first=first, self=name)
+        return f"for (long i = 0; i < {statement.lanes}; i++) {code}" if loop else code
+
+    def _read(self, node: int, whole: bool) -> str:
+        if self._all.is_plain(node):
+            return self._all.plain_text(node)
+        if node not in self._cell:
+            return f"v{node}"
+        cell = self._cell[node]
+        if whole:
+            return f"(m + {cell})"
+        return f"m[{cell} + i]" if self._all.sizes[node] > 1 else f"m[{cell}]"
+
+
+def _cut(statements: Sequence[Statement]) -> list[list[Statement]]:
+    """Return the statements in stretches of about the same cost."""
+    parts: list[list[Statement]] = [[]]
+    cost = 0
+    for statement in statements:
+        if cost > PART:
+            parts.append([])
+            cost = 0
+        parts[-1].append(statement)
+        cost += statement.cost
+    return parts
