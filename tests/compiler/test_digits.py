@@ -109,7 +109,8 @@ def test_digits_do_not_depend_on_threads(f: Example, monkeypatch: pytest.MonkeyP
     found = []
     for threads in ("1", "2", "3"):
         monkeypatch.setenv("SCALARGRAD_THREADS", threads)
-        loss = jit(value_and_grad(lambda w, xs: sum(vmap(lambda x: f(w, x))(xs))))
+        each = vmap(f, in_axes=(None, 0))
+        loss = jit(value_and_grad(lambda w, xs, each=each: sum(each(w, xs))))
         value, gradient = loss(w, xs)
         found.append((float(value), [float(x) for x in gradient]))
     assert found[0] == found[1] == found[2]
