@@ -70,12 +70,16 @@ class Parts:
     def _text(self, statement: Statement) -> str:
         sizes = self._all.sizes
         node, loop = statement.writes, statement.lanes > 1
-        reads = [self._read(x, f"{{{k}}}[" in statement.code) for k, x in enumerate(statement.reads)]
+        reads = [
+            self._read(x, f"{{{k}}}[" in statement.code) for k, x in enumerate(statement.reads)
+        ]
         if node < 0:
             return statement.code.format(*reads)
         if node in self._cell:
             cell = self._cell[node]
-            name = f"m[{cell} + i]" if loop else f"(m + {cell})" if sizes[node] > 1 else f"m[{cell}]"
+            name = (
+                f"m[{cell} + i]" if loop else f"(m + {cell})" if sizes[node] > 1 else f"m[{cell}]"
+            )
             code = statement.code.format(*reads, new=name, first=name, self=name)
         else:
             name = f"v{node}"
