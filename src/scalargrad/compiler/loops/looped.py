@@ -56,7 +56,7 @@ def looped(program: Program) -> Looped | None:
 
 def _sweep(program: Program) -> Sweep | None:
     """Return the sweep that gradients ask for; None where they ask for several."""
-    asked = [args for op, args in zip(program.ops, program.args, strict=True) if op is ADJOINT]
+    asked = [program.args[k] for k, op in enumerate(program.ops) if op is ADJOINT]
     if len({args[1:] for args in asked}) > 1:
         return None
     seeds = asked[0][1:] if asked else ()
@@ -96,8 +96,8 @@ class _Looping:
             loops += self._backwards(before)
         loops += self._forwards(after)
         count = len(self.outputs)
-        side_by_side = slice(self.cells, self.cells + count)
-        self.cells += padded(count)
+        first = self.room(count).cell
+        side_by_side = slice(first, first + count)
         loops += _collected(self.outputs, side_by_side.start)
         inputs = rolled.columns.program.inputs
         made = Looped(inputs, self.cells + LANES, self.kept, loops, side_by_side)
@@ -113,7 +113,7 @@ class _Looping:
         return loops
 
     def _backwards(self, staged: list[tuple[Block, list[Stage]]]) -> list[Loop | Clear]:
-        signals = Signals(self.rolled, self.wanted, self.numbers)
+        signals = Signals(self.rolled, self.wanted, self.numbers, self.room)
         loops: list[Loop] = [signals.seed(self.seeds)]
         for block, found in reversed(staged):
             for stage in reversed(found):
@@ -130,9 +130,13 @@ class _Looping:
             self._places[key] = Cells(self._keep(values.tolist()), 1)
         return self._places[key]
 
+    def room(self, count: int) -> Cells:
+        """Return room for so many numbers."""
+        self.cells += padded(count)
+        return Cells(self.cells - padded(count), 1)
+
     def _keep(self, values: list[float]) -> int:
-        self.kept.append((self.cells, values))
-        self.cells += padded(len(values))
+        self.kept.append((self.room(len(values)).cell, values))
         return self.kept[-1][0]
 
     def _output(self, node: int) -> int:
