@@ -95,7 +95,9 @@ def columns(program: Program) -> Columns | None:
     if len(operands):
         within = np.arange(len(operands)) - np.repeat(first[:-1], counts)
         codes += np.add.reduceat(kinds * 3**within, first[:-1])
-    return Columns(program, nodes, codes, first, operands, kinds, place[operands], before, gradients)
+    return Columns(
+        program, nodes, codes, first, operands, kinds, place[operands], before, gradients
+    )
 
 
 def _in_order(

@@ -282,7 +282,9 @@ class _Backward:
                 return body.compute(neg, u)
             return body.compute(mul, u, body.number(float(expression)))
         where = body if expression.op is None or body.loop.lanes else self.aside
-        uses = [where.operand(operands[k - 1]) if k else where.read(where.own(t)) for k in local.uses]
+        uses = [
+            where.operand(operands[k - 1]) if k else where.read(where.own(t)) for k in local.uses
+        ]
         if expression.op is None:
             return body.compute(mul, u, uses[0])
         found = where.compute(local, *uses)
