@@ -27,8 +27,12 @@ from scalargrad.compiler.loops.roll import LANES, Block, Constants, Rolled, padd
 from scalargrad.compiler.loops.schedule import Stage, stages
 from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, Program
 
-#: So many statements, in all, are printed; a program that has more of them stays as it is.
-_MOST = 3000
+#: So many statements, in all, are printed: level 1 takes a quarter of a millisecond for each.
+_MOST = 400
+#: Lanes alone are packed as well, and into tiles: loops are for few statements, or many nodes.
+_FEW_LANES, _SOME_LANES, _MANY_NODES = 60, 150, 20_000
+#: So many nodes stand for each statement, at least, and so many in all are saved.
+_SHARE, _SAVES = 6, 200
 
 #: So few outputs are brought together one by one.
 _FEW = 16
@@ -46,12 +50,17 @@ def looped(program: Program) -> Looped | None:
     if found is None:
         return None
     runs = repeats(found)
-    if not runs or len(found) - sum(run.saved for run in runs) > _MOST:
+    if not _is_rolled_well(len(found), len(found) - sum(run.saved for run in runs)):
         return None
     rolled = roll(found, runs)
     if rolled is None or not stands_for_recording(rolled):
         return None
-    return _Looping(rolled, sweep).run()
+    looping = _Looping(rolled, sweep)
+    return looping.run() if looping.is_worth_it() else None
+
+
+def _is_rolled_well(nodes: int, statements: int) -> bool:
+    return statements <= _MOST and nodes >= max(_SHARE * statements, statements + _SAVES)
 
 
 def _sweep(program: Program) -> Sweep | None:
@@ -84,11 +93,20 @@ class _Looping:
         self.outputs = np.array(
             [self._output(x) for x in rolled.columns.program.outputs], dtype=np.int64
         )
+        read = self._read()
+        self.staged = [(block, stages(block, read)) for block in rolled.blocks]
+
+    def is_worth_it(self) -> bool:
+        """Return whether loops are better than packed lanes: for recurrences, and small bodies."""
+        rolled = self.rolled
+        nodes, statements = len(rolled.columns), rolled.statements
+        waits = any(b.count > 1 and not x.lanes for b, found in self.staged for x in found)
+        few = statements <= (_SOME_LANES if nodes >= _MANY_NODES else _FEW_LANES)
+        return _is_rolled_well(nodes, statements) and (waits or few)
 
     def run(self) -> Looped:
-        rolled = self.rolled
-        read = self._read()
-        staged = [(b, stages(b, read)) for b in rolled.blocks]
+        """Return the program."""
+        rolled, staged = self.rolled, self.staged
         before = [x for x in staged if x[0].start < rolled.columns.before]
         after = staged[len(before) :]
         loops = self._forwards(before)

@@ -146,13 +146,16 @@ def _stretches(flags: NDArray[np.bool_], least: int) -> list[tuple[int, int]]:
 def _steady(columns: Columns, start: int, stop: int, period: int) -> list[tuple[int, int]]:
     """Return where nodes, alike after one period, are so after two, with operands that move on.
 
-    What is given, and numbers, may be any: they are read from where they are.
+    What is given, and numbers, may be any: they are read from where they are. So may be what is
+    computed before the first of these nodes.
     """
     first, last = int(columns.first[start]), int(columns.first[stop])
     wide = int(columns.first[start + period]) - first
     places, kinds = columns.places, columns.kinds
     moved = places[first + wide : last + wide] - places[first:last]
+    latest = np.maximum(places[first : last - wide], places[first + 2 * wide : last + wide])
     uneven = (moved[wide:] != moved[:-wide]) & (kinds[first : last - wide] == COMPUTED)
+    uneven &= (latest >= start) | (places[first + wide : last] >= start)
     flags = np.ones(stop - period - start, np.bool_)
     at = np.flatnonzero(uneven) + first
     flags[np.searchsorted(columns.first, at, side="right") - 1 - start] = False
