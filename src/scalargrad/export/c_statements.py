@@ -261,6 +261,6 @@ def _in_pairs(
 
 
 def _counted(code: str) -> str:
-    """Number the places ``{}`` of a text from 0 on."""
+    """Return a text whose places ``{}`` are numbered from 0 on."""
     parts = code.split("{}")
     return parts[0] + "".join(f"{{{k}}}{part}" for k, part in enumerate(parts[1:]))
