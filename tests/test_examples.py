@@ -25,7 +25,7 @@ def test_the_worked_examples_are_written_as_pages(tmp_path: Path) -> None:
     """Each is one HTML file that forbids the network and names its root."""
     example = runpy.run_path(str(EXAMPLES / "step_pages.py"))
     written = example["write"](tmp_path)
-    assert len(written) == 6
+    assert len(written) == 7
     for path in written:
         page = path.read_text(encoding="utf-8")
         assert "default-src 'none'" in page

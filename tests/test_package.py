@@ -46,5 +46,5 @@ def test_what_needs_numpy_says_so_where_it_is_missing() -> None:
         [sys.executable, "-c", _WITHOUT_NUMPY], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines() == [
-        f"{name} needs numpy: pip install 'scalargrad[jit]'" for name in ("jit", "watch")
+        f"{name} needs numpy: python -m pip install numpy" for name in ("jit", "watch")
     ]

@@ -31,6 +31,7 @@ from scalargrad.errors import ScalargradError as ScalargradError
 from scalargrad.errors import StateError as StateError
 from scalargrad.errors import SweepError as SweepError
 from scalargrad.errors import TraceError as TraceError
+from scalargrad.errors import TrainingWarning as TrainingWarning
 from scalargrad.errors import WorkerError as WorkerError
 from scalargrad.grad_mode import enable_grad as enable_grad
 from scalargrad.grad_mode import is_grad_enabled as is_grad_enabled
@@ -77,7 +78,7 @@ if TYPE_CHECKING:
     from scalargrad.show.steps import walk as walk
     from scalargrad.show.training import watch as watch
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 #: What ``from scalargrad import *`` brings. The operations are listed where they are declared; a
 #: type checker, too, sees only what is listed.
@@ -98,6 +99,7 @@ __all__ = [
     "StateError",
     "SweepError",
     "TraceError",
+    "TrainingWarning",
     "Value",
     "WorkerError",
     "custom_op",
@@ -172,7 +174,7 @@ if not TYPE_CHECKING:  # or a type checker would take every name, sigmoid or sig
             raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
         from scalargrad.system.packages import needed
 
-        with needed(f"{name} needs", "jit"):  # of these only what compiles needs a package to load
+        with needed(f"{name} needs"):
             module = importlib.import_module(_LATER[name])
         found = globals()[name] = getattr(module, name, module)
         return found

@@ -1,4 +1,4 @@
-"""Every exception scalargrad raises on purpose, under one base class, and its warning.
+"""Every exception scalargrad raises on purpose, under one base class, and its warnings.
 
 Each also derives from the built-in a caller would expect, so ``except ValueError``
 catches a DomainError. Messages name the node, show its value and say what to do.
@@ -7,6 +7,23 @@ catches a DomainError. Messages name the node, show its value and say what to do
 from __future__ import annotations
 
 from typing import Any
+
+__all__ = [
+    "DomainError",
+    "ExpressionError",
+    "GradcheckError",
+    "GraphChangedError",
+    "GraphError",
+    "GraphTooLargeError",
+    "JitWarning",
+    "LayoutError",
+    "MissingPackageError",
+    "NumericalError",
+    "OperandError",
+    "ScalargradError",
+    "StateError",
+    "TraceError",
+]
 
 
 class ScalargradError(Exception):
@@ -42,7 +59,12 @@ class ExpressionError(ScalargradError, ValueError):
 
 
 class StateError(ScalargradError, RuntimeError):
-    """Saved numbers do not fit what they are loaded into, or their file is damaged or foreign."""
+    """Saved numbers do not fit what they are loaded into, or their file is damaged or foreign.
+
+    Where `fit` could not write a checkpoint, `history` is what it measured until then.
+    """
+
+    history: object = None
 
 
 class GradcheckError(ScalargradError, AssertionError):
@@ -90,3 +112,7 @@ class SweepError(ScalargradError, RuntimeError):
 
 class JitWarning(UserWarning):
     """A compiled function is recorded again and again, or evaluated eagerly; the results stand."""
+
+
+class TrainingWarning(UserWarning):
+    """Training goes on, but hardly as it was meant: labels or an optimiser that do not fit."""

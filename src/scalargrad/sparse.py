@@ -7,8 +7,9 @@ hundred. Clearing, clipping and updating must then look at those hundred, not at
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, overload
 
+from scalargrad.errors import OperandError
 from scalargrad.value import Parameter, Value
 
 _GRAD: Any = Value.__dict__["grad"]  # the slot itself, below the property that notes writes
@@ -99,11 +100,38 @@ def _restore(kind: type[SparseParameter], data: float, grad: float, label: str) 
     return parameter
 
 
+class Vector(tuple[Parameter, ...]):
+    """Parameters in a row, such as the biases of a layer or a column of its weights.
+
+    A tuple, so that no entry can be exchanged: assign to the `data` of an entry instead.
+
+    Examples
+    --------
+    >>> Vector([Parameter(2.0)]).item()
+    2.0
+    """
+
+    __slots__ = ()
+
+    def item(self) -> float:
+        """Return the number of a vector of length 1, as PyTorch does.
+
+        Raises
+        ------
+        OperandError
+            If it has another length.
+        """
+        if len(self) != 1:
+            raise OperandError(f"item() takes a vector of one number; this one has {len(self)}")
+        return self[0].data
+
+
 class Table(tuple[tuple[SparseParameter, ...], ...]):
     """Rows of sparse parameters that share one record of which were touched.
 
     A tuple, so that no entry can be exchanged behind the record's back: assign to the `data`
-    of an entry instead.
+    of an entry instead. Like a PyTorch matrix it takes two indices, ``table[0, 1]`` and
+    ``table[:, 1]``, as well as one after the other.
 
     Parameters
     ----------
@@ -117,6 +145,8 @@ class Table(tuple[tuple[SparseParameter, ...], ...]):
     >>> table = Table.zeros(2, 3, "w")
     >>> table[1][2]
     SparseParameter(data=0.0, grad=0.0, label='w[1,2]')
+    >>> [parameter.label for parameter in table[:, 2]]
+    ['w[0,2]', 'w[1,2]']
     """
 
     touched: Touched
@@ -136,6 +166,28 @@ class Table(tuple[tuple[SparseParameter, ...], ...]):
             for i in range(rows)
         )
         return cls(parameters, touched)
+
+    @overload  # type: ignore[override]
+    def __getitem__(self, index: int) -> tuple[SparseParameter, ...]: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[tuple[SparseParameter, ...], ...]: ...
+    @overload
+    def __getitem__(self, index: tuple[int, int]) -> SparseParameter: ...
+    @overload
+    def __getitem__(self, index: tuple[slice, int] | tuple[int, slice]) -> Vector: ...
+    def __getitem__(self, index: Any) -> Any:
+        """Return a row, some rows, or what a row index and a column index choose."""
+        if not isinstance(index, tuple):
+            return super().__getitem__(index)
+        if len(index) != 2:
+            raise OperandError(f"a matrix has rows and columns; {len(index)} indices were given")
+        rows, column = index
+        chosen = super().__getitem__(rows)
+        if not isinstance(rows, slice):
+            return Vector(chosen[column]) if isinstance(column, slice) else chosen[column]
+        if isinstance(column, slice):
+            return tuple(Vector(row[column]) for row in chosen)
+        return Vector(row[column] for row in chosen)
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         return tuple(self), self.touched

@@ -132,6 +132,16 @@ class Value:
         """Set this Value's own gradient to 0."""
         self.grad = 0.0
 
+    def item(self) -> float:
+        """Return the number itself, as PyTorch's tensors of one number do.
+
+        Examples
+        --------
+        >>> Value(2.0).item()
+        2.0
+        """
+        return self.data
+
     def detach(self) -> Value:
         """Return a leaf with the same data, through which no gradient flows."""
         return Value(self._data, self.label)

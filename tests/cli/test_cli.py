@@ -33,9 +33,9 @@ def test_step_prints_the_lecture_s_numbers(
     """(x + y)z at (-2, 5, -4) gives f = -12 and the gradients -4, -4 and 3."""
     code, out, _ = run(["step", "q = x + y; f = q * z", "x=-2", "y=5", "z=-4"], monkeypatch, capsys)
     assert code == 0
-    for number in ("3·(-4) = -12", "1·3 = 3", "1·(-4) = -4", "(-4)·1 = -4"):
+    for number in ("3·(−4) = −12", "1·3 = 3", "1·(−4) = −4", "(−4)·1 = −4"):
         assert number in out
-    assert out.endswith("in all: ∂f/∂x = -4, ∂f/∂y = -4, ∂f/∂z = 3\n")
+    assert out.endswith("in all: ∂f/∂x = −4, ∂f/∂y = −4, ∂f/∂z = 3\n")
 
 
 @pytest.mark.parametrize("options", [[], ["-i"], ["-o", "graph.svg"], ["-ograph.svg"]])
@@ -96,6 +96,7 @@ def test_draw_takes_the_options_of_draw(
         (["step", "x", "x"], "name=number"),
         (["step", "x", "x=one"], "'one'"),
         (["step", "x", "x=1", "x=2"], "twice"),
+        (["step", "sum(x)", "x=1,two"], "or those of a vector, x=2,-3"),
         (["draw", "x*x", "x=1", "-o", "graph.gif"], ".svg"),
         (["draw", "x*x", "x=1", "--highlight", "y"], "no y in the expression: there are x, v1"),
         (["draw", "x*x", "x=1", "--direction", "up"], "'LR' or 'TB'"),
@@ -172,3 +173,15 @@ def test_the_demo_proposes_a_command_that_the_shell_finds(
     with pytest.raises(SystemExit):
         cli.main()
     assert programs == ["scalargrad" if on_path else ".venv/bin/scalargrad"]
+
+
+def test_inputs_are_numbers_constants_and_vectors(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the lectures' syntax: σ(w·x + b)^2 with vectors by name, at t = π/2."""
+    expression = "σ(dot(w, x, b))^2 + sin(t)"
+    given = ["w=2,-3", "x=-1,-2", "b=-3", "t=pi/2"]
+    code, out, _ = run(["step", expression, *given], monkeypatch, capsys)
+    assert code == 0
+    assert "w0 = 2, w1 = -3" in out
+    assert "1.534" in out  # 0.7310585786300049² + 1

@@ -25,18 +25,18 @@ def content(markup: str) -> str:
     ("expression", "line", "mathematics"),
     [
         (A * (B + 1.0), "a·(b + 1)", "a·(b+1)"),
-        (A - (B - 1.0), "a - (b - 1)", "a−(b−1)"),
-        (A + -B, "a + (-b)", "a+(−b)"),
-        (A * -B, "a·(-b)", "a·(−b)"),
-        (ops.neg(-A), "-(-a)", "−(−a)"),
-        (A - (-B) / A, "a - (-b / a)", "a−(−ba)"),
-        (-A / B, "-a / b", "−ab"),
-        (-2.0 + A, "-2 + a", "−2+a"),
-        (A + -2.0, "a + (-2)", "a+(−2)"),
-        (A**-2.0, "a^(-2)", "a−2"),
-        ((-A) ** 2.0, "(-a)^2", "(−a)2"),
-        (ops.sigmoid(A - B), "σ(a - b)", "σ(a−b)"),
-        (ops.clip(A, -1.0, B), "clip(a, -1, b)", "clip(a,−1,b)"),
+        (A - (B - 1.0), "a − (b − 1)", "a−(b−1)"),
+        (A + -B, "a + (−b)", "a+(−b)"),
+        (A * -B, "a·(−b)", "a·(−b)"),
+        (ops.neg(-A), "−(−a)", "−(−a)"),
+        (A - (-B) / A, "a − (−b / a)", "a−(−ba)"),
+        (-A / B, "−a / b", "−ab"),
+        (-2.0 + A, "−2 + a", "−2+a"),
+        (A + -2.0, "a + (−2)", "a+(−2)"),
+        (A**-2.0, "a^(−2)", "a−2"),
+        ((-A) ** 2.0, "(−a)^2", "(−a)2"),
+        (ops.sigmoid(A - B), "σ(a − b)", "σ(a−b)"),
+        (ops.clip(A, -1.0, B), "clip(a, −1, b)", "clip(a,−1,b)"),
         (ops.identity(A), "a", "a"),
     ],
 )
@@ -52,8 +52,8 @@ def test_caller_can_say_where_an_expression_will_stand() -> None:
     """As a factor a sum and a leading minus need parentheses, a product does not."""
     assert text(A + B, NAMES, PRODUCT) == "(a + b)"
     assert text(A * B, NAMES, PRODUCT) == "a·b"
-    assert text(-A / B, NAMES, PRODUCT) == "(-a / b)"
-    assert text(-2.0, NAMES, PRODUCT) == "(-2)"
+    assert text(-A / B, NAMES, PRODUCT) == "(−a / b)"
+    assert text(-2.0, NAMES, PRODUCT) == "(−2)"
     assert text(A + B, NAMES, SUM) == "a + b"
     assert content(mathml(A * B, NAMES, ATOM)) == "(a·b)"
 

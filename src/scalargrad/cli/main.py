@@ -33,26 +33,44 @@ _Expression = Annotated[
 ]
 _Assignments = Annotated[
     list[str] | None,
-    typer.Argument(metavar="NAME=NUMBER", help="The inputs.", show_default=False),
+    typer.Argument(
+        metavar="NAME=NUMBER",
+        help="The inputs, such as x=-2, t=pi/4, or a vector w=2,-3.",
+        show_default=False,
+    ),
 ]
 
 
 def _build(expression: str, assignments: list[str] | None) -> Value:
-    """Parse an expression with its inputs given as ``name=number``."""
-    values: dict[str, float] = {}
+    """Parse an expression with its inputs given as ``name=number`` or ``name=number,number``."""
+    values: dict[str, float | list[float]] = {}
     for assignment in assignments or []:
         name, equals, number = assignment.partition("=")
         if not equals or not name.strip().isidentifier():
             raise ExpressionError(f"{assignment!r} is not an input: write name=number, as in x=-2")
         if name.strip() in values:
             raise ExpressionError(f"the input {name.strip()} is given twice: leave one out")
-        try:
-            values[name.strip()] = float(number)
-        except ValueError:
-            raise ExpressionError(
-                f"the input {name.strip()} is {number!r}: write a number, as in {name.strip()}=-2"
-            ) from None
+        values[name.strip()] = _given(name.strip(), number)
     return parse(expression.lstrip(" "), **values)
+
+
+def _given(name: str, written: str) -> float | list[float]:
+    """Read a number, as ``-2`` or ``pi/2``, or the entries of a vector with commas between."""
+    try:
+        numbers = [_number(part) for part in written.split(",")]
+    except ExpressionError:
+        raise ExpressionError(
+            f"the input {name} is {written!r}: write a number, as in {name}=-2 or {name}=pi/2, "
+            f"or those of a vector, {name}=2,-3"
+        ) from None
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _number(written: str) -> float:
+    try:
+        return float(written)
+    except ValueError:
+        return parse(written).data
 
 
 @app.command()

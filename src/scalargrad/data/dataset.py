@@ -68,6 +68,6 @@ def sklearn_datasets() -> Any:
     MissingPackageError
         If scikit-learn is not installed.
     """
-    with needed("this data needs", "data"):
+    with needed("this data needs"):
         import sklearn.datasets
     return sklearn.datasets

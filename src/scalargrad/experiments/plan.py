@@ -107,7 +107,7 @@ def report(
     MissingPackageError
         If matplotlib or safetensors is not installed.
     """
-    with needed("the picture needs", "all"):
+    with needed("the picture needs"):
         from matplotlib.figure import Figure
     figure = Figure(figsize=(10.0, 4.2), layout="constrained")
     draw(figure)

@@ -98,7 +98,7 @@ def to_sympy(root: Value) -> sympy.Expr:
     >>> to_sympy(x**2 * exp(-x)).diff()  # doctest: +SKIP
     -x**2*exp(-x) + 2*x*exp(-x)
     """
-    with needed("to_sympy needs", "graphs"):
+    with needed("to_sympy needs"):
         import sympy
     writer = _Writer(sympy)
     order = topological_order(root)

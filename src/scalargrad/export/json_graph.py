@@ -172,7 +172,7 @@ def to_networkx(root: Value) -> nx.MultiDiGraph:
     >>> list(graph.edges(data="local_grad"))  # doctest: +SKIP
     [(0, 1, 3.0), (0, 1, 3.0)]
     """
-    with needed("to_networkx needs", "graphs"):
+    with needed("to_networkx needs"):
         import networkx as nx
     data = _node_link(root, float)
     graph = nx.MultiDiGraph(**data["graph"])

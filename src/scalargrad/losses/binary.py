@@ -34,7 +34,8 @@ def binary_cross_entropy(input: Any, target: Any, *, reduction: Reduction = "mea
 
     Notes
     -----
-    As in PyTorch, a logarithm counts as -100 at least. From scores before the sigmoid,
+    The lectures' -y ln p - (1 - y) ln(1 - p), their mean over the examples. As in PyTorch, a
+    logarithm counts as -100 at least; the lectures' is ∞ there. From scores before the sigmoid,
     `binary_cross_entropy_with_logits` is more exact.
 
     Examples
@@ -77,7 +78,8 @@ def binary_cross_entropy_with_logits(
 
     Notes
     -----
-    Its slope is σ(z) - t. This is the loss of logistic regression.
+    Its slope is σ(z) - t. This is the loss of logistic regression: what the lectures write of
+    y = σ(z), computed from z.
 
     Examples
     --------
@@ -122,7 +124,8 @@ def hinge_loss(
 
     Notes
     -----
-    Kink at y·f = margin, where the slope is taken as 0.
+    Kink at y·f = margin, where the slope is taken as 0. With margin 1 it is UCSB's hinge loss,
+    number for number.
 
     References
     ----------

@@ -62,7 +62,8 @@ def cross_entropy(
     Notes
     -----
     Its gradient with respect to the logits is softmax(z) - target. For one class index it
-    makes two nodes.
+    makes two nodes. The lectures apply softmax first and write -Σ tᵢ ln yᵢ with one-hot t; that
+    is the same number, here computed from the logits because it is exact for large ones too.
 
     Examples
     --------
@@ -239,6 +240,11 @@ def multi_margin_loss(
     DomainError
         If a class is not in 0 … C - 1, or p is neither 1 nor 2.
 
+    Notes
+    -----
+    PyTorch divides by the number of classes C; UCSB's Σ_{i≠t} max(0, 1 - x_t + xᵢ) does not, and
+    is C times this.
+
     References
     ----------
     Crammer and Singer, 2001; PyTorch's definition, a sum instead of their maximum.
@@ -247,6 +253,8 @@ def multi_margin_loss(
     --------
     >>> multi_margin_loss([0.0, 0.5, 2.0, 1.0], 3)
     0.625
+    >>> 4 * multi_margin_loss([0.0, 0.5, 2.0, 1.0], 3)  # UCSB, not divided by the 4 classes
+    2.5
     """
     if p not in {1, 2}:
         raise DomainError(f"multi_margin_loss: p is {p}; use 1 or 2")

@@ -31,14 +31,22 @@ def mse_loss(input: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
 
     Notes
     -----
-    Without the ½ of many lectures, ½(x - t)², which only serves to cancel the 2 of the
-    derivative: the field defines it so, and half of this is the lectures' loss. The empirical
-    risk of a model is the mean of its losses.
+    PyTorch's definition, as UNC's, without the ½ that cancels the 2 of the derivative: Toronto's
+    ½(x - t)², and 1/(2N) Σ (x - t)² over N examples, are half of it. Of vectors, as in PyTorch,
+    it is the mean over all N·D numbers; Hosseini's (1/N) Σ ‖e‖² divides the sum by N alone.
+    The empirical risk of a model is the mean of its losses.
 
     Examples
     --------
     >>> mse_loss([1.0, 2.0], [1.0, 4.0])
     2.0
+    >>> mse_loss([1.0, 2.0], [1.0, 4.0], reduction="sum") / (2 * 2)  # Toronto, 1/(2N)
+    1.0
+    >>> vectors, targets = [[1.0, 2.0], [3.0, 5.0]], [[0.0, 0.0], [3.0, 4.0]]
+    >>> mse_loss(vectors, targets)
+    1.5
+    >>> mse_loss(vectors, targets, reduction="sum") / len(vectors)  # Hosseini, (1/N) Σ ‖e‖²
+    3.0
     """
     return elementwise(lambda x, t: square(x - t), input, target, reduction, "mse_loss")
 
@@ -50,12 +58,15 @@ def l1_loss(input: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
 
     Notes
     -----
-    Kink at x = t, where the slope is taken as 0.
+    Kink at x = t, where the slope is taken as 0. PyTorch's definition; where a lecture writes
+    ½|x - t|, half of this is meant.
 
     Examples
     --------
     >>> l1_loss([1.0, 2.0], [1.0, 4.0])
     1.0
+    >>> l1_loss([1.0, 2.0], [1.0, 4.0]) / 2  # with the lecture's ½
+    0.5
     """
     return elementwise(lambda x, t: abs(x - t), input, target, reduction, "l1_loss")
 
@@ -85,6 +96,11 @@ def huber_loss(
         If the two are not nested alike, or are empty.
     DomainError
         If delta is not positive.
+
+    Notes
+    -----
+    It has a ½ where `mse_loss` has none: for small errors Huber's loss is half the squared error,
+    the lectures' ½(x - t)².
 
     References
     ----------

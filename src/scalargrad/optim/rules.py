@@ -12,6 +12,14 @@ from typing import Any
 
 from scalargrad.ops import clip, maximum, sqrt
 
+__all__ = [
+    "adagrad",
+    "adam",
+    "rmsprop",
+    "sgd",
+    "sparse_adam",
+]
+
 
 def sgd(
     parameter: Any,

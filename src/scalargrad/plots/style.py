@@ -49,7 +49,7 @@ def new_figure(size: tuple[float, float]) -> Figure:
     MissingPackageError
         If matplotlib is not installed.
     """
-    with needed("plots need", "plot"):
+    with needed("plots need"):
         import matplotlib.pyplot as plt
     return plt.figure(figsize=size, layout="constrained")
 

@@ -14,6 +14,9 @@ from scalargrad.table.symbol import Symbol
 Expression = Symbol | float
 Fragment = tuple[str, int]
 
+#: The minus sign of print, with which people are shown numbers and formulas.
+MINUS = "−"
+
 
 def parenthesise(fragment: Fragment, demand: int, pair: str = "({})") -> str:
     """Return the text of a fragment, in parentheses where it binds too loosely."""
@@ -28,7 +31,7 @@ def number_text(value: float, digits: int = 4) -> str:
 
 
 def text(expression: Expression, names: dict[Symbol, str], demand: int = CONDITIONAL) -> str:
-    """Write `expression` as a line a person reads: ``s·(1 - s)``, ``-1/x²``.
+    """Write `expression` as a line a person reads: ``s·(1 − s)``, ``−1/x²``.
 
     It is put in parentheses where it binds more loosely than `demand`, a precedence, and
     where a minus sign would follow another sign.
@@ -38,7 +41,7 @@ def text(expression: Expression, names: dict[Symbol, str], demand: int = CONDITI
 
 def _written(expression: Expression, names: dict[Symbol, str]) -> Fragment:
     if not isinstance(expression, Symbol):
-        written = number_text(expression)
+        written = number_text(expression).replace("-", MINUS)
         return written, _precedence(written)
     if expression.op is None:
         name = names[expression]
@@ -53,11 +56,12 @@ def _written(expression: Expression, names: dict[Symbol, str]) -> Fragment:
 
 def _precedence(word: str) -> int:
     """Return how tightly a name or number binds: with a minus sign it may only open a sum."""
-    return SUM if word.startswith("-") else ATOM
+    return SUM if word.startswith(("-", MINUS)) else ATOM
 
 
 def _text_notation(op: Operation, arity: int) -> Notation:
-    return op.text or op.comparison or op.python or call(op.name, arity)
+    notation = op.text or op.comparison or op.python or call(op.name, arity)
+    return notation._replace(template=notation.template.replace("-", MINUS))
 
 
 def _demand(notation: Notation, index: int, operand: Expression) -> int:
@@ -76,7 +80,7 @@ def _opens_with_minus(expression: Expression) -> bool:
     while isinstance(expression, Symbol) and expression.op is not None:
         template = _text_notation(expression.op, len(expression.operands)).template
         if not template.startswith("{0}"):
-            return template.startswith("-")
+            return template.startswith(MINUS)
         expression = expression.operands[0]
     return False  # names and numbers carry their sign in their precedence
 
@@ -91,7 +95,7 @@ def mathml(expression: Expression, names: dict[Symbol, str], demand: int = CONDI
 
 
 _MATHML_PAIR = "<mrow><mo>(</mo>{}<mo>)</mo></mrow>"
-_NUMBER = re.compile(r"-?(\d+(\.\d+)?(e-?\d+)?|inf|nan)")
+_NUMBER = re.compile(r"[-−]?(\d+(\.\d+)?(e[-−]?\d+)?|inf|nan)")
 
 
 def _escape(word: str) -> str:
@@ -103,7 +107,7 @@ def _escape(word: str) -> str:
 def identifier(word: str) -> str:
     """Return one MathML token for a name or an already formatted number."""
     if _NUMBER.fullmatch(word):
-        return f"<mn>{word.replace('-', '−')}</mn>"
+        return f"<mn>{word.replace('-', MINUS)}</mn>"
     return f"<mi>{_escape(word)}</mi>"
 
 

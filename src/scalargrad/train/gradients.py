@@ -16,11 +16,11 @@ from scalargrad.compiler.resident import Resident, reordered
 from scalargrad.errors import TraceError
 from scalargrad.graph import topological_order
 from scalargrad.train.examples import plain
+from scalargrad.train.group_rules import require_still, visited
 from scalargrad.train.objective import Objective
 from scalargrad.train.recordings import Draws, Guards, guards, leaves_read, recorded, results
 from scalargrad.train.rectangle import Rectangle
 from scalargrad.train.store import Store
-from scalargrad.train.update import require_still, visited
 
 
 class _Result(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from scalargrad import Value
+from scalargrad.show.figures import number
 from scalargrad.show.steps import walk
-from scalargrad.show.steps.figures import number
 
 from .graphs import regularised
 

@@ -21,7 +21,7 @@ PANELS = [
     ["∂f∂z=1·q", "1·3=3", "swap multiplier: z receives q"],
     ["∂f∂q=1·z", "1·(−4)=−4", "swap multiplier: q receives z"],
     ["∂f∂y=∂f∂q·∂q∂y", "(−4)·1=−4", "distributor: y receives ∂f/∂q"],
-    ["∂f∂x=∂f∂q·∂q∂x", "(−4)·1=−4", "nudge x by +0.01: f changes by -0.04"],
+    ["∂f∂x=∂f∂q·∂q∂x", "(−4)·1=−4", "nudge x by +0.01: f changes by −0.04"],
 ]
 
 
@@ -140,7 +140,7 @@ def test_predicting_needs_nothing_but_keys(lecture: Path, open_in_firefox: Any) 
     page.keyboard.press("p")
     page.keyboard.type("7")
     page.keyboard.press("Enter")
-    assert "Not yet: multiply the upstream -4" in page.locator("#reply").text_content()
+    assert "Not yet: multiply the upstream −4" in page.locator("#reply").text_content()
     page.keyboard.type("-4")
     page.keyboard.press("Enter")
     assert page.locator("#answer").count() == 0
@@ -152,10 +152,10 @@ def test_descent_and_finite_differences_compute(lecture: Path, open_in_firefox: 
     page = open_in_firefox(lecture)
     page.locator("#more").click()
     page.locator("#check").click()
-    assert str(page.locator("#check-result").text_content()).endswith("gradient = -4: they agree.")
+    assert str(page.locator("#check-result").text_content()).endswith("gradient = −4: they agree.")
     page.locator("#descend").click()
     assert (
-        page.locator("#descent-result").text_content() == "1 step: f from -12 to -16.34, it fell."
+        page.locator("#descent-result").text_content() == "1 step: f from −12 to −16.34, it fell."
     )
     assert page.locator("#descent-chart circle").count() == 2
 

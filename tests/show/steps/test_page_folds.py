@@ -12,8 +12,8 @@ import pytest
 from scalargrad import Parameter, Value, relu, square, tanh
 from scalargrad import sum as add_up
 from scalargrad.nn import MLP
+from scalargrad.show.figures import number
 from scalargrad.show.steps import Walk, walk
-from scalargrad.show.steps.figures import number
 
 from .graphs import labelled
 
@@ -393,7 +393,7 @@ def test_the_open_drawing_is_exported_and_printed(open_page: Any) -> None:
     assert "Neuron 1" in page.locator("#sheet h1").text_content()
     page.locator("#worksheet").click()
     assert page.locator("#sheet ol").first.locator("li").count() == 6
-    assert page.locator("#sheet p").text_content().startswith("At w0 ≈ -0.7313, w1 ≈")
+    assert page.locator("#sheet p").text_content().startswith("At w0 ≈ −0.7313, w1 ≈")
     given = page.locator("#sheet svg").first.locator("text.gradient").all_text_contents()
     assert given.count("______") == len(given) - 1
     output = next(node for node in steps.scene.order if node.op and node.op.name == "tanh")

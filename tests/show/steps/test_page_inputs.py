@@ -87,7 +87,7 @@ def test_an_undefined_input_is_explained_and_the_last_valid_state_kept(open_page
     before = page.locator("#n2-value .value").text_content()
     box(page, "x").fill("-1")
     told = page.locator("#undefined").text_content()
-    assert told == "log(x) is undefined at x = -1: it needs x > 0. The last valid state is kept."
+    assert told == "log(x) is undefined at x = −1: it needs x > 0. The last valid state is kept."
     assert box(page, "x").get_attribute("aria-invalid") == "true"
     assert page.locator("#stage").evaluate("stage => stage.classList.contains('greyed')")
     assert page.locator("#n2-value .value").text_content() == before
@@ -135,7 +135,7 @@ def test_a_finite_difference_agrees_with_the_gradient(open_page: Any) -> None:
     page.locator("#check-input").select_option(label="y")
     page.locator("#check").click()
     told = page.locator("#check-result").text_content()
-    assert "≈ 6 with h = 3e-5; gradient = 6: they agree" in told
+    assert "≈ 6 with h = 3e−5; gradient = 6: they agree" in told
     page.locator("#check-input").select_option(label="x")
     page.locator("#check").click()
     assert "they differ: is this a kink" in page.locator("#check-result").text_content()
@@ -168,3 +168,20 @@ def test_descent_that_climbs_says_so_and_stops_before_it_is_undefined(open_page:
     again.locator("#descend-ten").click()
     assert "0 steps" in again.locator("#descent-result").text_content()
     assert math.isclose(float(box(again, "w").input_value()), 0.01)
+
+
+def test_the_status_tells_the_numbers_that_hold_now(open_page: Any) -> None:
+    """What is told to a screen reader at a step is told again when an input changes."""
+    page = open_page(lecture())
+    status = page.locator("#announcement")
+    page.evaluate("scalargrad.setInputs({x: 1})")
+    assert status.text_content() == ""  # nobody has gone anywhere yet
+    page.locator("#panel").focus()
+    page.keyboard.press("End")
+    before = status.text_content()
+    assert "∂f/∂x" in before
+    page.evaluate("scalargrad.setInputs({z: 10})")
+    assert status.text_content() != before
+    assert "= 10·1 = 10" in status.text_content()
+    page.locator("#reset").click()
+    assert "= (-4)·1 = -4" in status.text_content()

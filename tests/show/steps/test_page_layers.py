@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import Parameter, Value, mean, square
+from scalargrad import Parameter, Value, exp, mean, square, tanh
 from scalargrad.experiments.demo import chain_rule
 from scalargrad.nn import MLP
+from scalargrad.show.figures import number
 from scalargrad.show.steps import Walk, walk
-from scalargrad.show.steps.figures import number
 
 SIZES = [3, 2, 1]
 X = [0.5, -1.0]
@@ -193,32 +193,85 @@ def test_a_term_of_a_gradient_is_not_called_the_gradient(open_page: Any) -> None
     """With a penalty on a weight, δxᵀ is what the layer adds; the graph has the sum."""
     w = [Parameter(0.5, "w0"), Parameter(-1.0, "w1")]
     x = [Value(2.0, "x0"), Value(3.0, "x1")]
-    loss = square(w[0] * x[0] + w[1] * x[1]) + square(w[0]) * 0.1
+    loss = tanh(w[0] * x[0] + w[1] * x[1]) + square(w[0]) * 0.1
     steps = walk(loss)
     page = open_page(steps)
     layer_view(page, 99)
     symbols = page.locator("#panel .matrix-line > :first-child").all_text_contents()
     assert [line.replace("\xa0", " ") for line in symbols[1:]] == [
-        "δ1=∂v7∂z1=∂v7∂h1∘square′(z1)",
+        "δ1=∂v7∂z1=∂v7∂h1∘tanh′(z1)",
         "∂v7∂W1 by this layer: δ1xT",
         "∂v7∂x=W1Tδ1",
     ]
-    delta = 2.0 * (0.5 * 2.0 - 1.0 * 3.0)
+    delta = 1.0 - np.tanh(0.5 * 2.0 - 1.0 * 3.0) ** 2
     assert matrices(page)[2][-1] == shown([[delta * 2.0, delta * 3.0]])
     place = steps.scene.place[w[0]]
     assert page.locator(f"#n{place}-gradient").text_content() == shown([[delta * 2.0 + 0.1]])[0]
 
 
+def test_a_logistic_unit_written_in_full_is_one_layer(open_page: Any) -> None:
+    """1 / (1 + e^-z) is σ: the panel has σ's slope, (1 - σ)σ, from four gates."""
+    w = [Parameter(0.5, "w0"), Parameter(-1.0, "w1")]
+    z = w[0] * Value(2.0, "x0") + w[1] * Value(3.0, "x1")
+    page = open_page(walk(1 / (1 + exp(-z))))
+    layer_view(page, 2)
+    assert "computes h = σ(W x): 2 inputs, 1 unit" in page.locator("#panel").text_content()
+    page.keyboard.press("End")
+    y = 1 / (1 + np.exp(2.0))
+    assert matrices(page)[1][1:] == [shown([[(1 - y) * y]]), shown([[(1 - y) * y]])]
+
+
 def test_notation_names_the_gradients_of_a_layer(open_page: Any) -> None:
-    """∂L/∂h, h̄ and δ with an index, as everywhere else."""
+    """Toronto writes every error with a bar; UNC's δ is that of sums, never of h, W, b or x."""
     page = open_page(network()[0])
     layer_view(page, 12)
-    names = []
+    written = []
     for _ in range(3):
-        line = page.locator("#panel .matrix-line > :first-child").first.text_content()
-        names.append(line.partition("=")[0])
+        lines = page.locator("#panel .matrix-line > :first-child").all_text_contents()
+        written.append(lines)
         page.keyboard.press("n")
-    assert names == ["∂L∂h1", "h1¯", "δh1"]
+    assert written == [
+        ["∂L∂h1=W2Tδ2", "δ1=∂L∂z1=(W2Tδ2)∘tanh′(z1)", "∂L∂W1=δ1xT", "∂L∂b1=δ1", "∂L∂x=W1Tδ1"],
+        ["h1¯=W2Tz2¯", "z1¯=h1¯∘tanh′(z1)", "W1¯=z1¯xT", "b1¯=z1¯", "x¯=W1Tz1¯"],
+        ["∂L∂h1=W2Tδ2", "δ1=(W2Tδ2)∘tanh′(z1)", "∂L∂W1=δ1xT", "∂L∂b1=δ1", "∂L∂x=W1Tδ1"],
+    ]
+
+
+def test_the_last_layer_has_the_letters_of_the_lectures(open_page: Any) -> None:
+    """Toronto's output is y: W̄ = ȳhᵀ, b̄ = ȳ, h̄ = Wᵀȳ; UNC's error of a linear output is δ."""
+    page = open_page(network()[0])
+    layer_view(page, 10)
+    page.keyboard.press("n")
+    lines = page.locator("#panel .matrix-line > :first-child")
+    assert lines.all_text_contents() == ["y¯", "W3¯=y¯h2T", "b3¯=y¯", "h2¯=W3Ty¯"]
+    assert "so upstream is y\u0304; y\u0304 times x goes" in page.locator("#panel").text_content()
+    page.keyboard.press("n")
+    assert lines.all_text_contents() == ["δ3", "∂L∂W3=δ3h2T", "∂L∂b3=δ3", "∂L∂h2=W3Tδ3"]
+    page.evaluate("scalargrad.goTo(4)")
+    layer_view(page, 4)
+    page.keyboard.press("n")
+    page.keyboard.press("n")
+    assert lines.all_text_contents() == ["y=W3h2+b3"]
+
+
+@pytest.mark.parametrize(
+    ("presses", "said"),
+    [
+        (0, "weight[j][i], which leads from input i to unit j; both count from 0"),
+        (1, "row i and column j of W, leads from input j to unit i; both count from 1"),
+        (2, "row j and column i of W, leads from input i to unit j"),
+    ],
+)
+def test_weights_are_shown_with_their_direction(open_page: Any, presses: int, said: str) -> None:
+    """Which way wᵢⱼ leads, and from where it counts, is the chosen notation's."""
+    page = open_page(network()[0])
+    for stop in (2, 12):
+        layer_view(page, stop)
+        for _ in range(presses):
+            page.keyboard.press("n")
+        assert said in page.locator("#panel .direction").text_content()
+        for _ in range(-presses % 3):
+            page.keyboard.press("n")
 
 
 @pytest.mark.parametrize("make", [lambda: walk(chain_rule()), lambda: network()[0][4:]])
@@ -253,7 +306,7 @@ def test_layers_are_announced(open_page: Any) -> None:
 def test_a_hostile_output_name_in_a_matrix_line_does_nothing(open_page: Any) -> None:
     """The root's label stands in every ∂L/∂W."""
     w = [Parameter(0.5, "w0"), Parameter(1.0, "w1")]
-    root = square(w[0] * 2.0 + w[1] * 3.0)
+    root = tanh(w[0] * 2.0 + w[1] * 3.0)
     root.label = "</math><img src=x onerror=alert(1)>"
     page = open_page(walk(root))
     layer_view(page, 5)

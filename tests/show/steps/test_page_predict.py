@@ -51,11 +51,11 @@ def test_the_product_is_blank_everywhere(asked: Any) -> None:
     page = asked(product(), "q → x")
     assert page.locator(".chip .result").text_content() == "?"
     assert page.locator("#n0-gradient").text_content() == "?"
-    assert "(-8)·1 = ?" in page.locator("#panel").text_content()
+    assert "(−8)·1 = ?" in page.locator("#panel").text_content()
     assert "nudge" not in page.locator("#panel").text_content()
     assert page.locator(".field").first.locator("output").text_content() == "∂f/∂x = …"
     assert "What is the product?" in page.locator("#announcement").text_content()
-    assert "-8·1 = -8" not in page.locator("#announcement").text_content()
+    assert "−8·1 = −8" not in page.locator("#announcement").text_content()
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_right_answer_fills_the_blank(asked: Any) -> None:
     page = asked(product(), "q → x")
     reply_to(page, "−8")
     assert page.locator("#n0-gradient").text_content() == "−8"
-    assert "nudge x by +0.01: f changes by -0.08" in page.locator("#panel").text_content()
+    assert "nudge x by +0.01: f changes by −0.08" in page.locator("#panel").text_content()
 
 
 def test_an_answer_needs_nothing_but_keys(asked: Any) -> None:

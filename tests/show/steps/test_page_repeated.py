@@ -9,8 +9,8 @@ import pytest
 from scalargrad import Parameter, Value, tanh
 from scalargrad import sum as add_up
 from scalargrad.nn import Linear, Module
+from scalargrad.show.figures import number
 from scalargrad.show.steps import Walk, walk
-from scalargrad.show.steps.figures import number
 
 
 def recurrence(links: int) -> Walk:

@@ -10,8 +10,8 @@ import pytest
 from scalargrad import Parameter, Value, square
 from scalargrad import exp as grow
 from scalargrad.nn import MLP
+from scalargrad.show.figures import number
 from scalargrad.show.steps import Step, Walk, walk
-from scalargrad.show.steps.figures import number
 
 from .graphs import labelled, lecture, neuron, regularised, routing
 
@@ -95,7 +95,7 @@ def test_the_lecture_s_graph_reads_as_specified(open_page: Any) -> None:
         ["∂f∂z=1·q", "1·3=3", "swap multiplier: z receives q"],
         ["∂f∂q=1·z", "1·(−4)=−4", "swap multiplier: q receives z"],
         ["∂f∂y=∂f∂q·∂q∂y", "(−4)·1=−4", "distributor: y receives ∂f/∂q"],
-        ["(−4)·1=−4", "nudge x by +0.01: f changes by -0.04"],
+        ["(−4)·1=−4", "nudge x by +0.01: f changes by −0.04"],
     ]
     for pieces in expected:
         said = panel.text_content()
@@ -113,11 +113,11 @@ def test_a_fan_out_announces_collects_and_completes_its_sum(open_page: Any) -> N
     w = next(leaf for leaf in steps.scene.inputs if leaf.label == "w")
     by_a, by_u = (step for step in steps if step.parent is w)
     page.evaluate(f"scalargrad.goTo({by_a.index + 1})")
-    assert "w̄ ≈ -0.1398 + ?, 1 of 2" in page.locator("#panel .sum").text_content()
+    assert "w̄ ≈ −0.1398 + ?, 1 of 2" in page.locator("#panel .sum").text_content()
     assert in_graph(page, f"n{steps.scene.order.index(w)}", "gradient") == "Σ 1/2"
     page.evaluate(f"scalargrad.goTo({by_u.index + 1})")
     told = page.locator("#panel .sum").text_content()
-    assert told == "w̄ ≈ -0.1398 + 0.05 = -0.0898, complete: adder"
+    assert told == "w̄ ≈ −0.1398 + 0.05 = −0.0898, complete: adder"
     taps = page.locator(".tap:not(.empty) text").all_text_contents()
     assert sorted(taps) == ["0.05", "−0.1398"]
 

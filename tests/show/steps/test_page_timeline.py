@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from .graphs import lecture, regularised
+from scalargrad import Value, square, tanh
+from scalargrad.show.steps import walk
+
+from .graphs import labelled, lecture, regularised
 
 
 def in_graph(page: Any, id: str, kind: str) -> str:
@@ -128,8 +131,8 @@ def test_manual_steps_are_announced(open_page: Any) -> None:
     page.keyboard.press("ArrowRight")
     assert page.locator("#announcement").text_content() == (
         "Step 8 of 8. From q back to x: upstream ∂f/∂q times local ∂q/∂x. "
-        "∂f/∂x = ∂f/∂q·∂q/∂x = (-4)·1 = -4. distributor: x receives ∂f/∂q. "
-        "nudge x by +0.01: f changes by -0.04."
+        "∂f/∂x = ∂f/∂q·∂q/∂x = (−4)·1 = −4. distributor: x receives ∂f/∂q. "
+        "nudge x by +0.01: f changes by −0.04."
     )
 
 
@@ -150,7 +153,7 @@ def test_tab_visits_nodes_in_sweep_order_and_enter_opens_the_sum(open_page: Any)
     opened = page.locator("#node-sum")
     assert opened.is_visible()
     assert opened.locator("li").count() == 2
-    assert "exactly -0.0898107106836696" in opened.text_content()
+    assert "exactly −0.0898107106836696" in opened.text_content()
     page.keyboard.press("Escape")
     assert not opened.is_visible()
 
@@ -171,9 +174,10 @@ def test_the_whole_page_can_be_used_by_keyboard(open_page: Any) -> None:
 
 
 def test_notations_change_with_n(open_page: Any) -> None:
-    """∂f/∂q, q̄ and δ_q are three names of one number."""
-    page = open_page(lecture())
-    page.evaluate("scalargrad.goTo(7)")
+    """∂f/∂q, q̄ and, as q enters a unit, δ_q are three names of one number."""
+    q = labelled(Value(2.0, "x") + Value(3.0, "y"), "q")
+    page = open_page(walk(labelled(square(tanh(q)), "f")))
+    page.evaluate("scalargrad.goTo(8)")
     said = []
     for _ in range(3):
         said.append(page.locator("#panel .sentence").text_content())

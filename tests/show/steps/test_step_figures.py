@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from scalargrad.show.steps.figures import (
+from scalargrad.show.figures import (
     is_rounded,
     number,
     product_relation,
@@ -20,15 +20,15 @@ from scalargrad.show.steps.figures import (
     ("value", "shown"),
     [
         (3.0, "3"),
-        (-0.13981071068366963, "-0.1398"),
+        (-0.13981071068366963, "−0.1398"),
         (-0.0, "0"),
         (10000.0, "10000"),
         (123456.0, "123500"),
-        (-31415.9, "-31420"),
+        (-31415.9, "−31420"),
         (1e6, "1e6"),
-        (1.5e-7, "1.5e-7"),
+        (1.5e-7, "1.5e−7"),
         (math.inf, "inf"),
-        (-math.inf, "-inf"),
+        (-math.inf, "−inf"),
         (math.nan, "nan"),
     ],
 )
@@ -39,7 +39,7 @@ def test_numbers_have_four_significant_digits(value: float, shown: str) -> None:
 
 def test_changes_carry_their_sign() -> None:
     """A plus stands before what grows; no change has no sign."""
-    assert [signed(v) for v in (0.03, -0.04, 0.0)] == ["+0.03", "-0.04", "0"]
+    assert [signed(v) for v in (0.03, -0.04, 0.0)] == ["+0.03", "−0.04", "0"]
 
 
 def test_noise_in_the_last_bits_is_not_rounding() -> None:
@@ -77,12 +77,12 @@ def test_products_are_equal_where_exact_and_as_shown(left: float, right: float, 
 @pytest.mark.parametrize(
     ("terms", "written"),
     [
-        ([-0.13981071068366963, 0.05], "≈ -0.1398 + 0.05 = -0.0898"),
+        ([-0.13981071068366963, 0.05], "≈ −0.1398 + 0.05 = −0.0898"),
         ([0.5, 0.25], "= 0.5 + 0.25 = 0.75"),
-        ([1.0, -3.0], "= 1 - 3 = -2"),
+        ([1.0, -3.0], "= 1 − 3 = −2"),
         ([0.5, 1024.25], "≈ 0.5 + 1024 ≈ 1025"),
         ([1 / 3, 1 / 3, 1 / 3], "≈ 0.3333 + 0.3333 + 0.3333 ≈ 1"),
-        ([1.00001, -1.0], "≈ 1 - 1 ≈ 1e-5"),
+        ([1.00001, -1.0], "≈ 1 − 1 ≈ 1e−5"),
         ([1 / 3, math.inf], "≈ 0.3333 + inf ≈ inf"),
         ([0.5] * 8, "= 0.5 + … + 0.5 + 0.5 = 4"),
     ],
@@ -95,6 +95,6 @@ def test_complete_sums_add_up_as_shown(terms: list[float], written: str) -> None
 def test_incomplete_sums_end_in_a_question_mark() -> None:
     """What is to come is unknown; of many terms the first and the last two are shown."""
     assert running_sum([1.0, 2.0, 3.0], 1, 3) == "= 1 + ?"
-    assert running_sum([1.0, -2.0, 3.0], 2, 3) == "= 1 - 2 + ?"
+    assert running_sum([1.0, -2.0, 3.0], 2, 3) == "= 1 − 2 + ?"
     many = [float(i) for i in range(9)]
     assert running_sum(many, 7, 9) == "= 0 + … + 5 + 6 + ?"

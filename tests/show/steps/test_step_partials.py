@@ -53,7 +53,7 @@ def test_arm_not_chosen_is_never_computed() -> None:
         (X + 0.0, "x"),
         (0.0 + X, "x"),
         (X - 0.0, "x"),
-        (0.0 - X, "0 - x"),
+        (0.0 - X, "0 − x"),
         (X * 1.0, "x"),
         (1.0 * X, "x"),
         (X / 1.0, "x"),

@@ -97,8 +97,8 @@ def test_markup_in_labels_appears_literally() -> None:
 def test_shown_walk_has_the_passes_in_colour(lecture: Walk) -> None:
     """Blue numbers forward, orange ones backward."""
     printed = shown(lecture, 100, colour=True)
-    assert "\x1b[1;38;2;42;127;208m-12" in printed
-    assert "\x1b[1;3;38;2;199;91;18m-4" in printed
+    assert "\x1b[1;38;2;42;127;208m−12" in printed
+    assert "\x1b[1;3;38;2;199;91;18m−4" in printed
 
 
 def test_narrow_console_stacks_the_remarks(lecture: Walk) -> None:
@@ -121,4 +121,4 @@ def test_show_prints_to_standard_output_by_default(
 ) -> None:
     """Without a console it behaves as print does."""
     show(lecture)
-    assert "f = q·z = 3·(-4) = -12" in capsys.readouterr().out
+    assert "f = q·z = 3·(−4) = −12" in capsys.readouterr().out

@@ -119,11 +119,11 @@ def test_screen_shows_the_whole_text_of_the_step(lecture: Walk) -> None:
     text = "\n".join(screens(lecture, END, "q")[-1])
     for said in (
         "From q back to x: upstream ∂f/∂q times local ∂q/∂x.",
-        "∂f/∂x = ∂f/∂q·∂q/∂x = (-4)·1 = -4",
+        "∂f/∂x = ∂f/∂q·∂q/∂x = (−4)·1 = −4",
         "upstream × local = contribution",
         "local: ∂q/∂x = 1",
         "distributor: x receives ∂f/∂q",
-        "nudge x by +0.01: f changes by -0.04",
+        "nudge x by +0.01: f changes by −0.04",
     ):
         assert said in text
 
@@ -133,8 +133,8 @@ def test_values_and_gradients_appear_when_they_are_known(lecture: Walk) -> None:
     early, *_, late = screens(lecture, RIGHT, END, "q")[1:]
     assert row(early, "q").split()[-2:] == ["3", "·"]
     assert row(early, "f").split()[-2:] == ["·", "·"]
-    assert row(late, "f").split()[-2:] == ["-12", "1"]
-    assert row(late, "x").split()[-2:] == ["-2", "-4"]
+    assert row(late, "f").split()[-2:] == ["−12", "1"]
+    assert row(late, "x").split()[-2:] == ["−2", "−4"]
 
 
 def test_active_wire_is_drawn_beside_the_nodes(lecture: Walk) -> None:
@@ -216,7 +216,7 @@ def test_a_part_of_a_walk_can_be_explored(lecture: Walk) -> None:
     """The backward pass alone; the forward values are known in it."""
     screen = screens(lecture[4:], "q")[-1]
     assert "step 1 of 4" in screen[0]
-    assert row(screen, "f").split()[-2:] == ["-12", "1"]
+    assert row(screen, "f").split()[-2:] == ["−12", "1"]
 
 
 def test_an_empty_part_has_nothing_to_explore(lecture: Walk) -> None:

@@ -19,6 +19,7 @@ from scalargrad import (
     relu,
     sigmoid,
     square,
+    tanh,
     where,
 )
 from scalargrad import abs as magnitude
@@ -60,14 +61,14 @@ def test_every_step_of_the_lecture_s_first_graph_reads_as_the_lecture_writes_it(
 ) -> None:
     """One line a step, negatives in parentheses inside products only."""
     assert [step.text() for step in lecture] == [
-        "x = -2, y = 5, z = -4",
+        "x = −2, y = 5, z = −4",
         "q = x + y = 3",
-        "f = q·z = 3·(-4) = -12",
+        "f = q·z = 3·(−4) = −12",
         "∂f/∂f = 1",
         "∂f/∂z = 1·q = 1·3 = 3",
-        "∂f/∂q = 1·z = 1·(-4) = -4",
-        "∂f/∂y = ∂f/∂q·∂q/∂y = (-4)·1 = -4",
-        "∂f/∂x = ∂f/∂q·∂q/∂x = (-4)·1 = -4",
+        "∂f/∂q = 1·z = 1·(−4) = −4",
+        "∂f/∂y = ∂f/∂q·∂q/∂y = (−4)·1 = −4",
+        "∂f/∂x = ∂f/∂q·∂q/∂x = (−4)·1 = −4",
     ]
 
 
@@ -84,30 +85,47 @@ def test_symbols_and_numbers_can_be_had_apart(lecture: Walk) -> None:
         "∂f/∂x = ∂f/∂q·∂q/∂x",
     ]
     assert [step.numbers() for step in lecture] == [
-        "-2, 5, -4",
-        "-2 + 5 = 3",
-        "3·(-4) = -12",
+        "−2, 5, −4",
+        "−2 + 5 = 3",
+        "3·(−4) = −12",
         "1",
         "1·3 = 3",
-        "1·(-4) = -4",
-        "(-4)·1 = -4",
-        "(-4)·1 = -4",
+        "1·(−4) = −4",
+        "(−4)·1 = −4",
+        "(−4)·1 = −4",
     ]
 
 
 @pytest.mark.parametrize(
     ("notation", "expected"),
     [
-        ("partial", "∂f/∂y = ∂f/∂q·∂q/∂y = (-4)·1 = -4"),
-        ("bar", "y\u0304 = q\u0304·∂q/∂y = (-4)·1 = -4"),
-        ("delta", "δ_y = δ_q·∂q/∂y = (-4)·1 = -4"),
+        ("partial", "∂f/∂y = ∂f/∂q·∂q/∂y = (−4)·1 = −4"),
+        ("bar", "y\u0304 = q\u0304·∂q/∂y = (−4)·1 = −4"),
+        ("delta", "∂f/∂y = ∂f/∂q·∂q/∂y = (−4)·1 = −4"),
     ],
 )
 def test_notations_change_how_gradients_are_written_and_nothing_else(
     lecture: Walk, notation: str, expected: str
 ) -> None:
-    """∂f/∂y, ȳ and δ are three names of one number; local derivatives stay partial."""
+    """∂f/∂y and ȳ are two names of one number; δ there is none, as q enters no unit."""
     assert lecture[6].text(notation) == expected  # type: ignore[arg-type]
+
+
+def test_delta_is_the_error_of_a_pre_activation_and_of_nothing_else() -> None:
+    """UNC: of s = wx it is δ_s, of the weight ∂f/∂w = δ_s·∂s/∂w; and so of a linear unit's sum."""
+    w, x = Parameter(2.0, "w"), Value(0.5, "x")
+    s = w * x
+    s.label = "s"
+    f = tanh(s)
+    f.label = "f"
+    texts = [step.symbols("delta") for step in walk(f)[-3:]]
+    assert texts == ["δ_s = 1·(1 - f·f)", "∂f/∂x = δ_s·∂s/∂x", "∂f/∂w = δ_s·∂s/∂w"]
+    linear = dot([w], [x])
+    linear.label = "s"
+    penalty = dot([w], [w])
+    penalty.label = "p"
+    assert walk(square(linear))[-1].symbols("delta") == "∂v1/∂w = δ_s·∂s/∂w"
+    assert "δ" not in walk(square(penalty))[-1].symbols("delta")
 
 
 def test_unknown_notations_and_forms_are_refused_by_name(lecture: Walk) -> None:
@@ -142,7 +160,7 @@ def test_dot_product_is_spelled_out() -> None:
     """A neuron shows each weight beside its input, a constant input as its number."""
     w, b = [Value(1.0, "w0"), Value(2.0, "w1")], Value(-3.0, "b")
     step = walk(labelled(dot(w, [3.0, Value(4.0, "x")], b), "z"))[1]
-    assert step.text() == "z = b + w0·3 + w1·x = -3 + 1·3 + 2·4 = 8"
+    assert step.text() == "z = b + w0·3 + w1·x = −3 + 1·3 + 2·4 = 8"
 
 
 def test_mean_divides_by_a_number() -> None:
@@ -196,7 +214,7 @@ def test_local_rules_are_those_of_the_table(lecture: Walk) -> None:
         "∂q/∂y = 1",
         "∂q/∂x = 1",
     ]
-    assert [step.local_text() for step in lecture[4:6]] == ["∂f/∂z = q = 3", "∂f/∂q = z = -4"]
+    assert [step.local_text() for step in lecture[4:6]] == ["∂f/∂z = q = 3", "∂f/∂q = z = −4"]
 
 
 def test_steps_that_are_not_backward_have_no_local_derivative(lecture: Walk) -> None:
@@ -207,8 +225,8 @@ def test_steps_that_are_not_backward_have_no_local_derivative(lecture: Walk) -> 
 def test_local_derivative_may_use_the_result() -> None:
     """σ' = σ(1 - σ)."""
     step = last(labelled(sigmoid(Value(1.0, "s")), "f"))
-    assert step.local_text() == "∂f/∂s = f·(1 - f) ≈ 0.7311·(1 - 0.7311) ≈ 0.1966"
-    assert step.symbols() == "∂f/∂s = 1·f·(1 - f)"
+    assert step.local_text() == "∂f/∂s = f·(1 − f) ≈ 0.7311·(1 − 0.7311) ≈ 0.1966"
+    assert step.symbols() == "∂f/∂s = 1·f·(1 − f)"
 
 
 def test_power_with_a_constant_exponent_has_the_school_rule() -> None:
@@ -243,9 +261,9 @@ def test_partial_of_one_wire_of_several_is_marked() -> None:
 
 
 def test_negative_formula_stands_in_parentheses_after_a_product_sign() -> None:
-    """1·(-f / y), never 1·-f / y."""
+    """1·(−f / y), never 1·-f / y."""
     to_y = walk(labelled(Value(1.0, "x") / Value(2.0, "y"), "f"))[-2]
-    assert to_y.symbols() == "∂f/∂y = 1·(-f / y)"
+    assert to_y.symbols() == "∂f/∂y = 1·(−f / y)"
 
 
 def test_saved_values_are_those_the_local_derivative_reads() -> None:
@@ -284,7 +302,7 @@ def test_captions_of_the_lecture_s_first_graph(lecture: Walk) -> None:
     ]
     assert notes[5] == ["swap multiplier: q receives z"]
     assert notes[6][0] == "distributor: y receives ∂f/∂q"
-    assert notes[7][1] == "nudge x by +0.01: f changes by -0.04"
+    assert notes[7][1] == "nudge x by +0.01: f changes by −0.04"
 
 
 def test_captions_fall_back_to_what_there_is_to_say(lecture: Walk) -> None:
@@ -304,10 +322,10 @@ def test_fan_out_is_announced_counted_and_completed(
     seed = next(step for step in steps if step.phase == "seed")
     assert seed.notes("bar") == ["w feeds 2 gates; w\u0304 needs 2 terms"]
     by_a, by_u = (step for step in steps if step.parent is w)
-    assert by_a.text("bar") == "w\u0304 by a: a\u0304·∂a/∂w ≈ (-0.06991)·2 ≈ -0.1398"
-    assert by_a.notes("bar")[1] == "w\u0304 ≈ -0.1398 + ?, 1 of 2"
+    assert by_a.text("bar") == "w\u0304 by a: a\u0304·∂a/∂w ≈ (−0.06991)·2 ≈ −0.1398"
+    assert by_a.notes("bar")[1] == "w\u0304 ≈ −0.1398 + ?, 1 of 2"
     assert by_u.numbers("bar") == "0.05·1 = 0.05"
-    assert by_u.notes("bar")[0] == "w\u0304 ≈ -0.1398 + 0.05 = -0.0898, complete: adder"
+    assert by_u.notes("bar")[0] == "w\u0304 ≈ −0.1398 + 0.05 = −0.0898, complete: adder"
 
 
 def test_many_fan_outs_are_counted() -> None:
@@ -342,8 +360,8 @@ def test_router_says_who_receives() -> None:
 def test_sign_flips_and_shares_are_spelled_out() -> None:
     """-x and |x| flip the sign, a mean of four gives a quarter to each."""
     x = Value(-1.0, "x")
-    assert last(labelled(-x, "f")).notes()[0] == "sign flip: x receives -∂f/∂f"
-    assert last(labelled(magnitude(x), "f")).notes()[0] == "gradient router: x receives -∂f/∂f"
+    assert last(labelled(-x, "f")).notes()[0] == "sign flip: x receives −∂f/∂f"
+    assert last(labelled(magnitude(x), "f")).notes()[0] == "gradient router: x receives −∂f/∂f"
     m = labelled(mean([x, *(Value(0.0) for _ in range(3))]), "m")
     assert last(m).notes()[0] == "distributor: x receives 0.25·∂m/∂m"
 

@@ -130,7 +130,7 @@ def test_every_unit_shows_its_activation(open_page: Any) -> None:
     found = page.evaluate("scalargrad.numbers().activations")
     assert found == pytest.approx(expected, rel=1e-12)
     texts = page.locator("#cells .number").all_text_contents()
-    assert [float(text) for text in texts] == pytest.approx(expected, rel=1e-3)
+    assert [float(text.replace("−", "-")) for text in texts] == pytest.approx(expected, rel=1e-3)
 
 
 def test_any_activation_of_the_table_can_be_watched(open_page: Any) -> None:

@@ -23,6 +23,11 @@ def at(page: Any) -> str:
     return text
 
 
+def shown(written: str) -> float:
+    """Return the number that the page has written."""
+    return float(written.replace("−", "-"))
+
+
 def said(page: Any, id: str = "sentence") -> str:
     """Return a text of the page."""
     text: str = page.locator(f"#{id}").text_content()
@@ -130,10 +135,10 @@ def test_a_step_says_what_it_did(open_page: Any) -> None:
 def test_where_gradient_descent_explains_a_change_the_step_says_so(open_page: Any) -> None:
     """Plain descent on all points moves each parameter by minus rate times gradient."""
     page = open_page(classifier()[0], "#step=4")
-    explained = r"by (\S+) to \S+ \(≈ -learning rate · gradient = -0\.5 · \(?([-\d.e]+)"
+    explained = r"by (\S+) to \S+ \(≈ −learning rate · gradient = −0\.5 · \(?([−\d.e]+)"
     found = re.search(explained, said(page, "change"))
     assert found is not None
-    assert float(found[1]) == pytest.approx(-0.5 * float(found[2]), rel=2e-3)
+    assert shown(found[1]) == pytest.approx(-0.5 * float(found[2]), rel=2e-3)
 
 
 def test_a_film_of_some_steps_says_which(open_page: Any) -> None:
@@ -278,8 +283,8 @@ def test_a_unit_opens_with_every_product_of_its_sum(open_page: Any) -> None:
     rows = [row.locator("td").all_text_contents() for row in page.locator("#unit tbody tr").all()]
     neuron = model.layers[0].neurons[1]
     total = sum(w.data * x for w, x in zip(neuron.w, POINTS[6], strict=True)) + neuron.b.data
-    assert sum(float(row[2]) for row in rows) == pytest.approx(total, rel=2e-3)
-    assert [float(row[1]) for row in rows] == pytest.approx(
+    assert sum(shown(row[2]) for row in rows) == pytest.approx(total, rel=2e-3)
+    assert [shown(row[1]) for row in rows] == pytest.approx(
         [p.data for p in (*neuron.w, neuron.b)], rel=1e-3
     )
     text = page.locator("#unit p").text_content()
@@ -404,7 +409,7 @@ def test_other_tasks_are_shown_at_every_frame(name: str, open_page: Any) -> None
     expected = {
         "three classes": ["Decision boundary", "</script><img src=x onerror=alert(1)>"],
         "curve": ["Output", "points: targets, line: output"],
-        "surface": ["Output", "first output, -1 … 1"],
+        "surface": ["Output", "first output, −1 … 1"],
         "four inputs": ["Decision boundary", "2 other inputs at the mean"],
     }[name]
     assert said(page, "plane-title") == expected[0]

@@ -29,10 +29,10 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from scalargrad.graph import describe, fan_out, names
+from scalargrad.show.figures import exact, number
 from scalargrad.show.graphs.copies import Copy
 from scalargrad.show.graphs.gates import folds, gate_text, is_symmetric
 from scalargrad.show.graphs.looks import Look
-from scalargrad.table.printing import number_text
 from scalargrad.value import Parameter, Value
 
 
@@ -129,11 +129,37 @@ def make_diagram(
     return diagram
 
 
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Which numbers stand on wires: values always, gradients if there are any; their digits."""
+
+    digits: int = 4
+    gradients: bool = True
+
+    def value(self, x: float) -> str:
+        """Write a value."""
+        return number(x, self.digits)
+
+    def gradient(self, x: float) -> str:
+        """Write a gradient, or nothing."""
+        return number(x, self.digits) if self.gradients else ""
+
+
+#: Values and gradients with four digits.
+ALL_NUMBERS = Numbers()
+
+
 class Builder:
     """Draws node by node, knowing of each its id, its name and how many lines read it."""
 
-    def __init__(self, order: Sequence[Value], copies: Mapping[tuple[Value, int], Copy]) -> None:
+    def __init__(
+        self,
+        order: Sequence[Value],
+        copies: Mapping[tuple[Value, int], Copy],
+        numbers: Numbers = ALL_NUMBERS,
+    ) -> None:
         self.order = order
+        self.numbers = numbers
         self.copies = copies
         self.ids = {node: f"n{i}" for i, node in enumerate(order)}
         self.names = {node: visible(name) for node, name in names(order).items()}
@@ -151,7 +177,8 @@ class Builder:
 
     def title(self, roots: Sequence[Value]) -> str:
         """Return the sentence on the whole."""
-        shown = ", ".join(f"{self.names[root]} = {number(root.data)}" for root in roots)
+        written = (f"{self.names[root]} = {self.numbers.value(root.data)}" for root in roots)
+        shown = ", ".join(written)
         plural = "s" * (len(self.order) != 1)
         return f"Computation graph of {shown}: {len(self.order)} node{plural}"
 
@@ -159,7 +186,8 @@ class Builder:
         """Yield the shapes of a node: its constants, its box or gate, its wire and a dot."""
         own = self.ids[node]
         for i, constant in boxed_constants(node):
-            yield Box(f"{own}-c{i}", "constant", number(constant), f"constant {constant!r}")
+            text = self.numbers.value(constant)
+            yield Box(f"{own}-c{i}", "constant", text, f"constant {exact(constant)}")
         for i in range(len(node.parents)):
             if copy := self.copies.get((node, i)):
                 yield self.copied_wire(node, copy)
@@ -195,10 +223,10 @@ class Builder:
         return Wire(
             f"{self.ids[node]}-wire",
             visible(node.label) if node.parents else "",
-            number(node.data),
-            number(gradient),
-            f"value of {name}: {node.data!r}",
-            f"gradient of {name}: {gradient!r}",
+            self.numbers.value(node.data),
+            self.numbers.gradient(gradient),
+            f"value of {name}: {exact(node.data)}",
+            f"gradient of {name}: {exact(gradient)}" if self.numbers.gradients else "",
         )
 
     def copied_wire(self, node: Value, copy: Copy) -> Wire:
@@ -207,10 +235,10 @@ class Builder:
         return Wire(
             f"{copy.id}-wire",
             "",
-            number(copy.operand.data),
-            number(copy.contribution),
-            f"value of {name}: {copy.operand.data!r}",
-            f"what {self.names[node]} adds to the gradient of {name}: {copy.contribution!r}",
+            self.numbers.value(copy.operand.data),
+            self.numbers.gradient(copy.contribution),
+            f"value of {name}: {exact(copy.operand.data)}",
+            f"what {self.names[node]} adds to the gradient of {name}: {exact(copy.contribution)}",
         )
 
     def lines(self, node: Value) -> Iterator[Line]:
@@ -246,7 +274,9 @@ class Builder:
         """Return the local gradient of a line in words."""
         operand = node.parents[i]
         assert isinstance(operand, Value)
-        return f"∂{self.names[node]}/∂{self.names[operand]} = {node.local_grads[i]!r}"
+        local = node.local_grads[i]
+        assert local is not None
+        return f"∂{self.names[node]}/∂{self.names[operand]} = {exact(local)}"
 
 
 def _trees(order: Sequence[Value], readers: dict[Value, int]) -> dict[Value, bool]:
@@ -263,17 +293,6 @@ def boxed_constants(node: Value) -> list[tuple[int, float]]:
     if folds(node):
         return []
     return [(i, x) for i, x in enumerate(node.parents) if isinstance(x, float)]
-
-
-def number(x: float) -> str:
-    """Write a number with four significant digits and a true minus sign.
-
-    Examples
-    --------
-    >>> number(-0.19661193324148188)
-    '−0.1966'
-    """
-    return number_text(x).replace("-", "−")
 
 
 _UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")

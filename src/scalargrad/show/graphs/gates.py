@@ -6,13 +6,13 @@ import re
 
 from scalargrad import ops
 from scalargrad.table.operation import Elementwise, Operation
-from scalargrad.table.printing import text
+from scalargrad.table.printing import MINUS, text
 from scalargrad.table.symbol import Symbol
 from scalargrad.value import Value
 
-_SIGNS = {"*": "×", "·": "×", "/": "÷", "-": "−", "**": "xʸ"}
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_WHOLE_POWER = re.compile(r"x\^\(?(-?\d+)\)?")
+_SIGNS = {"*": "×", "·": "×", "/": "÷", "-": MINUS, "**": "xʸ"}
+_SUPERSCRIPTS = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_WHOLE_POWER = re.compile(r"x\^\(?(−?\d+)\)?")
 _SIGN_THEN_NUMBER = re.compile(r"x ?([^\w\s^(]) ?\(?([^()]+)\)?")
 _NUMBER_THEN_SIGN = re.compile(r"\(?([^()]+?)\)? ?([+·]) ?x")  # only what commutes
 
@@ -85,4 +85,4 @@ def _shortened(written: str) -> str:
     elif match := _NUMBER_THEN_SIGN.fullmatch(written):
         written = match[2] + match[1]
     written = _SIGNS.get(written[0], written[0]) + written[1:]
-    return re.sub(r" ([-+/·<>≤≥=≠]) ", r"\1", written).replace("-", "−").replace("^x", "ˣ")
+    return re.sub(r" ([−+/·<>≤≥=≠]) ", r"\1", written).replace("^x", "ˣ")

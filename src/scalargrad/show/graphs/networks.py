@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import graphviz
 
 from scalargrad.errors import GraphTooLargeError, OperandError
-from scalargrad.show.graphs.diagram import number
+from scalargrad.show.figures import exact, number
 from scalargrad.show.graphs.inks import GRADIENT, INK, VALUE
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.value import Value
@@ -163,7 +163,9 @@ class NetworkDrawing:
         """The name of each unit, and each weight in full."""
         units = {f"u{i}-{j}": self._name(i, j) for i, j in self._units()}
         lines = {
-            f"u{i}-{j}-w{k}": f"weight from {self._name(i - 1, k)} to {self._name(i, j)}: {w!r}"
+            f"u{i}-{j}-w{k}": (
+                f"weight from {self._name(i - 1, k)} to {self._name(i, j)}: {exact(w)}"
+            )
             for i, j, k, w in self._lines()
         }
         return units | lines

@@ -2,7 +2,8 @@
 
 A page is a template (`.html`), styles (`.css`) and plain JavaScript (`.js`), which lie beside the
 Python that fills them. Beside this file lie `look.css`, the colours, controls and timeline of all
-pages; `elements.js`, with which they make what they show; and `playing.js`, which moves them on.
+pages; `elements.js`, with which they make what they show; `figures.js`, which writes numbers; and
+`playing.js`, which moves them on.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from scalargrad.errors import LayoutError
-from scalargrad.system.files import write_atomically
+from scalargrad.system.files import require_writable, write_atomically
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
@@ -33,7 +34,9 @@ def source(package: str, name: str) -> str:
 
 def shared_script() -> str:
     """Return the JavaScript that all pages begin with."""
-    return "\n".join([source(__package__, f"{name}.js") for name in ("elements", "playing")])
+    return "\n".join(
+        [source(__package__, f"{name}.js") for name in ("elements", "figures", "playing")]
+    )
 
 
 def save(path: str | os.PathLike[str], page: Callable[[], str]) -> Path:
@@ -48,6 +51,7 @@ def save(path: str | os.PathLike[str], page: Callable[[], str]) -> Path:
     """
     if Path(path).suffix.lower() not in {".html", ".htm"}:
         raise LayoutError(f"a page cannot be saved as {Path(path).name!r}: end it in .html")
+    require_writable(path)
     return write_atomically(path, page().encode())
 
 

@@ -7,6 +7,7 @@ from rich.text import Text
 VALUE, GRADIENT, LOCAL = "#2a7fd0", "italic #c75b12", "#8a64cf"
 PHASE = {"forward": VALUE, "seed": GRADIENT, "backward": GRADIENT}
 PALE = "dim"
+ALARM = "bold #d0303a"
 
 
 def result_in_colour(formula: str, style: str) -> Text:

@@ -9,8 +9,8 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from scalargrad.show.steps.colours import GRADIENT, PALE, PHASE, VALUE
-from scalargrad.show.steps.figures import number
+from scalargrad.show.figures import number
+from scalargrad.show.steps.colours import ALARM, GRADIENT, PALE, PHASE, VALUE
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.scripts import TEXT
 from scalargrad.show.steps.step import Step
@@ -97,11 +97,18 @@ class NodeList:
             total = sum(scene.terms[node]) if node is not scene.root else 1.0
             gradient = Text(number(total), f"{emphasis} {GRADIENT}")
         return [
-            Text(scene.names[node], f"{style} reverse" if emphasis and known else style),
+            self._name(step, node, f"{style} reverse" if emphasis and known else style),
             Text(self._gates[node], style or (PALE if node.op is None else "")),
             Text(number(scene.data[node]), f"{emphasis} {VALUE}") if known else Text("·", PALE),
             gradient,
         ]
+
+    def _name(self, step: Step, node: Value, style: str) -> Text:
+        """Return a node's name, with a sign in front of the first that is inf or nan."""
+        alarm, name = self._scene.alarm, self._scene.names[node]
+        if alarm is None or alarm.node is not node or alarm.step.index > step.index:
+            return Text(name, style)
+        return Text.assemble((f"! {name}", f"{style} {ALARM}"))
 
     def _gate(self, node: Value) -> str:
         if node.op is None:
@@ -118,7 +125,7 @@ class Gutter:
         self._places = set(places)
         self._low, self._high = (min(places), max(places)) if places else (0, -1)
         self._forward = step.phase == "forward"
-        self._stopped = step.local == 0
+        self._stopped = step.local == 0 and step.contribution == 0
         self._row = -1
         self.style = PHASE[step.phase]
 

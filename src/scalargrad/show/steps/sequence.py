@@ -12,6 +12,7 @@ from scalargrad.errors import GraphError, LayoutError, OperandError
 from scalargrad.show.html import frame
 from scalargrad.show.html import save as save_page
 from scalargrad.show.steps import table
+from scalargrad.show.steps.alarm import first_alarm
 from scalargrad.show.steps.page import LIMIT, page
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
@@ -172,14 +173,16 @@ def walk(root: Value, *, model: Model | None = None) -> Walk:
     >>> steps
     <walk through v2: 8 steps>
     >>> steps[-1].text()
-    '∂v2/∂x = ∂v2/∂v1·∂v1/∂x = (-4)·1 = -4'
+    '∂v2/∂x = ∂v2/∂v1·∂v1/∂x = (−4)·1 = −4'
     """
     if not isinstance(root, Value):
         raise OperandError(
             f"walk needs a Value, the last one of a graph, not {root!r}: a number has no steps"
         )
     scene = Scene(root, model)
-    return Walk(scene, [*_forward(scene), *_backward(scene)])
+    steps = [*_forward(scene), *_backward(scene)]
+    scene.alarm = first_alarm(steps)
+    return Walk(scene, steps)
 
 
 def _forward(scene: Scene) -> list[Step]:

@@ -107,7 +107,8 @@ class Step:
         Parameters
         ----------
         notation : {"partial", "bar", "delta"}
-            How gradients are written: ∂f/∂x, x̄ or δ_x.
+            How gradients are written: ∂f/∂x; x̄; or δ_s for the sum s that enters a unit
+            and ∂f/∂x for all else.
 
         Examples
         --------
@@ -115,11 +116,11 @@ class Step:
         >>> x, y = Value(3.0, "x"), Value(-4.0, "y")
         >>> for step in walk(x * y):
         ...     print(step.text())
-        x = 3, y = -4
-        v1 = x·y = 3·(-4) = -12
+        x = 3, y = −4
+        v1 = x·y = 3·(−4) = −12
         ∂v1/∂v1 = 1
         ∂v1/∂y = 1·x = 1·3 = 3
-        ∂v1/∂x = 1·y = 1·(-4) = -4
+        ∂v1/∂x = 1·y = 1·(−4) = −4
         """
         return self._formula("whole", "text", notation)
 

@@ -8,9 +8,9 @@ from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
+from scalargrad.show.figures import number, product_relation
 from scalargrad.show.steps import formulas
 from scalargrad.show.steps.colours import GRADIENT, LOCAL, PALE, PHASE, VALUE, result_in_colour
-from scalargrad.show.steps.figures import number, product_relation
 from scalargrad.show.steps.nodes import NodeList
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.scripts import TEXT

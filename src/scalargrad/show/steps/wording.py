@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from scalargrad.show.figures import is_rounded, number, running_sum, signed
 from scalargrad.show.steps import formulas
-from scalargrad.show.steps.figures import is_rounded, number, running_sum, signed
 from scalargrad.show.steps.scripts import TEXT, Notation
 from scalargrad.show.subgraphs.titles import counted
+from scalargrad.table.printing import MINUS
 from scalargrad.value import Parameter, Value
 
 if TYPE_CHECKING:
@@ -59,12 +60,19 @@ def _listed(words: Sequence[str]) -> str:
 
 def notes(step: Step, notation: Notation) -> list[str]:
     """Return the remarks on a step, in the order they are read; none of them is empty."""
+    alarm = alarm_note(step)
     if step.phase == "seed":
         return fan_out_notes(step, notation)
     if step.phase == "forward":
-        return []
-    found = [pattern_note(step, notation), sum_note(step, notation), nudge_note(step)]
+        return [alarm] if alarm else []
+    found = [pattern_note(step, notation), sum_note(step, notation), nudge_note(step), alarm]
     return [note for note in found if note]
+
+
+def alarm_note(step: Step) -> str:
+    """Say where inf or nan comes from, at the step at which it appears first."""
+    alarm = step.scene.alarm
+    return alarm.text if alarm is not None and alarm.step.index == step.index else ""
 
 
 def fan_out_notes(step: Step, notation: Notation) -> list[str]:
@@ -94,23 +102,29 @@ def pattern_note(step: Step, notation: Notation) -> str:
     if pattern == "swap multiplier":
         partial = gate.partial(step.operand)
         factor = TEXT.expression(partial, step.scene.words(gate, partial))
-        stopped = ", which is 0, so it stops here" if step.local == 0 else ""
+        stopped = ", which is 0, so it stops here" if _is_stopped(step) else ""
         return f"swap multiplier: {parent} receives {factor}{stopped}"
     if pattern in {"distributor", "router", "sign flip"}:
         title = "gradient router" if pattern == "router" else pattern
-        return f"{title}: {parent} receives {_share(step.local, signal)}"
-    if step.local == 0:
+        return f"{title}: {parent} receives {_share(step, signal)}"
+    if _is_stopped(step):
         return f"{gate.op.symbol} is flat here: the gradient stops here"
     return pattern
 
 
-def _share(local: float | None, signal: str) -> str:
+def _is_stopped(step: Step) -> bool:
+    """Return whether nothing goes on along a wire: its local is 0, and 0·inf would be nan."""
+    return step.local == 0 and step.contribution == 0
+
+
+def _share(step: Step, signal: str) -> str:
     """Say how much of a gradient a gate lets through."""
+    local = step.local
     assert local is not None
-    if local == 0:
+    if _is_stopped(step):
         return "nothing, it stops here"
     if local in {1.0, -1.0}:
-        return signal if local > 0 else f"-{signal}"
+        return signal if local > 0 else f"{MINUS}{signal}"
     return TEXT.product(TEXT.factor(local), signal)
 
 
@@ -132,7 +146,7 @@ def nudge_note(step: Step) -> str:
     if parent is None or total is None or parent.parents or step.arrived < step.expected:
         return ""
     change = _NUDGE * total
-    if not isfinite(change):
+    if not isfinite(change) or not isfinite(scene.data[scene.root]):
         return ""
     about = "" if parent in scene.affinity and not is_rounded(change) else "about "
     names = scene.names

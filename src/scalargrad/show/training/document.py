@@ -161,5 +161,4 @@ def _name(layer: int, place: int, deepest: int, outputs: int) -> str:
 
 @cache
 def _script() -> str:
-    shared = [shared_script(), source("scalargrad.show.steps.page", "figures.js")]
-    return "\n".join([*shared, *(source(__package__, f"{name}.js") for name in _SCRIPTS)])
+    return "\n".join([shared_script(), *(source(__package__, f"{name}.js") for name in _SCRIPTS)])

@@ -7,7 +7,6 @@ beside them: plain JavaScript, joined in the order that `document` lists, with w
 share (`scalargrad.show.html`).
 
 =============== ==============================================================
-figures         numbers with four significant digits, sums, = and ≈
 expressions     the traced expressions: simplified at a point, and written
 sweep           values forward, gradients backward
 formulas        the chain rule of a step, as text and as MathML

@@ -27,20 +27,20 @@ function makeChip(step) {
   const isAsked = askedStep() === step;
   const sign = isAsked ? "=" : productRelation(upstream, local, contribution);
   const pieces = [
-    ["gradient", shown(upstream)],
+    ["gradient", number(upstream)],
     ["sign", "×"],
-    ["local", local < 0 ? `(${shown(local)})` : shown(local)],
+    ["local", local < 0 ? `(${number(local)})` : number(local)],
     ["sign", sign],
-    ["gradient result", isAsked ? "?" : shown(contribution)],
+    ["gradient result", isAsked ? "?" : number(contribution)],
   ];
-  if (local === 0 && !isAsked) pieces.push(["stops", "stops here"]);
+  if (isStopped(sweep, step) && !isAsked) pieces.push(["stops", "stops here"]);
   return chipOf(pieces);
 }
 
 // The product on many wires at once: what arrives, and how many locals it is multiplied by.
 function chipOfMany(backward) {
   const upstream = state.sweep.signals[backward[0].node];
-  return chipOf([["gradient", shown(upstream)], ["sign", "×"], ["local", `${backward.length} locals`]]);
+  return chipOf([["gradient", number(upstream)], ["sign", "×"], ["local", `${backward.length} locals`]]);
 }
 
 function chipOf(pieces) {

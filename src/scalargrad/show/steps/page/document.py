@@ -24,7 +24,7 @@ MOST = 10_000
 
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
-    *("figures", "expressions", "sweep", "formulas", "wording", "state", "drawings"),
+    *("expressions", "sweep", "formulas", "wording", "state", "drawings"),
     *("drawing", "marks", "chips", "layers", "lines", "panel", "predict", "inputs", "timeline"),
     *("viewport", "tools", "sheet", "main"),
 )

@@ -35,7 +35,7 @@ function drawNode(i, { parts, ways, name, label, number: text, gradient, shape }
   const known = isDone(knownAt[i]);
   for (const part of parts) part.classList.toggle("todo", !known);
   if (name && !name.classList.contains("above")) name.textContent = label + (known ? " = " : "");
-  text.textContent = known ? shown(state.sweep.data[i]) : "";
+  text.textContent = known ? number(state.sweep.data[i]) : "";
   const asked = askedStep();
   const passed = isComplete(i, arrived) && asked?.parent !== i;
   for (const way of ways) way.classList.toggle("passed", passed);
@@ -46,14 +46,11 @@ function drawNode(i, { parts, ways, name, label, number: text, gradient, shape }
 
 // The gradient of a node as far as it has come: Σ 1/2 until every term has arrived.
 function gradientText(i, arrived) {
-  if (isComplete(i, arrived)) return i === root ? "1" : shown(state.sweep.total(i));
+  if (isComplete(i, arrived)) return i === root ? "1" : number(state.sweep.total(i));
   return arrived[i] && i !== root ? `Σ ${arrived[i]}/${wires[i]}` : "";
 }
 
 const askedGradient = (i, arrived) => (wires[i] > 1 ? `Σ ${arrived - 1}/${wires[i]}` : "?");
-
-// A number with the minus sign of print, as it stands in the graph.
-const shown = (x) => number(x).replaceAll("-", "−");
 
 // A node's accessible name; it begins with what is seen in the node.
 function describeNode(seen, i, known, gradient) {
@@ -70,7 +67,7 @@ function drawBundle(b, { members, shape, number: text, gradient }, arrived, acti
   open.find(`exit-b${b}`)?.classList.toggle("todo", !known);
   for (const part of ["-out", "-wire-line", "-stem"]) open.find(`b${b}${part}`)?.classList.toggle("passed", complete === members.length);
   const one = atWork(members, active);
-  text.textContent = one === null ? countedOf(known, "value", members.length) : `${nodes[one].name} = ${shown(state.sweep.data[one])}`;
+  text.textContent = one === null ? countedOf(known, "value", members.length) : `${nodes[one].name} = ${number(state.sweep.data[one])}`;
   const asked = askedStep()?.parent === one;
   const back = one === null ? "" : asked ? askedGradient(one, arrived[one]) : gradientText(one, arrived);
   gradient.textContent = back || countedOf(complete, "gradient", members.length);
@@ -103,7 +100,7 @@ function drawWireBack(line, carried) {
   const done = carried.filter((k) => isDone(k));
   const isAsked = asked !== null && carried.some((k) => steps[k] === asked);
   const all = done.length === carried.length && !isAsked;
-  const dead = all && carried.every((k) => state.sweep.locals[steps[k].node][steps[k].operand] === 0);
+  const dead = all && carried.every((k) => isStopped(state.sweep, steps[k]));
   line.classList.toggle("passed", all && !dead);
   line.classList.toggle("dead", dead);
   drawContribution(line, done, carried, isAsked);
@@ -119,14 +116,14 @@ function drawContribution(line, done, carried, isAsked) {
     return;
   }
   const sum = done.reduce((total, k) => total + state.sweep.contributions[k], 0);
-  const whole = isAsked ? "?" : shown(sum);
+  const whole = isAsked ? "?" : number(sum);
   const text = !done.length ? "" : done.length === carried.length ? whole : `Σ ${done.length}/${carried.length}`;
   (copy ?? tap.querySelector("text")).textContent = text;
   tap?.classList.toggle("empty", !done.length);
   if (!copy) return;
   const { parent } = steps[carried[0]];
   const known = isDone(knownAt[parent]);
-  drawWireAgain(line, known, known ? shown(state.sweep.data[parent]) : "");
+  drawWireAgain(line, known, known ? number(state.sweep.data[parent]) : "");
 }
 
 // The wire of a copy or a repeated name, on which its line continues.

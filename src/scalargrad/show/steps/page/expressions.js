@@ -163,8 +163,8 @@ function enclosed([written, precedence], demand, form) {
 
 function fragment(expression, words, form) {
   if (isNumber(expression) || !expression.op) {
-    const word = isNumber(expression) ? numberText(expression) : words.get(expression.name);
-    return [form === "text" ? word : token(word), word.startsWith("-") ? SUM : ATOM];
+    const word = isNumber(expression) ? trueMinus(numberText(expression)) : words.get(expression.name);
+    return [form === "text" ? word : token(word), /^[-−]/.test(word) ? SUM : ATOM];
   }
   const [template, precedence, demands] = notations[expression.op][form];
   const parts = expression.of.map((operand, i) => {
@@ -184,7 +184,7 @@ function firm(demand, operand) {
 function opensWithMinus(expression) {
   while (!isNumber(expression) && expression.op) {
     const [template] = notations[expression.op].text;
-    if (!template.startsWith("{0}")) return template.startsWith("-");
+    if (!template.startsWith("{0}")) return template.startsWith("−");
     [expression] = expression.of;
   }
   return false; // names and numbers carry their sign in their precedence
@@ -195,8 +195,8 @@ const escapeHtml = (text) => text.replace(/[&<>"']/g, (character) => ESCAPES[cha
 
 // One MathML token for a name or an already formatted number.
 function token(word) {
-  if (/^-?(\d+(\.\d+)?(e-?\d+)?|inf|nan)$/.test(word)) {
-    return `<mn>${word.replaceAll("-", "−")}</mn>`;
+  if (/^[-−]?(\d+(\.\d+)?(e[-−]?\d+)?|inf|nan)$/.test(word)) {
+    return `<mn>${trueMinus(word)}</mn>`;
   }
   return `<mi>${escapeHtml(word)}</mi>`;
 }

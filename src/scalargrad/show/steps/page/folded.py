@@ -22,13 +22,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from scalargrad.graph import describe
+from scalargrad.show.figures import exact, number
 from scalargrad.show.graphs.diagram import (
     Box,
     Builder,
     Line,
     Wire,
     boxed_constants,
-    number,
     visible,
 )
 from scalargrad.show.graphs.parts import Drawn, Folded, FoldedDiagram
@@ -270,7 +270,7 @@ class FoldDiagram:
 
     def _node_shapes(self, node: Value, unit: str) -> Iterator[Drawn]:
         for i, constant in boxed_constants(node):
-            yield Box(f"{unit}-c{i}", "constant", number(constant), f"constant {constant!r}")
+            yield Box(f"{unit}-c{i}", "constant", number(constant), f"constant {exact(constant)}")
         yield self._builder.gate(node) if node.parents else self._builder.leaf(node)
         yield _wire(unit)
 

@@ -58,7 +58,10 @@ const roundTo = (x, grain) => Number((Math.round(x / grain) * grain).toPrecision
 function showInBox(i, box) {
   if (box.getAttribute("aria-invalid") === "true") return;
   const value = state.sweep.data[i];
-  box.value = document.activeElement === box ? String(value) : number(value);
+  const isFinite = Number.isFinite(value);
+  box.type = isFinite ? "number" : "text"; // a box of numbers would stay empty
+  const written = isFinite && document.activeElement === box ? String(value) : digitsOf(value);
+  if (box.value !== written) box.value = written;
 }
 
 function typeInput(i, box) {
@@ -95,6 +98,7 @@ function accept() {
   $("undefined").textContent = "";
   if (state.question?.isOpen) askIfPredicting();
   drawAll();
+  if ($("announcement").textContent && !state.question?.isOpen) announceStep(); // in the numbers that now hold
 }
 
 function resetInputs() {
@@ -111,13 +115,13 @@ function drawInputs() {
     const value = state.sweep.data[i];
     if (!state.undefined) {
       box.removeAttribute("aria-invalid");
-      if (document.activeElement !== box || Number(box.value) !== value) showInBox(i, box);
+      if (document.activeElement !== box || !Object.is(Number(box.value), value)) showInBox(i, box);
       if (document.activeElement !== slider || Number(slider.value) !== value) slider.value = String(value);
       slider.setAttribute("aria-valuetext", number(value));
     }
     const name = signal(i, TEXT, state.notation);
     const hidden = i === asked || !isComplete(i, arrived);
     const known = i === root ? 1 : state.sweep.total(i);
-    gradient.textContent = hidden ? `${name} = …` : `${name} ${relation(known)} ${shown(known)}`;
+    gradient.textContent = hidden ? `${name} = …` : `${name} ${relation(known)} ${number(known)}`;
   }
 }

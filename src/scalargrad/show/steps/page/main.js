@@ -50,7 +50,9 @@ function listenToShapes() {
   };
   const look = (event) => {
     const found = at(event);
-    if (found?.[1] === "n") showExact(Number(found[2]));
+    if (found?.[1] !== "n") return;
+    state.looked = Number(found[2]);
+    showExact();
   };
   viewport.addEventListener("click", (event) => at(event) && act(at(event)));
   viewport.addEventListener("focusin", look);

@@ -16,6 +16,22 @@ function highlight(active) {
     else markBackward(step, marked, isCrowded);
   }
   if (back.length <= MOST_FOLLOWED) markSaved(back);
+  markAlarm();
+}
+
+// A warning sign at the first node that is inf or nan, or at the bundle or fold in which it stands.
+function markAlarm() {
+  const { alarm } = state.sweep;
+  if (!alarm || !isDone(alarm.at)) return;
+  const fold = foldAround(open.index, alarm.node);
+  const shape = open.find(open.unitOf.get(alarm.node) ?? `n${alarm.node}`) ?? open.folds.get(fold)?.shape;
+  const box = shape?.querySelector("rect").getBBox();
+  if (!box) return;
+  overlay.append(
+    svgElement("rect", { class: "alarm", x: box.x - 4, y: box.y - 4, width: box.width + 8, height: box.height + 8 }),
+    svgElement("path", { class: "alarm-sign", d: `M${box.x - 12},${box.y + 7}l9,-17l9,17z` }),
+    svgElement("text", { class: "alarm-text", x: box.x - 3, y: box.y + 5 }, "!"),
+  );
 }
 
 // Ring the forward values that the local derivatives of these steps read.
@@ -55,7 +71,7 @@ function markBackward(step, marked, isCrowded) {
   if (!line || marked.has(line)) return;
   marked.add(line);
   const back = isCrowded ? line.getAttribute("d") : wayBack(step, line);
-  const stops = state.sweep.locals[step.node][step.operand] === 0 ? "back dead" : "back";
+  const stops = isStopped(state.sweep, step) ? "back dead" : "back";
   for (const kind of ["halo", "outline", stops]) underlay.append(svgElement("path", { class: kind, d: back }));
 }
 

@@ -10,8 +10,18 @@ function drawPanel() {
   const heading = element("p", { class: `phase ${phase}` }, placeOf(shownNow));
   const blocks = explainStop(shownNow);
   const greyed = state.undefined ? [element("p", { class: "warning" }, "The last valid state:")] : [];
-  $("panel").replaceChildren(element("div", { class: "said" }, ...greyed, heading, ...blocks.flat()));
+  $("panel").replaceChildren(element("div", { class: "said" }, ...greyed, heading, ...alarmed(shownNow), ...blocks.flat()));
   for (const block of $("panel").querySelectorAll(".formula, .local-rule, .many li")) fit(block);
+}
+
+// A sentence on the first number that is inf or nan, from the step on at which it appears; that step
+// says it among its remarks.
+function alarmed(stop) {
+  const { alarm } = state.sweep;
+  if (!alarm || !isDone(alarm.at)) return [];
+  const isSaid = stop.includes(alarm.at) && stop.length <= MOST_EXPLAINED && state.view !== "layer";
+  const text = alarmText(state.sweep);
+  return isSaid ? [] : [element("p", { class: "alarm-note" }, `${text[0].toUpperCase()}${text.slice(1)}.`)];
 }
 
 // What a stop says: that of its layer, of its steps, or of many steps in brief.
@@ -64,7 +74,7 @@ function explain(step) {
   if (step.phase !== "backward") {
     const whole = step.node === null ? inputRows() : mathElement("div", math("whole"), { class: "formula" });
     const all = step.phase === "forward" && step.node !== null ? operandList(step.node) : [];
-    return [...said, whole, ...all, ...notes(sweep, step, notation).map((note) => say("note", note))];
+    return [...said, whole, ...all, ...notes(sweep, step, notation).map((note) => say(note === alarmNote(sweep, step) ? "alarm-note" : "note", note))];
   }
   const isAsked = askedStep() === step;
   said.push(
@@ -80,6 +90,8 @@ function explain(step) {
   if (sum) said.push(say("note sum", sum));
   const nudge = nudgeNote(sweep, step);
   if (nudge) said.push(say("note nudge", nudge));
+  const alarm = alarmNote(sweep, step);
+  if (alarm) said.push(say("alarm-note", alarm));
   return said;
 }
 
@@ -110,7 +122,7 @@ function announceStep() {
 
 function saidAt(stop) {
   const layer = state.view === "layer" ? layerOf(stop) : null;
-  if (layer) return [layer[steps[stop[0]].phase]];
+  if (layer) return [layerSentence(layer, steps[stop[0]].phase)];
   if (stop.length > MOST_EXPLAINED) return [explainMany(stop)[0].textContent];
   return stop.flatMap((i) => {
     const step = steps[i];
@@ -135,7 +147,7 @@ function openNode(i) {
   const kind = { parameter: "a parameter", input: "an input" }[node.kind];
   if (kind) body.push(element("p", {}, `${node.name} is ${kind}.`));
   else body.push(mathElement("div", formula(sweep, steps[knownAt[i]], known ? "whole" : "symbols", MATHML, notation), { class: "formula" }));
-  if (known) body.push(element("p", { class: "exact" }, `exactly ${sweep.data[i]}`));
+  if (known) body.push(element("p", { class: "exact" }, `exactly ${exact(sweep.data[i])}`));
   body.push(element("h3", {}, "Gradient"), ...gradientSum(i));
   showDialog(...body);
 }
@@ -156,16 +168,18 @@ function gradientSum(i) {
   }
   const found = [element("ol", {}, ...rows)];
   if (last && wires[i] > 1) found.push(element("p", { class: "sum" }, sumNote(sweep, last, notation)));
-  if (last && last.arrived === wires[i]) found.push(element("p", { class: "exact" }, `exactly ${sweep.total(i)}`));
+  if (last && last.arrived === wires[i]) found.push(element("p", { class: "exact" }, `exactly ${exact(sweep.total(i))}`));
   return found;
 }
 
 // The exact numbers of the node that has the focus or was pointed at.
-function showExact(i) {
+function showExact() {
+  const i = state.looked;
+  if (i === null) return;
   const known = isDone(knownAt[i]);
   const complete = isComplete(i, arrivedNow()) && state.question?.isOpen !== true;
-  const value = known ? `${nodes[i].name} = ${state.sweep.data[i]}` : `${nodes[i].name}: not computed yet`;
-  const gradient = complete ? `; ${signal(i, TEXT, state.notation)} = ${i === root ? 1 : state.sweep.total(i)}` : "";
+  const value = known ? `${nodes[i].name} = ${exact(state.sweep.data[i])}` : `${nodes[i].name}: not computed yet`;
+  const gradient = complete ? `; ${signal(i, TEXT, state.notation)} = ${exact(i === root ? 1 : state.sweep.total(i))}` : "";
   $("exact").textContent = `exactly: ${value}${gradient}`;
 }
 
@@ -175,7 +189,7 @@ function openBundle(b) {
   const arrived = arrivedNow();
   const asked = askedStep();
   const rows = members.map((i) => {
-    const value = isDone(knownAt[i]) ? shown(state.sweep.data[i]) : "";
+    const value = isDone(knownAt[i]) ? number(state.sweep.data[i]) : "";
     const gradient = asked?.parent === i ? askedGradient(i, arrived[i]) : gradientText(i, arrived);
     const name = element("button", { type: "button", onclick: () => openNode(i) }, nodes[i].name);
     return element("tr", {}, element("th", { scope: "row" }, name), element("td", { class: "value" }, value), element("td", { class: "gradient" }, gradient));

@@ -22,7 +22,7 @@ class Question {
   // Judge an answer, and go on to the next question or to the end if it is right.
   give(written) {
     const given = readNumber(written);
-    this.reply = given === null ? "Write a number, such as -0.25." : judge(given, this);
+    this.reply = given === null ? "Write a number, such as −0.25." : judge(given, this);
     if (this.reply) return;
     this.log.push(`Right: ${this.inWords()}.`);
     if (this.stage === "product" && this.step.arrived > 1) this.stage = "sum";
@@ -88,7 +88,7 @@ function judgeSum(given, step, answer) {
   if (isClose(given, before)) return `Forgotten term: ${number(before)} had arrived before. Add this wire's ${number(latest)}.`;
   if (terms.some((term) => isClose(given, answer - term))) return "Forgotten term: one of those that arrived is missing from the sum.";
   if (isClose(given, before - latest)) return "Wrong sign: add the new term with the sign it has.";
-  return `Not yet: add ${terms.map(number).join(" + ").replaceAll("+ -", "- ")}.`;
+  return `Not yet: add ${addedUp(terms.map(number))}.`;
 }
 
 // Ask about the step that is shown, if this is Predict mode and there is something to ask.

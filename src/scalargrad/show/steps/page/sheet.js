@@ -28,7 +28,7 @@ function blankGradients(copy) {
   for (const text of copy.querySelectorAll("text.gradient")) {
     const [, i] = /^n(\d+)-gradient$/.exec(text.id) ?? [];
     const isGiven = i !== undefined && open.find(`exit-n${i}`);
-    text.textContent = isGiven ? shown(state.sweep.total(Number(i))) : BLANK;
+    text.textContent = isGiven ? number(state.sweep.total(Number(i))) : BLANK;
   }
 }
 

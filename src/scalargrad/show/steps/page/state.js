@@ -70,6 +70,7 @@ const state = {
   predicting: false,
   question: null, // what is asked in Predict mode, and what was answered
   undefined: "",
+  looked: null, // the node that has the focus or was pointed at
   wholeMatrices: false,
 };
 

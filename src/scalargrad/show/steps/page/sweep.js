@@ -42,6 +42,19 @@ class Sweep {
     }
   }
 
+  // The first number that is inf or nan, {node, at} with its step: a value or else a gradient.
+  get alarm() {
+    if (this.known === undefined) this.known = this.firstAlarm();
+    return this.known;
+  }
+
+  firstAlarm() {
+    const node = this.data.findIndex((x) => !Number.isFinite(x));
+    if (node >= 0) return { node, at: knownAt[node] };
+    const at = steps.findIndex((step) => step.phase === "backward" && !Number.isFinite(this.total(step.parent, step.arrived)));
+    return at < 0 ? null : { node: steps[at].parent, at };
+  }
+
   // The sum of the first terms of a node's gradient, in the order in which they arrive.
   total(node, arrived = Infinity) {
     let sum = 0;

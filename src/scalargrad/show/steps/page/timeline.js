@@ -23,6 +23,7 @@ function drawAll() {
   drawTimeline();
   drawInputs();
   drawPlay();
+  showExact();
 }
 
 // Go to a stop of the view; a manual move is announced and ends Play.

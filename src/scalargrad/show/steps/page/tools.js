@@ -34,16 +34,38 @@ function descend(count) {
   const before = state.sweep.data[root];
   if (descentOutputs.at(-1) !== before) descentOutputs.splice(0, Infinity, before);
   let done = 0;
-  while (done < count) {
+  let why = "";
+  while (done < count && !why) {
     const moved = chosen.map((i) => [i, state.sweep.data[i] - rate * (i === root ? 1 : state.sweep.total(i))]);
-    if (!moved.every(([, value]) => Number.isFinite(value)) || !setInputs(moved)) break;
-    descentOutputs.push(state.sweep.data[root]);
+    why = whyNot(moved);
+    if (why) break;
+    const reached = state.sweep.data[root];
+    descentOutputs.push(reached);
     done += 1;
+    if (!Number.isFinite(reached)) why = `${nodes[root].name} is ${number(reached)}`;
   }
-  const after = state.sweep.data[root];
-  const verdict = after < before ? "it fell" : after > before ? "it rose: try a smaller rate" : "it stayed";
-  $("descent-result").textContent = `${counted(done, "step")}: ${nodes[root].name} from ${number(before)} to ${number(after)}, ${verdict}.`;
+  const said = `${counted(done, "step")}${done ? `: ${compared(before, state.sweep.data[root])}` : ""}.`;
+  $("descent-result").textContent = why ? `${said} Stopped: ${why}.` : said;
   drawDescent();
+}
+
+// Take a step to other inputs, or say why it cannot be taken; then nothing has changed.
+function whyNot(moved) {
+  const bad = moved.find(([, value]) => !Number.isFinite(value));
+  if (bad) {
+    const gradient = state.sweep.total(bad[0]);
+    return `the next step would take ${nodes[bad[0]].name} to ${number(bad[1])}, for its gradient is ${number(gradient)}`;
+  }
+  if (setInputs(moved)) return "";
+  const { undefined: note } = state;
+  accept(); // the inputs are those before the step
+  return note.replace(/\. The last valid state is kept\.$/, "");
+}
+
+function compared(before, after) {
+  const both = `${nodes[root].name} from ${number(before)} to ${number(after)}`;
+  if (!Number.isFinite(before) || !Number.isFinite(after)) return both;
+  return `${both}, ${after < before ? "it fell" : after > before ? "it rose: try a smaller rate" : "it stayed"}`;
 }
 
 function drawDescent() {

@@ -42,9 +42,31 @@ const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 // The remarks on a step, in the order in which they are read; none of them is empty.
 function notes(sweep, step, notation) {
   if (step.phase === "seed") return fanOutNotes(notation);
-  if (step.phase === "forward") return [];
-  const found = [patternNote(sweep, step, notation), sumNote(sweep, step, notation), nudgeNote(sweep, step)];
+  const alarm = alarmNote(sweep, step);
+  if (step.phase === "forward") return alarm ? [alarm] : [];
+  const found = [patternNote(sweep, step, notation), sumNote(sweep, step, notation), nudgeNote(sweep, step), alarm];
   return found.filter(Boolean);
+}
+
+// Where inf or nan comes from, at the step at which it appears first.
+function alarmNote(sweep, step) {
+  const { alarm } = sweep;
+  return alarm && steps[alarm.at] === step ? alarmText(sweep) : "";
+}
+
+function alarmText(sweep) {
+  const { node, at } = sweep.alarm;
+  const step = steps[at];
+  if (step.node === null) return `first value that is not finite: ${nodes[node].name} = ${number(sweep.data[node])}; give a finite number`;
+  const kind = step.phase === "backward" ? "gradient" : "value";
+  const written = formula(sweep, step, "whole", TEXT, "partial");
+  return `first ${kind} that is not finite: ${written}; scale the operands of ${nodes[step.node].name}, or guard them with where`;
+}
+
+// Whether nothing goes on along a wire: its local derivative is 0, and 0·inf would be nan.
+function isStopped(sweep, { node, operand }) {
+  const local = sweep.locals[node][operand];
+  return local === 0 && sweep.signals[node] * local === 0;
 }
 
 // Announce the gradients that will be sums: w feeds 2 gates; w̄ needs 2 terms.
@@ -66,21 +88,21 @@ function patternNote(sweep, step, notation) {
   if (pattern === "swap multiplier" && gate.isConstant(step.operand)) pattern = "distributor"; // a bias
   if (pattern === "swap multiplier") {
     const partial = gate.partial(step.operand);
-    const stopped = local === 0 ? ", which is 0, so it stops here" : "";
+    const stopped = isStopped(sweep, step) ? ", which is 0, so it stops here" : "";
     return `swap multiplier: ${parent} receives ${printText(partial, gate.words(partial))}${stopped}`;
   }
   if (["distributor", "router", "sign flip"].includes(pattern)) {
     const title = pattern === "router" ? "gradient router" : pattern;
-    return `${title}: ${parent} receives ${share(local, signal(step.node, TEXT, notation))}`;
+    const received = isStopped(sweep, step) ? "nothing, it stops here" : share(local, signal(step.node, TEXT, notation));
+    return `${title}: ${parent} receives ${received}`;
   }
-  if (local === 0) return `${gate.gate.symbol} is flat here: the gradient stops here`;
+  if (isStopped(sweep, step)) return `${gate.gate.symbol} is flat here: the gradient stops here`;
   return pattern;
 }
 
 // How much of a gradient a gate lets through.
 function share(local, upstream) {
-  if (local === 0) return "nothing, it stops here";
-  if (local === 1 || local === -1) return local > 0 ? upstream : `-${upstream}`;
+  if (local === 1 || local === -1) return local > 0 ? upstream : `−${upstream}`;
   return TEXT.product(factorIn(TEXT, local), upstream);
 }
 
@@ -96,7 +118,7 @@ function sumNote(sweep, step, notation) {
 function nudgeNote(sweep, step) {
   if (nodes[step.parent].gate || step.arrived < step.expected) return "";
   const change = NUDGE * sweep.total(step.parent, step.arrived);
-  if (!Number.isFinite(change)) return "";
+  if (!Number.isFinite(change) || !Number.isFinite(sweep.data[root])) return "";
   const about = affine.has(step.parent) && !isRounded(change) ? "" : "about ";
   return `nudge ${nodes[step.parent].name} by ${signed(NUDGE)}: ${nodes[root].name} changes by ${about}${signed(change)}`;
 }

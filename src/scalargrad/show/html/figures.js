@@ -1,9 +1,10 @@
 // Numbers as the page shows them: four significant digits, and ≈ where that left something out.
-// The rules are those of scalargrad.steps.figures; a test holds the two together.
+// The rules are those of scalargrad.show.figures; a test holds the two together.
 
 const NOISE = 1e-12; // 0.1 + 0.2 counts as 0.3
 const FAITHFUL = 5e-4;
 const LONGEST_SUM = 5;
+const MOST_PLACES = 18;
 
 // Write x with so many significant digits, the exponent as short as it goes.
 function numberText(x, digits = 4) {
@@ -35,8 +36,8 @@ function toEvenDigits(x, digits) {
   return [mantissa, Number(exponent) - digits + 1];
 }
 
-// Write x with four significant digits; a number below a million has no exponent.
-function number(x) {
+// Write x as JavaScript reads it; a number below a million has no exponent.
+function digitsOf(x) {
   const written = numberText(x + 0);
   if (written.includes("e") && Math.abs(x) >= 1 && Math.abs(x) < 1e6) {
     return Number(written).toFixed(0);
@@ -44,14 +45,25 @@ function number(x) {
   return written === "-0" ? "0" : written;
 }
 
+const trueMinus = (written) => written.replaceAll("-", "−");
+
+// Write x with four significant digits.
+const number = (x) => trueMinus(digitsOf(x));
+
+// Write x with every digit.
+const exact = (x) => trueMinus(String(x));
+
 // Write x with its sign, also where it is positive: a change.
 function signed(x) {
   return x <= 0 ? number(x) : `+${number(x)}`;
 }
 
-function isRounded(x) {
-  return Number.isFinite(x) && Math.abs(Number(number(x)) - x) > NOISE * Math.abs(x);
-}
+// The number that is written for x.
+const shownNumber = (x) => Number(digitsOf(x));
+
+const areSame = (a, b) => Math.abs(a - b) <= NOISE * Math.abs(b);
+
+const isRounded = (x) => Number.isFinite(x) && !areSame(shownNumber(x), x);
 
 // The sign that joins numbers as shown: = or, where one of them is rounded, ≈.
 function relation(...numbers) {
@@ -61,9 +73,8 @@ function relation(...numbers) {
 // The sign between a product and its result: = where it is exact and holds as shown.
 function productRelation(left, right, product) {
   if (![left, right, product].every(Number.isFinite)) return "=";
-  if (isRounded(product)) return "≈";
-  const [a, b, c] = [left, right, product].map((x) => decimal(number(x)));
-  return sameDecimal({ digits: a.digits * b.digits, power: a.power + b.power }, c) ? "=" : "≈";
+  const isExact = !isRounded(product) && areSame(shownNumber(left) * shownNumber(right), shownNumber(product));
+  return isExact ? "=" : "≈";
 }
 
 // A sum of contributions as far as they have arrived; ? stands for what is to come.
@@ -74,8 +85,11 @@ function runningSum(terms, arrived, expected) {
   if (arrived > LONGEST_SUM) words.splice(1, 0, "…");
   if (arrived < expected) words.push("?");
   const result = arrived < expected ? "" : ` ${sumResult(terms)}`;
-  return `${relation(...shown)} ${words.join(" + ").replaceAll("+ -", "- ")}${result}`;
+  return `${relation(...shown)} ${addedUp(words)}${result}`;
 }
+
+// Terms as a sum: a negative one is taken away.
+const addedUp = (words) => words.join(" + ").replaceAll("+ −", "− ");
 
 // What a complete sum comes to: rounded terms are added as they are shown, where that is honest.
 function sumResult(terms) {
@@ -83,68 +97,18 @@ function sumResult(terms) {
   for (const term of terms) total += term;
   const exact = !terms.some(isRounded);
   if (!exact && terms.length <= LONGEST_SUM && [...terms, total].every(Number.isFinite)) {
-    const added = terms.map((term) => decimal(number(term))).reduce(addDecimals, decimal("0"));
-    const shown = decimalNumber(added);
-    if (roundsTo(total, added) && Math.abs(shown - total) <= FAITHFUL * Math.abs(total)) {
-      return `= ${number(shown)}`;
+    const places = Math.max(...terms.map((term) => placesOf(digitsOf(term))));
+    const added = terms.map(shownNumber).reduce((sum, term) => sum + term, 0);
+    if (places <= MOST_PLACES && added.toFixed(places) === total.toFixed(places)) {
+      const shown = Number(added.toFixed(places));
+      if (Math.abs(shown - total) <= FAITHFUL * Math.abs(total)) return `= ${number(shown)}`;
     }
   }
   return `${exact ? relation(total) : "≈"} ${number(total)}`;
 }
 
-// Decimals, exactly: digits · 10^power with whole numbers of any size.
-function decimal(written) {
+// How many decimal places a number as written has.
+function placesOf(written) {
   const [mantissa, exponent = "0"] = written.split("e");
-  const [whole, fraction = ""] = mantissa.split(".");
-  return { digits: BigInt(whole + fraction), power: Number(exponent) - fraction.length };
-}
-
-function atPower({ digits, power }, lower) {
-  return digits * 10n ** BigInt(power - lower);
-}
-
-function addDecimals(a, b) {
-  const power = Math.min(a.power, b.power);
-  return shortDecimal({ digits: atPower(a, power) + atPower(b, power), power });
-}
-
-// Keep 28 digits, as Python's decimals do.
-function shortDecimal({ digits, power }) {
-  const excess = String(digits).replace("-", "").length - 28;
-  if (excess <= 0) return { digits, power };
-  const unit = 10n ** BigInt(excess);
-  const half = digits < 0n ? -unit / 2n : unit / 2n;
-  return { digits: (digits + half) / unit, power: power + excess };
-}
-
-function sameDecimal(a, b) {
-  const power = Math.min(a.power, b.power);
-  return atPower(a, power) === atPower(b, power);
-}
-
-function decimalNumber({ digits, power }) {
-  return Number(`${digits}e${power}`);
-}
-
-// Whether x, rounded to the place of the last digit of a decimal, is that decimal.
-function roundsTo(x, { digits, power }) {
-  const exact = exactDecimal(x);
-  const lower = Math.min(exact.power, power);
-  const unit = atPower({ digits: 1n, power }, lower);
-  const apart = atPower(exact, lower) - atPower({ digits, power }, lower);
-  const twice = 2n * (apart < 0n ? -apart : apart);
-  return twice < unit || (twice === unit && digits % 2n === 0n);
-}
-
-// A float as a decimal: each is a whole number times a power of two.
-function exactDecimal(x) {
-  const bits = new DataView(new ArrayBuffer(8));
-  bits.setFloat64(0, x);
-  const raw = bits.getBigUint64(0);
-  const biased = Number((raw >> 52n) & 0x7ffn);
-  const fraction = raw & 0xfffffffffffffn;
-  const mantissa = biased ? fraction | (1n << 52n) : fraction;
-  const power = (biased || 1) - 1075;
-  const magnitude = power >= 0 ? mantissa << BigInt(power) : mantissa * 5n ** BigInt(-power);
-  return { digits: raw >> 63n ? -magnitude : magnitude, power: Math.min(power, 0) };
+  return Math.max((mantissa.split(".")[1] ?? "").length - Number(exponent), 0);
 }

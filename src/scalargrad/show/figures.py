@@ -1,27 +1,44 @@
-"""Numbers as a step shows them: four significant digits, and ≈ where that left something out."""
+"""Numbers as people are shown them: four significant digits, ≈ where that left something out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from math import isfinite
 
-from scalargrad.table.printing import number_text
+from scalargrad.table.printing import MINUS, number_text
 
 _PLAIN_BELOW = 1e6
 _NOISE = 1e-12  # 0.1 + 0.2 counts as 0.3
 _FAITHFUL = 5e-4
+_LONGEST = 5
+_MOST_PLACES = 18
 
 
-def number(value: float) -> str:
-    """Write `value` with four significant digits.
+def number(value: float, digits: int = 4) -> str:
+    """Write `value` with four significant digits, or as many as are asked for.
 
     Examples
     --------
     >>> number(-12.0), number(0.679178699175393), number(12345.0), number(-0.0)
-    ('-12', '0.6792', '12340', '0')
+    ('−12', '0.6792', '12340', '0')
     """
-    written = number_text(value + 0.0)  # -0.0 is shown as 0
+    return _digits(value, digits).replace("-", MINUS)
+
+
+def exact(value: float) -> str:
+    """Write `value` with every digit.
+
+    Examples
+    --------
+    >>> exact(-0.1)
+    '−0.1'
+    """
+    return repr(value).replace("-", MINUS)
+
+
+def _digits(value: float, digits: int = 4) -> str:
+    """Write `value` as Python reads it; a number below a million has no exponent."""
+    written = number_text(value + 0.0, digits)  # -0.0 is shown as 0
     if "e" in written and 1.0 <= abs(value) < _PLAIN_BELOW:
         return f"{float(written):.0f}"
     return written
@@ -33,10 +50,15 @@ def signed(value: float) -> str:
     Examples
     --------
     >>> signed(0.03), signed(-0.04)
-    ('+0.03', '-0.04')
+    ('+0.03', '−0.04')
     """
     written = number(value)
     return written if value <= 0 else f"+{written}"
+
+
+def _shown(value: float) -> float:
+    """Return the number that `number` writes."""
+    return float(_digits(value))
 
 
 def is_rounded(value: float) -> bool:
@@ -47,7 +69,11 @@ def is_rounded(value: float) -> bool:
     >>> is_rounded(0.25), is_rounded(1 / 3), is_rounded(0.1 + 0.2)
     (False, True, False)
     """
-    return isfinite(value) and abs(float(number(value)) - value) > _NOISE * abs(value)
+    return isfinite(value) and not _same(_shown(value), value)
+
+
+def _same(left: float, right: float) -> bool:
+    return abs(left - right) <= _NOISE * abs(right)
 
 
 def relation(*values: float) -> str:
@@ -65,10 +91,8 @@ def product_relation(left: float, right: float, product: float) -> str:
     """
     if not all(map(isfinite, (left, right, product))):
         return "="
-    if is_rounded(product):
-        return "≈"
-    shown = Decimal(number(left)) * Decimal(number(right))
-    return "=" if shown == Decimal(number(product)) else "≈"
+    exact = not is_rounded(product) and _same(_shown(left) * _shown(right), _shown(product))
+    return "=" if exact else "≈"
 
 
 def running_sum(terms: Sequence[float], arrived: int, expected: int) -> str:
@@ -81,11 +105,11 @@ def running_sum(terms: Sequence[float], arrived: int, expected: int) -> str:
     Examples
     --------
     >>> running_sum([-0.13981071068366963, 0.05], 1, 2)
-    '≈ -0.1398 + ?'
+    '≈ −0.1398 + ?'
     >>> running_sum([-0.13981071068366963, 0.05], 2, 2)
-    '≈ -0.1398 + 0.05 = -0.0898'
+    '≈ −0.1398 + 0.05 = −0.0898'
     >>> running_sum([1.0, -2.0], 2, 2)
-    '= 1 - 2 = -1'
+    '= 1 − 2 = −1'
     """
     indices = range(arrived) if arrived <= _LONGEST else (0, arrived - 2, arrived - 1)
     shown = [terms[i] for i in indices]
@@ -94,10 +118,7 @@ def running_sum(terms: Sequence[float], arrived: int, expected: int) -> str:
         words.insert(1, "…")
     words += ["?"] * (arrived < expected)
     result = "" if arrived < expected else f" {_result(terms)}"
-    return f"{relation(*shown)} {' + '.join(words).replace('+ -', '- ')}{result}"
-
-
-_LONGEST = 5
+    return f"{relation(*shown)} {' + '.join(words).replace(f'+ {MINUS}', f'{MINUS} ')}{result}"
 
 
 def _result(terms: Sequence[float]) -> str:
@@ -107,9 +128,22 @@ def _result(terms: Sequence[float]) -> str:
         total += term
     exact = not any(map(is_rounded, terms))
     if not exact and len(terms) <= _LONGEST and all(map(isfinite, (*terms, total))):
-        added = sum((Decimal(number(term)) for term in terms), Decimal(0))
-        same_place = round(Decimal(total), -int(added.as_tuple().exponent)) == added
-        if same_place and abs(float(added) - total) <= _FAITHFUL * abs(total):
-            return f"= {number(float(added))}"
+        added, places = sum(map(_shown, terms)), max(_places(_digits(term)) for term in terms)
+        if places <= _MOST_PLACES and f"{added:.{places}f}" == f"{total:.{places}f}":
+            added = float(f"{added:.{places}f}")
+            if abs(added - total) <= _FAITHFUL * abs(total):
+                return f"= {number(added)}"
     sign = relation(total) if exact else "≈"
     return f"{sign} {number(total)}"
+
+
+def _places(written: str) -> int:
+    """Return how many decimal places a number as written has.
+
+    Examples
+    --------
+    >>> _places("12340"), _places("0.05"), _places("1.5e-7")
+    (0, 2, 8)
+    """
+    mantissa, _, exponent = written.partition("e")
+    return max(len(mantissa.partition(".")[2]) - int(exponent or 0), 0)
