@@ -126,9 +126,10 @@ def _program(found: dict[str, Any]) -> Program:
             program.constants[place] = float(node["value"])
     if program.ops[: program.inputs] != [INPUT] * program.inputs:
         raise ValueError("inputs stand after other nodes")
-    program.outputs = list(found["results"])
-    if not all(isinstance(x, int) and 0 <= x < len(nodes) for x in program.outputs):
+    results: list[Any] = found["results"]
+    if not all(isinstance(x, int) and 0 <= x < len(nodes) for x in results):
         raise ValueError("an output is no node")
+    program.outputs = results
     return program
 
 
