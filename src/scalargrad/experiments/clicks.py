@@ -1,4 +1,4 @@
-"""What to show whom, learned by a wide and deep recommender from a log of clicks."""
+"""A wide and deep recommender, trained on a click log."""
 
 from __future__ import annotations
 

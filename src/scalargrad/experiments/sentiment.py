@@ -1,4 +1,4 @@
-"""Reviews, for or against, told apart by the words in them."""
+"""A network that classifies reviews by the words in them."""
 
 from __future__ import annotations
 

@@ -56,8 +56,7 @@ class Operation:
         How a primitive is written in C99, or the source of a function ``sg_name`` for it; by
         default as in Python, if it has a notation there, or by its name, if <math.h> knows it.
     lane
-        How compiled code writes it, in words that NumPy (on arrays) and Numba (on numbers) both
-        know, where `python` does not say it already.
+        How NumPy writes it on arrays, where `python` does not say it already.
     expression
         A reduction as an expression of other operations, for compiled code, where its
         declaration compares numbers and so cannot be traced.
