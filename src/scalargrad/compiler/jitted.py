@@ -254,7 +254,7 @@ class Jitted(Generic[P, R]):
         return explain(path, path.inputs(leaves, held))
 
     def export(self, path: str | os.PathLike[str], *args: P.args, **kwargs: P.kwargs) -> list[File]:
-        """Write what is recorded for such arguments as a file that needs no Python, or no scalargrad.
+        """Write what is recorded for such arguments as a file of C, or of JSON.
 
         Parameters
         ----------
