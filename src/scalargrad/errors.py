@@ -22,7 +22,9 @@ __all__ = [
     "OperandError",
     "ScalargradError",
     "StateError",
+    "SweepError",
     "TraceError",
+    "WorkerError",
 ]
 
 

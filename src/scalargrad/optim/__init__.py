@@ -23,6 +23,7 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "SparseAdam",
+    "backtracking_line_search",
     "clip_grad_norm_",
     "clip_grad_value_",
     "lr_scheduler",

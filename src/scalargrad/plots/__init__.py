@@ -21,5 +21,6 @@ __all__ = [
     "first_layer_weights",
     "gradient_norm_curve",
     "loss_curve",
+    "loss_curves",
     "training_curves",
 ]
