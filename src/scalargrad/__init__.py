@@ -31,6 +31,7 @@ from scalargrad.errors import ScalargradError as ScalargradError
 from scalargrad.errors import StateError as StateError
 from scalargrad.errors import SweepError as SweepError
 from scalargrad.errors import TraceError as TraceError
+from scalargrad.errors import TrainingWarning as TrainingWarning
 from scalargrad.errors import WorkerError as WorkerError
 from scalargrad.grad_mode import enable_grad as enable_grad
 from scalargrad.grad_mode import is_grad_enabled as is_grad_enabled
@@ -98,6 +99,7 @@ __all__ = [
     "StateError",
     "SweepError",
     "TraceError",
+    "TrainingWarning",
     "Value",
     "WorkerError",
     "custom_op",

@@ -1,4 +1,4 @@
-"""Every exception scalargrad raises on purpose, under one base class, and its warning.
+"""Every exception scalargrad raises on purpose, under one base class, and its warnings.
 
 Each also derives from the built-in a caller would expect, so ``except ValueError``
 catches a DomainError. Messages name the node, show its value and say what to do.
@@ -61,7 +61,12 @@ class ExpressionError(ScalargradError, ValueError):
 
 
 class StateError(ScalargradError, RuntimeError):
-    """Saved numbers do not fit what they are loaded into, or their file is damaged or foreign."""
+    """Saved numbers do not fit what they are loaded into, or their file is damaged or foreign.
+
+    Where `fit` could not write a checkpoint, `history` is what it measured until then.
+    """
+
+    history: object = None
 
 
 class GradcheckError(ScalargradError, AssertionError):
@@ -109,3 +114,7 @@ class SweepError(ScalargradError, RuntimeError):
 
 class JitWarning(UserWarning):
     """A compiled function is recorded again and again, or evaluated eagerly; the results stand."""
+
+
+class TrainingWarning(UserWarning):
+    """Training goes on, but hardly as it was meant: labels or an optimiser that do not fit."""

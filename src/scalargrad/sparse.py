@@ -1,4 +1,4 @@
-"""Parameters that note when a gradient reaches them, so that a step can cost what it touches.
+"""Parameters that record whether a gradient reached them, so that a step costs what it touches.
 
 A table of 10,000 words by 10 features has 100,000 parameters, of which one example reads a
 hundred. Clearing, clipping and updating must then look at those hundred, not at all.

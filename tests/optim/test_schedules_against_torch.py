@@ -200,7 +200,7 @@ def test_what_is_resumed_goes_on_as_what_was_not(
     whole, stopped, resumed = made(), made(), made()
     expected = rates(*whole, STEPS - 1)
     rates(*stopped, at)
-    for new, old in zip(resumed, stopped, strict=True):
-        new.load_state_dict(old.state_dict())
+    resumed[0].load_state_dict(stopped[0].state_dict())
+    resumed[1].load_state_dict(stopped[1].state_dict())
     assert resumed[1].get_last_lr() == stopped[1].get_last_lr()
     assert rates(*resumed, STEPS - 1 - at) == expected[at:]

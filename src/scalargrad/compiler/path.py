@@ -13,8 +13,6 @@ from scalargrad.compiler.function import Function, Inputs
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.guards.reads import Reads
 from scalargrad.compiler.output import Output, Source
-from scalargrad.compiler.passes.differentiate import dependents, differentiate
-from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.replay import Made
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.grad_mode import is_grad_enabled
@@ -66,14 +64,13 @@ class Path:
         self.values_at = tuple(i for i, x in enumerate(leaves) if isinstance(x, Value))
         self.has_arrays = any(hasattr(x, "ravel") for x in leaves)
         self.all_values = len(self.values_at) == len(leaves) and not recording.draws
-        program = differentiate(sum_of_products(recording.program))
+        program = recording.program
         given = program.inputs - len(recording.closed_over)
         wrt = (*_cells(leaves), *range(given, program.inputs))
         results = len(program.outputs) - len(recording.outcomes)
         self.function = Function(program, results, wrt)
         self.results = results
-        reached = dependents(program, wrt, len(program) - 1)
-        self.reached = tuple(bool(reached[node]) for node in program.outputs[:results])
+        self.reached = self.function.reached()
         self.lone = self.reached == (True,)
         self.differentiable = bool(wrt)
         self.returns_arrays = not wrt and has_arrays(outline)

@@ -1,4 +1,4 @@
-"""Handwritten digits, read by a network of one hidden layer."""
+"""A network of one hidden layer that classifies handwritten digits."""
 
 from __future__ import annotations
 

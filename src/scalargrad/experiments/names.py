@@ -1,4 +1,4 @@
-"""A network that learns from names of places and elements, and invents new ones."""
+"""A network that learns from names and generates new ones."""
 
 from __future__ import annotations
 

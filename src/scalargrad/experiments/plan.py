@@ -1,4 +1,4 @@
-"""How a program is run, and what it leaves behind."""
+"""How an experiment is run, and what it leaves behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Classes in the plane: two moons, and exclusive or."""
+"""Classification in the plane: two moons, and exclusive or."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Losses for many classes."""
+"""Losses for classification into several classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From one loss per number or example to what is returned."""
+"""Reducing one loss per element or example to their mean or sum."""
 
 from __future__ import annotations
 

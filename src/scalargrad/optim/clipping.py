@@ -1,4 +1,4 @@
-"""Limits on gradients, against steps that are too long."""
+"""Gradient clipping, by norm and by value."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _norm(grads: list[float], p: float) -> float:
         return math.hypot(*grads)
     total = math.fsum((size / largest) ** p for size in sizes)
     try:
-        return largest * total ** (1.0 / p)
+        return float(largest * total ** (1.0 / p))
     except OverflowError:
         return math.inf
 

@@ -78,9 +78,7 @@ class Optimizer:
         group : mapping
             ``params``, and any options.
         """
-        if not isinstance(group, Mapping) or "params" not in group:
-            raise OperandError(f"a group is {shown(group)}; give a dict with its params")
-        given = group["params"]
+        given = _params_of(group)
         given = [given] if isinstance(given, Value) else listed(given, "params", "Parameters")
         named = [_named(x) for x in given]
         options = plain({**self.defaults, **group, "params": [p for _, p in named], "step": 0})
@@ -305,6 +303,12 @@ class Optimizer:
             for group in self.param_groups
         ]
         return f"{type(self).__name__}({'; '.join(shown)})"
+
+
+def _params_of(group: Any) -> Any:
+    if not isinstance(group, Mapping) or "params" not in group:
+        raise OperandError(f"a group is {shown(group)}; give a dict with its params")
+    return group["params"]
 
 
 def _named(given: Any) -> tuple[str, Value]:

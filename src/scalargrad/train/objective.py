@@ -7,9 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from scalargrad.errors import OperandError
 from scalargrad.nn import Module
+from scalargrad.table.numbers import is_real
+from scalargrad.table.validation import shown
 from scalargrad.train.examples import Examples, plain
 from scalargrad.train.history import Row
+from scalargrad.value import Value
 
 Loss = Callable[[list[Any], list[Any]], Any]
 Metric = Callable[[list[Any], list[Any]], float]
@@ -31,16 +35,43 @@ class Objective:
         return self.model, self.loss, self.regularizer
 
     def value(self, predictions: list[Any], targets: list[Any]) -> Any:
-        """Return the loss of a batch, penalty included."""
-        loss = self.loss(predictions, targets)
+        """Return the loss of a batch, penalty included.
+
+        Raises
+        ------
+        OperandError
+            If it is no Value, and so cannot be minimised.
+        """
+        loss = _number(self.loss(predictions, targets), self.loss, "one Value, such as a mean")
         if self.regularizer is not None:
-            loss = loss + self.regularizer(self.model.parameters())
+            penalty = self.regularizer(self.model.parameters())
+            loss = loss + _number(penalty, self.regularizer, "one Value")
+        if not isinstance(loss, Value):
+            raise OperandError(
+                f"the loss is {shown(loss)} whatever the parameters: compute it from the "
+                "predictions, not from their .data"
+            )
         return loss
+
+    def held_out_loss(self, predictions: list[Any], targets: list[Any]) -> float:
+        """Return the loss of the examples held out, without penalty."""
+        loss = _number(self.loss(predictions, targets), self.loss, "one Value, such as a mean")
+        return float(plain(loss))
 
     def measured(self, predictions: list[Any], targets: list[Any]) -> Row:
         """Return each metric."""
-        found = {name: metric(predictions, targets) for name, metric in self.metrics.items()}
-        return {name: float(plain(x)) for name, x in found.items()}
+        return {
+            name: float(plain(_number(metric(predictions, targets), metric, "one number")))
+            for name, metric in self.metrics.items()
+        }
+
+
+def _number(found: Any, function: Any, wanted: str) -> Any:
+    """Return what a user's function returned, if that is a number."""
+    if isinstance(found, Value) or is_real(found):
+        return found
+    name = getattr(function, "__name__", type(function).__name__)
+    raise OperandError(f"{name} returned {shown(found)}; it must return {wanted}")
 
 
 class StepResult(NamedTuple):

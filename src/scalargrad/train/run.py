@@ -1,18 +1,16 @@
-"""One run of training: its parts, one epoch of it, and its state between epochs."""
+"""One run of training: its parts, and one epoch of it."""
 
 from __future__ import annotations
 
 import math
 import random
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
-from scalargrad.errors import StateError
 from scalargrad.grad_mode import no_grad
+from scalargrad.optim.lr_scheduler import ReduceLROnPlateau
 from scalargrad.system.collector import collector_paused
 from scalargrad.system.interrupt import Interrupt
-from scalargrad.train.checkpoint import load_checkpoint, save_checkpoint
 from scalargrad.train.examples import Examples, batches, plain
 from scalargrad.train.history import History, Row
 from scalargrad.train.modes import mode_of
@@ -147,7 +145,7 @@ class Run:
         self.training = False
         with no_grad():
             predictions = self.mode.predictions() or self._eager_predictions(self.held_out.inputs)
-            loss = plain(self.objective.loss(predictions, self.held_out.targets))
+            loss = self.objective.held_out_loss(predictions, self.held_out.targets)
         found = self.objective.measured([plain(x) for x in predictions], self.held_out.targets)
         return {"val_loss": loss, **{f"val_{name}": x for name, x in found.items()}}
 
@@ -156,8 +154,13 @@ class Run:
         return [self.model(x) for x in inputs]
 
     def _step_schedule(self, row: Row) -> None:
-        if self.scheduler is not None:
-            row["learning_rate"] = self.scheduler.get_last_lr()[0]
+        if self.scheduler is None:
+            return
+        groups = getattr(self.optimizer, "param_groups", None)
+        row["learning_rate"] = groups[0]["lr"] if groups else self.scheduler.get_last_lr()[0]
+        if isinstance(self.scheduler, ReduceLROnPlateau):
+            self.scheduler.step(row.get("val_loss", row["loss"]))
+        else:
             self.scheduler.step()
 
     def _watch(self, row: Row) -> None:
@@ -190,74 +193,3 @@ class Run:
             self.model.load_state_dict(self.patience.best_state)
             self.history.best_epoch = self.patience.best_epoch
         self.model.eval()
-
-    # State between epochs ---------------------------------------------------------------------
-
-    def save(self, path: str | Path) -> None:
-        """Write a checkpoint."""
-        self.mode.write_back()
-        state = {name: part.state_dict() for name, part in self._stateful().items()}
-        state["patience"] = self.patience.state_dict() if self.patience else None
-        state["rng"] = [rng.getstate() for rng in self._generators()]
-        state["random"] = random.getstate()
-        state["history"] = vars(self.history)
-        state["ended"] = self.ended
-        state["warm_up"] = self.mode.warm_up
-        state["same"] = self._same()
-        save_checkpoint(path, state)
-
-    def load(self, path: str | Path) -> None:
-        """Take on the state of a checkpoint.
-
-        Raises
-        ------
-        StateError
-            If it belongs to another run, or is no checkpoint of one.
-        """
-        state = load_checkpoint(path)
-        if state.get("same") != self._same():
-            raise StateError(
-                f"{path} was written by a run with {state.get('same')}, and this is one with "
-                f"{self._same()}: use the same data and options, or start again without resume"
-            )
-        try:
-            self._take_on(state)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise StateError(
-                f"{path} holds no state of this run ({error}): start again without resume"
-            ) from error
-
-    def _take_on(self, state: dict[str, Any]) -> None:
-        for name, part in self._stateful().items():
-            part.load_state_dict(state[name])
-        if self.patience is not None:
-            self.patience.load_state_dict(state["patience"])
-        for rng, known in zip(self._generators(), state["rng"], strict=True):
-            rng.setstate(known)
-        random.setstate(state["random"])
-        self.history = History(**state["history"])
-        self.ended = state["ended"]
-        self.mode.resume(len(self.history), state["warm_up"])
-
-    def _stateful(self) -> dict[str, Any]:
-        parts = {"model": self.model, "optimizer": self.optimizer, "scheduler": self.scheduler}
-        return {name: part for name, part in parts.items() if part is not None}
-
-    def _generators(self) -> list[random.Random]:
-        """Return every random generator: that of the order, and those of the model's modules."""
-        inside = (x for module in self.model.modules() for x in vars(module).values())
-        distinct = {id(x): x for x in inside if isinstance(x, random.Random)}
-        return [self.rng, *distinct.values()]
-
-    def _same(self) -> dict[str, Any]:
-        """Return what must not change between a run and its resumption."""
-        return {
-            "examples": len(self.train.inputs),
-            "held out": len(self.held_out.inputs) if self.held_out else 0,
-            "batch_size": self.batch_size,
-            "shuffle": self.shuffle,
-            "seed": self.seed,
-            "optimizer": type(self.optimizer).__name__,
-            "scheduler": type(self.scheduler).__name__ if self.scheduler else None,
-            "patience": self.patience is not None,
-        }

@@ -1,4 +1,4 @@
-"""Functions that take functions apart: grad, value_and_grad, vjp, jvp and hvp.
+"""Transformations of functions: grad, value_and_grad, vjp, jvp and hvp.
 
 All follow JAX's signatures, and nest in any way. Each call records `f` once on fresh leaves, so
 an outer derivative is never confused with an inner one. Results are floats, unless an argument

@@ -1,4 +1,4 @@
-"""All partial derivatives of a function: jacobian and hessian, with JAX's signatures."""
+"""Matrices of partial derivatives: jacobian and hessian, with JAX's signatures."""
 
 from __future__ import annotations
 

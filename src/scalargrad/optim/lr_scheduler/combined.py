@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from scalargrad.errors import OperandError, StateError
 from scalargrad.optim.lr_scheduler.plateau import ReduceLROnPlateau
@@ -16,13 +16,13 @@ from scalargrad.table.validation import listed, shown, whole
 class _Combined(LRScheduler):
     """What both share: parts over one optimiser, and states of all of them."""
 
-    options = ("schedulers",)
+    options: ClassVar[tuple[str, ...]] = ("schedulers",)
 
     def __init__(self, optimizer: Optimizer, schedulers: Iterable[LRScheduler]) -> None:
         name = type(self).__name__
         self.schedulers: list[LRScheduler] = listed(schedulers, "schedulers", "schedules")
         for part in self.schedulers:
-            if not isinstance(part, LRScheduler) or isinstance(part, ReduceLROnPlateau):
+            if not _is_combinable(part):
                 raise OperandError(f"{name}: {shown(part)} cannot be combined; give schedules")
             if part.optimizer is not optimizer:
                 raise OperandError(f"{name}: every schedule must be over the same optimizer")
@@ -43,6 +43,10 @@ class _Combined(LRScheduler):
         super()._take_on(*found)
         for part, state in zip(self.schedulers, found[2], strict=True):
             part._take_on(*state)
+
+
+def _is_combinable(part: Any) -> bool:
+    return isinstance(part, LRScheduler) and not isinstance(part, ReduceLROnPlateau)
 
 
 class SequentialLR(_Combined):

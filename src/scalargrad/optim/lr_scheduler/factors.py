@@ -231,7 +231,7 @@ class LambdaLR(LRScheduler):
 
     def lr_at(self, epoch: int, base: float) -> float:
         """Return base · lr_lambda(epoch), by the function of the first group."""
-        return base * self.lr_lambdas[0](epoch)
+        return float(base * self.lr_lambdas[0](epoch))
 
     def _next(self, epoch: int) -> list[float]:
         pairs = zip(self.lr_lambdas, self._rates(), strict=True)

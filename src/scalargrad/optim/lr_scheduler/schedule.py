@@ -83,8 +83,9 @@ class LRScheduler:
 
     def _rates(self) -> list[tuple[float, float]]:
         """Return the rate in force and the base rate of each group."""
-        groups = self.optimizer.param_groups
-        return [(group["lr"], group.setdefault("initial_lr", group["lr"])) for group in groups]
+        for group in self.optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+        return [(group["lr"], group["initial_lr"]) for group in self.optimizer.param_groups]
 
     def _set(self, rates: list[float]) -> None:
         """Set the rates of all groups, if all of them are rates."""

@@ -26,7 +26,7 @@ from dataclasses import replace
 
 from scalargrad.show.figures import number
 from scalargrad.show.graphs.copies import Copy
-from scalargrad.show.graphs.diagram import Builder, Junction, Line, visible
+from scalargrad.show.graphs.diagram import ALL_NUMBERS, Builder, Junction, Line, Numbers, visible
 from scalargrad.show.graphs.opening import Opening, is_module
 from scalargrad.show.graphs.parts import (
     Bundle,
@@ -56,6 +56,8 @@ class FoldedBuilder(Builder):
         The folds, and which of them are open.
     names : mapping from Value to str
         Names of nodes that have one besides their label, as parameters of a model.
+    numbers : Numbers
+        What stands on the wires.
     """
 
     def __init__(
@@ -64,8 +66,9 @@ class FoldedBuilder(Builder):
         copies: Mapping[tuple[Value, int], Copy],
         opening: Opening,
         names: Mapping[Value, str],
+        numbers: Numbers = ALL_NUMBERS,
     ) -> None:
-        super().__init__(order, copies)
+        super().__init__(order, copies, numbers)
         self.names |= {node: visible(name) for node, name in names.items() if node in self.names}
         self.opening = opening
         self.folds = {part: f"f{k}" for k, part in enumerate(opening.whole.walk())}

@@ -36,12 +36,13 @@ class Look:
     """How shapes and lines differ from the plain ones.
 
     Highlighted ones are bold with a halo; `tints` has the colour of others, and `scale` what the
-    colours mean.
+    colours mean. What is alarmed has an octagon, in red: it is inf or nan.
     """
 
     highlighted: frozenset[str] = frozenset()
     tints: Mapping[str, str] = field(default_factory=dict)
     scale: Scale | None = None
+    alarmed: frozenset[str] = frozenset()
 
 
 def highlighted_ids(order: Sequence[Value], highlight: Highlight | None) -> frozenset[str]:
