@@ -41,7 +41,8 @@ class Operations(SphinxDirective):
 
 def described(name: str, op: object, config: object) -> Iterator[str]:
     """Yield the lines on one operation, or on a function made of operations."""
-    parameters = ", ".join(inspect.signature(op).parameters)  # type: ignore[arg-type]
+    called = inspect.signature(op).parameters.values()  # type: ignore[arg-type]
+    parameters = ", ".join(str(p.replace(annotation=p.empty)) for p in called)
     yield from [f".. py:function:: {name}({parameters})", ""]
     doc = str(NumpyDocstring(escaped(inspect.getdoc(op) or ""), config))  # type: ignore[arg-type]
     body = doc.splitlines()

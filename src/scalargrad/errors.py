@@ -24,6 +24,7 @@ __all__ = [
     "StateError",
     "SweepError",
     "TraceError",
+    "TrainingWarning",
     "WorkerError",
 ]
 
