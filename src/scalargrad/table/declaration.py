@@ -17,6 +17,7 @@ from scalargrad.errors import OperandError
 from scalargrad.table.domain import REAL, Domain
 from scalargrad.table.notation import Notation
 from scalargrad.table.numbers import as_float, defers, is_real
+from scalargrad.table.signature import CallSignature
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -101,8 +102,10 @@ class Operation:
         self.lane = lane
         self.expression = expression
 
+    __signature__ = CallSignature()
+
     def __repr__(self) -> str:
-        return f"<operation {self.name}>"
+        return f"<operation {self.name}{self.__signature__}>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         if TABLE.get(self.name) is not self:
