@@ -18,6 +18,7 @@ from scalargrad.cli.train import app as train_app
 from scalargrad.errors import ExpressionError, ScalargradError
 from scalargrad.expression import parse
 from scalargrad.graph import names, topological_order
+from scalargrad.system.plain import degrade
 from scalargrad.value import Value
 
 app = typer.Typer(
@@ -154,6 +155,8 @@ def options(
 
 def main() -> None:
     """Run the command line; an error of scalargrad's own is a message, not a traceback."""
+    degrade(sys.stdout)
+    degrade(sys.stderr)
     try:
         app(args=_marked(sys.argv[1:]))
     except (ScalargradError, OSError) as error:
