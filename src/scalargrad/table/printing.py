@@ -137,10 +137,12 @@ def scripted(word: str) -> str:
     if found is None:
         return f"<mi>{_escape(word)}</mi>"
     groups = {key: text.translate(_PLAIN) for key, text in found.groupdict().items() if text}
-    letter, below = f"<mi>{found[1]}</mi>", f"<mtext>{groups['below']}</mtext>"
+    letter, below = f"<mi>{found[1]}</mi>", groups["below"]
+    tag = "mtext" if any(map(str.isalpha, below)) else "mn"
+    below = f"<{tag}>{below}</{tag}>"
     if "above" not in groups:
         return f"<msub>{letter}{below}</msub>"
-    return f"<msubsup>{letter}{below}<mtext>{groups['above']}</mtext></msubsup>"
+    return f"<msubsup>{letter}{below}<mn>{groups['above']}</mn></msubsup>"
 
 
 def _mathml(expression: Expression, names: dict[Symbol, str]) -> Fragment:

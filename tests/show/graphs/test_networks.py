@@ -141,7 +141,7 @@ def test_titles_name_units_and_give_weights_in_full() -> None:
     weight = "weight from input x₀ to unit a₀ of layer 1"
     assert titles["u1-0-w0"] == f"{weight}: 0.3333333333333333"
     assert titles["u2-0-w0"] == "weight from unit a₀ of layer 1 to output y: 2.0"
-    assert titles["u0-1"] == "input x1"
+    assert titles["u0-1"] == "input x₁"
     assert titles["u1-0"] == "unit a₀ of layer 1"
     assert titles["u2-0"] == "output y"
 
@@ -171,7 +171,7 @@ def test_mermaid_has_solid_and_dotted_lines() -> None:
     assert text.splitlines() == [
         "flowchart LR",
         '    u0_0(("x₀"))',
-        '    u0_1(("x1"))',
+        '    u0_1(("x₁"))',
         '    u1_0(("y"))',
         "    u0_0 --- u1_0",
         "    u0_1 -.- u1_0",

@@ -214,7 +214,10 @@ function scripted(word) {
   const found = SCRIPTS.map((pattern) => pattern.exec(word)).find(Boolean);
   if (!found) return `<mi>${escapeHtml(word)}</mi>`;
   const letter = `<mi>${escapeHtml(found[1])}</mi>`;
-  const below = (text) => `<mtext>${escapeHtml(plain(text))}</mtext>`;
+  const below = (text) => {
+    const tag = /\p{L}/u.test(text) ? "mtext" : "mn";
+    return `<${tag}>${escapeHtml(plain(text))}</${tag}>`;
+  };
   if (found.length === 3) return `<msub>${letter}${below(found[2])}</msub>`;
   if (!found[2]) return `<msub>${letter}${below(found[3])}</msub>`;
   return `<msubsup>${letter}${below(found[3])}${below(found[2])}</msubsup>`;
