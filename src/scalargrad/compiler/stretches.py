@@ -9,8 +9,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from scalargrad.compiler.arguments import FlatNumbers, Place, filled, has_arrays
+from scalargrad.compiler.backend.machine import has_llvm
 from scalargrad.compiler.carrying import Carrying, Form, form_of
-from scalargrad.compiler.loops.machine import can_print
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.path import Path
 
@@ -37,9 +37,8 @@ class Stretches:
         self._entry = entry
         self._given = given
 
-    def results(self) -> list[Any]:
-        """Make all steps; return their results."""
-        ys: list[Any] = []
+    def results(self, ys: list[Any]) -> list[Any]:
+        """Make all steps after those whose results are given; return the results of all."""
         tries, count = 0, len(self._given)
         while len(ys) < count:
             ys.append(self._carrying.step(self._entry(len(ys))))
@@ -115,7 +114,7 @@ def rows_of(columns: Sequence[Any], count: int) -> Floats | None:
     count : int
         How many steps there are.
     """
-    if count < LEAST or not can_print():
+    if count < LEAST or not has_llvm():
         return None
     found = []
     for column in columns:
