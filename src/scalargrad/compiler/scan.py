@@ -81,7 +81,9 @@ def scan(
     return carry, ys
 
 
-def _compiled(f: Jitted[..., Any], init: Any, given: tuple[Any, Sequence[Any], int]) -> Any:
+def _compiled(
+    f: Jitted[..., Any], init: Any, given: tuple[Any, Sequence[Any], int]
+) -> tuple[Any, list[Any]]:
     """Repeat a compiled step: all at once, in stretches or one by one."""
     xs, columns, count = given
     carrying, ys = Carrying(f, init), list[Any]()
@@ -90,7 +92,8 @@ def _compiled(f: Jitted[..., Any], init: Any, given: tuple[Any, Sequence[Any], i
         if not f.paths(init, x):
             ys.append(carrying.step(x))
         if is_plain(f.paths(init, x), count):
-            return at_once(f, scan, count if xs is None else None)(init, xs)
+            carry, ys = at_once(f, scan, count if xs is None else None)(init, xs)
+            return carry, ys
     rows = rows_of(columns, count)
     if rows is not None:
         ys = Stretches(carrying, partial(_entry, xs, columns), rows).results(ys)

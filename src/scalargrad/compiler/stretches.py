@@ -41,16 +41,17 @@ class Stretches:
         """Make all steps after those whose results are given; return the results of all."""
         tries, count = 0, len(self._given)
         while len(ys) < count:
-            ys.append(self._carrying.step(self._entry(len(ys))))
-            path = self._path(self._entry(len(ys) - 1)) if tries < _TRIES else None
-            if path is not None and len(ys) < count:
+            path = self._path(self._entry(len(ys))) if tries < _TRIES else None
+            if path is not None:
                 made = self._stretch(path, len(ys))
                 tries += len(made) < _FEW
                 ys += made
+            if len(ys) < count:
+                ys.append(self._carrying.step(self._entry(len(ys))))
         return ys
 
     def _path(self, x: Any) -> Path | None:
-        """Return a way that the last step may have gone, if it can be a loop."""
+        """Return a way that the next step may go, if it can be a loop."""
         carrying = self._carrying
         for path in carrying.ways(x):
             if not path.draws and not path.function.wrt and _can_repeat(path):
