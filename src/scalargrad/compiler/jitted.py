@@ -102,6 +102,8 @@ class Jitted(Generic[P, R]):
         self._static = static
         self._limits = Limits()
         self._kept = Paths(function, paths)
+        #: What `scan` has made of this function as a step, by the number of steps.
+        self.scans: dict[int | None, Jitted[..., Any]] = {}
 
     @property
     def _paths(self) -> dict[Key, tuple[Path, ...]]:
