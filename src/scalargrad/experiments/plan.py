@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scalargrad.nn import Module, save_model
 from scalargrad.plots.style import save_figure
+from scalargrad.show.html import require_page
+from scalargrad.system.files import require_writable
 from scalargrad.system.packages import needed
 from scalargrad.train import History
 
@@ -55,8 +57,17 @@ class Plan:
         """Return the arguments of `fit` that follow from this plan, for a program by name.
 
         A checkpoint is written fifty times on the way, to the file ``name.checkpoint.json``.
+
+        Raises
+        ------
+        MissingPackageError
+            If what writes the picture or the model is not installed.
+        LayoutError
+            If the page that is to be written has no such name.
+        OSError
+            If one of the program's files could not be written.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._require_files(name)
         epochs = self.epochs or epochs
         return {
             "epochs": epochs,
@@ -66,6 +77,20 @@ class Plan:
             "checkpoint_every": max(1, epochs // 50),
             "resume": self.resume,
         }
+
+    def files(self, name: str) -> list[Path]:
+        """Return where a program writes its picture, its model and its history."""
+        return [self.folder / f"{name}.{kind}" for kind in ("png", "safetensors", "csv")]
+
+    def _require_files(self, name: str) -> None:
+        """See that all of the program's files can be written, before it trains."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for path in self.files(name):
+            require_writable(path)
+        if self.watch is not None:
+            require_page(self.watch)
+        with needed("the picture and the saved model need"):
+            import safetensors  # noqa: F401 - needed once training is over
 
 
 class Report(NamedTuple):
@@ -118,7 +143,7 @@ def report(
         from matplotlib.figure import Figure
     figure = Figure(figsize=(10.0, 4.2), layout="constrained")
     draw(figure)
-    files = [plan.folder / f"{name}.{kind}" for kind in ("png", "safetensors", "csv")]
+    files = plan.files(name)
     save_figure(figure, files[0], dpi=120)
     save_model(model, files[1])
     history.to_csv(files[2])
