@@ -48,6 +48,7 @@ from scalargrad.ops.logic import *
 from scalargrad.ops.reductions import *
 from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
+from scalargrad.ops.special import *
 from scalargrad.ops.trigonometric import *
 from scalargrad.transforms.differences import gradcheck as gradcheck
 from scalargrad.transforms.draws import drawn as drawn
@@ -145,6 +146,7 @@ __all__ += ops.logic.__all__
 __all__ += ops.reductions.__all__
 __all__ += ops.rounding.__all__
 __all__ += ops.selection.__all__
+__all__ += ops.special.__all__
 __all__ += ops.trigonometric.__all__
 
 #: Names whose modules are loaded when first used, so that importing the package stays quick.
