@@ -58,7 +58,9 @@ from scalargrad.transforms.functional import jvp as jvp
 from scalargrad.transforms.functional import value_and_grad as value_and_grad
 from scalargrad.transforms.functional import vjp as vjp
 from scalargrad.transforms.jacobians import hessian as hessian
+from scalargrad.transforms.jacobians import jacfwd as jacfwd
 from scalargrad.transforms.jacobians import jacobian as jacobian
+from scalargrad.transforms.jacobians import jacrev as jacrev
 from scalargrad.value import Parameter as Parameter
 from scalargrad.value import Value as Value
 
@@ -116,7 +118,9 @@ __all__ = [
     "hessian",
     "hvp",
     "is_grad_enabled",
+    "jacfwd",
     "jacobian",
+    "jacrev",
     "jit",
     "jvp",
     "losses",

@@ -59,7 +59,8 @@ def _scalar(y: Any, name: str) -> Any:
     return y if isinstance(y, Value) else float(y)
 
 
-def _with_auxiliary(result: Any, name: str) -> tuple[Any, Any]:
+def with_auxiliary(result: Any, name: str) -> tuple[Any, Any]:
+    """Return the two results of a function that has an auxiliary one."""
     if not isinstance(result, tuple | list) or len(result) != 2:
         raise OperandError(
             f"{name} returned {result!r:.60}: with has_aux it returns (number, auxiliary)"
@@ -67,7 +68,7 @@ def _with_auxiliary(result: Any, name: str) -> tuple[Any, Any]:
     return result[0], result[1]
 
 
-def _passed_on(aux: Any, evaluation: Evaluation) -> Any:
+def passed_on(aux: Any, evaluation: Evaluation) -> Any:
     """Return an auxiliary result with floats for Values, unless these belong to an outer graph."""
     values: list[Value] = []
     replaced(aux, values.append)
@@ -122,14 +123,12 @@ def value_and_grad(
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         evaluation = Evaluation(f, positions, args, kwargs)
         result, name = evaluation.result, evaluation.name
-        result, aux = _with_auxiliary(result, name) if has_aux else (result, None)
+        result, aux = with_auxiliary(result, name) if has_aux else (result, None)
         y = _scalar(result, name)
         subgraph = evaluation.subgraph(y)
         found = evaluation.arguments(evaluation.gradients(y, subgraph))
         value = _plain(y, subgraph.as_graph)
-        return ((value, _passed_on(aux, evaluation)) if has_aux else value), unpacked(
-            argnums, found
-        )
+        return ((value, passed_on(aux, evaluation)) if has_aux else value), unpacked(argnums, found)
 
     return differentiated
 
@@ -183,7 +182,7 @@ def grad(
     return differentiated
 
 
-def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """Run f and return its result with a function that pulls cotangents back through it.
 
     Parameters
@@ -192,12 +191,15 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
         Its arguments and its result are trees of numbers.
     *primals
         The arguments, all of them differentiated.
+    has_aux : bool
+        `f` returns ``(result, auxiliary)``.
 
     Returns
     -------
     result, pull_back
         ``pull_back(cotangent)``, with a cotangent shaped as the result, returns a tuple with
-        one tree per argument: cotangentᵀ · Jacobian.
+        one tree per argument: cotangentᵀ · Jacobian. With `has_aux` the auxiliary result is
+        the third, its Values as floats.
 
     Raises
     ------
@@ -212,11 +214,14 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     ([12.0, 3.0], ([14.0, 3.0],))
     """
     evaluation = Evaluation(f, range(len(primals)), primals, {})
-    outputs, rebuild = flatten(evaluation.result, f"the result of {evaluation.name}")
+    result, aux = evaluation.result, None
+    if has_aux:
+        result, aux = with_auxiliary(result, evaluation.name)
+    outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
     subgraph = evaluation.subgraph(*outputs)
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
-        weights = _directions(cotangent, evaluation.result, "the cotangent", "the result")
+        weights = _directions(cotangent, result, "the cotangent", "the result")
         seeds: dict[Value, Any] = {}
         for y, weight in zip(outputs, weights, strict=True):
             if isinstance(y, Value):
@@ -224,7 +229,8 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
         here = subgraph._replace(as_graph=subgraph.as_graph and is_grad_enabled())
         return tuple(evaluation.arguments(evaluation.pull_back(seeds, here)))
 
-    return rebuild(_plain(y, subgraph.as_graph) for y in outputs), pull_back
+    value = rebuild(_plain(y, subgraph.as_graph) for y in outputs)
+    return (value, pull_back, passed_on(aux, evaluation)) if has_aux else (value, pull_back)
 
 
 def _directions(tree: Any, model: Any, what: str, like: str) -> list[Scalar]:
@@ -234,7 +240,12 @@ def _directions(tree: Any, model: Any, what: str, like: str) -> list[Scalar]:
     return [x if isinstance(x, Value) else float(x) for x in leaves]
 
 
-def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+def jvp(
+    f: Callable[..., Any],
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    has_aux: bool = False,
+) -> tuple[Any, ...]:
     """Run f and push tangents forward through it: the directional derivative, in one sweep.
 
     Parameters
@@ -243,11 +254,14 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         Its arguments and its result are trees of numbers.
     primals, tangents : tuples of equal shape
         The arguments, and the direction in which they move.
+    has_aux : bool
+        `f` returns ``(result, auxiliary)``.
 
     Returns
     -------
     result, tangent
-        f(primals), and Jacobian · tangents in the shape of the result.
+        f(primals), and Jacobian · tangents in the shape of the result. With `has_aux` the
+        auxiliary result is the third, its Values as floats.
 
     Raises
     ------
@@ -262,14 +276,18 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     if not isinstance(primals, tuple | list):
         raise OperandError(f"primals is {primals!r:.60}: give the arguments as a tuple, (x,)")
     evaluation = Evaluation(f, range(len(primals)), primals, {})
-    outputs, rebuild = flatten(evaluation.result, f"the result of {evaluation.name}")
+    result, aux = evaluation.result, None
+    if has_aux:
+        result, aux = with_auxiliary(result, evaluation.name)
+    outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
     subgraph = evaluation.subgraph(*outputs)
     directions = _directions(tangents, primals, "tangents", "primals")
     moving: dict[Value, Scalar] = dict(zip(evaluation.leaves, directions, strict=True))
     with enable_grad():
         moving = push_forward(subgraph.nodes, moving, subgraph.as_graph)
     tangent = (moving.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs)
-    return rebuild(_plain(y, subgraph.as_graph) for y in outputs), rebuild(tangent)
+    found = rebuild(_plain(y, subgraph.as_graph) for y in outputs), rebuild(tangent)
+    return (*found, passed_on(aux, evaluation)) if has_aux else found
 
 
 def push_forward(
