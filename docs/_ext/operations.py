@@ -41,7 +41,8 @@ class Operations(SphinxDirective):
 
 def described(name: str, op: object, config: object) -> Iterator[str]:
     """Yield the lines on one operation, or on a function made of operations."""
-    parameters = ", ".join(inspect.signature(op).parameters)  # type: ignore[arg-type]
+    called = inspect.signature(op).parameters.values()  # type: ignore[arg-type]
+    parameters = ", ".join(str(p.replace(annotation=p.empty)) for p in called)
     yield from [f".. py:function:: {name}({parameters})", ""]
     doc = str(NumpyDocstring(escaped(inspect.getdoc(op) or ""), config))  # type: ignore[arg-type]
     body = doc.splitlines()
@@ -55,7 +56,7 @@ def described(name: str, op: object, config: object) -> Iterator[str]:
 def _forms(op: Operation) -> Iterator[str]:
     """Yield what the table knows of an operation, as raw HTML and code."""
     arity = op.arity if isinstance(op, Elementwise) else _SHOWN
-    result, operands, partials = _traced(op, arity)
+    result, operands, partials = traced = _traced(op, arity)
     names = _names(op, operands)
     rows = [("Pictures", f"<code>{_escaped(op.symbol)}</code>")]
     rows += [("Value", _formula("y", Symbol("", op, operands), names))]
@@ -68,7 +69,7 @@ def _forms(op: Operation) -> Iterator[str]:
     yield from [".. raw:: html", ""]
     yield f"   <div class='operation'><table>{cells}</table>{curve(op)}</div>"
     yield ""
-    yield from _code("python", "Python", _python(op, arity, partials, result, operands, names))
+    yield from _code("python", "Python", _python(op, traced, names))
     yield from _code("javascript", "JavaScript", javascript_functions([(op, arity)]).splitlines())
 
 
@@ -122,13 +123,11 @@ def _slope(op: Operation, x: float) -> float:
 
 def _python(
     op: Operation,
-    arity: int,
-    partials: Sequence[Expression],
-    result: Symbol,
-    operands: tuple[Symbol, ...],
+    traced: tuple[Symbol, tuple[Symbol, ...], Sequence[Expression]],
     names: dict[Symbol, str],
 ) -> list[str]:
     """Return the code of value and partials as eager evaluation runs it."""
+    result, operands, partials = traced
     printer = PythonPrinter(names)
     try:
         value = op.value_expression if isinstance(op, Elementwise) else op.function(operands)

@@ -1,4 +1,4 @@
-"""A log of who was shown what, where and when, and clicked, drawn from a model that is known.
+"""A synthetic click log, drawn from a known model.
 
 The truth has what a wide and deep recommender is built to learn: exceptions that can only be
 memorised, pair by pair; combinations of features; and tastes that generalise to pairs never

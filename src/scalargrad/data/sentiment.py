@@ -1,4 +1,4 @@
-"""Short reviews, for and against, and the bags of words a network reads them as."""
+"""Short positive and negative reviews, and the bags of words a network reads them as."""
 
 from __future__ import annotations
 

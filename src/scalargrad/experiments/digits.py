@@ -1,4 +1,4 @@
-"""Handwritten digits, read by a network of one hidden layer."""
+"""A network of one hidden layer that classifies handwritten digits."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _read(plan: Plan, name: str, *, size: int, hidden: int, rate: float, epochs:
     first = Linear(size * size, hidden, rng=plan.seed)
     model = Sequential(first, ReLU(), Linear(hidden, 10, rng=plan.seed + 1))
     options = plan.options(name, epochs)
-    optimizer = Adam(model.parameters(), lr=rate)
+    optimizer = Adam(model.parameters(), lr=plan.rate(rate))
     history = fit(
         model,
         train.inputs,

@@ -1,4 +1,4 @@
-"""`parse`: from text to the last Value of its graph."""
+"""parse: from the text of an expression to its graph."""
 
 from __future__ import annotations
 

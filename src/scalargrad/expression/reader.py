@@ -1,4 +1,4 @@
-"""The second whitelist: a syntax tree, read into a graph one kind of node at a time."""
+"""The second whitelist: a syntax tree turned into a graph, one kind of syntax node at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rounding, whose gradient is zero, at the jumps too, and what a whole division leaves."""
+"""Rounding operations, whose gradient is zero everywhere, and remainders of divisions."""
 
 from __future__ import annotations
 
