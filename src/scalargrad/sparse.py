@@ -12,7 +12,7 @@ from typing import Any, overload
 from scalargrad.errors import OperandError
 from scalargrad.value import Parameter, Value
 
-_GRAD: Any = Value.__dict__["grad"]  # the slot itself, below the property that notes writes
+_GRAD: Any = Value.__dict__["_grad"]  # the slot itself, below the property that notes writes
 
 
 class Touched(dict["SparseParameter", None]):
@@ -66,13 +66,13 @@ class SparseParameter(Parameter):
         self.touched = touched
 
     @property
-    def grad(self) -> float:
-        """∂root/∂self, in root unit / self unit."""
+    def _grad(self) -> float:
+        """What `grad` returns and sets."""
         signal: float = _GRAD.__get__(self)
         return signal
 
-    @grad.setter
-    def grad(self, signal: Any) -> None:
+    @_grad.setter
+    def _grad(self, signal: Any) -> None:
         _GRAD.__set__(self, signal)
         if self.touched is not None:
             if signal is None:
@@ -87,7 +87,7 @@ class SparseParameter(Parameter):
             self.touched.pop(self, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self._data, self.grad, self.label), self.touched
+        return _restore, (type(self), self._data, self._grad, self.label), self.touched
 
     def __setstate__(self, touched: Touched | None) -> None:
         self.touched = touched

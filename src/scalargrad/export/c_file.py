@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Sequence
 
 from scalargrad import __version__
 from scalargrad.compiler.passes.program import without_dead_nodes
@@ -18,8 +19,8 @@ _ON_THE_STACK = 8192
 _HEADER = """\
 /* {name}: a function recorded by scalargrad {version}.
  *
- * It reads {inputs} numbers and writes {outputs}; the two must not overlap. Numbers follow IEEE 754:
- * what leaves a domain is nan, what is too large inf.{note}{memory}
+ * It reads {inputs} numbers and writes {outputs}, which must not overlap. Numbers follow IEEE 754:
+ * outside a domain they are nan or infinite, too large ones infinite.{note}{memory}
  *
  * in, {inputs} numbers:
 {ins}
@@ -134,6 +135,6 @@ def _header(exported: Exported, parts: Parts) -> str:
     )
 
 
-def _listed(names: list[str] | tuple[str, ...] | object) -> str:
-    lines = [line.replace("*/", "* /") for line in layout(list(names))]  # type: ignore[call-overload]
+def _listed(names: Sequence[str]) -> str:
+    lines = [line.replace("*/", "* /") for line in layout(names)]
     return "\n".join(f" *   {line}" for line in lines or ["none"])

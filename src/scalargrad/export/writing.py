@@ -17,9 +17,11 @@ from scalargrad.system.files import write_atomically
 from scalargrad.table.c import LIBM
 
 _KEYWORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if "
-    "inline int long register restrict return short signed sizeof static struct switch typedef "
-    "union unsigned void volatile while main in out class delete new template this".split()
+    """
+    auto break case char const continue default do double else enum extern float for goto if
+    inline int long register restrict return short signed sizeof static struct switch typedef
+    union unsigned void volatile while main in out class delete new template this
+    """.split()  # noqa: SIM905 - read more easily
 )
 _WRITERS: dict[str, Callable[[Exported], dict[str, str]]] = {".c": c_files, ".json": json_file}
 

@@ -50,4 +50,5 @@ def defers(x: Any) -> bool:
 
 def holds(condition: Any) -> bool:
     """Return whether a condition on a number is true; compiled code asks all examples of vmap."""
-    return bool(condition)
+    for_all = getattr(condition, "_holds", None)
+    return bool(condition) if for_all is None else for_all()

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.transforms.evaluation import Evaluation
+from scalargrad.transforms.evaluation import evaluated
 from scalargrad.transforms.functional import grad, positions_of, unpacked
 from scalargrad.tree import flatten
 
@@ -48,7 +48,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        evaluation = Evaluation(f, positions, args, kwargs)
+        evaluation = evaluated(f, positions, args, kwargs)
         outputs, rebuild = flatten(evaluation.result, f"the result of {evaluation.name}")
         as_graph = evaluation.subgraph(*outputs).as_graph
         rows = []

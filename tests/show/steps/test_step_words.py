@@ -232,7 +232,7 @@ def test_local_derivative_may_use_the_result() -> None:
 def test_power_with_a_constant_exponent_has_the_school_rule() -> None:
     """(x³)' = 3x² and (x²)' = 2x; the exponent is a number, not a symbol."""
     x = Value(2.0, "x")
-    assert last(labelled(x**3, "f")).local_text() == "∂f/∂x = 3·x^2 = 3·2^2 = 12"
+    assert last(labelled(x**3, "f")).local_text() == "∂f/∂x = 3·x² = 3·2² = 12"
     assert last(labelled(x**2, "f")).local_text() == "∂f/∂x = 2·x = 2·2 = 4"
 
 

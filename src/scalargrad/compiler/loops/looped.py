@@ -27,8 +27,12 @@ from scalargrad.compiler.loops.roll import LANES, Block, Constants, Rolled, padd
 from scalargrad.compiler.loops.schedule import Stage, stages
 from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, Program
 
-#: So many statements, in all, are printed; a program that has more of them stays as it is.
-_MOST = 3000
+#: So many statements, in all, are printed: level 1 takes a quarter of a millisecond for each.
+_MOST = 400
+#: Lanes alone are packed as well, and into tiles: loops are for few statements, or many nodes.
+_FEW_LANES, _SOME_LANES, _MANY_NODES = 60, 150, 20_000
+#: So many nodes stand for each statement, at least, and so many in all are saved.
+_SHARE, _SAVES = 6, 200
 
 #: So few outputs are brought together one by one.
 _FEW = 16
@@ -46,17 +50,22 @@ def looped(program: Program) -> Looped | None:
     if found is None:
         return None
     runs = repeats(found)
-    if not runs or len(found) - sum(run.saved for run in runs) > _MOST:
+    if not _is_rolled_well(len(found), len(found) - sum(run.saved for run in runs)):
         return None
     rolled = roll(found, runs)
     if rolled is None or not stands_for_recording(rolled):
         return None
-    return _Looping(rolled, sweep).run()
+    looping = _Looping(rolled, sweep)
+    return looping.run() if looping.is_worth_it() else None
+
+
+def _is_rolled_well(nodes: int, statements: int) -> bool:
+    return statements <= _MOST and nodes >= max(_SHARE * statements, statements + _SAVES)
 
 
 def _sweep(program: Program) -> Sweep | None:
     """Return the sweep that gradients ask for; None where they ask for several."""
-    asked = [args for op, args in zip(program.ops, program.args, strict=True) if op is ADJOINT]
+    asked = [program.args[k] for k, op in enumerate(program.ops) if op is ADJOINT]
     if len({args[1:] for args in asked}) > 1:
         return None
     seeds = asked[0][1:] if asked else ()
@@ -84,11 +93,20 @@ class _Looping:
         self.outputs = np.array(
             [self._output(x) for x in rolled.columns.program.outputs], dtype=np.int64
         )
+        read = self._read()
+        self.staged = [(block, stages(block, read)) for block in rolled.blocks]
+
+    def is_worth_it(self) -> bool:
+        """Return whether loops are better than packed lanes: for recurrences, and small bodies."""
+        rolled = self.rolled
+        nodes, statements = len(rolled.columns), rolled.statements
+        waits = any(b.count > 1 and not x.lanes for b, found in self.staged for x in found)
+        few = statements <= (_SOME_LANES if nodes >= _MANY_NODES else _FEW_LANES)
+        return _is_rolled_well(nodes, statements) and (waits or few)
 
     def run(self) -> Looped:
-        rolled = self.rolled
-        read = self._read()
-        staged = [(b, stages(b, read)) for b in rolled.blocks]
+        """Return the program."""
+        rolled, staged = self.rolled, self.staged
         before = [x for x in staged if x[0].start < rolled.columns.before]
         after = staged[len(before) :]
         loops = self._forwards(before)
@@ -96,8 +114,8 @@ class _Looping:
             loops += self._backwards(before)
         loops += self._forwards(after)
         count = len(self.outputs)
-        side_by_side = slice(self.cells, self.cells + count)
-        self.cells += padded(count)
+        first = self.room(count).cell
+        side_by_side = slice(first, first + count)
         loops += _collected(self.outputs, side_by_side.start)
         inputs = rolled.columns.program.inputs
         made = Looped(inputs, self.cells + LANES, self.kept, loops, side_by_side)
@@ -113,7 +131,7 @@ class _Looping:
         return loops
 
     def _backwards(self, staged: list[tuple[Block, list[Stage]]]) -> list[Loop | Clear]:
-        signals = Signals(self.rolled, self.wanted, self.numbers)
+        signals = Signals(self.rolled, self.wanted, self.numbers, self.room)
         loops: list[Loop] = [signals.seed(self.seeds)]
         for block, found in reversed(staged):
             for stage in reversed(found):
@@ -130,9 +148,13 @@ class _Looping:
             self._places[key] = Cells(self._keep(values.tolist()), 1)
         return self._places[key]
 
+    def room(self, count: int) -> Cells:
+        """Return room for so many numbers."""
+        self.cells += padded(count)
+        return Cells(self.cells - padded(count), 1)
+
     def _keep(self, values: list[float]) -> int:
-        self.kept.append((self.cells, values))
-        self.cells += padded(len(values))
+        self.kept.append((self.room(len(values)).cell, values))
         return self.kept[-1][0]
 
     def _output(self, node: int) -> int:

@@ -11,8 +11,7 @@ from scalargrad.table.symbol import Symbol
 from scalargrad.value import Value
 
 _SIGNS = {"*": "×", "·": "×", "/": "÷", "-": MINUS, "**": "xʸ"}
-_SUPERSCRIPTS = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_WHOLE_POWER = re.compile(r"x\^\(?(−?\d+)\)?")
+_WHOLE_POWER = re.compile(r"x[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _SIGN_THEN_NUMBER = re.compile(r"x ?([^\w\s^(]) ?\(?([^()]+)\)?")
 _NUMBER_THEN_SIGN = re.compile(r"\(?([^()]+?)\)? ?([+·]) ?x")  # only what commutes
 
@@ -78,8 +77,8 @@ def _as_function_of_x(op: Operation, operands: tuple[Value | float, ...]) -> str
 
 def _shortened(written: str) -> str:
     """Leave out an x in front of a sign, and set signs and powers as in print."""
-    if match := _WHOLE_POWER.fullmatch(written):
-        return "x" + match[1].translate(_SUPERSCRIPTS)
+    if _WHOLE_POWER.fullmatch(written):
+        return written
     if match := _SIGN_THEN_NUMBER.fullmatch(written):
         written = match[1] + match[2]
     elif match := _NUMBER_THEN_SIGN.fullmatch(written):

@@ -18,7 +18,7 @@ const TEXT = {
   finish: (written) => written,
 };
 
-const mi = (word) => `<mi>${escapeHtml(word)}</mi>`;
+const mi = scripted;
 const mrow = (pieces, between = "") => `<mrow>${pieces.join(between)}</mrow>`;
 
 const MATHML = {
@@ -41,7 +41,7 @@ const MATHML = {
 function barText(word) {
   const [letter, ...rest] = word;
   const index = rest.join("");
-  if (/\p{L}/u.test(letter) && (!index || /^\p{Nd}+$/u.test(index) || "_[".includes(index[0]))) {
+  if (/\p{L}/u.test(letter) && (!index || /^\p{Nd}+$/u.test(index) || "_[⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉".includes(index[0]))) {
     return `${letter}\u0304${index}`;
   }
   return [...word].map((character) => `${character}\u0305`).join("");
