@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, Value, exp, mean, softmax, square, tanh
+from scalargrad import Parameter, Value, mean, softmax, square, tanh
 from scalargrad import sum as add_up
 from scalargrad.nn import MLP, Linear
 from scalargrad.show.steps import Walk, walk
@@ -58,7 +58,7 @@ COVERED = """() => {
 
 
 def values(count: int) -> list[Value]:
-    """Return inputs x0, x1, …"""
+    """Return inputs x0, x1, … in a list."""
     return [Value(0.3 * i - 0.4, f"x{i}") for i in range(count)]
 
 
