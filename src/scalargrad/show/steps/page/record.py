@@ -116,6 +116,7 @@ class Record:
             "pattern": op.pattern,
             "expression": terms.index(gate.expression()),
             "partials": [terms.index(partial) for partial in gate.partials],
+            "textbooks": [None if x is None else terms.index(x) for x in gate.textbooks],
             "reads": [_reads(gate, partial) for partial in gate.partials],
             "written": terms.index(Symbol("", op, gate.operands)),
             "valid": None if valid is None else terms.index(valid(*gate.operands)),
