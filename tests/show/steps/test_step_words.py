@@ -436,7 +436,7 @@ def test_sentences_tell_parameters_from_inputs_and_count_the_many() -> None:
         "Start from the input x and the parameters w0, w1, w2 and 3 more."
     )
     assert walk(labelled(2.0 - Value(1.0, "x"), "f"))[1].sentence() == (
-        "The gate - computes f from 2 and x."
+        "The gate − computes f from 2 and x."
     )
 
 
