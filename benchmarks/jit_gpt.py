@@ -24,12 +24,12 @@ from scalargrad.experiments.gpt import GPT
 from scalargrad.experiments.names import Alphabet, plain_names
 from scalargrad.optim import Adam
 from scalargrad.train.gradients import Gradients
-from scalargrad.train.move import Move
+from scalargrad.train.group_rules import group_rules, options_of
 from scalargrad.train.objective import Objective
 from scalargrad.train.rectangle import Rectangle
 from scalargrad.train.step import Step
 from scalargrad.train.store import Store
-from scalargrad.train.update import options_of, updates
+from scalargrad.train.update import Update
 
 STEPS, RATE, BETAS, EPS = 1000, 0.01, (0.9, 0.99), 1e-8
 #: So many of the names the plain run is measured on.
@@ -83,12 +83,12 @@ class Training:
         self.store = Store(self.optimizer, parameters)
         self.store.load()
         self.programs: dict[int, tuple[Step, Rectangle]] = {}
-        self.move: Move | None = None
+        self.update: Update | None = None
 
     def step(self, example: Example) -> float:
         """Learn one name and return its loss before."""
         filled = weighted(example, self.length or len(example[0]))
-        _, options = options_of(updates(self.optimizer))
+        _, options = options_of(group_rules(self.optimizer))
         step, data = self._program(filled)
         tokens, (targets, weights) = filled
         data.numbers[0] = [*tokens, *targets, *weights]
@@ -102,8 +102,8 @@ class Training:
             data = Rectangle([example])
             objective = Objective(self.model, cross_entropy, None, {})
             gradients = Gradients(objective, self.store, data, [0])
-            self.move = self.move or Move(self.store, gradients.visited)
-            self.programs[length] = Step(self.store, gradients, self.move), data
+            self.update = self.update or Update(self.store, gradients.visited)
+            self.programs[length] = Step(self.store, gradients, self.update), data
         return self.programs[length]
 
 

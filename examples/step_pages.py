@@ -67,6 +67,7 @@ PAGES: dict[str, Callable[[], Walk]] = {
     "sigmoid-neuron": lambda: walk(sigmoid_neuron()),
     "regularised": lambda: walk(regularised()),
     "router": lambda: walk(router()),
+    "simple_model": lambda: walk(small_network()),
     "network": lambda: walk(small_network()),
     "large-network": large_network,
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,8 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         scalargrad.gradd  # type: ignore[attr-defined] # noqa: B018
 
 
-def test_the_version_is_the_one_installed() -> None:
-    """The package and its metadata agree."""
-    assert scalargrad.__version__ == importlib.metadata.version("scalargrad")
+def test_the_version_is_the_newest_of_the_changelog() -> None:
+    """The package, from which wheel and sdist take their version, and the changelog agree."""
+    changelog = Path(__file__).parent.parent.joinpath("CHANGELOG.md").read_text(encoding="utf-8")
+    (newest, *_) = re.findall(r"^## \[(\S+)\]", changelog, re.MULTILINE)
+    assert scalargrad.__version__ == newest

@@ -1,4 +1,6 @@
-"""scalargrad: scalar reverse-mode automatic differentiation you can read, watch and trust.
+"""Scalar reverse-mode automatic differentiation you can read, watch and trust.
+
+A `Value` is a number that remembers how it was computed; `backward` fills in its gradients:
 
 >>> from scalargrad import Value
 >>> x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
@@ -6,6 +8,22 @@
 >>> f.backward()
 >>> x.grad, y.grad, z.grad
 (-4.0, -4.0, 3.0)
+
+Where to go from here, each with ``help(scalargrad.NAME)``:
+
+======================================== ==========================================================
+`walk`, `draw`, `watch`                  show the steps, the graph, a training; each has ``.save``
+`exp`, `tanh`, `where`, `dot`, …         operations on numbers and Values; all are in ``ops``
+`grad`, `value_and_grad`, `jacobian`, …  derivatives of functions, with JAX's signatures
+`jit`, `vmap`, `scan`                    scalar code recorded once, and run as vector instructions
+`nn`, `losses`, `optim`, `train.fit`     networks, by PyTorch's names
+`data`, `plots`                          small data sets; Matplotlib plots
+`parallel`, `export`                     several processes; C, JSON, NetworkX, SymPy
+`custom_op`, `gradcheck`                 an operation of your own; a check by differences
+`parse`                                  a graph from a formula
+======================================== ==========================================================
+
+Each error derives from `ScalargradError`; it names the node, shows the value and says what to do.
 """
 
 from __future__ import annotations
@@ -29,7 +47,10 @@ from scalargrad.errors import NumericalError as NumericalError
 from scalargrad.errors import OperandError as OperandError
 from scalargrad.errors import ScalargradError as ScalargradError
 from scalargrad.errors import StateError as StateError
+from scalargrad.errors import SweepError as SweepError
 from scalargrad.errors import TraceError as TraceError
+from scalargrad.errors import TrainingWarning as TrainingWarning
+from scalargrad.errors import WorkerError as WorkerError
 from scalargrad.grad_mode import enable_grad as enable_grad
 from scalargrad.grad_mode import is_grad_enabled as is_grad_enabled
 from scalargrad.grad_mode import no_grad as no_grad
@@ -60,9 +81,11 @@ from scalargrad.value import Value as Value
 
 if TYPE_CHECKING:
     from scalargrad import data as data
+    from scalargrad import export as export
     from scalargrad import losses as losses
     from scalargrad import nn as nn
     from scalargrad import optim as optim
+    from scalargrad import parallel as parallel
     from scalargrad import plots as plots
     from scalargrad import train as train
     from scalargrad.compiler.batch import vmap as vmap
@@ -74,7 +97,7 @@ if TYPE_CHECKING:
     from scalargrad.show.steps import walk as walk
     from scalargrad.show.training import watch as watch
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 #: What ``from scalargrad import *`` brings. The operations are listed where they are declared; a
 #: type checker, too, sees only what is listed.
@@ -93,8 +116,11 @@ __all__ = [
     "Parameter",
     "ScalargradError",
     "StateError",
+    "SweepError",
     "TraceError",
+    "TrainingWarning",
     "Value",
+    "WorkerError",
     "custom_op",
     "data",
     "detect_anomaly",
@@ -102,6 +128,7 @@ __all__ = [
     "draw",
     "drawn",
     "enable_grad",
+    "export",
     "grad",
     "gradcheck",
     "gradients",
@@ -116,6 +143,7 @@ __all__ = [
     "no_grad",
     "ops",
     "optim",
+    "parallel",
     "parse",
     "plots",
     "scan",
@@ -144,10 +172,12 @@ _LATER = {
     "data": "scalargrad.data",
     "disable_jit": "scalargrad.compiler.switch",
     "draw": "scalargrad.show.graphs",
+    "export": "scalargrad.export",
     "losses": "scalargrad.losses",
     "jit": "scalargrad.compiler.decorator",
     "nn": "scalargrad.nn",
     "optim": "scalargrad.optim",
+    "parallel": "scalargrad.parallel",
     "parse": "scalargrad.expression",
     "plots": "scalargrad.plots",
     "scan": "scalargrad.compiler.scan",
@@ -165,7 +195,7 @@ if not TYPE_CHECKING:  # or a type checker would take every name, sigmoid or sig
             raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
         from scalargrad.system.packages import needed
 
-        with needed(f"{name} needs", "jit"):  # of these only what compiles needs a package to load
+        with needed(f"{name} needs"):
             module = importlib.import_module(_LATER[name])
         found = globals()[name] = getattr(module, name, module)
         return found

@@ -1,10 +1,32 @@
-"""Every exception scalargrad raises on purpose, under one base class, and its warning.
+"""Every exception scalargrad raises on purpose, under one base class, and its warnings.
 
 Each also derives from the built-in a caller would expect, so ``except ValueError``
 catches a DomainError. Messages name the node, show its value and say what to do.
 """
 
 from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "DomainError",
+    "ExpressionError",
+    "GradcheckError",
+    "GraphChangedError",
+    "GraphError",
+    "GraphTooLargeError",
+    "JitWarning",
+    "LayoutError",
+    "MissingPackageError",
+    "NumericalError",
+    "OperandError",
+    "ScalargradError",
+    "StateError",
+    "SweepError",
+    "TraceError",
+    "TrainingWarning",
+    "WorkerError",
+]
 
 
 class ScalargradError(Exception):
@@ -40,7 +62,12 @@ class ExpressionError(ScalargradError, ValueError):
 
 
 class StateError(ScalargradError, RuntimeError):
-    """Saved numbers do not fit what they are loaded into, or their file is damaged or foreign."""
+    """Saved numbers do not fit what they are loaded into, or their file is damaged or foreign.
+
+    Where `fit` could not write a checkpoint, `history` is what it measured until then.
+    """
+
+    history: object = None
 
 
 class GradcheckError(ScalargradError, AssertionError):
@@ -59,5 +86,36 @@ class TraceError(ScalargradError, TypeError):
     """A compiled function did what cannot be recorded; the message says where and what to do."""
 
 
+class WorkerError(ScalargradError, RuntimeError):
+    """A worker process died again and again, or raised what could not be sent back."""
+
+
+class SweepError(ScalargradError, RuntimeError):
+    """A point of a sweep failed.
+
+    Attributes
+    ----------
+    index : int
+        Which point.
+    point
+        The point itself.
+    finished : dict from int to result
+        What did not fail, by the indices of its points; `sweep` takes it to go on.
+    """
+
+    def __init__(self, message: str, index: int, point: object, finished: dict[int, Any]) -> None:
+        super().__init__(message, index, point, finished)
+        self.index = index
+        self.point = point
+        self.finished = finished
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class JitWarning(UserWarning):
     """A compiled function is recorded again and again, or evaluated eagerly; the results stand."""
+
+
+class TrainingWarning(UserWarning):
+    """Training goes on, but hardly as it was meant: labels or an optimiser that do not fit."""

@@ -1,4 +1,4 @@
-"""Parameters that note when a gradient reaches them, so that a step can cost what it touches.
+"""Parameters that record whether a gradient reached them, so that a step costs what it touches.
 
 A table of 10,000 words by 10 features has 100,000 parameters, of which one example reads a
 hundred. Clearing, clipping and updating must then look at those hundred, not at all.
@@ -7,11 +7,12 @@ hundred. Clearing, clipping and updating must then look at those hundred, not at
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, overload
 
+from scalargrad.errors import OperandError
 from scalargrad.value import Parameter, Value
 
-_GRAD: Any = Value.__dict__["grad"]  # the slot itself, below the property that notes writes
+_GRAD: Any = Value.__dict__["_grad"]  # the slot itself, below the property that notes writes
 
 
 class Touched(dict["SparseParameter", None]):
@@ -65,13 +66,13 @@ class SparseParameter(Parameter):
         self.touched = touched
 
     @property
-    def grad(self) -> float:
-        """∂root/∂self, in root unit / self unit."""
+    def _grad(self) -> float:
+        """What `grad` returns and sets."""
         signal: float = _GRAD.__get__(self)
         return signal
 
-    @grad.setter
-    def grad(self, signal: Any) -> None:
+    @_grad.setter
+    def _grad(self, signal: Any) -> None:
         _GRAD.__set__(self, signal)
         if self.touched is not None:
             if signal is None:
@@ -86,7 +87,7 @@ class SparseParameter(Parameter):
             self.touched.pop(self, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self._data, self.grad, self.label), self.touched
+        return _restore, (type(self), self._data, self._grad, self.label), self.touched
 
     def __setstate__(self, touched: Touched | None) -> None:
         self.touched = touched
@@ -99,11 +100,38 @@ def _restore(kind: type[SparseParameter], data: float, grad: float, label: str) 
     return parameter
 
 
+class Vector(tuple[Parameter, ...]):
+    """Parameters in a row, such as the biases of a layer or a column of its weights.
+
+    A tuple, so that no entry can be exchanged: assign to the `data` of an entry instead.
+
+    Examples
+    --------
+    >>> Vector([Parameter(2.0)]).item()
+    2.0
+    """
+
+    __slots__ = ()
+
+    def item(self) -> float:
+        """Return the number of a vector of length 1, as PyTorch does.
+
+        Raises
+        ------
+        OperandError
+            If it has another length.
+        """
+        if len(self) != 1:
+            raise OperandError(f"item() takes a vector of one number; this one has {len(self)}")
+        return self[0].data
+
+
 class Table(tuple[tuple[SparseParameter, ...], ...]):
     """Rows of sparse parameters that share one record of which were touched.
 
     A tuple, so that no entry can be exchanged behind the record's back: assign to the `data`
-    of an entry instead.
+    of an entry instead. Like a PyTorch matrix it takes two indices, ``table[0, 1]`` and
+    ``table[:, 1]``, as well as one after the other.
 
     Parameters
     ----------
@@ -117,6 +145,8 @@ class Table(tuple[tuple[SparseParameter, ...], ...]):
     >>> table = Table.zeros(2, 3, "w")
     >>> table[1][2]
     SparseParameter(data=0.0, grad=0.0, label='w[1,2]')
+    >>> [parameter.label for parameter in table[:, 2]]
+    ['w[0,2]', 'w[1,2]']
     """
 
     touched: Touched
@@ -136,6 +166,28 @@ class Table(tuple[tuple[SparseParameter, ...], ...]):
             for i in range(rows)
         )
         return cls(parameters, touched)
+
+    @overload  # type: ignore[override]
+    def __getitem__(self, index: int) -> tuple[SparseParameter, ...]: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[tuple[SparseParameter, ...], ...]: ...
+    @overload
+    def __getitem__(self, index: tuple[int, int]) -> SparseParameter: ...
+    @overload
+    def __getitem__(self, index: tuple[slice, int] | tuple[int, slice]) -> Vector: ...
+    def __getitem__(self, index: Any) -> Any:
+        """Return a row, some rows, or what a row index and a column index choose."""
+        if not isinstance(index, tuple):
+            return super().__getitem__(index)
+        if len(index) != 2:
+            raise OperandError(f"a matrix has rows and columns; {len(index)} indices were given")
+        rows, column = index
+        chosen = super().__getitem__(rows)
+        if not isinstance(rows, slice):
+            return Vector(chosen[column]) if isinstance(column, slice) else chosen[column]
+        if isinstance(column, slice):
+            return tuple(Vector(row[column]) for row in chosen)
+        return Vector(row[column] for row in chosen)
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         return tuple(self), self.touched

@@ -96,6 +96,7 @@ def test_draw_takes_the_options_of_draw(
         (["step", "x", "x"], "name=number"),
         (["step", "x", "x=one"], "'one'"),
         (["step", "x", "x=1", "x=2"], "twice"),
+        (["step", "sum(x)", "x=1,two"], "or those of a vector, x=2,-3"),
         (["draw", "x*x", "x=1", "-o", "graph.gif"], ".svg"),
         (["draw", "x*x", "x=1", "--highlight", "y"], "no y in the expression: there are x, v1"),
         (["draw", "x*x", "x=1", "--direction", "up"], "'LR' or 'TB'"),
@@ -172,3 +173,33 @@ def test_the_demo_proposes_a_command_that_the_shell_finds(
     with pytest.raises(SystemExit):
         cli.main()
     assert programs == ["scalargrad" if on_path else ".venv/bin/scalargrad"]
+
+
+def test_inputs_are_numbers_constants_and_vectors(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the lectures' syntax: σ(w·x + b)^2 with vectors by name, at t = π/2."""
+    expression = "σ(dot(w, x, b))^2 + sin(t)"
+    given = ["w=2,-3", "x=-1,-2", "b=-3", "t=pi/2"]
+    code, out, _ = run(["step", expression, *given], monkeypatch, capsys)
+    assert code == 0
+    assert "w0 = 2, w1 = -3" in out
+    assert "1.534" in out  # 0.7310585786300049² + 1
+
+
+def test_ctrl_c_while_a_page_is_written_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing half written is left, and there is no traceback."""
+    page = tmp_path / "walk.html"
+    page.write_text("old")
+
+    def press(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", press)
+    code, _, err = run(["step", "x*x", "x=2", "-o", str(page)], monkeypatch, capsys)
+    assert code != 0
+    assert "Traceback" not in err
+    assert page.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [page]

@@ -30,7 +30,7 @@ from scalargrad import (
     vmap,
 )
 from scalargrad.compiler import jitted
-from scalargrad.compiler.trace.record import record
+from scalargrad.compiler.trace.record import recorded
 from scalargrad.nn import MLP, Dropout, Embedding, Linear, Module, Sequential
 
 pytestmark = pytest.mark.usefixtures("machine")
@@ -96,9 +96,9 @@ def recordings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def noted(*args: Any, **options: Any) -> Any:
         made.append("one more")
-        return record(*args, **options)
+        return recorded(*args, **options)
 
-    monkeypatch.setattr(jitted, "record", noted)
+    monkeypatch.setattr(jitted, "recorded", noted)
     return made
 
 

@@ -116,7 +116,7 @@ def test_sine_spans_one_period_evenly() -> None:
 def test_without_scikit_learn_the_error_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Data of scikit-learn's without scikit-learn name the extra to install."""
+    """Data of scikit-learn's without scikit-learn name the package to install."""
     monkeypatch.setitem(__import__("sys").modules, "sklearn.datasets", None)
-    with pytest.raises(MissingPackageError, match=r"pip install 'scalargrad\[data\]'"):
+    with pytest.raises(MissingPackageError, match=r"python -m pip install scikit-learn$"):
         moons()

@@ -294,3 +294,40 @@ def test_expressions_have_the_value_python_gives_them(text: str) -> None:
         assume("overflow" not in str(error) and "it needs" not in str(error))
         raise
     assert found == pytest.approx(float(expected), rel=1e-12, abs=1e-300)
+
+
+@pytest.mark.parametrize(
+    ("lecture", "python"),
+    [
+        ("w^2", "w**2"),
+        ("2^w^2", "2**(w**2)"),
+        ("-w^2 + 3*w^-2", "-(w**2) + 3/w**2"),
+        ("max(w, x)", "maximum(w, x)"),
+        ("min(w, x, 0)", "minimum(w, x, 0)"),
+        ("σ(w*x)", "sigmoid(w*x)"),
+        ("logistic(w) + ln(w)", "sigmoid(w) + log(w)"),
+    ],
+)
+def test_the_syntax_of_lectures_is_read(lecture: str, python: str) -> None:
+    """Powers with ^, which binds as ** does, and the lectures' names of operations."""
+    there, here = (
+        parse(f"f = {lecture} + 0*w*x", w=2, x=3),
+        parse(f"f = {python} + 0*w*x", w=2, x=3),
+    )
+    assert there.data == here.data
+
+
+def test_vectors_are_given_by_name() -> None:
+    """Hosseini's neuron, σ(w·x + w2), with its numbers; entries are named w0, w1."""
+    f = parse("f = σ(dot(w, x, b) + 0*w0)", w=[2, -3], x=(-1, -2), b=-3)
+    f.backward()
+    assert f.data == pytest.approx(0.7310585786300049, rel=1e-12)
+    gradients = {leaf.label: leaf.grad for leaf in leaves(f)}
+    assert gradients["w0"] == pytest.approx(-0.19661193324148188, rel=1e-12)
+    assert gradients["x1"] == pytest.approx(-0.5898357997244457, rel=1e-12)
+
+
+def test_squared_lengths_need_no_bars() -> None:
+    """‖e‖² is dot(e, e) of a vector by name, and the largest entry is max(e)."""
+    assert parse("dot(e1, e1)", e1=[3.0, 4.0]).data == 25.0
+    assert parse("max(v) + sum(v)", v=np.array([3.0, 4.0])).data == 11.0

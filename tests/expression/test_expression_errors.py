@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from typing import Any
 
 import pytest
 
@@ -35,7 +37,7 @@ def marked(said: str) -> str:
         ("x + 'a'", "'a'", "quoted text"),
         ('x + "a"', '"a"', "quoted text"),
         ("x + f'{x}'", "'{x}'", "quoted text"),
-        ("x[0]", "x[0]", "its own name, w0, w1"),
+        ("x[0]", "x[0]", "entries are named w0, w1"),
         ("1 + (y := 3)", ":= 3)", "write a new name"),
         ("sum(*x)", "*x)", "one by one, without *"),
         ("sin(**x)", "**x)", "by position, not by name: sin(x)"),
@@ -43,7 +45,6 @@ def marked(said: str) -> str:
         ("x > 0 or x < 1", "or x < 1", "maximum(a > 0, b > 0)"),
         ("not x", "not x", "1 - condition"),
         ("1 if x else 2", "if x else 2", "where(condition, a, b)"),
-        ("x ^ 2", "^ 2", "write **"),
         ("x // 2", "// 2", "floor_divide(a, b)"),
         ("x % 2", "% 2", "remainder(a, b)"),
         ("x & 2", "& 2", "(a > 0) * (b > 0)"),
@@ -99,9 +100,10 @@ def marked(said: str) -> str:
         ("x + y", "y", "Known: e, pi, x"),
         ("x + sigmoib(x)", "sigmoib(x)", "Did you mean sigmoid?"),
         ("x + y", "y", "Give it a value, as in y=2"),
-        ("max(x, 1)", "max(x, 1)", "Write maximum(a, b)"),
-        ("ln(x)", "ln(x)", "Write log(x)"),
         ("softmax(x, 1)", "softmax(x, 1)", "write one of them, exp(a - logsumexp(a, b, c))"),
+        ("x + x^2 + y^2", "y^2", "y is not known here"),
+        ("x^2 + x^", "", "operator such as *"),
+        ("x^2 + ln(x)^2 @ 1", "@ 1", "cannot stand here"),
         ("minimun(x, 1)", "minimun(x, 1)", "Did you mean minimum?"),
         ("f(x) = 3", "f(x) = 3", "one name, as in f = x**2"),
         ("zzzz(x)", "zzzz(x)", "The operations: abs, acos, "),
@@ -199,8 +201,27 @@ def test_two_values_of_one_name_are_refused() -> None:
     assert "it has a value already" in message("fi", **dict.fromkeys(names, 1.0))
 
 
-@pytest.mark.parametrize("value", ["3", None, 1j, [1.0]])
+@pytest.mark.parametrize("value", ["3", None, 1j, [[1.0]]])
 def test_values_are_real_numbers(value: object) -> None:
     """What is not a real number or Value is refused, by its name."""
     with pytest.raises(OperandError, match="the value of x"):
         parse("x", x=value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "advice"),
+    [
+        ("w + 1", {"w": [1, 2]}, "w is a vector: it is an argument of reductions, as in sum(w)"),
+        ("w(1)", {"w": [1, 2]}, "written with *"),
+        ("w = 2", {"w": [1, 2]}, "it has a value already"),
+        ("sum(w) + w0", {"w": [1, 2], "w0": 3}, "w0 cannot be given a value: it has a value"),
+        ("sum(w)", {"w": []}, "w is a vector without entries"),
+        ("x", {"x": 1, "w": [1, 2]}, "w: given a value, but not used"),
+    ],
+)
+def test_a_vector_out_of_place_says_what_to_write(
+    text: str, values: dict[str, Any], advice: str
+) -> None:
+    """Vectors are arguments of reductions, and their entries are names."""
+    with pytest.raises(ExpressionError, match=re.escape(advice)):
+        parse(text, **values)

@@ -16,6 +16,7 @@ import pytest
 
 import scalargrad as sg
 from scalargrad import Parameter, Value, nn
+from scalargrad.optim import SGD, backtracking_line_search
 
 Array = npt.NDArray[Any]
 Model = Callable[[], Value]
@@ -98,18 +99,13 @@ def test_step_halving_rescues_a_rate_that_diverges() -> None:
     losses = descend(lambda: half_mean_square(diverging), diverging, rate=64.0, steps=5)
     assert losses[-1] > losses[0]
 
-    weights, rate = [Parameter(0.0) for _ in range(3)], 64.0
+    weights = [Parameter(0.0) for _ in range(3)]
+    optimizer = SGD(weights, lr=64.0)
     for _ in range(400):
-        loss = half_mean_square(weights)
-        downhill = gradient(loss, weights)
-        if np.linalg.norm(downhill) < 1e-6:
+        backtracking_line_search(optimizer, lambda: half_mean_square(weights))
+        if np.linalg.norm([w.grad for w in weights]) < 1e-6:
             break
-        start = numbers(weights)
-        place(weights, start - rate * downhill)
-        while half_mean_square(weights).data > loss.data:
-            rate /= 2
-            place(weights, start - rate * downhill)
-    assert 0.1 < rate <= 2.0
+    assert 0.1 < optimizer.param_groups[0]["lr"] <= 2.0
     solution = np.linalg.lstsq(with_ones(), TARGETS)[0]
     np.testing.assert_allclose(numbers(weights), solution, atol=1e-5)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalargrad import DomainError, NumericalError, Parameter, nn, optim
+from scalargrad import DomainError, NumericalError, OperandError, Parameter, nn, optim
 
 
 def parameters(*grads: float) -> list[Parameter]:
@@ -76,3 +77,50 @@ def test_a_norm_needs_a_positive_power() -> None:
     """Others are no norms."""
     with pytest.raises(DomainError, match="norm_type is 0"):
         optim.clip_grad_norm_(parameters(1.0), 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("grads", "p", "norm"),
+    [
+        ((math.inf, 1.0), 3.0, math.inf),
+        ((math.inf, -math.inf), 1.0, math.inf),
+        ((math.inf, math.nan), 2.0, math.nan),
+        ((math.nan, math.inf), math.inf, math.nan),
+        ((3.0, 4.0), 1e308, 4.0),
+        ((3.0, 4.0), 1000.0, 4.0),
+        ((1e308, 1e308), 1.0, math.inf),
+        ((1.5e308, 1.5e308), 2.0, math.inf),
+        ((3.0, 4.0), 1e-300, math.inf),
+        ((3.0, 4.0), 0.5, 3.0 + 4.0 + 2.0 * math.sqrt(12.0)),
+        ((5e-324, 0.0), 7.0, 5e-324),
+    ],
+)
+def test_norms_at_the_edges(grads: tuple[float, float], p: float, norm: float) -> None:
+    """(Σ |g|^p)^(1/p) in closed form: infinities, nan, large and small powers."""
+    found = optim.clip_grad_norm_(parameters(*grads), math.inf, p)
+    assert found == pytest.approx(norm, rel=1e-14, abs=0.0, nan_ok=True)
+
+
+def test_an_infinite_limit_leaves_finite_gradients() -> None:
+    """It only measures."""
+    found = parameters(3.0, 4.0)
+    assert optim.clip_grad_norm_(found, math.inf) == 5.0
+    assert [p.grad for p in found] == [3.0, 4.0]
+
+
+@pytest.mark.parametrize("limit", [-1.0, math.nan, "1", None, Parameter(1.0)])
+def test_a_limit_is_a_number_that_is_not_negative(limit: Any) -> None:
+    """Of the norm as of the values; no gradient changes."""
+    found = parameters(3.0, 4.0)
+    with pytest.raises((DomainError, OperandError), match=r"^max_norm is"):
+        optim.clip_grad_norm_(found, limit)
+    with pytest.raises((DomainError, OperandError), match=r"^clip_value is"):
+        optim.clip_grad_value_(found, limit)
+    assert [p.grad for p in found] == [3.0, 4.0]
+
+
+@pytest.mark.parametrize("given", [None, 3, [1.0], "w"])
+def test_gradients_are_those_of_parameters(given: Any) -> None:
+    """Anything else is named."""
+    with pytest.raises(OperandError, match="Parameters"):
+        optim.clip_grad_norm_(given, 1.0)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
 
-from scalargrad import DomainError, OperandError, Parameter, StateError, optim
+from scalargrad import DomainError, GraphError, OperandError, Parameter, StateError, optim
 from scalargrad.optim import lr_scheduler
 
 
@@ -61,11 +64,11 @@ def test_a_schedule_resumes_where_it_stood(optimizer_first: bool) -> None:
 
 def test_what_makes_no_sense_is_refused() -> None:
     """Lengths of 0, milestones that do not match, and states of something else."""
-    with pytest.raises(DomainError, match="step_size is 0"):
+    with pytest.raises(OperandError, match="step_size is 0"):
         lr_scheduler.StepLR(sgd(), step_size=0)
-    with pytest.raises(DomainError, match="total_iters is 0"):
+    with pytest.raises(OperandError, match="total_iters is 0"):
         lr_scheduler.LinearLR(sgd(), total_iters=0)
-    with pytest.raises(DomainError, match="T_max is -1"):
+    with pytest.raises(OperandError, match="T_max is -1"):
         lr_scheduler.CosineAnnealingLR(sgd(), T_max=-1)
     optimizer = sgd()
     parts = [lr_scheduler.ConstantLR(optimizer), lr_scheduler.ConstantLR(optimizer)]
@@ -76,6 +79,130 @@ def test_what_makes_no_sense_is_refused() -> None:
     for state in ({}, {"last_epoch": -1}, {"last_epoch": "3"}):
         with pytest.raises(StateError, match="no state of a schedule"):
             parts[0].load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("StepLR", {"step_size": 2.0}, "step_size is 2.0"),
+        ("StepLR", {"step_size": 2, "gamma": -0.1}, "gamma is -0.1"),
+        ("MultiStepLR", {"milestones": 3}, "milestones is 3"),
+        ("MultiStepLR", {"milestones": [1, -2]}, "a milestone is -2"),
+        ("MultiStepLR", {"milestones": [1, None]}, "a milestone is None"),
+        ("ConstantLR", {"factor": 0.0}, "factor is 0"),
+        ("ConstantLR", {"factor": 1.5}, "factor is 1.5"),
+        ("ConstantLR", {"total_iters": 0}, "total_iters is 0"),
+        ("LinearLR", {"start_factor": 0}, "start_factor is 0"),
+        ("LinearLR", {"start_factor": 2}, "start_factor is 2"),
+        ("LinearLR", {"end_factor": -1}, "end_factor is -1"),
+        ("ExponentialLR", {"gamma": "x"}, "gamma is 'x'"),
+        ("PolynomialLR", {"total_iters": None}, "total_iters is None"),
+        ("PolynomialLR", {"power": 0.0}, "power is 0"),
+        ("CosineAnnealingLR", {"T_max": 3, "eta_min": -1.0}, "eta_min is -1"),
+        ("CosineAnnealingWarmRestarts", {"T_0": 0}, "T_0 is 0"),
+        ("CosineAnnealingWarmRestarts", {"T_0": 1, "T_mult": 1.5}, "T_mult is 1.5"),
+        ("LambdaLR", {"lr_lambda": 0.9}, "lr_lambda is 0.9"),
+        ("LambdaLR", {"lr_lambda": [abs, abs]}, "a list of 2 for 1 groups"),
+        ("OneCycleLR", {"max_lr": 1.0}, "give total_steps"),
+        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 0}, "total_steps is 0"),
+        ("OneCycleLR", {"max_lr": [1.0, 2.0], "total_steps": 9}, "max_lr is a list of 2"),
+        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "pct_start": 2}, "pct_start is 2"),
+        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "anneal_strategy": "x"}, "use 'cos'"),
+        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "div_factor": 0}, "div_factor is 0"),
+        ("ReduceLROnPlateau", {"mode": "down"}, "mode is 'down'"),
+        ("ReduceLROnPlateau", {"factor": 1.0}, "factor is 1"),
+        ("ReduceLROnPlateau", {"patience": -1}, "patience is -1"),
+        ("ReduceLROnPlateau", {"min_lr": [0.0, 0.0]}, "min_lr is a list of 2"),
+        ("ReduceLROnPlateau", {"threshold_mode": "x"}, "threshold_mode is 'x'"),
+    ],
+)
+def test_options_out_of_range_are_refused(name: str, options: Any, message: str) -> None:
+    """By their names, and the rate stays."""
+    optimizer = sgd()
+    with pytest.raises((OperandError, DomainError), match=message):
+        getattr(lr_scheduler, name)(optimizer, **options)
+    assert optimizer.param_groups[0]["lr"] == 1.0
+
+
+def test_a_schedule_is_over_an_optimiser() -> None:
+    """And over one of this package."""
+    for optimizer in (None, "Adam", optim.SGD):
+        with pytest.raises(OperandError, match="over an optimizer"):
+            lr_scheduler.StepLR(optimizer, 3)  # type: ignore[arg-type]
+    adagrad = optim.Adagrad([Parameter(0.0)])
+    with pytest.raises(OperandError, match="Adagrad has no momentum to cycle"):
+        lr_scheduler.OneCycleLR(adagrad, 1.0, 10)
+
+
+def test_what_cannot_be_combined_is_refused() -> None:
+    """No schedules, what is none, and one that wants to be told a loss."""
+    optimizer = sgd()
+    plateau = lr_scheduler.ReduceLROnPlateau(optimizer)
+    for parts in ([], 3, ["x"], [plateau]):
+        with pytest.raises(OperandError):
+            lr_scheduler.ChainedScheduler(parts)  # type: ignore[arg-type]
+
+
+def test_one_cycle_ends() -> None:
+    """A step beyond the cycle says so, and nothing has changed."""
+    optimizer = sgd()
+    schedule = lr_scheduler.OneCycleLR(optimizer, 1.0, total_steps=3, cycle_momentum=False)
+    run(schedule, 3)
+    before = schedule.get_last_lr()
+    with pytest.raises(GraphError, match="has 3 steps and was stepped 4 times"):
+        schedule.step()
+    assert (schedule.get_last_lr(), schedule.last_epoch) == (before, 3)
+
+
+@pytest.mark.parametrize("factor", [-1.0, math.nan, math.inf, "x", None])
+def test_a_function_that_gives_no_rate_is_named(factor: Any) -> None:
+    """The rate stays as it was."""
+    optimizer = sgd()
+    schedule = lr_scheduler.LambdaLR(optimizer, lambda epoch: factor if epoch else 1.0)
+    with pytest.raises((OperandError, DomainError, TypeError)):
+        schedule.step()
+    assert optimizer.param_groups[0]["lr"] == 1.0
+    assert schedule.last_epoch == 0
+
+
+def test_schedules_are_shown_with_their_options() -> None:
+    """Those made of others, too."""
+    optimizer = sgd()
+    parts = [lr_scheduler.StepLR(optimizer, 3), lr_scheduler.ExponentialLR(optimizer, 0.5)]
+    schedule = lr_scheduler.SequentialLR(optimizer, parts, [2])
+    shown = "SequentialLR(schedulers=[StepLR(step_size=3, gamma=0.1), ExponentialLR(gamma=0.5)]"
+    assert repr(schedule) == f"{shown}, milestones=[2])"
+
+
+def test_states_of_other_schedules_are_refused() -> None:
+    """Nothing is changed then."""
+    optimizer = sgd()
+    parts = [lr_scheduler.StepLR(optimizer, 3), lr_scheduler.ExponentialLR(optimizer, 0.5)]
+    row = lr_scheduler.SequentialLR(optimizer, parts, [2])
+    plateau = lr_scheduler.ReduceLROnPlateau(optimizer)
+    good, kept = row.state_dict(), plateau.state_dict()
+    bad: list[tuple[lr_scheduler.LRScheduler, Any]] = [
+        (row, parts[0].state_dict()),
+        (row, {**good, "schedulers": good["schedulers"][:1]}),
+        (row, {**good, "schedulers": [{}, {}]}),
+        (row, {**good, "last_lr": []}),
+        (row, {**good, "last_lr": [-1.0]}),
+        (row, {**good, "last_lr": 3}),
+        (row, None),
+        (plateau, parts[0].state_dict()),
+        (plateau, {**kept, "num_bad_epochs": -1}),
+        (plateau, {**kept, "best": "x"}),
+    ]
+    for schedule, state in bad:
+        with pytest.raises(StateError, match="no state of"):
+            schedule.load_state_dict(state)
+    assert (row.state_dict(), plateau.state_dict()) == (good, kept)
+    row.step()
+    row.load_state_dict(good)
+    assert row.state_dict() == good
+    plateau.step(1.0)
+    plateau.load_state_dict(kept)
+    assert plateau.state_dict() == kept
 
 
 def test_the_base_class_has_no_formula() -> None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from scalargrad import (
@@ -110,17 +111,32 @@ def test_the_state_is_arranged_as_in_pytorch() -> None:
     assert found["param_groups"][0]["step"] == 1
 
 
+def saved(**options: Any) -> dict[str, Any]:
+    """Return a group of one parameter as SGD saves it, with some options exchanged."""
+    (group,) = optim.SGD([Parameter(1.0)], lr=0.1).state_dict()["param_groups"]
+    return {**group, "step": 1, **options}
+
+
 BAD_STATES: list[Any] = [
+    None,
     {},
     {"state": {}, "param_groups": []},
-    {"state": {}, "param_groups": [{"params": [0, 1], "step": 1}]},
-    {"state": {7: {"momentum_buffer": 0.0}}, "param_groups": [{"params": [0], "step": 1}]},
-    {"state": {0: {"exp_avg": 0.0}}, "param_groups": [{"params": [0], "step": 1}]},
-    {"state": {0: {"momentum_buffer": "x"}}, "param_groups": [{"params": [0], "step": 1}]},
-    {"state": {"first": {"momentum_buffer": 0.0}}, "param_groups": [{"params": [0], "step": 1}]},
-    {"state": [], "param_groups": [{"params": [0], "step": 1}]},
-    {"state": {}, "param_groups": [{"params": [0], "step": 1.5}]},
-    {"state": {}, "param_groups": [{"params": [0], "step": 1, "lr": "high"}]},
+    {"state": {}, "param_groups": [saved(params=[0, 1])]},
+    {"state": {}, "param_groups": [{"params": [0], "step": 1}]},
+    {"state": {7: {"momentum_buffer": 0.0}}, "param_groups": [saved()]},
+    {"state": {-1: {"momentum_buffer": 0.0}}, "param_groups": [saved()]},
+    {"state": {0.5: {"momentum_buffer": 0.0}}, "param_groups": [saved()]},
+    {"state": {0: {"exp_avg": 0.0}}, "param_groups": [saved()]},
+    {"state": {0: {"momentum_buffer": "x"}}, "param_groups": [saved()]},
+    {"state": {0: {"momentum_buffer": 10**400}}, "param_groups": [saved()]},
+    {"state": {0: {"momentum_buffer": math.nan}}, "param_groups": [saved()]},
+    {"state": {"first": {"momentum_buffer": 0.0}}, "param_groups": [saved()]},
+    {"state": [], "param_groups": [saved()]},
+    {"state": {}, "param_groups": [saved(step=1.5)]},
+    {"state": {}, "param_groups": [saved(step=-5)]},
+    {"state": {}, "param_groups": [saved(lr="high")]},
+    {"state": {}, "param_groups": [saved(lr=10**400)]},
+    {"state": {}, "param_groups": [saved(nesterov=1.0)]},
 ]
 
 
@@ -137,10 +153,86 @@ def test_a_state_that_does_not_fit_changes_nothing(state: Any) -> None:
 def test_options_in_a_state_are_checked() -> None:
     """A negative rate is refused from a file as it is from a program."""
     optimizer = optim.SGD([Parameter(1.0)], lr=0.1)
-    group = {"params": [0], "step": 3, "lr": -1.0}
     with pytest.raises(StateError, match="nothing was changed: lr is -1"):
-        optimizer.load_state_dict({"state": {}, "param_groups": [group]})
+        optimizer.load_state_dict({"state": {}, "param_groups": [saved(lr=-1.0)]})
     assert optimizer.param_groups[0]["lr"] == 0.1
+
+
+NUMBERS = [np.float32(0.1), np.float16(0.1), np.array(0.1), np.float64(0.1)]
+
+
+@every_optimiser
+@pytest.mark.parametrize("lr", NUMBERS, ids=repr)
+def test_a_rate_of_numpys_leaves_parameters_floats(
+    build: Callable[..., optim.Optimizer], lr: Any
+) -> None:
+    """Given or assigned, it counts as the float that it is: no digit of a parameter is lost."""
+    results = []
+    for rate in (lr, float(lr)):
+        given, assigned = Parameter(1.0 / 3.0), Parameter(1.0 / 3.0)
+        kind = type(build([Parameter(0.0)]))
+        optimizers = [kind([given], lr=rate), kind([assigned], lr=0.5)]  # type: ignore[call-arg]
+        optimizers[1].param_groups[0]["lr"] = rate
+        for optimizer, w in zip(optimizers, (given, assigned), strict=True):
+            w.grad = 0.7
+            optimizer.step()
+            assert type(w.data) is float
+            assert all(type(x) is float for x in optimizer.state.get(w, ()))
+        results.append((given.data, assigned.data))
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize(
+    "lr", ["0.1", None, [0.1], 1j, Value(0.1), -0.1, math.nan, math.inf, 10**400, object()]
+)
+def test_a_rate_that_is_no_number_is_refused(lr: Any) -> None:
+    """Where it is given, and at the step where it was assigned; nothing has moved then."""
+    with pytest.raises((OperandError, DomainError), match=r"^lr is [^\n]*$"):
+        optim.SGD([Parameter(1.0)], lr=lr)
+    w = Parameter(1.0)
+    optimizer = optim.SGD([w], lr=0.1)
+    w.grad = 1.0
+    optimizer.param_groups[0]["lr"] = lr
+    with pytest.raises((OperandError, DomainError), match=r"^lr is [^\n]*$"):
+        optimizer.step()
+    assert (w.data, optimizer.param_groups[0]["step"]) == (1.0, 0)
+
+
+@pytest.mark.parametrize("betas", [(0.9,), 0.9, (0.9, 0.99, 0.999), "no", (0.9, "x"), (0.9, 1.0)])
+@pytest.mark.parametrize("kind", [optim.Adam, optim.AdamW, optim.SparseAdam])
+def test_betas_are_two_numbers(kind: Any, betas: Any) -> None:
+    """One, three, text and what lies beyond 1 are refused where they are given."""
+    with pytest.raises((OperandError, DomainError), match=r"^betas is"):
+        kind([Parameter(1.0)], betas=betas)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (optim.SGD, {"momentum": "x"}),
+        (optim.SGD, {"dampening": None}),
+        (optim.SGD, {"nesterov": "yes"}),
+        (optim.SGD, {"maximize": 1}),
+        (optim.Adam, {"amsgrad": None}),
+        (optim.RMSprop, {"centered": 0}),
+        (optim.RMSprop, {"alpha": (0.9, 0.9)}),
+        (optim.Adagrad, {"lr_decay": "x"}),
+        (optim.Adagrad, {"initial_accumulator_value": -1}),
+    ],
+)
+def test_every_option_is_checked_where_it_is_given(kind: Any, options: dict[str, Any]) -> None:
+    """The error names the option."""
+    with pytest.raises((OperandError, DomainError), match=f"^{next(iter(options))} is"):
+        kind([Parameter(1.0)], **options)
+
+
+@pytest.mark.parametrize(
+    "params", [None, 3, "w", [1.0], [{"lr": 0.1}], [{"params": None}], [3, {}]]
+)
+def test_what_are_no_parameters_is_refused(params: Any) -> None:
+    """In one line that says what to give."""
+    with pytest.raises(OperandError, match=r"^[^\n]*(Parameters|params)[^\n]*$"):
+        optim.SGD(params, lr=0.1)
 
 
 class Counted(list[Any]):

@@ -93,56 +93,6 @@ def test_sparse_trajectories_equal_pytorchs(name: str, options: dict[str, Any]) 
         assert [p.data for p in ours.parameters()] == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
-SCHEDULES: list[tuple[str, dict[str, Any]]] = [
-    ("ConstantLR", {"factor": 0.5, "total_iters": 4}),
-    ("StepLR", {"step_size": 3, "gamma": 0.5}),
-    ("LinearLR", {"start_factor": 0.25, "end_factor": 0.75, "total_iters": 7}),
-    ("LinearLR", {}),
-    ("CosineAnnealingLR", {"T_max": 8, "eta_min": 0.01}),
-    ("LambdaLR", {"lr_lambda": lambda epoch: 0.9**epoch}),
-]
-
-
-def rates(kit: Any, parameters: list[Any], build: Callable[[Any, Any], Any]) -> list[list[float]]:
-    """Run a schedule for 20 epochs over two groups and list their rates."""
-    groups = [{"params": [parameters[0]]}, {"params": [parameters[1]], "lr": 0.02}]
-    optimizer = kit.SGD(groups, lr=0.3)
-    schedule = build(kit.lr_scheduler, optimizer)
-    found = []
-    for _ in range(20):
-        found.append(schedule.get_last_lr())
-        optimizer.step()
-        schedule.step()
-    return found
-
-
-def assert_rates_equal(build: Callable[[Any, Any], Any]) -> None:
-    """Hold a schedule of ours against PyTorch's."""
-    ours = rates(optim, [Parameter(1.0), Parameter(1.0)], build)
-    theirs = rates(torch.optim, [torch.ones(1, requires_grad=True) for _ in range(2)], build)
-    for mine, oracle in zip(ours, theirs, strict=True):
-        assert mine == pytest.approx(oracle, rel=1e-12)
-
-
-@pytest.mark.parametrize(("name", "options"), SCHEDULES)
-def test_schedules_equal_pytorchs(name: str, options: dict[str, Any]) -> None:
-    """The rate of every group in every one of 20 epochs."""
-    assert_rates_equal(lambda kit, optimizer: getattr(kit, name)(optimizer, **options))
-
-
-@pytest.mark.filterwarnings("ignore:The epoch parameter")  # PyTorch warns of its own code
-def test_a_warm_up_followed_by_a_cosine_equals_pytorchs() -> None:
-    """SequentialLR counts the epochs of each schedule from its milestone."""
-
-    def build(kit: Any, optimizer: Any) -> Any:
-        warm_up = kit.LinearLR(optimizer, start_factor=0.1, total_iters=4)
-        cosine = kit.CosineAnnealingLR(optimizer, T_max=10)
-        halving = kit.StepLR(optimizer, step_size=2, gamma=0.5)
-        return kit.SequentialLR(optimizer, [warm_up, cosine, halving], milestones=[4, 12])
-
-    assert_rates_equal(build)
-
-
 @pytest.mark.parametrize("p", [1.0, 2.0, 3.0, float("inf")])
 @pytest.mark.parametrize("limit", [0.7, 100.0])
 def test_clipping_by_norm_equals_pytorchs(p: float, limit: float) -> None:

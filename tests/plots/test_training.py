@@ -7,8 +7,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from scalargrad import Value
 from scalargrad.errors import MissingPackageError
-from scalargrad.plots import gradient_norm_curve, loss_curve, training_curves
+from scalargrad.losses import binary_cross_entropy
+from scalargrad.plots import gradient_norm_curve, loss_curve, loss_curves, training_curves
 from scalargrad.plots.style import axes_or_new
 
 
@@ -127,7 +129,19 @@ def test_without_axes_a_new_figure_is_made() -> None:
 def test_without_matplotlib_the_error_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A plot without matplotlib names the extra to install."""
+    """A plot without matplotlib names the package to install."""
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
-    with pytest.raises(MissingPackageError, match=r"pip install 'scalargrad\[plot\]'"):
+    with pytest.raises(MissingPackageError, match=r"python -m pip install matplotlib$"):
         axes_or_new(None)
+
+
+def test_loss_curves_are_the_losses_themselves(ax: Axes) -> None:
+    """Binary cross-entropy at y = 1 and y = 0 is -ln p and -ln(1 - p), line by line."""
+    drawn = {f"y = {y:g}": lambda p, y=y: binary_cross_entropy(Value(p), y) for y in (1.0, 0.0)}
+    assert loss_curves(drawn, 0.01, 0.99, points=50, ax=ax) is ax
+    p = np.linspace(0.01, 0.99, 50)
+    for line, expected in zip(ax.get_lines(), (-np.log(p), -np.log1p(-p)), strict=True):
+        np.testing.assert_allclose(line.get_xdata(), p)
+        np.testing.assert_allclose(line.get_ydata(), expected, rtol=1e-12)
+    assert labels(ax) == ["y = 1", "y = 0"]
+    assert len({line.get_linestyle() for line in ax.get_lines()}) == 2

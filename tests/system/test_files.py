@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from scalargrad.system.files import write_atomically
+from scalargrad.system.files import require_writable, write_atomically
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
@@ -48,3 +49,49 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     """The message says which folder to create."""
     with pytest.raises(FileNotFoundError, match=r"create the folder .*nowhere"):
         write_atomically(tmp_path / "nowhere" / "x.txt", b"")
+
+
+def test_a_folder_in_the_files_place_is_named(tmp_path: Path) -> None:
+    """Before anything is written, and by the check that comes before the work."""
+    for write in (require_writable, lambda path: write_atomically(path, b"")):
+        with pytest.raises(IsADirectoryError, match="it is a folder"):
+            write(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_can_be_written_or_not_before_there_is_anything_to_write(tmp_path: Path) -> None:
+    """The check leaves the folder and an old file as they are."""
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    require_writable(path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(FileNotFoundError, match=r"create the folder .*nowhere"):
+        require_writable(tmp_path / "nowhere" / "x.txt")
+
+
+def refused(self: Path, *args: object, **kwargs: object) -> None:
+    """Stand in for a disk that takes nothing, and name the file as Python does."""
+    raise PermissionError(13, "Permission denied", str(self))
+
+
+@pytest.mark.parametrize("method", ["open", "touch"])
+def test_unfinished_files_are_not_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """The message is about the file asked for, and the error of the kind it was."""
+    monkeypatch.setattr(Path, method, refused)
+    write = require_writable if method == "touch" else lambda path: write_atomically(path, b"")
+    with pytest.raises(PermissionError, match=r"Permission denied.*weights\.json'$"):
+        write(tmp_path / "weights.json")
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
+    """The next file written there takes it along; one that is being written stays."""
+    left, under_way = tmp_path / ".scalargrad-a", tmp_path / ".scalargrad-b"
+    for path in (left, under_way):
+        path.write_bytes(b"half")
+    os.utime(left, (0.0, time.time() - 7200.0))
+    own = tmp_path / "a"
+    write_atomically(own, b"whole")
+    assert sorted(tmp_path.iterdir()) == sorted([under_way, own])

@@ -271,4 +271,4 @@ def test_without_numpy_fit_is_eager_and_a_program_an_error() -> None:
         [sys.executable, "-c", _WITHOUT_NUMPY], capture_output=True, text=True, check=False
     )
     assert done.stdout == "all epochs done\n"
-    assert "MissingPackageError: jit=True needs numpy: pip install 'scalargrad[jit]'" in done.stderr
+    assert "MissingPackageError: jit=True needs numpy: python -m pip install numpy" in done.stderr

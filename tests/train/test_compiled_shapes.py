@@ -14,8 +14,8 @@ from scalargrad.errors import NumericalError, TraceError
 from scalargrad.nn import Embedding, Linear, Module
 from scalargrad.optim import SGD, Adagrad, Adam, SparseAdam
 from scalargrad.train import fit
-from scalargrad.train.move import Move
 from scalargrad.train.rectangle import Shapes
+from scalargrad.train.update import Update
 
 from .alike import Made, assert_alike
 
@@ -86,13 +86,13 @@ def test_rows_that_are_not_looked_up_stay_where_they_are(steps: list[int]) -> No
 
 def test_the_update_is_recorded_once_for_all_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three lengths are three recordings of gradients and one of Adam."""
-    made, usual = [], Move.__init__
+    made, usual = [], Update.__init__
 
-    def counting(move: Move, *args: Any) -> None:
-        made.append(move)
-        usual(move, *args)
+    def counting(update: Update, *args: Any) -> None:
+        made.append(update)
+        usual(update, *args)
 
-    monkeypatch.setattr(Move, "__init__", counting)
+    monkeypatch.setattr(Update, "__init__", counting)
     trained(True)
     assert len(made) == 1
 

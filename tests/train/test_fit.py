@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import gc
 import math
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
-from scalargrad.errors import NumericalError, OperandError
+from scalargrad.errors import DomainError, NumericalError, OperandError, TrainingWarning
 from scalargrad.nn import Linear, Module, Neuron
+from scalargrad.optim import SGD
+from scalargrad.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 from scalargrad.train import History, fit
-from scalargrad.value import Value
+from scalargrad.value import Parameter, Value
 
 from .helpers import INPUTS, TARGETS, Descent, Halving, linear, squares, within
 
@@ -225,6 +228,43 @@ def test_a_schedule_is_stepped_after_each_epoch_and_its_rate_recorded() -> None:
     assert history["learning_rate"] == [0.4, 0.2, 0.1]
 
 
+@pytest.mark.parametrize("held_out", [True, False])
+def test_a_plateau_is_one_of_the_held_out_loss(held_out: bool) -> None:
+    """Halved after each epoch that is no better: of the loss held out, else of the loss."""
+    model = linear()
+    optimizer = SGD(model.parameters(), lr=0.4)
+    losses = iter([3.0, 2.0, 2.0, 1.0, 1.0])
+
+    def loss(predictions: list[Any], targets: list[float]) -> Any:
+        one = len(targets) == 1
+        return squares(predictions, targets) * 0.0 + (next(losses) if one is held_out else 5.0)
+
+    history = run(
+        model,
+        loss=loss,
+        optimizer=optimizer,
+        scheduler=ReduceLROnPlateau(optimizer, factor=0.5, patience=0),
+        epochs=5,
+        batch_size=None,
+        validation_data=([[1.0, 1.0]], [0.0]) if held_out else None,
+        jit=False,
+    )
+    assert history["learning_rate"] == [0.4, 0.4, 0.4, 0.2, 0.2]
+
+
+def test_the_rate_recorded_is_the_one_trained_with() -> None:
+    """Also where a callback has set it by hand."""
+    model = linear()
+    optimizer = SGD(model.parameters(), lr=0.4)
+
+    def halve(model: Module, history: History) -> None:
+        optimizer.param_groups[0]["lr"] *= 0.5
+
+    schedule = StepLR(optimizer, 100)
+    history = run(model, optimizer=optimizer, scheduler=schedule, epochs=3, callbacks=[halve])
+    assert history["learning_rate"] == [0.4, 0.2, 0.1]
+
+
 def test_training_stops_when_the_gradient_is_small() -> None:
     """The last row is the first whose norm is at or under the tolerance, as NumPy predicts."""
     history = run(batch_size=None, gradient_tolerance=0.01, epochs=1000)
@@ -327,6 +367,114 @@ def test_options_that_do_not_fit_are_refused(options: dict[str, Any], message: s
         run(**options)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"loss": "mse"}, "loss is 'mse', which cannot be called; give a function: scalargrad"),
+        ({"loss": None}, "loss is None"),
+        ({"optimizer": "Adam"}, "optimizer is 'Adam', which has no step"),
+        ({"optimizer": SGD}, "a class and not an object of it"),
+        ({"optimizer": None}, "optimizer is None"),
+        ({"regularizer": 0.1}, "regularizer is 0.1"),
+        ({"scheduler": 0.9}, "scheduler is 0.9, which has no step"),
+        ({"callbacks": lambda model, history: None}, r"put it in a list: callbacks=\[…\]"),
+        ({"callbacks": [3]}, r"callbacks\[0\] is 3"),
+        ({"callbacks": None}, "callbacks is None; give a list of functions"),
+        ({"metrics": within}, r"put it in a list: metrics=\[…\]"),
+        ({"metrics": ["accuracy"]}, r"metrics\[0\] is 'accuracy'"),
+        ({"metrics": {"accuracy": 1.0}}, r"metrics\['accuracy'\] is 1.0"),
+        ({"metrics": {3: within}}, "give a dict from name"),
+        ({"epochs": None}, "epochs is None, of type NoneType; give a whole number"),
+        ({"epochs": True}, "epochs is True"),
+        ({"epochs": "3"}, "epochs is '3'"),
+        ({"batch_size": 8.0}, "batch_size is 8.0, of type float; give a whole number"),
+        ({"batch_size": -2}, "batch_size is -2; give 1 or more"),
+        ({"seed": 1.5}, "seed is 1.5"),
+        ({"seed": None}, "seed is None"),
+        ({"shuffle": "no"}, "shuffle is 'no'; give True or False"),
+        ({"quiet": 1}, "quiet is 1"),
+        ({"jit": "yes"}, "jit is 'yes'"),
+        ({"resume": None}, "resume is None"),
+        ({"checkpoint": 3}, "checkpoint is 3; give the path"),
+        ({"checkpoint_every": 2.0}, "checkpoint_every is 2.0"),
+        ({"gradient_tolerance": "small"}, "gradient_tolerance is 'small'"),
+        ({"gradient_tolerance": -1.0}, "gradient_tolerance is -1"),
+        ({"validation_split": "0.1"}, "validation_split is '0.1'"),
+        ({"validation_split": math.nan}, "validation_split is nan"),
+        ({"validation_split": 1.5}, "validation_split is 1.5; give a number from 0 to 1"),
+        ({"validation_data": INPUTS}, "validation_data is .*; give "),
+        ({"validation_data": 3}, "validation_data is 3"),
+        ({"patience": 1.5, "validation_split": 0.5}, "patience is 1.5"),
+        ({"patience": 1, "min_delta": None, "validation_split": 0.5}, "min_delta is None"),
+        ({"loss": lambda p, y: None}, "<lambda> returned None; it must return one Value"),
+        ({"loss": lambda p, y: [squares(p, y)]}, r"returned \[Value"),
+        ({"loss": lambda p, y: "small"}, "returned 'small'"),
+        ({"loss": lambda p, y: 1.0}, "the loss is 1.0 whatever the parameters"),
+        ({"regularizer": lambda parameters: None}, "<lambda> returned None"),
+        ({"metrics": [lambda p, y: None]}, "<lambda> returned None; it must return one number"),
+        ({"metrics": [lambda p, y: "good"]}, "<lambda> returned 'good'"),
+    ],
+)
+@pytest.mark.parametrize("jit", [None, False])
+def test_what_makes_no_training_is_refused_in_a_line(
+    options: dict[str, Any], message: str, jit: bool | None
+) -> None:
+    """The line names the argument, and nothing was trained."""
+    model = linear()
+    with pytest.raises((OperandError, DomainError)) as caught:
+        run(model, **{"optimizer": SGD(model.parameters(), lr=0.1), "jit": jit, **options})
+    assert re.search(message, str(caught.value))
+    assert "\n" not in str(caught.value)
+    if "metrics" not in options:
+        assert weights(model) == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("model", [None, "MLP", lambda x: x, Linear])
+def test_only_a_module_is_trained(model: Any) -> None:
+    """What has no parameters, and a class."""
+    with pytest.raises(OperandError, match=r"model is .*; give a Module"):
+        fit(model, INPUTS, TARGETS, loss=squares, optimizer=Descent([]), quiet=True)
+
+
+def test_numbers_of_numpys_count_as_numbers() -> None:
+    """A seed, a size and a number of epochs from an array train as those that they equal."""
+    found = []
+    for whole, real in ((int, float), (np.int64, np.float32)):
+        model = linear()
+        history = run(
+            model,
+            seed=whole(3),
+            epochs=whole(4),
+            batch_size=whole(2),
+            validation_split=real(0.5),
+            patience=whole(3),
+            min_delta=real(0.0),
+            gradient_tolerance=real(0.0),
+            shuffle=np.bool_(True),
+            optimizer=SGD(model.parameters(), lr=real(0.25)),
+        )
+        found.append((weights(model), history))
+        assert all(type(w) is float for w in weights(model))
+    assert found[0] == found[1]
+
+
+def test_an_optimiser_of_another_model_is_warned_of() -> None:
+    """It would move what nobody sees; the loss may have parameters of its own."""
+    with pytest.warns(TrainingWarning, match="3 of the 3 parameters that the optimizer moves"):
+        run(linear(), optimizer=SGD(linear().parameters(), lr=0.1), epochs=1)
+
+    class Scaled(Module):
+        def __init__(self) -> None:
+            self.scale = Parameter(1.0)
+
+        def forward(self, predictions: list[Any], targets: list[float]) -> Any:
+            return squares(predictions, targets) * self.scale
+
+    model, loss = linear(), Scaled()
+    optimizer = SGD([*model.parameters(), *loss.parameters()], lr=0.1)
+    run(model, optimizer=optimizer, loss=loss, epochs=1)
+
+
 @pytest.mark.parametrize("given", [([], []), ([[1.0, 2.0]], [1.0, 2.0])])
 def test_examples_that_do_not_match_are_refused(given: tuple[list[Any], list[Any]]) -> None:
     """No examples, or not one target for each, is an error."""
@@ -358,7 +506,7 @@ def test_counts_are_whole(name: str) -> None:
     """One and a half epochs are not two: nothing is rounded silently."""
     model = linear()
     options: dict[str, Any] = {"epochs": 2, "batch_size": 2, name: 1.5}
-    with pytest.raises(OperandError, match=f"{name} is 1.5: give a whole number"):
+    with pytest.raises(OperandError, match=f"{name} is 1.5, of type float; give a whole number"):
         fit(
             model,
             INPUTS,

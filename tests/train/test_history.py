@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from matplotlib.figure import Figure
@@ -77,11 +78,38 @@ def test_a_failed_write_leaves_the_old_file(history: History, tmp_path: Path) ->
     """A history that JSON cannot hold leaves what was there, and nothing else."""
     path = history.to_json(tmp_path / "history.json")
     before = path.read_bytes()
-    broken = History([{"loss": object()}])  # type: ignore[dict-item]
+    history.rows[3]["loss"] = object()  # type: ignore[assignment]
     with pytest.raises(TypeError):
-        broken.to_json(path)
+        history.to_json(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"loss": object()}], "loss is <object"),
+        ([{"loss": None}], "loss is None in a history"),
+        ([{"loss": 1.0}, {"loss": 1.0, "accuracy": 0.5}], "the same columns"),
+        ([{1: 1.0}], "give a dict of numbers by name"),
+        ([[1.0]], "give a dict of numbers by name"),
+        ("loss", "rows is 'loss'; give a list"),
+        (None, "rows is None; give a list"),
+    ],
+)
+def test_what_is_no_history_is_refused(rows: Any, message: str) -> None:
+    """One line says which part is none."""
+    with pytest.raises(OperandError, match=message):
+        History(rows)
+
+
+def test_a_history_says_why_and_which() -> None:
+    """In words, and by an epoch that there can be."""
+    with pytest.raises(OperandError, match="stopped is 3; give text"):
+        History([], 3)  # type: ignore[arg-type]
+    for epoch in (0, 1.5, "1"):
+        with pytest.raises(OperandError, match="best_epoch is"):
+            History([], "", epoch)  # type: ignore[arg-type]
 
 
 def test_the_table_shows_both_ends(history: History) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import json
 import math
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalargrad.errors import StateError
-from scalargrad.nn import Module
+from scalargrad.losses import HuberLoss, l2_penalty, mse_loss
+from scalargrad.nn import Dropout, Module
+from scalargrad.optim import SGD, Adam
+from scalargrad.optim.lr_scheduler import ExponentialLR
 from scalargrad.train import History, fit
 from scalargrad.train.checkpoint import load_checkpoint, save_checkpoint
 
@@ -107,7 +113,7 @@ def test_checkpoints_come_as_often_as_asked_and_at_the_end(tmp_path: Path) -> No
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     """Other options than those of the run that wrote the file are an error that shows both."""
     run(tmp_path, 2)
-    with pytest.raises(StateError, match=r"'batch_size': 2.*'batch_size': 3"):
+    with pytest.raises(StateError, match=r"differs from this one: batch_size was 2 and is 3\."):
         run(tmp_path, 4, resume=True, batch_size=3)
 
 
@@ -118,19 +124,223 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
         run(tmp_path, 4, linear(), resume=True)
 
 
+def other(predictions: list[Any], targets: list[float]) -> Any:
+    """Return twice the squared error."""
+    return squares(predictions, targets) * 2.0
+
+
+def count(predictions: list[Any], targets: list[float]) -> float:
+    """Return how many examples there are."""
+    return float(len(targets))
+
+
+DIFFERENT: list[tuple[dict[str, Any], str]] = [
+    ({"loss": other}, r"loss was squares #\w+ and is other #\w+"),
+    ({"loss": HuberLoss(delta=2.0)}, r"and is HuberLoss\(reduction='mean', delta=2.0\)"),
+    ({"regularizer": l2_penalty}, "regularizer was None and is l2_penalty"),
+    ({"metrics": [within, count]}, r"metrics was within=.*count=count"),
+    ({"metrics": []}, r"metrics was within=within #\w+ and is "),
+    ({"scheduler": None}, "scheduler was Halving and is None"),
+    ({"seed": 1}, "the training examples are others.*seed was 0 and is 1"),
+    ({"shuffle": False}, "shuffle was True and is False"),
+    ({"gradient_tolerance": None}, "gradient_tolerance was True and is False"),
+    ({"patience": 3}, "patience was False and is True"),
+    ({"validation_split": 0.5}, "number of examples was 4 and is 3"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), DIFFERENT)
+def test_what_differs_from_the_run_is_named(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    """And nothing is changed."""
+    run(tmp_path, 2)
+    with pytest.raises(StateError, match=message):
+        run(tmp_path, 4, resume=True, **options)
+
+
+def resumed(
+    folder: Path,
+    epochs: int,
+    *,
+    rate: float = 0.1,
+    gamma: float | None = 0.9,
+    xs: Any = INPUTS,
+    ys: Any = TARGETS,
+    loss: Any = mse_loss,
+    kind: Any = SGD,
+) -> Any:
+    """Go on, with an optimiser and a schedule of this package."""
+    model = linear()
+    optimizer = kind(model.parameters(), lr=rate)
+    schedule = None if gamma is None else ExponentialLR(optimizer, gamma)
+    options: dict[str, Any] = {"checkpoint": folder / "run.json", "resume": True, "quiet": True}
+    options |= {"loss": loss, "optimizer": optimizer, "scheduler": schedule}
+    fit(model, xs, [[y] for y in ys], epochs=epochs, **options)
+    return model.state_dict(), optimizer.state_dict()
+
+
+def test_the_rate_that_a_schedule_has_changed_is_no_difference(tmp_path: Path) -> None:
+    """What counts is the rate at the beginning."""
+    (tmp_path / "whole").mkdir()
+    resumed(tmp_path, 3)
+    assert resumed(tmp_path, 6) == resumed(tmp_path / "whole", 6)
+
+
 @pytest.mark.parametrize(
-    ("part", "content"),
-    [("history", {"weights": 1}), ("random", 3), ("chance", [(3, (), None)]), ("optimizer", {})],
+    ("options", "message"),
+    [
+        ({"rate": 0.2}, r"one: lr was 0\.1 and is 0\.2\. Give"),
+        (
+            {"gamma": 0.8},
+            r"scheduler was ExponentialLR\(gamma=0\.9\) and is ExponentialLR\(gamma=0",
+        ),
+        ({"gamma": None}, r"scheduler was ExponentialLR\(gamma=0\.9\) and is None"),
+        ({"kind": Adam}, "optimizer was SGD and is Adam, betas was None"),
+        ({"xs": [[1.0, 2.0], *INPUTS[1:]]}, "one: the training examples are others"),
+        ({"ys": [2.0, *TARGETS[1:]]}, "one: the training examples are others"),
+        ({"xs": INPUTS[1:], "ys": TARGETS[1:]}, "number of examples was 6 and is 5"),
+        ({"loss": partial(mse_loss, reduction="sum")}, r"is mse_loss\(reduction=sum\)"),
+        ({"loss": lambda p, t: mse_loss(p, t) * 2.0}, r"<lambda> #\w+"),
+    ],
 )
-def test_a_checkpoint_without_a_runs_state_is_refused(
+def test_another_rate_schedule_or_data_is_named(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    """With both numbers."""
+    resumed(tmp_path, 2)
+    with pytest.raises(StateError, match=message):
+        resumed(tmp_path, 4, **options)
+
+
+def test_two_lambdas_are_told_apart(tmp_path: Path) -> None:
+    """By the constants in them."""
+    resumed(tmp_path, 2, loss=lambda p, t: mse_loss(p, t) * 2.0)
+    resumed(tmp_path, 3, loss=lambda p, t: mse_loss(p, t) * 2.0)
+    with pytest.raises(StateError, match=r"loss was .*<lambda>"):
+        resumed(tmp_path, 4, loss=lambda p, t: mse_loss(p, t) * 3.0)
+
+
+MISFITS: dict[str, tuple[str, Any]] = {
+    "history": ("history", {"weights": 1}),
+    "rows": ("history", {"rows": [{"loss": "x"}], "stopped": "", "best_epoch": None}),
+    "random": ("random", 3),
+    "rng": ("rng", [(3, (), None)]),
+    "rngs": ("rng", []),
+    "huge rng": ("rng", [(3, (10**30,) * 625, None)] * 3),
+    "optimizer": ("optimizer", {}),
+    "model": ("model", {"0.weight": [[1.0]]}),
+    "huge": ("model", {"0.weight": 10**400}),
+    "ended": ("ended", "yes"),
+    "warm_up": ("warm_up", "soon"),
+    "patience": ("patience", {"best_loss": "x", "best_epoch": 1, "best_state": None}),
+    "epoch": ("patience", {"best_loss": 1.0, "best_epoch": -1, "best_state": None}),
+    "best": ("patience", {"best_loss": 1.0, "best_epoch": 1, "best_state": {"0.weight": 1.0}}),
+}
+
+
+@pytest.mark.parametrize(("part", "content"), MISFITS.values(), ids=MISFITS.keys())
+def test_a_checkpoint_without_a_runs_state_changes_nothing(
     tmp_path: Path, part: str, content: Any
 ) -> None:
-    """A file of the right format whose parts were exchanged is a clear error."""
-    run(tmp_path, 2)
+    """A file of the right format, part of which was exchanged: model, optimiser and draws stay."""
+    run(tmp_path, 2, patience=5)
     path = tmp_path / "run.json"
     save_checkpoint(path, {**load_checkpoint(path), part: content})
-    with pytest.raises(StateError, match=r"run\.json holds no state of this run"):
-        run(tmp_path, 4, resume=True)
+    model = noisy()
+    optimizer = Descent(model.parameters(), lr=0.05, momentum=0.9)
+    random.seed(5)
+    before = copy.deepcopy((model.state_dict(), optimizer.state_dict(), random.getstate()))
+    generators = [x.rng.getstate() for x in model.modules() if isinstance(x, Dropout) and x.rng]
+    with pytest.raises(StateError, match=r"^[^\n]*run\.json holds no state of this run[^\n]*$"):
+        fit(
+            model,
+            INPUTS,
+            TARGETS,
+            loss=squares,
+            optimizer=optimizer,
+            scheduler=Halving(optimizer),
+            batch_size=2,
+            validation_split=0.3,
+            metrics=[within],
+            gradient_tolerance=0.0,
+            patience=5,
+            checkpoint=path,
+            resume=True,
+            quiet=True,
+        )
+    assert (model.state_dict(), optimizer.state_dict(), random.getstate()) == before
+    again = [x.rng.getstate() for x in model.modules() if isinstance(x, Dropout) and x.rng]
+    assert again == generators
+
+
+def test_every_changed_digit_of_a_checkpoint_is_noticed(tmp_path: Path) -> None:
+    """Wherever a byte is lost, doubled or exchanged, the error is one line and nothing changes."""
+    resumed(tmp_path, 2)
+    path, rng = tmp_path / "run.json", random.Random(3)
+    content = path.read_bytes()
+    for _ in range(150):
+        i = rng.randrange(len(content))
+        new = rng.choice([b"", content[i : i + 1] * 2, b"7", b"]", b'"', b"e9", b"\xff"])
+        if content[i : i + 1] in {b" ", new}:  # space between two parts says nothing
+            continue
+        path.write_bytes(content[:i] + new + content[i + 1 :])
+        with pytest.raises(StateError, match=r"^[^\n]*run\.json[^\n]*$"):
+            resumed(tmp_path, 4)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_found_before_the_first_step(
+    tmp_path: Path,
+) -> None:
+    """No folder, a folder in its place, a file in the place of a folder."""
+    (tmp_path / "file").write_text("")
+    calls: list[int] = []
+
+    def seeing(predictions: list[Any], targets: list[float]) -> Any:
+        calls.append(1)
+        return squares(predictions, targets)
+
+    for path in (tmp_path / "nowhere" / "a.json", tmp_path, tmp_path / "file" / "a.json"):
+        with pytest.raises(StateError, match="the checkpoint cannot be written"):
+            run(tmp_path, 2, loss=seeing, checkpoint=path)
+    assert not calls
+
+
+def test_a_full_disk_leaves_the_history_and_what_was_learned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error at the third checkpoint has three epochs, and the model has their weights."""
+    (tmp_path / "whole").mkdir()
+    expected = run(tmp_path / "whole", 3)
+    writes: list[int] = []
+    usual = Path.open
+
+    def full(path: Path, *args: Any, **kwargs: Any) -> Any:
+        writes.append(1)
+        if len(writes) == 3:
+            raise OSError(28, "No space left on device", str(path))
+        return usual(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", full)
+    model = noisy()
+    with pytest.raises(StateError, match=r"was not written: .*No space left.*run\.json") as caught:
+        run(tmp_path, 9, model)
+    history = caught.value.history
+    assert isinstance(history, History)
+    assert history.rows == expected[0].rows
+    assert model.state_dict() == expected[1]
+
+
+def test_a_file_that_cannot_be_read_is_a_state_error(tmp_path: Path) -> None:
+    """A folder, say."""
+    with pytest.raises(StateError, match="is not a checkpoint"):
+        load_checkpoint(tmp_path)
+
+
+def signed(text: str, state: Any) -> str:
+    """Return a file with another content that has the digest it should have."""
+    digest = hashlib.sha256(json.dumps(state).encode()).hexdigest()
+    return json.dumps({**json.loads(text), "state": state, "sha256": digest})
 
 
 HOSTILE: dict[str, Callable[[str], str]] = {
@@ -139,7 +349,11 @@ HOSTILE: dict[str, Callable[[str], str]] = {
     "another format": lambda text: json.dumps({"format": "other 9", "state": 1}),
     "a list": lambda text: "[1, 2]",
     "no state": lambda text: json.dumps({"format": json.loads(text)["format"]}),
-    "an unknown container": lambda text: text.replace('{"dict"', '{"set"', 1),
+    "another number": lambda text: text.replace("2.5", "2.25"),
+    "an unknown container": lambda text: signed(text, {"set": []}),
+    "no dict": lambda text: signed(text, [1.0]),
+    "two containers": lambda text: signed(text, {"dict": [], "tuple": []}),
+    "a list for a key": lambda text: signed(text, {"dict": [[[], 1.0]]}),
     "bottomless": lambda text: "[" * 100_000,
     "an unhashable key": lambda text: text.replace(
         '"state": {"dict": [["', '"state": {"dict": [[[], "'

@@ -1,4 +1,4 @@
-"""The command line: scalargrad step, draw, demo and train."""
+"""The command line: scalargrad step, draw, demo, train and sweep."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from scalargrad import __version__
+from scalargrad.cli.sweep import sweep
 from scalargrad.cli.train import app as train_app
 from scalargrad.errors import ExpressionError, ScalargradError
 from scalargrad.expression import parse
 from scalargrad.graph import names, topological_order
-from scalargrad.system.plain import degrade
+from scalargrad.system.terminal import console, make_tolerant
 from scalargrad.value import Value
 
 app = typer.Typer(
@@ -28,32 +28,51 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(train_app, name="train")
+app.command(name="sweep")(sweep)
 
 _Expression = Annotated[
     str, typer.Argument(help="Such as 'q = x + y; f = q * z'.", show_default=False)
 ]
 _Assignments = Annotated[
     list[str] | None,
-    typer.Argument(metavar="NAME=NUMBER", help="The inputs.", show_default=False),
+    typer.Argument(
+        metavar="NAME=NUMBER",
+        help="The inputs, such as x=-2, t=pi/4, or a vector w=2,-3.",
+        show_default=False,
+    ),
 ]
 
 
 def _build(expression: str, assignments: list[str] | None) -> Value:
-    """Parse an expression with its inputs given as ``name=number``."""
-    values: dict[str, float] = {}
+    """Parse an expression with its inputs given as ``name=number`` or ``name=number,number``."""
+    values: dict[str, float | list[float]] = {}
     for assignment in assignments or []:
         name, equals, number = assignment.partition("=")
         if not equals or not name.strip().isidentifier():
             raise ExpressionError(f"{assignment!r} is not an input: write name=number, as in x=-2")
         if name.strip() in values:
             raise ExpressionError(f"the input {name.strip()} is given twice: leave one out")
-        try:
-            values[name.strip()] = float(number)
-        except ValueError:
-            raise ExpressionError(
-                f"the input {name.strip()} is {number!r}: write a number, as in {name.strip()}=-2"
-            ) from None
+        values[name.strip()] = _given(name.strip(), number)
     return parse(expression.lstrip(" "), **values)
+
+
+def _given(name: str, written: str) -> float | list[float]:
+    """Read a number, as ``-2`` or ``pi/2``, or the entries of a vector with commas between."""
+    try:
+        numbers = [_number(part) for part in written.split(",")]
+    except ExpressionError:
+        raise ExpressionError(
+            f"the input {name} is {written!r}: write a number, as in {name}=-2 or {name}=pi/2, "
+            f"or those of a vector, {name}=2,-3"
+        ) from None
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _number(written: str) -> float:
+    try:
+        return float(written)
+    except ValueError:
+        return parse(written).data
 
 
 @app.command()
@@ -74,13 +93,13 @@ def step(
     steps = walk(_build(expression, assignments))
     if output is not None:
         path = escape(str(steps.save(output).resolve()))
-        Console().print(f"wrote {path}", soft_wrap=True, highlight=False)
+        console().print(f"wrote {path}", soft_wrap=True, highlight=False)
     elif interactive:
         explore(steps)
     else:
         show(steps)
         if gradients := outcome(steps.scene):
-            Console().print(f"\nin all: {escape(gradients)}", soft_wrap=True, highlight=False)
+            console().print(f"\nin all: {escape(gradients)}", soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -111,7 +130,7 @@ def draw(
     chosen = [_named(root, name) for name in highlight or []]
     picture = draw_graph(root, direction=direction, color=color, copies=copies, highlight=chosen)
     path = picture.save(output)
-    Console().print(f"wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
+    console().print(f"wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
 
 
 def _named(root: Value, name: str) -> Value:
@@ -134,12 +153,12 @@ def demo(
     from scalargrad.experiments.demo import run
 
     on_path = shutil.which("scalargrad") is not None
-    run(output, Console(), steps, "scalargrad" if on_path else sys.argv[0])
+    run(output, console(), steps, "scalargrad" if on_path else sys.argv[0])
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        Console().print(f"scalargrad {__version__}", highlight=False)
+        console().print(f"scalargrad {__version__}", highlight=False)
         raise typer.Exit
 
 
@@ -155,8 +174,8 @@ def options(
 
 def main() -> None:
     """Run the command line; an error of scalargrad's own is a message, not a traceback."""
-    degrade(sys.stdout)
-    degrade(sys.stderr)
+    make_tolerant(sys.stdout)
+    make_tolerant(sys.stderr)
     try:
         app(args=_marked(sys.argv[1:]))
     except (ScalargradError, OSError) as error:
@@ -178,5 +197,5 @@ def _marked(arguments: Sequence[str]) -> list[str]:
 
 def _fail(error: Exception) -> NoReturn:
     message = escape(str(error))
-    Console(stderr=True).print(f"[bold red]error:[/] {message}", soft_wrap=True, highlight=False)
+    console(stderr=True).print(f"[bold red]error:[/] {message}", soft_wrap=True, highlight=False)
     sys.exit(2)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
+
+from scalargrad.system.terminal import console
 
 if TYPE_CHECKING:
     from scalargrad.experiments import Plan, Report
@@ -84,11 +85,11 @@ def _run(name: str, *how: Any) -> None:
 
 
 def _show(report: Report) -> None:
-    console = Console()
+    screen = console()
     for line in report.summary:
-        console.print(escape(line), highlight=False)
+        screen.print(escape(line), highlight=False)
     for path in report.files:
-        console.print(f"  wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
+        screen.print(f"  wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
 
 
 for _name, _help in PROGRAMS.items():

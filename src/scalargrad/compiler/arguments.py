@@ -15,7 +15,7 @@ import numpy as np
 
 from scalargrad.compiler.guards.names import variables
 from scalargrad.compiler.objects import Copier, Frozen, Visit, is_object, like, parts_beside
-from scalargrad.compiler.trace.numbers import Number
+from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.table.numbers import is_real
@@ -150,20 +150,6 @@ def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any
     return copier.copy(x) if copier is not None and is_object(x) else x
 
 
-def fresh_leaves(leaves: list[Any]) -> list[Value]:
-    """Return a new Value for each number among the leaves, arrays number by number."""
-    fresh: list[Value] = []
-    for x in leaves:
-        if isinstance(x, Value):
-            kind = Parameter if isinstance(x, Parameter) else Value
-            fresh.append(kind(x._data, x.label))
-        elif hasattr(x, "ravel"):
-            fresh += map(Number, x.ravel().tolist())
-        else:
-            fresh.append(Number(x))
-    return fresh
-
-
 class Place:
     """Where a Value stood in a result."""
 
@@ -268,7 +254,7 @@ def _closes_over_results(function: FunctionType) -> bool:
     objects = Visit([])
     for x in variables(function).values():
         objects.part(x)
-    return any(isinstance(x, Number) or x.op is not None for x in objects.held)
+    return any(isinstance(x, Traced) for x in objects.held)
 
 
 def _outlined_object(tree: Any, values: list[Value]) -> Any:

@@ -9,13 +9,14 @@ from typing import Any
 
 from scalargrad.compiler.arguments import Key, visit
 from scalargrad.compiler.objects import Frozen, Visit, has_state
-from scalargrad.compiler.trace.refusal import users_line
 from scalargrad.errors import JitWarning
 
 #: Ways through a function's comparisons that are recorded for one shape of arguments.
 PATHS = 8
 #: Recordings that differ only in numbers held by objects before a warning says so.
 ALIKE = 8
+#: So many calls lie between a warning and the call of the compiled function.
+_CALLS = 6
 #: Groups of such recordings that are remembered.
 _GROUPS = 64
 
@@ -74,8 +75,7 @@ def _warn_of_numbers(compiled: object, found: list[Mapping[str, str]]) -> None:
 
 
 def _warn(message: str) -> None:
-    file, line = users_line()
-    warnings.warn_explicit(message, JitWarning, file, line)
+    warnings.warn(message, JitWarning, stacklevel=_CALLS)
 
 
 def _without_number(part: Any) -> Any:

@@ -11,7 +11,10 @@ from scalargrad.data.digits import digits as digits
 from scalargrad.data.facts import Fact as Fact
 from scalargrad.data.facts import facts as facts
 from scalargrad.data.facts import names as names
+from scalargrad.data.features import Vocabulary as Vocabulary
+from scalargrad.data.features import crossed as crossed
 from scalargrad.data.sentiment import bag_of_words as bag_of_words
+from scalargrad.data.sentiment import hotel_reviews as hotel_reviews
 from scalargrad.data.sentiment import sentiment as sentiment
 from scalargrad.data.sentiment import words as words
 from scalargrad.data.synthetic import blobs as blobs
@@ -20,3 +23,27 @@ from scalargrad.data.synthetic import moons as moons
 from scalargrad.data.synthetic import sine as sine
 from scalargrad.data.synthetic import spirals as spirals
 from scalargrad.data.synthetic import xor as xor
+
+__all__ = [
+    "ClickModel",
+    "Dataset",
+    "Fact",
+    "Impression",
+    "Split",
+    "Vocabulary",
+    "bag_of_words",
+    "blobs",
+    "circles",
+    "click_model",
+    "crossed",
+    "digits",
+    "facts",
+    "hotel_reviews",
+    "moons",
+    "names",
+    "sentiment",
+    "sine",
+    "spirals",
+    "words",
+    "xor",
+]

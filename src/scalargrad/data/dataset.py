@@ -1,4 +1,4 @@
-"""What every set of data is: inputs, and as many targets; some come split in two."""
+"""The form of every data set: inputs, targets, and sometimes a split in two."""
 
 from __future__ import annotations
 
@@ -68,6 +68,6 @@ def sklearn_datasets() -> Any:
     MissingPackageError
         If scikit-learn is not installed.
     """
-    with needed("this data needs", "data"):
+    with needed("this data needs"):
         import sklearn.datasets
     return sklearn.datasets

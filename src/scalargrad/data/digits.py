@@ -1,4 +1,4 @@
-"""Handwritten digits, 8 × 8 pixels: the real set that ships with scikit-learn."""
+"""Handwritten digits of 8 × 8 pixels, from the data set that ships with scikit-learn."""
 
 from __future__ import annotations
 

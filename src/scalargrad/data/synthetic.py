@@ -1,4 +1,4 @@
-"""Points made by rule and by seeded chance: classes in the plane, and one curve.
+"""Synthetic data with a seed: classes in the plane, and a curve.
 
 The classes are numbered from 0. A loss that wants -1 and 1 is given ``2 * y - 1``.
 """
@@ -183,13 +183,13 @@ def spirals(
     """
     _require("n", n)
     _require("classes", classes)
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     inputs = []
     for i in range(n):
         radius = (i // classes + 1) / -(-n // classes)
         angle = 2 * math.pi * (turns * radius + i % classes / classes)
         x, y = radius * math.cos(angle), radius * math.sin(angle)
-        inputs.append([x + chance.gauss(0, noise), y + chance.gauss(0, noise)])
+        inputs.append([x + rng.gauss(0, noise), y + rng.gauss(0, noise)])
     return Dataset(inputs, [i % classes for i in range(n)])
 
 
@@ -221,9 +221,9 @@ def xor(n: int = 4, noise: float = 0.0, seed: int = 0) -> Points:
     Dataset(inputs=[[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], targets=[0, 1, 1, 0])
     """
     _require("n", n)
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     corners = [(i // 2 % 2, i % 2) for i in range(n)]
-    inputs = [[bit + chance.gauss(0, noise) for bit in corner] for corner in corners]
+    inputs = [[bit + rng.gauss(0, noise) for bit in corner] for corner in corners]
     return Dataset(inputs, [a ^ b for a, b in corners])
 
 
@@ -256,6 +256,6 @@ def sine(n: int = 2000, noise: float = 0.0, seed: int = 0) -> Dataset[list[float
     ([-3.1416, 0.0, 3.1416], [-0.0, 0.0, 0.0])
     """
     _require("n", n, 2)
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     xs = [math.pi * (2 * i / (n - 1) - 1) for i in range(n)]
-    return Dataset([[x] for x in xs], [math.sin(x) + chance.gauss(0, noise) for x in xs])
+    return Dataset([[x] for x in xs], [math.sin(x) + rng.gauss(0, noise) for x in xs])

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from scalargrad.experiments.clicks import WideAndDeep as WideAndDeep
 from scalargrad.experiments.clicks import clicks as clicks
 from scalargrad.experiments.digits import digits as digits
 from scalargrad.experiments.gpt import GPT as GPT
@@ -18,3 +17,22 @@ from scalargrad.experiments.plane import xor as xor
 from scalargrad.experiments.sentiment import sentiment as sentiment
 from scalargrad.experiments.sine import Cubic as Cubic
 from scalargrad.experiments.sine import sine as sine
+from scalargrad.experiments.wide_and_deep import Ranker as Ranker
+from scalargrad.experiments.wide_and_deep import WideAndDeep as WideAndDeep
+
+__all__ = [
+    "GPT",
+    "Alphabet",
+    "Cubic",
+    "Plan",
+    "Ranker",
+    "Report",
+    "WideAndDeep",
+    "clicks",
+    "digits",
+    "moons",
+    "names",
+    "sentiment",
+    "sine",
+    "xor",
+]

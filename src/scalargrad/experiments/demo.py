@@ -1,4 +1,4 @@
-"""The demo: two graphs stepped and drawn, and a small network trained before your eyes."""
+"""The demo: two graphs stepped through and drawn, and a small network trained."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def load_moons() -> Moons:
     MissingPackageError
         If scikit-learn is not installed.
     """
-    with needed("the demo needs", "all"):
+    with needed("the demo needs"):
         from sklearn.datasets import make_moons
     points, labels = make_moons(n_samples=100, noise=0.1, random_state=SEED)
     return Moons(points.tolist(), [2.0 * y - 1.0 for y in labels.tolist()])
@@ -231,6 +231,6 @@ def save_plots(folder: Path, model: MLP, moons: Moons, history: list[Progressed]
 
 
 def _figure_class() -> type[Figure]:
-    with needed("the plots need", "all"):
+    with needed("the plots need"):
         from matplotlib.figure import Figure
     return Figure

@@ -1,4 +1,4 @@
-"""Handwritten digits, read by a network of one hidden layer."""
+"""A network of one hidden layer that classifies handwritten digits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def digits(plan: Plan) -> Report:
     first = Linear(64, 20, rng=plan.seed)
     model = Sequential(first, ReLU(), Linear(20, 10, rng=plan.seed + 1))
     options = plan.options("digits", 8)
-    optimizer = Adam(model.parameters(), lr=0.02)
+    optimizer = Adam(model.parameters(), lr=plan.rate(0.02))
     history = fit(
         model,
         train.inputs,

@@ -1,4 +1,4 @@
-"""A network that learns from names of places and elements, and invents new ones."""
+"""A network that learns from names and generates new ones."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Alphabet:
         return [[0, *name] for name in coded], [[*name, 0] for name in coded]
 
     def invent(
-        self, model: GPT, chance: random.Random, start: str = "", temperature: float = 0.5
+        self, model: GPT, rng: random.Random, start: str = "", temperature: float = 0.5
     ) -> str:
         """Draw a name from a model, character by character.
 
@@ -50,7 +50,7 @@ class Alphabet:
         ----------
         model : GPT
             With as many characters as this alphabet.
-        chance : random.Random
+        rng : random.Random
             What draws.
         start : str
             What the name begins with.
@@ -66,7 +66,7 @@ class Alphabet:
         with no_grad():
             while len(tokens) < model.context:
                 scores = [score.data / temperature for score in model(tokens)[-1]]
-                (drawn,) = chance.choices(range(len(self)), softmax(scores))
+                (drawn,) = rng.choices(range(len(self)), softmax(scores))
                 if drawn == 0:
                     break
                 tokens.append(drawn)
@@ -128,12 +128,12 @@ def names(plan: Plan) -> Report:
         [filled(tokens, longest)[0] for tokens in inputs],
         [filled(tokens, longest) for tokens in targets],
         loss=filled_loss,
-        optimizer=Adam(model.parameters(), lr=0.01, betas=(0.9, 0.99)),
+        optimizer=Adam(model.parameters(), lr=plan.rate(0.01), betas=(0.9, 0.99)),
         batch_size=4,
         **plan.options("names", 20),
     )
-    chance = random.Random(plan.seed)
-    invented = [alphabet.invent(model, chance) for _ in range(20)]
+    rng = random.Random(plan.seed)
+    invented = [alphabet.invent(model, rng) for _ in range(20)]
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)

@@ -1,9 +1,10 @@
-"""`parse`: from text to the last Value of its graph."""
+"""parse: from the text of an expression to its graph."""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 
 from scalargrad.errors import ExpressionError
 from scalargrad.expression.reader import Reader
@@ -12,7 +13,7 @@ from scalargrad.expression.source import Source
 from scalargrad.value import Scalar, Value
 
 
-def parse(text: str, /, **values: Scalar) -> Value:
+def parse(text: str, /, **values: Scalar | Sequence[Scalar]) -> Value:
     """Read ``q = x + y; f = q * z`` into a graph and return the last Value, here f.
 
     Parameters
@@ -20,11 +21,13 @@ def parse(text: str, /, **values: Scalar) -> Value:
     text : str
         Statements ``name = expression``, or bare expressions, separated by semicolons or
         line ends; ``#`` starts a comment. Expressions are made of names, decimal numbers,
-        ``+ - * / **``, comparisons, ``pi``, ``e`` and every operation of the table by name;
-        reductions are written ``sum(a, b, c)`` and ``dot((w0, w1), (x0, x1), b)``.
-    **values : real number or Value
+        ``+ - * /``, powers as ``x^2`` or ``x**2``, comparisons, ``pi``, ``e`` and every
+        operation of the table by name; ``σ`` and ``logistic`` are the sigmoid, ``ln`` is log,
+        ``max`` and ``min`` are maximum and minimum. Reductions are written ``sum(a, b, c)``
+        and ``dot((w0, w1), (x0, x1), b)``, or with vectors by name, ``dot(w, x, b)``.
+    **values : real number or Value, or list, tuple or array of them
         What the names stand for. A number becomes a leaf labelled with its name; a Value is
-        used as it is.
+        used as it is. Of a list, a vector, the entries have names of their own: w0, w1, ….
 
     Returns
     -------
@@ -55,6 +58,8 @@ def parse(text: str, /, **values: Scalar) -> Value:
     Value(data=-12.0, grad=0.0, label='f')
     >>> parse("sigmoid(w*x) > 0.5", w=2, x=1).data
     1.0
+    >>> round(parse("σ(dot(w, x, b)) + λ*dot(w, w)/2", w=[2, -3], x=[-1, -2], b=-3, λ=0.1).data, 6)
+    1.381059
     >>> parse("f = sigmiod(x)", x=1)
     Traceback (most recent call last):
         ...
@@ -75,7 +80,7 @@ def parse(text: str, /, **values: Scalar) -> Value:
 def _structure(source: Source) -> ast.Module:
     """Return the syntax tree of text that has passed the scan."""
     try:
-        return ast.parse("\n".join(source.lines))
+        return ast.parse("\n".join(source.python))
     except IndentationError as error:
         advice = "begin all statements in one column, and bracket what goes over several lines"
         raise _marked(source, error, advice) from None
@@ -91,6 +96,6 @@ def _marked(source: Source, error: SyntaxError, advice: str) -> ExpressionError:
     row = min(error.lineno or 1, len(source.lines)) - 1
     line = source.lines[row]
     indent = len(line) - len(line.lstrip(" \t"))
-    column = min(max((error.offset or 1) - 1, indent), len(line))
+    column = max(source.column(row, (error.offset or 1) - 1), indent)
     reason = re.split(r"[.;] ", error.msg)[0]
     return source.error(row, column, f"{reason}: {advice}")

@@ -1,4 +1,4 @@
-"""The second whitelist: a syntax tree, read into a graph one kind of node at a time."""
+"""The second whitelist: a syntax tree turned into a graph, one kind of syntax node at a time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 import inspect
 import math
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -34,16 +34,21 @@ _OPERATORS: dict[type[ast.AST], Operation] = {
     ast.NotEq: ops.ne,
 }
 
+#: Operations by the names lectures give them.
+_ALIASES = {
+    "ln": "log",
+    "logistic": "sigmoid",
+    "max": "maximum",
+    "min": "minimum",
+    "σ": "sigmoid",
+}
+
 #: What operations are called elsewhere.
 _OTHER_NAMES = {
     "arccos": "Write acos(x)",
     "arcsin": "Write asin(x)",
     "arctan": "Write atan(x)",
-    "ln": "Write log(x)",
     "log_softmax": "It would be several numbers: write one of them, a - logsumexp(a, b, c)",
-    "logistic": "Write sigmoid(x)",
-    "max": "Write maximum(a, b)",
-    "min": "Write minimum(a, b)",
     "softmax": "It would be several numbers: write one of them, exp(a - logsumexp(a, b, c))",
 }
 
@@ -53,17 +58,35 @@ _NOT_UNDERSTOOD = f"this is not understood: {UNDERSTOOD}"
 class Reader:
     """Builds the graph of a syntax tree, statement by statement."""
 
-    def __init__(self, source: Source, values: Mapping[str, Scalar]) -> None:
+    def __init__(self, source: Source, values: Mapping[str, Scalar | Sequence[Scalar]]) -> None:
         self.source = source
         self.names: dict[str, Value] = {}
+        self.vectors: dict[str, tuple[Value, ...]] = {}
+        self.owner: dict[str, str] = {}  # of an entry, its vector
         self.used: set[str] = set()
         self.depth = 0
         for written, value in values.items():
-            name = unicodedata.normalize("NFKC", written)
-            if taken := self.taken(name):
-                raise ExpressionError(f"{short(name)} cannot be given a value: {taken}")
+            self.give(unicodedata.normalize("NFKC", written), value)
+        self.given = [name for name in (*self.names, *self.vectors) if name not in self.owner]
+
+    def give(self, name: str, value: Any) -> None:
+        """Give a name its value; of a vector, w0, w1 and so on, its entries."""
+        self.require_free(name)
+        if not isinstance(value, list | tuple) and getattr(value, "ndim", 0) != 1:
             self.names[name] = _leaf(name, value)
-        self.given = list(self.names)
+            return
+        entries = {f"{name}{i}": x for i, x in enumerate(value)}
+        if not entries:
+            raise ExpressionError(f"{short(name)} is a vector without entries: give it numbers")
+        for entry, x in entries.items():
+            self.require_free(entry)
+            self.names[entry], self.owner[entry] = _leaf(entry, x), name
+        self.vectors[name] = tuple(self.names[entry] for entry in entries)
+
+    def require_free(self, name: str) -> None:
+        """Raise ExpressionError if a name has a meaning already."""
+        if taken := self.taken(name):
+            raise ExpressionError(f"{short(name)} cannot be given a value: {taken}")
 
     def taken(self, name: str) -> str:
         """Return why a name cannot be given a meaning, or nothing."""
@@ -71,7 +94,7 @@ class Reader:
             return f"it is the constant {_CONSTANTS[name]:.6g}; choose another name"
         if name in ops.TABLE:
             return "it is an operation; choose another name"
-        if name in self.names:
+        if name in self.names or name in self.vectors:
             return "it has a value already; choose a new name, so that labels are unique"
         return ""
 
@@ -143,13 +166,16 @@ class Reader:
         """Return what a name stands for."""
         name = node.id
         if name in self.names:
-            self.used.add(name)
+            self.used.add(self.owner.get(name, name))
             return self.names[name]
+        if name in self.vectors:
+            problem = f"{short(name)} is a vector: it is an argument of reductions, as in sum(w), "
+            raise self.source.error_at(node, f"{problem}and its entries are {short(name)}0, …")
         if name in _CONSTANTS:
             return _CONSTANTS[name]
         if name in ops.TABLE:
             raise self.source.error_at(node, f"{name} is an operation: call it, {name}(…)")
-        known = [*self.names, *_CONSTANTS]
+        known = [*self.names, *self.vectors, *_CONSTANTS]
         nearest = _nearest(name, [*known, *ops.TABLE])
         remedy = "" if nearest else f"Give it a value, as in {short(name)}=2. "
         problem = f"{short(name)} is not known here. {nearest}{remedy}Known: {_listed(known)}"
@@ -202,15 +228,16 @@ class Reader:
 
     def operation(self, node: ast.expr) -> Operation:
         """Return the operation of the table that is called by this name."""
-        if not isinstance(node, ast.Name) or node.id in {*self.names, *_CONSTANTS}:
+        if not isinstance(node, ast.Name) or node.id in {*self.names, *self.vectors, *_CONSTANTS}:
             problem = "only operations are called; a product is written with *, as in 2*(x + 1)"
             raise self.source.error_at(node, problem)
-        if node.id not in ops.TABLE:
+        name = _ALIASES.get(node.id, node.id)
+        if name not in ops.TABLE:
             advice = _OTHER_NAMES.get(node.id) or _nearest(node.id, ops.TABLE)
             advice = advice or f"The operations: {_listed(ops.TABLE)}"
             problem = f"no operation is named {short(node.id)}. {advice.rstrip()}"
             raise self.source.error_at(node, problem)
-        return ops.TABLE[node.id]
+        return ops.TABLE[name]
 
     def reduce(self, node: ast.Call, op: Any) -> Scalar:
         """Apply an operation of any number of operands, given one by one or as one list."""
@@ -230,12 +257,15 @@ class Reader:
 
     def sequence(self, node: ast.expr) -> Any:
         """Return an argument of a reduction: a number, a node, or a tuple of them."""
+        if isinstance(node, ast.Name) and node.id in self.vectors:
+            self.used.add(node.id)
+            return self.vectors[node.id]
         if isinstance(node, ast.Tuple | ast.List):
             return tuple(self.evaluate(x) for x in node.elts)
         return self.evaluate(node)
 
 
-def _leaf(name: str, value: Scalar) -> Value:
+def _leaf(name: str, value: Any) -> Value:
     if isinstance(value, Value):
         return value
     return Value(as_float(value, f"the value of {short(name)}"), name)
@@ -267,7 +297,7 @@ def _unreadable(node: ast.expr) -> str:
         case ast.Tuple() | ast.List():
             return "lists of numbers are arguments of reductions, as in dot((w0, w1), (x0, x1), b)"
         case ast.Subscript():
-            return "numbers have no parts to index: give each its own name, w0, w1"
+            return "nothing is indexed: of a vector w the entries are named w0, w1"
         case ast.Starred():
             return "write the arguments one by one, without *"
     return _NOT_UNDERSTOOD

@@ -17,16 +17,15 @@ DEEPEST = 100  # brackets, calls, signs and powers inside one another
 _MOST = 1000  # operators in one statement
 
 _OPENING, _CLOSING = frozenset("(["), frozenset(")]")
-_OPERATORS = frozenset(["+", "-", "*", "/", "**", "<", "<=", ">", ">=", "==", "!="])
+_OPERATORS = frozenset(["+", "-", "*", "/", "**", "^", "<", "<=", ">", ">=", "==", "!="])
 _SIGNS = _OPENING | _CLOSING | _OPERATORS | frozenset(",;= \t")
 
 _NUMBER = re.compile(r"(?:[0-9]|\.[0-9])(?:[eE][+-]|[\w.])*")
 _SIGN = re.compile(r"\*\*=?|//=?|[-+*/%@&|^:<>=!]=|<<|>>|->|.", re.DOTALL)
 
-UNDERSTOOD = "expressions are made of names, numbers, + - * / **, comparisons and operations"
+UNDERSTOOD = "expressions are made of names, numbers, + - * / ^, comparisons and operations"
 _ADVICE = {
     ".": "attributes cannot be read; write sin(x), not math.sin(x)",
-    "^": "write ** for a power",
     "//": "write floor_divide(a, b)",
     "%": "write remainder(a, b)",
     "&": "write (a > 0) * (b > 0) for both",

@@ -1,4 +1,4 @@
-"""The text of an expression, and how an error marks a place in it."""
+"""The source text of an expression, and how an error marks a position in it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class Source:
     ----------
     lines
         What is read, one string for each line of the text.
+    python
+        The lines as Python writes them, with ``**`` for ``^``.
     indent
         How many characters were left out in front of each line.
 
@@ -40,6 +42,7 @@ class Source:
             )
         written = [line.split("#")[0].rstrip(" \t") for line in re.split(r"\r\n|\r|\n", text)]
         self.lines = dedent("\n".join(written)).split("\n")
+        self.python = [line.replace("^", "**") for line in self.lines]
         self.indent = max(len(a) - len(b) for a, b in zip(written, self.lines, strict=True))
 
     def error(self, row: int, column: int, message: str) -> ExpressionError:
@@ -56,8 +59,17 @@ class Source:
     def error_at(self, node: ast.expr | ast.stmt | ast.keyword, message: str) -> ExpressionError:
         """Return an error that marks a node of the syntax tree, which counts columns in bytes."""
         row = node.lineno - 1
-        column = len(self.lines[row].encode()[: node.col_offset].decode())
-        return self.error(row, column, message)
+        before = self.python[row].encode()[: node.col_offset].decode()
+        return self.error(row, self.column(row, len(before)), message)
+
+    def column(self, row: int, column: int) -> int:
+        """Return the column of the text that stands in this column of the line in Python."""
+        written, place = self.lines[row], 0
+        for i, character in enumerate(written):
+            place += 2 if character == "^" else 1
+            if place > column:
+                return i
+        return len(written)
 
 
 def printable(character: str) -> str:

@@ -31,3 +31,33 @@ from scalargrad.losses.regression import huber_loss as huber_loss
 from scalargrad.losses.regression import l1_loss as l1_loss
 from scalargrad.losses.regression import mse_loss as mse_loss
 from scalargrad.losses.regression import smooth_l1_loss as smooth_l1_loss
+
+__all__ = [
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "CrossEntropyLoss",
+    "HingeLoss",
+    "HuberLoss",
+    "L1Loss",
+    "Loss",
+    "MSELoss",
+    "MultiMarginLoss",
+    "NLLLoss",
+    "SmoothL1Loss",
+    "accuracy",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "confusion_matrix",
+    "cross_entropy",
+    "error_rate",
+    "hinge_loss",
+    "huber_loss",
+    "l1_loss",
+    "l1_penalty",
+    "l2_penalty",
+    "mse_loss",
+    "multi_margin_loss",
+    "nll_loss",
+    "smooth_l1_loss",
+    "zero_one_loss",
+]

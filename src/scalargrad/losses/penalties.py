@@ -1,4 +1,4 @@
-"""Regularisers: what large weights cost."""
+"""Regularisers: penalties on large weights."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def l2_penalty(parameters: Iterable[Scalar]) -> Any:
 
     Notes
     -----
-    Without the ½ of lectures that write R = ½ Σ w². One node; adding λ Σ w² to the loss is
-    what ``weight_decay=2 * λ`` does in `optim.SGD`, which makes no node at all.
+    Without the ½ of Toronto's R = ½ Σ w², which is half of it. One node; adding λ Σ w² to the
+    loss is what ``weight_decay=2 * λ`` does in `optim.SGD`, which makes no node at all.
 
     References
     ----------
@@ -60,6 +60,8 @@ def l2_penalty(parameters: Iterable[Scalar]) -> Any:
     --------
     >>> l2_penalty([1.0, -2.0])
     5.0
+    >>> l2_penalty([1.0, -2.0]) / 2  # Toronto's R
+    2.5
     """
     weights = list(parameters)
     return dot(weights, weights)

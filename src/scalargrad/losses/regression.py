@@ -1,4 +1,4 @@
-"""Losses for numbers: how far a prediction is from its target."""
+"""Regression losses: how far predictions are from their targets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from scalargrad.errors import DomainError
 from scalargrad.losses.reduction import Reduction, elementwise
 from scalargrad.ops import abs, square, where
+from scalargrad.table.validation import scalar
 
 
 def mse_loss(input: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
@@ -31,14 +32,22 @@ def mse_loss(input: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
 
     Notes
     -----
-    Without the ½ of many lectures, ½(x - t)², which only serves to cancel the 2 of the
-    derivative: the field defines it so, and half of this is the lectures' loss. The empirical
-    risk of a model is the mean of its losses.
+    PyTorch's definition, as UNC's, without the ½ that cancels the 2 of the derivative: Toronto's
+    ½(x - t)², and 1/(2N) Σ (x - t)² over N examples, are half of it. Of vectors, as in PyTorch,
+    it is the mean over all N·D numbers; Hosseini's (1/N) Σ ‖e‖² divides the sum by N alone.
+    The empirical risk of a model is the mean of its losses.
 
     Examples
     --------
     >>> mse_loss([1.0, 2.0], [1.0, 4.0])
     2.0
+    >>> mse_loss([1.0, 2.0], [1.0, 4.0], reduction="sum") / (2 * 2)  # Toronto, 1/(2N)
+    1.0
+    >>> vectors, targets = [[1.0, 2.0], [3.0, 5.0]], [[0.0, 0.0], [3.0, 4.0]]
+    >>> mse_loss(vectors, targets)
+    1.5
+    >>> mse_loss(vectors, targets, reduction="sum") / len(vectors)  # Hosseini, (1/N) Σ ‖e‖²
+    3.0
     """
     return elementwise(lambda x, t: square(x - t), input, target, reduction, "mse_loss")
 
@@ -50,19 +59,20 @@ def l1_loss(input: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
 
     Notes
     -----
-    Kink at x = t, where the slope is taken as 0.
+    Kink at x = t, where the slope is taken as 0. PyTorch's definition; where a lecture writes
+    ½|x - t|, half of this is meant.
 
     Examples
     --------
     >>> l1_loss([1.0, 2.0], [1.0, 4.0])
     1.0
+    >>> l1_loss([1.0, 2.0], [1.0, 4.0]) / 2  # with the lecture's ½
+    0.5
     """
     return elementwise(lambda x, t: abs(x - t), input, target, reduction, "l1_loss")
 
 
-def huber_loss(
-    input: Any, target: Any, *, reduction: Reduction = "mean", delta: float = 1.0
-) -> Any:
+def huber_loss(input: Any, target: Any, reduction: Reduction = "mean", delta: float = 1.0) -> Any:
     """Compute Huber's loss: ½d² where d = |x - t| < delta, else delta · (d - ½ delta).
 
     Parameters
@@ -86,6 +96,11 @@ def huber_loss(
     DomainError
         If delta is not positive.
 
+    Notes
+    -----
+    It has a ½ where `mse_loss` has none: for small errors Huber's loss is half the squared error,
+    the lectures' ½(x - t)².
+
     References
     ----------
     Huber, 1964.
@@ -95,6 +110,7 @@ def huber_loss(
     >>> huber_loss([0.0, 0.0], [1.0, 3.0], delta=2.0, reduction="none")
     [0.5, 4.0]
     """
+    delta = scalar(delta, "huber_loss: delta")
     if not delta > 0.0:
         raise DomainError(f"huber_loss: delta is {delta}; it must be positive")
 
@@ -143,6 +159,7 @@ def smooth_l1_loss(
     >>> smooth_l1_loss([0.0, 0.0], [1.0, 3.0], beta=2.0, reduction="none")
     [0.25, 2.0]
     """
+    beta = scalar(beta, "smooth_l1_loss: beta")
     if not beta >= 0.0:
         raise DomainError(f"smooth_l1_loss: beta is {beta}; it cannot be negative")
 

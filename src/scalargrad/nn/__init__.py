@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from scalargrad.losses.modules import BCELoss as BCELoss
+from scalargrad.losses.modules import BCEWithLogitsLoss as BCEWithLogitsLoss
+from scalargrad.losses.modules import CrossEntropyLoss as CrossEntropyLoss
+from scalargrad.losses.modules import HingeLoss as HingeLoss
+from scalargrad.losses.modules import HuberLoss as HuberLoss
+from scalargrad.losses.modules import L1Loss as L1Loss
+from scalargrad.losses.modules import MSELoss as MSELoss
+from scalargrad.losses.modules import MultiMarginLoss as MultiMarginLoss
+from scalargrad.losses.modules import NLLLoss as NLLLoss
+from scalargrad.losses.modules import SmoothL1Loss as SmoothL1Loss
 from scalargrad.nn import init as init
 from scalargrad.nn.activation import ELU as ELU
 from scalargrad.nn.activation import GELU as GELU
@@ -14,6 +24,7 @@ from scalargrad.nn.activation import Softplus as Softplus
 from scalargrad.nn.activation import Step as Step
 from scalargrad.nn.activation import Tanh as Tanh
 from scalargrad.nn.activation import Threshold as Threshold
+from scalargrad.nn.container import Flatten as Flatten
 from scalargrad.nn.container import Sequential as Sequential
 from scalargrad.nn.dropout import Dropout as Dropout
 from scalargrad.nn.embedding import Embedding as Embedding
@@ -33,3 +44,48 @@ from scalargrad.nn.softmax import Softmax as Softmax
 from scalargrad.nn.state import IncompatibleKeys as IncompatibleKeys
 from scalargrad.nn.summary import Summary as Summary
 from scalargrad.nn.summary import summary as summary
+
+__all__ = [
+    "ELU",
+    "GELU",
+    "MLP",
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "CrossEntropyLoss",
+    "Dropout",
+    "Embedding",
+    "EmbeddingBag",
+    "Flatten",
+    "HingeLoss",
+    "HuberLoss",
+    "Identity",
+    "IncompatibleKeys",
+    "L1Loss",
+    "Layer",
+    "LeakyReLU",
+    "Linear",
+    "LogSoftmax",
+    "MSELoss",
+    "Module",
+    "MultiMarginLoss",
+    "NLLLoss",
+    "Neuron",
+    "ReLU",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "SmoothL1Loss",
+    "Softmax",
+    "Softplus",
+    "Step",
+    "Summary",
+    "Tanh",
+    "Threshold",
+    "init",
+    "load_file",
+    "load_metadata",
+    "load_model",
+    "save_file",
+    "save_model",
+    "summary",
+]

@@ -1,4 +1,4 @@
-"""Activations as modules: a unit of the table of operations, applied to every number given."""
+"""Activation modules: one operation of the table, applied to every number of the input."""
 
 from __future__ import annotations
 

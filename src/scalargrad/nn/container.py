@@ -1,4 +1,4 @@
-"""Modules made of other modules, one after the other."""
+"""Modules that contain other modules, applied one after another."""
 
 from __future__ import annotations
 
@@ -7,6 +7,62 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.nn.module import Module
+
+
+class Flatten(Module):
+    """Make one dimension of several, as PyTorch's module of this name does.
+
+    Parameters
+    ----------
+    start_dim, end_dim : int
+        The first dimension and the last that are joined; negative ones count from the end. The
+        first of all, 0, is that of the batch, which is left alone unless start_dim is 0.
+
+    Examples
+    --------
+    >>> Flatten(0, 1)([[1.0], [2.0]]), Flatten()([[[1.0, 2.0], [3.0, 4.0]]])
+    ([1.0, 2.0], [[1.0, 2.0, 3.0, 4.0]])
+    """
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def forward(self, x: Any) -> Any:
+        """Return nested lists with these dimensions joined.
+
+        Raises
+        ------
+        OperandError
+            If `x` has not so many dimensions, or the first comes after the last.
+        """
+        x = x.tolist() if hasattr(x, "tolist") else x
+        dimensions = _dimensions(x)
+        start, end = (d + dimensions if d < 0 else d for d in (self.start_dim, self.end_dim))
+        if not 0 <= start <= end < dimensions:
+            raise OperandError(
+                f"{self!r} was given {dimensions} dimensions: it takes a batch, a list of examples"
+            )
+        return _joined(x, start, end)
+
+    def extra_repr(self) -> str:
+        """Return both dimensions, as PyTorch prints them."""
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+def _dimensions(x: Any) -> int:
+    """Return how deep lists are nested, by the first of each."""
+    depth = 0
+    while isinstance(x, list | tuple):
+        depth, x = depth + 1, x[0] if x else None
+    return depth
+
+
+def _joined(x: Any, start: int, end: int) -> list[Any]:
+    if start:
+        return [_joined(part, start - 1, end - 1) for part in x]
+    for _ in range(end):
+        x = [item for part in x for item in part]
+    return list(x)
 
 
 class Sequential(Module):

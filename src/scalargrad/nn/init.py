@@ -16,6 +16,19 @@ from scalargrad.errors import DomainError, OperandError
 from scalargrad.nn.state import flat, parameter_shape
 from scalargrad.value import Parameter
 
+__all__ = [
+    "calculate_gain",
+    "constant_",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "normal_",
+    "ones_",
+    "uniform_",
+    "xavier_normal_",
+    "xavier_uniform_",
+    "zeros_",
+]
+
 Rng: TypeAlias = "random.Random | int | None"
 T = TypeVar("T")
 

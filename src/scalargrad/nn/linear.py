@@ -11,9 +11,10 @@ from scalargrad.nn import init
 from scalargrad.nn.index import checked_index
 from scalargrad.nn.init import Rng
 from scalargrad.nn.module import Module, distinct_numbers
+from scalargrad.nn.rows import are_rows
 from scalargrad.ops import dot
-from scalargrad.sparse import Table
-from scalargrad.value import Parameter, Scalar, Value
+from scalargrad.sparse import Table, Vector
+from scalargrad.value import Parameter, Scalar
 
 
 class Linear(Module):
@@ -31,9 +32,10 @@ class Linear(Module):
     Attributes
     ----------
     weight : nout rows of nin Parameters
-        ``weight[j][i]`` leads *from* input i *to* output j, as in PyTorch and in Toronto's
-        lecture; UCSB's and UNC's wᵢⱼ is ``weight[j][i]``.
-    bias : list of nout Parameters, or None
+        ``weight[j][i]``, or ``weight[j, i]``, leads *from* input i *to* output j, as in PyTorch
+        and in Toronto's lecture; UCSB's and UNC's wᵢⱼ is ``weight[j][i]``, and Hosseini's U is
+        its transpose, of nin rows and nout columns. ``weight[:, i]`` is a column.
+    bias : Vector of nout Parameters, or None
 
     Notes
     -----
@@ -63,7 +65,7 @@ class Linear(Module):
         self.out_features = out_features
         self.weight = Table.zeros(out_features, in_features, "w")
         names = range(out_features if bias else 0)
-        self.bias = [Parameter(0.0, f"b[{j}]") for j in names] if bias else None
+        self.bias = Vector(Parameter(0.0, f"b[{j}]") for j in names) if bias else None
         self.reset_parameters(rng)
 
     def reset_parameters(self, rng: Rng = None) -> None:
@@ -74,17 +76,17 @@ class Linear(Module):
             bound = 1.0 / math.sqrt(self.in_features) if self.in_features else 0.0
             init.uniform_(self.bias, -bound, bound, rng=source)
 
-    def forward(self, x: Sequence[Scalar] | Mapping[int, Scalar]) -> list[Value]:
+    def forward(self, x: Sequence[Any] | Mapping[int, Scalar]) -> Any:
         """Compute the outputs.
 
         Parameters
         ----------
-        x : sequence of length nin, or dict from int to scalar
-            Inputs.
+        x : sequence of length nin, or dict from int to scalar, or a batch of either
+            Inputs. A batch is a list of them, or an array whose rows they are.
 
         Returns
         -------
-        list of nout Values
+        list of nout Values, or a list of such for each example of a batch
 
         Raises
         ------
@@ -93,17 +95,23 @@ class Linear(Module):
         DomainError
             If an index of a sparse input is not in 0 … nin - 1.
         """
+        if not isinstance(x, Mapping):
+            x = self._listed(x)
+            if are_rows(x):
+                return [self.forward(row) for row in x]
         rows, inputs = self._sparse(x) if isinstance(x, Mapping) else self._dense(x)
         biases: Sequence[Parameter | None] = self.bias or [None] * self.out_features
         return [dot(row, inputs, b) for row, b in zip(rows, biases, strict=True)]
 
-    def _dense(self, x: Any) -> tuple[Any, list[Any]]:
+    def _listed(self, x: Any) -> list[Any]:
         try:
-            inputs = list(x)
+            return list(x)
         except TypeError:
             raise OperandError(
                 f"{self!r} takes a sequence of inputs but was given {x!r:.60}: put it in a list"
             ) from None
+
+    def _dense(self, inputs: list[Any]) -> tuple[Any, list[Any]]:
         if len(inputs) != self.in_features:
             raise OperandError(f"{self!r} was given {len(inputs)} inputs")
         return self.weight, inputs

@@ -9,6 +9,7 @@ from typing import Any
 from scalargrad.errors import OperandError
 from scalargrad.nn.init import Rng, generator
 from scalargrad.nn.module import Module, distinct_numbers
+from scalargrad.nn.rows import are_rows
 from scalargrad.ops import TABLE, dot
 from scalargrad.ops.activations import ELU, LeakyReLU
 from scalargrad.table.operation import Unary
@@ -211,19 +212,21 @@ class MLP(Module):
             for i, (n, m) in enumerate(itertools.pairwise(sizes))
         ]
 
-    def __call__(self, x: Sequence[Scalar]) -> Any:
+    def __call__(self, x: Sequence[Any]) -> Any:
         """Compute the network's output.
 
         Parameters
         ----------
-        x : sequence of length nin
-            Inputs.
+        x : sequence of length nin, or a batch of such
+            Inputs. A batch is a list of them, or an array whose rows they are.
 
         Returns
         -------
-        list of Values, or one Value
+        list of Values, or one Value; for a batch, a list of these
             As the last `Layer` returns it.
         """
+        if are_rows(x):
+            return [self(row) for row in x]
         signal: Any = x
         for i, layer in enumerate(self.layers):
             signal = layer([signal] if i and isinstance(signal, Value) else signal)

@@ -54,7 +54,7 @@ def save_file(
     ...     load_file(path)
     {'w': [1.0, 0.1]}
     """
-    with needed("saving and loading weights needs", "data"):
+    with needed("saving and loading weights needs"):
         import numpy as np
         from safetensors.numpy import save
     for name, numbers in tensors.items():
@@ -190,7 +190,7 @@ def _same_shapes(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 @contextmanager
 def _opened(path: AnyPath) -> Iterator[Any]:
     """Open a safetensors file; the package checks its header before anything is read."""
-    with needed("saving and loading weights needs", "data"):
+    with needed("saving and loading weights needs"):
         from safetensors import SafetensorError, safe_open
     try:
         with safe_open(os.fspath(path), framework="numpy") as file:

@@ -11,5 +11,21 @@ from scalargrad.optim.adaptive import Adagrad as Adagrad
 from scalargrad.optim.adaptive import RMSprop as RMSprop
 from scalargrad.optim.clipping import clip_grad_norm_ as clip_grad_norm_
 from scalargrad.optim.clipping import clip_grad_value_ as clip_grad_value_
+from scalargrad.optim.line_search import backtracking_line_search as backtracking_line_search
 from scalargrad.optim.optimizer import Optimizer as Optimizer
 from scalargrad.optim.sgd import SGD as SGD
+
+__all__ = [
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Optimizer",
+    "RMSprop",
+    "SparseAdam",
+    "backtracking_line_search",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "lr_scheduler",
+    "rules",
+]

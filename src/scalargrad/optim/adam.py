@@ -1,4 +1,4 @@
-"""Adam and its relatives."""
+"""Adam and its variants."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from scalargrad.optim.optimizer import Optimizer, Rule
-from scalargrad.optim.options import Group, fractions
+from scalargrad.optim.options import Group, flags, fractions
 from scalargrad.optim.rules import adam, sparse_adam
 
 Betas = tuple[float, float]
@@ -73,7 +73,8 @@ class Adam(Optimizer):
     def check(self, group: Group) -> None:
         """Raise DomainError if an option is out of its range."""
         super().check(group)
-        fractions("betas", *group["betas"])
+        fractions(group, "betas", 2)
+        flags(group, "amsgrad")
 
     def rule(self, group: Group) -> Rule:
         """Return `rules.adam` with these options."""
@@ -177,7 +178,7 @@ class SparseAdam(Optimizer):
     def check(self, group: Group) -> None:
         """Raise DomainError if an option is out of its range."""
         super().check(group)
-        fractions("betas", *group["betas"])
+        fractions(group, "betas", 2)
 
     def is_sparse(self, group: Group) -> bool:
         """Return True."""

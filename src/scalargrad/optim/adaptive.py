@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from scalargrad.optim.optimizer import Optimizer, Rule
-from scalargrad.optim.options import Group, at_least_zero, fractions
+from scalargrad.optim.options import Group, at_least_zero, flags, fractions
 from scalargrad.optim.rules import adagrad, rmsprop
 
 
@@ -72,7 +72,8 @@ class RMSprop(Optimizer):
     def check(self, group: Group) -> None:
         """Raise DomainError if an option is out of its range."""
         super().check(group)
-        fractions("alpha", group["alpha"])
+        fractions(group, "alpha")
+        flags(group, "centered")
 
     def rule(self, group: Group) -> Rule:
         """Return `rules.rmsprop` with these options."""
@@ -148,7 +149,7 @@ class Adagrad(Optimizer):
 
     def first_state(self, group: Group) -> tuple[float, ...]:
         """Return the sum to start with."""
-        return (float(group["initial_accumulator_value"]),)
+        return (group["initial_accumulator_value"],)
 
     def is_sparse(self, group: Group) -> bool:
         """Return True without weight decay."""

@@ -1,16 +1,22 @@
-"""Limits on gradients, against steps that are too long."""
+"""Gradient clipping, by norm and by value."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 
-from scalargrad.errors import DomainError, NumericalError
+from scalargrad.errors import NumericalError, OperandError
+from scalargrad.table.validation import flag, listed, number, positive, shown
 from scalargrad.value import Value
 
 
 def _as_list(parameters: Iterable[Value] | Value) -> list[Value]:
-    return [parameters] if isinstance(parameters, Value) else list(parameters)
+    given = [parameters] if isinstance(parameters, Value) else parameters
+    found = listed(given, "parameters", "Parameters")
+    for parameter in found:
+        if not isinstance(parameter, Value):
+            raise OperandError(f"gradients are those of Parameters, not of {shown(parameter)}")
+    return found
 
 
 def clip_grad_norm_(
@@ -42,7 +48,7 @@ def clip_grad_norm_(
     NumericalError
         If asked for, when the norm is inf or nan; no gradient is changed then.
     DomainError
-        If `norm_type` is not positive.
+        If `norm_type` is not positive, or `max_norm` negative.
 
     Notes
     -----
@@ -61,13 +67,13 @@ def clip_grad_norm_(
     >>> round(v.grad, 6), round(w.grad, 6)
     (0.6, 0.8)
     """
-    if not norm_type > 0.0:
-        raise DomainError(f"clip_grad_norm_: norm_type is {norm_type}; it must be positive")
+    limit = number(max_norm, "max_norm", 0.0, finite=False)
+    power = positive(norm_type, "norm_type", finite=False)
     moving = [p for p in _as_list(parameters) if p.grad]
-    norm = _norm([p.grad for p in moving], norm_type)
-    if error_if_nonfinite and not math.isfinite(norm):
+    norm = _norm([p.grad for p in moving], power)
+    if flag(error_if_nonfinite, "error_if_nonfinite") and not math.isfinite(norm):
         raise NumericalError(f"the norm of the gradients is {norm}; none was changed")
-    factor = max_norm / (norm + 1e-6)
+    factor = limit / (norm + 1e-6)
     if not factor >= 1.0:
         for parameter in moving:
             parameter.grad *= factor
@@ -75,15 +81,20 @@ def clip_grad_norm_(
 
 
 def _norm(grads: list[float], p: float) -> float:
+    """Return (Σ |g|^p)^(1/p), scaled by the largest so that no power overflows."""
+    sizes = [abs(g) for g in grads]
+    if any(size != size for size in sizes):
+        return math.nan
+    largest = max(sizes, default=0.0)
+    if p == math.inf or largest in {0.0, math.inf}:
+        return largest
     if p == 2.0:
         return math.hypot(*grads)
-    largest = max(map(abs, grads), default=0.0)
-    if not math.isfinite(math.fsum(grads)):
-        return math.nan if any(g != g for g in grads) else math.inf
-    if p == math.inf or largest == 0.0:
-        return largest
-    # Scaled by the largest, no power overflows.
-    return float(largest * math.fsum((abs(g) / largest) ** p for g in grads) ** (1.0 / p))
+    total = math.fsum((size / largest) ** p for size in sizes)
+    try:
+        return float(largest * total ** (1.0 / p))
+    except OverflowError:
+        return math.inf
 
 
 def clip_grad_value_(parameters: Iterable[Value] | Value, clip_value: float) -> None:
@@ -95,6 +106,11 @@ def clip_grad_value_(parameters: Iterable[Value] | Value, clip_value: float) -> 
         ``optimizer.active_parameters()`` costs only what was touched.
     clip_value : float
         In loss unit / parameter unit.
+
+    Raises
+    ------
+    DomainError
+        If `clip_value` is negative.
 
     Notes
     -----
@@ -108,7 +124,7 @@ def clip_grad_value_(parameters: Iterable[Value] | Value, clip_value: float) -> 
     >>> w.grad
     -1.0
     """
-    limit = float(clip_value)
+    limit = number(clip_value, "clip_value", 0.0, finite=False)
     for parameter in _as_list(parameters):
         if parameter.grad and abs(parameter.grad) > limit:
             parameter.grad = math.copysign(limit, parameter.grad)

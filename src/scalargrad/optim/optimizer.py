@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import repeat
@@ -10,8 +9,9 @@ from math import isfinite, nan
 from typing import Any, ClassVar, NamedTuple
 
 from scalargrad.errors import NumericalError, OperandError, StateError
-from scalargrad.optim.options import Group, at_least_zero, saved_options
+from scalargrad.optim.options import Group, at_least_zero, flags, plain, saved_options
 from scalargrad.sparse import SparseParameter, Touched
+from scalargrad.table.validation import listed, number, shown, whole
 from scalargrad.value import Value
 
 Rule = Callable[..., tuple[Any, ...]]
@@ -65,7 +65,7 @@ class Optimizer:
         self._names: dict[Value, str] = {}
         self._group_of: dict[Value, int] = {}
         self._tables: list[tuple[list[Value], list[Touched]]] = []
-        given = list(params)
+        given = listed([params] if isinstance(params, Value) else params, "params", "Parameters")
         groups = given if given and isinstance(given[0], dict) else [{"params": given}]
         for group in groups:
             self.add_param_group(group)
@@ -78,9 +78,10 @@ class Optimizer:
         group : mapping
             ``params``, and any options.
         """
-        given = group["params"]
-        named = [_named(x) for x in ([given] if isinstance(given, Value) else given)]
-        options = {**self.defaults, **group, "params": [p for _, p in named], "step": 0}
+        given = _params_of(group)
+        given = [given] if isinstance(given, Value) else listed(given, "params", "Parameters")
+        named = [_named(x) for x in given]
+        options = plain({**self.defaults, **group, "params": [p for _, p in named], "step": 0})
         self._check_parameters(named)
         self.check(options)
         self._names |= {p: name for name, p in named if name}
@@ -99,6 +100,17 @@ class Optimizer:
     def check(self, group: Group) -> None:
         """Raise DomainError if an option of a group is out of its range."""
         at_least_zero(group, "lr", "eps", "weight_decay", "momentum")
+        flags(group, "maximize")
+
+    def next_group(self, group: Group) -> Group:
+        """Return a group as its next step takes it: counted on, its options checked again.
+
+        Options may have been assigned since: whatever kind of number they are, a parameter
+        stays a float.
+        """
+        following = plain({**group, "step": group["step"] + 1})
+        self.check(following)
+        return following
 
     def rule(self, group: Group) -> Rule:
         """Return the update rule with the options of a group, for its step ``group["step"]``.
@@ -178,8 +190,8 @@ class Optimizer:
         return result
 
     def _updates(self, i: int) -> Iterator[_Update]:
-        group = self.param_groups[i]
-        update = self.rule({**group, "step": group["step"] + 1})
+        group = self.next_group(self.param_groups[i])
+        update = self.rule(group)
         first, remembers = self.first_state(group), self.has_state(group)
         sign = -1.0 if group.get("maximize") else 1.0
         for parameter in self._visited(i):
@@ -249,7 +261,7 @@ class Optimizer:
         """
         try:
             groups, state = self._read(state_dict)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise StateError(
                 f"this state does not fit {type(self).__name__}, and nothing was changed: {error}"
             ) from error
@@ -265,7 +277,7 @@ class Optimizer:
         expected = [len(group["params"]) for group in self.param_groups]
         if sizes != expected:
             raise ValueError(f"it is of groups of {sizes} parameters, these are of {expected}")
-        numbers = {int(i): self._state_of(found) for i, found in state_dict["state"].items()}
+        numbers = {_index(i): self._state_of(found) for i, found in state_dict["state"].items()}
         if not numbers.keys() <= set(range(len(parameters))):
             raise ValueError(f"it numbers its parameters beyond the {len(parameters)} trained here")
         merged = [self._merged(*pair) for pair in zip(self.param_groups, groups, strict=True)]
@@ -273,14 +285,17 @@ class Optimizer:
 
     def _merged(self, own: Group, saved: Group) -> Group:
         """Return the options of a group as saved, checked."""
-        merged = {**own, **saved, "params": own["params"], "step": operator.index(saved["step"])}
+        if missing := own.keys() - saved.keys() - {"initial_lr"}:
+            raise ValueError(f"a group has no {', '.join(sorted(missing))}")
+        step = whole(saved["step"], "step", 0)
+        merged = plain({**own, **saved, "params": own["params"], "step": step})
         self.check(merged)
         return merged
 
     def _state_of(self, found: Mapping[str, Any]) -> tuple[float, ...]:
         if found.keys() != set(self.state_names):
             raise ValueError(f"its rule remembers {self.state_names}, not {tuple(found)}")
-        return tuple(float(found[name]) for name in self.state_names)
+        return tuple(number(found[name], name, finite=False) for name in self.state_names)
 
     def __repr__(self) -> str:
         shown = [
@@ -290,15 +305,26 @@ class Optimizer:
         return f"{type(self).__name__}({'; '.join(shown)})"
 
 
+def _params_of(group: Any) -> Any:
+    if not isinstance(group, Mapping) or "params" not in group:
+        raise OperandError(f"a group is {shown(group)}; give a dict with its params")
+    return group["params"]
+
+
 def _named(given: Any) -> tuple[str, Value]:
     name, parameter = given if isinstance(given, tuple) and len(given) == 2 else ("", given)
     if not isinstance(parameter, Value):
-        raise OperandError(f"an optimiser trains Parameters, not {parameter!r:.60}")
+        raise OperandError(f"an optimiser trains Parameters, not {shown(parameter)}")
     if parameter.parents:
         raise OperandError(
             f"{parameter!r} was computed by {parameter.op}: only leaves can be trained"
         )
     return str(name), parameter
+
+
+def _index(key: Any) -> int:
+    """Return the number of a parameter; JSON turned it into text."""
+    return whole(int(key) if isinstance(key, str) else key, "the number of a parameter", 0)
 
 
 def _by_table(parameters: Iterable[Value]) -> tuple[list[Value], list[Touched]]:

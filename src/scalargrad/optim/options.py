@@ -1,11 +1,13 @@
-"""Options of parameter groups: checked when given, and read back when saved."""
+"""Options of parameter groups: validated when given, and restored from a state dict."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from scalargrad.errors import DomainError
+from scalargrad.errors import DomainError, OperandError
+from scalargrad.table.numbers import is_real
+from scalargrad.table.validation import flag, number, shown
 
 Group: TypeAlias = dict[str, Any]
 
@@ -17,14 +19,63 @@ def saved_options(group: Mapping[str, Any]) -> Group:
     }
 
 
+def plain(group: Group) -> Group:
+    """Return a group with Python's own numbers, so that no other kind enters a parameter.
+
+    Examples
+    --------
+    >>> plain({"params": [], "betas": [1, 0], "nesterov": False})
+    {'params': [], 'betas': (1.0, 0.0), 'nesterov': False}
+    """
+    return {key: x if key in {"params", "step"} else _plain(x, key) for key, x in group.items()}
+
+
+def _plain(x: Any, name: str) -> Any:
+    if x.__class__ is float or isinstance(x, bool):
+        return x
+    if getattr(getattr(x, "dtype", None), "kind", "") == "b":
+        return flag(x, name)
+    if isinstance(x, list | tuple):
+        return tuple(_plain(part, name) for part in x)
+    return number(x, name, finite=False) if is_real(x) else x
+
+
 def at_least_zero(group: Group, *options: str) -> None:
-    """Raise DomainError if one of these options of a group is negative or not a number."""
+    """Raise an error if one of these options of a group is negative or not a finite number.
+
+    Raises
+    ------
+    OperandError
+        If it is no number.
+    DomainError
+        If it is negative, infinite or nan.
+    """
     for option in options:
-        if option in group and not group[option] >= 0.0:
+        if option in group and number(group[option], option) < 0.0:
             raise DomainError(f"{option} is {group[option]}; it cannot be negative")
 
 
-def fractions(option: str, *numbers: float) -> None:
-    """Raise DomainError if one of these numbers is not in [0, 1)."""
-    if not all(0.0 <= x < 1.0 for x in numbers):
-        raise DomainError(f"{option} is {numbers}; it must be at least 0 and less than 1")
+def flags(group: Group, *options: str) -> None:
+    """Raise OperandError if one of these options of a group is neither True nor False."""
+    for option in options:
+        if option in group:
+            flag(group[option], option)
+
+
+def fractions(group: Group, option: str, count: int | None = None) -> None:
+    """Raise an error if an option is no number in [0, 1), or not so many of them.
+
+    Raises
+    ------
+    OperandError
+        If it is something else.
+    DomainError
+        If it is out of its range.
+    """
+    found = group[option]
+    numbers = found if isinstance(found, tuple) else (found,)
+    if (count is not None) != isinstance(found, tuple) or len(numbers) != (count or 1):
+        wanted = "one number" if count is None else f"{count} numbers, as in (0.9, 0.999)"
+        raise OperandError(f"{option} is {shown(found)}; give {wanted}")
+    if not all(0.0 <= number(x, option) < 1.0 for x in numbers):
+        raise DomainError(f"{option} is {found}; it must be at least 0 and less than 1")

@@ -8,8 +8,9 @@ from typing import Any
 
 from scalargrad.errors import DomainError
 from scalargrad.optim.optimizer import Optimizer, Rule
-from scalargrad.optim.options import Group
+from scalargrad.optim.options import Group, flags
 from scalargrad.optim.rules import sgd
+from scalargrad.table.validation import number
 
 
 class SGD(Optimizer):
@@ -78,6 +79,8 @@ class SGD(Optimizer):
     def check(self, group: Group) -> None:
         """Raise DomainError if an option is negative, or nesterov lacks what it needs."""
         super().check(group)
+        number(group["dampening"], "dampening")
+        flags(group, "nesterov")
         if group["nesterov"] and (group["momentum"] == 0.0 or group["dampening"] != 0.0):
             raise DomainError("nesterov needs momentum > 0 and dampening = 0")
 

@@ -1,4 +1,4 @@
-"""Plots of classifiers: the boundary one has drawn, and what it takes for what."""
+"""Plots of classifiers: decision boundaries and confusion matrices."""
 
 from __future__ import annotations
 

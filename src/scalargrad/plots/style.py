@@ -1,4 +1,4 @@
-"""What all plots share: colours that the colour-blind can tell apart, and a place to draw."""
+"""The common style of all plots: colours safe for colour-blind readers, and axes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def new_figure(size: tuple[float, float]) -> Figure:
     MissingPackageError
         If matplotlib is not installed.
     """
-    with needed("plots need", "plot"):
+    with needed("plots need"):
         import matplotlib.pyplot as plt
     return plt.figure(figsize=size, layout="constrained")
 

@@ -1,11 +1,11 @@
-"""Plots of training: losses, metrics and gradients, falling or not."""
+"""Plots of training: losses, metrics and gradients over time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.plots.style import BLUE, ORANGE, axes_or_new, legend_above
+from scalargrad.plots.style import BLUE, CLASSES, ORANGE, axes_or_new, legend_above, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,4 +119,45 @@ def gradient_norm_curve(norms: Sequence[float], ax: Axes | None = None) -> Axes:
     axes.set_title("The gradient during training")
     axes.margins(x=0.02)
     axes.grid(alpha=0.3)
+    return axes
+
+
+#: Lines that overlap are told apart by these, also without colour.
+_DASHES = ("-", "--", ":", "-.")
+
+
+def loss_curves(
+    losses: Mapping[str, Callable[[float], Any]],
+    low: float = -3.0,
+    high: float = 3.0,
+    points: int = 301,
+    ax: Axes | None = None,
+) -> Axes:
+    """Plot losses of one number beside each other: of an error, a probability or a margin.
+
+    Parameters
+    ----------
+    losses : mapping from str to callable
+        By its name in the legend, each loss as a function from a number to a number or Value,
+        such as ``{"squared": lambda e: mse_loss(e, 0.0)}``.
+    low, high : float
+        The interval shown.
+    points : int
+        How many points are computed.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure of pyplot.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    axes = axes_or_new(ax)
+    xs = [low + (high - low) * i / (points - 1) for i in range(points)]
+    for i, (name, loss) in enumerate(losses.items()):
+        colour, dashes = CLASSES[i % len(CLASSES)], _DASHES[i % len(_DASHES)]
+        axes.plot(xs, [number(loss(x)) for x in xs], color=colour, ls=dashes, label=name)
+    axes.set(ylabel="loss", title="Losses")
+    axes.margins(x=0.0)
+    axes.grid(alpha=0.3)
+    axes.legend()
     return axes

@@ -1,13 +1,20 @@
-"""Files that are written whole or not at all."""
+"""Atomic file writes: a file appears whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import time
+from contextlib import suppress
 from pathlib import Path
 
+#: What the names of unfinished files begin with.
+_PREFIX = ".scalargrad-"
+#: Seconds after which an unfinished file is taken for one whose process was killed.
+_ABANDONED = 3600.0
 
-def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
+
+def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: bool = True) -> Path:
     """Write a file so that `path` holds either what it held before or all of `content`.
 
     The content goes to a new file beside it, which then takes its place in one step; a
@@ -19,6 +26,8 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
         Its folder must exist.
     content : bytes
         What the file is to hold.
+    durable : bool
+        Whether to wait until a power cut could not undo it; what can be made again need not.
 
     Returns
     -------
@@ -37,16 +46,78 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
     ...     write_atomically(Path(folder) / "a.txt", b"whole").name
     'a.txt'
     """
+    target = _target(path)
+    unfinished = _beside(target)
+    try:
+        try:
+            with unfinished.open("xb") as file:
+                file.write(content)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise _about(path, error) from None
+    _sweep(target.parent)
+    return Path(path)
+
+
+def require_writable(path: str | os.PathLike[str]) -> None:
+    """See that a file can be written, before the work whose result it is to hold.
+
+    Parameters
+    ----------
+    path : str or path
+        Nothing is written to it.
+
+    Raises
+    ------
+    OSError
+        If its folder does not exist or cannot be written to, or `path` is a folder.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     require_writable(Path(folder) / "a.txt")
+    """
+    target = _target(path)
+    probe = _beside(target)
+    try:
+        try:
+            probe.touch(exist_ok=False)
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise _about(path, error) from None
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    """Return the file that is to be replaced, behind any links."""
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: create the folder {target.parent}")
-    unfinished = target.with_name(f".scalargrad-{secrets.token_hex(8)}")
-    try:
-        with unfinished.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"{path} cannot be written: it is a folder")
+    return target
+
+
+def _beside(target: Path) -> Path:
+    """Return a new name in the folder of a file."""
+    return target.with_name(f"{_PREFIX}{secrets.token_hex(8)}")
+
+
+def _about(path: str | os.PathLike[str], error: OSError) -> OSError:
+    """Return an error that names the file asked for, not the one beside it."""
+    return OSError(error.errno, f"{error.strerror or error}; it cannot be written", str(path))
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes that were killed while writing have left in a folder."""
+    with suppress(OSError):
+        for left in folder.glob(f"{_PREFIX}*"):
+            with suppress(OSError):
+                if time.time() - left.stat().st_mtime > _ABANDONED:
+                    left.unlink()

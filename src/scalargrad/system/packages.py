@@ -1,4 +1,4 @@
-"""Optional packages: what is said where one is needed and not installed."""
+"""Optional packages: the error when one is needed and not installed."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from contextlib import contextmanager
 
 from scalargrad.errors import MissingPackageError
 
+#: Packages that are installed by another name than they are imported by.
+_DISTRIBUTIONS = {"sklearn": "scikit-learn"}
+
 
 @contextmanager
-def needed(by: str, extra: str) -> Iterator[None]:
+def needed(by: str) -> Iterator[None]:
     """Turn a failed import in the block into an error that says what to install.
 
     Parameters
     ----------
     by : str
         What needs the package, with its verb: ``"plots need"``.
-    extra : str
-        The extra of scalargrad that brings it.
 
     Raises
     ------
@@ -26,17 +27,17 @@ def needed(by: str, extra: str) -> Iterator[None]:
 
     Examples
     --------
-    >>> with needed("this example needs", "data"):  # doctest: +ELLIPSIS
-    ...     import no_such_package
+    >>> with needed("this needs"):
+    ...     import no_such
     Traceback (most recent call last):
         ...
-    scalargrad.errors.MissingPackageError: this example needs no_such_package: pip ...
+    scalargrad.errors.MissingPackageError: this needs no_such: python -m pip install no_such
     """
     try:
         yield
     except MissingPackageError:  # what is imported says already what it needs
         raise
     except ImportError as error:
-        raise MissingPackageError(
-            f"{by} {error.name}: pip install 'scalargrad[{extra}]'"
-        ) from error
+        module = (error.name or "").partition(".")[0]
+        package = _DISTRIBUTIONS.get(module, module)
+        raise MissingPackageError(f"{by} {package}: python -m pip install {package}") from error

@@ -1,12 +1,9 @@
-"""Plain characters for terminals whose encoding lacks those of mathematics."""
+"""ASCII spellings of mathematical characters, for terminals whose encoding lacks them."""
 
 from __future__ import annotations
 
-import codecs
 import unicodedata
-from typing import TextIO
 
-_NAME = "scalargrad.plain"
 _PLAIN = str.maketrans(
     {
         **dict.fromkeys("−–─━┄┆", "-"),
@@ -43,17 +40,6 @@ _PLAIN = str.maketrans(
 )
 
 
-def degrade(stream: TextIO) -> None:
-    """Have a stream write plain characters where its encoding has none of ours.
-
-    A stream that already does something else than to raise an error is left as it is.
-    """
-    reconfigure = getattr(stream, "reconfigure", None)
-    if reconfigure is not None and getattr(stream, "errors", "") == "strict":
-        codecs.register_error(_NAME, _replaced)
-        reconfigure(errors=_NAME)
-
-
 def plain(text: str) -> str:
     """Write text in ASCII.
 
@@ -65,8 +51,3 @@ def plain(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", text.translate(_PLAIN)).translate(_PLAIN)
     letters = "".join(c for c in decomposed if not unicodedata.combining(c))
     return letters.encode("ascii", "replace").decode()
-
-
-def _replaced(error: UnicodeError) -> tuple[str, int]:
-    assert isinstance(error, UnicodeEncodeError)
-    return plain(error.object[error.start : error.end]), error.end

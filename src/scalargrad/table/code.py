@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING
 
+from scalargrad.table.declaration import Operation
 from scalargrad.table.notation import ATOM, SIGN, Notation, call
 from scalargrad.table.printing import Expression, Fragment, parenthesise
 from scalargrad.table.symbol import TABLE, Symbol
-
-if TYPE_CHECKING:
-    from scalargrad.table.operation import Operation
 
 #: A sum nested deeper than this is printed in stretches, which keeps recursion shallow.
 _STRETCH = 80

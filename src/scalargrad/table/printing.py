@@ -6,13 +6,10 @@ Composite operations keep their names here; `scalargrad.table.code` prints what 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+from scalargrad.table.declaration import Operation
 from scalargrad.table.notation import ATOM, CONDITIONAL, SUM, Notation, call
 from scalargrad.table.symbol import Symbol
-
-if TYPE_CHECKING:
-    from scalargrad.table.operation import Operation
 
 Expression = Symbol | float
 Fragment = tuple[str, int]

@@ -1,19 +1,17 @@
-"""What a DomainError says: the operands, what the operation needs, and code to paste instead."""
+"""The message of a DomainError: the operands, what the operation needs, and a remedy to paste."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from keyword import iskeyword
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scalargrad.table.code import number_code
+from scalargrad.table.declaration import Operation
 from scalargrad.table.notation import ATOM, POWER, PRODUCT, SIGN, Notation, call, infix
 from scalargrad.table.printing import Expression, Fragment, number_text, parenthesise
 from scalargrad.table.symbol import TABLE, Symbol
-
-if TYPE_CHECKING:
-    from scalargrad.table.operation import Operation
 
 #: How a person writes what the printer, whose code must not raise, writes otherwise. Between two
 #: Values == and != go by identity, so equality is written as a call.

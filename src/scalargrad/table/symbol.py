@@ -1,4 +1,4 @@
-"""Symbols: stand-ins for numbers, with which an operation is traced once.
+"""Symbols: placeholders for numbers, with which an operation is traced once.
 
 Calling the table's functions on symbols instead of numbers leaves an expression behind;
 every other form of the operation (float code, step text, MathML) is printed from it.
@@ -6,13 +6,11 @@ every other form of the operation (float code, step text, MathML) is printed fro
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from scalargrad.table.operation import Operation
+from scalargrad.table.declaration import TABLE, Operation
 
-#: Every operation by name, in order of declaration. Filled by the declarations themselves.
-TABLE: dict[str, Operation] = {}
+__all__ = ["TABLE", "Symbol", "evaluate"]
 
 N = TypeVar("N")
 

@@ -4,3 +4,8 @@ from __future__ import annotations
 
 from scalargrad.train.fit import fit as fit
 from scalargrad.train.history import History as History
+
+__all__ = [
+    "History",
+    "fit",
+]

@@ -1,19 +1,22 @@
 """Checkpoints: everything a run of training needs to go on as if it had never stopped.
 
 A checkpoint is JSON text: reading one can give numbers, text and lists, and never runs code.
-Python writes a float with the digits that give back the same float, so nothing is rounded.
+Python writes a float with the digits that give back the same float, so nothing is rounded. A
+digest of the content tells a damaged file from a whole one, down to a single digit.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from scalargrad.errors import StateError
 from scalargrad.system.files import write_atomically
+from scalargrad.table.validation import shown
 
-_FORMAT = "scalargrad checkpoint 1"
+_FORMAT = "scalargrad checkpoint 2"
 
 
 def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
@@ -30,8 +33,11 @@ def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
     ------
     StateError
         If the state holds anything else; the message names it.
+    OSError
+        If the file cannot be written.
     """
-    content = {"format": _FORMAT, "state": _encode(state, "state")}
+    encoded = _encode(state, "state")
+    content = {"format": _FORMAT, "sha256": _digest(encoded), "state": encoded}
     write_atomically(path, json.dumps(content).encode())
 
 
@@ -41,19 +47,28 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     StateError
-        If the file is truncated, or is not a checkpoint.
+        If the file cannot be read, is damaged, or is not a checkpoint.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         if content["format"] != _FORMAT:
-            raise ValueError(f"its format is {content['format']!r}")
-        state: dict[str, Any] = _decode(content["state"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ValueError(f"its format is {shown(content['format'])}")
+        if content["sha256"] != _digest(content["state"]):
+            raise ValueError("its content is not what was written")
+        state = _decode(content["state"])
+        if not isinstance(state, dict):
+            raise ValueError(f"its state is a {type(state).__name__}")
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        reason = " ".join(f"{error}".split())
         raise StateError(
-            f"{path} is not a checkpoint, or was cut short ({error}): start again without "
+            f"{path} is not a checkpoint, or is damaged ({reason}): start again without "
             "resume, or name another file"
         ) from error
     return state
+
+
+def _digest(encoded: Any) -> str:
+    return hashlib.sha256(json.dumps(encoded).encode()).hexdigest()
 
 
 def _encode(part: Any, where: str) -> Any:

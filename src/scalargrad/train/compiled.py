@@ -18,15 +18,15 @@ from scalargrad.optim import Optimizer
 from scalargrad.train.evaluation import Evaluation
 from scalargrad.train.examples import Examples
 from scalargrad.train.gradients import Gradients
+from scalargrad.train.group_rules import group_rules, options_of
 from scalargrad.train.modes import Eager
-from scalargrad.train.move import Move
-from scalargrad.train.objective import Objective, Taken
+from scalargrad.train.objective import Objective, StepResult
 from scalargrad.train.recordings import repeatable
 from scalargrad.train.rectangle import Shape, Shapes
 from scalargrad.train.step import Step
 from scalargrad.train.store import Store
 from scalargrad.train.surroundings import Surroundings
-from scalargrad.train.update import options_of, updates
+from scalargrad.train.update import Update
 from scalargrad.value import Value
 
 #: Recording and packing a step takes about as long as so many eager ones.
@@ -146,15 +146,15 @@ class Compiled(Eager):
 
     # Steps ------------------------------------------------------------------------------------
 
-    def step(self, rows: Sequence[int]) -> Taken | None:
+    def step(self, rows: Sequence[int]) -> StepResult | None:
         """Take a step on these examples; None if it is to be taken eagerly."""
         ahead = self._steps_ahead(rows)
-        taken = self._taken(rows) if ahead < 0 and not is_anomaly_enabled() else None
-        if taken is None:
+        result = self._result(rows) if ahead < 0 and not is_anomaly_enabled() else None
+        if result is None:
             self.write_back()
         if ahead == 0:
             self._before = Surroundings(*self._objective.called)
-        return taken
+        return result
 
     @functools.cached_property
     def _shapes(self) -> Shapes:
@@ -175,10 +175,10 @@ class Compiled(Eager):
             return math.inf
         return self.warm_up - self._counts[shape]
 
-    def _taken(self, rows: Sequence[int]) -> Taken | None:
+    def _result(self, rows: Sequence[int]) -> StepResult | None:
         number, rows = self._shapes.find(rows)
         try:
-            key, options = options_of(updates(self._optimizer))
+            key, options = options_of(group_rules(self._optimizer))
             step = self._step_for(number, rows, key, options)
         except Exception as error:  # noqa: BLE001 - whatever it is, eager steps are not affected
             self._refuse(error)
@@ -189,7 +189,7 @@ class Compiled(Eager):
             return None  # taken eagerly, it goes its own way, or raises the error
         for group in self._optimizer.param_groups:
             group["step"] += 1
-        return Taken(step.gradients.loss, step.gradients.predictions(), self._gradient())
+        return StepResult(step.gradients.loss, step.gradients.predictions(), self._gradient())
 
     def _refuse(self, error: Exception) -> None:
         """Leave all further steps to eager evaluation, unless programs were asked for."""
@@ -240,6 +240,6 @@ class Compiled(Eager):
             data = self._shapes.rectangles[number]
             gradients = Gradients(self._objective, store, data, rows)
         for step in itertools.chain.from_iterable(self._steps.values()):
-            if step.move.visited == gradients.visited and step.serves(key, options):
-                return Step(store, gradients, step.move)
-        return Step(store, gradients, Move(store, gradients.visited))
+            if step.update.visited == gradients.visited and step.serves(key, options):
+                return Step(store, gradients, step.update)
+        return Step(store, gradients, Update(store, gradients.visited))

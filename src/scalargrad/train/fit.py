@@ -9,11 +9,25 @@ from typing import Any
 from scalargrad.errors import OperandError
 from scalargrad.nn import Module
 from scalargrad.system.interrupt import deferred_interrupt
+from scalargrad.table.validation import flag, number, whole
+from scalargrad.train.checks import (
+    callables,
+    checkpoint_path,
+    count,
+    maybe_count,
+    maybe_flag,
+    maybe_number,
+    named_metrics,
+    pair,
+    require_parts,
+    warn_of_strangers,
+)
 from scalargrad.train.examples import Examples, examples, hold_out
 from scalargrad.train.history import History
 from scalargrad.train.objective import Loss, Metric, Objective, Regularizer
 from scalargrad.train.progress import Bar, Silence, progress_bar
 from scalargrad.train.run import Optimizer, Run, Schedule
+from scalargrad.train.run_state import RunState
 from scalargrad.train.stopping import Patience
 
 Callback = Callable[[Module, History], object]
@@ -81,7 +95,8 @@ def fit(
     regularizer : callable, optional
         ``regularizer(parameters)``, a Value added to each batch's loss.
     scheduler : object with step, get_last_lr, state_dict and load_state_dict, optional
-        Stepped after each epoch.
+        Stepped after each epoch, a ReduceLROnPlateau with the held-out loss where there is one,
+        else with the loss.
     patience : int, optional
         Stop when the held-out loss has not improved for this many epochs, and give the model
         back the weights of the best epoch.
@@ -97,7 +112,8 @@ def fit(
         Epochs between two checkpoints.
     resume : bool
         If the file `checkpoint` exists, go on from it. The run then equals one that was never
-        stopped, bit for bit, provided the arguments are the same; `epochs` may be larger. The
+        stopped, bit for bit; `epochs` may be larger. Data, loss, learning rate, schedule,
+        metrics and the other options must be the same: the error says what differs. The
         generators inside modules and that of the module ``random`` are restored too.
     jit : bool, optional
         Whether steps are recorded and run as programs, as `scalargrad.jit` does: True for all of
@@ -122,7 +138,9 @@ def fit(
     NumericalError
         If a loss is not finite; the message names the node that first was not.
     StateError
-        If the checkpoint cannot be written, read, or belongs to another run.
+        If the checkpoint cannot be written, which is found out before the first step, or read,
+        or belongs to another run; model and optimiser are then as they were. If it cannot be
+        written later, the model keeps what it learned and the error has the `history`.
     TraceError
         With ``jit=True``, if a step does what a program could not repeat; the message says what.
     MissingPackageError
@@ -131,12 +149,12 @@ def fit(
     Notes
     -----
     A step that is compiled computes forward and backward pass by one program and the update by
-    another, in memory of their own, by the compiled kernel where Numba is installed, else by
-    NumPy; it agrees with the eager step to rounding. Parameters, gradients and the optimiser's
-    state are in their objects whenever a callback, a metric, a schedule or a checkpoint could
-    look, and after an error. Steps are programs where the examples are all nested alike, or
-    taken one by one (``batch_size=1``; then the 32 most frequent shapes are), the optimiser is
-    one of `scalargrad.optim` (SparseAdam only without look-ups), and model and loss draw only
+    another, in memory of their own, as machine code where llvmlite is installed, else by NumPy; it
+    agrees with the eager step to rounding. Parameters, gradients and the optimiser's state are in
+    their objects whenever a callback, a metric, a schedule or a checkpoint could look, and after an
+    error. Steps are programs where the examples are all nested alike, or taken one by one
+    (``batch_size=1``; then the 32 most frequent shapes are), the optimiser is one of
+    `scalargrad.optim` (SparseAdam only without look-ups), and model and loss draw only
     by `drawn` (as Dropout does), keep nothing for later and read no ``.data``. Else, and where
     a step meets a number that is not finite or a condition comes out differently, eager steps
     are taken. What a callback changes, a number or a layer, is recorded anew.
@@ -156,42 +174,44 @@ def fit(
     >>> round(line.weight[0][0].data, 3), round(line.bias[0].data, 3)
     (2.0, 1.0)
     """
-    _check(
-        epochs=epochs, batch_size=batch_size, checkpoint_every=checkpoint_every, patience=patience
+    require_parts(model, loss, optimizer, regularizer, scheduler)
+    epochs, seed = count(epochs, "epochs"), whole(seed, "seed")
+    size, every = maybe_count(batch_size, "batch_size"), count(checkpoint_every, "checkpoint_every")
+    path = checkpoint_path(checkpoint, resume=flag(resume, "resume"))
+    train, held_out = _split(
+        examples(X, y, "the training data"), validation_split, validation_data, seed
     )
-    if resume and checkpoint is None:
-        raise OperandError("resume=True needs the file to go on from: give checkpoint=path")
-    given = examples(X, y, "the training data")
-    train, held_out = _split(given, validation_split, validation_data, seed)
-    list_of_callbacks = list(callbacks)
-    objective = Objective(model, loss, regularizer, _named(metrics))
+    list_of_callbacks = callables(callbacks, "callbacks")
+    objective = Objective(model, loss, regularizer, named_metrics(metrics, _COLUMNS))
+    warn_of_strangers(optimizer, model, (loss, regularizer))
     run = Run(
         objective,
         train,
         held_out,
         optimizer=optimizer,
-        batch_size=min(batch_size or len(train.inputs), len(train.inputs)),
-        shuffle=shuffle,
+        batch_size=min(size or len(train.inputs), len(train.inputs)),
+        shuffle=flag(shuffle, "shuffle"),
         seed=seed,
         scheduler=scheduler,
-        patience=_patience(patience, min_delta, held_out),
-        gradient_tolerance=gradient_tolerance,
+        patience=_patience(maybe_count(patience, "patience"), min_delta, held_out),
+        gradient_tolerance=maybe_number(gradient_tolerance, "gradient_tolerance"),
         # a callback looks at the model, also one of scalargrad's own, such as a film
         visited=bool(list_of_callbacks)
         or any(map(_is_foreign, [*objective.metrics.values(), scheduler])),
-        jit=jit,
+        jit=maybe_flag(jit, "jit"),
     )
-    if resume and checkpoint is not None and Path(checkpoint).exists():
-        run.load(checkpoint)
+    saved = RunState(run)
+    if resume and path is not None and Path(path).exists():
+        saved.load(path)
 
     def after_epoch() -> bool:
         asked = [callback(model, run.history) for callback in list_of_callbacks]
         run.history.stopped = run.reason(epochs) or ("a callback asked" if any(asked) else "")
-        due = run.history.stopped or len(run.history) % checkpoint_every == 0
-        if checkpoint is not None and due:
-            run.save(checkpoint)
+        if path is not None and (run.history.stopped or len(run.history) % every == 0):
+            saved.save(path)
         return not run.history.stopped
 
+    quiet = flag(quiet, "quiet")
     with progress_bar(quiet, epochs, run.batches_per_epoch, len(run.history)) as bar:
         _train(run, epochs, after_epoch, bar)
     run.finish()
@@ -211,25 +231,18 @@ def _train(run: Run, epochs: int, after_epoch: Callable[[], bool], bar: Bar | Si
             run.history.stopped = "interrupted"
 
 
-def _check(**counts: int | None) -> None:
-    for name, count in counts.items():
-        if count is not None and count < 1:
-            raise OperandError(f"{name} is {count}: give 1 or more")
-        if count is not None and count != int(count):
-            raise OperandError(f"{name} is {count}: give a whole number")
-
-
 def _split(
     given: Examples,
     fraction: float,
     data: tuple[Sequence[Any], Sequence[Any]] | None,
     seed: int,
 ) -> tuple[Examples, Examples | None]:
-    if data is not None:
-        if fraction:
-            raise OperandError("validation_split and validation_data exclude each other: give one")
-        return given, examples(*data, "the validation data")
-    return hold_out(given, fraction, seed) if fraction else (given, None)
+    fraction = number(fraction, "validation_split", 0.0, 1.0)
+    if data is None:
+        return hold_out(given, fraction, seed) if fraction else (given, None)
+    if fraction:
+        raise OperandError("validation_split and validation_data exclude each other: give one")
+    return given, examples(*pair(data, "validation_data"), "the validation data")
 
 
 def _patience(epochs: int | None, min_delta: float, held_out: Examples | None) -> Patience | None:
@@ -239,24 +252,10 @@ def _patience(epochs: int | None, min_delta: float, held_out: Examples | None) -
         raise OperandError(
             "patience watches the held-out loss: give validation_split or validation_data"
         )
-    return Patience(epochs, min_delta)
+    return Patience(epochs, number(min_delta, "min_delta"))
 
 
 def _is_foreign(visitor: object) -> bool:
     """Return whether what is called between epochs may change anything: scalargrad's does not."""
     module = getattr(visitor, "__module__", None) or type(visitor).__module__
     return visitor is not None and module.partition(".")[0] != "scalargrad"
-
-
-def _named(metrics: Mapping[str, Metric] | Iterable[Metric]) -> dict[str, Metric]:
-    if isinstance(metrics, Mapping):
-        pairs = list(metrics.items())
-    else:
-        pairs = [(getattr(metric, "__name__", type(metric).__name__), metric) for metric in metrics]
-    named = dict(pairs)
-    if len(named) < len(pairs) or not named.keys().isdisjoint(_COLUMNS):
-        raise OperandError(
-            f"metrics are named {', '.join(name for name, _ in pairs)}: give a dict from name to "
-            f"metric, with names that differ from each other and from {', '.join(_COLUMNS)}"
-        )
-    return named

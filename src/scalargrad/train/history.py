@@ -8,13 +8,15 @@ import json
 from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from scalargrad.errors import OperandError
 from scalargrad.system.files import write_atomically
+from scalargrad.table.numbers import is_real
+from scalargrad.table.validation import listed, shown, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,6 +35,11 @@ class History:
         Why training ended; empty while it runs.
     best_epoch : int, optional
         The epoch whose weights were kept by early stopping, from 1.
+
+    Raises
+    ------
+    OperandError
+        If a row is no dict of numbers, or has other columns than the first.
 
     Attributes
     ----------
@@ -54,9 +61,13 @@ class History:
         stopped: str = "",
         best_epoch: int | None = None,
     ) -> None:
-        self.rows: list[Row] = [dict(row) for row in rows]
+        self.rows: list[Row] = [_row(row) for row in listed(rows, "rows", "dicts of numbers")]
+        if len({tuple(row) for row in self.rows}) > 1:
+            raise OperandError("the rows of a history have the same columns, in the same order")
+        if not isinstance(stopped, str):
+            raise OperandError(f"stopped is {shown(stopped)}; give text")
         self.stopped = stopped
-        self.best_epoch = best_epoch
+        self.best_epoch = None if best_epoch is None else whole(best_epoch, "best_epoch", 1)
 
     @property
     def columns(self) -> list[str]:
@@ -100,7 +111,7 @@ class History:
         table = Table(title=f"{len(self)} epochs, stopped: {self.stopped or 'not yet'}")
         for column in self.columns:
             table.add_column(column, justify="right")
-        for i in _spread(len(self), rows):
+        for i in spread(len(self), rows):
             table.add_row(*(f"{x:.6g}" for x in self.rows[i].values()))
         return table
 
@@ -115,7 +126,7 @@ class History:
         head = "".join(f"<th>{escape(column)}</th>" for column in self.columns)
         body = "".join(
             f"<tr>{''.join(f'<td>{x:.6g}</td>' for x in self.rows[i].values())}</tr>"
-            for i in _spread(len(self), 10)
+            for i in spread(len(self), 10)
         )
         return f"<table><tr>{head}</tr>{body}</table><p>stopped: {self.stopped or 'not yet'}</p>"
 
@@ -189,10 +200,19 @@ class History:
         return training_curves({name: self[name] for name in self.columns}, ax=ax)
 
 
-def _spread(count: int, most: int) -> list[int]:
+def _row(given: Any) -> Row:
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise OperandError(f"a row of a history is {shown(given)}; give a dict of numbers by name")
+    for name, x in given.items():
+        if not is_real(x):
+            raise OperandError(f"{name} is {shown(x)} in a history; give a number")
+    return {name: x if isinstance(x, int) else float(x) for name, x in given.items()}
+
+
+def spread(count: int, most: int) -> list[int]:
     """Choose at most `most` of `count` indices, evenly spread, with both ends.
 
-    >>> _spread(100, 4)
+    >>> spread(100, 4)
     [0, 33, 66, 99]
     """
     if count <= most:

@@ -11,7 +11,7 @@ from scalargrad.errors import TraceError
 from scalargrad.optim import Optimizer
 from scalargrad.system.packages import needed
 from scalargrad.train.examples import Examples
-from scalargrad.train.objective import Objective, Taken
+from scalargrad.train.objective import Objective, StepResult
 from scalargrad.value import Value
 
 #: What a program does in the place of the optimiser.
@@ -36,7 +36,7 @@ class Eager:
     def begin_epoch(self) -> None:
         """See whether what was recorded still holds."""
 
-    def step(self, rows: Sequence[int]) -> Taken | None:
+    def step(self, rows: Sequence[int]) -> StepResult | None:
         """Take a step on these examples; None if it is to be taken eagerly."""
         del rows
         return None
@@ -88,7 +88,7 @@ def mode_of(
         raise TraceError(f"fit(…, jit=True) cannot record a step: {reason}")
     if jit is False or reason or (jit is None and importlib.util.find_spec("numpy") is None):
         return Eager()
-    with needed("jit=True needs", "jit"):
+    with needed("jit=True needs"):
         from scalargrad.train.compiled import Compiled
     return Compiled(
         optimizer, objective, *data, gradient=gradient, visited=visited, at_once=bool(jit)

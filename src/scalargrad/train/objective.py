@@ -7,9 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from scalargrad.errors import OperandError
 from scalargrad.nn import Module
+from scalargrad.table.numbers import is_real
+from scalargrad.table.validation import shown
 from scalargrad.train.examples import Examples, plain
 from scalargrad.train.history import Row
+from scalargrad.value import Value
 
 Loss = Callable[[list[Any], list[Any]], Any]
 Metric = Callable[[list[Any], list[Any]], float]
@@ -31,19 +35,46 @@ class Objective:
         return self.model, self.loss, self.regularizer
 
     def value(self, predictions: list[Any], targets: list[Any]) -> Any:
-        """Return the loss of a batch, penalty included."""
-        loss = self.loss(predictions, targets)
+        """Return the loss of a batch, penalty included.
+
+        Raises
+        ------
+        OperandError
+            If it is no Value, and so cannot be minimised.
+        """
+        loss = _number(self.loss(predictions, targets), self.loss, "one Value, such as a mean")
         if self.regularizer is not None:
-            loss = loss + self.regularizer(self.model.parameters())
+            penalty = self.regularizer(self.model.parameters())
+            loss = loss + _number(penalty, self.regularizer, "one Value")
+        if not isinstance(loss, Value):
+            raise OperandError(
+                f"the loss is {shown(loss)} whatever the parameters: compute it from the "
+                "predictions, not from their .data"
+            )
         return loss
+
+    def held_out_loss(self, predictions: list[Any], targets: list[Any]) -> float:
+        """Return the loss of the examples held out, without penalty."""
+        loss = _number(self.loss(predictions, targets), self.loss, "one Value, such as a mean")
+        return float(plain(loss))
 
     def measured(self, predictions: list[Any], targets: list[Any]) -> Row:
         """Return each metric."""
-        found = {name: metric(predictions, targets) for name, metric in self.metrics.items()}
-        return {name: float(plain(x)) for name, x in found.items()}
+        return {
+            name: float(plain(_number(metric(predictions, targets), metric, "one number")))
+            for name, metric in self.metrics.items()
+        }
 
 
-class Taken(NamedTuple):
+def _number(found: Any, function: Any, wanted: str) -> Any:
+    """Return what a user's function returned, if that is a number."""
+    if isinstance(found, Value) or is_real(found):
+        return found
+    name = getattr(function, "__name__", type(function).__name__)
+    raise OperandError(f"{name} returned {shown(found)}; it must return {wanted}")
+
+
+class StepResult(NamedTuple):
     """What a step leaves behind: a batch's loss, and its predictions and gradient where asked for.
 
     The gradient has one number for each of the model's parameters.
@@ -54,7 +85,7 @@ class Taken(NamedTuple):
     gradient: Sequence[float]
 
 
-class Tally:
+class EpochMean:
     """Sums over the batches of one epoch."""
 
     def __init__(self, objective: Objective, data: Examples) -> None:
@@ -65,17 +96,17 @@ class Tally:
         self._targets: list[Any] = []
         self._gradient: list[float] = []
 
-    def add(self, taken: Taken, rows: Sequence[int]) -> None:
+    def add(self, result: StepResult, rows: Sequence[int]) -> None:
         """Add the batch of the examples with these numbers, weighted by its size."""
         n = len(rows)
         self._count += n
-        self._loss += n * taken.loss
+        self._loss += n * result.loss
         if self._objective.metrics:
-            self._predictions += taken.predictions
+            self._predictions += result.predictions
             self._targets += self._data.at(rows).targets
-        if taken.gradient:
-            known = self._gradient or [0.0] * len(taken.gradient)
-            self._gradient = [g + n * x for g, x in zip(known, taken.gradient, strict=True)]
+        if result.gradient:
+            known = self._gradient or [0.0] * len(result.gradient)
+            self._gradient = [g + n * x for g, x in zip(known, result.gradient, strict=True)]
 
     def row(self) -> Row:
         """Return the means, and the Euclidean norm of the mean gradient if one was given."""

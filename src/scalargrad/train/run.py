@@ -1,22 +1,20 @@
-"""One run of training: its parts, one epoch of it, and its state between epochs."""
+"""One run of training: its parts, and one epoch of it."""
 
 from __future__ import annotations
 
 import math
 import random
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
-from scalargrad.errors import StateError
 from scalargrad.grad_mode import no_grad
+from scalargrad.optim.lr_scheduler import ReduceLROnPlateau
 from scalargrad.system.collector import collector_paused
 from scalargrad.system.interrupt import Interrupt
-from scalargrad.train.checkpoint import load_checkpoint, save_checkpoint
 from scalargrad.train.examples import Examples, batches, plain
 from scalargrad.train.history import History, Row
 from scalargrad.train.modes import mode_of
-from scalargrad.train.objective import Objective, Taken, Tally
+from scalargrad.train.objective import EpochMean, Objective, StepResult
 from scalargrad.train.progress import Bar, Silence
 from scalargrad.train.stopping import Patience
 
@@ -75,7 +73,7 @@ class Run:
         self.optimizer, self.scheduler = optimizer, scheduler
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
         self.patience, self.gradient_tolerance = patience, gradient_tolerance
-        self.chance = random.Random(seed)
+        self.rng = random.Random(seed)
         self.history = History()
         self.ended = False  # by patience or by a flat gradient: more epochs do not go on
         self.visited, self.training = visited, False
@@ -94,11 +92,11 @@ class Run:
         """Take one step per batch, measure, and add a row to the history."""
         self._switch_to_training()
         self.mode.begin_epoch()
-        tally = Tally(self.objective, self.train)
+        mean = EpochMean(self.objective, self.train)
         try:
             for batch in batches(self._order(), self.batch_size):
                 with collector_paused():
-                    tally.add(self.mode.step(batch) or self._eager_step(batch), batch)
+                    mean.add(self.mode.step(batch) or self._eager_step(batch), batch)
                 bar.step(len(batch))
                 interrupt.check()
         except BaseException:
@@ -106,7 +104,7 @@ class Run:
             raise
         if self.visited:
             self.mode.write_back()
-        row = {"epoch": len(self.history) + 1, **tally.row(), **self._measure()}
+        row = {"epoch": len(self.history) + 1, **mean.row(), **self._measure()}
         self._step_schedule(row)
         self.history.rows.append(row)
         self._watch(row)
@@ -123,10 +121,10 @@ class Run:
         if not self.shuffle:
             return rows
         drawn = list(rows)
-        self.chance.shuffle(drawn)
+        self.rng.shuffle(drawn)
         return drawn
 
-    def _eager_step(self, rows: Sequence[int]) -> Taken:
+    def _eager_step(self, rows: Sequence[int]) -> StepResult:
         batch = self.train.at(rows)
         predictions = [self.model(x) for x in batch.inputs]
         loss = self.objective.value(predictions, batch.targets)
@@ -137,7 +135,7 @@ class Run:
         measured = self.gradient_tolerance is not None
         gradient = [p.grad for p in self.model.parameters()] if measured else []
         self.optimizer.step()
-        return Taken(loss.data, numbers, gradient)
+        return StepResult(loss.data, numbers, gradient)
 
     def _measure(self) -> Row:
         """Measure loss and metrics on the examples held out, recording no graph."""
@@ -147,7 +145,7 @@ class Run:
         self.training = False
         with no_grad():
             predictions = self.mode.predictions() or self._eager_predictions(self.held_out.inputs)
-            loss = plain(self.objective.loss(predictions, self.held_out.targets))
+            loss = self.objective.held_out_loss(predictions, self.held_out.targets)
         found = self.objective.measured([plain(x) for x in predictions], self.held_out.targets)
         return {"val_loss": loss, **{f"val_{name}": x for name, x in found.items()}}
 
@@ -156,8 +154,13 @@ class Run:
         return [self.model(x) for x in inputs]
 
     def _step_schedule(self, row: Row) -> None:
-        if self.scheduler is not None:
-            row["learning_rate"] = self.scheduler.get_last_lr()[0]
+        if self.scheduler is None:
+            return
+        groups = getattr(self.optimizer, "param_groups", None)
+        row["learning_rate"] = groups[0]["lr"] if groups else self.scheduler.get_last_lr()[0]
+        if isinstance(self.scheduler, ReduceLROnPlateau):
+            self.scheduler.step(row.get("val_loss", row["loss"]))
+        else:
             self.scheduler.step()
 
     def _watch(self, row: Row) -> None:
@@ -190,74 +193,3 @@ class Run:
             self.model.load_state_dict(self.patience.best_state)
             self.history.best_epoch = self.patience.best_epoch
         self.model.eval()
-
-    # State between epochs ---------------------------------------------------------------------
-
-    def save(self, path: str | Path) -> None:
-        """Write a checkpoint."""
-        self.mode.write_back()
-        state = {name: part.state_dict() for name, part in self._stateful().items()}
-        state["patience"] = self.patience.state_dict() if self.patience else None
-        state["chance"] = [chance.getstate() for chance in self._generators()]
-        state["random"] = random.getstate()
-        state["history"] = vars(self.history)
-        state["ended"] = self.ended
-        state["warm_up"] = self.mode.warm_up
-        state["same"] = self._same()
-        save_checkpoint(path, state)
-
-    def load(self, path: str | Path) -> None:
-        """Take on the state of a checkpoint.
-
-        Raises
-        ------
-        StateError
-            If it belongs to another run, or is no checkpoint of one.
-        """
-        state = load_checkpoint(path)
-        if state.get("same") != self._same():
-            raise StateError(
-                f"{path} was written by a run with {state.get('same')}, and this is one with "
-                f"{self._same()}: use the same data and options, or start again without resume"
-            )
-        try:
-            self._take_on(state)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise StateError(
-                f"{path} holds no state of this run ({error}): start again without resume"
-            ) from error
-
-    def _take_on(self, state: dict[str, Any]) -> None:
-        for name, part in self._stateful().items():
-            part.load_state_dict(state[name])
-        if self.patience is not None:
-            self.patience.load_state_dict(state["patience"])
-        for chance, known in zip(self._generators(), state["chance"], strict=True):
-            chance.setstate(known)
-        random.setstate(state["random"])
-        self.history = History(**state["history"])
-        self.ended = state["ended"]
-        self.mode.resume(len(self.history), state["warm_up"])
-
-    def _stateful(self) -> dict[str, Any]:
-        parts = {"model": self.model, "optimizer": self.optimizer, "scheduler": self.scheduler}
-        return {name: part for name, part in parts.items() if part is not None}
-
-    def _generators(self) -> list[random.Random]:
-        """Return every source of chance: that of the order, and those of the model's modules."""
-        inside = (x for module in self.model.modules() for x in vars(module).values())
-        distinct = {id(x): x for x in inside if isinstance(x, random.Random)}
-        return [self.chance, *distinct.values()]
-
-    def _same(self) -> dict[str, Any]:
-        """Return what must not change between a run and its resumption."""
-        return {
-            "examples": len(self.train.inputs),
-            "held out": len(self.held_out.inputs) if self.held_out else 0,
-            "batch_size": self.batch_size,
-            "shuffle": self.shuffle,
-            "seed": self.seed,
-            "optimizer": type(self.optimizer).__name__,
-            "scheduler": type(self.scheduler).__name__ if self.scheduler else None,
-            "patience": self.patience is not None,
-        }

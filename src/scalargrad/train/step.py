@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from scalargrad.compiler.arguments import Key
 from scalargrad.train.gradients import Gradients
-from scalargrad.train.move import Move
 from scalargrad.train.store import Store
+from scalargrad.train.update import Update
 
 
 class Step(NamedTuple):
@@ -22,26 +22,26 @@ class Step(NamedTuple):
     ----------
     store : Store
     gradients : Gradients
-    move : Move
+    update : Update
         Of the leaves visited after these gradients.
     """
 
     store: Store
     gradients: Gradients
-    move: Move
+    update: Update
 
     def serves(self, key: Key, options: Sequence[float]) -> bool:
         """Return whether this is the step with these options."""
-        return self.move.serves(key, options)
+        return self.update.serves(key, options)
 
     def run(self, rows: Sequence[int], options: Sequence[float]) -> bool:
         """Take the step and return True, if it goes the way recorded, to finite numbers only."""
-        gradients, move = self.gradients, self.move
+        gradients, update = self.gradients, self.update
         if not gradients.run(rows):
             return False
-        if not move.run(options):
+        if not update.run(options):
             gradients.undo()
             return False
         gradients.add_others()
-        self.store.note(gradients.reached, move.kept)
+        self.store.note(gradients.reached, update.kept)
         return True

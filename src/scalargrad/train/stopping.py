@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from scalargrad.errors import OperandError
+from scalargrad.table.validation import shown, whole
+
 
 @dataclass
 class Patience:
@@ -57,5 +60,15 @@ class Patience:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take on what a checkpoint kept."""
-        self.keep(state["best_loss"], state["best_epoch"], state["best_state"])
+        """Take on what a checkpoint kept.
+
+        Raises
+        ------
+        OperandError
+            If it is something else.
+        """
+        loss, epoch, best = state["best_loss"], state["best_epoch"], state["best_state"]
+        if not isinstance(loss, float) or not isinstance(best, dict | None):
+            raise OperandError(f"best_loss is {shown(loss)}, best_state {shown(best)}")
+        self.best_loss, self.best_state = loss, best
+        self.best_epoch = whole(epoch, "best_epoch", 0)

@@ -1,132 +1,85 @@
-"""Update: how an optimiser moves parameters, with its options in sight so they can be inputs."""
+"""Update: the optimiser's rules, applied to all parameters once, recorded as a program."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
-from scalargrad.compiler.arguments import Key, visit
+from scalargrad.compiler.arguments import Key, rebuilt
+from scalargrad.compiler.resident import Resident, reordered
 from scalargrad.errors import TraceError
-from scalargrad.optim import Optimizer
-from scalargrad.sparse import SparseParameter
+from scalargrad.train.group_rules import group_rules, options_of, updated
+from scalargrad.train.recordings import Guards, guards, recorded, results
 from scalargrad.train.store import Store
 from scalargrad.value import Value
 
 
-class Update(NamedTuple):
-    """How the parameters of one group move: by which rule, with which options, up or down."""
-
-    rule: Any
-    options: dict[str, Any]
-    maximize: bool
-
-
-def updates(optimizer: Optimizer) -> list[Update]:
-    """Return how each group moves at the next step.
-
-    Raises
-    ------
-    TraceError
-        If the options of a rule are out of sight.
-    """
-    found = []
-    for group in optimizer.param_groups:
-        rule = optimizer.rule({**group, "step": group["step"] + 1})
-        if not isinstance(rule, partial) or rule.args:
-            raise TraceError(
-                f"the rule of {type(optimizer).__name__} is no functools.partial with its options "
-                "by name, so they could not be told apart from what never changes"
-            )
-        found.append(Update(rule.func, rule.keywords, bool(group.get("maximize"))))
-    return found
-
-
-def options_of(found: list[Update]) -> tuple[Key, list[Any]]:
-    """Return the numbers among the options, and a key of all else about them."""
-    key: list[Hashable] = []
-    numbers: list[Any] = []
-    visit(found, key, numbers)
-    return tuple(key), numbers
-
-
-def visited(store: Store, reached: Sequence[int]) -> tuple[int, ...]:
-    """Return the leaves that `Optimizer.step` visits, if these have got a gradient."""
-    known = set(reached)
-    return tuple(
-        i
-        for i, (group, parameter) in enumerate(_trained(store.optimizer))
-        if i in known
-        or not isinstance(parameter, SparseParameter)
-        or parameter.touched is None
-        or not store.optimizer.is_sparse(group)
-    )
-
-
-def require_still(store: Store, looked_up: Iterable[int]) -> None:
-    """Raise TraceError if a rule moves entries of a table that are not looked up in this step.
-
-    A program looks up other rows at each run, and has a gradient for every row: 0 for those it
-    does not look up. A rule that visits only rows with a gradient would visit them all.
-    """
-    trained, found = list(_trained(store.optimizer)), updates(store.optimizer)
-    rules = dict(zip(map(id, store.optimizer.param_groups), found, strict=True))
-    for i in looked_up:
-        group, parameter = trained[i] if i < store.trained else ({}, None)
-        if isinstance(parameter, SparseParameter) and store.optimizer.is_sparse(group):
-            rule, options, _ = rules[id(group)]
-            if rule(1.0, 0.0, *[1.0] * len(store.optimizer.state_names), **options)[0] != 1.0:
-                raise TraceError(
-                    f"{type(store.optimizer).__name__} moves a parameter that is looked up even "
-                    "where its gradient is 0, and a program cannot tell the rows it looks up "
-                    "from the others: train with Adam, or with jit=False"
-                )
-
-
-def moved(
-    store: Store,
-    found: Sequence[Update],
-    steps: Sequence[int],
-    grads: Sequence[Any],
-    numbers: Sequence[Any],
-) -> tuple[list[Any], list[int]]:
-    """Apply each group's rule as `Optimizer.step` does.
+class Update:
+    """A step of the optimiser over a store, whose numbers stay in this program's memory.
 
     Parameters
     ----------
     store : Store
-        Whose numbers are moved.
-    found : sequence of Update
-        One for each group.
-    steps : sequence of int
-        The leaves visited.
-    grads : sequence of scalar
-        The gradient of each leaf trained.
-    numbers : sequence of scalar
-        As `Store.numbers`.
+        Loaded.
+    visited : tuple of int
+        The leaves to update.
 
-    Returns
-    -------
-    numbers : list of scalar
-        Those that are carried on, after the step.
+    Attributes
+    ----------
+    visited : tuple of int
     kept : list of int
         The leaves whose state the optimiser keeps.
+
+    Raises
+    ------
+    TraceError
+        If a rule does what a program could not repeat.
     """
-    after = [*numbers[: store.carried]]
-    kept = []
-    groups = [group for group, _ in _trained(store.optimizer)]
-    index = {id(group): i for i, group in enumerate(store.optimizer.param_groups)}
-    for i in steps:
-        rule, options, maximize = found[index[id(groups[i])]]
-        own = slice(i, store.carried, store.trained)
-        after[own] = rule(after[i], -grads[i] if maximize else grads[i], *after[own][1:], **options)
-        if store.optimizer.has_state(groups[i]):
-            kept.append(i)
-    return after, kept
 
+    def __init__(self, store: Store, visited: tuple[int, ...]) -> None:
+        self._store, self.visited = store, visited
+        found = group_rules(store.optimizer)
+        self._key, options = options_of(found)
+        grads, given = store.grads[: store.trained], len(options) + store.trained
 
-def _trained(optimizer: Optimizer) -> Iterator[tuple[dict[str, Any], Value]]:
-    """Yield each parameter trained with its group."""
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            yield group, parameter
+        def run(fresh: list[Value]) -> tuple[list[Any], list[int]]:
+            ahead = iter(fresh)
+            traced, rest = rebuilt(found, ahead), list(ahead)
+            after, kept = updated(
+                store, traced, visited, rest[: store.trained], rest[store.trained :]
+            )
+            return [x if isinstance(x, Value) else Value(x) for x in after], kept
+
+        recording, (_, self.kept) = recorded(
+            run, [*options, grads, store.numbers], [], domains=False
+        )
+        if recording.closed_over or recording.draws:
+            raise TraceError(
+                "a rule of the optimiser reads or draws numbers it is not given: make them options"
+            )
+        asked = guards(recording)
+        self._conditions = {i: truth for i, truth in asked.items() if i < len(options)}
+        asked = {x: truth for x, truth in asked.items() if x >= len(options)}
+        program = reordered(
+            recording.program, range(recording.program.inputs), [*results(recording), *asked]
+        )
+        self._program = Resident(program, given, store.carried)
+        self._guards = Guards(self._program.results, asked.values())
+        self._options = self._program.given[: len(options)]
+        self._grads = self._program.given[len(options) :]
+
+    def serves(self, key: Key, options: Sequence[float]) -> bool:
+        """Return whether this moves with these options."""
+        conditions = self._conditions.items()
+        return key == self._key and all(bool(options[i]) == truth for i, truth in conditions)
+
+    def run(self, options: Sequence[float]) -> bool:
+        """Update and return True, if it goes the way recorded, to finite numbers only."""
+        program, store = self._program, self._store
+        store.reside(program.kept)
+        self._options[:] = options
+        self._grads[:] = store.grads[: store.trained]
+        if not program.run() or not self._guards.hold():
+            return False
+        program.advance()
+        return True

@@ -1,4 +1,4 @@
-"""Functions that take functions apart: grad, value_and_grad, vjp, jvp and hvp.
+"""Transformations of functions: grad, value_and_grad, vjp, jvp and hvp.
 
 All follow JAX's signatures, and nest in any way. Each call records `f` once on fresh leaves, so
 an outer derivative is never confused with an inner one. Results are floats, unless an argument
@@ -10,15 +10,12 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Sequence
-from math import isfinite
 from typing import Any
 
-from scalargrad.autodiff import partial_values, product
-from scalargrad.errors import NumericalError, OperandError
-from scalargrad.grad_mode import enable_grad, is_grad_enabled
-from scalargrad.graph import describe, first_nonfinite
-from scalargrad.transforms.recorded import Recording
-from scalargrad.tree import flatten, flatten_like, replaced
+from scalargrad.errors import OperandError
+from scalargrad.grad_mode import is_grad_enabled
+from scalargrad.transforms.evaluation import Evaluation, evaluated
+from scalargrad.tree import flatten, flatten_like
 from scalargrad.value import Scalar, Value
 
 
@@ -38,24 +35,15 @@ def unpacked(argnums: int | Sequence[int], results: Sequence[Any]) -> Any:
     return tuple(results) if isinstance(argnums, Sequence) else results[0]
 
 
-def _plain(x: Any, as_graph: bool) -> Any:
-    """Return an output as the caller gets it: a number, unless it belongs to an outer graph."""
-    return x.data if isinstance(x, Value) and not as_graph else x
-
-
-def _scalar(y: Any, name: str) -> Any:
-    leaves, _ = flatten(y, f"the result of {name}")
+def _scalar(evaluation: Evaluation, y: Any) -> Any:
+    """Return the one finite number that a function has to return, to be differentiated."""
+    leaves, _ = flatten(y, f"the result of {evaluation.name}")
     if len(leaves) != 1 or leaves[0] is not y:
         raise OperandError(
-            f"{name} returned {y!r:.60}: a gradient needs one number; return one, or use jacobian"
+            f"{evaluation.name} returned {y!r:.60}: a gradient needs one number; return one, or "
+            "use jacobian"
         )
-    root = y if isinstance(y, Value) else Value(y)
-    if not isfinite(root.data):
-        raise NumericalError(
-            f"{name} returned {root.data}, whose gradient is undefined; the first node that went "
-            f"non-finite is {describe(first_nonfinite(root) or root)}. Scale its operands or "
-            "guard them with where"
-        )
+    evaluation.require_finite(y)
     return y if isinstance(y, Value) else float(y)
 
 
@@ -65,14 +53,6 @@ def _with_auxiliary(result: Any, name: str) -> tuple[Any, Any]:
             f"{name} returned {result!r:.60}: with has_aux it returns (number, auxiliary)"
         )
     return result[0], result[1]
-
-
-def _passed_on(aux: Any, recording: Recording) -> Any:
-    """Return an auxiliary result with floats for Values, unless these belong to an outer graph."""
-    values: list[Value] = []
-    replaced(aux, values.append)
-    outside = recording.outside(values)
-    return replaced(aux, lambda x: x if x in outside else x.data)
 
 
 def value_and_grad(
@@ -120,14 +100,14 @@ def value_and_grad(
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        recording = Recording(f, positions, args, kwargs)
-        result, name = recording.result, recording.name
+        evaluation = evaluated(f, positions, args, kwargs)
+        result, name = evaluation.result, evaluation.name
         result, aux = _with_auxiliary(result, name) if has_aux else (result, None)
-        y = _scalar(result, name)
-        path = recording.path(y)
-        found = recording.arguments(recording.gradients(y, path))
-        value = _plain(y, path.as_graph)
-        return ((value, _passed_on(aux, recording)) if has_aux else value), unpacked(argnums, found)
+        y = _scalar(evaluation, result)
+        subgraph = evaluation.subgraph(y)
+        found = evaluation.arguments(evaluation.gradients(y, subgraph))
+        value = evaluation.plain(y, subgraph)
+        return ((value, evaluation.passed_on(aux)) if has_aux else value), unpacked(argnums, found)
 
     return differentiated
 
@@ -209,26 +189,25 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     >>> y, pull_back([1.0, 10.0])
     ([12.0, 3.0], ([14.0, 3.0],))
     """
-    recording = Recording(f, range(len(primals)), primals, {})
-    outputs, rebuild = flatten(recording.result, f"the result of {recording.name}")
-    path = recording.path(*outputs)
+    evaluation = evaluated(f, range(len(primals)), primals, {})
+    outputs, rebuild = flatten(evaluation.result, f"the result of {evaluation.name}")
+    subgraph = evaluation.subgraph(*outputs)
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
-        weights = _directions(cotangent, recording.result, "the cotangent", "the result")
-        seeds: dict[Value, Any] = {}
-        for y, weight in zip(outputs, weights, strict=True):
-            if isinstance(y, Value):
-                seeds[y] = seeds.get(y, 0.0) + weight
-        here = path._replace(as_graph=path.as_graph and is_grad_enabled())
-        return tuple(recording.arguments(recording.pull_back(seeds, here)))
+        weights = _directions(cotangent, evaluation.result, "the cotangent", "the result")
+        pairs = zip(outputs, weights, strict=True)
+        seeds = [(y, weight) for y, weight in pairs if isinstance(y, Value)]
+        here = subgraph._replace(as_graph=subgraph.as_graph and is_grad_enabled())
+        return tuple(evaluation.arguments(evaluation.pull_back(seeds, here)))
 
-    return rebuild(_plain(y, path.as_graph) for y in outputs), pull_back
+    return rebuild(evaluation.plain(y, subgraph) for y in outputs), pull_back
 
 
 def _directions(tree: Any, model: Any, what: str, like: str) -> list[Scalar]:
     """Return the numbers of a tangent or cotangent; outside a recording they are floats."""
     as_graph = is_grad_enabled()
-    leaves = (_plain(x, as_graph) for x in flatten_like(tree, model, what, like))
+    numbers = flatten_like(tree, model, what, like)
+    leaves = (x.data if isinstance(x, Value) and not as_graph else x for x in numbers)
     return [x if isinstance(x, Value) else float(x) for x in leaves]
 
 
@@ -259,32 +238,12 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     """
     if not isinstance(primals, tuple | list):
         raise OperandError(f"primals is {primals!r:.60}: give the arguments as a tuple, (x,)")
-    recording = Recording(f, range(len(primals)), primals, {})
-    outputs, rebuild = flatten(recording.result, f"the result of {recording.name}")
-    path = recording.path(*outputs)
+    evaluation = evaluated(f, range(len(primals)), primals, {})
+    outputs, rebuild = flatten(evaluation.result, f"the result of {evaluation.name}")
+    subgraph = evaluation.subgraph(*outputs)
     directions = _directions(tangents, primals, "tangents", "primals")
-    moving: dict[Value, Scalar] = dict(zip(recording.leaves, directions, strict=True))
-    with enable_grad():
-        moving = push_forward(path.nodes, moving, path.as_graph)
-    tangent = (moving.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs)
-    return rebuild(_plain(y, path.as_graph) for y in outputs), rebuild(tangent)
-
-
-def push_forward(
-    order: Sequence[Value], moving: dict[Value, Scalar], as_graph: bool
-) -> dict[Value, Scalar]:
-    """Extend `moving` (node to tangent) to every node of `order` that a moving leaf reaches."""
-    for node in order:
-        if not any(parent in moving for parent in node.parents):
-            continue
-        partials: Sequence[Any] = partial_values(node) if as_graph else node.local_grads
-        contributions = [
-            product(partial, moving[parent])
-            for parent, partial in zip(node.parents, partials, strict=True)
-            if isinstance(parent, Value) and parent in moving
-        ]
-        moving[node] = functools.reduce(operator.add, contributions)
-    return moving
+    tangents = evaluation.push_forward(outputs, directions, subgraph)
+    return rebuild(evaluation.plain(y, subgraph) for y in outputs), rebuild(iter(tangents))
 
 
 def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:

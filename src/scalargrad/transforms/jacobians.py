@@ -1,4 +1,4 @@
-"""All partial derivatives of a function: jacobian and hessian, with JAX's signatures."""
+"""Matrices of partial derivatives: jacobian and hessian, with JAX's signatures."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from scalargrad.transforms.evaluation import evaluated
 from scalargrad.transforms.functional import grad, positions_of, unpacked
-from scalargrad.transforms.recorded import Recording
 from scalargrad.tree import flatten
 
 
@@ -48,13 +48,13 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        recording = Recording(f, positions, args, kwargs)
-        outputs, rebuild = flatten(recording.result, f"the result of {recording.name}")
-        as_graph = recording.path(*outputs).as_graph
+        evaluation = evaluated(f, positions, args, kwargs)
+        outputs, rebuild = flatten(evaluation.result, f"the result of {evaluation.name}")
+        as_graph = evaluation.subgraph(*outputs).as_graph
         rows = []
         for y in outputs:
-            path = recording.path(y)._replace(as_graph=as_graph)
-            gradient = recording.arguments(recording.gradients(y, path))
+            subgraph = evaluation.subgraph(y)._replace(as_graph=as_graph)
+            gradient = evaluation.arguments(evaluation.gradients(y, subgraph))
             rows.append(unpacked(argnums, gradient))
         return rebuild(iter(rows))
 

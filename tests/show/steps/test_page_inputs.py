@@ -168,3 +168,20 @@ def test_descent_that_climbs_says_so_and_stops_before_it_is_undefined(open_page:
     again.locator("#descend-ten").click()
     assert "0 steps" in again.locator("#descent-result").text_content()
     assert math.isclose(float(box(again, "w").input_value()), 0.01)
+
+
+def test_the_status_tells_the_numbers_that_hold_now(open_page: Any) -> None:
+    """What is told to a screen reader at a step is told again when an input changes."""
+    page = open_page(lecture())
+    status = page.locator("#announcement")
+    page.evaluate("scalargrad.setInputs({x: 1})")
+    assert status.text_content() == ""  # nobody has gone anywhere yet
+    page.locator("#panel").focus()
+    page.keyboard.press("End")
+    before = status.text_content()
+    assert "∂f/∂x" in before
+    page.evaluate("scalargrad.setInputs({z: 10})")
+    assert status.text_content() != before
+    assert "= 10·1 = 10" in status.text_content()
+    page.locator("#reset").click()
+    assert "= (-4)·1 = -4" in status.text_content()

@@ -222,15 +222,56 @@ def test_a_logistic_unit_written_in_full_is_one_layer(open_page: Any) -> None:
 
 
 def test_notation_names_the_gradients_of_a_layer(open_page: Any) -> None:
-    """∂L/∂h, h̄ and δ with an index, as everywhere else."""
+    """Toronto writes every error with a bar; UNC's δ is that of sums, never of h, W, b or x."""
     page = open_page(network()[0])
     layer_view(page, 12)
-    names = []
+    written = []
     for _ in range(3):
-        line = page.locator("#panel .matrix-line > :first-child").first.text_content()
-        names.append(line.partition("=")[0])
+        lines = page.locator("#panel .matrix-line > :first-child").all_text_contents()
+        written.append(lines)
         page.keyboard.press("n")
-    assert names == ["∂L∂h1", "h1¯", "δh1"]
+    assert written == [
+        ["∂L∂h1=W2Tδ2", "δ1=∂L∂z1=(W2Tδ2)∘tanh′(z1)", "∂L∂W1=δ1xT", "∂L∂b1=δ1", "∂L∂x=W1Tδ1"],
+        ["h1¯=W2Tz2¯", "z1¯=h1¯∘tanh′(z1)", "W1¯=z1¯xT", "b1¯=z1¯", "x¯=W1Tz1¯"],
+        ["∂L∂h1=W2Tδ2", "δ1=(W2Tδ2)∘tanh′(z1)", "∂L∂W1=δ1xT", "∂L∂b1=δ1", "∂L∂x=W1Tδ1"],
+    ]
+
+
+def test_the_last_layer_has_the_letters_of_the_lectures(open_page: Any) -> None:
+    """Toronto's output is y: W̄ = ȳhᵀ, b̄ = ȳ, h̄ = Wᵀȳ; UNC's error of a linear output is δ."""
+    page = open_page(network()[0])
+    layer_view(page, 10)
+    page.keyboard.press("n")
+    lines = page.locator("#panel .matrix-line > :first-child")
+    assert lines.all_text_contents() == ["y¯", "W3¯=y¯h2T", "b3¯=y¯", "h2¯=W3Ty¯"]
+    assert "so upstream is y\u0304; y\u0304 times x goes" in page.locator("#panel").text_content()
+    page.keyboard.press("n")
+    assert lines.all_text_contents() == ["δ3", "∂L∂W3=δ3h2T", "∂L∂b3=δ3", "∂L∂h2=W3Tδ3"]
+    page.evaluate("scalargrad.goTo(4)")
+    layer_view(page, 4)
+    page.keyboard.press("n")
+    page.keyboard.press("n")
+    assert lines.all_text_contents() == ["y=W3h2+b3"]
+
+
+@pytest.mark.parametrize(
+    ("presses", "said"),
+    [
+        (0, "weight[j][i], which leads from input i to unit j; both count from 0"),
+        (1, "row i and column j of W, leads from input j to unit i; both count from 1"),
+        (2, "row j and column i of W, leads from input i to unit j"),
+    ],
+)
+def test_weights_are_shown_with_their_direction(open_page: Any, presses: int, said: str) -> None:
+    """Which way wᵢⱼ leads, and from where it counts, is the chosen notation's."""
+    page = open_page(network()[0])
+    for stop in (2, 12):
+        layer_view(page, stop)
+        for _ in range(presses):
+            page.keyboard.press("n")
+        assert said in page.locator("#panel .direction").text_content()
+        for _ in range(-presses % 3):
+            page.keyboard.press("n")
 
 
 @pytest.mark.parametrize("make", [lambda: walk(chain_rule()), lambda: network()[0][4:]])

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from .graphs import lecture, regularised
+from scalargrad import Value, square, tanh
+from scalargrad.show.steps import walk
+
+from .graphs import labelled, lecture, regularised
 
 
 def in_graph(page: Any, id: str, kind: str) -> str:
@@ -171,9 +174,10 @@ def test_the_whole_page_can_be_used_by_keyboard(open_page: Any) -> None:
 
 
 def test_notations_change_with_n(open_page: Any) -> None:
-    """∂f/∂q, q̄ and δ_q are three names of one number."""
-    page = open_page(lecture())
-    page.evaluate("scalargrad.goTo(7)")
+    """∂f/∂q, q̄ and, as q enters a unit, δ_q are three names of one number."""
+    q = labelled(Value(2.0, "x") + Value(3.0, "y"), "q")
+    page = open_page(walk(labelled(square(tanh(q)), "f")))
+    page.evaluate("scalargrad.goTo(8)")
     said = []
     for _ in range(3):
         said.append(page.locator("#panel .sentence").text_content())

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from scalargrad import Parameter, Value, ops, square
+from scalargrad import Parameter, Value, ops, square, tanh
 from scalargrad.show.steps import Walk, walk
 from scalargrad.table.operation import Elementwise
 
@@ -49,7 +49,9 @@ def test_derivatives_are_fractions_bars_or_indices(lecture: Walk) -> None:
     fraction = "<mfrac><mrow><mo>∂</mo><mi>f</mi></mrow><mrow><mo>∂</mo><mi>y</mi></mrow></mfrac>"
     assert fraction in step.symbols(form="mathml")
     assert '<mover accent="true"><mi>y</mi><mo>¯</mo></mover>' in step.mathml("bar")
-    assert "<msub><mi>δ</mi><mi>y</mi></msub>" in step.mathml("delta")
+    assert step.mathml("delta") == step.mathml("partial")
+    delta = walk(tanh(Value(2.0, "x") * Value(3.0, "y")))[-1].mathml("delta")
+    assert "<msub><mi>δ</mi><mi>v1</mi></msub>" in delta
 
 
 def test_local_rule_and_parts_come_in_mathml_too(lecture: Walk) -> None:

@@ -104,14 +104,31 @@ def test_symbols_and_numbers_can_be_had_apart(lecture: Walk) -> None:
     [
         ("partial", "∂f/∂y = ∂f/∂q·∂q/∂y = (−4)·1 = −4"),
         ("bar", "y\u0304 = q\u0304·∂q/∂y = (−4)·1 = −4"),
-        ("delta", "δ_y = δ_q·∂q/∂y = (−4)·1 = −4"),
+        ("delta", "∂f/∂y = ∂f/∂q·∂q/∂y = (−4)·1 = −4"),
     ],
 )
 def test_notations_change_how_gradients_are_written_and_nothing_else(
     lecture: Walk, notation: str, expected: str
 ) -> None:
-    """∂f/∂y, ȳ and δ are three names of one number; local derivatives stay partial."""
+    """∂f/∂y and ȳ are two names of one number; δ there is none, as q enters no unit."""
     assert lecture[6].text(notation) == expected  # type: ignore[arg-type]
+
+
+def test_delta_is_the_error_of_a_pre_activation_and_of_nothing_else() -> None:
+    """UNC: of s = wx it is δ_s, of the weight ∂f/∂w = δ_s·∂s/∂w; and so of a linear unit's sum."""
+    w, x = Parameter(2.0, "w"), Value(0.5, "x")
+    s = w * x
+    s.label = "s"
+    f = tanh(s)
+    f.label = "f"
+    texts = [step.symbols("delta") for step in walk(f)[-3:]]
+    assert texts == ["δ_s = 1·(1 - f·f)", "∂f/∂x = δ_s·∂s/∂x", "∂f/∂w = δ_s·∂s/∂w"]
+    linear = dot([w], [x])
+    linear.label = "s"
+    penalty = dot([w], [w])
+    penalty.label = "p"
+    assert walk(square(linear))[-1].symbols("delta") == "∂v1/∂w = δ_s·∂s/∂w"
+    assert "δ" not in walk(square(penalty))[-1].symbols("delta")
 
 
 def test_unknown_notations_and_forms_are_refused_by_name(lecture: Walk) -> None:

@@ -178,7 +178,7 @@ class ClosedOver:
         """Follow what is held somewhere; return None for what need not be followed."""
         if isinstance(x, Value):
             self._values.append(x)
-            return Part((type(x), bool(x.parents)), x)
+            return Part((type(x), x.op is not None), x)
         if type(x) in PLAIN:
             return None
         if id(x) in self._met:

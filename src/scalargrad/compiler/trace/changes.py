@@ -15,7 +15,7 @@ from typing import Any
 
 from scalargrad.compiler.guards.names import is_followed, is_wrapper, namespaces, variables
 from scalargrad.compiler.objects import attributes, has_state
-from scalargrad.compiler.trace.record import Expired
+from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.value import Value
 
@@ -174,7 +174,7 @@ class Around(Contents):
     def is_same(self, x: Any, y: Any) -> bool:
         """Return whether nothing has changed, or something plain been found for the first time."""
         if isinstance(y, Value):
-            return x is y or isinstance(x, Expired)
+            return x is y or isinstance(x, Traced)
         return x is None or super().is_same(x, y)
 
 

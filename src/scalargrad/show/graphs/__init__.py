@@ -13,3 +13,10 @@ from scalargrad.show.graphs.graphs import draw as draw
 from scalargrad.show.graphs.graphs import glance as glance
 from scalargrad.show.graphs.networks import network as network
 from scalargrad.show.graphs.picture import Picture as Picture
+
+__all__ = [
+    "Picture",
+    "draw",
+    "glance",
+    "network",
+]

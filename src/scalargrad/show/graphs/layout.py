@@ -1,20 +1,18 @@
-"""From DOT text to a picture: the system's Graphviz, else the one in the pygraphviz wheel.
+"""From DOT text to a picture: the Graphviz in the pygraphviz wheel, else the system's.
 
-A Graphviz of the system that is too old for titles comes last.
-
-Either runs as a program of its own, so that its messages can be caught, a picture that
-takes too long can be interrupted, and its global state is shared by no two threads.
+The wheel's goes first because its version is known: Graphviz before 2.50 leaves the ids of table
+cells out of SVG, by which pages and scripts find a value. Either runs as a program of its own, so
+that its messages can be caught, a picture that takes too long can be interrupted, and its global
+state is shared by no two threads.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from functools import cache
 from importlib.util import find_spec
 
 from scalargrad.errors import LayoutError
@@ -44,9 +42,8 @@ drawn = [
 json.dump(drawn, sys.stdout)
 """
 
-_FIRST_WITH_TITLES = 3  # major version
 _REMEDY = (
-    "Install pygraphviz 2.0 or later (pip install pygraphviz), whose wheels bring Graphviz, or "
+    "Install pygraphviz, whose wheels bring Graphviz (python -m pip install pygraphviz), or "
     "Graphviz itself (https://graphviz.org/download). DOT and Mermaid text need neither: "
     "Picture.dot, Picture.mermaid, or .save() to .dot or .mmd"
 )
@@ -100,8 +97,7 @@ def render_each(dots: Sequence[str], kind: str) -> list[str]:
         If there is no Graphviz, or none that succeeds; the message has its last words.
     """
     different = list(dict.fromkeys(dots))
-    preferred = next((engine for engine, _ in _engines(kind)), "")
-    if len(different) > 1 and "pygraphviz" in preferred:
+    if len(different) > 1 and find_spec("pygraphviz"):
         command = [*_PYTHON, "-c", _BUNDLED_EACH, kind]
         run = subprocess.run(
             command, input=json.dumps(different).encode(), capture_output=True, check=False
@@ -118,22 +114,10 @@ def _in_order(dots: Sequence[str], drawn: dict[str, str]) -> list[str]:
 def _engines(kind: str, dpi: int = DPI) -> Iterator[tuple[str, list[str]]]:
     """Yield the name and the command of each Graphviz there is, the preferred one first."""
     options = [f"-Gdpi={dpi}"] if kind == "png" else []
-    dot = shutil.which("dot")
-    system = [(dot, [dot, f"-T{kind}", *options])] if dot else []
-    bundled = ("the Graphviz in pygraphviz", [*_PYTHON, "-c", _BUNDLED, kind, *options])
-    found = [bundled] if sys.executable and find_spec("pygraphviz") else []
-    yield from [*found, *system] if dot and _is_old(dot) else [*system, *found]
-
-
-@cache
-def _is_old(dot: str) -> bool:
-    """Return whether a Graphviz gives the numbers of wires no ids and titles, as 2.42 does."""
-    try:
-        said = subprocess.run([dot, "-V"], capture_output=True, check=False).stderr.decode()
-    except OSError:
-        return False
-    version = re.search(r"version (\d+)\.", said)
-    return version is not None and int(version[1]) < _FIRST_WITH_TITLES
+    if sys.executable and find_spec("pygraphviz"):
+        yield "the Graphviz in pygraphviz", [*_PYTHON, "-c", _BUNDLED, kind, *options]
+    if dot := shutil.which("dot"):
+        yield dot, [dot, f"-T{kind}", *options]
 
 
 def _last_words(stderr: bytes) -> str:

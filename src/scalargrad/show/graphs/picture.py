@@ -11,7 +11,7 @@ from typing import Protocol
 from scalargrad.errors import LayoutError
 from scalargrad.show.graphs.layout import DPI, render
 from scalargrad.show.graphs.svg import finish
-from scalargrad.system.files import write_atomically
+from scalargrad.system.files import require_writable, write_atomically
 
 _SUFFIXES = (".svg", ".png", ".pdf", ".dot", ".mmd")
 
@@ -119,6 +119,7 @@ class Picture:
         is created and an existing file stays as it was.
         """
         path = Path(path)
+        require_writable(path)
         return write_atomically(path, self._content(path))
 
     def _content(self, path: Path) -> bytes:

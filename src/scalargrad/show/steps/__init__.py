@@ -6,3 +6,12 @@ from scalargrad.show.steps.step import Step as Step
 from scalargrad.show.steps.table import outcome as outcome
 from scalargrad.show.steps.terminal import explore as explore
 from scalargrad.show.steps.terminal import show as show
+
+__all__ = [
+    "Step",
+    "Walk",
+    "explore",
+    "outcome",
+    "show",
+    "walk",
+]

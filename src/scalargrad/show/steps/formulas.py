@@ -134,8 +134,10 @@ def local_formula(scene: Scene, node: Value, operand: int, script: Script) -> Fo
 
 
 def signal(step: Step, node: Value, script: Script, notation: Notation) -> str:
-    """Return the gradient of a node, as the notation writes it."""
-    return script.signal(step.scene.word(step.scene.root), step.scene.word(node), notation)
+    """Return the gradient of a node, as the notation writes it; δ is that of a sum alone."""
+    scene = step.scene
+    written = "partial" if notation == "delta" and node not in scene.pre_activations else notation
+    return script.signal(scene.word(scene.root), scene.word(node), written)
 
 
 def _gate_words(step: Step) -> str:

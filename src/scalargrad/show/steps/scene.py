@@ -9,8 +9,10 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from scalargrad import ops
 from scalargrad.errors import GraphChangedError
 from scalargrad.graph import as_read, describe, fan_out, names, topological_order
+from scalargrad.ops import activations
 from scalargrad.show.figures import number
 from scalargrad.show.places import place_names
 from scalargrad.show.steps.affinity import Affinity
@@ -19,13 +21,17 @@ from scalargrad.show.subgraphs import Model
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
-from scalargrad.value import Value
+from scalargrad.value import Parameter, Value
 
 if TYPE_CHECKING:
     from scalargrad.show.steps.alarm import Alarm
 
 _JOINING = set(" +-−*·/^=<>,|")
 _INDEX = re.compile(r"\[[\w, ]*\]|,(?=[₀-₉])")  # that of w[0,1] joins nothing
+
+
+#: The operations that turn a weighted sum into the output of a unit.
+_UNITS = {*activations.__all__, "step", "tanh"} - {"identity"}
 
 
 class Scene:
@@ -85,6 +91,13 @@ class Scene:
         self._gates: dict[Value, Gate] = {}
         self._operands: dict[Value, Counter[Value | float]] = {}
         self._require_unchanged()
+
+    @cached_property
+    def pre_activations(self) -> set[Value]:
+        """The weighted sums s of units θ(s), whose error ∂root/∂s UNC writes δ."""
+        entering = (x for node in self.order if _is_unit(node) for x in node.parents)
+        computed = {x for x in entering if isinstance(x, Value) and x.parents}
+        return computed | {node for node in self.order if _weighs_inputs(node)}
 
     def _require_unchanged(self) -> None:
         """Raise GraphChangedError if a node is no longer what its operation makes of its operands.
@@ -185,3 +198,15 @@ def _visible(name: str) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name
     )
+
+
+def _is_unit(node: Value) -> bool:
+    return node.op is not None and node.op.name in _UNITS
+
+
+def _weighs_inputs(node: Value) -> bool:
+    """Return whether a node is a product of parameters and inputs, as that of a linear unit."""
+    if node.op is not ops.dot:
+        return False
+    first, second = node.parents[0], node.parents[len(node.parents) // 2]
+    return isinstance(first, Parameter) and not isinstance(second, Parameter)

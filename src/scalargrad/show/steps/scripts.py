@@ -13,7 +13,7 @@ from scalargrad.table.notation import CONDITIONAL, PRODUCT
 from scalargrad.table.printing import Expression, mathml, scripted, text
 from scalargrad.table.symbol import Symbol
 
-#: How the gradient of f with respect to x is written: ∂f/∂x, x̄ or δ with x as its index.
+#: How the gradient of f with respect to x is written: ∂f/∂x, x̄, or, of a pre-activation, δ_x.
 Notation: TypeAlias = Literal["partial", "bar", "delta"]
 
 #: What a formula is written in.

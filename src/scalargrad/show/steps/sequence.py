@@ -197,7 +197,8 @@ def walk(root: Value, *, model: Model | None = None) -> Walk:
     Returns
     -------
     Walk
-        A sequence of `Step`. Its numbers are those of now: it is not changed by later
+        A sequence of `Step`. Printed, it is a table; ``.save("walk.html")`` writes it as a page that
+        moves through the steps, offline; a notebook shows that page. Its numbers are those of now: it is not changed by later
         assignments, and it changes no `grad`.
 
     Raises

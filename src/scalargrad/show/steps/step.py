@@ -107,7 +107,8 @@ class Step:
         Parameters
         ----------
         notation : {"partial", "bar", "delta"}
-            How gradients are written: ∂f/∂x, x̄ or δ_x.
+            How gradients are written: ∂f/∂x; x̄; or δ_s for the sum s that enters a unit
+            and ∂f/∂x for all else.
 
         Examples
         --------

@@ -17,7 +17,7 @@ from scalargrad.show.steps.keys import Action, ReadKey
 from scalargrad.show.steps.sequence import Walk
 from scalargrad.show.steps.step import Step
 from scalargrad.show.steps.view import View
-from scalargrad.system.plain import degrade
+from scalargrad.system import terminal
 
 _GAP = 2
 
@@ -42,7 +42,7 @@ def show(walk: Walk, console: Console | None = None) -> None:
           backward
        4  v1 → x    ∂v1/∂x = 1·2 = 2  swap multiplier: x receives 2
     """
-    console = console or _standard_output()
+    console = console or terminal.console()
     rows = [table.row(step) for step in walk]
     labels = [("", phase, "", "") for phase in PHASE]
     columns = zip(table.HEADINGS, *labels, *rows, strict=True)
@@ -59,13 +59,6 @@ def show(walk: Walk, console: Console | None = None) -> None:
             grid.add_row("", Text(phase, f"bold {PHASE[phase]}"))
         grid.add_row(*_cells(step, row, fits))
     console.print(grid)
-
-
-def _standard_output() -> Console:
-    """Return standard output, which writes plain characters where its encoding has no others."""
-    if sys.stdout is not None:
-        degrade(sys.stdout)
-    return Console()
 
 
 def _cells(step: Step, row: Sequence[str], fits: bool) -> list[Text]:
@@ -99,7 +92,7 @@ def explore(walk: Walk, console: Console | None = None, read_key: ReadKey | None
     ScalargradError
         If keys are to come from the keyboard and this is not a terminal.
     """
-    console = console or _standard_output()
+    console = console or terminal.console()
     if read_key is not None:
         _explore(walk, console, read_key)
         return

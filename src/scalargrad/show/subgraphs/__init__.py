@@ -10,3 +10,10 @@ from scalargrad.show.subgraphs.build import LIMIT as LIMIT
 from scalargrad.show.subgraphs.build import fold as fold
 from scalargrad.show.subgraphs.calls import Model as Model
 from scalargrad.show.subgraphs.tree import Fold as Fold
+
+__all__ = [
+    "LIMIT",
+    "Fold",
+    "Model",
+    "fold",
+]

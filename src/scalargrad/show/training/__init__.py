@@ -23,6 +23,11 @@ from __future__ import annotations
 
 from scalargrad.system.packages import needed
 
-with needed("watch needs", "jit"):
+with needed("watch needs"):
     from scalargrad.show.training.film import Film as Film
     from scalargrad.show.training.training import watch as watch
+
+__all__ = [
+    "Film",
+    "watch",
+]

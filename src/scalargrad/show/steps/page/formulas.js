@@ -47,8 +47,10 @@ function barText(word) {
   return [...word].map((character) => `${character}\u0305`).join("");
 }
 
+// The gradient of a node, as the notation writes it; δ is that of a pre-activation alone.
 function signal(node, script, notation) {
-  if (notation === "partial") return script.partial(nodes[root].word, nodes[node].word);
+  const isPartial = notation === "partial" || (notation === "delta" && !nodes[node].preActivation);
+  if (isPartial) return script.partial(nodes[root].word, nodes[node].word);
   return notation === "bar" ? script.bar(nodes[node].word) : script.delta(nodes[node].word);
 }
 

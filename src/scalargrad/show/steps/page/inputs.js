@@ -100,6 +100,7 @@ function accept() {
   $("undefined").textContent = "";
   if (state.question?.isOpen) askIfPredicting();
   drawAll();
+  if ($("announcement").textContent && !state.question?.isOpen) announceStep(); // in the numbers that now hold
 }
 
 function resetInputs() {

@@ -16,15 +16,37 @@ const column = (numbers) => numbers.map((x) => [x]);
 
 // A letter with the layer's index and, where its weights are used more than once, the use: W₁, x₁⁽²⁾.
 function letter(name, { index, use }) {
-  if (name === "x" && index === 1 && use === null) return "<mi>x</mi>";
-  const own = `<mi>${name}</mi><mn>${index}</mn>`;
   const isUsed = use !== null && !["W", "b"].includes(name);
+  if (name === "y" && isUsed) return `<msup><mi>y</mi><mrow><mo>(</mo><mn>${use}</mn><mo>)</mo></mrow></msup>`;
+  if (name === "y" || (name === "x" && index === 1 && !isUsed)) return `<mi>${name}</mi>`;
+  const own = `<mi>${name}</mi><mn>${index}</mn>`;
   return isUsed ? `<msubsup>${own}<mrow><mo>(</mo><mn>${use}</mn><mo>)</mo></mrow></msubsup>` : `<msub>${own}</msub>`;
 }
 
 // The name of what a layer reads: the outputs of another one, or x.
 const inputLetter = (layer) => (layer.before === null ? letter("x", layer) : outputLetter(layers[layer.before]));
-const outputLetter = (layer) => letter(layer.activation === null ? "z" : "h", layer);
+const outputLetter = (layer) => letter(isOutput(layer) && state.notation === "bar" ? "y" : layer.activation === null ? "z" : "h", layer);
+const sumLetter = (layer) => (layer.activation === null ? outputLetter(layer) : letter("z", layer));
+
+// The layers that no other reads, if they are calls of one: the outputs of the network.
+const finalLayers = layers.filter((layer, i) => layers.every(({ before }) => before !== i));
+const isOutput = (layer) => finalLayers.includes(layer) && new Set(finalLayers.map(({ index }) => index)).size === 1;
+
+// The error of a layer's sums z: with a bar as every other, else δ, which is written of nothing else.
+const errorLetter = (layer) => (state.notation === "bar" ? layerSignal(sumLetter(layer)) : letter("δ", layer));
+
+// Which way a weight leads, and where its indices start, by the notation.
+const DIRECTIONS = {
+  partial: "W holds weight[j][i], which leads from input i to unit j; both count from 0.",
+  bar: "wᵢⱼ, in row i and column j of W, leads from input j to unit i; both count from 1.",
+  delta: "wᵢⱼ, in row j and column i of W, leads from input i to unit j; both count from 1, and the bias is w₀ⱼ, the weight of an input x₀ = 1.",
+};
+
+// What a layer does in words; its error has the letter of the notation.
+function layerSentence(layer, phase) {
+  const error = isOutput(layer) && layer.activation === null ? "y\u0304" : "z\u0304";
+  return state.notation === "bar" ? layer[phase].replaceAll("δ", error) : layer[phase];
+}
 
 // A matrix of numbers, the rest of a large one left out; `kind` is the colour of what it holds.
 function matrix(rows, kind) {
@@ -87,7 +109,8 @@ function explainLayer(layer, phase) {
     );
   });
   const isCut = lines.some(({ shown }) => shown.some((rows) => Math.max(rows.length, rows[0].length) > MOST_ROWS));
-  return [element("p", { class: "sentence" }, layer[phase]), ...blocks, ...(isCut ? [wholeSwitch()] : [])];
+  const direction = element("p", { class: "note direction" }, DIRECTIONS[state.notation]);
+  return [element("p", { class: "sentence" }, layerSentence(layer, phase)), ...blocks, ...(isCut ? [wholeSwitch()] : []), direction];
 }
 
 // The pieces of a line where it may be broken: before an operator, which stays with what follows.
@@ -113,7 +136,8 @@ function wholeSwitch() {
 }
 
 function forwardLines(layer, { W, x, b, z, h }) {
-  const [Wn, xn, bn, zn] = ["W", "x", "b", "z"].map((name) => letter(name, layer));
+  const [Wn, xn, bn] = ["W", "x", "b"].map((name) => letter(name, layer));
+  const zn = sumLetter(layer);
   const input = layer.before === null ? xn : inputLetter(layer);
   const plus = layer.b ? [op("+"), bn] : [];
   const sum = {
@@ -132,39 +156,43 @@ function forwardLines(layer, { W, x, b, z, h }) {
 
 function backwardLines(layer, found) {
   const { x, upstream, slope, delta, weights, passed, W } = found;
-  const [Wn, bn, zn] = ["W", "b", "z"].map((name) => letter(name, layer));
-  const [out, input] = [outputLetter(layer), inputLetter(layer)];
-  const deltaName = letter("δ", layer);
+  const [Wn, bn] = ["W", "b"].map((name) => letter(name, layer));
+  const [out, input, zn] = [outputLetter(layer), inputLetter(layer), sumLetter(layer)];
+  const isPartial = state.notation === "partial";
+  const error = errorLetter(layer);
   const next = layer.next === null ? null : layers[layer.next];
-  const arriving = next ? [op("="), transposed(letter("W", next)), letter("δ", next)] : [];
-  const lines = [{ symbols: [layerSignal(out), ...arriving], numbers: [op("="), matrix(upstream, "gradient")], shown: [upstream] }];
-  if (layer.activation === null) lines[0].symbols.unshift(deltaName, op("="));
-  else {
+  const arriving = next ? [op("="), transposed(letter("W", next)), errorLetter(next)] : [];
+  const isSum = layer.activation === null && !isPartial; // what arrives is the error of the sums
+  const lines = [{ symbols: [isSum ? error : layerSignal(out), ...arriving], numbers: [op("="), matrix(upstream, "gradient")], shown: [upstream] }];
+  if (layer.activation === null) {
+    if (isPartial) lines[0].symbols.unshift(error, op("="));
+  } else {
+    const isExpanded = next && state.notation !== "bar";
+    const upstreamName = isExpanded ? [op("("), ...arriving.slice(1), op(")")] : [layerSignal(out)];
     const prime = `<msup><mi>${escapeHtml(layer.activation)}</mi><mo>′</mo></msup>`;
     lines.push({
-      symbols: [deltaName, op("="), layerSignal(zn), op("="), ...(next ? [op("("), ...arriving.slice(1), op(")")] : [layerSignal(out)]), op("∘"), prime, op("("), zn, op(")")],
+      symbols: [error, ...(isPartial ? [op("="), layerSignal(zn)] : []), op("="), ...upstreamName, op("∘"), prime, op("("), zn, op(")")],
       numbers: [matrix(upstream, "gradient"), op("∘"), matrix(slope, "local"), roundedSign(upstream, slope, delta), matrix(delta, "gradient")],
       shown: [delta],
     });
   }
   lines.push({
-    symbols: [layerSignal(Wn), isOrHas(layer.alone.W), deltaName, transposed(input)],
+    symbols: [layerSignal(Wn), isOrHas(layer.alone.W), error, transposed(input)],
     numbers: [matrix(delta, "gradient"), matrix([x.map(([value]) => value)], "value"), roundedSign(delta, x, weights), matrix(weights, "gradient")],
     shown: [weights],
   });
-  if (layer.b) lines.push({ symbols: [layerSignal(bn), isOrHas(layer.alone.b), deltaName], numbers: [op("="), matrix(delta, "gradient")], shown: [delta] });
+  if (layer.b) lines.push({ symbols: [layerSignal(bn), isOrHas(layer.alone.b), error], numbers: [op("="), matrix(delta, "gradient")], shown: [delta] });
   if (layer.passes) lines.push({
-    symbols: [layerSignal(input), isOrHas(layer.alone.x), transposed(Wn), deltaName],
+    symbols: [layerSignal(input), isOrHas(layer.alone.x), transposed(Wn), error],
     numbers: [matrix(W[0].map((_, k) => W.map((row) => row[k])), "value"), matrix(delta, "gradient"), roundedSign(W, delta, passed), matrix(passed, "gradient")],
     shown: [passed],
   });
   return lines;
 }
 
-// The gradient of the root by something that has a letter, as the notation writes it.
+// The gradient of the root by something that has a letter; δ is written of sums alone, elsewhere.
 function layerSignal(name) {
   const { notation } = state;
   if (notation === "bar") return `<mover accent="true">${name}<mo>¯</mo></mover>`;
-  if (notation === "delta") return `<msub><mi>δ</mi>${name}</msub>`;
   return `<mfrac>${mrow(["<mo>∂</mo>", mi(nodes[root].word)])}${mrow(["<mo>∂</mo>", name])}</mfrac>`;
 }

@@ -122,7 +122,7 @@ function announceStep() {
 
 function saidAt(stop) {
   const layer = state.view === "layer" ? layerOf(stop) : null;
-  if (layer) return [layer[steps[stop[0]].phase]];
+  if (layer) return [layerSentence(layer, steps[stop[0]].phase)];
   if (stop.length > MOST_EXPLAINED) return [explainMany(stop)[0].textContent];
   return stop.flatMap((i) => {
     const step = steps[i];

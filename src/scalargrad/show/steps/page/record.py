@@ -93,6 +93,8 @@ class Record:
             "data": number(scene.data[node]),
             "parents": [],
         }
+        if node in scene.pre_activations:
+            found["preActivation"] = True
         if self._place[node] in self._drawn.homes:
             found["home"] = self._drawn.homes[self._place[node]]
         if op is None:

@@ -1,0 +1,158 @@
+"""The directive ``operations``: a family of the table, each operation in every form it has."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterator, Sequence
+
+from curves import curve
+from docstrings import escaped
+from docutils import nodes
+from packages import parsed
+from sphinx.application import Sphinx
+from sphinx.ext.napoleon import NumpyDocstring
+from sphinx.util.docutils import SphinxDirective
+
+from scalargrad.ops import TABLE
+from scalargrad.show.steps.partials import shorten
+from scalargrad.table.code import PythonPrinter
+from scalargrad.table.javascript import javascript_functions
+from scalargrad.table.operation import Elementwise, Operation
+from scalargrad.table.printing import Expression, mathml, text
+from scalargrad.table.symbol import Symbol
+
+_SHOWN = 3  # operands of a reduction, which takes any number
+
+
+class Operations(SphinxDirective):
+    """``.. operations:: exponential`` documents what that file of the table lists."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Write a description of each operation, and have it read."""
+        family = importlib.import_module(f"scalargrad.ops.{self.arguments[0]}")
+        lines = [".. py:currentmodule:: scalargrad", ""]
+        for name in family.__all__:
+            lines += described(name, getattr(family, name), self.config)
+        return parsed(self, lines)
+
+
+def described(name: str, op: object, config: object) -> Iterator[str]:
+    """Yield the lines on one operation, or on a function made of operations."""
+    called = inspect.signature(op).parameters.values()  # type: ignore[arg-type]
+    parameters = ", ".join(str(p.replace(annotation=p.empty)) for p in called)
+    yield from [f".. py:function:: {name}({parameters})", ""]
+    doc = str(NumpyDocstring(escaped(inspect.getdoc(op) or ""), config))  # type: ignore[arg-type]
+    body = doc.splitlines()
+    if TABLE.get(name) is op:
+        assert isinstance(op, Operation)
+        body += ["", *_forms(op)]
+    yield from (f"   {line}" for line in body)
+    yield ""
+
+
+def _forms(op: Operation) -> Iterator[str]:
+    """Yield what the table knows of an operation, as raw HTML and code."""
+    arity = op.arity if isinstance(op, Elementwise) else _SHOWN
+    result, operands, partials = traced = _traced(op, arity)
+    names = _names(op, operands)
+    rows = [("Pictures", f"<code>{_escaped(op.symbol)}</code>")]
+    rows += [("Value", _formula("y", Symbol("", op, operands), names))]
+    for operand, partial in zip(operands, partials, strict=False):
+        left = f"∂y/∂{names[operand]}"
+        rows.append((left, _formula("", partial, {**names, result: "y"})))
+    rows.append(("Backward", _escaped(op.pattern or "–")))
+    rows += _domain(op, names)
+    cells = "".join(f"<tr><th>{_escaped(a)}</th><td>{b}</td></tr>" for a, b in rows)
+    yield from [".. raw:: html", ""]
+    yield f"   <div class='operation'><table>{cells}</table>{curve(op)}</div>"
+    yield ""
+    yield from _code("python", "Python", _python(op, traced, names))
+    yield from _code("javascript", "JavaScript", javascript_functions([(op, arity)]).splitlines())
+
+
+def _traced(op: Operation, arity: int) -> tuple[Symbol, tuple[Symbol, ...], Sequence[Expression]]:
+    """Return the symbols of result and operands, and the partials where they can be written."""
+    try:
+        return op.trace_partials(arity)
+    except TypeError:  # its declaration compares operands, which symbols cannot
+        return Symbol("y"), tuple(Symbol() for _ in range(arity)), ()
+
+
+def _names(op: Operation, operands: Sequence[Symbol]) -> dict[Symbol, str]:
+    if isinstance(op, Elementwise):
+        return {x: x.name for x in operands}
+    return {x: f"x{i + 1}" for i, x in enumerate(operands)}
+
+
+def _formula(left: str, expression: Expression, names: dict[Symbol, str]) -> str:
+    shown = mathml(shorten(expression), names)
+    before = f"<mi>{left}</mi><mo>=</mo>" if left else ""
+    return f"<math><mrow>{before}{shown}</mrow></math>"
+
+
+def _domain(op: Operation, names: dict[Symbol, str]) -> Iterator[tuple[str, str]]:
+    """Yield where the operation is defined, and where its slope is a convention."""
+    if isinstance(op, Elementwise) and op.valid_expression is not None:
+        yield "Defined", _escaped(op.domain.needs or text(op.valid_expression, names))
+    else:
+        yield "Defined", "everywhere"
+    kinks = _kinks(op)
+    if kinks:
+        yield "Kink or jump", _escaped(", ".join(kinks))
+
+
+def _kinks(op: Operation) -> list[str]:
+    """Return where a function of one number has a kink or jump in the interval of its tests."""
+    if not isinstance(op, Elementwise) or op.arity != 1:
+        return []
+    low, high = op.domain.interval(0)
+    points = sorted({x / 2 for x in range(int(2 * low) - 1, int(2 * high) + 2)})
+    at = [x for x in points if low <= x <= high and not op.domain.smooth(x)]
+    return [f"x = {x:g}: slope {_slope(op, x):g}" for x in at]
+
+
+def _slope(op: Operation, x: float) -> float:
+    from scalargrad import Value, gradients
+
+    leaf = Value(x)
+    return gradients(op.of(leaf), [leaf])[0]
+
+
+def _python(
+    op: Operation,
+    traced: tuple[Symbol, tuple[Symbol, ...], Sequence[Expression]],
+    names: dict[Symbol, str],
+) -> list[str]:
+    """Return the code of value and partials as eager evaluation runs it."""
+    result, operands, partials = traced
+    printer = PythonPrinter(names)
+    try:
+        value = op.value_expression if isinstance(op, Elementwise) else op.function(operands)
+    except TypeError:
+        return inspect.getsource(op.function).splitlines()
+    printer.plan([value, *partials])
+    shown = printer.print(value)
+    lines = [*printer.take_lines(), f"y = {shown}"]
+    printer.names[result] = "y"
+    slopes = [printer.print(partial) for partial in partials]
+    return [*lines, *printer.take_lines(), f"partials = ({', '.join(slopes)},)"]
+
+
+def _code(language: str, title: str, lines: Sequence[str]) -> Iterator[str]:
+    """Yield a block of code that is folded until it is asked for."""
+    yield from [".. raw:: html", "", f"   <details><summary>{title}</summary>", ""]
+    yield from [f".. code-block:: {language}", "", *(f"   {line}" for line in lines), ""]
+    yield from [".. raw:: html", "", "   </details>", ""]
+
+
+def _escaped(words: str) -> str:
+    return words.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Add the directive."""
+    app.add_directive("operations", Operations)
+    return {"parallel_read_safe": True}

@@ -1,0 +1,140 @@
+"""C: a program as a function of C99 that needs nothing but <math.h>, and its header."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+
+from scalargrad import __version__
+from scalargrad.compiler.passes.program import without_dead_nodes
+from scalargrad.export.c_parts import Parts
+from scalargrad.export.c_statements import Statement, Statements
+from scalargrad.export.exported import Exported
+from scalargrad.export.naming import layout
+
+#: A workspace of at most so many numbers is on the stack.
+_ON_THE_STACK = 8192
+
+_HEADER = """\
+/* {name}: a function recorded by scalargrad {version}.
+ *
+ * It reads {inputs} numbers and writes {outputs}, which must not overlap. Numbers follow IEEE 754:
+ * outside a domain they are nan or infinite, too large ones infinite.{note}{memory}
+ *
+ * in, {inputs} numbers:
+{ins}
+ *
+ * out, {outputs} numbers:
+{outs}
+ */
+#ifndef {upper}_H
+#define {upper}_H
+
+#define {upper}_INPUTS {inputs}
+#define {upper}_OUTPUTS {outputs}
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+void {name}(const double *in, double *out);
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+"""
+
+_NOTE = """
+ *
+ * The function takes another way for some numbers. The last number of out is 1 where it takes the
+ * one that was recorded, and 0 where it does not; then all others are nan."""
+
+_MEMORY = """
+ *
+ * It computes in {bytes:,} bytes of static memory: call it from one thread at a time."""
+
+
+def c_files(exported: Exported) -> dict[str, str]:
+    """Return the texts of the ``.c`` and the ``.h`` file."""
+    statements = _statements(exported)
+    parts = Parts(statements)
+    return {".c": _source(exported, statements, parts), ".h": _header(exported, parts)}
+
+
+def _statements(exported: Exported) -> Statements:
+    """Return the statements of a program, each output written as soon as it is known."""
+    program = without_dead_nodes(exported.program)
+    statements = Statements(program)
+    wanted: dict[int, list[str]] = {}
+    for k, node in enumerate(program.outputs):
+        guard = k - len(exported.outputs)
+        code = f"out[{k}] = {{0}};"
+        if guard >= 0:
+            sign = "==" if exported.outcomes[guard] else "!="
+            code = f"if ({{0}} {sign} 0.0) out[{len(exported.outputs)}] = 0.0;"
+        wanted.setdefault(node, []).append(code)
+    for node in range(len(program)):
+        if not statements.is_plain(node):
+            statements.add(node)
+        for code in wanted.get(node, ()):
+            statements.listed.append(Statement(code, (node,)))
+    return statements
+
+
+def _source(exported: Exported, statements: Statements, parts: Parts) -> str:
+    """Return the text of the C file."""
+    name, functions = exported.name, [*statements.functions.values()]
+    static = "static " if parts.cells > _ON_THE_STACK else ""
+    body = [f"{static}double m[{parts.cells}];"] if parts.cells else []
+    results = len(exported.outputs)
+    if exported.outcomes:
+        body.append(f"out[{results}] = 1.0;")
+    if len(parts.bodies) == 1:
+        body.append(parts.bodies[0])
+    else:
+        for k, text in enumerate(parts.bodies):
+            used = [x for x in _PARAMETERS if re.search(rf"\b{x}\b", text)]
+            declared = ", ".join(_PARAMETERS[x] for x in used)
+            functions.append(_function(f"static void {name}_{k}({declared})", text))
+            body.append(f"{name}_{k}({', '.join(used)});")
+    if exported.outcomes:
+        fill = f"for (long i = 0; i < {results}; i++) out[i] = NAN;"
+        body.append(f"if (out[{results}] == 0.0) {fill}")
+    text = "\n".join(body)
+    body += [f"(void){x};" for x in ("in", "out") if not re.search(rf"\b{x}\b", text)]
+    functions.append(_function(f"void {name}(const double *in, double *out)", "\n".join(body)))
+    opening = f'/* Written by scalargrad {__version__}: see {name}.h */\n#include "{name}.h"\n'
+    return "\n\n".join([f"{opening}\n#include <math.h>", *functions]) + "\n"
+
+
+_PARAMETERS = {"in": "const double *in", "m": "double *m", "out": "double *out"}
+
+
+def _function(head: str, body: str) -> str:
+    return f"{head} {{\n{textwrap.indent(body, '  ')}\n}}"
+
+
+def _header(exported: Exported, parts: Parts) -> str:
+    """Return the text of the header, in which the layout is."""
+    guarded = bool(exported.outcomes)
+    outputs = [*exported.outputs, *["whether the recorded way was taken"] * guarded]
+    memory = 8 * parts.cells
+    return _HEADER.format(
+        name=exported.name,
+        upper=exported.name.upper(),
+        version=__version__,
+        inputs=len(exported.inputs),
+        outputs=len(outputs),
+        note=_NOTE if guarded else "",
+        memory=_MEMORY.format(bytes=memory) if parts.cells > _ON_THE_STACK else "",
+        ins=_listed(exported.inputs),
+        outs=_listed(outputs),
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    lines = [line.replace("*/", "* /") for line in layout(names)]
+    return "\n".join(f" *   {line}" for line in lines or ["none"])

@@ -1,0 +1,272 @@
+"""Statements of C: a program, node by node, as text with places for what it reads and writes.
+
+A node of one number becomes a variable; one with lanes a row of cells of the workspace ``m``, which
+a loop fills. Which variables live in the workspace too is decided later, by `c_parts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from scalargrad.compiler.passes.lanes import Partial, expression_of
+from scalargrad.compiler.passes.program import (
+    CONSTANT,
+    INPUT,
+    PICK,
+    PRODUCTS,
+    SCATTER,
+    STACK,
+    TAKE,
+    OverLanes,
+    Program,
+    Total,
+)
+from scalargrad.errors import TraceError
+from scalargrad.table.c import CPrinter, number_code
+from scalargrad.table.operation import Elementwise
+from scalargrad.table.symbol import Symbol
+
+#: A sum of more terms than this is written in stretches.
+STRETCH = 32
+#: A row of at least so many constants is a table of the file.
+_TABLE = 8
+
+_INDEX = """\
+static long sg_index(double index, long size) {
+  if (!(index >= -size && index < size)) return 0;
+  return index < 0.0 ? (long)index + size : (long)index;
+}"""
+_AT = """\
+static double sg_at(double index, long place, long size, double x) {
+  return sg_index(index, size) == place ? x : 0.0;
+}"""
+
+
+class Statement(NamedTuple):
+    """One statement, or a loop.
+
+    Attributes
+    ----------
+    code : str
+        With ``{0}``, ``{1}``, … for what it reads, ``{new}`` for the variable it makes as a
+        constant, ``{first}`` as one that changes, and ``{self}`` for it from then on.
+    reads : tuple of int
+        Nodes.
+    writes : int
+        The node it makes, or -1.
+    lanes : int
+        In how many steps of a loop over ``i`` it runs, if that is more than 1.
+    """
+
+    code: str
+    reads: tuple[int, ...] = ()
+    writes: int = -1
+    lanes: int = 1
+
+    @property
+    def cost(self) -> int:
+        """About how many lines it is worth."""
+        return 1 + len(self.reads) // 8
+
+
+class Statements:
+    """The statements of a program, in order.
+
+    Attributes
+    ----------
+    listed : list of Statement
+    functions : dict from str to str
+        The sources of the functions that they call, by name.
+    sizes : list of int
+        How many numbers each node is, further nodes made here included.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.sizes = program.sizes()
+        self.listed: list[Statement] = []
+        self.functions: dict[str, str] = {}
+        self._codes: dict[object, str] = {}
+        self._rows: dict[tuple[int, ...], int] = {}
+        self._tables = 0
+
+    def is_plain(self, node: int) -> bool:
+        """Return whether a node is an input or constant, for which there is no statement."""
+        if node >= len(self.program):
+            return False
+        return self.program.ops[node] in {INPUT, CONSTANT}
+
+    def plain_text(self, node: int) -> str:
+        """Return how an input or constant is written."""
+        if self.program.ops[node] is INPUT:
+            return f"in[{node}]"
+        code = number_code(self.program.constants[node])
+        return f"({code})" if code.startswith("-") else code
+
+    def add(self, node: int) -> None:
+        """Write the statements that make a node."""
+        op, args = self.program.ops[node], self.program.args[node]
+        if op is PICK:
+            place = int(self.program.constants[args[1]])
+            self._make(node, f"{{new}} = {{0}}[{place}];", args[:1])
+        elif op is STACK:
+            self._stack(node, args)
+        elif op is PRODUCTS:
+            self._sum(node, *_in_pairs(self._products(args)))
+        elif op is TAKE:
+            self._take(node, args)
+        elif op is SCATTER or isinstance(op, OverLanes):
+            terms = self._products(args) if isinstance(op, Total) else self._scattered(args)
+            write = self._total if isinstance(op, OverLanes) else self._sum
+            write(node, *_in_pairs(terms))
+        elif isinstance(op, Elementwise | Partial):
+            code = self._codes.get(op) or self._codes.setdefault(op, self._code(op))
+            self._make(node, f"{{new}} = {code};", args)
+        else:
+            raise TraceError(f"{op.name} cannot be written in C")
+
+    def _make(self, node: int, code: str, reads: Sequence[int]) -> None:
+        self.listed.append(Statement(code, tuple(reads), node, self.sizes[node]))
+
+    def _new(self, size: int) -> int:
+        self.sizes.append(size)
+        return len(self.sizes) - 1
+
+    def _products(self, args: Sequence[int]) -> list[tuple[str, tuple[int, ...]]]:
+        """Return the terms of a sum, each with what it reads."""
+        one = self.program.one
+        pairs = zip(args[::2], args[1::2], strict=True)
+        return [("{}", (a,)) if b == one else ("{} * {}", (a, b)) for a, b in pairs]
+
+    def _scattered(self, args: Sequence[int]) -> list[tuple[str, tuple[int, ...]]]:
+        self.functions["sg_index"] = _INDEX
+        self.functions["sg_at"] = _AT
+        place, size = (int(self.program.constants[x]) for x in args[:2])
+        pairs = zip(args[2::2], args[3::2], strict=True)
+        return [(f"sg_at({{}}, {place}, {size}, {{}})", pair) for pair in pairs]
+
+    def _sum(self, node: int, codes: list[str], reads: list[tuple[int, ...]]) -> None:
+        """Write a sum, a long one as a sum of which the next one is a term."""
+        before: int | None = None
+        for k in range(0, len(codes), STRETCH):
+            last = k + STRETCH >= len(codes)
+            made = node if last else self._new(self.sizes[node])
+            terms = codes[k : k + STRETCH] if before is None else ["{}", *codes[k : k + STRETCH]]
+            read = [x for some in reads[k : k + STRETCH] for x in some]
+            read = read if before is None else [before, *read]
+            self._make(made, f"{{new}} = {_counted(_added(terms))};", read)
+            before = made
+
+    def _total(self, node: int, codes: list[str], reads: list[tuple[int, ...]]) -> None:
+        """Write a sum over lanes."""
+        read = [x for some in reads for x in some]
+        lanes = max(self.sizes[x] for x in read)
+        body = _counted(_added(codes))
+        code = f"{{first}} = 0.0;\nfor (long i = 0; i < {lanes}; i++) {{self}} += {body};"
+        self.listed.append(Statement(code, tuple(read), node))
+
+    def _take(self, node: int, args: Sequence[int]) -> None:
+        self.functions["sg_index"] = _INDEX
+        index, *values = args
+        n = len(values)
+        if all(self.sizes[x] == 1 for x in values):
+            row = self._row(tuple(values))
+            if isinstance(row, str):
+                self._make(node, f"{{new}} = {row}[sg_index({{0}}, {n})];", [index])
+            else:
+                code = f"{{new}} = {{1}}[sg_index({{0}}, {n})];"
+                self.listed.append(Statement(code, (index, row), node, self.sizes[node]))
+            return
+        cases = [f"sg_at({{}}, {k}, {n}, 1.0) != 0.0 ? {{}} : " for k in range(n - 1)]
+        reads = [x for value in values[:-1] for x in (index, value)]
+        self._make(node, f"{{new}} = {_counted(''.join(cases) + '{}')};", [*reads, values[-1]])
+
+    def _row(self, values: tuple[int, ...]) -> str | int:
+        """Return single numbers in a row: how C calls it, or a node."""
+        if all(x in self.program.constants for x in values):
+            return self._table(values)
+        if values not in self._rows:
+            self._rows[values] = self._new(len(values))
+            self._stack(self._rows[values], values)
+        return self._rows[values]
+
+    def _table(self, values: Sequence[int]) -> str:
+        """Return the name of a table of constants."""
+        name = f"table_{self._tables}"
+        self._tables += 1
+        numbers = [number_code(self.program.constants[x]) for x in values]
+        lines = [", ".join(numbers[k : k + 8]) for k in range(0, len(numbers), 8)]
+        shown = ",\n  ".join(lines)
+        self.functions[name] = f"static const double {name}[{len(values)}] = {{\n  {shown}}};"
+        return name
+
+    def _stack(self, node: int, args: Sequence[int]) -> None:
+        """Write numbers into the cells of a row, stretches of inputs and constants by loops."""
+        start = 0
+        while start < len(args):
+            stop, source = self._stretch(args, start)
+            count = stop - start
+            if source:
+                step = f"for (long i = 0; i < {count}; i++) {{self}}[{start} + i] = {source};"
+                self.listed.append(Statement(step, (), node))
+            else:
+                self.listed.append(Statement(f"{{self}}[{start}] = {{0}};", (args[start],), node))
+            start = stop
+
+    def _stretch(self, args: Sequence[int], start: int) -> tuple[int, str]:
+        """Return where a stretch that a loop can write ends, and what it writes there."""
+        ops, constants = self.program.ops, self.program.constants
+        first = stop = start
+        while stop < len(args) and args[stop] in constants:
+            stop += 1
+        if stop - first >= _TABLE:
+            return stop, f"{self._table(args[first:stop])}[i]"
+        if ops[args[first]] is not INPUT or first + 1 == len(args):
+            return first + 1, ""
+        step = args[first + 1] - args[first]
+        stop = first + 1
+        while stop < len(args) and args[stop] - args[stop - 1] == step:
+            if ops[args[stop]] is not INPUT:
+                break
+            stop += 1
+        if stop - first < 3:
+            return first + 1, ""
+        return stop, f"in[{args[first]} + {step} * i]".replace("+ 1 * i", "+ i")
+
+    def _code(self, op: Elementwise | Partial) -> str:
+        """Return how an operation is written over ``{0}``, ``{1}``, …: a long one as a call."""
+        symbols, expression = expression_of(op)
+        names = {symbol: f"{{{k}}}" for k, symbol in enumerate(symbols)}
+        if isinstance(expression, Symbol) and all(
+            x in names or not isinstance(x, Symbol) for x in expression.operands
+        ):
+            return CPrinter(names, self.functions).print(expression)
+        base = f"sg_{op.name}" if isinstance(op, Elementwise) else f"sg_{op.op.name}_d{op.index}"
+        parameters = [f"x{k}" for k in range(len(symbols))]
+        printer = CPrinter(dict(zip(symbols, parameters, strict=True)), self.functions)
+        printer.plan([expression])
+        result = printer.print(expression)
+        declared = ", ".join(f"double {x}" for x in parameters)
+        lines = [*printer.take_lines(), f"return {result};"]
+        body = "\n".join(f"  {line}" for line in lines)
+        self.functions[base] = f"static double {base}({declared}) {{\n{body}\n}}"
+        return f"{base}({', '.join(names.values())})"
+
+
+def _in_pairs(
+    terms: list[tuple[str, tuple[int, ...]]],
+) -> tuple[list[str], list[tuple[int, ...]]]:
+    return [code for code, _ in terms], [reads for _, reads in terms]
+
+
+def _added(terms: list[str]) -> str:
+    """Return the sum of some terms, four of them in a line."""
+    lines = [" + ".join(terms[k : k + 4]) for k in range(0, len(terms), 4)]
+    return "\n    + ".join(lines)
+
+
+def _counted(code: str) -> str:
+    """Return a text whose places ``{}`` are numbered from 0 on."""
+    parts = code.split("{}")
+    return parts[0] + "".join(f"{{{k}}}{part}" for k, part in enumerate(parts[1:]))

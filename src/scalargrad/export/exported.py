@@ -1,0 +1,113 @@
+"""What a compiled function computes for arguments like an example, as one program of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scalargrad.compiler.jitted import Jitted
+from scalargrad.compiler.passes.differentiate import differentiate
+from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, Program
+from scalargrad.compiler.passes.sum_of_products import sum_of_products
+from scalargrad.compiler.path import Path
+from scalargrad.errors import TraceError
+from scalargrad.export.naming import input_names, results_of
+from scalargrad.value import Value
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A program with names for what goes in and what comes out.
+
+    Attributes
+    ----------
+    name : str
+    program : Program
+        With nothing left to differentiate. Its outputs are those named, then the guards.
+    inputs, outputs : sequence of str
+        The numbers of the arguments; the results, then the derivatives of each.
+    outcomes : tuple of bool
+        Whether each guard is other than 0 on the way that was recorded.
+    """
+
+    name: str
+    program: Program
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    outcomes: tuple[bool, ...]
+
+
+def exported(
+    compiled: Jitted[Any, Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Exported:
+    """Return what a compiled function computes for arguments like these.
+
+    Raises
+    ------
+    TraceError
+        If it draws random numbers, or is evaluated eagerly.
+    """
+    path, leaves, held = compiled.taken(args, kwargs)
+    if path.draws:
+        raise TraceError(
+            f"{compiled!r} draws random numbers, which a file cannot: draw outside, and give the "
+            "numbers as arguments"
+        )
+    inputs = input_names(compiled._function, args, kwargs)
+    differentiated = _cells_of_values(leaves)
+    program = _with_constants(path, leaves, held)
+    guards = program.outputs[path.results :]
+    results = results_of(path.outline)
+    nodes = [_node_of(program, x) for _, x in results]
+    outputs = [label for label, _ in results]
+    derivatives = _add_derivatives(program, nodes, differentiated)
+    outputs += [f"d({result})/d({inputs[k]})" for result in outputs for k in differentiated]
+    program.outputs = [*nodes, *derivatives, *guards]
+    written = sum_of_products(differentiate(program), lower=True)
+    return Exported(name, written, inputs, outputs, path.outcomes)
+
+
+def _cells_of_values(leaves: Sequence[Any]) -> list[int]:
+    """Return which inputs are Values."""
+    cells, cell = [], 0
+    for x in leaves:
+        if isinstance(x, Value):
+            cells.append(cell)
+        cell += x.size if hasattr(x, "ravel") else 1
+    return cells
+
+
+def _with_constants(path: Path, leaves: list[Any], held: list[Value]) -> Program:
+    """Return the program of a path, all of whose inputs but the arguments' numbers are fixed."""
+    numbers = [float(x) for x in path.inputs(leaves, held)]
+    given = sum(x.size if hasattr(x, "ravel") else 1 for x in leaves)
+    old = path.function.program
+    constants = dict(old.constants)
+    constants.update({k: numbers[k] for k in range(given, old.inputs)})
+    fixed = [CONSTANT] * (old.inputs - given)
+    ops = [*old.ops[:given], *fixed, *old.ops[old.inputs :]]
+    return Program(given, ops, list(old.args), constants, list(old.outputs), old.one)
+
+
+def _node_of(program: Program, found: int | float) -> int:
+    """Return the node of a result: a place among the outputs, or a number."""
+    if isinstance(found, int):
+        return program.outputs[found]
+    return _constant(program, found)
+
+
+def _constant(program: Program, number: float) -> int:
+    program.ops.append(CONSTANT)
+    program.args.append(())
+    program.constants[len(program) - 1] = number
+    return len(program) - 1
+
+
+def _add_derivatives(program: Program, roots: list[int], wrt: list[int]) -> list[int]:
+    """Add ∂root/∂input for each, root by root, and return their nodes."""
+    first = _constant(program, 1.0) + 1
+    for root in roots if wrt else ():
+        program.ops += [ADJOINT] * len(wrt)
+        program.args += [(node, root, first - 1) for node in wrt]
+    return list(range(first, len(program)))

@@ -1,0 +1,49 @@
+"""Write a compiled function as a file, of the kind that its path ends in."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from scalargrad.compiler.jitted import Jitted
+from scalargrad.errors import OperandError
+from scalargrad.export.c_file import c_files
+from scalargrad.export.exported import Exported, exported
+from scalargrad.export.json_program import json_file
+from scalargrad.system.files import write_atomically
+from scalargrad.table.c import LIBM
+
+_KEYWORDS = frozenset(
+    """
+    auto break case char const continue default do double else enum extern float for goto if
+    inline int long register restrict return short signed sizeof static struct switch typedef
+    union unsigned void volatile while main in out class delete new template this
+    """.split()  # noqa: SIM905 - read more easily
+)
+_WRITERS: dict[str, Callable[[Exported], dict[str, str]]] = {".c": c_files, ".json": json_file}
+
+
+def write(
+    compiled: Jitted[Any, Any],
+    path: str | os.PathLike[str],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> list[Path]:
+    """Write what a compiled function computes for such arguments; see `Jitted.export`."""
+    target = Path(path)
+    if target.suffix not in _WRITERS:
+        raise OperandError(f"{path} ends in {target.suffix!r}: end it in .c or .json")
+    name = target.stem
+    if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in _KEYWORDS | LIBM:
+        raise OperandError(
+            f"{path} would name a function {name!r}, which C does not allow: letters, digits and _ "
+            "it may have, and it is no word of C's own"
+        )
+    files = _WRITERS[target.suffix](exported(compiled, name, args, kwargs))
+    return [
+        write_atomically(target.with_suffix(suffix), text.encode())
+        for suffix, text in files.items()
+    ]

@@ -1,0 +1,122 @@
+"""Backtracking line search: a learning rate that is halved until the loss falls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scalargrad.errors import DomainError, NumericalError
+from scalargrad.grad_mode import no_grad
+from scalargrad.optim.optimizer import Optimizer
+from scalargrad.value import Value
+
+#: Halved more often, a step of length 1 is lost in rounding.
+_MOST = 60
+
+
+def backtracking_line_search(
+    optimizer: Optimizer,
+    objective: Callable[[], Value],
+    *,
+    factor: float = 0.5,
+    sufficient_decrease: float = 0.0,
+) -> float:
+    """Take one step of an optimiser, with its learning rate lowered until the loss falls.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Its learning rates are where the search starts; they stay as low as the search left them.
+    objective : callable
+        Computes the loss, a Value, from the parameters as they are; called once with a graph
+        and then without one for each rate that is tried.
+    factor : float
+        What a learning rate is multiplied by after a failure, in (0, 1); ½ halves it.
+    sufficient_decrease : float
+        c in [0, 1) of Armijo's condition: the loss must fall by more than c · lr · ‖gradient‖²,
+        where lr is that of each parameter. With 0 it must fall.
+
+    Returns
+    -------
+    float
+        The loss after the step, in its unit. If no rate lowers it, nothing is changed and it is
+        that from before: the parameters are at a minimum, as far as rounding tells.
+
+    Raises
+    ------
+    DomainError
+        If `factor` is not in (0, 1), or `sufficient_decrease` not in [0, 1).
+
+    References
+    ----------
+    Armijo, 1966; Nocedal and Wright, Numerical Optimization, 2006, algorithm 3.1.
+
+    Examples
+    --------
+    >>> from scalargrad import Parameter
+    >>> from scalargrad.optim import SGD
+    >>> w = Parameter(3.0)
+    >>> optimizer = SGD([w], lr=8.0)
+    >>> backtracking_line_search(optimizer, lambda: w * w)
+    0.0
+    >>> optimizer.param_groups[0]["lr"]
+    0.5
+    """
+    if not 0.0 < factor < 1.0:
+        raise DomainError(f"factor is {factor}; it must be more than 0 and less than 1")
+    if not 0.0 <= sufficient_decrease < 1.0:
+        raise DomainError(
+            f"sufficient_decrease is {sufficient_decrease}; it must be at least 0 and less than 1"
+        )
+    optimizer.zero_grad()
+    loss = objective()
+    loss.backward()
+    before = _State(optimizer)
+    for _ in range(_MOST):
+        found = _loss_after_a_step(optimizer, objective)
+        if found < loss.data - sufficient_decrease * _first_order(optimizer):
+            return found
+        before.restore()
+        for group in optimizer.param_groups:
+            group["lr"] *= factor
+    before.restore(rates=True)
+    return loss.data
+
+
+class _State:
+    """Parameters, and what their optimiser remembers, to go back to."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self._optimizer = optimizer
+        self._data = {p: p.data for group in optimizer.param_groups for p in group["params"]}
+        self._state = dict(optimizer.state)
+        self._options = [(group["step"], group["lr"]) for group in optimizer.param_groups]
+
+    def restore(self, rates: bool = False) -> None:
+        for parameter, data in self._data.items():
+            parameter.data = data
+        self._optimizer.state = dict(self._state)
+        for group, (step, rate) in zip(self._optimizer.param_groups, self._options, strict=True):
+            group["step"] = step
+            if rates:
+                group["lr"] = rate
+
+
+def _loss_after_a_step(optimizer: Optimizer, objective: Callable[[], Any]) -> float:
+    """Return the loss one step on; inf where the step, or the loss there, is undefined."""
+    try:
+        optimizer.step()
+        with no_grad():
+            found: float = objective().data
+    except (DomainError, NumericalError):
+        return float("inf")
+    return found
+
+
+def _first_order(optimizer: Optimizer) -> float:
+    """Return what a step along the gradient lowers the loss by to first order, Σ lr · g²."""
+    return sum(
+        group["lr"] * parameter.grad**2
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    )

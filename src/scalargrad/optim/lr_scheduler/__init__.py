@@ -1,0 +1,42 @@
+"""Schedules: how the learning rate changes from epoch to epoch, by PyTorch's names.
+
+Each step takes the rate in force a step further, so several schedules of one optimiser multiply,
+and a rate that was set by hand is gone on from, as in PyTorch. A warm-up is a LinearLR followed
+by another schedule in a SequentialLR.
+"""
+
+from __future__ import annotations
+
+from scalargrad.optim.lr_scheduler.combined import ChainedScheduler as ChainedScheduler
+from scalargrad.optim.lr_scheduler.combined import SequentialLR as SequentialLR
+from scalargrad.optim.lr_scheduler.cycles import (
+    CosineAnnealingWarmRestarts as CosineAnnealingWarmRestarts,
+)
+from scalargrad.optim.lr_scheduler.cycles import OneCycleLR as OneCycleLR
+from scalargrad.optim.lr_scheduler.factors import ConstantLR as ConstantLR
+from scalargrad.optim.lr_scheduler.factors import ExponentialLR as ExponentialLR
+from scalargrad.optim.lr_scheduler.factors import LambdaLR as LambdaLR
+from scalargrad.optim.lr_scheduler.factors import MultiStepLR as MultiStepLR
+from scalargrad.optim.lr_scheduler.factors import StepLR as StepLR
+from scalargrad.optim.lr_scheduler.plateau import ReduceLROnPlateau as ReduceLROnPlateau
+from scalargrad.optim.lr_scheduler.schedule import LRScheduler as LRScheduler
+from scalargrad.optim.lr_scheduler.ways_down import CosineAnnealingLR as CosineAnnealingLR
+from scalargrad.optim.lr_scheduler.ways_down import LinearLR as LinearLR
+from scalargrad.optim.lr_scheduler.ways_down import PolynomialLR as PolynomialLR
+
+__all__ = [
+    "ChainedScheduler",
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "ExponentialLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "OneCycleLR",
+    "PolynomialLR",
+    "ReduceLROnPlateau",
+    "SequentialLR",
+    "StepLR",
+]

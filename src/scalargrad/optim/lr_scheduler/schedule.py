@@ -1,0 +1,152 @@
+"""What all schedules share: the rates they set, their state, and how they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from scalargrad.errors import OperandError, StateError
+from scalargrad.optim.optimizer import Optimizer
+from scalargrad.table.validation import number, shown, whole
+
+
+class LRScheduler:
+    """Base class: sets the ``lr`` of every parameter group, at once and after each epoch.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Its ``lr`` at this moment is the base rate, kept as ``initial_lr`` in each group.
+
+    Attributes
+    ----------
+    last_epoch : int
+        Number of times `step` was called.
+
+    Raises
+    ------
+    OperandError
+        If `optimizer` is none of `scalargrad.optim`.
+    """
+
+    #: Names of the attributes that were options; `repr` shows them.
+    options: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise OperandError(
+                f"a schedule is over an optimizer of scalargrad.optim, not {shown(optimizer)}"
+            )
+        self.optimizer = optimizer
+        self.last_epoch = 0
+        for group in optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+        self._set(self._next(0))
+
+    def lr_at(self, epoch: int, base: float) -> float:
+        """Return the learning rate after `epoch` steps, where it was `base` at first.
+
+        The closed form, with no other schedule at work and no rate set by hand.
+        """
+        raise NotImplementedError
+
+    def next_lr(self, epoch: int, current: float, base: float) -> float:
+        """Return the learning rate of an epoch, from the one in force before it.
+
+        Parameters
+        ----------
+        epoch : int
+            From 0; at 0 the schedule begins.
+        current, base : float
+            The rate in force, and that of the beginning.
+        """
+        del current
+        return self.lr_at(epoch, base)
+
+    def step(self) -> None:
+        """Go on by one epoch; call it after ``optimizer.step()``."""
+        self._set(self._next(self.last_epoch + 1))
+        self.last_epoch += 1
+
+    def restart(self) -> None:
+        """Begin anew from the base rate, as where a SequentialLR hands over."""
+        self._set(self._first())
+        self.last_epoch = 0
+
+    def _next(self, epoch: int) -> list[float]:
+        """Return the rate of each group in an epoch, from those in force."""
+        return [self.next_lr(epoch, *rates) for rates in self._rates()]
+
+    def _first(self) -> list[float]:
+        """Return the rate of each group in epoch 0, from the base rates."""
+        return [self.lr_at(0, base) for _, base in self._rates()]
+
+    def _rates(self) -> list[tuple[float, float]]:
+        """Return the rate in force and the base rate of each group."""
+        for group in self.optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+        return [(group["lr"], group["initial_lr"]) for group in self.optimizer.param_groups]
+
+    def _set(self, rates: list[float]) -> None:
+        """Set the rates of all groups, if all of them are rates."""
+        checked = [number(rate, f"the rate of {type(self).__name__}", 0.0) for rate in rates]
+        for group, rate in zip(self.optimizer.param_groups, checked, strict=True):
+            group["lr"] = rate
+        self._last_lr = checked
+
+    def get_last_lr(self) -> list[float]:
+        """Return the learning rate of each parameter group, as this schedule set it last."""
+        return list(self._last_lr)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the schedule stands, as plain numbers.
+
+        The rate itself, and the base rate, are in the state of the optimiser.
+        """
+        return {"last_epoch": self.last_epoch, "last_lr": list(self._last_lr)}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on where a schedule with the same options stood.
+
+        Raises
+        ------
+        StateError
+            If `state_dict` does not say where; nothing is changed then.
+
+        Notes
+        -----
+        Load the state of the optimiser, too: it has the rate that is gone on from.
+        """
+        self._take_on(*self._read(state_dict))
+
+    def _read(self, state_dict: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return what a state says, once it is seen to be one."""
+        try:
+            epoch = whole(state_dict["last_epoch"], "last_epoch", 0)
+            rates = [number(rate, "last_lr", 0.0) for rate in state_dict["last_lr"]]
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise StateError(f"this is no state of a schedule: {error}") from error
+        if len(rates) != len(self.optimizer.param_groups):
+            raise StateError(
+                f"this is no state of a schedule over {len(self.optimizer.param_groups)} groups: "
+                f"it has {len(rates)} rates"
+            )
+        return epoch, rates
+
+    def _take_on(self, *found: Any) -> None:
+        self.last_epoch, self._last_lr = found[:2]
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.options)
+        return f"{type(self).__name__}({options})"
+
+
+def count(x: Any, name: str) -> int:
+    """Return a number of epochs, which is positive.
+
+    Raises
+    ------
+    OperandError
+        If it is no whole number, or less than 1.
+    """
+    return whole(x, name, 1)

@@ -1,0 +1,44 @@
+"""Workers as they are given: a number of processes, or what maps a function over requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from scalargrad.errors import OperandError
+from scalargrad.parallel.processes import available
+
+#: Applies a function to each item of an iterable, and gives the results in order.
+Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+
+
+def as_workers(workers: Any) -> int | Map:
+    """Return a number of processes, or a map.
+
+    Raises
+    ------
+    OperandError
+        If it is neither, or no number of processes.
+    """
+    if isinstance(workers, int) and not isinstance(workers, bool):
+        if workers == -1:
+            return available()
+        if workers >= 1:
+            return workers
+        raise OperandError(
+            f"workers is {workers}: give a number of processes from 1 on, or -1 for one per core"
+        )
+    found = getattr(workers, "map", workers)
+    if not callable(found):
+        raise OperandError(
+            f"workers is {workers!r:.60}, of type {type(workers).__name__}: give a number of "
+            "processes, something with a map such as an executor, or a map such as pool.map"
+        )
+    applied: Map = found
+    return applied
+
+
+def shares_memory(workers: Any) -> bool:
+    """Return whether work stays in this process, so that nothing need be sent."""
+    return isinstance(workers, ThreadPoolExecutor) or workers is map

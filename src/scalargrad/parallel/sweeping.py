@@ -1,0 +1,211 @@
+"""sweep: a function over points, here or elsewhere, of which nothing that finished is lost."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeVar
+
+from scalargrad.errors import OperandError, SweepError, WorkerError
+from scalargrad.parallel.mapping import as_workers, shares_memory
+from scalargrad.parallel.parcels import Parcel, packed, parcel
+from scalargrad.parallel.processes import Processes
+from scalargrad.parallel.worker import Failure, Missing, Reply, Request, answer
+from scalargrad.system import terminal
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+class SweepInterrupt(KeyboardInterrupt):
+    """Ctrl-C was pressed during a sweep.
+
+    Attributes
+    ----------
+    finished : dict from int to result
+        What had finished, by the indices of its points; `sweep` takes it to go on.
+    """
+
+    def __init__(self, finished: dict[int, Any]) -> None:
+        super().__init__(f"{len(finished)} points had finished: see .finished")
+        self.finished = finished
+
+
+class _Failed(NamedTuple):
+    """What stands in the place of a result."""
+
+    text: str
+    error: BaseException | None
+
+
+def sweep(
+    f: Callable[[P], R],
+    points: Iterable[P],
+    workers: Any = 1,
+    *,
+    finished: Mapping[int, R] | None = None,
+    quiet: bool = False,
+) -> list[R]:
+    """Call a function on each of some points: learning rates, seeds, starting values.
+
+    Parameters
+    ----------
+    f : callable
+        Called with one point. For processes it is defined at the top of a module, and points and
+        results can be pickled.
+    points : iterable
+    workers : int, or anything with ``map``, or a map
+        1: here. A larger number: so many local processes; -1: one per core. Else an executor of
+        `concurrent.futures`, of mpi4py or of Dask (``client.get_executor()``), or ``pool.map``.
+    finished : mapping from int to result, optional
+        Results of an earlier call, by the indices of their points, which are not called again.
+    quiet : bool
+        Show no progress bar.
+
+    Returns
+    -------
+    list
+        The results, in the order of the points.
+
+    Raises
+    ------
+    SweepError
+        If `f` raises an exception, which is its cause; no further points are begun. What finished
+        is in its attribute ``finished``.
+    SweepInterrupt
+        If Ctrl-C is pressed, with the same attribute.
+    OperandError
+        If `f` or a point cannot be sent.
+
+    Notes
+    -----
+    A local process that dies is replaced, up to three times for one point. `f` travels to a local
+    process once; through a map it travels with each point and is unpacked once in each process.
+
+    Examples
+    --------
+    >>> def steps_to_one(n):
+    ...     return 0 if n == 1 else 1 + steps_to_one(n // 2 if n % 2 == 0 else 3 * n + 1)
+    >>> sweep(steps_to_one, [6, 7, 27], quiet=True)
+    [8, 16, 111]
+    """
+    listed = list(points)
+    done: dict[int, Any] = dict(finished or {})
+    if not done.keys() <= set(range(len(listed))):
+        raise OperandError(f"finished has results of more than the {len(listed)} points")
+    todo = [i for i in range(len(listed)) if i not in done]
+    failed: dict[int, _Failed] = {}
+    with _bar(len(listed), len(done), quiet) as move:
+        try:
+            for index, outcome in _outcomes(f, listed, todo, workers):
+                (failed if isinstance(outcome, _Failed) else done)[index] = outcome
+                move()
+        except KeyboardInterrupt:
+            raise SweepInterrupt(done) from None
+    for index in sorted(failed):
+        raise _error(failed[index], index, listed[index], done) from failed[index].error
+    return [done[i] for i in range(len(listed))]
+
+
+def _error(failed: _Failed, index: int, point: Any, done: dict[int, Any]) -> SweepError:
+    message = (
+        f"point {index}, {point!r:.200}: {failed.text}; the results of {len(done)} points are in "
+        "this error's attribute finished, which sweep takes to go on"
+    )
+    return SweepError(message, index, point, done)
+
+
+def _outcomes(
+    f: Callable[[Any], Any], points: Sequence[Any], todo: Sequence[int], workers: Any
+) -> Iterator[tuple[int, Any]]:
+    """Yield (index, result) as points finish; after a failure no more are begun."""
+    found = as_workers(workers)
+    if isinstance(found, int) and (found == 1 or len(todo) < 2):
+        found, workers = map, map
+    if isinstance(found, int):
+        return _in_processes(parcel(f, "the function"), points, todo, found)
+    if shares_memory(workers):
+        replies = found(lambda i: _attempt(f, points[i]), todo)
+    else:
+        function = parcel(f, "the function")
+        requests = [_request(function, points[i], i, whole=True) for i in todo]
+        replies = map(_outcome, found(answer, requests))
+    return _until_failure(zip(todo, replies, strict=True))
+
+
+def _until_failure(outcomes: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    for index, outcome in outcomes:
+        yield index, outcome
+        if isinstance(outcome, _Failed):
+            return
+
+
+def _attempt(f: Callable[[Any], Any], point: Any) -> Any:
+    try:
+        return f(point)
+    except Exception as error:  # noqa: BLE001 - raised once the rest is safe
+        return _Failed(f"{type(error).__name__}: {error}", error)
+
+
+def _outcome(reply: Reply) -> Any:
+    """Return what a worker answered: a result or a failure."""
+    if isinstance(reply, Failure):
+        return _Failed(reply.text, reply.exception() or WorkerError(reply.trace))
+    assert not isinstance(reply, Missing)
+    return reply[0]
+
+
+def _request(function: Parcel, point: Any, index: int, *, whole: bool) -> Request:
+    parcels = {function.key: function.content} if whole else {}
+    return Request(function.key, packed(point, f"point {index}"), None, parcels)
+
+
+def _in_processes(
+    function: Parcel, points: Sequence[Any], todo: Sequence[int], count: int
+) -> Iterator[tuple[int, Any]]:
+    """Give each process a point, and the next one when it has answered."""
+    processes = Processes(min(count, len(todo)))
+    waiting = deque(todo)
+    under_way: dict[int, int] = {}
+
+    def give(place: int, *, whole: bool = False) -> None:
+        index = under_way[place] = waiting.popleft()
+        processes.send(place, _request(function, points[index], index, whole=whole))
+
+    try:
+        for place in range(processes.count):
+            give(place, whole=True)
+        while under_way:
+            for place, request, reply in processes.receive():
+                if isinstance(reply, Missing):  # another process has taken the place
+                    parcels = {function.key: function.content}
+                    processes.send(place, request._replace(parcels=parcels))
+                    continue
+                outcome = _outcome(reply)
+                yield under_way.pop(place), outcome
+                if isinstance(outcome, _Failed):
+                    waiting.clear()
+                elif waiting:
+                    give(place)
+    finally:
+        processes.close()
+
+
+@contextmanager
+def _bar(total: int, done: int, quiet: bool) -> Iterator[Callable[[], None]]:
+    """Show how many points have finished; yield what moves on by one."""
+    if quiet:
+        yield lambda: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from scalargrad.train.progress import NotebookProgress
+
+    columns = ("sweep", MofNCompleteColumn(), BarColumn(bar_width=20), TimeRemainingColumn())
+    console = terminal.console()
+    notebook = console.is_jupyter
+    progress = NotebookProgress(*columns) if notebook else Progress(*columns, console=console)
+    with progress:
+        task = progress.add_task("sweep", total=total, completed=done)
+        yield lambda: progress.update(task, advance=1)

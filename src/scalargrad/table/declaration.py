@@ -1,0 +1,181 @@
+"""What an operation is: one declaration from which everything else is read or printed.
+
+There are two routes from an expression to a node. The hot one is an operator or a frequent method
+of Value (``a * b``, ``x.tanh()``): a function printed from the declaration with the node's
+construction inline, which looks nothing up. Every other call, ``sin(x)`` or ``maximum(a, b)``, goes
+through `Operation.of`, the first operand's ``_apply`` and `Operation.make_node`, which runs a
+function printed in the same way for that mixture of nodes and numbers.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from scalargrad.errors import OperandError
+from scalargrad.table.domain import REAL, Domain
+from scalargrad.table.notation import Notation
+from scalargrad.table.numbers import as_float, defers, is_real
+from scalargrad.table.signature import CallSignature
+
+R_co = TypeVar("R_co", covariant=True)
+
+#: Every operation by name, in order of declaration. Filled by the declarations themselves.
+TABLE: dict[str, Operation] = {}
+
+
+class Operand(Protocol[R_co]):
+    """What is not a float and yet can be computed with: a Value, a Symbol."""
+
+    def _apply(self, op: Any, operands: tuple[Any, ...], checked: bool = True, /) -> R_co: ...
+
+
+class Operation:
+    """One operation of the table; calling it computes it.
+
+    Attributes
+    ----------
+    name, symbol
+        The name used in Python and in expressions, and the label in pictures.
+    function
+        The declaration. Primitive: floats to float, total (it never raises and follows IEEE
+        754). Composite: an expression of other operations.
+    partials
+        ``partials(result, *operands)``, one partial derivative per operand, as expressions.
+    domain
+        Where the operation is defined, and where tests sample it.
+    pattern
+        What the operation does to a gradient on its way back, in a word or two.
+    python, text, mathml, comparison
+        How it is written in each target; None means as a function call.
+    javascript
+        How a primitive is written in JavaScript, or the source of a function for it, which
+        may call other operations' functions by a name such as ``_erf``; by default as in
+        Python, if it has a notation there. A reduction that compares nothing needs none.
+    c
+        How a primitive is written in C99, or the source of a function ``sg_name`` for it; by
+        default as in Python, if it has a notation there, or by its name, if <math.h> knows it.
+    lane
+        How NumPy writes it on arrays, where `python` does not say it already.
+    expression
+        A reduction as an expression of other operations, for compiled code, where its
+        declaration compares numbers and so cannot be traced.
+    """
+
+    lazy = False
+    composite = False
+    #: Whether every result says true (1) or false (0).
+    truth = False
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        partials: Callable[..., Any],
+        *,
+        symbol: str | None = None,
+        domain: Domain = REAL,
+        pattern: str = "",
+        python: Notation | None = None,
+        text: Notation | None = None,
+        mathml: Notation | None = None,
+        comparison: Notation | None = None,
+        javascript: Notation | str | None = None,
+        c: Notation | str | None = None,
+        lane: str | None = None,
+        expression: Callable[..., Any] | None = None,
+        name: str | None = None,
+    ) -> None:
+        functools.update_wrapper(self, function)  # type: ignore[arg-type]
+        self.function = function
+        self.partials = partials
+        self.name = name or function.__name__
+        self.symbol = symbol or self.name
+        self.domain = domain
+        self.pattern = pattern
+        self.python = python
+        self.text = text
+        self.mathml = mathml
+        self.comparison = comparison
+        self.javascript = javascript or python
+        self.c = c
+        self.lane = lane
+        self.expression = expression
+
+    __signature__ = CallSignature()
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}{self.__signature__}>"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        if TABLE.get(self.name) is not self:
+            raise OperandError(
+                f"custom operation {self.name!r} cannot be pickled or copied: "
+                "declare it again where it is needed"
+            )
+        return _named, (self.name,)
+
+    def of(self, *operands: Any, checked: bool = True) -> Any:
+        """Apply the operation to its operands: floats give a float, a node makes a node.
+
+        With ``checked=False`` a point outside the domain gives what IEEE 754 gives, not an
+        error; derivatives are computed so.
+        """
+        for operand in operands:
+            if hasattr(operand, "_apply"):
+                return operand._apply(self, operands, checked)
+        floats = self.of_floats if checked else self.of_floats_unchecked
+        return floats(*(self.operand(x) for x in operands))
+
+    def operand(self, x: Any) -> float:
+        """Return the operand `x`, which is not a node, as a float, or raise OperandError."""
+        return x if x.__class__ is float else as_float(x, f"an operand of {self.name}")
+
+    @property
+    def source(self) -> str:
+        """The Python that computes it on floats: printed, or a reduction's declaration.
+
+        The code that also makes a node is shown by ``inspect.getsource(Value.__mul__)``.
+        """
+        from inspect import getsource
+
+        return getsource(self.of_floats)
+
+    def of_floats(self, *operands: float) -> float:
+        """Apply the operation to floats, checking its domain."""
+        raise NotImplementedError
+
+    def of_floats_unchecked(self, *operands: float) -> float:
+        """Apply the operation to floats, outside its domain as IEEE 754 has it."""
+        return self.of_floats(*operands)
+
+    def make_node(
+        self, operands: tuple[Any, ...], node: type, checked: bool = True, leaf: bool = False
+    ) -> Any:
+        """Make this operation's node, of class `node`, over operands of which one is a node.
+
+        As a `leaf` it keeps no operands.
+        """
+        raise NotImplementedError
+
+    def partial_nodes(self, node: Any) -> list[Any] | None:  # noqa: ARG002 - others look
+        """Return the partials of a node of this operation; None where their traces say them."""
+        return None
+
+    def trace_partials(self, arity: int) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
+        """Return the symbols of the result and operands, and the partials as expressions."""
+        raise NotImplementedError
+
+    def check_domain(self, *operands: Any) -> None:
+        """Raise DomainError where the operation is undefined; a reduction is so nowhere."""
+
+    def number_beside(self, x: Any) -> Any:
+        """Return the operand `x` of a binary operator as a float, or NotImplemented."""
+        if not is_real(x) and defers(x):
+            return NotImplemented
+        return as_float(x, f"an operand of {self.symbol}")
+
+
+def _named(name: str) -> Operation:
+    """Return an operation of the table; TABLE's own method would pickle the whole table."""
+    return TABLE[name]

@@ -1,0 +1,237 @@
+"""Arguments as callers pass them: converted to float, int or bool, or refused in one line.
+
+A NumPy number that stayed one would turn whatever it meets single precision, a tensor would turn
+it into tensors. Every public argument that is a number comes through here.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+from scalargrad.errors import DomainError, OperandError
+from scalargrad.table.numbers import is_real
+
+_SHORT = 60
+
+
+def shown(x: Any) -> str:
+    """Return how an argument is shown in a message: one line of at most 60 characters.
+
+    Examples
+    --------
+    >>> shown(list(range(100)))
+    '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 1…'
+    """
+    try:
+        text = " ".join(repr(x).split())
+    except Exception:  # noqa: BLE001 - a foreign __repr__ may raise anything
+        text = f"a {type(x).__name__}"
+    return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
+
+
+def number(
+    x: Any, name: str, low: float = -math.inf, high: float = math.inf, *, finite: bool = True
+) -> float:
+    """Return a real number as a float.
+
+    Parameters
+    ----------
+    x : any object
+        As given: an int, a float, or a NumPy real scalar.
+    name : str
+        What it is called in messages.
+    low, high : float
+        The least and the largest it may be.
+    finite : bool
+        Refuse infinities. A nan is always refused.
+
+    Raises
+    ------
+    OperandError
+        If it is no real number.
+    DomainError
+        If it is nan, infinite or out of its range.
+
+    Examples
+    --------
+    >>> number(3, "lr", 0.0)
+    3.0
+    """
+    if not is_real(x):
+        remedy = ": take its .data" if hasattr(x, "_apply") else ""
+        raise OperandError(
+            f"{name} is {shown(x)}, of type {type(x).__name__}; give a number{remedy}"
+        )
+    try:
+        found = float(x)
+    except OverflowError:
+        raise DomainError(f"{name} is an integer beyond 1.8e308; give a smaller number") from None
+    if math.isnan(found) or (finite and math.isinf(found)) or not low <= found <= high:
+        raise DomainError(f"{name} is {found:g}; give {_range(low, high)}")
+    return found
+
+
+def _range(low: float, high: float) -> str:
+    if low == 0.0 and high == math.inf:
+        return "a finite number that is not negative"
+    if math.isinf(low) and math.isinf(high):
+        return "a finite number"
+    if high == math.inf:
+        return f"a number of at least {low:g}"
+    return f"a number from {low:g} to {high:g}"
+
+
+def positive(x: Any, name: str, *, finite: bool = True) -> float:
+    """Return a real number above 0 as a float.
+
+    Raises
+    ------
+    OperandError
+        If it is no real number.
+    DomainError
+        If it is not positive, or infinite where it must not be.
+
+    Examples
+    --------
+    >>> positive(2, "eps")
+    2.0
+    """
+    found = number(x, name, finite=finite)
+    if not found > 0.0:
+        raise DomainError(f"{name} is {found:g}; it must be positive")
+    return found
+
+
+def scalar(
+    x: Any, name: str, low: float = -math.inf, high: float = math.inf, *, finite: bool = True
+) -> Any:
+    """Return a number as `number` does; a Value, which may be differentiated, stays one.
+
+    Examples
+    --------
+    >>> scalar(1, "margin")
+    1.0
+    """
+    if not hasattr(x, "_apply"):
+        return number(x, name, low, high, finite=finite)
+    # Compared as a Value, so that a compiled function asks again at each call.
+    if (low > -math.inf and not x >= low) or (high < math.inf and not x <= high):
+        raise DomainError(f"{name} is {x._data:g}; give {_range(low, high)}")
+    return x
+
+
+def whole(x: Any, name: str, low: int | None = None) -> int:
+    """Return a whole number as an int.
+
+    Parameters
+    ----------
+    x : any object
+        As given: an int, or a NumPy integer; no float, not even 8.0.
+    name : str
+        What it is called in messages.
+    low : int, optional
+        The least it may be.
+
+    Raises
+    ------
+    OperandError
+        If it is no whole number, or too small.
+
+    Examples
+    --------
+    >>> whole(8, "batch_size", 1)
+    8
+    """
+    try:
+        if isinstance(x, bool):
+            raise TypeError
+        found = operator.index(x)
+    except Exception:  # noqa: BLE001 - a foreign __index__ may raise anything
+        raise OperandError(
+            f"{name} is {shown(x)}, of type {type(x).__name__}; give a whole number (int)"
+        ) from None
+    if low is not None and found < low:
+        raise OperandError(f"{name} is {shown(found)}; give {low} or more")
+    return found
+
+
+def flag(x: Any, name: str) -> bool:
+    """Return True or False, NumPy's as well, as a bool.
+
+    Raises
+    ------
+    OperandError
+        If it is anything else.
+
+    Examples
+    --------
+    >>> flag(True, "nesterov")
+    True
+    """
+    if isinstance(x, bool):
+        return x
+    if is_real(x) and getattr(getattr(x, "dtype", None), "kind", "") == "b":
+        return bool(x)
+    raise OperandError(f"{name} is {shown(x)}; give True or False")
+
+
+def choice(x: Any, name: str, among: Iterable[str]) -> str:
+    """Return one of several words.
+
+    Raises
+    ------
+    DomainError
+        If it is anything else.
+
+    Examples
+    --------
+    >>> choice("min", "mode", ["min", "max"])
+    'min'
+    """
+    words = list(among)
+    if isinstance(x, str) and x in words:
+        return x
+    raise DomainError(f"{name} is {shown(x)}; use {', '.join(map(repr, words))}")
+
+
+def function(x: Any, name: str, example: str) -> Any:
+    """Return what can be called.
+
+    Raises
+    ------
+    OperandError
+        If it cannot.
+
+    Examples
+    --------
+    >>> function(max, "metric", "max")
+    <built-in function max>
+    """
+    if callable(x):
+        return x
+    raise OperandError(f"{name} is {shown(x)}, which cannot be called; give a function: {example}")
+
+
+def listed(x: Any, name: str, what: str) -> list[Any]:
+    """Return what can be iterated over as a list; text cannot.
+
+    Raises
+    ------
+    OperandError
+        If it cannot.
+
+    Examples
+    --------
+    >>> listed((1, 2), "milestones", "whole numbers")
+    [1, 2]
+    """
+    try:
+        if isinstance(x, str | bytes):
+            raise TypeError
+        entries = iter(x)
+    except TypeError:
+        raise OperandError(f"{name} is {shown(x)}; give a list of {what}") from None
+    return list(entries)

@@ -1,0 +1,136 @@
+"""Checks of what `fit` is given, before anything is trained."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scalargrad.errors import OperandError, StateError, TrainingWarning
+from scalargrad.nn import Module
+from scalargrad.system.files import require_writable
+from scalargrad.table.validation import flag, function, listed, number, shown, whole
+
+_OPTIMIZER = ("step", "zero_grad", "state_dict", "load_state_dict")
+_SCHEDULER = ("step", "get_last_lr", "state_dict", "load_state_dict")
+
+
+def count(x: Any, name: str) -> int:
+    """Return a whole number of 1 or more."""
+    return whole(x, name, 1)
+
+
+def maybe_count(x: Any, name: str) -> int | None:
+    """Return a whole number of 1 or more, or None."""
+    return None if x is None else count(x, name)
+
+
+def maybe_number(x: Any, name: str) -> float | None:
+    """Return a number that is not negative, or None."""
+    return None if x is None else number(x, name, 0.0, finite=False)
+
+
+def maybe_flag(x: Any, name: str) -> bool | None:
+    """Return True, False or None."""
+    return None if x is None else flag(x, name)
+
+
+def pair(x: Any, name: str) -> tuple[Any, Any]:
+    """Return inputs and targets."""
+    if not isinstance(x, tuple | list) or len(x) != 2:
+        raise OperandError(f"{name} is {shown(x)}; give (inputs, targets)")
+    inputs, targets = x
+    return inputs, targets
+
+
+def require_parts(model: Any, loss: Any, optimizer: Any, regularizer: Any, scheduler: Any) -> None:
+    """Raise OperandError if one of these cannot take part in training."""
+    if not isinstance(model, Module):
+        raise OperandError(f"model is {shown(model)}; give a Module, such as nn.MLP(2, [16, 1])")
+    function(loss, "loss", "scalargrad.losses.mse_loss, say")
+    _require_methods(optimizer, "optimizer", "optim.SGD(model.parameters())", _OPTIMIZER)
+    if regularizer is not None:
+        function(regularizer, "regularizer", "scalargrad.losses.l2_penalty, say")
+    if scheduler is not None:
+        _require_methods(scheduler, "scheduler", "lr_scheduler.StepLR(optimizer, 10)", _SCHEDULER)
+
+
+def _require_methods(part: Any, name: str, example: str, methods: Iterable[str]) -> None:
+    missing = [m for m in methods if not callable(getattr(part, m, None))]
+    if missing or isinstance(part, type):
+        lacks = f", which has no {missing[0]}" if missing else ", a class and not an object of it"
+        raise OperandError(f"{name} is {shown(part)}{lacks}; give one such as {example}")
+
+
+def callables(given: Any, name: str) -> list[Any]:
+    """Return functions given in a list."""
+    if callable(given) and not hasattr(given, "__iter__"):
+        raise OperandError(f"{name} is {shown(given)}; put it in a list: {name}=[…]")
+    found = listed(given, name, "functions")
+    return [function(f, f"{name}[{i}]", "of (model, history)") for i, f in enumerate(found)]
+
+
+def named_metrics(given: Any, columns: Iterable[str]) -> dict[str, Any]:
+    """Return metrics by name, which is that of the function where none is given."""
+    if isinstance(given, Mapping):
+        pairs = [(name, function(f, f"metrics[{name!r}]", "accuracy")) for name, f in given.items()]
+    else:
+        pairs = [(_name(f), f) for f in callables(given, "metrics")]
+    taken, named = set(columns), dict(pairs)
+    distinct = len(named) == len(pairs) and named.keys().isdisjoint(taken)
+    if not distinct or not all(isinstance(name, str) for name in named):
+        raise OperandError(
+            f"metrics are named {', '.join(str(name) for name, _ in pairs)}: give a dict from name "
+            f"to metric, with names that differ from each other and from {', '.join(columns)}"
+        )
+    return named
+
+
+def _name(metric: Any) -> str:
+    inner = getattr(metric, "func", metric)  # of functools.partial
+    return str(getattr(inner, "__name__", type(inner).__name__))
+
+
+def checkpoint_path(given: Any, *, resume: bool) -> str | None:
+    """Return where checkpoints are written, once that is seen to be possible.
+
+    Raises
+    ------
+    OperandError
+        If it is no path, or there is none to go on from.
+    StateError
+        If it cannot be written to.
+    """
+    if given is None:
+        if resume:
+            raise OperandError("resume=True needs the file to go on from: give checkpoint=path")
+        return None
+    if not isinstance(given, str | os.PathLike):
+        raise OperandError(f"checkpoint is {shown(given)}; give the path of a file")
+    try:
+        require_writable(given)
+    except (OSError, ValueError) as error:
+        raise StateError(f"the checkpoint cannot be written: {error}") from error
+    return os.fspath(given)
+
+
+def warn_of_strangers(optimizer: Any, model: Module, others: Iterable[Any]) -> None:
+    """Warn of parameters that the optimiser moves and nothing that is trained here has."""
+    groups = getattr(optimizer, "param_groups", None)
+    if not groups:
+        return
+    known = {id(p) for part in (model, *others) for p in _parameters(part)}
+    trained = [p for group in groups for p in group["params"]]
+    strange = sum(id(p) not in known for p in trained)
+    if strange:
+        warnings.warn(
+            f"{strange} of the {len(trained)} parameters that the optimizer moves are not the "
+            "model's: make it with model.parameters(), of the model that is trained",
+            TrainingWarning,
+            stacklevel=3,
+        )
+
+
+def _parameters(part: Any) -> list[Any]:
+    return list(part.parameters()) if isinstance(part, Module) else []

@@ -1,0 +1,121 @@
+"""What a run is between two epochs: written to a checkpoint, and taken on from one as a whole."""
+
+from __future__ import annotations
+
+import copy
+import random
+from typing import Any
+
+from scalargrad.errors import StateError
+from scalargrad.table.validation import flag, number
+from scalargrad.train.checkpoint import load_checkpoint, save_checkpoint
+from scalargrad.train.conditions import conditions, differences
+from scalargrad.train.history import History
+from scalargrad.train.run import Run
+
+
+class RunState:
+    """The state of a run, and what must be the same where it goes on.
+
+    Parameters
+    ----------
+    run : Run
+        Before its first epoch.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._conditions = conditions(run)
+
+    def save(self, path: str) -> None:
+        """Write a checkpoint.
+
+        Raises
+        ------
+        StateError
+            If it cannot be written, or the state holds what no checkpoint can; the history so
+            far is its `history`.
+        """
+        self._run.mode.write_back()
+        try:
+            save_checkpoint(path, {**self._parts(), "conditions": self._conditions})
+        except (OSError, StateError) as error:
+            failure = StateError(f"the checkpoint was not written: {error}")
+            failure.history = self._run.history
+            raise failure from error
+
+    def load(self, path: str) -> None:
+        """Take on the state of a checkpoint; on an error, nothing is changed.
+
+        Raises
+        ------
+        StateError
+            If it belongs to another run, or is no checkpoint of one.
+        """
+        state = load_checkpoint(path)
+        if found := differences(state.get("conditions"), self._conditions):
+            raise StateError(
+                f"{path} is of a run that differs from this one: {found}. Give the same, or start "
+                "again without resume"
+            )
+        before = copy.deepcopy(self._parts())
+        try:
+            self._take_on(state)
+        except BaseException as error:
+            self._give(before)
+            if not isinstance(error, Exception):
+                raise
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise StateError(
+                f"{path} holds no state of this run, and nothing was changed ({reason}): start "
+                "again without resume"
+            ) from error
+
+    def _parts(self) -> dict[str, Any]:
+        """Return all that an epoch changes."""
+        run = self._run
+        return {
+            **{name: part.state_dict() for name, part in self._stateful().items()},
+            "patience": run.patience.state_dict() if run.patience else None,
+            "rng": [rng.getstate() for rng in self._generators()],
+            "random": random.getstate(),
+            "history": vars(run.history),
+            "ended": run.ended,
+            "warm_up": run.mode.warm_up,
+        }
+
+    def _take_on(self, state: dict[str, Any]) -> None:
+        """Set everything to a state, after a look at the parts that would take anything."""
+        run = self._run
+        history, ended = History(**state["history"]), flag(state["ended"], "ended")
+        warm_up = state["warm_up"]
+        if warm_up is not None:
+            number(warm_up, "warm_up", 0.0, finite=False)
+        if run.patience is not None:
+            run.patience.load_state_dict(state["patience"])
+            if run.patience.best_state is not None:
+                run.model.load_state_dict(run.patience.best_state)  # whether it fits
+        self._give(state)
+        run.history, run.ended = history, ended
+        run.mode.resume(len(history), warm_up)
+
+    def _give(self, state: dict[str, Any]) -> None:
+        """Set all that has a state of its own."""
+        for name, part in self._stateful().items():
+            part.load_state_dict(state[name])
+        if self._run.patience is not None:
+            self._run.patience.load_state_dict(state["patience"])
+        for rng, known in zip(self._generators(), state["rng"], strict=True):
+            rng.setstate(known)
+        random.setstate(state["random"])
+
+    def _stateful(self) -> dict[str, Any]:
+        run = self._run
+        parts = {"model": run.model, "optimizer": run.optimizer, "scheduler": run.scheduler}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def _generators(self) -> list[random.Random]:
+        """Return every random generator: that of the order, and those of the model's modules."""
+        inside = (x for module in self._run.model.modules() for x in vars(module).values())
+        distinct = {id(x): x for x in inside if isinstance(x, random.Random)}
+        return [self._run.rng, *distinct.values()]

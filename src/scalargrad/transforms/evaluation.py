@@ -1,0 +1,235 @@
+"""One evaluation of a function, ready to be differentiated: fresh leaves in, graph out.
+
+Every derivative in `functional` and `jacobians` begins here. The arguments' numbers are replaced
+by fresh leaves, the function runs once, and what it computed from those leaves is the subgraph
+that a sweep goes through:
+
+>>> from scalargrad import Value
+>>> x = Value(3.0)
+>>> evaluation = Evaluation(lambda w, x: w * w + x, [0], (2.0, x), {})
+>>> evaluation.result
+Value(data=7.0, grad=0.0)
+>>> subgraph = evaluation.subgraph(evaluation.result)
+>>> [node.op.symbol for node in subgraph.nodes]
+['*', '+']
+>>> evaluation.gradients(evaluation.result, subgraph._replace(as_graph=False))
+[4.0]
+
+The function reads a Value from outside, x: a derivative may be taken through x later, so the
+gradient is to be a graph as well.
+
+>>> subgraph.as_graph
+True
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Sequence
+from math import isfinite
+from typing import Any, NamedTuple
+
+from scalargrad.autodiff import (
+    error_signals,
+    gradient_graphs,
+    partial_values,
+    product,
+)
+from scalargrad.errors import NumericalError, OperandError
+from scalargrad.grad_mode import enable_grad, is_grad_enabled, new_leaves, recorder
+from scalargrad.graph import describe, first_nonfinite, topological_order
+from scalargrad.ops import identity
+from scalargrad.tree import Rebuild, flatten, replaced
+from scalargrad.value import Scalar, Value
+
+
+class Subgraph(NamedTuple):
+    """The part of a graph that a derivative is taken through."""
+
+    nodes: list[Value]  # those that depend on the fresh leaves, operands before results
+    as_graph: bool  # whether results belong to an outer graph
+
+
+def evaluated(
+    f: Callable[..., Any], argnums: Sequence[int], args: Sequence[Any], kwargs: Any
+) -> Evaluation:
+    """Run a function that is to be differentiated, as whoever records here does."""
+    current = recorder()
+    if current is None:
+        return Evaluation(f, argnums, args, kwargs)
+    run: Evaluation = current.run(f, argnums, args, kwargs)
+    return run
+
+
+class Evaluation:
+    """One run of a function on fresh leaves, with the graph it left.
+
+    Parameters
+    ----------
+    f : callable
+    argnums : sequence of int
+        Positions of the arguments whose numbers become fresh leaves.
+    args, kwargs
+        The arguments. A Value among those numbers is the operand of its fresh leaf, so that
+        an outer derivative reaches it.
+
+    Attributes
+    ----------
+    leaves : list of Value
+        The fresh leaves, in the order of `argnums`.
+    result
+        What `f` returned.
+    recorded : bool
+        Whether the caller records, and may therefore differentiate the result again.
+    """
+
+    def __init__(
+        self, f: Callable[..., Any], argnums: Sequence[int], args: Sequence[Any], kwargs: Any
+    ) -> None:
+        self.name = getattr(f, "__name__", "f")
+        self.leaves: list[Value] = []
+        self.recorded = is_grad_enabled()  # outside; inside f it always is
+        self._rebuilds: list[Rebuild] = []
+        self._given_values = False
+        self._made_inside: set[Value] = set()
+        fresh: dict[int, tuple[list[Value], Rebuild]] = {}
+        for position in argnums:
+            place = _place(args, position, self.name)
+            if place not in fresh:
+                fresh[place] = self._fresh(args[place], f"argument {position}")
+            leaves, rebuild = fresh[place]
+            self.leaves += leaves
+            self._rebuilds.append(rebuild)
+        replaced = [fresh[i][1](iter(fresh[i][0])) if i in fresh else x for i, x in enumerate(args)]
+        token = new_leaves.set((*new_leaves.get(), self._made_inside))
+        try:
+            with enable_grad():
+                self.result = f(*replaced, **kwargs)
+        finally:
+            new_leaves.reset(token)
+
+    def _fresh(self, argument: Any, where: str) -> tuple[list[Value], Rebuild]:
+        """Return new leaves for the numbers of an argument, joined to those that are Values."""
+        numbers, rebuild = flatten(argument, where)
+        self._given_values |= any(isinstance(x, Value) for x in numbers)
+        return [self._leaf(x) for x in numbers], rebuild
+
+    def _leaf(self, x: Any) -> Value:
+        """Return the leaf that stands for a number of an argument."""
+        return identity(x) if isinstance(x, Value) else Value(x)
+
+    def require_finite(self, y: Any) -> None:
+        """Raise NumericalError if the number to be differentiated is inf or nan."""
+        if not isinstance(y, Value):
+            y = float(y)
+        if not isfinite(y if isinstance(y, float) else y.data):
+            raise NumericalError(_not_finite(y, self.name))
+
+    def plain(self, x: Any, subgraph: Subgraph) -> Any:
+        """Return an output as the caller gets it: a number, unless it is of an outer graph."""
+        return x.data if isinstance(x, Value) and not subgraph.as_graph else x
+
+    def passed_on(self, aux: Any) -> Any:
+        """Return an auxiliary result with floats for Values, unless these are of an outer graph."""
+        values: list[Value] = []
+        replaced(aux, values.append)
+        outside = self.outside(values)
+        return replaced(aux, lambda x: x if x in outside else x.data)
+
+    def subgraph(self, *outputs: Any) -> Subgraph:
+        """Return what lies between the fresh leaves and the outputs."""
+        roots = [y for y in outputs if isinstance(y, Value)]
+        seen = topological_order(*roots, until=self.leaves)
+        closed_over = any(not node.parents and node not in self._made_inside for node in seen)
+        nodes = _depending(seen, self.leaves) if closed_over else seen
+        as_graph = self.recorded and (closed_over or self._given_values)
+        return Subgraph(nodes, as_graph)
+
+    def outside(self, values: Sequence[Value]) -> set[Value]:
+        """Return those of `values` that depend on Values from outside this run, and such nodes."""
+        if not self.recorded:
+            return set()
+        found = set(self.leaves) if self._given_values else set()
+        for node in topological_order(*values, until=self.leaves):
+            given = not node.parents and node not in self._made_inside
+            if given or not found.isdisjoint(node.parents):
+                found.add(node)
+        return found
+
+    def gradients(self, y: Any, subgraph: Subgraph) -> list[Scalar]:
+        """Return ∂y/∂leaf for every fresh leaf."""
+        return self.pull_back([(y, 1.0)] if isinstance(y, Value) else [], subgraph)
+
+    def pull_back(self, weighted: Sequence[tuple[Value, Any]], subgraph: Subgraph) -> list[Scalar]:
+        """Return Σ seed · ∂output/∂leaf for every fresh leaf, from pairs (output, seed)."""
+        seeds: dict[Value, Any] = {}
+        for y, weight in weighted:
+            seeds[y] = seeds.get(y, 0.0) + weight
+        signals: dict[Value, Any]
+        if subgraph.as_graph:
+            with enable_grad():
+                signals = gradient_graphs(subgraph.nodes, seeds)
+        else:
+            signals = error_signals(subgraph.nodes, seeds)
+        return [signals.get(leaf, 0.0) for leaf in self.leaves]
+
+    def push_forward(
+        self, outputs: Sequence[Any], directions: Sequence[Scalar], subgraph: Subgraph
+    ) -> list[Scalar]:
+        """Return the tangent of each output, where the leaves move in these directions."""
+        moving: dict[Value, Scalar] = dict(zip(self.leaves, directions, strict=True))
+        with enable_grad():
+            moving = _pushed_forward(subgraph.nodes, moving, subgraph.as_graph)
+        return [moving.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs]
+
+    def arguments(self, results: Sequence[Any]) -> list[Any]:
+        """Arrange one result per fresh leaf in the shapes of the arguments."""
+        remaining = iter(results)
+        return [rebuild(remaining) for rebuild in self._rebuilds]
+
+
+def _not_finite(y: Scalar, name: str) -> str:
+    """Say what a function returned that has no gradient, and where it began."""
+    number, first = (y, None) if isinstance(y, float) else (y.data, first_nonfinite(y))
+    began = "" if first is None else f"; the first node that went non-finite is {describe(first)}"
+    return (
+        f"{name} returned {number}, whose gradient is undefined{began}. Scale its operands or "
+        "guard them with where"
+    )
+
+
+def _pushed_forward(
+    order: Sequence[Value], moving: dict[Value, Scalar], as_graph: bool
+) -> dict[Value, Scalar]:
+    """Extend `moving` (node to tangent) to every node of `order` that a moving leaf reaches."""
+    for node in order:
+        if not any(parent in moving for parent in node.parents):
+            continue
+        partials: Sequence[Any] = partial_values(node) if as_graph else node.local_grads
+        contributions = [
+            product(partial, moving[parent])
+            for parent, partial in zip(node.parents, partials, strict=True)
+            if isinstance(parent, Value) and parent in moving
+        ]
+        moving[node] = functools.reduce(operator.add, contributions)
+    return moving
+
+
+def _depending(order: Sequence[Value], leaves: Sequence[Value]) -> list[Value]:
+    """Return the nodes of `order` that depend on one of `leaves`."""
+    reached: set[Value | float] = set(leaves)
+    for node in order:
+        if not reached.isdisjoint(node.parents):
+            reached.add(node)
+    return [node for node in order if node in reached]
+
+
+def _place(args: Sequence[Any], position: int, name: str) -> int:
+    """Return a position counted from the first argument, which must have been given."""
+    if not -len(args) <= position < len(args):
+        raise OperandError(
+            f"argnums names argument {position}, but {name} was called with {len(args)} "
+            "positional arguments; arguments to differentiate are given by position"
+        )
+    return position % len(args)

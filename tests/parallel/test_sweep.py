@@ -1,0 +1,155 @@
+"""Sweeps: results in order, errors that name their point, and nothing lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.dummy import Pool
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.parallel import work
+
+from scalargrad import OperandError, SweepError, WorkerError
+from scalargrad.parallel import SweepInterrupt, sweep
+from scalargrad.parallel.worker import Failure
+
+FORKING = "ignore:This process .* is multi-threaded:DeprecationWarning"
+
+
+@pytest.mark.filterwarnings(FORKING)
+def test_results_come_in_the_order_of_the_points(start_method: str) -> None:
+    """From processes started in each way."""
+    assert sweep(work.root, [9.0, 4.0, 1.0, 0.0], 2, quiet=True) == [3.0, 2.0, 1.0, 0.0]
+
+
+def test_threads_and_maps_are_workers_too() -> None:
+    """Threads need not pickle what they are given."""
+    with ThreadPoolExecutor(2) as threads:
+        assert sweep(lambda x: x + 1, range(3), threads, quiet=True) == [1, 2, 3]
+    with Pool(2) as pool:
+        assert sweep(work.root, [9.0, 4.0], pool.map, quiet=True) == [3.0, 2.0]
+    assert sweep(work.root, [9.0, 4.0], map, quiet=True) == [3.0, 2.0]
+
+
+@pytest.mark.filterwarnings(FORKING)
+def test_minus_one_is_a_process_for_each_core() -> None:
+    """As in SciPy; a process computes, this one does not."""
+    assert len(set(sweep(work.process, range(3), -1, quiet=True))) <= 3
+    assert os.getpid() not in sweep(work.process, range(3), 2, quiet=True)
+
+
+@pytest.mark.filterwarnings(FORKING)
+@pytest.mark.parametrize("workers", [1, 2, map])
+def test_an_error_names_its_point_and_keeps_the_rest(workers: Any) -> None:
+    """What finished is in the error, and a second sweep goes on from there."""
+    with pytest.raises(SweepError, match=r"^point 2, -1.0: ValueError: math domain") as raised:
+        sweep(work.root, [4.0, 9.0, -1.0], workers, quiet=True)
+    error = raised.value
+    assert (error.index, error.point) == (2, -1.0)
+    assert isinstance(error.__cause__, ValueError)
+    assert error.finished.items() <= {0: 2.0, 1: 3.0}.items()
+    if workers != 2:
+        assert error.finished == {0: 2.0, 1: 3.0}
+    repaired = sweep(work.root, [4.0, 9.0, 16.0], workers, finished=error.finished, quiet=True)
+    assert repaired == [2.0, 3.0, 4.0]
+
+
+def test_what_has_finished_is_not_computed_again() -> None:
+    """A point whose result is given is not called; results of other points are refused."""
+    assert sweep(work.root, [-1.0, 4.0], finished={0: 7.0}, quiet=True) == [7.0, 2.0]
+    with pytest.raises(OperandError, match="finished has results of more than the 1 points"):
+        sweep(work.root, [1.0], finished={1: 1.0}, quiet=True)
+
+
+def test_ctrl_c_keeps_what_has_finished() -> None:
+    """The interrupt is a KeyboardInterrupt with the results so far."""
+
+    def interrupted(x: int) -> int:
+        if x == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return x * x
+
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(SweepInterrupt, match="2 points had finished") as raised:
+            sweep(interrupted, range(4), quiet=True)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert isinstance(raised.value, KeyboardInterrupt)
+    assert raised.value.finished == {0: 0, 1: 1}
+
+
+@pytest.mark.filterwarnings(FORKING)
+def test_ctrl_c_leaves_no_process_behind(capfd: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C reaches this process while others compute; they end without a word."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(SweepInterrupt) as raised:
+            sweep(_interrupts_its_parent, [0, 1, 2, 3], 2, quiet=True)
+        assert raised.value.finished.items() <= {0: 0, 1: 1}.items()
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert capfd.readouterr().err == ""
+
+
+def _interrupts_its_parent(x: int) -> int:
+    os.kill(os.getpid(), signal.SIGINT)  # which a worker does not heed
+    if x < 2:
+        return x
+    if x == 2:
+        os.kill(os.getppid(), signal.SIGINT)
+    signal.pause()
+    return x
+
+
+@pytest.mark.filterwarnings(FORKING)
+def test_a_killed_process_loses_no_point(tmp_path: Path) -> None:
+    """Its point is given to the process that takes its place."""
+    marked = str(tmp_path / "killed")
+    points = [(x, marked) for x in range(6)]
+    found = sweep(work.square_unless_killed, points, 2, quiet=True)
+    assert found == [0, 1, 4, 9, 16, 25]
+    assert Path(marked).exists()
+
+
+@pytest.mark.filterwarnings(FORKING)
+def test_a_point_that_kills_every_process_is_an_error() -> None:
+    """It is named, after three processes."""
+    with pytest.raises(SweepError, match=r"point 0, 1: WorkerError: 3 worker processes died"):
+        sweep(work.always_dies, [1, 2], 2, quiet=True)
+
+
+@pytest.mark.filterwarnings(FORKING)
+@pytest.mark.parametrize(
+    ("function", "cause", "message"),
+    [
+        (work.raises_what_cannot_be_sent, WorkerError, "HoldingLambdaError: not to be sent"),
+        (work.returns_a_lambda, None, "lambda"),
+    ],
+)
+def test_what_cannot_come_back_is_told_in_words(function: Any, cause: Any, message: str) -> None:
+    """An exception or result that cannot be pickled is an error of its point."""
+    with pytest.raises(SweepError, match=message) as raised:
+        sweep(function, [1, 2], 2, quiet=True)
+    assert cause is None or isinstance(raised.value.__cause__, cause)
+
+
+def test_an_exception_that_cannot_be_read_stays_where_it_was() -> None:
+    """Its words arrive."""
+    assert Failure(b"no pickle", "Unwilling: 1 and 2", "").exception() is None
+
+
+def test_a_bar_shows_how_many_points_have_finished(capsys: pytest.CaptureFixture[str]) -> None:
+    """Unless it is told to be quiet."""
+    sweep(work.root, [1.0, 4.0])
+    assert "sweep 2/2" in capsys.readouterr().out
+    sweep(work.root, [1.0, 4.0], quiet=True)
+    assert capsys.readouterr().out == ""
+
+
+def test_no_points_have_no_results() -> None:
+    """An empty list is returned, and no process is started."""
+    assert sweep(work.root, [], 2, quiet=True) == []

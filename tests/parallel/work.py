@@ -1,0 +1,90 @@
+"""What the tests have workers compute: at the top of a module, as it must be."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from scalargrad import exp, jit, log1p, value_and_grad
+
+
+def loss(w: Any, points: Any) -> Any:
+    """Return the logistic loss of a line over a chunk."""
+    return sum(log1p(exp(-y * (w[0] * x + w[1]))) for x, y in points)
+
+
+compiled = jit(value_and_grad(loss))
+
+
+def value_and_slope(w: Any, points: Any) -> Any:
+    """Return value and gradient, compiled."""
+    return compiled(w, points)
+
+
+#: Numbers whose sum depends on the order in which they are added.
+POINTS = [(math.sin(3.0 * i) * 10.0 ** (i % 3), math.copysign(1.0, math.cos(i))) for i in range(90)]
+WEIGHTS = [0.3, -0.1]
+
+
+def die_once(marked: Path) -> None:
+    """Kill the process this runs in, unless a file says that this has been done."""
+    if not marked.exists():
+        marked.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dies_in_the_middle(params: tuple[Any, str], points: Any) -> Any:
+    """Do as `value_and_slope`, over some chunk in a process that is killed over it."""
+    w, marked = params
+    if POINTS[45] in points:
+        die_once(Path(marked))
+    return value_and_slope(w, points)
+
+
+def always_dies(_: Any) -> None:
+    """Kill the process, each time."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def square_unless_killed(point: tuple[int, str]) -> int:
+    """Square a number; at 3, once, the process is killed."""
+    x, marked = point
+    if x == 3:
+        die_once(Path(marked))
+    return x * x
+
+
+def root(x: float) -> float:
+    """Take a square root, which -1 has not."""
+    return math.sqrt(x)
+
+
+class HoldingLambdaError(Exception):
+    """An exception that cannot be sent."""
+
+    def __init__(self) -> None:
+        super().__init__("not to be sent")
+        self.held = lambda: None
+
+
+def raises_what_cannot_be_sent(_: Any) -> None:
+    """Raise it."""
+    raise HoldingLambdaError
+
+
+def returns_a_lambda(_: Any) -> Any:
+    """Return what cannot be sent."""
+    return lambda: None
+
+
+def process(_: Any) -> int:
+    """Return the number of the process this runs in."""
+    return os.getpid()
+
+
+def process_of_chunk(_: Any, chunk: list[int]) -> list[int]:
+    """Return the number of the process this runs in, in the place of the chunk."""
+    return [os.getpid() if i == chunk[0] else 0 for i in range(4)]
