@@ -191,15 +191,17 @@ def walk(root: Value, *, model: Model | None = None) -> Walk:
     root : Value
         The node whose derivatives are computed.
     model : Module, optional
-        The network in the graph. A page of a large graph shows its layers and neurons as folds;
-        without it the folds follow from the graph alone.
+        The network in the graph. Its parameters are named by place, w²₄,₃ or weight[3, 4], and
+        the page shows its layers and neurons as folds; without it a large graph is folded by
+        itself.
 
     Returns
     -------
     Walk
-        A sequence of `Step`. Printed, it is a table; ``.save("walk.html")`` writes it as a page that
-        moves through the steps, offline; a notebook shows that page. Its numbers are those of now: it is not changed by later
-        assignments, and it changes no `grad`.
+        A sequence of `Step`. Printed, it is a table; ``.save("walk.html")`` writes it as a page
+        that moves through the steps, offline; ``.export("slides")`` as pictures; a notebook shows
+        the page. Its numbers are those of now: it is not changed by later assignments, and it
+        changes no `grad`.
 
     Raises
     ------
