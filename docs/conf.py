@@ -47,6 +47,7 @@ html_theme = "furo"
 html_title = f"scalargrad {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_show_copyright = False
 html_show_sphinx = False
 html_show_search_summary = False  # summaries are fetched, which a browser refuses under file://
 html_copy_source = False

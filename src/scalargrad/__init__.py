@@ -1,4 +1,6 @@
-"""scalargrad: scalar reverse-mode automatic differentiation you can read, watch and trust.
+"""Scalar reverse-mode automatic differentiation you can read, watch and trust.
+
+A `Value` is a number that remembers how it was computed; `backward` fills in its gradients:
 
 >>> from scalargrad import Value
 >>> x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
@@ -6,6 +8,22 @@
 >>> f.backward()
 >>> x.grad, y.grad, z.grad
 (-4.0, -4.0, 3.0)
+
+Where to go from here, each with ``help(scalargrad.NAME)``:
+
+======================================== ==========================================================
+`walk`, `draw`, `watch`                  show the steps, the graph, a training; each has ``.save``
+`exp`, `tanh`, `where`, `dot`, …         operations on numbers and Values; all are in ``ops``
+`grad`, `value_and_grad`, `jacobian`, …  derivatives of functions, with JAX's signatures
+`jit`, `vmap`, `scan`                    scalar code recorded once, and run as vector instructions
+`nn`, `losses`, `optim`, `train.fit`     networks, by PyTorch's names
+`data`, `plots`                          small data sets; Matplotlib plots
+`parallel`, `export`                     several processes; C, JSON, NetworkX, SymPy
+`custom_op`, `gradcheck`                 an operation of your own; a check by differences
+`parse`                                  a graph from a formula
+======================================== ==========================================================
+
+Each error derives from `ScalargradError`; it names the node, shows the value and says what to do.
 """
 
 from __future__ import annotations
@@ -48,6 +66,7 @@ from scalargrad.ops.logic import *
 from scalargrad.ops.reductions import *
 from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
+from scalargrad.ops.special import *
 from scalargrad.ops.trigonometric import *
 from scalargrad.transforms.differences import gradcheck as gradcheck
 from scalargrad.transforms.draws import drawn as drawn
@@ -57,12 +76,15 @@ from scalargrad.transforms.functional import jvp as jvp
 from scalargrad.transforms.functional import value_and_grad as value_and_grad
 from scalargrad.transforms.functional import vjp as vjp
 from scalargrad.transforms.jacobians import hessian as hessian
+from scalargrad.transforms.jacobians import jacfwd as jacfwd
 from scalargrad.transforms.jacobians import jacobian as jacobian
+from scalargrad.transforms.jacobians import jacrev as jacrev
 from scalargrad.value import Parameter as Parameter
 from scalargrad.value import Value as Value
 
 if TYPE_CHECKING:
     from scalargrad import data as data
+    from scalargrad import export as export
     from scalargrad import losses as losses
     from scalargrad import nn as nn
     from scalargrad import optim as optim
@@ -109,13 +131,16 @@ __all__ = [
     "draw",
     "drawn",
     "enable_grad",
+    "export",
     "grad",
     "gradcheck",
     "gradients",
     "hessian",
     "hvp",
     "is_grad_enabled",
+    "jacfwd",
     "jacobian",
+    "jacrev",
     "jit",
     "jvp",
     "losses",
@@ -145,6 +170,7 @@ __all__ += ops.logic.__all__
 __all__ += ops.reductions.__all__
 __all__ += ops.rounding.__all__
 __all__ += ops.selection.__all__
+__all__ += ops.special.__all__
 __all__ += ops.trigonometric.__all__
 
 #: Names whose modules are loaded when first used, so that importing the package stays quick.
@@ -152,6 +178,7 @@ _LATER = {
     "data": "scalargrad.data",
     "disable_jit": "scalargrad.compiler.switch",
     "draw": "scalargrad.show.graphs",
+    "export": "scalargrad.export",
     "losses": "scalargrad.losses",
     "jit": "scalargrad.compiler.decorator",
     "nn": "scalargrad.nn",

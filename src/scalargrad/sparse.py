@@ -1,4 +1,4 @@
-"""Parameters that note when a gradient reaches them, so that a step can cost what it touches.
+"""Parameters that record whether a gradient reached them, so that a step costs what it touches.
 
 A table of 10,000 words by 10 features has 100,000 parameters, of which one example reads a
 hundred. Clearing, clipping and updating must then look at those hundred, not at all.
@@ -182,7 +182,7 @@ class Table(tuple[tuple[SparseParameter, ...], ...]):
         if len(index) != 2:
             raise OperandError(f"a matrix has rows and columns; {len(index)} indices were given")
         rows, column = index
-        chosen = super().__getitem__(rows)
+        chosen: Any = super().__getitem__(rows)
         if not isinstance(rows, slice):
             return Vector(chosen[column]) if isinstance(column, slice) else chosen[column]
         if isinstance(column, slice):

@@ -1,4 +1,4 @@
-"""Arguments as trees: numbers in lists, tuples, dicts and arrays, taken apart and rebuilt.
+"""Trees: numbers nested in lists, tuples, dicts and arrays, flattened and rebuilt.
 
 What JAX calls pytrees. A tree's leaves are real numbers and Values.
 """
@@ -11,6 +11,7 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.table.numbers import is_real
+from scalargrad.table.validation import shown
 from scalargrad.value import Value
 
 Rebuild = Callable[[Iterator[Any]], Any]
@@ -50,17 +51,25 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     >>> rebuild(iter([10.0, 20.0, 30.0]))
     {'w': [10.0, 20.0], 'b': 30.0}
     """
+    try:
+        return _flatten(tree, where)
+    except RecursionError:
+        place = where.partition("[")[0]
+        raise OperandError(f"{place} contains itself, or is nested too deeply") from None
+
+
+def _flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     if isinstance(tree, Value) or is_real(tree):
         return [tree], next
     if isinstance(tree, dict):
-        children = [flatten(x, f"{where}[{key!r}]") for key, x in tree.items()]
+        children = [_flatten(x, f"{where}[{key!r}]") for key, x in tree.items()]
     elif isinstance(tree, list | tuple):
-        children = [flatten(x, f"{where}[{i}]") for i, x in enumerate(tree)]
+        children = [_flatten(x, f"{where}[{i}]") for i, x in enumerate(tree)]
     elif _is_array(tree):
-        children = [flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(_items(tree))]
+        children = [_flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(_items(tree))]
     else:
         raise OperandError(
-            f"{where} is {tree!r:.60}, of type {type(tree).__name__}: give numbers or Values, "
+            f"{where} is {shown(tree)}, of type {type(tree).__name__}: give numbers or Values, "
             "or lists, tuples, dicts and NumPy arrays of them"
         )
     assemble = _assembler(tree)

@@ -185,3 +185,21 @@ def test_inputs_are_numbers_constants_and_vectors(
     assert code == 0
     assert "w0 = 2, w1 = -3" in out
     assert "1.534" in out  # 0.7310585786300049² + 1
+
+
+def test_ctrl_c_while_a_page_is_written_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing half written is left, and there is no traceback."""
+    page = tmp_path / "walk.html"
+    page.write_text("old")
+
+    def press(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", press)
+    code, _, err = run(["step", "x*x", "x=2", "-o", str(page)], monkeypatch, capsys)
+    assert code != 0
+    assert "Traceback" not in err
+    assert page.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [page]

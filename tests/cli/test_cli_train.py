@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from scalargrad import experiments
+from scalargrad.cli.main import main as cli_main
 from scalargrad.cli.train import PROGRAMS, app
 from scalargrad.experiments import Plan, Report
 from scalargrad.train import History
@@ -19,7 +20,9 @@ runner = CliRunner()
 def test_every_program_has_a_command() -> None:
     """The help lists the seven, each with what it does."""
     shown = runner.invoke(app, ["--help"]).output
-    assert list(PROGRAMS) == ["moons", "xor", "digits", "sine", "sentiment", "clicks", "names"]
+    assert list(PROGRAMS) == [
+        *("moons", "xor", "digits", "digits28", "sine", "sentiment", "clicks", "names")
+    ]
     assert all(name in shown and callable(getattr(experiments, name)) for name in PROGRAMS)
 
 
@@ -73,3 +76,54 @@ def test_a_training_in_the_plane_can_be_watched(tmp_path: Path) -> None:
     assert "<h1>Training on xor</h1>" in content
     assert '"steps":[0,1,2,3]' in content
     assert runner.invoke(app, ["digits", *arguments]).exit_code != 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--watch", "film.txt"], "a page cannot be saved as 'film.txt'"),
+        (["--watch", "nowhere/film.html"], "create the folder"),
+        (["-o", "file"], "file"),
+    ],
+)
+def test_files_that_cannot_be_written_are_found_before_training(
+    options: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One line says which, and no epoch is trained."""
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("")
+    monkeypatch.setattr("sys.argv", ["scalargrad", "train", "xor", *options])
+    with pytest.raises(SystemExit):
+        cli_main()
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert len(captured.err.strip().splitlines()) == 1
+    assert "epoch" not in captured.out
+
+
+def test_a_resume_that_is_refused_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under another seed, and from a file that is damaged."""
+    arguments = ["scalargrad", "train", "xor", "-q", "--epochs", "2", "-o", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", arguments)
+    cli_main_ends()
+    capsys.readouterr()
+    path = tmp_path / "xor.checkpoint.json"
+    for more, said in ((["--seed", "1"], "seed was 0 and is 1"), ([], "is not a checkpoint")):
+        monkeypatch.setattr("sys.argv", [*arguments, "--resume", *more])
+        cli_main_ends()
+        captured = capsys.readouterr().err
+        assert said in captured
+        assert len(captured.strip().splitlines()) == 1
+        path.write_text(path.read_text()[:-40])
+
+
+def cli_main_ends() -> None:
+    """Run the command line to its end."""
+    with pytest.raises(SystemExit):
+        cli_main()

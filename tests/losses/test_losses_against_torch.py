@@ -129,6 +129,34 @@ def test_the_weight_of_positives_equals_pytorchs() -> None:
     )
 
 
+LOGIT_ROWS = [[0.5, -2.0, 1e4], [3.0, 0.0, -1e4]]
+YES_ROWS = [[1.0, 0.3, 0.0], [0.0, 1.0, 1.0]]
+BINARY_WEIGHTS = [[0.5, 2.0, 1.25], [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], 0.75]
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("weight", BINARY_WEIGHTS)
+@pytest.mark.parametrize("pos_weight", [None, [2.0, 0.5, 7.0]])
+def test_weights_of_columns_and_of_numbers_equal_pytorchs(
+    reduction: str, weight: Any, pos_weight: Any
+) -> None:
+    """One for all, one for each column, one for each number; and of a yes in each column."""
+    more = None if pos_weight is None else tensor(pos_weight)
+    options: dict[str, Any] = {"reduction": reduction, "pos_weight": pos_weight}
+    compare(
+        losses.BCEWithLogitsLoss(weight, **options),
+        torch.nn.BCEWithLogitsLoss(tensor(weight), reduction=reduction, pos_weight=more),
+        LOGIT_ROWS,
+        YES_ROWS,
+    )
+    compare(
+        losses.BCELoss(weight, reduction=reduction),  # type: ignore[arg-type]
+        torch.nn.BCELoss(tensor(weight), reduction=reduction),
+        [[0.2, 0.9, 0.5], [0.1, 0.3, 0.7]],
+        YES_ROWS,
+    )
+
+
 def test_the_hinge_loss_equals_its_definition_in_pytorch() -> None:
     """max(0, 1 - yf), kink and extreme scores included."""
     compare(

@@ -1,4 +1,4 @@
-"""The command line: scalargrad step, draw, demo and train."""
+"""The command line: scalargrad step, draw, demo, train and sweep."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from scalargrad import __version__
+from scalargrad.cli.sweep import sweep
 from scalargrad.cli.train import app as train_app
 from scalargrad.errors import ExpressionError, ScalargradError
 from scalargrad.expression import parse
 from scalargrad.graph import names, topological_order
+from scalargrad.system.terminal import console, make_tolerant
 from scalargrad.value import Value
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(train_app, name="train")
+app.command(name="sweep")(sweep)
 
 _Expression = Annotated[
     str, typer.Argument(help="Such as 'q = x + y; f = q * z'.", show_default=False)
@@ -91,13 +93,13 @@ def step(
     steps = walk(_build(expression, assignments))
     if output is not None:
         path = escape(str(steps.save(output).resolve()))
-        Console().print(f"wrote {path}", soft_wrap=True, highlight=False)
+        console().print(f"wrote {path}", soft_wrap=True, highlight=False)
     elif interactive:
         explore(steps)
     else:
         show(steps)
         if gradients := outcome(steps.scene):
-            Console().print(f"\nin all: {escape(gradients)}", soft_wrap=True, highlight=False)
+            console().print(f"\nin all: {escape(gradients)}", soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -128,7 +130,7 @@ def draw(
     chosen = [_named(root, name) for name in highlight or []]
     picture = draw_graph(root, direction=direction, color=color, copies=copies, highlight=chosen)
     path = picture.save(output)
-    Console().print(f"wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
+    console().print(f"wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
 
 
 def _named(root: Value, name: str) -> Value:
@@ -151,12 +153,12 @@ def demo(
     from scalargrad.experiments.demo import run
 
     on_path = shutil.which("scalargrad") is not None
-    run(output, Console(), steps, "scalargrad" if on_path else sys.argv[0])
+    run(output, console(), steps, "scalargrad" if on_path else sys.argv[0])
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        Console().print(f"scalargrad {__version__}", highlight=False)
+        console().print(f"scalargrad {__version__}", highlight=False)
         raise typer.Exit
 
 
@@ -172,6 +174,8 @@ def options(
 
 def main() -> None:
     """Run the command line; an error of scalargrad's own is a message, not a traceback."""
+    make_tolerant(sys.stdout)
+    make_tolerant(sys.stderr)
     try:
         app(args=_marked(sys.argv[1:]))
     except (ScalargradError, OSError) as error:
@@ -193,5 +197,5 @@ def _marked(arguments: Sequence[str]) -> list[str]:
 
 def _fail(error: Exception) -> NoReturn:
     message = escape(str(error))
-    Console(stderr=True).print(f"[bold red]error:[/] {message}", soft_wrap=True, highlight=False)
+    console(stderr=True).print(f"[bold red]error:[/] {message}", soft_wrap=True, highlight=False)
     sys.exit(2)

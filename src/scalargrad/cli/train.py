@@ -1,4 +1,4 @@
-"""The command ``scalargrad train``: the programs of the lectures, by name."""
+"""The command ``scalargrad train``: programs of the lectures and beyond, by name."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
+
+from scalargrad.system.terminal import console
 
 if TYPE_CHECKING:
     from scalargrad.experiments import Plan, Report
@@ -23,6 +24,7 @@ PROGRAMS = {
     "moons": "Tell two moons apart, with the MLP of micrograd's demo.",
     "xor": "Learn exclusive or, which no single neuron can.",
     "digits": "Read handwritten digits.",
+    "digits28": "Read them at 28 × 28 pixels, with 79,510 parameters.",
     "sine": "Fit a cubic to a sine on 2,000 points.",
     "sentiment": "Tell good reviews from bad ones by their words.",
     "clicks": "Recommend with a wide and deep network.",
@@ -84,11 +86,11 @@ def _run(name: str, *how: Any) -> None:
 
 
 def _show(report: Report) -> None:
-    console = Console()
+    screen = console()
     for line in report.summary:
-        console.print(escape(line), highlight=False)
+        screen.print(escape(line), highlight=False)
     for path in report.files:
-        console.print(f"  wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
+        screen.print(f"  wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
 
 
 for _name, _help in PROGRAMS.items():

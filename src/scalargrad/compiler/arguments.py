@@ -276,13 +276,19 @@ def _outlined_object(tree: Any, values: list[Value]) -> Any:
     return ObjectOutline(Copier(Value, lambda x: outlined(x, values)).copy(tree))
 
 
+#: What an outline may hold that is the same in each result.
+_PLAIN = {type(None), bool, int, float, str}
+
+
 def filled(outline: Any, found: Sequence[Any]) -> Any:
     """Return the result an outline describes, with what was found in each place."""
     kind = outline.__class__
     if kind is Place:
         return found[outline.index]
     if issubclass(kind, (list, tuple)):
-        items = [found[x.index] if x.__class__ is Place else filled(x, found) for x in outline]
+        items = outline
+        if kind is not list or not _PLAIN.issuperset(map(type, outline)):
+            items = [found[x.index] if x.__class__ is Place else filled(x, found) for x in outline]
         return kind(*items) if hasattr(kind, "_fields") else kind(items)
     if isinstance(outline, dict):
         return like(outline, [filled(x, found) for x in outline.values()])

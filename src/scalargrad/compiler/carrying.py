@@ -57,6 +57,22 @@ class Carrying:
         """Make a step; return its result."""
         return self._ordinary(x) if self._is_ordinary else self._resident(x)
 
+    def ways(self, x: Any) -> list[Path]:
+        """Return the paths known for a step, whose first results are what it carries on."""
+        carry = self.carry
+        shape, _, held = self._function.signature((carry,), {})
+        paths = self._function.paths(carry, x)
+        return [path for path in paths if not held and form_of(path).shape == shape]
+
+    def numbers(self, path: Path) -> Floats:
+        """Return the numbers that are carried now."""
+        _, leaves, _ = self._function.signature((self.carry,), {})
+        return np.array(path.arranged(leaves, []), dtype=np.float64)
+
+    def go_on(self, path: Path, state: Floats) -> None:
+        """Carry numbers on, as a path would."""
+        self._carry, self._at = _filled(form_of(path).carry, state), None
+
     def _ordinary(self, x: Any) -> Any:
         self._carry, y = pair(self._function(self.carry, x))
         return y
@@ -90,11 +106,8 @@ class Carrying:
 
     def _found(self, x: Any) -> list[InMemory]:
         """Return the programs known for a step, each in a memory of its own."""
-        carry = self.carry
-        paths = self._function.paths(carry, x)
-        shape, _, held = self._function.signature((carry,), {})
-        fitting = [path for path in paths if not held and _form(path).shape == shape]
-        self._is_ordinary = len(fitting) < len(paths)
+        fitting = self.ways(x)
+        self._is_ordinary = len(fitting) < len(self._function.paths(self.carry, x))
         return [InMemory(path) for path in fitting]
 
     def _advance(self, program: InMemory, leaves: list[Any]) -> bool:
@@ -127,7 +140,7 @@ class InMemory:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self._form = path, _form(path)
+        self.path, self._form = path, form_of(path)
         carried = self._form.carried
         runner = path.function.values
         machine, outputs = lent = runner.lend()
@@ -203,7 +216,8 @@ class Form(NamedTuple):
 _forms: WeakKeyDictionary[Path, Form] = WeakKeyDictionary()
 
 
-def _form(path: Path) -> Form:
+def form_of(path: Path) -> Form:
+    """Return what a path returns, taken as a step."""
     if path not in _forms:
         _forms[path] = _worked_out(path)
     return _forms[path]

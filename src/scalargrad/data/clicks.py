@@ -1,4 +1,4 @@
-"""A log of who was shown what, where and when, and clicked, drawn from a model that is known.
+"""A synthetic click log, drawn from a known model.
 
 The truth has what a wide and deep recommender is built to learn: exceptions that can only be
 memorised, pair by pair; combinations of features; and tastes that generalise to pairs never
@@ -17,7 +17,16 @@ from typing import NamedTuple
 from scalargrad.data.dataset import Dataset
 from scalargrad.errors import OperandError
 
-COUNTRIES = ("Brazil", "Germany", "India", "Japan", "Nigeria", "USA")
+#: Countries, each with the language most of its users have here.
+_SPOKEN_IN = {
+    "Brazil": "Portuguese",
+    "Germany": "German",
+    "India": "Hindi",
+    "Japan": "Japanese",
+    "Nigeria": "English",
+    "USA": "English",
+}
+COUNTRIES = tuple(_SPOKEN_IN)
 LANGUAGES = ("English", "German", "Hindi", "Japanese", "Portuguese")
 DEVICES = ("desktop", "phone", "tablet", "television")
 TOPICS = ("cooking", "games", "music", "news", "science", "sport")
@@ -112,14 +121,13 @@ class ClickModel:
         key = ("user", number)
         if key not in self._met:
             rng = self._rng(*key)
-            home = rng.randrange(len(COUNTRIES))
-            abroad = rng.random() < 0.2
-            language = rng.choice(LANGUAGES) if abroad else LANGUAGES[home % len(LANGUAGES)]
+            country = rng.choice(COUNTRIES)
+            language = rng.choice(LANGUAGES) if rng.random() < 0.2 else _SPOKEN_IN[country]
             eagerness = rng.gauss(0, 0.7)
             rate = _sigmoid(self.bias + eagerness)
             history = sum(rng.random() < rate for _ in range(20)) / 20
             tastes = tuple(rng.gauss(0, 1.2) for _ in range(self.latent))
-            self._met[key] = User(COUNTRIES[home], language, history, tastes, eagerness)
+            self._met[key] = User(country, language, history, tastes, eagerness)
         found = self._met[key]
         assert isinstance(found, User)
         return found

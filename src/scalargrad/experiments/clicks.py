@@ -1,4 +1,4 @@
-"""What to show whom, learned by a wide and deep recommender from a log of clicks."""
+"""A wide and deep recommender, trained on a click log."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def clicks(plan: Plan) -> Report:
     unseen = truth.log(2000, seed=plan.seed + 3, unseen=True)
     model = WideAndDeep(range(20), range(20), rng=plan.seed)
     options = plan.options("clicks", 6)
-    optimizer = AdamW(model.groups(), lr=0.02)
+    optimizer = AdamW(model.groups(), lr=plan.rate(0.02))
     history = fit(
         model,
         [model.encode(x) for x in shown],

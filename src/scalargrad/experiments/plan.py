@@ -1,4 +1,4 @@
-"""How a program is run, and what it leaves behind."""
+"""How an experiment is run, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scalargrad.nn import Module, save_model
 from scalargrad.plots.style import save_figure
+from scalargrad.show.html import require_page
+from scalargrad.system.files import require_writable
 from scalargrad.system.packages import needed
 from scalargrad.train import History
 
@@ -35,6 +37,8 @@ class Plan:
         Show no progress bar.
     watch : Path or None
         Where a page that moves through the training is written, by programs in the plane.
+    lr : float or None
+        The learning rate to begin with; None leaves it to the program.
     """
 
     folder: Path
@@ -43,13 +47,27 @@ class Plan:
     resume: bool = False
     quiet: bool = False
     watch: Path | None = None
+    lr: float | None = None
+
+    def rate(self, usual: float) -> float:
+        """Return the learning rate, where a program has one it usually begins with."""
+        return usual if self.lr is None else self.lr
 
     def options(self, name: str, epochs: int) -> dict[str, Any]:
         """Return the arguments of `fit` that follow from this plan, for a program by name.
 
         A checkpoint is written fifty times on the way, to the file ``name.checkpoint.json``.
+
+        Raises
+        ------
+        MissingPackageError
+            If what writes the picture or the model is not installed.
+        LayoutError
+            If the page that is to be written has no such name.
+        OSError
+            If one of the program's files could not be written.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._require_files(name)
         epochs = self.epochs or epochs
         return {
             "epochs": epochs,
@@ -59,6 +77,20 @@ class Plan:
             "checkpoint_every": max(1, epochs // 50),
             "resume": self.resume,
         }
+
+    def files(self, name: str) -> list[Path]:
+        """Return where a program writes its picture, its model and its history."""
+        return [self.folder / f"{name}.{kind}" for kind in ("png", "safetensors", "csv")]
+
+    def _require_files(self, name: str) -> None:
+        """See that all of the program's files can be written, before it trains."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for path in self.files(name):
+            require_writable(path)
+        if self.watch is not None:
+            require_page(self.watch)
+        with needed("the picture and the saved model need"):
+            import safetensors  # noqa: F401 - needed once training is over
 
 
 class Report(NamedTuple):
@@ -111,7 +143,7 @@ def report(
         from matplotlib.figure import Figure
     figure = Figure(figsize=(10.0, 4.2), layout="constrained")
     draw(figure)
-    files = [plan.folder / f"{name}.{kind}" for kind in ("png", "safetensors", "csv")]
+    files = plan.files(name)
     save_figure(figure, files[0], dpi=120)
     save_model(model, files[1])
     history.to_csv(files[2])

@@ -1,4 +1,4 @@
-"""Reviews, for or against, told apart by the words in them."""
+"""A network that classifies reviews by the words in them."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def sentiment(plan: Plan) -> Report:
         bags,
         train.targets,
         loss=cross_entropy,
-        optimizer=SGD(model.parameters(), lr=0.1),
+        optimizer=SGD(model.parameters(), lr=plan.rate(0.1)),
         batch_size=1,
         validation_data=(unseen, held_out.targets),
         metrics=[accuracy],

@@ -54,7 +54,7 @@ def exported(
             f"{compiled!r} draws random numbers, which a file cannot: draw outside, and give the "
             "numbers as arguments"
         )
-    inputs = input_names(compiled.__wrapped__, args, kwargs)
+    inputs = input_names(compiled._function, args, kwargs)
     differentiated = _cells_of_values(leaves)
     program = _with_constants(path, leaves, held)
     guards = program.outputs[path.results :]

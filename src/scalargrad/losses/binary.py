@@ -1,14 +1,17 @@
-"""Losses for two classes."""
+"""Losses for binary classification."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from scalargrad.losses.reduction import Reduction, elementwise
+from scalargrad.losses.reduction import Reduction, elementwise, spread
 from scalargrad.ops import log_loss, relu, softplus
+from scalargrad.table.validation import scalar
 
 
-def binary_cross_entropy(input: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
+def binary_cross_entropy(
+    input: Any, target: Any, weight: Any = None, *, reduction: Reduction = "mean"
+) -> Any:
     """Compute the cross-entropy of probabilities, -(t ln p + (1 - t) ln(1 - p)).
 
     Parameters
@@ -17,6 +20,9 @@ def binary_cross_entropy(input: Any, target: Any, *, reduction: Reduction = "mea
         Probabilities p that the answer is yes.
     target : as `input`
         1 for yes, 0 for no; anything between is a probability.
+    weight : scalar or list, optional
+        How much each number counts: one for all, one for each, or one for each column. "mean"
+        still divides by how many there are.
     reduction : {"mean", "sum", "none"}
         Average, add up, or return one loss for each number.
 
@@ -43,15 +49,17 @@ def binary_cross_entropy(input: Any, target: Any, *, reduction: Reduction = "mea
     >>> round(binary_cross_entropy([0.5, 1.0], [1.0, 1.0], reduction="sum"), 12)
     0.69314718056
     """
-    return elementwise(log_loss, input, target, reduction, "binary_cross_entropy")
+    name = "binary_cross_entropy"
+    return elementwise(log_loss, input, target, reduction, name, weight=weight)
 
 
 def binary_cross_entropy_with_logits(
     input: Any,
     target: Any,
+    weight: Any = None,
     *,
     reduction: Reduction = "mean",
-    pos_weight: float | None = None,
+    pos_weight: Any = None,
 ) -> Any:
     """Compute the cross-entropy of σ(z): (1 - t)z + ln(1 + e^-z), stable for large |z|.
 
@@ -61,10 +69,13 @@ def binary_cross_entropy_with_logits(
         Logits z, the logarithms of the odds that the answer is yes.
     target : as `input`
         1 for yes, 0 for no; anything between is a probability.
+    weight : scalar or list, optional
+        How much each number counts: one for all, one for each, or one for each column. "mean"
+        still divides by how many there are.
     reduction : {"mean", "sum", "none"}
         Average, add up, or return one loss for each number.
-    pos_weight : float, optional
-        How much more a yes counts than a no.
+    pos_weight : scalar or list, optional
+        How much more a yes counts than a no: one for all, or one for each column.
 
     Returns
     -------
@@ -86,14 +97,19 @@ def binary_cross_entropy_with_logits(
     >>> binary_cross_entropy_with_logits([1e4, -1e4], [1.0, 1.0], reduction="none")
     [0.0, 10000.0]
     """
+    name = "binary_cross_entropy_with_logits"
+    if pos_weight is None:
+        return elementwise(_logistic, input, target, reduction, name, weight=weight)
+    more = iter(spread(pos_weight, input, f"{name}: pos_weight"))
 
     def loss(z: Any, t: Any) -> Any:
-        surprise = softplus(-z)
-        if pos_weight is not None:
-            surprise = surprise * (1.0 + (pos_weight - 1.0) * t)
-        return (1.0 - t) * z + surprise
+        return (1.0 - t) * z + softplus(-z) * (1.0 + (next(more) - 1.0) * t)
 
-    return elementwise(loss, input, target, reduction, "binary_cross_entropy_with_logits")
+    return elementwise(loss, input, target, reduction, name, weight=weight)
+
+
+def _logistic(z: Any, t: Any) -> Any:
+    return (1.0 - t) * z + softplus(-z)
 
 
 def hinge_loss(
@@ -136,4 +152,5 @@ def hinge_loss(
     >>> hinge_loss([0.5, -3.0], [1.0, -1.0], reduction="none")
     [0.5, 0.0]
     """
-    return elementwise(lambda f, y: relu(margin - y * f), input, target, reduction, "hinge_loss")
+    least = scalar(margin, "hinge_loss: margin")
+    return elementwise(lambda f, y: relu(least - y * f), input, target, reduction, "hinge_loss")

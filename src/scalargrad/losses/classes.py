@@ -1,4 +1,4 @@
-"""Losses for many classes."""
+"""Losses for classification into several classes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from scalargrad.losses.reduction import (
     is_batch,
     is_class,
     reduced,
+    reduction_of,
 )
 from scalargrad.ops import dot, eq, logsumexp, ne, relu, square, sum, take
 from scalargrad.table.numbers import is_real
+from scalargrad.table.validation import listed, scalar, shown, whole
 from scalargrad.value import Value
 
 Weights = Sequence[float] | None
@@ -24,8 +26,8 @@ Weights = Sequence[float] | None
 def cross_entropy(
     input: Any,
     target: Any,
-    *,
     weight: Weights = None,
+    *,
     ignore_index: int = -100,
     reduction: Reduction = "mean",
     label_smoothing: float = 0.0,
@@ -74,10 +76,11 @@ def cross_entropy(
     >>> round(loss.data, 12), [round(x.grad, 12) for x in z]
     (0.417030016278, [-0.340998861114, 0.242432970705, 0.098565890409])
     """
-    if not 0.0 <= label_smoothing <= 1.0:
-        raise DomainError(f"cross_entropy: label_smoothing is {label_smoothing}, not in [0, 1]")
+    label_smoothing = scalar(label_smoothing, "cross_entropy: label_smoothing", 0.0, 1.0)
+    weight = _weights(weight, "cross_entropy")
 
     def loss(scores: list[Any], wanted: Any) -> tuple[Any, Any]:
+        _require_one_for_each(weight, scores, "cross_entropy")
         if is_class(wanted):
             t = class_index(wanted, len(scores), "cross_entropy")
             share = 1.0 if weight is None else take(weight, t)
@@ -91,6 +94,19 @@ def cross_entropy(
     return _over_examples(
         loss, input, target, reduction=reduction, name="cross_entropy", ignore=ignore_index
     )
+
+
+def _weights(given: Any, name: str) -> list[Any] | None:
+    """Return the weights of classes as numbers that are not negative."""
+    if given is None:
+        return None
+    found = listed(given, f"{name}: weight", "numbers, one for each class")
+    return [scalar(w, f"{name}: weight[{i}]", 0.0) for i, w in enumerate(found)]
+
+
+def _require_one_for_each(weight: Sequence[Any] | None, scores: list[Any], name: str) -> None:
+    if weight is not None and len(weight) != len(scores):
+        raise OperandError(f"{name}: {len(weight)} weights for {len(scores)} classes")
 
 
 def _weighted(loss: Any, share: Any) -> Any:
@@ -119,8 +135,8 @@ def _against(scores: list[Any], probabilities: list[Any], weight: Weights) -> An
 def nll_loss(
     input: Any,
     target: Any,
-    *,
     weight: Weights = None,
+    *,
     ignore_index: int = -100,
     reduction: Reduction = "mean",
 ) -> Any:
@@ -156,8 +172,10 @@ def nll_loss(
     >>> nll_loss([[-0.5, -1.0], [-2.0, -0.1]], [0, 1])
     0.3
     """
+    weight = _weights(weight, "nll_loss")
 
     def loss(scores: list[Any], wanted: Any) -> tuple[Any, Any]:
+        _require_one_for_each(weight, scores, "nll_loss")
         t = class_index(wanted, len(scores), "nll_loss")
         share = 1.0 if weight is None else take(weight, t)
         return _weighted(-take(scores, t), share), share
@@ -171,6 +189,8 @@ def _over_examples(
     loss: Any, input: Any, target: Any, *, reduction: Reduction, name: str, ignore: int | None
 ) -> Any:
     """Reduce ``loss(scores, target)``, pairs of a loss and what it counts in the mean."""
+    reduction_of(reduction, name)
+    ignore = None if ignore is None else whole(ignore, f"{name}: ignore_index")
     if not is_batch(input):
         only = _over_examples(
             loss, [input], [target], reduction=reduction, name=name, ignore=ignore
@@ -205,10 +225,10 @@ def _rivals(losses: list[Any], t: Any) -> list[Any]:
 def multi_margin_loss(
     input: Any,
     target: Any,
-    *,
     p: int = 1,
     margin: float = 1.0,
     weight: Weights = None,
+    *,
     reduction: Reduction = "mean",
 ) -> Any:
     """Compute the hinge loss of many classes, Σ_{i≠t} max(0, margin - x_t + xᵢ)^p / C.
@@ -256,10 +276,13 @@ def multi_margin_loss(
     >>> 4 * multi_margin_loss([0.0, 0.5, 2.0, 1.0], 3)  # UCSB, not divided by the 4 classes
     2.5
     """
-    if p not in {1, 2}:
-        raise DomainError(f"multi_margin_loss: p is {p}; use 1 or 2")
+    if not is_real(p) or p not in {1, 2}:
+        raise DomainError(f"multi_margin_loss: p is {shown(p)}; use 1 or 2")
+    margin = scalar(margin, "multi_margin_loss: margin")
+    weight = _weights(weight, "multi_margin_loss")
 
     def loss(scores: list[Any], wanted: Any) -> tuple[Any, Any]:
+        _require_one_for_each(weight, scores, "multi_margin_loss")
         t = class_index(wanted, len(scores), "multi_margin_loss")
         own = take(scores, t)
         over = _rivals([relu(margin - own + x) for x in scores], t)

@@ -1,4 +1,4 @@
-"""Metrics: plain numbers that say how good a classifier is; no gradient flows through them."""
+"""Metrics: plain numbers that measure a classifier; no gradient flows through them."""
 
 from __future__ import annotations
 
@@ -6,23 +6,35 @@ from collections.abc import Iterator
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.losses.reduction import Reduction, class_index, examples, reduced
-from scalargrad.table.numbers import is_real
+from scalargrad.losses.reduction import (
+    Reduction,
+    class_index,
+    examples,
+    reduced,
+    reduction_of,
+)
+from scalargrad.table.numbers import as_float, is_real
+from scalargrad.table.validation import listed, number
 from scalargrad.value import Value
 
 
-def _number(x: Any) -> float:
-    return x.data if isinstance(x, Value) else float(x)
+def _number(x: Any, what: str) -> float:
+    return x.data if isinstance(x, Value) else as_float(x, what)
 
 
 def _verdicts(input: Any, target: Any, threshold: float, name: str) -> Iterator[tuple[int, int]]:
     """Yield (true class, predicted class) for each example."""
-    rows = [x if hasattr(x, "__len__") else [x] for x in input]
-    wanted = [t[0] if hasattr(t, "__len__") and len(t) == 1 else t for t in target]
+    limit = number(threshold, f"{name}: threshold", finite=False)
+    given = listed(input, f"{name}: input", "scores")
+    rows = [x if hasattr(x, "__len__") else [x] for x in given]
+    wanted = [
+        t[0] if hasattr(t, "__len__") and len(t) == 1 else t
+        for t in listed(target, f"{name}: target", "classes")
+    ]
     for scores, t in examples(rows, wanted, name):
-        numbers = [_number(x) for x in scores]
+        numbers = [_number(x, f"{name}: a score") for x in scores]
         if len(numbers) == 1:
-            yield int(_number(t) > 0.0), int(numbers[0] > threshold)
+            yield int(_number(t, f"{name}: a target") > 0.0), int(numbers[0] > limit)
         elif is_real(t):
             largest = max(range(len(numbers)), key=numbers.__getitem__)
             yield class_index(t, len(numbers), name), largest
@@ -64,6 +76,7 @@ def zero_one_loss(
     >>> zero_one_loss([2.5, -1.0, 0.3, -0.2], [1, -1, -1, -1])
     0.25
     """
+    reduction_of(reduction, "zero_one_loss")
     wrong = [float(t != y) for t, y in _verdicts(input, target, threshold, "zero_one_loss")]
     return wrong if reduction == "none" else reduced(wrong, reduction, "zero_one_loss")
 
@@ -114,7 +127,8 @@ def confusion_matrix(input: Any, target: Any, *, threshold: float = 0.0) -> list
     verdicts = list(_verdicts(input, target, threshold, "confusion_matrix"))
     if not verdicts:
         raise OperandError("confusion_matrix of no examples: give at least one")
-    classes = max(2, len(input[0]) if hasattr(input[0], "__len__") else 2)
+    first = next(iter(input))
+    classes = max(2, len(first) if hasattr(first, "__len__") else 2)
     counts = [[0] * classes for _ in range(classes)]
     for true, predicted in verdicts:
         counts[true][predicted] += 1

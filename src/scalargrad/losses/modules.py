@@ -79,7 +79,7 @@ class HuberLoss(Loss):
 
     function = staticmethod(huber_loss)
 
-    def __init__(self, *, reduction: Reduction = "mean", delta: float = 1.0) -> None:
+    def __init__(self, reduction: Reduction = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction=reduction, delta=delta)
 
 
@@ -109,8 +109,8 @@ class BCELoss(Loss):
 
     function = staticmethod(binary_cross_entropy)
 
-    def __init__(self, *, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction=reduction)
+    def __init__(self, weight: Any = None, *, reduction: Reduction = "mean") -> None:
+        super().__init__(weight=weight, reduction=reduction)
 
 
 class BCEWithLogitsLoss(Loss):
@@ -124,8 +124,10 @@ class BCEWithLogitsLoss(Loss):
 
     function = staticmethod(binary_cross_entropy_with_logits)
 
-    def __init__(self, *, reduction: Reduction = "mean", pos_weight: float | None = None) -> None:
-        super().__init__(reduction=reduction, pos_weight=pos_weight)
+    def __init__(
+        self, weight: Any = None, *, reduction: Reduction = "mean", pos_weight: Any = None
+    ) -> None:
+        super().__init__(weight=weight, reduction=reduction, pos_weight=pos_weight)
 
 
 class HingeLoss(Loss):
@@ -156,8 +158,8 @@ class CrossEntropyLoss(Loss):
 
     def __init__(
         self,
-        *,
         weight: Sequence[float] | None = None,
+        *,
         ignore_index: int = -100,
         reduction: Reduction = "mean",
         label_smoothing: float = 0.0,
@@ -183,8 +185,8 @@ class NLLLoss(Loss):
 
     def __init__(
         self,
-        *,
         weight: Sequence[float] | None = None,
+        *,
         ignore_index: int = -100,
         reduction: Reduction = "mean",
     ) -> None:
@@ -204,10 +206,10 @@ class MultiMarginLoss(Loss):
 
     def __init__(
         self,
-        *,
         p: int = 1,
         margin: float = 1.0,
         weight: Sequence[float] | None = None,
+        *,
         reduction: Reduction = "mean",
     ) -> None:
         super().__init__(p=p, margin=margin, weight=weight, reduction=reduction)

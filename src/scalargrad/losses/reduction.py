@@ -1,4 +1,4 @@
-"""From one loss per number or example to what is returned."""
+"""Reducing one loss per element or example to their mean or sum."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.ops import eq, floor, ge, lt, mean, sum
 from scalargrad.table.numbers import is_real
+from scalargrad.table.validation import listed, shown
 from scalargrad.tree import flatten
 from scalargrad.value import Scalar, Value
 
@@ -22,8 +23,8 @@ def reduced(losses: Sequence[Scalar], reduction: Reduction, name: str) -> Any:
     >>> reduced([1.0, 3.0], "mean", "an example")
     2.0
     """
-    if reduction not in {"mean", "sum"}:
-        raise OperandError(f"{name}: reduction is {reduction!r:.40}; use 'mean', 'sum' or 'none'")
+    if reduction_of(reduction, name) == "none":
+        raise OperandError(f"{name}: reduction is 'none'; use 'mean' or 'sum'")
     if not losses:
         raise OperandError(f"{name} of no numbers is undefined: give at least one")
     if len(losses) == 1:
@@ -31,21 +32,89 @@ def reduced(losses: Sequence[Scalar], reduction: Reduction, name: str) -> Any:
     return (mean if reduction == "mean" else sum)(losses)
 
 
+def reduction_of(given: Any, name: str) -> str:
+    """Return how losses are reduced.
+
+    Raises
+    ------
+    OperandError
+        If it is none of the three ways.
+    """
+    if isinstance(given, str) and given in {"mean", "sum", "none"}:
+        return given
+    raise OperandError(f"{name}: reduction is {shown(given)}; use 'mean', 'sum' or 'none'")
+
+
 def elementwise(
-    loss: Callable[[Any, Any], Any], input: Any, target: Any, reduction: Reduction, name: str
+    loss: Callable[[Any, Any], Any],
+    input: Any,
+    target: Any,
+    reduction: Reduction,
+    name: str,
+    *,
+    weight: Any = None,
 ) -> Any:
-    """Apply `loss` to every number of `input` and the one of `target` in the same place."""
+    """Apply `loss` to every number of `input` and the one of `target` in the same place.
+
+    A column of numbers and a plain list of as many agree: [[1.0], [2.0]] and [1.0, 2.0].
+    """
+    way = reduction_of(reduction, name)
     numbers, rebuild = flatten(input, f"the input of {name}")
     wanted, _ = flatten(target, f"the target of {name}")
-    if shape(input) != shape(target):
+    if shape(input) != shape(target) and not _agree(input, target):
         raise OperandError(
             f"{name}: the input is {shape(input)}, the target {shape(target)}; give one target "
             "for each number, nested alike"
         )
     losses = [loss(x, t) for x, t in zip(numbers, wanted, strict=True)]
-    if reduction == "none":
+    if weight is not None:
+        pairs = zip(spread(weight, input, f"{name}: weight"), losses, strict=True)
+        losses = [x if is_real(w) and w == 1.0 else x * w for w, x in pairs]
+    if way == "none":
         return rebuild(iter(losses))
     return reduced(losses, reduction, name)
+
+
+def _agree(input: Any, target: Any) -> bool:
+    """Return whether one is a column and the other a plain list of as many numbers."""
+    if not all(hasattr(x, "__len__") and not isinstance(x, dict) for x in (input, target)):
+        return False
+    n = len(input)
+    return {shape(input), shape(target)} == {f"{n} numbers", f"{n} × 1 numbers"}
+
+
+def spread(weight: Any, input: Any, name: str) -> list[Any]:
+    """Return a weight for every number of `input`, as PyTorch broadcasts it.
+
+    Parameters
+    ----------
+    weight : scalar, list nested as `input`, or list as long as its rows
+    input : nested lists of numbers
+    name : str
+        What the weight is called in messages.
+
+    Raises
+    ------
+    OperandError
+        If it has another length.
+
+    Examples
+    --------
+    >>> spread([1.0, 2.0], [[0.0, 0.0], [0.0, 0.0]], "weight")
+    [1.0, 2.0, 1.0, 2.0]
+    """
+    numbers, _ = flatten(input, "the input")
+    weights, _ = flatten(weight, name)
+    if is_class(weight) or shape(weight) == shape(input):
+        return weights * (len(numbers) if is_class(weight) else 1)
+    row = f"{len(weights)} numbers"
+    shapes = {shape(part) for part in input} if hasattr(input, "__len__") else set()
+    if shape(weight) != row or shapes != {row}:
+        raise OperandError(
+            f"{name} is {shape(weight)}, the input {shape(input)}; give one number, one for each "
+            "of the input's, or one for each column"
+        )
+    return weights * (len(numbers) // len(weights))
 
 
 def shape(tree: Any) -> str:
@@ -87,12 +156,22 @@ def class_index(target: Any, classes: int, name: str) -> Any:
 
 def examples(input: Any, target: Any, name: str) -> Iterator[tuple[list[Any], Any]]:
     """Yield each example's scores with its target, from a batch."""
-    scores, wanted = list(input), list(target)
+    scores = [listed(x, f"{name}: an example", "scores") for x in input]
+    wanted = listed(target, f"{name}: target", "targets")
     if len(scores) != len(wanted):
         raise OperandError(
             f"{name}: {len(scores)} examples but {len(wanted)} targets; give one for each"
         )
-    return ((list(x), t) for x, t in zip(scores, wanted, strict=True))
+    lengths = sorted({len(x) for x in scores})
+    if len(lengths) > 1:
+        raise OperandError(f"{name}: examples have {lengths} scores; give one for each class")
+    pairs = zip(scores, wanted, strict=True)
+    return ((x, t[0] if len(x) > 1 and _is_one(t) else t) for x, t in pairs)
+
+
+def _is_one(target: Any) -> bool:
+    """Return whether a target is an entry of a column of classes."""
+    return isinstance(target, list | tuple) and len(target) == 1
 
 
 def is_batch(input: Any) -> bool:
@@ -100,5 +179,7 @@ def is_batch(input: Any) -> bool:
     try:
         first = input[0]
     except (TypeError, IndexError, KeyError):
-        raise OperandError(f"scores are given as a list, not as {input!r:.60}") from None
+        raise OperandError(f"scores are given as a list, not as {shown(input)}") from None
+    if isinstance(input, str | dict):
+        raise OperandError(f"scores are given as a list, not as {shown(input)}")
     return hasattr(first, "__len__")

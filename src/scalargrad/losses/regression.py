@@ -1,4 +1,4 @@
-"""Losses for numbers: how far a prediction is from its target."""
+"""Regression losses: how far predictions are from their targets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from scalargrad.errors import DomainError
 from scalargrad.losses.reduction import Reduction, elementwise
 from scalargrad.ops import abs, square, where
+from scalargrad.table.validation import scalar
 
 
 def mse_loss(input: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
@@ -71,9 +72,7 @@ def l1_loss(input: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
     return elementwise(lambda x, t: abs(x - t), input, target, reduction, "l1_loss")
 
 
-def huber_loss(
-    input: Any, target: Any, *, reduction: Reduction = "mean", delta: float = 1.0
-) -> Any:
+def huber_loss(input: Any, target: Any, reduction: Reduction = "mean", delta: float = 1.0) -> Any:
     """Compute Huber's loss: ½d² where d = |x - t| < delta, else delta · (d - ½ delta).
 
     Parameters
@@ -111,6 +110,7 @@ def huber_loss(
     >>> huber_loss([0.0, 0.0], [1.0, 3.0], delta=2.0, reduction="none")
     [0.5, 4.0]
     """
+    delta = scalar(delta, "huber_loss: delta")
     if not delta > 0.0:
         raise DomainError(f"huber_loss: delta is {delta}; it must be positive")
 
@@ -159,6 +159,7 @@ def smooth_l1_loss(
     >>> smooth_l1_loss([0.0, 0.0], [1.0, 3.0], beta=2.0, reduction="none")
     [0.25, 2.0]
     """
+    beta = scalar(beta, "smooth_l1_loss: beta")
     if not beta >= 0.0:
         raise DomainError(f"smooth_l1_loss: beta is {beta}; it cannot be negative")
 

@@ -1,4 +1,4 @@
-"""Parameters as named rectangles of plain numbers, and back again."""
+"""State dicts: parameters as named, nested lists of plain numbers, and back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from scalargrad.errors import StateError
 from scalargrad.sparse import Table
-from scalargrad.table.numbers import is_real
+from scalargrad.table.numbers import as_float, is_real
 from scalargrad.value import Parameter
 
 Shape = tuple[int, ...]
@@ -82,8 +82,9 @@ def load_state(
     misshapen = list(_misshapen(own, numbers))
     if misshapen or (strict and any(keys)):
         raise StateError(_complaint(kind, keys, misshapen))
-    for name, part in numbers.items():
-        for parameter, number in zip(flat(own[name]), flat(part), strict=True):
+    found = {name: [as_float(x, name) for x in flat(part)] for name, part in numbers.items()}
+    for name, floats in found.items():
+        for parameter, number in zip(flat(own[name]), floats, strict=True):
             parameter.data = number
     return keys
 

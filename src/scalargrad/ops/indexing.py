@@ -1,4 +1,4 @@
-"""Choosing an entry by an index that is computed."""
+"""Indexing a list with an index that is computed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations of any number of operands, each one node however many there are."""
+"""Reductions: operations of any number of operands that make a single node."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from scalargrad.parallel.mapping import as_workers, shares_memory
 from scalargrad.parallel.parcels import Parcel, packed, parcel
 from scalargrad.parallel.processes import Processes
 from scalargrad.parallel.worker import Failure, Missing, Reply, Request, answer
+from scalargrad.system import terminal
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -197,13 +198,12 @@ def _bar(total: int, done: int, quiet: bool) -> Iterator[Callable[[], None]]:
     if quiet:
         yield lambda: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     from scalargrad.train.progress import NotebookProgress
 
     columns = ("sweep", MofNCompleteColumn(), BarColumn(bar_width=20), TimeRemainingColumn())
-    console = Console()
+    console = terminal.console()
     notebook = console.is_jupyter
     progress = NotebookProgress(*columns) if notebook else Progress(*columns, console=console)
     with progress:

@@ -1,4 +1,4 @@
-"""Eager evaluation: the float code of an operation, printed from its trace and compiled.
+"""Eager evaluation: Python printed from the trace of an operation, and compiled.
 
 Two kinds of function are printed. `compile_floats` gives one from floats to a float.
 `compile_nodes` gives one that also makes the node: data, parents and local gradients, with the

@@ -1,4 +1,4 @@
-"""Which things count as a real number, and what is said of those that do not."""
+"""Which objects count as real numbers, and the error for those that do not."""
 
 from __future__ import annotations
 

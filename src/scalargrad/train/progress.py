@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+from scalargrad.system import terminal
+
 _REFRESH = 0.1  # seconds between two pictures of the bar in a notebook
 
 
@@ -114,7 +116,7 @@ def progress_bar(
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    console = console or Console()
+    console = console or terminal.console()
     progress = (
         NotebookProgress(*columns) if console.is_jupyter else Progress(*columns, console=console)
     )

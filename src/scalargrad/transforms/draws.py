@@ -1,4 +1,4 @@
-"""Random draws that a compiled function repeats instead of freezing."""
+"""Random draws that a compiled function repeats at every call."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain, compress
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,8 @@ class Columns:
         Operands as places: of computed ones in `nodes`, else as numbered in the program.
     before : int
         How many nodes are computed before the gradients, which the others follow.
+    gradients : list of int
+        The nodes that are gradients, as numbered in the program.
     """
 
     program: Program
@@ -51,6 +53,7 @@ class Columns:
     kinds: NDArray[np.int8]
     places: Integers
     before: int
+    gradients: list[int]
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -78,7 +81,8 @@ def columns(program: Program) -> Columns | None:
     for op, i in known.items():
         kind[i] = NUMBER if op is CONSTANT else GIVEN if op in {INPUT, ADJOINT} else COMPUTED
     kind_of = kind[code]
-    nodes, before = _in_order(program, kind_of, ADJOINT in known)
+    gradients = np.flatnonzero(code == known.get(ADJOINT, -1)).tolist()
+    nodes, before = _in_order(program, kind_of, gradients)
     args = program.args
     chosen = [args[x] for x in nodes.tolist()]
     counts = np.fromiter(map(len, chosen), np.int64, len(chosen))
@@ -91,31 +95,31 @@ def columns(program: Program) -> Columns | None:
     if len(operands):
         within = np.arange(len(operands)) - np.repeat(first[:-1], counts)
         codes += np.add.reduceat(kinds * 3**within, first[:-1])
-    return Columns(program, nodes, codes, first, operands, kinds, place[operands], before)
+    return Columns(
+        program, nodes, codes, first, operands, kinds, place[operands], before, gradients
+    )
 
 
 def _in_order(
-    program: Program, kind_of: NDArray[np.int8], has_gradients: bool
+    program: Program, kind_of: NDArray[np.int8], gradients: list[int]
 ) -> tuple[Integers, int]:
     """Return the computed nodes, those that depend on a gradient last, and how many do not."""
     computed = kind_of == COMPUTED
-    if not has_gradients:
+    if not gradients:
         nodes = np.flatnonzero(computed)
         return nodes, len(nodes)
-    after = depends_on_gradients(program)
+    after = _depends(program, gradients)
     late = np.frombuffer(after, np.bool_)
     early = np.flatnonzero(computed & ~late)
     return np.concatenate([early, np.flatnonzero(computed & late)]), len(early)
 
 
-def depends_on_gradients(program: Program) -> bytearray:
+def _depends(program: Program, gradients: list[int]) -> bytearray:
     """Return, for each node, 1 where it is a gradient or computed from one."""
     after = bytearray(len(program))
-    adjoints = [op is ADJOINT for op in program.ops]
-    asked = list(compress(range(len(program)), adjoints))
-    for node in asked:
+    for node in gradients:
         after[node] = 1
-    for node in range(asked[0] if asked else len(program), len(program)):
+    for node in range(gradients[0], len(program)):
         if not after[node]:
             for x in program.args[node]:
                 if after[x]:

@@ -8,7 +8,7 @@ and what goes to a cell that all iterations read is added up over all of them.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,11 +35,20 @@ class Signals:
         The nodes that gradients are asked for.
     numbers : callable
         Returns the place of numbers, one for each iteration.
+    room : callable
+        Returns room for so many numbers.
     """
 
-    def __init__(self, rolled: Rolled, wrt: Sequence[int], numbers: Any) -> None:
+    def __init__(
+        self,
+        rolled: Rolled,
+        wrt: Sequence[int],
+        numbers: Callable[[Constants], Place],
+        room: Callable[[int], Cells],
+    ) -> None:
         self.rolled = rolled
         self.numbers = numbers
+        self.room = room
         self.behind = rolled.cells
         self.active = _active(rolled, wrt)
         self.sent = np.zeros(rolled.cells, np.bool_)
@@ -182,6 +191,10 @@ class _Backward:
         self.signals = signals
         self.block = block
         self.body = Body(block, stage, signals.numbers, down=not stage.lanes)
+        # What a recurrence multiplies by depends on no signal: it is computed before, in lanes.
+        self.aside = self.body
+        if block.count > 1:
+            self.aside = Body(block, Stage([], lanes=True), signals.numbers)
         self.inside: dict[int, int] = {}  # what statements are sent in the same iteration
         self.back: dict[int, list[int]] = defaultdict(list)  # and in the one before
         self.carried: dict[int, int] = {}
@@ -207,7 +220,8 @@ class _Backward:
             onto = self.signals.signal(Cells(block.cells[t] - 1))
             assert isinstance(onto, Cells)
             body.loop.carries.append(Carry(None, register, onto.cell))
-        return [*self.before, body.loop]
+        aside = [self.aside.loop] if self.aside is not body else []
+        return [*self.before, *aside, body.loop]
 
     def _expect(self) -> None:
         """Find out what iterations send to those before, in registers and in memory."""
@@ -267,10 +281,18 @@ class _Backward:
             if expression == -1.0:
                 return body.compute(neg, u)
             return body.compute(mul, u, body.number(float(expression)))
-        uses = [body.operand(operands[k - 1]) if k else body.read(body.own(t)) for k in local.uses]
-        return body.compute(
-            mul, u, uses[0] if expression.op is None else body.compute(local, *uses)
-        )
+        where = body if expression.op is None or body.loop.lanes else self.aside
+        uses = [
+            where.operand(operands[k - 1]) if k else where.read(where.own(t)) for k in local.uses
+        ]
+        if expression.op is None:
+            return body.compute(mul, u, uses[0])
+        found = where.compute(local, *uses)
+        if where is not body:
+            place = self.signals.room(self.block.count)
+            where.write(place, found)
+            found = body.read(place)
+        return body.compute(mul, u, found)
 
     def _pass(self, operand: Operand, register: int) -> None:
         body = self.body

@@ -22,13 +22,13 @@ def stands_for_recording(rolled: Rolled) -> bool:
 
 def _is_alike(rolled: Rolled, block: Block) -> bool:
     columns = rolled.columns
-    ops = columns.program.ops
     for t, statement in enumerate(block.body):
         nodes = np.arange(block.start + t, block.end, len(block.body))
         first = columns.first[nodes]
         if not (columns.first[nodes + 1] - first == len(statement.operands)).all():
             return False
-        if not all(ops[x] is statement.op for x in columns.nodes[nodes].tolist()):
+        codes = columns.codes[nodes]
+        if not ((codes == codes[0]).all() and columns.op(block.start + t) is statement.op):
             return False
         written = rolled.cell_of[columns.nodes[nodes]]
         if not np.array_equal(written, block.cells[t] + np.arange(block.count)):
@@ -57,7 +57,9 @@ def _cells(block: Block, operand: Operand) -> Integers | Floats:
     i = np.arange(block.count)
     if isinstance(operand, Own):
         cells = block.cells[operand.statement] - operand.distance + i
-        return np.array([block.sources.get(x, x) for x in cells.tolist()])
+        early = cells[: operand.distance].tolist()
+        cells[: operand.distance] = [block.sources.get(x, x) for x in early]
+        return cells
     if isinstance(operand, Cells):
         return operand.cell + operand.stride * i
     if isinstance(operand, Table):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from scalargrad.compiler.loops.columns import Integers, columns
 from scalargrad.compiler.loops.derivative import Signals, backward, leads_back
 from scalargrad.compiler.loops.expand import stands_for_recording
 from scalargrad.compiler.loops.forward import forward, leads
+from scalargrad.compiler.loops.fuse import fuse
 from scalargrad.compiler.loops.loop import (
     Cells,
     Clear,
@@ -27,11 +29,15 @@ from scalargrad.compiler.loops.roll import LANES, Block, Constants, Rolled, padd
 from scalargrad.compiler.loops.schedule import Stage, stages
 from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, Program
 
-#: So many statements, in all, are printed; a program that has more of them stays as it is.
-_MOST = 3000
+#: So many statements, in all, are printed: level 1 takes a quarter of a millisecond for each.
+_MOST = 400
+#: Lanes alone are packed as well, and into tiles; of many nodes, loops are found sooner.
+_FEW, _MANY = 150, 20_000
+#: So many nodes stand for each statement, at least, and so many in all are saved.
+_SHARE, _SAVES = 6, 200
 
 #: So few outputs are brought together one by one.
-_FEW = 16
+_ONE_BY_ONE = 16
 
 #: A sweep: the nodes asked for, and roots with the numbers or cells of their seeds.
 Sweep = tuple[list[int], list[tuple[int, float | int]]]
@@ -46,17 +52,22 @@ def looped(program: Program) -> Looped | None:
     if found is None:
         return None
     runs = repeats(found)
-    if not runs or len(found) - sum(run.saved for run in runs) > _MOST:
+    if not _is_rolled_well(len(found), len(found) - sum(run.saved for run in runs)):
         return None
     rolled = roll(found, runs)
     if rolled is None or not stands_for_recording(rolled):
         return None
-    return _Looping(rolled, sweep).run()
+    looping = _Looping(rolled, sweep)
+    return looping.run() if looping.is_worth_it() else None
+
+
+def _is_rolled_well(nodes: int, statements: int) -> bool:
+    return statements <= _MOST and nodes >= max(_SHARE * statements, statements + _SAVES)
 
 
 def _sweep(program: Program) -> Sweep | None:
     """Return the sweep that gradients ask for; None where they ask for several."""
-    asked = [args for op, args in zip(program.ops, program.args, strict=True) if op is ADJOINT]
+    asked = [program.args[k] for k, op in enumerate(program.ops) if op is ADJOINT]
     if len({args[1:] for args in asked}) > 1:
         return None
     seeds = asked[0][1:] if asked else ()
@@ -84,11 +95,20 @@ class _Looping:
         self.outputs = np.array(
             [self._output(x) for x in rolled.columns.program.outputs], dtype=np.int64
         )
+        read = self._read()
+        self.staged = [(block, stages(block, read)) for block in rolled.blocks]
+
+    def is_worth_it(self) -> bool:
+        """Return whether loops are better than packed lanes: for recurrences, and small bodies."""
+        rolled = self.rolled
+        nodes, statements = len(rolled.columns), rolled.statements
+        waits = any(b.count > 1 and not x.lanes for b, found in self.staged for x in found)
+        many = statements <= _FEW and nodes >= _MANY
+        return _is_rolled_well(nodes, statements) and (waits or many)
 
     def run(self) -> Looped:
-        rolled = self.rolled
-        read = self._read()
-        staged = [(b, stages(b, read)) for b in rolled.blocks]
+        """Return the program."""
+        rolled, staged = self.rolled, self.staged
         before = [x for x in staged if x[0].start < rolled.columns.before]
         after = staged[len(before) :]
         loops = self._forwards(before)
@@ -96,11 +116,15 @@ class _Looping:
             loops += self._backwards(before)
         loops += self._forwards(after)
         count = len(self.outputs)
-        side_by_side = slice(self.cells, self.cells + count)
-        self.cells += padded(count)
+        first = self.room(count).cell
+        side_by_side = slice(first, first + count)
         loops += _collected(self.outputs, side_by_side.start)
         inputs = rolled.columns.program.inputs
         made = Looped(inputs, self.cells + LANES, self.kept, loops, side_by_side)
+        prune(made)
+        for loop in made.loops:
+            if isinstance(loop, Loop):
+                fuse(loop)
         prune(made)
         return made
 
@@ -113,7 +137,7 @@ class _Looping:
         return loops
 
     def _backwards(self, staged: list[tuple[Block, list[Stage]]]) -> list[Loop | Clear]:
-        signals = Signals(self.rolled, self.wanted, self.numbers)
+        signals = Signals(self.rolled, self.wanted, self.numbers, self.room)
         loops: list[Loop] = [signals.seed(self.seeds)]
         for block, found in reversed(staged):
             for stage in reversed(found):
@@ -130,9 +154,13 @@ class _Looping:
             self._places[key] = Cells(self._keep(values.tolist()), 1)
         return self._places[key]
 
+    def room(self, count: int) -> Cells:
+        """Return room for so many numbers."""
+        self.cells += padded(count)
+        return Cells(self.cells - padded(count), 1)
+
     def _keep(self, values: list[float]) -> int:
-        self.kept.append((self.cells, values))
-        self.cells += padded(len(values))
+        self.kept.append((self.room(len(values)).cell, values))
         return self.kept[-1][0]
 
     def _output(self, node: int) -> int:
@@ -157,16 +185,14 @@ class _Looping:
 
 def _collected(cells: Integers, onto: int) -> list[Loop]:
     """Return loops that bring the numbers of cells together."""
-    loops, at = [], 0
-    breaks = np.flatnonzero(np.diff(np.diff(cells))) + 2 if len(cells) > _FEW else np.zeros(0)
-    if 0 < len(breaks) <= _FEW or len(cells) > _FEW:
-        edges = [*breaks.tolist(), len(cells)] if len(breaks) <= _FEW else [len(cells)]
-        for edge in edges:
-            if edge > at:
-                loops.append(_copy(place_of(cells[at:edge]), Cells(onto + at, 1), edge - at))
-                at = edge
-        return loops
-    return [_copy(Cells(cell), Cells(onto + k), 1) for k, cell in enumerate(cells.tolist())]
+    few = len(cells) <= _ONE_BY_ONE
+    breaks = [] if few else (np.flatnonzero(np.diff(np.diff(cells))) + 2).tolist()
+    edges = [*range(1, len(cells))] if few else breaks if len(breaks) <= _ONE_BY_ONE else []
+    return [
+        _copy(place_of(cells[first:last]), Cells(onto + first, int(last > first + 1)), last - first)
+        for first, last in pairwise([0, *edges, len(cells)])
+        if last > first
+    ]
 
 
 def _copy(source: Place, target: Place, count: int) -> Loop:

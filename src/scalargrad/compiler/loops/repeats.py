@@ -26,6 +26,8 @@ _SAMPLES = 6
 #: So many candidates are tried for each length of stretch, each with so many stretches at most.
 _CANDIDATES = 3
 _STRETCHES = 300
+#: No further candidate is tried once one saves this share of all nodes.
+_ENOUGH = 0.9
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -58,11 +60,12 @@ def repeats(columns: Columns) -> list[Run]:
 
 def _chosen(columns: Columns, low: int, high: int) -> list[Run]:
     """Return the stretches between two nodes that save most, in order."""
-    every = [
-        run
-        for period in _candidates(columns.codes[low:high])
-        for run in _runs(columns, low, high, period)
-    ]
+    every: list[Run] = []
+    for period in _candidates(columns.codes[low:high]):
+        found = [*_runs(columns, low, high, period)]
+        every += found
+        if sum(run.saved for run in found) > _ENOUGH * (high - low):
+            break
     every.sort(key=lambda run: (-run.saved, run.period))
     chosen: list[Run] = []
     for run in every:
@@ -143,13 +146,16 @@ def _stretches(flags: NDArray[np.bool_], least: int) -> list[tuple[int, int]]:
 def _steady(columns: Columns, start: int, stop: int, period: int) -> list[tuple[int, int]]:
     """Return where nodes, alike after one period, are so after two, with operands that move on.
 
-    What is given, and numbers, may be any: they are read from where they are.
+    What is given, and numbers, may be any: they are read from where they are. So may be what is
+    computed before the first of these nodes.
     """
     first, last = int(columns.first[start]), int(columns.first[stop])
     wide = int(columns.first[start + period]) - first
     places, kinds = columns.places, columns.kinds
     moved = places[first + wide : last + wide] - places[first:last]
+    latest = np.maximum(places[first : last - wide], places[first + 2 * wide : last + wide])
     uneven = (moved[wide:] != moved[:-wide]) & (kinds[first : last - wide] == COMPUTED)
+    uneven &= (latest >= start) | (places[first + wide : last] >= start)
     flags = np.ones(stop - period - start, np.bool_)
     at = np.flatnonzero(uneven) + first
     flags[np.searchsorted(columns.first, at, side="right") - 1 - start] = False

@@ -15,7 +15,7 @@ from scalargrad.compiler.loops.columns import COMPUTED, GIVEN, Columns, Integers
 from scalargrad.compiler.loops.loop import Cells, Place, Table
 from scalargrad.compiler.loops.repeats import Run
 from scalargrad.compiler.passes.memory import Floats
-from scalargrad.compiler.passes.program import ADJOINT, Op
+from scalargrad.compiler.passes.program import Op
 
 #: Lanes are computed so many at a time.
 LANES = 8
@@ -125,9 +125,8 @@ def roll(columns: Columns, runs: list[Run]) -> Rolled | None:
             cells += lead + padded(block.count)
         numbered = np.add.outer(np.arange(block.count), block.cells).ravel()
         cell_of[columns.nodes[block.start : block.end]] = numbered
-    for node, op in enumerate(columns.program.ops):
-        if op is ADJOINT:
-            cell_of[node] = cells + cell_of[columns.program.args[node][0]]
+    for node in columns.gradients:
+        cell_of[node] = cells + cell_of[columns.program.args[node][0]]
     rolled = Rolled(columns, blocks, cell_of, cells)
     try:
         for block in blocks:

@@ -29,6 +29,7 @@ from scalargrad.show.graphs.opening import (
 from scalargrad.show.graphs.parts import Entry, FoldedDiagram
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.scale import numbers_by_id, scale_of
+from scalargrad.show.places import place_names
 from scalargrad.show.subgraphs import Fold, Model, fold
 from scalargrad.table.printing import MINUS
 from scalargrad.value import Value
@@ -166,7 +167,8 @@ def draw(
         seen = all_open(whole) if copies else opening(whole, depth, names, limit)
     _require_within(limit, order, roots, seen, copies)
     copied = copies_of(order) if copies else {}
-    diagram = FoldedBuilder(order, copied, seen, _qualified(model), numbers_shown).fold(roots)
+    places = place_names(model, order)
+    diagram = FoldedBuilder(order, copied, seen, places, numbers_shown).fold(roots)
     hidden = stand_ins(order, seen)
     alarmed, alarm = _alarm(order, numbers_shown.gradients)
     diagram.note = "\n".join(filter(None, [alarm, _note(seen) if seen.cut else ""]))
@@ -200,11 +202,6 @@ def _alarm(order: Sequence[Value], gradients: bool) -> tuple[frozenset[str], str
             said = f"{number(node.grad)} at {visible(describe(node))}".replace("-", MINUS)
             return frozenset({f"n{i}"}), f"First gradient that is not finite: {said}"
     return frozenset(), ""
-
-
-def _qualified(model: Model | None) -> dict[Value, str]:
-    """Return the paths of a model's parameters, which tell one w0 from another."""
-    return {} if model is None else {p: name for name, p in model.named_parameters()}
 
 
 def _note(seen: Opening) -> str:

@@ -49,10 +49,23 @@ def save(path: str | os.PathLike[str], page: Callable[[], str]) -> Path:
     OSError
         If the folder does not exist or cannot be written to.
     """
+    require_page(path)
+    return write_atomically(path, page().encode())
+
+
+def require_page(path: str | os.PathLike[str]) -> None:
+    """See that a page can be saved there, before it is made or what it shows is computed.
+
+    Raises
+    ------
+    LayoutError
+        If the name does not end in .html.
+    OSError
+        If the folder does not exist or cannot be written to.
+    """
     if Path(path).suffix.lower() not in {".html", ".htm"}:
         raise LayoutError(f"a page cannot be saved as {Path(path).name!r}: end it in .html")
     require_writable(path)
-    return write_atomically(path, page().encode())
 
 
 def fill(template: str, parts: Mapping[str, str]) -> str:

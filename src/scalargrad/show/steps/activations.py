@@ -1,4 +1,4 @@
-"""Activations as a reader recognises them: one gate, or the few that 1 / (1 + e^-z) is written with."""
+"""Activations as a reader knows them: one gate, or the few that 1 / (1 + e^-z) is written with."""
 
 from __future__ import annotations
 

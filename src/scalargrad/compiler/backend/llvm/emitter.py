@@ -81,7 +81,7 @@ class Emitter:
         return self._everywhere("i64", str(x))
 
     def _everywhere(self, kind: str, text: str) -> str:
-        return text if self.width == 1 else f"<{', '.join([f'{kind} {text}'] * self.width)}>"
+        return text if self.width == 1 else f"splat ({kind} {text})"
 
     def load(self, pointer: str) -> str:
         """Return the numbers that lie side by side from a place on."""
@@ -196,22 +196,21 @@ class Emitter:
 
         Composite operations are written as the expressions they are.
         """
-        if op.name in _DESCRIBED and TABLE.get(op.name) is op:
-            return self._primitive(op.name, list(operands))
+        if op.name in DESCRIBED and TABLE.get(op.name) is op:
+            return self.primitive(op.name, list(operands))
         symbols, expression = expression_of(op)
-        values: dict[Any, Operand] = dict(zip(symbols, operands, strict=True))
+        written = _Expression(self, dict(zip(symbols, operands, strict=True)))
         for part in subexpressions(expression):
-            if part not in values:
-                assert part.op is not None, f"unbound symbol {part.name}"
-                taken = [values[x] if isinstance(x, Symbol) else float(x) for x in part.operands]
-                values[part] = self._primitive(part.op.name, taken)
-        return self.number(values[expression] if isinstance(expression, Symbol) else expression)
+            if part not in written.numbers:
+                written.write(part)
+        return self.number(written.number(expression))
 
-    def _primitive(self, name: str, operands: list[Operand]) -> str:
+    def primitive(self, name: str, operands: list[Operand]) -> str:
+        """Return what a primitive operation, or one described here, makes of numbers."""
         plain = _PLAIN.get(name)
         if plain is not None:
             return plain(self, *operands)
-        described = _DESCRIBED.get(name)
+        described = DESCRIBED.get(name)
         if described is None:
             return self.library(name, *operands)
         if self.inline and name not in _LONG:
@@ -249,17 +248,44 @@ class Emitter:
         return self._function(f"{name}.lanes", len(operands), write, list(operands))
 
 
+class _Expression:
+    """An expression under way: its parts as numbers, and comparisons as truth values."""
+
+    def __init__(self, e: Emitter, numbers: dict[Any, Operand]) -> None:
+        self.e = e
+        self.numbers = numbers
+        self.tests: dict[Symbol, str] = {}
+
+    def write(self, part: Symbol) -> None:
+        """Write one part, whose operands are written."""
+        assert part.op is not None, f"unbound symbol {part.name}"
+        name, operands = part.op.name, part.operands
+        if name in _CONDITIONS:
+            self.tests[part] = self.e.compare(_CONDITIONS[name], *map(self.number, operands))
+        elif name == "where":
+            test = self.test(operands[0])
+            self.numbers[part] = self.e.select(test, *map(self.number, operands[1:]))
+        else:
+            self.numbers[part] = self.e.primitive(name, [self.number(x) for x in operands])
+
+    def number(self, x: Symbol | float) -> Operand:
+        """Return a part as a number: 1 for what holds, 0 for what does not."""
+        if not isinstance(x, Symbol):
+            return float(x)
+        if x not in self.numbers:
+            self.numbers[x] = self.e.select(self.tests[x], 1.0, 0.0)
+        return self.numbers[x]
+
+    def test(self, x: Symbol | float) -> str:
+        """Return a part as a truth value: numbers hold that are not 0."""
+        if isinstance(x, Symbol) and x in self.tests:
+            return self.tests[x]
+        return self.e.compare("une", self.number(x), 0.0)
+
+
 def _bits(x: float) -> str:
     (bits,) = struct.unpack("<Q", struct.pack("<d", x))
     return f"0x{bits:016X}"
-
-
-def _where(e: Emitter, test: Operand, x: Operand, y: Operand) -> str:
-    return e.select(e.compare("une", test, 0.0), x, y)
-
-
-def _truth(condition: str) -> Callable[..., str]:
-    return lambda e, x, y: e.select(e.compare(condition, x, y), 1.0, 0.0)
 
 
 def _intrinsic(name: str) -> Callable[..., str]:
@@ -273,13 +299,6 @@ _PLAIN: dict[str, Callable[..., str]] = {
     "div": Emitter.div,
     "neg": lambda e, x: e.neg(e.number(x)),
     "identity": lambda e, x: e.number(x),
-    "where": _where,
-    "lt": _truth("olt"),
-    "le": _truth("ole"),
-    "gt": _truth("ogt"),
-    "ge": _truth("oge"),
-    "eq": _truth("oeq"),
-    "ne": _truth("une"),
     "abs": _intrinsic("fabs"),
     "sqrt": _intrinsic("sqrt"),
     "floor": _intrinsic("floor"),
@@ -287,8 +306,11 @@ _PLAIN: dict[str, Callable[..., str]] = {
     "rint": _intrinsic("rint"),
 }
 
+#: Comparisons, as LLVM names them; all but the last are false for nan.
+_CONDITIONS = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
+
 #: Operations written out, each described once for all widths.
-_DESCRIBED: dict[str, Callable[..., str]] = {
+DESCRIBED: dict[str, Callable[..., str]] = {
     "exp": elementary.exp,
     "expm1": elementary.expm1,
     "log": elementary.log,
@@ -314,6 +336,6 @@ LIBRARY = {
 
 def can_write(op: Elementwise | Partial) -> bool:
     """Return whether an operation can be written: custom ones, made by users, cannot."""
-    known = _PLAIN.keys() | _DESCRIBED.keys() | LIBRARY
+    known = _PLAIN.keys() | _CONDITIONS.keys() | DESCRIBED.keys() | LIBRARY | {"where"}
     parts = subexpressions(expression_of(op)[1])
     return all(x.op is None or (x.op.name in known and TABLE.get(x.op.name) is x.op) for x in parts)
