@@ -23,7 +23,26 @@ Function = Callable[[Any], Any]
 #: Further programs are tried with SCALARGRAD_SEED set, so many from there on.
 FIRST = int(os.environ.get("SCALARGRAD_SEED", "0"))
 
-UNARY = [sg.tanh, sg.sin, sg.sigmoid, sg.relu, sg.softplus, lambda x: sg.exp(-x * x), abs]
+UNARY: list[Callable[[Any], Any]] = [
+    sg.tanh,
+    sg.sin,
+    sg.sigmoid,
+    sg.relu,
+    sg.softplus,
+    lambda x: sg.exp(-x * x),
+    abs,
+]
+
+
+STATEMENTS: list[Callable[..., Any]] = [
+    lambda x, y, c, _: x * y * c,
+    lambda x, y, c, _: x + c * y,
+    lambda x, y, _, __: x - y,
+    lambda x, y, _, __: x / (2.0 + y * y),
+    lambda x, _, __, unary: unary(x),
+    lambda x, y, c, _: x * c + (x - y) ** 2 * 0.1,
+    lambda x, y, c, _: sg.maximum(x, c * y),
+]
 
 
 class Body:
@@ -42,17 +61,7 @@ class Body:
         known = [*given]
         for (kind, a, b, c), unary in zip(self.statements, self.unary, strict=True):
             x, y = known[a], known[b]
-            known.append(
-                (
-                    lambda x, y: x * y * c,
-                    lambda x, y: x + c * y,
-                    lambda x, y: x - y,
-                    lambda x, y: x / (2.0 + y * y),
-                    lambda x, y: unary(x),  # noqa: B023 - called at once
-                    lambda x, y: x * c + (x - y) ** 2 * 0.1,
-                    lambda x, y: sg.maximum(x, c * y),
-                )[kind](x, y)
-            )
+            known.append(STATEMENTS[kind](x, y, c, unary))
         return known[len(given) :]
 
 
