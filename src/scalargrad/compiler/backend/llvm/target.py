@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import functools
 import sys
 from typing import Any
@@ -20,6 +19,12 @@ _ALSO_CALLED = ("fma", "fmod", "floor", "ceil", "rint", "memset", "memcpy", "mem
 def features() -> str:
     """Return what the processor can do; vectors are as wide as its registers allow."""
     return f"{llvm.get_host_cpu_features().flatten()},-prefer-256-bit"
+
+
+@functools.cache
+def registers() -> int:
+    """Return how many vectors of sums a tile may keep in registers; it changes no digit."""
+    return 16 if "+avx512f" in features() else 8
 
 
 @functools.cache
@@ -65,9 +70,9 @@ def offer(name: str) -> bool:
 @functools.cache
 def _libraries() -> list[ctypes.CDLL]:
     """Return the C libraries of this process, that of mathematics first."""
-    names = ["ucrtbase"] if sys.platform == "win32" else [ctypes.util.find_library("m"), None]
+    names = {"win32": ["ucrtbase"], "darwin": [None]}.get(sys.platform, ["libm.so.6", None])
     found = []
-    for name in dict.fromkeys(names):
+    for name in names:
         try:
             found.append(ctypes.CDLL(name))
         except OSError:
