@@ -169,11 +169,13 @@ def test_a_process_answers_until_nobody_asks(monkeypatch: pytest.MonkeyPatch) ->
     for f in (function, other):
         point = pickle.dumps(9.0)
         ours.send_bytes(pickle.dumps(Request(f.key, point, None, {f.key: f.content})))
-    answers = threading.Thread(target=lambda: found.extend([ours.recv(), ours.recv()]))
     found: list[Any] = []
-    answers.start()
-    closing = threading.Thread(target=lambda: (answers.join(), ours.close()))
-    closing.start()
+
+    def take_answers() -> None:
+        found.extend([ours.recv(), ours.recv()])
+        ours.close()
+
+    threading.Thread(target=take_answers).start()
     handler = signal.getsignal(signal.SIGINT)
     try:
         processes._serve(theirs)
