@@ -62,6 +62,16 @@ def test_executors_and_pools_give_the_same_bits(alone: Any) -> None:
         assert sum_over(work.value_and_slope, work.POINTS, pool.map, 7)(work.WEIGHTS) == alone
 
 
+def test_joblib_is_a_map_in_three_lines(alone: Any) -> None:
+    """As the guide shows it."""
+    joblib = pytest.importorskip("joblib", reason="joblib is not installed")
+
+    def workers(f: Any, items: Iterable[Any]) -> Any:
+        return joblib.Parallel(n_jobs=2, backend="threading")(joblib.delayed(f)(x) for x in items)
+
+    assert sum_over(work.value_and_slope, work.POINTS, workers, 7)(work.WEIGHTS) == alone
+
+
 @pytest.mark.filterwarnings(FORKING)
 def test_a_killed_process_loses_nothing_and_changes_no_bit(alone: Any, tmp_path: Path) -> None:
     """Another takes its place, is sent its data, and computes what was lost."""
