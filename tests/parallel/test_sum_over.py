@@ -43,6 +43,13 @@ def test_processes_give_the_same_bits(alone: Any, start_method: str) -> None:
 
 
 @pytest.mark.filterwarnings(FORKING)
+def test_a_compiled_function_is_sent_by_its_name(alone: Any) -> None:
+    """That of a module's variable, as in ``step = jit(value_and_grad(loss))``."""
+    with sum_over(work.compiled, work.POINTS, 2, chunks=7) as total:
+        assert total(work.WEIGHTS) == alone
+
+
+@pytest.mark.filterwarnings(FORKING)
 def test_executors_and_pools_give_the_same_bits(alone: Any) -> None:
     """An executor of processes, of threads, and the map of a pool."""
     context = multiprocessing.get_context("fork")

@@ -140,11 +140,24 @@ class Packer(Placer):
         first = -0.0
         if {*args[-2:]} <= self.program.constants.keys():  # the constant term, last and alone
             first, args = float(self.values[args[-2]] * self.values[args[-1]]), args[:-2]
-        cells = np.array([[self._cell(x) for x in args]], dtype=np.int64)
+        cells = np.array([[self._cell(x) for x in self._in_order(args)]], dtype=np.int64)
         start = np.array([self._cell_of(first)])
         out = self._place_one(node)
         self.instructions.append(GatheredProducts(out, start, cells[:, ::2], cells[:, 1::2]))
         return out
+
+    def _in_order(self, args: tuple[int, ...]) -> list[int]:
+        """Return the terms of one sum in the order that `_canonical` gives them."""
+        if len(args) == 2:
+            return [*args]
+        ranks = [(int(self.numbers[x]), int(self.addresses[x])) for x in args]
+        terms = []
+        for i in range(0, len(args), 2):
+            a, b = sorted((i, i + 1), key=ranks.__getitem__)
+            key = (ranks[a][0], ranks[b][0], ranks[a], ranks[b])
+            terms.append((key, (args[a], args[b])))
+        terms.sort(key=lambda term: term[0])
+        return [x for _, pair in terms for x in pair]
 
     def _canonical(self, args: Addresses) -> tuple[Addresses, Addresses]:
         """Return the factors, lanes × terms, with factors and terms in one order everywhere."""

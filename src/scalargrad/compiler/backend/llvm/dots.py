@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Callable
 from typing import NamedTuple
 
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
@@ -60,11 +61,16 @@ class _Dots:
             return choose(e, walk, ways)
 
         zeros = [(e.type, e.number(-0.0))] * len(self.places)
-        for (h, w), total in zip(self.places, nest.loop(self.count, stretch, zeros), strict=True):
-            one = nest.one.load(self.pointer(self.start, i, j, h, w))
-            for lane in range(WIDTH):
-                one = nest.one.add(one, e.lane(total, lane))
-            nest.one.store(one, self.pointer([self.out, self.columns, "1"], i, j, h, w))
+        classes = transposed(e, nest.loop(self.count, stretch, zeros))
+        total = "poison"
+        for k, place in enumerate(self.places):
+            one = nest.one.load(self.pointer(self.start, i, j, *place))
+            total = e.body.assign(f"insertelement {e.type} {total}, double {one}, i64 {k}")
+        for row in classes:
+            total = e.add(total, row)
+        for k, place in enumerate(self.places):
+            at = self.pointer([self.out, self.columns, "1"], i, j, *place)
+            nest.one.store(e.lane(total, k), at)
 
     def pointer(self, place: list[str], i: str, j: str, h: int, w: int) -> str:
         row = self.nest.mul(self.nest.add(i, h), place[1])
@@ -83,7 +89,7 @@ class _Dots:
         Lanes before the first term and after the last are read, for memory has cells to spare at
         both ends, and left out.
         """
-        nest, e, (shift, terms) = self.nest, self.e, stretch
+        nest, e = self.nest, self.e
         keys = [[shared(walk, h, w) for h, w in self.places] for walk in walks]
         pointers = [
             {key: self.pointer(factors[4 * k : 4 * k + 3], *tile, *key) for key in keys[k]}
@@ -93,22 +99,84 @@ class _Dots:
             {} if walk.terms else {key: e.spread(nest.one.load(x)) for key, x in found.items()}
             for walk, found in zip(walks, pointers, strict=True)
         ]
-        end = nest.add(shift, terms)
 
-        def eight(k: str, sums: list[str]) -> list[str]:
-            after, before = below(e, nest.sub(shift, k)), below(e, nest.sub(end, k))
-            inside = nest.body.assign(f"xor {e.flag} {after}, {before}")
-            first = nest.sub(k, shift)
+        def eight(first: str, sums: list[str]) -> list[str]:
             read = [
                 known or {key: e.load(nest.cell(first, base=x)) for key, x in found.items()}
                 for known, found in zip(numbers, pointers, strict=True)
             ]
+            return [e.fma(read[0][a], read[1][b], x) for a, b, x in zip(*keys, sums, strict=True)]
+
+        return self.all_eights(eight, stretch, sums)
+
+    def all_eights(
+        self,
+        eight: Callable[[str, list[str]], list[str]],
+        stretch: tuple[str, str],
+        sums: list[str],
+    ) -> list[str]:
+        """Write a loop over whole vectors of terms, if classes begin there, then the rest."""
+        nest, e, body, (shift, terms) = self.nest, self.e, self.nest.body, stretch
+        even, some, whole, ragged, end = (
+            body.fresh(x) for x in ("even", "some", "whole", "ragged", "end")
+        )
+        before = body.block
+        test = body.assign(f"icmp eq i64 {shift}, 0")
+        body.line(f"br i1 {test}, label %{even}, label %{ragged}")
+        body.begin(even)
+        full = body.assign(f"and i64 {terms}, -{WIDTH}")
+        body.line(f"br i1 {body.assign(f'icmp ne i64 {full}, 0')}, label %{some}, label %{ragged}")
+        body.begin(some)
+        kept = [(e.type, x) for x in sums]
+        found = nest.loop(full, eight, kept, step=WIDTH)
+        body.line(f"br label %{whole}")
+        body.begin(whole)
+        left = body.assign(f"icmp ne i64 {full}, {terms}")
+        body.line(f"br i1 {left}, label %{ragged}, label %{end}")
+        body.begin(ragged)
+        begun = body.assign(f"phi i64 [0, %{before}], [0, %{even}], [{full}, %{whole}]")
+        sums = [
+            body.assign(f"phi {e.type} [{x}, %{before}], [{x}, %{even}], [{y}, %{whole}]")
+            for x, y in zip(sums, found, strict=True)
+        ]
+
+        def some_of(k: str, sums: list[str]) -> list[str]:
+            first = nest.sub(nest.add(begun, k), shift)
+            after, ahead = below(e, nest.sub("0", first)), below(e, nest.sub(terms, first))
+            inside = body.assign(f"xor {e.flag} {after}, {ahead}")
             return [
-                e.select(inside, e.fma(read[0][a], read[1][b], x), x)
-                for a, b, x in zip(*keys, sums, strict=True)
+                e.select(inside, more, x) for more, x in zip(eight(first, sums), sums, strict=True)
             ]
 
-        return nest.loop(end, eight, [(e.type, x) for x in sums], step=WIDTH)
+        rest = nest.sub(nest.add(shift, terms), begun)
+        done = nest.loop(rest, some_of, [(e.type, x) for x in sums], step=WIDTH)
+        last = body.block
+        body.line(f"br label %{end}")
+        body.begin(end)
+        return [
+            body.assign(f"phi {e.type} [{x}, %{whole}], [{y}, %{last}]")
+            for x, y in zip(found, done, strict=True)
+        ]
+
+
+def transposed(e: Emitter, rows: list[str]) -> list[str]:
+    """Return vectors whose lanes are those of up to eight vectors with the same number."""
+    columns = [*rows, *["zeroinitializer"] * (WIDTH - len(rows))]
+    for apart in (1, 2, 4):
+        low = [k if not k & apart else WIDTH + k - apart for k in range(WIDTH)]
+        high = [k + apart if not k & apart else WIDTH + k for k in range(WIDTH)]
+        for k in range(WIDTH):
+            if not k & apart:
+                pair = columns[k], columns[k + apart]
+                columns[k], columns[k + apart] = (_mixed(e, pair, x) for x in (low, high))
+    return columns
+
+
+def _mixed(e: Emitter, pair: tuple[str, str], lanes: list[int]) -> str:
+    """Return a vector of lanes of two, those of the second numbered on."""
+    mask = ", ".join(f"i32 {x}" for x in lanes)
+    a, b = (f"{e.type} {x}" for x in pair)
+    return e.body.assign(f"shufflevector {a}, {b}, <{WIDTH} x i32> <{mask}>")
 
 
 def write_dots(module: Module, name: str, dots: Dots) -> None:

@@ -196,7 +196,7 @@ class Emitter:
 
         Composite operations are written as the expressions they are.
         """
-        if op.name in _DESCRIBED and TABLE.get(op.name) is op:
+        if op.name in DESCRIBED and TABLE.get(op.name) is op:
             return self.primitive(op.name, list(operands))
         symbols, expression = expression_of(op)
         written = _Expression(self, dict(zip(symbols, operands, strict=True)))
@@ -210,7 +210,7 @@ class Emitter:
         plain = _PLAIN.get(name)
         if plain is not None:
             return plain(self, *operands)
-        described = _DESCRIBED.get(name)
+        described = DESCRIBED.get(name)
         if described is None:
             return self.library(name, *operands)
         if self.inline and name not in _LONG:
@@ -310,7 +310,7 @@ _PLAIN: dict[str, Callable[..., str]] = {
 _CONDITIONS = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
 
 #: Operations written out, each described once for all widths.
-_DESCRIBED: dict[str, Callable[..., str]] = {
+DESCRIBED: dict[str, Callable[..., str]] = {
     "exp": elementary.exp,
     "expm1": elementary.expm1,
     "log": elementary.log,
@@ -336,6 +336,6 @@ LIBRARY = {
 
 def can_write(op: Elementwise | Partial) -> bool:
     """Return whether an operation can be written: custom ones, made by users, cannot."""
-    known = _PLAIN.keys() | _CONDITIONS.keys() | _DESCRIBED.keys() | LIBRARY | {"where"}
+    known = _PLAIN.keys() | _CONDITIONS.keys() | DESCRIBED.keys() | LIBRARY | {"where"}
     parts = subexpressions(expression_of(op)[1])
     return all(x.op is None or (x.op.name in known and TABLE.get(x.op.name) is x.op) for x in parts)

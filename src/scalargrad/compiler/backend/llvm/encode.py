@@ -18,6 +18,7 @@ from scalargrad.compiler.backend.llvm.emitter import WIDTH
 from scalargrad.compiler.backend.llvm.gathered import write_gathered
 from scalargrad.compiler.backend.llvm.module import Module
 from scalargrad.compiler.backend.llvm.sums import CLASSES, SEQUENTIAL, Walk
+from scalargrad.compiler.backend.llvm.target import registers
 from scalargrad.compiler.backend.llvm.tiles import Tile, write_tiles
 from scalargrad.compiler.passes.instructions import (
     Addresses,
@@ -36,8 +37,8 @@ from scalargrad.compiler.passes.instructions import (
 #: A kind of function: what writes it into a module under a name, and what that is told.
 Kind = tuple[Callable[..., None], tuple[Any, ...]]
 
-#: So many rows and columns, of vectors, have their sums in registers at a time.
-_REGISTERS, _ROWS = 8, 4
+#: A tile has so many rows, and columns of vectors if there are no more.
+_ROWS = 4
 
 
 class Encoded(NamedTuple):
@@ -115,6 +116,11 @@ def _products(instruction: Products) -> tuple[Kind, Addresses]:
     out, rows, columns, start, runs = instruction
     runs = tuple(_turned(run, columns) for run in runs)
     many = sum(run.terms for run in runs) > SEQUENTIAL
+    if len(runs) == 1 and runs[0].terms == 1 and adjoin(instruction) and columns >= WIDTH:
+        places = (start, *runs[0][1:])
+        told = tuple(place.inner == 1 for place in places)
+        fields = [out, rows, columns, *(x for place in places for x in place[:2])]
+        return (moves.write_product, (told,)), np.array(fields)
     walks = [(_walk(x.a, rows, columns), _walk(x.b, rows, columns)) for x in runs]
     head = [out, rows, columns]
     if many and not adjoin(instruction) and neighbouring(instruction):
@@ -200,9 +206,16 @@ def _tile(instruction: Products, many: bool, kinds: tuple[tuple[Walk, Walk], ...
         return Tile(height, across, 1, False, many, walk, kinds)
     vectors = -(-columns // WIDTH)
     few = vectors <= _ROWS
-    across = vectors if few else 2
-    height = min(rows, _ROWS, _REGISTERS // across)
+    across = vectors if few else _across(vectors)
+    height = min(rows, _ROWS, registers() // across)
     return Tile(height, across, WIDTH, few, many, walk, kinds)
+
+
+def _across(vectors: int) -> int:
+    """Return of how many vectors a tile has rows, of many: as many as leave least undone."""
+    if registers() < 16:
+        return 2
+    return min((4, 3), key=lambda across: -(-vectors // across) * across)
 
 
 def _narrow(rows: int, columns: int) -> tuple[int, int]:

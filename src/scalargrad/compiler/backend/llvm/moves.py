@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scalargrad.compiler.backend.llvm.emitter import LIBRARY, WIDTH, Emitter
+from scalargrad.compiler.backend.llvm.emitter import DESCRIBED, LIBRARY, WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.module import Module
 from scalargrad.compiler.backend.llvm.nest import Nest
 from scalargrad.compiler.passes.lanes import Partial, expression_of, subexpressions
@@ -17,8 +17,16 @@ def width_of(op: Elementwise | Partial, lanes: int) -> int:
     """Return how many lanes to compute at a time: what calls the C library goes one by one."""
     if lanes == 1:
         return 1
-    names = {x.op.name for x in subexpressions(expression_of(op)[1]) if x.op is not None}
-    return WIDTH if names.isdisjoint(_ONE_BY_ONE) else 1
+    return WIDTH if _names(op).isdisjoint(_ONE_BY_ONE) else 1
+
+
+def is_long(op: Elementwise | Partial) -> bool:
+    """Return whether an operation takes many instructions, so that its loop is not unrolled."""
+    return op.name in DESCRIBED or not _names(op).isdisjoint(DESCRIBED)
+
+
+def _names(op: Elementwise | Partial) -> set[str]:
+    return {x.op.name for x in subexpressions(expression_of(op)[1]) if x.op is not None}
 
 
 def write_apply(module: Module, name: str, op: Elementwise | Partial, width: int) -> None:
@@ -27,12 +35,48 @@ def write_apply(module: Module, name: str, op: Elementwise | Partial, width: int
     e = Emitter(nest.body, width)
     out, lanes, *operands = nest.fields(0, 2 + len(expression_of(op)[0]))
 
+    def one(i: str) -> tuple[str, str]:
+        return e.apply(op, *(e.load(nest.cell(x, i)) for x in operands)), nest.cell(out, i)
+
     def lane(i: str, _: list[str]) -> list[str]:
-        result = e.apply(op, *(e.load(nest.cell(x, i)) for x in operands))
-        nest.store_some(e, e.number(result), nest.cell(out, i), nest.sub(lanes, i))
+        nest.store_some(e, *one(i), nest.sub(lanes, i))
         return []
 
-    nest.loop(lanes, lane, step=width)
+    if is_long(op):
+        nest.loop(lanes, lane, step=width)
+    else:
+        nest.lanes(e, lanes, one)
+    nest.end()
+
+
+def write_product(module: Module, name: str, walks: tuple[bool, bool, bool]) -> None:
+    """Write ``out rows columns``, and ``base outer`` of start and factors, of single products.
+
+    `walks` says which of the three have neighbouring columns; the others are one number.
+    """
+    nest = Nest(module, name)
+    e = Emitter(nest.body, WIDTH)
+    out, rows, columns, *places = nest.fields(0, 9)
+
+    def row(i: str, _: list[str]) -> list[str]:
+        firsts = [nest.cell(places[k], nest.mul(i, places[k + 1])) for k in (0, 2, 4)]
+        ones = [
+            "" if walk else e.spread(nest.one.load(x))
+            for walk, x in zip(walks, firsts, strict=True)
+        ]
+        target = nest.cell(out, nest.mul(i, columns))
+
+        def one(j: str) -> tuple[str, str]:
+            start, a, b = (
+                single or e.load(nest.cell(j, base=x))
+                for single, x in zip(ones, firsts, strict=True)
+            )
+            return e.fma(a, b, start), nest.cell(j, base=target)
+
+        nest.lanes(e, columns, one)
+        return []
+
+    nest.loop(rows, row)
     nest.end()
 
 
@@ -45,12 +89,11 @@ def write_copy(module: Module, name: str, width: int) -> None:
     def row(i: str, _: list[str]) -> list[str]:
         source, target = nest.cell(base, nest.mul(i, outer)), nest.cell(out, nest.mul(i, columns))
 
-        def column(j: str, _: list[str]) -> list[str]:
+        def column(j: str) -> tuple[str, str]:
             x = e.load(nest.cell(j if width > 1 else nest.mul(j, inner), base=source))
-            nest.store_some(e, x, nest.cell(j, base=target), nest.sub(columns, j))
-            return []
+            return x, nest.cell(j, base=target)
 
-        nest.loop(columns, column, step=width)
+        nest.lanes(e, columns, column)
         return []
 
     nest.loop(rows, row)

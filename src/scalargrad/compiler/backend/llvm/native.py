@@ -229,32 +229,34 @@ class NativeMachine:
         whole: Floats = np.zeros(len(cells) + 2 * _SPARE)
         self.memory = whole[_SPARE : _SPARE + len(cells)]
         self.memory[:] = cells
-        self.run: Callable[[], None] = self._counted
-        if self._native.warm:
-            self._settle()
+        self._called = self._calls()
+        self.run: Callable[[], None] = self._called if self._native.warm else self._counted
 
     def _counted(self) -> None:
-        """Run, and count it."""
-        self._native.count_run()
-        self._settle()
-        self.run()
+        """Run, and count it as long as that may change what is run."""
         if not self._native.warm:
-            self.run = self._counted
+            self._native.count_run()
+            if self._native.warm:
+                self._called = self._calls()
+        elif self._called.row is not self._native.row:  # type: ignore[attr-defined]
+            self._called = self._calls()
+        self._called()
 
-    def _settle(self) -> None:
-        """Have `run` call the compiled code at once."""
-        row, parts = self._native.row, self._native.parts()
-        function, code = _driver()
-        held = self._native, code
+    def _calls(self) -> Callable[[], None]:
+        """Return what calls the compiled code at once, and keeps what it needs."""
+        row, (function, code) = self._native.row, _driver()
         calls: list[Callable[[], None]] = [
             functools.partial(
                 function, _pointer(self.memory), _pointer(row, 16 * first), c_int64(count)
             )
-            for first, count in parts
+            for first, count in self._native.parts()
         ]
-        for call in calls:
-            call.held = held  # type: ignore[attr-defined] # what is called lives as long
-        self.run = calls[0] if len(calls) == 1 else functools.partial(_one_by_one, calls)
+        whole: Any = functools.partial(_one_by_one, calls)
+        if len(calls) == 1:
+            (whole,) = calls
+        whole.row, whole.held = row, (self._native, code)
+        called: Callable[[], None] = whole
+        return called
 
 
 def _one_by_one(calls: list[Callable[[], None]]) -> None:

@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 from scalargrad.compiler.backend.llvm.emitter import Emitter
 from scalargrad.compiler.backend.llvm.module import Body, Module
 
+#: So many vectors are computed in a turn of a loop over lanes.
+_UNROLLED = 4
+
 #: A register carried from one turn of a loop to the next: its type, and what it is at first.
 Carried = tuple[str, str]
 
@@ -107,6 +110,54 @@ class Nest:
         body.line(f"br i1 {again}, label %{head}, label %{done}")
         body.begin(done)
         return results
+
+    def lanes(self, e: Emitter, count: str, write: Callable[[str], tuple[str, str]]) -> None:
+        """Write a loop over lanes, four vectors a turn while there are so many.
+
+        Parameters
+        ----------
+        e : Emitter
+        count : str
+        write : callable
+            Writes one vector from a lane on; returns it and where it is stored. Beyond the last
+            lane it is computed and not stored.
+        """
+        if e.width == 1:
+            self.loop(count, lambda i, _: self._stored(e, write(i)))
+            return
+        body, span = self.body, _UNROLLED * e.width
+        many, few, end = (body.fresh(x) for x in ("many", "few", "end"))
+        whole = body.assign(f"and i64 {count}, {-span}")
+        before = body.block
+        body.line(f"br i1 {body.assign(f'icmp ne i64 {whole}, 0')}, label %{many}, label %{few}")
+        body.begin(many)
+
+        def turn(i: str, _: list[str]) -> list[str]:
+            for x, pointer in [write(self.add(i, k * e.width)) for k in range(_UNROLLED)]:
+                e.store(x, pointer)
+            return []
+
+        self.loop(whole, turn, step=span)
+        after = body.block
+        rest = body.assign(f"icmp ne i64 {whole}, {count}")
+        body.line(f"br i1 {rest}, label %{few}, label %{end}")
+        body.begin(few)
+        first = body.assign(f"phi i64 [0, %{before}], [{whole}, %{after}]")
+
+        def last(k: str, _: list[str]) -> list[str]:
+            i = self.add(first, k)
+            x, pointer = write(i)
+            self.store_some(e, x, pointer, self.sub(count, i))
+            return []
+
+        self.loop(self.sub(count, first), last, step=e.width)
+        body.line(f"br label %{end}")
+        body.begin(end)
+
+    @staticmethod
+    def _stored(e: Emitter, found: tuple[str, str]) -> list[str]:
+        e.store(*found)
+        return []
 
     def store_some(self, e: Emitter, x: str, pointer: str, count: str) -> None:
         """Store all lanes, or where `count` is less than their number, so many."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import functools
 import sys
 from typing import Any
@@ -23,16 +22,23 @@ def features() -> str:
 
 
 @functools.cache
+def registers() -> int:
+    """Return how many vectors of sums a tile may keep in registers; it changes no digit."""
+    return 16 if "+avx512f" in features() else 8
+
+
+@functools.cache
 def identity() -> str:
     """Return all that machine code depends on besides its text."""
     processor = f"{llvm.get_host_cpu_name()} {features()}"
     return f"{llvmlite.__version__} {llvm.get_default_triple()} {processor}"
 
 
-def machine(level: int) -> Any:
+def machine(level: int, *, jit: bool = True) -> Any:
     """Return LLVM's description of this machine, at a level of code generation from 0 to 3.
 
-    It is a new one each time: an engine made with one frees it in the end.
+    It is for code run in this process, or else for object files that a linker puts anywhere. It is
+    a new one each time: an engine made with one frees it in the end.
     """
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -42,8 +48,9 @@ def machine(level: int) -> Any:
         cpu=llvm.get_host_cpu_name(),
         features=features(),
         opt=level,
-        codemodel="jitdefault",
-        jit=True,
+        reloc="default" if jit else "pic",
+        codemodel="jitdefault" if jit else "default",
+        jit=jit,
     )
 
 
@@ -63,9 +70,9 @@ def offer(name: str) -> bool:
 @functools.cache
 def _libraries() -> list[ctypes.CDLL]:
     """Return the C libraries of this process, that of mathematics first."""
-    names = ["ucrtbase"] if sys.platform == "win32" else [ctypes.util.find_library("m"), None]
+    names = {"win32": ["ucrtbase"], "darwin": [None]}.get(sys.platform, ["libm.so.6", None])
     found = []
-    for name in dict.fromkeys(names):
+    for name in names:
         try:
             found.append(ctypes.CDLL(name))
         except OSError:
