@@ -8,6 +8,7 @@ makes floats inputs. Numba freezes globals for good.
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 import random
 import re
@@ -222,7 +223,7 @@ def test_a_pickled_program_fits_the_module_it_is_loaded_into(
 ) -> None:
     """A module that has changed, before loading or after, is followed."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    name = f"pickled_{abs(hash(change))}"
+    name = f"m_{tmp_path.name}_{os.getpid()}"  # no two tests import one module
     (tmp_path / f"{name}.py").write_text(MODULE)
     module = __import__(name)
     assert module.f(1.0) == 0.9
