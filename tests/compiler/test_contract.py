@@ -18,6 +18,7 @@ from itertools import count
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -222,7 +223,7 @@ def test_a_pickled_program_fits_the_module_it_is_loaded_into(
 ) -> None:
     """A module that has changed, before loading or after, is followed."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    name = f"pickled_{abs(hash(change))}"
+    name = f"pickled_{uuid4().hex}"
     (tmp_path / f"{name}.py").write_text(MODULE)
     module = __import__(name)
     assert module.f(1.0) == 0.9
