@@ -15,14 +15,16 @@ from sphinx.ext.napoleon import NumpyDocstring
 from sphinx.util.docutils import SphinxDirective
 
 from scalargrad.ops import TABLE
-from scalargrad.show.steps.partials import shorten
+from scalargrad.show.steps.partials import Resolver, shorten
 from scalargrad.table.code import PythonPrinter
 from scalargrad.table.javascript import javascript_functions
-from scalargrad.table.operation import Elementwise, Operation
+from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.printing import Expression, mathml, text
 from scalargrad.table.symbol import Symbol
 
-_SHOWN = 3  # operands of a reduction, which takes any number
+#: What the operands of a reduction, which takes any number, are called where some are shown.
+_SHOWN = {"dot": ["w1", "w2", "x1", "x2", "b"]}
+_MANY = ["x1", "x2", "x3"]
 
 
 class Operations(SphinxDirective):
@@ -55,11 +57,11 @@ def described(name: str, op: object, config: object) -> Iterator[str]:
 
 def _forms(op: Operation) -> Iterator[str]:
     """Yield what the table knows of an operation, as raw HTML and code."""
-    arity = op.arity if isinstance(op, Elementwise) else _SHOWN
+    arity = op.arity if isinstance(op, Elementwise) else len(_SHOWN.get(op.name, _MANY))
     result, operands, partials = traced = _traced(op, arity)
     names = _names(op, operands)
     rows = [("Pictures", f"<code>{_escaped(op.symbol)}</code>")]
-    rows += [("Value", _formula("y", Symbol("", op, operands), names))]
+    rows += [("Value", _formula("y", _value(op, operands), names))]
     for operand, partial in zip(operands, partials, strict=False):
         left = f"∂y/∂{names[operand]}"
         rows.append((left, _formula("", partial, {**names, result: "y"})))
@@ -84,7 +86,19 @@ def _traced(op: Operation, arity: int) -> tuple[Symbol, tuple[Symbol, ...], Sequ
 def _names(op: Operation, operands: Sequence[Symbol]) -> dict[Symbol, str]:
     if isinstance(op, Elementwise):
         return {x: x.name for x in operands}
-    return {x: f"x{i + 1}" for i, x in enumerate(operands)}
+    return dict(zip(operands, _SHOWN.get(op.name, _MANY), strict=True))
+
+
+def _value(op: Operation, operands: tuple[Symbol, ...]) -> Expression:
+    """Return what an operation computes, as far as other operations can say it."""
+    try:
+        if isinstance(op, Reduction):
+            return Resolver({}).resolve(op.function(operands))
+        if op.composite:
+            return op.function(*operands)
+    except TypeError:  # its declaration compares operands, which symbols cannot
+        pass
+    return Symbol("", op, operands)
 
 
 def _formula(left: str, expression: Expression, names: dict[Symbol, str]) -> str:
@@ -101,7 +115,7 @@ def _domain(op: Operation, names: dict[Symbol, str]) -> Iterator[tuple[str, str]
         yield "Defined", "everywhere"
     kinks = _kinks(op)
     if kinks:
-        yield "Kink or jump", _escaped(", ".join(kinks))
+        yield "Kink or jump", _escaped("; ".join(kinks))
 
 
 def _kinks(op: Operation) -> list[str]:
@@ -111,7 +125,10 @@ def _kinks(op: Operation) -> list[str]:
     low, high = op.domain.interval(0)
     points = sorted({x / 2 for x in range(int(2 * low) - 1, int(2 * high) + 2)})
     at = [x for x in points if low <= x <= high and not op.domain.smooth(x)]
-    return [f"x = {x:g}: slope {_slope(op, x):g}" for x in at]
+    by_slope: dict[float, list[str]] = {}
+    for x in at:
+        by_slope.setdefault(_slope(op, x), []).append(f"{x:g}")
+    return [f"x = {', '.join(xs)}: slope {slope:g}" for slope, xs in by_slope.items()]
 
 
 def _slope(op: Operation, x: float) -> float:
