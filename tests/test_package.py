@@ -70,12 +70,19 @@ def test_operations_show_how_they_are_called(name: str, call: str) -> None:
     op = getattr(scalargrad, name)
     assert str(inspect.signature(op)) == call
     assert repr(op) == f"<operation {name}{call}>"
-    assert f"{name} = <operation {name}{call}>" in pydoc.render_doc(op, renderer=pydoc.plaintext)
+    assert f"{name} = <operation {name}{call}>" in pydoc.plain(pydoc.render_doc(op))
+
+
+def test_a_kind_of_operation_has_no_signature_of_its_own() -> None:
+    """The class is called to declare an operation, and shows how."""
+    kind = type(scalargrad.exp)
+    assert not hasattr(kind, "__signature__")
+    assert {"function", "partials"} <= set(inspect.signature(kind).parameters)
 
 
 def test_help_on_the_package_begins_with_a_tour() -> None:
     """The first screen says what there is, by name; every name of the tour exists."""
-    text = pydoc.render_doc(scalargrad, renderer=pydoc.plaintext)
+    text = pydoc.plain(pydoc.render_doc(scalargrad))
     tour = text[: text.index("PACKAGE CONTENTS")]
     assert all(word in tour for word in ("walk", ".save", "jit", "fit"))
     for name in re.findall(r"`(\w+)[`.]", scalargrad.__doc__ or ""):

@@ -66,6 +66,7 @@ from scalargrad.ops.logic import *
 from scalargrad.ops.reductions import *
 from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
+from scalargrad.ops.special import *
 from scalargrad.ops.trigonometric import *
 from scalargrad.transforms.differences import gradcheck as gradcheck
 from scalargrad.transforms.draws import drawn as drawn
@@ -75,7 +76,9 @@ from scalargrad.transforms.functional import jvp as jvp
 from scalargrad.transforms.functional import value_and_grad as value_and_grad
 from scalargrad.transforms.functional import vjp as vjp
 from scalargrad.transforms.jacobians import hessian as hessian
+from scalargrad.transforms.jacobians import jacfwd as jacfwd
 from scalargrad.transforms.jacobians import jacobian as jacobian
+from scalargrad.transforms.jacobians import jacrev as jacrev
 from scalargrad.value import Parameter as Parameter
 from scalargrad.value import Value as Value
 
@@ -135,7 +138,9 @@ __all__ = [
     "hessian",
     "hvp",
     "is_grad_enabled",
+    "jacfwd",
     "jacobian",
+    "jacrev",
     "jit",
     "jvp",
     "losses",
@@ -165,6 +170,7 @@ __all__ += ops.logic.__all__
 __all__ += ops.reductions.__all__
 __all__ += ops.rounding.__all__
 __all__ += ops.selection.__all__
+__all__ += ops.special.__all__
 __all__ += ops.trigonometric.__all__
 
 #: Names whose modules are loaded when first used, so that importing the package stays quick.

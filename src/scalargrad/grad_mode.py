@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar, Token
+from collections.abc import Callable
+from contextvars import ContextVar, Token, copy_context
 from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar
 
 from scalargrad.errors import OperandError
@@ -36,8 +35,11 @@ class Recorder(Protocol):
     def equal(self, x: Any, other: Any, op: Any) -> Any:
         """Return what ``x == other`` or ``!=``, which is `op`, says of a Value from outside."""
 
-    def refused(self, question: str) -> NoReturn:
+    def asked(self, x: Any, question: str) -> None:
         """Refuse a question about a Value that a program could not answer anew at each call."""
+
+    def refused(self, question: str) -> NoReturn:
+        """Refuse what a program could not do anew at each call."""
 
     def detach(self, x: Any) -> Any:
         """Return what has the number of a Value and no gradient."""
@@ -66,16 +68,23 @@ _recorder: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
 recorder = _recorder.get
 
 
-@contextmanager
-def recorded_by(new: Recorder) -> Iterator[None]:
-    """Have a recorder write down what is computed here, in the body of a ``with`` statement."""
+def run_recorded(run: Callable[[], R], by: Recorder) -> R:
+    """Run a function whose operations a recorder writes down, with gradients.
+
+    All that is set for it is set in a copy of the context, which ends with the call, whatever
+    ends it: Ctrl-C at the wrong moment leaves an entry of `switches` at most, which costs time.
+    """
     switches.append(None)
-    token = _recorder.set(new)
     try:
-        yield
+        return copy_context().run(_run_recorded, run, by)
     finally:
-        _recorder.reset(token)
         switches.pop()
+
+
+def _run_recorded(run: Callable[[], R], by: Recorder) -> R:
+    _recorder.set(by)
+    _recording.set(True)
+    return run()
 
 
 #: The sets that leaves made here are noted in: one for each derivative being recorded, which

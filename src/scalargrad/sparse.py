@@ -182,7 +182,7 @@ class Table(tuple[tuple[SparseParameter, ...], ...]):
         if len(index) != 2:
             raise OperandError(f"a matrix has rows and columns; {len(index)} indices were given")
         rows, column = index
-        chosen = super().__getitem__(rows)
+        chosen: Any = super().__getitem__(rows)
         if not isinstance(rows, slice):
             return Vector(chosen[column]) if isinstance(column, slice) else chosen[column]
         if isinstance(column, slice):

@@ -116,26 +116,26 @@ class Value:
     def data(self) -> float:
         """The number itself."""
         if switches and (current := recorder()) is not None:
-            current.refused("data read")
+            current.asked(self, "data read")
         return self._data
 
     @data.setter
     def data(self, number: float) -> None:
         if switches and (current := recorder()) is not None:
-            current.refused("data assigned")
+            current.asked(self, "data assigned")
         self._data = number if number.__class__ is float else as_float(number, "the data assigned")
 
     @property
     def grad(self) -> float:
         """∂root/∂self, in root unit / self unit."""
         if switches and (current := recorder()) is not None:
-            current.refused("grad read")
+            current.asked(self, "grad read")
         return self._grad
 
     @grad.setter
     def grad(self, signal: float) -> None:
         if switches and (current := recorder()) is not None:
-            current.refused("grad assigned")
+            current.asked(self, "grad assigned")
         self._grad = signal
 
     def backward(self, *, allow_nonfinite: bool = False) -> None:
@@ -164,7 +164,7 @@ class Value:
     def zero_grad(self) -> None:
         """Set this Value's own gradient to 0."""
         if (current := self._recorder()) is not None:
-            current.refused("zero_grad")
+            current.asked(self, "zero_grad")
         self._grad = 0.0
 
     def item(self) -> float:
@@ -320,7 +320,7 @@ class Value:
 
     def __repr__(self) -> str:
         if (current := self._recorder()) is not None:
-            current.refused("text")
+            current.asked(self, "text")
         label = f", label={self.label!r}" if self.label else ""
         return f"{type(self).__name__}(data={self._data}, grad={self._grad}{label})"
 

@@ -621,3 +621,19 @@ def test_a_compiled_result_can_be_stepped_through() -> None:
 def square_of(x: Any) -> Any:
     """Return the square."""
     return x * x
+
+
+def _misfit(w: Any) -> Any:
+    return (w - 3.0) ** 2
+
+
+slope_of_misfit = jit(value_and_grad(_misfit))
+
+
+def test_what_is_made_of_a_function_is_not_taken_for_it_where_it_is_unpickled() -> None:
+    """It has the function's name; it is found by its own, and without one it is lost, not wrong."""
+    restored = pickle.loads(pickle.dumps(slope_of_misfit))
+    assert restored(1.0) == (4.0, -4.0)
+    unnamed = pickle.loads(pickle.dumps(jit(value_and_grad(_misfit))))
+    with pytest.raises(TraceError, match="unpickled without its source"):
+        unnamed(1.0)

@@ -31,7 +31,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     few_digits = data.Split(*(Dataset(x[:40], y[:40]) for x, y in digits))
     few_reviews = data.Split(*(Dataset(x[:8], y[:8]) for x, y in sentiment))
     points = data.sine(40)
-    monkeypatch.setattr(data, "digits", lambda: few_digits)
+    monkeypatch.setattr(data, "digits", lambda size=8: few_digits)
     monkeypatch.setattr(data, "sentiment", lambda: few_reviews)
     monkeypatch.setattr(data, "sine", lambda n: points)
     monkeypatch.setattr(data, "names", lambda: ["Iron", "Oman", "Côte d'Ivoire"])
@@ -156,3 +156,16 @@ def test_the_sine_prints_every_hundredth_step(
     assert list(shown) == printed
     for step, loss in shown.items():
         assert loss == pytest.approx(done.history["loss"][int(step) - 1], abs=1e-4)
+
+
+def test_the_large_digits_have_a_network_784_100_10(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An epoch of four images at 28 × 28: 79,510 parameters, all in the saved model."""
+    few = data.Split(*(Dataset(x[:4], y[:4]) for x, y in data.digits(28)))
+    monkeypatch.setattr(data, "digits", lambda size=8: few if size == 28 else None)
+    monkeypatch.setenv("SCALARGRAD_JIT", "off")
+    report = experiments.digits28(Plan(tmp_path, epochs=1, quiet=True))
+    assert len(report.model.parameters()) == 79_510
+    assert [path.name for path in report.files][:2] == ["digits28.png", "digits28.safetensors"]
+    assert len(report.history) == 1

@@ -1,4 +1,4 @@
-"""C, compiled by the strictest of compilers and called."""
+"""C, compiled by the strictest of compilers, and object code, linked; both called."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 
 
 def compiled(sources: Sequence[Path]) -> dict[str, Callable[[Sequence[float]], list[float]]]:
-    """Compile C files into a library, and return their functions by name."""
+    """Make C or object files a library, and return their functions by name."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         pytest.skip("written C is compiled by gcc, which is not installed here")

@@ -43,7 +43,7 @@ class Carrying:
         self._carry = carry
         self._at: InMemory | None = None  # where the carry is now, if it is not in _carry
         self._programs: dict[Key, list[InMemory]] = {}  # by the shape of what a step takes
-        self._last: tuple[Any, Key, list[Any], list[InMemory]] | None = None
+        self._last: tuple[Key, list[Any], list[InMemory]] | None = None
         self._is_ordinary = not function.is_traced_whole
 
     @property
@@ -79,12 +79,12 @@ class Carrying:
 
     def _resident(self, x: Any) -> Any:
         """Make a step by the first program that goes its way, else an ordinary one."""
-        if self._last is None or self._last[0] is not x:
+        if self._last is None or x is not None:  # the same thing may hold other numbers by now
             key, leaves, _ = self._function.signature((x,), {})
             if key not in self._programs:
                 self._programs[key] = self._found(x)
-            self._last = x, key, leaves, self._programs[key]
-        _, key, leaves, programs = self._last
+            self._last = key, leaves, self._programs[key]
+        key, leaves, programs = self._last
         for program in programs:
             if self._advance(program, leaves):
                 return program.result()

@@ -13,10 +13,10 @@ import numpy as np
 
 from scalargrad.compiler.backend import machine as machines
 from scalargrad.compiler.backend.blocks import Blocked
-from scalargrad.compiler.backend.machine import Machine
+from scalargrad.compiler.backend.machine import Machine, has_llvm
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.looped import looped
-from scalargrad.compiler.loops.machine import LoopMachine, Printed, can_print
+from scalargrad.compiler.loops.machine import LoopMachine, Printed
 from scalargrad.compiler.passes.differentiate import dependents, differentiate, steps
 from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.compiler.passes.memory import Floats
@@ -272,7 +272,7 @@ class Function:
 
 def _runner(asked: Program, plain: Callable[[], Runner]) -> Runner:
     """Return what runs a program as recorded, in loops where it has any, else without."""
-    found = looped(asked) if can_print() else None
+    found = looped(asked) if has_llvm() else None
     return plain() if found is None else LoopRunner(found, plain)
 
 

@@ -102,6 +102,8 @@ class Jitted(Generic[P, R]):
         self._static = static
         self._limits = Limits()
         self._kept = Paths(function, paths)
+        #: What `scan` has made of this function as a step, by the number of steps.
+        self.scans: dict[int | None, Jitted[..., Any]] = {}
 
     @property
     def _paths(self) -> dict[Key, tuple[Path, ...]]:
@@ -199,10 +201,12 @@ class Jitted(Generic[P, R]):
             if len(self._paths.get(key, ())) >= PATHS:
                 self._limits.warn_of_ways(self)
                 return None
+            if self._limits.is_changing(self, self._kept.changed(key, now)):
+                return None
             path = self._record(args, kwargs, now)
             self._limits.note(self, key, [self._function, *args, *kwargs.values()])
             known = [p for p in self._paths.get(key, ()) if p.outcomes != path.outcomes]
-            self._kept.put(key, (path, *known), now)
+            self._kept.put(key, (path, *known), path.surroundings or now)
         return path
 
     def _record(self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver) -> Path:
@@ -228,6 +232,9 @@ class Jitted(Generic[P, R]):
         except Exception as error:
             changes = trace.refusal is not None and trace.refusal.is_change
             raise _Unrecorded(error, not (call.has_returned or changes)) from error
+        now.watch(now.slots)
+        if not now.holds():  # a cache was filled, a log written
+            now = self._kept.look_around()
         name = getattr(self, "__name__", "compiled")
         return Path(recording, outline, leaves, apart, name=name, surroundings=now)
 
@@ -254,13 +261,15 @@ class Jitted(Generic[P, R]):
         return explain(path, path.inputs(leaves, held))
 
     def export(self, path: str | os.PathLike[str], *args: P.args, **kwargs: P.kwargs) -> list[File]:
-        """Write what is recorded for such arguments as a file of C, or of JSON.
+        """Write what is recorded for such arguments as a file of C, JSON or machine code.
 
         Parameters
         ----------
         path : str or path
             Ending in ``.c``: a function of C99, with a header of the same name. In ``.json``: the
-            program, which `scalargrad.export.load` reads. The name before it is the function's.
+            program, which `scalargrad.export.load` reads. In ``.o`` or ``.so``: the machine code of
+            compiled calls for this processor, with the same header. The name before it is the
+            function's.
         *args, **kwargs
             An example of the arguments. Their numbers are the inputs; where they are Values, the
             derivatives of each result with respect to them are written too.
@@ -276,7 +285,8 @@ class Jitted(Generic[P, R]):
             If the function draws random numbers, holds custom operations, or is evaluated eagerly
             for these arguments.
         OperandError
-            If the path ends otherwise, or its name is none that C can give a function.
+            If the path ends otherwise, or its name is none that C can give a function; for
+            ``.so``, if there is no C compiler to link it.
 
         Notes
         -----

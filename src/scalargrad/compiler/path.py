@@ -79,9 +79,12 @@ class Path:
         moving = self.function.moving
         self.moving = moving[0] if len(moving) == 1 else None
 
-    def rebound(self, now: ClosedOver) -> Path | None:
-        """Return this path reading what the function closes over now; None if that is no use."""
-        reads = self.reads.rebound(now)
+    def rebound(self, now: ClosedOver, is_lost: bool = False) -> Path | None:
+        """Return this path reading what the function closes over now; None if that is no use.
+
+        Of a function that is lost, only programs are left, which are what they were.
+        """
+        reads = self.reads if is_lost else self.reads.rebound(now)
         if reads is None:
             return None
         path = object.__new__(Path)
@@ -90,7 +93,8 @@ class Path:
         return path
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "surroundings": None}
+        reads = self.reads.portable(self.surroundings)
+        return {**self.__dict__, "surroundings": None, "reads": reads}
 
     def run(
         self, leaves: list[Any], held: list[Value], made: Made

@@ -42,6 +42,7 @@ class Paths:
         self.now: ClosedOver | None = None
         self.lock = threading.RLock()
         self._function = function
+        self._is_lost = getattr(function, "is_lost", False)
         self._elsewhere: list[tuple[Key, Path]] = []
 
     def is_outdated(self) -> bool:
@@ -61,7 +62,7 @@ class Paths:
             fitting: dict[Key, tuple[Path, ...]] = {}
             elsewhere = []
             for key, path in known:
-                rebound = path.rebound(now)
+                rebound = path.rebound(now, self._is_lost)
                 if rebound is None:
                     elsewhere.append((key, path))
                 else:
@@ -69,6 +70,12 @@ class Paths:
             self.fitting, self._elsewhere = fitting, elsewhere[:ELSEWHERE]
             self._watch(now)
         return now
+
+    def changed(self, key: Key, now: ClosedOver) -> list[str]:
+        """Name what has changed since the last recording for arguments of a shape."""
+        known = [*self.fitting.get(key, ())] + [path for k, path in self._elsewhere if k == key]
+        found = [path.reads.changed(now) for path in known]
+        return min(found, key=len, default=[])
 
     def put(self, key: Key, paths: tuple[Path, ...], now: ClosedOver) -> None:
         """Keep these paths for arguments of a shape; some were recorded after looking around."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Any
 
+from scalargrad.compiler.at_once import at_once, can_be_at_once, is_plain
 from scalargrad.compiler.batch import holds_entries
 from scalargrad.compiler.carrying import Carrying, pair
 from scalargrad.compiler.jitted import Jitted
@@ -72,18 +73,33 @@ def scan(
     """
     columns, count = _columns(xs, length)
     if isinstance(f, Jitted) and current_trace() is None and not is_jit_disabled():
-        carrying = Carrying(f, init)
-        rows = rows_of(columns, count)
-        if rows is not None:
-            ys = Stretches(carrying, partial(_entry, xs, columns), rows).results()
-        else:
-            ys = [carrying.step(x) for x in _entries(xs, columns, count)]
-        return carrying.finished(), ys
+        return _compiled(f, init, (xs, columns, count))
     carry, ys = init, []
     for x in _entries(xs, columns, count):
         carry, y = pair(f(carry, x))
         ys.append(y)
     return carry, ys
+
+
+def _compiled(
+    f: Jitted[..., Any], init: Any, given: tuple[Any, Sequence[Any], int]
+) -> tuple[Any, list[Any]]:
+    """Repeat a compiled step: all at once, in stretches or one by one."""
+    xs, columns, count = given
+    carrying, ys = Carrying(f, init), list[Any]()
+    if can_be_at_once(count):
+        x = _entry(xs, columns, 0)
+        if not f.paths(init, x):
+            ys.append(carrying.step(x))
+        if is_plain(f.paths(init, x), count):
+            carry, ys = at_once(f, scan, count if xs is None else None)(init, xs)
+            return carry, ys
+    rows = rows_of(columns, count)
+    if rows is not None:
+        ys = Stretches(carrying, partial(_entry, xs, columns), rows).results(ys)
+    else:
+        ys += [carrying.step(x) for x in islice(_entries(xs, columns, count), len(ys), None)]
+    return carrying.finished(), ys
 
 
 def _columns(xs: Any, length: int | None) -> tuple[Sequence[Any], int]:

@@ -9,9 +9,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from scalargrad.compiler.arguments import FlatNumbers, Place, filled, has_arrays
-from scalargrad.compiler.backend.machine import steps_of
+from scalargrad.compiler.backend.machine import has_llvm, steps_of
 from scalargrad.compiler.carrying import Carrying, Form, form_of
-from scalargrad.compiler.loops.machine import can_print
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.path import Path
 
@@ -39,21 +38,21 @@ class Stretches:
         self._entry = entry
         self._given = given
 
-    def results(self) -> list[Any]:
-        """Make all steps; return their results."""
-        ys: list[Any] = []
+    def results(self, ys: list[Any]) -> list[Any]:
+        """Make all steps after those whose results are given; return the results of all."""
         tries, count = 0, len(self._given)
         while len(ys) < count:
-            ys.append(self._carrying.step(self._entry(len(ys))))
-            path = self._path(self._entry(len(ys) - 1)) if tries < _TRIES else None
-            if path is not None and len(ys) < count:
+            path = self._path(self._entry(len(ys))) if tries < _TRIES else None
+            if path is not None:
                 made = self._stretch(path, len(ys))
                 tries += len(made) < _FEW
                 ys += made
+            if len(ys) < count:
+                ys.append(self._carrying.step(self._entry(len(ys))))
         return ys
 
     def _path(self, x: Any) -> Path | None:
-        """Return a way that the last step may have gone, if it can be a loop."""
+        """Return a way that the next step may go, if it can be a loop."""
         carrying = self._carrying
         for path in carrying.ways(x):
             if path.draws or path.function.wrt:
@@ -117,7 +116,7 @@ def rows_of(columns: Sequence[Any], count: int) -> Floats | None:
     count : int
         How many steps there are.
     """
-    if count < FEW or not can_print():
+    if count < FEW or not has_llvm():
         return None
     found = []
     for column in columns:

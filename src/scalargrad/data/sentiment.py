@@ -53,15 +53,23 @@ def hotel_reviews() -> Dataset[str, int]:
     [1, 0, 1, 0, 1]
     """
     reviews = [
-        "Nothing was too much trouble for the friendly staff, the bed was wonderful, and not once "
-        "did I hear the traffic I had been warned of.",
-        "There was no hot water, no towels and no apology, the room was dirty and nobody came when "
-        "we called.",
+        (
+            "Nothing was too much trouble for the friendly staff, the bed was wonderful, and not "
+            "once did I hear the traffic I had been warned of."
+        ),
+        (
+            "There was no hot water, no towels and no apology, the room was dirty and nobody came "
+            "when we called."
+        ),
         "Loved it, a brilliant place, we will be back!",
-        "The view was beautiful, but the room smelled awful, the walls were thin, and breakfast "
-        "was cold and dull.",
-        "A calm and comfortable house with a kind host; we slept well, and the garden was lovely "
-        "in the morning.",
+        (
+            "The view was beautiful, but the room smelled awful, the walls were thin, and "
+            "breakfast was cold and dull."
+        ),
+        (
+            "A calm and comfortable house with a kind host; we slept well, and the garden was "
+            "lovely in the morning."
+        ),
     ]
     return Dataset(reviews, [1, 0, 1, 0, 1])
 

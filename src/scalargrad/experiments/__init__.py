@@ -1,4 +1,4 @@
-"""The programs of the lectures, ready to run: each trains a model and leaves a picture.
+"""Programs of the lectures and beyond, ready to run: each trains a model and leaves a picture.
 
 ``scalargrad train moons`` and its siblings run them from the shell.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from scalargrad.experiments.clicks import clicks as clicks
 from scalargrad.experiments.digits import digits as digits
+from scalargrad.experiments.digits import digits28 as digits28
 from scalargrad.experiments.gpt import GPT as GPT
 from scalargrad.experiments.names import Alphabet as Alphabet
 from scalargrad.experiments.names import names as names
@@ -30,6 +31,7 @@ __all__ = [
     "WideAndDeep",
     "clicks",
     "digits",
+    "digits28",
     "moons",
     "names",
     "sentiment",

@@ -252,6 +252,8 @@ class Threshold(Elementwise):
 class Step(Elementwise):
     """Apply the hard threshold of the perceptron: 1 where x > 0, else 0; the gradient is 0.
 
+    Toronto's convention at 0; UCSB's perceptron fires there too, as `ge` does.
+
     References
     ----------
     McCulloch and Pitts, 1943; Rosenblatt, 1958.

@@ -14,6 +14,7 @@ from scalargrad.ops import (
     reductions,
     rounding,
     selection,
+    special,
     trigonometric,
 )
 from scalargrad.ops.activations import *
@@ -27,6 +28,7 @@ from scalargrad.ops.logic import *
 from scalargrad.ops.reductions import *
 from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
+from scalargrad.ops.special import *
 from scalargrad.ops.trigonometric import *
 from scalargrad.table.symbol import TABLE
 
@@ -42,4 +44,5 @@ __all__ += logic.__all__
 __all__ += reductions.__all__
 __all__ += rounding.__all__
 __all__ += selection.__all__
+__all__ += special.__all__
 __all__ += trigonometric.__all__

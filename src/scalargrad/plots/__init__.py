@@ -24,5 +24,7 @@ __all__ = [
     "gradient_norm_curve",
     "loss_curve",
     "loss_curves",
+    "sweep_curves",
+    "sweep_outcomes",
     "training_curves",
 ]

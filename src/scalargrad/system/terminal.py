@@ -12,6 +12,7 @@ from scalargrad.system.plain import plain
 if TYPE_CHECKING:
     from rich.console import Console
 
+
 def _stand_in(error: UnicodeError) -> tuple[str, int]:
     """Replace what cannot be encoded: the handler of errors registered below."""
     if not isinstance(error, UnicodeEncodeError):

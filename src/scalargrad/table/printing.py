@@ -39,13 +39,13 @@ def text(expression: Expression, names: dict[Symbol, str], demand: int = CONDITI
     return _raised(parenthesise(_written(expression, names), _firm(demand, expression)))
 
 
-_WHOLE_POWER = re.compile(r"\^\(?(−?\d+)\)?(?![\w.·^])")
+_WHOLE_POWER = re.compile(r"\^(?:\((−\d+)\)|(\d+))(?![\w.^])")
 _RAISED = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def _raised(written: str) -> str:
     """Return a formula with whole powers as superscripts."""
-    return _WHOLE_POWER.sub(lambda match: match[1].translate(_RAISED), written)
+    return _WHOLE_POWER.sub(lambda match: (match[1] or match[2]).translate(_RAISED), written)
 
 
 def _written(expression: Expression, names: dict[Symbol, str]) -> Fragment:

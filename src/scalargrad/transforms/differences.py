@@ -8,7 +8,7 @@ from typing import Any
 
 from scalargrad.errors import GradcheckError, OperandError
 from scalargrad.grad_mode import no_grad
-from scalargrad.transforms.jacobians import jacobian
+from scalargrad.transforms.jacobians import jacrev
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 
@@ -100,7 +100,7 @@ def _exact(f: Callable[..., Any], args: Sequence[Any]) -> list[list[float]]:
         return flatten(f(*args), "the result")[0]
 
     with no_grad():
-        rows = jacobian(outputs, tuple(range(len(args))))(*args)
+        rows = jacrev(outputs, tuple(range(len(args))))(*args)
     return [flatten(row, "a gradient")[0] for row in rows]
 
 

@@ -183,6 +183,26 @@ class Evaluation:
             moving = _pushed_forward(subgraph.nodes, moving, subgraph.as_graph)
         return [moving.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs]
 
+    def by_rows(self, outputs: Sequence[Any], as_graph: bool) -> list[list[Any]]:
+        """Return the gradient of each output, each by a backward sweep."""
+        rows = []
+        for y in outputs:
+            subgraph = self.subgraph(y)._replace(as_graph=as_graph)
+            rows.append(self.gradients(y, subgraph))
+        return rows
+
+    def by_columns(self, outputs: Sequence[Any], as_graph: bool) -> list[list[Any]]:
+        """Return the same, by a forward sweep for each leaf."""
+        nodes = self.subgraph(*outputs).nodes
+        columns = []
+        for leaf in self.leaves:
+            with enable_grad():
+                moving = _pushed_forward(nodes, {leaf: 1.0}, as_graph)
+            columns.append([moving.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs])
+        return (
+            [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in outputs]
+        )
+
     def arguments(self, results: Sequence[Any]) -> list[Any]:
         """Arrange one result per fresh leaf in the shapes of the arguments."""
         remaining = iter(results)

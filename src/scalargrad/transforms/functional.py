@@ -47,7 +47,8 @@ def _scalar(evaluation: Evaluation, y: Any) -> Any:
     return y if isinstance(y, Value) else float(y)
 
 
-def _with_auxiliary(result: Any, name: str) -> tuple[Any, Any]:
+def with_auxiliary(result: Any, name: str) -> tuple[Any, Any]:
+    """Return the two results of a function that has an auxiliary one."""
     if not isinstance(result, tuple | list) or len(result) != 2:
         raise OperandError(
             f"{name} returned {result!r:.60}: with has_aux it returns (number, auxiliary)"
@@ -102,7 +103,7 @@ def value_and_grad(
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         evaluation = evaluated(f, positions, args, kwargs)
         result, name = evaluation.result, evaluation.name
-        result, aux = _with_auxiliary(result, name) if has_aux else (result, None)
+        result, aux = with_auxiliary(result, name) if has_aux else (result, None)
         y = _scalar(evaluation, result)
         subgraph = evaluation.subgraph(y)
         found = evaluation.arguments(evaluation.gradients(y, subgraph))
@@ -161,7 +162,7 @@ def grad(
     return differentiated
 
 
-def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """Run f and return its result with a function that pulls cotangents back through it.
 
     Parameters
@@ -170,12 +171,15 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
         Its arguments and its result are trees of numbers.
     *primals
         The arguments, all of them differentiated.
+    has_aux : bool
+        `f` returns ``(result, auxiliary)``.
 
     Returns
     -------
     result, pull_back
         ``pull_back(cotangent)``, with a cotangent shaped as the result, returns a tuple with
-        one tree per argument: cotangentᵀ · Jacobian.
+        one tree per argument: cotangentᵀ · Jacobian. With `has_aux` the auxiliary result is
+        the third, its Values as floats.
 
     Raises
     ------
@@ -190,17 +194,21 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     ([12.0, 3.0], ([14.0, 3.0],))
     """
     evaluation = evaluated(f, range(len(primals)), primals, {})
-    outputs, rebuild = flatten(evaluation.result, f"the result of {evaluation.name}")
+    result, aux = evaluation.result, None
+    if has_aux:
+        result, aux = with_auxiliary(result, evaluation.name)
+    outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
     subgraph = evaluation.subgraph(*outputs)
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
-        weights = _directions(cotangent, evaluation.result, "the cotangent", "the result")
+        weights = _directions(cotangent, result, "the cotangent", "the result")
         pairs = zip(outputs, weights, strict=True)
         seeds = [(y, weight) for y, weight in pairs if isinstance(y, Value)]
         here = subgraph._replace(as_graph=subgraph.as_graph and is_grad_enabled())
         return tuple(evaluation.arguments(evaluation.pull_back(seeds, here)))
 
-    return rebuild(evaluation.plain(y, subgraph) for y in outputs), pull_back
+    value = rebuild(evaluation.plain(y, subgraph) for y in outputs)
+    return (value, pull_back, evaluation.passed_on(aux)) if has_aux else (value, pull_back)
 
 
 def _directions(tree: Any, model: Any, what: str, like: str) -> list[Scalar]:
@@ -211,7 +219,12 @@ def _directions(tree: Any, model: Any, what: str, like: str) -> list[Scalar]:
     return [x if isinstance(x, Value) else float(x) for x in leaves]
 
 
-def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+def jvp(
+    f: Callable[..., Any],
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    has_aux: bool = False,
+) -> tuple[Any, ...]:
     """Run f and push tangents forward through it: the directional derivative, in one sweep.
 
     Parameters
@@ -220,11 +233,14 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         Its arguments and its result are trees of numbers.
     primals, tangents : tuples of equal shape
         The arguments, and the direction in which they move.
+    has_aux : bool
+        `f` returns ``(result, auxiliary)``.
 
     Returns
     -------
     result, tangent
-        f(primals), and Jacobian · tangents in the shape of the result.
+        f(primals), and Jacobian · tangents in the shape of the result. With `has_aux` the
+        auxiliary result is the third, its Values as floats.
 
     Raises
     ------
@@ -239,11 +255,15 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     if not isinstance(primals, tuple | list):
         raise OperandError(f"primals is {primals!r:.60}: give the arguments as a tuple, (x,)")
     evaluation = evaluated(f, range(len(primals)), primals, {})
-    outputs, rebuild = flatten(evaluation.result, f"the result of {evaluation.name}")
+    result, aux = evaluation.result, None
+    if has_aux:
+        result, aux = with_auxiliary(result, evaluation.name)
+    outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
     subgraph = evaluation.subgraph(*outputs)
     directions = _directions(tangents, primals, "tangents", "primals")
-    tangents = evaluation.push_forward(outputs, directions, subgraph)
-    return rebuild(evaluation.plain(y, subgraph) for y in outputs), rebuild(iter(tangents))
+    moved = evaluation.push_forward(outputs, directions, subgraph)
+    found = rebuild(evaluation.plain(y, subgraph) for y in outputs), rebuild(iter(moved))
+    return (*found, evaluation.passed_on(aux)) if has_aux else found
 
 
 def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:

@@ -57,7 +57,7 @@ def test_a_stretch_of_steps_has_the_digits_of_single_steps(
     """Carry and results, also where comparisons come out otherwise on the way."""
     start = np.linspace(-0.5, 0.5, WIDE).tolist()
     together = scan(jit(step), start, XS)
-    assert sum(made) > 5
+    assert sum(made) > 3
     monkeypatch.setattr(stretches, "FEW", 10**9)
     assert together == scan(jit(step), start, XS)
 

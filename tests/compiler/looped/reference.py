@@ -8,6 +8,7 @@ from scalargrad.compiler.loops.loop import (
     Carried,
     Clear,
     Compute,
+    Fused,
     Increase,
     Loop,
     Looped,
@@ -60,9 +61,14 @@ def _make(loop: Loop, memory: list[float]) -> None:
         memory[total.cell] = memory[total.start] + number
 
 
-def _number(step: Number | Compute | Carried, found: list[float], carried: list[float]) -> float:
+def _number(
+    step: Number | Compute | Fused | Carried, found: list[float], carried: list[float]
+) -> float:
     if isinstance(step, Number):
         return step.value
     if isinstance(step, Carried):
         return carried[step.carry]
+    if isinstance(step, Fused):
+        a, b, c = (found[x] for x in step.operands)
+        return a * b + c
     return step.op.of_floats_unchecked(*[found[x] for x in step.operands])

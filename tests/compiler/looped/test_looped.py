@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -157,6 +158,15 @@ def expected(f: Function, p: list[float]) -> list[float]:
     """Return the value and gradient of eager evaluation."""
     value, gradient = value_and_grad(f)(p)
     return [float(value), *map(float, gradient)]
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have small programs, and such as are lanes alone, be loops as well."""
+    module = sys.modules[looped.__module__]
+    monkeypatch.setattr(module, "_MANY", 0)
+    monkeypatch.setattr(module, "_SHARE", 2)
+    monkeypatch.setattr(module, "_SAVES", 20)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

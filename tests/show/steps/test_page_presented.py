@@ -31,7 +31,9 @@ def test_labels_have_28_pixels_and_the_graph_the_room(make: Any, open_page: Any)
     page.locator("#present").click()
     page.evaluate(f"scalargrad.goTo({len(steps)})")
     assert min(page.evaluate(SMALLEST)) >= 27.9
-    stage, panel, bar = (page.locator(id).bounding_box() for id in ("#stage", "#panel", "#timeline"))
+    stage, panel, bar = (
+        page.locator(id).bounding_box() for id in ("#stage", "#panel", "#timeline")
+    )
     assert stage["width"] * stage["height"] >= 0.5 * 1920 * 1080
     assert panel["y"] + panel["height"] <= bar["y"] + 1
     assert bar["y"] + bar["height"] <= 1081

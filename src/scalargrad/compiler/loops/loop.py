@@ -61,6 +61,12 @@ class Compute(NamedTuple):
     operands: tuple[int, ...]
 
 
+class Fused(NamedTuple):
+    """A register that is a·b + c of three others, rounded once."""
+
+    operands: tuple[int, ...]
+
+
 class Carried(NamedTuple):
     """A register that holds what the iteration before left in the carry of that number."""
 
@@ -81,7 +87,7 @@ class Increase(NamedTuple):
     register: int
 
 
-Step = Number | Read | Compute | Carried | Write | Increase
+Step = Number | Read | Compute | Fused | Carried | Write | Increase
 
 
 class Carry(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from scalargrad.compiler.loops.columns import Integers, columns
 from scalargrad.compiler.loops.derivative import Signals, backward, leads_back
 from scalargrad.compiler.loops.expand import stands_for_recording
 from scalargrad.compiler.loops.forward import forward, leads
+from scalargrad.compiler.loops.fuse import fuse
 from scalargrad.compiler.loops.loop import (
     Cells,
     Clear,
@@ -29,13 +31,13 @@ from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, Program
 
 #: So many statements, in all, are printed: level 1 takes a quarter of a millisecond for each.
 _MOST = 400
-#: Lanes alone are packed as well, and into tiles: loops are for few statements, or many nodes.
-_FEW_LANES, _SOME_LANES, _MANY_NODES = 60, 150, 20_000
+#: Lanes alone are packed as well, and into tiles; of many nodes, loops are found sooner.
+_FEW, _MANY = 150, 20_000
 #: So many nodes stand for each statement, at least, and so many in all are saved.
 _SHARE, _SAVES = 6, 200
 
 #: So few outputs are brought together one by one.
-_FEW = 16
+_ONE_BY_ONE = 16
 
 #: A sweep: the nodes asked for, and roots with the numbers or cells of their seeds.
 Sweep = tuple[list[int], list[tuple[int, float | int]]]
@@ -101,8 +103,8 @@ class _Looping:
         rolled = self.rolled
         nodes, statements = len(rolled.columns), rolled.statements
         waits = any(b.count > 1 and not x.lanes for b, found in self.staged for x in found)
-        few = statements <= (_SOME_LANES if nodes >= _MANY_NODES else _FEW_LANES)
-        return _is_rolled_well(nodes, statements) and (waits or few)
+        many = statements <= _FEW and nodes >= _MANY
+        return _is_rolled_well(nodes, statements) and (waits or many)
 
     def run(self) -> Looped:
         """Return the program."""
@@ -119,6 +121,10 @@ class _Looping:
         loops += _collected(self.outputs, side_by_side.start)
         inputs = rolled.columns.program.inputs
         made = Looped(inputs, self.cells + LANES, self.kept, loops, side_by_side)
+        prune(made)
+        for loop in made.loops:
+            if isinstance(loop, Loop):
+                fuse(loop)
         prune(made)
         return made
 
@@ -179,16 +185,14 @@ class _Looping:
 
 def _collected(cells: Integers, onto: int) -> list[Loop]:
     """Return loops that bring the numbers of cells together."""
-    loops, at = [], 0
-    breaks = np.flatnonzero(np.diff(np.diff(cells))) + 2 if len(cells) > _FEW else np.zeros(0)
-    if 0 < len(breaks) <= _FEW or len(cells) > _FEW:
-        edges = [*breaks.tolist(), len(cells)] if len(breaks) <= _FEW else [len(cells)]
-        for edge in edges:
-            if edge > at:
-                loops.append(_copy(place_of(cells[at:edge]), Cells(onto + at, 1), edge - at))
-                at = edge
-        return loops
-    return [_copy(Cells(cell), Cells(onto + k), 1) for k, cell in enumerate(cells.tolist())]
+    few = len(cells) <= _ONE_BY_ONE
+    breaks = [] if few else (np.flatnonzero(np.diff(np.diff(cells))) + 2).tolist()
+    edges = [*range(1, len(cells))] if few else breaks if len(breaks) <= _ONE_BY_ONE else []
+    return [
+        _copy(place_of(cells[first:last]), Cells(onto + first, int(last > first + 1)), last - first)
+        for first, last in pairwise([0, *edges, len(cells)])
+        if last > first
+    ]
 
 
 def _copy(source: Place, target: Place, count: int) -> Loop:

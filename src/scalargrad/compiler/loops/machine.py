@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import importlib.util
 from collections.abc import Callable
 from typing import Any
 
@@ -13,15 +12,6 @@ import numpy as np
 from scalargrad.compiler.loops.columns import Integers
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.passes.memory import Floats
-from scalargrad.compiler.switch import chosen
-
-
-@functools.cache
-def can_print() -> bool:
-    """Return whether loops are compiled: where llvmlite is, but for SCALARGRAD_JIT=numpy."""
-    return chosen() != "numpy" and all(
-        importlib.util.find_spec(x) is not None for x in ("llvmlite", "platformdirs")
-    )
 
 
 class Printed:

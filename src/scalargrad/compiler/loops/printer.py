@@ -19,6 +19,7 @@ from scalargrad.compiler.loops.loop import (
     Cells,
     Clear,
     Compute,
+    Fused,
     Increase,
     Loop,
     Looped,
@@ -162,6 +163,8 @@ class _LoopPrinter:
                 registers[k] = self._read(step.place)
             elif isinstance(step, Compute):
                 registers[k] = e.apply(step.op, *[registers[x] for x in step.operands])
+            elif isinstance(step, Fused):
+                registers[k] = e.fma(*[registers[x] for x in step.operands])
             elif isinstance(step, Carried):
                 registers[k] = carried[step.carry]
             elif isinstance(step, Write):

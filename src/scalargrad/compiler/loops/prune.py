@@ -11,6 +11,7 @@ from scalargrad.compiler.loops.loop import (
     Cells,
     Clear,
     Compute,
+    Fused,
     Increase,
     Loop,
     Looped,
@@ -111,7 +112,7 @@ def _is_read(place: Place, count: int, read: Flags) -> bool:
 
 
 def _operands(loop: Loop, step: Step) -> tuple[int, ...]:
-    if isinstance(step, Compute):
+    if isinstance(step, Compute | Fused):
         return step.operands
     if isinstance(step, Carried):
         return (loop.carries[step.carry].register,)
@@ -119,8 +120,8 @@ def _operands(loop: Loop, step: Step) -> tuple[int, ...]:
 
 
 def _moved(step: Step, new: list[int], carries: dict[int, int]) -> Step:
-    if isinstance(step, Compute):
-        return Compute(step.op, tuple([new[x] for x in step.operands]))
+    if isinstance(step, Compute | Fused):
+        return step._replace(operands=tuple([new[x] for x in step.operands]))
     if isinstance(step, Carried):
         return Carried(carries[step.carry])
     if isinstance(step, Write | Increase):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,6 @@ from scalargrad.compiler.arguments import outlined
 from scalargrad.compiler.passes.program import INPUT, Program, total_of
 from scalargrad.compiler.trace.domains import unseen
 from scalargrad.compiler.trace.trace import Trace
-from scalargrad.grad_mode import enable_grad, is_grad_enabled
 from scalargrad.ops import add, eq, identity, sub
 from scalargrad.system.collector import collector_paused
 from scalargrad.transforms.draws import Draw
@@ -90,11 +88,7 @@ def record(
 def recorded(trace: Trace, run: Callable[[], Any], *, domains: bool) -> tuple[Recording, Any]:
     """Run a function on what stands in a recording for its arguments; see `record`."""
     try:
-        # A switch in force costs each operation a look at it.
-        with nullcontext() if is_grad_enabled() else enable_grad(), trace.recording():
-            result = run()
-            trace.expect_none_left()
-            trace.lanes.close()
+        result = trace.record(run)
         trace.generators.check([draw for draw, _ in trace.draws])
         values: list[Value] = []
         outline = outlined(result, values)

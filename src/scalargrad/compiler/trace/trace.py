@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn, TypeVar
 
 from scalargrad.compiler.passes.program import (
     ADJOINT,
@@ -22,13 +21,15 @@ from scalargrad.compiler.trace.regions import Region
 from scalargrad.compiler.trace.stacking import Lanes
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_stray
 from scalargrad.errors import GraphError, OperandError
-from scalargrad.grad_mode import new_leaves, recorded_by, recorder
+from scalargrad.grad_mode import new_leaves, recorder, run_recorded
 from scalargrad.graph import topological_order
 from scalargrad.ops import TABLE, eq, identity
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.operation import Operation
 from scalargrad.transforms.draws import Draw, made_by
 from scalargrad.value import Parameter, Value
+
+R = TypeVar("R")
 
 _new = object.__new__
 _LESS, _INFINITE = TABLE["lt"], float("inf")
@@ -91,17 +92,21 @@ class Trace:
         self._made: set[Value] = set()
         self._detaching = False
 
-    @contextmanager
-    def recording(self) -> Iterator[None]:
-        """Record what is computed in the body of a ``with`` statement."""
-        token = new_leaves.set((*new_leaves.get(), self._made))
+    def record(self, run: Callable[[], R]) -> R:
+        """Run a function, and record what it computes."""
         self.is_open = True
         try:
-            with recorded_by(self), made_by(self._drawn):
-                yield
+            return run_recorded(lambda: self._run(run), self)
         finally:
             self.is_open = False
-            new_leaves.reset(token)
+
+    def _run(self, run: Callable[[], R]) -> R:
+        new_leaves.set((*new_leaves.get(), self._made))
+        with made_by(self._drawn):
+            result = run()
+        self.expect_none_left()
+        self.lanes.close()
+        return result
 
     # Inputs -----------------------------------------------------------------------------------
 
@@ -318,6 +323,12 @@ class Trace:
     def run(self, f: Any, argnums: Any, args: Any, kwargs: Any) -> Any:
         """Run a function that is to be differentiated."""
         return Region(self, f, argnums, args, kwargs)
+
+    def asked(self, x: Value, question: str) -> None:
+        """Refuse a question about a Value, unless the function has made it from a number."""
+        is_change = question in CHANGES
+        if x not in self._made or (is_change and id(x) in self._known):
+            self.refused(question)
 
     def refused(self, question: str) -> NoReturn:
         """Refuse a question that a program could not answer anew at each call."""

@@ -223,11 +223,15 @@ def _numbers(wire: Wire, direction: str, look: Look) -> str:
     node, pad = wire.id.removesuffix("-wire"), 3 if direction == "LR" else 5
     name = f"{literal(wire.name)} = " if wire.name else ""
     written = f"<I>{wire.gradient}</I>" if wire.gradient else " "
-    value = f'{name}<FONT COLOR="{VALUE}">{wire.value}</FONT>'
-    gradient = f'<FONT COLOR="{GRADIENT}">{written}</FONT>'
+    value = f'{name}<FONT COLOR="{_ink(f"{node}-value", VALUE, look)}">{wire.value}</FONT>'
+    gradient = f'<FONT COLOR="{_ink(f"{node}-gradient", GRADIENT, look)}">{written}</FONT>'
     above = _cell(f"{node}-value", wire.value_title, value, pad)
     below = _cell(f"{node}-gradient", wire.gradient_title or " ", gradient, pad)
     return _wire_table(above, _line_rows(wire.id, look), below, direction)
+
+
+def _ink(id: str, colour: str, look: Look) -> str:
+    return "transparent" if id in look.hidden else colour
 
 
 def _several(bundle: Bundle, direction: str, look: Look) -> str:
@@ -256,6 +260,8 @@ def _line_rows(id: str, look: Look) -> list[tuple[str, str, str]]:
         (core, width), colour = _BOLD, HALO
     elif id in look.tints:
         (core, width), colour = _TINTED, look.tints[id]
+    elif look.even:
+        (core, width), colour = _BOLD, PAPER
     else:
         return [(_INKED, _PORT, _INKED)]
     band, inked = _swatch(width, colour), _swatch(core, INK)

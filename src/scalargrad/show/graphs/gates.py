@@ -23,6 +23,17 @@ _SYMMETRIC = {
 }
 
 
+def gate_sign(op: Operation) -> str:
+    """Return what a gate is called in a sentence: its sign as it is printed, or its name.
+
+    Examples
+    --------
+    >>> gate_sign(ops.mul), gate_sign(ops.tanh)
+    ('×', 'tanh')
+    """
+    return _SIGNS.get(op.symbol, op.symbol)
+
+
 def folds(node: Value) -> bool:
     """Return whether the constants of a gate are written into it.
 
@@ -66,7 +77,7 @@ def gate_text(node: Value) -> str:
     lone_sign = len(node.parents) == 1 and node.op.symbol in _SIGNS  # −x must not look like x − y
     if folds(node) or lone_sign:
         return _shortened(_as_function_of_x(node.op, node.parents))
-    return _SIGNS.get(node.op.symbol, node.op.symbol)
+    return gate_sign(node.op)
 
 
 def _as_function_of_x(op: Operation, operands: tuple[Value | float, ...]) -> str:

@@ -85,6 +85,26 @@ def _objects(text: str, level: int) -> bytes:
     return objects
 
 
+def relocatable(text: str, entry: str) -> tuple[bytes, str]:
+    """Return a text compiled as an object file in which one function can be seen, and its target.
+
+    Parameters
+    ----------
+    text : str
+        IR; all its functions but the entry become internal.
+    entry : str
+        The name of the function.
+    """
+    with _lock:
+        machine = target.machine(1, jit=False)
+        parsed = llvm.parse_assembly(text)
+        parsed.triple, parsed.data_layout = machine.triple, str(machine.target_data)
+        for function in parsed.functions:
+            if not function.is_declaration and function.name != entry:
+                function.linkage = "internal"
+        return machine.emit_object(parsed), f"{machine.triple}, {llvm.get_host_cpu_name()}"
+
+
 def _linked(objects: bytes) -> Any:
     """Load object code into this process."""
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target.machine(0))

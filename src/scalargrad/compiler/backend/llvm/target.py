@@ -34,10 +34,11 @@ def identity() -> str:
     return f"{llvmlite.__version__} {llvm.get_default_triple()} {processor}"
 
 
-def machine(level: int) -> Any:
+def machine(level: int, *, jit: bool = True) -> Any:
     """Return LLVM's description of this machine, at a level of code generation from 0 to 3.
 
-    It is a new one each time: an engine made with one frees it in the end.
+    It is for code run in this process, or else for object files that a linker puts anywhere. It is
+    a new one each time: an engine made with one frees it in the end.
     """
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -47,8 +48,9 @@ def machine(level: int) -> Any:
         cpu=llvm.get_host_cpu_name(),
         features=features(),
         opt=level,
-        codemodel="jitdefault",
-        jit=True,
+        reloc="default" if jit else "pic",
+        codemodel="jitdefault" if jit else "default",
+        jit=jit,
     )
 
 

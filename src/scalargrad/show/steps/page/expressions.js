@@ -152,8 +152,8 @@ function printText(expression, words, demand = CONDITIONAL) {
 }
 
 // A formula with whole powers as superscripts.
-const raised = (written) => written.replace(/\^\(?(−?\d+)\)?(?![\w.·^])/g, (_, power) =>
-  [...power].map((c) => RAISED[c]).join(""));
+const raised = (written) => written.replace(/\^(?:\((−\d+)\)|(\d+))(?![\w.^])/g, (_, negative, power) =>
+  [...(negative ?? power)].map((c) => RAISED[c]).join(""));
 const RAISED = Object.fromEntries([..."−0123456789"].map((c, i) => [c, "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"[i]]));
 
 function printMathml(expression, words, demand = CONDITIONAL) {

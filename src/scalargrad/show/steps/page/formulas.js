@@ -84,6 +84,13 @@ class GateAt {
     return shorten(this.resolver.resolve(this.gate.terms[this.gate.partials[operand]]));
   }
 
+  // The textbook's derivative, which does without the result; null where that is the same.
+  textbook(operand) {
+    const written = this.gate.textbooks[operand];
+    if (written === null || !namesIn(this.partial(operand)).some(({ name }) => name === "y")) return null;
+    return shorten(this.resolver.resolve(this.gate.terms[written]));
+  }
+
   isConstant(operand) {
     return isNumber(this.gate.terms[this.gate.partials[operand]]);
   }
@@ -232,8 +239,13 @@ function localFormula(sweep, step, script) {
   const numbers = script.print(partial, gate.numbers(partial));
   const links = [[relation(...shown), numbers], [relation(...shown, local), numberIn(script, local)]];
   if (symbols === numbers) return { symbols: [["", left]], numbers: links.slice(1) };
+  const written = [["", left], [relation(...constants), symbols]];
+  const textbook = gate.textbook(step.operand);
+  if (textbook !== null) {
+    written.splice(1, 0, [relation(...gate.constantsOf(textbook)), script.print(textbook, gate.words(textbook))]);
+  }
   return {
-    symbols: [["", left], [relation(...constants), symbols]],
+    symbols: written,
     numbers: links,
     brief: numbers === numberIn(script, local),
   };
