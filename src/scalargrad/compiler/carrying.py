@@ -71,7 +71,7 @@ class Carrying:
 
     def go_on(self, path: Path, state: Floats) -> None:
         """Carry numbers on, as a path would."""
-        self._carry, self._at = _filled(form_of(path).carry, state), None
+        self._carry, self._at = form_of(path).carry_of(state), None
 
     def _ordinary(self, x: Any) -> Any:
         self._carry, y = pair(self._function(self.carry, x))
@@ -179,18 +179,18 @@ class InMemory:
 
     def carry(self) -> Any:
         """Return what is carried."""
-        return _filled(self._form.carry, self.state)
+        return self._form.carry_of(self.state)
 
     def result(self) -> Any:
         """Return the result of the last step."""
         outline = self._form.result
         if outline.__class__ is Place:
             return self._results.item(outline.index)
-        return _filled(outline, self._results)
+        return _filled(outline, self._results, self._form.arrays[1])
 
 
-def _filled(outline: Any, cells: Floats) -> Any:
-    return filled(outline, FlatNumbers(cells.copy()) if has_arrays(outline) else cells.tolist())
+def _filled(outline: Any, cells: Floats, arrays: bool) -> Any:
+    return filled(outline, FlatNumbers(cells.copy()) if arrays else cells.tolist())
 
 
 class Form(NamedTuple):
@@ -204,12 +204,19 @@ class Form(NamedTuple):
         How many numbers that is.
     carry, result
         Outlines of the two, the places of each numbered from 0 on.
+    arrays : (bool, bool)
+        Whether each of the two has arrays.
     """
 
     shape: Key | None
     carried: int = 0
     carry: Any = None
     result: Any = None
+    arrays: tuple[bool, bool] = (False, False)
+
+    def carry_of(self, cells: Floats) -> Any:
+        """Return what is carried, from its numbers."""
+        return _filled(self.carry, cells, self.arrays[0])
 
 
 #: Forms of paths, each worked out once.
@@ -234,7 +241,9 @@ def _worked_out(path: Path) -> Form:
     outline = outlined(carry, carried)
     if held or len(carried) != sum(getattr(x, "size", 1) for x in numbers):
         return Form(None)
-    return Form(tuple(objects.key), len(carried), outline, outlined(result, []))
+    results = outlined(result, [])
+    arrays = has_arrays(outline), has_arrays(results)
+    return Form(tuple(objects.key), len(carried), outline, results, arrays)
 
 
 def pair(result: Any) -> tuple[Any, Any]:

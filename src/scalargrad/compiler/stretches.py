@@ -9,13 +9,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from scalargrad.compiler.arguments import FlatNumbers, Place, filled, has_arrays
-from scalargrad.compiler.backend.machine import has_llvm
+from scalargrad.compiler.backend.machine import has_llvm, steps_of
 from scalargrad.compiler.carrying import Carrying, Form, form_of
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.path import Path
 
-#: A loop is made for so many steps: fewer take less time than to compile it.
-LEAST = 2000
+#: A loop is made for so many steps: fewer take less time than to compile it. A program that is
+#: there already is run again and again from so many on.
+LEAST, FEW = 2000, 16
 #: After so many stretches, each of a few steps only, steps are made one by one.
 _TRIES, _FEW = 16, 64
 
@@ -54,7 +55,9 @@ class Stretches:
         """Return a way that the next step may go, if it can be a loop."""
         carrying = self._carrying
         for path in carrying.ways(x):
-            if not path.draws and not path.function.wrt and _can_repeat(path):
+            if path.draws or path.function.wrt:
+                continue
+            if _steps(path, form_of(path), len(self._given)) is not None:
                 return path
         return None
 
@@ -63,7 +66,9 @@ class Stretches:
         form, carrying = form_of(path), self._carrying
         state = carrying.numbers(path)
         results = np.empty((len(self._given) - first, path.results - form.carried))
-        made = _steps(path, form).run(state, self._given[first:], results)
+        steps = _steps(path, form, len(self._given))
+        assert steps is not None
+        made = steps.run(state, self._given[first:], results)
         if made:
             carrying.go_on(path, state)
         return _shaped(form.result, results[:made])
@@ -79,30 +84,26 @@ def _shaped(outline: Any, rows: Floats) -> list[Any]:
     return [None] * len(rows) if outline is None else [filled(outline, x) for x in rows.tolist()]
 
 
-#: The loops of paths, each made once.
-_known: WeakKeyDictionary[Path, Any] = WeakKeyDictionary()
+#: What makes the steps of paths: loops, and programs run again and again, each made once.
+_known: tuple[WeakKeyDictionary[Path, Any], ...] = (WeakKeyDictionary(), WeakKeyDictionary())
 
 
-def _can_repeat(path: Path) -> bool:
-    from scalargrad.compiler.loops.steps import can_repeat
-
-    return can_repeat(path.function.recorded)
-
-
-def _steps(path: Path, form: Form) -> Any:
+def _steps(path: Path, form: Form, count: int) -> Any:
+    """Return what makes so many steps at once; None if nothing can."""
     from scalargrad.compiler.loops import steps
 
-    found = _known.get(path)
-    if found is None:
-        program = path.function.recorded
-        shape = steps.Form(
-            form.carried,
-            program.inputs - form.carried,
-            path.results - form.carried,
-            path.outcomes,
-        )
-        found = _known[path] = steps.Steps(program, shape)
-    return found
+    program = path.function.recorded
+    by_loop = count >= LEAST and steps.can_repeat(program)
+    known = _known[by_loop]
+    if path not in known:
+        numbers = form.carried, program.inputs - form.carried, path.results - form.carried
+        if by_loop:
+            known[path] = steps.Steps(program, steps.Form(*numbers, path.outcomes))
+        else:
+            runner = path.function.values
+            places = runner.outputs, (*numbers, path.outcomes)
+            known[path] = steps_of(runner.lend, runner.take_back, *places)
+    return known[path]
 
 
 def rows_of(columns: Sequence[Any], count: int) -> Floats | None:
@@ -115,7 +116,7 @@ def rows_of(columns: Sequence[Any], count: int) -> Floats | None:
     count : int
         How many steps there are.
     """
-    if count < LEAST or not has_llvm():
+    if count < FEW or not has_llvm():
         return None
     found = []
     for column in columns:

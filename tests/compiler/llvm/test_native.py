@@ -183,7 +183,7 @@ def test_straight_code_computes_what_calls_do_and_what_numpy_does() -> None:
 
 def test_long_programs_pause_for_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls are made in parts, between which Python looks for signals."""
-    monkeypatch.setattr(natives, "_AT_A_TIME", 20)
+    monkeypatch.setattr(natives, "AT_A_TIME", 20)
     packed = recurrence(5)
     whole, parts = NumpyMachine(packed), NativeMachine(packed)
     assert len(native(packed).row.parts) > 3

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import importlib.util
 import logging
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from scalargrad.compiler.backend.numpy_runner import NumpyMachine
 from scalargrad.compiler.passes.instructions import Packed
@@ -61,3 +62,32 @@ def code_for(packed: Packed) -> str:
         if runs(packed):
             return native(packed).text()
     return ""
+
+
+def steps_of(
+    lend: Callable[[], tuple[Any, Floats]],
+    take_back: Callable[[Any], None],
+    outputs: slice,
+    numbers: tuple[Any, ...],
+) -> Any:
+    """Return what runs a program again and again on what it computed; None where NumPy runs it.
+
+    Parameters
+    ----------
+    lend, take_back : callable
+        Hand out a machine with its outputs, and take both again.
+    outputs : slice
+        The cells of the program's outputs.
+    numbers : tuple
+        The fields of `stepping.Shape`.
+    """
+    if not has_llvm():
+        return None
+    from scalargrad.compiler.backend.llvm.native import NativeMachine
+    from scalargrad.compiler.backend.llvm.stepping import PackedSteps, Shape
+
+    lent = lend()
+    take_back(lent)
+    if not isinstance(lent[0], NativeMachine):
+        return None
+    return PackedSteps(lend, take_back, outputs, Shape(*numbers))

@@ -43,7 +43,7 @@ _OFTEN = 16
 _SOON, _SELDOM = 10_000, 5_000
 #: So many products or results are computed in one go, for less than a tenth of a second, before
 #: Python may look for an interrupt.
-_AT_A_TIME = 2**26
+AT_A_TIME = 2**26
 
 
 def runs(packed: Packed) -> bool:
@@ -126,7 +126,7 @@ class Row(NamedTuple):
 
 def _row(calls: NDArray[np.int64], work: NDArray[np.int64]) -> Row:
     """Return calls in parts of so much work."""
-    done = np.cumsum(work) // _AT_A_TIME
+    done = np.cumsum(work) // AT_A_TIME
     edges = [0, *(np.flatnonzero(np.diff(done)) + 1).tolist(), len(calls)]
     return Row(calls, [(a, b - a) for a, b in itertools.pairwise(edges) if b > a])
 
@@ -163,6 +163,11 @@ class Native:
         self._left = (_OFTEN if small <= _SOON else _SELDOM) if self._stretches else 0
         self._work = np.array([_work(x) for x in packed.instructions], dtype=np.int64)
         self.row = _row(self._calls, self._work)
+
+    @property
+    def work(self) -> int:
+        """About how many numbers a run computes."""
+        return int(self._work.sum())
 
     @property
     def warm(self) -> bool:
@@ -245,6 +250,12 @@ class NativeMachine:
         self._row = self._native.row
         self._called = self._calls()
         self.run: Callable[[], None] = self._called if self._native.warm else self._counted
+
+    def row_for(self, runs: int) -> tuple[NDArray[np.int64], int]:
+        """Return what so many runs to come call, and how much work one is."""
+        for _ in range(0 if self._native.warm else runs):
+            self._native.count_run()
+        return self._native.row.calls, self._native.work
 
     def _counted(self) -> None:
         """Run, and count it as long as that may change what is run."""

@@ -23,8 +23,14 @@ class Nest:
     name : str
     """
 
-    def __init__(self, module: Module, name: str) -> None:
-        self.body: Body = module.function(name, "ptr noalias %m, ptr noalias readonly %f")
+    def __init__(
+        self,
+        module: Module,
+        name: str,
+        parameters: str = "ptr noalias %m, ptr noalias readonly %f",
+        result: str = "void",
+    ) -> None:
+        self.body: Body = module.function(name, parameters, result)
         self.one = Emitter(self.body)
 
     def field(self, place: int | str, table: str = "%f") -> str:
@@ -110,6 +116,24 @@ class Nest:
         body.line(f"br i1 {again}, label %{head}, label %{done}")
         body.begin(done)
         return results
+
+    def unless_none(
+        self, count: str, write: Callable[[], list[str]], otherwise: Sequence[Carried] = ()
+    ) -> list[str]:
+        """Write what is done if `count` is not 0; return its registers, or these otherwise."""
+        body = self.body
+        some, done = body.fresh("some"), body.fresh("done")
+        before = body.block
+        body.line(f"br i1 {body.assign(f'icmp ne i64 {count}, 0')}, label %{some}, label %{done}")
+        body.begin(some)
+        found = write()
+        after = body.block
+        body.line(f"br label %{done}")
+        body.begin(done)
+        return [
+            body.assign(f"phi {kind} [{other}, %{before}], [{x}, %{after}]")
+            for (kind, other), x in zip(otherwise, found, strict=True)
+        ]
 
     def lanes(self, e: Emitter, count: str, write: Callable[[str], tuple[str, str]]) -> None:
         """Write a loop over lanes, four vectors a turn while there are so many.
