@@ -113,6 +113,8 @@ def _value(op: Operation, operands: tuple[Symbol, ...]) -> Expression:
 
 
 def _formula(left: str, expression: Expression, names: dict[Symbol, str]) -> str:
+    if len(repr(expression)) > 4 * _LONGEST:
+        return "a formula as long as the code below"
     shown = mathml(shorten(expression), {**names, ELLIPSIS: "…"})
     before = f"<mi>{left}</mi><mo>=</mo>" if left else ""
     return f"<math><mrow>{before}{shown}</mrow></math>"
