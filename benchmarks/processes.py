@@ -1,14 +1,15 @@
 """Sums over processes: what a call costs, and what two processes gain.
 
 Value and gradient of a logistic regression on 1,000,000 × 20 numbers, summed over 32 chunks by
-`scalargrad.parallel.sum_over`, in this process and in two others; and a call with next to nothing to
-compute, which is all overhead. Run, on a machine with two free cores, with
+`scalargrad.parallel.sum_over`, in this process and in two others; and a call with next to nothing
+to compute, which is all overhead. Run, on a machine with two free cores, with
 
     python -m benchmarks.processes
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import partial
 from typing import Any
@@ -43,14 +44,15 @@ def nothing(w: Any, chunk: Any) -> float:
 def problem(samples: int) -> tuple[Any, Any, Any]:
     """Return weights, inputs and labels."""
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(samples, FEATURES))
+    X = rng.normal(size=(samples, FEATURES))  # noqa: N806 - as above
     y = np.sign(X @ rng.normal(size=FEATURES) + rng.normal(size=samples))
     return np.zeros(FEATURES), X, y
 
 
 def main(samples: int = SAMPLES) -> None:
-    """Measure and print."""
-    w, X, y = problem(samples)
+    """Measure and print, with one thread in each process."""
+    os.environ["SCALARGRAD_THREADS"] = "1"
+    w, X, y = problem(samples)  # noqa: N806 - as above
     small = [0.0] * 64
     with (
         sum_over(chunk_of_loss, (X, y), 2) as two,

@@ -73,6 +73,13 @@ def test_operations_show_how_they_are_called(name: str, call: str) -> None:
     assert f"{name} = <operation {name}{call}>" in pydoc.plain(pydoc.render_doc(op))
 
 
+def test_a_kind_of_operation_has_no_signature_of_its_own() -> None:
+    """The class is called to declare an operation, and shows how."""
+    kind = type(scalargrad.exp)
+    assert not hasattr(kind, "__signature__")
+    assert {"function", "partials"} <= set(inspect.signature(kind).parameters)
+
+
 def test_help_on_the_package_begins_with_a_tour() -> None:
     """The first screen says what there is, by name; every name of the tour exists."""
     text = pydoc.plain(pydoc.render_doc(scalargrad))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 from curves import curve
 from docstrings import escaped
@@ -14,9 +15,11 @@ from sphinx.application import Sphinx
 from sphinx.ext.napoleon import NumpyDocstring
 from sphinx.util.docutils import SphinxDirective
 
+from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
 from scalargrad.show.steps.partials import Resolver, shorten
-from scalargrad.table.code import PythonPrinter
+from scalargrad.table.c import CPrinter
+from scalargrad.table.code import CodePrinter, PythonPrinter
 from scalargrad.table.javascript import javascript_functions
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.printing import Expression, mathml, text
@@ -25,6 +28,9 @@ from scalargrad.table.symbol import Symbol
 #: What the operands of a reduction, which takes any number, are called where some are shown.
 _SHOWN = {"dot": ["w1", "w2", "x1", "x2", "b"]}
 _MANY = ["x1", "x2", "x3"]
+
+#: The symbols of result and operands, and the partials.
+Traced: TypeAlias = tuple[Symbol, tuple[Symbol, ...], Sequence[Expression]]
 
 
 class Operations(SphinxDirective):
@@ -65,6 +71,7 @@ def _forms(op: Operation) -> Iterator[str]:
     for operand, partial in zip(operands, partials, strict=False):
         left = f"∂y/∂{names[operand]}"
         rows.append((left, _formula("", partial, {**names, result: "y"})))
+    rows.append(("In steps", _escaped(text(shorten(_value(op, operands)), names))))
     rows.append(("Backward", _escaped(op.pattern or "–")))
     rows += _domain(op, names)
     cells = "".join(f"<tr><th>{_escaped(a)}</th><td>{b}</td></tr>" for a, b in rows)
@@ -72,10 +79,11 @@ def _forms(op: Operation) -> Iterator[str]:
     yield f"   <div class='operation'><table>{cells}</table>{curve(op)}</div>"
     yield ""
     yield from _code("python", "Python", _python(op, traced, names))
+    yield from _code("c", "C", _c(op, traced, names))
     yield from _code("javascript", "JavaScript", javascript_functions([(op, arity)]).splitlines())
 
 
-def _traced(op: Operation, arity: int) -> tuple[Symbol, tuple[Symbol, ...], Sequence[Expression]]:
+def _traced(op: Operation, arity: int) -> Traced:
     """Return the symbols of result and operands, and the partials where they can be written."""
     try:
         return op.trace_partials(arity)
@@ -138,28 +146,44 @@ def _slope(op: Operation, x: float) -> float:
     return gradients(op.of(leaf), [leaf])[0]
 
 
-def _python(
-    op: Operation,
-    traced: tuple[Symbol, tuple[Symbol, ...], Sequence[Expression]],
-    names: dict[Symbol, str],
-) -> list[str]:
+def _python(op: Operation, traced: Traced, names: dict[Symbol, str]) -> list[str]:
     """Return the code of value and partials as eager evaluation runs it."""
-    result, operands, partials = traced
-    printer = PythonPrinter(names)
     try:
-        value = op.value_expression if isinstance(op, Elementwise) else op.function(operands)
-    except TypeError:
+        lines, slopes = _printed(PythonPrinter(names), op, traced, "y = {}")
+    except TypeError:  # its declaration compares operands: it runs as it stands
         return inspect.getsource(op.function).splitlines()
+    return [*lines, f"partials = ({', '.join(slopes)},)"]
+
+
+def _c(op: Operation, traced: Traced, names: dict[Symbol, str]) -> list[str]:
+    """Return the code of value and partials as an exported function has it."""
+    functions: dict[str, str] = {}
+    try:
+        lines, slopes = _printed(CPrinter(names, functions), op, traced, "const double y = {};")
+    except (TypeError, TraceError):
+        return []
+    sources = [line for name in functions for line in [*functions[name].strip().splitlines(), ""]]
+    return [*sources, *lines, f"const double partials[] = {{{', '.join(slopes)}}};"]
+
+
+def _printed(
+    printer: CodePrinter, op: Operation, traced: Traced, assignment: str
+) -> tuple[list[str], list[str]]:
+    """Return the statements up to the partials, and these as expressions."""
+    result, operands, partials = traced
+    value = op.value_expression if isinstance(op, Elementwise) else op.function(operands)
     printer.plan([value, *partials])
     shown = printer.print(value)
-    lines = [*printer.take_lines(), f"y = {shown}"]
+    lines = [*printer.take_lines(), assignment.format(shown)]
     printer.names[result] = "y"
     slopes = [printer.print(partial) for partial in partials]
-    return [*lines, *printer.take_lines(), f"partials = ({', '.join(slopes)},)"]
+    return [*lines, *printer.take_lines()], slopes
 
 
 def _code(language: str, title: str, lines: Sequence[str]) -> Iterator[str]:
-    """Yield a block of code that is folded until it is asked for."""
+    """Yield a block of code that is folded until it is asked for, if there is any."""
+    if not lines:
+        return
     yield from [".. raw:: html", "", f"   <details><summary>{title}</summary>", ""]
     yield from [f".. code-block:: {language}", "", *(f"   {line}" for line in lines), ""]
     yield from [".. raw:: html", "", "   </details>", ""]

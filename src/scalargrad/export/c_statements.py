@@ -22,7 +22,6 @@ from scalargrad.compiler.passes.program import (
     Program,
     Total,
 )
-from scalargrad.errors import TraceError
 from scalargrad.table.c import CPrinter, number_code
 from scalargrad.table.operation import Elementwise
 from scalargrad.table.symbol import Symbol
@@ -120,11 +119,10 @@ class Statements:
             terms = self._products(args) if isinstance(op, Total) else self._scattered(args)
             write = self._total if isinstance(op, OverLanes) else self._sum
             write(node, *_in_pairs(terms))
-        elif isinstance(op, Elementwise | Partial):
+        else:
+            assert isinstance(op, Elementwise | Partial), f"{op.name} has been left in a program"
             code = self._codes.get(op) or self._codes.setdefault(op, self._code(op))
             self._make(node, f"{{new}} = {code};", args)
-        else:
-            raise TraceError(f"{op.name} cannot be written in C")
 
     def _make(self, node: int, code: str, reads: Sequence[int]) -> None:
         self.listed.append(Statement(code, tuple(reads), node, self.sizes[node]))

@@ -70,17 +70,23 @@ def clip_grad_norm_(
     limit = number(max_norm, "max_norm", 0.0, finite=False)
     power = positive(norm_type, "norm_type", finite=False)
     moving = [p for p in _as_list(parameters) if p.grad]
-    norm = _norm([p.grad for p in moving], power)
+    norm = norm_of([p.grad for p in moving], power)
     if flag(error_if_nonfinite, "error_if_nonfinite") and not math.isfinite(norm):
         raise NumericalError(f"the norm of the gradients is {norm}; none was changed")
-    factor = limit / (norm + 1e-6)
-    if not factor >= 1.0:
+    factor = factor_for(norm, limit)
+    if factor != 1.0:
         for parameter in moving:
             parameter.grad *= factor
     return norm
 
 
-def _norm(grads: list[float], p: float) -> float:
+def factor_for(norm: float, max_norm: float) -> float:
+    """Return what gradients of this norm are multiplied by: 1 where it is not too large."""
+    factor = max_norm / (norm + 1e-6)
+    return 1.0 if factor >= 1.0 else factor
+
+
+def norm_of(grads: list[float], p: float = 2.0) -> float:
     """Return (Σ |g|^p)^(1/p), scaled by the largest so that no power overflows."""
     sizes = [abs(g) for g in grads]
     if any(size != size for size in sizes):

@@ -246,7 +246,8 @@ class Optimizer:
         Parameters
         ----------
         state_dict : mapping
-            As `state_dict` returned it.
+            As `state_dict` returned it, or as PyTorch's optimiser of the same name returned its
+            own, over tensors of the same numbers in the same order.
 
         Raises
         ------
@@ -271,6 +272,10 @@ class Optimizer:
 
     def _read(self, state_dict: Mapping[str, Any]) -> tuple[list[Group], dict[Value, Any]]:
         """Return groups and state as saved, once all of it is seen to fit."""
+        from scalargrad.optim.torch_state import by_numbers, is_by_tensors
+
+        if is_by_tensors(state_dict) and state_dict["param_groups"]:
+            state_dict = by_numbers(state_dict, self)
         parameters = list(self._group_of)
         groups = [saved_options(group) for group in state_dict["param_groups"]]
         sizes = [len(group["params"]) for group in groups]

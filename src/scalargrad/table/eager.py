@@ -143,17 +143,15 @@ def compile_operators(op: Elementwise, node: type) -> tuple[Callable[..., Any], 
     """
     environment = _environment(op, node)
     if op.arity == 1:
-        alone, functions = node_lines(op, (True,))
-        lines = [*_divert("x0,"), *alone]
+        lines, functions = _headed(op, (True,))
         return (_compile(op, ["x0"], lines, environment | functions),)
-    both, functions = node_lines(op, (True, True))
-    forward, more = node_lines(op, (True, False))
+    both, functions = _headed(op, (True, True))
+    forward, more = _headed(op, (True, False))
     environment |= {**functions, **more, "number": op.number_beside}
-    lines = ["if isinstance(x1, Node):", *_indent([*_divert("x0, x1"), *both])]
-    lines += [*_coerce("x1"), *_divert("x0, x1"), *forward]
+    lines = ["if isinstance(x1, Node):", *_indent(both), *_coerce("x1"), *forward]
     method = _compile(op, ["x0", "x1"], lines, environment)
-    backward, more = node_lines(op, (False, True))
-    lines = [*_coerce("x0"), *_divert("x0, x1"), *backward]
+    backward, more = _headed(op, (False, True))
+    lines = [*_coerce("x0"), *backward]
     return method, _compile(op, ["x1", "x0"], lines, environment | more)
 
 
@@ -219,7 +217,8 @@ def _environment(op: Operation | Elementwise, node: type) -> dict[str, Any]:
         "Node": node,
         "new": object.__new__,
         "switches": switches,
-        "diverted": diverted,
+        "recorder": recorder,
+        "building": is_grad_enabled,
         "as_leaf": as_leaf,
         "check": op.check_domain,
     }
@@ -232,13 +231,18 @@ def _domain_check(op: Elementwise, printer: PythonPrinter, operands: Sequence[st
     return [*printer.take_lines(), f"if not ({condition}): check({', '.join(operands)})"]
 
 
-def _divert(operands: str) -> list[str]:
-    """Return the head of printed node code: another may record, or nobody."""
-    return [
-        "if switches:",
-        f"    node = diverted(op, ({operands}), Node)",
-        "    if node is not None: return node",
+def _headed(op: Elementwise, mask: Mask) -> tuple[list[str], dict[str, Any]]:
+    """Return the statements that make a node, with the question who records at their head."""
+    lines, functions = node_lines(op, mask)
+    leaf, more = node_lines(op, mask, leaf=True)
+    operands = "".join(f"x{i}, " for i in range(op.arity))
+    head = [
+        "current = recorder()",
+        f"if current is not None: return current.node(op, ({operands}))",
+        "if not building():",
+        *_indent(leaf),
     ]
+    return ["if switches:", *_indent(head), *lines], functions | more
 
 
 def _coerce(name: str) -> list[str]:

@@ -19,6 +19,7 @@ from scalargrad.train.evaluation import Evaluation
 from scalargrad.train.examples import Examples
 from scalargrad.train.gradients import Gradients
 from scalargrad.train.group_rules import group_rules, options_of
+from scalargrad.train.limits_on_gradients import Limits
 from scalargrad.train.modes import Eager
 from scalargrad.train.objective import Objective, StepResult
 from scalargrad.train.recordings import repeatable
@@ -57,6 +58,8 @@ class Compiled(Eager):
     at_once : bool
         Record the first step, and raise if that cannot be done; else the first few steps of
         each shape are left to eager evaluation, and so is all that cannot be recorded.
+    limits : Limits
+        On the gradients.
     """
 
     def __init__(
@@ -70,8 +73,9 @@ class Compiled(Eager):
         gradient: bool,
         visited: bool,
         at_once: bool,
+        limits: Limits,
     ) -> None:
-        self._optimizer, self._objective = optimizer, objective
+        self._optimizer, self._objective, self._limits = optimizer, objective, limits
         self._examples, self._held_out, self._batch_size = data, held_out, batch_size
         self._wants_gradient, self._visited, self._at_once = gradient, visited, at_once
         self.warm_up = 0 if at_once else None
@@ -241,5 +245,5 @@ class Compiled(Eager):
             gradients = Gradients(self._objective, store, data, rows)
         for step in itertools.chain.from_iterable(self._steps.values()):
             if step.update.visited == gradients.visited and step.serves(key, options):
-                return Step(store, gradients, step.update)
-        return Step(store, gradients, Update(store, gradients.visited))
+                return Step(store, gradients, step.update, self._limits)
+        return Step(store, gradients, Update(store, gradients.visited), self._limits)

@@ -44,6 +44,8 @@ def conditions(run: Run) -> dict[str, Any]:
         **_options(run),
         "scheduler": described(run.scheduler),
         "patience": run.patience is not None,
+        "clip_grad_norm": run.limits.norm,
+        "clip_grad_value": run.limits.value,
         "gradient_tolerance": run.gradient_tolerance is not None,
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from scalargrad.errors import OperandError
+from scalargrad.table.validation import listed, shown
 from scalargrad.value import Value
 
 
@@ -29,15 +30,27 @@ def examples(inputs: Any, targets: Any, what: str) -> Examples:
     OperandError
         If there are none, or not as many targets as inputs.
     """
-    listed = Examples(_listed(inputs), _listed(targets))
-    n, m = len(listed.inputs), len(listed.targets)
+    found = Examples(_listed(inputs, f"X of {what}"), _listed(targets, f"y of {what}"))
+    n, m = len(found.inputs), len(found.targets)
     if n != m or not n:
         raise OperandError(f"{what} has {n} inputs and {m} targets: give one target per input")
-    return listed
+    return found
 
 
-def _listed(rows: Any) -> list[Any]:
-    return rows.tolist() if hasattr(rows, "tolist") else list(rows)
+def _listed(rows: Any, what: str) -> list[Any]:
+    if hasattr(rows, "to_numpy") and not hasattr(rows, "tolist"):  # a DataFrame
+        rows = rows.to_numpy()
+    if hasattr(rows, "tolist"):
+        found = rows.tolist()
+        return found if isinstance(found, list) else [found]
+    if isinstance(rows, str | bytes | dict | set | frozenset):
+        raise OperandError(f"{what} is {shown(rows)}; give a list with one entry for each example")
+    return [x.tolist() if _is_tensor(x) else x for x in listed(rows, what, "examples")]
+
+
+def _is_tensor(x: Any) -> bool:
+    """Return whether an example is one of another package that is no sequence of numbers here."""
+    return type(x).__module__.partition(".")[0] in {"torch", "pandas"} and hasattr(x, "tolist")
 
 
 def hold_out(given: Examples, fraction: float, seed: int) -> tuple[Examples, Examples]:

@@ -24,6 +24,8 @@ from scalargrad.train.checks import (
 )
 from scalargrad.train.examples import Examples, examples, hold_out
 from scalargrad.train.history import History
+from scalargrad.train.labels import warn_of_labels
+from scalargrad.train.limits_on_gradients import Limits
 from scalargrad.train.objective import Loss, Metric, Objective, Regularizer
 from scalargrad.train.progress import Bar, Silence, progress_bar
 from scalargrad.train.run import Optimizer, Run, Schedule
@@ -54,6 +56,8 @@ def fit(
     patience: int | None = None,
     min_delta: float = 0.0,
     gradient_tolerance: float | None = None,
+    clip_grad_norm: float | None = None,
+    clip_grad_value: float | None = None,
     callbacks: Iterable[Callback] = (),
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 1,
@@ -69,9 +73,9 @@ def fit(
         Called with one input at a time. It is trained in place.
     X : sequence of n inputs
         Whatever `model` takes: lists of floats, dicts of sparse entries, token numbers. Of an
-        array, the rows.
+        array, a pandas DataFrame or a PyTorch tensor, the rows.
     y : sequence of n targets
-        Whatever `loss` takes.
+        Whatever `loss` takes; a Series, or a column, too.
     loss : callable
         ``loss(predictions, targets)`` with a batch's predictions, as the model returned them,
         and its targets, both lists; returns one Value, the batch's mean. Every function of
@@ -104,6 +108,12 @@ def fit(
         By how much the held-out loss must fall to count as improved, in its own unit.
     gradient_tolerance : float, optional
         Record the gradient's norm and stop when it is at or under this; 0 only records.
+    clip_grad_norm : float, optional
+        The largest norm of the gradient, Euclidean, over all parameters trained; a longer one
+        is scaled before the step, as by `optim.clip_grad_norm_`.
+    clip_grad_value : float, optional
+        The largest size of each parameter's gradient, as by `optim.clip_grad_value_`; before
+        the norm is taken.
     callbacks : iterable of callable
         ``callback(model, history)`` after each epoch; a true result stops training.
     checkpoint : path, optional
@@ -128,7 +138,8 @@ def fit(
         One row per epoch, with the columns ``epoch`` (from 1), ``loss`` (mean over the epoch's
         batches as they were met, weighted by size, penalty included), each metric,
         ``val_loss`` (without penalty) and ``val_`` metrics after the epoch,
-        ``gradient_norm`` (Euclidean, of the epoch's mean gradient, in loss unit / weight unit)
+        ``gradient_norm`` (Euclidean, of the epoch's mean gradient as the steps took it, in loss
+        unit / weight unit)
         and ``learning_rate``; the last five only where asked for.
 
     Raises
@@ -159,6 +170,10 @@ def fit(
     a step meets a number that is not finite or a condition comes out differently, eager steps
     are taken. What a callback changes, a number or a layer, is recorded anew.
 
+    A TrainingWarning says where labels do not suit the loss (1 and 2, or -1 and 1, for binary
+    cross-entropy; 0 for the hinge loss), where `accuracy` counts probabilities as scores, and
+    where the optimiser moves parameters that the model does not have.
+
     Ctrl-C ends training after the step under way: the model keeps what it learned, and the
     history every completed epoch. A second Ctrl-C does not wait. With `patience` the model is
     given the best epoch's weights then too. The model is left in evaluation mode.
@@ -177,6 +192,10 @@ def fit(
     require_parts(model, loss, optimizer, regularizer, scheduler)
     epochs, seed = count(epochs, "epochs"), whole(seed, "seed")
     size, every = maybe_count(batch_size, "batch_size"), count(checkpoint_every, "checkpoint_every")
+    limits = Limits(
+        maybe_number(clip_grad_norm, "clip_grad_norm"),
+        maybe_number(clip_grad_value, "clip_grad_value"),
+    )
     path = checkpoint_path(checkpoint, resume=flag(resume, "resume"))
     train, held_out = _split(
         examples(X, y, "the training data"), validation_split, validation_data, seed
@@ -184,6 +203,7 @@ def fit(
     list_of_callbacks = callables(callbacks, "callbacks")
     objective = Objective(model, loss, regularizer, named_metrics(metrics, _COLUMNS))
     warn_of_strangers(optimizer, model, (loss, regularizer))
+    warn_of_labels(objective, train)
     run = Run(
         objective,
         train,
@@ -195,6 +215,7 @@ def fit(
         scheduler=scheduler,
         patience=_patience(maybe_count(patience, "patience"), min_delta, held_out),
         gradient_tolerance=maybe_number(gradient_tolerance, "gradient_tolerance"),
+        limits=limits,
         # a callback looks at the model, also one of scalargrad's own, such as a training page
         visited=bool(list_of_callbacks)
         or any(map(_is_foreign, [*objective.metrics.values(), scheduler])),

@@ -11,6 +11,7 @@ from scalargrad.errors import TraceError
 from scalargrad.optim import Optimizer
 from scalargrad.system.packages import needed
 from scalargrad.train.examples import Examples
+from scalargrad.train.limits_on_gradients import Limits
 from scalargrad.train.objective import Objective, StepResult
 from scalargrad.value import Value
 
@@ -60,6 +61,7 @@ def mode_of(
     *,
     gradient: bool,
     visited: bool,
+    limits: Limits,
 ) -> Eager:
     """Return who takes the steps.
 
@@ -72,6 +74,7 @@ def mode_of(
     objective : Objective
     data : (Examples to train on, Examples held out or None, batch size)
     gradient, visited : bool
+    limits : Limits
         As for `Compiled`.
 
     Raises
@@ -91,7 +94,13 @@ def mode_of(
     with needed("jit=True needs"):
         from scalargrad.train.compiled import Compiled
     return Compiled(
-        optimizer, objective, *data, gradient=gradient, visited=visited, at_once=bool(jit)
+        optimizer,
+        objective,
+        *data,
+        gradient=gradient,
+        visited=visited,
+        at_once=bool(jit),
+        limits=limits,
     )
 
 

@@ -7,12 +7,14 @@ import random
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from scalargrad import optim
 from scalargrad.grad_mode import no_grad
 from scalargrad.optim.lr_scheduler import ReduceLROnPlateau
 from scalargrad.system.collector import collector_paused
 from scalargrad.system.interrupt import Interrupt
 from scalargrad.train.examples import Examples, batches, plain
 from scalargrad.train.history import History, Row
+from scalargrad.train.limits_on_gradients import Limits
 from scalargrad.train.modes import mode_of
 from scalargrad.train.objective import EpochMean, Objective, StepResult
 from scalargrad.train.progress import Bar, Silence
@@ -65,6 +67,7 @@ class Run:
         scheduler: Schedule | None,
         patience: Patience | None,
         gradient_tolerance: float | None,
+        limits: Limits,
         visited: bool,
         jit: bool | None,
     ) -> None:
@@ -78,8 +81,16 @@ class Run:
         self.ended = False  # by patience or by a flat gradient: more epochs do not go on
         self.visited, self.training = visited, False
         wanted = gradient_tolerance is not None
-        data = train, held_out, batch_size
-        self.mode = mode_of(jit, optimizer, objective, data, gradient=wanted, visited=visited)
+        self.limits = limits
+        self.mode = mode_of(
+            jit,
+            optimizer,
+            objective,
+            (train, held_out, batch_size),
+            gradient=wanted,
+            visited=visited,
+            limits=limits,
+        )
 
     @property
     def batches_per_epoch(self) -> int:
@@ -131,11 +142,19 @@ class Run:
         self.mode.watch(loss)
         self.optimizer.zero_grad()
         loss.backward()
+        if self.limits:
+            self.limits.clip(self._trained())
         numbers = [plain(x) for x in predictions] if self.objective.metrics else []
         measured = self.gradient_tolerance is not None
         gradient = [p.grad for p in self.model.parameters()] if measured else []
         self.optimizer.step()
         return StepResult(loss.data, numbers, gradient)
+
+    def _trained(self) -> list[Any]:
+        """Return the parameters whose gradients the optimiser reads."""
+        if isinstance(self.optimizer, optim.Optimizer):
+            return self.optimizer.active_parameters()
+        return self.model.parameters()
 
     def _measure(self) -> Row:
         """Measure loss and metrics on the examples held out, recording no graph."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from scalargrad.compiler.arguments import Key
 from scalargrad.train.gradients import Gradients
+from scalargrad.train.limits_on_gradients import Limits
 from scalargrad.train.store import Store
 from scalargrad.train.update import Update
 
@@ -24,11 +25,14 @@ class Step(NamedTuple):
     gradients : Gradients
     update : Update
         Of the leaves visited after these gradients.
+    limits : Limits
+        On the gradients.
     """
 
     store: Store
     gradients: Gradients
     update: Update
+    limits: Limits = Limits()
 
     def serves(self, key: Key, options: Sequence[float]) -> bool:
         """Return whether this is the step with these options."""
@@ -39,6 +43,7 @@ class Step(NamedTuple):
         gradients, update = self.gradients, self.update
         if not gradients.run(rows):
             return False
+        self.limits.apply_to(self.store.grads[: self.store.trained])
         if not update.run(options):
             gradients.undo()
             return False

@@ -109,12 +109,12 @@ def test_a_fork_waits_for_a_compilation() -> None:
         "from scalargrad.compiler.backend.llvm import code\n"
         "inside, go = threading.Event(), threading.Event()\n"
         "def held():\n"
-        "    with code._lock:\n"
+        "    with code.lock:\n"
         "        inside.set(); go.wait(0.2)\n"
         "thread = threading.Thread(target=held); thread.start(); inside.wait()\n"
         "child = os.fork()\n"
         "if not child:\n"
-        "    os._exit(0 if code._lock.acquire(timeout=20) else 1)\n"
+        "    os._exit(0 if code.lock.acquire(timeout=20) else 1)\n"
         "thread.join(); sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0

@@ -122,7 +122,7 @@ def test_delta_is_the_error_of_a_pre_activation_and_of_nothing_else() -> None:
     f = tanh(s)
     f.label = "f"
     texts = [step.symbols("delta") for step in walk(f)[-3:]]
-    assert texts == ["δ_s = 1·(1 - f·f)", "∂f/∂x = δ_s·∂s/∂x", "∂f/∂w = δ_s·∂s/∂w"]
+    assert texts == ["δ_s = 1·(1 − f·f)", "∂f/∂x = δ_s·∂s/∂x", "∂f/∂w = δ_s·∂s/∂w"]
     linear = dot([w], [x])
     linear.label = "s"
     penalty = dot([w], [w])

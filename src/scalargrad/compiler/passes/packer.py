@@ -125,9 +125,11 @@ class Packer(Placer):
     ) -> tuple[Floats, Addresses, Addresses, list[tuple[int, int]]]:
         """Return the number each sum starts from, its constant term or -0.0, and what is left."""
         self._cell_of(-0.0)  # has its place before others, so that listings begin alike
-        if self._constant(a[0, -1]):  # the constant term, last and alone
+        if a.shape[1] > 1 and self._constant(a[0, -1]):  # a constant term is last
             values = self.values[a[:, -1]] * self.values[b[:, -1]]
-            return values, a[:, :-1], b[:, :-1], bounds[:-1]
+            (first, last), others = bounds[-1], bounds[:-1]
+            left = [(first, last - 1)] if last - first > 1 else []
+            return values, a[:, :-1], b[:, :-1], [*others, *left]
         return np.full(len(a), -0.0), a, b, bounds
 
     def _start(self, values: Floats, shape: Grid) -> Affine:
@@ -138,7 +140,7 @@ class Packer(Placer):
         """Place a single sum of few products, read from a table."""
         args = self.program.args[node]
         first = -0.0
-        if {*args[-2:]} <= self.program.constants.keys():  # the constant term, last and alone
+        if len(args) > 2 and {*args[-2:]} <= self.program.constants.keys():  # as in `_started`
             first, args = float(self.values[args[-2]] * self.values[args[-1]]), args[:-2]
         cells = np.array([[self._cell(x) for x in self._in_order(args)]], dtype=np.int64)
         start = np.array([self._cell_of(first)])

@@ -24,6 +24,7 @@ _TEXT = "return the value and print it outside, or print within scalargrad.disab
 
 #: By question, what is refused.
 _WHAT = {
+    "invert": "~ was taken of a number, which would be true whether it was or not,",
     "data read": ".data was read",
     "data assigned": ".data was assigned",
     "grad read": ".grad was read",
@@ -44,6 +45,7 @@ _WHAT = {
 }
 #: By question, the remedy.
 _REMEDY: dict[str, str] = {}
+_REMEDY["invert"] = "write scalargrad.logical_not(x), or the opposite comparison"
 _REMEDY["data read"] = (
     "compute with the Value itself, .detach() it to stop its gradient, compare it with "
     "< or >, or use where and maximum"

@@ -130,6 +130,9 @@ class Traced(Value):
     def __index__(self) -> int:  # noqa: PLE0305 - it raises
         self._refuse("int")
 
+    def __invert__(self) -> Value:
+        self._refuse("invert")
+
     # What is answered -------------------------------------------------------------------------
 
     def __bool__(self) -> bool:

@@ -15,11 +15,11 @@ import llvmlite.binding as llvm
 from scalargrad.compiler.backend.llvm import kept, target
 from scalargrad.compiler.backend.llvm.module import Module
 
-_lock = threading.RLock()
+lock = threading.RLock()
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+        before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
     )
 
 
@@ -31,7 +31,7 @@ class Code:
 
     def address(self, name: str) -> int:
         """Return where a function begins; `ctypes.CFUNCTYPE` makes it callable."""
-        with _lock:
+        with lock:
             found: int = self._engine.get_function_address(name)
         return found
 
@@ -64,7 +64,7 @@ def compile_module(module: Module, level: int = 0) -> Code:
     8.0
     """
     text = module.text()
-    with _lock:
+    with lock:
         missing = [x for x in module.declared if not target.offer(x)]
         if missing:
             raise OSError(f"the C library of this system has no {', '.join(missing)}")
@@ -95,7 +95,7 @@ def relocatable(text: str, entry: str) -> tuple[bytes, str]:
     entry : str
         The name of the function.
     """
-    with _lock:
+    with lock:
         machine = target.machine(1, jit=False)
         parsed = llvm.parse_assembly(text)
         parsed.triple, parsed.data_layout = machine.triple, str(machine.target_data)

@@ -10,18 +10,17 @@ from __future__ import annotations
 import ctypes
 import functools
 import itertools
-import threading
 import weakref
 from collections.abc import Callable, Iterable
 from ctypes import byref, c_char, c_int64
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.backend.llvm import straight
 from scalargrad.compiler.backend.llvm.arrange import arranged, size_of
-from scalargrad.compiler.backend.llvm.code import Code, compile_module
+from scalargrad.compiler.backend.llvm.code import Code, compile_module, lock
 from scalargrad.compiler.backend.llvm.emitter import can_write
 from scalargrad.compiler.backend.llvm.encode import Kind, encode, write
 from scalargrad.compiler.backend.llvm.module import Module
@@ -56,14 +55,13 @@ class _Functions:
     """The compiled functions of this process, by kind."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._known: dict[Kind, int] = {}
         self._codes: list[Code] = []
 
     def addresses(self, kinds: Iterable[Kind]) -> list[int]:
         """Return where the functions of these kinds begin, compiling those not there yet."""
         wanted = list(kinds)
-        with self._lock:
+        with lock:
             missing = [x for x in dict.fromkeys(wanted) if x not in self._known]
             if missing:
                 module, names = printed(missing)
@@ -111,6 +109,28 @@ def _driver() -> tuple[Callable[..., None], Code]:
     return _FUNCTION(code.address("run")), code
 
 
+class Row(NamedTuple):
+    """What a run calls.
+
+    Attributes
+    ----------
+    calls : integers, calls × 2
+        The address of a function and that of its table.
+    parts : list of (int, int)
+        (First call, how many) of the parts between which an interrupt is noticed.
+    """
+
+    calls: NDArray[np.int64]
+    parts: list[tuple[int, int]]
+
+
+def _row(calls: NDArray[np.int64], work: NDArray[np.int64]) -> Row:
+    """Return calls in parts of so much work."""
+    done = np.cumsum(work) // _AT_A_TIME
+    edges = [0, *(np.flatnonzero(np.diff(done)) + 1).tolist(), len(calls)]
+    return Row(calls, [(a, b - a) for a, b in itertools.pairwise(edges) if b > a])
+
+
 class Native:
     """A packed program, compiled.
 
@@ -122,8 +142,8 @@ class Native:
     ----------
     memory : float64, cells
         What a run starts from.
-    row : integers, calls × 2
-        The address of a function and that of its table.
+    row : Row
+        What a run calls.
     """
 
     def __init__(self, packed: Packed) -> None:
@@ -138,42 +158,36 @@ class Native:
         self._calls = np.stack(
             [np.array(functions, dtype=np.int64), self._tables.ctypes.data + 8 * first], axis=1
         )
-        self.row: NDArray[np.int64] = self._calls
         self._stretches = straight.stretches(packed.instructions)
-        self._lock = threading.Lock()
         small = sum(last - first for first, last in self._stretches)
         self._left = (_OFTEN if small <= _SOON else _SELDOM) if self._stretches else 0
         self._work = np.array([_work(x) for x in packed.instructions], dtype=np.int64)
+        self.row = _row(self._calls, self._work)
 
     @property
     def warm(self) -> bool:
         """Whether its code is what it will stay."""
         return self._left == 0
 
-    def count_run(self) -> None:
-        """Note a run; the last one of the first few has small instructions printed."""
-        with self._lock:
+    def count_run(self) -> Row:
+        """Note a run and return its row; after the first few, small instructions are printed."""
+        with lock:
             self._left -= self._left > 0
             if self._left == 0 and self._stretches and not self._own:
                 self._print_straight()
+            return self.row
 
     def _print_straight(self) -> None:
         module, names = straight.printed(self._packed, self._stretches)
         code = compile_module(module, level=0)
         self._own.append(code)
-        rows, work, done = [], [], 0
+        calls, work, done = [], [], 0
         for (first, last), name in zip(self._stretches, names, strict=True):
-            rows += [self._calls[done:first], np.array([[code.address(name), 0]])]
+            calls += [self._calls[done:first], np.array([[code.address(name), 0]])]
             work += [self._work[done:first], [int(self._work[first:last].sum())]]
             done = last
-        self.row = np.concatenate([*rows, self._calls[done:]])
-        self._work = np.concatenate([*work, self._work[done:]])
-
-    def parts(self) -> list[tuple[int, int]]:
-        """Return (first call, how many) of the parts between which an interrupt is noticed."""
-        done = np.cumsum(self._work) // _AT_A_TIME
-        edges = [0, *(np.flatnonzero(np.diff(done)) + 1).tolist(), len(self.row)]
-        return [(a, b - a) for a, b in itertools.pairwise(edges) if b > a]
+        together = np.concatenate([*calls, self._calls[done:]])
+        self.row = _row(together, np.concatenate([*work, self._work[done:]]))
 
     def text(self) -> str:
         """Return the printed code: the functions of each kind, and the straight code."""
@@ -194,12 +208,11 @@ def _work(instruction: Instruction) -> int:
 
 
 _natives: dict[int, Native] = {}
-_natives_lock = threading.RLock()
 
 
 def native(packed: Packed) -> Native:
     """Return a packed program compiled, the same for all its machines."""
-    with _natives_lock:
+    with lock:
         found = _natives.get(id(packed))
         if found is None:
             found = _natives[id(packed)] = Native(packed)
@@ -229,37 +242,36 @@ class NativeMachine:
         whole: Floats = np.zeros(len(cells) + 2 * _SPARE)
         self.memory = whole[_SPARE : _SPARE + len(cells)]
         self.memory[:] = cells
+        self._row = self._native.row
         self._called = self._calls()
         self.run: Callable[[], None] = self._called if self._native.warm else self._counted
 
     def _counted(self) -> None:
         """Run, and count it as long as that may change what is run."""
-        if not self._native.warm:
-            self._native.count_run()
-            if self._native.warm:
-                self._called = self._calls()
-        elif self._called.row is not self._native.row:  # type: ignore[attr-defined]
+        row = self._native.row if self._native.warm else self._native.count_run()
+        if row is not self._row:
+            self._row = row
             self._called = self._calls()
         self._called()
 
     def _calls(self) -> Callable[[], None]:
         """Return what calls the compiled code at once, and keeps what it needs."""
-        row, (function, code) = self._native.row, _driver()
-        calls: list[Callable[[], None]] = [
+        function, code = _driver()
+        calls = [
             functools.partial(
-                function, _pointer(self.memory), _pointer(row, 16 * first), c_int64(count)
+                function,
+                _pointer(self.memory),
+                _pointer(self._row.calls, 16 * first),
+                c_int64(count),
             )
-            for first, count in self._native.parts()
+            for first, count in self._row.parts
         ]
-        whole: Any = functools.partial(_one_by_one, calls)
-        if len(calls) == 1:
-            (whole,) = calls
-        whole.row, whole.held = row, (self._native, code)
-        called: Callable[[], None] = whole
+        called = calls[0] if len(calls) == 1 else functools.partial(_one_by_one, calls)
+        called.held = (self._native, code)  # type: ignore[attr-defined]
         return called
 
 
-def _one_by_one(calls: list[Callable[[], None]]) -> None:
+def _one_by_one(calls: list[functools.partial[None]]) -> None:
     for call in calls:
         call()
 

@@ -70,7 +70,7 @@ def offer(name: str) -> bool:
 @functools.cache
 def _libraries() -> list[ctypes.CDLL]:
     """Return the C libraries of this process, that of mathematics first."""
-    names = {"win32": ["ucrtbase"], "darwin": [None]}.get(sys.platform, ["libm.so.6", None])
+    names: list[str | None] = ["ucrtbase"] if sys.platform == "win32" else ["libm.so.6", None]
     found = []
     for name in names:
         try:

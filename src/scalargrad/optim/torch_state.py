@@ -1,0 +1,193 @@
+"""States of optimisers as PyTorch arranges them: by tensors, where ours are by single numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from scalargrad.errors import StateError
+from scalargrad.optim.optimizer import Optimizer
+from scalargrad.optim.options import Group
+from scalargrad.system.packages import needed
+from scalargrad.value import Value
+
+
+def torch_state_dict(optimizer: Optimizer, model: Any) -> dict[str, Any]:
+    """Return the state of an optimiser for PyTorch's optimiser of the same name to load.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Of this package, over the parameters of `model`, each group whole tensors of it.
+    model : Module
+        Says which numbers make up a tensor: those of one entry of its ``state_dict()``.
+
+    Returns
+    -------
+    dict
+        With 64-bit tensors. ``torch_optimizer.load_state_dict`` takes it, over the parameters of
+        a PyTorch model that has the same tensors in the same order; our own
+        ``optimizer.load_state_dict`` takes PyTorch's states as they are.
+
+    Raises
+    ------
+    StateError
+        If a group is not made of whole tensors of the model.
+    MissingPackageError
+        If PyTorch is not installed.
+
+    Examples
+    --------
+    >>> from scalargrad.nn import Linear
+    >>> from scalargrad.optim import SGD
+    >>> line = Linear(2, 1)
+    >>> state = torch_state_dict(SGD(line.parameters()), line)  # doctest: +SKIP
+    >>> state["param_groups"][0]["params"]  # doctest: +SKIP
+    [0, 1]
+    """
+    with needed("states for PyTorch need"):
+        import torch
+    tensors = {members[0]: (shape, members) for shape, members in _tensors(model)}
+    state: dict[int, Any] = {}
+    groups = []
+    for group in optimizer.param_groups:
+        numbers = []
+        for shape, members in _whole(group["params"], tensors):
+            number = _next(groups, numbers)
+            numbers.append(number)
+            found = _state(optimizer, group, members)
+            if found:
+                state[number] = {
+                    name: torch.tensor(x, dtype=torch.float64).reshape(shape)
+                    for name, x in found.items()
+                }
+                state[number] |= _step(optimizer, group, torch)
+        options = {name: x for name, x in group.items() if name not in {"params", "step"}}
+        groups.append({**options, "params": numbers})
+    return {"state": state, "param_groups": groups}
+
+
+def _next(groups: Sequence[Group], numbers: Sequence[int]) -> int:
+    return sum(len(group["params"]) for group in groups) + len(numbers)
+
+
+def _step(optimizer: Optimizer, group: Group, torch: Any) -> dict[str, Any]:
+    if "momentum_buffer" in optimizer.state_names[:1]:  # SGD's counts no steps
+        return {}
+    return {"step": torch.tensor(float(group["step"]))}
+
+
+def _state(optimizer: Optimizer, group: Group, members: Sequence[Value]) -> dict[str, list[float]]:
+    """Return what is remembered of a tensor by name, as PyTorch keeps it; empty before a step."""
+    if not any(p in optimizer.state for p in members):
+        return {}
+    first = optimizer.first_state(group)
+    rows = [optimizer.state.get(p, first) for p in members]
+    columns = dict(zip(optimizer.state_names, map(list, zip(*rows, strict=True)), strict=True))
+    return {name: x for name, x in columns.items() if group.get(_ONLY_WITH.get(name, "lr"), True)}
+
+
+#: What PyTorch remembers only where an option is set.
+_ONLY_WITH = {
+    "max_exp_avg_sq": "amsgrad",
+    "grad_avg": "centered",
+    "momentum_buffer": "momentum",
+}
+
+
+def _tensors(model: Any) -> Iterator[tuple[tuple[int, ...], list[Value]]]:
+    """Yield the shape and the parameters of each tensor."""
+    ahead = iter(model.parameters())
+    for numbers in model.state_dict().values():
+        shape = _shape(numbers)
+        size = 1
+        for length in shape:
+            size *= length
+        yield shape, [next(ahead) for _ in range(size)]
+
+
+def _shape(numbers: Any) -> tuple[int, ...]:
+    if not isinstance(numbers, list):
+        return ()
+    return (len(numbers), *(_shape(numbers[0]) if numbers else ()))
+
+
+def _whole(parameters: Sequence[Value], tensors: Mapping[Value, Any]) -> Iterator[Any]:
+    start = 0
+    while start < len(parameters):
+        shape, members = tensors.get(parameters[start], ((), []))
+        if not members or list(parameters[start : start + len(members)]) != members:
+            raise StateError(
+                "the optimiser's parameters are no whole tensors of this model, in its order: make "
+                "it with model.parameters()"
+            )
+        yield shape, members
+        start += len(members)
+
+
+def is_by_tensors(state_dict: Mapping[str, Any]) -> bool:
+    """Return whether a state is PyTorch's, which counts steps for each tensor."""
+    return all("step" not in group for group in state_dict["param_groups"])
+
+
+def by_numbers(state_dict: Mapping[str, Any], optimizer: Optimizer) -> dict[str, Any]:
+    """Return a state of PyTorch's by single numbers, as `Optimizer.state_dict` has it.
+
+    Raises
+    ------
+    ValueError
+        If tensors and parameters differ in number, or PyTorch's optimiser is another.
+    """
+    given, groups = state_dict["state"], []
+    state: dict[int, dict[str, Any]] = {}
+    first = 0
+    for own, saved in zip(optimizer.param_groups, state_dict["param_groups"], strict=True):
+        found = [given.get(i, {}) for i in saved["params"]]
+        sizes = _sizes(found, len(own["params"]))
+        steps = [int(x["step"]) for x in found if "step" in x]
+        start = optimizer.first_state(own)
+        for tensor, size in zip(found, sizes, strict=True):
+            for name in optimizer.state_names:
+                for i, x in enumerate(_flat(tensor.get(name))):
+                    named = dict(zip(optimizer.state_names, start, strict=True))
+                    state.setdefault(first + i, named)[name] = x
+            first += size
+        options = {name: _option(saved[name]) for name in own if name in saved}
+        groups.append(
+            {
+                **options,
+                "params": range(len(own["params"])),
+                "step": max(steps, default=int(any(found))),
+            }
+        )
+    return {"state": state, "param_groups": groups}
+
+
+def _sizes(found: Sequence[Mapping[str, Any]], parameters: int) -> list[int]:
+    """Return how many numbers each tensor has, where its state tells."""
+    if not any(found):
+        return [0] * len(found)
+    sizes = [
+        max((len(_flat(x)) for name, x in each.items() if name != "step"), default=0)
+        for each in found
+    ]
+    if len(found) == parameters and max(sizes) <= 1:
+        return [1] * parameters
+    if sum(sizes) != parameters or not all(sizes):
+        raise ValueError(f"its tensors have {sizes} numbers, and {parameters} are trained here")
+    return sizes
+
+
+def _flat(x: Any) -> list[float]:
+    """Return the numbers of a tensor in order; none for None."""
+    if x is None:
+        return []
+    if hasattr(x, "is_sparse") and x.is_sparse:
+        x = x.to_dense()
+    numbers = x.reshape(-1).tolist() if hasattr(x, "reshape") else [x]
+    return list(numbers)
+
+
+def _option(x: Any) -> Any:
+    """Return an option as numbers of Python's."""
+    return x.item() if hasattr(x, "item") else x

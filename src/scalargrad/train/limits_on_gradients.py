@@ -1,0 +1,37 @@
+"""Limits on gradients: what `fit` clips before each step, of objects or of a block of numbers."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from scalargrad.optim import clip_grad_norm_, clip_grad_value_
+from scalargrad.optim.clipping import factor_for, norm_of
+
+
+class Limits(NamedTuple):
+    """How long the gradient may be, and how large each of its parts; None where it may be any.
+
+    Attributes
+    ----------
+    norm, value : float or None
+    """
+
+    norm: float | None = None
+    value: float | None = None
+
+    def __bool__(self) -> bool:
+        return self.norm is not None or self.value is not None
+
+    def clip(self, parameters: list[Any]) -> None:
+        """Clip the gradients of parameters, each by itself first."""
+        if self.value is not None:
+            clip_grad_value_(parameters, self.value)
+        if self.norm is not None:
+            clip_grad_norm_(parameters, self.norm)
+
+    def apply_to(self, grads: Any) -> None:
+        """Do the same to an array of gradients, in place."""
+        if self.value is not None:
+            grads.clip(-self.value, self.value, out=grads)
+        if self.norm is not None:
+            grads *= factor_for(norm_of(grads.tolist()), self.norm)
