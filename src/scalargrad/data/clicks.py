@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from scalargrad.data.dataset import Dataset
 from scalargrad.errors import OperandError
+from scalargrad.table.validation import number, size, whole
 
 
 class Impression(NamedTuple):
@@ -146,7 +147,10 @@ def click_model(
     >>> len(truth.crosses), len(truth.unseen)
     (20, 80)
     """
-    rng = random.Random(seed)
+    rng = random.Random(whole(seed, "seed"))
+    users, items = size(users, "users", 1), size(items, "items", 1)
+    latent, exceptions = size(latent, "latent", 0), size(exceptions, "exceptions", 0)
+    unseen = number(unseen, "unseen", 0.0, 1.0)
     pairs = [(u, i) for u in range(users) for i in range(items)]
     rng.shuffle(pairs)
     hidden = round(unseen * len(pairs))

@@ -11,6 +11,7 @@ from scalargrad.table.declaration import TABLE, Operand, Operation, R_co
 from scalargrad.table.eager import Mask, compile_floats, compile_nodes, compile_reduction
 from scalargrad.table.remedy import domain_message
 from scalargrad.table.symbol import Symbol
+from scalargrad.table.validation import listed
 
 #: All that a family of operations needs to declare its entries.
 __all__ = [
@@ -180,7 +181,7 @@ class Fold(Reduction):
         """Apply the operation to all the numbers and nodes of an iterable."""
         if more:
             raise self.misused()
-        return self.of(*values)
+        return self.of(*listed(values, f"what {self.name} is given", "numbers"))
 
     def misused(self) -> OperandError:
         """Return the error for numbers given one by one."""

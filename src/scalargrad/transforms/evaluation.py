@@ -32,6 +32,7 @@ from scalargrad.errors import OperandError
 from scalargrad.grad_mode import enable_grad, is_grad_enabled, new_leaves
 from scalargrad.graph import topological_order
 from scalargrad.ops import identity
+from scalargrad.table.validation import function
 from scalargrad.tree import Rebuild, flatten
 from scalargrad.value import Scalar, Value
 
@@ -68,6 +69,7 @@ class Evaluation:
     def __init__(
         self, f: Callable[..., Any], argnums: Sequence[int], args: Sequence[Any], kwargs: Any
     ) -> None:
+        function(f, "f", "one of numbers")
         self.name = getattr(f, "__name__", "f")
         self.leaves: list[Value] = []
         self.recorded = is_grad_enabled()  # outside; inside f it always is

@@ -17,6 +17,8 @@ from scalargrad.autodiff import partial_values, product
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.grad_mode import enable_grad, is_grad_enabled
 from scalargrad.graph import describe, first_nonfinite
+from scalargrad.table.numbers import as_float
+from scalargrad.table.validation import flag, shown
 from scalargrad.transforms.evaluation import Evaluation
 from scalargrad.tree import flatten, flatten_like, replaced
 from scalargrad.value import Scalar, Value
@@ -29,7 +31,7 @@ def positions_of(argnums: int | Sequence[int]) -> tuple[int, ...]:
         return tuple(operator.index(position) for position in several)
     except TypeError:
         raise OperandError(
-            f"argnums is {argnums!r}: give the position of an argument, or a tuple of positions"
+            f"argnums is {shown(argnums)}: give the position of an argument, or several"
         ) from None
 
 
@@ -47,7 +49,7 @@ def _scalar(y: Any, name: str) -> Any:
     leaves, _ = flatten(y, f"the result of {name}")
     if len(leaves) != 1 or leaves[0] is not y:
         raise OperandError(
-            f"{name} returned {y!r:.60}: a gradient needs one number; return one, or use jacobian"
+            f"{name} returned {shown(y)}: a gradient needs one number; return one, or use jacobian"
         )
     root = y if isinstance(y, Value) else Value(y)
     if not isfinite(root.data):
@@ -63,7 +65,7 @@ def with_auxiliary(result: Any, name: str) -> tuple[Any, Any]:
     """Return the two results of a function that has an auxiliary one."""
     if not isinstance(result, tuple | list) or len(result) != 2:
         raise OperandError(
-            f"{name} returned {result!r:.60}: with has_aux it returns (number, auxiliary)"
+            f"{name} returned {shown(result)}: with has_aux it returns (number, auxiliary)"
         )
     return result[0], result[1]
 
@@ -215,7 +217,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
     """
     evaluation = Evaluation(f, range(len(primals)), primals, {})
     result, aux = evaluation.result, None
-    if has_aux:
+    if flag(has_aux, "has_aux"):
         result, aux = with_auxiliary(result, evaluation.name)
     outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
     subgraph = evaluation.subgraph(*outputs)
@@ -237,7 +239,7 @@ def _directions(tree: Any, model: Any, what: str, like: str) -> list[Scalar]:
     """Return the numbers of a tangent or cotangent; outside a recording they are floats."""
     as_graph = is_grad_enabled()
     leaves = (_plain(x, as_graph) for x in flatten_like(tree, model, what, like))
-    return [x if isinstance(x, Value) else float(x) for x in leaves]
+    return [x if isinstance(x, Value) else as_float(x, what) for x in leaves]
 
 
 def jvp(
@@ -274,10 +276,10 @@ def jvp(
     (12.0, 34.0)
     """
     if not isinstance(primals, tuple | list):
-        raise OperandError(f"primals is {primals!r:.60}: give the arguments as a tuple, (x,)")
+        raise OperandError(f"primals is {shown(primals)}: give the arguments as a tuple, (x,)")
     evaluation = Evaluation(f, range(len(primals)), primals, {})
     result, aux = evaluation.result, None
-    if has_aux:
+    if flag(has_aux, "has_aux"):
         result, aux = with_auxiliary(result, evaluation.name)
     outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
     subgraph = evaluation.subgraph(*outputs)
