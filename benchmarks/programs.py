@@ -1,4 +1,4 @@
-"""What compiling costs, and other programs than the moons step: a GPT, an expression, no Numba."""
+"""What compiling costs, and other programs than the moons step: a GPT, an expression, NumPy's."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ print(time.perf_counter() - start)
 
 
 #: Run in a process of its own: what a step of two moons takes on NumPy.
-WITHOUT_NUMBA = """
+WITHOUT_LLVMLITE = """
 from statistics import median
 from benchmarks.measuring import seconds
 from benchmarks.moons import by_scalargrad
@@ -79,7 +79,7 @@ def until_first_result(function: Callable[..., Any], *arguments: Any) -> float:
     def run() -> None:
         sg.jit(function)(*arguments)
 
-    run()  # loads the kernel
+    run()  # compiles what the program needs
     return median_of(run, 5)
 
 
@@ -106,10 +106,10 @@ def _moons(problem: Problem, micrograd: float) -> Iterator[Finding]:
     held = peak_bytes(scanned)
     points = len(problem.points)
     alone = float(
-        in_fresh_process(WITHOUT_NUMBA.format(points=points), {"SCALARGRAD_JIT": "numpy"})
+        in_fresh_process(WITHOUT_LLVMLITE.format(points=points), {"SCALARGRAD_JIT": "numpy"})
     )
     yield Finding(
-        "Moons step without Numba, against micrograd",
+        "Moons step without llvmlite, against micrograd",
         "at least 200 × faster",
         f"{micrograd / alone:,.0f} × faster ({in_units(alone)} against {in_units(micrograd)})",
         micrograd / alone >= 200,

@@ -1,7 +1,10 @@
-"""Write the figures of docs/benchmarks.md into the README's tables: `python -m benchmarks.quoted`.
+"""Write the figures of docs/benchmarks.md into the page that quotes them.
 
-A row of the README names a figure by its table's heading and its own first cell, one after the
-other; what is measured is copied, so a figure is never typed twice.
+    python -m benchmarks.quoted
+
+Tables of docs/explained/compared.md whose heading has nothing but a first cell quote. A row names a
+figure by that cell and its own first one, one after the other; what is measured is copied, so a
+figure is never typed twice.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ from pathlib import Path
 from scalargrad.system.files import write_atomically
 
 _ROOT = Path(__file__).parent.parent
-README, BENCHMARKS = _ROOT / "README.md", _ROOT / "docs" / "benchmarks.md"
+QUOTING = _ROOT / "docs" / "explained" / "compared.md"
+BENCHMARKS = _ROOT / "docs" / "benchmarks.md"
 
 
 def measured(benchmarks: str) -> dict[str, str]:
@@ -21,25 +25,27 @@ def measured(benchmarks: str) -> dict[str, str]:
     return {row[0]: row[2] for row in rows if len(row) == 4}
 
 
-def refreshed(readme: str, figures: Mapping[str, str]) -> str:
-    """Return the README with what was measured in the second cell of every row of its tables.
+def refreshed(page: str, figures: Mapping[str, str]) -> str:
+    """Return the page with what was measured in the second cell of every row that quotes.
 
     Raises
     ------
     ValueError
         If a row names no figure.
     """
-    return "".join(_refreshed_lines(readme, figures))
+    return "".join(_refreshed_lines(page, figures))
 
 
-def _refreshed_lines(readme: str, figures: Mapping[str, str]) -> Iterator[str]:
-    heading = None
-    for line in readme.splitlines(keepends=True):
+def _refreshed_lines(page: str, figures: Mapping[str, str]) -> Iterator[str]:
+    heading: str | None = None
+    quotes = False
+    for line in page.splitlines(keepends=True):
         if not line.startswith("|"):
             heading = None
         elif heading is None:
-            heading = _cells(line)[0]
-        elif not line.startswith(("|--", "| --")):
+            heading, *others = _cells(line)
+            quotes = not any(others)
+        elif quotes and not line.startswith(("|--", "| --")):
             first = _cells(line)[0]
             yield f"| {first} | {_measured_of(f'{heading} {first}'.strip(), figures)} |\n"
             continue
@@ -49,8 +55,8 @@ def _refreshed_lines(readme: str, figures: Mapping[str, str]) -> Iterator[str]:
 def _measured_of(figure: str, figures: Mapping[str, str]) -> str:
     if figure not in figures:
         raise ValueError(
-            f"README.md quotes {figure!r}, which docs/benchmarks.md does not have; name one of its "
-            "figures by heading and row, or remove the row"
+            f"compared.md quotes {figure!r}, which docs/benchmarks.md does not have; name one of "
+            "its figures by heading and row, or remove the row"
         )
     return figures[figure]
 
@@ -60,10 +66,10 @@ def _cells(line: str) -> list[str]:
 
 
 def main() -> None:
-    """Refresh the README in place."""
+    """Refresh the page in place."""
     figures = measured(BENCHMARKS.read_text(encoding="utf-8"))
-    written = refreshed(README.read_text(encoding="utf-8"), figures)
-    write_atomically(README, written.encode())
+    written = refreshed(QUOTING.read_text(encoding="utf-8"), figures)
+    write_atomically(QUOTING, written.encode())
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ extensions = [
 ]
 exclude_patterns = ["_build", "jupyter_execute"]
 templates_path: list[str] = []
-suppress_warnings = ["toc.empty_glob"]  # a pattern that a clone of an older version has no file for
 
 # Docstrings write `name` for code; types are in the signatures and in the NumPy sections.
 default_role = "code"
@@ -48,6 +47,7 @@ html_theme = "furo"
 html_title = f"scalargrad {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_show_copyright = False
 html_show_sphinx = False
 html_show_search_summary = False  # summaries are fetched, which a browser refuses under file://
 html_copy_source = False
@@ -63,12 +63,18 @@ def copy_notebooks(_app: Sphinx, _config: object) -> None:
         (target / path.name).write_text(text.replace("](../docs/", "](../"), encoding="utf-8")
 
 
+def point_to_copies(_app: Sphinx, _name: str, source: list[str]) -> None:
+    """Let links to the notebooks, which are right in the repository, lead to their copies."""
+    source[0] = source[0].replace("](../notebooks/", "](/notebooks/")
+
+
 def copy_pages(app: Sphinx, _error: Exception | None) -> None:
     """Put the step pages and training pages, which are whole as they are, into the site."""
     shutil.copytree(HERE / "pages", Path(app.outdir) / "pages", dirs_exist_ok=True)
 
 
 def setup(app: Sphinx) -> None:
-    """Register the two copies."""
+    """Register what is done before, while and after pages are read."""
     app.connect("config-inited", copy_notebooks)
+    app.connect("source-read", point_to_copies)
     app.connect("build-finished", copy_pages)

@@ -173,7 +173,7 @@ def open_in_firefox(firefox: Any, witness: Witness) -> Iterator[OpenPage]:
     witness.testify()
 
 
-@pytest.fixture(params=["kernel", "numpy"])
+@pytest.fixture(params=["native", "numpy"])
 def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Choose the machine that programs run on."""
     chosen: str = request.param

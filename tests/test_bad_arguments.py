@@ -114,7 +114,7 @@ SPACES: list[tuple[Any, set[str] | None]] = [
     (losses, None),
     (nn.init, None),
     (nn, None),
-    (data, {"moons", "circles", "blobs", "spirals", "xor", "sine", "click_model"}),
+    (data, {"moons", "circles", "blobs", "spirals", "xor", "sine"}),
 ]  # fmt: skip
 
 

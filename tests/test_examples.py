@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 import runpy
+import shutil
 from pathlib import Path
 
 import pytest
+
+from scalargrad import data
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -56,3 +59,18 @@ def test_the_training_on_two_moons_is_written_as_a_page(tmp_path: Path) -> None:
     assert len(losses[0]) == 101
     assert losses[0][:30] == pytest.approx(losses[1][:30], rel=1e-6)
     assert losses[0][-1] < 0.01
+
+
+def test_digits_are_read_in_c_as_in_python(tmp_path: Path) -> None:
+    """The compiled program prints what the trained network says, nine times in ten the truth."""
+    if not (shutil.which("gcc") or shutil.which("cc")):
+        pytest.skip("written C is compiled by gcc, which is not installed here")
+    example = runpy.run_path(str(EXAMPLES / "digits_in_c.py"))
+    model = example["trained"](epochs=2)
+    written = example["write"](model, tmp_path)
+    assert [path.name for path in written] == ["digits.c", "digits.h", "read_digit.c"]
+    _, held_out = data.digits()
+    found = example["read"](example["build"](tmp_path), held_out.inputs)
+    assert found == [max(range(10), key=model(x).__getitem__) for x in held_out.inputs]
+    hits = sum(a == b for a, b in zip(found, held_out.targets, strict=True))
+    assert hits > 0.9 * len(found)

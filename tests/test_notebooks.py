@@ -37,9 +37,9 @@ def text(path: Path, kind: str) -> str:
     return "\n".join("".join(cell["source"]) for cell in cells(path, kind))
 
 
-def test_there_are_twelve() -> None:
+def test_there_are_sixteen() -> None:
     """They are numbered in the order of the course."""
-    assert [int(path.name[:2]) for path in PATHS] == list(range(1, 13))
+    assert [int(path.name[:2]) for path in PATHS] == list(range(1, 17))
 
 
 def test_a_notebook_opens_with_a_question_to_predict(path: Path) -> None:
@@ -97,5 +97,5 @@ def test_assertions_hold_without_compilation(path: Path, monkeypatch: pytest.Mon
 def test_training_notebooks_compile() -> None:
     """So that running them with and without compilation are two different things."""
     assert [path.name[:2] for path in COMPILING] == [
-        *("03", "04", "06", "07", "08", "09", "10", "11")
+        *("03", "04", "06", "07", "08", "09", "10", "11", "14", "16")
     ]

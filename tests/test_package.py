@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import pydoc
+import re
 import subprocess
 import sys
+
+import pytest
 
 import scalargrad
 from scalargrad import errors, ops
@@ -48,3 +53,39 @@ def test_what_needs_numpy_says_so_where_it_is_missing() -> None:
     assert done.stdout.splitlines() == [
         f"{name} needs numpy: python -m pip install numpy" for name in ("jit", "watch")
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("exp", "(x)"),
+        ("where", "(condition, x, other)"),
+        ("dot", "(w, x, bias=None)"),
+        ("clip", "(x, min=None, max=None)"),
+        ("maximum", "(*values)"),
+    ],
+)
+def test_operations_show_how_they_are_called(name: str, call: str) -> None:
+    """`help`, editors and the operation's own text give its parameters."""
+    op = getattr(scalargrad, name)
+    assert str(inspect.signature(op)) == call
+    assert repr(op) == f"<operation {name}{call}>"
+    assert f"{name} = <operation {name}{call}>" in pydoc.plain(pydoc.render_doc(op))
+
+
+def test_a_kind_of_operation_has_no_signature_of_its_own() -> None:
+    """The class is called to declare an operation, and shows how."""
+    kind = type(scalargrad.exp)
+    assert not hasattr(kind, "__signature__")
+    assert {"function", "partials"} <= set(inspect.signature(kind).parameters)
+
+
+def test_help_on_the_package_begins_with_a_tour() -> None:
+    """The first screen says what there is, by name; every name of the tour exists."""
+    text = pydoc.plain(pydoc.render_doc(scalargrad))
+    tour = text[: text.index("PACKAGE CONTENTS")]
+    assert all(word in tour for word in ("walk", ".save", "jit", "fit"))
+    for name in re.findall(r"`(\w+)[`.]", scalargrad.__doc__ or ""):
+        assert hasattr(scalargrad, name) or hasattr(scalargrad.Value, name), name
+    listed = text[text.index("FUNCTIONS\n") :]
+    assert all(f"    {name}(" in listed for name in ("grad", "jit", "walk"))

@@ -74,7 +74,7 @@ def _svg(
         f"aria-label='{op.name} and its slope, {against}'><path class='axis' d='{axis}'/>"
         f"{line('slope', slopes)}{line('value', values)}</svg>"
         f"<figcaption><span class='value'>value</span> and <span class='slope'>slope</span>, "
-        f"{against}; {low:g} to {high:g} upwards</figcaption></figure>"
+        f"{against}; {low:.3g} to {high:.3g} upwards</figcaption></figure>"
     )
 
 
@@ -82,7 +82,7 @@ def _pieces(points: list[Point], low: float, high: float) -> Iterator[list[Point
     """Yield the stretches in which a curve neither jumps nor leaves the picture."""
     piece: list[Point] = []
     for point in points:
-        jumps = bool(piece) and abs(point[1] - piece[-1][1]) > 0.3 * (high - low)
+        jumps = bool(piece) and abs(point[1] - piece[-1][1]) > 0.1 * (high - low)
         if jumps or not low <= point[1] <= high:
             if len(piece) > 1:
                 yield piece

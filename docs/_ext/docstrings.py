@@ -7,11 +7,11 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-_CODE_OR_MARK = re.compile(r"(``.+?``|`[^`]+`)|([|*\\])")
+_CODE_OR_MARK = re.compile(r"(``.+?``|`[^`]+`)|([|*\\]|(?<=^[A-Z])\.(?= ))")
 
 
 def escaped(text: str) -> str:
-    r"""Escape bars, asterisks and backslashes outside code and examples.
+    r"""Escape bars, asterisks, backslashes and initials outside code and examples.
 
     >>> escaped("|x| for `a|b`")
     '\\\\|x\\\\| for `a|b`'
@@ -27,7 +27,9 @@ def _escape(match: re.Match[str]) -> str:
     return match[1] or f"\\{match[2]}"
 
 
-def process(_app: Sphinx, _kind: str, _name: str, _found: Any, _opts: Any, lines: list[str]) -> None:
+def process(
+    _app: Sphinx, _kind: str, _name: str, _found: Any, _opts: Any, lines: list[str]
+) -> None:
     """Escape a docstring before its sections are read."""
     lines[:] = escaped("\n".join(lines)).split("\n")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 from curves import curve
 from docstrings import escaped
@@ -14,15 +15,22 @@ from sphinx.application import Sphinx
 from sphinx.ext.napoleon import NumpyDocstring
 from sphinx.util.docutils import SphinxDirective
 
+from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
-from scalargrad.show.steps.partials import shorten
-from scalargrad.table.code import PythonPrinter
+from scalargrad.show.steps.partials import Resolver, shorten
+from scalargrad.table.c import CPrinter
+from scalargrad.table.code import CodePrinter, PythonPrinter
 from scalargrad.table.javascript import javascript_functions
-from scalargrad.table.operation import Elementwise, Operation
+from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.printing import Expression, mathml, text
 from scalargrad.table.symbol import Symbol
 
-_SHOWN = 3  # operands of a reduction, which takes any number
+#: What the operands of a reduction, which takes any number, are called where some are shown.
+_SHOWN = {"dot": ["w1", "w2", "x1", "x2", "b"]}
+_MANY = ["x1", "x2", "x3"]
+
+#: The symbols of result and operands, and the partials.
+Traced: TypeAlias = tuple[Symbol, tuple[Symbol, ...], Sequence[Expression]]
 
 
 class Operations(SphinxDirective):
@@ -41,7 +49,8 @@ class Operations(SphinxDirective):
 
 def described(name: str, op: object, config: object) -> Iterator[str]:
     """Yield the lines on one operation, or on a function made of operations."""
-    parameters = ", ".join(inspect.signature(op).parameters)  # type: ignore[arg-type]
+    called = inspect.signature(op).parameters.values()  # type: ignore[arg-type]
+    parameters = ", ".join(str(p.replace(annotation=p.empty)) for p in called)
     yield from [f".. py:function:: {name}({parameters})", ""]
     doc = str(NumpyDocstring(escaped(inspect.getdoc(op) or ""), config))  # type: ignore[arg-type]
     body = doc.splitlines()
@@ -54,25 +63,27 @@ def described(name: str, op: object, config: object) -> Iterator[str]:
 
 def _forms(op: Operation) -> Iterator[str]:
     """Yield what the table knows of an operation, as raw HTML and code."""
-    arity = op.arity if isinstance(op, Elementwise) else _SHOWN
-    result, operands, partials = _traced(op, arity)
+    arity = op.arity if isinstance(op, Elementwise) else len(_SHOWN.get(op.name, _MANY))
+    result, operands, partials = traced = _traced(op, arity)
     names = _names(op, operands)
     rows = [("Pictures", f"<code>{_escaped(op.symbol)}</code>")]
-    rows += [("Value", _formula("y", Symbol("", op, operands), names))]
+    rows += [("Value", _formula("y", _value(op, operands), names))]
     for operand, partial in zip(operands, partials, strict=False):
         left = f"∂y/∂{names[operand]}"
         rows.append((left, _formula("", partial, {**names, result: "y"})))
+    rows.append(("In steps", _escaped(text(shorten(_value(op, operands)), names))))
     rows.append(("Backward", _escaped(op.pattern or "–")))
     rows += _domain(op, names)
     cells = "".join(f"<tr><th>{_escaped(a)}</th><td>{b}</td></tr>" for a, b in rows)
     yield from [".. raw:: html", ""]
     yield f"   <div class='operation'><table>{cells}</table>{curve(op)}</div>"
     yield ""
-    yield from _code("python", "Python", _python(op, arity, partials, result, operands, names))
+    yield from _code("python", "Python", _python(op, traced, names))
+    yield from _code("c", "C", _c(op, traced, names))
     yield from _code("javascript", "JavaScript", javascript_functions([(op, arity)]).splitlines())
 
 
-def _traced(op: Operation, arity: int) -> tuple[Symbol, tuple[Symbol, ...], Sequence[Expression]]:
+def _traced(op: Operation, arity: int) -> Traced:
     """Return the symbols of result and operands, and the partials where they can be written."""
     try:
         return op.trace_partials(arity)
@@ -83,7 +94,19 @@ def _traced(op: Operation, arity: int) -> tuple[Symbol, tuple[Symbol, ...], Sequ
 def _names(op: Operation, operands: Sequence[Symbol]) -> dict[Symbol, str]:
     if isinstance(op, Elementwise):
         return {x: x.name for x in operands}
-    return {x: f"x{i + 1}" for i, x in enumerate(operands)}
+    return dict(zip(operands, _SHOWN.get(op.name, _MANY), strict=True))
+
+
+def _value(op: Operation, operands: tuple[Symbol, ...]) -> Expression:
+    """Return what an operation computes, as far as other operations can say it."""
+    try:
+        if isinstance(op, Reduction):
+            return Resolver({}).resolve(op.function(operands))
+        if op.composite:
+            return op.function(*operands)
+    except TypeError:  # its declaration compares operands, which symbols cannot
+        pass
+    return Symbol("", op, operands)
 
 
 def _formula(left: str, expression: Expression, names: dict[Symbol, str]) -> str:
@@ -100,7 +123,7 @@ def _domain(op: Operation, names: dict[Symbol, str]) -> Iterator[tuple[str, str]
         yield "Defined", "everywhere"
     kinks = _kinks(op)
     if kinks:
-        yield "Kink or jump", _escaped(", ".join(kinks))
+        yield "Kink or jump", _escaped("; ".join(kinks))
 
 
 def _kinks(op: Operation) -> list[str]:
@@ -110,7 +133,10 @@ def _kinks(op: Operation) -> list[str]:
     low, high = op.domain.interval(0)
     points = sorted({x / 2 for x in range(int(2 * low) - 1, int(2 * high) + 2)})
     at = [x for x in points if low <= x <= high and not op.domain.smooth(x)]
-    return [f"x = {x:g}: slope {_slope(op, x):g}" for x in at]
+    by_slope: dict[float, list[str]] = {}
+    for x in at:
+        by_slope.setdefault(_slope(op, x), []).append(f"{x:g}")
+    return [f"x = {', '.join(xs)}: slope {slope:g}" for slope, xs in by_slope.items()]
 
 
 def _slope(op: Operation, x: float) -> float:
@@ -120,30 +146,44 @@ def _slope(op: Operation, x: float) -> float:
     return gradients(op.of(leaf), [leaf])[0]
 
 
-def _python(
-    op: Operation,
-    arity: int,
-    partials: Sequence[Expression],
-    result: Symbol,
-    operands: tuple[Symbol, ...],
-    names: dict[Symbol, str],
-) -> list[str]:
+def _python(op: Operation, traced: Traced, names: dict[Symbol, str]) -> list[str]:
     """Return the code of value and partials as eager evaluation runs it."""
-    printer = PythonPrinter(names)
     try:
-        value = op.value_expression if isinstance(op, Elementwise) else op.function(operands)
-    except TypeError:
+        lines, slopes = _printed(PythonPrinter(names), op, traced, "y = {}")
+    except TypeError:  # its declaration compares operands: it runs as it stands
         return inspect.getsource(op.function).splitlines()
+    return [*lines, f"partials = ({', '.join(slopes)},)"]
+
+
+def _c(op: Operation, traced: Traced, names: dict[Symbol, str]) -> list[str]:
+    """Return the code of value and partials as an exported function has it."""
+    functions: dict[str, str] = {}
+    try:
+        lines, slopes = _printed(CPrinter(names, functions), op, traced, "const double y = {};")
+    except (TypeError, TraceError):
+        return []
+    sources = [line for name in functions for line in [*functions[name].strip().splitlines(), ""]]
+    return [*sources, *lines, f"const double partials[] = {{{', '.join(slopes)}}};"]
+
+
+def _printed(
+    printer: CodePrinter, op: Operation, traced: Traced, assignment: str
+) -> tuple[list[str], list[str]]:
+    """Return the statements up to the partials, and these as expressions."""
+    result, operands, partials = traced
+    value = op.value_expression if isinstance(op, Elementwise) else op.function(operands)
     printer.plan([value, *partials])
     shown = printer.print(value)
-    lines = [*printer.take_lines(), f"y = {shown}"]
+    lines = [*printer.take_lines(), assignment.format(shown)]
     printer.names[result] = "y"
     slopes = [printer.print(partial) for partial in partials]
-    return [*lines, *printer.take_lines(), f"partials = ({', '.join(slopes)},)"]
+    return [*lines, *printer.take_lines()], slopes
 
 
 def _code(language: str, title: str, lines: Sequence[str]) -> Iterator[str]:
-    """Yield a block of code that is folded until it is asked for."""
+    """Yield a block of code that is folded until it is asked for, if there is any."""
+    if not lines:
+        return
     yield from [".. raw:: html", "", f"   <details><summary>{title}</summary>", ""]
     yield from [f".. code-block:: {language}", "", *(f"   {line}" for line in lines), ""]
     yield from [".. raw:: html", "", "   </details>", ""]

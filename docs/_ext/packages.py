@@ -43,9 +43,14 @@ def parsed(directive: SphinxDirective, lines: Iterable[str]) -> list[nodes.Node]
 
 
 def public_names(module: ModuleType) -> list[str]:
-    """Return the names documented on the page of `module`: neither operations nor modules."""
-    found = {name: getattr(module, name) for name in module.__all__ if name != "TABLE"}
-    return [x for x in found if not isinstance(found[x], Operation | ModuleType)]
+    """Return the names documented on the page of `module`: what is its own, but no operations."""
+    found = {name: getattr(module, name) for name in module.__all__}
+    return [
+        name
+        for name, thing in found.items()
+        if not isinstance(thing, Operation | ModuleType)
+        and getattr(thing, "__module__", module.__name__).startswith(module.__name__)
+    ]
 
 
 def _written(module: ModuleType, name: str) -> list[str]:

@@ -1,4 +1,6 @@
-"""scalargrad: scalar reverse-mode automatic differentiation you can read, watch and trust.
+"""Scalar reverse-mode automatic differentiation you can read, watch and trust.
+
+A `Value` is a number that remembers how it was computed; `backward` fills in its gradients:
 
 >>> from scalargrad import Value
 >>> x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
@@ -6,6 +8,22 @@
 >>> f.backward()
 >>> x.grad, y.grad, z.grad
 (-4.0, -4.0, 3.0)
+
+Where to go from here, each with ``help(scalargrad.NAME)``:
+
+======================================== ==========================================================
+`walk`, `draw`, `watch`                  show the steps, the graph, a training; each has ``.save``
+`exp`, `tanh`, `where`, `dot`, …         operations on numbers and Values; all are in ``ops``
+`grad`, `value_and_grad`, `jacobian`, …  derivatives of functions, with JAX's signatures
+`jit`, `vmap`, `scan`                    scalar code recorded once, and run as vector instructions
+`nn`, `losses`, `optim`, `train.fit`     networks, by PyTorch's names
+`data`, `plots`                          small data sets; Matplotlib plots
+`parallel`, `export`                     several processes; C, JSON, NetworkX, SymPy
+`custom_op`, `gradcheck`                 an operation of your own; a check by differences
+`parse`                                  a graph from a formula
+======================================== ==========================================================
+
+Each error derives from `ScalargradError`; it names the node, shows the value and says what to do.
 """
 
 from __future__ import annotations
@@ -66,6 +84,7 @@ from scalargrad.value import Value as Value
 
 if TYPE_CHECKING:
     from scalargrad import data as data
+    from scalargrad import export as export
     from scalargrad import losses as losses
     from scalargrad import nn as nn
     from scalargrad import optim as optim
@@ -112,6 +131,7 @@ __all__ = [
     "draw",
     "drawn",
     "enable_grad",
+    "export",
     "grad",
     "gradcheck",
     "gradients",
@@ -158,6 +178,7 @@ _LATER = {
     "data": "scalargrad.data",
     "disable_jit": "scalargrad.compiler.switch",
     "draw": "scalargrad.show.graphs",
+    "export": "scalargrad.export",
     "losses": "scalargrad.losses",
     "jit": "scalargrad.compiler.decorator",
     "nn": "scalargrad.nn",

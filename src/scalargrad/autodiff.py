@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any
 
 from scalargrad.errors import GraphChangedError, NumericalError, OperandError
-from scalargrad.grad_mode import Switch, enable_grad
+from scalargrad.grad_mode import Switch, enable_grad, recorder
 from scalargrad.graph import describe, first_nonfinite, topological_order
 from scalargrad.table.symbol import evaluate
 from scalargrad.tree import flatten
@@ -51,11 +51,11 @@ def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
         require_finite(root)
     order = topological_order(root)
     grads = [  # PyTorch's habit of p.grad = None counts as 0
-        signal if node.parents else (node.grad or 0.0) + signal
+        signal if node.parents else (node._grad or 0.0) + signal
         for node, signal in _sweep(order, {root: 1.0})
     ]
     # One call into C, which Ctrl-C cannot interrupt: all gradients are written or none.
-    deque(map(setattr, reversed(order), repeat("grad"), grads), maxlen=0)
+    deque(map(setattr, reversed(order), repeat("_grad"), grads), maxlen=0)
 
 
 def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[Value, float]:
@@ -115,7 +115,7 @@ def _require_finite_signals(node: Value, signals: Mapping[Value, Scalar]) -> Non
 
 
 def _number(x: Scalar) -> float:
-    return x.data if isinstance(x, Value) else x
+    return x._data if isinstance(x, Value) else x
 
 
 def require_finite(root: Value) -> None:
@@ -141,10 +141,10 @@ def partial_values(node: Value) -> list[Scalar]:
     GraphChangedError
         If one no longer equals the local gradient stored when the node was made.
     """
-    if (own := getattr(node, "partial_nodes", None)) is not None:  # a compiled function's result
-        compiled: list[Scalar] = own()
-        return compiled
     assert node.op is not None
+    own: list[Scalar] | None = node.op.partial_nodes(node)
+    if own is not None:
+        return own
     result, operands, partials = node.op.trace_partials(len(node.parents))
     bindings: dict[Any, Any] = dict(zip(operands, node.parents, strict=True))
     bindings[result] = node
@@ -250,6 +250,8 @@ def gradients(
             )
     if not isinstance(y, Value):
         raise OperandError(f"y is {y!r}, a plain number: it does not depend on any Value")
+    if (current := recorder()) is not None:
+        return rebuild(iter(current.gradients(y, leaves, create_graph, allow_nonfinite)))
     if not allow_nonfinite:
         require_finite(y)
     order = topological_order(y)

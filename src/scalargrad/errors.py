@@ -22,7 +22,10 @@ __all__ = [
     "OperandError",
     "ScalargradError",
     "StateError",
+    "SweepError",
     "TraceError",
+    "TrainingWarning",
+    "WorkerError",
 ]
 
 

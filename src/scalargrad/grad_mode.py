@@ -1,11 +1,11 @@
-"""Whether operations on nodes are recorded, per context (thread or task)."""
+"""Who records operations on nodes, and whether at all, per context (thread or task)."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from contextvars import ContextVar, Token
-from typing import Any, ParamSpec, TypeVar
+from contextvars import ContextVar, Token, copy_context
+from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar
 
 from scalargrad.errors import OperandError
 
@@ -17,9 +17,74 @@ _SUSPENDS = 0x20 | 0x80 | 0x200
 
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 
-#: One entry per context manager in force anywhere. While it is empty, recorded operations
-#: need not look at the context variable, which would cost them 5% of their time.
+#: One entry for each recorder and each context manager in force anywhere. While it is empty,
+#: operations need not look at a context variable, which would cost them 5% of their time.
 switches: list[None] = []
+
+
+class Recorder(Protocol):
+    """Who writes operations down while a function is compiled, instead of making their nodes.
+
+    The core asks it at every place where a Value would answer with its number, and knows no more
+    of compilers than these questions.
+    """
+
+    def node(self, op: Any, operands: tuple[Any, ...]) -> Any:
+        """Return what stands for an operation over operands of which one is a Value."""
+
+    def equal(self, x: Any, other: Any, op: Any) -> Any:
+        """Return what ``x == other`` or ``!=``, which is `op`, says of a Value from outside."""
+
+    def asked(self, x: Any, question: str) -> None:
+        """Refuse a question about a Value that a program could not answer anew at each call."""
+
+    def refused(self, question: str) -> NoReturn:
+        """Refuse what a program could not do anew at each call."""
+
+    def detach(self, x: Any) -> Any:
+        """Return what has the number of a Value and no gradient."""
+
+    def name(self, x: Any, other: Any) -> None:
+        """Have `x`, a Value being made, stand for `other`, a number that is being recorded."""
+
+    def copy_of(self, x: Any) -> Any:
+        """Return another leaf with the number of a Value from outside."""
+
+    def take(self, values: Any, index: Any) -> Any:
+        """Return the entry at an index that is being recorded."""
+
+    def gradients(self, y: Any, xs: list[Any], create_graph: bool, allow_nonfinite: bool) -> Any:
+        """Return what stands for ∂y/∂x for each x."""
+
+    def run(self, f: Any, argnums: Any, args: Any, kwargs: Any) -> Any:
+        """Run a function that is to be differentiated."""
+
+    def switch_grad(self, enabled: bool) -> None:
+        """Have gradients flow through what is recorded from now on, or not."""
+
+
+_recorder: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
+#: Return the recorder in force in this thread or task; None where graphs are built.
+recorder = _recorder.get
+
+
+def run_recorded(run: Callable[[], R], by: Recorder) -> R:
+    """Run a function whose operations a recorder writes down, with gradients.
+
+    All that is set for it is set in a copy of the context, which ends with the call, whatever
+    ends it: Ctrl-C at the wrong moment leaves an entry of `switches` at most, which costs time.
+    """
+    switches.append(None)
+    try:
+        return copy_context().run(_run_recorded, run, by)
+    finally:
+        switches.pop()
+
+
+def _run_recorded(run: Callable[[], R], by: Recorder) -> R:
+    _recorder.set(by)
+    _recording.set(True)
+    return run()
 
 
 #: The sets that leaves made here are noted in: one for each derivative being recorded, which
@@ -86,10 +151,17 @@ class _RecordingSwitch(Switch):
     def __enter__(self) -> None:
         switches.append(None)
         super().__enter__()
+        self._tell_recorder()
 
     def __exit__(self, *exception: object) -> None:
         super().__exit__(*exception)
         switches.pop()
+        self._tell_recorder()
+
+    def _tell_recorder(self) -> None:
+        current = recorder()
+        if current is not None:
+            current.switch_grad(is_grad_enabled())
 
 
 class no_grad(_RecordingSwitch):  # noqa: N801 - PyTorch's name

@@ -1,4 +1,4 @@
-"""Parameters that note when a gradient reaches them, so that a step can cost what it touches.
+"""Parameters that record whether a gradient reached them, so that a step costs what it touches.
 
 A table of 10,000 words by 10 features has 100,000 parameters, of which one example reads a
 hundred. Clearing, clipping and updating must then look at those hundred, not at all.
@@ -12,7 +12,7 @@ from typing import Any, overload
 from scalargrad.errors import OperandError
 from scalargrad.value import Parameter, Value
 
-_GRAD: Any = Value.__dict__["grad"]  # the slot itself, below the property that notes writes
+_GRAD: Any = Value.__dict__["_grad"]  # the slot itself, below the property that notes writes
 
 
 class Touched(dict["SparseParameter", None]):
@@ -66,13 +66,13 @@ class SparseParameter(Parameter):
         self.touched = touched
 
     @property
-    def grad(self) -> float:
-        """∂root/∂self, in root unit / self unit."""
+    def _grad(self) -> float:
+        """What `grad` returns and sets."""
         signal: float = _GRAD.__get__(self)
         return signal
 
-    @grad.setter
-    def grad(self, signal: Any) -> None:
+    @_grad.setter
+    def _grad(self, signal: Any) -> None:
         _GRAD.__set__(self, signal)
         if self.touched is not None:
             if signal is None:
@@ -87,7 +87,7 @@ class SparseParameter(Parameter):
             self.touched.pop(self, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self._data, self.grad, self.label), self.touched
+        return _restore, (type(self), self._data, self._grad, self.label), self.touched
 
     def __setstate__(self, touched: Touched | None) -> None:
         self.touched = touched
@@ -182,7 +182,7 @@ class Table(tuple[tuple[SparseParameter, ...], ...]):
         if len(index) != 2:
             raise OperandError(f"a matrix has rows and columns; {len(index)} indices were given")
         rows, column = index
-        chosen = super().__getitem__(rows)
+        chosen: Any = super().__getitem__(rows)
         if not isinstance(rows, slice):
             return Vector(chosen[column]) if isinstance(column, slice) else chosen[column]
         if isinstance(column, slice):

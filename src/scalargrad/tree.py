@@ -1,4 +1,4 @@
-"""Arguments as trees: numbers in lists, tuples, dicts and arrays, taken apart and rebuilt.
+"""Trees: numbers nested in lists, tuples, dicts and arrays, flattened and rebuilt.
 
 What JAX calls pytrees. A tree's leaves are real numbers and Values.
 """

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from scalargrad import ops
 from scalargrad.errors import GraphError, OperandError
-from scalargrad.grad_mode import as_leaf
+from scalargrad.grad_mode import as_leaf, recorder, switches
 from scalargrad.ops.methods import attach_methods
+from scalargrad.table.eager import diverted
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.operation import Operation
+
+if TYPE_CHECKING:
+    from scalargrad.grad_mode import Recorder
 
 _UnaryMethod: TypeAlias = "Callable[[Value], Value]"
 _BinaryMethod: TypeAlias = "Callable[[Value, Value | float], Value]"
@@ -69,10 +74,10 @@ class Value:
     (-12.0, -4.0, -4.0, 3.0)
     """
 
-    __slots__ = ("_data", "grad", "label", "local_grads", "op", "parents")
+    __slots__ = ("_data", "_grad", "label", "local_grads", "op", "parents")
 
     _data: float
-    grad: float
+    _grad: float
     op: Operation | None
     parents: tuple[Value | float, ...]
     local_grads: tuple[float | None, ...]
@@ -80,6 +85,10 @@ class Value:
 
     def __init__(self, data: float | Value, label: str = "", *operands: object) -> None:
         if isinstance(data, Value):
+            current = self._recorder()
+            if current is not None and not operands:
+                current.name(self, data)
+                return
             raise OperandError(
                 f"Value({data.label or '…'}) of a Value would lose its graph: use it as it is, "
                 "or .detach() for a leaf with the same data"
@@ -91,21 +100,43 @@ class Value:
                 "scalargrad.custom_op"
             )
         self._data = as_float(data, "the data of a Value")
-        self.grad = 0.0
+        self._grad = 0.0
         self.op = None
         self.parents = ()
         self.local_grads = ()
         self.label = label
         as_leaf(self)
 
+    @staticmethod
+    def _recorder() -> Recorder | None:
+        """Return who records what is computed here, if anyone does."""
+        return recorder() if switches else None
+
     @property
     def data(self) -> float:
         """The number itself."""
+        if switches and (current := recorder()) is not None:
+            current.asked(self, "data read")
         return self._data
 
     @data.setter
     def data(self, number: float) -> None:
+        if switches and (current := recorder()) is not None:
+            current.asked(self, "data assigned")
         self._data = number if number.__class__ is float else as_float(number, "the data assigned")
+
+    @property
+    def grad(self) -> float:
+        """∂root/∂self, in root unit / self unit."""
+        if switches and (current := recorder()) is not None:
+            current.asked(self, "grad read")
+        return self._grad
+
+    @grad.setter
+    def grad(self, signal: float) -> None:
+        if switches and (current := recorder()) is not None:
+            current.asked(self, "grad assigned")
+        self._grad = signal
 
     def backward(self, *, allow_nonfinite: bool = False) -> None:
         """Compute the gradient of this Value with respect to every node below it.
@@ -126,11 +157,15 @@ class Value:
         """
         from scalargrad.autodiff import backward
 
+        if (current := self._recorder()) is not None:
+            current.refused("backward")
         backward(self, allow_nonfinite=allow_nonfinite)
 
     def zero_grad(self) -> None:
         """Set this Value's own gradient to 0."""
-        self.grad = 0.0
+        if (current := self._recorder()) is not None:
+            current.asked(self, "zero_grad")
+        self._grad = 0.0
 
     def item(self) -> float:
         """Return the number itself, as PyTorch's tensors of one number do.
@@ -144,12 +179,15 @@ class Value:
 
     def detach(self) -> Value:
         """Return a leaf with the same data, through which no gradient flows."""
+        if (current := self._recorder()) is not None:
+            detached: Value = current.detach(self)
+            return detached
         return Value(self._data, self.label)
 
     def _apply(self, op: Operation, operands: tuple[Any, ...], checked: bool = True) -> Value:
         """Make the node of `op` over `operands`, at least one of which is a Value."""
-        node: Value = op.make_node(operands, Value, checked)
-        return node
+        node: Value | None = diverted(op, operands, Value, checked) if switches else None
+        return op.make_node(operands, Value, checked) if node is None else node
 
     __add__: ClassVar[_BinaryMethod]
     __radd__: ClassVar[_BinaryMethod]
@@ -228,25 +266,43 @@ class Value:
         )
 
     def __lt__(self, other: Value | float) -> bool:
+        if switches and recorder() is not None:
+            return _recorded(ops.lt, self, other)  # type: ignore[no-any-return]
         return self._data.__lt__(_data_beside(ops.lt, other))
 
     def __le__(self, other: Value | float) -> bool:
+        if switches and recorder() is not None:
+            return _recorded(ops.le, self, other)  # type: ignore[no-any-return]
         return self._data.__le__(_data_beside(ops.le, other))
 
     def __gt__(self, other: Value | float) -> bool:
+        if switches and recorder() is not None:
+            return _recorded(ops.gt, self, other)  # type: ignore[no-any-return]
         return self._data.__gt__(_data_beside(ops.gt, other))
 
     def __ge__(self, other: Value | float) -> bool:
+        if switches and recorder() is not None:
+            return _recorded(ops.ge, self, other)  # type: ignore[no-any-return]
         return self._data.__ge__(_data_beside(ops.ge, other))
 
     def __eq__(self, other: object) -> bool:
+        if switches and (current := recorder()) is not None:
+            return current.equal(self, other, ops.eq)  # type: ignore[no-any-return]
         if isinstance(other, Value):
             return self is other
         return self._data == ops.eq.operand(other) if is_real(other) else NotImplemented
 
+    def __ne__(self, other: object) -> bool:
+        if switches and (current := recorder()) is not None:
+            return current.equal(self, other, ops.ne)  # type: ignore[no-any-return]
+        equal = self.__eq__(other)
+        return equal if equal is NotImplemented else not equal
+
     __hash__ = object.__hash__
 
     def __bool__(self) -> bool:
+        if switches and recorder() is not None:
+            return bool(ops.identity(self))
         return self._data != 0.0
 
     def __float__(self) -> float:
@@ -260,11 +316,13 @@ class Value:
         raise OperandError(f"int() of {self!r} would drop the gradient: use int(….data)")
 
     def __format__(self, specification: str) -> str:
-        return format(self._data, specification) if specification else repr(self)
+        return format(self.data, specification) if specification else repr(self)
 
     def __repr__(self) -> str:
+        if (current := self._recorder()) is not None:
+            current.asked(self, "text")
         label = f", label={self.label!r}" if self.label else ""
-        return f"{type(self).__name__}(data={self._data}, grad={self.grad}{label})"
+        return f"{type(self).__name__}(data={self._data}, grad={self._grad}{label})"
 
     def _repr_svg_(self) -> str | None:
         """Show the graph in a notebook, its parts folded where it is large."""
@@ -289,12 +347,14 @@ class Value:
         return self.op.symbol
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if (current := self._recorder()) is not None:
+            return partial(current.copy_of, self), ()
         if self.op is not None:
             raise GraphError(
                 f"only leaves can be copied or pickled, and {self!r} was computed by "
                 f"{self.op.name}: copy its .detach(), or keep the program that computes it"
             )
-        return _restore, (type(self), self._data, self.grad, self.label)
+        return _restore, (type(self), self._data, self._grad, self.label)
 
 
 class Parameter(Value):
@@ -321,10 +381,19 @@ def _data_beside(op: Operation, other: Value | float) -> Any:
     return other._data if isinstance(other, Value) else op.number_beside(other)
 
 
+def _recorded(op: Operation, x: Value, other: Any) -> Any:
+    """Return a comparison as what is being recorded, or NotImplemented."""
+    return (
+        x._apply(op, (x, other))
+        if isinstance(other, Value) or is_real(other)
+        else op.number_beside(other)
+    )
+
+
 def _restore(kind: type[Value], data: float, grad: float, label: str) -> Value:
     """Rebuild a pickled leaf."""
     leaf = kind(data, label)
-    leaf.grad = grad
+    leaf._grad = grad
     return leaf
 
 

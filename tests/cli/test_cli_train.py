@@ -20,7 +20,9 @@ runner = CliRunner()
 def test_every_program_has_a_command() -> None:
     """The help lists the seven, each with what it does."""
     shown = runner.invoke(app, ["--help"]).output
-    assert list(PROGRAMS) == ["moons", "xor", "digits", "sine", "sentiment", "clicks", "names"]
+    assert list(PROGRAMS) == [
+        *("moons", "xor", "digits", "digits28", "sine", "sentiment", "clicks", "names")
+    ]
     assert all(name in shown and callable(getattr(experiments, name)) for name in PROGRAMS)
 
 

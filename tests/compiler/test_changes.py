@@ -153,14 +153,14 @@ def test_text_of_a_number_is_refused(function: Any) -> None:
 @pytest.mark.parametrize(
     "function",
     [
-        lambda x: np.eye(2)[x],
-        lambda x: x[0] << 2,
+        lambda x: x.view(np.int64)[0] * 1.0,
+        lambda x: np.interp(0.5, x, x) and x.view(np.int64)[0] * 1.0,
     ],
 )
 def test_python_errors_while_recording_say_that_numbers_are_values(function: Any) -> None:
     """What plain numbers allow and Values do not is explained where it goes wrong."""
-    with pytest.raises((TypeError, LookupError)) as caught:
-        jit(function)(np.array([0.0, 1.0]))
+    with pytest.raises((TypeError, LookupError, TraceError)) as caught:
+        jit(function)(np.array([1.0, 1.0]))
     assert any("every number of its arguments is a Value" in x for x in caught.value.__notes__)
 
 
@@ -210,22 +210,19 @@ def test_a_caught_domain_error_does_not_decide_for_other_numbers() -> None:
     compiled = jit(inverse)
     for x in (0.0, 2.0, 0.0):
         assert float(getattr(compiled(Value(x)), "data", 0.0)) == (1.0 / x if x else 0.0)
-    with pytest.raises(TraceError, match="Guard the operand with where"):
-        jit(inverse).explain(Value(0.0))
     guarded = jit(lambda x: where(ne(x, 0.0), 1.0 / where(ne(x, 0.0), x, 1.0), 0.0))
     assert [guarded(0.0), guarded(2.0)] == [0.0, 0.5]
 
 
 def test_the_line_named_is_not_one_of_the_standard_library() -> None:
-    """random.shuffle draws inside random.py; the line to change is its caller's."""
-    import random
+    """What statistics.py asks for floats; the line to change is its caller's."""
+    import statistics
 
-    def shuffled(x: list[Any]) -> Any:
-        random.shuffle(x)
-        return x
+    def average(x: list[Any]) -> Any:
+        return statistics.fmean(x)
 
-    with pytest.raises(TraceError, match=rf"{__file__}:\d+.*\n    random\.shuffle\(x\)"):
-        jit(shuffled)([1.0, 2.0])
+    with pytest.raises(TraceError, match=rf"{__file__}:\d+.*\n    return statistics\.fmean"):
+        jit(average)([1.0, 2.0])
 
 
 @pytest.mark.parametrize("entries", ["abc", [{"a": 1.0}], [Scaled()]])

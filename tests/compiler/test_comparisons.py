@@ -84,7 +84,7 @@ def test_smoothing_that_is_a_value_keeps_its_gradient_at_zero() -> None:
 @pytest.mark.parametrize("argument", [[1.0, 2.0], np.array([1.0, 2.0])], ids=["list", "array"])
 def test_a_container_in_place_of_a_number_is_named_compiled_too(argument: Any) -> None:
     """The commonest mistake, exp of a list or array, is called by its name, not a printed Value."""
-    with pytest.raises(OperandError, match=r"an operand of exp is .*Value\(data=1\.0\)") as caught:
+    with pytest.raises(OperandError, match=r"an operand of exp is .*1\.") as caught:
         jit(exp)(argument)
     assert "one by one" in str(caught.value)
     with pytest.raises(OperandError, match="an operand of exp is"):
@@ -97,20 +97,17 @@ def test_a_container_in_place_of_a_number_is_named_compiled_too(argument: Any) -
     "show", [print, repr, str, lambda x: f"{x:.3f}", lambda x: repr(np.array([x]))]
 )
 def test_text_made_by_the_function_itself_is_refused(show: Any) -> None:
-    """Only messages of the library write traced numbers; a program would print nothing."""
+    """A program would print nothing."""
 
     def f(x: Any) -> Any:
         show(x)
-        show([x])
         return x
 
-    with pytest.raises(TraceError, match=r"a Value was (printed|made into text)"):
+    with pytest.raises(TraceError, match=r"a Value was printed or made into text"):
         jit(f)(1.0)
 
 
 def test_messages_format_traced_numbers() -> None:
     """A message that shows an option of a loss shows the traced one's number."""
-    with pytest.raises(
-        ValueError, match=r"label_smoothing is Value\(data=2\.0, grad=0\.0, label='s'\), not in"
-    ):
+    with pytest.raises(ValueError, match=r"label_smoothing is 2; give a number from 0 to 1"):
         jit(lambda s: cross_entropy([1.0, 2.0], 0, label_smoothing=s))(Value(2.0, "s"))

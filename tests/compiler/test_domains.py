@@ -29,7 +29,7 @@ from scalargrad import (
     where,
 )
 from scalargrad.compiler import jitted
-from scalargrad.compiler.trace.record import record
+from scalargrad.compiler.trace.record import recorded
 from scalargrad.ops import TABLE
 from scalargrad.table.domain import Domain
 from scalargrad.table.operation import Elementwise
@@ -173,9 +173,9 @@ def test_nan_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def noted(*args: Any, **options: Any) -> Any:
         made.append("one more")
-        return record(*args, **options)
+        return recorded(*args, **options)
 
-    monkeypatch.setattr(jitted, "record", noted)
+    monkeypatch.setattr(jitted, "recorded", noted)
 
     def f(x: Any) -> Any:
         return where(gt(log(x), 0.0), 1.0, 2.0) * 3.0

@@ -6,7 +6,6 @@ import functools
 import math
 import pickle
 import random
-import secrets
 import threading
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -184,16 +183,12 @@ def _shuffled(x: Any) -> Any:
     return x * order[0]
 
 
-def _secret(x: Any) -> Any:
-    return x + secrets.SystemRandom().random()
-
-
 def _beside_a_noted_one(x: Any) -> Any:
     return x + drawn(GENERATOR.random) + GENERATOR.random()
 
 
 HIDDEN = [
-    _numpy_global, _numpy_generator, _inside, _held, _shuffled, _secret, _beside_a_noted_one,
+    _numpy_global, _numpy_generator, _inside, _held, _shuffled, _beside_a_noted_one,
     functools.partial(_numpy_generator), _Holder().noisy,
 ]  # fmt: skip
 

@@ -26,6 +26,7 @@ from scalargrad import (
     no_grad,
     value_and_grad,
 )
+from scalargrad.graph import topological_order
 from scalargrad.nn import MLP
 
 pytestmark = pytest.mark.usefixtures("machine")
@@ -218,17 +219,23 @@ def assign_grad_and_go_on(x: Any) -> Any:
 REFUSED: list[tuple[Any, str]] = [
     (lambda x: x * x.data, ".data"),
     (lambda x: x * x.grad, ".grad"),
-    (math.sin, "operation of the same name"),
-    (float, "float"),
-    (int, "int"),
-    (lambda x: [1.0, 2.0][x], "index"),
     (lambda x: (x * x).backward(), "backward"),
     (lambda x: x.zero_grad(), "zero_grad"),
     (lambda x: setattr(x, "data", 1.0), ".data was assigned"),
     (assign_grad_and_go_on, ".grad was assigned"),
     (lambda x: setattr(x, "grad", 0.0), ".grad was assigned"),
-    (lambda x: x == x * 1.0, "is"),
-    (lambda x: no_grad().__enter__(), "detach"),
+    (lambda x: x.local_grads, "graph"),
+    (lambda x: (x * x).parents, "graph"),
+    (lambda x: topological_order(x * x), "graph"),
+    (lambda x: [print(x)], "printed"),
+]
+#: What an eager call does with a float, and not with a Value.
+REFUSED_OF_FLOATS: list[tuple[Any, str]] = [
+    (math.sin, "operation of the same name"),
+    (float, "float"),
+    (int, "int"),
+    (math.floor, "floor"),
+    (lambda x: [1.0, 2.0, 3.0][int(x)], "int"),
 ]
 
 
@@ -241,6 +248,44 @@ def test_what_cannot_be_repeated_is_refused(f: Any, named: str) -> None:
     x = Value(2.0)
     (x * x).backward()
     assert (x.data, x.grad, x > 1.0, bool(x)) == (2.0, 4.0, True, True)
+
+
+@pytest.mark.parametrize(("f", "named"), REFUSED_OF_FLOATS)
+def test_what_is_asked_of_a_float_is_refused(f: Any, named: str) -> None:
+    """What an eager call would answer with a number that is not known is a TraceError."""
+    with pytest.raises(TraceError, match=r"test_jitted|while a compiled") as error:
+        jit(f)(2.0)
+    assert named in str(error.value)
+
+
+@pytest.mark.parametrize("f", [float, int, math.sin, lambda x: [1.0, 2.0][x]])
+def test_an_error_of_the_eager_call_arrives_as_it_is(f: Any) -> None:
+    """Where the function would fail eagerly, too, that error is raised."""
+    with pytest.raises(TypeError) as eagerly:
+        f(Value(2.0))
+    with pytest.raises(type(eagerly.value)) as compiled:
+        jit(f)(Value(2.0))
+    assert str(compiled.value) == str(eagerly.value)
+
+
+def test_values_are_equal_where_they_are_one_node() -> None:
+    """As eagerly, two Values are equal only if they are one."""
+    x = Value(2.0)
+    found: Any = jit(lambda x: (x == x, x == x * 1.0, x != x * 1.0, x == 2.0))(x)
+    assert found == (True, False, True, 1.0)
+
+
+def test_no_grad_inside_stops_gradients() -> None:
+    """What is computed without gradients is a leaf eagerly, and detached in a program."""
+
+    def f(x: Any) -> Any:
+        with no_grad():
+            y = x * x
+        return x * y
+
+    x = Value(3.0)
+    found: Any = jit(f)(x)
+    assert (found.data, sg.gradients(found, x), sg.gradients(f(x), x)) == (27.0, 9.0, 9.0)
 
 
 def test_a_value_that_outlives_its_recording_is_refused() -> None:
@@ -260,7 +305,7 @@ def test_a_value_that_outlives_its_recording_is_refused() -> None:
     for use in uses:
         with pytest.raises(TraceError, match=r"return it|pass it on"):
             use()
-    assert repr(kept.x) == "Expired()"
+    assert repr(kept.x) == "<a number of a recording that is over>"
 
 
 def test_unhashable_arguments_are_refused() -> None:
@@ -514,16 +559,18 @@ def test_equality_with_numbers_is_a_comparison() -> None:
     assert [compiled(x) for x in (0.0, -3.0, 5)] == [0.0, -1.0, 1.0]
 
 
-def test_a_gradient_of_a_gradient_needs_grad_inside_grad() -> None:
-    """Two sweeps one after the other are refused while recording, with the remedy."""
+def test_gradients_of_gradients_are_those_of_eager_graphs() -> None:
+    """Sweeps one after the other are fresh at each call, with or without a graph."""
 
     def twice(x: Any) -> Any:
-        y = Value(x) * x
+        y = x * x * x
         first = sg.gradients(y, x, create_graph=True)
-        return sg.gradients(first, x, create_graph=True)
+        return [sg.gradients(y, x), sg.gradients(first, x, create_graph=True), first]
 
-    with pytest.raises(TraceError, match="nest grad"):
-        jit(twice)(Value(2.0))
+    compiled = jit(twice)
+    for number in (2.0, 3.0):
+        found: Any = compiled(Value(number))
+        assert [y.data for y in found] == [3.0 * number**2, 6.0 * number, 3.0 * number**2]
 
 
 def test_a_comparison_that_rounding_decides_comes_out_as_eagerly() -> None:
@@ -574,3 +621,19 @@ def test_a_compiled_result_can_be_stepped_through() -> None:
 def square_of(x: Any) -> Any:
     """Return the square."""
     return x * x
+
+
+def _misfit(w: Any) -> Any:
+    return (w - 3.0) ** 2
+
+
+slope_of_misfit = jit(value_and_grad(_misfit))
+
+
+def test_what_is_made_of_a_function_is_not_taken_for_it_where_it_is_unpickled() -> None:
+    """It has the function's name; it is found by its own, and without one it is lost, not wrong."""
+    restored = pickle.loads(pickle.dumps(slope_of_misfit))
+    assert restored(1.0) == (4.0, -4.0)
+    unnamed = pickle.loads(pickle.dumps(jit(value_and_grad(_misfit))))
+    with pytest.raises(TraceError, match="unpickled without its source"):
+        unnamed(1.0)

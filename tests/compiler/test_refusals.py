@@ -25,6 +25,7 @@ from scalargrad import (
     Parameter,
     TraceError,
     Value,
+    drawn,
     grad,
     jit,
     jvp,
@@ -82,7 +83,7 @@ def test_a_number_is_not_looked_up_per_example() -> None:
         jit(lambda ts: sum(vmap(lambda t: weights.get(t, 0.0) * t)(ts)))([0.0, 1.0])
     rng = random.Random(0)
     with pytest.raises(TraceError, match="set or a dict"):
-        jit(lambda x: weights.get(rng.randrange(2), 0.0) * x)(1.0)
+        jit(lambda x: weights.get(drawn(rng.randrange, 2), 0.0) * x)(1.0)
 
 
 def test_values_stay_keys_of_dicts_and_sets() -> None:
@@ -140,6 +141,7 @@ def in_a_thread(xs: list[Any]) -> Any:
     return found[0]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("function", [in_a_pool, in_a_thread])
 def test_other_threads_do_not_freeze_what_they_compute(function: Function) -> None:
     """A node made where no recording goes on would be a constant, its gradient 0."""

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 
 from scalargrad import Value, exp, vmap
-from scalargrad.compiler.arguments import fresh_leaves
 from scalargrad.compiler.resident import Resident, reordered
 from scalargrad.compiler.trace.record import record
 
 
 def program_of(function: Any, count: int) -> Any:
     """Return the program of a function of so many numbers, recorded at 0.5."""
-    fresh = fresh_leaves([0.5] * count)
+    fresh = [Value(0.5) for _ in range(count)]
     return record(lambda: function(*fresh), fresh)[0].program
 
 

@@ -22,8 +22,7 @@ from scalargrad import (
     vmap,
     where,
 )
-from scalargrad.compiler.backend import tables
-from scalargrad.compiler.backend.encode import encode
+from scalargrad.compiler.backend.llvm.native import NativeMachine
 from scalargrad.compiler.backend.numpy_runner import NumpyMachine
 from scalargrad.compiler.explain.explain import listing
 from scalargrad.compiler.passes.instructions import Packed, Scatter, Take
@@ -225,21 +224,17 @@ def test_examples_of_vmap_look_up_each_for_itself() -> None:
         compiled([0, 4, 0], xs)
 
 
-def test_the_loops_of_the_kernel_do_what_numpys_machine_does() -> None:
-    """Run as plain Python: entries from either end, and indices that mean none."""
+def test_both_machines_find_the_entries_of_a_table() -> None:
+    """Entries from either end, and indices that mean none."""
     memory = np.array([10.0, 20.0, 30.0, 1.0, -1.0, 5.0, 0.5, math.nan, 7.0, 8.0, *[9.0] * 8])
     at, size = np.arange(3, 8), np.full(5, 3)
     taken = Take(10, at, np.zeros(5, dtype=np.int64), np.ones(5, dtype=np.int64), size)
     added = Scatter(15, np.array([0]), np.array([3]), at[None], np.array([[8, 9, 8, 8, 8]]))
     packed = Packed([taken, added], memory, 10, slice(10, 18))
-    machine = NumpyMachine(packed)
-    machine.run()
-    cells, code = memory.copy(), encode([taken, added], {})
-    tables.take(code, 0, cells)
-    tables.scatter(code, int(code[1]), cells)
     expected = [20.0, 30.0, math.nan, math.nan, math.nan, 0.0, 7.0, 8.0]
-    for found in (machine.memory[10:], cells[10:]):
-        assert np.array_equal(found, expected, equal_nan=True)
+    for machine in (NumpyMachine(packed), NativeMachine(packed)):
+        machine.run()
+        assert np.array_equal(machine.memory[10:], expected, equal_nan=True)
     assert listing(packed).splitlines() == [
         "m[10 + j] = m[(0, 0, 0, 0, …) + (1, 1, 1, 1, …)·m[(3, 4, 5, 6, …)]]    j < 5",
         "m[(15) + m[(3, 4, 5, 6, …)]] += m[(8, 9, 8, 8, …)]",

@@ -296,13 +296,23 @@ def test_a_batch_becomes_products_of_matrices() -> None:
     [
         lambda w, xs: vmap(lambda x: x[0] if x[0] > 0 else x[1])(xs),
         lambda w, xs: vmap(max)(xs),
-        lambda w, xs: 1.0 if total(w, xs) > 0 else 2.0,
     ],
 )
 def test_a_condition_that_depends_on_examples_is_refused(f: Function) -> None:
     """The error names the line, and where, maximum and detach."""
     with pytest.raises(TraceError, match=r"test_vmap.*where, maximum.*detach"):
         jit(f)([0.3, -0.7, 0.5], EXAMPLES)
+
+
+def test_a_condition_on_what_examples_add_up_to_is_a_guard() -> None:
+    """A sum over the examples is one number, on which may depend what is computed next."""
+
+    def chosen(w: Any, xs: Any) -> Any:
+        return w[0] if total(w, xs) > 0 else 2.0 * w[1]
+
+    compiled = jit(chosen)
+    for w in ([0.3, -0.7, 0.5], [-0.3, 0.7, -0.5], [0.3, -0.7, 0.5]):
+        assert compiled(w, EXAMPLES) == chosen(w, EXAMPLES)
 
 
 @pytest.mark.usefixtures("lanes")

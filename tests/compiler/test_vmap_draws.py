@@ -26,56 +26,62 @@ XS = [0.3, -0.7, 0.5, 1.1, -0.2, 0.9, 0.1]
 
 def two_draws(rng: Random, xs: Any) -> Any:
     """Draw twice in each example."""
-    return vmap(lambda x: sin(x * rng.random()) + rng.gauss(0.0, 1.0))(xs)
+    return vmap(lambda x: sin(x * drawn(rng.random)) + drawn(rng.gauss, 0.0, 1.0))(xs)
 
 
 def around(rng: Random, xs: Any) -> Any:
     """Draw before, in and after the examples, by both ways."""
-    scale = rng.random()
+    scale = drawn(rng.random)
     found = vmap(lambda x: x * scale + drawn(rng.uniform, -1.0, 1.0))(xs)
-    return sum(found) * rng.random() + rng.gauss(0.0, 1.0)
+    return sum(found) * drawn(rng.random) + drawn(rng.gauss, 0.0, 1.0)
 
 
 def two_generators(rng: Random, xs: Any) -> Any:
     """Draw from two generators by turns."""
     other = MODULE
-    return vmap(lambda x: x * rng.random() + other.random() * rng.random())(xs)
+    return vmap(lambda x: x * drawn(rng.random) + drawn(other.random) * drawn(rng.random))(xs)
 
 
 def masked(rng: Random, xs: Any) -> Any:
     """Drop numbers without a condition."""
-    return sum(vmap(lambda x: where(rng.random() < 0.4, 0.0, x / 0.6) ** 2)(xs))
+    return sum(vmap(lambda x: where(drawn(rng.random) < 0.4, 0.0, x / 0.6) ** 2)(xs))
 
 
 def nested(rng: Random, xs: Any) -> Any:
     """Draw for each of the examples inside an example."""
-    return vmap(lambda x: sum(vmap(lambda y: x * y * rng.random())(xs[:3])) + rng.random())(xs)
+    return vmap(
+        lambda x: sum(vmap(lambda y: x * y * drawn(rng.random))(xs[:3])) + drawn(rng.random)
+    )(xs)
 
 
 def looked_up(rng: Random, xs: Any) -> Any:
     """Look up what a draw says, in a table all share and in one of each example."""
     return sum(
-        vmap(lambda x: take(xs, rng.randrange(7)) * take([x, -x, 2.0], rng.randrange(3)))(xs)
+        vmap(
+            lambda x: (
+                take(xs, drawn(rng.randrange, 7)) * take([x, -x, 2.0], drawn(rng.randrange, 3))
+            )
+        )(xs)
     )
 
 
 def mapped_twice(rng: Random, xs: Any) -> Any:
     """Map over results that are drawn."""
-    return vmap(lambda y: tanh(y) * rng.random())(two_draws(rng, xs))
+    return vmap(lambda y: tanh(y) * drawn(rng.random))(two_draws(rng, xs))
 
 
 def deciding(rng: Random, xs: Any) -> Any:
     """Take a way by a number drawn after the examples."""
     found = sum(two_draws(rng, xs))
-    return found if rng.random() < 0.5 else -found
+    return found if drawn(rng.random) < 0.5 else -found
 
 
 def unused(rng: Random, xs: Any) -> Any:
     """Draw what is not used."""
 
     def f(x: Any) -> Any:
-        rng.random()
-        return x * rng.random()
+        drawn(rng.random)
+        return x * drawn(rng.random)
 
     return vmap(f)(xs)
 
@@ -133,7 +139,7 @@ def test_one_example_is_recorded_and_drawn_for_all() -> None:
 def test_an_eager_map_draws_as_the_loop() -> None:
     """Nothing is recorded then."""
     assert two_draws(Random(2), XS) == [
-        sin(x * rng.random()) + rng.gauss(0.0, 1.0) for rng in [Random(2)] for x in XS
+        sin(x * drawn(rng.random)) + drawn(rng.gauss, 0.0, 1.0) for rng in [Random(2)] for x in XS
     ]
 
 
@@ -146,7 +152,7 @@ def test_a_condition_on_a_draw_of_each_example_is_refused() -> None:
     """They take one way together; the remedy is a choice."""
     rng = Random(1)
     with pytest.raises(TraceError, match="where"):
-        jit(vmap(lambda x: x if rng.random() < 0.5 else 0.0))(XS)
+        jit(vmap(lambda x: x if drawn(rng.random) < 0.5 else 0.0))(XS)
     assert math.isfinite(jit(lambda xs: masked(rng, xs))(XS))
 
 
@@ -154,7 +160,7 @@ def test_draws_start_again_where_examples_leave_a_domain() -> None:
     """Recorded anew, each example by itself, from the state the call began in."""
 
     def f(rng: Random, xs: Any) -> Any:
-        return vmap(lambda x: log(x + rng.random() + log(0.5 * x)))(xs)
+        return vmap(lambda x: log(x + drawn(rng.random) + log(0.5 * x)))(xs)
 
     eager, mine = Random(3), Random(3)
     compiled = jit(functools.partial(f, mine))
@@ -175,7 +181,7 @@ def test_a_pickled_program_draws_on() -> None:
 
 
 def _of_module(xs: Any) -> Any:
-    return vmap(lambda x: x * random.random() + random.gauss(0.0, 1.0))(xs)
+    return vmap(lambda x: x * drawn(random.random) + drawn(random.gauss, 0.0, 1.0))(xs)
 
 
 def test_explain_draws_nothing_for_any_example() -> None:

@@ -15,7 +15,7 @@ import pytest
 from scalargrad import data, experiments
 from scalargrad.data import Dataset
 from scalargrad.errors import MissingPackageError
-from scalargrad.experiments import Plan, Report, WideAndDeep
+from scalargrad.experiments import Plan, Report
 from scalargrad.experiments.clicks import log_loss
 from scalargrad.nn import load_file
 from scalargrad.train.run import Run
@@ -31,7 +31,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     few_digits = data.Split(*(Dataset(x[:40], y[:40]) for x, y in digits))
     few_reviews = data.Split(*(Dataset(x[:8], y[:8]) for x, y in sentiment))
     points = data.sine(40)
-    monkeypatch.setattr(data, "digits", lambda: few_digits)
+    monkeypatch.setattr(data, "digits", lambda size=8: few_digits)
     monkeypatch.setattr(data, "sentiment", lambda: few_reviews)
     monkeypatch.setattr(data, "sine", lambda n: points)
     monkeypatch.setattr(data, "names", lambda: ["Iron", "Oman", "Côte d'Ivoire"])
@@ -125,24 +125,6 @@ def test_the_cubic_is_the_polynomial_numpy_evaluates() -> None:
     )
 
 
-@pytest.mark.parametrize(("wide", "deep"), [(True, False), (False, True), (True, True)])
-def test_the_parts_of_the_recommender_add_up(wide: bool, deep: bool) -> None:
-    """Only a part that takes part receives gradient."""
-    model = WideAndDeep(3, 5, wide=wide, deep=deep, rng=0)
-    model((2, 4)).backward()
-    assert (model.crosses.weight[14][0].grad == 1.0) is wide
-    assert any(p.grad for p in model.user.weight[2]) is deep
-    assert not any(p.grad for row in model.crosses.weight[:14] for p in row)
-
-
-def test_every_parameter_of_the_recommender_is_in_one_group() -> None:
-    """The two groups share the parameters without overlap or remainder."""
-    model = WideAndDeep(3, 5, rng=0)
-    wide, deep = ([id(p) for p in group["params"]] for group in model.groups())
-    assert sorted(wide + deep) == sorted(id(p) for p in model.parameters())
-    assert len(wide) == 15
-
-
 def test_log_loss_is_minus_the_mean_log_probability() -> None:
     """A click told with 0.8 and a miss told with 0.3."""
     assert log_loss([0.8, 0.3], [1, 0]) == pytest.approx(-(math.log(0.8) + math.log(0.7)) / 2)
@@ -174,3 +156,16 @@ def test_the_sine_prints_every_hundredth_step(
     assert list(shown) == printed
     for step, loss in shown.items():
         assert loss == pytest.approx(done.history["loss"][int(step) - 1], abs=1e-4)
+
+
+def test_the_large_digits_have_a_network_784_100_10(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An epoch of four images at 28 × 28: 79,510 parameters, all in the saved model."""
+    few = data.Split(*(Dataset(x[:4], y[:4]) for x, y in data.digits(28)))
+    monkeypatch.setattr(data, "digits", lambda size=8: few if size == 28 else None)
+    monkeypatch.setenv("SCALARGRAD_JIT", "off")
+    report = experiments.digits28(Plan(tmp_path, epochs=1, quiet=True))
+    assert len(report.model.parameters()) == 79_510
+    assert [path.name for path in report.files][:2] == ["digits28.png", "digits28.safetensors"]
+    assert len(report.history) == 1

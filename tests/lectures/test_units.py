@@ -148,3 +148,11 @@ def test_one_bend_keeps_a_network_from_collapsing() -> None:
     model = nn.MLP(1, [4, 1])
     slopes = {float_rows([sg.grad(model)([at])])[0][0] for at in (-1.0, 1.0)}
     assert len(slopes) == 2
+
+
+def test_at_equality_toronto_s_threshold_is_silent_and_ucsb_s_fires() -> None:
+    """I[z > 0] is `step`, I[z >= 0] is `ge`: with bias -1 the one is AND, the other OR."""
+    assert (sg.step(0.0), nn.Step()(0.0), sg.ge(0.0, 0.0)) == (0.0, 0.0, 1.0)
+    corners = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)]
+    assert [sg.step(a + b - 1.0) for a, b in corners] == [0, 0, 0, 1]
+    assert [sg.ge(a + b - 1.0, 0.0) for a, b in corners] == [0, 1, 1, 1]

@@ -30,7 +30,7 @@ def test_parameters_and_nodes_are_counted() -> None:
         (nn.Sequential(nn.Embedding(5, 3, rng=0), nn.Linear(3, 1, rng=0)), 4),
         (nn.Sequential(nn.EmbeddingBag(5, 3, rng=0), nn.Linear(3, 1, rng=0)), [4]),
         (Cubic(rng=0), [0.3]),
-        (WideAndDeep(4, 3, rng=0), (3, 2)),
+        (WideAndDeep(range(4), range(3), rng=0), [1] * 13 + [0.5]),
         (GPT(3, context=4, width=4, rng=0), [2, 1, 2, 1]),
     ],
     ids=lambda part: type(part).__name__,

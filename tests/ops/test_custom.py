@@ -175,7 +175,7 @@ def test_without_recording_no_graph_is_made() -> None:
 def test_the_declaration_is_what_pictures_and_steps_read() -> None:
     """Name, symbol, pattern, docstring and repr are those declared; the table is untouched."""
     assert (my_sin.name, my_sin.symbol, my_sin.pattern) == ("my_sin", "sine", "wave")
-    assert (distance.symbol, repr(my_sin)) == ("distance", "<operation my_sin>")
+    assert (distance.symbol, repr(my_sin)) == ("distance", "<operation my_sin(x)>")
     assert my_sin.__doc__ == "Return the sine of x radians."
     assert "my_sin" not in ops.TABLE
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from scalargrad import Parameter, log
+from scalargrad import Parameter, Value, log
 from scalargrad.errors import DomainError
 from scalargrad.optim import SGD, Adam, backtracking_line_search
+
+
+def squared(w: Parameter) -> Value:
+    """Return w²."""
+    return w * w
 
 
 def test_the_rate_is_halved_until_the_loss_falls() -> None:
@@ -30,7 +37,7 @@ def test_armijo_s_condition_asks_for_more() -> None:
     for c, rate in ((0.0, 0.75), (0.5, 0.375)):
         w = Parameter(3.0)
         optimizer = SGD([w], lr=0.75)
-        backtracking_line_search(optimizer, lambda w=w: w * w, sufficient_decrease=c)
+        backtracking_line_search(optimizer, partial(squared, w), sufficient_decrease=c)
         assert optimizer.param_groups[0]["lr"] == rate
 
 

@@ -32,7 +32,7 @@ model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
 optimizer = optim.Adam(model.parameters(), lr=0.05)
 examples = [([0.0, 1.0], [1.0]), ([1.0, 1.0], [0.0])]
 history = []
-for _ in range(50):
+for _step in range(50):
     optimizer.zero_grad()
     loss = losses.mse_loss([model(inputs) for inputs, _ in examples], [t for _, t in examples])
     loss.backward()

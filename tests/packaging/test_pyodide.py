@@ -21,7 +21,8 @@ def test_the_core_works_in_pyodide(tmp_path: Path) -> None:
     if not pyodide or not node:
         pytest.skip("PYODIDE names no folder of npm's pyodide, or there is no node to run it")
     for name in BASE:
-        shutil.copytree(*importlib.import_module(name).__path__, tmp_path / name)
+        (folder,) = importlib.import_module(name).__path__
+        shutil.copytree(folder, tmp_path / name)
     done = subprocess.run(
         [node, HERE / "pyodide.mjs", pyodide, HERE / "smoke.py", SOURCES, tmp_path],
         capture_output=True,

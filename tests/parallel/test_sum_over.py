@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from math import fsum
@@ -14,7 +15,7 @@ import pytest
 from tests.parallel import work
 
 from scalargrad import OperandError, Value, WorkerError
-from scalargrad.parallel import sum_over
+from scalargrad.parallel import processes, sum_over
 
 FORKING = "ignore:This process .* is multi-threaded:DeprecationWarning"
 
@@ -43,6 +44,13 @@ def test_processes_give_the_same_bits(alone: Any, start_method: str) -> None:
 
 
 @pytest.mark.filterwarnings(FORKING)
+def test_a_compiled_function_is_sent_by_its_name(alone: Any) -> None:
+    """That of a module's variable, as in ``step = jit(value_and_grad(loss))``."""
+    with sum_over(work.compiled, work.POINTS, 2, chunks=7) as total:
+        assert total(work.WEIGHTS) == alone
+
+
+@pytest.mark.filterwarnings(FORKING)
 def test_executors_and_pools_give_the_same_bits(alone: Any) -> None:
     """An executor of processes, of threads, and the map of a pool."""
     context = multiprocessing.get_context("fork")
@@ -52,6 +60,16 @@ def test_executors_and_pools_give_the_same_bits(alone: Any) -> None:
         assert sum_over(work.value_and_slope, work.POINTS, threads, 7)(work.WEIGHTS) == alone
     with context.Pool(2) as pool:
         assert sum_over(work.value_and_slope, work.POINTS, pool.map, 7)(work.WEIGHTS) == alone
+
+
+def test_joblib_is_a_map_in_three_lines(alone: Any) -> None:
+    """As the guide shows it."""
+    joblib = pytest.importorskip("joblib", reason="joblib is not installed")
+
+    def workers(f: Any, items: Iterable[Any]) -> Any:
+        return joblib.Parallel(n_jobs=2, backend="threading")(joblib.delayed(f)(x) for x in items)
+
+    assert sum_over(work.value_and_slope, work.POINTS, workers, 7)(work.WEIGHTS) == alone
 
 
 @pytest.mark.filterwarnings(FORKING)
@@ -240,3 +258,33 @@ def test_workers_that_are_none_are_refused(workers: Any) -> None:
     """The message lists what there may be."""
     with pytest.raises(OperandError, match=f"workers is {workers!r}"):
         sum_over(_scaled, [1.0, 2.0], workers)
+
+
+@pytest.mark.parametrize(
+    ("function", "kind"),
+    [(work.root_of, ValueError), (work.raises_over_chunk, WorkerError)],
+)
+def test_an_exception_comes_through_a_map(function: Any, kind: type[Exception]) -> None:
+    """As it is, or in words where it cannot be sent."""
+    with pytest.raises(kind, match=r"math domain|HoldingLambdaError: not to be sent"):
+        sum_over(function, [-1.0, 4.0], Counting(), chunks=2)(None)
+
+
+@pytest.mark.filterwarnings(FORKING)
+def test_a_process_that_died_between_two_calls_is_replaced() -> None:
+    """The next call finds its pipe broken."""
+    with sum_over(_scaled, [1.0, 2.0, 3.0], 2, chunks=3) as total:
+        assert total(2.0) == 12.0
+        for member in total._processes._members.values():
+            member.process.kill()
+            member.process.join()
+        assert total(3.0) == 18.0
+
+
+def test_cores_are_counted_where_a_process_cannot_ask_for_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The machine's are taken."""
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    assert processes.available() == 3

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import Pipe
 from multiprocessing.dummy import Pool
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.parallel import work
 
 from scalargrad import OperandError, SweepError, WorkerError
-from scalargrad.parallel import SweepInterrupt, sweep
-from scalargrad.parallel.worker import Failure
+from scalargrad.parallel import SweepInterrupt, processes, sweep
+from scalargrad.parallel.parcels import parcel
+from scalargrad.parallel.worker import Failure, Request
 
 FORKING = "ignore:This process .* is multi-threaded:DeprecationWarning"
 
@@ -153,3 +158,28 @@ def test_a_bar_shows_how_many_points_have_finished(capsys: pytest.CaptureFixture
 def test_no_points_have_no_results() -> None:
     """An empty list is returned, and no process is started."""
     assert sweep(work.root, [], 2, quiet=True) == []
+
+
+def test_a_process_answers_until_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a worker process runs, run here: two requests, one of which cannot be answered."""
+    ours, theirs = Pipe()
+    alive, _still = Pipe()
+    monkeypatch.setattr(processes, "parent_process", lambda: SimpleNamespace(sentinel=alive))
+    function, other = parcel(work.root, "root"), parcel(work.returns_a_lambda, "a lambda")
+    for f in (function, other):
+        point = pickle.dumps(9.0)
+        ours.send_bytes(pickle.dumps(Request(f.key, point, None, {f.key: f.content})))
+    found: list[Any] = []
+
+    def take_answers() -> None:
+        found.extend([ours.recv(), ours.recv()])
+        ours.close()
+
+    threading.Thread(target=take_answers).start()
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        processes._serve(theirs)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert found[0] == [3.0]
+    assert isinstance(found[1], Failure)

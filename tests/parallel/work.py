@@ -75,6 +75,16 @@ def raises_what_cannot_be_sent(_: Any) -> None:
     raise HoldingLambdaError
 
 
+def raises_over_chunk(_: Any, _chunk: Any) -> None:
+    """Raise it over a chunk."""
+    raise HoldingLambdaError
+
+
+def root_of(_: Any, chunk: list[float]) -> float:
+    """Take the square root of the first number of a chunk."""
+    return math.sqrt(chunk[0])
+
+
 def returns_a_lambda(_: Any) -> Any:
     """Return what cannot be sent."""
     return lambda: None

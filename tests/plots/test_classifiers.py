@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import sklearn.metrics
@@ -87,6 +89,23 @@ def test_a_confusion_matrix_counts_as_scikit_learn_does(ax: Axes) -> None:
     assert ax.get_title() == "4 of 6 right"
 
 
+def test_classes_of_minus_one_and_one_are_not_mixed_up(ax: Axes) -> None:
+    """Index -1 would be the last class: all of three would be called right."""
+    confusion_matrix([-1, 1, 1], [1, 1, -1], ax=ax)
+    shown = {t.get_position()[::-1]: int(t.get_text()) for t in ax.texts}
+    expected = sklearn.metrics.confusion_matrix([-1, 1, 1], [1, 1, -1])
+    assert shown == {(i, j): expected[i, j] for i in range(2) for j in range(2) if expected[i, j]}
+    assert ax.get_title() == "1 of 3 right"
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["−1", "1"]
+
+
+def test_a_sign_has_two_classes(ax: Axes) -> None:
+    """Of labels 1 and 2 both would be called positive."""
+    points = [[0.0, 0.0], [1.0, 1.0]]
+    with pytest.raises(OperandError, match="the labels are 1, 2, but one score has two classes"):
+        decision_boundary(lambda p: p[0], points, [1, 2], 3, ax)
+
+
 def test_names_label_the_classes(ax: Axes) -> None:
     """Classes that do not occur have a row all the same."""
     confusion_matrix([0], [1], names=["ham", "spam", "eggs"], ax=ax)
@@ -106,10 +125,13 @@ def test_long_names_are_slanted(names: list[str], angle: float, ax: Axes) -> Non
         ([0, 1], [0], None, "2 truths and 1 predictions"),
         ([], [], None, "at least one"),
         ([2], [0], ["a", "b"], "class 2 occurs, but there are 2 names"),
+        ([-2, 1], [1, 1], None, "the label -2 is no class"),
+        ([0.5], [1], None, "the label 0.5 is no class"),
+        (["cat"], ["dog"], None, "the label 'cat' is no class"),
     ],
 )
 def test_what_cannot_be_counted_is_refused(
-    truths: list[int], predictions: list[int], names: list[str] | None, message: str, ax: Axes
+    truths: list[Any], predictions: list[Any], names: list[str] | None, message: str, ax: Axes
 ) -> None:
     """Unequal lengths, nothing at all, and a class without a name are errors."""
     with pytest.raises(OperandError, match=message):

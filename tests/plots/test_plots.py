@@ -122,7 +122,7 @@ def test_decision_boundary_colours_the_plane_by_the_sign_of_the_score(figure: Fi
 
 def test_decision_boundary_marks_the_points_by_label(figure: Figure) -> None:
     """Points with a positive label and the others are two groups, told apart by shape too."""
-    axes = decision_boundary(score, CORNERS, [-1, 0, 1, 1], resolution=3, ax=figure.subplots())
+    axes = decision_boundary(score, CORNERS, [-1, -1, 1, 1], resolution=3, ax=figure.subplots())
     negative, positive = axes.collections[-2:]
     assert np.asarray(positive.get_offsets()).tolist() == CORNERS[2:]
     assert np.asarray(negative.get_offsets()).tolist() == CORNERS[:2]

@@ -141,7 +141,7 @@ def test_loss_curves_are_the_losses_themselves(ax: Axes) -> None:
     assert loss_curves(drawn, 0.01, 0.99, points=50, ax=ax) is ax
     p = np.linspace(0.01, 0.99, 50)
     for line, expected in zip(ax.get_lines(), (-np.log(p), -np.log1p(-p)), strict=True):
-        np.testing.assert_allclose(line.get_xdata(), p)
-        np.testing.assert_allclose(line.get_ydata(), expected, rtol=1e-12)
+        np.testing.assert_allclose(np.asarray(line.get_xdata(), dtype=float), p)
+        np.testing.assert_allclose(np.asarray(line.get_ydata(), dtype=float), expected, rtol=1e-12)
     assert labels(ax) == ["y = 1", "y = 0"]
     assert len({line.get_linestyle() for line in ax.get_lines()}) == 2

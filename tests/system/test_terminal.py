@@ -72,7 +72,7 @@ def printed(text: str, encoding: str, errors: str = "strict") -> bytes:
 
 
 def test_characters_stand_for_those_that_are_lacking() -> None:
-    """One for one; where all are there, and where the user chose otherwise, nothing changes."""
+    """In ASCII; where all are there, and where the user chose otherwise, nothing changes."""
     assert printed("∂f/∂x² ≈ −4 丁", "ascii") == b"df/dx2 ~ -4 ?"
     assert printed("∂ ≈ 丁", "utf-8") == "∂ ≈ 丁".encode()
     assert printed("∂", "ascii", "ignore") == b""

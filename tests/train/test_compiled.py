@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import DomainError, Parameter, tanh, where
+from scalargrad import DomainError, Parameter, drawn, tanh, where
 from scalargrad.losses import (
     accuracy,
     cross_entropy,
@@ -112,16 +112,16 @@ class Noisy(Linear):
         found = super().forward(x)
         if not self.training:
             return found
-        kept = [y * (random.random() < 0.8) for y in found]
-        return [y + self.noise.gauss(0.0, 0.1) for y in kept]
+        kept = [y * (drawn(random.random) < 0.8) for y in found]
+        return [y + drawn(self.noise.gauss, 0.0, 0.1) for y in kept]
 
 
 def _jittered(predictions: list[Any], targets: list[Any]) -> Any:
-    return mse_loss(predictions, [[t[0] + random.uniform(-0.1, 0.1)] for t in targets])
+    return mse_loss(predictions, [[t[0] + drawn(random.uniform, -0.1, 0.1)] for t in targets])
 
 
-def test_plain_draws_are_those_of_eager_steps(steps: list[int]) -> None:
-    """A model and a loss that call Python's generators train on the same numbers."""
+def test_draws_are_those_of_eager_steps(steps: list[int]) -> None:
+    """A model and a loss that draw train on the same numbers."""
 
     def make() -> Module:
         return Sequential(Noisy(2, 8, rng=1), Tanh(), Linear(8, 1, rng=2))
@@ -144,7 +144,7 @@ class Hesitating(Linear):
     def forward(self, x: Any) -> Any:
         """Compute."""
         found = super().forward(x)
-        if self.training and self.rng.random() < self.chance:
+        if self.training and drawn(self.rng.random) < self.chance:
             return [y * 0.5 for y in found]
         return found
 
@@ -181,7 +181,7 @@ class Flickering(Linear):
 
     def forward(self, x: Any) -> Any:
         """Compute."""
-        return [y * (1.0 + random.random()) for y in super().forward(x)]
+        return [y * (1.0 + drawn(random.random)) for y in super().forward(x)]
 
 
 class Steep(Linear):

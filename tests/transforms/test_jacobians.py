@@ -22,6 +22,7 @@ from scalargrad import (
     vjp,
 )
 from scalargrad.compiler.decorator import jit
+from scalargrad.transforms.evaluation import Evaluation
 
 every_way = pytest.mark.parametrize("way", [jacfwd, jacrev, jacobian])
 
@@ -97,16 +98,16 @@ def test_no_inputs_and_no_outputs(way: Any) -> None:
 def test_the_way_is_chosen_by_shape(outputs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two inputs, three outputs are differentiated forwards, two or one backwards."""
     taken: list[str] = []
-    for name in ("_by_rows", "_by_columns"):
-        usual = getattr(__import__("scalargrad.transforms.jacobians", fromlist=[name]), name)
+    for name in ("by_rows", "by_columns"):
+        usual = getattr(Evaluation, name)
 
         def noting(*args: Any, name: str = name, usual: Any = usual) -> Any:
             taken.append(name)
             return usual(*args)
 
-        monkeypatch.setattr(f"scalargrad.transforms.jacobians.{name}", noting)
+        monkeypatch.setattr(Evaluation, name, noting)
     jacobian(lambda x: [x[0] * x[1]] * outputs)([1.0, 2.0])
-    assert taken == ["_by_columns" if outputs == 3 else "_by_rows"]
+    assert taken == ["by_columns" if outputs == 3 else "by_rows"]
 
 
 @every_way

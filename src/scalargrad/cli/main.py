@@ -1,4 +1,4 @@
-"""The command line: scalargrad step, draw, demo and train."""
+"""The command line: scalargrad step, draw, demo, train and sweep."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typer
 from rich.markup import escape
 
 from scalargrad import __version__
+from scalargrad.cli.sweep import sweep
 from scalargrad.cli.train import app as train_app
 from scalargrad.errors import ExpressionError, ScalargradError
 from scalargrad.expression import parse
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(train_app, name="train")
+app.command(name="sweep")(sweep)
 
 _Expression = Annotated[
     str, typer.Argument(help="Such as 'q = x + y; f = q * z'.", show_default=False)

@@ -1,4 +1,4 @@
-"""The command ``scalargrad train``: the programs of the lectures, by name."""
+"""The command ``scalargrad train``: programs of the lectures and beyond, by name."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ PROGRAMS = {
     "moons": "Tell two moons apart, with the MLP of micrograd's demo.",
     "xor": "Learn exclusive or, which no single neuron can.",
     "digits": "Read handwritten digits.",
+    "digits28": "Read them at 28 × 28 pixels, with 79,510 parameters.",
     "sine": "Fit a cubic to a sine on 2,000 points.",
     "sentiment": "Tell good reviews from bad ones by their words.",
     "clicks": "Recommend with a wide and deep network.",

@@ -6,6 +6,7 @@ is part of the key under which a program is kept.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Coroutine, Hashable, Iterable, Iterator, MappingView, Sequence
 from enum import Enum
 from types import FunctionType
@@ -14,8 +15,16 @@ from typing import Any, NoReturn
 import numpy as np
 
 from scalargrad.compiler.guards.names import variables
-from scalargrad.compiler.objects import Copier, Frozen, Visit, is_object, like, parts_beside
-from scalargrad.compiler.trace.numbers import Number
+from scalargrad.compiler.objects import (
+    Copier,
+    Frozen,
+    Visit,
+    has_state,
+    is_object,
+    like,
+    parts_beside,
+)
+from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.table.numbers import is_real
@@ -150,20 +159,6 @@ def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any
     return copier.copy(x) if copier is not None and is_object(x) else x
 
 
-def fresh_leaves(leaves: list[Any]) -> list[Value]:
-    """Return a new Value for each number among the leaves, arrays number by number."""
-    fresh: list[Value] = []
-    for x in leaves:
-        if isinstance(x, Value):
-            kind = Parameter if isinstance(x, Parameter) else Value
-            fresh.append(kind(x._data, x.label))
-        elif hasattr(x, "ravel"):
-            fresh += map(Number, x.ravel().tolist())
-        else:
-            fresh.append(Number(x))
-    return fresh
-
-
 class Place:
     """Where a Value stood in a result."""
 
@@ -268,16 +263,21 @@ def _closes_over_results(function: FunctionType) -> bool:
     objects = Visit([])
     for x in variables(function).values():
         objects.part(x)
-    return any(isinstance(x, Number) or x.op is not None for x in objects.held)
+    return any(isinstance(x, Traced) for x in objects.held)
 
 
 def _outlined_object(tree: Any, values: list[Value]) -> Any:
-    """Return an outline of an object, or the object where it holds no Values."""
-    objects = Visit([])
-    objects.part(tree)
-    if not objects.held:
-        return tree
+    """Return an outline of an object; a bound function without Values is itself."""
+    if not has_state(tree):
+        objects = Visit([])
+        objects.part(tree)
+        if not objects.held:
+            return tree
     return ObjectOutline(Copier(Value, lambda x: outlined(x, values)).copy(tree))
+
+
+#: What an outline may hold that is the same in each result.
+_PLAIN = {type(None), bool, int, float, str}
 
 
 def filled(outline: Any, found: Sequence[Any]) -> Any:
@@ -286,7 +286,9 @@ def filled(outline: Any, found: Sequence[Any]) -> Any:
     if kind is Place:
         return found[outline.index]
     if issubclass(kind, (list, tuple)):
-        items = [found[x.index] if x.__class__ is Place else filled(x, found) for x in outline]
+        items = outline
+        if kind is not list or not _PLAIN.issuperset(map(type, outline)):
+            items = [found[x.index] if x.__class__ is Place else filled(x, found) for x in outline]
         return kind(*items) if hasattr(kind, "_fields") else kind(items)
     if isinstance(outline, dict):
         return like(outline, [filled(x, found) for x in outline.values()])
@@ -294,7 +296,11 @@ def filled(outline: Any, found: Sequence[Any]) -> Any:
         return outline.filled(found)
     if isinstance(outline, ObjectOutline):
         return Copier(Place, lambda x: found[x.index]).copy(outline.copied)
-    return outline.copy() if isinstance(outline, np.ndarray) else outline
+    return outline.copy() if isinstance(outline, _COPIED) else outline
+
+
+#: What is returned as a copy, so that no call sees what was done to another's result.
+_COPIED = (np.ndarray, set, deque, bytearray)
 
 
 def placed(outline: Any, result: Any) -> dict[int, Any]:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from scalargrad.compiler.arguments import filled, outlined
-from scalargrad.compiler.trace.stacking import Lanes, UnlikeError, lanes_of, pick, stacked
+from scalargrad.compiler.trace.stacking import Lanes, UnlikeError
 from scalargrad.compiler.trace.trace import current_trace
+from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
-from scalargrad.value import Value
 
 
 def vmap(
@@ -59,9 +59,9 @@ def vmap(
         axes = (in_axes,) * len(args) if in_axes is None or isinstance(in_axes, int) else in_axes
         count = _count(args, axes)
         trace = current_trace()
-        if trace is not None and trace.together and count > 1 and not lanes_of(trace).count:
+        if trace is not None and trace.together and count > 1 and not trace.lanes.count:
             with contextlib.suppress(UnlikeError):
-                return _at_once(f, (args, axes, kwargs), lanes_of(trace), count)
+                return _at_once(f, (args, axes, kwargs), trace.lanes, count)
         return [f(*_entries(args, axes, k), **kwargs) for k in range(count)]
 
     return mapped
@@ -77,15 +77,17 @@ def _at_once(f: Callable[..., Any], call: tuple[Any, Any, Any], lanes: Lanes, n:
     args, axes, kwargs = call
     with lanes.one_example(n):
         example = [
-            x if axis is None else stacked([x[k] for k in range(n)])
+            x if axis is None else lanes.stacked([x[k] for k in range(n)])
             for x, axis in zip(args, axes, strict=True)
         ]
         result = f(*example, **kwargs)
-    values: list[Value] = []
+    values: list[Any] = []
     outline = outlined(result, values)
-    batched = [lanes.has_lanes(x) for x in values]
+    batched = [isinstance(x, Traced) and lanes.size(x.index) > 1 for x in values]
     return [
-        filled(outline, [pick(x, k) if b else x for x, b in zip(values, batched, strict=True)])
+        filled(
+            outline, [lanes.pick(x, k) if b else x for x, b in zip(values, batched, strict=True)]
+        )
         for k in range(n)
     ]
 

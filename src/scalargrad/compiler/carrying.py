@@ -43,7 +43,7 @@ class Carrying:
         self._carry = carry
         self._at: InMemory | None = None  # where the carry is now, if it is not in _carry
         self._programs: dict[Key, list[InMemory]] = {}  # by the shape of what a step takes
-        self._last: tuple[Any, Key, list[Any], list[InMemory]] | None = None
+        self._last: tuple[Key, list[Any], list[InMemory]] | None = None
         self._is_ordinary = not function.is_traced_whole
 
     @property
@@ -57,18 +57,34 @@ class Carrying:
         """Make a step; return its result."""
         return self._ordinary(x) if self._is_ordinary else self._resident(x)
 
+    def ways(self, x: Any) -> list[Path]:
+        """Return the paths known for a step, whose first results are what it carries on."""
+        carry = self.carry
+        shape, _, held = self._function.signature((carry,), {})
+        paths = self._function.paths(carry, x)
+        return [path for path in paths if not held and form_of(path).shape == shape]
+
+    def numbers(self, path: Path) -> Floats:
+        """Return the numbers that are carried now."""
+        _, leaves, _ = self._function.signature((self.carry,), {})
+        return np.array(path.arranged(leaves, []), dtype=np.float64)
+
+    def go_on(self, path: Path, state: Floats) -> None:
+        """Carry numbers on, as a path would."""
+        self._carry, self._at = form_of(path).carry_of(state), None
+
     def _ordinary(self, x: Any) -> Any:
         self._carry, y = pair(self._function(self.carry, x))
         return y
 
     def _resident(self, x: Any) -> Any:
         """Make a step by the first program that goes its way, else an ordinary one."""
-        if self._last is None or self._last[0] is not x:
+        if self._last is None or x is not None:  # the same thing may hold other numbers by now
             key, leaves, _ = self._function.signature((x,), {})
             if key not in self._programs:
                 self._programs[key] = self._found(x)
-            self._last = x, key, leaves, self._programs[key]
-        _, key, leaves, programs = self._last
+            self._last = key, leaves, self._programs[key]
+        key, leaves, programs = self._last
         for program in programs:
             if self._advance(program, leaves):
                 return program.result()
@@ -90,11 +106,8 @@ class Carrying:
 
     def _found(self, x: Any) -> list[InMemory]:
         """Return the programs known for a step, each in a memory of its own."""
-        carry = self.carry
-        paths = self._function.paths(carry, x)
-        shape, _, held = self._function.signature((carry,), {})
-        fitting = [path for path in paths if not held and _form(path).shape == shape]
-        self._is_ordinary = len(fitting) < len(paths)
+        fitting = self.ways(x)
+        self._is_ordinary = len(fitting) < len(self._function.paths(self.carry, x))
         return [InMemory(path) for path in fitting]
 
     def _advance(self, program: InMemory, leaves: list[Any]) -> bool:
@@ -127,7 +140,7 @@ class InMemory:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self._form = path, _form(path)
+        self.path, self._form = path, form_of(path)
         carried = self._form.carried
         runner = path.function.values
         machine, outputs = lent = runner.lend()
@@ -166,18 +179,18 @@ class InMemory:
 
     def carry(self) -> Any:
         """Return what is carried."""
-        return _filled(self._form.carry, self.state)
+        return self._form.carry_of(self.state)
 
     def result(self) -> Any:
         """Return the result of the last step."""
         outline = self._form.result
         if outline.__class__ is Place:
             return self._results.item(outline.index)
-        return _filled(outline, self._results)
+        return _filled(outline, self._results, self._form.arrays[1])
 
 
-def _filled(outline: Any, cells: Floats) -> Any:
-    return filled(outline, FlatNumbers(cells.copy()) if has_arrays(outline) else cells.tolist())
+def _filled(outline: Any, cells: Floats, arrays: bool) -> Any:
+    return filled(outline, FlatNumbers(cells.copy()) if arrays else cells.tolist())
 
 
 class Form(NamedTuple):
@@ -191,19 +204,27 @@ class Form(NamedTuple):
         How many numbers that is.
     carry, result
         Outlines of the two, the places of each numbered from 0 on.
+    arrays : (bool, bool)
+        Whether each of the two has arrays.
     """
 
     shape: Key | None
     carried: int = 0
     carry: Any = None
     result: Any = None
+    arrays: tuple[bool, bool] = (False, False)
+
+    def carry_of(self, cells: Floats) -> Any:
+        """Return what is carried, from its numbers."""
+        return _filled(self.carry, cells, self.arrays[0])
 
 
 #: Forms of paths, each worked out once.
 _forms: WeakKeyDictionary[Path, Form] = WeakKeyDictionary()
 
 
-def _form(path: Path) -> Form:
+def form_of(path: Path) -> Form:
+    """Return what a path returns, taken as a step."""
     if path not in _forms:
         _forms[path] = _worked_out(path)
     return _forms[path]
@@ -220,7 +241,9 @@ def _worked_out(path: Path) -> Form:
     outline = outlined(carry, carried)
     if held or len(carried) != sum(getattr(x, "size", 1) for x in numbers):
         return Form(None)
-    return Form(tuple(objects.key), len(carried), outline, outlined(result, []))
+    results = outlined(result, [])
+    arrays = has_arrays(outline), has_arrays(results)
+    return Form(tuple(objects.key), len(carried), outline, results, arrays)
 
 
 def pair(result: Any) -> tuple[Any, Any]:

@@ -5,16 +5,23 @@ from __future__ import annotations
 import functools
 import struct
 from collections import deque
+from collections.abc import Callable
+from math import isfinite
 from typing import Any
+
+import numpy as np
 
 from scalargrad.compiler.backend import machine as machines
 from scalargrad.compiler.backend.blocks import Blocked
-from scalargrad.compiler.backend.machine import Machine
+from scalargrad.compiler.backend.machine import Machine, has_llvm
+from scalargrad.compiler.loops.loop import Looped
+from scalargrad.compiler.loops.looped import looped
+from scalargrad.compiler.loops.machine import LoopMachine, Printed
 from scalargrad.compiler.passes.differentiate import dependents, differentiate, steps
 from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.pack import pack
-from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, Program
+from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, PRODUCTS, Program
 from scalargrad.compiler.passes.segments import split
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 
@@ -96,6 +103,63 @@ class Runner:
         return Runner, (self.packed,)
 
 
+class LoopRunner(Runner):
+    """A program of loops with the memories it runs in.
+
+    Loops compute what no result depends on, too: where a result is not finite, it is computed
+    without them.
+
+    Parameters
+    ----------
+    program : Looped
+    plain : callable
+        Returns what runs the same program without loops.
+    """
+
+    packed: Looped  # type: ignore[assignment]
+
+    def __init__(self, program: Looped, plain: Callable[[], Runner]) -> None:
+        super().__init__(program)  # type: ignore[arg-type]
+        self._made = plain
+
+    @functools.cached_property
+    def plain(self) -> Runner:
+        """What runs the program without loops."""
+        return self._made()
+
+    @functools.cached_property
+    def _code(self) -> Printed:
+        return Printed(self.packed)
+
+    def machine(self) -> Machine:
+        """Return a memory of its own with the program in it."""
+        return LoopMachine(self._code)
+
+    def __call__(self, inputs: Inputs) -> list[float]:
+        """Run on `inputs` and return the outputs."""
+        outputs = super().__call__(inputs)
+        if isfinite(sum(outputs)) or all(map(isfinite, outputs)):
+            return outputs
+        return self.plain(inputs)
+
+    def floats(self, inputs: Inputs) -> Floats:
+        """Run on `inputs` and return the outputs as an array."""
+        outputs = super().floats(inputs)
+        return outputs if np.isfinite(outputs).all() else self.plain.floats(inputs)
+
+    def memory_after(self, inputs: Inputs) -> Floats | None:
+        """Return the memory as a run without loops leaves it."""
+        return self.plain.memory_after(inputs)
+
+    @property
+    def parts(self) -> list[tuple[str, Packed]]:
+        """The packed programs that would run without loops."""
+        return self.plain.parts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LoopRunner, (self.packed, self._made)
+
+
 def runner_for(program: Program) -> Runner:
     """Return what runs a program, flattened and derived."""
     lowered = sum_of_products(program, lower=True)
@@ -108,47 +172,79 @@ class Function:
 
     Parameters
     ----------
-    program : Program
-        Flattened and derived. Its outputs are the results, then what is watched.
+    recorded : Program
+        As recorded, or flattened. Its outputs are the results, then what is watched.
     results : int
         How many outputs are results.
     wrt : tuple of int
         The inputs to differentiate with respect to.
     """
 
-    def __init__(self, program: Program, results: int, wrt: tuple[int, ...]) -> None:
-        self.program = program
+    def __init__(self, recorded: Program, results: int, wrt: tuple[int, ...]) -> None:
+        self.recorded = recorded
         self.results = results
         self.wrt = wrt
         self._gradients: dict[int, Function] = {}
 
     @functools.cached_property
+    def program(self) -> Program:
+        """The program, flattened and derived."""
+        recorded = self.recorded
+        flat = recorded if PRODUCTS in recorded.ops else sum_of_products(recorded)
+        return differentiate(flat)
+
+    @functools.cached_property
+    def _followed(self) -> Program:
+        """The program in which is found what depends on what: gradients have to be written out."""
+        return self.program if self.wrt and ADJOINT in self.recorded.ops else self.recorded
+
+    def reached(self) -> tuple[bool, ...]:
+        """Return which results depend on what the function is differentiated by."""
+        program = self._followed
+        flags = dependents(program, self.wrt, len(program) - 1)
+        return tuple(bool(flags[node]) for node in program.outputs[: self.results])
+
+    @functools.cached_property
     def moving(self) -> tuple[int, ...]:
         """The results that have a gradient other than 0."""
-        flags = dependents(self.program, self.wrt, len(self.program) - 1, beyond=steps)
-        return tuple(
-            i for i, node in enumerate(self.program.outputs[: self.results]) if flags[node]
-        )
+        program = self._followed
+        flags = dependents(program, self.wrt, len(program) - 1, beyond=steps)
+        return tuple(i for i, node in enumerate(program.outputs[: self.results]) if flags[node])
 
     @functools.cached_property
     def values(self) -> Runner:
         """What computes the outputs."""
+        return _runner(self.recorded, self._plain_values)
+
+    def _plain_values(self) -> Runner:
         return runner_for(self.program)
 
     @functools.cached_property
     def values_and_row(self) -> Runner:
         """What computes the outputs and then, where one result moves, its gradient."""
+        return _runner(self._asked_row(self.recorded), self._plain_values_and_row)
+
+    def _plain_values_and_row(self) -> Runner:
+        return runner_for(differentiate(self._asked_row(self.program), tidy=False))
+
+    def _asked_row(self, program: Program) -> Program:
         (moving,) = self.moving
-        program, one = _with_constant(_copy(self.program), 1.0)
-        return runner_for(_with_gradient(program, self.wrt, [(program.outputs[moving], one)]))
+        copy, one = _with_constant(_copy(program), 1.0)
+        return _asked(copy, self.wrt, [(copy.outputs[moving], one)])
 
     @functools.cached_property
     def pull_back(self) -> Runner:
         """What computes Σ seed · gradient; the seeds are further inputs, one per result."""
-        program, seeds = _with_inputs(self.program, self.results)
-        roots = list(zip(program.outputs[: self.results], seeds, strict=True))
-        program.outputs = []
-        return runner_for(_with_gradient(program, self.wrt, roots))
+        return _runner(self._asked_pull(self.recorded), self._plain_pull_back)
+
+    def _plain_pull_back(self) -> Runner:
+        return runner_for(differentiate(self._asked_pull(self.program), tidy=False))
+
+    def _asked_pull(self, program: Program) -> Program:
+        extended, seeds = _with_inputs(program, self.results)
+        roots = list(zip(extended.outputs[: self.results], seeds, strict=True))
+        extended.outputs = []
+        return _asked(extended, self.wrt, roots)
 
     def outputs(self, inputs: Inputs) -> list[float]:
         """Return the results as nodes hold them: to the bit those computed with a gradient."""
@@ -168,9 +264,16 @@ class Function:
             program, one = _with_constant(_copy(self.program), 1.0)
             roots = [(program.outputs[index], one)]
             program.outputs = []
-            derived = _with_gradient(program, self.wrt, roots, tidy=True)
-            self._gradients[index] = Function(derived, len(self.wrt), self.wrt)
+            derived = Function(program, len(self.wrt), self.wrt)
+            derived.program = differentiate(_asked(program, self.wrt, roots))
+            self._gradients[index] = derived
         return self._gradients[index]
+
+
+def _runner(asked: Program, plain: Callable[[], Runner]) -> Runner:
+    """Return what runs a program as recorded, in loops where it has any, else without."""
+    found = looped(asked) if has_llvm() else None
+    return plain() if found is None else LoopRunner(found, plain)
 
 
 def _copy(program: Program) -> Program:
@@ -209,13 +312,11 @@ def _with_inputs(program: Program, count: int) -> tuple[Program, list[int]]:
     return extended, list(range(n, n + count))
 
 
-def _with_gradient(
-    program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]], *, tidy: bool = False
-) -> Program:
-    """Add the gradient of Σ seed · root to the outputs of `program`, which is changed."""
+def _asked(program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]]) -> Program:
+    """Add the gradient of Σ seed · root, to be derived, to the outputs of `program`."""
     seeds = tuple(x for pair in roots for x in pair)
     for node in wrt:
         program.outputs.append(len(program))
         program.ops.append(ADJOINT)
         program.args.append((node, *seeds))
-    return differentiate(program, tidy=tidy)
+    return program

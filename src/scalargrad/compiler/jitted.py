@@ -7,12 +7,11 @@ import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar
 
 from scalargrad.compiler.arguments import (
     Key,
     filled,
-    fresh_leaves,
     kinds_of,
     rebuilt,
     visit,
@@ -27,10 +26,9 @@ from scalargrad.compiler.reference import Reference, lost
 from scalargrad.compiler.replay import Made
 from scalargrad.compiler.switch import is_jit_disabled
 from scalargrad.compiler.trace.changes import unchanging
-from scalargrad.compiler.trace.record import record
-from scalargrad.compiler.trace.stacking import UnlikeError
-from scalargrad.compiler.trace.trace import CaughtError, current_trace
-from scalargrad.errors import DomainError, NumericalError, ScalargradError, TraceError
+from scalargrad.compiler.trace.record import recorded
+from scalargrad.compiler.trace.trace import Trace, current_trace
+from scalargrad.errors import ScalargradError, TraceError
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
@@ -47,6 +45,40 @@ _NOTE = (
     "be a plain number or array there (an index array, a mask, a key, a size) can be a static "
     "argument, as in jit(f, static_argnames='mask'), or be closed over."
 )
+
+
+class _Call:
+    """A call that tells afterwards whether it has returned."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._call = call
+        self.has_returned = False
+
+    def __call__(self) -> Any:
+        result = self._call()
+        self.has_returned = True
+        return result
+
+
+class _Unrecorded(Exception):  # noqa: N818 - not an error of the user's
+    """A call could not be recorded.
+
+    Attributes
+    ----------
+    error : Exception
+        Why.
+    is_repeatable : bool
+        Whether the function itself raised it, so that an eager call may say more.
+    """
+
+    def __init__(self, error: Exception, is_repeatable: bool) -> None:
+        self.error, self.is_repeatable = error, is_repeatable
+
+    def explain(self) -> NoReturn:
+        """Raise the error, which an eager call does not."""
+        if not isinstance(self.error, ScalargradError):
+            self.error.add_note(_NOTE)
+        raise self.error
 
 
 class Jitted(Generic[P, R]):
@@ -70,6 +102,8 @@ class Jitted(Generic[P, R]):
         self._static = static
         self._limits = Limits()
         self._kept = Paths(function, paths)
+        #: What `scan` has made of this function as a step, by the number of steps.
+        self.scans: dict[int | None, Jitted[..., Any]] = {}
 
     @property
     def _paths(self) -> dict[Key, tuple[Path, ...]]:
@@ -140,13 +174,23 @@ class Jitted(Generic[P, R]):
     def _run_anew(self, key: Key, leaves: list[Any], held: list[Value], made: Made) -> Any:
         """Record a path and run it; return None where the call is to be made eagerly.
 
-        That is so where it leaves a domain, at a first call as at later ones, where a comparison
-        is so close that rounding decides it, and where there are too many paths.
+        That is so where a comparison is so close that rounding decides it, and where there are too
+        many paths. An error that the function raises is the eager call's.
         """
         try:
             path = self._recorded(key, *made[1:])
-        except (DomainError, NumericalError, CaughtError):
-            return None
+        except _Unrecorded as failed:
+            unrecorded = failed
+        else:
+            return self._run_first(path, leaves, held, made)
+        if unrecorded.is_repeatable:
+            function, args, kwargs = made
+            function(*args, **kwargs)
+        return unrecorded.explain()
+
+    def _run_first(
+        self, path: Path | None, leaves: list[Any], held: list[Value], made: Made
+    ) -> Any:
         run = None if path is None else path.run(leaves, held, made)
         return None if run is None else (path, run)
 
@@ -157,23 +201,18 @@ class Jitted(Generic[P, R]):
             if len(self._paths.get(key, ())) >= PATHS:
                 self._limits.warn_of_ways(self)
                 return None
+            if self._limits.is_changing(self, self._kept.changed(key, now)):
+                return None
             path = self._record(args, kwargs, now)
             self._limits.note(self, key, [self._function, *args, *kwargs.values()])
             known = [p for p in self._paths.get(key, ()) if p.outcomes != path.outcomes]
-            self._kept.put(key, (path, *known), now)
+            self._kept.put(key, (path, *known), path.surroundings or now)
         return path
 
     def _record(self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver) -> Path:
-        try:
-            return self._record_once(args, kwargs, now, together=True)
-        except UnlikeError:  # the numbers of each example decide whether this is an error
-            return self._record_once(args, kwargs, now, together=False)
-
-    def _record_once(
-        self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver, together: bool
-    ) -> Path:
         _, leaves, held = self.signature(args, kwargs)
-        fresh, apart = fresh_leaves(leaves), fresh_leaves(held)
+        trace = Trace((self._function, args, kwargs))
+        fresh, apart = trace.arguments(leaves), trace.held(held)
         places = dict(zip(reversed(held), reversed(apart), strict=True))  # the first of equals
         copier = Copier(Value, places.__getitem__)
         remaining = iter(fresh)
@@ -186,17 +225,16 @@ class Jitted(Generic[P, R]):
         function = copier.copy(self._function) if self._is_object else self._function
         traced = [x for name, x in replaced.items() if name not in self._static]
         traced += [function] if self._is_object else []
-        call = functools.partial(function, *positional, **keywords)
-        run = unchanging(call, self._function, traced, self)
-        sources = (self._function, args, kwargs)
+        call = _Call(functools.partial(function, *positional, **keywords))
         try:
-            recording, outline = record(
-                run, fresh, sources, held=apart, together=together, domains=True
-            )
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            if not isinstance(error, ScalargradError):
-                error.add_note(_NOTE)
-            raise
+            run = unchanging(call, self._function, traced, self)
+            recording, outline = recorded(trace, run, domains=True)
+        except Exception as error:
+            changes = trace.refusal is not None and trace.refusal.is_change
+            raise _Unrecorded(error, not (call.has_returned or changes)) from error
+        now.watch(now.slots)
+        if not now.holds():  # a cache was filled, a log written
+            now = self._kept.look_around()
         name = getattr(self, "__name__", "compiled")
         return Path(recording, outline, leaves, apart, name=name, surroundings=now)
 
@@ -223,13 +261,15 @@ class Jitted(Generic[P, R]):
         return explain(path, path.inputs(leaves, held))
 
     def export(self, path: str | os.PathLike[str], *args: P.args, **kwargs: P.kwargs) -> list[File]:
-        """Write what is recorded for such arguments as a file that needs no Python, or no scalargrad.
+        """Write what is recorded for such arguments as a file of C, JSON or machine code.
 
         Parameters
         ----------
         path : str or path
             Ending in ``.c``: a function of C99, with a header of the same name. In ``.json``: the
-            program, which `scalargrad.export.load` reads. The name before it is the function's.
+            program, which `scalargrad.export.load` reads. In ``.o`` or ``.so``: the machine code of
+            compiled calls for this processor, with the same header. The name before it is the
+            function's.
         *args, **kwargs
             An example of the arguments. Their numbers are the inputs; where they are Values, the
             derivatives of each result with respect to them are written too.
@@ -245,7 +285,8 @@ class Jitted(Generic[P, R]):
             If the function draws random numbers, holds custom operations, or is evaluated eagerly
             for these arguments.
         OperandError
-            If the path ends otherwise, or its name is none that C can give a function.
+            If the path ends otherwise, or its name is none that C can give a function; for
+            ``.so``, if there is no C compiler to link it.
 
         Notes
         -----
@@ -282,10 +323,13 @@ class Jitted(Generic[P, R]):
         for path in self._paths.get(key, ()):
             if path.fits(leaves, held, (self._function, args, kwargs)):
                 return path, leaves, held
-        recorded = self._recorded(key, args, kwargs)
-        if recorded is None:
+        try:
+            anew = self._recorded(key, args, kwargs)
+        except _Unrecorded as failed:
+            failed.explain()
+        if anew is None:
             raise TraceError(f"{self!r} is evaluated eagerly for these arguments")
-        return recorded, leaves, held
+        return anew, leaves, held
 
     def __copy__(self) -> Jitted[P, R]:
         return Jitted(self._function, self._static, self._paths)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 from scalargrad.compiler.arguments import Key, visit
 from scalargrad.compiler.objects import Frozen, Visit, has_state
-from scalargrad.compiler.trace.refusal import users_line
 from scalargrad.errors import JitWarning
 
 #: Ways through a function's comparisons that are recorded for one shape of arguments.
 PATHS = 8
 #: Recordings that differ only in numbers held by objects before a warning says so.
 ALIKE = 8
+#: So many calls lie between a warning and the call of the compiled function.
+_CALLS = 6
 #: Groups of such recordings that are remembered.
 _GROUPS = 64
 
@@ -26,6 +28,8 @@ class Limits:
     def __init__(self) -> None:
         self._ways_told = self._numbers_told = False
         self._alike: dict[Key, dict[Key, dict[str, str]]] = {}
+        self._changes: Counter[str] = Counter()
+        self._changes_told = False
 
     def warn_of_ways(self, compiled: object) -> None:
         """Warn that calls are evaluated eagerly because they take more ways than are recorded."""
@@ -38,6 +42,28 @@ class Limits:
                 "condition a fixed number of steps, or compare what does not change from call to "
                 "call (.detach() does not help: it still changes)"
             )
+
+    def is_changing(self, compiled: object, changed: Sequence[str]) -> bool:
+        """Note what has changed around a function; warn once, and say so, where it does for ever.
+
+        Parameters
+        ----------
+        compiled : object
+            What the warning names.
+        changed : sequence of str
+            Names of what is not as it was at the recording nearest to it.
+        """
+        self._changes.update(changed)
+        often = [name for name in changed if self._changes[name] >= ALIKE]
+        if often and not self._changes_told:
+            self._changes_told = True
+            _warn(
+                f"{compiled!r} was recorded {ALIKE} times because what it reads around it has "
+                f"changed ({', '.join(often[:4])}): it is part of the program. Calls that find "
+                "another one are evaluated eagerly. Make what changes a Value or an argument: both "
+                "are read at each call"
+            )
+        return bool(often)
 
     def note(self, compiled: object, key: Key, objects: Iterable[Any]) -> None:
         """Note a recording; warn where many differ only in numbers that objects hold.
@@ -74,8 +100,7 @@ def _warn_of_numbers(compiled: object, found: list[Mapping[str, str]]) -> None:
 
 
 def _warn(message: str) -> None:
-    file, line = users_line()
-    warnings.warn_explicit(message, JitWarning, file, line)
+    warnings.warn(message, JitWarning, stacklevel=_CALLS)
 
 
 def _without_number(part: Any) -> Any:

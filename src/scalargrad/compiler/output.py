@@ -47,6 +47,16 @@ class CompiledOp(Operation):
         operands = tuple(Symbol(f"x{i}") for i in range(arity))
         return Symbol("y"), operands, tuple(self._partial(i, operands) for i in range(arity))
 
+    def partial_nodes(self, node: Any) -> list[Scalar]:
+        """Return the gradient of a result as Values that can be differentiated again."""
+        derived = node.function.gradient(node.index)
+        numbers = derived.outputs(node.inputs)
+        eager = None if _finite(numbers) else node.eager()
+        if eager is not None:
+            return gradient_nodes(eager, node.parents)
+        source: Source = (f"{self.name}'", derived, node.inputs, None)
+        return [Output(number, i, source, node.parents) for i, number in enumerate(numbers)]
+
     def _partial(self, i: int, operands: tuple[Symbol, ...]) -> Symbol:
         node = self._node
         name = f"∂{self.name}/∂x{i}"
@@ -77,7 +87,7 @@ class Output(Value):
         row: tuple[float, ...] | None = None,
     ) -> None:
         self._data = data
-        self.grad = 0.0
+        self._grad = 0.0
         self.label = ""
         self.index = index
         self.source = source
@@ -112,27 +122,16 @@ class Output(Value):
             self._row = tuple(self.function.row(self.index, self.inputs))
         if not self._row_known:
             if not _finite(self._row):
-                node = self._eager()
+                node = self.eager()
                 if node is not None:
                     self._row = tuple(gradient(node, self.parents))  # type: ignore[arg-type]
             self._row_known = True
         return self._row
 
-    def _eager(self) -> Value | None:
+    def eager(self) -> Value | None:
         """Return this node as eager evaluation makes it, or None if that is not known."""
         call = self.source[3]
         return None if call is None else graph(call, self.index, self.inputs)
-
-    def partial_nodes(self) -> list[Scalar]:
-        """Return the gradient as Values that can be differentiated again."""
-        derived = self.function.gradient(self.index)
-        parents: Any = self.parents
-        numbers = derived.outputs(self.inputs)
-        node = None if _finite(numbers) else self._eager()
-        if node is not None:
-            return gradient_nodes(node, parents)
-        source: Source = (f"{self.name}'", derived, self.inputs, None)
-        return [Output(number, i, source, parents) for i, number in enumerate(numbers)]
 
 
 def _finite(row: Sequence[float]) -> bool:

@@ -13,10 +13,9 @@ from scalargrad.compiler.function import Function, Inputs
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.guards.reads import Reads
 from scalargrad.compiler.output import Output, Source
-from scalargrad.compiler.passes.differentiate import dependents, differentiate
-from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.replay import Made
 from scalargrad.compiler.trace.record import Recording
+from scalargrad.errors import TraceError
 from scalargrad.grad_mode import is_grad_enabled
 from scalargrad.table.numbers import as_float
 from scalargrad.transforms.draws import rewind, state_of
@@ -56,33 +55,36 @@ class Path:
         self.single = isinstance(outline, Place)
         self.recorded = len(recording.program)
         self.outcomes = recording.outcomes
+        self.is_checked = recording.is_checked
         self.draws = recording.draws
-        place = {x: k for k, x in enumerate(held)}
+        place = {id(x): k for k, x in enumerate(held)}
         self.surroundings: ClosedOver | None = surroundings
-        self.closed_over = tuple(x for x in recording.closed_over if x not in place)
+        self.closed_over = tuple(x for x in recording.closed_over if id(x) not in place)
         self.reads = Reads.of(self.closed_over, surroundings)
-        place |= {x: len(held) + k for k, x in enumerate(self.closed_over)}
-        self.foreign = tuple(place[x] for x in recording.closed_over)
+        place |= {id(x): len(held) + k for k, x in enumerate(self.closed_over)}
+        self.foreign = tuple(place[id(x)] for x in recording.closed_over)
         self.values_at = tuple(i for i, x in enumerate(leaves) if isinstance(x, Value))
         self.has_arrays = any(hasattr(x, "ravel") for x in leaves)
         self.all_values = len(self.values_at) == len(leaves) and not recording.draws
-        program = differentiate(sum_of_products(recording.program))
+        program = recording.program
         given = program.inputs - len(recording.closed_over)
         wrt = (*_cells(leaves), *range(given, program.inputs))
         results = len(program.outputs) - len(recording.outcomes)
         self.function = Function(program, results, wrt)
         self.results = results
-        reached = dependents(program, wrt, len(program) - 1)
-        self.reached = tuple(bool(reached[node]) for node in program.outputs[:results])
+        self.reached = self.function.reached()
         self.lone = self.reached == (True,)
         self.differentiable = bool(wrt)
         self.returns_arrays = not wrt and has_arrays(outline)
         moving = self.function.moving
         self.moving = moving[0] if len(moving) == 1 else None
 
-    def rebound(self, now: ClosedOver) -> Path | None:
-        """Return this path reading what the function closes over now; None if that is no use."""
-        reads = self.reads.rebound(now)
+    def rebound(self, now: ClosedOver, is_lost: bool = False) -> Path | None:
+        """Return this path reading what the function closes over now; None if that is no use.
+
+        Of a function that is lost, only programs are left, which are what they were.
+        """
+        reads = self.reads if is_lost else self.reads.rebound(now)
         if reads is None:
             return None
         path = object.__new__(Path)
@@ -91,7 +93,8 @@ class Path:
         return path
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "surroundings": None}
+        reads = self.reads.portable(self.surroundings)
+        return {**self.__dict__, "surroundings": None, "reads": reads}
 
     def run(
         self, leaves: list[Any], held: list[Value], made: Made
@@ -160,10 +163,10 @@ class Path:
         if self.returns_arrays:
             return self._arrays(inputs)
         numbers = (function.values_and_row if along else function.values)(inputs)
-        if self.outcomes and self.outcomes != tuple(
-            [x != 0.0 for x in numbers[n : n + len(self.outcomes)]]
-        ):
-            return None
+        if self.outcomes:
+            outcomes = tuple([x != 0.0 for x in numbers[n : n + len(self.outcomes)]])
+            if outcomes != self.outcomes:
+                return self._otherwise(outcomes, numbers[:n])
         finite = isfinite(numbers[0]) if n == 1 else all(map(isfinite, numbers[:n]))
         if not self.differentiable:
             return numbers[:n], finite
@@ -178,9 +181,17 @@ class Path:
     def _arrays(self, inputs: Inputs) -> tuple[Sequence[Any], bool] | None:
         """Run the program, and leave its numbers in an array: Python floats would take longer."""
         numbers, n = self.function.values.floats(inputs), self.results
-        if tuple((numbers[n:] != 0.0).tolist()) != self.outcomes:
-            return None
+        outcomes = tuple((numbers[n:] != 0.0).tolist())
+        if outcomes != self.outcomes:
+            return self._otherwise(outcomes, numbers[:n])
         return FlatNumbers(numbers[:n]), bool(np.isfinite(numbers[:n]).all())
+
+    def _otherwise(
+        self, outcomes: tuple[bool, ...], numbers: Any
+    ) -> tuple[Sequence[Any], bool] | None:
+        """Return what a run comes to that does not go as recorded: eager where it left a domain."""
+        left_domain = self.is_checked and outcomes[:-1] == self.outcomes[:-1]
+        return (numbers, False) if left_domain else None
 
     def _inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
         return self.arranged(leaves, [float(draw()) for draw in self.draws], foreign)
@@ -228,16 +239,29 @@ class Path:
         return [Value(x) if moves else x for x, moves in reached]
 
 
+#: Bytes of integers that not all floats can hold.
+_LONG = 8
+
+
 def _number(x: Any) -> Any:
     """Return a leaf as a number, or as an array of numbers."""
     if isinstance(x, Value):
         return x._data
     if hasattr(x, "ravel"):
+        if x.dtype.kind in "iu" and x.size and x.dtype.itemsize == _LONG:
+            _number(max(x.max().item(), -x.min().item()))
         return x
     try:
-        return float(x)
+        number = float(x)
     except OverflowError:
         return as_float(x, "an argument")  # which says so
+    if number != x and number == number:
+        raise TraceError(
+            f"an argument is {x!r:.60}, an integer that no float equals: a compiled function "
+            "computes with floats; give a float, or make it static, as in "
+            "jit(f, static_argnames='n')"
+        )
+    return number
 
 
 def _cells(leaves: list[Any]) -> list[int]:

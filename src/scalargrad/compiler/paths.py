@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -42,7 +44,9 @@ class Paths:
         self.now: ClosedOver | None = None
         self.lock = threading.RLock()
         self._function = function
+        self._is_lost = getattr(function, "is_lost", False)
         self._elsewhere: list[tuple[Key, Path]] = []
+        _known.add(self)
 
     def is_outdated(self) -> bool:
         """Return whether something that is closed over has changed since it was looked at."""
@@ -61,7 +65,7 @@ class Paths:
             fitting: dict[Key, tuple[Path, ...]] = {}
             elsewhere = []
             for key, path in known:
-                rebound = path.rebound(now)
+                rebound = path.rebound(now, self._is_lost)
                 if rebound is None:
                     elsewhere.append((key, path))
                 else:
@@ -69,6 +73,12 @@ class Paths:
             self.fitting, self._elsewhere = fitting, elsewhere[:ELSEWHERE]
             self._watch(now)
         return now
+
+    def changed(self, key: Key, now: ClosedOver) -> list[str]:
+        """Name what has changed since the last recording for arguments of a shape."""
+        known = [*self.fitting.get(key, ())] + [path for k, path in self._elsewhere if k == key]
+        found = [path.reads.changed(now) for path in known]
+        return min(found, key=len, default=[])
 
     def put(self, key: Key, paths: tuple[Path, ...], now: ClosedOver) -> None:
         """Keep these paths for arguments of a shape; some were recorded after looking around."""
@@ -81,3 +91,16 @@ class Paths:
         read = [path.reads for paths in self.fitting.values() for path in paths]
         now.watch(source for reads in read for source in reads.watched)
         self.now = now
+
+
+_known: weakref.WeakSet[Paths] = weakref.WeakSet()
+
+
+def _unlock() -> None:
+    """Give all functions new locks in a child process: who held one may not live there."""
+    for paths in list(_known):
+        paths.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)

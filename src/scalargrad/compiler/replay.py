@@ -15,8 +15,6 @@ from scalargrad.autodiff import error_signals, gradient_graphs
 from scalargrad.compiler.arguments import placed
 from scalargrad.compiler.function import Inputs
 from scalargrad.compiler.switch import disable_jit
-from scalargrad.compiler.trace.interception import intercepting
-from scalargrad.compiler.trace.reach import Reach
 from scalargrad.grad_mode import enable_grad
 from scalargrad.graph import topological_order
 from scalargrad.transforms.draws import Draw, made_by
@@ -57,7 +55,7 @@ def graph(call: Call, index: int, inputs: Inputs) -> Value | None:
 @contextmanager
 def _repeated(call: Call, drawn: Sequence[float]) -> Iterator[None]:
     """Have what a call drew drawn once more; no generator moves but those made meanwhile."""
-    path, made, _, _ = call
+    path = call[0]
     sources = {id(draw.source) for draw in path.draws}
     left = iter(drawn)
 
@@ -70,7 +68,7 @@ def _repeated(call: Call, drawn: Sequence[float]) -> Iterator[None]:
     if not sources:
         yield
         return
-    with disable_jit(), intercepting(again, Reach(made).names):
+    with disable_jit(), made_by(again):
         yield
 
 

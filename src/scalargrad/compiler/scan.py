@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
+from functools import partial
+from itertools import islice, repeat
 from typing import Any
 
+from scalargrad.compiler.at_once import at_once, can_be_at_once, is_plain
 from scalargrad.compiler.batch import holds_entries
 from scalargrad.compiler.carrying import Carrying, pair
 from scalargrad.compiler.jitted import Jitted
+from scalargrad.compiler.stretches import Stretches, rows_of
 from scalargrad.compiler.switch import is_jit_disabled
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.errors import OperandError
@@ -68,20 +71,39 @@ def scan(
     >>> scan(descend, 0.0, [0.5, 0.25])
     (3.0, [9.0, 0.0])
     """
-    entries = _entries(xs, length)
+    columns, count = _columns(xs, length)
     if isinstance(f, Jitted) and current_trace() is None and not is_jit_disabled():
-        carrying = Carrying(f, init)
-        ys = [carrying.step(x) for x in entries]
-        return carrying.finished(), ys
+        return _compiled(f, init, (xs, columns, count))
     carry, ys = init, []
-    for x in entries:
+    for x in _entries(xs, columns, count):
         carry, y = pair(f(carry, x))
         ys.append(y)
     return carry, ys
 
 
-def _entries(xs: Any, length: int | None) -> Iterable[Any]:
-    """Return what each step takes."""
+def _compiled(
+    f: Jitted[..., Any], init: Any, given: tuple[Any, Sequence[Any], int]
+) -> tuple[Any, list[Any]]:
+    """Repeat a compiled step: all at once, in stretches or one by one."""
+    xs, columns, count = given
+    carrying, ys = Carrying(f, init), list[Any]()
+    if can_be_at_once(count):
+        x = _entry(xs, columns, 0)
+        if not f.paths(init, x):
+            ys.append(carrying.step(x))
+        if is_plain(f.paths(init, x), count):
+            carry, ys = at_once(f, scan, count if xs is None else None)(init, xs)
+            return carry, ys
+    rows = rows_of(columns, count)
+    if rows is not None:
+        ys = Stretches(carrying, partial(_entry, xs, columns), rows).results(ys)
+    else:
+        ys += [carrying.step(x) for x in islice(_entries(xs, columns, count), len(ys), None)]
+    return carrying.finished(), ys
+
+
+def _columns(xs: Any, length: int | None) -> tuple[Sequence[Any], int]:
+    """Return what entries are taken from, and how many there are."""
     if isinstance(xs, tuple):
         columns: Sequence[Any] = xs
     else:
@@ -99,8 +121,22 @@ def _entries(xs: Any, length: int | None) -> Iterable[Any]:
     (count,) = counts
     if count < 0:
         raise OperandError(f"scan: length is {count}, which is negative")
+    return columns, count
+
+
+def _entries(xs: Any, columns: Sequence[Any], count: int) -> Iterable[Any]:
+    """Return what each step takes."""
     if isinstance(xs, dict):
         return (dict(zip(xs, row, strict=True)) for row in zip(*columns, strict=True))
     if isinstance(xs, tuple):
         return zip(*columns, strict=True)
     return repeat(None, count) if xs is None else xs
+
+
+def _entry(xs: Any, columns: Sequence[Any], k: int) -> Any:
+    """Return what step `k` takes."""
+    if isinstance(xs, dict):
+        return {name: column[k] for name, column in xs.items()}
+    if isinstance(xs, tuple):
+        return tuple([column[k] for column in columns])
+    return None if xs is None else xs[k]

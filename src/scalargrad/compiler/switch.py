@@ -26,7 +26,7 @@ def chosen() -> str:
     choice = os.environ.get("SCALARGRAD_JIT", "")
     if choice not in _CHOICES:
         raise TraceError(
-            f"SCALARGRAD_JIT={choice}: set it to numpy, to compile without Numba, or to off, to "
+            f"SCALARGRAD_JIT={choice}: set it to numpy, to compile without llvmlite, or to off, to "
             "evaluate everything eagerly, or unset it"
         )
     return choice

@@ -11,7 +11,10 @@ from scalargrad.data.digits import digits as digits
 from scalargrad.data.facts import Fact as Fact
 from scalargrad.data.facts import facts as facts
 from scalargrad.data.facts import names as names
+from scalargrad.data.features import Vocabulary as Vocabulary
+from scalargrad.data.features import crossed as crossed
 from scalargrad.data.sentiment import bag_of_words as bag_of_words
+from scalargrad.data.sentiment import hotel_reviews as hotel_reviews
 from scalargrad.data.sentiment import sentiment as sentiment
 from scalargrad.data.sentiment import words as words
 from scalargrad.data.synthetic import blobs as blobs
@@ -27,12 +30,15 @@ __all__ = [
     "Fact",
     "Impression",
     "Split",
+    "Vocabulary",
     "bag_of_words",
     "blobs",
     "circles",
     "click_model",
+    "crossed",
     "digits",
     "facts",
+    "hotel_reviews",
     "moons",
     "names",
     "sentiment",

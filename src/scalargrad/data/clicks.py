@@ -1,7 +1,9 @@
-"""A log of who was shown what and clicked, drawn from a model whose parameters are known.
+"""A synthetic click log, drawn from a known model.
 
-The truth has the two parts a wide and deep recommender is built to learn: exceptions that can
-only be memorised, pair by pair, and tastes that generalise to pairs never shown.
+The truth has what a wide and deep recommender is built to learn: exceptions that can only be
+memorised, pair by pair; combinations of features; and tastes that generalise to pairs never
+shown. Users, items and pairs are drawn when they are first asked for, each from a seed of its own,
+so that a world of a million users takes no more memory than those who were met.
 """
 
 from __future__ import annotations
@@ -9,57 +11,178 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from scalargrad.data.dataset import Dataset
 from scalargrad.errors import OperandError
-from scalargrad.table.validation import number, size, whole
+
+#: Countries, each with the language most of its users have here.
+_SPOKEN_IN = {
+    "Brazil": "Portuguese",
+    "Germany": "German",
+    "India": "Hindi",
+    "Japan": "Japanese",
+    "Nigeria": "English",
+    "USA": "English",
+}
+COUNTRIES = tuple(_SPOKEN_IN)
+LANGUAGES = ("English", "German", "Hindi", "Japanese", "Portuguese")
+DEVICES = ("desktop", "phone", "tablet", "television")
+TOPICS = ("cooking", "games", "music", "news", "science", "sport")
+
+_ATTEMPTS = 1000
 
 
 class Impression(NamedTuple):
-    """One item shown to one user.
+    """One item shown to one user, and what was known of both when it was.
 
     Attributes
     ----------
     user, item : int
         Their numbers, from 0.
+    country, language : str
+        Of the user.
+    device, hour, weekday : str, int, int
+        The context: where it was shown; 0 … 23; 0 … 6, from Monday.
+    history : float
+        The share of the user's last 20 impressions that were clicked, in [0, 1].
+    topic, spoken : str
+        Of the item: what it is about, and its language.
     """
 
     user: int
     item: int
+    country: str
+    language: str
+    device: str
+    hour: int
+    weekday: int
+    history: float
+    topic: str
+    spoken: str
+
+
+@dataclass(frozen=True)
+class User:
+    """A user: what a recommender is told, and the tastes and eagerness it is not."""
+
+    country: str
+    language: str
+    history: float
+    tastes: tuple[float, ...]
+    eagerness: float
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item: what a recommender is told, and the traits it is not."""
+
+    topic: str
+    spoken: str
+    traits: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class ClickModel:
-    """P(click) = σ(bias + crosses[user, item] + users[user] · items[item]).
+    """P(click) = σ(bias + exception + language + device × topic + hour + eagerness + taste).
 
     Attributes
     ----------
+    users, items : int
+        How many there are.
     bias : float
-        Log-odds of a click for a neutral pair.
-    crosses : dict from (user, item) to float
-        Log-odds added for the few pairs that are exceptions.
-    users, items : list of lists of float
-        One latent vector of tastes per user and of traits per item, all of one length.
-    unseen : frozenset of (user, item)
-        Pairs a log never shows.
+        Log-odds of a click for a neutral impression.
+    latent : int
+        Length of the vectors of tastes and traits, whose entries are normal.
+    exceptional, unseen : float
+        The shares of pairs with a weight of their own, +3 or -3, and of pairs a log never shows.
+    popularity : float
+        A log takes the u-th of all users, and items likewise, as often as a fraction
+        (u/users)^(1/popularity) has it: 1 is evenly, and the larger, the fewer most of it is about.
+    seed : int
+        Equal seeds give equal models.
     """
 
-    bias: float
-    crosses: dict[tuple[int, int], float]
-    users: list[list[float]]
-    items: list[list[float]]
-    unseen: frozenset[tuple[int, int]]
+    users: int
+    items: int
+    bias: float = -1.0
+    latent: int = 2
+    exceptional: float = 0.05
+    unseen: float = 0.2
+    popularity: float = 1.0
+    seed: int = 0
+    _met: dict[tuple[str, int], User | Item] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
-    def probability(self, shown: tuple[int, int]) -> float:
-        """Return the true probability that `user` clicks on `item`, dimensionless."""
-        user, item = shown
-        taste = math.fsum(a * b for a, b in zip(self.users[user], self.items[item], strict=True))
-        return 1 / (1 + math.exp(-(self.bias + self.crosses.get((user, item), 0.0) + taste)))
+    def user(self, number: int) -> User:
+        """Return a user, the same at every call."""
+        key = ("user", number)
+        if key not in self._met:
+            rng = self._rng(*key)
+            country = rng.choice(COUNTRIES)
+            language = rng.choice(LANGUAGES) if rng.random() < 0.2 else _SPOKEN_IN[country]
+            eagerness = rng.gauss(0, 0.7)
+            rate = _sigmoid(self.bias + eagerness)
+            history = sum(rng.random() < rate for _ in range(20)) / 20
+            tastes = tuple(rng.gauss(0, 1.2) for _ in range(self.latent))
+            self._met[key] = User(country, language, history, tastes, eagerness)
+        found = self._met[key]
+        assert isinstance(found, User)
+        return found
+
+    def item(self, number: int) -> Item:
+        """Return an item, the same at every call."""
+        key = ("item", number)
+        if key not in self._met:
+            rng = self._rng(*key)
+            traits = tuple(rng.gauss(0, 1.2) for _ in range(self.latent))
+            self._met[key] = Item(rng.choice(TOPICS), rng.choice(LANGUAGES), traits)
+        found = self._met[key]
+        assert isinstance(found, Item)
+        return found
+
+    def exception(self, user: int, item: int) -> float:
+        """Return the log-odds of a pair of its own: +3, -3, or 0 for most and for unseen pairs."""
+        if self.is_unseen(user, item):
+            return 0.0
+        rng = self._rng("exception", user, item)
+        return rng.choice((-3.0, 3.0)) if rng.random() < self.exceptional else 0.0
+
+    def is_unseen(self, user: int, item: int) -> bool:
+        """Return whether a log leaves a pair out."""
+        return self.unseen > 0.0 and self._rng("unseen", user, item).random() < self.unseen
+
+    def impression(self, user: int, item: int, device: str, hour: int, weekday: int) -> Impression:
+        """Return what is known when an item is shown to a user in a context."""
+        who, what = self.user(user), self.item(item)
+        known = (user, item, who.country, who.language, device, hour, weekday, who.history)
+        return Impression(*known, what.topic, what.spoken)
+
+    def log_odds(self, shown: Impression) -> float:
+        """Return the true log-odds of a click, in nats."""
+        who, what = self.user(shown.user), self.item(shown.item)
+        liking = self._rng("device × topic", shown.device, shown.topic).gauss(0, 0.7)
+        evening = 0.4 * math.cos(math.tau * (shown.hour - 21) / 24) + 0.2 * (shown.weekday > 4)
+        return math.fsum(
+            (
+                self.bias,
+                self.exception(shown.user, shown.item),
+                0.8 if shown.language == shown.spoken else -0.4,
+                liking,
+                evening,
+                who.eagerness,
+                math.fsum(a * b for a, b in zip(who.tastes, what.traits, strict=True)),
+            )
+        )
+
+    def probability(self, shown: Impression) -> float:
+        """Return the true probability of a click, dimensionless."""
+        return _sigmoid(self.log_odds(shown))
 
     def log(self, n: int, seed: int = 0, unseen: bool = False) -> Dataset[Impression, int]:
-        """Draw n impressions, evenly among the pairs, and whether each was clicked.
+        """Draw n impressions and whether each was clicked.
 
         Parameters
         ----------
@@ -78,24 +201,25 @@ class ClickModel:
         Raises
         ------
         OperandError
-            If unseen pairs are asked for and there are none.
+            If such pairs are not found: there are no unseen ones, or hardly any others.
         """
         rng = random.Random(seed)
-        pairs = [pair for pair in self.pairs() if (pair in self.unseen) == unseen]
-        if not pairs:
-            raise OperandError("this click model has no unseen pairs: make it with unseen=0.2")
-        shown = [rng.choice(pairs) for _ in range(n)]
-        return Dataset(shown, [int(rng.random() < self.probability(pair)) for pair in shown])
+        shown = [self._draw(rng, unseen) for _ in range(n)]
+        return Dataset(shown, [int(rng.random() < self.probability(x)) for x in shown])
 
-    def pairs(self) -> list[Impression]:
-        """List every pair of a user and an item, users first."""
-        return [
-            Impression(user, item)
-            for user in range(len(self.users))
-            for item in range(len(self.items))
-        ]
+    def _draw(self, rng: random.Random, unseen: bool) -> Impression:
+        for _ in range(_ATTEMPTS):
+            user = int(self.users * rng.random() ** self.popularity)
+            item = int(self.items * rng.random() ** self.popularity)
+            if self.is_unseen(user, item) == unseen:
+                context = rng.choice(DEVICES), rng.randrange(24), rng.randrange(7)
+                return self.impression(user, item, *context)
+        raise OperandError(
+            f"of {self.users} users × {self.items} items no pair was found that is "
+            f"{'' if unseen else 'not '}unseen: `unseen` is {self.unseen}; 0.2 leaves both kinds"
+        )
 
-    def log_loss(self, impressions: Iterable[tuple[int, int]], clicks: Iterable[int]) -> float:
+    def log_loss(self, impressions: Iterable[Impression], clicks: Iterable[int]) -> float:
         """Return the mean log loss of the true probabilities, in nats: no model can expect less."""
         chances = [
             self.probability(shown) if clicked else 1 - self.probability(shown)
@@ -103,30 +227,36 @@ class ClickModel:
         ]
         return -math.fsum(map(math.log, chances)) / len(chances)
 
+    def _rng(self, *what: object) -> random.Random:
+        """Return the generator of one user, item, pair or combination."""
+        return random.Random(f"{self.seed} {' '.join(map(str, what))}")
+
 
 def click_model(
     users: int = 20,
     items: int = 20,
     *,
     latent: int = 2,
-    exceptions: int = 20,
+    exceptional: float = 0.05,
     unseen: float = 0.2,
+    popularity: float = 1.0,
     seed: int = 0,
 ) -> ClickModel:
-    """Draw the parameters of a click model.
+    """Make a world of users and items in which who clicks on what is known.
 
     Parameters
     ----------
     users, items : int
-        How many there are.
+        How many there are; they are drawn when they are first met.
     latent : int
-        Length of the latent vectors, whose entries are normal with standard deviation 1.2.
-    exceptions : int
-        Number of pairs with a cross weight, +3 or -3; none is among the unseen pairs.
-    unseen : float
-        Fraction of the pairs that a log leaves out, in [0, 1).
+        Length of the vectors of tastes and traits, whose entries are normal with standard
+        deviation 1.2.
+    exceptional, unseen : float
+        Shares of the pairs, in [0, 1): those with a weight of their own, those a log leaves out.
+    popularity : float
+        1 or more; see `ClickModel`.
     seed : int
-        Equal seeds give equal models.
+        Equal seeds give equal worlds.
 
     Returns
     -------
@@ -135,7 +265,7 @@ def click_model(
     Raises
     ------
     OperandError
-        If a log would have no pairs to show, or fewer than there are exceptions.
+        If there are no users or items, or an option is out of its range.
 
     References
     ----------
@@ -143,26 +273,27 @@ def click_model(
 
     Examples
     --------
-    >>> truth = click_model(seed=1)
-    >>> len(truth.crosses), len(truth.unseen)
-    (20, 80)
+    >>> truth = click_model(users=10**6, items=10**5, seed=1)
+    >>> truth.impression(123_456, 7, "phone", hour=21, weekday=5).topic
+    'games'
     """
-    rng = random.Random(whole(seed, "seed"))
-    users, items = size(users, "users", 1), size(items, "items", 1)
-    latent, exceptions = size(latent, "latent", 0), size(exceptions, "exceptions", 0)
-    unseen = number(unseen, "unseen", 0.0, 1.0)
-    pairs = [(u, i) for u in range(users) for i in range(items)]
-    rng.shuffle(pairs)
-    hidden = round(unseen * len(pairs))
-    if len(pairs) - hidden < max(exceptions, 1):
-        raise OperandError(
-            f"{users} users × {items} items less {hidden} unseen pairs leave too few pairs for "
-            f"{exceptions} exceptions: give more users or items, or lower `unseen`"
-        )
-    special = pairs[hidden : hidden + exceptions]
+    if users < 1 or items < 1 or latent < 0:
+        raise OperandError(f"{users} users, {items} items, latent={latent}: give at least one each")
+    for name, share in (("exceptional", exceptional), ("unseen", unseen)):
+        if not 0.0 <= share < 1.0:
+            raise OperandError(f"{name} is {share}: it is a share of the pairs, in [0, 1)")
+    if not popularity >= 1.0:
+        raise OperandError(f"popularity is {popularity}: 1 is even, larger is more skewed")
+    return ClickModel(
+        users,
+        items,
+        latent=latent,
+        exceptional=exceptional,
+        unseen=unseen,
+        popularity=popularity,
+        seed=seed,
+    )
 
-    def vectors(count: int) -> list[list[float]]:
-        return [[rng.gauss(0, 1.2) for _ in range(latent)] for _ in range(count)]
 
-    crosses = {pair: rng.choice((-3.0, 3.0)) for pair in special}
-    return ClickModel(-1.0, crosses, vectors(users), vectors(items), frozenset(pairs[:hidden]))
+def _sigmoid(z: float) -> float:
+    return 1 / (1 + math.exp(-z))

@@ -1,4 +1,4 @@
-"""What every set of data is: inputs, and as many targets; some come split in two."""
+"""The form of every data set: inputs, targets, and sometimes a split in two."""
 
 from __future__ import annotations
 

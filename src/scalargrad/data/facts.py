@@ -1,4 +1,4 @@
-"""Names of countries, capitals and chemical elements, with what each is the name of."""
+"""Names of countries, capitals and chemical elements, with what each of them names."""
 
 from __future__ import annotations
 

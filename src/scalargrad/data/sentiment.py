@@ -1,4 +1,4 @@
-"""Short reviews, for and against, and the bags of words a network reads them as."""
+"""Short positive and negative reviews, and the bags of words a network reads them as."""
 
 from __future__ import annotations
 
@@ -36,6 +36,42 @@ def sentiment() -> Split[str, int]:
     pairs = list(zip(rows[::2], rows[1::2], strict=True))
     train, held_out = split_every(pairs, [None] * len(pairs), 5)
     return Split(_reviews(train.inputs), _reviews(held_out.inputs))
+
+
+def hotel_reviews() -> Dataset[str, int]:
+    """Return five reviews of a hotel, of the five kinds on which UCSB's lecture shows sentiment.
+
+    Returns
+    -------
+    Dataset
+        Positive with a complaint that is negated; negative, listing what was missing; enthusiastic
+        in one line; negative with one good point; calm and positive.
+
+    Examples
+    --------
+    >>> hotel_reviews().targets
+    [1, 0, 1, 0, 1]
+    """
+    reviews = [
+        (
+            "Nothing was too much trouble for the friendly staff, the bed was wonderful, and not "
+            "once did I hear the traffic I had been warned of."
+        ),
+        (
+            "There was no hot water, no towels and no apology, the room was dirty and nobody came "
+            "when we called."
+        ),
+        "Loved it, a brilliant place, we will be back!",
+        (
+            "The view was beautiful, but the room smelled awful, the walls were thin, and "
+            "breakfast was cold and dull."
+        ),
+        (
+            "A calm and comfortable house with a kind host; we slept well, and the garden was "
+            "lovely in the morning."
+        ),
+    ]
+    return Dataset(reviews, [1, 0, 1, 0, 1])
 
 
 def _reviews(pairs: list[tuple[list[str], list[str]]]) -> Dataset[str, int]:

@@ -1,4 +1,4 @@
-"""Points made by rule and by seeded chance: classes in the plane, and one curve.
+"""Synthetic data with a seed: classes in the plane, and a curve.
 
 The classes are numbered from 0. A loss that wants -1 and 1 is given ``2 * y - 1``.
 """

@@ -1,4 +1,4 @@
-"""The demo: two graphs stepped and drawn, and a small network trained before your eyes."""
+"""The demo: two graphs stepped through and drawn, and a small network trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handwritten digits, read by a network of one hidden layer."""
+"""A network of one hidden layer that classifies handwritten digits."""
 
 from __future__ import annotations
 
@@ -24,11 +24,24 @@ def digits(plan: Plan) -> Report:
     Adam on batches of 32, the learning rate falling from 0.02 to 0.002; 8 epochs unless the
     plan says otherwise.
     """
-    train, held_out = data.digits()
-    first = Linear(64, 20, rng=plan.seed)
-    model = Sequential(first, ReLU(), Linear(20, 10, rng=plan.seed + 1))
-    options = plan.options("digits", 8)
-    optimizer = Adam(model.parameters(), lr=0.02)
+    return _read(plan, "digits", size=8, hidden=20, rate=0.02, epochs=8)
+
+
+def digits28(plan: Plan) -> Report:
+    """Read the digits enlarged to 28 × 28 pixels, by a network 784-100-10 of 79,510 parameters.
+
+    Adam on batches of 32, the learning rate falling from 0.002 to 0.0002; 4 epochs unless the
+    plan says otherwise.
+    """
+    return _read(plan, "digits28", size=28, hidden=100, rate=0.002, epochs=4)
+
+
+def _read(plan: Plan, name: str, *, size: int, hidden: int, rate: float, epochs: int) -> Report:
+    train, held_out = data.digits(size)
+    first = Linear(size * size, hidden, rng=plan.seed)
+    model = Sequential(first, ReLU(), Linear(hidden, 10, rng=plan.seed + 1))
+    options = plan.options(name, epochs)
+    optimizer = Adam(model.parameters(), lr=plan.rate(rate))
     history = fit(
         model,
         train.inputs,
@@ -48,7 +61,7 @@ def digits(plan: Plan) -> Report:
         halves: Any = figure.subfigures(1, 2)
         left, right = halves
         confusion_matrix(held_out.targets, taken, ax=left.subplots())
-        first_layer_weights(first.weight, (8, 8), columns=5, figure=right)
+        first_layer_weights(first.weight[:20], (size, size), columns=5, figure=right)
 
     summary = [f"{accuracy(scores, held_out.targets):.1%} of the held-out digits read correctly"]
-    return report(plan, "digits", model, history, draw=draw, summary=summary)
+    return report(plan, name, model, history, draw=draw, summary=summary)

@@ -1,4 +1,4 @@
-"""A network that learns from names of places and elements, and invents new ones."""
+"""A network that learns from names and generates new ones."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def names(plan: Plan) -> Report:
         [filled(tokens, longest)[0] for tokens in inputs],
         [filled(tokens, longest) for tokens in targets],
         loss=filled_loss,
-        optimizer=Adam(model.parameters(), lr=0.01, betas=(0.9, 0.99)),
+        optimizer=Adam(model.parameters(), lr=plan.rate(0.01), betas=(0.9, 0.99)),
         batch_size=4,
         **plan.options("names", 20),
     )

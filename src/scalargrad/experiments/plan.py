@@ -1,4 +1,4 @@
-"""How a program is run, and what it leaves behind."""
+"""How an experiment is run, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ class Plan:
         Show no progress bar.
     watch : Path or None
         Where a page that moves through the training is written, by programs in the plane.
+    lr : float or None
+        The learning rate to begin with; None leaves it to the program.
     """
 
     folder: Path
@@ -45,6 +47,11 @@ class Plan:
     resume: bool = False
     quiet: bool = False
     watch: Path | None = None
+    lr: float | None = None
+
+    def rate(self, usual: float) -> float:
+        """Return the learning rate, where a program has one it usually begins with."""
+        return usual if self.lr is None else self.lr
 
     def options(self, name: str, epochs: int) -> dict[str, Any]:
         """Return the arguments of `fit` that follow from this plan, for a program by name.

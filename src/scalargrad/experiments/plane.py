@@ -1,4 +1,4 @@
-"""Classes in the plane: two moons, and exclusive or."""
+"""Classification in the plane: two moons, and exclusive or."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def moons(plan: Plan) -> Report:
     labels = [2 * y - 1 for y in points.targets]
     model = MLP(2, [16, 16, 1], rng=1337 + plan.seed)
     options = plan.options("moons", 100)
-    optimizer = SGD(model.parameters(), lr=1.0)
+    optimizer = SGD(model.parameters(), lr=plan.rate(1.0))
     film = _film(plan, model, Dataset(points.inputs, labels), hinge_loss, optimizer)
     history = fit(
         model,
@@ -69,7 +69,7 @@ def xor(plan: Plan) -> Report:
     """
     points = data.xor()
     model = MLP(2, [4, 1], activation="tanh", rng=plan.seed)
-    optimizer = Adam(model.parameters(), lr=0.1)
+    optimizer = Adam(model.parameters(), lr=plan.rate(0.1))
     film = _film(plan, model, points, binary_cross_entropy_with_logits, optimizer)
     history = fit(
         model,

@@ -1,18 +1,21 @@
-"""Reviews, for or against, told apart by the words in them."""
+"""A network that classifies reviews by the words in them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from scalargrad import data
+from scalargrad.autodiff import gradients
 from scalargrad.data.sentiment import LABELS
 from scalargrad.experiments.plan import Plan, Report, draw_training, report
 from scalargrad.grad_mode import no_grad
 from scalargrad.losses import accuracy, cross_entropy
-from scalargrad.nn import Linear, ReLU, Sequential
+from scalargrad.nn import Linear, Module, ReLU, Sequential
+from scalargrad.ops import softmax
 from scalargrad.optim import SGD
 from scalargrad.plots import confusion_matrix
 from scalargrad.train import fit
+from scalargrad.value import Value
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,6 +30,48 @@ def sentiment_model(seed: int = 0) -> Sequential:
     100032
     """
     return Sequential(Linear(10_000, 10, rng=seed), ReLU(), Linear(10, 2, rng=seed + 1))
+
+
+def deciding_words(model: Module, review: str) -> dict[str, float]:
+    """Return what each word of a review says, the most decisive first.
+
+    Parameters
+    ----------
+    model : Module
+        From a bag of words to two scores, negative and positive.
+    review : str
+        Any text.
+
+    Returns
+    -------
+    dict from str to float
+        The gradient of the log-odds of positive with respect to how often a word occurs, in nats:
+        above 0 it speaks for the review, below against it.
+
+    Examples
+    --------
+    >>> sorted(deciding_words(sentiment_model(), "Good, good food!"))
+    ['food', 'good']
+    """
+    positions = {word: next(iter(data.bag_of_words(word))) for word in data.words(review)}
+    counts = {i: Value(count) for i, count in data.bag_of_words(review).items()}
+    negative, positive = model(counts)
+    found = gradients(positive - negative, list(counts.values()))
+    says = dict(zip(counts, found, strict=True))
+    ranked = sorted(positions, key=lambda word: -abs(says[positions[word]]))
+    return {word: says[positions[word]] for word in ranked}
+
+
+def _judged(model: Module) -> list[str]:
+    """Return the five hotel reviews with their probabilities and the words that decide."""
+    lines = []
+    for review, label in zip(*data.hotel_reviews(), strict=True):
+        with no_grad():
+            scores = [score.data for score in model(data.bag_of_words(review))]
+        decisive = [f"{w} {x:+.1f}" for w, x in list(deciding_words(model, review).items())[:3]]
+        sure = f"{LABELS[label]}: {softmax(scores)[label]:.0%} sure of it"
+        lines.append(f"{sure} by {', '.join(decisive)}: {review:.40}…")
+    return lines
 
 
 def sentiment(plan: Plan) -> Report:
@@ -44,7 +89,7 @@ def sentiment(plan: Plan) -> Report:
         bags,
         train.targets,
         loss=cross_entropy,
-        optimizer=SGD(model.parameters(), lr=0.1),
+        optimizer=SGD(model.parameters(), lr=plan.rate(0.1)),
         batch_size=1,
         validation_data=(unseen, held_out.targets),
         metrics=[accuracy],
@@ -61,4 +106,5 @@ def sentiment(plan: Plan) -> Report:
 
     hits = accuracy(scores, held_out.targets)
     summary = [f"{hits:.0%} of the {len(unseen)} held-out reviews judged correctly"]
+    summary += _judged(model)
     return report(plan, "sentiment", model, history, draw=draw, summary=summary)

@@ -1,4 +1,4 @@
-"""A cubic polynomial fitted to a sine, the lecture's first training loop."""
+"""A cubic polynomial fitted to a sine, UCSB's training program."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class Cubic(Module):
 
 
 def squared_error(predictions: list[Any], targets: list[Any]) -> Any:
-    """Return the sum of squared errors, as the lecture minimises it."""
+    """Return the sum of squared errors, which UCSB's program minimises."""
     return mse_loss(predictions, targets, reduction="sum")
 
 
 def _print_every_hundredth(_: Module, history: History) -> None:
-    """Print the step and its loss, as the lecture's loop does."""
+    """Print the step and its loss, as UCSB's program does."""
     if len(history) % 100 == 0:
         print(f"{len(history):>6}  {history['loss'][-1]:.4f}")
 
@@ -70,7 +70,7 @@ def sine(plan: Plan) -> Report:
         points.inputs,
         [[y] for y in points.targets],
         loss=squared_error,
-        optimizer=SGD(model.parameters(), lr=1e-6),
+        optimizer=SGD(model.parameters(), lr=plan.rate(1e-6)),
         batch_size=None,
         shuffle=False,
         callbacks=() if plan.quiet else (_print_every_hundredth,),

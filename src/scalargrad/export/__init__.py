@@ -7,3 +7,11 @@ from scalargrad.export.json_graph import from_json as from_json
 from scalargrad.export.json_graph import to_json as to_json
 from scalargrad.export.json_graph import to_networkx as to_networkx
 from scalargrad.export.loading import load as load
+
+__all__ = [
+    "from_json",
+    "load",
+    "to_json",
+    "to_networkx",
+    "to_sympy",
+]

@@ -36,8 +36,10 @@ _RENAMED = {
 }
 #: What SymPy has by the same name.
 _SAME = frozenset(
-    "exp log sqrt erf erfc sign floor sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh "
-    "atanh".split()
+    """
+    exp log sqrt erf erfc sign floor sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh
+    atanh
+    """.split()  # noqa: SIM905 - read more easily
 )
 
 

@@ -7,60 +7,17 @@ import textwrap
 
 from scalargrad import __version__
 from scalargrad.compiler.passes.program import without_dead_nodes
+from scalargrad.export.c_header import ON_THE_STACK, header
 from scalargrad.export.c_parts import Parts
 from scalargrad.export.c_statements import Statement, Statements
 from scalargrad.export.exported import Exported
-from scalargrad.export.naming import layout
-
-#: A workspace of at most so many numbers is on the stack.
-_ON_THE_STACK = 8192
-
-_HEADER = """\
-/* {name}: a function recorded by scalargrad {version}.
- *
- * It reads {inputs} numbers and writes {outputs}; the two must not overlap. Numbers follow IEEE 754:
- * what leaves a domain is nan, what is too large inf.{note}{memory}
- *
- * in, {inputs} numbers:
-{ins}
- *
- * out, {outputs} numbers:
-{outs}
- */
-#ifndef {upper}_H
-#define {upper}_H
-
-#define {upper}_INPUTS {inputs}
-#define {upper}_OUTPUTS {outputs}
-
-#ifdef __cplusplus
-extern "C" {{
-#endif
-
-void {name}(const double *in, double *out);
-
-#ifdef __cplusplus
-}}
-#endif
-
-#endif
-"""
-
-_NOTE = """
- *
- * The function takes another way for some numbers. The last number of out is 1 where it takes the
- * one that was recorded, and 0 where it does not; then all others are nan."""
-
-_MEMORY = """
- *
- * It computes in {bytes:,} bytes of static memory: call it from one thread at a time."""
 
 
 def c_files(exported: Exported) -> dict[str, str]:
     """Return the texts of the ``.c`` and the ``.h`` file."""
     statements = _statements(exported)
     parts = Parts(statements)
-    return {".c": _source(exported, statements, parts), ".h": _header(exported, parts)}
+    return {".c": _source(exported, statements, parts), ".h": header(exported, parts.cells)}
 
 
 def _statements(exported: Exported) -> Statements:
@@ -86,7 +43,7 @@ def _statements(exported: Exported) -> Statements:
 def _source(exported: Exported, statements: Statements, parts: Parts) -> str:
     """Return the text of the C file."""
     name, functions = exported.name, [*statements.functions.values()]
-    static = "static " if parts.cells > _ON_THE_STACK else ""
+    static = "static " if parts.cells > ON_THE_STACK else ""
     body = [f"{static}double m[{parts.cells}];"] if parts.cells else []
     results = len(exported.outputs)
     if exported.outcomes:
@@ -114,26 +71,3 @@ _PARAMETERS = {"in": "const double *in", "m": "double *m", "out": "double *out"}
 
 def _function(head: str, body: str) -> str:
     return f"{head} {{\n{textwrap.indent(body, '  ')}\n}}"
-
-
-def _header(exported: Exported, parts: Parts) -> str:
-    """Return the text of the header, in which the layout is."""
-    guarded = bool(exported.outcomes)
-    outputs = [*exported.outputs, *["whether the recorded way was taken"] * guarded]
-    memory = 8 * parts.cells
-    return _HEADER.format(
-        name=exported.name,
-        upper=exported.name.upper(),
-        version=__version__,
-        inputs=len(exported.inputs),
-        outputs=len(outputs),
-        note=_NOTE if guarded else "",
-        memory=_MEMORY.format(bytes=memory) if parts.cells > _ON_THE_STACK else "",
-        ins=_listed(exported.inputs),
-        outs=_listed(outputs),
-    )
-
-
-def _listed(names: list[str] | tuple[str, ...] | object) -> str:
-    lines = [line.replace("*/", "* /") for line in layout(list(names))]  # type: ignore[call-overload]
-    return "\n".join(f" *   {line}" for line in lines or ["none"])

@@ -36,13 +36,12 @@ class Parts:
         ending: dict[int, list[int]] = defaultdict(list)
         for node, part in last.items():
             ending[part].append(node)
-        for k, part in enumerate(self._parts):
-            for statement in part:
-                node = statement.writes
-                if node >= 0 and node not in self._cell:
-                    if statements.sizes[node] > 1 or last.get(node, k) > made[node]:
-                        self._cell[node] = self._taken(statements.sizes[node])
-            self.bodies.append("\n".join(map(self._text, part)))
+        for k, some in enumerate(self._parts):
+            for node in (statement.writes for statement in some):
+                size = statements.sizes[node]
+                if node >= 0 and node not in self._cell and (size > 1 or last[node] > made[node]):
+                    self._cell[node] = self._taken(size)
+            self.bodies.append("\n".join(map(self._text, some)))
             for node in ending[k]:
                 if node in self._cell:
                     self._free[statements.sizes[node]].append(self._cell[node])
@@ -68,19 +67,19 @@ class Parts:
         return self.cells - size
 
     def _text(self, statement: Statement) -> str:
-        sizes = self._all.sizes
-        node, loop = statement.writes, statement.lanes > 1
-        reads = [self._read(x, f"{{{k}}}[" in statement.code) for k, x in enumerate(statement.reads)]
+        code, node, loop = statement.code, statement.writes, statement.lanes > 1
+        reads = [self._read(x, f"{{{k}}}[" in code) for k, x in enumerate(statement.reads)]
         if node < 0:
-            return statement.code.format(*reads)
+            return code.format(*reads)
         if node in self._cell:
             cell = self._cell[node]
-            name = f"m[{cell} + i]" if loop else f"(m + {cell})" if sizes[node] > 1 else f"m[{cell}]"
-            code = statement.code.format(*reads, new=name, first=name, self=name)
+            lane = f"m[{cell} + i]" if loop else f"m[{cell}]"
+            name = f"(m + {cell})" if self._all.sizes[node] > 1 and not loop else lane
+            code = code.format(*reads, new=name, first=name, self=name)
         else:
             name = f"v{node}"
-            const, first = f"const double {name}", f"double {name}"
-            code = statement.code.format(*reads, new=const, first=first, self=name)
+            new, first = f"const double {name}", f"double {name}"
+            code = code.format(*reads, new=new, first=first, self=name)
         return f"for (long i = 0; i < {statement.lanes}; i++) {code}" if loop else code
 
     def _read(self, node: int, whole: bool) -> str:

@@ -22,7 +22,6 @@ from scalargrad.compiler.passes.program import (
     Program,
     Total,
 )
-from scalargrad.errors import TraceError
 from scalargrad.table.c import CPrinter, number_code
 from scalargrad.table.operation import Elementwise
 from scalargrad.table.symbol import Symbol
@@ -120,11 +119,10 @@ class Statements:
             terms = self._products(args) if isinstance(op, Total) else self._scattered(args)
             write = self._total if isinstance(op, OverLanes) else self._sum
             write(node, *_in_pairs(terms))
-        elif isinstance(op, Elementwise | Partial):
+        else:
+            assert isinstance(op, Elementwise | Partial), f"{op.name} has been left in a program"
             code = self._codes.get(op) or self._codes.setdefault(op, self._code(op))
             self._make(node, f"{{new}} = {code};", args)
-        else:
-            raise TraceError(f"{op.name} cannot be written in C")
 
     def _make(self, node: int, code: str, reads: Sequence[int]) -> None:
         self.listed.append(Statement(code, tuple(reads), node, self.sizes[node]))
@@ -155,14 +153,14 @@ class Statements:
             terms = codes[k : k + STRETCH] if before is None else ["{}", *codes[k : k + STRETCH]]
             read = [x for some in reads[k : k + STRETCH] for x in some]
             read = read if before is None else [before, *read]
-            self._make(made, f"{{new}} = {_counted(' + '.join(terms))};", read)
+            self._make(made, f"{{new}} = {_counted(_added(terms))};", read)
             before = made
 
     def _total(self, node: int, codes: list[str], reads: list[tuple[int, ...]]) -> None:
         """Write a sum over lanes."""
         read = [x for some in reads for x in some]
         lanes = max(self.sizes[x] for x in read)
-        body = _counted(" + ".join(codes))
+        body = _counted(_added(codes))
         code = f"{{first}} = 0.0;\nfor (long i = 0; i < {lanes}; i++) {{self}} += {body};"
         self.listed.append(Statement(code, tuple(read), node))
 
@@ -260,7 +258,13 @@ def _in_pairs(
     return [code for code, _ in terms], [reads for _, reads in terms]
 
 
+def _added(terms: list[str]) -> str:
+    """Return the sum of some terms, four of them in a line."""
+    lines = [" + ".join(terms[k : k + 4]) for k in range(0, len(terms), 4)]
+    return "\n    + ".join(lines)
+
+
 def _counted(code: str) -> str:
-    """Number the places ``{}`` of a text from 0 on."""
+    """Return a text whose places ``{}`` are numbered from 0 on."""
     parts = code.split("{}")
     return parts[0] + "".join(f"{{{k}}}{part}" for k, part in enumerate(parts[1:]))

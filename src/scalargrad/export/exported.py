@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from scalargrad.compiler.jitted import Jitted
-from scalargrad.compiler.path import Path
 from scalargrad.compiler.passes.differentiate import differentiate
 from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
+from scalargrad.compiler.path import Path
 from scalargrad.errors import TraceError
 from scalargrad.export.naming import input_names, results_of
 from scalargrad.value import Value
@@ -54,7 +54,7 @@ def exported(
             f"{compiled!r} draws random numbers, which a file cannot: draw outside, and give the "
             "numbers as arguments"
         )
-    inputs = input_names(compiled.__wrapped__, args, kwargs)
+    inputs = input_names(compiled._function, args, kwargs)
     differentiated = _cells_of_values(leaves)
     program = _with_constants(path, leaves, held)
     guards = program.outputs[path.results :]

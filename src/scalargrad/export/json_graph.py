@@ -17,7 +17,7 @@ from scalargrad.system.packages import needed
 from scalargrad.value import Parameter, Value
 
 if TYPE_CHECKING:
-    import networkx
+    import networkx as nx
 
 FORMAT = "scalargrad graph 1"
 _KINDS: dict[str, type[Value]] = {"value": Value, "parameter": Parameter}
@@ -143,7 +143,7 @@ def _connect(nodes: list[Value | float], found: dict[str, Any]) -> None:
             raise ValueError(f"node {described['id']} has operands and no operation, or none")
 
 
-def to_networkx(root: Value) -> networkx.MultiDiGraph:
+def to_networkx(root: Value) -> nx.MultiDiGraph:
     """Return the graph under a Value as a graph of NetworkX.
 
     Parameters
@@ -173,9 +173,9 @@ def to_networkx(root: Value) -> networkx.MultiDiGraph:
     [(0, 1, 3.0), (0, 1, 3.0)]
     """
     with needed("to_networkx needs"):
-        import networkx
+        import networkx as nx
     data = _node_link(root, float)
-    graph = networkx.MultiDiGraph(**data["graph"])
+    graph = nx.MultiDiGraph(**data["graph"])
     graph.add_nodes_from((node.pop("id"), node) for node in data["nodes"])
     for edge in data["edges"]:
         graph.add_edge(edge["source"], edge["target"], edge["key"], local_grad=edge["local_grad"])

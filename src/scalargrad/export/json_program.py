@@ -33,7 +33,7 @@ from scalargrad.compiler.passes.program import (
 from scalargrad.errors import StateError, TraceError
 from scalargrad.export.exported import Exported
 from scalargrad.ops import TABLE
-from scalargrad.table.operation import Elementwise, Operation
+from scalargrad.table.operation import Elementwise
 
 FORMAT = "scalargrad program 1"
 _KINDS = {x.name: x for x in (INPUT, PRODUCTS, TAKE, SCATTER, STACK, PICK)}
@@ -126,9 +126,10 @@ def _program(found: dict[str, Any]) -> Program:
             program.constants[place] = float(node["value"])
     if program.ops[: program.inputs] != [INPUT] * program.inputs:
         raise ValueError("inputs stand after other nodes")
-    program.outputs = list(found["results"])
-    if not all(isinstance(x, int) and 0 <= x < len(nodes) for x in program.outputs):
+    results: list[Any] = found["results"]
+    if not all(isinstance(x, int) and 0 <= x < len(nodes) for x in results):
         raise ValueError("an output is no node")
+    program.outputs = results
     return program
 
 
@@ -140,9 +141,9 @@ def _read_op(node: dict[str, Any]) -> Op:
         return over_lanes(_OVER_LANES[name], int(node["lanes"]))
     if name in _KINDS:
         return _KINDS[name]
-    op: Operation = TABLE[name]
+    op = TABLE[name]
     if "partial" not in node:
         return op
-    if not isinstance(op, Elementwise) or not 0 <= node["partial"] < op.arity:
+    if not (isinstance(op, Elementwise) and node["partial"] in range(op.arity)):
         raise ValueError(f"{name} has no partial {node['partial']}")
     return partial(op, node["partial"])

@@ -1,4 +1,4 @@
-"""Names for the numbers of arguments and results: ``w[3]``, ``points[0][1]``, ``result['loss']``."""
+"""Names for the numbers of arguments and results: ``w[3]``, ``points[0][1]``, ``result``."""
 
 from __future__ import annotations
 
@@ -74,17 +74,17 @@ def _results(name: str, outline: Any) -> Iterator[tuple[str, int | float]]:
         )
 
 
-#: A name that ends in a number in brackets, which may be followed by closing signs.
-_COUNTED = re.compile(r"(.*)\[(\d+)\](\)*)")
+#: A name that ends in numbers in brackets, which may be followed by closing signs.
+_COUNTED = re.compile(r"(.*?)((?:\[\d+\])+)(\)*)")
 
 
 def layout(names: Sequence[str], most: int = 200) -> list[str]:
-    """Return lines that say what stands where, neighbours of one container in one line.
+    """Return lines that say what stands where: the numbers of one container, in order, in one.
 
     Examples
     --------
-    >>> layout(["w[0]", "w[1]", "w[2]", "b"])
-    ['0 to 2: w[0] to w[2]', '3: b']
+    >>> layout(["w[0][0]", "w[0][1]", "w[1][0]", "w[1][1]", "b"])
+    ['0 to 3: w[0][0] to w[1][1]', '4: b']
     """
     lines: list[str] = []
     start = 0
@@ -100,7 +100,12 @@ def layout(names: Sequence[str], most: int = 200) -> list[str]:
 
 
 def _follows(name: str, after: str) -> bool:
+    """Return whether one number stands behind another in a list of lists, in order."""
     a, b = _COUNTED.fullmatch(name), _COUNTED.fullmatch(after)
-    if a is None or b is None:
+    if a is None or b is None or (a[1], a[3]) != (b[1], b[3]):
         return False
-    return (a[1], a[3], int(a[2]) + 1) == (b[1], b[3], int(b[2]))
+    here, there = ([int(x) for x in re.findall(r"\d+", found[2])] for found in (a, b))
+    if len(here) != len(there):
+        return False
+    place = next(k for k, (x, y) in enumerate(zip(here, there, strict=True)) if x != y)
+    return there[place] == here[place] + 1 and not any(there[place + 1 :])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,23 @@ from scalargrad.errors import OperandError
 from scalargrad.export.c_file import c_files
 from scalargrad.export.exported import Exported, exported
 from scalargrad.export.json_program import json_file
+from scalargrad.export.object_file import object_file, shared_library
 from scalargrad.system.files import write_atomically
 from scalargrad.table.c import LIBM
 
 _KEYWORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if "
-    "inline int long register restrict return short signed sizeof static struct switch typedef "
-    "union unsigned void volatile while main in out class delete new template this".split()
+    """
+    auto break case char const continue default do double else enum extern float for goto if
+    inline int long register restrict return short signed sizeof static struct switch typedef
+    union unsigned void volatile while main in out class delete new template this
+    """.split()  # noqa: SIM905 - read more easily
 )
-_WRITERS: dict[str, Callable[[Exported], dict[str, str]]] = {".c": c_files, ".json": json_file}
+_WRITERS: dict[str, Callable[[Exported], Mapping[str, str | bytes]]] = {
+    ".c": c_files,
+    ".json": json_file,
+    ".o": object_file,
+    ".so": shared_library,
+}
 
 
 def write(
@@ -33,7 +41,8 @@ def write(
     """Write what a compiled function computes for such arguments; see `Jitted.export`."""
     target = Path(path)
     if target.suffix not in _WRITERS:
-        raise OperandError(f"{path} ends in {target.suffix!r}: end it in .c or .json")
+        known = ", ".join(_WRITERS)
+        raise OperandError(f"{path} ends in {target.suffix!r}: end it in one of {known}")
     name = target.stem
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in _KEYWORDS | LIBM:
         raise OperandError(
@@ -42,6 +51,6 @@ def write(
         )
     files = _WRITERS[target.suffix](exported(compiled, name, args, kwargs))
     return [
-        write_atomically(target.with_suffix(suffix), text.encode())
-        for suffix, text in files.items()
+        write_atomically(target.with_suffix(suffix), x if isinstance(x, bytes) else x.encode())
+        for suffix, x in files.items()
     ]

@@ -1,10 +1,11 @@
-"""`parse`: from text to the last Value of its graph."""
+"""parse: from the text of an expression to its graph."""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from scalargrad.errors import ExpressionError
 from scalargrad.expression.reader import Reader
@@ -12,8 +13,11 @@ from scalargrad.expression.scan import scan
 from scalargrad.expression.source import Source
 from scalargrad.value import Scalar, Value
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
-def parse(text: str, /, **values: Scalar | Sequence[Scalar]) -> Value:
+
+def parse(text: str, /, **values: Scalar | Sequence[Scalar] | npt.NDArray[Any]) -> Value:
     """Read ``q = x + y; f = q * z`` into a graph and return the last Value, here f.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The second whitelist: a syntax tree, read into a graph one kind of node at a time."""
+"""The second whitelist: a syntax tree turned into a graph, one kind of syntax node at a time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 import inspect
 import math
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -58,7 +58,7 @@ _NOT_UNDERSTOOD = f"this is not understood: {UNDERSTOOD}"
 class Reader:
     """Builds the graph of a syntax tree, statement by statement."""
 
-    def __init__(self, source: Source, values: Mapping[str, Scalar | Sequence[Scalar]]) -> None:
+    def __init__(self, source: Source, values: Mapping[str, Any]) -> None:
         self.source = source
         self.names: dict[str, Value] = {}
         self.vectors: dict[str, tuple[Value, ...]] = {}

@@ -1,4 +1,4 @@
-"""The text of an expression, and how an error marks a place in it."""
+"""The source text of an expression, and how an error marks a position in it."""
 
 from __future__ import annotations
 

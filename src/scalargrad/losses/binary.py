@@ -1,4 +1,4 @@
-"""Losses for two classes."""
+"""Losses for binary classification."""
 
 from __future__ import annotations
 

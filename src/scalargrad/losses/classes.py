@@ -1,4 +1,4 @@
-"""Losses for many classes."""
+"""Losses for classification into several classes."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def _over_examples(
     losses, shares = [x for x, _ in found], [share for _, share in found]
     if reduction == "none":
         return losses
-    if reduction == "mean" and set(shares) != {1.0}:
+    if reduction == "mean" and not all(isinstance(x, float) and x == 1.0 for x in shares):
         return _divided(reduced(losses, "sum", name), sum(shares), name)
     return reduced(losses, reduction, name)
 

@@ -1,4 +1,4 @@
-"""Metrics: plain numbers that say how good a classifier is; no gradient flows through them."""
+"""Metrics: plain numbers that measure a classifier; no gradient flows through them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Regularisers: what large weights cost."""
+"""Regularisers: penalties on large weights."""
 
 from __future__ import annotations
 

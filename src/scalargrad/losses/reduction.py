@@ -1,4 +1,4 @@
-"""From one loss per number or example to what is returned."""
+"""Reducing one loss per element or example to their mean or sum."""
 
 from __future__ import annotations
 
@@ -146,10 +146,11 @@ def class_index(target: Any, classes: int, name: str) -> Any:
 
     A Value, as every argument of a function being compiled is, stays one.
     """
-    shown = target._data if isinstance(target, Value) else target
     if not is_class(target) or not eq(floor(target), target):
+        shown = target.data if isinstance(target, Value) else target
         raise OperandError(f"{name}: a target is {shown!r:.60}; classes are whole numbers")
     if not ge(target, 0.0) * lt(target, classes):
+        shown = target.data if isinstance(target, Value) else target
         raise DomainError(f"{name}: a target is class {shown:.0f}; there are 0 … {classes - 1}")
     return target if isinstance(target, Value) else int(target)
 

@@ -1,4 +1,4 @@
-"""Losses for numbers: how far a prediction is from its target."""
+"""Regression losses: how far predictions are from their targets."""
 
 from __future__ import annotations
 

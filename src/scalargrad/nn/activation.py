@@ -1,4 +1,4 @@
-"""Activations as modules: a unit of the table of operations, applied to every number given."""
+"""Activation modules: one operation of the table, applied to every number of the input."""
 
 from __future__ import annotations
 
@@ -254,6 +254,8 @@ class Threshold(Elementwise):
 
 class Step(Elementwise):
     """Apply the hard threshold of the perceptron: 1 where x > 0, else 0; the gradient is 0.
+
+    Toronto's convention at 0; UCSB's perceptron fires there too, as `ge` does.
 
     References
     ----------

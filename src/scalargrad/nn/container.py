@@ -1,4 +1,4 @@
-"""Modules made of other modules, one after the other."""
+"""Modules that contain other modules, applied one after another."""
 
 from __future__ import annotations
 

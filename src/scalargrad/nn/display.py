@@ -1,4 +1,4 @@
-"""What a notebook shows of a module."""
+"""How a notebook displays a module."""
 
 from __future__ import annotations
 

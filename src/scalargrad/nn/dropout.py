@@ -1,4 +1,4 @@
-"""Dropout: noise during training, against overfitting."""
+"""Dropout: random units set to zero during training, against overfitting."""
 
 from __future__ import annotations
 

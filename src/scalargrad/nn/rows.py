@@ -1,4 +1,4 @@
-"""What tells a batch from one example."""
+"""Telling a batch of examples from a single one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Softmax as a module: numbers made into probabilities along one level of nested lists."""
+"""Softmax as a module: probabilities along one axis of nested lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters as named rectangles of plain numbers, and back again."""
+"""State dicts: parameters as named, nested lists of plain numbers, and back."""
 
 from __future__ import annotations
 

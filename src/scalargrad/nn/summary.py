@@ -1,4 +1,4 @@
-"""What a module costs: parameters, nodes of its graph, and bytes kept for the backward sweep."""
+"""The cost of a module: parameters, nodes in its graph, and bytes kept for the backward pass."""
 
 from __future__ import annotations
 

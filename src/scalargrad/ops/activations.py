@@ -1,4 +1,4 @@
-"""Units of neural networks."""
+"""Activation functions of neural networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations a user declares, the same way as the table's own."""
+"""User-defined operations, declared in the same way as those of the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exponentials, logarithms, roots, and the error function: an integral of e^(-x²)."""
+"""Exponentials, logarithms, roots and the error function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choosing an entry by an index that is computed."""
+"""Indexing a list with an index that is computed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.grad_mode import recorder
 from scalargrad.ops.comparisons import eq, ge, lt
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import where
@@ -81,6 +82,9 @@ def _require_even(rows: Any) -> None:
 
 def _choice(values: Sequence[Any], index: Any) -> Any:
     """Return one of several numbers; compiled code looks it up instead."""
+    current = recorder()
+    if current is not None:
+        return current.take(values, index)
     chosen: Any = math.nan
     for k, value in enumerate(values):
         here = eq(index, float(k)) + eq(index, float(k - len(values)))

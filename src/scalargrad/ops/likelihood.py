@@ -1,4 +1,4 @@
-"""The logarithm of a probability, bounded as the field bounds it."""
+"""The logarithm of a probability, clamped as PyTorch clamps it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Truths joined: operations on comparisons, as their functions give them.
+"""Logical operations on the results of comparisons.
 
 Any number but 0 is true, a NaN too.
 """

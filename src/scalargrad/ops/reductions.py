@@ -1,4 +1,4 @@
-"""Operations of any number of operands, each one node however many there are."""
+"""Reductions: operations of any number of operands that make a single node."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar, overload
 
 from scalargrad.errors import OperandError
+from scalargrad.grad_mode import recorder
 from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.comparisons import eq
 from scalargrad.ops.exponential import exp, log
@@ -206,6 +207,9 @@ def _scores(values: Iterable[Any]) -> list[Any]:
 
 def _score_shift(scores: Sequence[Any]) -> Any:
     """Return the largest score as a constant, which `softmax` subtracts from all."""
+    if recorder() is not None:
+        largest = maximum(*scores)
+        return largest.detach() if hasattr(largest, "_apply") else largest
     return max(getattr(x, "data", x) for x in scores)
 
 

@@ -1,4 +1,4 @@
-"""Rounding, whose gradient is zero, at the jumps too, and what a whole division leaves."""
+"""Rounding operations, whose gradient is zero everywhere, and remainders of divisions."""
 
 from __future__ import annotations
 
@@ -210,7 +210,8 @@ def step(x: Symbol) -> Symbol:
     """Apply the hard threshold: 1 where x > 0, else 0; the gradient is 0.
 
     The unit of the perceptron (threshold logic). Its derivative is 0 wherever it exists, so
-    gradient descent cannot train through it.
+    gradient descent cannot train through it. At 0 itself it is Toronto's I[x > 0], so step(0) is
+    0; UCSB's perceptron fires at equality, which is ``ge(x, 0.0)``.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Operations that choose among their operands: gradient routers."""
+"""Operations that select among their operands and route the gradient to the one selected."""
 
 from __future__ import annotations
 

@@ -23,9 +23,9 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "SparseAdam",
+    "backtracking_line_search",
     "clip_grad_norm_",
     "clip_grad_value_",
     "lr_scheduler",
     "rules",
 ]
-from scalargrad.optim.torch_state import torch_state_dict as torch_state_dict

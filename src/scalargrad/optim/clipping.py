@@ -1,4 +1,4 @@
-"""Limits on gradients, against steps that are too long."""
+"""Gradient clipping, by norm and by value."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -115,7 +116,7 @@ def _loss_after_a_step(optimizer: Optimizer, objective: Callable[[], Any]) -> fl
 
 def _first_order(optimizer: Optimizer) -> float:
     """Return what a step along the gradient lowers the loss by to first order, Σ lr · g²."""
-    return sum(
+    return math.fsum(
         group["lr"] * parameter.grad**2
         for group in optimizer.param_groups
         for parameter in group["params"]

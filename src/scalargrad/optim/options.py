@@ -1,4 +1,4 @@
-"""Options of parameter groups: checked when given, and read back when saved."""
+"""Options of parameter groups: validated when given, and restored from a state dict."""
 
 from __future__ import annotations
 

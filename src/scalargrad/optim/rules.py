@@ -1,4 +1,4 @@
-"""Update rules: how one parameter moves, each written once, in operations of the table.
+"""Update rules: how one parameter changes in a step, written once in operations of the table.
 
 A rule takes a parameter, its gradient and its state, and returns the new parameter and the
 new state. It changes nothing and asks no questions of the numbers, so it works on floats, on

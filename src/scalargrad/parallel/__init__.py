@@ -10,3 +10,10 @@ from scalargrad.parallel.chunked_sum import ChunkedSum as ChunkedSum
 from scalargrad.parallel.chunked_sum import sum_over as sum_over
 from scalargrad.parallel.sweeping import SweepInterrupt as SweepInterrupt
 from scalargrad.parallel.sweeping import sweep as sweep
+
+__all__ = [
+    "ChunkedSum",
+    "SweepInterrupt",
+    "sum_over",
+    "sweep",
+]

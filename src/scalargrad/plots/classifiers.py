@@ -1,4 +1,4 @@
-"""Plots of classifiers: the boundary one has drawn, and what it takes for what."""
+"""Plots of classifiers: decision boundaries and confusion matrices."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import no_grad
 from scalargrad.plots.style import CLASSES, MARKERS, axes_or_new, number
+from scalargrad.table.numbers import is_real
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +34,7 @@ def decision_boundary(
     points : sequence of n pairs
         The data.
     labels : sequence of n numbers
-        Of one score: positive for one class, otherwise the other. Of k: 0 … k - 1.
+        Of one score: 0 and 1, or -1 and 1. Of k: 0 … k - 1.
     resolution : int
         Points along each side of the grid on which the score is computed, without recording.
     ax : matplotlib Axes, optional
@@ -64,6 +65,7 @@ def decision_boundary(
     classes = np.asarray(labels, dtype=float)
     if len(names) == 1:  # its sign: two classes, whose scores are 0 and the score
         grid = np.concatenate([np.zeros_like(grid), grid], axis=2)
+        _require_two_signs(classes)
         names, classes = ["negative", "positive"], classes > 0
     _regions(axes, xs, ys, grid)
     _markers(axes, data, classes, names)
@@ -72,6 +74,17 @@ def decision_boundary(
     axes.locator_params(nbins=6)
     axes.legend(loc="best")
     return axes
+
+
+def _require_two_signs(classes: Any) -> None:
+    """Raise OperandError where the sign of a label is not its class."""
+    found = sorted(set(classes.tolist()))
+    if not ({*found} <= {0.0, 1.0} or {*found} <= {-1.0, 1.0}):
+        shown = ", ".join(f"{x:g}" for x in found[:4])
+        raise OperandError(
+            f"the labels are {shown}{', …' if found[4:] else ''}, but one score has two classes: "
+            "give 0 and 1, or -1 and 1"
+        )
 
 
 def _scores(output: Any) -> list[float]:
@@ -117,7 +130,7 @@ def confusion_matrix(
     Parameters
     ----------
     truths, predictions : sequences of n classes
-        The true class of each example, and the one predicted, from 0.
+        The true class of each example, and the one predicted: 0 … n - 1, or -1 and 1.
     names : sequence of str, optional
         What the classes are called; by default their numbers.
     ax : matplotlib Axes, optional
@@ -132,7 +145,8 @@ def confusion_matrix(
     Raises
     ------
     OperandError
-        If there are not as many predictions as truths, or none, or more classes than names.
+        If there are not as many predictions as truths, or none, or more classes than names, or
+        a label is no class.
     """
     import numpy as np
 
@@ -141,12 +155,13 @@ def confusion_matrix(
             f"{len(truths)} truths and {len(predictions)} predictions given: give one "
             "prediction for each truth, and at least one"
         )
-    size = max(*truths, *predictions) + 1
-    shown = list(names) if names is not None else [str(i) for i in range(size)]
+    rows, columns, called = _classes(truths, predictions)
+    size = max(*rows, *columns) + 1
+    shown = list(names) if names is not None else called or [str(i) for i in range(size)]
     if size > len(shown):
         raise OperandError(f"class {size - 1} occurs, but there are {len(shown)} names")
     counts = np.zeros((len(shown), len(shown)), dtype=int)
-    np.add.at(counts, (np.asarray(truths), np.asarray(predictions)), 1)
+    np.add.at(counts, (np.asarray(rows), np.asarray(columns)), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes = axes_or_new(ax)
     axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
@@ -163,3 +178,20 @@ def confusion_matrix(
     hits = int(np.trace(counts))
     axes.set(xlabel="predicted", ylabel="true", title=f"{hits} of {len(truths)} right")
     return axes
+
+
+def _classes(
+    truths: Sequence[float], predictions: Sequence[float]
+) -> tuple[list[int], list[int], list[str]]:
+    """Return labels as rows and columns from 0, and what they are called if it is not that."""
+    labels = {*truths, *predictions}
+    if -1 in labels and labels <= {-1, 1}:
+        rows, columns = ([int(label > 0) for label in side] for side in (truths, predictions))
+        return rows, columns, ["−1", "1"]
+    for label in sorted(labels, key=str):
+        if not is_real(label) or label < 0 or label != int(label):
+            raise OperandError(
+                f"the label {label!r:.40} is no class: number the classes 0, 1, 2, …, or use -1 "
+                "and 1"
+            )
+    return [int(x) for x in truths], [int(x) for x in predictions], []

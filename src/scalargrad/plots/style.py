@@ -1,4 +1,4 @@
-"""What all plots share: colours that the colour-blind can tell apart, and a place to draw."""
+"""The common style of all plots: colours safe for colour-blind readers, and axes."""
 
 from __future__ import annotations
 

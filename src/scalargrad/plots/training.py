@@ -1,4 +1,4 @@
-"""Plots of training: losses, metrics and gradients, falling or not."""
+"""Plots of training: losses, metrics and gradients over time."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Everything that shows a graph: pictures, steps, folded parts, training pages."""
+"""Everything that displays a graph: pictures, step pages, folded subgraphs, training pages."""

@@ -1,1 +1,1 @@
-"""The process around the engine: files written whole, optional packages, the garbage collector."""
+"""The process around the engine: atomic file writes, optional packages, the garbage collector."""

@@ -1,4 +1,4 @@
-"""The garbage collector, out of the way while graphs and programs are built."""
+"""Pausing the garbage collector while graphs and programs are built."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic file writes: a file appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PREFIX = ".scalargrad-"
 _ABANDONED = 3600.0
 
 
-def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
+def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: bool = True) -> Path:
     """Write a file so that `path` holds either what it held before or all of `content`.
 
     The content goes to a new file beside it, which then takes its place in one step; a
@@ -26,6 +26,8 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
         Its folder must exist.
     content : bytes
         What the file is to hold.
+    durable : bool
+        Whether to wait until a power cut could not undo it; what can be made again need not.
 
     Returns
     -------
@@ -50,8 +52,9 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
         try:
             with unfinished.open("xb") as file:
                 file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
             unfinished.replace(target)
         finally:
             unfinished.unlink(missing_ok=True)

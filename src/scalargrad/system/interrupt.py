@@ -1,4 +1,4 @@
-"""Ctrl-C that waits for the step under way."""
+"""Ctrl-C, deferred until the current step has finished."""
 
 from __future__ import annotations
 

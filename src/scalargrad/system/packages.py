@@ -1,4 +1,4 @@
-"""Optional packages: what is said where one is needed and not installed."""
+"""Optional packages: the error when one is needed and not installed."""
 
 from __future__ import annotations
 

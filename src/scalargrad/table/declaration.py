@@ -17,6 +17,7 @@ from scalargrad.errors import OperandError
 from scalargrad.table.domain import REAL, Domain
 from scalargrad.table.notation import Notation
 from scalargrad.table.numbers import as_float, defers, is_real
+from scalargrad.table.signature import CallSignature
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -56,8 +57,7 @@ class Operation:
         How a primitive is written in C99, or the source of a function ``sg_name`` for it; by
         default as in Python, if it has a notation there, or by its name, if <math.h> knows it.
     lane
-        How compiled code writes it, in words that NumPy (on arrays) and Numba (on numbers) both
-        know, where `python` does not say it already.
+        How NumPy writes it on arrays, where `python` does not say it already.
     expression
         A reduction as an expression of other operations, for compiled code, where its
         declaration compares numbers and so cannot be traced.
@@ -102,8 +102,10 @@ class Operation:
         self.lane = lane
         self.expression = expression
 
+    __signature__ = CallSignature()
+
     def __repr__(self) -> str:
-        return f"<operation {self.name}>"
+        return f"<operation {self.name}{self.__signature__}>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         if TABLE.get(self.name) is not self:
@@ -147,9 +149,18 @@ class Operation:
         """Apply the operation to floats, outside its domain as IEEE 754 has it."""
         return self.of_floats(*operands)
 
-    def make_node(self, operands: tuple[Any, ...], node: type, checked: bool = True) -> Any:
-        """Make this operation's node, of class `node`, over operands of which one is a node."""
+    def make_node(
+        self, operands: tuple[Any, ...], node: type, checked: bool = True, leaf: bool = False
+    ) -> Any:
+        """Make this operation's node, of class `node`, over operands of which one is a node.
+
+        As a `leaf` it keeps no operands.
+        """
         raise NotImplementedError
+
+    def partial_nodes(self, node: Any) -> list[Any] | None:  # noqa: ARG002 - others look
+        """Return the partials of a node of this operation; None where their traces say them."""
+        return None
 
     def trace_partials(self, arity: int) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
         """Return the symbols of the result and operands, and the partials as expressions."""

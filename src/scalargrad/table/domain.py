@@ -1,4 +1,4 @@
-"""Where an operation is defined, and where it is smooth enough to be tested."""
+"""The domain of an operation: where it is defined, and where tests may sample it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Eager evaluation: the float code of an operation, printed from its trace and compiled.
+"""Eager evaluation: Python printed from the trace of an operation, and compiled.
 
 Two kinds of function are printed. `compile_floats` gives one from floats to a float.
 `compile_nodes` gives one that also makes the node: data, parents and local gradients, with the
@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 from zlib import crc32
 
-from scalargrad.grad_mode import as_leaf, is_grad_enabled, switches
+from scalargrad.grad_mode import as_leaf, is_grad_enabled, recorder, switches
 from scalargrad.table.code import PythonPrinter
 from scalargrad.table.declaration import Operation
 from scalargrad.table.printing import Expression
@@ -62,31 +62,62 @@ def compile_floats(op: Elementwise, checked: bool = True) -> Callable[..., float
     return _compile(op, names, lines, {**printer.functions, "check": op.check_domain})
 
 
+def diverted(op: Operation, operands: tuple[Any, ...], node: type, checked: bool = True) -> Any:
+    """Return what stands for an operation where no graph is built; None where one is.
+
+    A recorder in force writes the operation down; without gradients it leaves a leaf.
+    """
+    current = recorder()
+    if current is not None:
+        return current.node(op, operands)
+    return None if is_grad_enabled() else op.make_node(operands, node, checked, leaf=True)
+
+
 def compile_nodes(
-    op: Elementwise, mask: Mask, node: type, checked: bool = True
+    op: Elementwise, mask: Mask, node: type, checked: bool = True, leaf: bool = False
 ) -> Callable[..., Any]:
-    """Return a function of operands that makes `op`'s node; ``mask[i]``: operand i is a node."""
+    """Return a function of operands that makes `op`'s node; ``mask[i]``: operand i is a node.
+
+    As a `leaf` the node keeps no operands.
+    """
     operands = [f"x{i}" for i in range(op.arity)]
-    lines, functions = node_lines(op, mask, checked)
+    lines, functions = node_lines(op, mask, checked, leaf)
     return _compile(op, operands, lines, {**functions, **_environment(op, node)})
 
 
 def node_lines(
-    op: Elementwise, mask: Mask, checked: bool = True
+    op: Elementwise, mask: Mask, checked: bool = True, leaf: bool = False
 ) -> tuple[list[str], dict[str, Any]]:
     """Return the statements that make `op`'s node from operands x0, x1, … and return it."""
     data = [f"a{i}" if is_node else f"x{i}" for i, is_node in enumerate(mask)]
     printer = PythonPrinter(dict(zip(op.operand_symbols, data, strict=True)))
-    wanted = [p for p, is_node in zip(op.partial_expressions, mask, strict=True) if is_node]
+    partials_wanted = () if leaf else zip(op.partial_expressions, mask, strict=True)
+    wanted = [p for p, is_node in partials_wanted if is_node]
     printer.plan([op.value_expression, *wanted])
     lines = [f"a{i} = x{i}._data" for i, is_node in enumerate(mask) if is_node]
     if checked:
         lines += _domain_check(op, printer, [f"x{i}" for i in range(op.arity)])
+    if leaf:
+        return lines + _leaf_lines(printer, op.value_expression), printer.functions
     partials = iter(wanted)
     printed = [next(partials) if is_node else None for is_node in mask]
     parents = f"({', '.join(f'x{i}' for i in range(op.arity))},)"
     lines += _make_lines(printer, op.value_expression, op.result_symbol, printed, parents)
     return lines, printer.functions
+
+
+def _number_lines(printer: PythonPrinter, value: Expression) -> list[str]:
+    """Return the statements from the value to a node that has it."""
+    shown = printer.print(value)
+    lines = [*printer.take_lines(), f"y = {shown}", "node = new(Node)", "node._data = y"]
+    return [*lines, "node._grad = 0.0", "node.label = ''"]
+
+
+def _leaf_lines(printer: PythonPrinter, value: Expression) -> list[str]:
+    """Return the statements from the value to the finished leaf."""
+    lines = _number_lines(printer, value)
+    lines += ["node.op = None; node.parents = node.local_grads = ()"]
+    return [*lines, "return as_leaf(node)"]
 
 
 def _make_lines(
@@ -97,11 +128,7 @@ def _make_lines(
     parents: str,
 ) -> list[str]:
     """Return the statements from the value to the finished node; None prints no partial."""
-    shown = printer.print(value)
-    lines = [*printer.take_lines(), f"y = {shown}", "node = new(Node)", "node._data = y"]
-    lines += ["node.grad = 0.0", "node.label = ''", "if switches and not recording():"]
-    lines += ["    node.op = None; node.parents = node.local_grads = ()"]
-    lines += ["    return as_leaf(node)"]
+    lines = _number_lines(printer, value)
     printer.names[result] = "y"
     local_grads = ["None" if p is None else printer.print(p) for p in partials]
     lines += [*printer.take_lines(), "node.op = op", f"node.parents = {parents}"]
@@ -112,17 +139,18 @@ def compile_operators(op: Elementwise, node: type) -> tuple[Callable[..., Any], 
     """Return `op` as methods of `node`: ``(method,)``, or ``(method, reflected method)``.
 
     The node code stands inline in the method, behind one type test, because a further call
-    would cost a third of an addition's time.
+    would cost a third of an addition's time. At its head stands the one question who records.
     """
     environment = _environment(op, node)
     if op.arity == 1:
-        return (compile_nodes(op, (True,), node),)
-    both, functions = node_lines(op, (True, True))
-    forward, more = node_lines(op, (True, False))
+        lines, functions = _headed(op, (True,))
+        return (_compile(op, ["x0"], lines, environment | functions),)
+    both, functions = _headed(op, (True, True))
+    forward, more = _headed(op, (True, False))
     environment |= {**functions, **more, "number": op.number_beside}
     lines = ["if isinstance(x1, Node):", *_indent(both), *_coerce("x1"), *forward]
     method = _compile(op, ["x0", "x1"], lines, environment)
-    backward, more = node_lines(op, (False, True))
+    backward, more = _headed(op, (False, True))
     lines = [*_coerce("x0"), *backward]
     return method, _compile(op, ["x1", "x0"], lines, environment | more)
 
@@ -155,7 +183,7 @@ def compile_reduction(op: Operation, arity: int, node: type) -> Callable[..., An
     return _compile(op, ["operands"], lines, environment)
 
 
-def make_reduction(op: Operation, node: type, operands: tuple[Any, ...]) -> Any:
+def make_reduction(op: Operation, node: type, operands: tuple[Any, ...], leaf: bool = False) -> Any:
     """Make the node of a reduction; its declaration runs on floats as it stands."""
     try:
         data: list[float] = [operand._data for operand in operands]
@@ -166,9 +194,9 @@ def make_reduction(op: Operation, node: type, operands: tuple[Any, ...]) -> Any:
         constants = True
     made: Any = object.__new__(node)
     made._data = result = op.function(data)
-    made.grad = 0.0
+    made._grad = 0.0
     made.label = ""
-    if switches and not is_grad_enabled():
+    if leaf:
         made.op = None
         made.parents = made.local_grads = ()
         return as_leaf(made)
@@ -189,7 +217,8 @@ def _environment(op: Operation | Elementwise, node: type) -> dict[str, Any]:
         "Node": node,
         "new": object.__new__,
         "switches": switches,
-        "recording": is_grad_enabled,
+        "recorder": recorder,
+        "building": is_grad_enabled,
         "as_leaf": as_leaf,
         "check": op.check_domain,
     }
@@ -200,6 +229,20 @@ def _domain_check(op: Elementwise, printer: PythonPrinter, operands: Sequence[st
         return []
     condition = printer.condition(op.valid_expression)
     return [*printer.take_lines(), f"if not ({condition}): check({', '.join(operands)})"]
+
+
+def _headed(op: Elementwise, mask: Mask) -> tuple[list[str], dict[str, Any]]:
+    """Return the statements that make a node, with the question who records at their head."""
+    lines, functions = node_lines(op, mask)
+    leaf, more = node_lines(op, mask, leaf=True)
+    operands = "".join(f"x{i}, " for i in range(op.arity))
+    head = [
+        "current = recorder()",
+        f"if current is not None: return current.node(op, ({operands}))",
+        "if not building():",
+        *_indent(leaf),
+    ]
+    return ["if switches:", *_indent(head), *lines], functions | more
 
 
 def _coerce(name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""JavaScript printed from the table: the same operations in a page, none written twice.
+"""JavaScript printed from the table, so that no operation is written twice.
 
 `javascript_functions` prints what a page needs to replay a graph with other inputs. A page
 runs it as one expression::

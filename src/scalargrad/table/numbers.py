@@ -1,4 +1,4 @@
-"""Which things count as a real number, and what is said of those that do not."""
+"""Which objects count as real numbers, and the error for those that do not."""
 
 from __future__ import annotations
 
@@ -50,4 +50,5 @@ def defers(x: Any) -> bool:
 
 def holds(condition: Any) -> bool:
     """Return whether a condition on a number is true; compiled code asks all examples of vmap."""
-    return bool(condition)
+    for_all = getattr(condition, "_holds", None)
+    return bool(condition) if for_all is None else for_all()

@@ -8,7 +8,13 @@ from typing import Any, TypeVar, overload
 
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.table.declaration import TABLE, Operand, Operation, R_co
-from scalargrad.table.eager import Mask, compile_floats, compile_nodes, compile_reduction
+from scalargrad.table.eager import (
+    Mask,
+    compile_floats,
+    compile_nodes,
+    compile_reduction,
+    make_reduction,
+)
 from scalargrad.table.remedy import domain_message
 from scalargrad.table.symbol import Symbol
 from scalargrad.table.validation import listed
@@ -41,7 +47,7 @@ class Elementwise(Operation):
         self.arity = len(parameters)
         self.operand_symbols = tuple(Symbol(name) for name in parameters)
         self.result_symbol = Symbol("y")
-        self._makers: dict[tuple[type, Mask, bool], Callable[..., Any]] = {}
+        self._makers: dict[tuple[type, Mask, bool, bool], Callable[..., Any]] = {}
 
     @functools.cached_property
     def value_expression(self) -> Any:
@@ -69,17 +75,19 @@ class Elementwise(Operation):
         """The same without the check of the domain."""
         return compile_floats(self, checked=False)
 
-    def make_node(self, operands: tuple[Any, ...], node: type, checked: bool = True) -> Any:
+    def make_node(
+        self, operands: tuple[Any, ...], node: type, checked: bool = True, leaf: bool = False
+    ) -> Any:
         """Make the node with code printed once for each mixture of nodes and numbers."""
         if self.arity > 1:
             operands = tuple([x if isinstance(x, node) else self.operand(x) for x in operands])
             mask = tuple([isinstance(x, node) for x in operands])
         else:
             mask = (True,)
-        maker = self._makers.get((node, mask, checked))
+        maker = self._makers.get((node, mask, checked, leaf))
         if maker is None:
-            maker = compile_nodes(self, mask, node, checked)
-            self._makers[node, mask, checked] = maker
+            maker = compile_nodes(self, mask, node, checked, leaf)
+            self._makers[node, mask, checked, leaf] = maker
         return maker(*operands)
 
     def trace_partials(self, _arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
@@ -154,8 +162,12 @@ class Reduction(Operation):
         result: float = self.function(operands)
         return result
 
-    def make_node(self, operands: tuple[Any, ...], node: type, _checked: bool = True) -> Any:
+    def make_node(
+        self, operands: tuple[Any, ...], node: type, _checked: bool = True, leaf: bool = False
+    ) -> Any:
         """Make the node with code printed once for each number of operands."""
+        if leaf:
+            return make_reduction(self, node, operands, leaf)
         key = (node, len(operands))
         maker = self._makers.get(key)
         if maker is None:

@@ -36,7 +36,16 @@ def text(expression: Expression, names: dict[Symbol, str], demand: int = CONDITI
     It is put in parentheses where it binds more loosely than `demand`, a precedence, and
     where a minus sign would follow another sign.
     """
-    return parenthesise(_written(expression, names), _firm(demand, expression))
+    return _raised(parenthesise(_written(expression, names), _firm(demand, expression)))
+
+
+_WHOLE_POWER = re.compile(r"\^(?:\((−\d+)\)|(\d+))(?![\w.^])")
+_RAISED = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _raised(written: str) -> str:
+    """Return a formula with whole powers as superscripts."""
+    return _WHOLE_POWER.sub(lambda match: (match[1] or match[2]).translate(_RAISED), written)
 
 
 def _written(expression: Expression, names: dict[Symbol, str]) -> Fragment:
@@ -108,7 +117,29 @@ def identifier(word: str) -> str:
     """Return one MathML token for a name or an already formatted number."""
     if _NUMBER.fullmatch(word):
         return f"<mn>{word.replace('-', MINUS)}</mn>"
-    return f"<mi>{_escape(word)}</mi>"
+    return scripted(word)
+
+
+_SCRIPTED = (
+    re.compile(r"([^\W\d_])(?P<below>\d+)"),
+    re.compile(r"([^\W\d_])_(?P<below>\w+)"),
+    re.compile(r"([^\W\d_])(?P<above>[⁰¹²³⁴⁵⁶⁷⁸⁹]*)(?P<below>[₀₁₂₃₄₅₆₇₈₉,]+)"),
+)
+_PLAIN = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉", "01234567890123456789")
+
+
+def scripted(word: str) -> str:
+    """Return a name in MathML: a letter with its index below and, as in w²₄,₃, its layer above."""
+    found = next(filter(None, (pattern.fullmatch(word) for pattern in _SCRIPTED)), None)
+    if found is None:
+        return f"<mi>{_escape(word)}</mi>"
+    groups = {key: text.translate(_PLAIN) for key, text in found.groupdict().items() if text}
+    letter, below = f"<mi>{found[1]}</mi>", groups["below"]
+    tag = "mtext" if any(map(str.isalpha, below)) else "mn"
+    below = f"<{tag}>{below}</{tag}>"
+    if "above" not in groups:
+        return f"<msub>{letter}{below}</msub>"
+    return f"<msubsup>{letter}{below}<mn>{groups['above']}</mn></msubsup>"
 
 
 def _mathml(expression: Expression, names: dict[Symbol, str]) -> Fragment:

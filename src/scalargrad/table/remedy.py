@@ -1,4 +1,4 @@
-"""What a DomainError says: the operands, what the operation needs, and code to paste instead."""
+"""The message of a DomainError: the operands, what the operation needs, and a remedy to paste."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arguments as callers give them: taken in as float, int or bool, or refused in one line.
+"""Arguments as callers pass them: converted to float, int or bool, or refused in one line.
 
 A NumPy number that stayed one would turn whatever it meets single precision, a tensor would turn
 it into tensors. Every public argument that is a number comes through here.

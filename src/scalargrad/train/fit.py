@@ -160,12 +160,12 @@ def fit(
     Notes
     -----
     A step that is compiled computes forward and backward pass by one program and the update by
-    another, in memory of their own, by the compiled kernel where Numba is installed, else by
-    NumPy; it agrees with the eager step to rounding. Parameters, gradients and the optimiser's
-    state are in their objects whenever a callback, a metric, a schedule or a checkpoint could
-    look, and after an error. Steps are programs where the examples are all nested alike, or
-    taken one by one (``batch_size=1``; then the 32 most frequent shapes are), the optimiser is
-    one of `scalargrad.optim` (SparseAdam only without look-ups), and model and loss draw only
+    another, in memory of their own, as machine code where llvmlite is installed, else by NumPy; it
+    agrees with the eager step to rounding. Parameters, gradients and the optimiser's state are in
+    their objects whenever a callback, a metric, a schedule or a checkpoint could look, and after an
+    error. Steps are programs where the examples are all nested alike, or taken one by one
+    (``batch_size=1``; then the 32 most frequent shapes are), the optimiser is one of
+    `scalargrad.optim` (SparseAdam only without look-ups), and model and loss draw only
     by `drawn` (as Dropout does), keep nothing for later and read no ``.data``. Else, and where
     a step meets a number that is not finite or a condition comes out differently, eager steps
     are taken. What a callback changes, a number or a layer, is recorded anew.

@@ -14,13 +14,13 @@ from scalargrad.compiler.batch import vmap
 from scalargrad.compiler.passes.program import TAKE
 from scalargrad.compiler.resident import Resident, reordered
 from scalargrad.errors import TraceError
-from scalargrad.graph import topological_order
 from scalargrad.train.examples import plain
 from scalargrad.train.group_rules import require_still, visited
 from scalargrad.train.objective import Objective
 from scalargrad.train.recordings import Draws, Guards, guards, leaves_read, recorded, results
 from scalargrad.train.rectangle import Rectangle
 from scalargrad.train.store import Store
+from scalargrad.value import Value
 
 
 class _Result(NamedTuple):
@@ -161,8 +161,7 @@ def _result(objective: Objective, store: Store, batch: list[tuple[Any, Any]]) ->
     """Go forward and backward on Values that are being recorded."""
     predictions = vmap(objective.model)([x for x, _ in batch])
     loss = objective.value(predictions, [y for _, y in batch])
-    below = set(topological_order(loss))
-    reached = [i for i, leaf in enumerate(store.leaves) if leaf in below]
-    wanted = [store.leaves[i] for i in reached]
-    grads = gradients(loss, wanted, create_graph=True, allow_nonfinite=True)
+    found = gradients(loss, store.leaves, allow_nonfinite=True)
+    reached = [i for i, x in enumerate(found) if isinstance(x, Value)]
+    grads = [found[i] for i in reached]
     return _Result(predictions if objective.metrics else [], loss, grads, reached)

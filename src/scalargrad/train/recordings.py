@@ -7,15 +7,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from scalargrad.compiler.arguments import fresh_leaves
 from scalargrad.compiler.passes.memory import Floats
-from scalargrad.compiler.trace.reach import Reach
-from scalargrad.compiler.trace.record import Recording, record
-from scalargrad.compiler.trace.stacking import UnlikeError
+from scalargrad.compiler.trace import record
+from scalargrad.compiler.trace.record import Recording
+from scalargrad.compiler.trace.trace import Trace
 from scalargrad.errors import TraceError
 from scalargrad.train.store import Store
 from scalargrad.train.surroundings import Surroundings
-from scalargrad.transforms.draws import MODULE, rewind, state_of
+from scalargrad.transforms.draws import rewind, state_of
 from scalargrad.value import Value
 
 R = TypeVar("R")
@@ -54,7 +53,7 @@ def recorded(
     """
     try:
         return _recorded(run, leaves, roots, together=True, domains=domains)
-    except (TraceError, UnlikeError):
+    except TraceError:
         return _recorded(run, leaves, roots, together=False, domains=domains)
 
 
@@ -66,13 +65,9 @@ def _recorded(
     together: bool,
     domains: bool,
 ) -> tuple[Recording, R]:
-    fresh = fresh_leaves([*leaves])
-    before = [(x, state_of(x)) for x in [MODULE, *Reach(roots).generators]]
-    try:
-        return record(lambda: run(fresh), fresh, roots, together=together, domains=domains)
-    except BaseException:
-        rewind(before)
-        raise
+    trace = Trace(roots, together)
+    fresh: list[Any] = trace.arguments(leaves)
+    return record.recorded(trace, lambda: run(fresh), domains=domains)
 
 
 def repeatable(make: Callable[[], R], roots: Sequence[Any]) -> tuple[R, Surroundings]:

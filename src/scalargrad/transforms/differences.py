@@ -1,4 +1,4 @@
-"""Gradients held against central differences: the check every lecture names."""
+"""gradcheck: gradients compared with central differences."""
 
 from __future__ import annotations
 

@@ -24,16 +24,24 @@ True
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Any, NamedTuple
 
-from scalargrad.autodiff import error_signals, gradient_graphs
-from scalargrad.errors import OperandError
-from scalargrad.grad_mode import enable_grad, is_grad_enabled, new_leaves
-from scalargrad.graph import topological_order
+from scalargrad.autodiff import (
+    error_signals,
+    gradient_graphs,
+    partial_values,
+    product,
+)
+from scalargrad.errors import NumericalError, OperandError
+from scalargrad.grad_mode import enable_grad, is_grad_enabled, new_leaves, recorder
+from scalargrad.graph import describe, first_nonfinite, topological_order
 from scalargrad.ops import identity
 from scalargrad.table.validation import function
-from scalargrad.tree import Rebuild, flatten
+from scalargrad.tree import Rebuild, flatten, replaced
 from scalargrad.value import Scalar, Value
 
 
@@ -42,6 +50,18 @@ class Subgraph(NamedTuple):
 
     nodes: list[Value]  # those that depend on the fresh leaves, operands before results
     as_graph: bool  # whether results belong to an outer graph
+
+
+def evaluated(
+    f: Callable[..., Any], argnums: Sequence[int], args: Sequence[Any], kwargs: Any
+) -> Evaluation:
+    """Run a function that is to be differentiated, as whoever records here does."""
+    function(f, "f", "one of numbers")
+    current = recorder()
+    if current is None:
+        return Evaluation(f, argnums, args, kwargs)
+    run: Evaluation = current.run(f, argnums, args, kwargs)
+    return run
 
 
 class Evaluation:
@@ -69,7 +89,6 @@ class Evaluation:
     def __init__(
         self, f: Callable[..., Any], argnums: Sequence[int], args: Sequence[Any], kwargs: Any
     ) -> None:
-        function(f, "f", "one of numbers")
         self.name = getattr(f, "__name__", "f")
         self.leaves: list[Value] = []
         self.recorded = is_grad_enabled()  # outside; inside f it always is
@@ -96,7 +115,29 @@ class Evaluation:
         """Return new leaves for the numbers of an argument, joined to those that are Values."""
         numbers, rebuild = flatten(argument, where)
         self._given_values |= any(isinstance(x, Value) for x in numbers)
-        return [identity(x) if isinstance(x, Value) else Value(x) for x in numbers], rebuild
+        return [self._leaf(x) for x in numbers], rebuild
+
+    def _leaf(self, x: Any) -> Value:
+        """Return the leaf that stands for a number of an argument."""
+        return identity(x) if isinstance(x, Value) else Value(x)
+
+    def require_finite(self, y: Any) -> None:
+        """Raise NumericalError if the number to be differentiated is inf or nan."""
+        if not isinstance(y, Value):
+            y = float(y)
+        if not isfinite(y if isinstance(y, float) else y.data):
+            raise NumericalError(_not_finite(y, self.name))
+
+    def plain(self, x: Any, subgraph: Subgraph) -> Any:
+        """Return an output as the caller gets it: a number, unless it is of an outer graph."""
+        return x.data if isinstance(x, Value) and not subgraph.as_graph else x
+
+    def passed_on(self, aux: Any) -> Any:
+        """Return an auxiliary result with floats for Values, unless these are of an outer graph."""
+        values: list[Value] = []
+        replaced(aux, values.append)
+        outside = self.outside(values)
+        return replaced(aux, lambda x: x if x in outside else x.data)
 
     def subgraph(self, *outputs: Any) -> Subgraph:
         """Return what lies between the fresh leaves and the outputs."""
@@ -120,10 +161,13 @@ class Evaluation:
 
     def gradients(self, y: Any, subgraph: Subgraph) -> list[Scalar]:
         """Return ∂y/∂leaf for every fresh leaf."""
-        return self.pull_back({y: 1.0} if isinstance(y, Value) else {}, subgraph)
+        return self.pull_back([(y, 1.0)] if isinstance(y, Value) else [], subgraph)
 
-    def pull_back(self, seeds: dict[Value, Any], subgraph: Subgraph) -> list[Scalar]:
-        """Return Σ seed · ∂output/∂leaf for every fresh leaf."""
+    def pull_back(self, weighted: Sequence[tuple[Value, Any]], subgraph: Subgraph) -> list[Scalar]:
+        """Return Σ seed · ∂output/∂leaf for every fresh leaf, from pairs (output, seed)."""
+        seeds: dict[Value, Any] = {}
+        for y, weight in weighted:
+            seeds[y] = seeds.get(y, 0.0) + weight
         signals: dict[Value, Any]
         if subgraph.as_graph:
             with enable_grad():
@@ -132,10 +176,66 @@ class Evaluation:
             signals = error_signals(subgraph.nodes, seeds)
         return [signals.get(leaf, 0.0) for leaf in self.leaves]
 
+    def push_forward(
+        self, outputs: Sequence[Any], directions: Sequence[Scalar], subgraph: Subgraph
+    ) -> list[Scalar]:
+        """Return the tangent of each output, where the leaves move in these directions."""
+        moving: dict[Value, Scalar] = dict(zip(self.leaves, directions, strict=True))
+        with enable_grad():
+            moving = _pushed_forward(subgraph.nodes, moving, subgraph.as_graph)
+        return [moving.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs]
+
+    def by_rows(self, outputs: Sequence[Any], as_graph: bool) -> list[list[Any]]:
+        """Return the gradient of each output, each by a backward sweep."""
+        rows = []
+        for y in outputs:
+            subgraph = self.subgraph(y)._replace(as_graph=as_graph)
+            rows.append(self.gradients(y, subgraph))
+        return rows
+
+    def by_columns(self, outputs: Sequence[Any], as_graph: bool) -> list[list[Any]]:
+        """Return the same, by a forward sweep for each leaf."""
+        nodes = self.subgraph(*outputs).nodes
+        columns = []
+        for leaf in self.leaves:
+            with enable_grad():
+                moving = _pushed_forward(nodes, {leaf: 1.0}, as_graph)
+            columns.append([moving.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs])
+        return (
+            [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in outputs]
+        )
+
     def arguments(self, results: Sequence[Any]) -> list[Any]:
         """Arrange one result per fresh leaf in the shapes of the arguments."""
         remaining = iter(results)
         return [rebuild(remaining) for rebuild in self._rebuilds]
+
+
+def _not_finite(y: Scalar, name: str) -> str:
+    """Say what a function returned that has no gradient, and where it began."""
+    number, first = (y, None) if isinstance(y, float) else (y.data, first_nonfinite(y))
+    began = "" if first is None else f"; the first node that went non-finite is {describe(first)}"
+    return (
+        f"{name} returned {number}, whose gradient is undefined{began}. Scale its operands or "
+        "guard them with where"
+    )
+
+
+def _pushed_forward(
+    order: Sequence[Value], moving: dict[Value, Scalar], as_graph: bool
+) -> dict[Value, Scalar]:
+    """Extend `moving` (node to tangent) to every node of `order` that a moving leaf reaches."""
+    for node in order:
+        if not any(parent in moving for parent in node.parents):
+            continue
+        partials: Sequence[Any] = partial_values(node) if as_graph else node.local_grads
+        contributions = [
+            product(partial, moving[parent])
+            for parent, partial in zip(node.parents, partials, strict=True)
+            if isinstance(parent, Value) and parent in moving
+        ]
+        moving[node] = functools.reduce(operator.add, contributions)
+    return moving
 
 
 def _depending(order: Sequence[Value], leaves: Sequence[Value]) -> list[Value]:

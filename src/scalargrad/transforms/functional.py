@@ -1,4 +1,4 @@
-"""Functions that take functions apart: grad, value_and_grad, vjp, jvp and hvp.
+"""Transformations of functions: grad, value_and_grad, vjp, jvp and hvp.
 
 All follow JAX's signatures, and nest in any way. Each call records `f` once on fresh leaves, so
 an outer derivative is never confused with an inner one. Results are floats, unless an argument
@@ -10,17 +10,14 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Sequence
-from math import isfinite
 from typing import Any
 
-from scalargrad.autodiff import partial_values, product
-from scalargrad.errors import NumericalError, OperandError
-from scalargrad.grad_mode import enable_grad, is_grad_enabled
-from scalargrad.graph import describe, first_nonfinite
+from scalargrad.errors import OperandError
+from scalargrad.grad_mode import is_grad_enabled
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import flag, shown
-from scalargrad.transforms.evaluation import Evaluation
-from scalargrad.tree import flatten, flatten_like, replaced
+from scalargrad.transforms.evaluation import Evaluation, evaluated
+from scalargrad.tree import flatten, flatten_like
 from scalargrad.value import Scalar, Value
 
 
@@ -40,24 +37,15 @@ def unpacked(argnums: int | Sequence[int], results: Sequence[Any]) -> Any:
     return tuple(results) if isinstance(argnums, Sequence) else results[0]
 
 
-def _plain(x: Any, as_graph: bool) -> Any:
-    """Return an output as the caller gets it: a number, unless it belongs to an outer graph."""
-    return x.data if isinstance(x, Value) and not as_graph else x
-
-
-def _scalar(y: Any, name: str) -> Any:
-    leaves, _ = flatten(y, f"the result of {name}")
+def _scalar(evaluation: Evaluation, y: Any) -> Any:
+    """Return the one finite number that a function has to return, to be differentiated."""
+    leaves, _ = flatten(y, f"the result of {evaluation.name}")
     if len(leaves) != 1 or leaves[0] is not y:
         raise OperandError(
-            f"{name} returned {shown(y)}: a gradient needs one number; return one, or use jacobian"
+            f"{evaluation.name} returned {shown(y)}: a gradient needs one number; return one, or "
+            "use jacobian"
         )
-    root = y if isinstance(y, Value) else Value(y)
-    if not isfinite(root.data):
-        raise NumericalError(
-            f"{name} returned {root.data}, whose gradient is undefined; the first node that went "
-            f"non-finite is {describe(first_nonfinite(root) or root)}. Scale its operands or "
-            "guard them with where"
-        )
+    evaluation.require_finite(y)
     return y if isinstance(y, Value) else float(y)
 
 
@@ -68,14 +56,6 @@ def with_auxiliary(result: Any, name: str) -> tuple[Any, Any]:
             f"{name} returned {shown(result)}: with has_aux it returns (number, auxiliary)"
         )
     return result[0], result[1]
-
-
-def passed_on(aux: Any, evaluation: Evaluation) -> Any:
-    """Return an auxiliary result with floats for Values, unless these belong to an outer graph."""
-    values: list[Value] = []
-    replaced(aux, values.append)
-    outside = evaluation.outside(values)
-    return replaced(aux, lambda x: x if x in outside else x.data)
 
 
 def value_and_grad(
@@ -123,14 +103,14 @@ def value_and_grad(
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        evaluation = Evaluation(f, positions, args, kwargs)
+        evaluation = evaluated(f, positions, args, kwargs)
         result, name = evaluation.result, evaluation.name
         result, aux = with_auxiliary(result, name) if has_aux else (result, None)
-        y = _scalar(result, name)
+        y = _scalar(evaluation, result)
         subgraph = evaluation.subgraph(y)
         found = evaluation.arguments(evaluation.gradients(y, subgraph))
-        value = _plain(y, subgraph.as_graph)
-        return ((value, passed_on(aux, evaluation)) if has_aux else value), unpacked(argnums, found)
+        value = evaluation.plain(y, subgraph)
+        return ((value, evaluation.passed_on(aux)) if has_aux else value), unpacked(argnums, found)
 
     return differentiated
 
@@ -215,7 +195,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
     >>> y, pull_back([1.0, 10.0])
     ([12.0, 3.0], ([14.0, 3.0],))
     """
-    evaluation = Evaluation(f, range(len(primals)), primals, {})
+    evaluation = evaluated(f, range(len(primals)), primals, {})
     result, aux = evaluation.result, None
     if flag(has_aux, "has_aux"):
         result, aux = with_auxiliary(result, evaluation.name)
@@ -224,21 +204,20 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
         weights = _directions(cotangent, result, "the cotangent", "the result")
-        seeds: dict[Value, Any] = {}
-        for y, weight in zip(outputs, weights, strict=True):
-            if isinstance(y, Value):
-                seeds[y] = seeds.get(y, 0.0) + weight
+        pairs = zip(outputs, weights, strict=True)
+        seeds = [(y, weight) for y, weight in pairs if isinstance(y, Value)]
         here = subgraph._replace(as_graph=subgraph.as_graph and is_grad_enabled())
         return tuple(evaluation.arguments(evaluation.pull_back(seeds, here)))
 
-    value = rebuild(_plain(y, subgraph.as_graph) for y in outputs)
-    return (value, pull_back, passed_on(aux, evaluation)) if has_aux else (value, pull_back)
+    value = rebuild(evaluation.plain(y, subgraph) for y in outputs)
+    return (value, pull_back, evaluation.passed_on(aux)) if has_aux else (value, pull_back)
 
 
 def _directions(tree: Any, model: Any, what: str, like: str) -> list[Scalar]:
     """Return the numbers of a tangent or cotangent; outside a recording they are floats."""
     as_graph = is_grad_enabled()
-    leaves = (_plain(x, as_graph) for x in flatten_like(tree, model, what, like))
+    numbers = flatten_like(tree, model, what, like)
+    leaves = (x.data if isinstance(x, Value) and not as_graph else x for x in numbers)
     return [x if isinstance(x, Value) else as_float(x, what) for x in leaves]
 
 
@@ -277,36 +256,16 @@ def jvp(
     """
     if not isinstance(primals, tuple | list):
         raise OperandError(f"primals is {shown(primals)}: give the arguments as a tuple, (x,)")
-    evaluation = Evaluation(f, range(len(primals)), primals, {})
+    evaluation = evaluated(f, range(len(primals)), primals, {})
     result, aux = evaluation.result, None
     if flag(has_aux, "has_aux"):
         result, aux = with_auxiliary(result, evaluation.name)
     outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
     subgraph = evaluation.subgraph(*outputs)
     directions = _directions(tangents, primals, "tangents", "primals")
-    moving: dict[Value, Scalar] = dict(zip(evaluation.leaves, directions, strict=True))
-    with enable_grad():
-        moving = push_forward(subgraph.nodes, moving, subgraph.as_graph)
-    tangent = (moving.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs)
-    found = rebuild(_plain(y, subgraph.as_graph) for y in outputs), rebuild(tangent)
-    return (*found, passed_on(aux, evaluation)) if has_aux else found
-
-
-def push_forward(
-    order: Sequence[Value], moving: dict[Value, Scalar], as_graph: bool
-) -> dict[Value, Scalar]:
-    """Extend `moving` (node to tangent) to every node of `order` that a moving leaf reaches."""
-    for node in order:
-        if not any(parent in moving for parent in node.parents):
-            continue
-        partials: Sequence[Any] = partial_values(node) if as_graph else node.local_grads
-        contributions = [
-            product(partial, moving[parent])
-            for parent, partial in zip(node.parents, partials, strict=True)
-            if isinstance(parent, Value) and parent in moving
-        ]
-        moving[node] = functools.reduce(operator.add, contributions)
-    return moving
+    moved = evaluation.push_forward(outputs, directions, subgraph)
+    found = rebuild(evaluation.plain(y, subgraph) for y in outputs), rebuild(iter(moved))
+    return (*found, evaluation.passed_on(aux)) if has_aux else found
 
 
 def hvp(f: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:

@@ -1,4 +1,4 @@
-"""All partial derivatives of a function: jacobian and hessian, with JAX's signatures."""
+"""Matrices of partial derivatives: jacobian and hessian, with JAX's signatures."""
 
 from __future__ import annotations
 
@@ -6,18 +6,9 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.grad_mode import enable_grad
-from scalargrad.transforms.evaluation import Evaluation
-from scalargrad.transforms.functional import (
-    grad,
-    passed_on,
-    positions_of,
-    push_forward,
-    unpacked,
-    with_auxiliary,
-)
+from scalargrad.transforms.evaluation import evaluated
+from scalargrad.transforms.functional import grad, positions_of, unpacked, with_auxiliary
 from scalargrad.tree import flatten
-from scalargrad.value import Value
 
 
 def jacrev(
@@ -105,39 +96,20 @@ def _jacobian(
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        evaluation = Evaluation(f, positions, args, kwargs)
+        evaluation = evaluated(f, positions, args, kwargs)
         result, name = evaluation.result, evaluation.name
         result, aux = with_auxiliary(result, name) if has_aux else (result, None)
         outputs, rebuild = flatten(result, f"the result of {name}")
         as_graph = evaluation.subgraph(*outputs).as_graph
         taller = len(outputs) > len(evaluation.leaves)
-        by = _by_columns if (taller if forward is None else forward) else _by_rows
-        rows = by(evaluation, outputs, as_graph)
+        by_columns = taller if forward is None else forward
+        by = evaluation.by_columns if by_columns else evaluation.by_rows
+        rows = by(outputs, as_graph)
         found = [unpacked(argnums, evaluation.arguments(row)) for row in rows]
         jacobian = rebuild(iter(found))
-        return (jacobian, passed_on(aux, evaluation)) if has_aux else jacobian
+        return (jacobian, evaluation.passed_on(aux)) if has_aux else jacobian
 
     return differentiated
-
-
-def _by_rows(evaluation: Evaluation, outputs: Sequence[Any], as_graph: bool) -> list[list[Any]]:
-    """Return the gradient of each output, each by a backward sweep."""
-    rows = []
-    for y in outputs:
-        subgraph = evaluation.subgraph(y)._replace(as_graph=as_graph)
-        rows.append(evaluation.gradients(y, subgraph))
-    return rows
-
-
-def _by_columns(evaluation: Evaluation, outputs: Sequence[Any], as_graph: bool) -> list[list[Any]]:
-    """Return the same, by a forward sweep for each input."""
-    nodes = evaluation.subgraph(*outputs).nodes
-    columns = []
-    for leaf in evaluation.leaves:
-        with enable_grad():
-            moving = push_forward(nodes, {leaf: 1.0}, as_graph)
-        columns.append([moving.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs])
-    return [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in outputs]
 
 
 def hessian(

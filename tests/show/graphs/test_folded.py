@@ -291,7 +291,7 @@ def first_on_top(svg: ET.Element, layer: int, axis: int) -> bool:
 def test_titles_tell_equal_labels_apart(model: MLP, loss: Value) -> None:
     """What the pointer shows of w0 names the neuron it belongs to."""
     svg = draw(loss, model=model, depth=None).svg()
-    assert "value of layers.1.neurons.2.w.0: " in svg
+    assert "value of w²₃,₁: " in svg
     assert "its path is layers.1.neurons.2" in svg
 
 

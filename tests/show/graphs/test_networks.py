@@ -138,12 +138,12 @@ def test_titles_name_units_and_give_weights_in_full() -> None:
     """A pointer or screen reader gets the exact weight, from which input and to which unit."""
     found = groups(net([[1 / 3, -0.1]], [[2.0]]))
     titles = {id: group.findtext(f"{SVG}title") for id, group in found.items()}
-    weight = "weight from input x0 to unit 1 of layer 1"
+    weight = "weight from input x₀ to unit a₀ of layer 1"
     assert titles["u1-0-w0"] == f"{weight}: 0.3333333333333333"
-    assert titles["u2-0-w0"] == "weight from unit 1 of layer 1 to output y0: 2.0"
-    assert titles["u0-1"] == "input x1"
-    assert titles["u1-0"] == "unit 1 of layer 1"
-    assert titles["u2-0"] == "output y0"
+    assert titles["u2-0-w0"] == "weight from unit a₀ of layer 1 to output y: 2.0"
+    assert titles["u0-1"] == "input x₁"
+    assert titles["u1-0"] == "unit a₀ of layer 1"
+    assert titles["u2-0"] == "output y"
 
 
 def test_legend_explains_sign_and_width() -> None:
@@ -170,9 +170,9 @@ def test_mermaid_has_solid_and_dotted_lines() -> None:
     text = network(net([[0.5, -0.5]])).mermaid
     assert text.splitlines() == [
         "flowchart LR",
-        '    u0_0(("x0"))',
-        '    u0_1(("x1"))',
-        '    u1_0(("y0"))',
+        '    u0_0(("x₀"))',
+        '    u0_1(("x₁"))',
+        '    u1_0(("y"))',
         "    u0_0 --- u1_0",
         "    u0_1 -.- u1_0",
     ]

@@ -329,7 +329,7 @@ def scene_name(step: Any) -> str:
 
 def test_dense_layers_meet_in_a_bundle_instead_of_a_thicket(open_page: Any) -> None:
     """Eight units read by eight: eight lines to one box and eight from it, not sixty-four."""
-    page = open_page(network(2, (8, 8, 1)))
+    page = open_page(walk(network(2, (8, 8, 1)).root))
     assert page.locator("[id$='-into']").count() == 8
     assert page.locator(".results").all_text_contents() == ["v2 … v16 (8)"]
     assert page.locator("path[id$='-b0'].enters").count() == 8
@@ -393,7 +393,7 @@ def test_the_open_drawing_is_exported_and_printed(open_page: Any) -> None:
     assert "Neuron 1" in page.locator("#sheet h1").text_content()
     page.locator("#worksheet").click()
     assert page.locator("#sheet ol").first.locator("li").count() == 6
-    assert page.locator("#sheet p").text_content().startswith("At w0 ≈ −0.7313, w1 ≈")
+    assert page.locator("#sheet p").text_content().startswith("At w¹₁,₁ ≈ −0.7313, w¹₁,₂ ≈")
     given = page.locator("#sheet svg").first.locator("text.gradient").all_text_contents()
     assert given.count("______") == len(given) - 1
     output = next(node for node in steps.scene.order if node.op and node.op.name == "tanh")

@@ -184,4 +184,4 @@ def test_the_status_tells_the_numbers_that_hold_now(open_page: Any) -> None:
     assert status.text_content() != before
     assert "= 10·1 = 10" in status.text_content()
     page.locator("#reset").click()
-    assert "= (-4)·1 = -4" in status.text_content()
+    assert "= (−4)·1 = −4" in status.text_content()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import Parameter, Value, mean, square
+from scalargrad import Parameter, Value, exp, mean, square, tanh
 from scalargrad.experiments.demo import chain_rule
 from scalargrad.nn import MLP
 from scalargrad.show.figures import number
@@ -193,20 +193,32 @@ def test_a_term_of_a_gradient_is_not_called_the_gradient(open_page: Any) -> None
     """With a penalty on a weight, δxᵀ is what the layer adds; the graph has the sum."""
     w = [Parameter(0.5, "w0"), Parameter(-1.0, "w1")]
     x = [Value(2.0, "x0"), Value(3.0, "x1")]
-    loss = square(w[0] * x[0] + w[1] * x[1]) + square(w[0]) * 0.1
+    loss = tanh(w[0] * x[0] + w[1] * x[1]) + square(w[0]) * 0.1
     steps = walk(loss)
     page = open_page(steps)
     layer_view(page, 99)
     symbols = page.locator("#panel .matrix-line > :first-child").all_text_contents()
     assert [line.replace("\xa0", " ") for line in symbols[1:]] == [
-        "δ1=∂v7∂z1=∂v7∂h1∘square′(z1)",
+        "δ1=∂v7∂z1=∂v7∂h1∘tanh′(z1)",
         "∂v7∂W1 by this layer: δ1xT",
         "∂v7∂x=W1Tδ1",
     ]
-    delta = 2.0 * (0.5 * 2.0 - 1.0 * 3.0)
+    delta = 1.0 - np.tanh(0.5 * 2.0 - 1.0 * 3.0) ** 2
     assert matrices(page)[2][-1] == shown([[delta * 2.0, delta * 3.0]])
     place = steps.scene.place[w[0]]
     assert page.locator(f"#n{place}-gradient").text_content() == shown([[delta * 2.0 + 0.1]])[0]
+
+
+def test_a_logistic_unit_written_in_full_is_one_layer(open_page: Any) -> None:
+    """1 / (1 + e^-z) is σ: the panel has σ's slope, (1 - σ)σ, from four gates."""
+    w = [Parameter(0.5, "w0"), Parameter(-1.0, "w1")]
+    z = w[0] * Value(2.0, "x0") + w[1] * Value(3.0, "x1")
+    page = open_page(walk(1 / (1 + exp(-z))))
+    layer_view(page, 2)
+    assert "computes h = σ(W x): 2 inputs, 1 unit" in page.locator("#panel").text_content()
+    page.keyboard.press("End")
+    y = 1 / (1 + np.exp(2.0))
+    assert matrices(page)[1][1:] == [shown([[(1 - y) * y]]), shown([[(1 - y) * y]])]
 
 
 def test_notation_names_the_gradients_of_a_layer(open_page: Any) -> None:
@@ -294,7 +306,7 @@ def test_layers_are_announced(open_page: Any) -> None:
 def test_a_hostile_output_name_in_a_matrix_line_does_nothing(open_page: Any) -> None:
     """The root's label stands in every ∂L/∂W."""
     w = [Parameter(0.5, "w0"), Parameter(1.0, "w1")]
-    root = square(w[0] * 2.0 + w[1] * 3.0)
+    root = tanh(w[0] * 2.0 + w[1] * 3.0)
     root.label = "</math><img src=x onerror=alert(1)>"
     page = open_page(walk(root))
     layer_view(page, 5)

@@ -81,7 +81,7 @@ def test_a_worksheet_asks_for_the_sum_where_a_node_fans_out(open_page: Any) -> N
     s = 1 / (1 + math.exp(-1.0))
     steep, flat = -4 * s * (1 - s) ** 2, 0.05
     assert asked == "∂L/∂w = ______ + ______ = ______"
-    assert told == f"∂L/∂w ≈ {flat:.4g} − {-steep:.4g} = {steep + flat:.4g}"
+    assert told == f"∂L/∂w ≈ {flat:.4g} − {-steep:.4g} = −{-(steep + flat):.4g}"
 
 
 def test_every_step_can_be_printed(open_page: Any) -> None:

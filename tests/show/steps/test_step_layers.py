@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
-from scalargrad import Parameter, Value, mean, square, tanh
+from scalargrad import (
+    Parameter,
+    Value,
+    exp,
+    maximum,
+    mean,
+    reciprocal,
+    relu,
+    sigmoid,
+    softmax,
+    sqrt,
+    square,
+    tanh,
+)
+from scalargrad import sum as add_up
 from scalargrad.experiments.demo import chain_rule
 from scalargrad.nn import MLP, Linear
 from scalargrad.show.steps import walk
@@ -120,3 +135,78 @@ def test_what_is_added_besides_a_parameter_stays_a_gate_of_its_own() -> None:
 def test_no_layers_where_there_is_no_matrix(root: Value) -> None:
     """Data times data, a single weight, a difference: nothing to write as a matrix."""
     assert layers(scene_of(root)) == []
+
+
+# What a layer's activation is called ----------------------------------------------------------
+
+
+def activations(spell: Callable[[Value], Value]) -> list[str]:
+    """Return what the activations of two units of two inputs are called, spelled as given."""
+    x = [Value(0.5, "x0"), Value(-1.5, "x1")]
+    units = []
+    for j in range(2):
+        w = [Parameter(0.3 * (i + j) - 0.2, f"w{j}{i}") for i in range(2)]
+        units.append(spell(w[0] * x[0] + w[1] * x[1] + Parameter(0.1, f"b{j}")))
+    return [
+        row.activation.name if row.activation else ""
+        for rows in layers(scene_of(add_up(units)))
+        for row in rows
+    ]
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda z: 1 / (1 + exp(-z)),
+        lambda z: (1 + exp(z * -1)) ** -1,
+        lambda z: reciprocal(exp(-1 * z) + 1),
+        sigmoid,
+    ],
+)
+def test_the_logistic_function_is_recognised_however_it_is_spelled(spell: Any) -> None:
+    """1 / (1 + e^-z) is σ, never "neg(W x + b)"."""
+    assert activations(spell) == ["σ", "σ"]
+
+
+@pytest.mark.parametrize(
+    ("spell", "name"), [(lambda z: maximum(z, 0.0), "ReLU"), (tanh, "tanh"), (relu, "ReLU")]
+)
+def test_activations_are_called_by_their_names(spell: Any, name: str) -> None:
+    """max(0, z) is ReLU."""
+    assert activations(spell) == [name, name]
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda z: -z,
+        square,
+        exp,
+        lambda z: 1 / z,
+        lambda z: 1 / (1 + exp(z)),
+        lambda z: 1 / (2 + exp(-z)),
+        lambda z: (1 + exp(-z)) / 1,
+        lambda z: maximum(z, 1.0),
+    ],
+)
+def test_what_is_no_activation_is_not_called_one(spell: Any) -> None:
+    """A loss, a sign and a piece of softmax stand beside the layer."""
+    assert activations(spell) == ["", ""]
+
+
+def test_normalisation_softmax_attention_and_residuals_are_left_out() -> None:
+    """Of a transformer block only what is W x + b is a layer."""
+    layer, queries, keys = Linear(3, 3, rng=0), Linear(3, 3, rng=1), Linear(3, 3, rng=2)
+    x = [Value(0.1 * i + 0.2, f"x{i}") for i in range(3)]
+    center = mean(x)
+    spread = sqrt(mean([square(xi - center) for xi in x]) + 1e-5)
+    gain = [Parameter(1.0, f"g{i}") for i in range(3)]
+    normed = [
+        g * ((xi - center) / spread) + Parameter(0.0, "b") for g, xi in zip(gain, x, strict=True)
+    ]
+    q, k = queries(normed), keys(normed)
+    weights = softmax([qi * ki for qi, ki in zip(q, k, strict=True)])
+    out = [xi + w * yi for xi, w, yi in zip(x, weights, layer(normed), strict=True)]
+    found = layers(scene_of(add_up(out)))
+    assert [[len(rows), len(rows[0].weights)] for rows in found] == [[9, 3]]  # Q, K and V
+    assert all(row.activation is None for rows in found for row in rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from scalargrad import (
@@ -18,6 +20,7 @@ from scalargrad import (
     mean,
     relu,
     sigmoid,
+    sqrt,
     square,
     tanh,
     where,
@@ -119,7 +122,7 @@ def test_delta_is_the_error_of_a_pre_activation_and_of_nothing_else() -> None:
     f = tanh(s)
     f.label = "f"
     texts = [step.symbols("delta") for step in walk(f)[-3:]]
-    assert texts == ["δ_s = 1·(1 - f·f)", "∂f/∂x = δ_s·∂s/∂x", "∂f/∂w = δ_s·∂s/∂w"]
+    assert texts == ["δ_s = 1·(1 − f·f)", "∂f/∂x = δ_s·∂s/∂x", "∂f/∂w = δ_s·∂s/∂w"]
     linear = dot([w], [x])
     linear.label = "s"
     penalty = dot([w], [w])
@@ -225,14 +228,33 @@ def test_steps_that_are_not_backward_have_no_local_derivative(lecture: Walk) -> 
 def test_local_derivative_may_use_the_result() -> None:
     """σ' = σ(1 - σ)."""
     step = last(labelled(sigmoid(Value(1.0, "s")), "f"))
-    assert step.local_text() == "∂f/∂s = f·(1 − f) ≈ 0.7311·(1 − 0.7311) ≈ 0.1966"
+    assert step.local_text() == (
+        "∂f/∂s = σ(s)·(1 − σ(s)) = f·(1 − f) ≈ 0.7311·(1 − 0.7311) ≈ 0.1966"
+    )
     assert step.symbols() == "∂f/∂s = 1·f·(1 − f)"
+
+
+@pytest.mark.parametrize(
+    ("f", "rule"),
+    [
+        (lambda x: 1 / x, "∂f/∂x = (−1) / x² = −f / x"),
+        (lambda x: Value(3.0, "a") / x, "∂f/∂x = −a / x² = −f / x"),
+        (tanh, "∂f/∂x = 1 − tanh(x)² = 1 − f·f"),
+        (sqrt, "∂f/∂x = 1 / (2·√x) = 1 / (2·f)"),
+        (exp, "∂f/∂x = exp(x) = f"),
+    ],
+)
+def test_the_textbook_s_derivative_comes_first(f: Any, rule: str) -> None:
+    """Then the form that uses what the forward pass has saved."""
+    steps = walk(labelled(f(Value(2.0, "x")), "f"))
+    (step,) = [step for step in steps if step.parent is not None and step.parent.label == "x"]
+    assert step.local_rule() == rule
 
 
 def test_power_with_a_constant_exponent_has_the_school_rule() -> None:
     """(x³)' = 3x² and (x²)' = 2x; the exponent is a number, not a symbol."""
     x = Value(2.0, "x")
-    assert last(labelled(x**3, "f")).local_text() == "∂f/∂x = 3·x^2 = 3·2^2 = 12"
+    assert last(labelled(x**3, "f")).local_text() == "∂f/∂x = 3·x² = 3·2² = 12"
     assert last(labelled(x**2, "f")).local_text() == "∂f/∂x = 2·x = 2·2 = 4"
 
 
@@ -310,7 +332,7 @@ def test_captions_fall_back_to_what_there_is_to_say(lecture: Walk) -> None:
     x = Value(0.0, "x")
     to_gate = walk(labelled(exp(labelled(x * 2.0, "g")), "f"))[-2]
     assert lecture[4].caption().startswith("swap multiplier: z receives q; nudge z")
-    assert to_gate.caption() == "∂f/∂g = f = 1"
+    assert to_gate.caption() == "∂f/∂g = exp(g) = f = 1"
     assert lecture[1].caption() == "The gate + computes q from x and y."
 
 
@@ -431,7 +453,7 @@ def test_sentences_tell_parameters_from_inputs_and_count_the_many() -> None:
         "Start from the input x and the parameters w0, w1, w2 and 3 more."
     )
     assert walk(labelled(2.0 - Value(1.0, "x"), "f"))[1].sentence() == (
-        "The gate - computes f from 2 and x."
+        "The gate − computes f from 2 and x."
     )
 
 

@@ -1,6 +1,6 @@
 """Run a packed program with NumPy: each instruction on whole blocks, nothing compiled.
 
-Slower than the compiled kernel, but always there, and the same programs run on it.
+Slower than machine code, but always there, and the same programs run on it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,14 @@ from scalargrad.compiler.passes.instructions import (
     Scatter,
     Take,
 )
-from scalargrad.compiler.passes.lanes import NUMPY, Partial, expression_of, has_lanes
+from scalargrad.compiler.passes.lanes import Partial, expression_of, has_lanes, lane_code
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.table.operation import Elementwise
 
 Bound = Callable[[], None]
+
+#: Sums of more terms than the first are added up as so many sums.
+_SEQUENTIAL, _CLASSES = 64, 8
 
 
 class NumpyMachine:
@@ -97,7 +100,8 @@ def _view(memory: Floats, place: Affine, shape: tuple[int, int, int]) -> Floats:
 def _bind_products(instruction: Products, memory: Floats) -> Bound:
     rows, columns = instruction.rows, instruction.columns
     out = _view(memory, Affine(instruction.out, columns, 1), (rows, columns, 1))[:, :, 0]
-    start = memory[instruction.start]
+    start = _view(memory, instruction.start, (rows, columns, 1))[:, :, 0]
+    many = sum(run.terms for run in instruction.runs) > _SEQUENTIAL
     factors = [
         (_view(memory, a, (rows, columns, n)), _view(memory, b, (rows, columns, n)))
         for n, a, b in instruction.runs
@@ -105,30 +109,43 @@ def _bind_products(instruction: Products, memory: Floats) -> Bound:
 
     def step() -> None:
         out[:] = start
+        if many:
+            out[:] += _long_sum(np.concatenate([a * b for a, b in factors], axis=2))
+            return
         for a, b in factors:
-            _add_products(out, a, b)
+            for t in range(a.shape[2]):
+                out[:] += a[:, :, t] * b[:, :, t]
 
     return step
 
 
-def _add_products(out: Floats, a: Floats, b: Floats) -> None:
-    """Add Σ a·b over the last axis, lane by lane where terms are many, else term by term."""
-    terms = a.shape[2]
-    if terms > out.size:
-        out += (a * b).sum(axis=2)
-        return
-    for t in range(terms):
-        out += a[:, :, t] * b[:, :, t]
+def _long_sum(products: Floats) -> Floats:
+    """Return sums over the last axis: of every eighth product, then of those eight.
+
+    Their order is the same whatever lies beside them, so that a number has the same digits.
+    """
+    *lanes, terms = products.shape
+    padded = np.full((*lanes, -(-terms // _CLASSES) * _CLASSES), -0.0)
+    padded[..., :terms] = products
+    rows = np.moveaxis(padded.reshape(*lanes, -1, _CLASSES), -2, 0)
+    classes: Floats = np.add.reduce(np.ascontiguousarray(rows), axis=0)
+    total: Floats = classes[..., 0].copy()
+    for k in range(1, _CLASSES):
+        total += classes[..., k]
+    return total
 
 
 def _bind_gathered(instruction: GatheredProducts, memory: Floats) -> Bound:
     a, b = instruction.a, instruction.b
     out = memory[instruction.out : instruction.out + len(a)]
-    start = memory[instruction.start]
 
     def step() -> None:
-        total = np.full(len(a), start)
-        _add_products(total[:, None], memory[a][:, None], memory[b][:, None])
+        total, products = memory[instruction.start], memory[a] * memory[b]
+        if products.shape[1] > _SEQUENTIAL:
+            total += _long_sum(products)
+        else:
+            for t in range(products.shape[1]):
+                total += products[:, t]
         out[:] = total
 
     return step
@@ -182,7 +199,7 @@ def vectorised(op: Elementwise | Partial) -> Callable[..., Any]:
     if not has_lanes(expression):
         return np.vectorize(op.of_floats_unchecked, otypes=[np.float64])
     names = {symbol: f"a{i}" for i, symbol in enumerate(symbols)}
-    lines, result = NUMPY.code(expression, names)
+    lines, result = lane_code(expression, names)
     head = f"def lanes({', '.join(names.values())}):"
     source = "\n    ".join([head, *lines, f"return {result}"])
     namespace: dict[str, Any] = {"np": np, "math": _Lifted}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from scalargrad.compiler.backend.machine import has_kernel
+from scalargrad.compiler.backend.machine import code_for, has_llvm
 from scalargrad.compiler.explain.explanation import Explanation
 from scalargrad.compiler.explain.measured import Bar, Timed, shares
 from scalargrad.compiler.explain.timing import timed
@@ -51,16 +51,17 @@ def explain(path: Path, inputs: Inputs) -> Explanation:
     runners = {"forward": function.values}
     if path.moving is not None:
         runners["forward and backward"] = function.values_and_row
-    programs = []
+    programs, codes = [], []
     for name, runner in runners.items():
         memory = runner.memory_after(inputs)
         for title, packed in runner.parts:
             full = f"{name}, {title}" if title else name
             lines += _program(full, packed)
+            codes.append(code_for(packed))
             programs.append(_timed(full, packed, packed.memory if memory is None else memory))
-    lines.append(f"run by {'the compiled kernel' if has_kernel() else 'NumPy'}")
+    lines.append(f"run by {'machine code' if has_llvm() else 'NumPy'}")
     lines += [_where_time_goes(program) for program in programs if program.seconds]
-    return Explanation("\n".join(lines), programs)
+    return Explanation("\n".join(lines), programs, "\n".join(filter(None, codes)))
 
 
 def _timed(title: str, packed: Packed, memory: Floats) -> Timed:
@@ -158,13 +159,14 @@ def _written(instruction: Instruction) -> str:
         return f"m[{instruction.out} + j] = m[({_table(cells)})]{_range(1, len(cells))}"
     if isinstance(instruction, Products):
         out, rows, columns, start, runs = instruction
-        shown = " + ".join([_cell(Affine(start)), *map(_sum, runs)])
+        shown = " + ".join([_cell(start), *map(_sum, runs)])
         return f"{_out(out, rows, columns)} = {shown}{_range(rows, columns)}"
     if isinstance(instruction, Take | Scatter):
         return _lookup(instruction)
     a, b = (_table(x.ravel().tolist()) for x in (instruction.a, instruction.b))
     lanes, terms = instruction.a.shape
-    first = f"{_cell(Affine(instruction.out, 0, int(lanes > 1)))} = m[{instruction.start}]"
+    begun = _table(instruction.start.tolist())
+    first = f"{_cell(Affine(instruction.out, 0, int(lanes > 1)))} = m[({begun})]"
     return f"{first} + Σ(t < {terms}) m[({a})]·m[({b})]{_range(1, lanes)}"
 
 

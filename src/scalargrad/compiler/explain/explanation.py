@@ -17,6 +17,8 @@ class Explanation(str):
     ----------
     programs : sequence of Timed
         Each program with the time of every instruction, measured on this machine.
+    code : str
+        The functions that carry out the instructions, as LLVM IR; empty where NumPy does.
 
     Examples
     --------
@@ -26,14 +28,16 @@ class Explanation(str):
     ['sum of gathered products', 'sum of gathered products']
     """
 
-    __slots__ = ("programs",)
+    __slots__ = ("code", "programs")
 
     programs: Sequence[Timed]
+    code: str
 
-    def __new__(cls, text: str, programs: Sequence[Timed]) -> Explanation:
-        """Make the text, with the programs beside it."""
+    def __new__(cls, text: str, programs: Sequence[Timed], code: str = "") -> Explanation:
+        """Make the text, with the programs and their code beside it."""
         made = super().__new__(cls, text)
         made.programs = programs
+        made.code = code
         return made
 
     def __repr__(self) -> str:

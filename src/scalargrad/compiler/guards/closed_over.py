@@ -9,9 +9,10 @@ fails is everything followed again.
 from __future__ import annotations
 
 import functools
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
-from types import CellType, FunctionType, MethodType, ModuleType
+from types import CellType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
 
 from scalargrad.compiler.guards.names import (
@@ -25,20 +26,22 @@ from scalargrad.compiler.guards.names import (
     of_library,
 )
 from scalargrad.compiler.guards.slots import (
-    FLAGS,
     PLAIN,
+    Numbers,
     Part,
     Reading,
     Same,
     Slot,
     Source,
-    plain_key,
+    plain,
     same,
 )
 from scalargrad.compiler.objects import attributes, has_state
 from scalargrad.sparse import Table
 from scalargrad.value import Value
 
+_DICTS = (dict, MappingProxyType)
+_CONTAINERS = (list, tuple, deque, *_DICTS)
 #: So many containers and objects inside one another are followed.
 _DEEP = 50
 
@@ -62,9 +65,10 @@ class ClosedOver:
         self.slots: dict[Source, Slot] = {}
         self._spaces: list[tuple[Any, list[Source]]] = []
         self._items: list[tuple[Any, Any]] = []
-        self._met: dict[int, tuple[Any, Part | None]] = {}
+        self._met: dict[int, tuple[Any, Part]] = {}
         self._classes: dict[type, dict[str, Any]] = {}
         self._values: list[Value] = []
+        self._objects: list[Any] = []
         self._depth = 0
         self._ahead: list[FunctionType] = []
         for root in roots:
@@ -82,10 +86,14 @@ class ClosedOver:
             {s[1]: slots[s].frozen if s in inside else slots[s].content for s in found}
             for _, found in self._spaces
         ]
-        live += [items for items, _ in self._items]
+        live += [Reading(self._kinds), *(items for items, _ in self._items)]
+        then += [self._kinds()]
         then += [frozen for _, frozen in self._items]
         self._compared = live, then
-        self.is_empty = not live
+        self.is_empty = not (self._spaces or self._items)
+
+    def _kinds(self) -> list[type]:
+        return [*map(type, self._objects)]
 
     def holds(self) -> bool:
         """Return whether everything is as it was."""
@@ -123,13 +131,14 @@ class ClosedOver:
             self._names(owner, space, names)
 
     def _names(self, owner: Any, space: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-        """Follow names, and return those that hold more than numbers and text."""
+        """Follow names, and return those that hold no module."""
         found = [name for name in names if not isinstance(space[name], ModuleType)]
-        slots = self._note(owner, functools.partial(looked_up, space, found)) if found else {}
-        return [name for name, slot in slots.items() if slot.is_more]
+        if found:
+            self._note(owner, functools.partial(looked_up, space, found))
+        return found
 
     def _class(self, kind: type) -> dict[str, Any]:
-        """Follow the methods of a class, and return its members that are more than numbers."""
+        """Follow the methods of a class, and return its members that are none."""
         if kind not in self._classes:
             self._classes[kind] = {}
             found = [self._members(x) for x in reversed(kind.__mro__)]
@@ -165,22 +174,15 @@ class ClosedOver:
         outer, self._values = self._values, []
         part, values = self._part(x), self._values
         self._values = outer
-        if part is not None:
-            return Slot(x, part.key, values, part.frozen)
-        if type(x) in FLAGS:
-            return Slot(x, (type(x), x), [], x)
-        if isinstance(x, list | dict) and not x:
-            return Slot(x, None, [], [] if isinstance(x, list) else {})  # it may be given Values
-        numbers = isinstance(x, int | float | complex | list | tuple | dict)
-        return Slot(x, None if numbers or hasattr(type(x), "dtype") else Same(x), [], x)
+        return Slot(x, part.key, values, part.frozen)
 
-    def _part(self, x: Any) -> Part | None:
-        """Follow what is held somewhere; return None for what need not be followed."""
+    def _part(self, x: Any) -> Part:
+        """Follow what is held somewhere."""
         if isinstance(x, Value):
             self._values.append(x)
-            return Part((type(x), bool(x.parents)), x)
+            return Part((type(x), x.op is not None), x)
         if type(x) in PLAIN:
-            return None
+            return plain(x)
         if id(x) in self._met:
             return self._met[id(x)][1]
         self._met[id(x)] = x, same(x)  # until it is known, in cycles
@@ -188,71 +190,92 @@ class ClosedOver:
         part = self._inside(x) if self._depth < _DEEP else same(x)
         self._depth -= 1
         self._met[id(x)] = x, part
-        if part is not None and not isinstance(part.key, Same):
+        if not isinstance(part.key, Same):
             del self._met[id(x)]  # its Values count wherever it is met
         return part
 
-    def _inside(self, x: Any) -> Part | None:
+    def _inside(self, x: Any) -> Part:
         if isinstance(x, FunctionType):
             self._ahead.append(x)
         elif isinstance(x, type):
             self._class(x)
         elif isinstance(x, MethodType | functools.partial):
             return self._bound(x)
-        elif isinstance(x, list | tuple | dict) and not isinstance(x, Table):
+        elif isinstance(x, _CONTAINERS) and not isinstance(x, Table):
             return self._container(x)
+        elif isinstance(x, set | frozenset | bytearray):
+            return self._unordered(x)
         elif hasattr(type(x), "dtype"):
             return self._array(x)
-        elif not isinstance(x, Table) and not self._object(x):
-            return None
+        elif not isinstance(x, Table):
+            self._object(x)
         return same(x)
 
     def _bound(self, x: Any) -> Part:
         """Follow a method or a partial function."""
         method = isinstance(x, MethodType)
         bound = (x.__func__, x.__self__) if method else (x.func, x.args, x.keywords)
-        part = self._part(bound) or Part(Same(x), bound)
+        part = self._part(bound)
         self._items.append((bound, part.frozen))
         return Part((type(x), part.key), x)
 
-    def _container(self, x: Any) -> Part | None:
-        items = x.values() if isinstance(x, dict) else x
-        if set(map(type, items)) <= PLAIN:
-            return None
+    def _container(self, x: Any) -> Part:
+        kind = type(x)
+        items = [*x.values()] if isinstance(x, _DICTS) else [*x]
+        kinds = set(map(type, items))
+        if kinds <= PLAIN:  # copied as a whole, in a hundredth of the time
+            keys = (*x,) if isinstance(x, _DICTS) else ()
+            return Part((kind, keys, Numbers(items)), dict(x) if keys else _like(x, items))
         parts = [self._part(item) for item in items]
-        if not any(parts):
-            return None
-        pairs = [*zip(items, parts, strict=True)]
-        key = tuple([plain_key(item) if part is None else part.key for item, part in pairs])
-        frozen = [item if part is None else part.frozen for item, part in pairs]
-        if isinstance(x, dict):
-            return Part((type(x), *x, key), dict(zip(x, frozen, strict=True)))
-        return Part((type(x), key), frozen if isinstance(x, list) else tuple(frozen))
+        key = tuple([part.key for part in parts])
+        frozen = [part.frozen for part in parts]
+        if isinstance(x, _DICTS):
+            return Part((kind, *x, key), dict(zip(x, frozen, strict=True)))
+        return Part((kind, key), _like(x, frozen))
 
-    def _array(self, x: Any) -> Part | None:
-        """Follow an array of objects."""
-        part = self._part(x.ravel().tolist()) if _is_of_objects(x) else None
-        if part is None:
-            return None
-        self._items.append((Reading(lambda: x.ravel().tolist()), part.frozen))
-        return Part((x.shape, part.key), Same(x))
+    def _unordered(self, x: Any) -> Part:
+        """Follow a set, whose members are compared as sets are, and bytes that may change."""
+        for item in x if isinstance(x, set | frozenset) else ():
+            self._part(item)
+        frozen = x if isinstance(x, frozenset) else x.copy()
+        return Part((type(x), Numbers(frozen)), frozen)
 
-    def _object(self, x: Any) -> bool:
-        """Follow an object's attributes; return whether they are more than numbers and text."""
+    def _array(self, x: Any) -> Part:
+        """Follow an array: objects as a list of them is followed, numbers by their bytes."""
+        if _is_of_objects(x):
+            part = self._part(x.ravel().tolist())
+            self._items.append((Reading(lambda: x.ravel().tolist()), part.frozen))
+            return Part((x.shape, part.key), Same(x))
+        if not hasattr(x, "tobytes"):
+            return same(x)
+        then = x.tobytes()
+        self._items.append((Reading(x.tobytes), then))
+        return Part((type(x), x.dtype, x.shape, then), Same(x))
+
+    def _object(self, x: Any) -> None:
+        """Follow an object's attributes."""
         kind: Any = type(x)
         if not (has_state(x) and is_followed(kind)):
-            return is_wrapper(x) and self._part(x.__wrapped__) is not None
+            if is_wrapper(x):
+                self._part(x.__wrapped__)
+            return
         inherited, own = self._class(kind), attributes(x)
+        self._objects.append(x)
+        self.slots[Same(x), None] = Slot(kind, Same(kind), [], kind)
         slots = {name: self._slot(y) for name, y in own.items()}
-        if not inherited and not any(slot.is_more for slot in slots.values()):
-            return False
         as_it_is = own is getattr(x, "__dict__", None)
         self._space(x, own if as_it_is else Reading(functools.partial(attributes, x)), slots)
         whose = Same(x)
         self.slots |= {
             (whose, name): self._slot(y) for name, y in inherited.items() if name not in slots
         }
-        return True
+
+
+def _like(x: Any, items: list[Any]) -> Any:
+    """Return a list, tuple or deque of items that compares with `x`."""
+    if isinstance(x, list):
+        return items
+    return deque(items) if isinstance(x, deque) else tuple(items)
 
 
 def _is_of_objects(x: Any) -> bool:

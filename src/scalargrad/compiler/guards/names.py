@@ -94,5 +94,6 @@ def is_wrapper(x: Any) -> bool:
 
 def is_followed(kind: type) -> bool:
     """Return whether objects of a class are looked into: ours, and those no library makes."""
-    ours = kind is SimpleNamespace or kind.__module__.startswith("scalargrad.")
+    plain = kind is SimpleNamespace or kind.__module__ == "argparse"
+    ours = plain or kind.__module__.startswith("scalargrad.")
     return not issubclass(kind, Operation) and (ours or not of_library(kind.__module__))

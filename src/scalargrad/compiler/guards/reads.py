@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import hashlib
+from collections.abc import Sequence
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from scalargrad.compiler.guards.closed_over import ClosedOver
-from scalargrad.compiler.guards.slots import Source, is_of_values
+from scalargrad.compiler.guards.slots import Same, Source, is_of_values
 from scalargrad.value import Value
 
 #: Stands for what a slot holds where that does not matter.
@@ -26,17 +28,20 @@ class Reads(NamedTuple):
     keys : dict from Source to Hashable, or None
         What each slot must hold: anything where there are Values of which none was read. None
         if that is not known, as after unpickling.
+    text : str
+        After unpickling, the `fingerprint` of what was around the function that was recorded.
     """
 
     values: tuple[Value, ...]
     places: list[list[tuple[Source, int]]]
-    keys: dict[Source, Hashable] | None
+    keys: dict[Source, Any] | None
+    text: str = ""
 
     @classmethod
     def of(cls, values: Sequence[Value], now: ClosedOver) -> Reads:
         """Return where these Values are held."""
         where: dict[Value, list[tuple[Source, int]]] = {x: [] for x in values}
-        keys: dict[Source, Hashable] = {}
+        keys: dict[Source, Any] = {}
         for source, slot in now.slots.items():
             read = [(i, x) for i, x in enumerate(slot.values) if x in where]
             for i, x in read:
@@ -53,6 +58,8 @@ class Reads(NamedTuple):
     def rebound(self, now: ClosedOver) -> Reads | None:
         """Return the same with the Values that are read now; None if the recording is no use."""
         if self.keys is None:
+            if self.text != fingerprint(now):
+                return None
             others = any(slot.values for slot in now.slots.values())
             return None if self.values and others else self._replace(keys=Reads.of((), now).keys)
         if not self._fits(now):
@@ -69,7 +76,60 @@ class Reads(NamedTuple):
                 return False
         owners = {owner for owner, _ in keys}
         new = [x for x in slots if x not in keys and x[0] in owners]
-        return all(slots[source].key is None for source in new)
+        return not new
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Reads, (self.values, [[] for _ in self.values], None)
+    def changed(self, now: ClosedOver) -> list[str]:
+        """Name what is not as it was recorded, as far as that is known."""
+        keys, slots = self.keys or {}, now.slots
+        return [
+            named(source)
+            for source in {**keys, **slots}
+            if source not in keys
+            or source not in slots
+            or (keys[source] is not _ANY and keys[source] != slots[source].key)
+        ]
+
+    def portable(self, then: ClosedOver | None) -> Reads:
+        """Return what can be pickled: what was around the function as text."""
+        text = self.text if then is None else fingerprint(then)
+        return Reads(self.values, [[] for _ in self.values], None, text)
+
+
+def named(source: Source) -> str:
+    """Name a variable, a name or an attribute for a message."""
+    owner, name = source[0].content, source[1]
+    if isinstance(owner, FunctionType):
+        if isinstance(name, int):
+            return f"the variable {owner.__code__.co_freevars[name]}"
+        return f"the global {name}"
+    whose = owner if isinstance(owner, type | ModuleType) else type(owner)
+    return f"{whose.__name__}.{'__class__' if name is None else name}"
+
+
+def fingerprint(now: ClosedOver) -> str:
+    """Return text that is the same, in another process too, where a function reads the same."""
+    parts = [(named(source), _text(slot.key)) for source, slot in now.slots.items()]
+    code = [_code(source[0].content.__code__) for source in now.slots if _is_function(source)]
+    return hashlib.sha256(repr((parts, code)).encode()).hexdigest()
+
+
+def _is_function(source: Source) -> bool:
+    return isinstance(source[0].content, FunctionType)
+
+
+def _code(code: CodeType) -> Any:
+    """Return what a function's code does, without where it stands."""
+    constants = [_code(x) if isinstance(x, CodeType) else repr(x) for x in code.co_consts]
+    return code.co_code.hex(), code.co_names, constants
+
+
+def _text(key: Any) -> Any:
+    """Return a key as text and tuples that are the same in another process."""
+    if isinstance(key, tuple):
+        return tuple(map(_text, key))
+    if isinstance(key, Same):
+        x = key.content
+        known = isinstance(x, FunctionType | type | BuiltinFunctionType)
+        whose = x if known else type(x)
+        return whose.__module__, whose.__qualname__
+    return key.__qualname__ if isinstance(key, type) else repr(key)

@@ -7,10 +7,8 @@ from typing import Any, NamedTuple
 
 from scalargrad.value import Value
 
-TEXT = {str, bytes, type(None)}
-FLAGS = {bool, *TEXT}
-#: What holds nothing else.
-PLAIN = {int, float, complex, *FLAGS}
+#: What holds nothing else, and cannot change.
+PLAIN = {int, float, complex, bool, str, bytes, type(None)}
 
 
 class Same:
@@ -39,31 +37,56 @@ class Slot(NamedTuple):
     Attributes
     ----------
     content : object
-    key : Hashable
-        What about it decides the program; None for numbers, arrays and containers of them, which
-        the program keeps as recorded.
+    key : object
+        What about it decides the program; it compares as equal where the same program serves.
     values : list of Value
         The Values in it, whose numbers are read at each call.
     frozen : object
-        The content, with copies of containers that hold more than numbers.
+        The content, with copies of containers.
     """
 
     content: Any
-    key: Hashable
+    key: Any
     values: list[Value]
     frozen: Any
 
-    @property
-    def is_more(self) -> bool:
-        """Whether it holds more than numbers and text."""
-        return self.key is not None and type(self.content) not in TEXT
-
 
 class Part(NamedTuple):
-    """The key and the frozen form of what holds more than numbers."""
+    """The key and the frozen form of what is held somewhere."""
 
-    key: Hashable
+    key: Any
     frozen: Any
+
+
+class Exact:
+    """Compares with a number by its type and bits, where ``==`` does not: 0.0 is not -0.0."""
+
+    __slots__ = ("_key",)
+    __hash__ = None  # type: ignore[assignment]
+    __array_ufunc__ = None
+
+    def __init__(self, number: float) -> None:
+        self._key = plain_key(number)
+
+    def __eq__(self, other: object) -> bool:
+        return bool(plain_key(other) == self._key)
+
+
+class Numbers:
+    """What a container of numbers and text holds, as a key: compared by ``==``, never hashed."""
+
+    __slots__ = ("_items",)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, items: Any) -> None:
+        self._items = items
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Numbers) and bool(self._items == other._items)
+
+    def __repr__(self) -> str:
+        shown = self._items
+        return repr(sorted(map(repr, shown)) if isinstance(shown, set | frozenset) else shown)
 
 
 class Reading:
@@ -85,14 +108,23 @@ def same(x: Any) -> Part:
     return Part(Same(x), x if usual else Same(x))
 
 
-def plain_key(x: Any) -> Hashable:
-    """Return what stands for a number, text, or something not looked into, among other things."""
-    if isinstance(x, float):
+def plain_key(x: Any) -> Any:
+    """Return what stands for a number, text, or something not looked into."""
+    if type(x) is float:
         return float, x.hex()
     return (type(x), x) if type(x) in PLAIN else Same(x)
 
 
-def is_of_values(key: Hashable) -> bool:
+def plain(x: Any) -> Part:
+    """Return the part that is a number or text."""
+    return Part(plain_key(x), Exact(x) if type(x) in {int, float} and x in _TWICE else x)
+
+
+#: Numbers equal to others of another kind, or with other bits, that mean something else.
+_TWICE = {0, 1}
+
+
+def is_of_values(key: Any) -> bool:
     """Return whether a key tells of Values, numbers and text only."""
     inside = key if isinstance(key, tuple) else ()
     return not isinstance(key, Same) and all(map(is_of_values, inside))

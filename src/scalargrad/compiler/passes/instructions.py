@@ -61,20 +61,23 @@ class Run(NamedTuple):
 
 
 class Products(NamedTuple):
-    """Sum products in each of ``rows`` × ``columns`` lanes, on top of the cell `start`."""
+    """Sum products in each of ``rows`` × ``columns`` lanes, on top of what is at `start`."""
 
     out: int
     rows: int
     columns: int
-    start: int
+    start: Affine
     runs: tuple[Run, ...]
 
 
 class GatheredProducts(NamedTuple):
-    """Sum products whose operands lie in no order; `a` and `b` are lanes × terms."""
+    """Sum products whose operands lie in no order; `a` and `b` are lanes × terms.
+
+    Lane l begins with what is in cell ``start[l]``.
+    """
 
     out: int
-    start: int
+    start: Addresses
     a: Addresses
     b: Addresses
 

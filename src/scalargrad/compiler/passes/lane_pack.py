@@ -63,9 +63,9 @@ class LanePacker(LanePlacer, Packer):
         nodes = np.array(group.nodes)
         a, b = self._canonical(np.array([self.program.args[node] for node in group.nodes]))
         bounds = self._alike_terms(a, b)
-        start, a, b, bounds = self._started(a, b, bounds)
+        starts, a, b, bounds = self._started(a, b, bounds)
         order, pieces = self._regular_order(a, b, bounds)
-        nodes, a, b = nodes[order], a[order], b[order]
+        nodes, a, b, starts = nodes[order], a[order], b[order], starts[order]
         out = self._place_lanes(nodes, lanes)
         for first, shape in pieces:
             for row in range(first, first + shape.rows * shape.columns, shape.columns):
@@ -75,6 +75,7 @@ class LanePacker(LanePlacer, Packer):
                     for terms in self._runs(a[chosen], b[chosen], bounds)
                 )
                 where = out + row * lanes
+                start = self._start(starts[chosen], Grid(shape.columns, 1))
                 self.instructions.append(Products(where, shape.columns, lanes, start, runs))
         return out
 
@@ -115,7 +116,7 @@ class LanePacker(LanePlacer, Packer):
         bounds = self._alike_terms(a, b)
         order, pieces = self._backward_order(a, b, bounds)
         nodes, a, b = nodes[order], a[order], b[order]
-        out, start = self._place(nodes), self._cell_of(-0.0)
+        out, start = self._place(nodes), Affine(self._cell_of(-0.0))
         for first, shape in pieces:
             chosen = slice(first, first + shape.rows * shape.columns)
             runs = [
@@ -126,7 +127,7 @@ class LanePacker(LanePlacer, Packer):
             self._total_products(out + first, shape, start, runs)
         return out
 
-    def _total_products(self, out: int, shape: Grid, start: int, runs: list[Run]) -> None:
+    def _total_products(self, out: int, shape: Grid, start: Affine, runs: list[Run]) -> None:
         """Sum over lanes; of a large matrix the columns' factor is first laid out lane by lane.
 
         Rows of results then grow by number × row, which is faster than sums over neighbours.

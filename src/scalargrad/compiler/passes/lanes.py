@@ -1,7 +1,7 @@
 """Lane code: an operation's value or partial, printed for many numbers at once.
 
-The same trace of the table that eager code is printed from is written here in two dialects:
-NumPy, where a name stands for an array, and Numba, where it stands for one lane of a loop.
+The same trace of the table that eager code is printed from is written here for NumPy, where a
+name stands for an array; `backend.llvm.emitter` writes it as machine instructions.
 """
 
 from __future__ import annotations
@@ -81,41 +81,32 @@ def subexpressions(expression: Expression) -> Iterator[Symbol]:
         stack += [(x, False) for x in reversed(part.operands)]
 
 
-class Dialect:
-    """How lane code is written: a choice between two, and what stands in for operations."""
-
-    def __init__(self, choice: str, instead: dict[str, str]) -> None:
-        self.choice = choice
-        self.instead = instead
-
-    def code(
-        self, expression: Expression, names: dict[Symbol, str], prefix: str = "t"
-    ) -> tuple[list[str], str]:
-        """Return assignments that compute `expression`, and the name it then has."""
-        written: dict[Any, str] = dict(names)
-        lines: list[str] = []
-        for part in subexpressions(expression):
-            if part not in written:
-                written[part] = f"{prefix}{len(lines)}"
-                lines.append(f"{written[part]} = {self._operation(part, written)}")
-        return lines, _name(expression, written)
-
-    def _operation(self, part: Symbol, names: dict[Any, str]) -> str:
-        op = part.op
-        operands = [_name(x, names) for x in part.operands]
-        assert op is not None, f"unbound symbol {part.name}"
-        if op.lazy:
-            return self.choice.format(f"{operands[0]} != 0.0", *operands[1:])
-        if op.comparison is not None:
-            return self.choice.format(op.comparison.template.format(*operands), "1.0", "0.0")
-        if op.python is not None:
-            return op.python.template.format(*operands)
-        assert op.lane is not None, f"{op.name} has no lane code"
-        return self.instead.get(op.name, op.lane).format(*operands)
+def lane_code(expression: Expression, names: dict[Symbol, str]) -> tuple[list[str], str]:
+    """Return assignments that compute `expression` on arrays, and the name it then has."""
+    written: dict[Any, str] = dict(names)
+    lines: list[str] = []
+    for part in subexpressions(expression):
+        if part not in written:
+            written[part] = f"t{len(lines)}"
+            lines.append(f"{written[part]} = {_operation(part, written)}")
+    return lines, _name(expression, written)
 
 
-NUMPY = Dialect("np.where({0}, {1}, {2})", {})
-NUMBA = Dialect("{1} if {0} else {2}", {x: f"{x}_lane({{0}})" for x in ("exp", "tanh")})
+def _operation(part: Symbol, names: dict[Any, str]) -> str:
+    op = part.op
+    operands = [_name(x, names) for x in part.operands]
+    assert op is not None, f"unbound symbol {part.name}"
+    if op.lazy:
+        return _CHOICE.format(f"{operands[0]} != 0.0", *operands[1:])
+    if op.comparison is not None:
+        return _CHOICE.format(op.comparison.template.format(*operands), "1.0", "0.0")
+    if op.python is not None:
+        return op.python.template.format(*operands)
+    assert op.lane is not None, f"{op.name} has no lane code"
+    return op.lane.format(*operands)
+
+
+_CHOICE = "np.where({0}, {1}, {2})"
 
 
 def _name(x: Expression, names: dict[Any, str]) -> str:

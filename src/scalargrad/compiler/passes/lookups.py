@@ -8,63 +8,10 @@ vmap are one node with lanes, whose signals are scattered and added up over them
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import isfinite
-from typing import Any
-
 from scalargrad.compiler.passes.program import SCATTER, TAKE, Op, Scattered, Writer, total_of
-from scalargrad.compiler.trace.refusal import refuse
-from scalargrad.ops import eq, where
-from scalargrad.table.numbers import is_real
-from scalargrad.table.operation import Operation
-from scalargrad.table.symbol import Symbol
-from scalargrad.value import Value
+from scalargrad.ops import eq
 
 Nodes = tuple[int, ...]
-
-
-class _Take(Operation):
-    """The operation of a recorded `take`, its operands the index and the entries."""
-
-    def __reduce__(self) -> str:
-        return "TAKE_NODE"
-
-    def trace_partials(self, arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
-        """Return partials that compare the index, for gradients recorded step by step."""
-        index, *values = operands = tuple(Symbol(f"x{i}") for i in range(arity))
-        size = len(values)
-        here = [where(eq(index, float(k)), 1.0, eq(index, float(k - size))) for k in range(size)]
-        return Symbol("y"), operands, (0.0, *here)
-
-
-def _unused(*_: Any) -> Any:
-    """Stand where a declaration stands in the table: a lookup is made by `recorded_take`."""
-
-
-TAKE_NODE = _Take(_unused, _unused, name="take")
-
-
-def recorded_take(values: Sequence[Any], index: Value) -> Value:
-    """Return the node of ``values[index]``."""
-    for x in values:
-        if not (isinstance(x, Value) or is_real(x)):
-            refuse(
-                f"take was given an entry of type {type(x).__name__}",
-                "choose among numbers, Values and rows of them, or make the index static, "
-                "as in jit(f, static_argnames='i')",
-            )
-    operands = [x if isinstance(x, Value) else float(x) for x in values]
-    chosen = int(index._data) % len(operands) if isfinite(index._data) else 0
-    made = object.__new__(Value)
-    entry = operands[chosen]
-    made._data = entry._data if isinstance(entry, Value) else entry
-    made.grad, made.label, made.op = 0.0, "", TAKE_NODE
-    made.parents = (index, *operands)
-    made.local_grads = (
-        0.0,
-        *(float(k == chosen) if isinstance(x, Value) else None for k, x in enumerate(operands)),
-    )
-    return made
 
 
 def is_lookup(op: Op) -> bool:

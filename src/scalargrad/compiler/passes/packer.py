@@ -104,37 +104,62 @@ class Packer(Placer):
         nodes = np.array(group.nodes)
         a, b = self._canonical(np.array([self.program.args[node] for node in group.nodes]))
         bounds = self._alike_terms(a, b)
-        start, a, b, bounds = self._started(a, b, bounds)
+        starts, a, b, bounds = self._started(a, b, bounds)
         keys = self._keys(np.stack([x[:, s] for x in (a, b) for s, _ in bounds], axis=1))
         runs = self._runs(a, b, bounds)
         order, pieces = self._ordered(a, b, runs, keys)
         a, b = a[order], b[order]
-        out = self._place(nodes[order])
+        out, starts = self._place(nodes[order]), starts[order]
         if not pieces:
-            self.instructions.append(GatheredProducts(out, start, self._cells(a), self._cells(b)))
+            begun = np.array([self._cell_of(x) for x in starts.tolist()])
+            self.instructions.append(GatheredProducts(out, begun, self._cells(a), self._cells(b)))
         for lane, shape in pieces:
             chosen = slice(lane, lane + shape.rows * shape.columns)
             written = tuple(self._run(a[chosen, run], b[chosen, run], shape) for run in runs)
+            start = self._start(starts[chosen], shape)
             self.instructions.append(Products(out + lane, *shape, start, written))
         return out
 
     def _started(
         self, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]
-    ) -> tuple[int, Addresses, Addresses, list[tuple[int, int]]]:
-        """Return the cell a sum starts from, and what is left: a constant term may be in it."""
-        if self._constant(a[0, -1]):  # the constant term, last and alone
+    ) -> tuple[Floats, Addresses, Addresses, list[tuple[int, int]]]:
+        """Return the number each sum starts from, its constant term or -0.0, and what is left."""
+        self._cell_of(-0.0)  # has its place before others, so that listings begin alike
+        if a.shape[1] > 1 and self._constant(a[0, -1]):  # a constant term is last
             values = self.values[a[:, -1]] * self.values[b[:, -1]]
-            if len(np.unique(values.view(np.int64))) == 1:
-                return self._cell_of(float(values[0])), a[:, :-1], b[:, :-1], bounds[:-1]
-        return self._cell_of(-0.0), a, b, bounds
+            (first, last), others = bounds[-1], bounds[:-1]
+            left = [(first, last - 1)] if last - first > 1 else []
+            return values, a[:, :-1], b[:, :-1], [*others, *left]
+        return np.full(len(a), -0.0), a, b, bounds
+
+    def _start(self, values: Floats, shape: Grid) -> Affine:
+        """Return where the numbers are that the sums of a grid start from."""
+        return self._laid_out(values.reshape(*shape, 1), 0)
 
     def _few_products(self, node: int) -> int:
         """Place a single sum of few products, read from a table."""
-        cells = np.array([[self._cell(x) for x in self.program.args[node]]], dtype=np.int64)
+        args = self.program.args[node]
+        first = -0.0
+        if len(args) > 2 and {*args[-2:]} <= self.program.constants.keys():  # as in `_started`
+            first, args = float(self.values[args[-2]] * self.values[args[-1]]), args[:-2]
+        cells = np.array([[self._cell(x) for x in self._in_order(args)]], dtype=np.int64)
+        start = np.array([self._cell_of(first)])
         out = self._place_one(node)
-        start = self._cell_of(-0.0)
         self.instructions.append(GatheredProducts(out, start, cells[:, ::2], cells[:, 1::2]))
         return out
+
+    def _in_order(self, args: tuple[int, ...]) -> list[int]:
+        """Return the terms of one sum in the order that `_canonical` gives them."""
+        if len(args) == 2:
+            return [*args]
+        ranks = [(int(self.numbers[x]), int(self.addresses[x])) for x in args]
+        terms = []
+        for i in range(0, len(args), 2):
+            a, b = sorted((i, i + 1), key=ranks.__getitem__)
+            key = (ranks[a][0], ranks[b][0], ranks[a], ranks[b])
+            terms.append((key, (args[a], args[b])))
+        terms.sort(key=lambda term: term[0])
+        return [x for _, pair in terms for x in pair]
 
     def _canonical(self, args: Addresses) -> tuple[Addresses, Addresses]:
         """Return the factors, lanes × terms, with factors and terms in one order everywhere."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import count
 from operator import length_hint
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from scalargrad.compiler.guards.names import is_followed, is_wrapper, namespaces, variables
 from scalargrad.compiler.objects import attributes, has_state
-from scalargrad.compiler.trace.record import Expired
+from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.value import Value
 
@@ -108,8 +109,10 @@ class Contents:
             return None
         if isinstance(x, dict):
             return x
-        if isinstance(x, list | tuple):
+        if isinstance(x, list | tuple | deque):
             return dict(enumerate(x))
+        if isinstance(x, set):
+            return {id(item): item for item in x}
         if getattr(getattr(x, "dtype", None), "kind", "") == "O":
             return dict(enumerate(x.ravel().tolist()))
         return attributes(x) if has_state(x) else None
@@ -148,7 +151,7 @@ class Around(Contents):
         if is_wrapper(x):
             return {0: x.__wrapped__}
         if isinstance(x, Iterator):
-            return {"position": length_hint(x, -1)}
+            return {"position": _position(x)}
         return None if has_state(x) and not is_followed(type(x)) else super().held(x)
 
     def put_back(self) -> None:
@@ -174,7 +177,7 @@ class Around(Contents):
     def is_same(self, x: Any, y: Any) -> bool:
         """Return whether nothing has changed, or something plain been found for the first time."""
         if isinstance(y, Value):
-            return x is y or isinstance(x, Expired)
+            return x is y or isinstance(x, Traced)
         return x is None or super().is_same(x, y)
 
 
@@ -199,6 +202,14 @@ def _put_back(function: FunctionType, before: dict[str, Any]) -> None:
 
 def _bound(x: Any) -> tuple[Any, ...]:
     return (x.__func__, x.__self__) if isinstance(x, MethodType) else (x.func, x.args, x.keywords)
+
+
+def _position(x: Iterator[Any]) -> Any:
+    """Return what tells where an iterator stands; what differs each time where that is unknown."""
+    hint = length_hint(x, -1)
+    if hint >= 0:
+        return hint
+    return repr(x) if isinstance(x, count) else object()
 
 
 def _is_named(x: Any) -> bool:

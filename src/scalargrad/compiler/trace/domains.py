@@ -16,12 +16,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from scalargrad.compiler.passes.lanes import subexpressions
-from scalargrad.compiler.trace.stacking import PICK_NODE
+from scalargrad.compiler.passes.program import PICK, STACK, Op, total_of
 from scalargrad.compiler.trace.trace import Trace
-from scalargrad.ops import TABLE, eq, mul
+from scalargrad.ops import TABLE, add, div, eq, mul, sub
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol
-from scalargrad.value import Value
 
 _BAD = (math.inf, -math.inf, math.nan)
 #: Numbers on both sides of every limit that the table has.
@@ -33,51 +32,85 @@ _FEW = 64
 #: What is found out about operations is kept for so many kinds of constants beside them.
 _MANY = 10_000
 
+#: Operations to which all finite numbers of a sign, but 0, are alike.
+_BY_SIGN = {add, sub, mul, div}
+
 Constants = tuple[float | None, ...]
 
 
-def unseen(trace: Trace, outputs: Iterable[Value]) -> list[Value]:
-    """Return the nodes that could leave their domain in a later run with finite results.
+def unseen(trace: Trace, outputs: Iterable[int]) -> list[int]:
+    """Write what counts, at each run, numbers that eager evaluation would have refused.
 
     Parameters
     ----------
     trace : Trace
         Finished.
-    outputs : iterable of Value
+    outputs : iterable of int
         The results.
+
+    Returns
+    -------
+    list of int
+        For each node that could leave its domain, or has to be finite, where results could be
+        finite nevertheless: the node that counts in how many lanes it does.
     """
-    limited = {op for op in {node.op for node in trace.nodes} if op is not None and _is_limited(op)}
-    if not limited:
+    shown = None
+    if trace.finite or any(map(_is_limited, {*trace.ops})):
+        shown = _shown(trace, outputs)
+    if shown is None:
         return []
-    shown = _shown(trace, outputs)
-    found: list[Any] = [node for node in trace.nodes if node.op in limited]
-    return [
-        node
-        for node in found
-        if _may_fail(node.op, _constants(node))
-        and not (node in shown and _gives_itself_away(node.op, _constants(node)))
-        and not _is_outside(node)
-    ]
+    limited = [x for x, op in enumerate(trace.ops) if _is_limited(op)]
+    found = [_violations(trace, x) for x in limited if _is_unseen(trace, x, shown)]
+    infinite = dict.fromkeys(x for x in trace.finite if x not in shown)
+    return found + [_infinite(trace, x) for x in infinite]
 
 
-def _is_outside(node: Any) -> bool:
-    """Return whether a node is outside its domain already: part of a derivative, not checked."""
-    operands = [*map(_number, node.parents)]
-    return not node.op.domain.valid(*operands) and not any(map(math.isnan, operands))
+def _is_unseen(trace: Trace, node: int, shown: set[int]) -> bool:
+    op: Any = trace.ops[node]
+    constants = _constants(trace, node)
+    return _may_fail(op, constants) and not (node in shown and _gives_itself_away(op, constants))
 
 
-def _is_limited(op: Operation) -> bool:
+def _violations(trace: Trace, node: int) -> int:
+    """Write the node that counts in how many lanes a node is outside its domain."""
+    op: Any = trace.ops[node]
+    where: dict[Any, int] = dict(zip(op.operand_symbols, trace.args[node], strict=True))
+    once = -1
+    for part in violation(op):
+        parts: tuple[Any, ...] = part.operands
+        refs = [where[x] if x in where else trace.constant(float(x)) for x in parts]
+        once = where[part] = trace.write(part.op, tuple(refs))  # type: ignore[arg-type]
+    return _over_lanes(trace, once, node)
+
+
+def _infinite(trace: Trace, node: int) -> int:
+    """Write the node that counts in how many lanes a node is not finite."""
+    finite = trace.is_finite(node)
+    return _over_lanes(trace, trace.write(eq, (finite, trace.constant(0.0))), node)
+
+
+def _over_lanes(trace: Trace, once: int, node: int) -> int:
+    lanes = trace.lanes.size(node)
+    return once if lanes == 1 else trace.write(total_of(lanes), (once, once))
+
+
+@functools.cache
+def _is_limited(op: Op) -> bool:
     return isinstance(op, Elementwise) and op.valid_expression is not None
 
 
-def _number(x: Any) -> float:
-    number: float = x._data if isinstance(x, Value) else x
-    return number
+def _constants(trace: Trace, node: int) -> Constants:
+    """Return the operands that are numbers, None for each of the others.
+
+    Of numbers that are only added, multiplied or divided, none but the sign matters: a program
+    may hold as many of them as it has data.
+    """
+    constants = tuple([trace.constants.get(x) for x in trace.args[node]])
+    return tuple(map(_sign, constants)) if trace.ops[node] in _BY_SIGN else constants
 
 
-def _constants(node: Value) -> Constants:
-    """Return the operands that are numbers, None for each of the others."""
-    return tuple([None if isinstance(x, Value) else x for x in node.parents])
+def _sign(x: float | None) -> float | None:
+    return math.copysign(1.0, x) if x and math.isfinite(x) else x
 
 
 @functools.lru_cache(maxsize=_MANY)
@@ -113,24 +146,27 @@ def _gives_itself_away(op: Elementwise, constants: Constants) -> bool:
     return _is_own(op) and not any(math.isfinite(op.of_floats_unchecked(*x)) for x in outside)
 
 
-def _shown(trace: Trace, outputs: Iterable[Value]) -> set[Any]:
+def _shown(trace: Trace, outputs: Iterable[int]) -> set[int]:
     """Return the nodes that, where they are not finite, leave a result that is not."""
-    shown: set[Any] = set(outputs)
-    picked: Counter[Value] = Counter()
-    for node in reversed(trace.nodes):
-        if node not in shown or node.op is None:
+    shown = set(outputs)
+    picked: Counter[int] = Counter()
+    for node in range(len(trace.ops) - 1, -1, -1):
+        op, args = trace.ops[node], trace.args[node]
+        if node not in shown:
             continue
-        if node.op is PICK_NODE:
-            lanes: Any = node.parents[0]
-            picked[lanes] += 1
-            if picked[lanes] == trace.size(lanes):
-                shown.add(lanes)
-        elif _passes_all(node.op, len(node.parents)):
-            shown.update(node.parents)
-        elif len(node.parents) <= _FEW:  # beyond, a check too many is better than a long search
-            constants = _constants(node)
-            found = [x for x in enumerate(node.parents) if x[1].__class__ is not float]
-            shown.update(x for i, x in found if _passes(node.op, i, constants))
+        if op is PICK:
+            picked[args[0]] += 1
+            if picked[args[0]] == trace.lanes.size(args[0]):
+                shown.add(args[0])
+        elif op is STACK:
+            shown.update(args)
+        elif not isinstance(op, Operation):
+            continue
+        elif _passes_all(op, len(args)):
+            shown.update(args)
+        elif len(args) <= _FEW:  # beyond, a check too many is better than a long search
+            constants = _constants(trace, node)
+            shown.update(x for i, x in enumerate(args) if _passes(op, i, constants))
     return shown
 
 

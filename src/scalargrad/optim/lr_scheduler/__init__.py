@@ -23,3 +23,20 @@ from scalargrad.optim.lr_scheduler.schedule import LRScheduler as LRScheduler
 from scalargrad.optim.lr_scheduler.ways_down import CosineAnnealingLR as CosineAnnealingLR
 from scalargrad.optim.lr_scheduler.ways_down import LinearLR as LinearLR
 from scalargrad.optim.lr_scheduler.ways_down import PolynomialLR as PolynomialLR
+
+__all__ = [
+    "ChainedScheduler",
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "ExponentialLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "OneCycleLR",
+    "PolynomialLR",
+    "ReduceLROnPlateau",
+    "SequentialLR",
+    "StepLR",
+]

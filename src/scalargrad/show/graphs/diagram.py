@@ -129,11 +129,37 @@ def make_diagram(
     return diagram
 
 
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Which numbers stand on wires: values always, gradients if there are any; their digits."""
+
+    digits: int = 4
+    gradients: bool = True
+
+    def value(self, x: float) -> str:
+        """Write a value."""
+        return number(x, self.digits)
+
+    def gradient(self, x: float) -> str:
+        """Write a gradient, or nothing."""
+        return number(x, self.digits) if self.gradients else ""
+
+
+#: Values and gradients with four digits.
+ALL_NUMBERS = Numbers()
+
+
 class Builder:
     """Draws node by node, knowing of each its id, its name and how many lines read it."""
 
-    def __init__(self, order: Sequence[Value], copies: Mapping[tuple[Value, int], Copy]) -> None:
+    def __init__(
+        self,
+        order: Sequence[Value],
+        copies: Mapping[tuple[Value, int], Copy],
+        numbers: Numbers = ALL_NUMBERS,
+    ) -> None:
         self.order = order
+        self.numbers = numbers
         self.copies = copies
         self.ids = {node: f"n{i}" for i, node in enumerate(order)}
         self.names = {node: visible(name) for node, name in names(order).items()}
@@ -151,7 +177,8 @@ class Builder:
 
     def title(self, roots: Sequence[Value]) -> str:
         """Return the sentence on the whole."""
-        shown = ", ".join(f"{self.names[root]} = {number(root.data)}" for root in roots)
+        written = (f"{self.names[root]} = {self.numbers.value(root.data)}" for root in roots)
+        shown = ", ".join(written)
         plural = "s" * (len(self.order) != 1)
         return f"Computation graph of {shown}: {len(self.order)} node{plural}"
 
@@ -159,7 +186,8 @@ class Builder:
         """Yield the shapes of a node: its constants, its box or gate, its wire and a dot."""
         own = self.ids[node]
         for i, constant in boxed_constants(node):
-            yield Box(f"{own}-c{i}", "constant", number(constant), f"constant {exact(constant)}")
+            text = self.numbers.value(constant)
+            yield Box(f"{own}-c{i}", "constant", text, f"constant {exact(constant)}")
         for i in range(len(node.parents)):
             if copy := self.copies.get((node, i)):
                 yield self.copied_wire(node, copy)
@@ -195,10 +223,10 @@ class Builder:
         return Wire(
             f"{self.ids[node]}-wire",
             visible(node.label) if node.parents else "",
-            number(node.data),
-            number(gradient),
+            self.numbers.value(node.data),
+            self.numbers.gradient(gradient),
             f"value of {name}: {exact(node.data)}",
-            f"gradient of {name}: {exact(gradient)}",
+            f"gradient of {name}: {exact(gradient)}" if self.numbers.gradients else "",
         )
 
     def copied_wire(self, node: Value, copy: Copy) -> Wire:
@@ -207,8 +235,8 @@ class Builder:
         return Wire(
             f"{copy.id}-wire",
             "",
-            number(copy.operand.data),
-            number(copy.contribution),
+            self.numbers.value(copy.operand.data),
+            self.numbers.gradient(copy.contribution),
             f"value of {name}: {exact(copy.operand.data)}",
             f"what {self.names[node]} adds to the gradient of {name}: {exact(copy.contribution)}",
         )

@@ -6,6 +6,7 @@ stand above and below a line on which the edges on both sides meet without a gap
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from html import escape
@@ -16,12 +17,18 @@ from scalargrad.show.figures import number
 from scalargrad.show.graphs.diagram import Box, Gate, Junction, Wire
 from scalargrad.show.graphs.edges import Edges
 from scalargrad.show.graphs.inks import (
+    ALARM,
     CONSTANT_FILL,
     CONSTANT_INK,
+    DARK,
+    FOLD_FILL,
+    FRAME_FILLS,
+    FRAME_LINE,
     GRADIENT,
     HALO,
     HALO_FILL,
     INK,
+    PAPER,
     SLATE,
     VALUE,
 )
@@ -38,7 +45,7 @@ from scalargrad.show.graphs.parts import (
 from scalargrad.show.graphs.scale import Scale
 
 _LEGEND = {"fontname": "Helvetica,Arial,sans-serif", "fontsize": "12", "fontcolor": INK}
-_GRAPH = {"bgcolor": "white", "pad": "0.1", "nodesep": "0.17"}
+_GRAPH = {"bgcolor": PAPER, "pad": "0.1", "nodesep": "0.17"}
 _NODE = {
     "fontname": "Helvetica,Arial,sans-serif",
     "fontsize": "13",
@@ -57,13 +64,13 @@ _GATE = {"shape": "ellipse", "width": "0.42", "height": "0.42", "margin": "0.02"
 _COPY = {**_GATE, "width": "0.4", "height": "0.4", "fontsize": "10", "margin": "0"}
 _JUNCTION = {"shape": "point", "width": "0.07", "label": ""}
 _ENTRY = {"shape": "point", "width": "0.01", "label": ""}
-_FOLDED = {"shape": "box", "style": "rounded,filled", "fillcolor": "#E9EEF4", "margin": "0.14,0.09"}
+_FOLDED = {"shape": "box", "style": "rounded,filled", "fillcolor": FOLD_FILL, "margin": "0.14,0.09"}
 
 #: Frames inside one another are white and grey by turns, and their lines are thin and dotted.
-_FRAME = {"style": "rounded,filled", "color": "#8A94A0", "labeljust": "l", "margin": "10"}
-_FRAME_FILLS = ("#F4F6F9", "#FFFFFF")
+_FRAME = {"style": "rounded,filled", "color": FRAME_LINE, "labeljust": "l", "margin": "10"}
 
 _BOLD_SHAPE = {"penwidth": "3"}
+_ALARMED = {"shape": "doubleoctagon", "color": ALARM, "fontcolor": ALARM, "penwidth": "2"}
 
 #: A highlighted wire is a thick line between bands of the halo, a tinted one has broader bands.
 _BOLD, _TINTED = (2, 2), (1, 3)
@@ -74,7 +81,7 @@ _INKED = f'<TD WIDTH="1" HEIGHT="1" BGCOLOR="{INK}"></TD>'
 _PORT = f'<TD WIDTH="1" HEIGHT="1" BGCOLOR="{INK}" PORT="line"></TD>'
 
 
-def to_dot(diagram: FoldedDiagram, direction: str) -> str:
+def to_dot(diagram: FoldedDiagram, direction: str, dark: bool = False) -> str:
     """Return `diagram` as DOT text, its lines running in `direction`: LR or TB."""
     arrivals = Counter(line.target for line in diagram.lines if line.enters)
     spread = 0.15 + 0.025 * max(arrivals.values(), default=1)  # many lines need room to meet
@@ -97,7 +104,25 @@ def to_dot(diagram: FoldedDiagram, direction: str) -> str:
     for line in diagram.lines:
         graph.edge(*edges.ends(line), id=line.id, **edges.style(line))
     text: str = graph.source
-    return text
+    return darkened(text) if dark else text
+
+
+_COLOUR = re.compile(r"((?:color|COLOR)=)\"?([#:\w]+)\"?")
+
+
+def darkened(dot: str) -> str:
+    """Return DOT text with each ink of `inks` as it is on dark paper.
+
+    Examples
+    --------
+    >>> darkened("graph [bgcolor=white]")
+    'graph [bgcolor="#14171B"]'
+    """
+
+    def inked(match: re.Match[str]) -> str:
+        return f'{match[1]}"{":".join(DARK.get(ink, ink) for ink in match[2].split(":"))}"'
+
+    return _COLOUR.sub(inked, dot)
 
 
 def _below(diagram: FoldedDiagram) -> str:
@@ -117,7 +142,7 @@ def _frames(clusters: Sequence[Cluster]) -> dict[str, graphviz.Digraph]:
     for cluster in nested(clusters):
         fill = fills[cluster.id]
         fills.update(dict.fromkeys((inner.id for inner in cluster.inside), 1 - fill))
-        label = {"label": f"<{literal(cluster.text)}>", "fillcolor": _FRAME_FILLS[fill]}
+        label = {"label": f"<{literal(cluster.text)}>", "fillcolor": FRAME_FILLS[fill]}
         attributes = {**_LEGEND, **_FRAME, **label, "id": cluster.id}
         frames[cluster.id] = graphviz.Digraph(f"cluster_{cluster.id}", graph_attr=attributes)
     return frames
@@ -167,6 +192,8 @@ def _title_and_details(shape: Folded) -> str:
 
 def _standing_out(style: dict[str, str], id: str, look: Look) -> dict[str, str]:
     """Return the style of a box or gate, bold where it is highlighted, filled if tinted."""
+    if id in look.alarmed:
+        style = {**style, **_ALARMED}
     fill = look.tints.get(id, HALO_FILL if id in look.highlighted else "")
     if not fill:
         return style
@@ -195,11 +222,16 @@ def _numbers(wire: Wire, direction: str, look: Look) -> str:
     """Return the HTML-like table of a wire: value, line and gradient, in rows or columns."""
     node, pad = wire.id.removesuffix("-wire"), 3 if direction == "LR" else 5
     name = f"{literal(wire.name)} = " if wire.name else ""
-    value = f'{name}<FONT COLOR="{VALUE}">{wire.value}</FONT>'
-    gradient = f'<FONT COLOR="{GRADIENT}"><I>{wire.gradient}</I></FONT>'
+    written = f"<I>{wire.gradient}</I>" if wire.gradient else " "
+    value = f'{name}<FONT COLOR="{_ink(f"{node}-value", VALUE, look)}">{wire.value}</FONT>'
+    gradient = f'<FONT COLOR="{_ink(f"{node}-gradient", GRADIENT, look)}">{written}</FONT>'
     above = _cell(f"{node}-value", wire.value_title, value, pad)
-    below = _cell(f"{node}-gradient", wire.gradient_title, gradient, pad)
+    below = _cell(f"{node}-gradient", wire.gradient_title or " ", gradient, pad)
     return _wire_table(above, _line_rows(wire.id, look), below, direction)
+
+
+def _ink(id: str, colour: str, look: Look) -> str:
+    return "transparent" if id in look.hidden else colour
 
 
 def _several(bundle: Bundle, direction: str, look: Look) -> str:
@@ -228,6 +260,8 @@ def _line_rows(id: str, look: Look) -> list[tuple[str, str, str]]:
         (core, width), colour = _BOLD, HALO
     elif id in look.tints:
         (core, width), colour = _TINTED, look.tints[id]
+    elif look.even:
+        (core, width), colour = _BOLD, PAPER
     else:
         return [(_INKED, _PORT, _INKED)]
     band, inked = _swatch(width, colour), _swatch(core, INK)

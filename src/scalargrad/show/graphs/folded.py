@@ -26,7 +26,15 @@ from dataclasses import replace
 
 from scalargrad.show.figures import number
 from scalargrad.show.graphs.copies import Copy
-from scalargrad.show.graphs.diagram import Builder, Junction, Line, visible
+from scalargrad.show.graphs.diagram import (
+    ALL_NUMBERS,
+    Box,
+    Builder,
+    Junction,
+    Line,
+    Numbers,
+    visible,
+)
 from scalargrad.show.graphs.opening import Opening, is_module
 from scalargrad.show.graphs.parts import (
     Bundle,
@@ -56,6 +64,8 @@ class FoldedBuilder(Builder):
         The folds, and which of them are open.
     names : mapping from Value to str
         Names of nodes that have one besides their label, as parameters of a model.
+    numbers : Numbers
+        What stands on the wires.
     """
 
     def __init__(
@@ -64,9 +74,11 @@ class FoldedBuilder(Builder):
         copies: Mapping[tuple[Value, int], Copy],
         opening: Opening,
         names: Mapping[Value, str],
+        numbers: Numbers = ALL_NUMBERS,
     ) -> None:
-        super().__init__(order, copies)
-        self.names |= {node: visible(name) for node, name in names.items() if node in self.names}
+        super().__init__(order, copies, numbers)
+        self.places = {node: visible(name) for node, name in names.items() if node in self.names}
+        self.names |= self.places
         self.opening = opening
         self.folds = {part: f"f{k}" for k, part in enumerate(opening.whole.walk())}
         last = {opening.stands[node]: i for i, node in enumerate(order)}  # what completes it
@@ -111,6 +123,11 @@ class FoldedBuilder(Builder):
                 around.update(dict.fromkeys(part.items, around[part]))
             pending += [inner for inner in reversed(part.folds) if inner in self.opening.opened]
         return around
+
+    def leaf(self, node: Value) -> Box:
+        """Return the box of a leaf, with the place of a parameter of the model."""
+        box = super().leaf(node)
+        return replace(box, text=self.places.get(node, box.text))
 
     def arriving(self, node: Value, i: int, operand: Value) -> Iterator[Line]:
         """Yield the line that brings an operand; one for all that come from the same fold."""

@@ -11,8 +11,7 @@ from scalargrad.table.symbol import Symbol
 from scalargrad.value import Value
 
 _SIGNS = {"*": "×", "·": "×", "/": "÷", "-": MINUS, "**": "xʸ"}
-_SUPERSCRIPTS = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_WHOLE_POWER = re.compile(r"x\^\(?(−?\d+)\)?")
+_WHOLE_POWER = re.compile(r"x[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _SIGN_THEN_NUMBER = re.compile(r"x ?([^\w\s^(]) ?\(?([^()]+)\)?")
 _NUMBER_THEN_SIGN = re.compile(r"\(?([^()]+?)\)? ?([+·]) ?x")  # only what commutes
 
@@ -22,6 +21,17 @@ _SYMMETRIC = {
     *(ops.add, ops.mul, ops.hypot, ops.eq, ops.ne),
     *(ops.sum, ops.mean, ops.dot, ops.logsumexp, ops.maximum, ops.minimum),
 }
+
+
+def gate_sign(op: Operation) -> str:
+    """Return what a gate is called in a sentence: its sign as it is printed, or its name.
+
+    Examples
+    --------
+    >>> gate_sign(ops.mul), gate_sign(ops.tanh)
+    ('×', 'tanh')
+    """
+    return _SIGNS.get(op.symbol, op.symbol)
 
 
 def folds(node: Value) -> bool:
@@ -67,7 +77,7 @@ def gate_text(node: Value) -> str:
     lone_sign = len(node.parents) == 1 and node.op.symbol in _SIGNS  # −x must not look like x − y
     if folds(node) or lone_sign:
         return _shortened(_as_function_of_x(node.op, node.parents))
-    return _SIGNS.get(node.op.symbol, node.op.symbol)
+    return gate_sign(node.op)
 
 
 def _as_function_of_x(op: Operation, operands: tuple[Value | float, ...]) -> str:
@@ -78,8 +88,8 @@ def _as_function_of_x(op: Operation, operands: tuple[Value | float, ...]) -> str
 
 def _shortened(written: str) -> str:
     """Leave out an x in front of a sign, and set signs and powers as in print."""
-    if match := _WHOLE_POWER.fullmatch(written):
-        return "x" + match[1].translate(_SUPERSCRIPTS)
+    if _WHOLE_POWER.fullmatch(written):
+        return written
     if match := _SIGN_THEN_NUMBER.fullmatch(written):
         written = match[1] + match[2]
     elif match := _NUMBER_THEN_SIGN.fullmatch(written):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal
 
 from scalargrad.errors import GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, fan_out, topological_order
+from scalargrad.show.figures import number
 from scalargrad.show.graphs.copies import copies_of
-from scalargrad.show.graphs.diagram import Wire
+from scalargrad.show.graphs.diagram import Numbers, Wire, visible
 from scalargrad.show.graphs.dot import to_dot
 from scalargrad.show.graphs.edges import SIDES
 from scalargrad.show.graphs.folded import FoldedBuilder, stand_ins
+from scalargrad.show.graphs.layout import DPI
 from scalargrad.show.graphs.looks import Highlight, Look, highlighted_ids
 from scalargrad.show.graphs.mermaid import to_mermaid
 from scalargrad.show.graphs.opening import (
@@ -26,9 +29,12 @@ from scalargrad.show.graphs.opening import (
 from scalargrad.show.graphs.parts import Entry, FoldedDiagram
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.scale import numbers_by_id, scale_of
+from scalargrad.show.places import place_names
 from scalargrad.show.subgraphs import Fold, Model, fold
+from scalargrad.table.printing import MINUS
 from scalargrad.value import Value
 
+_MOST_DIGITS, _LEAST_DPI, _MOST_DPI = 17, 24, 1200
 _LEAST = 4  # parts of a graph that can stand side by side
 _GLANCE, _SECONDS_OF_WORK = 60, 50_000  # nodes
 
@@ -44,8 +50,12 @@ def draw(
     highlight: Highlight | None = None,
     color: Literal["value", "gradient"] | None = None,
     copies: bool = False,
+    gradients: bool = True,
+    digits: int = 4,
+    dpi: int = DPI,
+    dark: bool = False,
 ) -> Picture:
-    """Draw the graph under `root`: values above the wires, gradients below.
+    """Draw the graph under `root`: values above the wires, gradients below once there are any.
 
     Leaves are boxes: trainable ones (`Parameter`) solid, inputs dashed, constants grey and
     without a gradient. Gates are circles; the constants of a gate with one varying operand
@@ -84,6 +94,14 @@ def draw(
     copies : bool
         Draw fan-out as a copy gate, whose outgoing wires each carry what their reader
         contributes to the gradient, upstream · local. Nothing can be folded then.
+    gradients : bool
+        Whether gradients stand below the wires. Before `backward` there are none.
+    digits : int
+        Significant digits of the numbers, from 1 to 17.
+    dpi : int
+        Dots per inch of a PNG; 192 is twice the size on a screen.
+    dark : bool
+        Light ink on dark paper.
 
     Returns
     -------
@@ -100,10 +118,14 @@ def draw(
     OperandError
         If `root` or `highlight` is anything else, or `root` is empty.
     LayoutError
-        If `direction` or `color` is neither of the two, or `depth` is negative.
+        If `direction` or `color` is neither of the two, or `depth` is negative, or `digits` or
+        `dpi` out of range.
 
     Notes
     -----
+    The first node that is inf or nan, or whose gradient is, stands in a red octagon, and a line
+    below the picture names it.
+
     Lines enter a gate in the order of its operands, the first at the top. Where a node is
     read several times below a gate for which the order does not matter (+, ×, max, …), it
     gives way to fewer crossings.
@@ -133,7 +155,9 @@ def draw(
         raise LayoutError(f"direction is {direction!r}: use {' or '.join(map(repr, SIDES))}")
     if depth is not None and depth < 0:
         raise LayoutError(f"depth is {depth}: give 0 or more, or None to open all modules")
+    _require_digits(digits, dpi)
     order = topological_order(*roots)
+    numbers_shown = Numbers(digits, gradients and any(node.grad for node in order))
     names = [open] if isinstance(open, str) else list(open)
     plain = Opening(Fold("graph", list(order)))
     if model is None and not names and (copies or plain.size().needed <= limit):
@@ -143,22 +167,41 @@ def draw(
         seen = all_open(whole) if copies else opening(whole, depth, names, limit)
     _require_within(limit, order, roots, seen, copies)
     copied = copies_of(order) if copies else {}
-    diagram = FoldedBuilder(order, copied, seen, _qualified(model)).fold(roots)
-    diagram.note = _note(seen) if seen.cut else ""
+    places = place_names(model, order)
+    diagram = FoldedBuilder(order, copied, seen, places, numbers_shown).fold(roots)
     hidden = stand_ins(order, seen)
+    alarmed, alarm = _alarm(order, numbers_shown.gradients)
+    diagram.note = "\n".join(filter(None, [alarm, _note(seen) if seen.cut else ""]))
     marked = highlighted_ids(order, highlight)
     numbers = numbers_by_id(color, order, copied.values())
     drawn = {shape.id for shape in diagram.shapes}
     numbers = {id: x for id, x in numbers.items() if id in drawn}
     scale = scale_of(color, numbers.values())
     tints = {id: scale.colour(x) for id, x in numbers.items()} if scale else {}
-    diagram.look = Look(marked.union(*(hidden.get(id, ()) for id in marked)), tints, scale)
-    return Picture(GraphDrawing(diagram, direction))
+    marked = marked.union(*(hidden.get(id, ()) for id in marked))
+    alarmed = alarmed.union(*(hidden.get(id, ()) for id in alarmed))
+    diagram.look = Look(marked, tints, scale, alarmed)
+    return Picture(GraphDrawing(diagram, direction, dark), dpi)
 
 
-def _qualified(model: Model | None) -> dict[Value, str]:
-    """Return the paths of a model's parameters, which tell one w0 from another."""
-    return {} if model is None else {p: name for name, p in model.named_parameters()}
+def _require_digits(digits: int, dpi: int) -> None:
+    if not 1 <= digits <= _MOST_DIGITS:
+        raise LayoutError(f"digits is {digits}: give 1 to {_MOST_DIGITS}")
+    if not _LEAST_DPI <= dpi <= _MOST_DPI:
+        raise LayoutError(f"dpi is {dpi}: give {_LEAST_DPI} to {_MOST_DPI}")
+
+
+def _alarm(order: Sequence[Value], gradients: bool) -> tuple[frozenset[str], str]:
+    """Return the id of the first node that is inf or nan, and what stands below the picture."""
+    for i, node in enumerate(order):
+        if not isfinite(node.data):
+            said = visible(describe(node)).replace("-", MINUS)
+            return frozenset({f"n{i}"}), f"First value that is not finite: {said}"
+    for i, node in reversed([*enumerate(order)] if gradients else []):
+        if not isfinite(node.grad or 0.0):
+            said = f"{number(node.grad)} at {visible(describe(node))}".replace("-", MINUS)
+            return frozenset({f"n{i}"}), f"First gradient that is not finite: {said}"
+    return frozenset(), ""
 
 
 def _note(seen: Opening) -> str:
@@ -183,10 +226,11 @@ def glance(root: Value) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class GraphDrawing:
-    """A diagram with its lines running in a direction."""
+    """A diagram with its lines running in a direction, on light paper or on dark."""
 
     diagram: FoldedDiagram
     direction: str
+    dark: bool = False
 
     @property
     def title(self) -> str:
@@ -202,7 +246,7 @@ class GraphDrawing:
 
     def dot(self) -> str:
         """Return the graph in DOT."""
-        return to_dot(self.diagram, self.direction)
+        return to_dot(self.diagram, self.direction, self.dark)
 
     def mermaid(self) -> str:
         """Return the graph as a Mermaid flowchart."""

@@ -1,9 +1,9 @@
 """From DOT text to a picture: the Graphviz in the pygraphviz wheel, else the system's.
 
 The wheel's goes first because its version is known: Graphviz before 2.50 leaves the ids of table
-cells out of SVG, by which pages and scripts
-find a value. Either runs as a program of its own, so that its messages can be caught, a picture
-that takes too long can be interrupted, and its global state is shared by no two threads.
+cells out of SVG, by which pages and scripts find a value. Either runs as a program of its own, so
+that its messages can be caught, a picture that takes too long can be interrupted, and its global
+state is shared by no two threads.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 
 from scalargrad.errors import LayoutError
+
+#: Dots per inch of a PNG: twice the usual, for sharp text on today's screens.
+DPI = 192
 
 _PYTHON = [sys.executable, "-P", "-W", "ignore"]  # -P: no module of the working folder
 _BUNDLED = """
@@ -39,7 +42,6 @@ drawn = [
 json.dump(drawn, sys.stdout)
 """
 
-_OPTIONS = {"png": ["-Gdpi=192"]}  # twice the usual, for sharp text on today's screens
 _REMEDY = (
     "Install pygraphviz, whose wheels bring Graphviz (python -m pip install pygraphviz), or "
     "Graphviz itself (https://graphviz.org/download). DOT and Mermaid text need neither: "
@@ -47,7 +49,7 @@ _REMEDY = (
 )
 
 
-def render(dot: str, kind: str) -> bytes:
+def render(dot: str, kind: str, dpi: int = DPI) -> bytes:
     """Return the picture that Graphviz makes of `dot`.
 
     Parameters
@@ -56,6 +58,8 @@ def render(dot: str, kind: str) -> bytes:
         A graph in DOT.
     kind : str
         ``"svg"``, ``"png"`` or ``"pdf"``.
+    dpi : int
+        Dots per inch of a PNG.
 
     Raises
     ------
@@ -63,7 +67,7 @@ def render(dot: str, kind: str) -> bytes:
         If there is no Graphviz, or none that succeeds; the message has its last words.
     """
     failures = []
-    for engine, command in _engines(kind):
+    for engine, command in _engines(kind, dpi):
         try:
             run = subprocess.run(command, input=dot.encode(), capture_output=True, check=False)
         except OSError as error:
@@ -107,9 +111,9 @@ def _in_order(dots: Sequence[str], drawn: dict[str, str]) -> list[str]:
     return [drawn[dot] for dot in dots]
 
 
-def _engines(kind: str) -> Iterator[tuple[str, list[str]]]:
+def _engines(kind: str, dpi: int = DPI) -> Iterator[tuple[str, list[str]]]:
     """Yield the name and the command of each Graphviz there is, the preferred one first."""
-    options = _OPTIONS.get(kind, [])
+    options = [f"-Gdpi={dpi}"] if kind == "png" else []
     if sys.executable and find_spec("pygraphviz"):
         yield "the Graphviz in pygraphviz", [*_PYTHON, "-c", _BUNDLED, kind, *options]
     if dot := shutil.which("dot"):

@@ -36,12 +36,17 @@ class Look:
     """How shapes and lines differ from the plain ones.
 
     Highlighted ones are bold with a halo; `tints` has the colour of others, and `scale` what the
-    colours mean.
+    colours mean. What is alarmed has an octagon, in red: it is inf or nan.
+    Texts that are hidden have room all the same, and in an even look every wire has room for a
+    halo: pictures that differ in what stands out are then of one size.
     """
 
     highlighted: frozenset[str] = frozenset()
     tints: Mapping[str, str] = field(default_factory=dict)
     scale: Scale | None = None
+    alarmed: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
+    even: bool = False
 
 
 def highlighted_ids(order: Sequence[Value], highlight: Highlight | None) -> frozenset[str]:

@@ -22,6 +22,7 @@ _CLASSES = """\
     classDef folded fill:#e9eef4,color:#222,stroke:#222"""
 
 _HALO_FILL, _BOLD = "#ffe2a0", ",stroke-width:4px"
+_ALARMED = "color:#a3161f,stroke:#a3161f,stroke-width:4px"
 _BOLD_LINE = "stroke:#9a5b00,stroke-width:4px"
 
 # Mermaid reads punctuation as its syntax, as Markdown or as HTML; &#60; it leaves alone.
@@ -66,6 +67,9 @@ def _emphasis(shapes: list[_Shown], lines: list[Line], look: Look) -> Iterator[s
     """Yield a style for each shape and, by its index, each line that stands out."""
     for shape in shapes:
         highlighted = shape.id in look.highlighted
+        if shape.id in look.alarmed:
+            yield f"    style {_id(shape.id)} {_ALARMED}"
+            continue
         fill = look.tints.get(shape.id, _HALO_FILL if highlighted else "")
         if fill and not isinstance(shape, Wire | Bundle):
             yield f"    style {_id(shape.id)} fill:{fill},color:#222{_BOLD * highlighted}"
@@ -82,7 +86,8 @@ def _shape(shape: _Shown) -> str:
             return f'{_id(shape.id)}(("{escaped(shape.text)}")):::gate'
         case Wire():
             name = f"{escaped(shape.name)} = " if shape.name else ""
-            numbers = f"{name}{shape.value}<br/>grad {shape.gradient}"
+            below = f"<br/>grad {shape.gradient}" if shape.gradient else ""
+            numbers = f"{name}{shape.value}{below}"
             return f'{_id(shape.id)}["{numbers}"]:::wire'
         case Folded():
             text = "<br/>".join(map(escaped, (shape.text, *shape.details)))

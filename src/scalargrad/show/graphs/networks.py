@@ -13,6 +13,7 @@ from scalargrad.errors import GraphTooLargeError, OperandError
 from scalargrad.show.figures import exact, number
 from scalargrad.show.graphs.inks import GRADIENT, INK, VALUE
 from scalargrad.show.graphs.picture import Picture
+from scalargrad.show.places import unit_name
 from scalargrad.value import Value
 
 _FONT = {"fontname": "Helvetica,Arial,sans-serif", "fontsize": "11", "fontcolor": INK}
@@ -212,12 +213,12 @@ class NetworkDrawing:
         """Return what a unit is called: by its letter or, of those without, counted from 1."""
         if i == 0:
             return f"input {self._text(i, j)}"
-        hidden = f"unit {j + 1} of layer {i}"
+        hidden = f"unit {self._text(i, j)} of layer {i}"
         return f"output {self._text(i, j)}" if i == len(self.weights) else hidden
 
     def _text(self, i: int, j: int) -> str:
-        """Return what stands in a unit: x0, x1, … and y0, y1, …; hidden ones are blank."""
-        return f"x{j}" if i == 0 else f"y{j}" if i == len(self.weights) else ""
+        """Return what stands in a unit: as on the training page."""
+        return unit_name(i, j, len(self.weights), self.sizes[-1])
 
     def _place(self, i: int, j: int) -> str:
         """Return where a unit stands: layers side by side, each centred, the first unit on top."""

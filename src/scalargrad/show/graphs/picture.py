@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from scalargrad.errors import LayoutError
-from scalargrad.show.graphs.layout import render
+from scalargrad.show.graphs.layout import DPI, render
 from scalargrad.show.graphs.svg import finish
 from scalargrad.system.files import require_writable, write_atomically
 
@@ -65,8 +65,9 @@ class Picture:
     n0["x"]:::input
     """
 
-    def __init__(self, drawing: Drawing) -> None:
+    def __init__(self, drawing: Drawing, dpi: int = DPI) -> None:
         self._drawing = drawing
+        self._dpi = dpi
 
     @cached_property
     def dot(self) -> str:
@@ -126,7 +127,7 @@ class Picture:
             case ".svg":
                 return self.svg().encode()
             case ".png" | ".pdf":
-                return render(self.dot, suffix[1:])
+                return render(self.dot, suffix[1:], self._dpi)
             case ".dot":
                 return self.dot.encode()
             case ".mmd":

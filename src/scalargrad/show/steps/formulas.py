@@ -126,9 +126,11 @@ def local_formula(scene: Scene, node: Value, operand: int, script: Script) -> Fo
     links = [(relation(*shown), numbers), (relation(*shown, local), script.number(local))]
     if symbols == numbers:  # a number
         return Formula([("", left)], links[1:])
-    return Formula(
-        [("", left), (relation(*constants), symbols)], links, brief=numbers == script.number(local)
-    )
+    written = [("", left), (relation(*constants), symbols)]
+    if (textbook := gate.textbook(operand)) is not None:
+        first = script.expression(textbook, scene.words(gate, textbook))
+        written.insert(1, (relation(*scene.constants(gate, textbook)), first))
+    return Formula(written, links, brief=numbers == script.number(local))
 
 
 def signal(step: Step, node: Value, script: Script, notation: Notation) -> str:

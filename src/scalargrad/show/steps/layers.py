@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import TypeAlias
 
+from scalargrad.show.steps.activations import Activation, activation_of
 from scalargrad.show.steps.scene import Scene
-from scalargrad.table.operation import Unary
 from scalargrad.table.symbol import Symbol
 from scalargrad.value import Parameter, Value
 
@@ -39,6 +39,8 @@ class Row:
         The sum, z.
     output : Value
         h; `total` itself where there is no activation.
+    activation : Activation or None
+        What leads from z to h.
     gates : tuple of Value
         Every gate that computes it, in no particular order.
     """
@@ -48,6 +50,7 @@ class Row:
     bias: Value | None
     total: Value
     output: Value
+    activation: Activation | None
     gates: tuple[Value, ...]
 
 
@@ -89,8 +92,8 @@ def stages(scene: Scene, found: Sequence[Sequence[Row]]) -> list[int | Value]:
 
 def _kind(row: Row) -> tuple[object, ...]:
     """Return what the rows of one layer have in common."""
-    op = None if row.output is row.total else row.output.op
-    return row.inputs, op, row.bias is None
+    name = row.activation.name if row.activation else ""
+    return row.inputs, name, row.bias is None
 
 
 def _rows(scene: Scene, gates: Sequence[Value]) -> Iterator[Row]:
@@ -103,11 +106,7 @@ def _rows(scene: Scene, gates: Sequence[Value]) -> Iterator[Row]:
         if not found.is_row:
             continue
         inside.update(found.gates)
-        after = reader.get(node)
-        if after is not None and scene.expected[node] == 1 and isinstance(after.op, Unary):
-            yield found.row(after)
-        else:
-            yield found.row(node)
+        yield found.row(activation_of(scene, node, reader))
 
 
 class _Sum:
@@ -153,8 +152,10 @@ class _Sum:
             and all(isinstance(x, Parameter) for x in added)
         )
 
-    def row(self, output: Value) -> Row:
-        """Return the row that ends in `output`."""
+    def row(self, activation: Activation | None) -> Row:
+        """Return the row that ends in an activation or, where there is none, in the sum."""
+        after = activation.gates if activation else ()
+        output = after[-1] if after else self._total
         pairs = [_weight_first(pair) for pair in self.pairs]
         bias = next((x for x in self.terms if isinstance(x, Value)), None)
         return Row(
@@ -163,7 +164,8 @@ class _Sum:
             bias,
             self._total,
             output,
-            tuple({*self.gates, output}),
+            activation,
+            (*self.gates, *after),
         )
 
 

@@ -6,7 +6,8 @@ is a fact, and a constant operand a number: the slope of ReLU at 3 is 1, that of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from scalargrad import ops
@@ -131,6 +132,30 @@ class Gate:
         """Return the local derivative for operand `index`, simplified at this point."""
         return shorten(self._resolver.resolve(self.partials[index]))
 
+    @cached_property
+    def textbooks(self) -> tuple[Expression | None, ...]:
+        """The local derivatives without the saved result, as textbooks have them: -1/x² for -y/x.
+
+        None where they do without it anyway.
+        """
+        return tuple(self._textbook(index) for index in range(len(self.partials)))
+
+    def _textbook(self, index: int) -> Expression | None:
+        partial = self.partials[index]
+        if isinstance(self.op, Reduction) or self.result not in named_symbols(partial):
+            return None
+        if (self.op, index) in _TEXTBOOK:
+            written: Expression = _TEXTBOOK[self.op, index](*self.operands)
+            return written
+        return _replaced(partial, self.result, Symbol("", self.op, self.operands))
+
+    def textbook(self, index: int) -> Expression | None:
+        """Return the textbook's derivative for operand `index`, simplified at this point."""
+        found = self.textbooks[index]
+        if found is None or self.result not in named_symbols(self.partial(index)):
+            return None
+        return shorten(self._resolver.resolve(found))
+
     def reads(self, index: int) -> list[Value]:
         """Return the nodes whose numbers the local derivative for operand `index` uses."""
         found = (self.stand_ins[symbol] for symbol in named_symbols(self.partials[index]))
@@ -153,6 +178,24 @@ class Gate:
     def expression(self) -> Expression:
         """Return what the gate computes; sums and dot products spelled out."""
         return shorten(_declared(self.op, self.operands))
+
+
+#: Derivatives that are not those of the table with the result written out.
+_TEXTBOOK: dict[tuple[Operation, int], Callable[..., Any]] = {
+    (ops.reciprocal, 0): lambda x: -1.0 / x**2,
+    (ops.div, 1): lambda a, b: -a / b**2,
+    (ops.tanh, 0): lambda x: 1 - ops.tanh(x) ** 2,
+}
+
+
+def _replaced(expression: Expression, old: Symbol, new: Symbol) -> Expression:
+    """Return an expression with one symbol replaced."""
+    if expression is old:
+        return new
+    if not isinstance(expression, Symbol) or expression.op is None:
+        return expression
+    operands = tuple(_replaced(operand, old, new) for operand in expression.operands)
+    return Symbol("", expression.op, operands)
 
 
 def _declared(op: Operation, operands: tuple[Symbol, ...]) -> Expression:

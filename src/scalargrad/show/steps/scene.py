@@ -14,6 +14,7 @@ from scalargrad.errors import GraphChangedError
 from scalargrad.graph import as_read, describe, fan_out, names, topological_order
 from scalargrad.ops import activations
 from scalargrad.show.figures import number
+from scalargrad.show.places import place_names
 from scalargrad.show.steps.affinity import Affinity
 from scalargrad.show.steps.partials import ELLIPSIS, Gate, Trace, named_symbols, numbers_in
 from scalargrad.show.subgraphs import Model
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from scalargrad.show.steps.alarm import Alarm
 
 _JOINING = set(" +-−*·/^=<>,|")
-_INDEX = re.compile(r"\[[\w,]*\]")  # that of w[0,1] joins nothing
+_INDEX = re.compile(r"\[[\w, ]*\]|,(?=[₀-₉])")  # that of w[0,1] joins nothing
 
 
 #: The operations that turn a weighted sum into the output of a unit.
@@ -49,7 +50,8 @@ class Scene:
     inputs : list of Value
         The leaves among them, in the order in which they are first read.
     names : dict from Value to str
-        Labels, or v1, v2, …; without characters that would move the cursor or hide.
+        Labels, or v1, v2, …, and of a model's parameters their places; without characters that
+        would move the cursor or hide.
     data : dict from Value to float
         The numbers, kept because a leaf may be assigned to later.
     expected : dict from Value to int
@@ -72,7 +74,8 @@ class Scene:
         self.order = topological_order(root)
         self.place = {node: i for i, node in enumerate(self.order)}
         self.inputs = [node for node in as_read(self.order) if not node.parents]
-        self.names = {node: _visible(name) for node, name in names(self.order).items()}
+        found = names(self.order) | place_names(model, self.order)
+        self.names = {node: _visible(name) for node, name in found.items()}
         self.data = {node: node.data for node in self.order}
         self.expected = fan_out(self.order)
         self.feeds = dict.fromkeys(self.order, 0)

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, get_args
 from scalargrad.errors import OperandError
 from scalargrad.show.figures import number
 from scalargrad.table.notation import CONDITIONAL, PRODUCT
-from scalargrad.table.printing import Expression, mathml, text
+from scalargrad.table.printing import Expression, mathml, scripted, text
 from scalargrad.table.symbol import Symbol
 
 #: How the gradient of f with respect to x is written: ∂f/∂x, x̄, or, of a pre-activation, δ_x.
@@ -86,16 +86,19 @@ class Script:
         return self.join(pieces)
 
 
+_INDEXED = "_[⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉"
+
+
 def _bar(word: str) -> str:
     """Put a bar over a letter with or without an index, or over every letter of a word."""
     letter, index = word[0], word[1:]
-    if letter.isalpha() and (not index or index.isdigit() or index[0] in "_["):
+    if letter.isalpha() and (not index or index.isdigit() or index[0] in _INDEXED):
         return f"{letter}\N{COMBINING MACRON}{index}"
     return "".join(f"{character}\N{COMBINING OVERLINE}" for character in word)
 
 
 def _mi(word: str) -> str:
-    return f"<mi>{escape(word)}</mi>"
+    return scripted(word)
 
 
 def _mrow(pieces: Iterable[str], between: str = "") -> str:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from scalargrad.autodiff import error_signals
 from scalargrad.errors import GraphError, LayoutError, OperandError
+from scalargrad.show.graphs.layout import DPI
 from scalargrad.show.html import frame
 from scalargrad.show.html import save as save_page
 from scalargrad.show.steps import table
 from scalargrad.show.steps.alarm import first_alarm
+from scalargrad.show.steps.frames import frames
 from scalargrad.show.steps.page import LIMIT, page
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.show.subgraphs import Model
+from scalargrad.system.files import write_atomically
 from scalargrad.value import Value
 
 _MOST_IN_NOTEBOOK = 1_000
@@ -121,6 +124,54 @@ class Walk(Sequence[Step]):
         """
         return save_page(path, lambda: page(self._steps, title, limit))
 
+    def export(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        format: Literal["svg", "png"] = "svg",
+        dpi: int = DPI,
+        digits: int = 4,
+        dark: bool = False,
+    ) -> list[Path]:
+        """Write a picture for each step, all of one size, with only what is known at it.
+
+        Parameters
+        ----------
+        folder : str or path
+            Made if there is none; the files are ``step-01.svg``, ``step-02.svg`` and so on.
+        format : {"svg", "png"}
+            Of the pictures.
+        dpi : int
+            Dots per inch of a PNG.
+        digits : int
+            Significant digits of the numbers.
+        dark : bool
+            Light ink on dark paper.
+
+        Returns
+        -------
+        list of Path
+            The files, in the order of the steps.
+
+        Raises
+        ------
+        LayoutError
+            If `format` is neither of the two, or there is no Graphviz, or it fails.
+        GraphTooLargeError
+            If the graph has more than 300 nodes.
+        OSError
+            If the folder cannot be made or written to.
+        """
+        if not self._steps:
+            return []
+        drawn = frames(self._steps, format, dpi=dpi, digits=digits, dark=dark)
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        width = max(2, len(str(drawn[-1][0])))
+        return [
+            write_atomically(Path(folder) / f"step-{position:0{width}}.{format}", picture)
+            for position, picture in drawn
+        ]
+
     @property
     def root(self) -> Value:
         """The node whose derivatives are computed."""
@@ -140,14 +191,17 @@ def walk(root: Value, *, model: Model | None = None) -> Walk:
     root : Value
         The node whose derivatives are computed.
     model : Module, optional
-        The network in the graph. A page of a large graph shows its layers and neurons as folds;
-        without it the folds follow from the graph alone.
+        The network in the graph. Its parameters are named by place, w²₄,₃ or weight[3, 4], and
+        the page shows its layers and neurons as folds; without it a large graph is folded by
+        itself.
 
     Returns
     -------
     Walk
-        A sequence of `Step`. Its numbers are those of now: it is not changed by later
-        assignments, and it changes no `grad`.
+        A sequence of `Step`. Printed, it is a table; ``.save("walk.html")`` writes it as a page
+        that moves through the steps, offline; ``.export("slides")`` as pictures; a notebook shows
+        the page. Its numbers are those of now: it is not changed by later assignments, and it
+        changes no `grad`.
 
     Raises
     ------

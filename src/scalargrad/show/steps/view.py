@@ -43,10 +43,13 @@ class View:
         """Return the step at `position` as lines that fill the console."""
         step, (width, height) = self._steps[position], console.size
         roomy = height >= _ROOMY
-        explained = Group(*_explanation(step, roomy))
         room = height - 2
         inside = console.options.update_width(width - 4)
+        explained = Group(*_explanation(step, roomy))
         panel = len(console.render_lines(explained, inside)) + 2
+        if roomy and panel > room - _LEAST_LIST:  # rather than cut off its end, the nudge
+            explained = Group(*_explanation(step, roomy=False))
+            panel = len(console.render_lines(explained, inside)) + 2
         if roomy:
             panel = min(max(panel, _PANEL), room - _LEAST_LIST)
         elif panel > room - _LEAST_LIST:

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from scalargrad.show.figures import is_rounded, number, running_sum, signed
+from scalargrad.show.graphs.gates import gate_sign
 from scalargrad.show.steps import formulas
 from scalargrad.show.steps.scripts import TEXT, Notation
 from scalargrad.show.subgraphs.titles import counted
@@ -30,7 +31,7 @@ def sentence(step: Step, notation: Notation) -> str:
     if step.phase == "forward":
         assert node.op is not None
         operands = [number(x) if isinstance(x, float) else scene.names[x] for x in node.parents]
-        return f"The gate {node.op.symbol} computes {name} from {_listed(operands)}."
+        return f"The gate {gate_sign(node.op)} computes {name} from {_listed(operands)}."
     if step.phase == "seed":
         return f"The backward pass starts at the output: {name} changes one for one with itself."
     assert step.parent is not None
@@ -108,7 +109,7 @@ def pattern_note(step: Step, notation: Notation) -> str:
         title = "gradient router" if pattern == "router" else pattern
         return f"{title}: {parent} receives {_share(step, signal)}"
     if _is_stopped(step):
-        return f"{gate.op.symbol} is flat here: the gradient stops here"
+        return f"{gate_sign(gate.op)} is flat here: the gradient stops here"
     return pattern
 
 

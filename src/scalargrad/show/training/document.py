@@ -11,6 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from scalargrad.show.html import fill, inert, policy, shared_script, source
+from scalargrad.show.places import unit_name
 from scalargrad.show.training.network import activation
 from scalargrad.show.training.replay import Json, as_json, number, uses
 from scalargrad.show.training.scene import Scene
@@ -24,8 +25,6 @@ _SCRIPTS = (
     *("replay", "state", "picture", "network", "plane", "curve"),
     *("story", "timeline", "takeaway", "main"),
 )
-_LETTERS = 22  # layers called a to v, before x and y
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def page(scene: Scene, frames: Sequence[Frame], unit: str, title: str | None, stopped: str) -> str:
@@ -135,7 +134,7 @@ def _cells(scene: Scene) -> Iterator[Json]:
     for cell in scene.cells:
         place = counts[cell.layer]
         counts[cell.layer] += 1
-        name = _name(cell.layer, place, deepest, widths[-1])
+        name = unit_name(cell.layer, place, deepest, widths[-1])
         if cell.layer == 0 and scene.features is not None:
             name = scene.features[place]
         yield {
@@ -147,16 +146,6 @@ def _cells(scene: Scene) -> Iterator[Json]:
             "sources": cell.sources,
             "bias": cell.bias,
         }
-
-
-def _name(layer: int, place: int, deepest: int, outputs: int) -> str:
-    """Name a cell: x₀, x₁ are inputs, a₀ … the first layer, b₀ … the second, y outputs."""
-    index = str(place).translate(_SUBSCRIPTS)
-    if layer == 0:
-        return f"x{index}"
-    if layer == deepest:
-        return "y" if outputs == 1 else f"y{index}"
-    return f"{chr(ord('a') + layer - 1)}{index}" if layer <= _LETTERS else f"h{layer},{place}"
 
 
 @cache

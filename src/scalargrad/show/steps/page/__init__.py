@@ -21,6 +21,7 @@ inputs          sliders and boxes
 timeline        moving, playing, keys, links
 viewport        zooming and centring
 tools, sheet    what stands under More, and what is printed
+variants        worksheets with inputs of their own, and as questions for Moodle
 main            putting it together
 =============== ==============================================================
 """

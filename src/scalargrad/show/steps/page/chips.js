@@ -1,6 +1,8 @@
 // The product on an active wire, upstream × local = contribution, set where it hides least.
 
 const MOST_CHIPS = 3;
+const MOST_LINES_MINDED = 120; // of a larger drawing, lines that are not active may be covered
+const CROSSED = 0.12; // how much less it matters to cover a line that is not active
 
 function drawChips(active) {
   const backward = active.filter((step) => step.phase === "backward" && lineOf(step));
@@ -77,6 +79,8 @@ function placeChip(chip, line, taken) {
   const middle = line.getPointAtLength(line.getTotalLength() * share);
   const { width: right, height: bottom } = graph.viewBox.baseVal;
   const obstacles = [...taken, ...occupied(), ...along(underlay.querySelectorAll(".back"))];
+  const lines = [...graph.querySelectorAll(".line")];
+  const others = lines.length > MOST_LINES_MINDED ? [] : along(lines);
   let best = null;
   for (const dy of [0, -34, 34, -48, 48, -64, 64, -84, 84, -110, 110, -140, 140, -180, 180]) {
     for (const dx of [0, -30, 30, -60, 60, -100, 100, -150, 150, -200, 200]) {
@@ -87,7 +91,8 @@ function placeChip(chip, line, taken) {
         height,
       };
       const hidden = obstacles.reduce((sum, other) => sum + overlap(box, other), 0);
-      const cost = hidden + 0.9 * Math.hypot(dx, dy);
+      const crossed = others.reduce((sum, other) => sum + overlap(box, other), 0);
+      const cost = hidden + CROSSED * crossed + 0.9 * Math.hypot(dx, dy);
       if (!best || cost < best.cost) best = { cost, box };
     }
   }

@@ -26,7 +26,7 @@ MOST = 10_000
 _SCRIPTS = (
     *("expressions", "sweep", "formulas", "wording", "state", "drawings"),
     *("drawing", "marks", "chips", "layers", "lines", "panel", "predict", "inputs", "timeline"),
-    *("viewport", "tools", "sheet", "main"),
+    *("viewport", "tools", "sheet", "variants", "main"),
 )
 _LONGEST_EXPRESSION, _MOST_GATES = 160, 12
 

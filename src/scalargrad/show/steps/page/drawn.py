@@ -39,14 +39,15 @@ class Drawings:
 
 
 def drawings(scene: Scene, limit: int) -> Drawings:
-    """Draw a graph whole or, if it has more than `limit` nodes, by its folds.
+    """Draw a graph whole or, of a model or with more than `limit` nodes, by its folds.
 
     Raises
     ------
     LayoutError
         If there is no Graphviz, or it fails.
     """
-    return _whole(scene) if len(scene.order) <= limit else _folded(scene)
+    is_whole = scene.model is None and len(scene.order) <= limit
+    return _whole(scene) if is_whole else _folded(scene)
 
 
 def _names(scene: Scene) -> dict[str, str]:

@@ -148,8 +148,13 @@ const numbersIn = (expression) => [...partsOf(expression)].filter(isNumber);
 // Write an expression; `words` gives the text of each name. It is put in parentheses where it
 // binds more loosely than `demand`, and where a minus sign would follow another sign.
 function printText(expression, words, demand = CONDITIONAL) {
-  return enclosed(fragment(expression, words, "text"), firm(demand, expression), "text");
+  return raised(enclosed(fragment(expression, words, "text"), firm(demand, expression), "text"));
 }
+
+// A formula with whole powers as superscripts.
+const raised = (written) => written.replace(/\^(?:\((−\d+)\)|(\d+))(?![\w.^])/g, (_, negative, power) =>
+  [...(negative ?? power)].map((c) => RAISED[c]).join(""));
+const RAISED = Object.fromEntries([..."−0123456789"].map((c, i) => [c, "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"[i]]));
 
 function printMathml(expression, words, demand = CONDITIONAL) {
   const written = fragment(expression, words, "mathml");
@@ -198,5 +203,24 @@ function token(word) {
   if (/^[-−]?(\d+(\.\d+)?(e[-−]?\d+)?|inf|nan)$/.test(word)) {
     return `<mn>${trueMinus(word)}</mn>`;
   }
-  return `<mi>${escapeHtml(word)}</mi>`;
+  return scripted(word);
 }
+
+const SCRIPTS = [/^(\p{L})(\d+)$/u, /^(\p{L})_(\w+)$/u, /^(\p{L})([⁰¹²³⁴⁵⁶⁷⁸⁹]*)([₀₁₂₃₄₅₆₇₈₉,]+)$/u];
+
+// A name in MathML: a letter with its index below it and, as in w²₄,₃, its layer above.
+function scripted(word) {
+  const plain = (text) => [...text].map((c) => PLAIN_DIGITS[c] ?? c).join("");
+  const found = SCRIPTS.map((pattern) => pattern.exec(word)).find(Boolean);
+  if (!found) return `<mi>${escapeHtml(word)}</mi>`;
+  const letter = `<mi>${escapeHtml(found[1])}</mi>`;
+  const below = (text) => {
+    const tag = /\p{L}/u.test(text) ? "mtext" : "mn";
+    return `<${tag}>${escapeHtml(plain(text))}</${tag}>`;
+  };
+  if (found.length === 3) return `<msub>${letter}${below(found[2])}</msub>`;
+  if (!found[2]) return `<msub>${letter}${below(found[3])}</msub>`;
+  return `<msubsup>${letter}${below(found[3])}${below(found[2])}</msubsup>`;
+}
+
+const PLAIN_DIGITS = Object.fromEntries([...("⁰¹²³⁴⁵⁶⁷⁸⁹" + "₀₁₂₃₄₅₆₇₈₉")].map((c, i) => [c, String(i % 10)]));

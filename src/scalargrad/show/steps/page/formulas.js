@@ -18,7 +18,7 @@ const TEXT = {
   finish: (written) => written,
 };
 
-const mi = (word) => `<mi>${escapeHtml(word)}</mi>`;
+const mi = scripted;
 const mrow = (pieces, between = "") => `<mrow>${pieces.join(between)}</mrow>`;
 
 const MATHML = {
@@ -41,7 +41,7 @@ const MATHML = {
 function barText(word) {
   const [letter, ...rest] = word;
   const index = rest.join("");
-  if (/\p{L}/u.test(letter) && (!index || /^\p{Nd}+$/u.test(index) || "_[".includes(index[0]))) {
+  if (/\p{L}/u.test(letter) && (!index || /^\p{Nd}+$/u.test(index) || "_[⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉".includes(index[0]))) {
     return `${letter}\u0304${index}`;
   }
   return [...word].map((character) => `${character}\u0305`).join("");
@@ -82,6 +82,13 @@ class GateAt {
   // The local derivative for an operand, simplified at this point.
   partial(operand) {
     return shorten(this.resolver.resolve(this.gate.terms[this.gate.partials[operand]]));
+  }
+
+  // The textbook's derivative, which does without the result; null where that is the same.
+  textbook(operand) {
+    const written = this.gate.textbooks[operand];
+    if (written === null || !namesIn(this.partial(operand)).some(({ name }) => name === "y")) return null;
+    return shorten(this.resolver.resolve(this.gate.terms[written]));
   }
 
   isConstant(operand) {
@@ -232,8 +239,13 @@ function localFormula(sweep, step, script) {
   const numbers = script.print(partial, gate.numbers(partial));
   const links = [[relation(...shown), numbers], [relation(...shown, local), numberIn(script, local)]];
   if (symbols === numbers) return { symbols: [["", left]], numbers: links.slice(1) };
+  const written = [["", left], [relation(...constants), symbols]];
+  const textbook = gate.textbook(step.operand);
+  if (textbook !== null) {
+    written.splice(1, 0, [relation(...gate.constantsOf(textbook)), script.print(textbook, gate.words(textbook))]);
+  }
   return {
-    symbols: [["", left], [relation(...constants), symbols]],
+    symbols: written,
     numbers: links,
     brief: numbers === numberIn(script, local),
   };

@@ -21,7 +21,7 @@ from scalargrad.show.graphs.layout import render_each
 from scalargrad.show.graphs.parts import Drawn, Folded, FoldedDiagram
 
 _CELL, _GATE_CELL = 7.7, 8.8  # width of a letter of 14 pixels, and of one in a gate
-_NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 7.8, 15.0, 22
+_NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 9.4, 15.0, 44
 _WIRE_HEIGHT, _BOX_HEIGHT, _FOLD_HEIGHT, _GATE, _TAP = 44, 30, 56, 36, (78, 22)
 _NAME_HEIGHT = 13
 _LONG = 4.5
@@ -124,9 +124,10 @@ class _Drawing:
             cells = cell_len(_short(wire.name)) + 3 + _NUMBER_CELLS
             return max(cells, _BUNDLE_CELLS) * _CELL, _WIRE_HEIGHT
         name = cell_len(self._wire_name(wire))
+        number = max(_NUMBER_CELLS, 1.15 * max(map(cell_len, (wire.value, wire.gradient))))
         if self._stacked:
-            return max(name, _NUMBER_CELLS) * _CELL + 6, _WIRE_HEIGHT + _NAME_HEIGHT * 2
-        return (name + 3 * bool(name) + _NUMBER_CELLS) * _CELL + 6, _WIRE_HEIGHT
+            return max(name, number) * _CELL + 6, _WIRE_HEIGHT + _NAME_HEIGHT * 2
+        return (name + 3 * bool(name) + number) * _CELL + 6, _WIRE_HEIGHT
 
     def _box_text(self, box: Box) -> str:
         """Return what stands in a box: a constant, or the name by which the steps call a leaf."""

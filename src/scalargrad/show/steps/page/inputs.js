@@ -3,6 +3,7 @@
 const fields = new Map(); // by node: {row, slider, box, gradient}
 const MOST_FIELDS = 60; // of more inputs, those of the open drawing are listed
 const MOST_DATA = 20;
+const MOST_LETTERS = 20;
 let listedInputs = [];
 
 function buildInputs() {
@@ -32,7 +33,8 @@ function fieldOf(i) {
 function buildField(i) {
   const node = nodes[i];
   const extent = niceExtent(float(node.data));
-  const label = element("span", { class: `chip-name ${node.kind}` }, node.name);
+  const parts = node.name.split(/(?<=[_.\s])/).flatMap((part) => [part, element("wbr")]);
+  const label = element("span", { class: `chip-name ${node.kind}` }, ...parts);
   const slider = element("input", {
     type: "range", min: -extent, max: extent, step: "any", disabled: !canCompute, "aria-label": `${node.name}, slider`,
     oninput: () => setInput(i, roundTo(Number(slider.value), extent / 100)),
@@ -119,7 +121,8 @@ function drawInputs() {
       if (document.activeElement !== slider || Number(slider.value) !== value) slider.value = String(value);
       slider.setAttribute("aria-valuetext", number(value));
     }
-    const name = signal(i, TEXT, state.notation);
+    const written = signal(i, TEXT, state.notation);
+    const name = written.length > MOST_LETTERS ? "gradient" : written; // the long name stands beside
     const hidden = i === asked || !isComplete(i, arrived);
     const known = i === root ? 1 : state.sweep.total(i);
     gradient.textContent = hidden ? `${name} = …` : `${name} ${relation(known)} ${number(known)}`;

@@ -53,7 +53,6 @@ class _Layers:
         several = len(uses) > 1
         title = f"layer {index}" + (f", call {use} of {len(uses)}" if several else "")
         first = rows[0]
-        active = first.output is not first.total
         return {
             "title": title,
             "index": index,
@@ -65,7 +64,8 @@ class _Layers:
             "b": [self._operand(row.bias) for row in rows] if first.bias is not None else None,
             "z": [self._place[row.total] for row in rows],
             "h": [self._place[row.output] for row in rows],
-            "activation": _function(first.output) if active else None,
+            "activation": first.activation.name if first.activation else None,
+            "slopes": [self._slope(row) for row in rows],
             "before": self._before[i],
             "next": self._next(i, rows),
             "alone": {
@@ -76,6 +76,14 @@ class _Layers:
             "passes": any(isinstance(x, Value) for x in first.inputs),
             "gates": sorted(self._place[gate] for row in rows for gate in row.gates),
         }
+
+    def _slope(self, row: Row) -> list[tuple[int, int]]:
+        """Return the wires from z to h, whose locals multiply to the slope of the activation."""
+        wires, below = [], row.total
+        for gate in row.activation.gates if row.activation else ():
+            wires.append((self._place[gate], gate.parents.index(below)))
+            below = gate
+        return wires
 
     def _operand(self, x: Value | float | None) -> Json:
         return self._place[x] if isinstance(x, Value) else {"constant": x}
@@ -95,25 +103,19 @@ class _Layers:
 
     def _forward(self, title: str, rows: Sequence[Row]) -> str:
         inputs, units = len(rows[0].weights), len(rows)
-        active = rows[0].output is not rows[0].total
+        active = rows[0].activation
         formula = "W x + b" if rows[0].bias is not None else "W x"
         if active:
-            formula = f"{_function(rows[0].output)}({formula})"
+            formula = f"{active.name}({formula})"
         sizes = f"{counted(inputs, 'input')}, {counted(units, 'unit')}"
         return f"{title.capitalize()} computes {'h' if active else 'z'} = {formula}: {sizes}."
 
     def _backward(self, title: str, rows: Sequence[Row], several: bool) -> str:
-        active = rows[0].output is not rows[0].total
+        active = rows[0].activation
         start = (
-            f"Back through {title}: upstream times the slope of {_function(rows[0].output)} is δ"
+            f"Back through {title}: upstream times the slope of {active.name} is δ"
             if active
             else f"Back through {title}: it has no activation, so upstream is δ"
         )
         terms = " Other calls with these weights add terms of their own." if several else ""
         return f"{start}; δ times x goes to the weights, and Wᵀδ on to x.{terms}"
-
-
-def _function(node: Value) -> str:
-    """Return how the operation of a node is written in front of its operand: tanh, σ, square."""
-    assert node.op is not None
-    return node.op.symbol if node.op.symbol.isalpha() else node.op.name

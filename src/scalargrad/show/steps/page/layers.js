@@ -87,7 +87,7 @@ function layerNumbers(layer) {
     z: column(layer.z.map(numberAt)),
     h: column(layer.h.map(numberAt)),
     upstream: column(layer.h.map((i) => sweep.signals[i])),
-    slope: column(layer.h.map((i) => sweep.locals[i][0])),
+    slope: column(layer.slopes.map((way) => way.reduce((slope, [gate, operand]) => slope * sweep.locals[gate][operand], 1))),
     delta: column(delta),
     weights: delta.map((d) => x.map((value) => d * value)),
     passed: column(x.map((_, k) => layer.W.reduce((sum, row, j) => sum + numberAt(row[k]) * delta[j], 0))),

@@ -24,7 +24,8 @@ function listen() {
   click("export", saveSvg);
   click("link", makeLink);
   click("print-steps", () => printSheet("steps"));
-  click("worksheet", () => printSheet("worksheet"));
+  click("worksheet", () => atVariant(() => printSheet("worksheet")));
+  click("moodle", () => atVariant(saveMoodle));
   click("present", () => setPresenting(true));
   click("leave", () => setPresenting(false));
   document.addEventListener("fullscreenchange", () => document.fullscreenElement || setPresenting(false));

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from math import isfinite
 from typing import Any, TypeAlias
 
+from scalargrad.show.graphs.gates import gate_sign
 from scalargrad.show.steps.page.drawn import Drawings
 from scalargrad.show.steps.page.layered import layered
 from scalargrad.show.steps.partials import ELLIPSIS, Gate, named_symbols
@@ -114,10 +115,11 @@ class Record:
         op, terms = gate.op, _Terms(self, gate)
         valid = op.domain.valid
         return {
-            "symbol": op.symbol,
+            "symbol": gate_sign(op),
             "pattern": op.pattern,
             "expression": terms.index(gate.expression()),
             "partials": [terms.index(partial) for partial in gate.partials],
+            "textbooks": [None if x is None else terms.index(x) for x in gate.textbooks],
             "reads": [_reads(gate, partial) for partial in gate.partials],
             "written": terms.index(Symbol("", op, gate.operands)),
             "valid": None if valid is None else terms.index(valid(*gate.operands)),

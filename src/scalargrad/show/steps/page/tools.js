@@ -112,9 +112,11 @@ function exportedSvg() {
   return new XMLSerializer().serializeToString(copy);
 }
 
-function saveSvg() {
-  const file = URL.createObjectURL(new Blob([exportedSvg()], { type: "image/svg+xml" }));
-  element("a", { href: file, download: `step-${state.at + 1}.svg` }).click();
+const saveSvg = () => saveFile(exportedSvg(), "image/svg+xml", `step-${state.at + 1}.svg`);
+
+function saveFile(text, type, name) {
+  const file = URL.createObjectURL(new Blob([text], { type }));
+  element("a", { href: file, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(file), 1000);
 }
 

@@ -3,6 +3,9 @@
 const LEAST_SCALE = 0.68; // what is smaller is not shown whole, but at a size
 const READABLE_SCALE = 0.9; // at which letters have 13 pixels; on a phone 14
 const MOST_SCALE = 2;
+const PRESENTED_SCALE = 2; // at which letters have 28 pixels, to be read from the last row
+const MOST_PRESENTED = 4;
+const WIDE = 1.6; // beside a graph this wide a panel would take its room
 let zoom = null; // null: fitted
 
 const isPhone = () => matchMedia("(max-width: 700px)").matches;
@@ -11,14 +14,15 @@ function fittedScale(whole = false) {
   const { width, height } = graph.viewBox.baseVal;
   const fit = Math.min(viewport.clientWidth / width, viewport.clientHeight / height);
   if (whole) return fit;
-  const most = document.body.classList.contains("present") ? 3 : MOST_SCALE;
-  if (isPhone()) return Math.min(Math.max(fit, 1), most);
-  return fit < LEAST_SCALE ? READABLE_SCALE : Math.min(fit, most);
+  const isPresented = document.body.classList.contains("present");
+  if (isPresented && !isPhone()) return Math.min(Math.max(fit, PRESENTED_SCALE), MOST_PRESENTED);
+  if (isPhone()) return Math.min(Math.max(fit, 1), MOST_SCALE);
+  return fit < LEAST_SCALE ? READABLE_SCALE : Math.min(fit, MOST_SCALE);
 }
 
 function resize() {
   const { width: across, height: down } = graph.viewBox.baseVal;
-  document.body.classList.toggle("wide", across > 2.6 * down);
+  document.body.classList.toggle("wide", across > WIDE * down);
   const scale = zoom ?? fittedScale();
   const { width, height } = graph.viewBox.baseVal;
   graph.setAttribute("width", String(Math.floor(width * scale)));

@@ -1,0 +1,78 @@
+"""Sums over processes: what a call costs, and what two processes gain.
+
+Value and gradient of a logistic regression on 1,000,000 × 20 numbers, summed over 32 chunks by
+`scalargrad.parallel.sum_over`, in this process and in two others; and a call with next to nothing
+to compute, which is all overhead. Run, on a machine with two free cores, with
+
+    python -m benchmarks.processes
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import scalargrad as sg
+from benchmarks.measuring import in_units, take_turns
+from scalargrad.parallel import sum_over
+
+SAMPLES, FEATURES, TURNS = 1_000_000, 20, 5
+
+
+def loss(w: Any, X: Any, y: Any) -> Any:  # noqa: N803 - the field's name for the inputs
+    """Return the logistic loss of some samples, labelled -1 and 1."""
+    return sum(sg.vmap(lambda x, label: sg.softplus(-label * sg.dot(w, x)))(X, y))
+
+
+compiled = sg.jit(sg.value_and_grad(loss))
+
+
+def chunk_of_loss(w: Any, chunk: Any) -> Any:
+    """Return value and gradient over a chunk."""
+    return compiled(w, *chunk)
+
+
+def nothing(w: Any, chunk: Any) -> float:
+    """Return what takes no time to compute."""
+    return float(w[0]) + len(chunk)
+
+
+def problem(samples: int) -> tuple[Any, Any, Any]:
+    """Return weights, inputs and labels."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(samples, FEATURES))  # noqa: N806 - as above
+    y = np.sign(X @ rng.normal(size=FEATURES) + rng.normal(size=samples))
+    return np.zeros(FEATURES), X, y
+
+
+def main(samples: int = SAMPLES) -> None:
+    """Measure and print, with one thread in each process."""
+    os.environ["SCALARGRAD_THREADS"] = "1"
+    w, X, y = problem(samples)  # noqa: N806 - as above
+    small = [0.0] * 64
+    with (
+        sum_over(chunk_of_loss, (X, y), 2) as two,
+        sum_over(nothing, small, 2) as idle,
+    ):
+        one = sum_over(chunk_of_loss, (X, y))
+        same = [total(w) for total in (one, two)]
+        assert same[0][0] == same[1][0]
+        assert (same[0][1] == same[1][1]).all()
+        idle(w)
+        runs = {
+            "one process": partial(one, w),
+            "two processes": partial(two, w),
+            "a call of two processes with nothing to do": partial(idle, w),
+        }
+        times = take_turns(runs, TURNS, 0.2)
+    for name, seconds in times.items():
+        print(f"{name}: {in_units(seconds)}")
+    print(f"two processes are {times['one process'] / times['two processes']:.2f} × faster")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -1,0 +1,237 @@
+"""Plain Python loops under `jit`, and steps under `scan`, beside JAX's and CasADi's.
+
+Value and gradient of a GARCH likelihood, a Kalman filter and a pendulum over 2,000 points, a
+Runge-Kutta fit of 200 steps, a scalar step repeated 100,000 times, and programs of a million nodes.
+All contenders run in one process on one core in turns; the medians of the turns are shown. Run with
+
+    python -m benchmarks.repetition
+
+Peers that are not installed are left out.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measuring import Run, in_fresh_process, in_units, pin, take_turns
+
+TURNS, POINTS, STEPS, LONG = 31, 2_000, 200, 100_000
+Function = Callable[[Any], Any]
+
+DATA = np.random.default_rng(0).normal(size=POINTS)
+NUMBERS: list[float] = DATA.tolist()
+
+
+def garch_step(p: Any, s: Any, x: Any, log: Any) -> tuple[Any, Any]:
+    """Return the next variance and what it adds to the likelihood."""
+    s = p[0] + p[1] * x * x + p[2] * s
+    return s, log(s) + x * x / s
+
+
+def kalman_step(p: Any, carry: Any, x: Any, log: Any) -> tuple[Any, Any]:
+    """Return the next mean and variance, and what they add to the likelihood."""
+    mean, variance = carry
+    variance = variance + p[0]
+    s = variance + p[1]
+    gain, r = variance / s, x - mean
+    return (mean + gain * r, (1.0 - gain) * variance), 0.5 * (log(s) + r * r / s)
+
+
+def pendulum_step(p: Any, carry: Any, x: Any, sin: Any) -> tuple[Any, Any]:
+    """Return the next angle and speed, and the square of the error."""
+    angle, speed = carry
+    speed = speed - 0.01 * (p[0] * sin(angle) + p[1] * speed)
+    angle = angle + 0.01 * speed
+    return (angle, speed), (angle - x) * (angle - x)
+
+
+#: The step, where it starts, the function it needs and the parameters, by name.
+PROGRAMS: dict[str, tuple[Callable[..., Any], Any, str, list[float]]] = {
+    "GARCH likelihood": (garch_step, 1.0, "log", [0.1, 0.1, 0.8]),
+    "Kalman filter": (kalman_step, (0.0, 1.0), "log", [0.1, 0.2]),
+    "pendulum": (pendulum_step, (1.0, 0.0), "sin", [1.3, 0.1]),
+}
+
+
+def runge_kutta(p: Any) -> Any:
+    """Return the error of a predator and its prey, `STEPS` steps of the fourth order."""
+    a, b, c, d = (p[k] for k in range(4))
+    x, y, total, dt = 1.0, 0.5, 0.0, 0.05
+
+    def slope(x: Any, y: Any) -> tuple[Any, Any]:
+        return a * x - b * x * y, c * x * y - d * y
+
+    for _ in range(STEPS):
+        k1 = slope(x, y)
+        k2 = slope(x + dt / 2 * k1[0], y + dt / 2 * k1[1])
+        k3 = slope(x + dt / 2 * k2[0], y + dt / 2 * k2[1])
+        k4 = slope(x + dt * k3[0], y + dt * k3[1])
+        x = x + dt / 6 * (k1[0] + 2 * k2[0] + 2 * k3[0] + k4[0])
+        y = y + dt / 6 * (k1[1] + 2 * k2[1] + 2 * k3[1] + k4[1])
+        total = total + (x - 1.0) * (x - 1.0) + (y - 1.0) * (y - 1.0)
+    return total
+
+
+def by_scalargrad(name: str, *, scanned: bool = False) -> Run:
+    """Return value and gradient of a plain loop, or of a scan, compiled."""
+    import scalargrad as sg
+
+    step, start, needed, p = PROGRAMS[name]
+    function = getattr(sg, needed)
+
+    def loop(p: Any) -> Any:
+        carry, total = start, 0.0
+        for x in NUMBERS:
+            carry, y = step(p, carry, x, function)
+            total = total + y
+        return total
+
+    compiled = sg.jit(lambda carry, x: _added(step, carry, x, function))
+
+    def scan(p: Any) -> Any:
+        return sg.scan(compiled, (p, start, 0.0), DATA)[0][2]
+
+    run = sg.value_and_grad(scan) if scanned else sg.jit(sg.value_and_grad(loop))
+    return lambda: run(p)
+
+
+def _added(step: Any, carry: Any, x: Any, function: Any) -> Any:
+    p, state, total = carry
+    state, y = step(p, state, x, function)
+    return (p, state, total + y), None
+
+
+def by_jax(name: str) -> Run:
+    """Return value and gradient of `jax.lax.scan` of the step."""
+    jax, jnp = importlib.import_module("jax"), importlib.import_module("jax.numpy")
+    jax.config.update("jax_enable_x64", True)
+    step, start, needed, p = PROGRAMS[name]
+    xs = jnp.array(DATA)
+
+    def loss(p: Any) -> Any:
+        def once(carry: Any, x: Any) -> Any:
+            state, total = carry
+            state, y = step(p, state, x, getattr(jnp, needed))
+            return (state, total + y), None
+
+        return jax.lax.scan(once, (start, 0.0), xs)[0][1]
+
+    compiled, given = jax.jit(jax.value_and_grad(loss)), jnp.array(p)
+    return lambda: jax.block_until_ready(compiled(given))
+
+
+RATES = [1.1, 0.4, 0.1, 0.4]
+
+
+def fit_by_scalargrad() -> Run:
+    """Return value and gradient of the Runge-Kutta fit."""
+    import scalargrad as sg
+
+    run = sg.jit(sg.value_and_grad(runge_kutta))
+    return lambda: run(RATES)
+
+
+def fit_by_casadi() -> Run:
+    """Return the same as CasADi's scalar expressions have it."""
+    casadi = importlib.import_module("casadi")
+    p = casadi.SX.sym("p", 4)
+    loss = runge_kutta(p)
+    run = casadi.Function("fit", [p], [loss, casadi.gradient(loss, p)])
+    return lambda: run(RATES)
+
+
+def _step(x: Any, _: Any) -> Any:
+    return 3.7 * x * (1.0 - x), None
+
+
+def long_scan() -> Run:
+    """Return a scalar step repeated by `scan`."""
+    import scalargrad as sg
+
+    step = sg.jit(_step)
+    return lambda: sg.scan(step, 0.3, length=LONG)
+
+
+def long_loop() -> Run:
+    """Return the same as a Python loop."""
+
+    def run() -> float:
+        x = 0.3
+        for _ in range(LONG):
+            x, _y = _step(x, None)
+        return x
+
+    return run
+
+
+#: To the first result of a program of a million nodes, in a process of its own.
+MILLION = """
+import resource, time
+import numpy as np, scalargrad as sg
+xs = np.random.default_rng(0).normal(size={count}).tolist()
+def f(p):
+    {start}
+    for x in xs: {body}
+    return t
+g = sg.jit(sg.value_and_grad(f))
+started = time.perf_counter()
+g([0.1, 0.1, 0.8])
+seconds = time.perf_counter() - started
+print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+REGULAR = {
+    "count": 125_000,
+    "start": "t = 0.0",
+    "body": "t = t + sg.tanh(p[0] * x + p[1]) * p[2] + x * p[0] * x",
+}
+RECURRENCE = {
+    "count": 110_000,
+    "start": "s, t = 1.0, 0.0",
+    "body": "s = p[0] + p[1] * x * x + p[2] * s; t = t + sg.log(s) + x * x / s",
+}
+
+
+def main() -> None:
+    """Take all times and print them."""
+    print(pin())
+    for name in PROGRAMS:
+        makers: dict[str, Callable[[], Run]] = {
+            "plain loop": lambda name=name: by_scalargrad(name),  # type: ignore[misc]
+            "scan, gradient outside": lambda name=name: by_scalargrad(name, scanned=True),  # type: ignore[misc]
+            "JAX lax.scan": lambda name=name: by_jax(name),  # type: ignore[misc]
+        }
+        _compare(f"{name}, {POINTS:,} points, value and gradient", makers, "JAX lax.scan")
+    fits = {"plain loop": fit_by_scalargrad, "CasADi SX": fit_by_casadi}
+    _compare(f"Runge-Kutta fit, {STEPS} steps, value and gradient", fits, "CasADi SX")
+    longs = {"scan": long_scan, "Python loop": long_loop}
+    _compare(f"a scalar step, {LONG:,} times", longs, "Python loop")
+    for name, program in (("regular", REGULAR), ("a recurrence", RECURRENCE)):
+        seconds, peak = in_fresh_process(MILLION.format(**program)).split()
+        print(f"a million nodes, {name}: {in_units(float(seconds))}, {float(peak):.0f} MB at most")
+
+
+def _compare(title: str, makers: Mapping[str, Callable[[], Run]], peer: str) -> None:
+    runs: dict[str, Run] = {}
+    first: dict[str, float] = {}
+    for name, make in makers.items():
+        started = time.perf_counter()
+        try:
+            runs[name] = make()
+        except ImportError:
+            continue
+        runs[name]()
+        first[name] = time.perf_counter() - started
+    times = take_turns(runs, TURNS)
+    print(title)
+    for name, seconds in times.items():
+        beside = f", {seconds / times[peer]:.2f} of {peer}" if peer in times else ""
+        print(f"  {name}: {in_units(seconds)}{beside}; first call {in_units(first[name])}")
+
+
+if __name__ == "__main__":
+    main()

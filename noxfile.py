@@ -1,0 +1,56 @@
+"""Other Pythons, other versions of what scalargrad stands on, and none of it.
+
+``pipx run nox --list`` shows the sessions; an interpreter that is not on this machine is skipped.
+"""
+
+import nox
+
+nox.options.sessions = ["core", "tests"]
+
+PYTHONS = ["3.11", "3.12", "3.13", "3.14", "3.14t"]
+EXTRAS = {
+    "draw": ["pygraphviz"],
+    "jit": ["llvmlite"],
+    "plot": ["matplotlib"],
+    "data": ["safetensors"],
+    "datasets": ["scikit-learn"],
+}
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run every test that needs no browser and no other framework."""
+    session.install("-e", ".[dev]")
+    session.run("python", "-m", "pytest", "-n", "auto", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def core(session: nox.Session) -> None:
+    """Run what the core promises, with its own dependencies alone."""
+    session.install(".")
+    session.run("python", "tests/packaging/smoke.py")
+
+
+@nox.session(python="3.11")
+def lowest(session: nox.Session) -> None:
+    """Run the tests with the oldest version of each dependency that is allowed."""
+    session.install("uv")
+    session.run("uv", "pip", "install", "--resolution", "lowest-direct", "-e", ".[dev]")
+    session.run("python", "-m", "pytest", "-n", "auto", *session.posargs)
+
+
+@nox.session(python="3.13")
+def newest(session: nox.Session) -> None:
+    """Run the tests with the newest versions of all dependencies, new majors included."""
+    session.install("--upgrade", "--upgrade-strategy", "eager", "-e", ".[dev]")
+    session.run("python", "-m", "pytest", "-n", "auto", *session.posargs)
+
+
+@nox.session(python="3.11")
+@nox.parametrize("extra", sorted(EXTRAS))
+def without(session: nox.Session, extra: str) -> None:
+    """Run the core, and the tests of the engine, with one extra absent."""
+    session.install("-e", ".[dev]")
+    session.run("python", "-m", "pip", "uninstall", "--quiet", "--yes", *EXTRAS[extra])
+    session.run("python", "tests/packaging/smoke.py")
+    session.run("python", "-m", "pytest", "-n", "auto", "tests/test_value.py", "tests/ops")

@@ -1,0 +1,185 @@
+"""exp, log and their relatives without branches, each described once for every width.
+
+Errors are at most 2 units in the last place; infinities, nan and signed zeros are those of the C
+library. An emitter writes them: every name here stands for a register of one or more lanes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scalargrad.compiler.backend.llvm.emitter import Emitter
+
+#: 1.5 · 2⁵²: adding it leaves the nearest integer in the low bits.
+ROUND = 6755399441055744.0
+ROUND_BITS = 0x4338000000000000
+_LOG2_E = 1.4426950408889634
+#: ln 2 in two parts, of which the first has so few bits that a whole multiple of it is exact.
+_LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
+_EXP = [1 / math.factorial(k + 2) for k in range(12)]
+_LOG = (
+    6.666666666666735130e-01,
+    3.999999999940941908e-01,
+    2.857142874366239149e-01,
+    2.222219843214978396e-01,
+    1.818357216161805012e-01,
+    1.531383769920937332e-01,
+    1.479819860511658591e-01,
+)
+#: erf(x) / x - 1, a series in x², for |x| < 1.
+_ERF_NEAR = [2 / math.sqrt(math.pi) - 1] + [
+    2 / math.sqrt(math.pi) * (-1) ** k / (math.factorial(k) * (2 * k + 1)) for k in range(1, 19)
+]
+#: e^(x²) erfc(x) in powers of (x - 3) / (x + 3), for 1 <= x <= 6.
+_ERF_FAR = (
+    0.17900115118138996,
+    -0.3262335600430372,
+    0.24560380171233093,
+    -0.15011593650077582,
+    0.07166583719797331,
+    -0.024392499318790735,
+    0.004269136333077869,
+    0.0007077464435611972,
+    -0.0005970619531815352,
+    4.525520140579536e-05,
+    6.405657794051666e-05,
+    -1.2859347351455289e-05,
+    -7.977696579644072e-06,
+    2.1124428949403864e-06,
+    1.2459620847174093e-06,
+    -2.6915157592850126e-07,
+    -2.0355575642200858e-07,
+)
+
+
+def _clamped(e: Emitter, x: str, low: float, high: float) -> str:
+    """Return x brought into an interval; nan stays nan."""
+    x = e.select(e.compare("olt", x, low), low, x)
+    return e.select(e.compare("ogt", x, high), high, x)
+
+
+def _reduced(e: Emitter, x: str) -> tuple[str, str]:
+    """Return whole n, as bits, and e^r - 1 where x = n ln 2 + r, |r| <= ½ ln 2, by its series."""
+    shifted = e.fma(x, _LOG2_E, ROUND)
+    n = e.sub(shifted, ROUND)
+    above = e.fma(n, -_LN2_HIGH, x)
+    r = e.fma(n, -_LN2_LOW, above)
+    lost = e.fma(n, -_LN2_LOW, e.sub(above, r))
+    less_one = e.add(r, e.fma(e.mul(r, r), e.polynomial(r, _EXP), lost))
+    return e.integers("sub", e.bits(shifted), ROUND_BITS), less_one
+
+
+def _power_of_two(e: Emitter, k: str) -> str:
+    """Return 2^k for a whole k within the range of exponents."""
+    return e.of_bits(e.integers("shl", e.integers("add", k, 1023), 52))
+
+
+def exp(e: Emitter, x: str) -> str:
+    """Return e^x as 2ⁿ · e^r with |r| <= ½ ln 2, e^r by its series.
+
+    References
+    ----------
+    Cody and Waite, Software Manual for the Elementary Functions, 1980, chapter 6; the two parts
+    of ln 2 are fdlibm's.
+    """
+    k, less_one = _reduced(e, _clamped(e, x, -746.0, 710.0))
+    half = e.integers("ashr", k, 1)
+    scaled = e.mul(e.add(less_one, 1.0), _power_of_two(e, half))
+    return e.mul(scaled, _power_of_two(e, e.integers("sub", k, half)))
+
+
+def expm1(e: Emitter, x: str) -> str:
+    """Return e^x - 1 as 2 (2ⁿ⁻¹ (e^r - 1) + (2ⁿ⁻¹ - ½)); where x is tiny it is x."""
+    k, less_one = _reduced(e, _clamped(e, x, -40.0, 710.0))
+    half = _power_of_two(e, e.integers("sub", k, 1))
+    found = e.fma(half, less_one, e.sub(half, 0.5))
+    tiny = e.compare("olt", e.intrinsic("fabs", x), 2.0**-54)
+    return e.select(tiny, x, e.mul(found, 2.0))
+
+
+def log(e: Emitter, x: str) -> str:
+    """Return ln x = k ln 2 + ln m with √½ <= m < √2.
+
+    References
+    ----------
+    Sun Microsystems, fdlibm, 1993, e_log.c.
+    """
+    small = e.compare("olt", x, 2.0**-1022)
+    result = _log_of(e, e.select(small, e.mul(x, 2.0**54), x), e.select(small, -54.0, 0.0), None)
+    result = e.select(e.compare("oeq", x, math.inf), x, result)
+    result = e.select(e.compare("oeq", x, 0.0), -math.inf, result)
+    return e.select(e.compare("olt", x, 0.0), math.nan, e.select(e.compare("uno", x, x), x, result))
+
+
+def log1p(e: Emitter, x: str) -> str:
+    """Return ln(1 + x) from u = 1 + x as rounded, and what rounding left out.
+
+    References
+    ----------
+    Sun Microsystems, fdlibm, 1993, s_log1p.c.
+    """
+    u = e.add(x, 1.0)
+    above, below = e.sub(1.0, e.sub(u, x)), e.sub(x, e.sub(u, 1.0))
+    left = e.div(e.select(e.compare("oge", u, 2.0), above, below), u)
+    result = _log_of(e, u, 0.0, left)
+    result = e.select(e.compare("oeq", x, math.inf), x, result)
+    result = e.select(e.compare("oeq", x, -1.0), -math.inf, result)
+    result = e.select(e.compare("olt", x, -1.0), math.nan, result)
+    tiny = e.compare("olt", e.intrinsic("fabs", x), 2.0**-54)
+    return e.select(tiny, x, e.select(e.compare("uno", x, x), x, result))
+
+
+def _log_of(e: Emitter, x: str, exponent: str | float, left: str | None) -> str:
+    """Return ln(x · 2^exponent) + `left` for a positive, normal x."""
+    bits = e.integers("add", e.bits(x), 0x3FF0000000000000 - 0x3FE6A09E667F3BCD)
+    k = e.integers("sub", e.integers("lshr", bits, 52), 1023)
+    mantissa = e.integers("and", bits, 0x000FFFFFFFFFFFFF)
+    m = e.of_bits(e.integers("add", mantissa, 0x3FE6A09E667F3BCD))
+    n = e.add(e.body.assign(f"sitofp {e.whole} {k} to {e.type}"), exponent)
+    f = e.sub(m, 1.0)
+    s = e.div(f, e.add(f, 2.0))
+    half_square = e.mul(e.mul(f, f), 0.5)
+    square = e.mul(s, s)
+    rest = e.mul(square, e.polynomial(square, _LOG))
+    low = e.mul(n, _LN2_LOW) if left is None else e.fma(n, _LN2_LOW, left)
+    tail = e.fma(s, e.add(half_square, rest), low)
+    return e.fma(n, _LN2_HIGH, e.neg(e.sub(e.sub(half_square, tail), f)))
+
+
+def tanh(e: Emitter, x: str) -> str:
+    """Return t / (t + 2) with t = e^2|x| - 1, or 1 - 2 / (t + 2) where that is large."""
+    size = e.intrinsic("fabs", x)
+    t = expm1(e, e.mul(size, 2.0))
+    large = e.compare("ogt", t, 2.0)
+    quotient = e.div(e.select(large, 2.0, t), e.add(t, 2.0))
+    return signed(e, e.select(large, e.sub(1.0, quotient), quotient), x)
+
+
+def sigmoid(e: Emitter, x: str) -> str:
+    """Return 1 / (1 + s) or s / (1 + s), s = e^-|x|, with what rounding 1 + s left out put back."""
+    s = exp(e, e.neg(e.intrinsic("fabs", x)))
+    below, whole = e.compare("olt", x, 0.0), e.add(s, 1.0)
+    lost = e.sub(s, e.sub(whole, 1.0))
+    above = e.select(below, s, 1.0)
+    quotient = e.div(above, whole)
+    minus = e.neg(quotient)
+    rest = e.fma(minus, lost, e.fma(minus, whole, above))
+    return e.fma(rest, e.select(below, e.sub(1.0, quotient), quotient), quotient)
+
+
+def signed(e: Emitter, size: str, x: str) -> str:
+    """Return a number with the sign of another."""
+    return e.intrinsic("copysign", size, x)
+
+
+def erf(e: Emitter, x: str) -> str:
+    """Return the error function: its series for |x| < 1, else 1 - e^(-x²) · a polynomial."""
+    size = e.intrinsic("fabs", x)
+    near = e.fma(size, e.polynomial(e.mul(size, size), _ERF_NEAR), size)
+    far = e.select(e.compare("ogt", size, 6.0), 6.0, size)
+    scaled = e.polynomial(e.div(e.sub(far, 3.0), e.add(far, 3.0)), _ERF_FAR)
+    complement = e.mul(exp(e, e.neg(e.mul(far, far))), scaled)
+    found = e.select(e.compare("olt", size, 1.0), near, e.sub(1.0, complement))
+    return signed(e, found, x)

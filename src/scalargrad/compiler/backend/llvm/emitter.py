@@ -1,0 +1,341 @@
+"""Emitter: operations of the table as IR, for one number or for several lanes at a time.
+
+One description serves both widths, and nothing in it depends on the width, so that a number
+computed alone has the digits it has on a lane. A choice is a comparison that is false for nan and
+a ``select``; products are added by ``llvm.fma`` where a program says so and nowhere else.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from scalargrad.compiler.backend.llvm import circular, elementary, rounding
+from scalargrad.compiler.backend.llvm.module import Body
+from scalargrad.compiler.passes.lanes import Partial, expression_of, subexpressions
+from scalargrad.ops import TABLE
+from scalargrad.table.operation import Elementwise
+from scalargrad.table.symbol import Symbol
+
+#: How many lanes a vector has, on every processor.
+WIDTH = 8
+
+#: What an instruction reads: a register, or a number known now.
+Operand = str | float
+
+
+class Emitter:
+    """Writes operations over registers that hold `width` numbers each.
+
+    Parameters
+    ----------
+    body : Body
+        Where to.
+    width : int
+        1 for single numbers, else a power of two, as `WIDTH`.
+    inline : bool
+        Whether exp, log and the other functions without branches are written out where they are
+        used, as a loop wants it; if not, they are called, which keeps long straight code short.
+
+    Attributes
+    ----------
+    type, flag, whole : str
+        The type of a number, of a truth value and of a whole number, at this width.
+
+    Examples
+    --------
+    >>> from scalargrad.compiler.backend.llvm.module import Module
+    >>> module = Module()
+    >>> body = module.function("run", "ptr %m")
+    >>> lanes = Emitter(body, 8)
+    >>> x = lanes.load("%m")
+    >>> lanes.store(lanes.op("relu", lanes.fma(x, x, 1.0)), "%m")
+    >>> body.line("ret void")
+    >>> print(module.text())  # doctest: +ELLIPSIS
+    declare <8 x double> @llvm.fma.v8f64(<8 x double>, <8 x double>, <8 x double>)
+    define void @run(ptr %m) nounwind {
+    entry:
+      %v0 = load <8 x double>, ptr %m, align 8
+      %v1 = call <8 x double> @llvm.fma.v8f64(...)
+    ...
+    """
+
+    def __init__(self, body: Body, width: int = 1, *, inline: bool = True) -> None:
+        self.body = body
+        self.width = width
+        self.inline = inline
+        self.type, self.flag, self.whole = (self._wide(x) for x in ("double", "i1", "i64"))
+
+    def _wide(self, kind: str) -> str:
+        return kind if self.width == 1 else f"<{self.width} x {kind}>"
+
+    # Numbers and memory ------------------------------------------------------------------------
+
+    def number(self, x: Operand) -> str:
+        """Return an operand as text: a register as it is, a float as a constant on every lane."""
+        return x if isinstance(x, str) else self._everywhere("double", _bits(x))
+
+    def integer(self, x: int) -> str:
+        """Return a whole number (i64) on every lane, as text."""
+        return self._everywhere("i64", str(x))
+
+    def _everywhere(self, kind: str, text: str) -> str:
+        return text if self.width == 1 else f"splat ({kind} {text})"
+
+    def load(self, pointer: str) -> str:
+        """Return the numbers that lie side by side from a place on."""
+        return self.body.assign(f"load {self.type}, ptr {pointer}, align 8")
+
+    def store(self, x: Operand, pointer: str) -> None:
+        """Write numbers side by side."""
+        self.body.line(f"store {self.type} {self.number(x)}, ptr {pointer}, align 8")
+
+    def spread(self, single: str) -> str:
+        """Return a single number on every lane."""
+        if self.width == 1:
+            return single
+        first = self.body.assign(f"insertelement {self.type} poison, double {single}, i64 0")
+        zeros = f"<{self.width} x i32> zeroinitializer"
+        return self.body.assign(f"shufflevector {self.type} {first}, {self.type} poison, {zeros}")
+
+    def lane(self, x: str, k: int) -> str:
+        """Return the number on one lane."""
+        if self.width == 1:
+            return x
+        return self.body.assign(f"extractelement {self.type} {x}, i64 {k}")
+
+    # Arithmetic --------------------------------------------------------------------------------
+
+    def add(self, x: Operand, y: Operand) -> str:
+        """Return x + y."""
+        return self._two("fadd", x, y)
+
+    def sub(self, x: Operand, y: Operand) -> str:
+        """Return x - y."""
+        return self._two("fsub", x, y)
+
+    def mul(self, x: Operand, y: Operand) -> str:
+        """Return x·y."""
+        return self._two("fmul", x, y)
+
+    def div(self, x: Operand, y: Operand) -> str:
+        """Return x / y."""
+        return self._two("fdiv", x, y)
+
+    def neg(self, x: str) -> str:
+        """Return -x."""
+        return self.body.assign(f"fneg {self.type} {x}")
+
+    def fma(self, x: Operand, y: Operand, z: Operand) -> str:
+        """Return xy + z, rounded once."""
+        return self.intrinsic("fma", x, y, z)
+
+    def _two(self, instruction: str, x: Operand, y: Operand) -> str:
+        return self.body.assign(f"{instruction} {self.type} {self.number(x)}, {self.number(y)}")
+
+    def polynomial(self, x: str, coefficients: Sequence[float]) -> str:
+        """Return c₀ + c₁x + c₂x² + …, in a tree: pairs of terms, pairs of pairs and so on."""
+        terms: list[Operand] = list(coefficients)
+        while len(terms) > 1:
+            odd: list[Operand] = terms[len(terms) - len(terms) % 2 :]
+            pairs = zip(terms[::2], terms[1::2], strict=False)
+            terms = [*(self.fma(high, x, low) for low, high in pairs), *odd]
+            x = self.mul(x, x) if len(terms) > 1 else x
+        return self.number(terms[0])
+
+    def intrinsic(self, name: str, *operands: Operand) -> str:
+        """Return what one of LLVM's functions makes of numbers: fma, fabs, sqrt, floor, …."""
+        kind = "f64" if self.width == 1 else f"v{self.width}f64"
+        types = [self.type] * len(operands)
+        return self.call(
+            self.body.module.declare(f"llvm.{name}.{kind}", types[0], types), *operands
+        )
+
+    def call(self, function: str, *operands: Operand) -> str:
+        """Call a function of numbers at this width."""
+        given = ", ".join(f"{self.type} {self.number(x)}" for x in operands)
+        return self.body.assign(f"call {self.type} @{function}({given})")
+
+    # Choices -----------------------------------------------------------------------------------
+
+    def compare(self, condition: str, x: Operand, y: Operand) -> str:
+        """Return truth values; `condition` as LLVM writes it: olt, ole, ogt, oge, oeq, une, uno."""
+        return self._two(f"fcmp {condition}", x, y)
+
+    def select(self, test: str, x: Operand, y: Operand) -> str:
+        """Return x where the truth value holds, else y."""
+        chosen = f"{self.type} {self.number(x)}, {self.type} {self.number(y)}"
+        return self.body.assign(f"select {self.flag} {test}, {chosen}")
+
+    # Whole numbers and bits --------------------------------------------------------------------
+
+    def integers(self, instruction: str, x: str, y: int | str) -> str:
+        """Return what an instruction over whole numbers makes of two."""
+        second = self.integer(y) if isinstance(y, int) else y
+        return self.body.assign(f"{instruction} {self.whole} {x}, {second}")
+
+    def bits(self, x: str) -> str:
+        """Return the 64 bits of a number as a whole number."""
+        return self.body.assign(f"bitcast {self.type} {x} to {self.whole}")
+
+    def of_bits(self, x: str) -> str:
+        """Return the number that has these 64 bits."""
+        return self.body.assign(f"bitcast {self.whole} {x} to {self.type}")
+
+    # The table ---------------------------------------------------------------------------------
+
+    def op(self, name: str, *operands: Operand) -> str:
+        """Return what the operation of the table with that name makes of numbers."""
+        op = TABLE[name]
+        assert isinstance(op, Elementwise), f"{name} has no lanes"
+        return self.apply(op, *operands)
+
+    def apply(self, op: Elementwise | Partial, *operands: Operand) -> str:
+        """Return what an operation, or one of its partials, makes of numbers.
+
+        Composite operations are written as the expressions they are.
+        """
+        if op.name in DESCRIBED and TABLE.get(op.name) is op:
+            return self.primitive(op.name, list(operands))
+        symbols, expression = expression_of(op)
+        written = _Expression(self, dict(zip(symbols, operands, strict=True)))
+        for part in subexpressions(expression):
+            if part not in written.numbers:
+                written.write(part)
+        return self.number(written.number(expression))
+
+    def primitive(self, name: str, operands: list[Operand]) -> str:
+        """Return what a primitive operation, or one described here, makes of numbers."""
+        plain = _PLAIN.get(name)
+        if plain is not None:
+            return plain(self, *operands)
+        described = DESCRIBED.get(name)
+        if described is None:
+            return self.library(name, *operands)
+        if self.inline and name not in _LONG:
+            return described(self, *map(self.number, operands))
+        return self._function(name, len(operands), described, operands)
+
+    def _function(
+        self, name: str, arity: int, write: Callable[..., str], operands: list[Operand]
+    ) -> str:
+        """Call a function of this module, written where it is first called."""
+        full = f"sg.{name}.{self.width}"
+
+        def define() -> None:
+            names = [f"%a{i}" for i in range(arity)]
+            parameters = ", ".join(f"{self.type} {x}" for x in names)
+            body = self.body.module.function(full, parameters, self.type, "internal")
+            result = write(Emitter(body, self.width), *names)
+            body.line(f"ret {self.type} {result}")
+
+        return self.call(self.body.module.shared(full, define), *operands)
+
+    def library(self, name: str, *operands: Operand) -> str:
+        """Return what a function of the C library makes of one lane after another."""
+        function = self.body.module.declare(name, "double", ["double"] * len(operands))
+        if self.width == 1:
+            return self.call(function, *operands)
+
+        def write(e: Emitter, *lanes: str) -> str:
+            single, result = Emitter(e.body), "poison"
+            for k in range(e.width):
+                found = single.call(function, *(e.lane(x, k) for x in lanes))
+                result = e.body.assign(f"insertelement {e.type} {result}, double {found}, i64 {k}")
+            return result
+
+        return self._function(f"{name}.lanes", len(operands), write, list(operands))
+
+
+class _Expression:
+    """An expression under way: its parts as numbers, and comparisons as truth values."""
+
+    def __init__(self, e: Emitter, numbers: dict[Any, Operand]) -> None:
+        self.e = e
+        self.numbers = numbers
+        self.tests: dict[Symbol, str] = {}
+
+    def write(self, part: Symbol) -> None:
+        """Write one part, whose operands are written."""
+        assert part.op is not None, f"unbound symbol {part.name}"
+        name, operands = part.op.name, part.operands
+        if name in _CONDITIONS:
+            self.tests[part] = self.e.compare(_CONDITIONS[name], *map(self.number, operands))
+        elif name == "where":
+            test = self.test(operands[0])
+            self.numbers[part] = self.e.select(test, *map(self.number, operands[1:]))
+        else:
+            self.numbers[part] = self.e.primitive(name, [self.number(x) for x in operands])
+
+    def number(self, x: Symbol | float) -> Operand:
+        """Return a part as a number: 1 for what holds, 0 for what does not."""
+        if not isinstance(x, Symbol):
+            return float(x)
+        if x not in self.numbers:
+            self.numbers[x] = self.e.select(self.tests[x], 1.0, 0.0)
+        return self.numbers[x]
+
+    def test(self, x: Symbol | float) -> str:
+        """Return a part as a truth value: numbers hold that are not 0."""
+        if isinstance(x, Symbol) and x in self.tests:
+            return self.tests[x]
+        return self.e.compare("une", self.number(x), 0.0)
+
+
+def _bits(x: float) -> str:
+    (bits,) = struct.unpack("<Q", struct.pack("<d", x))
+    return f"0x{bits:016X}"
+
+
+def _intrinsic(name: str) -> Callable[..., str]:
+    return lambda e, x: e.intrinsic(name, x)
+
+
+_PLAIN: dict[str, Callable[..., str]] = {
+    "add": Emitter.add,
+    "sub": Emitter.sub,
+    "mul": Emitter.mul,
+    "div": Emitter.div,
+    "neg": lambda e, x: e.neg(e.number(x)),
+    "identity": lambda e, x: e.number(x),
+    "abs": _intrinsic("fabs"),
+    "sqrt": _intrinsic("sqrt"),
+    "floor": _intrinsic("floor"),
+    "ceil": _intrinsic("ceil"),
+    "rint": _intrinsic("rint"),
+}
+
+#: Comparisons, as LLVM names them; all but the last are false for nan.
+_CONDITIONS = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
+
+#: Operations written out, each described once for all widths.
+DESCRIBED: dict[str, Callable[..., str]] = {
+    "exp": elementary.exp,
+    "expm1": elementary.expm1,
+    "log": elementary.log,
+    "log1p": elementary.log1p,
+    "tanh": elementary.tanh,
+    "sigmoid": elementary.sigmoid,
+    "erf": elementary.erf,
+    "sin": circular.sin,
+    "cos": circular.cos,
+    "floor_divide": rounding.floor_divide,
+    "remainder": rounding.remainder,
+}
+
+#: What is described and yet always called: for each lane it calls the C library.
+_LONG = {"floor_divide", "remainder"}
+
+#: Operations for which the C library is called, number by number, all by their own names.
+LIBRARY = {
+    *("exp2", "log2", "log10", "erfc", "pow", "tan", "asin", "acos", "atan", "atan2", "hypot"),
+    *("sinh", "cosh", "asinh", "acosh", "atanh"),
+}
+
+
+def can_write(op: Elementwise | Partial) -> bool:
+    """Return whether an operation can be written: custom ones, made by users, cannot."""
+    known = _PLAIN.keys() | _CONDITIONS.keys() | DESCRIBED.keys() | LIBRARY | {"where"}
+    parts = subexpressions(expression_of(op)[1])
+    return all(x.op is None or (x.op.name in known and TABLE.get(x.op.name) is x.op) for x in parts)

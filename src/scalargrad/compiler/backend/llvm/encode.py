@@ -1,0 +1,235 @@
+"""Encode: which function carries out an instruction, and the numbers that tell it on what.
+
+A function knows the shape of its instruction; counts, addresses and distances are data. So
+instructions of one shape share a function, in one program and between programs, and a list that
+has grown needs no new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scalargrad.compiler.backend.llvm import moves, sums
+from scalargrad.compiler.backend.llvm.dots import Dots, write_dots
+from scalargrad.compiler.backend.llvm.emitter import WIDTH
+from scalargrad.compiler.backend.llvm.gathered import write_gathered
+from scalargrad.compiler.backend.llvm.module import Module
+from scalargrad.compiler.backend.llvm.sums import CLASSES, SEQUENTIAL, Walk
+from scalargrad.compiler.backend.llvm.target import registers
+from scalargrad.compiler.backend.llvm.tiles import Tile, write_tiles
+from scalargrad.compiler.passes.instructions import (
+    Addresses,
+    Affine,
+    Apply,
+    Copy,
+    Gather,
+    GatheredProducts,
+    Instruction,
+    Products,
+    Run,
+    Scatter,
+    Take,
+)
+
+#: A kind of function: what writes it into a module under a name, and what that is told.
+Kind = tuple[Callable[..., None], tuple[Any, ...]]
+
+#: A tile has so many rows, and columns of vectors if there are no more.
+_ROWS = 4
+
+
+class Encoded(NamedTuple):
+    """An instruction as a kind of function and the table it reads."""
+
+    kind: Kind
+    fields: Addresses
+
+
+def write(module: Module, name: str, kind: Kind) -> None:
+    """Write the function of a kind."""
+    writer, told = kind
+    writer(module, name, *told)
+
+
+def encode(instruction: Instruction) -> Encoded:
+    """Return what carries out an instruction."""
+    kind, fields = _ENCODERS[type(instruction)](instruction)
+    return Encoded(kind, np.asarray(fields, dtype=np.int64))
+
+
+def _apply(instruction: Apply) -> tuple[Kind, Iterable[int]]:
+    op, out, lanes, operands = instruction
+    width = moves.width_of(op, lanes)  # type: ignore[arg-type]
+    return (moves.write_apply, (op, width)), [out, lanes, *operands]
+
+
+def _copy(instruction: Copy) -> tuple[Kind, Iterable[int]]:
+    out, rows, columns, source = instruction
+    width = WIDTH if source.inner == 1 and columns > 1 else 1
+    return (moves.write_copy, (width,)), [out, rows, columns, *source[:3]]
+
+
+def _gather(instruction: Gather) -> tuple[Kind, Iterable[int]]:
+    out, sources = instruction
+    return (moves.write_gather, ()), [out, len(sources), *sources.tolist()]
+
+
+def _take(instruction: Take) -> tuple[Kind, Addresses]:
+    out, *tables = instruction
+    head = [out, len(tables[0])]
+    return (moves.write_take, ()), np.concatenate([head, np.stack(tables, axis=1).ravel()])
+
+
+def _scatter(instruction: Scatter) -> tuple[Kind, Addresses]:
+    """Return the fields of a scatter: row by row its start and size, then its terms."""
+    out, start, size, index, values = instruction
+    pairs = np.stack([index, values], axis=2).reshape(len(start), -1)
+    rows = np.concatenate([start[:, None], size[:, None], pairs], axis=1)
+    head = [out, int(size.sum()), *index.shape]
+    return (moves.write_scatter, ()), np.concatenate([head, rows.ravel()])
+
+
+def _gathered(instruction: GatheredProducts) -> tuple[Kind, Addresses]:
+    out, start, a, b = instruction
+    lanes, terms = a.shape
+    width = WIDTH if lanes > 2 else 1
+    order = [range(terms)]
+    if terms > SEQUENTIAL:
+        order = [range(c, terms, CLASSES) for c in range(CLASSES)]
+    sorted_terms = [t for part in order for t in part]
+    pairs = np.stack([a[:, sorted_terms], b[:, sorted_terms]], axis=2).reshape(lanes, -1)
+    rows = np.concatenate([start[:, None], pairs], axis=1)
+    padded = np.concatenate([rows, np.repeat(rows[:1], -lanes % width, axis=0)])
+    table = padded.reshape(-1, width, rows.shape[1]).transpose(0, 2, 1)
+    head = [out, lanes, len(order), *map(len, order)]
+    kind = write_gathered, (width, terms > SEQUENTIAL)
+    return kind, np.concatenate([head, table.ravel()])
+
+
+# Sums of products ------------------------------------------------------------------------------
+
+
+def _products(instruction: Products) -> tuple[Kind, Addresses]:
+    out, rows, columns, start, runs = instruction
+    runs = tuple(_turned(run, columns) for run in runs)
+    many = sum(run.terms for run in runs) > SEQUENTIAL
+    if len(runs) == 1 and runs[0].terms == 1 and adjoin(instruction) and columns >= WIDTH:
+        places = (start, *runs[0][1:])
+        told = tuple(place.inner == 1 for place in places)
+        fields = [out, rows, columns, *(x for place in places for x in place[:2])]
+        return (moves.write_product, (told,)), np.array(fields)
+    walks = [(_walk(x.a, rows, columns), _walk(x.b, rows, columns)) for x in runs]
+    head = [out, rows, columns]
+    if many and not adjoin(instruction) and neighbouring(instruction):
+        return _dots(head, start, runs)
+    kinds = tuple(sorted(set(walks)))
+    stretches = [
+        [kinds.index(walks[k]), mode, run.terms, *run.a, *run.b]
+        for k, mode, run in _stretches(runs, many)
+    ]
+    tile = _tile(instruction, many, kinds)
+    fields = [*head, len(stretches), *start[:3], *(x for row in stretches for x in row)]
+    return (write_tiles, (tile,)), np.array(fields)
+
+
+def _dots(head: list[int], start: Affine, runs: tuple[Run, ...]) -> tuple[Kind, Addresses]:
+    """Return the function for long sums whose terms adjoin, and its fields."""
+    _, rows, columns = head
+
+    def walk(x: Affine) -> Walk:
+        return _walk(x, rows, columns)._replace(terms=x.term != 0)
+
+    walks = [(walk(run.a), walk(run.b)) for run in runs]
+    kinds = tuple(sorted(set(walks)))
+    fields, before = [*head, len(runs), *start[:3]], 0
+    for pair, run in zip(walks, runs, strict=True):
+        fields += [kinds.index(pair), before % CLASSES, run.terms, *run.a, *run.b]
+        before += run.terms
+    return (write_dots, (Dots(*_narrow(rows, columns), kinds),)), np.array(fields)
+
+
+def adjoin(instruction: Products) -> bool:
+    """Return whether the columns of all factors lie side by side, or are one number."""
+    _, _, columns, start, runs = instruction
+    places = [start, *(x for run in runs for x in run[1:])]
+    return columns > 1 and all(x.inner in {0, 1} for x in places)
+
+
+def neighbouring(instruction: Products) -> bool:
+    """Return whether the terms of all factors lie side by side, or are one number."""
+    return all(x.term in {0, 1} for run in instruction.runs for x in run[1:])
+
+
+def _turned(run: Run, columns: int) -> Run:
+    """Return a run whose first factor is the one that does not move with the column, if any."""
+    swap = columns > 1 and run.a.inner != 0 and run.b.inner == 0
+    return Run(run.terms, run.b, run.a) if swap else run
+
+
+def _walk(place: Affine, rows: int, columns: int) -> Walk:
+    return Walk(rows > 1 and place.outer != 0, columns > 1 and place.inner != 0)
+
+
+def _stretches(runs: tuple[Run, ...], many: bool) -> list[tuple[int, int, Run]]:
+    """Return (number of the run, mode, stretch): of a long sum, class by class."""
+    if not many:
+        return [(k, 0, run) for k, run in enumerate(runs)]
+    found: list[tuple[int, int, Run]] = []
+    for number in range(CLASSES):
+        before, parts = 0, []
+        for k, (terms, a, b) in enumerate(runs):
+            first = (number - before) % CLASSES
+            if first < terms:
+                count = -(-(terms - first) // CLASSES)
+                parts.append((k, Run(count, _every(a, first), _every(b, first))))
+            before += terms
+        for i, (k, run) in enumerate(parts):
+            mode = sums.BEGINS * (i == 0) | sums.ENDS * (i == len(parts) - 1)
+            found.append((k, mode, run))
+    return found
+
+
+def _every(place: Affine, first: int) -> Affine:
+    """Return every eighth term of a factor, from one on."""
+    step = place.term
+    return place._replace(base=place.base + first * step, term=CLASSES * step)
+
+
+def _tile(instruction: Products, many: bool, kinds: tuple[tuple[Walk, Walk], ...]) -> Tile:
+    _, rows, columns, start, _ = instruction
+    walk = _walk(start, rows, columns)
+    if not adjoin(instruction):
+        height, across = _narrow(rows, columns)
+        return Tile(height, across, 1, False, many, walk, kinds)
+    vectors = -(-columns // WIDTH)
+    few = vectors <= _ROWS
+    across = vectors if few else _across(vectors)
+    height = min(rows, _ROWS, registers() // across)
+    return Tile(height, across, WIDTH, few, many, walk, kinds)
+
+
+def _across(vectors: int) -> int:
+    """Return of how many vectors a tile has rows, of many: as many as leave least undone."""
+    if registers() < 16:
+        return 2
+    return min((4, 3), key=lambda across: -(-vectors // across) * across)
+
+
+def _narrow(rows: int, columns: int) -> tuple[int, int]:
+    """Return rows and columns of a tile of single numbers."""
+    across = min(columns, 4)
+    return min(rows, 4 if across == 1 else 2), across
+
+
+_ENCODERS: dict[type, Callable[[Any], tuple[Kind, Any]]] = {
+    Apply: _apply,
+    Copy: _copy,
+    Gather: _gather,
+    Products: _products,
+    GatheredProducts: _gathered,
+    Take: _take,
+    Scatter: _scatter,
+}

@@ -1,0 +1,292 @@
+"""Native code: a packed program as a row of calls to compiled functions.
+
+The functions of each kind of instruction are compiled when a program first needs them and serve
+all programs of the process. A program is run by a loop over its row; where it turns out to be run
+often and has many small instructions, those are printed one after the other as code of its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import itertools
+import weakref
+from collections.abc import Callable, Iterable
+from ctypes import byref, c_char, c_int64
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalargrad.compiler.backend.llvm import straight
+from scalargrad.compiler.backend.llvm.arrange import arranged, size_of
+from scalargrad.compiler.backend.llvm.code import Code, compile_module, lock
+from scalargrad.compiler.backend.llvm.emitter import can_write
+from scalargrad.compiler.backend.llvm.encode import Kind, encode, write
+from scalargrad.compiler.backend.llvm.module import Module
+from scalargrad.compiler.passes.instructions import (
+    Apply,
+    GatheredProducts,
+    Instruction,
+    Packed,
+    Products,
+)
+from scalargrad.compiler.passes.memory import Floats
+
+_FUNCTION = ctypes.CFUNCTYPE(None)
+
+#: Cells before and after the memory of a program, which lanes may reach into.
+_SPARE = 8
+#: After so many runs a program with many small instructions gets code of its own.
+_OFTEN = 16
+#: Beyond so many small instructions, code is printed after this many runs.
+_SOON, _SELDOM = 10_000, 5_000
+#: So many products or results are computed in one go, for less than a tenth of a second, before
+#: Python may look for an interrupt.
+AT_A_TIME = 2**26
+
+
+def runs(packed: Packed) -> bool:
+    """Return whether every operation of a program can be written."""
+    return all(can_write(x.op) for x in packed.instructions if isinstance(x, Apply))  # type: ignore[arg-type]
+
+
+class _Functions:
+    """The compiled functions of this process, by kind."""
+
+    def __init__(self) -> None:
+        self._known: dict[Kind, int] = {}
+        self._codes: list[Code] = []
+
+    def addresses(self, kinds: Iterable[Kind]) -> list[int]:
+        """Return where the functions of these kinds begin, compiling those not there yet."""
+        wanted = list(kinds)
+        with lock:
+            missing = [x for x in dict.fromkeys(wanted) if x not in self._known]
+            if missing:
+                module, names = printed(missing)
+                code = compile_module(module, level=1)
+                self._codes.append(code)
+                for kind, name in zip(missing, names, strict=True):
+                    self._known[kind] = code.address(name)
+        return [self._known[x] for x in wanted]
+
+
+def printed(kinds: list[Kind]) -> tuple[Module, list[str]]:
+    """Return a module with the functions of these kinds, and their names."""
+    module = Module()
+    names = [f"{x[0].__name__.removeprefix('write_')}.{k}" for k, x in enumerate(kinds)]
+    for kind, name in zip(kinds, names, strict=True):
+        write(module, name, kind)
+    return module, names
+
+
+_functions = _Functions()
+
+
+@functools.cache
+def _driver() -> tuple[Callable[..., None], Code]:
+    """Return ``run(memory, row, count)``, which calls one function of a row after another."""
+    module = Module()
+    body = module.function("run", "ptr %m, ptr %row, i64 %count")
+    body.line("br label %loop")
+    body.begin("loop")
+    for line in (
+        "%i = phi i64 [0, %entry], [%next, %loop]",
+        "%at = getelementptr {ptr, ptr}, ptr %row, i64 %i",
+        "%f = load ptr, ptr %at",
+        "%beside = getelementptr ptr, ptr %at, i64 1",
+        "%table = load ptr, ptr %beside",
+        "call void %f(ptr %m, ptr %table)",
+        "%next = add i64 %i, 1",
+        "%again = icmp ult i64 %next, %count",
+        "br i1 %again, label %loop, label %done",
+    ):
+        body.line(line)
+    body.begin("done")
+    body.line("ret void")
+    code = compile_module(module, level=1)
+    return _FUNCTION(code.address("run")), code
+
+
+class Row(NamedTuple):
+    """What a run calls.
+
+    Attributes
+    ----------
+    calls : integers, calls × 2
+        The address of a function and that of its table.
+    parts : list of (int, int)
+        (First call, how many) of the parts between which an interrupt is noticed.
+    """
+
+    calls: NDArray[np.int64]
+    parts: list[tuple[int, int]]
+
+
+def _row(calls: NDArray[np.int64], work: NDArray[np.int64]) -> Row:
+    """Return calls in parts of so much work."""
+    done = np.cumsum(work) // AT_A_TIME
+    edges = [0, *(np.flatnonzero(np.diff(done)) + 1).tolist(), len(calls)]
+    return Row(calls, [(a, b - a) for a, b in itertools.pairwise(edges) if b > a])
+
+
+class Native:
+    """A packed program, compiled.
+
+    Parameters
+    ----------
+    packed : Packed
+
+    Attributes
+    ----------
+    memory : float64, cells
+        What a run starts from.
+    row : Row
+        What a run calls.
+    """
+
+    def __init__(self, packed: Packed) -> None:
+        self._packed = packed = arranged(packed)
+        self.memory = packed.memory
+        self._encoded = [encode(x) for x in packed.instructions]
+        self._tables = np.concatenate([np.empty(0, np.int64), *(x.fields for x in self._encoded)])
+        self._own: list[Code] = []
+        sizes = [len(x.fields) for x in self._encoded]
+        first = np.cumsum([0, *sizes])[:-1].astype(np.int64)
+        functions = _functions.addresses(x.kind for x in self._encoded)
+        self._calls = np.stack(
+            [np.array(functions, dtype=np.int64), self._tables.ctypes.data + 8 * first], axis=1
+        )
+        self._stretches = straight.stretches(packed.instructions)
+        small = sum(last - first for first, last in self._stretches)
+        self._left = (_OFTEN if small <= _SOON else _SELDOM) if self._stretches else 0
+        self._work = np.array([_work(x) for x in packed.instructions], dtype=np.int64)
+        self.row = _row(self._calls, self._work)
+
+    @property
+    def work(self) -> int:
+        """About how many numbers a run computes."""
+        return int(self._work.sum())
+
+    @property
+    def warm(self) -> bool:
+        """Whether its code is what it will stay."""
+        return self._left == 0
+
+    def count_run(self) -> Row:
+        """Note a run and return its row; after the first few, small instructions are printed."""
+        with lock:
+            self._left -= self._left > 0
+            if self._left == 0 and self._stretches and not self._own:
+                self._print_straight()
+            return self.row
+
+    def _print_straight(self) -> None:
+        module, names = straight.printed(self._packed, self._stretches)
+        code = compile_module(module, level=0)
+        self._own.append(code)
+        calls, work, done = [], [], 0
+        for (first, last), name in zip(self._stretches, names, strict=True):
+            calls += [self._calls[done:first], np.array([[code.address(name), 0]])]
+            work += [self._work[done:first], [int(self._work[first:last].sum())]]
+            done = last
+        together = np.concatenate([*calls, self._calls[done:]])
+        self.row = _row(together, np.concatenate([*work, self._work[done:]]))
+
+    def text(self) -> str:
+        """Return the printed code: the functions of each kind, and the straight code."""
+        module, _ = printed(list(dict.fromkeys(x.kind for x in self._encoded)))
+        if not self._stretches:
+            return module.text()
+        own, _ = straight.printed(self._packed, self._stretches)
+        return f"{module.text()}\n{own.text()}"
+
+
+def _work(instruction: Instruction) -> int:
+    """Return about how many numbers an instruction computes."""
+    if isinstance(instruction, Products):
+        return size_of(instruction) * sum(run.terms for run in instruction.runs)
+    if isinstance(instruction, GatheredProducts):
+        return instruction.a.size
+    return size_of(instruction) * (8 if isinstance(instruction, Apply) else 1)
+
+
+_natives: dict[int, Native] = {}
+
+
+def native(packed: Packed) -> Native:
+    """Return a packed program compiled, the same for all its machines."""
+    with lock:
+        found = _natives.get(id(packed))
+        if found is None:
+            found = _natives[id(packed)] = Native(packed)
+            weakref.finalize(packed, _natives.pop, id(packed), None)
+        return found
+
+
+class NativeMachine:
+    """Memory and a compiled program at work on it.
+
+    Parameters
+    ----------
+    packed : Packed
+        The program; every operation in it can be written.
+
+    Attributes
+    ----------
+    memory : float64, cells
+        Inputs are written to its first cells before `run`.
+    run : callable
+        Carries out the instructions in order.
+    """
+
+    def __init__(self, packed: Packed) -> None:
+        self._native = native(packed)
+        cells = self._native.memory
+        whole: Floats = np.zeros(len(cells) + 2 * _SPARE)
+        self.memory = whole[_SPARE : _SPARE + len(cells)]
+        self.memory[:] = cells
+        self._row = self._native.row
+        self._called = self._calls()
+        self.run: Callable[[], None] = self._called if self._native.warm else self._counted
+
+    def row_for(self, runs: int) -> tuple[NDArray[np.int64], int]:
+        """Return what so many runs to come call, and how much work one is."""
+        for _ in range(0 if self._native.warm else runs):
+            self._native.count_run()
+        return self._native.row.calls, self._native.work
+
+    def _counted(self) -> None:
+        """Run, and count it as long as that may change what is run."""
+        row = self._native.row if self._native.warm else self._native.count_run()
+        if row is not self._row:
+            self._row = row
+            self._called = self._calls()
+        self._called()
+
+    def _calls(self) -> Callable[[], None]:
+        """Return what calls the compiled code at once, and keeps what it needs."""
+        function, code = _driver()
+        calls = [
+            functools.partial(
+                function,
+                _pointer(self.memory),
+                _pointer(self._row.calls, 16 * first),
+                c_int64(count),
+            )
+            for first, count in self._row.parts
+        ]
+        called = calls[0] if len(calls) == 1 else functools.partial(_one_by_one, calls)
+        called.held = (self._native, code)  # type: ignore[attr-defined]
+        return called
+
+
+def _one_by_one(calls: list[functools.partial[None]]) -> None:
+    for call in calls:
+        call()
+
+
+def _pointer(array: NDArray[Any], offset: int = 0) -> Any:
+    """Return an array's address as ctypes passes it on, which keeps the array alive."""
+    return byref((c_char * array.nbytes).from_buffer(array.data), offset)

@@ -1,0 +1,128 @@
+"""Columns: the nodes of a program as arrays of numbers, in which repetition can be looked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, Op, Program
+from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.ops import TABLE
+from scalargrad.table.operation import Elementwise
+
+Integers = NDArray[np.int64]
+
+#: What an operand is: computed by another node, given (an input, a gradient), or a number.
+COMPUTED, GIVEN, NUMBER = 0, 1, 2
+
+#: Operations have at most so many operands here: the kinds of all of them fit one number.
+_ARITY = 8
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The computed nodes of a program, first those that no gradient is needed for.
+
+    Attributes
+    ----------
+    program : Program
+    nodes : integers
+        The computed nodes, numbered as in the program; elsewhere here by their place in this.
+    codes : integers
+        For each a number that says its operation, and what its operands are.
+    first : integers, one more than nodes
+        Where the operands of each begin in what follows.
+    operands, kinds : integers
+        Operands as numbered in the program, and what they are.
+    places : integers
+        Operands as places: of computed ones in `nodes`, else as numbered in the program.
+    before : int
+        How many nodes are computed before the gradients, which the others follow.
+    gradients : list of int
+        The nodes that are gradients, as numbered in the program.
+    """
+
+    program: Program
+    nodes: Integers
+    codes: Integers
+    first: Integers
+    operands: Integers
+    kinds: NDArray[np.int8]
+    places: Integers
+    before: int
+    gradients: list[int]
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def op(self, place: int) -> Op:
+        """Return the operation of a node."""
+        return self.program.ops[int(self.nodes[place])]
+
+
+def is_repeatable(op: Op) -> bool:
+    """Return whether loops can compute an operation: one of the table, of few operands."""
+    if op is DETACH:
+        return True
+    return isinstance(op, Elementwise) and TABLE.get(op.name) is op and 0 < op.arity < _ARITY
+
+
+def columns(program: Program) -> Columns | None:
+    """Return the columns of a program, or None where loops cannot compute some operation."""
+    ops = program.ops
+    known = {op: i for i, op in enumerate(dict.fromkeys(ops))}
+    if not all(op in {INPUT, CONSTANT, ADJOINT} or is_repeatable(op) for op in known):
+        return None
+    code = np.fromiter(map(known.__getitem__, ops), np.int64, len(ops))
+    kind = np.zeros(len(known), np.int8)
+    for op, i in known.items():
+        kind[i] = NUMBER if op is CONSTANT else GIVEN if op in {INPUT, ADJOINT} else COMPUTED
+    kind_of = kind[code]
+    gradients = np.flatnonzero(code == known.get(ADJOINT, -1)).tolist()
+    nodes, before = _in_order(program, kind_of, gradients)
+    args = program.args
+    chosen = [args[x] for x in nodes.tolist()]
+    counts = np.fromiter(map(len, chosen), np.int64, len(chosen))
+    first = np.concatenate([[0], np.cumsum(counts)])
+    operands = np.fromiter(chain.from_iterable(chosen), np.int64, int(first[-1]))
+    kinds = kind_of[operands]
+    place = np.arange(len(ops))
+    place[nodes] = np.arange(len(nodes))
+    codes = code[nodes] * 3**_ARITY
+    if len(operands):
+        within = np.arange(len(operands)) - np.repeat(first[:-1], counts)
+        codes += np.add.reduceat(kinds * 3**within, first[:-1])
+    return Columns(
+        program, nodes, codes, first, operands, kinds, place[operands], before, gradients
+    )
+
+
+def _in_order(
+    program: Program, kind_of: NDArray[np.int8], gradients: list[int]
+) -> tuple[Integers, int]:
+    """Return the computed nodes, those that depend on a gradient last, and how many do not."""
+    computed = kind_of == COMPUTED
+    if not gradients:
+        nodes = np.flatnonzero(computed)
+        return nodes, len(nodes)
+    after = _depends(program, gradients)
+    late = np.frombuffer(after, np.bool_)
+    early = np.flatnonzero(computed & ~late)
+    return np.concatenate([early, np.flatnonzero(computed & late)]), len(early)
+
+
+def _depends(program: Program, gradients: list[int]) -> bytearray:
+    """Return, for each node, 1 where it is a gradient or computed from one."""
+    after = bytearray(len(program))
+    for node in gradients:
+        after[node] = 1
+    for node in range(gradients[0], len(program)):
+        if not after[node]:
+            for x in program.args[node]:
+                if after[x]:
+                    after[node] = 1
+                    break
+    return after

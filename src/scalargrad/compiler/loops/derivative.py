@@ -1,0 +1,347 @@
+"""Derivative: the loops that send error signals back through blocks, last stage first.
+
+Each cell has a second one, as far behind it as there are cells, for its error signal. What a
+statement is sent within its loop stays in a register; what goes to another loop is added in memory,
+and what goes to a cell that all iterations read is added up over all of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from scalargrad.compiler.loops.body import Body, simplified
+from scalargrad.compiler.loops.columns import Integers
+from scalargrad.compiler.loops.loop import Carry, Cells, Clear, Loop, Place, Table, Total, cells_of
+from scalargrad.compiler.loops.roll import Block, Constant, Constants, Operand, Own, Rolled, padded
+from scalargrad.compiler.loops.schedule import Stage
+from scalargrad.compiler.passes.lanes import partial
+from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.ops import add, mul, neg
+from scalargrad.table.operation import Elementwise
+from scalargrad.table.symbol import Symbol
+
+
+class Signals:
+    """The error signals of a rolled program: where they are, and which loops send them.
+
+    Parameters
+    ----------
+    rolled : Rolled
+    wrt : sequence of int
+        The nodes that gradients are asked for.
+    numbers : callable
+        Returns the place of numbers, one for each iteration.
+    room : callable
+        Returns room for so many numbers.
+    """
+
+    def __init__(
+        self,
+        rolled: Rolled,
+        wrt: Sequence[int],
+        numbers: Callable[[Constants], Place],
+        room: Callable[[int], Cells],
+    ) -> None:
+        self.rolled = rolled
+        self.numbers = numbers
+        self.room = room
+        self.behind = rolled.cells
+        self.active = _active(rolled, wrt)
+        self.sent = np.zeros(rolled.cells, np.bool_)
+        self._clear = np.zeros(rolled.cells, np.bool_)
+        self._arrays = _arrays(rolled, wrt)
+        self._ends = np.append(self._arrays[1:], rolled.cells)
+        self.asked = np.zeros(rolled.cells, np.bool_)
+        self.asked[rolled.cell_of[list(wrt)]] = True
+        self._needs(np.flatnonzero(self.asked))
+
+    def seed(self, seeds: Sequence[tuple[int, float | int]]) -> Loop:
+        """Return the steps that set the signals of roots; an int is the cell of a signal."""
+        body = Body(Block(0, 1, [], []), Stage([], lanes=False), self.numbers)
+        for node, seed in seeds:
+            place = self.signal(Cells(int(self.rolled.cell_of[node])))
+            register = body.number(seed) if isinstance(seed, float) else body.read(Cells(seed))
+            body.increase(place, register)
+        return body.loop
+
+    def signal(self, place: Place) -> Place:
+        """Return where the signals of cells are, which are about to be added to."""
+        cells = cells_of(place, 1)
+        self._needs(cells)
+        self.sent[cells] = True
+        return self.behind_of(place)
+
+    def signals(self, place: Place, count: int, *, alone: bool) -> tuple[Place, bool]:
+        """Return where the signals of so many cells are, and whether to write them, not to add.
+
+        They are written where nothing was sent there before, and nothing else is by this loop.
+        """
+        cells = cells_of(place, count)
+        array = int(self.array(cells[:1])[0])
+        whole = self._arrays[array] == cells[0] and self._ends[array] == cells[0] + padded(count)
+        steady = isinstance(place, Cells) and (place.stride == 1 or count == 1)
+        fresh = bool(alone and whole and steady) and not (self.sent | self._clear)[cells].any()
+        if not fresh:
+            self._needs(cells)
+        self.sent[cells] = True
+        return self.behind_of(place), fresh
+
+    def behind_of(self, place: Place) -> Place:
+        """Return where the signals of cells are."""
+        if isinstance(place, Table):
+            return place.moved(self.behind)
+        return Cells(place.cell + self.behind, place.stride)
+
+    def cleared(self) -> list[Clear]:
+        """Return which signals have to be 0 before the sweep."""
+        edges = np.flatnonzero(np.diff(self._clear, prepend=False, append=False)).tolist()
+        return [Clear(self.behind + a, b - a) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+    def is_sent(self, block: Block, t: int) -> bool:
+        """Return whether another loop has sent signals to a statement."""
+        return bool(self.sent[block.cells[t] : block.cells[t] + block.count].any())
+
+    def is_active(self, block: Block, operand: Operand) -> bool:
+        """Return whether an operand depends on what gradients are asked for."""
+        return _is_active(self.active, block, operand)
+
+    def array(self, cells: Integers) -> Integers:
+        """Return the numbers of the arrays that cells are in."""
+        return np.searchsorted(self._arrays, cells, side="right") - 1
+
+    def _needs(self, cells: Integers) -> None:
+        """Have the signals of whole arrays be 0 before the sweep."""
+        for array in np.unique(self.array(cells)).tolist():
+            self._clear[self._arrays[array] : self._ends[array]] = True
+
+
+def _arrays(rolled: Rolled, wrt: Sequence[int]) -> Integers:
+    """Return where the cells of each statement begin; inputs asked for are apart from others."""
+    inputs = rolled.columns.program.inputs
+    asked = np.zeros(inputs + 2, np.bool_)
+    asked[[x + 1 for x in wrt if x < inputs]] = True
+    edges = np.flatnonzero(np.diff(asked))
+    firsts = [
+        cell - lead
+        for block in rolled.blocks
+        for cell, lead in zip(block.cells, block.lead, strict=True)
+    ]
+    return np.unique(np.concatenate([[0], edges[edges < inputs], firsts]).astype(np.int64))
+
+
+def _active(rolled: Rolled, wrt: Sequence[int]) -> Any:
+    """Return which cells depend on nodes; all of a statement's, where one of them does."""
+    active = np.zeros(rolled.cells, np.bool_)
+    active[rolled.cell_of[list(wrt)]] = True
+    for block in rolled.blocks:
+        if block.start >= rolled.columns.before:
+            break
+        changed = True
+        while changed:
+            changed = False
+            for t, statement in enumerate(block.body):
+                cells = slice(block.cells[t] - block.lead[t], block.cells[t] + block.count)
+                if statement.op is DETACH or active[cells].all():
+                    continue
+                sources = [
+                    active[block.sources[x]]
+                    for x in range(cells.start, block.cells[t])
+                    if x in block.sources
+                ]
+                if any(sources) or any(_is_active(active, block, x) for x in statement.operands):
+                    active[cells] = changed = True
+    return active
+
+
+def _is_active(active: Any, block: Block, operand: Operand) -> bool:
+    if isinstance(operand, Constant | Constants):
+        return False
+    if isinstance(operand, Own):
+        return bool(active[block.cells[operand.statement]])
+    if isinstance(operand, Table):
+        return bool(active[operand.cells].any())
+    if not operand.stride:
+        return bool(active[operand.cell])
+    last = operand.cell + operand.stride * (block.count - 1)
+    low, high = sorted((operand.cell, last))
+    return bool(active[low : high + 1 : abs(operand.stride)].any())
+
+
+def leads_back(block: Block, signals: Signals) -> Loop:
+    """Return the steps that send on what first iterations send to earlier ones."""
+    body = Body(Block(block.start, 1, [], []), Stage([], lanes=False), signals.numbers)
+    for cell, source in block.sources.items():
+        if signals.sent[cell] and signals.active[source]:
+            read = body.read(signals.behind_of(Cells(cell)))
+            body.increase(signals.signal(Cells(source)), read)
+    return body.loop
+
+
+def backward(block: Block, stage: Stage, signals: Signals) -> list[Loop]:
+    """Return the loops that send back the error signals of a stage."""
+    return _Backward(block, stage, signals).run()
+
+
+class _Backward:
+    def __init__(self, block: Block, stage: Stage, signals: Signals) -> None:
+        self.signals = signals
+        self.block = block
+        self.body = Body(block, stage, signals.numbers, down=not stage.lanes)
+        # What a recurrence multiplies by depends on no signal: it is computed before, in lanes.
+        self.aside = self.body
+        if block.count > 1:
+            self.aside = Body(block, Stage([], lanes=True), signals.numbers)
+        self.inside: dict[int, int] = {}  # what statements are sent in the same iteration
+        self.back: dict[int, list[int]] = defaultdict(list)  # and in the one before
+        self.carried: dict[int, int] = {}
+        self.outside: dict[Any, tuple[Place, int]] = {}
+        self.before: list[Loop] = []
+
+    def run(self) -> list[Loop]:
+        body, block, stage = self.body, self.block, self.body.stage
+        self._expect()
+        summed = {t: part for part in stage.sums for t in part}
+        for t in reversed(stage.statements):
+            if not self.signals.active[block.cells[t]]:
+                continue
+            if t not in summed:
+                self._statement(t)
+            elif t == summed[t][-1]:
+                self._sum(summed[t])
+        counts = Counter(x for place, _ in self.outside.values() for x in self._arrays(place))
+        for place, register in self.outside.values():
+            self._send(place, register, alone=all(counts[x] == 1 for x in self._arrays(place)))
+        for t in self.carried:
+            register = self._added(self.back[t]) if self.back[t] else body.number(0.0)
+            onto = self.signals.signal(Cells(block.cells[t] - 1))
+            assert isinstance(onto, Cells)
+            body.loop.carries.append(Carry(None, register, onto.cell))
+        aside = [self.aside.loop] if self.aside is not body else []
+        return [*self.before, *aside, body.loop]
+
+    def _expect(self) -> None:
+        """Find out what iterations send to those before, in registers and in memory."""
+        block, body = self.block, self.body
+        for t in body.stage.statements:
+            if any(t in part for part in body.stage.sums):
+                continue
+            for x in simplified(block.body[t])[1]:
+                if not isinstance(x, Own) or not x.distance or x.statement not in body.members:
+                    continue
+                if body.is_carried(x) and self.signals.active[block.cells[x.statement]]:
+                    self.carried.setdefault(x.statement, -1)
+                elif self.signals.active[block.cells[x.statement]]:
+                    self.signals.signals(body.place(x), block.count, alone=False)
+        for t in self.carried:
+            self.carried[t] = body.carried()
+
+    def _upstream(self, t: int) -> int | None:
+        """Return the error signal of a statement, None where nothing is sent."""
+        parts = [self.inside[t]] if t in self.inside else []
+        if t in self.carried:
+            parts.append(self.carried[t])
+        if self.signals.is_sent(self.block, t):
+            parts.append(self.body.read(self.signals.behind_of(self.body.own(t))))
+        return self._added(parts) if parts else None
+
+    def _added(self, registers: list[int]) -> int:
+        found = registers[0]
+        for x in registers[1:]:
+            found = self.body.compute(add, found, x)
+        return found
+
+    def _statement(self, t: int) -> None:
+        op, operands = simplified(self.block.body[t])
+        upstream = self._upstream(t)
+        if upstream is None:
+            return
+        cells = slice(self.block.cells[t], self.block.cells[t] + self.block.count)
+        if self.signals.asked[cells].any():
+            self.body.write(self.signals.behind_of(self.body.own(t)), upstream)
+        if op is DETACH:
+            return
+        for j, operand in enumerate(operands):
+            if self.signals.is_active(self.block, operand):
+                self._pass(operand, self._product(t, (op, operands), j, upstream))
+
+    def _product(
+        self, t: int, made: tuple[Elementwise, tuple[Operand, ...]], j: int, u: int
+    ) -> int:
+        """Return the register of upstream · partial."""
+        op, operands = made
+        local = partial(op, j)
+        expression, body = local.expression, self.body
+        if not isinstance(expression, Symbol):
+            if expression == 1.0:
+                return u
+            if expression == -1.0:
+                return body.compute(neg, u)
+            return body.compute(mul, u, body.number(float(expression)))
+        where = body if expression.op is None or body.loop.lanes else self.aside
+        uses = [
+            where.operand(operands[k - 1]) if k else where.read(where.own(t)) for k in local.uses
+        ]
+        if expression.op is None:
+            return body.compute(mul, u, uses[0])
+        found = where.compute(local, *uses)
+        if where is not body:
+            place = self.signals.room(self.block.count)
+            where.write(place, found)
+            found = body.read(place)
+        return body.compute(mul, u, found)
+
+    def _pass(self, operand: Operand, register: int) -> None:
+        body = self.body
+        if isinstance(operand, Own) and operand.statement in body.members:
+            t = operand.statement
+            if not operand.distance:
+                self.inside[t] = (
+                    self._added([self.inside[t], register]) if t in self.inside else register
+                )
+                return
+            if body.is_carried(operand):
+                self.back[t].append(register)
+                return
+        place = body.place(operand)
+        key = place if isinstance(place, Cells) else id(place)
+        known = self.outside.get(key)
+        self.outside[key] = place, register if known is None else self._added([known[1], register])
+
+    def _arrays(self, place: Place) -> list[int]:
+        cells = cells_of(place, self.block.count)
+        found: list[int] = np.unique(self.signals.array(cells)).tolist()
+        return found
+
+    def _send(self, place: Place, register: int, *, alone: bool) -> None:
+        """Add a signal to those of another loop."""
+        body, block = self.body, self.block
+        if block.count > 1 and isinstance(place, Cells) and not place.stride:
+            cells = self.signals.signal(place)
+            assert isinstance(cells, Cells)
+            body.loop.totals.append(Total(register, cells.cell, cells.cell))
+            return
+        found, fresh = self.signals.signals(place, block.count, alone=alone)
+        (body.write if fresh else body.increase)(found, register)
+
+    def _sum(self, part: list[int]) -> None:
+        """Send the signal of a sum to each of its terms, and to what it starts from."""
+        block, body = self.block, self.body
+        last = block.cells[part[-1]] + block.count - 1
+        if not self.signals.sent[last]:
+            return
+        read = self.signals.behind_of(Cells(last))
+        upstream = body.read(read)
+        start = Body(Block(block.start, 1, [], []), body.stage, self.signals.numbers)
+        lead = self.signals.signal(Cells(block.cells[part[-1]] - 1))
+        start.increase(lead, start.read(read))
+        self.before.append(start.loop)
+        for t in part:
+            op, operands = simplified(block.body[t])
+            for j, x in enumerate(operands):
+                inner = isinstance(x, Own) and x.statement in part
+                if not inner and self.signals.is_active(block, x):
+                    self._pass(x, self._product(t, (op, operands), j, upstream))

@@ -1,0 +1,57 @@
+"""Fuse: a product that is only added to something becomes one step with the sum."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from scalargrad.compiler.loops.loop import Compute, Fused, Increase, Loop, Step, Write
+from scalargrad.ops import add, mul, neg, sub
+
+
+def fuse(loop: Loop) -> None:
+    """Write a·b + c, c - a·b and a·b - c as one step where nothing else reads the product.
+
+    What the product was is left where it stood, for `prune`.
+    """
+    uses = _uses(loop)
+    made: list[Step] = []
+    new: list[int] = []
+
+    def product(register: int) -> tuple[int, ...] | None:
+        step = loop.steps[register]
+        alone = isinstance(step, Compute) and step.op is mul and uses[register] == 1
+        return step.operands if alone else None  # type: ignore[union-attr]
+
+    def negative(register: int) -> int:
+        made.append(Compute(neg, (register,)))
+        return len(made) - 1
+
+    for step in loop.steps:
+        found: Step = step
+        if isinstance(step, Compute):
+            x, y = (step.operands * 2)[:2]
+            found = Compute(step.op, tuple([new[k] for k in step.operands]))
+            if step.op in {add, sub} and (factors := product(y)) is not None:
+                a, b = (new[k] for k in factors)
+                found = Fused((negative(a) if step.op is sub else a, b, new[x]))
+            elif step.op in {add, sub} and (factors := product(x)) is not None:
+                a, b = (new[k] for k in factors)
+                found = Fused((a, b, negative(new[y]) if step.op is sub else new[y]))
+        elif isinstance(step, Write | Increase):
+            found = step._replace(register=new[step.register])
+        made.append(found)
+        new.append(len(made) - 1)
+    loop.steps = made
+    loop.carries = [carry._replace(register=new[carry.register]) for carry in loop.carries]
+    loop.totals = [total._replace(register=new[total.register]) for total in loop.totals]
+
+
+def _uses(loop: Loop) -> Counter[int]:
+    """Return how often each register is read."""
+    uses = Counter([*(x.register for x in loop.carries), *(x.register for x in loop.totals)])
+    for step in loop.steps:
+        if isinstance(step, Compute):
+            uses.update(step.operands)
+        elif isinstance(step, Write | Increase):
+            uses[step.register] += 1
+    return uses

@@ -1,0 +1,173 @@
+"""Loop: a body of steps over registers, made once or many times, over one memory of numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from scalargrad.compiler.loops.columns import Integers
+from scalargrad.compiler.passes.lanes import Partial
+from scalargrad.table.operation import Elementwise
+
+Computed = Elementwise | Partial
+
+
+class Cells(NamedTuple):
+    """The cell ``cell + stride · i`` in iteration i."""
+
+    cell: int
+    stride: int = 0
+
+
+class Table:
+    """Cells in no order, one for each iteration."""
+
+    def __init__(self, cells: Integers) -> None:
+        self.cells = cells
+
+    def moved(self, by: int) -> Table:
+        """Return the cells so many further on."""
+        return Table(self.cells + by)
+
+
+Place = Cells | Table
+
+
+def cells_of(place: Place, count: int) -> Integers:
+    """Return the cells of so many iterations; a table has as many as it has."""
+    if isinstance(place, Table):
+        return place.cells
+    return place.cell + place.stride * np.arange(count)
+
+
+class Number(NamedTuple):
+    """A register that holds a number."""
+
+    value: float
+
+
+class Read(NamedTuple):
+    """A register read from memory."""
+
+    place: Place
+
+
+class Compute(NamedTuple):
+    """A register computed from others."""
+
+    op: Computed
+    operands: tuple[int, ...]
+
+
+class Fused(NamedTuple):
+    """A register that is a·b + c of three others, rounded once."""
+
+    operands: tuple[int, ...]
+
+
+class Carried(NamedTuple):
+    """A register that holds what the iteration before left in the carry of that number."""
+
+    carry: int
+
+
+class Write(NamedTuple):
+    """Write a register to memory."""
+
+    place: Place
+    register: int
+
+
+class Increase(NamedTuple):
+    """Add a register to what is in memory."""
+
+    place: Place
+    register: int
+
+
+Step = Number | Read | Compute | Fused | Carried | Write | Increase
+
+
+class Carry(NamedTuple):
+    """A number carried from iteration to iteration.
+
+    Attributes
+    ----------
+    start : int or None
+        The cell it is read from before the first iteration; None is 0.
+    register : int
+        What an iteration leaves in it.
+    onto : int or None
+        The cell that it is added to after the last.
+    """
+
+    start: int | None
+    register: int
+    onto: int | None
+
+
+class Total(NamedTuple):
+    """The sum of a register over all iterations, added to the cell `start` into the cell `cell`."""
+
+    register: int
+    start: int
+    cell: int
+
+
+class Clear(NamedTuple):
+    """Cells to be set to 0 before what follows."""
+
+    start: int
+    size: int
+
+
+@dataclass
+class Loop:
+    """A body of steps, made `count` times.
+
+    Attributes
+    ----------
+    count : int
+    lanes : bool
+        Whether iterations are independent of one another.
+    down : bool
+        Whether the last iteration is made first.
+    steps : list of Step
+        A register is the number of the step that makes it.
+    carries, totals
+        What goes from one iteration to the next, and what is added up over all.
+    """
+
+    count: int
+    lanes: bool
+    down: bool = False
+    steps: list[Step] = field(default_factory=list)
+    carries: list[Carry] = field(default_factory=list)
+    totals: list[Total] = field(default_factory=list)
+
+
+@dataclass
+class Looped:
+    """A program of loops.
+
+    Attributes
+    ----------
+    inputs : int
+        How many cells, the first ones, are inputs.
+    cells : int
+        How many cells there are in all.
+    numbers : list of (int, list of float)
+        What cells hold before the first run, from which on.
+    loops : list of Loop or Clear
+        In order.
+    outputs : slice
+        The cells of the outputs, side by side.
+    """
+
+    inputs: int
+    cells: int
+    numbers: list[tuple[int, list[float]]]
+    loops: list[Loop | Clear]
+    outputs: slice

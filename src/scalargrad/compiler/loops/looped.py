@@ -1,0 +1,199 @@
+"""Looped: a recorded program, with the gradients it asks for, as a program of loops."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from scalargrad.compiler.loops.columns import Integers, columns
+from scalargrad.compiler.loops.derivative import Signals, backward, leads_back
+from scalargrad.compiler.loops.expand import stands_for_recording
+from scalargrad.compiler.loops.forward import forward, leads
+from scalargrad.compiler.loops.fuse import fuse
+from scalargrad.compiler.loops.loop import (
+    Cells,
+    Clear,
+    Loop,
+    Looped,
+    Place,
+    Read,
+    Table,
+    Write,
+    cells_of,
+)
+from scalargrad.compiler.loops.prune import prune
+from scalargrad.compiler.loops.repeats import repeats
+from scalargrad.compiler.loops.roll import LANES, Block, Constants, Rolled, padded, place_of, roll
+from scalargrad.compiler.loops.schedule import Stage, stages
+from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, Program
+
+#: So many statements, in all, are printed: level 1 takes a quarter of a millisecond for each.
+_MOST = 400
+#: Lanes alone are packed as well, and into tiles; of many nodes, loops are found sooner.
+_FEW, _MANY = 150, 20_000
+#: So many nodes stand for each statement, at least, and so many in all are saved.
+_SHARE, _SAVES = 6, 200
+
+#: So few outputs are brought together one by one.
+_ONE_BY_ONE = 16
+
+#: A sweep: the nodes asked for, and roots with the numbers or cells of their seeds.
+Sweep = tuple[list[int], list[tuple[int, float | int]]]
+
+
+def looped(program: Program) -> Looped | None:
+    """Return a recorded program as loops; None where it has few, or what they cannot compute."""
+    sweep = _sweep(program)
+    if sweep is None:
+        return None
+    found = columns(program)
+    if found is None:
+        return None
+    runs = repeats(found)
+    if not _is_rolled_well(len(found), len(found) - sum(run.saved for run in runs)):
+        return None
+    rolled = roll(found, runs)
+    if rolled is None or not stands_for_recording(rolled):
+        return None
+    looping = _Looping(rolled, sweep)
+    return looping.run() if looping.is_worth_it() else None
+
+
+def _is_rolled_well(nodes: int, statements: int) -> bool:
+    return statements <= _MOST and nodes >= max(_SHARE * statements, statements + _SAVES)
+
+
+def _sweep(program: Program) -> Sweep | None:
+    """Return the sweep that gradients ask for; None where they ask for several."""
+    asked = [program.args[k] for k, op in enumerate(program.ops) if op is ADJOINT]
+    if len({args[1:] for args in asked}) > 1:
+        return None
+    seeds = asked[0][1:] if asked else ()
+    wanted = [args[0] for args in asked]
+    if any(program.ops[x] is CONSTANT for x in (*wanted, *seeds[::2])):
+        return None
+    pairs: list[tuple[int, float | int]] = []
+    for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
+        number = program.constants.get(seed)
+        if number is None and program.ops[seed] is not INPUT:
+            return None
+        pairs.append((root, seed if number is None else number))
+    return wanted, pairs
+
+
+class _Looping:
+    """The loops of a rolled program, and the memory they run in."""
+
+    def __init__(self, rolled: Rolled, sweep: Sweep) -> None:
+        self.rolled = rolled
+        self.wanted, self.seeds = sweep
+        self.cells = 2 * rolled.cells
+        self.kept: list[tuple[int, list[float]]] = []
+        self._places: dict[bytes, Cells] = {}
+        self.outputs = np.array(
+            [self._output(x) for x in rolled.columns.program.outputs], dtype=np.int64
+        )
+        read = self._read()
+        self.staged = [(block, stages(block, read)) for block in rolled.blocks]
+
+    def is_worth_it(self) -> bool:
+        """Return whether loops are better than packed lanes: for recurrences, and small bodies."""
+        rolled = self.rolled
+        nodes, statements = len(rolled.columns), rolled.statements
+        waits = any(b.count > 1 and not x.lanes for b, found in self.staged for x in found)
+        many = statements <= _FEW and nodes >= _MANY
+        return _is_rolled_well(nodes, statements) and (waits or many)
+
+    def run(self) -> Looped:
+        """Return the program."""
+        rolled, staged = self.rolled, self.staged
+        before = [x for x in staged if x[0].start < rolled.columns.before]
+        after = staged[len(before) :]
+        loops = self._forwards(before)
+        if self.wanted:
+            loops += self._backwards(before)
+        loops += self._forwards(after)
+        count = len(self.outputs)
+        first = self.room(count).cell
+        side_by_side = slice(first, first + count)
+        loops += _collected(self.outputs, side_by_side.start)
+        inputs = rolled.columns.program.inputs
+        made = Looped(inputs, self.cells + LANES, self.kept, loops, side_by_side)
+        prune(made)
+        for loop in made.loops:
+            if isinstance(loop, Loop):
+                fuse(loop)
+        prune(made)
+        return made
+
+    def _forwards(self, staged: list[tuple[Block, list[Stage]]]) -> list[Loop | Clear]:
+        loops: list[Loop | Clear] = []
+        for block, found in staged:
+            if block.sources:
+                loops.append(leads(block, found[0], self.numbers))
+            loops += [forward(block, stage, self.numbers) for stage in found]
+        return loops
+
+    def _backwards(self, staged: list[tuple[Block, list[Stage]]]) -> list[Loop | Clear]:
+        signals = Signals(self.rolled, self.wanted, self.numbers, self.room)
+        loops: list[Loop] = [signals.seed(self.seeds)]
+        for block, found in reversed(staged):
+            for stage in reversed(found):
+                loops += backward(block, stage, signals)
+            if block.sources:
+                loops.append(leads_back(block, signals))
+        return [*signals.cleared(), *loops]
+
+    def numbers(self, constants: Constants) -> Place:
+        """Return where numbers are, one for each iteration."""
+        values = constants.values
+        key = values.tobytes()
+        if key not in self._places:
+            self._places[key] = Cells(self._keep(values.tolist()), 1)
+        return self._places[key]
+
+    def room(self, count: int) -> Cells:
+        """Return room for so many numbers."""
+        self.cells += padded(count)
+        return Cells(self.cells - padded(count), 1)
+
+    def _keep(self, values: list[float]) -> int:
+        self.kept.append((self.room(len(values)).cell, values))
+        return self.kept[-1][0]
+
+    def _output(self, node: int) -> int:
+        """Return the cell of an output, which may be a number."""
+        cell = int(self.rolled.cell_of[node])
+        return cell if cell >= 0 else self._keep([self.rolled.columns.program.constants[node]])
+
+    def _read(self) -> Any:
+        """Return which cells are read by other blocks than their own, or asked for."""
+        rolled = self.rolled
+        read = np.zeros(2 * rolled.cells, np.bool_)
+        read[self.outputs[self.outputs < len(read)]] = True
+        read[rolled.cell_of[[*self.wanted, *(root for root, _ in self.seeds)]]] = True
+        for block in rolled.blocks:
+            read[list(block.sources.values())] = True
+            for statement in block.body:
+                for x in statement.operands:
+                    if isinstance(x, Cells | Table):
+                        read[cells_of(x, block.count)] = True
+        return read
+
+
+def _collected(cells: Integers, onto: int) -> list[Loop]:
+    """Return loops that bring the numbers of cells together."""
+    few = len(cells) <= _ONE_BY_ONE
+    breaks = [] if few else (np.flatnonzero(np.diff(np.diff(cells))) + 2).tolist()
+    edges = [*range(1, len(cells))] if few else breaks if len(breaks) <= _ONE_BY_ONE else []
+    return [
+        _copy(place_of(cells[first:last]), Cells(onto + first, int(last > first + 1)), last - first)
+        for first, last in pairwise([0, *edges, len(cells)])
+        if last > first
+    ]
+
+
+def _copy(source: Place, target: Place, count: int) -> Loop:
+    return Loop(count, count > 1, steps=[Read(source), Write(target, 0)])

@@ -1,0 +1,257 @@
+"""Printer: loops as LLVM IR, those of lanes with eight numbers to a register.
+
+Where lanes do not fill the last register, it is computed whole: arrays have room for it, what is
+added in memory or to a total is -0.0 on the lanes that are none. So no number depends on the lane
+it is computed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
+from scalargrad.compiler.backend.llvm.module import Body, Module
+from scalargrad.compiler.loops.columns import Integers
+from scalargrad.compiler.loops.loop import (
+    Carried,
+    Cells,
+    Clear,
+    Compute,
+    Fused,
+    Increase,
+    Loop,
+    Looped,
+    Number,
+    Place,
+    Read,
+    Table,
+    Write,
+)
+
+#: Functions are written out in loops of so many steps at most, elsewhere called.
+_INLINE = 200
+#: The name of the printed function: ``run(memory, tables)``.
+RUN = "run"
+
+
+def printed(program: Looped) -> tuple[Module, Integers]:
+    """Return a module with the program as one function, and the tables it reads cells from."""
+    return _Printer().program(program)
+
+
+class _Printer:
+    def __init__(self) -> None:
+        self.module = Module()
+        self.body: Body = self.module.function(RUN, "ptr noalias %m, ptr noalias %t")
+        self.tables: list[Integers] = []
+        self.size = 0
+        self._starts: dict[int, int] = {}
+
+    def program(self, program: Looped) -> tuple[Module, Integers]:
+        for loop in program.loops:
+            if isinstance(loop, Clear):
+                self._clear(loop)
+            else:
+                _LoopPrinter(self, loop).print()
+        self.body.line("ret void")
+        return self.module, np.concatenate([np.zeros(1, np.int64), *self.tables])
+
+    def _clear(self, clear: Clear) -> None:
+        declared = self.module.declare("llvm.memset.p0.i64", "void", ["ptr", "i8", "i64", "i1"])
+        place = self.body.assign(f"getelementptr inbounds double, ptr %m, i64 {clear.start}")
+        self.body.line(f"call void @{declared}(ptr {place}, i8 0, i64 {8 * clear.size}, i1 false)")
+
+    def table(self, table: Table, padded: int) -> int:
+        """Return where a table begins; its last cell is repeated."""
+        key = id(table.cells)
+        if key not in self._starts:
+            cells = table.cells
+            found = np.concatenate([cells, np.full(padded - len(cells), cells[-1])])
+            self._starts[key] = 1 + self.size
+            self.tables.append(found)
+            self.size += len(found)
+        return self._starts[key]
+
+
+class _LoopPrinter:
+    """One loop, printed at the end of the function."""
+
+    def __init__(self, printer: _Printer, loop: Loop) -> None:
+        self.printer, self.loop = printer, loop
+        self.body = printer.body
+        self.width = WIDTH if loop.lanes else 1
+        self.iterations = -(-loop.count // self.width)
+        inline = loop.count > 1 and len(loop.steps) <= _INLINE
+        self.e = Emitter(self.body, self.width, inline=inline)
+        self.single = Emitter(self.body)
+        self.index = "0"
+        self.registers: list[str] = []
+        self.carried: list[str] = []
+        self._clamped: list[str] = []
+        self._mask = ""
+
+    def print(self) -> None:
+        """Print the loop, and what it leaves behind."""
+        loop, e = self.loop, self.e
+        starts = [
+            self.single.load(self._cell(x.start))
+            if x.start is not None
+            else self.single.number(0.0)
+            for x in loop.carries
+        ]
+        starts += [e.number(-0.0)] * len(loop.totals)
+        self.registers = [self._before(k) for k in range(len(loop.steps))]
+        left = self._repeat(starts, self._steps)
+        for carry, x in zip(loop.carries, left, strict=False):
+            if carry.onto is not None:
+                self._add_to(carry.onto, carry.onto, x)
+        for total, x in zip(loop.totals, left[len(loop.carries) :], strict=True):
+            self._add_to(total.start, total.cell, self._sum(x))
+
+    def _repeat(self, starts: list[str], steps: Callable[[list[str]], list[str]]) -> list[str]:
+        """Print a body that takes and returns registers, as often as it is made."""
+        body, last = self.body, self.iterations - 1
+        if not last:
+            return steps(starts)
+        kinds = ["double"] * len(self.loop.carries) + [self.e.type] * len(self.loop.totals)
+        before, head, after = body.block, body.fresh("loop"), body.fresh("after")
+        counter, again = f"%{body.fresh('i')}", f"%{body.fresh('n')}"
+        names = [f"%{body.fresh('p')}" for _ in starts]
+        body.line(f"br label %{head}")
+        body.begin(head)
+        slot = body.reserve()
+        self.index = self._scaled(counter, last)
+        left = steps(names)
+        latch = body.block
+        body.line(f"{again} = add nuw nsw i64 {counter}, 1")
+        test = body.assign(f"icmp ult i64 {again}, {self.iterations}")
+        body.line(f"br i1 {test}, label %{head}, label %{after}")
+        phis = [f"{counter} = phi i64 [ 0, %{before} ], [ {again}, %{latch} ]"]
+        phis += [
+            f"{name} = phi {kind} [ {start}, %{before} ], [ {end}, %{latch} ]"
+            for name, kind, start, end in zip(names, kinds, starts, left, strict=True)
+        ]
+        body.fill(slot, phis)
+        body.begin(after)
+        return left
+
+    def _scaled(self, counter: str, last: int) -> str:
+        """Return the first iteration of the lanes at hand."""
+        if self.loop.down:
+            return self.body.assign(f"sub i64 {last}, {counter}")
+        if self.width == 1:
+            return counter
+        return self.body.assign(f"mul nuw nsw i64 {counter}, {self.width}")
+
+    def _before(self, k: int) -> str:
+        """Return the register of a step that is the same in all iterations, else nothing."""
+        step = self.loop.steps[k]
+        if isinstance(step, Number):
+            return self.e.number(step.value)
+        place = step.place if isinstance(step, Read) and self.loop.count > 1 else None
+        if isinstance(place, Cells) and not place.stride:
+            return self.e.spread(self.single.load(self._cell(place.cell)))
+        return ""
+
+    def _steps(self, carried: list[str]) -> list[str]:
+        loop, registers, e = self.loop, self.registers, self.e
+        self.carried = carried
+        for k, step in enumerate(loop.steps):
+            if isinstance(step, Read) and not registers[k]:
+                registers[k] = self._read(step.place)
+            elif isinstance(step, Compute):
+                registers[k] = e.apply(step.op, *[registers[x] for x in step.operands])
+            elif isinstance(step, Fused):
+                registers[k] = e.fma(*[registers[x] for x in step.operands])
+            elif isinstance(step, Carried):
+                registers[k] = carried[step.carry]
+            elif isinstance(step, Write):
+                e.store(registers[step.register], self._pointer(step.place))
+            elif isinstance(step, Increase):
+                self._increase(step.place, self._masked(registers[step.register]))
+        totals = carried[len(loop.carries) :]
+        added = [
+            e.add(x, self._masked(registers[total.register]))
+            for x, total in zip(totals, loop.totals, strict=True)
+        ]
+        return [registers[x.register] for x in loop.carries] + added
+
+    # Memory ------------------------------------------------------------------------------------
+
+    def _cell(self, cell: int | str) -> str:
+        return self.body.assign(f"getelementptr inbounds double, ptr %m, i64 {cell}")
+
+    def _pointer(self, place: Place, index: str | None = None) -> str:
+        """Return the address of a cell in the iteration at hand, or in that of an index."""
+        i, body = index or self.index, self.body
+        if isinstance(place, Table):
+            start = self.printer.table(place, self.iterations * self.width)
+            at = body.assign(f"add i64 {i}, {start}")
+            entry = body.assign(f"getelementptr inbounds i64, ptr %t, i64 {at}")
+            return self._cell(body.assign(f"load i64, ptr {entry}, align 8"))
+        if not place.stride or i == "0":
+            return self._cell(place.cell)
+        moved = i if place.stride == 1 else body.assign(f"mul i64 {i}, {place.stride}")
+        return self._cell(body.assign(f"add i64 {moved}, {place.cell}"))
+
+    def _is_together(self, place: Place) -> bool:
+        """Return whether lanes lie side by side in memory."""
+        return self.width == 1 or (isinstance(place, Cells) and place.stride == 1)
+
+    def _lanes(self) -> list[str]:
+        """Return the iteration of each lane, the last one's beyond it."""
+        if not self._clamped:
+            declared = self.printer.module.declare("llvm.smin.i64", "i64", ["i64", "i64"])
+            for k in range(self.width):
+                i = self.body.assign(f"add i64 {self.index}, {k}")
+                last = self.loop.count - 1
+                self._clamped.append(self.body.assign(f"call i64 @{declared}(i64 {i}, i64 {last})"))
+        return self._clamped
+
+    def _read(self, place: Place) -> str:
+        if self._is_together(place):
+            return self.e.load(self._pointer(place))
+        found = "poison"
+        for k, i in enumerate(self._lanes()):
+            x = self.single.load(self._pointer(place, i))
+            found = self.body.assign(f"insertelement {self.e.type} {found}, double {x}, i64 {k}")
+        return found
+
+    def _increase(self, place: Place, register: str) -> None:
+        if self._is_together(place):
+            pointer = self._pointer(place)
+            self.e.store(self.e.add(self.e.load(pointer), register), pointer)
+            return
+        for k, i in enumerate(self._lanes()):
+            pointer, x = self._pointer(place, i), self.e.lane(register, k)
+            self.single.store(self.single.add(self.single.load(pointer), x), pointer)
+
+    def _add_to(self, start: int, cell: int, x: str) -> None:
+        """Write the sum of what is in a cell and a single number to another."""
+        self.single.store(self.single.add(self.single.load(self._cell(start)), x), self._cell(cell))
+
+    # Lanes -------------------------------------------------------------------------------------
+
+    def _masked(self, register: str) -> str:
+        """Return a register with -0.0 on lanes beyond the last iteration."""
+        if self.loop.count % self.width == 0:
+            return register
+        if not self._mask:
+            lanes = ", ".join(f"i64 {k}" for k in range(self.width))
+            kind, first = self.e.whole, self.body.assign
+            spread = first(f"insertelement {kind} poison, i64 {self.index}, i64 0")
+            zeros = f"<{self.width} x i32> zeroinitializer"
+            spread = first(f"shufflevector {kind} {spread}, {kind} poison, {zeros}")
+            here = first(f"add {kind} {spread}, <{lanes}>")
+            self._mask = first(f"icmp ult {kind} {here}, {self.e.integer(self.loop.count)}")
+        return self.e.select(self._mask, register, -0.0)
+
+    def _sum(self, x: str) -> str:
+        """Return the sum of the lanes, added in pairs, pairs of pairs and so on."""
+        parts = [self.e.lane(x, k) for k in range(self.width)]
+        while len(parts) > 1:
+            half = len(parts) // 2
+            parts = [self.single.add(parts[k], parts[k + half]) for k in range(half)]
+        return parts[0]

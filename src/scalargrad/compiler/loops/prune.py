@@ -1,0 +1,129 @@
+"""Prune: leave out what no output depends on."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalargrad.compiler.loops.loop import (
+    Carried,
+    Carry,
+    Cells,
+    Clear,
+    Compute,
+    Fused,
+    Increase,
+    Loop,
+    Looped,
+    Place,
+    Read,
+    Step,
+    Write,
+    cells_of,
+)
+
+Flags = NDArray[np.bool_]
+
+
+def prune(program: Looped) -> None:
+    """Leave out the steps whose registers and cells nothing reads, and loops without any."""
+    read = np.zeros(program.cells, np.bool_)
+    read[program.outputs] = True
+    kept: list[Loop | Clear] = []
+    for loop in reversed(program.loops):
+        if isinstance(loop, Clear):
+            if read[loop.start : loop.start + loop.size].any():
+                kept.append(loop)
+        elif (found := _pruned(loop, read)) is not None:
+            kept.append(found)
+    program.loops = kept[::-1]
+
+
+def _pruned(loop: Loop, read: Flags) -> Loop | None:
+    """Return a loop without what is not read, whose own reads are noted; None if none is left."""
+    alive = _alive(loop, read)
+    while True:
+        for step, needed in zip(loop.steps, alive, strict=True):
+            if needed and isinstance(step, Read):
+                read[cells_of(step.place, loop.count)] = True
+        for carry in _kept_carries(loop, alive):
+            if carry.start is not None:
+                read[carry.start] = True
+        again = _alive(loop, read)
+        if again == alive:
+            break
+        alive = again
+    totals = [x for x in loop.totals if read[x.cell]]
+    for total in totals:
+        read[total.start] = True
+    if not any(alive):
+        return None
+    new = np.cumsum(alive) - 1
+    carries = _kept_carries(loop, alive)
+    number = {k: i for i, k in enumerate(_carried(loop, alive))}
+    return Loop(
+        loop.count,
+        loop.lanes,
+        loop.down,
+        [_moved(x, new.tolist(), number) for x, a in zip(loop.steps, alive, strict=True) if a],
+        [Carry(x.start, int(new[x.register]), x.onto) for x in carries],
+        [x._replace(register=int(new[x.register])) for x in totals],
+    )
+
+
+def _carried(loop: Loop, alive: list[bool]) -> list[int]:
+    """Return the numbers of the carries that are read, or left behind."""
+    found = {
+        x.carry for x, a in zip(loop.steps, alive, strict=True) if a and isinstance(x, Carried)
+    }
+    return sorted(found)
+
+
+def _kept_carries(loop: Loop, alive: list[bool]) -> list[Carry]:
+    return [loop.carries[k] for k in _carried(loop, alive)]
+
+
+def _alive(loop: Loop, read: Flags) -> list[bool]:
+    """Return which steps are needed, as far as it is known what is read."""
+    alive = [
+        isinstance(x, Write | Increase) and _is_read(x.place, loop.count, read) for x in loop.steps
+    ]
+    for total in loop.totals:
+        if read[total.cell]:
+            alive[total.register] = True
+    onto = {k for k, x in enumerate(loop.carries) if x.onto is not None and read[x.onto]}
+    for k, x in enumerate(loop.steps):
+        if isinstance(x, Carried) and x.carry in onto:
+            alive[k] = True
+    changed = True
+    while changed:
+        changed = False
+        for k in range(len(loop.steps) - 1, -1, -1):
+            for operand in _operands(loop, loop.steps[k]) if alive[k] else ():
+                if not alive[operand]:
+                    alive[operand] = changed = True
+    return alive
+
+
+def _is_read(place: Place, count: int, read: Flags) -> bool:
+    if isinstance(place, Cells) and place.stride == 1:
+        return bool(read[place.cell : place.cell + count].any())
+    return bool(read[cells_of(place, count)].any())
+
+
+def _operands(loop: Loop, step: Step) -> tuple[int, ...]:
+    if isinstance(step, Compute | Fused):
+        return step.operands
+    if isinstance(step, Carried):
+        return (loop.carries[step.carry].register,)
+    return (step.register,) if isinstance(step, Write | Increase) else ()
+
+
+def _moved(step: Step, new: list[int], carries: dict[int, int]) -> Step:
+    if isinstance(step, Compute | Fused):
+        return step._replace(operands=tuple([new[x] for x in step.operands]))
+    if isinstance(step, Carried):
+        return Carried(carries[step.carry])
+    if isinstance(step, Write | Increase):
+        return step._replace(register=new[step.register])
+    return step

@@ -1,0 +1,224 @@
+"""Roll: a program as blocks, each a body of statements and how often it is repeated.
+
+Each statement has cells of its own in one memory, one for each iteration, side by side; before
+them, cells for what the first iterations read of iterations that are not there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from scalargrad.compiler.loops.columns import COMPUTED, GIVEN, Columns, Integers
+from scalargrad.compiler.loops.loop import Cells, Place, Table
+from scalargrad.compiler.loops.repeats import Run
+from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.passes.program import Op
+
+#: Lanes are computed so many at a time.
+LANES = 8
+
+
+class Own(NamedTuple):
+    """What a statement of the same block has computed so many iterations before."""
+
+    statement: int
+    distance: int
+
+
+class Constant(NamedTuple):
+    """A number, the same in each iteration."""
+
+    value: float
+
+
+class Constants:
+    """A number for each iteration."""
+
+    def __init__(self, values: Floats) -> None:
+        self.values = values
+
+
+Operand = Own | Constant | Constants | Place
+
+
+class Statement(NamedTuple):
+    """One operation of a body."""
+
+    op: Op
+    operands: tuple[Operand, ...]
+
+
+@dataclass
+class Block:
+    """A body of statements, and how often it is made.
+
+    Attributes
+    ----------
+    start, count : int
+        Its first node, and how often the body is made.
+    cells : list of int
+        Where the numbers of each statement begin.
+    lead : list of int
+        How many iterations before the first each is read of.
+    sources : dict from int to int
+        The cells that hold what is read before the first iteration, from where it is read.
+    body : list of Statement
+    """
+
+    start: int
+    count: int
+    cells: list[int]
+    lead: list[int]
+    sources: dict[int, int] = field(default_factory=dict)
+    body: list[Statement] = field(default_factory=list)
+
+    @property
+    def end(self) -> int:
+        """The node after the last."""
+        return self.start + self.count * len(self.cells)
+
+
+@dataclass
+class Rolled:
+    """A program as blocks.
+
+    Attributes
+    ----------
+    columns : Columns
+    blocks : list of Block
+    cell_of : integers
+        The cell of each node of the program; -1 for numbers.
+    cells : int
+        How many cells there are. As many follow them, which hold gradients.
+    """
+
+    columns: Columns
+    blocks: list[Block]
+    cell_of: Integers
+    cells: int
+
+    @property
+    def statements(self) -> int:
+        """How many statements there are in all."""
+        return sum(len(block.cells) for block in self.blocks)
+
+
+class NotRolledError(Exception):
+    """A stretch reads its own iterations in a way that is no distance."""
+
+
+def roll(columns: Columns, runs: list[Run]) -> Rolled | None:
+    """Return a program as blocks; None where a stretch that repeats cannot be one."""
+    blocks = _blocks(columns, runs)
+    for block in blocks:
+        if block.count > 1:
+            block.lead = _leads(columns, block)
+    cell_of = np.full(len(columns.program), -1)
+    cell_of[: columns.program.inputs] = np.arange(columns.program.inputs)
+    cells = columns.program.inputs
+    for block in blocks:
+        for t, lead in enumerate(block.lead):
+            block.cells[t] = cells + lead
+            cells += lead + padded(block.count)
+        numbered = np.add.outer(np.arange(block.count), block.cells).ravel()
+        cell_of[columns.nodes[block.start : block.end]] = numbered
+    for node in columns.gradients:
+        cell_of[node] = cells + cell_of[columns.program.args[node][0]]
+    rolled = Rolled(columns, blocks, cell_of, cells)
+    try:
+        for block in blocks:
+            _resolve(rolled, block)
+    except NotRolledError:
+        return None
+    return rolled
+
+
+def padded(count: int) -> int:
+    """Return how many cells so many numbers take: whole registers of lanes, but for one alone."""
+    return count if count == 1 else -(-count // LANES) * LANES
+
+
+def _blocks(columns: Columns, runs: list[Run]) -> list[Block]:
+    """Return blocks, not filled yet: the stretches that repeat, and what lies between."""
+    blocks, at = [], 0
+    edges = [*runs, Run(len(columns), 1, 0)]
+    for run in edges:
+        for edge in (columns.before, run.start):
+            if at < edge <= run.start:
+                blocks.append(Block(at, 1, [0] * (edge - at), [0] * (edge - at)))
+                at = edge
+        if run.times:
+            blocks.append(Block(run.start, run.times, [0] * run.period, [0] * run.period))
+            at = run.end
+    return blocks
+
+
+def _spans(columns: Columns, block: Block, t: int) -> list[tuple[int, slice]]:
+    """Return for each operand of a statement its kind, and where those of all iterations lie."""
+    first, last = columns.first[block.start + t], columns.first[block.start + t + 1]
+    step = int(columns.first[block.start + len(block.cells)] - columns.first[block.start])
+    stop = int(first) + step * block.count
+    return [
+        (int(columns.kinds[x]), slice(x, stop + x - int(first), step))
+        for x in range(int(first), int(last))
+    ]
+
+
+def _distance(columns: Columns, block: Block, span: slice) -> tuple[int, int] | None:
+    """Return (statement, distance) where an operand is the same block's, else None."""
+    period, places = len(block.cells), columns.places[span]
+    if places[-1] < block.start or (block.count > 1 and places[1] - places[0] != period):
+        return None
+    back, statement = divmod(int(places[-1]) - block.start, period)
+    return statement, block.count - 1 - back
+
+
+def _leads(columns: Columns, block: Block) -> list[int]:
+    """Return how many iterations before the first each statement is read of."""
+    lead = [0] * len(block.cells)
+    for t in range(len(block.cells)):
+        for kind, span in _spans(columns, block, t):
+            if kind == COMPUTED and (own := _distance(columns, block, span)):
+                lead[own[0]] = max(lead[own[0]], own[1])
+    return lead
+
+
+def _resolve(rolled: Rolled, block: Block) -> None:
+    columns = rolled.columns
+    for t in range(len(block.cells)):
+        operands = tuple(
+            [_operand(rolled, block, kind, span) for kind, span in _spans(columns, block, t)]
+        )
+        block.body.append(Statement(columns.op(block.start + t), operands))
+
+
+def _operand(rolled: Rolled, block: Block, kind: int, span: slice) -> Operand:
+    columns = rolled.columns
+    operands = columns.operands[span]
+    if kind == COMPUTED:
+        own = _distance(columns, block, span)
+        if own is not None:
+            statement, distance = own
+            cell = block.cells[statement] - distance
+            for k, node in enumerate(operands[:distance].tolist()):
+                block.sources[cell + k] = int(rolled.cell_of[node])
+            return Own(statement, distance)
+        if (columns.places[span] >= block.start).any():
+            raise NotRolledError
+    elif kind != GIVEN:
+        constants = columns.program.constants
+        values = np.array([constants[x] for x in operands.tolist()])
+        bits = values.view(np.int64)
+        return Constant(float(values[0])) if (bits == bits[0]).all() else Constants(values)
+    return place_of(rolled.cell_of[operands])
+
+
+def place_of(cells: Integers) -> Place:
+    """Return cells, one for each iteration, by their distance where they have one."""
+    steps = np.diff(cells)
+    if not len(steps) or (steps == steps[0]).all():
+        return Cells(int(cells[0]), int(steps[0]) if len(steps) else 0)
+    return Table(cells)

@@ -1,0 +1,165 @@
+"""Steps: a recorded step as a loop over as many steps as are asked for at run time.
+
+What is carried stays in registers. The loop ends before the first step whose results are not all
+finite, or that goes another way than the one recorded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from scalargrad.compiler.backend.llvm.code import compile_module
+from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
+from scalargrad.compiler.backend.llvm.module import Module
+from scalargrad.compiler.loops.columns import is_repeatable
+from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.passes.program import CONSTANT, INPUT, Program
+from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.ops import pow
+from scalargrad.table.operation import Elementwise
+
+#: Longer steps are packed: numbers of one step that do not wait for one another are lanes then.
+_LONGEST = 200
+#: So many operations go by, about, before a signal may arrive.
+_STRETCH = 20_000_000
+
+
+class Form(NamedTuple):
+    """What the inputs and outputs of a step are.
+
+    Attributes
+    ----------
+    carried, given, results : int
+        How many inputs, and as many outputs, are carried; how many inputs are given at each step;
+        how many outputs are results of each.
+    outcomes : tuple of bool
+        What the further outputs say, if a step goes the way it was recorded.
+    """
+
+    carried: int
+    given: int
+    results: int
+    outcomes: tuple[bool, ...]
+
+
+def can_repeat(program: Program) -> bool:
+    """Return whether a step can be a loop: short, and of operations that can be printed."""
+    return len(program) <= _LONGEST and all(
+        op in {INPUT, CONSTANT} or is_repeatable(op) for op in program.ops
+    )
+
+
+class Steps:
+    """A step as a loop.
+
+    Parameters
+    ----------
+    program : Program
+        As recorded; its inputs are what is carried, then what is given, its outputs the next to
+        carry, the results, then the guards.
+    form : Form
+    """
+
+    def __init__(self, program: Program, form: Form) -> None:
+        self._code = compile_module(_printed(program, form), level=1)
+        pointer, number = ctypes.c_void_p, ctypes.c_int64
+        kind = ctypes.CFUNCTYPE(number, pointer, pointer, pointer, number)
+        self._run = kind(self._code.address("steps"))
+        self._stretch = max(1, _STRETCH // (len(program) + 1))
+
+    def run(self, state: Floats, given: Floats, results: Floats) -> int:
+        """Make steps on `state`, which is written over; return how many were made.
+
+        Parameters
+        ----------
+        state : float64, numbers carried
+        given, results : float64, steps × numbers
+        """
+        made, count = 0, len(results)
+        while made < count:
+            stretch = min(self._stretch, count - made)
+            places = state, given[made:], results[made:]
+            done = self._run(*[x.ctypes.data for x in places], stretch)
+            made += done
+            if done < stretch:
+                break
+        return made
+
+
+def _printed(program: Program, form: Form) -> Module:
+    """Return a module with ``steps(state, given, results, count)``, which says how many it made."""
+    module = Module()
+    body = module.function("steps", "ptr %state, ptr %given, ptr %results, i64 %count", "i64")
+    e = Emitter(body)
+    starts = [e.load(_cell(e, "state", str(k))) for k in range(form.carried)]
+    body.line("br label %loop")
+    body.begin("loop")
+    head = body.reserve()
+    carried = [f"%c{k}" for k in range(form.carried)]
+    given = [e.load(x) for x in _row(e, "given", form.given)]
+    outputs = _outputs(e, program, [*carried, *given])
+    latest = [e.number(x) for x in outputs[: form.carried]]
+    body.line(f"br i1 {_is_good(e, outputs, form)}, label %next, label %stop")
+    checked = body.block
+    body.begin("next")
+    places = _row(e, "results", form.results)
+    for x, place in zip(outputs[form.carried :], places, strict=False):
+        e.store(x, place)
+    body.line("%n = add nuw nsw i64 %i, 1")
+    more = body.assign("icmp slt i64 %n, %count")
+    body.line(f"br i1 {more}, label %loop, label %stop")
+    body.begin("stop")
+    body.line(f"%made = phi i64 [ %i, %{checked} ], [ %n, %next ]")
+    for k, (c, x) in enumerate(zip(carried, latest, strict=True)):
+        body.line(f"%s{k} = phi double [ {c}, %{checked} ], [ {x}, %next ]")
+    for k in range(form.carried):
+        e.store(f"%s{k}", _cell(e, "state", str(k)))
+    body.line("ret i64 %made")
+    phis = ["%i = phi i64 [ 0, %entry ], [ %n, %next ]"]
+    for c, start, x in zip(carried, starts, latest, strict=True):
+        phis.append(f"{c} = phi double [ {start}, %entry ], [ {x}, %next ]")
+    body.fill(head, phis)
+    return module
+
+
+def _cell(e: Emitter, base: str, place: str) -> str:
+    return e.body.assign(f"getelementptr inbounds double, ptr %{base}, i64 {place}")
+
+
+def _row(e: Emitter, base: str, count: int) -> list[str]:
+    """Return the addresses of the numbers of the step at hand."""
+    first = e.body.assign(f"mul i64 %i, {count}")
+    return [_cell(e, base, e.body.assign(f"add i64 {first}, {k}")) for k in range(count)]
+
+
+def _outputs(e: Emitter, program: Program, inputs: Sequence[Operand]) -> list[Operand]:
+    """Write the nodes of a step, and return its outputs."""
+    found: list[Operand] = []
+    for node, (op, args) in enumerate(zip(program.ops, program.args, strict=True)):
+        operands = [found[x] for x in args]
+        if op is INPUT:
+            found.append(inputs[node])
+        elif op is CONSTANT:
+            found.append(program.constants[node])
+        elif op is DETACH:
+            found.append(operands[0])
+        elif op is pow and operands[1] == 2.0:
+            found.append(e.mul(operands[0], operands[0]))
+        else:
+            assert isinstance(op, Elementwise)
+            found.append(e.apply(op, *operands))
+    return [found[x] for x in program.outputs]
+
+
+def _is_good(e: Emitter, outputs: Sequence[Operand], form: Form) -> str:
+    """Return whether results are finite, and guards say what they said."""
+    good = e.body.assign("and i1 true, true")
+    results = form.carried + form.results
+    tests = [e.compare("oeq", e.sub(x, x), 0.0) for x in outputs[:results]]
+    for x, outcome in zip(outputs[results:], form.outcomes, strict=True):
+        tests.append(e.compare("une" if outcome else "oeq", x, 0.0))
+    for test in tests:
+        good = e.body.assign(f"and i1 {good}, {test}")
+    return good

@@ -1,0 +1,252 @@
+"""Traced: a number that writes the program while it is computed with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from scalargrad import ops
+from scalargrad.errors import GraphError, TraceError
+from scalargrad.grad_mode import recorder
+from scalargrad.table.numbers import is_real
+from scalargrad.table.operation import Operation
+from scalargrad.value import Parameter, Value
+
+if TYPE_CHECKING:
+    from scalargrad.compiler.trace.trace import Trace
+
+
+class Traced(Value):
+    """A node of a program that is being recorded.
+
+    It has no number of its own and no operands: both stand in the columns of its recording. What
+    a program could not answer anew at each call is refused; a condition is answered, and noted.
+
+    Attributes
+    ----------
+    trace : Trace
+        The recording it belongs to.
+    index : int
+        Its node there.
+    """
+
+    __slots__ = ("index", "trace")
+
+    trace: Trace
+    index: int
+
+    def _apply(self, op: Operation, operands: tuple[Any, ...], _checked: bool = True) -> Value:
+        made: Value = in_force(self).node(op, operands)
+        return made
+
+    def _refuse(self, question: str) -> NoReturn:
+        in_force(self).refused(question)
+
+    def _holds(self) -> bool:
+        """Return whether a condition is true; one on the examples of vmap is taken for granted."""
+        return in_force(self).holds(self)
+
+    def detach(self) -> Value:
+        """Return what has the same number, through which no gradient flows."""
+        detached: Value = in_force(self).detach(self)
+        return detached
+
+    # What has no answer -----------------------------------------------------------------------
+
+    @property
+    def data(self) -> float:
+        """The number, which is not known while a function is recorded."""
+        self._refuse("data read")
+
+    @data.setter
+    def data(self, _number: float) -> None:
+        self._refuse("data assigned")
+
+    @property
+    def grad(self) -> float:
+        """The gradient, which is not known either."""
+        self._refuse("grad read")
+
+    @grad.setter
+    def grad(self, _signal: float) -> None:
+        self._refuse("grad assigned")
+
+    @property
+    def parents(self) -> tuple[Value | float, ...]:  # type: ignore[override]
+        """The operands, which a program does not keep as a graph."""
+        self._refuse("graph")
+
+    @property
+    def local_grads(self) -> tuple[float | None, ...]:  # type: ignore[override]
+        """The local gradients, which would be those of one call."""
+        self._refuse("graph")
+
+    @property
+    def op(self) -> Operation | None:  # type: ignore[override]
+        """The operation that made this node; None for a leaf."""
+        op = self.trace.ops[self.index]
+        return op if isinstance(op, Operation) else None
+
+    @property
+    def label(self) -> str:
+        """The name given to it."""
+        return self.trace.labels.get(self.index, "")
+
+    @label.setter
+    def label(self, label: str) -> None:
+        self.trace.labels[self.index] = label
+
+    def backward(self, *, allow_nonfinite: bool = False) -> None:  # noqa: ARG002 - Value's
+        """Refuse: a sweep would write gradients that a program does not."""
+        self._refuse("backward")
+
+    def zero_grad(self) -> None:
+        """Refuse to write a gradient."""
+        self._refuse("zero_grad")
+
+    def __repr__(self) -> str:
+        if self.trace.is_open:
+            self._refuse("text")
+        return "<a number of a recording that is over>"
+
+    def __format__(self, specification: str) -> str:
+        self._refuse("text")
+
+    def __float__(self) -> float:
+        self._refuse("float")
+
+    def __trunc__(self) -> int:
+        self._refuse("rounding")
+
+    def __floor__(self) -> int:
+        self._refuse("rounding")
+
+    def __ceil__(self) -> int:
+        self._refuse("rounding")
+
+    def __int__(self) -> int:
+        self._refuse("int")
+
+    def __index__(self) -> int:  # noqa: PLE0305 - it raises
+        self._refuse("int")
+
+    def __invert__(self) -> Value:
+        self._refuse("invert")
+
+    # What is answered -------------------------------------------------------------------------
+
+    def __bool__(self) -> bool:
+        return in_force(self).truth(self.index)
+
+    def __eq__(self, other: object) -> bool:
+        return in_force(self).equal(self, other, ops.eq)  # type: ignore[no-any-return]
+
+    def __ne__(self, other: object) -> bool:
+        return in_force(self).equal(self, other, ops.ne)  # type: ignore[no-any-return]
+
+    def __hash__(self) -> int:
+        if self.trace.is_open and in_force(self).is_plain(self.index):
+            self._refuse("hash")
+        return object.__hash__(self)
+
+    def __copy__(self) -> Value:
+        trace = in_force(self)
+        if trace.is_plain(self.index):
+            return self
+        if not trace.is_leaf(self.index):
+            raise GraphError("only leaves can be copied: copy the .detach() of what was computed")
+        copied: Value = trace.copy_of(self)
+        return copied
+
+    def __deepcopy__(self, _memo: object) -> Value:
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self._refuse("data read")
+
+
+class TracedParameter(Traced, Parameter):
+    """A node that stands for a Parameter."""
+
+    __slots__ = ()
+
+
+def in_force(x: Traced) -> Trace:
+    """Return the recording of a number, which has to be the one that goes on here.
+
+    Raises
+    ------
+    TraceError
+        If it is over, or goes on in another thread.
+    """
+    trace = x.trace
+    if recorder() is not trace:
+        refuse_stray(x)
+    return trace
+
+
+def refuse_stray(x: Traced) -> NoReturn:
+    """Raise TraceError for a number whose recording does not go on here."""
+    if x.trace.is_open:
+        x.trace.refused("elsewhere")
+    raise TraceError(
+        "a Value computed inside a compiled function was used after the recording: it has no "
+        "number of its own; return it from the function, or pass it on as an argument and a result"
+    )
+
+
+def _binary(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return an operation as a method and a reflected method."""
+
+    def method(x: Traced, y: Any) -> Any:
+        trace = x.trace
+        if current() is not trace:
+            refuse_stray(x)
+        if y.__class__ is Traced and y.trace is trace:
+            return trace.append(op, (x.index, y.index))
+        other = trace.beside(y, op)
+        return other if other is NotImplemented else trace.append(op, (x.index, other))
+
+    def reflected(x: Traced, y: Any) -> Any:
+        other = in_force(x).beside(y, op)
+        return other if other is NotImplemented else x.trace.append(op, (other, x.index))
+
+    return method, reflected
+
+
+def _unary(op: Any) -> Callable[..., Any]:
+    """Return an operation as a method."""
+    return lambda x: in_force(x).append(op, (x.index,))
+
+
+def _comparison(op: Any) -> Callable[..., Any]:
+    """Return a comparison as a method: a number, whose truth is noted where it is asked for."""
+
+    def method(x: Traced, y: Any) -> Any:
+        if not (isinstance(y, Value) or is_real(y)):
+            return op.number_beside(y)
+        return in_force(x).node(op, (x, y))
+
+    return method
+
+
+current = recorder
+_BINARY = {
+    "add": "add",
+    "sub": "sub",
+    "mul": "mul",
+    "truediv": "div",
+    "pow": "pow",
+    "floordiv": "floor_divide",
+    "mod": "remainder",
+}
+for _python, _name in _BINARY.items():
+    _method, _reflected = _binary(ops.TABLE[_name])
+    setattr(Traced, f"__{_python}__", _method)
+    setattr(Traced, f"__r{_python}__", _reflected)
+for _name in ("neg", "abs"):
+    setattr(Traced, f"__{_name}__", _unary(ops.TABLE[_name]))
+for _name in ("exp", "log", "tanh", "sigmoid", "relu"):
+    setattr(Traced, _name, _unary(ops.TABLE[_name]))
+for _name in ("lt", "le", "gt", "ge"):
+    setattr(Traced, f"__{_name}__", _comparison(ops.TABLE[_name]))

@@ -1,0 +1,74 @@
+"""Features that are names, not numbers: rows of a table for them, and buckets for their crosses."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Hashable, Iterable
+
+from scalargrad.errors import OperandError
+
+
+class Vocabulary:
+    """The values met so far, each with a row of its own; row 0 is for every other.
+
+    Parameters
+    ----------
+    values : iterable of hashable
+        Such as the users of a log. Memory grows with them, not with all there might be.
+
+    Examples
+    --------
+    >>> devices = Vocabulary(["phone", "desktop", "phone"])
+    >>> len(devices), devices.row("desktop"), devices.row("watch")
+    (3, 2, 0)
+    """
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, values: Iterable[Hashable]) -> None:
+        self._rows = {value: row for row, value in enumerate(dict.fromkeys(values), 1)}
+
+    def row(self, value: Hashable) -> int:
+        """Return the row of a value, 0 if it has none."""
+        return self._rows.get(value, 0)
+
+    def __len__(self) -> int:
+        return len(self._rows) + 1
+
+    def __repr__(self) -> str:
+        return f"Vocabulary of {len(self._rows)} values"
+
+
+def crossed(*values: object, buckets: int) -> int:
+    """Return the bucket of a combination of values, such as a user and an item.
+
+    Parameters
+    ----------
+    *values
+        What is crossed; what counts is how each is written.
+    buckets : int
+        How many there are: the memory of the crosses, however many combinations there may be.
+
+    Returns
+    -------
+    int
+        In 0 … buckets - 1, the same in every run and on every machine. Two combinations may share
+        a bucket.
+
+    Raises
+    ------
+    OperandError
+        If `buckets` is under 1.
+
+    References
+    ----------
+    Weinberger et al., Feature hashing for large scale multitask learning, 2009.
+
+    Examples
+    --------
+    >>> crossed("device", "phone", "topic", "news", buckets=1000)
+    992
+    """
+    if buckets < 1:
+        raise OperandError(f"buckets is {buckets}: crosses need at least one")
+    return zlib.crc32("\x1f".join(map(str, values)).encode()) % buckets

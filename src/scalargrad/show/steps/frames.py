@@ -1,0 +1,89 @@
+"""A walk as pictures of one size, each with only what is known at its step: for slides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from scalargrad.errors import GraphTooLargeError, LayoutError
+from scalargrad.graph import describe
+from scalargrad.show.graphs.diagram import Builder, Numbers, Wire
+from scalargrad.show.graphs.dot import to_dot
+from scalargrad.show.graphs.layout import render, render_each
+from scalargrad.show.graphs.looks import Look, highlighted_ids
+from scalargrad.show.graphs.parts import FoldedDiagram
+from scalargrad.show.graphs.svg import finish
+from scalargrad.show.steps.scene import Scene
+from scalargrad.show.steps.step import Step
+from scalargrad.value import Value
+
+_MOST = 300
+_HIDDEN_TEXT = re.compile(r'<text[^>]*fill="transparent"[^>]*>[^<]*</text>\n?')
+_HIDDEN_TITLES = re.compile(
+    r'(<g id="(?:n\d+)-(?:value|gradient)">)<title>[^<]*</title>\n(?=\s*</g>)'
+)
+
+
+class FrameBuilder(Builder):
+    """Draws a graph with the numbers of a walk: room for each, whether it is known yet or not."""
+
+    def __init__(self, scene: Scene, numbers: Numbers) -> None:
+        super().__init__(scene.order, {}, numbers)
+        self._scene = scene
+
+    def wire(self, node: Value) -> Wire:
+        """Return the wire of a node with its value and its whole gradient."""
+        gradient = 1.0 if node is self._scene.root else sum(self._scene.terms[node])
+        wire = super().wire(node)
+        return replace(wire, gradient=self.numbers.gradient(gradient), gradient_title="")
+
+
+def frames(
+    steps: Sequence[Step], kind: str, *, dpi: int, digits: int, dark: bool
+) -> list[tuple[int, bytes]]:
+    """Return for each step its position from 1 and its picture, as SVG or PNG.
+
+    Raises
+    ------
+    LayoutError
+        If `kind` is neither, or there is no Graphviz, or it fails.
+    GraphTooLargeError
+        If the graph has more than 300 nodes.
+    """
+    if kind not in {"svg", "png"}:
+        raise LayoutError(f"frames cannot be written as {kind!r}: use 'svg' or 'png'")
+    scene = steps[0].scene
+    if len(scene.order) > _MOST:
+        raise GraphTooLargeError(
+            f"the graph of {describe(scene.root)} has {len(scene.order):,} nodes, too many for "
+            f"pictures of at most {_MOST}: walk a node further down, or save a page"
+        )
+    plain = FrameBuilder(scene, Numbers(digits)).build([scene.root])
+    diagrams = [
+        FoldedDiagram(step.text(), [*plain.shapes], plain.lines, look=_look(step)) for step in steps
+    ]
+    dots = [to_dot(diagram, "LR", dark) for diagram in diagrams]
+    if kind == "png":
+        drawn = [render(dot, "png", dpi) for dot in dots]
+    else:
+        svgs = zip(render_each(dots, "svg"), diagrams, strict=True)
+        drawn = [_seen(finish(svg, diagram.title, {})).encode() for svg, diagram in svgs]
+    return [(step.index + 1, picture) for step, picture in zip(steps, drawn, strict=True)]
+
+
+def _look(step: Step) -> Look:
+    """Return what stands out at a step, and which numbers are not known yet."""
+    scene, hidden = step.scene, set[str]()
+    for i, node in enumerate(scene.order):
+        if not scene.is_known(node, step.index):
+            hidden.add(f"n{i}-value")
+        expected = 1 if node is scene.root else scene.expected[node]
+        if scene.arrived(node, step.index) < expected:
+            hidden.add(f"n{i}-gradient")
+    return Look(highlighted_ids(scene.order, step), hidden=frozenset(hidden), even=True)
+
+
+def _seen(svg: str) -> str:
+    """Return a picture without the numbers for which it only keeps room."""
+    return _HIDDEN_TITLES.sub(r"\1\n", _HIDDEN_TEXT.sub("", svg))

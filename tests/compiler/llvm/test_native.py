@@ -1,0 +1,244 @@
+"""Instructions in machine code do what NumPy does, to the last bit however they are laid out."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scalargrad.compiler import switch
+from scalargrad.compiler.backend import machine
+from scalargrad.compiler.backend.llvm import native as natives
+from scalargrad.compiler.backend.llvm.native import NativeMachine, native
+from scalargrad.compiler.backend.numpy_runner import NumpyMachine
+from scalargrad.compiler.passes.instructions import (
+    Addresses,
+    Affine,
+    Apply,
+    Copy,
+    Gather,
+    GatheredProducts,
+    Instruction,
+    Packed,
+    Products,
+    Run,
+)
+from scalargrad.compiler.passes.memory import Floats
+from scalargrad.ops import TABLE
+
+CELLS = 6000
+OUT = 3000
+START = Affine(OUT - 1)
+
+#: Stretches by how their columns and terms lie.
+RUNS = {
+    "one sum for all columns": Run(3, Affine(0, 3, 0, 1), Affine(50, 0, 0, 2)),
+    "number × row": Run(7, Affine(0, 7, 0, 1), Affine(100, 0, 1, 40)),
+    "row × number": Run(7, Affine(100, 0, 1, 40), Affine(0, 7, 0, 1)),
+    "row × row": Run(2, Affine(0, 20, 1, 0), Affine(100, 0, 1, 9)),
+    "terms side by side": Run(20, Affine(0, 20, 0, 1), Affine(200, 0, 25, 1)),
+    "terms × number": Run(20, Affine(0, 20, 0, 1), Affine(200, 0, 25, 0)),
+    "no order": Run(3, Affine(0, 5, 2, 3), Affine(100, 7, 3, 2)),
+    "many terms": Run(101, Affine(0, 101, 0, 1), Affine(1, 0, 63, 1)),
+    "many rows": Run(90, Affine(0, 3, 0, 11), Affine(5, 0, 1, 9)),
+    "many, in no order": Run(70, Affine(0, 3, 5, 11), Affine(5, 2, 7, 9)),
+}
+FACTORS: list[Callable[[Run], Affine]] = [lambda run: run.a, lambda run: run.b]
+SHAPES = [(1, 1), (1, 7), (3, 5), (5, 1), (4, 8), (5, 33), (2, 17), (9, 20)]
+
+
+def products(runs: tuple[Run, ...], rows: int, columns: int, start: Affine = START) -> Products:
+    """Return an instruction whose results stand apart from its operands."""
+    return Products(OUT, rows, columns, start, runs)
+
+
+def cells() -> Floats:
+    """Return memory full of numbers."""
+    return np.random.default_rng(1).normal(size=CELLS)
+
+
+def addresses(lanes: int, terms: int) -> Addresses:
+    """Return addresses in no order."""
+    return np.random.default_rng(lanes).integers(0, OUT - 1, size=(lanes, terms))
+
+
+INSTRUCTIONS: list[Instruction] = [
+    Copy(OUT, 3, 4, Affine(7, 2, 9)),
+    Copy(OUT, 3, 21, Affine(7, 30, 1)),
+    Gather(OUT, np.array([5, 3, 900])),
+    *(Apply(TABLE["relu"], OUT, n, (5,)) for n in (1, 3, 8, 21)),
+    *(Apply(TABLE["pow"], OUT, n, (5, 90)) for n in (1, 3)),
+    *(
+        GatheredProducts(OUT, addresses(n, 1)[:, 0], addresses(n, t), addresses(n, t))
+        for n, t in itertools.product((1, 2, 3, 17), (1, 5, 64, 83))
+    ),
+    *(products((run, run), *shape) for run in RUNS.values() for shape in SHAPES),
+    products(tuple(RUNS.values())[:7], 5, 6),
+    products(tuple(RUNS.values())[:7], 5, 1),
+    products((RUNS["number × row"], RUNS["row × row"]), 3, 20, Affine(10, 20, 1)),
+    products((RUNS["many terms"], RUNS["no order"]), 5, 6, Affine(10, 3, 2)),
+    products((RUNS["many terms"], RUNS["terms side by side"]), 5, 6, Affine(10, 3, 2)),
+]
+
+
+@pytest.mark.parametrize("instruction", INSTRUCTIONS)
+def test_an_instruction_does_what_numpy_does(instruction: Instruction) -> None:
+    """It leaves the memory that NumPy's runner leaves, beside the results too."""
+    packed = Packed([instruction], cells(), OUT, slice(0))
+    expected, found = NumpyMachine(packed), NativeMachine(packed)
+    expected.run()
+    found.run()
+    assert np.allclose(
+        found.memory[:CELLS], expected.memory, rtol=1e-12, atol=1e-12, equal_nan=True
+    )
+
+
+def alone(instruction: Products, i: int, j: int) -> Products:
+    """Return the instruction for one of its sums."""
+
+    def at(place: Affine) -> Affine:
+        return Affine(place.base + i * place.outer + j * place.inner, 0, 0, place.term)
+
+    runs = tuple(Run(x.terms, at(x.a), at(x.b)) for x in instruction.runs)
+    return Products(OUT, 1, 1, at(instruction.start), runs)
+
+
+def ran(instruction: Instruction) -> Floats:
+    """Return the memory after an instruction."""
+    found = NativeMachine(Packed([instruction], cells(), OUT, slice(0)))
+    found.run()
+    return found.memory
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", RUNS)
+def test_a_sum_has_the_same_digits_alone_in_a_tile_and_from_a_table(
+    kind: str, shape: tuple[int, int]
+) -> None:
+    """Which function adds it up depends on how its terms lie; its digits do not."""
+    instruction = products((RUNS[kind], RUNS["terms × number"]), *shape)
+    together = ran(instruction)
+    for i, j in {(0, 0), (shape[0] - 1, shape[1] - 1), (shape[0] // 2, shape[1] // 3)}:
+        one = alone(instruction, i, j)
+        places = [
+            np.concatenate([f(x).base + f(x).term * np.arange(x.terms) for x in one.runs])
+            for f in FACTORS
+        ]
+        gathered = GatheredProducts(
+            OUT, np.array([one.start.base]), places[0][None], places[1][None]
+        )
+        expected = together[OUT + i * shape[1] + j]
+        assert ran(one)[OUT] == expected
+        assert ran(gathered)[OUT] == expected
+
+
+def recurrence(steps: int) -> Packed:
+    """Return small instructions that depend on one another."""
+    instructions: list[Instruction] = []
+    one, at = np.array([10]), 11
+    for _ in range(steps):
+        place = np.array([[at - 1, 2]])
+        instructions.append(GatheredProducts(at, one, place, np.array([[0, 1]])))
+        instructions.append(Apply(TABLE["tanh"], at + 1, 1, (at,)))
+        instructions.append(Gather(at + 2, np.array([at, at + 1])))
+        instructions.append(Copy(at + 4, 1, 2, Affine(at, 0, 1)))
+        factors = Run(2, Affine(at, 0, 0, 1), Affine(3, 0, 1, 1))
+        instructions.append(Products(at + 6, 1, 2, Affine(at + 4), (factors,)))
+        instructions.append(Apply(TABLE["add"], at + 8, 2, (at + 6, at + 2)))
+        at += 10
+    memory = np.zeros(at)
+    memory[:10] = np.linspace(-1.0, 1.0, 10)
+    memory[10] = -0.0
+    return Packed(instructions, memory, 10, slice(at - 1, at))
+
+
+def test_straight_code_computes_what_calls_do_and_what_numpy_does() -> None:
+    """After several runs small instructions are printed one after the other."""
+    packed = recurrence(30)
+    found, expected = NativeMachine(packed), NumpyMachine(packed)
+    expected.run()
+    found.run()
+    first = found.memory.copy()
+    assert np.allclose(first, expected.memory, rtol=1e-13)
+    for _ in range(20):
+        found.run()
+    assert native(packed).warm
+    assert len(native(packed).row.calls) < 4
+    assert found.memory.tobytes() == first.tobytes()
+    found.memory[:10] = expected.memory[:10] = 0.3  # an input is never taken for a constant
+    found.run()
+    expected.run()
+    assert np.allclose(found.memory, expected.memory, rtol=1e-13)
+    another = NativeMachine(packed)
+    another.run()
+    assert another.memory.tobytes() == first.tobytes()
+
+
+def test_long_programs_pause_for_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls are made in parts, between which Python looks for signals."""
+    monkeypatch.setattr(natives, "AT_A_TIME", 20)
+    packed = recurrence(5)
+    whole, parts = NumpyMachine(packed), NativeMachine(packed)
+    assert len(native(packed).row.parts) > 3
+    whole.run()
+    parts.run()
+    assert np.allclose(parts.memory, whole.memory, rtol=1e-13)
+
+
+def test_programs_of_other_lengths_need_no_new_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts, addresses and distances are data."""
+    run = RUNS["number × row"]
+    NativeMachine(Packed([products((run,), 8, 40)], cells(), OUT, slice(0)))
+    monkeypatch.setattr(natives, "compile_module", lambda *_, **__: pytest.fail("compiled"))
+    longer = products((run._replace(terms=9),), 12, 72)
+    NativeMachine(Packed([longer], cells(), OUT, slice(0))).run()
+
+
+def test_without_llvmlite_numpy_runs_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without llvmlite, or told to do without, still compiles."""
+    packed = Packed([INSTRUCTIONS[0]], np.zeros(CELLS), 0, slice(0))
+    monkeypatch.setenv("SCALARGRAD_JIT", "numpy")
+    switch.chosen.cache_clear()
+    machine.has_llvm.cache_clear()
+    try:
+        assert isinstance(machine.machine_for(packed), NumpyMachine)
+    finally:
+        monkeypatch.undo()
+        switch.chosen.cache_clear()
+        machine.has_llvm.cache_clear()
+    assert isinstance(machine.machine_for(packed), NativeMachine)
+
+
+def test_what_runs_a_program_keeps_its_memory() -> None:
+    """A machine's `run`, kept alone, keeps its tables and its memory from being freed."""
+    packed = Packed([INSTRUCTIONS[0]], cells(), 0, slice(0))
+    found = NativeMachine(packed)
+    tables, memory, run = weakref.ref(native(packed)), weakref.ref(found.memory.base), found.run
+    del found, packed
+    gc.collect()
+    assert tables() is not None
+    assert memory() is not None
+    run()
+
+
+def test_a_program_given_up_is_forgotten() -> None:
+    """What was compiled for a program is freed with it."""
+    packed = replace(Packed([INSTRUCTIONS[0]], cells(), 0, slice(0)))
+    kept = weakref.ref(native(packed))
+    del packed
+    gc.collect()
+    assert kept() is None
+
+
+def test_importing_scalargrad_loads_neither_numpy_nor_llvmlite() -> None:
+    """They are imported when jit is first used."""
+    code = "import sys, scalargrad; print({'numpy', 'llvmlite'} & set(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "set()"

@@ -1,0 +1,339 @@
+"""Programs that repeat themselves are found as loops, and compute what they did."""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.compiler.looped.reference import outputs
+
+from scalargrad import Value, exp, floor, grad, jit, log, sin, softplus, tanh, value_and_grad
+from scalargrad.compiler.loops.columns import columns
+from scalargrad.compiler.loops.expand import stands_for_recording
+from scalargrad.compiler.loops.loop import Loop
+from scalargrad.compiler.loops.looped import looped
+from scalargrad.compiler.loops.repeats import Run, repeats
+from scalargrad.compiler.loops.roll import Constant, Statement, roll
+from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.trace.record import record
+from scalargrad.ops import add
+
+Function = Callable[[Any], Any]
+
+_DRAWS = random.Random(0)
+DATA = [_DRAWS.gauss(0.0, 1.0) for _ in range(101)]
+ROWS = [[_DRAWS.gauss(0.0, 1.0) for _ in range(5)] for _ in range(43)]
+PAIRS = [(_DRAWS.randrange(40), _DRAWS.randrange(40)) for _ in range(200)]
+
+
+def garch(p: Any) -> Any:
+    """Return a likelihood: a recurrence, logarithms beside it, and a sum."""
+    s, total = 1.0, 0.0
+    for x in DATA:
+        s = p[0] + p[1] * x * x + p[2] * s
+        total = total + log(s) + x * x / s
+    return total
+
+
+def pendulum(p: Any) -> Any:
+    """Return the errors of a simulation in which two numbers wait for each other."""
+    a, v, total = 1.0, 0.0, 0.0
+    for x in DATA:
+        v = v - 0.01 * (p[0] * sin(a) + p[1] * v)
+        a = a + 0.01 * v
+        total = total + (a - x) ** 2
+    return total
+
+
+def kalman(p: Any) -> Any:
+    """Return the likelihood of a filter: a recurrence that another one waits for."""
+    m, variance, total = 0.0, 1.0, 0.0
+    for x in DATA:
+        variance = variance + p[0]
+        s = variance + p[1]
+        gain = variance / s
+        r = x - m
+        total = total + 0.5 * (log(s) + r * r / s)
+        m = m + gain * r
+        variance = (1.0 - gain) * variance
+    return total
+
+
+def logistic(p: Any) -> Any:
+    """Return a sum over rows, whose loops within loops are no recurrence."""
+    return sum(softplus(-sum(a * b for a, b in zip(p, row, strict=True))) for row in ROWS)
+
+
+def three_back(p: Any) -> Any:
+    """Return a sum over a recurrence that looks back three steps, and is read one step later."""
+    h: list[Any] = [0.1, 0.2, 0.3]
+    total = 0.0
+    for x in DATA:
+        h.append(p[0] * h[-1] + p[1] * h[-3] + x)
+        total = total + (h[-1] - x) * h[-2]
+    return total
+
+
+def backwards(p: Any) -> Any:
+    """Return a sum in which a loop reads another from its end, and its first number always."""
+    y, q = [exp(p[0]) * 1.0], sin(p[1])
+    for _ in range(50):
+        y.append(y[-1] * q + y[0] * 0.01)
+    total = 0.0
+    for k in range(50):
+        total = total + y[k] * y[50 - k]
+    return total * q
+
+
+def table(p: Any) -> Any:
+    """Return a sum over numbers in no order."""
+    return sum(tanh(p[i] * DATA[i]) * p[j] for i, j in PAIRS)
+
+
+def nested(p: Any) -> Any:
+    """Return a sum of what an inner loop makes of a state that an outer one carries."""
+    h, total = [0.1, 0.2, 0.3], 0.0
+    for x in DATA[:30]:
+        h = [tanh(sum(p[j] * h[j] * (i + 1.0) for j in range(3)) + x) for i in range(3)]
+        total = total + h[0] * h[2]
+    return total
+
+
+def subtracted(p: Any) -> Any:
+    """Return a sum that is subtracted from, then used on its way."""
+    total: Any = p[0]
+    for x in DATA:
+        total = total - x * p[1]
+    last, products = total, 0.0
+    for x in DATA:
+        last = last * 0.9 + x
+        products = products - last * p[0]
+    return products * total
+
+
+def detours(p: Any) -> Any:
+    """Return a sum whose first and last iterations differ from the others."""
+    state, total = p[0] * 2.0, p[1]
+    for k, x in enumerate(DATA):
+        state = exp(-state * state) if k == 0 else state * p[1] + x
+        total = total + (state if k < len(DATA) - 1 else state * state)
+    return total + state
+
+
+def powers(p: Any) -> Any:
+    """Return a sum of powers, of which the exponents 1 and 2 are special."""
+    total: Any = 0.0
+    for x in DATA[:40]:
+        total = total + (p[0] + x) ** 2 + (p[1] * x) ** 3 + (p[1] + x * x) ** 1
+    for k in range(20):
+        total = total + p[0] ** float(k)
+    return total
+
+
+def detached(p: Any) -> Any:
+    """Return a sum in which some numbers send nothing back, and steps have slope 0."""
+    s, total = p[0], 0.0
+    for x in DATA:
+        s = s * p[1] + x
+        total = total + s * (s * s).detach() + floor(s) * s
+    return total
+
+
+def known_first(p: Any) -> Any:
+    """Return a sum whose iterations all read what the first one computed."""
+    total, kept = p[1] * p[1], []
+    for x in DATA:
+        kept.append(tanh(p[0] * x))
+        total = total + kept[0] * kept[-1]
+    return total * p[1]
+
+
+def two_back(p: Any) -> Any:
+    """Return sums of every other number, the sum of all of which each has its part in."""
+    sums, total = [p[0], p[1]], p[0] * p[1]
+    for x in DATA:
+        sums.append(sums[-2] + p[0] * x)
+        total = total + sums[-1] * total * 0.01
+    return total + sums[-1]
+
+
+FUNCTIONS: dict[str, tuple[Function, list[float]]] = {
+    "garch": (garch, [0.1, 0.1, 0.8]),
+    "pendulum": (pendulum, [1.3, 0.1]),
+    "kalman": (kalman, [0.1, 0.2]),
+    "logistic": (logistic, [0.1, -0.2, 0.3, 0.4, 0.5]),
+    "three back": (three_back, [0.3, 0.2]),
+    "backwards": (backwards, [0.3, 0.2]),
+    "table": (table, DATA[:40]),
+    "nested": (nested, [0.3, -0.2, 0.4]),
+    "subtracted": (subtracted, [0.3, 0.2]),
+    "detours": (detours, [0.3, 0.2]),
+    "powers": (powers, [0.7, 0.2]),
+    "detached": (detached, [0.3, 0.2]),
+    "known first": (known_first, [0.3, 0.2]),
+    "two back": (two_back, [0.3, 0.2]),
+}
+
+
+def program_of(f: Function, p: list[float]) -> Program:
+    """Return what is recorded of a function and its gradient."""
+    leaves = [Value(x) for x in p]
+    return record(lambda: value_and_grad(f)(leaves), leaves)[0].program
+
+
+def expected(f: Function, p: list[float]) -> list[float]:
+    """Return the value and gradient of eager evaluation."""
+    value, gradient = value_and_grad(f)(p)
+    return [float(value), *map(float, gradient)]
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have small programs, and such as are lanes alone, be loops as well."""
+    module = sys.modules[looped.__module__]
+    monkeypatch.setattr(module, "_MANY", 0)
+    monkeypatch.setattr(module, "_SHARE", 2)
+    monkeypatch.setattr(module, "_SAVES", 20)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_loops_compute_value_and_gradient(name: str) -> None:
+    """Carried out step by step, the loops found in a function agree with eager evaluation."""
+    f, p = FUNCTIONS[name]
+    found = looped(program_of(f, p))
+    assert found is not None
+    numbers = outputs(found, p)
+    assert numbers == pytest.approx(expected(f, p), rel=1e-11)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_printed_loops_compute_value_and_gradient(name: str) -> None:
+    """A compiled function agrees with eager evaluation, at the numbers recorded and at others."""
+    f, p = FUNCTIONS[name]
+    compiled = jit(value_and_grad(f))
+    for shift in (0.0, 0.05):
+        moved = [x + shift for x in p]
+        value, gradient = compiled(moved)
+        assert [value, *gradient] == pytest.approx(expected(f, moved), rel=1e-11)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_gradients_flow_through_results_of_loops(name: str) -> None:
+    """Backward through the result of a compiled function gives the eager gradient."""
+    f, p = FUNCTIONS[name]
+    leaves = [Value(x) for x in p]
+    result = jit(f)(leaves)
+    result.backward()
+    assert [result.data, *(x.grad for x in leaves)] == pytest.approx(expected(f, p), rel=1e-11)
+
+
+def test_most_of_a_plain_loop_is_one_body() -> None:
+    """Of a loop of 101 iterations all but the first, and what is left at its end, is rolled."""
+    found = columns(program_of(garch, [0.1, 0.1, 0.8]))
+    assert found is not None
+    (run,) = repeats(found)
+    assert (run.period, run.times) == (9, 99)
+
+
+def test_a_recurrence_is_apart_from_lanes() -> None:
+    """GARCH has one recurrence forwards and one backwards; logarithms and sums are lanes."""
+    found = looped(program_of(garch, [0.1, 0.1, 0.8]))
+    assert found is not None
+    long = [x for x in found.loops if isinstance(x, Loop) and x.count > 1]
+    assert [x.lanes for x in long] == [True, False, True, True, False, True]
+    assert [x.down for x in long if not x.lanes] == [False, True]
+
+
+def test_an_expansion_that_differs_is_found() -> None:
+    """Blocks with another operation, operand or number are not taken for the recording."""
+    found = columns(program_of(pendulum, [1.3, 0.1]))
+    assert found is not None
+    rolled = roll(found, repeats(found))
+    assert rolled is not None
+    assert stands_for_recording(rolled)
+    block = max(rolled.blocks, key=lambda x: x.count)
+    for t, statement in enumerate(block.body):
+        for j in range(len(statement.operands)):
+            operands = list(statement.operands)
+            operands[j] = Constant(0.125)
+            block.body[t] = Statement(statement.op, tuple(operands))
+            assert not stands_for_recording(rolled)
+        other = Statement(add, statement.operands if statement.op is not add else ())
+        block.body[t] = other
+        assert not stands_for_recording(rolled)
+        block.body[t] = statement
+    rolled.blocks.pop()
+    assert not stands_for_recording(rolled)
+
+
+def test_irregular_programs_stay_as_they_are() -> None:
+    """A chain of operations in no order has no loops."""
+    draws = random.Random(1)
+    chosen = [
+        (draws.randrange(k + 2), draws.randrange(k + 2), draws.randrange(4)) for k in range(300)
+    ]
+
+    def f(p: Any) -> Any:
+        known = list(p)
+        for i, j, kind in chosen:
+            a, b = known[i], known[j]
+            known.append((a * b, a + b, tanh(a), a - b)[kind])
+        return known[-1]
+
+    assert looped(program_of(f, [0.3, 0.2])) is None
+
+
+def test_what_reads_itself_at_no_distance_stays_as_it_is() -> None:
+    """A tree of numbers, each with two that come after it, is no loop over a body of two."""
+
+    def f(p: Any) -> Any:
+        y = [p[0]]
+        for k in range(200):
+            y.append(y[k] * 0.5)
+            y.append(y[k] * p[1])
+        return sum(y)
+
+    assert looped(program_of(f, [0.3, 0.2])) is None
+
+
+def test_several_gradients_in_one_program_stay_as_they_are() -> None:
+    """Two sweeps are no loops; the compiled function agrees with closed forms all the same."""
+
+    def f(p: Any) -> Any:
+        total: Any = 0.0
+        for x in DATA:
+            total = total + p[0] * p[0] * x * x
+        return total
+
+    twice = jit(lambda p: (grad(f)(p), grad(lambda p: f(p) * 2.0)(p)))
+    (slope,), (double,) = twice([0.5])
+    expected = math.fsum(x * x for x in DATA)
+    assert [slope, double] == pytest.approx([expected, 2.0 * expected], rel=1e-12)
+
+
+def test_a_step_of_descent_follows_the_sweep() -> None:
+    """What is computed from gradients is a loop behind theirs."""
+
+    def f(p: Any) -> Any:
+        total: Any = 0.0
+        for x, y in zip(p, DATA, strict=False):
+            total = total + (x - y) ** 2
+        return total
+
+    def descend(p: Any) -> Any:
+        return [x - 0.25 * g for x, g in zip(p, grad(f)(p), strict=True)]
+
+    p = [0.01 * k for k in range(80)]
+    leaves = [Value(x) for x in p]
+    assert looped(record(lambda: descend(leaves), leaves)[0].program) is not None
+    assert jit(descend)(p) == pytest.approx([(x + y) / 2.0 for x, y in zip(p, DATA, strict=False)])
+
+
+def test_runs_say_where_they_end() -> None:
+    """A run saves all but its first body."""
+    run = Run(3, 4, 5)
+    assert (run.end, run.saved) == (23, 16)

@@ -1,0 +1,66 @@
+"""A walk as pictures for slides: one size, and nothing that is not known yet."""
+
+from __future__ import annotations
+
+import re
+import struct
+from pathlib import Path
+
+import pytest
+
+from scalargrad import Value
+from scalargrad.errors import GraphTooLargeError, LayoutError
+from scalargrad.show.steps import walk
+
+from .graphs import lecture, regularised
+
+
+def numbers(path: Path) -> set[str]:
+    """Return the numbers that stand in a picture."""
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", path.read_text(encoding="utf-8"))
+    return {text for text in texts if re.fullmatch("[−\\d.]+", text)}
+
+
+def test_each_step_shows_what_is_known_at_it(tmp_path: Path) -> None:
+    """(x + y)z at (-2, 5, -4): the inputs, then q = 3, then f = -12, then the gradients."""
+    files = lecture().export(tmp_path / "slides")
+    assert [file.name for file in files] == [f"step-{i:02}.svg" for i in range(1, 9)]
+    shown = [numbers(file) for file in files]
+    assert shown[0] == {"−2", "5", "−4"}
+    assert shown[1] == shown[0] | {"3"}
+    assert shown[2] == shown[1] | {"−12"}
+    assert shown[3] == shown[2] | {"1"}
+    assert files[4].read_text(encoding="utf-8").count(">3<") == 2
+    assert files[7].read_text(encoding="utf-8").count(">−4<") == 4
+    assert "gradient of" not in files[0].read_text(encoding="utf-8")
+
+
+def test_all_have_one_size(tmp_path: Path) -> None:
+    """As slides need it, whatever stands out."""
+    files = regularised().export(tmp_path)
+    sizes = {
+        re.search(r'viewBox="[^"]*"', file.read_text(encoding="utf-8"))[0]  # type: ignore[index]
+        for file in files
+    }
+    assert len(files) == 25
+    assert len(sizes) == 1
+
+
+def test_part_of_a_walk_as_png_on_dark_paper(tmp_path: Path) -> None:
+    """Named by their place in the whole walk; a PNG's width is its bytes 16 to 20."""
+    files = lecture()[4:6].export(tmp_path, format="png", dpi=96, dark=True)
+    assert [file.name for file in files] == ["step-05.png", "step-06.png"]
+    assert len({struct.unpack(">I", file.read_bytes()[16:20]) for file in files}) == 1
+
+
+def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
+    """Another format, and a graph that no slide can hold; of no steps nothing is written."""
+    with pytest.raises(LayoutError, match="use 'svg' or 'png'"):
+        lecture().export(tmp_path, format="gif")  # type: ignore[arg-type]
+    x = Value(1.0)
+    for _ in range(300):
+        x = x + 1.0
+    with pytest.raises(GraphTooLargeError, match="301 nodes"):
+        walk(x).export(tmp_path)
+    assert lecture()[:0].export(tmp_path / "none") == []
+    assert not (tmp_path / "none").exists()

@@ -1,0 +1,115 @@
+"""The product on a wire covers no active wire and no node, at any step of ten pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from scalargrad import Parameter, Value, mean, softmax, square, tanh
+from scalargrad import sum as add_up
+from scalargrad.nn import MLP, Linear
+from scalargrad.show.steps import Walk, walk
+
+from .graphs import lecture, neuron, regularised, routing
+
+# Every step in each view: where a product lies over an active wire, or over a node's shape.
+COVERED = """() => {
+  const $ = (id) => document.getElementById(id);
+  const found = [];
+  let seen = 0;
+  const boxOf = (shape) => {
+    const { x, y, width, height } = shape.getBoundingClientRect();
+    return { left: x, top: y, right: x + width, bottom: y + height };
+  };
+  const meets = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
+  const look = (where) => {
+    for (const chip of document.querySelectorAll("#graph .chip .paper")) {
+      seen += 1;
+      const box = boxOf(chip);
+      for (const path of document.querySelectorAll("#underlay .back")) {
+        const [toScreen, length] = [path.getScreenCTM(), path.getTotalLength()];
+        for (let at = 0; at <= length; at += 2) {
+          const { x, y } = path.getPointAtLength(at).matrixTransform(toScreen);
+          if (x > box.left && x < box.right && y > box.top && y < box.bottom) {
+            found.push(`${where}: wire`);
+            break;
+          }
+        }
+      }
+      for (const node of document.querySelectorAll("#graph .node > rect")) {
+        if (meets(box, boxOf(node))) found.push(`${where}: ${node.parentNode.id}`);
+      }
+    }
+  };
+  for (const view of ["wire", "gate"]) {
+    document.querySelector(`[name=view][value=${view}]`).click();
+    $("first").click();
+    for (let k = 1; ; k += 1) {
+      look(`${view} ${k}`);
+      if ($("next").getAttribute("aria-disabled") === "true") break;
+      $("next").click();
+    }
+  }
+  return [seen > 3, found];
+}"""
+
+
+def values(count: int) -> list[Value]:
+    """Return inputs x0, x1, … in a list."""
+    return [Value(0.3 * i - 0.4, f"x{i}") for i in range(count)]
+
+
+def polynomial() -> Walk:
+    """Walk through a cubic by Horner's rule, in which x fans out."""
+    x = Value(0.7, "x")
+    c = [Parameter(0.5 * i - 1.0, f"c{i}") for i in range(4)]
+    return walk(((c[3] * x + c[2]) * x + c[1]) * x + c[0])
+
+
+def cross_entropy() -> Walk:
+    """Walk through the cross-entropy of three logits."""
+    return walk(-softmax(values(3))[1].log())
+
+
+def least_squares() -> Walk:
+    """Walk through the mean of three squared errors of a line."""
+    w, b = Parameter(0.5, "w"), Parameter(0.1, "b")
+    return walk(mean([square(w * x + b - 1.0) for x in values(3)]))
+
+
+def network() -> Walk:
+    """Walk through a network of three hidden units, drawn whole."""
+    return walk(square(MLP(2, [3, 1], activation="tanh", rng=0)(values(2)) - 1.0))
+
+
+def folded() -> Walk:
+    """Walk through the same, drawn by its modules."""
+    model = MLP(2, [3, 1], activation="tanh", rng=0)
+    return walk(square(model(values(2)) - 1.0), model=model)
+
+
+def two_layers() -> Walk:
+    """Walk through two hidden layers of four units, drawn whole: many lines cross."""
+    return walk(square(MLP(2, [4, 4, 1], activation="tanh", rng=0)(values(2)) - 1.0))
+
+
+def dense() -> Walk:
+    """Walk through a layer of many inputs, drawn as a bundle."""
+    return walk(add_up([tanh(y) for y in Linear(12, 3, rng=0)(values(12))]))
+
+
+PAGES = [
+    *(lecture, neuron, regularised, routing, polynomial),
+    *(cross_entropy, least_squares, network, folded, dense, two_layers),
+]
+
+
+@pytest.mark.parametrize("make", PAGES)
+def test_no_product_covers_an_active_wire_or_a_node(
+    make: Callable[[], Walk], open_page: Any
+) -> None:
+    """Checked geometrically, with every piece of every active wire and every shape."""
+    assert open_page(make()).evaluate(COVERED) == [True, []]

@@ -1,0 +1,149 @@
+"""Threads, tasks and processes that work at the same time get what each would get alone."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import scalargrad as sg
+from scalargrad import Value, losses, nn, optim
+
+WORKERS = 8
+needs_jit = pytest.mark.skipif(
+    importlib.util.find_spec("numpy") is None, reason="compiled functions need NumPy"
+)
+
+
+def differentiate(k: int) -> Any:
+    """Build a graph of a few hundred nodes, and sweep it."""
+    x = Value(0.1 * (k + 1), "x")
+    y = x
+    for _ in range(100):
+        y = sg.sin(y) + x * y
+    y.backward()
+    return y.data, x.grad
+
+
+def second_derivative(k: int) -> Any:
+    """Nest derivatives, which record inside one another."""
+    return sg.grad(sg.grad(lambda x: sg.exp(x) * sg.sin(k * x)))(0.3)
+
+
+def without_graph(k: int) -> Any:
+    """Switch recording off and on again."""
+    x = Value(float(k))
+    with sg.no_grad():
+        y = x * x
+        with sg.enable_grad():
+            z = x * x
+    return len(y.parents), len(z.parents)
+
+
+def compiled(k: int) -> Any:
+    """Compile a function of its own, call it, and call it again."""
+    weight = Value(0.5 + k)
+    function = sg.jit(lambda x: sg.tanh(weight * x) * x)
+    outputs = [function(0.1 * i) for i in range(5)]
+    outputs[-1].backward()
+    return [y.data for y in outputs], weight.grad
+
+
+def trained(k: int) -> Any:
+    """Train a small network of its own, with a seed of its own."""
+    model = nn.MLP(2, [3, 1], rng=k)
+    inputs = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]
+    targets = [1.0, 1.0, 0.0, 0.0]
+    history = sg.train.fit(
+        model,
+        inputs,
+        targets,
+        loss=losses.mse_loss,
+        optimizer=optim.SGD(model.parameters(), lr=0.1),
+        epochs=3,
+        seed=k,
+        quiet=True,
+    )
+    return history["loss"], [p.data for p in model.parameters()]
+
+
+def page(k: int) -> Any:
+    """Write a step page."""
+    x, y = Value(-2.0 + k, "x"), Value(5.0, "y")
+    return sg.walk((x + y) * x)._repr_html_()
+
+
+WORK = [
+    differentiate,
+    second_derivative,
+    without_graph,
+    page,
+    pytest.param(compiled, marks=needs_jit),
+    pytest.param(trained, marks=needs_jit),
+]
+
+
+@pytest.mark.parametrize("work", WORK)
+def test_threads_get_what_each_would_get_alone(work: Callable[[int], Any]) -> None:
+    """Eight threads at once give the results of eight calls one after the other, to the bit."""
+    alone = [work(k) for k in range(WORKERS)]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        assert list(pool.map(work, range(WORKERS))) == alone
+
+
+@needs_jit
+def test_different_work_at_once() -> None:
+    """Recording, compiling, training and drawing beside one another disturb none of them."""
+    kinds: list[Callable[[int], Any]] = [differentiate, without_graph, compiled, trained]
+    calls = [(work, k) for k in range(4) for work in kinds]
+    alone = [work(k) for work, k in calls]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        running = [pool.submit(work, k) for work, k in calls]
+        assert [run.result() for run in running] == alone
+
+
+@needs_jit
+def test_threads_share_one_compiled_function() -> None:
+    """A compiled function called by eight threads from its first call on is right in all."""
+    function = sg.jit(lambda x, y: sg.sin(x) * sg.exp(y))
+    alone = [float(sg.sin(0.1 * k) * sg.exp(0.2)) for k in range(64)]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = list(pool.map(lambda k: function(0.1 * k, 0.2), range(64)))
+    assert found == pytest.approx(alone, rel=1e-14)
+
+
+def test_tasks_switch_recording_for_themselves() -> None:
+    """A task that awaits inside no_grad leaves the other recording."""
+
+    async def silent(turn: asyncio.Event) -> int:
+        with sg.no_grad():
+            turn.set()
+            await asyncio.sleep(0)
+            return len((Value(1.0) * 2.0).parents)
+
+    async def recording(turn: asyncio.Event) -> int:
+        await turn.wait()
+        return len((Value(1.0) * 2.0).parents)
+
+    async def both() -> list[int]:
+        turn = asyncio.Event()
+        return list(await asyncio.gather(silent(turn), recording(turn)))
+
+    assert asyncio.run(both()) == [0, 2]
+
+
+@needs_jit
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_processes_get_what_this_one_gets(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under every start method, processes give the bits of this process."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    context = multiprocessing.get_context(method)
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        for work in (differentiate, compiled):
+            assert list(pool.map(work, range(4))) == [work(k) for k in range(4)]

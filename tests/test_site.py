@@ -1,0 +1,110 @@
+"""The site under docs/: its pages run, and it needs nothing but itself."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = [
+    path
+    for path in sorted(DOCS.rglob("*.md"))
+    if "```python" in path.read_text(encoding="utf-8") and "_build" not in path.parts
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_page_is_a_session_that_prints_what_it_shows(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Python blocks of a page, typed in one after the other, give the output shown."""
+    if page.stem in {"scipy", "sympy"}:
+        pytest.importorskip(page.stem)
+    if page.stem == "export":
+        pytest.importorskip("networkx")
+        pytest.importorskip("sympy")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
+    typed = [block for block in blocks if block.startswith(">>>")]
+    for block in set(blocks) - set(typed):
+        ast.parse(block)
+    namespace = {"__name__": "__main__"}
+    session = doctest.DocTestParser().get_doctest(
+        "\n".join(typed), namespace, page.stem, str(page), 0
+    )
+    failures: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(session, out=failures.append)
+    assert not failures, "".join(failures)
+
+
+@pytest.fixture(scope="module")
+def site() -> Path:
+    """Return the folder of the built site."""
+    if "SITE" not in os.environ:
+        pytest.skip("SITE names no built site: python -m sphinx -W -b html docs docs/_build")
+    return Path(os.environ["SITE"]).resolve()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """Return a page of a browser without network, which notes what it asks for."""
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("pageerror", lambda error: pytest.fail(str(error)))
+    yield page
+    context.close()
+
+
+def test_no_page_names_a_script_style_or_picture_of_another_host(site: Path) -> None:
+    """What a page loads lies beside it; only links lead elsewhere."""
+    loads = re.compile(r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"(https?:)?//[^\"]+")
+    styles = re.compile(r"<link\b(?![^>]*rel=\"(?:canonical|author)\")[^>]*href=\"(https?:)?//")
+    for path in site.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert not loads.search(text), path
+        assert not styles.search(text), path
+    for path in site.rglob("*.css"):
+        assert not re.search(r"url\(['\"]?(https?:)?//", path.read_text("utf-8")), path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "index.html",
+        "start/ten-minutes.html",
+        "reference/operations/activations.html",
+        "notebooks/06_two_moons.html",
+        "gallery/index.html",
+    ],
+)
+def test_pages_ask_only_for_files_with_the_network_off(site: Path, page: Any, name: str) -> None:
+    """Opened from disk without network, a page asks for files beside it and finds each."""
+    page.on("requestfailed", lambda request: pytest.fail(f"{request.url} failed"))
+    page.goto((site / name).as_uri(), wait_until="load")
+    assert page.title()
+    assert {url.partition(":")[0] for url in page.asked} <= {"file", "data", "about", "blob"}
+
+
+def test_search_works_from_disk(site: Path, page: Any) -> None:
+    """Searching for a name finds its page of the reference, without a server."""
+    page.goto((site / "search.html").as_uri() + "?q=value_and_grad")
+    page.wait_for_selector("ul.search li", timeout=20_000)
+    assert "reference/transforms" in page.inner_html("ul.search")
+
+
+def test_the_first_page_has_a_live_step_page(site: Path, page: Any) -> None:
+    """The page within the page moves with its own control."""
+    page.goto((site / "index.html").as_uri())
+    frame = page.frame_locator("iframe.page")
+    before = frame.locator("#counter").inner_text()
+    frame.locator("#next").click()
+    assert frame.locator("#counter").inner_text() != before
