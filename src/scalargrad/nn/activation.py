@@ -174,7 +174,7 @@ class GELU(Elementwise):
     """
 
     def __init__(self, approximate: str = "none") -> None:
-        if not isinstance(approximate, str) or approximate not in {"none", "tanh"}:
+        if str(approximate) not in {"none", "tanh"}:
             raise OperandError(f"GELU: approximate is {shown(approximate)}; use 'none' or 'tanh'")
         self.approximate = approximate
 

@@ -162,7 +162,7 @@ class EmbeddingBag(Embedding):
         *,
         rng: Rng = None,
     ) -> None:
-        if not isinstance(mode, str) or mode not in {"mean", "sum"}:
+        if str(mode) not in {"mean", "sum"}:
             raise OperandError(f"EmbeddingBag: mode is {shown(mode)}; use 'mean' or 'sum'")
         self.mode = mode
         super().__init__(num_embeddings, embedding_dim, padding_idx, rng=rng)

@@ -47,7 +47,7 @@ def generator(rng: Rng) -> Any:
     """
     if rng is None:
         return random
-    if hasattr(rng, "uniform") and hasattr(rng, "gauss") and not isinstance(rng, type):
+    if all(callable(getattr(rng, name, None)) for name in ("uniform", "gauss", "random")):
         return rng
     return random.Random(whole(rng, "rng, unless it is a random.Random,"))
 
@@ -124,7 +124,7 @@ def ones_(tensor: T) -> T:
     return constant_(tensor, 1.0)
 
 
-def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+def calculate_gain(nonlinearity: Any, param: float | None = None) -> float:
     """Return the factor by which an activation shrinks a signal's standard deviation, inverted.
 
     Parameters
