@@ -95,7 +95,7 @@ def relocatable(text: str, entry: str) -> tuple[bytes, str]:
     entry : str
         The name of the function.
     """
-    with _lock:
+    with lock:
         machine = target.machine(1, jit=False)
         parsed = llvm.parse_assembly(text)
         parsed.triple, parsed.data_layout = machine.triple, str(machine.target_data)
