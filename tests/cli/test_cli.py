@@ -183,7 +183,7 @@ def test_inputs_are_numbers_constants_and_vectors(
     given = ["w=2,-3", "x=-1,-2", "b=-3", "t=pi/2"]
     code, out, _ = run(["step", expression, *given], monkeypatch, capsys)
     assert code == 0
-    assert "w0 = 2, w1 = -3" in out
+    assert "w0 = 2, w1 = −3" in out
     assert "1.534" in out  # 0.7310585786300049² + 1
 
 

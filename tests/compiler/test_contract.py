@@ -8,9 +8,11 @@ makes floats inputs. Numba freezes globals for good.
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 import random
 import re
+import signal
 import sys
 import threading
 from collections import deque
@@ -222,7 +224,7 @@ def test_a_pickled_program_fits_the_module_it_is_loaded_into(
 ) -> None:
     """A module that has changed, before loading or after, is followed."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    name = f"pickled_{abs(hash(change))}"
+    name = f"m_{tmp_path.name}_{os.getpid()}"  # no two tests import one module
     (tmp_path / f"{name}.py").write_text(MODULE)
     module = __import__(name)
     assert module.f(1.0) == 0.9
@@ -471,6 +473,33 @@ def test_an_interrupt_at_any_line_leaves_everything_as_it_was() -> None:
         assert compiled(0.25) == pytest.approx(expected, rel=1e-14)
         assert Value(2.0) * Value(3.0) > 5.0
     assert lines > 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_forked_during_a_first_call_does_not_hang() -> None:
+    """It records the function itself; what the thread held stays with its parent."""
+    recording, go_on = threading.Event(), threading.Event()
+    parent = os.getpid()
+
+    def function(x: Any) -> Any:
+        if os.getpid() == parent:
+            recording.set()
+            assert go_on.wait(20.0)
+        return x * 2.0
+
+    compiled = jit(lambda x: function(x))  # noqa: PLW0108 - what is around it is passed by
+    thread = threading.Thread(target=compiled, args=(1.0,))
+    thread.start()
+    assert recording.wait(20.0)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(0 if compiled(3.0) == 6.0 else 1)
+    status = os.waitpid(child, 0)[1]
+    go_on.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def test_other_threads_compute_as_ever_while_one_records() -> None:

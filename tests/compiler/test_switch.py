@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections import UserList
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,7 +47,7 @@ def test_a_disabled_function_runs_as_written() -> None:
 
 def test_what_was_recorded_is_used_again_afterwards() -> None:
     """A block without compilation runs the function once and forgets no program."""
-    runs: list[float] = []
+    runs: UserList[float] = UserList()  # a list that it closes over would be guarded
 
     @jit
     def square(x: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import UserList
 from collections.abc import Callable
 from typing import Any
 
@@ -155,7 +156,7 @@ def test_derivatives_of_lookups_are_those_of_the_loop(name: str) -> None:
 
 def test_one_example_is_recorded_for_all() -> None:
     """The function runs once for any number of examples, and one program serves all indices."""
-    runs: list[int] = []
+    runs: UserList[int] = UserList()  # a list that it closes over would be guarded
     rows = leaves(table(9, 2, 6))
 
     def loss(token: Any, target: Any) -> Any:

@@ -59,16 +59,17 @@ def jit(
     ------
     TraceError
         When called, if `function` does what a program could not repeat: it reads ``.data`` or
-        ``.grad``, calls ``float``, ``int`` or ``backward``, shuffles or samples, draws from a
-        NumPy generator other than by `drawn`, looks a number up in a set or a dict, computes in
-        another thread, changes an argument that it does not return, or changes what it closes over.
+        ``.grad`` or the graph of a Value, calls ``float``, ``int`` or ``backward``, draws other
+        than by `drawn`, looks a number up in a set or a dict, computes in another thread, changes
+        an argument that it does not return, or changes what it closes over.
 
     Warns
     -----
     JitWarning
         Once, if its comparisons, used as conditions, take more than 8 ways: further ones are
         evaluated eagerly. Once, if it is recorded 8 times because plain numbers that objects hold
-        have changed: an attribute that changes from call to call should be a Value.
+        have changed: an attribute that changes from call to call should be a Value. Once, if it is
+        recorded 8 times because what it closes over changes; further calls are evaluated eagerly.
 
     See Also
     --------
@@ -80,17 +81,17 @@ def jit(
     Notes
     -----
     Values that `function` closes over are read at each call, also where a name, an attribute or an
-    item is bound to another by then, here or in functions it calls. Objects, functions, flags and
-    text exchanged there, such as a module's ``training``, lead to another recording. Numbers and
-    arrays that it closes over, alone or in containers and attributes, are frozen when it is
-    recorded. Random numbers, as of ``rng.random()``, are drawn at each call, those an eager call
-    would draw.
+    item is bound to another by then, here or in functions it calls. Whatever else it reads there,
+    numbers, flags, lists, sets and arrays, is compared at each call: where it has changed, the
+    function is recorded again. Random numbers, by `drawn`, are drawn at each call, those an eager
+    call would draw.
 
     Sums may be reordered: results agree with eager ones to rounding, and a sum that overflows on
     the way may do so in one order only. Otherwise what is not finite is as eagerly: such results
     and gradients are computed again eagerly. So are calls that leave the domain of an operation,
     the first as well as later ones, also where their result would be finite: errors name the same
-    node. Where a call is recorded already, the function is simply part of what is recorded.
+    node, and so are other errors. Where a call is recorded already, the function is simply part of
+    what is recorded.
 
     Needs the extra ``[jit]``. What a program does is compiled once, in some tenths of a second, and
     kept for later processes and other programs. Without llvmlite, NumPy runs the same programs,

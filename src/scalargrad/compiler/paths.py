@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -44,6 +46,7 @@ class Paths:
         self._function = function
         self._is_lost = getattr(function, "is_lost", False)
         self._elsewhere: list[tuple[Key, Path]] = []
+        _known.add(self)
 
     def is_outdated(self) -> bool:
         """Return whether something that is closed over has changed since it was looked at."""
@@ -88,3 +91,16 @@ class Paths:
         read = [path.reads for paths in self.fitting.values() for path in paths]
         now.watch(source for reads in read for source in reads.watched)
         self.now = now
+
+
+_known: weakref.WeakSet[Paths] = weakref.WeakSet()
+
+
+def _unlock() -> None:
+    """Give all functions new locks in a child process: who held one may not live there."""
+    for paths in list(_known):
+        paths.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)

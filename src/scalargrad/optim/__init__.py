@@ -29,4 +29,3 @@ __all__ = [
     "lr_scheduler",
     "rules",
 ]
-from scalargrad.optim.torch_state import torch_state_dict as torch_state_dict

@@ -89,7 +89,7 @@ def rewind(states: Iterable[tuple[Any, Any]]) -> None:
 def drawn(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Draw a random number, in a compiled function anew at each call: ``method(*args)``.
 
-    Only NumPy's generators need it: calls of Python's, ``rng.random()``, are met without.
+    In a compiled function a plain ``rng.random()`` is refused, because the number would stay.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from tests.compiler.looped.reference import outputs
 
-from scalargrad import Value, exp, jit, log, sin, softplus, tanh, value_and_grad
+from scalargrad import Value, exp, floor, grad, jit, log, sin, softplus, tanh, value_and_grad
 from scalargrad.compiler.loops.columns import columns
 from scalargrad.compiler.loops.expand import stands_for_recording
 from scalargrad.compiler.loops.loop import Loop
@@ -133,6 +134,33 @@ def powers(p: Any) -> Any:
     return total
 
 
+def detached(p: Any) -> Any:
+    """Return a sum in which some numbers send nothing back, and steps have slope 0."""
+    s, total = p[0], 0.0
+    for x in DATA:
+        s = s * p[1] + x
+        total = total + s * (s * s).detach() + floor(s) * s
+    return total
+
+
+def known_first(p: Any) -> Any:
+    """Return a sum whose iterations all read what the first one computed."""
+    total, kept = p[1] * p[1], []
+    for x in DATA:
+        kept.append(tanh(p[0] * x))
+        total = total + kept[0] * kept[-1]
+    return total * p[1]
+
+
+def two_back(p: Any) -> Any:
+    """Return sums of every other number, the sum of all of which each has its part in."""
+    sums, total = [p[0], p[1]], p[0] * p[1]
+    for x in DATA:
+        sums.append(sums[-2] + p[0] * x)
+        total = total + sums[-1] * total * 0.01
+    return total + sums[-1]
+
+
 FUNCTIONS: dict[str, tuple[Function, list[float]]] = {
     "garch": (garch, [0.1, 0.1, 0.8]),
     "pendulum": (pendulum, [1.3, 0.1]),
@@ -145,6 +173,9 @@ FUNCTIONS: dict[str, tuple[Function, list[float]]] = {
     "subtracted": (subtracted, [0.3, 0.2]),
     "detours": (detours, [0.3, 0.2]),
     "powers": (powers, [0.7, 0.2]),
+    "detached": (detached, [0.3, 0.2]),
+    "known first": (known_first, [0.3, 0.2]),
+    "two back": (two_back, [0.3, 0.2]),
 }
 
 
@@ -254,6 +285,52 @@ def test_irregular_programs_stay_as_they_are() -> None:
         return known[-1]
 
     assert looped(program_of(f, [0.3, 0.2])) is None
+
+
+def test_what_reads_itself_at_no_distance_stays_as_it_is() -> None:
+    """A tree of numbers, each with two that come after it, is no loop over a body of two."""
+
+    def f(p: Any) -> Any:
+        y = [p[0]]
+        for k in range(200):
+            y.append(y[k] * 0.5)
+            y.append(y[k] * p[1])
+        return sum(y)
+
+    assert looped(program_of(f, [0.3, 0.2])) is None
+
+
+def test_several_gradients_in_one_program_stay_as_they_are() -> None:
+    """Two sweeps are no loops; the compiled function agrees with closed forms all the same."""
+
+    def f(p: Any) -> Any:
+        total: Any = 0.0
+        for x in DATA:
+            total = total + p[0] * p[0] * x * x
+        return total
+
+    twice = jit(lambda p: (grad(f)(p), grad(lambda p: f(p) * 2.0)(p)))
+    (slope,), (double,) = twice([0.5])
+    expected = math.fsum(x * x for x in DATA)
+    assert [slope, double] == pytest.approx([expected, 2.0 * expected], rel=1e-12)
+
+
+def test_a_step_of_descent_follows_the_sweep() -> None:
+    """What is computed from gradients is a loop behind theirs."""
+
+    def f(p: Any) -> Any:
+        total: Any = 0.0
+        for x, y in zip(p, DATA, strict=False):
+            total = total + (x - y) ** 2
+        return total
+
+    def descend(p: Any) -> Any:
+        return [x - 0.25 * g for x, g in zip(p, grad(f)(p), strict=True)]
+
+    p = [0.01 * k for k in range(80)]
+    leaves = [Value(x) for x in p]
+    assert looped(record(lambda: descend(leaves), leaves)[0].program) is not None
+    assert jit(descend)(p) == pytest.approx([(x + y) / 2.0 for x, y in zip(p, DATA, strict=False)])
 
 
 def test_runs_say_where_they_end() -> None:

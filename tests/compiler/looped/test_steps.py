@@ -119,6 +119,32 @@ def test_a_step_that_always_changes_its_way_is_not_tried_for_ever(stretches: lis
     assert len(stretches) <= 16
 
 
+def test_results_of_a_loop_may_be_arrays() -> None:
+    """Each step has an array of its own, computed from the square of what is carried."""
+
+    def step(x: Any, _: Any) -> Any:
+        return 0.5 * (x + 2.0 / x), np.array([x**2, x.detach() if isinstance(x, Value) else x])
+
+    root, results = scan(jit(step), 1.0, length=LEAST)
+    assert root == pytest.approx(math.sqrt(2.0), rel=1e-15)
+    assert results[1].tolist() == [2.25, 1.5]
+    assert results[0] is not results[1]
+
+
+@pytest.mark.parametrize("kind", ["integers", "mixed", "deep"])
+def test_other_entries_are_given_one_by_one(kind: str, stretches: list[int]) -> None:
+    """Whole numbers and arrays of arrays are no rows of floats."""
+    given: Any = {
+        "integers": np.arange(LEAST),
+        "mixed": [0, 1.0] * (LEAST // 2),
+        "deep": np.ones((LEAST, 1, 2)),
+    }[kind]
+    step = jit(lambda s, x: (s + (x[0][1] if kind == "deep" else x), None))
+    expected = {"integers": LEAST * (LEAST - 1) / 2, "mixed": LEAST / 2, "deep": LEAST}[kind]
+    assert scan(step, 0.0, given)[0] == expected
+    assert stretches == []
+
+
 def test_a_step_out_of_its_domain_raises_what_it_does_eagerly() -> None:
     """The logarithm of what has become 0 is reported by the step that takes it."""
     with pytest.raises(DomainError, match="log"):

@@ -18,7 +18,7 @@ from typing import Any
 from scalargrad.compiler.passes.lanes import subexpressions
 from scalargrad.compiler.passes.program import PICK, STACK, Op, total_of
 from scalargrad.compiler.trace.trace import Trace
-from scalargrad.ops import TABLE, eq, mul
+from scalargrad.ops import TABLE, add, div, eq, mul, sub
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol
 
@@ -31,6 +31,9 @@ _ENDS = 3
 _FEW = 64
 #: What is found out about operations is kept for so many kinds of constants beside them.
 _MANY = 10_000
+
+#: Operations to which all finite numbers of a sign, but 0, are alike.
+_BY_SIGN = {add, sub, mul, div}
 
 Constants = tuple[float | None, ...]
 
@@ -97,8 +100,17 @@ def _is_limited(op: Op) -> bool:
 
 
 def _constants(trace: Trace, node: int) -> Constants:
-    """Return the operands that are numbers, None for each of the others."""
-    return tuple([trace.constants.get(x) for x in trace.args[node]])
+    """Return the operands that are numbers, None for each of the others.
+
+    Of numbers that are only added, multiplied or divided, none but the sign matters: a program
+    may hold as many of them as it has data.
+    """
+    constants = tuple([trace.constants.get(x) for x in trace.args[node]])
+    return tuple(map(_sign, constants)) if trace.ops[node] in _BY_SIGN else constants
+
+
+def _sign(x: float | None) -> float | None:
+    return math.copysign(1.0, x) if x and math.isfinite(x) else x
 
 
 @functools.lru_cache(maxsize=_MANY)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import random
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType
@@ -88,7 +89,11 @@ def _methods(kind: type) -> list[Any]:
 
 
 def _is_own(x: Any) -> bool:
-    return str(getattr(x, "__module__", "")).startswith("scalargrad.")
+    """Return whether a function or class is the package's; an example in a docstring is not."""
+    name = str(getattr(x, "__module__", ""))
+    if not name.startswith("scalargrad."):
+        return False
+    return not isinstance(x, FunctionType) or x.__globals__ is vars(sys.modules.get(name, x))
 
 
 def _looked_up(namespace: dict[str, Any], names: set[str]) -> Iterator[Any]:
