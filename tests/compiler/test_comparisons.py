@@ -108,6 +108,6 @@ def test_text_made_by_the_function_itself_is_refused(show: Any) -> None:
 
 
 def test_messages_format_traced_numbers() -> None:
-    """A message that shows an option of a loss shows what it is eagerly."""
-    with pytest.raises(ValueError, match="label_smoothing is 2; give a number from 0 to 1"):
+    """A message that shows an option of a loss shows the traced one's number."""
+    with pytest.raises(ValueError, match=r"label_smoothing is 2; give a number from 0 to 1"):
         jit(lambda s: cross_entropy([1.0, 2.0], 0, label_smoothing=s))(Value(2.0, "s"))

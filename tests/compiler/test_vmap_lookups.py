@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections import UserList
 from collections.abc import Callable
 from typing import Any
 
@@ -155,12 +154,10 @@ def test_derivatives_of_lookups_are_those_of_the_loop(name: str) -> None:
 
 
 def test_one_example_is_recorded_for_all() -> None:
-    """The function runs once for any number of examples, and one program serves all indices."""
-    runs: UserList[int] = UserList()  # a list that it closes over would be guarded
+    """One program serves all indices, recorded of one example: it has few nodes."""
     rows = leaves(table(9, 2, 6))
 
     def loss(token: Any, target: Any) -> Any:
-        runs.append(1)
         scores = NETWORK(take(rows, token))
         return logsumexp(scores) - take(scores, target)
 
@@ -173,9 +170,8 @@ def test_one_example_is_recorded_for_all() -> None:
         expected = sum(map(loss, tokens, targets))
         assert close([found], [expected])
         assert close(gradients(found, numbers(rows)), gradients(expected, numbers(rows)))
-    assert len(runs) == 1 + 3 * 60
-    ((paths),) = compiled._paths.values()
-    assert len(paths) == 1
+    ((path,),) = compiled._paths.values()
+    assert path.recorded < 600  # a loop records over twenty nodes for each of 60 examples
 
 
 @pytest.mark.usefixtures("lanes")
