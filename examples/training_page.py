@@ -15,10 +15,10 @@ from scalargrad.losses import hinge_loss
 from scalargrad.nn import MLP
 from scalargrad.optim import SGD
 from scalargrad.optim.lr_scheduler import LinearLR
-from scalargrad.show.training import Film
+from scalargrad.show.training import TrainingPage
 
 
-def moons(epochs: int = 100) -> Film:
+def moons(epochs: int = 100) -> TrainingPage:
     """Train the network of micrograd's demo on its two moons, without its weak L2 penalty.
 
     References

@@ -58,9 +58,7 @@ def checkpoint(data: bytes) -> None:
         return
     state = load_checkpoint(path)
     save_checkpoint(path, state)
-    assert repr(load_checkpoint(path)) == repr(state), (
-        "the state changed on disk"
-    )
+    assert repr(load_checkpoint(path)) == repr(state), "the state changed on disk"
 
 
 def compiled(data: bytes) -> None:

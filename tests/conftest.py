@@ -28,7 +28,7 @@ AS_THE_PROFILE_SAYS = dict.fromkeys(
 
 
 class Savable(Protocol):
-    """What can be saved as a page: a walk, a film."""
+    """What can be saved as a page: a walk, a training page."""
 
     def save(self, path: Path, /, **options: Any) -> Path:
         """Write the page and return where."""
@@ -147,7 +147,7 @@ def witness() -> Iterator[Witness]:
 
 @pytest.fixture
 def open_page(browser: Any, witness: Witness, tmp_path: Path) -> Iterator[OpenPage]:
-    """Return a function that saves a walk or a film and opens it from disk in Chromium.
+    """Return a function that saves a walk or a training page and opens it from disk in Chromium.
 
     When the test is over, the page must have printed nothing to the console, thrown
     nothing, and asked for nothing but its own file.

@@ -17,7 +17,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from scalargrad.errors import TraceError
 from scalargrad.ops import TABLE
-from scalargrad.show.steps.partials import Resolver, shorten
+from scalargrad.show.steps.partials import ELLIPSIS, Resolver, shorten
 from scalargrad.table.c import CPrinter
 from scalargrad.table.code import CodePrinter, PythonPrinter
 from scalargrad.table.javascript import javascript_functions
@@ -27,6 +27,7 @@ from scalargrad.table.symbol import Symbol
 
 #: What the operands of a reduction, which takes any number, are called where some are shown.
 _SHOWN = {"dot": ["w1", "w2", "x1", "x2", "b"]}
+_LONGEST = 150  # letters of a formula; others have a name that says more
 _MANY = ["x1", "x2", "x3"]
 
 #: The symbols of result and operands, and the partials.
@@ -71,7 +72,9 @@ def _forms(op: Operation) -> Iterator[str]:
     for operand, partial in zip(operands, partials, strict=False):
         left = f"∂y/∂{names[operand]}"
         rows.append((left, _formula("", partial, {**names, result: "y"})))
-    rows.append(("In steps", _escaped(text(shorten(_value(op, operands)), names))))
+    rows.append(
+        ("In steps", _escaped(text(shorten(_value(op, operands)), {**names, ELLIPSIS: "…"})))
+    )
     rows.append(("Backward", _escaped(op.pattern or "–")))
     rows += _domain(op, names)
     cells = "".join(f"<tr><th>{_escaped(a)}</th><td>{b}</td></tr>" for a, b in rows)
@@ -102,15 +105,17 @@ def _value(op: Operation, operands: tuple[Symbol, ...]) -> Expression:
     try:
         if isinstance(op, Reduction):
             return Resolver({}).resolve(op.function(operands))
-        if op.composite:
-            return op.function(*operands)
+        if op.composite and len(repr(expression := op.function(*operands))) < _LONGEST:
+            return expression
     except TypeError:  # its declaration compares operands, which symbols cannot
         pass
     return Symbol("", op, operands)
 
 
 def _formula(left: str, expression: Expression, names: dict[Symbol, str]) -> str:
-    shown = mathml(shorten(expression), names)
+    if len(repr(expression)) > 4 * _LONGEST:
+        return "a formula as long as the code below"
+    shown = mathml(shorten(expression), {**names, ELLIPSIS: "…"})
     before = f"<mi>{left}</mi><mo>=</mo>" if left else ""
     return f"<math><mrow>{before}{shown}</mrow></math>"
 

@@ -133,10 +133,10 @@ class Value:
         return self._grad
 
     @grad.setter
-    def grad(self, signal: float) -> None:
+    def grad(self, signal: float | None) -> None:
         if switches and (current := recorder()) is not None:
             current.asked(self, "grad assigned")
-        self._grad = signal
+        self._grad = signal  # type: ignore[assignment] # None, PyTorch's habit, counts as 0
 
     def backward(self, *, allow_nonfinite: bool = False) -> None:
         """Compute the gradient of this Value with respect to every node below it.

@@ -81,8 +81,8 @@ def test_a_training_in_the_plane_can_be_watched(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--watch", "film.txt"], "a page cannot be saved as 'film.txt'"),
-        (["--watch", "nowhere/film.html"], "create the folder"),
+        (["--watch", "page.txt"], "a page cannot be saved as 'page.txt'"),
+        (["--watch", "nowhere/training.html"], "create the folder"),
         (["-o", "file"], "file"),
     ],
 )

@@ -47,7 +47,7 @@ def test_data_are_plain_python_numbers(make: Callable[..., Any]) -> None:
 @pytest.mark.parametrize("make", MAKERS)
 def test_too_few_points_are_refused(make: Callable[..., Any]) -> None:
     """No points, or a curve of one point, is an error that states the number given."""
-    with pytest.raises(OperandError, match="n is 0: give"):
+    with pytest.raises(OperandError, match="n is 0; give"):
         make(0)
 
 

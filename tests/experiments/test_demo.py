@@ -149,12 +149,12 @@ def test_interrupting_training_keeps_model_and_history(
 
     monkeypatch.setattr(demo, "moons_loss", interrupted)
     model = new_model()
-    film = watch(model, *moons, loss=hinge_loss)
-    history = demo._train_with_bar(model, moons, console, demo.STEPS, film)
+    page = watch(model, *moons, loss=hinge_loss)
+    history = demo._train_with_bar(model, moons, console, demo.STEPS, page)
     assert [done.loss for done in history] == losses
     assert [p.data for p in model.parameters()] == [p.data for p in expected.parameters()]
-    assert [frame.step for frame in film.frames] == [0, 1, 2]
-    assert list(film.frames[-1].parameters) == [p.data for p in model.parameters()]
+    assert [snapshot.step for snapshot in page.snapshots] == [0, 1, 2]
+    assert list(page.snapshots[-1].parameters) == [p.data for p in model.parameters()]
     assert "stopped after 2 steps" in printed(console)
 
 
@@ -178,7 +178,7 @@ def test_plots_are_saved_as_pictures(
 
 
 def test_the_whole_demo_writes_pictures_and_pages(tmp_path: Path, console: Console) -> None:
-    """Run end to end with two steps: each graph as SVG and page, plots, and a film of training."""
+    """Run end to end with two steps: each graph as SVG and page, plots, and a training page."""
     folder = tmp_path / "new" / "folder"
     written = demo.run(folder, console, steps=2)
     graphs = ["chain-rule.svg", "chain-rule.html", "sigmoid.svg", "sigmoid.html"]

@@ -255,11 +255,11 @@ def test_a_score_is_class_1_beyond_the_threshold(threshold: float, right: float)
 
 def test_numbers_of_numpys_count_as_numbers() -> None:
     """Options from an array leave results floats."""
-    one = np.float32(1.0)
+    one: Any = np.float32(1.0)
     found = [
         huber_loss([1.0, 3.0], [0.0, 0.0], delta=one),
         hinge_loss([0.5], [1.0], margin=one),
-        cross_entropy(Z, np.int64(0), [one, one], label_smoothing=np.float32(0.0)),
+        cross_entropy(Z, np.int64(0), [one, one], label_smoothing=one * 0),
         binary_cross_entropy_with_logits([0.3], [1.0], pos_weight=np.array([1.0])),
     ]
     assert all(type(x) is float for x in found)

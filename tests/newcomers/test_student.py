@@ -75,17 +75,17 @@ def test_the_error_on_data_inside_a_compiled_function_says_what_to_write() -> No
     assert (mended(Value(2.0)), mended(Value(-2.0))) == (1.0, 0.0)
 
 
-def test_a_loop_of_ones_own_is_filmed(tmp_path: Path) -> None:
-    """`film.record()` after each step, then `film.save`."""
+def test_a_loop_of_ones_own_is_watched(tmp_path: Path) -> None:
+    """`page.record()` after each step, then `page.save`."""
     model = MLP(2, [3, 1], activation="tanh", rng=0)
     points, targets = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
     loss = losses.binary_cross_entropy_with_logits
-    film = watch(model, points, targets, loss=loss)
+    watched = watch(model, points, targets, loss=loss)
     sgd = optim.SGD(model.parameters(), lr=0.5)
     for _ in range(3):
         sgd.zero_grad()
         loss([model(x) for x in points], targets).backward()
         sgd.step()
-        film.record()
-    page = film.save(tmp_path / "training.html").read_text(encoding="utf-8")
+        watched.record()
+    page = watched.save(tmp_path / "training.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from tests.parallel import work
 
-from scalargrad import OperandError, Value, WorkerError
+from scalargrad import OperandError, TraceError, Value, WorkerError
 from scalargrad.parallel import processes, sum_over
 
 FORKING = "ignore:This process .* is multi-threaded:DeprecationWarning"
@@ -288,3 +288,10 @@ def test_cores_are_counted_where_a_process_cannot_ask_for_its_own(
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
     assert processes.available() == 3
+
+
+def test_what_another_thread_draws_while_a_worker_records_is_no_error() -> None:
+    """As the event loop of a cluster's worker does; a function that always draws is refused."""
+    assert sum_over(work.draws_at_first, [1.0], Counting())(2.0) == 2.0
+    with pytest.raises(TraceError, match="drawn"):
+        sum_over(work.draws_always, [1.0], Counting())(2.0)

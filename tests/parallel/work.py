@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from scalargrad import exp, jit, log1p, value_and_grad
+from scalargrad import TraceError, exp, jit, log1p, value_and_grad
 
 
 def loss(w: Any, points: Any) -> Any:
@@ -98,3 +98,19 @@ def process(_: Any) -> int:
 def process_of_chunk(_: Any, chunk: list[int]) -> list[int]:
     """Return the number of the process this runs in, in the place of the chunk."""
     return [os.getpid() if i == chunk[0] else 0 for i in range(4)]
+
+
+draws: list[int] = []
+
+
+def draws_at_first(w: float, chunk: list[float]) -> float:
+    """Be refused as a recording would be, twice."""
+    draws.append(1)
+    if len(draws) < 3:
+        raise TraceError("a random number was drawn")
+    return w * chunk[0]
+
+
+def draws_always(_: float, _chunk: list[float]) -> float:
+    """Be refused as a recording would be."""
+    raise TraceError("a random number was drawn")

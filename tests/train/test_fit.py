@@ -177,7 +177,8 @@ def test_the_model_trains_in_training_mode_and_ends_in_evaluation_mode() -> None
     class Watching(Linear):
         def forward(self, x: Any) -> list[Value]:
             modes.append(self.training)
-            return super().forward(x)
+            found: list[Value] = super().forward(x)
+            return found
 
     model = Watching(2, 1, rng=0)
     run(model, epochs=1, validation_data=([[1.0, 1.0]], [0.0]))
@@ -451,7 +452,7 @@ def test_numbers_of_numpys_count_as_numbers() -> None:
             min_delta=real(0.0),
             gradient_tolerance=real(0.0),
             shuffle=np.bool_(True),
-            optimizer=SGD(model.parameters(), lr=real(0.25)),
+            optimizer=SGD(model.parameters(), lr=real(0.25)),  # type: ignore[arg-type]
         )
         found.append((weights(model), history))
         assert all(type(w) is float for w in weights(model))

@@ -10,14 +10,30 @@ import random
 from typing import Any
 
 from scalargrad.data.dataset import Dataset, sklearn_datasets
-from scalargrad.errors import OperandError
+from scalargrad.errors import DomainError, OperandError
+from scalargrad.table.validation import number, shown, size, whole
 
 Points = Dataset[list[float], int]
 
 
-def _require(what: str, count: int, least: int = 1) -> None:
-    if count < least:
-        raise OperandError(f"{what} is {count}: give {least} or more")
+def _spread(x: Any, name: str = "noise") -> float:
+    """Return a standard deviation."""
+    return number(x, name, 0.0)
+
+
+def _below_1(factor: Any) -> float:
+    found = number(factor, "factor", 0.0)
+    if found >= 1.0:
+        raise DomainError(f"factor is {found:g}; give less than 1, the radius of the outer circle")
+    return found
+
+
+def _seed(x: Any) -> int:
+    """Return a seed that scikit-learn takes, too."""
+    seed = whole(x, "seed", 0)
+    if seed >= 2**32:
+        raise OperandError(f"seed is {shown(seed)}; give less than 2**32")
+    return seed
 
 
 def _points(arrays: Any) -> Points:
@@ -55,8 +71,10 @@ def moons(n: int = 100, noise: float = 0.1, seed: int = 0) -> Points:
     >>> sorted(targets)
     [0, 0, 1, 1]
     """
-    _require("n", n)
-    return _points(sklearn_datasets().make_moons(n_samples=n, noise=noise, random_state=seed))
+    n, noise = size(n, "n", 1), _spread(noise)
+    return _points(
+        sklearn_datasets().make_moons(n_samples=n, noise=noise, random_state=_seed(seed))
+    )
 
 
 def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, seed: int = 0) -> Points:
@@ -91,9 +109,10 @@ def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, seed: int = 
     >>> sorted({round(math.hypot(*x), 6) for x in inputs})
     [0.25, 1.0]
     """
-    _require("n", n)
+    n, noise = size(n, "n", 1), _spread(noise)
+    factor = _below_1(factor)
     made = sklearn_datasets().make_circles(
-        n_samples=n, noise=noise, factor=factor, random_state=seed
+        n_samples=n, noise=noise, factor=factor, random_state=_seed(seed)
     )
     return _points(made)
 
@@ -129,10 +148,9 @@ def blobs(n: int = 100, classes: int = 3, spread: float = 1.0, seed: int = 0) ->
     >>> sorted(blobs(6, classes=3).targets)
     [0, 0, 1, 1, 2, 2]
     """
-    _require("n", n)
-    _require("classes", classes)
+    n, classes, spread = size(n, "n", 1), size(classes, "classes", 1), _spread(spread, "spread")
     made = sklearn_datasets().make_blobs(
-        n_samples=n, centers=classes, cluster_std=spread, random_state=seed
+        n_samples=n, centers=classes, cluster_std=spread, random_state=_seed(seed)
     )
     return _points(made)
 
@@ -181,9 +199,9 @@ def spirals(
     >>> [round(math.hypot(*x), 3) for x in inputs]
     [0.5, 0.5, 1.0, 1.0]
     """
-    _require("n", n)
-    _require("classes", classes)
-    rng = random.Random(seed)
+    n, classes, noise = size(n, "n", 1), size(classes, "classes", 1), _spread(noise)
+    turns = number(turns, "turns")
+    rng = random.Random(whole(seed, "seed"))
     inputs = []
     for i in range(n):
         radius = (i // classes + 1) / -(-n // classes)
@@ -220,8 +238,8 @@ def xor(n: int = 4, noise: float = 0.0, seed: int = 0) -> Points:
     >>> xor()
     Dataset(inputs=[[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], targets=[0, 1, 1, 0])
     """
-    _require("n", n)
-    rng = random.Random(seed)
+    n, noise = size(n, "n", 1), _spread(noise)
+    rng = random.Random(whole(seed, "seed"))
     corners = [(i // 2 % 2, i % 2) for i in range(n)]
     inputs = [[bit + rng.gauss(0, noise) for bit in corner] for corner in corners]
     return Dataset(inputs, [a ^ b for a, b in corners])
@@ -255,7 +273,7 @@ def sine(n: int = 2000, noise: float = 0.0, seed: int = 0) -> Dataset[list[float
     >>> [round(x, 4) for (x,) in inputs], [round(y, 4) for y in targets]
     ([-3.1416, 0.0, 3.1416], [-0.0, 0.0, 0.0])
     """
-    _require("n", n, 2)
-    rng = random.Random(seed)
+    n, noise = size(n, "n", 2), _spread(noise)
+    rng = random.Random(whole(seed, "seed"))
     xs = [math.pi * (2 * i / (n - 1) - 1) for i in range(n)]
     return Dataset([[x] for x in xs], [math.sin(x) + rng.gauss(0, noise) for x in xs])

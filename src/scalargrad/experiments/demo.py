@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from scalargrad.show.training import Film
+    from scalargrad.show.training import TrainingPage
 
 SEED = 1337
 STEPS = 100
@@ -151,12 +151,12 @@ def run(
     console.rule("[bold]Two moons: an MLP of 337 parameters learns to tell them apart")
     from scalargrad.show.training import watch
 
-    film = watch(model, *moons, loss=hinge_loss)
-    history = _train_with_bar(model, moons, console, steps, film)
+    page = watch(model, *moons, loss=hinge_loss)
+    history = _train_with_bar(model, moons, console, steps, page)
     loss, accuracy = moons_loss(model, moons)
     console.print(f"loss {loss.data:.4f}, accuracy {accuracy:.0%} on the 100 points")
     written += save_plots(folder, model, moons, history)
-    written.append(film.save(folder / "training.html", title="Two moons"))
+    written.append(page.save(folder / "training.html", title="Two moons"))
     _conclude(written, program, console)
     return written
 
@@ -182,9 +182,9 @@ def _conclude(written: list[Path], program: str, console: Console) -> None:
 
 
 def _train_with_bar(
-    model: MLP, moons: Moons, console: Console, steps: int, film: Film
+    model: MLP, moons: Moons, console: Console, steps: int, page: TrainingPage
 ) -> list[Progressed]:
-    """Train and film with a progress bar; Ctrl-C ends it early and keeps what was learned."""
+    """Train and record with a progress bar; Ctrl-C ends it early and keeps what was learned."""
     history: list[Progressed] = []
     columns = (
         TextColumn("training"),
@@ -197,7 +197,7 @@ def _train_with_bar(
         bar = progress.add_task("train", total=steps, loss=float("nan"), accuracy=0.0)
         try:
             for done in train(model, moons, steps):
-                film.record()
+                page.record()
                 history.append(done)
                 progress.update(bar, advance=1, loss=done.loss, accuracy=done.accuracy)
         except KeyboardInterrupt:

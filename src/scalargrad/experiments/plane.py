@@ -12,7 +12,7 @@ from scalargrad.nn import MLP, Module
 from scalargrad.optim import SGD, Adam
 from scalargrad.optim.lr_scheduler import LinearLR
 from scalargrad.plots import decision_boundary
-from scalargrad.show.training import Film, watch
+from scalargrad.show.training import TrainingPage, watch
 from scalargrad.train import History, fit
 from scalargrad.train.objective import Loss
 from scalargrad.train.run import Optimizer
@@ -36,13 +36,13 @@ def moons(plan: Plan) -> Report:
     model = MLP(2, [16, 16, 1], rng=1337 + plan.seed)
     options = plan.options("moons", 100)
     optimizer = SGD(model.parameters(), lr=plan.rate(1.0))
-    film = _film(plan, model, Dataset(points.inputs, labels), hinge_loss, optimizer)
+    pages = _training(plan, model, Dataset(points.inputs, labels), hinge_loss, optimizer)
     history = fit(
         model,
         points.inputs,
         labels,
         loss=hinge_loss,
-        callbacks=film,
+        callbacks=pages,
         regularizer=_weak_penalty,
         optimizer=optimizer,
         scheduler=LinearLR(optimizer, 1.0, 0.1, total_iters=options["epochs"]),
@@ -51,7 +51,7 @@ def moons(plan: Plan) -> Report:
         metrics=[accuracy],
         **options,
     )
-    return _plane_report(plan, "moons", model, history, Dataset(points.inputs, labels), films=film)
+    return _plane_report(plan, "moons", model, history, Dataset(points.inputs, labels), pages=pages)
 
 
 def _weak_penalty(parameters: list[Any]) -> Any:
@@ -70,25 +70,25 @@ def xor(plan: Plan) -> Report:
     points = data.xor()
     model = MLP(2, [4, 1], activation="tanh", rng=plan.seed)
     optimizer = Adam(model.parameters(), lr=plan.rate(0.1))
-    film = _film(plan, model, points, binary_cross_entropy_with_logits, optimizer)
+    pages = _training(plan, model, points, binary_cross_entropy_with_logits, optimizer)
     history = fit(
         model,
         points.inputs,
         [float(y) for y in points.targets],
         loss=binary_cross_entropy_with_logits,
         optimizer=optimizer,
-        callbacks=film,
+        callbacks=pages,
         batch_size=None,
         metrics=[accuracy],
         **plan.options("xor", 200),
     )
-    return _plane_report(plan, "xor", model, history, points, films=film)
+    return _plane_report(plan, "xor", model, history, points, pages=pages)
 
 
-def _film(
+def _training(
     plan: Plan, model: Module, points: Dataset[list[float], int], loss: Loss, optimizer: Optimizer
-) -> list[Film]:
-    """Return the film that the plan asks for, if it asks for one."""
+) -> list[TrainingPage]:
+    """Return the training page that the plan asks for, if it asks for one."""
     return [] if plan.watch is None else [watch(model, *points, loss=loss, optimizer=optimizer)]
 
 
@@ -99,7 +99,7 @@ def _plane_report(
     history: History,
     points: Dataset[list[float], int],
     *,
-    films: list[Film],
+    pages: list[TrainingPage],
 ) -> Report:
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
@@ -110,5 +110,5 @@ def _plane_report(
     summary = [f"accuracy {hits:.0%} on the {len(points.inputs)} points"]
     found = report(plan, name, model, history, draw=draw, summary=summary)
     title = f"Training on {name}"
-    pages = [film.save(plan.watch, title=title) for film in films if plan.watch is not None]
-    return found._replace(files=[*found.files, *pages])
+    saved = [page.save(plan.watch, title=title) for page in pages if plan.watch is not None]
+    return found._replace(files=[*found.files, *saved])

@@ -14,6 +14,7 @@ from scalargrad.losses.reduction import (
     is_class,
     reduced,
     reduction_of,
+    require_numbers,
 )
 from scalargrad.ops import dot, eq, logsumexp, ne, relu, square, sum, take
 from scalargrad.table.numbers import is_real
@@ -284,6 +285,7 @@ def multi_margin_loss(
     def loss(scores: list[Any], wanted: Any) -> tuple[Any, Any]:
         _require_one_for_each(weight, scores, "multi_margin_loss")
         t = class_index(wanted, len(scores), "multi_margin_loss")
+        require_numbers(scores, "multi_margin_loss")
         own = take(scores, t)
         over = _rivals([relu(margin - own + x) for x in scores], t)
         total = sum(over if p == 1 else [square(x) for x in over])

@@ -14,7 +14,7 @@ from scalargrad.losses.reduction import (
     reduction_of,
 )
 from scalargrad.table.numbers import as_float, is_real
-from scalargrad.table.validation import listed, number
+from scalargrad.table.validation import listed, number, shown
 from scalargrad.value import Value
 
 
@@ -39,7 +39,7 @@ def _verdicts(input: Any, target: Any, threshold: float, name: str) -> Iterator[
             largest = max(range(len(numbers)), key=numbers.__getitem__)
             yield class_index(t, len(numbers), name), largest
         else:
-            raise OperandError(f"{name}: a target is {t!r:.60}; give the number of the class")
+            raise OperandError(f"{name}: a target is {shown(t)}; give the number of the class")
 
 
 def zero_one_loss(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from scalargrad.ops import abs, dot, sum
+from scalargrad.table.validation import listed
 from scalargrad.value import Scalar
 
 
@@ -31,7 +32,7 @@ def l1_penalty(parameters: Iterable[Scalar]) -> Any:
     >>> l1_penalty([1.0, -2.0])
     3.0
     """
-    return sum([abs(w) for w in parameters])
+    return sum([abs(w) for w in listed(parameters, "parameters", "Parameters")])
 
 
 def l2_penalty(parameters: Iterable[Scalar]) -> Any:
@@ -63,5 +64,5 @@ def l2_penalty(parameters: Iterable[Scalar]) -> Any:
     >>> l2_penalty([1.0, -2.0]) / 2  # Toronto's R
     2.5
     """
-    weights = list(parameters)
+    weights = listed(parameters, "parameters", "Parameters")
     return dot(weights, weights)

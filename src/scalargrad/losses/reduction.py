@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.ops import eq, floor, ge, lt, mean, sum
 from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import listed, shown
+from scalargrad.table.validation import listed, scalar, shown
 from scalargrad.tree import flatten
 from scalargrad.value import Scalar, Value
 
@@ -104,7 +104,8 @@ def spread(weight: Any, input: Any, name: str) -> list[Any]:
     [1.0, 2.0, 1.0, 2.0]
     """
     numbers, _ = flatten(input, "the input")
-    weights, _ = flatten(weight, name)
+    found, _ = flatten(weight, name)
+    weights = [scalar(w, name, finite=False) for w in found]
     if is_class(weight) or shape(weight) == shape(input):
         return weights * (len(numbers) if is_class(weight) else 1)
     row = f"{len(weights)} numbers"
@@ -167,6 +168,13 @@ def examples(input: Any, target: Any, name: str) -> Iterator[tuple[list[Any], An
         raise OperandError(f"{name}: examples have {lengths} scores; give one for each class")
     pairs = zip(scores, wanted, strict=True)
     return ((x, t[0] if len(x) > 1 and _is_one(t) else t) for x, t in pairs)
+
+
+def require_numbers(scores: list[Any], name: str) -> None:
+    """Raise OperandError if a score is no number."""
+    for score in scores:
+        if not is_class(score):
+            raise OperandError(f"{name}: a score is {shown(score)}; give numbers")
 
 
 def _is_one(target: Any) -> bool:

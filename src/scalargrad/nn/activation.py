@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scalargrad.errors import OperandError
 from scalargrad.nn.module import Module
 from scalargrad.ops import (
     elu,
@@ -17,6 +18,7 @@ from scalargrad.ops import (
     tanh,
     where,
 )
+from scalargrad.table.validation import number, positive, shown
 
 
 class Elementwise(Module):
@@ -172,7 +174,8 @@ class GELU(Elementwise):
     """
 
     def __init__(self, approximate: str = "none") -> None:
-        gelu(0.0, approximate=approximate)
+        if str(approximate) not in {"none", "tanh"}:
+            raise OperandError(f"GELU: approximate is {shown(approximate)}; use 'none' or 'tanh'")
         self.approximate = approximate
 
     def unit(self, x: Any) -> Any:
@@ -202,8 +205,8 @@ class Softplus(Elementwise):
     """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
-        self.beta = float(beta)
-        self.threshold = float(threshold)
+        self.beta = positive(beta, "Softplus: beta")
+        self.threshold = number(threshold, "Softplus: threshold", finite=False)
 
     def unit(self, x: Any) -> Any:
         """Apply the soft ReLU to one number."""

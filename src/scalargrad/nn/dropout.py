@@ -8,6 +8,7 @@ from scalargrad.errors import DomainError
 from scalargrad.nn.activation import Elementwise
 from scalargrad.nn.init import Rng, generator
 from scalargrad.table.numbers import is_real
+from scalargrad.table.validation import scalar
 from scalargrad.transforms.draws import drawn
 
 
@@ -51,6 +52,7 @@ class Dropout(Elementwise):
     """
 
     def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
+        p = scalar(p, "Dropout: p", finite=False)
         if not 0.0 <= p <= 1.0:
             raise DomainError(f"Dropout: p is {p}, but a probability lies in [0, 1]")
         self.p = p

@@ -12,6 +12,7 @@ from scalargrad.nn.init import Rng
 from scalargrad.nn.module import Module
 from scalargrad.ops import dot, mean, sum, take
 from scalargrad.sparse import Table
+from scalargrad.table.validation import shown, size, whole
 from scalargrad.value import Scalar, Value
 
 
@@ -54,15 +55,16 @@ class Embedding(Module):
         *,
         rng: Rng = None,
     ) -> None:
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
-        self.weight = Table.zeros(num_embeddings, embedding_dim, "e")
+        self.num_embeddings = size(num_embeddings, "num_embeddings")
+        self.embedding_dim = size(embedding_dim, "embedding_dim")
+        self.weight = Table.zeros(self.num_embeddings, self.embedding_dim, "e")
         self.padding_idx = self._row_from_end(padding_idx)
         self.reset_parameters(rng)
 
     def _row_from_end(self, index: int | None) -> int | None:
         if index is None:
             return None
+        index = whole(index, "padding_idx")
         from_start = index + self.num_embeddings if index < 0 else index
         return checked_index(from_start, self.num_embeddings, "padding_idx")
 
@@ -160,8 +162,8 @@ class EmbeddingBag(Embedding):
         *,
         rng: Rng = None,
     ) -> None:
-        if mode not in {"mean", "sum"}:
-            raise OperandError(f"EmbeddingBag: mode is {mode!r}; use 'mean' or 'sum'")
+        if str(mode) not in {"mean", "sum"}:
+            raise OperandError(f"EmbeddingBag: mode is {shown(mode)}; use 'mean' or 'sum'")
         self.mode = mode
         super().__init__(num_embeddings, embedding_dim, padding_idx, rng=rng)
 

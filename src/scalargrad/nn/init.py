@@ -12,8 +12,10 @@ import random
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
-from scalargrad.errors import DomainError, OperandError
+from scalargrad.errors import OperandError
 from scalargrad.nn.state import flat, parameter_shape
+from scalargrad.table.numbers import as_float
+from scalargrad.table.validation import choice, number, shown, whole
 from scalargrad.value import Parameter
 
 __all__ = [
@@ -45,14 +47,19 @@ def generator(rng: Rng) -> Any:
     """
     if rng is None:
         return random
-    return random.Random(rng) if isinstance(rng, int) else rng
+    if all(callable(getattr(rng, name, None)) for name in ("uniform", "gauss", "random")):
+        return rng
+    return random.Random(whole(rng, "rng, unless it is a random.Random,"))
 
 
 def _fill(tensor: T, draw: Callable[[], float]) -> T:
-    parameters = list(flat(tensor))
+    try:
+        parameters = list(flat(tensor))
+    except RecursionError:
+        raise OperandError("initialisers fill Parameters; this list contains itself") from None
     for parameter in parameters:
         if not isinstance(parameter, Parameter):
-            raise OperandError(f"initialisers fill Parameters, not {parameter!r:.60}")
+            raise OperandError(f"initialisers fill Parameters, not {shown(parameter)}")
     for parameter in parameters:
         parameter.data = draw()
     return tensor
@@ -67,8 +74,8 @@ def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, rng: Rng = None) -> T:
     >>> [2.0 <= p.data <= 3.0 for p in w]
     [True, True]
     """
-    source = generator(rng)
-    return _fill(tensor, lambda: source.uniform(a, b))
+    source, low, high = generator(rng), number(a, "a"), number(b, "b")
+    return _fill(tensor, lambda: source.uniform(low, high))
 
 
 def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, rng: Rng = None) -> T:
@@ -79,8 +86,8 @@ def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, rng: Rng = None) -> 
     >>> normal_(Parameter(0.0), mean=3.0, std=0.0, rng=0).data
     3.0
     """
-    source = generator(rng)
-    return _fill(tensor, lambda: source.gauss(mean, std))
+    source, centre, spread = generator(rng), number(mean, "mean"), number(std, "std", 0.0)
+    return _fill(tensor, lambda: source.gauss(centre, spread))
 
 
 def constant_(tensor: T, val: float) -> T:
@@ -91,7 +98,8 @@ def constant_(tensor: T, val: float) -> T:
     >>> constant_(Parameter(0.0), 0.1).data
     0.1
     """
-    return _fill(tensor, lambda: val)
+    constant = as_float(val, "val")
+    return _fill(tensor, lambda: constant)
 
 
 def zeros_(tensor: T) -> T:
@@ -116,7 +124,7 @@ def ones_(tensor: T) -> T:
     return constant_(tensor, 1.0)
 
 
-def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+def calculate_gain(nonlinearity: Any, param: float | None = None) -> float:
     """Return the factor by which an activation shrinks a signal's standard deviation, inverted.
 
     Parameters
@@ -141,12 +149,12 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     >>> calculate_gain("leaky_relu", 1.0)
     1.0
     """
-    if nonlinearity == "leaky_relu":
-        slope = 0.01 if param is None else param
+    if isinstance(nonlinearity, str) and nonlinearity == "leaky_relu":
+        slope = 0.01 if param is None else number(param, "the slope of leaky_relu")
         return math.sqrt(2.0 / (1.0 + slope * slope))
-    if nonlinearity not in _GAINS:
+    if not isinstance(nonlinearity, str) or nonlinearity not in _GAINS:
         known = ", ".join([*_GAINS, "leaky_relu"])
-        raise OperandError(f"no gain is known for {nonlinearity!r}; choose from {known}")
+        raise OperandError(f"no gain is known for {shown(nonlinearity)}; choose from {known}")
     return _GAINS[nonlinearity]
 
 
@@ -175,7 +183,7 @@ def xavier_uniform_(tensor: T, gain: float = 1.0, rng: Rng = None) -> T:
     >>> all(abs(p.data) <= 1.0 for row in xavier_uniform_(w, rng=0) for p in row)
     True
     """
-    bound = gain * math.sqrt(6.0 / max(1, sum(_fans(tensor))))
+    bound = number(gain, "gain", 0.0) * math.sqrt(6.0 / max(1, sum(_fans(tensor))))
     return uniform_(tensor, -bound, bound, rng)
 
 
@@ -192,12 +200,13 @@ def xavier_normal_(tensor: T, gain: float = 1.0, rng: Rng = None) -> T:
     >>> w[0][0].data == random.Random(0).gauss(0.0, 1.0)
     True
     """
-    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / max(1, sum(_fans(tensor)))), rng)
+    return normal_(
+        tensor, 0.0, number(gain, "gain", 0.0) * math.sqrt(2.0 / max(1, sum(_fans(tensor)))), rng
+    )
 
 
 def _kaiming_std(tensor: Any, a: float, mode: str, nonlinearity: str) -> float:
-    if mode not in {"fan_in", "fan_out"}:
-        raise DomainError(f"mode is {mode!r}; use 'fan_in' or 'fan_out'")
+    mode = choice(mode, "mode", ["fan_in", "fan_out"])
     fan = _fans(tensor)[mode == "fan_out"]
     return calculate_gain(nonlinearity, a) / math.sqrt(max(1, fan))
 

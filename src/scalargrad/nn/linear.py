@@ -14,6 +14,7 @@ from scalargrad.nn.module import Module, distinct_numbers
 from scalargrad.nn.rows import are_rows
 from scalargrad.ops import dot
 from scalargrad.sparse import Table, Vector
+from scalargrad.table.validation import flag, size
 from scalargrad.value import Parameter, Scalar
 
 
@@ -61,11 +62,11 @@ class Linear(Module):
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, *, rng: Rng = None
     ) -> None:
-        self.in_features = in_features
-        self.out_features = out_features
-        self.weight = Table.zeros(out_features, in_features, "w")
-        names = range(out_features if bias else 0)
-        self.bias = Vector(Parameter(0.0, f"b[{j}]") for j in names) if bias else None
+        self.in_features = size(in_features, "in_features")
+        self.out_features = size(out_features, "out_features")
+        self.weight = Table.zeros(self.out_features, self.in_features, "w")
+        names = (f"b[{j}]" for j in range(self.out_features))
+        self.bias = Vector(Parameter(0.0, name) for name in names) if flag(bias, "bias") else None
         self.reset_parameters(rng)
 
     def reset_parameters(self, rng: Rng = None) -> None:

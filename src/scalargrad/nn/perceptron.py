@@ -13,6 +13,7 @@ from scalargrad.nn.rows import are_rows
 from scalargrad.ops import TABLE, dot
 from scalargrad.ops.activations import ELU, LeakyReLU
 from scalargrad.table.operation import Unary
+from scalargrad.table.validation import listed, shown, size
 from scalargrad.value import Parameter, Scalar, Value
 
 Activation = Callable[[Value], Value]
@@ -29,7 +30,7 @@ def _activation(chosen: str | Activation) -> Activation:
     if not isinstance(op, _ONE_OPERAND):
         known = sorted(name for name, op in TABLE.items() if isinstance(op, _ONE_OPERAND))
         raise OperandError(
-            f"activation {chosen!r} is neither a function nor an operation of one operand: "
+            f"activation {shown(chosen)} is neither a function nor an operation of one operand: "
             f"{', '.join(known)}"
         )
     return op
@@ -76,7 +77,7 @@ class Neuron(Module):
         *,
         rng: Rng = None,
     ) -> None:
-        source = generator(rng)
+        source, nin = generator(rng), size(nin, "nin")
         self.w = [Parameter(source.uniform(-1, 1), f"w{i}") for i in range(nin)]
         self.b = Parameter(0.0, "b")
         self.nonlin = nonlin
@@ -145,8 +146,9 @@ class Layer(Module):
     """
 
     def __init__(self, nin: int, nout: int, *, rng: Rng = None, **options: Any) -> None:
-        source = generator(rng)
-        self.neurons = [Neuron(nin, rng=source, **options) for _ in range(nout)]
+        source, inputs = generator(rng), size(nin, "nin")
+        count = size(nout, "nout")
+        self.neurons = [Neuron(inputs, rng=source, **options) for _ in range(count)]
 
     def __call__(self, x: Sequence[Scalar]) -> Any:
         """Compute every neuron's output.
@@ -206,9 +208,10 @@ class MLP(Module):
         *,
         rng: Rng = None,
     ) -> None:
-        sizes, source = [nin, *nouts], generator(rng)
+        layers = listed(nouts, "nouts", "whole numbers")
+        sizes, source = [nin, *layers], generator(rng)
         self.layers = [
-            Layer(n, m, nonlin=i != len(nouts) - 1, activation=activation, rng=source)
+            Layer(n, m, nonlin=i != len(layers) - 1, activation=activation, rng=source)
             for i, (n, m) in enumerate(itertools.pairwise(sizes))
         ]
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from scalargrad.errors import OperandError
 from scalargrad.graph import topological_order
 from scalargrad.nn.module import Module
+from scalargrad.table.validation import shown
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 
@@ -65,6 +66,11 @@ class Summary(NamedTuple):
         printer.text(str(self))
 
 
+def _require_module(model: Any) -> None:
+    if not isinstance(model, Module):
+        raise OperandError(f"model is {shown(model)}; give a Module")
+
+
 def summary(model: Module, example: Any = None) -> Summary:
     """Count a module's parameters, and what one example makes it compute and keep.
 
@@ -105,6 +111,7 @@ def summary(model: Module, example: Any = None) -> Summary:
     nodes per example        7
     bytes kept for backward  ...
     """
+    _require_module(model)
     outputs, _ = flatten(model(_given_or_found(model, example)), "the module's output")
     roots = [y for y in outputs if isinstance(y, Value)]
     order = topological_order(*roots)

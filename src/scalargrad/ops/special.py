@@ -90,6 +90,10 @@ def _correction(x: Any) -> Any:
     return _polynomial(_STIRLING, 1.0 / (x * x)) / x
 
 
+def _psi(x: Any) -> Any:
+    return digamma(x)
+
+
 def _lgamma_above_0(x: Any) -> Any:
     """Return ln Γ(x): a fit on [1, 2], led to by Γ(x + 1) = x Γ(x), and Stirling's formula."""
     below, middle = x < 1.0, x < _LARGE
@@ -106,14 +110,14 @@ def _lgamma_above_0(x: Any) -> Any:
 @composite(
     Unary,
     symbol="lnΓ",
-    partials=lambda y, x: (digamma(x),),
+    partials=lambda y, x: (_psi(x),),
     domain=Domain(
         (0.2, 6.0),
         valid=lambda x: where(x > 0, 1.0, ne(x, floor(x))),
         needs="x is not 0, -1, -2, … (the poles of Γ)",
     ),
 )
-def lgamma(x: Symbol) -> Symbol:
+def lgamma(x: Symbol) -> Any:
     """Compute ln |Γ(x)|; of a whole number n, the logarithm of (n - 1)!.
 
     Raises
@@ -179,7 +183,7 @@ def _trigamma(x: Any) -> Any:
         needs="x is not 0, -1, -2, … (the poles of ψ)",
     ),
 )
-def digamma(x: Symbol) -> Symbol:
+def digamma(x: Symbol) -> Any:
     """Compute ψ(x), the slope of ln Γ.
 
     Raises
@@ -217,7 +221,7 @@ def digamma(x: Symbol) -> Symbol:
         needs="a > 0 and b > 0",
     ),
 )
-def betaln(a: Symbol, b: Symbol) -> Symbol:
+def betaln(a: Symbol, b: Symbol) -> Any:
     """Compute ln B(a, b) = ln Γ(a) + ln Γ(b) - ln Γ(a + b), without the cancellation.
 
     Raises
@@ -260,7 +264,7 @@ def betaln(a: Symbol, b: Symbol) -> Symbol:
         (-0.9, 0.9), valid=lambda x: abs(x) < 1, safe=0.0, needs="-1 < x < 1 (the range of erf)"
     ),
 )
-def erfinv(x: Symbol) -> Symbol:
+def erfinv(x: Symbol) -> Any:
     """Return the number whose error function is x.
 
     Raises
@@ -294,7 +298,7 @@ def erfinv(x: Symbol) -> Symbol:
     partials=lambda y, x: (exp(-0.5 * x * x) / _ROOT_2PI,),
     domain=Domain((-3.0, 3.0)),
 )
-def ndtr(x: Symbol) -> Symbol:
+def ndtr(x: Symbol) -> Any:
     """Return the share of the standard normal distribution that lies below x.
 
     Notes
@@ -328,7 +332,7 @@ def _slope_of_log_ndtr(y: Any, x: Any) -> Any:
     partials=lambda y, x: (_slope_of_log_ndtr(y, x),),
     domain=Domain((-6.0, 3.0)),
 )
-def log_ndtr(x: Symbol) -> Symbol:
+def log_ndtr(x: Symbol) -> Any:
     """Compute the logarithm of `ndtr`, where that itself would round to 0 or 1 as well.
 
     Notes

@@ -36,8 +36,12 @@ def _plain(x: Any, name: str) -> Any:
     if getattr(getattr(x, "dtype", None), "kind", "") == "b":
         return flag(x, name)
     if isinstance(x, list | tuple):
-        return tuple(_plain(part, name) for part in x)
-    return number(x, name, finite=False) if is_real(x) else x
+        return tuple(_float(part, name) for part in x)
+    return _float(x, name)
+
+
+def _float(x: Any, name: str) -> Any:
+    return number(x, name, finite=False) if is_real(x) and not isinstance(x, bool) else x
 
 
 def at_least_zero(group: Group, *options: str) -> None:

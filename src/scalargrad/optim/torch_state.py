@@ -49,9 +49,9 @@ def torch_state_dict(optimizer: Optimizer, model: Any) -> dict[str, Any]:
         import torch
     tensors = {members[0]: (shape, members) for shape, members in _tensors(model)}
     state: dict[int, Any] = {}
-    groups = []
+    groups: list[Group] = []
     for group in optimizer.param_groups:
-        numbers = []
+        numbers: list[int] = []
         for shape, members in _whole(group["params"], tensors):
             number = _next(groups, numbers)
             numbers.append(number)

@@ -13,8 +13,12 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from scalargrad.errors import TraceError
+
 #: Of so many functions a process keeps what it was sent, the latest ones.
 _KEPT = 4
+#: So often a function may be recorded before what is refused is an error.
+_RECORDINGS = 4
 _held: OrderedDict[bytes, dict[bytes, Any]] = OrderedDict()
 
 
@@ -102,12 +106,26 @@ def answer(request: Request) -> Reply:
             return Missing(missing)
         function, argument = held[request.function], pickle.loads(request.argument)
         if request.chunks is None:
-            return [function(argument)]
+            return [_called(function, argument)]
         for key in request.chunks:
-            done.append(function(argument, held[key]))  # noqa: PERF401 - its length is read below
+            done.append(_called(function, argument, held[key]))  # noqa: PERF401 - its length counts
     except Exception as error:  # noqa: BLE001 - raised where the function was handed over
         return failure(error, len(done))
     return done
+
+
+def _called(function: Any, *arguments: Any) -> Any:
+    """Call a function; what cannot be recorded is tried again.
+
+    Other threads of a cluster's worker draw random numbers of their own. One drawn while a function
+    is recorded there is taken for the function's, which is refused; the next time it is not drawn.
+    """
+    for _ in range(_RECORDINGS - 1):
+        try:
+            return function(*arguments)
+        except TraceError:
+            continue
+    return function(*arguments)
 
 
 def failure(error: Exception, place: int = 0) -> Failure:

@@ -20,7 +20,7 @@ def is_real(x: Any) -> bool:
 def as_float(x: Any, where: str) -> float:
     """Return the real number `x` as a float, or raise OperandError saying `where` it stood."""
     if not is_real(x):
-        shown = repr(x)
+        shown = " ".join(repr(x).split())
         shown = shown if len(shown) <= _SHORT else shown[:_SHORT] + "…"
         remedy = "take its .data" if hasattr(x, "_apply") else "convert it first"
         if isinstance(x, list | tuple) or getattr(x, "ndim", None):

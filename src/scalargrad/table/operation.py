@@ -17,6 +17,7 @@ from scalargrad.table.eager import (
 )
 from scalargrad.table.remedy import domain_message
 from scalargrad.table.symbol import Symbol
+from scalargrad.table.validation import listed
 
 #: All that a family of operations needs to declare its entries.
 __all__ = [
@@ -192,7 +193,7 @@ class Fold(Reduction):
         """Apply the operation to all the numbers and nodes of an iterable."""
         if more:
             raise self.misused()
-        return self.of(*values)
+        return self.of(*listed(values, f"what {self.name} is given", "numbers"))
 
     def misused(self) -> OperandError:
         """Return the error for numbers given one by one."""

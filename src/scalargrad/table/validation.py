@@ -15,6 +15,7 @@ from scalargrad.errors import DomainError, OperandError
 from scalargrad.table.numbers import is_real
 
 _SHORT = 60
+_MOST = 1_000_000_000
 
 
 def shown(x: Any) -> str:
@@ -158,6 +159,25 @@ def whole(x: Any, name: str, low: int | None = None) -> int:
     return found
 
 
+def size(x: Any, name: str, low: int = 0) -> int:
+    """Return a number of things that fit into memory.
+
+    Raises
+    ------
+    OperandError
+        If it is no whole number, too small, or beyond a thousand million.
+
+    Examples
+    --------
+    >>> size(8, "in_features")
+    8
+    """
+    found = whole(x, name, low)
+    if found > _MOST:
+        raise OperandError(f"{name} is {shown(found)}; give {_MOST:,} or less")
+    return found
+
+
 def flag(x: Any, name: str) -> bool:
     """Return True or False, NumPy's as well, as a bool.
 
@@ -194,7 +214,7 @@ def choice(x: Any, name: str, among: Iterable[str]) -> str:
     words = list(among)
     if isinstance(x, str) and x in words:
         return x
-    raise DomainError(f"{name} is {shown(x)}; use {', '.join(map(repr, words))}")
+    raise DomainError(f"{name} is {shown(x)}; use {' or '.join(map(repr, words))}")
 
 
 def function(x: Any, name: str, example: str) -> Any:

@@ -216,7 +216,7 @@ def fit(
         patience=_patience(maybe_count(patience, "patience"), min_delta, held_out),
         gradient_tolerance=maybe_number(gradient_tolerance, "gradient_tolerance"),
         limits=limits,
-        # a callback looks at the model, also one of scalargrad's own, such as a film
+        # a callback looks at the model, also one of scalargrad's own, such as a training page
         visited=bool(list_of_callbacks)
         or any(map(_is_foreign, [*objective.metrics.values(), scheduler])),
         jit=maybe_flag(jit, "jit"),

@@ -177,10 +177,11 @@ class Run:
             return
         groups = getattr(self.optimizer, "param_groups", None)
         row["learning_rate"] = groups[0]["lr"] if groups else self.scheduler.get_last_lr()[0]
-        if isinstance(self.scheduler, ReduceLROnPlateau):
-            self.scheduler.step(row.get("val_loss", row["loss"]))
+        schedule: Any = self.scheduler
+        if isinstance(schedule, ReduceLROnPlateau):
+            schedule.step(row.get("val_loss", row["loss"]))
         else:
-            self.scheduler.step()
+            schedule.step()
 
     def _watch(self, row: Row) -> None:
         if self.patience is not None and self.patience.is_better(row["val_loss"]):

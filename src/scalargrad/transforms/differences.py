@@ -8,6 +8,8 @@ from typing import Any
 
 from scalargrad.errors import GradcheckError, OperandError
 from scalargrad.grad_mode import no_grad
+from scalargrad.table.numbers import as_float
+from scalargrad.table.validation import function, number, positive
 from scalargrad.transforms.jacobians import jacrev
 from scalargrad.tree import flatten
 from scalargrad.value import Value
@@ -61,9 +63,14 @@ def gradcheck(
     >>> gradcheck(lambda x, y: x * y**2, 3.0, 4.0)
     True
     """
+    function(f, "f", "one of numbers")
+    eps = positive(eps, "eps")
+    atol, rtol = (
+        number(x, name, 0.0, finite=False) for x, name in ((atol, "atol"), (rtol, "rtol"))
+    )
     places = _places(args)
     leaves, rebuild = flatten(args, "the arguments")
-    point = [x.data if isinstance(x, Value) else float(x) for x in leaves]
+    point = [x.data if isinstance(x, Value) else as_float(x, "an argument") for x in leaves]
     exact = _exact(f, rebuild(iter(point)))
     _require_something_to_check(f, point, exact)
 

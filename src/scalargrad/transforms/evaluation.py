@@ -40,6 +40,7 @@ from scalargrad.errors import NumericalError, OperandError
 from scalargrad.grad_mode import enable_grad, is_grad_enabled, new_leaves, recorder
 from scalargrad.graph import describe, first_nonfinite, topological_order
 from scalargrad.ops import identity
+from scalargrad.table.validation import function
 from scalargrad.tree import Rebuild, flatten, replaced
 from scalargrad.value import Scalar, Value
 
@@ -55,6 +56,7 @@ def evaluated(
     f: Callable[..., Any], argnums: Sequence[int], args: Sequence[Any], kwargs: Any
 ) -> Evaluation:
     """Run a function that is to be differentiated, as whoever records here does."""
+    function(f, "f", "one of numbers")
     current = recorder()
     if current is None:
         return Evaluation(f, argnums, args, kwargs)

@@ -14,6 +14,8 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import is_grad_enabled
+from scalargrad.table.numbers import as_float
+from scalargrad.table.validation import flag, shown
 from scalargrad.transforms.evaluation import Evaluation, evaluated
 from scalargrad.tree import flatten, flatten_like
 from scalargrad.value import Scalar, Value
@@ -26,7 +28,7 @@ def positions_of(argnums: int | Sequence[int]) -> tuple[int, ...]:
         return tuple(operator.index(position) for position in several)
     except TypeError:
         raise OperandError(
-            f"argnums is {argnums!r}: give the position of an argument, or a tuple of positions"
+            f"argnums is {shown(argnums)}: give the position of an argument, or several"
         ) from None
 
 
@@ -40,7 +42,7 @@ def _scalar(evaluation: Evaluation, y: Any) -> Any:
     leaves, _ = flatten(y, f"the result of {evaluation.name}")
     if len(leaves) != 1 or leaves[0] is not y:
         raise OperandError(
-            f"{evaluation.name} returned {y!r:.60}: a gradient needs one number; return one, or "
+            f"{evaluation.name} returned {shown(y)}: a gradient needs one number; return one, or "
             "use jacobian"
         )
     evaluation.require_finite(y)
@@ -51,7 +53,7 @@ def with_auxiliary(result: Any, name: str) -> tuple[Any, Any]:
     """Return the two results of a function that has an auxiliary one."""
     if not isinstance(result, tuple | list) or len(result) != 2:
         raise OperandError(
-            f"{name} returned {result!r:.60}: with has_aux it returns (number, auxiliary)"
+            f"{name} returned {shown(result)}: with has_aux it returns (number, auxiliary)"
         )
     return result[0], result[1]
 
@@ -195,7 +197,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
     """
     evaluation = evaluated(f, range(len(primals)), primals, {})
     result, aux = evaluation.result, None
-    if has_aux:
+    if flag(has_aux, "has_aux"):
         result, aux = with_auxiliary(result, evaluation.name)
     outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
     subgraph = evaluation.subgraph(*outputs)
@@ -216,7 +218,7 @@ def _directions(tree: Any, model: Any, what: str, like: str) -> list[Scalar]:
     as_graph = is_grad_enabled()
     numbers = flatten_like(tree, model, what, like)
     leaves = (x.data if isinstance(x, Value) and not as_graph else x for x in numbers)
-    return [x if isinstance(x, Value) else float(x) for x in leaves]
+    return [x if isinstance(x, Value) else as_float(x, what) for x in leaves]
 
 
 def jvp(
@@ -253,10 +255,10 @@ def jvp(
     (12.0, 34.0)
     """
     if not isinstance(primals, tuple | list):
-        raise OperandError(f"primals is {primals!r:.60}: give the arguments as a tuple, (x,)")
+        raise OperandError(f"primals is {shown(primals)}: give the arguments as a tuple, (x,)")
     evaluation = evaluated(f, range(len(primals)), primals, {})
     result, aux = evaluation.result, None
-    if has_aux:
+    if flag(has_aux, "has_aux"):
         result, aux = with_auxiliary(result, evaluation.name)
     outputs, rebuild = flatten(result, f"the result of {evaluation.name}")
     subgraph = evaluation.subgraph(*outputs)

@@ -1,4 +1,4 @@
-"""Films for the tests of their page, each made once."""
+"""TrainingPages for the tests of their page, each made once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scalargrad import watch
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 from scalargrad.nn import MLP
 from scalargrad.optim import SGD
-from scalargrad.show.training import Film
+from scalargrad.show.training import TrainingPage
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -24,11 +24,11 @@ def network() -> MLP:
 
 
 @cache
-def classifier() -> tuple[Film, MLP]:
-    """Film plain gradient descent for thirty steps, and return the trained model too."""
+def classifier() -> tuple[TrainingPage, MLP]:
+    """TrainingPage plain gradient descent for thirty steps, and return the trained model too."""
     model = network()
     optimizer = SGD(model.parameters(), lr=0.5)
-    film = watch(
+    page = watch(
         model,
         POINTS,
         LABELS,
@@ -39,33 +39,33 @@ def classifier() -> tuple[Film, MLP]:
         shuffle=False,
         quiet=True,
     )
-    return film, model
+    return page, model
 
 
 @cache
-def others() -> dict[str, Film]:
-    """Film other tasks, a few steps each: three classes, a curve, a surface, many inputs."""
+def others() -> dict[str, TrainingPage]:
+    """Watch other tasks, a few steps each: three classes, a curve, a surface, many inputs."""
     grid = [[i / 2 - 1, j / 2 - 1] for i in range(5) for j in range(5)]
     wide = [[0.1 * i, -0.2 * i, 0.3, 0.05 * i * i] for i in range(10)]
 
-    def filmed(model: Any, inputs: Any, targets: Any, loss: Any, **options: Any) -> Film:
+    def watched(model: Any, inputs: Any, targets: Any, loss: Any, **options: Any) -> TrainingPage:
         optimizer = SGD(model.parameters(), lr=0.1)
         options = {"optimizer": optimizer, "epochs": 5, "quiet": True, **options}
         return watch(model, inputs, targets, loss=loss, **options)
 
     return {
-        "three classes": filmed(
+        "three classes": watched(
             MLP(2, [4, 3], rng=0),
             grid,
             [(i * i + i) % 3 for i in range(25)],
             cross_entropy,
             target_names=["a", HOSTILE, "c"],
         ),
-        "curve": filmed(
+        "curve": watched(
             MLP(1, [4, 1], "tanh", rng=0), [[x] for x, _ in grid], [x**2 for x, _ in grid], mse_loss
         ),
-        "surface": filmed(MLP(2, [4, 2], rng=0), grid, [[x * y, x] for x, y in grid], mse_loss),
-        "four inputs": filmed(
+        "surface": watched(MLP(2, [4, 2], rng=0), grid, [[x * y, x] for x, y in grid], mse_loss),
+        "four inputs": watched(
             MLP(4, [3, 1], rng=0),
             wide,
             [i % 2 for i in range(10)],

@@ -12,7 +12,7 @@ from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import OperandError
 from scalargrad.nn import MLP, Linear, Module, ReLU, Sequential, Softplus, Tanh
 from scalargrad.show.training.network import Cell, activation, find_cells
-from scalargrad.show.training.replay import record_model
+from scalargrad.show.training.recorded import record_model
 from scalargrad.value import Parameter
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.loops.columns import Integers, columns
-from scalargrad.compiler.loops.derivative import Signals, backward, leads_back
+from scalargrad.compiler.loops.derivative import backward, leads_back
 from scalargrad.compiler.loops.expand import stands_for_recording
 from scalargrad.compiler.loops.forward import forward, leads
 from scalargrad.compiler.loops.fuse import fuse
@@ -27,6 +27,7 @@ from scalargrad.compiler.loops.prune import prune
 from scalargrad.compiler.loops.repeats import repeats
 from scalargrad.compiler.loops.roll import LANES, Block, Constants, Rolled, padded, place_of, roll
 from scalargrad.compiler.loops.schedule import Stage, stages
+from scalargrad.compiler.loops.signals import Signals
 from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, Program
 
 #: So many statements, in all, are printed: level 1 takes a quarter of a millisecond for each.

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from scalargrad.errors import OperandError, StateError
 from scalargrad.optim.lr_scheduler.plateau import ReduceLROnPlateau
-from scalargrad.optim.lr_scheduler.schedule import LRScheduler
+from scalargrad.optim.lr_scheduler.schedule import LRScheduler, required
 from scalargrad.optim.optimizer import Optimizer
 from scalargrad.table.validation import listed, shown, whole
 
@@ -19,6 +19,7 @@ class _Combined(LRScheduler):
     options: ClassVar[tuple[str, ...]] = ("schedulers",)
 
     def __init__(self, optimizer: Optimizer, schedulers: Iterable[LRScheduler]) -> None:
+        required(optimizer)
         name = type(self).__name__
         self.schedulers: list[LRScheduler] = listed(schedulers, "schedulers", "schedules")
         for part in self.schedulers:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.errors import GraphError, OperandError
-from scalargrad.optim.lr_scheduler.schedule import LRScheduler, count
+from scalargrad.optim.lr_scheduler.schedule import LRScheduler, count, required
 from scalargrad.optim.optimizer import Optimizer
 from scalargrad.table.validation import choice, flag, number, positive
 
@@ -150,6 +150,7 @@ class OneCycleLR(LRScheduler):
         final_div_factor: float = 10_000.0,
         three_phase: bool = False,
     ) -> None:
+        required(optimizer)
         self.total_steps = _length(total_steps, epochs, steps_per_epoch)
         self.pct_start = number(pct_start, "pct_start", 0.0, 1.0)
         self.anneal_strategy = choice(anneal_strategy, "anneal_strategy", ["cos", "linear"])

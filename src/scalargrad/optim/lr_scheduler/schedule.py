@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from scalargrad.errors import OperandError, StateError
 from scalargrad.optim.optimizer import Optimizer
-from scalargrad.table.validation import number, shown, whole
+from scalargrad.table.validation import number, shown, size, whole
 
 
 class LRScheduler:
@@ -33,11 +33,7 @@ class LRScheduler:
     options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, optimizer: Optimizer) -> None:
-        if not isinstance(optimizer, Optimizer):
-            raise OperandError(
-                f"a schedule is over an optimizer of scalargrad.optim, not {shown(optimizer)}"
-            )
-        self.optimizer = optimizer
+        self.optimizer = required(optimizer)
         self.last_epoch = 0
         for group in optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
@@ -141,12 +137,27 @@ class LRScheduler:
         return f"{type(self).__name__}({options})"
 
 
+def required(optimizer: Any) -> Optimizer:
+    """Return an optimiser of this package.
+
+    Raises
+    ------
+    OperandError
+        If it is something else.
+    """
+    if isinstance(optimizer, Optimizer):
+        return optimizer
+    raise OperandError(
+        f"a schedule is over an optimizer of scalargrad.optim, not {shown(optimizer)}"
+    )
+
+
 def count(x: Any, name: str) -> int:
     """Return a number of epochs, which is positive.
 
     Raises
     ------
     OperandError
-        If it is no whole number, or less than 1.
+        If it is no whole number, less than 1, or more than can be counted.
     """
-    return whole(x, name, 1)
+    return size(x, name, 1)

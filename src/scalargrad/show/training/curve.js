@@ -1,4 +1,4 @@
-// The loss at every frame, and a cursor at this one.
+// The loss at every snapshot, and a cursor at this one.
 
 const FRAME = { left: 66, right: 16, top: 10, bottom: 22 };
 const finiteLosses = losses.filter(Number.isFinite);
@@ -24,7 +24,7 @@ function drawCurve() {
   const { left, right, top, bottom } = curveRoom;
   svg.replaceChildren(...(finiteLosses.length ? curveParts(left, right, top, bottom) : []));
   const ends = `from ${number(losses[0])} to ${number(losses.at(-1))}`;
-  svg.setAttribute("aria-label", `The loss goes ${ends} over ${counted(frameCount, "frame")}; here it is ${number(losses[state.at])}.`);
+  svg.setAttribute("aria-label", `The loss goes ${ends} over ${counted(snapshotCount, "snapshot")}; here it is ${number(losses[state.at])}.`);
 }
 
 function drawCurveKey() {
@@ -38,7 +38,7 @@ function curveParts(left, right, top, bottom) {
   const points = known.map(([loss, k]) => `${stepAcross(k).toFixed(1)},${lossDown(loss).toFixed(1)}`);
   const x = stepAcross(state.at);
   const isKnown = Number.isFinite(losses[state.at]);
-  const ends = [...new Set([0, frameCount - 1])];
+  const ends = [...new Set([0, snapshotCount - 1])];
   return [
     svgElement("path", { class: "rules", d: `M${left},${top}V${bottom}H${right}` }),
     ...marks.map((loss) => svgElement("text", { class: "tick up", x: left - 6, y: lossDown(loss) + 4.5 }, number(loss))),
@@ -50,7 +50,7 @@ function curveParts(left, right, top, bottom) {
   ].filter(Boolean);
 }
 
-// The frame nearest to where someone points.
+// The snapshot nearest to where someone points.
 function onCurvePointer(event) {
   if (event.type === "pointermove" && !(event.buttons & 1)) return;
   const box = $("losses").getBoundingClientRect();

@@ -1,4 +1,4 @@
-"""The page of a film: one HTML file that needs nothing else, put together from its parts."""
+"""The page of a training: one HTML file that needs nothing else, put together from its parts."""
 
 from __future__ import annotations
 
@@ -8,36 +8,35 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from functools import cache
 from html import escape
-from typing import TYPE_CHECKING
 
-from scalargrad.show.html import fill, inert, policy, shared_script, source
+from scalargrad.show.html import fill, inert, json_number, policy, shared_script, source
 from scalargrad.show.places import unit_name
 from scalargrad.show.training.network import activation
-from scalargrad.show.training.replay import Json, as_json, number, uses
-from scalargrad.show.training.scene import Scene
+from scalargrad.show.training.recorded import Json, as_json, uses
+from scalargrad.show.training.setting import Setting
+from scalargrad.show.training.snapshot import Snapshot
 from scalargrad.table.javascript import javascript_functions
-
-if TYPE_CHECKING:
-    from scalargrad.show.training.film import Frame
 
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
-    *("replay", "state", "picture", "network", "plane", "curve"),
+    *("programs", "state", "picture", "network", "plane", "curve"),
     *("story", "timeline", "takeaway", "main"),
 )
 
 
-def page(scene: Scene, frames: Sequence[Frame], unit: str, title: str | None, stopped: str) -> str:
-    """Return a film as one HTML document that moves through its frames.
+def page(
+    setting: Setting, snapshots: Sequence[Snapshot], unit: str, title: str | None, stopped: str
+) -> str:
+    """Return a training page as one HTML document that moves through its snapshots.
 
     Parameters
     ----------
-    scene : Scene
+    setting : Setting
         What does not change.
-    frames : sequence of Frame
+    snapshots : sequence of Snapshot
         What does.
     unit : str
-        What lies between two frames: a step, or an epoch.
+        What lies between two snapshots: a step, or an epoch.
     title : str, optional
         The heading; by default it names the network.
     stopped : str
@@ -48,101 +47,101 @@ def page(scene: Scene, frames: Sequence[Frame], unit: str, title: str | None, st
     The document refers to nothing outside itself, and its Content-Security-Policy forbids it:
     only its own script and style run, known by their hashes.
     """
-    programs = [scene.model, *scene.losses]
+    programs = [setting.model, *setting.losses]
     functions = javascript_functions(use for program in programs for use in uses(program))
     script = f"const functions = {functions};\n{_script()}"
-    style = source("scalargrad.show.html", "look.css") + source(__package__, "film.css")
+    style = source("scalargrad.show.html", "look.css") + source(__package__, "training.css")
     return fill(
-        source(__package__, "film.html"),
+        source(__package__, "training.html"),
         {
             "policy": policy(script, style),
-            "title": escape(title or f"Training a network of {_sizes(scene)} units"),
-            "summary": escape(_summary(scene, stopped)),
+            "title": escape(title or f"Training a network of {_sizes(setting)} units"),
+            "summary": escape(_summary(setting, stopped)),
             "style": style,
-            "table": _table(frames, unit),
-            "film": inert(_film(scene, frames, unit)),
+            "table": _table(snapshots, unit),
+            "recorded": inert(_training(setting, snapshots, unit)),
             "script": script,
         },
     )
 
 
-def _sizes(scene: Scene) -> str:
-    layers = [cell.layer for cell in scene.cells]
+def _sizes(setting: Setting) -> str:
+    layers = [cell.layer for cell in setting.cells]
     *first, last = (str(layers.count(i)) for i in range(max(layers) + 1))
     return f"{', '.join(first)} and {last}"
 
 
-def _summary(scene: Scene, stopped: str) -> str:
-    symbols = dict.fromkeys(activation(scene.model, cell) for cell in scene.cells)
+def _summary(setting: Setting, stopped: str) -> str:
+    symbols = dict.fromkeys(activation(setting.model, cell) for cell in setting.cells)
     found = [symbol for symbol in symbols if symbol]
     parts = [
         f"{' and '.join(found)} units" if found else "linear units",
-        f"{scene.model.inputs - len(scene.inputs[0])} parameters",
-        f"{len(scene.inputs)} examples",
-        f"loss: {scene.loss_name.replace('_', ' ')}",
+        f"{setting.model.inputs - len(setting.inputs[0])} parameters",
+        f"{len(setting.inputs)} examples",
+        f"loss: {setting.loss_name.replace('_', ' ')}",
     ]
     return " · ".join([*parts, *([f"stopped: {stopped}"] if stopped else [])])
 
 
-def _table(frames: Sequence[Frame], unit: str) -> str:
+def _table(snapshots: Sequence[Snapshot], unit: str) -> str:
     """Return the losses as a table, for where no script runs."""
-    rows = "".join(f"<tr><td>{frame.step}</td><td>{frame.loss:.6g}</td></tr>" for frame in frames)
+    rows = "".join(f"<tr><td>{kept.step}</td><td>{kept.loss:.6g}</td></tr>" for kept in snapshots)
     return f"<table><tr><th>{unit}</th><th>loss</th></tr>{rows}</table>"
 
 
-def _film(scene: Scene, frames: Sequence[Frame], unit: str) -> Json:
+def _training(setting: Setting, snapshots: Sequence[Snapshot], unit: str) -> Json:
     losses: dict[str, int] = {}
-    programs = [as_json(program) for program in scene.losses]
+    programs = [as_json(program) for program in setting.losses]
     chosen = [losses.setdefault(str(program), i) for i, program in enumerate(programs)]
     places = {i: place for place, i in enumerate(losses.values())}
     return {
         "unit": unit,
-        "model": as_json(scene.model),
-        "cells": list(_cells(scene)),
+        "model": as_json(setting.model),
+        "cells": list(_cells(setting)),
         "losses": [programs[i] for i in losses.values()],
-        "inputs": scene.inputs,
+        "inputs": setting.inputs,
         "lossOf": [places[i] for i in chosen],
         "task": {
-            "kind": scene.task.kind,
-            "targets": scene.task.targets,
-            "classes": scene.task.classes,
-            "names": scene.task.names,
-            "threshold": scene.threshold,
+            "kind": setting.task.kind,
+            "targets": setting.task.targets,
+            "classes": setting.task.classes,
+            "names": setting.task.names,
+            "threshold": setting.threshold,
         },
-        "plane": scene.plane,
-        "frames": {
-            "steps": [frame.step for frame in frames],
-            "losses": [number(frame.loss) for frame in frames],
-            "rates": [number(frame.learning_rate) for frame in frames],
-            "parameters": b64encode(b"".join(map(_little, frames))).decode(),
+        "plane": setting.plane,
+        "snapshots": {
+            "steps": [snapshot.step for snapshot in snapshots],
+            "losses": [json_number(snapshot.loss) for snapshot in snapshots],
+            "rates": [json_number(snapshot.learning_rate) for snapshot in snapshots],
+            "parameters": b64encode(b"".join(map(_little, snapshots))).decode(),
         },
     }
 
 
-def _little(frame: Frame) -> bytes:
+def _little(snapshot: Snapshot) -> bytes:
     """Return the parameters as bytes, the lowest first, as browsers have them."""
-    numbers = array("d", frame.parameters)
+    numbers = array("d", snapshot.parameters)
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers.tobytes()
 
 
-def _cells(scene: Scene) -> Iterator[Json]:
-    deepest = max(cell.layer for cell in scene.cells)
+def _cells(setting: Setting) -> Iterator[Json]:
+    deepest = max(cell.layer for cell in setting.cells)
     counts = [0] * (deepest + 1)
-    widths = [sum(cell.layer == i for cell in scene.cells) for i in range(deepest + 1)]
-    for cell in scene.cells:
+    widths = [sum(cell.layer == i for cell in setting.cells) for i in range(deepest + 1)]
+    for cell in setting.cells:
         place = counts[cell.layer]
         counts[cell.layer] += 1
         name = unit_name(cell.layer, place, deepest, widths[-1])
-        if cell.layer == 0 and scene.features is not None:
-            name = scene.features[place]
+        if cell.layer == 0 and setting.features is not None:
+            name = setting.features[place]
         yield {
             "name": name,
             "layer": cell.layer,
             "node": cell.weighted if cell.output is None else cell.output,
             "weighted": cell.weighted,
-            "activation": activation(scene.model, cell),
+            "activation": activation(setting.model, cell),
             "sources": cell.sources,
             "bias": cell.bias,
         }

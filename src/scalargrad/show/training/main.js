@@ -10,7 +10,7 @@ function listen() {
   click("first", () => goTo(0));
   click("previous", () => goTo(state.at - 1));
   click("next", () => goTo(state.at + 1));
-  click("last", () => goTo(frameCount - 1));
+  click("last", () => goTo(snapshotCount - 1));
   click("play", togglePlay);
   click("help", () => $("help-text").showModal());
   click("export", saveSvg);

@@ -135,7 +135,7 @@ function drawLines() {
   $("halo").setAttribute("d", line ? line.path.getAttribute("d") : "");
 }
 
-// The number of the widest line; of weights that of the whole film, so that they are seen to grow.
+// The number of the widest line; of weights that of the whole recorded, so that they are seen to grow.
 const greatestLine = () => (state.view === "weights" ? greatestWeight : greatest(lineNumbers(allWeights)));
 
 function drawLinesLegend() {

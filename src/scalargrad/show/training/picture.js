@@ -62,7 +62,7 @@ function paintCoarse(colourOf, columns, rows) {
   coarse.getContext("2d").putImageData(image, 0, 0);
 }
 
-// The size of a picture's place, in pixels of the page. A frame that is hidden, or not laid out yet,
+// The size of a picture's place, in pixels of the page. A snapshot that is hidden, or not laid out yet,
 // has none: it is drawn at the least size, and anew when it is shown.
 function roomOf(picture) {
   const { clientWidth, clientHeight } = picture.parentElement;

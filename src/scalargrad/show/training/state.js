@@ -1,21 +1,21 @@
-// What the page knows of the film, what follows from a frame, and what is shown.
+// What the page knows of the training, what follows from a snapshot, and what is shown.
 
-const film = JSON.parse(document.getElementById("film").textContent);
-const { cells, task, plane, unit } = film;
-const { steps, rates } = film.frames;
-const losses = film.frames.losses.map(float);
-const frameCount = steps.length;
-const examples = film.inputs;
+const recorded = JSON.parse(document.getElementById("recorded").textContent);
+const { cells, task, plane, unit } = recorded;
+const { steps, rates } = recorded.snapshots;
+const losses = recorded.snapshots.losses.map(float);
+const snapshotCount = steps.length;
+const examples = recorded.inputs;
 const width = examples[0].length;
-const model = new Program(film.model);
-const lossPrograms = film.losses.map((program) => new Program(program));
+const model = new Program(recorded.model);
+const lossPrograms = recorded.losses.map((program) => new Program(program));
 const parameterCount = model.inputs - width;
 const allParameters = new Float64Array(
-  Uint8Array.from(atob(film.frames.parameters), (letter) => letter.charCodeAt(0)).buffer,
+  Uint8Array.from(atob(recorded.snapshots.parameters), (letter) => letter.charCodeAt(0)).buffer,
 );
 
 const state = {
-  at: 0, // the frame
+  at: 0, // the snapshot
   example: null, // the one selected
   view: "weights", // what the lines show
   cell: 0, // the unit that Tab reaches
@@ -32,7 +32,7 @@ function run(input) {
 
 const load = (k) => model.values.set(parametersAt(k), width);
 
-// Remember what a function found for the last few frames.
+// Remember what a function found for the last few snapshots.
 function remembered(compute, most = 3) {
   const known = new Map();
   return (k, ...rest) => {
@@ -45,7 +45,7 @@ function remembered(compute, most = 3) {
   };
 }
 
-// What the model answers to every example at a frame, the loss of each, and how many are right.
+// What the model answers to every example at a snapshot, the loss of each, and how many are right.
 const answers = remembered((k) => {
   load(k);
   const outputs = examples.map((input) => {
@@ -59,7 +59,7 @@ const answers = remembered((k) => {
 
 // The loss of an example, and how it depends on the model's outputs.
 function lossOf(example, output) {
-  const program = lossPrograms[film.lossOf[example]];
+  const program = lossPrograms[recorded.lossOf[example]];
   program.values.set(output);
   const value = program.run()[program.outputs[0]];
   return { value, partials: () => program.gradient([1]).subarray(0, output.length) };
@@ -71,7 +71,7 @@ function verdict(output) {
   return output.indexOf(Math.max(...output));
 }
 
-// The gradient of the mean loss, or of one example's, for every parameter at a frame.
+// The gradient of the mean loss, or of one example's, for every parameter at a snapshot.
 const gradients = remembered((k, example) => {
   load(k);
   const chosen = example === null ? [...examples.keys()] : [example];
@@ -85,7 +85,7 @@ const gradients = remembered((k, example) => {
   return total.map((x) => x / chosen.length);
 }, 4);
 
-// By how much every parameter changed since the frame before.
+// By how much every parameter changed since the snapshot before.
 const changes = remembered((k) => {
   const now = parametersAt(k);
   if (k === 0) return now.map(() => 0);
@@ -107,7 +107,7 @@ function lineNumbers(weights) {
   return weights.map(({ parameter }) => numbers[parameter]);
 }
 
-// Every cell's output for the selected example at a frame.
+// Every cell's output for the selected example at a snapshot.
 const activations = remembered((k, example) => {
   load(k);
   const values = valuesOf(example);
@@ -139,7 +139,7 @@ function gridPoint(column, row) {
   return [x, gridSize.down === 1 ? 0 : high - ((high - low) * row) / (gridSize.down - 1)];
 }
 
-// Every cell's output, and the model's outputs, over the grid at a frame.
+// Every cell's output, and the model's outputs, over the grid at a snapshot.
 const overPlane = remembered((k) => {
   load(k);
   const { across, down } = gridSize;

@@ -1,4 +1,4 @@
-// What happened from the frame before to this one, in words; and one unit in full.
+// What happened from the snapshot before to this one, in words; and one unit in full.
 
 const capital = (word) => word[0].toUpperCase() + word.slice(1);
 const nameOfExample = (i) => `example ${i}`;
@@ -11,7 +11,7 @@ for (const cell of cells) {
   if (bias >= 0 && bias < parameterCount) placeOfParameter[bias] = `the bias of ${cell.name}`;
 }
 
-// The parameter that changed most since the frame before, if any did.
+// The parameter that changed most since the snapshot before, if any did.
 function largestChange() {
   const changed = changes(state.at);
   let parameter = -1;

@@ -1,9 +1,9 @@
-// Moving through the frames: buttons, scrubber, keys, Play, and a link to where one is.
+// Moving through the snapshots: buttons, scrubber, keys, Play, and a link to where one is.
 
 const VIEWS = ["weights", "products", "gradients", "changes"];
 
 function drawTimeline() {
-  const count = frameCount - 1;
+  const count = snapshotCount - 1;
   $("scrubber").max = String(count);
   $("scrubber").value = String(state.at);
   $("scrubber").setAttribute("aria-valuetext", `${unit} ${steps[state.at]} of ${steps.at(-1)}`);
@@ -29,10 +29,10 @@ function drawAll() {
 
 const announce = (text) => { $("announcement").textContent = text; };
 
-// Go to a frame; a manual move is announced and ends Play.
+// Go to a snapshot; a manual move is announced and ends Play.
 function goTo(k, { manual = true } = {}) {
   if (manual) pause();
-  state.at = Math.min(Math.max(k, 0), frameCount - 1);
+  state.at = Math.min(Math.max(k, 0), snapshotCount - 1);
   keepFocus(drawAll);
   if (manual) announce([sentence(), changeSentence(), exampleSentence()].filter(Boolean).join(" "));
   if (manual) noteAddress();
@@ -80,11 +80,11 @@ function moveExample(direction) {
 }
 
 function play() {
-  if (state.at === frameCount - 1) goTo(0, { manual: false });
+  if (state.at === snapshotCount - 1) goTo(0, { manual: false });
   document.body.classList.remove("fresh");
   playEvery(Number($("speed").value), () => {
     goTo(state.at + 1, { manual: false });
-    return state.at < frameCount - 1;
+    return state.at < snapshotCount - 1;
   });
 }
 
@@ -94,7 +94,7 @@ const KEYS = {
   "Shift+ArrowRight": () => goTo(state.at + 10),
   "Shift+ArrowLeft": () => goTo(state.at - 10),
   Home: () => goTo(0),
-  End: () => goTo(frameCount - 1),
+  End: () => goTo(snapshotCount - 1),
   " ": togglePlay,
   e: () => moveExample(1),
   "Shift+e": () => moveExample(-1),

@@ -1,4 +1,4 @@
-"""watch: a model in training as a film."""
+"""watch: a model in training as a training page."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.errors import NumericalError, OperandError
-from scalargrad.show.training.film import Film
-from scalargrad.show.training.replay import Loss
+from scalargrad.show.training.recorded import Loss
+from scalargrad.show.training.training_page import TrainingPage
 from scalargrad.train import fit
 from scalargrad.train.examples import examples
 from scalargrad.train.run import Optimizer
@@ -25,15 +25,15 @@ def watch(
     plane: tuple[int, int] = (0, 1),
     feature_names: Sequence[str] | None = None,
     target_names: Sequence[str] | None = None,
-    max_frames: int = 200,
+    max_snapshots: int = 200,
     limit: int = 2000,
     **options: Any,
-) -> Film:
-    """Film a small network in training: units, weights, boundary and loss, step by step.
+) -> TrainingPage:
+    """Watch a small network in training: units, weights, boundary and loss, step by step.
 
-    With `epochs` the model is trained here, by `fit`. Without, the film waits for a training of
-    your own: give it to `fit` among the callbacks, or call ``film.record()`` after each step.
-    Then ``film.save("training.html")`` writes a page that moves through the frames.
+    With `epochs` the model is trained here, by `fit`. Without, the page waits for a training of
+    your own: give it to `fit` among the callbacks, or call ``page.record()`` after each step.
+    Then ``page.save("training.html")`` writes a page that moves through the snapshots.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ def watch(
         Which inputs span the plane that is shown. Others are held at their means in it.
     feature_names, target_names : sequences of str, optional
         What inputs and classes are called.
-    max_frames : int
-        Most frames to keep, at least 2. When there are more, every second one is given up.
+    max_snapshots : int
+        Most snapshots to keep, at least 2. When there are more, every second one is given up.
     limit : int
         Most parameters.
     **options
@@ -66,7 +66,7 @@ def watch(
 
     Returns
     -------
-    Film
+    TrainingPage
 
     Raises
     ------
@@ -81,11 +81,11 @@ def watch(
 
     Notes
     -----
-    The page is given the parameters of each frame with every digit, and what model and loss
-    compute; it computes activations, boundary and gradients itself. Each frame costs one
+    The page is given the parameters of each snapshot with every digit, and what model and loss
+    compute; it computes activations, boundary and gradients itself. Each snapshot costs one
     prediction for each example. Ctrl-C ends the training as it ends that of `fit`, and so do
-    numbers that are no longer finite: the film is returned with the frames it has, and `stopped`
-    says why. Every other error is raised.
+    numbers that are no longer finite: the page is returned with the snapshots it has, and
+    `stopped` says why. Every other error is raised.
 
     Examples
     --------
@@ -94,12 +94,12 @@ def watch(
     >>> from scalargrad.nn import MLP
     >>> from scalargrad.optim import Adam
     >>> model = MLP(2, [4, 1], activation="tanh", rng=0)
-    >>> film = watch(model, *data.xor(), loss=binary_cross_entropy_with_logits,
+    >>> page = watch(model, *data.xor(), loss=binary_cross_entropy_with_logits,
     ...              optimizer=Adam(model.parameters(), lr=0.1), epochs=60, quiet=True)
-    >>> film
-    <film of 61 frames, epoch 0 to 60: loss 0.6996 → 0.002898>
+    >>> page
+    <training page of 61 snapshots, epoch 0 to 60: loss 0.6996 → 0.002898>
     """
-    film = Film(
+    page = TrainingPage(
         model,
         examples(X, y, "watch"),
         loss,
@@ -108,16 +108,16 @@ def watch(
         plane=plane,
         feature_names=feature_names,
         target_names=target_names,
-        max_frames=max_frames,
+        max_snapshots=max_snapshots,
         limit=limit,
     )
     if epochs is None:
         if options:
             raise OperandError(f"{next(iter(options))} is an option of training: give epochs too")
-        return film
+        return page
     if optimizer is None:
         raise OperandError("epochs are given, and no optimizer to train with: give one")
-    callbacks = [film, *options.pop("callbacks", ())]
+    callbacks = [page, *options.pop("callbacks", ())]
     try:
         history = fit(
             model,
@@ -129,7 +129,7 @@ def watch(
             callbacks=callbacks,
             **options,
         )
-        film.stopped = "" if len(history) >= epochs else history.stopped
+        page.stopped = "" if len(history) >= epochs else history.stopped
     except NumericalError as error:
-        film.stopped = str(error)
-    return film
+        page.stopped = str(error)
+    return page

@@ -8,10 +8,10 @@ are printed from here: the traced expressions and the notations of the table of 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import isfinite
 from typing import Any, TypeAlias
 
 from scalargrad.show.graphs.gates import gate_sign
+from scalargrad.show.html import json_number
 from scalargrad.show.steps.page.drawn import Drawings
 from scalargrad.show.steps.page.layered import layered
 from scalargrad.show.steps.partials import ELLIPSIS, Gate, named_symbols
@@ -23,11 +23,6 @@ from scalargrad.table.symbol import TABLE, Symbol
 from scalargrad.value import Parameter, Value
 
 Json: TypeAlias = Any
-
-
-def number(x: float) -> Json:
-    """Return a number as JSON, which has no inf and no nan."""
-    return x if isfinite(x) else str(x)
 
 
 class Record:
@@ -86,11 +81,11 @@ class Record:
     def _node(self, node: Value) -> Json:
         scene, op = self._scene, node.op
         kind = "gate" if op else "parameter" if isinstance(node, Parameter) else "input"
-        found = {
+        found: dict[str, Json] = {
             "name": scene.names[node],
             "word": scene.word(node),
             "kind": kind,
-            "data": number(scene.data[node]),
+            "data": json_number(scene.data[node]),
             "parents": [],
         }
         if node in scene.pre_activations:
@@ -104,10 +99,10 @@ class Record:
             self._gates[key] = self._gate(scene.gate(node))
         found["gate"] = key
         found["parents"] = [
-            self._place[x] if isinstance(x, Value) else {"constant": number(x)}
+            self._place[x] if isinstance(x, Value) else {"constant": json_number(x)}
             for x in node.parents
         ]
-        found["locals"] = [None if x is None else number(x) for x in node.local_grads]
+        found["locals"] = [json_number(x) for x in node.local_grads]
         return found
 
     def _gate(self, gate: Gate) -> Json:
@@ -159,7 +154,7 @@ class _Terms:
 
     def _entry(self, part: Expression) -> Json:
         if not isinstance(part, Symbol):
-            return number(part)
+            return json_number(part)
         if part.op is None:
             return {"name": self._names[part]}
         key = self._record.key(part.op, len(part.operands))

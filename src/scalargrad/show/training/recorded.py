@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any, TypeAlias
 
 from scalargrad.compiler.arguments import filled, outlined
@@ -12,6 +11,7 @@ from scalargrad.compiler.passes.program import CONSTANT, INPUT, Program
 from scalargrad.compiler.trace.deferred import DETACH
 from scalargrad.compiler.trace.record import Recording, record
 from scalargrad.errors import OperandError, TraceError
+from scalargrad.show.html import json_number
 from scalargrad.table.javascript import available, function_key
 from scalargrad.table.operation import Operation
 from scalargrad.value import Value
@@ -30,7 +30,7 @@ class ModelRecord:
     program : Program
         Its first inputs are those of the model, then come the parameters.
     parameters : list of Value
-        In the program's order; the numbers are read from them at each frame.
+        In the program's order; the numbers are read from them at each snapshot.
     outline : nested lists
         How the model arranges its outputs.
     """
@@ -110,11 +110,6 @@ def uses(program: Program) -> Iterator[tuple[Operation, int]]:
             yield op, len(args)
 
 
-def number(x: float | None) -> Json:
-    """Return a number as JSON, which has no inf and no nan."""
-    return x if x is None or isfinite(x) else str(x)
-
-
 def as_json(program: Program) -> Json:
     """Return a program for the page: a node is a number, or an operation with its operands."""
     return {
@@ -128,4 +123,4 @@ def _node(program: Program, i: int) -> Json:
     op, args = program.ops[i], program.args[i]
     if isinstance(op, Operation):
         return [function_key(op, len(args)), *args]
-    return number(program.constants[i])
+    return json_number(program.constants[i])

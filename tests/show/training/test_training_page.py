@@ -1,4 +1,4 @@
-"""Films: what is recorded, when, how much of it is kept, and what is refused."""
+"""TrainingPages: what is recorded, when, how much of it is kept, and what is refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, m
 from scalargrad.nn import MLP, Dropout, Linear, Module, Sequential, Tanh
 from scalargrad.optim import SGD
 from scalargrad.optim.lr_scheduler import LinearLR
-from scalargrad.show.training import Film
+from scalargrad.show.training import TrainingPage
 from scalargrad.train import History, fit
 
 X = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
@@ -35,7 +35,7 @@ def network() -> MLP:
     return MLP(2, [2, 1], activation="tanh", rng=0)
 
 
-def filmed(model: Any, **options: Any) -> Film:
+def watched(model: Any, **options: Any) -> TrainingPage:
     """Watch a model at exclusive or."""
     return watch(model, X, Y, loss=binary_cross_entropy_with_logits, **options)
 
@@ -50,40 +50,42 @@ def descend(model: Module, optimizer: SGD) -> float:
 
 
 def test_a_loop_of_ones_own_records_every_step() -> None:
-    """Each frame has the loss of that moment, which the next step computes before it moves."""
+    """Each snapshot has the loss of that moment, which the next step computes before it moves."""
     model = network()
     optimizer = SGD(model.parameters(), lr=0.5)
-    film = filmed(model, optimizer=optimizer)
+    training = watched(model, optimizer=optimizer)
     before = []
     for _ in range(5):
         before.append(descend(model, optimizer))
-        film.record()
-    assert [frame.step for frame in film.frames] == [0, 1, 2, 3, 4, 5]
-    assert [frame.loss for frame in film.frames[:5]] == pytest.approx(before, rel=1e-12)
-    assert {frame.learning_rate for frame in film.frames} == {0.5}
+        training.record()
+    assert [snapshot.step for snapshot in training.snapshots] == [0, 1, 2, 3, 4, 5]
+    assert [snapshot.loss for snapshot in training.snapshots[:5]] == pytest.approx(
+        before, rel=1e-12
+    )
+    assert {snapshot.learning_rate for snapshot in training.snapshots} == {0.5}
 
 
-def test_a_frame_keeps_every_digit_of_every_parameter() -> None:
+def test_a_snapshot_keeps_every_digit_of_every_parameter() -> None:
     """As many as the model has, each equal to the last bit."""
     model = network()
-    film = filmed(model)
-    assert sorted(film.frames[0].parameters) == sorted(p.data for p in model.parameters())
+    training = watched(model)
+    assert sorted(training.snapshots[0].parameters) == sorted(p.data for p in model.parameters())
 
 
-def test_an_earlier_frame_is_not_changed_by_later_training() -> None:
+def test_an_earlier_snapshot_is_not_changed_by_later_training() -> None:
     """It is a copy of the numbers."""
     model = network()
-    film = filmed(model)
-    first = list(film.frames[0].parameters)
+    training = watched(model)
+    first = list(training.snapshots[0].parameters)
     descend(model, SGD(model.parameters(), lr=1.0))
-    assert list(film.frames[0].parameters) == first
+    assert list(training.snapshots[0].parameters) == first
 
 
-def test_as_a_callback_of_fit_a_film_has_a_frame_for_each_epoch() -> None:
+def test_as_a_callback_of_fit_a_page_has_a_snapshot_for_each_epoch() -> None:
     """And it notes the rate the epoch was trained with, not the next one's."""
     model = network()
     optimizer = SGD(model.parameters(), lr=1.0)
-    film = filmed(model)
+    training = watched(model)
     history = fit(
         model,
         X,
@@ -92,13 +94,13 @@ def test_as_a_callback_of_fit_a_film_has_a_frame_for_each_epoch() -> None:
         optimizer=optimizer,
         scheduler=LinearLR(optimizer, 1.0, 0.5, total_iters=2),
         epochs=3,
-        callbacks=[film],
+        callbacks=[training],
         quiet=True,
     )
-    assert [frame.step for frame in film.frames] == [0, 1, 2, 3]
-    assert [frame.learning_rate for frame in film.frames[1:]] == [1.0, 0.75, 0.5]
-    assert film.history is history
-    assert "epoch 0 to 3" in repr(film)
+    assert [snapshot.step for snapshot in training.snapshots] == [0, 1, 2, 3]
+    assert [snapshot.learning_rate for snapshot in training.snapshots[1:]] == [1.0, 0.75, 0.5]
+    assert training.history is history
+    assert "epoch 0 to 3" in repr(training)
 
 
 def test_watch_with_epochs_trains_as_fit_does() -> None:
@@ -111,43 +113,45 @@ def test_watch_with_epochs_trains_as_fit_does() -> None:
         "seed": 3,
     }
     fit(alone, X, Y, optimizer=SGD(alone.parameters(), lr=0.3), quiet=True, **options)
-    film = watch(watched, X, Y, optimizer=SGD(watched.parameters(), lr=0.3), quiet=True, **options)
+    training = watch(
+        watched, X, Y, optimizer=SGD(watched.parameters(), lr=0.3), quiet=True, **options
+    )
     assert [p.data for p in watched.parameters()] == [p.data for p in alone.parameters()]
-    assert len(film.frames) == 5
-    assert len(film.history) == 4
-    assert film.stopped == ""
+    assert len(training.snapshots) == 5
+    assert len(training.history) == 4
+    assert training.stopped == ""
 
 
-def test_a_compiled_training_has_the_frames_of_an_eager_one() -> None:
-    """Its steps move numbers of their own, and a film must see those of every epoch."""
+def test_a_compiled_training_has_the_snapshots_of_an_eager_one() -> None:
+    """Its steps move numbers of their own, and a training page must see those of every epoch."""
     pytest.importorskip("numpy", reason="compiled steps compute in its arrays")
-    films = []
+    trainings = []
     for jit in (False, True):
         model = network()
         optimizer = SGD(model.parameters(), lr=0.3)
-        films.append(filmed(model, optimizer=optimizer, epochs=12, jit=jit, quiet=True))
-    eager, compiled = ([frame.loss for frame in film.frames] for film in films)
+        trainings.append(watched(model, optimizer=optimizer, epochs=12, jit=jit, quiet=True))
+    eager, compiled = ([snapshot.loss for snapshot in training.snapshots] for training in trainings)
     assert compiled == pytest.approx(eager, rel=1e-9)
     assert len(set(compiled)) == 13
 
 
 def test_callbacks_of_the_user_are_called_too() -> None:
-    """One that stops training stops it, and the film says so."""
+    """One that stops training stops it, and the training page says so."""
 
     def enough(model: Module, history: History) -> bool:
         return len(history) == 2
 
     model = network()
     optimizer = SGD(model.parameters(), lr=0.1)
-    film = filmed(model, optimizer=optimizer, epochs=9, callbacks=[enough], quiet=True)
-    assert len(film.frames) == 3
-    assert film.stopped == "a callback asked"
-    assert "stopped: a callback asked" in repr(film)
+    training = watched(model, optimizer=optimizer, epochs=9, callbacks=[enough], quiet=True)
+    assert len(training.snapshots) == 3
+    assert training.stopped == "a callback asked"
+    assert "stopped: a callback asked" in repr(training)
 
 
 @pytest.mark.usefixtures("pythons_handler")
-def test_ctrl_c_leaves_the_frames_so_far(tmp_path: Path) -> None:
-    """An interrupt during the third epoch ends training; the film can be saved."""
+def test_ctrl_c_leaves_the_snapshots_so_far(tmp_path: Path) -> None:
+    """An interrupt during the third epoch ends training; the training page can be saved."""
 
     def interrupting(model: Module, history: History) -> None:
         if len(history) == 2:
@@ -155,17 +159,19 @@ def test_ctrl_c_leaves_the_frames_so_far(tmp_path: Path) -> None:
 
     model = network()
     optimizer = SGD(model.parameters(), lr=0.1)
-    film = filmed(model, optimizer=optimizer, epochs=50, callbacks=[interrupting], quiet=True)
-    assert film.stopped == "interrupted"
-    assert [frame.step for frame in film.frames] == [0, 1, 2]
-    assert "stopped: interrupted" in film.save(tmp_path / "film.html").read_text(encoding="utf-8")
+    training = watched(model, optimizer=optimizer, epochs=50, callbacks=[interrupting], quiet=True)
+    assert training.stopped == "interrupted"
+    assert [snapshot.step for snapshot in training.snapshots] == [0, 1, 2]
+    assert "stopped: interrupted" in training.save(tmp_path / "training.html").read_text(
+        encoding="utf-8"
+    )
 
 
-def test_training_that_runs_away_ends_with_the_frames_it_had() -> None:
-    """A rate far too large overflows the loss; the film says which node did."""
+def test_training_that_runs_away_ends_with_the_snapshots_it_had() -> None:
+    """A rate far too large overflows the loss; the training page says which node did."""
     model = MLP(1, [1], rng=0)
     optimizer = SGD(model.parameters(), lr=1e200)
-    film = watch(
+    training = watch(
         model,
         [[1.0], [2.0]],
         [1.0, 3.0],
@@ -175,20 +181,20 @@ def test_training_that_runs_away_ends_with_the_frames_it_had() -> None:
         batch_size=None,
         quiet=True,
     )
-    assert 2 <= len(film.frames) < 20
-    assert math.isinf(film.frames[-1].loss)
-    assert "inf" in film.stopped
+    assert 2 <= len(training.snapshots) < 20
+    assert math.isinf(training.snapshots[-1].loss)
+    assert "inf" in training.stopped
     with pytest.raises(NumericalError, match="inf"):
         fit(model, [[1.0]], [1.0], loss=mse_loss, optimizer=optimizer, epochs=1, quiet=True)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 20, 100])
-def test_a_long_film_gives_up_every_second_frame(count: int) -> None:
+def test_a_long_training_gives_up_every_second_snapshot(count: int) -> None:
     """It never has more than asked for, keeps first and newest, and the others evenly spread."""
-    film = filmed(network(), max_frames=8)
+    training = watched(network(), max_snapshots=8)
     for _ in range(count):
-        film.record()
-    steps = [frame.step for frame in film.frames]
+        training.record()
+    steps = [snapshot.step for snapshot in training.snapshots]
     assert len(steps) <= 8
     assert steps[0] == 0
     assert steps[-1] == count
@@ -199,18 +205,18 @@ def test_a_long_film_gives_up_every_second_frame(count: int) -> None:
 
 def test_steps_may_be_counted_by_the_user_and_go_forward() -> None:
     """Recording each tenth step, say; a step that was is refused."""
-    film = filmed(network())
-    film.record(step=10)
-    film.record()
-    assert [frame.step for frame in film.frames] == [0, 10, 11]
+    training = watched(network())
+    training.record(step=10)
+    training.record()
+    assert [snapshot.step for snapshot in training.snapshots] == [0, 10, 11]
     with pytest.raises(OperandError, match="step 5 comes after step 11"):
-        film.record(step=5)
+        training.record(step=5)
 
 
-def test_two_fits_make_one_film() -> None:
+def test_two_fits_make_one_training() -> None:
     """Epochs of the second go on counting where the first ended."""
     model = network()
-    film = filmed(model)
+    training = watched(model)
     for _ in range(2):
         optimizer = SGD(model.parameters(), lr=0.1)
         fit(
@@ -220,36 +226,36 @@ def test_two_fits_make_one_film() -> None:
             loss=binary_cross_entropy_with_logits,
             optimizer=optimizer,
             epochs=2,
-            callbacks=[film],
+            callbacks=[training],
             quiet=True,
         )
-    assert [frame.step for frame in film.frames] == [0, 1, 2, 3, 4]
+    assert [snapshot.step for snapshot in training.snapshots] == [0, 1, 2, 3, 4]
 
 
-def test_history_of_a_loop_of_ones_own_has_the_loss_of_each_frame() -> None:
+def test_history_of_a_loop_of_ones_own_has_the_loss_of_each_snapshot() -> None:
     """So that it can be plotted like any other."""
-    film = filmed(network())
-    film.record()
-    assert film.history["epoch"] == [0.0, 1.0]
-    assert film.history["loss"] == [frame.loss for frame in film.frames]
+    training = watched(network())
+    training.record()
+    assert training.history["epoch"] == [0.0, 1.0]
+    assert training.history["loss"] == [snapshot.loss for snapshot in training.snapshots]
 
 
 def test_recording_disturbs_neither_mode_nor_gradients() -> None:
-    """Dropout trains before and after, and rests while a frame is measured."""
+    """Dropout trains before and after, and rests while a snapshot is measured."""
     model = Sequential(Linear(2, 4, rng=0), Tanh(), Dropout(0.5, rng=0), Linear(4, 1, rng=1))
     model.train()
-    film = watch(model, X, [[float(y)] for y in Y], loss=mse_loss)
-    film.record()
+    training = watch(model, X, [[float(y)] for y in Y], loss=mse_loss)
+    training.record()
     assert all(module.training for module in model.modules())
-    assert film.frames[0].loss == film.frames[1].loss
+    assert training.snapshots[0].loss == training.snapshots[1].loss
     assert {p.grad for p in model.parameters()} == {0.0}
 
 
 def test_arrays_are_taken_by_rows() -> None:
     """A NumPy matrix and vector are lists of inputs and targets."""
     np = pytest.importorskip("numpy", reason="arrays are NumPy's")
-    film = watch(network(), np.array(X), np.array(Y), loss=binary_cross_entropy_with_logits)
-    assert film.frames[0].loss == filmed(network()).frames[0].loss
+    training = watch(network(), np.array(X), np.array(Y), loss=binary_cross_entropy_with_logits)
+    assert training.snapshots[0].loss == watched(network()).snapshots[0].loss
 
 
 class Branching(Module):
@@ -305,7 +311,7 @@ UNREPEATABLE = [
 def test_what_a_page_cannot_repeat_is_refused(make: Callable[[], Any], why: str) -> None:
     """The page would otherwise show other numbers than Python's."""
     with pytest.raises(TraceError, match=why):
-        filmed(make())
+        watched(make())
 
 
 def test_a_loss_with_a_branch_is_refused_too() -> None:
@@ -332,7 +338,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"target_names": ["a"]}, "1 names for 2 classes"),
     ({"plane": (0, 0)}, "two different inputs of 0 … 1"),
     ({"plane": (0, 2)}, "two different inputs"),
-    ({"max_frames": 1}, "max_frames is 1"),
+    ({"max_snapshots": 1}, "max_snapshots is 1"),
     ({"epochs": 3}, "no optimizer"),
     ({"batch_size": 3}, "batch_size is an option of training: give epochs too"),
 ]
@@ -388,38 +394,38 @@ def test_large_models_and_many_examples_are_refused_with_their_count() -> None:
     """The limit on parameters may be raised; of the examples some may be shown."""
     large = MLP(2, [40, 40, 1], rng=0)
     with pytest.raises(GraphTooLargeError, match=r"1,801 parameters.*at most 500.*limit=1801"):
-        filmed(large, limit=500)
+        watched(large, limit=500)
     with pytest.raises(GraphTooLargeError, match=r"1,001 examples.*X\[:500\]"):
         watch(network(), [[0.0, 1.0]] * 1001, [0] * 1001, loss=mse_loss)
-    assert filmed(large, limit=1801).frames
+    assert watched(large, limit=1801).snapshots
 
 
 def test_one_call_may_be_of_any_callable() -> None:
     """A function of Values with units in it, not a Module."""
     layer = Linear(2, 1, rng=0)
-    film = filmed(lambda x: exp(layer(x)[0]))
-    assert len(film.frames[0].parameters) == 3
+    training = watched(lambda x: exp(layer(x)[0]))
+    assert len(training.snapshots[0].parameters) == 3
 
 
 def test_several_outputs_and_classes() -> None:
     """Cross entropy picks the class of each example, which is another program for each."""
-    film = watch(MLP(2, [3], rng=0), X, [0, 1, 2, 1], loss=cross_entropy)
+    training = watch(MLP(2, [3], rng=0), X, [0, 1, 2, 1], loss=cross_entropy)
     logits = [[y.data for y in MLP(2, [3], rng=0)(x)] for x in X]
     wanted = [
         math.log(sum(map(math.exp, row))) - row[c]
         for row, c in zip(logits, [0, 1, 2, 1], strict=True)
     ]
-    assert film.frames[0].loss == pytest.approx(sum(wanted) / 4, rel=1e-12)
+    assert training.snapshots[0].loss == pytest.approx(sum(wanted) / 4, rel=1e-12)
 
 
-def test_a_film_is_saved_under_a_name_of_a_page_only(tmp_path: Path) -> None:
+def test_a_page_is_saved_under_a_name_of_a_page_only(tmp_path: Path) -> None:
     """A wrong ending or a missing folder is refused, and what was there stays."""
-    film = filmed(network())
-    with pytest.raises(LayoutError, match=r"'film.pdf'.*end it in .html"):
-        film.save(tmp_path / "film.pdf")
+    training = watched(network())
+    with pytest.raises(LayoutError, match=r"'training.pdf'.*end it in .html"):
+        training.save(tmp_path / "training.pdf")
     with pytest.raises(FileNotFoundError, match="create the folder"):
-        film.save(tmp_path / "missing" / "film.html")
-    path = film.save(tmp_path / "film.html", title="first")
+        training.save(tmp_path / "missing" / "training.html")
+    path = training.save(tmp_path / "training.html", title="first")
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -19,7 +19,7 @@ from scalargrad.losses import (
 )
 from scalargrad.nn import ELU, MLP, Linear, LogSoftmax, Sequential, Softplus
 from scalargrad.optim import Adam
-from scalargrad.show.training import Film
+from scalargrad.show.training import TrainingPage
 from scalargrad.table import operation
 
 
@@ -67,15 +67,17 @@ CASES = {
 }
 
 
-def trained(case: Case) -> tuple[Film, Any, list[list[float]], list[Any]]:
-    """Film ten epochs on twenty random points."""
+def trained(case: Case) -> tuple[TrainingPage, Any, list[list[float]], list[Any]]:
+    """TrainingPage ten epochs on twenty random points."""
     chance = random.Random(5)
     inputs = [[chance.gauss(0, 1) for _ in range(case.inputs)] for _ in range(20)]
     targets = [case.target(x) for x in inputs]
     model = case.model()
     optimizer = Adam(model.parameters(), lr=0.05)
-    film = watch(model, inputs, targets, loss=case.loss, optimizer=optimizer, epochs=10, quiet=True)
-    return film, model, inputs, targets
+    training = watch(
+        model, inputs, targets, loss=case.loss, optimizer=optimizer, epochs=10, quiet=True
+    )
+    return training, model, inputs, targets
 
 
 def listed(output: Any) -> list[float]:
@@ -87,21 +89,21 @@ def listed(output: Any) -> list[float]:
 def test_the_page_computes_what_python_computes(name: str, open_page: Any) -> None:
     """To 1e-12: every output, the loss of each example, and the gradient of their mean."""
     case = CASES[name]
-    film, model, inputs, targets = trained(case)
-    page = open_page(film, "#step=10")
+    training, model, inputs, targets = trained(case)
+    page = open_page(training, "#step=10")
     shown = page.evaluate("scalargrad.numbers()")
-    assert shown["parameters"] == list(film.frames[-1].parameters)
+    assert shown["parameters"] == list(training.snapshots[-1].parameters)
 
     answers = [model(x) for x in inputs]
     for found, answer in zip(shown["answers"], answers, strict=True):
         assert found == pytest.approx(listed(answer), rel=1e-12, abs=1e-14)
     each = [case.loss([a], [t]).data for a, t in zip(answers, targets, strict=True)]
     assert shown["losses"] == pytest.approx(each, rel=1e-12, abs=1e-14)
-    assert sum(shown["losses"]) / 20 == pytest.approx(film.frames[-1].loss, rel=1e-12)
+    assert sum(shown["losses"]) / 20 == pytest.approx(training.snapshots[-1].loss, rel=1e-12)
 
     model.zero_grad()
     case.loss(answers, targets).backward()
-    expected = [p.grad for p in film._parameters]
+    expected = [p.grad for p in training._parameters]
     assert shown["gradients"] == pytest.approx(expected, rel=1e-11, abs=1e-14)
 
 
@@ -109,24 +111,24 @@ def test_the_page_computes_what_python_computes(name: str, open_page: Any) -> No
 def test_a_selected_example_has_its_own_gradient(name: str, open_page: Any) -> None:
     """That of its loss alone."""
     case = CASES[name]
-    film, model, inputs, targets = trained(case)
-    page = open_page(film, "#step=10&example=7")
+    training, model, inputs, targets = trained(case)
+    page = open_page(training, "#step=10&example=7")
     model.zero_grad()
     case.loss([model(inputs[7])], [targets[7]]).backward()
-    expected = [p.grad for p in film._parameters]
+    expected = [p.grad for p in training._parameters]
     found = page.evaluate("scalargrad.numbers().gradients")
     assert found == pytest.approx(expected, rel=1e-11, abs=1e-14)
 
 
 def test_every_unit_shows_its_activation(open_page: Any) -> None:
-    """For the selected example, at any frame: here layer by layer, before training."""
+    """For the selected example, at any snapshot: here layer by layer, before training."""
     case = CASES["margins"]
-    film, _, inputs, _ = trained(case)
+    training, _, inputs, _ = trained(case)
     untrained = case.model()
     first = untrained.layers[0](inputs[3])
     second = untrained.layers[1](first)
     expected = [*inputs[3], *listed(first), *listed(second), *listed(untrained(inputs[3]))]
-    page = open_page(film, "#step=0&example=3")
+    page = open_page(training, "#step=0&example=3")
     found = page.evaluate("scalargrad.numbers().activations")
     assert found == pytest.approx(expected, rel=1e-12)
     texts = page.locator("#cells .number").all_text_contents()

@@ -1,4 +1,4 @@
-"""How the page of a film looks: colours, sizes, print, files taken away, accessibility."""
+"""How the page of a training page looks: colours, sizes, print, files taken away, accessibility."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_what_is_shown_is_exported_as_an_svg_of_its_own(open_page: Any) -> None:
 
 
 def test_an_example_runs_through_the_layers_only_where_motion_is_wanted(open_page: Any) -> None:
-    """Its numbers appear layer by layer when it is chosen, and at once when frames move."""
+    """Its numbers appear layer by layer when it is chosen, and at once when snapshots move."""
     delays = """[...document.querySelectorAll("#cells .number")].map((text) => {
         const { animationName, animationDelay } = getComputedStyle(text);
         return animationName === "none" ? 0 : parseFloat(animationDelay) })"""
@@ -140,11 +140,11 @@ def test_an_example_runs_through_the_layers_only_where_motion_is_wanted(open_pag
 def test_axe_finds_no_accessibility_violation(
     name: str, scheme: str, open_page: Any, axe: Callable[[Any], Any]
 ) -> None:
-    """At a frame, with an example, with a unit open, with help open; on a phone too."""
-    film = classifier()[0] if name == "classifier" else others()[name]
+    """At a snapshot, with an example, with a unit open, with help open; on a phone too."""
+    training = classifier()[0] if name == "classifier" else others()[name]
     for size in ((1280, 720), (390, 844)):
         viewport = {"width": size[0], "height": size[1]}
-        page = open_page(film, "#step=3", color_scheme=scheme, viewport=viewport)
+        page = open_page(training, "#step=3", color_scheme=scheme, viewport=viewport)
         for prepare in (
             "0",
             "scalargrad.choose(2)",
@@ -161,13 +161,13 @@ def test_a_frame_without_room_is_drawn_once_it_is_shown(
     name: str, hidden: str, browser: Any
 ) -> None:
     """A cell out of sight has no size, which is no error, and gets one though no event tells."""
-    film = classifier()[0] if name == "classifier" else others()[name]
+    training = classifier()[0] if name == "classifier" else others()[name]
     page = browser.new_page(viewport={"width": 1100, "height": 800})
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.add_init_script("addEventListener('resize', (it) => it.stopImmediatePropagation(), true)")
-    frame = film._repr_mimebundle_()["text/html"]
+    frame = training._repr_mimebundle_()["text/html"]
     page.set_content(f"<style>iframe {{ {hidden} }}</style>{frame}")
     inside = page.frames[1]
     inside.locator("#cell-0").wait_for(state="attached")
@@ -194,7 +194,7 @@ def test_the_frame_in_a_notebook_moves(browser: Any) -> None:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.set_content(classifier()[0]._repr_mimebundle_()["text/html"])
     frame = page.frame_locator("iframe")
-    frame.get_by_role("button", name="Last frame").click()
+    frame.get_by_role("button", name="Last snapshot").click()
     frame.get_by_role("radio", name="gradients").check()
     assert frame.locator("#counter").text_content() == "epoch 30/30"
     page.close()
@@ -203,11 +203,11 @@ def test_the_frame_in_a_notebook_moves(browser: Any) -> None:
 
 def test_firefox_shows_and_moves_it_too(open_in_firefox: Any, tmp_path: Path) -> None:
     """The same numbers as Chromium, without complaint."""
-    film, _ = classifier()
-    page = open_in_firefox(film.save(tmp_path / "film.html"), "#step=12&example=4")
+    training, _ = classifier()
+    page = open_in_firefox(training.save(tmp_path / "training.html"), "#step=12&example=4")
     page.keyboard.press("ArrowRight")
     page.get_by_role("radio", name="gradients").check()
     assert page.locator("#counter").text_content() == "epoch 13/30"
     losses = page.evaluate("scalargrad.numbers().losses")
-    assert sum(losses) / 12 == pytest.approx(film.frames[13].loss, rel=1e-12)
+    assert sum(losses) / 12 == pytest.approx(training.snapshots[13].loss, rel=1e-12)
     assert sum(corner(page)[:3]) < 3 * 255

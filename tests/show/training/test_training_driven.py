@@ -1,4 +1,4 @@
-"""Moving through the page of a film: buttons, keys, playing, links, what is said."""
+"""Moving through the page of a training page: buttons, keys, playing, links, what is said."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 from scalargrad import watch
 from scalargrad.losses import binary_cross_entropy_with_logits, mse_loss
 from scalargrad.nn import MLP
-from scalargrad.show.training import Film
+from scalargrad.show.figures import signed
+from scalargrad.show.training import TrainingPage
 
 from .helpers import LABELS, POINTS, classifier, network, others
 
@@ -35,7 +36,7 @@ def said(page: Any, id: str = "sentence") -> str:
 
 
 def test_arrows_home_and_end_move(open_page: Any) -> None:
-    """One frame, ten with Shift; at both ends they stay."""
+    """One snapshot, ten with Shift; at both ends they stay."""
     page = open_page(classifier()[0])
     seen = [at(page)]
     for key in ("ArrowRight", "Shift+ArrowRight", "End", "ArrowRight", "Shift+ArrowLeft", "Home"):
@@ -49,7 +50,7 @@ def test_buttons_and_the_scrubber_move_too(open_page: Any) -> None:
     """First, previous, next, last and the slider are one timeline."""
     page = open_page(classifier()[0])
     seen = []
-    for name in ("Last frame", "Previous frame", "First frame", "Next frame"):
+    for name in ("Last snapshot", "Previous snapshot", "First snapshot", "Next snapshot"):
         page.get_by_role("button", name=name).click()
         seen.append(at(page))
     page.locator("#scrubber").focus()
@@ -59,7 +60,7 @@ def test_buttons_and_the_scrubber_move_too(open_page: Any) -> None:
 
 
 def test_keys_belong_to_a_control_in_which_someone_types(open_page: Any) -> None:
-    """End in a list of choices goes to its end, and to no frame."""
+    """End in a list of choices goes to its end, and to no snapshot."""
     page = open_page(classifier()[0])
     page.locator("#speed").focus()
     page.keyboard.press("End")
@@ -70,7 +71,7 @@ def test_keys_belong_to_a_control_in_which_someone_types(open_page: Any) -> None
 
 
 def test_nothing_plays_by_itself_and_space_plays_and_pauses(open_page: Any) -> None:
-    """Play announces no frame, stops at the end, and then begins anew."""
+    """Play announces no snapshot, stops at the end, and then begins anew."""
     page = open_page(classifier()[0])
     page.clock.install(time=0)
     page.clock.pause_at(60)
@@ -99,36 +100,38 @@ def test_nothing_plays_by_itself_and_space_plays_and_pauses(open_page: Any) -> N
 
 def right_at(step: int) -> int:
     """Count in Python how many points the model had right after a step."""
-    film, model = classifier()
-    kept = [parameter.data for parameter in film._parameters]
-    for parameter, x in zip(film._parameters, film.frames[step].parameters, strict=True):
+    training, model = classifier()
+    kept = [parameter.data for parameter in training._parameters]
+    for parameter, x in zip(training._parameters, training.snapshots[step].parameters, strict=True):
         parameter.data = x
     found: int = sum((model(x).data > 0) == bool(y) for x, y in zip(POINTS, LABELS, strict=True))
-    for parameter, x in zip(film._parameters, kept, strict=True):
+    for parameter, x in zip(training._parameters, kept, strict=True):
         parameter.data = x
     return found
 
 
 def test_a_step_says_what_it_did(open_page: Any) -> None:
     """The losses, how many points changed sides, and the parameter that changed most."""
-    film, _ = classifier()
+    training, _ = classifier()
     rights = [right_at(k) for k in range(31)]
-    page = open_page(film)
+    page = open_page(training)
     assert said(page).startswith("Before training: loss ")
     assert f"{rights[0]} of 12 on the right side" in said(page)
     for k in range(1, 31):
         page.keyboard.press("ArrowRight")
         gained = rights[k] - rights[k - 1]
-        before, after = (f"{film.frames[i].loss:.4g}" for i in (k - 1, k))
+        before, after = (f"{training.snapshots[i].loss:.4g}" for i in (k - 1, k))
         assert f"Epoch {k}: loss {before} → {after}; " in said(page)
         compared = f"{abs(gained)} {'more' if gained > 0 else 'fewer'} on the right side"
         assert (compared if gained else "still") in said(page)
         assert f"{rights[k]} of 12" in said(page)
         changes = [
             y - x
-            for x, y in zip(film.frames[k - 1].parameters, film.frames[k].parameters, strict=True)
+            for x, y in zip(
+                training.snapshots[k - 1].parameters, training.snapshots[k].parameters, strict=True
+            )
         ]
-        assert f"changed most, by {max(changes, key=abs):+.4g} to" in said(page, "change")
+        assert f"changed most, by {signed(max(changes, key=abs))} to" in said(page, "change")
     assert len(set(rights)) > 1
 
 
@@ -141,12 +144,14 @@ def test_where_gradient_descent_explains_a_change_the_step_says_so(open_page: An
     assert shown(found[1]) == pytest.approx(-0.5 * float(found[2]), rel=2e-3)
 
 
-def test_a_film_of_some_steps_says_which(open_page: Any) -> None:
-    """Where frames were given up, a frame covers several steps."""
-    film = watch(network(), POINTS, LABELS, loss=binary_cross_entropy_with_logits, max_frames=4)
+def test_a_page_of_some_steps_says_which(open_page: Any) -> None:
+    """Where snapshots were given up, a snapshot covers several steps."""
+    training = watch(
+        network(), POINTS, LABELS, loss=binary_cross_entropy_with_logits, max_snapshots=4
+    )
     for _ in range(9):
-        film.record()
-    page = open_page(film)
+        training.record()
+    page = open_page(training)
     page.keyboard.press("ArrowRight")
     assert said(page).startswith("Steps 1 to 4: loss")
     assert said(page, "change") == "No parameter changed."
@@ -166,8 +171,8 @@ def test_manual_steps_are_announced(open_page: Any) -> None:
 
 def test_an_example_is_chosen_by_click_list_button_and_key(open_page: Any) -> None:
     """And let go by a second click, by Escape, or in the list."""
-    film, model = classifier()
-    page = open_page(film, "#step=30")
+    training, model = classifier()
+    page = open_page(training, "#step=30")
     chosen = []
     box = page.locator("#point-4").bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -229,12 +234,14 @@ def alike(found: list[float], expected: list[float]) -> None:
 
 def test_lines_show_weights_products_gradients_or_changes(open_page: Any) -> None:
     """Width in proportion to the number, sign by colour and dashes; L goes through the views."""
-    film, model = classifier()
-    page = open_page(film, "#step=30")
+    training, model = classifier()
+    page = open_page(training, "#step=30")
     neurons = [neuron for layer in model.layers for neuron in layer.neurons]
     weights = [w for neuron in neurons for w in neuron.w]
     greatest = max(
-        abs(frame.parameters[film._parameters.index(w)]) for w in weights for frame in film.frames
+        abs(snapshot.parameters[training._parameters.index(w)])
+        for w in weights
+        for snapshot in training.snapshots
     )
     alike([*widths(page), 5.0], [*(w.data for w in weights), greatest])
 
@@ -257,8 +264,8 @@ def test_lines_show_weights_products_gradients_or_changes(open_page: Any) -> Non
 
     page.get_by_role("radio", name="changes").check()
     assert "change of w" in said(page, "lines-legend")
-    last, before = film.frames[-1].parameters, film.frames[-2].parameters
-    places = [film._parameters.index(w) for w in weights]
+    last, before = training.snapshots[-1].parameters, training.snapshots[-2].parameters
+    places = [training._parameters.index(w) for w in weights]
     alike(widths(page), [last[i] - before[i] for i in places])
 
 
@@ -273,8 +280,8 @@ def test_products_need_an_example(open_page: Any) -> None:
 
 def test_a_unit_opens_with_every_product_of_its_sum(open_page: Any) -> None:
     """The products and the bias add up to what the activation is applied to."""
-    film, model = classifier()
-    page = open_page(film, "#step=30&example=6")
+    training, model = classifier()
+    page = open_page(training, "#step=30&example=6")
     page.locator("#cell-0").focus()
     for _ in range(3):
         page.keyboard.press("ArrowDown")
@@ -308,8 +315,8 @@ def test_inputs_and_units_open_without_an_example_too(open_page: Any) -> None:
 
 def test_the_boundary_lies_where_the_output_is_zero(open_page: Any) -> None:
     """Every point of the line, read off by its place between the ticks and asked of Python."""
-    film, model = classifier()
-    page = open_page(film, "#step=30")
+    training, model = classifier()
+    page = open_page(training, "#step=30")
     path = page.locator("#boundary").get_attribute("d")
     points = [tuple(map(float, pair.split(","))) for pair in re.split("[ML]", path)[1:]]
     places = page.evaluate(
@@ -330,8 +337,8 @@ def test_the_boundary_lies_where_the_output_is_zero(open_page: Any) -> None:
 
 def test_the_plane_is_blue_where_the_answer_is_class_one(open_page: Any) -> None:
     """And orange on the other side: the picture beside each point, as the model answers there."""
-    film, model = classifier()
-    page = open_page(film, "#step=30")
+    training, model = classifier()
+    page = open_page(training, "#step=30")
     colours = page.evaluate(
         """[...document.querySelectorAll(".point")].map((point) => {
           const [x, y] = point.getAttribute("transform").match(/-?[\\d.]+/g).map(Number);
@@ -351,8 +358,8 @@ def test_wrong_answers_have_a_ring(open_page: Any) -> None:
     assert page.locator("#points .miss").count() == 12 - right_at(30)
 
 
-def test_the_curve_leads_to_the_frame_one_points_at(open_page: Any) -> None:
-    """A press in its middle goes to the middle of the film, and dragging goes on."""
+def test_the_curve_leads_to_the_snapshot_one_points_at(open_page: Any) -> None:
+    """A press in its middle goes to the middle of the training page, and dragging goes on."""
     page = open_page(classifier()[0])
     line = page.locator("#losses polyline").bounding_box()
     page.mouse.move(line["x"] + line["width"] / 2, line["y"] + 5)
@@ -365,7 +372,7 @@ def test_the_curve_leads_to_the_frame_one_points_at(open_page: Any) -> None:
 
 
 def test_a_link_leads_to_what_was_shown(open_page: Any) -> None:
-    """Frame, example and view stand in the address; what it cannot mean is left out."""
+    """Snapshot, example and view stand in the address; what it cannot mean is left out."""
     page = open_page(classifier()[0])
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("e")
@@ -391,10 +398,10 @@ def test_help_opens_by_its_key_and_closes(open_page: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["three classes", "curve", "surface", "four inputs"])
-def test_other_tasks_are_shown_at_every_frame(name: str, open_page: Any) -> None:
+def test_other_tasks_are_shown_at_every_snapshot(name: str, open_page: Any) -> None:
     """Each view, with and without an example, complains of nothing and shows what it is."""
-    film = others()[name]
-    page = open_page(film)
+    training = others()[name]
+    page = open_page(training)
     alerts: list[str] = []
 
     def alerted(dialog: Any) -> None:
@@ -427,15 +434,15 @@ def test_the_worst_example_of_a_regression_is_named(open_page: Any) -> None:
     assert f"example {worst} has the greatest loss, {losses[worst]:.4g}" in said(page)
 
 
-def diverged() -> Film:
-    """Film a line whose weight becomes infinite."""
+def diverged() -> TrainingPage:
+    """TrainingPage a line whose weight becomes infinite."""
     model = MLP(2, [2, 1], rng=0)
-    film = watch(model, [[0.0, 1.0], [1.0, 0.0]], [0.0, 2.5], loss=mse_loss)
+    training = watch(model, [[0.0, 1.0], [1.0, 0.0]], [0.0, 2.5], loss=mse_loss)
     for factor in (1e3, 1e200, math.inf):
         for parameter in model.parameters():
             parameter.data *= factor
-        film.record()
-    return film
+        training.record()
+    return training
 
 
 def test_numbers_that_ran_away_are_shown_as_they_are(open_page: Any) -> None:
@@ -451,10 +458,10 @@ def test_numbers_that_ran_away_are_shown_as_they_are(open_page: Any) -> None:
     assert "inf" in page.locator("#unit tbody").text_content()
 
 
-def test_a_film_of_one_frame_is_shown(open_page: Any) -> None:
+def test_a_page_of_one_snapshot_is_shown(open_page: Any) -> None:
     """Before any training: there is nowhere to go."""
-    film = watch(network(), POINTS, LABELS, loss=binary_cross_entropy_with_logits)
-    page = open_page(film)
+    training = watch(network(), POINTS, LABELS, loss=binary_cross_entropy_with_logits)
+    page = open_page(training)
     for key in ("ArrowRight", "End", "Space", "l", "e"):
         page.keyboard.press(key)
     assert at(page) == "step 0/0"
@@ -470,10 +477,10 @@ def test_a_dead_unit_is_crossed_out(open_page: Any) -> None:
     assert marked == ["cell-3"]
 
 
-def test_frames_follow_each_other_in_time(open_page: Any) -> None:
-    """The steps of a film rise, and the page's slider has one place for each."""
-    film, _ = classifier()
-    steps = [frame.step for frame in film.frames]
+def test_snapshots_follow_each_other_in_time(open_page: Any) -> None:
+    """The steps of a training page rise, and the page's slider has one place for each."""
+    training, _ = classifier()
+    steps = [snapshot.step for snapshot in training.snapshots]
     assert all(after > before for before, after in itertools.pairwise(steps))
-    page = open_page(film)
+    page = open_page(training)
     assert page.locator("#scrubber").get_attribute("max") == str(len(steps) - 1)

@@ -1,4 +1,4 @@
-"""The page of a film as a document: one file, a strict policy, inert names, small."""
+"""The page of a training page as a document: one file, a strict policy, inert names, small."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ import pytest
 from scalargrad import watch
 from scalargrad.losses import binary_cross_entropy_with_logits, mse_loss
 from scalargrad.nn import MLP
-from scalargrad.show.training import Film
+from scalargrad.show.training import TrainingPage
 
 HOSTILE = "</script><img src=x onerror=alert(1)><!--"
 
 
-def small(**options: Any) -> Film:
-    """Film one unit at two points, before training."""
+def small(**options: Any) -> TrainingPage:
+    """TrainingPage one unit at two points, before training."""
     model = MLP(2, [1], rng=0)
     points = [[0.0, 1.0], [1.0, 0.0]]
     return watch(model, points, [0, 1], loss=binary_cross_entropy_with_logits, **options)
 
 
-def written(film: Film, tmp_path: Path, **options: Any) -> str:
+def written(training: TrainingPage, tmp_path: Path, **options: Any) -> str:
     """Return the page as it stands on disk."""
-    return film.save(tmp_path / "film.html", **options).read_text(encoding="utf-8")
+    return training.save(tmp_path / "training.html", **options).read_text(encoding="utf-8")
 
 
 def data_of(document: str) -> Any:
     """Return what the page is given, read as the browser reads it."""
-    found = re.search(r'<script type="application/json" id="film">(.*?)</script>', document)
+    found = re.search(r'<script type="application/json" id="recorded">(.*?)</script>', document)
     assert found is not None
     return json.loads(found[1])
 
@@ -63,8 +63,8 @@ def test_page_names_no_other_file(tmp_path: Path) -> None:
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:
     """Of inputs, of classes, and the title: none is an element of the page."""
-    film = small(feature_names=[HOSTILE, "b"], target_names=["c", HOSTILE])
-    document = written(film, tmp_path, title=HOSTILE)
+    training = small(feature_names=[HOSTILE, "b"], target_names=["c", HOSTILE])
+    document = written(training, tmp_path, title=HOSTILE)
     assert "<img" not in document
     data = data_of(document)
     assert data["cells"][0]["name"] == HOSTILE
@@ -72,59 +72,59 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
     assert unescape(re.findall(r"<title>(.*?)</title>", document)[0]) == HOSTILE
 
 
-def test_the_same_film_gives_the_same_page(tmp_path: Path) -> None:
+def test_the_same_training_gives_the_same_page(tmp_path: Path) -> None:
     """So that it can stand under version control."""
     assert written(small(), tmp_path) == written(small(), tmp_path)
 
 
-def test_two_hundred_frames_of_the_moons_network_take_less_than_two_megabytes(
+def test_two_hundred_snapshots_of_the_moons_network_take_less_than_two_megabytes(
     tmp_path: Path,
 ) -> None:
     """337 parameters of 8 bytes, in base 64, beside the page itself."""
     model = MLP(2, [16, 16, 1], rng=0)
-    film = watch(model, [[0.1 * i, 0.2] for i in range(100)], [0.0, 1.0] * 50, loss=mse_loss)
+    training = watch(model, [[0.1 * i, 0.2] for i in range(100)], [0.0, 1.0] * 50, loss=mse_loss)
     for _ in range(199):
-        film.record()
-    assert len(film.frames) == 200
-    assert len(written(film, tmp_path).encode()) < 2_000_000
+        training.record()
+    assert len(training.snapshots) == 200
+    assert len(written(training, tmp_path).encode()) < 2_000_000
 
 
 def test_parameters_are_written_with_every_digit(tmp_path: Path) -> None:
-    """As 64-bit floats, lowest byte first, frame after frame."""
+    """As 64-bit floats, lowest byte first, snapshot after snapshot."""
     import struct
 
-    film = small()
-    film.record()
-    frames = data_of(written(film, tmp_path))["frames"]
-    numbers = struct.unpack("<6d", base64.b64decode(frames["parameters"]))
-    assert list(numbers) == [x for frame in film.frames for x in frame.parameters]
-    assert frames["steps"] == [0, 1]
+    training = small()
+    training.record()
+    snapshots = data_of(written(training, tmp_path))["snapshots"]
+    numbers = struct.unpack("<6d", base64.b64decode(snapshots["parameters"]))
+    assert list(numbers) == [x for snapshot in training.snapshots for x in snapshot.parameters]
+    assert snapshots["steps"] == [0, 1]
 
 
 def test_losses_alike_are_written_once(tmp_path: Path) -> None:
     """A hundred examples of two classes have two programs, and each says which is its own."""
     model = MLP(2, [1], rng=0)
     points = [[0.1 * i, 1.0] for i in range(100)]
-    film = watch(model, points, [0, 1] * 50, loss=binary_cross_entropy_with_logits)
-    data = data_of(written(film, tmp_path))
+    training = watch(model, points, [0, 1] * 50, loss=binary_cross_entropy_with_logits)
+    data = data_of(written(training, tmp_path))
     assert len(data["losses"]) == 2
     assert data["lossOf"] == [0, 1] * 50
 
 
 def test_losses_can_be_read_without_javascript(tmp_path: Path) -> None:
     """The page holds them as a table for that case."""
-    film = small()
-    film.record()
-    inside = re.search(r"<noscript>(.*?)</noscript>", written(film, tmp_path), re.DOTALL)
+    training = small()
+    training.record()
+    inside = re.search(r"<noscript>(.*?)</noscript>", written(training, tmp_path), re.DOTALL)
     assert inside is not None
-    assert f"<td>0</td><td>{film.frames[0].loss:.6g}</td>" in inside[1]
+    assert f"<td>0</td><td>{training.snapshots[0].loss:.6g}</td>" in inside[1]
 
 
 def test_a_failure_leaves_an_existing_page_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk in the middle of writing costs nothing."""
-    path = small().save(tmp_path / "film.html")
+    path = small().save(tmp_path / "training.html")
     before = path.read_bytes()
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
@@ -133,41 +133,45 @@ def test_a_failure_leaves_an_existing_page_as_it_was(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_notebook_shows_the_page_in_a_frame(tmp_path: Path) -> None:
+def test_a_notebook_shows_the_page_in_a_snapshot(tmp_path: Path) -> None:
     """Cut off from the notebook; a console shows one line."""
-    film = small()
-    bundle = film._repr_mimebundle_()
-    assert bundle["text/plain"] == repr(film)
-    assert repr(film) == f"<film of 1 frame, step 0: loss {film.frames[0].loss:.4g}>"
+    training = small()
+    bundle = training._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(training)
+    assert (
+        repr(training)
+        == f"<training page of 1 snapshot, step 0: loss {training.snapshots[0].loss:.4g}>"
+    )
     framed = re.search(r'<iframe srcdoc="([^"]*)"', bundle["text/html"])
     assert framed is not None
-    assert unescape(framed[1]) == written(film, tmp_path)
+    assert unescape(framed[1]) == written(training, tmp_path)
     assert 'sandbox="allow-scripts' in bundle["text/html"]
 
 
 def test_where_a_notebook_s_frames_are_cut_the_losses_are_left() -> None:
     """GitHub, and JupyterLab in a notebook that is not trusted, drop the frame but not a table."""
-    film = small()
-    film.record()
-    left = re.sub(r"<iframe.*?</iframe>", "", film._repr_mimebundle_()["text/html"])
+    training = small()
+    training.record()
+    left = re.sub(r"<iframe.*?</iframe>", "", training._repr_mimebundle_()["text/html"])
     assert "<summary>The losses as a table</summary>" in left
-    assert all(f"<td>{frame.step}</td><td>{frame.loss:.6g}</td>" in left for frame in film.frames)
+    rows = [f"<td>{kept.step}</td><td>{kept.loss:.6g}</td>" for kept in training.snapshots]
+    assert [row for row in rows if row not in left] == []
 
 
 def test_numbers_that_are_none_are_written_as_words(tmp_path: Path) -> None:
     """JSON has no infinity: a loss that overflowed is "inf"."""
     model = MLP(1, [1], rng=0)
-    film = watch(model, [[1.0], [2.0]], [1.0, 3.0], loss=mse_loss)
+    training = watch(model, [[1.0], [2.0]], [1.0, 3.0], loss=mse_loss)
     model.parameters()[0].data = 1e200
-    film.record()
-    assert data_of(written(film, tmp_path))["frames"]["losses"][1] == "inf"
+    training.record()
+    assert data_of(written(training, tmp_path))["snapshots"]["losses"][1] == "inf"
 
 
 def test_the_heading_says_what_is_trained(tmp_path: Path) -> None:
     """How many units, which activation, how many parameters and examples, and the loss."""
     model = MLP(2, [3, 1], activation="tanh", rng=0)
-    film = watch(model, [[0.0, 1.0], [1.0, 0.0]], [0.5, 2.0], loss=mse_loss)
-    document = written(film, tmp_path)
+    training = watch(model, [[0.0, 1.0], [1.0, 0.0]], [0.5, 2.0], loss=mse_loss)
+    document = written(training, tmp_path)
     assert "<h1>Training a network of 2, 3 and 1 units</h1>" in document
     assert "tanh units · 13 parameters · 2 examples · loss: mse loss" in document
 
@@ -175,6 +179,6 @@ def test_the_heading_says_what_is_trained(tmp_path: Path) -> None:
 def test_no_two_units_have_the_same_name(tmp_path: Path) -> None:
     """Also in a network with more layers than there are letters before x and y."""
     model = MLP(1, [1] * 30, activation="tanh", rng=0)
-    film = watch(model, [[0.5], [1.0]], [0.0, 2.5], loss=mse_loss)
-    names = [cell["name"] for cell in data_of(written(film, tmp_path))["cells"]]
+    training = watch(model, [[0.5], [1.0]], [0.0, 2.5], loss=mse_loss)
+    names = [cell["name"] for cell in data_of(written(training, tmp_path))["cells"]]
     assert len(names) == len(set(names)) == 31

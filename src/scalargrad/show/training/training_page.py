@@ -1,4 +1,4 @@
-"""Film: the parameters of a model in training, frame by frame."""
+"""The parameters of a model in training, snapshot by snapshot, and the page they make."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import no_grad
@@ -15,43 +15,23 @@ from scalargrad.nn import Module
 from scalargrad.show.html import frame as notebook_frame
 from scalargrad.show.html import save as save_page
 from scalargrad.show.training.document import page
-from scalargrad.show.training.replay import Loss, Model
-from scalargrad.show.training.scene import rectangle, study
+from scalargrad.show.training.recorded import Loss, Model
+from scalargrad.show.training.setting import rectangle, study
+from scalargrad.show.training.snapshot import Snapshot
 from scalargrad.train import History
 from scalargrad.train.examples import Examples, plain
 
 
-class Frame(NamedTuple):
-    """The model after one step of its training.
+class TrainingPage:
+    """A model in training, kept snapshot by snapshot; made by `watch`.
+
+    A training page is a callback of `fit`, which then keeps a snapshot for each epoch; in a loop
+    of your own, call `record` after each step.
 
     Attributes
     ----------
-    step : int
-        Steps, or epochs, taken so far.
-    loss : float
-        Over all examples, in the unit of the loss.
-    learning_rate : float or None
-        That of the step which led here, where it is known.
-    parameters : array of float
-        Every digit of them.
-    """
-
-    step: int
-    loss: float
-    learning_rate: float | None
-    parameters: array[float]
-
-
-class Film:
-    """A model in training, kept frame by frame; made by `watch`.
-
-    A film is a callback of `fit`, which then keeps a frame for each epoch; in a loop of your own,
-    call `record` after each step.
-
-    Attributes
-    ----------
-    frames : sequence of Frame
-        Those kept. The first was taken when the film was made.
+    snapshots : sequence of Snapshot
+        Those kept. The first was taken when the training page was made.
     stopped : str
         Why training ended before all its epochs were done; empty where it did not.
 
@@ -61,11 +41,11 @@ class Film:
     >>> from scalargrad.losses import mse_loss
     >>> from scalargrad.nn import MLP
     >>> model = MLP(1, [1], rng=0)
-    >>> film = watch(model, [[0.0], [1.0]], [1.0, 3.0], loss=mse_loss)
+    >>> page = watch(model, [[0.0], [1.0]], [1.0, 3.0], loss=mse_loss)
     >>> model.layers[0].neurons[0].b.data = 1.0
-    >>> film.record()
-    >>> film
-    <film of 2 frames, step 0 to 1: loss 3.171 → 0.8596>
+    >>> page.record()
+    >>> page
+    <training page of 2 snapshots, step 0 to 1: loss 3.171 → 0.8596>
     """
 
     def __init__(
@@ -75,67 +55,67 @@ class Film:
         loss: Loss,
         *,
         optimizer: Any,
-        max_frames: int,
+        max_snapshots: int,
         **shown: Any,
     ) -> None:
-        if max_frames < 2:
-            raise OperandError(f"max_frames is {max_frames}: a film has 2 or more")
+        if max_snapshots < 2:
+            raise OperandError(f"max_snapshots is {max_snapshots}: a training page has 2 or more")
         self._model, self._loss, self._optimizer = model, loss, optimizer
         self._data = Examples(rectangle(data.inputs), data.targets)
-        self._max_frames, self._stride, self._count = max_frames, 1, 0
+        self._max_snapshots, self._stride, self._count = max_snapshots, 1, 0
         self._history: History | None = None
         self._unit = "step"
         self.stopped = ""
-        self._frames: list[Frame] = []
+        self._snapshots: list[Snapshot] = []
         with _evaluating(model):
-            self._scene, self._parameters = study(model, self._data, loss, **shown)
+            self._setting, self._parameters = study(model, self._data, loss, **shown)
         self.record()
 
     # Recording --------------------------------------------------------------------------------
 
     def record(self, step: int | None = None) -> None:
-        """Keep the model as it is now as the next frame.
+        """Keep the model as it is now as the next snapshot.
 
         Parameters
         ----------
         step : int, optional
-            How many steps were taken so far; by default one more than in the last frame.
+            How many steps were taken so far; by default one more than in the last snapshot.
 
         Raises
         ------
         OperandError
-            If `step` is not beyond that of the last frame.
+            If `step` is not beyond that of the last snapshot.
 
         Notes
         -----
-        The loss is computed on all examples of the film, with the model in evaluation mode. When
-        there are more frames than the film may have, every second one is given up, and from
+        The loss is computed on all examples of the page, with the model in evaluation mode. When
+        there are more snapshots than the page may have, every second one is given up, and from
         then on every second call is kept; the first and the newest always are.
         """
-        last = self._frames[-1].step if self._frames else -1
+        last = self._snapshots[-1].step if self._snapshots else -1
         step = last + 1 if step is None else step
         if step <= last:
-            raise OperandError(f"step {step} comes after step {last}: frames go forward")
-        self._append(Frame(step, self._measure(), self._rate(), self._numbers()))
+            raise OperandError(f"step {step} comes after step {last}: snapshots go forward")
+        self._append(Snapshot(step, self._measure(), self._rate(), self._numbers()))
 
     def __call__(self, model: Module, history: History) -> None:
-        """Keep a frame after an epoch: what `fit` calls."""
+        """Keep a snapshot after an epoch: what `fit` calls."""
         del model
         self._history = history
         self._unit = "epoch"
-        step = max(len(history), self._frames[-1].step + 1)
+        step = max(len(history), self._snapshots[-1].step + 1)
         rate = history.rows[-1].get("learning_rate", self._rate())
-        self._append(Frame(step, self._measure(), rate, self._numbers()))
+        self._append(Snapshot(step, self._measure(), rate, self._numbers()))
 
-    def _append(self, frame: Frame) -> None:
-        if self._frames and (self._count - 1) % self._stride:
-            self._frames.pop()  # it was kept only while it was the newest
-        self._frames.append(frame)
+    def _append(self, snapshot: Snapshot) -> None:
+        if self._snapshots and (self._count - 1) % self._stride:
+            self._snapshots.pop()  # it was kept only while it was the newest
+        self._snapshots.append(snapshot)
         self._count += 1
-        if len(self._frames) > self._max_frames:
+        if len(self._snapshots) > self._max_snapshots:
             self._stride *= 2
-            newest = [self._frames[-1]] if len(self._frames) % 2 == 0 else []
-            self._frames = self._frames[::2] + newest
+            newest = [self._snapshots[-1]] if len(self._snapshots) % 2 == 0 else []
+            self._snapshots = self._snapshots[::2] + newest
 
     def _measure(self) -> float:
         inputs, targets = self._data
@@ -152,26 +132,26 @@ class Film:
     # What is left of it -----------------------------------------------------------------------
 
     @property
-    def frames(self) -> tuple[Frame, ...]:
-        """The frames kept, the first and the newest among them."""
-        return tuple(self._frames)
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """The snapshots kept, the first and the newest among them."""
+        return tuple(self._snapshots)
 
     @property
     def history(self) -> History:
-        """What `fit` measured; of a loop of your own, the loss of each frame, by step."""
+        """What `fit` measured; of a loop of your own, the loss of each snapshot, by step."""
         if self._history is not None:
             return self._history
-        rows = [{"epoch": float(frame.step), "loss": frame.loss} for frame in self._frames]
+        rows = [{"epoch": float(kept.step), "loss": kept.loss} for kept in self._snapshots]
         return History(rows, self.stopped)
 
     def __repr__(self) -> str:
-        first, last = self._frames[0], self._frames[-1]
-        count, unit = len(self._frames), self._unit
+        first, last = self._snapshots[0], self._snapshots[-1]
+        count, unit = len(self._snapshots), self._unit
         if count == 1:
-            return f"<film of 1 frame, {unit} {first.step}: loss {first.loss:.4g}>"
+            return f"<training page of 1 snapshot, {unit} {first.step}: loss {first.loss:.4g}>"
         stopped = f", stopped: {self.stopped}" * bool(self.stopped)
         return (
-            f"<film of {count} frames, {unit} {first.step} to {last.step}: "
+            f"<training page of {count} snapshots, {unit} {first.step} to {last.step}: "
             f"loss {first.loss:.4g} → {last.loss:.4g}{stopped}>"
         )
 
@@ -183,7 +163,7 @@ class Film:
         return {"text/plain": repr(self), "text/html": inside}
 
     def save(self, path: str | os.PathLike[str], *, title: str | None = None) -> Path:
-        """Write the film as a page: one HTML file that works offline. Open it in any browser.
+        """Write the page: one HTML file that works offline. Open it in any browser.
 
         Parameters
         ----------
@@ -207,13 +187,13 @@ class Film:
         Notes
         -----
         The file appears under its name only when it is complete. It takes about 11 bytes for
-        each parameter of each frame: they are kept with every digit. It fetches nothing, and its
+        each parameter of each snapshot: they are kept with every digit. It fetches nothing, and its
         Content-Security-Policy forbids it to.
         """
         return save_page(path, lambda: self._page(title))
 
     def _page(self, title: str | None) -> str:
-        return page(self._scene, self._frames, self._unit, title, self.stopped)
+        return page(self._setting, self._snapshots, self._unit, title, self.stopped)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a film shows that does not change from frame to frame, and whether a page can show it."""
+"""What is the same in all snapshots of a training, and whether a page can show it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import GraphTooLargeError, OperandError
 from scalargrad.grad_mode import no_grad
 from scalargrad.show.training.network import Cell, find_cells
-from scalargrad.show.training.replay import Loss, Model, record_loss, record_model
+from scalargrad.show.training.recorded import Loss, Model, record_loss, record_model
 from scalargrad.show.training.task import Task, find_task
 from scalargrad.table.numbers import is_real
 from scalargrad.train.examples import Examples, plain
@@ -22,8 +22,8 @@ MOST_EXAMPLES = 1000
 
 
 @dataclass
-class Scene:
-    """What does not change from frame to frame.
+class Setting:
+    """What does not change from snapshot to snapshot.
 
     Attributes
     ----------
@@ -68,14 +68,14 @@ def study(
     feature_names: Sequence[str] | None,
     target_names: Sequence[str] | None,
     limit: int,
-) -> tuple[Scene, list[Value]]:
+) -> tuple[Setting, list[Value]]:
     """Record what model and loss compute, and refuse what a page cannot show.
 
     Returns
     -------
-    Scene
+    Setting
     list of Value
-        The parameters, in the order in which the scene's model has them.
+        The parameters, in the order in which the setting's model has them.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def study(
     width = len(data.inputs[0])
     found = record_model(model, data.inputs[0])
     _require_small(len(found.parameters), limit)
-    scene = Scene(
+    setting = Setting(
         model=found.program,
         cells=find_cells(found.program, width),
         losses=[record_loss(loss, found, target) for target in data.targets],
@@ -97,7 +97,7 @@ def study(
         loss_name=getattr(loss, "__name__", type(loss).__name__),
     )
     _require_mean(model, data, loss)
-    return scene, found.parameters
+    return setting, found.parameters
 
 
 def _require_small(parameters: int, limit: int) -> None:
@@ -146,8 +146,8 @@ def rectangle(inputs: Sequence[Any]) -> list[list[float]]:
     if len(inputs) > MOST_EXAMPLES:
         raise GraphTooLargeError(
             f"{len(inputs):,} examples are too many for a page of at most {MOST_EXAMPLES:,}: make "
-            "the film with some of them, film = watch(model, X[:500], y[:500], loss=loss), and "
-            "train on all with fit(…, callbacks=[film])"
+            "the page with some of them, page = watch(model, X[:500], y[:500], loss=loss), and "
+            "train on all with fit(…, callbacks=[page])"
         )
     rows = []
     for i, x in enumerate(inputs):
