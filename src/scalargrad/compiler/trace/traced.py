@@ -68,7 +68,7 @@ class Traced(Value):
         self._refuse("grad read")
 
     @grad.setter
-    def grad(self, _signal: float) -> None:
+    def grad(self, _signal: float | None) -> None:
         self._refuse("grad assigned")
 
     @property
