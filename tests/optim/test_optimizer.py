@@ -315,7 +315,7 @@ def test_a_gradient_of_none_is_passed_over() -> None:
     """PyTorch's habit: such a parameter does not move, not even by momentum."""
     w = Parameter(1.0)
     optimizer = optim.SGD([w], lr=0.1, momentum=0.9)
-    w.grad = None  # type: ignore[assignment]
+    w.grad = None
     optimizer.step()
     assert w.data == 1.0
 

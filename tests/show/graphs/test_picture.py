@@ -96,7 +96,7 @@ def test_gradient_set_to_none_counts_as_zero() -> None:
     x = Value(1.0)
     y = x * 2.0
     y.backward()
-    x.grad = None  # type: ignore[assignment]
+    x.grad = None
     assert "grad 0" in draw(y).mermaid
 
 
