@@ -189,13 +189,14 @@ def test_what_changes_for_ever_is_evaluated_eagerly_with_one_warning() -> None:
         assert compiled(2.0) == 2.0 * k
 
     with pytest.warns(JitWarning, match="the variable step") as caught:
-        [call(k) for k in range(12)]
+        for k in range(12):
+            call(k)
     assert len(caught) == 1
 
 
 def test_what_was_so_before_needs_no_recording(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flag to and fro is recorded twice."""
-    runs = []
+    runs: list[None] = []
     box = SimpleNamespace(training=True)
 
     def function(x: Any) -> Any:
@@ -226,7 +227,7 @@ def test_a_pickled_program_fits_the_module_it_is_loaded_into(
     monkeypatch.syspath_prepend(str(tmp_path))
     name = f"m_{tmp_path.name}_{os.getpid()}"  # no two tests import one module
     (tmp_path / f"{name}.py").write_text(MODULE)
-    module = __import__(name)
+    module: Any = __import__(name)
     assert module.f(1.0) == 0.9
     stored = pickle.dumps(module.f)
     if change:
@@ -259,7 +260,7 @@ def test_a_gradient_through_a_graph_from_outside_is_refused() -> None:
 
 def test_results_are_not_shared_between_calls() -> None:
     """What one call's result is made into, no other call sees."""
-    compiled = jit(lambda x: (x, set(), deque(), SimpleNamespace(a=1), [], bytearray(b"")))
+    compiled: Any = jit(lambda x: (x, set(), deque(), SimpleNamespace(a=1), [], bytearray(b"")))
     for part, change in enumerate(
         [None, lambda y: y.add(1), lambda y: y.append(1), lambda y: setattr(y, "a", 2),
          lambda y: y.append(1), lambda y: y.extend(b"a")]

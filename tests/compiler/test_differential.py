@@ -171,7 +171,7 @@ def _outcome(f: Callable[[], Any], source: random.Random) -> Any:
     except (ScalargradError, ArithmeticError, ValueError) as error:
         return type(error), source.random()
     numbers = found if isinstance(found, list) else [found]
-    return [float(getattr(x, "data", x)) for x in numbers], source.random()
+    return [float(x.data if isinstance(x, Value) else x) for x in numbers], source.random()
 
 
 def _close(a: float, b: float) -> bool:

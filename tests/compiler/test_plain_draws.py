@@ -19,6 +19,13 @@ RNG = Random(3)
 HOLDER = SimpleNamespace(draw=RNG.random)
 NUMPYS = np.random.default_rng(3)
 
+
+def seeded(x: Any) -> Any:
+    """Seed a generator on the way."""
+    RNG.seed(1)
+    return x
+
+
 PLAIN: dict[str, Callable[[Any], Any]] = {
     "a method": lambda x: x * RNG.random(),
     "the module": lambda x: x + random.uniform(0.0, 1.0),
@@ -27,7 +34,7 @@ PLAIN: dict[str, Callable[[Any], Any]] = {
     "NumPy's": lambda x: x + NUMPYS.normal(),
     "NumPy's global ones": lambda x: x + float(np.random.rand()),
     "a choice": lambda x: x * RNG.choice([1.0, 2.0]),
-    "seeding": lambda x: (RNG.seed(1), x)[1],
+    "seeding": lambda x: seeded(x),
     "beside drawn": lambda x: x * drawn(RNG.random) + RNG.random(),
     "in an example": lambda x: sum(vmap(lambda y: y * RNG.random())([x, x])),
 }
