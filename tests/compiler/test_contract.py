@@ -183,14 +183,14 @@ def test_what_changes_for_ever_is_evaluated_eagerly_with_one_warning() -> None:
     step = 0.0
     compiled = jit(lambda x: x * step)
 
-    def call(k: int) -> None:
+    def call_with_each() -> None:
         nonlocal step
-        step = float(k)
-        assert compiled(2.0) == 2.0 * k
+        for k in range(12):
+            step = float(k)
+            assert compiled(2.0) == 2.0 * k
 
     with pytest.warns(JitWarning, match="the variable step") as caught:
-        for k in range(12):
-            call(k)
+        call_with_each()
     assert len(caught) == 1
 
 

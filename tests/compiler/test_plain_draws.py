@@ -34,7 +34,7 @@ PLAIN: dict[str, Callable[[Any], Any]] = {
     "NumPy's": lambda x: x + NUMPYS.normal(),
     "NumPy's global ones": lambda x: x + float(np.random.rand()),
     "a choice": lambda x: x * RNG.choice([1.0, 2.0]),
-    "seeding": lambda x: seeded(x),
+    "seeding": seeded,
     "beside drawn": lambda x: x * drawn(RNG.random) + RNG.random(),
     "in an example": lambda x: sum(vmap(lambda y: y * RNG.random())([x, x])),
 }
