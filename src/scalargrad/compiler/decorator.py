@@ -97,12 +97,13 @@ def jit(
     kept for later processes and other programs. Without llvmlite, NumPy runs the same programs,
     more slowly.
 
-    In a packed program a number has the same digits alone, on a lane of `vmap` and in a batch of any
-    size, whichever threads compute it: up to 64 products are added up one after the other, rounding
-    once for each, and more as eight such sums. Programs that run as loops add in the order of their
-    loops, and may differ from packed ones in the last digits. Products are added by fused multiply-adds, which a processor without them
-    computes several times as slowly. exp, log, expm1, log1p, tanh, sigmoid, erf, sin and cos are
-    within 2 units in the last place; other functions are those of the C library.
+    In a packed program a number has the same digits alone, on a lane of `vmap` and in a batch of
+    any size, whichever threads compute it: up to 64 products are added up one after the other,
+    rounding once for each, and more as eight such sums. Programs that run as loops add in the order
+    of their loops, and may differ from packed ones in the last digits. Products are added by fused
+    multiply-adds, which a processor without them computes several times as slowly. exp, log, expm1,
+    log1p, tanh, sigmoid, erf, sin and cos are within 2 units in the last place; other functions are
+    those of the C library.
 
     A recorded number is a Value, also to ``isinstance(x, float)``, ``type(x)`` and ``match``: such
     tests come out otherwise than eagerly. Time, files and other state outside are read once. Sums
