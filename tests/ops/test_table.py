@@ -42,6 +42,7 @@ FAMILIES = (
     "reductions",
     "rounding",
     "selection",
+    "special",
     "trigonometric",
 )
 COMPARISONS = [name for name, op in TABLE.items() if op.truth]

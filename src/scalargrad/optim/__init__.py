@@ -14,7 +14,7 @@ from scalargrad.optim.clipping import clip_grad_value_ as clip_grad_value_
 from scalargrad.optim.line_search import backtracking_line_search as backtracking_line_search
 from scalargrad.optim.optimizer import Optimizer as Optimizer
 from scalargrad.optim.sgd import SGD as SGD
-from scalargrad.optim.torch_state import torch_state_dict
+from scalargrad.optim.torch_state import torch_state_dict as torch_state_dict
 
 __all__ = [
     "SGD",
