@@ -459,7 +459,7 @@ def test_an_interrupt_at_any_line_leaves_everything_as_it_was() -> None:
                 raise KeyboardInterrupt
             return trace
 
-        state = random.getstate()
+        state, before = random.getstate(), sys.gettrace()
         sys.settrace(trace)
         try:
             compiled(0.75)
@@ -468,7 +468,7 @@ def test_an_interrupt_at_any_line_leaves_everything_as_it_was() -> None:
         else:
             break
         finally:
-            sys.settrace(None)
+            sys.settrace(before)  # which measures coverage
         assert (recorder(), is_grad_enabled()) == (None, True)
         random.setstate(state)
         assert compiled(0.25) == pytest.approx(expected, rel=1e-14)
