@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.objects import like
+from scalargrad.compiler.call.objects import like
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
 from scalargrad.table.numbers import is_real
