@@ -12,7 +12,7 @@ from scalargrad import OperandError, Value, grad, jit, value_and_grad, vmap
 jax = pytest.importorskip("jax")
 jax.config.update("jax_enable_x64", True)
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 W = np.array([0.5, -0.3, 2.0])
 ROWS = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
