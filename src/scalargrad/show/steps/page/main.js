@@ -73,6 +73,8 @@ function toggleDrawer() {
 
 if (!stopsOf.layer) $("layer-view").remove();
 $("copies-label").hidden = !drawings[0].copies;
+lowerIndices();
+for (const place of document.querySelectorAll("h1, .expression")) typeset(place);
 openDrawing(0);
 buildInputs();
 listen();

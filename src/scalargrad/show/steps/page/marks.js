@@ -47,7 +47,7 @@ function savedText(i, gate) {
   const own = open.find(`n${gate}-w${operand}-value`);
   const bundle = open.bundles.get(Number(open.unitOf.get(i)?.slice(1)));
   if (own || open.nodes.has(i)) return own ?? open.nodes.get(i).value;
-  return bundle?.number.textContent.startsWith(`${nodes[i].name} =`) ? bundle.value : null;
+  return bundle?.one === i ? bundle.value : null;
 }
 
 // The shapes a step is about: inputs, gates, or the folds and bundles in which they stand.
