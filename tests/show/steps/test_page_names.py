@@ -68,8 +68,10 @@ def test_formulas_lower_an_index_without_a_font_made_for_them(open_page: Any) ->
     page.evaluate("scalargrad.goTo(3)")
     drops = page.evaluate(
         """() => [...document.querySelectorAll('#panel msub')]
-          .map(({ children: [letter, index] }) => (index.getBoundingClientRect().bottom - letter.getBoundingClientRect().bottom)
-          / parseFloat(getComputedStyle(letter).fontSize))"""
+          .map(({ children: [letter, index] }) => {
+            const [upper, lower] = [letter, index].map((one) => one.getBoundingClientRect().bottom);
+            return (lower - upper) / parseFloat(getComputedStyle(letter).fontSize);
+          })"""
     )
     assert drops
     assert min(drops) > 0.1

@@ -51,6 +51,7 @@ function tableOf(index, key, form) {
     table.lines.get(line).push(k);
   }
   typesetDrawing(svg);
+  enlargeTargets(svg);
   return table;
 }
 

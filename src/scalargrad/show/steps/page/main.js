@@ -69,6 +69,7 @@ function listenToShapes() {
 function toggleDrawer() {
   const isOpen = $("inputs").classList.toggle("open");
   $("drawer").setAttribute("aria-expanded", String(isOpen));
+  if (isOpen) $("inputs").scrollIntoView({ block: "start" }); // below the graph, which stays
 }
 
 if (!stopsOf.layer) $("layer-view").remove();

@@ -36,7 +36,7 @@ function markAlarm() {
 
 // Ring the forward values that the local derivatives of these steps read.
 function markSaved(back) {
-  const here = back.filter((step) => homeOf(step.node) === open.index);
+  const here = back.filter((step) => homeOf(step.node) === open.index && !asksLocal(step)); // no ring tells
   const texts = here.flatMap((step) => readBy(step).map((i) => savedText(i, step.node)));
   for (const saved of new Set(texts.filter(Boolean))) ringSaved(saved, back.length <= MOST_CHIPS);
 }

@@ -2,7 +2,8 @@
 // person reads is set so when it has been made; what is spoken or copied stays as it is.
 
 const INDEXED = /(?<![\p{L}\p{N}_\u0304\u0305])(\p{L}\u0304?)(?:_([\p{L}\p{N}_²₀-₉]+(?:,[₀-₉]+)*)|(\d+))(?![\p{L}\p{N}_\u0305])/gu;
-const LOW_COMMA = /(?<=[₀-₉]),(?=[₀-₉])/g;
+const LOW_COMMA = /(?<=[₀-₉]),(?=[₀-₉])/;
+const FRACTION = /(\/∂)/; // no line ends between the two parts of ∂f/∂x
 const AS_IT_IS = "math :not(mtext, mtext *), svg, code, option, select, input, .as-it-is";
 const DROP = 4; // pixels in a drawing
 const LEAST_DROP = 0.1; // of an index in a formula, as a share of the letters' size
@@ -23,7 +24,11 @@ function piecesOf(text) {
   return [...pieces, ...withLowCommas(text.slice(end))];
 }
 
-const withLowCommas = (text) => text.split(LOW_COMMA).flatMap((part, k) => (k ? [{ letter: "", below: ",", drop: DROP / 2 }, part] : [part])).filter((part) => part !== "");
+function withLowCommas(text) {
+  const lowered = text.split(LOW_COMMA).flatMap((part, k) => (k ? [{ letter: "", below: ",", drop: DROP / 2 }, part] : [part]));
+  const kept = lowered.flatMap((part) => (typeof part === "string" ? part.split(FRACTION) : [part]));
+  return kept.filter((part) => part !== "").map((part) => (part === "/∂" ? { letter: part } : part));
+}
 
 // Set the names within an element of the page.
 function typeset(place) {
@@ -39,8 +44,8 @@ function typeset(place) {
 
 function inHtml(piece) {
   if (typeof piece === "string") return piece;
-  const below = piecesOf(piece.below).map(inHtml);
-  return element("span", { class: "as-it-is" }, piece.letter, element("sub", {}, ...below));
+  const below = piece.below ? [element("sub", {}, ...piecesOf(piece.below).map(inHtml))] : [];
+  return element("span", { class: "as-it-is" }, piece.letter, ...below);
 }
 
 // The same for a text in a drawing, as a list of spans; each begins where the one before ended.
@@ -54,11 +59,23 @@ function inDrawing(text) {
   return piecesOf(text).flatMap((piece) => {
     if (typeof piece === "string") return [span(piece)];
     const letter = piece.letter ? [span(piece.letter)] : [];
+    if (!piece.below) return letter;
     drop = -(piece.drop ?? DROP);
     const below = span(piece.below, { class: "below" });
     drop = piece.drop ?? DROP;
     return [...letter, below];
   });
+}
+
+const FINGER = 44; // pixels of the least place that a finger hits
+
+// Make the place around each shape that can be opened large enough for a finger.
+function enlargeTargets(svg) {
+  for (const shape of svg.querySelectorAll(".node")) {
+    const [x, y, width, height] = ["x", "y", "width", "height"].map((side) => shape.querySelector("rect")[side].baseVal.value);
+    const [wide, high] = [Math.max(width, FINGER), Math.max(height, FINGER)];
+    shape.append(svgElement("rect", { class: "hit", x: x - (wide - width) / 2, y: y - (high - height) / 2, width: wide, height: high }));
+  }
 }
 
 // Set the names that stand in a drawing for good.

@@ -78,6 +78,7 @@ function explain(step) {
     return [...said, whole, ...all, ...notes(sweep, step, notation).map((note) => say(note === alarmNote(sweep, step) ? "alarm-note" : "note", note))];
   }
   const isAsked = askedStep() === step;
+  if (asksLocal(step)) return [...said, mathElement("div", chainAsked(step), { class: "formula symbols" }), questionForm()];
   said.push(
     mathElement("div", math("symbols"), { class: "formula symbols" }),
     isAsked ? questionForm() : mathElement("div", math("numbers"), { class: "formula numbers" }),
@@ -128,8 +129,9 @@ function saidAt(stop) {
   return stop.flatMap((i) => {
     const step = steps[i];
     const isAsked = askedStep() === step;
+    if (asksLocal(step)) return [sentence(step, state.notation), QUESTIONS.local];
     const part = isAsked ? "symbols" : "whole";
-    const remarks = isAsked ? ["What is the product?"] : notes(state.sweep, step, state.notation);
+    const remarks = isAsked ? [QUESTIONS[state.question.stage]] : notes(state.sweep, step, state.notation);
     return [sentence(step, state.notation), formula(state.sweep, step, part, TEXT, state.notation), ...remarks];
   });
 }
