@@ -89,9 +89,11 @@ def _compiled(
     carrying, ys = Carrying(f, init), list[Any]()
     if can_be_at_once(count):
         x = _entry(xs, columns, 0)
-        if not f.paths(init, x):
+        paths = f.paths(init, x)
+        if not paths:
             ys.append(carrying.step(x))
-        if is_plain(f.paths(init, x), count):
+            paths = f.paths(init, x)
+        if is_plain(paths, count):
             carry, ys = at_once(f, scan, count if xs is None else None)(init, xs)
             return carry, ys
     rows = rows_of(columns, count)

@@ -63,6 +63,12 @@ class Columns:
         return self.program.ops[int(self.nodes[place])]
 
 
+def distinct(numbers: Integers) -> Integers:
+    """Return the numbers that occur, in order; `numpy.unique` loads a package that takes longer."""
+    ordered = np.sort(numbers)
+    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
+
+
 def is_repeatable(op: Op) -> bool:
     """Return whether loops can compute an operation: one of the table, of few operands."""
     if op is DETACH:
