@@ -14,13 +14,13 @@ from typing import Any
 from scalargrad import __version__
 from scalargrad.compiler.passes.lanes import Partial, partial
 from scalargrad.compiler.passes.program import (
+    BATCH,
     CONSTANT,
     INPUT,
-    PICK,
     PRODUCTS,
     SCATTER,
-    STACK,
     TAKE,
+    UNBATCH,
     Kind,
     Op,
     OverLanes,
@@ -36,7 +36,7 @@ from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise
 
 FORMAT = "scalargrad program 1"
-_KINDS = {x.name: x for x in (INPUT, PRODUCTS, TAKE, SCATTER, STACK, PICK)}
+_KINDS = {x.name: x for x in (INPUT, PRODUCTS, TAKE, SCATTER, BATCH, UNBATCH)}
 _OVER_LANES: dict[str, Any] = {"total": Total, "scattered": Scattered}
 
 

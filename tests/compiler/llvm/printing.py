@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from scalargrad.compiler.backend.llvm.code import Code, compile_module
 from scalargrad.compiler.backend.llvm.emitter import Emitter
-from scalargrad.compiler.backend.llvm.module import Module
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.machine_code import Code, compile_module
 from scalargrad.compiler.passes.memory import Floats
 
 Written = Callable[[Emitter, list[str]], str]
@@ -19,7 +19,7 @@ Written = Callable[[Emitter, list[str]], str]
 @functools.cache
 def compiled(name: str, width: int, arity: int, inline: bool) -> Code:
     """Return an operation compiled for rows of so many numbers at a time."""
-    module = Module()
+    module = IRModule()
     body = module.function("run", "ptr %out, " + ", ".join(f"ptr %x{i}" for i in range(arity)))
     e = Emitter(body, width, inline=inline)
     e.store(e.op(name, *(e.load(f"%x{i}") for i in range(arity))), "%out")

@@ -24,7 +24,7 @@ from scalargrad.compiler.passes.program import (
     Total,
     Writer,
 )
-from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.system.collector import collector_paused
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol
@@ -87,7 +87,7 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
     """Return the error signal of each node of `wrt`; `seeds` alternates roots and seeds."""
     program, one = writer.program, writer.one
     top = max(seeds[::2])
-    moving = dependents(program, wrt, top, beyond=_is_detached)
+    moving = dependents(program, wrt, top, beyond=is_detached)
     signals: dict[int, list[int]] = defaultdict(list)
     for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
         plain = writer.constants.get(seed) == 1.0
@@ -150,7 +150,7 @@ def dependents(
     return moving
 
 
-def _is_detached(op: Op) -> bool:
+def is_detached(op: Op) -> bool:
     return op is DETACH
 
 

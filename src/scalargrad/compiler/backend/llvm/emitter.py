@@ -11,8 +11,8 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.backend.llvm import circular, elementary, rounding
-from scalargrad.compiler.backend.llvm.module import Body
+from scalargrad.compiler.backend.llvm import elementary, floor_division, sine_cosine
+from scalargrad.compiler.backend.llvm.ir_module import FunctionBody
 from scalargrad.compiler.passes.lanes import Partial, expression_of, subexpressions
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise
@@ -45,7 +45,7 @@ class Emitter:
 
     Examples
     --------
-    >>> from scalargrad.compiler.backend.llvm.module import Module
+    >>> from scalargrad.compiler.backend.llvm.ir_module import Module
     >>> module = Module()
     >>> body = module.function("run", "ptr %m")
     >>> lanes = Emitter(body, 8)
@@ -61,7 +61,7 @@ class Emitter:
     ...
     """
 
-    def __init__(self, body: Body, width: int = 1, *, inline: bool = True) -> None:
+    def __init__(self, body: FunctionBody, width: int = 1, *, inline: bool = True) -> None:
         self.body = body
         self.width = width
         self.inline = inline
@@ -318,10 +318,10 @@ DESCRIBED: dict[str, Callable[..., str]] = {
     "tanh": elementary.tanh,
     "sigmoid": elementary.sigmoid,
     "erf": elementary.erf,
-    "sin": circular.sin,
-    "cos": circular.cos,
-    "floor_divide": rounding.floor_divide,
-    "remainder": rounding.remainder,
+    "sin": sine_cosine.sin,
+    "cos": sine_cosine.cos,
+    "floor_divide": floor_division.floor_divide,
+    "remainder": floor_division.remainder,
 }
 
 #: What is described and yet always called: for each lane it calls the C library.
