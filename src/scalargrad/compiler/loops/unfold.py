@@ -13,7 +13,14 @@ from scalargrad.compiler.loops.columns import is_repeatable
 from scalargrad.compiler.passes.differentiate import dependents, is_detached
 from scalargrad.compiler.passes.expressions import opened
 from scalargrad.compiler.passes.lanes import merged, subexpressions
-from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, Op, Program
+from scalargrad.compiler.passes.program import (
+    ADJOINT,
+    CONSTANT,
+    INPUT,
+    Op,
+    Program,
+    without_dead_nodes,
+)
 from scalargrad.ops import add, mul, neg, pow, sum
 from scalargrad.system.collector import collector_paused
 from scalargrad.table.operation import Elementwise, Operation, Reduction
@@ -76,7 +83,7 @@ class _Unfolding:
             else:
                 new.append(self.append(op, *[new[x] for x in args]))
         self.made.outputs = [new[x] for x in old.outputs]
-        return self.made
+        return without_dead_nodes(self.made)
 
     def append(self, op: Op, *args: int) -> int:
         """Write a node."""
@@ -96,7 +103,8 @@ class _Unfolding:
         if op is sum and nodes:
             return functools.reduce(functools.partial(self.append, add), nodes)
         symbols = tuple([Symbol(f"x{i}") for i in range(len(nodes))])
-        return self._written(opened(op.of(*symbols)), dict(zip(symbols, nodes, strict=True)))
+        declared = op.expression or op.function
+        return self._written(opened(declared(symbols)), dict(zip(symbols, nodes, strict=True)))
 
     def _written(self, expression: Expression, known: dict[Symbol, int]) -> int:
         """Write an expression of operations, node by node."""

@@ -151,6 +151,7 @@ def dependents(
 
 
 def is_detached(op: Op) -> bool:
+    """Return whether an operation sends no error signal back."""
     return op is DETACH
 
 
