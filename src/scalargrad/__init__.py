@@ -81,6 +81,7 @@ from scalargrad.transforms.jacobians import jacobian as jacobian
 from scalargrad.transforms.jacobians import jacrev as jacrev
 from scalargrad.value import Parameter as Parameter
 from scalargrad.value import Value as Value
+from scalargrad.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from scalargrad import data as data
@@ -100,7 +101,6 @@ if TYPE_CHECKING:
     from scalargrad.show.steps import walk as walk
     from scalargrad.show.training import watch as watch
 
-__version__ = "0.2.0"
 
 #: What ``from scalargrad import *`` brings. The operations are listed where they are declared; a
 #: type checker, too, sees only what is listed.

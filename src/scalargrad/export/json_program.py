@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import Any
 
-from scalargrad import __version__
 from scalargrad.compiler.passes.lanes import Partial, partial
 from scalargrad.compiler.passes.program import (
     BATCH,
@@ -34,6 +33,7 @@ from scalargrad.errors import StateError, TraceError
 from scalargrad.export.exported import Exported
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise
+from scalargrad.version import __version__
 
 FORMAT = "scalargrad program 1"
 _KINDS = {x.name: x for x in (INPUT, PRODUCTS, TAKE, SCATTER, BATCH, UNBATCH)}

@@ -13,9 +13,10 @@ import llvmlite.binding as llvm
 import pytest
 
 from scalargrad.compiler.backend.llvm import disk_cache, machine_code
-from scalargrad.compiler.backend.llvm.emitter import LIBRARY, Emitter, can_write
+from scalargrad.compiler.backend.llvm.emitter import Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
+from scalargrad.compiler.backend.llvm.operations import LIBRARY, apply, can_write
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise
 
@@ -156,7 +157,7 @@ def everything() -> IRModule:
                 given = ", ".join(f"ptr %x{i}" for i in range(op.arity))
                 body = module.function(f"table.{name}.{width}", f"ptr %out, {given}")
                 e = Emitter(body, width, inline=False)
-                e.store(e.op(name, *(e.load(f"%x{i}") for i in range(op.arity))), "%out")
+                e.store(apply(e, op, *(e.load(f"%x{i}") for i in range(op.arity))), "%out")
                 body.line("ret void")
     return module
 

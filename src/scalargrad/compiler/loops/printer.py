@@ -13,6 +13,7 @@ import numpy as np
 
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
+from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.loops.columns import Integers
 from scalargrad.compiler.loops.loop import (
     Carried,
@@ -162,7 +163,7 @@ class _LoopPrinter:
             if isinstance(step, Read) and not registers[k]:
                 registers[k] = self._read(step.place)
             elif isinstance(step, Compute):
-                registers[k] = e.apply(step.op, *[registers[x] for x in step.operands])
+                registers[k] = apply(e, step.op, *[registers[x] for x in step.operands])
             elif isinstance(step, Fused):
                 registers[k] = e.fma(*[registers[x] for x in step.operands])
             elif isinstance(step, Carried):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
+from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.loops.columns import is_repeatable
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.program import CONSTANT, INPUT, Program
@@ -149,7 +150,7 @@ def _outputs(e: Emitter, program: Program, inputs: Sequence[Operand]) -> list[Op
             found.append(e.mul(operands[0], operands[0]))
         else:
             assert isinstance(op, Elementwise)
-            found.append(e.apply(op, *operands))
+            found.append(apply(e, op, *operands))
     return [found[x] for x in program.outputs]
 
 

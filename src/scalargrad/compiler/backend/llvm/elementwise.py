@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from scalargrad.compiler.backend.llvm.emitter import DESCRIBED, LIBRARY, WIDTH, Emitter
+from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.loop_nest import Nest
+from scalargrad.compiler.backend.llvm.operations import DESCRIBED, LIBRARY, apply
 from scalargrad.compiler.passes.lanes import Partial, expression_of, subexpressions
 from scalargrad.table.operation import Elementwise
 
@@ -36,7 +37,7 @@ def write_apply(module: IRModule, name: str, op: Elementwise | Partial, width: i
     out, lanes, *operands = nest.fields(0, 2 + len(expression_of(op)[0]))
 
     def one(i: str) -> tuple[str, str]:
-        return e.apply(op, *(e.load(nest.cell(x, i)) for x in operands)), nest.cell(out, i)
+        return apply(e, op, *(e.load(nest.cell(x, i)) for x in operands)), nest.cell(out, i)
 
     def lane(i: str, _: list[str]) -> list[str]:
         nest.store_some(e, *one(i), nest.sub(lanes, i))

@@ -14,7 +14,7 @@ class IRModule:
 
     Examples
     --------
-    >>> module = Module()
+    >>> module = IRModule()
     >>> body = module.function("run", "ptr %m")
     >>> body.line("ret void")
     >>> print(module.text())

@@ -56,7 +56,7 @@ def compile_module(module: IRModule, level: int = 0) -> Code:
     --------
     >>> import ctypes
     >>> from scalargrad.compiler.backend.llvm.emitter import Emitter
-    >>> module = Module()
+    >>> module = IRModule()
     >>> body = module.function("twice", "double %x", "double")
     >>> body.line(f"ret double {Emitter(body).add('%x', '%x')}")
     >>> code = compile_module(module)

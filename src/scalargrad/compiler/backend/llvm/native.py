@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from scalargrad.compiler.backend.llvm import straight_line
 from scalargrad.compiler.backend.llvm.contiguous import arranged, size_of
-from scalargrad.compiler.backend.llvm.emitter import can_write
 from scalargrad.compiler.backend.llvm.encode import Kind, encode, write
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.machine_code import Code, compile_module, lock
+from scalargrad.compiler.backend.llvm.operations import can_write
 from scalargrad.compiler.passes.instructions import (
     Apply,
     GatheredProducts,

@@ -6,12 +6,8 @@ which no program of ours has met, are left to the C library on a way of their ow
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from scalargrad.compiler.backend.llvm.elementary import ROUND
-
-if TYPE_CHECKING:
-    from scalargrad.compiler.backend.llvm.emitter import Emitter
+from scalargrad.compiler.backend.llvm.emitter import Emitter
 
 _MOST = 2.0**30
 _TWO_OVER_PI = 0.6366197723675814

@@ -15,6 +15,7 @@ import numpy as np
 from scalargrad.compiler.backend.llvm.contiguous import constant_cells
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.passes.instructions import (
     Affine,
     Apply,
@@ -94,7 +95,7 @@ class _Writer:
         if isinstance(instruction, Apply):
             op, _, lanes, operands = instruction
             results: list[Operand] = [
-                self.e.apply(op, *(self.cell(x + i) for x in operands))  # type: ignore[arg-type]
+                apply(self.e, op, *(self.cell(x + i) for x in operands))  # type: ignore[arg-type]
                 for i in range(lanes)
             ]
         elif isinstance(instruction, Gather):
