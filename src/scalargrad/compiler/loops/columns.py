@@ -66,7 +66,8 @@ class Columns:
 def distinct(numbers: Integers) -> Integers:
     """Return the numbers that occur, in order; `numpy.unique` loads a package that takes longer."""
     ordered = np.sort(numbers)
-    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
+    found: Integers = ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
+    return found
 
 
 def is_repeatable(op: Op) -> bool:
