@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from scalargrad.show.training.network import find_cells
 from scalargrad.show.training.recorded import record_model
 from scalargrad.show.training.retraining import is_stack
 from scalargrad.train import fit
+from scalargrad.value import Parameter
 
 from .helpers import LABELS, POINTS, network
 
@@ -79,7 +81,7 @@ def agree(found: dict[str, Any], expected: TrainingPage, order: list[int] | None
     assert found["losses"][-1] != found["losses"][0]
 
 
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, Callable[[Any, float], Optimizer]] = {
     "descent": lambda p, lr: SGD(p, lr=lr),
     "momentum": lambda p, lr: SGD(p, lr=lr, momentum=0.9, nesterov=True, weight_decay=0.01),
     "dampened": lambda p, lr: SGD(p, lr=lr, momentum=0.5, dampening=0.3),
@@ -268,7 +270,7 @@ def test_rules_that_a_page_cannot_repeat_are_not_offered(open_page: Any) -> None
     """Groups with rates of their own, decisions by the step, other packages' optimisers."""
     model = network()
     w = model.parameters()
-    refused = [
+    refused: list[Any] = [
         SGD([{"params": w[:3], "lr": 1.0}, {"params": w[3:]}], lr=0.1),
         Waiting(w, {"lr": 0.1}),
         Foreign(),
@@ -296,4 +298,5 @@ def test_only_plain_stacks_change_their_sizes() -> None:
     assert not stacked(lambda x: wide([*Tanh()(hidden(x)), *x]))
     assert not stacked(lambda x: last(Tanh()(square(Tanh()(square(x))))))
     assert not stacked(lambda x: last([h if i else h.tanh() for i, h in enumerate(hidden(x))]))
-    assert not stacked(lambda x: last([h * last.bias[0] for h in hidden(x)]))
+    scale = Parameter(2.0)
+    assert not stacked(lambda x: last([h * scale for h in hidden(x)]))
