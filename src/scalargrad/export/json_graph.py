@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from scalargrad.errors import GraphError, StateError
 from scalargrad.graph import topological_order
 from scalargrad.ops import TABLE
+from scalargrad.system.json_number import json_number
 from scalargrad.system.packages import needed
 from scalargrad.value import Parameter, Value
 
