@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
-from operator import length_hint
+from operator import is_, length_hint
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -97,6 +97,9 @@ class Contents:
             if place in beside._found:
                 continue
             now = self.held(part) or {}
+            if len(now) == len(before) and all(map(is_, before.values(), now.values())):
+                if before.keys() == now.keys():
+                    continue
             if self.is_longer(part, before, now):
                 yield f"a {type(part).__name__}" + f" ({name})" * bool(name)
             for key, x in before.items():
