@@ -49,9 +49,7 @@ class RecordedProgram(Program):
 
     def copy(self) -> Program:
         """Return a copy that can be added to."""
-        return RecordedProgram(
-            self.inputs, self._nodes, dict(self.constants), [*self.outputs]
-        )
+        return RecordedProgram(self.inputs, self._nodes, dict(self.constants), [*self.outputs])
 
     def add(self, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> range:
         """Write nodes at the end; return their numbers."""

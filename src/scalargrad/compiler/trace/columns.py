@@ -10,7 +10,7 @@ import numpy as np
 
 from scalargrad.compiler.passes.nodes import Nodes, coded, starts
 from scalargrad.compiler.passes.program import CONSTANT, Op
-from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.compiler.trace.detach import DETACH
 
 #: Stands where a node has no operand.
 _NONE = -1

@@ -19,7 +19,7 @@ import numpy as np
 
 from scalargrad.compiler.passes.lanes import subexpressions
 from scalargrad.compiler.passes.nodes import Flags, Nodes, drop
-from scalargrad.compiler.passes.program import PICK, STACK, Op, total_of
+from scalargrad.compiler.passes.program import BATCH, UNBATCH, Op, total_of
 from scalargrad.compiler.trace.likes import Constants, Likes
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import TABLE, eq, mul
@@ -139,7 +139,7 @@ def _picked(nodes: Nodes) -> list[int]:
 
 
 def _picks(nodes: Nodes) -> Flags:
-    return nodes.where(lambda op: op is PICK)
+    return nodes.where(lambda op: op is UNBATCH)
 
 
 def _shown(nodes: Nodes, likes: Likes, outputs: Iterable[int], lanes: dict[int, int]) -> Flags:
@@ -186,7 +186,7 @@ def _leads(nodes: Nodes, likes: Likes) -> Flags:
 
 def _leads_from_all(op: Op, arity: int) -> bool:
     """Return whether each operand that is not finite makes a node that is not."""
-    return op is STACK or (isinstance(op, Operation) and arity > 0 and _passes_all(op, arity))
+    return op is BATCH or (isinstance(op, Operation) and arity > 0 and _passes_all(op, arity))
 
 
 def _passes_at(place: int, op: Operation, constants: Constants) -> bool:

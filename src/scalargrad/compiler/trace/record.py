@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.arguments import outlined
+from scalargrad.compiler.call.arguments import outlined
 from scalargrad.compiler.passes.nodes import Flags, Nodes
 from scalargrad.compiler.passes.program import Program, total_of
 from scalargrad.compiler.passes.recorded import RecordedProgram

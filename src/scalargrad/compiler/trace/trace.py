@@ -11,14 +11,14 @@ from scalargrad.compiler.passes.program import (
     TAKE,
     Op,
 )
+from scalargrad.compiler.trace.batching import Lanes
 from scalargrad.compiler.trace.columns import Columns
-from scalargrad.compiler.trace.deferred import DETACH
-from scalargrad.compiler.trace.numbers import Numbers
+from scalargrad.compiler.trace.detach import DETACH
+from scalargrad.compiler.trace.nested_derivatives import Region
+from scalargrad.compiler.trace.node_values import NodeValues
 from scalargrad.compiler.trace.plainness import Plainness
 from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, Refusal
-from scalargrad.compiler.trace.regions import Region
-from scalargrad.compiler.trace.stacking import Lanes
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_stray
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.grad_mode import new_leaves, recorder, run_recorded
@@ -80,7 +80,7 @@ class Trace:
         self.is_open = False
         self.refusal: Refusal | None = None
         self.generators = Generators(sources)
-        self.numbers = Numbers(self)
+        self.numbers = NodeValues(self)
         self.lanes = Lanes(self)
         self.plainness = Plainness(self.columns)
         self.constant = self.columns.constant
@@ -122,7 +122,7 @@ class Trace:
         self.given += [x.index for x in found]
         return found
 
-    def held(self, values: Iterable[Value]) -> list[Traced]:
+    def module_values(self, values: Iterable[Value]) -> list[Traced]:
         """Return what stands for Values that objects among the arguments hold."""
         found = [self._stand_in(x) for x in values]
         self.outside += [(x, x.index) for x in found]
@@ -297,9 +297,7 @@ class Trace:
 
     def _require_no_outer_graph(self, root: int, xs: Sequence[Any]) -> None:
         """Refuse a gradient that would have to flow through a graph made outside."""
-        graphs = {
-            i: x for x, i in self.outside if not isinstance(x, Traced) and x.op is not None
-        }
+        graphs = {i: x for x, i in self.outside if not isinstance(x, Traced) and x.op is not None}
         computed = [graphs[i] for i in self.columns.below([root], graphs)]
         if computed and not set(topological_order(*computed)).isdisjoint(
             x for x in xs if not isinstance(x, Traced) and all(x is not y for y in computed)
