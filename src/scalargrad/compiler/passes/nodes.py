@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,10 @@ class Nodes:
         """Return the operands of each, as a list."""
         flat = self.operands.tolist()
         return [tuple(flat[a:b]) for a, b in pairwise(self.first.tolist())]
+
+    def args_of(self, node: int) -> tuple[int, ...]:
+        """Return the operands of one."""
+        return tuple(self.operands[self.first[node] : self.first[node + 1]].tolist())
 
     def where(self, holds: Callable[[Op], bool]) -> Flags:
         """Return, for each node, whether something holds for the way it is computed."""
@@ -138,7 +142,7 @@ def drop(unused: Integers, first: Integers, operands: Integers, uses: Integers) 
     uses : integers
         How often each is used; changed.
     """
-    starts, used, left = memoryview(first), memoryview(operands), memoryview(uses)
+    starts, used, left = map(entries, (first, operands, uses))
     while len(unused):
         if len(unused) >= _MANY:
             counts = first[unused + 1] - first[unused]
@@ -158,6 +162,11 @@ def drop(unused: Integers, first: Integers, operands: Integers, uses: Integers) 
         unused = np.array(more, np.int64)
 
 
+def entries(numbers: Any) -> memoryview[int]:
+    """Return an array of integers, to read and write them one by one: faster than in the array."""
+    return memoryview(numbers)
+
+
 def coded(ops: Sequence[Op]) -> tuple[list[Op], NDArray[np.int32]]:
     """Return the ways that occur, and the place there of each node's."""
     table = [*dict.fromkeys(ops)]
@@ -166,7 +175,7 @@ def coded(ops: Sequence[Op]) -> tuple[list[Op], NDArray[np.int32]]:
 
 
 def starts(counts: Integers) -> Integers:
-    """Return where stretches of these lengths begin, one after the other, and where the last ends."""
+    """Return where stretches of these lengths begin, one behind the other, and the last ends."""
     first = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=first[1:])
     return first

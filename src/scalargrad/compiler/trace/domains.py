@@ -58,7 +58,7 @@ def unseen(trace: Trace, outputs: Sequence[int]) -> list[int]:
     nodes = trace.columns.nodes()
     results = {*outputs}
     likes = Likes(nodes, trace.columns.constants)
-    lanes = {x: trace.lanes.size(x) for x in _picked(nodes)}
+    lanes = {x: trace.lanes.size(x) for x in _unbatched(nodes)}
     shown = _shown(nodes, likes, outputs, lanes)
     limited = np.flatnonzero(nodes.where(_is_limited))
     limited = limited[likes.ask(limited, _may_fail)]
@@ -133,12 +133,12 @@ def _gives_itself_away(op: Elementwise, constants: Constants) -> bool:
     return _is_own(op) and not any(math.isfinite(op.of_floats_unchecked(*x)) for x in outside)
 
 
-def _picked(nodes: Nodes) -> list[int]:
+def _unbatched(nodes: Nodes) -> list[int]:
     """Return the nodes of which single lanes are taken."""
-    return [*dict.fromkeys(nodes.operands[nodes.first[:-1][_picks(nodes)]].tolist())]
+    return [*dict.fromkeys(nodes.operands[nodes.first[:-1][_is_unbatch(nodes)]].tolist())]
 
 
-def _picks(nodes: Nodes) -> Flags:
+def _is_unbatch(nodes: Nodes) -> Flags:
     return nodes.where(lambda op: op is UNBATCH)
 
 
@@ -154,12 +154,12 @@ def _shown(nodes: Nodes, likes: Likes, outputs: Iterable[int], lanes: dict[int, 
     ways = np.bincount(operands, minlength=len(nodes))
     for x in outputs:
         ways[x] += 1
-    picks = np.flatnonzero(_picks(nodes))
-    of = nodes.operands[nodes.first[picks]]
+    taken = np.flatnonzero(_is_unbatch(nodes))
+    of = nodes.operands[nodes.first[taken]]
     whole = [x for x, times in Counter(of.tolist()).items() if times == lanes[x]]
     ways[whole] += 1
     drop(np.flatnonzero(ways == 0), first, operands, ways)
-    while lost := [x for x in whole if not (ways[picks[of == x]] > 0).all()]:
+    while lost := [x for x in whole if not (ways[taken[of == x]] > 0).all()]:
         whole = [x for x in whole if x not in lost]
         ways[lost] -= 1
         gone = np.array(lost)

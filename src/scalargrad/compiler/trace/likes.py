@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import copysign, isfinite
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,7 @@ class Likes:
         found: list[float | None] = []
         for x in nodes.operands[start : start + arity].tolist():
             number = self._numbers.item(x) if self._is_constant[x] else None
-            by_sign = op in _BY_SIGN and number and np.isfinite(number)
-            found.append(float(np.copysign(1.0, number)) if by_sign else number)
+            if number and op in _BY_SIGN and isfinite(number):
+                number = copysign(1.0, number)
+            found.append(number)
         return op, tuple(found)

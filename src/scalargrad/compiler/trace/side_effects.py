@@ -97,9 +97,8 @@ class Contents:
             if place in beside._found:
                 continue
             now = self.held(part) or {}
-            if len(now) == len(before) and all(map(is_, before.values(), now.values())):
-                if before.keys() == now.keys():
-                    continue
+            if _is_identical(before, now):
+                continue
             if self.is_longer(part, before, now):
                 yield f"a {type(part).__name__}" + f" ({name})" * bool(name)
             for key, x in before.items():
@@ -213,6 +212,12 @@ def _position(x: Iterator[Any]) -> Any:
     if hint >= 0:
         return hint
     return repr(x) if isinstance(x, count) else object()
+
+
+def _is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
+    """Return whether the very same things are held, as is usual."""
+    same = len(now) == len(before) and all(map(is_, before.values(), now.values()))
+    return same and before.keys() == now.keys()
 
 
 def _is_named(x: Any) -> bool:
