@@ -185,6 +185,10 @@ class Function:
         self.results = results
         self.wrt = wrt
         self._gradients: dict[int, Function] = {}
+        self._with_rows: dict[int, Runner] = {}
+        #: The result whose gradient was last asked for, where several move: it is computed along
+        #: at the next run, which spares a second one.
+        self.lately: int | None = None
 
     @functools.cached_property
     def program(self) -> Program:
@@ -221,18 +225,36 @@ class Function:
     def _plain_values(self) -> Runner:
         return runner_for(self.program)
 
-    @functools.cached_property
+    @property
     def values_and_row(self) -> Runner:
         """What computes the outputs and then, where one result moves, its gradient."""
-        return _runner(self._asked_row(self.recorded), self._plain_values_and_row)
-
-    def _plain_values_and_row(self) -> Runner:
-        return runner_for(differentiate(self._asked_row(self.program), tidy=False))
-
-    def _asked_row(self, program: Program) -> Program:
         (moving,) = self.moving
+        return self.values_and_row_of(moving)
+
+    def values_and_row_of(self, index: int) -> Runner:
+        """Return what computes the outputs and then the gradient of one result."""
+        if index not in self._with_rows:
+            plain = functools.partial(self._plain_values_and_row, index)
+            self._with_rows[index] = _runner(self._asked_row(self.recorded, index), plain)
+        return self._with_rows[index]
+
+    def _plain_values_and_row(self, index: int) -> Runner:
+        return runner_for(differentiate(self._asked_row(self.program, index), tidy=False))
+
+    def _asked_row(self, program: Program, index: int) -> Program:
         copy, one = _with_constant(program, 1.0)
-        return _asked(copy, self.wrt, [(copy.outputs[moving], one)])
+        return _asked(copy, self.wrt, [(copy.outputs[index], one)])
+
+    def along(self) -> int | None:
+        """Return the result whose gradient is worth computing with the values, if any.
+
+        Of several it is the one that was asked for since the last run. Only loops compute it along:
+        their values are the same to the last bit with a gradient and without.
+        """
+        if len(self.moving) == 1:
+            return self.moving[0]
+        lately, self.lately = self.lately, None
+        return lately if isinstance(self.values, LoopRunner) else None
 
     @functools.cached_property
     def pull_back(self) -> Runner:
@@ -258,8 +280,11 @@ class Function:
         """Return the gradient of one result at a point."""
         if self.moving == (index,):
             return self.values_and_row(inputs)[-len(self.wrt) :]
+        self.lately = index
         seeds = [float(i == index) for i in range(self.results)]
-        return self.pull_back([*inputs, *seeds])
+        if isinstance(inputs, list):
+            return self.pull_back([*inputs, *seeds])
+        return self.pull_back(np.concatenate([inputs, seeds]))
 
     def gradient(self, index: int) -> Function:
         """Return the gradient of one result as a function of the same inputs."""

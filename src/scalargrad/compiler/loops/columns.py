@@ -64,6 +64,13 @@ class Columns:
         return self.written.table[int(self.written.codes[self.nodes[place]])]
 
 
+def distinct(numbers: Integers) -> Integers:
+    """Return the numbers that occur, in order; `numpy.unique` loads a package that takes longer."""
+    ordered = np.sort(numbers)
+    found: Integers = ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
+    return found
+
+
 def is_repeatable(op: Op) -> bool:
     """Return whether loops can compute an operation: one of the table, of few operands."""
     if op is DETACH:
@@ -71,18 +78,15 @@ def is_repeatable(op: Op) -> bool:
     return isinstance(op, Elementwise) and TABLE.get(op.name) is op and 0 < op.arity < _ARITY
 
 
-def columns(program: Program) -> Columns | None:
-    """Return the columns of a program, or None where loops cannot compute some operation."""
+def columns(program: Program) -> Columns:
+    """Return the columns of a program, all of whose operations loops can compute."""
     written = program.nodes()
     table, code = written.table, written.codes.astype(np.int64)
     kind = np.zeros(len(table), np.int8)
-    for i in np.flatnonzero(np.bincount(code, minlength=len(table))).tolist():
-        op = table[i]
-        if not (op in {INPUT, CONSTANT, ADJOINT} or is_repeatable(op)):
-            return None
+    for i, op in enumerate(table):
         kind[i] = NUMBER if op is CONSTANT else GIVEN if op in {INPUT, ADJOINT} else COMPUTED
     kind_of = kind[code]
-    gradients = np.flatnonzero(written.where(lambda op: op is ADJOINT)).tolist()
+    gradients = written.places(ADJOINT)
     nodes, before = _in_order(written, kind_of, gradients)
     counts = np.diff(written.first)[nodes]
     first = starts(counts)

@@ -87,7 +87,7 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
     """Return the error signal of each node of `wrt`; `seeds` alternates roots and seeds."""
     program, one = writer.program, writer.one
     top = max(seeds[::2])
-    moving = dependents(program, wrt, top, beyond=_is_detached)
+    moving = dependents(program, wrt, top, beyond=is_detached)
     signals: dict[int, list[int]] = defaultdict(list)
     for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
         plain = writer.constants.get(seed) == 1.0
@@ -150,7 +150,8 @@ def dependents(
     return moving
 
 
-def _is_detached(op: Op) -> bool:
+def is_detached(op: Op) -> bool:
+    """Return whether an operation sends no error signal back."""
     return op is DETACH
 
 

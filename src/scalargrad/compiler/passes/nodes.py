@@ -62,6 +62,15 @@ class Nodes:
         """Return the operands of one."""
         return tuple(self.operands[self.first[node] : self.first[node + 1]].tolist())
 
+    def occurring(self) -> list[Op]:
+        """Return the ways in which nodes are computed."""
+        counts = np.bincount(self.codes, minlength=len(self.table))
+        return [op for op, count in zip(self.table, counts.tolist(), strict=True) if count]
+
+    def places(self, op: Op) -> list[int]:
+        """Return the nodes that are computed in a way."""
+        return np.flatnonzero(self.where(lambda other: other is op)).tolist()
+
     def where(self, holds: Callable[[Op], bool]) -> Flags:
         """Return, for each node, whether something holds for the way it is computed."""
         return np.fromiter(map(holds, self.table), np.bool_, len(self.table))[self.codes]
@@ -149,8 +158,10 @@ def drop(unused: Integers, first: Integers, operands: Integers, uses: Integers) 
             at = np.arange(counts.sum()) + np.repeat(
                 first[unused] - (np.cumsum(counts) - counts), counts
             )
-            found, times = np.unique(operands[at], return_counts=True)
-            uses[found] -= times
+            targets = operands[at]
+            some, kind = alike(targets)
+            found = targets[some]
+            uses[found] -= np.bincount(kind)
             unused = found[uses[found] == 0]
             continue
         more = []
@@ -165,6 +176,20 @@ def drop(unused: Integers, first: Integers, operands: Integers, uses: Integers) 
 def entries(numbers: Any) -> memoryview[int]:
     """Return an array of integers, to read and write them one by one: faster than in the array."""
     return memoryview(numbers)
+
+
+def alike(numbers: Integers) -> tuple[Integers, Integers]:
+    """Return where each number first occurs, and for each entry which of these it is.
+
+    `numpy.unique` would load a package first, which takes longer.
+    """
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
+    new = np.ones(len(numbers), np.bool_)
+    new[1:] = ordered[1:] != ordered[:-1]
+    which = np.empty(len(numbers), np.int64)
+    which[order] = np.cumsum(new) - 1
+    return order[new], which
 
 
 def coded(ops: Sequence[Op]) -> tuple[list[Op], NDArray[np.int32]]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.passes.lanes import subexpressions
-from scalargrad.compiler.passes.nodes import Flags, Nodes, drop
+from scalargrad.compiler.passes.nodes import Flags, Nodes, alike, drop
 from scalargrad.compiler.passes.program import BATCH, UNBATCH, Op, total_of
 from scalargrad.compiler.trace.likes import Constants, Likes
 from scalargrad.compiler.trace.trace import Trace
@@ -171,7 +171,7 @@ def _leads(nodes: Nodes, likes: Likes) -> Flags:
     """Return, for each operand, whether its user is not finite where it is not."""
     counts = np.diff(nodes.first)
     kinds = nodes.codes * (counts.max(initial=0) + 1) + counts
-    _, first, inverse = np.unique(kinds, return_index=True, return_inverse=True)
+    first, inverse = alike(kinds)
     pairs = [(nodes.table[nodes.codes[x]], int(counts[x])) for x in first.tolist()]
     whole = np.array([_leads_from_all(op, arity) for op, arity in pairs], np.bool_)
     some = [isinstance(op, Operation) and 0 < arity <= _FEW for op, arity in pairs]

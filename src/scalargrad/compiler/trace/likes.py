@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.passes.nodes import Flags, Integers, Nodes
+from scalargrad.compiler.passes.nodes import Flags, Integers, Nodes, alike
 from scalargrad.ops import add, div, mul, sub
 
 #: Operands that are numbers, None for each of the others.
@@ -43,7 +43,7 @@ class Likes:
         nodes = self._nodes
         found = np.zeros(len(chosen), np.bool_)
         counts = nodes.first[chosen + 1] - nodes.first[chosen]
-        for arity in np.unique(counts).tolist():
+        for arity in np.flatnonzero(np.bincount(counts)).tolist():
             which = np.flatnonzero(counts == arity)
             first, inverse = self._alike(chosen[which], arity)
             answers = [question(*self._described(x, arity)) for x in chosen[which[first]].tolist()]
@@ -61,11 +61,10 @@ class Likes:
             numbers = np.where(known, self._numbers[operands], 0.0)
             signs = by_sign & np.isfinite(numbers) & (numbers != 0.0)
             numbers = np.where(signs, np.copysign(1.0, numbers), numbers)
-            _, number = np.unique(numbers.view(np.int64), return_inverse=True)
+            _, number = alike(numbers.view(np.int64))
             number = (number + 1) * known
-            _, kinds = np.unique(kinds * (number.max(initial=0) + 1) + number, return_inverse=True)
-        _, first, inverse = np.unique(kinds, return_index=True, return_inverse=True)
-        return first, inverse
+            _, kinds = alike(kinds * (number.max(initial=0) + 1) + number)
+        return alike(kinds)
 
     def _described(self, node: int, arity: int) -> tuple[Any, Constants]:
         """Return what decides about a node: its operation, and the numbers beside others."""
