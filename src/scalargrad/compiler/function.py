@@ -21,7 +21,7 @@ from scalargrad.compiler.passes.differentiate import dependents, differentiate, 
 from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.pack import pack
-from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, PRODUCTS, Program
+from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, PRODUCTS, Op, Program
 from scalargrad.compiler.passes.segments import split
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 
@@ -29,6 +29,10 @@ Inputs = list[float] | Floats
 
 #: Machines kept idle for each program; each holds the program's memory once.
 _IDLE = 4
+
+
+#: So few results are followed back one by one.
+_ONE_BY_ONE = 4
 
 
 class Runner:
@@ -206,16 +210,24 @@ class Function:
 
     def reached(self) -> tuple[bool, ...]:
         """Return which results depend on what the function is differentiated by."""
-        program = self._followed
-        flags = dependents(program, self.wrt, len(program) - 1)
-        return tuple(bool(flags[node]) for node in program.outputs[: self.results])
+        return self._depending(lambda _: False)
 
     @functools.cached_property
     def moving(self) -> tuple[int, ...]:
         """The results that have a gradient other than 0."""
+        return tuple(i for i, moves in enumerate(self._depending(steps)) if moves)
+
+    def _depending(self, beyond: Callable[[Op], bool]) -> tuple[bool, ...]:
+        """Return which results depend on what the function is differentiated by."""
+        if not self.wrt:
+            return (False,) * self.results
         program = self._followed
-        flags = dependents(program, self.wrt, len(program) - 1, beyond=steps)
-        return tuple(i for i, node in enumerate(program.outputs[: self.results]) if flags[node])
+        roots, nodes = program.outputs[: self.results], program.nodes()
+        if len(roots) <= _ONE_BY_ONE:
+            stops = nodes.where(beyond)
+            return tuple(nodes.leads_back(root, self.wrt, stops) for root in roots)
+        flags = dependents(program, self.wrt, len(program) - 1, beyond=beyond)
+        return tuple(bool(flags[node]) for node in roots)
 
     @functools.cached_property
     def values(self) -> Runner:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,25 @@ class Nodes:
             uses[x] += 1
         drop(np.flatnonzero(uses == 0), self.first, self.operands, uses)
         return uses > 0
+
+    def leads_back(self, root: int, targets: Collection[int], stops: Flags) -> bool:
+        """Return whether a root depends on a target, by a way on which nothing stops."""
+        first, operands = entries(self.first), entries(self.operands)
+        wanted, lowest = {*targets}, min(targets)
+        if root in wanted:
+            return True
+        found, ahead = bytearray(len(self)), deque([root])
+        while ahead:  # the nearest first: parameters are used everywhere
+            x = ahead.popleft()
+            if stops[x]:
+                continue
+            for y in operands[first[x] : first[x + 1]]:
+                if y in wanted:
+                    return True
+                if y > lowest and not found[y]:
+                    found[y] = 1
+                    ahead.append(y)
+        return False
 
     def chosen(self, places: Integers, count: int) -> Nodes:
         """Return nodes in another order, without those that have no place in it.
