@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.backend import machine as machines
+from scalargrad.compiler.backend import choice
 from scalargrad.compiler.backend.blocks import Blocked
-from scalargrad.compiler.backend.machine import Machine, has_llvm
+from scalargrad.compiler.backend.choice import Executable, has_llvm
 from scalargrad.compiler.loops.loop import Looped
+from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.loops.looped import looped
-from scalargrad.compiler.loops.machine import LoopMachine, Printed
 from scalargrad.compiler.passes.differentiate import dependents, differentiate, steps
 from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.compiler.passes.memory import Floats
@@ -36,7 +36,7 @@ class Runner:
 
     def __init__(self, packed: Packed | Blocked) -> None:
         self.packed = packed
-        self._idle: deque[tuple[Machine, Floats]] = deque(maxlen=_IDLE)
+        self._idle: deque[tuple[Executable, Floats]] = deque(maxlen=_IDLE)
         self._write = struct.Struct(f"{packed.inputs}d").pack_into
 
     @property
@@ -44,10 +44,10 @@ class Runner:
         """The cells of the outputs."""
         return self.packed.outputs
 
-    def machine(self) -> Machine:
+    def executable(self) -> Executable:
         """Return a memory of its own with the program in it."""
         packed = self.packed
-        return packed.machine() if isinstance(packed, Blocked) else machines.machine_for(packed)
+        return packed.executable() if isinstance(packed, Blocked) else choice.executable_for(packed)
 
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
@@ -63,36 +63,36 @@ class Runner:
         self.take_back(idle)
         return outputs
 
-    def lend(self) -> tuple[Machine, Floats]:
+    def lend(self) -> tuple[Executable, Floats]:
         """Return a machine that nobody uses, and its outputs; `take_back` is for both."""
         try:
             return self._idle.pop()
         except IndexError:
-            machine = self.machine()
-            return machine, machine.memory[self.packed.outputs]
+            executable = self.executable()
+            return executable, executable.memory[self.packed.outputs]
 
-    def take_back(self, lent: tuple[Machine, Floats]) -> None:
+    def take_back(self, lent: tuple[Executable, Floats]) -> None:
         """Have what was lent ready for another."""
         self._idle.append(lent)
 
-    def _ran(self, inputs: Inputs) -> tuple[Machine, Floats]:
+    def _ran(self, inputs: Inputs) -> tuple[Executable, Floats]:
         """Return a machine after a run, and its outputs."""
-        machine, _ = idle = self.lend()
+        executable, _ = idle = self.lend()
         if inputs.__class__ is list:
-            self._write(machine.memory, 0, *inputs)  # type: ignore[arg-type]
+            self._write(executable.memory, 0, *inputs)  # type: ignore[arg-type]
         else:
-            machine.memory[: self.packed.inputs] = inputs
-        machine.run()
+            executable.memory[: self.packed.inputs] = inputs
+        executable.run()
         return idle
 
     def memory_after(self, inputs: Inputs) -> Floats | None:
         """Return the memory as a run leaves it; None where parts have memories of their own."""
         if isinstance(self.packed, Blocked):
             return None
-        machine = self.machine()
-        machine.memory[: self.packed.inputs] = inputs
-        machine.run()
-        return machine.memory
+        executable = self.executable()
+        executable.memory[: self.packed.inputs] = inputs
+        executable.run()
+        return executable.memory
 
     @property
     def parts(self) -> list[tuple[str, Packed]]:
@@ -131,9 +131,9 @@ class LoopRunner(Runner):
     def _code(self) -> Printed:
         return Printed(self.packed)
 
-    def machine(self) -> Machine:
+    def executable(self) -> Executable:
         """Return a memory of its own with the program in it."""
-        return LoopMachine(self._code)
+        return LoopExecutable(self._code)
 
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
@@ -185,6 +185,10 @@ class Function:
         self.results = results
         self.wrt = wrt
         self._gradients: dict[int, Function] = {}
+        self._with_rows: dict[int, Runner] = {}
+        #: The result whose gradient was last asked for, where several move: it is computed along
+        #: at the next run, which spares a second one.
+        self.lately: int | None = None
 
     @functools.cached_property
     def program(self) -> Program:
@@ -219,18 +223,36 @@ class Function:
     def _plain_values(self) -> Runner:
         return runner_for(self.program)
 
-    @functools.cached_property
+    @property
     def values_and_row(self) -> Runner:
         """What computes the outputs and then, where one result moves, its gradient."""
-        return _runner(self._asked_row(self.recorded), self._plain_values_and_row)
-
-    def _plain_values_and_row(self) -> Runner:
-        return runner_for(differentiate(self._asked_row(self.program), tidy=False))
-
-    def _asked_row(self, program: Program) -> Program:
         (moving,) = self.moving
+        return self.values_and_row_of(moving)
+
+    def values_and_row_of(self, index: int) -> Runner:
+        """Return what computes the outputs and then the gradient of one result."""
+        if index not in self._with_rows:
+            plain = functools.partial(self._plain_values_and_row, index)
+            self._with_rows[index] = _runner(self._asked_row(self.recorded, index), plain)
+        return self._with_rows[index]
+
+    def _plain_values_and_row(self, index: int) -> Runner:
+        return runner_for(differentiate(self._asked_row(self.program, index), tidy=False))
+
+    def _asked_row(self, program: Program, index: int) -> Program:
         copy, one = _with_constant(_copy(program), 1.0)
-        return _asked(copy, self.wrt, [(copy.outputs[moving], one)])
+        return _asked(copy, self.wrt, [(copy.outputs[index], one)])
+
+    def along(self) -> int | None:
+        """Return the result whose gradient is worth computing with the values, if any.
+
+        Of several it is the one that was asked for since the last run. Only loops compute it along:
+        their values are the same to the last bit with a gradient and without.
+        """
+        if len(self.moving) == 1:
+            return self.moving[0]
+        lately, self.lately = self.lately, None
+        return lately if isinstance(self.values, LoopRunner) else None
 
     @functools.cached_property
     def pull_back(self) -> Runner:
@@ -255,8 +277,11 @@ class Function:
         """Return the gradient of one result at a point."""
         if self.moving == (index,):
             return self.values_and_row(inputs)[-len(self.wrt) :]
+        self.lately = index
         seeds = [float(i == index) for i in range(self.results)]
-        return self.pull_back([*inputs, *seeds])
+        if isinstance(inputs, list):
+            return self.pull_back([*inputs, *seeds])
+        return self.pull_back(np.concatenate([inputs, seeds]))
 
     def gradient(self, index: int) -> Function:
         """Return the gradient of one result as a function of the same inputs."""

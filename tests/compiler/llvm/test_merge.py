@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ import scalargrad as sg
 from scalargrad.compiler.backend.llvm import merge
 from scalargrad.compiler.backend.llvm.extents import Extents
 from scalargrad.compiler.backend.llvm.lanewise import Finished, Lanewise
-from scalargrad.compiler.passes.instructions import Affine, Apply, Products, Run
+from scalargrad.compiler.passes.instructions import Affine, Apply, Instruction, Products, Run
 from scalargrad.ops import relu
 
 ACTIVATIONS: list[Callable[[Any], Any]] = [sg.relu, sg.tanh, abs, lambda x: x * sg.sigmoid(x)]
@@ -26,14 +27,14 @@ def network(seed: int) -> tuple[Callable[..., Any], list[float], Any]:
     acts = [rng.choice(ACTIVATIONS) for _ in sizes]
     decay, skip = rng.random() < 0.5, rng.random() < 0.5
     xs = np.random.default_rng(seed).normal(size=(rng.randint(2, 70), sizes[0]))
-    count = sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
+    count = sum((a + 1) * b for a, b in itertools.pairwise(sizes))
     parameters = [rng.gauss(0, 1) for _ in range(count)]
 
     def loss(p: Any, xs: Any) -> Any:
         total = 0.0
         for row in xs:
             values, k = list(row), 0
-            for act, (a, b) in zip(acts, zip(sizes, sizes[1:], strict=False), strict=False):
+            for act, (a, b) in zip(acts, itertools.pairwise(sizes), strict=False):
                 before = values
                 values = []
                 for j in range(b):
@@ -81,7 +82,7 @@ def product(out: int, a: int, b: int, *, start: int = 900) -> Products:
 
 def test_what_is_done_to_sums_is_done_to_each_tile() -> None:
     """A function of sums that nobody else reads is carried out before they are stored."""
-    program = [product(1000, 0, 100), Apply(relu, 2000, 400, (1000,))]
+    program: list[Instruction] = [product(1000, 0, 100), Apply(relu, 2000, 400, (1000,))]
     (found,) = merge.merged(program, slice(2000, 2400), {})
     assert isinstance(found, Finished)
     assert found.out == 2000
@@ -89,14 +90,14 @@ def test_what_is_done_to_sums_is_done_to_each_tile() -> None:
 
 def test_sums_that_are_read_twice_are_stored() -> None:
     """Sums that are also outputs stay where they are."""
-    program = [product(1000, 0, 100), Apply(relu, 2000, 400, (1000,))]
+    program: list[Instruction] = [product(1000, 0, 100), Apply(relu, 2000, 400, (1000,))]
     found = merge.merged(program, slice(1000, 2400), {})
     assert [type(x) for x in found] == [Products, Lanewise]
 
 
 def test_tiles_do_not_overwrite_what_they_still_read() -> None:
     """Where a result goes to the block of a factor, sums are finished in their own place."""
-    program = [
+    program: list[Instruction] = [
         product(1000, 0, 100),
         Apply(relu, 100, 400, (1000,)),
         product(2000, 3, 100),
@@ -110,7 +111,7 @@ def test_tiles_do_not_overwrite_what_they_still_read() -> None:
 
 def test_lanes_are_not_handed_over_a_change_of_what_they_are_computed_from() -> None:
     """An operation stays where it is if its operand is overwritten before it is read."""
-    program = [
+    program: list[Instruction] = [
         Apply(relu, 1000, 400, (0,)),
         Apply(relu, 0, 400, (500,)),
         Apply(relu, 2000, 400, (1000,)),
@@ -121,7 +122,7 @@ def test_lanes_are_not_handed_over_a_change_of_what_they_are_computed_from() -> 
 
 def test_readers_are_those_of_the_number_last_written() -> None:
     """A cell read after it has been written again belongs to the later instruction."""
-    program = [
+    program: list[Instruction] = [
         Apply(relu, 10, 4, (0,)),
         Apply(relu, 20, 4, (10,)),
         Apply(relu, 10, 4, (0,)),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, Op, Program
-from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise
 
@@ -63,6 +63,13 @@ class Columns:
         return self.program.ops[int(self.nodes[place])]
 
 
+def distinct(numbers: Integers) -> Integers:
+    """Return the numbers that occur, in order; `numpy.unique` loads a package that takes longer."""
+    ordered = np.sort(numbers)
+    found: Integers = ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
+    return found
+
+
 def is_repeatable(op: Op) -> bool:
     """Return whether loops can compute an operation: one of the table, of few operands."""
     if op is DETACH:
@@ -70,12 +77,10 @@ def is_repeatable(op: Op) -> bool:
     return isinstance(op, Elementwise) and TABLE.get(op.name) is op and 0 < op.arity < _ARITY
 
 
-def columns(program: Program) -> Columns | None:
-    """Return the columns of a program, or None where loops cannot compute some operation."""
+def columns(program: Program) -> Columns:
+    """Return the columns of a program, all of whose operations loops can compute."""
     ops = program.ops
     known = {op: i for i, op in enumerate(dict.fromkeys(ops))}
-    if not all(op in {INPUT, CONSTANT, ADJOINT} or is_repeatable(op) for op in known):
-        return None
     code = np.fromiter(map(known.__getitem__, ops), np.int64, len(ops))
     kind = np.zeros(len(known), np.int8)
     for op, i in known.items():

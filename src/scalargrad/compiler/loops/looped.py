@@ -28,10 +28,11 @@ from scalargrad.compiler.loops.repeats import repeats
 from scalargrad.compiler.loops.roll import LANES, Block, Constants, Rolled, padded, place_of, roll
 from scalargrad.compiler.loops.schedule import Stage, stages
 from scalargrad.compiler.loops.signals import Signals
+from scalargrad.compiler.loops.unfold import unfold
 from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, Program
 
 #: So many statements, in all, are printed: level 1 takes a quarter of a millisecond for each.
-_MOST = 400
+_MOST = 1000
 #: Lanes alone are packed as well, and into tiles; of many nodes, loops are found sooner.
 _FEW, _MANY = 150, 20_000
 #: So many nodes stand for each statement, at least, and so many in all are saved.
@@ -46,12 +47,11 @@ Sweep = tuple[list[int], list[tuple[int, float | int]]]
 
 def looped(program: Program) -> Looped | None:
     """Return a recorded program as loops; None where it has few, or what they cannot compute."""
-    sweep = _sweep(program)
-    if sweep is None:
+    unfolded = unfold(program)
+    sweep = None if unfolded is None else _sweep(unfolded)
+    if unfolded is None or sweep is None:
         return None
-    found = columns(program)
-    if found is None:
-        return None
+    found = columns(unfolded)
     runs = repeats(found)
     if not _is_rolled_well(len(found), len(found) - sum(run.saved for run in runs)):
         return None
@@ -67,10 +67,8 @@ def _is_rolled_well(nodes: int, statements: int) -> bool:
 
 
 def _sweep(program: Program) -> Sweep | None:
-    """Return the sweep that gradients ask for; None where they ask for several."""
+    """Return the sweep that gradients ask for; None where it is of numbers, not of nodes."""
     asked = [program.args[k] for k, op in enumerate(program.ops) if op is ADJOINT]
-    if len({args[1:] for args in asked}) > 1:
-        return None
     seeds = asked[0][1:] if asked else ()
     wanted = [args[0] for args in asked]
     if any(program.ops[x] is CONSTANT for x in (*wanted, *seeds[::2])):

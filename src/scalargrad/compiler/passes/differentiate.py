@@ -24,7 +24,7 @@ from scalargrad.compiler.passes.program import (
     Total,
     Writer,
 )
-from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.system.collector import collector_paused
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol
@@ -87,7 +87,7 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
     """Return the error signal of each node of `wrt`; `seeds` alternates roots and seeds."""
     program, one = writer.program, writer.one
     top = max(seeds[::2])
-    moving = dependents(program, wrt, top, beyond=_is_detached)
+    moving = dependents(program, wrt, top, beyond=is_detached)
     signals: dict[int, list[int]] = defaultdict(list)
     for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
         plain = writer.constants.get(seed) == 1.0
@@ -96,7 +96,7 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
     found: dict[int, int] = {}
     targets = set(wrt)
     lookups = Lookups(writer, crossing is not None and crossing.per_lane)
-    for node in range(top, -1, -1):
+    for node in range(top, min(wrt, default=top + 1) - 1, -1):  # none before it moves
         terms = signals.pop(node, None) if crossing is None else crossing.terms(node)
         terms = [*(terms or ()), *lookups.terms(node)]
         if not terms or not moving[node]:
@@ -150,7 +150,8 @@ def dependents(
     return moving
 
 
-def _is_detached(op: Op) -> bool:
+def is_detached(op: Op) -> bool:
+    """Return whether an operation sends no error signal back."""
     return op is DETACH
 
 

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter, Operand
-from scalargrad.compiler.backend.llvm.module import Module
-from scalargrad.compiler.backend.llvm.nest import Nest
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.loop_nest import Nest
+from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.passes.instructions import Affine, Apply, Instruction, Products
 from scalargrad.compiler.passes.lanes import Partial
 from scalargrad.ops import mul
@@ -67,12 +68,12 @@ def computed(e: Emitter, steps: Sequence[Step], numbers: Sequence[str]) -> str:
     known: list[Operand] = list(numbers)
     for op, operands in steps:
         given = [known[k] for k in operands]
-        known.append(e.fma(*given) if op is None else e.apply(op, *given))
+        known.append(e.fma(*given) if op is None else apply(e, op, *given))
     return e.number(known[-1])
 
 
 def write_lanewise(
-    module: Module, name: str, steps: tuple[Step, ...], walks: tuple[bool, ...]
+    module: IRModule, name: str, steps: tuple[Step, ...], walks: tuple[bool, ...]
 ) -> None:
     """Write ``out rows columns``, and ``base outer`` of each thing read.
 

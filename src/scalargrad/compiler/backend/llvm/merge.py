@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from scalargrad.compiler.backend.llvm.elementwise import is_long, width_of
 from scalargrad.compiler.backend.llvm.encode import adjoin
 from scalargrad.compiler.backend.llvm.extents import (
     Extents,
@@ -28,7 +29,6 @@ from scalargrad.compiler.backend.llvm.lanewise import (
     of_apply,
     of_product,
 )
-from scalargrad.compiler.backend.llvm.moves import is_long, width_of
 from scalargrad.compiler.passes.instructions import Affine, Apply, Instruction, Products, Run
 
 #: Blocks of fewer lanes stay as they are: the first call would pay for more kinds of functions.
