@@ -122,7 +122,7 @@ class _Looping:
         made = Looped(inputs, self.cells + LANES, self.kept, loops, side_by_side)
         prune(made)
         for loop in made.loops:
-            if isinstance(loop, Loop):
+            if isinstance(loop, Loop) and not loop.is_fused:
                 fuse(loop)
         prune(made)
         return made
@@ -132,7 +132,8 @@ class _Looping:
         for block, found in staged:
             if block.sources:
                 loops.append(leads(block, found[0], self.numbers))
-            loops += [forward(block, stage, self.numbers) for stage in found]
+            alone = self.rolled.alone(block)
+            loops += [forward(block, stage, self.numbers, alone) for stage in found]
         return loops
 
     def _backwards(self, staged: list[tuple[Block, list[Stage]]]) -> list[Loop | Clear]:

@@ -1,8 +1,8 @@
 """Unfold: a program written with operations of few operands, and at most one sweep left to make.
 
 A sum over many numbers becomes a row of additions, in which repetition can be found. Where a
-program asks for several sweeps, for gradients of gradients, say, all but the last are written out
-node by node: backwards through a loop they repeat themselves as the loop does.
+program asks for several sweeps, for gradients of gradients, say, they are written out node by
+node, all in one way: backwards through a loop they repeat themselves as the loop does.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def unfold(program: Program) -> Program | None:
     )
     if len(sweeps) <= 1 and not reductions:
         return program
-    if (len(sweeps) - 1) * len(program) > _MOST:
+    if len(sweeps) > 1 and len(sweeps) * len(program) > _MOST:
         return None
     return _Unfolding(program, sweeps).run()
 
@@ -63,7 +63,7 @@ class _Unfolding:
         self.made = Program(n, [INPUT] * n, [()] * n)
         self.new = list(range(n))
         self.numbers: dict[str, int] = {}
-        self.last = sweeps[-1] if sweeps else ()
+        self.is_left = len(sweeps) == 1  # a single sweep is made of the loops that are found
         self.swept: dict[Seeds, dict[int, int]] = {}
         self.wrt: dict[Seeds, list[int]] = {seeds: [] for seeds in sweeps}
         for op, args in zip(program.ops, program.args, strict=True):
@@ -76,7 +76,7 @@ class _Unfolding:
             op, args = old.ops[node], old.args[node]
             if op is CONSTANT:
                 new.append(self.number(old.constants[node]))
-            elif op is ADJOINT and args[1:] != self.last:
+            elif op is ADJOINT and not self.is_left:
                 new.append(self._asked(args))
             elif isinstance(op, Reduction):
                 new.append(self._reduction(op, [new[x] for x in args]))
