@@ -33,8 +33,9 @@ from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, Program
 
 #: So many statements, in all, are printed: level 1 takes a quarter of a millisecond for each.
 _MOST = 1000
-#: Lanes alone are packed as well, and into tiles; of many nodes, loops are found sooner.
-_FEW, _MANY = 150, 20_000
+#: Lanes alone are packed as well, and into tiles; of so many nodes, and so many for each statement,
+#: loops are found sooner.
+_MANY, _EACH = 20_000, 100
 #: So many nodes stand for each statement, at least, and so many in all are saved.
 _SHARE, _SAVES = 6, 200
 
@@ -102,7 +103,7 @@ class _Looping:
         rolled = self.rolled
         nodes, statements = len(rolled.columns), rolled.statements
         waits = any(b.count > 1 and not x.lanes for b, found in self.staged for x in found)
-        many = statements <= _FEW and nodes >= _MANY
+        many = nodes >= max(_MANY, _EACH * statements)
         return _is_rolled_well(nodes, statements) and (waits or many)
 
     def run(self) -> Looped:

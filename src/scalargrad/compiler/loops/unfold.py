@@ -63,7 +63,7 @@ class _Unfolding:
         self.made = Program(n, [INPUT] * n, [()] * n)
         self.new = list(range(n))
         self.numbers: dict[str, int] = {}
-        self.is_left = len(sweeps) == 1  # a single sweep is made of the loops that are found
+        self.is_left = len(sweeps) <= 1  # a single sweep is made of the loops that are found
         self.swept: dict[Seeds, dict[int, int]] = {}
         self.wrt: dict[Seeds, list[int]] = {seeds: [] for seeds in sweeps}
         for op, args in zip(program.ops, program.args, strict=True):
@@ -71,19 +71,24 @@ class _Unfolding:
                 self.wrt[args[1:]].append(args[0])
 
     def run(self) -> Program:
-        old, new = self.old, self.new
+        old, new, made = self.old, self.new, self.made
+        written = made.ops.append, made.args.append
+        reductions = {op for op in set(old.ops) if isinstance(op, Reduction)}
+        special = {*reductions} if self.is_left else {ADJOINT, *reductions}
         for node in range(old.inputs, len(old)):
             op, args = old.ops[node], old.args[node]
-            if op is CONSTANT:
-                new.append(self.number(old.constants[node]))
-            elif op is ADJOINT and not self.is_left:
+            if op not in special:  # nearly all: a node of its own
+                if op is CONSTANT:
+                    made.constants[len(made.ops)] = old.constants[node]
+                new.append(len(made.ops))
+                written[0](op)
+                written[1](tuple([new[x] for x in args]))
+            elif op is ADJOINT:
                 new.append(self._asked(args))
-            elif isinstance(op, Reduction):
-                new.append(self._reduction(op, [new[x] for x in args]))
             else:
-                new.append(self.append(op, *[new[x] for x in args]))
-        self.made.outputs = [new[x] for x in old.outputs]
-        return without_dead_nodes(self.made)
+                new.append(self._reduction(op, [new[x] for x in args]))  # type: ignore[arg-type]
+        made.outputs = [new[x] for x in old.outputs]
+        return made if self.is_left else without_dead_nodes(made)
 
     def append(self, op: Op, *args: int) -> int:
         """Write a node."""
@@ -100,8 +105,12 @@ class _Unfolding:
         return self.numbers[key]
 
     def _reduction(self, op: Reduction, nodes: list[int]) -> int:
-        if op is sum and nodes:
-            return functools.reduce(functools.partial(self.append, add), nodes)
+        if op is sum and len(nodes) > 1:
+            first, made = len(self.made), self.made
+            made.ops += [add] * (len(nodes) - 1)
+            sums = range(first, first + len(nodes) - 2)
+            made.args += [(nodes[0], nodes[1]), *zip(sums, nodes[2:], strict=True)]
+            return len(made) - 1
         symbols = tuple([Symbol(f"x{i}") for i in range(len(nodes))])
         declared = op.expression or op.function
         return self._written(opened(declared(symbols)), dict(zip(symbols, nodes, strict=True)))
