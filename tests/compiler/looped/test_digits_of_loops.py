@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from tests.compiler.looped.reference import outputs
 from scalargrad import Value, jit, tanh, value_and_grad
 from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.loops.loop import Looped
-from scalargrad.compiler.loops.looped import looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
+from scalargrad.compiler.loops.looped import looped
 from scalargrad.compiler.trace.record import record
 
 pytestmark = pytest.mark.skipif(not has_llvm(), reason="loops are machine code")
@@ -58,7 +59,8 @@ def programs(f: Any) -> tuple[Looped | None, Looped | None]:
     found = []
     for derived in (f, value_and_grad(f)):
         leaves = [Value(x) for x in P]
-        found.append(looped(record(lambda d=derived, leaves=leaves: d(leaves), leaves)[0].program))
+        recording, _ = record(partial(derived, leaves), leaves)
+        found.append(looped(recording.program))
     return found[0], found[1]
 
 
@@ -85,7 +87,7 @@ def test_sums_have_the_order_that_the_number_of_their_terms_chooses(count: int) 
 
 
 def test_a_step_has_the_same_digits_however_many_follow() -> None:
-    """What a recurrence computes, and what lanes make of it, is the same for all lengths of loop."""
+    """What a recurrence computes, and what lanes make of it, is the same for all counts."""
     longest = jit(lambda p: states(p, 200))(P)
     for count in (9, 12, 17, 40, 63, 64, 65, 100, 129, 199):
         assert jit(lambda p, count=count: states(p, count))(P) == longest[:count], count

@@ -296,4 +296,4 @@ class _LoopPrinter:
 
 def _plus(e: Emitter, x: str, term: list[str]) -> str:
     """Return x with a number added, or a product."""
-    return e.add(x, term[0]) if len(term) == 1 else e.fma(*term, x)
+    return e.add(x, term[0]) if len(term) == 1 else e.fma(term[0], term[1], x)

@@ -93,8 +93,8 @@ def _alive(loop: Loop, read: Flags) -> list[bool]:
     ]
     for total in loop.totals:
         if read[total.cell]:
-            for x in chain.from_iterable(total.terms):
-                alive[x] = True
+            for register in chain.from_iterable(total.terms):
+                alive[register] = True
     onto = {k for k, x in enumerate(loop.carries) if x.onto is not None and read[x.onto]}
     for k, x in enumerate(loop.steps):
         if isinstance(x, Carried) and x.carry in onto:
