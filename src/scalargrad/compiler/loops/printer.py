@@ -14,7 +14,6 @@ import numpy as np
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
 from scalargrad.compiler.backend.llvm.operations import apply
-from scalargrad.compiler.loops.columns import Integers
 from scalargrad.compiler.loops.loop import (
     Carried,
     Cells,
@@ -32,6 +31,7 @@ from scalargrad.compiler.loops.loop import (
     Write,
     is_sequential,
 )
+from scalargrad.compiler.passes.nodes import Integers
 
 #: Functions are written out in loops of so many steps at most, elsewhere called.
 _INLINE = 200
