@@ -1,4 +1,4 @@
-"""Expressions of table operations written into a program, sums and products flattened.
+"""Write expressions of table operations into a program, their sums and products gathered.
 
 A `Plan` is made once per operation and number of operands; following it costs one step for
 each node written.
@@ -32,7 +32,7 @@ Plan = tuple[Step, ...]
 
 
 def terms_of(expression: Symbol) -> list[tuple[Expression, Expression]]:
-    """Return the sum `expression` as products of two, none of them a sum that could be opened."""
+    """Return a sum as the products (a, b) it consists of, sums inside it expanded."""
     terms: list[tuple[Expression, Expression]] = []
     stack: list[tuple[Expression, float]] = [(expression, 1.0)]
     while stack:
@@ -84,7 +84,7 @@ def plan(expression: Expression, symbols: Sequence[Symbol]) -> Plan:
 
 
 def _needed(expression: Expression, known: dict[Symbol, int]) -> set[Symbol]:
-    """Return the parts that become nodes: all but the sums and products opened inside sums."""
+    """Return the parts that become nodes: all but sums and products inside other sums."""
     needed: set[Symbol] = set()
     stack = [expression]
     while stack:
@@ -102,7 +102,7 @@ def _needed(expression: Expression, known: dict[Symbol, int]) -> set[Symbol]:
 def plan_of(op: Operation, arity: int) -> Plan | None:
     """Return how `op` is written as other nodes, or None where it is a node of its own.
 
-    Sums and products in disguise (``square``, ``dot``, ``mean``) are opened.
+    Operations that are sums of products (``square``, ``dot``, ``mean``) are written as such.
     """
     if isinstance(op, Reduction):
         if op.expression is not None:

@@ -1,4 +1,4 @@
-"""Placing: where groups of nodes lie in memory, and the instructions that put them there.
+"""Place groups of nodes in memory, with the instructions that compute or copy them there.
 
 The lanes of a group are ordered by the addresses of their operands, so that operands lie side by
 side, or at regular distances, wherever the program is regular.
@@ -27,7 +27,7 @@ from scalargrad.compiler.passes.program import Program
 
 
 class Placer:
-    """What is placed so far; `addresses` fills up group by group."""
+    """Places groups one by one; `addresses` says where each node is."""
 
     def __init__(self, program: Program) -> None:
         self.program = program

@@ -171,7 +171,7 @@ class Native:
 
     @property
     def warm(self) -> bool:
-        """Whether its code is what it will stay."""
+        """Whether its code will not change any more."""
         return self._left == 0
 
     def count_run(self) -> Row:
@@ -216,7 +216,7 @@ _natives: dict[int, Native] = {}
 
 
 def native(packed: Packed) -> Native:
-    """Return a packed program compiled, the same for all its machines."""
+    """Return a packed program compiled, the same for all its executables."""
     with lock:
         found = _natives.get(id(packed))
         if found is None:
@@ -252,7 +252,7 @@ class NativeExecutable:
         self.run: Callable[[], None] = self._called if self._native.warm else self._counted
 
     def row_for(self, runs: int) -> tuple[NDArray[np.int64], int]:
-        """Return what so many runs to come call, and how much work one is."""
+        """Return what the next `runs` runs call, and how much work one is."""
         for _ in range(0 if self._native.warm else runs):
             self._native.count_run()
         return self._native.row.calls, self._native.work

@@ -1,8 +1,8 @@
 """Print small instructions as straight-line code, their addresses in the text.
 
-A call of a function that is told on what to work costs more than an addition. Numbers computed in
-a stretch stay in registers for what follows; code is cut into functions of bounded size, for what
-LLVM spends on one grows faster than its size.
+Calling a function with a table of addresses costs more than an addition. Here numbers stay in
+registers for the instructions that follow. Code is cut into functions of bounded size, because the
+time LLVM takes for a function grows faster than its size.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Terms = list[tuple[int, int]]
 
 
 def stretches(instructions: list[Instruction]) -> list[Stretch]:
-    """Return (first, last + 1) of the stretches of small instructions."""
+    """Return (first, last + 1) of the runs of small instructions."""
     found: list[Stretch] = []
     start = 0
     for small, group in itertools.groupby(instructions, _is_small):
@@ -67,7 +67,7 @@ def _is_small(instruction: Instruction) -> bool:
 
 
 def printed(packed: Packed, found: Iterable[Stretch]) -> tuple[IRModule, list[str]]:
-    """Return a module with a function for each stretch, and their names."""
+    """Return a module with a function for each run of small instructions, and their names."""
     module, names = IRModule(), []
     instructions, memory = packed.instructions, packed.memory
     constant = constant_cells(packed)
