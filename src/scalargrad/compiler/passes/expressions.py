@@ -21,14 +21,14 @@ ADD, SUB, NEG, MUL, IDENTITY = (TABLE[name] for name in ("add", "sub", "neg", "m
 LINEAR = {ADD, SUB, NEG, MUL, IDENTITY}
 
 
-class Step(NamedTuple):
+class PlanStep(NamedTuple):
     """One node to write; an int refers to an operand or, beyond, an earlier step."""
 
     op: Op
     refs: tuple[int | float, ...]
 
 
-Plan = tuple[Step, ...]
+Plan = tuple[PlanStep, ...]
 
 
 def terms_of(expression: Symbol) -> list[tuple[Expression, Expression]]:
@@ -65,21 +65,21 @@ def plan(expression: Expression, symbols: Sequence[Symbol]) -> Plan:
     """Return the steps that compute `expression` from nodes standing for `symbols`."""
     where: dict[Symbol, int] = {symbol: i for i, symbol in enumerate(symbols)}
     needed = _needed(expression, where)
-    steps: list[Step] = []
+    steps: list[PlanStep] = []
 
     def ref(x: Expression) -> int | float:
         return where[x] if isinstance(x, Symbol) else float(x)
 
     for part in subexpressions(expression):
         if part in needed and part.op in LINEAR:
-            steps.append(Step(PRODUCTS, tuple(ref(x) for pair in terms_of(part) for x in pair)))
+            steps.append(PlanStep(PRODUCTS, tuple(ref(x) for pair in terms_of(part) for x in pair)))
         elif part in needed and part.op is not None:
-            steps.append(Step(part.op, tuple(ref(x) for x in part.operands)))
+            steps.append(PlanStep(part.op, tuple(ref(x) for x in part.operands)))
         else:
             continue
         where[part] = len(symbols) + len(steps) - 1
     if not steps or ref(expression) != len(symbols) + len(steps) - 1:
-        steps.append(Step(PRODUCTS, (ref(expression), 1.0)))
+        steps.append(PlanStep(PRODUCTS, (ref(expression), 1.0)))
     return tuple(steps)
 
 

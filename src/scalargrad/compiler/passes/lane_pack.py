@@ -18,7 +18,6 @@ from scalargrad.compiler.passes.instructions import (
     Run,
 )
 from scalargrad.compiler.passes.lane_placing import LanePlacer
-from scalargrad.compiler.passes.layout import Grid, grid
 from scalargrad.compiler.passes.packer import Packer, Piece
 from scalargrad.compiler.passes.program import (
     BATCH,
@@ -28,6 +27,7 @@ from scalargrad.compiler.passes.program import (
     Scattered,
     Total,
 )
+from scalargrad.compiler.passes.strides import Grid, grid
 
 #: From so many rows and columns on, a copy of one factor is soon earned back.
 _TALL, _WIDE = 64, 16

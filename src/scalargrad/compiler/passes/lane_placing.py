@@ -14,9 +14,9 @@ from scalargrad.compiler.passes.instructions import (
     Scatter,
     Take,
 )
-from scalargrad.compiler.passes.layout import Grid, grid, strides
 from scalargrad.compiler.passes.placing import Placer, lane_order
 from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.passes.strides import Grid, grid, strides
 
 
 class LanePlacer(Placer):

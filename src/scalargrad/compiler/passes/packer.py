@@ -23,10 +23,10 @@ from scalargrad.compiler.passes.instructions import (
     Products,
     Run,
 )
-from scalargrad.compiler.passes.layout import Grid, constant_axes, grid, strides, term_runs
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.placing import Placer, lane_order
 from scalargrad.compiler.passes.program import PRODUCTS, SCATTER, TAKE, Op, Program
+from scalargrad.compiler.passes.strides import Grid, constant_axes, grid, strides, term_runs
 
 #: A table of addresses replaces so many pieces, plus one per so many lanes or terms.
 _PIECES, _PER_PIECE = 8, 16
@@ -192,7 +192,7 @@ class Packer(Placer):
     def _ordered(
         self, a: Addresses, b: Addresses, runs: list[slice], keys: list[Addresses]
     ) -> tuple[Addresses, list[Piece]]:
-        """Return the order of lanes that forms the fewest grids, and these; no grids mean a table."""
+        """Return the order of lanes that forms the fewest grids, and these; no grids: use a table."""
         order = lane_order(keys)
         if len(runs) > _PIECES + a.shape[1] // _PER_PIECE:
             return order, []

@@ -21,9 +21,9 @@ from scalargrad.compiler.passes.instructions import (
     Scatter,
     Take,
 )
-from scalargrad.compiler.passes.layout import grid, strides
 from scalargrad.compiler.passes.memory import Memory
 from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.passes.strides import grid, strides
 
 
 class Placer:

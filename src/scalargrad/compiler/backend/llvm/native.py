@@ -109,7 +109,7 @@ def _driver() -> tuple[Callable[..., None], Code]:
     return _FUNCTION(code.address("run")), code
 
 
-class Row(NamedTuple):
+class CallList(NamedTuple):
     """What a run calls.
 
     Attributes
@@ -124,11 +124,11 @@ class Row(NamedTuple):
     parts: list[tuple[int, int]]
 
 
-def _row(calls: NDArray[np.int64], work: NDArray[np.int64]) -> Row:
+def _call_list(calls: NDArray[np.int64], work: NDArray[np.int64]) -> CallList:
     """Return calls in parts of so much work."""
     done = np.cumsum(work) // AT_A_TIME
     edges = [0, *(np.flatnonzero(np.diff(done)) + 1).tolist(), len(calls)]
-    return Row(calls, [(a, b - a) for a, b in itertools.pairwise(edges) if b > a])
+    return CallList(calls, [(a, b - a) for a, b in itertools.pairwise(edges) if b > a])
 
 
 class Native:
@@ -142,7 +142,7 @@ class Native:
     ----------
     memory : float64, cells
         What a run starts from.
-    row : Row
+    row : CallList
         What a run calls.
     """
 
@@ -162,7 +162,7 @@ class Native:
         small = sum(last - first for first, last in self._stretches)
         self._left = (_OFTEN if small <= _SOON else _SELDOM) if self._stretches else 0
         self._work = np.array([_work(x) for x in packed.instructions], dtype=np.int64)
-        self.row = _row(self._calls, self._work)
+        self.row = _call_list(self._calls, self._work)
 
     @property
     def work(self) -> int:
@@ -174,7 +174,7 @@ class Native:
         """Whether its code will not change any more."""
         return self._left == 0
 
-    def count_run(self) -> Row:
+    def count_run(self) -> CallList:
         """Note a run and return its row; after the first few, small instructions are printed."""
         with lock:
             self._left -= self._left > 0
@@ -192,7 +192,7 @@ class Native:
             work += [self._work[done:first], [int(self._work[first:last].sum())]]
             done = last
         together = np.concatenate([*calls, self._calls[done:]])
-        self.row = _row(together, np.concatenate([*work, self._work[done:]]))
+        self.row = _call_list(together, np.concatenate([*work, self._work[done:]]))
 
     def text(self) -> str:
         """Return the printed code: the functions of each kind, and the straight code."""
@@ -247,7 +247,7 @@ class NativeExecutable:
         whole: Floats = np.zeros(len(cells) + 2 * _SPARE)
         self.memory = whole[_SPARE : _SPARE + len(cells)]
         self.memory[:] = cells
-        self._row = self._native.row
+        self._call_list = self._native.row
         self._called = self._calls()
         self.run: Callable[[], None] = self._called if self._native.warm else self._counted
 
@@ -260,8 +260,8 @@ class NativeExecutable:
     def _counted(self) -> None:
         """Run, and count it as long as that may change what is run."""
         row = self._native.row if self._native.warm else self._native.count_run()
-        if row is not self._row:
-            self._row = row
+        if row is not self._call_list:
+            self._call_list = row
             self._called = self._calls()
         self._called()
 
@@ -272,10 +272,10 @@ class NativeExecutable:
             functools.partial(
                 function,
                 _pointer(self.memory),
-                _pointer(self._row.calls, 16 * first),
+                _pointer(self._call_list.calls, 16 * first),
                 c_int64(count),
             )
-            for first, count in self._row.parts
+            for first, count in self._call_list.parts
         ]
         called = calls[0] if len(calls) == 1 else functools.partial(_one_by_one, calls)
         called.held = (self._native, code)  # type: ignore[attr-defined]
