@@ -192,7 +192,7 @@ class Packer(Placer):
     def _ordered(
         self, a: Addresses, b: Addresses, runs: list[slice], keys: list[Addresses]
     ) -> tuple[Addresses, list[Piece]]:
-        """Return the order of lanes that forms the fewest grids, and these; no grids: use a table."""
+        """Return the order of lanes that forms the fewest grids, and these, if few enough."""
         order = lane_order(keys)
         if len(runs) > _PIECES + a.shape[1] // _PER_PIECE:
             return order, []
