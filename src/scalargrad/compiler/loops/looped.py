@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.loops.columns import Integers, columns
+from scalargrad.compiler.loops.columns import columns
 from scalargrad.compiler.loops.derivative import backward, leads_back
 from scalargrad.compiler.loops.expand import stands_for_recording
 from scalargrad.compiler.loops.forward import forward, leads
@@ -29,7 +29,8 @@ from scalargrad.compiler.loops.roll import LANES, Block, Constants, Rolled, padd
 from scalargrad.compiler.loops.schedule import Stage, stages
 from scalargrad.compiler.loops.signals import Signals
 from scalargrad.compiler.loops.unfold import unfold
-from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, Program
+from scalargrad.compiler.passes.nodes import Integers
+from scalargrad.compiler.passes.program import ADJOINT, Program
 
 #: So many statements, in all, are printed: level 1 takes a quarter of a millisecond for each.
 _MOST = 1000
@@ -68,15 +69,16 @@ def _is_rolled_well(nodes: int, statements: int) -> bool:
 
 def _sweep(program: Program) -> Sweep | None:
     """Return the sweep that gradients ask for; None where it is of numbers, not of nodes."""
-    asked = [program.args[k] for k, op in enumerate(program.ops) if op is ADJOINT]
+    nodes = program.nodes()
+    asked = [nodes.args_of(k) for k in nodes.places(ADJOINT)]
     seeds = asked[0][1:] if asked else ()
     wanted = [args[0] for args in asked]
-    if any(program.ops[x] is CONSTANT for x in (*wanted, *seeds[::2])):
+    if not program.constants.keys().isdisjoint((*wanted, *seeds[::2])):
         return None
     pairs: list[tuple[int, float | int]] = []
     for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
         number = program.constants.get(seed)
-        if number is None and program.ops[seed] is not INPUT:
+        if number is None and seed >= program.inputs:
             return None
         pairs.append((root, seed if number is None else number))
     return wanted, pairs

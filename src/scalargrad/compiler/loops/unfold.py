@@ -37,16 +37,13 @@ Seeds = tuple[int, ...]
 def unfold(program: Program) -> Program | None:
     """Return `program` with few operands and one sweep at most; None where that cannot be."""
     reductions = False
-    for op in dict.fromkeys(program.ops):
+    nodes = program.nodes()
+    for op in nodes.occurring():
         if op not in {INPUT, CONSTANT, ADJOINT} and not is_repeatable(op):
             if not isinstance(op, Reduction):
                 return None
             reductions = True
-    sweeps = list(
-        dict.fromkeys(
-            args[1:] for op, args in zip(program.ops, program.args, strict=True) if op is ADJOINT
-        )
-    )
+    sweeps = [*dict.fromkeys(nodes.args_of(x)[1:] for x in nodes.places(ADJOINT))]
     if len(sweeps) <= 1 and not reductions:
         return program
     if (len(sweeps) - 1) * len(program) > _MOST:

@@ -7,6 +7,7 @@ everything else has, and can be derived again.
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
@@ -155,6 +156,7 @@ def is_detached(op: Op) -> bool:
     return op is DETACH
 
 
+@functools.cache
 def steps(op: Op) -> bool:
     """Return whether an operation is constant between its jumps, so that its gradient is 0."""
     return isinstance(op, Elementwise) and all(
