@@ -259,9 +259,9 @@ def forward_and_backward() -> tuple[float, float]:
     example = weighted(name, len(name[0]))
     compiled(*example)
     ((path,),) = compiled._paths.values()
-    machine = path.function.values_and_row.machine()
+    executable = path.function.values_and_row.executable()
     turns = take_turns(
-        {"run": machine.run, "call": lambda: compiled(*example)}, TURNS, clock=time.process_time
+        {"run": executable.run, "call": lambda: compiled(*example)}, TURNS, clock=time.process_time
     )
     return turns["run"], turns["call"]
 

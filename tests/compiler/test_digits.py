@@ -13,7 +13,7 @@ from scalargrad import erf, exp, grad, jit, log, sigmoid, sin, tanh, value_and_g
 from scalargrad.compiler import function
 from scalargrad.compiler.passes import segments
 
-pytestmark = pytest.mark.usefixtures("machine", "packed")
+pytestmark = pytest.mark.usefixtures("backend", "packed")
 
 
 @pytest.fixture

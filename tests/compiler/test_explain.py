@@ -15,7 +15,7 @@ from scalargrad.compiler.explain.measured import Bar, Share, Timed
 from scalargrad.compiler.explain.timeline import COLOURS, REST, timeline
 from scalargrad.nn import MLP
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 SVG = "{http://www.w3.org/2000/svg}"
 

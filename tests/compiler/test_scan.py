@@ -27,11 +27,11 @@ from scalargrad import (
     value_and_grad,
     where,
 )
-from scalargrad.compiler import stretches
-from scalargrad.compiler.carrying import InMemory
+from scalargrad.compiler.scan import native_steps
+from scalargrad.compiler.scan.carried_state import InMemory
 from scalargrad.nn import Linear
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 Step = Callable[[Any, Any], tuple[Any, Any]]
 
@@ -56,7 +56,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         return noted[-1]
 
     monkeypatch.setattr(InMemory, "advance", advance)
-    monkeypatch.setattr(stretches, "FEW", 10**9)
+    monkeypatch.setattr(native_steps, "FEW", 10**9)
     return noted
 
 

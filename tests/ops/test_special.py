@@ -22,8 +22,8 @@ from scalargrad import (
     ndtr,
     value_and_grad,
 )
-from scalargrad.compiler.batch import vmap
 from scalargrad.compiler.decorator import jit
+from scalargrad.compiler.vmap import vmap
 
 _rng = random.Random(7)
 

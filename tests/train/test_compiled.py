@@ -28,7 +28,7 @@ from scalargrad.train import fit
 from .alike import CLASSES, HEIGHTS, OPTIMIZERS, POINTS, SIGNS, assert_alike, network, trained
 
 
-@pytest.mark.usefixtures("machine")
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS.keys())
 def test_every_optimiser_goes_the_same_way_compiled(
     optimizer: Callable[[list[Any]], Any], steps: list[int]
@@ -66,7 +66,7 @@ SITUATIONS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.usefixtures("machine", "steps")
+@pytest.mark.usefixtures("backend", "steps")
 @pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS.keys())
 def test_every_option_means_the_same_compiled(situation: dict[str, Any]) -> None:
     """Whatever else fit is asked to do, numbers equal those of eager steps."""

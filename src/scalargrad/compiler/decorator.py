@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
+from scalargrad.compiler.call.static_arguments import static_of
 from scalargrad.compiler.jitted import Jitted
-from scalargrad.compiler.static import static_of
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.backend import machine as machines
+from scalargrad.compiler.backend import choice
 from scalargrad.compiler.backend.blocks import Blocked
-from scalargrad.compiler.backend.machine import Machine, has_llvm
+from scalargrad.compiler.backend.choice import Executable, has_llvm
 from scalargrad.compiler.loops.loop import Looped
+from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.loops.looped import looped
-from scalargrad.compiler.loops.machine import LoopMachine, Printed
 from scalargrad.compiler.passes.differentiate import dependents, differentiate, steps
 from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.compiler.passes.memory import Floats
@@ -36,7 +36,7 @@ class Runner:
 
     def __init__(self, packed: Packed | Blocked) -> None:
         self.packed = packed
-        self._idle: deque[tuple[Machine, Floats]] = deque(maxlen=_IDLE)
+        self._idle: deque[tuple[Executable, Floats]] = deque(maxlen=_IDLE)
         self._write = struct.Struct(f"{packed.inputs}d").pack_into
 
     @property
@@ -44,10 +44,10 @@ class Runner:
         """The cells of the outputs."""
         return self.packed.outputs
 
-    def machine(self) -> Machine:
+    def executable(self) -> Executable:
         """Return a memory of its own with the program in it."""
         packed = self.packed
-        return packed.machine() if isinstance(packed, Blocked) else machines.machine_for(packed)
+        return packed.executable() if isinstance(packed, Blocked) else choice.executable_for(packed)
 
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
@@ -63,36 +63,36 @@ class Runner:
         self.take_back(idle)
         return outputs
 
-    def lend(self) -> tuple[Machine, Floats]:
+    def lend(self) -> tuple[Executable, Floats]:
         """Return a machine that nobody uses, and its outputs; `take_back` is for both."""
         try:
             return self._idle.pop()
         except IndexError:
-            machine = self.machine()
-            return machine, machine.memory[self.packed.outputs]
+            executable = self.executable()
+            return executable, executable.memory[self.packed.outputs]
 
-    def take_back(self, lent: tuple[Machine, Floats]) -> None:
+    def take_back(self, lent: tuple[Executable, Floats]) -> None:
         """Have what was lent ready for another."""
         self._idle.append(lent)
 
-    def _ran(self, inputs: Inputs) -> tuple[Machine, Floats]:
+    def _ran(self, inputs: Inputs) -> tuple[Executable, Floats]:
         """Return a machine after a run, and its outputs."""
-        machine, _ = idle = self.lend()
+        executable, _ = idle = self.lend()
         if inputs.__class__ is list:
-            self._write(machine.memory, 0, *inputs)  # type: ignore[arg-type]
+            self._write(executable.memory, 0, *inputs)  # type: ignore[arg-type]
         else:
-            machine.memory[: self.packed.inputs] = inputs
-        machine.run()
+            executable.memory[: self.packed.inputs] = inputs
+        executable.run()
         return idle
 
     def memory_after(self, inputs: Inputs) -> Floats | None:
         """Return the memory as a run leaves it; None where parts have memories of their own."""
         if isinstance(self.packed, Blocked):
             return None
-        machine = self.machine()
-        machine.memory[: self.packed.inputs] = inputs
-        machine.run()
-        return machine.memory
+        executable = self.executable()
+        executable.memory[: self.packed.inputs] = inputs
+        executable.run()
+        return executable.memory
 
     @property
     def parts(self) -> list[tuple[str, Packed]]:
@@ -131,9 +131,9 @@ class LoopRunner(Runner):
     def _code(self) -> Printed:
         return Printed(self.packed)
 
-    def machine(self) -> Machine:
+    def executable(self) -> Executable:
         """Return a memory of its own with the program in it."""
-        return LoopMachine(self._code)
+        return LoopExecutable(self._code)
 
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""

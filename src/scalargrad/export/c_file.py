@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import textwrap
 
-from scalargrad import __version__
 from scalargrad.compiler.passes.program import without_dead_nodes
 from scalargrad.export.c_header import ON_THE_STACK, header
 from scalargrad.export.c_parts import Parts
 from scalargrad.export.c_statements import Statement, Statements
 from scalargrad.export.exported import Exported
+from scalargrad.version import __version__
 
 
 def c_files(exported: Exported) -> dict[str, str]:

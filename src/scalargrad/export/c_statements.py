@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from scalargrad.compiler.passes.lanes import Partial, expression_of
 from scalargrad.compiler.passes.program import (
+    BATCH,
     CONSTANT,
     INPUT,
-    PICK,
     PRODUCTS,
     SCATTER,
-    STACK,
     TAKE,
+    UNBATCH,
     OverLanes,
     Program,
     Total,
@@ -106,10 +106,10 @@ class Statements:
     def add(self, node: int) -> None:
         """Write the statements that make a node."""
         op, args = self.program.ops[node], self.program.args[node]
-        if op is PICK:
+        if op is UNBATCH:
             place = int(self.program.constants[args[1]])
             self._make(node, f"{{new}} = {{0}}[{place}];", args[:1])
-        elif op is STACK:
+        elif op is BATCH:
             self._stack(node, args)
         elif op is PRODUCTS:
             self._sum(node, *_in_pairs(self._products(args)))

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.passes.differentiate import differentiate
 from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
-from scalargrad.compiler.path import Path
 from scalargrad.errors import TraceError
 from scalargrad.export.naming import input_names, results_of
 from scalargrad.value import Value

@@ -11,16 +11,15 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import Any
 
-from scalargrad import __version__
 from scalargrad.compiler.passes.lanes import Partial, partial
 from scalargrad.compiler.passes.program import (
+    BATCH,
     CONSTANT,
     INPUT,
-    PICK,
     PRODUCTS,
     SCATTER,
-    STACK,
     TAKE,
+    UNBATCH,
     Kind,
     Op,
     OverLanes,
@@ -34,9 +33,10 @@ from scalargrad.errors import StateError, TraceError
 from scalargrad.export.exported import Exported
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise
+from scalargrad.version import __version__
 
 FORMAT = "scalargrad program 1"
-_KINDS = {x.name: x for x in (INPUT, PRODUCTS, TAKE, SCATTER, STACK, PICK)}
+_KINDS = {x.name: x for x in (INPUT, PRODUCTS, TAKE, SCATTER, BATCH, UNBATCH)}
 _OVER_LANES: dict[str, Any] = {"total": Total, "scattered": Scattered}
 
 

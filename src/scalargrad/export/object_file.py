@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scalargrad.compiler.backend.machine import has_llvm
+from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.passes.pack import pack
 from scalargrad.errors import MissingPackageError, OperandError, TraceError
 from scalargrad.export.c_header import header
@@ -89,9 +89,9 @@ def _object_code(exported: Exported) -> tuple[bytes, str, int]:
         raise MissingPackageError(
             "object code needs llvmlite: python -m pip install llvmlite platformdirs"
         )
-    from scalargrad.compiler.backend.llvm.arrange import arranged
-    from scalargrad.compiler.backend.llvm.code import relocatable
+    from scalargrad.compiler.backend.llvm.contiguous import arranged
     from scalargrad.compiler.backend.llvm.encode import encode
+    from scalargrad.compiler.backend.llvm.machine_code import relocatable
     from scalargrad.compiler.backend.llvm.native import printed, runs
 
     packed = arranged(pack(exported.program))

@@ -12,8 +12,8 @@ from typing import Any
 
 from scalargrad import ops
 from scalargrad.errors import ExpressionError
-from scalargrad.expression.scan import DEEPEST, UNDERSTOOD
 from scalargrad.expression.source import Source, short
+from scalargrad.expression.tokens import DEEPEST, UNDERSTOOD
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import Elementwise, Fold, Operation
 from scalargrad.value import Scalar, Value

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from scalargrad.autodiff import is_anomaly_enabled
-from scalargrad.compiler.arguments import Key
+from scalargrad.compiler.call.arguments import Key
 from scalargrad.errors import TraceError
 from scalargrad.graph import topological_order
 from scalargrad.optim import Optimizer

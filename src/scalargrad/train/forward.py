@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from scalargrad.compiler.arguments import filled, rebuilt
-from scalargrad.compiler.batch import vmap
-from scalargrad.compiler.resident import Resident, reordered
+from scalargrad.compiler.call.arguments import filled, rebuilt
+from scalargrad.compiler.stateful import StatefulProgram, reordered
+from scalargrad.compiler.vmap import vmap
 from scalargrad.errors import TraceError
 from scalargrad.nn import Module
 from scalargrad.train.recordings import Guards, guards, leaves_read, recorded, results
@@ -48,7 +48,7 @@ class Forward:
             raise TraceError("it draws at random in evaluation, too")
         program = reordered(recording.program, [*range(cells), *read.values()], [*found, *asked])
         self._numbers = store.places[[*read]]
-        self._program = Resident(program, cells, 0)
+        self._program = StatefulProgram(program, cells, 0)
         self._batch = self._program.given.reshape(size, -1)
         self._predicted = self._program.results[: len(found)]
         self._guards = Guards(self._program.results[len(found) :], asked.values())

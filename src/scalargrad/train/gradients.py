@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalargrad.autodiff import gradients
-from scalargrad.compiler.arguments import filled, rebuilt
-from scalargrad.compiler.batch import vmap
+from scalargrad.compiler.call.arguments import filled, rebuilt
 from scalargrad.compiler.passes.program import TAKE
-from scalargrad.compiler.resident import Resident, reordered
+from scalargrad.compiler.stateful import StatefulProgram, reordered
+from scalargrad.compiler.vmap import vmap
 from scalargrad.errors import TraceError
 from scalargrad.train.examples import plain
 from scalargrad.train.group_rules import require_still, visited
@@ -77,7 +77,7 @@ class Gradients:
             [*range(cells + drawn), *read.values()],
             [*results(recording), *asked],
         )
-        self._program = Resident(program, cells + drawn, 0)
+        self._program = StatefulProgram(program, cells + drawn, 0)
         self._places = store.places[[*read]]
         behind = len(self._program.results) - len(asked)
         self._guards = Guards(self._program.results[behind:], asked.values())

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from scalargrad.compiler.arguments import Key, visit
+from scalargrad.compiler.call.arguments import Key, visit
 from scalargrad.errors import TraceError
 from scalargrad.optim import Optimizer
 from scalargrad.sparse import SparseParameter

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
-from scalargrad.compiler.switch import is_jit_disabled
+from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.errors import TraceError
 from scalargrad.optim import Optimizer
 from scalargrad.system.packages import needed

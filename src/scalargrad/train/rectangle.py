@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.arguments import visit
+from scalargrad.compiler.call.arguments import visit
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.errors import TraceError
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from scalargrad.compiler.arguments import Key
+from scalargrad.compiler.call.arguments import Key
 from scalargrad.train.gradients import Gradients
 from scalargrad.train.limits_on_gradients import Limits
 from scalargrad.train.store import Store

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from scalargrad.compiler.arguments import Key, rebuilt
-from scalargrad.compiler.resident import Resident, reordered
+from scalargrad.compiler.call.arguments import Key, rebuilt
+from scalargrad.compiler.stateful import StatefulProgram, reordered
 from scalargrad.errors import TraceError
 from scalargrad.train.group_rules import group_rules, options_of, updated
 from scalargrad.train.recordings import Guards, guards, recorded, results
@@ -63,7 +63,7 @@ class Update:
         program = reordered(
             recording.program, range(recording.program.inputs), [*results(recording), *asked]
         )
-        self._program = Resident(program, given, store.carried)
+        self._program = StatefulProgram(program, given, store.carried)
         self._guards = Guards(self._program.results, asked.values())
         self._options = self._program.given[: len(options)]
         self._grads = self._program.given[len(options) :]

@@ -11,7 +11,7 @@ import mpmath
 import pytest
 from tests.compiler.llvm.printing import applied
 
-from scalargrad.compiler.backend.llvm.emitter import can_write
+from scalargrad.compiler.backend.llvm.operations import can_write
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise
 

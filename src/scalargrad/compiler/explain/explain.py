@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from scalargrad.compiler.backend.machine import code_for, has_llvm
+from scalargrad.compiler.backend.choice import code_for, has_llvm
+from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.explain.explanation import Explanation
 from scalargrad.compiler.explain.measured import Bar, Timed, shares
 from scalargrad.compiler.explain.timing import timed
@@ -24,7 +25,6 @@ from scalargrad.compiler.passes.instructions import (
     Take,
 )
 from scalargrad.compiler.passes.memory import Floats
-from scalargrad.compiler.path import Path
 
 _NAMES = {
     Copy: "copy",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, Op, Program
-from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise
 

@@ -17,7 +17,7 @@ from scalargrad.compiler.loops.roll import Block, Operand, Own
 from scalargrad.compiler.loops.schedule import Stage
 from scalargrad.compiler.loops.signals import Signals
 from scalargrad.compiler.passes.lanes import partial
-from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import add, mul, neg
 from scalargrad.table.operation import Elementwise
 from scalargrad.table.symbol import Symbol

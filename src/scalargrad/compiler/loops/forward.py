@@ -9,7 +9,7 @@ from scalargrad.compiler.loops.loop import Carry, Cells, Loop, Total
 from scalargrad.compiler.loops.roll import Block, Operand, Own
 from scalargrad.compiler.loops.schedule import Stage
 from scalargrad.compiler.passes.expressions import IDENTITY
-from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import add, neg, sub
 
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
-from scalargrad.compiler.backend.llvm.module import Body, Module
+from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
+from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.loops.columns import Integers
 from scalargrad.compiler.loops.loop import (
     Carried,
@@ -36,20 +37,20 @@ _INLINE = 200
 RUN = "run"
 
 
-def printed(program: Looped) -> tuple[Module, Integers]:
+def printed(program: Looped) -> tuple[IRModule, Integers]:
     """Return a module with the program as one function, and the tables it reads cells from."""
     return _Printer().program(program)
 
 
 class _Printer:
     def __init__(self) -> None:
-        self.module = Module()
-        self.body: Body = self.module.function(RUN, "ptr noalias %m, ptr noalias %t")
+        self.module = IRModule()
+        self.body: FunctionBody = self.module.function(RUN, "ptr noalias %m, ptr noalias %t")
         self.tables: list[Integers] = []
         self.size = 0
         self._starts: dict[int, int] = {}
 
-    def program(self, program: Looped) -> tuple[Module, Integers]:
+    def program(self, program: Looped) -> tuple[IRModule, Integers]:
         for loop in program.loops:
             if isinstance(loop, Clear):
                 self._clear(loop)
@@ -162,7 +163,7 @@ class _LoopPrinter:
             if isinstance(step, Read) and not registers[k]:
                 registers[k] = self._read(step.place)
             elif isinstance(step, Compute):
-                registers[k] = e.apply(step.op, *[registers[x] for x in step.operands])
+                registers[k] = apply(e, step.op, *[registers[x] for x in step.operands])
             elif isinstance(step, Fused):
                 registers[k] = e.fma(*[registers[x] for x in step.operands])
             elif isinstance(step, Carried):

@@ -14,7 +14,7 @@ from scalargrad.compiler.loops.columns import Integers
 from scalargrad.compiler.loops.loop import Cells, Clear, Loop, Place, Table, cells_of
 from scalargrad.compiler.loops.roll import Block, Constant, Constants, Operand, Own, Rolled, padded
 from scalargrad.compiler.loops.schedule import Flags, Stage
-from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.compiler.trace.detach import DETACH
 
 
 class Signals:

@@ -24,7 +24,7 @@ from scalargrad.compiler.passes.program import (
     Total,
     Writer,
 )
-from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.system.collector import collector_paused
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol

@@ -21,10 +21,10 @@ from scalargrad.compiler.passes.lane_placing import LanePlacer
 from scalargrad.compiler.passes.layout import Grid, grid
 from scalargrad.compiler.passes.packer import Packer, Piece
 from scalargrad.compiler.passes.program import (
-    PICK,
+    BATCH,
     PRODUCTS,
-    STACK,
     TAKE,
+    UNBATCH,
     Scattered,
     Total,
 )
@@ -38,16 +38,16 @@ class LanePacker(LanePlacer, Packer):
 
     def _block(self, group: Group) -> tuple[int, int]:
         size = self.sizes[group.nodes[0]]
-        if group.op is STACK:
-            return self._stack(group, size)
+        if group.op is BATCH:
+            return self._batch(group, size)
         if isinstance(group.op, Scattered):
             return self._lane_scatter(group, group.op.lanes)
         return self._computed(group, size), len(group.nodes) * size
 
     def _computed(self, group: Group, size: int) -> int:
         """Compute a group and return the first of its cells, so many for each node."""
-        if group.op is PICK:
-            return self._pick(group)
+        if group.op is UNBATCH:
+            return self._unbatch(group)
         if isinstance(group.op, Total):
             return self._total(group, group.op.lanes)
         if size == 1:

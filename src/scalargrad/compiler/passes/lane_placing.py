@@ -42,7 +42,7 @@ class LanePlacer(Placer):
 
     # Between single numbers and lanes ----------------------------------------------------------
 
-    def _stack(self, group: Group, lanes: int) -> tuple[int, int]:
+    def _batch(self, group: Group, lanes: int) -> tuple[int, int]:
         """Place stacks: constants are laid out, inputs read in place where they lie so."""
         nodes = np.array(group.nodes)
         args = np.array([self.program.args[node] for node in group.nodes])
@@ -61,7 +61,7 @@ class LanePlacer(Placer):
     def _all_constant(self, args: Addresses) -> bool:
         return bool((self.numbers[args] == len(self.groups)).all())
 
-    def _pick(self, group: Group) -> int:
+    def _unbatch(self, group: Group) -> int:
         args = np.array([self.program.args[node] for node in group.nodes])
         cells = self.addresses[args[:, 0]] + self.values[args[:, 1]].astype(np.int64)
         order = np.argsort(cells, kind="stable")

@@ -45,9 +45,9 @@ CONSTANT = Kind("constant")
 #: A number given at each run.
 INPUT = Kind("input")
 #: Single numbers as the lanes of one node: what vmap makes of its examples.
-STACK = Kind("stack")
+BATCH = Kind("batch")
 #: One lane of a node as a single number, its operands (node, constant number of the lane).
-PICK = Kind("pick")
+UNBATCH = Kind("unbatch")
 
 
 class OverLanes(Kind):
@@ -148,7 +148,7 @@ class Program:
         mark = f"    {size} lanes" * (size > 1) + "  ←" * (node in self.outputs)
         if op is CONSTANT:
             return f"%{node} = {self.constants[node]!r}{mark}"
-        if op is PICK:
+        if op is UNBATCH:
             return f"%{node} = %{args[0]}[{self.constants[args[1]]:g}]{mark}"
         if op is PRODUCTS or isinstance(op, Total):
             pairs = zip(args[::2], args[1::2], strict=True)
@@ -164,9 +164,9 @@ class Program:
 
 def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
     """Return how many lanes a node has, from those of its operands."""
-    if op is STACK:
+    if op is BATCH:
         return len(args)
-    if not args or op is PICK or isinstance(op, OverLanes):
+    if not args or op is UNBATCH or isinstance(op, OverLanes):
         return 1
     return max(map(sizes.__getitem__, args[1:] if op is ADJOINT else args))
 

@@ -17,10 +17,10 @@ import numpy as np
 from scalargrad.compiler.passes.instructions import Addresses
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.program import (
+    BATCH,
     CONSTANT,
     INPUT,
-    PICK,
-    STACK,
+    UNBATCH,
     OverLanes,
     Program,
 )
@@ -98,13 +98,14 @@ class Mapped:
             part.new[node] = i
         for i, node in enumerate(self.stacks):
             first = count + i * lanes
-            part.new[node] = part.append(STACK, tuple(range(first, first + lanes)))
+            part.new[node] = part.append(BATCH, tuple(range(first, first + lanes)))
         for node in self.nodes:
             part.copy(node, lanes)
         outputs = [part.new[node] for node in self.asked[: self.totals]]
         for node in self.asked[self.totals :]:
             outputs += [
-                part.append(PICK, (part.new[node], part.constant(float(k)))) for k in range(lanes)
+                part.append(UNBATCH, (part.new[node], part.constant(float(k))))
+                for k in range(lanes)
             ]
         part.program.outputs = outputs
         return part.program
@@ -135,7 +136,7 @@ class Segments:
 
 def split(program: Program) -> Segments | None:
     """Return `program`, flattened and lowered, in segments; None if it is better run whole."""
-    if STACK not in program.ops:
+    if BATCH not in program.ops:
         return None
     sizes = program.sizes()
     if max(sizes) <= 2 * _FEWEST:
@@ -194,10 +195,10 @@ class _Splitter:
         members = self._members()
         asked = self._asked()
         for (_, lanes), nodes in sorted(members.items()):
-            stacks = [node for node in nodes if self.program.ops[node] is STACK]
+            stacks = [node for node in nodes if self.program.ops[node] is BATCH]
             for node in stacks:
                 self._stack(node)
-            nodes = [node for node in nodes if self.program.ops[node] is not STACK]
+            nodes = [node for node in nodes if self.program.ops[node] is not BATCH]
             if lanes == 1:
                 self._singles(nodes, asked)
             elif nodes:
@@ -217,8 +218,8 @@ class _Splitter:
             level = max([levels[x] for x in args], default=0)
             lanes = op.lanes if isinstance(op, OverLanes) else sizes[node]
             part_of.append((level, lanes))
-            levels.append(level + (op is PICK or isinstance(op, OverLanes)))
-            if op is not INPUT and op is not CONSTANT and op is not PICK:
+            levels.append(level + (op is UNBATCH or isinstance(op, OverLanes)))
+            if op is not INPUT and op is not CONSTANT and op is not UNBATCH:
                 members.setdefault((level, lanes), []).append(node)
         return members
 
@@ -227,7 +228,7 @@ class _Splitter:
         asked = set(self.program.outputs)
         for node, args in enumerate(self.program.args):
             op, part = self.program.ops[node], self.part_of[node]
-            asked.update(x for x in args if op is STACK or op is PICK or self.part_of[x] != part)
+            asked.update(x for x in args if op is BATCH or op is UNBATCH or self.part_of[x] != part)
         return asked
 
     def _room(self, cells: int) -> int:
@@ -243,7 +244,7 @@ class _Splitter:
         """Return where a single number is in the store."""
         program = self.program
         if node not in self.where:
-            if program.ops[node] is PICK:
+            if program.ops[node] is UNBATCH:
                 source, lane = program.args[node]
                 return self.columns[source].first + int(program.constants[lane])
             self.where[node] = self._constant(np.array([program.constants[node]]))

@@ -20,14 +20,14 @@ from scalargrad.compiler.passes.expressions import (
 from scalargrad.compiler.passes.lane_writer import writer_for
 from scalargrad.compiler.passes.program import (
     ADJOINT,
+    BATCH,
     CONSTANT,
     INPUT,
     PRODUCTS,
-    STACK,
     Op,
     Program,
 )
-from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.system.collector import collector_paused
 from scalargrad.table.operation import Operation, Reduction
 
@@ -189,7 +189,7 @@ def _uses(program: Program, alive: bytearray) -> tuple[list[int], set[int]]:
                     uses[x] += 2
     for node in program.outputs:
         uses[node] += 2
-    if STACK in program.ops:
+    if BATCH in program.ops:
         _keep_sums_apart(program, uses)
     return uses, cut
 

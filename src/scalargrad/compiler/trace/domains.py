@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from scalargrad.compiler.passes.lanes import subexpressions
-from scalargrad.compiler.passes.program import PICK, STACK, Op, total_of
+from scalargrad.compiler.passes.program import BATCH, UNBATCH, Op, total_of
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import TABLE, add, div, eq, mul, sub
 from scalargrad.table.operation import Elementwise, Operation
@@ -149,16 +149,16 @@ def _gives_itself_away(op: Elementwise, constants: Constants) -> bool:
 def _shown(trace: Trace, outputs: Iterable[int]) -> set[int]:
     """Return the nodes that, where they are not finite, leave a result that is not."""
     shown = set(outputs)
-    picked: Counter[int] = Counter()
+    unbatched: Counter[int] = Counter()
     for node in range(len(trace.ops) - 1, -1, -1):
         op, args = trace.ops[node], trace.args[node]
         if node not in shown:
             continue
-        if op is PICK:
-            picked[args[0]] += 1
-            if picked[args[0]] == trace.lanes.size(args[0]):
+        if op is UNBATCH:
+            unbatched[args[0]] += 1
+            if unbatched[args[0]] == trace.lanes.size(args[0]):
                 shown.add(args[0])
-        elif op is STACK:
+        elif op is BATCH:
             shown.update(args)
         elif not isinstance(op, Operation):
             continue

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scalargrad.compiler.arguments import outlined
+from scalargrad.compiler.call.arguments import outlined
 from scalargrad.compiler.passes.program import INPUT, Program, total_of
 from scalargrad.compiler.trace.domains import unseen
 from scalargrad.compiler.trace.trace import Trace

@@ -13,12 +13,12 @@ from scalargrad.compiler.passes.program import (
     Op,
     OverLanes,
 )
-from scalargrad.compiler.trace.deferred import DETACH
-from scalargrad.compiler.trace.numbers import Numbers
+from scalargrad.compiler.trace.batching import Lanes
+from scalargrad.compiler.trace.detach import DETACH
+from scalargrad.compiler.trace.nested_derivatives import Region
+from scalargrad.compiler.trace.node_values import NodeValues
 from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, Refusal
-from scalargrad.compiler.trace.regions import Region
-from scalargrad.compiler.trace.stacking import Lanes
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_stray
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.grad_mode import new_leaves, recorder, run_recorded
@@ -81,7 +81,7 @@ class Trace:
         self.is_open = False
         self.refusal: Refusal | None = None
         self.generators = Generators(sources)
-        self.numbers = Numbers(self)
+        self.numbers = NodeValues(self)
         self.lanes = Lanes(self)
         self._constants_at: dict[float | str, int] = {}
         self._plain: dict[int, bool] = {}  # of nodes that say so themselves
@@ -123,7 +123,7 @@ class Trace:
         self.given += [x.index for x in found]
         return found
 
-    def held(self, values: Iterable[Value]) -> list[Traced]:
+    def module_values(self, values: Iterable[Value]) -> list[Traced]:
         """Return what stands for Values that objects among the arguments hold."""
         found = [self._stand_in(x) for x in values]
         self.outside += [(x, x.index) for x in found]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from scalargrad.compiler.arguments import filled, outlined
+from scalargrad.compiler.call.arguments import filled, outlined
 from scalargrad.compiler.passes.program import CONSTANT, INPUT, Program
-from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.compiler.trace.record import Recording, record
 from scalargrad.errors import OperandError, TraceError
 from scalargrad.show.html import json_number

@@ -7,10 +7,8 @@ library. An emitter writes them: every name here stands for a register of one or
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from scalargrad.compiler.backend.llvm.emitter import Emitter
+from scalargrad.compiler.backend.llvm.emitter import Emitter
 
 #: 1.5 · 2⁵²: adding it leaves the nearest integer in the low bits.
 ROUND = 6755399441055744.0

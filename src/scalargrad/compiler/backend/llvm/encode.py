@@ -1,4 +1,4 @@
-"""Encode: which function carries out an instruction, and the numbers that tell it on what.
+"""Choose the compiled function that carries out an instruction, and encode its arguments.
 
 A function knows the shape of its instruction; counts, addresses and distances are data. So
 instructions of one shape share a function, in one program and between programs, and a list that
@@ -12,14 +12,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.backend.llvm import moves, sums
-from scalargrad.compiler.backend.llvm.dots import Dots, write_dots
+from scalargrad.compiler.backend.llvm import elementwise
 from scalargrad.compiler.backend.llvm.emitter import WIDTH
-from scalargrad.compiler.backend.llvm.gathered import write_gathered
-from scalargrad.compiler.backend.llvm.module import Module
-from scalargrad.compiler.backend.llvm.sums import CLASSES, SEQUENTIAL, Walk
+from scalargrad.compiler.backend.llvm.gathered_sums import write_gathered
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.long_sums import Dots, write_dots
+from scalargrad.compiler.backend.llvm.sums_of_products import (
+    BEGINS,
+    CLASSES,
+    ENDS,
+    SEQUENTIAL,
+    Moves,
+)
 from scalargrad.compiler.backend.llvm.target import registers
-from scalargrad.compiler.backend.llvm.tiles import Tile, write_tiles
+from scalargrad.compiler.backend.llvm.tiled_sums import Tile, write_tiles
 from scalargrad.compiler.passes.instructions import (
     Addresses,
     Affine,
@@ -48,7 +54,7 @@ class Encoded(NamedTuple):
     fields: Addresses
 
 
-def write(module: Module, name: str, kind: Kind) -> None:
+def write(module: IRModule, name: str, kind: Kind) -> None:
     """Write the function of a kind."""
     writer, told = kind
     writer(module, name, *told)
@@ -62,25 +68,25 @@ def encode(instruction: Instruction) -> Encoded:
 
 def _apply(instruction: Apply) -> tuple[Kind, Iterable[int]]:
     op, out, lanes, operands = instruction
-    width = moves.width_of(op, lanes)  # type: ignore[arg-type]
-    return (moves.write_apply, (op, width)), [out, lanes, *operands]
+    width = elementwise.width_of(op, lanes)  # type: ignore[arg-type]
+    return (elementwise.write_apply, (op, width)), [out, lanes, *operands]
 
 
 def _copy(instruction: Copy) -> tuple[Kind, Iterable[int]]:
     out, rows, columns, source = instruction
     width = WIDTH if source.inner == 1 and columns > 1 else 1
-    return (moves.write_copy, (width,)), [out, rows, columns, *source[:3]]
+    return (elementwise.write_copy, (width,)), [out, rows, columns, *source[:3]]
 
 
 def _gather(instruction: Gather) -> tuple[Kind, Iterable[int]]:
     out, sources = instruction
-    return (moves.write_gather, ()), [out, len(sources), *sources.tolist()]
+    return (elementwise.write_gather, ()), [out, len(sources), *sources.tolist()]
 
 
 def _take(instruction: Take) -> tuple[Kind, Addresses]:
     out, *tables = instruction
     head = [out, len(tables[0])]
-    return (moves.write_take, ()), np.concatenate([head, np.stack(tables, axis=1).ravel()])
+    return (elementwise.write_take, ()), np.concatenate([head, np.stack(tables, axis=1).ravel()])
 
 
 def _scatter(instruction: Scatter) -> tuple[Kind, Addresses]:
@@ -89,7 +95,7 @@ def _scatter(instruction: Scatter) -> tuple[Kind, Addresses]:
     pairs = np.stack([index, values], axis=2).reshape(len(start), -1)
     rows = np.concatenate([start[:, None], size[:, None], pairs], axis=1)
     head = [out, int(size.sum()), *index.shape]
-    return (moves.write_scatter, ()), np.concatenate([head, rows.ravel()])
+    return (elementwise.write_scatter, ()), np.concatenate([head, rows.ravel()])
 
 
 def _gathered(instruction: GatheredProducts) -> tuple[Kind, Addresses]:
@@ -120,7 +126,7 @@ def _products(instruction: Products) -> tuple[Kind, Addresses]:
         places = (start, *runs[0][1:])
         told = tuple(place.inner == 1 for place in places)
         fields = [out, rows, columns, *(x for place in places for x in place[:2])]
-        return (moves.write_product, (told,)), np.array(fields)
+        return (elementwise.write_product, (told,)), np.array(fields)
     walks = [(_walk(x.a, rows, columns), _walk(x.b, rows, columns)) for x in runs]
     head = [out, rows, columns]
     if many and not adjoin(instruction) and neighbouring(instruction):
@@ -139,7 +145,7 @@ def _dots(head: list[int], start: Affine, runs: tuple[Run, ...]) -> tuple[Kind, 
     """Return the function for long sums whose terms adjoin, and its fields."""
     _, rows, columns = head
 
-    def walk(x: Affine) -> Walk:
+    def walk(x: Affine) -> Moves:
         return _walk(x, rows, columns)._replace(terms=x.term != 0)
 
     walks = [(walk(run.a), walk(run.b)) for run in runs]
@@ -169,8 +175,8 @@ def _turned(run: Run, columns: int) -> Run:
     return Run(run.terms, run.b, run.a) if swap else run
 
 
-def _walk(place: Affine, rows: int, columns: int) -> Walk:
-    return Walk(rows > 1 and place.outer != 0, columns > 1 and place.inner != 0)
+def _walk(place: Affine, rows: int, columns: int) -> Moves:
+    return Moves(rows > 1 and place.outer != 0, columns > 1 and place.inner != 0)
 
 
 def _stretches(runs: tuple[Run, ...], many: bool) -> list[tuple[int, int, Run]]:
@@ -187,7 +193,7 @@ def _stretches(runs: tuple[Run, ...], many: bool) -> list[tuple[int, int, Run]]:
                 parts.append((k, Run(count, _every(a, first), _every(b, first))))
             before += terms
         for i, (k, run) in enumerate(parts):
-            mode = sums.BEGINS * (i == 0) | sums.ENDS * (i == len(parts) - 1)
+            mode = BEGINS * (i == 0) | ENDS * (i == len(parts) - 1)
             found.append((k, mode, run))
     return found
 
@@ -198,7 +204,7 @@ def _every(place: Affine, first: int) -> Affine:
     return place._replace(base=place.base + first * step, term=CLASSES * step)
 
 
-def _tile(instruction: Products, many: bool, kinds: tuple[tuple[Walk, Walk], ...]) -> Tile:
+def _tile(instruction: Products, many: bool, kinds: tuple[tuple[Moves, Moves], ...]) -> Tile:
     _, rows, columns, start, _ = instruction
     walk = _walk(start, rows, columns)
     if not adjoin(instruction):

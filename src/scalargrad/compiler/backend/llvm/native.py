@@ -1,4 +1,4 @@
-"""Native code: a packed program as a row of calls to compiled functions.
+"""Run a packed program as a row of calls to compiled functions.
 
 The functions of each kind of instruction are compiled when a program first needs them and serve
 all programs of the process. A program is run by a loop over its row; where it turns out to be run
@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scalargrad.compiler.backend.llvm import straight
-from scalargrad.compiler.backend.llvm.arrange import arranged, size_of
-from scalargrad.compiler.backend.llvm.code import Code, compile_module, lock
-from scalargrad.compiler.backend.llvm.emitter import can_write
+from scalargrad.compiler.backend.llvm import straight_line
+from scalargrad.compiler.backend.llvm.contiguous import arranged, size_of
 from scalargrad.compiler.backend.llvm.encode import Kind, encode, write
-from scalargrad.compiler.backend.llvm.module import Module
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.machine_code import Code, compile_module, lock
+from scalargrad.compiler.backend.llvm.operations import can_write
 from scalargrad.compiler.passes.instructions import (
     Apply,
     GatheredProducts,
@@ -72,9 +72,9 @@ class _Functions:
         return [self._known[x] for x in wanted]
 
 
-def printed(kinds: list[Kind]) -> tuple[Module, list[str]]:
+def printed(kinds: list[Kind]) -> tuple[IRModule, list[str]]:
     """Return a module with the functions of these kinds, and their names."""
-    module = Module()
+    module = IRModule()
     names = [f"{x[0].__name__.removeprefix('write_')}.{k}" for k, x in enumerate(kinds)]
     for kind, name in zip(kinds, names, strict=True):
         write(module, name, kind)
@@ -87,7 +87,7 @@ _functions = _Functions()
 @functools.cache
 def _driver() -> tuple[Callable[..., None], Code]:
     """Return ``run(memory, row, count)``, which calls one function of a row after another."""
-    module = Module()
+    module = IRModule()
     body = module.function("run", "ptr %m, ptr %row, i64 %count")
     body.line("br label %loop")
     body.begin("loop")
@@ -158,7 +158,7 @@ class Native:
         self._calls = np.stack(
             [np.array(functions, dtype=np.int64), self._tables.ctypes.data + 8 * first], axis=1
         )
-        self._stretches = straight.stretches(packed.instructions)
+        self._stretches = straight_line.stretches(packed.instructions)
         small = sum(last - first for first, last in self._stretches)
         self._left = (_OFTEN if small <= _SOON else _SELDOM) if self._stretches else 0
         self._work = np.array([_work(x) for x in packed.instructions], dtype=np.int64)
@@ -183,7 +183,7 @@ class Native:
             return self.row
 
     def _print_straight(self) -> None:
-        module, names = straight.printed(self._packed, self._stretches)
+        module, names = straight_line.printed(self._packed, self._stretches)
         code = compile_module(module, level=0)
         self._own.append(code)
         calls, work, done = [], [], 0
@@ -199,7 +199,7 @@ class Native:
         module, _ = printed(list(dict.fromkeys(x.kind for x in self._encoded)))
         if not self._stretches:
             return module.text()
-        own, _ = straight.printed(self._packed, self._stretches)
+        own, _ = straight_line.printed(self._packed, self._stretches)
         return f"{module.text()}\n{own.text()}"
 
 
@@ -225,7 +225,7 @@ def native(packed: Packed) -> Native:
         return found
 
 
-class NativeMachine:
+class NativeExecutable:
     """Memory and a compiled program at work on it.
 
     Parameters
