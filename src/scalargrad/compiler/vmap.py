@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from scalargrad.compiler.call.arguments import filled, outlined
+from scalargrad.compiler.out_axes import arranged, is_array
 from scalargrad.compiler.trace.batching import Lanes, UnlikeError
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.trace.traced import Traced
@@ -15,8 +16,8 @@ from scalargrad.errors import OperandError
 
 
 def vmap(
-    f: Callable[..., Any], in_axes: int | Sequence[int | None] | None = 0
-) -> Callable[..., list[Any]]:
+    f: Callable[..., Any], in_axes: int | Sequence[int | None] | None = 0, out_axes: Any = 0
+) -> Callable[..., Any]:
     """Return a function that applies `f` to each example: ``[f(x) for x in xs]``.
 
     Parameters
@@ -26,19 +27,26 @@ def vmap(
     in_axes : int, None or sequence of them
         For each positional argument, 0 if it holds one entry per example, None if all
         examples share it. A single setting serves all arguments. Keyword arguments are shared.
+    out_axes : int, None, or tuple, list or dict of them
+        Which axis of the result counts the examples; None for what all examples share, which is
+        then returned once. A tuple, list or dict has a setting for each part of the result.
 
     Returns
     -------
     callable
-        Returns a list with one result per example.
+        Returns a list with one result per example. If a mapped argument is a NumPy array, it
+        returns arrays instead, as JAX does: of a function that returns a tuple, a tuple of arrays.
 
     Raises
     ------
     OperandError
-        If the mapped arguments differ in length, or none is mapped.
+        If the mapped arguments differ in length, or none is mapped; if results differ in shape
+        where arrays are returned, or from each other where `out_axes` is None.
 
     Notes
     -----
+    Among lists an axis is a level of nesting. Results that are Values make arrays of objects.
+
     Inside a compiled function `f` is recorded once, for all examples: they become lanes of the
     same instructions. `f` then runs once, on Values that stand for all examples, so a condition
     that depends on them is a TraceError: choose with `where`, `maximum` or `clip`. `take` looks up
@@ -52,19 +60,28 @@ def vmap(
     --------
     >>> vmap(lambda w, x: w * x, in_axes=(None, 0))(10.0, [1.0, 2.0])
     [10.0, 20.0]
+    >>> vmap(lambda x: [x, x * x], out_axes=1)([1.0, 2.0, 3.0])
+    [[1.0, 2.0, 3.0], [1.0, 4.0, 9.0]]
     """
 
     @functools.wraps(f)
-    def mapped(*args: Any, **kwargs: Any) -> list[Any]:
+    def mapped(*args: Any, **kwargs: Any) -> Any:
         axes = (in_axes,) * len(args) if in_axes is None or isinstance(in_axes, int) else in_axes
-        count = _count(args, axes)
-        trace = current_trace()
-        if trace is not None and trace.together and count > 1 and not trace.lanes.count:
-            with contextlib.suppress(UnlikeError):
-                return _at_once(f, (args, axes, kwargs), trace.lanes, count)
-        return [f(*_entries(args, axes, k), **kwargs) for k in range(count)]
+        results = _results(f, (args, axes, kwargs), _count(args, axes))
+        arrays = any(axis is not None and is_array(x) for x, axis in zip(args, axes, strict=True))
+        return arranged(results, out_axes, arrays)
 
     return mapped
+
+
+def _results(f: Callable[..., Any], call: tuple[Any, Any, Any], count: int) -> list[Any]:
+    """Return the result for each example."""
+    trace = current_trace()
+    if trace is not None and trace.together and count > 1 and not trace.lanes.count:
+        with contextlib.suppress(UnlikeError):
+            return _at_once(f, call, trace.lanes, count)
+    args, axes, kwargs = call
+    return [f(*_entries(args, axes, k), **kwargs) for k in range(count)]
 
 
 def _entries(args: Sequence[Any], axes: Sequence[int | None], k: int) -> list[Any]:

@@ -96,7 +96,7 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
     found: dict[int, int] = {}
     targets = set(wrt)
     lookups = Lookups(writer, crossing is not None and crossing.per_lane)
-    for node in range(top, -1, -1):
+    for node in range(top, min(wrt, default=top + 1) - 1, -1):  # none before it moves
         terms = signals.pop(node, None) if crossing is None else crossing.terms(node)
         terms = [*(terms or ()), *lookups.terms(node)]
         if not terms or not moving[node]:

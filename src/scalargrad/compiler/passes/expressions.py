@@ -151,8 +151,8 @@ def partial_plan(op: Operation | Partial, arity: int, index: int) -> Plan:
 
 def _derivative(op: Partial, index: int) -> Expression:
     """Differentiate a partial's expression with respect to one of its symbols."""
-    parts = list(subexpressions(op.expression))
-    signals: dict[Expression, Expression] = {op.expression: 1.0}
+    parts = list(subexpressions(op.declared))
+    signals: dict[Expression, Expression] = {op.declared: 1.0}
     for part in reversed(parts):
         if part.op is None or part not in signals:
             continue
