@@ -220,6 +220,25 @@ class Optimizer:
         self._remember(taken)
         return True
 
+    @property
+    def takes_arrays(self) -> bool:
+        """Whether `step_arrays` can move all groups."""
+        return all(self._group_step(i).takes_arrays for i in range(len(self.param_groups)))
+
+    def is_still(self, parameters: Iterable[Value]) -> bool:
+        """Return whether the next step leaves these where they are if their gradient is 0.
+
+        Those of no table count as visited anyway, so it is asked of the others alone.
+        """
+        groups = {self._group_of.get(p) for p in parameters if _in_table(p)} - {None}
+        return all(map(self._is_still, groups))
+
+    def _is_still(self, i: Any) -> bool:
+        if not self.is_sparse(self.param_groups[i]):
+            return True
+        moved = self._group_step(i).on_numbers(1.0, 0.0, [1.0] * len(self.state_names))
+        return bool(moved[0] == 1.0)
+
     def _spans(self) -> list[slice]:
         """Return which rows each group has."""
         ends = accumulate((len(group["params"]) for group in self.param_groups), initial=0)
@@ -373,6 +392,10 @@ def _named(given: Any) -> tuple[str, Value]:
             f"{parameter!r} was computed by {parameter.op}: only leaves can be trained"
         )
     return str(name), parameter
+
+
+def _in_table(parameter: Value) -> bool:
+    return isinstance(parameter, SparseParameter) and parameter.touched is not None
 
 
 def _by_table(parameters: Iterable[Value]) -> tuple[list[Value], list[Touched]]:

@@ -136,6 +136,27 @@ class Trace:
             self._named.append(x)
             self.given.append(self._known[id(x)])
 
+    def substitute(self, values: Iterable[Value], numbers: Iterable[Any]) -> list[int]:
+        """Have Values from outside be inputs of the recording, wherever they are read from now on.
+
+        Parameters
+        ----------
+        values : iterable of Value
+        numbers : iterable of Traced
+            Numbers of the arguments, one for each Value, which take its place as a leaf.
+
+        Returns
+        -------
+        list of int
+            Their nodes.
+        """
+        nodes = [x.index for x in numbers]
+        for x, node in zip(values, nodes, strict=True):
+            self._plain[node] = False
+            self._known[id(x)] = node
+            self._named.append(x)
+        return nodes
+
     def _stand_in(self, x: Value) -> Traced:
         made = self._input(x._data, plain=False)
         if isinstance(x, Parameter):
