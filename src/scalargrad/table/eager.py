@@ -135,24 +135,25 @@ def _make_lines(
     return [*lines, f"node.local_grads = ({', '.join(local_grads)},)", "return node"]
 
 
-def compile_operators(op: Elementwise, node: type) -> tuple[Callable[..., Any], ...]:
-    """Return `op` as methods of `node`: ``(method,)``, or ``(method, reflected method)``.
+def compile_operator(op: Elementwise, node: type) -> Callable[..., Any]:
+    """Return `op`, of one operand or two, as a method of `node`.
 
     The node code stands inline in the method, behind one type test, because a further call
     would cost a third of an addition's time. At its head stands the one question who records.
     """
-    environment = _environment(op, node)
+    lines, functions = _headed(op, (True,) * op.arity)
     if op.arity == 1:
-        lines, functions = _headed(op, (True,))
-        return (_compile(op, ["x0"], lines, environment | functions),)
-    both, functions = _headed(op, (True, True))
+        return _compile(op, ["x0"], lines, {**functions, **_environment(op, node)})
     forward, more = _headed(op, (True, False))
-    environment |= {**functions, **more, "number": op.number_beside}
-    lines = ["if isinstance(x1, Node):", *_indent(both), *_coerce("x1"), *forward]
-    method = _compile(op, ["x0", "x1"], lines, environment)
-    backward, more = _headed(op, (False, True))
+    lines = ["if isinstance(x1, Node):", *_indent(lines), *_coerce("x1"), *forward]
+    return _compile(op, ["x0", "x1"], lines, {**functions, **more, **_environment(op, node)})
+
+
+def compile_reflected(op: Elementwise, node: type) -> Callable[..., Any]:
+    """Return `op` as the reflected method of `node`, whose first operand is a number."""
+    backward, functions = _headed(op, (False, True))
     lines = [*_coerce("x0"), *backward]
-    return method, _compile(op, ["x1", "x0"], lines, environment | more)
+    return _compile(op, ["x1", "x0"], lines, {**functions, **_environment(op, node)})
 
 
 #: A reduction of at most so many operands is printed without a loop, twice as fast.
@@ -221,6 +222,7 @@ def _environment(op: Operation | Elementwise, node: type) -> dict[str, Any]:
         "building": is_grad_enabled,
         "as_leaf": as_leaf,
         "check": op.check_domain,
+        "number": op.number_beside,
     }
 
 

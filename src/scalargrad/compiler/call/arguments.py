@@ -228,6 +228,14 @@ class ObjectOutline:
         self.copied = copied
 
 
+#: What is the same in each result.
+_PLAIN = {type(None), bool, int, float, str}
+
+
+class _PlainList(list[Any]):
+    """A list without Values: a result has a copy of it."""
+
+
 def outlined(tree: Any, values: list[Value]) -> Any:
     """Return a result with a `Place` for each Value, which is added to `values`."""
     if isinstance(tree, Value):
@@ -236,6 +244,8 @@ def outlined(tree: Any, values: list[Value]) -> Any:
     if isinstance(tree, dict):
         return like(tree, [outlined(x, values) for x in tree.values()])
     if isinstance(tree, list | tuple) and not isinstance(tree, Table):
+        if type(tree) is list and _PLAIN.issuperset(map(type, tree)):
+            return _PlainList(tree)
         items = [outlined(x, values) for x in tree]
         return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
     if getattr(getattr(tree, "dtype", None), "kind", "") == "O":
@@ -276,19 +286,13 @@ def _outlined_object(tree: Any, values: list[Value]) -> Any:
     return ObjectOutline(Copier(Value, lambda x: outlined(x, values)).copy(tree))
 
 
-#: What an outline may hold that is the same in each result.
-_PLAIN = {type(None), bool, int, float, str}
-
-
 def filled(outline: Any, found: Sequence[Any]) -> Any:
     """Return the result an outline describes, with what was found in each place."""
     kind = outline.__class__
     if kind is Place:
         return found[outline.index]
-    if issubclass(kind, (list, tuple)):
-        items = outline
-        if kind is not list or not _PLAIN.issuperset(map(type, outline)):
-            items = [found[x.index] if x.__class__ is Place else filled(x, found) for x in outline]
+    if issubclass(kind, (list, tuple)) and kind is not _PlainList:
+        items = [found[x.index] if x.__class__ is Place else filled(x, found) for x in outline]
         return kind(*items) if hasattr(kind, "_fields") else kind(items)
     if isinstance(outline, dict):
         return like(outline, [filled(x, found) for x in outline.values()])
@@ -300,7 +304,7 @@ def filled(outline: Any, found: Sequence[Any]) -> Any:
 
 
 #: What is returned as a copy, so that no call sees what was done to another's result.
-_COPIED = (np.ndarray, set, deque, bytearray)
+_COPIED = (np.ndarray, set, deque, bytearray, _PlainList)
 
 
 def placed(outline: Any, result: Any) -> dict[int, Any]:

@@ -121,6 +121,7 @@ class Output(Value):
         if self._row is None:
             self._row = tuple(self.function.row(self.index, self.inputs))
         if not self._row_known:
+            self.function.lately = self.index
             if not _finite(self._row):
                 node = self.eager()
                 if node is not None:

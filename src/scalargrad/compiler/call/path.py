@@ -68,7 +68,7 @@ class Path:
         self.all_values = len(self.values_at) == len(leaves) and not recording.draws
         program = recording.program
         given = program.inputs - len(recording.closed_over)
-        wrt = (*_cells(leaves), *range(given, program.inputs))
+        wrt = (*value_cells(leaves), *range(given, program.inputs))
         results = len(program.outputs) - len(recording.outcomes)
         self.function = Function(program, results, wrt)
         self.results = results
@@ -76,8 +76,6 @@ class Path:
         self.lone = self.reached == (True,)
         self.differentiable = bool(wrt)
         self.returns_arrays = not wrt and has_arrays(outline)
-        moving = self.function.moving
-        self.moving = moving[0] if len(moving) == 1 else None
 
     def rebound(self, now: ClosedOver, is_lost: bool = False) -> Path | None:
         """Return this path reading what the function closes over now; None if that is no use.
@@ -152,7 +150,7 @@ class Path:
     ) -> tuple[Sequence[Any], bool] | None:
         function, n = self.function, self.results
         recording = self.differentiable and is_grad_enabled()
-        along = recording and self.moving is not None
+        along = function.along() if recording else None
         foreign = self._foreign(module_values) if module_values else self.closed_over
         if self.all_values:  # as below, sooner
             parents = (*leaves, *foreign)
@@ -162,7 +160,8 @@ class Path:
             inputs = self._inputs(leaves, foreign)
         if self.returns_arrays:
             return self._arrays(inputs)
-        numbers = (function.values_and_row if along else function.values)(inputs)
+        runner = function.values if along is None else function.values_and_row_of(along)
+        numbers = runner(inputs)
         if self.outcomes:
             outcomes = tuple([x != 0.0 for x in numbers[n : n + len(self.outcomes)]])
             if outcomes != self.outcomes:
@@ -172,10 +171,10 @@ class Path:
             return numbers[:n], finite
         if not recording:
             return self._leaves(numbers), finite
-        row = tuple(numbers[n + len(self.outcomes) :]) if along else None
+        row = None if along is None else (along, tuple(numbers[n + len(self.outcomes) :]))
         source = self.name, function, inputs, (self, made, leaves, module_values)
         if self.lone:
-            return [Output(numbers[0], 0, source, parents, row)], finite
+            return [Output(numbers[0], 0, source, parents, row and row[1])], finite
         return self._nodes(numbers, source, parents, row), finite
 
     def _arrays(self, inputs: Inputs) -> tuple[Sequence[Any], bool] | None:
@@ -224,11 +223,12 @@ class Path:
         numbers: list[float],
         source: Source,
         parents: tuple[Value, ...],
-        row: tuple[float, ...] | None,
+        along: tuple[int, tuple[float, ...]] | None,
     ) -> list[Value | float]:
         """Return each result as a node where a Value reaches it."""
+        index, row = along or (-1, None)
         return [
-            Output(x, i, source, parents, row if i == self.moving else None) if reached else x
+            Output(x, i, source, parents, row if i == index else None) if reached else x
             for i, (x, reached) in enumerate(zip(numbers, self.reached))  # noqa: B905 - guards too
         ]
 
@@ -263,8 +263,8 @@ def _number(x: Any) -> Any:
     return number
 
 
-def _cells(leaves: list[Any]) -> list[int]:
-    """Return the input cells that hold Values."""
+def value_cells(leaves: Sequence[Any]) -> list[int]:
+    """Return which inputs are Values; an array takes one for each of its numbers."""
     cells, cell = [], 0
     for x in leaves:
         if isinstance(x, Value):

@@ -49,7 +49,7 @@ def explain(path: Path, inputs: Inputs) -> Explanation:
         f"{path.name}: {path.recorded} nodes recorded, {len(function.program)} after flattening"
     ]
     runners = {"forward": function.values}
-    if path.moving is not None:
+    if len(function.moving) == 1 and path.differentiable:
         runners["forward and backward"] = function.values_and_row
     programs, codes = [], []
     for name, runner in runners.items():

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
-import numpy as np
-
 from scalargrad.compiler.loops.body import Body, simplified
+from scalargrad.compiler.loops.columns import distinct
 from scalargrad.compiler.loops.loop import Carry, Cells, Loop, Place, Total, cells_of
 from scalargrad.compiler.loops.roll import Block, Operand, Own
 from scalargrad.compiler.loops.schedule import Stage
@@ -165,7 +164,7 @@ class _Backward:
 
     def _arrays(self, place: Place) -> list[int]:
         cells = cells_of(place, self.block.count)
-        found: list[int] = np.unique(self.signals.array(cells)).tolist()
+        found: list[int] = distinct(self.signals.array(cells)).tolist()
         return found
 
     def _send(self, place: Place, register: int, *, alone: bool) -> None:

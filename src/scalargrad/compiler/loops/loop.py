@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.loops.columns import Integers
 from scalargrad.compiler.passes.lanes import Partial
+from scalargrad.compiler.passes.nodes import Integers
 from scalargrad.table.operation import Elementwise
 
 Computed = Elementwise | Partial

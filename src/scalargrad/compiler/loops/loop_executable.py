@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.loops.columns import Integers
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.passes.nodes import Integers
 
 
 class Printed:

@@ -14,7 +14,6 @@ import numpy as np
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
 from scalargrad.compiler.backend.llvm.operations import apply
-from scalargrad.compiler.loops.columns import Integers
 from scalargrad.compiler.loops.loop import (
     Carried,
     Cells,
@@ -30,6 +29,7 @@ from scalargrad.compiler.loops.loop import (
     Table,
     Write,
 )
+from scalargrad.compiler.passes.nodes import Integers
 
 #: Functions are written out in loops of so many steps at most, elsewhere called.
 _INLINE = 200

@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.loops.columns import COMPUTED, GIVEN, Columns, Integers
+from scalargrad.compiler.loops.columns import COMPUTED, GIVEN, Columns
 from scalargrad.compiler.loops.loop import Cells, Place, Table
 from scalargrad.compiler.loops.repeats import Run
 from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.passes.nodes import Integers
 from scalargrad.compiler.passes.program import Op
 
 #: Lanes are computed so many at a time.
@@ -126,7 +127,7 @@ def roll(columns: Columns, runs: list[Run]) -> Rolled | None:
         numbered = np.add.outer(np.arange(block.count), block.cells).ravel()
         cell_of[columns.nodes[block.start : block.end]] = numbered
     for node in columns.gradients:
-        cell_of[node] = cells + cell_of[columns.program.args[node][0]]
+        cell_of[node] = cells + cell_of[columns.written.args_of(node)[0]]
     rolled = Rolled(columns, blocks, cell_of, cells)
     try:
         for block in blocks:

@@ -7,6 +7,7 @@ everything else has, and can be derived again.
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
@@ -87,7 +88,7 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
     """Return the error signal of each node of `wrt`; `seeds` alternates roots and seeds."""
     program, one = writer.program, writer.one
     top = max(seeds[::2])
-    moving = dependents(program, wrt, top, beyond=_is_detached)
+    moving = dependents(program, wrt, top, beyond=is_detached)
     signals: dict[int, list[int]] = defaultdict(list)
     for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
         plain = writer.constants.get(seed) == 1.0
@@ -150,10 +151,12 @@ def dependents(
     return moving
 
 
-def _is_detached(op: Op) -> bool:
+def is_detached(op: Op) -> bool:
+    """Return whether an operation sends no error signal back."""
     return op is DETACH
 
 
+@functools.cache
 def steps(op: Op) -> bool:
     """Return whether an operation is constant between its jumps, so that its gradient is 0."""
     return isinstance(op, Elementwise) and all(

@@ -122,22 +122,22 @@ def lowered_plan(op: Reduction, arity: int) -> Plan:
     """Return how a reduction that compares its operands is written as operations of few."""
     assert op.expression is not None
     symbols = tuple(Symbol(f"x{i}") for i in range(arity))
-    return plan(_opened(op.expression(symbols)), symbols)
+    return plan(opened(op.expression(symbols)), symbols)
 
 
-def _opened(expression: Expression) -> Expression:
+def opened(expression: Expression) -> Expression:
     """Replace the reductions inside an expression by their own expressions."""
-    opened: dict[Symbol, Expression] = {}
+    found: dict[Symbol, Expression] = {}
     for part in subexpressions(expression):
-        operands = tuple(opened[x] if isinstance(x, Symbol) else x for x in part.operands)
+        operands = tuple(found[x] if isinstance(x, Symbol) else x for x in part.operands)
         if isinstance(part.op, Reduction):
             declared = part.op.expression or part.op.function
-            opened[part] = _opened(declared(operands))
+            found[part] = opened(declared(operands))
         elif part.op is None:
-            opened[part] = part
+            found[part] = part
         else:
-            opened[part] = Symbol("", part.op, operands)
-    return opened[expression] if isinstance(expression, Symbol) else expression
+            found[part] = Symbol("", part.op, operands)
+    return found[expression] if isinstance(expression, Symbol) else expression
 
 
 @functools.cache
@@ -146,7 +146,7 @@ def partial_plan(op: Operation | Partial, arity: int, index: int) -> Plan:
     if isinstance(op, Partial):
         return plan(_derivative(op, index), (Symbol("result"), *op.symbols))
     result, operands, partials = op.trace_partials(arity)
-    return plan(_opened(partials[index]), (result, *operands))
+    return plan(opened(partials[index]), (result, *operands))
 
 
 def _derivative(op: Partial, index: int) -> Expression:

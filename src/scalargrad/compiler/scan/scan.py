@@ -89,9 +89,11 @@ def _compiled(
     carried_state, ys = CarriedState(f, init), list[Any]()
     if can_be_whole(count):
         x = _entry(xs, columns, 0)
-        if not f.paths(init, x):
+        paths = f.paths(init, x)
+        if not paths:
             ys.append(carried_state.step(x))
-        if is_plain(f.paths(init, x), count):
+            paths = f.paths(init, x)
+        if is_plain(paths, count):
             carry, ys = whole_scan(f, scan, count if xs is None else None)(init, xs)
             return carry, ys
     rows = rows_of(columns, count)

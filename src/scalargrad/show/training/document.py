@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from html import escape
 
-from scalargrad.show.html import fill, inert, json_number, policy, shared_script, source
+from scalargrad.show.html import fill, inert, policy, shared_script, source
 from scalargrad.show.places import unit_name
 from scalargrad.show.training.network import activation
 from scalargrad.show.training.recorded import Json, as_json, uses
 from scalargrad.show.training.setting import Setting
 from scalargrad.show.training.snapshot import Snapshot
+from scalargrad.system.json_number import json_number
 from scalargrad.table.javascript import javascript_functions
 
 #: The script in the order in which its parts build on each other.

@@ -11,7 +11,7 @@ from scalargrad.compiler.passes.program import CONSTANT, INPUT, Program
 from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.compiler.trace.record import Recording, record
 from scalargrad.errors import OperandError, TraceError
-from scalargrad.show.html import json_number
+from scalargrad.system.json_number import json_number
 from scalargrad.table.javascript import available, function_key
 from scalargrad.table.operation import Operation
 from scalargrad.value import Value

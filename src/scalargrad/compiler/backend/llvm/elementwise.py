@@ -50,37 +50,6 @@ def write_apply(module: IRModule, name: str, op: Elementwise | Partial, width: i
     nest.end()
 
 
-def write_product(module: IRModule, name: str, walks: tuple[bool, bool, bool]) -> None:
-    """Write ``out rows columns``, and ``base outer`` of start and factors, of single products.
-
-    `walks` says which of the three have neighbouring columns; the others are one number.
-    """
-    nest = Nest(module, name)
-    e = Emitter(nest.body, WIDTH)
-    out, rows, columns, *places = nest.fields(0, 9)
-
-    def row(i: str, _: list[str]) -> list[str]:
-        firsts = [nest.cell(places[k], nest.mul(i, places[k + 1])) for k in (0, 2, 4)]
-        ones = [
-            "" if walk else e.spread(nest.one.load(x))
-            for walk, x in zip(walks, firsts, strict=True)
-        ]
-        target = nest.cell(out, nest.mul(i, columns))
-
-        def one(j: str) -> tuple[str, str]:
-            start, a, b = (
-                single or e.load(nest.cell(j, base=x))
-                for single, x in zip(ones, firsts, strict=True)
-            )
-            return e.fma(a, b, start), nest.cell(j, base=target)
-
-        nest.lanes(e, columns, one)
-        return []
-
-    nest.loop(rows, row)
-    nest.end()
-
-
 def write_copy(module: IRModule, name: str, width: int) -> None:
     """Write ``out rows columns base outer inner``; eight columns at a time where they adjoin."""
     nest = Nest(module, name)

@@ -16,6 +16,12 @@ from scalargrad.compiler.backend.llvm import elementwise
 from scalargrad.compiler.backend.llvm.emitter import WIDTH
 from scalargrad.compiler.backend.llvm.gathered_sums import write_gathered
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.lanewise import (
+    Finished,
+    Lanewise,
+    of_product,
+    write_lanewise,
+)
 from scalargrad.compiler.backend.llvm.long_sums import Dots, write_dots
 from scalargrad.compiler.backend.llvm.sums_of_products import (
     BEGINS,
@@ -60,7 +66,7 @@ def write(module: IRModule, name: str, kind: Kind) -> None:
     writer(module, name, *told)
 
 
-def encode(instruction: Instruction) -> Encoded:
+def encode(instruction: Instruction | Lanewise | Finished) -> Encoded:
     """Return what carries out an instruction."""
     kind, fields = _ENCODERS[type(instruction)](instruction)
     return Encoded(kind, np.asarray(fields, dtype=np.int64))
@@ -115,6 +121,20 @@ def _gathered(instruction: GatheredProducts) -> tuple[Kind, Addresses]:
     return kind, np.concatenate([head, table.ravel()])
 
 
+def _lanewise(instruction: Lanewise) -> tuple[Kind, Addresses]:
+    out, rows, columns, steps, reads = instruction
+    fields = [out, rows, columns, *(x for place in reads for x in place[:2])]
+    walks = tuple(place.inner == 1 for place in reads)
+    return (write_lanewise, (steps, walks)), np.array(fields)
+
+
+def _finished(instruction: Finished) -> tuple[Kind, Addresses]:
+    out, products, steps, blocks = instruction
+    (write, (tile,)), fields = _products(products)
+    kind = write, (tile._replace(steps=steps, blocks=len(blocks)),)
+    return kind, np.array([out, *fields[1:], *blocks])
+
+
 # Sums of products ------------------------------------------------------------------------------
 
 
@@ -123,10 +143,7 @@ def _products(instruction: Products) -> tuple[Kind, Addresses]:
     runs = tuple(_turned(run, columns) for run in runs)
     many = sum(run.terms for run in runs) > SEQUENTIAL
     if len(runs) == 1 and runs[0].terms == 1 and adjoin(instruction) and columns >= WIDTH:
-        places = (start, *runs[0][1:])
-        told = tuple(place.inner == 1 for place in places)
-        fields = [out, rows, columns, *(x for place in places for x in place[:2])]
-        return (elementwise.write_product, (told,)), np.array(fields)
+        return _lanewise(of_product(Products(out, rows, columns, start, runs)))
     walks = [(_walk(x.a, rows, columns), _walk(x.b, rows, columns)) for x in runs]
     head = [out, rows, columns]
     if many and not adjoin(instruction) and neighbouring(instruction):
@@ -154,7 +171,7 @@ def _dots(head: list[int], start: Affine, runs: tuple[Run, ...]) -> tuple[Kind, 
     for pair, run in zip(walks, runs, strict=True):
         fields += [kinds.index(pair), before % CLASSES, run.terms, *run.a, *run.b]
         before += run.terms
-    return (write_dots, (Dots(*_narrow(rows, columns), kinds),)), np.array(fields)
+    return (write_dots, (Dots(*_of_classes(rows, columns), kinds),)), np.array(fields)
 
 
 def adjoin(instruction: Products) -> bool:
@@ -230,8 +247,18 @@ def _narrow(rows: int, columns: int) -> tuple[int, int]:
     return min(rows, 4 if across == 1 else 2), across
 
 
+def _of_classes(rows: int, columns: int) -> tuple[int, int]:
+    """Return rows and columns of a tile of sums whose classes are lanes."""
+    if registers() < 16:
+        return _narrow(rows, columns)
+    across = min(columns, 8 if columns % 8 == 0 else 4)
+    return min(rows, 2 if across == 8 else 4), across
+
+
 _ENCODERS: dict[type, Callable[[Any], tuple[Kind, Any]]] = {
     Apply: _apply,
+    Lanewise: _lanewise,
+    Finished: _finished,
     Copy: _copy,
     Gather: _gather,
     Products: _products,

@@ -8,6 +8,7 @@ share (`scalargrad.show.html`).
 
 =============== ==============================================================
 expressions     the traced expressions: simplified at a point, and written
+names           names as in print, their indices lowered
 sweep           values forward, gradients backward
 formulas        the chain rule of a step, as text and as MathML
 wording         what a step says in words

@@ -31,7 +31,7 @@ function makeChip(step) {
   const pieces = [
     ["gradient", number(upstream)],
     ["sign", "×"],
-    ["local", local < 0 ? `(${number(local)})` : number(local)],
+    ["local", asksLocal(step) ? "?" : local < 0 ? `(${number(local)})` : number(local)],
     ["sign", sign],
     ["gradient result", isAsked ? "?" : number(contribution)],
   ];
@@ -123,7 +123,7 @@ function along(paths) {
 
 // The boxes of everything that stands in the graph and should stay legible.
 function occupied() {
-  const selected = ".node rect, .constant rect, .again rect, .wire text, .tap:not(.empty) rect, .fan, .ring, .ring-label";
+  const selected = ".node rect:not(.hit), .constant rect, .again rect, .wire text, .tap:not(.empty) rect, .fan, .ring, .ring-label";
   const boxes = [...graph.querySelectorAll(selected)].map((shape) => shape.getBBox());
   return boxes.filter((box) => box.width).map(({ x, y, width, height }) => ({ x: x - 6, y: y - 4, width: width + 12, height: height + 8 }));
 }

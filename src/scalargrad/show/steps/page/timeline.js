@@ -111,7 +111,7 @@ function setPredicting(predicting) {
   if (predicting && state.view !== "wire") setView("wire");
   askIfPredicting();
   drawAll();
-  announce(predicting ? "Predict mode: at each step back, the product is asked for." : "Predict mode is off.");
+  announce(predicting ? "Predict mode: at each step back, the local derivative and the product are asked for." : "Predict mode is off.");
 }
 
 const atEnd = () => state.at === stops().length - 1;
