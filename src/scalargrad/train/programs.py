@@ -14,7 +14,6 @@ import numpy as np
 
 from scalargrad.autodiff import gradients
 from scalargrad.compiler.jitted import Jitted
-from scalargrad.compiler.passes.program import TAKE
 from scalargrad.compiler.trace.trace import Trace, current_trace
 from scalargrad.compiler.vmap import vmap
 from scalargrad.errors import TraceError
@@ -100,7 +99,7 @@ def gradient_of(
             loss,
             _array([grads[i] for i in reached]),
             np.array(reached, dtype=np.intp),
-            np.array(_looked_up(trace, nodes), dtype=np.intp),
+            np.array(trace.looked_up(nodes), dtype=np.intp),
             _arranged(predictions),
         )
 
@@ -145,13 +144,6 @@ def _require_known(trace: Trace) -> None:
             f"the step reads {name}, which neither the model nor the optimiser has: make it a "
             "Parameter of the model, or a plain number"
         )
-
-
-def _looked_up(trace: Trace, nodes: Sequence[int]) -> list[int]:
-    """Return which of some nodes are chosen among by a computed index."""
-    pairs = zip(trace.ops, trace.args, strict=True)
-    chosen = {x for op, args in pairs if op is TAKE for x in args[1:]}
-    return [i for i, node in enumerate(nodes) if node in chosen] if chosen else []
 
 
 def _arranged(predictions: list[Any]) -> Any:
