@@ -21,7 +21,7 @@ from scalargrad.compiler.passes.differentiate import dependents, differentiate, 
 from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.pack import pack
-from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, PRODUCTS, Program
+from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, PRODUCTS, Op, Program
 from scalargrad.compiler.passes.segments import split
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 
@@ -29,6 +29,10 @@ Inputs = list[float] | Floats
 
 #: Machines kept idle for each program; each holds the program's memory once.
 _IDLE = 4
+
+
+#: So few results are followed back one by one.
+_ONE_BY_ONE = 4
 
 
 class Runner:
@@ -194,26 +198,36 @@ class Function:
     def program(self) -> Program:
         """The program, flattened and derived."""
         recorded = self.recorded
-        flat = recorded if PRODUCTS in recorded.ops else sum_of_products(recorded)
+        flat = recorded if PRODUCTS in recorded.nodes().table else sum_of_products(recorded)
         return differentiate(flat)
 
     @functools.cached_property
     def _followed(self) -> Program:
         """The program in which is found what depends on what: gradients have to be written out."""
-        return self.program if self.wrt and ADJOINT in self.recorded.ops else self.recorded
+        return (
+            self.program if self.wrt and ADJOINT in self.recorded.nodes().table else self.recorded
+        )
 
     def reached(self) -> tuple[bool, ...]:
         """Return which results depend on what the function is differentiated by."""
-        program = self._followed
-        flags = dependents(program, self.wrt, len(program) - 1)
-        return tuple(bool(flags[node]) for node in program.outputs[: self.results])
+        return self._depending(lambda _: False)
 
     @functools.cached_property
     def moving(self) -> tuple[int, ...]:
         """The results that have a gradient other than 0."""
+        return tuple(i for i, moves in enumerate(self._depending(steps)) if moves)
+
+    def _depending(self, beyond: Callable[[Op], bool]) -> tuple[bool, ...]:
+        """Return which results depend on what the function is differentiated by."""
+        if not self.wrt:
+            return (False,) * self.results
         program = self._followed
-        flags = dependents(program, self.wrt, len(program) - 1, beyond=steps)
-        return tuple(i for i, node in enumerate(program.outputs[: self.results]) if flags[node])
+        roots, nodes = program.outputs[: self.results], program.nodes()
+        if len(roots) <= _ONE_BY_ONE:
+            stops = nodes.where(beyond)
+            return tuple(nodes.leads_back(root, self.wrt, stops) for root in roots)
+        flags = dependents(program, self.wrt, len(program) - 1, beyond=beyond)
+        return tuple(bool(flags[node]) for node in roots)
 
     @functools.cached_property
     def values(self) -> Runner:
@@ -240,7 +254,7 @@ class Function:
         return runner_for(differentiate(self._asked_row(self.program, index), tidy=False))
 
     def _asked_row(self, program: Program, index: int) -> Program:
-        copy, one = _with_constant(_copy(program), 1.0)
+        copy, one = _with_constant(program, 1.0)
         return _asked(copy, self.wrt, [(copy.outputs[index], one)])
 
     def along(self) -> int | None:
@@ -263,7 +277,8 @@ class Function:
         return runner_for(differentiate(self._asked_pull(self.program), tidy=False))
 
     def _asked_pull(self, program: Program) -> Program:
-        extended, seeds = _with_inputs(program, self.results)
+        extended = program.with_inputs(self.results)
+        seeds = range(program.inputs, extended.inputs)
         roots = list(zip(extended.outputs[: self.results], seeds, strict=True))
         extended.outputs = []
         return _asked(extended, self.wrt, roots)
@@ -286,7 +301,7 @@ class Function:
     def gradient(self, index: int) -> Function:
         """Return the gradient of one result as a function of the same inputs."""
         if index not in self._gradients:
-            program, one = _with_constant(_copy(self.program), 1.0)
+            program, one = _with_constant(self.program, 1.0)
             roots = [(program.outputs[index], one)]
             program.outputs = []
             derived = Function(program, len(self.wrt), self.wrt)
@@ -301,47 +316,16 @@ def _runner(asked: Program, plain: Callable[[], Runner]) -> Runner:
     return plain() if found is None else LoopRunner(found, plain)
 
 
-def _copy(program: Program) -> Program:
-    return Program(
-        program.inputs,
-        list(program.ops),
-        list(program.args),
-        dict(program.constants),
-        list(program.outputs),
-        program.one,
-    )
-
-
 def _with_constant(program: Program, number: float) -> tuple[Program, int]:
-    program.ops.append(CONSTANT)
-    program.args.append(())
-    program.constants[len(program) - 1] = number
-    return program, len(program) - 1
-
-
-def _with_inputs(program: Program, count: int) -> tuple[Program, list[int]]:
-    """Return a copy with further inputs, and their nodes."""
-    n = program.inputs
-
-    def moved(node: int) -> int:
-        return node if node < n else node + count
-
-    extended = Program(
-        n + count,
-        [*program.ops[:n], *[INPUT] * count, *program.ops[n:]],
-        [*[()] * (n + count), *(tuple(map(moved, args)) for args in program.args[n:])],
-        {moved(node): x for node, x in program.constants.items()},
-        [moved(node) for node in program.outputs],
-        moved(program.one) if program.one >= 0 else -1,
-    )
-    return extended, list(range(n, n + count))
+    """Return a copy with a constant, and its node."""
+    copy = program.copy()
+    (node,) = copy.add([CONSTANT], [()])
+    copy.constants[node] = number
+    return copy, node
 
 
 def _asked(program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]]) -> Program:
     """Add the gradient of Σ seed · root, to be derived, to the outputs of `program`."""
     seeds = tuple(x for pair in roots for x in pair)
-    for node in wrt:
-        program.outputs.append(len(program))
-        program.ops.append(ADJOINT)
-        program.args.append((node, *seeds))
+    program.outputs += program.add([ADJOINT] * len(wrt), [(x, *seeds) for x in wrt])
     return program

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -69,4 +68,5 @@ def reordered(program: Program, order: Sequence[int], outputs: Sequence[int]) ->
     for position, node in enumerate(order):
         new[node] = position
     args = [tuple([new[x] for x in operands]) for operands in program.args]
-    return replace(program, args=args, outputs=[new[x] for x in outputs])
+    constants, results = dict(program.constants), [new[x] for x in outputs]
+    return Program(program.inputs, [*program.ops], args, constants, results, program.one)

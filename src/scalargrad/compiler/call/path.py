@@ -68,7 +68,7 @@ class Path:
         self.all_values = len(self.values_at) == len(leaves) and not recording.draws
         program = recording.program
         given = program.inputs - len(recording.closed_over)
-        wrt = (*_cells(leaves), *range(given, program.inputs))
+        wrt = (*value_cells(leaves), *range(given, program.inputs))
         results = len(program.outputs) - len(recording.outcomes)
         self.function = Function(program, results, wrt)
         self.results = results
@@ -264,8 +264,8 @@ def _number(x: Any) -> Any:
     return number
 
 
-def _cells(leaves: list[Any]) -> list[int]:
-    """Return the input cells that hold Values."""
+def value_cells(leaves: Sequence[Any]) -> list[int]:
+    """Return which inputs are Values; an array takes one for each of its numbers."""
     cells, cell = [], 0
     for x in leaves:
         if isinstance(x, Value):

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scalargrad.compiler.loops.columns import COMPUTED, Columns, Integers
+from scalargrad.compiler.loops.columns import COMPUTED, Columns
+from scalargrad.compiler.passes.nodes import Integers
 
 #: A body has at most so many nodes.
 LONGEST = 1500

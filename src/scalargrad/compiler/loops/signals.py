@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from scalargrad.compiler.loops.body import Body
-from scalargrad.compiler.loops.columns import Integers, distinct
+from scalargrad.compiler.loops.columns import distinct
 from scalargrad.compiler.loops.loop import Cells, Clear, Loop, Place, Table, cells_of
 from scalargrad.compiler.loops.roll import Block, Constant, Constants, Operand, Own, Rolled, padded
 from scalargrad.compiler.loops.schedule import Flags, Stage
+from scalargrad.compiler.passes.nodes import Integers
 from scalargrad.compiler.trace.detach import DETACH
 
 

@@ -97,13 +97,15 @@ class Lanes:
 
     def _look(self) -> None:
         """Look at the nodes made since the last time."""
-        ops, args, known = self._trace.ops, self._trace.args, self._map_of
+        ops, args, known = self._trace.ops, self._trace.columns.args, self._map_of
         first, self._seen = self._seen, len(ops)
+        if not self._counts:
+            return
         for x in range(first, self._seen):
             if ops[x] is BATCH:
                 known[x] = len(self._counts) - 1
             elif ops[x] is not UNBATCH and not isinstance(ops[x], OverLanes):
-                maps = {known[y] for y in args[x] if y in known}
+                maps = {known[y] for y in args(x) if y in known}
                 if maps:
                     self._place(x, maps)
 
@@ -170,7 +172,7 @@ class Lanes:
         """
         trace = self._trace
         nodes = [trace.refer(x, identity) for x in numbers]
-        if all(x in trace.constants for x in nodes):
+        if all(x in trace.columns.constants for x in nodes):
             nodes[0] = trace.write(identity, (nodes[0],))
         return trace.append(BATCH, tuple(nodes))
 

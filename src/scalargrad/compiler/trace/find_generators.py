@@ -20,7 +20,8 @@ from scalargrad.value import Value
 
 #: So many objects are looked at, the nearest first.
 _MANY = 5_000
-_ATOMS = (float, int, str, bytes, bool, type(None), CodeType, Value)
+_PLAIN = {float, int, str, bytes, bool, type(None)}
+_ATOMS = (*_PLAIN, CodeType, Value)
 
 
 def generators_of(roots: Sequence[Any]) -> list[Any]:
@@ -68,7 +69,7 @@ def _parts(x: Any) -> Iterator[Any]:
     if isinstance(x, dict):
         yield from x.values()
     elif isinstance(x, list | tuple | set | frozenset | deque):
-        yield from x
+        yield from x if not {*map(type, x)} <= _PLAIN else ()
     elif isinstance(x, functools.partial):
         yield from (x.func, x.args, x.keywords)
     elif isinstance(x, MethodType | BuiltinMethodType):

@@ -51,7 +51,7 @@ class Region(Evaluation):
         """Return whether a number depends on plain numbers only, those given among them."""
         if not isinstance(y, Value):
             return True
-        return self._trace.is_plain_outside(self._trace.refer(y, identity), self._start)
+        return self._trace.plainness.outside(self._trace.refer(y, identity), self._start)
 
     def plain(self, x: Any, subgraph: Subgraph) -> Any:
         """Return an output as the caller gets it: a number, unless it is of an outer graph."""

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.compiler.passes.program import ADJOINT, INPUT, TAKE, UNBATCH, Program
+from scalargrad.compiler.passes.program import (
+    ADJOINT,
+    CONSTANT,
+    INPUT,
+    TAKE,
+    UNBATCH,
+    Program,
+)
 from scalargrad.table.operation import Operation
 
 if TYPE_CHECKING:
@@ -17,7 +24,7 @@ class NodeValues:
     Parameters
     ----------
     trace : Trace
-        The recording; its inputs and constants are known.
+        The recording; its inputs are known.
 
     Attributes
     ----------
@@ -30,7 +37,7 @@ class NodeValues:
         self._cuts: dict[int, tuple[list[int], list[int]]] = {}
 
     def __getitem__(self, index: int) -> float:
-        known, trace = self.known, self._trace
+        known, trace, columns = self.known, self._trace, self._trace.columns
         ahead = [index]
         while ahead:
             x = ahead[-1]
@@ -38,8 +45,11 @@ class NodeValues:
                 ahead.pop()
                 continue
             op = trace.ops[x]
+            if op is CONSTANT:
+                known[x] = columns.constants[x]
+                continue
             computed = isinstance(op, Operation) or op is TAKE
-            operands = trace.args[x] if computed else self._cut(x)[0]
+            operands = columns.args(x) if computed else self._cut(x)[0]
             waiting = [y for y in operands if y not in known]
             if waiting:
                 ahead += waiting
@@ -61,21 +71,21 @@ class NodeValues:
             moving = self._moving(nodes)
             through = [x for x in nodes if x in moving or x == index]
             inside = {*through}
-            read = {y for x in through for y in self._trace.args[x]} - inside
+            read = {y for x in through for y in self._trace.columns.args(x)} - inside
             self._cuts[index] = sorted(read), through
         return self._cuts[index]
 
     def _between(self, index: int) -> list[int]:
         """Return the nodes that one depends on, back to what derivatives are taken of."""
-        ops, args, size = self._trace.ops, self._trace.args, self._trace.lanes.size
-        first = args[index][0] if ops[index] is ADJOINT else index
+        ops, args, size = self._trace.ops, self._trace.columns.args, self._trace.lanes.size
+        first = args(index)[0] if ops[index] is ADJOINT else index
         while True:
             found, ahead, lowest = {index}, [index], first
             while ahead:
                 x = ahead.pop()
                 if ops[x] is ADJOINT:
-                    lowest = min(lowest, args[x][0])
-                for y in args[x]:
+                    lowest = min(lowest, args(x)[0])
+                for y in args(x):
                     if y not in found and (y >= first or size(y) > 1 or ops[y] is UNBATCH):
                         found.add(y)
                         ahead.append(y)
@@ -85,10 +95,10 @@ class NodeValues:
 
     def _moving(self, nodes: list[int]) -> set[int]:
         """Return the nodes that depend on what derivatives are taken of, or have lanes."""
-        ops, args, size = self._trace.ops, self._trace.args, self._trace.lanes.size
-        moving = {args[x][0] for x in nodes if ops[x] is ADJOINT}
+        ops, args, size = self._trace.ops, self._trace.columns.args, self._trace.lanes.size
+        moving = {args(x)[0] for x in nodes if ops[x] is ADJOINT}
         for x in nodes:
-            if size(x) > 1 or ops[x] is UNBATCH or not moving.isdisjoint(args[x]):
+            if size(x) > 1 or ops[x] is UNBATCH or not moving.isdisjoint(args(x)):
                 moving.add(x)
         return moving
 
@@ -99,17 +109,17 @@ class NodeValues:
         from scalargrad.compiler.passes.sum_of_products import sum_of_products
 
         read, through = self._cut(index)
-        trace, known = self._trace, self.known
-        given = [x for x in read if x not in trace.constants]
+        trace, known, constants = self._trace, self.known, self._trace.columns.constants
+        given = [x for x in read if x not in constants]
         given += [x for x in through if trace.ops[x] is INPUT]
         place = {x: i for i, x in enumerate(given)}
         program = Program(len(given), [INPUT] * len(given), [()] * len(given))
         for x in sorted({*read, *through}.difference(place)):
             place[x] = len(program)
             program.ops.append(trace.ops[x])
-            program.args.append(tuple([place[y] for y in trace.args[x]]))
-            if x in trace.constants:
-                program.constants[place[x]] = trace.constants[x]
+            program.args.append(tuple([place[y] for y in trace.columns.args(x)]))
+            if x in constants:
+                program.constants[place[x]] = constants[x]
         program.outputs = [place[index]]
         run = runner_for(differentiate(sum_of_products(program)))
         return run([known[x] for x in given])[0]

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
-from operator import length_hint
+from operator import is_, length_hint
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -97,6 +97,8 @@ class Contents:
             if place in beside._found:
                 continue
             now = self.held(part) or {}
+            if _is_identical(before, now):
+                continue
             if self.is_longer(part, before, now):
                 yield f"a {type(part).__name__}" + f" ({name})" * bool(name)
             for key, x in before.items():
@@ -210,6 +212,12 @@ def _position(x: Iterator[Any]) -> Any:
     if hint >= 0:
         return hint
     return repr(x) if isinstance(x, count) else object()
+
+
+def _is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
+    """Return whether the very same things are held, as is usual."""
+    same = len(now) == len(before) and all(map(is_, before.values(), now.values()))
+    return same and before.keys() == now.keys()
 
 
 def _is_named(x: Any) -> bool:

@@ -12,30 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.backend.llvm.encode import adjoin
+from scalargrad.compiler.backend.llvm.extents import size_of
 from scalargrad.compiler.backend.llvm.sums_of_products import SEQUENTIAL
 from scalargrad.compiler.passes.instructions import (
     Affine,
-    Apply,
     Copy,
     Instruction,
     Packed,
     Products,
     Run,
-    Scatter,
 )
 from scalargrad.compiler.passes.memory import Floats
 
 #: From so many rows and columns on, a copy is earned back.
 _TALL, _WIDE = 4, 4
-
-
-def size_of(instruction: Instruction) -> int:
-    """Return how many cells an instruction writes."""
-    if isinstance(instruction, Copy | Products):
-        return instruction.rows * instruction.columns
-    if isinstance(instruction, Scatter):
-        return int(instruction.size.sum())
-    return instruction.lanes if isinstance(instruction, Apply) else len(instruction[-1])
 
 
 def constant_cells(packed: Packed) -> NDArray[np.bool_]:
@@ -62,7 +52,7 @@ class _Arranging:
         self.more: list[Floats] = []
 
     def taken(self, instruction: Instruction) -> list[Instruction]:
-        """Return an instruction, or one that does the same faster and the copies it needs."""
+        """Return an instruction, or a faster one that does the same with the copies it needs."""
         if not isinstance(instruction, Products) or adjoin(instruction):
             return [instruction]
         out, rows, columns, start, runs = instruction

@@ -12,10 +12,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.backend.llvm import elementwise
+from scalargrad.compiler.backend.llvm import data_movement, elementwise
 from scalargrad.compiler.backend.llvm.emitter import WIDTH
 from scalargrad.compiler.backend.llvm.gathered_sums import write_gathered
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.lanewise import (
+    Finished,
+    Lanewise,
+    of_product,
+    write_lanewise,
+)
 from scalargrad.compiler.backend.llvm.long_sums import Dots, write_dots
 from scalargrad.compiler.backend.llvm.sums_of_products import (
     BEGINS,
@@ -60,8 +66,8 @@ def write(module: IRModule, name: str, kind: Kind) -> None:
     writer(module, name, *told)
 
 
-def encode(instruction: Instruction) -> Encoded:
-    """Return what carries out an instruction."""
+def encode(instruction: Instruction | Lanewise | Finished) -> Encoded:
+    """Return the function and table that carry out an instruction."""
     kind, fields = _ENCODERS[type(instruction)](instruction)
     return Encoded(kind, np.asarray(fields, dtype=np.int64))
 
@@ -75,18 +81,18 @@ def _apply(instruction: Apply) -> tuple[Kind, Iterable[int]]:
 def _copy(instruction: Copy) -> tuple[Kind, Iterable[int]]:
     out, rows, columns, source = instruction
     width = WIDTH if source.inner == 1 and columns > 1 else 1
-    return (elementwise.write_copy, (width,)), [out, rows, columns, *source[:3]]
+    return (data_movement.write_copy, (width,)), [out, rows, columns, *source[:3]]
 
 
 def _gather(instruction: Gather) -> tuple[Kind, Iterable[int]]:
     out, sources = instruction
-    return (elementwise.write_gather, ()), [out, len(sources), *sources.tolist()]
+    return (data_movement.write_gather, ()), [out, len(sources), *sources.tolist()]
 
 
 def _take(instruction: Take) -> tuple[Kind, Addresses]:
     out, *tables = instruction
     head = [out, len(tables[0])]
-    return (elementwise.write_take, ()), np.concatenate([head, np.stack(tables, axis=1).ravel()])
+    return (data_movement.write_take, ()), np.concatenate([head, np.stack(tables, axis=1).ravel()])
 
 
 def _scatter(instruction: Scatter) -> tuple[Kind, Addresses]:
@@ -95,7 +101,7 @@ def _scatter(instruction: Scatter) -> tuple[Kind, Addresses]:
     pairs = np.stack([index, values], axis=2).reshape(len(start), -1)
     rows = np.concatenate([start[:, None], size[:, None], pairs], axis=1)
     head = [out, int(size.sum()), *index.shape]
-    return (elementwise.write_scatter, ()), np.concatenate([head, rows.ravel()])
+    return (data_movement.write_scatter, ()), np.concatenate([head, rows.ravel()])
 
 
 def _gathered(instruction: GatheredProducts) -> tuple[Kind, Addresses]:
@@ -115,6 +121,20 @@ def _gathered(instruction: GatheredProducts) -> tuple[Kind, Addresses]:
     return kind, np.concatenate([head, table.ravel()])
 
 
+def _lanewise(instruction: Lanewise) -> tuple[Kind, Addresses]:
+    out, rows, columns, steps, reads = instruction
+    fields = [out, rows, columns, *(x for place in reads for x in place[:2])]
+    walks = tuple(place.inner == 1 for place in reads)
+    return (write_lanewise, (steps, walks)), np.array(fields)
+
+
+def _finished(instruction: Finished) -> tuple[Kind, Addresses]:
+    out, products, steps, blocks = instruction
+    (write, (tile,)), fields = _products(products)
+    kind = write, (tile._replace(steps=steps, blocks=len(blocks)),)
+    return kind, np.array([out, *fields[1:], *blocks])
+
+
 # Sums of products ------------------------------------------------------------------------------
 
 
@@ -123,10 +143,7 @@ def _products(instruction: Products) -> tuple[Kind, Addresses]:
     runs = tuple(_turned(run, columns) for run in runs)
     many = sum(run.terms for run in runs) > SEQUENTIAL
     if len(runs) == 1 and runs[0].terms == 1 and adjoin(instruction) and columns >= WIDTH:
-        places = (start, *runs[0][1:])
-        told = tuple(place.inner == 1 for place in places)
-        fields = [out, rows, columns, *(x for place in places for x in place[:2])]
-        return (elementwise.write_product, (told,)), np.array(fields)
+        return _lanewise(of_product(Products(out, rows, columns, start, runs)))
     walks = [(_walk(x.a, rows, columns), _walk(x.b, rows, columns)) for x in runs]
     head = [out, rows, columns]
     if many and not adjoin(instruction) and neighbouring(instruction):
@@ -154,7 +171,7 @@ def _dots(head: list[int], start: Affine, runs: tuple[Run, ...]) -> tuple[Kind, 
     for pair, run in zip(walks, runs, strict=True):
         fields += [kinds.index(pair), before % CLASSES, run.terms, *run.a, *run.b]
         before += run.terms
-    return (write_dots, (Dots(*_narrow(rows, columns), kinds),)), np.array(fields)
+    return (write_dots, (Dots(*_of_classes(rows, columns), kinds),)), np.array(fields)
 
 
 def adjoin(instruction: Products) -> bool:
@@ -180,7 +197,7 @@ def _walk(place: Affine, rows: int, columns: int) -> Moves:
 
 
 def _stretches(runs: tuple[Run, ...], many: bool) -> list[tuple[int, int, Run]]:
-    """Return (number of the run, mode, stretch): of a long sum, class by class."""
+    """Return (number of the run, mode, part of the run); those of long sums class by class."""
     if not many:
         return [(k, 0, run) for k, run in enumerate(runs)]
     found: list[tuple[int, int, Run]] = []
@@ -218,7 +235,7 @@ def _tile(instruction: Products, many: bool, kinds: tuple[tuple[Moves, Moves], .
 
 
 def _across(vectors: int) -> int:
-    """Return of how many vectors a tile has rows, of many: as many as leave least undone."""
+    """Return how many vectors wide a tile is, so that least of a long row is left over."""
     if registers() < 16:
         return 2
     return min((4, 3), key=lambda across: -(-vectors // across) * across)
@@ -230,8 +247,18 @@ def _narrow(rows: int, columns: int) -> tuple[int, int]:
     return min(rows, 4 if across == 1 else 2), across
 
 
+def _of_classes(rows: int, columns: int) -> tuple[int, int]:
+    """Return rows and columns of a tile of sums whose classes are lanes."""
+    if registers() < 16:
+        return _narrow(rows, columns)
+    across = min(columns, 8 if columns % 8 == 0 else 4)
+    return min(rows, 2 if across == 8 else 4), across
+
+
 _ENCODERS: dict[type, Callable[[Any], tuple[Kind, Any]]] = {
     Apply: _apply,
+    Lanewise: _lanewise,
+    Finished: _finished,
     Copy: _copy,
     Gather: _gather,
     Products: _products,

@@ -61,14 +61,20 @@ class _Dots:
             return choose(e, walk, ways)
 
         zeros = [(e.type, e.number(-0.0))] * len(self.places)
-        classes = transposed(e, nest.loop(self.count, stretch, zeros))
-        total = "poison"
-        for k, place in enumerate(self.places):
+        classes = nest.loop(self.count, stretch, zeros)
+        for first in range(0, len(self.places), WIDTH):
+            places = self.places[first : first + WIDTH]
+            self.put(i, j, places, transposed(e, classes[first : first + WIDTH]))
+
+    def put(self, i: str, j: str, places: list[tuple[int, int]], classes: list[str]) -> None:
+        """Add the classes of up to eight sums, a sum to a lane, on top of the starts."""
+        nest, e, total = self.nest, self.e, "poison"
+        for k, place in enumerate(places):
             one = nest.one.load(self.pointer(self.start, i, j, *place))
             total = e.body.assign(f"insertelement {e.type} {total}, double {one}, i64 {k}")
         for row in classes:
             total = e.add(total, row)
-        for k, place in enumerate(self.places):
+        for k, place in enumerate(places):
             at = self.pointer([self.out, self.columns, "1"], i, j, *place)
             nest.one.store(e.lane(total, k), at)
 

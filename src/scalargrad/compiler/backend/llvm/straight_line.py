@@ -8,13 +8,11 @@ LLVM spends on one grows faster than its size.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-import numpy as np
-
-from scalargrad.compiler.backend.llvm.contiguous import constant_cells
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.lanewise import Merged
 from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.passes.instructions import (
     Affine,
@@ -22,8 +20,6 @@ from scalargrad.compiler.passes.instructions import (
     Copy,
     Gather,
     GatheredProducts,
-    Instruction,
-    Packed,
     Products,
 )
 
@@ -38,8 +34,8 @@ Stretch = tuple[int, int]
 Terms = list[tuple[int, int]]
 
 
-def stretches(instructions: list[Instruction]) -> list[Stretch]:
-    """Return (first, last + 1) of the stretches of small instructions."""
+def stretches(instructions: Sequence[Merged]) -> list[Stretch]:
+    """Return (first, last + 1) of the runs of small instructions."""
     found: list[Stretch] = []
     start = 0
     for small, group in itertools.groupby(instructions, _is_small):
@@ -51,7 +47,7 @@ def stretches(instructions: list[Instruction]) -> list[Stretch]:
     return found if sum(last - first for first, last in found) >= _FEW else []
 
 
-def _is_small(instruction: Instruction) -> bool:
+def _is_small(instruction: Merged) -> bool:
     if isinstance(instruction, Apply):
         return instruction.lanes <= _LANES
     if isinstance(instruction, Gather):
@@ -66,12 +62,14 @@ def _is_small(instruction: Instruction) -> bool:
     return False
 
 
-def printed(packed: Packed, found: Iterable[Stretch]) -> tuple[IRModule, list[str]]:
-    """Return a module with a function for each stretch, and their names."""
+def printed(
+    instructions: Sequence[Merged], numbers: dict[int, float], found: Iterable[Stretch]
+) -> tuple[IRModule, list[str]]:
+    """Return a module with a function for each run of small instructions, and their names.
+
+    `numbers` are the cells that hold the same number for ever.
+    """
     module, names = IRModule(), []
-    instructions, memory = packed.instructions, packed.memory
-    constant = constant_cells(packed)
-    numbers = dict(zip(np.flatnonzero(constant).tolist(), memory[constant].tolist(), strict=True))
     for k, (first, last) in enumerate(found):
         names.append(f"straight.{k}")
         body = module.function(names[-1], "ptr noalias %m, ptr %f")
@@ -89,7 +87,7 @@ class _Writer:
         self.e = e
         self.known: dict[int, Operand] = dict(numbers)
 
-    def write(self, instruction: Instruction) -> None:
+    def write(self, instruction: Merged) -> None:
         """Write one instruction, its lanes one after the other."""
         out = instruction.out
         if isinstance(instruction, Apply):
@@ -132,7 +130,7 @@ class _Writer:
         return total
 
 
-def _sums(instruction: Instruction) -> Iterator[tuple[int, Terms]]:
+def _sums(instruction: Merged) -> Iterator[tuple[int, Terms]]:
     """Yield where each sum starts, and its terms."""
     if isinstance(instruction, GatheredProducts):
         for start, a, b in zip(

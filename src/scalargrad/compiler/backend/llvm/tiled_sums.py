@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.lanewise import Step, computed
 from scalargrad.compiler.backend.llvm.loop_nest import Nest
 from scalargrad.compiler.backend.llvm.sums_of_products import (
     BEGINS,
@@ -33,10 +34,14 @@ class Tile(NamedTuple):
         Whether one tile has all columns, and perhaps lanes beyond them.
     classes : bool
         Whether any sum is a long one.
-    start : Walk
+    start : Moves
         How what sums start from moves.
-    walks : tuple of (Walk, Walk)
+    walks : tuple of (Moves, Moves)
         The kinds of stretches there are.
+    steps : tuple of Step
+        What is done to each sum before it is stored.
+    blocks : int
+        How many blocks they read beside the sums.
     """
 
     height: int
@@ -46,6 +51,8 @@ class Tile(NamedTuple):
     classes: bool
     start: Moves
     walks: tuple[tuple[Moves, Moves], ...]
+    steps: tuple[Step, ...] = ()
+    blocks: int = 0
 
 
 class _Tiles:
@@ -82,7 +89,16 @@ class _Tiles:
         sums = [self.taken(self.tile.start, start, "0", place, {}) for place in self.places]
         for (h, w), total in zip(self.places, self.stretches(i, j, sums), strict=True):
             at = self.nest.cell(self.out, self.nest.mul(self.nest.add(i, h), self.columns), j)
-            self.put(total, self.nest.cell(w * self.tile.width, base=at), w)
+            beside = [self.e.load(self.beside(k, i, j, h, w)) for k in range(self.tile.blocks)]
+            found = computed(self.e, self.tile.steps, [total, *beside])
+            self.put(found, self.nest.cell(w * self.tile.width, base=at), w)
+
+    def beside(self, k: int, i: str, j: str, h: int, w: int) -> str:
+        """Return where the numbers of a block are that belong to a place of a tile."""
+        nest = self.nest
+        first = nest.field(HEAD + k, nest.table(nest.mul(self.count, STRETCH)))
+        row = nest.mul(nest.add(i, h), self.columns)
+        return nest.cell(w * self.tile.width, base=nest.cell(first, row, j))
 
     def put(self, total: str, pointer: str, w: int) -> None:
         tile, nest = self.tile, self.nest

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from scalargrad.show.graphs.gates import gate_sign
-from scalargrad.show.html import json_number
 from scalargrad.show.steps.page.drawn import Drawings
 from scalargrad.show.steps.page.layered import layered
 from scalargrad.show.steps.partials import ELLIPSIS, Gate, named_symbols
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
+from scalargrad.system.json_number import json_number
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression, _mathml_default, _text_notation
 from scalargrad.table.symbol import TABLE, Symbol
