@@ -47,7 +47,7 @@ CROSSED = """() => {
 
 def chain() -> Walk:
     """Walk through 40 gates of one operand, one after the other."""
-    y = Parameter(0.5, "x")
+    y: Value = Parameter(0.5, "x")
     for i in range(20):
         y = tanh(y * 1.1) if i % 2 else y.sin() + 0.1
     return walk(y)
@@ -55,7 +55,8 @@ def chain() -> Walk:
 
 def horner() -> Walk:
     """Walk through a polynomial of degree 9, each coefficient an input."""
-    x, y = Value(0.7, "x"), Parameter(1.0, "c0")
+    x = Value(0.7, "x")
+    y: Value = Parameter(1.0, "c0")
     for i in range(1, 10):
         y = y * x + Parameter(float(i), f"c{i}")
     return walk(y)
