@@ -24,10 +24,13 @@ from typing import Any, NamedTuple
 
 import scalargrad as sg
 from benchmarks.measuring import Clock, Run, in_fresh_process
+from benchmarks.moons.problem import SEED, labelled_points
 from benchmarks.reporting import Finding, as_markdown, gathered, replace_section
 from scalargrad import nn
-from scalargrad.experiments.demo import SEED, Moons, load_moons
 from scalargrad.graph import topological_order
+
+#: Points in the plane and their labels, 1 or -1.
+Labelled = tuple[list[list[float]], list[float]]
 
 
 class Library(NamedTuple):
@@ -72,11 +75,12 @@ def readme_expression(value: Callable[[float], Any]) -> tuple[Any, Any, Any]:
     return a, b, g
 
 
-def moons_step(library: Library, model: Any, moons: Moons, rate: float) -> float:
+def moons_step(library: Library, model: Any, moons: Labelled, rate: float) -> float:
     """Make one step of micrograd's two-moons demo on the whole batch; return the loss."""
-    inputs = [list(map(library.value, point)) for point in moons.points]
+    points, labels = moons
+    inputs = [list(map(library.value, point)) for point in points]
     scores = list(map(model, inputs))
-    losses = [(1 + -y * s).relu() for y, s in zip(moons.labels, scores, strict=True)]
+    losses = [(1 + -y * s).relu() for y, s in zip(labels, scores, strict=True)]
     data_loss = sum(losses) * (1.0 / len(losses))
     total = data_loss + 1e-4 * sum(p * p for p in model.parameters())
     model.zero_grad()
@@ -172,8 +176,7 @@ def compare_readme(ours: Library, theirs: Library, rounds: int, times: int = 200
 
 def compare_moons(ours: Library, theirs: Library, rounds: int, points: int = 100) -> Finding:
     """Compare a step of the two-moons demo, after checking that the losses are the same."""
-    everything = load_moons()
-    moons = Moons(everything.points[:points], everything.labels[:points])
+    moons = labelled_points(points)
     mine_model, other_model = moons_model(ours), moons_model(theirs)
 
     def step(library: Library, model: Any) -> float:

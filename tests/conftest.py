@@ -198,14 +198,14 @@ def open_in_firefox(firefox: Any, witness: Witness) -> Iterator[OpenPage]:
 
 
 @pytest.fixture(params=["native", "numpy"])
-def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Choose the machine that programs run on."""
     chosen: str = request.param
     if chosen == "numpy":
-        from scalargrad.compiler.backend import machine as machines
-        from scalargrad.compiler.backend.numpy_runner import NumpyMachine
+        from scalargrad.compiler.backend import choice
+        from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
 
-        monkeypatch.setattr(machines, "machine_for", NumpyMachine)
+        monkeypatch.setattr(choice, "executable_for", NumpyExecutable)
     return chosen
 
 

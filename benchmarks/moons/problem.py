@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from scalargrad import nn
-from scalargrad.experiments.demo import SEED, load_moons
+from scalargrad import data, nn
 
 Step = Callable[[], float]
 Unit = Callable[[Any], Any]
 
+SEED = 1337
 WIDTHS = (2, 16, 16, 1)
 PENALTY = 1e-4
 
@@ -30,13 +30,17 @@ class Problem(NamedTuple):
     rate: float
 
 
+def labelled_points(count: int = 100) -> tuple[list[list[float]], list[float]]:
+    """Return the first of the demo's 100 points, and their labels, 1 or -1."""
+    points, classes = data.moons(100, 0.1, seed=SEED)
+    return points[:count], [2.0 * y - 1.0 for y in classes[:count]]
+
+
 def moons(activation: str = "relu", count: int = 100, rate: float = 1e-14) -> Problem:
     """Return the demo's problem, on its first `count` points."""
-    data = load_moons()
+    points, labels = labelled_points(count)
     random.seed(SEED)
     parameters = [p.data for p in nn.MLP(WIDTHS[0], list(WIDTHS[1:])).parameters()]
-    points = [[float(x) for x in point] for point in data.points[:count]]
-    labels = [float(y) for y in data.labels[:count]]
     return Problem(points, labels, parameters, activation, rate)
 
 

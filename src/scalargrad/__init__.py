@@ -81,6 +81,7 @@ from scalargrad.transforms.jacobians import jacobian as jacobian
 from scalargrad.transforms.jacobians import jacrev as jacrev
 from scalargrad.value import Parameter as Parameter
 from scalargrad.value import Value as Value
+from scalargrad.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from scalargrad import data as data
@@ -91,16 +92,15 @@ if TYPE_CHECKING:
     from scalargrad import parallel as parallel
     from scalargrad import plots as plots
     from scalargrad import train as train
-    from scalargrad.compiler.batch import vmap as vmap
     from scalargrad.compiler.decorator import jit as jit
-    from scalargrad.compiler.scan import scan as scan
-    from scalargrad.compiler.switch import disable_jit as disable_jit
+    from scalargrad.compiler.jit_mode import disable_jit as disable_jit
+    from scalargrad.compiler.scan.scan import scan as scan
+    from scalargrad.compiler.vmap import vmap as vmap
     from scalargrad.expression import parse as parse
     from scalargrad.show.graphs import draw as draw
     from scalargrad.show.steps import walk as walk
     from scalargrad.show.training import watch as watch
 
-__version__ = "0.2.0"
 
 #: What ``from scalargrad import *`` brings. The operations are listed where they are declared; a
 #: type checker, too, sees only what is listed.
@@ -176,7 +176,7 @@ __all__ += ops.trigonometric.__all__
 #: Names whose modules are loaded when first used, so that importing the package stays quick.
 _LATER = {
     "data": "scalargrad.data",
-    "disable_jit": "scalargrad.compiler.switch",
+    "disable_jit": "scalargrad.compiler.jit_mode",
     "draw": "scalargrad.show.graphs",
     "export": "scalargrad.export",
     "losses": "scalargrad.losses",
@@ -186,9 +186,9 @@ _LATER = {
     "parallel": "scalargrad.parallel",
     "parse": "scalargrad.expression",
     "plots": "scalargrad.plots",
-    "scan": "scalargrad.compiler.scan",
+    "scan": "scalargrad.compiler.scan.scan",
     "train": "scalargrad.train",
-    "vmap": "scalargrad.compiler.batch",
+    "vmap": "scalargrad.compiler.vmap",
     "walk": "scalargrad.show.steps",
     "watch": "scalargrad.show.training",
 }

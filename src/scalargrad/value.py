@@ -9,16 +9,39 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from scalargrad import ops
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.grad_mode import as_leaf, recorder, switches
-from scalargrad.ops.methods import attach_methods
+from scalargrad.ops.methods import junction, method, printed
 from scalargrad.table.eager import diverted
 from scalargrad.table.numbers import as_float, is_real
-from scalargrad.table.operation import Operation
+from scalargrad.table.operation import Binary, Operation, Unary
 
 if TYPE_CHECKING:
     from scalargrad.grad_mode import Recorder
 
 _UnaryMethod: TypeAlias = "Callable[[Value], Value]"
 _BinaryMethod: TypeAlias = "Callable[[Value, Value | float], Value]"
+
+
+# What makes the methods of Value from operations of the table, typed for Value.
+
+
+def _operator(op: Binary) -> tuple[_BinaryMethod, _BinaryMethod]:
+    return printed(op), printed(op, reflected=True)
+
+
+def _printed(*operations: Unary) -> tuple[_UnaryMethod, ...]:
+    return tuple([printed(op) for op in operations])
+
+
+def _methods(*operations: Unary) -> tuple[_UnaryMethod, ...]:
+    return tuple([method(op) for op in operations])
+
+
+def _method(op: Binary) -> _BinaryMethod:
+    return method(op)
+
+
+def _junction(op: Binary) -> _BinaryMethod:
+    return junction(op)
 
 
 class Value:
@@ -82,6 +105,9 @@ class Value:
     parents: tuple[Value | float, ...]
     local_grads: tuple[float | None, ...]
     label: str
+
+    #: What the results of one compiled call share; None for nodes that arithmetic made.
+    _call: ClassVar[Any] = None
 
     def __init__(self, data: float | Value, label: str = "", *operands: object) -> None:
         if isinstance(data, Value):
@@ -189,58 +215,32 @@ class Value:
         node: Value | None = diverted(op, operands, Value, checked) if switches else None
         return op.make_node(operands, Value, checked) if node is None else node
 
-    __add__: ClassVar[_BinaryMethod]
-    __radd__: ClassVar[_BinaryMethod]
-    __sub__: ClassVar[_BinaryMethod]
-    __rsub__: ClassVar[_BinaryMethod]
-    __mul__: ClassVar[_BinaryMethod]
-    __rmul__: ClassVar[_BinaryMethod]
-    __truediv__: ClassVar[_BinaryMethod]
-    __rtruediv__: ClassVar[_BinaryMethod]
-    __pow__: ClassVar[_BinaryMethod]
-    __rpow__: ClassVar[_BinaryMethod]
-    __mod__: ClassVar[_BinaryMethod]
-    __rmod__: ClassVar[_BinaryMethod]
-    __floordiv__: ClassVar[_BinaryMethod]
-    __rfloordiv__: ClassVar[_BinaryMethod]
-    __and__: ClassVar[_BinaryMethod]
-    __rand__: ClassVar[_BinaryMethod]
-    __or__: ClassVar[_BinaryMethod]
-    __ror__: ClassVar[_BinaryMethod]
-    __xor__: ClassVar[_BinaryMethod]
-    __rxor__: ClassVar[_BinaryMethod]
-    __neg__: ClassVar[_UnaryMethod]
-    __abs__: ClassVar[_UnaryMethod]
-    exp: ClassVar[_UnaryMethod]
-    log: ClassVar[_UnaryMethod]
-    tanh: ClassVar[_UnaryMethod]
-    sigmoid: ClassVar[_UnaryMethod]
-    relu: ClassVar[_UnaryMethod]
-    sin: ClassVar[_UnaryMethod]
-    cos: ClassVar[_UnaryMethod]
-    tan: ClassVar[_UnaryMethod]
-    arcsin: ClassVar[_UnaryMethod]
-    arccos: ClassVar[_UnaryMethod]
-    arctan: ClassVar[_UnaryMethod]
-    sinh: ClassVar[_UnaryMethod]
-    cosh: ClassVar[_UnaryMethod]
-    arcsinh: ClassVar[_UnaryMethod]
-    arccosh: ClassVar[_UnaryMethod]
-    arctanh: ClassVar[_UnaryMethod]
-    sqrt: ClassVar[_UnaryMethod]
-    expm1: ClassVar[_UnaryMethod]
-    log1p: ClassVar[_UnaryMethod]
-    log2: ClassVar[_UnaryMethod]
-    log10: ClassVar[_UnaryMethod]
-    exp2: ClassVar[_UnaryMethod]
-    rint: ClassVar[_UnaryMethod]
-    fabs: ClassVar[_UnaryMethod]
-    deg2rad: ClassVar[_UnaryMethod]
-    rad2deg: ClassVar[_UnaryMethod]
-    degrees: ClassVar[_UnaryMethod]
-    radians: ClassVar[_UnaryMethod]
-    hypot: ClassVar[_BinaryMethod]
-    arctan2: ClassVar[_BinaryMethod]
+    # The operators, each with its reflected form, and the most frequent methods: printed from the
+    # table when this class is made, see inspect.getsource(Value.__mul__).
+    __add__, __radd__ = _operator(ops.add)
+    __sub__, __rsub__ = _operator(ops.sub)
+    __mul__, __rmul__ = _operator(ops.mul)
+    __truediv__, __rtruediv__ = _operator(ops.div)
+    __pow__, __rpow__ = _operator(ops.pow)
+    __mod__, __rmod__ = _operator(ops.remainder)
+    __floordiv__, __rfloordiv__ = _operator(ops.floor_divide)
+    __neg__, __abs__ = _printed(ops.neg, ops.abs)
+    exp, log, tanh, sigmoid, relu = _printed(ops.exp, ops.log, ops.tanh, ops.sigmoid, ops.relu)
+
+    # Truths are joined as NumPy joins arrays of them.
+    __and__ = __rand__ = _junction(ops.logical_and)
+    __or__ = __ror__ = _junction(ops.logical_or)
+    __xor__ = __rxor__ = _junction(ops.ne)
+
+    # What NumPy's functions call on the entries of an object array, by NumPy's names.
+    sin, cos, tan = _methods(ops.sin, ops.cos, ops.tan)
+    arcsin, arccos, arctan = _methods(ops.asin, ops.acos, ops.atan)
+    sinh, cosh = _methods(ops.sinh, ops.cosh)
+    arcsinh, arccosh, arctanh = _methods(ops.asinh, ops.acosh, ops.atanh)
+    sqrt, expm1, log1p, log2, log10 = _methods(ops.sqrt, ops.expm1, ops.log1p, ops.log2, ops.log10)
+    exp2, rint, fabs = _methods(ops.exp2, ops.rint, ops.abs)
+    deg2rad, rad2deg = radians, degrees = _methods(ops.deg2rad, ops.rad2deg)
+    hypot, arctan2 = _method(ops.hypot), _method(ops.atan2)
 
     def __pos__(self) -> Value:
         return self
@@ -395,6 +395,3 @@ def _restore(kind: type[Value], data: float, grad: float, label: str) -> Value:
     leaf = kind(data, label)
     leaf._grad = grad
     return leaf
-
-
-attach_methods(Value)

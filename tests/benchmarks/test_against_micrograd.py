@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from benchmarks import against_micrograd as bench
+from benchmarks.moons.problem import labelled_points
 from benchmarks.reporting import Finding
 from scalargrad import Value, nn
-from scalargrad.experiments.demo import Moons, load_moons
 from scalargrad.graph import topological_order
 
 
@@ -31,8 +31,7 @@ def test_both_contestants_run_the_same_programs(
     libraries: tuple[Any, Any],
 ) -> None:
     """Loss and updated weights of a moons step are the same in both, to rounding."""
-    moons = load_moons()
-    few = Moons(moons.points[:3], moons.labels[:3])
+    few = labelled_points(3)
     outcomes = []
     for library in libraries:
         model = bench.moons_model(library)
@@ -43,7 +42,7 @@ def test_both_contestants_run_the_same_programs(
 
 def test_a_moons_step_is_the_demo_s() -> None:
     """On the whole batch the first losses are the published ones."""
-    library, moons = bench.scalargrad_library(), load_moons()
+    library, moons = bench.scalargrad_library(), labelled_points()
     model = bench.moons_model(library)
     losses = [bench.moons_step(library, model, moons, rate) for rate in (1.0, 0.991)]
     assert losses == pytest.approx([0.8958441028683222, 1.72359053369720], rel=1e-12)

@@ -147,8 +147,7 @@ def test_the_demo_writes_graphs_plots_and_pages_and_says_where(
     assert code == 0
     for name in ("chain-rule.svg", "sigmoid.svg"):
         assert ET.parse(folder / name).getroot().tag.endswith("svg")
-    for name in ("loss.png", "boundary.png"):
-        assert (folder / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert (folder / "moons.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     for name in ("chain-rule.html", "sigmoid.html", "training.html"):
         assert (folder / name).read_text(encoding="utf-8").startswith("<!doctype html>")
     for path in folder.iterdir():

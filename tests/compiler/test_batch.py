@@ -9,7 +9,7 @@ import pytest
 
 from scalargrad import OperandError, grad, jit, sigmoid, vmap
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 def score(w: Any, x: Any) -> Any:

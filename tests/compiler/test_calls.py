@@ -11,7 +11,7 @@ import pytest
 import scalargrad as sg
 from scalargrad import Parameter, Value, jit, no_grad
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 NUMBERS = [0.5, -2.0, 3.0, 1.5, -0.25, 4.0, 2.5, -1.0, 0.75]
 

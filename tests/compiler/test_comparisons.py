@@ -12,7 +12,7 @@ import pytest
 from scalargrad import OperandError, TraceError, Value, exp, grad, jit, sin, value_and_grad
 from scalargrad.losses import cross_entropy
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 def _by_mode(p: dict[str, Any]) -> Any:

@@ -29,7 +29,7 @@ from scalargrad import JitWarning, NumericalError, TraceError, Value, grad, jit,
 from scalargrad.errors import OperandError
 from scalargrad.nn import MLP, Linear, Module
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 # Guards: whatever is read around a function is what it is now ------------------------------------
 

@@ -22,7 +22,7 @@ import scalargrad as sg
 from scalargrad import TraceError, Value, drawn, grad, jit, scan, value_and_grad, vmap
 from scalargrad.errors import JitWarning, ScalargradError
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 FRESH = int(os.environ.get("SCALARGRAD_DIFFERENTIAL", "0"))
 _TODAY = date.today().toordinal() * 1_000_000  # the same in all workers of one run

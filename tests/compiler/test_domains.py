@@ -34,7 +34,7 @@ from scalargrad.ops import TABLE
 from scalargrad.table.domain import Domain
 from scalargrad.table.operation import Elementwise
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 def by_a_condition(x: Any) -> Any:

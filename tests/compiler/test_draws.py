@@ -16,7 +16,7 @@ import pytest
 from scalargrad import OperandError, TraceError, Value, drawn, grad, jit, log, sin, vmap
 from scalargrad.nn import MLP, Dropout, Linear, Sequential, Tanh
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 SHARED = random.Random(1)
 GENERATOR = np.random.default_rng(1)

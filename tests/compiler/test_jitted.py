@@ -29,7 +29,7 @@ from scalargrad import (
 from scalargrad.graph import topological_order
 from scalargrad.nn import MLP
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 def readme(a: Any, b: Any) -> Any:
@@ -456,7 +456,7 @@ def test_a_named_function_is_found_again_by_its_name() -> None:
 
 def test_programs_are_forgotten_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """At most so many shapes are kept."""
-    from scalargrad.compiler import paths
+    from scalargrad.compiler.call import paths
 
     monkeypatch.setattr(paths, "SHAPES", 3)
     total: Any = jit(sum)

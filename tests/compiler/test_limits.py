@@ -20,7 +20,7 @@ from scalargrad.nn import MLP
 LONG = 20_000
 
 
-@pytest.mark.usefixtures("machine")
+@pytest.mark.usefixtures("backend")
 def test_a_long_chain_is_compiled() -> None:
     """One group for each depth, without recursion; the gradient is Π 0.99·cos xₖ."""
 
@@ -39,7 +39,7 @@ def test_a_long_chain_is_compiled() -> None:
     assert gradients(y, x) == pytest.approx(slope, rel=1e-9)
 
 
-@pytest.mark.usefixtures("machine")
+@pytest.mark.usefixtures("backend")
 def test_a_wide_sum_is_a_few_instructions() -> None:
     """A wide sum takes as many instructions as a narrow one."""
     compiled = jit(lambda xs: sum(sin(x) * 0.5 for x in xs))
@@ -101,7 +101,7 @@ def test_a_worker_process_runs_a_program_without_recording_it() -> None:
     assert float(worker.stdout) == 25.0
 
 
-@pytest.mark.usefixtures("machine")
+@pytest.mark.usefixtures("backend")
 def test_scipy_minimises_a_compiled_value_and_gradient() -> None:
     """minimize(jac=True) takes it as it is, and finds Rosenbrock's minimum (1, 1)."""
     optimize = pytest.importorskip("scipy.optimize")
@@ -117,7 +117,7 @@ def test_scipy_minimises_a_compiled_value_and_gradient() -> None:
     assert len(rosenbrock._paths) == 1
 
 
-@pytest.mark.usefixtures("machine")
+@pytest.mark.usefixtures("backend")
 def test_numbers_of_any_type_share_a_program_and_bools_do_not() -> None:
     """Ints, floats and NumPy scalars are traced alike; True and 1 are two things."""
     compiled = jit(lambda x, flag: x * 3.0 + (10.0 if flag is True else 0.0))
@@ -127,7 +127,7 @@ def test_numbers_of_any_type_share_a_program_and_bools_do_not() -> None:
     assert len(compiled._paths) == 2
 
 
-@pytest.mark.usefixtures("machine")
+@pytest.mark.usefixtures("backend")
 def test_other_shapes_are_other_programs_and_come_back_to_theirs() -> None:
     """Lists of other lengths, arrays of other shapes, a Value for a number: each its own."""
     total = jit(lambda rows: sum(x * x for row in rows for x in row))
@@ -140,7 +140,7 @@ def test_other_shapes_are_other_programs_and_come_back_to_theirs() -> None:
     assert len(total._paths) == 6
 
 
-@pytest.mark.usefixtures("machine")
+@pytest.mark.usefixtures("backend")
 def test_a_compiled_function_may_call_itself_and_others() -> None:
     """Recursion unrolls while recording; the inner calls are part of the program."""
     w = Parameter(2.0)
@@ -156,7 +156,7 @@ def test_a_compiled_function_may_call_itself_and_others() -> None:
     assert outer(3.0).data == 42.0
 
 
-@pytest.mark.usefixtures("machine")
+@pytest.mark.usefixtures("backend")
 def test_an_error_while_recording_leaves_everything_usable() -> None:
     """After an exception inside, Values behave as usual and the next call records anew."""
     broken = [True]

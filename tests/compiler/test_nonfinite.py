@@ -31,7 +31,7 @@ from scalargrad import (
     where,
 )
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 def beside_itself(x: Any) -> Any:

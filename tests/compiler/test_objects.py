@@ -14,7 +14,7 @@ import pytest
 from scalargrad import Parameter, TraceError, Value, gradients, jit, sin, tanh
 from scalargrad.nn import MLP, Dropout, Embedding, Linear, Module, Sequential, Tanh
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 def score(model: Any, x: list[Any]) -> Any:

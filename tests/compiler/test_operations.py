@@ -17,7 +17,7 @@ OPS = sorted(TABLE)
 LANES = 9
 SPECIAL = (0.0, -0.0, 1.0, -1.0, math.inf, -math.inf, math.nan, 1e300, -745.5, 0.5)
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 def agree(a: float, b: float, scale: float = 0.0) -> bool:

@@ -14,7 +14,7 @@ from scalargrad import Value, gradients, jit, sin, tanh
 from scalargrad.compiler.passes.instructions import Gather, GatheredProducts, Packed
 from scalargrad.nn import MLP
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 Loss = Callable[[list[Any], list[Any]], Any]
 

@@ -13,7 +13,7 @@ import pytest
 
 from scalargrad import TraceError, drawn, jit, vmap
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 RNG = Random(3)
 HOLDER = SimpleNamespace(draw=RNG.random)

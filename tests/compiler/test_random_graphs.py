@@ -26,7 +26,7 @@ from scalargrad import (
     where,
 )
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 UNARY: list[Callable[[Any], Any]] = [
     sin, tanh, sigmoid, abs, lambda x: -x, lambda x: x * x, lambda x: 1.0 - x,

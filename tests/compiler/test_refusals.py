@@ -35,7 +35,7 @@ from scalargrad import (
 )
 from scalargrad.nn import Module
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 Function = Callable[..., Any]
 

@@ -27,11 +27,11 @@ from scalargrad import (
     value_and_grad,
     where,
 )
-from scalargrad.compiler import stretches
-from scalargrad.compiler.carrying import InMemory
+from scalargrad.compiler.scan import native_steps
+from scalargrad.compiler.scan.carried_state import InMemory
 from scalargrad.nn import Linear
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 Step = Callable[[Any, Any], tuple[Any, Any]]
 
@@ -56,7 +56,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         return noted[-1]
 
     monkeypatch.setattr(InMemory, "advance", advance)
-    monkeypatch.setattr(stretches, "FEW", 10**9)
+    monkeypatch.setattr(native_steps, "FEW", 10**9)
     return noted
 
 
@@ -165,6 +165,35 @@ def test_gradients_flow_through_all_steps_to_values() -> None:
     last.backward()
     assert (last.data, rate.grad) == (162.0, 216.0)
     assert grad(grad(lambda x: scan(jit(lambda y, _: (y * y, y)), x, length=3)[0]))(1.0) == 56.0
+
+
+def test_a_gradient_computed_along_has_the_digits_of_one_that_is_asked_for() -> None:
+    """The first gradient by one result takes a run of its own, the next comes with the values."""
+
+    @jit
+    def step(carry: Any, x: Any) -> Any:
+        p, s, total = carry
+        s = p * s + x
+        return (p, s, total + s * s), s
+
+    def last(p: Any) -> Any:
+        return scan(step, (p, 1.0, 0.0), np.linspace(0.0, 1.0, 100))[0]
+
+    for k in (2, 2, 1, 2, 1, 1):
+        assert value_and_grad(lambda p, k=k: last(p)[k])(0.3) == _by_chain_rule(k), k
+
+
+def _by_chain_rule(k: int) -> Any:
+    """Return value and derivative of the state or of the sum of its squares, carried forwards."""
+    s, ds, total, dtotal = 1.0, 0.0, 0.0, 0.0
+    for x in np.linspace(0.0, 1.0, 100).tolist():
+        s, ds = 0.3 * s + x, s + 0.3 * ds
+        total, dtotal = total + s * s, dtotal + 2.0 * s * ds
+    return (
+        (pytest.approx(s), pytest.approx(ds))
+        if k == 1
+        else (pytest.approx(total), pytest.approx(dtotal))
+    )
 
 
 def test_a_module_among_what_is_carried_is_updated_as_by_the_loop() -> None:

@@ -22,13 +22,13 @@ from scalargrad import (
     vmap,
     where,
 )
-from scalargrad.compiler.backend.llvm.native import NativeMachine
-from scalargrad.compiler.backend.numpy_runner import NumpyMachine
+from scalargrad.compiler.backend.llvm.native import NativeExecutable
+from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
 from scalargrad.compiler.explain.explain import listing
 from scalargrad.compiler.passes.instructions import Packed, Scatter, Take
 from scalargrad.nn import Embedding, EmbeddingBag
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 def packed_of(compiled: Any, kind: str = "values_and_row") -> Packed:
@@ -232,9 +232,9 @@ def test_both_machines_find_the_entries_of_a_table() -> None:
     added = Scatter(15, np.array([0]), np.array([3]), at[None], np.array([[8, 9, 8, 8, 8]]))
     packed = Packed([taken, added], memory, 10, slice(10, 18))
     expected = [20.0, 30.0, math.nan, math.nan, math.nan, 0.0, 7.0, 8.0]
-    for machine in (NumpyMachine(packed), NativeMachine(packed)):
-        machine.run()
-        assert np.array_equal(machine.memory[10:], expected, equal_nan=True)
+    for executable in (NumpyExecutable(packed), NativeExecutable(packed)):
+        executable.run()
+        assert np.array_equal(executable.memory[10:], expected, equal_nan=True)
     assert listing(packed).splitlines() == [
         "m[10 + j] = m[(0, 0, 0, 0, …) + (1, 1, 1, 1, …)·m[(3, 4, 5, 6, …)]]    j < 5",
         "m[(15) + m[(3, 4, 5, 6, …)]] += m[(8, 9, 8, 8, …)]",

@@ -17,7 +17,7 @@ from scalargrad.nn import Dropout, Linear, Sequential, Tanh
 
 from .loops import check, close, leaves, numbers
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 Function = Callable[..., Any]
 

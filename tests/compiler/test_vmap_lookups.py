@@ -34,7 +34,7 @@ from scalargrad.nn import MLP, Embedding, EmbeddingBag
 
 from .loops import check, close, leaves, numbers, table
 
-pytestmark = pytest.mark.usefixtures("machine")
+pytestmark = pytest.mark.usefixtures("backend")
 
 Function = Callable[..., Any]
 

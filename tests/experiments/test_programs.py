@@ -92,10 +92,10 @@ def test_a_resumed_program_ends_where_an_unbroken_one_does(
     whole = program(Plan(tmp_path / "whole", epochs=4, quiet=True))
     broken, saved = Plan(tmp_path / "broken", epochs=4, quiet=True), RunState.save
 
-    def tear(state: RunState, path: str) -> None:
+    def tear(state: RunState) -> None:
         if len(state._run.history) == 3:
             raise MemoryError
-        saved(state, path)
+        saved(state)
 
     with monkeypatch.context() as patch:
         patch.setattr(RunState, "save", tear)
@@ -104,6 +104,15 @@ def test_a_resumed_program_ends_where_an_unbroken_one_does(
     again = program(replace(broken, resume=True))
     assert again.history == whole.history
     assert again.model.state_dict() == whole.model.state_dict()
+
+
+def test_moons_repeats_micrograd_s_published_run(tmp_path: Path) -> None:
+    """Losses of steps 0-3 and 99 are micrograd's; all points end up on the right side."""
+    history = experiments.moons(Plan(tmp_path, quiet=True)).history
+    published = [0.8958441028683222, 1.72359053369720, 0.742900631385113, 0.770564126058419]
+    assert history["loss"][:4] == pytest.approx(published, rel=1e-12)
+    assert history["loss"][99] == pytest.approx(0.0109783701354927, rel=1e-9)
+    assert history["accuracy"][-1] == 1.0
 
 
 def test_xor_is_learned(tmp_path: Path) -> None:

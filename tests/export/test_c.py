@@ -19,6 +19,7 @@ from benchmarks.moons import problem as moons
 from scalargrad import OperandError, TraceError, Value, jit
 from scalargrad.experiments import GPT, Alphabet
 from scalargrad.experiments.names import plain_names
+from scalargrad.export import c_file
 
 UNARY: list[Callable[[Any], Any]] = [
     sg.sin, sg.tanh, sg.sigmoid, sg.gelu, abs, lambda x: -x, lambda x: x * x, lambda x: 1.0 - x,
@@ -33,10 +34,10 @@ BINARY: list[Callable[[Any, Any], Any]] = [
 both_kinds = pytest.mark.parametrize("kind", [".c", ".o"])
 
 
-def random_program(seed: int) -> Callable[[list[Any]], Any]:
-    """Return a function of three numbers that applies sixty operations."""
+def random_program(seed: int, operations: int = 60) -> Callable[[list[Any]], Any]:
+    """Return a function of three numbers that applies so many operations."""
     draw = random.Random(seed)
-    plan = [(draw.randrange(16), draw.random(), draw.random()) for _ in range(60)]
+    plan = [(draw.randrange(16), draw.random(), draw.random()) for _ in range(operations)]
 
     def run(xs: list[Any]) -> Any:
         known = list(xs)
@@ -72,6 +73,13 @@ def test_random_programs_agree(tmp_path: Path, kind: str) -> None:
         assert found[: len(wanted)] == pytest.approx(wanted, rel=1e-12, abs=1e-12), name
 
 
+def test_packed_programs_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same programs, lookups and sums, written as large ones are."""
+    monkeypatch.setattr(c_file, "_UNPACKED", -1)
+    test_random_programs_agree(tmp_path, ".c")
+    test_sums_and_tables_of_any_length_agree(tmp_path, ".c")
+
+
 @both_kinds
 def test_the_moons_step_agrees(tmp_path: Path, kind: str) -> None:
     """Loss and gradient of micrograd's demo network, in functions of bounded size."""
@@ -90,6 +98,36 @@ def test_the_moons_step_agrees(tmp_path: Path, kind: str) -> None:
     bodies = re.findall(r"^static void moons_\d+\(.*?^}", source.read_text(), re.M | re.S)
     assert len(bodies) > 3
     assert max(body.count("\n") for body in bodies) < 700
+
+
+def test_a_large_program_is_a_few_loops(tmp_path: Path) -> None:
+    """The same over a hundred points: fifty thousand operations in a few hundred lines."""
+    task = moons.moons(count=100)
+
+    def loss(parameters: list[Any]) -> Any:
+        return moons.loss(parameters, task.points, task.labels, sg.relu, sg.relu)
+
+    step = sg.value_and_grad(loss)
+    (source, header) = jit(step).export(tmp_path / "moons.c", task.parameters)
+    value, gradient = step(task.parameters)
+    found = compiled([source])["moons"](task.parameters)
+    assert found == pytest.approx([value, *gradient], rel=1e-12, abs=1e-15)
+    code = re.sub(r"= \{\n[^}]*\}", "", source.read_text())  # but for tables of numbers
+    assert code.count("\n") < 500
+    assert "bytes of static memory" in header.read_text()
+
+
+def test_a_program_without_repetition_is_in_functions_of_bounded_size(tmp_path: Path) -> None:
+    """Thousands of operations of all kinds, each on what came before."""
+    run = random_program(5, operations=6000)
+    start = [Value(x) for x in (0.3, -0.4, 0.9)]
+    (source, _) = jit(run).export(tmp_path / "irregular.c", start)
+    bodies = re.findall(r"^static void irregular_\d+\(.*?^}", source.read_text(), re.M | re.S)
+    assert len(bodies) > 3
+    assert max(body.count("\n") for body in bodies) < 700
+    wanted = numbers_of(run(start), start)
+    found = compiled([source])["irregular"]([x.data for x in start])
+    assert found[: len(wanted)] == pytest.approx(wanted, rel=1e-9, abs=1e-12)
 
 
 @both_kinds

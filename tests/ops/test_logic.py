@@ -60,7 +60,7 @@ def test_functions_are_numpys(name: str) -> None:
     assert [logical_not(x) for x in numbers] == [float(np.logical_not(x)) for x in numbers]
 
 
-@pytest.mark.usefixtures("machine")
+@pytest.mark.usefixtures("backend")
 @every_junction
 def test_compiled_conditions_take_the_way_of_eager_ones(join: Callable[[Any, Any], Any]) -> None:
     """(a > 0) & (a < 2) chooses compiled what it chooses eagerly, in where and after if."""

@@ -100,7 +100,7 @@ def test_partials_of_a_custom_operation_may_use_the_operators() -> None:
     assert grad(wave)(3.0) == 1.0 + 1.0 + 1.0 + 2.0
 
 
-@pytest.mark.usefixtures("machine")
+@pytest.mark.usefixtures("backend")
 def test_compiled_programs_divide_and_round_alike() -> None:
     """Compiled, the operators give eager numbers and slopes, at jumps and for either sign."""
 

@@ -22,8 +22,8 @@ from scalargrad import (
     ndtr,
     value_and_grad,
 )
-from scalargrad.compiler.batch import vmap
 from scalargrad.compiler.decorator import jit
+from scalargrad.compiler.vmap import vmap
 
 _rng = random.Random(7)
 
@@ -149,6 +149,25 @@ def test_compiled_they_are_the_same(op: Any, numbers: list[float]) -> None:
     together = jit(vmap(value_and_grad(op)))(numbers)
     for x, found in zip(numbers, together, strict=True):
         assert found == pytest.approx(value_and_grad(op)(x), rel=1e-13)
+
+
+@pytest.mark.parametrize("x", [0.3, 2.5, 5.0, 12.0, -2.5])
+def test_third_derivatives_are_the_same_however_they_are_taken(x: float) -> None:
+    """Inside, outside and around jit, at whole numbers too, where sin πx is 0: ψ″(x)."""
+    expected = pytest.approx(float(mp.polygamma(2, x)), rel=1e-10)
+    third = grad(grad(grad(lgamma)))
+    assert third(x) == expected
+    assert jit(third)(x) == expected
+    assert grad(grad(grad(jit(lgamma))))(x) == expected
+    assert grad(grad(jit(grad(lgamma))))(x) == expected
+    assert grad(jit(grad(grad(lgamma))))(x) == expected
+
+
+def test_a_third_derivative_is_a_small_program() -> None:
+    """A few hundred operations: the derivative program shares what the partials share."""
+    text = jit(grad(grad(grad(lgamma)))).explain(2.5)
+    flattened = int(text.split(" after flattening")[0].split()[-1])
+    assert flattened < 400
 
 
 def test_edges_and_what_is_no_number() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from typing import Any
 
 from scalargrad import Value, draw
@@ -38,9 +39,12 @@ def test_other_modules_have_pytorch_s_names() -> None:
 def test_a_picture_has_the_same_names() -> None:
     """In boxes and titles."""
     model, root = two_layers()
-    drawn = draw(root, model=model, depth=None).dot
-    assert "<w¹₂,₁>" in drawn
-    assert "<b²₁>" in drawn
+    drawn = draw(root, model=model, depth=None)
+    texts = ["".join(found.itertext()) for found in ET.fromstring(drawn.svg()).iter()]
+    assert "b²₁" in drawn.mermaid
+    written = [text.replace("\n", "") for text in texts]
+    assert any(text.endswith("w12,1") for text in written)
+    assert any(text.endswith("b21") for text in written)
 
 
 def test_hidden_units_have_names() -> None:

@@ -12,7 +12,6 @@ from typing import Annotated, Literal, NoReturn
 import typer
 from rich.markup import escape
 
-from scalargrad import __version__
 from scalargrad.cli.sweep import sweep
 from scalargrad.cli.train import app as train_app
 from scalargrad.errors import ExpressionError, ScalargradError
@@ -20,6 +19,7 @@ from scalargrad.expression import parse
 from scalargrad.graph import names, topological_order
 from scalargrad.system.terminal import console, make_tolerant
 from scalargrad.value import Value
+from scalargrad.version import __version__
 
 app = typer.Typer(
     help="Step through, draw and train graphs of scalar operations.",

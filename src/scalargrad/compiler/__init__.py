@@ -1,9 +1,9 @@
 """The compiler behind `jit`: record, gather sums of products, differentiate, pack, run.
 
-`decorator` is `jit`, `jitted` the function a user calls; `arguments` and `guards` decide which
-program runs, `path` is one program with what it takes to call it and `paths` those of one function,
-`function` a program with its derivatives, `output` what a call returns. `batch` is `vmap`, `scan`
-repeats a step, with `carrying` in place. One run of a function is recorded by `trace`; each of the
-`passes` is a file that reads a program and writes another; a `backend` runs what they leave;
-`explain` shows it.
+`decorator` is `jit`, and `jitted` the function it returns; `vmap` maps a function, `scan` repeats
+one. `call` finds the program that arguments ask for and runs it; `guards` check that what a
+function reads around it is still what was recorded. `trace` records one run of a function; each of
+the `passes` is a file that reads a program and writes another; `loops` finds what repeats.
+`function` is a program with its derivatives; a `backend` runs them, and `explain` shows them.
+`jit_mode` turns compilation off, and `pickling` finds functions again.
 """

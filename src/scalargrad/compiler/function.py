@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.backend import machine as machines
+from scalargrad.compiler.backend import choice
 from scalargrad.compiler.backend.blocks import Blocked
-from scalargrad.compiler.backend.machine import Machine, has_llvm
+from scalargrad.compiler.backend.choice import Executable, has_llvm
 from scalargrad.compiler.loops.loop import Looped
+from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.loops.looped import looped
-from scalargrad.compiler.loops.machine import LoopMachine, Printed
 from scalargrad.compiler.passes.differentiate import dependents, differentiate, steps
 from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.pack import pack
-from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, PRODUCTS, Program
+from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, PRODUCTS, Op, Program
 from scalargrad.compiler.passes.segments import split
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 
@@ -31,12 +31,16 @@ Inputs = list[float] | Floats
 _IDLE = 4
 
 
+#: So few results are followed back one by one.
+_ONE_BY_ONE = 4
+
+
 class Runner:
     """A packed program with the memories it runs in, one for each call under way."""
 
     def __init__(self, packed: Packed | Blocked) -> None:
         self.packed = packed
-        self._idle: deque[tuple[Machine, Floats]] = deque(maxlen=_IDLE)
+        self._idle: deque[tuple[Executable, Floats]] = deque(maxlen=_IDLE)
         self._write = struct.Struct(f"{packed.inputs}d").pack_into
 
     @property
@@ -44,10 +48,10 @@ class Runner:
         """The cells of the outputs."""
         return self.packed.outputs
 
-    def machine(self) -> Machine:
+    def executable(self) -> Executable:
         """Return a memory of its own with the program in it."""
         packed = self.packed
-        return packed.machine() if isinstance(packed, Blocked) else machines.machine_for(packed)
+        return packed.executable() if isinstance(packed, Blocked) else choice.executable_for(packed)
 
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
@@ -63,36 +67,36 @@ class Runner:
         self.take_back(idle)
         return outputs
 
-    def lend(self) -> tuple[Machine, Floats]:
+    def lend(self) -> tuple[Executable, Floats]:
         """Return a machine that nobody uses, and its outputs; `take_back` is for both."""
         try:
             return self._idle.pop()
         except IndexError:
-            machine = self.machine()
-            return machine, machine.memory[self.packed.outputs]
+            executable = self.executable()
+            return executable, executable.memory[self.packed.outputs]
 
-    def take_back(self, lent: tuple[Machine, Floats]) -> None:
+    def take_back(self, lent: tuple[Executable, Floats]) -> None:
         """Have what was lent ready for another."""
         self._idle.append(lent)
 
-    def _ran(self, inputs: Inputs) -> tuple[Machine, Floats]:
+    def _ran(self, inputs: Inputs) -> tuple[Executable, Floats]:
         """Return a machine after a run, and its outputs."""
-        machine, _ = idle = self.lend()
+        executable, _ = idle = self.lend()
         if inputs.__class__ is list:
-            self._write(machine.memory, 0, *inputs)  # type: ignore[arg-type]
+            self._write(executable.memory, 0, *inputs)  # type: ignore[arg-type]
         else:
-            machine.memory[: self.packed.inputs] = inputs
-        machine.run()
+            executable.memory[: self.packed.inputs] = inputs
+        executable.run()
         return idle
 
     def memory_after(self, inputs: Inputs) -> Floats | None:
         """Return the memory as a run leaves it; None where parts have memories of their own."""
         if isinstance(self.packed, Blocked):
             return None
-        machine = self.machine()
-        machine.memory[: self.packed.inputs] = inputs
-        machine.run()
-        return machine.memory
+        executable = self.executable()
+        executable.memory[: self.packed.inputs] = inputs
+        executable.run()
+        return executable.memory
 
     @property
     def parts(self) -> list[tuple[str, Packed]]:
@@ -131,9 +135,9 @@ class LoopRunner(Runner):
     def _code(self) -> Printed:
         return Printed(self.packed)
 
-    def machine(self) -> Machine:
+    def executable(self) -> Executable:
         """Return a memory of its own with the program in it."""
-        return LoopMachine(self._code)
+        return LoopExecutable(self._code)
 
     def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
@@ -185,31 +189,45 @@ class Function:
         self.results = results
         self.wrt = wrt
         self._gradients: dict[int, Function] = {}
+        self._with_rows: dict[int, Runner] = {}
+        #: The result whose gradient was last asked for, where several move: it is computed along
+        #: at the next run, which spares a second one.
+        self.lately: int | None = None
 
     @functools.cached_property
     def program(self) -> Program:
         """The program, flattened and derived."""
         recorded = self.recorded
-        flat = recorded if PRODUCTS in recorded.ops else sum_of_products(recorded)
+        flat = recorded if PRODUCTS in recorded.nodes().table else sum_of_products(recorded)
         return differentiate(flat)
 
     @functools.cached_property
     def _followed(self) -> Program:
         """The program in which is found what depends on what: gradients have to be written out."""
-        return self.program if self.wrt and ADJOINT in self.recorded.ops else self.recorded
+        return (
+            self.program if self.wrt and ADJOINT in self.recorded.nodes().table else self.recorded
+        )
 
     def reached(self) -> tuple[bool, ...]:
         """Return which results depend on what the function is differentiated by."""
-        program = self._followed
-        flags = dependents(program, self.wrt, len(program) - 1)
-        return tuple(bool(flags[node]) for node in program.outputs[: self.results])
+        return self._depending(lambda _: False)
 
     @functools.cached_property
     def moving(self) -> tuple[int, ...]:
         """The results that have a gradient other than 0."""
+        return tuple(i for i, moves in enumerate(self._depending(steps)) if moves)
+
+    def _depending(self, beyond: Callable[[Op], bool]) -> tuple[bool, ...]:
+        """Return which results depend on what the function is differentiated by."""
+        if not self.wrt:
+            return (False,) * self.results
         program = self._followed
-        flags = dependents(program, self.wrt, len(program) - 1, beyond=steps)
-        return tuple(i for i, node in enumerate(program.outputs[: self.results]) if flags[node])
+        roots, nodes = program.outputs[: self.results], program.nodes()
+        if len(roots) <= _ONE_BY_ONE:
+            stops = nodes.where(beyond)
+            return tuple(nodes.leads_back(root, self.wrt, stops) for root in roots)
+        flags = dependents(program, self.wrt, len(program) - 1, beyond=beyond)
+        return tuple(bool(flags[node]) for node in roots)
 
     @functools.cached_property
     def values(self) -> Runner:
@@ -219,18 +237,36 @@ class Function:
     def _plain_values(self) -> Runner:
         return runner_for(self.program)
 
-    @functools.cached_property
+    @property
     def values_and_row(self) -> Runner:
         """What computes the outputs and then, where one result moves, its gradient."""
-        return _runner(self._asked_row(self.recorded), self._plain_values_and_row)
-
-    def _plain_values_and_row(self) -> Runner:
-        return runner_for(differentiate(self._asked_row(self.program), tidy=False))
-
-    def _asked_row(self, program: Program) -> Program:
         (moving,) = self.moving
-        copy, one = _with_constant(_copy(program), 1.0)
-        return _asked(copy, self.wrt, [(copy.outputs[moving], one)])
+        return self.values_and_row_of(moving)
+
+    def values_and_row_of(self, index: int) -> Runner:
+        """Return what computes the outputs and then the gradient of one result."""
+        if index not in self._with_rows:
+            plain = functools.partial(self._plain_values_and_row, index)
+            self._with_rows[index] = _runner(self._asked_row(self.recorded, index), plain)
+        return self._with_rows[index]
+
+    def _plain_values_and_row(self, index: int) -> Runner:
+        return runner_for(differentiate(self._asked_row(self.program, index), tidy=False))
+
+    def _asked_row(self, program: Program, index: int) -> Program:
+        copy, one = _with_constant(program, 1.0)
+        return _asked(copy, self.wrt, [(copy.outputs[index], one)])
+
+    def along(self) -> int | None:
+        """Return the result whose gradient is worth computing with the values, if any.
+
+        Of several it is the one that was asked for since the last run. Only loops compute it along:
+        their values are the same to the last bit with a gradient and without.
+        """
+        if len(self.moving) == 1:
+            return self.moving[0]
+        lately, self.lately = self.lately, None
+        return lately if isinstance(self.values, LoopRunner) else None
 
     @functools.cached_property
     def pull_back(self) -> Runner:
@@ -241,7 +277,8 @@ class Function:
         return runner_for(differentiate(self._asked_pull(self.program), tidy=False))
 
     def _asked_pull(self, program: Program) -> Program:
-        extended, seeds = _with_inputs(program, self.results)
+        extended = program.with_inputs(self.results)
+        seeds = range(program.inputs, extended.inputs)
         roots = list(zip(extended.outputs[: self.results], seeds, strict=True))
         extended.outputs = []
         return _asked(extended, self.wrt, roots)
@@ -255,13 +292,19 @@ class Function:
         """Return the gradient of one result at a point."""
         if self.moving == (index,):
             return self.values_and_row(inputs)[-len(self.wrt) :]
-        seeds = [float(i == index) for i in range(self.results)]
-        return self.pull_back([*inputs, *seeds])
+        self.lately = index
+        return self.back([float(i == index) for i in range(self.results)], inputs)
+
+    def back(self, seeds: list[float], inputs: Inputs) -> list[float]:
+        """Return Σ seed · gradient over the results at a point."""
+        if isinstance(inputs, list):
+            return self.pull_back([*inputs, *seeds])
+        return self.pull_back(np.concatenate([inputs, seeds]))
 
     def gradient(self, index: int) -> Function:
         """Return the gradient of one result as a function of the same inputs."""
         if index not in self._gradients:
-            program, one = _with_constant(_copy(self.program), 1.0)
+            program, one = _with_constant(self.program, 1.0)
             roots = [(program.outputs[index], one)]
             program.outputs = []
             derived = Function(program, len(self.wrt), self.wrt)
@@ -276,47 +319,16 @@ def _runner(asked: Program, plain: Callable[[], Runner]) -> Runner:
     return plain() if found is None else LoopRunner(found, plain)
 
 
-def _copy(program: Program) -> Program:
-    return Program(
-        program.inputs,
-        list(program.ops),
-        list(program.args),
-        dict(program.constants),
-        list(program.outputs),
-        program.one,
-    )
-
-
 def _with_constant(program: Program, number: float) -> tuple[Program, int]:
-    program.ops.append(CONSTANT)
-    program.args.append(())
-    program.constants[len(program) - 1] = number
-    return program, len(program) - 1
-
-
-def _with_inputs(program: Program, count: int) -> tuple[Program, list[int]]:
-    """Return a copy with further inputs, and their nodes."""
-    n = program.inputs
-
-    def moved(node: int) -> int:
-        return node if node < n else node + count
-
-    extended = Program(
-        n + count,
-        [*program.ops[:n], *[INPUT] * count, *program.ops[n:]],
-        [*[()] * (n + count), *(tuple(map(moved, args)) for args in program.args[n:])],
-        {moved(node): x for node, x in program.constants.items()},
-        [moved(node) for node in program.outputs],
-        moved(program.one) if program.one >= 0 else -1,
-    )
-    return extended, list(range(n, n + count))
+    """Return a copy with a constant, and its node."""
+    copy = program.copy()
+    (node,) = copy.add([CONSTANT], [()])
+    copy.constants[node] = number
+    return copy, node
 
 
 def _asked(program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]]) -> Program:
     """Add the gradient of Σ seed · root, to be derived, to the outputs of `program`."""
     seeds = tuple(x for pair in roots for x in pair)
-    for node in wrt:
-        program.outputs.append(len(program))
-        program.ops.append(ADJOINT)
-        program.args.append((node, *seeds))
+    program.outputs += program.add([ADJOINT] * len(wrt), [(x, *seeds) for x in wrt])
     return program

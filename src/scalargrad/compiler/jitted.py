@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar
 
-from scalargrad.compiler.arguments import (
+from scalargrad.compiler.call.arguments import (
     Key,
     filled,
     kinds_of,
@@ -17,16 +17,16 @@ from scalargrad.compiler.arguments import (
     visit,
     visit_static,
 )
+from scalargrad.compiler.call.eager_replay import Made
+from scalargrad.compiler.call.objects import Copier, Visit, is_object
+from scalargrad.compiler.call.path import Path
+from scalargrad.compiler.call.paths import Paths
+from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.guards.closed_over import ClosedOver
-from scalargrad.compiler.limits import PATHS, Limits
-from scalargrad.compiler.objects import Copier, Visit, is_object
-from scalargrad.compiler.path import Path
-from scalargrad.compiler.paths import Paths
-from scalargrad.compiler.reference import Reference, lost
-from scalargrad.compiler.replay import Made
-from scalargrad.compiler.switch import is_jit_disabled
-from scalargrad.compiler.trace.changes import unchanging
+from scalargrad.compiler.jit_mode import is_jit_disabled
+from scalargrad.compiler.pickling import Reference, lost
 from scalargrad.compiler.trace.record import recorded
+from scalargrad.compiler.trace.side_effects import unchanging
 from scalargrad.compiler.trace.trace import Trace, current_trace
 from scalargrad.errors import ScalargradError, TraceError
 from scalargrad.value import Value
@@ -93,6 +93,8 @@ class Jitted(Generic[P, R]):
         function: Callable[P, R],
         static: frozenset[int | str] = frozenset(),
         paths: Mapping[Key, tuple[Path, ...]] = MappingProxyType({}),
+        *,
+        quiet: bool = False,
     ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
@@ -100,7 +102,7 @@ class Jitted(Generic[P, R]):
         #: Whether all of it is in its arguments: none is static, and it is no object.
         self.is_traced_whole = not static and not self._is_object
         self._static = static
-        self._limits = Limits()
+        self._limits = RecordingLimits(quiet)
         self._kept = Paths(function, paths)
         #: What `scan` has made of this function as a step, by the number of steps.
         self.scans: dict[int | None, Jitted[..., Any]] = {}
@@ -122,14 +124,14 @@ class Jitted(Generic[P, R]):
         kept = self._kept
         if kept.is_outdated():
             kept.look_around()
-        key, leaves, held = self.signature(args, kwargs)
+        key, leaves, module_values = self.signature(args, kwargs)
         made = self._function, args, kwargs
         for path in kept.fitting.get(key, ()):
-            run = path.run(leaves, held, made)
+            run = path.run(leaves, module_values, made)
             if run is not None:
                 break
         else:
-            anew = self._run_anew(key, leaves, held, made)
+            anew = self._run_anew(key, leaves, module_values, made)
             if anew is None:
                 return self._function(*args, **kwargs)
             path, run = anew
@@ -160,18 +162,18 @@ class Jitted(Generic[P, R]):
         if not self._static and not kwargs:
             for x in args:
                 visit(x, objects.key, leaves, objects)
-            held = objects.finish()
-            return tuple(objects.key), leaves, held
+            module_values = objects.finish()
+            return tuple(objects.key), leaves, module_values
         for name, x in [*enumerate(args), *kwargs.items()]:
             objects.key.append(name)
             if name in self._static:
                 visit_static(x, f"static argument {name!r}", objects.key)
             else:
                 visit(x, objects.key, leaves, objects)
-        held = objects.finish()
-        return tuple(objects.key), leaves, held
+        module_values = objects.finish()
+        return tuple(objects.key), leaves, module_values
 
-    def _run_anew(self, key: Key, leaves: list[Any], held: list[Value], made: Made) -> Any:
+    def _run_anew(self, key: Key, leaves: list[Any], module_values: list[Value], made: Made) -> Any:
         """Record a path and run it; return None where the call is to be made eagerly.
 
         That is so where a comparison is so close that rounding decides it, and where there are too
@@ -182,16 +184,16 @@ class Jitted(Generic[P, R]):
         except _Unrecorded as failed:
             unrecorded = failed
         else:
-            return self._run_first(path, leaves, held, made)
+            return self._run_first(path, leaves, module_values, made)
         if unrecorded.is_repeatable:
             function, args, kwargs = made
             function(*args, **kwargs)
         return unrecorded.explain()
 
     def _run_first(
-        self, path: Path | None, leaves: list[Any], held: list[Value], made: Made
+        self, path: Path | None, leaves: list[Any], module_values: list[Value], made: Made
     ) -> Any:
-        run = None if path is None else path.run(leaves, held, made)
+        run = None if path is None else path.run(leaves, module_values, made)
         return None if run is None else (path, run)
 
     def _recorded(self, key: Key, args: Sequence[Any], kwargs: dict[str, Any]) -> Path | None:
@@ -210,10 +212,11 @@ class Jitted(Generic[P, R]):
         return path
 
     def _record(self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver) -> Path:
-        _, leaves, held = self.signature(args, kwargs)
+        _, leaves, module_values = self.signature(args, kwargs)
         trace = Trace((self._function, args, kwargs))
-        fresh, apart = trace.arguments(leaves), trace.held(held)
-        places = dict(zip(reversed(held), reversed(apart), strict=True))  # the first of equals
+        fresh, apart = trace.arguments(leaves), trace.module_values(module_values)
+        # Reversed: of equal Values, the first one's place remains.
+        places = dict(zip(reversed(module_values), reversed(apart), strict=True))
         copier = Copier(Value, places.__getitem__)
         remaining = iter(fresh)
         named = [*enumerate(args), *kwargs.items()]
@@ -257,8 +260,8 @@ class Jitted(Generic[P, R]):
         """
         from scalargrad.compiler.explain.explain import explain
 
-        path, leaves, held = self.taken(args, kwargs)
-        return explain(path, path.inputs(leaves, held))
+        path, leaves, module_values = self.taken(args, kwargs)
+        return explain(path, path.inputs(leaves, module_values))
 
     def export(self, path: str | os.PathLike[str], *args: P.args, **kwargs: P.kwargs) -> list[File]:
         """Write what is recorded for such arguments as a file of C, JSON or machine code.
@@ -319,17 +322,17 @@ class Jitted(Generic[P, R]):
             If they are evaluated eagerly.
         """
         self._kept.look_around()
-        key, leaves, held = self.signature(args, kwargs)
+        key, leaves, module_values = self.signature(args, kwargs)
         for path in self._paths.get(key, ()):
-            if path.fits(leaves, held, (self._function, args, kwargs)):
-                return path, leaves, held
+            if path.fits(leaves, module_values, (self._function, args, kwargs)):
+                return path, leaves, module_values
         try:
             anew = self._recorded(key, args, kwargs)
         except _Unrecorded as failed:
             failed.explain()
         if anew is None:
             raise TraceError(f"{self!r} is evaluated eagerly for these arguments")
-        return anew, leaves, held
+        return anew, leaves, module_values
 
     def __copy__(self) -> Jitted[P, R]:
         return Jitted(self._function, self._static, self._paths)

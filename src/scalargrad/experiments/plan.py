@@ -73,7 +73,7 @@ class Plan:
             "epochs": epochs,
             "seed": self.seed,
             "quiet": self.quiet,
-            "checkpoint": self.folder / f"{name}.checkpoint.json",
+            "checkpoint": self.checkpoint(name),
             "checkpoint_every": max(1, epochs // 50),
             "resume": self.resume,
         }
@@ -81,6 +81,10 @@ class Plan:
     def files(self, name: str) -> list[Path]:
         """Return where a program writes its picture, its model and its history."""
         return [self.folder / f"{name}.{kind}" for kind in ("png", "safetensors", "csv")]
+
+    def checkpoint(self, name: str) -> Path:
+        """Return where a program writes its checkpoint."""
+        return self.folder / f"{name}.checkpoint.json"
 
     def _require_files(self, name: str) -> None:
         """See that all of the program's files can be written, before it trains."""
@@ -90,7 +94,8 @@ class Plan:
         if self.watch is not None:
             require_page(self.watch)
         with needed("the picture and the saved model need"):
-            import safetensors  # noqa: F401 - needed once training is over
+            import matplotlib as mpl  # noqa: F401 - needed once training is over
+            import safetensors  # noqa: F401
 
 
 class Report(NamedTuple):

@@ -5,19 +5,45 @@ from __future__ import annotations
 import re
 import textwrap
 
-from scalargrad import __version__
+from scalargrad.compiler.passes.pack import pack
 from scalargrad.compiler.passes.program import without_dead_nodes
 from scalargrad.export.c_header import ON_THE_STACK, header
+from scalargrad.export.c_packed import PackedStatements, memory_of
 from scalargrad.export.c_parts import Parts
 from scalargrad.export.c_statements import Statement, Statements
 from scalargrad.export.exported import Exported
+from scalargrad.version import __version__
+
+#: A program of more nodes is packed; so many are compiled in about a second.
+_UNPACKED = 4000
 
 
 def c_files(exported: Exported) -> dict[str, str]:
     """Return the texts of the ``.c`` and the ``.h`` file."""
+    if len(exported.program) > _UNPACKED:
+        return _packed_files(exported)
     statements = _statements(exported)
     parts = Parts(statements)
     return {".c": _source(exported, statements, parts), ".h": header(exported, parts.cells)}
+
+
+def _packed_files(exported: Exported) -> dict[str, str]:
+    """Return the texts of both files, of a program that is packed."""
+    packed = pack(exported.program)
+    statements = PackedStatements(packed)
+    name, functions = exported.name, [*statements.functions.values(), memory_of(packed)]
+    body = [f"for (long i = 0; i < {packed.inputs}; i++) m[i] = in[i];"] if packed.inputs else []
+    for k, text in enumerate(statements.bodies):
+        functions.append(_function(f"static void {name}_{k}(void)", text))
+        body.append(f"{name}_{k}();")
+    found, results = packed.outputs.start, len(exported.outputs)
+    body.append(f"for (long i = 0; i < {results}; i++) out[i] = m[{found} + i];")
+    if exported.outcomes:
+        body.append(f"out[{results}] = 1.0;")
+    for k, outcome in enumerate(exported.outcomes, found + results):
+        body.append(f"if (m[{k}] {'==' if outcome else '!='} 0.0) out[{results}] = 0.0;")
+    text = _text(exported, functions, body)
+    return {".c": text, ".h": header(exported, len(packed.memory), always_static=True)}
 
 
 def _statements(exported: Exported) -> Statements:
@@ -56,6 +82,12 @@ def _source(exported: Exported, statements: Statements, parts: Parts) -> str:
             declared = ", ".join(_PARAMETERS[x] for x in used)
             functions.append(_function(f"static void {name}_{k}({declared})", text))
             body.append(f"{name}_{k}({', '.join(used)});")
+    return _text(exported, functions, body)
+
+
+def _text(exported: Exported, functions: list[str], body: list[str]) -> str:
+    """Return the text of the C file: what is called, and the function that calls it."""
+    name, results = exported.name, len(exported.outputs)
     if exported.outcomes:
         fill = f"for (long i = 0; i < {results}; i++) out[i] = NAN;"
         body.append(f"if (out[{results}] == 0.0) {fill}")

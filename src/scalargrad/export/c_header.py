@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scalargrad import __version__
 from scalargrad.export.exported import Exported
 from scalargrad.export.naming import layout
+from scalargrad.version import __version__
 
 #: A workspace of at most so many numbers is on the stack.
 ON_THE_STACK = 8192

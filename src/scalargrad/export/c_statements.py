@@ -1,4 +1,4 @@
-"""Statements of C: a program, node by node, as text with places for what it reads and writes.
+"""Write a program as statements of C, with placeholders for what each reads and writes.
 
 A node of one number becomes a variable; one with lanes a row of cells of the workspace ``m``, which
 a loop fills. Which variables live in the workspace too is decided later, by `c_parts`.
@@ -9,33 +9,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from scalargrad.compiler.passes.lanes import Partial, expression_of
+from scalargrad.compiler.passes.lanes import Partial
 from scalargrad.compiler.passes.program import (
+    BATCH,
     CONSTANT,
     INPUT,
-    PICK,
     PRODUCTS,
     SCATTER,
-    STACK,
     TAKE,
+    UNBATCH,
     OverLanes,
     Program,
     Total,
 )
-from scalargrad.table.c import CPrinter, number_code
+from scalargrad.export.c_operations import INDEX, Operations
+from scalargrad.table.c import number_code
 from scalargrad.table.operation import Elementwise
-from scalargrad.table.symbol import Symbol
 
 #: A sum of more terms than this is written in stretches.
 STRETCH = 32
 #: A row of at least so many constants is a table of the file.
 _TABLE = 8
 
-_INDEX = """\
-static long sg_index(double index, long size) {
-  if (!(index >= -size && index < size)) return 0;
-  return index < 0.0 ? (long)index + size : (long)index;
-}"""
 _AT = """\
 static double sg_at(double index, long place, long size, double x) {
   return sg_index(index, size) == place ? x : 0.0;
@@ -85,8 +80,8 @@ class Statements:
         self.program = program
         self.sizes = program.sizes()
         self.listed: list[Statement] = []
-        self.functions: dict[str, str] = {}
-        self._codes: dict[object, str] = {}
+        self._operations = Operations()
+        self.functions = self._operations.functions
         self._rows: dict[tuple[int, ...], int] = {}
         self._tables = 0
 
@@ -106,10 +101,10 @@ class Statements:
     def add(self, node: int) -> None:
         """Write the statements that make a node."""
         op, args = self.program.ops[node], self.program.args[node]
-        if op is PICK:
+        if op is UNBATCH:
             place = int(self.program.constants[args[1]])
             self._make(node, f"{{new}} = {{0}}[{place}];", args[:1])
-        elif op is STACK:
+        elif op is BATCH:
             self._stack(node, args)
         elif op is PRODUCTS:
             self._sum(node, *_in_pairs(self._products(args)))
@@ -121,7 +116,7 @@ class Statements:
             write(node, *_in_pairs(terms))
         else:
             assert isinstance(op, Elementwise | Partial), f"{op.name} has been left in a program"
-            code = self._codes.get(op) or self._codes.setdefault(op, self._code(op))
+            code = self._operations.code(op)
             self._make(node, f"{{new}} = {code};", args)
 
     def _make(self, node: int, code: str, reads: Sequence[int]) -> None:
@@ -138,7 +133,7 @@ class Statements:
         return [("{}", (a,)) if b == one else ("{} * {}", (a, b)) for a, b in pairs]
 
     def _scattered(self, args: Sequence[int]) -> list[tuple[str, tuple[int, ...]]]:
-        self.functions["sg_index"] = _INDEX
+        self.functions["sg_index"] = INDEX
         self.functions["sg_at"] = _AT
         place, size = (int(self.program.constants[x]) for x in args[:2])
         pairs = zip(args[2::2], args[3::2], strict=True)
@@ -165,7 +160,7 @@ class Statements:
         self.listed.append(Statement(code, tuple(read), node))
 
     def _take(self, node: int, args: Sequence[int]) -> None:
-        self.functions["sg_index"] = _INDEX
+        self.functions["sg_index"] = INDEX
         index, *values = args
         n = len(values)
         if all(self.sizes[x] == 1 for x in values):
@@ -231,25 +226,6 @@ class Statements:
         if stop - first < 3:
             return first + 1, ""
         return stop, f"in[{args[first]} + {step} * i]".replace("+ 1 * i", "+ i")
-
-    def _code(self, op: Elementwise | Partial) -> str:
-        """Return how an operation is written over ``{0}``, ``{1}``, …: a long one as a call."""
-        symbols, expression = expression_of(op)
-        names = {symbol: f"{{{k}}}" for k, symbol in enumerate(symbols)}
-        if isinstance(expression, Symbol) and all(
-            x in names or not isinstance(x, Symbol) for x in expression.operands
-        ):
-            return CPrinter(names, self.functions).print(expression)
-        base = f"sg_{op.name}" if isinstance(op, Elementwise) else f"sg_{op.op.name}_d{op.index}"
-        parameters = [f"x{k}" for k in range(len(symbols))]
-        printer = CPrinter(dict(zip(symbols, parameters, strict=True)), self.functions)
-        printer.plan([expression])
-        result = printer.print(expression)
-        declared = ", ".join(f"double {x}" for x in parameters)
-        lines = [*printer.take_lines(), f"return {result};"]
-        body = "\n".join(f"  {line}" for line in lines)
-        self.functions[base] = f"static double {base}({declared}) {{\n{body}\n}}"
-        return f"{base}({', '.join(names.values())})"
 
 
 def _in_pairs(

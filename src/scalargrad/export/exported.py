@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scalargrad.compiler.call.path import Path, value_cells
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.passes.differentiate import differentiate
 from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
-from scalargrad.compiler.path import Path
 from scalargrad.errors import TraceError
 from scalargrad.export.naming import input_names, results_of
 from scalargrad.value import Value
@@ -28,7 +28,7 @@ class Exported:
     inputs, outputs : sequence of str
         The numbers of the arguments; the results, then the derivatives of each.
     outcomes : tuple of bool
-        Whether each guard is other than 0 on the way that was recorded.
+        Whether each guard was other than 0 when the function was recorded.
     """
 
     name: str
@@ -48,15 +48,15 @@ def exported(
     TraceError
         If it draws random numbers, or is evaluated eagerly.
     """
-    path, leaves, held = compiled.taken(args, kwargs)
+    path, leaves, module_values = compiled.taken(args, kwargs)
     if path.draws:
         raise TraceError(
             f"{compiled!r} draws random numbers, which a file cannot: draw outside, and give the "
             "numbers as arguments"
         )
     inputs = input_names(compiled._function, args, kwargs)
-    differentiated = _cells_of_values(leaves)
-    program = _with_constants(path, leaves, held)
+    differentiated = value_cells(leaves)
+    program = _with_constants(path, leaves, module_values)
     guards = program.outputs[path.results :]
     results = results_of(path.outline)
     nodes = [_node_of(program, x) for _, x in results]
@@ -68,20 +68,10 @@ def exported(
     return Exported(name, written, inputs, outputs, path.outcomes)
 
 
-def _cells_of_values(leaves: Sequence[Any]) -> list[int]:
-    """Return which inputs are Values."""
-    cells, cell = [], 0
-    for x in leaves:
-        if isinstance(x, Value):
-            cells.append(cell)
-        cell += x.size if hasattr(x, "ravel") else 1
-    return cells
-
-
-def _with_constants(path: Path, leaves: list[Any], held: list[Value]) -> Program:
+def _with_constants(path: Path, leaves: list[Any], module_values: list[Value]) -> Program:
     """Return the program of a path, all of whose inputs but the arguments' numbers are fixed."""
-    numbers = [float(x) for x in path.inputs(leaves, held)]
-    given = sum(x.size if hasattr(x, "ravel") else 1 for x in leaves)
+    numbers = [float(x) for x in path.inputs(leaves, module_values)]
+    given = len(path.arranged(leaves, []))
     old = path.function.program
     constants = dict(old.constants)
     constants.update({k: numbers[k] for k in range(given, old.inputs)})

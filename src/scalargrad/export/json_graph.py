@@ -10,9 +10,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.errors import GraphError, StateError
-from scalargrad.export.json_program import as_json
 from scalargrad.graph import topological_order
 from scalargrad.ops import TABLE
+from scalargrad.system.json_number import json_number
 from scalargrad.system.packages import needed
 from scalargrad.value import Parameter, Value
 
@@ -48,7 +48,7 @@ def to_json(root: Value) -> str:
     >>> again.data, again.parents[0] is again.parents[1]
     (9.0, True)
     """
-    return json.dumps(_node_link(root, as_json), ensure_ascii=False)
+    return json.dumps(_node_link(root, json_number), ensure_ascii=False)
 
 
 def _node_link(root: Value, number: Any) -> dict[str, Any]:

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from math import isfinite
 from typing import Any
 
-from scalargrad import __version__
 from scalargrad.compiler.passes.lanes import Partial, partial
 from scalargrad.compiler.passes.program import (
+    BATCH,
     CONSTANT,
     INPUT,
-    PICK,
     PRODUCTS,
     SCATTER,
-    STACK,
     TAKE,
+    UNBATCH,
     Kind,
     Op,
     OverLanes,
@@ -33,10 +31,12 @@ from scalargrad.compiler.passes.program import (
 from scalargrad.errors import StateError, TraceError
 from scalargrad.export.exported import Exported
 from scalargrad.ops import TABLE
+from scalargrad.system.json_number import json_number
 from scalargrad.table.operation import Elementwise
+from scalargrad.version import __version__
 
 FORMAT = "scalargrad program 1"
-_KINDS = {x.name: x for x in (INPUT, PRODUCTS, TAKE, SCATTER, STACK, PICK)}
+_KINDS = {x.name: x for x in (INPUT, PRODUCTS, TAKE, SCATTER, BATCH, UNBATCH)}
 _OVER_LANES: dict[str, Any] = {"total": Total, "scattered": Scattered}
 
 
@@ -62,7 +62,7 @@ def json_file(exported: Exported) -> dict[str, str]:
 def _nodes(program: Program) -> Iterator[dict[str, Any]]:
     for node, (op, args) in enumerate(zip(program.ops, program.args, strict=True)):
         if op is CONSTANT:
-            yield {"op": "constant", "value": as_json(program.constants[node])}
+            yield {"op": "constant", "value": json_number(program.constants[node])}
         else:
             yield {**_written(op), "args": list(args)}
 
@@ -79,11 +79,6 @@ def _written(op: Op) -> dict[str, Any]:
             "alone: write it as an expression of them"
         )
     return {"op": found.name, "partial": op.index} if isinstance(op, Partial) else {"op": op.name}
-
-
-def as_json(number: float) -> float | str:
-    """Return a number as JSON can hold it."""
-    return number if isfinite(number) else str(number)
 
 
 def read(text: str, where: str) -> Exported:

@@ -1,4 +1,4 @@
-"""Object code: a program as a function that a linker knows, from the printer of compiled calls.
+"""Object code: a program as a function that a linker can find.
 
 The functions that compiled calls in Python run work on the same memory; here one function calls
 them one after the other. The ``.o`` file needs nothing; a shared library is linked by the C
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scalargrad.compiler.backend.machine import has_llvm
+from scalargrad.compiler.backend.choice import has_llvm
 from scalargrad.compiler.passes.pack import pack
 from scalargrad.errors import MissingPackageError, OperandError, TraceError
 from scalargrad.export.c_header import header
@@ -89,26 +89,26 @@ def _object_code(exported: Exported) -> tuple[bytes, str, int]:
         raise MissingPackageError(
             "object code needs llvmlite: python -m pip install llvmlite platformdirs"
         )
-    from scalargrad.compiler.backend.llvm.arrange import arranged
-    from scalargrad.compiler.backend.llvm.code import relocatable
     from scalargrad.compiler.backend.llvm.encode import encode
-    from scalargrad.compiler.backend.llvm.native import printed, runs
+    from scalargrad.compiler.backend.llvm.machine_code import relocatable
+    from scalargrad.compiler.backend.llvm.native import printed, ready, runs
 
-    packed = arranged(pack(exported.program))
+    packed = pack(exported.program)
     if not runs(packed):
         raise TraceError(
             "an operation cannot be written as machine code, which knows the operations of "
             "scalargrad alone: write it as an expression of them"
         )
-    encoded = [encode(x) for x in packed.instructions]
+    start, instructions, _ = ready(packed)
+    encoded = [encode(x) for x in instructions]
     module, names = printed(list(dict.fromkeys(x.kind for x in encoded)))
     function = dict(zip(dict.fromkeys(x.kind for x in encoded), names, strict=True))
     calls = [
         f"  call void @{function[x.kind]}(ptr %m, ptr @{module.table(x.fields.tolist())})"
         for x in encoded
     ]
-    memory = np.zeros(len(packed.memory) + 2 * _SPARE)
-    memory[_SPARE:-_SPARE] = packed.memory
+    memory = np.zeros(len(start) + 2 * _SPARE)
+    memory[_SPARE:-_SPARE] = start
     guards, status = _guards(exported)
     entry = _ENTRY.format(
         name=exported.name,

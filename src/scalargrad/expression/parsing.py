@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.errors import ExpressionError
 from scalargrad.expression.reader import Reader
-from scalargrad.expression.scan import scan
 from scalargrad.expression.source import Source
+from scalargrad.expression.tokens import scan
 from scalargrad.value import Scalar, Value
 
 if TYPE_CHECKING:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 from scalargrad.errors import ScalargradError
-from scalargrad.nn.module import Module
-from scalargrad.nn.summary import Part, parts_of
+from scalargrad.nn.children import HasParts, Part, parts_of
 
 _MOST_WEIGHTS = 1000  # that are drawn as lines
 _LEFT = "text-align:left"
 
 
-def shown(module: Module) -> dict[str, str]:
+def shown(module: HasParts) -> dict[str, str]:
     """Return a network as a picture of its units and weights, others as a table, by media type.
 
     A picture inside HTML would be cut to a heap of words where a notebook is not trusted.
@@ -27,7 +27,7 @@ def shown(module: Module) -> dict[str, str]:
     return {"image/svg+xml": picture} if picture else {"text/html": _table(module)}
 
 
-def _network(module: Module) -> str:
+def _network(module: Any) -> str:
     """Return the picture of a network of layers and neurons; of anything else, nothing."""
     if not hasattr(module, "layers"):
         return ""
@@ -39,7 +39,7 @@ def _network(module: Module) -> str:
         return ""
 
 
-def _table(module: Module) -> str:
+def _table(module: HasParts) -> str:
     """Return the modules directly inside, and their parameters; what has none inside is a line."""
     parts = parts_of(module)
     if not parts:
@@ -55,7 +55,7 @@ def _row(part: Part) -> str:
     return f'<tr><td style="{_LEFT}">{escape(part.name)}</td>{module}{count}</tr>'
 
 
-def _caption(module: Module) -> str:
+def _caption(module: HasParts) -> str:
     count = len(module.parameters())
     text = f"{type(module).__name__}: {count:,} parameter{'s' * (count != 1)}"
     return f'<div style="font-size:90%;opacity:0.75">{text}</div>'

@@ -8,21 +8,11 @@ from typing import Any, NamedTuple
 
 from scalargrad.errors import OperandError
 from scalargrad.graph import topological_order
+from scalargrad.nn.children import Part, parts_of
 from scalargrad.nn.module import Module
 from scalargrad.table.validation import shown
 from scalargrad.tree import flatten
 from scalargrad.value import Value
-
-#: Letters of a part that are shown; a layer lists all its neurons.
-_WIDEST = 60
-
-
-class Part(NamedTuple):
-    """One line of a summary: a module directly inside, with the parameters it holds."""
-
-    name: str
-    module: str
-    parameters: int
 
 
 class Summary(NamedTuple):
@@ -125,14 +115,6 @@ def summary(model: Module, example: Any = None) -> Summary:
     )
 
 
-def parts_of(model: Module) -> list[Part]:
-    """Return the modules directly inside, each with the number of its parameters."""
-    return [
-        Part(name, _first_line(module), len(module.parameters()))
-        for name, module in model.named_children()
-    ]
-
-
 def _given_or_found(model: Module, example: Any) -> Any:
     found = model.example_input() if example is None else example
     if found is None:
@@ -142,13 +124,6 @@ def _given_or_found(model: Module, example: Any) -> Any:
             f"define {name}.example_input"
         )
     return found
-
-
-def _first_line(module: Module) -> str:
-    first = repr(module).partition("\n")[0]
-    if len(first) > _WIDEST:
-        return f"{first[: _WIDEST - 1]}…"
-    return f"{first}…)" if first.endswith("(") else first
 
 
 def _bytes(interior: Iterable[Value], leaves: Iterable[Value]) -> int:

@@ -1,4 +1,8 @@
-"""Methods of a class of nodes, printed from the table: operators, and what NumPy calls."""
+"""Operations of the table as methods of a class of nodes.
+
+A `printed` method has the construction of the node inline: the hot route, for operators and the
+most frequent methods. A `method` goes the way of a call of the operation.
+"""
 
 from __future__ import annotations
 
@@ -6,42 +10,33 @@ from collections.abc import Callable
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.ops.comparisons import ne
-from scalargrad.ops.logic import logical_and, logical_or
-from scalargrad.table.eager import compile_operators
+from scalargrad.table.eager import compile_operator, compile_reflected
 from scalargrad.table.numbers import defers
 from scalargrad.table.operation import Elementwise
-from scalargrad.table.symbol import TABLE
-
-#: Operators by the names of their operations, with Python's where that is another.
-_OPERATORS = {
-    **{name: name for name in ("add", "sub", "mul", "pow", "neg", "abs")},
-    "div": "truediv",
-    "floor_divide": "floordiv",
-    "remainder": "mod",
-}
-#: Compiled like operators, because they are called as often.
-_UNITS = ("exp", "log", "tanh", "sigmoid", "relu")
-_JUNCTIONS = {"and": logical_and, "or": logical_or, "xor": ne}
-#: What NumPy calls operations; elsewhere it says arc where the table has a.
-_NUMPY = {"degrees": "rad2deg", "fabs": "abs", "radians": "deg2rad"}
 
 
-def attach_methods(node: Any) -> None:
-    """Give a class of nodes its operators, and the methods it declares without a body."""
-    for name, python_name in _OPERATORS.items():
-        method, *reflected = compile_operators(_elementwise(name), node)
-        setattr(node, f"__{python_name}__", method)
-        for found in reflected:
-            setattr(node, f"__r{python_name}__", found)
-    for name in _UNITS:
-        setattr(node, name, compile_operators(_elementwise(name), node)[0])
-    for sign, op in _JUNCTIONS.items():
-        setattr(node, f"__{sign}__", _junction(op))
-        setattr(node, f"__r{sign}__", _junction(op))
-    for name in node.__annotations__:
-        if not hasattr(node, name):
-            setattr(node, name, _method(_elementwise(_NUMPY.get(name, name.replace("arc", "a")))))
+def printed(op: Elementwise, *, reflected: bool = False) -> Any:
+    """Return what becomes a method of the class in whose body it stands, when the class is made.
+
+    Parameters
+    ----------
+    op : Elementwise
+        Of one operand or two.
+    reflected : bool
+        Whether the method is for the second operand, as ``__radd__``.
+    """
+    return _Printed(op, compile_reflected if reflected else compile_operator)
+
+
+class _Printed:
+    """A method to be printed once the class of its nodes is known, which then replaces this."""
+
+    def __init__(self, op: Elementwise, compiled: Callable[..., Any]) -> None:
+        self._op = op
+        self._compiled = compiled
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        setattr(owner, name, self._compiled(self._op, owner))
 
 
 def is_truth(x: Any) -> bool:
@@ -52,25 +47,21 @@ def is_truth(x: Any) -> bool:
     return isinstance(x, bool) or getattr(getattr(x, "dtype", None), "kind", "") == "b"
 
 
-def _elementwise(name: str) -> Elementwise:
-    op = TABLE[name]
-    assert isinstance(op, Elementwise)
-    return op
+def method(op: Elementwise) -> Callable[..., Any]:
+    """Return an operation as a method that calls it."""
 
-
-def _method(op: Elementwise) -> Callable[..., Any]:
-    def method(self: Any, *others: Any) -> Any:
+    def called(self: Any, *others: Any) -> Any:
         return self._apply(op, (self, *others))
 
-    method.__name__ = op.name
-    method.__doc__ = (op.__doc__ or "").partition("\n")[0]
-    return method
+    called.__name__ = op.name
+    called.__doc__ = (op.__doc__ or "").partition("\n")[0]
+    return called
 
 
-def _junction(op: Elementwise) -> Callable[[Any, Any], Any]:
+def junction(op: Elementwise) -> Callable[[Any, Any], Any]:
     """Return what &, | or ^ do with two truths; numbers have no bits."""
 
-    def method(self: Any, other: Any) -> Any:
+    def joined(self: Any, other: Any) -> Any:
         if getattr(other, "ndim", None) or (not hasattr(other, "_apply") and defers(other)):
             return NotImplemented
         for x in (self, other):
@@ -81,4 +72,4 @@ def _junction(op: Elementwise) -> Callable[[Any, Any], Any]:
                 )
         return self._apply(op, (self, other))
 
-    return method
+    return joined

@@ -82,7 +82,12 @@ def _at_least(x: Any, low: float) -> Any:
 
 
 def _from_the_nearest_whole(x: Any) -> Any:
-    return x - floor(x + 0.5)
+    """Return how far a negative x is from the nearest whole number, for reflection; else 1/4.
+
+    Where no reflection is needed its terms stay finite, so that no derivative meets inf · 0.
+    """
+    below = where(x > 0, 0.25, x)
+    return below - floor(below + 0.5)
 
 
 def _correction(x: Any) -> Any:

@@ -128,18 +128,30 @@ _SCRIPTED = (
 _PLAIN = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉", "01234567890123456789")
 
 
-def scripted(word: str) -> str:
-    """Return a name in MathML: a letter with its index below and, as in w²₄,₃, its layer above."""
+def script_parts(word: str) -> tuple[str, str, str] | None:
+    """Return the letter of a name, what stands below it and what above; None for other names.
+
+    Examples
+    --------
+    >>> script_parts("v5"), script_parts("L_reg"), script_parts("w²₄,₃"), script_parts("loss")
+    (('v', '5', ''), ('L', 'reg', ''), ('w', '4,3', '2'), None)
+    """
     found = next(filter(None, (pattern.fullmatch(word) for pattern in _SCRIPTED)), None)
     if found is None:
+        return None
+    groups = found.groupdict(default="")
+    return found[1], groups["below"].translate(_PLAIN), groups.get("above", "").translate(_PLAIN)
+
+
+def scripted(word: str) -> str:
+    """Return a name in MathML: a letter with its index below and, as in w²₄,₃, its layer above."""
+    parts = script_parts(word)
+    if parts is None:
         return f"<mi>{_escape(word)}</mi>"
-    groups = {key: text.translate(_PLAIN) for key, text in found.groupdict().items() if text}
-    letter, below = f"<mi>{found[1]}</mi>", groups["below"]
+    letter, below, above = parts
     tag = "mtext" if any(map(str.isalpha, below)) else "mn"
-    below = f"<{tag}>{below}</{tag}>"
-    if "above" not in groups:
-        return f"<msub>{letter}{below}</msub>"
-    return f"<msubsup>{letter}{below}<mn>{groups['above']}</mn></msubsup>"
+    written = f"<mi>{letter}</mi><{tag}>{below}</{tag}>"
+    return f"<msubsup>{written}<mn>{above}</mn></msubsup>" if above else f"<msub>{written}</msub>"
 
 
 def _mathml(expression: Expression, names: dict[Symbol, str]) -> Fragment:

@@ -8,10 +8,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from scalargrad.compiler.backend.llvm.code import Code, compile_module
 from scalargrad.compiler.backend.llvm.emitter import Emitter
-from scalargrad.compiler.backend.llvm.module import Module
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.machine_code import Code, compile_module
+from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.passes.memory import Floats
+from scalargrad.ops import TABLE
+from scalargrad.table.operation import Elementwise
 
 Written = Callable[[Emitter, list[str]], str]
 
@@ -19,10 +22,12 @@ Written = Callable[[Emitter, list[str]], str]
 @functools.cache
 def compiled(name: str, width: int, arity: int, inline: bool) -> Code:
     """Return an operation compiled for rows of so many numbers at a time."""
-    module = Module()
+    module = IRModule()
     body = module.function("run", "ptr %out, " + ", ".join(f"ptr %x{i}" for i in range(arity)))
     e = Emitter(body, width, inline=inline)
-    e.store(e.op(name, *(e.load(f"%x{i}") for i in range(arity))), "%out")
+    op = TABLE[name]
+    assert isinstance(op, Elementwise)
+    e.store(apply(e, op, *(e.load(f"%x{i}") for i in range(arity))), "%out")
     body.line("ret void")
     return compile_module(module)
 

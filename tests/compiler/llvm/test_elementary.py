@@ -11,7 +11,7 @@ import mpmath
 import pytest
 from tests.compiler.llvm.printing import applied
 
-from scalargrad.compiler.backend.llvm.emitter import can_write
+from scalargrad.compiler.backend.llvm.operations import can_write
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise
 
@@ -45,6 +45,7 @@ def points(low: float, high: float) -> list[float]:
     generator = random.Random(11)
     found = [generator.uniform(low, high) for _ in range(1000)]
     found += [generator.uniform(-4, 4) for _ in range(2000)]
+    found += [generator.uniform(-0.7, 0.7) for _ in range(3000)]
     found += [generator.choice([-1, 1]) * 10.0 ** generator.uniform(-300, 0) for _ in range(300)]
     found += [k * math.pi / 2 for k in range(100)]
     return [x for x in found if low < x < high]

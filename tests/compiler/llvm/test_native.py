@@ -13,11 +13,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scalargrad.compiler import switch
-from scalargrad.compiler.backend import machine
+from scalargrad.compiler import jit_mode
+from scalargrad.compiler.backend import choice
 from scalargrad.compiler.backend.llvm import native as natives
-from scalargrad.compiler.backend.llvm.native import NativeMachine, native
-from scalargrad.compiler.backend.numpy_runner import NumpyMachine
+from scalargrad.compiler.backend.llvm.native import NativeExecutable, native
+from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
 from scalargrad.compiler.passes.instructions import (
     Addresses,
     Affine,
@@ -92,7 +92,7 @@ INSTRUCTIONS: list[Instruction] = [
 def test_an_instruction_does_what_numpy_does(instruction: Instruction) -> None:
     """It leaves the memory that NumPy's runner leaves, beside the results too."""
     packed = Packed([instruction], cells(), OUT, slice(0))
-    expected, found = NumpyMachine(packed), NativeMachine(packed)
+    expected, found = NumpyExecutable(packed), NativeExecutable(packed)
     expected.run()
     found.run()
     assert np.allclose(
@@ -112,7 +112,7 @@ def alone(instruction: Products, i: int, j: int) -> Products:
 
 def ran(instruction: Instruction) -> Floats:
     """Return the memory after an instruction."""
-    found = NativeMachine(Packed([instruction], cells(), OUT, slice(0)))
+    found = NativeExecutable(Packed([instruction], cells(), OUT, slice(0)))
     found.run()
     return found.memory
 
@@ -162,7 +162,7 @@ def recurrence(steps: int) -> Packed:
 def test_straight_code_computes_what_calls_do_and_what_numpy_does() -> None:
     """After several runs small instructions are printed one after the other."""
     packed = recurrence(30)
-    found, expected = NativeMachine(packed), NumpyMachine(packed)
+    found, expected = NativeExecutable(packed), NumpyExecutable(packed)
     expected.run()
     found.run()
     first = found.memory.copy()
@@ -176,7 +176,7 @@ def test_straight_code_computes_what_calls_do_and_what_numpy_does() -> None:
     found.run()
     expected.run()
     assert np.allclose(found.memory, expected.memory, rtol=1e-13)
-    another = NativeMachine(packed)
+    another = NativeExecutable(packed)
     another.run()
     assert another.memory.tobytes() == first.tobytes()
 
@@ -185,7 +185,7 @@ def test_long_programs_pause_for_interrupts(monkeypatch: pytest.MonkeyPatch) -> 
     """Calls are made in parts, between which Python looks for signals."""
     monkeypatch.setattr(natives, "AT_A_TIME", 20)
     packed = recurrence(5)
-    whole, parts = NumpyMachine(packed), NativeMachine(packed)
+    whole, parts = NumpyExecutable(packed), NativeExecutable(packed)
     assert len(native(packed).row.parts) > 3
     whole.run()
     parts.run()
@@ -195,31 +195,31 @@ def test_long_programs_pause_for_interrupts(monkeypatch: pytest.MonkeyPatch) -> 
 def test_programs_of_other_lengths_need_no_new_functions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts, addresses and distances are data."""
     run = RUNS["number × row"]
-    NativeMachine(Packed([products((run,), 8, 40)], cells(), OUT, slice(0)))
+    NativeExecutable(Packed([products((run,), 8, 40)], cells(), OUT, slice(0)))
     monkeypatch.setattr(natives, "compile_module", lambda *_, **__: pytest.fail("compiled"))
     longer = products((run._replace(terms=9),), 12, 72)
-    NativeMachine(Packed([longer], cells(), OUT, slice(0))).run()
+    NativeExecutable(Packed([longer], cells(), OUT, slice(0))).run()
 
 
 def test_without_llvmlite_numpy_runs_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without llvmlite, or told to do without, still compiles."""
     packed = Packed([INSTRUCTIONS[0]], np.zeros(CELLS), 0, slice(0))
     monkeypatch.setenv("SCALARGRAD_JIT", "numpy")
-    switch.chosen.cache_clear()
-    machine.has_llvm.cache_clear()
+    jit_mode.chosen.cache_clear()
+    choice.has_llvm.cache_clear()
     try:
-        assert isinstance(machine.machine_for(packed), NumpyMachine)
+        assert isinstance(choice.executable_for(packed), NumpyExecutable)
     finally:
         monkeypatch.undo()
-        switch.chosen.cache_clear()
-        machine.has_llvm.cache_clear()
-    assert isinstance(machine.machine_for(packed), NativeMachine)
+        jit_mode.chosen.cache_clear()
+        choice.has_llvm.cache_clear()
+    assert isinstance(choice.executable_for(packed), NativeExecutable)
 
 
 def test_what_runs_a_program_keeps_its_memory() -> None:
     """A machine's `run`, kept alone, keeps its tables and its memory from being freed."""
     packed = Packed([INSTRUCTIONS[0]], cells(), 0, slice(0))
-    found = NativeMachine(packed)
+    found = NativeExecutable(packed)
     tables, memory, run = weakref.ref(native(packed)), weakref.ref(found.memory.base), found.run
     del found, packed
     gc.collect()

@@ -11,7 +11,23 @@ from typing import Any
 import pytest
 from tests.compiler.looped.reference import outputs
 
-from scalargrad import Value, exp, floor, grad, jit, log, sin, softplus, tanh, value_and_grad
+import scalargrad as sg
+from scalargrad import (
+    Value,
+    exp,
+    floor,
+    grad,
+    hessian,
+    hvp,
+    jit,
+    log,
+    scan,
+    sin,
+    softplus,
+    tanh,
+    value_and_grad,
+    vmap,
+)
 from scalargrad.compiler.loops.columns import columns
 from scalargrad.compiler.loops.expand import stands_for_recording
 from scalargrad.compiler.loops.loop import Loop
@@ -196,6 +212,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have small programs, and such as are lanes alone, be loops as well."""
     module = sys.modules[looped.__module__]
     monkeypatch.setattr(module, "_MANY", 0)
+    monkeypatch.setattr(module, "_EACH", 0)
     monkeypatch.setattr(module, "_SHARE", 2)
     monkeypatch.setattr(module, "_SAVES", 20)
 
@@ -300,19 +317,95 @@ def test_what_reads_itself_at_no_distance_stays_as_it_is() -> None:
     assert looped(program_of(f, [0.3, 0.2])) is None
 
 
-def test_several_gradients_in_one_program_stay_as_they_are() -> None:
-    """Two sweeps are no loops; the compiled function agrees with closed forms all the same."""
+def both(f: Function) -> Function:
+    """Return the gradient of a function, and that of its square."""
+    return lambda p: (grad(f)(p), grad(lambda p: f(p) * f(p))(p))
+
+
+def curved(f: Function) -> Function:
+    """Return the product of the Hessian of a function with a vector."""
+    return lambda p: hvp(f, p, [1.0] + [0.5] * (len(p) - 1))
+
+
+def thrice(f: Function) -> Function:
+    """Return a third derivative of a function along a line."""
+
+    def along(t: Any) -> Any:
+        return f([0.3 + t, 0.2 - 0.1 * t, 0.5])
+
+    return lambda p: grad(grad(grad(along)))(p[0])
+
+
+SEVERAL = {"both": both, "hessian": hessian, "curved": curved}
+
+
+def numbers_in(tree: Any) -> list[float]:
+    """Return the numbers of nested lists and tuples in order."""
+    if isinstance(tree, list | tuple):
+        return [x for part in tree for x in numbers_in(part)]
+    return [float(tree)]
+
+
+@pytest.mark.parametrize("several", SEVERAL)
+@pytest.mark.parametrize("name", ["garch", "pendulum", "subtracted", "detached", "two back"])
+def test_several_sweeps_through_loops_stay_loops(name: str, several: str) -> None:
+    """Two gradients and second derivatives are loops, and agree with eager ones."""
+    f, p = FUNCTIONS[name]
+    derivative = SEVERAL[several](f)
+    leaves = [Value(x) for x in p]
+    assert looped(record(lambda: derivative(leaves), leaves)[0].program) is not None
+    found, expected = numbers_in(jit(derivative)(p)), numbers_in(derivative(p))
+    scale = max(map(abs, expected))
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-12 * scale)
+
+
+@pytest.mark.parametrize("name", ["garch", "pendulum", "three back"])
+def test_a_third_derivative_through_a_loop_is_the_eager_one(name: str) -> None:
+    """A derivative of a derivative of a derivative agrees with eager evaluation."""
+    derivative = thrice(FUNCTIONS[name][0])
+    assert jit(derivative)([0.01]) == pytest.approx(derivative([0.01]), rel=1e-8)
+
+
+def test_reductions_in_a_loop_are_opened() -> None:
+    """Sums, means, products of vectors and logarithms of sums of exponentials are written out."""
+
+    def f(p: Any) -> Any:
+        state, total = p[0], 0.0
+        for row in ROWS:
+            state = state * 0.5 + sg.dot(p, row) + sg.sum(x * state for x in row)
+            total = total + sg.logsumexp([state, p[1], p[2]]) + sg.mean([state, p[3]])
+        return total
+
+    p = [0.1, -0.2, 0.3, 0.4, 0.5]
+    assert looped(program_of(f, p)) is not None
+    value, gradient = jit(value_and_grad(f))(p)
+    assert [value, *gradient] == pytest.approx(expected(f, p), rel=1e-11)
+
+
+def test_a_derivative_that_is_always_0_stays_one() -> None:
+    """A second derivative of what is straight is 0.0, also where a sweep sends nothing."""
 
     def f(p: Any) -> Any:
         total: Any = 0.0
         for x in DATA:
-            total = total + p[0] * p[0] * x * x
+            total = total + p[0] * x
         return total
 
-    twice = jit(lambda p: (grad(f)(p), grad(lambda p: f(p) * 2.0)(p)))
-    (slope,), (double,) = twice([0.5])
-    expected = math.fsum(x * x for x in DATA)
-    assert [slope, double] == pytest.approx([expected, 2.0 * expected], rel=1e-12)
+    assert jit(hessian(f))([0.3]) == [[0.0]]
+
+
+def f_of_state(p: Any, x: Any) -> Any:
+    """Return the state after fifty steps."""
+    return scan(lambda s, _: (tanh(s * p + x), None), 0.1, length=50)[0]
+
+
+def test_gradients_of_scans_are_mapped_and_scans_of_maps_derived() -> None:
+    """`vmap(grad(scan))` and `grad(vmap(scan))` agree with examples made one by one, eagerly."""
+    xs = DATA[:7]
+    each = jit(vmap(grad(f_of_state), in_axes=(None, 0)))(0.7, xs)
+    assert each == pytest.approx([grad(f_of_state)(0.7, x) for x in xs], rel=1e-11)
+    total = jit(grad(lambda p: sg.sum(vmap(f_of_state, in_axes=(None, 0))(p, xs))))(0.7)
+    assert total == pytest.approx(math.fsum(each), rel=1e-11)
 
 
 def test_a_step_of_descent_follows_the_sweep() -> None:

@@ -13,7 +13,7 @@ from tests.compiler.looped.test_looped import garch
 
 from scalargrad import DomainError, Value, jit, log, scan, sin, sqrt, value_and_grad
 from scalargrad.compiler.function import LoopRunner
-from scalargrad.compiler.stretches import LEAST, Stretches
+from scalargrad.compiler.scan.native_steps import LEAST, NativeSteps
 
 pytest.importorskip("llvmlite")
 
@@ -22,21 +22,21 @@ DATA = [_DRAWS.gauss(0.0, 1.0) for _ in range(LEAST + 3)]
 
 
 @pytest.fixture
-def stretches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def native_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Note how many steps each loop makes."""
     noted: list[int] = []
-    usual = Stretches._stretch
+    usual = NativeSteps._run_native
 
-    def stretch(self: Stretches, path: Any, first: int) -> list[Any]:
+    def stretch(self: NativeSteps, path: Any, first: int) -> list[Any]:
         made = usual(self, path, first)
         noted.append(len(made))
         return made
 
-    monkeypatch.setattr(Stretches, "_stretch", stretch)
+    monkeypatch.setattr(NativeSteps, "_run_native", stretch)
     return noted
 
 
-def test_a_long_scan_is_a_loop(stretches: list[int]) -> None:
+def test_a_long_scan_is_a_loop(native_steps: list[int]) -> None:
     """The logistic map and roots of what it carries come out as by Python, by one loop."""
 
     def step(x: Any, shift: Any) -> Any:
@@ -51,11 +51,11 @@ def test_a_long_scan_is_a_loop(stretches: list[int]) -> None:
             break
     assert roots[:40] == pytest.approx(expected, rel=1e-6)
     assert 0.0 < last < 1.1
-    assert stretches == [len(roots) - 1]
+    assert native_steps == [len(roots) - 1]
 
 
 @pytest.mark.parametrize("kind", ["list", "array", "rows", "tuple", "dict", "nothing"])
-def test_entries_of_any_kind_are_given_to_loops(kind: str, stretches: list[int]) -> None:
+def test_entries_of_any_kind_are_given_to_loops(kind: str, native_steps: list[int]) -> None:
     """A running sum of what entries hold, and a result of any nesting."""
     pairs = [(x, 2.0 * x) for x in DATA]
     given: Any = {
@@ -85,10 +85,10 @@ def test_entries_of_any_kind_are_given_to_loops(kind: str, stretches: list[int])
     assert carry["sum"] == pytest.approx(0.25 + math.fsum(each), rel=1e-9)
     assert results[-1][0] == pytest.approx(each[-1], rel=1e-12)
     assert results[1][1]["before"] == pytest.approx(0.25 + each[0], rel=1e-12)
-    assert stretches == [len(DATA) - 1]
+    assert native_steps == [len(DATA) - 1]
 
 
-def test_a_step_that_goes_another_way_is_made_by_a_call(stretches: list[int]) -> None:
+def test_a_step_that_goes_another_way_is_made_by_a_call(native_steps: list[int]) -> None:
     """A sum that starts again at 1 agrees with the loop, to the bit."""
 
     def step(s: Any, x: Any) -> Any:
@@ -101,10 +101,10 @@ def test_a_step_that_goes_another_way_is_made_by_a_call(stretches: list[int]) ->
         expected.append(s)
         s = s + x if s < 1.0 else s - 1.0
     assert (last, sums) == (s, expected)
-    assert len(stretches) > 1
+    assert len(native_steps) > 1
 
 
-def test_a_step_that_always_changes_its_way_is_not_tried_for_ever(stretches: list[int]) -> None:
+def test_a_step_that_always_changes_its_way_is_not_tried_for_ever(native_steps: list[int]) -> None:
     """After some stretches of few steps all are made one by one."""
 
     def step(s: Any, x: Any) -> Any:
@@ -116,7 +116,7 @@ def test_a_step_that_always_changes_its_way_is_not_tried_for_ever(stretches: lis
         s = s + x if s < 1.0 else s - 1.0
     assert last == s
     assert results == [None] * LEAST
-    assert len(stretches) <= 16
+    assert len(native_steps) <= 16
 
 
 def test_results_of_a_loop_may_be_arrays() -> None:
@@ -132,7 +132,7 @@ def test_results_of_a_loop_may_be_arrays() -> None:
 
 
 @pytest.mark.parametrize("kind", ["integers", "mixed", "deep"])
-def test_other_entries_are_given_one_by_one(kind: str, stretches: list[int]) -> None:
+def test_other_entries_are_given_one_by_one(kind: str, native_steps: list[int]) -> None:
     """Whole numbers and arrays of arrays are no rows of floats."""
     given: Any = {
         "integers": np.arange(LEAST),
@@ -142,7 +142,7 @@ def test_other_entries_are_given_one_by_one(kind: str, stretches: list[int]) -> 
     step = jit(lambda s, x: (s + (x[0][1] if kind == "deep" else x), None))
     expected = {"integers": LEAST * (LEAST - 1) / 2, "mixed": LEAST / 2, "deep": LEAST}[kind]
     assert scan(step, 0.0, given)[0] == expected
-    assert stretches == []
+    assert native_steps == []
 
 
 def test_a_step_out_of_its_domain_raises_what_it_does_eagerly() -> None:

@@ -69,7 +69,7 @@ def test_labels_cannot_end_the_script_they_stand_in() -> None:
     assert "<img" not in document
     data = re.search(r'<script type="application/json" id="walk">(.*?)</script>', document)
     assert data is not None
-    assert json.loads(data[1])["nodes"][0]["name"] == HOSTILE
+    assert json.loads(data[1])["nodes"][0]["full"] == HOSTILE
 
 
 def test_pages_of_the_same_walk_are_the_same(lecture: Walk) -> None:

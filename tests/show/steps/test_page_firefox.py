@@ -138,6 +138,8 @@ def test_predicting_needs_nothing_but_keys(lecture: Path, open_in_firefox: Any) 
     """A sign or digit lands in the box, a wrong answer is explained, a right one fills the wire."""
     page = open_in_firefox(lecture, "#step=8")
     page.keyboard.press("p")
+    page.keyboard.type("1")
+    page.keyboard.press("Enter")
     page.keyboard.type("7")
     page.keyboard.press("Enter")
     assert "Not yet: multiply the upstream −4" in page.locator("#reply").text_content()

@@ -1,4 +1,4 @@
-"""Blocks: run a segmented program, its lanes block by block, on as many cores as there are.
+"""Run a segmented program, its lanes block by block, on as many cores as there are.
 
 A block's numbers fit into a cache, and blocks do not depend on one another. They are computed in a
 fixed number of sequences, each of which adds up its totals in order, and the sums of the sequences
@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from scalargrad.compiler.backend import machine as machines
-from scalargrad.compiler.backend.machine import Machine
+from scalargrad.compiler.backend import choice
+from scalargrad.compiler.backend.choice import Executable
 from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.pack import pack
@@ -60,16 +60,16 @@ class _Pool:
 
     def __init__(self, packed: Packed) -> None:
         self.packed = packed
-        self._idle: deque[Machine] = deque(maxlen=_SEQUENCES)
+        self._idle: deque[Executable] = deque(maxlen=_SEQUENCES)
 
-    def take(self) -> Machine:
+    def take(self) -> Executable:
         try:
             return self._idle.pop()
         except IndexError:
-            return machines.machine_for(self.packed)
+            return choice.executable_for(self.packed)
 
-    def give_back(self, machine: Machine) -> None:
-        self._idle.append(machine)
+    def give_back(self, executable: Executable) -> None:
+        self._idle.append(executable)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _Pool, (self.packed,)
@@ -84,12 +84,12 @@ class _SinglesStep:
         self.parts = [("single numbers", self.pool.packed)]
 
     def run(self, store: Floats) -> None:
-        machine = self.pool.take()
-        machine.memory[: len(self.reads)] = store[self.reads]
-        machine.run()
-        found = machine.memory[self.pool.packed.outputs]
+        executable = self.pool.take()
+        executable.memory[: len(self.reads)] = store[self.reads]
+        executable.run()
+        found = executable.memory[self.pool.packed.outputs]
         store[self.out : self.out + len(found)] = found
-        self.pool.give_back(machine)
+        self.pool.give_back(executable)
 
 
 class _FillStep:
@@ -127,25 +127,25 @@ class _MappedStep:
 
     def _sequence(self, store: Floats, bounds: list[tuple[int, int]]) -> Floats:
         """Compute blocks one after another and return the sums of their totals."""
-        machines = {size: pool.take() for size, pool in self.pools.items()}
+        choice = {size: pool.take() for size, pool in self.pools.items()}
         singles = store[self.reads]
-        for found in machines.values():
+        for found in choice.values():
             found.memory[: len(singles)] = singles
         total = np.full(self.totals, -0.0)
         for start, stop in bounds:
-            total += self._block(store, machines[stop - start], start, stop)
-        for size, found in machines.items():
+            total += self._block(store, choice[stop - start], start, stop)
+        for size, found in choice.items():
             self.pools[size].give_back(found)
         return total
 
-    def _block(self, store: Floats, machine: Machine, start: int, stop: int) -> Floats:
-        size, memory = stop - start, machine.memory
+    def _block(self, store: Floats, executable: Executable, start: int, stop: int) -> Floats:
+        size, memory = stop - start, executable.memory
         cell = len(self.reads)
         for first, step in self.columns:
             end = first + (stop - 1) * step + 1
             memory[cell : cell + size] = store[first + start * step : end : step]
             cell += size
-        machine.run()
+        executable.run()
         outputs = memory[self.pools[size].packed.outputs]
         cell = self.totals
         for kept in self.kept:
@@ -154,7 +154,7 @@ class _MappedStep:
         return outputs[: self.totals]
 
 
-class BlockMachine:
+class BlockExecutable:
     """A store, and the steps of a segmented program.
 
     Attributes
@@ -195,12 +195,12 @@ class Blocked:
         self._size = segments.size
         self._steps = [_step(x) for x in segments.steps]
 
-    def machine(self) -> BlockMachine:
+    def executable(self) -> BlockExecutable:
         """Return a store of its own with the program at work on it."""
         store = np.empty(self._size)
         for out, numbers in self._constants:
             store[out : out + len(numbers)] = numbers
-        return BlockMachine(store, self._steps)
+        return BlockExecutable(store, self._steps)
 
     @property
     def parts(self) -> list[tuple[str, Packed]]:

@@ -37,7 +37,7 @@ Bound = Callable[[], None]
 _SEQUENTIAL, _CLASSES = 64, 8
 
 
-class NumpyMachine:
+class NumpyExecutable:
     """Memory, and the instructions bound to it.
 
     Parameters

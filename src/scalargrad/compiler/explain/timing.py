@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from scalargrad.compiler.backend import machine as machines
+from scalargrad.compiler.backend import choice
 from scalargrad.compiler.passes.instructions import Instruction, Packed
 from scalargrad.compiler.passes.memory import Floats
 
@@ -51,12 +51,12 @@ def timed(packed: Packed, memory: Floats, lanes: Sequence[int]) -> list[Piece]:
 
 def _seconds(packed: Packed, instructions: list[Instruction], memory: Floats) -> float:
     """Return the least time of several runs of some instructions."""
-    machine = machines.machine_for(replace(packed, instructions=instructions))
+    executable = choice.executable_for(replace(packed, instructions=instructions))
     cells = len(packed.memory)  # behind them, each machine keeps what it has laid out for itself
-    machine.memory[:cells] = memory[:cells]
+    executable.memory[:cells] = memory[:cells]
     times = []
     for _ in range(_RUNS):
         start = time.perf_counter()
-        machine.run()
+        executable.run()
         times.append(time.perf_counter() - start)
     return min(times)

@@ -15,6 +15,7 @@ from itertools import chain
 from types import CellType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
 
+from scalargrad.compiler.call.objects import attributes, has_state
 from scalargrad.compiler.guards.names import (
     contents,
     defaults,
@@ -36,7 +37,6 @@ from scalargrad.compiler.guards.slots import (
     plain,
     same,
 )
-from scalargrad.compiler.objects import attributes, has_state
 from scalargrad.sparse import Table
 from scalargrad.value import Value
 

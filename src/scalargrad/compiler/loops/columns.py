@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scalargrad.compiler.passes.nodes import Integers, Nodes, entries, starts
 from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, Op, Program
-from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise
-
-Integers = NDArray[np.int64]
 
 #: What an operand is: computed by another node, given (an input, a gradient), or a number.
 COMPUTED, GIVEN, NUMBER = 0, 1, 2
@@ -29,6 +27,8 @@ class Columns:
     Attributes
     ----------
     program : Program
+    written : Nodes
+        All its nodes.
     nodes : integers
         The computed nodes, numbered as in the program; elsewhere here by their place in this.
     codes : integers
@@ -46,6 +46,7 @@ class Columns:
     """
 
     program: Program
+    written: Nodes
     nodes: Integers
     codes: Integers
     first: Integers
@@ -60,7 +61,14 @@ class Columns:
 
     def op(self, place: int) -> Op:
         """Return the operation of a node."""
-        return self.program.ops[int(self.nodes[place])]
+        return self.written.table[int(self.written.codes[self.nodes[place]])]
+
+
+def distinct(numbers: Integers) -> Integers:
+    """Return the numbers that occur, in order; `numpy.unique` loads a package that takes longer."""
+    ordered = np.sort(numbers)
+    found: Integers = ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
+    return found
 
 
 def is_repeatable(op: Op) -> bool:
@@ -70,58 +78,55 @@ def is_repeatable(op: Op) -> bool:
     return isinstance(op, Elementwise) and TABLE.get(op.name) is op and 0 < op.arity < _ARITY
 
 
-def columns(program: Program) -> Columns | None:
-    """Return the columns of a program, or None where loops cannot compute some operation."""
-    ops = program.ops
-    known = {op: i for i, op in enumerate(dict.fromkeys(ops))}
-    if not all(op in {INPUT, CONSTANT, ADJOINT} or is_repeatable(op) for op in known):
-        return None
-    code = np.fromiter(map(known.__getitem__, ops), np.int64, len(ops))
-    kind = np.zeros(len(known), np.int8)
-    for op, i in known.items():
+def columns(program: Program) -> Columns:
+    """Return the columns of a program, all of whose operations loops can compute."""
+    written = program.nodes()
+    table, code = written.table, written.codes.astype(np.int64)
+    kind = np.zeros(len(table), np.int8)
+    for i, op in enumerate(table):
         kind[i] = NUMBER if op is CONSTANT else GIVEN if op in {INPUT, ADJOINT} else COMPUTED
     kind_of = kind[code]
-    gradients = np.flatnonzero(code == known.get(ADJOINT, -1)).tolist()
-    nodes, before = _in_order(program, kind_of, gradients)
-    args = program.args
-    chosen = [args[x] for x in nodes.tolist()]
-    counts = np.fromiter(map(len, chosen), np.int64, len(chosen))
-    first = np.concatenate([[0], np.cumsum(counts)])
-    operands = np.fromiter(chain.from_iterable(chosen), np.int64, int(first[-1]))
+    gradients = written.places(ADJOINT)
+    nodes, before = _in_order(written, kind_of, gradients)
+    counts = np.diff(written.first)[nodes]
+    first = starts(counts)
+    at = np.arange(first[-1]) + np.repeat(written.first[nodes] - first[:-1], counts)
+    operands = written.operands[at]
     kinds = kind_of[operands]
-    place = np.arange(len(ops))
+    place = np.arange(len(written))
     place[nodes] = np.arange(len(nodes))
     codes = code[nodes] * 3**_ARITY
     if len(operands):
         within = np.arange(len(operands)) - np.repeat(first[:-1], counts)
         codes += np.add.reduceat(kinds * 3**within, first[:-1])
     return Columns(
-        program, nodes, codes, first, operands, kinds, place[operands], before, gradients
+        program, written, nodes, codes, first, operands, kinds, place[operands], before, gradients
     )
 
 
 def _in_order(
-    program: Program, kind_of: NDArray[np.int8], gradients: list[int]
+    written: Nodes, kind_of: NDArray[np.int8], gradients: list[int]
 ) -> tuple[Integers, int]:
     """Return the computed nodes, those that depend on a gradient last, and how many do not."""
     computed = kind_of == COMPUTED
     if not gradients:
         nodes = np.flatnonzero(computed)
         return nodes, len(nodes)
-    after = _depends(program, gradients)
+    after = _depends(written, gradients)
     late = np.frombuffer(after, np.bool_)
     early = np.flatnonzero(computed & ~late)
     return np.concatenate([early, np.flatnonzero(computed & late)]), len(early)
 
 
-def _depends(program: Program, gradients: list[int]) -> bytearray:
+def _depends(written: Nodes, gradients: list[int]) -> bytearray:
     """Return, for each node, 1 where it is a gradient or computed from one."""
-    after = bytearray(len(program))
+    after = bytearray(len(written))
     for node in gradients:
         after[node] = 1
-    for node in range(gradients[0], len(program)):
+    first, operands = entries(written.first), entries(written.operands)
+    for node in range(gradients[0], len(written)):
         if not after[node]:
-            for x in program.args[node]:
+            for x in operands[first[node] : first[node + 1]]:
                 if after[x]:
                     after[node] = 1
                     break

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
-import numpy as np
-
 from scalargrad.compiler.loops.body import Body, simplified
+from scalargrad.compiler.loops.columns import distinct
 from scalargrad.compiler.loops.loop import Carry, Cells, Loop, Place, Total, cells_of
 from scalargrad.compiler.loops.roll import Block, Operand, Own
 from scalargrad.compiler.loops.schedule import Stage
 from scalargrad.compiler.loops.signals import Signals
 from scalargrad.compiler.passes.lanes import partial
-from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import add, mul, neg
 from scalargrad.table.operation import Elementwise
 from scalargrad.table.symbol import Symbol
@@ -165,7 +164,7 @@ class _Backward:
 
     def _arrays(self, place: Place) -> list[int]:
         cells = cells_of(place, self.block.count)
-        found: list[int] = np.unique(self.signals.array(cells)).tolist()
+        found: list[int] = distinct(self.signals.array(cells)).tolist()
         return found
 
     def _send(self, place: Place, register: int, *, alone: bool) -> None:
@@ -174,7 +173,7 @@ class _Backward:
         if block.count > 1 and isinstance(place, Cells) and not place.stride:
             cells = self.signals.signal(place)
             assert isinstance(cells, Cells)
-            body.loop.totals.append(Total(register, cells.cell, cells.cell))
+            body.loop.totals.append(Total(((register,),), cells.cell, cells.cell))
             return
         found, fresh = self.signals.signals(place, block.count, alone=alone)
         (body.write if fresh else body.increase)(found, register)

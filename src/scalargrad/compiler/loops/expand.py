@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from scalargrad.compiler.loops.columns import NUMBER, Integers
+from scalargrad.compiler.loops.columns import NUMBER
 from scalargrad.compiler.loops.loop import Cells, Table
 from scalargrad.compiler.loops.roll import Block, Constant, Operand, Own, Rolled
 from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.passes.nodes import Integers
 
 
 def stands_for_recording(rolled: Rolled) -> bool:

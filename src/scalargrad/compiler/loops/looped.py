@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.loops.columns import Integers, columns
+from scalargrad.compiler.loops.columns import columns
 from scalargrad.compiler.loops.derivative import backward, leads_back
 from scalargrad.compiler.loops.expand import stands_for_recording
 from scalargrad.compiler.loops.forward import forward, leads
@@ -28,12 +28,15 @@ from scalargrad.compiler.loops.repeats import repeats
 from scalargrad.compiler.loops.roll import LANES, Block, Constants, Rolled, padded, place_of, roll
 from scalargrad.compiler.loops.schedule import Stage, stages
 from scalargrad.compiler.loops.signals import Signals
-from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, Program
+from scalargrad.compiler.loops.unfold import unfold
+from scalargrad.compiler.passes.nodes import Integers
+from scalargrad.compiler.passes.program import ADJOINT, Program
 
 #: So many statements, in all, are printed: level 1 takes a quarter of a millisecond for each.
-_MOST = 400
-#: Lanes alone are packed as well, and into tiles; of many nodes, loops are found sooner.
-_FEW, _MANY = 150, 20_000
+_MOST = 1000
+#: Lanes alone are packed as well, and into tiles; of so many nodes, and so many for each statement,
+#: loops are found sooner.
+_MANY, _EACH = 20_000, 100
 #: So many nodes stand for each statement, at least, and so many in all are saved.
 _SHARE, _SAVES = 6, 200
 
@@ -46,12 +49,11 @@ Sweep = tuple[list[int], list[tuple[int, float | int]]]
 
 def looped(program: Program) -> Looped | None:
     """Return a recorded program as loops; None where it has few, or what they cannot compute."""
-    sweep = _sweep(program)
-    if sweep is None:
+    unfolded = unfold(program)
+    sweep = None if unfolded is None else _sweep(unfolded)
+    if unfolded is None or sweep is None:
         return None
-    found = columns(program)
-    if found is None:
-        return None
+    found = columns(unfolded)
     runs = repeats(found)
     if not _is_rolled_well(len(found), len(found) - sum(run.saved for run in runs)):
         return None
@@ -67,18 +69,17 @@ def _is_rolled_well(nodes: int, statements: int) -> bool:
 
 
 def _sweep(program: Program) -> Sweep | None:
-    """Return the sweep that gradients ask for; None where they ask for several."""
-    asked = [program.args[k] for k, op in enumerate(program.ops) if op is ADJOINT]
-    if len({args[1:] for args in asked}) > 1:
-        return None
+    """Return the sweep that gradients ask for; None where it is of numbers, not of nodes."""
+    nodes = program.nodes()
+    asked = [nodes.args_of(k) for k in nodes.places(ADJOINT)]
     seeds = asked[0][1:] if asked else ()
     wanted = [args[0] for args in asked]
-    if any(program.ops[x] is CONSTANT for x in (*wanted, *seeds[::2])):
+    if not program.constants.keys().isdisjoint((*wanted, *seeds[::2])):
         return None
     pairs: list[tuple[int, float | int]] = []
     for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
         number = program.constants.get(seed)
-        if number is None and program.ops[seed] is not INPUT:
+        if number is None and seed >= program.inputs:
             return None
         pairs.append((root, seed if number is None else number))
     return wanted, pairs
@@ -104,7 +105,7 @@ class _Looping:
         rolled = self.rolled
         nodes, statements = len(rolled.columns), rolled.statements
         waits = any(b.count > 1 and not x.lanes for b, found in self.staged for x in found)
-        many = statements <= _FEW and nodes >= _MANY
+        many = nodes >= max(_MANY, _EACH * statements)
         return _is_rolled_well(nodes, statements) and (waits or many)
 
     def run(self) -> Looped:
@@ -124,7 +125,7 @@ class _Looping:
         made = Looped(inputs, self.cells + LANES, self.kept, loops, side_by_side)
         prune(made)
         for loop in made.loops:
-            if isinstance(loop, Loop):
+            if isinstance(loop, Loop) and not loop.is_fused:
                 fuse(loop)
         prune(made)
         return made
@@ -134,7 +135,8 @@ class _Looping:
         for block, found in staged:
             if block.sources:
                 loops.append(leads(block, found[0], self.numbers))
-            loops += [forward(block, stage, self.numbers) for stage in found]
+            alone = self.rolled.alone(block)
+            loops += [forward(block, stage, self.numbers, alone) for stage in found]
         return loops
 
     def _backwards(self, staged: list[tuple[Block, list[Stage]]]) -> list[Loop | Clear]:

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scalargrad.compiler.loops.columns import COMPUTED, Columns, Integers
+from scalargrad.compiler.loops.columns import COMPUTED, Columns
+from scalargrad.compiler.passes.nodes import Integers
 
 #: A body has at most so many nodes.
 LONGEST = 1500
@@ -26,6 +27,8 @@ _SAMPLES = 6
 #: So many candidates are tried for each length of stretch, each with so many stretches at most.
 _CANDIDATES = 3
 _STRETCHES = 300
+#: Between stretches that repeat, more nodes than so many are looked through again.
+_GAP = 64
 #: No further candidate is tried once one saves this share of all nodes.
 _ENOUGH = 0.9
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -59,6 +62,23 @@ def repeats(columns: Columns) -> list[Run]:
 
 
 def _chosen(columns: Columns, low: int, high: int) -> list[Run]:
+    """Return stretches between two nodes that repeat, in order, gaps between them included.
+
+    A gap is looked through for itself: there other bodies are those that come most often.
+    """
+    found: list[Run] = []
+    gaps = [(low, high)]
+    while gaps:
+        low, high = gaps.pop()
+        runs = _most(columns, low, high)
+        found += runs
+        edges = [low, *(x for run in runs for x in (run.start, run.end)), high]
+        if runs:
+            gaps += [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > _GAP]
+    return sorted(found)
+
+
+def _most(columns: Columns, low: int, high: int) -> list[Run]:
     """Return the stretches between two nodes that save most, in order."""
     every: list[Run] = []
     for period in _candidates(columns.codes[low:high]):

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from scalargrad.compiler.loops.body import Body
-from scalargrad.compiler.loops.columns import Integers
+from scalargrad.compiler.loops.columns import distinct
 from scalargrad.compiler.loops.loop import Cells, Clear, Loop, Place, Table, cells_of
 from scalargrad.compiler.loops.roll import Block, Constant, Constants, Operand, Own, Rolled, padded
 from scalargrad.compiler.loops.schedule import Flags, Stage
-from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.compiler.passes.nodes import Integers
+from scalargrad.compiler.trace.detach import DETACH
 
 
 class Signals:
@@ -107,7 +108,7 @@ class Signals:
 
     def _needs(self, cells: Integers) -> None:
         """Have the signals of whole arrays be 0 before the sweep."""
-        for array in np.unique(self.array(cells)).tolist():
+        for array in distinct(self.array(cells)).tolist():
             self._clear[self._arrays[array] : self._ends[array]] = True
 
 
@@ -122,7 +123,7 @@ def _arrays(rolled: Rolled, wrt: Sequence[int]) -> Integers:
         for block in rolled.blocks
         for cell, lead in zip(block.cells, block.lead, strict=True)
     ]
-    return np.unique(np.concatenate([[0], edges[edges < inputs], firsts]).astype(np.int64))
+    return distinct(np.concatenate([[0], edges[edges < inputs], firsts]).astype(np.int64))
 
 
 def _active(rolled: Rolled, wrt: Sequence[int]) -> Flags:

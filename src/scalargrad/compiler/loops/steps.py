@@ -10,13 +10,14 @@ import ctypes
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from scalargrad.compiler.backend.llvm.code import compile_module
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
-from scalargrad.compiler.backend.llvm.module import Module
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.machine_code import compile_module
+from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.loops.columns import is_repeatable
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.program import CONSTANT, INPUT, Program
-from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import pow
 from scalargrad.table.operation import Elementwise
 
@@ -88,9 +89,9 @@ class Steps:
         return made
 
 
-def _printed(program: Program, form: Form) -> Module:
+def _printed(program: Program, form: Form) -> IRModule:
     """Return a module with ``steps(state, given, results, count)``, which says how many it made."""
-    module = Module()
+    module = IRModule()
     body = module.function("steps", "ptr %state, ptr %given, ptr %results, i64 %count", "i64")
     e = Emitter(body)
     starts = [e.load(_cell(e, "state", str(k))) for k in range(form.carried)]
@@ -149,7 +150,7 @@ def _outputs(e: Emitter, program: Program, inputs: Sequence[Operand]) -> list[Op
             found.append(e.mul(operands[0], operands[0]))
         else:
             assert isinstance(op, Elementwise)
-            found.append(e.apply(op, *operands))
+            found.append(apply(e, op, *operands))
     return [found[x] for x in program.outputs]
 
 

@@ -1,12 +1,13 @@
-"""Differentiate: reverse mode as more program.
+"""Reverse-mode differentiation of a program: its backward pass, written as further nodes.
 
 Every ADJOINT node is replaced by the error signal it asks for. An error signal is a sum of
 products, Σ upstream · partial over the wires that leave a node, so what is written has the form
-everything else has, and can be derived again.
+everything else has, and can be differentiated again.
 """
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
@@ -24,7 +25,7 @@ from scalargrad.compiler.passes.program import (
     Total,
     Writer,
 )
-from scalargrad.compiler.trace.deferred import DETACH
+from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.system.collector import collector_paused
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol
@@ -34,9 +35,9 @@ Seeds = tuple[int, ...]
 
 @collector_paused()
 def differentiate(program: Program, *, tidy: bool = True) -> Program:
-    """Return the flattened `program` with every ADJOINT node written out.
+    """Return `program`, its sums gathered already, with every ADJOINT node written out.
 
-    Unless `tidy`, with nodes no output depends on, which flattening it again will drop.
+    Unless `tidy`, dead nodes remain, which gathering sums once more will drop.
 
     References
     ----------
@@ -87,7 +88,7 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
     """Return the error signal of each node of `wrt`; `seeds` alternates roots and seeds."""
     program, one = writer.program, writer.one
     top = max(seeds[::2])
-    moving = dependents(program, wrt, top, beyond=_is_detached)
+    moving = dependents(program, wrt, top, beyond=is_detached)
     signals: dict[int, list[int]] = defaultdict(list)
     for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
         plain = writer.constants.get(seed) == 1.0
@@ -96,7 +97,7 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
     found: dict[int, int] = {}
     targets = set(wrt)
     lookups = Lookups(writer, crossing is not None and crossing.per_lane)
-    for node in range(top, -1, -1):
+    for node in range(top, min(wrt, default=top + 1) - 1, -1):  # none before it moves
         terms = signals.pop(node, None) if crossing is None else crossing.terms(node)
         terms = [*(terms or ()), *lookups.terms(node)]
         if not terms or not moving[node]:
@@ -120,7 +121,7 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
 def _crossing(
     writer: Writer, signals: dict[int, list[int]], seeds: Sequence[int]
 ) -> Crossing | None:
-    """Return what passes signals on where nodes have lanes."""
+    """Return what passes error signals on between single numbers and lanes, if there are lanes."""
     if not isinstance(writer, LaneWriter):
         return None
     return Crossing(writer, signals, any(writer.sizes[x] > 1 for x in seeds))
@@ -150,10 +151,12 @@ def dependents(
     return moving
 
 
-def _is_detached(op: Op) -> bool:
+def is_detached(op: Op) -> bool:
+    """Return whether an operation sends no error signal back."""
     return op is DETACH
 
 
+@functools.cache
 def steps(op: Op) -> bool:
     """Return whether an operation is constant between its jumps, so that its gradient is 0."""
     return isinstance(op, Elementwise) and all(

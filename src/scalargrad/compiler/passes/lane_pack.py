@@ -1,4 +1,4 @@
-"""Pack programs whose nodes have lanes: each takes as many neighbouring cells.
+"""Pack programs whose nodes have lanes: a node takes one cell for each of its lanes.
 
 A group of g nodes with n lanes is a block g × n. A sum of products then has a row for each node
 and a column for each lane; a total has its lanes as further terms. Layers of neurons over a
@@ -18,36 +18,36 @@ from scalargrad.compiler.passes.instructions import (
     Run,
 )
 from scalargrad.compiler.passes.lane_placing import LanePlacer
-from scalargrad.compiler.passes.layout import Grid, grid
 from scalargrad.compiler.passes.packer import Packer, Piece
 from scalargrad.compiler.passes.program import (
-    PICK,
+    BATCH,
     PRODUCTS,
-    STACK,
     TAKE,
+    UNBATCH,
     Scattered,
     Total,
 )
+from scalargrad.compiler.passes.strides import Grid, grid
 
 #: From so many rows and columns on, a copy of one factor is soon earned back.
 _TALL, _WIDE = 64, 16
 
 
 class LanePacker(LanePlacer, Packer):
-    """One walk over the groups of a program with lanes, those of sums of products above all."""
+    """Packs a program with lanes, group by group."""
 
     def _block(self, group: Group) -> tuple[int, int]:
         size = self.sizes[group.nodes[0]]
-        if group.op is STACK:
-            return self._stack(group, size)
+        if group.op is BATCH:
+            return self._batch(group, size)
         if isinstance(group.op, Scattered):
             return self._lane_scatter(group, group.op.lanes)
         return self._computed(group, size), len(group.nodes) * size
 
     def _computed(self, group: Group, size: int) -> int:
         """Compute a group and return the first of its cells, so many for each node."""
-        if group.op is PICK:
-            return self._pick(group)
+        if group.op is UNBATCH:
+            return self._unbatch(group)
         if isinstance(group.op, Total):
             return self._total(group, group.op.lanes)
         if size == 1:
@@ -82,7 +82,7 @@ class LanePacker(LanePlacer, Packer):
     def _regular_order(
         self, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]
     ) -> tuple[Addresses, list[Piece]]:
-        """Return the order of nodes that falls into the fewest grids; else each by itself."""
+        """Return the order of nodes that forms the fewest grids; else one grid for each node."""
         keys = self._keys(np.stack([x[:, s] for x in (a, b) for s, _ in bounds], axis=1))
         order, pieces = self._ordered(a, b, self._runs(a, b, bounds), keys)
         return order, pieces or [(i, Grid(1, 1)) for i in range(len(a))]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from scalargrad.compiler.passes.lane_writer import LaneWriter
-from scalargrad.compiler.passes.program import PICK, STACK, TAKE, Total
+from scalargrad.compiler.passes.program import BATCH, TAKE, UNBATCH, Total
 from scalargrad.errors import TraceError
 
 #: The node at the end of a wire, and the partial.
@@ -19,7 +19,7 @@ Signals = dict[int, list[int]]
 
 
 class Crossing:
-    """What one sweep keeps aside besides its signals.
+    """What a backward sweep notes of wires between single numbers and lanes.
 
     Parameters
     ----------
@@ -35,34 +35,36 @@ class Crossing:
         self.signals = signals
         self.per_lane = per_lane
         self._totals: dict[int, dict[int, list[int]]] = {}
-        self._picked: dict[int, dict[int, list[int]]] = {}
+        self._unbatched: dict[int, dict[int, list[int]]] = {}
 
     def terms(self, node: int) -> list[int] | None:
         """Return the terms of the error signal of `node`; None if none arrived."""
         writer, terms = self.writer, self.signals.pop(node, [])
         for lanes, pairs in self._totals.pop(node, {}).items():
             terms += (writer.total(pairs, lanes), writer.one)
-        picked = self._picked.pop(node, None)
-        if picked is not None:
+        unbatched = self._unbatched.pop(node, None)
+        if unbatched is not None:
             zero = writer.constant(0.0)
             each = range(writer.sizes[node])
-            signals = [writer.products(picked[k]) if k in picked else zero for k in each]
-            terms += (writer.stack(signals), writer.one)
+            signals = [writer.products(unbatched[k]) if k in unbatched else zero for k in each]
+            terms += (writer.batch(signals), writer.one)
         return terms or None
 
     def send(self, node: int, upstream: int, moving: bytearray, wires: Wires) -> None:
         """Pass the error signal of `node` on to its operands."""
         writer = self.writer
         op, args = writer.program.ops[node], writer.program.args[node]
-        if op is STACK or op is PICK or isinstance(op, Total):
+        if op is BATCH or op is UNBATCH or isinstance(op, Total):
             self.require_single_root()
-        if op is STACK:
+        if op is BATCH:
             for lane, operand in enumerate(args):
                 if moving[operand]:
-                    self._to(operand, 1, writer.pick(upstream, lane), writer.one)
-        elif op is PICK:
+                    self._to(operand, 1, writer.unbatch(upstream, lane), writer.one)
+        elif op is UNBATCH:
             lane = int(writer.constants[args[1]])
-            self._picked.setdefault(args[0], {}).setdefault(lane, []).extend((upstream, writer.one))
+            self._unbatched.setdefault(args[0], {}).setdefault(lane, []).extend(
+                (upstream, writer.one)
+            )
         else:
             self._over(
                 wires(node), op.lanes if isinstance(op, Total) else writer.sizes[node], upstream

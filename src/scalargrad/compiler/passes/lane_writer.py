@@ -1,7 +1,7 @@
 """Write programs whose nodes may have lanes: one node for a number of every example.
 
-A node has one lane, a single number, or n. Operands of one lane serve all n. `STACK` makes n
-single numbers the lanes of a node, `PICK` takes one lane out, and a `Total` adds up products
+A node has one lane, a single number, or n. Operands of one lane serve all n. `BATCH` makes n
+single numbers the lanes of a node, `UNBATCH` takes one lane out, and a `Total` adds up products
 over the lanes. What comes out of one and goes into another is recognised here.
 """
 
@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scalargrad.compiler.passes.program import (
-    PICK,
+    BATCH,
     SCATTER,
-    STACK,
+    UNBATCH,
     Op,
     Program,
     Scattered,
@@ -25,7 +25,7 @@ from scalargrad.compiler.passes.program import (
 
 def writer_for(program: Program) -> Writer:
     """Return a writer for what a pass makes of `program`."""
-    return LaneWriter(program.inputs) if STACK in program.ops else Writer(program.inputs)
+    return LaneWriter(program.inputs) if BATCH in program.ops else Writer(program.inputs)
 
 
 class LaneWriter(Writer):
@@ -33,7 +33,7 @@ class LaneWriter(Writer):
 
     def __init__(self, inputs: int) -> None:
         self.sizes = [1] * inputs
-        self.picks: dict[int, tuple[int, int]] = {}
+        self.unbatched: dict[int, tuple[int, int]] = {}
         super().__init__(inputs)
 
     def _append(self, op: Op, args: tuple[int, ...]) -> int:
@@ -46,36 +46,36 @@ class LaneWriter(Writer):
 
     def node(self, op: Op, args: tuple[int, ...]) -> int:
         """Return the node of `op` over `args`, the simplest one that is equal."""
-        if op is STACK:
-            return self.stack(args)
-        if op is PICK:
-            return self.pick(args[0], int(self.constants[args[1]]))
+        if op is BATCH:
+            return self.batch(args)
+        if op is UNBATCH:
+            return self.unbatch(args[0], int(self.constants[args[1]]))
         if isinstance(op, Total):
             return self.total(args, op.lanes)
         if isinstance(op, Scattered):
             return self._scattered(op, args)
         return super().node(op, args)
 
-    def stack(self, nodes: Sequence[int]) -> int:
+    def batch(self, nodes: Sequence[int]) -> int:
         """Return the node with these lanes: where all are one node, that node."""
         first = nodes[0]
         if all(x == first for x in nodes):
             return first
-        source, lane = self.picks.get(first, (first, -1))
+        source, lane = self.unbatched.get(first, (first, -1))
         if lane == 0 and self.sizes[source] == len(nodes):
-            picks = self.picks
-            if all(picks.get(x) == (source, k) for k, x in enumerate(nodes)):
+            unbatched = self.unbatched
+            if all(unbatched.get(x) == (source, k) for k, x in enumerate(nodes)):
                 return source
-        return super().node(STACK, tuple(nodes))
+        return super().node(BATCH, tuple(nodes))
 
-    def pick(self, node: int, lane: int) -> int:
-        """Return one lane of a node."""
+    def unbatch(self, node: int, lane: int) -> int:
+        """Return the node of one lane of another."""
         if self.sizes[node] == 1:
             return node
-        if self.program.ops[node] is STACK:
+        if self.program.ops[node] is BATCH:
             return self.program.args[node][lane]
-        found = super().node(PICK, (node, self.constant(float(lane))))
-        self.picks[found] = (node, lane)
+        found = super().node(UNBATCH, (node, self.constant(float(lane))))
+        self.unbatched[found] = (node, lane)
         return found
 
     def total(self, pairs: Sequence[int], lanes: int) -> int:
@@ -109,23 +109,23 @@ class LaneWriter(Writer):
 
     def copied_products(self, args: tuple[int, ...]) -> int:
         """Return the node of a sum, in which lanes may come together only now."""
-        return self.products(args) if self.picks else self._sum(args)
+        return self.products(args) if self.unbatched else self._sum(args)
 
     def products(self, pairs: Sequence[int]) -> int:
         """Return the node a₀b₀ + a₁b₁ + …; what is added up over all lanes becomes a total."""
-        return super().products(self._totalled(pairs) if self.picks else pairs)
+        return super().products(self._totalled(pairs) if self.unbatched else pairs)
 
     def _totalled(self, pairs: Sequence[int]) -> Sequence[int]:
         """Replace terms that hold every lane of a node by its total."""
-        picks, sizes = self.picks, self.sizes
-        if picks.keys().isdisjoint(pairs):
+        unbatched, sizes = self.unbatched, self.sizes
+        if unbatched.keys().isdisjoint(pairs):
             return pairs
         kept: list[int] = []
         found: dict[int, list[dict[int, int]]] = {}
         for a, b in zip(pairs[::2], pairs[1::2], strict=True):
-            picked, factor = (a, b) if a in picks else (b, a)
-            if picked in picks and sizes[factor] == 1:
-                source, lane = picks[picked]
+            lane_of, factor = (a, b) if a in unbatched else (b, a)
+            if lane_of in unbatched and sizes[factor] == 1:
+                source, lane = unbatched[lane_of]
                 _add(found.setdefault(source, []), lane, factor)
             else:
                 kept += (a, b)
@@ -139,9 +139,9 @@ class LaneWriter(Writer):
         lanes = self.sizes[source]
         if len(factors) < lanes:
             return [
-                x for lane, factor in factors.items() for x in (self.pick(source, lane), factor)
+                x for lane, factor in factors.items() for x in (self.unbatch(source, lane), factor)
             ]
-        factor = self.stack([factors[k] for k in range(lanes)])
+        factor = self.batch([factors[k] for k in range(lanes)])
         return [self.total([source, factor], lanes), self.one]
 
 

@@ -1,4 +1,4 @@
-"""Lane code: an operation's value or partial, printed for many numbers at once.
+"""Operations and their partials as code over many numbers at once.
 
 The same trace of the table that eager code is printed from is written here for NumPy, where a
 name stands for an array; `backend.llvm.emitter` writes it as machine instructions.
@@ -28,6 +28,9 @@ class Partial:
         With respect to which operand.
     uses : tuple of int
         The operands it is computed from: 0 is the operation's result, 1 its first operand.
+    declared, expression : Symbol or float
+        As the table declares it, and with composite operations expanded. The first is what is
+        differentiated: composite operations in it have partials of their own.
     """
 
     lazy = False
@@ -36,7 +39,8 @@ class Partial:
         self.op = op
         self.index = index
         self.name = f"{op.name}'{index if op.arity > 1 else ''}"
-        self.expression = merged(op.partial_expressions[index])
+        self.declared = op.partial_expressions[index]
+        self.expression = merged(self.declared)
         symbols = (op.result_symbol, *op.operand_symbols)
         found = {x for x in subexpressions(self.expression) if x.op is None}
         self.uses = tuple(i for i, symbol in enumerate(symbols) if symbol in found)

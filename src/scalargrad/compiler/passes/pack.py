@@ -1,16 +1,16 @@
-"""Pack: the last pass, from a program to instructions over blocks of memory."""
+"""The last pass: from a program to instructions over blocks of memory."""
 
 from __future__ import annotations
 
 from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.compiler.passes.lane_pack import LanePacker
 from scalargrad.compiler.passes.packer import Packer
-from scalargrad.compiler.passes.program import STACK, Program
+from scalargrad.compiler.passes.program import BATCH, Program
 from scalargrad.system.collector import collector_paused
 
 
 @collector_paused()
 def pack(program: Program) -> Packed:
     """Return the instructions and the memory for a program of sums of products."""
-    packer = LanePacker if STACK in program.ops else Packer
+    packer = LanePacker if BATCH in program.ops else Packer
     return packer(program).run()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scalargrad.compiler.passes.lanes import Partial
+from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Operation
 
@@ -45,13 +46,13 @@ CONSTANT = Kind("constant")
 #: A number given at each run.
 INPUT = Kind("input")
 #: Single numbers as the lanes of one node: what vmap makes of its examples.
-STACK = Kind("stack")
+BATCH = Kind("batch")
 #: One lane of a node as a single number, its operands (node, constant number of the lane).
-PICK = Kind("pick")
+UNBATCH = Kind("unbatch")
 
 
 class OverLanes(Kind):
-    """A sum over so many lanes, besides over terms: a single number.
+    """A sum over lanes as well as over terms, which is a single number.
 
     At least one of the operands of each term has lanes; all that have, have equally many.
     """
@@ -120,6 +121,38 @@ class Program:
     def __len__(self) -> int:
         return len(self.ops)
 
+    def nodes(self) -> Nodes:
+        """Return the nodes as arrays."""
+        return Nodes.of(self.ops, self.args)
+
+    def copy(self) -> Program:
+        """Return a copy that can be added to."""
+        ops, args, constants = [*self.ops], [*self.args], dict(self.constants)
+        return Program(self.inputs, ops, args, constants, [*self.outputs], self.one)
+
+    def add(self, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> range:
+        """Write nodes at the end; return their numbers."""
+        self.ops += ops
+        self.args += args
+        return range(len(self) - len(ops), len(self))
+
+    def with_inputs(self, count: int) -> Program:
+        """Return a copy that has so many inputs more, behind the others."""
+        n, copy = self.inputs, self.copy()
+        copy.ops = [*self.ops[:n], *[INPUT] * count, *self.ops[n:]]
+        copy.args = [()] * (n + count)
+        copy.args += [tuple([x if x < n else x + count for x in args]) for args in self.args[n:]]
+        copy.move_inputs(count)
+        return copy
+
+    def move_inputs(self, count: int) -> None:
+        """Have constants and outputs be where they are behind so many further inputs."""
+        n = self.inputs
+        self.inputs += count
+        self.constants = {x + count: y for x, y in self.constants.items()}
+        self.outputs = [x if x < n else x + count for x in self.outputs]
+        self.one += count * (self.one >= 0)
+
     def alive(self, outputs: Iterable[int] | None = None) -> bytearray:
         """Return, for each node, 1 where an output depends on it."""
         needed = bytearray(len(self.ops))
@@ -148,7 +181,7 @@ class Program:
         mark = f"    {size} lanes" * (size > 1) + "  ←" * (node in self.outputs)
         if op is CONSTANT:
             return f"%{node} = {self.constants[node]!r}{mark}"
-        if op is PICK:
+        if op is UNBATCH:
             return f"%{node} = %{args[0]}[{self.constants[args[1]]:g}]{mark}"
         if op is PRODUCTS or isinstance(op, Total):
             pairs = zip(args[::2], args[1::2], strict=True)
@@ -164,15 +197,15 @@ class Program:
 
 def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
     """Return how many lanes a node has, from those of its operands."""
-    if op is STACK:
+    if op is BATCH:
         return len(args)
-    if not args or op is PICK or isinstance(op, OverLanes):
+    if not args or op is UNBATCH or isinstance(op, OverLanes):
         return 1
     return max(map(sizes.__getitem__, args[1:] if op is ADJOINT else args))
 
 
 class Writer:
-    """Writes a program: equal nodes once, and what is computed of constants as a constant.
+    """Writes a program, merging equal nodes and folding constants.
 
     Constants are known by their bits: 0.0 is not -0.0.
     """

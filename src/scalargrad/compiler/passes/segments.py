@@ -1,8 +1,8 @@
-"""Segments: a program with many lanes in parts, so that lanes can be run block by block.
+"""Cut a program with many lanes into segments, so that lanes can be run block by block.
 
 A total needs all lanes before anything that follows from it can be computed. So single numbers
 and lanes alternate: single numbers of level 0, lanes of level 0, single numbers of level 1 (from
-totals and picked lanes of level 0), and so on. Each part is a program of its own. What passes
+totals and single lanes of level 0), and so on. Each part is a program of its own. What passes
 from one to another stands in a store, one row of cells that begins with the inputs.
 """
 
@@ -17,10 +17,10 @@ import numpy as np
 from scalargrad.compiler.passes.instructions import Addresses
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.program import (
+    BATCH,
     CONSTANT,
     INPUT,
-    PICK,
-    STACK,
+    UNBATCH,
     OverLanes,
     Program,
 )
@@ -46,7 +46,7 @@ class Singles(NamedTuple):
 
 
 class Fill(NamedTuple):
-    """Bring single numbers into consecutive cells, as the lanes of a node."""
+    """Copy single numbers into consecutive cells, as the lanes of a node."""
 
     out: int
     reads: Addresses
@@ -98,13 +98,14 @@ class Mapped:
             part.new[node] = i
         for i, node in enumerate(self.stacks):
             first = count + i * lanes
-            part.new[node] = part.append(STACK, tuple(range(first, first + lanes)))
+            part.new[node] = part.append(BATCH, tuple(range(first, first + lanes)))
         for node in self.nodes:
             part.copy(node, lanes)
         outputs = [part.new[node] for node in self.asked[: self.totals]]
         for node in self.asked[self.totals :]:
             outputs += [
-                part.append(PICK, (part.new[node], part.constant(float(k)))) for k in range(lanes)
+                part.append(UNBATCH, (part.new[node], part.constant(float(k))))
+                for k in range(lanes)
             ]
         part.program.outputs = outputs
         return part.program
@@ -134,8 +135,8 @@ class Segments:
 
 
 def split(program: Program) -> Segments | None:
-    """Return `program`, flattened and lowered, in segments; None if it is better run whole."""
-    if STACK not in program.ops:
+    """Return `program`, gathered and lowered, in segments; None if it is better run whole."""
+    if BATCH not in program.ops:
         return None
     sizes = program.sizes()
     if max(sizes) <= 2 * _FEWEST:
@@ -194,10 +195,10 @@ class _Splitter:
         members = self._members()
         asked = self._asked()
         for (_, lanes), nodes in sorted(members.items()):
-            stacks = [node for node in nodes if self.program.ops[node] is STACK]
+            stacks = [node for node in nodes if self.program.ops[node] is BATCH]
             for node in stacks:
-                self._stack(node)
-            nodes = [node for node in nodes if self.program.ops[node] is not STACK]
+                self._batch(node)
+            nodes = [node for node in nodes if self.program.ops[node] is not BATCH]
             if lanes == 1:
                 self._singles(nodes, asked)
             elif nodes:
@@ -217,8 +218,8 @@ class _Splitter:
             level = max([levels[x] for x in args], default=0)
             lanes = op.lanes if isinstance(op, OverLanes) else sizes[node]
             part_of.append((level, lanes))
-            levels.append(level + (op is PICK or isinstance(op, OverLanes)))
-            if op is not INPUT and op is not CONSTANT and op is not PICK:
+            levels.append(level + (op is UNBATCH or isinstance(op, OverLanes)))
+            if op is not INPUT and op is not CONSTANT and op is not UNBATCH:
                 members.setdefault((level, lanes), []).append(node)
         return members
 
@@ -227,7 +228,7 @@ class _Splitter:
         asked = set(self.program.outputs)
         for node, args in enumerate(self.program.args):
             op, part = self.program.ops[node], self.part_of[node]
-            asked.update(x for x in args if op is STACK or op is PICK or self.part_of[x] != part)
+            asked.update(x for x in args if op is BATCH or op is UNBATCH or self.part_of[x] != part)
         return asked
 
     def _room(self, cells: int) -> int:
@@ -243,14 +244,14 @@ class _Splitter:
         """Return where a single number is in the store."""
         program = self.program
         if node not in self.where:
-            if program.ops[node] is PICK:
+            if program.ops[node] is UNBATCH:
                 source, lane = program.args[node]
                 return self.columns[source].first + int(program.constants[lane])
             self.where[node] = self._constant(np.array([program.constants[node]]))
         return self.where[node]
 
-    def _stack(self, node: int) -> None:
-        """Find a place for the lanes of a stack: where they are, if at a regular distance."""
+    def _batch(self, node: int) -> None:
+        """Find a place for batched numbers: where they are, if at a regular distance."""
         args, constants = self.program.args[node], self.program.constants
         if all(x in constants for x in args):
             numbers = np.array([constants[x] for x in args])

@@ -12,13 +12,17 @@ import functools
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from scalargrad.compiler.passes.lanes import subexpressions
-from scalargrad.compiler.passes.program import PICK, STACK, Op, total_of
+from scalargrad.compiler.passes.nodes import Flags, Nodes, alike, drop
+from scalargrad.compiler.passes.program import BATCH, UNBATCH, Op, total_of
+from scalargrad.compiler.trace.likes import Constants, Likes
 from scalargrad.compiler.trace.trace import Trace
-from scalargrad.ops import TABLE, add, div, eq, mul, sub
+from scalargrad.ops import TABLE, eq, mul
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol
 
@@ -32,20 +36,15 @@ _FEW = 64
 #: What is found out about operations is kept for so many kinds of constants beside them.
 _MANY = 10_000
 
-#: Operations to which all finite numbers of a sign, but 0, are alike.
-_BY_SIGN = {add, sub, mul, div}
 
-Constants = tuple[float | None, ...]
-
-
-def unseen(trace: Trace, outputs: Iterable[int]) -> list[int]:
+def unseen(trace: Trace, outputs: Sequence[int]) -> list[int]:
     """Write what counts, at each run, numbers that eager evaluation would have refused.
 
     Parameters
     ----------
     trace : Trace
         Finished.
-    outputs : iterable of int
+    outputs : sequence of int
         The results.
 
     Returns
@@ -54,27 +53,29 @@ def unseen(trace: Trace, outputs: Iterable[int]) -> list[int]:
         For each node that could leave its domain, or has to be finite, where results could be
         finite nevertheless: the node that counts in how many lanes it does.
     """
-    shown = None
-    if trace.finite or any(map(_is_limited, {*trace.ops})):
-        shown = _shown(trace, outputs)
-    if shown is None:
+    if not (trace.finite or any(map(_is_limited, {*trace.ops}))):
         return []
-    limited = [x for x, op in enumerate(trace.ops) if _is_limited(op)]
-    found = [_violations(trace, x) for x in limited if _is_unseen(trace, x, shown)]
-    infinite = dict.fromkeys(x for x in trace.finite if x not in shown)
-    return found + [_infinite(trace, x) for x in infinite]
-
-
-def _is_unseen(trace: Trace, node: int, shown: set[int]) -> bool:
-    op: Any = trace.ops[node]
-    constants = _constants(trace, node)
-    return _may_fail(op, constants) and not (node in shown and _gives_itself_away(op, constants))
+    nodes = trace.columns.nodes()
+    results = {*outputs}
+    likes = Likes(nodes, trace.columns.constants)
+    lanes = {x: trace.lanes.size(x) for x in _unbatched(nodes)}
+    shown = _shown(nodes, likes, outputs, lanes)
+    limited = np.flatnonzero(nodes.where(_is_limited))
+    limited = limited[likes.ask(limited, _may_fail)]
+    told = likes.ask(limited, _gives_itself_away)
+    finite = [x for x in dict.fromkeys(trace.finite) if x not in results]
+    if finite or told.any():
+        shown = _shown(nodes, likes, outputs, lanes)
+        told &= shown[limited]
+        finite = [x for x in finite if not shown[x]]
+    found = limited[~told].tolist()
+    return [_violations(trace, x) for x in found] + [_infinite(trace, x) for x in finite]
 
 
 def _violations(trace: Trace, node: int) -> int:
     """Write the node that counts in how many lanes a node is outside its domain."""
     op: Any = trace.ops[node]
-    where: dict[Any, int] = dict(zip(op.operand_symbols, trace.args[node], strict=True))
+    where: dict[Any, int] = dict(zip(op.operand_symbols, trace.columns.args(node), strict=True))
     once = -1
     for part in violation(op):
         parts: tuple[Any, ...] = part.operands
@@ -97,20 +98,6 @@ def _over_lanes(trace: Trace, once: int, node: int) -> int:
 @functools.cache
 def _is_limited(op: Op) -> bool:
     return isinstance(op, Elementwise) and op.valid_expression is not None
-
-
-def _constants(trace: Trace, node: int) -> Constants:
-    """Return the operands that are numbers, None for each of the others.
-
-    Of numbers that are only added, multiplied or divided, none but the sign matters: a program
-    may hold as many of them as it has data.
-    """
-    constants = tuple([trace.constants.get(x) for x in trace.args[node]])
-    return tuple(map(_sign, constants)) if trace.ops[node] in _BY_SIGN else constants
-
-
-def _sign(x: float | None) -> float | None:
-    return math.copysign(1.0, x) if x and math.isfinite(x) else x
 
 
 @functools.lru_cache(maxsize=_MANY)
@@ -146,28 +133,64 @@ def _gives_itself_away(op: Elementwise, constants: Constants) -> bool:
     return _is_own(op) and not any(math.isfinite(op.of_floats_unchecked(*x)) for x in outside)
 
 
-def _shown(trace: Trace, outputs: Iterable[int]) -> set[int]:
-    """Return the nodes that, where they are not finite, leave a result that is not."""
-    shown = set(outputs)
-    picked: Counter[int] = Counter()
-    for node in range(len(trace.ops) - 1, -1, -1):
-        op, args = trace.ops[node], trace.args[node]
-        if node not in shown:
-            continue
-        if op is PICK:
-            picked[args[0]] += 1
-            if picked[args[0]] == trace.lanes.size(args[0]):
-                shown.add(args[0])
-        elif op is STACK:
-            shown.update(args)
-        elif not isinstance(op, Operation):
-            continue
-        elif _passes_all(op, len(args)):
-            shown.update(args)
-        elif len(args) <= _FEW:  # beyond, a check too many is better than a long search
-            constants = _constants(trace, node)
-            shown.update(x for i, x in enumerate(args) if _passes(op, i, constants))
-    return shown
+def _unbatched(nodes: Nodes) -> list[int]:
+    """Return the nodes of which single lanes are taken."""
+    return [*dict.fromkeys(nodes.operands[nodes.first[:-1][_is_unbatch(nodes)]].tolist())]
+
+
+def _is_unbatch(nodes: Nodes) -> Flags:
+    return nodes.where(lambda op: op is UNBATCH)
+
+
+def _shown(nodes: Nodes, likes: Likes, outputs: Iterable[int], lanes: dict[int, int]) -> Flags:
+    """Return the nodes that, where they are not finite, leave a result that is not.
+
+    Those without way to a result are taken away, with the ways that lead over them. A node is on
+    its way where all its lanes are taken, which is supposed at first.
+    """
+    leads = _leads(nodes, likes)
+    first = np.searchsorted(np.flatnonzero(leads), nodes.first)
+    operands = nodes.operands[leads]
+    ways = np.bincount(operands, minlength=len(nodes))
+    for x in outputs:
+        ways[x] += 1
+    taken = np.flatnonzero(_is_unbatch(nodes))
+    of = nodes.operands[nodes.first[taken]]
+    whole = [x for x, times in Counter(of.tolist()).items() if times == lanes[x]]
+    ways[whole] += 1
+    drop(np.flatnonzero(ways == 0), first, operands, ways)
+    while lost := [x for x in whole if not (ways[taken[of == x]] > 0).all()]:
+        whole = [x for x in whole if x not in lost]
+        ways[lost] -= 1
+        gone = np.array(lost)
+        drop(gone[ways[gone] == 0], first, operands, ways)
+    return ways > 0
+
+
+def _leads(nodes: Nodes, likes: Likes) -> Flags:
+    """Return, for each operand, whether its user is not finite where it is not."""
+    counts = np.diff(nodes.first)
+    kinds = nodes.codes * (counts.max(initial=0) + 1) + counts
+    first, inverse = alike(kinds)
+    pairs = [(nodes.table[nodes.codes[x]], int(counts[x])) for x in first.tolist()]
+    whole = np.array([_leads_from_all(op, arity) for op, arity in pairs], np.bool_)
+    some = [isinstance(op, Operation) and 0 < arity <= _FEW for op, arity in pairs]
+    leads = np.repeat(whole[inverse], counts)
+    for k in np.flatnonzero(np.array(some, np.bool_) & ~whole).tolist():
+        chosen = np.flatnonzero(inverse == k)
+        for place in range(pairs[k][1]):
+            passes = likes.ask(chosen, functools.partial(_passes_at, place))
+            leads[nodes.first[chosen] + place] = passes
+    return leads
+
+
+def _leads_from_all(op: Op, arity: int) -> bool:
+    """Return whether each operand that is not finite makes a node that is not."""
+    return op is BATCH or (isinstance(op, Operation) and arity > 0 and _passes_all(op, arity))
+
+
+def _passes_at(place: int, op: Operation, constants: Constants) -> bool:
+    return _passes(op, place, constants)
 
 
 @functools.cache

@@ -11,7 +11,7 @@ import pickle
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scalargrad.compiler.trace.reach import generators_of
+from scalargrad.compiler.trace.find_generators import generators_of
 from scalargrad.errors import TraceError
 from scalargrad.transforms.draws import MODULE, Draw, rewind, state_of
 

@@ -11,8 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scalargrad.compiler.arguments import outlined
-from scalargrad.compiler.passes.program import INPUT, Program, total_of
+import numpy as np
+
+from scalargrad.compiler.call.arguments import outlined
+from scalargrad.compiler.passes.nodes import Flags, Nodes
+from scalargrad.compiler.passes.program import Program, total_of
+from scalargrad.compiler.passes.recorded import RecordedProgram
 from scalargrad.compiler.trace.domains import unseen
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import add, eq, identity, sub
@@ -110,11 +114,12 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
         guards.append(functools.reduce(lambda x, y: trace.write(add, (x, y)), found))
         outcomes.append(False)
     roots = [*outputs, *guards]
-    needed = _needed(trace, roots)
+    nodes = trace.columns.nodes()
+    needed = nodes.needed(roots)
     used = {i: x for x, i in trace.outside if needed[i]}
-    places = _in_order_of_use(trace, used, needed, roots)
+    places = _in_order_of_use(nodes, [*used], needed, roots)
     given = [*trace.given, *(i for _, i in trace.draws), *places]
-    program = _program(trace, given, needed, roots)
+    program = _program(nodes, trace.columns.constants, given, needed, roots)
     draws = tuple(draw for draw, _ in trace.draws)
     return Recording(program, draws, [used[i] for i in places], tuple(outcomes), bool(found))
 
@@ -128,55 +133,42 @@ def _guard(trace: Trace, node: int) -> int:
     return trace.write(eq, (count, trace.constant(float(lanes))))
 
 
-def _needed(trace: Trace, roots: Sequence[int]) -> bytearray:
-    """Return, for each node, 1 where a root depends on it."""
-    needed, args = bytearray(len(trace.ops)), trace.args
-    for node in roots:
-        needed[node] = 1
-    for node in range(len(needed) - 1, -1, -1):
-        if needed[node]:
-            for x in args[node]:
-                needed[x] = 1
-    return needed
-
-
 def _in_order_of_use(
-    trace: Trace, inputs: dict[int, Value], needed: bytearray, roots: Sequence[int]
+    nodes: Nodes, inputs: list[int], needed: Flags, roots: Sequence[int]
 ) -> list[int]:
     """Return the inputs that stand for Values from outside, as nodes first use them.
 
     Those first used in sums come last: in ``sum((w * x …), b)`` a bias would otherwise stand
     between weights, which are read faster side by side.
     """
-    found: dict[int, None] = {}
-    added: dict[int, None] = {}
-    unplaced = set(inputs)
-    for node, args in enumerate(trace.args) if inputs else ():
-        if needed[node] and not unplaced.isdisjoint(args):
-            used = dict.fromkeys(x for x in args if x in unplaced)
-            if trace.ops[node] in SUMS:
-                added.update(used)
-            else:
-                found.update(used)
-                unplaced.difference_update(used)
-    added.update(dict.fromkeys(x for x in roots if x in inputs))
-    return list(found | added)
+    if not inputs:
+        return []
+    is_input = np.zeros(len(nodes), np.bool_)
+    is_input[inputs] = True
+    users = nodes.users()
+    read = is_input[nodes.operands] & needed[users]
+    in_sums = nodes.where(lambda op: op in SUMS)[users]
+    found = [*nodes.operands[read & ~in_sums].tolist(), *nodes.operands[read & in_sums].tolist()]
+    return [*dict.fromkeys([*found, *(x for x in roots if is_input[x])])]
 
 
 def _program(
-    trace: Trace, given: Sequence[int], needed: bytearray, outputs: Sequence[int]
+    nodes: Nodes,
+    constants: dict[int, float],
+    given: Sequence[int],
+    needed: Flags,
+    outputs: Sequence[int],
 ) -> Program:
     """Return what is needed of a recording as a program, inputs first."""
-    new = [-1] * len(trace.ops)
-    for place, node in enumerate(given):
-        new[node] = place
-    program = Program(len(given), [INPUT] * len(given), [()] * len(given))
-    ops, args = program.ops, program.args
-    for node, (op, operands) in enumerate(zip(trace.ops, trace.args, strict=True)):
-        if needed[node] and new[node] < 0:
-            new[node] = len(ops)
-            ops.append(op)
-            args.append(tuple([new[x] for x in operands]))
-    program.constants = {new[x]: y for x, y in trace.constants.items() if new[x] >= 0}
-    program.outputs = [new[node] for node in outputs]
-    return program
+    places = np.full(len(nodes), -1)
+    places[given] = np.arange(len(given))
+    others = np.flatnonzero(needed & (places < 0))
+    places[others] = np.arange(len(given), len(given) + len(others))
+    count = len(given) + len(others)
+    numbers = places[[*constants]].tolist()
+    return RecordedProgram(
+        len(given),
+        nodes.chosen(places, count),
+        {x: y for x, y in zip(numbers, constants.values(), strict=True) if x >= 0},
+        places[outputs].tolist(),
+    )

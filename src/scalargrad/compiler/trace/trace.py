@@ -7,18 +7,18 @@ from typing import Any, NoReturn, TypeVar
 
 from scalargrad.compiler.passes.program import (
     ADJOINT,
-    CONSTANT,
     INPUT,
     TAKE,
     Op,
-    OverLanes,
 )
-from scalargrad.compiler.trace.deferred import DETACH
-from scalargrad.compiler.trace.numbers import Numbers
+from scalargrad.compiler.trace.batching import Lanes
+from scalargrad.compiler.trace.columns import Columns
+from scalargrad.compiler.trace.detach import DETACH
+from scalargrad.compiler.trace.nested_derivatives import Region
+from scalargrad.compiler.trace.node_values import NodeValues
+from scalargrad.compiler.trace.plainness import Plainness
 from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, Refusal
-from scalargrad.compiler.trace.regions import Region
-from scalargrad.compiler.trace.stacking import Lanes
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_stray
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.grad_mode import new_leaves, recorder, run_recorded
@@ -47,8 +47,8 @@ class Trace:
 
     Attributes
     ----------
-    ops, args, constants
-        The program's columns, as in `Program`; inputs stand where they were met.
+    columns : Columns
+        The nodes; inputs stand where they were met.
     given : list of int
         The nodes of the arguments' numbers.
     draws : list of (Draw, int)
@@ -68,9 +68,8 @@ class Trace:
     """
 
     def __init__(self, sources: Sequence[Any] = (), together: bool = True) -> None:
-        self.ops: list[Op] = []
-        self.args: list[tuple[int, ...]] = []
-        self.constants: dict[int, float] = {}
+        self.columns = Columns()
+        self.ops = self.columns.ops
         self.given: list[int] = []
         self.draws: list[tuple[Draw, int]] = []
         self.outside: list[tuple[Value, int]] = []
@@ -81,16 +80,16 @@ class Trace:
         self.is_open = False
         self.refusal: Refusal | None = None
         self.generators = Generators(sources)
-        self.numbers = Numbers(self)
+        self.numbers = NodeValues(self)
         self.lanes = Lanes(self)
-        self._constants_at: dict[float | str, int] = {}
-        self._plain: dict[int, bool] = {}  # of nodes that say so themselves
-        self._derived: dict[int, bool] = {}  # of others, where it was asked for
-        self._region_leaves: set[int] = set()
+        self.plainness = Plainness(self.columns)
+        self.constant = self.columns.constant
+        self.write = self.columns.write
+        self.writers = self.ops.append, self.columns.left.append, self.columns.right.append
         self._known: dict[int, int] = {}  # by the id of a Value, its node
         self._named: list[Value] = []  # kept, so that no other Value gets their id
         self._made: set[Value] = set()
-        self._detaching = False
+        self.is_detaching = False
 
     def record(self, run: Callable[[], R]) -> R:
         """Run a function, and record what it computes."""
@@ -123,7 +122,7 @@ class Trace:
         self.given += [x.index for x in found]
         return found
 
-    def held(self, values: Iterable[Value]) -> list[Traced]:
+    def module_values(self, values: Iterable[Value]) -> list[Traced]:
         """Return what stands for Values that objects among the arguments hold."""
         found = [self._stand_in(x) for x in values]
         self.outside += [(x, x.index) for x in found]
@@ -136,6 +135,27 @@ class Trace:
             self._named.append(x)
             self.given.append(self._known[id(x)])
 
+    def substitute(self, values: Iterable[Value], numbers: Iterable[Any]) -> list[int]:
+        """Have Values from outside be inputs of the recording, wherever they are read from now on.
+
+        Parameters
+        ----------
+        values : iterable of Value
+        numbers : iterable of Traced
+            Numbers of the arguments, one for each Value, which take its place as a leaf.
+
+        Returns
+        -------
+        list of int
+            Their nodes.
+        """
+        nodes = [x.index for x in numbers]
+        for x, node in zip(values, nodes, strict=True):
+            self.plainness.mark(node, False)
+            self._known[id(x)] = node
+            self._named.append(x)
+        return nodes
+
     def _stand_in(self, x: Value) -> Traced:
         made = self._input(x._data, plain=False)
         if isinstance(x, Parameter):
@@ -147,7 +167,7 @@ class Trace:
     def _input(self, number: float, plain: bool) -> Traced:
         index = self.write(INPUT, ())
         self.numbers.known[index] = number
-        self._plain[index] = plain
+        self.plainness.mark(index, plain)
         return self._traced(index)
 
     def drawn_input(self, number: float) -> Traced:
@@ -164,22 +184,14 @@ class Trace:
 
     # Nodes ------------------------------------------------------------------------------------
 
-    def write(self, op: Op, args: tuple[int, ...]) -> int:
-        """Write a node, and return its number."""
-        self.ops.append(op)
-        self.args.append(args)
-        return len(self.ops) - 1
-
     def append(self, op: Op, args: tuple[int, ...]) -> Traced:
         """Write a node, and return what stands for it."""
-        ops = self.ops
-        ops.append(op)
-        self.args.append(args)
-        if self._detaching:
-            self.write(DETACH, (len(ops) - 1,))
         made = _new(Traced)
         made.trace = self
-        made.index = len(ops) - 1
+        made.index = self.write(op, args)
+        if self.is_detaching:
+            self.write(DETACH, (made.index,))
+            made.index += 1
         return made
 
     def _traced(self, index: int, kind: type[Traced] = Traced) -> Traced:
@@ -191,18 +203,22 @@ class Trace:
     def leaf(self, op: Op, x: Any, kind: type[Traced] = Traced) -> Traced:
         """Write a node that is a leaf in eager evaluation, and no plain number."""
         index = self.write(op, (self.refer(x, identity),))
-        self._plain[index] = False
+        self.plainness.mark(index, False)
         return self._traced(index, kind)
 
     def region_leaf(self, x: Any) -> Traced:
         """Write the leaf that stands for a number a function is differentiated by."""
         made = self.leaf(identity, x)
-        self._region_leaves.add(made.index)
+        self.plainness.mark_leaf(made.index)
         return made
 
     def node(self, op: Any, operands: tuple[Any, ...]) -> Any:
         """Return what stands for an operation over operands of which one is a Value."""
-        return self.append(op, tuple([self.refer(x, op) for x in operands]))
+        nodes = [
+            x.index if x.__class__ is Traced and x.trace is self else self.refer(x, op)
+            for x in operands
+        ]
+        return self.append(op, tuple(nodes))
 
     def refer(self, x: Any, op: Operation) -> int:
         """Return the node of an operand."""
@@ -221,16 +237,6 @@ class Trace:
         number = x if x.__class__ is float else op.number_beside(x)
         return number if number is NotImplemented else self.constant(number)
 
-    def constant(self, number: float) -> int:
-        """Return the node of a number; 0.0 and -0.0 are not one number."""
-        key = number or number.hex()
-        found = self._constants_at.get(key)
-        if found is None:
-            found = self._constants_at[key] = self.write(CONSTANT, ())
-            self.constants[found] = self.numbers.known[found] = number
-            self._plain[found] = True
-        return found
-
     def _of_value(self, x: Value) -> int:
         """Return the node of a Value that is none of the recording's own."""
         found = self._known.get(id(x))
@@ -248,7 +254,7 @@ class Trace:
 
     def switch_grad(self, enabled: bool) -> None:
         """Have gradients flow through what is recorded from now on, or not."""
-        self._detaching = not enabled
+        self.is_detaching = not enabled
 
     def equal(self, x: Any, other: Any, op: Any) -> Any:
         """Compare by number where one is a plain number eagerly; else by identity, as eagerly."""
@@ -259,7 +265,7 @@ class Trace:
         if not isinstance(other, Value):
             return NotImplemented
         first, second = self.refer(x, op), self.refer(other, op)
-        if self.is_plain(first) or self.is_plain(second):
+        if self.plainness.of(first) or self.plainness.of(second):
             return self.append(op, (first, second))
         if first != second and self.ops[first] is INPUT and self.ops[second] is INPUT:
             self.refused("identity")
@@ -269,13 +275,13 @@ class Trace:
         """Return what has the number of a Value and no gradient."""
         index = self.refer(x, identity)
         detached = self.append(DETACH, (index,))
-        self._plain[detached.index] = self.is_plain(index)
+        self.plainness.mark(detached.index, self.plainness.of(index))
         return detached
 
     def name(self, x: Any, other: Any) -> None:
         """Have `x`, a Value being made, stand for `other`, which is a plain number eagerly."""
         index = self.refer(other, identity)
-        if not self.is_plain(index):
+        if not self.plainness.of(index):
             raise OperandError("Value() of a Value would lose its graph: use it as it is")
         x.op, x.parents, x.local_grads, x._grad, x.label = None, (), (), 0.0, ""
         self._known[id(x)] = self.leaf(identity, other).index
@@ -298,11 +304,18 @@ class Trace:
                 )
         return self.append(TAKE, tuple([self.refer(x, identity) for x in (index, *values)]))
 
+    def looked_up(self, nodes: Sequence[int]) -> list[int]:
+        """Return the places, among some nodes, of those that `take` chooses among."""
+        columns = self.columns
+        takes = [i for i, op in enumerate(columns.ops) if op is TAKE]
+        chosen = {x for i in takes for x in columns.args(i)[1:]}
+        return [place for place, node in enumerate(nodes) if node in chosen]
+
     def gradients(self, y: Any, xs: list[Any], create_graph: bool, allow_nonfinite: bool) -> Any:
         """Return what stands for ∂y/∂x for each x, 0.0 where y does not depend on it."""
         root = self.refer(y, identity)
         wrt = [self.refer(x, identity) for x in xs]
-        if any(map(self.is_plain, (root, *wrt))):
+        if any(map(self.plainness.of, (root, *wrt))):
             raise OperandError("gradients are taken of Values, with respect to Values")
         self._require_no_outer_graph(root, xs)
         if not allow_nonfinite:
@@ -312,9 +325,8 @@ class Trace:
 
     def _require_no_outer_graph(self, root: int, xs: Sequence[Any]) -> None:
         """Refuse a gradient that would have to flow through a graph made outside."""
-        below = self._below([root])
-        computed = [x for x, i in self.outside if i in below and not isinstance(x, Traced)]
-        computed = [x for x in computed if x.op is not None]
+        graphs = {i: x for x, i in self.outside if not isinstance(x, Traced) and x.op is not None}
+        computed = [graphs[i] for i in self.columns.below([root], graphs)]
         if computed and not set(topological_order(*computed)).isdisjoint(
             x for x in xs if not isinstance(x, Traced) and all(x is not y for y in computed)
         ):
@@ -338,6 +350,10 @@ class Trace:
         """Raise TraceError, now and once more when the function returns."""
         self.refusal = self.refusal or Refusal(what, remedy, is_change)
         raise self.refusal.error
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied or pickled, and to be looked through as other objects are."""
+        self.refused("elsewhere")
 
     # Conditions -------------------------------------------------------------------------------
 
@@ -366,39 +382,12 @@ class Trace:
 
     def is_leaf(self, index: int) -> bool:
         """Return whether a node is a leaf in eager evaluation."""
-        return self.ops[index] in {INPUT, DETACH} or self._plain.get(index) is False
-
-    def is_plain(self, index: int) -> bool:
-        """Return whether a node is a plain number in eager evaluation, and no Value."""
-        return self._all_plain(index, self._derived, len(self.ops))
-
-    def is_plain_outside(self, index: int, start: int) -> bool:
-        """Return the same, with leaves of derivatives from a node on for the numbers given."""
-        return self._all_plain(index, {}, start)
-
-    def _all_plain(self, index: int, known: dict[int, bool], start: int) -> bool:
-        marks, leaves = self._plain, self._region_leaves
-        ahead = [index]
-        while ahead:
-            x = ahead[-1]
-            operands = self.args[x]
-            unknown = [y for y in operands if y not in known]
-            if x in known:
-                ahead.pop()
-            elif getattr(self.ops[x], "truth", False):
-                known[x] = True
-            elif x in marks and not (x >= start and x in leaves):
-                known[x] = marks[x]
-            elif unknown:
-                ahead += unknown
-            else:
-                known[x] = all(known[y] for y in operands)
-        return known[index]
+        return self.ops[index] in {INPUT, DETACH} or self.plainness.is_leaf(index)
 
     def as_plain(self, x: Any) -> Any:
         """Return a node once more, as a plain number."""
         made = self.node(identity, (x,))
-        self._plain[made.index] = True
+        self.plainness.mark(made.index, True)
         return made
 
     # Derivatives ------------------------------------------------------------------------------
@@ -407,35 +396,18 @@ class Trace:
         self, wrt: Sequence[int], seeds: Sequence[tuple[int, int]], *, plain: bool
     ) -> list[Any]:
         """Return ∂(Σ seed · root)/∂x for each node x; 0.0 where no root depends on it."""
-        below = self._below([root for root, _ in seeds], min(wrt, default=0))
+        below = self.columns.below([root for root, _ in seeds], wrt)
         pairs = tuple([x for pair in seeds for x in pair])
         found: list[Any] = []
         for x in wrt:
             if x in below:
                 signal = self.append(ADJOINT, (x, *pairs))
                 if plain:
-                    self._plain[signal.index] = True
+                    self.plainness.mark(signal.index, True)
                 found.append(signal)
             else:
                 found.append(0.0)
         return found
-
-    def _below(self, roots: Iterable[int], first: int = 0) -> set[int]:
-        """Return the nodes from a first one on that gradients of `roots` flow back to."""
-        found = {*roots}
-        ahead = [*found]
-        ops, args = self.ops, self.args
-        while ahead:
-            x = ahead.pop()
-            if ops[x] is not DETACH:
-                new = [y for y in args[x] if y >= first and y not in found]
-                found.update(new)
-                ahead += new
-        return found
-
-    def total(self, node: int, over: OverLanes) -> int:
-        """Write the sum of a node over its lanes."""
-        return self.write(over, (node, node))
 
     def expect_none_left(self) -> None:
         """Raise what was refused, although the function caught it."""

@@ -43,6 +43,7 @@ from scalargrad.show.graphs.parts import (
     nested,
 )
 from scalargrad.show.graphs.scale import Scale
+from scalargrad.table.printing import script_parts
 
 _LEGEND = {"fontname": "Helvetica,Arial,sans-serif", "fontsize": "12", "fontcolor": INK}
 _GRAPH = {"bgcolor": PAPER, "pad": "0.1", "nodesep": "0.17"}
@@ -126,11 +127,12 @@ def darkened(dot: str) -> str:
 
 
 def _below(diagram: FoldedDiagram) -> str:
-    """Return what stands below the picture: the scale of its colours, and the note."""
+    """Return what stands below the picture: the scale of its colours, the legend, the note."""
     scale = _legend(diagram.look.scale) if diagram.look.scale else ""
-    if not diagram.note:
+    notes = [literal(text) for text in (diagram.legend, diagram.note) if text]
+    if not notes:
         return scale
-    rows = [scale, literal(diagram.note)] if scale else [literal(diagram.note)]
+    rows = [scale, *notes] if scale else notes
     cells = "".join(f'<TR><TD CELLPADDING="4">{row}</TD></TR>' for row in rows)
     return f"<TABLE {_PLAIN_TABLE}>{cells}</TABLE>"
 
@@ -165,7 +167,7 @@ def _set_in(
 def _node(shape: Drawn, direction: str, look: Look) -> dict[str, str]:
     match shape:
         case Box():
-            style = {**_BOX, **_KINDS[shape.kind], "label": f"<{literal(shape.text)}>"}
+            style = {**_BOX, **_KINDS[shape.kind], "label": f"<{_named(shape.text)}>"}
             return _standing_out(style, shape.id, look)
         case Gate():
             ordering = {"ordering": "in"} if shape.ordered else {}
@@ -221,7 +223,7 @@ def _wire(shape: Wire | Bundle, direction: str, look: Look) -> str:
 def _numbers(wire: Wire, direction: str, look: Look) -> str:
     """Return the HTML-like table of a wire: value, line and gradient, in rows or columns."""
     node, pad = wire.id.removesuffix("-wire"), 3 if direction == "LR" else 5
-    name = f"{literal(wire.name)} = " if wire.name else ""
+    name = f"{_named(wire.name)} = " if wire.name else ""
     written = f"<I>{wire.gradient}</I>" if wire.gradient else " "
     value = f'{name}<FONT COLOR="{_ink(f"{node}-value", VALUE, look)}">{wire.value}</FONT>'
     gradient = f'<FONT COLOR="{_ink(f"{node}-gradient", GRADIENT, look)}">{written}</FONT>'
@@ -275,6 +277,20 @@ def _swatch(size: int, colour: str, port: str = "") -> str:
 def _cell(id: str, title: str, content: str, pad: int) -> str:
     title = literal(title, line_break="&#10;")
     return f'<TD ID="{id}" TITLE="{title}" CELLPADDING="{pad}">{content}</TD>'
+
+
+_INDEX_SIZE = 9
+
+
+def _named(name: str) -> str:
+    """Return a name with its index below its letter, and above what stands there."""
+    parts = script_parts(name)
+    if parts is None:
+        return literal(name)
+    letter, below, above = (literal(part) for part in parts)
+    size = f'<FONT POINT-SIZE="{_INDEX_SIZE}">'
+    raised = f"<SUP>{size}{above}</FONT></SUP>" if above else ""
+    return f"{letter}{raised}<SUB>{size}{below}</FONT></SUB>"
 
 
 def literal(text: str, line_break: str = "<BR/>") -> str:

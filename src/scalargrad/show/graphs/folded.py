@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
+from scalargrad.show.aliases import aliases, is_long
 from scalargrad.show.figures import number
 from scalargrad.show.graphs.copies import Copy
 from scalargrad.show.graphs.diagram import (
@@ -33,6 +34,7 @@ from scalargrad.show.graphs.diagram import (
     Junction,
     Line,
     Numbers,
+    Wire,
     visible,
 )
 from scalargrad.show.graphs.opening import Opening, is_module
@@ -79,6 +81,7 @@ class FoldedBuilder(Builder):
         super().__init__(order, copies, numbers)
         self.places = {node: visible(name) for node, name in names.items() if node in self.names}
         self.names |= self.places
+        self.short, self.legend = aliases(self.names)
         self.opening = opening
         self.folds = {part: f"f{k}" for k, part in enumerate(opening.whole.walk())}
         last = {opening.stands[node]: i for i, node in enumerate(order)}  # what completes it
@@ -107,6 +110,7 @@ class FoldedBuilder(Builder):
                 frame.shapes += [shape.id for shape in shapes]
             diagram.shapes += shapes
             diagram.lines += lines
+        diagram.legend = self.legend_of(diagram.shapes)
         return diagram
 
     def frames(self, diagram: FoldedDiagram) -> dict[Value | Fold, Cluster]:
@@ -127,7 +131,23 @@ class FoldedBuilder(Builder):
     def leaf(self, node: Value) -> Box:
         """Return the box of a leaf, with the place of a parameter of the model."""
         box = super().leaf(node)
-        return replace(box, text=self.places.get(node, box.text))
+        return replace(box, text=self.short_for(self.places.get(node, box.text), node))
+
+    def wire(self, node: Value) -> Wire:
+        """Return the wire of a node, with a short name instead of a long one."""
+        wire = super().wire(node)
+        return replace(wire, name=self.short_for(wire.name, node))
+
+    def short_for(self, name: str, node: Value) -> str:
+        """Return a name that is shown, or the alias of the node's where that is long."""
+        return self.short[node] if is_long(name) else name
+
+    def legend_of(self, shapes: Sequence[Drawn]) -> str:
+        """Return what the aliases among the shapes stand for, a line each."""
+        shown = {shape.text for shape in shapes if isinstance(shape, Box)}
+        shown |= {shape.name for shape in shapes if isinstance(shape, Wire)}
+        stems = {name.partition("[")[0] for name in shown}
+        return "\n".join(f"{a}: {name}" for a, name in self.legend.items() if a in stems)
 
     def arriving(self, node: Value, i: int, operand: Value) -> Iterator[Line]:
         """Yield the line that brings an operand; one for all that come from the same fold."""

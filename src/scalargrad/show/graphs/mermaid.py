@@ -39,6 +39,7 @@ def to_mermaid(diagram: FoldedDiagram, direction: str) -> str:
         [
             f"flowchart {direction}",
             *_placed(shapes, diagram.clusters),
+            *([f'    legend["{escaped(diagram.legend)}"]:::wire'] if diagram.legend else []),
             *(f"    {_line(line)}" for line in lines),
             _CLASSES,
             *_emphasis(shapes, lines, diagram.look),

@@ -52,13 +52,17 @@ Drawn: TypeAlias = Shape | Folded | Bundle | Entry
 
 @dataclass(slots=True)
 class FoldedDiagram:
-    """A diagram with folded parts, frames around open ones, and a note below the picture."""
+    """A diagram with folded parts and frames around open ones.
+
+    Below the picture stand a legend of short names, a line each, and a note.
+    """
 
     title: str
     shapes: list[Drawn] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     clusters: list[Cluster] = field(default_factory=list)
     look: Look = field(default_factory=Look)
+    legend: str = ""
     note: str = ""
 
     def frames(self) -> list[Cluster]:

@@ -14,6 +14,10 @@ _TITLED = re.compile(
 _CELL = re.compile(r'<g id="a_([^"]*)"><a xlink:title="([^"]*)"[^>]*>')
 
 
+#: An index: browsers that know nothing of `baseline-shift` on a text know `dy`.
+_SHIFTS = {'baseline-shift="sub"': 'dy="3"', 'baseline-shift="super"': 'dy="-5"'}
+
+
 def finish(svg: str, title: str, titles: Mapping[str, str]) -> str:
     """Return an SVG with `titles`, by the ids of shapes and lines, in place of Graphviz's names.
 
@@ -26,6 +30,8 @@ def finish(svg: str, title: str, titles: Mapping[str, str]) -> str:
         return match[1] + (f"<title>{escape(text)}</title>\n" if text else "")
 
     svg = _COMMENT.sub("", _PROLOGUE.sub("", svg, count=1))
+    for shift, moved in _SHIFTS.items():
+        svg = svg.replace(shift, moved)
     svg = _CELL.sub(r'<g id="\1"><title>\2</title>', _TITLED.sub(titled, svg)).replace("</a>\n", "")
     fitting = 'style="max-width:100%;height:auto"'  # a page or cell is never too narrow
     return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" {fitting} ', 1)

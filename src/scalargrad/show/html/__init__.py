@@ -17,7 +17,6 @@ from functools import cache
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -90,17 +89,6 @@ def policy(script: str, style: str) -> str:
 
 def _hash(text: str) -> str:
     return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
-
-
-def json_number(x: float | None) -> float | str | None:
-    """Return a number as JSON, which has no inf and no nan; None stays None.
-
-    Examples
-    --------
-    >>> json_number(0.5), json_number(float("inf"))
-    (0.5, 'inf')
-    """
-    return x if x is None or isfinite(x) else str(x)
 
 
 def inert(content: Any) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -179,6 +180,12 @@ class Scene:
     def arrived(self, node: Value, position: int) -> int:
         """Return how many terms of a gradient have arrived at a step's position."""
         return bisect_right(self.arrivals[node], position)
+
+    def renamed(self, names: Mapping[Value, str]) -> Scene:
+        """Return the same scene under other names."""
+        scene = copy.copy(self)
+        scene.names = dict(names)
+        return scene
 
     @property
     def count(self) -> int:

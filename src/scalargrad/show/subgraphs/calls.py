@@ -9,18 +9,16 @@ already: then that is another call, as of another sample.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 from scalargrad.grad_mode import enable_grad
 from scalargrad.graph import topological_order
 from scalargrad.show.subgraphs.between import between, common_beginning
+from scalargrad.show.subgraphs.call import Call, Operands
 from scalargrad.show.subgraphs.tails import with_tails
 from scalargrad.table.operation import Reduction
 from scalargrad.value import Value
-
-_Key: TypeAlias = tuple[Value | float, ...]
 
 
 class Model(Protocol):
@@ -35,61 +33,6 @@ class Model(Protocol):
 
     def named_parameters(self) -> Iterable[tuple[str, Value]]:
         """Yield the parameters."""
-
-
-@dataclass(eq=False, slots=True)
-class Call:
-    """One call of a module.
-
-    Attributes
-    ----------
-    path : str
-        The module's.
-    outer : Call or None
-        The call of the module around it.
-    inputs : tuple of Value or float
-        What the first node of the call reads that is no parameter.
-    """
-
-    path: str
-    outer: Call | None
-    inputs: _Key
-    _used: set[_Key] = field(default_factory=set)  # the parameters of each node
-    _same: Call | None = None
-
-    def settled(self) -> Call:
-        """Return the call that this one turned out to be part of."""
-        call = self
-        while call._same is not None:
-            call = call._same
-        return call
-
-    def outwards(self) -> Iterator[Call]:
-        """Yield this call and those around it."""
-        call: Call | None = self
-        while call is not None:
-            yield (call := call.settled())
-            call = call.outer
-
-    def fits(self, own: _Key) -> bool:
-        """Return whether a node that uses these parameters may be the work of this call."""
-        return own not in self._used
-
-    def use(self, own: _Key) -> None:
-        """Note the parameters of a node, here and in the calls around."""
-        for call in self.outwards():
-            call._used.add(own)
-
-    def is_apart_from(self, other: Call) -> bool:
-        """Return whether the two calls use different parameters."""
-        return self._used.isdisjoint(other._used)
-
-    def join(self, other: Call) -> None:
-        """Make another call of the same module, and those around it, one with this."""
-        for one, same in zip(self.outwards(), other.outwards(), strict=True):
-            if one is not same:
-                one._used |= same._used
-                same._same = one
 
 
 class Modules:
@@ -158,7 +101,7 @@ class Calls:
             if parameter in present
         }
         self.of: dict[Value, Call] = {}
-        self._latest: dict[tuple[str, _Key], Call] = {}  # by path and inputs
+        self._latest: dict[tuple[str, Operands], Call] = {}  # by path and inputs
         self._sources: dict[Value, Call] = {}  # a call that each node depends on
         self._readers = _readers(order)
         for node in order:
@@ -202,7 +145,7 @@ class Calls:
         """Return whether a node is a parameter of a module or of one inside it."""
         return node in self.owners and path in self.modules.chain(self.owners[node])
 
-    def _call(self, chain: list[str], inputs: _Key, own: _Key, sources: list[Call]) -> Call:
+    def _call(self, chain: list[str], inputs: Operands, own: Operands, sources: list[Call]) -> Call:
         """Return the call of the last module of a chain that a node is the work of."""
         known, call = len(chain), None
         while known and call is None:
@@ -216,7 +159,9 @@ class Calls:
         self._latest |= {(around.path, inputs): around for around in call.outwards()}
         return call
 
-    def _known(self, path: str, inputs: _Key, own: _Key, sources: list[Call]) -> Call | None:
+    def _known(
+        self, path: str, inputs: Operands, own: Operands, sources: list[Call]
+    ) -> Call | None:
         """Return the call of a module that a node continues, if it continues one.
 
         Whatever depends on a call of the whole model belongs to that call.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scalargrad.show.subgraphs.between import around
-from scalargrad.show.subgraphs.calls import Call, Calls
+from scalargrad.show.subgraphs.call import Call
+from scalargrad.show.subgraphs.calls import Calls
 from scalargrad.show.subgraphs.tree import Fold
 from scalargrad.value import Value
 

@@ -8,12 +8,9 @@ ends as the others do.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from scalargrad.show.subgraphs.call import Call
 from scalargrad.value import Value
-
-if TYPE_CHECKING:
-    from scalargrad.show.subgraphs.calls import Call
 
 
 def with_tails(

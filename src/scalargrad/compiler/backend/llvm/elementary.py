@@ -7,10 +7,8 @@ library. An emitter writes them: every name here stands for a register of one or
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from scalargrad.compiler.backend.llvm.emitter import Emitter
+from scalargrad.compiler.backend.llvm.emitter import Emitter
 
 #: 1.5 · 2⁵²: adding it leaves the nearest integer in the low bits.
 ROUND = 6755399441055744.0
@@ -60,15 +58,20 @@ def _clamped(e: Emitter, x: str, low: float, high: float) -> str:
     return e.select(e.compare("ogt", x, high), high, x)
 
 
-def _reduced(e: Emitter, x: str) -> tuple[str, str]:
-    """Return whole n, as bits, and e^r - 1 where x = n ln 2 + r, |r| <= ½ ln 2, by its series."""
-    shifted = e.fma(x, _LOG2_E, ROUND)
-    n = e.sub(shifted, ROUND)
+def _reduced(e: Emitter, x: str, more: int = 0) -> tuple[str, str, str]:
+    """Return n + `more`, as bits, and e^r - 1 where x = n ln 2 + r, |r| <= ½ ln 2, by its series.
+
+    Above its low 12 bits the first is not cleared: a shift by 52 leaves them out. The last is what
+    rounding left out of the second.
+    """
+    shifted = e.fma(x, _LOG2_E, ROUND + more)
+    n = e.sub(shifted, ROUND + more)
     above = e.fma(n, -_LN2_HIGH, x)
     r = e.fma(n, -_LN2_LOW, above)
     lost = e.fma(n, -_LN2_LOW, e.sub(above, r))
-    less_one = e.add(r, e.fma(e.mul(r, r), e.polynomial(r, _EXP), lost))
-    return e.integers("sub", e.bits(shifted), ROUND_BITS), less_one
+    tail = e.fma(e.mul(r, r), e.polynomial(r, _EXP), lost)
+    less_one = e.add(r, tail)
+    return e.bits(shifted), less_one, e.sub(tail, e.sub(less_one, r))
 
 
 def _power_of_two(e: Emitter, k: str) -> str:
@@ -84,7 +87,8 @@ def exp(e: Emitter, x: str) -> str:
     Cody and Waite, Software Manual for the Elementary Functions, 1980, chapter 6; the two parts
     of ln 2 are fdlibm's.
     """
-    k, less_one = _reduced(e, _clamped(e, x, -746.0, 710.0))
+    shifted, less_one, _ = _reduced(e, _clamped(e, x, -746.0, 710.0))
+    k = e.integers("sub", shifted, ROUND_BITS)
     half = e.integers("ashr", k, 1)
     scaled = e.mul(e.add(less_one, 1.0), _power_of_two(e, half))
     return e.mul(scaled, _power_of_two(e, e.integers("sub", k, half)))
@@ -92,11 +96,16 @@ def exp(e: Emitter, x: str) -> str:
 
 def expm1(e: Emitter, x: str) -> str:
     """Return e^x - 1 as 2 (2ⁿ⁻¹ (e^r - 1) + (2ⁿ⁻¹ - ½)); where x is tiny it is x."""
-    k, less_one = _reduced(e, _clamped(e, x, -40.0, 710.0))
-    half = _power_of_two(e, e.integers("sub", k, 1))
-    found = e.fma(half, less_one, e.sub(half, 0.5))
+    return _expm1(e, x)[0]
+
+
+def _expm1(e: Emitter, x: str) -> tuple[str, str]:
+    """Return e^x - 1, and about what rounding left out of it for small x."""
+    shifted, less_one, lost = _reduced(e, _clamped(e, x, -40.0, 710.0))
+    half = _power_of_two(e, e.integers("sub", shifted, ROUND_BITS + 1))
+    found = e.mul(e.fma(half, less_one, e.sub(half, 0.5)), 2.0)
     tiny = e.compare("olt", e.intrinsic("fabs", x), 2.0**-54)
-    return e.select(tiny, x, e.mul(found, 2.0))
+    return e.select(tiny, x, found), e.mul(half, lost)
 
 
 def log(e: Emitter, x: str) -> str:
@@ -149,17 +158,23 @@ def _log_of(e: Emitter, x: str, exponent: str | float, left: str | None) -> str:
 
 
 def tanh(e: Emitter, x: str) -> str:
-    """Return t / (t + 2) with t = e^2|x| - 1, or 1 - 2 / (t + 2) where that is large."""
+    """Return t / (t + 2) with t = e^2|x| - 1, or 1 - 2 / (t + 2) where that is large.
+
+    To the former is added what rounding left out of t and t + 2.
+    """
     size = e.intrinsic("fabs", x)
-    t = expm1(e, e.mul(size, 2.0))
-    large = e.compare("ogt", t, 2.0)
-    quotient = e.div(e.select(large, 2.0, t), e.add(t, 2.0))
-    return signed(e, e.select(large, e.sub(1.0, quotient), quotient), x)
+    t, half_more = _expm1(e, e.mul(size, 2.0))
+    large, whole = e.compare("ogt", t, 2.0), e.add(t, 2.0)
+    quotient = e.div(e.select(large, 2.0, t), whole)
+    rest = e.sub(1.0, quotient)
+    lost = e.mul(e.sub(t, e.sub(whole, 2.0)), 0.5)
+    better = e.fma(e.fma(e.neg(quotient), lost, half_more), rest, quotient)
+    return signed(e, e.select(large, rest, better), x)
 
 
 def sigmoid(e: Emitter, x: str) -> str:
     """Return 1 / (1 + s) or s / (1 + s), s = e^-|x|, with what rounding 1 + s left out put back."""
-    s = exp(e, e.neg(e.intrinsic("fabs", x)))
+    s = _exp_of_negative(e, e.neg(e.intrinsic("fabs", x)))
     below, whole = e.compare("olt", x, 0.0), e.add(s, 1.0)
     lost = e.sub(s, e.sub(whole, 1.0))
     above = e.select(below, s, 1.0)
@@ -167,6 +182,18 @@ def sigmoid(e: Emitter, x: str) -> str:
     minus = e.neg(quotient)
     rest = e.fma(minus, lost, e.fma(minus, whole, above))
     return e.fma(rest, e.select(below, e.sub(1.0, quotient), quotient), quotient)
+
+
+def _exp_of_negative(e: Emitter, x: str) -> str:
+    """Return e^x for x <= 0, as `exp` does, by one addition to the exponent.
+
+    It is made for a number 2¹²⁸ times as large, so that what is tiny is rounded once, at the end.
+    """
+    least = e.select(e.compare("olt", x, -746.0), -746.0, x)
+    shifted, less_one, _ = _reduced(e, least, 128)
+    exponent = e.integers("shl", shifted, 52)
+    large = e.of_bits(e.integers("add", e.bits(e.add(less_one, 1.0)), exponent))
+    return e.mul(large, 2.0**-128)
 
 
 def signed(e: Emitter, size: str, x: str) -> str:

@@ -1,4 +1,4 @@
-"""Emitter: operations of the table as IR, for one number or for several lanes at a time.
+"""Emitter: instructions of LLVM over registers of one number, or of several lanes.
 
 One description serves both widths, and nothing in it depends on the width, so that a number
 computed alone has the digits it has on a lane. A choice is a comparison that is false for nan and
@@ -9,14 +9,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from scalargrad.compiler.backend.llvm import circular, elementary, rounding
-from scalargrad.compiler.backend.llvm.module import Body
-from scalargrad.compiler.passes.lanes import Partial, expression_of, subexpressions
-from scalargrad.ops import TABLE
-from scalargrad.table.operation import Elementwise
-from scalargrad.table.symbol import Symbol
+from scalargrad.compiler.backend.llvm.ir_module import FunctionBody
 
 #: How many lanes a vector has, on every processor.
 WIDTH = 8
@@ -26,12 +20,12 @@ Operand = str | float
 
 
 class Emitter:
-    """Writes operations over registers that hold `width` numbers each.
+    """Writes instructions over registers that hold `width` numbers each.
 
     Parameters
     ----------
-    body : Body
-        Where to.
+    body : FunctionBody
+        The function to write into.
     width : int
         1 for single numbers, else a power of two, as `WIDTH`.
     inline : bool
@@ -45,12 +39,12 @@ class Emitter:
 
     Examples
     --------
-    >>> from scalargrad.compiler.backend.llvm.module import Module
-    >>> module = Module()
+    >>> from scalargrad.compiler.backend.llvm.ir_module import IRModule
+    >>> module = IRModule()
     >>> body = module.function("run", "ptr %m")
     >>> lanes = Emitter(body, 8)
     >>> x = lanes.load("%m")
-    >>> lanes.store(lanes.op("relu", lanes.fma(x, x, 1.0)), "%m")
+    >>> lanes.store(lanes.fma(x, x, 1.0), "%m")
     >>> body.line("ret void")
     >>> print(module.text())  # doctest: +ELLIPSIS
     declare <8 x double> @llvm.fma.v8f64(<8 x double>, <8 x double>, <8 x double>)
@@ -61,7 +55,7 @@ class Emitter:
     ...
     """
 
-    def __init__(self, body: Body, width: int = 1, *, inline: bool = True) -> None:
+    def __init__(self, body: FunctionBody, width: int = 1, *, inline: bool = True) -> None:
         self.body = body
         self.width = width
         self.inline = inline
@@ -183,41 +177,9 @@ class Emitter:
         """Return the number that has these 64 bits."""
         return self.body.assign(f"bitcast {self.whole} {x} to {self.type}")
 
-    # The table ---------------------------------------------------------------------------------
+    # Functions ---------------------------------------------------------------------------------
 
-    def op(self, name: str, *operands: Operand) -> str:
-        """Return what the operation of the table with that name makes of numbers."""
-        op = TABLE[name]
-        assert isinstance(op, Elementwise), f"{name} has no lanes"
-        return self.apply(op, *operands)
-
-    def apply(self, op: Elementwise | Partial, *operands: Operand) -> str:
-        """Return what an operation, or one of its partials, makes of numbers.
-
-        Composite operations are written as the expressions they are.
-        """
-        if op.name in DESCRIBED and TABLE.get(op.name) is op:
-            return self.primitive(op.name, list(operands))
-        symbols, expression = expression_of(op)
-        written = _Expression(self, dict(zip(symbols, operands, strict=True)))
-        for part in subexpressions(expression):
-            if part not in written.numbers:
-                written.write(part)
-        return self.number(written.number(expression))
-
-    def primitive(self, name: str, operands: list[Operand]) -> str:
-        """Return what a primitive operation, or one described here, makes of numbers."""
-        plain = _PLAIN.get(name)
-        if plain is not None:
-            return plain(self, *operands)
-        described = DESCRIBED.get(name)
-        if described is None:
-            return self.library(name, *operands)
-        if self.inline and name not in _LONG:
-            return described(self, *map(self.number, operands))
-        return self._function(name, len(operands), described, operands)
-
-    def _function(
+    def shared(
         self, name: str, arity: int, write: Callable[..., str], operands: list[Operand]
     ) -> str:
         """Call a function of this module, written where it is first called."""
@@ -245,97 +207,9 @@ class Emitter:
                 result = e.body.assign(f"insertelement {e.type} {result}, double {found}, i64 {k}")
             return result
 
-        return self._function(f"{name}.lanes", len(operands), write, list(operands))
-
-
-class _Expression:
-    """An expression under way: its parts as numbers, and comparisons as truth values."""
-
-    def __init__(self, e: Emitter, numbers: dict[Any, Operand]) -> None:
-        self.e = e
-        self.numbers = numbers
-        self.tests: dict[Symbol, str] = {}
-
-    def write(self, part: Symbol) -> None:
-        """Write one part, whose operands are written."""
-        assert part.op is not None, f"unbound symbol {part.name}"
-        name, operands = part.op.name, part.operands
-        if name in _CONDITIONS:
-            self.tests[part] = self.e.compare(_CONDITIONS[name], *map(self.number, operands))
-        elif name == "where":
-            test = self.test(operands[0])
-            self.numbers[part] = self.e.select(test, *map(self.number, operands[1:]))
-        else:
-            self.numbers[part] = self.e.primitive(name, [self.number(x) for x in operands])
-
-    def number(self, x: Symbol | float) -> Operand:
-        """Return a part as a number: 1 for what holds, 0 for what does not."""
-        if not isinstance(x, Symbol):
-            return float(x)
-        if x not in self.numbers:
-            self.numbers[x] = self.e.select(self.tests[x], 1.0, 0.0)
-        return self.numbers[x]
-
-    def test(self, x: Symbol | float) -> str:
-        """Return a part as a truth value: numbers hold that are not 0."""
-        if isinstance(x, Symbol) and x in self.tests:
-            return self.tests[x]
-        return self.e.compare("une", self.number(x), 0.0)
+        return self.shared(f"{name}.lanes", len(operands), write, list(operands))
 
 
 def _bits(x: float) -> str:
     (bits,) = struct.unpack("<Q", struct.pack("<d", x))
     return f"0x{bits:016X}"
-
-
-def _intrinsic(name: str) -> Callable[..., str]:
-    return lambda e, x: e.intrinsic(name, x)
-
-
-_PLAIN: dict[str, Callable[..., str]] = {
-    "add": Emitter.add,
-    "sub": Emitter.sub,
-    "mul": Emitter.mul,
-    "div": Emitter.div,
-    "neg": lambda e, x: e.neg(e.number(x)),
-    "identity": lambda e, x: e.number(x),
-    "abs": _intrinsic("fabs"),
-    "sqrt": _intrinsic("sqrt"),
-    "floor": _intrinsic("floor"),
-    "ceil": _intrinsic("ceil"),
-    "rint": _intrinsic("rint"),
-}
-
-#: Comparisons, as LLVM names them; all but the last are false for nan.
-_CONDITIONS = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
-
-#: Operations written out, each described once for all widths.
-DESCRIBED: dict[str, Callable[..., str]] = {
-    "exp": elementary.exp,
-    "expm1": elementary.expm1,
-    "log": elementary.log,
-    "log1p": elementary.log1p,
-    "tanh": elementary.tanh,
-    "sigmoid": elementary.sigmoid,
-    "erf": elementary.erf,
-    "sin": circular.sin,
-    "cos": circular.cos,
-    "floor_divide": rounding.floor_divide,
-    "remainder": rounding.remainder,
-}
-
-#: What is described and yet always called: for each lane it calls the C library.
-_LONG = {"floor_divide", "remainder"}
-
-#: Operations for which the C library is called, number by number, all by their own names.
-LIBRARY = {
-    *("exp2", "log2", "log10", "erfc", "pow", "tan", "asin", "acos", "atan", "atan2", "hypot"),
-    *("sinh", "cosh", "asinh", "acosh", "atanh"),
-}
-
-
-def can_write(op: Elementwise | Partial) -> bool:
-    """Return whether an operation can be written: custom ones, made by users, cannot."""
-    known = _PLAIN.keys() | _CONDITIONS.keys() | DESCRIBED.keys() | LIBRARY | {"where"}
-    parts = subexpressions(expression_of(op)[1])
-    return all(x.op is None or (x.op.name in known and TABLE.get(x.op.name) is x.op) for x in parts)

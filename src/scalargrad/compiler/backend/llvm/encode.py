@@ -1,4 +1,4 @@
-"""Encode: which function carries out an instruction, and the numbers that tell it on what.
+"""Choose the compiled function that carries out an instruction, and encode its arguments.
 
 A function knows the shape of its instruction; counts, addresses and distances are data. So
 instructions of one shape share a function, in one program and between programs, and a list that
@@ -12,14 +12,26 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.backend.llvm import moves, sums
-from scalargrad.compiler.backend.llvm.dots import Dots, write_dots
+from scalargrad.compiler.backend.llvm import data_movement, elementwise
 from scalargrad.compiler.backend.llvm.emitter import WIDTH
-from scalargrad.compiler.backend.llvm.gathered import write_gathered
-from scalargrad.compiler.backend.llvm.module import Module
-from scalargrad.compiler.backend.llvm.sums import CLASSES, SEQUENTIAL, Walk
+from scalargrad.compiler.backend.llvm.gathered_sums import write_gathered
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.lanewise import (
+    Finished,
+    Lanewise,
+    of_product,
+    write_lanewise,
+)
+from scalargrad.compiler.backend.llvm.long_sums import Dots, write_dots
+from scalargrad.compiler.backend.llvm.sums_of_products import (
+    BEGINS,
+    CLASSES,
+    ENDS,
+    SEQUENTIAL,
+    Moves,
+)
 from scalargrad.compiler.backend.llvm.target import registers
-from scalargrad.compiler.backend.llvm.tiles import Tile, write_tiles
+from scalargrad.compiler.backend.llvm.tiled_sums import Tile, write_tiles
 from scalargrad.compiler.passes.instructions import (
     Addresses,
     Affine,
@@ -48,39 +60,39 @@ class Encoded(NamedTuple):
     fields: Addresses
 
 
-def write(module: Module, name: str, kind: Kind) -> None:
+def write(module: IRModule, name: str, kind: Kind) -> None:
     """Write the function of a kind."""
     writer, told = kind
     writer(module, name, *told)
 
 
-def encode(instruction: Instruction) -> Encoded:
-    """Return what carries out an instruction."""
+def encode(instruction: Instruction | Lanewise | Finished) -> Encoded:
+    """Return the function and table that carry out an instruction."""
     kind, fields = _ENCODERS[type(instruction)](instruction)
     return Encoded(kind, np.asarray(fields, dtype=np.int64))
 
 
 def _apply(instruction: Apply) -> tuple[Kind, Iterable[int]]:
     op, out, lanes, operands = instruction
-    width = moves.width_of(op, lanes)  # type: ignore[arg-type]
-    return (moves.write_apply, (op, width)), [out, lanes, *operands]
+    width = elementwise.width_of(op, lanes)  # type: ignore[arg-type]
+    return (elementwise.write_apply, (op, width)), [out, lanes, *operands]
 
 
 def _copy(instruction: Copy) -> tuple[Kind, Iterable[int]]:
     out, rows, columns, source = instruction
     width = WIDTH if source.inner == 1 and columns > 1 else 1
-    return (moves.write_copy, (width,)), [out, rows, columns, *source[:3]]
+    return (data_movement.write_copy, (width,)), [out, rows, columns, *source[:3]]
 
 
 def _gather(instruction: Gather) -> tuple[Kind, Iterable[int]]:
     out, sources = instruction
-    return (moves.write_gather, ()), [out, len(sources), *sources.tolist()]
+    return (data_movement.write_gather, ()), [out, len(sources), *sources.tolist()]
 
 
 def _take(instruction: Take) -> tuple[Kind, Addresses]:
     out, *tables = instruction
     head = [out, len(tables[0])]
-    return (moves.write_take, ()), np.concatenate([head, np.stack(tables, axis=1).ravel()])
+    return (data_movement.write_take, ()), np.concatenate([head, np.stack(tables, axis=1).ravel()])
 
 
 def _scatter(instruction: Scatter) -> tuple[Kind, Addresses]:
@@ -89,7 +101,7 @@ def _scatter(instruction: Scatter) -> tuple[Kind, Addresses]:
     pairs = np.stack([index, values], axis=2).reshape(len(start), -1)
     rows = np.concatenate([start[:, None], size[:, None], pairs], axis=1)
     head = [out, int(size.sum()), *index.shape]
-    return (moves.write_scatter, ()), np.concatenate([head, rows.ravel()])
+    return (data_movement.write_scatter, ()), np.concatenate([head, rows.ravel()])
 
 
 def _gathered(instruction: GatheredProducts) -> tuple[Kind, Addresses]:
@@ -109,6 +121,20 @@ def _gathered(instruction: GatheredProducts) -> tuple[Kind, Addresses]:
     return kind, np.concatenate([head, table.ravel()])
 
 
+def _lanewise(instruction: Lanewise) -> tuple[Kind, Addresses]:
+    out, rows, columns, steps, reads = instruction
+    fields = [out, rows, columns, *(x for place in reads for x in place[:2])]
+    walks = tuple(place.inner == 1 for place in reads)
+    return (write_lanewise, (steps, walks)), np.array(fields)
+
+
+def _finished(instruction: Finished) -> tuple[Kind, Addresses]:
+    out, products, steps, blocks = instruction
+    (write, (tile,)), fields = _products(products)
+    kind = write, (tile._replace(steps=steps, blocks=len(blocks)),)
+    return kind, np.array([out, *fields[1:], *blocks])
+
+
 # Sums of products ------------------------------------------------------------------------------
 
 
@@ -117,10 +143,7 @@ def _products(instruction: Products) -> tuple[Kind, Addresses]:
     runs = tuple(_turned(run, columns) for run in runs)
     many = sum(run.terms for run in runs) > SEQUENTIAL
     if len(runs) == 1 and runs[0].terms == 1 and adjoin(instruction) and columns >= WIDTH:
-        places = (start, *runs[0][1:])
-        told = tuple(place.inner == 1 for place in places)
-        fields = [out, rows, columns, *(x for place in places for x in place[:2])]
-        return (moves.write_product, (told,)), np.array(fields)
+        return _lanewise(of_product(Products(out, rows, columns, start, runs)))
     walks = [(_walk(x.a, rows, columns), _walk(x.b, rows, columns)) for x in runs]
     head = [out, rows, columns]
     if many and not adjoin(instruction) and neighbouring(instruction):
@@ -139,7 +162,7 @@ def _dots(head: list[int], start: Affine, runs: tuple[Run, ...]) -> tuple[Kind, 
     """Return the function for long sums whose terms adjoin, and its fields."""
     _, rows, columns = head
 
-    def walk(x: Affine) -> Walk:
+    def walk(x: Affine) -> Moves:
         return _walk(x, rows, columns)._replace(terms=x.term != 0)
 
     walks = [(walk(run.a), walk(run.b)) for run in runs]
@@ -148,7 +171,7 @@ def _dots(head: list[int], start: Affine, runs: tuple[Run, ...]) -> tuple[Kind, 
     for pair, run in zip(walks, runs, strict=True):
         fields += [kinds.index(pair), before % CLASSES, run.terms, *run.a, *run.b]
         before += run.terms
-    return (write_dots, (Dots(*_narrow(rows, columns), kinds),)), np.array(fields)
+    return (write_dots, (Dots(*_of_classes(rows, columns), kinds),)), np.array(fields)
 
 
 def adjoin(instruction: Products) -> bool:
@@ -169,12 +192,12 @@ def _turned(run: Run, columns: int) -> Run:
     return Run(run.terms, run.b, run.a) if swap else run
 
 
-def _walk(place: Affine, rows: int, columns: int) -> Walk:
-    return Walk(rows > 1 and place.outer != 0, columns > 1 and place.inner != 0)
+def _walk(place: Affine, rows: int, columns: int) -> Moves:
+    return Moves(rows > 1 and place.outer != 0, columns > 1 and place.inner != 0)
 
 
 def _stretches(runs: tuple[Run, ...], many: bool) -> list[tuple[int, int, Run]]:
-    """Return (number of the run, mode, stretch): of a long sum, class by class."""
+    """Return (number of the run, mode, part of the run); those of long sums class by class."""
     if not many:
         return [(k, 0, run) for k, run in enumerate(runs)]
     found: list[tuple[int, int, Run]] = []
@@ -187,7 +210,7 @@ def _stretches(runs: tuple[Run, ...], many: bool) -> list[tuple[int, int, Run]]:
                 parts.append((k, Run(count, _every(a, first), _every(b, first))))
             before += terms
         for i, (k, run) in enumerate(parts):
-            mode = sums.BEGINS * (i == 0) | sums.ENDS * (i == len(parts) - 1)
+            mode = BEGINS * (i == 0) | ENDS * (i == len(parts) - 1)
             found.append((k, mode, run))
     return found
 
@@ -198,7 +221,7 @@ def _every(place: Affine, first: int) -> Affine:
     return place._replace(base=place.base + first * step, term=CLASSES * step)
 
 
-def _tile(instruction: Products, many: bool, kinds: tuple[tuple[Walk, Walk], ...]) -> Tile:
+def _tile(instruction: Products, many: bool, kinds: tuple[tuple[Moves, Moves], ...]) -> Tile:
     _, rows, columns, start, _ = instruction
     walk = _walk(start, rows, columns)
     if not adjoin(instruction):
@@ -212,7 +235,7 @@ def _tile(instruction: Products, many: bool, kinds: tuple[tuple[Walk, Walk], ...
 
 
 def _across(vectors: int) -> int:
-    """Return of how many vectors a tile has rows, of many: as many as leave least undone."""
+    """Return how many vectors wide a tile is, so that least of a long row is left over."""
     if registers() < 16:
         return 2
     return min((4, 3), key=lambda across: -(-vectors // across) * across)
@@ -224,8 +247,18 @@ def _narrow(rows: int, columns: int) -> tuple[int, int]:
     return min(rows, 4 if across == 1 else 2), across
 
 
+def _of_classes(rows: int, columns: int) -> tuple[int, int]:
+    """Return rows and columns of a tile of sums whose classes are lanes."""
+    if registers() < 16:
+        return _narrow(rows, columns)
+    across = min(columns, 8 if columns % 8 == 0 else 4)
+    return min(rows, 2 if across == 8 else 4), across
+
+
 _ENCODERS: dict[type, Callable[[Any], tuple[Kind, Any]]] = {
     Apply: _apply,
+    Lanewise: _lanewise,
+    Finished: _finished,
     Copy: _copy,
     Gather: _gather,
     Products: _products,

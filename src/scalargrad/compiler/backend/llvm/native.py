@@ -1,4 +1,4 @@
-"""Native code: a packed program as a row of calls to compiled functions.
+"""Run a packed program as a row of calls to compiled functions.
 
 The functions of each kind of instruction are compiled when a program first needs them and serve
 all programs of the process. A program is run by a loop over its row; where it turns out to be run
@@ -18,16 +18,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scalargrad.compiler.backend.llvm import straight
-from scalargrad.compiler.backend.llvm.arrange import arranged, size_of
-from scalargrad.compiler.backend.llvm.code import Code, compile_module, lock
-from scalargrad.compiler.backend.llvm.emitter import can_write
+from scalargrad.compiler.backend.llvm import straight_line
+from scalargrad.compiler.backend.llvm.contiguous import arranged, constant_cells
 from scalargrad.compiler.backend.llvm.encode import Kind, encode, write
-from scalargrad.compiler.backend.llvm.module import Module
+from scalargrad.compiler.backend.llvm.extents import size_of
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.lanewise import Finished, Lanewise, Merged
+from scalargrad.compiler.backend.llvm.machine_code import Code, compile_module, lock
+from scalargrad.compiler.backend.llvm.merge import merged
+from scalargrad.compiler.backend.llvm.operations import can_write
 from scalargrad.compiler.passes.instructions import (
     Apply,
     GatheredProducts,
-    Instruction,
     Packed,
     Products,
 )
@@ -51,6 +53,15 @@ def runs(packed: Packed) -> bool:
     return all(can_write(x.op) for x in packed.instructions if isinstance(x, Apply))  # type: ignore[arg-type]
 
 
+def ready(packed: Packed) -> tuple[Floats, list[Merged], dict[int, float]]:
+    """Return what runs a program: its memory, instructions, and the cells that stay as they are."""
+    whole = arranged(packed)
+    constant = constant_cells(whole)
+    cells = np.flatnonzero(constant).tolist()
+    numbers = dict(zip(cells, whole.memory[constant].tolist(), strict=True))
+    return whole.memory, merged(whole.instructions, whole.outputs, numbers), numbers
+
+
 class _Functions:
     """The compiled functions of this process, by kind."""
 
@@ -72,9 +83,9 @@ class _Functions:
         return [self._known[x] for x in wanted]
 
 
-def printed(kinds: list[Kind]) -> tuple[Module, list[str]]:
+def printed(kinds: list[Kind]) -> tuple[IRModule, list[str]]:
     """Return a module with the functions of these kinds, and their names."""
-    module = Module()
+    module = IRModule()
     names = [f"{x[0].__name__.removeprefix('write_')}.{k}" for k, x in enumerate(kinds)]
     for kind, name in zip(kinds, names, strict=True):
         write(module, name, kind)
@@ -87,7 +98,7 @@ _functions = _Functions()
 @functools.cache
 def _driver() -> tuple[Callable[..., None], Code]:
     """Return ``run(memory, row, count)``, which calls one function of a row after another."""
-    module = Module()
+    module = IRModule()
     body = module.function("run", "ptr %m, ptr %row, i64 %count")
     body.line("br label %loop")
     body.begin("loop")
@@ -109,7 +120,7 @@ def _driver() -> tuple[Callable[..., None], Code]:
     return _FUNCTION(code.address("run")), code
 
 
-class Row(NamedTuple):
+class CallList(NamedTuple):
     """What a run calls.
 
     Attributes
@@ -124,11 +135,11 @@ class Row(NamedTuple):
     parts: list[tuple[int, int]]
 
 
-def _row(calls: NDArray[np.int64], work: NDArray[np.int64]) -> Row:
+def _row(calls: NDArray[np.int64], work: NDArray[np.int64]) -> CallList:
     """Return calls in parts of so much work."""
     done = np.cumsum(work) // AT_A_TIME
     edges = [0, *(np.flatnonzero(np.diff(done)) + 1).tolist(), len(calls)]
-    return Row(calls, [(a, b - a) for a, b in itertools.pairwise(edges) if b > a])
+    return CallList(calls, [(a, b - a) for a, b in itertools.pairwise(edges) if b > a])
 
 
 class Native:
@@ -142,14 +153,13 @@ class Native:
     ----------
     memory : float64, cells
         What a run starts from.
-    row : Row
+    row : CallList
         What a run calls.
     """
 
     def __init__(self, packed: Packed) -> None:
-        self._packed = packed = arranged(packed)
-        self.memory = packed.memory
-        self._encoded = [encode(x) for x in packed.instructions]
+        self.memory, self._instructions, self._numbers = ready(packed)
+        self._encoded = [encode(x) for x in self._instructions]
         self._tables = np.concatenate([np.empty(0, np.int64), *(x.fields for x in self._encoded)])
         self._own: list[Code] = []
         sizes = [len(x.fields) for x in self._encoded]
@@ -158,10 +168,10 @@ class Native:
         self._calls = np.stack(
             [np.array(functions, dtype=np.int64), self._tables.ctypes.data + 8 * first], axis=1
         )
-        self._stretches = straight.stretches(packed.instructions)
+        self._stretches = straight_line.stretches(self._instructions)
         small = sum(last - first for first, last in self._stretches)
         self._left = (_OFTEN if small <= _SOON else _SELDOM) if self._stretches else 0
-        self._work = np.array([_work(x) for x in packed.instructions], dtype=np.int64)
+        self._work = np.array([_work(x) for x in self._instructions], dtype=np.int64)
         self.row = _row(self._calls, self._work)
 
     @property
@@ -171,10 +181,10 @@ class Native:
 
     @property
     def warm(self) -> bool:
-        """Whether its code is what it will stay."""
+        """Whether its code will not change any more."""
         return self._left == 0
 
-    def count_run(self) -> Row:
+    def count_run(self) -> CallList:
         """Note a run and return its row; after the first few, small instructions are printed."""
         with lock:
             self._left -= self._left > 0
@@ -183,7 +193,7 @@ class Native:
             return self.row
 
     def _print_straight(self) -> None:
-        module, names = straight.printed(self._packed, self._stretches)
+        module, names = straight_line.printed(self._instructions, self._numbers, self._stretches)
         code = compile_module(module, level=0)
         self._own.append(code)
         calls, work, done = [], [], 0
@@ -199,12 +209,16 @@ class Native:
         module, _ = printed(list(dict.fromkeys(x.kind for x in self._encoded)))
         if not self._stretches:
             return module.text()
-        own, _ = straight.printed(self._packed, self._stretches)
+        own, _ = straight_line.printed(self._instructions, self._numbers, self._stretches)
         return f"{module.text()}\n{own.text()}"
 
 
-def _work(instruction: Instruction) -> int:
+def _work(instruction: Merged) -> int:
     """Return about how many numbers an instruction computes."""
+    if isinstance(instruction, Finished):
+        return _work(instruction.products)
+    if isinstance(instruction, Lanewise):
+        return size_of(instruction) * len(instruction.steps)
     if isinstance(instruction, Products):
         return size_of(instruction) * sum(run.terms for run in instruction.runs)
     if isinstance(instruction, GatheredProducts):
@@ -216,7 +230,7 @@ _natives: dict[int, Native] = {}
 
 
 def native(packed: Packed) -> Native:
-    """Return a packed program compiled, the same for all its machines."""
+    """Return a packed program compiled, the same for all its executables."""
     with lock:
         found = _natives.get(id(packed))
         if found is None:
@@ -225,7 +239,7 @@ def native(packed: Packed) -> Native:
         return found
 
 
-class NativeMachine:
+class NativeExecutable:
     """Memory and a compiled program at work on it.
 
     Parameters
@@ -244,15 +258,16 @@ class NativeMachine:
     def __init__(self, packed: Packed) -> None:
         self._native = native(packed)
         cells = self._native.memory
-        whole: Floats = np.zeros(len(cells) + 2 * _SPARE)
-        self.memory = whole[_SPARE : _SPARE + len(cells)]
+        whole: Floats = np.zeros(len(cells) + 3 * _SPARE)
+        first = _SPARE + (-whole.ctypes.data // 8) % _SPARE
+        self.memory = whole[first : first + len(cells)]
         self.memory[:] = cells
         self._row = self._native.row
         self._called = self._calls()
         self.run: Callable[[], None] = self._called if self._native.warm else self._counted
 
     def row_for(self, runs: int) -> tuple[NDArray[np.int64], int]:
-        """Return what so many runs to come call, and how much work one is."""
+        """Return what the next `runs` runs call, and how much work one is."""
         for _ in range(0 if self._native.warm else runs):
             self._native.count_run()
         return self._native.row.calls, self._native.work

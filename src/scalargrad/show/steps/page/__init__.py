@@ -8,6 +8,7 @@ share (`scalargrad.show.html`).
 
 =============== ==============================================================
 expressions     the traced expressions: simplified at a point, and written
+names           names as in print, their indices lowered
 sweep           values forward, gradients backward
 formulas        the chain rule of a step, as text and as MathML
 wording         what a step says in words
@@ -20,6 +21,7 @@ predict         questions, and what is wrong with an answer
 inputs          sliders and boxes
 timeline        moving, playing, keys, links
 viewport        zooming and centring
+minimap         the whole of a graph that is larger than its frame
 tools, sheet    what stands under More, and what is printed
 variants        worksheets with inputs of their own, and as questions for Moodle
 main            putting it together

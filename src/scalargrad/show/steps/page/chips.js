@@ -2,6 +2,7 @@
 
 const MOST_CHIPS = 3;
 const MOST_LINES_MINDED = 120; // of a larger drawing, lines that are not active may be covered
+const LONG_WAY = 700; // pixels of a line that comes from another row
 const CROSSED = 0.12; // how much less it matters to cover a line that is not active
 
 function drawChips(active) {
@@ -31,7 +32,7 @@ function makeChip(step) {
   const pieces = [
     ["gradient", number(upstream)],
     ["sign", "×"],
-    ["local", local < 0 ? `(${number(local)})` : number(local)],
+    ["local", asksLocal(step) ? "?" : local < 0 ? `(${number(local)})` : number(local)],
     ["sign", sign],
     ["gradient result", isAsked ? "?" : number(contribution)],
   ];
@@ -76,7 +77,8 @@ function placeChip(chip, line, taken) {
   const width = Number(chip.dataset.width);
   const height = Number(chip.dataset.height);
   const share = open.find(`${line.id}-tap`) ? 0.9 : 0.5; // clear of the number on a tap
-  const middle = line.getPointAtLength(line.getTotalLength() * share);
+  const length = line.getTotalLength();
+  const middle = line.getPointAtLength(length > LONG_WAY ? length - LONG_WAY / 8 : length * share); // near the gate, of a line that turns
   const { width: right, height: bottom } = graph.viewBox.baseVal;
   const obstacles = [...taken, ...occupied(), ...along(underlay.querySelectorAll(".back"))];
   const lines = [...graph.querySelectorAll(".line")];
@@ -123,7 +125,7 @@ function along(paths) {
 
 // The boxes of everything that stands in the graph and should stay legible.
 function occupied() {
-  const selected = ".node rect, .constant rect, .again rect, .wire text, .tap:not(.empty) rect, .fan, .ring, .ring-label";
+  const selected = ".node rect:not(.hit), .constant rect, .again rect, .wire text, .tap:not(.empty) rect, .fan, .ring, .ring-label";
   const boxes = [...graph.querySelectorAll(selected)].map((shape) => shape.getBBox());
   return boxes.filter((box) => box.width).map(({ x, y, width, height }) => ({ x: x - 6, y: y - 4, width: width + 12, height: height + 8 }));
 }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 
 from scalargrad.errors import GraphError, GraphTooLargeError
 from scalargrad.graph import describe
+from scalargrad.show.aliases import aliases
 from scalargrad.show.html import fill, inert, policy, shared_script, source
 from scalargrad.show.steps import table
 from scalargrad.show.steps.page.drawn import drawings
@@ -24,11 +25,11 @@ MOST = 10_000
 
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
-    *("expressions", "sweep", "formulas", "wording", "state", "drawings"),
+    *("expressions", "names", "sweep", "formulas", "wording", "state", "drawings"),
     *("drawing", "marks", "chips", "layers", "lines", "panel", "predict", "inputs", "timeline"),
-    *("viewport", "tools", "sheet", "variants", "main"),
+    *("viewport", "minimap", "tools", "sheet", "variants", "main"),
 )
-_LONGEST_EXPRESSION, _MOST_GATES = 160, 12
+_LONGEST_EXPRESSION, _MOST_GATES, _FEW_ALIASES = 160, 12, 6
 
 
 def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) -> str:
@@ -59,14 +60,16 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
     """
     if not steps:
         raise GraphError("a page needs steps to show, and this walk has none: give it at least one")
-    scene = steps[0].scene
-    if len(scene.order) > MOST:
+    walked = steps[0].scene
+    if len(walked.order) > MOST:
         raise GraphTooLargeError(
-            f"the graph of {describe(scene.root)} has {len(scene.order):,} nodes, too many for a "
+            f"the graph of {describe(walked.root)} has {len(walked.order):,} nodes, too many for a "
             f"page of at most {MOST:,}: walk a node further down"
         )
+    short, legend = aliases(walked.names)
+    scene = walked.renamed(short)
     drawn = drawings(scene, limit)
-    record = Record(scene, drawn)
+    record = Record(scene, drawn, walked.names)
     functions = javascript_functions(record.operations.values())
     script = f"const functions = {functions};\n{_script()}"
     style = source("scalargrad.show.html", "look.css") + _read("page.css")
@@ -74,14 +77,27 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
         _read("page.html"),
         {
             "policy": policy(script, style),
-            "title": escape(title or f"Backpropagation through {scene.names[scene.root]}"),
+            "title": escape(title or f"Backpropagation through {walked.names[walked.root]}"),
             "expression": escape(_expression(scene)),
+            "legend": _legend(legend),
             "style": style,
             "table": table.html(steps),
             "graph": drawn.first,
             "walk": inert(record.json(steps)),
             "script": script,
         },
+    )
+
+
+def _legend(legend: Mapping[str, str]) -> str:
+    """Return the list of short names with what they stand for; nothing if there are none."""
+    if not legend:
+        return ""
+    entries = (f"<dt>{escape(a)}</dt><dd>{escape(name)}</dd>" for a, name in legend.items())
+    shown = " open" if len(legend) <= _FEW_ALIASES else ""
+    return (
+        f'<details class="aliases"{shown}><summary>Short for</summary>'
+        f"<dl>{''.join(entries)}</dl></details>"
     )
 
 

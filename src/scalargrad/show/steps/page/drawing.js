@@ -1,6 +1,9 @@
 // The open drawing at a step: what is known, what is active, what has come back. The layout never
 // moves; only classes, numbers and the overlay change.
 
+const MANY_DIGITS = 8;
+const LEAST_NUMBER = 0.7; // of its size
+
 // How many terms of each node's gradient have arrived.
 function arrivedNow() {
   const arrived = nodes.map(() => 0);
@@ -31,18 +34,32 @@ function clearLayers() {
   underlay.replaceChildren();
 }
 
-function drawNode(i, { parts, ways, name, label, number: text, gradient, shape }, arrived) {
+function drawNode(i, { parts, ways, wire, name, label, number: text, gradient, shape }, arrived) {
   const known = isDone(knownAt[i]);
   for (const part of parts) part.classList.toggle("todo", !known);
-  if (name && !name.classList.contains("above")) name.textContent = label + (known ? " = " : "");
+  if (name && !name.classList.contains("above")) name.replaceChildren(...inDrawing(label + (known ? " = " : "")));
   text.textContent = known ? number(state.sweep.data[i]) : "";
+  fitNumber(text, wire);
   const asked = askedStep();
   const passed = isComplete(i, arrived) && asked?.parent !== i;
   for (const way of ways) way.classList.toggle("passed", passed);
   const back = asked && asked.parent === i ? askedGradient(i, arrived[i]) : gradientText(i, arrived);
   gradient.textContent = back;
-  shape?.setAttribute("aria-label", describeNode(shape.textContent, i, known, back));
+  fitNumber(gradient, wire);
+  shape?.setAttribute("aria-label", describeNode(nodes[i].gate ? shape.textContent : nodes[i].name, i, known, back));
 }
+
+// A number that is longer than its wire, as −1.235e−300 may be, is set smaller; the wire never moves.
+function fitNumber(text, wire) {
+  text.style.fontSize = "";
+  if (!wire || text.textContent.length < MANY_DIGITS) return;
+  const name = text.previousElementSibling;
+  const beside = name?.matches(".name:not(.above)") ? name.getComputedTextLength() + 4 : 0;
+  const share = (roomOf(wire) - beside - 4) / text.getComputedTextLength();
+  if (share < 1) text.style.fontSize = `${(parseFloat(getComputedStyle(text).fontSize) * Math.max(share, LEAST_NUMBER)).toFixed(1)}px`;
+}
+
+const roomOf = (wire) => (wire.localName === "rect" ? wire.width.baseVal.value : wire.getTotalLength());
 
 // The gradient of a node as far as it has come: Σ 1/2 until every term has arrived.
 function gradientText(i, arrived) {
@@ -67,7 +84,8 @@ function drawBundle(b, { members, shape, number: text, gradient }, arrived, acti
   open.find(`exit-b${b}`)?.classList.toggle("todo", !known);
   for (const part of ["-out", "-wire-line", "-stem"]) open.find(`b${b}${part}`)?.classList.toggle("passed", complete === members.length);
   const one = atWork(members, active);
-  text.textContent = one === null ? countedOf(known, "value", members.length) : `${nodes[one].name} = ${number(state.sweep.data[one])}`;
+  open.bundles.get(b).one = one;
+  text.replaceChildren(...inDrawing(one === null ? countedOf(known, "value", members.length) : `${nodes[one].name} = ${number(state.sweep.data[one])}`));
   const asked = askedStep()?.parent === one;
   const back = one === null ? "" : asked ? askedGradient(one, arrived[one]) : gradientText(one, arrived);
   gradient.textContent = back || countedOf(complete, "gradient", members.length);
@@ -118,7 +136,9 @@ function drawContribution(line, done, carried, isAsked) {
   const sum = done.reduce((total, k) => total + state.sweep.contributions[k], 0);
   const whole = isAsked ? "?" : number(sum);
   const text = !done.length ? "" : done.length === carried.length ? whole : `Σ ${done.length}/${carried.length}`;
-  (copy ?? tap.querySelector("text")).textContent = text;
+  const place = copy ?? tap.querySelector("text");
+  place.textContent = text;
+  fitNumber(place, copy ? open.find(`${line.id}-wire-line`) : tap.querySelector("rect"));
   tap?.classList.toggle("empty", !done.length);
   if (!copy) return;
   const { parent } = steps[carried[0]];
@@ -128,7 +148,9 @@ function drawContribution(line, done, carried, isAsked) {
 
 // The wire of a copy or a repeated name, on which its line continues.
 function drawWireAgain(line, known, value) {
-  open.find(`${line.id}-value`).querySelector(".value").textContent = value;
+  const place = open.find(`${line.id}-value`).querySelector(".value");
+  place.textContent = value;
+  fitNumber(place, open.find(`${line.id}-wire-line`));
   open.find(`${line.id}-again`)?.classList.toggle("todo", !known);
   for (const part of ["out", "wire-line"]) {
     const { classList } = open.find(`${line.id}-${part}`);

@@ -50,6 +50,8 @@ function tableOf(index, key, form) {
     if (!table.lines.has(line)) table.lines.set(line, []);
     table.lines.get(line).push(k);
   }
+  typesetDrawing(svg);
+  enlargeTargets(svg);
   return table;
 }
 
@@ -70,7 +72,7 @@ function nodeIn(table, i) {
   const own = ["", "-out", "-wire", "-stem", "-fan", "-into"].map((part) => table.find(`n${i}${part}`));
   const parts = [...own, ...into, table.find(`exit-n${i}`), ...table.svg.querySelectorAll(`[id^="n${i}-b"]`)].filter(Boolean);
   const ways = ["out", "wire-line", "stem", "into"].map((part) => table.find(`n${i}-${part}`)).filter(Boolean);
-  return { ...texts, parts, ways, name, label: name?.textContent ?? "", number: texts.value.querySelector(".value") };
+  return { ...texts, parts, ways, wire: table.find(`n${i}-wire-line`), name, label: name?.textContent ?? "", number: texts.value.querySelector(".value") };
 }
 
 // The id of the line that stands for a wire: its own, or that of a bundle, a fold or the exit.

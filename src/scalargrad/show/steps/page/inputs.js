@@ -33,19 +33,20 @@ function fieldOf(i) {
 function buildField(i) {
   const node = nodes[i];
   const extent = niceExtent(float(node.data));
-  const parts = node.name.split(/(?<=[_.\s])/).flatMap((part) => [part, element("wbr")]);
-  const label = element("span", { class: `chip-name ${node.kind}` }, ...parts);
+  const label = typeset(element("span", { class: `chip-name ${node.kind}`, title: node.full ?? node.name }, node.name));
   const slider = element("input", {
-    type: "range", min: -extent, max: extent, step: "any", disabled: !canCompute, "aria-label": `${node.name}, slider`,
+    type: "range", min: -extent, max: extent, step: "any", disabled: !canCompute, "aria-label": `${fullName(node)}, slider`,
     oninput: () => setInput(i, roundTo(Number(slider.value), extent / 100)),
   });
   const box = element("input", {
-    type: "number", step: "any", id: `box-${i}`, disabled: !canCompute, "aria-label": node.name,
+    type: "number", step: "any", id: `box-${i}`, disabled: !canCompute, "aria-label": fullName(node),
     oninput: () => typeInput(i, box), onfocus: () => showInBox(i, box), onblur: () => showInBox(i, box),
   });
   const gradient = element("output", { class: "gradient" });
   return { row: element("div", { class: "field" }, label, slider, box, gradient), slider, box, gradient };
 }
+
+const fullName = ({ name, full }) => (full ? `${name}, short for ${full}` : name);
 
 // A round number at least twice as large as the input and no less than 5.
 function niceExtent(x) {
@@ -126,5 +127,6 @@ function drawInputs() {
     const hidden = i === asked || !isComplete(i, arrived);
     const known = i === root ? 1 : state.sweep.total(i);
     gradient.textContent = hidden ? `${name} = …` : `${name} ${relation(known)} ${number(known)}`;
+    typeset(gradient);
   }
 }

@@ -69,10 +69,13 @@ function listenToShapes() {
 function toggleDrawer() {
   const isOpen = $("inputs").classList.toggle("open");
   $("drawer").setAttribute("aria-expanded", String(isOpen));
+  if (isOpen) $("inputs").scrollIntoView({ block: "start" }); // below the graph, which stays
 }
 
 if (!stopsOf.layer) $("layer-view").remove();
 $("copies-label").hidden = !drawings[0].copies;
+lowerIndices();
+for (const place of document.querySelectorAll("h1, .expression")) typeset(place);
 openDrawing(0);
 buildInputs();
 listen();
@@ -81,6 +84,7 @@ if (state.follows) openDrawing(drawingFor(shownSteps()));
 drawAll();
 resize();
 enableDragging();
+enableMap();
 readFragment();
 
 // What every step says, in the order of the walk: a test holds it against Python's words.

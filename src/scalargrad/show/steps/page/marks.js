@@ -36,7 +36,7 @@ function markAlarm() {
 
 // Ring the forward values that the local derivatives of these steps read.
 function markSaved(back) {
-  const here = back.filter((step) => homeOf(step.node) === open.index);
+  const here = back.filter((step) => homeOf(step.node) === open.index && !asksLocal(step)); // no ring tells
   const texts = here.flatMap((step) => readBy(step).map((i) => savedText(i, step.node)));
   for (const saved of new Set(texts.filter(Boolean))) ringSaved(saved, back.length <= MOST_CHIPS);
 }
@@ -47,7 +47,7 @@ function savedText(i, gate) {
   const own = open.find(`n${gate}-w${operand}-value`);
   const bundle = open.bundles.get(Number(open.unitOf.get(i)?.slice(1)));
   if (own || open.nodes.has(i)) return own ?? open.nodes.get(i).value;
-  return bundle?.number.textContent.startsWith(`${nodes[i].name} =`) ? bundle.value : null;
+  return bundle?.one === i ? bundle.value : null;
 }
 
 // The shapes a step is about: inputs, gates, or the folds and bundles in which they stand.

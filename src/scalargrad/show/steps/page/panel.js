@@ -11,6 +11,7 @@ function drawPanel() {
   const blocks = explainStop(shownNow);
   const greyed = state.undefined ? [element("p", { class: "warning" }, "The last valid state:")] : [];
   $("panel").replaceChildren(element("div", { class: "said" }, ...greyed, heading, ...alarmed(shownNow), ...blocks.flat()));
+  typeset($("panel"));
   for (const block of $("panel").querySelectorAll(".formula, .local-rule, .many li")) fit(block);
 }
 
@@ -77,6 +78,7 @@ function explain(step) {
     return [...said, whole, ...all, ...notes(sweep, step, notation).map((note) => say(note === alarmNote(sweep, step) ? "alarm-note" : "note", note))];
   }
   const isAsked = askedStep() === step;
+  if (asksLocal(step)) return [...said, mathElement("div", chainAsked(step), { class: "formula symbols" }), questionForm()];
   said.push(
     mathElement("div", math("symbols"), { class: "formula symbols" }),
     isAsked ? questionForm() : mathElement("div", math("numbers"), { class: "formula numbers" }),
@@ -127,8 +129,9 @@ function saidAt(stop) {
   return stop.flatMap((i) => {
     const step = steps[i];
     const isAsked = askedStep() === step;
+    if (asksLocal(step)) return [sentence(step, state.notation), QUESTIONS.local];
     const part = isAsked ? "symbols" : "whole";
-    const remarks = isAsked ? ["What is the product?"] : notes(state.sweep, step, state.notation);
+    const remarks = isAsked ? [QUESTIONS[state.question.stage]] : notes(state.sweep, step, state.notation);
     return [sentence(step, state.notation), formula(state.sweep, step, part, TEXT, state.notation), ...remarks];
   });
 }
@@ -143,7 +146,7 @@ function openNode(i) {
   const node = nodes[i];
   const known = isDone(knownAt[i]);
   const title = element("h2", { id: "node-title" }, node.name);
-  const body = [title];
+  const body = [title, ...(node.full ? [element("p", {}, `short for ${node.full}`)] : [])];
   const kind = { parameter: "a parameter", input: "an input" }[node.kind];
   if (kind) body.push(element("p", {}, `${node.name} is ${kind}.`));
   else body.push(mathElement("div", formula(sweep, steps[knownAt[i]], known ? "whole" : "symbols", MATHML, notation), { class: "formula" }));
@@ -181,6 +184,7 @@ function showExact() {
   const value = known ? `${nodes[i].name} = ${exact(state.sweep.data[i])}` : `${nodes[i].name}: not computed yet`;
   const gradient = complete ? `; ${signal(i, TEXT, state.notation)} = ${exact(i === root ? 1 : state.sweep.total(i))}` : "";
   $("exact").textContent = `exactly: ${value}${gradient}`;
+  typeset($("exact"));
 }
 
 // The wires drawn as one: each with its value and its gradient.
@@ -202,6 +206,7 @@ function openBundle(b) {
 function showDialog(...body) {
   const close = element("form", { method: "dialog" }, element("button", {}, "Close"));
   $("node-sum").replaceChildren(...body, close);
+  typeset($("node-sum"));
   if (!$("node-sum").open) $("node-sum").showModal();
   for (const block of $("node-sum").querySelectorAll(".formula, li")) fit(block);
 }

@@ -1,13 +1,15 @@
-// Predict mode: the product is left blank, the answer is judged, and the reply says what went
-// wrong: a sign, a forgotten upstream, a forgotten local derivative, a forgotten term.
+// Predict mode: the local derivative and then the product are left blank, the answer is judged, and
+// the reply says what went wrong: a sign, a forgotten upstream, a forgotten term. Hints lead on.
 
 const CLOSE = 5e-3; // an answer may be rounded to about three digits
 
-// A question about one wire: first the product and then, where terms had arrived, the sum.
+// A question about one wire: first the local derivative, then the product and, where terms had
+// arrived, the sum.
 class Question {
   constructor(step) {
     this.step = step;
-    this.stage = "product";
+    this.stage = "local";
+    this.hints = 0; // how many of this stage's have been given
     this.reply = "";
     this.isOpen = true;
     this.log = [];
@@ -16,6 +18,7 @@ class Question {
   get answer() {
     const { sweep } = state;
     if (this.stage === "sum") return sweep.total(this.step.parent, this.step.arrived);
+    if (this.stage === "local") return sweep.locals[this.step.node][this.step.operand];
     return sweep.signals[this.step.node] * sweep.locals[this.step.node][this.step.operand];
   }
 
@@ -25,19 +28,50 @@ class Question {
     this.reply = given === null ? "Write a number, such as −0.25." : judge(given, this);
     if (this.reply) return;
     this.log.push(`Right: ${this.inWords()}.`);
-    if (this.stage === "product" && this.step.arrived > 1) this.stage = "sum";
+    this.hints = 0;
+    if (this.stage === "local") this.stage = "product";
+    else if (this.stage === "product" && this.step.arrived > 1) this.stage = "sum";
     else this.isOpen = false;
   }
 
   // The answer in words, with the way that leads to it.
   inWords() {
     const { sweep, notation } = state;
+    if (this.stage === "local") return localText(sweep, this.step);
     if (this.stage === "product") return formula(sweep, this.step, "numbers", TEXT, notation);
     const { terms } = sweep;
     const sum = runningSum(terms[this.step.parent].slice(0, this.step.arrived), this.step.arrived, this.step.arrived);
     return `${signal(this.step.parent, TEXT, notation)} ${sum}`;
   }
 }
+
+const QUESTIONS = { local: "What is the local derivative?", product: "What is the product?", sum: "What is the sum so far?" };
+
+// What leads to the answer of each stage, one hint after the other.
+const HINTS = {
+  local: ({ node, operand, parent }) => {
+    const gate = gateAt(state.sweep, node);
+    const rule = localFormula(state.sweep, { node, operand, parent, expected: 1 }, TEXT);
+    return [
+      `Differentiate ${nodes[node].name} = ${printText(gate.expression, gate.words(gate.expression))} by ${nodes[parent].name} and hold everything else fixed: when ${nodes[parent].name} grows a little, how many times as much does ${nodes[node].name} grow?`,
+      rule.symbols.length > 1 ? `${chain(TEXT, rule.symbols)}. Put the numbers in.` : `${nodes[node].name} changes just as ${nodes[parent].name} does, or the other way round, or not at all: 1, −1 or 0.`,
+    ];
+  },
+  product: (step) => {
+    const [upstream, local] = factorsOf(step);
+    return [
+      "The chain rule multiplies what comes from upstream by the local derivative.",
+      `Upstream is ${number(upstream)}, the local derivative is ${number(local)}.`,
+    ];
+  },
+  sum: (step) => [
+    "Where a wire branches, what comes back along the branches is added.",
+    `${number(state.sweep.total(step.parent, step.arrived - 1))} had arrived before, and this wire brings ${number(state.sweep.terms[step.parent][step.arrived - 1])}.`,
+  ],
+};
+
+const factorsOf = (step) => [state.sweep.signals[step.node], state.sweep.locals[step.node][step.operand]];
+const hintsOf = ({ stage, step }) => HINTS[stage](step);
 
 function readNumber(written) {
   const plain = written.trim().replaceAll("−", "-").replace(",", ".");
@@ -51,7 +85,22 @@ function isClose(given, right) {
 // Say what is wrong with an answer; nothing if it is right.
 function judge(given, { step, stage, answer }) {
   if (isClose(given, answer)) return "";
+  if (stage === "local") return judgeLocal(given, step, answer);
   return stage === "sum" ? judgeSum(given, step, answer) : judgeProduct(given, step, answer);
+}
+
+function judgeLocal(given, step, answer) {
+  const upstream = state.sweep.signals[step.node];
+  const others = state.sweep.locals[step.node].filter((_, k) => typeof nodes[step.node].parents[k] === "number" && nodes[step.node].parents[k] !== step.parent);
+  if (isClose(given, -answer)) return "Wrong sign: the size is right.";
+  if (isClose(given, upstream * answer)) {
+    return `That is the product already. Here only the local derivative is asked for: how ${nodes[step.node].name} changes with ${nodes[step.parent].name}.`;
+  }
+  if (others.some((local) => isClose(given, local))) {
+    return `That is the derivative by another operand. Differentiate ${nodes[step.node].name} by ${nodes[step.parent].name}.`;
+  }
+  if (isClose(given, state.sweep.data[step.node])) return `That is the value of ${nodes[step.node].name}, not its slope.`;
+  return `Not yet: how many times as much does ${nodes[step.node].name} change when ${nodes[step.parent].name} changes a little?`;
 }
 
 function judgeProduct(given, step, answer) {
@@ -104,16 +153,21 @@ function questionForm() {
   const { sweep, notation } = state;
   const { step } = question;
   const factors = TEXT.product(factorIn(TEXT, sweep.signals[step.node]), factorIn(TEXT, sweep.locals[step.node][step.operand]));
-  const asked = question.stage === "product"
-    ? `${factors} = ?`
-    : `${signal(step.parent, TEXT, notation)} so far = ?`;
+  const asked = {
+    local: `${TEXT.partial(nodes[step.node].word, nodes[step.parent].word)}${isRepeated(step) ? " on this wire" : ""} = ?`,
+    product: `${factors} = ?`,
+    sum: `${signal(step.parent, TEXT, notation)} so far = ?`,
+  }[question.stage];
+  const hints = hintsOf(question);
+  const given = hints.slice(0, question.hints);
   const box = element("input", { type: "text", inputmode: "text", id: "answer", autocomplete: "off", "aria-describedby": "reply" });
   const form = element(
     "form",
     { class: "question", onsubmit: (event) => { event.preventDefault(); answer(box.value); } },
     ...question.log.map((line) => element("p", { class: "right" }, line)),
     element("label", { for: "answer" }, asked),
-    element("div", { class: "row" }, box, element("button", { type: "submit" }, "Check"), element("button", { type: "button", onclick: reveal }, "Show")),
+    element("div", { class: "row" }, box, element("button", { type: "submit" }, "Check"), element("button", { type: "button", onclick: hint, disabled: question.hints === hints.length }, "Hint"), element("button", { type: "button", onclick: reveal }, "Show")),
+    ...given.map((line) => element("p", { class: "hint" }, line)),
     element("p", { id: "reply", class: question.reply ? "wrong" : "" }, question.reply),
   );
   return form;
@@ -123,7 +177,7 @@ function answer(written) {
   const { question } = state;
   question.give(written);
   drawAll();
-  announce(question.reply || question.log.at(-1));
+  announce(question.reply || [question.log.at(-1), ...(question.isOpen ? [QUESTIONS[question.stage]] : [])].join(" "));
   if (!question.isOpen) {
     $("panel").focus();
     return;
@@ -134,12 +188,37 @@ function answer(written) {
   $("reply").scrollIntoView({ block: "nearest" });
 }
 
+// Give one more hint, and leave what has been written.
+function hint() {
+  const { question } = state;
+  const written = $("answer").value;
+  question.hints += 1;
+  drawAll();
+  $("answer").value = written;
+  $("answer").focus();
+  announce(hintsOf(question)[question.hints - 1]);
+}
+
 function reveal() {
-  state.question.log.push(`It is ${state.question.inWords()}.`);
+  const { question } = state;
+  if (question.stage === "local") {
+    question.log.push(`The local derivative is ${question.inWords()}.`);
+    question.stage = "product";
+  }
+  question.log.push(`It is ${question.inWords()}.`);
   state.question.isOpen = false;
   drawAll();
   announce(state.question.log.at(-1));
   $("panel").focus();
 }
+
+// What the chain rule says while the local derivative is asked for: its name stands for it.
+function chainAsked({ node, parent }) {
+  const { notation } = state;
+  const product = MATHML.product(signal(node, MATHML, notation), MATHML.partial(nodes[node].word, nodes[parent].word));
+  return MATHML.finish(chain(MATHML, [["", signal(parent, MATHML, notation)], [wires[parent] > 1 ? "" : "=", product]]));
+}
+
+const asksLocal = (step) => askedStep() === step && state.question.stage === "local";
 
 const replies = () => state.question.log.map((line) => element("p", { class: "right" }, line));

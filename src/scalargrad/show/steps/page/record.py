@@ -7,16 +7,16 @@ are printed from here: the traced expressions and the notations of the table of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from scalargrad.show.graphs.gates import gate_sign
-from scalargrad.show.html import json_number
 from scalargrad.show.steps.page.drawn import Drawings
 from scalargrad.show.steps.page.layered import layered
 from scalargrad.show.steps.partials import ELLIPSIS, Gate, named_symbols
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
+from scalargrad.system.json_number import json_number
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression, _mathml_default, _text_notation
 from scalargrad.table.symbol import TABLE, Symbol
@@ -34,6 +34,8 @@ class Record:
         The walked graph.
     drawn : Drawings
         What the page draws of it.
+    full : mapping from Value to str
+        The names in full, where the scene has short ones.
 
     Attributes
     ----------
@@ -43,8 +45,8 @@ class Record:
         takes 1 from 3.
     """
 
-    def __init__(self, scene: Scene, drawn: Drawings) -> None:
-        self._scene, self._drawn = scene, drawn
+    def __init__(self, scene: Scene, drawn: Drawings, full: Mapping[Value, str]) -> None:
+        self._scene, self._drawn, self._full = scene, drawn, full
         self._place = scene.place
         self._custom: dict[Operation, str] = {}
         self._notations: dict[str, Json] = {}
@@ -88,6 +90,8 @@ class Record:
             "data": json_number(scene.data[node]),
             "parents": [],
         }
+        if self._full[node] != scene.names[node]:
+            found["full"] = self._full[node]
         if node in scene.pre_activations:
             found["preActivation"] = True
         if self._place[node] in self._drawn.homes:

@@ -42,6 +42,7 @@ const sheetTitle = () => (drawings.length > 1 ? `${document.title}: ${pathInWord
 
 function printSheet(kind) {
   $("sheet").replaceChildren(...(kind === "worksheet" ? worksheet() : stepList()));
+  typeset($("sheet"));
   $("sheet").className = kind;
   document.body.classList.add("printing-sheet");
   window.print();

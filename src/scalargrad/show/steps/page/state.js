@@ -4,6 +4,7 @@ const recorded = JSON.parse(document.getElementById("walk").textContent);
 const { nodes, gates, notations, layers } = recorded;
 for (const gate of Object.values(gates)) gate.terms = readTerms(gate.terms);
 
+const wordsKnown = new Set(nodes.flatMap(({ name, word }) => [name, word]));
 const root = nodes.length - 1;
 const readNodes = nodes.flatMap((node) => linked(node).map((link) => link.node));
 const inputs = [...new Set([...readNodes, ...nodes.keys()])].filter((i) => !nodes[i].gate); // as they are first read

@@ -24,6 +24,7 @@ function drawAll() {
   drawInputs();
   drawPlay();
   showExact();
+  markMap();
 }
 
 // Go to a stop of the view; a manual move is announced and ends Play.
@@ -111,7 +112,7 @@ function setPredicting(predicting) {
   if (predicting && state.view !== "wire") setView("wire");
   askIfPredicting();
   drawAll();
-  announce(predicting ? "Predict mode: at each step back, the product is asked for." : "Predict mode is off.");
+  announce(predicting ? "Predict mode: at each step back, the local derivative and the product are asked for." : "Predict mode is off.");
 }
 
 const atEnd = () => state.at === stops().length - 1;

@@ -162,7 +162,7 @@ function buildTools() {
   for (const i of inputs) {
     $("check-input").append(element("option", { value: i }, nodes[i].name));
     const box = element("input", { type: "checkbox", value: i, checked: nodes[i].kind === "parameter" || !inputs.some((k) => nodes[k].kind === "parameter") });
-    $("descent-inputs").append(element("label", {}, box, ` ${nodes[i].name}`));
+    $("descent-inputs").append(typeset(element("label", {}, box, ` ${nodes[i].name}`)));
   }
   for (const id of ["check", "descend", "descend-ten"]) $(id).disabled = !canCompute;
 }

@@ -1,0 +1,93 @@
+"""Choose what runs a program: machine code where llvmlite is installed, else NumPy."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
+from scalargrad.compiler.jit_mode import chosen
+from scalargrad.compiler.passes.instructions import Packed
+from scalargrad.compiler.passes.memory import Floats
+
+_log = logging.getLogger("scalargrad")
+
+
+class Executable(Protocol):
+    """Memory, and a program that runs in it."""
+
+    memory: Floats
+
+    def run(self) -> None:
+        """Carry out the program."""
+
+
+@functools.cache
+def has_llvm() -> bool:
+    """Return whether llvmlite is installed; SCALARGRAD_JIT=numpy does without it."""
+    return chosen() != "numpy" and all(
+        importlib.util.find_spec(x) for x in ("llvmlite", "platformdirs")
+    )
+
+
+@functools.cache
+def _say_what_is_missing() -> None:
+    if chosen() != "numpy":
+        _log.warning(
+            "compiled functions run by NumPy, several times as slowly as machine code: "
+            "python -m pip install llvmlite platformdirs"
+        )
+
+
+def executable_for(packed: Packed) -> Executable:
+    """Return an executable of a program: NumPy's where an operation is a custom one."""
+    if not has_llvm():
+        _say_what_is_missing()
+    else:
+        from scalargrad.compiler.backend.llvm.native import NativeExecutable, runs
+
+        if runs(packed):
+            return NativeExecutable(packed)
+    return NumpyExecutable(packed)
+
+
+def code_for(packed: Packed) -> str:
+    """Return the LLVM IR of the functions that run a program; empty where NumPy runs it."""
+    if has_llvm():
+        from scalargrad.compiler.backend.llvm.native import native, runs
+
+        if runs(packed):
+            return native(packed).text()
+    return ""
+
+
+def steps_of(
+    lend: Callable[[], tuple[Any, Floats]],
+    take_back: Callable[[Any], None],
+    outputs: slice,
+    numbers: tuple[Any, ...],
+) -> Any:
+    """Return what runs a program on its own results again and again; None where NumPy runs it.
+
+    Parameters
+    ----------
+    lend, take_back : callable
+        Hand out an executable with its outputs, and take both back.
+    outputs : slice
+        The cells of the program's outputs.
+    numbers : tuple
+        The fields of `step_loop.Shape`.
+    """
+    if not has_llvm():
+        return None
+    from scalargrad.compiler.backend.llvm.native import NativeExecutable
+    from scalargrad.compiler.backend.llvm.step_loop import PackedSteps, Shape
+
+    lent = lend()
+    take_back(lent)
+    if not isinstance(lent[0], NativeExecutable):
+        return None
+    return PackedSteps(lend, take_back, outputs, Shape(*numbers))

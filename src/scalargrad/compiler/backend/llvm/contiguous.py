@@ -1,0 +1,112 @@
+"""Copy the factors of products so that neighbouring columns lie side by side in memory.
+
+A layer written row by row multiplies weights whose neighbours belong to the same output. Laid out
+the other way, eight outputs are lanes; where the weights are constants, that costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalargrad.compiler.backend.llvm.encode import adjoin
+from scalargrad.compiler.backend.llvm.extents import size_of
+from scalargrad.compiler.backend.llvm.sums_of_products import SEQUENTIAL
+from scalargrad.compiler.passes.instructions import (
+    Affine,
+    Copy,
+    Instruction,
+    Packed,
+    Products,
+    Run,
+)
+from scalargrad.compiler.passes.memory import Floats
+
+#: From so many rows and columns on, a copy is earned back.
+_TALL, _WIDE = 4, 4
+
+
+def constant_cells(packed: Packed) -> NDArray[np.bool_]:
+    """Return for each cell whether it keeps the number it begins with."""
+    constant = np.ones(len(packed.memory), dtype=np.bool_)
+    constant[: packed.inputs] = False
+    for instruction in packed.instructions:
+        constant[instruction.out : instruction.out + size_of(instruction)] = False
+    return constant
+
+
+def arranged(packed: Packed) -> Packed:
+    """Return a program with copies where they help, and room in memory for them."""
+    work = _Arranging(packed)
+    found = [x for instruction in packed.instructions for x in work.taken(instruction)]
+    return replace(packed, instructions=found, memory=np.concatenate([packed.memory, *work.more]))
+
+
+class _Arranging:
+    def __init__(self, packed: Packed) -> None:
+        self.memory = packed.memory
+        self.constant = constant_cells(packed)
+        self.size = len(packed.memory)
+        self.more: list[Floats] = []
+
+    def taken(self, instruction: Instruction) -> list[Instruction]:
+        """Return an instruction, or a faster one that does the same with the copies it needs."""
+        if not isinstance(instruction, Products) or adjoin(instruction):
+            return [instruction]
+        out, rows, columns, start, runs = instruction
+        copies: list[Instruction] = []
+        if sum(run.terms for run in runs) > SEQUENTIAL:
+            runs = tuple(
+                Run(x.terms, *(self.in_line(f, x.terms, (rows, columns), copies) for f in x[1:]))
+                for x in runs
+            )
+        elif _helped(instruction):
+            runs = tuple(
+                Run(x.terms, *(self.beside(f, x.terms, columns, copies) for f in x[1:]))
+                for x in runs
+            )
+        return [*copies, Products(out, rows, columns, start, runs)]
+
+    def beside(self, place: Affine, terms: int, columns: int, copies: list[Instruction]) -> Affine:
+        """Return where a factor lies with its columns side by side."""
+        if place.inner in {0, 1}:
+            return place
+        source = Affine(place.base, place.term, place.inner)
+        return Affine(self.copied(terms, columns, source, copies), 0, 1, columns)
+
+    def in_line(
+        self, place: Affine, terms: int, shape: tuple[int, int], copies: list[Instruction]
+    ) -> Affine:
+        """Return where a factor lies with its terms side by side, if that can be had."""
+        rows, columns = shape
+        by_row, by_column = rows > 1 and place.outer != 0, columns > 1 and place.inner != 0
+        if place.term in {0, 1} or (by_row and by_column):
+            return place
+        step, count = (place.outer, rows) if by_row else (place.inner, columns)
+        count = count if by_row or by_column else 1
+        out = self.copied(count, terms, Affine(place.base, step, place.term), copies)
+        return Affine(out, terms * by_row, terms * by_column, 1)
+
+    def copied(self, rows: int, columns: int, source: Affine, copies: list[Instruction]) -> int:
+        """Return where a copy of some cells lies, made now if they are constants."""
+        out, cells = self.size, rows * columns
+        self.size += -(-cells // 8) * 8
+        block = np.zeros(self.size - out)
+        index = source.base + source.outer * np.arange(rows)[:, None]
+        index = index + source.inner * np.arange(columns)
+        if self.constant[index].all():
+            block[:cells] = self.memory[index].ravel()
+        else:
+            copies.append(Copy(out, rows, columns, source))
+        self.more.append(block)
+        return out
+
+
+def _helped(instruction: Products) -> bool:
+    """Return whether copies would turn columns into lanes, and are worth it."""
+    _, rows, columns, start, runs = instruction
+    if rows < _TALL or columns < _WIDE or start.inner not in {0, 1}:
+        return False
+    return all(x.inner in {0, 1} or x.outer == 0 for run in runs for x in run[1:])

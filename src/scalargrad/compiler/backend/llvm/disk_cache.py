@@ -1,0 +1,84 @@
+"""Keep machine code on disk, under a hash of what it was compiled from.
+
+A file that is damaged counts as none, a folder that cannot be written is no obstacle, and the
+files used longest ago go when there are too many.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+from pathlib import Path
+
+import platformdirs
+
+from scalargrad.system.files import write_atomically
+
+#: So much is kept, in bytes.
+_MOST = 256 * 2**20
+#: One write in so many looks whether it is too much.
+_SELDOM = 16
+
+_DIGEST = hashlib.sha256().digest_size
+_log = logging.getLogger("scalargrad")
+
+
+def folder() -> Path:
+    """Return the folder of the machine code kept for this user."""
+    return Path(platformdirs.user_cache_dir("scalargrad")) / "code"
+
+
+def name_of(*parts: str) -> str:
+    """Return the name under which something compiled from these texts is kept."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(f"{len(part)}:{part}".encode())
+    return digest.hexdigest()[:32]
+
+
+def read(name: str) -> bytes | None:
+    """Return what is kept under a name; None if nothing is, or it is damaged."""
+    path = folder() / name
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    digest, code = content[:_DIGEST], content[_DIGEST:]
+    if hashlib.sha256(code).digest() != digest:
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(path)
+    return code
+
+
+def write(name: str, code: bytes) -> None:
+    """Keep something under a name, if the folder can be written."""
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+        write_atomically(folder() / name, hashlib.sha256(code).digest() + code, durable=False)
+        if int(name[:8], 16) % _SELDOM == 0:
+            _tidy()
+    except OSError as error:
+        _say_once(str(error))
+
+
+def _tidy() -> None:
+    """Remove the files used longest ago, until what is left is little enough."""
+    files = [(x.stat(), x) for x in folder().iterdir()]
+    files.sort(key=lambda found: found[0].st_mtime, reverse=True)
+    total = 0
+    for status, path in files:
+        total += status.st_size
+        if total > _MOST:
+            path.unlink(missing_ok=True)
+
+
+_said: set[str] = set()
+
+
+def _say_once(error: str) -> None:
+    if not _said:
+        _log.warning("machine code of jit cannot be kept for other processes: %s", error)
+    _said.add(error)

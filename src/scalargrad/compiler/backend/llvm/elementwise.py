@@ -1,0 +1,48 @@
+"""Write functions that compute operations lane by lane."""
+
+from __future__ import annotations
+
+from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.loop_nest import Nest
+from scalargrad.compiler.backend.llvm.operations import DESCRIBED, LIBRARY, apply
+from scalargrad.compiler.passes.lanes import Partial, expression_of, subexpressions
+from scalargrad.table.operation import Elementwise
+
+_ONE_BY_ONE = LIBRARY | {"floor_divide", "remainder"}
+
+
+def width_of(op: Elementwise | Partial, lanes: int) -> int:
+    """Return how many lanes to compute at a time: what calls the C library goes one by one."""
+    if lanes == 1:
+        return 1
+    return WIDTH if _names(op).isdisjoint(_ONE_BY_ONE) else 1
+
+
+def is_long(op: Elementwise | Partial) -> bool:
+    """Return whether an operation takes many instructions, so that its loop is not unrolled."""
+    return op.name in DESCRIBED or not _names(op).isdisjoint(DESCRIBED)
+
+
+def _names(op: Elementwise | Partial) -> set[str]:
+    return {x.op.name for x in subexpressions(expression_of(op)[1]) if x.op is not None}
+
+
+def write_apply(module: IRModule, name: str, op: Elementwise | Partial, width: int) -> None:
+    """Write ``out lanes operand …``: lanes beyond the last are computed and not stored."""
+    nest = Nest(module, name)
+    e = Emitter(nest.body, width)
+    out, lanes, *operands = nest.fields(0, 2 + len(expression_of(op)[0]))
+
+    def one(i: str) -> tuple[str, str]:
+        return apply(e, op, *(e.load(nest.cell(x, i)) for x in operands)), nest.cell(out, i)
+
+    def lane(i: str, _: list[str]) -> list[str]:
+        nest.store_some(e, *one(i), nest.sub(lanes, i))
+        return []
+
+    if is_long(op):
+        nest.loop(lanes, lane, step=width)
+    else:
+        nest.lanes(e, lanes, one)
+    nest.end()

@@ -1,0 +1,172 @@
+"""Extents: which cells an instruction reads and writes, as intervals that hold them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalargrad.compiler.backend.llvm.lanewise import Finished, Lanewise, Merged
+from scalargrad.compiler.passes.instructions import (
+    Addresses,
+    Affine,
+    Apply,
+    Copy,
+    Gather,
+    GatheredProducts,
+    Products,
+    Scatter,
+    Take,
+)
+
+#: Addresses in no order are told apart as so many intervals.
+_MOST = 256
+
+#: From a cell up to another, which no longer belongs to it.
+Interval = tuple[int, int]
+
+
+def size_of(instruction: Merged) -> int:
+    """Return how many cells an instruction writes."""
+    if isinstance(instruction, Finished):
+        return size_of(instruction.products)
+    if isinstance(instruction, Copy | Products | Lanewise):
+        return instruction.rows * instruction.columns
+    if isinstance(instruction, Scatter):
+        return int(instruction.size.sum())
+    return instruction.lanes if isinstance(instruction, Apply) else len(instruction[-1])
+
+
+def of_affine(place: Affine, rows: int, columns: int, terms: int = 1) -> Interval:
+    """Return the cells of an operand."""
+    reach = [
+        step * (count - 1)
+        for step, count in zip(place[1:], (rows, columns, terms), strict=True)
+        if count > 0
+    ]
+    return place.base + sum(min(x, 0) for x in reach), place.base + sum(
+        max(x, 0) for x in reach
+    ) + 1
+
+
+def reads(instruction: Merged) -> list[Interval]:
+    """Return what an instruction reads."""
+    return _READS[type(instruction)](instruction)
+
+
+def _apply(x: Apply) -> list[Interval]:
+    return [(first, first + x.lanes) for first in x.operands]
+
+
+def _copy(x: Copy) -> list[Interval]:
+    return [of_affine(x.source, x.rows, x.columns)]
+
+
+def _products(x: Products) -> list[Interval]:
+    factors = [of_affine(f, x.rows, x.columns, run.terms) for run in x.runs for f in run[1:]]
+    return [of_affine(x.start, x.rows, x.columns), *factors]
+
+
+def _take(x: Take) -> list[Interval]:
+    tables = zip(x.base.tolist(), (x.base + x.stride * (x.size - 1)).tolist(), strict=True)
+    return [*_around(x.place), *((min(ends), max(ends) + 1) for ends in tables)]
+
+
+_READS: dict[type, Callable[[Any], list[Interval]]] = {
+    Apply: _apply,
+    Copy: _copy,
+    Products: _products,
+    Take: _take,
+    Finished: lambda x: [
+        *_products(x.products),
+        *((first, first + size_of(x)) for first in x.blocks),
+    ],
+    Lanewise: lambda x: [of_affine(place, x.rows, x.columns) for place in x.reads],
+    Gather: lambda x: _around(x.sources),
+    GatheredProducts: lambda x: _around(x.start, x.a, x.b),
+    Scatter: lambda x: _around(x.place, x.values),
+}
+
+
+def _around(*addresses: Addresses) -> list[Interval]:
+    """Return addresses in no order as intervals without gaps, or as one if those are many."""
+    found = np.unique(np.concatenate([x.ravel() for x in addresses]))
+    gaps = np.flatnonzero(np.diff(found) > 1)
+    if len(gaps) > _MOST:
+        gaps = gaps[:0]
+    firsts, lasts = found[np.append(0, gaps + 1)], found[np.append(gaps, -1)] + 1
+    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
+
+
+class Extents:
+    """What the instructions of a program read and write, to be asked for overlaps.
+
+    Parameters
+    ----------
+    instructions : iterable of Merged
+    outputs : slice
+        What is read in the end.
+    """
+
+    def __init__(self, instructions: Iterable[Merged], outputs: slice) -> None:
+        found = list(instructions)
+        read = [reads(x) for x in found]
+        write = [(x.out, x.out + size_of(x)) for x in found]
+        self._reader = np.repeat(np.arange(len(found)), [len(x) for x in read])
+        self._reads = np.array([y for x in read for y in x], dtype=np.int64).reshape(-1, 2)
+        self._writes = np.array(write, dtype=np.int64).reshape(-1, 2)
+        self._found = self._readers_of(read, write, (outputs.start, outputs.stop))
+
+    @staticmethod
+    def _readers_of(
+        read: list[list[Interval]], write: list[Interval], outputs: Interval
+    ) -> list[set[int]]:
+        """Return for each instruction those that read what it writes, -1 for the end."""
+        found: list[set[int]] = [set() for _ in write]
+        edges = [high for x in [*read, write, [outputs]] for _, high in x]
+        writer = np.full(max(edges, default=0), -1)
+        for k, (places, (low, high)) in enumerate(zip(read, write, strict=True)):
+            for a, b in places:
+                for by in np.unique(writer[a:b]).tolist():
+                    if by >= 0:
+                        found[by].add(k)
+            writer[low:high] = k
+        for by in np.unique(writer[slice(*outputs)]).tolist():
+            if by >= 0:
+                found[by].add(-1)
+        return found
+
+    def all_readers(self, k: int) -> set[int]:
+        """Return the instructions that read what another writes, -1 for the end."""
+        return self._found[k]
+
+    def only_reader(self, k: int) -> int | None:
+        """Return the one instruction that reads what another writes, if there is just one."""
+        found = self._found[k]
+        return next(iter(found)) if len(found) == 1 and -1 not in found else None
+
+    def readers(self, cells: Interval, first: int, stop: int) -> NDArray[np.int64]:
+        """Return the instructions from `first` up to `stop` that read any of the cells."""
+        low, high = np.searchsorted(self._reader, (first, stop))
+        found = _overlap(self._reads[low:high], cells)
+        return np.unique(self._reader[low:high][found])
+
+    def writers(self, cells: Interval, first: int, stop: int) -> NDArray[np.int64]:
+        """Return the instructions from `first` up to `stop` that write any of the cells."""
+        return first + np.flatnonzero(_overlap(self._writes[first:stop], cells))
+
+    def written(self, k: int) -> Interval:
+        """Return what an instruction writes."""
+        low, high = self._writes[k].tolist()
+        return low, high
+
+
+def _overlap(intervals: NDArray[np.int64], cells: Interval) -> NDArray[np.bool_]:
+    return (intervals[:, 0] < cells[1]) & (intervals[:, 1] > cells[0])
+
+
+def apart(a: Interval, b: Interval) -> bool:
+    """Return whether two intervals have no cell in common."""
+    return a[1] <= b[0] or b[1] <= a[0]

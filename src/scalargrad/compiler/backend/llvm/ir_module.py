@@ -1,0 +1,116 @@
+"""The text of a module of IR, written function by function, line by line."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+
+#: How a function is marked: nothing in it reads the errors that arithmetic leaves behind.
+_ATTRIBUTES = "nounwind"
+
+
+class IRModule:
+    """Functions, what they declare and what they share.
+
+    Examples
+    --------
+    >>> module = IRModule()
+    >>> body = module.function("run", "ptr %m")
+    >>> body.line("ret void")
+    >>> print(module.text())
+    define void @run(ptr %m) nounwind {
+    entry:
+      ret void
+    }
+    """
+
+    def __init__(self) -> None:
+        self._functions: dict[str, FunctionBody] = {}
+        self._declared: dict[str, str] = {}
+        self._tables: dict[str, str] = {}
+
+    def function(
+        self, name: str, parameters: str, result: str = "void", linkage: str = ""
+    ) -> FunctionBody:
+        """Return the empty body of a new function; `linkage` may be ``internal``."""
+        head = f"define {linkage} {result} @{name}({parameters}) {_ATTRIBUTES} {{"
+        body = self._functions[name] = FunctionBody(self, head.replace("  ", " "))
+        return body
+
+    def shared(self, name: str, write: Callable[[], object]) -> str:
+        """Return the name of an internal function, calling `write` if nobody wrote it yet."""
+        if name not in self._functions:
+            write()
+        return name
+
+    def declare(self, name: str, result: str, operands: Iterable[str]) -> str:
+        """Return the name of a function from outside, declared once."""
+        self._declared[name] = f"declare {result} @{name}({', '.join(operands)})"
+        return name
+
+    def table(self, numbers: Iterable[int]) -> str:
+        """Return the name of a constant row of whole numbers (i64), equal rows once."""
+        row = [f"i64 {x}" for x in numbers]
+        content = f"[{len(row)} x i64] [{', '.join(row)}]"
+        return self._tables.setdefault(content, f"table.{len(self._tables)}")
+
+    @property
+    def declared(self) -> list[str]:
+        """The functions of other libraries that are called, LLVM's own not among them."""
+        return sorted(x for x in self._declared if not x.startswith("llvm."))
+
+    def text(self) -> str:
+        """Return the whole module."""
+        tables = (f"@{k} = private constant {x}" for x, k in self._tables.items())
+        functions = (x.text() for x in self._functions.values())
+        return "\n".join([*tables, *self._declared.values(), *functions])
+
+
+class FunctionBody:
+    """The lines of one function.
+
+    Attributes
+    ----------
+    module : Module
+    block : str
+        The label of the basic block that is being written, for a ``phi`` further down.
+    """
+
+    def __init__(self, module: IRModule, head: str) -> None:
+        self.module = module
+        self.block = "entry"
+        self._head = head
+        self._lines: list[str] = []
+        self._names = itertools.count()
+
+    def fresh(self, stem: str = "v") -> str:
+        """Return a name nothing in the function has yet, without its % sign."""
+        return f"{stem}{next(self._names)}"
+
+    def line(self, text: str) -> None:
+        """Write an instruction that has no result."""
+        self._lines.append(f"  {text}")
+
+    def assign(self, text: str) -> str:
+        """Write an instruction and return the register of its result."""
+        register = f"%{self.fresh()}"
+        self._lines.append(f"  {register} = {text}")
+        return register
+
+    def begin(self, label: str) -> None:
+        """Begin a basic block."""
+        self._lines.append(f"{label}:")
+        self.block = label
+
+    def reserve(self) -> int:
+        """Leave room for a line that is known later, such as a ``phi``; `fill` writes it."""
+        self._lines.append("")
+        return len(self._lines) - 1
+
+    def fill(self, place: int, lines: Iterable[str]) -> None:
+        """Write the lines for which room was left."""
+        self._lines[place] = "\n".join(f"  {x}" for x in lines)
+
+    def text(self) -> str:
+        """Return the whole function."""
+        return "\n".join([self._head, "entry:", *filter(None, self._lines), "}"])

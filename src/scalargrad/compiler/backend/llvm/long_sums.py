@@ -1,0 +1,193 @@
+"""Functions that add up long sums over neighbouring terms: the classes are lanes."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable
+from typing import NamedTuple
+
+from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.loop_nest import Nest, below
+from scalargrad.compiler.backend.llvm.sums_of_products import HEAD, STRETCH, Moves, choose, shared
+
+
+class Dots(NamedTuple):
+    """What a function for long sums over neighbouring terms is printed for."""
+
+    height: int
+    across: int
+    walks: tuple[tuple[Moves, Moves], ...]
+
+
+class _Dots:
+    """The registers of one tile of sums whose classes are lanes."""
+
+    def __init__(self, module: IRModule, name: str, dots: Dots) -> None:
+        self.height, self.across, self.walks = dots
+        self.nest = Nest(module, name)
+        self.e = Emitter(self.nest.body, WIDTH)
+        self.places = list(itertools.product(range(self.height), range(self.across)))
+        self.out, self.rows, self.columns, self.count, *self.start = self.nest.fields(0, HEAD)
+
+    def write(self) -> None:
+        nest = self.nest
+        last = nest.sub(self.rows, self.height), nest.sub(self.columns, self.across)
+
+        def row(i: str, _: list[str]) -> list[str]:
+            i = nest.least(i, last[0]) if self.height > 1 else i
+
+            def column(j: str, _: list[str]) -> list[str]:
+                self.one_tile(i, nest.least(j, last[1]) if self.across > 1 else j)
+                return []
+
+            nest.loop(self.columns, column, step=self.across)
+            return []
+
+        nest.loop(self.rows, row, step=self.height)
+        nest.end()
+
+    def one_tile(self, i: str, j: str) -> None:
+        nest, e = self.nest, self.e
+
+        def stretch(k: str, sums: list[str]) -> list[str]:
+            at = nest.table(nest.mul(k, STRETCH))
+            walk, shift, terms, *factors = nest.fields(HEAD, STRETCH, at)
+            ways = [
+                functools.partial(self.products, walks, (shift, terms), (i, j), factors, sums)
+                for walks in self.walks
+            ]
+            return choose(e, walk, ways)
+
+        zeros = [(e.type, e.number(-0.0))] * len(self.places)
+        classes = nest.loop(self.count, stretch, zeros)
+        for first in range(0, len(self.places), WIDTH):
+            places = self.places[first : first + WIDTH]
+            self.put(i, j, places, transposed(e, classes[first : first + WIDTH]))
+
+    def put(self, i: str, j: str, places: list[tuple[int, int]], classes: list[str]) -> None:
+        """Add the classes of up to eight sums, a sum to a lane, on top of the starts."""
+        nest, e, total = self.nest, self.e, "poison"
+        for k, place in enumerate(places):
+            one = nest.one.load(self.pointer(self.start, i, j, *place))
+            total = e.body.assign(f"insertelement {e.type} {total}, double {one}, i64 {k}")
+        for row in classes:
+            total = e.add(total, row)
+        for k, place in enumerate(places):
+            at = self.pointer([self.out, self.columns, "1"], i, j, *place)
+            nest.one.store(e.lane(total, k), at)
+
+    def pointer(self, place: list[str], i: str, j: str, h: int, w: int) -> str:
+        row = self.nest.mul(self.nest.add(i, h), place[1])
+        return self.nest.cell(place[0], row, self.nest.mul(self.nest.add(j, w), place[2]))
+
+    def products(
+        self,
+        walks: tuple[Moves, Moves],
+        stretch: tuple[str, str],
+        tile: tuple[str, str],
+        factors: list[str],
+        sums: list[str],
+    ) -> list[str]:
+        """Add eight neighbouring products at a time, those of a class on its lane.
+
+        Lanes before the first term and after the last are read, for memory has cells to spare at
+        both ends, and left out.
+        """
+        nest, e = self.nest, self.e
+        keys = [[shared(walk, h, w) for h, w in self.places] for walk in walks]
+        pointers = [
+            {key: self.pointer(factors[4 * k : 4 * k + 3], *tile, *key) for key in keys[k]}
+            for k in range(2)
+        ]
+        numbers = [
+            {} if walk.terms else {key: e.spread(nest.one.load(x)) for key, x in found.items()}
+            for walk, found in zip(walks, pointers, strict=True)
+        ]
+
+        def eight(first: str, sums: list[str]) -> list[str]:
+            read = [
+                known or {key: e.load(nest.cell(first, base=x)) for key, x in found.items()}
+                for known, found in zip(numbers, pointers, strict=True)
+            ]
+            return [e.fma(read[0][a], read[1][b], x) for a, b, x in zip(*keys, sums, strict=True)]
+
+        return self.all_eights(eight, stretch, sums)
+
+    def all_eights(
+        self,
+        eight: Callable[[str, list[str]], list[str]],
+        stretch: tuple[str, str],
+        sums: list[str],
+    ) -> list[str]:
+        """Write a loop over whole vectors of terms, if classes begin there, then the rest."""
+        nest, e, body, (shift, terms) = self.nest, self.e, self.nest.body, stretch
+        even, some, whole, ragged, end = (
+            body.fresh(x) for x in ("even", "some", "whole", "ragged", "end")
+        )
+        before = body.block
+        test = body.assign(f"icmp eq i64 {shift}, 0")
+        body.line(f"br i1 {test}, label %{even}, label %{ragged}")
+        body.begin(even)
+        full = body.assign(f"and i64 {terms}, -{WIDTH}")
+        body.line(f"br i1 {body.assign(f'icmp ne i64 {full}, 0')}, label %{some}, label %{ragged}")
+        body.begin(some)
+        kept = [(e.type, x) for x in sums]
+        found = nest.loop(full, eight, kept, step=WIDTH)
+        body.line(f"br label %{whole}")
+        body.begin(whole)
+        left = body.assign(f"icmp ne i64 {full}, {terms}")
+        body.line(f"br i1 {left}, label %{ragged}, label %{end}")
+        body.begin(ragged)
+        begun = body.assign(f"phi i64 [0, %{before}], [0, %{even}], [{full}, %{whole}]")
+        sums = [
+            body.assign(f"phi {e.type} [{x}, %{before}], [{x}, %{even}], [{y}, %{whole}]")
+            for x, y in zip(sums, found, strict=True)
+        ]
+
+        def some_of(k: str, sums: list[str]) -> list[str]:
+            first = nest.sub(nest.add(begun, k), shift)
+            after, ahead = below(e, nest.sub("0", first)), below(e, nest.sub(terms, first))
+            inside = body.assign(f"xor {e.flag} {after}, {ahead}")
+            return [
+                e.select(inside, more, x) for more, x in zip(eight(first, sums), sums, strict=True)
+            ]
+
+        rest = nest.sub(nest.add(shift, terms), begun)
+        done = nest.loop(rest, some_of, [(e.type, x) for x in sums], step=WIDTH)
+        last = body.block
+        body.line(f"br label %{end}")
+        body.begin(end)
+        return [
+            body.assign(f"phi {e.type} [{x}, %{whole}], [{y}, %{last}]")
+            for x, y in zip(found, done, strict=True)
+        ]
+
+
+def transposed(e: Emitter, rows: list[str]) -> list[str]:
+    """Return vectors whose lanes are those of up to eight vectors with the same number."""
+    columns = [*rows, *["zeroinitializer"] * (WIDTH - len(rows))]
+    for apart in (1, 2, 4):
+        low = [k if not k & apart else WIDTH + k - apart for k in range(WIDTH)]
+        high = [k + apart if not k & apart else WIDTH + k for k in range(WIDTH)]
+        for k in range(WIDTH):
+            if not k & apart:
+                pair = columns[k], columns[k + apart]
+                columns[k], columns[k + apart] = (_mixed(e, pair, x) for x in (low, high))
+    return columns
+
+
+def _mixed(e: Emitter, pair: tuple[str, str], lanes: list[int]) -> str:
+    """Return a vector of lanes of two, those of the second numbered on."""
+    mask = ", ".join(f"i32 {x}" for x in lanes)
+    a, b = (f"{e.type} {x}" for x in pair)
+    return e.body.assign(f"shufflevector {a}, {b}, <{WIDTH} x i32> <{mask}>")
+
+
+def write_dots(module: IRModule, name: str, dots: Dots) -> None:
+    """Write long sums over neighbouring terms: classes are lanes.
+
+    The table is that of tiles; in place of its mode, a stretch has the class of its first term.
+    """
+    _Dots(module, name, dots).write()

@@ -1,0 +1,224 @@
+"""Nested loops and addresses, for the functions that instructions call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from scalargrad.compiler.backend.llvm.emitter import Emitter
+from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
+
+#: So many vectors are computed in a turn of a loop over lanes.
+_UNROLLED = 4
+
+#: A register carried from one turn of a loop to the next: its type, and what it is at first.
+Carried = tuple[str, str]
+
+
+class Nest:
+    """A function over the memory `%m` that reads counts and addresses from the table `%f`.
+
+    Parameters
+    ----------
+    module : IRModule
+    name : str
+    """
+
+    def __init__(
+        self,
+        module: IRModule,
+        name: str,
+        parameters: str = "ptr noalias %m, ptr noalias readonly %f",
+        result: str = "void",
+    ) -> None:
+        self.body: FunctionBody = module.function(name, parameters, result)
+        self.one = Emitter(self.body)
+
+    def field(self, place: int | str, table: str = "%f") -> str:
+        """Return a whole number of the table."""
+        pointer = self.body.assign(f"getelementptr i64, ptr {table}, i64 {place}")
+        return self.body.assign(f"load i64, ptr {pointer}, align 8")
+
+    def fields(self, first: int, count: int, table: str = "%f") -> list[str]:
+        """Return neighbouring whole numbers of the table."""
+        return [self.field(first + k, table) for k in range(count)]
+
+    def table(self, place: int | str, table: str = "%f") -> str:
+        """Return the address of the numbers of the table from a place on."""
+        return self.body.assign(f"getelementptr i64, ptr {table}, i64 {place}")
+
+    def cell(self, *parts: str | int, base: str = "%m") -> str:
+        """Return the address of a cell, its number the sum of the parts."""
+        total = parts[0]
+        for part in parts[1:]:
+            total = self.add(total, part)
+        return self.body.assign(f"getelementptr double, ptr {base}, i64 {total}")
+
+    def add(self, a: str | int, b: str | int) -> str:
+        """Return a + b of whole numbers."""
+        return self.body.assign(f"add i64 {a}, {b}")
+
+    def sub(self, a: str | int, b: str | int) -> str:
+        """Return a - b of whole numbers."""
+        return self.body.assign(f"sub i64 {a}, {b}")
+
+    def mul(self, a: str | int, b: str | int) -> str:
+        """Return a·b of whole numbers."""
+        return self.body.assign(f"mul i64 {a}, {b}")
+
+    def least(self, a: str, b: str) -> str:
+        """Return the smaller of two whole numbers."""
+        test = self.body.assign(f"icmp slt i64 {a}, {b}")
+        return self.body.assign(f"select i1 {test}, i64 {a}, i64 {b}")
+
+    def loop(
+        self,
+        count: str,
+        write: Callable[[str, list[str]], Sequence[str]],
+        carried: Sequence[Carried] = (),
+        step: int = 1,
+    ) -> list[str]:
+        """Write a loop over 0, step, … below `count`, at least once.
+
+        Parameters
+        ----------
+        count : str
+        write : callable
+            Writes the body for an index and the carried registers; returns what they become.
+        carried : sequence of (type, first register)
+        step : int
+
+        Returns
+        -------
+        list of str
+            What the carried registers are in the end.
+        """
+        body = self.body
+        head, done, index, following = (body.fresh(x) for x in ("loop", "done", "i", "next"))
+        before, names = body.block, [f"%{body.fresh('c')}" for _ in carried]
+        body.line(f"br label %{head}")
+        body.begin(head)
+        room = body.reserve()
+        results = list(write(f"%{index}", names))
+        body.line(f"%{following} = add i64 %{index}, {step}")
+        again = body.assign(f"icmp ult i64 %{following}, {count}")
+        starts = [("i64", "0", f"%{following}", f"%{index}")]
+        starts += [
+            (kind, first, result, name)
+            for (kind, first), result, name in zip(carried, results, names, strict=True)
+        ]
+        body.fill(
+            room,
+            [
+                f"{name} = phi {kind} [{first}, %{before}], [{result}, %{body.block}]"
+                for kind, first, result, name in starts
+            ],
+        )
+        body.line(f"br i1 {again}, label %{head}, label %{done}")
+        body.begin(done)
+        return results
+
+    def unless_none(
+        self, count: str, write: Callable[[], list[str]], otherwise: Sequence[Carried] = ()
+    ) -> list[str]:
+        """Write what is done if `count` is not 0; return its registers, or these otherwise."""
+        body = self.body
+        some, done = body.fresh("some"), body.fresh("done")
+        before = body.block
+        body.line(f"br i1 {body.assign(f'icmp ne i64 {count}, 0')}, label %{some}, label %{done}")
+        body.begin(some)
+        found = write()
+        after = body.block
+        body.line(f"br label %{done}")
+        body.begin(done)
+        return [
+            body.assign(f"phi {kind} [{other}, %{before}], [{x}, %{after}]")
+            for (kind, other), x in zip(otherwise, found, strict=True)
+        ]
+
+    def lanes(self, e: Emitter, count: str, write: Callable[[str], tuple[str, str]]) -> None:
+        """Write a loop over lanes, four vectors a turn while there are so many.
+
+        Parameters
+        ----------
+        e : Emitter
+        count : str
+        write : callable
+            Writes one vector from a lane on; returns it and where it is stored. Beyond the last
+            lane it is computed and not stored.
+        """
+        if e.width == 1:
+            self.loop(count, lambda i, _: self._stored(e, write(i)))
+            return
+        body, span = self.body, _UNROLLED * e.width
+        many, few, end = (body.fresh(x) for x in ("many", "few", "end"))
+        whole = body.assign(f"and i64 {count}, {-span}")
+        before = body.block
+        body.line(f"br i1 {body.assign(f'icmp ne i64 {whole}, 0')}, label %{many}, label %{few}")
+        body.begin(many)
+
+        def turn(i: str, _: list[str]) -> list[str]:
+            for x, pointer in [write(self.add(i, k * e.width)) for k in range(_UNROLLED)]:
+                e.store(x, pointer)
+            return []
+
+        self.loop(whole, turn, step=span)
+        after = body.block
+        rest = body.assign(f"icmp ne i64 {whole}, {count}")
+        body.line(f"br i1 {rest}, label %{few}, label %{end}")
+        body.begin(few)
+        first = body.assign(f"phi i64 [0, %{before}], [{whole}, %{after}]")
+
+        def last(k: str, _: list[str]) -> list[str]:
+            i = self.add(first, k)
+            x, pointer = write(i)
+            self.store_some(e, x, pointer, self.sub(count, i))
+            return []
+
+        self.loop(self.sub(count, first), last, step=e.width)
+        body.line(f"br label %{end}")
+        body.begin(end)
+
+    @staticmethod
+    def _stored(e: Emitter, found: tuple[str, str]) -> list[str]:
+        e.store(*found)
+        return []
+
+    def store_some(self, e: Emitter, x: str, pointer: str, count: str) -> None:
+        """Store all lanes, or where `count` is less than their number, so many."""
+        body = self.body
+        if e.width == 1:
+            e.store(x, pointer)
+            return
+        whole, part, done = (body.fresh(x) for x in ("whole", "part", "done"))
+        test = body.assign(f"icmp sge i64 {count}, {e.width}")
+        body.line(f"br i1 {test}, label %{whole}, label %{part}")
+        body.begin(whole)
+        e.store(x, pointer)
+        body.line(f"br label %{done}")
+        body.begin(part)
+        self.store_masked(e, x, pointer, below(e, count))
+        body.line(f"br label %{done}")
+        body.begin(done)
+
+    def store_masked(self, e: Emitter, x: str, pointer: str, mask: str) -> None:
+        """Store the lanes whose truth value holds."""
+        types = [e.type, "ptr", "i32", e.flag]
+        store = self.body.module.declare(f"llvm.masked.store.v{e.width}f64.p0", "void", types)
+        self.body.line(f"call void @{store}({e.type} {x}, ptr {pointer}, i32 8, {e.flag} {mask})")
+
+    def end(self) -> None:
+        """Write the end of the function."""
+        self.body.line("ret void")
+
+
+def below(e: Emitter, count: str) -> str:
+    """Return truth values that hold on the first `count` lanes."""
+    numbers = ", ".join(f"i64 {k}" for k in range(e.width))
+    return e.body.assign(f"icmp slt {e.whole} <{numbers}>, {spread_whole(e, count)}")
+
+
+def spread_whole(e: Emitter, x: str) -> str:
+    """Return a whole number on every lane."""
+    first = e.body.assign(f"insertelement {e.whole} poison, i64 {x}, i64 0")
+    zeros = f"<{e.width} x i32> zeroinitializer"
+    return e.body.assign(f"shufflevector {e.whole} {first}, {e.whole} poison, {zeros}")

@@ -1,0 +1,113 @@
+"""Compile the text of a module, link it into this process, and keep it on disk.
+
+One lock is held by whoever uses LLVM, and by a fork: a child process made while another thread
+compiles would else wait for ever for a lock that nobody is left to release.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from scalargrad.compiler.backend.llvm import disk_cache, target
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
+
+lock = threading.RLock()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+    )
+
+
+class Code:
+    """Functions in this process; they live as long as this object."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+
+    def address(self, name: str) -> int:
+        """Return where a function begins; `ctypes.CFUNCTYPE` makes it callable."""
+        with lock:
+            found: int = self._engine.get_function_address(name)
+        return found
+
+
+def compile_module(module: IRModule, level: int = 0) -> Code:
+    """Return the functions of a module, compiled or found on disk.
+
+    Parameters
+    ----------
+    module : IRModule
+    level : int
+        How hard the code generator tries, 0 or 1. Level 1 takes a quarter of a millisecond for
+        each line of a loop, and many seconds for long code without loops: use it for the former
+        alone.
+
+    Raises
+    ------
+    OSError
+        If the C library lacks a function that is called.
+
+    Examples
+    --------
+    >>> import ctypes
+    >>> from scalargrad.compiler.backend.llvm.emitter import Emitter
+    >>> module = IRModule()
+    >>> body = module.function("twice", "double %x", "double")
+    >>> body.line(f"ret double {Emitter(body).add('%x', '%x')}")
+    >>> code = compile_module(module)
+    >>> ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(code.address("twice"))(4.0)
+    8.0
+    """
+    text = module.text()
+    with lock:
+        missing = [x for x in module.declared if not target.offer(x)]
+        if missing:
+            raise OSError(f"the C library of this system has no {', '.join(missing)}")
+        name = disk_cache.name_of(text, target.identity(), str(level))
+        objects = disk_cache.read(name)
+        if objects is None:
+            objects = _objects(text, level)
+            disk_cache.write(name, objects)
+        return Code(_linked(objects))
+
+
+def _objects(text: str, level: int) -> bytes:
+    """Return the object code of a text."""
+    machine = target.machine(level)
+    parsed = llvm.parse_assembly(text)
+    parsed.triple, parsed.data_layout = machine.triple, str(machine.target_data)
+    objects: bytes = machine.emit_object(parsed)
+    return objects
+
+
+def relocatable(text: str, entry: str) -> tuple[bytes, str]:
+    """Return a text compiled as an object file in which one function can be seen, and its target.
+
+    Parameters
+    ----------
+    text : str
+        IR; all its functions but the entry become internal.
+    entry : str
+        The name of the function.
+    """
+    with lock:
+        machine = target.machine(1, jit=False)
+        parsed = llvm.parse_assembly(text)
+        parsed.triple, parsed.data_layout = machine.triple, str(machine.target_data)
+        for function in parsed.functions:
+            if not function.is_declaration and function.name != entry:
+                function.linkage = "internal"
+        return machine.emit_object(parsed), f"{machine.triple}, {llvm.get_host_cpu_name()}"
+
+
+def _linked(objects: bytes) -> Any:
+    """Load object code into this process."""
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target.machine(0))
+    engine.add_object_file(llvm.ObjectFileRef.from_data(objects))
+    engine.finalize_object()
+    return engine

@@ -1,0 +1,311 @@
+"""Merge: instructions that pass lanes on to one another, carried out in one pass over memory.
+
+Three changes, none of which touches a digit:
+
+- sums that are only read with rows and columns exchanged are stored that way;
+- an operation on lanes whose result one other operation reads, lane by lane, becomes part of it;
+- an operation on the sums of products is carried out on each tile before it is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from scalargrad.compiler.backend.llvm.elementwise import is_long, width_of
+from scalargrad.compiler.backend.llvm.encode import adjoin
+from scalargrad.compiler.backend.llvm.extents import (
+    Extents,
+    Interval,
+    apart,
+    of_affine,
+    reads,
+    size_of,
+)
+from scalargrad.compiler.backend.llvm.lanewise import (
+    Finished,
+    Lanewise,
+    Merged,
+    Step,
+    of_apply,
+    of_product,
+)
+from scalargrad.compiler.passes.instructions import Affine, Apply, Instruction, Products, Run
+
+#: Blocks of fewer lanes stay as they are: the first call would pay for more kinds of functions.
+LEAST = 256
+#: Longer programs stay as they are: they are irregular, and looking would take its time.
+MOST = 2000
+#: A pass has at most so many steps and reads at most so much: registers are few.
+_STEPS, _READS = 8, 6
+
+
+def merged(
+    instructions: Sequence[Instruction], outputs: slice, numbers: Mapping[int, float]
+) -> list[Merged]:
+    """Return a program's instructions, merged where that saves passes over memory.
+
+    `numbers` are the cells that hold the same number for ever.
+    """
+    if len(instructions) > MOST or not any(size_of(x) >= LEAST for x in instructions):
+        return list(instructions)
+    exchanged = _exchanged(instructions, outputs)
+    return _finished(_joined(exchanged, outputs, numbers), outputs)
+
+
+# Rows and columns exchanged --------------------------------------------------------------------
+
+
+def _exchanged(instructions: Sequence[Instruction], outputs: slice) -> list[Instruction]:
+    """Return the program with sums stored column by column where they are read so alone."""
+    found = list(instructions)
+    program = Extents(found, outputs)
+    for k, x in enumerate(found):
+        if not isinstance(x, Products) or min(x.rows, x.columns) == 1 or size_of(x) < LEAST:
+            continue
+        reader = program.only_reader(k)
+        if reader is None:
+            continue
+        turned = _reading_columns(found[reader], x)
+        if turned is not None:
+            found[k] = _transposed(x)
+            found[reader] = turned
+    return found
+
+
+def _transposed(x: Products) -> Products:
+    runs = tuple(Run(run.terms, _turned(run.a), _turned(run.b)) for run in x.runs)
+    return Products(x.out, x.columns, x.rows, _turned(x.start), runs)
+
+
+def _turned(place: Affine) -> Affine:
+    return place._replace(outer=place.inner, inner=place.outer)
+
+
+def _reading_columns(reader: Instruction, x: Products) -> Products | None:
+    """Return a reader of sums that finds them exchanged, if it reads columns as rows."""
+    if not isinstance(reader, Products) or (reader.rows, reader.columns) != (x.columns, x.rows):
+        return None
+    block = (x.out, x.out + size_of(x))
+    wanted, new = Affine(x.out, 1, x.columns), Affine(x.out, x.rows, 1)
+
+    def place(at: Affine, terms: int) -> Affine | None:
+        if terms == 1 and at._replace(term=0) == wanted:
+            return new
+        return at if apart(of_affine(at, reader.rows, reader.columns, terms), block) else None
+
+    start = place(reader.start, 1)
+    runs = [(run.terms, place(run.a, run.terms), place(run.b, run.terms)) for run in reader.runs]
+    if start is None or any(a is None or b is None for _, a, b in runs):
+        return None
+    told = tuple(Run(terms, a, b) for terms, a, b in runs if a is not None and b is not None)
+    return reader._replace(start=start, runs=told)
+
+
+# Lanes handed on -------------------------------------------------------------------------------
+
+
+def _joined(
+    instructions: Sequence[Instruction], outputs: slice, numbers: Mapping[int, float]
+) -> list[Merged]:
+    """Return the program with operations on lanes made part of the one that reads them."""
+    found: list[Merged | None] = [_lanewise(x, numbers) or x for x in instructions]
+    program = Extents(instructions, outputs)
+    for k, x in enumerate(found):
+        if not isinstance(x, Lanewise):
+            continue
+        reader = program.only_reader(k)
+        into = None if reader is None else found[reader]
+        if reader is None or not isinstance(into, Lanewise):
+            continue
+        places = [of_affine(place, x.rows, x.columns) for place in x.reads]
+        if any(len(program.writers(place, k + 1, reader)) for place in places):
+            continue
+        together = _together(x, into)
+        if together is not None:
+            found[k], found[reader] = None, together
+    kept = [x for x in found if x is not None]
+    return [_plain(x) if isinstance(x, Lanewise) else x for x in kept]
+
+
+def _lanewise(x: Instruction, numbers: Mapping[int, float]) -> Lanewise | None:
+    """Return an instruction as a step on lanes, where it is a short one on many."""
+    if size_of(x) < LEAST:
+        return None
+    if isinstance(x, Apply):
+        short = width_of(x.op, x.lanes) > 1 and not is_long(x.op)  # type: ignore[arg-type]
+        return of_apply(x) if short else None
+    if isinstance(x, Products) and len(x.runs) == 1 and x.runs[0].terms == 1 and x.columns > 1:
+        nothing = x.start[1:] == (0, 0, 0) and numbers.get(x.start.base, 1.0).hex() == "-0x0.0p+0"
+        found = of_product(x, nothing=nothing)
+        return found if all(place.inner in {0, 1} for place in found.reads) else None
+    return None
+
+
+def _plain(x: Lanewise) -> Lanewise:
+    """Return a pass in one row, if rows follow one another in all it reads."""
+    if x.rows == 1 or not all(_follows(place, x.columns) for place in x.reads):
+        return x
+    return x._replace(rows=1, columns=x.rows * x.columns)
+
+
+def _follows(place: Affine, columns: int) -> bool:
+    return (place.outer, place.inner) in {(columns, 1), (0, 0)}
+
+
+def _shaped(x: Lanewise, rows: int, columns: int) -> Lanewise | None:
+    """Return a pass in another shape, if it can have that."""
+    if (x.rows, x.columns) == (rows, columns):
+        return x
+    if x.rows != 1 or x.columns != rows * columns:
+        return None
+    reads = tuple(place._replace(outer=columns * place.inner) for place in x.reads)
+    return x._replace(rows=rows, columns=columns, reads=reads)
+
+
+def _together(x: Lanewise, into: Lanewise) -> Lanewise | None:
+    """Return two passes as one, where the second reads the first one's lanes as they are."""
+    rows, columns = max((x.rows, x.columns), (into.rows, into.columns))
+    first, second = _shaped(x, rows, columns), _shaped(into, rows, columns)
+    if first is None or second is None:
+        return None
+    block = (x.out, x.out + rows * columns)
+    handed = {place for place in second.reads if _is_block(place, x.out, rows, columns)}
+    others = [place for place in second.reads if place not in handed]
+    if not handed or not all(apart(of_affine(p, rows, columns), block) for p in others):
+        return None
+    places = list(dict.fromkeys([*first.reads, *others]))
+    target = (into.out, into.out + rows * columns)
+    if not all(
+        _is_block(p, into.out, rows, columns) or apart(of_affine(p, rows, columns), target)
+        for p in places
+    ):
+        return None
+    steps = [
+        *_renumbered(first, [places.index(x) for x in first.reads], len(places)),
+        *_renumbered(
+            second,
+            [
+                len(places) + len(first.steps) - 1 if x in handed else places.index(x)
+                for x in second.reads
+            ],
+            len(places) + len(first.steps),
+        ),
+    ]
+    if len(steps) > _STEPS or len(places) > _READS:
+        return None
+    return Lanewise(into.out, rows, columns, tuple(steps), tuple(places))
+
+
+def _renumbered(x: Lanewise, reads: list[int], first: int) -> list[Step]:
+    """Return the steps of a pass, with new numbers for what it reads and for its results."""
+    numbers = [*reads, *range(first, first + len(x.steps))]
+    return [Step(op, tuple(numbers[k] for k in operands)) for op, operands in x.steps]
+
+
+def _is_block(place: Affine, out: int, rows: int, columns: int) -> bool:
+    """Return whether an operand reads a block lane by lane."""
+    return place.base == out and place.inner == 1 and (rows == 1 or place.outer == columns)
+
+
+# Sums finished before they are stored ----------------------------------------------------------
+
+
+class _Windows:
+    """Blocks that hold something else than the program says, between two instructions."""
+
+    def __init__(self) -> None:
+        self._known: list[tuple[Interval, Interval]] = []
+
+    def open(self, cells: Interval, first: int, last: int) -> bool:
+        """Note one, unless it meets another at the same time."""
+        when = (first, last + 1)
+        if any(not apart(cells, x) and not apart(when, y) for x, y in self._known):
+            return False
+        self._known.append((cells, when))
+        return True
+
+
+def _finished(instructions: Sequence[Merged], outputs: slice) -> list[Merged]:
+    """Return the program with what is done to sums done to each tile of them."""
+    found: list[Merged | None] = list(instructions)
+    program, windows = Extents(instructions, outputs), _Windows()
+    for k, x in enumerate(found):
+        if not isinstance(x, Products) or size_of(x) < LEAST or not adjoin(x):
+            continue
+        reader = program.only_reader(k)
+        after = None if reader is None else found[reader]
+        if reader is None or not isinstance(after, Lanewise):
+            continue
+        together = _after(x, after)
+        if together is None or any(
+            len(program.writers((first, first + size_of(x)), k + 1, reader))
+            for first in together.blocks
+        ):
+            continue
+        target = program.written(reader)
+        if (
+            all(apart(place, target) for place in reads(together))
+            and not len(program.readers(target, k + 1, reader))
+            and not len(program.writers(target, k + 1, reader))
+            and windows.open(target, k, reader)
+        ):
+            found[k], found[reader] = together, None
+        elif _moved(found, program, (k, reader), windows):
+            found[k], found[reader] = together._replace(out=x.out), None
+    return [x for x in found if x is not None]
+
+
+def _after(x: Products, after: Lanewise) -> Finished | None:
+    """Return sums with the steps that follow, if these read nothing else but like blocks."""
+    steps, itself = _shaped(after, x.rows, x.columns), _block(x, x.out)
+    if steps is None or any(place != _block(x, place.base) for place in steps.reads):
+        return None
+    others = [place for place in steps.reads if place != itself]
+    own = x.out, x.out + size_of(x)
+    if len(others) == len(steps.reads) or not all(
+        apart((place.base, place.base + size_of(x)), own) for place in others
+    ):
+        return None
+    numbers = [0 if place == itself else 1 + others.index(place) for place in steps.reads]
+    renumbered = _renumbered(steps, numbers, 1 + len(others))
+    return Finished(after.out, x, tuple(renumbered), tuple(place.base for place in others))
+
+
+def _moved(
+    found: list[Merged | None], program: Extents, pair: tuple[int, int], windows: _Windows
+) -> bool:
+    """Have the readers of the second block look for it in the first, if all of them can."""
+    (k, reader), readers = pair, program.all_readers(pair[1])
+    own, block = program.written(k), program.written(reader)
+    last = max(readers, default=reader)
+    if -1 in readers or len(program.writers(own, k + 1, last + 1)):
+        return False
+    moved = {j: _reading_elsewhere(found[j], block, block[0] - own[0]) for j in readers}
+    if any(x is None for x in moved.values()) or not windows.open(own, k, last):
+        return False
+    for j, x in moved.items():
+        found[j] = x
+    return True
+
+
+def _reading_elsewhere(x: Merged | None, block: Interval, distance: int) -> Merged | None:
+    """Return an instruction that reads a block that many cells earlier, if it can be told so."""
+    if not isinstance(x, Products):
+        return None
+    possible = True
+
+    def place(at: Affine, terms: int = 1) -> Affine:
+        nonlocal possible
+        low, high = of_affine(at, x.rows, x.columns, terms)
+        if apart((low, high), block):
+            return at
+        possible = possible and block[0] <= low and high <= block[1]
+        return at._replace(base=at.base - distance)
+
+    runs = [Run(run.terms, place(run.a, run.terms), place(run.b, run.terms)) for run in x.runs]
+    moved = x._replace(start=place(x.start), runs=tuple(runs))
+    return moved if possible else None
+
+
+def _block(x: Products, first: int) -> Affine:
+    return Affine(first, x.columns if x.rows > 1 else 0, 1)

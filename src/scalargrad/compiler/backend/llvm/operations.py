@@ -1,0 +1,145 @@
+"""Operations of the table as LLVM IR, written by an emitter at its width.
+
+Primitives are single instructions, functions described in this package or calls of the C library;
+composite operations are written as the expressions they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scalargrad.compiler.backend.llvm import elementary, floor_division, sine_cosine
+from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
+from scalargrad.compiler.passes.lanes import Partial, expression_of, subexpressions
+from scalargrad.ops import TABLE
+from scalargrad.table.operation import Elementwise
+from scalargrad.table.symbol import Symbol
+
+
+def apply(e: Emitter, op: Elementwise | Partial, *operands: Operand) -> str:
+    """Write an operation, or one of its partials; return the register of its result.
+
+    Examples
+    --------
+    >>> from scalargrad.compiler.backend.llvm.ir_module import IRModule
+    >>> module = IRModule()
+    >>> body = module.function("run", "ptr %m")
+    >>> lanes = Emitter(body, 8)
+    >>> lanes.store(apply(lanes, TABLE["sqrt"], lanes.load("%m")), "%m")
+    >>> print(module.text())  # doctest: +ELLIPSIS
+    declare <8 x double> @llvm.sqrt.v8f64(<8 x double>)
+    define void @run(ptr %m) nounwind {
+    entry:
+      %v0 = load <8 x double>, ptr %m, align 8
+      %v1 = call <8 x double> @llvm.sqrt.v8f64(...)
+    ...
+    """
+    if op.name in DESCRIBED and TABLE.get(op.name) is op:
+        return _primitive(e, op.name, list(operands))
+    symbols, expression = expression_of(op)
+    written = _Expression(e, dict(zip(symbols, operands, strict=True)))
+    for part in subexpressions(expression):
+        if part not in written.numbers:
+            written.write(part)
+    return e.number(written.number(expression))
+
+
+def _primitive(e: Emitter, name: str, operands: list[Operand]) -> str:
+    plain = _PLAIN.get(name)
+    if plain is not None:
+        return plain(e, *operands)
+    described = DESCRIBED.get(name)
+    if described is None:
+        return e.library(name, *operands)
+    if e.inline and name not in _LONG:
+        return described(e, *map(e.number, operands))
+    return e.shared(name, len(operands), described, operands)
+
+
+class _Expression:
+    """An expression under way: its parts as numbers, and comparisons as truth values."""
+
+    def __init__(self, e: Emitter, numbers: dict[Any, Operand]) -> None:
+        self.e = e
+        self.numbers = numbers
+        self.tests: dict[Symbol, str] = {}
+
+    def write(self, part: Symbol) -> None:
+        """Write one part, whose operands are written."""
+        assert part.op is not None, f"unbound symbol {part.name}"
+        name, operands = part.op.name, part.operands
+        if name in _CONDITIONS:
+            self.tests[part] = self.e.compare(_CONDITIONS[name], *map(self.number, operands))
+        elif name == "where":
+            test = self.test(operands[0])
+            self.numbers[part] = self.e.select(test, *map(self.number, operands[1:]))
+        else:
+            self.numbers[part] = _primitive(self.e, name, [self.number(x) for x in operands])
+
+    def number(self, x: Symbol | float) -> Operand:
+        """Return a part as a number: 1 for what holds, 0 for what does not."""
+        if not isinstance(x, Symbol):
+            return float(x)
+        if x not in self.numbers:
+            self.numbers[x] = self.e.select(self.tests[x], 1.0, 0.0)
+        return self.numbers[x]
+
+    def test(self, x: Symbol | float) -> str:
+        """Return a part as a truth value: numbers hold that are not 0."""
+        if isinstance(x, Symbol) and x in self.tests:
+            return self.tests[x]
+        return self.e.compare("une", self.number(x), 0.0)
+
+
+def _intrinsic(name: str) -> Callable[..., str]:
+    return lambda e, x: e.intrinsic(name, x)
+
+
+_PLAIN: dict[str, Callable[..., str]] = {
+    "add": Emitter.add,
+    "sub": Emitter.sub,
+    "mul": Emitter.mul,
+    "div": Emitter.div,
+    "neg": lambda e, x: e.neg(e.number(x)),
+    "identity": lambda e, x: e.number(x),
+    "abs": _intrinsic("fabs"),
+    "sqrt": _intrinsic("sqrt"),
+    "floor": _intrinsic("floor"),
+    "ceil": _intrinsic("ceil"),
+    "rint": _intrinsic("rint"),
+}
+
+#: Comparisons, as LLVM names them; all but the last are false for nan.
+_CONDITIONS = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
+
+#: Operations written out, each described once for all widths.
+DESCRIBED: dict[str, Callable[..., str]] = {
+    "exp": elementary.exp,
+    "expm1": elementary.expm1,
+    "log": elementary.log,
+    "log1p": elementary.log1p,
+    "tanh": elementary.tanh,
+    "sigmoid": elementary.sigmoid,
+    "erf": elementary.erf,
+    "sin": sine_cosine.sin,
+    "cos": sine_cosine.cos,
+    "floor_divide": floor_division.floor_divide,
+    "remainder": floor_division.remainder,
+}
+
+#: What is described and yet always called: for each lane it calls the C library.
+_LONG = {"floor_divide", "remainder"}
+
+#: Operations for which the C library is called, number by number, all by their own names.
+LIBRARY = {
+    *("exp2", "log2", "log10", "erfc", "pow", "tan", "asin", "acos", "atan", "atan2", "hypot"),
+    *("sinh", "cosh", "asinh", "acosh", "atanh"),
+}
+
+
+def can_write(op: Elementwise | Partial) -> bool:
+    """Return whether an operation can be written: custom ones, made by users, cannot."""
+    known = _PLAIN.keys() | _CONDITIONS.keys() | DESCRIBED.keys() | LIBRARY | {"where"}
+    parts = subexpressions(expression_of(op)[1])
+    return all(x.op is None or (x.op.name in known and TABLE.get(x.op.name) is x.op) for x in parts)

@@ -1,0 +1,201 @@
+"""Run a program on its own results again and again, by a loop in machine code.
+
+Its first inputs are a state, the others what a step takes; its first outputs are the next state,
+then come a step's results, then the outcomes of comparisons, which have to be those recorded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.loop_nest import Nest, below
+from scalargrad.compiler.backend.llvm.machine_code import Code, compile_module
+from scalargrad.compiler.backend.llvm.native import AT_A_TIME, NativeExecutable
+from scalargrad.compiler.passes.memory import Floats
+
+#: Steps made before the code of a program is what it will stay.
+_FIRST = 16
+
+
+class Shape(NamedTuple):
+    """How many numbers are carried, given and returned by a step, and how comparisons came out."""
+
+    carried: int
+    given: int
+    results: int
+    outcomes: tuple[bool, ...] | None
+
+
+@functools.cache
+def _function() -> tuple[Callable[..., int], Code]:
+    """Return ``steps(memory, fields, row, calls, given, results, first, stop)``.
+
+    It makes steps from the first up to one whose numbers are not finite or whose comparisons come
+    out otherwise, and returns which that is. The fields are the cells of the outputs, how many
+    numbers are carried, given and returned, how many outcomes there are, and these.
+    """
+    module = IRModule()
+    nest = Nest(
+        module,
+        "steps",
+        "ptr %m, ptr %f, ptr %row, i64 %calls, ptr %given, ptr %results, i64 %first, i64 %stop",
+        "i64",
+    )
+    body, e = nest.body, Emitter(nest.body, WIDTH)
+    found, carried, given, results, outcomes = nest.fields(0, 5)
+    body.line("br label %step")
+    body.begin("step")
+    body.line("%s = phi i64 [%first, %entry], [%following, %made]")
+    _copied(nest, e, nest.cell(nest.mul("%s", given), base="%given"), nest.cell(carried), given)
+    _called(nest)
+    outputs = nest.cell(found)
+    finite = _finite(nest, e, outputs, nest.add(carried, results))
+    expected = _expected(nest, nest.cell(found, carried, results), outcomes)
+    body.line(f"br i1 {body.assign(f'and i1 {finite}, {expected}')}, label %good, label %bad")
+    body.begin("bad")
+    body.line("ret i64 %s")
+    body.begin("good")
+    kept = nest.cell(nest.mul("%s", results), base="%results")
+    _copied(nest, e, nest.cell(found, carried), kept, results)
+    _copied(nest, e, outputs, nest.cell("0"), carried)
+    body.line("br label %made")
+    body.begin("made")
+    body.line("%following = add i64 %s, 1")
+    body.line("%again = icmp ult i64 %following, %stop")
+    body.line("br i1 %again, label %step, label %done")
+    body.begin("done")
+    body.line("ret i64 %stop")
+    code = compile_module(module, level=1)
+    return ctypes.CFUNCTYPE(ctypes.c_int64)(code.address("steps")), code
+
+
+def _called(nest: Nest) -> None:
+    """Write a loop over the calls of a row."""
+
+    def call(i: str, _: list[str]) -> list[str]:
+        at = nest.body.assign(f"getelementptr {{ptr, ptr}}, ptr %row, i64 {i}")
+        function = nest.body.assign(f"load ptr, ptr {at}")
+        beside = nest.body.assign(f"getelementptr ptr, ptr {at}, i64 1")
+        table = nest.body.assign(f"load ptr, ptr {beside}")
+        nest.body.line(f"call void {function}(ptr %m, ptr {table})")
+        return []
+
+    nest.loop("%calls", call)
+
+
+def _copied(nest: Nest, e: Emitter, source: str, target: str, count: str) -> None:
+    """Copy neighbouring numbers, none perhaps."""
+
+    def copy() -> list[str]:
+        def one(i: str) -> tuple[str, str]:
+            return e.load(nest.cell(i, base=source)), nest.cell(i, base=target)
+
+        nest.lanes(e, count, one)
+        return []
+
+    nest.unless_none(count, copy)
+
+
+def _finite(nest: Nest, e: Emitter, outputs: str, count: str) -> str:
+    """Return whether neighbouring numbers are all finite: 0 times each is 0 then."""
+    zero = e.number(0.0)
+
+    def more(i: str, carried: list[str]) -> list[str]:
+        product = e.mul(e.load(nest.cell(i, base=outputs)), 0.0)
+        inside = e.select(below(e, nest.sub(count, i)), product, 0.0)
+        return [e.add(carried[0], inside)]
+
+    (total,) = nest.loop(count, more, [(e.type, zero)], step=WIDTH)
+    flags = nest.body.assign(f"bitcast {e.flag} {e.compare('uno', total, 0.0)} to i{WIDTH}")
+    return nest.body.assign(f"icmp eq i{WIDTH} {flags}, 0")
+
+
+def _expected(nest: Nest, outcomes: str, count: str) -> str:
+    """Return whether comparisons came out as the fields say."""
+
+    def all_of() -> list[str]:
+        def one(i: str, carried: list[str]) -> list[str]:
+            number = nest.one.load(nest.cell(i, base=outcomes))
+            held = nest.one.compare("une", number, 0.0)
+            wanted = nest.body.assign(f"icmp ne i64 {nest.field(nest.add(i, 5))}, 0")
+            same = nest.body.assign(f"icmp eq i1 {held}, {wanted}")
+            return [nest.body.assign(f"and i1 {carried[0]}, {same}")]
+
+        return nest.loop(count, one, [("i1", "true")])
+
+    return nest.unless_none(count, all_of, [("i1", "true")])[0]
+
+
+#: A machine that nobody else uses, and its outputs.
+Lent = tuple[NativeExecutable, Floats]
+
+
+class PackedSteps:
+    """A program that makes steps, many at a time.
+
+    Parameters
+    ----------
+    lend, take_back : callable
+        Hand out an executable, and take it back.
+    outputs : slice
+        The cells of an executable's outputs.
+    shape : Shape
+    """
+
+    def __init__(
+        self,
+        lend: Callable[[], Lent],
+        take_back: Callable[[Lent], None],
+        outputs: slice,
+        shape: Shape,
+    ) -> None:
+        self._lend, self._take_back, self.shape = lend, take_back, shape
+        told = [int(x) for x in shape.outcomes or ()]
+        head = [outputs.start, shape.carried, shape.given, shape.results, len(told)]
+        self._fields = np.array([*head, *told], dtype=np.int64)
+
+    def run(self, state: Floats, given: Floats, results: Floats) -> int:
+        """Make steps on a state, which is changed; return how many.
+
+        Parameters
+        ----------
+        state : float64, numbers carried
+        given, results : float64, steps × numbers
+        """
+        lent = self._lend()
+        try:
+            return self._run(lent[0], state, given, results)
+        finally:
+            self._take_back(lent)
+
+    def _run(
+        self, executable: NativeExecutable, state: Floats, given: Floats, results: Floats
+    ) -> int:
+        made, count = 0, len(given)
+        carried = executable.memory[: self.shape.carried]
+        carried[:] = state
+        while made < count:
+            row, work = executable.row_for(min(count - made, _FIRST))
+            stop = min(count, made + max(1, AT_A_TIME // max(work, 1)))
+            arrays = executable.memory, self._fields, row, given, results
+            reached = _stretch(arrays, made, stop)
+            made = reached
+            if reached < stop:
+                break
+        state[:] = carried
+        return made
+
+
+def _stretch(arrays: tuple[NDArray[Any], ...], first: int, stop: int) -> int:
+    """Make steps over (memory, fields, row, given, results); return up to which."""
+    m, f, row, given, results = (ctypes.c_void_p(x.ctypes.data) for x in arrays)
+    calls, start, end = (ctypes.c_int64(x) for x in (len(arrays[2]), first, stop))
+    return int(_function()[0](m, f, row, calls, given, results, start, end))

@@ -1,0 +1,155 @@
+"""Print small instructions as straight-line code, their addresses in the text.
+
+A call of a function that is told on what to work costs more than an addition. Numbers computed in
+a stretch stay in registers for what follows; code is cut into functions of bounded size, for what
+LLVM spends on one grows faster than its size.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+
+from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.lanewise import Merged
+from scalargrad.compiler.backend.llvm.operations import apply
+from scalargrad.compiler.passes.instructions import (
+    Affine,
+    Apply,
+    Copy,
+    Gather,
+    GatheredProducts,
+    Products,
+)
+
+#: Instructions of a function; stretches shorter than the second are not worth one, programs with
+#: fewer small instructions than the third not worth compiling.
+_LONG, _SHORT, _FEW = 1500, 4, 32
+#: An instruction of so many products, or so many lanes, is small.
+_PRODUCTS, _LANES = 16, 4
+
+Stretch = tuple[int, int]
+#: The terms of a sum: (first factor, second factor), both cells.
+Terms = list[tuple[int, int]]
+
+
+def stretches(instructions: Sequence[Merged]) -> list[Stretch]:
+    """Return (first, last + 1) of the runs of small instructions."""
+    found: list[Stretch] = []
+    start = 0
+    for small, group in itertools.groupby(instructions, _is_small):
+        count = len(list(group))
+        if small and count >= _SHORT:
+            edges = [*range(start, start + count, _LONG), start + count]
+            found += itertools.pairwise(edges)
+        start += count
+    return found if sum(last - first for first, last in found) >= _FEW else []
+
+
+def _is_small(instruction: Merged) -> bool:
+    if isinstance(instruction, Apply):
+        return instruction.lanes <= _LANES
+    if isinstance(instruction, Gather):
+        return len(instruction.sources) <= _LANES
+    if isinstance(instruction, Copy):
+        return instruction.rows * instruction.columns <= _LANES
+    if isinstance(instruction, GatheredProducts):
+        return instruction.a.size <= _PRODUCTS
+    if isinstance(instruction, Products):
+        terms = sum(run.terms for run in instruction.runs)
+        return instruction.rows * instruction.columns * terms <= _PRODUCTS
+    return False
+
+
+def printed(
+    instructions: Sequence[Merged], numbers: dict[int, float], found: Iterable[Stretch]
+) -> tuple[IRModule, list[str]]:
+    """Return a module with a function for each run of small instructions, and their names.
+
+    `numbers` are the cells that hold the same number for ever.
+    """
+    module, names = IRModule(), []
+    for k, (first, last) in enumerate(found):
+        names.append(f"straight.{k}")
+        body = module.function(names[-1], "ptr noalias %m, ptr %f")
+        writer = _Writer(Emitter(body, inline=False), numbers)
+        for instruction in instructions[first:last]:
+            writer.write(instruction)
+        body.line("ret void")
+    return module, names
+
+
+class _Writer:
+    """Writes instructions; `known` says what cells hold, where a register or a number does."""
+
+    def __init__(self, e: Emitter, numbers: dict[int, float]) -> None:
+        self.e = e
+        self.known: dict[int, Operand] = dict(numbers)
+
+    def write(self, instruction: Merged) -> None:
+        """Write one instruction, its lanes one after the other."""
+        out = instruction.out
+        if isinstance(instruction, Apply):
+            op, _, lanes, operands = instruction
+            results: list[Operand] = [
+                apply(self.e, op, *(self.cell(x + i) for x in operands))  # type: ignore[arg-type]
+                for i in range(lanes)
+            ]
+        elif isinstance(instruction, Gather):
+            results = [self.cell(x) for x in instruction.sources.tolist()]
+        elif isinstance(instruction, Copy):
+            _, rows, columns, source = instruction
+            results = [self.cell(x) for x in _cells(source, rows, columns)]
+        else:
+            results = [self.total(start, terms) for start, terms in _sums(instruction)]
+        for i, x in enumerate(results):
+            self.known[out + i] = x
+            self.e.store(x, self.pointer(out + i))
+
+    def pointer(self, cell: int) -> str:
+        return self.e.body.assign(f"getelementptr double, ptr %m, i64 {cell}")
+
+    def cell(self, cell: int) -> Operand:
+        """Return what a cell holds."""
+        if cell not in self.known:
+            self.known[cell] = self.e.load(self.pointer(cell))
+        return self.known[cell]
+
+    def total(self, start: int, terms: Terms) -> Operand:
+        """Return a sum of products, where a factor is 1 or the sum so far is -0.0 with less."""
+        e, total = self.e, self.cell(start)
+        for a, b in terms:
+            x, y = self.cell(a), self.cell(b)
+            x, y = (y, x) if x == 1.0 else (x, y)
+            nothing = isinstance(total, float) and total.hex() == "-0x0.0p+0"
+            if nothing:
+                total = x if y == 1.0 else e.mul(x, y)
+            else:
+                total = e.add(total, x) if y == 1.0 else e.fma(x, y, total)
+        return total
+
+
+def _sums(instruction: Merged) -> Iterator[tuple[int, Terms]]:
+    """Yield where each sum starts, and its terms."""
+    if isinstance(instruction, GatheredProducts):
+        for start, a, b in zip(
+            instruction.start.tolist(), instruction.a.tolist(), instruction.b.tolist(), strict=True
+        ):
+            yield start, list(zip(a, b, strict=True))
+        return
+    assert isinstance(instruction, Products)
+    _, rows, columns, start, runs = instruction
+    for i, j in itertools.product(range(rows), range(columns)):
+        terms = [
+            (_cell(run.a, i, j, t), _cell(run.b, i, j, t)) for run in runs for t in range(run.terms)
+        ]
+        yield _cell(start, i, j), terms
+
+
+def _cells(place: Affine, rows: int, columns: int) -> list[int]:
+    return [_cell(place, i, j) for i, j in itertools.product(range(rows), range(columns))]
+
+
+def _cell(place: Affine, i: int, j: int, t: int = 0) -> int:
+    return place.base + i * place.outer + j * place.inner + t * place.term

@@ -1,0 +1,218 @@
+"""Functions that add up products in tiles of many sums, each in a register of its own."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from typing import NamedTuple
+
+from scalargrad.compiler.backend.llvm.emitter import Emitter
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.lanewise import Step, computed
+from scalargrad.compiler.backend.llvm.loop_nest import Nest
+from scalargrad.compiler.backend.llvm.sums_of_products import (
+    BEGINS,
+    ENDS,
+    HEAD,
+    STRETCH,
+    Moves,
+    choose,
+    shared,
+)
+
+
+class Tile(NamedTuple):
+    """What a function that adds up products is printed for.
+
+    Attributes
+    ----------
+    height, across : int
+        Rows and columns of a tile; of lanes, `across` counts vectors.
+    width : int
+        8 if columns adjoin in memory, then they are lanes; else 1.
+    partial : bool
+        Whether one tile has all columns, and perhaps lanes beyond them.
+    classes : bool
+        Whether any sum is a long one.
+    start : Moves
+        How what sums start from moves.
+    walks : tuple of (Moves, Moves)
+        The kinds of stretches there are.
+    steps : tuple of Step
+        What is done to each sum before it is stored.
+    blocks : int
+        How many blocks they read beside the sums.
+    """
+
+    height: int
+    across: int
+    width: int
+    partial: bool
+    classes: bool
+    start: Moves
+    walks: tuple[tuple[Moves, Moves], ...]
+    steps: tuple[Step, ...] = ()
+    blocks: int = 0
+
+
+class _Tiles:
+    """The registers of one tile while it is written."""
+
+    def __init__(self, module: IRModule, name: str, tile: Tile) -> None:
+        self.tile = tile
+        self.nest = Nest(module, name)
+        self.e = Emitter(self.nest.body, tile.width)
+        self.places = list(itertools.product(range(tile.height), range(tile.across)))
+        self.out, self.rows, self.columns, self.count, *self.start = self.nest.fields(0, HEAD)
+
+    def write(self) -> None:
+        nest, tile = self.nest, self.tile
+        span = tile.across * tile.width
+        last_row = nest.sub(self.rows, tile.height)
+        last_column = nest.sub(self.columns, span)
+
+        def row(i: str, _: list[str]) -> list[str]:
+            i = nest.least(i, last_row) if tile.height > 1 else i
+
+            def column(j: str, _: list[str]) -> list[str]:
+                self.one_tile(i, j if tile.partial or span == 1 else nest.least(j, last_column))
+                return []
+
+            nest.loop(self.columns, column, step=span)
+            return []
+
+        nest.loop(self.rows, row, step=tile.height)
+        nest.end()
+
+    def one_tile(self, i: str, j: str) -> None:
+        start = self.pointers(self.tile.start, i, j, self.start)
+        sums = [self.taken(self.tile.start, start, "0", place, {}) for place in self.places]
+        for (h, w), total in zip(self.places, self.stretches(i, j, sums), strict=True):
+            at = self.nest.cell(self.out, self.nest.mul(self.nest.add(i, h), self.columns), j)
+            beside = [self.e.load(self.beside(k, i, j, h, w)) for k in range(self.tile.blocks)]
+            found = computed(self.e, self.tile.steps, [total, *beside])
+            self.put(found, self.nest.cell(w * self.tile.width, base=at), w)
+
+    def beside(self, k: int, i: str, j: str, h: int, w: int) -> str:
+        """Return where the numbers of a block are that belong to a place of a tile."""
+        nest = self.nest
+        first = nest.field(HEAD + k, nest.table(nest.mul(self.count, STRETCH)))
+        row = nest.mul(nest.add(i, h), self.columns)
+        return nest.cell(w * self.tile.width, base=nest.cell(first, row, j))
+
+    def put(self, total: str, pointer: str, w: int) -> None:
+        tile, nest = self.tile, self.nest
+        if not tile.partial or w < tile.across - 1:
+            self.e.store(total, pointer)
+        else:
+            left = nest.sub(self.columns, (tile.across - 1) * tile.width)
+            nest.store_some(self.e, total, pointer, left)
+
+    def stretches(self, i: str, j: str, sums: list[str]) -> list[str]:
+        """Add the products of all stretches to the sums of a tile."""
+        kind, nest = self.e.type, self.nest
+
+        def stretch(k: str, carried: list[str]) -> list[str]:
+            at = nest.table(nest.mul(k, STRETCH))
+            walk, mode, terms, *factors = nest.fields(HEAD, STRETCH, at)
+            sums, totals = carried[: len(self.places)], carried[len(self.places) :]
+            if self.tile.classes:
+                begins = self.flag(mode, BEGINS)
+                totals = [self.chosen(begins, s, t) for s, t in zip(sums, totals, strict=True)]
+                sums = [self.chosen(begins, -0.0, s) for s in sums]
+            ways = [
+                functools.partial(self.products, walks, terms, (i, j), factors, sums)
+                for walks in self.tile.walks
+            ]
+            sums = choose(self.e, walk, ways)
+            if self.tile.classes:
+                ends = self.flag(mode, ENDS)
+                sums = [
+                    self.chosen(ends, self.e.add(t, s), s)
+                    for s, t in zip(sums, totals, strict=True)
+                ]
+            return [*sums, *totals]
+
+        carried = [(kind, x) for x in sums]
+        if self.tile.classes:
+            carried += [(kind, self.e.number(-0.0))] * len(sums)
+        return nest.loop(self.count, stretch, carried)[: len(sums)]
+
+    def flag(self, mode: str, bit: int) -> str:
+        masked = self.nest.body.assign(f"and i64 {mode}, {bit}")
+        return self.nest.body.assign(f"icmp ne i64 {masked}, 0")
+
+    def chosen(self, test: str, x: str | float, y: str | float) -> str:
+        """Return one of two registers, for all lanes alike."""
+        e = self.e
+        return e.body.assign(f"select i1 {test}, {e.type} {e.number(x)}, {e.type} {e.number(y)}")
+
+    def products(
+        self,
+        walks: tuple[Moves, Moves],
+        terms: str,
+        tile: tuple[str, str],
+        factors: list[str],
+        sums: list[str],
+    ) -> list[str]:
+        """Add products one after the other."""
+        nest, (a, b) = self.nest, walks
+        first, second = factors[:3], factors[4:7]
+        pointers = self.pointers(a, *tile, first), self.pointers(b, *tile, second)
+
+        def term(_: str, carried: list[str]) -> list[str]:
+            p, q, *sums = carried
+            known: tuple[dict[tuple[int, int], str], ...] = ({}, {})
+            added = []
+            for place, x in zip(self.places, sums, strict=True):
+                left = self.taken(a, pointers[0], p, place, known[0])
+                right = self.taken(b, pointers[1], q, place, known[1])
+                added.append(self.e.fma(left, right, x))
+            return [nest.add(p, factors[3]), nest.add(q, factors[7]), *added]
+
+        carried = [("i64", "0"), ("i64", "0"), *((self.e.type, x) for x in sums)]
+        return nest.loop(terms, term, carried)[2:]
+
+    def pointers(self, walk: Moves, i: str, j: str, place: list[str]) -> dict[tuple[int, int], str]:
+        """Return where a factor begins for each row of a tile, and column if they do not adjoin."""
+        nest, (base, outer, inner) = self.nest, place
+        found = {}
+        lanes = self.tile.width > 1
+        for h in range(self.tile.height if walk.rows else 1):
+            row = nest.mul(nest.add(i, h), outer)
+            if lanes:
+                found[h, 0] = nest.cell(base, row, *([j] if walk.columns else []))
+                continue
+            for w in range(self.tile.across if walk.columns else 1):
+                found[h, w] = nest.cell(base, row, nest.mul(nest.add(j, w), inner))
+        return found
+
+    def taken(
+        self,
+        walk: Moves,
+        pointers: dict[tuple[int, int], str],
+        offset: str,
+        place: tuple[int, int],
+        known: dict[tuple[int, int], str],
+    ) -> str:
+        """Return one factor of a product, read once for all sums that share it."""
+        nest, e = self.nest, self.e
+        h, w = shared(walk, *place)
+        if (h, w) not in known:
+            if e.width == 1:
+                known[h, w] = e.load(nest.cell(offset, base=pointers[h, w]))
+            elif walk.columns:
+                at = nest.cell(offset, base=pointers[h, 0])
+                known[h, w] = e.load(nest.cell(w * e.width, base=at) if w else at)
+            else:
+                single = nest.one.load(nest.cell(offset, base=pointers[h, 0]))
+                known[h, w] = e.spread(single)
+        return known[h, w]
+
+
+def write_tiles(module: IRModule, name: str, tile: Tile) -> None:
+    """Write ``out rows columns stretches start outer inner`` and the stretches.
+
+    Each is ``walk mode terms`` and twice ``base outer inner term``.
+    """
+    _Tiles(module, name, tile).write()

@@ -1,0 +1,275 @@
+"""Make keys of the objects among the arguments, modules above all, and find their numbers.
+
+The Values an object holds are inputs, read at each call; everything else about it (its class, its
+attributes, ``training``, sizes) is part of the key of a program, compared at each call. For the
+recording it is copied, with new leaves for its Values, so that another object of the same build
+can take its place.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Hashable, Iterable
+from itertools import chain
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from scalargrad.errors import TraceError
+from scalargrad.sparse import Table, Touched
+from scalargrad.value import Parameter, Value
+
+_ATOMS = {int, bool, str, bytes, type(None), complex}
+_PARAMETERS = {Parameter}
+_FUNCTIONS = (type, FunctionType, BuiltinFunctionType, ModuleType, np.ufunc)
+
+
+class Frozen:
+    """An argument that is not traced, compared by its content where it is an array."""
+
+    def __init__(self, content: Any, where: str) -> None:
+        self.content = content
+        kind = type(content)
+        self._key: Hashable = exact(content)
+        if isinstance(content, np.ndarray):
+            self._key = (kind, content.dtype.str, content.shape, content.tobytes())
+        try:
+            self._hash = hash(self._key)
+        except TypeError:
+            raise TraceError(
+                f"{where} is a {kind.__name__}, which cannot be hashed: a compiled function takes "
+                "numbers, Values, lists, tuples, dicts and arrays of them, modules and other "
+                "objects, and as static arguments what is hashable: a tuple, not a list"
+            ) from None
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Frozen) and self._key == other._key
+
+
+def exact(x: Any) -> Hashable:
+    """Return what tells apart also what compares as equal: 1, 1.0 and True, 0.0 and -0.0."""
+    kind = type(x)
+    if isinstance(x, float):
+        return kind, x.hex()
+    if isinstance(x, tuple):
+        return kind, *map(exact, x)
+    if isinstance(x, frozenset):
+        return kind, frozenset(map(exact, x))
+    return kind, x
+
+
+def has_state(x: Any) -> bool:
+    """Return whether an object is its class and its attributes, which may change."""
+    kind: Any = type(x)
+    return _has_state(kind)
+
+
+@functools.cache
+def _has_state(kind: Any) -> bool:
+    """Return whether the default way of pickling takes objects for their class and attributes.
+
+    Functions are taken as they are, and so is what compares by value and has a hash.
+    """
+    if kind is SimpleNamespace:
+        return True
+    return (
+        kind.__hash__ in {None, object.__hash__}
+        and kind.__reduce_ex__ is object.__reduce_ex__
+        and kind.__reduce__ is object.__reduce__
+        and not issubclass(kind, _FUNCTIONS)
+        and ("__dict__" in dir(kind) or bool(_slots(kind)))
+        and _made_by(kind) is object.__new__
+    )
+
+
+def _made_by(kind: type) -> Any:
+    """Return what of C's makes the objects of a class; that of files, say, needs to be called."""
+    own = [vars(k).get("__new__") for k in kind.__mro__]
+    return next(x for x in own if isinstance(x, BuiltinFunctionType))
+
+
+def is_object(x: Any) -> bool:
+    """Return whether a part of a call is walked by `Visit`: what has state or is bound to it."""
+    return isinstance(x, Table | MethodType | functools.partial) or has_state(x)
+
+
+@functools.cache
+def _slots(kind: Any) -> tuple[str, ...]:
+    declared = (vars(k).get("__slots__", ()) for k in kind.__mro__)
+    listed = ((names,) if isinstance(names, str) else names for names in declared)
+    return tuple(x for x in chain.from_iterable(listed) if x not in {"__dict__", "__weakref__"})
+
+
+def attributes(x: Any) -> dict[str, Any]:
+    """Return what an object holds, by name."""
+    kind: Any = type(x)
+    names = _slots(kind)
+    if not names:
+        found: dict[str, Any] = x.__dict__
+        return found
+    slots = {name: getattr(x, name) for name in names if hasattr(x, name)}
+    return {**slots, **getattr(x, "__dict__", {})}
+
+
+class Visit:
+    """One walk over the objects of a call.
+
+    Attributes
+    ----------
+    key : list
+        What the program depends on.
+    module_values : list of Value
+        The Values met, whose numbers are inputs.
+    """
+
+    def __init__(self, key: list[Hashable]) -> None:
+        self.key = key
+        self.module_values: list[Value] = []
+        self._seen: dict[int, int] = {}
+
+    def finish(self) -> list[Value]:
+        """Return the Values held; which of them are one and the same is noted in the key."""
+        if len(set(map(id, self.module_values))) < len(self.module_values):
+            first: dict[Value, int] = {}
+            self.key.append(tuple([first.setdefault(x, len(first)) for x in self.module_values]))
+        return self.module_values
+
+    def part(self, x: Any) -> None:
+        """Note an object or a part of one."""
+        kind = x.__class__
+        if kind in _ATOMS:
+            self.key.append((kind, x))
+        elif kind is float:
+            self.key.append((kind, x.hex()))
+        elif isinstance(x, Value):
+            self.key.append(Parameter if isinstance(x, Parameter) else Value)
+            self.module_values.append(x)
+        elif isinstance(x, Table):
+            self.key.append((Table, *map(len, x)))
+            self.module_values += chain.from_iterable(x)
+        elif id(x) in self._seen:
+            self.key.append(("again", self._seen[id(x)]))
+        else:
+            self._seen[id(x)] = len(self._seen)
+            if _has_state(kind):
+                found = attributes(x)
+                self.key.append((kind, *found))
+                self._all(found.values())
+            else:
+                self._inside(x, kind)
+
+    def _inside(self, x: Any, kind: type) -> None:
+        if isinstance(x, list | tuple):
+            self._sequence(x, kind)
+        elif isinstance(x, dict):
+            self.key.append((kind, *x, *map(type, x)))
+            self._all(x.values())
+        elif isinstance(x, set | frozenset):
+            self.key.append((kind, exact(frozenset(x))))
+        elif isinstance(x, MethodType | functools.partial):
+            self.key.append((kind, getattr(x, "__func__", None)))
+            self._all(_bound(x))
+        elif getattr(getattr(x, "dtype", None), "kind", "") == "O":
+            self.key.append((kind, x.shape))
+            self._all(x.ravel().tolist())
+        else:
+            self.key.append(Frozen(x, "an attribute of an argument"))
+
+    def _sequence(self, x: Any, kind: type) -> None:
+        if x and set(map(type, x)) == _PARAMETERS:
+            self.key.append((kind, len(x), Parameter))
+            self.module_values += x
+        else:
+            self.key.append((kind, len(x)))
+            self._all(x)
+
+    def _all(self, parts: Any) -> None:
+        for x in parts:
+            self.part(x)
+
+
+def _bound(x: Any) -> tuple[Any, ...]:
+    """Return what a method or a partial function is bound to."""
+    return (x.__self__,) if isinstance(x, MethodType) else (x.func, x.args, x.keywords)
+
+
+def like(x: dict[Any, Any], values: Iterable[Any]) -> Any:
+    """Return a dict of the kind of `x`, a defaultdict's factory kept, with other values."""
+    found: dict[Any, Any] = {} if x.__class__ is dict else copy.copy(x)
+    dict.update(found, zip(x, values, strict=True))  # that of a Counter adds
+    return found
+
+
+class Copier:
+    """Copies objects, with something else in place of their Values.
+
+    Parameters
+    ----------
+    kind : type
+        What is replaced: Value, or what has taken its place.
+    replaced : callable
+        From one of these to what takes its place.
+    """
+
+    def __init__(self, kind: type, replaced: Callable[[Any], Any]) -> None:
+        self._kind = kind
+        self._replaced = replaced
+        self._copies: dict[int, Any] = {}
+        self._originals: list[Any] = []  # kept, so that no other object gets their id
+
+    def copy(self, x: Any) -> Any:
+        """Return a copy; what has no state of its own is returned as it is."""
+        if isinstance(x, self._kind):
+            return self._replaced(x)
+        if id(x) not in self._copies:
+            self._originals.append(x)
+            self._copies[id(x)] = self._copy(x)
+        return self._copies[id(x)]
+
+    def _copy(self, x: Any) -> Any:
+        if isinstance(x, list | tuple | dict):
+            return self._container(x)
+        if isinstance(x, MethodType):
+            return MethodType(x.__func__, self.copy(x.__self__))
+        if isinstance(x, functools.partial):
+            function, *args = (self.copy(part) for part in (x.func, *x.args))
+            return functools.partial(function, *args, **self.copy(x.keywords))
+        if getattr(getattr(x, "dtype", None), "kind", "") == "O":
+            copied = np.empty_like(x)
+            copied.ravel()[:] = [self.copy(item) for item in x.ravel().tolist()]
+            return copied
+        return self._object(x) if has_state(x) else x
+
+    def _container(self, x: Any) -> Any:
+        kind: Any = type(x)
+        if isinstance(x, Table):
+            return Table(([self.copy(p) for p in row] for row in x), Touched())
+        if isinstance(x, dict):
+            return like(x, map(self.copy, x.values()))
+        items = map(self.copy, x)
+        return kind(*items) if hasattr(x, "_fields") else kind(items)
+
+    def _object(self, x: Any) -> Any:
+        kind: Any = type(x)
+        copied = self._copies[id(x)] = kind() if kind is SimpleNamespace else object.__new__(kind)
+        for name, part in attributes(x).items():
+            if name in _slots(kind):
+                object.__setattr__(copied, name, self.copy(part))
+            else:
+                copied.__dict__[name] = self.copy(part)
+        return copied
+
+
+def parts_beside(x: Any, other: Any, kind: type) -> list[tuple[Any, Any]]:
+    """Return what an object holds of a kind, beside what another of the same build holds there."""
+    places: list[Any] = []
+    Copier(kind, places.append).copy(x)
+    found = Visit([])
+    found.part(other)
+    first = {id(value): value for value in found.module_values}
+    return list(zip(places, first.values(), strict=True))

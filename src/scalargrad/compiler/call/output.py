@@ -1,0 +1,152 @@
+"""The graph node that a compiled function returns, one for each number of its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import isfinite
+from typing import Any
+
+from scalargrad.compiler.call.eager_replay import Call, gradient, gradient_nodes, graph
+from scalargrad.compiler.function import Function, Inputs
+from scalargrad.table.operation import Operation
+from scalargrad.table.symbol import Symbol
+from scalargrad.value import Scalar, Value
+
+#: What the results of a call share: the function's name, its program, the numbers it ran on, and
+#: the call itself.
+Source = tuple[str, Function, Inputs, Call | None]
+
+
+class CompiledOp(Operation):
+    """What stands as the operation of an Output, for pictures and steps.
+
+    Parameters
+    ----------
+    name : str
+        The compiled function's name.
+    node : Output
+        The node, whose numbers stand where operands are not given anew.
+    compute : callable
+        From the program's inputs to this operation's number.
+    """
+
+    def __init__(self, name: str, node: Output, compute: Callable[[Inputs], float]) -> None:
+        super().__init__(_undeclared, _undeclared, name=name, pattern="compiled")
+        self._node = node
+        self._compute = compute
+
+    def of_floats(self, *operands: float) -> float:
+        """Run the program with other numbers in place of the operands."""
+        inputs = list(self._node.inputs)
+        for cell, number in zip(self._node.function.wrt, operands, strict=True):
+            inputs[cell] = number
+        return self._compute(inputs)
+
+    def trace_partials(self, arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
+        """Return symbols, and partials that are programs: named, not written out."""
+        operands = tuple(Symbol(f"x{i}") for i in range(arity))
+        return Symbol("y"), operands, tuple(self._partial(i, operands) for i in range(arity))
+
+    def partial_nodes(self, node: Any) -> list[Scalar]:
+        """Return the gradient of a result as Values that can be differentiated again."""
+        derived = node.function.gradient(node.index)
+        numbers = derived.outputs(node.inputs)
+        eager = None if _finite(numbers) else node.eager()
+        if eager is not None:
+            return gradient_nodes(eager, node.parents)
+        source: Source = (f"{self.name}'", derived, node.inputs, None)
+        return [Output(number, i, source, node.parents) for i, number in enumerate(numbers)]
+
+    def _partial(self, i: int, operands: tuple[Symbol, ...]) -> Symbol:
+        node = self._node
+        name = f"∂{self.name}/∂x{i}"
+        op = CompiledOp(name, node, lambda inputs: node.function.row(node.index, inputs)[i])
+        return Symbol("", op, operands)
+
+
+def _undeclared(*_: Any) -> Any:
+    """Stand where a declaration stands in the table; a program takes its place."""
+
+
+class Output(Value):
+    """A number computed by a program, whose operands are the Values the program read.
+
+    It keeps the numbers it was computed from, so that nothing done later changes its gradient.
+    The gradient is computed when first asked for, unless it was computed along. If it is not
+    finite, it is computed eagerly instead.
+    """
+
+    __slots__ = ("_row", "_row_known", "index", "source")
+
+    def __init__(
+        self,
+        data: float,
+        index: int,
+        source: Source,
+        parents: tuple[Value, ...],
+        row: tuple[float, ...] | None = None,
+    ) -> None:
+        self._data = data
+        self._grad = 0.0
+        self.label = ""
+        self.index = index
+        self.source = source
+        self.parents = parents
+        self._row = row
+        self._row_known = False
+
+    @property
+    def name(self) -> str:
+        """The compiled function's name."""
+        return self.source[0]
+
+    @property
+    def _call(self) -> Source:
+        return self.source
+
+    @property
+    def function(self) -> Function:
+        """The program it is a result of."""
+        return self.source[1]
+
+    @property
+    def inputs(self) -> Inputs:
+        """The numbers the program ran on."""
+        return self.source[2]
+
+    @property
+    def op(self) -> Operation:  # type: ignore[override]
+        """The compiled function as an operation."""
+        return CompiledOp(self.name, self, lambda inputs: self.function.outputs(inputs)[self.index])
+
+    @property
+    def local_grads(self) -> tuple[float | None, ...]:  # type: ignore[override]
+        """The gradient with respect to each operand."""
+        if self._row is None:
+            self._row = tuple(self.function.row(self.index, self.inputs))
+        if not self._row_known:
+            self.function.lately = self.index
+            if not _finite(self._row):
+                node = self.eager()
+                if node is not None:
+                    self._row = tuple(gradient(node, self.parents))  # type: ignore[arg-type]
+            self._row_known = True
+        return self._row
+
+    def sent_back(self, signals: Sequence[tuple[Output, float]]) -> list[float] | None:
+        """Return what all operands get from results of one call; None if it is not finite."""
+        seeds = [0.0] * self.function.results
+        for result, signal in signals:
+            seeds[result.index] = signal
+        found = self.function.back(seeds, self.inputs)
+        return found if _finite(found) else None
+
+    def eager(self) -> Value | None:
+        """Return this node as eager evaluation makes it, or None if that is not known."""
+        call = self.source[3]
+        return None if call is None else graph(call, self.index, self.inputs)
+
+
+def _finite(row: Sequence[float]) -> bool:
+    """Return whether all numbers are finite; the sum tells at once, unless it overflows."""
+    return isfinite(sum(row)) or all(map(isfinite, row))

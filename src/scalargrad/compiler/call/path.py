@@ -1,0 +1,273 @@
+"""One recorded path through a function: its program, and what it takes to call it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from scalargrad.compiler.call.arguments import FlatNumbers, Place, has_arrays
+from scalargrad.compiler.call.eager_replay import Made
+from scalargrad.compiler.call.output import Output, Source
+from scalargrad.compiler.function import Function, Inputs
+from scalargrad.compiler.guards.closed_over import ClosedOver
+from scalargrad.compiler.guards.reads import Reads
+from scalargrad.compiler.trace.record import Recording
+from scalargrad.errors import TraceError
+from scalargrad.grad_mode import is_grad_enabled
+from scalargrad.table.numbers import as_float
+from scalargrad.transforms.draws import rewind, state_of
+from scalargrad.value import Value
+
+
+class Path:
+    """A recording with its program.
+
+    Parameters
+    ----------
+    recording : Recording
+    outline
+        The result, with places for the outputs.
+    leaves : list
+        The arguments' numbers, Values and arrays of numbers, as recorded.
+    module_values : sequence of Value
+        What stood, in the recording, for the Values that objects among the arguments hold.
+    name : str
+        The function's name.
+    surroundings : ClosedOver
+        What the function closes over, as it was before the recording.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        outline: Any,
+        leaves: list[Any],
+        module_values: Sequence[Value],
+        *,
+        name: str,
+        surroundings: ClosedOver,
+    ) -> None:
+        self.name = name
+        self.outline = outline
+        self.single = isinstance(outline, Place)
+        self.recorded = len(recording.program)
+        self.outcomes = recording.outcomes
+        self.is_checked = recording.is_checked
+        self.draws = recording.draws
+        place = {id(x): k for k, x in enumerate(module_values)}
+        self.surroundings: ClosedOver | None = surroundings
+        self.closed_over = tuple(x for x in recording.closed_over if id(x) not in place)
+        self.reads = Reads.of(self.closed_over, surroundings)
+        place |= {id(x): len(module_values) + k for k, x in enumerate(self.closed_over)}
+        self.foreign = tuple(place[id(x)] for x in recording.closed_over)
+        self.values_at = tuple(i for i, x in enumerate(leaves) if isinstance(x, Value))
+        self.has_arrays = any(hasattr(x, "ravel") for x in leaves)
+        self.all_values = len(self.values_at) == len(leaves) and not recording.draws
+        program = recording.program
+        given = program.inputs - len(recording.closed_over)
+        wrt = (*value_cells(leaves), *range(given, program.inputs))
+        results = len(program.outputs) - len(recording.outcomes)
+        self.function = Function(program, results, wrt)
+        self.results = results
+        self.reached = self.function.reached()
+        self.lone = self.reached == (True,)
+        self.differentiable = bool(wrt)
+        self.returns_arrays = not wrt and has_arrays(outline)
+
+    def rebound(self, now: ClosedOver, is_lost: bool = False) -> Path | None:
+        """Return this path reading what the function closes over now; None if that is no use.
+
+        Of a function that is lost, only programs are left, which are what they were.
+        """
+        reads = self.reads if is_lost else self.reads.rebound(now)
+        if reads is None:
+            return None
+        path = object.__new__(Path)
+        changed = {"reads": reads, "closed_over": reads.values, "surroundings": now}
+        path.__dict__.update(self.__dict__, **changed)
+        return path
+
+    def __getstate__(self) -> dict[str, Any]:
+        reads = self.reads.portable(self.surroundings)
+        return {**self.__dict__, "surroundings": None, "reads": reads}
+
+    def run(
+        self, leaves: list[Any], module_values: list[Value], made: Made
+    ) -> tuple[Sequence[Any], bool] | None:
+        """Run the program on the numbers of a call; None if it takes another path.
+
+        Parameters
+        ----------
+        leaves, module_values : list
+            The numbers of the arguments, and the Values that objects among them hold.
+        made : tuple
+            The function and its arguments, as they were given.
+
+        Returns
+        -------
+        found : sequence of Value or float
+            One for each place of the outline.
+        finite : bool
+            Whether all of them are finite.
+
+        Notes
+        -----
+        Generators are left where the draws leave them, or, if the call has to be made in another
+        way, where they were.
+        """
+        if not self.draws:
+            return self._run(leaves, module_values, made)
+        states = self.states()
+        run = self._run(leaves, module_values, made)
+        if run is None or not run[1]:
+            rewind(states)
+        return run
+
+    def fits(self, leaves: list[Any], module_values: list[Value], made: Made) -> bool:
+        """Return whether these arguments take this path; nothing is drawn."""
+        states = self.states()
+        run = self._run(leaves, module_values, made)
+        rewind(states)
+        return run is not None
+
+    def inputs(self, leaves: list[Any], module_values: list[Value]) -> Inputs:
+        """Return the numbers that a call would run on; generators stay where they are."""
+        states = self.states()
+        found = self._inputs(leaves, self._foreign(module_values))
+        rewind(states)
+        return found
+
+    def states(self) -> list[tuple[Any, Any]]:
+        """Return the generators drawn from, with their states."""
+        sources = {id(draw.source): draw.source for draw in self.draws}
+        return [(x, state_of(x)) for x in sources.values()]
+
+    def _run(
+        self, leaves: list[Any], module_values: list[Value], made: Made
+    ) -> tuple[Sequence[Any], bool] | None:
+        function, n = self.function, self.results
+        recording = self.differentiable and is_grad_enabled()
+        along = function.along() if recording else None
+        foreign = self._foreign(module_values) if module_values else self.closed_over
+        if self.all_values:  # as below, sooner
+            parents = (*leaves, *foreign)
+            inputs: Inputs = [x._data for x in parents]
+        else:
+            parents = (*[leaves[i] for i in self.values_at], *foreign)
+            inputs = self._inputs(leaves, foreign)
+        if self.returns_arrays:
+            return self._arrays(inputs)
+        runner = function.values if along is None else function.values_and_row_of(along)
+        numbers = runner(inputs)
+        if self.outcomes:
+            outcomes = tuple([x != 0.0 for x in numbers[n : n + len(self.outcomes)]])
+            if outcomes != self.outcomes:
+                return self._otherwise(outcomes, numbers[:n])
+        finite = isfinite(numbers[0]) if n == 1 else all(map(isfinite, numbers[:n]))
+        if not self.differentiable:
+            return numbers[:n], finite
+        if not recording:
+            return self._leaves(numbers), finite
+        row = None if along is None else (along, tuple(numbers[n + len(self.outcomes) :]))
+        source = self.name, function, inputs, (self, made, leaves, module_values)
+        if self.lone:
+            return [Output(numbers[0], 0, source, parents, row and row[1])], finite
+        return self._nodes(numbers, source, parents, row), finite
+
+    def _arrays(self, inputs: Inputs) -> tuple[Sequence[Any], bool] | None:
+        """Run the program, and leave its numbers in an array: Python floats would take longer."""
+        numbers, n = self.function.values.floats(inputs), self.results
+        outcomes = tuple((numbers[n:] != 0.0).tolist())
+        if outcomes != self.outcomes:
+            return self._otherwise(outcomes, numbers[:n])
+        return FlatNumbers(numbers[:n]), bool(np.isfinite(numbers[:n]).all())
+
+    def _otherwise(
+        self, outcomes: tuple[bool, ...], numbers: Any
+    ) -> tuple[Sequence[Any], bool] | None:
+        """Return what a run comes to that does not go as recorded: eager where it left a domain."""
+        left_domain = self.is_checked and outcomes[:-1] == self.outcomes[:-1]
+        return (numbers, False) if left_domain else None
+
+    def _inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
+        return self.arranged(leaves, [float(draw()) for draw in self.draws], foreign)
+
+    def arranged(
+        self, leaves: list[Any], drawn: list[float], foreign: Sequence[Value] = ()
+    ) -> Inputs:
+        """Return numbers in the order of the inputs: of the arguments, drawn, closed over."""
+        numbers = [x if x.__class__ is float else _number(x) for x in leaves]
+        read = [x._data for x in foreign]
+        if not self.has_arrays:
+            return numbers + drawn + read
+        return np.concatenate([*map(np.ravel, numbers), drawn, read], dtype=np.float64)
+
+    def numbers(
+        self, leaves: list[Any], module_values: list[Value], inputs: list[float]
+    ) -> tuple[list[float], list[float]]:
+        """Return the inputs that a call takes now, and what of `inputs` was drawn for it."""
+        first = len(inputs) - len(self.foreign) - len(self.draws)
+        drawn = inputs[first : first + len(self.draws)]
+        now = self.arranged(leaves, drawn, self._foreign(module_values))
+        return [float(x) for x in now], drawn
+
+    def _foreign(self, module_values: Sequence[Value]) -> Sequence[Value]:
+        known = (*module_values, *self.closed_over)
+        return [known[k] for k in self.foreign] if module_values else known
+
+    def _nodes(
+        self,
+        numbers: list[float],
+        source: Source,
+        parents: tuple[Value, ...],
+        along: tuple[int, tuple[float, ...]] | None,
+    ) -> list[Value | float]:
+        """Return each result as a node where a Value reaches it."""
+        index, row = along or (-1, None)
+        return [
+            Output(x, i, source, parents, row if i == index else None) if reached else x
+            for i, (x, reached) in enumerate(zip(numbers, self.reached))  # noqa: B905 - guards too
+        ]
+
+    def _leaves(self, numbers: list[float]) -> list[Value | float]:
+        """Return each result as a leaf without parents where a Value reaches it."""
+        reached = zip(numbers, self.reached)  # noqa: B905 - the numbers hold guards too
+        return [Value(x) if moves else x for x, moves in reached]
+
+
+#: Bytes of integers that not all floats can hold.
+_LONG = 8
+
+
+def _number(x: Any) -> Any:
+    """Return a leaf as a number, or as an array of numbers."""
+    if isinstance(x, Value):
+        return x._data
+    if hasattr(x, "ravel"):
+        if x.dtype.kind in "iu" and x.size and x.dtype.itemsize == _LONG:
+            _number(max(x.max().item(), -x.min().item()))
+        return x
+    try:
+        number = float(x)
+    except OverflowError:
+        return as_float(x, "an argument")  # which says so
+    if number != x and number == number:
+        raise TraceError(
+            f"an argument is {x!r:.60}, an integer that no float equals: a compiled function "
+            "computes with floats; give a float, or make it static, as in "
+            "jit(f, static_argnames='n')"
+        )
+    return number
+
+
+def value_cells(leaves: Sequence[Any]) -> list[int]:
+    """Return which inputs are Values; an array takes one for each of its numbers."""
+    cells, cell = [], 0
+    for x in leaves:
+        if isinstance(x, Value):
+            cells.append(cell)
+        cell += x.size if hasattr(x, "ravel") else 1
+    return cells

@@ -1,0 +1,109 @@
+"""All recorded paths of one function, each valid while what it read around it is unchanged."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from scalargrad.compiler.call.arguments import Key, code_in
+from scalargrad.compiler.call.path import Path
+from scalargrad.compiler.guards.closed_over import ClosedOver
+
+#: Shapes of arguments whose programs are kept, the oldest forgotten first, and how many recorded
+#: operations all of them may have: a program of a million is some hundred megabytes.
+SHAPES, RECORDED = 1024, 2**22
+#: Paths kept that do not fit at the moment, as while a module is in its other mode.
+ELSEWHERE = 8
+
+
+class Paths:
+    """The paths of one function.
+
+    Parameters
+    ----------
+    function : callable
+    fitting : mapping from Key to tuple of Path
+        Those it starts with.
+
+    Attributes
+    ----------
+    fitting : dict from Key to tuple of Path
+        Those that read what `function` closes over now, by the shape of arguments, latest first.
+    now : ClosedOver or None
+        What that was when last looked at.
+    lock : RLock
+        Held by who adds to them.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], fitting: Mapping[Key, tuple[Path, ...]]
+    ) -> None:
+        self.fitting = dict(fitting)
+        self.now: ClosedOver | None = None
+        self.lock = threading.RLock()
+        self._function = function
+        self._is_lost = getattr(function, "is_lost", False)
+        self._elsewhere: list[tuple[Key, Path]] = []
+        _known.add(self)
+
+    def is_outdated(self) -> bool:
+        """Return whether something that is closed over has changed since it was looked at."""
+        now = self.now
+        if now is None:
+            return bool(self.fitting)  # those of a copy, or unpickled
+        return not (now.is_empty or now.holds())
+
+    def look_around(self, *keys: Key) -> ClosedOver:
+        """Look at what is closed over, by code in these keys too, and see which paths fit."""
+        with self.lock:
+            known = [(key, path) for key, paths in self.fitting.items() for path in paths]
+            known += self._elsewhere
+            code = dict.fromkeys(x for key in [*self.fitting, *keys] for x in code_in(key))
+            now = ClosedOver([self._function, *code])
+            fitting: dict[Key, tuple[Path, ...]] = {}
+            elsewhere = []
+            for key, path in known:
+                rebound = path.rebound(now, self._is_lost)
+                if rebound is None:
+                    elsewhere.append((key, path))
+                else:
+                    fitting[key] = (*fitting.get(key, ()), rebound)
+            self.fitting, self._elsewhere = fitting, elsewhere[:ELSEWHERE]
+            self._watch(now)
+        return now
+
+    def changed(self, key: Key, now: ClosedOver) -> list[str]:
+        """Name what has changed since the last recording for arguments of a shape."""
+        known = [*self.fitting.get(key, ())] + [path for k, path in self._elsewhere if k == key]
+        found = [path.reads.changed(now) for path in known]
+        return min(found, key=len, default=[])
+
+    def put(self, key: Key, paths: tuple[Path, ...], now: ClosedOver) -> None:
+        """Keep these paths for arguments of a shape; some were recorded after looking around."""
+        self.fitting[key] = paths
+        recorded = sum(path.recorded for found in self.fitting.values() for path in found)
+        while len(self.fitting) > SHAPES or (recorded > RECORDED and len(self.fitting) > 1):
+            oldest = self.fitting.pop(next(iter(self.fitting)))
+            recorded -= sum(path.recorded for path in oldest)
+        self._watch(now)
+
+    def _watch(self, now: ClosedOver) -> None:
+        read = [path.reads for paths in self.fitting.values() for path in paths]
+        now.watch(source for reads in read for source in reads.watched)
+        self.now = now
+
+
+_known: weakref.WeakSet[Paths] = weakref.WeakSet()
+
+
+def _unlock() -> None:
+    """Give all functions new locks in a child process: who held one may not live there."""
+    for paths in list(_known):
+        paths.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)

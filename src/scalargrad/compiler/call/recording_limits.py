@@ -1,0 +1,163 @@
+"""Limit how often one function is recorded, and warn where that is too seldom."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from scalargrad.compiler.call.arguments import Key, visit
+from scalargrad.compiler.call.objects import Frozen, Visit, has_state
+from scalargrad.errors import JitWarning
+
+#: Ways through a function's comparisons that are recorded for one shape of arguments.
+PATHS = 8
+#: Recordings that differ only in numbers held by objects before a warning says so.
+ALIKE = 8
+#: So many calls lie between a warning and the call of the compiled function.
+_CALLS = 6
+#: Groups of such recordings that are remembered.
+_GROUPS = 64
+
+
+class RecordingLimits:
+    """What is noted about the recordings of one function, to warn once of each thing.
+
+    Parameters
+    ----------
+    quiet : bool
+        Warn of nothing.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._ways_told = self._numbers_told = quiet
+        self._alike: dict[Key, dict[Key, dict[str, str]]] = {}
+        self._changes: Counter[str] = Counter()
+        self._changes_told = quiet
+
+    def warn_of_ways(self, compiled: object) -> None:
+        """Warn that calls are evaluated eagerly because they take more ways than are recorded."""
+        if not self._ways_told:
+            self._ways_told = True
+            _warn(
+                f"{compiled!r} takes more than {PATHS} ways through its comparisons: calls that "
+                "take another one are evaluated eagerly. Make the comparisons part of the "
+                "computation with where, maximum, minimum or clip, give a loop that ends on a "
+                "condition a fixed number of steps, or compare what does not change from call to "
+                "call (.detach() does not help: it still changes)"
+            )
+
+    def is_changing(self, compiled: object, changed: Sequence[str]) -> bool:
+        """Note what has changed around a function; warn once, and say so, where it does for ever.
+
+        Parameters
+        ----------
+        compiled : object
+            What the warning names.
+        changed : sequence of str
+            Names of what is not as it was at the recording nearest to it.
+        """
+        self._changes.update({*changed})
+        often = [name for name in changed if self._changes[name] >= ALIKE]
+        if often and not self._changes_told:
+            self._changes_told = True
+            _warn(
+                f"{compiled!r} was recorded {ALIKE} times because what it reads around it has "
+                f"changed ({', '.join(often[:4])}): it is part of the program. Calls that find "
+                "another one are evaluated eagerly. Make what changes a Value or an argument: both "
+                "are read at each call"
+            )
+        return bool(often)
+
+    def note(self, compiled: object, key: Key, objects: Iterable[Any]) -> None:
+        """Note a recording; warn where many differ only in numbers that objects hold.
+
+        Parameters
+        ----------
+        compiled : object
+            What the warning names.
+        key : tuple
+            What decided the program.
+        objects : iterable
+            The function and its arguments.
+        """
+        group = tuple(map(_without_number, key))
+        if self._numbers_told or group == key:
+            return
+        known = self._alike.setdefault(group, {})
+        known[key] = numbers_held(objects)
+        if len(known) >= ALIKE:
+            self._numbers_told = True
+            self._alike.clear()
+            _warn_of_numbers(compiled, [*known.values()])
+        while len(self._alike) > _GROUPS:
+            del self._alike[next(iter(self._alike))]
+
+
+def _warn_of_numbers(compiled: object, found: list[Mapping[str, str]]) -> None:
+    changing = [x for x in found[-1] if len({numbers.get(x) for numbers in found}) > 1]
+    _warn(
+        f"{compiled!r} was recorded {ALIKE} times because numbers that objects hold have "
+        f"changed ({', '.join(changing[:4])}): they are part of the program. Make what changes "
+        "a Value or an argument of its own: both are read at each call"
+    )
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, JitWarning, stacklevel=_CALLS)
+
+
+def _without_number(part: Any) -> Any:
+    """Return a part of a key as it is for any number in its place."""
+    if isinstance(part, Frozen) and is_dataclass(part.content):
+        return type(part.content)
+    is_number = isinstance(part, tuple) and part and part[0] in _NUMBERS
+    return part[:1] if is_number else part
+
+
+_NUMBERS = {float, int}
+
+
+def numbers_held(objects: Iterable[Any]) -> dict[str, str]:
+    """Return the plain numbers that objects hold, by names such as Pendulum.length."""
+    found = _Named()
+    for x in objects:
+        if is_dataclass(x) and not isinstance(x, type):  # a call does not look into frozen ones
+            found.named(type(x).__name__, {f.name: getattr(x, f.name) for f in fields(x)})
+        else:
+            visit(x, [], [], found)
+    return found.numbers
+
+
+class _Named(Visit):
+    """A walk that notes numbers by name."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.numbers: dict[str, str] = {}
+        self._names: list[str] = []
+
+    def part(self, x: Any) -> None:
+        """Note a number, or what an object holds."""
+        if x.__class__ in _NUMBERS:
+            self.numbers[".".join(self._names)] = repr(x)
+        if self._names or not has_state(x):
+            super().part(x)
+        else:
+            self.named(type(x).__name__, x)
+
+    def _all(self, parts: Any) -> None:
+        header: Any = self.key[-1]
+        kind, names, items = header[0], header[1:], [*parts]
+        if issubclass(kind, list | tuple) or len(names) < len(items):
+            names = range(len(items))
+        for name, x in zip(names, items, strict=False):
+            self.named(str(name), x)
+
+    def named(self, name: str, x: Any) -> None:
+        """Note what stands under a name."""
+        self._names.append(name)
+        self.part(x)
+        self._names.pop()

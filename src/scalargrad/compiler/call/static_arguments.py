@@ -1,0 +1,49 @@
+"""Find static arguments by position or name, whichever way a call passes them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from scalargrad.errors import OperandError
+
+
+def static_of(
+    function: Callable[..., Any], numbers: Sequence[int], names: Sequence[str]
+) -> frozenset[int | str]:
+    """Return the positions and names of the static arguments of a function.
+
+    Raises
+    ------
+    OperandError
+        If `function` cannot be called, or has no such arguments.
+    """
+    if not callable(function):
+        raise OperandError(
+            f"jit was given {function!r:.60}, which cannot be called: give a function"
+        )
+    if not numbers and not names:
+        return frozenset()
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # a builtin without one
+        return frozenset([*numbers, *names])
+    open_ended = {p.kind for p in parameters} & {inspect.Parameter.VAR_POSITIONAL}
+    any_name = inspect.Parameter.VAR_KEYWORD in {p.kind for p in parameters}
+    places = [p.name for p in parameters if p.kind in _POSITIONAL]
+    known = {p.name for p in parameters}
+    found: set[int | str] = set()
+    for k in numbers:
+        if not (open_ended or -len(places) <= k < len(places)):
+            raise OperandError(f"jit: static_argnums {k}, and there are {len(places)} arguments")
+        found |= {k, places[k]} if 0 <= k < len(places) else {k}
+        found |= {k + len(places), places[k]} if not open_ended and k < 0 else set()
+    for name in names:
+        if name not in known and not any_name:
+            raise OperandError(f"jit: static_argnames {name!r} is none of {', '.join(known)}")
+        found |= {name, places.index(name)} if name in places else {name}
+    return frozenset(found)
+
+
+_POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}

@@ -1,0 +1,55 @@
+"""A compiled program of loops, with a memory to run in."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from scalargrad.compiler.loops.loop import Looped
+from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.passes.nodes import Integers
+
+
+class Printed:
+    """The machine code of a program of loops, and what its memory starts from.
+
+    Parameters
+    ----------
+    program : Looped
+    """
+
+    def __init__(self, program: Looped) -> None:
+        from scalargrad.compiler.backend.llvm.machine_code import compile_module
+        from scalargrad.compiler.loops.printer import RUN, printed
+
+        module, self.tables = printed(program)
+        self._code = compile_module(module, level=1)
+        kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+        self.run = kind(self._code.address(RUN))
+        self.initial = np.zeros(program.cells)
+        for cell, numbers in program.numbers:
+            self.initial[cell : cell + len(numbers)] = numbers
+
+
+class LoopExecutable:
+    """A memory, and a program of loops that runs in it.
+
+    Attributes
+    ----------
+    memory : float64, cells
+        Inputs are written to its first cells before `run`.
+    run : callable
+        Carries out the program.
+    """
+
+    def __init__(self, code: Printed) -> None:
+        self.memory: Floats = code.initial.copy()
+        self._code = code  # whose instructions are gone when it is
+        self._tables: Integers = code.tables
+        self.run: Callable[[], Any] = functools.partial(
+            code.run, self.memory.ctypes.data, self._tables.ctypes.data
+        )

@@ -1,0 +1,190 @@
+"""Unfold: a program written with operations of few operands, and at most one sweep left to make.
+
+A sum over many numbers becomes a row of additions, in which repetition can be found. Where a
+program asks for several sweeps, for gradients of gradients, say, they are written out node by
+node, all in one way: backwards through a loop they repeat themselves as the loop does.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from scalargrad.compiler.loops.columns import is_repeatable
+from scalargrad.compiler.passes.differentiate import dependents, is_detached
+from scalargrad.compiler.passes.expressions import opened
+from scalargrad.compiler.passes.lanes import merged, subexpressions
+from scalargrad.compiler.passes.program import (
+    ADJOINT,
+    CONSTANT,
+    INPUT,
+    Op,
+    Program,
+    without_dead_nodes,
+)
+from scalargrad.ops import add, mul, neg, pow, sum
+from scalargrad.system.collector import collector_paused
+from scalargrad.table.operation import Elementwise, Operation, Reduction
+from scalargrad.table.printing import Expression
+from scalargrad.table.symbol import Symbol
+
+#: So many nodes, at most, all sweeps that are written out may pass.
+_MOST = 2_000_000
+
+Seeds = tuple[int, ...]
+
+
+@collector_paused()
+def unfold(program: Program) -> Program | None:
+    """Return `program` with few operands and one sweep at most; None where that cannot be."""
+    reductions = False
+    nodes = program.nodes()
+    for op in nodes.occurring():
+        if op not in {INPUT, CONSTANT, ADJOINT} and not is_repeatable(op):
+            if not isinstance(op, Reduction):
+                return None
+            reductions = True
+    sweeps = [*dict.fromkeys(nodes.args_of(x)[1:] for x in nodes.places(ADJOINT))]
+    if len(sweeps) <= 1 and not reductions:
+        return program
+    if len(sweeps) > 1 and len(sweeps) * len(program) > _MOST:
+        return None
+    return _Unfolding(program, sweeps).run()
+
+
+class _Unfolding:
+    """One walk over a program; `new` holds the node that each of its nodes has become."""
+
+    def __init__(self, program: Program, sweeps: list[Seeds]) -> None:
+        n = program.inputs
+        self.old = program
+        self.made = Program(n, [INPUT] * n, [()] * n)
+        self.new = list(range(n))
+        self.numbers: dict[str, int] = {}
+        self.is_left = len(sweeps) <= 1  # a single sweep is made of the loops that are found
+        self.swept: dict[Seeds, dict[int, int]] = {}
+        self.wrt: dict[Seeds, list[int]] = {seeds: [] for seeds in sweeps}
+        for op, args in zip(program.ops, program.args, strict=True):
+            if op is ADJOINT:
+                self.wrt[args[1:]].append(args[0])
+
+    def run(self) -> Program:
+        old, new, made = self.old, self.new, self.made
+        written = made.ops.append, made.args.append
+        reductions = {op for op in set(old.ops) if isinstance(op, Reduction)}
+        special = {*reductions} if self.is_left else {ADJOINT, *reductions}
+        for node in range(old.inputs, len(old)):
+            op, args = old.ops[node], old.args[node]
+            if op not in special:  # nearly all: a node of its own
+                if op is CONSTANT:
+                    made.constants[len(made.ops)] = old.constants[node]
+                new.append(len(made.ops))
+                written[0](op)
+                written[1](tuple([new[x] for x in args]))
+            elif op is ADJOINT:
+                new.append(self._asked(args))
+            else:
+                new.append(self._reduction(op, [new[x] for x in args]))  # type: ignore[arg-type]
+        made.outputs = [new[x] for x in old.outputs]
+        return made if self.is_left else without_dead_nodes(made)
+
+    def append(self, op: Op, *args: int) -> int:
+        """Write a node."""
+        self.made.ops.append(op)
+        self.made.args.append(args)
+        return len(self.made) - 1
+
+    def number(self, number: float) -> int:
+        """Return the node of a number."""
+        key = number.hex()
+        if key not in self.numbers:
+            self.numbers[key] = self.append(CONSTANT)
+            self.made.constants[self.numbers[key]] = number
+        return self.numbers[key]
+
+    def _reduction(self, op: Reduction, nodes: list[int]) -> int:
+        if op is sum and len(nodes) > 1:
+            first, made = len(self.made), self.made
+            made.ops += [add] * (len(nodes) - 1)
+            sums = range(first, first + len(nodes) - 2)
+            made.args += [(nodes[0], nodes[1]), *zip(sums, nodes[2:], strict=True)]
+            return len(made) - 1
+        symbols = tuple([Symbol(f"x{i}") for i in range(len(nodes))])
+        declared = op.expression or op.function
+        return self._written(opened(declared(symbols)), dict(zip(symbols, nodes, strict=True)))
+
+    def _written(self, expression: Expression, known: dict[Symbol, int]) -> int:
+        """Write an expression of operations, node by node."""
+        if not isinstance(expression, Symbol):
+            return self.number(float(expression))
+        for part in subexpressions(expression):
+            if part not in known:
+                operands = [
+                    known[x] if isinstance(x, Symbol) else self.number(float(x))
+                    for x in part.operands
+                ]
+                assert part.op is not None
+                known[part] = self.append(part.op, *operands)
+        return known[expression]
+
+    # Sweeps ------------------------------------------------------------------------------------
+
+    def _asked(self, args: Seeds) -> int:
+        seeds = args[1:]
+        if seeds not in self.swept:
+            self.swept[seeds] = self._sweep(seeds)
+        return self.swept[seeds].get(self.new[args[0]], self.number(0.0))
+
+    def _sweep(self, seeds: Seeds) -> dict[int, int]:
+        """Write a sweep; return the error signals of the nodes asked for."""
+        wrt = {self.new[x] for x in self.wrt[seeds] if x < len(self.new)}
+        roots = [self.new[x] for x in seeds[::2]]
+        moving = dependents(self.made, [*wrt], max(roots), beyond=is_detached)
+        signals: dict[int, int] = {}
+        for root, seed in zip(roots, seeds[1::2], strict=True):
+            self._send(signals, root, self.new[seed])
+        found: dict[int, int] = {}
+        for node in range(max(roots), -1, -1):
+            upstream = signals.pop(node, None)
+            if upstream is None or not moving[node]:
+                continue
+            if node in wrt:
+                found[node] = upstream
+            op = self.made.ops[node]
+            if isinstance(op, Operation) and not is_detached(op):
+                self._pass_back(node, upstream, signals, moving)
+        return found
+
+    def _pass_back(
+        self, node: int, upstream: int, signals: dict[int, int], moving: bytearray
+    ) -> None:
+        op, args = self.made.ops[node], self.made.args[node]
+        assert isinstance(op, Elementwise)
+        if op is pow and self.made.constants.get(args[1]) == 2.0:  # a product, as elsewhere
+            op, args = mul, (args[0], args[0])
+        for j, operand in enumerate(args):
+            if moving[operand]:
+                self._send(signals, operand, self._product(op, (node, *args), j, upstream))
+
+    def _send(self, signals: dict[int, int], node: int, signal: int) -> None:
+        known = signals.get(node)
+        signals[node] = signal if known is None else self.append(add, known, signal)
+
+    def _product(self, op: Elementwise, nodes: Seeds, j: int, upstream: int) -> int:
+        """Write upstream · partial."""
+        local = _partial(op, j)
+        if not isinstance(local, Symbol):
+            if local == 1.0:
+                return upstream
+            if local == -1.0:
+                return self.append(neg, upstream)
+            return self.append(mul, upstream, self.number(float(local)))
+        symbols = (op.result_symbol, *op.operand_symbols)
+        factor = self._written(local, dict(zip(symbols, nodes, strict=True)))
+        if self.made.constants.get(upstream) == 1.0:
+            return factor
+        return self.append(mul, upstream, factor)
+
+
+@functools.cache
+def _partial(op: Elementwise, index: int) -> Expression:
+    return merged(op.partial_expressions[index])

@@ -1,0 +1,72 @@
+"""Recorded: a program as it was recorded, in arrays; as lists where a pass asks for them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from scalargrad.compiler.passes.nodes import Nodes
+from scalargrad.compiler.passes.program import INPUT, Op, Program
+
+
+class RecordedProgram(Program):
+    """A program of which a million nodes take tens of megabytes.
+
+    Parameters
+    ----------
+    inputs : int
+    nodes : Nodes
+    constants : dict from node to float
+    outputs : list of int
+    """
+
+    def __init__(
+        self, inputs: int, nodes: Nodes, constants: dict[int, float], outputs: list[int]
+    ) -> None:
+        self.inputs = inputs
+        self.constants = constants
+        self.outputs = outputs
+        self.one = -1
+        self._nodes = nodes
+
+    @functools.cached_property
+    def ops(self) -> list[Op]:  # type: ignore[override]
+        """How each node is computed."""
+        return self._nodes.ops()
+
+    @functools.cached_property
+    def args(self) -> list[tuple[int, ...]]:  # type: ignore[override]
+        """From which nodes."""
+        return self._nodes.args()
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def nodes(self) -> Nodes:
+        """Return the nodes as arrays."""
+        return self._nodes
+
+    def copy(self) -> Program:
+        """Return a copy that can be added to."""
+        return RecordedProgram(self.inputs, self._nodes, dict(self.constants), [*self.outputs])
+
+    def add(self, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> range:
+        """Write nodes at the end; return their numbers."""
+        self._replace(self._nodes.followed_by(ops, args))
+        return range(len(self) - len(ops), len(self))
+
+    def with_inputs(self, count: int) -> Program:
+        """Return a copy that has so many inputs more, behind the others."""
+        copy = RecordedProgram(self.inputs, self._nodes, self.constants, self.outputs)
+        copy._replace(self._nodes.with_inputs(INPUT, self.inputs, count))
+        copy.move_inputs(count)
+        return copy
+
+    def _replace(self, nodes: Nodes) -> None:
+        self._nodes = nodes
+        vars(self).pop("ops", None)
+        vars(self).pop("args", None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RecordedProgram, (self.inputs, self._nodes, self.constants, self.outputs)

@@ -1,0 +1,97 @@
+"""Find regular distances in tables of addresses."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalargrad.compiler.passes.instructions import Addresses
+
+
+class Grid(NamedTuple):
+    """Lanes with two indices: ``rows`` × ``columns``; the column index changes fastest."""
+
+    rows: int
+    columns: int
+
+
+def grid(tables: Addresses) -> Grid:
+    """Return the largest grid that the first lanes of all `tables` form.
+
+    Parameters
+    ----------
+    tables : integers, tables × lanes
+        Addresses of operands, lane by lane.
+
+    Returns
+    -------
+    Grid
+        In which the address in every table is ``base + i·outer + j·inner``; it covers all
+        lanes, or as many of the first ones as it can.
+    """
+    lanes = tables.shape[1]
+    if lanes == 1:
+        return Grid(1, 1)
+    steps = tables[:, 1:] - tables[:, :-1]
+    columns = _leading((steps == steps[:, :1]).all(axis=0)) + 1
+    rows = lanes // columns
+    if rows <= 1:
+        return Grid(1, columns)
+    blocks = tables[:, : rows * columns].reshape(len(tables), rows, columns)
+    alike = (blocks - blocks[:, :, :1] == blocks[:, :1] - blocks[:, :1, :1]).all(axis=(0, 2))
+    strides = blocks[:, 1:, 0] - blocks[:, :-1, 0]
+    regular = (strides == strides[:, :1]).all(axis=0) & alike[1:]
+    return Grid(1 + _leading(regular), columns)
+
+
+def _leading(flags: NDArray[np.bool_]) -> int:
+    """Return how many of the first flags are set."""
+    return len(flags) if flags.all() else int(flags.argmin())
+
+
+def strides(table: Addresses, shape: Grid) -> tuple[int, int, int]:
+    """Return base, outer and inner distance of a table that forms a grid."""
+    base = int(table[0])
+    inner = int(table[1]) - base if shape.columns > 1 else 0
+    outer = int(table[shape.columns]) - base if shape.rows > 1 else 0
+    return base, outer, inner
+
+
+def term_runs(a: Addresses, b: Addresses) -> list[slice]:
+    """Split the terms of a sum where their distance changes, or is not the same in all lanes.
+
+    Parameters
+    ----------
+    a, b : integers, lanes × terms
+        Addresses of the factors.
+    """
+    terms = a.shape[1]
+    if terms <= 2:
+        return _split_uneven(a, b)
+    both = np.stack([a, b])
+    steps = both[:, :, 1:] - both[:, :, :-1]
+    even = (steps == steps[:, :1]).all(axis=(0, 1))
+    first = steps[:, 0]
+    runs, start = [], 0
+    while start < terms:
+        stop = start + 1
+        while stop < terms and even[stop - 1] and (first[:, stop - 1] == first[:, start]).all():
+            stop += 1
+        runs.append(slice(start, stop))
+        start = stop
+    return runs
+
+
+def _split_uneven(a: Addresses, b: Addresses) -> list[slice]:
+    terms = a.shape[1]
+    if terms == 1 or all(np.ptp(x[:, 1] - x[:, 0]) == 0 for x in (a, b)):
+        return [slice(0, terms)]
+    return [slice(0, 1), slice(1, 2)]
+
+
+def constant_axes(values: NDArray[np.float64]) -> tuple[bool, ...]:
+    """Return, for each axis of a block of numbers, whether they vary along it (bit by bit)."""
+    bits = values.view(np.int64)
+    return tuple(bool((bits != bits.take([0], axis=axis)).any()) for axis in range(values.ndim))

@@ -1,0 +1,64 @@
+"""Pickle compiled functions by reference, and find their source again."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from scalargrad.errors import TraceError
+
+
+class Reference:
+    """Where a compiled function is found again: by its name, where that leads to it."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self.module = module
+        self.name = name
+
+    @classmethod
+    def of(cls, jitted: Any) -> Reference:
+        """Return the reference to a compiled function.
+
+        What is made of a function, such as ``jit(value_and_grad(loss))``, has its name and is not
+        what that leads to: it is found by the name its module has for it, if it has one.
+        """
+        module, name = (getattr(jitted, x, "") for x in ("__module__", "__qualname__"))
+        reference = cls(module, name)
+        if reference._leads_to(jitted):
+            return reference
+        names = [k for k, x in vars(sys.modules.get(module, object)).items() if x is jitted]
+        return cls(module, names[0]) if names else cls("", name)
+
+    def _leads_to(self, jitted: Any) -> bool:
+        found = self.find()
+        function = jitted.__wrapped__
+        return found is not None and (
+            found is jitted or found is function or getattr(found, "__wrapped__", None) is function
+        )
+
+    def find(self) -> Any:
+        """Return what the name leads to, or None."""
+        try:
+            found: Any = importlib.import_module(self.module)
+            for part in self.name.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError, ValueError):
+            return None
+        return found
+
+
+def lost(reference: Reference) -> Callable[..., Any]:
+    """Return what stands for a function that could not be found again after unpickling."""
+
+    def refused(*_: Any, **__: Any) -> Any:
+        raise TraceError(
+            f"{reference.name} was unpickled without its source, and these arguments have a shape "
+            "it was not recorded for: record it before pickling, or define it in a module"
+        )
+
+    refused.is_lost = True  # type: ignore[attr-defined]
+    refused.__name__ = refused.__qualname__ = reference.name
+    refused.__module__ = reference.module
+    return refused

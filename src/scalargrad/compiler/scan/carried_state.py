@@ -1,0 +1,262 @@
+"""The state of a scan, kept in the memory of the compiled step from one step to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from scalargrad.compiler.call.arguments import (
+    FlatNumbers,
+    Key,
+    Place,
+    filled,
+    has_arrays,
+    outlined,
+    visit,
+)
+from scalargrad.compiler.call.objects import Visit
+from scalargrad.compiler.call.path import Path
+from scalargrad.compiler.jitted import Jitted
+from scalargrad.compiler.passes.memory import Floats
+from scalargrad.errors import OperandError
+from scalargrad.transforms.draws import rewind
+from scalargrad.value import Value
+
+
+class CarriedState:
+    """A compiled step, and what it carries on: in memory where its programs can hold it.
+
+    Parameters
+    ----------
+    function : Jitted
+        Takes what is carried and what each step takes; returns the next to carry and a result.
+    carry
+        What the first step takes.
+    """
+
+    def __init__(self, function: Jitted[..., Any], carry: Any) -> None:
+        self._function = function
+        self._carry = carry
+        self._at: InMemory | None = None  # where the carry is now, if it is not in _carry
+        self._programs: dict[Key, list[InMemory]] = {}  # by the shape of what a step takes
+        self._last: tuple[Key, list[Any], list[InMemory]] | None = None
+        self._is_ordinary = not function.is_traced_whole
+
+    @property
+    def carry(self) -> Any:
+        """What the last step carried on."""
+        if self._at is not None:
+            self._carry, self._at = self._at.carry(), None
+        return self._carry
+
+    def step(self, x: Any) -> Any:
+        """Make a step; return its result."""
+        return self._ordinary(x) if self._is_ordinary else self._in_memory(x)
+
+    def ways(self, x: Any) -> list[Path]:
+        """Return the paths known for a step, whose first results are what it carries on."""
+        carry = self.carry
+        shape, _, module_values = self._function.signature((carry,), {})
+        paths = self._function.paths(carry, x)
+        return [path for path in paths if not module_values and form_of(path).shape == shape]
+
+    def numbers(self, path: Path) -> Floats:
+        """Return the numbers that are carried now."""
+        _, leaves, _ = self._function.signature((self.carry,), {})
+        return np.array(path.arranged(leaves, []), dtype=np.float64)
+
+    def go_on(self, path: Path, state: Floats) -> None:
+        """Carry numbers on, as a path would."""
+        self._carry, self._at = form_of(path).carry_of(state), None
+
+    def _ordinary(self, x: Any) -> Any:
+        self._carry, y = pair(self._function(self.carry, x))
+        return y
+
+    def _in_memory(self, x: Any) -> Any:
+        """Make a step by the first program that goes its way, else an ordinary one."""
+        if self._last is None or x is not None:  # the same thing may hold other numbers by now
+            key, leaves, _ = self._function.signature((x,), {})
+            if key not in self._programs:
+                self._programs[key] = self._found(x)
+            self._last = key, leaves, self._programs[key]
+        key, leaves, programs = self._last
+        for program in programs:
+            if self._advance(program, leaves):
+                return program.result()
+        y = self._ordinary(x)
+        self._forget(key)  # it may have recorded another way, or carry another shape
+        return y
+
+    def _forget(self, key: Key) -> None:
+        for program in self._programs.pop(key):
+            program.give_back()
+        self._last = None
+
+    def finished(self) -> Any:
+        """Return what is carried, and give the memories back."""
+        carry = self.carry
+        for key in [*self._programs]:
+            self._forget(key)
+        return carry
+
+    def _found(self, x: Any) -> list[InMemory]:
+        """Return the programs known for a step, each in a memory of its own."""
+        fitting = self.ways(x)
+        self._is_ordinary = len(fitting) < len(self._function.paths(self.carry, x))
+        return [InMemory(path) for path in fitting]
+
+    def _advance(self, program: InMemory, leaves: list[Any]) -> bool:
+        """Make a step by a program; return whether it went that way."""
+        if self._at is None:
+            _, leaves_now, _ = self._function.signature((self._carry,), {})
+            program.state[:] = program.path.arranged(leaves_now, [])
+        elif self._at is not program:
+            program.state[:] = self._at.state
+        if not program.advance(leaves):
+            return False
+        self._at = program
+        return True
+
+
+class InMemory:
+    """A path whose first outputs are, at its next run, its first inputs.
+
+    Parameters
+    ----------
+    path : Path
+        Its arguments are what is carried, and what each step takes; its results the next to carry,
+        in the same shape, and what the step returns.
+
+    Attributes
+    ----------
+    path : Path
+    state : float64
+        The cells of what is carried.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._form = path, form_of(path)
+        carried = self._form.carried
+        runner = path.function.values
+        executable, outputs = lent = runner.lend()
+        memory = executable.memory
+        self.give_back: Callable[[], None] = partial(runner.take_back, lent)
+        self._run = executable.run
+        self.state = memory[:carried]
+        self._given = memory[carried : runner.packed.inputs]
+        self._found = outputs[: path.results]
+        self._next, self._results = self._found[:carried], self._found[carried:]
+        self._outcomes = outputs[path.results :] if path.outcomes else None
+
+    def advance(self, leaves: list[Any]) -> bool:
+        """Make a step; return False, and change nothing, if it cannot be made by this program."""
+        path = self.path
+        if path.draws:
+            states = path.states()
+        if leaves or path.draws:
+            self._given[:] = path.arranged(leaves, [float(draw()) for draw in path.draws])
+        self._run()
+        if self._is_finite() and self._took_its_way():
+            self.state[:] = self._next
+            return True
+        if path.draws:
+            rewind(states)
+        return False
+
+    def _is_finite(self) -> bool:
+        """Return whether all results are; bytes tell it in half the time of `all`."""
+        return b"\0" not in np.isfinite(self._found).tobytes()
+
+    def _took_its_way(self) -> bool:
+        """Return whether all comparisons came out as recorded."""
+        outcomes = self._outcomes
+        return outcomes is None or tuple((outcomes != 0.0).tolist()) == self.path.outcomes
+
+    def carry(self) -> Any:
+        """Return what is carried."""
+        return self._form.carry_of(self.state)
+
+    def result(self) -> Any:
+        """Return the result of the last step."""
+        outline = self._form.result
+        if outline.__class__ is Place:
+            return self._results.item(outline.index)
+        return _filled(outline, self._results, self._form.arrays[1])
+
+
+def _filled(outline: Any, cells: Floats, arrays: bool) -> Any:
+    return filled(outline, FlatNumbers(cells.copy()) if arrays else cells.tolist())
+
+
+class StepForm(NamedTuple):
+    """What a path returns, taken as a step.
+
+    Attributes
+    ----------
+    shape : tuple or None
+        The key of what it carries on, as that of an argument; None if it is not numbers alone.
+    carried : int
+        How many numbers that is.
+    carry, result
+        Outlines of the two, the places of each numbered from 0 on.
+    arrays : (bool, bool)
+        Whether each of the two has arrays.
+    """
+
+    shape: Key | None
+    carried: int = 0
+    carry: Any = None
+    result: Any = None
+    arrays: tuple[bool, bool] = (False, False)
+
+    def carry_of(self, cells: Floats) -> Any:
+        """Return what is carried, from its numbers."""
+        return _filled(self.carry, cells, self.arrays[0])
+
+
+#: Forms of paths, each worked out once.
+_forms: WeakKeyDictionary[Path, StepForm] = WeakKeyDictionary()
+
+
+def form_of(path: Path) -> StepForm:
+    """Return what a path returns, taken as a step."""
+    if path not in _forms:
+        _forms[path] = _worked_out(path)
+    return _forms[path]
+
+
+def _worked_out(path: Path) -> StepForm:
+    if path.differentiable or not isinstance(path.outline, tuple) or len(path.outline) != 2:
+        return StepForm(None)
+    objects, numbers = Visit([]), list[Any]()
+    visit(filled(path.outline[0], [0.0] * path.results), objects.key, numbers, objects)
+    module_values = objects.finish()
+    carry, result = filled(path.outline, [Value(0.0)] * path.results)
+    carried: list[Value] = []
+    outline = outlined(carry, carried)
+    if module_values or len(carried) != sum(getattr(x, "size", 1) for x in numbers):
+        return StepForm(None)
+    results = outlined(result, [])
+    arrays = has_arrays(outline), has_arrays(results)
+    return StepForm(tuple(objects.key), len(carried), outline, results, arrays)
+
+
+def pair(result: Any) -> tuple[Any, Any]:
+    """Return what a step returned, which has to be two things.
+
+    Raises
+    ------
+    OperandError
+        If it is something else.
+    """
+    if isinstance(result, tuple) and len(result) == 2:
+        return result
+    raise OperandError(
+        f"scan: the step returned {result!r:.60}: return a pair, what it carries on and a result, "
+        "as in return carry, None"
+    )

@@ -1,0 +1,133 @@
+"""Make many steps of a scan in one call of machine code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from scalargrad.compiler.backend.choice import has_llvm, steps_of
+from scalargrad.compiler.call.arguments import FlatNumbers, Place, filled, has_arrays
+from scalargrad.compiler.call.path import Path
+from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.scan.carried_state import CarriedState, StepForm, form_of
+
+#: A loop is made for so many steps: fewer take less time than to compile it. A program that is
+#: there already is run again and again from so many on.
+LEAST, FEW = 2000, 16
+#: After so many stretches, each of a few steps only, steps are made one by one.
+_TRIES, _FEW = 16, 64
+
+
+class NativeSteps:
+    """The steps of a scan, made by a loop where they can be.
+
+    Parameters
+    ----------
+    carried_state : CarriedState
+    entry : callable
+        Returns what the step of a number takes.
+    given : float64, steps × numbers
+        The numbers of all entries.
+    """
+
+    def __init__(
+        self, carried_state: CarriedState, entry: Callable[[int], Any], given: Floats
+    ) -> None:
+        self._carried_state = carried_state
+        self._entry = entry
+        self._given = given
+
+    def results(self, ys: list[Any]) -> list[Any]:
+        """Make all steps after those whose results are given; return the results of all."""
+        tries, count = 0, len(self._given)
+        while len(ys) < count:
+            path = self._path(self._entry(len(ys))) if tries < _TRIES else None
+            if path is not None:
+                made = self._run_native(path, len(ys))
+                tries += len(made) < _FEW
+                ys += made
+            if len(ys) < count:
+                ys.append(self._carried_state.step(self._entry(len(ys))))
+        return ys
+
+    def _path(self, x: Any) -> Path | None:
+        """Return a way that the next step may go, if it can be a loop."""
+        carried_state = self._carried_state
+        for path in carried_state.ways(x):
+            if path.draws or path.function.wrt:
+                continue
+            if _steps(path, form_of(path), len(self._given)) is not None:
+                return path
+        return None
+
+    def _run_native(self, path: Path, first: int) -> list[Any]:
+        """Make as many steps as a loop can; return their results."""
+        form, carried_state = form_of(path), self._carried_state
+        state = carried_state.numbers(path)
+        results = np.empty((len(self._given) - first, path.results - form.carried))
+        steps = _steps(path, form, len(self._given))
+        assert steps is not None
+        made = steps.run(state, self._given[first:], results)
+        if made:
+            carried_state.go_on(path, state)
+        return _shaped(form.result, results[:made])
+
+
+def _shaped(outline: Any, rows: Floats) -> list[Any]:
+    """Return the results of steps from their numbers."""
+    if outline.__class__ is Place:
+        found: list[Any] = rows[:, outline.index].tolist()
+        return found
+    if has_arrays(outline):
+        return [filled(outline, FlatNumbers(row)) for row in rows]
+    return [None] * len(rows) if outline is None else [filled(outline, x) for x in rows.tolist()]
+
+
+#: What makes the steps of paths: loops, and programs run again and again, each made once.
+_known: tuple[WeakKeyDictionary[Path, Any], ...] = (WeakKeyDictionary(), WeakKeyDictionary())
+
+
+def _steps(path: Path, form: StepForm, count: int) -> Any:
+    """Return what makes so many steps at once; None if nothing can."""
+    from scalargrad.compiler.loops import steps
+
+    program = path.function.recorded
+    by_loop = count >= LEAST and steps.can_repeat(program)
+    known = _known[by_loop]
+    if path not in known:
+        numbers = form.carried, program.inputs - form.carried, path.results - form.carried
+        if by_loop:
+            known[path] = steps.Steps(program, steps.Form(*numbers, path.outcomes))
+        else:
+            runner = path.function.values
+            places = runner.outputs, (*numbers, path.outcomes)
+            known[path] = steps_of(runner.lend, runner.take_back, *places)
+    return known[path]
+
+
+def rows_of(columns: Sequence[Any], count: int) -> Floats | None:
+    """Return the numbers of all entries, steps × numbers; None where they are not all floats.
+
+    Parameters
+    ----------
+    columns : sequence of list or array
+        What is given to each step, a number of each, or the row of an array.
+    count : int
+        How many steps there are.
+    """
+    if count < FEW or not has_llvm():
+        return None
+    found = []
+    for column in columns:
+        if isinstance(column, np.ndarray):
+            if column.dtype != np.float64 or column.ndim > 2:
+                return None
+            found.append(column.reshape(count, -1))
+        elif isinstance(column, list | tuple) and set(map(type, column)) == {float}:
+            found.append(np.array(column)[:, None])
+        else:
+            return None
+    return np.ascontiguousarray(np.concatenate(found, axis=1)) if found else np.empty((count, 0))

@@ -1,0 +1,144 @@
+"""scan: repeat a step, each time on the state the step before returned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import islice, repeat
+from typing import Any
+
+from scalargrad.compiler.jit_mode import is_jit_disabled
+from scalargrad.compiler.jitted import Jitted
+from scalargrad.compiler.scan.carried_state import CarriedState, pair
+from scalargrad.compiler.scan.native_steps import NativeSteps, rows_of
+from scalargrad.compiler.scan.whole_scan import can_be_whole, is_plain, whole_scan
+from scalargrad.compiler.trace.trace import current_trace
+from scalargrad.compiler.vmap import holds_entries
+from scalargrad.errors import OperandError
+
+
+def scan(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+) -> tuple[Any, list[Any]]:
+    """Repeat a step that carries something on: ``carry, y = f(carry, x)`` for each `x`.
+
+    Parameters
+    ----------
+    f : callable
+        Takes what is carried and an entry of `xs`; returns the next to carry and a result.
+    init
+        What the first step takes: any nesting of numbers.
+    xs : list, array, or tuple or dict of them, optional
+        One entry for each step; of a tuple or dict, a tuple or dict of entries. Without it,
+        each step is given None.
+    length : int, optional
+        The number of steps, where `xs` does not tell.
+
+    Returns
+    -------
+    carry
+        What the last step returned first.
+    ys : list
+        What each step returned second.
+
+    Raises
+    ------
+    OperandError
+        If neither `xs` nor `length` tells the number of steps, or they tell several; if `f`
+        returns no pair.
+
+    Notes
+    -----
+    This is ``jax.lax.scan``, but for lists, which are axes here as they are for `vmap`, and for
+    the results, which are not stacked.
+
+    With a function made by `jit`, numbers that are carried as floats stay in its program's
+    memory from step to step: a step costs little more than its arithmetic, however many numbers
+    it carries. Whatever else is carried, Values for one, goes through ordinary calls, and
+    gradients flow through all steps; other functions, and all while a function is recorded, run as
+    they stand.
+
+    Examples
+    --------
+    >>> from scalargrad import jit, value_and_grad
+    >>> @jit
+    ... def descend(w, rate):
+    ...     loss, slope = value_and_grad(lambda w: (w - 3.0) ** 2)(w)
+    ...     return w - rate * slope, loss
+    >>> scan(descend, 0.0, [0.5, 0.25])
+    (3.0, [9.0, 0.0])
+    """
+    columns, count = _columns(xs, length)
+    if isinstance(f, Jitted) and current_trace() is None and not is_jit_disabled():
+        return _compiled(f, init, (xs, columns, count))
+    carry, ys = init, []
+    for x in _entries(xs, columns, count):
+        carry, y = pair(f(carry, x))
+        ys.append(y)
+    return carry, ys
+
+
+def _compiled(
+    f: Jitted[..., Any], init: Any, given: tuple[Any, Sequence[Any], int]
+) -> tuple[Any, list[Any]]:
+    """Repeat a compiled step: all at once, in stretches or one by one."""
+    xs, columns, count = given
+    carried_state, ys = CarriedState(f, init), list[Any]()
+    if can_be_whole(count):
+        x = _entry(xs, columns, 0)
+        paths = f.paths(init, x)
+        if not paths:
+            ys.append(carried_state.step(x))
+            paths = f.paths(init, x)
+        if is_plain(paths, count):
+            carry, ys = whole_scan(f, scan, count if xs is None else None)(init, xs)
+            return carry, ys
+    rows = rows_of(columns, count)
+    if rows is not None:
+        ys = NativeSteps(carried_state, partial(_entry, xs, columns), rows).results(ys)
+    else:
+        ys += [carried_state.step(x) for x in islice(_entries(xs, columns, count), len(ys), None)]
+    return carried_state.finished(), ys
+
+
+def _columns(xs: Any, length: int | None) -> tuple[Sequence[Any], int]:
+    """Return what entries are taken from, and how many there are."""
+    if isinstance(xs, tuple):
+        columns: Sequence[Any] = xs
+    else:
+        columns = [*xs.values()] if isinstance(xs, dict) else [] if xs is None else [xs]
+    for column in columns:
+        if not holds_entries(column):
+            raise OperandError(
+                f"scan: xs holds a {type(column).__name__}, which has no entries in order: give a "
+                "list or an array, or a tuple or dict of them"
+            )
+    counts = {len(column) for column in columns} | (set() if length is None else {length})
+    if len(counts) != 1:
+        told = f"tell {sorted(counts)} steps" if counts else "do not tell the number of steps"
+        raise OperandError(f"scan: xs and length {told}: give one number")
+    (count,) = counts
+    if count < 0:
+        raise OperandError(f"scan: length is {count}, which is negative")
+    return columns, count
+
+
+def _entries(xs: Any, columns: Sequence[Any], count: int) -> Iterable[Any]:
+    """Return what each step takes."""
+    if isinstance(xs, dict):
+        return (dict(zip(xs, row, strict=True)) for row in zip(*columns, strict=True))
+    if isinstance(xs, tuple):
+        return zip(*columns, strict=True)
+    return repeat(None, count) if xs is None else xs
+
+
+def _entry(xs: Any, columns: Sequence[Any], k: int) -> Any:
+    """Return what step `k` takes."""
+    if isinstance(xs, dict):
+        return {name: column[k] for name, column in xs.items()}
+    if isinstance(xs, tuple):
+        return tuple([column[k] for column in columns])
+    return None if xs is None else xs[k]

@@ -1,0 +1,111 @@
+"""Columns: the nodes of a recording, written one by one, in arrays of numbers."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Collection, Iterable
+
+import numpy as np
+
+from scalargrad.compiler.passes.nodes import Nodes, coded, starts
+from scalargrad.compiler.passes.program import CONSTANT, Op
+from scalargrad.compiler.trace.detach import DETACH
+
+#: Stands where a node has no operand.
+_NONE = -1
+
+
+class Columns:
+    """The nodes written so far.
+
+    Attributes
+    ----------
+    ops : list of Op
+        How each is computed.
+    left, right : array of int
+        Its operands; -1 where there is none.
+    wide : dict from int to tuple of int
+        The operands of those that have more than two.
+    constants : dict from int to float
+        The numbers of the nodes that are constants.
+    """
+
+    def __init__(self) -> None:
+        self.ops: list[Op] = []
+        self.left = array("i")
+        self.right = array("i")
+        self.wide: dict[int, tuple[int, ...]] = {}
+        self.constants: dict[int, float] = {}
+        #: By number, and for zeros by text: 0.0 and -0.0 are not one number.
+        self.constants_at: dict[float | str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.ops)
+
+    def write(self, op: Op, args: tuple[int, ...]) -> int:
+        """Write a node, and return its number."""
+        ops, count = self.ops, len(args)
+        left = right = _NONE
+        if count == 2:
+            left, right = args
+        elif count == 1:
+            (left,) = args
+        elif count:
+            self.wide[len(ops)] = args
+        ops.append(op)
+        self.left.append(left)
+        self.right.append(right)
+        return len(ops) - 1
+
+    def args(self, node: int) -> tuple[int, ...]:
+        """Return the operands of a node."""
+        left, right = self.left[node], self.right[node]
+        if right >= 0:
+            return left, right
+        return (left,) if left >= 0 else self.wide.get(node, ())
+
+    def constant(self, number: float) -> int:
+        """Return the node of a number."""
+        key = number or number.hex()
+        found = self.constants_at.get(key)
+        if found is None:
+            found = self.constants_at[key] = len(self.ops)
+            self.constants[found] = number
+            self.ops.append(CONSTANT)
+            self.left.append(_NONE)
+            self.right.append(_NONE)
+        return found
+
+    def nodes(self) -> Nodes:
+        """Return what is written so far."""
+        left, right = (np.array(x, np.int64) for x in (self.left, self.right))
+        counts = (left >= 0).astype(np.int64) + (right >= 0)
+        wide = {x: args for x, args in self.wide.items() if args}
+        counts[[*wide]] = [*map(len, wide.values())]
+        first = starts(counts)
+        operands = np.empty(first[-1], np.int64)
+        operands[first[:-1][left >= 0]] = left[left >= 0]
+        operands[first[1:][right >= 0] - 1] = right[right >= 0]
+        for x, args in wide.items():
+            operands[first[x] : first[x + 1]] = args
+        return Nodes(*coded(self.ops), first, operands)
+
+    def below(self, roots: Iterable[int], targets: Collection[int]) -> set[int]:
+        """Return which targets gradients of the roots flow back to.
+
+        What is nearest to the roots is looked at first: parameters are used everywhere.
+        """
+        left = {*targets}
+        lowest = min(left, default=0)
+        found = {*roots}
+        ahead = deque(found)
+        left -= found
+        while ahead and left:
+            x = ahead.popleft()
+            if self.ops[x] is not DETACH:
+                new = [y for y in self.args(x) if y >= lowest and y not in found]
+                found.update(new)
+                left.difference_update(new)
+                ahead += new
+        return {*targets} - left

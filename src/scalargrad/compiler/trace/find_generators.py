@@ -1,0 +1,112 @@
+"""Find the generators of random numbers that a function can reach.
+
+Only what the function leads to is looked at: all generators that exist would take longer to find
+than a small function to record, and would include those of other threads.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from scalargrad.compiler.guards.names import names_in, variables
+from scalargrad.transforms.draws import state_of
+from scalargrad.value import Value
+
+#: So many objects are looked at, the nearest first.
+_MANY = 5_000
+_PLAIN = {float, int, str, bytes, bool, type(None)}
+_ATOMS = (*_PLAIN, CodeType, Value)
+
+
+def generators_of(roots: Sequence[Any]) -> list[Any]:
+    """Return the generators, Python's and NumPy's, that objects hold and functions among it name.
+
+    Parameters
+    ----------
+    roots : sequence
+        Where to start.
+    """
+    found = []
+    waiting = deque(roots)
+    seen: set[int] = set()
+    while waiting and len(seen) < _MANY:
+        x = waiting.popleft()
+        if isinstance(x, _ATOMS) or id(x) in seen:
+            continue
+        seen.add(id(x))
+        if _is_generator(x):
+            found.append(x)
+        elif isinstance(x, FunctionType):
+            waiting += _used(x)
+        else:
+            waiting += _parts(x)
+    return found
+
+
+def _used(function: FunctionType) -> Iterator[Any]:
+    """Yield what a function reads besides its arguments; one of ours, what it was made with."""
+    yield from variables(function).values()
+    if _is_own(function):
+        return
+    yield from function.__defaults__ or ()
+    yield from (function.__kwdefaults__ or {}).values()
+    yield from _looked_up(function.__globals__, set(names_in(function.__code__)))
+
+
+def _is_generator(x: Any) -> bool:
+    known = isinstance(x, random.Random) or type(x).__module__.startswith("numpy.random")
+    return known and state_of(x) is not None
+
+
+def _parts(x: Any) -> Iterator[Any]:
+    """Yield what an object leads to, of a class what its methods do."""
+    if isinstance(x, dict):
+        yield from x.values()
+    elif isinstance(x, list | tuple | set | frozenset | deque):
+        yield from x if not {*map(type, x)} <= _PLAIN else ()
+    elif isinstance(x, functools.partial):
+        yield from (x.func, x.args, x.keywords)
+    elif isinstance(x, MethodType | BuiltinMethodType):
+        yield from (x.__self__, getattr(x, "__func__", None))
+    elif isinstance(x, type):
+        yield from _methods(x)
+    elif not isinstance(x, ModuleType):
+        held = getattr(x, "__dict__", None)
+        yield from held.values() if isinstance(held, dict) else ()
+        yield from _methods(type(x))
+
+
+def _methods(kind: type) -> list[Any]:
+    """Return the functions of a class, unless it belongs to scalargrad, which draws by `drawn`."""
+    if _is_own(kind):
+        return []
+    return [x for k in kind.__mro__ for x in vars(k).values() if isinstance(x, FunctionType)]
+
+
+def _is_own(x: Any) -> bool:
+    """Return whether a function or class is the package's; an example in a docstring is not."""
+    name = str(getattr(x, "__module__", ""))
+    if not name.startswith("scalargrad."):
+        return False
+    return not isinstance(x, FunctionType) or x.__globals__ is vars(sys.modules.get(name, x))
+
+
+def _looked_up(namespace: dict[str, Any], names: set[str]) -> Iterator[Any]:
+    """Yield what names stand for, in modules too, by the names in use only."""
+    modules = [namespace]
+    met = set()
+    while modules:
+        known = modules.pop()
+        for name in names & known.keys():
+            x = known[name]
+            if not isinstance(x, ModuleType):
+                yield x
+            elif id(x) not in met and not x.__name__.startswith("scalargrad"):
+                met.add(id(x))
+                modules.append(vars(x))

@@ -1,0 +1,79 @@
+"""Likes: nodes of which the same is true, as they differ in nothing that it depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import copysign, isfinite
+from typing import Any
+
+import numpy as np
+
+from scalargrad.compiler.passes.nodes import Flags, Integers, Nodes, alike
+from scalargrad.ops import add, div, mul, sub
+
+#: Operands that are numbers, None for each of the others.
+Constants = tuple[float | None, ...]
+
+#: Operations to which all finite numbers of a sign, but 0, are alike.
+_BY_SIGN = {add, sub, mul, div}
+
+
+class Likes:
+    """Nodes by their operation and the numbers among their operands.
+
+    Of numbers that are only added, multiplied or divided, none but the sign matters: a program
+    may hold as many of them as it has data.
+
+    Parameters
+    ----------
+    nodes : Nodes
+    constants : dict from int to float
+        The numbers of those that are constants.
+    """
+
+    def __init__(self, nodes: Nodes, constants: dict[int, float]) -> None:
+        self._nodes = nodes
+        self._is_constant = np.zeros(len(nodes), np.bool_)
+        self._is_constant[[*constants]] = True
+        self._numbers = np.zeros(len(nodes))
+        self._numbers[[*constants]] = [*constants.values()]
+
+    def ask(self, chosen: Integers, question: Callable[[Any, Constants], bool]) -> Flags:
+        """Return the answer for each of some nodes, asked once of those that are alike."""
+        nodes = self._nodes
+        found = np.zeros(len(chosen), np.bool_)
+        counts = nodes.first[chosen + 1] - nodes.first[chosen]
+        for arity in np.flatnonzero(np.bincount(counts)).tolist():
+            which = np.flatnonzero(counts == arity)
+            first, inverse = self._alike(chosen[which], arity)
+            answers = [question(*self._described(x, arity)) for x in chosen[which[first]].tolist()]
+            found[which] = np.array(answers, np.bool_)[inverse]
+        return found
+
+    def _alike(self, chosen: Integers, arity: int) -> tuple[Integers, Integers]:
+        """Return the first of each kind among nodes, and the kind of each."""
+        nodes = self._nodes
+        by_sign = nodes.where(lambda op: op in _BY_SIGN)[chosen]
+        kinds = nodes.codes[chosen].astype(np.int64)
+        for place in range(arity):
+            operands = nodes.operands[nodes.first[chosen] + place]
+            known = self._is_constant[operands]
+            numbers = np.where(known, self._numbers[operands], 0.0)
+            signs = by_sign & np.isfinite(numbers) & (numbers != 0.0)
+            numbers = np.where(signs, np.copysign(1.0, numbers), numbers)
+            _, number = alike(numbers.view(np.int64))
+            number = (number + 1) * known
+            _, kinds = alike(kinds * (number.max(initial=0) + 1) + number)
+        return alike(kinds)
+
+    def _described(self, node: int, arity: int) -> tuple[Any, Constants]:
+        """Return what decides about a node: its operation, and the numbers beside others."""
+        nodes, start = self._nodes, int(self._nodes.first[node])
+        op = nodes.table[nodes.codes[node]]
+        found: list[float | None] = []
+        for x in nodes.operands[start : start + arity].tolist():
+            number = self._numbers.item(x) if self._is_constant[x] else None
+            if number and op in _BY_SIGN and isfinite(number):
+                number = copysign(1.0, number)
+            found.append(number)
+        return op, tuple(found)

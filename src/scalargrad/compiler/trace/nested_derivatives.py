@@ -1,0 +1,99 @@
+"""Derivatives taken inside a function while it is recorded, left for a pass to write out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from scalargrad.ops import identity
+from scalargrad.transforms.evaluation import Evaluation, Subgraph
+from scalargrad.tree import replaced
+from scalargrad.value import Scalar, Value
+
+if TYPE_CHECKING:
+    from scalargrad.compiler.trace.trace import Trace
+
+
+class Region(Evaluation):
+    """A run of a function that is to be differentiated, as part of what is being recorded.
+
+    Its leaves and nodes stand in the columns of the recording like all others; a derivative is
+    one more node there.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        f: Callable[..., Any],
+        argnums: Sequence[int],
+        args: Sequence[Any],
+        kwargs: Any,
+    ) -> None:
+        self._trace = trace
+        self._start = len(trace.ops)
+        super().__init__(f, argnums, args, kwargs)
+
+    def _leaf(self, x: Any) -> Value:
+        return self._trace.region_leaf(x)
+
+    def require_finite(self, y: Any) -> None:
+        """Have calls made eagerly in which the number to be differentiated is not finite."""
+        if isinstance(y, Value):
+            self._trace.finite.append(self._trace.refer(y, identity))
+        else:
+            super().require_finite(y)
+
+    def subgraph(self, *outputs: Any) -> Subgraph:
+        """Return whether outputs depend on Values from outside."""
+        return Subgraph([], not all(map(self._is_own, outputs)))
+
+    def _is_own(self, y: Any) -> bool:
+        """Return whether a number depends on plain numbers only, those given among them."""
+        if not isinstance(y, Value):
+            return True
+        return self._trace.plainness.outside(self._trace.refer(y, identity), self._start)
+
+    def plain(self, x: Any, subgraph: Subgraph) -> Any:
+        """Return an output as the caller gets it: a number, unless it is of an outer graph."""
+        return x if subgraph.as_graph or not isinstance(x, Value) else self._trace.as_plain(x)
+
+    def passed_on(self, aux: Any) -> Any:
+        """Return an auxiliary result with numbers for Values but for those of an outer graph."""
+        return replaced(aux, lambda x: self._trace.as_plain(x) if self._is_own(x) else x)
+
+    def pull_back(self, weighted: Sequence[tuple[Value, Any]], subgraph: Subgraph) -> list[Scalar]:
+        """Return Σ seed · ∂output/∂leaf for every fresh leaf, from pairs (output, seed)."""
+        trace = self._trace
+        seeds = [(trace.refer(y, identity), trace.refer(w, identity)) for y, w in weighted]
+        wrt = [trace.refer(leaf, identity) for leaf in self.leaves]
+        return trace.adjoints(wrt, seeds, plain=not subgraph.as_graph)
+
+    def push_forward(
+        self, outputs: Sequence[Any], directions: Sequence[Scalar], subgraph: Subgraph
+    ) -> list[Scalar]:
+        """Return the tangent of each output, where the leaves move in these directions.
+
+        Σ ẋ · ∂y/∂x is the derivative, by u, of Σ ẋ · ∂(u·y)/∂x: two sweeps backward are one
+        forward.
+        """
+        return [self._tangent(y, directions, subgraph) for y in outputs]
+
+    def by_columns(self, outputs: Sequence[Any], as_graph: bool) -> list[list[Any]]:
+        """Return the gradient of each output: here a forward sweep would cost two backward."""
+        return self.by_rows(outputs, as_graph)
+
+    def _tangent(self, y: Any, directions: Sequence[Scalar], subgraph: Subgraph) -> Scalar:
+        if not isinstance(y, Value):
+            return 0.0
+        trace = self._trace
+        u = trace.leaf(identity, 1.5)  # any number that is not taken for the constant 1
+        wrt = [trace.refer(leaf, identity) for leaf in self.leaves]
+        pulled = trace.adjoints(wrt, [(trace.refer(y, identity), u.index)], plain=False)
+        seeds = [
+            (trace.refer(signal, identity), trace.refer(direction, identity))
+            for signal, direction in zip(pulled, directions, strict=True)
+            if isinstance(signal, Value)
+        ]
+        (tangent,) = trace.adjoints([u.index], seeds, plain=not subgraph.as_graph)
+        moved: Scalar = tangent
+        return moved

@@ -1,0 +1,131 @@
+"""Compute the values of recorded nodes where a condition asks for one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from scalargrad.compiler.passes.program import (
+    ADJOINT,
+    CONSTANT,
+    INPUT,
+    TAKE,
+    UNBATCH,
+    Program,
+)
+from scalargrad.table.operation import Operation
+
+if TYPE_CHECKING:
+    from scalargrad.compiler.trace.trace import Trace
+
+
+class NodeValues:
+    """The numbers of nodes, each computed once, when it is asked for.
+
+    Parameters
+    ----------
+    trace : Trace
+        The recording; its inputs are known.
+
+    Attributes
+    ----------
+    known : dict from int to float
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self.known: dict[int, float] = {}
+        self._cuts: dict[int, tuple[list[int], list[int]]] = {}
+
+    def __getitem__(self, index: int) -> float:
+        known, trace, columns = self.known, self._trace, self._trace.columns
+        ahead = [index]
+        while ahead:
+            x = ahead[-1]
+            if x in known:
+                ahead.pop()
+                continue
+            op = trace.ops[x]
+            if op is CONSTANT:
+                known[x] = columns.constants[x]
+                continue
+            computed = isinstance(op, Operation) or op is TAKE
+            operands = columns.args(x) if computed else self._cut(x)[0]
+            waiting = [y for y in operands if y not in known]
+            if waiting:
+                ahead += waiting
+            elif isinstance(op, Operation):
+                known[x] = op.of_floats_unchecked(*[known[y] for y in operands])
+            elif op is TAKE:
+                known[x] = _entry(*[known[y] for y in operands])
+            else:
+                known[x] = self._by_program(x)
+        return known[index]
+
+    def _cut(self, index: int) -> tuple[list[int], list[int]]:
+        """Return what a derivative, or what is left of lanes, is computed from, and through what.
+
+        Only what lies between its roots and what it is taken with respect to is computed again.
+        """
+        if index not in self._cuts:
+            nodes = self._between(index)
+            moving = self._moving(nodes)
+            through = [x for x in nodes if x in moving or x == index]
+            inside = {*through}
+            read = {y for x in through for y in self._trace.columns.args(x)} - inside
+            self._cuts[index] = sorted(read), through
+        return self._cuts[index]
+
+    def _between(self, index: int) -> list[int]:
+        """Return the nodes that one depends on, back to what derivatives are taken of."""
+        ops, args, size = self._trace.ops, self._trace.columns.args, self._trace.lanes.size
+        first = args(index)[0] if ops[index] is ADJOINT else index
+        while True:
+            found, ahead, lowest = {index}, [index], first
+            while ahead:
+                x = ahead.pop()
+                if ops[x] is ADJOINT:
+                    lowest = min(lowest, args(x)[0])
+                for y in args(x):
+                    if y not in found and (y >= first or size(y) > 1 or ops[y] is UNBATCH):
+                        found.add(y)
+                        ahead.append(y)
+            if lowest == first:
+                return sorted(found)
+            first = lowest
+
+    def _moving(self, nodes: list[int]) -> set[int]:
+        """Return the nodes that depend on what derivatives are taken of, or have lanes."""
+        ops, args, size = self._trace.ops, self._trace.columns.args, self._trace.lanes.size
+        moving = {args(x)[0] for x in nodes if ops[x] is ADJOINT}
+        for x in nodes:
+            if size(x) > 1 or ops[x] is UNBATCH or not moving.isdisjoint(args(x)):
+                moving.add(x)
+        return moving
+
+    def _by_program(self, index: int) -> float:
+        """Compute a node by a program of its own, in which derivatives are written out."""
+        from scalargrad.compiler.function import runner_for
+        from scalargrad.compiler.passes.differentiate import differentiate
+        from scalargrad.compiler.passes.sum_of_products import sum_of_products
+
+        read, through = self._cut(index)
+        trace, known, constants = self._trace, self.known, self._trace.columns.constants
+        given = [x for x in read if x not in constants]
+        given += [x for x in through if trace.ops[x] is INPUT]
+        place = {x: i for i, x in enumerate(given)}
+        program = Program(len(given), [INPUT] * len(given), [()] * len(given))
+        for x in sorted({*read, *through}.difference(place)):
+            place[x] = len(program)
+            program.ops.append(trace.ops[x])
+            program.args.append(tuple([place[y] for y in trace.columns.args(x)]))
+            if x in constants:
+                program.constants[place[x]] = constants[x]
+        program.outputs = [place[index]]
+        run = runner_for(differentiate(sum_of_products(program)))
+        return run([known[x] for x in given])[0]
+
+
+def _entry(index: float, *values: Any) -> Any:
+    """Return an entry of a table; nan where the index means none."""
+    inside = -len(values) <= index < len(values)
+    return values[int(index)] if inside else float("nan")

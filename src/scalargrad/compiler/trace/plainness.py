@@ -1,0 +1,79 @@
+"""Plainness: which nodes of a recording are plain numbers in eager evaluation, and no Values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scalargrad.compiler.trace.columns import Columns
+
+
+class Plainness:
+    """What is known of nodes: all that is computed of plain numbers only is one.
+
+    Parameters
+    ----------
+    columns : Columns
+        The nodes.
+    """
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._marks: dict[int, bool] = {}  # of nodes that say so themselves
+        self._values: set[int] = set()  # those of them that are Values
+        self._derived: dict[int, bool] = {}  # of others, where it was asked for
+        self._leaves: set[int] = set()
+
+    def mark(self, node: int, plain: bool) -> None:
+        """Note whether a node is a plain number, whatever it is computed of."""
+        self._marks[node] = plain
+        if not plain:
+            self._values.add(node)
+
+    def mark_leaf(self, node: int) -> None:
+        """Note a Value that stands for a number a function is differentiated by."""
+        self.mark(node, False)
+        self._leaves.add(node)
+
+    def is_leaf(self, node: int) -> bool:
+        """Return whether a node says that it is a Value."""
+        return node in self._values
+
+    def of(self, node: int) -> bool:
+        """Return whether a node is plain."""
+        return self._is_plain(node, self._derived, len(self._columns))
+
+    def outside(self, node: int, start: int) -> bool:
+        """Return the same, with leaves of derivatives from a node on for the numbers given."""
+        inner = [x for x in self._leaves if x >= start]
+        return len(inner) == len(self._values) or self._is_plain(node, {}, start)
+
+    def _is_plain(self, node: int, known: dict[int, bool], start: int) -> bool:
+        """Follow operands until one is no plain number; what is found out on the way is kept."""
+        way: list[tuple[int, Iterator[int]]] = []
+        answer = self._at_once(node, known, start)
+        if answer is not None:
+            return answer
+        way.append((node, iter(self._columns.args(node))))
+        while way:
+            x, operands = way[-1]
+            for y in operands:
+                answer = self._at_once(y, known, start)
+                if answer is None:
+                    way.append((y, iter(self._columns.args(y))))
+                    break
+                if not answer:
+                    known.update(dict.fromkeys((z for z, _ in way), False))
+                    return False
+            else:
+                known[x] = True
+                way.pop()
+        return True
+
+    def _at_once(self, node: int, known: dict[int, bool], start: int) -> bool | None:
+        """Return whether a node is plain where that is known or says itself."""
+        found = known.get(node)
+        if found is None and not (node >= start and node in self._leaves):
+            found = self._marks.get(node)
+        if found is None and getattr(self._columns.ops[node], "truth", False):
+            found = True
+        return found

@@ -1,0 +1,237 @@
+"""Detect side effects: what a function changed while recorded that a program would not repeat.
+
+It may change its arguments, and what it finds around it: variables of enclosing functions,
+defaults and globals.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count
+from operator import is_, length_hint
+from types import FunctionType, MethodType, ModuleType
+from typing import Any
+
+from scalargrad.compiler.call.objects import attributes, has_state
+from scalargrad.compiler.guards.names import is_followed, is_wrapper, namespaces, variables
+from scalargrad.compiler.trace.traced import Traced
+from scalargrad.errors import TraceError
+from scalargrad.value import Value
+
+_ATOMS = (int, float, str, bytes)
+_GLOBAL = "the global "
+#: So many things around a function are looked at, the nearest first.
+_MANY = 10_000
+
+
+def unchanging(
+    run: Callable[[], Any], function: Any, arguments: Any, compiled: Any
+) -> Callable[[], Any]:
+    """Return `run` with a check that what it changes of its arguments is in its result.
+
+    Parameters
+    ----------
+    run : callable
+        Calls `function`.
+    function : object
+        What is around it must stay as it is.
+    arguments : list
+        What else it could change.
+    compiled : object
+        What errors name.
+
+    Raises
+    ------
+    TraceError
+        When called, if something else is changed: a program is given copies, so that its caller
+        would see the change in eager calls only.
+    """
+
+    def checked() -> Any:
+        before, around = Contents(arguments), Around(function)
+        result = run()
+        beside = Contents(result)
+        for changed in before.changes(beside):
+            raise TraceError(
+                f"{compiled!r} changes {changed} among its arguments, which its program would not: "
+                "change a copy, and return what is new"
+            )
+        for changed in around.changes(before):
+            around.put_back()
+            raise TraceError(
+                f"{compiled!r} changes {changed}, which is no argument, and its program would not: "
+                "pass it as an argument, and return what is new"
+            )
+        return result
+
+    return checked
+
+
+class Contents:
+    """What lists, dicts, arrays and objects hold, all the way down.
+
+    Parameters
+    ----------
+    x : object
+        Where to start.
+    most : int, optional
+        How many of them are looked at.
+    """
+
+    def __init__(self, x: Any, most: int | None = None) -> None:
+        self._found: dict[int, tuple[Any, str, dict[Any, Any]]] = {}
+        ahead = deque([("", x)])
+        while ahead and len(self._found) != most:
+            name, part = ahead.popleft()
+            held = None if id(part) in self._found else self.held(part)
+            if held is not None:
+                self._found[id(part)] = part, name, dict(held)
+                inner = ((key if _is_named(part) else name, y) for key, y in held.items())
+                ahead += [(str(key), y) for key, y in inner if not isinstance(y, _ATOMS)]
+
+    def changes(self, beside: Contents) -> Iterator[str]:
+        """Name what is not as it was and not in `beside` either; attributes may be added."""
+        for place, (part, name, before) in self._found.items():
+            if place in beside._found:
+                continue
+            now = self.held(part) or {}
+            if _is_identical(before, now):
+                continue
+            if self.is_longer(part, before, now):
+                yield f"a {type(part).__name__}" + f" ({name})" * bool(name)
+            for key, x in before.items():
+                if key not in now or not self.is_same(x, now[key]):
+                    yield _described(part, key, name)
+
+    def held(self, x: Any) -> dict[Any, Any] | None:
+        """Return what something holds by key, number or name; None if it cannot change."""
+        if isinstance(x, Value):
+            return None
+        if isinstance(x, dict):
+            return x
+        if isinstance(x, list | tuple | deque):
+            return dict(enumerate(x))
+        if isinstance(x, set):
+            return {id(item): item for item in x}
+        if getattr(getattr(x, "dtype", None), "kind", "") == "O":
+            return dict(enumerate(x.ravel().tolist()))
+        return attributes(x) if has_state(x) else None
+
+    def is_longer(self, part: Any, before: dict[Any, Any], now: dict[Any, Any]) -> bool:
+        """Return whether something holds more or less than before, and not only attributes."""
+        return not has_state(part) and len(now) != len(before)
+
+    def is_same(self, x: Any, y: Any) -> bool:
+        """Return whether what is held somewhere is what was held there."""
+        return x is y or (type(x) is type(y) and isinstance(x, _ATOMS) and x == y)
+
+
+class Around(Contents):
+    """What a function finds around it, as `Contents`.
+
+    Caches and logs may be filled: what is not traced may be added to dicts and lists, and anything
+    but a Value take the place of None. What an earlier recording left behind may be replaced.
+
+    Parameters
+    ----------
+    function : object
+    """
+
+    def __init__(self, function: Any) -> None:
+        super().__init__(function, _MANY)
+
+    def held(self, x: Any) -> dict[Any, Any] | None:
+        """Return what something holds, or what a function reads besides its arguments."""
+        if isinstance(x, ModuleType):
+            return None
+        if isinstance(x, FunctionType):
+            return _variables(x)
+        if isinstance(x, MethodType | partial):
+            return dict(enumerate(_bound(x)))
+        if is_wrapper(x):
+            return {0: x.__wrapped__}
+        if isinstance(x, Iterator):
+            return {"position": _position(x)}
+        return None if has_state(x) and not is_followed(type(x)) else super().held(x)
+
+    def iterators(self) -> list[Iterator[Any]]:
+        """Return the iterators found, which a function advances by reading them."""
+        return [part for part, _, _ in self._found.values() if isinstance(part, Iterator)]
+
+    def put_back(self) -> None:
+        """Undo all changes, so that no Value of a recording stays behind."""
+        for part, _, before in self._found.values():
+            if isinstance(part, dict):
+                dict.clear(part)
+                dict.update(part, before)
+            elif isinstance(part, list):
+                part[:] = before.values()
+            elif isinstance(part, FunctionType):
+                _put_back(part, before)
+            elif has_state(part):
+                for name, x in before.items():
+                    if getattr(part, name, None) is not x:
+                        setattr(part, name, x)
+
+    def is_longer(self, part: Any, before: dict[Any, Any], now: dict[Any, Any]) -> bool:
+        """Return whether Values have been added to a dict or a list."""
+        added = now.keys() - before.keys()
+        return isinstance(part, dict | list) and any(isinstance(now[key], Value) for key in added)
+
+    def is_same(self, x: Any, y: Any) -> bool:
+        """Return whether nothing has changed, or something plain been found for the first time."""
+        if isinstance(y, Value):
+            return x is y or isinstance(x, Traced)
+        return x is None or super().is_same(x, y)
+
+
+def _variables(function: FunctionType) -> dict[str, Any]:
+    """Return what a function's names stand for, and its defaults."""
+    found = variables(function)
+    for owner, space, names in namespaces(function):
+        prefix = _GLOBAL if owner is function else f"{owner.__name__}."
+        found |= {prefix + name: space[name] for name in names}
+    return {**found, "its defaults": function.__defaults__, "its keywords": function.__kwdefaults__}
+
+
+def _put_back(function: FunctionType, before: dict[str, Any]) -> None:
+    """Give a function's variables what they held, and its globals."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    for name, cell in cells:
+        if name in before:
+            cell.cell_contents = before[name]
+    names = [name for name in before if name.startswith(_GLOBAL)]
+    function.__globals__.update({name.removeprefix(_GLOBAL): before[name] for name in names})
+
+
+def _bound(x: Any) -> tuple[Any, ...]:
+    return (x.__func__, x.__self__) if isinstance(x, MethodType) else (x.func, x.args, x.keywords)
+
+
+def _position(x: Iterator[Any]) -> Any:
+    """Return what tells where an iterator stands; what differs each time where that is unknown."""
+    hint = length_hint(x, -1)
+    if hint >= 0:
+        return hint
+    return repr(x) if isinstance(x, count) else object()
+
+
+def _is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
+    """Return whether the very same things are held, as is usual."""
+    same = len(now) == len(before) and all(map(is_, before.values(), now.values()))
+    return same and before.keys() == now.keys()
+
+
+def _is_named(x: Any) -> bool:
+    return isinstance(x, FunctionType)
+
+
+def _described(part: Any, key: Any, name: str) -> str:
+    """Name what has changed."""
+    if isinstance(part, FunctionType):
+        return str(key)
+    if has_state(part):
+        return f"{type(part).__name__}.{key}"
+    return f"a {type(part).__name__}" + f" ({name})" * bool(name)

@@ -1,0 +1,137 @@
+"""vmap: a function of one example applied to many."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from scalargrad.compiler.call.arguments import filled, outlined
+from scalargrad.compiler.out_axes import arranged, is_array
+from scalargrad.compiler.trace.batching import Lanes, UnlikeError
+from scalargrad.compiler.trace.trace import current_trace
+from scalargrad.compiler.trace.traced import Traced
+from scalargrad.errors import OperandError
+
+
+def vmap(
+    f: Callable[..., Any], in_axes: int | Sequence[int | None] | None = 0, out_axes: Any = 0
+) -> Callable[..., Any]:
+    """Return a function that applies `f` to each example: ``[f(x) for x in xs]``.
+
+    Parameters
+    ----------
+    f : callable
+        A function of one example.
+    in_axes : int, None or sequence of them
+        For each positional argument, 0 if it holds one entry per example, None if all
+        examples share it. A single setting serves all arguments. Keyword arguments are shared.
+    out_axes : int, None, or tuple, list or dict of them
+        Which axis of the result counts the examples; None for what all examples share, which is
+        then returned once. A tuple, list or dict has a setting for each part of the result.
+
+    Returns
+    -------
+    callable
+        Returns a list with one result per example. If a mapped argument is a NumPy array, it
+        returns arrays instead, as JAX does: of a function that returns a tuple, a tuple of arrays.
+
+    Raises
+    ------
+    OperandError
+        If the mapped arguments differ in length, or none is mapped; if results differ in shape
+        where arrays are returned, or from each other where `out_axes` is None.
+
+    Notes
+    -----
+    Among lists an axis is a level of nesting. Results that are Values make arrays of objects.
+
+    Inside a compiled function `f` is recorded once, for all examples: they become lanes of the
+    same instructions. `f` then runs once, on Values that stand for all examples, so a condition
+    that depends on them is a TraceError: choose with `where`, `maximum` or `clip`. `take` looks up
+    an entry for each, and random numbers are drawn for one example after the other. Where the
+    examples differ in more than numbers (in length, say), and inside another vmap, each is
+    recorded. With 10,000 examples or more, blocks of them are shared by threads, as many as the
+    process may use cores or the environment variable SCALARGRAD_THREADS says; results do not
+    depend on their number.
+
+    Examples
+    --------
+    >>> vmap(lambda w, x: w * x, in_axes=(None, 0))(10.0, [1.0, 2.0])
+    [10.0, 20.0]
+    >>> vmap(lambda x: [x, x * x], out_axes=1)([1.0, 2.0, 3.0])
+    [[1.0, 2.0, 3.0], [1.0, 4.0, 9.0]]
+    """
+
+    @functools.wraps(f)
+    def mapped(*args: Any, **kwargs: Any) -> Any:
+        axes = (in_axes,) * len(args) if in_axes is None or isinstance(in_axes, int) else in_axes
+        results = _results(f, (args, axes, kwargs), _count(args, axes))
+        arrays = any(axis is not None and is_array(x) for x, axis in zip(args, axes, strict=True))
+        return arranged(results, out_axes, arrays)
+
+    return mapped
+
+
+def _results(f: Callable[..., Any], call: tuple[Any, Any, Any], count: int) -> list[Any]:
+    """Return the result for each example."""
+    trace = current_trace()
+    if trace is not None and trace.together and count > 1 and not trace.lanes.count:
+        with contextlib.suppress(UnlikeError):
+            return _at_once(f, call, trace.lanes, count)
+    args, axes, kwargs = call
+    return [f(*_entries(args, axes, k), **kwargs) for k in range(count)]
+
+
+def _entries(args: Sequence[Any], axes: Sequence[int | None], k: int) -> list[Any]:
+    """Return the arguments of one example."""
+    return [x if axis is None else x[k] for x, axis in zip(args, axes, strict=True)]
+
+
+def _at_once(f: Callable[..., Any], call: tuple[Any, Any, Any], lanes: Lanes, n: int) -> list[Any]:
+    """Run a function of one example on all of them, and return its result for each."""
+    args, axes, kwargs = call
+    with lanes.one_example(n):
+        example = [
+            x if axis is None else lanes.batched([x[k] for k in range(n)])
+            for x, axis in zip(args, axes, strict=True)
+        ]
+        result = f(*example, **kwargs)
+    values: list[Any] = []
+    outline = outlined(result, values)
+    batched = [isinstance(x, Traced) and lanes.size(x.index) > 1 for x in values]
+    return [
+        filled(
+            outline, [lanes.unbatch(x, k) if b else x for x, b in zip(values, batched, strict=True)]
+        )
+        for k in range(n)
+    ]
+
+
+def _count(args: Sequence[Any], axes: Sequence[int | None]) -> int:
+    """Return the number of examples."""
+    if len(axes) != len(args) or not all(axis is None or axis == 0 for axis in axes):
+        raise OperandError(
+            f"vmap: in_axes {tuple(axes)} for {len(args)} arguments: give 0 or None for each"
+        )
+    mapped = [x for x, axis in zip(args, axes, strict=True) if axis is not None]
+    for x in mapped:
+        if not holds_entries(x):
+            raise OperandError(
+                f"vmap: a mapped argument is a {type(x).__name__}, which holds no examples in "
+                "order: give a list or an array, or None in in_axes if the examples share it"
+            )
+    counts = set(map(len, mapped))
+    if len(counts) != 1:
+        raise OperandError(
+            f"vmap: the mapped arguments hold {sorted(counts) or 'no'} examples: give one number"
+        )
+    return counts.pop()
+
+
+def holds_entries(x: Any) -> bool:
+    """Return whether something has entries by number: a sequence or an array."""
+    if isinstance(x, dict | set | frozenset) or not hasattr(x, "__getitem__"):
+        return False
+    return bool(x.shape) if hasattr(x, "shape") else hasattr(x, "__len__")

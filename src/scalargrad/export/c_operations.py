@@ -1,0 +1,52 @@
+"""Operations of the table as C: an expression of the operands, or a call of a function."""
+
+from __future__ import annotations
+
+from scalargrad.compiler.passes.lanes import Partial, expression_of
+from scalargrad.table.c import CPrinter
+from scalargrad.table.operation import Elementwise
+from scalargrad.table.symbol import Symbol
+
+INDEX = """\
+static long sg_index(double index, long size) {
+  if (!(index >= -size && index < size)) return 0;
+  return index < 0.0 ? (long)index + size : (long)index;
+}"""
+
+
+class Operations:
+    """The operations that a file applies.
+
+    Attributes
+    ----------
+    functions : dict from str to str
+        The sources of the functions that are called, by name.
+    """
+
+    def __init__(self) -> None:
+        self.functions: dict[str, str] = {}
+        self._codes: dict[Elementwise | Partial, str] = {}
+
+    def code(self, op: Elementwise | Partial) -> str:
+        """Return how an operation is written over ``{0}``, ``{1}``, …: a long one as a call."""
+        if op not in self._codes:
+            self._codes[op] = self._written(op)
+        return self._codes[op]
+
+    def _written(self, op: Elementwise | Partial) -> str:
+        symbols, expression = expression_of(op)
+        names = {symbol: f"{{{k}}}" for k, symbol in enumerate(symbols)}
+        if isinstance(expression, Symbol) and all(
+            x in names or not isinstance(x, Symbol) for x in expression.operands
+        ):
+            return CPrinter(names, self.functions).print(expression)
+        base = f"sg_{op.name}" if isinstance(op, Elementwise) else f"sg_{op.op.name}_d{op.index}"
+        parameters = [f"x{k}" for k in range(len(symbols))]
+        printer = CPrinter(dict(zip(symbols, parameters, strict=True)), self.functions)
+        printer.plan([expression])
+        result = printer.print(expression)
+        declared = ", ".join(f"double {x}" for x in parameters)
+        lines = [*printer.take_lines(), f"return {result};"]
+        body = "\n".join(f"  {line}" for line in lines)
+        self.functions[base] = f"static double {base}({declared}) {{\n{body}\n}}"
+        return f"{base}({', '.join(names.values())})"

@@ -1,0 +1,42 @@
+"""The modules directly inside a module, as a summary and a notebook list them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+#: Letters of a part that are shown; a layer lists all its neurons.
+_WIDEST = 60
+
+
+class HasParts(Protocol):
+    """What is asked of a module here."""
+
+    def named_children(self) -> Iterable[tuple[str, Any]]:
+        """Yield the modules directly inside with their names."""
+
+    def parameters(self) -> Sequence[Any]:
+        """Return the Parameters, each once."""
+
+
+class Part(NamedTuple):
+    """One line of a summary: a module directly inside, with the parameters it holds."""
+
+    name: str
+    module: str
+    parameters: int
+
+
+def parts_of(model: HasParts) -> list[Part]:
+    """Return the modules directly inside, each with the number of its parameters."""
+    return [
+        Part(name, _first_line(module), len(module.parameters()))
+        for name, module in model.named_children()
+    ]
+
+
+def _first_line(module: object) -> str:
+    first = repr(module).partition("\n")[0]
+    if len(first) > _WIDEST:
+        return f"{first[: _WIDEST - 1]}…"
+    return f"{first}…)" if first.endswith("(") else first

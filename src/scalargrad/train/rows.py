@@ -1,0 +1,112 @@
+"""Rows: examples of one shape as an array, one row for each; Shapes: one such array a shape."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from scalargrad.compiler.call.arguments import rebuilt, visit
+from scalargrad.errors import TraceError
+
+#: Which rows, and how many of its examples make a batch.
+Shape = tuple[int, int]
+
+
+class Rows:
+    """Examples that are all nested alike.
+
+    Parameters
+    ----------
+    examples : sequence
+        Numbers nested in any way.
+
+    Attributes
+    ----------
+    examples : sequence
+    numbers : float64, examples × numbers of one
+
+    Raises
+    ------
+    TraceError
+        If the examples are not nested alike, or hold Values.
+    """
+
+    def __init__(self, examples: Sequence[Any]) -> None:
+        self.examples = examples
+        keys, rows = zip(*map(_row, examples), strict=True)
+        if len(set(keys)) > 1:
+            raise TraceError(
+                "the examples are not all nested alike: give every input, and every target, as "
+                "many numbers in the same places, or train with batch_size=1"
+            )
+        self.numbers = np.array(rows, dtype=np.float64).reshape(len(rows), -1)
+
+
+def rebuilt_rows(example: Any, cells: Iterable[Any]) -> list[Any]:
+    """Return, for each row of numbers, an example nested as the one given."""
+    return [rebuilt(example, iter(row)) for row in cells]
+
+
+class Shapes:
+    """The examples of a run by the shapes of their batches.
+
+    Where batches are single examples, each shape of example is on its own; else all must be alike.
+
+    Parameters
+    ----------
+    examples : sequence
+        Numbers nested in any way.
+    size : int
+        Of a batch.
+
+    Attributes
+    ----------
+    parts : list of Rows
+        One for each shape, that with most examples first.
+
+    Raises
+    ------
+    TraceError
+        If the examples hold Values, or are not nested alike and the batches larger than 1.
+    """
+
+    def __init__(self, examples: Sequence[Any], size: int) -> None:
+        self._size = size
+        self.parts = [Rows(examples)] if size > 1 else []
+        self._where: dict[int, tuple[int, int]] = {}
+        if size == 1:
+            alike: dict[Any, list[int]] = {}
+            for i, example in enumerate(examples):
+                alike.setdefault(_row(example)[0], []).append(i)
+            for part, chosen in enumerate(sorted(alike.values(), key=len, reverse=True)):
+                self.parts.append(Rows([examples[i] for i in chosen]))
+                self._where |= {i: (part, row) for row, i in enumerate(chosen)}
+
+    def find(self, rows: Sequence[int]) -> tuple[int, Sequence[int]]:
+        """Return the number of a batch's part, and the rows there."""
+        if self._size > 1:
+            return 0, rows
+        part, row = self._where[rows[0]]
+        return part, [row]
+
+    def batches(self) -> Counter[Shape]:
+        """Return how many batches of each shape an epoch has."""
+        count = Counter[Shape]()
+        for part, data in enumerate(self.parts):
+            full, rest = divmod(len(data.examples), self._size)
+            count += Counter({(part, self._size): full, (part, rest): rest and 1})
+        return count
+
+
+def _row(example: Any) -> tuple[tuple[Hashable, ...], Any]:
+    """Return the shape of an example, and its numbers."""
+    key: list[Hashable] = []
+    leaves: list[Any] = []
+    visit(example, key, leaves)
+    if not {1, 2}.isdisjoint(key):
+        raise TraceError("an example holds Values: give numbers, or train eagerly with jit=False")
+    arrays = any(hasattr(x, "ravel") for x in leaves)
+    return tuple(key), np.concatenate([np.ravel(x) for x in leaves]) if arrays else leaves

@@ -1,0 +1,484 @@
+"""What a compiled function closes over and is bound anew is seen at the next call."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import math
+import pickle
+import random
+import sys
+from collections import UserList
+from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from scalargrad import (
+    Parameter,
+    Value,
+    drawn,
+    gradients,
+    jit,
+    scan,
+    sin,
+    sqrt,
+    tanh,
+    value_and_grad,
+    vmap,
+)
+from scalargrad.compiler import jitted
+from scalargrad.compiler.trace.record import recorded
+from scalargrad.nn import MLP, Dropout, Embedding, Linear, Module, Sequential
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+HERE = sys.modules[__name__]
+W = Value(2.0)
+settings = ModuleType("settings")
+settings.slope = Value(2.0)  # type: ignore[attr-defined]
+
+
+def slope_of(x: Any) -> Any:
+    """Multiply by a global."""
+    return W * x
+
+
+class Line:
+    """A slope of each object, and one of the class."""
+
+    shared: ClassVar[Any] = Value(1.0)
+    steep = False
+
+    def __init__(self, slope: Any = 2.0) -> None:
+        self.slope = Value(slope)
+        self.terms: list[Any] = [Value(1.0), Value(3.0)]
+        self.more: list[Any] = []
+
+    def __call__(self, x: Any) -> Any:
+        """Compute with everything there is."""
+        terms = [*self.terms, *self.more]
+        return (self.slope * x + sum(terms) * self.shared) * (2.0 if self.steep else 1.0)
+
+    @property
+    def doubled(self) -> Any:
+        """Return twice a global."""
+        return 2.0 * W
+
+    @functools.cached_property
+    def tripled(self) -> Any:
+        """Return three times a global, and keep it."""
+        return 3.0 * W
+
+    @staticmethod
+    def scaled(x: Any) -> Any:
+        """Multiply by a global."""
+        return W * x
+
+
+LINE = Line()
+
+
+class Slotted:
+    """An object without a dict."""
+
+    __slots__ = ("slope",)
+
+    slope: Any
+
+
+@pytest.fixture
+def recordings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that grows with each recording."""
+    made: list[str] = []
+
+    def noted(*args: Any, **options: Any) -> Any:
+        made.append("one more")
+        return recorded(*args, **options)
+
+    monkeypatch.setattr(jitted, "recorded", noted)
+    return made
+
+
+Change = Callable[[pytest.MonkeyPatch], None]
+
+
+def _variable() -> tuple[Any, Change]:
+    w = Value(2.0)
+
+    def change(_: Any) -> None:
+        nonlocal w
+        w = Parameter(5.0)
+
+    return lambda x: w * x, change
+
+
+def _items(kind: Any) -> tuple[Any, Change]:
+    held = kind([Value(2.0), 3.0])
+
+    def change(_: Any) -> None:
+        held[0] = Value(5.0)
+
+    return lambda x: held[0] * x + held[1], change
+
+
+def _rebound(f: Callable[[Any], Any]) -> tuple[Any, Change]:
+    return f, lambda patch: patch.setattr(HERE, "W", Value(5.0))
+
+
+def _attribute(held: Any, f: Callable[[Any, Any], Any]) -> tuple[Any, Change]:
+    return (lambda x: f(held, x)), lambda patch: patch.setattr(held, "slope", Value(5.0))
+
+
+def _slotted() -> Slotted:
+    found = Slotted()
+    found.slope = Value(2.0)
+    return found
+
+
+def _of_line(change: Callable[[Line], Any]) -> tuple[Any, Change]:
+    line = Line()
+    return (lambda x: line(x) + 1.0), lambda _: change(line)
+
+
+def _in_network(change: Callable[[Any], Any]) -> tuple[Any, Change]:
+    model = MLP(1, [3, 1], activation="tanh", rng=0)
+    return (lambda x: model([x])), lambda _: change(model)
+
+
+def _patched(name: str, member: Any) -> tuple[Any, Change]:
+    return (lambda x: LINE(x) * LINE.doubled), lambda patch: patch.setattr(Line, name, member)
+
+
+def _put(items: Any, place: Any, x: Any) -> None:
+    items[place] = x
+
+
+def _default() -> tuple[Any, Change]:
+    held = [Value(2.0)]
+
+    def f(x: Any, held: Any = held) -> Any:
+        return held[0] * x
+
+    return f, lambda _: _put(held, 0, Value(5.0))
+
+
+def _activation() -> tuple[Any, Change]:
+    def scaled(x: Any) -> Any:
+        return slope_of(x)
+
+    return scaled, lambda patch: patch.setattr(HERE, "slope_of", lambda x: W * tanh(x))
+
+
+def _table() -> tuple[Any, Change]:
+    words, other = Embedding(3, 1, rng=0), Embedding(3, 1, rng=1)
+    return (lambda x: words(1)[0] * x), lambda patch: patch.setattr(words, "weight", other.weight)
+
+
+def _partial() -> tuple[Any, Change]:
+    held = [Value(2.0)]
+    part = functools.partial(lambda ws, x: ws[0] * x, held)
+    return (lambda x: part(x) + 1.0), lambda _: _put(held, 0, Value(5.0))
+
+
+def _method() -> tuple[Any, Change]:
+    line = Line()
+    call = line.__call__
+    return (lambda x: call(x) + 1.0), lambda _: setattr(line, "slope", Value(5.0))
+
+
+def _objects(kind: Callable[[list[Any]], Any]) -> tuple[Any, Change]:
+    array = kind([Value(2.0), Value(3.0)])
+    return (lambda x: array[0] * x + array[1]), lambda _: _put(array, 0, Value(5.0))
+
+
+CASES: dict[str, Callable[[], tuple[Any, Change]]] = {
+    "a variable": _variable,
+    "a global": lambda: _rebound(lambda x: W * x),
+    "a global of a helper": lambda: _rebound(lambda x: slope_of(x) + 1.0),
+    "a global of a compiled helper": lambda: _rebound(functools.partial(jit(slope_of))),
+    "a global of a wrapped function": lambda: _rebound(value_and_grad(lambda x: tanh(W * x))),
+    "a global of a function per example": lambda: _rebound(lambda x: vmap(slope_of)([x, 2.0])[0]),
+    "a global of a property": lambda: _rebound(lambda x: LINE.doubled * x),
+    "a global of a cached property": lambda: _rebound(lambda x: Line().tripled * x),
+    "a global of a static method": lambda: _rebound(lambda x: Line.scaled(x) + 1.0),
+    "a helper": _activation,
+    "the rows of a sparse layer": _table,
+    "a module's name": lambda: _attribute(settings, lambda _, x: settings.slope * x),
+    "an item of a list": lambda: _items(list),
+    "an item of a dict": lambda: _items(lambda items: dict(enumerate(items))),
+    "an item of an array": lambda: _objects(lambda x: np.array(x, dtype=object)),
+    "an attribute": lambda: _of_line(lambda line: setattr(line, "slope", Value(5.0))),
+    "an attribute that was inherited": lambda: _of_line(
+        lambda line: setattr(line, "shared", Value(5.0))
+    ),
+    "an item of an attribute": lambda: _of_line(lambda line: _put(line.terms, 1, Value(5.0))),
+    "one more item": lambda: _of_line(lambda line: line.terms.append(Value(5.0))),
+    "the first item": lambda: _of_line(lambda line: line.more.append(Value(5.0))),
+    "a list": lambda: _of_line(lambda line: setattr(line, "terms", [Value(5.0)])),
+    "a flag": lambda: _of_line(lambda line: setattr(line, "steep", True)),
+    "a method": lambda: _patched("__call__", lambda line, x: line.slope * x),
+    "a property": lambda: _patched("doubled", property(lambda _: 3.0 * W)),
+    "an attribute of a namespace": lambda: _attribute(
+        SimpleNamespace(slope=Value(2.0)), lambda held, x: held.slope * x
+    ),
+    "an attribute in a slot": lambda: _attribute(_slotted(), lambda held, x: held.slope * x),
+    "a default": _default,
+    "an argument of a partial function": _partial,
+    "an attribute of a method's object": _method,
+    "a parameter of a network": lambda: _in_network(
+        lambda model: _put(model.layers[0].neurons[1].w, 0, Parameter(5.0))
+    ),
+    "a layer": lambda: _in_network(
+        lambda model: _put(model.layers, 0, MLP(1, [3], activation="tanh", rng=1).layers[0])
+    ),
+}
+
+
+def plain(result: Any) -> Any:
+    """Return the numbers of a result."""
+    return [y.data for y in result] if isinstance(result, tuple) else result.data
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_bound_anew_is_seen(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next call computes what the function does now, and later calls do, too."""
+    f, change = CASES[case]()
+    compiled = jit(f)
+    before = plain(f(0.5))
+    assert plain(compiled(0.5)) == pytest.approx(before, rel=1e-12)
+    change(monkeypatch)
+    after = plain(f(0.5))
+    assert after != before
+    for _ in range(2):
+        assert plain(compiled(0.5)) == pytest.approx(after, rel=1e-12)
+
+
+def test_gradients_reach_the_value_bound_now() -> None:
+    """After a name is bound to another Value, that one is an operand, the old one is not."""
+    old = w = Value(2.0)
+    f = jit(lambda x: w * x)
+    f(3.0).backward()
+    w = new = Value(5.0)
+    y: Any = f(3.0)
+    y.backward()
+    assert (old.grad, new.grad, y.parents) == (3.0, 3.0, (new,))
+
+
+def test_values_bound_anew_need_no_recording(recordings: list[str]) -> None:
+    """Gradient descent that makes new Values at each step runs one program."""
+    weights = [Value(1.0), Value(-2.0)]
+
+    def loss() -> Any:
+        return sum((w - 3.0) ** 2 for w in weights)
+
+    compiled = jit(loss)
+    for _ in range(20):
+        slopes = gradients(compiled(), weights)
+        assert slopes == pytest.approx([2.0 * (w.data - 3.0) for w in weights], rel=1e-12)
+        weights = [Value(w.data - 0.1 * slope) for w, slope in zip(weights, slopes, strict=True)]
+    assert len(recordings) == 1
+
+
+def test_modes_are_seen_and_recorded_once_each(recordings: list[str]) -> None:
+    """Dropout of a closed-over model drops while training and not afterwards, time and again."""
+    model = Sequential(Linear(2, 8, rng=0), Dropout(0.5, rng=1), Linear(8, 1, rng=2))
+    compiled = jit(lambda x: model(x)[0])
+    for _ in range(3):
+        model.eval()
+        expected = model([0.5, -1.0])[0].data
+        found = [compiled([0.5, -1.0]).data for _ in range(3)]
+        assert found == pytest.approx([expected] * 3, rel=1e-12)
+        model.train()
+        assert len({compiled([0.5, -1.0]).data for _ in range(8)}) > 1
+    assert len(recordings) == 2
+
+
+def test_code_of_arguments_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Functions and objects passed as arguments may read names, too."""
+    apply = jit(lambda f, x: f(x))
+    method = jit(lambda line, x: line.doubled * x)
+    line = Line()
+    assert (apply(slope_of, 3.0).data, method(line, 3.0).data) == (6.0, 12.0)
+    monkeypatch.setattr(HERE, "W", Value(5.0))
+    assert (apply(slope_of, 3.0).data, method(line, 3.0).data) == (15.0, 30.0)
+
+
+def test_code_that_is_bound_to_an_object_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiled method, module or partial function sees the names its code reads."""
+
+    class Scale(Module):
+        def forward(self, x: Any) -> Any:
+            return slope_of(x)
+
+    compiled: list[Any] = [jit(Scale()), jit(Scale().forward), jit(functools.partial(slope_of))]
+    assert [f(3.0).data for f in compiled] == [6.0] * 3
+    monkeypatch.setattr(HERE, "W", Value(5.0))
+    assert [f(3.0).data for f in compiled] == [15.0] * 3
+
+
+def test_numbers_and_arrays_are_seen_when_they_change() -> None:
+    """Bound anew or changed in place, they are what they are now."""
+    factor, array, numbers = 2.0, np.ones(2), [1.0, 2.0]
+    held = SimpleNamespace(w=Value(1.0), factor=2.0)
+    compiled = jit(lambda x: held.w * held.factor * factor * x * array[0] * numbers[0])
+    assert compiled(1.0).data == 4.0
+    factor, array = 3.0, np.ones(2) * 3.0
+    held.factor = numbers[0] = 7.0
+    assert compiled(1.0).data == 441.0
+    array[0] = 1.0
+    assert compiled(1.0).data == 147.0
+    assert factor == 3.0
+
+
+def test_a_number_that_becomes_a_value_is_seen() -> None:
+    """A name bound to a number when recorded, and to a Value now, is read at each call."""
+    w: Any = 2.0
+    compiled: Any = jit(lambda x: w * x)
+    assert compiled(3.0) == 6.0
+    w = Value(5.0)
+    assert compiled(3.0).data == 15.0
+    w.data = 7.0
+    assert compiled(3.0).data == 21.0
+
+
+def test_one_value_under_two_names_may_become_two() -> None:
+    """Tied weights that are untied are read each by its own name."""
+    a = b = Value(2.0)
+    compiled = jit(lambda x: a * x + b)
+    assert compiled(3.0).data == 8.0
+    b = Value(10.0)
+    assert compiled(3.0).data == 16.0
+    a = b
+    y: Any = compiled(3.0)
+    y.backward()
+    assert (y.data, b.grad) == (40.0, 4.0)
+
+
+def test_a_name_that_is_gone_is_missed_as_eagerly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A global that was deleted raises NameError; bound again, it is read again."""
+    compiled = jit(slope_of)
+    assert compiled(3.0).data == 6.0
+    with monkeypatch.context() as patch:
+        patch.delattr(HERE, "W")
+        with pytest.raises(NameError, match="W"):
+            compiled(3.0)
+    assert compiled(3.0).data == 6.0
+
+
+def test_what_was_not_read_may_change(recordings: list[str]) -> None:
+    """A list of results beside the model does not lead to a recording for each result."""
+    held = SimpleNamespace(line=Line(), losses=[Value(0.0)], last=None)
+    compiled = jit(lambda x: held.line(x) + 0.0)
+    for x in range(5):
+        held.losses.append(compiled(float(x)))
+        held.last = held.losses[-1]
+    assert [y.data for y in held.losses[1:]] == [held.line(float(x)).data for x in range(5)]
+    assert len(recordings) <= 2
+
+
+def test_what_a_module_keeps_of_a_recording_does_no_harm(recordings: list[str]) -> None:
+    """Intermediate results written by forward are recorded over at most once."""
+
+    class Watched(Module):
+        def __init__(self) -> None:
+            self.w = Parameter(2.0)
+
+        def forward(self, x: Any) -> Any:
+            self.last = self.w * x
+            return self.last + 1.0
+
+    model = Watched()
+    compiled = jit(lambda x: model(x) + 0.0)
+    assert [compiled(float(x)).data for x in range(5)] == [1.0, 3.0, 5.0, 7.0, 9.0]
+    assert len(recordings) <= 2
+
+
+def test_a_generator_bound_anew_is_drawn_from() -> None:
+    """Seeding again by a new generator gives the draws of the new one."""
+    rng = random.Random(1)
+    compiled = jit(lambda x: drawn(rng.random) * x)
+    compiled(1.0)
+    rng = random.Random(2)
+    assert compiled(1.0) == random.Random(2).random()
+
+
+def test_values_that_names_do_not_lead_to_are_read_for_ever() -> None:
+    """What a library keeps is not looked into: the Value recorded is read at each call."""
+    kept = UserList([Value(2.0)])
+    compiled: Any = jit(lambda x: kept[0] * x)
+    assert compiled(3.0).data == 6.0
+    kept[0].data = 4.0
+    assert compiled(3.0).data == 12.0
+
+
+def test_structures_of_any_depth_and_shape_are_passed_by() -> None:
+    """A chain of 5,000 objects and a list inside itself are no obstacle."""
+    w = Value(2.0)
+    chain = None
+    for _ in range(5_000):
+        chain = SimpleNamespace(next=chain, on=True)
+    itself: list[Any] = [w]
+    itself.append(itself)
+    compiled = jit(lambda x: w * x + (0.0 if chain is None else 1.0) + itself[0])
+    assert compiled(3.0).data == 9.0
+    w = Value(5.0)
+    assert compiled(3.0).data == 18.0
+
+
+def test_an_infinite_gradient_belongs_to_the_value_of_its_call() -> None:
+    """It is not looked for eagerly in a function that reads another Value by now."""
+    old = w = Value(0.0)
+    compiled = jit(lambda x: sqrt(w) * x)
+    y: Any = compiled(1.0)
+    w = Value(0.0)
+    assert gradients(y, old) == math.inf
+    assert gradients(y, w) == 0.0
+
+
+@jit
+def shifted(x: Any) -> Any:
+    """Add a global."""
+    return W + x
+
+
+def test_scan_looks_at_what_is_bound_now() -> None:
+    """A step whose helper was exchanged between two scans is recorded again."""
+    helper: Any = sin
+    step = jit(lambda carry, x: (carry + helper(x), carry))
+    assert scan(step, 0.0, [1.0, 2.0])[0] == pytest.approx(math.sin(1.0) + math.sin(2.0))
+    helper = tanh
+    assert scan(step, 0.0, [1.0, 2.0])[0] == pytest.approx(math.tanh(1.0) + math.tanh(2.0))
+
+
+def test_functions_typed_into_a_program_are_not_a_librarys() -> None:
+    """In the main module, whose file may be installed with others, names are followed."""
+    space: dict[str, Any] = {"__name__": "__main__", "w": Value(2.0)}
+    exec("def f(x):\n    return w * x", space)
+    compiled = jit(space["f"])
+    assert compiled(3.0).data == 6.0
+    space["w"] = Value(5.0)
+    assert compiled(3.0).data == 15.0
+
+
+def test_copies_and_pickles_see_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of a compiled function reads the name now, also if the original did not yet."""
+    assert shifted(1.0).data == 3.0
+    monkeypatch.setattr(HERE, "W", Value(5.0))
+    for other in (copy.copy(shifted), copy.deepcopy(shifted), pickle.loads(pickle.dumps(shifted))):
+        assert other(1.0).data == 6.0
+    restored = pickle.loads(pickle.dumps(shifted))
+    assert restored(1.0).data == 6.0
+    monkeypatch.setattr(HERE, "W", Value(7.0))
+    assert restored(1.0).data == 8.0
+
+
+def test_explain_looks_at_what_is_bound_now() -> None:
+    """A helper exchanged is explained as it is."""
+    helper: Any = sin
+    compiled = jit(lambda x: helper(x) + 1.0)
+    assert "tanh" not in compiled.explain(2.0)
+    helper = tanh
+    assert "tanh" in compiled.explain(2.0)

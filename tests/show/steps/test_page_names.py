@@ -1,0 +1,121 @@
+"""Names and numbers on the page: true indices everywhere, and nothing too long for its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from scalargrad import Parameter, Value
+from scalargrad.show.steps import Walk, walk
+
+from .graphs import labelled
+
+LONG = "the_learning_rate_of_the_very_first_layer"
+
+LOWERED = """() => {
+  const found = [...document.querySelectorAll('#graph tspan.below')].map((index) => {
+    const letter = index.previousElementSibling;
+    return [letter.textContent + index.textContent,
+      index.getStartPositionOfChar(0).y - letter.getStartPositionOfChar(0).y];
+  });
+  return Object.fromEntries(found);
+}"""
+
+
+def tiny() -> Walk:
+    """Walk through products of 1.2345e-300 with a number whose name has 40 letters."""
+    a, b, c = Value(1.2345e-300, "a"), Parameter(-3.0, LONG), Value(2.0, "L_reg")
+    total = labelled(a * b * c + c, "L_total")
+    return walk(total * total)
+
+
+def test_an_index_stands_lower_in_boxes_and_on_wires(open_page: Any) -> None:
+    """L_reg and v1 as L and v with an index, and the number behind on the line again."""
+    page = open_page(tiny())
+    page.evaluate("scalargrad.goTo(6)")
+    lowered = page.evaluate(LOWERED)
+    assert set(lowered) >= {"Lreg", "Ltotal", "v1"}
+    assert all(drop > 2 for drop in lowered.values())
+
+
+def test_the_number_behind_a_lowered_index_stands_on_its_line(open_page: Any) -> None:
+    """Where a name stands beside its number, both have one base line."""
+    page = open_page(walk((Value(-2.0, "x") + Value(5.0, "y")) * Value(-4.0, "z")))
+    page.evaluate("scalargrad.goTo(4)")
+    ends = page.evaluate(
+        """() => [...document.querySelectorAll('#graph .wire text')]
+          .filter((text) => text.querySelector('.name:not(.above) .below'))
+          .map((text) => text.getEndPositionOfChar(text.getNumberOfChars() - 1).y
+            - text.y.baseVal[0].value)"""
+    )
+    assert ends
+    assert all(abs(y) < 0.5 for y in ends)
+
+
+@pytest.mark.parametrize("place", [".sentence", ".phase", ".note.sum", "h1", ".field .gradient"])
+def test_the_page_s_own_text_has_indices(open_page: Any, place: str) -> None:
+    """Sentences, headings, remarks and inputs write v₃ as formulas do."""
+    page = open_page(tiny())
+    page.evaluate("scalargrad.goTo(7)")
+    first = page.locator(f"{place} sub").first
+    assert first.evaluate("(sub) => sub.parentElement.textContent") == "v3"
+
+
+def test_formulas_lower_an_index_without_a_font_made_for_them(open_page: Any) -> None:
+    """By a tenth of the letter's size at least, whatever fonts there are."""
+    page = open_page(tiny())
+    page.evaluate("scalargrad.goTo(3)")
+    drops = page.evaluate(
+        """() => [...document.querySelectorAll('#panel msub')]
+          .map(({ children: [letter, index] }) => {
+            const [upper, lower] = [letter, index].map((one) => one.getBoundingClientRect().bottom);
+            return (lower - upper) / parseFloat(getComputedStyle(letter).fontSize);
+          })"""
+    )
+    assert drops
+    assert min(drops) > 0.1
+
+
+def test_a_long_name_has_an_alias_that_the_page_explains(open_page: Any) -> None:
+    """The same in box, formula, sentence and input; its list of short names has the whole."""
+    page = open_page(tiny())
+    assert page.locator(".aliases").inner_text().split("\n")[-2:] == ["tlrotv", LONG]
+    assert page.locator("#graph .parameter text").text_content() == "tlrotv"
+    assert page.locator(".chip-name.parameter").text_content() == "tlrotv"
+    page.evaluate("scalargrad.goTo(2)")
+    assert "from a and tlrotv" in page.locator("#panel .sentence").text_content()
+    assert LONG in page.locator(".field input[type=range]").nth(1).get_attribute("aria-label")
+
+
+def test_no_number_is_longer_than_its_wire_or_its_box(open_page: Any) -> None:
+    """−1.235e−300 fits on wires, in taps and in the boxes of inputs, at every step."""
+    steps = tiny()
+    page = open_page(steps)
+    for position in range(1, len(steps) + 1):
+        page.evaluate(f"scalargrad.goTo({position})")
+        assert not page.evaluate(
+            """() => [...document.querySelectorAll('#graph .wire')].flatMap((wire) => {
+              const room = wire.querySelector('path').getTotalLength();
+              return [...wire.querySelectorAll('text')]
+                .filter((text) => text.getBBox().width > room + 1).map((text) => text.textContent);
+            })"""
+        )
+    assert not page.evaluate(
+        """() => [...document.querySelectorAll('.field input:not([type=range])')]
+          .filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.value)"""
+    )
+
+
+def test_a_number_that_grows_under_a_slider_still_fits(open_page: Any) -> None:
+    """The layout stays, and the number is set smaller."""
+    x = Parameter(2.0, "x")
+    page = open_page(walk(labelled(labelled(x * 3.0, "y") * x, "f")))
+    page.evaluate("scalargrad.goTo(9)")
+    page.evaluate("scalargrad.setInputs({ x: -1.2345e-150 })")
+    widths = page.evaluate(
+        """() => [...document.querySelectorAll('#graph .wire')].map((wire) =>
+          [wire.querySelector('path').getTotalLength(),
+            ...[...wire.querySelectorAll('text')].map((text) => text.getBBox().width)])"""
+    )
+    assert all(max(texts) <= room + 1 for room, *texts in widths)
