@@ -202,12 +202,11 @@ class Path:
     ) -> Inputs:
         """Return numbers in the order of the inputs: of the arguments, drawn, closed over."""
         numbers = [x if x.__class__ is float else _number(x) for x in leaves]
-        numbers += drawn
-        numbers += [x._data for x in foreign]
+        read = [x._data for x in foreign]
         if not self.has_arrays:
-            return numbers
+            return numbers + drawn + read
         blocks = [x.ravel() if x.__class__ is np.ndarray else np.ravel(x) for x in numbers]
-        return np.concatenate(blocks, dtype=np.float64)
+        return np.concatenate([*blocks, drawn, read], dtype=np.float64)
 
     def numbers(
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]
