@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 import base64
 import os
 import re
 import shutil
 import signal
 import zlib
+=======
+import math
+import os
+import random
+import shutil
+import signal
+import time
+>>>>>>> main
 from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
@@ -17,10 +26,17 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("ci", derandomize=True, max_examples=60, deadline=None)
+settings.register_profile(
+    "fresh", derandomize=False, database=None, deadline=None, max_examples=60, print_blob=True
+)
 settings.register_profile("thorough", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 OpenPage = Callable[..., Any]
+
+#: After so many seconds no further test is begun; for a search that is limited by time.
+SECONDS = float(os.environ.get("SECONDS_OF_TESTS", "inf"))
+started: list[float] = []
 
 #: Milliseconds after which a page is said to do nothing: a busy machine may need many seconds.
 PATIENCE = 120_000
@@ -29,6 +45,20 @@ PATIENCE = 120_000
 AS_THE_PROFILE_SAYS = dict.fromkeys(
     ("color_scheme", "reduced_motion", "forced_colors", "contrast"), "null"
 )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mix the tests of a search limited by time, so that each has its turn on some day."""
+    seed = config.getoption("--hypothesis-seed", default=None)
+    if math.isfinite(SECONDS):
+        random.Random(seed).shuffle(items)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Begin no test when the time is up."""
+    started.append(time.monotonic())
+    if started[-1] - started[0] > SECONDS:
+        pytest.skip("the time is up")
 
 
 class Savable(Protocol):

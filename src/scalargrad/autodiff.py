@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import repeat
 from math import isfinite
@@ -49,13 +49,31 @@ def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
     """Run one backward sweep from `root` and write the gradients; see `Value.backward`."""
     if not allow_nonfinite:
         require_finite(root)
+    if root._call is not None and _stands_on_leaves(root) and not _anomaly.get():
+        pairs = zip(root.parents, root.local_grads, strict=True)
+        sums = [(x._grad or 0.0) + local for x, local in pairs]  # type: ignore[union-attr, operator]
+        _write((root, *root.parents), (1.0, *sums))  # type: ignore[arg-type]
+        return
     order = topological_order(root)
     grads = [  # PyTorch's habit of p.grad = None counts as 0
         signal if node.parents else (node._grad or 0.0) + signal
         for node, signal in _sweep(order, {root: 1.0})
     ]
-    # One call into C, which Ctrl-C cannot interrupt: all gradients are written or none.
-    deque(map(setattr, reversed(order), repeat("_grad"), grads), maxlen=0)
+    _write(reversed(order), grads)
+
+
+def _write(nodes: Iterable[Value], grads: Iterable[float]) -> None:
+    """Write gradients in one call into C, which Ctrl-C cannot interrupt: all of them or none."""
+    deque(map(setattr, nodes, repeat("_grad"), grads), maxlen=0)
+
+
+def _stands_on_leaves(root: Value) -> bool:
+    """Return whether all operands are leaves, each read once: there is nothing to sweep over."""
+    parents = root.parents
+    return len(set(parents)) == len(parents) and not any(
+        x.parents  # type: ignore[union-attr] # of a compiled call, all are Values
+        for x in parents
+    )
 
 
 def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[Value, float]:
@@ -93,10 +111,15 @@ def _sweep(order: Sequence[Value], seeds: Mapping[Value, float]) -> Iterator[tup
     """
     under_way = dict(seeds)
     checking = _anomaly.get()
+    calls: _Calls | None = None
     for node in reversed(order):
         upstream = under_way.pop(node, 0.0)
         yield node, upstream
         if node.parents:
+            if node._call is not None and not checking:
+                calls = calls or _Calls(order)
+                if calls.keeps(node, upstream, under_way):
+                    continue
             for parent, local in zip(node.parents, node.local_grads):  # noqa: B905 - hot loop
                 if local is not None:
                     signal = under_way.get(parent, 0.0)  # type: ignore[arg-type]
@@ -104,6 +127,38 @@ def _sweep(order: Sequence[Value], seeds: Mapping[Value, float]) -> Iterator[tup
             if checking:
                 _require_finite_signals(node, under_way)
     yield from under_way.items()
+
+
+class _Calls:
+    """Signals of results that one compiled call returned: they go back in one sweep of its own.
+
+    Parameters
+    ----------
+    order : sequence of Value
+        The nodes of the graph.
+    """
+
+    def __init__(self, order: Sequence[Value]) -> None:
+        self._expected = Counter(id(node._call) for node in order if node._call is not None)
+        self._arrived: dict[int, list[tuple[Any, float]]] = {}
+
+    def keeps(self, node: Any, upstream: float, under_way: dict[Value, float]) -> bool:
+        """Take a result's signal, unless it is the only one; send all back with the last."""
+        call = id(node._call)
+        if self._expected[call] == 1:
+            return False
+        arrived = self._arrived.setdefault(call, [])
+        arrived.append((node, upstream))
+        if len(arrived) < self._expected[call]:
+            return True
+        together = node.sent_back(arrived)
+        pairs = [(node.parents, 1.0, together)]
+        if together is None:
+            pairs = [(x.parents, signal, x.local_grads) for x, signal in arrived]
+        for parents, signal, locals_ in pairs:
+            for parent, local in zip(parents, locals_, strict=True):
+                under_way[parent] = under_way.get(parent, 0.0) + signal * local
+        return True
 
 
 def _require_finite_signals(node: Value, signals: Mapping[Value, Scalar]) -> None:

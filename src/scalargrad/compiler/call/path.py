@@ -180,10 +180,12 @@ class Path:
     def _arrays(self, inputs: Inputs) -> tuple[Sequence[Any], bool] | None:
         """Run the program, and leave its numbers in an array: Python floats would take longer."""
         numbers, n = self.function.values.floats(inputs), self.results
-        outcomes = tuple((numbers[n:] != 0.0).tolist())
+        outcomes = tuple((numbers[n:] != 0.0).tolist()) if self.outcomes else ()
         if outcomes != self.outcomes:
             return self._otherwise(outcomes, numbers[:n])
-        return FlatNumbers(numbers[:n]), bool(np.isfinite(numbers[:n]).all())
+        found = numbers[:n]
+        finite = isfinite(found.sum()) or bool(np.isfinite(found).all())  # the sum may overflow
+        return FlatNumbers(found), finite
 
     def _otherwise(
         self, outcomes: tuple[bool, ...], numbers: Any
@@ -200,11 +202,11 @@ class Path:
     ) -> Inputs:
         """Return numbers in the order of the inputs: of the arguments, drawn, closed over."""
         numbers = [x if x.__class__ is float else _number(x) for x in leaves]
-        numbers += drawn
-        numbers += [x._data for x in foreign]
+        read = [x._data for x in foreign]
         if not self.has_arrays:
-            return numbers
-        return np.concatenate([np.ravel(x) for x in numbers], dtype=np.float64)
+            return numbers + drawn + read
+        blocks = [x.ravel() if x.__class__ is np.ndarray else np.ravel(x) for x in numbers]
+        return np.concatenate([*blocks, drawn, read], dtype=np.float64)
 
     def numbers(
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]
