@@ -69,6 +69,7 @@ def test_no_circle_of_imports_comes_back() -> None:
 
 #: Files of one name that do one thing in two places: what both are is said by their folders.
 FILES_OF_ONE_NAME = {
+    *("columns.py", "nodes.py", "recorded.py"),
     *("activations.py", "clicks.py", "digits.py", "document.py", "evaluation.py", "folded.py"),
     *("forward.py", "graph.py", "levels.py", "names.py", "networks.py", "record.py"),
     *("schedule.py", "sentiment.py", "step.py", "terminal.py", "training.py", "tree.py"),
@@ -76,7 +77,18 @@ FILES_OF_ONE_NAME = {
 
 #: Classes of one name: what is drawn or computed of a thing bears the thing's name.
 CLASSES_OF_ONE_NAME = {
-    *("Bar", "Block", "Copy", "ELU", "Elementwise", "Evaluation", "Gate", "Group", "Layer"),
+    *(
+        "Bar",
+        "Block",
+        "Columns",
+        "Copy",
+        "ELU",
+        "Elementwise",
+        "Evaluation",
+        "Gate",
+        "Group",
+        "Layer",
+    ),
     *("LeakyReLU", "Neuron", "Numbers", "Optimizer", "Part", "Row", "Run", "Source", "Statement"),
     *("Step", "Table", "Total"),
 }

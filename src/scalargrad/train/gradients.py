@@ -10,7 +10,7 @@ import numpy as np
 
 from scalargrad.autodiff import gradients
 from scalargrad.compiler.call.arguments import filled, rebuilt
-from scalargrad.compiler.passes.program import TAKE
+from scalargrad.compiler.passes.kinds import TAKE
 from scalargrad.compiler.stateful import StatefulProgram, reordered
 from scalargrad.compiler.vmap import vmap
 from scalargrad.errors import TraceError
