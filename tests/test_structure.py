@@ -68,16 +68,35 @@ def test_no_circle_of_imports_comes_back() -> None:
 
 
 #: Files of one name that do one thing in two places: what both are is said by their folders.
-FILES_OF_ONE_NAME = {
-    *("columns.py", "nodes.py", "recorded.py"),
-    *("activations.py", "clicks.py", "digits.py", "document.py", "evaluation.py", "folded.py"),
-    *("forward.py", "graph.py", "levels.py", "names.py", "networks.py", "record.py"),
-    *("schedule.py", "sentiment.py", "step.py", "terminal.py", "training.py", "tree.py"),
-}
+FILES_OF_ONE_NAME = set(
+    [
+        "activations.py",
+        "clicks.py",
+        "columns.py",
+        "digits.py",
+        "document.py",
+        "evaluation.py",
+        "folded.py",
+        "forward.py",
+        "graph.py",
+        "levels.py",
+        "names.py",
+        "networks.py",
+        "nodes.py",
+        "record.py",
+        "recorded.py",
+        "schedule.py",
+        "sentiment.py",
+        "step.py",
+        "terminal.py",
+        "training.py",
+        "tree.py",
+    ]
+)
 
 #: Classes of one name: what is drawn or computed of a thing bears the thing's name.
-CLASSES_OF_ONE_NAME = {
-    *(
+CLASSES_OF_ONE_NAME = set(
+    [
         "Bar",
         "Block",
         "Columns",
@@ -88,10 +107,20 @@ CLASSES_OF_ONE_NAME = {
         "Gate",
         "Group",
         "Layer",
-    ),
-    *("LeakyReLU", "Neuron", "Numbers", "Optimizer", "Part", "Row", "Run", "Source", "Statement"),
-    *("Step", "Table", "Total"),
-}
+        "LeakyReLU",
+        "Neuron",
+        "Numbers",
+        "Optimizer",
+        "Part",
+        "Row",
+        "Run",
+        "Source",
+        "Statement",
+        "Step",
+        "Table",
+        "Total",
+    ]
+)
 
 
 def repeated(places: Mapping[str, list[Path]]) -> set[str]:

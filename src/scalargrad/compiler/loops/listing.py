@@ -24,7 +24,7 @@ from scalargrad.compiler.loops.loop import (
     Write,
 )
 from scalargrad.compiler.loops.roll import Block, Constant, Constants, Operand, Own, Rolled
-from scalargrad.compiler.passes.program import Op
+from scalargrad.compiler.passes.kinds import Op
 
 #: So many numbers of a table are shown.
 _SHOWN = 3
