@@ -78,6 +78,7 @@ FILES_OF_ONE_NAME = {
         "rows.py",
         "digits.py",
         "document.py",
+        "elementwise.py",
     ),
     *("evaluation.py", "folded.py", "forward.py", "graph.py", "levels.py"),
     *("names.py", "networks.py", "nodes.py", "record.py", "recorded.py"),

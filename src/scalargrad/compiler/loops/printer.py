@@ -15,7 +15,7 @@ from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
 from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.loops.loop import (
-    Carried,
+    CarriedOver,
     Cells,
     Clear,
     Compute,
@@ -177,7 +177,7 @@ class _LoopPrinter:
                 registers[k] = apply(e, step.op, *[registers[x] for x in step.operands])
             elif isinstance(step, Fused):
                 registers[k] = e.fma(*[registers[x] for x in step.operands])
-            elif isinstance(step, Carried):
+            elif isinstance(step, CarriedOver):
                 registers[k] = carried[step.carry]
             elif isinstance(step, Write):
                 e.store(registers[step.register], self._pointer(step.place))
