@@ -465,21 +465,6 @@ def test_programs_are_forgotten_oldest_first(monkeypatch: pytest.MonkeyPatch) ->
     assert len(total._paths) == 3
 
 
-def test_of_long_programs_fewer_shapes_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the fewest, no more shapes are kept than have so many nodes in all."""
-    from scalargrad.compiler.call import paths
-
-    monkeypatch.setattr(paths, "FEWEST", 2)
-    monkeypatch.setattr(paths, "NODES", 100)
-    total: Any = jit(sum)
-    for n in (3, 4, 5, 6):
-        total([1.0] * n)
-    assert len(total._paths) == 4
-    for n in (60, 61, 62):
-        total([1.0] * n)
-    assert len(total._paths) == 2
-
-
 class Pair(NamedTuple):
     """A shape with names."""
 

@@ -92,10 +92,10 @@ def test_a_resumed_program_ends_where_an_unbroken_one_does(
     whole = program(Plan(tmp_path / "whole", epochs=4, quiet=True))
     broken, saved = Plan(tmp_path / "broken", epochs=4, quiet=True), RunState.save
 
-    def tear(state: RunState, path: str) -> None:
+    def tear(state: RunState) -> None:
         if len(state._run.history) == 3:
             raise MemoryError
-        saved(state, path)
+        saved(state)
 
     with monkeypatch.context() as patch:
         patch.setattr(RunState, "save", tear)

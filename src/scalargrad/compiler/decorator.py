@@ -113,7 +113,7 @@ def jit(
     that lean on the order of rounding, as Kahan's, lose what they compensate.
 
     Recording takes some milliseconds for each thousand nodes, once for each shape of arguments; the
-    latest shapes are kept, 64 and as many more, up to 512, as have a million nodes together. A
+    latest shapes are kept, up to 1,024 of them that have four million nodes together. A
     condition on a number computed from the arguments is checked at each call; where it comes out
     otherwise, that way is recorded as well.
 

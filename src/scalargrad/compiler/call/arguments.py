@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Coroutine, Hashable, Iterable, Iterator, MappingView, Sequence
 from enum import Enum
+from itertools import chain
 from types import FunctionType
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scalargrad.compiler.call.objects import (
     Copier,
@@ -38,6 +40,8 @@ NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Parameter: 2}
 
 #: Lists at least this long are looked through as a whole for being all numbers.
 _MANY = 8
+#: From so many floats on, rows of them are handed over as an array.
+_BLOCK = 256
 
 
 def kinds_of(xs: Iterable[Any]) -> tuple[int | None, ...]:
@@ -100,8 +104,22 @@ def _visit_all(
             key += kinds
             leaves += xs
             return
+    if objects is not None and len(xs) >= _MANY and _are_rows(xs):
+        key.append(("rows", len(xs[0])))
+        leaves.append(np.array(xs))
+        return
     for x in xs:
         visit(x, key, leaves, objects)
+
+
+def _are_rows(xs: Sequence[Any]) -> bool:
+    """Return whether items are lists of one length, floats all of them, and many."""
+    return (
+        set(map(type, xs)) == {list}
+        and len(xs) * len(xs[0]) >= _BLOCK
+        and len(set(map(len, xs))) == 1
+        and set(map(type, chain.from_iterable(xs))) == {float}
+    )
 
 
 def _refuse_array(x: Any) -> NoReturn:
@@ -173,10 +191,13 @@ class ArrayOutline:
         self.shape = shape
         self.items = items
         self._places = _stretch(items)
+        self._template = None if self._places is not None else _Template.of(items)
 
     def filled(self, found: Sequence[Any]) -> Any:
         """Return the array, of floats where they are all numbers."""
         items: Any
+        if self._template is not None and isinstance(found, FlatNumbers):
+            return self._template.filled(found.array).reshape(self.shape)
         if self._places is not None:
             items = found[self._places]
             if isinstance(items, np.ndarray):
@@ -188,6 +209,37 @@ class ArrayOutline:
         array = np.empty(self.shape, dtype=kind)
         array.ravel()[:] = items
         return array
+
+
+class _Template(NamedTuple):
+    """Numbers of which some are the same in each result, and the others are found.
+
+    Attributes
+    ----------
+    numbers : float64, items
+    where, places : integers, numbers found
+        Which of them are found, and in which place.
+    """
+
+    numbers: NDArray[np.float64]
+    where: NDArray[np.int64]
+    places: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, items: list[Any]) -> _Template | None:
+        """Return the template of items, if these are places and floats."""
+        if not {Place, float}.issuperset(map(type, items)):
+            return None
+        where = [k for k, x in enumerate(items) if isinstance(x, Place)]
+        numbers = [0.0 if isinstance(x, Place) else x for x in items]
+        places = [items[k].index for k in where]
+        return cls(np.array(numbers), np.array(where, np.int64), np.array(places, np.int64))
+
+    def filled(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the numbers, those found in their places."""
+        numbers = self.numbers.copy()
+        numbers[self.where] = found[self.places]
+        return numbers
 
 
 def _stretch(items: list[Any]) -> slice | None:
