@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 import base64
-import os
-import re
-import shutil
-import signal
-import zlib
-=======
 import math
 import os
 import random
+import re
 import shutil
 import signal
 import time
->>>>>>> main
+import zlib
 from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
