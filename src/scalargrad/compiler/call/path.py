@@ -200,11 +200,10 @@ class Path:
     ) -> Inputs:
         """Return numbers in the order of the inputs: of the arguments, drawn, closed over."""
         numbers = [x if x.__class__ is float else _number(x) for x in leaves]
-        numbers += drawn
-        numbers += [x._data for x in foreign]
+        read = [x._data for x in foreign]
         if not self.has_arrays:
-            return numbers
-        return np.concatenate([np.ravel(x) for x in numbers], dtype=np.float64)
+            return numbers + drawn + read
+        return np.concatenate([*map(np.ravel, numbers), drawn, read], dtype=np.float64)
 
     def numbers(
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]
