@@ -174,9 +174,6 @@ class Compiled(Eager):
         part, rows = self._shapes.find(rows)
         recording, carried = self._recording(part), self._carried
         carried.load()
-        if not recording.is_known(rows):
-            self.write_back()
-            recording.record(rows, carried)
         found = recording.found(rows, carried)
         if found is None:
             return None
