@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.call.arguments import outlined
+from scalargrad.compiler.passes.kinds import total_of
 from scalargrad.compiler.passes.nodes import Flags, Nodes
-from scalargrad.compiler.passes.program import Program, total_of
+from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.recorded import RecordedProgram
 from scalargrad.compiler.trace.domains import unseen
 from scalargrad.compiler.trace.trace import Trace
