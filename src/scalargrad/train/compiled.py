@@ -1,4 +1,4 @@
-"""Run training steps as compiled programs, as soon as that pays and where it is possible."""
+"""The steps of a run as compiled programs, once that pays and where it can be done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decide whether the steps of a run may be compiled."""
+"""The choice between eager and compiled steps."""
 
 from __future__ import annotations
 
