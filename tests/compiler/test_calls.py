@@ -153,8 +153,6 @@ def test_arrays_of_numbers_that_are_not_finite_are_those_of_the_loop() -> None:
 @pytest.mark.parametrize("as_array", [False, True])
 def test_rows_of_results_have_their_numbers_and_what_is_the_same(as_array: bool) -> None:
     """Lists with constants before and behind the results, and of results in no order."""
-    import numpy as np
-
     compiled: Any = jit(
         lambda x: ([1.0, x[0] * 2, x[1] * 3, "a"], [[x[0], 2.0, x[1]], [x[1], x[0]]], [None])
     )
