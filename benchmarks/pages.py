@@ -1,5 +1,7 @@
 """Step pages of large graphs: how long they take to write and to open, and how large they are.
 
+Also frames of a training page: everything on it computed, drawn and laid out anew.
+
     python -m benchmarks.pages --write docs/benchmarks.md
 
 A page is open when the browser has laid it out and its first step is drawn; a step ends when the
@@ -14,6 +16,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,8 +24,12 @@ from typing import Any
 import scalargrad as sg
 from benchmarks.measuring import in_units
 from benchmarks.reporting import Finding, as_markdown, gathered, replace_section
+from scalargrad import data
+from scalargrad.losses import hinge_loss
 from scalargrad.nn import MLP
+from scalargrad.optim import SGD
 from scalargrad.show.steps import Walk, walk
+from scalargrad.show.training import TrainingPage, watch
 
 _OPEN = "performance.getEntriesByType('navigation')[0].domComplete"
 _STEP = """k => {
@@ -31,6 +38,30 @@ _STEP = """k => {
   document.body.getBoundingClientRect();
   return performance.now() - start;
 }"""
+
+
+_FRAME = """k => {
+  const start = performance.now();
+  scalargrad.frame(k);
+  document.documentElement.getBoundingClientRect();
+  return performance.now() - start;
+}"""
+
+
+def training_page() -> TrainingPage:
+    """Watch two moons for sixty epochs."""
+    points = data.moons(100, 0.1, seed=1337)
+    model = MLP(2, [16, 16, 1], rng=1337)
+    return watch(
+        model,
+        points.inputs,
+        [2 * y - 1 for y in points.targets],
+        loss=hinge_loss,
+        optimizer=SGD(model.parameters(), lr=0.5),
+        epochs=60,
+        batch_size=None,
+        quiet=True,
+    )
 
 
 def network() -> Walk:
@@ -74,6 +105,22 @@ def findings(browser: Any, rounds: int) -> Iterator[Finding]:
             yield Finding(f"{what}: a step", "", in_units(stepping), None)
 
 
+def frames(browser: Any, rounds: int) -> Finding:
+    """Measure the frames of a training page on two moons."""
+    with tempfile.TemporaryDirectory() as folder:
+        training = training_page()
+        path = Path(folder) / "training.html"
+        training.save(path)
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(path.as_uri())
+        count = len(training.snapshots)
+        taken = [page.evaluate(_FRAME, 7 * k % count) / 1e3 for k in range(40 * rounds)]
+        page.close()
+    took = median(taken)
+    what = "Training page of two moons: a frame"
+    return Finding(what, "a sixtieth of a second", in_units(took), took <= 1 / 60)
+
+
 def _in_browser(browser: Any, path: Path, count: int, rounds: int) -> tuple[float, float]:
     """Return the median seconds to open a page, and of steps far apart, into other folds."""
     opening, stepping = [], []
@@ -106,7 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
         )
-        rows = gathered(findings(browser, options.rounds))
+        measured = findings(browser, options.rounds)
+        rows = gathered(chain(measured, [frames(browser, options.rounds)]))
         browser.close()
     if options.write is not None:
         replace_section(options.write, "pages", as_markdown(rows, "Chromium"))

@@ -29,6 +29,13 @@ def test_each_page_is_written_opened_and_stepped_through(
     assert [row.goal for row in rows] == ["", "", "under 2 s", ""]
 
 
+def test_frames_of_a_training_page_are_measured(browser: Any) -> None:
+    """Each frame takes some time, in which all of the page is drawn."""
+    found = pages.frames(browser, 1)
+    assert found.goal == "a sixtieth of a second"
+    assert found.measured.endswith((" ms", " µs"))
+
+
 def test_wrong_options_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """Before anything is measured."""
     with pytest.raises(SystemExit):

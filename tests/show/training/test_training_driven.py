@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from scalargrad import data, watch
-from scalargrad.losses import binary_cross_entropy_with_logits, hinge_loss, mse_loss
+from scalargrad import watch
+from scalargrad.losses import binary_cross_entropy_with_logits, mse_loss
 from scalargrad.nn import MLP
-from scalargrad.optim import SGD
 from scalargrad.show.figures import signed
 from scalargrad.show.training import TrainingPage
 
@@ -565,35 +564,6 @@ def test_losses_have_a_logarithmic_scale_and_a_linear_one(open_page: Any) -> Non
     downs = [float(point.split(",")[1]) for point in points]
     first, second = (kept.loss for kept in training.snapshots[:2])
     assert (downs[3] - downs[1]) / (downs[3] - downs[0]) == pytest.approx(second / first, abs=0.02)
-
-
-def test_a_frame_of_two_moons_takes_a_sixtieth_of_a_second(open_page: Any) -> None:
-    """Everything computed, drawn and laid out anew: the least of many, as other programs run."""
-    points = data.moons(100, 0.1, seed=1337)
-    model = MLP(2, [16, 16, 1], rng=1337)
-    training = watch(
-        model,
-        points.inputs,
-        [2 * y - 1 for y in points.targets],
-        loss=hinge_loss,
-        optimizer=SGD(model.parameters(), lr=0.5),
-        epochs=60,
-        batch_size=None,
-        quiet=True,
-    )
-    page = open_page(training, viewport={"width": 1280, "height": 800})
-    least = page.evaluate(
-        """() => {
-        let least = Infinity;
-        for (let i = 0; i < 600 && least > 15; i += 1) {
-            const start = performance.now();
-            scalargrad.frame((7 * i) % 61);
-            document.documentElement.getBoundingClientRect();
-            least = Math.min(least, performance.now() - start);
-        }
-        return least; }"""
-    )
-    assert least <= 1000 / 60
 
 
 def test_classes_are_called_what_the_data_call_them(open_page: Any) -> None:
