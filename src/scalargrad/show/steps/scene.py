@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from scalargrad import ops
 from scalargrad.errors import GraphChangedError
@@ -24,15 +24,30 @@ from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 from scalargrad.value import Parameter, Value
 
-if TYPE_CHECKING:
-    from scalargrad.show.steps.alarm import Alarm
-
 _JOINING = set(" +-−*·/^=<>,|")
 _INDEX = re.compile(r"\[[\w, ]*\]|,(?=[₀-₉])")  # that of w[0,1] joins nothing
 
 
 #: The operations that turn a weighted sum into the output of a unit.
 _UNITS = {*activations.__all__, "step", "tanh"} - {"identity"}
+
+
+class Alarm(NamedTuple):
+    """Where a walk first meets inf or nan.
+
+    Attributes
+    ----------
+    node : Value
+        Whose value or, in the backward pass, whose gradient it is.
+    position : int
+        That of the step at which it appears.
+    text : str
+        Where the number comes from, and what to do about it.
+    """
+
+    node: Value
+    position: int
+    text: str
 
 
 class Scene:
