@@ -100,7 +100,7 @@ def _visit_all(
 ) -> None:
     if len(xs) >= _MANY and xs[0].__class__ in NUMBERS:
         kinds = kinds_of(xs)
-        if None not in kinds:  # as below, sooner
+        if None not in kinds:  # the common case, without the loop below
             key += kinds
             leaves += xs
             return
