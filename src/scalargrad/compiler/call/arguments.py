@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Coroutine, Hashable, Iterable, Iterator, MappingView, Sequence
 from enum import Enum
+from itertools import chain
 from types import FunctionType
 from typing import Any, NoReturn
 
@@ -38,6 +39,9 @@ NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Parameter: 2}
 
 #: Lists at least this long are looked through as a whole for being all numbers.
 _MANY = 8
+_FLOATS = {float, int}
+#: Stands in the key for floats and integers of a list, or of its rows.
+_FLOAT = "numbers"
 
 
 def kinds_of(xs: Iterable[Any]) -> tuple[int | None, ...]:
@@ -94,14 +98,29 @@ def _require_lasting(x: Any, where: str) -> None:
 def _visit_all(
     xs: Sequence[Any], key: list[Hashable], leaves: list[Any], objects: Visit | None
 ) -> None:
-    if len(xs) >= _MANY and xs[0].__class__ in NUMBERS:
-        kinds = kinds_of(xs)
-        if None not in kinds:  # as below, sooner
-            key += kinds
+    if len(xs) >= _MANY:  # as below, sooner
+        kinds = {*map(type, xs)}
+        if kinds <= _FLOATS:
+            key.append((_FLOAT, len(xs)))
+            leaves += xs
+            return
+        if kinds == {list} and (width := _width(xs)) is not None:
+            key.append((_FLOAT, len(xs), width))
+            leaves += chain.from_iterable(xs)
+            return
+        if kinds <= NUMBERS.keys():
+            key += kinds_of(xs)
             leaves += xs
             return
     for x in xs:
         visit(x, key, leaves, objects)
+
+
+def _width(rows: Sequence[list[Any]]) -> int | None:
+    """Return how many numbers are in each row; None where that differs, or others are in it."""
+    width = len(rows[0])
+    whole = all(len(row) == width for row in rows)
+    return width if whole and _FLOATS.issuperset(map(type, chain.from_iterable(rows))) else None
 
 
 def _refuse_array(x: Any) -> NoReturn:
@@ -165,6 +184,72 @@ class Place:
     def __init__(self, index: int) -> None:
         self.index = index
 
+    def of(self, found: Sequence[Any]) -> Any:
+        """Return what was found there."""
+        return found[self.index]
+
+
+class SideBySide:
+    """Values that are found side by side, and the plain floats that stand among them in a result.
+
+    Parameters
+    ----------
+    items : list of Place or float
+    """
+
+    def __init__(self, items: list[Any]) -> None:
+        self.where = [i for i, x in enumerate(items) if isinstance(x, Place)]
+        first = items[self.where[0]].index
+        self.places = slice(first, first + len(self.where))
+        self.is_whole = len(self.where) == len(items)
+        self.template = [0.0 if isinstance(x, Place) else x for x in items]
+        self._array, self._at = np.array(self.template), np.array(self.where)
+
+    @classmethod
+    def of(cls, items: list[Any]) -> SideBySide | None:
+        """Return the same of the items of a result; None where they are something else."""
+        if not {Place} <= {*map(type, items)} <= {Place, float}:
+            return None
+        found = [x.index for x in items if x.__class__ is Place]
+        return cls(items) if found == [*range(found[0], found[0] + len(found))] else None
+
+    def as_list(self, found: Sequence[Any]) -> list[Any]:
+        """Return the items, with what was found in their places."""
+        part: Any = found[self.places]
+        values: list[Any] = part.tolist() if isinstance(part, np.ndarray) else [*part]
+        if self.is_whole:
+            return values
+        items = self.template.copy()
+        for i, x in zip(self.where, values, strict=True):
+            items[i] = x
+        return items
+
+    def as_array(self, found: Sequence[Any]) -> Any:
+        """Return the same as an array, of floats where they are all numbers."""
+        part: Any = found[self.places]
+        if isinstance(part, np.ndarray) and self.is_whole:
+            return part
+        if not isinstance(part, np.ndarray) and {*map(type, part)} != {float}:
+            return np.array(self.as_list(found), dtype=object)
+        array = self._array.copy()
+        array[self._at] = part
+        return array
+
+
+class ListOutline(list[Any]):
+    """The outline of a list whose Values are found side by side."""
+
+    def __init__(self, items: list[Any], order: SideBySide) -> None:
+        super().__init__(items)
+        self.order = order
+
+    def of(self, found: Sequence[Any]) -> list[Any]:
+        """Return the list, with what was found."""
+        return self.order.as_list(found)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ListOutline, ([*self], self.order)
+
 
 class ArrayOutline:
     """An array of objects, as a list."""
@@ -172,31 +257,18 @@ class ArrayOutline:
     def __init__(self, shape: tuple[int, ...], items: list[Any]) -> None:
         self.shape = shape
         self.items = items
-        self._places = _stretch(items)
+        self._order = SideBySide.of(items)
 
     def filled(self, found: Sequence[Any]) -> Any:
         """Return the array, of floats where they are all numbers."""
-        items: Any
-        if self._places is not None:
-            items = found[self._places]
-            if isinstance(items, np.ndarray):
-                return items.reshape(self.shape)
-        else:
-            items = [filled(x, found) for x in self.items]
+        if self._order is not None:
+            return self._order.as_array(found).reshape(self.shape)
+        items = [filled(x, found) for x in self.items]
         kinds = set(map(type, items))
         kind = float if kinds == {float} or all(is_real(x) for x in items) else object
         array = np.empty(self.shape, dtype=kind)
         array.ravel()[:] = items
         return array
-
-
-def _stretch(items: list[Any]) -> slice | None:
-    """Return the places of items if they are nothing else and in order."""
-    if not items or not all(isinstance(x, Place) for x in items):
-        return None
-    first = items[0].index
-    found = slice(first, first + len(items))
-    return found if [x.index for x in items] == list(range(found.start, found.stop)) else None
 
 
 class FlatNumbers(Sequence[Any]):
@@ -246,8 +318,7 @@ def outlined(tree: Any, values: list[Value]) -> Any:
     if isinstance(tree, list | tuple) and not isinstance(tree, Table):
         if type(tree) is list and _PLAIN.issuperset(map(type, tree)):
             return _PlainList(tree)
-        items = [outlined(x, values) for x in tree]
-        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+        return _outlined_items(tree, [outlined(x, values) for x in tree])
     if getattr(getattr(tree, "dtype", None), "kind", "") == "O":
         return ArrayOutline(tree.shape, [outlined(x, values) for x in tree.ravel().tolist()])
     if isinstance(tree, Coroutine):
@@ -266,6 +337,14 @@ def outlined(tree: Any, values: list[Value]) -> Any:
             "Values of the recording: return the Values, and make the function outside"
         )
     return _outlined_object(tree, values) if is_object(tree) else tree
+
+
+def _outlined_items(tree: Any, items: list[Any]) -> Any:
+    """Return the outline of a list or tuple of these outlines."""
+    order = SideBySide.of(items) if type(tree) is list and len(items) >= _MANY else None
+    if order is not None:
+        return ListOutline(items, order)
+    return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
 
 
 def _closes_over_results(function: FunctionType) -> bool:
@@ -289,8 +368,8 @@ def _outlined_object(tree: Any, values: list[Value]) -> Any:
 def filled(outline: Any, found: Sequence[Any]) -> Any:
     """Return the result an outline describes, with what was found in each place."""
     kind = outline.__class__
-    if kind is Place:
-        return found[outline.index]
+    if kind is Place or kind is ListOutline:
+        return outline.of(found)
     if issubclass(kind, (list, tuple)) and kind is not _PlainList:
         items = [found[x.index] if x.__class__ is Place else filled(x, found) for x in outline]
         return kind(*items) if hasattr(kind, "_fields") else kind(items)

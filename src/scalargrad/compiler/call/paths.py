@@ -13,7 +13,7 @@ from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.guards.closed_over import ClosedOver
 
 #: Shapes of arguments whose programs are kept, the oldest forgotten first.
-SHAPES = 64
+SHAPES = 256
 #: Paths kept that do not fit at the moment, as while a module is in its other mode.
 ELSEWHERE = 8
 
