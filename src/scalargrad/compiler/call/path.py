@@ -72,7 +72,8 @@ class Path:
         results = len(program.outputs) - len(recording.outcomes)
         self.function = Function(program, results, wrt)
         self.results = results
-        self.reached = self.function.reached()
+        reached = zip(self.function.reached(), recording.plain, strict=True)
+        self.reached = tuple(moves and not plain for moves, plain in reached)
         self.lone = self.reached == (True,)
         self.differentiable = bool(wrt)
         self.returns_arrays = not wrt and has_arrays(outline)
