@@ -1,10 +1,10 @@
 """A whole training run of a GPT on scalars, compiled, beside the same code on a plain Value class.
 
 The GPT of ``programs/gpt.py``, 4,192 parameters, learns 1,000 names of mixed lengths, one name to
-a step of Adam. A compiled step is one program, forward, backward and update, with parameters and
-moments resident; recording and compiling are part of the time. Names of one length share a program,
-or all names do: filled up to the longest, with weight 0 for what is filled in, they have the same
-loss. The plain run is the same arithmetic on a Value class of thirty lines. It takes minutes, so it
+a step of Adam. A compiled step is a program for loss and gradient, and an update in arrays;
+recording and compiling are part of the time. Names of one length share a program, or all names do:
+filled up to the longest, with weight 0 for what is filled in, they have the same loss. The plain
+run is the same arithmetic on a Value class of thirty lines. It takes minutes, so it
 is measured on some of the names and scaled by the number of characters. Run with
 
     python -m benchmarks.jit_gpt
@@ -23,13 +23,11 @@ from benchmarks.measuring import in_units, pin, take_turns
 from scalargrad.experiments.gpt import GPT
 from scalargrad.experiments.names import Alphabet, plain_names
 from scalargrad.optim import Adam
-from scalargrad.train.gradients import Gradients
-from scalargrad.train.group_rules import group_rules, options_of
+from scalargrad.train.carried import Carried
+from scalargrad.train.limits_on_gradients import Limits
 from scalargrad.train.objective import Objective
-from scalargrad.train.rectangle import Rectangle
-from scalargrad.train.step import Step
-from scalargrad.train.store import Store
-from scalargrad.train.update import Update
+from scalargrad.train.recording import Recording
+from scalargrad.train.rows import Rows
 
 STEPS, RATE, BETAS, EPS = 1000, 0.01, (0.9, 0.99), 1e-8
 #: So many of the names the plain run is measured on.
@@ -67,7 +65,7 @@ def cross_entropy(predictions: list[Any], targets: list[Any]) -> Any:
 
 
 class Training:
-    """Steps of Adam, a program for each length of name met, all on one store of numbers.
+    """Steps of Adam, a program for each length of name met, all on the same arrays.
 
     Parameters
     ----------
@@ -80,30 +78,28 @@ class Training:
         self.model = GPT(27, rng=0)
         parameters = self.model.parameters()
         self.optimizer = Adam(parameters, lr=RATE, betas=BETAS, eps=EPS)
-        self.store = Store(self.optimizer, parameters)
-        self.store.load()
-        self.programs: dict[int, tuple[Step, Rectangle]] = {}
-        self.update: Update | None = None
+        self.carried = Carried(self.optimizer, parameters)
+        self.carried.load()
+        self.programs: dict[int, tuple[Recording, Rows]] = {}
 
     def step(self, example: Example) -> float:
         """Learn one name and return its loss before."""
         filled = weighted(example, self.length or len(example[0]))
-        _, options = options_of(group_rules(self.optimizer))
-        step, data = self._program(filled)
+        recording, data = self._program(filled)
         tokens, (targets, weights) = filled
         data.numbers[0] = [*tokens, *targets, *weights]
-        assert step.run([0], options)
-        self.optimizer.param_groups[0]["step"] += 1
-        return step.gradients.loss
+        found = recording.found([0], self.carried)
+        assert found is not None
+        assert self.carried.step(found.grads, found.reached, Limits())
+        loss: float = found.loss
+        return loss
 
-    def _program(self, example: Weighted) -> tuple[Step, Rectangle]:
+    def _program(self, example: Weighted) -> tuple[Recording, Rows]:
         length = len(example[0])
         if length not in self.programs:
-            data = Rectangle([example])
+            data = Rows([example])
             objective = Objective(self.model, cross_entropy, None, {})
-            gradients = Gradients(objective, self.store, data, [0])
-            self.update = self.update or Update(self.store, gradients.visited)
-            self.programs[length] = Step(self.store, gradients, self.update), data
+            self.programs[length] = Recording(objective, self.carried.leaves, data), data
         return self.programs[length]
 
 

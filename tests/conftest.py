@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
+import random
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,10 +16,17 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("ci", derandomize=True, max_examples=60, deadline=None)
+settings.register_profile(
+    "fresh", derandomize=False, database=None, deadline=None, max_examples=60, print_blob=True
+)
 settings.register_profile("thorough", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 OpenPage = Callable[..., Any]
+
+#: After so many seconds no further test is begun; for a search that is limited by time.
+SECONDS = float(os.environ.get("SECONDS_OF_TESTS", "inf"))
+started: list[float] = []
 
 #: Milliseconds after which a page is said to do nothing: a busy machine may need many seconds.
 PATIENCE = 120_000
@@ -25,6 +35,20 @@ PATIENCE = 120_000
 AS_THE_PROFILE_SAYS = dict.fromkeys(
     ("color_scheme", "reduced_motion", "forced_colors", "contrast"), "null"
 )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mix the tests of a search limited by time, so that each has its turn on some day."""
+    seed = config.getoption("--hypothesis-seed", default=None)
+    if math.isfinite(SECONDS):
+        random.Random(seed).shuffle(items)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Begin no test when the time is up."""
+    started.append(time.monotonic())
+    if started[-1] - started[0] > SECONDS:
+        pytest.skip("the time is up")
 
 
 class Savable(Protocol):

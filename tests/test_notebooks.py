@@ -11,9 +11,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
+
+from scalargrad import disable_jit
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
@@ -82,20 +82,31 @@ def compiles(path: Path) -> bool:
     return re.search(r"\bjit\b|\bfit\(", text(path, "code")) is not None
 
 
-COMPILING = [path for path in PATHS if compiles(path)]
+#: Trained on batches of examples of different lengths, which stay eager with or without a compiler.
+RAGGED = {"09_sentiment", "11_character_level_gpt"}
+#: Up to a minute without a compiler. Their models are trained both ways on less data, the first in
+#: tests/train, the second in tests/experiments.
+LONG = {"07_digits", "10_wide_and_deep"}
+COMPILING = [path for path in PATHS if compiles(path) and path.stem not in RAGGED | LONG]
 
 
 @pytest.mark.parametrize("path", COMPILING, ids=lambda path: path.stem)
 def test_assertions_hold_without_compilation(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a compiled notebook asserts of its numbers, eager evaluation fulfils as well."""
-    monkeypatch.setenv("SCALARGRAD_JIT", "off")
-    notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]
-    there = {"metadata": {"path": str(FOLDER)}}
-    NotebookClient(notebook, timeout=600, startup_timeout=600, resources=there).execute()
+    pytest.importorskip("matplotlib").use("agg")
+    from matplotlib import pyplot as plt
+
+    monkeypatch.chdir(FOLDER)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    try:
+        with disable_jit():
+            for number, cell in enumerate(cells(path, "code"), 1):
+                code = compile("".join(cell["source"]), f"{path.name}, cell {number}", "exec")
+                exec(code, names)
+    finally:
+        plt.close("all")
 
 
 def test_training_notebooks_compile() -> None:
     """So that running them with and without compilation are two different things."""
-    assert [path.name[:2] for path in COMPILING] == [
-        *("03", "04", "06", "07", "08", "09", "10", "11", "14", "16")
-    ]
+    assert [path.name[:2] for path in COMPILING] == ["03", "04", "06", "08", "14", "16"]

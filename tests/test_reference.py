@@ -86,3 +86,11 @@ def test_a_package_lists_what_it_offers(module: ModuleType) -> None:
     }
     assert offered == set(module.__all__)
     assert offered <= set(dir(module))
+
+
+def test_the_error_catalogue_has_every_class() -> None:
+    """Each error and warning has a heading on the page, above a case that is run."""
+    page = (ROOT / "docs" / "explained" / "errors.md").read_text(encoding="utf-8")
+    words = {w for line in page.splitlines() if line.startswith("## ") for w in line.split()}
+    named = {word.strip(",()") for word in words}
+    assert set(scalargrad.errors.__all__) - {"ScalargradError"} <= named

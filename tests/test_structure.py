@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -63,3 +65,36 @@ def test_no_circle_of_imports_comes_back() -> None:
         imports[importer] = imports[importer] - {imported}
     found = [{x.removeprefix("scalargrad.") for x in group} for group in circles(imports)]
     assert [group for group in found if not any(group <= known for known in REMAINING)] == []
+
+
+#: Files of one name that do one thing in two places: what both are is said by their folders.
+FILES_OF_ONE_NAME = {
+    *("activations.py", "clicks.py", "digits.py", "document.py", "evaluation.py", "folded.py"),
+    *("forward.py", "graph.py", "levels.py", "names.py", "networks.py", "record.py"),
+    *("schedule.py", "sentiment.py", "step.py", "terminal.py", "training.py", "tree.py"),
+}
+
+#: Classes of one name: what is drawn or computed of a thing bears the thing's name.
+CLASSES_OF_ONE_NAME = {
+    *("Bar", "Block", "Copy", "ELU", "Elementwise", "Evaluation", "Gate", "Group", "Layer"),
+    *("LeakyReLU", "Neuron", "Numbers", "Optimizer", "Part", "Row", "Run", "Source", "Statement"),
+    *("Step", "Table", "Total"),
+}
+
+
+def repeated(places: Mapping[str, list[Path]]) -> set[str]:
+    """Return the names that more than one place has."""
+    return {name for name, found in places.items() if len(found) > 1}
+
+
+def test_a_name_means_one_file_and_one_class() -> None:
+    """A reader who searches for a name finds the one thing it names, but for those listed."""
+    files, classes = defaultdict[str, list[Path]](list), defaultdict[str, list[Path]](list)
+    for path in SOURCE.rglob("*.py"):
+        if path.name != "__init__.py":
+            files[path.name].append(path)
+        for part in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(part, ast.ClassDef) and not part.name.startswith("_"):
+                classes[part.name].append(path)
+    assert repeated(files) - FILES_OF_ONE_NAME == set()
+    assert repeated(classes) - CLASSES_OF_ONE_NAME == set()

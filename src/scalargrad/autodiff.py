@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import repeat
@@ -93,10 +93,15 @@ def _sweep(order: Sequence[Value], seeds: Mapping[Value, float]) -> Iterator[tup
     """
     under_way = dict(seeds)
     checking = _anomaly.get()
+    calls: _Calls | None = None
     for node in reversed(order):
         upstream = under_way.pop(node, 0.0)
         yield node, upstream
         if node.parents:
+            if node._call is not None and not checking:
+                calls = calls or _Calls(order)
+                if calls.keeps(node, upstream, under_way):
+                    continue
             for parent, local in zip(node.parents, node.local_grads):  # noqa: B905 - hot loop
                 if local is not None:
                     signal = under_way.get(parent, 0.0)  # type: ignore[arg-type]
@@ -104,6 +109,38 @@ def _sweep(order: Sequence[Value], seeds: Mapping[Value, float]) -> Iterator[tup
             if checking:
                 _require_finite_signals(node, under_way)
     yield from under_way.items()
+
+
+class _Calls:
+    """Signals of results that one compiled call returned: they go back in one sweep of its own.
+
+    Parameters
+    ----------
+    order : sequence of Value
+        The nodes of the graph.
+    """
+
+    def __init__(self, order: Sequence[Value]) -> None:
+        self._expected = Counter(id(node._call) for node in order if node._call is not None)
+        self._arrived: dict[int, list[tuple[Any, float]]] = {}
+
+    def keeps(self, node: Any, upstream: float, under_way: dict[Value, float]) -> bool:
+        """Take a result's signal, unless it is the only one; send all back with the last."""
+        call = id(node._call)
+        if self._expected[call] == 1:
+            return False
+        arrived = self._arrived.setdefault(call, [])
+        arrived.append((node, upstream))
+        if len(arrived) < self._expected[call]:
+            return True
+        together = node.sent_back(arrived)
+        pairs = [(node.parents, 1.0, together)]
+        if together is None:
+            pairs = [(x.parents, signal, x.local_grads) for x, signal in arrived]
+        for parents, signal, locals_ in pairs:
+            for parent, local in zip(parents, locals_, strict=True):
+                under_way[parent] = under_way.get(parent, 0.0) + signal * local
+        return True
 
 
 def _require_finite_signals(node: Value, signals: Mapping[Value, Scalar]) -> None:

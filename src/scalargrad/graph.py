@@ -41,16 +41,21 @@ def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]
     order: list[Value] = []
     seen: set[Value] = set(until)
     stack: list[Value | None] = list(reversed(roots))
+    followed: tuple[Value | float, ...] | None = None
     while stack:
         node = stack.pop()
         if node is None:  # the node below it on the stack has all its operands in order
             order.append(stack.pop())  # type: ignore[arg-type]
         elif node not in seen:
             seen.add(node)
-            if node.parents:
+            parents = node.parents
+            if parents is followed:  # results of one call share them, and they are in order
+                order.append(node)
+            elif parents:
+                followed = parents
                 stack.append(node)
                 stack.append(None)
-                for x in reversed(node.parents):
+                for x in reversed(parents):
                     if x not in seen and isinstance(x, Value):
                         stack.append(x)  # noqa: PERF401 - hot loop: a list of its own costs more
             else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from scalargrad import ops
 from scalargrad.errors import GraphError, OperandError
@@ -105,6 +105,9 @@ class Value:
     parents: tuple[Value | float, ...]
     local_grads: tuple[float | None, ...]
     label: str
+
+    #: What the results of one compiled call share; None for nodes that arithmetic made.
+    _call: ClassVar[Any] = None
 
     def __init__(self, data: float | Value, label: str = "", *operands: object) -> None:
         if isinstance(data, Value):

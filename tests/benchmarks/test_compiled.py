@@ -72,6 +72,7 @@ def test_the_command_fills_its_section(tmp_path: Path, monkeypatch: pytest.Monke
     for peer in PEERS:
         monkeypatch.setitem(PEERS, peer, by_scalargrad.scanned)
     monkeypatch.setattr(compiled, "pin", lambda: "pinned nowhere")
+    monkeypatch.setattr(programs, "NAME", "a")  # of one letter: its GPT is quickly compiled
     monkeypatch.setattr(programs, "in_fresh_process", lambda *_: "0.5")
     monkeypatch.setattr(programs, "median_of", lambda run, _: seconds(run))
     monkeypatch.setattr(by_scalargrad.Scanned.__init__, "__defaults__", (2,))

@@ -10,16 +10,9 @@ import numpy as np
 import pytest
 
 from scalargrad import erf, exp, grad, jit, log, sigmoid, sin, tanh, value_and_grad, vmap
-from scalargrad.compiler import function
 from scalargrad.compiler.passes import segments
 
-pytestmark = pytest.mark.usefixtures("backend", "packed")
-
-
-@pytest.fixture
-def packed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pack every program, those too that would run as loops."""
-    monkeypatch.setattr(function, "looped", lambda program: None)
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 #: How many numbers an example has: sums of few products, and of many.

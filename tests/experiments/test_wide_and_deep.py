@@ -8,7 +8,10 @@ import pytest
 
 from scalargrad.data import Impression, click_model
 from scalargrad.experiments import Ranker, WideAndDeep
+from scalargrad.losses import binary_cross_entropy_with_logits
 from scalargrad.nn.init import normal_
+from scalargrad.optim import AdamW
+from scalargrad.train import fit
 from scalargrad.value import Parameter
 
 TRUTH = click_model(seed=0)
@@ -56,6 +59,30 @@ def test_memory_grows_with_what_was_met() -> None:
     rows = [table.num_embeddings for table in model.embeddings[:2]]
     assert max(rows) <= 41
     assert len(model.parameters()) < 64 + 2 * 82 + 200
+
+
+def test_training_is_the_same_with_and_without_compilation() -> None:
+    """As its notebook trains it: each part alone and both, to the rounding of sums."""
+    shown, clicked = TRUTH.log(40, seed=1)
+    for wide, deep in ((True, False), (False, True), (True, True)):
+        ends = []
+        for jit in (False, True):
+            model = WideAndDeep.of(
+                shown, width=2, hidden=3, buckets=64, wide=wide, deep=deep, rng=0
+            )
+            history = fit(
+                model,
+                [model.encode(x) for x in shown],
+                [float(y) for y in clicked],
+                loss=binary_cross_entropy_with_logits,
+                optimizer=AdamW(model.groups(), lr=0.02),
+                epochs=3,
+                batch_size=8,
+                jit=jit,
+                quiet=True,
+            )
+            ends.append(history["loss"] + [p.data for p in model.parameters()])
+        assert ends[1] == pytest.approx(ends[0], rel=1e-9, abs=1e-12)
 
 
 def test_ranking_orders_by_probability() -> None:

@@ -27,7 +27,7 @@ import scalargrad
 from scalargrad import DomainError, Value, gradients, ops
 from scalargrad.ops import TABLE
 from scalargrad.ops.reductions import Dot
-from scalargrad.table.operation import Elementwise, Fold, Operation
+from scalargrad.table.operation import Elementwise, ListReduction, Operation
 from scalargrad.table.symbol import evaluate
 
 FAMILIES = (
@@ -166,7 +166,7 @@ def points(op: Operation, arity: int, count: int) -> Iterator[tuple[float, ...]]
 
 def call(op: Any, operands: Sequence[Any]) -> Any:
     """Apply an operation the way a program writes it."""
-    if isinstance(op, Fold):
+    if isinstance(op, ListReduction):
         return op(operands)
     if isinstance(op, Dot):
         n = len(operands) // 2

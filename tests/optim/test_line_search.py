@@ -46,7 +46,7 @@ def test_at_a_minimum_nothing_is_changed() -> None:
     w = Parameter(0.0)
     optimizer = SGD([w], lr=0.25, momentum=0.5)
     assert backtracking_line_search(optimizer, lambda: w * w + 1.0) == 1.0
-    assert (w.data, optimizer.param_groups[0]["lr"], optimizer.state) == (0.0, 0.25, {})
+    assert (w.data, optimizer.param_groups[0]["lr"], dict(optimizer.state)) == (0.0, 0.25, {})
     assert optimizer.param_groups[0]["step"] == 0
 
 

@@ -23,6 +23,7 @@ from scalargrad.table.javascript import (
     available,
     function_key,
     javascript_functions,
+    javascript_lanes,
 )
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol, evaluate
@@ -188,6 +189,44 @@ def test_signs_numbers_and_choices_nest(expression: Symbol, page: Any) -> None:
     for x in (-2.0, 0.0, 0.5, 1.0, 3.0):
         script = f"{{const x = {x}; {body} const y = {result}; {SHOWN} return shown(y);}}"
         assert agree(float(page.evaluate(f"() => {script}")), evaluate(expression, {X: x})), x
+
+
+LANES = """(cases) => {
+    const lanes = %s;
+    return JSON.stringify(JSON.parse(cases).map(([key, points]) => {
+        const rows = points.map((point) => point.map(Number));
+        const arity = rows[0].length;
+        const column = (i) => Float64Array.from(rows, (row) => row[i]);
+        const a = [...Array(arity).keys()].map(column);
+        const y = new Float64Array(rows.length);
+        lanes[key].forward(y, a);
+        const s = a.map(() => new Float64Array(rows.length).fill(0.25));
+        lanes[key].backward(new Float64Array(rows.length).fill(2), y, a, s);
+        return [[...y].map(String), s.map((each) => [...each].map(String))];
+    }));
+}"""
+
+
+def test_lanes_are_the_same_operations_side_by_side(page: Any) -> None:
+    """Of all operations, at points of their domains: forward, and 2 · partial added to 1/4."""
+    rows: dict[str, tuple[Operation, list[tuple[float, ...]]]] = {}
+    for op in TABLE.values():
+        for arity in (op.arity,) if isinstance(op, Elementwise) else ARITIES[1:]:
+            generator = random.Random(op.name)
+            drawn = [
+                tuple(generator.uniform(*op.domain.interval(i)) for i in range(arity))
+                for _ in range(7)
+            ]
+            rows[function_key(op, arity)] = op, drawn
+    source = javascript_lanes([(op, len(drawn[0])) for op, drawn in rows.values()])
+    sent = json.dumps([(key, drawn) for key, (_, drawn) in rows.items()])
+    found = json.loads(page.evaluate(LANES % source, sent))
+    for (key, (op, drawn)), (values, sums) in zip(rows.items(), found, strict=True):
+        for lane, point in enumerate(drawn):
+            node = op.of(*map(Value, point), checked=False)
+            expected = [node.data, *(0.25 + 2.0 * local for local in node.local_grads)]
+            given = [float(values[lane]), *(float(each[lane]) for each in sums)]
+            assert given == pytest.approx(expected, rel=1e-12, abs=1e-12), key
 
 
 def test_text_depends_on_the_set_of_uses_alone() -> None:

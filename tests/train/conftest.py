@@ -6,21 +6,21 @@ from typing import Any
 
 import pytest
 
-from scalargrad.train.step import Step
+from scalargrad.train.compiled import Compiled
 
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Note the size of the batch of each step taken by a program."""
     taken: list[int] = []
-    usual = Step.run
+    usual = Compiled.step
 
-    def noting(step: Step, rows: Any, options: Any) -> bool:
-        done = usual(step, rows, options)
-        taken.extend([len(rows)] if done else [])
-        return done
+    def noting(compiled: Compiled, rows: Any) -> Any:
+        result = usual(compiled, rows)
+        taken.extend([len(rows)] if result else [])
+        return result
 
-    monkeypatch.setattr(Step, "run", noting)
+    monkeypatch.setattr(Compiled, "step", noting)
     return taken
 
 

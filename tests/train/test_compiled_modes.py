@@ -22,7 +22,7 @@ from scalargrad.losses import (
 from scalargrad.nn import Dropout, Linear, Module, Sequential, Tanh
 from scalargrad.optim import SGD
 from scalargrad.optim.lr_scheduler import CosineAnnealingLR
-from scalargrad.train.step import Step
+from scalargrad.train.compiled import Compiled
 
 from .alike import HEIGHTS, OPTIMIZERS, Made, assert_alike, trained
 from .helpers import Descent
@@ -104,11 +104,11 @@ _outside = Parameter(0.5)
 EAGER: dict[str, tuple[str, dict[str, Any]]] = {
     "another optimiser": ("no scalargrad.optim.Optimizer", {"optimizer": Descent}),
     "a step of its own": ("Noisy has a step of its own", {"optimizer": Noisy}),
-    "hidden options": ("Hidden is no functools.partial", {"optimizer": Hidden}),
-    "a counter": ("changes something that it reads", {"make": Counting}),
+    "a rule of its own": ("the rule of Hidden is none of", {"optimizer": Hidden}),
+    "a counter": ("changes Counting.calls", {"make": Counting}),
     "a list": ("changes something that it reads", {"loss": _spying}),
     "an iterator": (
-        "changes something that it reads",
+        "which a program could not advance",
         {"make": Turning, "optimizer": partial(SGD, lr=0.01)},
     ),
     "a table": (
@@ -151,8 +151,8 @@ def test_what_cannot_be_recorded_is_trained_eagerly(
 
 
 def test_a_rule_computes_with_what_it_is_given() -> None:
-    """A Value from elsewhere would have to be read at each run; eager steps refuse it too."""
-    with pytest.raises(TraceError, match="reads or draws numbers it is not given"):
+    """A Value from elsewhere is no number; eager steps refuse it too."""
+    with pytest.raises(TraceError, match="the rule of Reaching is none of"):
         trained(True, optimizer=partial(Reaching, lr=0.1))
 
 
@@ -219,15 +219,15 @@ def test_ctrl_c_leaves_what_whole_steps_have_made(
     presses: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pressed in step 10, model and state are those after 10 steps; pressed twice, after 9."""
-    usual, runs = Step.run, []
+    usual, runs = Compiled.step, []
 
-    def pressing(step: Step, rows: Any, options: Any) -> bool:
+    def pressing(compiled: Compiled, rows: Any) -> Any:
         runs.append(len(rows))
         for _ in range(presses if len(runs) == 10 else 0):
             signal.raise_signal(signal.SIGINT)
-        return usual(step, rows, options)
+        return usual(compiled, rows)
 
-    monkeypatch.setattr(Step, "run", pressing)
+    monkeypatch.setattr(Compiled, "step", pressing)
     found = trained(True, optimizer=OPTIMIZERS["adam"], batch_size=4, epochs=6)
     monkeypatch.undo()
     assert (len(found[0]), found[0].stopped) == (2, "interrupted")

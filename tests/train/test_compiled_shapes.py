@@ -14,8 +14,7 @@ from scalargrad.errors import NumericalError, TraceError
 from scalargrad.nn import Embedding, Linear, Module
 from scalargrad.optim import SGD, Adagrad, Adam, SparseAdam
 from scalargrad.train import fit
-from scalargrad.train.rectangle import Shapes
-from scalargrad.train.update import Update
+from scalargrad.train.rows import Shapes
 
 from .alike import Made, assert_alike
 
@@ -82,19 +81,6 @@ def test_rows_that_are_not_looked_up_stay_where_they_are(steps: list[int]) -> No
     assert steps == []
     with pytest.raises(TraceError, match="SparseAdam moves a parameter that is looked up"):
         trained(True, SPARSE_ADAM)
-
-
-def test_the_update_is_recorded_once_for_all_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three lengths are three recordings of gradients and one of Adam."""
-    made, usual = [], Update.__init__
-
-    def counting(update: Update, *args: Any) -> None:
-        made.append(update)
-        usual(update, *args)
-
-    monkeypatch.setattr(Update, "__init__", counting)
-    trained(True)
-    assert len(made) == 1
 
 
 @pytest.mark.usefixtures("early")

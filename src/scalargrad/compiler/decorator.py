@@ -99,8 +99,11 @@ def jit(
 
     In a packed program a number has the same digits alone, on a lane of `vmap` and in a batch of
     any size, whichever threads compute it: up to 64 products are added up one after the other,
-    rounding once for each, and more as eight such sums. Programs that run as loops add in the order
-    of their loops, and may differ from packed ones in the last digits. Products are added by fused
+    rounding once for each, and more as eight such sums. A program in which a body repeats itself
+    runs as loops, whose sums have such an order too, chosen by the number of iterations alone;
+    there a value has the same digits with a gradient and without, and in an iteration however many
+    follow. Between a packed program and loops, which longer lists lead to, last digits may differ.
+    Products are added by fused
     multiply-adds, which a processor without them computes several times as slowly. exp, log, expm1,
     log1p, tanh, sigmoid, erf, sin and cos are within 2 units in the last place; other functions are
     those of the C library.

@@ -293,7 +293,10 @@ class Function:
         if self.moving == (index,):
             return self.values_and_row(inputs)[-len(self.wrt) :]
         self.lately = index
-        seeds = [float(i == index) for i in range(self.results)]
+        return self.back([float(i == index) for i in range(self.results)], inputs)
+
+    def back(self, seeds: list[float], inputs: Inputs) -> list[float]:
+        """Return Σ seed · gradient over the results at a point."""
         if isinstance(inputs, list):
             return self.pull_back([*inputs, *seeds])
         return self.pull_back(np.concatenate([inputs, seeds]))

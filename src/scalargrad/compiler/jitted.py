@@ -93,6 +93,8 @@ class Jitted(Generic[P, R]):
         function: Callable[P, R],
         static: frozenset[int | str] = frozenset(),
         paths: Mapping[Key, tuple[Path, ...]] = MappingProxyType({}),
+        *,
+        quiet: bool = False,
     ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
@@ -100,7 +102,7 @@ class Jitted(Generic[P, R]):
         #: Whether all of it is in its arguments: none is static, and it is no object.
         self.is_traced_whole = not static and not self._is_object
         self._static = static
-        self._limits = RecordingLimits()
+        self._limits = RecordingLimits(quiet)
         self._kept = Paths(function, paths)
         #: What `scan` has made of this function as a step, by the number of steps.
         self.scans: dict[int | None, Jitted[..., Any]] = {}

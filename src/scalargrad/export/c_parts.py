@@ -1,4 +1,4 @@
-"""Parts: statements shared out over functions of bounded size, and what these hand to one another.
+"""Split statements into C functions of bounded size, and find the variables these share.
 
 A variable read in its own part alone is local there. Others live in cells of the workspace, which
 are used again when the last part that reads them is over.

@@ -1,4 +1,4 @@
-"""Statements of C: a program, node by node, as text with places for what it reads and writes.
+"""Write a program as statements of C, with placeholders for what each reads and writes.
 
 A node of one number becomes a variable; one with lanes a row of cells of the workspace ``m``, which
 a loop fills. Which variables live in the workspace too is decided later, by `c_parts`.

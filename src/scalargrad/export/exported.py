@@ -28,7 +28,7 @@ class Exported:
     inputs, outputs : sequence of str
         The numbers of the arguments; the results, then the derivatives of each.
     outcomes : tuple of bool
-        Whether each guard is other than 0 on the way that was recorded.
+        Whether each guard was other than 0 when the function was recorded.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Object code: a program as a function that a linker knows, from the printer of compiled calls.
+"""Object code: a program as a function that a linker can find.
 
 The functions that compiled calls in Python run work on the same memory; here one function calls
 them one after the other. The ``.o`` file needs nothing; a shared library is linked by the C

@@ -15,7 +15,7 @@ from scalargrad.errors import ExpressionError
 from scalargrad.expression.source import Source, short
 from scalargrad.expression.tokens import DEEPEST, UNDERSTOOD
 from scalargrad.table.numbers import as_float
-from scalargrad.table.operation import Elementwise, Fold, Operation
+from scalargrad.table.operation import Elementwise, ListReduction, Operation
 from scalargrad.value import Scalar, Value
 
 _CONSTANTS = {"pi": math.pi, "e": math.e}
@@ -247,7 +247,7 @@ class Reader:
         if not arguments:
             raise self.source.error_at(node, f"{op.name} was given no arguments")
         try:
-            result: Scalar = op(arguments) if isinstance(op, Fold) else op(*arguments)
+            result: Scalar = op(arguments) if isinstance(op, ListReduction) else op(*arguments)
         except TypeError as error:
             called = (
                 f"It is called as {_usage(op)}; numbers that belong together are written (a, b)"
@@ -281,7 +281,7 @@ def _usage(op: Operation) -> str:
     """Write how an operation is called; arguments in square brackets may be left out."""
     if not isinstance(op, Elementwise):
         _, *parameters = inspect.signature(type(op).__call__).parameters
-        parameters = parameters[:1] if isinstance(op, Fold) else parameters
+        parameters = parameters[:1] if isinstance(op, ListReduction) else parameters
         return f"{op.name}({', '.join(parameters)})"
     names = [symbol.name for symbol in op.operand_symbols]
     needed = _required(op)

@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from scalargrad.errors import ScalargradError
-from scalargrad.nn.parts import HasParts, Part, parts_of
+from scalargrad.nn.children import HasParts, Part, parts_of
 
 _MOST_WEIGHTS = 1000  # that are drawn as lines
 _LEFT = "text-align:left"

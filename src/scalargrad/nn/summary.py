@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from scalargrad.errors import OperandError
 from scalargrad.graph import topological_order
+from scalargrad.nn.children import Part, parts_of
 from scalargrad.nn.module import Module
-from scalargrad.nn.parts import Part, parts_of
 from scalargrad.table.validation import shown
 from scalargrad.tree import flatten
 from scalargrad.value import Value

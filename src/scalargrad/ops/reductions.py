@@ -14,14 +14,14 @@ from scalargrad.ops.comparisons import eq
 from scalargrad.ops.exponential import exp, log
 from scalargrad.ops.selection import maximum, where
 from scalargrad.table.numbers import as_float
-from scalargrad.table.operation import Fold, Operand, R_co, Reduction, primitive
+from scalargrad.table.operation import ListReduction, Operand, R_co, Reduction, primitive
 
 __all__ = ["dot", "log_softmax", "logsumexp", "mean", "softmax", "sum"]
 
 T = TypeVar("T")
 
 
-class Sum(Fold):
+class Sum(ListReduction):
     """The operation `sum`, which takes what Python's own takes."""
 
     @overload
@@ -70,7 +70,7 @@ def sum(operands: Sequence[float]) -> float:
 
 
 @primitive(
-    Fold,
+    ListReduction,
     partials=lambda y, operands: (1.0 / len(operands),) * len(operands),
     pattern="distributor",
 )
@@ -101,7 +101,7 @@ def _shifted(operands: Sequence[Any]) -> Any:
 
 
 @primitive(
-    Fold,
+    ListReduction,
     partials=lambda y, operands: [exp(x - y) for x in operands],
     javascript="""\
 (...operands) => {

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from scalargrad.optim.optimizer import Optimizer, Rule
+from scalargrad.optim.group_step import Rule
+from scalargrad.optim.optimizer import Optimizer
 from scalargrad.optim.options import Group, at_least_zero, flags, fractions
 from scalargrad.optim.rules import adagrad, rmsprop
 

@@ -96,7 +96,7 @@ class _State:
     def restore(self, rates: bool = False) -> None:
         for parameter, data in self._data.items():
             parameter.data = data
-        self._optimizer.state = dict(self._state)
+        self._optimizer.state.replace(self._state)
         for group, (step, rate) in zip(self._optimizer.param_groups, self._options, strict=True):
             group["step"] = step
             if rates:

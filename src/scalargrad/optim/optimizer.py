@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import repeat
-from math import isfinite, nan
-from typing import Any, ClassVar, NamedTuple
+from itertools import accumulate, pairwise, repeat
+from math import isfinite
+from typing import Any, ClassVar
 
 from scalargrad.errors import NumericalError, OperandError, StateError
-from scalargrad.optim.options import Group, at_least_zero, flags, plain, saved_options
+from scalargrad.optim.columns import Columns
+from scalargrad.optim.group_step import GroupStep, Move, Rule, arrays_of, has_numpy
+from scalargrad.optim.options import Group, at_least_zero, flags, plain
+from scalargrad.optim.saved import read
 from scalargrad.sparse import SparseParameter, Touched
-from scalargrad.table.validation import listed, number, shown, whole
+from scalargrad.table.validation import listed, shown
 from scalargrad.value import Value
 
-Rule = Callable[..., tuple[Any, ...]]
-
-
-class _Update(NamedTuple):
-    parameter: Value
-    data: float
-    state: tuple[float, ...]
+#: From so many parameters on, arrays are faster than numbers one by one.
+_MANY = 32
 
 
 class Optimizer:
@@ -38,8 +36,9 @@ class Optimizer:
     param_groups : list of dict
         Each with ``params``, its options such as ``lr``, which may be assigned, and ``step``,
         the number of steps taken.
-    state : dict from Parameter to tuple of float
-        What the rule remembers of each parameter; empty until its first step.
+    state : mapping from Parameter to tuple of float
+        What the rule remembers of each parameter; empty until its first step. Entries may be
+        assigned.
 
     Raises
     ------
@@ -61,7 +60,7 @@ class Optimizer:
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]) -> None:
         self.defaults = dict(defaults)
         self.param_groups: list[Group] = []
-        self.state: dict[Value, tuple[float, ...]] = {}
+        self.state = Columns(len(self.state_names))
         self._names: dict[Value, str] = {}
         self._group_of: dict[Value, int] = {}
         self._tables: list[tuple[list[Value], list[Touched]]] = []
@@ -86,6 +85,7 @@ class Optimizer:
         self.check(options)
         self._names |= {p: name for name, p in named if name}
         self._group_of |= dict.fromkeys(options["params"], len(self.param_groups))
+        self.state.add(options["params"])
         self.param_groups.append(options)
         self._tables.append(_by_table(options["params"]))
 
@@ -180,33 +180,132 @@ class Optimizer:
             named. No parameter, state or step count is changed then.
         """
         result = None if closure is None else closure()
-        updates = [update for i in range(len(self.param_groups)) for update in self._updates(i)]
-        parameters = [update.parameter for update in updates]
-        # Each a single call into C, which Ctrl-C cannot interrupt halfway.
-        deque(map(setattr, parameters, repeat("_data"), [u.data for u in updates]), maxlen=0)
-        self.state.update({u.parameter: u.state for u in updates if u.state})
-        for group in self.param_groups:
-            group["step"] += 1
+        taken = [self._moved(i) for i in range(len(self.param_groups))]
+        for parameters, move in taken:  # each a call into C, which Ctrl-C cannot interrupt halfway
+            deque(map(setattr, parameters, repeat("_data"), move.data), maxlen=0)
+        self._remember(move for _, move in taken)
         return result
 
-    def _updates(self, i: int) -> Iterator[_Update]:
+    def step_arrays(self, data: Any, grads: Any, reached: Any = None) -> bool:
+        """Move numbers in arrays as `step` moves parameters, leaving the parameters as they are.
+
+        Parameters
+        ----------
+        data, grads : float64 array
+            The number of each parameter, moved in place, and its gradient, in the order the
+            parameters were given.
+        reached : bool array, optional
+            Which parameters a gradient has reached; by default all.
+
+        Returns
+        -------
+        bool
+            False, and nothing is changed, where a gradient or a new number is not finite, or
+            a rule is none of `scalargrad.optim.rules`.
+        """
+        import numpy as np
+
+        taken = []
+        for i, span in enumerate(self._spans()):
+            rows = span if reached is None else self._rows_reached(i, span, reached)
+            step = self._group_step(i)
+            if not step.takes_arrays:
+                return False
+            move = step.on_arrays(rows, data[rows], grads[rows], self.state)
+            if not (np.isfinite(grads[rows]).all() and np.isfinite(move.data).all()):
+                return False
+            taken.append(move)
+        for move in taken:
+            data[move.rows] = move.data
+        self._remember(taken)
+        return True
+
+    @property
+    def takes_arrays(self) -> bool:
+        """Whether `step_arrays` can move all groups."""
+        return all(self._group_step(i).takes_arrays for i in range(len(self.param_groups)))
+
+    def is_still(self, parameters: Iterable[Value]) -> bool:
+        """Return whether the next step leaves these where they are if their gradient is 0.
+
+        Those of no table count as visited anyway, so it is asked of the others alone.
+        """
+        groups = {self._group_of.get(p) for p in parameters if _in_table(p)} - {None}
+        return all(map(self._is_still, groups))
+
+    def _is_still(self, i: Any) -> bool:
+        if not self.is_sparse(self.param_groups[i]):
+            return True
+        moved = self._group_step(i).on_numbers(1.0, 0.0, [1.0] * len(self.state_names))
+        return bool(moved[0] == 1.0)
+
+    def _spans(self) -> list[slice]:
+        """Return which rows each group has."""
+        ends = accumulate((len(group["params"]) for group in self.param_groups), initial=0)
+        return [slice(*pair) for pair in pairwise(ends)]
+
+    def _rows_reached(self, i: int, span: slice, reached: Any) -> Any:
+        """Return the rows that a step visits, as `_visited` does."""
+        if not self.is_sparse(self.param_groups[i]) or reached[span].all():
+            return span
+        visited = reached.copy()
+        visited[self._rows(self._tables[i][0])] = True
+        return visited[span].nonzero()[0] + span.start
+
+    def _rows(self, parameters: Iterable[Value]) -> list[int]:
+        return [*map(self.state.rows.__getitem__, parameters)]
+
+    def _group_step(self, i: int) -> GroupStep:
+        """Return how a group moves next."""
         group = self.next_group(self.param_groups[i])
-        update = self.rule(group)
-        first, remembers = self.first_state(group), self.has_state(group)
-        sign = -1.0 if group.get("maximize") else 1.0
-        for parameter in self._visited(i):
+        up, remembers = bool(group.get("maximize")), self.has_state(group)
+        return GroupStep(self.rule(group), self.first_state(group), up, remembers)
+
+    def _remember(self, taken: Iterable[Move]) -> None:
+        """Keep the state that a step has led to, and count the step."""
+        for move in taken:
+            if move.columns:
+                self.state.put(move.rows, move.columns)
+        for group in self.param_groups:
+            group["step"] += 1
+
+    def _moved(self, i: int) -> tuple[Iterable[Value], Move]:
+        """Return what a step makes of a group, and of which of its parameters."""
+        group, step = self.param_groups[i], self._group_step(i)
+        sparse = self.is_sparse(group)
+        parameters = [*self._visited(i)] if sparse else group["params"]
+        if len(parameters) >= _MANY and step.takes_arrays and has_numpy():
+            data, grads = arrays_of(parameters)
+            rows = self._rows(parameters) if sparse else self._spans()[i]
+            move = step.on_arrays(rows, data, grads, self.state)
+            if isfinite(grads.sum() + move.data.sum()):
+                return parameters, move._replace(data=move.data.tolist())
+        return self._moved_each(parameters, step)  # names what is not finite, leaves out None
+
+    def _moved_each(
+        self, parameters: Iterable[Value], step: GroupStep
+    ) -> tuple[Iterable[Value], Move]:
+        """Return what a step makes of parameters, one by one.
+
+        Raises
+        ------
+        NumericalError
+            If a gradient or a new number is not finite.
+        """
+        moved: list[Value] = []
+        found = []
+        for parameter in parameters:
             grad: float | None = parameter.grad
             if grad is None:
                 continue
             self._require_finite(parameter, grad, "gradient")
-            try:
-                data, *state = update(
-                    parameter.data, sign * grad, *self.state.get(parameter, first)
-                )
-            except ZeroDivisionError:
-                data, state = nan, []
-            self._require_finite(parameter, data, "new value")
-            yield _Update(parameter, data, tuple(state) if remembers else ())
+            state = self.state.get(parameter, step.first)
+            new = step.on_numbers(parameter.data, grad, state)
+            self._require_finite(parameter, new[0], "new value")
+            moved.append(parameter)
+            found.append(new)
+        data, *columns = zip(*found, strict=True) if found else ((),)
+        return moved, Move(self._rows(moved), data, columns if step.remembers else ())
 
     def _require_finite(self, parameter: Value, number: float, what: str) -> None:
         if isfinite(number):
@@ -229,7 +328,7 @@ class Optimizer:
             given, to its state by name; ``param_groups`` lists options. It can be written as
             JSON and read again without loss.
         """
-        numbers = {p: i for i, p in enumerate(self._group_of)}
+        numbers = self.state.rows
         state = {
             numbers[p]: dict(zip(self.state_names, found, strict=True))
             for p, found in self.state.items()
@@ -261,46 +360,14 @@ class Optimizer:
         have without the interruption.
         """
         try:
-            groups, state = self._read(state_dict)
+            groups, state = read(state_dict, self)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise StateError(
                 f"this state does not fit {type(self).__name__}, and nothing was changed: {error}"
             ) from error
         for own, group in zip(self.param_groups, groups, strict=True):
             own.update(group)
-        self.state = state
-
-    def _read(self, state_dict: Mapping[str, Any]) -> tuple[list[Group], dict[Value, Any]]:
-        """Return groups and state as saved, once all of it is seen to fit."""
-        from scalargrad.optim.torch_state import by_numbers, is_by_tensors
-
-        if is_by_tensors(state_dict) and state_dict["param_groups"]:
-            state_dict = by_numbers(state_dict, self)
-        parameters = list(self._group_of)
-        groups = [saved_options(group) for group in state_dict["param_groups"]]
-        sizes = [len(group["params"]) for group in groups]
-        expected = [len(group["params"]) for group in self.param_groups]
-        if sizes != expected:
-            raise ValueError(f"it is of groups of {sizes} parameters, these are of {expected}")
-        numbers = {_index(i): self._state_of(found) for i, found in state_dict["state"].items()}
-        if not numbers.keys() <= set(range(len(parameters))):
-            raise ValueError(f"it numbers its parameters beyond the {len(parameters)} trained here")
-        merged = [self._merged(*pair) for pair in zip(self.param_groups, groups, strict=True)]
-        return merged, {parameters[i]: found for i, found in numbers.items()}
-
-    def _merged(self, own: Group, saved: Group) -> Group:
-        """Return the options of a group as saved, checked."""
-        if missing := own.keys() - saved.keys() - {"initial_lr"}:
-            raise ValueError(f"a group has no {', '.join(sorted(missing))}")
-        step = whole(saved["step"], "step", 0)
-        merged = plain({**own, **saved, "params": own["params"], "step": step})
-        self.check(merged)
-        return merged
-
-    def _state_of(self, found: Mapping[str, Any]) -> tuple[float, ...]:
-        if found.keys() != set(self.state_names):
-            raise ValueError(f"its rule remembers {self.state_names}, not {tuple(found)}")
-        return tuple(number(found[name], name, finite=False) for name in self.state_names)
+        self.state.replace(state)
 
     def __repr__(self) -> str:
         shown = [
@@ -327,9 +394,8 @@ def _named(given: Any) -> tuple[str, Value]:
     return str(name), parameter
 
 
-def _index(key: Any) -> int:
-    """Return the number of a parameter; JSON turned it into text."""
-    return whole(int(key) if isinstance(key, str) else key, "the number of a parameter", 0)
+def _in_table(parameter: Value) -> bool:
+    return isinstance(parameter, SparseParameter) and parameter.touched is not None
 
 
 def _by_table(parameters: Iterable[Value]) -> tuple[list[Value], list[Touched]]:

@@ -1,8 +1,7 @@
-"""Options of parameter groups: validated when given, and restored from a state dict."""
+"""Options of parameter groups, validated where they are given."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from scalargrad.errors import DomainError, OperandError
@@ -10,13 +9,6 @@ from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import flag, number, shown
 
 Group: TypeAlias = dict[str, Any]
-
-
-def saved_options(group: Mapping[str, Any]) -> Group:
-    """Read saved options; JSON turned tuples into lists."""
-    return {
-        key: tuple(x) if isinstance(x, list) and key != "params" else x for key, x in group.items()
-    }
 
 
 def plain(group: Group) -> Group:

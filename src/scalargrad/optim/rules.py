@@ -2,15 +2,16 @@
 
 A rule takes a parameter, its gradient and its state, and returns the new parameter and the
 new state. It changes nothing and asks no questions of the numbers, so it works on floats, on
-Values (an update can then be differentiated, with respect to the learning rate too) and on
-whatever else the operations take. Options such as `nesterov` are fixed when it is called.
+arrays of NumPy's (all parameters of a group at once, to the same bits) and on Values: an update
+can then be differentiated, with respect to the learning rate too. Options such as `nesterov` are
+plain flags.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from scalargrad.ops import clip, maximum, sqrt
+from scalargrad.optim.elementwise import at_least, maximum, sqrt
 
 __all__ = [
     "adagrad",
@@ -218,7 +219,7 @@ def rmsprop(
     variance = square_avg
     if centered:
         grad_avg = grad_avg + (grad - grad_avg) * (1.0 - alpha)
-        variance = clip(square_avg - grad_avg * grad_avg, 0.0)  # rounding can fall below 0
+        variance = at_least(square_avg - grad_avg * grad_avg, 0.0)  # rounding can fall below 0
     step = grad / (sqrt(variance) + eps)
     if momentum:
         velocity = momentum * velocity + step

@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from scalargrad.errors import DomainError
-from scalargrad.optim.optimizer import Optimizer, Rule
+from scalargrad.optim.group_step import Rule
+from scalargrad.optim.optimizer import Optimizer
 from scalargrad.optim.options import Group, flags
 from scalargrad.optim.rules import sgd
 from scalargrad.table.validation import number

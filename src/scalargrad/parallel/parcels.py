@@ -43,5 +43,6 @@ def packed(x: Any, what: str) -> bytes:
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise OperandError(
             f"{what} cannot be sent to another process: {error}. Define functions and classes at "
-            "the top of a module, or use workers=1 or a ThreadPoolExecutor"
+            "the top of a module, and send a function that calls grad(f) instead of grad(f), which "
+            "goes by the name of f; or use workers=1 or a ThreadPoolExecutor"
         ) from error

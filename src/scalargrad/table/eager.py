@@ -24,7 +24,7 @@ from scalargrad.table.symbol import Symbol
 Mask = tuple[bool, ...]
 
 
-class Elementwise(Protocol):
+class Printable(Protocol):
     """What is printed of an operation of fixed arity: its traces."""
 
     name: str
@@ -51,7 +51,7 @@ class Elementwise(Protocol):
         """Where it is defined, as an expression of the operands; None for everywhere."""
 
 
-def compile_floats(op: Elementwise, checked: bool = True) -> Callable[..., float]:
+def compile_floats(op: Printable, checked: bool = True) -> Callable[..., float]:
     """Return `op` as a function of floats; only the check of its domain can raise."""
     names = [f"a{i}" for i in range(op.arity)]
     printer = PythonPrinter(dict(zip(op.operand_symbols, names, strict=True)))
@@ -74,7 +74,7 @@ def diverted(op: Operation, operands: tuple[Any, ...], node: type, checked: bool
 
 
 def compile_nodes(
-    op: Elementwise, mask: Mask, node: type, checked: bool = True, leaf: bool = False
+    op: Printable, mask: Mask, node: type, checked: bool = True, leaf: bool = False
 ) -> Callable[..., Any]:
     """Return a function of operands that makes `op`'s node; ``mask[i]``: operand i is a node.
 
@@ -86,7 +86,7 @@ def compile_nodes(
 
 
 def node_lines(
-    op: Elementwise, mask: Mask, checked: bool = True, leaf: bool = False
+    op: Printable, mask: Mask, checked: bool = True, leaf: bool = False
 ) -> tuple[list[str], dict[str, Any]]:
     """Return the statements that make `op`'s node from operands x0, x1, … and return it."""
     data = [f"a{i}" if is_node else f"x{i}" for i, is_node in enumerate(mask)]
@@ -135,7 +135,7 @@ def _make_lines(
     return [*lines, f"node.local_grads = ({', '.join(local_grads)},)", "return node"]
 
 
-def compile_operator(op: Elementwise, node: type) -> Callable[..., Any]:
+def compile_operator(op: Printable, node: type) -> Callable[..., Any]:
     """Return `op`, of one operand or two, as a method of `node`.
 
     The node code stands inline in the method, behind one type test, because a further call
@@ -149,7 +149,7 @@ def compile_operator(op: Elementwise, node: type) -> Callable[..., Any]:
     return _compile(op, ["x0", "x1"], lines, {**functions, **more, **_environment(op, node)})
 
 
-def compile_reflected(op: Elementwise, node: type) -> Callable[..., Any]:
+def compile_reflected(op: Printable, node: type) -> Callable[..., Any]:
     """Return `op` as the reflected method of `node`, whose first operand is a number."""
     backward, functions = _headed(op, (False, True))
     lines = [*_coerce("x0"), *backward]
@@ -212,7 +212,7 @@ def make_reduction(op: Operation, node: type, operands: tuple[Any, ...], leaf: b
     return made
 
 
-def _environment(op: Operation | Elementwise, node: type) -> dict[str, Any]:
+def _environment(op: Operation | Printable, node: type) -> dict[str, Any]:
     return {
         "op": op,
         "Node": node,
@@ -226,14 +226,14 @@ def _environment(op: Operation | Elementwise, node: type) -> dict[str, Any]:
     }
 
 
-def _domain_check(op: Elementwise, printer: PythonPrinter, operands: Sequence[str]) -> list[str]:
+def _domain_check(op: Printable, printer: PythonPrinter, operands: Sequence[str]) -> list[str]:
     if op.valid_expression is None:
         return []
     condition = printer.condition(op.valid_expression)
     return [*printer.take_lines(), f"if not ({condition}): check({', '.join(operands)})"]
 
 
-def _headed(op: Elementwise, mask: Mask) -> tuple[list[str], dict[str, Any]]:
+def _headed(op: Printable, mask: Mask) -> tuple[list[str], dict[str, Any]]:
     """Return the statements that make a node, with the question who records at their head."""
     lines, functions = node_lines(op, mask)
     leaf, more = node_lines(op, mask, leaf=True)
@@ -260,7 +260,7 @@ def _indent(lines: Sequence[str]) -> list[str]:
 
 
 def _compile(
-    op: Operation | Elementwise,
+    op: Operation | Printable,
     parameters: Sequence[str],
     lines: Sequence[str],
     environment: dict[str, Any],

@@ -16,8 +16,9 @@ browser's exponential and Python's need not round alike.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import isfinite, isnan
+from typing import TypeAlias
 
 from scalargrad.table.code import CodePrinter
 from scalargrad.table.notation import ATOM, SIGN, Notation, call
@@ -85,11 +86,49 @@ def javascript_functions(uses: Iterable[tuple[Operation, int]]) -> str:
     };
     })()
     """
-    needed: dict[str, str] = {}
-    wanted = {function_key(op, arity): (op, arity) for op, arity in uses if available(op)}
-    entries = [_entry(*wanted[key], needed) for key in sorted(wanted)]
-    functions = [f"const {name} = {needed[name]};" for name in sorted(needed)]
-    return "\n".join(["(() => {", *functions, "return {", *entries, "};", "})()"])
+    return _object(uses, _entry)
+
+
+def javascript_lanes(uses: Iterable[tuple[Operation, int]]) -> str:
+    """Print operations that work on many numbers side by side, as one JavaScript expression.
+
+    Parameters
+    ----------
+    uses : iterable of (Operation, int)
+        As for `javascript_functions`.
+
+    Returns
+    -------
+    str
+        An expression whose value maps each `function_key` to an object of two functions. All
+        they are given are arrays of floats of one length, a lane for each place:
+        ``forward(y, a)`` writes into `y` what the arrays of operands `a` give;
+        ``backward(g, y, a, s)`` adds to each array of `s` the gradient `g` times the local
+        derivative by that operand.
+
+    Examples
+    --------
+    >>> from scalargrad import ops
+    >>> print(javascript_lanes([(ops.mul, 2)]))
+    (() => {
+    return {
+    "mul/2": {
+    forward(y, [a0, a1]) {
+    for (let i = 0; i < y.length; i += 1) {
+    y[i] = a0[i] * a1[i];
+    }
+    },
+    backward(g, y, [a0, a1], [s0, s1]) {
+    for (let i = 0; i < y.length; i += 1) {
+    s0[i] += g[i] * (a1[i]);
+    s1[i] += g[i] * (a0[i]);
+    }
+    },
+    },
+    };
+    })()
+    """
+    return _object(uses, _lanes)
 
 
 class JavaScriptPrinter(CodePrinter):
@@ -124,6 +163,18 @@ class JavaScriptPrinter(CodePrinter):
                 self._need(TABLE[other])
 
 
+_Entry: TypeAlias = Callable[[Operation, int, dict[str, str]], str]
+
+
+def _object(uses: Iterable[tuple[Operation, int]], entry: _Entry) -> str:
+    """Print one entry for each operation, under the functions that they call."""
+    needed: dict[str, str] = {}
+    wanted = {function_key(op, arity): (op, arity) for op, arity in uses if available(op)}
+    entries = [entry(*wanted[key], needed) for key in sorted(wanted)]
+    functions = [f"const {name} = {needed[name]};" for name in sorted(needed)]
+    return "\n".join(["(() => {", *functions, "return {", *entries, "};", "})()"])
+
+
 _CALLED = re.compile(r"\b_(\w+)\(")
 
 
@@ -153,6 +204,31 @@ def _entry(op: Operation, arity: int, needed: dict[str, str]) -> str:
 
     functions = (f"value: {value_code},", f"partials: {partials_code},", f"valid: {valid_code},")
     return "\n".join([f'"{function_key(op, arity)}": {{', *functions, "},"])
+
+
+def _lanes(op: Operation, arity: int, needed: dict[str, str]) -> str:
+    """Print the two loops of `op`; what they call is added to `needed`."""
+    result, operands, partials = op.trace_partials(arity)
+    names = {symbol: f"a{i}[i]" for i, symbol in enumerate(operands)}
+    given = f"[{', '.join([f'a{i}' for i in range(arity)])}]"
+    signals = f"[{', '.join([f's{i}' for i in range(arity)])}]"
+
+    printer = JavaScriptPrinter(names, needed)
+    value = _value(op, operands)
+    printer.plan([value])
+    shown = printer.print(value)
+    forward = _loop(f"forward(y, {given})", [*printer.take_lines(), f"y[i] = {shown};"])
+
+    printer = JavaScriptPrinter({**names, result: "y[i]"}, needed)
+    printer.plan(partials)
+    added = [f"s{i}[i] += g[i] * ({printer.print(x)});" for i, x in enumerate(partials)]
+    backward = _loop(f"backward(g, y, {given}, {signals})", [*printer.take_lines(), *added])
+    return "\n".join([f'"{function_key(op, arity)}": {{', forward, backward, "},"])
+
+
+def _loop(head: str, lines: Sequence[str]) -> str:
+    """Return a method that runs lines once for each lane."""
+    return "\n".join([f"{head} {{", "for (let i = 0; i < y.length; i += 1) {", *lines, "}", "},"])
 
 
 def _value(op: Operation, operands: Sequence[Symbol]) -> Expression:

@@ -23,7 +23,7 @@ from scalargrad.table.validation import listed
 __all__ = [
     "Binary",
     "Elementwise",
-    "Fold",
+    "ListReduction",
     "Operand",
     "Operation",
     "R_co",
@@ -180,7 +180,7 @@ class Reduction(Operation):
         return result, operands, tuple(self.partials(result, operands))
 
 
-class Fold(Reduction):
+class ListReduction(Reduction):
     """A reduction called with one iterable of operands, as in ``sum(values)``."""
 
     @overload

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -11,37 +10,32 @@ from contextlib import suppress
 from typing import Any
 
 from scalargrad.autodiff import is_anomaly_enabled
-from scalargrad.compiler.call.arguments import Key
 from scalargrad.errors import TraceError
 from scalargrad.graph import topological_order
 from scalargrad.optim import Optimizer
+from scalargrad.train.carried import Carried
+from scalargrad.train.eager import Eager
 from scalargrad.train.evaluation import Evaluation
 from scalargrad.train.examples import Examples
-from scalargrad.train.gradients import Gradients
-from scalargrad.train.group_rules import group_rules, options_of
 from scalargrad.train.limits_on_gradients import Limits
-from scalargrad.train.modes import Eager
 from scalargrad.train.objective import Objective, StepResult
-from scalargrad.train.recordings import repeatable
-from scalargrad.train.rectangle import Shape, Shapes
-from scalargrad.train.step import Step
-from scalargrad.train.store import Store
-from scalargrad.train.surroundings import Surroundings
-from scalargrad.train.update import Update
+from scalargrad.train.programs import Found
+from scalargrad.train.recording import Recording
+from scalargrad.train.rows import Shape, Shapes
 from scalargrad.value import Value
 
-#: Recording and packing a step takes about as long as so many eager ones.
+#: Recording a step takes about as long as so many eager ones.
 _WARM_UP = 5
 #: Starting the compiler takes about as long as visiting so many operands eagerly.
 _START = 200_000
-#: So many steps are kept for one shape of batch: for options that are 0 or not, on or off.
-_VARIANTS = 8
+#: A batch of so many parameters × examples is recorded at once, if so many steps follow.
+_LARGE, _STEPS = 100_000, 20
 #: So many shapes of example are recorded, those most frequent; steps on others stay eager.
 _SHAPES = 32
 
 
 class Compiled(Eager):
-    """Takes the steps of a run as programs in whose memory parameters and state stay.
+    """Takes steps by a compiled gradient and an update in arrays, where parameters stay meanwhile.
 
     Parameters
     ----------
@@ -51,6 +45,8 @@ class Compiled(Eager):
         To train on.
     held_out : Examples or None
     batch_size : int
+    epochs : int
+        How many are to be trained.
     gradient : bool
         Whether each step's gradient is asked for.
     visited : bool
@@ -70,6 +66,7 @@ class Compiled(Eager):
         held_out: Examples | None,
         batch_size: int,
         *,
+        epochs: int,
         gradient: bool,
         visited: bool,
         at_once: bool,
@@ -78,16 +75,16 @@ class Compiled(Eager):
         self._optimizer, self._objective, self._limits = optimizer, objective, limits
         self._examples, self._held_out, self._batch_size = data, held_out, batch_size
         self._wants_gradient, self._visited, self._at_once = gradient, visited, at_once
-        self.warm_up = 0 if at_once else None
+        self._carried = Carried(optimizer, objective.model.parameters())
+        steps = epochs * math.ceil(len(data.inputs) / batch_size)
+        large = len(self._carried.leaves) * batch_size >= _LARGE and steps >= _STEPS
+        self.warm_up = 0 if at_once or large else None
         self._counts: Counter[Shape] = Counter()
-        self._ahead = False  # the store, of the objects
         self._forget()
 
     def _forget(self) -> None:
-        self._store = Store(self._optimizer, self._objective.model.parameters())
-        self._steps: dict[Shape, list[Step]] = {}
-        self._surroundings: Surroundings | None = None
-        self._before: Surroundings | None = None
+        self._carried = Carried(self._optimizer, self._objective.model.parameters())
+        self._recordings: dict[int, Recording] = {}
         self._evaluation = self._new_evaluation()
 
     def _new_evaluation(self, epochs: int = 0) -> Evaluation | None:
@@ -107,93 +104,64 @@ class Compiled(Eager):
             self._counts = Counter({shape: n * epochs for shape, n in batches.items()})
 
     def begin_epoch(self) -> None:
-        """Forget what was recorded if a visitor has changed what steps read."""
-        if self._visited and self._is_outdated():
+        """Forget what was recorded if a visitor has exchanged parameters."""
+        if self._visited and not self._carried.fits(self._objective.model.parameters()):
             self._forget()
-            self._counts.clear()
-
-    def _is_outdated(self) -> bool:
-        parameters = self._objective.model.parameters()
-        known = self._surroundings
-        changed = known is not None and known != Surroundings(*self._objective.called)
-        return changed or not self._store.fits(parameters)
 
     def write_back(self) -> None:
         """Give model and optimiser what the steps have made of them."""
-        if self._ahead:
-            self._store.write_back()
-            self._ahead = False
+        self._carried.write_back()
 
     def watch(self, loss: Value) -> None:
-        """See what an eager step does whose loss has just been computed.
+        """See from the first loss how much work a step is, and so how many precede programs.
 
-        The first tells how much work a step is, and thereby how many come before programs pay.
-        Nothing is timed, so that two runs of one script agree to the last bit. The last before
-        recording tells whether steps change what they read.
+        Nothing is timed, so that two runs of one script agree to the last bit.
         """
         if self.warm_up is None:
             wires = sum(len(node.parents) for node in topological_order(loss))
             self.warm_up = _WARM_UP + _START // max(1, wires)
-        elif self._before is not None and self._before != Surroundings(*self._objective.called):
-            self.warm_up = math.inf
-        self._before = None
 
     def predictions(self) -> list[Any] | None:
         """Return a prediction for each example held out; None if that is left to the caller."""
         evaluation, warm_up = self._evaluation, self.warm_up
         if evaluation is None or warm_up is None or not evaluation.is_time(warm_up):
             return None
-        if self._surroundings is None or is_anomaly_enabled():
+        if not self._recordings or is_anomaly_enabled():
             return None
-        self._load()
-        return evaluation.predictions(self._store, visited=self._visited)
+        self._carried.load()
+        return evaluation.predictions(self._carried)
 
     # Steps ------------------------------------------------------------------------------------
 
     def step(self, rows: Sequence[int]) -> StepResult | None:
         """Take a step on these examples; None if it is to be taken eagerly."""
-        ahead = self._steps_ahead(rows)
-        result = self._result(rows) if ahead < 0 and not is_anomaly_enabled() else None
+        result = None
+        if self._is_time(rows) and not is_anomaly_enabled():
+            try:
+                result = self._result(rows)
+            except Exception as error:  # noqa: BLE001 - whatever it is, eager steps are not affected
+                self._refuse(error)
         if result is None:
             self.write_back()
-        if ahead == 0:
-            self._before = Surroundings(*self._objective.called)
         return result
 
     @functools.cached_property
     def _shapes(self) -> Shapes:
         return Shapes(list(zip(*self._examples, strict=True)), self._batch_size)
 
-    def _steps_ahead(self, rows: Sequence[int]) -> float:
-        """Count a step, and return how many more of its shape are left to eager evaluation."""
+    def _is_time(self, rows: Sequence[int]) -> bool:
+        """Count a step, and return whether enough of its shape were taken eagerly."""
         if self.warm_up == math.inf:
-            return math.inf
+            return False
         try:
-            number, rows = self._shapes.find(rows)
+            part, rows = self._shapes.find(rows)
         except Exception as error:  # noqa: BLE001 - whatever it is, eager steps are not affected
             self._refuse(error)
-            return math.inf
-        shape = number, len(rows)
+            return False
+        shape = part, len(rows)
         self._counts[shape] += 1
-        if self.warm_up is None or number >= _SHAPES:
-            return math.inf
-        return self.warm_up - self._counts[shape]
-
-    def _result(self, rows: Sequence[int]) -> StepResult | None:
-        number, rows = self._shapes.find(rows)
-        try:
-            key, options = options_of(group_rules(self._optimizer))
-            step = self._step_for(number, rows, key, options)
-        except Exception as error:  # noqa: BLE001 - whatever it is, eager steps are not affected
-            self._refuse(error)
-            return None
-        self._load()
-        self._ahead = True
-        if not step.run(rows, options):
-            return None  # taken eagerly, it goes its own way, or raises the error
-        for group in self._optimizer.param_groups:
-            group["step"] += 1
-        return StepResult(step.gradients.loss, step.gradients.predictions(), self._gradient())
+        known = self.warm_up is not None and part < _SHAPES
+        return known and self._counts[shape] > (self.warm_up or 0)
 
     def _refuse(self, error: Exception) -> None:
         """Leave all further steps to eager evaluation, unless programs were asked for."""
@@ -201,49 +169,46 @@ class Compiled(Eager):
             raise TraceError(f"fit(…, jit=True) cannot record a step: {error}") from error
         self.warm_up = math.inf
 
-    def _load(self) -> None:
-        """Bring the store up to date."""
-        if not self._ahead:
-            self._store.load()
+    def _result(self, rows: Sequence[int]) -> StepResult | None:
+        """Take a step by a program; None if it goes another way, or to what is not finite."""
+        part, rows = self._shapes.find(rows)
+        recording, carried = self._recording(part), self._carried
+        carried.load()
+        if not recording.is_known(rows):
+            self.write_back()
+            recording.record(rows, carried)
+        found = recording.found(rows, carried)
+        if found is None:
+            return None
+        if len(found.looked_up):
+            self._require_still(found)
+        if not carried.step(found.grads, found.reached, self._limits):
+            recording.undo()
+            return None
+        predictions = found.listed() if self._objective.metrics else []
+        return StepResult(found.loss, predictions, self._gradient())
+
+    def _recording(self, part: int) -> Recording:
+        if part not in self._recordings:
+            data = self._shapes.parts[part]
+            self._recordings[part] = Recording(self._objective, self._carried.leaves, data)
+        return self._recordings[part]
 
     def _gradient(self) -> list[float]:
         if not self._wants_gradient:
             return []
-        return self._store.gradient(self._objective.model.parameters())
+        return self._carried.gradient(self._objective.model.parameters())
 
-    def _step_for(self, number: int, rows: Sequence[int], key: Key, options: Sequence[Any]) -> Step:
-        """Return the programs for a step, recording them if need be."""
-        known = self._steps.setdefault((number, len(rows)), [])
-        for step in known:
-            if step.serves(key, options):
-                return step
-        self.write_back()
-        self._load()
-        step, self._surroundings = repeatable(
-            lambda: self._new_step(known, number, rows, key, options), self._objective.called
-        )
-        if not known:
-            step.gradients.require_agreement(rows)
-        known.append(step)
-        del known[:-_VARIANTS]
-        return step
+    def _require_still(self, found: Found) -> None:
+        """Raise TraceError if a rule moves entries of a table that are not looked up in this step.
 
-    def _new_step(
-        self,
-        known: list[Step],
-        number: int,
-        rows: Sequence[int],
-        key: Key,
-        options: Sequence[Any],
-    ) -> Step:
-        """Record what is not recorded yet: gradients for the shape, the optimiser for all."""
-        store = self._store
-        if known:
-            gradients = known[0].gradients
-        else:
-            data = self._shapes.rectangles[number]
-            gradients = Gradients(self._objective, store, data, rows)
-        for step in itertools.chain.from_iterable(self._steps.values()):
-            if step.update.visited == gradients.visited and step.serves(key, options):
-                return Step(store, gradients, step.update, self._limits)
-        return Step(store, gradients, Update(store, gradients.visited), self._limits)
+        A program looks up other rows at each run, and has a gradient for every row: 0 for those it
+        does not look up. A rule that visits only rows with a gradient would visit them all.
+        """
+        looked_up = [self._carried.leaves[i] for i in found.looked_up.tolist()]
+        if not self._optimizer.is_still(looked_up):
+            raise TraceError(
+                f"{type(self._optimizer).__name__} moves a parameter that is looked up even "
+                "where its gradient is 0, and a program cannot tell the rows it looks up "
+                "from the others: train with Adam, or with jit=False"
+            )

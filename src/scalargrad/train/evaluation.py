@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.nn import Module
-from scalargrad.train.forward import Forward
-from scalargrad.train.recordings import repeatable
-from scalargrad.train.rectangle import Rectangle
-from scalargrad.train.store import Store
-from scalargrad.train.surroundings import Surroundings
+from scalargrad.train.carried import Carried
+from scalargrad.train.programs import Forward, forward_of
+from scalargrad.train.rows import Rows
+from scalargrad.tree import flatten
+from scalargrad.value import Value
 
 
 class Evaluation:
@@ -22,46 +22,44 @@ class Evaluation:
     model : Module
     inputs : sequence
     size : int
-        How many a program takes at a time.
+        Of a batch in training.
     times : int
         How often they were predicted before.
     """
 
     def __init__(self, model: Module, inputs: Sequence[Any], size: int, times: int = 0) -> None:
         self._model, self._inputs = model, inputs
-        self._size = min(size, len(inputs))
+        self._batches = math.ceil(len(inputs) / size)
         self._times = times
-        self._refused = False
-        self._forward: Forward | None = None
-        self._surroundings: Surroundings | None = None
+        self._is_refused = False
+        self._recorded: tuple[Forward, Rows] | None = None
 
     def is_time(self, warm_up: float) -> bool:
         """Count one more evaluation, and return whether a program pays by now."""
         self._times += 1
-        return self._times * math.ceil(len(self._inputs) / self._size) > warm_up
+        return self._times * self._batches > warm_up
 
-    def predictions(self, store: Store, *, visited: bool) -> list[Any] | None:
+    def predictions(self, carried: Carried) -> list[Any] | None:
         """Return a prediction for each input; None if that takes eager evaluation.
 
         Parameters
         ----------
-        store : Store
+        carried : Carried
             Up to date.
-        visited : bool
-            Whether what the model reads may have changed.
         """
-        if visited and self._forward and Surroundings(self._model) != self._surroundings:
-            self._forward, self._times = None, 0
+        if self._is_refused:
             return None
-        if self._forward is None and not self._refused:
-            self._record(store)
-        return None if self._forward is None else self._forward.predictions()
-
-    def _record(self, store: Store) -> None:
         try:
-            self._forward, self._surroundings = repeatable(
-                lambda: Forward(self._model, store, Rectangle(self._inputs), self._size),
-                [self._model],
-            )
+            if self._recorded is None:
+                rows = Rows(self._inputs)
+                self._recorded = forward_of(self._model, carried.leaves, self._inputs[0]), rows
+            forward, rows = self._recorded
+            found = forward(carried.data, rows.numbers)
         except Exception:  # noqa: BLE001 - whatever it is, eager evaluation is not affected
-            self._refused = True
+            self._is_refused = True
+            return None
+        if found is None:
+            return None
+        numbers, rebuild = flatten(found.tolist() if hasattr(found, "tolist") else found, "found")
+        values: list[Any] = rebuild(map(Value, numbers))
+        return values

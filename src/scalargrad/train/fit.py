@@ -159,16 +159,15 @@ def fit(
 
     Notes
     -----
-    A step that is compiled computes forward and backward pass by one program and the update by
-    another, in memory of their own, as machine code where llvmlite is installed, else by NumPy; it
-    agrees with the eager step to rounding. Parameters, gradients and the optimiser's state are in
-    their objects whenever a callback, a metric, a schedule or a checkpoint could look, and after an
-    error. Steps are programs where the examples are all nested alike, or taken one by one
-    (``batch_size=1``; then the 32 most frequent shapes are), the optimiser is one of
-    `scalargrad.optim` (SparseAdam only without look-ups), and model and loss draw only
-    by `drawn` (as Dropout does), keep nothing for later and read no ``.data``. Else, and where
-    a step meets a number that is not finite or a condition comes out differently, eager steps
-    are taken. What a callback changes, a number or a layer, is recorded anew.
+    A step that is compiled is a function under `jit`, which computes forward and backward pass, and
+    an update in arrays; it agrees with the eager step to rounding. Parameters, gradients and the
+    optimiser's state are in their objects whenever a callback, a metric, a schedule or a checkpoint
+    could look, and after an error. Steps are programs where the examples are all nested alike, or
+    taken one by one (``batch_size=1``; then the 32 most frequent shapes are), the optimiser is one
+    of `scalargrad.optim` (SparseAdam only without look-ups), and model and loss draw only by
+    `drawn` (as Dropout does), keep nothing for later and read no ``.data``. Else, and where a step
+    meets a number that is not finite or takes more than eight ways through its conditions, eager
+    steps are taken. What a callback changes, a number or a layer, is recorded anew.
 
     A TrainingWarning says where labels do not suit the loss (1 and 2, or -1 and 1, for binary
     cross-entropy; 0 for the hinge loss), where `accuracy` counts probabilities as scores, and
@@ -209,6 +208,7 @@ def fit(
         train,
         held_out,
         optimizer=optimizer,
+        epochs=epochs,
         batch_size=min(size or len(train.inputs), len(train.inputs)),
         shuffle=flag(shuffle, "shuffle"),
         seed=seed,
@@ -221,15 +221,15 @@ def fit(
         or any(map(_is_foreign, [*objective.metrics.values(), scheduler])),
         jit=maybe_flag(jit, "jit"),
     )
-    saved = RunState(run)
-    if resume and path is not None and Path(path).exists():
-        saved.load(path)
+    saved = None if path is None else RunState(run, path)
+    if saved is not None and resume and Path(saved.path).exists():
+        saved.load()
 
     def after_epoch() -> bool:
         asked = [callback(model, run.history) for callback in list_of_callbacks]
         run.history.stopped = run.reason(epochs) or ("a callback asked" if any(asked) else "")
-        if path is not None and (run.history.stopped or len(run.history) % every == 0):
-            saved.save(path)
+        if saved is not None and (run.history.stopped or len(run.history) % every == 0):
+            saved.save()
         return not run.history.stopped
 
     quiet = flag(quiet, "quiet")

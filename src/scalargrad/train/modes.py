@@ -3,54 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.errors import TraceError
 from scalargrad.optim import Optimizer
 from scalargrad.system.packages import needed
+from scalargrad.train.eager import Eager
 from scalargrad.train.examples import Examples
 from scalargrad.train.limits_on_gradients import Limits
-from scalargrad.train.objective import Objective, StepResult
-from scalargrad.value import Value
+from scalargrad.train.objective import Objective
 
-#: What a program does in the place of the optimiser.
-_REPLACED = ("step", "_updates", "_visited", "zero_grad")
-
-
-class Eager:
-    """Leaves every step to eager evaluation.
-
-    Attributes
-    ----------
-    warm_up : float or None
-        How many steps for each size of batch are taken eagerly before programs take over: inf if
-        they never do, None while that is not known.
-    """
-
-    warm_up: float | None = None
-
-    def resume(self, epochs: int, warm_up: float | None) -> None:
-        """Go on after so many epochs."""
-
-    def begin_epoch(self) -> None:
-        """See whether what was recorded still holds."""
-
-    def step(self, rows: Sequence[int]) -> StepResult | None:
-        """Take a step on these examples; None if it is to be taken eagerly."""
-        del rows
-        return None
-
-    def predictions(self) -> list[Any] | None:
-        """Return a prediction for each example held out; None if that is left to the caller."""
-        return None
-
-    def watch(self, loss: Value) -> None:
-        """See what an eager step does whose loss has just been computed."""
-
-    def write_back(self) -> None:
-        """Give model and optimiser what the steps have made of them."""
+#: What arrays take the place of.
+_REPLACED = ("step", "_moved", "_visited", "zero_grad")
 
 
 def mode_of(
@@ -59,6 +24,7 @@ def mode_of(
     objective: Objective,
     data: tuple[Examples, Examples | None, int],
     *,
+    epochs: int,
     gradient: bool,
     visited: bool,
     limits: Limits,
@@ -73,6 +39,7 @@ def mode_of(
         What moves the parameters.
     objective : Objective
     data : (Examples to train on, Examples held out or None, batch size)
+    epochs : int
     gradient, visited : bool
     limits : Limits
         As for `Compiled`.
@@ -97,6 +64,7 @@ def mode_of(
         optimizer,
         objective,
         *data,
+        epochs=epochs,
         gradient=gradient,
         visited=visited,
         at_once=bool(jit),
@@ -114,4 +82,8 @@ def _obstacle(optimizer: Any) -> str:
         for name in _REPLACED
         if getattr(kind, name) is not getattr(Optimizer, name) or name in vars(optimizer)
     ]
-    return f"{kind.__name__} has a {changed[0]} of its own" if changed else ""
+    if changed:
+        return f"{kind.__name__} has a {changed[0]} of its own"
+    if not optimizer.takes_arrays:
+        return f"the rule of {kind.__name__} is none of scalargrad.optim.rules, which take arrays"
+    return ""

@@ -21,13 +21,16 @@ class RunState:
     ----------
     run : Run
         Before its first epoch.
+    path : str
+        The file of its checkpoints.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, path: str) -> None:
+        self.path = path
         self._run = run
         self._conditions = conditions(run)
 
-    def save(self, path: str) -> None:
+    def save(self) -> None:
         """Write a checkpoint.
 
         Raises
@@ -38,13 +41,13 @@ class RunState:
         """
         self._run.mode.write_back()
         try:
-            save_checkpoint(path, {**self._parts(), "conditions": self._conditions})
+            save_checkpoint(self.path, {**self._parts(), "conditions": self._conditions})
         except (OSError, StateError) as error:
             failure = StateError(f"the checkpoint was not written: {error}")
             failure.history = self._run.history
             raise failure from error
 
-    def load(self, path: str) -> None:
+    def load(self) -> None:
         """Take on the state of a checkpoint; on an error, nothing is changed.
 
         Raises
@@ -52,11 +55,11 @@ class RunState:
         StateError
             If it belongs to another run, or is no checkpoint of one.
         """
-        state = load_checkpoint(path)
+        state = load_checkpoint(self.path)
         if found := differences(state.get("conditions"), self._conditions):
             raise StateError(
-                f"{path} is of a run that differs from this one: {found}. Give the same, or start "
-                "again without resume"
+                f"{self.path} is of a run that differs from this one: {found}. Give the same, or "
+                "start again without resume"
             )
         before = copy.deepcopy(self._parts())
         try:
@@ -67,8 +70,8 @@ class RunState:
                 raise
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise StateError(
-                f"{path} holds no state of this run, and nothing was changed ({reason}): start "
-                "again without resume"
+                f"{self.path} holds no state of this run, and nothing was changed ({reason}): "
+                "start again without resume"
             ) from error
 
     def _parts(self) -> dict[str, Any]:

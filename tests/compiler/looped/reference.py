@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Sequence
+from fractions import Fraction
+from functools import reduce
 
 from scalargrad.compiler.loops.loop import (
     Carried,
@@ -14,6 +18,7 @@ from scalargrad.compiler.loops.loop import (
     Looped,
     Number,
     Read,
+    Total,
     Write,
     cells_of,
 )
@@ -40,7 +45,7 @@ def _make(loop: Loop, memory: list[float]) -> None:
         if isinstance(x, Read | Write | Increase)
     }
     carried = [0.0 if x.start is None else memory[x.start] for x in loop.carries]
-    totals = [0.0] * len(loop.totals)
+    totals = [_Sum(loop, x, memory[x.start]) for x in loop.totals]
     for i in reversed(range(loop.count)) if loop.down else range(loop.count):
         found: list[float] = []
         for k, step in enumerate(loop.steps):
@@ -53,12 +58,43 @@ def _make(loop: Loop, memory: list[float]) -> None:
             else:
                 found.append(_number(step, found, carried))
         carried = [found[x.register] for x in loop.carries]
-        totals = [a + found[x.register] for a, x in zip(totals, loop.totals, strict=True)]
+        for total in totals:
+            total.add(i, found)
     for carry, number in zip(loop.carries, carried, strict=True):
         if carry.onto is not None:
             memory[carry.onto] += number
-    for total, number in zip(loop.totals, totals, strict=True):
-        memory[total.cell] = memory[total.start] + number
+    for total in totals:
+        memory[total.total.cell] = total.result()
+
+
+class _Sum:
+    """A total, in the order that the number of its terms chooses."""
+
+    def __init__(self, loop: Loop, total: Total, start: float) -> None:
+        self.total, self.start = total, start
+        self.is_sequential = not loop.lanes or loop.count * len(total.terms) <= 64
+        self.classes = [-0.0] * 8
+
+    def add(self, i: int, found: list[float]) -> None:
+        for term in self.total.terms:
+            before = self.start if self.is_sequential else self.classes[i % 8]
+            a, *b = (found[x] for x in term)
+            after = fused(a, b[0], before) if b else before + a
+            if self.is_sequential:
+                self.start = after
+            else:
+                self.classes[i % 8] = after
+
+    def result(self) -> float:
+        return self.start if self.is_sequential else reduce(operator.add, self.classes, self.start)
+
+
+def fused(a: float, b: float, c: float) -> float:
+    """Return a·b + c, rounded once."""
+    if not all(map(math.isfinite, (a, b, c))):
+        return a * b + c
+    exact = Fraction(a) * Fraction(b) + Fraction(c)
+    return float(exact) if exact else a * b + c
 
 
 def _number(
@@ -70,5 +106,5 @@ def _number(
         return carried[step.carry]
     if isinstance(step, Fused):
         a, b, c = (found[x] for x in step.operands)
-        return a * b + c
+        return fused(a, b, c)
     return step.op.of_floats_unchecked(*[found[x] for x in step.operands])

@@ -39,7 +39,7 @@ COVERED = """() => {
           }
         }
       }
-      for (const node of document.querySelectorAll("#graph .node > rect")) {
+      for (const node of document.querySelectorAll("#graph .node > rect:not(.hit)")) {
         if (meets(box, boxOf(node))) found.push(`${where}: ${node.parentNode.id}`);
       }
     }

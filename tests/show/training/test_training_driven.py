@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from scalargrad import watch
-from scalargrad.losses import binary_cross_entropy_with_logits, mse_loss
+from scalargrad import data, watch
+from scalargrad.losses import binary_cross_entropy_with_logits, hinge_loss, mse_loss
 from scalargrad.nn import MLP
+from scalargrad.optim import SGD
 from scalargrad.show.figures import signed
 from scalargrad.show.training import TrainingPage
 
@@ -66,7 +67,7 @@ def test_keys_belong_to_a_control_in_which_someone_types(open_page: Any) -> None
     page.keyboard.press("End")
     page.keyboard.press("l")
     assert at(page) == "epoch 0/30"
-    assert page.locator("#speed").input_value() == "90"
+    assert page.locator("#speed").input_value() == "16"
     assert page.get_by_role("radio", name="weights").is_checked()
 
 
@@ -484,3 +485,123 @@ def test_snapshots_follow_each_other_in_time(open_page: Any) -> None:
     assert all(after > before for before, after in itertools.pairwise(steps))
     page = open_page(training)
     assert page.locator("#scrubber").get_attribute("max") == str(len(steps) - 1)
+
+
+def strengths(page: Any) -> list[float]:
+    """Return how strong every line is."""
+    found: list[float] = page.evaluate(
+        """[...document.querySelectorAll("#lines path:not(#halo)")].map((line) =>
+        Number(line.getAttribute("stroke-opacity")))"""
+    )
+    return found
+
+
+def test_only_the_lines_of_a_chosen_unit_are_strong(open_page: Any) -> None:
+    """Those to and from it at full strength, all others hardly there; Escape lets it go."""
+    page = open_page(classifier()[0], "#step=29")
+    before = strengths(page)
+    page.locator("#cell-0").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    # The unit's two weights come first, those of the two others next, the output's last.
+    assert strengths(page) == [1, 1, *[0.06] * 4, 1, 0.06, 0.06]
+    page.keyboard.press("ArrowRight")
+    assert strengths(page) == [1, 1, *[0.06] * 4, 1, 0.06, 0.06]
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowLeft")
+    assert strengths(page) == before
+    page.locator("#cell-5").hover()
+    assert strengths(page) == [*[0.06] * 6, 1, 1, 1]
+    page.mouse.move(2, 2)
+    assert strengths(page) == before
+
+
+def test_only_the_lines_that_carry_the_chosen_example_are_strong(open_page: Any) -> None:
+    """Of a network of ReLUs, none from a unit that is silent, and none that carries hardly any."""
+    model = MLP(2, [6, 1], rng=5)
+    page = open_page(watch(model, POINTS, LABELS, loss=mse_loss), "#example=3")
+    hidden = [h.data for h in model.layers[0](POINTS[3])]
+    first = [
+        w.data * x for n in model.layers[0].neurons for w, x in zip(n.w, POINTS[3], strict=True)
+    ]
+    last = [w.data * h for w, h in zip(model.layers[1].neurons[0].w, hidden, strict=True)]
+    expected = [
+        1 if abs(product) >= 0.1 * max(map(abs, layer)) else 0.06
+        for layer in (first, last)
+        for product in layer
+    ]
+    assert 0.0 in hidden
+    assert len(set(expected)) == 2
+    assert strengths(page) == expected
+
+
+def marks(page: Any) -> list[str]:
+    """Return the numbers beside the curve."""
+    found: list[str] = page.locator("#losses .tick.up").all_text_contents()
+    return found
+
+
+def test_losses_have_a_logarithmic_scale_and_a_linear_one(open_page: Any) -> None:
+    """On the logarithmic one, powers of ten at equal distances, and 0 on a line of its own."""
+    model = MLP(1, [1], rng=0)
+    training = watch(model, [[1.0], [2.0]], [1.0, 3.0], loss=mse_loss)
+    weights = training._parameters
+    for w, b in ((2.1, -1.1), (2.01, -1.01), (2.0, -1.0)):
+        weights[0].data, weights[1].data = w, b
+        training.record()
+    assert training.snapshots[-1].loss == 0.0
+    page = open_page(training)
+    assert page.locator("#scale").get_attribute("aria-pressed") == "true"
+    assert marks(page)[0] == "0"
+    points = page.locator("polyline.losses").get_attribute("points").split()
+    downs = [float(point.split(",")[1]) for point in points]
+    logs = [math.log10(kept.loss) for kept in training.snapshots[:-1]]
+    ratio = (downs[2] - downs[1]) / (logs[1] - logs[2])
+    assert downs[1] - downs[0] == pytest.approx(ratio * (logs[0] - logs[1]), abs=0.3)
+    assert downs[3] == max(downs)
+    page.locator("#scale").click()
+    assert page.locator("#scale").get_attribute("aria-pressed") == "false"
+    points = page.locator("polyline.losses").get_attribute("points").split()
+    downs = [float(point.split(",")[1]) for point in points]
+    first, second = (kept.loss for kept in training.snapshots[:2])
+    assert (downs[3] - downs[1]) / (downs[3] - downs[0]) == pytest.approx(second / first, abs=0.02)
+
+
+def test_a_frame_of_two_moons_takes_a_sixtieth_of_a_second(open_page: Any) -> None:
+    """Everything computed, drawn and laid out anew: the least of many, as other programs run."""
+    points = data.moons(100, 0.1, seed=1337)
+    model = MLP(2, [16, 16, 1], rng=1337)
+    training = watch(
+        model,
+        points.inputs,
+        [2 * y - 1 for y in points.targets],
+        loss=hinge_loss,
+        optimizer=SGD(model.parameters(), lr=0.5),
+        epochs=60,
+        batch_size=None,
+        quiet=True,
+    )
+    page = open_page(training, viewport={"width": 1280, "height": 800})
+    least = page.evaluate(
+        """() => {
+        let least = Infinity;
+        for (let i = 0; i < 600 && least > 15; i += 1) {
+            const start = performance.now();
+            scalargrad.frame((7 * i) % 61);
+            document.documentElement.getBoundingClientRect();
+            least = Math.min(least, performance.now() - start);
+        }
+        return least; }"""
+    )
+    assert least <= 1000 / 60
+
+
+def test_classes_are_called_what_the_data_call_them(open_page: Any) -> None:
+    """Labels of -1 and 1 keep their names, truths too; names that are given go first."""
+    signs = [2 * label - 1 for label in LABELS]
+    truths = [label == 1 for label in LABELS]
+    for labels, names in ((signs, ["−1", "1"]), (truths, ["False", "True"]), (LABELS, ["0", "1"])):
+        page = open_page(watch(network(), POINTS, labels, loss=mse_loss), "#example=0")
+        legend = page.locator("#plane-legend span").all_text_contents()
+        assert [text.strip() for text in legend] == [*names, "wrong"]
+        assert f"class {names[LABELS[0]]}" in said(page, "example-sentence")

@@ -79,8 +79,8 @@ def test_phone_has_large_text_and_buttons_within_reach(open_page: Any) -> None:
     )
     assert [small for small in sizes if small[0] < 13.9] == []
     targets = page.evaluate(
-        """[...document.querySelectorAll("button, select, .segments label")]
-        .map(part => [part.id, part.getBoundingClientRect()])
+        """[...document.querySelectorAll("button, select, input, .segments label")]
+        .filter(part => part.type !== "radio").map(part => [part.id, part.getBoundingClientRect()])
         .filter(([, box]) => box.width > 1).map(([id, box]) => [id, box.width, box.height])"""
     )
     assert [t for t in targets if min(t[1:]) < 43.9] == []
@@ -130,6 +130,10 @@ def test_an_example_runs_through_the_layers_only_where_motion_is_wanted(open_pag
     moving = open_page(classifier()[0], reduced_motion="no-preference")
     moving.keyboard.press("e")
     assert moving.evaluate(delays) == pytest.approx([0, 0, 0.3, 0.3, 0.3, 0.6])
+    assert moving.evaluate(
+        """[...document.styleSheets[0].cssRules].flatMap((rule) => [...(rule.cssRules ?? [])])
+        .filter((rule) => rule instanceof CSSKeyframesRule).map((rule) => rule.name)"""
+    ) == ["arrive"]
     still = open_page(classifier()[0], reduced_motion="reduce")
     still.keyboard.press("e")
     assert still.evaluate(delays) == [0] * 6

@@ -1,4 +1,4 @@
-"""Blocks: run a segmented program, its lanes block by block, on as many cores as there are.
+"""Run a segmented program, its lanes block by block, on as many cores as there are.
 
 A block's numbers fit into a cache, and blocks do not depend on one another. They are computed in a
 fixed number of sequences, each of which adds up its totals in order, and the sums of the sequences

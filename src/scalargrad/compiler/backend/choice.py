@@ -1,4 +1,4 @@
-"""Which machine runs a program: machine code where llvmlite is installed, else NumPy."""
+"""Choose what runs a program: machine code where llvmlite is installed, else NumPy."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _say_what_is_missing() -> None:
 
 
 def executable_for(packed: Packed) -> Executable:
-    """Return a machine for a program; custom operations need NumPy's."""
+    """Return an executable of a program: NumPy's where an operation is a custom one."""
     if not has_llvm():
         _say_what_is_missing()
     else:
@@ -70,16 +70,16 @@ def steps_of(
     outputs: slice,
     numbers: tuple[Any, ...],
 ) -> Any:
-    """Return what runs a program again and again on what it computed; None where NumPy runs it.
+    """Return what runs a program on its own results again and again; None where NumPy runs it.
 
     Parameters
     ----------
     lend, take_back : callable
-        Hand out a machine with its outputs, and take both again.
+        Hand out an executable with its outputs, and take both back.
     outputs : slice
         The cells of the program's outputs.
     numbers : tuple
-        The fields of `stepping.Shape`.
+        The fields of `step_loop.Shape`.
     """
     if not has_llvm():
         return None

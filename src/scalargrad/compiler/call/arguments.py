@@ -40,8 +40,10 @@ NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Parameter: 2}
 #: Lists at least this long are looked through as a whole for being all numbers.
 _MANY = 8
 _FLOATS = {float, int}
-#: Stands in the key for floats and integers of a list, or of its rows.
+#: Stands in the key for the floats and integers of a list.
 _FLOAT = "numbers"
+#: From so many floats on, rows of them are handed over as an array.
+_BLOCK = 256
 
 
 def kinds_of(xs: Iterable[Any]) -> tuple[int | None, ...]:
@@ -104,23 +106,26 @@ def _visit_all(
             key.append((_FLOAT, len(xs)))
             leaves += xs
             return
-        if kinds == {list} and (width := _width(xs)) is not None:
-            key.append((_FLOAT, len(xs), width))
-            leaves += chain.from_iterable(xs)
-            return
         if kinds <= NUMBERS.keys():
             key += kinds_of(xs)
             leaves += xs
             return
+    if objects is not None and len(xs) >= _MANY and _are_rows(xs):
+        key.append(("rows", len(xs[0])))
+        leaves.append(np.array(xs))
+        return
     for x in xs:
         visit(x, key, leaves, objects)
 
 
-def _width(rows: Sequence[list[Any]]) -> int | None:
-    """Return how many numbers are in each row; None where that differs, or others are in it."""
-    width = len(rows[0])
-    whole = all(len(row) == width for row in rows)
-    return width if whole and _FLOATS.issuperset(map(type, chain.from_iterable(rows))) else None
+def _are_rows(xs: Sequence[Any]) -> bool:
+    """Return whether items are lists of one length, floats all of them, and many."""
+    return (
+        set(map(type, xs)) == {list}
+        and len(xs) * len(xs[0]) >= _BLOCK
+        and len(set(map(len, xs))) == 1
+        and set(map(type, chain.from_iterable(xs))) == {float}
+    )
 
 
 def _refuse_array(x: Any) -> NoReturn:

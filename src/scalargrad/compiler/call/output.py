@@ -101,6 +101,10 @@ class Output(Value):
         return self.source[0]
 
     @property
+    def _call(self) -> Source:
+        return self.source
+
+    @property
     def function(self) -> Function:
         """The program it is a result of."""
         return self.source[1]
@@ -128,6 +132,14 @@ class Output(Value):
                     self._row = tuple(gradient(node, self.parents))  # type: ignore[arg-type]
             self._row_known = True
         return self._row
+
+    def sent_back(self, signals: Sequence[tuple[Output, float]]) -> list[float] | None:
+        """Return what all operands get from results of one call; None if it is not finite."""
+        seeds = [0.0] * self.function.results
+        for result, signal in signals:
+            seeds[result.index] = signal
+        found = self.function.back(seeds, self.inputs)
+        return found if all_finite(found) else None
 
     def eager(self) -> Value | None:
         """Return this node as eager evaluation makes it, or None if that is not known."""

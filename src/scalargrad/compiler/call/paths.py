@@ -12,8 +12,9 @@ from scalargrad.compiler.call.arguments import Key, code_in
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.guards.closed_over import ClosedOver
 
-#: Shapes of arguments whose programs are kept, the oldest forgotten first.
-SHAPES = 256
+#: Shapes of arguments whose programs are kept, the oldest forgotten first, and how many recorded
+#: operations all of them may have: a program of a million is some hundred megabytes.
+SHAPES, RECORDED = 1024, 2**22
 #: Paths kept that do not fit at the moment, as while a module is in its other mode.
 ELSEWHERE = 8
 
@@ -83,8 +84,10 @@ class Paths:
     def put(self, key: Key, paths: tuple[Path, ...], now: ClosedOver) -> None:
         """Keep these paths for arguments of a shape; some were recorded after looking around."""
         self.fitting[key] = paths
-        while len(self.fitting) > SHAPES:
-            del self.fitting[next(iter(self.fitting))]
+        recorded = sum(path.recorded for found in self.fitting.values() for path in found)
+        while len(self.fitting) > SHAPES or (recorded > RECORDED and len(self.fitting) > 1):
+            oldest = self.fitting.pop(next(iter(self.fitting)))
+            recorded -= sum(path.recorded for path in oldest)
         self._watch(now)
 
     def _watch(self, now: ClosedOver) -> None:

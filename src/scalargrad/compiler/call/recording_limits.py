@@ -23,13 +23,19 @@ _GROUPS = 64
 
 
 class RecordingLimits:
-    """What is noted about the recordings of one function, to warn once of each thing."""
+    """What is noted about the recordings of one function, to warn once of each thing.
 
-    def __init__(self) -> None:
-        self._ways_told = self._numbers_told = False
+    Parameters
+    ----------
+    quiet : bool
+        Warn of nothing.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._ways_told = self._numbers_told = quiet
         self._alike: dict[Key, dict[Key, dict[str, str]]] = {}
         self._changes: Counter[str] = Counter()
-        self._changes_told = False
+        self._changes_told = quiet
 
     def warn_of_ways(self, compiled: object) -> None:
         """Warn that calls are evaluated eagerly because they take more ways than are recorded."""
@@ -53,7 +59,7 @@ class RecordingLimits:
         changed : sequence of str
             Names of what is not as it was at the recording nearest to it.
         """
-        self._changes.update(changed)
+        self._changes.update({*changed})
         often = [name for name in changed if self._changes[name] >= ALIKE]
         if often and not self._changes_told:
             self._changes_told = True

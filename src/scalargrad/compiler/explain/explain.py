@@ -7,10 +7,12 @@ from collections.abc import Iterable
 
 from scalargrad.compiler.backend.choice import code_for, has_llvm
 from scalargrad.compiler.call.path import Path
+from scalargrad.compiler.explain import explain_loops
 from scalargrad.compiler.explain.explanation import Explanation
 from scalargrad.compiler.explain.measured import Bar, Timed, shares
 from scalargrad.compiler.explain.timing import timed
-from scalargrad.compiler.function import Inputs
+from scalargrad.compiler.function import Function, Inputs, LoopRunner
+from scalargrad.compiler.loops.loop import Loop
 from scalargrad.compiler.passes.instructions import (
     Affine,
     Apply,
@@ -45,14 +47,17 @@ def explain(path: Path, inputs: Inputs) -> Explanation:
         What the program is timed on.
     """
     function = path.function
-    lines = [
-        f"{path.name}: {path.recorded} nodes recorded, {len(function.program)} after flattening"
-    ]
     runners = {"forward": function.values}
     if len(function.moving) == 1 and path.differentiable:
         runners["forward and backward"] = function.values_and_row
+    lines = [f"{path.name}: {path.recorded} nodes recorded{_found(function)}"]
     programs, codes = [], []
     for name, runner in runners.items():
+        if isinstance(runner, LoopRunner):
+            lines += explain_loops.described(name, runner.packed)
+            codes.append(explain_loops.code_of(runner.packed))
+            programs.append(explain_loops.timed(name, runner.packed, inputs))
+            continue
         memory = runner.memory_after(inputs)
         for title, packed in runner.parts:
             full = f"{name}, {title}" if title else name
@@ -62,6 +67,14 @@ def explain(path: Path, inputs: Inputs) -> Explanation:
     lines.append(f"run by {'machine code' if has_llvm() else 'NumPy'}")
     lines += [_where_time_goes(program) for program in programs if program.seconds]
     return Explanation("\n".join(lines), programs, "\n".join(filter(None, codes)))
+
+
+def _found(function: Function) -> str:
+    """Return what the first pass has made of the recording."""
+    if isinstance(function.values, LoopRunner):
+        loops = [x for x in function.values.packed.loops if isinstance(x, Loop)]
+        return f", found as {sum(len(loop.steps) for loop in loops)} steps of {len(loops)} loops"
+    return f", {len(function.program)} after flattening"
 
 
 def _timed(title: str, packed: Packed, memory: Floats) -> Timed:

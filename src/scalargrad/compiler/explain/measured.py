@@ -36,6 +36,8 @@ class Timed(NamedTuple):
         instructions there are.
     bars : sequence of Bar
         In the order they are run.
+    of : str
+        What the bars are: instructions, or loops.
     """
 
     title: str
@@ -44,6 +46,7 @@ class Timed(NamedTuple):
     instructions: int
     bars: Sequence[Bar]
     shares: Sequence[Share]
+    of: str = "instruction"
 
     @property
     def seconds(self) -> float:

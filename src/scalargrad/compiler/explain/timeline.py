@@ -49,7 +49,7 @@ def timeline(title: str, programs: Sequence[Timed]) -> str:
 def _program(y: float, program: Timed, colours: dict[str, str]) -> Iterator[str]:
     total = program.seconds or 1e-12
     head = (
-        f"{_plural(program.instructions, 'instruction')}, {_plural(program.gathers, 'gather')}, "
+        f"{_plural(program.instructions, program.of)}, {_plural(program.gathers, 'gather')}, "
         f"{_bytes(program.nbytes)}"
     )
     yield _text(_MARGIN, y + 14, program.title, size=14, weight=600)
@@ -93,7 +93,12 @@ def _rows(program: Timed) -> list[Share]:
 
 
 def _table(y: float, program: Timed, total: float, colours: dict[str, str]) -> Iterator[str]:
-    heads = ((_COUNT, "instructions"), (_LANES, "lanes"), (_TIME, "time"), (_SHARE, "share"))
+    heads = (
+        (_COUNT, f"{program.of}s"),
+        (_LANES, "iterations" if program.of == "loop" else "lanes"),
+        (_TIME, "time"),
+        (_SHARE, "share"),
+    )
     for x, head in heads:
         yield _text(x, y + 17, head, size=11, anchor="end", colour=_SOFT)
     for i, share in enumerate(_rows(program)):

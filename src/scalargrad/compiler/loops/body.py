@@ -9,6 +9,7 @@ from scalargrad.compiler.loops.loop import (
     Cells,
     Compute,
     Computed,
+    Fused,
     Increase,
     Loop,
     Number,
@@ -65,6 +66,10 @@ class Body:
     def compute(self, op: Computed, *operands: int) -> int:
         """Return the register of an operation."""
         return self._append(Compute(op, operands))
+
+    def fused(self, a: int, b: int, c: int) -> int:
+        """Return the register of a·b + c, rounded once."""
+        return self._append(Fused((a, b, c)))
 
     def write(self, place: Place, register: int) -> None:
         """Write a register to memory."""

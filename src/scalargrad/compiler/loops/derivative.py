@@ -173,7 +173,7 @@ class _Backward:
         if block.count > 1 and isinstance(place, Cells) and not place.stride:
             cells = self.signals.signal(place)
             assert isinstance(cells, Cells)
-            body.loop.totals.append(Total(register, cells.cell, cells.cell))
+            body.loop.totals.append(Total(((register,),), cells.cell, cells.cell))
             return
         found, fresh = self.signals.signals(place, block.count, alone=alone)
         (body.write if fresh else body.increase)(found, register)

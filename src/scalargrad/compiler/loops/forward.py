@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from scalargrad.compiler.loops.body import Body, simplified
-from scalargrad.compiler.loops.loop import Carry, Cells, Loop, Total
+from scalargrad.compiler.loops.loop import Carry, Cells, Compute, Computed, Loop, Total
 from scalargrad.compiler.loops.roll import Block, Operand, Own
 from scalargrad.compiler.loops.schedule import Stage
 from scalargrad.compiler.passes.expressions import IDENTITY
 from scalargrad.compiler.trace.detach import DETACH
-from scalargrad.ops import add, neg, sub
+from scalargrad.ops import add, mul, neg, sub
 
 
-def forward(block: Block, stage: Stage, numbers: Any) -> Loop:
-    """Return the loop that computes the statements of a stage, and writes them to memory."""
-    return _Forward(block, stage, numbers).run()
+def forward(block: Block, stage: Stage, numbers: Any, alone: Collection[int]) -> Loop:
+    """Return the loop that computes the statements of a stage, and writes them to memory.
+
+    Parameters
+    ----------
+    block : Block
+    stage : Stage
+    numbers : callable
+        Returns the place of numbers, one for each iteration.
+    alone : collection of int
+        The statements that are read once only, whatever else is computed from the program.
+    """
+    return _Forward(block, stage, numbers, alone).run()
 
 
 def leads(block: Block, stage: Stage, numbers: Any) -> Loop:
@@ -27,13 +38,15 @@ def leads(block: Block, stage: Stage, numbers: Any) -> Loop:
 
 
 class _Forward:
-    def __init__(self, block: Block, stage: Stage, numbers: Any) -> None:
+    def __init__(self, block: Block, stage: Stage, numbers: Any, alone: Collection[int]) -> None:
         self.body = Body(block, stage, numbers)
+        self.alone = alone
         self.registers: dict[int, int] = {}
         self.carried: dict[int, int] = {}
 
     def run(self) -> Loop:
         body, block = self.body, self.body.block
+        body.loop.is_fused = True
         summed = {t: part for part in body.stage.sums for t in part}
         for t in body.stage.statements:
             if t in summed:
@@ -45,11 +58,33 @@ class _Forward:
             if op is IDENTITY or op is DETACH:
                 self.registers[t] = registers[0]
             else:
-                self.registers[t] = body.compute(op, *registers)
+                self.registers[t] = self._computed(op, operands, registers)
             body.write(body.own(t), self.registers[t])
         for t in self.carried:
             body.loop.carries.append(Carry(block.cells[t] - 1, self.registers[t], None))
         return body.loop
+
+    def _computed(self, op: Computed, operands: Sequence[Operand], registers: list[int]) -> int:
+        """Return the register of an operation; a sum with a product is rounded once."""
+        body = self.body
+        if op is add or op is sub:
+            (x, y), (first, second) = operands, registers
+            if (factors := self._factors(y)) is not None:
+                a, b = factors
+                return body.fused(body.compute(neg, a) if op is sub else a, b, first)
+            if (factors := self._factors(x)) is not None:
+                return body.fused(*factors, body.compute(neg, second) if op is sub else second)
+        return body.compute(op, *registers)
+
+    def _factors(self, operand: Operand) -> tuple[int, int] | None:
+        """Return the factors of a product of the same iteration that nothing else reads."""
+        if not isinstance(operand, Own) or operand.distance or operand.statement not in self.alone:
+            return None
+        register = self.registers.get(operand.statement)
+        step = None if register is None else self.body.loop.steps[register]
+        if not isinstance(step, Compute) or step.op is not mul:
+            return None
+        return step.operands[0], step.operands[1]
 
     def _operand(self, operand: Operand) -> int:
         body = self.body
@@ -65,13 +100,11 @@ class _Forward:
 
     def _total(self, part: list[int]) -> None:
         body, block = self.body, self.body.block
-        term = -1
+        terms: list[tuple[int, ...]] = []
         for t in part:
             op, operands = simplified(block.body[t])
             (x,) = [x for x in operands if not (isinstance(x, Own) and x.statement in part)]
-            register = self._operand(x)
-            if op is sub:
-                register = body.compute(neg, register)
-            term = register if term < 0 else body.compute(add, term, register)
+            term = self._factors(x) or (self._operand(x),)
+            terms.append((body.compute(neg, term[0]), *term[1:]) if op is sub else term)
         first = block.cells[part[-1]]
-        body.loop.totals.append(Total(term, first - 1, first + block.count - 1))
+        body.loop.totals.append(Total(tuple(terms), first - 1, first + block.count - 1))

@@ -1,4 +1,8 @@
-"""Fuse: a product that is only added to something becomes one step with the sum."""
+"""Fuse: a product that is only added to something becomes one step with the sum.
+
+This is for loops that send error signals back. What goes forward is fused as it is written, by
+what was recorded: so a value has the same digits with a gradient and without.
+"""
 
 from __future__ import annotations
 
@@ -43,12 +47,18 @@ def fuse(loop: Loop) -> None:
         new.append(len(made) - 1)
     loop.steps = made
     loop.carries = [carry._replace(register=new[carry.register]) for carry in loop.carries]
-    loop.totals = [total._replace(register=new[total.register]) for total in loop.totals]
+    loop.totals = [
+        total._replace(
+            terms=tuple([product(t[0]) or t if len(t) == 1 else t for t in total.terms])
+        ).renamed(new)
+        for total in loop.totals
+    ]
 
 
 def _uses(loop: Loop) -> Counter[int]:
     """Return how often each register is read."""
-    uses = Counter([*(x.register for x in loop.carries), *(x.register for x in loop.totals)])
+    uses = Counter(x.register for x in loop.carries)
+    uses.update(x for total in loop.totals for term in total.terms for x in term)
     for step in loop.steps:
         if isinstance(step, Compute):
             uses.update(step.operands)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -109,11 +110,39 @@ class Carry(NamedTuple):
 
 
 class Total(NamedTuple):
-    """The sum of a register over all iterations, added to the cell `start` into the cell `cell`."""
+    """What is added up over all iterations, on top of a cell.
 
-    register: int
+    Attributes
+    ----------
+    terms : tuple of tuple of int
+        What an iteration adds, in order: a register each, or two, whose product is rounded once
+        with the sum.
+    start, cell : int
+        The cell it is added to, and the one that it is written to.
+
+    Notes
+    -----
+    The order is chosen by the number of terms alone, as in packed programs. Up to 64 are added one
+    after the other. More are eight such sums, of every eighth iteration, which are then added in
+    order. Iterations that wait for one another are added one after the other.
+    """
+
+    terms: tuple[tuple[int, ...], ...]
     start: int
     cell: int
+
+    def renamed(self, new: Sequence[int]) -> Total:
+        """Return the same over other registers."""
+        return self._replace(terms=tuple([tuple([int(new[x]) for x in t]) for t in self.terms]))
+
+
+#: Up to so many terms are added one after the other.
+SEQUENTIAL = 64
+
+
+def is_sequential(loop: Loop, total: Total) -> bool:
+    """Return whether terms are added one after the other."""
+    return not loop.lanes or loop.count * len(total.terms) <= SEQUENTIAL
 
 
 class Clear(NamedTuple):
@@ -138,6 +167,8 @@ class Loop:
         A register is the number of the step that makes it.
     carries, totals
         What goes from one iteration to the next, and what is added up over all.
+    is_fused : bool
+        Whether products that are only added are rounded once with the sum already.
     """
 
     count: int
@@ -146,6 +177,7 @@ class Loop:
     steps: list[Step] = field(default_factory=list)
     carries: list[Carry] = field(default_factory=list)
     totals: list[Total] = field(default_factory=list)
+    is_fused: bool = False
 
 
 @dataclass

@@ -48,6 +48,7 @@ class LoopExecutable:
 
     def __init__(self, code: Printed) -> None:
         self.memory: Floats = code.initial.copy()
+        self._code = code  # whose instructions are gone when it is
         self._tables: Integers = code.tables
         self.run: Callable[[], Any] = functools.partial(
             code.run, self.memory.ctypes.data, self._tables.ctypes.data

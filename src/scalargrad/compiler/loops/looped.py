@@ -34,8 +34,9 @@ from scalargrad.compiler.passes.program import ADJOINT, Program
 
 #: So many statements, in all, are printed: level 1 takes a quarter of a millisecond for each.
 _MOST = 1000
-#: Lanes alone are packed as well, and into tiles; of many nodes, loops are found sooner.
-_FEW, _MANY = 150, 20_000
+#: Lanes alone are packed as well, and into tiles; of so many nodes, and so many for each statement,
+#: loops are found sooner.
+_MANY, _EACH = 20_000, 100
 #: So many nodes stand for each statement, at least, and so many in all are saved.
 _SHARE, _SAVES = 6, 200
 
@@ -104,7 +105,7 @@ class _Looping:
         rolled = self.rolled
         nodes, statements = len(rolled.columns), rolled.statements
         waits = any(b.count > 1 and not x.lanes for b, found in self.staged for x in found)
-        many = statements <= _FEW and nodes >= _MANY
+        many = nodes >= max(_MANY, _EACH * statements)
         return _is_rolled_well(nodes, statements) and (waits or many)
 
     def run(self) -> Looped:
@@ -124,7 +125,7 @@ class _Looping:
         made = Looped(inputs, self.cells + LANES, self.kept, loops, side_by_side)
         prune(made)
         for loop in made.loops:
-            if isinstance(loop, Loop):
+            if isinstance(loop, Loop) and not loop.is_fused:
                 fuse(loop)
         prune(made)
         return made
@@ -134,7 +135,8 @@ class _Looping:
         for block, found in staged:
             if block.sources:
                 loops.append(leads(block, found[0], self.numbers))
-            loops += [forward(block, stage, self.numbers) for stage in found]
+            alone = self.rolled.alone(block)
+            loops += [forward(block, stage, self.numbers, alone) for stage in found]
         return loops
 
     def _backwards(self, staged: list[tuple[Block, list[Stage]]]) -> list[Loop | Clear]:

@@ -27,7 +27,9 @@ from scalargrad.compiler.loops.loop import (
     Place,
     Read,
     Table,
+    Total,
     Write,
+    is_sequential,
 )
 from scalargrad.compiler.passes.nodes import Integers
 
@@ -102,21 +104,30 @@ class _LoopPrinter:
             else self.single.number(0.0)
             for x in loop.carries
         ]
-        starts += [e.number(-0.0)] * len(loop.totals)
+        starts += [
+            self.single.load(self._cell(x.start)) if is_sequential(loop, x) else e.number(-0.0)
+            for x in loop.totals
+        ]
         self.registers = [self._before(k) for k in range(len(loop.steps))]
         left = self._repeat(starts, self._steps)
         for carry, x in zip(loop.carries, left, strict=False):
             if carry.onto is not None:
-                self._add_to(carry.onto, carry.onto, x)
+                place = self._cell(carry.onto)
+                self.single.store(self.single.add(self.single.load(place), x), place)
         for total, x in zip(loop.totals, left[len(loop.carries) :], strict=True):
-            self._add_to(total.start, total.cell, self._sum(x))
+            if is_sequential(loop, total):
+                self.single.store(x, self._cell(total.cell))
+            else:
+                self._add_to(total.start, total.cell, x)
 
     def _repeat(self, starts: list[str], steps: Callable[[list[str]], list[str]]) -> list[str]:
         """Print a body that takes and returns registers, as often as it is made."""
         body, last = self.body, self.iterations - 1
         if not last:
             return steps(starts)
-        kinds = ["double"] * len(self.loop.carries) + [self.e.type] * len(self.loop.totals)
+        kinds = ["double"] * len(self.loop.carries) + [
+            "double" if is_sequential(self.loop, x) else self.e.type for x in self.loop.totals
+        ]
         before, head, after = body.block, body.fresh("loop"), body.fresh("after")
         counter, again = f"%{body.fresh('i')}", f"%{body.fresh('n')}"
         names = [f"%{body.fresh('p')}" for _ in starts]
@@ -174,7 +185,9 @@ class _LoopPrinter:
                 self._increase(step.place, self._masked(registers[step.register]))
         totals = carried[len(loop.carries) :]
         added = [
-            e.add(x, self._masked(registers[total.register]))
+            self._one_by_one(x, total)
+            if is_sequential(loop, total)
+            else self._lane_by_lane(x, total)
             for x, total in zip(totals, loop.totals, strict=True)
         ]
         return [registers[x.register] for x in loop.carries] + added
@@ -230,8 +243,35 @@ class _LoopPrinter:
             self.single.store(self.single.add(self.single.load(pointer), x), pointer)
 
     def _add_to(self, start: int, cell: int, x: str) -> None:
-        """Write the sum of what is in a cell and a single number to another."""
-        self.single.store(self.single.add(self.single.load(self._cell(start)), x), self._cell(cell))
+        """Write the sum of what is in a cell and the lanes of a register to another, in order."""
+        total = self.single.load(self._cell(start))
+        for k in range(self.width):
+            total = self.single.add(total, self.e.lane(x, k))
+        self.single.store(total, self._cell(cell))
+
+    # Sums --------------------------------------------------------------------------------------
+
+    def _one_by_one(self, x: str, total: Total) -> str:
+        """Return a single number with the terms of all lanes at hand added one after the other."""
+        whole = self.loop.count % self.width == 0
+        for k in range(self.width):
+            added = x
+            for term in total.terms:
+                added = _plus(self.single, added, [self.e.lane(self.registers[r], k) for r in term])
+            x = added if whole else self.single.select(self._is_there(k), added, x)
+        return x
+
+    def _is_there(self, k: int) -> str:
+        """Return whether a lane is an iteration, and none beyond the last."""
+        i = self.body.assign(f"add i64 {self.index}, {k}")
+        return self.body.assign(f"icmp ult i64 {i}, {self.loop.count}")
+
+    def _lane_by_lane(self, x: str, total: Total) -> str:
+        """Return a register with terms added, each to its own lane."""
+        added = x
+        for term in total.terms:
+            added = _plus(self.e, added, [self.registers[r] for r in term])
+        return added if self.loop.count % self.width == 0 else self.e.select(self._here(), added, x)
 
     # Lanes -------------------------------------------------------------------------------------
 
@@ -239,6 +279,10 @@ class _LoopPrinter:
         """Return a register with -0.0 on lanes beyond the last iteration."""
         if self.loop.count % self.width == 0:
             return register
+        return self.e.select(self._here(), register, -0.0)
+
+    def _here(self) -> str:
+        """Return which lanes are iterations, and none beyond the last."""
         if not self._mask:
             lanes = ", ".join(f"i64 {k}" for k in range(self.width))
             kind, first = self.e.whole, self.body.assign
@@ -247,12 +291,9 @@ class _LoopPrinter:
             spread = first(f"shufflevector {kind} {spread}, {kind} poison, {zeros}")
             here = first(f"add {kind} {spread}, <{lanes}>")
             self._mask = first(f"icmp ult {kind} {here}, {self.e.integer(self.loop.count)}")
-        return self.e.select(self._mask, register, -0.0)
+        return self._mask
 
-    def _sum(self, x: str) -> str:
-        """Return the sum of the lanes, added in pairs, pairs of pairs and so on."""
-        parts = [self.e.lane(x, k) for k in range(self.width)]
-        while len(parts) > 1:
-            half = len(parts) // 2
-            parts = [self.single.add(parts[k], parts[k + half]) for k in range(half)]
-        return parts[0]
+
+def _plus(e: Emitter, x: str, term: list[str]) -> str:
+    """Return x with a number added, or a product."""
+    return e.add(x, term[0]) if len(term) == 1 else e.fma(term[0], term[1], x)

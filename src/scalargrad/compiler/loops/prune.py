@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,7 +69,8 @@ def _pruned(loop: Loop, read: Flags) -> Loop | None:
         loop.down,
         [_moved(x, new.tolist(), number) for x, a in zip(loop.steps, alive, strict=True) if a],
         [Carry(x.start, int(new[x.register]), x.onto) for x in carries],
-        [x._replace(register=int(new[x.register])) for x in totals],
+        [x.renamed(new.tolist()) for x in totals],
+        loop.is_fused,
     )
 
 
@@ -90,7 +93,8 @@ def _alive(loop: Loop, read: Flags) -> list[bool]:
     ]
     for total in loop.totals:
         if read[total.cell]:
-            alive[total.register] = True
+            for register in chain.from_iterable(total.terms):
+                alive[register] = True
     onto = {k for k, x in enumerate(loop.carries) if x.onto is not None and read[x.onto]}
     for k, x in enumerate(loop.steps):
         if isinstance(x, Carried) and x.carry in onto:

@@ -6,10 +6,12 @@ them, cells for what the first iterations read of iterations that are not there.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scalargrad.compiler.loops.columns import COMPUTED, GIVEN, Columns
 from scalargrad.compiler.loops.loop import Cells, Place, Table
@@ -105,6 +107,21 @@ class Rolled:
     def statements(self) -> int:
         """How many statements there are in all."""
         return sum(len(block.cells) for block in self.blocks)
+
+    def alone(self, block: Block) -> list[int]:
+        """Return the statements of a block each of whose nodes is read by one other, once."""
+        once = self._once[block.start : block.end].reshape(block.count, -1).all(axis=0)
+        found: list[int] = np.flatnonzero(once).tolist()
+        return found
+
+    @functools.cached_property
+    def _once(self) -> NDArray[np.bool_]:
+        """Whether each node is read by one other, once, and is nothing that is asked for."""
+        columns, program = self.columns, self.columns.program
+        reads = np.bincount(columns.operands, minlength=len(program))
+        asked = [x for node in columns.gradients for x in program.args[node]]
+        reads[[*program.outputs, *asked]] += 2
+        return reads[columns.nodes] == 1  # type: ignore[no-any-return]
 
 
 class NotRolledError(Exception):

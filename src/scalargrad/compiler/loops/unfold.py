@@ -1,8 +1,8 @@
 """Unfold: a program written with operations of few operands, and at most one sweep left to make.
 
 A sum over many numbers becomes a row of additions, in which repetition can be found. Where a
-program asks for several sweeps, for gradients of gradients, say, all but the last are written out
-node by node: backwards through a loop they repeat themselves as the loop does.
+program asks for several sweeps, for gradients of gradients, say, they are written out node by
+node, all in one way: backwards through a loop they repeat themselves as the loop does.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def unfold(program: Program) -> Program | None:
     sweeps = [*dict.fromkeys(nodes.args_of(x)[1:] for x in nodes.places(ADJOINT))]
     if len(sweeps) <= 1 and not reductions:
         return program
-    if (len(sweeps) - 1) * len(program) > _MOST:
+    if len(sweeps) > 1 and len(sweeps) * len(program) > _MOST:
         return None
     return _Unfolding(program, sweeps).run()
 
@@ -60,7 +60,7 @@ class _Unfolding:
         self.made = Program(n, [INPUT] * n, [()] * n)
         self.new = list(range(n))
         self.numbers: dict[str, int] = {}
-        self.last = sweeps[-1] if sweeps else ()
+        self.is_left = len(sweeps) <= 1  # a single sweep is made of the loops that are found
         self.swept: dict[Seeds, dict[int, int]] = {}
         self.wrt: dict[Seeds, list[int]] = {seeds: [] for seeds in sweeps}
         for op, args in zip(program.ops, program.args, strict=True):
@@ -68,19 +68,24 @@ class _Unfolding:
                 self.wrt[args[1:]].append(args[0])
 
     def run(self) -> Program:
-        old, new = self.old, self.new
+        old, new, made = self.old, self.new, self.made
+        written = made.ops.append, made.args.append
+        reductions = {op for op in set(old.ops) if isinstance(op, Reduction)}
+        special = {*reductions} if self.is_left else {ADJOINT, *reductions}
         for node in range(old.inputs, len(old)):
             op, args = old.ops[node], old.args[node]
-            if op is CONSTANT:
-                new.append(self.number(old.constants[node]))
-            elif op is ADJOINT and args[1:] != self.last:
+            if op not in special:  # nearly all: a node of its own
+                if op is CONSTANT:
+                    made.constants[len(made.ops)] = old.constants[node]
+                new.append(len(made.ops))
+                written[0](op)
+                written[1](tuple([new[x] for x in args]))
+            elif op is ADJOINT:
                 new.append(self._asked(args))
-            elif isinstance(op, Reduction):
-                new.append(self._reduction(op, [new[x] for x in args]))
             else:
-                new.append(self.append(op, *[new[x] for x in args]))
-        self.made.outputs = [new[x] for x in old.outputs]
-        return without_dead_nodes(self.made)
+                new.append(self._reduction(op, [new[x] for x in args]))  # type: ignore[arg-type]
+        made.outputs = [new[x] for x in old.outputs]
+        return made if self.is_left else without_dead_nodes(made)
 
     def append(self, op: Op, *args: int) -> int:
         """Write a node."""
@@ -97,8 +102,12 @@ class _Unfolding:
         return self.numbers[key]
 
     def _reduction(self, op: Reduction, nodes: list[int]) -> int:
-        if op is sum and nodes:
-            return functools.reduce(functools.partial(self.append, add), nodes)
+        if op is sum and len(nodes) > 1:
+            first, made = len(self.made), self.made
+            made.ops += [add] * (len(nodes) - 1)
+            sums = range(first, first + len(nodes) - 2)
+            made.args += [(nodes[0], nodes[1]), *zip(sums, nodes[2:], strict=True)]
+            return len(made) - 1
         symbols = tuple([Symbol(f"x{i}") for i in range(len(nodes))])
         declared = op.expression or op.function
         return self._written(opened(declared(symbols)), dict(zip(symbols, nodes, strict=True)))

@@ -1,8 +1,8 @@
-"""Differentiate: reverse mode as more program.
+"""Reverse-mode differentiation of a program: its backward pass, written as further nodes.
 
 Every ADJOINT node is replaced by the error signal it asks for. An error signal is a sum of
 products, Σ upstream · partial over the wires that leave a node, so what is written has the form
-everything else has, and can be derived again.
+everything else has, and can be differentiated again.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ Seeds = tuple[int, ...]
 
 @collector_paused()
 def differentiate(program: Program, *, tidy: bool = True) -> Program:
-    """Return the flattened `program` with every ADJOINT node written out.
+    """Return `program`, its sums gathered already, with every ADJOINT node written out.
 
-    Unless `tidy`, with nodes no output depends on, which flattening it again will drop.
+    Unless `tidy`, dead nodes remain, which gathering sums once more will drop.
 
     References
     ----------
@@ -121,7 +121,7 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
 def _crossing(
     writer: Writer, signals: dict[int, list[int]], seeds: Sequence[int]
 ) -> Crossing | None:
-    """Return what passes signals on where nodes have lanes."""
+    """Return what passes error signals on between single numbers and lanes, if there are lanes."""
     if not isinstance(writer, LaneWriter):
         return None
     return Crossing(writer, signals, any(writer.sizes[x] > 1 for x in seeds))

@@ -1,4 +1,4 @@
-"""Expressions of table operations written into a program, sums and products flattened.
+"""Write expressions of table operations into a program, their sums and products gathered.
 
 A `Plan` is made once per operation and number of operands; following it costs one step for
 each node written.
@@ -21,18 +21,18 @@ ADD, SUB, NEG, MUL, IDENTITY = (TABLE[name] for name in ("add", "sub", "neg", "m
 LINEAR = {ADD, SUB, NEG, MUL, IDENTITY}
 
 
-class Step(NamedTuple):
+class PlanStep(NamedTuple):
     """One node to write; an int refers to an operand or, beyond, an earlier step."""
 
     op: Op
     refs: tuple[int | float, ...]
 
 
-Plan = tuple[Step, ...]
+Plan = tuple[PlanStep, ...]
 
 
 def terms_of(expression: Symbol) -> list[tuple[Expression, Expression]]:
-    """Return the sum `expression` as products of two, none of them a sum that could be opened."""
+    """Return a sum as the products (a, b) it consists of, sums inside it expanded."""
     terms: list[tuple[Expression, Expression]] = []
     stack: list[tuple[Expression, float]] = [(expression, 1.0)]
     while stack:
@@ -65,26 +65,26 @@ def plan(expression: Expression, symbols: Sequence[Symbol]) -> Plan:
     """Return the steps that compute `expression` from nodes standing for `symbols`."""
     where: dict[Symbol, int] = {symbol: i for i, symbol in enumerate(symbols)}
     needed = _needed(expression, where)
-    steps: list[Step] = []
+    steps: list[PlanStep] = []
 
     def ref(x: Expression) -> int | float:
         return where[x] if isinstance(x, Symbol) else float(x)
 
     for part in subexpressions(expression):
         if part in needed and part.op in LINEAR:
-            steps.append(Step(PRODUCTS, tuple(ref(x) for pair in terms_of(part) for x in pair)))
+            steps.append(PlanStep(PRODUCTS, tuple(ref(x) for pair in terms_of(part) for x in pair)))
         elif part in needed and part.op is not None:
-            steps.append(Step(part.op, tuple(ref(x) for x in part.operands)))
+            steps.append(PlanStep(part.op, tuple(ref(x) for x in part.operands)))
         else:
             continue
         where[part] = len(symbols) + len(steps) - 1
     if not steps or ref(expression) != len(symbols) + len(steps) - 1:
-        steps.append(Step(PRODUCTS, (ref(expression), 1.0)))
+        steps.append(PlanStep(PRODUCTS, (ref(expression), 1.0)))
     return tuple(steps)
 
 
 def _needed(expression: Expression, known: dict[Symbol, int]) -> set[Symbol]:
-    """Return the parts that become nodes: all but the sums and products opened inside sums."""
+    """Return the parts that become nodes: all but sums and products inside other sums."""
     needed: set[Symbol] = set()
     stack = [expression]
     while stack:
@@ -102,7 +102,7 @@ def _needed(expression: Expression, known: dict[Symbol, int]) -> set[Symbol]:
 def plan_of(op: Operation, arity: int) -> Plan | None:
     """Return how `op` is written as other nodes, or None where it is a node of its own.
 
-    Sums and products in disguise (``square``, ``dot``, ``mean``) are opened.
+    Operations that are sums of products (``square``, ``dot``, ``mean``) are written as such.
     """
     if isinstance(op, Reduction):
         if op.expression is not None:

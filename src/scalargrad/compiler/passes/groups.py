@@ -1,4 +1,4 @@
-"""Groups: nodes computed in the same way from nodes of the same groups.
+"""Group the nodes that are computed by the same operation from nodes of the same groups.
 
 A Python loop over samples leaves the same expression behind once for each; those expressions
 differ in their inputs only. Grouping them turns each place in the expression into one
@@ -13,14 +13,14 @@ from scalargrad.compiler.passes.program import CONSTANT, PRODUCTS, Op, Program, 
 
 
 class Group(NamedTuple):
-    """Nodes alike, which become lanes of one instruction.
+    """Nodes that become the lanes of one instruction.
 
     Attributes
     ----------
     op : Op
         How each node is computed.
     depth : int
-        Length of the longest way from an input; operands are less deep.
+        Length of the longest path from an input; that of operands is less.
     nodes : list of int
         The nodes, in the order they were recorded.
     """
@@ -36,8 +36,8 @@ INPUTS, CONSTANTS = 0, 1
 def group(program: Program) -> tuple[list[Group], list[int]]:
     """Return the groups, operands before results, and the group number of each node.
 
-    Inputs are all alike, and so are constants: data written into a program as plain numbers
-    then packs as well as data passed in.
+    All inputs are one group and all constants another, so that data written into a program as
+    plain numbers packs as well as data passed in.
 
     Returns
     -------

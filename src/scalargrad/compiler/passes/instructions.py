@@ -37,7 +37,7 @@ class Apply(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """Bring numbers into consecutive cells, ``rows`` × ``columns`` of them from `source`."""
+    """Copy ``rows`` × ``columns`` numbers from `source` into consecutive cells."""
 
     out: int
     rows: int
@@ -46,7 +46,7 @@ class Copy(NamedTuple):
 
 
 class Gather(NamedTuple):
-    """Bring numbers into consecutive cells from cells in no order."""
+    """Copy numbers from cells at any addresses into consecutive cells."""
 
     out: int
     sources: Addresses
@@ -71,7 +71,7 @@ class Products(NamedTuple):
 
 
 class GatheredProducts(NamedTuple):
-    """Sum products whose operands lie in no order; `a` and `b` are lanes × terms.
+    """Sum products whose operands lie at any addresses; `a` and `b` are lanes × terms.
 
     Lane l begins with what is in cell ``start[l]``.
     """
@@ -83,7 +83,7 @@ class GatheredProducts(NamedTuple):
 
 
 class Take(NamedTuple):
-    """Bring one entry of a table into each lane: cell ``base + stride·m[place]``.
+    """Copy one entry of a table into each lane: cell ``base + stride·m[place]``.
 
     All are lists with an entry for each lane; a negative index counts from the end.
     """
@@ -96,7 +96,7 @@ class Take(NamedTuple):
 
 
 class Scatter(NamedTuple):
-    """Clear rows of numbers, then add to each, for each of its terms, a number at an index.
+    """Set rows to 0, then add to each row, for each of its terms, a number at an index.
 
     Row r has ``size[r]`` cells from ``out + start[r]``; `place` and `values` are rows × terms.
     """

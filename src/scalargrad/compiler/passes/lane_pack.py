@@ -1,4 +1,4 @@
-"""Pack programs whose nodes have lanes: each takes as many neighbouring cells.
+"""Pack programs whose nodes have lanes: a node takes one cell for each of its lanes.
 
 A group of g nodes with n lanes is a block g × n. A sum of products then has a row for each node
 and a column for each lane; a total has its lanes as further terms. Layers of neurons over a
@@ -18,7 +18,6 @@ from scalargrad.compiler.passes.instructions import (
     Run,
 )
 from scalargrad.compiler.passes.lane_placing import LanePlacer
-from scalargrad.compiler.passes.layout import Grid, grid
 from scalargrad.compiler.passes.packer import Packer, Piece
 from scalargrad.compiler.passes.program import (
     BATCH,
@@ -28,13 +27,14 @@ from scalargrad.compiler.passes.program import (
     Scattered,
     Total,
 )
+from scalargrad.compiler.passes.strides import Grid, grid
 
 #: From so many rows and columns on, a copy of one factor is soon earned back.
 _TALL, _WIDE = 64, 16
 
 
 class LanePacker(LanePlacer, Packer):
-    """One walk over the groups of a program with lanes, those of sums of products above all."""
+    """Packs a program with lanes, group by group."""
 
     def _block(self, group: Group) -> tuple[int, int]:
         size = self.sizes[group.nodes[0]]
@@ -82,7 +82,7 @@ class LanePacker(LanePlacer, Packer):
     def _regular_order(
         self, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]
     ) -> tuple[Addresses, list[Piece]]:
-        """Return the order of nodes that falls into the fewest grids; else each by itself."""
+        """Return the order of nodes that forms the fewest grids; else one grid for each node."""
         keys = self._keys(np.stack([x[:, s] for x in (a, b) for s, _ in bounds], axis=1))
         order, pieces = self._ordered(a, b, self._runs(a, b, bounds), keys)
         return order, pieces or [(i, Grid(1, 1)) for i in range(len(a))]

@@ -1,4 +1,4 @@
-"""Placing nodes that have lanes: each takes as many neighbouring cells."""
+"""Place nodes that have lanes: a node takes one cell for each of its lanes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from scalargrad.compiler.passes.instructions import (
     Scatter,
     Take,
 )
-from scalargrad.compiler.passes.layout import Grid, grid, strides
 from scalargrad.compiler.passes.placing import Placer, lane_order
 from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.passes.strides import Grid, grid, strides
 
 
 class LanePlacer(Placer):
@@ -43,7 +43,7 @@ class LanePlacer(Placer):
     # Between single numbers and lanes ----------------------------------------------------------
 
     def _batch(self, group: Group, lanes: int) -> tuple[int, int]:
-        """Place stacks: constants are laid out, inputs read in place where they lie so."""
+        """Place batched numbers: constants are laid out, inputs stay where they lie regularly."""
         nodes = np.array(group.nodes)
         args = np.array([self.program.args[node] for node in group.nodes])
         if self._all_constant(args):

@@ -19,7 +19,7 @@ Signals = dict[int, list[int]]
 
 
 class Crossing:
-    """What one sweep keeps aside besides its signals.
+    """What a backward sweep notes of wires between single numbers and lanes.
 
     Parameters
     ----------

@@ -69,7 +69,7 @@ class LaneWriter(Writer):
         return super().node(BATCH, tuple(nodes))
 
     def unbatch(self, node: int, lane: int) -> int:
-        """Return one lane of a node."""
+        """Return the node of one lane of another."""
         if self.sizes[node] == 1:
             return node
         if self.program.ops[node] is BATCH:

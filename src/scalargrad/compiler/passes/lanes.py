@@ -1,4 +1,4 @@
-"""Lane code: an operation's value or partial, printed for many numbers at once.
+"""Operations and their partials as code over many numbers at once.
 
 The same trace of the table that eager code is printed from is written here for NumPy, where a
 name stands for an array; `backend.llvm.emitter` writes it as machine instructions.

@@ -1,4 +1,4 @@
-"""Lookups: entries chosen by a computed index, and what flows back to them.
+"""Lookups by a computed index (`take`), and the error signals that flow back through them.
 
 `take` is recorded as one node over the index and the whole table. Its error signal goes to one
 entry, known only at run time: all lookups in a table are scattered into one row of numbers, an
@@ -20,7 +20,7 @@ def is_lookup(op: Op) -> bool:
 
 
 class _Table:
-    """Entries that are looked up, and the pairs (index, error signal) of those who do."""
+    """Entries that are looked up, and the pairs (index, error signal) that flow back to them."""
 
     def __init__(self, size: int) -> None:
         self.size = size

@@ -1,4 +1,4 @@
-"""Memory: which cells a block of numbers takes, and which are free again."""
+"""Allocate the cells of a packed program's memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ALIGNED = 8  # cells in a cache line: blocks of so many start on one
 
 
 class Memory:
-    """Hands out cells. Constants stay where they are; a released block is used again."""
+    """Allocates blocks of cells; released blocks are used again, constants stay."""
 
     def __init__(self, size: int) -> None:
         self.size = size

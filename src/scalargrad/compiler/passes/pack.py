@@ -1,4 +1,4 @@
-"""Pack: the last pass, from a program to instructions over blocks of memory."""
+"""The last pass: from a program to instructions over blocks of memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packing a program of single numbers: groups of like nodes become instructions over blocks.
+"""Pack a program of single numbers: each group of nodes becomes an instruction over a block.
 
 The lanes of a group are ordered by the addresses of their operands, and the terms of a sum are
 sorted, so that operands lie at regular distances wherever the program is regular: then a layer
@@ -23,10 +23,10 @@ from scalargrad.compiler.passes.instructions import (
     Products,
     Run,
 )
-from scalargrad.compiler.passes.layout import Grid, constant_axes, grid, strides, term_runs
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.placing import Placer, lane_order
 from scalargrad.compiler.passes.program import PRODUCTS, SCATTER, TAKE, Op, Program
+from scalargrad.compiler.passes.strides import Grid, constant_axes, grid, strides, term_runs
 
 #: A table of addresses replaces so many pieces, plus one per so many lanes or terms.
 _PIECES, _PER_PIECE = 8, 16
@@ -42,7 +42,7 @@ Piece = tuple[int, Grid]
 
 
 class Packer(Placer):
-    """One walk over the groups of a program, those of sums of products above all."""
+    """Packs a program group by group."""
 
     def __init__(self, program: Program) -> None:
         super().__init__(program)
@@ -66,7 +66,7 @@ class Packer(Placer):
         return place(group), len(group.nodes)
 
     def _side_by_side(self, cells: list[int]) -> slice:
-        """Return where the outputs lie, bringing them together if they are scattered."""
+        """Return where the outputs lie, copied side by side if they do not lie so."""
         count = len(cells)
         if cells == list(range(cells[0], cells[0] + count)) if cells else True:
             return slice(cells[0] if cells else 0, cells[0] + count if cells else 0)
@@ -137,7 +137,7 @@ class Packer(Placer):
         return self._laid_out(values.reshape(*shape, 1), 0)
 
     def _few_products(self, node: int) -> int:
-        """Place a single sum of few products, read from a table."""
+        """Place a single sum of few products, their addresses in a table."""
         args = self.program.args[node]
         first = -0.0
         if len(args) > 2 and {*args[-2:]} <= self.program.constants.keys():  # as in `_started`
@@ -181,7 +181,7 @@ class Packer(Placer):
         return list(itertools.pairwise(edges))
 
     def _runs(self, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]) -> list[slice]:
-        """Return the terms in stretches of regular distance."""
+        """Return runs of terms whose operands lie at regular distances."""
         cells_a, cells_b = self.addresses[a], self.addresses[b]
         return [
             slice(s.start + first, s.stop + first)
@@ -192,7 +192,7 @@ class Packer(Placer):
     def _ordered(
         self, a: Addresses, b: Addresses, runs: list[slice], keys: list[Addresses]
     ) -> tuple[Addresses, list[Piece]]:
-        """Return the order of lanes that falls into the fewest grids, and these; none: a table."""
+        """Return the order of lanes that forms the fewest grids, and these, if few enough."""
         order = lane_order(keys)
         if len(runs) > _PIECES + a.shape[1] // _PER_PIECE:
             return order, []
@@ -243,7 +243,7 @@ class Packer(Placer):
 
 
 def _pieces(tables: Addresses) -> list[Piece]:
-    """Return the grids that lanes fall into one after another; none if they are too many."""
+    """Return the grids that lanes form one after another; none if they are too many."""
     lanes = tables.shape[1]
     pieces: list[Piece] = []
     done = 0

@@ -1,4 +1,4 @@
-"""Placing: where groups of nodes lie in memory, and the instructions that put them there.
+"""Place groups of nodes in memory, with the instructions that compute or copy them there.
 
 The lanes of a group are ordered by the addresses of their operands, so that operands lie side by
 side, or at regular distances, wherever the program is regular.
@@ -21,13 +21,13 @@ from scalargrad.compiler.passes.instructions import (
     Scatter,
     Take,
 )
-from scalargrad.compiler.passes.layout import grid, strides
 from scalargrad.compiler.passes.memory import Memory
 from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.passes.strides import grid, strides
 
 
 class Placer:
-    """What is placed so far; `addresses` fills up group by group."""
+    """Places groups one by one; `addresses` says where each node is."""
 
     def __init__(self, program: Program) -> None:
         self.program = program

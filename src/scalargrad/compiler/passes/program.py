@@ -52,7 +52,7 @@ UNBATCH = Kind("unbatch")
 
 
 class OverLanes(Kind):
-    """A sum over so many lanes, besides over terms: a single number.
+    """A sum over lanes as well as over terms, which is a single number.
 
     At least one of the operands of each term has lanes; all that have, have equally many.
     """
@@ -205,7 +205,7 @@ def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
 
 
 class Writer:
-    """Writes a program: equal nodes once, and what is computed of constants as a constant.
+    """Writes a program, merging equal nodes and folding constants.
 
     Constants are known by their bits: 0.0 is not -0.0.
     """

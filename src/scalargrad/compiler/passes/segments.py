@@ -1,8 +1,8 @@
-"""Segments: a program with many lanes in parts, so that lanes can be run block by block.
+"""Cut a program with many lanes into segments, so that lanes can be run block by block.
 
 A total needs all lanes before anything that follows from it can be computed. So single numbers
 and lanes alternate: single numbers of level 0, lanes of level 0, single numbers of level 1 (from
-totals and picked lanes of level 0), and so on. Each part is a program of its own. What passes
+totals and single lanes of level 0), and so on. Each part is a program of its own. What passes
 from one to another stands in a store, one row of cells that begins with the inputs.
 """
 
@@ -46,7 +46,7 @@ class Singles(NamedTuple):
 
 
 class Fill(NamedTuple):
-    """Bring single numbers into consecutive cells, as the lanes of a node."""
+    """Copy single numbers into consecutive cells, as the lanes of a node."""
 
     out: int
     reads: Addresses
@@ -135,7 +135,7 @@ class Segments:
 
 
 def split(program: Program) -> Segments | None:
-    """Return `program`, flattened and lowered, in segments; None if it is better run whole."""
+    """Return `program`, gathered and lowered, in segments; None if it is better run whole."""
     if BATCH not in program.ops:
         return None
     sizes = program.sizes()
@@ -197,7 +197,7 @@ class _Splitter:
         for (_, lanes), nodes in sorted(members.items()):
             stacks = [node for node in nodes if self.program.ops[node] is BATCH]
             for node in stacks:
-                self._stack(node)
+                self._batch(node)
             nodes = [node for node in nodes if self.program.ops[node] is not BATCH]
             if lanes == 1:
                 self._singles(nodes, asked)
@@ -250,8 +250,8 @@ class _Splitter:
             self.where[node] = self._constant(np.array([program.constants[node]]))
         return self.where[node]
 
-    def _stack(self, node: int) -> None:
-        """Find a place for the lanes of a stack: where they are, if at a regular distance."""
+    def _batch(self, node: int) -> None:
+        """Find a place for batched numbers: where they are, if at a regular distance."""
         args, constants = self.program.args[node], self.program.constants
         if all(x in constants for x in args):
             numbers = np.array([constants[x] for x in args])

@@ -1,4 +1,4 @@
-"""Sums of products: chains of sums become one sum of products; equal nodes and dead nodes go.
+"""Gather chains of sums into sums of products; merge equal nodes and drop dead ones.
 
 A neuron written as ``sum(w * x for …) + b`` and an error signal that arrives over many wires
 become the same kind of node, a₀b₀ + a₁b₁ + …, however they were spelled.
@@ -39,7 +39,7 @@ def sum_of_products(program: Program, *, lower: bool = False) -> Program:
     Parameters
     ----------
     program : Program
-        As recorded, or as derived.
+        As recorded, or differentiated.
     lower : bool
         Also write reductions that compare their operands (the maximum of several) as
         operations of few operands. Do so once nothing is left to differentiate.
@@ -49,11 +49,11 @@ def sum_of_products(program: Program, *, lower: bool = False) -> Program:
     Program
         The same outputs from the same inputs; equal in exact arithmetic.
     """
-    return _Flattener(program, lower).run()
+    return _Gatherer(program, lower).run()
 
 
-class _Flattener:
-    """One walk over a program. A sum used once waits in `terms` until its user absorbs it."""
+class _Gatherer:
+    """Rewrites a program. A sum used once waits in `terms` until its user takes its terms in."""
 
     def __init__(self, program: Program, lower: bool) -> None:
         self.old = program
@@ -100,14 +100,14 @@ class _Flattener:
             self.new[old] = self.writer.products(self.terms.pop(old))
         return self.new[old]
 
-    def _taken(self, old: int) -> list[int]:
+    def _terms_of(self, old: int) -> list[int]:
         """Return the terms an old node adds to a sum: its own where it waited, else itself."""
         waiting = self.terms.pop(old, None)
         return [self.new[old], self.writer.one] if waiting is None else waiting
 
     def _add(self, args: tuple[int, ...]) -> list[int]:
-        terms = self._taken(args[0])
-        terms += self._taken(args[1])
+        terms = self._terms_of(args[0])
+        terms += self._terms_of(args[1])
         return terms
 
     def _mul(self, args: tuple[int, ...]) -> list[int]:
@@ -142,7 +142,7 @@ class _Flattener:
         return None
 
     def _pairs(self, args: tuple[int, ...], refs: tuple[int | float, ...]) -> list[int]:
-        """Return the terms of a sum of products; what is only added, or subtracted, is opened."""
+        """Return the terms of a sum of products, sums that are only added expanded."""
         if self.terms.keys().isdisjoint(args):  # nothing to open, as in most layers
             nodes = [self.new[x] for x in args]
             return [nodes[x] if x.__class__ is int else number_node(self.writer, x) for x in refs]
@@ -150,14 +150,14 @@ class _Flattener:
         for a, b in zip(refs[::2], refs[1::2], strict=True):
             waiting = self.terms.get(args[a]) if isinstance(a, int) else None
             if waiting is not None and b.__class__ is float and self._opens(waiting, b):
-                taken = self._taken(args[a])  # type: ignore[index]
+                taken = self._terms_of(args[a])  # type: ignore[index]
                 terms += taken if b == 1.0 else self._negated(taken)
             else:
                 terms += (self._ref(a, args), self._ref(b, args))
         return terms
 
     def _opens(self, terms: list[int], factor: float) -> bool:
-        """Return whether a waiting sum can be opened: a negative one only beside constants."""
+        """Return whether a waiting sum can be expanded: a negated one only beside constants."""
         constants = self.writer.constants
         return factor == 1.0 or all(
             a in constants or b in constants for a, b in zip(terms[::2], terms[1::2], strict=True)
@@ -176,7 +176,7 @@ class _Flattener:
 
 
 def _uses(program: Program, alive: bytearray) -> tuple[list[int], set[int]]:
-    """Count the uses of each node, twice where it must stay; collect what is derived from."""
+    """Count uses, as two where a node must stay one; collect what is differentiated."""
     uses = [0] * len(program)
     cut = set()
     for node, args in enumerate(program.args):
@@ -195,7 +195,7 @@ def _uses(program: Program, alive: bytearray) -> tuple[list[int], set[int]]:
 
 
 def _keep_sums_apart(program: Program, uses: list[int]) -> None:
-    """Count twice what is used by a node with more or fewer lanes: it is no part of its sum."""
+    """Count a use by a node with more or fewer lanes twice: a sum is not gathered across it."""
     sizes = program.sizes()
     for size, args in zip(sizes, program.args, strict=True):
         for x in args:

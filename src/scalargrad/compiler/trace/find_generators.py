@@ -82,12 +82,12 @@ _FRESH = {
 
 
 def _used(function: FunctionType) -> Iterator[Any]:
-    """Yield what a function reads besides its arguments."""
+    """Yield what a function reads besides its arguments; one of ours, what it was made with."""
+    yield from variables(function).values()
     if _is_own(function):
         return
     yield from function.__defaults__ or ()
     yield from (function.__kwdefaults__ or {}).values()
-    yield from variables(function).values()
     yield from _looked_up(function.__globals__, set(names_in(function.__code__)))
 
 

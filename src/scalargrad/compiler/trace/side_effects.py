@@ -156,6 +156,10 @@ class Around(Contents):
             return {"position": _position(x)}
         return None if has_state(x) and not is_followed(type(x)) else super().held(x)
 
+    def iterators(self) -> list[Iterator[Any]]:
+        """Return the iterators found, which a function advances by reading them."""
+        return [part for part, _, _ in self._found.values() if isinstance(part, Iterator)]
+
     def put_back(self) -> None:
         """Undo all changes, so that no Value of a recording stays behind."""
         for part, _, before in self._found.values():

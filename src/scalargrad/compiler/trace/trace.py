@@ -135,6 +135,27 @@ class Trace:
             self._named.append(x)
             self.given.append(self._known[id(x)])
 
+    def substitute(self, values: Iterable[Value], numbers: Iterable[Any]) -> list[int]:
+        """Have Values from outside be inputs of the recording, wherever they are read from now on.
+
+        Parameters
+        ----------
+        values : iterable of Value
+        numbers : iterable of Traced
+            Numbers of the arguments, one for each Value, which take its place as a leaf.
+
+        Returns
+        -------
+        list of int
+            Their nodes.
+        """
+        nodes = [x.index for x in numbers]
+        for x, node in zip(values, nodes, strict=True):
+            self.plainness.mark(node, False)
+            self._known[id(x)] = node
+            self._named.append(x)
+        return nodes
+
     def _stand_in(self, x: Value) -> Traced:
         made = self._input(x._data, plain=False)
         if isinstance(x, Parameter):
@@ -282,6 +303,13 @@ class Trace:
                     "as in jit(f, static_argnames='i')",
                 )
         return self.append(TAKE, tuple([self.refer(x, identity) for x in (index, *values)]))
+
+    def looked_up(self, nodes: Sequence[int]) -> list[int]:
+        """Return the places, among some nodes, of those that `take` chooses among."""
+        columns = self.columns
+        takes = [i for i, op in enumerate(columns.ops) if op is TAKE]
+        chosen = {x for i in takes for x in columns.args(i)[1:]}
+        return [place for place, node in enumerate(nodes) if node in chosen]
 
     def gradients(self, y: Any, xs: list[Any], create_graph: bool, allow_nonfinite: bool) -> Any:
         """Return what stands for ∂y/∂x for each x, 0.0 where y does not depend on it."""

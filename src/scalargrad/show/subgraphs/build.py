@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from scalargrad.graph import topological_order
 from scalargrad.show.subgraphs.calls import Calls, Model
 from scalargrad.show.subgraphs.homes import CallFolds
+from scalargrad.show.subgraphs.interface import note_interfaces
 from scalargrad.show.subgraphs.levels import Group, grouped
 from scalargrad.show.subgraphs.sorting import in_order
-from scalargrad.show.subgraphs.surroundings import note_surroundings
 from scalargrad.show.subgraphs.titles import name_folds
 from scalargrad.show.subgraphs.tree import Fold, Item
 from scalargrad.value import Value
@@ -67,7 +67,7 @@ def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
     position = {node: i for i, node in enumerate(order)}
     for part in whole.walk():  # what is inside is looked at after it has been divided
         _divide(part, position, limit)
-    note_surroundings(whole, order, roots)
+    note_interfaces(whole, order, roots)
     if by_calls:
         by_calls.measure()
     name_folds(whole, order)

@@ -1,19 +1,27 @@
 """A page on which network, boundary and loss of a training move together, step by step.
 
 `watch` (`training`) makes a `TrainingPage`, which keeps the parameters of each step. Once
-(`setting`), Python records what the model and its loss compute (`recorded`), finds the units in it
-(`network`) and tells what is learned (`task`); `document` puts the page together. The page computes
-everything else, with functions printed from the table of operations:
+(`setting`), Python records what the model, its loss and its optimiser compute (`recorded`,
+`retraining`), finds the units in it (`network`) and tells what is learned (`task`); `document`
+puts the page together. The page computes everything else, with functions printed from the table
+of operations:
 
 =============== ==============================================================
 programs        the recorded programs: values forward, gradients backward
-state           the snapshots, and the snapshot, example and view shown
+state           the task, and the snapshot, example and view shown
+losses          the loss of every example
+training        a training, snapshot by snapshot, and what follows from it
+recording       the one that was recorded
+draws           Python's random numbers
+resized         the network with other sizes of layers
+retraining      training anew
 picture         colours, markers, contours
 network         units and weights
 plane           what the network answers, with the examples on top
 curve           the loss at every snapshot
 story           what a step did, and one unit in full, in words
 timeline        moving, playing, keys, links
+settings        what can be changed, and training that goes on meanwhile
 takeaway        what is shown, as an SVG file
 main            putting it together
 =============== ==============================================================

@@ -1,59 +1,120 @@
 // The loss at every snapshot, and a cursor at this one.
 
 const FRAME = { left: 66, right: 16, top: 10, bottom: 22 };
-const finiteLosses = losses.filter(Number.isFinite);
-const lossRange = [Math.min(...finiteLosses, Infinity), Math.max(...finiteLosses, -Infinity)];
-const isLogarithmic = lossRange[0] > 0 && lossRange[1] / lossRange[0] > 30;
+const WORTH_LOG = 10; // a range of so many times is shown logarithmically unless someone says otherwise
+const MOST_MARKS = 5;
 let curveRoom = { left: 0, right: 1, top: 0, bottom: 1 };
+let lossDown = () => 0; // where a loss stands in it
+let drawnCurve = ""; // what the curve that stands there was drawn from
 
-// How high a loss stands, in shares from the bottom.
-function lossHeight(loss) {
-  const [low, high] = isLogarithmic ? lossRange.map(Math.log) : [Math.min(0, lossRange[0]), lossRange[1]];
-  return high > low ? ((isLogarithmic ? Math.log(loss) : loss) - low) / (high - low) : 0.5;
+// The losses that a logarithm can show.
+const positive = () => training.losses.filter((loss) => loss > 0 && loss < Infinity);
+
+function isLogarithmic() {
+  const shown = positive();
+  if (!shown.length || state.scale === "linear") return false;
+  return state.scale === "log" || Math.max(...shown) >= WORTH_LOG * Math.min(...shown);
 }
 
-const stepAcross = (k) => curveRoom.left + ((curveRoom.right - curveRoom.left) * (steps[k] - steps[0])) / (steps.at(-1) - steps[0] || 1);
-const lossDown = (loss) => curveRoom.bottom - (curveRoom.bottom - curveRoom.top) * lossHeight(loss);
+// How losses stand on the scale: how high, in shares from the bottom, and what is marked beside it.
+function lossScale() {
+  return isLogarithmic() ? logScale() : linearScale();
+}
+
+function linearScale() {
+  const finite = training.losses.filter(Number.isFinite);
+  const [low, high] = [Math.min(0, ...finite), Math.max(...finite, -Infinity)];
+  const known = high > low ? ticks([low, high], 3) : [high];
+  return { marks: known.map((loss) => [loss, number(loss)]), height: (loss) => (high > low ? (loss - low) / (high - low) : 0.5) };
+}
+
+// A loss of 0 lies below all others, on a line of its own.
+function logScale() {
+  const shown = positive();
+  const logs = [Math.min(...shown), Math.max(...shown)].map(Math.log10);
+  const hasZero = training.losses.some((loss) => loss === 0);
+  const [low, high] = [Math.floor(logs[0] + 1e-9) - Number(hasZero), Math.ceil(logs[1] - 1e-9) || 0];
+  const span = Math.max(high - low, 1);
+  const stride = Math.ceil(span / (MOST_MARKS - 1));
+  const powers = [];
+  for (let power = low + Number(hasZero); power <= low + span; power += stride) powers.push(power);
+  const marks = powers.map((power) => [10 ** power, Math.abs(power) > 3 ? `10${raised(power)}` : number(10 ** power)]);
+  const height = (loss) => (loss > 0 ? (Math.log10(loss) - low) / span : 0);
+  return { marks: hasZero ? [[0, "0"], ...marks] : marks, height };
+}
+
+const raised = (power) => [...String(power)].map((sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign])).join("");
+
+function stepAcross(k) {
+  const { steps } = training;
+  return curveRoom.left + ((curveRoom.right - curveRoom.left) * (steps[k] - steps[0])) / (steps.at(-1) - steps[0] || 1);
+}
+
+function layOutCurve() {
+  const { across, down } = roomOf($("losses"));
+  $("losses").setAttribute("viewBox", `0 0 ${across} ${down}`);
+  curveRoom = { left: FRAME.left, right: across - FRAME.right, top: FRAME.top, bottom: down - FRAME.bottom };
+}
 
 function drawCurve() {
   drawCurveKey();
   const svg = $("losses");
-  const { across, down } = roomOf(svg);
-  svg.setAttribute("viewBox", `0 0 ${across} ${down}`);
-  curveRoom = { left: FRAME.left, right: across - FRAME.right, top: FRAME.top, bottom: down - FRAME.bottom };
-  const { left, right, top, bottom } = curveRoom;
-  svg.replaceChildren(...(finiteLosses.length ? curveParts(left, right, top, bottom) : []));
+  const { losses, count } = training;
+  const wanted = [training === recordedTraining, count, isLogarithmic(), ...Object.values(curveRoom)].join();
+  const hasLosses = losses.some(Number.isFinite);
+  if (wanted !== drawnCurve) svg.replaceChildren(...(hasLosses ? curveParts() : []));
+  drawnCurve = wanted;
+  if (hasLosses) moveCursor();
   const ends = `from ${number(losses[0])} to ${number(losses.at(-1))}`;
-  svg.setAttribute("aria-label", `The loss goes ${ends} over ${counted(snapshotCount, "snapshot")}; here it is ${number(losses[state.at])}.`);
+  put(svg, "aria-label", `The loss goes ${ends} over ${counted(count, "snapshot")}; here it is ${number(losses[state.at])}.`);
+}
+
+function moveCursor() {
+  const { top, bottom } = curveRoom;
+  const [x, here] = [stepAcross(state.at), training.losses[state.at]];
+  $("cursor").setAttribute("d", `M${x},${top}V${bottom}`);
+  $("here").setAttribute("visibility", Number.isFinite(here) ? "visible" : "hidden");
+  if (!Number.isFinite(here)) return;
+  $("here").setAttribute("cx", x);
+  $("here").setAttribute("cy", lossDown(here));
 }
 
 function drawCurveKey() {
-  const rate = rates[state.at] === null ? "" : ` · learning rate ${number(float(rates[state.at]))}`;
-  $("curve-key").textContent = `${number(losses[state.at])}${rate}${isLogarithmic ? " · logarithmic scale" : ""}`;
+  const rate = training.rates[state.at];
+  putText($("curve-key"), `${number(training.losses[state.at])}${rate === null ? "" : ` · learning rate ${number(rate)}`}`);
+  $("scale").hidden = !positive().length;
+  put($("scale"), "aria-pressed", String(isLogarithmic()));
 }
 
-function curveParts(left, right, top, bottom) {
-  const marks = isLogarithmic ? lossRange : [Math.min(0, lossRange[0]), lossRange[1]];
-  const known = losses.map((loss, k) => [loss, k]).filter(([loss]) => Number.isFinite(loss));
-  const points = known.map(([loss, k]) => `${stepAcross(k).toFixed(1)},${lossDown(loss).toFixed(1)}`);
-  const x = stepAcross(state.at);
-  const isKnown = Number.isFinite(losses[state.at]);
-  const ends = [...new Set([0, snapshotCount - 1])];
+function curveParts() {
+  const { left, right, top, bottom } = curveRoom;
+  const { losses, steps, unit, count } = training;
+  const { marks, height } = lossScale();
+  lossDown = (loss) => bottom - (bottom - top) * height(loss);
+  const points = losses.flatMap((loss, k) => (Number.isFinite(loss) ? [`${stepAcross(k).toFixed(1)},${lossDown(loss).toFixed(1)}`] : []));
+  const ends = [...new Set([0, count - 1])];
   return [
-    svgElement("path", { class: "rules", d: `M${left},${top}V${bottom}H${right}` }),
-    ...marks.map((loss) => svgElement("text", { class: "tick up", x: left - 6, y: lossDown(loss) + 4.5 }, number(loss))),
+    svgElement("path", { class: "rules", d: `M${left},${top}V${bottom}H${right}${marks.map(([loss]) => `M${left},${lossDown(loss)}H${right}`).join("")}` }),
+    ...marks.map(([loss, name]) => svgElement("text", { class: "tick up", x: left - 6, y: lossDown(loss) + 4.5 }, name)),
     ...ends.map((k) => svgElement("text", { class: `tick ${k ? "up" : "first"}`, x: stepAcross(k), y: bottom + 16 }, String(steps[k]))),
     svgElement("text", { class: "tick", x: (left + right) / 2, y: bottom + 16 }, unit),
     svgElement("polyline", { class: "losses", points: points.join(" ") }),
-    svgElement("path", { class: "cursor", d: `M${x},${top}V${bottom}` }),
-    isKnown ? svgElement("circle", { class: "here", cx: x, cy: lossDown(losses[state.at]), r: 5 }) : null,
-  ].filter(Boolean);
+    svgElement("path", { class: "cursor", id: "cursor" }),
+    svgElement("circle", { class: "here", id: "here", r: 5 }),
+  ];
+}
+
+// Show losses on the other scale.
+function changeScale() {
+  state.scale = isLogarithmic() ? "linear" : "log";
+  drawCurve();
+  announce(`Losses on a ${state.scale === "log" ? "logarithmic" : "linear"} scale.`);
 }
 
 // The snapshot nearest to where someone points.
 function onCurvePointer(event) {
   if (event.type === "pointermove" && !(event.buttons & 1)) return;
   const box = $("losses").getBoundingClientRect();
-  const away = steps.map((_, k) => Math.abs(stepAcross(k) - (event.clientX - box.left)));
+  const away = training.steps.map((_, k) => Math.abs(stepAcross(k) - (event.clientX - box.left)));
   goTo(away.indexOf(Math.min(...away)));
 }

@@ -16,12 +16,13 @@ from scalargrad.show.training.recorded import Json, as_json, uses
 from scalargrad.show.training.setting import Setting
 from scalargrad.show.training.snapshot import Snapshot
 from scalargrad.system.json_number import json_number
-from scalargrad.table.javascript import javascript_functions
+from scalargrad.table.javascript import javascript_lanes
+from scalargrad.table.operation import Operation
 
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
-    *("programs", "state", "picture", "network", "plane", "curve"),
-    *("story", "timeline", "takeaway", "main"),
+    *("programs", "state", "losses", "training", "recording", "draws", "resized", "retraining"),
+    *("picture", "network", "plane", "curve", "story", "timeline", "settings", "takeaway", "main"),
 )
 
 
@@ -48,8 +49,7 @@ def page(
     The document refers to nothing outside itself, and its Content-Security-Policy forbids it:
     only its own script and style run, known by their hashes.
     """
-    programs = [setting.model, *setting.losses]
-    functions = javascript_functions(use for program in programs for use in uses(program))
+    functions = javascript_lanes(_uses(setting))
     script = f"const functions = {functions};\n{_script()}"
     style = source("scalargrad.show.html", "look.css") + source(__package__, "training.css")
     return fill(
@@ -64,6 +64,16 @@ def page(
             "script": script,
         },
     )
+
+
+def _uses(setting: Setting) -> Iterator[tuple[Operation, int]]:
+    """Yield each operation that the page runs, with its number of operands."""
+    programs = [setting.model, *setting.losses]
+    if setting.retraining is not None:
+        programs += [setting.retraining.first, setting.retraining.later]
+        yield from setting.retraining.uses(setting.cells)
+    for program in programs:
+        yield from uses(program)
 
 
 def _sizes(setting: Setting) -> str:
@@ -110,6 +120,7 @@ def _training(setting: Setting, snapshots: Sequence[Snapshot], unit: str) -> Jso
             "threshold": setting.threshold,
         },
         "plane": setting.plane,
+        "retraining": _retraining(setting),
         "snapshots": {
             "steps": [snapshot.step for snapshot in snapshots],
             "losses": [json_number(snapshot.loss) for snapshot in snapshots],
@@ -117,6 +128,10 @@ def _training(setting: Setting, snapshots: Sequence[Snapshot], unit: str) -> Jso
             "parameters": b64encode(b"".join(map(_little, snapshots))).decode(),
         },
     }
+
+
+def _retraining(setting: Setting) -> Json:
+    return None if setting.retraining is None else setting.retraining.as_json(setting.cells)
 
 
 def _little(snapshot: Snapshot) -> bytes:

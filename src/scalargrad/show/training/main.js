@@ -10,10 +10,11 @@ function listen() {
   click("first", () => goTo(0));
   click("previous", () => goTo(state.at - 1));
   click("next", () => goTo(state.at + 1));
-  click("last", () => goTo(snapshotCount - 1));
+  click("last", () => goTo(training.count - 1));
   click("play", togglePlay);
   click("help", () => $("help-text").showModal());
   click("export", saveSvg);
+  click("scale", changeScale);
   click("example-previous", () => moveExample(-1));
   click("example-next", () => moveExample(1));
   click("points", onPlaneClick);
@@ -43,19 +44,28 @@ function recolour() {
 
 $("plane-title").textContent = task.classes.length ? (isPlane ? "Decision boundary" : "Decision") : "Output";
 buildExamples();
+buildSettings();
 listen();
 readPalette();
 readFragment();
 
 window.scalargrad = {
-  goTo: (step) => goTo(steps.findLastIndex((each) => each <= step)),
+  goTo: (step) => goTo(training.steps.findLastIndex((each) => each <= step)),
+  frame: (k) => goTo(k, { manual: false }), // as Play does
   choose: chooseExample,
   numbers: () => ({
-    answers: answers(state.at).outputs,
-    losses: answers(state.at).losses,
-    right: answers(state.at).right,
-    gradients: [...gradients(state.at, state.example)],
-    activations: state.example === null ? null : activations(state.at, state.example),
-    parameters: [...parametersAt(state.at)],
+    answers: training.answers(state.at).outputs,
+    losses: training.answers(state.at).losses,
+    right: training.answers(state.at).right,
+    gradients: [...training.gradients(state.at, state.example)],
+    activations: state.example === null ? null : training.activations(state.at, state.example),
+    parameters: [...training.parameters[state.at]],
   }),
+  // Every snapshot of a training with other settings: {hidden, rate, seed, epochs}.
+  trained: (chosen) => {
+    const fresh = new Retraining(chosen);
+    advanceFor(fresh, chosen.epochs, Infinity);
+    const { losses, parameters, stopped } = fresh.training;
+    return { losses, parameters: parameters.map((each) => [...each]), stopped };
+  },
 };

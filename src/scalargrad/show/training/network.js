@@ -1,16 +1,16 @@
 // The network: a picture in each unit of what it gives over the plane, and a line for each weight.
 
-const layers = [];
-for (const [c, cell] of cells.entries()) (layers[cell.layer] ??= []).push(c);
-const widest = Math.max(...layers.map((layer) => layer.length));
 const HEADING = 22; // pixels above the units, for the names of layers
 const MOST_TILE = 54;
 const LEAST_TILE = 2;
 const ROOM = { narrow: 30, wide: 92 }; // beside the last layer, for names and numbers
+const PALE = 0.06; // how strong lines are that are not meant
+const CARRIES = 0.1; // of the greatest product into a layer: less is not meant
 
 let tiles = []; // for each cell {x, y, size}: the middle and the side
-const allWeights = cells.flatMap((cell, to) => cell.sources.map(([from, node]) => ({ parameter: node - width, from, to })));
 let lines = []; // for each weight {path, parameter, from, to}
+let canvasOfTiles = null;
+let pointedAt = null; // the unit under the mouse
 
 const isPhone = () => matchMedia("(max-width: 700px)").matches;
 
@@ -19,11 +19,11 @@ function placeTiles(across, down) {
   const left = isPhone() ? 26 : 46;
   const right = isPhone() ? ROOM.narrow : ROOM.wide;
   tiles = [];
-  for (const [l, layer] of layers.entries()) {
+  for (const [l, layer] of training.layers.entries()) {
     const pitch = Math.min((down - HEADING - 4) / layer.length, MOST_TILE * 1.35);
     const fits = 2 * Math.floor(Math.min(pitch * 0.84, MOST_TILE) / 2); // whole pixels: sharp, and printed right
     const size = Math.max(fits, LEAST_TILE);
-    const column = left + size / 2 + ((across - left - right - MOST_TILE) * l) / Math.max(1, layers.length - 1);
+    const column = left + size / 2 + ((across - left - right - MOST_TILE) * l) / Math.max(1, training.layers.length - 1);
     for (const [i, c] of layer.entries()) {
       const y = HEADING + (down - HEADING) / 2 + (i - (layer.length - 1) / 2) * pitch;
       tiles[c] = { x: Math.round(column), y: Math.round(y), size };
@@ -31,14 +31,15 @@ function placeTiles(across, down) {
   }
 }
 
+// Make lines and units anew: of another network, or for another size.
 function layOutNetwork() {
   const { across, down, context } = fitted($("tiles"));
+  canvasOfTiles = context;
   placeTiles(across, down);
   for (const id of ["lines", "cells"]) $(id).setAttribute("viewBox", `0 0 ${across} ${down}`);
-  lines = allWeights.map((weight) => ({ ...weight, path: svgElement("path", { d: lineBetween(weight) }) }));
+  lines = training.weights.map((weight) => ({ ...weight, path: svgElement("path", { d: lineBetween(weight) }) }));
   $("lines").replaceChildren(svgElement("path", { id: "halo" }), ...lines.map((line) => line.path));
-  $("cells").replaceChildren(...layers.flatMap(headed), ...cells.map((_, c) => cellElement(c)));
-  return context;
+  $("cells").replaceChildren(...training.layers.flatMap(headed), ...training.cells.map((_, c) => cellElement(c)));
 }
 
 function lineBetween(weight) {
@@ -50,7 +51,7 @@ function lineBetween(weight) {
 
 function headed(layer, l) {
   const { x } = tiles[layer[0]];
-  const last = layers.length - 1;
+  const last = training.layers.length - 1;
   const name = l === 0 ? "input" : l === last ? "output" : `layer ${l}`;
   return svgElement("text", { class: "heading", x, y: 14 }, name);
 }
@@ -58,12 +59,13 @@ function headed(layer, l) {
 function cellElement(c) {
   const { x, y, size } = tiles[c];
   const box = { x: x - size / 2, y: y - size / 2, width: size, height: size, rx: 2 };
-  const isInput = cells[c].layer === 0;
+  const isInput = training.cells[c].layer === 0;
   const button = svgElement(
     "g",
     {
       class: "button", id: `cell-${c}`, role: "button", tabindex: c === state.cell ? 0 : -1,
-      onclick: () => openUnit(c), onfocus: () => { state.cell = c; },
+      onclick: () => { chooseUnit(c); openUnit(c); }, onfocus: () => { state.cell = c; chooseUnit(c); },
+      onpointerenter: (event) => pointAt(event.pointerType === "mouse" ? c : null), onpointerleave: () => pointAt(null),
       onkeydown: (event) => onCellKey(event, c),
     },
     svgElement("rect", { ...box, x: box.x - 3, y: box.y - 3, width: size + 6, height: size + 6, class: "target" }),
@@ -72,12 +74,14 @@ function cellElement(c) {
     svgElement("circle", { class: "mark", r: Math.min(4, size / 7) }),
   );
   const number = svgElement("text", { class: "number", x: x + size / 2 + 5, y: y + 4.5 });
-  return svgElement("g", { class: isInput ? "cell input" : "cell" }, button, nameElement(c, isInput, { x, y, size }), number);
+  const group = svgElement("g", { class: isInput ? "cell input" : "cell" }, button, nameElement(c, isInput, { x, y, size }), number);
+  group.style.setProperty("--layer", String(training.cells[c].layer));
+  return group;
 }
 
 // A short name stands beside its unit; a long one, of an input, beneath it.
 function nameElement(c, isInput, { x, y, size }) {
-  const { name } = cells[c];
+  const { name } = training.cells[c];
   if (!isInput) return svgElement("text", { class: "name", x: x + size / 2 + 5, y: y + 4.5 }, name);
   if (name.length <= 3) return svgElement("text", { class: "name before", x: x - size / 2 - 5, y: y + 4.5 }, name);
   const short = name.length > 12 ? `${name.slice(0, 11)}…` : name;
@@ -85,9 +89,10 @@ function nameElement(c, isInput, { x, y, size }) {
 }
 
 function onCellKey(event, c) {
+  const count = training.cells.length;
   const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (event.key === "Enter" || event.key === " ") openUnit(c);
-  else if (move) focusCell((c + move + cells.length) % cells.length);
+  else if (move) focusCell((c + move + count) % count);
   else return;
   event.preventDefault();
   event.stopPropagation();
@@ -99,44 +104,70 @@ function focusCell(c) {
   $(`cell-${c}`).focus();
 }
 
-function drawNetwork() {
-  drawLinesLegend(); // first, because it may take another line from the picture
-  const context = layOutNetwork();
+// Choose a unit, whose lines then stand out among all others; null lets it go.
+function chooseUnit(c) {
+  if (state.unit === c) return;
+  state.unit = c;
   drawLines();
-  const { fields } = overPlane(state.at);
-  for (const c of cells.keys()) drawTile(context, c, fields[c]);
+}
+
+function pointAt(c) {
+  pointedAt = c;
+  drawLines();
+}
+
+function drawNetwork() {
+  drawLinesLegend();
+  drawLines();
+  const { fields } = training.overPlane(state.at);
+  for (const c of training.cells.keys()) drawTile(canvasOfTiles, c, fields[c]);
   drawActivations(fields);
 }
 
 // An input that is the same all over the plane.
-const isHeld = (c) => cells[c].layer === 0 && !plane.includes(c);
+const isHeld = (c) => training.cells[c].layer === 0 && !plane.includes(c);
 
 function drawTile(context, c, field) {
   const { x, y, size } = tiles[c];
   const most = greatest(field);
-  const colour = isHeld(c) ? () => palette.constant : (p) => diverging(most ? field[p] / most : field[p]);
-  paint(context, colour, x - size / 2, y - size / 2, size, size);
+  const pixelOf = isHeld(c) ? () => shades.constant[SHADES] : (p) => divergingPixel(most ? field[p] / most : field[p]);
+  paint(context, pixelOf, x - size / 2, y - size / 2, size, size);
 }
 
-// The lines of the view: width by magnitude, colour and dashes by sign.
+// The lines of the view: width by magnitude, colour and dashes by sign. Those of the unit or the
+// example that is chosen stand out.
 function drawLines() {
   const shown = lineNumbers(lines);
   const most = greatestLine();
-  const thickest = Math.min(5, 60 / widest);
+  const thickest = Math.min(5, 60 / Math.max(...training.layers.map((layer) => layer.length)));
+  const isMeant = meantLines();
   for (const [i, { path }] of lines.entries()) {
     const x = shown[i];
     const share = Number.isFinite(x) ? Math.abs(x) / (most || 1) : 1;
-    path.setAttribute("class", x < 0 ? "negative" : "positive");
-    path.setAttribute("stroke-width", x === 0 ? "0" : (0.25 + thickest * share).toFixed(2));
-    path.setAttribute("stroke-opacity", (0.15 + 0.85 * share).toFixed(2));
+    const strength = isMeant === null ? 0.15 + 0.85 * share : isMeant[i] ? 1 : PALE;
+    put(path, "class", x < 0 ? "negative" : "positive");
+    put(path, "stroke-width", x === 0 ? "0" : (0.25 + thickest * share).toFixed(2));
+    put(path, "stroke-opacity", strength.toFixed(2));
   }
   const moved = largestChange();
   const line = moved && lines.find(({ parameter }) => parameter === moved.parameter);
-  $("halo").setAttribute("d", line ? line.path.getAttribute("d") : "");
+  put($("halo"), "d", line ? line.path.getAttribute("d") : "");
 }
 
-// The number of the widest line; of weights that of the whole recorded, so that they are seen to grow.
-const greatestLine = () => (state.view === "weights" ? greatestWeight : greatest(lineNumbers(allWeights)));
+// Which lines are meant: those of a unit; or those along which the selected example sends at least a
+// tenth of the greatest product into their layer. Null where nothing is chosen.
+function meantLines() {
+  const unit = pointedAt ?? state.unit;
+  if (unit !== null) return lines.map(({ from, to }) => from === unit || to === unit);
+  if (state.example === null) return null;
+  const products = productsOf(lines);
+  const layerOf = ({ to }) => training.cells[to].layer;
+  const most = training.layers.map((_, l) => greatest(products.filter((_, i) => layerOf(lines[i]) === l)));
+  return lines.map((line, i) => products[i] !== 0 && Math.abs(products[i]) >= CARRIES * most[layerOf(line)]);
+}
+
+// The number of the widest line; of weights that of the whole training, so that they are seen to grow.
+const greatestLine = () => (state.view === "weights" ? training.greatestWeight : greatest(lineNumbers(training.weights)));
 
 function drawLinesLegend() {
   const of = {
@@ -145,39 +176,31 @@ function drawLinesLegend() {
     gradients: `∂L/∂w of ${state.example === null ? "the mean loss" : `the loss of example ${state.example}`}`,
     changes: "change of w",
   }[state.view];
-  $("lines-legend").replaceChildren(
-    element("span", { class: "positive" }, "━━ > 0"), " ", element("span", { class: "negative" }, "╍╍ < 0"),
-    ` ${of}, at most ${number(greatestLine())}`,
-  );
+  putText($("lines-of"), `${of}, at most ${number(greatestLine())}`);
 }
-
-const greatestWeight = steps.reduce(
-  (most, _, k) => Math.max(most, greatest(allWeights.map(({ parameter }) => parametersAt(k)[parameter]))), 0,
-);
 
 // What the selected example makes of every unit, and where it lies in every picture.
 function drawActivations(fields) {
-  const values = state.example === null ? null : activations(state.at, state.example);
-  for (const [c, cell] of cells.entries()) {
+  const values = state.example === null ? null : training.activations(state.at, state.example);
+  for (const [c, cell] of training.cells.entries()) {
     const button = $(`cell-${c}`);
     const group = button.parentElement;
     const { x, y, size } = tiles[c];
     group.classList.toggle("dead", !isHeld(c) && greatest(fields[c]) === 0);
     group.classList.toggle("held", isHeld(c));
     group.classList.toggle("lit", values !== null);
-    group.style.setProperty("--layer", String(cell.layer));
-    const mark = group.querySelector(".mark");
     if (values) {
       const [right, down] = placeInPlane(examples[state.example]);
+      const mark = group.querySelector(".mark");
       mark.setAttribute("cx", String(x - size / 2 + size * right));
       mark.setAttribute("cy", String(y - size / 2 + size * (plane.length === 2 ? down : 0.5)));
     }
     const text = group.querySelector(".number");
-    text.textContent = values ? number(values[c]) : "";
-    text.setAttribute("class", values && values[c] < 0 ? "number negative" : "number positive");
+    putText(text, values ? number(values[c]) : "");
+    put(text, "class", values && values[c] < 0 ? "number negative" : "number positive");
     const kind = cell.layer === 0 ? "input" : `${cell.activation || "linear"} unit of layer ${cell.layer}`;
     const given = values ? `, gives ${number(values[c])} for example ${state.example}` : "";
-    button.setAttribute("aria-label", `${cell.name}, ${kind}${given}`);
+    put(button, "aria-label", `${cell.name}, ${kind}${given}`);
   }
 }
 

@@ -11,30 +11,48 @@ for (const name of ["paper", "ink", "muted", "constant", "value", "gradient", ..
 }
 
 let palette = {};
+const SHADES = 512; // between paper and a full colour
+const shades = {}; // of each colour: so many mixtures with paper, as pixels
 
 // Read the colours as the theme has them now.
 function readPalette() {
   for (const [name, probe] of Object.entries(probes)) {
     palette[name] = getComputedStyle(probe).color.match(/[\d.]+/g).slice(0, 3).map(Number);
   }
+  for (const [name, colour] of Object.entries(palette)) {
+    shades[name] = Uint32Array.from({ length: SHADES + 1 }, (_, i) => pixel(mixed(palette.paper, colour, i / SHADES)));
+  }
 }
 
 const mixed = (from, to, share) => from.map((x, i) => x + (to[i] - x) * share);
+const pixel = ([red, green, blue]) => new Uint32Array(new Uint8ClampedArray([red, green, blue, 255]).buffer)[0];
 
 // A number from -1 to 1 as a colour: orange, paper, blue.
 function diverging(t) {
   if (!(Math.abs(t) >= 0)) return palette.constant;
-  return mixed(palette.paper, t < 0 ? palette.gradient : palette.value, 0.92 * Math.min(Math.abs(t), 1));
+  return mixed(palette.paper, t < 0 ? palette.gradient : palette.value, FULL * Math.min(Math.abs(t), 1));
 }
 
-const [coarse, smooth] = [document.createElement("canvas"), document.createElement("canvas")];
+const FULL = 0.92; // how much of its colour the greatest number has
 
-// Draw a picture of the grid's size, a colour for each point, into a rectangle of a canvas.
-function paint(context, colourOf, left, top, across, down) {
+// The same as a pixel, from the mixtures that are known.
+function divergingPixel(t) {
+  if (!(Math.abs(t) >= 0)) return shades.constant[SHADES];
+  return shadedPixel(t < 0 ? "gradient" : "value", FULL * Math.abs(t));
+}
+
+const shadedPixel = (name, share) => shades[name][Math.round(SHADES * Math.min(share, 1))];
+
+const [coarse, smooth] = [document.createElement("canvas"), document.createElement("canvas")];
+let coarsePixels = null;
+
+// Draw a picture of the grid's size, a pixel for each point, into a rectangle of a canvas.
+function paint(context, pixelOf, left, top, across, down) {
   const { across: columns, down: rows } = gridSize;
   const scale = window.devicePixelRatio || 1;
-  [smooth.width, smooth.height] = [Math.ceil(across * scale), Math.ceil(down * scale)];
-  paintCoarse(colourOf, columns, rows);
+  const size = [Math.ceil(across * scale), Math.ceil(down * scale)];
+  if (smooth.width !== size[0] || smooth.height !== size[1]) [smooth.width, smooth.height] = size;
+  paintCoarse(pixelOf, columns, rows);
   // Enlarged here and copied as pixels: of commands to draw, a printer makes something else. The
   // outermost points of the grid lie on the rectangle's edges; the rim beyond them hangs over.
   const enlarged = smooth.getContext("2d", { willReadFrequently: true });
@@ -46,20 +64,18 @@ function paint(context, colourOf, left, top, across, down) {
 }
 
 // One pixel for each point of the grid, and a rim that repeats the outermost.
-function paintCoarse(colourOf, columns, rows) {
-  const image = new ImageData(columns + 2, rows + 2);
-  for (let y = 0, i = 0; y < rows + 2; y += 1) {
-    const row = Math.min(Math.max(y - 1, 0), rows - 1);
-    for (let x = 0; x < columns + 2; x += 1, i += 4) {
-      const [red, green, blue] = colourOf(row * columns + Math.min(Math.max(x - 1, 0), columns - 1));
-      image.data[i] = red;
-      image.data[i + 1] = green;
-      image.data[i + 2] = blue;
-      image.data[i + 3] = 255;
-    }
+function paintCoarse(pixelOf, columns, rows) {
+  if (coarsePixels === null) {
+    [coarse.width, coarse.height] = [columns + 2, rows + 2];
+    const image = new ImageData(columns + 2, rows + 2);
+    coarsePixels = { image, each: new Uint32Array(image.data.buffer), context: coarse.getContext("2d", { willReadFrequently: true }) };
   }
-  [coarse.width, coarse.height] = [columns + 2, rows + 2];
-  coarse.getContext("2d").putImageData(image, 0, 0);
+  const { image, each, context } = coarsePixels;
+  for (let y = 0, i = 0; y < rows + 2; y += 1) {
+    const row = columns * Math.min(Math.max(y - 1, 0), rows - 1);
+    for (let x = 0; x < columns + 2; x += 1, i += 1) each[i] = pixelOf(row + Math.min(Math.max(x - 1, 0), columns - 1));
+  }
+  context.putImageData(image, 0, 0);
 }
 
 // The size of a picture's place, in pixels of the page. A snapshot that is hidden, or not laid out yet,
@@ -69,7 +85,7 @@ function roomOf(picture) {
   return { across: Math.max(clientWidth, LEAST_ROOM.across), down: Math.max(clientHeight, LEAST_ROOM.down) };
 }
 
-// Fit a canvas to its place, sharp on any screen.
+// Fit a canvas to its place, sharp on any screen, and empty it.
 function fitted(canvas) {
   const { across, down } = roomOf(canvas);
   const scale = window.devicePixelRatio || 1;
@@ -78,7 +94,24 @@ function fitted(canvas) {
   return { context: canvas.getContext("2d", { willReadFrequently: true }), across, down };
 }
 
-const greatest = (field) => field.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0);
+// Set an attribute or a text that changed: browsers lay out anew what is written, changed or not.
+function put(part, name, value) {
+  if (part.getAttribute(name) !== value) part.setAttribute(name, value);
+}
+
+function putText(part, text) {
+  if (part.textContent !== text) part.textContent = text;
+}
+
+// The greatest magnitude among numbers, those aside that are none.
+function greatest(numbers) {
+  let most = 0;
+  for (let i = 0; i < numbers.length; i += 1) {
+    const size = Math.abs(numbers[i]);
+    if (size > most && size < Infinity) most = size;
+  }
+  return most;
+}
 
 // The outline of a class's marker about (0, 0).
 function marker(c, r) {

@@ -6,47 +6,58 @@ const classSpread = task.kind === "threshold" ? (Math.max(...task.targets) - Mat
 const numbers = task.targets.flat();
 const targetRange = [Math.min(...numbers), Math.max(...numbers)];
 let room = { left: 0, top: 0, across: 0, down: 0 }; // the plane's rectangle
+let canvasOfPlane = null;
+let boundaryLines = [];
+let answerLines = [];
+let points = []; // for each example {group, outline}
 
 const toRight = (share) => room.left + room.across * share;
 const toDown = (share) => room.top + room.down * share;
 
+// Make the picture's parts anew, for another size.
 function layOutPlane() {
   const { context, across, down } = fitted($("field"));
+  canvasOfPlane = context;
   const inside = { across: across - MARGIN.left - MARGIN.right, down: down - MARGIN.top - MARGIN.bottom };
   const side = Math.floor(Math.min(inside.across, inside.down));
   room = isPlane ? { across: side, down: side } : inside;
   room.left = Math.round(MARGIN.left + (inside.across - room.across) / 2);
   room.top = Math.round(MARGIN.top + (inside.down - room.down) / 2);
   $("points").setAttribute("viewBox", `0 0 ${across} ${down}`);
-  return context;
+  boundaryLines = isPlane ? ["boundary under", "boundary"].map((name) => svgElement("path", { class: name })) : [];
+  boundaryLines[1]?.setAttribute("id", "boundary");
+  answerLines = isPlane ? [] : training.model.outputs.map((_, o) => svgElement("polyline", { class: `answer class${o % CLASS_COUNT}` }));
+  points = [...examples.keys()].map(pointElement);
+  const edge = svgElement("rect", { class: "edge", x: room.left, y: room.top, width: room.across, height: room.down });
+  $("points").replaceChildren(svgElement("g", { id: "axes" }), ...boundaryLines, edge, ...answerLines, ...points.map(({ group }) => group));
+  $("axes").replaceChildren(...axes());
 }
 
 function drawPlane() {
-  drawPlaneLegend(); // first, because it may take another line from the picture
-  const context = layOutPlane();
-  const { outputs } = overPlane(state.at);
-  const drawn = isPlane ? drawField(context, outputs) : drawCurves(outputs);
-  $("points").replaceChildren(...axes(), ...drawn, ...pointElements());
+  const { outputs } = training.overPlane(state.at);
+  if (isPlane) drawField(outputs);
+  else drawCurves(outputs);
+  drawPoints();
 }
 
-// The colour of a point: of its class, the stronger the surer; or of the number answered.
-function fieldColour(outputs) {
+// The pixel of a point: of its class, the stronger the surer; or of the number answered.
+function fieldPixel(outputs) {
   if (task.kind === "threshold") {
     return (p) => {
       const d = outputs[0][p] - task.threshold;
-      return diverging(Number.isFinite(d) ? (0.65 * d) / (Math.abs(d) + classSpread) : d > 0 ? 0.65 : -0.65);
+      return divergingPixel(Number.isFinite(d) ? (0.65 * d) / (Math.abs(d) + classSpread) : d > 0 ? 0.65 : -0.65);
     };
   }
   if (task.kind === "number") {
     const [low, high] = targetRange;
     const [middle, half] = [(low + high) / 2, (high - low) / 2 || 1];
-    return (p) => diverging((0.8 * (outputs[0][p] - middle)) / half);
+    return (p) => divergingPixel((0.8 * (outputs[0][p] - middle)) / half);
   }
   return (p) => {
     const scores = outputs.map((field) => field[p]);
     const c = verdict(scores);
     const lead = scores[c] - Math.max(...scores.filter((_, i) => i !== c));
-    return mixed(palette.paper, palette[`class${c % CLASS_COUNT}`], 0.12 + (0.5 * lead) / (lead + 1));
+    return c < 0 ? shades.constant[SHADES] : shadedPixel(`class${c % CLASS_COUNT}`, 0.12 + (0.5 * lead) / (lead + 1));
   };
 }
 
@@ -57,20 +68,17 @@ function boundaries(outputs) {
   return outputs.map((field, c) => field.map((x, p) => x - Math.max(...outputs.filter((_, i) => i !== c).map((other) => other[p]))));
 }
 
-function drawField(context, outputs) {
-  paint(context, fieldColour(outputs), room.left, room.top, room.across, room.down);
+function drawField(outputs) {
+  paint(canvasOfPlane, fieldPixel(outputs), room.left, room.top, room.across, room.down);
   const d = boundaries(outputs).flatMap(contour)
-    .map((piece) => `M${piece.map(([x, y]) => `${toRight(x).toFixed(1)},${toDown(y).toFixed(1)}`).join("L")}`);
-  return [
-    svgElement("path", { class: "boundary under", d: d.join("") }),
-    svgElement("path", { class: "boundary", id: "boundary", d: d.join("") }),
-    svgElement("rect", { class: "edge", x: room.left, y: room.top, width: room.across, height: room.down }),
-  ];
+    .map((piece) => `M${piece.map(([x, y]) => `${toRight(x).toFixed(1)},${toDown(y).toFixed(1)}`).join("L")}`)
+    .join("");
+  for (const line of boundaryLines) line.setAttribute("d", d);
 }
 
 // With one input: the outputs over it.
 const curveRange = () => {
-  const { outputs } = overPlane(state.at);
+  const { outputs } = training.overPlane(state.at);
   const seen = [...numbers, ...outputs.flatMap((field) => [...field])].filter(Number.isFinite);
   const [low, high] = [Math.min(...seen), Math.max(...seen)];
   const margin = (high - low || 1) * 0.08;
@@ -79,13 +87,11 @@ const curveRange = () => {
 
 function drawCurves(outputs) {
   const [low, high] = curveRange();
-  return [
-    svgElement("rect", { class: "edge", x: room.left, y: room.top, width: room.across, height: room.down }),
-    ...outputs.map((field, o) => svgElement("polyline", {
-      class: `answer class${o % CLASS_COUNT}`,
-      points: [...field].map((y, p) => `${toRight(p / (gridSize.across - 1))},${toDown((high - y) / (high - low))}`).join(" "),
-    })),
-  ];
+  $("axes").replaceChildren(...axes());
+  for (const [o, field] of outputs.entries()) {
+    const places = [...field].map((y, p) => `${toRight(p / (gridSize.across - 1))},${toDown((high - y) / (high - low))}`);
+    answerLines[o].setAttribute("points", places.join(" "));
+  }
 }
 
 // Round numbers along an extent.
@@ -109,46 +115,66 @@ function axes() {
   for (const y of ticks(vertical)) {
     made.push(svgElement("text", { class: "tick up", x: room.left - 5, y: toDown((high - y) / (high - low)) + 4.5 }, number(y)));
   }
-  const names = isPlane ? plane.map((axis) => cells[axis].name) : [cells[0].name, "y"];
+  const names = isPlane ? plane.map((axis) => recorded.cells[axis].name) : [recorded.cells[0].name, "y"];
   const short = names.map((name) => (name.length > 14 ? `${name.slice(0, 13)}…` : name));
   made.push(svgElement("text", { class: "axis", x: room.left + room.across - 4, y: bottom - 6 }, short[0]));
   made.push(svgElement("text", { class: "axis up", x: room.left + 6, y: room.top + 16 }, short[1]));
   return made;
 }
 
-function placeOf(i) {
+// Where examples lie on the picture.
+function placing() {
   if (isPlane) {
-    const [right, down] = placeInPlane(examples[i]);
-    return [toRight(right), toDown(down)];
+    return (i) => {
+      const [right, down] = placeInPlane(examples[i]);
+      return [toRight(right), toDown(down)];
+    };
   }
   const [low, high] = curveRange();
-  return [toRight(placeInPlane(examples[i])[0]), toDown((high - [task.targets[i]].flat()[0]) / (high - low))];
+  return (i) => [toRight(placeInPlane(examples[i])[0]), toDown((high - [task.targets[i]].flat()[0]) / (high - low))];
 }
 
 const describedTarget = (i) => (task.classes.length ? `class ${task.names[task.classes[i]]}` : `target ${[task.targets[i]].flat().map(number).join(", ")}`);
 
-// The examples: class by marker and colour; a ring around those that are answered wrongly.
-function pointElements() {
-  const { outputs } = answers(state.at);
-  const r = examples.length > 300 ? 3.2 : 5;
-  return [...examples.keys()].map((i) => {
-    const [x, y] = placeOf(i);
+// An example: its class by marker and colour.
+function pointElement(i) {
+  const c = task.classes[i];
+  const outline = task.classes.length ? { class: `marker class${c % CLASS_COUNT}`, d: marker(c, pointSize) } : { class: "marker", d: circle(pointSize) };
+  const group = svgElement(
+    "g",
+    { class: "point", id: `point-${i}`, role: "button", onkeydown: (event) => onPointKey(event, i) },
+    svgElement("path", outline),
+  );
+  return { group, outline: group.firstChild };
+}
+
+const pointSize = examples.length > 300 ? 3.2 : 5;
+
+// Where the examples lie, a ring around those that are answered wrongly and the one selected.
+function drawPoints() {
+  const { outputs } = training.answers(state.at);
+  const place = placing();
+  for (const [i, { group, outline }] of points.entries()) {
     const wrong = task.classes.length > 0 && verdict(outputs[i]) !== task.classes[i];
     const isChosen = i === state.example;
-    const fill = task.classes.length ? {} : { fill: `rgb(${diverging(numberShade(i)).map(Math.round).join()})` };
-    const label = `example ${i}, ${describedTarget(i)}${wrong ? ", answered wrongly" : ""}`;
-    return svgElement(
-      "g",
-      {
-        class: `point ${isChosen ? "chosen" : ""} ${wrong ? "wrong" : ""}`, id: `point-${i}`, role: "button",
-        "aria-pressed": String(isChosen), "aria-label": label, transform: `translate(${x.toFixed(1)},${y.toFixed(1)})`,
-        tabindex: i === (state.example ?? 0) ? 0 : -1, onkeydown: (event) => onPointKey(event, i),
-      },
-      wrong ? svgElement("circle", { class: "miss", r: r + 4 }) : null,
-      isChosen ? svgElement("circle", { class: "ring", r: r + 6 }) : null,
-      svgElement("path", { class: `marker ${task.classes.length ? `class${task.classes[i] % CLASS_COUNT}` : ""}`, d: task.classes.length ? marker(task.classes[i], r) : circle(r), ...fill }),
-    );
-  });
+    const [x, y] = place(i);
+    put(group, "transform", `translate(${x.toFixed(1)},${y.toFixed(1)})`);
+    put(group, "aria-pressed", String(isChosen));
+    put(group, "aria-label", `${nameOfExample(i)}, ${describedTarget(i)}${wrong ? ", answered wrongly" : ""}`);
+    put(group, "tabindex", i === (state.example ?? 0) ? "0" : "-1");
+    group.classList.toggle("wrong", wrong);
+    group.classList.toggle("chosen", isChosen);
+    ringed(group, "miss", wrong, pointSize + 4);
+    ringed(group, "ring", isChosen, pointSize + 6);
+    if (!task.classes.length) put(outline, "fill", `rgb(${diverging(numberShade(i)).map(Math.round).join()})`);
+  }
+}
+
+// Put a ring under a marker, or take it away.
+function ringed(group, name, isWanted, r) {
+  const ring = group.querySelector(`.${name}`);
+  if (isWanted && !ring) group.prepend(svgElement("circle", { class: name, r }));
+  if (!isWanted && ring) ring.remove();
 }
 
 function numberShade(i) {
@@ -169,7 +195,8 @@ function onPointKey(event, i) {
 function onPlaneClick(event) {
   const box = $("points").getBoundingClientRect();
   const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-  const distances = [...examples.keys()].map((i) => Math.hypot(placeOf(i)[0] - x, placeOf(i)[1] - y));
+  const place = placing();
+  const distances = [...examples.keys()].map((i) => Math.hypot(place(i)[0] - x, place(i)[1] - y));
   const nearest = distances.indexOf(Math.min(...distances));
   if (distances[nearest] > 40) chooseExample(null);
   else chooseExample(nearest === state.example ? null : nearest);
@@ -183,7 +210,7 @@ function drawPlaneLegend() {
   ));
   if (task.classes.length) parts.push(element("span", {}, svgElement("svg", { class: "icon-marker", viewBox: "-9 -9 18 18", "aria-hidden": "true" }, svgElement("circle", { class: "miss", r: 7 })), " wrong"));
   if (!isPlane) parts.push(element("span", {}, "points: targets, line: output"));
-  else if (task.kind === "number") parts.push(element("span", {}, `colour: ${model.outputs.length > 1 ? "first " : ""}output, ${number(targetRange[0])} … ${number(targetRange[1])}`));
+  else if (task.kind === "number") parts.push(element("span", {}, `colour: ${training.model.outputs.length > 1 ? "first " : ""}output, ${number(targetRange[0])} … ${number(targetRange[1])}`));
   const others = width - plane.length;
   if (others) parts.push(element("span", {}, `${counted(others, "other input")} at the mean`));
   $("plane-legend").replaceChildren(...parts);

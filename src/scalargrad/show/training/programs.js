@@ -1,50 +1,49 @@
-// The recorded programs, run again: values forward, gradients backward. What an operation does is
-// printed from the table of operations into `functions`.
+// The recorded programs, run again for many examples side by side: values forward, gradients
+// backward. What an operation does is printed from the table of operations into `functions`.
 
 // A number as JSON has it, where inf and nan are words.
 const float = (x) => (typeof x === "string" ? Number(x.replace("inf", "Infinity")) : x);
 
 // What stops a gradient computes nothing, and so has no entry in the table.
-const DETACH = { value: ([x]) => x, partials: () => [0] };
+const DETACH = { forward: (y, [a]) => y.set(a), backward: () => {} };
 
 class Program {
-  constructor({ inputs, nodes, outputs }) {
+  // Each node has an array of numbers, one for each lane.
+  constructor({ inputs, nodes, outputs }, lanes) {
     this.inputs = inputs;
+    this.lanes = lanes;
     this.outputs = outputs;
-    this.constants = [];
+    this.values = [...Array(inputs + nodes.length)].map(() => new Float64Array(lanes));
+    this.signals = null; // made when a gradient is asked for
     this.gates = [];
     for (const [offset, written] of nodes.entries()) {
       const node = inputs + offset;
       if (Array.isArray(written)) {
         const [key, ...operands] = written;
-        this.gates.push({ node, operands, args: operands.map(() => 0), ...(key === "detach/1" ? DETACH : functions[key]) });
-      } else this.constants.push([node, float(written)]);
+        const { forward, backward } = key === "detach/1" ? DETACH : functions[key];
+        this.gates.push({ node, operands, args: operands.map((i) => this.values[i]), forward, backward });
+      } else this.values[node].fill(float(written));
     }
-    this.values = new Float64Array(inputs + nodes.length);
-    for (const [node, x] of this.constants) this.values[node] = x;
   }
 
   // Compute every node from the inputs that stand in `values`.
   run() {
-    const { values } = this;
-    for (const { node, operands, args, value } of this.gates) {
-      for (let i = 0; i < args.length; i += 1) args[i] = values[operands[i]];
-      values[node] = value(args);
-    }
-    return values;
+    for (const { node, args, forward } of this.gates) forward(this.values[node], args);
+    return this.values;
   }
 
-  // After a run: how outputs, weighted by seeds, depend on every node.
+  // After a run: how outputs, weighted by seeds (an array for each), depend on every node.
   gradient(seeds) {
-    const { values, gates, outputs } = this;
-    const signals = new Float64Array(values.length);
-    for (const [i, node] of outputs.entries()) signals[node] += seeds[i];
-    for (let g = gates.length - 1; g >= 0; g -= 1) {
-      const { node, operands, args, partials } = gates[g];
-      if (signals[node] === 0) continue;
-      for (let i = 0; i < args.length; i += 1) args[i] = values[operands[i]];
-      const locals = partials(values[node], args);
-      for (let i = 0; i < args.length; i += 1) signals[operands[i]] += signals[node] * locals[i];
+    const { values } = this;
+    this.signals ??= values.map(() => new Float64Array(this.lanes));
+    const { signals } = this;
+    for (const signal of signals) signal.fill(0);
+    for (const [i, node] of this.outputs.entries()) {
+      for (let lane = 0; lane < this.lanes; lane += 1) signals[node][lane] += seeds[i][lane];
+    }
+    for (let g = this.gates.length - 1; g >= 0; g -= 1) {
+      const { node, operands, args, backward } = this.gates[g];
+      backward(signals[node], values[node], args, operands.map((i) => signals[i]));
     }
     return signals;
   }

@@ -94,13 +94,25 @@ def _require_repeatable(found: Recording, what: str) -> None:
             "repeat the answer of one example for all; write where() or maximum() instead"
         )
     for op in found.program.ops:
-        if isinstance(op, Operation) and op is not DETACH and not available(op):
+        if not _is_available(op):
             raise TraceError(
                 f"{what} uses {op.name}, an operation of your own: it is a Python function, which "
                 "a page cannot call; write it with operations of scalargrad"
             )
         if not isinstance(op, Operation) and op not in {INPUT, CONSTANT}:
             raise TraceError(f"{what} takes a derivative inside, which the page does not repeat")
+
+
+def is_repeatable(program: Program) -> bool:
+    """Return whether a page has JavaScript for all that a program does."""
+    return all(
+        _is_available(op) and (isinstance(op, Operation) or op in {INPUT, CONSTANT})
+        for op in program.ops
+    )
+
+
+def _is_available(op: Any) -> bool:
+    return not isinstance(op, Operation) or op is DETACH or available(op)
 
 
 def uses(program: Program) -> Iterator[tuple[Operation, int]]:

@@ -12,6 +12,7 @@ from scalargrad.errors import GraphTooLargeError, OperandError
 from scalargrad.grad_mode import no_grad
 from scalargrad.show.training.network import Cell, find_cells
 from scalargrad.show.training.recorded import Loss, Model, record_loss, record_model
+from scalargrad.show.training.retraining import Retraining, find_retraining
 from scalargrad.show.training.task import Task, find_task
 from scalargrad.table.numbers import is_real
 from scalargrad.train.examples import Examples, plain
@@ -45,6 +46,8 @@ class Setting:
         Names of the inputs.
     loss_name : str
         Of the function.
+    retraining : Retraining or None
+        How the page can train the network anew, if it can.
     """
 
     model: Program
@@ -56,6 +59,7 @@ class Setting:
     plane: tuple[int, ...]
     features: list[str] | None
     loss_name: str
+    retraining: Retraining | None
 
 
 def study(
@@ -63,6 +67,7 @@ def study(
     data: Examples,
     loss: Loss,
     *,
+    optimizer: Any,
     threshold: float,
     plane: tuple[int, int],
     feature_names: Sequence[str] | None,
@@ -85,9 +90,10 @@ def study(
     width = len(data.inputs[0])
     found = record_model(model, data.inputs[0])
     _require_small(len(found.parameters), limit)
+    cells = find_cells(found.program, width)
     setting = Setting(
         model=found.program,
-        cells=find_cells(found.program, width),
+        cells=cells,
         losses=[record_loss(loss, found, target) for target in data.targets],
         inputs=data.inputs,
         task=find_task(data.targets, len(found.program.outputs), target_names),
@@ -95,6 +101,7 @@ def study(
         plane=_plane(plane, width),
         features=_features(feature_names, width),
         loss_name=getattr(loss, "__name__", type(loss).__name__),
+        retraining=find_retraining(model, found.program, cells, optimizer),
     )
     _require_mean(model, data, loss)
     return setting, found.parameters

@@ -3,26 +3,19 @@
 const capital = (word) => word[0].toUpperCase() + word.slice(1);
 const nameOfExample = (i) => `example ${i}`;
 
-// Where a parameter stands in the network.
-const placeOfParameter = [...Array(parameterCount)].map(() => "a parameter");
-for (const cell of cells) {
-  for (const [source, node] of cell.sources) placeOfParameter[node - width] = `the weight from ${cells[source].name} to ${cell.name}`;
-  const bias = cell.bias === null ? -1 : cell.bias - width;
-  if (bias >= 0 && bias < parameterCount) placeOfParameter[bias] = `the bias of ${cell.name}`;
-}
-
 // The parameter that changed most since the snapshot before, if any did.
 function largestChange() {
-  const changed = changes(state.at);
+  const changed = training.changes(state.at);
   let parameter = -1;
-  for (let p = 0; p < parameterCount; p += 1) {
+  for (let p = 0; p < training.parameterCount; p += 1) {
     if (Math.abs(changed[p]) > Math.abs(changed[parameter] ?? 0)) parameter = p;
   }
-  return parameter < 0 ? null : { parameter, by: changed[parameter], now: parametersAt(state.at)[parameter] };
+  return parameter < 0 ? null : { parameter, by: changed[parameter], now: training.parameters[state.at][parameter] };
 }
 
 function whichSteps() {
   const k = state.at;
+  const { steps, unit } = training;
   if (k === 0) return steps[0] === 0 ? "Before training" : `${capital(unit)} ${steps[0]}`;
   const first = steps[k - 1] + 1;
   return first === steps[k] ? `${capital(unit)} ${first}` : `${capital(unit)}s ${first} to ${steps[k]}`;
@@ -30,6 +23,7 @@ function whichSteps() {
 
 function sentence() {
   const k = state.at;
+  const { losses } = training;
   if (k === 0) return `${whichSteps()}: loss ${number(losses[0])}${rightSide()}.`;
   return `${whichSteps()}: loss ${number(losses[k - 1])} → ${number(losses[k])}${rightSide()}.`;
 }
@@ -38,16 +32,16 @@ function sentence() {
 function rightSide() {
   const k = state.at;
   if (!task.classes.length) return `; ${worst(k)}`;
-  const { right } = answers(k);
+  const { right } = training.answers(k);
   const of = `${right} of ${examples.length} on the right side`;
   if (k === 0) return `; ${of}`;
-  const gained = right - answers(k - 1).right;
+  const gained = right - training.answers(k - 1).right;
   const compared = `${Math.abs(gained)} ${gained > 0 ? "more" : "fewer"} on the right side, ${right} of ${examples.length}`;
   return gained === 0 ? `; still ${of}` : `; ${compared}`;
 }
 
 function worst(k) {
-  const each = answers(k).losses;
+  const each = training.answers(k).losses;
   const i = each.indexOf(Math.max(...each));
   return i < 0 ? "no loss is a number" : `${nameOfExample(i)} has the greatest loss, ${number(each[i])}`;
 }
@@ -56,14 +50,15 @@ function changeSentence() {
   if (state.at === 0) return "";
   const moved = largestChange();
   if (!moved) return "No parameter changed.";
-  return `${capital(placeOfParameter[moved.parameter])} changed most, by ${signed(moved.by)} to ${number(moved.now)}${descent(moved)}.`;
+  return `${capital(training.places[moved.parameter])} changed most, by ${signed(moved.by)} to ${number(moved.now)}${descent(moved)}.`;
 }
 
 // Where gradient descent alone explains a change, say so.
 function descent({ parameter, by }) {
-  const rate = float(rates[state.at]);
+  const { steps, rates } = training;
+  const rate = rates[state.at];
   if (!rate || steps[state.at] - steps[state.at - 1] !== 1) return "";
-  const slope = gradients(state.at - 1, null)[parameter];
+  const slope = training.gradients(state.at - 1, null)[parameter];
   if (!(Math.abs(by + rate * slope) <= 0.01 * Math.abs(by))) return "";
   return ` (≈ −learning rate · gradient = −${number(rate)} · ${factor(slope)})`;
 }
@@ -73,29 +68,32 @@ const factor = (x) => (x < 0 ? `(${number(x)})` : number(x));
 function exampleSentence() {
   const i = state.example;
   if (i === null) return "";
-  const { outputs, losses: each } = answers(state.at);
-  const given = examples[i].length <= 4 ? `: ${examples[i].map((x, j) => `${cells[j].name} = ${number(x)}`).join(", ")}` : "";
-  const outs = outputs[i].map((y, o) => `${outputNames[o]} = ${number(y)}`).join(", ");
+  const { outputs, losses: each } = training.answers(state.at);
+  const given = examples[i].length <= 4 ? `: ${examples[i].map((x, j) => `${training.cells[j].name} = ${number(x)}`).join(", ")}` : "";
+  const outs = outputs[i].map((y, o) => `${nameOfOutput(o)} = ${number(y)}`).join(", ");
   const answered = task.classes.length
     ? `, so class ${task.names[verdict(outputs[i])]}${verdict(outputs[i]) === task.classes[i] ? ", which is right" : ", which is wrong"}`
     : "";
   return `${capital(nameOfExample(i))}${given}; ${describedTarget(i)}. The network answers ${outs}${answered}; loss ${number(each[i])}.`;
 }
 
-const outputNames = model.outputs.map((node, o) => cells.find((cell) => cell.node === node)?.name ?? (model.outputs.length > 1 ? `output ${o}` : "output"));
+function nameOfOutput(o) {
+  const { outputs } = training.model;
+  return training.cells.find((cell) => cell.node === outputs[o])?.name ?? (outputs.length > 1 ? `output ${o}` : "output");
+}
 
 function drawStory() {
-  $("sentence").textContent = sentence();
-  $("change").textContent = changeSentence();
-  $("example-sentence").textContent = exampleSentence() || "Select an example in the plane to send it through the network.";
+  putText($("sentence"), sentence());
+  putText($("change"), changeSentence());
+  putText($("example-sentence"), exampleSentence() || "Select an example in the plane to send it through the network.");
   $("example-sentence").classList.toggle("hint", state.example === null);
 }
 
 // One unit in full: every product of its sum, with the gradient and the change of each weight.
 function openUnit(c) {
-  const cell = cells[c];
+  const cell = training.cells[c];
   const dialog = $("unit");
-  const values = state.example === null ? null : activations(state.at, state.example);
+  const values = state.example === null ? null : training.activations(state.at, state.example);
   const title = cell.layer === 0 ? `Input ${cell.name}` : `Unit ${cell.name} of layer ${cell.layer}`;
   dialog.replaceChildren(
     element("h2", { id: "unit-title" }, `${title}, ${whichSteps().toLowerCase()}`),
@@ -107,26 +105,25 @@ function openUnit(c) {
 }
 
 function unitFormula(c, values) {
-  const { name, layer, activation, weighted } = cells[c];
+  const { name, layer, activation } = training.cells[c];
   const given = values ? ` For example ${state.example}: ` : "";
   if (layer === 0) return values ? `${given}${name} = ${number(values[c])}.` : "It is given, not computed.";
   const rule = activation ? `${name} = ${activation}(z), where z is the sum below.` : `${name} is the sum below.`;
   if (!values) return `${rule} Select an example to see its products.`;
-  load(state.at);
-  const z = valuesOf(state.example)[weighted];
+  const z = training.weightedSum(state.at, state.example, training.cells[c]);
   const shown = activation ? `z ${relation(z)} ${number(z)}, ${name} = ${activation}(${number(z)}) ${relation(values[c])} ${number(values[c])}` : `${name} ${relation(values[c])} ${number(values[c])}`;
   return `${rule}${given}${shown}.`;
 }
 
 function unitTable(c, values) {
-  const { sources, bias } = cells[c];
-  const [now, slopes, changed] = [parametersAt(state.at), gradients(state.at, state.example), changes(state.at)];
+  const { sources, bias } = training.cells[c];
+  const [now, slopes, changed] = [training.parameters[state.at], training.gradients(state.at, state.example), training.changes(state.at)];
   const row = (from, x, p) => [
     from, ...(values ? [x === null ? "" : number(x)] : []), number(now[p]),
     ...(values ? [number(x === null ? now[p] : x * now[p])] : []), number(slopes[p]), signed(changed[p]),
   ];
-  const rows = sources.map(([source, node]) => row(cells[source].name, values ? values[source] : null, node - width));
-  if (bias !== null && bias >= width && bias < width + parameterCount) rows.push(row("bias", null, bias - width));
+  const rows = sources.map(([source, node]) => row(training.cells[source].name, values ? values[source] : null, node - width));
+  if (bias !== null && bias >= width && bias < width + training.parameterCount) rows.push(row("bias", null, bias - width));
   const head = ["from", ...(values ? ["value"] : []), "weight", ...(values ? ["product"] : []), values ? `∂L/∂w, example ${state.example}` : "∂L/∂w", "change"];
   return element(
     "table", {},

@@ -36,7 +36,7 @@ function exportedSvg() {
   const { width: across, height: down } = boxOf(document.querySelector("main"));
   give(file.documentElement, { width: across, height: down, viewBox: `0 0 ${across} ${down}` });
   const add = (part) => file.documentElement.append(file.importNode(part, true));
-  add(svgElement("title", {}, `${document.title}, ${unit} ${steps[state.at]}`));
+  add(svgElement("title", {}, `${document.title}, ${training.unit} ${training.steps[state.at]}`));
   add(svgElement("rect", { width: across, height: down, fill: `rgb(${palette.paper.join()})` }));
   for (const part of document.querySelectorAll("main .canvas > *")) {
     if (part.tagName === "CANVAS") {
@@ -51,6 +51,6 @@ function exportedSvg() {
 
 function saveSvg() {
   const file = URL.createObjectURL(new Blob([exportedSvg()], { type: "image/svg+xml" }));
-  element("a", { href: file, download: `${unit}-${steps[state.at]}.svg` }).click();
+  element("a", { href: file, download: `${training.unit}-${training.steps[state.at]}.svg` }).click();
   setTimeout(() => URL.revokeObjectURL(file), 1000);
 }

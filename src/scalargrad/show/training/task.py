@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from scalargrad.errors import OperandError
+from scalargrad.show.figures import number
 from scalargrad.table.numbers import is_real
 
 
@@ -56,7 +57,17 @@ def find_task(targets: Sequence[Any], outputs: int, names: Sequence[str] | None)
         raise OperandError(
             f"target_names has {len(names)} names for {count} classes: give one for each"
         )
-    return Task(kind, flat, classes, [str(x) for x in names or range(count)])
+    called = names or _names(flat, kind, count)
+    return Task(kind, flat, classes, [str(x) for x in called])
+
+
+def _names(flat: list[Any], kind: str, count: int) -> list[str]:
+    """Return what the data themselves call the classes: −1 and 1, False and True, or numbers."""
+    if kind == "threshold" and all(isinstance(t, bool) for t in flat):
+        return ["False", "True"]
+    if kind == "threshold" and min(flat) < 0:
+        return [number(-1.0), number(1.0)]
+    return [str(c) for c in range(count)]
 
 
 def _target(t: Any, outputs: int, i: int) -> Any:

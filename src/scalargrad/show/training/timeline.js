@@ -3,7 +3,8 @@
 const VIEWS = ["weights", "products", "gradients", "changes"];
 
 function drawTimeline() {
-  const count = snapshotCount - 1;
+  const { steps, unit } = training;
+  const count = training.count - 1;
   $("scrubber").max = String(count);
   $("scrubber").value = String(state.at);
   $("scrubber").setAttribute("aria-valuetext", `${unit} ${steps[state.at]} of ${steps.at(-1)}`);
@@ -17,7 +18,20 @@ function drawExampleChoice() {
   $("example").value = state.example === null ? "" : String(state.example);
 }
 
+// Make all pictures anew: for another size or theme, or of another training.
 function drawAll() {
+  drawLinesLegend(); // first, as do the other words, because they may take a line from the pictures
+  drawPlaneLegend();
+  drawCurveKey();
+  if (recorded.retraining) noteSettings();
+  layOutNetwork();
+  layOutPlane();
+  layOutCurve();
+  draw();
+}
+
+// Show the snapshot in pictures that have their places.
+function draw() {
   drawNetwork();
   drawPlane();
   drawCurve();
@@ -25,6 +39,7 @@ function drawAll() {
   drawTimeline();
   drawExampleChoice();
   drawPlay();
+  if (recorded.retraining) noteSettings();
 }
 
 const announce = (text) => { $("announcement").textContent = text; };
@@ -32,8 +47,8 @@ const announce = (text) => { $("announcement").textContent = text; };
 // Go to a snapshot; a manual move is announced and ends Play.
 function goTo(k, { manual = true } = {}) {
   if (manual) pause();
-  state.at = Math.min(Math.max(k, 0), snapshotCount - 1);
-  keepFocus(drawAll);
+  state.at = Math.min(Math.max(k, 0), training.count - 1);
+  draw();
   if (manual) announce([sentence(), changeSentence(), exampleSentence()].filter(Boolean).join(" "));
   if (manual) noteAddress();
 }
@@ -41,10 +56,10 @@ function goTo(k, { manual = true } = {}) {
 // Select an example, or all of them; what is in focus stays so.
 function chooseExample(i, { focus = false } = {}) {
   const isNew = i !== state.example;
-  state.example = i;
+  Object.assign(state, { example: i, unit: null });
   if (i === null && state.view === "products") showView("weights");
   document.body.classList.toggle("fresh", isNew && i !== null);
-  keepFocus(drawAll);
+  draw();
   if (focus && i !== null) $(`point-${i}`).focus();
   announce(i === null ? "All examples." : exampleSentence());
   noteAddress();
@@ -80,11 +95,11 @@ function moveExample(direction) {
 }
 
 function play() {
-  if (state.at === snapshotCount - 1) goTo(0, { manual: false });
+  if (state.at === training.count - 1) goTo(0, { manual: false });
   document.body.classList.remove("fresh");
   playEvery(Number($("speed").value), () => {
     goTo(state.at + 1, { manual: false });
-    return state.at < snapshotCount - 1;
+    return state.at < training.count - 1;
   });
 }
 
@@ -94,12 +109,12 @@ const KEYS = {
   "Shift+ArrowRight": () => goTo(state.at + 10),
   "Shift+ArrowLeft": () => goTo(state.at - 10),
   Home: () => goTo(0),
-  End: () => goTo(snapshotCount - 1),
+  End: () => goTo(training.count - 1),
   " ": togglePlay,
   e: () => moveExample(1),
   "Shift+e": () => moveExample(-1),
   l: nextView,
-  Escape: () => chooseExample(null),
+  Escape: () => (state.unit === null ? chooseExample(null) : chooseUnit(null)),
   "?": () => $("help-text").showModal(),
 };
 
@@ -118,12 +133,13 @@ function onKey(event) {
 // The state as a URL fragment, such as #step=12&example=17&lines=gradients.
 function linkFragment() {
   const example = state.example === null ? "" : `&example=${state.example}`;
-  return `#step=${steps[state.at]}${example}&lines=${state.view}`;
+  return `#step=${training.steps[state.at]}${example}&lines=${state.view}`;
 }
 
-// Keep the address at what is shown; a notebook's frame has no address to change.
+// Keep the address at what is shown, if a page opened there would show it: not a training of this
+// page, and not in a notebook's frame, which has no address.
 function noteAddress() {
-  if (location.protocol === "about:") return;
+  if (location.protocol === "about:" || training !== recordedTraining) return;
   try {
     history.replaceState(null, "", linkFragment());
   } catch {
@@ -138,7 +154,8 @@ function readFragment() {
   const view = given.get("lines");
   if (VIEWS.includes(view) && (view !== "products" || state.example !== null)) showView(view);
   const step = Number(given.get("step") ?? NaN);
-  const k = steps.findLastIndex((each) => each <= step);
-  goTo(Math.max(k, 0), { manual: false });
+  const k = recordedTraining.steps.findLastIndex((each) => each <= step);
+  state.at = Math.max(k, 0);
+  show(recordedTraining, state.at);
   announce("");
 }

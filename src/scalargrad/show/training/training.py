@@ -56,7 +56,8 @@ def watch(
     plane : (int, int)
         Which inputs span the plane that is shown. Others are held at their means in it.
     feature_names, target_names : sequences of str, optional
-        What inputs and classes are called.
+        What inputs and classes are called; by default the columns of a DataFrame, and the labels
+        themselves.
     max_snapshots : int
         Most snapshots to keep, at least 2. When there are more, every second one is given up.
     limit : int
@@ -83,7 +84,11 @@ def watch(
     -----
     The page is given the parameters of each snapshot with every digit, and what model and loss
     compute; it computes activations, boundary and gradients itself. Each snapshot costs one
-    prediction for each example. Ctrl-C ends the training as it ends that of `fit`, and so do
+    prediction for each example. The page can train the network anew too, with another learning
+    rate or other sizes of hidden layers: on all examples at once, by the rule of `optimizer` (of
+    gradient descent, if there is none), without a penalty or a schedule. Where the model is no
+    plain stack of layers its sizes stay, and where a page cannot repeat the optimiser's rule
+    nothing can be changed. Ctrl-C ends the training as it ends that of `fit`, and so do
     numbers that are no longer finite: the page is returned with the snapshots it has, and
     `stopped` says why. Every other error is raised.
 
@@ -106,7 +111,7 @@ def watch(
         optimizer=optimizer,
         threshold=threshold,
         plane=plane,
-        feature_names=feature_names,
+        feature_names=getattr(X, "columns", None) if feature_names is None else feature_names,
         target_names=target_names,
         max_snapshots=max_snapshots,
         limit=limit,

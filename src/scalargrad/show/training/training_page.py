@@ -68,7 +68,9 @@ class TrainingPage:
         self.stopped = ""
         self._snapshots: list[Snapshot] = []
         with _evaluating(model):
-            self._setting, self._parameters = study(model, self._data, loss, **shown)
+            self._setting, self._parameters = study(
+                model, self._data, loss, optimizer=optimizer, **shown
+            )
         self.record()
 
     # Recording --------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ class _Arranging:
         self.more: list[Floats] = []
 
     def taken(self, instruction: Instruction) -> list[Instruction]:
-        """Return an instruction, or one that does the same faster and the copies it needs."""
+        """Return an instruction, or a faster one that does the same with the copies it needs."""
         if not isinstance(instruction, Products) or adjoin(instruction):
             return [instruction]
         out, rows, columns, start, runs = instruction

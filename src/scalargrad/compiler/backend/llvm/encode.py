@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.backend.llvm import elementwise
+from scalargrad.compiler.backend.llvm import data_movement, elementwise
 from scalargrad.compiler.backend.llvm.emitter import WIDTH
 from scalargrad.compiler.backend.llvm.gathered_sums import write_gathered
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
@@ -67,7 +67,7 @@ def write(module: IRModule, name: str, kind: Kind) -> None:
 
 
 def encode(instruction: Instruction | Lanewise | Finished) -> Encoded:
-    """Return what carries out an instruction."""
+    """Return the function and table that carry out an instruction."""
     kind, fields = _ENCODERS[type(instruction)](instruction)
     return Encoded(kind, np.asarray(fields, dtype=np.int64))
 
@@ -81,18 +81,18 @@ def _apply(instruction: Apply) -> tuple[Kind, Iterable[int]]:
 def _copy(instruction: Copy) -> tuple[Kind, Iterable[int]]:
     out, rows, columns, source = instruction
     width = WIDTH if source.inner == 1 and columns > 1 else 1
-    return (elementwise.write_copy, (width,)), [out, rows, columns, *source[:3]]
+    return (data_movement.write_copy, (width,)), [out, rows, columns, *source[:3]]
 
 
 def _gather(instruction: Gather) -> tuple[Kind, Iterable[int]]:
     out, sources = instruction
-    return (elementwise.write_gather, ()), [out, len(sources), *sources.tolist()]
+    return (data_movement.write_gather, ()), [out, len(sources), *sources.tolist()]
 
 
 def _take(instruction: Take) -> tuple[Kind, Addresses]:
     out, *tables = instruction
     head = [out, len(tables[0])]
-    return (elementwise.write_take, ()), np.concatenate([head, np.stack(tables, axis=1).ravel()])
+    return (data_movement.write_take, ()), np.concatenate([head, np.stack(tables, axis=1).ravel()])
 
 
 def _scatter(instruction: Scatter) -> tuple[Kind, Addresses]:
@@ -101,7 +101,7 @@ def _scatter(instruction: Scatter) -> tuple[Kind, Addresses]:
     pairs = np.stack([index, values], axis=2).reshape(len(start), -1)
     rows = np.concatenate([start[:, None], size[:, None], pairs], axis=1)
     head = [out, int(size.sum()), *index.shape]
-    return (elementwise.write_scatter, ()), np.concatenate([head, rows.ravel()])
+    return (data_movement.write_scatter, ()), np.concatenate([head, rows.ravel()])
 
 
 def _gathered(instruction: GatheredProducts) -> tuple[Kind, Addresses]:
@@ -197,7 +197,7 @@ def _walk(place: Affine, rows: int, columns: int) -> Moves:
 
 
 def _stretches(runs: tuple[Run, ...], many: bool) -> list[tuple[int, int, Run]]:
-    """Return (number of the run, mode, stretch): of a long sum, class by class."""
+    """Return (number of the run, mode, part of the run); those of long sums class by class."""
     if not many:
         return [(k, 0, run) for k, run in enumerate(runs)]
     found: list[tuple[int, int, Run]] = []
@@ -235,7 +235,7 @@ def _tile(instruction: Products, many: bool, kinds: tuple[tuple[Moves, Moves], .
 
 
 def _across(vectors: int) -> int:
-    """Return of how many vectors a tile has rows, of many: as many as leave least undone."""
+    """Return how many vectors wide a tile is, so that least of a long row is left over."""
     if registers() < 16:
         return 2
     return min((4, 3), key=lambda across: -(-vectors // across) * across)

@@ -1,4 +1,4 @@
-"""Division that rounds down, and what it leaves, as Python has them, for every width."""
+"""Python's // and %, at every width."""
 
 from __future__ import annotations
 

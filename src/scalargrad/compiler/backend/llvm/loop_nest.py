@@ -1,4 +1,4 @@
-"""Loops and addresses, as the functions of this package write them."""
+"""Nested loops and addresses, for the functions that instructions call."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Carried = tuple[str, str]
 
 
 class Nest:
-    """A function over memory `%m`, told by whole numbers from `%f` on what to do.
+    """A function over the memory `%m` that reads counts and addresses from the table `%f`.
 
     Parameters
     ----------
-    module : Module
+    module : IRModule
     name : str
     """
 

@@ -41,7 +41,7 @@ def compile_module(module: IRModule, level: int = 0) -> Code:
 
     Parameters
     ----------
-    module : Module
+    module : IRModule
     level : int
         How hard the code generator tries, 0 or 1. Level 1 takes a quarter of a millisecond for
         each line of a loop, and many seconds for long code without loops: use it for the former

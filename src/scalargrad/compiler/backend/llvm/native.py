@@ -120,7 +120,7 @@ def _driver() -> tuple[Callable[..., None], Code]:
     return _FUNCTION(code.address("run")), code
 
 
-class Row(NamedTuple):
+class CallList(NamedTuple):
     """What a run calls.
 
     Attributes
@@ -135,11 +135,11 @@ class Row(NamedTuple):
     parts: list[tuple[int, int]]
 
 
-def _row(calls: NDArray[np.int64], work: NDArray[np.int64]) -> Row:
+def _row(calls: NDArray[np.int64], work: NDArray[np.int64]) -> CallList:
     """Return calls in parts of so much work."""
     done = np.cumsum(work) // AT_A_TIME
     edges = [0, *(np.flatnonzero(np.diff(done)) + 1).tolist(), len(calls)]
-    return Row(calls, [(a, b - a) for a, b in itertools.pairwise(edges) if b > a])
+    return CallList(calls, [(a, b - a) for a, b in itertools.pairwise(edges) if b > a])
 
 
 class Native:
@@ -153,7 +153,7 @@ class Native:
     ----------
     memory : float64, cells
         What a run starts from.
-    row : Row
+    row : CallList
         What a run calls.
     """
 
@@ -181,10 +181,10 @@ class Native:
 
     @property
     def warm(self) -> bool:
-        """Whether its code is what it will stay."""
+        """Whether its code will not change any more."""
         return self._left == 0
 
-    def count_run(self) -> Row:
+    def count_run(self) -> CallList:
         """Note a run and return its row; after the first few, small instructions are printed."""
         with lock:
             self._left -= self._left > 0
@@ -230,7 +230,7 @@ _natives: dict[int, Native] = {}
 
 
 def native(packed: Packed) -> Native:
-    """Return a packed program compiled, the same for all its machines."""
+    """Return a packed program compiled, the same for all its executables."""
     with lock:
         found = _natives.get(id(packed))
         if found is None:
@@ -267,7 +267,7 @@ class NativeExecutable:
         self.run: Callable[[], None] = self._called if self._native.warm else self._counted
 
     def row_for(self, runs: int) -> tuple[NDArray[np.int64], int]:
-        """Return what so many runs to come call, and how much work one is."""
+        """Return what the next `runs` runs call, and how much work one is."""
         for _ in range(0 if self._native.warm else runs):
             self._native.count_run()
         return self._native.row.calls, self._native.work

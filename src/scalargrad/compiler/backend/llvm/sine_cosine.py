@@ -1,7 +1,7 @@
 """Sine and cosine, described once for every width.
 
 The argument is reduced by π/2 in three parts, exactly where it matters up to 2³⁰; larger ones,
-which no program of ours has met, are left to the C library on a way of their own.
+which are rare, are left to the C library.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Run a program again and again on what it computed, by a loop in machine code.
+"""Run a program on its own results again and again, by a loop in machine code.
 
 Its first inputs are a state, the others what a step takes; its first outputs are the next state,
 then come a step's results, then the outcomes of comparisons, which have to be those recorded.
@@ -26,7 +26,7 @@ _FIRST = 16
 
 
 class Shape(NamedTuple):
-    """How many numbers a step carries on, takes and returns, and what comparisons came out as."""
+    """How many numbers are carried, given and returned by a step, and how comparisons came out."""
 
     carried: int
     given: int
@@ -139,14 +139,14 @@ Lent = tuple[NativeExecutable, Floats]
 
 
 class PackedSteps:
-    """A program that makes steps, each stretch of them in a memory of its own.
+    """A program that makes steps, many at a time.
 
     Parameters
     ----------
     lend, take_back : callable
-        Hand out a machine, and take it again.
+        Hand out an executable, and take it back.
     outputs : slice
-        The cells of a machine's outputs.
+        The cells of an executable's outputs.
     shape : Shape
     """
 

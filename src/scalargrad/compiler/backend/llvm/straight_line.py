@@ -35,7 +35,7 @@ Terms = list[tuple[int, int]]
 
 
 def stretches(instructions: Sequence[Merged]) -> list[Stretch]:
-    """Return (first, last + 1) of the stretches of small instructions."""
+    """Return (first, last + 1) of the runs of small instructions."""
     found: list[Stretch] = []
     start = 0
     for small, group in itertools.groupby(instructions, _is_small):
@@ -65,7 +65,7 @@ def _is_small(instruction: Merged) -> bool:
 def printed(
     instructions: Sequence[Merged], numbers: dict[int, float], found: Iterable[Stretch]
 ) -> tuple[IRModule, list[str]]:
-    """Return a module with a function for each stretch, and their names.
+    """Return a module with a function for each run of small instructions, and their names.
 
     `numbers` are the cells that hold the same number for ever.
     """

@@ -4,9 +4,9 @@ A sum of up to 64 products is added up one after the other, on top of what it st
 one is eight such sums, of every eighth product, added up on top of the start in order. So a sum
 has the same digits however its terms lie, in a tile of many sums or alone.
 
-Each function is told of the stretches of terms that it passes over: a long sum without lanes
-side by side is passed over eight times, a class at a time. The two bits of `mode` say whether a
-stretch begins a class, and whether it ends one.
+The table of a function lists the runs of terms it adds: a long sum whose lanes are not side by side
+is gone through eight times, a class at a time. The two bits of `mode` say whether a run begins a
+class, and whether it ends one.
 """
 
 from __future__ import annotations

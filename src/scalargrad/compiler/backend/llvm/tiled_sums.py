@@ -34,9 +34,9 @@ class Tile(NamedTuple):
         Whether one tile has all columns, and perhaps lanes beyond them.
     classes : bool
         Whether any sum is a long one.
-    start : Walk
+    start : Moves
         How what sums start from moves.
-    walks : tuple of (Walk, Walk)
+    walks : tuple of (Moves, Moves)
         The kinds of stretches there are.
     steps : tuple of Step
         What is done to each sum before it is stored.

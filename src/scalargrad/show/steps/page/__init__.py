@@ -21,6 +21,7 @@ predict         questions, and what is wrong with an answer
 inputs          sliders and boxes
 timeline        moving, playing, keys, links
 viewport        zooming and centring
+minimap         the whole of a graph that is larger than its frame
 tools, sheet    what stands under More, and what is printed
 variants        worksheets with inputs of their own, and as questions for Moodle
 main            putting it together

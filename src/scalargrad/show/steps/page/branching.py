@@ -11,8 +11,9 @@ from scalargrad.show.graphs.parts import Drawn
 from scalargrad.show.steps.page.levels import Item
 from scalargrad.value import Value
 
-#: Most depths at which a node is read by lines that come from its own wire.
-MOST_DEPTHS = 10
+#: Most depths at which a node is read by lines that come from its own wire and, where the first
+#: and the last of them lie so far apart that a chain goes on in rows, most of those.
+MOST_DEPTHS, FAR, FEW = 10, 16, 3
 
 
 def read_far_apart(
@@ -31,15 +32,17 @@ def read_far_apart(
     stands : mapping from Value to item
         What each node inside stands in.
     """
-    sources: dict[Item, list[Item]] = {item: [] for item in items}
+    after: dict[Item, list[Item]] = {item: [] for item in items}
     for node, reading in readers.items():
-        for item in reading if node in stands else ():
-            sources[item].append(stands[node])
-    depths: dict[Item, int] = {}
-    for item in items:
-        depths[item] = 1 + max((depths[source] for source in sources[item]), default=0)
+        if node in stands:
+            after[stands[node]] += reading
+    depths: dict[Item, int] = {}  # counted from the end: a gate stands by what reads it first
+    for item in reversed(items):
+        depths[item] = 1 + max((depths[reader] for reader in after[item]), default=0)
     for node, reading in readers.items():
-        if len({depths[item] for item in reading}) > MOST_DEPTHS:
+        found = {depths[item] for item in reading}
+        is_far = len(found) > FEW and max(found) - min(found) >= FAR
+        if is_far or len(found) > MOST_DEPTHS:
             yield node
 
 

@@ -2,6 +2,7 @@
 
 const MOST_CHIPS = 3;
 const MOST_LINES_MINDED = 120; // of a larger drawing, lines that are not active may be covered
+const LONG_WAY = 700; // pixels of a line that comes from another row
 const CROSSED = 0.12; // how much less it matters to cover a line that is not active
 
 function drawChips(active) {
@@ -76,7 +77,8 @@ function placeChip(chip, line, taken) {
   const width = Number(chip.dataset.width);
   const height = Number(chip.dataset.height);
   const share = open.find(`${line.id}-tap`) ? 0.9 : 0.5; // clear of the number on a tap
-  const middle = line.getPointAtLength(line.getTotalLength() * share);
+  const length = line.getTotalLength();
+  const middle = line.getPointAtLength(length > LONG_WAY ? length - LONG_WAY / 8 : length * share); // near the gate, of a line that turns
   const { width: right, height: bottom } = graph.viewBox.baseVal;
   const obstacles = [...taken, ...occupied(), ...along(underlay.querySelectorAll(".back"))];
   const lines = [...graph.querySelectorAll(".line")];

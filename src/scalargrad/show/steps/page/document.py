@@ -27,7 +27,7 @@ MOST = 10_000
 _SCRIPTS = (
     *("expressions", "names", "sweep", "formulas", "wording", "state", "drawings"),
     *("drawing", "marks", "chips", "layers", "lines", "panel", "predict", "inputs", "timeline"),
-    *("viewport", "tools", "sheet", "variants", "main"),
+    *("viewport", "minimap", "tools", "sheet", "variants", "main"),
 )
 _LONGEST_EXPRESSION, _MOST_GATES, _FEW_ALIASES = 160, 12, 6
 

@@ -19,10 +19,12 @@ from rich.cells import cell_len, set_cell_size
 from scalargrad.show.graphs.diagram import Box, Diagram, Gate, Junction, Line, Wire
 from scalargrad.show.graphs.layout import render_each
 from scalargrad.show.graphs.parts import Drawn, Folded, FoldedDiagram
+from scalargrad.show.graphs.rows import rows
 
 _CELL, _GATE_CELL = 7.7, 8.8  # width of a letter of 14 pixels, and of one in a gate
 _NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 9.4, 15.0, 44
 _WIRE_HEIGHT, _BOX_HEIGHT, _FOLD_HEIGHT, _GATE, _TAP = 44, 30, 56, 36, (78, 22)
+_TURN, _GAP, _LANE = (2, 2), 44.0, 9  # where a line goes on in the next row, and between rows
 _NAME_HEIGHT = 13
 _LONG = 4.5
 _JOIN = 1.5  # Graphviz lets lines end a point outside a port
@@ -49,16 +51,17 @@ def draw(diagrams: Sequence[Diagram | FoldedDiagram], names: Mapping[str, str]) 
     """
     drawings = _laid_out([_Drawing(diagram, names) for diagram in diagrams])
     long = [i for i, drawing in enumerate(drawings) if drawing.is_long]
-    stacked = _laid_out([_Drawing(diagrams[i], names, stacked=True) for i in long])
+    stacked = _laid_out([_Drawing(diagrams[i], names, is_long=True) for i in long])
     for i, drawing in zip(long, stacked, strict=True):
         drawings[i] = drawing
     return [drawing.svg() for drawing in drawings]
 
 
 def _laid_out(drawings: list[_Drawing]) -> list[_Drawing]:
-    written = render_each([drawing.dot() for drawing in drawings], "json0")
-    for drawing, placed in zip(drawings, written, strict=True):
-        drawing.place(json.loads(placed))
+    dots = [drawing.dots() for drawing in drawings]
+    placed = iter(render_each([dot for written in dots for dot in written], "json0"))
+    for drawing, written in zip(drawings, dots, strict=True):
+        drawing.place([json.loads(next(placed)) for _ in written])
     return drawings
 
 
@@ -70,13 +73,14 @@ def _short(text: str) -> str:
 class _Drawing:
     """Sizes the shapes of a diagram, has Graphviz place them, and writes them.
 
-    Names stand in front of their values; in a long chain, `stacked`, above them.
+    Names stand in front of their values; in a long chain above them, and the chain goes on in rows.
     """
 
     def __init__(
-        self, diagram: Diagram | FoldedDiagram, names: Mapping[str, str], stacked: bool = False
+        self, diagram: Diagram | FoldedDiagram, names: Mapping[str, str], is_long: bool = False
     ) -> None:
-        self._stacked = stacked
+        self._stacked = is_long
+        self._rows = rows(diagram.shapes, diagram.lines) if is_long else {}
         self._diagram = diagram
         self._names = names
         self._fans = {shape.id for shape in diagram.shapes if isinstance(shape, Junction)}
@@ -84,18 +88,30 @@ class _Drawing:
         self._boxes = {shape.id for shape in diagram.shapes if isinstance(shape, Box)}
         self._taps = {line.id: f"{line.id}-tap" for line in diagram.lines if self._has_tap(line)}
         self._sizes = {shape.id: self._size(shape) for shape in diagram.shapes}
+        self._turning = {x.id for x in diagram.lines if self._row(x.source) != self._row(x.target)}
         self._keys: dict[str, str] = {}
+
+    def _row(self, id: str) -> int:
+        return self._rows.get(id, 0)
 
     def _key(self, id: str) -> str:
         """Return what an id is called in DOT: by number, so that graphs alike have equal text."""
         return self._keys.setdefault(id, f"k{len(self._keys)}")
 
-    def place(self, placed: Any) -> None:
-        """Take the places from what Graphviz made of the DOT text."""
-        self._right, self._bottom = map(float, placed["bb"].split(",")[2:])
+    def place(self, placed: Sequence[Any]) -> None:
+        """Take the places from what Graphviz made of each row, one below the other."""
         ids = {key: id for id, key in self._keys.items()}
-        self._at = {ids[x["name"]]: self._point(x["pos"]) for x in placed["objects"]}
-        self._paths = {ids[x["id"]]: self._path(x["pos"]) for x in placed.get("edges", [])}
+        self._at: dict[str, tuple[float, float]] = {}
+        self._paths: dict[str, str] = {}
+        self._right, self._bottom = 0.0, -_GAP
+        self._tops: list[float] = []  # of the rows
+        for row in placed:
+            width, height = map(float, row["bb"].split(",")[2:])
+            self._tops.append(self._bottom + _GAP)
+            self._right, self._bottom = max(self._right, width), self._tops[-1] + height
+            shapes = (x for x in row.get("objects", []) if x["name"] in ids)  # and not subgraphs
+            self._at |= {ids[x["name"]]: self._point(x["pos"]) for x in shapes}
+            self._paths |= {ids[x["id"]]: self._path(x["pos"]) for x in row.get("edges", [])}
 
     @property
     def is_long(self) -> bool:
@@ -138,31 +154,46 @@ class _Drawing:
         node = wire.id.removesuffix("-wire")
         return "" if node in self._boxes else _short(self._names.get(node, ""))
 
-    def dot(self) -> str:
-        """Return the shapes as DOT text, each of a fixed size and without a label."""
+    def dots(self) -> list[str]:
+        """Return the shapes of each row as DOT text, each of a fixed size and without a label."""
         arrivals = Counter(line.target for line in self._diagram.lines if line.enters)
         spread = 0.15 + 0.04 * max(0, max(arrivals.values(), default=1) - 3)
         frame = {**_FRAME, "ranksep": f"{min(spread, 1.2):.3g}"}  # many lines need room to meet
-        graph = graphviz.Digraph("page", graph_attr=frame, node_attr={"label": ""})
+        graphs = [
+            graphviz.Digraph("page", graph_attr=frame, node_attr={"label": ""})
+            for _ in range(max(self._rows.values(), default=0) + 1)
+        ]
         for shape in self._diagram.shapes:
             ordered = isinstance(shape, Gate) and shape.ordered
-            self._declare(graph, shape.id, self._sizes[shape.id], ordered)
-        for tap in self._taps.values():
-            self._declare(graph, tap, _TAP, ordered=False)
+            self._declare(graphs[self._row(shape.id)], shape.id, self._sizes[shape.id], ordered)
         for line in self._diagram.lines:
             weight = "50" if not line.enters or arrivals[line.target] == 1 else "1"
-            own, source, target = map(self._key, (line.id, line.source, line.target))
-            leaving = source if line.source in self._fans else f"{source}:e"
-            entering = target if line.enters else f"{target}:w"
-            if line.id not in self._taps:
-                graph.edge(leaving, entering, id=own, weight=weight, arrowhead="none")
-            else:
-                tap = self._key(self._taps[line.id])
-                before = self._key(f"{line.id}-in")
-                graph.edge(leaving, f"{tap}:w", id=before, arrowhead="none")
-                graph.edge(f"{tap}:e", entering, id=own, arrowhead="none")
-        written: str = graph.source
-        return written
+            self._join(graphs, line, weight)
+        return [str(graph.source) for graph in graphs]
+
+    def _join(self, graphs: Sequence[graphviz.Digraph], line: Line, weight: str) -> None:
+        """Write the stretches of a line: one, or those before and behind its tap and its turn."""
+        graph, here = graphs[self._row(line.source)], line.source
+        leaving = self._key(here) + ("" if here in self._fans else ":e")
+        if line.id in self._taps:
+            tap, weight = self._key(self._taps[line.id]), "1"
+            self._declare(graph, self._taps[line.id], _TAP, ordered=False)
+            graph.edge(leaving, f"{tap}:w", id=self._key(f"{line.id}-in"), arrowhead="none")
+            leaving = f"{tap}:e"
+        if line.id in self._turning:
+            turn = self._turn(graph, f"{line.id}-turn", "sink")
+            id = self._key(f"{line.id}-off")
+            graph.edge(leaving, turn, id=id, weight=weight, arrowhead="none")
+            graph = graphs[self._row(line.target)]
+            leaving = self._turn(graph, f"{line.id}-on", "source")
+        entering = self._key(line.target) + ("" if line.enters else ":w")
+        graph.edge(leaving, entering, id=self._key(line.id), weight=weight, arrowhead="none")
+
+    def _turn(self, graph: graphviz.Digraph, id: str, rank: str) -> str:
+        """Write the point at one end of a row where a line goes on to another row."""
+        with graph.subgraph(graph_attr={"rank": rank}) as margin:
+            self._declare(margin, id, _TURN, ordered=False)
+        return self._key(id)
 
     def _declare(
         self, graph: graphviz.Digraph, id: str, size: tuple[float, float], ordered: bool
@@ -180,8 +211,9 @@ class _Drawing:
         under = '<g id="underlay"></g>'
         body = "\n".join([*self._written_lines(), under, *self._written_shapes()])
         size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
+        kind = ' class="rows"' if self._turning else ""
         return (
-            '<svg id="graph" xmlns="http://www.w3.org/2000/svg" role="group" '
+            f'<svg id="graph"{kind} xmlns="http://www.w3.org/2000/svg" role="group" '
             f'aria-label="{escape(self._diagram.title)}" {size}>\n'
             f'{_DEFINITIONS}\n{body}\n<g id="overlay"></g>\n</svg>'
         )
@@ -189,7 +221,7 @@ class _Drawing:
     def _point(self, written: str) -> tuple[float, float]:
         """Return a point of Graphviz, whose y grows upwards, as one of SVG."""
         x, y = map(float, written.split(","))
-        return round(x + _SIDE, 1), round(self._bottom - y + _ABOVE, 1)
+        return round(x + _SIDE, 1), round(self._bottom - y + _ABOVE, 1)  # of the row placed last
 
     def _path(self, written: str) -> str:
         first, *rest = (self._point(point) for point in written.split())
@@ -198,10 +230,27 @@ class _Drawing:
     def _written_lines(self) -> Iterator[str]:
         for line in self._diagram.lines:
             path = self._paths[line.id]
+            if line.id in self._turning:  # from the end of one row to the beginning of another
+                path = f"{self._paths[f'{line.id}-off']}{self._margin(line)}{path[1:]}"
             if line.id in self._taps:  # the stretches before and behind its tap, as one line
                 path = f"{self._paths[f'{line.id}-in']}L{path[1:]}"
             kind = f"line{' enters' * line.enters}{' thick' * line.thick}"
             yield f'<path class="{kind}" id="{line.id}" d="{path}"/>'
+
+    def _margin(self, line: Line) -> str:
+        """Return the way along the margins: right, down, back between two rows, down again."""
+        (right, _), (left, bottom) = (self._at[f"{line.id}-{end}"] for end in ("turn", "on"))
+        row = self._row(line.target)
+        turning = (x for x in self._diagram.lines if x.id in self._turning)
+        lane = _LANE * [x.id for x in turning if self._row(x.target) == row].index(line.id)
+        right, left = max(right, self._right + _SIDE) + 6, min(left, _SIDE) - 6
+        between = self._tops[row] + _ABOVE - 0.75 * _GAP + lane
+        corner = 8
+        return (
+            f"H{right - corner:g}q{corner},0 {corner},{corner}V{between - corner:g}"
+            f"q0,{corner} -{corner},{corner}H{left + corner:g}q-{corner},0 -{corner},{corner}"
+            f"V{bottom - corner:g}q0,{corner} {corner},{corner}L"
+        )
 
     def _written_shapes(self) -> Iterator[str]:
         for shape in self._diagram.shapes:

@@ -84,6 +84,7 @@ if (state.follows) openDrawing(drawingFor(shownSteps()));
 drawAll();
 resize();
 enableDragging();
+enableMap();
 readFragment();
 
 // What every step says, in the order of the walk: a test holds it against Python's words.

@@ -24,6 +24,7 @@ function drawAll() {
   drawInputs();
   drawPlay();
   showExact();
+  markMap();
 }
 
 // Go to a stop of the view; a manual move is announced and ends Play.

@@ -17,7 +17,9 @@ function fittedScale(whole = false) {
   const isPresented = document.body.classList.contains("present");
   if (isPresented && !isPhone()) return Math.min(Math.max(fit, PRESENTED_SCALE), MOST_PRESENTED);
   if (isPhone()) return Math.min(Math.max(fit, 1), MOST_SCALE);
-  return fit < LEAST_SCALE ? READABLE_SCALE : Math.min(fit, MOST_SCALE);
+  if (fit >= LEAST_SCALE) return Math.min(fit, MOST_SCALE);
+  const across = viewport.clientWidth / width; // a chain in rows is read down
+  return across < LEAST_SCALE ? READABLE_SCALE : Math.min(across, READABLE_SCALE);
 }
 
 function resize() {
@@ -28,6 +30,7 @@ function resize() {
   graph.setAttribute("width", String(Math.floor(width * scale)));
   graph.setAttribute("height", String(Math.floor(height * scale)));
   centre(false);
+  drawMap();
 }
 
 // Fit drawing and formulas anew; a question is left alone with what has been written in it.
@@ -53,12 +56,15 @@ function centre(smooth = true) {
   const targets = [...underlay.children, ...overlay.querySelectorAll(".chip")];
   if (!targets.length) return;
   const frame = viewport.getBoundingClientRect();
-  const boxes = targets.map((target) => target.getBoundingClientRect());
+  const isStart = steps[shownSteps()[0]].node === null; // the inputs: from the left edge on
+  const all = targets.map((target) => target.getBoundingClientRect());
+  const first = Math.min(...all.map((box) => box.left));
+  const boxes = isStart ? all.filter((box) => box.left - first < frame.width / 2) : all;
   const middle = (low, high) => (Math.min(...boxes.map((b) => b[low])) + Math.max(...boxes.map((b) => b[high]))) / 2;
   const still = !smooth || matchMedia("(prefers-reduced-motion: reduce)").matches;
   viewport.scrollTo({
-    left: viewport.scrollLeft + middle("left", "right") - frame.left - frame.width / 2,
-    top: viewport.scrollTop + middle("top", "bottom") - frame.top - frame.height / 2,
+    left: isStart ? 0 : viewport.scrollLeft + middle("left", "right") - frame.left - frame.width / 2,
+    top: isStart && graph.classList.contains("rows") ? 0 : viewport.scrollTop + middle("top", "bottom") - frame.top - frame.height / 2,
     behavior: still ? "instant" : "smooth",
   });
 }

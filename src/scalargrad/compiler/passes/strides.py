@@ -1,4 +1,4 @@
-"""Layout: regular distances found in tables of addresses."""
+"""Find regular distances in tables of addresses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scalargrad.compiler.passes.instructions import Addresses
 
 
 class Grid(NamedTuple):
-    """Lanes with two indices: ``rows`` × ``columns``, columns fastest."""
+    """Lanes with two indices: ``rows`` × ``columns``; the column index changes fastest."""
 
     rows: int
     columns: int

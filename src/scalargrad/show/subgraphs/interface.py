@@ -1,4 +1,4 @@
-"""What enters a fold and what leaves it."""
+"""The interface of each fold: the nodes that enter it and those that leave it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scalargrad.show.subgraphs.tree import Fold
 from scalargrad.value import Value
 
 
-def note_surroundings(whole: Fold, order: Sequence[Value], roots: Sequence[Value]) -> None:
+def note_interfaces(whole: Fold, order: Sequence[Value], roots: Sequence[Value]) -> None:
     """Set the size, the inputs and the outputs of every fold.
 
     Parameters

@@ -1,23 +1,22 @@
-"""Rectangle: examples that all have one shape, as rows of one array; Shapes: one for each shape."""
+"""Rows: examples of one shape as an array, one row for each; Shapes: one such array a shape."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.call.arguments import visit
-from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.call.arguments import rebuilt, visit
 from scalargrad.errors import TraceError
 
-#: The number of a rectangle, and how many of its examples make a batch.
+#: Which rows, and how many of its examples make a batch.
 Shape = tuple[int, int]
 
 
-class Rectangle:
-    """Examples as numbers, one row for each.
+class Rows:
+    """Examples that are all nested alike.
 
     Parameters
     ----------
@@ -26,6 +25,7 @@ class Rectangle:
 
     Attributes
     ----------
+    examples : sequence
     numbers : float64, examples × numbers of one
 
     Raises
@@ -44,12 +44,10 @@ class Rectangle:
             )
         self.numbers = np.array(rows, dtype=np.float64).reshape(len(rows), -1)
 
-    def copy(self, rows: Sequence[int], out: Floats) -> None:
-        """Copy the numbers of some examples, one row for each."""
-        if isinstance(rows, range):
-            out[:] = self.numbers[rows.start : rows.stop]
-        else:
-            np.take(self.numbers, rows, axis=0, out=out, mode="clip")
+
+def rebuilt_rows(example: Any, cells: Iterable[Any]) -> list[Any]:
+    """Return, for each row of numbers, an example nested as the one given."""
+    return [rebuilt(example, iter(row)) for row in cells]
 
 
 class Shapes:
@@ -66,7 +64,7 @@ class Shapes:
 
     Attributes
     ----------
-    rectangles : list of Rectangle
+    parts : list of Rows
         One for each shape, that with most examples first.
 
     Raises
@@ -77,29 +75,29 @@ class Shapes:
 
     def __init__(self, examples: Sequence[Any], size: int) -> None:
         self._size = size
-        self.rectangles = [Rectangle(examples)] if size > 1 else []
+        self.parts = [Rows(examples)] if size > 1 else []
         self._where: dict[int, tuple[int, int]] = {}
         if size == 1:
             alike: dict[Any, list[int]] = {}
             for i, example in enumerate(examples):
                 alike.setdefault(_row(example)[0], []).append(i)
-            for shape, chosen in enumerate(sorted(alike.values(), key=len, reverse=True)):
-                self.rectangles.append(Rectangle([examples[i] for i in chosen]))
-                self._where |= {i: (shape, row) for row, i in enumerate(chosen)}
+            for part, chosen in enumerate(sorted(alike.values(), key=len, reverse=True)):
+                self.parts.append(Rows([examples[i] for i in chosen]))
+                self._where |= {i: (part, row) for row, i in enumerate(chosen)}
 
     def find(self, rows: Sequence[int]) -> tuple[int, Sequence[int]]:
-        """Return the number of a batch's rectangle, and the rows there."""
+        """Return the number of a batch's part, and the rows there."""
         if self._size > 1:
             return 0, rows
-        shape, row = self._where[rows[0]]
-        return shape, [row]
+        part, row = self._where[rows[0]]
+        return part, [row]
 
     def batches(self) -> Counter[Shape]:
         """Return how many batches of each shape an epoch has."""
         count = Counter[Shape]()
-        for shape, data in enumerate(self.rectangles):
+        for part, data in enumerate(self.parts):
             full, rest = divmod(len(data.examples), self._size)
-            count += Counter({(shape, self._size): full, (shape, rest): rest and 1})
+            count += Counter({(part, self._size): full, (part, rest): rest and 1})
         return count
 
 

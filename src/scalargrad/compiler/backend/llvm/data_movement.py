@@ -1,0 +1,106 @@
+"""Write functions that move numbers: copies, gathers, lookups and scatters."""
+
+from __future__ import annotations
+
+import math
+
+from scalargrad.compiler.backend.llvm.emitter import Emitter
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.loop_nest import Nest
+
+
+def write_copy(module: IRModule, name: str, width: int) -> None:
+    """Write ``out rows columns base outer inner``; eight columns at a time where they adjoin."""
+    nest = Nest(module, name)
+    e = Emitter(nest.body, width)
+    out, rows, columns, base, outer, inner = nest.fields(0, 6)
+
+    def row(i: str, _: list[str]) -> list[str]:
+        source, target = nest.cell(base, nest.mul(i, outer)), nest.cell(out, nest.mul(i, columns))
+
+        def column(j: str) -> tuple[str, str]:
+            x = e.load(nest.cell(j if width > 1 else nest.mul(j, inner), base=source))
+            return x, nest.cell(j, base=target)
+
+        nest.lanes(e, columns, column)
+        return []
+
+    nest.loop(rows, row)
+    nest.end()
+
+
+def write_gather(module: IRModule, name: str) -> None:
+    """Write ``out count address …``."""
+    nest = Nest(module, name)
+    out, count = nest.fields(0, 2)
+
+    def one(i: str, _: list[str]) -> list[str]:
+        x = nest.one.load(nest.cell(nest.field(nest.add(i, 2))))
+        nest.one.store(x, nest.cell(out, i))
+        return []
+
+    nest.loop(count, one)
+    nest.end()
+
+
+def write_take(module: IRModule, name: str) -> None:
+    """Write ``out lanes`` and for each lane ``index base stride size``; nan outside a table."""
+    nest = Nest(module, name)
+    out, lanes = nest.fields(0, 2)
+
+    def lane(i: str, _: list[str]) -> list[str]:
+        index, base, stride, size = nest.fields(2, 4, nest.table(nest.mul(i, 4)))
+        k, known = _place(nest, nest.one.load(nest.cell(index)), size)
+        entry = nest.one.load(nest.cell(base, nest.mul(stride, k)))
+        nest.one.store(nest.one.select(known, entry, math.nan), nest.cell(out, i))
+        return []
+
+    nest.loop(lanes, lane)
+    nest.end()
+
+
+def write_scatter(module: IRModule, name: str) -> None:
+    """Write ``out cells rows terms`` and for each row ``start size`` and its terms."""
+    nest, one = Nest(module, name), None
+    one = nest.one
+    out, cells, rows, terms = nest.fields(0, 4)
+
+    def clear(i: str, _: list[str]) -> list[str]:
+        one.store(0.0, nest.cell(out, i))
+        return []
+
+    def row(i: str, _: list[str]) -> list[str]:
+        at = nest.table(nest.mul(i, nest.add(nest.mul(terms, 2), 2)))
+        start, size = nest.fields(4, 2, at)
+
+        def term(t: str, _: list[str]) -> list[str]:
+            index, value = nest.fields(6, 2, nest.table(nest.mul(t, 2), at))
+            k, known = _place(nest, one.load(nest.cell(index)), size)
+            target = nest.cell(out, start, k)
+            before = one.load(target)
+            one.store(
+                one.select(known, one.add(before, one.load(nest.cell(value))), before), target
+            )
+            return []
+
+        nest.loop(terms, term)
+        return []
+
+    nest.loop(cells, clear)
+    nest.loop(rows, row)
+    nest.end()
+
+
+def _place(nest: Nest, x: str, size: str) -> tuple[str, str]:
+    """Return which of `size` entries an index means, 0 where none, and whether it means one."""
+    one, body = nest.one, nest.body
+    most = body.assign(f"sitofp i64 {size} to double")
+    tests = [
+        one.compare("oge", x, one.neg(most)),
+        one.compare("olt", x, most),
+        one.compare("oeq", x, one.intrinsic("floor", x)),
+    ]
+    known = body.assign(f"and i1 {body.assign(f'and i1 {tests[0]}, {tests[1]}')}, {tests[2]}")
+    whole = body.assign(f"fptosi double {one.select(known, x, 0.0)} to i64")
+    negative = body.assign(f"icmp slt i64 {whole}, 0")
+    return body.assign(f"select i1 {negative}, i64 {nest.add(whole, size)}, i64 {whole}"), known

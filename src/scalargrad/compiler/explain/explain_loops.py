@@ -1,0 +1,74 @@
+"""Explain loops: how a program of loops reads, and how long each of them takes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import replace
+
+from scalargrad.compiler.explain.measured import Bar, Timed, shares
+from scalargrad.compiler.function import Inputs
+from scalargrad.compiler.loops.listing import name_of
+from scalargrad.compiler.loops.loop import Clear, Increase, Loop, Looped, Read, Table, Write
+from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
+
+#: A loop is run so often, and so often within a run where it has few iterations.
+_RUNS, _COPIES = 7, 32
+_FEW = 4096
+
+
+def described(name: str, program: Looped) -> list[str]:
+    """Return lines that say of which loops a program is."""
+    loops = [x for x in program.loops if isinstance(x, Loop)]
+    lines = [f"{name}: {len(loops)} loops, {8 * program.cells} bytes"]
+    steps: Counter[tuple[str, int]] = Counter()
+    for loop in loops:
+        steps[name_of(loop), loop.count] += len(loop.steps)
+    for (kind, count), total in steps.items():
+        often = "" if count == 1 else f", {count} iterations"
+        lines.append(f"  {kind}{often}: {total} step{'s' * (total != 1)}")
+    return lines
+
+
+def code_of(program: Looped) -> str:
+    """Return the LLVM IR of a program of loops."""
+    from scalargrad.compiler.loops.printer import printed
+
+    return printed(program)[0].text()
+
+
+def timed(title: str, program: Looped, inputs: Inputs) -> Timed:
+    """Return each loop with its time, run by itself on what a whole run leaves in memory."""
+    whole = LoopExecutable(Printed(program))
+    whole.memory[: program.inputs] = inputs
+    whole.run()
+    nothing = _seconds(replace(program, loops=[]), whole)
+    bars = []
+    for loop in program.loops:
+        copies = _COPIES if _iterations(loop) <= _FEW else 1
+        taken = _seconds(replace(program, loops=[loop] * copies), whole) - nothing
+        bars.append(Bar(name_of(loop), _iterations(loop), max(0.0, taken) / copies))
+    gathers = sum(
+        isinstance(x, Read | Write | Increase) and isinstance(x.place, Table)
+        for loop in program.loops
+        if isinstance(loop, Loop)
+        for x in loop.steps
+    )
+    kinds = [(bar.name, bar.lanes, bar.seconds) for bar in bars]
+    return Timed(title, gathers, 8 * program.cells, len(bars), bars, shares(kinds), "loop")
+
+
+def _iterations(loop: Loop | Clear) -> int:
+    return loop.size if isinstance(loop, Clear) else loop.count
+
+
+def _seconds(program: Looped, whole: LoopExecutable) -> float:
+    """Return the least time of several runs of some loops."""
+    part = LoopExecutable(Printed(program))
+    part.memory[:] = whole.memory
+    times = []
+    for _ in range(_RUNS):
+        start = time.perf_counter()
+        part.run()
+        times.append(time.perf_counter() - start)
+    return min(times)

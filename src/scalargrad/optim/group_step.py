@@ -1,0 +1,87 @@
+"""One step of a group of parameters: its rule with its options, on numbers or on arrays."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from math import nan
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from scalargrad.optim import rules
+from scalargrad.optim.columns import Columns
+from scalargrad.value import Value
+
+Rule = Callable[..., tuple[Any, ...]]
+
+#: The rules that take arrays; those of users may take single numbers only.
+_OF_ARRAYS = {getattr(rules, name) for name in rules.__all__}
+
+
+class GroupStep(NamedTuple):
+    """How the parameters of a group move in a step.
+
+    Attributes
+    ----------
+    rule : callable
+        Takes a parameter, its gradient and its state; returns the new ones.
+    first : tuple of float
+        The state before the first step.
+    maximize : bool
+        Whether the step goes up.
+    remembers : bool
+        Whether the state is kept.
+    """
+
+    rule: Rule
+    first: tuple[float, ...]
+    maximize: bool
+    remembers: bool
+
+    @property
+    def takes_arrays(self) -> bool:
+        """Whether the rule is one of this package's, which take arrays."""
+        return isinstance(self.rule, partial) and self.rule.func in _OF_ARRAYS
+
+    def on_arrays(self, rows: Any, data: Any, grads: Any, state: Columns) -> Move:
+        """Move the parameters in these rows at once; what is undefined becomes inf or nan."""
+        import numpy as np
+
+        known = state.arrays(rows, self.first)
+        with np.errstate(all="ignore"):
+            new, *columns = self.rule(data, -grads if self.maximize else grads, *known)
+        return Move(rows, new, columns if self.remembers else ())
+
+    def on_numbers(self, data: float, grad: float, state: Sequence[float]) -> tuple[Any, ...]:
+        """Return a parameter's new number and state; nan where the rule divides by 0."""
+        try:
+            return self.rule(data, -grad if self.maximize else grad, *state)
+        except ZeroDivisionError:
+            return (nan, *state)
+
+
+class Move(NamedTuple):
+    """What a step makes of some parameters: their numbers, and the columns of their state."""
+
+    rows: Any
+    data: Any
+    columns: Sequence[Any]
+
+
+_data_of, _grad_of = attrgetter("_data"), attrgetter("_grad")
+
+
+def arrays_of(parameters: Sequence[Value]) -> tuple[Any, Any]:
+    """Return the numbers and the gradients of parameters; a gradient of None is nan."""
+    import numpy as np
+
+    count = len(parameters)
+    data = np.fromiter(map(_data_of, parameters), np.float64, count)
+    return data, np.fromiter(map(_grad_of, parameters), np.float64, count)
+
+
+@cache
+def has_numpy() -> bool:
+    """Return whether NumPy is installed."""
+    return importlib.util.find_spec("numpy") is not None

@@ -1,0 +1,85 @@
+"""Saved states of optimisers, read and checked before any of it is taken on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from scalargrad.optim.from_torch import by_numbers, is_by_tensors
+from scalargrad.optim.options import Group, plain
+from scalargrad.table.validation import number, whole
+from scalargrad.value import Value
+
+
+class Saved(Protocol):
+    """What of an optimiser a state has to fit."""
+
+    @property
+    def param_groups(self) -> list[Group]:
+        """Parameters with their options."""
+
+    @property
+    def state_names(self) -> Sequence[str]:
+        """The names of the rule's state."""
+
+    @property
+    def first_state(self) -> Callable[[Group], tuple[float, ...]]:
+        """The state before the first step."""
+
+    @property
+    def check(self) -> Callable[[Group], None]:
+        """Raises an error if an option is out of its range."""
+
+
+def read(state_dict: Mapping[str, Any], optimizer: Saved) -> tuple[list[Group], dict[Value, Any]]:
+    """Return the groups and the state of a state dict, once all of it is seen to fit.
+
+    Raises
+    ------
+    LookupError, TypeError, ValueError or AttributeError
+        If it does not.
+    """
+    own = optimizer.param_groups
+    if is_by_tensors(state_dict) and state_dict["param_groups"]:
+        first = [*map(optimizer.first_state, own)]
+        state_dict = by_numbers(state_dict, own, optimizer.state_names, first)
+    parameters = [p for group in own for p in group["params"]]
+    groups = [_with_tuples(group) for group in state_dict["param_groups"]]
+    sizes = [len(group["params"]) for group in groups]
+    expected = [len(group["params"]) for group in own]
+    if sizes != expected:
+        raise ValueError(f"it is of groups of {sizes} parameters, these are of {expected}")
+    names = optimizer.state_names
+    numbers = {_index(i): _state(found, names) for i, found in state_dict["state"].items()}
+    if not numbers.keys() <= set(range(len(parameters))):
+        raise ValueError(f"it numbers its parameters beyond the {len(parameters)} trained here")
+    merged = [_merged(*pair) for pair in zip(own, groups, strict=True)]
+    for group in merged:
+        optimizer.check(group)
+    return merged, {parameters[i]: found for i, found in numbers.items()}
+
+
+def _with_tuples(group: Mapping[str, Any]) -> Group:
+    """Return saved options; JSON turned tuples into lists."""
+    return {
+        key: tuple(x) if isinstance(x, list) and key != "params" else x for key, x in group.items()
+    }
+
+
+def _merged(own: Group, saved: Group) -> Group:
+    """Return the options of a group as saved."""
+    if missing := own.keys() - saved.keys() - {"initial_lr"}:
+        raise ValueError(f"a group has no {', '.join(sorted(missing))}")
+    step = whole(saved["step"], "step", 0)
+    return plain({**own, **saved, "params": own["params"], "step": step})
+
+
+def _state(found: Mapping[str, Any], names: Sequence[str]) -> tuple[float, ...]:
+    if found.keys() != set(names):
+        raise ValueError(f"its rule remembers {tuple(names)}, not {tuple(found)}")
+    return tuple(number(found[name], name, finite=False) for name in names)
+
+
+def _index(key: Any) -> int:
+    """Return the number of a parameter; JSON turned it into text."""
+    return whole(int(key) if isinstance(key, str) else key, "the number of a parameter", 0)

@@ -1,0 +1,216 @@
+"""What a page needs to train its network anew: the optimiser's rule, and how layers may grow."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.trace.record import Recording, record
+from scalargrad.errors import ScalargradError
+from scalargrad.nn import Module, Neuron
+from scalargrad.ops import dot
+from scalargrad.optim import SGD, Optimizer
+from scalargrad.show.places import unit_name
+from scalargrad.show.training.network import Cell
+from scalargrad.show.training.recorded import Json, Model, as_json, is_repeatable
+from scalargrad.table.operation import Operation
+from scalargrad.value import Parameter, Value
+
+#: Most units a hidden layer may be given in the page, unless it has more already.
+MOST_UNITS = 16
+
+#: Most epochs that are trained in the page.
+MOST_EPOCHS = 2000
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """How a page takes a step, and which networks it can train.
+
+    Attributes
+    ----------
+    optimizer : str
+        The name of its class.
+    rate : float
+        The learning rate to begin with.
+    first, later : Program
+        The update of one parameter in the first step, and in each after it. Inputs are the
+        parameter, its gradient, its state, the learning rate and the number of the step; outputs
+        the new parameter and the new state.
+    state : list of float
+        That of a parameter before the first step.
+    ascends : bool
+        Whether the optimiser maximises.
+    draws : {"MLP", "Linear"} or None
+        Whose way of drawing first weights a network of other sizes follows; None where hidden
+        layers must stay as they are.
+    """
+
+    optimizer: str
+    rate: float
+    first: Program
+    later: Program
+    state: list[float]
+    ascends: bool
+    draws: str | None
+
+    def uses(self, cells: list[Cell]) -> Iterator[tuple[Operation, int]]:
+        """Yield the weighted sums that other sizes of layers need."""
+        if self.draws is None:
+            return
+        most = _most_units(cells)
+        for bias in {len(cell.sources) and cell.bias is not None for cell in cells}:
+            for width in range(1, most + 1):
+                yield dot, 2 * width + bool(bias)
+
+    def as_json(self, cells: list[Cell]) -> Json:
+        """Return this for the page."""
+        deepest = max(cell.layer for cell in cells)
+        most = _most_units(cells)
+        return {
+            "optimizer": self.optimizer,
+            "rate": self.rate,
+            "first": as_json(self.first),
+            "later": as_json(self.later),
+            "state": self.state,
+            "mostEpochs": MOST_EPOCHS,
+            "ascends": self.ascends,
+            "draws": self.draws,
+            "names": [
+                [unit_name(layer, place, deepest, 1) for place in range(most)]
+                for layer in range(1, deepest)
+            ],
+        }
+
+
+def _most_units(cells: list[Cell]) -> int:
+    hidden = [cell.layer for cell in cells][: -sum(c.layer == cells[-1].layer for c in cells)]
+    return max(MOST_UNITS, *(hidden.count(layer) for layer in hidden))
+
+
+def find_retraining(
+    model: Model, program: Program, cells: list[Cell], optimizer: Any
+) -> Retraining | None:
+    """Record an optimiser's rule; without an optimiser, that of gradient descent.
+
+    Returns
+    -------
+    Retraining, or None
+        None where a page cannot repeat the rule: parameters in groups with rules of their own,
+        an optimiser of another package, one that decides by the number of the step.
+    """
+    chosen = SGD([Parameter(0.0)], lr=0.1) if optimizer is None else optimizer
+    if not isinstance(chosen, Optimizer) or len(chosen.param_groups) != 1:
+        return None
+    (group,) = chosen.param_groups
+    state = [float(x) for x in chosen.first_state(group)]
+    try:
+        first = _rule(chosen, len(state), 1.0)
+        later = _later(chosen, len(state))
+    except (ScalargradError, TypeError, ValueError, ArithmeticError):
+        return None  # it takes floats only, say
+    if first is None or later is None:
+        return None
+    return Retraining(
+        type(chosen).__name__,
+        float(group["lr"]),
+        first.program,
+        later.program,
+        state,
+        bool(group.get("maximize")),
+        _draws(model) if is_stack(program, cells) else None,
+    )
+
+
+def _later(optimizer: Optimizer, states: int) -> Recording | None:
+    """Record the rule of all steps but the first, if they share one."""
+    counted = _rule(optimizer, states, None)
+    if counted is not None:
+        return counted
+    return _rule(optimizer, states, 2.0) if _is_steady(optimizer, states) else None
+
+
+def _is_steady(optimizer: Optimizer, states: int) -> bool:
+    """Return whether all steps a page may take after the first give the same for the same."""
+    (group,) = optimizer.param_groups
+    sample = (0.5, 0.25, *[0.125] * states)
+    rules = (optimizer.rule({**group, "step": step}) for step in range(2, MOST_EPOCHS + 1))
+    return len({tuple(rule(*sample)) for rule in rules}) == 1
+
+
+def _rule(optimizer: Optimizer, states: int, step: float | None) -> Recording | None:
+    """Record the update of a parameter in a step; None where it asks a question of a number."""
+    leaves = [Value(0.5, name) for name in ("parameter", "gradient", *["state"] * states)]
+    leaves += [Value(0.5, "lr"), Value(2.0, "step")]
+    parameter, gradient, *state, rate, counted = leaves
+
+    def update() -> list[Any]:
+        (group,) = optimizer.param_groups
+        asked = {**group, "lr": rate, "step": counted if step is None else step}
+        return list(optimizer.rule(asked)(parameter, gradient, *state))
+
+    found, _ = record(update, leaves)
+    plain = not found.outcomes and not found.closed_over and is_repeatable(found.program)
+    return found if plain and len(found.program.outputs) == states + 1 else None
+
+
+def _draws(model: Model) -> str:
+    modules = model.modules() if isinstance(model, Module) else []
+    return "MLP" if any(isinstance(module, Neuron) for module in modules) else "Linear"
+
+
+def is_stack(program: Program, cells: list[Cell]) -> bool:
+    """Return whether layers may have other sizes: each reads all of the one before, and all alike.
+
+    Every weight and bias belongs to one unit, and units of a hidden layer have one activation.
+    """
+    layers = [
+        [i for i, cell in enumerate(cells) if cell.layer == layer]
+        for layer in range(max(cell.layer for cell in cells) + 1)
+    ]
+    hidden = layers[1:-1]
+    return (
+        bool(hidden)
+        and all(_reads_all(cells, *pair) for pair in itertools.pairwise(layers))
+        and _used(cells) == list(range(len(layers[0]), program.inputs))
+        and all(_are_alike([_made(program, cells[i]) for i in layer]) for layer in hidden)
+    )
+
+
+def _reads_all(cells: list[Cell], before: list[int], layer: list[int]) -> bool:
+    """Return whether each unit of a layer reads all of the one before; biases have all or none."""
+    reading = all([source.cell for source in cells[i].sources] == before for i in layer)
+    return reading and len({cells[i].bias is None for i in layer}) == 1
+
+
+def _used(cells: list[Cell]) -> list[int]:
+    """Return the parameters that units use, in order, as often as they are used."""
+    weights = [source.weight for cell in cells for source in cell.sources]
+    return sorted([*weights, *(cell.bias for cell in cells if cell.bias is not None)])
+
+
+def _are_alike(made: list[Any]) -> bool:
+    return None not in made and all(each == made[0] for each in made)
+
+
+def _made(program: Program, cell: Cell) -> list[Any] | None:
+    """Write down what a unit makes of its sum; None where something else takes part in it."""
+    assert cell.output is not None
+    places, written, waiting = {cell.weighted: 0}, [], [cell.output]
+    while waiting:
+        node = waiting[-1]
+        needed = [i for i in program.args[node] if i not in places]
+        if node in places or not needed:
+            waiting.pop()
+            if node not in places:
+                places[node] = len(places)
+                operands = tuple(places[i] for i in program.args[node])
+                written.append((program.ops[node], operands, program.constants.get(node)))
+        elif any(i < program.inputs for i in needed):
+            return None
+        else:
+            waiting += needed
+    return written

@@ -1,0 +1,162 @@
+// A training: a network, its parameters snapshot by snapshot, and what follows from them. One was
+// recorded in Python; others are computed here when someone changes a setting.
+
+// Remember what a function found for the last few snapshots.
+function remembered(compute, most = 3) {
+  const known = new Map();
+  return (k, ...rest) => {
+    const key = [k, ...rest].join();
+    if (!known.has(key)) {
+      if (known.size >= most) known.delete(known.keys().next().value);
+      known.set(key, compute(k, ...rest));
+    }
+    return known.get(key);
+  };
+}
+
+const GRID_LANES = 256; // points of the plane that are computed side by side
+
+class Training {
+  constructor(program, cells, unit) {
+    this.cells = cells;
+    this.unit = unit;
+    this.steps = [];
+    this.rates = [];
+    this.losses = [];
+    this.parameters = []; // of each snapshot
+    this.greatestWeight = 0;
+    this.stopped = "";
+    this.parameterCount = program.inputs - width;
+    this.layers = [];
+    for (const [c, cell] of cells.entries()) (this.layers[cell.layer] ??= []).push(c);
+    this.weights = cells.flatMap((cell, to) => cell.sources.map(([from, node]) => ({ parameter: node - width, from, to })));
+    this.places = this.placesOfParameters();
+    this.model = new Program(program, examples.length);
+    for (const [i, input] of examples.entries()) {
+      for (let axis = 0; axis < width; axis += 1) this.model.values[axis][i] = input[axis];
+    }
+    this.plane = new Program(program, Math.min(GRID_LANES, gridSize.across * gridSize.down));
+    this.answers = remembered((k) => this.answer(k));
+    this.gradients = remembered((k, example) => this.gradient(k, example), 4);
+    this.changes = remembered((k) => this.change(k));
+    this.overPlane = remembered((k) => this.spread(k), 2);
+  }
+
+  get count() {
+    return this.steps.length;
+  }
+
+  // Take a snapshot: what the network was after a step.
+  push(step, rate, loss, parameters) {
+    this.steps.push(step);
+    this.rates.push(rate);
+    this.losses.push(loss);
+    this.parameters.push(parameters);
+    for (const { parameter } of this.weights) {
+      const size = Math.abs(parameters[parameter]);
+      if (size > this.greatestWeight && size < Infinity) this.greatestWeight = size;
+    }
+  }
+
+  // Where each parameter stands in the network.
+  placesOfParameters() {
+    const places = [...Array(this.parameterCount)].map(() => "a parameter");
+    for (const cell of this.cells) {
+      for (const [source, node] of cell.sources) places[node - width] = `the weight from ${this.cells[source].name} to ${cell.name}`;
+      const bias = cell.bias === null ? -1 : cell.bias - width;
+      if (bias >= 0 && bias < this.parameterCount) places[bias] = `the bias of ${cell.name}`;
+    }
+    return places;
+  }
+
+  // Every node of the model for every example, with parameters as given.
+  run(parameters) {
+    load(this.model, parameters);
+    return this.model.run();
+  }
+
+  // What the model answers to every example, the loss of each, and how many are right.
+  answer(k) {
+    const values = this.run(this.parameters[k]);
+    const columns = this.model.outputs.map((node) => values[node]);
+    const outputs = examples.map((_, i) => columns.map((column) => column[i]));
+    const losses = [...lossesOf(columns)];
+    const right = task.classes.filter((wanted, i) => verdict(outputs[i]) === wanted).length;
+    return { outputs, losses, right };
+  }
+
+  // The gradient of the mean loss, or of one example's, for every parameter at a snapshot.
+  gradient(k, example) {
+    return this.descend(this.parameters[k], example).slopes;
+  }
+
+  // The same for parameters as given, with the loss itself.
+  descend(parameters, example = null) {
+    const values = this.run(parameters);
+    const outputs = this.model.outputs.map((node) => values[node]);
+    const losses = lossesOf(outputs);
+    const counted = example === null ? losses.map(() => 1 / examples.length) : losses.map((_, i) => Number(i === example));
+    const signals = this.model.gradient(lossSlopes(outputs).map((slope) => slope.map((x, i) => counted[i] && x * counted[i])));
+    const slopes = new Float64Array(this.parameterCount);
+    for (let p = 0; p < slopes.length; p += 1) slopes[p] = total(signals[width + p], example);
+    return { slopes, loss: total(losses, null) / examples.length };
+  }
+
+  // By how much every parameter changed since the snapshot before.
+  change(k) {
+    const now = this.parameters[k];
+    return k === 0 ? now.map(() => 0) : now.map((x, p) => x - this.parameters[k - 1][p]);
+  }
+
+  // Every cell's output for an example at a snapshot.
+  activations(k, example) {
+    const values = this.run(this.parameters[k]);
+    return this.cells.map((cell) => values[cell.node][example]);
+  }
+
+  // The weighted sum of a unit for an example.
+  weightedSum(k, example, cell) {
+    return this.run(this.parameters[k])[cell.weighted][example];
+  }
+
+  // Every cell's output, and the model's outputs, over the grid at a snapshot.
+  spread(k) {
+    const { across, down } = gridSize;
+    const { values, outputs, lanes } = this.plane;
+    const fields = this.cells.map(() => new Float64Array(across * down));
+    const answered = outputs.map(() => new Float64Array(across * down));
+    load(this.plane, this.parameters[k]);
+    for (const [axis, mean] of means.entries()) values[axis].fill(mean);
+    for (let start = 0; start < across * down; start += lanes) {
+      for (let lane = 0; lane < lanes; lane += 1) {
+        const at = gridPoint((start + lane) % across, Math.floor((start + lane) / across));
+        for (let i = 0; i < plane.length; i += 1) values[plane[i]][lane] = at[i];
+      }
+      this.plane.run();
+      const room = across * down - start;
+      const taken = (node) => (room < lanes ? values[node].subarray(0, room) : values[node]);
+      for (const [c, field] of fields.entries()) field.set(taken(this.cells[c].node), start);
+      for (const [o, field] of answered.entries()) field.set(taken(outputs[o]), start);
+    }
+    return { fields, outputs: answered };
+  }
+}
+
+// Give every lane of a program the same parameters.
+function load(program, parameters) {
+  for (let p = 0; p < parameters.length; p += 1) program.values[width + p].fill(parameters[p]);
+}
+
+// What all lanes add up to, or one of them.
+function total(lanes, only) {
+  if (only !== null) return lanes[only];
+  let sum = 0;
+  for (let i = 0; i < lanes.length; i += 1) sum += lanes[i];
+  return sum;
+}
+
+// The class that outputs stand for.
+function verdict(output) {
+  if (task.kind === "threshold") return Number(output[0] > task.threshold);
+  return output.indexOf(Math.max(...output));
+}

@@ -1,0 +1,106 @@
+"""Carried: the numbers that training moves, in arrays between steps, and back in their objects."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+
+from scalargrad.optim import Optimizer
+from scalargrad.train.limits_on_gradients import Limits
+from scalargrad.value import Value
+
+
+class Carried:
+    """Parameters and their gradients; the optimiser keeps its state itself.
+
+    Parameters
+    ----------
+    optimizer : scalargrad.optim.Optimizer
+    parameters : sequence of Value
+        The model's. Those the optimiser does not train have gradients too.
+
+    Attributes
+    ----------
+    leaves : list of Value
+        The parameters trained, in the optimiser's order, then the model's others.
+    data, grads : float64
+        The number of each leaf, and its gradient.
+    is_ahead : bool
+        Whether steps have moved the numbers since the objects were given theirs.
+    """
+
+    def __init__(self, optimizer: Optimizer, parameters: Sequence[Value]) -> None:
+        self._optimizer = optimizer
+        trained = self._trained()
+        self._count = len(trained)
+        self.leaves = list(dict.fromkeys([*trained, *parameters]))
+        self.data = np.zeros(len(self.leaves))
+        self.grads = np.zeros(len(self.leaves))
+        self.is_ahead = False
+        self._reached: Any = ()
+        self._places = {leaf: i for i, leaf in enumerate(self.leaves)}
+
+    def _trained(self) -> list[Value]:
+        return [p for group in self._optimizer.param_groups for p in group["params"]]
+
+    def fits(self, parameters: Sequence[Value]) -> bool:
+        """Return whether the optimiser and the model still have the parameters they had."""
+        trained = self._trained()
+        found = list(dict.fromkeys([*trained, *parameters]))
+        return found == self.leaves and len(trained) == self._count
+
+    def load(self) -> None:
+        """Read the numbers from the objects, unless steps have moved them."""
+        if not self.is_ahead:
+            self.data[:] = [leaf.data for leaf in self.leaves]
+            self.grads[self._count :] = [leaf.grad or 0.0 for leaf in self.leaves[self._count :]]
+
+    def step(self, grads: Any, reached: Any, limits: Limits) -> bool:
+        """Move the numbers; return False, and move none, if one would not be finite.
+
+        Parameters
+        ----------
+        grads : float64
+            The gradients of the leaves reached.
+        reached : integers
+            Which leaves those are.
+        limits : Limits
+            On the gradients of what is trained.
+        """
+        count = self._count
+        if len(reached) == len(self.leaves):
+            found, mask = grads.copy(), None
+        else:
+            found = np.zeros(len(self.leaves))
+            found[reached] = grads
+            mask = np.zeros(len(self.leaves), dtype=np.bool_)
+            mask[reached] = True
+        limits.apply_to(found[:count])
+        trained = None if mask is None else mask[:count]
+        if not self._optimizer.step_arrays(self.data[:count], found[:count], trained):
+            return False
+        found[count:] += self.grads[count:]  # no optimiser clears those that are not trained
+        self.grads, self._reached, self.is_ahead = found, reached, True
+        return True
+
+    def gradient(self, parameters: Sequence[Value]) -> list[float]:
+        """Return the gradients of some of the leaves."""
+        found: list[float] = self.grads[[self._places[p] for p in parameters]].tolist()
+        return found
+
+    def write_back(self) -> None:
+        """Give the objects their numbers, as the same steps taken eagerly would have left them."""
+        if not self.is_ahead:
+            return
+        data, grads = self.data.tolist(), self.grads.tolist()
+        trained = self.leaves[: self._count]
+        # a single call into C, which Ctrl-C cannot interrupt halfway
+        deque(map(setattr, trained, repeat("_data"), data), maxlen=0)
+        self._optimizer.zero_grad()
+        for i in self._reached.tolist():
+            self.leaves[i].grad = grads[i]
+        self.is_ahead = False

@@ -1,0 +1,168 @@
+"""The gradient of a batch, and the predictions of many examples, as functions for `jit`.
+
+Both take arrays: the numbers of all parameters, and the examples, one row for each. While they are
+recorded, the model's parameters stand for those numbers. Called in any other way they return None:
+what a program cannot do is left to an eager step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scalargrad.autodiff import gradients
+from scalargrad.compiler.jitted import Jitted
+from scalargrad.compiler.trace.trace import Trace, current_trace
+from scalargrad.compiler.vmap import vmap
+from scalargrad.errors import TraceError
+from scalargrad.nn import Module
+from scalargrad.table.numbers import is_real
+from scalargrad.train.objective import Objective
+from scalargrad.train.rows import rebuilt_rows
+from scalargrad.value import Value
+
+
+class Found(NamedTuple):
+    """What the gradient of a batch comes to.
+
+    Attributes
+    ----------
+    loss : float
+    grads : float64
+        The gradients of the parameters reached.
+    reached, looked_up : integers
+        Which parameters a gradient reaches, and which are chosen among by a computed index.
+    predictions : array or list
+        One for each example.
+    """
+
+    loss: Any
+    grads: Any
+    reached: Any
+    looked_up: Any
+    predictions: Any
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether the predictions are numbers, or lists of as many numbers each."""
+        return isinstance(self.predictions, np.ndarray)
+
+    def listed(self) -> list[Any]:
+        """Return the predictions as a list of floats, of lists of floats, or of what they were."""
+        found: list[Any] = self.predictions.tolist() if self.is_regular else self.predictions
+        return found
+
+
+Gradient = Callable[[Any, Any], Found | None]
+Forward = Callable[[Any, Any], Any]
+
+
+def gradient_of(
+    objective: Objective, leaves: Sequence[Value], example: tuple[Any, Any], *, together: bool
+) -> Gradient:
+    """Return the compiled gradient of a batch.
+
+    Parameters
+    ----------
+    objective : Objective
+    leaves : sequence of Value
+        What to differentiate with respect to.
+    example : (input, target)
+        How examples are nested.
+    together : bool
+        Record the model once for all examples, else for each.
+
+    Returns
+    -------
+    callable
+        From the numbers of the leaves, and a batch, one row for each example, to what is found.
+    """
+    called = objective.called
+    parameters = _Unfollowed(leaves)
+
+    def step(numbers: Any, cells: Any) -> Found | None:
+        trace = current_trace()
+        if trace is None:
+            return None
+        nodes = trace.substitute(parameters.content, numbers)
+        batch = rebuilt_rows(example, cells)
+        inputs = [x for x, _ in batch]
+        model = called[0]
+        predictions = vmap(model)(inputs) if together else [model(x) for x in inputs]
+        loss = objective.value(predictions, [y for _, y in batch])
+        grads = gradients(loss, parameters.content, allow_nonfinite=True)
+        _require_known(trace)
+        reached = [i for i, x in enumerate(grads) if isinstance(x, Value)]
+        return Found(
+            loss,
+            _array([grads[i] for i in reached]),
+            np.array(reached, dtype=np.intp),
+            np.array(trace.looked_up(nodes), dtype=np.intp),
+            _arranged(predictions),
+        )
+
+    step.__qualname__ = "step of fit"
+    return Jitted(step, quiet=True)
+
+
+def forward_of(model: Module, leaves: Sequence[Value], example: Any) -> Forward:
+    """Return a compiled model: from numbers and inputs, one row for each, to predictions."""
+    parameters = _Unfollowed(leaves)
+
+    def evaluation(numbers: Any, cells: Any) -> Any:
+        trace = current_trace()
+        if trace is None:
+            return None
+        trace.substitute(parameters.content, numbers)
+        predictions = vmap(model)(rebuilt_rows(example, cells))
+        _require_known(trace)
+        return _arranged(predictions)
+
+    evaluation.__qualname__ = "evaluation of fit"
+    return Jitted(evaluation, quiet=True)
+
+
+class _Unfollowed:
+    """What stays as it is, and need not be looked through for changes."""
+
+    __slots__ = ("content",)
+
+    def __init__(self, content: Sequence[Value]) -> None:
+        self.content = tuple(content)
+
+    def __reduce__(self) -> Any:
+        return _Unfollowed, (self.content,)
+
+
+def _require_known(trace: Trace) -> None:
+    """Raise TraceError if a Value is read that stands for none of the numbers."""
+    if trace.outside:
+        name = trace.outside[0][0].label or "a Value"
+        raise TraceError(
+            f"the step reads {name}, which neither the model nor the optimiser has: make it a "
+            "Parameter of the model, or a plain number"
+        )
+
+
+def _arranged(predictions: list[Any]) -> Any:
+    """Return predictions as an array, if they are all numbers, or lists of as many numbers."""
+    if all(map(_is_number, predictions)):
+        return _array(predictions)
+    first = predictions[0]
+    if all(isinstance(p, list | tuple) and len(p) == len(first) for p in predictions):
+        flat = [x for p in predictions for x in p]
+        if all(map(_is_number, flat)):
+            return _array(flat).reshape(len(predictions), -1)
+    return predictions
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, Value) or (is_real(x) and not isinstance(x, bool))
+
+
+def _array(items: Sequence[Any]) -> Any:
+    found = np.empty(len(items), dtype=object)
+    found[:] = items
+    return found

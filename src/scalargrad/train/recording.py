@@ -1,0 +1,129 @@
+"""Recording: the compiled gradient of batches of examples nested alike, once it is seen to be true.
+
+A program repeats what was recorded. So the first batch of each size is computed eagerly as well,
+and what the step would change around it is looked for.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Sequence
+from typing import Any
+
+from scalargrad.compiler.guards.closed_over import ClosedOver
+from scalargrad.compiler.trace.find_generators import generators_of
+from scalargrad.compiler.trace.side_effects import Around
+from scalargrad.errors import TraceError
+from scalargrad.train.carried import Carried
+from scalargrad.train.examples import plain
+from scalargrad.train.objective import Objective
+from scalargrad.train.programs import Found, gradient_of
+from scalargrad.train.rows import Rows
+from scalargrad.transforms.draws import MODULE, rewind, state_of
+from scalargrad.value import Value
+
+
+class Recording:
+    """The gradient of batches of examples that are nested alike.
+
+    Parameters
+    ----------
+    objective : Objective
+    leaves : sequence of Value
+        What to differentiate with respect to.
+    data : Rows
+    """
+
+    def __init__(self, objective: Objective, leaves: Sequence[Value], data: Rows) -> None:
+        self._objective, self._leaves, self._data = objective, leaves, data
+        self._gradient = self._compiled(together=True)
+        self._sizes: set[int] = set()
+        self._sources: list[Any] = []  # the generators that a step draws from
+        self._before: list[tuple[Any, Any]] = []
+
+    def _compiled(self, *, together: bool) -> Any:
+        example = self._data.examples[0]
+        return gradient_of(self._objective, self._leaves, example, together=together)
+
+    def is_known(self, rows: Sequence[int]) -> bool:
+        """Return whether batches of this size were recorded and found to be true."""
+        return len(rows) in self._sizes
+
+    def found(self, rows: Sequence[int], carried: Carried) -> Found | None:
+        """Return loss and gradients of a batch; None if a program cannot tell them."""
+        self._before = [(source, state_of(source)) for source in self._sources]
+        numbers = self._data.numbers
+        cells = numbers[rows.start : rows.stop] if isinstance(rows, range) else numbers[rows]
+        found: Found | None = self._gradient(carried.data, cells)
+        return found
+
+    def undo(self) -> None:
+        """Put generators back to before the last batch."""
+        rewind(self._before)
+
+    def record(self, rows: Sequence[int], carried: Carried) -> None:
+        """Record batches of this size, and leave generators where they were.
+
+        Raises
+        ------
+        TraceError
+            If a program could not repeat what a step does.
+        """
+        called = self._objective.called
+        sources = [MODULE, *generators_of(called)]
+        before = [(source, state_of(source)) for source in sources]
+        if iterators := Around(lambda: called).iterators():
+            raise TraceError(f"it reads {iterators[0]!r:.60}, which a program could not advance")
+        around = ClosedOver([lambda: called])
+        around.watch(around.slots)
+        try:
+            found = self._recorded(rows, carried)
+            self._sources = [x for x, state in before if _differ(state, state_of(x))]
+            if not around.holds():
+                raise TraceError(
+                    "it changes something that it reads, such as an attribute or a list, and a "
+                    "program would not: keep what is to be seen afterwards out of the model and "
+                    "the loss"
+                )
+            rewind(before)
+            if found is not None:
+                self._require_agreement(found, rows)
+        finally:
+            rewind(before)
+        self._sizes.add(len(rows))
+
+    def _recorded(self, rows: Sequence[int], carried: Carried) -> Found | None:
+        """Record the model once for all examples, where that is enough; else for each."""
+        try:
+            return self.found(rows, carried)
+        except TraceError:
+            self._gradient = self._compiled(together=False)
+            return self.found(rows, carried)
+
+    def _require_agreement(self, found: Found, rows: Sequence[int]) -> None:
+        """Raise TraceError if eager evaluation finds another loss for a batch.
+
+        A program knows numbers only: what asks for their type, say, answers otherwise there. The
+        model is asked about one example where none draws, the loss about all of them.
+        """
+        inputs, targets = zip(*[self._data.examples[i] for i in rows], strict=True)
+        simple = found.is_regular and not self._sources
+        count = 1 if simple else len(inputs)
+        predictions = [self._objective.model(x) for x in inputs[:count]]
+        predictions += map(_as_values, found.listed()[count:])
+        expected = plain(self._objective.value(predictions, [*targets]))
+        if not math.isclose(found.loss, expected, rel_tol=1e-6, abs_tol=1e-9):
+            raise TraceError(
+                f"the loss of a batch is {expected:.6g}, and {found.loss:.6g} as a program: the "
+                "model or the loss depends on more than numbers and shapes, for example on "
+                "isinstance(target, int)"
+            )
+
+
+def _as_values(prediction: Any) -> Any:
+    return [Value(x) for x in prediction] if isinstance(prediction, list) else Value(prediction)
+
+
+def _differ(a: Any, b: Any) -> bool:
+    return pickle.dumps(a) != pickle.dumps(b)

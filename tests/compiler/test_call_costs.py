@@ -1,0 +1,115 @@
+"""What a call does for its arguments and results it does for all of them at once."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalargrad import Parameter, Value, gradients, jit, relu, tanh, value_and_grad
+from scalargrad.compiler.call import paths
+from scalargrad.compiler.function import Function
+
+ROWS = [[random.Random(k).gauss(0, 1) for _ in range(8)] for k in range(40)]
+
+
+def weighted(w: Any, rows: Any) -> Any:
+    """Sum what each row gives."""
+    return sum(tanh(sum(a * x for a, x in zip(w, row, strict=True))) for row in rows)
+
+
+def test_rows_of_floats_give_what_an_array_of_them_gives() -> None:
+    """Lists of lists, nested tuples, an array and rows with an int in them agree."""
+    w = [0.1 * k for k in range(8)]
+    compiled = jit(value_and_grad(weighted))
+    expected = value_and_grad(weighted)(w, ROWS)
+    mixed = [[1, *row[1:]] for row in ROWS]
+    for rows in (ROWS, np.array(ROWS), tuple(map(tuple, ROWS))):
+        assert compiled(w, rows)[0] == pytest.approx(expected[0], rel=1e-13)
+        assert compiled(w, rows)[1] == pytest.approx(expected[1], rel=1e-12)
+    assert compiled(w, mixed)[0] == pytest.approx(weighted(w, mixed), rel=1e-13)
+
+
+def test_rows_of_other_lengths_and_kinds_are_other_programs() -> None:
+    """A row more, a shorter row, a flag or a Value among the floats: each gives its own result."""
+    compiled = jit(lambda rows: sum(sum(row) for row in rows))
+    assert compiled(ROWS) == pytest.approx(sum(map(sum, ROWS)))
+    assert compiled(ROWS[1:]) == pytest.approx(sum(map(sum, ROWS[1:])))
+    ragged = [ROWS[0][:5], *ROWS[1:]]
+    assert compiled(ragged) == pytest.approx(sum(map(sum, ragged)))
+    x = Value(2.0)
+    with_value: Any = [[x, *ROWS[0][1:]], *ROWS[1:]]
+    found: Any = compiled(with_value)
+    found.backward()
+    assert x.grad == 1.0
+
+
+@pytest.mark.parametrize("unused", [0, 3, 7])
+def test_entries_that_are_the_same_in_every_result_are_in_the_array(unused: int) -> None:
+    """A gradient has its 0 where a parameter is not read, call after call."""
+    compiled = jit(value_and_grad(lambda p: sum(x * x for k, x in enumerate(p) if k != unused)))
+    for scale in (1.0, -3.0):
+        p = scale * np.arange(1.0, 9.0)
+        value, gradient = compiled(p)
+        expected = 2 * p
+        expected[unused] = 0.0
+        assert value == pytest.approx(sum(p**2) - p[unused] ** 2)
+        assert gradient.tolist() == pytest.approx(expected.tolist())
+
+
+def outputs(w: Any, rows: Any = tuple(ROWS)) -> list[Any]:
+    """Return a number for each row."""
+    return [relu(tanh(sum(a * x for a, x in zip(w, row, strict=True)))) for row in rows]
+
+
+def test_results_of_one_call_go_back_in_one_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many results a loss outside reads, the program's gradient is asked for once."""
+    asked = []
+    back = Function.back
+
+    def noted(self: Function, *given: Any) -> list[float]:
+        asked.append(self)
+        return back(self, *given)
+
+    monkeypatch.setattr(Function, "back", noted)
+    w = [Parameter(0.1 * k - 0.3) for k in range(8)]
+    loss = sum(y * y * (1 + k) for k, y in enumerate(jit(outputs)(w)))
+    loss.backward()
+    eager = [Parameter(x.data) for x in w]
+    sum(y * y * (1 + k) for k, y in enumerate(outputs(eager))).backward()
+    assert len(asked) == 1
+    assert [x.grad for x in w] == pytest.approx([x.grad for x in eager], rel=1e-12)
+
+
+def test_results_of_several_calls_and_leaves_beside_them_add_up() -> None:
+    """Calls that feed one another, and a leaf read outside too, have the eager gradient."""
+    first, second = jit(outputs), jit(lambda w, hs: [h * a for h in hs for a in w])
+
+    def loss(f: Any, g: Any, w: Any) -> Any:
+        hs = f(w)
+        return sum(y * y for y in g(w, hs[:5])) + sum(hs) * w[0] + w[1]
+
+    w = [Parameter(0.2 * k - 0.5) for k in range(8)]
+    plain: Any = lambda w, hs: [h * a for h in hs for a in w]  # noqa: E731 - beside the compiled
+    expected = gradients(loss(outputs, plain, w), w)
+    assert gradients(loss(first, second, w), w) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_hundred_shapes_in_turn_are_all_kept() -> None:
+    """Programs of many lengths of list stay, so that none is recorded again."""
+    compiled: Any = jit(lambda xs: sum(x * x for x in xs))
+    for _ in range(2):
+        for n in range(1, 101):
+            assert compiled([2.0] * n) == 4.0 * n
+    assert len(compiled._paths) == 100
+
+
+def test_programs_of_too_many_operations_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept is bounded by the operations recorded as well; the latest always is."""
+    monkeypatch.setattr(paths, "RECORDED", 40)
+    compiled: Any = jit(lambda xs: sum(x * x for x in xs))
+    for n in (3, 4, 5, 60):
+        assert compiled([1.0] * n) == n
+    assert len(compiled._paths) == 1

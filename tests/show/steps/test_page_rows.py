@@ -1,0 +1,145 @@
+"""Long chains go on in rows; a page opens at its inputs, with the whole in a small map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from scalargrad import Parameter, Value, square, tanh
+from scalargrad.nn import MLP
+from scalargrad.show.steps import Walk, walk
+
+from .graphs import labelled, lecture
+
+BROKEN = """() => {
+  const box = (id) => document.getElementById(id)?.querySelector('rect').getBBox();
+  const ends = [...document.querySelectorAll('#graph .line.enters')].map((line) => {
+    const length = line.getTotalLength();
+    const end = line.getPointAtLength(length);
+    const gate = box(line.id.split('-')[0]);
+    const near = end.x > gate.x - 4 && end.x < gate.x + gate.width + 4
+      && end.y > gate.y - 4 && end.y < gate.y + gate.height + 4;
+    return near ? '' : line.id;
+  });
+  return ends.filter(Boolean);
+}"""
+
+CROSSED = """() => {
+  const boxes = [...document.querySelectorAll('#graph .node > rect:not(.hit)')]
+    .map((rect) => [rect.parentNode.id, rect.getBBox()]);
+  return [...document.querySelectorAll('#graph .line')].flatMap((line) => {
+    const length = line.getTotalLength();
+    const found = [];
+    for (let at = 0; at < length; at += 4) {
+      const { x, y } = line.getPointAtLength(at);
+      for (const [id, box] of boxes) {
+        const inside = x > box.x + 1 && x < box.x + box.width - 1
+          && y > box.y + 1 && y < box.y + box.height - 1;
+        if (inside && !line.id.startsWith(id)) found.push(`${line.id} through ${id}`);
+      }
+    }
+    return [...new Set(found)];
+  });
+}"""
+
+
+def chain() -> Walk:
+    """Walk through 40 gates of one operand, one after the other."""
+    y: Value = Parameter(0.5, "x")
+    for i in range(20):
+        y = tanh(y * 1.1) if i % 2 else y.sin() + 0.1
+    return walk(y)
+
+
+def horner() -> Walk:
+    """Walk through a polynomial of degree 9, each coefficient an input."""
+    x = Value(0.7, "x")
+    y: Value = Parameter(1.0, "c0")
+    for i in range(1, 10):
+        y = y * x + Parameter(float(i), f"c{i}")
+    return walk(y)
+
+
+def recurrent() -> Walk:
+    """Walk through eight steps of a recurrent cell, whose weights are read all along."""
+    w, u, h = Parameter(0.7, "w"), Parameter(-0.4, "u"), Value(0.0, "h0")
+    for t in range(8):
+        h = labelled(tanh(w * h + u * Value(0.1 * t, f"x{t}")), f"h{t + 1}")
+    return walk(h)
+
+
+def network() -> Walk:
+    """Walk through a network of two layers of six units, drawn whole."""
+    model = MLP(3, [6, 6, 1], activation="tanh", rng=0)
+    out = model([Value(0.5, "x0"), Value(-1.0, "x1"), Value(0.2, "x2")])
+    return walk(square(out - 1.0))
+
+
+@pytest.mark.parametrize("make", [chain, horner, recurrent])
+def test_a_long_chain_goes_on_in_rows(make: Callable[[], Walk], open_page: Any) -> None:
+    """Every row fits into the width; every line reaches its gate and runs through no other."""
+    page = open_page(make())
+    assert page.locator("#graph.rows").count() == 1
+    across = page.evaluate(
+        "[document.getElementById('graph').clientWidth, viewport.clientWidth]".replace(
+            "viewport", "document.getElementById('viewport')"
+        )
+    )
+    assert across[0] <= across[1] + 1
+    assert page.evaluate(BROKEN) == []
+    assert page.evaluate(CROSSED) == []
+
+
+def test_the_product_is_carried_from_row_to_row(open_page: Any) -> None:
+    """The way back along a line that turns is one path from gate to gate."""
+    steps = chain()
+    page = open_page(steps)
+    for position in range(steps.scene.seed_at + 2, len(steps) + 1):
+        page.evaluate(f"scalargrad.goTo({position})")
+        assert page.locator("#underlay .back").count() == 1
+    assert page.locator("#graph .line.enters:not(.passed)").count() == 0
+
+
+@pytest.mark.parametrize("make", [lecture, lambda: walk(tanh(tanh(Value(1.0, "x"))))])
+def test_a_short_graph_has_one_row(make: Callable[[], Walk], open_page: Any) -> None:
+    """And where the whole is seen, there is no map of it."""
+    page = open_page(make())
+    assert page.locator("#graph.rows").count() == 0
+    assert page.locator("#minimap").is_hidden()
+
+
+def test_a_page_opens_at_its_inputs(open_page: Any) -> None:
+    """At the left edge, not in the middle of all leaves; a chain in rows at its first."""
+    page = open_page(network())
+    assert page.evaluate("document.getElementById('viewport').scrollLeft") == 0
+    x = page.locator("#graph .input").first.bounding_box()
+    stage = page.locator("#viewport").bounding_box()
+    assert stage["x"] <= x["x"] < stage["x"] + stage["width"] / 2
+    page = open_page(recurrent())
+    assert page.evaluate("document.getElementById('viewport').scrollTop") == 0
+
+
+def test_the_map_shows_the_frame_and_moves_it(open_page: Any) -> None:
+    """Its frame is the part in sight; a press on the far corner brings that into sight."""
+    page = open_page(network())
+    shares = """() => {
+      const map = document.getElementById('minimap');
+      const frame = map.querySelector('.frame');
+      const { width, height } = map.viewBox.baseVal;
+      const view = document.getElementById('viewport');
+      return [frame.x.baseVal.value / width - view.scrollLeft / view.scrollWidth,
+        frame.y.baseVal.value / height - view.scrollTop / view.scrollHeight,
+        frame.width.baseVal.value / width - view.clientWidth / view.scrollWidth];
+    }"""
+    assert all(abs(share) < 0.02 for share in page.evaluate(shares))
+    box = page.locator("#minimap").bounding_box()
+    page.mouse.click(box["x"] + box["width"] - 2, box["y"] + box["height"] / 2)
+    at = page.evaluate(
+        "(() => { const v = document.getElementById('viewport');"
+        "return v.scrollLeft + v.clientWidth - v.scrollWidth })()"
+    )
+    assert abs(at) < 2
+    page.wait_for_timeout(100)
+    assert all(abs(share) < 0.02 for share in page.evaluate(shares))
