@@ -181,10 +181,12 @@ class Path:
     def _arrays(self, inputs: Inputs) -> tuple[Sequence[Any], bool] | None:
         """Run the program, and leave its numbers in an array: Python floats would take longer."""
         numbers, n = self.function.values.floats(inputs), self.results
-        outcomes = tuple((numbers[n:] != 0.0).tolist())
+        outcomes = tuple((numbers[n:] != 0.0).tolist()) if self.outcomes else ()
         if outcomes != self.outcomes:
             return self._otherwise(outcomes, numbers[:n])
-        return FlatNumbers(numbers[:n]), bool(np.isfinite(numbers[:n]).all())
+        found = numbers[:n]
+        finite = isfinite(found.sum()) or bool(np.isfinite(found).all())  # the sum may overflow
+        return FlatNumbers(found), finite
 
     def _otherwise(
         self, outcomes: tuple[bool, ...], numbers: Any
@@ -209,7 +211,8 @@ class Path:
             return numbers
         if len(numbers) == 1:
             return np.array(numbers[0], dtype=np.float64).ravel()
-        return np.concatenate([np.ravel(x) for x in numbers], dtype=np.float64)
+        blocks = [x.ravel() if x.__class__ is np.ndarray else np.ravel(x) for x in numbers]
+        return np.concatenate(blocks, dtype=np.float64)
 
     def numbers(
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]
