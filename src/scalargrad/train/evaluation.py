@@ -8,8 +8,8 @@ from typing import Any
 
 from scalargrad.nn import Module
 from scalargrad.train.carried import Carried
+from scalargrad.train.data_rows import Rows
 from scalargrad.train.programs import Forward, forward_of
-from scalargrad.train.rows import Rows
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 

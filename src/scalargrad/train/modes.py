@@ -9,7 +9,7 @@ from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.errors import TraceError
 from scalargrad.optim import Optimizer
 from scalargrad.system.packages import needed
-from scalargrad.train.eager import Eager
+from scalargrad.train.eager_steps import Eager
 from scalargrad.train.examples import Examples
 from scalargrad.train.limits_on_gradients import Limits
 from scalargrad.train.objective import Objective

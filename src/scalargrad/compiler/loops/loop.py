@@ -68,7 +68,7 @@ class Fused(NamedTuple):
     operands: tuple[int, ...]
 
 
-class Carried(NamedTuple):
+class CarriedOver(NamedTuple):
     """A register that holds what the iteration before left in the carry of that number."""
 
     carry: int
@@ -88,7 +88,7 @@ class Increase(NamedTuple):
     register: int
 
 
-Step = Number | Read | Compute | Fused | Carried | Write | Increase
+Step = Number | Read | Compute | Fused | CarriedOver | Write | Increase
 
 
 class Carry(NamedTuple):

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scalargrad.compiler.loops.columns import COMPUTED, GIVEN, Columns
 from scalargrad.compiler.loops.loop import Cells, Place, Table
 from scalargrad.compiler.loops.repeats import Run
+from scalargrad.compiler.passes.kinds import Op
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.nodes import Integers
-from scalargrad.compiler.passes.program import Op
 
 #: Lanes are computed so many at a time.
 LANES = 8

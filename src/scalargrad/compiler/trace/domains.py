@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, Op, total_of
 from scalargrad.compiler.passes.lanes import subexpressions
 from scalargrad.compiler.passes.nodes import Flags, Nodes, alike, drop
-from scalargrad.compiler.passes.program import BATCH, UNBATCH, Op, total_of
 from scalargrad.compiler.trace.likes import Constants, Likes
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import TABLE, eq, mul

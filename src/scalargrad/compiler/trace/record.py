@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.call.arguments import filled, outlined
+from scalargrad.compiler.passes.kinds import total_of
 from scalargrad.compiler.passes.nodes import Flags, Nodes
-from scalargrad.compiler.passes.program import Program, total_of
+from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.recorded import RecordedProgram
 from scalargrad.compiler.trace.domains import unseen
 from scalargrad.compiler.trace.randomness import REMEDY
