@@ -1,4 +1,4 @@
-"""Compiled: the steps of a run as programs, as soon as that pays and where it can be done."""
+"""Run training steps as compiled programs, as soon as that pays and where it is possible."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The compiled gradient of batches of examples nested alike, once it has been checked.
 
-A program repeats what was recorded. So the first batch of each size is computed eagerly as well,
-and what the step would change around it is looked for.
+A program repeats what was recorded. So the first batch of each size is computed eagerly as well and
+compared, and side effects of the model or loss are looked for.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Evaluation: predictions for the examples held out, by a program as soon as that pays."""
+"""Evaluate the model on held-out examples, by a compiled program as soon as that pays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Modes: whether the steps of a run are left to eager evaluation, or may become programs."""
+"""Decide whether the steps of a run may be compiled."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def _require_lasting(x: Any, where: str) -> None:
 def _visit_all(
     xs: Sequence[Any], key: list[Hashable], leaves: list[Any], objects: Visit | None
 ) -> None:
-    if len(xs) >= _MANY:  # as below, sooner
+    if len(xs) >= _MANY:  # the common case, without the loop below
         kinds = {*map(type, xs)}
         if kinds <= _FLOATS:
             key.append((_FLOAT, len(xs)))

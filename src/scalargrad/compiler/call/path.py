@@ -153,7 +153,7 @@ class Path:
         recording = self.differentiable and is_grad_enabled()
         along = function.along() if recording else None
         foreign = self._foreign(module_values) if module_values else self.closed_over
-        if self.all_values:  # as below, sooner
+        if self.all_values:  # the common case, in one comprehension
             parents = (*leaves, *foreign)
             inputs: Inputs = [x._data for x in parents]
         else:

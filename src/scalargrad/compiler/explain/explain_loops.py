@@ -1,4 +1,4 @@
-"""Explain loops: how a program of loops reads, and how long each of them takes."""
+"""Explain a program of loops: how it reads, and how long each loop takes."""
 
 from __future__ import annotations
 

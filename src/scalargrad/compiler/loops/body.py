@@ -1,4 +1,4 @@
-"""Body: the steps of a loop, written one after the other."""
+"""Write the body of a loop, step by step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns: the nodes of a program as arrays of numbers, in which repetition can be looked for."""
+"""The nodes of a program as arrays of numbers, in which repetition can be searched for."""
 
 from __future__ import annotations
 

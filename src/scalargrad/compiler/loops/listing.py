@@ -1,4 +1,4 @@
-"""Listing: rolled programs and programs of loops, written to be read.
+"""Print rolled programs and programs of loops for people to read.
 
 ``m`` is the memory, one row of cells; `i` counts iterations.
 """

@@ -1,4 +1,4 @@
-"""Loop: a body of steps over registers, made once or many times, over one memory of numbers."""
+"""What a loop is: a body of steps over registers, run once or many times over one memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looped: a recorded program, with the gradients it asks for, as a program of loops."""
+"""Turn a recorded program, with the gradients it asks for, into a program of loops."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Printer: loops as LLVM IR, those of lanes with eight numbers to a register.
+"""Print loops as LLVM IR; those over lanes take eight numbers at a time.
 
-Where lanes do not fill the last register, it is computed whole: arrays have room for it, what is
-added in memory or to a total is -0.0 on the lanes that are none. So no number depends on the lane
-it is computed on.
+Where lanes do not fill the last register, it is computed whole: arrays have room for it, and on the
+lanes that are not there -0.0 is added to memory and totals. So no number depends on its lane.
 
 How often loops are made, on which cells and with which numbers, is data, read from a row before
 each loop. So programs that differ in length alone have one text, which is compiled once.

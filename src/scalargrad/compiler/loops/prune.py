@@ -1,4 +1,4 @@
-"""Prune: leave out what no output depends on."""
+"""Leave out the steps and cells that no output depends on."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Steps: a recorded step as a loop over as many steps as are asked for at run time.
+"""Run a recorded step as a loop over any number of steps.
 
 What is carried stays in registers. The loop ends before the first step whose results are not all
-finite, or that goes another way than the one recorded.
+finite, or whose comparisons come out differently from those recorded.
 """
 
 from __future__ import annotations

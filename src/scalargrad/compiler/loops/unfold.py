@@ -1,4 +1,4 @@
-"""Unfold: a program written with operations of few operands, and at most one sweep left to make.
+"""Unfold a program: write it with operations of few operands and at most one backward sweep.
 
 A sum over many numbers becomes a row of additions, in which repetition can be found. Where a
 program asks for several sweeps, for gradients of gradients, say, they are written out node by

@@ -1,4 +1,4 @@
-"""Columns: the nodes of a recording, written one by one, in arrays of numbers."""
+"""Store the nodes of a recording in arrays of numbers, one array for each property."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Domains: what eager evaluation refuses, found by a program that would go on.
+"""Check domains: find the inputs for which eager evaluation would raise DomainError.
 
 Outside its domain an operation gives an infinity or nan. A result that is not finite is evaluated
 eagerly, which raises the error; but on the way to the results a tanh, a maximum or a condition may

@@ -1,4 +1,4 @@
-"""Record: one run of a function becomes a program.
+"""Record one run of a function as a program.
 
 Numbers of the arguments write the program while they are computed with. A Value that was there
 before is an input, read again at each call; a number is a constant.

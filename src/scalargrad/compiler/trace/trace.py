@@ -1,4 +1,4 @@
-"""Trace: the recorder of one run of a function, which writes a program in columns."""
+"""The recorder of one run of a function: what traced numbers write to."""
 
 from __future__ import annotations
 
