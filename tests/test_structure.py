@@ -21,10 +21,6 @@ REMAINING: list[set[str]] = [
     },
     {"compiler.call.eager_replay", "compiler.call.output", "compiler.call.path"},
     {"optim.optimizer", "optim.torch_state"},
-    {
-        *("show.steps.alarm", "show.steps.formulas", "show.steps.scene"),
-        *("show.steps.step", "show.steps.wording"),
-    },
     {"train.compiled", "train.modes"},
 ]
 

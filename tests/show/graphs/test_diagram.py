@@ -8,7 +8,8 @@ import pytest
 
 from scalargrad import Parameter, Value, ops
 from scalargrad.graph import topological_order
-from scalargrad.show.graphs.diagram import Box, Diagram, Gate, Junction, Line, make_diagram, visible
+from scalargrad.show.characters import visible
+from scalargrad.show.graphs.diagram import Box, Diagram, Gate, Junction, Line, make_diagram
 
 
 def diagram_of(root: Value) -> Diagram:

@@ -69,8 +69,8 @@ def test_every_line_joins_declared_nodes() -> None:
     "label",
     [
         '"q"',
-        "</script><img onerror=1>",
-        "`markdown` **bold** _it_",
+        "</script><img x=y>",
+        "`code` **bold** _it_",
         "- list",
         "1. list",
         "#35; %% end",

@@ -480,10 +480,10 @@ def test_an_index_in_brackets_is_part_of_a_name() -> None:
     assert walk(f)[-1].text("bar").startswith("w\N{COMBINING MACRON}[0,1] = ")
 
 
-def test_control_characters_in_labels_are_shown_as_escapes() -> None:
+def test_control_characters_in_labels_are_shown_as_signs() -> None:
     """A line break, an escape sequence or a change of direction would break what is printed."""
     x = Value(1.0, "a\nb\x1b[31m\u202e")
-    assert walk(labelled(x * 2.0, "f"))[0].symbols() == "a\\nb\\x1b[31m\\u202e"
+    assert walk(labelled(x * 2.0, "f"))[0].symbols() == "a␊b␛[31m\N{REPLACEMENT CHARACTER}"
 
 
 def test_bar_goes_over_the_letter_of_an_indexed_name_and_over_all_of_a_word() -> None:

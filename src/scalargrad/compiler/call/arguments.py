@@ -40,6 +40,9 @@ NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Parameter: 2}
 
 #: Lists at least this long are looked through as a whole for being all numbers.
 _MANY = 8
+_FLOATS = {float, int}
+#: Stands in the key for the floats and integers of a list.
+_FLOAT = "numbers"
 #: From so many floats on, rows of them are handed over as an array.
 _BLOCK = 256
 
@@ -98,10 +101,14 @@ def _require_lasting(x: Any, where: str) -> None:
 def _visit_all(
     xs: Sequence[Any], key: list[Hashable], leaves: list[Any], objects: Visit | None
 ) -> None:
-    if len(xs) >= _MANY and xs[0].__class__ in NUMBERS:
-        kinds = kinds_of(xs)
-        if None not in kinds:  # the common case, without the loop below
-            key += kinds
+    if len(xs) >= _MANY:  # the common case, without the loop below
+        kinds = {*map(type, xs)}
+        if kinds <= _FLOATS:
+            key.append((_FLOAT, len(xs)))
+            leaves += xs
+            return
+        if kinds <= NUMBERS.keys():
+            key += kinds_of(xs)
             leaves += xs
             return
     if objects is not None and len(xs) >= _MANY and _are_rows(xs):

@@ -23,12 +23,12 @@ one comes from a wire of its own, ``n4-w0-wire`` with its texts ``n4-w0-value`` 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from scalargrad.graph import describe, fan_out, names
+from scalargrad.show.characters import visible
 from scalargrad.show.figures import exact, number
 from scalargrad.show.graphs.copies import Copy
 from scalargrad.show.graphs.gates import folds, gate_text, is_symmetric
@@ -294,26 +294,3 @@ def boxed_constants(node: Value) -> list[tuple[int, float]]:
     if folds(node):
         return []
     return [(i, x) for i, x in enumerate(node.parents) if isinstance(x, float)]
-
-
-_UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-
-
-def visible(text: str) -> str:
-    r"""Replace characters that cannot be printed, or cannot stand in XML, by visible signs.
-
-    Line feeds stay. An ASCII control character becomes its sign, anything else U+FFFD.
-
-    Examples
-    --------
-    >>> visible("tab\t, bell\a")
-    'tab␉, bell␇'
-    """
-    return _UNPRINTABLE.sub(_sign_for, text)
-
-
-def _sign_for(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    if code > 0x7F:
-        return "\ufffd"
-    return "␡" if code == 0x7F else chr(0x2400 + code)

@@ -25,6 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from scalargrad.show.aliases import aliases, is_long
+from scalargrad.show.characters import visible
 from scalargrad.show.figures import number
 from scalargrad.show.graphs.borders import cut_at_borders
 from scalargrad.show.graphs.copies import Copy
@@ -36,7 +37,6 @@ from scalargrad.show.graphs.diagram import (
     Line,
     Numbers,
     Wire,
-    visible,
 )
 from scalargrad.show.graphs.opening import Opening, is_module
 from scalargrad.show.graphs.parts import (

@@ -9,10 +9,11 @@ from typing import Literal
 
 from scalargrad.errors import GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, fan_out, topological_order
+from scalargrad.show.characters import visible
 from scalargrad.show.figures import number
 from scalargrad.show.graphs.borders import break_chain
 from scalargrad.show.graphs.copies import copies_of
-from scalargrad.show.graphs.diagram import Numbers, Wire, visible
+from scalargrad.show.graphs.diagram import Numbers, Wire
 from scalargrad.show.graphs.dot import to_dot
 from scalargrad.show.graphs.edges import SIDES
 from scalargrad.show.graphs.folded import FoldedBuilder, stand_ins

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from scalargrad.show.figures import product_relation, relation
 from scalargrad.show.steps.partials import is_plain_sum
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.scripts import Notation, Script
+from scalargrad.show.steps.step_facts import StepFacts
 from scalargrad.table.notation import PRODUCT
 from scalargrad.value import Value
-
-if TYPE_CHECKING:
-    from scalargrad.show.steps.step import Step
 
 Link: TypeAlias = tuple[str, str]
 
@@ -36,7 +34,7 @@ class Formula(NamedTuple):
         return [("", self.numbers[0][1]), *self.numbers[1:]]
 
 
-def inputs_formulas(step: Step, script: Script) -> list[Formula]:
+def inputs_formulas(step: StepFacts, script: Script) -> list[Formula]:
     """Return one formula for each input, ``x = -2``."""
     scene = step.scene
     return [
@@ -48,7 +46,7 @@ def inputs_formulas(step: Step, script: Script) -> list[Formula]:
     ]
 
 
-def forward_formula(step: Step, script: Script) -> Formula:
+def forward_formula(step: StepFacts, script: Script) -> Formula:
     """Return what a gate computes, ``f = q·z = 3·(-4) = -12``."""
     scene, node = step.scene, _node(step)
     gate = scene.gate(node)
@@ -73,12 +71,12 @@ def forward_formula(step: Step, script: Script) -> Formula:
     )
 
 
-def seed_formula(step: Step, script: Script, notation: Notation) -> Formula:
+def seed_formula(step: StepFacts, script: Script, notation: Notation) -> Formula:
     """Return where the backward pass starts, ``∂f/∂f = 1``."""
     return Formula([("", signal(step, _node(step), script, notation))], [("=", script.number(1.0))])
 
 
-def backward_formula(step: Step, script: Script, notation: Notation) -> Formula:
+def backward_formula(step: StepFacts, script: Script, notation: Notation) -> Formula:
     """Return the chain rule along one wire, ``∂f/∂y = ∂f/∂q·∂q/∂y = (-4)·1 = -4``."""
     parent, upstream, local, contribution = _wire(step)
     left = signal(step, parent, script, notation)
@@ -96,7 +94,7 @@ def backward_formula(step: Step, script: Script, notation: Notation) -> Formula:
     )
 
 
-def _chain(step: Step, script: Script, notation: Notation) -> str:
+def _chain(step: StepFacts, script: Script, notation: Notation) -> str:
     """Return upstream · local in symbols; at the root the upstream is 1, so it says 1·q."""
     scene, node = step.scene, _node(step)
     parent, upstream, _, _ = _wire(step)
@@ -133,14 +131,14 @@ def local_formula(scene: Scene, node: Value, operand: int, script: Script) -> Fo
     return Formula(written, links, brief=numbers == script.number(local))
 
 
-def signal(step: Step, node: Value, script: Script, notation: Notation) -> str:
+def signal(step: StepFacts, node: Value, script: Script, notation: Notation) -> str:
     """Return the gradient of a node, as the notation writes it; δ is that of a sum alone."""
     scene = step.scene
     written = "partial" if notation == "delta" and node not in scene.pre_activations else notation
     return script.signal(scene.word(scene.root), scene.word(node), written)
 
 
-def _gate_words(step: Step) -> str:
+def _gate_words(step: StepFacts) -> str:
     """Name the gate a contribution comes by, and which of several wires."""
     node, scene = _node(step), step.scene
     word = scene.word(node)
@@ -148,12 +146,12 @@ def _gate_words(step: Step) -> str:
     return f"{word}, operand {(step.operand or 0) + 1}" if several else word
 
 
-def _node(step: Step) -> Value:
+def _node(step: StepFacts) -> Value:
     assert step.node is not None
     return step.node
 
 
-def _wire(step: Step) -> tuple[Value, float, float, float]:
+def _wire(step: StepFacts) -> tuple[Value, float, float, float]:
     assert step.parent is not None
     assert step.upstream is not None
     assert step.local is not None

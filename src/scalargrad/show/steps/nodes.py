@@ -106,7 +106,7 @@ class NodeList:
     def _name(self, step: Step, node: Value, style: str) -> Text:
         """Return a node's name, with a sign in front of the first that is inf or nan."""
         alarm, name = self._scene.alarm, self._scene.names[node]
-        if alarm is None or alarm.node is not node or alarm.step.index > step.index:
+        if alarm is None or alarm.node is not node or alarm.position > step.index:
             return Text(name, style)
         return Text.assemble((f"! {name}", f"{style} {ALARM}"))
 

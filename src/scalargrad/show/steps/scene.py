@@ -8,12 +8,13 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from scalargrad import ops
 from scalargrad.errors import GraphChangedError
 from scalargrad.graph import as_read, describe, fan_out, names, topological_order
 from scalargrad.ops import activations
+from scalargrad.show.characters import visible
 from scalargrad.show.figures import number
 from scalargrad.show.places import place_names
 from scalargrad.show.steps.affinity import Affinity
@@ -24,15 +25,30 @@ from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 from scalargrad.value import Parameter, Value
 
-if TYPE_CHECKING:
-    from scalargrad.show.steps.alarm import Alarm
-
 _JOINING = set(" +-−*·/^=<>,|")
 _INDEX = re.compile(r"\[[\w, ]*\]|,(?=[₀-₉])")  # that of w[0,1] joins nothing
 
 
 #: The operations that turn a weighted sum into the output of a unit.
 _UNITS = {*activations.__all__, "step", "tanh"} - {"identity"}
+
+
+class Alarm(NamedTuple):
+    """Where a walk first meets inf or nan.
+
+    Attributes
+    ----------
+    node : Value
+        Whose value or, in the backward pass, whose gradient it is.
+    position : int
+        That of the step at which it appears.
+    text : str
+        Where the number comes from, and what to do about it.
+    """
+
+    node: Value
+    position: int
+    text: str
 
 
 class Scene:
@@ -76,7 +92,7 @@ class Scene:
         self.place = {node: i for i, node in enumerate(self.order)}
         self.inputs = [node for node in as_read(self.order) if not node.parents]
         found = names(self.order) | place_names(model, self.order)
-        self.names = {node: _visible(name) for node, name in found.items()}
+        self.names = {node: visible(name, lines=False) for node, name in found.items()}
         self.data = {node: node.data for node in self.order}
         self.expected = fan_out(self.order)
         self.feeds = dict.fromkeys(self.order, 0)
@@ -196,15 +212,6 @@ class Scene:
     def affinity(self) -> Affinity:
         """Which inputs the root changes in exact proportion to."""
         return Affinity(self.order, self.inputs, self.gate)
-
-
-def _visible(name: str) -> str:
-    """Return a name with line breaks, control and hidden characters written as escapes."""
-    if name.isprintable():
-        return name
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name
-    )
 
 
 def _is_unit(node: Value) -> bool:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from scalargrad.errors import OperandError
 from scalargrad.show.steps import formulas, wording
 from scalargrad.show.steps.formulas import Formula
-from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.scripts import MATHML, TEXT, Form, Notation, Script
-from scalargrad.value import Value
-
-Phase: TypeAlias = Literal["forward", "seed", "backward"]
+from scalargrad.show.steps.step_facts import StepFacts
 
 _MOST_INPUTS = 8
 _SCRIPTS: dict[str, Script] = {"text": TEXT, "mathml": MATHML}
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Step:
+class Step(StepFacts):
     """One step: the inputs, a gate computed, the seed, or a gradient sent back along a wire.
 
     Attributes
@@ -60,46 +57,8 @@ class Step:
     (1.0, 3.0, 3.0, 'swap multiplier')
     """
 
-    scene: Scene
-    index: int
-    phase: Phase
-    node: Value | None = None
-    operand: int | None = None
-    parent: Value | None = None
-    upstream: float | None = None
-    local: float | None = None
-    contribution: float | None = None
-    total: float | None = None
-    arrived: int = 0
-    expected: int = 0
-
     def __repr__(self) -> str:
         return f"Step({self.index}, {self.place!r}, {self.text()!r})"
-
-    @property
-    def pattern(self) -> str:
-        """What the gate does to a gradient on its way back, in a word or two; may be empty."""
-        return self.node.op.pattern if self.node is not None and self.node.op is not None else ""
-
-    @property
-    def fans_out(self) -> bool:
-        """Whether the parent feeds several wires, so that its gradient is a sum."""
-        return self.expected > 1
-
-    @property
-    def reads(self) -> tuple[Value, ...]:
-        """Nodes whose forward values the local derivative uses: what must have been saved."""
-        if self.node is None or self.operand is None:
-            return ()
-        return tuple(self.scene.gate(self.node).reads(self.operand))
-
-    @property
-    def place(self) -> str:
-        """Where the step is: ``inputs``, a node ``f``, or a wire ``f → z``."""
-        if self.node is None:
-            return "inputs"
-        name = self.scene.names[self.node]
-        return name if self.parent is None else f"{name} → {self.scene.names[self.parent]}"
 
     def text(self, notation: Notation = "partial") -> str:
         """Write the step as one line: symbols, then numbers.

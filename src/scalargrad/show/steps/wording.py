@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite
-from typing import TYPE_CHECKING
 
 from scalargrad.show.figures import is_rounded, number, running_sum, signed
 from scalargrad.show.graphs.gates import gate_sign
 from scalargrad.show.steps import formulas
+from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.scripts import TEXT, Notation
+from scalargrad.show.steps.step_facts import StepFacts
 from scalargrad.show.subgraphs.titles import counted
 from scalargrad.table.printing import MINUS
 from scalargrad.value import Parameter, Value
-
-if TYPE_CHECKING:
-    from scalargrad.show.steps.scene import Scene
-    from scalargrad.show.steps.step import Step
 
 _NUDGE = 0.01
 _MOST_NAMES = 4
 
 
-def sentence(step: Step, notation: Notation) -> str:
+def sentence(step: StepFacts, notation: Notation) -> str:
     """Say what happens in this step."""
     scene, node = step.scene, step.node
     if node is None:
@@ -59,7 +56,7 @@ def _listed(words: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def notes(step: Step, notation: Notation) -> list[str]:
+def notes(step: StepFacts, notation: Notation) -> list[str]:
     """Return the remarks on a step, in the order they are read; none of them is empty."""
     alarm = alarm_note(step)
     if step.phase == "seed":
@@ -70,13 +67,13 @@ def notes(step: Step, notation: Notation) -> list[str]:
     return [note for note in found if note]
 
 
-def alarm_note(step: Step) -> str:
+def alarm_note(step: StepFacts) -> str:
     """Say where inf or nan comes from, at the step at which it appears first."""
     alarm = step.scene.alarm
-    return alarm.text if alarm is not None and alarm.step.index == step.index else ""
+    return alarm.text if alarm is not None and alarm.position == step.index else ""
 
 
-def fan_out_notes(step: Step, notation: Notation) -> list[str]:
+def fan_out_notes(step: StepFacts, notation: Notation) -> list[str]:
     """Announce the gradients that will be sums: ``w feeds 2 gates; w̄ needs 2 terms``."""
     scene = step.scene
     sums = [node for node in scene.order if scene.expected[node] > 1]
@@ -89,7 +86,7 @@ def fan_out_notes(step: Step, notation: Notation) -> list[str]:
     return [*announced, f"and {rest} more that fan out"] if rest else announced
 
 
-def pattern_note(step: Step, notation: Notation) -> str:
+def pattern_note(step: StepFacts, notation: Notation) -> str:
     """Say what the gate does to the gradient on its way back along this wire."""
     assert step.node is not None
     assert step.parent is not None
@@ -113,12 +110,12 @@ def pattern_note(step: Step, notation: Notation) -> str:
     return pattern
 
 
-def _is_stopped(step: Step) -> bool:
+def _is_stopped(step: StepFacts) -> bool:
     """Return whether nothing goes on along a wire: its local is 0, and 0·inf would be nan."""
     return step.local == 0 and step.contribution == 0
 
 
-def _share(step: Step, signal: str) -> str:
+def _share(step: StepFacts, signal: str) -> str:
     """Say how much of a gradient a gate lets through."""
     local = step.local
     assert local is not None
@@ -129,7 +126,7 @@ def _share(step: Step, signal: str) -> str:
     return TEXT.product(TEXT.factor(local), signal)
 
 
-def sum_note(step: Step, notation: Notation) -> str:
+def sum_note(step: StepFacts, notation: Notation) -> str:
     """Give the sum so far of a gradient that several wires contribute to."""
     if not step.fans_out:
         return ""
@@ -141,7 +138,7 @@ def sum_note(step: Step, notation: Notation) -> str:
     return f"{signal} {running_sum(terms, step.arrived, expected)}, {end}"
 
 
-def nudge_note(step: Step) -> str:
+def nudge_note(step: StepFacts) -> str:
     """Say what a complete gradient of an input means: ``nudge x by +0.01: …``."""
     parent, total, scene = step.parent, step.total, step.scene
     if parent is None or total is None or parent.parents or step.arrived < step.expected:
@@ -157,5 +154,5 @@ def nudge_note(step: Step) -> str:
     )
 
 
-def _signal(step: Step, node: Value, notation: Notation) -> str:
+def _signal(step: StepFacts, node: Value, notation: Notation) -> str:
     return formulas.signal(step, node, TEXT, notation)

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from scalargrad.show.graphs.diagram import Box, Diagram, Junction, Line, Wire, visible
+from scalargrad.show.characters import visible
+from scalargrad.show.graphs.diagram import Box, Diagram, Junction, Line, Wire
 from scalargrad.show.graphs.parts import Drawn
 from scalargrad.show.steps.page.levels import Item
 from scalargrad.value import Value

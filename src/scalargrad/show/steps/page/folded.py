@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from scalargrad.graph import describe
+from scalargrad.show.characters import visible
 from scalargrad.show.figures import exact, number
 from scalargrad.show.graphs.diagram import (
     Box,
@@ -29,7 +30,6 @@ from scalargrad.show.graphs.diagram import (
     Line,
     Wire,
     boxed_constants,
-    visible,
 )
 from scalargrad.show.graphs.parts import Drawn, Folded, FoldedDiagram
 from scalargrad.show.steps.page.branching import branched, read_far_apart

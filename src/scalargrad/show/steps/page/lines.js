@@ -41,7 +41,7 @@ function atomsOf(row, depth) {
 const DIVISIONS = [
   ({ text, depth }) => depth === 0 && RELATIONS.includes(text),
   ({ text, depth }) => depth === 0 && SIGNS.includes(text),
-  ({ text }, before) => text === "·" || SIGNS.includes(text) || before.text === "," || before.part.localName === "mtext",
+  ({ text }, before) => text === "·" || SIGNS.includes(text) || before.text === "," || ["mtext", "mpadded"].includes(before.part.localName),
 ];
 
 function dividedAtoms(math, atoms, level = 0) {

@@ -37,7 +37,9 @@ function typeset(place) {
   while (walker.nextNode()) if (isProse(walker.currentNode)) texts.push(walker.currentNode);
   for (const text of texts) {
     const pieces = piecesOf(text.data);
-    if (pieces.some((piece) => typeof piece !== "string")) text.replaceWith(...pieces.map(inHtml));
+    if (!pieces.some((piece) => typeof piece !== "string")) continue;
+    if (text.parentElement.localName === "mtext") text.parentElement.replaceWith(inFormula(pieces));
+    else text.replaceWith(...pieces.map(inHtml));
   }
   return place;
 }
@@ -52,6 +54,17 @@ function inHtml(piece) {
   if (typeof piece === "string") return piece;
   const below = piece.below ? [element("sub", {}, ...piecesOf(piece.below).map(inHtml))] : [];
   return element("span", { class: "as-it-is" }, piece.letter, ...below);
+}
+
+// Words within a formula, as one element of it.
+function inFormula(pieces) {
+  const words = (text) => `<mtext>${escapeHtml(text).replaceAll(" ", "&#160;")}</mtext>`;
+  const written = pieces.map((piece) => {
+    if (typeof piece === "string") return words(piece);
+    return piece.below && piece.letter ? `<msub><mi>${escapeHtml(piece.letter)}</mi><mn>${escapeHtml(piece.below)}</mn></msub>` : words(piece.letter || piece.below);
+  });
+  const holder = mathElement("div", `<math><mpadded class="words">${written.join("")}</mpadded></math>`);
+  return holder.firstElementChild.firstElementChild;
 }
 
 // The same for a text in a drawing, as a list of spans; each begins where the one before ended.
