@@ -19,13 +19,10 @@ REMAINING: list[set[str]] = [
         *("compiler.trace.batching", "compiler.trace.nested_derivatives"),
         *("compiler.trace.node_values", "compiler.trace.trace", "compiler.trace.traced"),
     },
-    {"compiler.call.eager_replay", "compiler.call.output", "compiler.call.path"},
-    {"optim.optimizer", "optim.torch_state"},
     {
         *("show.steps.alarm", "show.steps.formulas", "show.steps.scene"),
         *("show.steps.step", "show.steps.wording"),
     },
-    {"train.compiled", "train.modes"},
 ]
 
 
