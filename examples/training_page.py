@@ -1,14 +1,18 @@
 """Write the training of a small network on two moons as a page, one HTML file.
 
     python examples/training_page.py [FOLDER]
+    python examples/training_page.py --picture docs/images/training-page.png
 
-This is how docs/pages/training-on-two-moons.html is made.
+This is how docs/pages/training-on-two-moons.html is made, and its picture in the README. The
+picture is taken by Chromium, driven by Playwright, which the extra [oracles] brings.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from scalargrad import data, watch
 from scalargrad.losses import hinge_loss
@@ -50,5 +54,25 @@ def write(folder: Path) -> Path:
     return moons().save(folder / "training-on-two-moons.html", title="Training on two moons")
 
 
+def photograph(path: Path) -> Path:
+    """Write a picture (PNG) of the page at epoch 40, one example selected."""
+    from playwright.sync_api import sync_playwright
+
+    with TemporaryDirectory() as folder, sync_playwright() as playwright:
+        chromium = shutil.which("chromium") or shutil.which("google-chrome")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+        page.goto(f"{write(Path(folder)).as_uri()}#step=40&example=17")
+        page.screenshot(path=path)
+        browser.close()
+    return path
+
+
 if __name__ == "__main__":
-    print(write(Path(sys.argv[1] if sys.argv[1:] else "docs/pages")))
+    match sys.argv[1:]:
+        case ["--picture", path]:
+            print(photograph(Path(path)))
+        case [folder]:
+            print(write(Path(folder)))
+        case _:
+            print(write(Path("docs/pages")))

@@ -8,7 +8,9 @@ import runpy
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from scalargrad import data
 
@@ -59,6 +61,18 @@ def test_the_training_on_two_moons_is_written_as_a_page(tmp_path: Path) -> None:
     assert len(losses[0]) == 101
     assert losses[0][:30] == pytest.approx(losses[1][:30], rel=1e-6)
     assert losses[0][-1] < 0.01
+
+
+def test_the_picture_of_the_training_page_shows_it_as_it_is(tmp_path: Path) -> None:
+    """The README's picture, taken anew, differs at most by fonts: see the example's --picture."""
+    pytest.importorskip("playwright.sync_api", reason="pictures are taken by playwright")
+    if not (shutil.which("chromium") or shutil.which("google-chrome")):
+        pytest.skip("pictures are taken in Chromium, which is not installed here")
+    example = runpy.run_path(str(EXAMPLES / "training_page.py"))
+    shipped = imread(EXAMPLES.parent / "docs" / "images" / "training-page.png")
+    taken = imread(example["photograph"](tmp_path / "page.png"))
+    assert taken.shape == shipped.shape
+    assert np.mean(np.abs(taken - shipped).max(axis=-1) > 0.2) < 0.05
 
 
 def test_digits_are_read_in_c_as_in_python(tmp_path: Path) -> None:

@@ -54,6 +54,16 @@ def test_weights_are_drawn_as_pytorch_draws_them() -> None:
     assert variance == pytest.approx(0.01 / 3.0, rel=0.05)
 
 
+def test_biases_are_drawn_one_by_one() -> None:
+    """Each from U(-1/√nin, 1/√nin): forty differ, lie on both sides of 0 and near both ends."""
+    bias = nn.Linear(4, 40, rng=0).bias
+    assert bias is not None
+    drawn = sorted(b.data for b in bias)
+    assert len(set(drawn)) == 40
+    assert -0.5 <= drawn[0] < -0.4
+    assert 0.4 < drawn[-1] <= 0.5
+
+
 def test_equal_seeds_give_equal_layers() -> None:
     """A seed, a generator and the seeded module random draw alike."""
     by_seed = nn.Linear(3, 2, rng=5).state_dict()

@@ -25,7 +25,7 @@ from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.pickling import Reference, lost
-from scalargrad.compiler.trace.record import recorded
+from scalargrad.compiler.trace.record import Recording, recorded, require_same
 from scalargrad.compiler.trace.side_effects import unchanging
 from scalargrad.compiler.trace.trace import Trace, current_trace
 from scalargrad.errors import ScalargradError, TraceError
@@ -212,6 +212,23 @@ class Jitted(Generic[P, R]):
         return path
 
     def _record(self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver) -> Path:
+        found, repeated = self._recorded_once(args, kwargs)
+        if repeated:
+            again, _ = self._recorded_once(args, kwargs)
+            try:
+                require_same(found[:2], again[:2])
+            except TraceError as error:
+                raise _Unrecorded(error, is_repeatable=False) from error
+        now.watch(now.slots)
+        if not now.holds():  # a cache was filled, a log written
+            now = self._kept.look_around()
+        name = getattr(self, "__name__", "compiled")
+        return Path(*found, name=name, surroundings=now)
+
+    def _recorded_once(
+        self, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Recording, Any, list[Any], list[Any]], bool]:
+        """Return what a path is made of, and whether another recording may come out otherwise."""
         _, leaves, module_values = self.signature(args, kwargs)
         trace = Trace((self._function, args, kwargs))
         fresh, apart = trace.arguments(leaves), trace.module_values(module_values)
@@ -235,11 +252,7 @@ class Jitted(Generic[P, R]):
         except Exception as error:
             changes = trace.refusal is not None and trace.refusal.is_change
             raise _Unrecorded(error, not (call.has_returned or changes)) from error
-        now.watch(now.slots)
-        if not now.holds():  # a cache was filled, a log written
-            now = self._kept.look_around()
-        name = getattr(self, "__name__", "compiled")
-        return Path(recording, outline, leaves, apart, name=name, surroundings=now)
+        return (recording, outline, leaves, apart), trace.generators.may_be_fresh
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """Show what was recorded and packed for these arguments, and where time goes.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.grad_mode import recorder, switches
 from scalargrad.losses.reduction import (
     Reduction,
     class_index,
@@ -13,6 +14,7 @@ from scalargrad.losses.reduction import (
     reduced,
     reduction_of,
 )
+from scalargrad.ops import eq, ge, gt, ne, sum
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.validation import listed, number, shown
 from scalargrad.value import Value
@@ -22,16 +24,21 @@ def _number(x: Any, what: str) -> float:
     return x.data if isinstance(x, Value) else as_float(x, what)
 
 
-def _verdicts(input: Any, target: Any, threshold: float, name: str) -> Iterator[tuple[int, int]]:
-    """Yield (true class, predicted class) for each example."""
-    limit = number(threshold, f"{name}: threshold", finite=False)
+def _examples(input: Any, target: Any, name: str) -> Iterator[tuple[Any, Any]]:
+    """Yield the scores and the target of each example."""
     given = listed(input, f"{name}: input", "scores")
     rows = [x if hasattr(x, "__len__") else [x] for x in given]
     wanted = [
         t[0] if hasattr(t, "__len__") and len(t) == 1 else t
         for t in listed(target, f"{name}: target", "classes")
     ]
-    for scores, t in examples(rows, wanted, name):
+    yield from examples(rows, wanted, name)
+
+
+def _verdicts(input: Any, target: Any, threshold: float, name: str) -> Iterator[tuple[int, int]]:
+    """Yield (true class, predicted class) for each example."""
+    limit = number(threshold, f"{name}: threshold", finite=False)
+    for scores, t in _examples(input, target, name):
         numbers = [_number(x, f"{name}: a score") for x in scores]
         if len(numbers) == 1:
             yield int(_number(t, f"{name}: a target") > 0.0), int(numbers[0] > limit)
@@ -40,6 +47,30 @@ def _verdicts(input: Any, target: Any, threshold: float, name: str) -> Iterator[
             yield class_index(t, len(numbers), name), largest
         else:
             raise OperandError(f"{name}: a target is {shown(t)}; give the number of the class")
+
+
+def _recorded_errors(input: Any, target: Any, threshold: float, name: str) -> Iterator[Any]:
+    """Yield 1 or 0 for each example, as operations that a compiled function repeats.
+
+    A class that is none makes the number infinite, so that the call is made eagerly.
+    """
+    limit = number(threshold, f"{name}: threshold", finite=False)
+    for scores, t in _examples(input, target, name):
+        if len(scores) == 1:
+            yield ne(gt(t, 0.0), gt(scores[0], limit))
+            continue
+        named = [eq(t, float(k)) for k in range(len(scores))]
+        hits = sum([n * _is_first_largest(scores, k) for k, n in enumerate(named)])
+        yield (1.0 - hits) / sum(named)
+
+
+def _is_first_largest(scores: Any, k: int) -> Any:
+    """Return 1 where a score is the largest, the first of equals, else 0."""
+    found: Any = 1.0
+    for j, x in enumerate(scores):
+        if j != k:
+            found = found * (gt if j < k else ge)(scores[k], x)
+    return found
 
 
 def zero_one_loss(
@@ -77,7 +108,11 @@ def zero_one_loss(
     0.25
     """
     reduction_of(reduction, "zero_one_loss")
-    wrong = [float(t != y) for t, y in _verdicts(input, target, threshold, "zero_one_loss")]
+    wrong: list[Any]
+    if switches and recorder() is not None:
+        wrong = [*_recorded_errors(input, target, threshold, "zero_one_loss")]
+    else:
+        wrong = [float(t != y) for t, y in _verdicts(input, target, threshold, "zero_one_loss")]
     return wrong if reduction == "none" else reduced(wrong, reduction, "zero_one_loss")
 
 

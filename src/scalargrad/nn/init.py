@@ -16,7 +16,8 @@ from scalargrad.errors import OperandError
 from scalargrad.nn.state import flat, parameter_shape
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import choice, number, shown, whole
-from scalargrad.value import Parameter
+from scalargrad.transforms.draws import drawn
+from scalargrad.value import Parameter, Value
 
 __all__ = [
     "calculate_gain",
@@ -52,7 +53,19 @@ def generator(rng: Rng) -> Any:
     return random.Random(whole(rng, "rng, unless it is a random.Random,"))
 
 
-def _fill(tensor: T, draw: Callable[[], float]) -> T:
+def draw_by(source: Any, method: str, *args: float) -> Any:
+    """Draw a number; by the module ``random`` so that a compiled function draws anew.
+
+    Examples
+    --------
+    >>> draw_by(generator(7), "uniform", 0.0, 1.0) == random.Random(7).uniform(0.0, 1.0)
+    True
+    """
+    draw = getattr(source, method)
+    return drawn(draw, *args) if source is random else draw(*args)
+
+
+def _fill(tensor: T, draw: Callable[[], Any]) -> T:
     try:
         parameters = list(flat(tensor))
     except RecursionError:
@@ -61,7 +74,11 @@ def _fill(tensor: T, draw: Callable[[], float]) -> T:
         if not isinstance(parameter, Parameter):
             raise OperandError(f"initialisers fill Parameters, not {shown(parameter)}")
     for parameter in parameters:
-        parameter.data = draw()
+        number = draw()
+        if isinstance(number, Value):  # while a function is recorded that draws anew
+            parameter.__init__(number, parameter.label)
+        else:
+            parameter.data = number
     return tensor
 
 
@@ -75,7 +92,7 @@ def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, rng: Rng = None) -> T:
     [True, True]
     """
     source, low, high = generator(rng), number(a, "a"), number(b, "b")
-    return _fill(tensor, lambda: source.uniform(low, high))
+    return _fill(tensor, lambda: draw_by(source, "uniform", low, high))
 
 
 def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, rng: Rng = None) -> T:
@@ -87,7 +104,7 @@ def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, rng: Rng = None) -> 
     3.0
     """
     source, centre, spread = generator(rng), number(mean, "mean"), number(std, "std", 0.0)
-    return _fill(tensor, lambda: source.gauss(centre, spread))
+    return _fill(tensor, lambda: draw_by(source, "gauss", centre, spread))
 
 
 def constant_(tensor: T, val: float) -> T:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.nn.init import Rng, generator
+from scalargrad.nn.init import Rng, draw_by, generator
 from scalargrad.nn.module import Module, distinct_numbers
 from scalargrad.nn.rows import are_rows
 from scalargrad.ops import TABLE, dot
@@ -78,7 +78,7 @@ class Neuron(Module):
         rng: Rng = None,
     ) -> None:
         source, nin = generator(rng), size(nin, "nin")
-        self.w = [Parameter(source.uniform(-1, 1), f"w{i}") for i in range(nin)]
+        self.w = [Parameter(draw_by(source, "uniform", -1, 1), f"w{i}") for i in range(nin)]
         self.b = Parameter(0.0, "b")
         self.nonlin = nonlin
         self.activation = _activation(activation)

@@ -51,7 +51,7 @@ class CompiledOp(Operation):
         """Return the gradient of a result as Values that can be differentiated again."""
         derived = node.function.gradient(node.index)
         numbers = derived.outputs(node.inputs)
-        eager = None if _finite(numbers) else node.eager()
+        eager = None if all_finite(numbers) else node.eager()
         if eager is not None:
             return gradient_nodes(eager, node.parents)
         source: Source = (f"{self.name}'", derived, node.inputs, None)
@@ -126,7 +126,7 @@ class Output(Value):
             self._row = tuple(self.function.row(self.index, self.inputs))
         if not self._row_known:
             self.function.lately = self.index
-            if not _finite(self._row):
+            if not all_finite(self._row):
                 node = self.eager()
                 if node is not None:
                     self._row = tuple(gradient(node, self.parents))  # type: ignore[arg-type]
@@ -139,7 +139,7 @@ class Output(Value):
         for result, signal in signals:
             seeds[result.index] = signal
         found = self.function.back(seeds, self.inputs)
-        return found if _finite(found) else None
+        return found if all_finite(found) else None
 
     def eager(self) -> Value | None:
         """Return this node as eager evaluation makes it, or None if that is not known."""
@@ -147,6 +147,6 @@ class Output(Value):
         return None if call is None else graph(call, self.index, self.inputs)
 
 
-def _finite(row: Sequence[float]) -> bool:
+def all_finite(row: Sequence[float]) -> bool:
     """Return whether all numbers are finite; the sum tells at once, unless it overflows."""
     return isfinite(sum(row)) or all(map(isfinite, row))

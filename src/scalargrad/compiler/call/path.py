@@ -10,7 +10,7 @@ import numpy as np
 
 from scalargrad.compiler.call.arguments import FlatNumbers, Place, has_arrays
 from scalargrad.compiler.call.eager_replay import Made
-from scalargrad.compiler.call.output import Output, Source
+from scalargrad.compiler.call.output import Output, Source, all_finite
 from scalargrad.compiler.function import Function, Inputs
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.guards.reads import Reads
@@ -72,7 +72,8 @@ class Path:
         results = len(program.outputs) - len(recording.outcomes)
         self.function = Function(program, results, wrt)
         self.results = results
-        self.reached = self.function.reached()
+        reached = zip(self.function.reached(), recording.plain, strict=True)
+        self.reached = tuple(moves and not plain for moves, plain in reached)
         self.lone = self.reached == (True,)
         self.differentiable = bool(wrt)
         self.returns_arrays = not wrt and has_arrays(outline)
@@ -166,7 +167,7 @@ class Path:
             outcomes = tuple([x != 0.0 for x in numbers[n : n + len(self.outcomes)]])
             if outcomes != self.outcomes:
                 return self._otherwise(outcomes, numbers[:n])
-        finite = isfinite(numbers[0]) if n == 1 else all(map(isfinite, numbers[:n]))
+        finite = isfinite(numbers[0]) if n == 1 else all_finite(numbers[:n])
         if not self.differentiable:
             return numbers[:n], finite
         if not recording:
@@ -201,12 +202,17 @@ class Path:
         self, leaves: list[Any], drawn: list[float], foreign: Sequence[Value] = ()
     ) -> Inputs:
         """Return numbers in the order of the inputs: of the arguments, drawn, closed over."""
-        numbers = [x if x.__class__ is float else _number(x) for x in leaves]
-        read = [x._data for x in foreign]
+        numbers = leaves
+        if not _FLOATS.issuperset(map(type, leaves)):
+            numbers = [x if x.__class__ is float else _number(x) for x in leaves]
+        if drawn or foreign:
+            numbers = [*numbers, *drawn, *[x._data for x in foreign]]
         if not self.has_arrays:
-            return numbers + drawn + read
+            return numbers
+        if len(numbers) == 1:
+            return np.array(numbers[0], dtype=np.float64).ravel()
         blocks = [x.ravel() if x.__class__ is np.ndarray else np.ravel(x) for x in numbers]
-        return np.concatenate([*blocks, drawn, read], dtype=np.float64)
+        return np.concatenate(blocks, dtype=np.float64)
 
     def numbers(
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]
@@ -241,6 +247,7 @@ class Path:
         return [Value(x) if moves else x for x, moves in reached]
 
 
+_FLOATS = {float}
 #: Bytes of integers that not all floats can hold.
 _LONG = 8
 

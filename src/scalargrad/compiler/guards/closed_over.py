@@ -9,6 +9,7 @@ only if it has is everything followed again.
 from __future__ import annotations
 
 import functools
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
@@ -23,6 +24,7 @@ from scalargrad.compiler.guards.names import (
     is_followed,
     is_wrapper,
     looked_up,
+    names_in,
     namespaces,
     of_library,
 )
@@ -42,8 +44,12 @@ from scalargrad.value import Value
 
 _DICTS = (dict, MappingProxyType)
 _CONTAINERS = (list, tuple, deque, *_DICTS)
-#: So many containers and objects inside one another are followed.
+#: So many containers and objects inside one another are followed at a time.
 _DEEP = 50
+#: Attributes of a computed Value that tell of the graph it was computed by.
+_GRAPHS = {"local_grads", "parents", "op"}
+#: Names what is held by something so deep inside others that it is followed by itself.
+_CONTENTS = "contents"
 
 
 class ClosedOver:
@@ -62,6 +68,16 @@ class ClosedOver:
     """
 
     def __init__(self, roots: Iterable[Any]) -> None:
+        found = [*roots]
+        self._reads_graphs = False
+        self._follow(found)
+        if self._names_graphs:  # then it matters which node each computed Value is
+            self._reads_graphs = True
+            self._follow(found)
+        self._met.clear()
+        self.watch(())
+
+    def _follow(self, roots: list[Any]) -> None:
         self.slots: dict[Source, Slot] = {}
         self._spaces: list[tuple[Any, list[Source]]] = []
         self._items: list[tuple[Any, Any]] = []
@@ -70,13 +86,17 @@ class ClosedOver:
         self._values: list[Value] = []
         self._objects: list[Any] = []
         self._depth = 0
+        self._names_graphs = False
         self._ahead: list[FunctionType] = []
+        self._deep: deque[Any] = deque()
+        self._noted: dict[int, Any] = {}
         for root in roots:
             self._code(root)
-        while self._ahead:
-            self._function(self._ahead.pop())
-        self._met.clear()
-        self.watch(())
+        while self._ahead or self._deep:
+            if self._ahead:
+                self._function(self._ahead.pop())
+            else:
+                self._contents(self._deep.popleft())
 
     def watch(self, sources: Iterable[Source]) -> None:
         """Compare all contents by identity, and the containers in these sources by content too."""
@@ -129,6 +149,8 @@ class ClosedOver:
             self._note(function, functools.partial(defaults, function))
         for owner, space, names in namespaces(function):
             self._names(owner, space, names)
+        if not (self._names_graphs or of_library(function.__module__ or "")):
+            self._names_graphs = not _GRAPHS.isdisjoint(names_in(function.__code__))
 
     def _names(self, owner: Any, space: Mapping[str, Any], names: Iterable[str]) -> list[str]:
         """Follow names, and return those that hold no module."""
@@ -180,19 +202,33 @@ class ClosedOver:
         """Follow what is held somewhere."""
         if isinstance(x, Value):
             self._values.append(x)
-            return Part((type(x), x.op is not None), x)
+            computed = x.op is not None
+            one = computed and self._reads_graphs
+            return Part((type(x), Same(x) if one else computed), x)
         if type(x) in PLAIN:
             return plain(x)
         if id(x) in self._met:
             return self._met[id(x)][1]
         self._met[id(x)] = x, same(x)  # until it is known, in cycles
         self._depth += 1
-        part = self._inside(x) if self._depth < _DEEP else same(x)
+        part = self._inside(x) if self._depth < _DEEP else self._later(x)
         self._depth -= 1
         self._met[id(x)] = x, part
         if not isinstance(part.key, Same):
             del self._met[id(x)]  # its Values count wherever it is met
         return part
+
+    def _later(self, x: Any) -> Part:
+        """Leave what is too deep inside others to be followed by itself."""
+        if id(x) not in self._noted:
+            self._noted[id(x)] = x
+            self._deep.append(x)
+        return same(x)
+
+    def _contents(self, x: Any) -> None:
+        """Follow what was left for later."""
+        self._met.pop(id(x), None)
+        self._note(x, lambda: {_CONTENTS: x})
 
     def _inside(self, x: Any) -> Part:
         if isinstance(x, FunctionType):
@@ -205,7 +241,7 @@ class ClosedOver:
             return self._container(x)
         elif isinstance(x, set | frozenset | bytearray):
             return self._unordered(x)
-        elif hasattr(type(x), "dtype"):
+        elif hasattr(type(x), "dtype") or isinstance(x, array):
             return self._array(x)
         elif not isinstance(x, Table):
             self._object(x)
@@ -242,7 +278,7 @@ class ClosedOver:
 
     def _array(self, x: Any) -> Part:
         """Follow an array: objects as a list of them is followed, numbers by their bytes."""
-        if _is_of_objects(x):
+        if not isinstance(x, array) and _is_of_objects(x):
             part = self._part(x.ravel().tolist())
             self._items.append((Reading(lambda: x.ravel().tolist()), part.frozen))
             return Part((x.shape, part.key), Same(x))
@@ -250,7 +286,8 @@ class ClosedOver:
             return same(x)
         then = x.tobytes()
         self._items.append((Reading(x.tobytes), then))
-        return Part((type(x), x.dtype, x.shape, then), Same(x))
+        kind = x.typecode if isinstance(x, array) else (x.dtype, x.shape)
+        return Part((type(x), kind, then), Same(x))
 
     def _object(self, x: Any) -> None:
         """Follow an object's attributes."""

@@ -92,8 +92,12 @@ def is_wrapper(x: Any) -> bool:
     return "__wrapped__" in getattr(x, "__dict__", ())
 
 
+#: Of these libraries, objects hold what users put there: UserList, Namespace.
+_OF_DATA = {"argparse", "collections"}
+
+
 def is_followed(kind: type) -> bool:
     """Return whether objects of a class are looked into: ours, and those no library makes."""
-    plain = kind is SimpleNamespace or kind.__module__ == "argparse"
+    plain = kind is SimpleNamespace or kind.__module__ in _OF_DATA
     ours = plain or kind.__module__.startswith("scalargrad.")
     return not issubclass(kind, Operation) and (ours or not of_library(kind.__module__))

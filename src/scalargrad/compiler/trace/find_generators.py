@@ -7,6 +7,7 @@ than a small function to record, and would include those of other threads.
 from __future__ import annotations
 
 import functools
+import importlib
 import random
 import sys
 from collections import deque
@@ -32,6 +33,16 @@ def generators_of(roots: Sequence[Any]) -> list[Any]:
     roots : sequence
         Where to start.
     """
+    return [x for x in _drawing(roots) if not _is_fresh(x)]
+
+
+def makes_fresh(roots: Sequence[Any]) -> bool:
+    """Return whether functions name what may draw from the system, as an unseeded generator."""
+    return any(map(_is_fresh, _drawing(roots)))
+
+
+def _drawing(roots: Sequence[Any]) -> list[Any]:
+    """Return generators, and what makes them."""
     found = []
     waiting = deque(roots)
     seen: set[int] = set()
@@ -40,13 +51,34 @@ def generators_of(roots: Sequence[Any]) -> list[Any]:
         if isinstance(x, _ATOMS) or id(x) in seen:
             continue
         seen.add(id(x))
-        if _is_generator(x):
+        if _is_generator(x) or _is_fresh(x):
             found.append(x)
         elif isinstance(x, FunctionType):
             waiting += _used(x)
         else:
             waiting += _parts(x)
     return found
+
+
+def _is_fresh(x: Any) -> bool:
+    """Return whether something makes a generator, or draws from the system itself."""
+    if isinstance(x, random.SystemRandom):
+        return True
+    if isinstance(x, type):
+        return issubclass(x, random.Random) or x.__module__.startswith("numpy.random")
+    name = getattr(x, "__name__", "")
+    return name in _FRESH and getattr(x, "__module__", "") in _FRESH[name]
+
+
+#: Functions that draw from the system, or make a generator that is seeded by it, and whose.
+_FRESH = {
+    "default_rng": {"numpy.random", "numpy.random._generator"},
+    "urandom": {"posix", "nt"},
+    "uuid4": {"uuid"},
+    "token_bytes": {"secrets"},
+    "token_hex": {"secrets"},
+    "randbelow": {"secrets"},
+}
 
 
 def _used(function: FunctionType) -> Iterator[Any]:
@@ -109,4 +141,6 @@ def _looked_up(namespace: dict[str, Any], names: set[str]) -> Iterator[Any]:
                 yield x
             elif id(x) not in met and not x.__name__.startswith("scalargrad"):
                 met.add(id(x))
+                if x.__name__ == "numpy" and "random" in names:
+                    importlib.import_module("numpy.random")  # which NumPy loads when asked for it
                 modules.append(vars(x))

@@ -11,7 +11,7 @@ import pickle
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scalargrad.compiler.trace.find_generators import generators_of
+from scalargrad.compiler.trace.find_generators import generators_of, makes_fresh
 from scalargrad.errors import TraceError
 from scalargrad.transforms.draws import MODULE, Draw, rewind, state_of
 
@@ -33,6 +33,8 @@ class Generators:
     def __init__(self, roots: Sequence[Any] = ()) -> None:
         found = [MODULE, *generators_of(roots)]
         self._before = {id(x): (x, state_of(x)) for x in found}
+        #: Whether a function names what may draw other numbers at each call.
+        self.may_be_fresh = makes_fresh(roots)
 
     def note(self, draw: Draw) -> None:
         """Raise TraceError if a program could not make a draw again as an eager call does."""

@@ -7,19 +7,22 @@ before is an input, read again at each call; a number is a constant.
 from __future__ import annotations
 
 import functools
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.call.arguments import outlined
+from scalargrad.compiler.call.arguments import filled, outlined
 from scalargrad.compiler.passes.kinds import total_of
 from scalargrad.compiler.passes.nodes import Flags, Nodes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.recorded import RecordedProgram
 from scalargrad.compiler.trace.domains import unseen
+from scalargrad.compiler.trace.randomness import REMEDY
 from scalargrad.compiler.trace.trace import Trace
+from scalargrad.errors import TraceError
 from scalargrad.ops import add, eq, identity, sub
 from scalargrad.system.collector import collector_paused
 from scalargrad.transforms.draws import Draw
@@ -46,6 +49,8 @@ class Recording:
     is_checked : bool
         Whether the last guard is that no operation leaves its domain, and no number that was
         differentiated is infinite, where no result would tell.
+    plain : tuple of bool
+        Which of the Values asked for are plain numbers in eager evaluation.
     """
 
     program: Program
@@ -53,6 +58,7 @@ class Recording:
     closed_over: list[Value]
     outcomes: tuple[bool, ...]
     is_checked: bool = False
+    plain: tuple[bool, ...] = ()
 
 
 def record(
@@ -107,6 +113,27 @@ def recorded(trace: Trace, run: Callable[[], Any], *, domains: bool) -> tuple[Re
         raise
 
 
+def require_same(first: tuple[Recording, Any], second: tuple[Recording, Any]) -> None:
+    """Raise TraceError if a function recorded twice has drawn numbers that no program could."""
+    if _content(*first) != _content(*second):
+        raise TraceError(
+            "a random number was drawn from the system, or from a generator that is made without "
+            f"a seed, while a compiled function was recorded: {REMEDY}"
+        )
+
+
+def _content(recording: Recording, outline: Any) -> tuple[Any, ...]:
+    """Return what a recording holds, in a form that can be compared."""
+    program = recording.program
+    nodes, numbers = program.nodes(), [*program.constants.values()]
+    try:
+        plain = pickle.dumps(filled(outline, [0.0] * len(program.outputs)))
+    except Exception:  # noqa: BLE001 - what cannot be pickled is not looked into
+        plain = b""
+    operands, constants = nodes.operands.tobytes(), np.array(numbers).tobytes()
+    return nodes.ops(), operands, constants, recording.outcomes, plain
+
+
 def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
     guards = [_guard(trace, node) for node in trace.guards]
     outcomes = [*trace.guards.values()]
@@ -122,7 +149,8 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
     given = [*trace.given, *(i for _, i in trace.draws), *places]
     program = _program(nodes, trace.columns.constants, given, needed, roots)
     draws = tuple(draw for draw, _ in trace.draws)
-    return Recording(program, draws, [used[i] for i in places], tuple(outcomes), bool(found))
+    plain = tuple(map(trace.plainness.of, outputs))
+    return Recording(program, draws, [used[i] for i in places], tuple(outcomes), bool(found), plain)
 
 
 def _guard(trace: Trace, node: int) -> int:
