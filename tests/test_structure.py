@@ -19,9 +19,6 @@ REMAINING: list[set[str]] = [
         *("compiler.trace.batching", "compiler.trace.nested_derivatives"),
         *("compiler.trace.node_values", "compiler.trace.trace", "compiler.trace.traced"),
     },
-    {"compiler.call.eager_replay", "compiler.call.output", "compiler.call.path"},
-    {"optim.optimizer", "optim.torch_state"},
-    {"train.compiled", "train.modes"},
 ]
 
 

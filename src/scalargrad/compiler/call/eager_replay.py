@@ -9,25 +9,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from scalargrad.autodiff import error_signals, gradient_graphs
 from scalargrad.compiler.call.arguments import placed
 from scalargrad.compiler.function import Inputs
+from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.jit_mode import disable_jit
 from scalargrad.grad_mode import enable_grad
 from scalargrad.graph import topological_order
 from scalargrad.transforms.draws import Draw, made_by
 from scalargrad.value import Scalar, Value
 
-if TYPE_CHECKING:
-    from scalargrad.compiler.call.path import Path
+
+class Repeatable(Protocol):
+    """What is asked of a path to make one of its calls again."""
+
+    outline: Any
+    surroundings: ClosedOver | None
+
+    @property
+    def draws(self) -> Sequence[Draw]:
+        """The draws of the recording, in their order."""
+
+    def numbers(
+        self, leaves: list[Any], module_values: list[Value], inputs: list[float]
+    ) -> tuple[list[float], list[float]]:
+        """Return the inputs that the call takes now, and what of `inputs` was drawn for it."""
+
 
 #: A function with the arguments it is called with.
 Made = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 #: One call of a compiled function, with all it takes to make it again: its path, the call as it
 #: was made, its leaves and the Values its objects hold. A tuple, as every call makes one.
-Call = tuple["Path", Made, list[Any], list[Value]]
+Call = tuple[Repeatable, Made, list[Any], list[Value]]
 
 
 def graph(call: Call, index: int, inputs: Inputs) -> Value | None:
