@@ -10,7 +10,7 @@ from fuzz.targets import TARGETS
 
 CORPUS = Path(__file__).parents[1] / "fuzz" / "corpus"
 FILES = sorted(path.relative_to(CORPUS) for path in CORPUS.rglob("*") if path.is_file())
-NEEDED = {"compiled": "numpy", "safetensors": "safetensors"}
+NEEDED = {"compiled": "numpy", "program": "numpy", "safetensors": "safetensors"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)

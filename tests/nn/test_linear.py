@@ -54,6 +54,16 @@ def test_weights_are_drawn_as_pytorch_draws_them() -> None:
     assert variance == pytest.approx(0.01 / 3.0, rel=0.05)
 
 
+def test_biases_are_drawn_one_by_one() -> None:
+    """As weights are: no two of them alike, of either sign, with the variance 1/(3 nin)."""
+    layer = nn.Linear(100, 400, rng=2)
+    assert layer.bias is not None
+    biases = [p.data for p in layer.bias]
+    assert len(set(biases)) == len(biases)
+    assert -0.1 <= min(biases) < -0.09 < 0.09 < max(biases) <= 0.1
+    assert sum(b * b for b in biases) / 400 == pytest.approx(0.01 / 3.0, rel=0.15)
+
+
 def test_equal_seeds_give_equal_layers() -> None:
     """A seed, a generator and the seeded module random draw alike."""
     by_seed = nn.Linear(3, 2, rng=5).state_dict()
