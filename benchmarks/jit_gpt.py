@@ -24,10 +24,10 @@ from scalargrad.experiments.gpt import GPT
 from scalargrad.experiments.names import Alphabet, plain_names
 from scalargrad.optim import Adam
 from scalargrad.train.carried import Carried
+from scalargrad.train.compiled_gradient import CompiledGradient
+from scalargrad.train.data_rows import Rows
 from scalargrad.train.limits_on_gradients import Limits
 from scalargrad.train.objective import Objective
-from scalargrad.train.recording import Recording
-from scalargrad.train.rows import Rows
 
 STEPS, RATE, BETAS, EPS = 1000, 0.01, (0.9, 0.99), 1e-8
 #: So many of the names the plain run is measured on.
@@ -80,7 +80,7 @@ class Training:
         self.optimizer = Adam(parameters, lr=RATE, betas=BETAS, eps=EPS)
         self.carried = Carried(self.optimizer, parameters)
         self.carried.load()
-        self.programs: dict[int, tuple[Recording, Rows]] = {}
+        self.programs: dict[int, tuple[CompiledGradient, Rows]] = {}
 
     def step(self, example: Example) -> float:
         """Learn one name and return its loss before."""
@@ -94,12 +94,12 @@ class Training:
         loss: float = found.loss
         return loss
 
-    def _program(self, example: Weighted) -> tuple[Recording, Rows]:
+    def _program(self, example: Weighted) -> tuple[CompiledGradient, Rows]:
         length = len(example[0])
         if length not in self.programs:
             data = Rows([example])
             objective = Objective(self.model, cross_entropy, None, {})
-            self.programs[length] = Recording(objective, self.carried.leaves, data), data
+            self.programs[length] = CompiledGradient(objective, self.carried.leaves, data), data
         return self.programs[length]
 
 

@@ -1,8 +1,9 @@
 """Plain Python loops under `jit`, and steps under `scan`, beside JAX's and CasADi's.
 
 Value and gradient of a GARCH likelihood, a Kalman filter and a pendulum over 2,000 points, a
-Runge-Kutta fit of 200 steps, a scalar step repeated 100,000 times, and programs of a million nodes.
-All contenders run in one process on one core in turns; the medians of the turns are shown. Run with
+Runge-Kutta fit of 200 steps, the Hessian of the likelihood, lists of a hundred lengths, a Jacobian
+of 400 outputs, a scalar step repeated 100,000 times, and programs of a million nodes. All
+contenders run in one process on one core in turns; the medians of the turns are shown. Run with
 
     python -m benchmarks.repetition
 
@@ -12,6 +13,7 @@ Peers that are not installed are left out.
 from __future__ import annotations
 
 import importlib
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -82,6 +84,21 @@ def by_scalargrad(name: str, *, scanned: bool = False) -> Run:
     import scalargrad as sg
 
     step, start, needed, p = PROGRAMS[name]
+    function, loop = getattr(sg, needed), _loop(name)
+    compiled = sg.jit(lambda carry, x: _added(step, carry, x, function))
+
+    def scan(p: Any) -> Any:
+        return sg.scan(compiled, (p, start, 0.0), DATA)[0][2]
+
+    run = sg.value_and_grad(scan) if scanned else sg.jit(sg.value_and_grad(loop))
+    return lambda: run(p)
+
+
+def _loop(name: str) -> Function:
+    """Return the plain loop of a program."""
+    import scalargrad as sg
+
+    step, start, needed, _ = PROGRAMS[name]
     function = getattr(sg, needed)
 
     def loop(p: Any) -> Any:
@@ -91,13 +108,7 @@ def by_scalargrad(name: str, *, scanned: bool = False) -> Run:
             total = total + y
         return total
 
-    compiled = sg.jit(lambda carry, x: _added(step, carry, x, function))
-
-    def scan(p: Any) -> Any:
-        return sg.scan(compiled, (p, start, 0.0), DATA)[0][2]
-
-    run = sg.value_and_grad(scan) if scanned else sg.jit(sg.value_and_grad(loop))
-    return lambda: run(p)
+    return loop
 
 
 def _added(step: Any, carry: Any, x: Any, function: Any) -> Any:
@@ -109,8 +120,16 @@ def _added(step: Any, carry: Any, x: Any, function: Any) -> Any:
 def by_jax(name: str) -> Run:
     """Return value and gradient of `jax.lax.scan` of the step."""
     jax, jnp = importlib.import_module("jax"), importlib.import_module("jax.numpy")
+    compiled = jax.jit(jax.value_and_grad(_jax_loss(name)))
+    given = jnp.array(PROGRAMS[name][3])
+    return lambda: jax.block_until_ready(compiled(given))
+
+
+def _jax_loss(name: str) -> Function:
+    """Return the sum that `jax.lax.scan` of the step makes."""
+    jax, jnp = importlib.import_module("jax"), importlib.import_module("jax.numpy")
     jax.config.update("jax_enable_x64", True)
-    step, start, needed, p = PROGRAMS[name]
+    step, start, needed, _ = PROGRAMS[name]
     xs = jnp.array(DATA)
 
     def loss(p: Any) -> Any:
@@ -121,8 +140,7 @@ def by_jax(name: str) -> Run:
 
         return jax.lax.scan(once, (start, 0.0), xs)[0][1]
 
-    compiled, given = jax.jit(jax.value_and_grad(loss)), jnp.array(p)
-    return lambda: jax.block_until_ready(compiled(given))
+    return loss
 
 
 RATES = [1.1, 0.4, 0.1, 0.4]
@@ -143,6 +161,74 @@ def fit_by_casadi() -> Run:
     loss = runge_kutta(p)
     run = casadi.Function("fit", [p], [loss, casadi.gradient(loss, p)])
     return lambda: run(RATES)
+
+
+def curvature_by_scalargrad() -> Run:
+    """Return the Hessian of the GARCH likelihood, a plain loop."""
+    import scalargrad as sg
+
+    run = sg.jit(sg.hessian(_loop("GARCH likelihood")))
+    return lambda: run(PROGRAMS["GARCH likelihood"][3])
+
+
+def curvature_by_jax() -> Run:
+    """Return the same of `jax.lax.scan`."""
+    jax, jnp = importlib.import_module("jax"), importlib.import_module("jax.numpy")
+    compiled = jax.jit(jax.hessian(_jax_loss("GARCH likelihood")))
+    given = jnp.array(PROGRAMS["GARCH likelihood"][3])
+    return lambda: jax.block_until_ready(compiled(given))
+
+
+#: Lists of 1 to 100 numbers.
+LISTS = [NUMBERS[:n] for n in range(1, 101)]
+
+
+def _weighed(xs: Any) -> Any:
+    import scalargrad as sg
+
+    total: Any = 0.0
+    for x in xs:
+        total = total + sg.tanh(x * 0.5) * x
+    return total
+
+
+def lengths_compiled() -> Run:
+    """Return a loop over lists of a hundred lengths in turn, compiled."""
+    import scalargrad as sg
+
+    run = sg.jit(_weighed)
+    return lambda: [run(xs) for xs in LISTS]
+
+
+def lengths_eager() -> Run:
+    """Return the same on Values."""
+    import scalargrad as sg
+
+    lists = [[sg.Value(x) for x in xs] for xs in LISTS]
+    return lambda: [_weighed(xs) for xs in lists]
+
+
+MOMENTS: list[float] = np.linspace(0.0, 5.0, 400).tolist()
+WAVE = [1.0, 0.3, 2.0, 0.1, 0.2, 0.5]
+
+
+def wave(p: Any, exp: Any, sin: Any) -> Any:
+    """Return a damped oscillation at 400 moments, of 6 parameters."""
+    a, b, c, d, e, f = p
+    return [a * exp(-b * t) * sin(c * t + d) + e * t + f for t in MOMENTS]
+
+
+def jacobian_compiled() -> Run:
+    """Return the Jacobian of the oscillation."""
+    import scalargrad as sg
+
+    run = sg.jit(sg.jacobian(lambda p: wave(p, sg.exp, sg.sin)))
+    return lambda: run(WAVE)
+
+
+def wave_on_floats() -> Run:
+    """Return the oscillation itself, in plain Python."""
+    return lambda: wave(WAVE, math.exp, math.sin)
 
 
 def _step(x: Any, _: Any) -> Any:
@@ -208,6 +294,12 @@ def main() -> None:
         _compare(f"{name}, {POINTS:,} points, value and gradient", makers, "JAX lax.scan")
     fits = {"plain loop": fit_by_scalargrad, "CasADi SX": fit_by_casadi}
     _compare(f"Runge-Kutta fit, {STEPS} steps, value and gradient", fits, "CasADi SX")
+    curves = {"plain loop": curvature_by_scalargrad, "JAX lax.scan": curvature_by_jax}
+    _compare(f"GARCH likelihood, {POINTS:,} points, Hessian", curves, "JAX lax.scan")
+    lengths = {"compiled": lengths_compiled, "eager": lengths_eager}
+    _compare("lists of 1 to 100 numbers in turn", lengths, "eager")
+    jacobians = {"Jacobian": jacobian_compiled, "plain function": wave_on_floats}
+    _compare("Jacobian of 400 outputs of 6 inputs", jacobians, "plain function")
     longs = {"scan": long_scan, "Python loop": long_loop}
     _compare(f"a scalar step, {LONG:,} times", longs, "Python loop")
     for name, program in (("regular", REGULAR), ("a recurrence", RECURRENCE)):

@@ -20,8 +20,8 @@ from typing import Any
 #: What is measured at which sizes.
 SIZES = {
     "graph": (10_000, 100_000, 1_000_000),
-    "record": (1_000, 10_000, 100_000),
-    "vmap": (1_000, 100_000),
+    "record": (10_000, 100_000, 1_000_000),
+    "vmap": (10_000, 100_000),
     "page": (10, 100, 1_000, 10_000),
 }
 HEADS = {

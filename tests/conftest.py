@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import os
 import random
+import re
 import shutil
 import signal
 import time
+import zlib
 from collections.abc import Callable, Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -75,6 +79,20 @@ def installed(*names: str) -> str:
     if found is None:
         pytest.skip(f"the page is driven in {names[0].title()}, which is not installed here")
     return found
+
+
+@pytest.fixture
+def framed() -> Callable[[str], str]:
+    """Return a function from what a notebook's cell shows to the page that its frame unpacks."""
+
+    def unpacked(shown: str) -> str:
+        frame = re.search(r'<iframe srcdoc="([^"]*)"', shown)
+        assert frame is not None
+        packed = re.search(r'atob\("([^"]*)"\)', unescape(frame[1]))
+        assert packed is not None
+        return zlib.decompress(base64.b64decode(packed[1])).decode()
+
+    return unpacked
 
 
 @pytest.fixture(scope="module")

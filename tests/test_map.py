@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from inspect import CO_OPTIMIZED
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -33,7 +34,8 @@ def entered(run: Callable[[], object]) -> list[str]:
 
     def note(frame: FrameType, event: str, _argument: Any) -> None:
         path = frame.f_code.co_filename
-        if event == "call" and path.startswith(str(SOURCE)) and frame.f_code.co_name != "<module>":
+        is_function = frame.f_code.co_flags & CO_OPTIMIZED  # and no body of a module or class
+        if event == "call" and is_function and path.startswith(str(SOURCE)):
             files.setdefault(Path(path).relative_to(SOURCE).as_posix())
 
     before = sys.getprofile()

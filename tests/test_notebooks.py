@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,48 @@ def test_a_notebook_is_committed_with_its_outputs(path: Path) -> None:
 
 
 def test_a_notebook_is_light(path: Path) -> None:
-    """Less than 250 kB, outputs included."""
-    assert path.stat().st_size < 250_000
+    """Less than 400 kB, outputs and a live page included."""
+    assert path.stat().st_size < 400_000
+
+
+def shown(path: Path, kind: str) -> list[str]:
+    """Return what cells show, of one MIME type."""
+    outputs = [output for cell in cells(path, "code") for output in cell["outputs"]]
+    return ["".join(x["data"][kind]) for x in outputs if kind in x.get("data", {})]
+
+
+def test_a_notebook_holds_a_live_page_and_a_picture(
+    path: Path, framed: Callable[[str], str]
+) -> None:
+    """A step or training page, which GitHub cuts, and before it an SVG or PNG, which it shows."""
+    pages = [html for html in shown(path, "text/html") if "<iframe" in html]
+    assert pages
+    for html in pages:
+        assert "Content-Security-Policy" in framed(html)
+        assert re.search(r"<table.*</table>", re.sub("<iframe.*?</iframe>", "", html), re.DOTALL)
+    kinds: set[str] = set()
+    for cell in cells(path, "code"):
+        found = [output.get("data", {}) for output in cell["outputs"]]
+        if any("<iframe" in "".join(data.get("text/html", "")) for data in found):
+            break
+        kinds.update(*found)
+    assert kinds & {"image/svg+xml", "image/png"}
+
+
+def test_no_walk_is_printed(path: Path) -> None:
+    """JupyterLab breaks printed lines in the middle of words; tables keep formulas whole."""
+    assert "print(walk(" not in text(path, "code")
+    for html in shown(path, "text/html"):
+        for cell in re.findall(r"<td[^>]*>\s*<math", html):
+            assert "nowrap" in cell
+
+
+def test_notebook_5_has_its_matrices_in_latex() -> None:
+    """The error signals of two layers, as matrices, equal those of the sweep to four digits."""
+    latex = "".join(shown(PATHS[4], "text/latex"))
+    for name in (r"\bar W_2", r"\bar h", r"\bar z", r"\bar W_1"):
+        assert name in latex
+    assert latex.count(r"\begin{pmatrix}") == latex.count(r"\end{pmatrix}") >= 10
 
 
 def compiles(path: Path) -> bool:

@@ -69,15 +69,28 @@ def test_no_circle_of_imports_comes_back() -> None:
 
 #: Files of one name that do one thing in two places: what both are is said by their folders.
 FILES_OF_ONE_NAME = {
-    *("activations.py", "clicks.py", "digits.py", "document.py", "evaluation.py", "folded.py"),
-    *("forward.py", "graph.py", "levels.py", "names.py", "networks.py", "record.py"),
-    *("schedule.py", "sentiment.py", "step.py", "terminal.py", "training.py", "tree.py"),
+    *(
+        "activations.py",
+        "clicks.py",
+        "columns.py",
+        "eager.py",
+        "elementwise.py",
+        "rows.py",
+        "digits.py",
+        "document.py",
+        "elementwise.py",
+    ),
+    *("evaluation.py", "folded.py", "forward.py", "graph.py", "levels.py"),
+    *("names.py", "networks.py", "nodes.py", "record.py", "recorded.py"),
+    *("schedule.py", "sentiment.py", "step.py", "terminal.py", "training.py"),
+    *("tree.py",),
 }
 
 #: Classes of one name: what is drawn or computed of a thing bears the thing's name.
 CLASSES_OF_ONE_NAME = {
-    *("Bar", "Block", "Copy", "ELU", "Elementwise", "Evaluation", "Gate", "Group", "Layer"),
-    *("LeakyReLU", "Neuron", "Numbers", "Optimizer", "Part", "Row", "Run", "Source", "Statement"),
+    *("Bar", "Block", "Columns", "Copy", "ELU", "Elementwise"),
+    *("Evaluation", "Gate", "Group", "Layer", "LeakyReLU", "Neuron"),
+    *("Numbers", "Optimizer", "Part", "Row", "Run", "Source", "Statement"),
     *("Step", "Table", "Total"),
 }
 

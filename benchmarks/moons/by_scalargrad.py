@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 import scalargrad as sg
 from benchmarks.moons.problem import Problem, Step, loss
 
@@ -92,6 +94,25 @@ def called(problem: Problem) -> Step:
     """Return the whole step, called as a function: a list of floats in, a list out."""
     compiled = sg.jit(step_of(problem))
     state = problem.parameters
+
+    def run() -> float:
+        nonlocal state
+        value, state = compiled(state, problem.rate)
+        return float(value)
+
+    return run
+
+
+def called_with_arrays(problem: Problem) -> Step:
+    """Return the whole step, called as a function: an array of parameters in, one out."""
+    step = step_of(problem)
+
+    def on_arrays(parameters: Any, rate: float) -> Any:
+        value, updated = step(parameters, rate)
+        return value, np.array(updated)
+
+    compiled = sg.jit(on_arrays)
+    state = np.array(problem.parameters)
 
     def run() -> float:
         nonlocal state

@@ -9,6 +9,7 @@ from benchmarks.moons.problem import Problem, Step
 
 OURS = "scalargrad, the whole step by scan"
 PASSED = "scalargrad, the whole step by scan, data as arguments"
+ARRAYS = "scalargrad, the whole step called with NumPy arrays"
 CALLED = "scalargrad, the whole step called with lists of floats"
 DECORATED = "scalargrad, one decorator on the user's loop"
 C = "C by hand"
@@ -22,6 +23,7 @@ MICROGRAD = "micrograd, the same scalar code"
 PEERS: dict[str, Callable[[Problem], Step]] = {
     OURS: by_scalargrad.scanned,
     PASSED: by_scalargrad.passed_in,
+    ARRAYS: by_scalargrad.called_with_arrays,
     CALLED: by_scalargrad.called,
     DECORATED: by_scalargrad.decorated,
     C: by_c.by_hand,

@@ -208,4 +208,5 @@ if not TYPE_CHECKING:  # or a type checker would take every name, sigmoid or sig
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+    dunders = (name for name in globals() if name.startswith("__"))
+    return sorted({*__all__, *_LATER, *dunders})

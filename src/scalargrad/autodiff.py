@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import repeat
 from math import isfinite
@@ -49,13 +49,31 @@ def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
     """Run one backward sweep from `root` and write the gradients; see `Value.backward`."""
     if not allow_nonfinite:
         require_finite(root)
+    if root._call is not None and _stands_on_leaves(root) and not _anomaly.get():
+        pairs = zip(root.parents, root.local_grads, strict=True)
+        sums = [(x._grad or 0.0) + local for x, local in pairs]  # type: ignore[union-attr, operator]
+        _write((root, *root.parents), (1.0, *sums))  # type: ignore[arg-type]
+        return
     order = topological_order(root)
     grads = [  # PyTorch's habit of p.grad = None counts as 0
         signal if node.parents else (node._grad or 0.0) + signal
         for node, signal in _sweep(order, {root: 1.0})
     ]
-    # One call into C, which Ctrl-C cannot interrupt: all gradients are written or none.
-    deque(map(setattr, reversed(order), repeat("_grad"), grads), maxlen=0)
+    _write(reversed(order), grads)
+
+
+def _write(nodes: Iterable[Value], grads: Iterable[float]) -> None:
+    """Write gradients in one call into C, which Ctrl-C cannot interrupt: all of them or none."""
+    deque(map(setattr, nodes, repeat("_grad"), grads), maxlen=0)
+
+
+def _stands_on_leaves(root: Value) -> bool:
+    """Return whether all operands are leaves, each read once: there is nothing to sweep over."""
+    parents = root.parents
+    return len(set(parents)) == len(parents) and not any(
+        x.parents  # type: ignore[union-attr] # of a compiled call, all are Values
+        for x in parents
+    )
 
 
 def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[Value, float]:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks import compiled, gpt, programs
+from benchmarks import calls, compiled, gpt, programs
 from benchmarks.chart import write_bars
 from benchmarks.compiled import FASTER, SLOWER, Goal
 from benchmarks.measuring import seconds
@@ -83,7 +83,7 @@ def test_the_command_fills_its_section(tmp_path: Path, monkeypatch: pytest.Monke
     assert text.startswith("before\n<!-- compiled -->\n\n![Time of a step")
     assert text.endswith("pinned nowhere.\n\n<!-- /compiled -->\nafter\n")
     assert text.count("\n| Moons step, tanh: ") == 2
-    assert "| First process ever, import to first result |  | 500 ms |  |" in text
+    assert "| First process ever, import to first result | at most 1 s | 500 ms | yes |" in text
     assert (tmp_path / "images" / "moons-step.svg").exists()
 
 
@@ -124,3 +124,25 @@ def test_a_missing_peer_is_a_message(
     with pytest.raises(SystemExit):
         compiled.main([])
     assert "No module named 'jax'; python -m pip install" in capsys.readouterr().err
+
+
+def test_calls_fill_their_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Findings are compared with their limits and written between their marks."""
+    monkeypatch.setattr(calls, "pin", lambda: "pinned nowhere")
+    monkeypatch.setattr(calls, "COMPARISONS", (calls.unused_parameter, calls.gpt_in_arrays))
+    monkeypatch.setattr(calls, "long_plain_loop", lambda: iter(()))
+    path = tmp_path / "figures.md"
+    path.write_text("<!-- calls -->\n<!-- /calls -->\n")
+    calls.main(["--turns", "1", "--write", str(path)])
+    text = path.read_text(encoding="utf-8")
+    assert "against all with | at most 1.3 × its time |" in text
+    assert "called with an array | at most 80 µs |" in text
+
+
+def test_a_limit_is_for_the_ratio_of_two_times() -> None:
+    """Three against two is one and a half: over a limit of 1.3, within one of 1.6."""
+    times = {"a": 3e-6, "b": 2e-6}
+    assert not calls.ratio("what", times, "a", "b", 1.3).met
+    assert (
+        calls.ratio("what", times, "a", "b", 1.6).measured == "1.50 × its time (3 µs against 2 µs)"
+    )

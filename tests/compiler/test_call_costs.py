@@ -113,3 +113,24 @@ def test_programs_of_too_many_operations_are_forgotten(monkeypatch: pytest.Monke
     for n in (3, 4, 5, 60):
         assert compiled([1.0] * n) == n
     assert len(compiled._paths) == 1
+
+
+def test_a_result_that_stands_on_leaves_adds_to_their_gradients() -> None:
+    """Called twice it doubles them exactly; None counts as 0, and a leaf read twice gets both."""
+    compiled = jit(lambda a, b, c: a * b + tanh(c))
+    x, y = Value(2.0), Value(3.0)
+    y.grad = None
+    found: Any = compiled(x, y, x)
+    for times in (1, 2):
+        found.backward()
+        assert x.grad == pytest.approx(times * (4.0 - np.tanh(2.0) ** 2), rel=1e-14)
+        assert y.grad == times * 2.0
+    assert found.grad == 1.0
+
+
+def test_a_result_that_stands_on_a_graph_is_swept_through_it() -> None:
+    """Operands that were computed pass the gradient on."""
+    x = Value(0.5)
+    found: Any = jit(lambda a: a * a)(x * 3.0)
+    found.backward()
+    assert x.grad == pytest.approx(9.0)

@@ -129,9 +129,22 @@ def test_the_cubic_is_the_polynomial_numpy_evaluates() -> None:
     assert a is not None
     coefficients = [p.data for p in (d, c, b, a[0])]
     assert cubic([1.7])[0].data == pytest.approx(np.polyval(coefficients, 1.7))
-    assert str(cubic) == "y = {:.4f} + {:.4f} x + {:.4f} x^2 + {:.4f} x^3".format(
-        *coefficients[::-1]
-    )
+    read = str(cubic).removeprefix("y = ").replace("−", "-").replace("- ", "-").replace("+ ", "+")
+    read = read.replace(" x³", "*x**3").replace(" x²", "*x**2").replace(" x", "*x")
+    assert eval(read, {"x": 1.7}) == pytest.approx(np.polyval(coefficients, 1.7), abs=5e-4)
+
+
+def test_a_polynomial_is_written_as_people_write_it() -> None:
+    """Minus where a term is taken away, no factor 1, no term that is 0."""
+    cubic = experiments.Cubic(rng=0)
+    assert cubic.linear.bias is not None
+    weights = [cubic.linear.bias[0], *cubic.linear.weight[0]]
+    found = []
+    for numbers in ([0.0012, 0.857, -0.0004, -0.0933], [0.0, -1.0, 1e-9, 2.0], [0.0] * 4):
+        for parameter, x in zip(weights, numbers, strict=True):
+            parameter.data = x
+        found.append(str(cubic))
+    assert found == ["y = 0.0012 + 0.857 x − 0.0004 x² − 0.0933 x³", "y = −x + 2 x³", "y = 0"]
 
 
 def test_log_loss_is_minus_the_mean_log_probability() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from scalargrad import grad, hvp, jit, scan, tanh, value_and_grad, vmap
+from scalargrad import grad, hvp, jit, scan, sqrt, tanh, value_and_grad, vmap
 from scalargrad.export import load
 
-pytest.importorskip("numpy")
+np = pytest.importorskip("numpy")
 
 XS = [-0.5, 0.1, 0.9]
 
@@ -61,3 +61,30 @@ def test_a_compiled_function_leaves_python(tmp_path: Path) -> None:
     assert "void square(" in square.export(tmp_path / "square.c", 2.0)[0].read_text("utf-8")
     (file,) = square.export(tmp_path / "square.json", 2.0)
     assert load(file)([3.0]) == [4.5]
+
+
+def test_arrays_go_in_and_come_out_as_in_jax() -> None:
+    """Losses and gradients of each example: vectors of 4, and a matrix of 4 × 2."""
+    points = np.array([[1.0, 2.0], [0.5, -1.0], [0.0, 3.0], [2.0, 2.0]])
+    each = jit(vmap(value_and_grad(lambda w, x: (w @ x) ** 2), in_axes=(None, 0)))
+    w = np.array([0.3, -0.2])
+    losses, slopes = each(w, points)
+    assert losses == pytest.approx((points @ w) ** 2)
+    assert slopes == pytest.approx(2 * (points @ w)[:, None] * points)
+
+
+def test_adam_is_a_scan_over_state() -> None:
+    """Parameters and both moments are carried; 300 steps reach the minimum."""
+
+    @jit
+    def step(state: Any, _: Any) -> Any:
+        p, m, v = state
+        value, slope = value_and_grad(lambda p: (p[0] - 1) ** 2 + (p[1] + 2) ** 2)(p)
+        m = [0.9 * a + 0.1 * s for a, s in zip(m, slope, strict=True)]
+        v = [0.999 * a + 0.001 * s * s for a, s in zip(v, slope, strict=True)]
+        p = [x - 0.1 * a / (sqrt(b) + 1e-8) for x, a, b in zip(p, m, v, strict=True)]
+        return (p, m, v), value
+
+    (p, _, _), values = scan(step, ([0.0, 0.0], [0.0, 0.0], [0.0, 0.0]), length=300)
+    assert p == pytest.approx([1.0, -2.0], abs=1e-4)
+    assert len(values) == 300

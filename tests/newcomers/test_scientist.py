@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from scalargrad import DomainError, exp, hessian, jacobian, jit, log, value_and_grad
+from scalargrad import (
+    DomainError,
+    OperandError,
+    exp,
+    hessian,
+    jacobian,
+    jit,
+    log,
+    value_and_grad,
+)
 
 np = pytest.importorskip("numpy")
 optimize = pytest.importorskip("scipy.optimize")
@@ -101,3 +110,34 @@ def test_a_formula_comes_in_from_sympy() -> None:
     _, slope = value_and_grad(f, argnums=(0, 1))(0.5, 0.3)
     exact = [float(formula.diff(s).subs({x: 0.5, y: 0.3})) for s in (x, y)]
     assert slope == pytest.approx(exact, rel=1e-14)
+
+
+def test_the_state_may_be_an_array_and_sums_numpys() -> None:
+    """Written as one writes it with NumPy, the gradient is that of the version on numbers."""
+
+    def distance(p: Any) -> Any:
+        u, path, h = np.array([START]), [], 0.125
+        for k in range(1, 1 + 4 * len(TIMES)):
+            half = u + h / 2 * (p[0] * u * (1 - u / p[1]))
+            u = u + h * (p[0] * half * (1 - half / p[1]))
+            path += [u[0]] if k % 4 == 0 else []
+        return np.sum((np.array(path) - np.array([logistic(t) for t in TIMES])) ** 2)
+
+    start = np.array([0.5, 2.0])
+    value, slope = value_and_grad(distance)(start)
+    compiled = jit(value_and_grad(distance))(start)
+    moved = [distance(start + 1e-6 * step) - distance(start - 1e-6 * step) for step in np.eye(2)]
+    assert slope == pytest.approx(np.array(moved) / 2e-6, rel=1e-6)
+    assert compiled[0] == pytest.approx(value, rel=1e-12)
+    assert compiled[1] == pytest.approx(slope, rel=1e-12)
+
+
+def test_scipys_integrator_is_refused_rather_than_losing_the_gradient() -> None:
+    """`solve_ivp` computes with floats; the error says that a gradient would be lost."""
+    integrate = pytest.importorskip("scipy.integrate")
+
+    def end(rate: Any) -> Any:
+        return integrate.solve_ivp(lambda t, u: -rate * u, (0, 1), [1.0]).y[0, -1]
+
+    with pytest.raises(OperandError, match="would drop the gradient"):
+        value_and_grad(end)(0.5)

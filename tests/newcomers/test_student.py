@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from pathlib import Path
 
@@ -89,3 +90,35 @@ def test_a_loop_of_ones_own_is_watched(tmp_path: Path) -> None:
         watched.record()
     page = watched.save(tmp_path / "training.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")
+
+
+def test_the_demo_notebook_runs_with_its_import_changed() -> None:
+    """Inputs made into Values, a hinge loss, a penalty and accuracy, as in micrograd's demo."""
+    random.seed(1337)
+    model = MLP(2, [16, 16, 1])
+    assert len(model.parameters()) == 337
+    points = [[math.cos(k), math.sin(k)] for k in range(20)]
+    labels = [1 if x > 0 else -1 for x, _ in points]
+
+    def loss() -> tuple[Value, float]:
+        inputs = [list(map(Value, point)) for point in points]
+        scores = list(map(model, inputs))
+        losses = [(1 + -label * score).relu() for label, score in zip(labels, scores, strict=True)]
+        data_loss = sum(losses) * (1.0 / len(losses))
+        total = data_loss + 1e-4 * sum(p * p for p in model.parameters())
+        right = [(y > 0) == (score.data > 0) for y, score in zip(labels, scores, strict=True)]
+        return total, sum(right) / len(right)
+
+    for _ in range(20):
+        total, accuracy = loss()
+        model.zero_grad()
+        total.backward()
+        for p in model.parameters():
+            p.data -= 0.1 * p.grad
+    assert accuracy >= 0.9
+
+
+def test_an_operation_with_a_closure_is_led_to_custom_op() -> None:
+    """The error for micrograd's way to make a node names the function to use instead."""
+    with pytest.raises(TypeError, match="custom_op"):
+        Value(math.tanh(0.5), (Value(0.5),), "tanh")  # type: ignore[arg-type]

@@ -69,3 +69,17 @@ def test_a_network_is_shown_layer_by_layer(tmp_path: Path) -> None:
     loss = (model([0.5, -1.0]) - 1.0) ** 2
     page = walk(loss, model=model).save(tmp_path / "network.html").read_text(encoding="utf-8")
     assert 'value="layer"' in page
+
+
+def test_slides_are_written_by_one_call(tmp_path: Path) -> None:
+    """Three steps forwards, the seed and four wires back are eight pictures of one size."""
+    files = walk(example()).export(tmp_path / "slides", format="png")
+    assert len(files) == 8
+    assert len({file.read_bytes()[16:24] for file in files}) == 1  # width and height
+
+
+def test_every_group_of_students_gets_a_sheet_of_its_own(tmp_path: Path) -> None:
+    """The menu of the page offers variants, and questions for Moodle."""
+    page = walk(example()).save(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Variant" in page
+    assert "Save as Moodle XML" in page

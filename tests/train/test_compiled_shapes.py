@@ -14,7 +14,7 @@ from scalargrad.errors import NumericalError, TraceError
 from scalargrad.nn import Embedding, Linear, Module
 from scalargrad.optim import SGD, Adagrad, Adam, SparseAdam
 from scalargrad.train import fit
-from scalargrad.train.rows import Shapes
+from scalargrad.train.data_rows import Shapes
 
 from .alike import Made, assert_alike
 

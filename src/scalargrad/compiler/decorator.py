@@ -113,8 +113,9 @@ def jit(
     that lean on the order of rounding, as Kahan's, lose what they compensate.
 
     Recording takes some milliseconds for each thousand nodes, once for each shape of arguments; the
-    64 latest shapes are kept. A condition on a number computed from the arguments is checked at
-    each call; where it comes out otherwise, that way is recorded as well.
+    latest shapes are kept, up to 1,024 of them that have four million nodes together. A
+    condition on a number computed from the arguments is checked at each call; where it comes out
+    otherwise, that way is recorded as well.
 
     A call with long lists of floats spends most of its time on taking them apart: NumPy arrays
     are handed over whole, and `scan` keeps what a step carries on in the program's memory.

@@ -19,9 +19,10 @@ from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.loops.looped import looped
 from scalargrad.compiler.passes.differentiate import dependents, differentiate, steps
 from scalargrad.compiler.passes.instructions import Packed
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, PRODUCTS, Op
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.pack import pack
-from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, PRODUCTS, Op, Program
+from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.segments import split
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 

@@ -1,4 +1,4 @@
-"""Jitted: a function that is recorded once and runs as a program of vector instructions."""
+"""The function that `jit` returns: recorded at its first call, run as a program from then on."""
 
 from __future__ import annotations
 

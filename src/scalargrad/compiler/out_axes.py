@@ -1,4 +1,4 @@
-"""Where the results of vmap go: side by side in arrays or in lists, along an axis."""
+"""Put the results of vmap together: in arrays or in lists, along an axis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""vmap: a function of one example applied to many."""
+"""vmap: turn a function of one example into a function of many."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from scalargrad.experiments.wide_and_deep import WideAndDeep
 from scalargrad.losses import binary_cross_entropy_with_logits
 from scalargrad.optim import AdamW
 from scalargrad.optim.lr_scheduler import LinearLR
+from scalargrad.plots.style import MARKERS, colour, legend_above, styled
 from scalargrad.train import fit
 
 if TYPE_CHECKING:
@@ -82,10 +83,13 @@ def _draw_calibration(
     model: WideAndDeep,
     logs: dict[str, data.Dataset[data.Impression, int]],
 ) -> None:
-    for (name, log), marker in zip(logs.items(), "o^", strict=True):
+    shown = []
+    for i, (name, log) in enumerate(logs.items()):
         true = [truth.probability(x) for x in log.inputs[:400]]
         ours = [model.probability(x) for x in log.inputs[:400]]
-        axes.scatter(true, ours, marker=marker, s=14, alpha=0.6, label=f"{name} pairs")
-    axes.plot([0, 1], [0, 1], color="black", lw=1)
-    axes.set(xlabel="true probability", ylabel="learned probability", title="Impressions")
-    axes.legend()
+        look: dict[str, Any] = {"color": colour(i), "marker": MARKERS[i], "ms": 5.5, "ls": ""}
+        shown += axes.plot(true, ours, mec="white", mew=0.5, label=f"{name} pairs", **look)
+    shown += axes.plot([0, 1], [0, 1], color="black", lw=1, label="as it should be")
+    axes.set(xlabel="true probability", ylabel="learned probability", xlim=(0, 1), ylim=(0, 1))
+    axes.set_aspect("equal")
+    legend_above(styled(axes), "Chances of a click", shown)

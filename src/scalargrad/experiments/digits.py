@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from scalargrad import data
-from scalargrad.experiments.plan import Plan, Report, report
+from scalargrad.experiments.plan import Plan, Report, draw_training, report
 from scalargrad.grad_mode import no_grad
 from scalargrad.losses import accuracy, cross_entropy
 from scalargrad.nn import Linear, ReLU, Sequential
@@ -16,6 +16,9 @@ from scalargrad.train import fit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+#: Hidden units whose weights are drawn.
+_SHOWN = 20
 
 
 def digits(plan: Plan) -> Report:
@@ -58,10 +61,16 @@ def _read(plan: Plan, name: str, *, size: int, hidden: int, rate: float, epochs:
     taken = [max(range(10), key=row.__getitem__) for row in scores]
 
     def draw(figure: Figure) -> None:
-        halves: Any = figure.subfigures(1, 2)
-        left, right = halves
-        confusion_matrix(held_out.targets, taken, ax=left.subplots())
-        first_layer_weights(first.weight[:20], (size, size), columns=5, figure=right)
+        parts: Any = figure.subfigures(1, 3, width_ratios=[1.0, 0.95, 1.1])
+        draw_training(history, parts[0].subplots())
+        confusion_matrix(held_out.targets, taken, ax=parts[1].subplots())
+        first_layer_weights(first.weight[:_SHOWN], (size, size), columns=5, figure=parts[2])
+        parts[2].suptitle(_caption(hidden))
 
     summary = [f"{accuracy(scores, held_out.targets):.1%} of the held-out digits read correctly"]
-    return report(plan, name, model, history, draw=draw, summary=summary)
+    return report(plan, name, model, history, draw=draw, summary=summary, size=(14.5, 4.4))
+
+
+def _caption(hidden: int) -> str:
+    shown = f"the {hidden}" if hidden <= _SHOWN else f"{_SHOWN} of the {hidden}"
+    return f"What {shown} hidden units look for:\nblue ink counts for them, orange against"

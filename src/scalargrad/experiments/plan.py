@@ -136,8 +136,9 @@ def report(
     *,
     draw: Callable[[Figure], object],
     summary: list[str],
+    size: tuple[float, float] = (10.0, 4.2),
 ) -> Report:
-    """Write a program's picture, model and history, and return the whole.
+    """Write a program's picture (its size is in inches), model and history; return the whole.
 
     Raises
     ------
@@ -146,7 +147,7 @@ def report(
     """
     with needed("the picture needs"):
         from matplotlib.figure import Figure
-    figure = Figure(figsize=(10.0, 4.2), layout="constrained")
+    figure = Figure(figsize=size, layout="constrained")
     draw(figure)
     files = plan.files(name)
     save_figure(figure, files[0], dpi=120)

@@ -10,6 +10,8 @@ from scalargrad.experiments.plan import Plan, Report, draw_training, report
 from scalargrad.losses import mse_loss
 from scalargrad.nn import Linear, Module
 from scalargrad.optim import SGD
+from scalargrad.plots.style import BLUE, ORANGE, legend_above, styled
+from scalargrad.show.figures import polynomial
 from scalargrad.train import History, fit
 
 if TYPE_CHECKING:
@@ -42,8 +44,7 @@ class Cubic(Module):
 
     def __str__(self) -> str:
         a = self.linear.bias[0].data if self.linear.bias else 0.0
-        b, c, d = (w.data for w in self.linear.weight[0])
-        return f"y = {a:.4f} + {b:.4f} x + {c:.4f} x^2 + {d:.4f} x^3"
+        return f"y = {polynomial([a, *(w.data for w in self.linear.weight[0])])}"
 
 
 def squared_error(predictions: list[Any], targets: list[Any]) -> Any:
@@ -82,9 +83,10 @@ def sine(plan: Plan) -> Report:
         left, right = figure.subplots(1, 2)
         draw_training(history, left)
         xs = [x for (x,) in every]
-        right.plot(xs, points.targets[::20], label="sin x")
-        right.plot(xs, [model(x)[0].data for x in every], ls="--", label="the cubic")
-        right.set(xlabel="x, radians", title="Sine and cubic")
-        right.legend()
+        cubic = [model(x)[0].data for x in every]
+        sine = right.plot(xs, points.targets[::20], color=ORANGE, ls="--", label="sin x")
+        fitted = right.plot(xs, cubic, color=BLUE, label=str(model))
+        right.set(xlabel="x, radians", ylabel="y")
+        legend_above(styled(right), "The sine and the cubic fitted to it", [*sine, *fitted])
 
     return report(plan, "sine", model, history, draw=draw, summary=[f"Result: {model}"])

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from scalargrad.compiler.passes.lanes import Partial
-from scalargrad.compiler.passes.program import (
+from scalargrad.compiler.passes.kinds import (
     BATCH,
     CONSTANT,
     INPUT,
@@ -19,9 +18,10 @@ from scalargrad.compiler.passes.program import (
     TAKE,
     UNBATCH,
     OverLanes,
-    Program,
     Total,
 )
+from scalargrad.compiler.passes.lanes import Partial
+from scalargrad.compiler.passes.program import Program
 from scalargrad.export.c_operations import INDEX, Operations
 from scalargrad.table.c import number_code
 from scalargrad.table.operation import Elementwise

@@ -9,7 +9,8 @@ from typing import Any
 from scalargrad.compiler.call.path import Path, value_cells
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.passes.differentiate import differentiate
-from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, Program
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT
+from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.errors import TraceError
 from scalargrad.export.naming import input_names, results_of

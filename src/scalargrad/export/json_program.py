@@ -10,8 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from scalargrad.compiler.passes.lanes import Partial, partial
-from scalargrad.compiler.passes.program import (
+from scalargrad.compiler.passes.kinds import (
     BATCH,
     CONSTANT,
     INPUT,
@@ -22,12 +21,12 @@ from scalargrad.compiler.passes.program import (
     Kind,
     Op,
     OverLanes,
-    Program,
     Scattered,
     Total,
     over_lanes,
-    without_dead_nodes,
 )
+from scalargrad.compiler.passes.lanes import Partial, partial
+from scalargrad.compiler.passes.program import Program, without_dead_nodes
 from scalargrad.errors import StateError, TraceError
 from scalargrad.export.exported import Exported
 from scalargrad.export.soundness import require_sound

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import no_grad
-from scalargrad.plots.style import CLASSES, MARKERS, axes_or_new, number
+from scalargrad.plots.style import MARKERS, axes_or_new, colour, number
 from scalargrad.table.numbers import is_real
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _scores(output: Any) -> list[float]:
 
 
 def _colours(count: int) -> list[str]:
-    return [CLASSES[c % len(CLASSES)] for c in range(count)]
+    return [colour(c) for c in range(count)]
 
 
 def _regions(axes: Axes, xs: Any, ys: Any, grid: Any) -> None:
@@ -113,10 +113,10 @@ def _markers(axes: Axes, data: Any, classes: Any, names: list[str]) -> None:
     unknown = sorted(set(classes.tolist()) - set(range(len(names))))
     if unknown:
         raise OperandError(f"class {unknown[0]:g} occurs, but the model scores {len(names)}")
-    for c, (name, colour) in enumerate(zip(names, _colours(len(names)), strict=True)):
+    for c, name in enumerate(names):
         x, y = data[classes == c].T
         marker = MARKERS[c % len(MARKERS)]
-        axes.scatter(x, y, c=colour, marker=marker, edgecolors="white", label=name)
+        axes.scatter(x, y, c=colour(c), marker=marker, edgecolors="white", label=name)
 
 
 def confusion_matrix(
@@ -167,8 +167,8 @@ def confusion_matrix(
     axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
     for (i, j), count in np.ndenumerate(counts):
         if count:
-            colour = "white" if shares[i, j] > 0.5 else "black"
-            axes.text(j, i, str(count), ha="center", va="center", color=colour)
+            ink = "white" if shares[i, j] > 0.5 else "black"
+            axes.text(j, i, str(count), ha="center", va="center", color=ink)
     ticks = range(len(shown))
     if max(map(len, shown)) * len(shown) > _LETTERS_ACROSS:
         axes.set_xticks(ticks, shown, rotation=30, ha="right", rotation_mode="anchor")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.autodiff import gradients
 from scalargrad.errors import OperandError
-from scalargrad.plots.style import BLUE, ORANGE, axes_or_new, new_figure, number
+from scalargrad.plots.style import BLUE, ORANGE, axes_or_new, colour, new_figure, number, styled
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
@@ -45,11 +45,11 @@ def activation_curves(
     for i, activation in enumerate(activations):
         values, slopes = zip(*(_value_and_slope(activation, x) for x in xs), strict=True)
         name = getattr(activation, "name", None) or getattr(activation, "__name__", "f")
-        axes.plot(xs, values, color=f"C{i}", label=name)
-        axes.plot(xs, slopes, color=f"C{i}", ls="--", label=f"{name}'")
+        axes.plot(xs, values, color=colour(i), label=name)
+        axes.plot(xs, slopes, color=colour(i), ls="--", label=f"{name}'")
     axes.set(xlabel="x", title="Activations, and dashed their derivatives")
     axes.margins(x=0.0)
-    axes.grid(alpha=0.3)
+    styled(axes)
     axes.legend(ncols=max(1, len(activations) // 3), fontsize="small")
     return axes
 

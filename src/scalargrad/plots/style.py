@@ -22,6 +22,22 @@ ORANGE, BLUE = "#B34700", "#0B5CAD"
 CLASSES = [ORANGE, BLUE, "#2E7D32", "#8E3A9D", "#6B5B00", "#00798C"]
 MARKERS = "^osDvP"
 
+#: Lines that overlap are told apart by these, also without colour.
+DASHES = ("-", "--", ":", "-.")
+
+
+def colour(i: int) -> str:
+    """Return the colour of class or line i."""
+    return CLASSES[i % len(CLASSES)]
+
+
+def styled(axes: Axes) -> Axes:
+    """Give axes a pale grid behind the data, and no frame above and on the right."""
+    axes.grid(alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
 
 def axes_or_new(ax: Axes | None) -> Axes:
     """Return the Axes given, or those of a new figure of pyplot."""

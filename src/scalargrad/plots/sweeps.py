@@ -7,7 +7,7 @@ from math import isfinite
 from statistics import median
 from typing import TYPE_CHECKING
 
-from scalargrad.plots.style import BLUE, CLASSES, ORANGE, axes_or_new, legend_above
+from scalargrad.plots.style import BLUE, ORANGE, axes_or_new, colour, legend_above, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,17 +34,19 @@ def sweep_curves(losses: Losses, ax: Axes | None = None) -> Axes:
     axes = axes_or_new(ax)
     lines = []
     for k, (rate, runs) in enumerate(losses.items()):
-        color, drawn = CLASSES[k % len(CLASSES)], [run for run in runs if run]
+        drawn = [run for run in runs if run]
         for i, run in enumerate(drawn):
             dot = "." if len(run) == 1 else ""
             epochs = range(1, len(run) + 1)
             label = f"learning rate {rate:g}"
-            (line,) = axes.plot(epochs, run, color=color, marker=dot, alpha=0.7, lw=1, label=label)
+            (line,) = axes.plot(
+                epochs, run, color=colour(k), marker=dot, alpha=0.7, lw=1, label=label
+            )
             lines += [line] * (i == 0)
     axes.set(xlabel="epoch", ylabel="loss")
     _scale(axes, losses)
     axes.margins(x=0.02)
-    axes.grid(alpha=0.3)
+    styled(axes)
     legend_above(axes, "Loss of every run", lines)
     return axes
 
@@ -80,7 +82,7 @@ def sweep_outcomes(losses: Losses, ax: Axes | None = None) -> Axes:
     axes.set_xticks(list(last), [f"{rate:g}" for rate in last])
     axes.minorticks_off()
     axes.margins(x=0.1)
-    axes.grid(alpha=0.3)
+    styled(axes)
     legend_above(axes, "Last loss by learning rate, and the median", [])
     return axes
 

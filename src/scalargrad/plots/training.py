@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.plots.style import BLUE, CLASSES, ORANGE, axes_or_new, legend_above, number
+from scalargrad.plots.style import (
+    BLUE,
+    DASHES,
+    ORANGE,
+    axes_or_new,
+    colour,
+    legend_above,
+    number,
+    styled,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,12 +44,13 @@ def loss_curve(
     scale = "log" if any(loss > 0 for loss in losses) else "linear"
     axes.set(xlabel="step", ylabel="loss", yscale=scale)
     axes.margins(x=0.02)
-    axes.grid(alpha=0.3)
+    styled(axes)
     lines = axes.get_lines()
     if accuracies is not None:
         beside = axes.twinx()
         beside.plot(steps, [100 * a for a in accuracies], color=ORANGE, ls="--", label="accuracy")
         beside.set(ylabel="accuracy, %", ylim=(0, 104))
+        beside.spines["top"].set_visible(False)
         lines = [*lines, *beside.get_lines()]
     legend_above(axes, "Loss during training", lines)
     return axes
@@ -76,7 +86,7 @@ def training_curves(columns: Mapping[str, Sequence[float]], ax: Axes | None = No
     if 0 < 10 * min(columns["loss"]) < max(columns["loss"]):
         axes.set_yscale("log")
     axes.margins(x=0.02)
-    axes.grid(alpha=0.3)
+    styled(axes)
     others = {"epoch", "loss", "val_loss", "gradient_norm", "learning_rate"}
     metric = next((name for name in columns if name not in others), None)
     lines = axes.get_lines()
@@ -95,6 +105,7 @@ def _metric_beside(
         held_out, name = columns[f"val_{metric}"], f"held-out {metric}"
         beside.plot(epochs, held_out, color=ORANGE, ls=":", marker=dot, label=name)
     beside.set(ylabel=metric)
+    beside.spines["top"].set_visible(False)
     return list(beside.get_lines())
 
 
@@ -118,12 +129,8 @@ def gradient_norm_curve(norms: Sequence[float], ax: Axes | None = None) -> Axes:
     axes.set(xlabel="epoch", ylabel="norm of the gradient", yscale="log")
     axes.set_title("The gradient during training")
     axes.margins(x=0.02)
-    axes.grid(alpha=0.3)
+    styled(axes)
     return axes
-
-
-#: Lines that overlap are told apart by these, also without colour.
-_DASHES = ("-", "--", ":", "-.")
 
 
 def loss_curves(
@@ -154,10 +161,10 @@ def loss_curves(
     axes = axes_or_new(ax)
     xs = [low + (high - low) * i / (points - 1) for i in range(points)]
     for i, (name, loss) in enumerate(losses.items()):
-        colour, dashes = CLASSES[i % len(CLASSES)], _DASHES[i % len(_DASHES)]
-        axes.plot(xs, [number(loss(x)) for x in xs], color=colour, ls=dashes, label=name)
+        dashes = DASHES[i % len(DASHES)]
+        axes.plot(xs, [number(loss(x)) for x in xs], color=colour(i), ls=dashes, label=name)
     axes.set(ylabel="loss", title="Losses")
     axes.margins(x=0.0)
-    axes.grid(alpha=0.3)
+    styled(axes)
     axes.legend()
     return axes

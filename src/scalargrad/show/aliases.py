@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 Node = TypeVar("Node", bound=Hashable)
 
-_LONGEST = 24  # columns of a name that is shown as it is
+_LONGEST = 21  # columns of a name that is shown as it is
 _MOST_INITIALS, _FEW_LETTERS = 6, 3
 _WORD = re.compile(r"\d+|[^\W\d_](?:[^\W\d_A-Z]+|[A-Z]*(?![a-z]))")
 _INDICES = re.compile(r"\[[\d, ]+\]$")

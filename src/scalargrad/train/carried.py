@@ -1,4 +1,4 @@
-"""Carried: the numbers that training moves, in arrays between steps, and back in their objects."""
+"""The numbers that training changes, kept in arrays between steps and written back to objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiled: the steps of a run as programs, as soon as that pays and where it can be done."""
+"""Run training steps as compiled programs, as soon as that pays and where it is possible."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from scalargrad.errors import TraceError
 from scalargrad.graph import topological_order
 from scalargrad.optim import Optimizer
 from scalargrad.train.carried import Carried
-from scalargrad.train.eager import Eager
+from scalargrad.train.compiled_gradient import CompiledGradient
+from scalargrad.train.data_rows import Shape, Shapes
+from scalargrad.train.eager_steps import Eager
 from scalargrad.train.evaluation import Evaluation
 from scalargrad.train.examples import Examples
 from scalargrad.train.limits_on_gradients import Limits
 from scalargrad.train.objective import Objective, StepResult
 from scalargrad.train.programs import Found
-from scalargrad.train.recording import Recording
-from scalargrad.train.rows import Shape, Shapes
 from scalargrad.value import Value
 
 #: Recording a step takes about as long as so many eager ones.
@@ -84,7 +84,7 @@ class Compiled(Eager):
 
     def _forget(self) -> None:
         self._carried = Carried(self._optimizer, self._objective.model.parameters())
-        self._recordings: dict[int, Recording] = {}
+        self._recordings: dict[int, CompiledGradient] = {}
         self._evaluation = self._new_evaluation()
 
     def _new_evaluation(self, epochs: int = 0) -> Evaluation | None:
@@ -188,10 +188,10 @@ class Compiled(Eager):
         predictions = found.listed() if self._objective.metrics else []
         return StepResult(found.loss, predictions, self._gradient())
 
-    def _recording(self, part: int) -> Recording:
+    def _recording(self, part: int) -> CompiledGradient:
         if part not in self._recordings:
             data = self._shapes.parts[part]
-            self._recordings[part] = Recording(self._objective, self._carried.leaves, data)
+            self._recordings[part] = CompiledGradient(self._objective, self._carried.leaves, data)
         return self._recordings[part]
 
     def _gradient(self) -> list[float]:

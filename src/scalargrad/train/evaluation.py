@@ -1,4 +1,4 @@
-"""Evaluation: predictions for the examples held out, by a program as soon as that pays."""
+"""Evaluate the model on held-out examples, by a compiled program as soon as that pays."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from scalargrad.nn import Module
 from scalargrad.train.carried import Carried
+from scalargrad.train.data_rows import Rows
 from scalargrad.train.programs import Forward, forward_of
-from scalargrad.train.rows import Rows
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 

@@ -166,7 +166,7 @@ def fit(
     taken one by one (``batch_size=1``; then the 32 most frequent shapes are), the optimiser is one
     of `scalargrad.optim` (SparseAdam only without look-ups), and model and loss draw only by
     `drawn` (as Dropout does), keep nothing for later and read no ``.data``. Else, and where a step
-    meets a number that is not finite or takes more than eight ways through its conditions, eager
+    meets a number that is not finite or takes more than eight paths through its conditions, eager
     steps are taken. What a callback changes, a number or a layer, is recorded anew.
 
     A TrainingWarning says where labels do not suit the loss (1 and 2, or -1 and 1, for binary

@@ -1,4 +1,4 @@
-"""Labels that do not suit a loss: training would go on, and learn something else."""
+"""Warn of labels that do not suit the loss, with which training would learn something else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits on gradients: what `fit` clips before each step, of objects or of a block of numbers."""
+"""Clip gradients before each step of `fit`."""
 
 from __future__ import annotations
 

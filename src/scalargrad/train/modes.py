@@ -1,4 +1,4 @@
-"""Modes: whether the steps of a run are left to eager evaluation, or may become programs."""
+"""Decide whether the steps of a run may be compiled."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.errors import TraceError
 from scalargrad.optim import Optimizer
 from scalargrad.system.packages import needed
-from scalargrad.train.eager import Eager
+from scalargrad.train.eager_steps import Eager
 from scalargrad.train.examples import Examples
 from scalargrad.train.limits_on_gradients import Limits
 from scalargrad.train.objective import Objective

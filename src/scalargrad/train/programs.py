@@ -19,8 +19,8 @@ from scalargrad.compiler.vmap import vmap
 from scalargrad.errors import TraceError
 from scalargrad.nn import Module
 from scalargrad.table.numbers import is_real
+from scalargrad.train.data_rows import rebuilt_rows
 from scalargrad.train.objective import Objective
-from scalargrad.train.rows import rebuilt_rows
 from scalargrad.value import Value
 
 

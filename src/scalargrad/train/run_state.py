@@ -1,4 +1,4 @@
-"""What a run is between two epochs: written to a checkpoint, and taken on from one as a whole."""
+"""The state of a run between epochs, written to a checkpoint and restored from one as a whole."""
 
 from __future__ import annotations
 

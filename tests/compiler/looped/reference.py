@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import reduce
 
 from scalargrad.compiler.loops.loop import (
-    Carried,
+    CarriedOver,
     Clear,
     Compute,
     Fused,
@@ -98,11 +98,11 @@ def fused(a: float, b: float, c: float) -> float:
 
 
 def _number(
-    step: Number | Compute | Fused | Carried, found: list[float], carried: list[float]
+    step: Number | Compute | Fused | CarriedOver, found: list[float], carried: list[float]
 ) -> float:
     if isinstance(step, Number):
         return step.value
-    if isinstance(step, Carried):
+    if isinstance(step, CarriedOver):
         return carried[step.carry]
     if isinstance(step, Fused):
         a, b, c = (found[x] for x in step.operands)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, Value
+from scalargrad import Parameter, Value, square
 from scalargrad.show.steps import Walk, walk
 
 from .graphs import labelled
@@ -105,6 +105,61 @@ def test_no_number_is_longer_than_its_wire_or_its_box(open_page: Any) -> None:
         """() => [...document.querySelectorAll('.field input:not([type=range])')]
           .filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.value)"""
     )
+
+
+@pytest.mark.parametrize("width", [1366, 1200, 390])
+def test_no_name_of_an_input_is_broken(width: int, open_page: Any) -> None:
+    """Each stands in one line, beside its slider, however narrow the window is."""
+    names = ["minuscule", "huge", "principal_in_euros", "w0"]
+    total = sum((Parameter(1.0, name) * 2.0 for name in names), Value(0.0, "start"))
+    page = open_page(walk(total), viewport={"width": width, "height": 720})
+    if width < 700:
+        page.locator("#drawer").click()
+    places = page.evaluate(
+        """() => [...document.querySelectorAll('.field')].map((field) => {
+          const [name, slider] = field.children;
+          const [own, beside] = [name, slider].map((part) => part.getBoundingClientRect());
+          return [name.textContent, own.height, beside.width, beside.left - own.right];
+        })"""
+    )
+    assert {name for name, *_ in places} == {*names, "start"}
+    for _, height, slider, gap in places:
+        assert height < 30
+        assert slider >= 30
+        assert gap > 0
+
+
+def test_a_list_of_short_names_has_each_beside_what_it_stands_for(open_page: Any) -> None:
+    """Nothing of it is covered or cut off."""
+    names = [f"the_{word}_of_a_rather_long_name" for word in ("first", "second", "third")]
+    total = sum((Parameter(1.0, name) for name in names), Value(0.0, "start"))
+    page = open_page(walk(total), viewport={"width": 1000, "height": 720})
+    boxes = page.evaluate(
+        """() => [...document.querySelectorAll('.aliases dl > div')].map((entry) => {
+          const { left, right, top, bottom } = entry.getBoundingClientRect();
+          return [left, right, top, bottom, entry.scrollWidth - entry.clientWidth];
+        })"""
+    )
+    assert len(boxes) == 3
+    assert all(cut <= 0 for *_, cut in boxes)
+    for i, (left, right, top, bottom, _) in enumerate(boxes):
+        for other_left, other_right, other_top, other_bottom, _ in boxes[i + 1 :]:
+            apart = right <= other_left or other_right <= left
+            assert apart or bottom <= other_top or other_bottom <= top
+
+
+def test_words_within_a_formula_and_squares_have_indices_too(open_page: Any) -> None:
+    """In `by v2:` and in v1²."""
+    x = Parameter(2.0, "x")
+    page = open_page(walk(square(x * 3.0) + x * 5.0))
+    assert "v1" in page.locator(".expression sub").first.evaluate("(s) => s.parentNode.textContent")
+    squared = page.evaluate(
+        """() => [...document.querySelectorAll('.expression sub')]
+          .map((index) => index.parentNode.nextSibling?.textContent[0])"""
+    )
+    assert "²" in squared
+    page.evaluate("scalargrad.goTo(9)")
+    assert page.locator("#panel mtext sub").count() >= 1
 
 
 def test_a_number_that_grows_under_a_slider_still_fits(open_page: Any) -> None:

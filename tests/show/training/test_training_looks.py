@@ -205,6 +205,16 @@ def test_the_frame_in_a_notebook_moves(browser: Any) -> None:
     assert complaints == []
 
 
+def test_firefox_unpacks_the_frame_too(open_in_firefox: Any, tmp_path: Path) -> None:
+    """A notebook's cell in Firefox, in light and dark: the page inside is whole."""
+    path = tmp_path / "cell.html"
+    path.write_text(classifier()[0]._repr_mimebundle_()["text/html"], encoding="utf-8")
+    page = open_in_firefox(path)
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("button", name="Last snapshot").click()
+    assert frame.locator("#counter").text_content() == "epoch 30/30"
+
+
 def test_firefox_shows_and_moves_it_too(open_in_firefox: Any, tmp_path: Path) -> None:
     """The same numbers as Chromium, without complaint."""
     training, _ = classifier()

@@ -73,11 +73,11 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None 
         key.append((kind, *x, *map(type, x)))
         for item in x.values():
             visit(item, key, leaves, objects)
+    elif kind is np.ndarray or (isinstance(x, np.ndarray | np.generic) and not is_number(x)):
+        _visit_array(x, key, leaves, objects)
     elif is_number(x):
         key.append(0)
         leaves.append(float(x))
-    elif isinstance(x, np.ndarray | np.generic):
-        _visit_array(x, key, leaves, objects)
     elif objects is not None and is_object(x):
         objects.part(x)
     else:
@@ -100,7 +100,7 @@ def _visit_all(
 ) -> None:
     if len(xs) >= _MANY and xs[0].__class__ in NUMBERS:
         kinds = kinds_of(xs)
-        if None not in kinds:  # as below, sooner
+        if None not in kinds:  # the common case, without the loop below
             key += kinds
             leaves += xs
             return
@@ -131,7 +131,7 @@ def _refuse_array(x: Any) -> NoReturn:
 
 
 def _visit_array(array: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None) -> None:
-    if isinstance(array, np.ma.MaskedArray | np.matrix):
+    if array.__class__ is not np.ndarray and isinstance(array, np.ma.MaskedArray | np.matrix):
         _refuse_array(array)
     if array.dtype.kind in "fiub":
         key.append(("array", array.shape))

@@ -152,7 +152,7 @@ class Path:
         recording = self.differentiable and is_grad_enabled()
         along = function.along() if recording else None
         foreign = self._foreign(module_values) if module_values else self.closed_over
-        if self.all_values:  # as below, sooner
+        if self.all_values:  # the common case, in one comprehension
             parents = (*leaves, *foreign)
             inputs: Inputs = [x._data for x in parents]
         else:
@@ -180,10 +180,12 @@ class Path:
     def _arrays(self, inputs: Inputs) -> tuple[Sequence[Any], bool] | None:
         """Run the program, and leave its numbers in an array: Python floats would take longer."""
         numbers, n = self.function.values.floats(inputs), self.results
-        outcomes = tuple((numbers[n:] != 0.0).tolist())
+        outcomes = tuple((numbers[n:] != 0.0).tolist()) if self.outcomes else ()
         if outcomes != self.outcomes:
             return self._otherwise(outcomes, numbers[:n])
-        return FlatNumbers(numbers[:n]), bool(np.isfinite(numbers[:n]).all())
+        found = numbers[:n]
+        finite = isfinite(found.sum()) or bool(np.isfinite(found).all())  # the sum may overflow
+        return FlatNumbers(found), finite
 
     def _otherwise(
         self, outcomes: tuple[bool, ...], numbers: Any
@@ -203,7 +205,8 @@ class Path:
         read = [x._data for x in foreign]
         if not self.has_arrays:
             return numbers + drawn + read
-        return np.concatenate([*map(np.ravel, numbers), drawn, read], dtype=np.float64)
+        blocks = [x.ravel() if x.__class__ is np.ndarray else np.ravel(x) for x in numbers]
+        return np.concatenate([*blocks, drawn, read], dtype=np.float64)
 
     def numbers(
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]

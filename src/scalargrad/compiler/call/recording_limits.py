@@ -38,15 +38,15 @@ class RecordingLimits:
         self._changes_told = quiet
 
     def warn_of_ways(self, compiled: object) -> None:
-        """Warn that calls are evaluated eagerly because they take more ways than are recorded."""
+        """Warn that calls are evaluated eagerly because they take more paths than are recorded."""
         if not self._ways_told:
             self._ways_told = True
             _warn(
-                f"{compiled!r} takes more than {PATHS} ways through its comparisons: calls that "
-                "take another one are evaluated eagerly. Make the comparisons part of the "
+                f"{compiled!r} takes more than {PATHS} paths through its comparisons: calls that "
+                "take yet another are evaluated eagerly. Make the comparisons part of the "
                 "computation with where, maximum, minimum or clip, give a loop that ends on a "
-                "condition a fixed number of steps, or compare what does not change from call to "
-                "call (.detach() does not help: it still changes)"
+                "condition a fixed number of steps, or compare numbers that are the same at every "
+                "call (.detach() does not help: the number still changes)"
             )
 
     def is_changing(self, compiled: object, changed: Sequence[str]) -> bool:

@@ -1,1 +1,1 @@
-"""Explaining: what a compiled function became and where its time goes."""
+"""Explain what a compiled function became, and where its time goes."""

@@ -1,4 +1,4 @@
-"""Explain: what a compiled function became, and where its time goes."""
+"""Explain a compiled function: its program as text, with the time of each part."""
 
 from __future__ import annotations
 

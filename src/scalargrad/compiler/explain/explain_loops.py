@@ -1,4 +1,4 @@
-"""Explain loops: how a program of loops reads, and how long each of them takes."""
+"""Explain a program of loops: how it reads, and how long each loop takes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def code_of(program: Looped) -> str:
     """Return the LLVM IR of a program of loops."""
     from scalargrad.compiler.loops.printer import printed
 
-    return printed(program)[0].text()
+    return printed(program).module.text()
 
 
 def timed(title: str, program: Looped, inputs: Inputs) -> Timed:

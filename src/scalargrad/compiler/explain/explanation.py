@@ -1,4 +1,4 @@
-"""Explanation: what a compiled function became, as text and as a picture."""
+"""What `explain` returns: text, with a picture for notebooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times that were measured: of a program, of stretches of it, and of each kind of instruction."""
+"""Measured times: of a program, of parts of it, and of each kind of instruction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Timeline: programs drawn as bars of instructions, as wide as the time they take."""
+"""Draw programs as timelines: bars of instructions, as wide as the time they take."""
 
 from __future__ import annotations
 

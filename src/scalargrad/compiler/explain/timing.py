@@ -1,4 +1,4 @@
-"""Timing: how long each instruction of a program takes on this machine."""
+"""Time each instruction of a program on this machine."""
 
 from __future__ import annotations
 

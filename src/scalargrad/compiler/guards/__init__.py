@@ -1,1 +1,1 @@
-"""What a compiled function reads besides its arguments, and whether that has changed."""
+"""Guards: what a compiled function reads besides its arguments, and whether it has changed."""

@@ -1,9 +1,9 @@
-"""Closed over: what a compiled function reads besides its arguments, and whether it has changed.
+"""Guard what a compiled function reads besides its arguments: closures, globals, attributes.
 
-A program repeats what was recorded. So that it also sees what is bound anew later, the names in the
-function's code are followed, over attributes and items, to the Values, objects and functions behind
-them. Whether all is as it was takes one comparison of dicts and lists at each call; only where that
-fails is everything followed again.
+A program repeats what was recorded. So that it notices when a name is assigned again, the names in
+the function's code are followed, through attributes and items, to the Values, objects and functions
+they stand for. At each call one comparison of dicts and lists tells whether anything has changed;
+only if it has is everything followed again.
 """
 
 from __future__ import annotations

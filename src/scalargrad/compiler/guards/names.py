@@ -1,4 +1,4 @@
-"""Names: where a function's code finds what it reads besides its arguments."""
+"""Find the names a function's code reads, and the namespaces in which they are looked up."""
 
 from __future__ import annotations
 

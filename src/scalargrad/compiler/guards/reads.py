@@ -1,4 +1,4 @@
-"""Reads: what one recording has read of what its function closes over, to be found there again."""
+"""Which closed-over Values a recording read, and how to find them again at a later call."""
 
 from __future__ import annotations
 

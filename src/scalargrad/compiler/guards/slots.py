@@ -1,4 +1,4 @@
-"""Slots: what a variable, a name or an attribute holds, in forms that can be compared later."""
+"""Snapshots of what variables, names and attributes hold, to compare at later calls."""
 
 from __future__ import annotations
 

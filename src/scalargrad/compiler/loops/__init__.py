@@ -1,6 +1,6 @@
-"""Loops: repetition found in a recorded program, and kept as loops to the end.
+"""Loops: find the repetition in a recorded program, and compile it as loops.
 
-A Python loop leaves a body behind that is repeated, with operands at regular distances. `repeats`
+A Python loop is recorded as a body that is repeated, its operands at regular distances. `repeats`
 finds it in the `columns` of a program, `roll` writes the program as blocks of a body and a count,
 and `expand` checks that they stand for every node of the recording. `schedule` sorts the statements
 of a body into loops over lanes and loops that carry numbers on, which `forward` and `derivative`

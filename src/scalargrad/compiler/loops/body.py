@@ -1,11 +1,11 @@
-"""Body: the steps of a loop, written one after the other."""
+"""Write the body of a loop, step by step."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from scalargrad.compiler.loops.loop import (
-    Carried,
+    CarriedOver,
     Cells,
     Compute,
     Computed,
@@ -82,7 +82,7 @@ class Body:
     def carried(self) -> int:
         """Return the register of a further carry, to be declared in this order."""
         self._carries += 1
-        return self._append(Carried(self._carries - 1))
+        return self._append(CarriedOver(self._carries - 1))
 
     def place(self, operand: Operand) -> Place:
         """Return where an operand is in memory; it is no number of its own."""

@@ -1,4 +1,4 @@
-"""Columns: the nodes of a program as arrays of numbers, in which repetition can be looked for."""
+"""The nodes of a program as arrays of numbers, in which repetition can be searched for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, Op
 from scalargrad.compiler.passes.nodes import Integers, Nodes, entries, starts
-from scalargrad.compiler.passes.program import ADJOINT, CONSTANT, INPUT, Op, Program
+from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise

@@ -1,7 +1,7 @@
-"""Derivative: the loops that send error signals back through blocks, last stage first.
+"""The backward pass of a rolled program: loops that send error signals back, last stage first.
 
-What a statement is sent within its loop stays in a register; what goes to another loop is added in
-memory, and what goes to a cell that all iterations read is added up over all of them.
+An error signal that stays within a loop is kept in a register; one that goes to another loop is
+added in memory, and one that goes to a cell all iterations read is summed over all of them.
 """
 
 from __future__ import annotations

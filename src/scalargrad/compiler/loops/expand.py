@@ -1,4 +1,4 @@
-"""Expand: every node that blocks stand for, compared with the recording."""
+"""Expand rolled blocks again, and compare every node with the recording."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forward: the loop of a stage, which computes what its statements say."""
+"""Write the forward loop of a stage, which computes its statements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fuse: a product that is only added to something becomes one step with the sum.
+"""Fuse a product that is only added to something with that sum, into one step.
 
 This is for loops that send error signals back. What goes forward is fused as it is written, by
 what was recorded: so a value has the same digits with a gradient and without.

@@ -1,4 +1,4 @@
-"""Listing: rolled programs and programs of loops, written to be read.
+"""Print rolled programs and programs of loops for people to read.
 
 ``m`` is the memory, one row of cells; `i` counts iterations.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from scalargrad.compiler.loops.loop import (
-    Carried,
+    CarriedOver,
     Cells,
     Clear,
     Compute,
@@ -24,7 +24,7 @@ from scalargrad.compiler.loops.loop import (
     Write,
 )
 from scalargrad.compiler.loops.roll import Block, Constant, Constants, Operand, Own, Rolled
-from scalargrad.compiler.passes.program import Op
+from scalargrad.compiler.passes.kinds import Op
 
 #: So many numbers of a table are shown.
 _SHOWN = 3
@@ -96,12 +96,12 @@ def _step(k: int, step: Step) -> str:
     return f"%{k} = {_value(step)}"
 
 
-def _value(step: Number | Read | Compute | Fused | Carried) -> str:
+def _value(step: Number | Read | Compute | Fused | CarriedOver) -> str:
     if isinstance(step, Number):
         return repr(step.value)
     if isinstance(step, Read):
         return _place(step.place)
-    if isinstance(step, Carried):
+    if isinstance(step, CarriedOver):
         return f"c{step.carry}"
     names = [f"%{x}" for x in step.operands]
     if isinstance(step, Fused):

@@ -1,4 +1,4 @@
-"""Loop: a body of steps over registers, made once or many times, over one memory of numbers."""
+"""What a loop is: a body of steps over registers, run once or many times over one memory."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Fused(NamedTuple):
     operands: tuple[int, ...]
 
 
-class Carried(NamedTuple):
+class CarriedOver(NamedTuple):
     """A register that holds what the iteration before left in the carry of that number."""
 
     carry: int
@@ -88,7 +88,7 @@ class Increase(NamedTuple):
     register: int
 
 
-Step = Number | Read | Compute | Fused | Carried | Write | Increase
+Step = Number | Read | Compute | Fused | CarriedOver | Write | Increase
 
 
 class Carry(NamedTuple):

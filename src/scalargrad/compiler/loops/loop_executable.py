@@ -11,7 +11,6 @@ import numpy as np
 
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.passes.memory import Floats
-from scalargrad.compiler.passes.nodes import Integers
 
 
 class Printed:
@@ -23,12 +22,13 @@ class Printed:
     """
 
     def __init__(self, program: Looped) -> None:
-        from scalargrad.compiler.backend.llvm.machine_code import compile_module
+        from scalargrad.compiler.backend.llvm.machine_code import compiled_once
         from scalargrad.compiler.loops.printer import RUN, printed
 
-        module, self.tables = printed(program)
-        self._code = compile_module(module, level=1)
-        kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+        found = printed(program)
+        self.tables, self.data = found.tables, found.data
+        self._code = compiled_once(found.module, level=1)
+        kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
         self.run = kind(self._code.address(RUN))
         self.initial = np.zeros(program.cells)
         for cell, numbers in program.numbers:
@@ -49,7 +49,5 @@ class LoopExecutable:
     def __init__(self, code: Printed) -> None:
         self.memory: Floats = code.initial.copy()
         self._code = code  # whose instructions are gone when it is
-        self._tables: Integers = code.tables
-        self.run: Callable[[], Any] = functools.partial(
-            code.run, self.memory.ctypes.data, self._tables.ctypes.data
-        )
+        places = [x.ctypes.data for x in (self.memory, code.tables, code.data)]
+        self.run: Callable[[], Any] = functools.partial(code.run, *places)

@@ -1,4 +1,4 @@
-"""Looped: a recorded program, with the gradients it asks for, as a program of loops."""
+"""Turn a recorded program, with the gradients it asks for, into a program of loops."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ from scalargrad.compiler.loops.roll import LANES, Block, Constants, Rolled, padd
 from scalargrad.compiler.loops.schedule import Stage, stages
 from scalargrad.compiler.loops.signals import Signals
 from scalargrad.compiler.loops.unfold import unfold
+from scalargrad.compiler.passes.kinds import ADJOINT
 from scalargrad.compiler.passes.nodes import Integers
-from scalargrad.compiler.passes.program import ADJOINT, Program
+from scalargrad.compiler.passes.program import Program
 
 #: So many statements, in all, are printed: level 1 takes a quarter of a millisecond for each.
 _MOST = 1000

@@ -1,13 +1,16 @@
-"""Printer: loops as LLVM IR, those of lanes with eight numbers to a register.
+"""Print loops as LLVM IR; those over lanes take eight numbers at a time.
 
-Where lanes do not fill the last register, it is computed whole: arrays have room for it, what is
-added in memory or to a total is -0.0 on the lanes that are none. So no number depends on the lane
-it is computed on.
+Where lanes do not fill the last register, it is computed whole: arrays have room for it, and on the
+lanes that are not there -0.0 is added to memory and totals. So no number depends on its lane.
+
+How often loops are made, on which cells and with which numbers, is data, read from a row before
+each loop. So programs that differ in length alone have one text, which is compiled once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +18,7 @@ from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
 from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.loops.loop import (
-    Carried,
+    CarriedOver,
     Cells,
     Clear,
     Compute,
@@ -35,36 +38,74 @@ from scalargrad.compiler.passes.nodes import Integers
 
 #: Functions are written out in loops of so many steps at most, elsewhere called.
 _INLINE = 200
-#: The name of the printed function: ``run(memory, tables)``.
+#: The name of the printed function: ``run(memory, tables, data)``.
 RUN = "run"
 
 
-def printed(program: Looped) -> tuple[IRModule, Integers]:
-    """Return a module with the program as one function, and the tables it reads cells from."""
+class Print(NamedTuple):
+    """A program of loops as text, with what it is called with besides its memory.
+
+    Attributes
+    ----------
+    module : IRModule
+    tables : integers
+        The cells that loops read in no order.
+    data : integers
+        How often loops are made, on which cells, and the bits of the numbers they need.
+    """
+
+    module: IRModule
+    tables: Integers
+    data: Integers
+
+
+def printed(program: Looped) -> Print:
+    """Return a program as one function."""
     return _Printer().program(program)
 
 
 class _Printer:
     def __init__(self) -> None:
         self.module = IRModule()
-        self.body: FunctionBody = self.module.function(RUN, "ptr noalias %m, ptr noalias %t")
+        self.body: FunctionBody = self.module.function(
+            RUN, "ptr noalias %m, ptr noalias %t, ptr noalias %f"
+        )
         self.tables: list[Integers] = []
         self.size = 0
+        self.data: list[int] = []
         self._starts: dict[int, int] = {}
 
-    def program(self, program: Looped) -> tuple[IRModule, Integers]:
+    def program(self, program: Looped) -> Print:
         for loop in program.loops:
             if isinstance(loop, Clear):
                 self._clear(loop)
             else:
                 _LoopPrinter(self, loop).print()
         self.body.line("ret void")
-        return self.module, np.concatenate([np.zeros(1, np.int64), *self.tables])
+        tables = np.concatenate([np.zeros(1, np.int64), *self.tables])
+        return Print(self.module, tables, np.array(self.data, dtype=np.int64))
+
+    def whole(self, value: int) -> str:
+        """Return the register of a whole number that is data."""
+        return self.body.assign(f"load i64, ptr {self._datum(value)}, align 8")
+
+    def number(self, value: float) -> str:
+        """Return the register of a number that is data."""
+        bits = int(np.float64(value).view(np.int64))
+        return self.body.assign(f"load double, ptr {self._datum(bits)}, align 8")
+
+    def cell(self, cell: int) -> str:
+        """Return the address of a cell, whose number is data."""
+        return self.body.assign(f"getelementptr inbounds double, ptr %m, i64 {self.whole(cell)}")
+
+    def _datum(self, value: int) -> str:
+        self.data.append(value)
+        return self.body.assign(f"getelementptr inbounds i64, ptr %f, i64 {len(self.data) - 1}")
 
     def _clear(self, clear: Clear) -> None:
         declared = self.module.declare("llvm.memset.p0.i64", "void", ["ptr", "i8", "i64", "i1"])
-        place = self.body.assign(f"getelementptr inbounds double, ptr %m, i64 {clear.start}")
-        self.body.line(f"call void @{declared}(ptr {place}, i8 0, i64 {8 * clear.size}, i1 false)")
+        place, size = self.cell(clear.start), self.whole(8 * clear.size)
+        self.body.line(f"call void @{declared}(ptr {place}, i8 0, i64 {size}, i1 false)")
 
     def table(self, table: Table, padded: int) -> int:
         """Return where a table begins; its last cell is repeated."""
@@ -92,39 +133,47 @@ class _LoopPrinter:
         self.index = "0"
         self.registers: list[str] = []
         self.carried: list[str] = []
+        self.bases: dict[int, str] = {}  # where the places of steps begin
+        self.count = self.last = ""
         self._clamped: list[str] = []
         self._mask = ""
 
     def print(self) -> None:
         """Print the loop, and what it leaves behind."""
         loop, e = self.loop, self.e
+        if loop.count > 1:
+            self.count = self.printer.whole(loop.count)
+            self.last = self.printer.whole(loop.count - 1)
         starts = [
-            self.single.load(self._cell(x.start))
+            self.single.load(self.printer.cell(x.start))
             if x.start is not None
             else self.single.number(0.0)
             for x in loop.carries
         ]
         starts += [
-            self.single.load(self._cell(x.start)) if is_sequential(loop, x) else e.number(-0.0)
+            self.single.load(self.printer.cell(x.start))
+            if is_sequential(loop, x)
+            else e.number(-0.0)
             for x in loop.totals
         ]
         self.registers = [self._before(k) for k in range(len(loop.steps))]
         left = self._repeat(starts, self._steps)
         for carry, x in zip(loop.carries, left, strict=False):
             if carry.onto is not None:
-                place = self._cell(carry.onto)
+                place = self.printer.cell(carry.onto)
                 self.single.store(self.single.add(self.single.load(place), x), place)
         for total, x in zip(loop.totals, left[len(loop.carries) :], strict=True):
             if is_sequential(loop, total):
-                self.single.store(x, self._cell(total.cell))
+                self.single.store(x, self.printer.cell(total.cell))
             else:
                 self._add_to(total.start, total.cell, x)
 
     def _repeat(self, starts: list[str], steps: Callable[[list[str]], list[str]]) -> list[str]:
         """Print a body that takes and returns registers, as often as it is made."""
-        body, last = self.body, self.iterations - 1
-        if not last:
+        body = self.body
+        if self.iterations == 1:
             return steps(starts)
+        often = self.printer.whole(self.iterations)
         kinds = ["double"] * len(self.loop.carries) + [
             "double" if is_sequential(self.loop, x) else self.e.type for x in self.loop.totals
         ]
@@ -134,11 +183,11 @@ class _LoopPrinter:
         body.line(f"br label %{head}")
         body.begin(head)
         slot = body.reserve()
-        self.index = self._scaled(counter, last)
+        self.index = self._scaled(counter)
         left = steps(names)
         latch = body.block
         body.line(f"{again} = add nuw nsw i64 {counter}, 1")
-        test = body.assign(f"icmp ult i64 {again}, {self.iterations}")
+        test = body.assign(f"icmp ult i64 {again}, {often}")
         body.line(f"br i1 {test}, label %{head}, label %{after}")
         phis = [f"{counter} = phi i64 [ 0, %{before} ], [ {again}, %{latch} ]"]
         phis += [
@@ -149,40 +198,54 @@ class _LoopPrinter:
         body.begin(after)
         return left
 
-    def _scaled(self, counter: str, last: int) -> str:
+    def _scaled(self, counter: str) -> str:
         """Return the first iteration of the lanes at hand."""
         if self.loop.down:
-            return self.body.assign(f"sub i64 {last}, {counter}")
+            return self.body.assign(f"sub i64 {self.last}, {counter}")
         if self.width == 1:
             return counter
         return self.body.assign(f"mul nuw nsw i64 {counter}, {self.width}")
 
     def _before(self, k: int) -> str:
-        """Return the register of a step that is the same in all iterations, else nothing."""
+        """Return the register of a step that is the same in all iterations, else nothing.
+
+        Of others, note where their places begin.
+        """
         step = self.loop.steps[k]
         if isinstance(step, Number):
-            return self.e.number(step.value)
-        place = step.place if isinstance(step, Read) and self.loop.count > 1 else None
-        if isinstance(place, Cells) and not place.stride:
-            return self.e.spread(self.single.load(self._cell(place.cell)))
+            return self._spread(self.printer.number(step.value))
+        if not isinstance(step, Read | Write | Increase):
+            return ""
+        place = step.place
+        if isinstance(place, Table):
+            start = self.printer.table(place, self.iterations * self.width)
+            at = self.printer.whole(start)
+            self.bases[k] = self.body.assign(f"getelementptr inbounds i64, ptr %t, i64 {at}")
+            return ""
+        base = self.bases[k] = self.printer.cell(place.cell)
+        if isinstance(step, Read) and not place.stride:
+            return self._spread(self.single.load(base)) if self.loop.count > 1 else ""
         return ""
+
+    def _spread(self, x: str) -> str:
+        return self.e.spread(x) if self.width > 1 else x
 
     def _steps(self, carried: list[str]) -> list[str]:
         loop, registers, e = self.loop, self.registers, self.e
         self.carried = carried
         for k, step in enumerate(loop.steps):
             if isinstance(step, Read) and not registers[k]:
-                registers[k] = self._read(step.place)
+                registers[k] = self._read(k, step.place)
             elif isinstance(step, Compute):
                 registers[k] = apply(e, step.op, *[registers[x] for x in step.operands])
             elif isinstance(step, Fused):
                 registers[k] = e.fma(*[registers[x] for x in step.operands])
-            elif isinstance(step, Carried):
+            elif isinstance(step, CarriedOver):
                 registers[k] = carried[step.carry]
             elif isinstance(step, Write):
-                e.store(registers[step.register], self._pointer(step.place))
+                e.store(registers[step.register], self._pointer(k, step.place))
             elif isinstance(step, Increase):
-                self._increase(step.place, self._masked(registers[step.register]))
+                self._increase(k, step.place, self._masked(registers[step.register]))
         totals = carried[len(loop.carries) :]
         added = [
             self._one_by_one(x, total)
@@ -197,18 +260,16 @@ class _LoopPrinter:
     def _cell(self, cell: int | str) -> str:
         return self.body.assign(f"getelementptr inbounds double, ptr %m, i64 {cell}")
 
-    def _pointer(self, place: Place, index: str | None = None) -> str:
-        """Return the address of a cell in the iteration at hand, or in that of an index."""
-        i, body = index or self.index, self.body
+    def _pointer(self, k: int, place: Place, index: str | None = None) -> str:
+        """Return the address of a step's cell in the iteration at hand, or in that of an index."""
+        i, body, base = index or self.index, self.body, self.bases[k]
         if isinstance(place, Table):
-            start = self.printer.table(place, self.iterations * self.width)
-            at = body.assign(f"add i64 {i}, {start}")
-            entry = body.assign(f"getelementptr inbounds i64, ptr %t, i64 {at}")
+            entry = body.assign(f"getelementptr inbounds i64, ptr {base}, i64 {i}")
             return self._cell(body.assign(f"load i64, ptr {entry}, align 8"))
         if not place.stride or i == "0":
-            return self._cell(place.cell)
+            return base
         moved = i if place.stride == 1 else body.assign(f"mul i64 {i}, {place.stride}")
-        return self._cell(body.assign(f"add i64 {moved}, {place.cell}"))
+        return body.assign(f"getelementptr inbounds double, ptr {base}, i64 {moved}")
 
     def _is_together(self, place: Place) -> bool:
         """Return whether lanes lie side by side in memory."""
@@ -220,34 +281,34 @@ class _LoopPrinter:
             declared = self.printer.module.declare("llvm.smin.i64", "i64", ["i64", "i64"])
             for k in range(self.width):
                 i = self.body.assign(f"add i64 {self.index}, {k}")
-                last = self.loop.count - 1
-                self._clamped.append(self.body.assign(f"call i64 @{declared}(i64 {i}, i64 {last})"))
+                clamped = f"call i64 @{declared}(i64 {i}, i64 {self.last})"
+                self._clamped.append(self.body.assign(clamped))
         return self._clamped
 
-    def _read(self, place: Place) -> str:
+    def _read(self, k: int, place: Place) -> str:
         if self._is_together(place):
-            return self.e.load(self._pointer(place))
+            return self.e.load(self._pointer(k, place))
         found = "poison"
-        for k, i in enumerate(self._lanes()):
-            x = self.single.load(self._pointer(place, i))
-            found = self.body.assign(f"insertelement {self.e.type} {found}, double {x}, i64 {k}")
+        for lane, i in enumerate(self._lanes()):
+            x = self.single.load(self._pointer(k, place, i))
+            found = self.body.assign(f"insertelement {self.e.type} {found}, double {x}, i64 {lane}")
         return found
 
-    def _increase(self, place: Place, register: str) -> None:
+    def _increase(self, k: int, place: Place, register: str) -> None:
         if self._is_together(place):
-            pointer = self._pointer(place)
+            pointer = self._pointer(k, place)
             self.e.store(self.e.add(self.e.load(pointer), register), pointer)
             return
-        for k, i in enumerate(self._lanes()):
-            pointer, x = self._pointer(place, i), self.e.lane(register, k)
+        for lane, i in enumerate(self._lanes()):
+            pointer, x = self._pointer(k, place, i), self.e.lane(register, lane)
             self.single.store(self.single.add(self.single.load(pointer), x), pointer)
 
     def _add_to(self, start: int, cell: int, x: str) -> None:
         """Write the sum of what is in a cell and the lanes of a register to another, in order."""
-        total = self.single.load(self._cell(start))
+        total = self.single.load(self.printer.cell(start))
         for k in range(self.width):
             total = self.single.add(total, self.e.lane(x, k))
-        self.single.store(total, self._cell(cell))
+        self.single.store(total, self.printer.cell(cell))
 
     # Sums --------------------------------------------------------------------------------------
 
@@ -264,7 +325,7 @@ class _LoopPrinter:
     def _is_there(self, k: int) -> str:
         """Return whether a lane is an iteration, and none beyond the last."""
         i = self.body.assign(f"add i64 {self.index}, {k}")
-        return self.body.assign(f"icmp ult i64 {i}, {self.loop.count}")
+        return self.body.assign(f"icmp ult i64 {i}, {self.count}")
 
     def _lane_by_lane(self, x: str, total: Total) -> str:
         """Return a register with terms added, each to its own lane."""
@@ -285,12 +346,12 @@ class _LoopPrinter:
         """Return which lanes are iterations, and none beyond the last."""
         if not self._mask:
             lanes = ", ".join(f"i64 {k}" for k in range(self.width))
-            kind, first = self.e.whole, self.body.assign
-            spread = first(f"insertelement {kind} poison, i64 {self.index}, i64 0")
+            kind, made = self.e.whole, self.body.assign
+            left = made(f"sub i64 {self.count}, {self.index}")
+            first = made(f"insertelement {kind} poison, i64 {left}, i64 0")
             zeros = f"<{self.width} x i32> zeroinitializer"
-            spread = first(f"shufflevector {kind} {spread}, {kind} poison, {zeros}")
-            here = first(f"add {kind} {spread}, <{lanes}>")
-            self._mask = first(f"icmp ult {kind} {here}, {self.e.integer(self.loop.count)}")
+            spread = made(f"shufflevector {kind} {first}, {kind} poison, {zeros}")
+            self._mask = made(f"icmp ugt {kind} {spread}, <{lanes}>")
         return self._mask
 
 

@@ -1,4 +1,4 @@
-"""Prune: leave out what no output depends on."""
+"""Leave out the steps and cells that no output depends on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.loops.loop import (
-    Carried,
+    CarriedOver,
     Carry,
     Cells,
     Clear,
@@ -77,7 +77,7 @@ def _pruned(loop: Loop, read: Flags) -> Loop | None:
 def _carried(loop: Loop, alive: list[bool]) -> list[int]:
     """Return the numbers of the carries that are read, or left behind."""
     found = {
-        x.carry for x, a in zip(loop.steps, alive, strict=True) if a and isinstance(x, Carried)
+        x.carry for x, a in zip(loop.steps, alive, strict=True) if a and isinstance(x, CarriedOver)
     }
     return sorted(found)
 
@@ -97,7 +97,7 @@ def _alive(loop: Loop, read: Flags) -> list[bool]:
                 alive[register] = True
     onto = {k for k, x in enumerate(loop.carries) if x.onto is not None and read[x.onto]}
     for k, x in enumerate(loop.steps):
-        if isinstance(x, Carried) and x.carry in onto:
+        if isinstance(x, CarriedOver) and x.carry in onto:
             alive[k] = True
     changed = True
     while changed:
@@ -118,7 +118,7 @@ def _is_read(place: Place, count: int, read: Flags) -> bool:
 def _operands(loop: Loop, step: Step) -> tuple[int, ...]:
     if isinstance(step, Compute | Fused):
         return step.operands
-    if isinstance(step, Carried):
+    if isinstance(step, CarriedOver):
         return (loop.carries[step.carry].register,)
     return (step.register,) if isinstance(step, Write | Increase) else ()
 
@@ -126,8 +126,8 @@ def _operands(loop: Loop, step: Step) -> tuple[int, ...]:
 def _moved(step: Step, new: list[int], carries: dict[int, int]) -> Step:
     if isinstance(step, Compute | Fused):
         return step._replace(operands=tuple([new[x] for x in step.operands]))
-    if isinstance(step, Carried):
-        return Carried(carries[step.carry])
+    if isinstance(step, CarriedOver):
+        return CarriedOver(carries[step.carry])
     if isinstance(step, Write | Increase):
         return step._replace(register=new[step.register])
     return step

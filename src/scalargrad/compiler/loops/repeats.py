@@ -1,4 +1,4 @@
-"""Repeats: stretches of a program in which a body of nodes comes again and again.
+"""Find repetition: where in a program one body of nodes comes again and again.
 
 A period is a candidate if many stretches of nodes come again after so many; for each candidate,
 one comparison of the columns with themselves, moved by the period, finds where nodes and the

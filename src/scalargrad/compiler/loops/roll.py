@@ -1,7 +1,7 @@
-"""Roll: a program as blocks, each a body of statements and how often it is repeated.
+"""Roll a program up into blocks: each a body of statements and how often it is repeated.
 
-Each statement has cells of its own in one memory, one for each iteration, side by side; before
-them, cells for what the first iterations read of iterations that are not there.
+Each statement has a cell of memory for each iteration, side by side; before them lie cells for what
+the first iterations read in place of earlier ones.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scalargrad.compiler.loops.columns import COMPUTED, GIVEN, Columns
 from scalargrad.compiler.loops.loop import Cells, Place, Table
 from scalargrad.compiler.loops.repeats import Run
+from scalargrad.compiler.passes.kinds import Op
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.nodes import Integers
-from scalargrad.compiler.passes.program import Op
 
 #: Lanes are computed so many at a time.
 LANES = 8

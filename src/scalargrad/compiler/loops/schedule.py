@@ -1,4 +1,4 @@
-"""Schedule: the statements of a block in loops, of lanes where iterations need not wait.
+"""Schedule the statements of a block: loops over lanes where iterations do not wait for others.
 
 Statements that wait for one another through iterations are a recurrence: their loop goes from
 iteration to iteration. All others are lanes, computed side by side. A recurrence that only adds up

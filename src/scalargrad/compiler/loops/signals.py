@@ -1,6 +1,6 @@
-"""Signals: where the error signals of a rolled program are, and which of them are sent.
+"""Where the error signals of a rolled program are stored, and which of them are needed.
 
-Each cell has a second one, as far behind it as there are cells, for its error signal.
+Memory is doubled: the error signal of a cell lies as many cells behind it as there are values.
 """
 
 from __future__ import annotations

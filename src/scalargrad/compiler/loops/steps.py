@@ -1,7 +1,7 @@
-"""Steps: a recorded step as a loop over as many steps as are asked for at run time.
+"""Run a recorded step as a loop over any number of steps.
 
 What is carried stays in registers. The loop ends before the first step whose results are not all
-finite, or that goes another way than the one recorded.
+finite, or whose comparisons come out differently from those recorded.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
 from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.loops.columns import is_repeatable
+from scalargrad.compiler.passes.kinds import CONSTANT, INPUT
 from scalargrad.compiler.passes.memory import Floats
-from scalargrad.compiler.passes.program import CONSTANT, INPUT, Program
+from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import pow
 from scalargrad.table.operation import Elementwise

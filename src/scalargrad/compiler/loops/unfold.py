@@ -1,4 +1,4 @@
-"""Unfold: a program written with operations of few operands, and at most one sweep left to make.
+"""Unfold a program: write it with operations of few operands and at most one backward sweep.
 
 A sum over many numbers becomes a row of additions, in which repetition can be found. Where a
 program asks for several sweeps, for gradients of gradients, say, they are written out node by
@@ -12,15 +12,9 @@ import functools
 from scalargrad.compiler.loops.columns import is_repeatable
 from scalargrad.compiler.passes.differentiate import dependents, is_detached
 from scalargrad.compiler.passes.expressions import opened
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, Op
 from scalargrad.compiler.passes.lanes import merged, subexpressions
-from scalargrad.compiler.passes.program import (
-    ADJOINT,
-    CONSTANT,
-    INPUT,
-    Op,
-    Program,
-    without_dead_nodes,
-)
+from scalargrad.compiler.passes.program import Program, without_dead_nodes
 from scalargrad.ops import add, mul, neg, pow, sum
 from scalargrad.system.collector import collector_paused
 from scalargrad.table.operation import Elementwise, Operation, Reduction

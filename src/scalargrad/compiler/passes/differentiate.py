@@ -12,19 +12,12 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from scalargrad.compiler.passes.expressions import IDENTITY, follow, number_node, partial_plan
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, PRODUCTS, Op, Total
 from scalargrad.compiler.passes.lane_signals import Crossing
 from scalargrad.compiler.passes.lane_writer import LaneWriter, writer_for
 from scalargrad.compiler.passes.lanes import Partial, partial
 from scalargrad.compiler.passes.lookups import Lookups, is_lookup
-from scalargrad.compiler.passes.program import (
-    ADJOINT,
-    CONSTANT,
-    PRODUCTS,
-    Op,
-    Program,
-    Total,
-    Writer,
-)
+from scalargrad.compiler.passes.program import Program, Writer
 from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.system.collector import collector_paused
 from scalargrad.table.operation import Elementwise, Operation

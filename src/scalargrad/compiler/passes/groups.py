@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from scalargrad.compiler.passes.program import CONSTANT, PRODUCTS, Op, Program, Total
+from scalargrad.compiler.passes.kinds import CONSTANT, PRODUCTS, Op, Total
+from scalargrad.compiler.passes.program import Program
 
 
 class Group(NamedTuple):

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scalargrad.compiler.passes.kinds import Op
 from scalargrad.compiler.passes.memory import Floats
-from scalargrad.compiler.passes.program import Op
 
 Addresses = NDArray[np.int64]
 

@@ -17,16 +17,9 @@ from scalargrad.compiler.passes.instructions import (
     Products,
     Run,
 )
+from scalargrad.compiler.passes.kinds import BATCH, PRODUCTS, TAKE, UNBATCH, Scattered, Total
 from scalargrad.compiler.passes.lane_placing import LanePlacer
 from scalargrad.compiler.passes.packer import Packer, Piece
-from scalargrad.compiler.passes.program import (
-    BATCH,
-    PRODUCTS,
-    TAKE,
-    UNBATCH,
-    Scattered,
-    Total,
-)
 from scalargrad.compiler.passes.strides import Grid, grid
 
 #: From so many rows and columns on, a copy of one factor is soon earned back.

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Total
 from scalargrad.compiler.passes.lane_writer import LaneWriter
-from scalargrad.compiler.passes.program import BATCH, TAKE, UNBATCH, Total
 from scalargrad.errors import TraceError
 
 #: The node at the end of a wire, and the partial.

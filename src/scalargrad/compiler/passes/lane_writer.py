@@ -9,18 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scalargrad.compiler.passes.program import (
-    BATCH,
-    SCATTER,
-    UNBATCH,
-    Op,
-    Program,
-    Scattered,
-    Total,
-    Writer,
-    size_of,
-    total_of,
-)
+from scalargrad.compiler.passes.kinds import BATCH, SCATTER, UNBATCH, Op, Scattered, Total, total_of
+from scalargrad.compiler.passes.program import Program, Writer, size_of
 
 
 def writer_for(program: Program) -> Writer:

@@ -8,7 +8,8 @@ vmap are one node with lanes, whose signals are scattered and added up over them
 
 from __future__ import annotations
 
-from scalargrad.compiler.passes.program import SCATTER, TAKE, Op, Scattered, Writer, total_of
+from scalargrad.compiler.passes.kinds import SCATTER, TAKE, Op, Scattered, total_of
+from scalargrad.compiler.passes.program import Writer
 from scalargrad.ops import eq
 
 Nodes = tuple[int, ...]

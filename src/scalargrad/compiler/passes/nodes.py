@@ -6,13 +6,12 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from scalargrad.compiler.passes.program import Op
+from scalargrad.compiler.passes.kinds import Op
 
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from scalargrad.compiler.passes.instructions import Packed
+from scalargrad.compiler.passes.kinds import BATCH
 from scalargrad.compiler.passes.lane_pack import LanePacker
 from scalargrad.compiler.passes.packer import Packer
-from scalargrad.compiler.passes.program import BATCH, Program
+from scalargrad.compiler.passes.program import Program
 from scalargrad.system.collector import collector_paused
 
 

@@ -23,9 +23,10 @@ from scalargrad.compiler.passes.instructions import (
     Products,
     Run,
 )
+from scalargrad.compiler.passes.kinds import PRODUCTS, SCATTER, TAKE, Op
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.placing import Placer, lane_order
-from scalargrad.compiler.passes.program import PRODUCTS, SCATTER, TAKE, Op, Program
+from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.strides import Grid, constant_axes, grid, strides, term_runs
 
 #: A table of addresses replaces so many pieces, plus one per so many lanes or terms.

@@ -6,90 +6,28 @@ computed from the nodes ``args[i]``. Inputs come first, so that node i is input 
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from scalargrad.compiler.passes.lanes import Partial
+from scalargrad.compiler.passes.kinds import (
+    ADJOINT,
+    BATCH,
+    CONSTANT,
+    INPUT,
+    PRODUCTS,
+    SCATTER,
+    TAKE,
+    UNBATCH,
+    Kind,
+    Op,
+    OverLanes,
+    Scattered,
+    Total,
+    over_lanes,
+)
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.ops import TABLE
-from scalargrad.table.operation import Operation
-
-
-class Kind:
-    """A way to compute a node that is not in the table of operations."""
-
-    lazy = False
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"<{self.name}>"
-
-    def __reduce__(self) -> str:
-        return self.name.upper()
-
-
-#: a₀b₀ + a₁b₁ + …, the operands in pairs: what neurons and error signals are.
-PRODUCTS = Kind("products")
-#: ∂(Σ seed·root)/∂wrt, its operands (wrt, root, seed, root, seed, …); the derive pass expands it.
-ADJOINT = Kind("adjoint")
-#: values[index], its operands (index, *values).
-TAKE = Kind("take")
-#: Entry k of a row of n numbers, Σ value over the pairs whose index is k; its operands
-#: (k, n, index, value, index, value, …), of which k and n are constants.
-SCATTER = Kind("scatter")
-#: A number known when the program is written.
-CONSTANT = Kind("constant")
-#: A number given at each run.
-INPUT = Kind("input")
-#: Single numbers as the lanes of one node: what vmap makes of its examples.
-BATCH = Kind("batch")
-#: One lane of a node as a single number, its operands (node, constant number of the lane).
-UNBATCH = Kind("unbatch")
-
-
-class OverLanes(Kind):
-    """A sum over lanes as well as over terms, which is a single number.
-
-    At least one of the operands of each term has lanes; all that have, have equally many.
-    """
-
-    def __init__(self, lanes: int) -> None:
-        super().__init__(type(self).__name__.lower())
-        self.lanes = lanes
-
-    def over(self, lanes: int) -> Op:
-        """Return the same kind over another number of lanes."""
-        kind: Any = type(self)
-        return over_lanes(kind, lanes)
-
-    def __reduce__(self) -> tuple[Any, ...]:  # type: ignore[override]
-        return over_lanes, (type(self), self.lanes)
-
-
-class Total(OverLanes):
-    """A sum of products, as PRODUCTS."""
-
-
-class Scattered(OverLanes):
-    """An entry of a row that numbers are added to, as SCATTER."""
-
-
-@functools.cache
-def over_lanes(kind: Callable[[int], OverLanes], lanes: int) -> OverLanes:
-    """Return the kind over so many lanes, always the same object."""
-    return kind(lanes)
-
-
-def total_of(lanes: int) -> OverLanes:
-    """Return the kind of total over so many lanes."""
-    return over_lanes(Total, lanes)
-
-
-Op = Operation | Partial | Kind
 
 
 @dataclass

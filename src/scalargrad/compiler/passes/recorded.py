@@ -6,8 +6,9 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+from scalargrad.compiler.passes.kinds import INPUT, Op
 from scalargrad.compiler.passes.nodes import Nodes
-from scalargrad.compiler.passes.program import INPUT, Op, Program
+from scalargrad.compiler.passes.program import Program
 
 
 class RecordedProgram(Program):

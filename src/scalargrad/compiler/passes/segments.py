@@ -15,15 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from scalargrad.compiler.passes.instructions import Addresses
+from scalargrad.compiler.passes.kinds import BATCH, CONSTANT, INPUT, UNBATCH, OverLanes
 from scalargrad.compiler.passes.memory import Floats
-from scalargrad.compiler.passes.program import (
-    BATCH,
-    CONSTANT,
-    INPUT,
-    UNBATCH,
-    OverLanes,
-    Program,
-)
+from scalargrad.compiler.passes.program import Program
 
 #: Lanes of a block: so many that the numbers of a block, of which about half are needed at a time,
 #: fit into a second-level cache, and within these bounds.

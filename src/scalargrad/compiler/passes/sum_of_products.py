@@ -17,16 +17,9 @@ from scalargrad.compiler.passes.expressions import (
     number_node,
     plan_of,
 )
+from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, CONSTANT, INPUT, PRODUCTS, Op
 from scalargrad.compiler.passes.lane_writer import writer_for
-from scalargrad.compiler.passes.program import (
-    ADJOINT,
-    BATCH,
-    CONSTANT,
-    INPUT,
-    PRODUCTS,
-    Op,
-    Program,
-)
+from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.system.collector import collector_paused
 from scalargrad.table.operation import Operation, Reduction

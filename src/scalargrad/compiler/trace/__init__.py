@@ -1,4 +1,4 @@
-"""Recording: one run of a function, written as a program while it is computed.
+"""Tracing: one run of a function, recorded as a program.
 
 `record` runs the function on `traced` numbers, whose operations write into the columns of a
 `trace`, the recorder in force. `nested_derivatives` are those taken meanwhile,

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.compiler.call.objects import like
-from scalargrad.compiler.passes.program import BATCH, UNBATCH, OverLanes
+from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, OverLanes
 from scalargrad.ops import identity
 from scalargrad.table.numbers import is_real
 from scalargrad.transforms.draws import Draw, made_by

@@ -1,4 +1,4 @@
-"""Columns: the nodes of a recording, written one by one, in arrays of numbers."""
+"""Store the nodes of a recording in arrays of numbers, one array for each property."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable
 
 import numpy as np
 
+from scalargrad.compiler.passes.kinds import CONSTANT, Op
 from scalargrad.compiler.passes.nodes import Nodes, coded, starts
-from scalargrad.compiler.passes.program import CONSTANT, Op
 from scalargrad.compiler.trace.detach import DETACH
 
 #: Stands where a node has no operand.

@@ -1,4 +1,4 @@
-"""Domains: what eager evaluation refuses, found by a program that would go on.
+"""Check domains: find the inputs for which eager evaluation would raise DomainError.
 
 Outside its domain an operation gives an infinity or nan. A result that is not finite is evaluated
 eagerly, which raises the error; but on the way to the results a tanh, a maximum or a condition may
@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, Op, total_of
 from scalargrad.compiler.passes.lanes import subexpressions
 from scalargrad.compiler.passes.nodes import Flags, Nodes, alike, drop
-from scalargrad.compiler.passes.program import BATCH, UNBATCH, Op, total_of
 from scalargrad.compiler.trace.likes import Constants, Likes
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import TABLE, eq, mul

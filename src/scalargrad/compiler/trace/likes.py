@@ -1,4 +1,4 @@
-"""Likes: nodes of which the same is true, as they differ in nothing that it depends on."""
+"""Group nodes about which the same questions have the same answers, to ask each only once."""
 
 from __future__ import annotations
 

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.compiler.passes.program import (
-    ADJOINT,
-    CONSTANT,
-    INPUT,
-    TAKE,
-    UNBATCH,
-    Program,
-)
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, TAKE, UNBATCH
+from scalargrad.compiler.passes.program import Program
 from scalargrad.table.operation import Operation
 
 if TYPE_CHECKING:

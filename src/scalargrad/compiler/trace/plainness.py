@@ -1,4 +1,4 @@
-"""Plainness: which nodes of a recording are plain numbers in eager evaluation, and no Values."""
+"""Tell which recorded nodes are plain floats, not Values, in eager evaluation."""
 
 from __future__ import annotations
 

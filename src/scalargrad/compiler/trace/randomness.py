@@ -1,4 +1,4 @@
-"""Randomness: draws become inputs of the program; what else is drawn is refused.
+"""Random draws: those made by `drawn` become inputs of the program, all others are refused.
 
 A number drawn by `drawn` is drawn again at each call. Drawn in any other way it would stay the
 same, so all generators that the function leads to must end up where the draws that were noted

@@ -1,4 +1,4 @@
-"""Record: one run of a function becomes a program.
+"""Record one run of a function as a program.
 
 Numbers of the arguments write the program while they are computed with. A Value that was there
 before is an input, read again at each call; a number is a constant.
@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.call.arguments import outlined
+from scalargrad.compiler.passes.kinds import total_of
 from scalargrad.compiler.passes.nodes import Flags, Nodes
-from scalargrad.compiler.passes.program import Program, total_of
+from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.recorded import RecordedProgram
 from scalargrad.compiler.trace.domains import unseen
 from scalargrad.compiler.trace.trace import Trace

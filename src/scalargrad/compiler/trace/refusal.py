@@ -1,4 +1,4 @@
-"""Refusal: the error for what a compiled program could not repeat, naming the user's line."""
+"""The error for what a compiled program could not repeat, with the user's line."""
 
 from __future__ import annotations
 

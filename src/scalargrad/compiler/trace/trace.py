@@ -1,16 +1,11 @@
-"""Trace: the recorder of one run of a function, which writes a program in columns."""
+"""The recorder of one run of a function: what traced numbers write to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeVar
 
-from scalargrad.compiler.passes.program import (
-    ADJOINT,
-    INPUT,
-    TAKE,
-    Op,
-)
+from scalargrad.compiler.passes.kinds import ADJOINT, INPUT, TAKE, Op
 from scalargrad.compiler.trace.batching import Lanes
 from scalargrad.compiler.trace.columns import Columns
 from scalargrad.compiler.trace.detach import DETACH

@@ -1,4 +1,4 @@
-"""Traced: a number that writes the program while it is computed with."""
+"""The number a function is recorded with: arithmetic on it writes the program."""
 
 from __future__ import annotations
 

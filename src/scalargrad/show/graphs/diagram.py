@@ -87,7 +87,7 @@ class Junction:
 class Line:
     """A stretch from one shape to another; `enters` where it brings an operand into a gate.
 
-    `thick` where it stands for several wires.
+    `thick` where it stands for several wires, `back` where it leads to the beginning of a row.
     """
 
     id: str
@@ -96,6 +96,7 @@ class Line:
     title: str = ""
     enters: bool = False
     thick: bool = False
+    back: bool = False
 
 
 Shape: TypeAlias = Box | Gate | Wire | Junction

@@ -34,10 +34,10 @@ from scalargrad.show.graphs.inks import (
 )
 from scalargrad.show.graphs.looks import Look
 from scalargrad.show.graphs.parts import (
+    Border,
     Bundle,
     Cluster,
     Drawn,
-    Entry,
     Folded,
     FoldedDiagram,
     nested,
@@ -64,7 +64,7 @@ _KINDS = {
 _GATE = {"shape": "ellipse", "width": "0.42", "height": "0.42", "margin": "0.02"}
 _COPY = {**_GATE, "width": "0.4", "height": "0.4", "fontsize": "10", "margin": "0"}
 _JUNCTION = {"shape": "point", "width": "0.07", "label": ""}
-_ENTRY = {"shape": "point", "width": "0.01", "label": ""}
+_BORDER = {"shape": "point", "width": "0.01", "label": ""}
 _FOLDED = {"shape": "box", "style": "rounded,filled", "fillcolor": FOLD_FILL, "margin": "0.14,0.09"}
 
 #: Frames inside one another are white and grey by turns, and their lines are thin and dotted.
@@ -99,7 +99,14 @@ def to_dot(diagram: FoldedDiagram, direction: str, dark: bool = False) -> str:
     framed = [shape for shape in diagram.shapes if shape.id in around]
     for shape in [*(x for x in diagram.shapes if x.id not in around), *framed[::turn]]:
         inside = around.get(shape.id, graph)
-        inside.node(shape.id, id=shape.id, **_node(shape, direction, diagram.look))
+        written = _node(shape, direction, diagram.look)
+        if (
+            isinstance(shape, Border) and shape.id in around
+        ):  # at the first or the last rank of its frame
+            with inside.subgraph(graph_attr={"rank": "max" if shape.out else "min"}) as border:
+                border.node(shape.id, id=shape.id, **written)
+        else:
+            inside.node(shape.id, id=shape.id, **written)
     _set_in(graph, diagram.clusters, frames, turn)
     edges = Edges(diagram, direction)
     for line in diagram.lines:
@@ -180,8 +187,8 @@ def _node(shape: Drawn, direction: str, look: Look) -> dict[str, str]:
             return _standing_out(
                 {**_FOLDED, "label": f"<{_title_and_details(shape)}>"}, shape.id, look
             )
-        case Junction() | Entry():
-            return _JUNCTION if isinstance(shape, Junction) else _ENTRY
+        case Junction() | Border():
+            return _JUNCTION if isinstance(shape, Junction) else _BORDER
 
 
 def _title_and_details(shape: Folded) -> str:

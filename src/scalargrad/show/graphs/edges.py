@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from scalargrad.show.graphs.diagram import Box, Gate, Line, Wire
+from scalargrad.show.graphs.diagram import Gate, Line, Wire
 from scalargrad.show.graphs.inks import HALO, INK, SLATE
-from scalargrad.show.graphs.parts import Bundle, Entry, Folded, FoldedDiagram
+from scalargrad.show.graphs.parts import Border, Bundle, Folded, FoldedDiagram
 
 #: The sides on which lines leave and enter a shape, for each direction of the picture.
 SIDES = {"LR": ("e", "w"), "TB": ("s", "n")}
@@ -33,10 +33,6 @@ class Edges:
         self._shapes = {shape.id: shape for shape in diagram.shapes}
         self._arrivals = Counter(line.target for line in diagram.lines if line.enters)
         self._twins = Counter((line.source, line.target) for line in diagram.lines)
-        frames = (frame.shapes for frame in diagram.frames())
-        self._beside_leaves = {
-            id for ids in frames if any(isinstance(self._shapes[x], Box) for x in ids) for id in ids
-        }
 
     def ends(self, line: Line) -> tuple[str, str]:
         """Return where an edge begins and ends: on the line of a wire, or on a shape's side."""
@@ -44,7 +40,7 @@ class Edges:
         source, target = self._shapes[tail], self._shapes[head]
         if isinstance(source, Wire | Bundle):
             tail += f":line:{self._leaving}"
-        elif not (line.enters or isinstance(target, Entry) or self._is_copying(line)):
+        elif not (line.enters or isinstance(target, Border) or self._is_copying(line)):
             tail += f":{self._leaving}"
         if isinstance(target, Wire | Bundle):
             head += f":line:{self._entering}"
@@ -57,16 +53,16 @@ class Edges:
         style = self._layout(line)
         if line.thick:
             style |= _THICK
-        if line.id in self._highlighted:
+        if self._highlighted.intersection({line.id, line.id.rpartition("-to")[0]}):
             style |= _BOLD
         return style
 
     def _layout(self, line: Line) -> dict[str, str]:
         source, target = self._shapes[line.source], self._shapes[line.target]
-        if isinstance(target, Entry):
-            return {**_NO_ARROW}
-        if isinstance(source, Entry):  # as far to the left as the leaves in its frame
-            return {"minlen": "2"} if source.id in self._beside_leaves else {}
+        if isinstance(target, Border):
+            return {**_NO_ARROW, **({"constraint": "false"} if line.back else {})}
+        if isinstance(source, Border):
+            return {}
         if self._is_copying(line):  # room to pass the leaves
             return {"minlen": "2"} if line.enters else {**_NO_ARROW, "minlen": "2", "weight": "100"}
         if not line.enters:

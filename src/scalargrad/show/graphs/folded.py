@@ -13,19 +13,20 @@ the outside in:
 ``f2-n1``    the line that brings node 1 into fold 2
 ``f2-f1``    the line that brings values of fold 1 into fold 2
 ``n9-f1``    the line that brings values of fold 1 into gate 9
-``n9-w0-in`` the line up to ``n9-w0-entry``, where operand 0 of gate 9 enters the
-             innermost frame around the gate
+``n9-w0-to0`` the line up to ``n9-w0-b0``, where operand 0 of gate 9 passes the border of a
+             frame; ``n9-w0-to1`` goes on to the next, and so on
 ============ ===============================================================
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from scalargrad.show.aliases import aliases, is_long
 from scalargrad.show.figures import number
+from scalargrad.show.graphs.borders import cut_at_borders
 from scalargrad.show.graphs.copies import Copy
 from scalargrad.show.graphs.diagram import (
     ALL_NUMBERS,
@@ -42,10 +43,8 @@ from scalargrad.show.graphs.parts import (
     Bundle,
     Cluster,
     Drawn,
-    Entry,
     Folded,
     FoldedDiagram,
-    nested,
 )
 from scalargrad.show.subgraphs import Fold
 from scalargrad.value import Parameter, Value
@@ -102,14 +101,10 @@ class FoldedBuilder(Builder):
             else:
                 shapes, lines = [*self.fold_shapes(item)], [*self.fold_lines(item)]
             if frame := frames.get(item):
-                if isinstance(item, Value):
-                    within = {id for cluster in nested([frame]) for id in cluster.shapes}
-                    within.update(shape.id for shape in shapes)
-                    entries, lines = _through_frame(lines, within)
-                    shapes = [*entries, *shapes]
                 frame.shapes += [shape.id for shape in shapes]
             diagram.shapes += shapes
             diagram.lines += lines
+        cut_at_borders(diagram)
         diagram.legend = self.legend_of(diagram.shapes)
         return diagram
 
@@ -191,21 +186,6 @@ class FoldedBuilder(Builder):
     def fold_tap(self, part: Fold) -> str:
         """Return the id of the shape at which the values of a fold are read."""
         return f"{self.folds[part]}-{'fan' if self.taken[part] > 1 else 'wire'}"
-
-
-def _through_frame(lines: Iterable[Line], within: Set[str]) -> tuple[list[Entry], list[Line]]:
-    """Return lines to a gate, and places where those from outside its frame enter that.
-
-    On its own, such a line would run around the frame as soon as something stands in its way.
-    """
-    entries, led = list[Entry](), list[Line]()
-    for line in lines:
-        if line.enters and line.source not in within:
-            entries.append(Entry(f"{line.id}-entry"))
-            led.append(Line(f"{line.id}-in", line.source, f"{line.id}-entry", thick=line.thick))
-            line = replace(line, source=f"{line.id}-entry")
-        led.append(line)
-    return entries, led
 
 
 def _values(operands: Iterable[Value | float]) -> Iterator[Value]:

@@ -70,8 +70,8 @@ def gate_text(node: Value) -> str:
     >>> x, y = Value(2.0), Value(3.0)
     >>> [gate_text(node) for node in (x + y, x * y, x / y, x**y, x.tanh())]
     ['+', '×', '÷', 'xʸ', 'tanh']
-    >>> [gate_text(node) for node in (x * -1, 1 + x, x / 2, 1 / x, x**2, 2 - x, -x)]
-    ['×−1', '+1', '÷2', '1/x', 'x²', '2−x', '−x']
+    >>> [gate_text(node) for node in (x * -1, 1 + x, x / 2, 1 / x, x**2, 2 - x, -x, x - -1)]
+    ['×−1', '+1', '÷2', '1/x', 'x²', '2−x', '−x', '−(−1)']
     """
     assert node.op is not None
     lone_sign = len(node.parents) == 1 and node.op.symbol in _SIGNS  # −x must not look like x − y
@@ -91,8 +91,13 @@ def _shortened(written: str) -> str:
     if _WHOLE_POWER.fullmatch(written):
         return written
     if match := _SIGN_THEN_NUMBER.fullmatch(written):
-        written = match[1] + match[2]
+        written = match[1] + _enclosed(match[1], match[2])
     elif match := _NUMBER_THEN_SIGN.fullmatch(written):
-        written = match[2] + match[1]
+        written = match[2] + _enclosed(match[2], match[1])
     written = _SIGNS.get(written[0], written[0]) + written[1:]
     return re.sub(r" ([−+/·<>≤≥=≠]) ", r"\1", written).replace("^x", "ˣ")
+
+
+def _enclosed(sign: str, number: str) -> str:
+    """Return a number behind a sign: a second sign next to + or − needs parentheses."""
+    return f"({number})" if sign in "+-−" and number[0] in "-−" else number

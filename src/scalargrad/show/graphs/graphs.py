@@ -10,6 +10,7 @@ from typing import Literal
 from scalargrad.errors import GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, fan_out, topological_order
 from scalargrad.show.figures import number
+from scalargrad.show.graphs.borders import break_chain
 from scalargrad.show.graphs.copies import copies_of
 from scalargrad.show.graphs.diagram import Numbers, Wire, visible
 from scalargrad.show.graphs.dot import to_dot
@@ -26,7 +27,7 @@ from scalargrad.show.graphs.opening import (
     all_open,
     opening,
 )
-from scalargrad.show.graphs.parts import Entry, FoldedDiagram
+from scalargrad.show.graphs.parts import Border, FoldedDiagram
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.scale import numbers_by_id, scale_of
 from scalargrad.show.places import place_names
@@ -169,6 +170,8 @@ def draw(
     copied = copies_of(order) if copies else {}
     places = place_names(model, order)
     diagram = FoldedBuilder(order, copied, seen, places, numbers_shown).fold(roots)
+    if direction == "LR":
+        break_chain(diagram)
     hidden = stand_ins(order, seen)
     alarmed, alarm = _alarm(order, numbers_shown.gradients)
     diagram.note = "\n".join(filter(None, [alarm, _note(seen) if seen.cut else ""]))
@@ -240,7 +243,7 @@ class GraphDrawing:
     @property
     def titles(self) -> dict[str, str]:
         """What has one title; the two numbers of a wire bring one each."""
-        shapes = (shape for shape in self.diagram.shapes if not isinstance(shape, Wire | Entry))
+        shapes = (shape for shape in self.diagram.shapes if not isinstance(shape, Wire | Border))
         frames = self.diagram.frames()
         return {item.id: item.title for item in (*shapes, *self.diagram.lines, *frames)}
 

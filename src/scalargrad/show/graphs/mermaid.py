@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from scalargrad.show.graphs.diagram import Box, Gate, Junction, Line, Wire
 from scalargrad.show.graphs.looks import Look
-from scalargrad.show.graphs.parts import Bundle, Cluster, Entry, Folded, FoldedDiagram, nested
+from scalargrad.show.graphs.parts import Border, Bundle, Cluster, Folded, FoldedDiagram, nested
 
 _Shown: TypeAlias = Box | Gate | Wire | Folded | Bundle
 
@@ -31,8 +31,8 @@ _SPECIAL = re.compile(r"[!-/:-@\[-`{-~]")
 
 def to_mermaid(diagram: FoldedDiagram, direction: str) -> str:
     """Return `diagram` as a Mermaid flowchart."""
-    shapes = [shape for shape in diagram.shapes if not isinstance(shape, Junction | Entry)]
-    passed = {shape.id for shape in diagram.shapes if isinstance(shape, Junction | Entry)}
+    shapes = [shape for shape in diagram.shapes if not isinstance(shape, Junction | Border)]
+    passed = {shape.id for shape in diagram.shapes if isinstance(shape, Junction | Border)}
     origins = {line.target: line.source for line in diagram.lines if line.target in passed}
     lines = [_past(origins, line) for line in diagram.lines if line.target not in passed]
     return "\n".join(

@@ -11,10 +11,11 @@ from scalargrad.show.graphs.looks import Look
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """Where a line to a gate enters the frame that the gate is in."""
+class Border:
+    """Where a line passes the border of a frame, on its way `out` or in."""
 
     id: str
+    out: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Cluster:
     inside: list[Cluster]
 
 
-Drawn: TypeAlias = Shape | Folded | Bundle | Entry
+Drawn: TypeAlias = Shape | Folded | Bundle | Border
 
 
 @dataclass(slots=True)

@@ -18,6 +18,8 @@ _WIDEST_FORMULA = 60
 _RULE = 78
 _ROWS_OF_HTML = 200
 _LEFT = 'style="text-align: left"'
+# As an attribute too, because notebooks that are not trusted lose styles.
+_WHOLE = 'nowrap style="text-align: left; white-space: nowrap"'
 
 
 def row(step: Step) -> tuple[str, ...]:
@@ -83,10 +85,11 @@ def html(steps: Sequence[Step]) -> str:
     body = "".join(f"<tr>{_html_row(step)}</tr>" for step in islice(steps, _ROWS_OF_HTML))
     left_out = len(steps) - _ROWS_OF_HTML
     more = f"<p>and {left_out} more steps: print the walk to see all</p>" if left_out > 0 else ""
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div style="overflow-x: auto">{table}</div>{more}'
 
 
 def _html_row(step: Step) -> str:
     number, place, _, remark = row(step)
-    cells = [number, escape(place), step.mathml(), escape(remark)]
-    return "".join(f"<td {_LEFT}>{cell}</td>" for cell in cells)
+    whole = "".join(f"<td {_WHOLE}>{x}</td>" for x in (number, escape(place), step.mathml()))
+    return f"{whole}<td {_LEFT}>{escape(remark)}</td>"

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from scalargrad.compiler.passes.program import CONSTANT, INPUT, Program
+from scalargrad.compiler.passes.kinds import CONSTANT, INPUT
+from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import OperandError
 from scalargrad.ops import dot
 from scalargrad.table.operation import Operation

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from scalargrad.compiler.call.arguments import filled, outlined
-from scalargrad.compiler.passes.program import CONSTANT, INPUT, Program
+from scalargrad.compiler.passes.kinds import CONSTANT, INPUT
+from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.compiler.trace.record import Recording, record
 from scalargrad.errors import OperandError, TraceError

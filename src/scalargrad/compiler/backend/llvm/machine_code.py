@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from typing import Any
+from weakref import WeakValueDictionary
 
 import llvmlite.binding as llvm
 
@@ -74,6 +75,26 @@ def compile_module(module: IRModule, level: int = 0) -> Code:
             objects = _objects(text, level)
             disk_cache.write(name, objects)
         return Code(_linked(objects))
+
+
+#: The code of texts that are at work in this process.
+_at_work: WeakValueDictionary[tuple[str, int], Code] = WeakValueDictionary()
+
+
+def compiled_once(module: IRModule, level: int = 0) -> Code:
+    """Return the functions of a module as `compile_module`; those at work already, where they are.
+
+    Parameters
+    ----------
+    module : IRModule
+    level : int
+    """
+    with lock:
+        key = module.text(), level
+        found = _at_work.get(key)
+        if found is None:
+            found = _at_work[key] = compile_module(module, level)
+        return found
 
 
 def _objects(text: str, level: int) -> bytes:

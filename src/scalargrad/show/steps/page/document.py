@@ -93,7 +93,9 @@ def _legend(legend: Mapping[str, str]) -> str:
     """Return the list of short names with what they stand for; nothing if there are none."""
     if not legend:
         return ""
-    entries = (f"<dt>{escape(a)}</dt><dd>{escape(name)}</dd>" for a, name in legend.items())
+    entries = (
+        f"<div><dt>{escape(a)}</dt><dd>{escape(name)}</dd></div>" for a, name in legend.items()
+    )
     shown = " open" if len(legend) <= _FEW_ALIASES else ""
     return (
         f'<details class="aliases"{shown}><summary>Short for</summary>'

@@ -18,6 +18,7 @@ function buildInputs() {
 function listInputs() {
   const here = new Set([...inputs.filter((i) => nodes[i].kind === "input").slice(0, MOST_DATA), ...inputsHere()]);
   listedInputs = inputs.length <= MOST_FIELDS ? inputs : inputs.filter((i) => here.has(i));
+  $("fields").style.setProperty("--longest", `${Math.max(...listedInputs.map((i) => nodes[i].name.length), 0)}ch`);
   $("fields").replaceChildren(...listedInputs.map((i) => fieldOf(i).row));
   $("some").textContent = listedInputs.length < inputs.length ? `${listedInputs.length} of ${inputs.length} inputs: data, and those drawn here.` : "";
 }

@@ -21,6 +21,7 @@ function drawMap() {
     map.replaceChildren(...mapShapes(), svgElement("circle", { class: "here", r: 5 / scale }), svgElement("rect", { class: "frame" }));
   }
   markMap();
+  placeMap();
 }
 
 // Lines and shapes without numbers.
@@ -31,6 +32,23 @@ function mapShapes() {
     return svgElement("rect", Object.fromEntries(sides.filter(([, value]) => value !== null)));
   });
   return [...lines, ...boxes];
+}
+
+const CORNERS = ["low", "high", "left"]; // right below, right above, left above
+
+// Put the map where it hides least of what is in sight; it stays where it hides nothing.
+function placeMap() {
+  const map = $("minimap");
+  if (map.hasAttribute("hidden")) return;
+  const places = [...graph.querySelectorAll(".node > rect:first-of-type, .wire text, .chip")].map((place) => place.getBoundingClientRect());
+  const hiding = (corner) => {
+    map.dataset.corner = corner;
+    const own = map.getBoundingClientRect();
+    return places.reduce((sum, place) => sum + overlap(own, place), 0);
+  };
+  const corners = [map.dataset.corner, ...CORNERS].filter(Boolean);
+  const hidden = corners.map(hiding);
+  map.dataset.corner = corners[hidden.indexOf(Math.min(...hidden))];
 }
 
 // What is shown of the graph, and what is active in it.

@@ -1,10 +1,10 @@
 // Names as in print: of v5 and L_reg the index stands lower than the letter, of δ_s too. What a
 // person reads is set so when it has been made; what is spoken or copied stays as it is.
 
-const INDEXED = /(?<![\p{L}\p{N}_\u0304\u0305])(\p{L}\u0304?)(?:_([\p{L}\p{N}_²₀-₉]+(?:,[₀-₉]+)*)|(\d+))(?![\p{L}\p{N}_\u0305])/gu;
+const INDEXED = /(?<![\p{L}\p{N}_\u0304\u0305])(\p{L}\u0304?)(?:_([\p{L}\p{N}_²₀-₉]+(?:,[₀-₉]+)*)|(\d+))(?![\p{L}\p{Nd}_\u0305])/gu;
 const LOW_COMMA = /(?<=[₀-₉]),(?=[₀-₉])/;
 const FRACTION = /(\/∂)/; // no line ends between the two parts of ∂f/∂x
-const AS_IT_IS = "math :not(mtext, mtext *), svg, code, option, select, input, .as-it-is";
+const AS_IT_IS = "math, svg, code, option, select, input, .as-it-is";
 const DROP = 4; // pixels in a drawing
 const LEAST_DROP = 0.1; // of an index in a formula, as a share of the letters' size
 
@@ -34,12 +34,18 @@ function withLowCommas(text) {
 function typeset(place) {
   const walker = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);
   const texts = [];
-  while (walker.nextNode()) if (!walker.currentNode.parentElement.closest(AS_IT_IS)) texts.push(walker.currentNode);
+  while (walker.nextNode()) if (isProse(walker.currentNode)) texts.push(walker.currentNode);
   for (const text of texts) {
     const pieces = piecesOf(text.data);
     if (pieces.some((piece) => typeof piece !== "string")) text.replaceWith(...pieces.map(inHtml));
   }
   return place;
+}
+
+// Words, also those between the parts of a formula.
+function isProse(text) {
+  const words = text.parentElement.closest("mtext, .as-it-is");
+  return words ? words.localName === "mtext" && !words.closest("msub") : !text.parentElement.closest(AS_IT_IS);
 }
 
 function inHtml(piece) {

@@ -25,6 +25,7 @@ function drawAll() {
   drawPlay();
   showExact();
   markMap();
+  placeMap();
 }
 
 // Go to a stop of the view; a manual move is announced and ends Play.

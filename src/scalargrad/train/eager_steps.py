@@ -1,4 +1,4 @@
-"""Eager: every step of a run is taken by ordinary evaluation."""
+"""Run training steps by ordinary, eager evaluation."""
 
 from __future__ import annotations
 

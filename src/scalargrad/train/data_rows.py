@@ -1,4 +1,4 @@
-"""Rows: examples of one shape as an array, one row for each; Shapes: one such array a shape."""
+"""The examples as arrays: one array for each shape of example, one row for each example."""
 
 from __future__ import annotations
 

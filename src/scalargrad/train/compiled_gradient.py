@@ -1,7 +1,7 @@
-"""Recording: the compiled gradient of batches of examples nested alike, once it is seen to be true.
+"""The compiled gradient of batches of examples nested alike, once it has been checked.
 
-A program repeats what was recorded. So the first batch of each size is computed eagerly as well,
-and what the step would change around it is looked for.
+A program repeats what was recorded. So the first batch of each size is computed eagerly as well and
+compared, and side effects of the model or loss are looked for.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from scalargrad.compiler.trace.find_generators import generators_of
 from scalargrad.compiler.trace.side_effects import Around
 from scalargrad.errors import TraceError
 from scalargrad.train.carried import Carried
+from scalargrad.train.data_rows import Rows
 from scalargrad.train.examples import plain
 from scalargrad.train.objective import Objective
 from scalargrad.train.programs import Found, gradient_of
-from scalargrad.train.rows import Rows
 from scalargrad.transforms.draws import MODULE, rewind, state_of
 from scalargrad.value import Value
 
 
-class Recording:
+class CompiledGradient:
     """The gradient of batches of examples that are nested alike.
 
     Parameters

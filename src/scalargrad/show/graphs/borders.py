@@ -1,0 +1,72 @@
+"""Where lines pass the borders of frames, or turn from one row of a chain to the next.
+
+Graphviz keeps a line inside a frame only if both its ends are there. So a line that leads out of
+frames or into others is cut at their borders: each stretch then stays where it belongs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from scalargrad.show.graphs.diagram import Box, Junction, Line
+from scalargrad.show.graphs.parts import Border, Cluster, FoldedDiagram
+from scalargrad.show.graphs.rows import rows
+
+
+def cut_at_borders(diagram: FoldedDiagram) -> None:
+    """Cut the lines of a diagram wherever they pass a frame; the last stretch keeps the id."""
+    around = dict(_around(diagram.clusters, ()))
+    lines: list[Line] = []
+    for line in diagram.lines:
+        passed = _passed(around.get(line.source, ()), around.get(line.target, ()))
+        borders = [Border(f"{line.id}-b{k}", out) for k, (_, out) in enumerate(passed)]
+        for border, (frame, _) in zip(borders, passed, strict=True):
+            frame.shapes.append(border.id)
+        diagram.shapes += borders
+        lines += _stretches(line, [border.id for border in borders])
+    diagram.lines = lines
+
+
+def break_chain(diagram: FoldedDiagram) -> None:
+    """Break a long chain of gates of one operand into rows; leave all other diagrams."""
+    leaves = sum(isinstance(shape, Box) for shape in diagram.shapes)
+    if leaves > 1 or diagram.clusters or any(isinstance(x, Junction) for x in diagram.shapes):
+        return
+    row = rows(diagram.shapes, diagram.lines)
+    lines: list[Line] = []
+    for line in diagram.lines:
+        if row[line.source] == row[line.target]:
+            lines.append(line)
+            continue
+        ends = [Border(f"{line.id}-b0", out=True), Border(f"{line.id}-b1", out=False)]
+        diagram.shapes += ends
+        off, back, on = _stretches(line, [end.id for end in ends])
+        lines += [off, replace(back, back=True), on]
+    diagram.lines = lines
+
+
+def _around(
+    clusters: Sequence[Cluster], outer: tuple[Cluster, ...]
+) -> Iterator[tuple[str, tuple[Cluster, ...]]]:
+    """Yield each shape with the frames around it, the outermost first."""
+    pending = [(cluster, outer) for cluster in clusters]
+    for cluster, outside in pending:  # grows while it is read
+        path = (*outside, cluster)
+        yield from ((id, path) for id in cluster.shapes)
+        pending += [(inner, path) for inner in cluster.inside]
+
+
+def _passed(source: Sequence[Cluster], target: Sequence[Cluster]) -> list[tuple[Cluster, bool]]:
+    """Return the frames that a line leaves, and then those that it enters, in that order."""
+    common = sum(one is other for one, other in zip(source, target, strict=False))
+    left = [(frame, True) for frame in reversed(source[common:])]
+    return [*left, *((frame, False) for frame in target[common:])]
+
+
+def _stretches(line: Line, borders: Sequence[str]) -> Iterator[Line]:
+    """Yield the stretches of a line from border to border."""
+    for k, (source, target) in enumerate(pairwise([line.source, *borders])):
+        yield Line(f"{line.id}-to{k}", source, target, line.title, thick=line.thick)
+    yield replace(line, source=borders[-1]) if borders else line
