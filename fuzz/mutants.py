@@ -49,12 +49,12 @@ NEAREST = {
     "compiler/trace/": [
         *("tests/compiler/test_domains.py", "tests/compiler/test_refusals.py"),
         *("tests/compiler/test_jitted.py", "tests/compiler/test_draws.py"),
-        *("tests/compiler/test_changes.py", "tests/compiler/test_vmap_lookups.py"),
+        *("tests/compiler/test_side_effects.py", "tests/compiler/test_vmap_lookups.py"),
         "tests/compiler/test_differential.py",
     ],
     "compiler/guards/": [
-        *("tests/compiler/test_closures.py", "tests/compiler/test_contract.py"),
-        *("tests/compiler/test_changes.py", "tests/compiler/test_objects.py"),
+        *("tests/compiler/test_closed_over.py", "tests/compiler/test_contract.py"),
+        *("tests/compiler/test_side_effects.py", "tests/compiler/test_objects.py"),
     ],
     "optim/": ["tests/optim"],
     "losses/": ["tests/losses"],
