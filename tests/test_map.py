@@ -20,12 +20,22 @@ SOURCE = Path(scalargrad.__file__).parent
 MAP = SOURCE.parent.parent / "docs" / "explained" / "map.md"
 
 
-def listed(heading: str) -> list[str]:
-    """Return the files of the trip whose heading begins so."""
-    (section,) = re.findall(
+def section(heading: str) -> str:
+    """Return the text of the trip whose heading begins so."""
+    (found,) = re.findall(
         rf"^## {re.escape(heading)}.*?\n(.*?)(?=^## |\Z)", MAP.read_text("utf-8"), re.M | re.S
     )
-    return re.findall(r"^\| `(\S+\.py)` \|", section, re.MULTILINE)
+    return str(found)
+
+
+def listed(heading: str) -> list[str]:
+    """Return the files of a trip."""
+    return re.findall(r"^\| `(\S+\.py)` \|", section(heading), re.MULTILINE)
+
+
+def along_the_way(heading: str) -> list[str]:
+    """Return the files and folders that help along the way of a trip."""
+    return re.findall(r"`(\S+)`", section(heading).partition("Along the way:")[2])
 
 
 def entered(run: Callable[[], object]) -> list[str]:
@@ -52,11 +62,14 @@ def leaves() -> tuple[Value, Value, Value]:
     return Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
 
 
-def assert_in_order(stations: list[str], way: list[str]) -> None:
-    """Check that the stations lie on the way, in this order."""
+def assert_made(heading: str, way: list[str]) -> None:
+    """Check that a trip enters the files of its list in their order, and besides only helpers."""
+    stations, helpers = listed(heading), along_the_way(heading)
     assert stations
-    assert not [file for file in stations if not (SOURCE / file).exists()]
     assert [file for file in way if file in stations] == stations
+    beside = [file for file in way if file not in stations]
+    assert [file for file in beside if not file.startswith(tuple(helpers))] == []
+    assert [x for x in helpers if not any(file.startswith(x) for file in beside)] == []
 
 
 def test_the_way_of_a_backward_pass_is_complete() -> None:
@@ -69,6 +82,7 @@ def test_the_way_of_a_backward_pass_is_complete() -> None:
 
     run()
     assert sorted(entered(run)) == sorted(listed("`f = (x + y) * z"))
+    assert along_the_way("`f = (x + y) * z") == []
 
 
 def test_the_way_of_a_compiled_call() -> None:
@@ -78,8 +92,8 @@ def test_the_way_of_a_compiled_call() -> None:
 
     jit(lambda x: x + 1.0)(2.0)
     compiled = jit(lambda x, y: (x + y) * y)
-    assert_in_order(listed("`jit(f)(1.0, 2.0)`"), entered(lambda: compiled(1.0, 2.0)))
-    assert_in_order(listed("`jit(f)(1.0, 3.0)`"), entered(lambda: compiled(1.0, 3.0)))
+    assert_made("`jit(f)(1.0, 2.0)`", entered(lambda: compiled(1.0, 2.0)))
+    assert_made("`jit(f)(1.0, 3.0)`", entered(lambda: compiled(1.0, 3.0)))
 
 
 def test_the_way_of_a_page_and_of_a_picture(tmp_path: Path) -> None:
@@ -87,11 +101,11 @@ def test_the_way_of_a_page_and_of_a_picture(tmp_path: Path) -> None:
     x, y, z = leaves()
     f = (x + y) * z
     walk(f).save(tmp_path / "before.html")
-    assert_in_order(
-        listed('`walk(f).save("walk.html")`'),
+    assert_made(
+        '`walk(f).save("walk.html")`',
         entered(lambda: walk(f).save(tmp_path / "walk.html")),
     )
-    assert_in_order(listed("`draw(f).svg()`"), entered(lambda: draw(f).svg()))
+    assert_made("`draw(f).svg()`", entered(lambda: draw(f).svg()))
 
 
 def test_the_way_of_a_training() -> None:
@@ -106,4 +120,43 @@ def test_the_way_of_a_training() -> None:
             quiet=True, jit=True,
         )
     )  # fmt: skip
-    assert_in_order(listed("`fit(model"), way)
+    assert_made("`fit(model", way)
+
+
+def carried_to(run: Callable[[], object], thing: object) -> list[str]:
+    """Return the files whose functions are given a thing, in a row or anew after another file."""
+    files: list[str] = []
+
+    def note(frame: FrameType, event: str, _argument: Any) -> None:
+        code, path = frame.f_code, frame.f_code.co_filename
+        if event != "call" or not path.startswith(str(SOURCE)):
+            return
+        given = [frame.f_locals.get(x) for x in code.co_varnames[: code.co_argcount + 2]]
+        inside = [y for x in given if isinstance(x, tuple | list) for y in x]
+        file = Path(path).relative_to(SOURCE).as_posix()
+        if any(x is thing for x in [*given, *inside]) and files[-1:] != [file]:
+            files.append(file)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        run()
+    finally:
+        sys.setprofile(before)
+    return files
+
+
+def test_a_root_and_an_argument_go_through_without_wandering() -> None:
+    """A root passes through backward, and an argument through a compiled call, with few returns."""
+    pytest.importorskip("llvmlite")
+    from scalargrad import jit
+
+    x, y, z = leaves()
+    f = (x + y) * z
+    compiled = jit(lambda x, y: (x + y) * y)
+    f.backward()
+    compiled(x, 2.0)
+    trips = [carried_to(f.backward, f), carried_to(lambda: compiled(x, 3.0), x)]
+    for files in trips:
+        assert files
+        assert len(files) - len(set(files)) <= 4

@@ -15,6 +15,7 @@ import pytest
 
 import scalargrad
 from scalargrad.ops import TABLE
+from scalargrad.table.operation import Elementwise
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs" / "reference").rglob("*.rst"))
@@ -94,3 +95,17 @@ def test_the_error_catalogue_has_every_class() -> None:
     words = {w for line in page.splitlines() if line.startswith("## ") for w in line.split()}
     named = {word.strip(",()") for word in words}
     assert set(scalargrad.errors.__all__) - {"ScalargradError"} <= named
+
+
+def test_operations_are_shown_as_compiled_functions_run_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As LLVM IR and NumPy code, but for reductions and what fills more than a page."""
+    pytest.importorskip("numpy")
+    monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
+    shown = importlib.import_module("compiled_code")
+    elementwise = [op for op in TABLE.values() if isinstance(op, Elementwise)]
+    without = {op.name for op in elementwise if not shown.llvm_lines(op)}
+    assert without <= {"lgamma", "digamma", "betaln"}
+    assert {op.name for op in elementwise if not shown.numpy_lines(op)} <= {"betaln"}
+    assert "fdiv <8 x double> %a, %b" in "\n".join(shown.llvm_lines(TABLE["div"]))

@@ -148,3 +148,18 @@ def test_arrays_of_numbers_that_are_not_finite_are_those_of_the_loop() -> None:
         with np.errstate(over="ignore"):
             found, expected = compiled(np.array(x)), scaled(np.array(x))
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("as_array", [False, True])
+def test_rows_of_results_have_their_numbers_and_what_is_the_same(as_array: bool) -> None:
+    """Lists with constants before and behind the results, and of results in no order."""
+    compiled: Any = jit(
+        lambda x: ([1.0, x[0] * 2, x[1] * 3, "a"], [[x[0], 2.0, x[1]], [x[1], x[0]]], [None])
+    )
+    given: Any = np.array([1.0, 2.0]) if as_array else [1.0, 2.0]
+    for _ in range(2):
+        found = compiled(given)
+        assert found == ([1.0, 2.0, 6.0, "a"], [[1.0, 2.0, 2.0], [2.0, 1.0]], [None])
+        assert all(type(x) is float for x in (*found[0][:3], *found[1][0]))
+        for part in (found[0], found[1], found[2]):
+            part.append(0.0)  # the next result knows nothing of it

@@ -27,6 +27,17 @@ def test_one_score_is_held_against_the_threshold(negative: int) -> None:
     assert accuracy([0.9, 0.2, 0.6], targets, threshold=0.5) == pytest.approx(2 / 3)
 
 
+@pytest.mark.parametrize(("threshold", "wrong"), [(0.4, 1), (0.5, 0), (0.6, 1), (0.7, 2)])
+def test_every_metric_has_the_threshold(threshold: float, wrong: int) -> None:
+    """A score at the threshold is class 0, one beyond it class 1."""
+    scores, targets = [0.5, 0.6, 0.7, 0.1], [0, 1, 1, 0]
+    rows = confusion_matrix(scores, targets, threshold=threshold)
+    assert rows[0][1] + rows[1][0] == wrong
+    assert accuracy(scores, targets, threshold=threshold) == 1.0 - wrong / 4
+    assert error_rate(scores, targets, threshold=threshold) == wrong / 4
+    assert zero_one_loss(scores, targets, threshold=threshold, reduction="sum") == wrong
+
+
 def test_values_are_read_and_give_plain_numbers() -> None:
     """No gradient flows through a count."""
     rate = error_rate([Value(2.0), Value(-1.0)], [1, 1])

@@ -51,6 +51,29 @@ def test_the_variance_is_the_papers(
     assert found == pytest.approx(variance, rel=0.05)
 
 
+#: Arguments of Kaiming's initialisers, and gain² / fan.
+KAIMING: list[tuple[dict[str, Any], float]] = [
+    ({}, 2.0 / NIN),
+    ({"mode": "fan_out"}, 2.0 / NOUT),
+    ({"a": 2.0}, 2.0 / 5.0 / NIN),
+    ({"a": 2.0, "nonlinearity": "relu"}, 2.0 / NIN),
+    ({"nonlinearity": "linear"}, 1.0 / NIN),
+    ({"mode": "fan_out", "nonlinearity": "tanh"}, 25.0 / 9.0 / NOUT),
+]
+
+
+@pytest.mark.parametrize(("options", "variance"), KAIMING)
+def test_kaimings_arguments_set_bound_and_deviation(
+    options: dict[str, Any], variance: float
+) -> None:
+    """The uniform draws reach √3 standard deviations and no further; the normal ones have it."""
+    uniform = [p.data for row in init.kaiming_uniform_(weights(), **options, rng=1) for p in row]
+    bound = math.sqrt(3.0 * variance)
+    assert 0.99 * bound < max(map(abs, uniform)) <= bound
+    normal = [p.data for row in init.kaiming_normal_(weights(), **options, rng=1) for p in row]
+    assert sum(x * x for x in normal) / len(normal) == pytest.approx(variance, rel=0.05)
+
+
 def test_bounds_equal_pytorchs() -> None:
     """The largest of PyTorch's draws and of ours lie at the same bound."""
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")

@@ -19,7 +19,7 @@ from scalargrad.errors import TraceError
 from scalargrad.losses import (
     mse_loss,
 )
-from scalargrad.nn import Dropout, Linear, Module, Sequential, Tanh
+from scalargrad.nn import MLP, Dropout, Linear, Module, Sequential, Tanh
 from scalargrad.optim import SGD
 from scalargrad.optim.lr_scheduler import CosineAnnealingLR
 from scalargrad.train.compiled import Compiled
@@ -272,3 +272,18 @@ def test_without_numpy_fit_is_eager_and_a_program_an_error() -> None:
     )
     assert done.stdout == "all epochs done\n"
     assert "MissingPackageError: jit=True needs numpy: python -m pip install numpy" in done.stderr
+
+
+def test_a_large_batch_is_recorded_at_once(tmp_path: Path, steps: list[int]) -> None:
+    """Also where more epochs follow than were asked for first: the bits are those of one run."""
+
+    def run(path: Path, epochs: int) -> Made:
+        return trained(
+            None, lambda: MLP(2, [150, 150, 1], rng=1), partial(SGD, lr=1e-9),
+            checkpoint=path, epochs=epochs, resume=True, batch_size=5,
+        )  # fmt: skip
+
+    expected = run(tmp_path / "whole.json", 3)
+    assert steps == [5, 5, 4] * 3
+    run(tmp_path / "parts.json", 1)
+    assert run(tmp_path / "parts.json", 3) == expected

@@ -1,4 +1,4 @@
-"""Columns: what a rule remembers of each parameter, laid out so that all can be moved at once."""
+"""The state of an optimiser in columns, so that all parameters can be moved at once."""
 
 from __future__ import annotations
 

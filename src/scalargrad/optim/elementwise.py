@@ -1,4 +1,4 @@
-"""Operations that update rules need, of numbers, Values and arrays of NumPy's alike."""
+"""The operations that update rules need, on numbers, Values and NumPy arrays alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PyTorch's states of optimisers, taken apart into states of single numbers."""
+"""States saved by PyTorch's optimisers, converted to states of single numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saved states of optimisers, read and checked before any of it is taken on."""
+"""Saved states of optimisers, read and checked before any of it is restored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbers that training changes, kept in arrays between steps and written back to objects."""
+"""Parameters and gradients as arrays between compiled steps, and the way back to their objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run training steps as compiled programs, as soon as that pays and where it is possible."""
+"""The steps of a run as compiled programs, once that pays and where it can be done."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from scalargrad.autodiff import is_anomaly_enabled
 from scalargrad.errors import TraceError
 from scalargrad.graph import topological_order
+from scalargrad.nn import Embedding, Module
 from scalargrad.optim import Optimizer
 from scalargrad.train.carried import Carried
 from scalargrad.train.compiled_gradient import CompiledGradient
@@ -28,8 +29,8 @@ from scalargrad.value import Value
 _WARM_UP = 5
 #: Starting the compiler takes about as long as visiting so many operands eagerly.
 _START = 200_000
-#: A batch of so many parameters × examples is recorded at once, if so many steps follow.
-_LARGE, _STEPS = 100_000, 20
+#: A batch of so many examples × parameters, those of embeddings apart, is recorded at once.
+_LARGE = 100_000
 #: So many shapes of example are recorded, those most frequent; steps on others stay eager.
 _SHAPES = 32
 
@@ -45,8 +46,6 @@ class Compiled(Eager):
         To train on.
     held_out : Examples or None
     batch_size : int
-    epochs : int
-        How many are to be trained.
     gradient : bool
         Whether each step's gradient is asked for.
     visited : bool
@@ -66,7 +65,6 @@ class Compiled(Eager):
         held_out: Examples | None,
         batch_size: int,
         *,
-        epochs: int,
         gradient: bool,
         visited: bool,
         at_once: bool,
@@ -75,9 +73,7 @@ class Compiled(Eager):
         self._optimizer, self._objective, self._limits = optimizer, objective, limits
         self._examples, self._held_out, self._batch_size = data, held_out, batch_size
         self._wants_gradient, self._visited, self._at_once = gradient, visited, at_once
-        self._carried = Carried(optimizer, objective.model.parameters())
-        steps = epochs * math.ceil(len(data.inputs) / batch_size)
-        large = len(self._carried.leaves) * batch_size >= _LARGE and steps >= _STEPS
+        large = batch_size * _dense_parameters(objective.model) >= _LARGE
         self.warm_up = 0 if at_once or large else None
         self._counts: Counter[Shape] = Counter()
         self._forget()
@@ -174,9 +170,6 @@ class Compiled(Eager):
         part, rows = self._shapes.find(rows)
         recording, carried = self._recording(part), self._carried
         carried.load()
-        if not recording.is_known(rows):
-            self.write_back()
-            recording.record(rows, carried)
         found = recording.found(rows, carried)
         if found is None:
             return None
@@ -212,3 +205,9 @@ class Compiled(Eager):
                 "where its gradient is 0, and a program cannot tell the rows it looks up "
                 "from the others: train with Adam, or with jit=False"
             )
+
+
+def _dense_parameters(model: Module) -> int:
+    """Return how many parameters each example meets: of a table, it meets a few."""
+    tables = [part for part in model.modules() if isinstance(part, Embedding)]
+    return len(model.parameters()) - sum(len(table.parameters()) for table in tables)

@@ -46,41 +46,40 @@ class CompiledGradient:
         example = self._data.examples[0]
         return gradient_of(self._objective, self._leaves, example, together=together)
 
-    def is_known(self, rows: Sequence[int]) -> bool:
-        """Return whether batches of this size were recorded and found to be true."""
-        return len(rows) in self._sizes
-
     def found(self, rows: Sequence[int], carried: Carried) -> Found | None:
-        """Return loss and gradients of a batch; None if a program cannot tell them."""
-        self._before = [(source, state_of(source)) for source in self._sources]
-        numbers = self._data.numbers
-        cells = numbers[rows.start : rows.stop] if isinstance(rows, range) else numbers[rows]
-        found: Found | None = self._gradient(carried.data, cells)
-        return found
-
-    def undo(self) -> None:
-        """Put generators back to before the last batch."""
-        rewind(self._before)
-
-    def record(self, rows: Sequence[int], carried: Carried) -> None:
-        """Record batches of this size, and leave generators where they were.
+        """Return loss and gradients of a batch; None if a program cannot tell them.
 
         Raises
         ------
         TraceError
             If a program could not repeat what a step does.
         """
+        if len(rows) not in self._sizes:
+            carried.write_back()
+            self._look_at_first(rows, carried)
+            self._sizes.add(len(rows))
+        return self._run(rows, carried)
+
+    def undo(self) -> None:
+        """Put generators back to before the last batch."""
+        rewind(self._before)
+
+    def _run(self, rows: Sequence[int], carried: Carried) -> Found | None:
+        self._before = [(source, state_of(source)) for source in self._sources]
+        numbers = self._data.numbers
+        cells = numbers[rows.start : rows.stop] if isinstance(rows, range) else numbers[rows]
+        found: Found | None = self._gradient(carried.data, cells)
+        return found
+
+    def _look_at_first(self, rows: Sequence[int], carried: Carried) -> None:
+        """Record the first batch of a size, and leave generators where they were."""
         called = self._objective.called
-        sources = [MODULE, *generators_of(called)]
-        before = [(source, state_of(source)) for source in sources]
-        if iterators := Around(lambda: called).iterators():
-            raise TraceError(f"it reads {iterators[0]!r:.60}, which a program could not advance")
-        around = ClosedOver([lambda: called])
-        around.watch(around.slots)
+        before = [(source, state_of(source)) for source in [MODULE, *generators_of(called)]]
+        around = None if self._sizes else _around(called)
         try:
             found = self._recorded(rows, carried)
             self._sources = [x for x, state in before if _differ(state, state_of(x))]
-            if not around.holds():
+            if around is not None and not around.holds():
                 raise TraceError(
                     "it changes something that it reads, such as an attribute or a list, and a "
                     "program would not: keep what is to be seen afterwards out of the model and "
@@ -91,15 +90,14 @@ class CompiledGradient:
                 self._require_agreement(found, rows)
         finally:
             rewind(before)
-        self._sizes.add(len(rows))
 
     def _recorded(self, rows: Sequence[int], carried: Carried) -> Found | None:
         """Record the model once for all examples, where that is enough; else for each."""
         try:
-            return self.found(rows, carried)
+            return self._run(rows, carried)
         except TraceError:
             self._gradient = self._compiled(together=False)
-            return self.found(rows, carried)
+            return self._run(rows, carried)
 
     def _require_agreement(self, found: Found, rows: Sequence[int]) -> None:
         """Raise TraceError if eager evaluation finds another loss for a batch.
@@ -119,6 +117,15 @@ class CompiledGradient:
                 "model or the loss depends on more than numbers and shapes, for example on "
                 "isinstance(target, int)"
             )
+
+
+def _around(called: Any) -> ClosedOver:
+    """Return what can be reached from what a step calls, to be compared with it later."""
+    if iterators := Around(lambda: called).iterators():
+        raise TraceError(f"it reads {iterators[0]!r:.60}, which a program could not advance")
+    found = ClosedOver([lambda: called])
+    found.watch(found.slots)
+    return found
 
 
 def _as_values(prediction: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What must be the same where a run goes on, as text that a checkpoint keeps."""
+"""The settings that a resumed run must share with the run it continues, as text."""
 
 from __future__ import annotations
 

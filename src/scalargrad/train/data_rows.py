@@ -1,4 +1,4 @@
-"""The examples as arrays: one array for each shape of example, one row for each example."""
+"""Training examples as arrays, one row for each example, grouped by shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run training steps by ordinary, eager evaluation."""
+"""Eager steps: every step of a run is left to ordinary evaluation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluate the model on held-out examples, by a compiled program as soon as that pays."""
+"""Predictions for the held-out examples, compiled once that pays."""
 
 from __future__ import annotations
 

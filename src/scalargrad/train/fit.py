@@ -208,7 +208,6 @@ def fit(
         train,
         held_out,
         optimizer=optimizer,
-        epochs=epochs,
         batch_size=min(size or len(train.inputs), len(train.inputs)),
         shuffle=flag(shuffle, "shuffle"),
         seed=seed,

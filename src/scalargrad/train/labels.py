@@ -1,4 +1,4 @@
-"""Warn of labels that do not suit the loss, with which training would learn something else."""
+"""Warnings about labels that do not suit the loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clip gradients before each step of `fit`."""
+"""Gradient clipping as `fit` does it, on parameters or on an array of gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decide whether the steps of a run may be compiled."""
+"""The choice between eager and compiled steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ def mode_of(
     objective: Objective,
     data: tuple[Examples, Examples | None, int],
     *,
-    epochs: int,
     gradient: bool,
     visited: bool,
     limits: Limits,
@@ -39,7 +38,6 @@ def mode_of(
         What moves the parameters.
     objective : Objective
     data : (Examples to train on, Examples held out or None, batch size)
-    epochs : int
     gradient, visited : bool
     limits : Limits
         As for `Compiled`.
@@ -64,7 +62,6 @@ def mode_of(
         optimizer,
         objective,
         *data,
-        epochs=epochs,
         gradient=gradient,
         visited=visited,
         at_once=bool(jit),

@@ -1,4 +1,4 @@
-"""What a run minimises, what it measures on the way, and what one step of it leaves behind."""
+"""The objective of a run with its metrics, the result of a step, and means over an epoch."""
 
 from __future__ import annotations
 

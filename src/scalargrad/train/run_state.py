@@ -1,4 +1,4 @@
-"""The state of a run between epochs, written to a checkpoint and restored from one as a whole."""
+"""The state of a run between two epochs, saved in a checkpoint and restored as a whole."""
 
 from __future__ import annotations
 

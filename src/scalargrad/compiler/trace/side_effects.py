@@ -21,6 +21,8 @@ from scalargrad.errors import TraceError
 from scalargrad.value import Value
 
 _ATOMS = (int, float, str, bytes)
+#: What holds nothing that could change; the numbers of Values are none of this.
+_UNCHANGING = (*_ATOMS, Value)
 _GLOBAL = "the global "
 #: So many things around a function are looked at, the nearest first.
 _MANY = 10_000
@@ -89,7 +91,7 @@ class Contents:
             if held is not None:
                 self._found[id(part)] = part, name, dict(held)
                 inner = ((key if _is_named(part) else name, y) for key, y in held.items())
-                ahead += [(str(key), y) for key, y in inner if not isinstance(y, _ATOMS)]
+                ahead += [(str(key), y) for key, y in inner if not isinstance(y, _UNCHANGING)]
 
     def changes(self, beside: Contents) -> Iterator[str]:
         """Name what is not as it was and not in `beside` either; attributes may be added."""
