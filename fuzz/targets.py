@@ -16,6 +16,7 @@ from typing import Any
 import scalargrad as sg
 from scalargrad import Value, nn, optim
 from scalargrad.errors import ScalargradError
+from scalargrad.export import load as load_program
 from scalargrad.nn.saving import load_model
 from scalargrad.train.checkpoint import load_checkpoint, save_checkpoint
 
@@ -59,6 +60,20 @@ def checkpoint(data: bytes) -> None:
     state = load_checkpoint(path)
     save_checkpoint(path, state)
     assert repr(load_checkpoint(path)) == repr(state), "the state changed on disk"
+
+
+def program(data: bytes) -> None:
+    """Load the bytes as an exported program, and run it.
+
+    What loads may still be refused at its first call, for being no program that could be written.
+    """
+    try:
+        loaded = load_program(_file(data))
+        numbers = [0.5 + 0.25 * k for k in range(len(loaded.inputs))]
+        found = loaded(numbers)
+    except ScalargradError:
+        return
+    assert len(found) == len(loaded.outputs), "as many numbers as names"
 
 
 def compiled(data: bytes) -> None:
@@ -157,5 +172,6 @@ TARGETS: dict[str, Target] = {
     "expression": expression,
     "safetensors": safetensors,
     "checkpoint": checkpoint,
+    "program": program,
     "compiled": compiled,
 }

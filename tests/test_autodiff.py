@@ -23,6 +23,7 @@ from scalargrad import (
     custom_op,
     detect_anomaly,
     exp,
+    grad,
     gradients,
     log,
     no_grad,
@@ -601,3 +602,13 @@ def test_doubling_sixty_times_visits_each_node_once() -> None:
     assert x.grad == 2.0**60
     with no_grad():
         assert gradients(y, x, create_graph=True).data == 2.0**60
+
+
+@pytest.mark.parametrize("base", [0.0, -0.0, 2.0, -3.0, 1e300])
+def test_the_zeroth_power_is_constant(base: float) -> None:
+    """x⁰ = 1 everywhere, 0 included, and its first and second derivative are 0."""
+    x = Value(base)
+    y = x**0
+    y.backward()
+    assert (y.data, x.grad) == (1.0, 0.0)
+    assert grad(grad(lambda x: x**0))(base) == 0.0

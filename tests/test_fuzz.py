@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from fuzz.mutants import NEAREST
 from fuzz.targets import TARGETS
 
 CORPUS = Path(__file__).parents[1] / "fuzz" / "corpus"
 FILES = sorted(path.relative_to(CORPUS) for path in CORPUS.rglob("*") if path.is_file())
-NEEDED = {"compiled": "numpy", "safetensors": "safetensors"}
+NEEDED = {"compiled": "numpy", "program": "numpy", "safetensors": "safetensors"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)
@@ -25,3 +26,10 @@ def test_input_raises_nothing_but_what_is_meant(file: Path) -> None:
 def test_every_target_has_a_corpus() -> None:
     """No target is left out of these tests."""
     assert {file.parts[0] for file in FILES} == TARGETS.keys()
+
+
+def test_the_tests_of_mutants_are_where_they_are_looked_for() -> None:
+    """A file that was moved away would let every mutant pass for killed."""
+    root = CORPUS.parents[1]
+    for changed, tests in NEAREST.items():
+        assert all((root / path).exists() for path in [f"src/scalargrad/{changed}", *tests])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import OperandError, Value, value_and_grad
+from scalargrad import OperandError, Value, take, value_and_grad
 from scalargrad.graph import leaves
 
 BINARY = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]
@@ -153,3 +153,16 @@ def test_maximum_of_object_arrays_chooses_values() -> None:
     v, w = Value(1.0), Value(2.0)
     assert np.maximum(np.array([v]), np.array([w]))[0] is w
     assert np.argmax(np.array([v, w])) == 1
+
+
+def test_a_computed_index_takes_a_row_of_an_array() -> None:
+    """Of arrays of rows of numbers, one an axis deeper too; beside a list, whose row is a list."""
+    table = np.arange(6.0).reshape(3, 2)
+    row: Any = take(table, Value(2.0))
+    assert isinstance(row, np.ndarray)
+    assert [float(x.data) for x in row] == [4.0, 5.0]
+    deeper: Any = take(np.arange(8.0).reshape(2, 2, 2), Value(-2.0))
+    assert deeper.shape == (2, 2)
+    assert [float(x.data) for x in deeper.ravel()] == [0.0, 1.0, 2.0, 3.0]
+    listed: Any = take([[0.0, 1.0], [2.0, 3.0]], Value(1.0))
+    assert [x.data for x in listed] == [2.0, 3.0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
+import random
 
 from scalargrad import Value
 from scalargrad.compiler.passes.differentiate import differentiate
@@ -88,6 +90,39 @@ def test_memory_hands_out_released_blocks_again() -> None:
     memory.release(first, 64)
     assert memory.block(16) == first
     assert memory.block(40) == first + 16
+
+
+def test_memory_gives_no_cell_twice_and_returns_to_what_it_was() -> None:
+    """Blocks in use never overlap, and freed ones serve again, where the same is asked for."""
+    chance = random.Random(0)
+    memory = Memory(3)
+    used: dict[int, int] = {}
+    for _ in range(2000):
+        if used and chance.random() < 0.5:
+            address = chance.choice(list(used))
+            memory.release(address, used.pop(address))
+        else:
+            size = chance.choice([1, 2, 5, 8, 13, 64])
+            used[memory.block(size)] = size
+        ends = sorted((start, start + size) for start, size in used.items())
+        assert all(start >= 3 for start, _ in ends[:1])
+        assert all(end <= start for (_, end), (start, _) in itertools.pairwise(ends))
+        assert not ends or ends[-1][1] <= memory.size
+        assert all(start % 8 == 0 for start, size in used.items() if size == 64)
+    same = Memory(0)
+    for _ in range(50):
+        taken = [(same.block(size), size) for size in (64, 8, 16, 1)]
+        for address, size in taken:
+            same.release(address, size)
+    assert same.size <= 64 + 8 + 16 + 8
+
+
+def test_a_block_of_no_cells_is_nothing_to_give_back() -> None:
+    """A block of size 0 is never handed out for a larger one."""
+    memory = Memory(0)
+    memory.release(memory.block(0), 0)
+    first = memory.block(1)
+    assert (first, memory.block(1)) == (0, 1)
 
 
 def test_programs_are_pickled_by_the_names_of_their_operations() -> None:

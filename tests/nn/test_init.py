@@ -20,6 +20,11 @@ def weights() -> list[list[Parameter]]:
     return [[Parameter(0.0) for _ in range(NIN)] for _ in range(NOUT)]
 
 
+def few() -> list[list[Parameter]]:
+    """Build three rows of two parameters."""
+    return [[Parameter(0.0) for _ in range(2)] for _ in range(3)]
+
+
 #: Initialiser and the variance its paper gives.
 VARIANCES: list[tuple[Callable[..., Any], dict[str, Any], float]] = [
     (init.uniform_, {"a": -1.0, "b": 3.0}, 16.0 / 12.0),
@@ -86,6 +91,45 @@ def test_gains_equal_pytorchs(name: str) -> None:
     assert init.calculate_gain(name) == pytest.approx(torch.nn.init.calculate_gain(name))
     given = torch.nn.init.calculate_gain(name, 0.3)
     assert init.calculate_gain(name, 0.3) == pytest.approx(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "param", "gain"),
+    [
+        ("linear", None, 1.0),
+        ("sigmoid", None, 1.0),
+        ("tanh", None, 5.0 / 3.0),
+        ("relu", None, math.sqrt(2.0)),
+        ("leaky_relu", None, math.sqrt(2.0 / 1.0001)),
+        ("leaky_relu", 3.0, math.sqrt(0.2)),
+        ("selu", None, 0.75),
+    ],
+)
+def test_gains_are_those_of_pytorchs_manual(name: str, param: float | None, gain: float) -> None:
+    """Its table of calculate_gain, by hand."""
+    assert init.calculate_gain(name, param) == pytest.approx(gain, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("options", "std"),
+    [
+        ({}, math.sqrt(2.0 / 2)),
+        ({"a": 3.0}, math.sqrt(0.2 / 2)),
+        ({"mode": "fan_out"}, math.sqrt(2.0 / 3)),
+        ({"nonlinearity": "tanh"}, 5.0 / 3.0 / math.sqrt(2)),
+        ({"a": 3.0, "nonlinearity": "relu"}, math.sqrt(2.0 / 2)),
+    ],
+)
+def test_kaiming_s_arguments_scale_the_same_draws(options: dict[str, Any], std: float) -> None:
+    """By gain / √fan times what one seed draws: of N(0, 1), and of U(-√3, √3)."""
+    wide = math.sqrt(3.0)
+    chosen: dict[str, Any] = {"nonlinearity": "leaky_relu", **options}
+    for ours, unit in (
+        (init.kaiming_normal_(few(), rng=4, **chosen), init.normal_(few(), rng=4)),
+        (init.kaiming_uniform_(few(), rng=4, **chosen), init.uniform_(few(), -wide, wide, rng=4)),
+    ):
+        expected = [std * p.data for row in unit for p in row]
+        assert [p.data for row in ours for p in row] == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_generator_goes_on_where_it_stands() -> None:

@@ -24,6 +24,26 @@ from scalargrad import (
 )
 
 
+@pytest.mark.parametrize(
+    ("x", "kink", "eps", "passes"),
+    [
+        (0.0, 1e-4, 1e-6, True),
+        (0.0, 1e-4, 1e-2, False),  # the step reaches beyond the kink
+        (1000.0, 1000.5, 1e-4, True),
+        (1000.0, 1000.5, 1e-3, False),  # relative to |x|: a step of 1
+        (-1000.0, -1000.5, 1e-3, False),
+    ],
+)
+def test_eps_is_the_step_relative_to_x(x: float, kink: float, eps: float, passes: bool) -> None:
+    """The difference quotient of |x - kink| is the slope where both sides lie before the kink."""
+
+    def distance(x: Value) -> Value:
+        return abs(x - kink)
+
+    found = gradcheck(distance, x, eps=eps, raise_exception=False)
+    assert found is passes
+
+
 @custom_op(partials=lambda y, x: (3 * x,))
 def wrong_square(x: float) -> float:
     """Return x², with 3x for its derivative instead of 2x."""

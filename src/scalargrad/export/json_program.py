@@ -29,6 +29,7 @@ from scalargrad.compiler.passes.lanes import Partial, partial
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
 from scalargrad.errors import StateError, TraceError
 from scalargrad.export.exported import Exported
+from scalargrad.export.soundness import require_sound
 from scalargrad.ops import TABLE
 from scalargrad.system.json_number import json_number
 from scalargrad.table.operation import Elementwise
@@ -94,12 +95,15 @@ def read(text: str, where: str) -> Exported:
             raise StateError(f"{where} has the format {found['format']!r}, not {FORMAT!r}")
         program = _program(found)
         outcomes = tuple(map(bool, found["expected"]))
-        read_back = Exported(found["name"], program, found["inputs"], found["outputs"], outcomes)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        (name,), inputs, outputs = map(_words, ([found["name"]], found["inputs"], found["outputs"]))
+        read_back = Exported(name, program, inputs, outputs, outcomes)
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise StateError(
             f"{where} holds no program of scalargrad's, or is damaged: {type(error).__name__}: "
             f"{error}"
         ) from error
+    except RecursionError:
+        raise StateError(f"{where} is nested too deeply to hold a program") from None
     if len(read_back.inputs) != program.inputs or len(program.outputs) != len(
         read_back.outputs
     ) + len(outcomes):
@@ -107,12 +111,22 @@ def read(text: str, where: str) -> Exported:
     return read_back
 
 
+def _words(found: Any) -> list[str]:
+    if not (isinstance(found, list) and all(isinstance(x, str) for x in found)):
+        raise TypeError(f"{found!r} should be a list of names")
+    return [*found]
+
+
+def _is_place(x: Any, before: int) -> bool:
+    return type(x) is int and 0 <= x < before
+
+
 def _program(found: dict[str, Any]) -> Program:
     nodes = found["nodes"]
     program = Program(sum(x["op"] == "input" for x in nodes), one=found["one"])
     for place, node in enumerate(nodes):
         args = tuple(node.get("args", ()))
-        if not all(isinstance(x, int) and 0 <= x < place for x in args):
+        if not all(_is_place(x, place) for x in args):
             raise ValueError(f"node {place} reads what is not before it")
         program.ops.append(_read_op(node))
         program.args.append(args)
@@ -121,9 +135,10 @@ def _program(found: dict[str, Any]) -> Program:
     if program.ops[: program.inputs] != [INPUT] * program.inputs:
         raise ValueError("inputs stand after other nodes")
     results: list[Any] = found["results"]
-    if not all(isinstance(x, int) and 0 <= x < len(nodes) for x in results):
+    if not all(_is_place(x, len(nodes)) for x in results):
         raise ValueError("an output is no node")
     program.outputs = results
+    require_sound(program)
     return program
 
 
@@ -138,6 +153,6 @@ def _read_op(node: dict[str, Any]) -> Op:
     op = TABLE[name]
     if "partial" not in node:
         return op
-    if not (isinstance(op, Elementwise) and node["partial"] in range(op.arity)):
+    if not (isinstance(op, Elementwise) and _is_place(node["partial"], op.arity)):
         raise ValueError(f"{name} has no partial {node['partial']}")
     return partial(op, node["partial"])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scalargrad.compiler.function import Runner, runner_for
-from scalargrad.errors import OperandError, TraceError
+from scalargrad.errors import OperandError, StateError, TraceError
 from scalargrad.export.exported import Exported
 from scalargrad.export.json_program import read
 from scalargrad.table.numbers import as_float
@@ -90,4 +90,8 @@ def load(path: str | os.PathLike[str]) -> Loaded:
     >>> product([5.0, 7.0])
     [35.0, 7.0]
     """
-    return Loaded(read(Path(path).read_text(encoding="utf-8"), str(path)))
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise StateError(f"{path} holds no program of scalargrad's: it is no text") from error
+    return Loaded(read(text, str(path)))

@@ -1,0 +1,87 @@
+"""Soundness: a program that was read from a file is one that could have been written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from scalargrad.compiler.passes.lanes import Partial
+from scalargrad.compiler.passes.program import (
+    BATCH,
+    CONSTANT,
+    INPUT,
+    PRODUCTS,
+    SCATTER,
+    TAKE,
+    UNBATCH,
+    Op,
+    OverLanes,
+    Program,
+    Scattered,
+    size_of,
+)
+from scalargrad.table.operation import Elementwise
+
+
+def require_sound(program: Program) -> None:
+    """Check that every node has the operands, and they the lanes, that its operation takes.
+
+    Machine code looks at nothing while it runs, so that all is looked at here.
+
+    Raises
+    ------
+    ValueError
+        If a node cannot be computed.
+    """
+    sizes: list[int] = []
+    for place, (op, args) in enumerate(zip(program.ops, program.args, strict=True)):
+        found = [sizes[x] for x in args]
+        if not (_has_operands(op, args, program) and _fit(op, args, found, program)):
+            raise ValueError(f"node {place}, {op.name}, has operands that it cannot have")
+        sizes.append(size_of(op, args, sizes))
+    if any(sizes[x] != 1 for x in program.outputs):
+        raise ValueError("a result is several numbers")
+    one = program.one
+    if type(one) is not int or (one != -1 and program.constants.get(one) != 1.0):
+        raise ValueError("one is no constant 1")
+
+
+def _has_operands(op: Op, args: Sequence[int], program: Program) -> bool:
+    """Return whether a node has as many operands as its operation takes."""
+    n = len(args)
+    if isinstance(op, Partial):
+        return n == len(op.uses)
+    if isinstance(op, Elementwise):
+        return n == op.arity
+    if op is SCATTER or isinstance(op, Scattered):
+        return n > 2 and n % 2 == 0 and _names_an_entry(args, program)
+    if op is PRODUCTS or isinstance(op, OverLanes):
+        return n > 0 and n % 2 == 0
+    suits: dict[Op, bool] = {
+        INPUT: n == 0,
+        CONSTANT: n == 0,
+        BATCH: n > 0,
+        UNBATCH: n == 2,
+        TAKE: n > 1,
+    }
+    return suits.get(op, False)
+
+
+def _names_an_entry(args: Sequence[int], program: Program) -> bool:
+    place, size = (program.constants.get(x, -1.0) for x in args[:2])
+    return place.is_integer() and size.is_integer() and 0 <= place < size
+
+
+def _fit(op: Op, args: Sequence[int], sizes: Sequence[int], program: Program) -> bool:
+    """Return whether the lanes of a node's operands are those its operation takes."""
+    if op is BATCH:
+        return all(size == 1 for size in sizes)
+    if op is UNBATCH:
+        lane = program.constants.get(args[1], -1.0)
+        return sizes[1] == 1 and lane.is_integer() and 0 <= lane < sizes[0]
+    if isinstance(op, OverLanes):
+        terms: list[Any] = list(zip(sizes[::2], sizes[1::2], strict=True))
+        if isinstance(op, Scattered):
+            del terms[0]
+        return all(max(term) == op.lanes and {*term} <= {1, op.lanes} for term in terms)
+    return len({*sizes} - {1}) <= 1
