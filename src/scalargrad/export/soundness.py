@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from scalargrad.compiler.passes.lanes import Partial
-from scalargrad.compiler.passes.program import (
+from scalargrad.compiler.passes.kinds import (
     BATCH,
     CONSTANT,
     INPUT,
@@ -16,10 +15,10 @@ from scalargrad.compiler.passes.program import (
     UNBATCH,
     Op,
     OverLanes,
-    Program,
     Scattered,
-    size_of,
 )
+from scalargrad.compiler.passes.lanes import Partial
+from scalargrad.compiler.passes.program import Program, size_of
 from scalargrad.table.operation import Elementwise
 
 
