@@ -32,6 +32,9 @@ class Recorder(Protocol):
     def node(self, op: Any, operands: tuple[Any, ...]) -> Any:
         """Return what stands for an operation over operands of which one is a Value."""
 
+    def compared(self, op: Any, x: Any, other: Any) -> Any:
+        """Return what ``x < other``, where `op` is lt, says of Values or a Value and a number."""
+
     def equal(self, x: Any, other: Any, op: Any) -> Any:
         """Return what ``x == other`` or ``!=``, which is `op`, says of a Value from outside."""
 

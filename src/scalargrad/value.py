@@ -383,11 +383,10 @@ def _data_beside(op: Operation, other: Value | float) -> Any:
 
 def _recorded(op: Operation, x: Value, other: Any) -> Any:
     """Return a comparison as what is being recorded, or NotImplemented."""
-    return (
-        x._apply(op, (x, other))
-        if isinstance(other, Value) or is_real(other)
-        else op.number_beside(other)
-    )
+    current = recorder()
+    if current is None or not (isinstance(other, Value) or is_real(other)):
+        return op.number_beside(other)
+    return current.compared(op, x, other)
 
 
 def _restore(kind: type[Value], data: float, grad: float, label: str) -> Value:

@@ -14,7 +14,7 @@ from scalargrad.losses.reduction import (
     reduced,
     reduction_of,
 )
-from scalargrad.ops import eq, ge, gt, ne, sum
+from scalargrad.ops import sum
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.validation import listed, number, shown
 from scalargrad.value import Value
@@ -57,9 +57,9 @@ def _recorded_errors(input: Any, target: Any, threshold: float, name: str) -> It
     limit = number(threshold, f"{name}: threshold", finite=False)
     for scores, t in _examples(input, target, name):
         if len(scores) == 1:
-            yield ne(gt(t, 0.0), gt(scores[0], limit))
+            yield (t > 0.0) != (scores[0] > limit)
             continue
-        named = [eq(t, float(k)) for k in range(len(scores))]
+        named = [t == float(k) for k in range(len(scores))]
         hits = sum([n * _is_first_largest(scores, k) for k, n in enumerate(named)])
         yield (1.0 - hits) / sum(named)
 
@@ -69,7 +69,7 @@ def _is_first_largest(scores: Any, k: int) -> Any:
     found: Any = 1.0
     for j, x in enumerate(scores):
         if j != k:
-            found = found * (gt if j < k else ge)(scores[k], x)
+            found = found * (scores[k] > x if j < k else scores[k] >= x)
     return found
 
 

@@ -74,6 +74,4 @@ class Plainness:
         found = known.get(node)
         if found is None and not (node >= start and node in self._leaves):
             found = self._marks.get(node)
-        if found is None and getattr(self._columns.ops[node], "truth", False):
-            found = True
         return found

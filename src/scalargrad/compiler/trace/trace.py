@@ -251,17 +251,23 @@ class Trace:
         """Have gradients flow through what is recorded from now on, or not."""
         self.is_detaching = not enabled
 
+    def compared(self, op: Any, x: Any, other: Any) -> Any:
+        """Return what a comparison by an operator says, which is no Value eagerly."""
+        made = self.node(op, (x, other))
+        self.plainness.mark(made.index, True)
+        return made
+
     def equal(self, x: Any, other: Any, op: Any) -> Any:
         """Compare by number where one is a plain number eagerly; else by identity, as eagerly."""
         if x is other:
             return op is eq
         if is_real(other):
-            return self.node(op, (x, other))
+            return self.compared(op, x, other)
         if not isinstance(other, Value):
             return NotImplemented
         first, second = self.refer(x, op), self.refer(other, op)
         if self.plainness.of(first) or self.plainness.of(second):
-            return self.append(op, (first, second))
+            return self.compared(op, x, other)
         if first != second and self.ops[first] is INPUT and self.ops[second] is INPUT:
             self.refused("identity")
         return (first == second) is (op is eq)

@@ -239,7 +239,7 @@ def _comparison(op: Any) -> Callable[..., Any]:
     def method(x: Traced, y: Any) -> Any:
         if not (isinstance(y, Value) or is_real(y)):
             return op.number_beside(y)
-        return in_force(x).node(op, (x, y))
+        return in_force(x).compared(op, x, y)
 
     return method
 

@@ -46,6 +46,7 @@ class Step(StepFacts):
 
     Examples
     --------
+    >>> from scalargrad import Value
     >>> from scalargrad.show.steps import walk
     >>> x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
     >>> q = x + y
@@ -71,6 +72,7 @@ class Step(StepFacts):
 
         Examples
         --------
+        >>> from scalargrad import Value
         >>> from scalargrad.show.steps import walk
         >>> x, y = Value(3.0, "x"), Value(-4.0, "y")
         >>> for step in walk(x * y):
@@ -125,6 +127,7 @@ class Step(StepFacts):
 
         Examples
         --------
+        >>> from scalargrad import Value
         >>> from scalargrad.show.steps import walk
         >>> x = Value(3.0, "x")
         >>> for note in walk(x * x)[-1].notes("bar"):

@@ -19,7 +19,7 @@ _RULE = 78
 _ROWS_OF_HTML = 200
 _LEFT = 'style="text-align: left"'
 # As an attribute too, because notebooks that are not trusted lose styles.
-_WHOLE = 'nowrap style="text-align: left; white-space: nowrap"'
+_WHOLE = 'nowrap="nowrap" style="text-align: left; white-space: nowrap"'
 
 
 def row(step: Step) -> tuple[str, ...]:
