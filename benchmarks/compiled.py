@@ -82,6 +82,7 @@ GOALS = {
     "relu": [
         Goal(OURS, C, 1 / 1.3, SLOWER),
         Goal(OURS, JAX_SCAN, 1.8, FASTER),
+        Goal(OURS, JAX, 2.5, FASTER),
         Goal(ARRAYS, C, 1 / 2.2, SLOWER),
         Goal(ARRAYS, JAX, 4, FASTER),
         Goal(ARRAYS, PYTORCH, 25, FASTER),
