@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "explained" / "sharp-bits.md"
 SCRIPT = """
 import json
 from benchmarks.sharp_bits import PEERS
-print(json.dumps(dict(PEERS["{peer}"][1]())))
+print(json.dumps({{what: bool(holds) for what, holds in PEERS["{peer}"][1]()}}))
 """
 
 
