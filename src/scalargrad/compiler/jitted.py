@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar
 
 from scalargrad.compiler.call.arguments import (
     Key,
-    filled,
     kinds_of,
     rebuilt,
     visit,
@@ -22,6 +21,7 @@ from scalargrad.compiler.call.objects import Copier, Visit, is_object
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.paths import Paths
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
+from scalargrad.compiler.call.results import filled
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.pickling import Reference, lost
