@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar
 
 from scalargrad.compiler.call.arguments import (
     Key,
-    kinds_of,
+    key_of_numbers,
     rebuilt,
     visit,
     visit_static,
@@ -21,7 +21,6 @@ from scalargrad.compiler.call.objects import Copier, Visit, is_object
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.paths import Paths
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
-from scalargrad.compiler.call.results import filled
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.pickling import Reference, lost
@@ -29,6 +28,7 @@ from scalargrad.compiler.trace.record import Recording, recorded, require_same
 from scalargrad.compiler.trace.side_effects import unchanging
 from scalargrad.compiler.trace.trace import Trace, current_trace
 from scalargrad.errors import ScalargradError, TraceError
+from scalargrad.grad_mode import switches
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Jitted(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the program for these arguments, recording it if there is none yet."""
-        if current_trace() is not None or is_jit_disabled():
+        if (switches and current_trace() is not None) or is_jit_disabled():
             return self._function(*args, **kwargs)
         kept = self._kept
         if kept.is_outdated():
@@ -138,7 +138,7 @@ class Jitted(Generic[P, R]):
         found, finite = run
         if not finite:  # what eager evaluation would raise or return, with the graph that led there
             return self._function(*args, **kwargs)
-        result: R = found[0] if path.single else filled(path.outline, found)
+        result: R = path.result(found)
         return result
 
     def paths(self, *args: Any) -> tuple[Path, ...]:
@@ -152,9 +152,9 @@ class Jitted(Generic[P, R]):
     ) -> tuple[Key, list[Any], list[Value]]:
         """Return what decides the program, the numbers and the Values that objects hold."""
         if self.is_traced_whole and not kwargs:
-            kinds = kinds_of(args)
-            if None not in kinds:  # the same key and leaves, for small functions in half the time
-                return kinds, [*args], []
+            known = key_of_numbers(args)  # the same, for small functions in half the time
+            if known is not None:
+                return known, [*args], []
         objects = Visit([])
         leaves: list[Any] = []
         if self._is_object:
