@@ -21,6 +21,7 @@ from scalargrad.compiler.call.objects import Copier, Visit, is_object
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.paths import Paths
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
+from scalargrad.compiler.call.remembered import LastWalk
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.pickling import Reference, lost
@@ -104,6 +105,7 @@ class Jitted(Generic[P, R]):
         self._static = static
         self._limits = RecordingLimits(quiet)
         self._kept = Paths(function, paths)
+        self._last_walk = LastWalk()
         #: What `scan` has made of this function as a step, by the number of steps.
         self.scans: dict[int | None, Jitted[..., Any]] = {}
 
@@ -155,10 +157,10 @@ class Jitted(Generic[P, R]):
             known = key_of_numbers(args)  # the same, for small functions in half the time
             if known is not None:
                 return known, [*args], []
-        objects = Visit([])
+        objects = Visit([], self._last_walk)
         leaves: list[Any] = []
         if self._is_object:
-            objects.part(self._function)
+            objects.whole(self._function)
         if not self._static and not kwargs:
             for x in args:
                 visit(x, objects.key, leaves, objects)

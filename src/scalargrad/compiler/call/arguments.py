@@ -87,7 +87,7 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None 
         key.append(0)
         leaves.append(float(x))
     elif objects is not None and is_object(x):
-        objects.part(x)
+        objects.whole(x)
     else:
         _require_lasting(x, "an argument")
         if hasattr(x, "__array__"):

@@ -214,8 +214,8 @@ class Path:
             if outcomes != self.outcomes:
                 return self._otherwise(outcomes, numbers[:n])
             numbers = numbers[:n]
-        finite = are_finite(numbers)
-        return (numbers if self.returns_arrays else numbers.tolist()), finite
+        found: Any = numbers if self.returns_arrays else numbers.tolist()
+        return found, are_finite(numbers)
 
     def _otherwise(
         self, outcomes: tuple[bool, ...], numbers: Any
@@ -236,12 +236,7 @@ class Path:
             numbers = [x if x.__class__ is float else _number(x) for x in leaves]
         if drawn or foreign:
             numbers = [*numbers, *drawn, *[x._data for x in foreign]]
-        if not self.has_arrays:
-            return numbers
-        if len(numbers) == 1:
-            return np.array(numbers[0], dtype=np.float64).ravel()
-        blocks = [x.ravel() if x.__class__ is np.ndarray else np.ravel(x) for x in numbers]
-        return np.concatenate(blocks, dtype=np.float64)
+        return _in_a_row(numbers) if self.has_arrays else numbers
 
     def numbers(
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]
@@ -300,6 +295,17 @@ def _number(x: Any) -> Any:
             "jit(f, static_argnames='n')"
         )
     return number
+
+
+def _in_a_row(numbers: Sequence[Any]) -> Floats:
+    """Return numbers and arrays of numbers as one array."""
+    blocks: list[Any] = [[]]
+    for x in numbers:
+        if hasattr(x, "ravel"):
+            blocks += [np.ravel(x), []]
+        else:
+            blocks[-1].append(x)
+    return np.concatenate([x for x in blocks if len(x)] or [[]], dtype=np.float64)
 
 
 def _block(x: Any) -> Any:
