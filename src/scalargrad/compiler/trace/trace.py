@@ -254,7 +254,7 @@ class Trace:
     def compared(self, op: Any, x: Any, other: Any) -> Any:
         """Return what a comparison by an operator says, which is no Value eagerly."""
         made = self.node(op, (x, other))
-        self.plainness.mark(made.index, True)
+        self.plainness.mark_truth(made.index)
         return made
 
     def equal(self, x: Any, other: Any, op: Any) -> Any:
@@ -389,7 +389,15 @@ class Trace:
         """Return a node once more, as a plain number."""
         made = self.node(identity, (x,))
         self.plainness.mark(made.index, True)
+        if self.is_truth(x):
+            self.plainness.mark_truth(made.index)
         return made
+
+    def is_truth(self, x: Any) -> bool:
+        """Return whether something is True or False in eager evaluation."""
+        if isinstance(x, Traced):
+            return x.trace is self and self.plainness.is_truth(x.index)
+        return isinstance(x, bool)
 
     # Derivatives ------------------------------------------------------------------------------
 
