@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.call.arguments import FlatNumbers, Place, has_arrays
 from scalargrad.compiler.call.eager_replay import Made
 from scalargrad.compiler.call.output import Output, Source, all_finite
-from scalargrad.compiler.function import Function, Inputs
+from scalargrad.compiler.call.results import FlatNumbers, Place, has_arrays
+from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.guards.reads import Reads
+from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import is_grad_enabled

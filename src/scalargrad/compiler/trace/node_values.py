@@ -98,9 +98,9 @@ class NodeValues:
 
     def _by_program(self, index: int) -> float:
         """Compute a node by a program of its own, in which derivatives are written out."""
-        from scalargrad.compiler.function import runner_for
         from scalargrad.compiler.passes.differentiate import differentiate
         from scalargrad.compiler.passes.sum_of_products import sum_of_products
+        from scalargrad.compiler.runner import runner_for
 
         read, through = self._cut(index)
         trace, known, constants = self._trace, self.known, self._trace.columns.constants

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.call.arguments import filled, outlined
+from scalargrad.compiler.call.results import filled, outlined
 from scalargrad.compiler.passes.kinds import total_of
 from scalargrad.compiler.passes.nodes import Flags, Nodes
 from scalargrad.compiler.passes.program import Program
