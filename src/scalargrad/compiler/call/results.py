@@ -40,7 +40,7 @@ class ArrayOutline:
         self._template = None if self._places is not None else _Template.of(items)
 
     def filled(self, found: Sequence[Any]) -> Any:
-        """Return the array, of floats where they are all numbers."""
+        """Return the array, of floats where they are all numbers, or of what comparisons say."""
         items: Any
         if self._template is not None and isinstance(found, FlatNumbers):
             return self._template.filled(found.array).reshape(self.shape)
@@ -51,7 +51,8 @@ class ArrayOutline:
         else:
             items = [filled(x, found) for x in self.items]
         kinds = set(map(type, items))
-        kind = float if kinds == {float} or all(is_real(x) for x in items) else object
+        kind: Any = float if kinds == {float} or all(is_real(x) for x in items) else object
+        kind = bool if kinds == {bool} else kind
         array = np.empty(self.shape, dtype=kind)
         array.ravel()[:] = items
         return array

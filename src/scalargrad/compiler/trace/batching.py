@@ -176,7 +176,11 @@ class Lanes:
 
     def unbatch(self, node: Traced, lane: int) -> Traced:
         """Write the node that is one lane of another."""
-        return self._trace.append(UNBATCH, (node.index, self._trace.constant(float(lane))))
+        trace = self._trace
+        made = trace.append(UNBATCH, (node.index, trace.constant(float(lane))))
+        if trace.is_truth(node):
+            trace.plainness.mark_truth(made.index)
+        return made
 
 
 def _is_number(x: Any) -> bool:

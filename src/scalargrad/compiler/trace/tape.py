@@ -190,7 +190,15 @@ class Tape(Tracing):
         """Return a node once more, as a plain number."""
         made = self.node(identity, (x,))
         self.plainness.mark(made.index, True)
+        if self.is_truth(x):
+            self.plainness.mark_truth(made.index)
         return made
+
+    def is_truth(self, x: Any) -> bool:
+        """Return whether something is True or False in eager evaluation."""
+        if isinstance(x, Traced):
+            return x.trace is self and self.plainness.is_truth(x.index)
+        return isinstance(x, bool)
 
     def is_leaf(self, index: int) -> bool:
         """Return whether a node is a leaf in eager evaluation."""

@@ -109,7 +109,7 @@ class Trace(Tape):
     def compared(self, op: Any, x: Any, other: Any) -> Any:
         """Return what a comparison by an operator says, which is no Value eagerly."""
         made = self.node(op, (x, other))
-        self.plainness.mark(made.index, True)
+        self.plainness.mark_truth(made.index)
         return made
 
     def equal(self, x: Any, other: Any, op: Any) -> Any:

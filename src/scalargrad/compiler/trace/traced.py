@@ -35,6 +35,9 @@ class Tracing(Recorder, Protocol):
     def is_leaf(self, index: int) -> bool:
         """Return whether a node is a leaf in eager evaluation."""
 
+    def is_truth(self, x: Any) -> bool:
+        """Return whether something is True or False in eager evaluation."""
+
     def truth(self, index: int) -> bool:
         """Return whether a number is true, and note that it was asked."""
 
@@ -259,6 +262,18 @@ def _unary(op: Any) -> Callable[..., Any]:
     return lambda x: in_force(x).append(op, (x.index,))
 
 
+def _junction(op: Any, joined: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what &, | or ^ do: of two that are True or False eagerly, they make another."""
+
+    def method(x: Traced, y: Any) -> Any:
+        trace = in_force(x)
+        if trace.is_truth(x) and trace.is_truth(y):
+            return trace.compared(op, x, y)
+        return joined(x, y)
+
+    return method
+
+
 def _comparison(op: Any) -> Callable[..., Any]:
     """Return a comparison as a method: a number, whose truth is noted where it is asked for."""
 
@@ -289,5 +304,9 @@ for _name in ("neg", "abs"):
     setattr(Traced, f"__{_name}__", _unary(ops.TABLE[_name]))
 for _name in ("exp", "log", "tanh", "sigmoid", "relu"):
     setattr(Traced, _name, _unary(ops.TABLE[_name]))
+for _python, _name in {"and": "logical_and", "or": "logical_or", "xor": "ne"}.items():
+    _method = _junction(ops.TABLE[_name], getattr(Value, f"__{_python}__"))
+    setattr(Traced, f"__{_python}__", _method)
+    setattr(Traced, f"__r{_python}__", _method)
 for _name in ("lt", "le", "gt", "ge"):
     setattr(Traced, f"__{_name}__", _comparison(ops.TABLE[_name]))
