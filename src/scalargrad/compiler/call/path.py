@@ -79,9 +79,10 @@ class Path:
         reached = zip(self.function.reached(), recording.plain, strict=True)
         self.reached = tuple(moves and not plain for moves, plain in reached)
         self.lone = self.reached == (True,)
+        self.truths = recording.truths
         self.differentiable = bool(wrt)
         self.returns_arrays = has_arrays(outline)
-        self.in_arrays = not wrt and (self.has_arrays or self.returns_arrays)
+        self.in_arrays = not (wrt or self.truths) and (self.has_arrays or self.returns_arrays)
         self.cells = cells_of([*leaves, *[0.0] * len(recording.draws)])
 
     def rebound(self, now: ClosedOver, is_lost: bool = False) -> Path | None:
@@ -188,6 +189,8 @@ class Path:
             outcomes = tuple([x != 0.0 for x in numbers[n : n + len(self.outcomes)]])
             if outcomes != self.outcomes:
                 return self._otherwise(outcomes, numbers[:n])
+        for k in self.truths:
+            numbers[k] = numbers[k] != 0.0
         finite = isfinite(numbers[0]) if n == 1 else all_finite(numbers[:n])
         if not self.differentiable:
             return numbers[:n], finite

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.call.objects import Copier, Visit, has_state, is_object, like, parts_beside
-from scalargrad.compiler.guards.names import variables
+from scalargrad.compiler.guards.names_read import variables
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
@@ -41,7 +41,7 @@ class ArrayOutline:
         self._template = None if self.places is not None else _Template.of(items)
 
     def filled(self, found: Sequence[Any]) -> Any:
-        """Return the array, of floats where they are all numbers."""
+        """Return the array, of floats where they are all numbers, or of what comparisons say."""
         if found.__class__ is FlatNumbers:
             if self.places is not None:
                 return found[self.places].reshape(self.shape)
@@ -49,7 +49,8 @@ class ArrayOutline:
                 return self._template.filled(found.array).reshape(self.shape)
         items = [filled(x, found) for x in self.items]
         kinds = set(map(type, items))
-        kind = float if kinds == {float} or all(is_real(x) for x in items) else object
+        kind: Any = float if kinds == {float} or all(is_real(x) for x in items) else object
+        kind = bool if kinds == {bool} else kind
         array = np.empty(self.shape, dtype=kind)
         array.ravel()[:] = items
         return array

@@ -224,7 +224,9 @@ def form_of(path: Path) -> StepForm:
 
 
 def _worked_out(path: Path) -> StepForm:
-    if path.differentiable or not isinstance(path.outline, tuple) or len(path.outline) != 2:
+    if path.differentiable or path.truths:
+        return StepForm(None)
+    if not isinstance(path.outline, tuple) or len(path.outline) != 2:
         return StepForm(None)
     objects, numbers = Visit([]), list[Any]()
     visit(filled(path.outline[0], [0.0] * path.results), objects.key, numbers, objects)
