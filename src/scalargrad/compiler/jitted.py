@@ -211,10 +211,12 @@ class Jitted(Generic[P, R]):
             self._kept.put(key, (path, *known), path.surroundings or now)
         return path
 
-    def _record(self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver) -> Path:
-        found, repeated = self._recorded_once(args, kwargs)
+    def _record(
+        self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver, *, singly: bool = False
+    ) -> Path:
+        found, repeated = self._recorded_once(args, kwargs, singly)
         if repeated:
-            again, _ = self._recorded_once(args, kwargs)
+            again, _ = self._recorded_once(args, kwargs, singly)
             try:
                 require_same(found[:2], again[:2])
             except TraceError as error:
@@ -226,14 +228,33 @@ class Jitted(Generic[P, R]):
         return Path(*found, name=name, surroundings=now)
 
     def _recorded_once(
-        self, args: Sequence[Any], kwargs: dict[str, Any]
+        self, args: Sequence[Any], kwargs: dict[str, Any], singly: bool
     ) -> tuple[tuple[Recording, Any, list[Any], list[Any]], bool]:
         """Return what a path is made of, and whether another recording may come out otherwise."""
+        apart: set[int] = set()
+        while True:  # once more where numbers of an array turn out to be asked for
+            trace = Trace((self._function, args, kwargs), singly=singly)
+            failed: _Unrecorded | None = None
+            try:
+                found = self._recorded_by(trace, args, kwargs, apart)
+            except _Unrecorded as error:
+                failed = error
+            touched = {x.leaf for x in trace.wholes if failed or x.is_touched}
+            if not touched:
+                break
+            apart |= {x.leaf for x in trace.wholes if x.is_touched} or touched
+        if failed is not None:
+            raise failed
+        return found, trace.generators.may_be_fresh
+
+    def _recorded_by(
+        self, trace: Trace, args: Sequence[Any], kwargs: dict[str, Any], apart: set[int]
+    ) -> tuple[Recording, Any, list[Any], list[Any]]:
+        """Record a call; arrays among the leaves `apart` have a node for each number."""
         _, leaves, module_values = self.signature(args, kwargs)
-        trace = Trace((self._function, args, kwargs))
-        fresh, apart = trace.arguments(leaves), trace.module_values(module_values)
+        fresh, outside = trace.arguments(leaves, apart), trace.module_values(module_values)
         # Reversed: of equal Values, the first one's place remains.
-        places = dict(zip(reversed(module_values), reversed(apart), strict=True))
+        places = dict(zip(reversed(module_values), reversed(outside), strict=True))
         copier = Copier(Value, places.__getitem__)
         remaining = iter(fresh)
         named = [*enumerate(args), *kwargs.items()]
@@ -252,7 +273,7 @@ class Jitted(Generic[P, R]):
         except Exception as error:
             changes = trace.refusal is not None and trace.refusal.is_change
             raise _Unrecorded(error, not (call.has_returned or changes)) from error
-        return (recording, outline, leaves, apart), trace.generators.may_be_fresh
+        return recording, outline, leaves, outside
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """Show what was recorded and packed for these arguments, and where time goes.
@@ -346,6 +367,10 @@ class Jitted(Generic[P, R]):
         if anew is None:
             raise TraceError(f"{self!r} is evaluated eagerly for these arguments")
         return anew, leaves, module_values
+
+    def recorded_singly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path:
+        """Return a path, not kept, in which each number given or returned is a node of its own."""
+        return self._record(args, kwargs, self._kept.look_around(), singly=True)
 
     def __copy__(self) -> Jitted[P, R]:
         return Jitted(self._function, self._static, self._paths)

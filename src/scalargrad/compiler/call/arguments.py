@@ -27,6 +27,7 @@ from scalargrad.compiler.call.objects import (
 )
 from scalargrad.compiler.guards.names import variables
 from scalargrad.compiler.trace.traced import Traced
+from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.table.numbers import is_real
@@ -113,10 +114,14 @@ def _visit_all(
             return
     if objects is not None and len(xs) >= _MANY and _are_rows(xs):
         key.append(("rows", len(xs[0])))
-        leaves.append(np.array(xs))
+        leaves.append(np.array(xs).view(Rows))
         return
     for x in xs:
         visit(x, key, leaves, objects)
+
+
+class Rows(np.ndarray[Any, Any]):
+    """The numbers of lists of one length, as an array."""
 
 
 def _are_rows(xs: Sequence[Any]) -> bool:
@@ -178,10 +183,19 @@ def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any
         items = [rebuilt(item, fresh, copier) for item in x]
         return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
     if hasattr(x, "dtype") and hasattr(x, "ravel"):
-        replaced = x.astype(object)
-        replaced.flat = [rebuilt(item, fresh, copier) for item in x.ravel().tolist()]
-        return replaced
+        return _rebuilt_array(x, fresh, copier)
     return copier.copy(x) if copier is not None and is_object(x) else x
+
+
+def _rebuilt_array(x: Any, fresh: Iterator[Any], copier: Copier | None) -> Any:
+    """Return an array with its numbers replaced, or what stands for all of it."""
+    flat = x.ravel()
+    found = [rebuilt(item, fresh, copier) for item in flat[:1].tolist()]
+    if found and isinstance(found[0], WholeArray):
+        return found[0]
+    replaced = x.astype(object)
+    replaced.flat = found + [rebuilt(item, fresh, copier) for item in flat[1:].tolist()]
+    return replaced
 
 
 class Place:
@@ -342,11 +356,13 @@ def outlined(tree: Any, values: list[Value]) -> Any:
     if isinstance(tree, list | tuple) and not isinstance(tree, Table):
         if type(tree) is list and _PLAIN.issuperset(map(type, tree)):
             return _PlainList(tree)
-        items = [outlined(x, values) for x in tree]
+        items = _places(tree, values) or [outlined(x, values) for x in tree]
         kind: Any = _Row.of if type(tree) is list else type(tree)
         return kind(*items) if hasattr(tree, "_fields") else kind(items)
     if getattr(getattr(tree, "dtype", None), "kind", "") == "O":
-        return ArrayOutline(tree.shape, [outlined(x, values) for x in tree.ravel().tolist()])
+        numbers = tree.ravel().tolist()
+        items = _places(numbers, values) or [outlined(x, values) for x in numbers]
+        return ArrayOutline(tree.shape, items)
     if isinstance(tree, Coroutine):
         tree.close()
         raise TraceError("a compiled function returned a coroutine: only plain functions compile")
@@ -363,6 +379,15 @@ def outlined(tree: Any, values: list[Value]) -> Any:
             "Values of the recording: return the Values, and make the function outside"
         )
     return _outlined_object(tree, values) if is_object(tree) else tree
+
+
+def _places(items: Any, values: list[Value]) -> list[Any]:
+    """Return the places of items that are all Values; of others nothing."""
+    if len(items) < _MANY or not all(issubclass(kind, Value) for kind in {*map(type, items)}):
+        return []
+    first = len(values)
+    values += items
+    return [Place(k) for k in range(first, len(values))]
 
 
 def _closes_over_results(function: FunctionType) -> bool:

@@ -58,6 +58,12 @@ class Columns:
         self.right.append(right)
         return len(ops) - 1
 
+    def write_all(self, op: Op, left: int, right: list[int]) -> None:
+        """Write nodes of two operands, of which the first is the same."""
+        self.ops += [op] * len(right)
+        self.left.extend([left] * len(right))
+        self.right.extend(right)
+
     def args(self, node: int) -> tuple[int, ...]:
         """Return the operands of a node."""
         left, right = self.left[node], self.right[node]
@@ -76,6 +82,19 @@ class Columns:
             self.left.append(_NONE)
             self.right.append(_NONE)
         return found
+
+    def whole_numbers(self, count: int) -> list[int]:
+        """Return the nodes of 0, 1, 2, … so many, in order."""
+        known = self.constants_at
+        found = [self.constant(0.0)]
+        missing = [x for x in map(float, range(1, count)) if x not in known]
+        nodes = range(len(self.ops), len(self.ops) + len(missing))
+        known.update(zip(missing, nodes, strict=True))
+        self.constants.update(zip(nodes, missing, strict=True))
+        self.ops += [CONSTANT] * len(missing)
+        self.left.extend([_NONE] * len(missing))
+        self.right.extend([_NONE] * len(missing))
+        return found + [known[x] for x in map(float, range(1, count))]
 
     def nodes(self) -> Nodes:
         """Return what is written so far."""

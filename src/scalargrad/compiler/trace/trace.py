@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any, NoReturn, TypeVar
+
+import numpy as np
 
 from scalargrad.compiler.passes.kinds import ADJOINT, INPUT, TAKE, Op
 from scalargrad.compiler.trace.batching import Lanes
@@ -15,6 +17,7 @@ from scalargrad.compiler.trace.plainness import Plainness
 from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, Refusal
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, refuse_stray
+from scalargrad.compiler.trace.whole_arrays import Whole, is_large
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.grad_mode import new_leaves, recorder, run_recorded
 from scalargrad.graph import topological_order
@@ -39,6 +42,8 @@ class Trace:
         The function and what it is called with, where generators are looked for.
     together : bool
         Whether vmap records one example for all.
+    singly : bool
+        Whether each number given or returned is to be a node of its own.
 
     Attributes
     ----------
@@ -46,6 +51,10 @@ class Trace:
         The nodes; inputs stand where they were met.
     given : list of int
         The nodes of the arguments' numbers.
+    wholes : list of Whole
+        The arrays among the arguments that have no nodes.
+    whole_numbers : list of array
+        What they are.
     draws : list of (Draw, int)
         Random draws, and the inputs that stand for them.
     outside : list of (Value, int)
@@ -58,20 +67,28 @@ class Trace:
         Which nodes stand for a number of every example, where vmap was used.
     labels : dict from int to str
         Names given to nodes.
+    has_values : bool
+        Whether a Value is among the inputs, so that results may have gradients.
     is_open : bool
         Whether the function is running.
     """
 
-    def __init__(self, sources: Sequence[Any] = (), together: bool = True) -> None:
+    def __init__(
+        self, sources: Sequence[Any] = (), together: bool = True, *, singly: bool = False
+    ) -> None:
         self.columns = Columns()
         self.ops = self.columns.ops
         self.given: list[int] = []
+        self.wholes: list[Whole] = []
+        self.whole_numbers: list[Any] = []
         self.draws: list[tuple[Draw, int]] = []
         self.outside: list[tuple[Value, int]] = []
         self.guards: dict[int, bool] = {}
         self.finite: list[int] = []
         self.labels: dict[int, str] = {}
         self.together = together
+        self.singly = singly
+        self.has_values = False
         self.is_open = False
         self.refusal: Refusal | None = None
         self.generators = Generators(sources)
@@ -104,18 +121,44 @@ class Trace:
 
     # Inputs -----------------------------------------------------------------------------------
 
-    def arguments(self, leaves: Iterable[Any]) -> list[Traced]:
-        """Return what stands for the numbers of the arguments, arrays number by number."""
-        found: list[Traced] = []
-        for x in leaves:
+    def arguments(self, leaves: Iterable[Any], apart: Container[int] = ()) -> list[Any]:
+        """Return what stands for the numbers of the arguments.
+
+        Parameters
+        ----------
+        leaves : iterable
+        apart : container of int
+            The leaves that have a node for each number, however large they are.
+
+        Returns
+        -------
+        list of Traced or WholeArray
+            One for each number; one for an array of many.
+        """
+        found: list[Any] = []
+        for k, x in enumerate(leaves):
             if isinstance(x, Value):
                 found.append(self._stand_in(x))
+            elif is_large(x) and not (self.singly or k in apart):
+                found.append(self._whole_array(x, k))
             else:
                 numbers = x.ravel().tolist() if hasattr(x, "ravel") else [x]
                 numbers = [as_float(y, "an argument") for y in numbers]
                 found += [self._input(y, plain=True) for y in numbers]
-        self.given += [x.index for x in found]
+        self.given += [x.index for x in found if isinstance(x, Traced)]
         return found
+
+    def _whole_array(self, array: Any, leaf: int) -> Any:
+        made = Whole(array.shape, leaf, sum(x.size for x in self.wholes))
+        self.wholes.append(made)
+        self.whole_numbers.append(array)
+        return made.array()
+
+    @property
+    def stacked(self) -> Any:
+        """The numbers of the arrays that are whole, one after the other."""
+        flat = [x.ravel() for x in self.whole_numbers]
+        return np.concatenate(flat, dtype=np.float64) if flat else np.zeros(0)
 
     def module_values(self, values: Iterable[Value]) -> list[Traced]:
         """Return what stands for Values that objects among the arguments hold."""
@@ -125,6 +168,7 @@ class Trace:
 
     def stand_for(self, leaves: Iterable[Value]) -> None:
         """Have these Values be inputs, in this order."""
+        self.has_values = True
         for x in leaves:
             self._known[id(x)] = self._input(x._data, plain=False).index
             self._named.append(x)
@@ -153,6 +197,7 @@ class Trace:
 
     def _stand_in(self, x: Value) -> Traced:
         made = self._input(x._data, plain=False)
+        self.has_values = True
         if isinstance(x, Parameter):
             made = self._traced(made.index, TracedParameter)
         if x.label:
@@ -188,6 +233,16 @@ class Trace:
             self.write(DETACH, (made.index,))
             made.index += 1
         return made
+
+    def all_traced(self, nodes: Iterable[int]) -> list[Traced]:
+        """Return what stands for nodes."""
+        found = []
+        for index in nodes:
+            made = _new(Traced)
+            made.trace = self
+            made.index = index
+            found.append(made)
+        return found
 
     def _traced(self, index: int, kind: type[Traced] = Traced) -> Traced:
         made = _new(kind)
@@ -240,6 +295,7 @@ class Trace:
                 found = self.leaf(identity, x._data).index
             else:
                 found = self._input(x._data, plain=False).index
+                self.has_values = True
                 self.outside.append((x, found))
             self._known[id(x)] = found
             self._named.append(x)
