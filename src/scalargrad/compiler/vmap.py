@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.call.arguments import Place, filled, outlined
+from scalargrad.compiler.call.results import Place, filled, outlined
 from scalargrad.compiler.out_axes import arranged, is_array
 from scalargrad.compiler.trace.batching import Lanes, UnlikeError
 from scalargrad.compiler.trace.trace import current_trace
@@ -95,8 +95,7 @@ def _at_once(f: Callable[..., Any], call: tuple[Any, Any, Any], lanes: Lanes, n:
     args, axes, kwargs = call
     with lanes.one_example(n):
         example = [
-            x if axis is None else lanes.example(x)
-            for x, axis in zip(args, axes, strict=True)
+            x if axis is None else lanes.example(x) for x, axis in zip(args, axes, strict=True)
         ]
         result = f(*example, **kwargs)
     values: list[Any] = []

@@ -11,7 +11,7 @@ from scalargrad.compiler.explain import explain_loops
 from scalargrad.compiler.explain.explanation import Explanation
 from scalargrad.compiler.explain.measured import Bar, Timed, shares
 from scalargrad.compiler.explain.timing import timed
-from scalargrad.compiler.function import Function, Inputs, LoopRunner
+from scalargrad.compiler.function import Function
 from scalargrad.compiler.loops.loop import Loop
 from scalargrad.compiler.passes.instructions import (
     Affine,
@@ -27,6 +27,7 @@ from scalargrad.compiler.passes.instructions import (
     Take,
 )
 from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.runner import Inputs, LoopRunner
 
 _NAMES = {
     Copy: "copy",

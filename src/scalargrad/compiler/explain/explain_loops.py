@@ -7,10 +7,10 @@ from collections import Counter
 from dataclasses import replace
 
 from scalargrad.compiler.explain.measured import Bar, Timed, shares
-from scalargrad.compiler.function import Inputs
 from scalargrad.compiler.loops.listing import name_of
 from scalargrad.compiler.loops.loop import Clear, Increase, Loop, Looped, Read, Table, Write
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
+from scalargrad.compiler.runner import Inputs
 
 #: A loop is run so often, and so often within a run where it has few iterations.
 _RUNS, _COPIES = 7, 32

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from scalargrad.compiler.call.objects import like
 from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, OverLanes, makes_lanes, stacked_of
 from scalargrad.compiler.trace.taken_together import Taken
+from scalargrad.compiler.trace.tape import Tape
+from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.ops import identity
 from scalargrad.table.numbers import is_real
 from scalargrad.transforms.draws import Draw, made_by
 from scalargrad.value import Value
-
-if TYPE_CHECKING:
-    from scalargrad.compiler.trace.trace import Trace
-    from scalargrad.compiler.trace.traced import Traced
 
 
 class UnlikeError(Exception):
@@ -35,7 +33,7 @@ class Lanes:
 
     Parameters
     ----------
-    trace : Trace
+    trace : Tape
         The recording.
 
     Attributes
@@ -46,7 +44,7 @@ class Lanes:
         The nodes of single lanes, all of one node.
     """
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Tape) -> None:
         self.count = 0
         self.taken: list[Taken] = []
         self._trace = trace
@@ -81,7 +79,7 @@ class Lanes:
         with made_by(None):
             for k in range(self.count - 1 if self._drawn else 0):
                 for draw, leaves in self._drawn:
-                    self._trace.numbers.known[leaves[k]] = float(draw())
+                    self._trace.known[leaves[k]] = float(draw())
                     self._trace.draws.append((draw, leaves[k]))
 
     def size(self, index: int) -> int:
@@ -231,6 +229,9 @@ class Lanes:
         self.taken.append(run)
         columns.write_all(UNBATCH, node.index, numbers)
         self._seen = len(columns)
+        if trace.is_truth(node):
+            for x in run.nodes:
+                trace.plainness.mark_truth(x)
         found = trace.all_traced(run.nodes)
         return [trace.detach(x) for x in found] if trace.is_detaching else found
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Collection, Iterable
+from typing import Any
 
 import numpy as np
 
 from scalargrad.compiler.passes.kinds import CONSTANT, Op
+from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.nodes import Nodes, coded, starts
 from scalargrad.compiler.trace.detach import DETACH
 
@@ -29,6 +31,8 @@ class Columns:
         The operands of those that have more than two.
     constants : dict from int to float
         The numbers of the nodes that are constants.
+    arrays : list of array
+        Those given whose numbers have no nodes, see `whole_arrays`.
     """
 
     def __init__(self) -> None:
@@ -37,8 +41,15 @@ class Columns:
         self.right = array("i")
         self.wide: dict[int, tuple[int, ...]] = {}
         self.constants: dict[int, float] = {}
+        self.arrays: list[Any] = []
         #: By number, and for zeros by text: 0.0 and -0.0 are not one number.
         self.constants_at: dict[float | str, int] = {}
+
+    @property
+    def stacked(self) -> Floats:
+        """The numbers that are given and have no nodes, one after the other."""
+        flat = [x.ravel() for x in self.arrays]
+        return np.concatenate(flat, dtype=np.float64) if flat else np.zeros(0)
 
     def __len__(self) -> int:
         return len(self.ops)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.call.arguments import filled, outlined
+from scalargrad.compiler.call.results import filled, outlined
 from scalargrad.compiler.passes.kinds import total_of
 from scalargrad.compiler.passes.nodes import Flags, Nodes
 from scalargrad.compiler.passes.program import Program
@@ -53,6 +53,8 @@ class Recording:
         differentiated is infinite, where no result would tell.
     plain : tuple of bool
         Which of the Values asked for are plain numbers in eager evaluation.
+    truths : tuple of int
+        Which of them are True or False there.
     whole : tuple of int
         Which leaves of the arguments are arrays without nodes, whose numbers follow the inputs.
     results : int
@@ -65,6 +67,7 @@ class Recording:
     outcomes: tuple[bool, ...]
     is_checked: bool = False
     plain: tuple[bool, ...] = ()
+    truths: tuple[int, ...] = ()
     whole: tuple[int, ...] = ()
     results: int = 0
 
@@ -112,7 +115,7 @@ def recorded(trace: Trace, run: Callable[[], Any], *, domains: bool) -> tuple[Re
         values: list[Value] = []
         outline = outlined(result, values)
         outputs = [
-            x.index if x.__class__ is Traced and x.trace is trace else trace.refer(x, identity)  # type: ignore[attr-defined]
+            x.index if x.__class__ is Traced and x.trace is trace else trace.refer(x, identity)
             for x in values
         ]
         trace.lanes.require_none(outputs)
@@ -155,7 +158,6 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
     together = [(x, 1) for x in outputs]
     if not (trace.has_values or trace.singly):
         together = returned_together(outputs, trace.lanes.taken)
-    plain = [p for x, n in together for p in (trace.plainness.of(x),) * n]
     roots = [*(x for x, _ in together), *guards]
     add_up_together(trace.columns, trace.lanes.taken, roots)
     nodes = trace.columns.nodes()
@@ -165,14 +167,14 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
     given = [*trace.given, *(i for _, i in trace.draws), *places]
     program = _program(nodes, trace.columns.constants, given, needed, roots)
     program.stacked = sum(x.size for x in trace.wholes)
-    draws = tuple(draw for draw, _ in trace.draws)
     return Recording(
         program,
-        draws,
+        tuple(draw for draw, _ in trace.draws),
         [used[i] for i in places],
         tuple(outcomes),
         bool(found),
-        tuple(plain),
+        tuple([plain for x, n in together for plain in (trace.plainness.of(x),) * n]),
+        tuple(k for k, node in enumerate(outputs) if trace.plainness.is_truth(node)),
         tuple(x.leaf for x in trace.wholes),
         len(outputs),
     )

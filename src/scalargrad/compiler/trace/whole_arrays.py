@@ -129,7 +129,7 @@ class WholeArray(np.ndarray[Any, Any]):
         self.whole.touch()
 
     @property
-    def flat(self) -> Any:  # type: ignore[override]
+    def flat(self) -> Any:
         """Refuse: it would yield numbers."""
         self.whole.touch()
 
