@@ -8,14 +8,11 @@ when anything is done with it. The function is then recorded once more, with a n
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
-from scalargrad.compiler.trace.traced import Traced
-
-if TYPE_CHECKING:
-    from scalargrad.compiler.trace.trace import Trace
+from scalargrad.compiler.trace.traced import Traced, Tracing
 
 #: Arrays of fewer numbers have nodes for all of them.
 FEWEST = 1024
@@ -39,7 +36,7 @@ class Untouched(Traced):
         self.whole = whole
 
     @property
-    def trace(self) -> Trace:  # type: ignore[override]
+    def trace(self) -> Tracing:  # type: ignore[override]
         """Refuse: all that a number is asked begins here, or with its node."""
         self.whole.touch()
 
