@@ -102,13 +102,13 @@ def _visit_all(
             return
     if objects is not None and len(xs) >= _MANY and _are_rows(xs):
         key.append(("rows", len(xs[0])))
-        leaves.append(np.array(xs).view(Rows))
+        leaves.append(np.array(xs).view(NestedRows))
         return
     for x in xs:
         visit(x, key, leaves, objects)
 
 
-class Rows(np.ndarray[Any, Any]):
+class NestedRows(np.ndarray[Any, Any]):
     """The numbers of lists of one length, as an array."""
 
 
