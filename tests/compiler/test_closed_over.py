@@ -29,7 +29,7 @@ from scalargrad import (
     value_and_grad,
     vmap,
 )
-from scalargrad.compiler import jitted
+from scalargrad.compiler.call import record_call
 from scalargrad.compiler.trace.record import recorded
 from scalargrad.nn import MLP, Dropout, Embedding, Linear, Module, Sequential
 
@@ -98,7 +98,7 @@ def recordings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         made.append("one more")
         return recorded(*args, **options)
 
-    monkeypatch.setattr(jitted, "recorded", noted)
+    monkeypatch.setattr(record_call, "recorded", noted)
     return made
 
 

@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import OperandError, TraceError, Value, exp, grad, jit, sin, value_and_grad
+from scalargrad import (
+    OperandError,
+    TraceError,
+    Value,
+    exp,
+    grad,
+    jit,
+    scan,
+    sin,
+    value_and_grad,
+    vmap,
+)
 from scalargrad.losses import cross_entropy
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -111,3 +122,47 @@ def test_messages_format_traced_numbers() -> None:
     """A message that shows an option of a loss shows the traced one's number."""
     with pytest.raises(ValueError, match=r"label_smoothing is 2; give a number from 0 to 1"):
         jit(lambda s: cross_entropy([1.0, 2.0], 0, label_smoothing=s))(Value(2.0, "s"))
+
+
+TRUTHS: list[tuple[Callable[[Any], Any], Any]] = [
+    (lambda x: x > 0.5, 1.0),
+    (lambda x: [x > 0.5, x != 1.0, x, 2.0 * (x > 0.5)], 1.0),
+    (lambda x: (x > 0.5) & (x < 3.0) | (x == 7.0) ^ True, 1.0),
+    (vmap(lambda x: x > 1.0), [1.0, 2.0]),
+    (vmap(lambda x: (x > 1.0) & (x < 9.0)), np.array([1.0, 2.0])),
+    (lambda xs: [(x > 1.0) | (x < 0.0) for x in vmap(lambda x: -x)(xs)], [1.0, 2.0]),
+    (lambda xs: {"large": xs > 1.0, "n": 2}, np.array([1.0, 2.0])),
+    (lambda x: scan(lambda c, y: (c + y, c > y), x, [1.0, 2.0, 3.0]), 1.0),
+    (value_and_grad(lambda y: (y * y, y > 1.0), has_aux=True), 2.0),
+]
+
+
+@pytest.mark.parametrize(("f", "argument"), TRUTHS)
+def test_what_a_comparison_says_is_a_bool_as_eagerly(
+    f: Callable[[Any], Any], argument: Any
+) -> None:
+    """A result is True or False compiled where it is eagerly, an array an array of bools."""
+    expected, compiled = f(argument), jit(f)
+    for found in (compiled(argument), compiled(argument)):
+        assert repr(found) == repr(expected)
+    if isinstance(argument, float):
+        assert _kinds(jit(f)(Value(argument))) == _kinds(f(Value(argument)))
+
+
+def _kinds(x: Any) -> Any:
+    """Return a result with kinds in place of numbers."""
+    if isinstance(x, list | tuple):
+        return [_kinds(y) for y in x]
+    if isinstance(x, dict):
+        return {name: _kinds(y) for name, y in x.items()}
+    return x.dtype if hasattr(x, "dtype") else "Value" if isinstance(x, Value) else type(x)
+
+
+def test_a_compiled_step_of_scan_returns_what_comparisons_say() -> None:
+    """Also where steps would run as machine code, whose memory holds floats only."""
+
+    def step(c: Any, x: Any) -> Any:
+        return c + x, c > 2.0
+
+    xs = [0.25] * 40
+    assert repr(scan(jit(step), 0.0, xs)) == repr(scan(step, 0.0, xs))

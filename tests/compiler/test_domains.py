@@ -28,7 +28,7 @@ from scalargrad import (
     vmap,
     where,
 )
-from scalargrad.compiler import jitted
+from scalargrad.compiler.call import record_call
 from scalargrad.compiler.trace.record import recorded
 from scalargrad.ops import TABLE
 from scalargrad.table.domain import Domain
@@ -175,7 +175,7 @@ def test_nan_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
         made.append("one more")
         return recorded(*args, **options)
 
-    monkeypatch.setattr(jitted, "recorded", noted)
+    monkeypatch.setattr(record_call, "recorded", noted)
 
     def f(x: Any) -> Any:
         return where(gt(log(x), 0.0), 1.0, 2.0) * 3.0

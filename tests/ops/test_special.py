@@ -116,6 +116,18 @@ def test_betaln_does_not_cancel() -> None:
         assert betaln(a, b) == betaln(b, a)
 
 
+@pytest.mark.parametrize("a", [5e-324, 1e-320, 5e-309, 1e-301, 1e-100, 9e-10])
+@pytest.mark.parametrize("b", [5e-324, 1e-310, 6e-301, 1e-20, 1e-11])
+def test_slopes_of_betaln_near_0_do_not_cancel(a: float, b: float) -> None:
+    """Where ψ(a) and ψ(a + b) are both infinite, or nearly equal, their difference is exact."""
+    with mp.workdps(700):
+        x, y = mp.mpf(a), mp.mpf(b)
+        expected = [float(mp.digamma(t) - mp.digamma(x + y)) for t in (x, y)]
+    found = Value(a), Value(b)
+    betaln(*found).backward()
+    assert [node.grad for node in found] == pytest.approx(expected, rel=1e-14)
+
+
 SLOPES: list[tuple[Any, Callable[[Any], Any], list[float]]] = [
     (lgamma, mp.digamma, [0.3, 1.5, 9.5, 40.0, -2.5]),
     (grad(lgamma), lambda x: mp.polygamma(1, x), [0.3, 1.5, 9.5, 40.0, -2.5]),

@@ -108,6 +108,7 @@ def jit(
     log1p, tanh, sigmoid, erf, sin and cos are within 2 units in the last place; other functions are
     those of the C library.
 
+    Numbers come out as floats, integers among them; what a comparison says is True or False.
     A recorded number is a Value, also to ``isinstance(x, float)``, ``type(x)`` and ``match``: such
     tests come out otherwise than eagerly. Time, files and other state outside are read once. Sums
     that lean on the order of rounding, as Kahan's, lose what they compensate.

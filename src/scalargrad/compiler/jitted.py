@@ -7,28 +7,21 @@ import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from scalargrad.compiler.call.arguments import (
-    Key,
-    filled,
-    kinds_of,
-    rebuilt,
-    visit,
-    visit_static,
-)
+from scalargrad.compiler.call.arguments import Key, kinds_of, visit, visit_static
 from scalargrad.compiler.call.eager_replay import Made
-from scalargrad.compiler.call.objects import Copier, Visit, is_object
+from scalargrad.compiler.call.objects import Visit, is_object
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.paths import Paths
+from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
+from scalargrad.compiler.call.results import filled
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.pickling import Reference, lost
-from scalargrad.compiler.trace.record import Recording, recorded, require_same
-from scalargrad.compiler.trace.side_effects import unchanging
-from scalargrad.compiler.trace.trace import Trace, current_trace
-from scalargrad.errors import ScalargradError, TraceError
+from scalargrad.compiler.trace.trace import current_trace
+from scalargrad.errors import TraceError
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
@@ -38,47 +31,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-_NOTE = (
-    "While a compiled function is recorded, every number of its arguments is a Value. What has to "
-    "be a plain number or array there (an index array, a mask, a key, a size) can be a static "
-    "argument, as in jit(f, static_argnames='mask'), or be closed over."
-)
-
-
-class _Call:
-    """A call that tells afterwards whether it has returned."""
-
-    def __init__(self, call: Callable[[], Any]) -> None:
-        self._call = call
-        self.has_returned = False
-
-    def __call__(self) -> Any:
-        result = self._call()
-        self.has_returned = True
-        return result
-
-
-class _Unrecorded(Exception):  # noqa: N818 - not an error of the user's
-    """A call could not be recorded.
-
-    Attributes
-    ----------
-    error : Exception
-        Why.
-    is_repeatable : bool
-        Whether the function itself raised it, so that an eager call may say more.
-    """
-
-    def __init__(self, error: Exception, is_repeatable: bool) -> None:
-        self.error, self.is_repeatable = error, is_repeatable
-
-    def explain(self) -> NoReturn:
-        """Raise the error, which an eager call does not."""
-        if not isinstance(self.error, ScalargradError):
-            self.error.add_note(_NOTE)
-        raise self.error
 
 
 class Jitted(Generic[P, R]):
@@ -181,7 +133,7 @@ class Jitted(Generic[P, R]):
         """
         try:
             path = self._recorded(key, *made[1:])
-        except _Unrecorded as failed:
+        except UnrecordedError as failed:
             unrecorded = failed
         else:
             return self._run_first(path, leaves, module_values, made)
@@ -212,47 +164,14 @@ class Jitted(Generic[P, R]):
         return path
 
     def _record(self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver) -> Path:
-        found, repeated = self._recorded_once(args, kwargs)
-        if repeated:
-            again, _ = self._recorded_once(args, kwargs)
-            try:
-                require_same(found[:2], again[:2])
-            except TraceError as error:
-                raise _Unrecorded(error, is_repeatable=False) from error
+        _, leaves, module_values = self.signature(args, kwargs)
+        recorder = CallRecorder(self._function, args, kwargs, self._static)
+        found = recorder.record(leaves, module_values, self)
         now.watch(now.slots)
         if not now.holds():  # a cache was filled, a log written
             now = self._kept.look_around()
         name = getattr(self, "__name__", "compiled")
         return Path(*found, name=name, surroundings=now)
-
-    def _recorded_once(
-        self, args: Sequence[Any], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Recording, Any, list[Any], list[Any]], bool]:
-        """Return what a path is made of, and whether another recording may come out otherwise."""
-        _, leaves, module_values = self.signature(args, kwargs)
-        trace = Trace((self._function, args, kwargs))
-        fresh, apart = trace.arguments(leaves), trace.module_values(module_values)
-        # Reversed: of equal Values, the first one's place remains.
-        places = dict(zip(reversed(module_values), reversed(apart), strict=True))
-        copier = Copier(Value, places.__getitem__)
-        remaining = iter(fresh)
-        named = [*enumerate(args), *kwargs.items()]
-        replaced = {
-            name: x if name in self._static else rebuilt(x, remaining, copier) for name, x in named
-        }
-        positional = [replaced[i] for i in range(len(args))]
-        keywords = {name: replaced[name] for name in kwargs}
-        function = copier.copy(self._function) if self._is_object else self._function
-        traced = [x for name, x in replaced.items() if name not in self._static]
-        traced += [function] if self._is_object else []
-        call = _Call(functools.partial(function, *positional, **keywords))
-        try:
-            run = unchanging(call, self._function, traced, self)
-            recording, outline = recorded(trace, run, domains=True)
-        except Exception as error:
-            changes = trace.refusal is not None and trace.refusal.is_change
-            raise _Unrecorded(error, not (call.has_returned or changes)) from error
-        return (recording, outline, leaves, apart), trace.generators.may_be_fresh
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """Show what was recorded and packed for these arguments, and where time goes.
@@ -341,7 +260,7 @@ class Jitted(Generic[P, R]):
                 return path, leaves, module_values
         try:
             anew = self._recorded(key, args, kwargs)
-        except _Unrecorded as failed:
+        except UnrecordedError as failed:
             failed.explain()
         if anew is None:
             raise TraceError(f"{self!r} is evaluated eagerly for these arguments")

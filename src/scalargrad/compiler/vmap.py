@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.call.arguments import filled, outlined
+from scalargrad.compiler.call.results import filled, outlined
 from scalargrad.compiler.out_axes import arranged, is_array
 from scalargrad.compiler.trace.batching import Lanes, UnlikeError
 from scalargrad.compiler.trace.trace import current_trace

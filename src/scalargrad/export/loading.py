@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from scalargrad.compiler.function import Runner, runner_for
+from scalargrad.compiler.runner import Runner, runner_for
 from scalargrad.errors import OperandError, StateError, TraceError
 from scalargrad.export.exported import Exported
 from scalargrad.export.json_program import read

@@ -63,6 +63,7 @@ _STIRLING = (1 / 156, -691 / 360_360, 1 / 1188, -1 / 1680, 1 / 1260, -1 / 360, 1
 _DIGAMMA = (-1 / 12, 691 / 32_760, -5 / 660, 1 / 240, -1 / 252, 1 / 120, -1 / 12)
 _TRIGAMMA = (7 / 6, -691 / 2730, 5 / 66, -1 / 30, 1 / 42, -1 / 30, 1 / 6)
 _LARGE = 10.0
+_TINY = 1e-9
 _HALF_LN_2PI = 0.5 * math.log(2.0 * math.pi)
 _ROOT_2 = math.sqrt(2.0)
 _ROOT_2PI = math.sqrt(2.0 * math.pi)
@@ -215,10 +216,18 @@ def digamma(x: Symbol) -> Any:
     return where(x > 0, _digamma_above_0(where(x > 0, x, 1.0)), reflected)
 
 
+def _less_of_the_sum(a: Any, b: Any) -> Any:
+    """Return ψ(a) - ψ(a + b), which near 0 is -1/a + 1/(a + b) to the last digit."""
+    tiny = a + b < _TINY
+    x, z = where(tiny, a, 1.0), where(tiny, b, 1.0)
+    difference = digamma(where(tiny, 1.0, a)) - digamma(where(tiny, 1.0, a + b))
+    return where(tiny, -(z / (x + z)) / x, difference)
+
+
 @composite(
     Binary,
     symbol="lnB",
-    partials=lambda y, a, b: (digamma(a) - digamma(a + b), digamma(b) - digamma(a + b)),
+    partials=lambda y, a, b: (_less_of_the_sum(a, b), _less_of_the_sum(b, a)),
     domain=Domain(
         (0.3, 5.0),
         (0.3, 5.0),

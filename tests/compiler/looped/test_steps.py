@@ -12,7 +12,7 @@ import pytest
 from tests.compiler.looped.test_looped import garch
 
 from scalargrad import DomainError, Value, jit, log, scan, sin, sqrt, value_and_grad
-from scalargrad.compiler.function import LoopRunner
+from scalargrad.compiler.runner import LoopRunner
 from scalargrad.compiler.scan.native_steps import LEAST, NativeSteps
 
 pytest.importorskip("llvmlite")

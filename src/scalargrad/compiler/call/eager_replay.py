@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from scalargrad.autodiff import error_signals, gradient_graphs
-from scalargrad.compiler.call.arguments import placed
-from scalargrad.compiler.function import Inputs
+from scalargrad.compiler.call.results import placed
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.jit_mode import disable_jit
+from scalargrad.compiler.runner import Inputs
 from scalargrad.grad_mode import enable_grad
 from scalargrad.graph import topological_order
 from scalargrad.transforms.draws import Draw, made_by

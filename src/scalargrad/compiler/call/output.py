@@ -7,7 +7,8 @@ from math import isfinite
 from typing import Any
 
 from scalargrad.compiler.call.eager_replay import Call, gradient, gradient_nodes, graph
-from scalargrad.compiler.function import Function, Inputs
+from scalargrad.compiler.function import Function
+from scalargrad.compiler.runner import Inputs
 from scalargrad.table.operation import Operation
 from scalargrad.table.symbol import Symbol
 from scalargrad.value import Scalar, Value

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.call.arguments import FlatNumbers, Place, has_arrays
 from scalargrad.compiler.call.eager_replay import Made
 from scalargrad.compiler.call.output import Output, Source, all_finite
-from scalargrad.compiler.function import Function, Inputs
+from scalargrad.compiler.call.results import FlatNumbers, Place, has_arrays
+from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.guards.reads import Reads
+from scalargrad.compiler.runner import Inputs
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import is_grad_enabled
@@ -75,8 +76,9 @@ class Path:
         reached = zip(self.function.reached(), recording.plain, strict=True)
         self.reached = tuple(moves and not plain for moves, plain in reached)
         self.lone = self.reached == (True,)
+        self.truths = recording.truths
         self.differentiable = bool(wrt)
-        self.returns_arrays = not wrt and has_arrays(outline)
+        self.returns_arrays = not (wrt or self.truths) and has_arrays(outline)
 
     def rebound(self, now: ClosedOver, is_lost: bool = False) -> Path | None:
         """Return this path reading what the function closes over now; None if that is no use.
@@ -167,6 +169,8 @@ class Path:
             outcomes = tuple([x != 0.0 for x in numbers[n : n + len(self.outcomes)]])
             if outcomes != self.outcomes:
                 return self._otherwise(outcomes, numbers[:n])
+        for k in self.truths:
+            numbers[k] = numbers[k] != 0.0
         finite = isfinite(numbers[0]) if n == 1 else all_finite(numbers[:n])
         if not self.differentiable:
             return numbers[:n], finite

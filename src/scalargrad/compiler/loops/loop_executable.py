@@ -23,7 +23,8 @@ class Printed:
 
     def __init__(self, program: Looped) -> None:
         from scalargrad.compiler.backend.llvm.machine_code import compiled_once
-        from scalargrad.compiler.loops.printer import RUN, printed
+        from scalargrad.compiler.loops.printer import printed
+        from scalargrad.compiler.loops.program_text import RUN
 
         found = printed(program)
         self.tables, self.data = found.tables, found.data

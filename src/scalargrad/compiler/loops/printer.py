@@ -1,7 +1,4 @@
-"""Print loops as LLVM IR; those over lanes take eight numbers at a time.
-
-Where lanes do not fill the last register, it is computed whole: arrays have room for it, and on the
-lanes that are not there -0.0 is added to memory and totals. So no number depends on its lane.
+"""Print a program of loops as LLVM IR.
 
 How often loops are made, on which cells and with which numbers, is data, read from a row before
 each loop. So programs that differ in length alone have one text, which is compiled once.
@@ -9,37 +6,15 @@ each loop. So programs that differ in length alone have one text, which is compi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
-from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
-from scalargrad.compiler.backend.llvm.operations import apply
-from scalargrad.compiler.loops.loop import (
-    CarriedOver,
-    Cells,
-    Clear,
-    Compute,
-    Fused,
-    Increase,
-    Loop,
-    Looped,
-    Number,
-    Place,
-    Read,
-    Table,
-    Total,
-    Write,
-    is_sequential,
-)
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.loops.loop import Clear, Looped
+from scalargrad.compiler.loops.loop_printer import LoopPrinter
+from scalargrad.compiler.loops.program_text import ProgramText
 from scalargrad.compiler.passes.nodes import Integers
-
-#: Functions are written out in loops of so many steps at most, elsewhere called.
-_INLINE = 200
-#: The name of the printed function: ``run(memory, tables, data)``.
-RUN = "run"
 
 
 class Print(NamedTuple):
@@ -61,300 +36,18 @@ class Print(NamedTuple):
 
 def printed(program: Looped) -> Print:
     """Return a program as one function."""
-    return _Printer().program(program)
+    text = ProgramText()
+    for loop in program.loops:
+        if isinstance(loop, Clear):
+            _clear(text, loop)
+        else:
+            LoopPrinter(text, loop).print()
+    text.body.line("ret void")
+    tables = np.concatenate([np.zeros(1, np.int64), *text.tables])
+    return Print(text.module, tables, np.array(text.data, dtype=np.int64))
 
 
-class _Printer:
-    def __init__(self) -> None:
-        self.module = IRModule()
-        self.body: FunctionBody = self.module.function(
-            RUN, "ptr noalias %m, ptr noalias %t, ptr noalias %f"
-        )
-        self.tables: list[Integers] = []
-        self.size = 0
-        self.data: list[int] = []
-        self._starts: dict[int, int] = {}
-
-    def program(self, program: Looped) -> Print:
-        for loop in program.loops:
-            if isinstance(loop, Clear):
-                self._clear(loop)
-            else:
-                _LoopPrinter(self, loop).print()
-        self.body.line("ret void")
-        tables = np.concatenate([np.zeros(1, np.int64), *self.tables])
-        return Print(self.module, tables, np.array(self.data, dtype=np.int64))
-
-    def whole(self, value: int) -> str:
-        """Return the register of a whole number that is data."""
-        return self.body.assign(f"load i64, ptr {self._datum(value)}, align 8")
-
-    def number(self, value: float) -> str:
-        """Return the register of a number that is data."""
-        bits = int(np.float64(value).view(np.int64))
-        return self.body.assign(f"load double, ptr {self._datum(bits)}, align 8")
-
-    def cell(self, cell: int) -> str:
-        """Return the address of a cell, whose number is data."""
-        return self.body.assign(f"getelementptr inbounds double, ptr %m, i64 {self.whole(cell)}")
-
-    def _datum(self, value: int) -> str:
-        self.data.append(value)
-        return self.body.assign(f"getelementptr inbounds i64, ptr %f, i64 {len(self.data) - 1}")
-
-    def _clear(self, clear: Clear) -> None:
-        declared = self.module.declare("llvm.memset.p0.i64", "void", ["ptr", "i8", "i64", "i1"])
-        place, size = self.cell(clear.start), self.whole(8 * clear.size)
-        self.body.line(f"call void @{declared}(ptr {place}, i8 0, i64 {size}, i1 false)")
-
-    def table(self, table: Table, padded: int) -> int:
-        """Return where a table begins; its last cell is repeated."""
-        key = id(table.cells)
-        if key not in self._starts:
-            cells = table.cells
-            found = np.concatenate([cells, np.full(padded - len(cells), cells[-1])])
-            self._starts[key] = 1 + self.size
-            self.tables.append(found)
-            self.size += len(found)
-        return self._starts[key]
-
-
-class _LoopPrinter:
-    """One loop, printed at the end of the function."""
-
-    def __init__(self, printer: _Printer, loop: Loop) -> None:
-        self.printer, self.loop = printer, loop
-        self.body = printer.body
-        self.width = WIDTH if loop.lanes else 1
-        self.iterations = -(-loop.count // self.width)
-        inline = loop.count > 1 and len(loop.steps) <= _INLINE
-        self.e = Emitter(self.body, self.width, inline=inline)
-        self.single = Emitter(self.body)
-        self.index = "0"
-        self.registers: list[str] = []
-        self.carried: list[str] = []
-        self.bases: dict[int, str] = {}  # where the places of steps begin
-        self.count = self.last = ""
-        self._clamped: list[str] = []
-        self._mask = ""
-
-    def print(self) -> None:
-        """Print the loop, and what it leaves behind."""
-        loop, e = self.loop, self.e
-        if loop.count > 1:
-            self.count = self.printer.whole(loop.count)
-            self.last = self.printer.whole(loop.count - 1)
-        starts = [
-            self.single.load(self.printer.cell(x.start))
-            if x.start is not None
-            else self.single.number(0.0)
-            for x in loop.carries
-        ]
-        starts += [
-            self.single.load(self.printer.cell(x.start))
-            if is_sequential(loop, x)
-            else e.number(-0.0)
-            for x in loop.totals
-        ]
-        self.registers = [self._before(k) for k in range(len(loop.steps))]
-        left = self._repeat(starts, self._steps)
-        for carry, x in zip(loop.carries, left, strict=False):
-            if carry.onto is not None:
-                place = self.printer.cell(carry.onto)
-                self.single.store(self.single.add(self.single.load(place), x), place)
-        for total, x in zip(loop.totals, left[len(loop.carries) :], strict=True):
-            if is_sequential(loop, total):
-                self.single.store(x, self.printer.cell(total.cell))
-            else:
-                self._add_to(total.start, total.cell, x)
-
-    def _repeat(self, starts: list[str], steps: Callable[[list[str]], list[str]]) -> list[str]:
-        """Print a body that takes and returns registers, as often as it is made."""
-        body = self.body
-        if self.iterations == 1:
-            return steps(starts)
-        often = self.printer.whole(self.iterations)
-        kinds = ["double"] * len(self.loop.carries) + [
-            "double" if is_sequential(self.loop, x) else self.e.type for x in self.loop.totals
-        ]
-        before, head, after = body.block, body.fresh("loop"), body.fresh("after")
-        counter, again = f"%{body.fresh('i')}", f"%{body.fresh('n')}"
-        names = [f"%{body.fresh('p')}" for _ in starts]
-        body.line(f"br label %{head}")
-        body.begin(head)
-        slot = body.reserve()
-        self.index = self._scaled(counter)
-        left = steps(names)
-        latch = body.block
-        body.line(f"{again} = add nuw nsw i64 {counter}, 1")
-        test = body.assign(f"icmp ult i64 {again}, {often}")
-        body.line(f"br i1 {test}, label %{head}, label %{after}")
-        phis = [f"{counter} = phi i64 [ 0, %{before} ], [ {again}, %{latch} ]"]
-        phis += [
-            f"{name} = phi {kind} [ {start}, %{before} ], [ {end}, %{latch} ]"
-            for name, kind, start, end in zip(names, kinds, starts, left, strict=True)
-        ]
-        body.fill(slot, phis)
-        body.begin(after)
-        return left
-
-    def _scaled(self, counter: str) -> str:
-        """Return the first iteration of the lanes at hand."""
-        if self.loop.down:
-            return self.body.assign(f"sub i64 {self.last}, {counter}")
-        if self.width == 1:
-            return counter
-        return self.body.assign(f"mul nuw nsw i64 {counter}, {self.width}")
-
-    def _before(self, k: int) -> str:
-        """Return the register of a step that is the same in all iterations, else nothing.
-
-        Of others, note where their places begin.
-        """
-        step = self.loop.steps[k]
-        if isinstance(step, Number):
-            return self._spread(self.printer.number(step.value))
-        if not isinstance(step, Read | Write | Increase):
-            return ""
-        place = step.place
-        if isinstance(place, Table):
-            start = self.printer.table(place, self.iterations * self.width)
-            at = self.printer.whole(start)
-            self.bases[k] = self.body.assign(f"getelementptr inbounds i64, ptr %t, i64 {at}")
-            return ""
-        base = self.bases[k] = self.printer.cell(place.cell)
-        if isinstance(step, Read) and not place.stride:
-            return self._spread(self.single.load(base)) if self.loop.count > 1 else ""
-        return ""
-
-    def _spread(self, x: str) -> str:
-        return self.e.spread(x) if self.width > 1 else x
-
-    def _steps(self, carried: list[str]) -> list[str]:
-        loop, registers, e = self.loop, self.registers, self.e
-        self.carried = carried
-        for k, step in enumerate(loop.steps):
-            if isinstance(step, Read) and not registers[k]:
-                registers[k] = self._read(k, step.place)
-            elif isinstance(step, Compute):
-                registers[k] = apply(e, step.op, *[registers[x] for x in step.operands])
-            elif isinstance(step, Fused):
-                registers[k] = e.fma(*[registers[x] for x in step.operands])
-            elif isinstance(step, CarriedOver):
-                registers[k] = carried[step.carry]
-            elif isinstance(step, Write):
-                e.store(registers[step.register], self._pointer(k, step.place))
-            elif isinstance(step, Increase):
-                self._increase(k, step.place, self._masked(registers[step.register]))
-        totals = carried[len(loop.carries) :]
-        added = [
-            self._one_by_one(x, total)
-            if is_sequential(loop, total)
-            else self._lane_by_lane(x, total)
-            for x, total in zip(totals, loop.totals, strict=True)
-        ]
-        return [registers[x.register] for x in loop.carries] + added
-
-    # Memory ------------------------------------------------------------------------------------
-
-    def _cell(self, cell: int | str) -> str:
-        return self.body.assign(f"getelementptr inbounds double, ptr %m, i64 {cell}")
-
-    def _pointer(self, k: int, place: Place, index: str | None = None) -> str:
-        """Return the address of a step's cell in the iteration at hand, or in that of an index."""
-        i, body, base = index or self.index, self.body, self.bases[k]
-        if isinstance(place, Table):
-            entry = body.assign(f"getelementptr inbounds i64, ptr {base}, i64 {i}")
-            return self._cell(body.assign(f"load i64, ptr {entry}, align 8"))
-        if not place.stride or i == "0":
-            return base
-        moved = i if place.stride == 1 else body.assign(f"mul i64 {i}, {place.stride}")
-        return body.assign(f"getelementptr inbounds double, ptr {base}, i64 {moved}")
-
-    def _is_together(self, place: Place) -> bool:
-        """Return whether lanes lie side by side in memory."""
-        return self.width == 1 or (isinstance(place, Cells) and place.stride == 1)
-
-    def _lanes(self) -> list[str]:
-        """Return the iteration of each lane, the last one's beyond it."""
-        if not self._clamped:
-            declared = self.printer.module.declare("llvm.smin.i64", "i64", ["i64", "i64"])
-            for k in range(self.width):
-                i = self.body.assign(f"add i64 {self.index}, {k}")
-                clamped = f"call i64 @{declared}(i64 {i}, i64 {self.last})"
-                self._clamped.append(self.body.assign(clamped))
-        return self._clamped
-
-    def _read(self, k: int, place: Place) -> str:
-        if self._is_together(place):
-            return self.e.load(self._pointer(k, place))
-        found = "poison"
-        for lane, i in enumerate(self._lanes()):
-            x = self.single.load(self._pointer(k, place, i))
-            found = self.body.assign(f"insertelement {self.e.type} {found}, double {x}, i64 {lane}")
-        return found
-
-    def _increase(self, k: int, place: Place, register: str) -> None:
-        if self._is_together(place):
-            pointer = self._pointer(k, place)
-            self.e.store(self.e.add(self.e.load(pointer), register), pointer)
-            return
-        for lane, i in enumerate(self._lanes()):
-            pointer, x = self._pointer(k, place, i), self.e.lane(register, lane)
-            self.single.store(self.single.add(self.single.load(pointer), x), pointer)
-
-    def _add_to(self, start: int, cell: int, x: str) -> None:
-        """Write the sum of what is in a cell and the lanes of a register to another, in order."""
-        total = self.single.load(self.printer.cell(start))
-        for k in range(self.width):
-            total = self.single.add(total, self.e.lane(x, k))
-        self.single.store(total, self.printer.cell(cell))
-
-    # Sums --------------------------------------------------------------------------------------
-
-    def _one_by_one(self, x: str, total: Total) -> str:
-        """Return a single number with the terms of all lanes at hand added one after the other."""
-        whole = self.loop.count % self.width == 0
-        for k in range(self.width):
-            added = x
-            for term in total.terms:
-                added = _plus(self.single, added, [self.e.lane(self.registers[r], k) for r in term])
-            x = added if whole else self.single.select(self._is_there(k), added, x)
-        return x
-
-    def _is_there(self, k: int) -> str:
-        """Return whether a lane is an iteration, and none beyond the last."""
-        i = self.body.assign(f"add i64 {self.index}, {k}")
-        return self.body.assign(f"icmp ult i64 {i}, {self.count}")
-
-    def _lane_by_lane(self, x: str, total: Total) -> str:
-        """Return a register with terms added, each to its own lane."""
-        added = x
-        for term in total.terms:
-            added = _plus(self.e, added, [self.registers[r] for r in term])
-        return added if self.loop.count % self.width == 0 else self.e.select(self._here(), added, x)
-
-    # Lanes -------------------------------------------------------------------------------------
-
-    def _masked(self, register: str) -> str:
-        """Return a register with -0.0 on lanes beyond the last iteration."""
-        if self.loop.count % self.width == 0:
-            return register
-        return self.e.select(self._here(), register, -0.0)
-
-    def _here(self) -> str:
-        """Return which lanes are iterations, and none beyond the last."""
-        if not self._mask:
-            lanes = ", ".join(f"i64 {k}" for k in range(self.width))
-            kind, made = self.e.whole, self.body.assign
-            left = made(f"sub i64 {self.count}, {self.index}")
-            first = made(f"insertelement {kind} poison, i64 {left}, i64 0")
-            zeros = f"<{self.width} x i32> zeroinitializer"
-            spread = made(f"shufflevector {kind} {first}, {kind} poison, {zeros}")
-            self._mask = made(f"icmp ugt {kind} {spread}, <{lanes}>")
-        return self._mask
-
-
-def _plus(e: Emitter, x: str, term: list[str]) -> str:
-    """Return x with a number added, or a product."""
-    return e.add(x, term[0]) if len(term) == 1 else e.fma(term[0], term[1], x)
+def _clear(text: ProgramText, clear: Clear) -> None:
+    declared = text.module.declare("llvm.memset.p0.i64", "void", ["ptr", "i8", "i64", "i1"])
+    place, size = text.cell(clear.start), text.whole(8 * clear.size)
+    text.body.line(f"call void @{declared}(ptr {place}, i8 0, i64 {size}, i1 false)")

@@ -9,17 +9,10 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from scalargrad.compiler.call.arguments import (
-    FlatNumbers,
-    Key,
-    Place,
-    filled,
-    has_arrays,
-    outlined,
-    visit,
-)
+from scalargrad.compiler.call.arguments import Key, visit
 from scalargrad.compiler.call.objects import Visit
 from scalargrad.compiler.call.path import Path
+from scalargrad.compiler.call.results import FlatNumbers, Place, filled, has_arrays, outlined
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.errors import OperandError
@@ -231,7 +224,9 @@ def form_of(path: Path) -> StepForm:
 
 
 def _worked_out(path: Path) -> StepForm:
-    if path.differentiable or not isinstance(path.outline, tuple) or len(path.outline) != 2:
+    if path.differentiable or path.truths:
+        return StepForm(None)
+    if not isinstance(path.outline, tuple) or len(path.outline) != 2:
         return StepForm(None)
     objects, numbers = Visit([]), list[Any]()
     visit(filled(path.outline[0], [0.0] * path.results), objects.key, numbers, objects)

@@ -22,6 +22,7 @@ class Plainness:
         self._values: set[int] = set()  # those of them that are Values
         self._derived: dict[int, bool] = {}  # of others, where it was asked for
         self._leaves: set[int] = set()
+        self._truths: set[int] = set()
 
     def mark(self, node: int, plain: bool) -> None:
         """Note whether a node is a plain number, whatever it is computed of."""
@@ -33,6 +34,15 @@ class Plainness:
         """Note a Value that stands for a number a function is differentiated by."""
         self.mark(node, False)
         self._leaves.add(node)
+
+    def mark_truth(self, node: int) -> None:
+        """Note what is True or False in eager evaluation: what a comparison says."""
+        self.mark(node, True)
+        self._truths.add(node)
+
+    def is_truth(self, node: int) -> bool:
+        """Return whether a node is True or False in eager evaluation."""
+        return node in self._truths
 
     def is_leaf(self, node: int) -> bool:
         """Return whether a node says that it is a Value."""

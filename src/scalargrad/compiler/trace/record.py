@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.call.arguments import filled, outlined
+from scalargrad.compiler.call.results import filled, outlined
 from scalargrad.compiler.passes.kinds import total_of
 from scalargrad.compiler.passes.nodes import Flags, Nodes
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.recorded import RecordedProgram
+from scalargrad.compiler.passes.recorded_program import RecordedProgram
 from scalargrad.compiler.trace.domains import unseen
 from scalargrad.compiler.trace.randomness import REMEDY
 from scalargrad.compiler.trace.trace import Trace
@@ -51,6 +51,8 @@ class Recording:
         differentiated is infinite, where no result would tell.
     plain : tuple of bool
         Which of the Values asked for are plain numbers in eager evaluation.
+    truths : tuple of int
+        Which of them are True or False there.
     """
 
     program: Program
@@ -59,6 +61,7 @@ class Recording:
     outcomes: tuple[bool, ...]
     is_checked: bool = False
     plain: tuple[bool, ...] = ()
+    truths: tuple[int, ...] = ()
 
 
 def record(
@@ -150,7 +153,9 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
     program = _program(nodes, trace.columns.constants, given, needed, roots)
     draws = tuple(draw for draw, _ in trace.draws)
     plain = tuple(map(trace.plainness.of, outputs))
-    return Recording(program, draws, [used[i] for i in places], tuple(outcomes), bool(found), plain)
+    truths = tuple(k for k, node in enumerate(outputs) if trace.plainness.is_truth(node))
+    closed_over = [used[i] for i in places]
+    return Recording(program, draws, closed_over, tuple(outcomes), bool(found), plain, truths)
 
 
 def _guard(trace: Trace, node: int) -> int:

@@ -1,0 +1,139 @@
+"""Record one call of a function: run it on numbers that write a program."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from scalargrad.compiler.call.arguments import rebuilt
+from scalargrad.compiler.call.objects import Copier, is_object
+from scalargrad.compiler.trace.record import Recording, recorded, require_same
+from scalargrad.compiler.trace.side_effects import unchanging
+from scalargrad.compiler.trace.trace import Trace
+from scalargrad.errors import ScalargradError, TraceError
+from scalargrad.value import Value
+
+_NOTE = (
+    "While a compiled function is recorded, every number of its arguments is a Value. What has to "
+    "be a plain number or array there (an index array, a mask, a key, a size) can be a static "
+    "argument, as in jit(f, static_argnames='mask'), or be closed over."
+)
+
+#: What a path is made of: the recording, the outline of its result, the arguments' numbers, and
+#: what stood for the Values that objects among the arguments hold.
+Found = tuple[Recording, Any, list[Any], list[Any]]
+
+
+class UnrecordedError(Exception):
+    """A call could not be recorded.
+
+    Attributes
+    ----------
+    error : Exception
+        Why.
+    is_repeatable : bool
+        Whether the function itself raised it, so that an eager call may say more.
+    """
+
+    def __init__(self, error: Exception, is_repeatable: bool) -> None:
+        self.error, self.is_repeatable = error, is_repeatable
+
+    def explain(self) -> NoReturn:
+        """Raise the error, which an eager call does not."""
+        if not isinstance(self.error, ScalargradError):
+            self.error.add_note(_NOTE)
+        raise self.error
+
+
+class CallRecorder:
+    """Record a call of a function.
+
+    Parameters
+    ----------
+    function : callable
+    args, kwargs : sequence, dict
+        What it is called with.
+    static : set of int or str
+        Positions and names of the arguments that are part of the program.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        static: frozenset[int | str],
+    ) -> None:
+        self._function, self._args, self._kwargs = function, args, kwargs
+        self._static = static
+
+    def record(self, leaves: list[Any], module_values: list[Value], compiled: object) -> Found:
+        """Record the call; where it makes generators without a seed, twice, to compare.
+
+        Parameters
+        ----------
+        leaves, module_values : list
+            The numbers of the arguments, and the Values that objects among them hold.
+        compiled : object
+            The compiled function, which the recording may change.
+
+        Raises
+        ------
+        UnrecordedError
+            If the function cannot be recorded on these arguments.
+        """
+        found, may_differ = self._record_once(leaves, module_values, compiled)
+        if may_differ:
+            again, _ = self._record_once(leaves, module_values, compiled)
+            try:
+                require_same(found[:2], again[:2])
+            except TraceError as error:
+                raise UnrecordedError(error, is_repeatable=False) from error
+        return found
+
+    def _record_once(
+        self, leaves: list[Any], module_values: list[Value], compiled: object
+    ) -> tuple[Found, bool]:
+        """Return what a path is made of, and whether another recording may come out otherwise."""
+        trace = Trace((self._function, self._args, self._kwargs))
+        fresh, apart = trace.arguments(leaves), trace.module_values(module_values)
+        # Reversed: of equal Values, the first one's place remains.
+        places = dict(zip(reversed(module_values), reversed(apart), strict=True))
+        call, traced = self._replaced(fresh, Copier(Value, places.__getitem__))
+        try:
+            run = unchanging(call, self._function, traced, compiled)
+            recording, outline = recorded(trace, run, domains=True)
+        except Exception as error:
+            changes = trace.refusal is not None and trace.refusal.is_change
+            raise UnrecordedError(error, not (call.has_returned or changes)) from error
+        return (recording, outline, leaves, apart), trace.generators.may_be_fresh
+
+    def _replaced(self, numbers: Sequence[Value], copier: Copier) -> tuple[_Run, list[Any]]:
+        """Return the call with other numbers in its arguments, and the objects that hold them."""
+        remaining = iter(numbers)
+        replaced = {
+            name: x if name in self._static else rebuilt(x, remaining, copier)
+            for name, x in [*enumerate(self._args), *self._kwargs.items()]
+        }
+        traced = [x for name, x in replaced.items() if name not in self._static]
+        function = self._function
+        if is_object(function):
+            function = copier.copy(function)
+            traced.append(function)
+        positional = [replaced[i] for i in range(len(self._args))]
+        keywords = {name: replaced[name] for name in self._kwargs}
+        return _Run(functools.partial(function, *positional, **keywords)), traced
+
+
+class _Run:
+    """A function without arguments that tells afterwards whether it has returned."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._call = call
+        self.has_returned = False
+
+    def __call__(self) -> Any:
+        result = self._call()
+        self.has_returned = True
+        return result

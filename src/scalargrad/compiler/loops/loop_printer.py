@@ -1,0 +1,270 @@
+"""Print one loop as LLVM IR; one over lanes takes eight numbers at a time.
+
+Where lanes do not fill the last register, it is computed whole: arrays have room for it, and on the
+lanes that are not there -0.0 is added to memory and totals. So no number depends on its lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
+from scalargrad.compiler.backend.llvm.operations import apply
+from scalargrad.compiler.loops.loop import (
+    CarriedOver,
+    Cells,
+    CellTable,
+    Compute,
+    Fused,
+    Increase,
+    Loop,
+    LoopTotal,
+    Number,
+    Place,
+    Read,
+    Write,
+    is_sequential,
+)
+from scalargrad.compiler.loops.program_text import ProgramText
+
+#: Functions are written out in loops of so many steps at most, elsewhere called.
+_INLINE = 200
+
+
+class LoopPrinter:
+    """One loop, printed at the end of the function."""
+
+    def __init__(self, text: ProgramText, loop: Loop) -> None:
+        self.text, self.loop = text, loop
+        self.body = text.body
+        self.width = WIDTH if loop.lanes else 1
+        self.iterations = -(-loop.count // self.width)
+        inline = loop.count > 1 and len(loop.steps) <= _INLINE
+        self.e = Emitter(self.body, self.width, inline=inline)
+        self.single = Emitter(self.body)
+        self.index = "0"
+        self.registers: list[str] = []
+        self.carried: list[str] = []
+        self.bases: dict[int, str] = {}  # where the places of steps begin
+        self.count = self.last = ""
+        self._clamped: list[str] = []
+        self._mask = ""
+
+    def print(self) -> None:
+        """Print the loop, and what it leaves behind."""
+        loop, e = self.loop, self.e
+        if loop.count > 1:
+            self.count = self.text.whole(loop.count)
+            self.last = self.text.whole(loop.count - 1)
+        starts = [
+            self.single.load(self.text.cell(x.start))
+            if x.start is not None
+            else self.single.number(0.0)
+            for x in loop.carries
+        ]
+        starts += [
+            self.single.load(self.text.cell(x.start)) if is_sequential(loop, x) else e.number(-0.0)
+            for x in loop.totals
+        ]
+        self.registers = [self._before(k) for k in range(len(loop.steps))]
+        left = self._repeat(starts, self._steps)
+        for carry, x in zip(loop.carries, left, strict=False):
+            if carry.onto is not None:
+                place = self.text.cell(carry.onto)
+                self.single.store(self.single.add(self.single.load(place), x), place)
+        for total, x in zip(loop.totals, left[len(loop.carries) :], strict=True):
+            if is_sequential(loop, total):
+                self.single.store(x, self.text.cell(total.cell))
+            else:
+                self._add_to(total.start, total.cell, x)
+
+    def _repeat(self, starts: list[str], steps: Callable[[list[str]], list[str]]) -> list[str]:
+        """Print a body that takes and returns registers, as often as it is made."""
+        body = self.body
+        if self.iterations == 1:
+            return steps(starts)
+        often = self.text.whole(self.iterations)
+        kinds = ["double"] * len(self.loop.carries) + [
+            "double" if is_sequential(self.loop, x) else self.e.type for x in self.loop.totals
+        ]
+        before, head, after = body.block, body.fresh("loop"), body.fresh("after")
+        counter, again = f"%{body.fresh('i')}", f"%{body.fresh('n')}"
+        names = [f"%{body.fresh('p')}" for _ in starts]
+        body.line(f"br label %{head}")
+        body.begin(head)
+        slot = body.reserve()
+        self.index = self._scaled(counter)
+        left = steps(names)
+        latch = body.block
+        body.line(f"{again} = add nuw nsw i64 {counter}, 1")
+        test = body.assign(f"icmp ult i64 {again}, {often}")
+        body.line(f"br i1 {test}, label %{head}, label %{after}")
+        phis = [f"{counter} = phi i64 [ 0, %{before} ], [ {again}, %{latch} ]"]
+        phis += [
+            f"{name} = phi {kind} [ {start}, %{before} ], [ {end}, %{latch} ]"
+            for name, kind, start, end in zip(names, kinds, starts, left, strict=True)
+        ]
+        body.fill(slot, phis)
+        body.begin(after)
+        return left
+
+    def _scaled(self, counter: str) -> str:
+        """Return the first iteration of the lanes at hand."""
+        if self.loop.down:
+            return self.body.assign(f"sub i64 {self.last}, {counter}")
+        if self.width == 1:
+            return counter
+        return self.body.assign(f"mul nuw nsw i64 {counter}, {self.width}")
+
+    def _before(self, k: int) -> str:
+        """Return the register of a step that is the same in all iterations, else nothing.
+
+        Of others, note where their places begin.
+        """
+        step = self.loop.steps[k]
+        if isinstance(step, Number):
+            return self._spread(self.text.number(step.value))
+        if not isinstance(step, Read | Write | Increase):
+            return ""
+        place = step.place
+        if isinstance(place, CellTable):
+            start = self.text.table(place, self.iterations * self.width)
+            at = self.text.whole(start)
+            self.bases[k] = self.body.assign(f"getelementptr inbounds i64, ptr %t, i64 {at}")
+            return ""
+        base = self.bases[k] = self.text.cell(place.cell)
+        if isinstance(step, Read) and not place.stride:
+            return self._spread(self.single.load(base)) if self.loop.count > 1 else ""
+        return ""
+
+    def _spread(self, x: str) -> str:
+        return self.e.spread(x) if self.width > 1 else x
+
+    def _steps(self, carried: list[str]) -> list[str]:
+        loop, registers, e = self.loop, self.registers, self.e
+        self.carried = carried
+        for k, step in enumerate(loop.steps):
+            if isinstance(step, Read) and not registers[k]:
+                registers[k] = self._read(k, step.place)
+            elif isinstance(step, Compute):
+                registers[k] = apply(e, step.op, *[registers[x] for x in step.operands])
+            elif isinstance(step, Fused):
+                registers[k] = e.fma(*[registers[x] for x in step.operands])
+            elif isinstance(step, CarriedOver):
+                registers[k] = carried[step.carry]
+            elif isinstance(step, Write):
+                e.store(registers[step.register], self._pointer(k, step.place))
+            elif isinstance(step, Increase):
+                self._increase(k, step.place, self._masked(registers[step.register]))
+        totals = carried[len(loop.carries) :]
+        added = [
+            self._one_by_one(x, total)
+            if is_sequential(loop, total)
+            else self._lane_by_lane(x, total)
+            for x, total in zip(totals, loop.totals, strict=True)
+        ]
+        return [registers[x.register] for x in loop.carries] + added
+
+    # Memory ------------------------------------------------------------------------------------
+
+    def _cell(self, cell: int | str) -> str:
+        return self.body.assign(f"getelementptr inbounds double, ptr %m, i64 {cell}")
+
+    def _pointer(self, k: int, place: Place, index: str | None = None) -> str:
+        """Return the address of a step's cell in the iteration at hand, or in that of an index."""
+        i, body, base = index or self.index, self.body, self.bases[k]
+        if isinstance(place, CellTable):
+            entry = body.assign(f"getelementptr inbounds i64, ptr {base}, i64 {i}")
+            return self._cell(body.assign(f"load i64, ptr {entry}, align 8"))
+        if not place.stride or i == "0":
+            return base
+        moved = i if place.stride == 1 else body.assign(f"mul i64 {i}, {place.stride}")
+        return body.assign(f"getelementptr inbounds double, ptr {base}, i64 {moved}")
+
+    def _is_together(self, place: Place) -> bool:
+        """Return whether lanes lie side by side in memory."""
+        return self.width == 1 or (isinstance(place, Cells) and place.stride == 1)
+
+    def _lanes(self) -> list[str]:
+        """Return the iteration of each lane, the last one's beyond it."""
+        if not self._clamped:
+            declared = self.text.module.declare("llvm.smin.i64", "i64", ["i64", "i64"])
+            for k in range(self.width):
+                i = self.body.assign(f"add i64 {self.index}, {k}")
+                clamped = f"call i64 @{declared}(i64 {i}, i64 {self.last})"
+                self._clamped.append(self.body.assign(clamped))
+        return self._clamped
+
+    def _read(self, k: int, place: Place) -> str:
+        if self._is_together(place):
+            return self.e.load(self._pointer(k, place))
+        found = "poison"
+        for lane, i in enumerate(self._lanes()):
+            x = self.single.load(self._pointer(k, place, i))
+            found = self.body.assign(f"insertelement {self.e.type} {found}, double {x}, i64 {lane}")
+        return found
+
+    def _increase(self, k: int, place: Place, register: str) -> None:
+        if self._is_together(place):
+            pointer = self._pointer(k, place)
+            self.e.store(self.e.add(self.e.load(pointer), register), pointer)
+            return
+        for lane, i in enumerate(self._lanes()):
+            pointer, x = self._pointer(k, place, i), self.e.lane(register, lane)
+            self.single.store(self.single.add(self.single.load(pointer), x), pointer)
+
+    def _add_to(self, start: int, cell: int, x: str) -> None:
+        """Write the sum of what is in a cell and the lanes of a register to another, in order."""
+        total = self.single.load(self.text.cell(start))
+        for k in range(self.width):
+            total = self.single.add(total, self.e.lane(x, k))
+        self.single.store(total, self.text.cell(cell))
+
+    # Sums --------------------------------------------------------------------------------------
+
+    def _one_by_one(self, x: str, total: LoopTotal) -> str:
+        """Return a single number with the terms of all lanes at hand added one after the other."""
+        whole = self.loop.count % self.width == 0
+        for k in range(self.width):
+            added = x
+            for term in total.terms:
+                added = _plus(self.single, added, [self.e.lane(self.registers[r], k) for r in term])
+            x = added if whole else self.single.select(self._is_there(k), added, x)
+        return x
+
+    def _is_there(self, k: int) -> str:
+        """Return whether a lane is an iteration, and none beyond the last."""
+        i = self.body.assign(f"add i64 {self.index}, {k}")
+        return self.body.assign(f"icmp ult i64 {i}, {self.count}")
+
+    def _lane_by_lane(self, x: str, total: LoopTotal) -> str:
+        """Return a register with terms added, each to its own lane."""
+        added = x
+        for term in total.terms:
+            added = _plus(self.e, added, [self.registers[r] for r in term])
+        return added if self.loop.count % self.width == 0 else self.e.select(self._here(), added, x)
+
+    # Lanes -------------------------------------------------------------------------------------
+
+    def _masked(self, register: str) -> str:
+        """Return a register with -0.0 on lanes beyond the last iteration."""
+        if self.loop.count % self.width == 0:
+            return register
+        return self.e.select(self._here(), register, -0.0)
+
+    def _here(self) -> str:
+        """Return which lanes are iterations, and none beyond the last."""
+        if not self._mask:
+            lanes = ", ".join(f"i64 {k}" for k in range(self.width))
+            kind, made = self.e.whole, self.body.assign
+            left = made(f"sub i64 {self.count}, {self.index}")
+            first = made(f"insertelement {kind} poison, i64 {left}, i64 0")
+            zeros = f"<{self.width} x i32> zeroinitializer"
+            spread = made(f"shufflevector {kind} {first}, {kind} poison, {zeros}")
+            self._mask = made(f"icmp ugt {kind} {spread}, <{lanes}>")
+        return self._mask
+
+
+def _plus(e: Emitter, x: str, term: list[str]) -> str:
+    """Return x with a number added, or a product."""
+    return e.add(x, term[0]) if len(term) == 1 else e.fma(term[0], term[1], x)
