@@ -70,12 +70,15 @@ class Path:
         self.values_at = tuple(i for i, x in enumerate(leaves) if isinstance(x, Value))
         self.has_arrays = any(hasattr(x, "ravel") for x in leaves)
         self.all_values = len(self.values_at) == len(leaves) and not recording.draws
+        self.whole = recording.whole
         program = recording.program
         given = program.inputs - len(recording.closed_over)
-        wrt = (*value_cells(leaves), *range(given, program.inputs))
-        results = len(program.outputs) - len(recording.outcomes)
-        self.function = Function(program, results, wrt)
-        self.results = results
+        nodes, apart = self._nodes_of(leaves), [leaves[k] for k in self.whole]
+        wrt = (*value_cells(nodes), *range(given, program.inputs))
+        #: Whether a node of the program stands for many numbers that are given or returned.
+        self.is_whole = bool(self.whole) or len(program.outputs) < recording.results
+        self.function = Function(program, recording.results, wrt)
+        self.results = recording.results
         reached = zip(self.function.reached(), recording.plain, strict=True)
         self.reached = tuple(moves and not plain for moves, plain in reached)
         self.lone = self.reached == (True,)
@@ -83,7 +86,7 @@ class Path:
         self.differentiable = bool(wrt)
         self.returns_arrays = has_arrays(outline)
         self.in_arrays = not (wrt or self.truths) and (self.has_arrays or self.returns_arrays)
-        self.cells = cells_of([*leaves, *[0.0] * len(recording.draws)])
+        self.cells = cells_of([*nodes, *[0.0] * len(recording.draws), *apart])
 
     def rebound(self, now: ClosedOver, is_lost: bool = False) -> Path | None:
         """Return this path reading what the function closes over now; None if that is no use.
@@ -206,9 +209,12 @@ class Path:
         """Run the program and leave its numbers in an array: Python floats would take longer."""
         runner, n = self.function.values, self.results
         if self.has_arrays:
-            blocks = [x if x.__class__ is float else _block(x) for x in leaves]
+            nodes = self._nodes_of(leaves) if self.whole else leaves
+            blocks = [x if x.__class__ is float else _block(x) for x in nodes]
             if self.draws:
                 blocks += [float(draw()) for draw in self.draws]
+            if self.whole:
+                blocks += [_block(leaves[k]) for k in self.whole]
             numbers = runner.on_blocks(self.cells, blocks)
         else:
             numbers = runner.floats(self._inputs(leaves, ()))
@@ -227,25 +233,35 @@ class Path:
         left_domain = self.is_checked and outcomes[:-1] == self.outcomes[:-1]
         return (numbers, False) if left_domain else None
 
+    def _nodes_of(self, leaves: list[Any]) -> list[Any]:
+        """Return the leaves that have a node of the program for each of their numbers."""
+        return [x for k, x in enumerate(leaves) if k not in self.whole]
+
     def _inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
         return self.arranged(leaves, [float(draw()) for draw in self.draws], foreign)
 
     def arranged(
         self, leaves: list[Any], drawn: list[float], foreign: Sequence[Value] = ()
     ) -> Inputs:
-        """Return numbers in the order of the inputs: of the arguments, drawn, closed over."""
-        numbers = leaves
-        if not _FLOATS.issuperset(map(type, leaves)):
-            numbers = [x if x.__class__ is float else _number(x) for x in leaves]
-        if drawn or foreign:
-            numbers = [*numbers, *drawn, *[x._data for x in foreign]]
+        """Return numbers in the order of the inputs.
+
+        Those of the arguments, drawn, closed over; last come arrays that have no nodes.
+        """
+        numbers, apart = leaves, []
+        if self.whole:
+            apart = [leaves[k] for k in self.whole]
+            numbers = self._nodes_of(leaves)
+        if not _FLOATS.issuperset(map(type, numbers)):
+            numbers = [x if x.__class__ is float else _number(x) for x in numbers]
+        if drawn or foreign or apart:
+            numbers = [*numbers, *drawn, *[x._data for x in foreign], *map(_number, apart)]
         return _in_a_row(numbers) if self.has_arrays else numbers
 
     def numbers(
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]
     ) -> tuple[list[float], list[float]]:
         """Return the inputs that a call takes now, and what of `inputs` was drawn for it."""
-        first = len(inputs) - len(self.foreign) - len(self.draws)
+        first = self.function.recorded.inputs - len(self.foreign) - len(self.draws)
         drawn = inputs[first : first + len(self.draws)]
         now = self.arranged(leaves, drawn, self._foreign(module_values))
         return [float(x) for x in now], drawn
