@@ -13,14 +13,6 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "scalargrad"
 
-#: Circles that are still there, each by its files below `scalargrad`; those written here are to go.
-REMAINING: list[set[str]] = [
-    {
-        *("compiler.trace.batching", "compiler.trace.nested_derivatives"),
-        *("compiler.trace.node_values", "compiler.trace.trace", "compiler.trace.traced"),
-    },
-]
-
 
 def reached(imports: Mapping[str, Iterable[str]], start: str) -> set[str]:
     """Return the modules that one imports, directly or not."""
@@ -57,7 +49,7 @@ def test_no_circle_of_imports_comes_back() -> None:
         importer, imported = allowed.split(" -> ")
         imports[importer] = imports[importer] - {imported}
     found = [{x.removeprefix("scalargrad.") for x in group} for group in circles(imports)]
-    assert [group for group in found if not any(group <= known for known in REMAINING)] == []
+    assert found == []
 
 
 #: Files of one name that do one thing in two places: what both are is said by their folders.

@@ -11,7 +11,7 @@ import pytest
 
 from scalargrad import Value, drawn, exp, jit, sin, take, tanh, vmap
 from scalargrad.compiler.explain.explanation import Explanation
-from scalargrad.compiler.explain.measured import Bar, Share, Timed
+from scalargrad.compiler.explain.measured import Share, Timed, TimelineBar
 from scalargrad.compiler.explain.timeline import COLOURS, REST, timeline
 from scalargrad.nn import MLP
 
@@ -86,14 +86,16 @@ def test_kinds_beyond_the_palette_are_grey_and_gathered_in_one_row() -> None:
     """Twelve kinds: six have colours, nine have rows, three share the last one."""
     kinds = [f"kind{k}" for k in range(12)]
     shares = [Share(name, 1, 10, 1e-6 * (12 - k)) for k, name in enumerate(kinds)]
-    bars = [Bar(share.name, share.lanes, share.seconds) for share in shares]
+    bars = [TimelineBar(share.name, share.lanes, share.seconds) for share in shares]
     svg = timeline("a < b", [Timed("forward", 0, 2_000_000, 12, bars, shares)])
     assert "a &lt; b" in svg
     assert "3 others" in svg
     assert "2 MB" in svg
     assert "78 µs" in svg
     assert all(colour in svg for colour in (*COLOURS, REST))
-    slow = timeline("", [Timed("x", 0, 10, 2, [Bar("a", 1, 2.0), Bar("b", 1, 0.005)], [])])
+    slow = timeline(
+        "", [Timed("x", 0, 10, 2, [TimelineBar("a", 1, 2.0), TimelineBar("b", 1, 0.005)], [])]
+    )
     assert "2 s" in slow
     assert "5 ms" in slow
     assert "10 bytes" in slow

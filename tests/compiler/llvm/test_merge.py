@@ -14,7 +14,7 @@ import scalargrad as sg
 from scalargrad.compiler.backend.llvm import merge
 from scalargrad.compiler.backend.llvm.extents import Extents
 from scalargrad.compiler.backend.llvm.lanewise import Finished, Lanewise
-from scalargrad.compiler.passes.instructions import Affine, Apply, Instruction, Products, Run
+from scalargrad.compiler.passes.instructions import Affine, Apply, Instruction, ProductRun, Products
 from scalargrad.ops import relu
 
 ACTIVATIONS: list[Callable[[Any], Any]] = [sg.relu, sg.tanh, abs, lambda x: x * sg.sigmoid(x)]
@@ -76,7 +76,7 @@ def test_merged_programs_have_the_same_digits(seed: int, monkeypatch: pytest.Mon
 
 def product(out: int, a: int, b: int, *, start: int = 900) -> Products:
     """Return 4 × 100 sums of three products."""
-    runs = (Run(3, Affine(a, 3, 0, 1), Affine(b, 0, 1, 100)),)
+    runs = (ProductRun(3, Affine(a, 3, 0, 1), Affine(b, 0, 1, 100)),)
     return Products(out, 4, 100, Affine(start), runs)
 
 

@@ -27,8 +27,8 @@ from scalargrad.compiler.passes.instructions import (
     GatheredProducts,
     Instruction,
     Packed,
+    ProductRun,
     Products,
-    Run,
 )
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.ops import TABLE
@@ -39,22 +39,24 @@ START = Affine(OUT - 1)
 
 #: Stretches by how their columns and terms lie.
 RUNS = {
-    "one sum for all columns": Run(3, Affine(0, 3, 0, 1), Affine(50, 0, 0, 2)),
-    "number × row": Run(7, Affine(0, 7, 0, 1), Affine(100, 0, 1, 40)),
-    "row × number": Run(7, Affine(100, 0, 1, 40), Affine(0, 7, 0, 1)),
-    "row × row": Run(2, Affine(0, 20, 1, 0), Affine(100, 0, 1, 9)),
-    "terms side by side": Run(20, Affine(0, 20, 0, 1), Affine(200, 0, 25, 1)),
-    "terms × number": Run(20, Affine(0, 20, 0, 1), Affine(200, 0, 25, 0)),
-    "no order": Run(3, Affine(0, 5, 2, 3), Affine(100, 7, 3, 2)),
-    "many terms": Run(101, Affine(0, 101, 0, 1), Affine(1, 0, 63, 1)),
-    "many rows": Run(90, Affine(0, 3, 0, 11), Affine(5, 0, 1, 9)),
-    "many, in no order": Run(70, Affine(0, 3, 5, 11), Affine(5, 2, 7, 9)),
+    "one sum for all columns": ProductRun(3, Affine(0, 3, 0, 1), Affine(50, 0, 0, 2)),
+    "number × row": ProductRun(7, Affine(0, 7, 0, 1), Affine(100, 0, 1, 40)),
+    "row × number": ProductRun(7, Affine(100, 0, 1, 40), Affine(0, 7, 0, 1)),
+    "row × row": ProductRun(2, Affine(0, 20, 1, 0), Affine(100, 0, 1, 9)),
+    "terms side by side": ProductRun(20, Affine(0, 20, 0, 1), Affine(200, 0, 25, 1)),
+    "terms × number": ProductRun(20, Affine(0, 20, 0, 1), Affine(200, 0, 25, 0)),
+    "no order": ProductRun(3, Affine(0, 5, 2, 3), Affine(100, 7, 3, 2)),
+    "many terms": ProductRun(101, Affine(0, 101, 0, 1), Affine(1, 0, 63, 1)),
+    "many rows": ProductRun(90, Affine(0, 3, 0, 11), Affine(5, 0, 1, 9)),
+    "many, in no order": ProductRun(70, Affine(0, 3, 5, 11), Affine(5, 2, 7, 9)),
 }
-FACTORS: list[Callable[[Run], Affine]] = [lambda run: run.a, lambda run: run.b]
+FACTORS: list[Callable[[ProductRun], Affine]] = [lambda run: run.a, lambda run: run.b]
 SHAPES = [(1, 1), (1, 7), (3, 5), (5, 1), (4, 8), (5, 33), (2, 17), (9, 20)]
 
 
-def products(runs: tuple[Run, ...], rows: int, columns: int, start: Affine = START) -> Products:
+def products(
+    runs: tuple[ProductRun, ...], rows: int, columns: int, start: Affine = START
+) -> Products:
     """Return an instruction whose results stand apart from its operands."""
     return Products(OUT, rows, columns, start, runs)
 
@@ -106,7 +108,7 @@ def alone(instruction: Products, i: int, j: int) -> Products:
     def at(place: Affine) -> Affine:
         return Affine(place.base + i * place.outer + j * place.inner, 0, 0, place.term)
 
-    runs = tuple(Run(x.terms, at(x.a), at(x.b)) for x in instruction.runs)
+    runs = tuple(ProductRun(x.terms, at(x.a), at(x.b)) for x in instruction.runs)
     return Products(OUT, 1, 1, at(instruction.start), runs)
 
 
@@ -149,7 +151,7 @@ def recurrence(steps: int) -> Packed:
         instructions.append(Apply(TABLE["tanh"], at + 1, 1, (at,)))
         instructions.append(Gather(at + 2, np.array([at, at + 1])))
         instructions.append(Copy(at + 4, 1, 2, Affine(at, 0, 1)))
-        factors = Run(2, Affine(at, 0, 0, 1), Affine(3, 0, 1, 1))
+        factors = ProductRun(2, Affine(at, 0, 0, 1), Affine(3, 0, 1, 1))
         instructions.append(Products(at + 6, 1, 2, Affine(at + 4), (factors,)))
         instructions.append(Apply(TABLE["add"], at + 8, 2, (at + 6, at + 2)))
         at += 10

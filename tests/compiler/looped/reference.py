@@ -16,9 +16,9 @@ from scalargrad.compiler.loops.loop import (
     Increase,
     Loop,
     Looped,
+    LoopTotal,
     Number,
     Read,
-    Total,
     Write,
     cells_of,
 )
@@ -70,7 +70,7 @@ def _make(loop: Loop, memory: list[float]) -> None:
 class _Sum:
     """A total, in the order that the number of its terms chooses."""
 
-    def __init__(self, loop: Loop, total: Total, start: float) -> None:
+    def __init__(self, loop: Loop, total: LoopTotal, start: float) -> None:
         self.total, self.start = total, start
         self.is_sequential = not loop.lanes or loop.count * len(total.terms) <= 64
         self.classes = [-0.0] * 8

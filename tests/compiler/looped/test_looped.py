@@ -28,11 +28,11 @@ from scalargrad import (
     value_and_grad,
     vmap,
 )
-from scalargrad.compiler.loops.columns import columns
 from scalargrad.compiler.loops.expand import stands_for_recording
 from scalargrad.compiler.loops.loop import Loop
 from scalargrad.compiler.loops.looped import looped
-from scalargrad.compiler.loops.repeats import Run, repeats
+from scalargrad.compiler.loops.node_columns import columns
+from scalargrad.compiler.loops.repeats import Repetition, repeats
 from scalargrad.compiler.loops.roll import Constant, Statement, roll
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.record import record
@@ -428,5 +428,5 @@ def test_a_step_of_descent_follows_the_sweep() -> None:
 
 def test_runs_say_where_they_end() -> None:
     """A run saves all but its first body."""
-    run = Run(3, 4, 5)
+    run = Repetition(3, 4, 5)
     assert (run.end, run.saved) == (23, 16)

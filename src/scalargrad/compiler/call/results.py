@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalargrad.compiler.call.objects import Copier, Visit, has_state, is_object, like, parts_beside
-from scalargrad.compiler.guards.names import variables
+from scalargrad.compiler.guards.names_read import variables
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table

@@ -9,7 +9,7 @@ from scalargrad.compiler.backend.choice import code_for, has_llvm
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.explain import explain_loops
 from scalargrad.compiler.explain.explanation import Explanation
-from scalargrad.compiler.explain.measured import Bar, Timed, shares
+from scalargrad.compiler.explain.measured import Timed, TimelineBar, shares
 from scalargrad.compiler.explain.timing import timed
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.loops.loop import Loop
@@ -21,8 +21,8 @@ from scalargrad.compiler.passes.instructions import (
     GatheredProducts,
     Instruction,
     Packed,
+    ProductRun,
     Products,
-    Run,
     Scatter,
     Take,
 )
@@ -86,7 +86,7 @@ def _timed(title: str, packed: Packed, memory: Floats) -> Timed:
         described = [_described(x) for x in instructions]
         whole = sum(width for _, width in described) or 1
         kinds += [(name, width, seconds * width / whole) for name, width in described]
-    bars = [Bar(*_mostly(instructions), seconds) for instructions, seconds in pieces]
+    bars = [TimelineBar(*_mostly(instructions), seconds) for instructions, seconds in pieces]
     gathers = _gathers(packed)
     return Timed(
         title, gathers, packed.memory.nbytes, len(packed.instructions), bars, shares(kinds)
@@ -208,7 +208,7 @@ def _cell(place: Affine) -> str:
     return f"m[{' + '.join(parts)}]"
 
 
-def _sum(run: Run) -> str:
+def _sum(run: ProductRun) -> str:
     product = f"{_cell(run.a)}·{_cell(run.b)}"
     return product if run.terms == 1 else f"Σ(t < {run.terms}) {product}"
 

@@ -6,9 +6,9 @@ import time
 from collections import Counter
 from dataclasses import replace
 
-from scalargrad.compiler.explain.measured import Bar, Timed, shares
+from scalargrad.compiler.explain.measured import Timed, TimelineBar, shares
 from scalargrad.compiler.loops.listing import name_of
-from scalargrad.compiler.loops.loop import Clear, Increase, Loop, Looped, Read, Table, Write
+from scalargrad.compiler.loops.loop import CellTable, Clear, Increase, Loop, Looped, Read, Write
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.runner import Inputs
 
@@ -47,9 +47,9 @@ def timed(title: str, program: Looped, inputs: Inputs) -> Timed:
     for loop in program.loops:
         copies = _COPIES if _iterations(loop) <= _FEW else 1
         taken = _seconds(replace(program, loops=[loop] * copies), whole) - nothing
-        bars.append(Bar(name_of(loop), _iterations(loop), max(0.0, taken) / copies))
+        bars.append(TimelineBar(name_of(loop), _iterations(loop), max(0.0, taken) / copies))
     gathers = sum(
-        isinstance(x, Read | Write | Increase) and isinstance(x.place, Table)
+        isinstance(x, Read | Write | Increase) and isinstance(x.place, CellTable)
         for loop in program.loops
         if isinstance(loop, Loop)
         for x in loop.steps

@@ -16,7 +16,7 @@ class Share(NamedTuple):
     seconds: float
 
 
-class Bar(NamedTuple):
+class TimelineBar(NamedTuple):
     """A stretch of a program: what it mostly does, over how many lanes, and for how long."""
 
     name: str
@@ -34,7 +34,7 @@ class Timed(NamedTuple):
     gathers, nbytes, instructions : int
         How many instructions read cells in no order, the memory of a run, and how many
         instructions there are.
-    bars : sequence of Bar
+    bars : sequence of TimelineBar
         In the order they are run.
     of : str
         What the bars are: instructions, or loops.
@@ -44,7 +44,7 @@ class Timed(NamedTuple):
     gathers: int
     nbytes: int
     instructions: int
-    bars: Sequence[Bar]
+    bars: Sequence[TimelineBar]
     shares: Sequence[Share]
     of: str = "instruction"
 

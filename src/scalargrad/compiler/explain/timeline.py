@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from scalargrad.compiler.explain.measured import Bar, Share, Timed
+from scalargrad.compiler.explain.measured import Share, Timed, TimelineBar
 
 #: Colours that colour-blind readers tell apart (Okabe and Ito, 2008), most time first; then grey.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
@@ -61,7 +61,9 @@ def _program(y: float, program: Timed, colours: dict[str, str]) -> Iterator[str]
     yield from _table(below + 22, program, total, colours)
 
 
-def _bars(y: float, bars: Sequence[Bar], total: float, colours: dict[str, str]) -> Iterator[str]:
+def _bars(
+    y: float, bars: Sequence[TimelineBar], total: float, colours: dict[str, str]
+) -> Iterator[str]:
     """Draw instructions side by side; neighbours too thin to tell apart run together."""
     x = float(_MARGIN)
     for bar in bars:

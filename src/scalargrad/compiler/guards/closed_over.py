@@ -17,7 +17,7 @@ from types import CellType, FunctionType, MappingProxyType, MethodType, ModuleTy
 from typing import Any
 
 from scalargrad.compiler.call.objects import attributes, has_state
-from scalargrad.compiler.guards.names import (
+from scalargrad.compiler.guards.names_read import (
     contents,
     defaults,
     functions_of,
@@ -30,8 +30,8 @@ from scalargrad.compiler.guards.names import (
 )
 from scalargrad.compiler.guards.slots import (
     PLAIN,
-    Numbers,
-    Part,
+    Held,
+    PlainItems,
     Reading,
     Same,
     Slot,
@@ -81,7 +81,7 @@ class ClosedOver:
         self.slots: dict[Source, Slot] = {}
         self._spaces: list[tuple[Any, list[Source]]] = []
         self._items: list[tuple[Any, Any]] = []
-        self._met: dict[int, tuple[Any, Part]] = {}
+        self._met: dict[int, tuple[Any, Held]] = {}
         self._classes: dict[type, dict[str, Any]] = {}
         self._values: list[Value] = []
         self._objects: list[Any] = []
@@ -198,13 +198,13 @@ class ClosedOver:
         self._values = outer
         return Slot(x, part.key, values, part.frozen)
 
-    def _part(self, x: Any) -> Part:
+    def _part(self, x: Any) -> Held:
         """Follow what is held somewhere."""
         if isinstance(x, Value):
             self._values.append(x)
             computed = x.op is not None
             one = computed and self._reads_graphs
-            return Part((type(x), Same(x) if one else computed), x)
+            return Held((type(x), Same(x) if one else computed), x)
         if type(x) in PLAIN:
             return plain(x)
         if id(x) in self._met:
@@ -218,7 +218,7 @@ class ClosedOver:
             del self._met[id(x)]  # its Values count wherever it is met
         return part
 
-    def _later(self, x: Any) -> Part:
+    def _later(self, x: Any) -> Held:
         """Leave what is too deep inside others to be followed by itself."""
         if id(x) not in self._noted:
             self._noted[id(x)] = x
@@ -230,7 +230,7 @@ class ClosedOver:
         self._met.pop(id(x), None)
         self._note(x, lambda: {_CONTENTS: x})
 
-    def _inside(self, x: Any) -> Part:
+    def _inside(self, x: Any) -> Held:
         if isinstance(x, FunctionType):
             self._ahead.append(x)
         elif isinstance(x, type):
@@ -247,47 +247,47 @@ class ClosedOver:
             self._object(x)
         return same(x)
 
-    def _bound(self, x: Any) -> Part:
+    def _bound(self, x: Any) -> Held:
         """Follow a method or a partial function."""
         method = isinstance(x, MethodType)
         bound = (x.__func__, x.__self__) if method else (x.func, x.args, x.keywords)
         part = self._part(bound)
         self._items.append((bound, part.frozen))
-        return Part((type(x), part.key), x)
+        return Held((type(x), part.key), x)
 
-    def _container(self, x: Any) -> Part:
+    def _container(self, x: Any) -> Held:
         kind = type(x)
         items = [*x.values()] if isinstance(x, _DICTS) else [*x]
         kinds = set(map(type, items))
         if kinds <= PLAIN:  # copied as a whole, in a hundredth of the time
             keys = (*x,) if isinstance(x, _DICTS) else ()
-            return Part((kind, keys, Numbers(items)), dict(x) if keys else _like(x, items))
+            return Held((kind, keys, PlainItems(items)), dict(x) if keys else _like(x, items))
         parts = [self._part(item) for item in items]
         key = tuple([part.key for part in parts])
         frozen = [part.frozen for part in parts]
         if isinstance(x, _DICTS):
-            return Part((kind, *x, key), dict(zip(x, frozen, strict=True)))
-        return Part((kind, key), _like(x, frozen))
+            return Held((kind, *x, key), dict(zip(x, frozen, strict=True)))
+        return Held((kind, key), _like(x, frozen))
 
-    def _unordered(self, x: Any) -> Part:
+    def _unordered(self, x: Any) -> Held:
         """Follow a set, whose members are compared as sets are, and bytes that may change."""
         for item in x if isinstance(x, set | frozenset) else ():
             self._part(item)
         frozen = x if isinstance(x, frozenset) else x.copy()
-        return Part((type(x), Numbers(frozen)), frozen)
+        return Held((type(x), PlainItems(frozen)), frozen)
 
-    def _array(self, x: Any) -> Part:
+    def _array(self, x: Any) -> Held:
         """Follow an array: objects as a list of them is followed, numbers by their bytes."""
         if not isinstance(x, array) and _is_of_objects(x):
             part = self._part(x.ravel().tolist())
             self._items.append((Reading(lambda: x.ravel().tolist()), part.frozen))
-            return Part((x.shape, part.key), Same(x))
+            return Held((x.shape, part.key), Same(x))
         if not hasattr(x, "tobytes"):
             return same(x)
         then = x.tobytes()
         self._items.append((Reading(x.tobytes), then))
         kind = x.typecode if isinstance(x, array) else (x.dtype, x.shape)
-        return Part((type(x), kind, then), Same(x))
+        return Held((type(x), kind, then), Same(x))
 
     def _object(self, x: Any) -> None:
         """Follow an object's attributes."""

@@ -51,7 +51,7 @@ class Slot(NamedTuple):
     frozen: Any
 
 
-class Part(NamedTuple):
+class Held(NamedTuple):
     """The key and the frozen form of what is held somewhere."""
 
     key: Any
@@ -72,7 +72,7 @@ class Exact:
         return bool(plain_key(other) == self._key)
 
 
-class Numbers:
+class PlainItems:
     """What a container of numbers and text holds, as a key: compared by ``==``, never hashed."""
 
     __slots__ = ("_items",)
@@ -82,7 +82,7 @@ class Numbers:
         self._items = items
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Numbers) and bool(self._items == other._items)
+        return isinstance(other, PlainItems) and bool(self._items == other._items)
 
     def __repr__(self) -> str:
         shown = self._items
@@ -102,10 +102,10 @@ class Reading:
         return equal
 
 
-def same(x: Any) -> Part:
+def same(x: Any) -> Held:
     """Return the part that is one object and no other."""
     usual = "__eq__" not in {name for kind in type(x).__mro__[:-1] for name in vars(kind)}
-    return Part(Same(x), x if usual else Same(x))
+    return Held(Same(x), x if usual else Same(x))
 
 
 def plain_key(x: Any) -> Any:
@@ -115,9 +115,9 @@ def plain_key(x: Any) -> Any:
     return (type(x), x) if type(x) in PLAIN else Same(x)
 
 
-def plain(x: Any) -> Part:
+def plain(x: Any) -> Held:
     """Return the part that is a number or text."""
-    return Part(plain_key(x), Exact(x) if type(x) in {int, float} and x in _TWICE else x)
+    return Held(plain_key(x), Exact(x) if type(x) in {int, float} and x in _TWICE else x)
 
 
 #: Numbers equal to others of another kind, or with other bits, that mean something else.

@@ -18,7 +18,7 @@ from scalargrad.compiler.loops.loop import (
     Step,
     Write,
 )
-from scalargrad.compiler.loops.roll import Block, Constant, Constants, Operand, Own, Statement
+from scalargrad.compiler.loops.roll import Constant, Constants, Operand, Own, RolledBlock, Statement
 from scalargrad.compiler.loops.schedule import Stage
 from scalargrad.compiler.passes.expressions import IDENTITY
 from scalargrad.ops import mul, pow
@@ -30,13 +30,15 @@ class Body:
 
     Parameters
     ----------
-    block : Block
+    block : RolledBlock
     stage : Stage
     numbers : callable
         Returns the place of numbers, one for each iteration.
     """
 
-    def __init__(self, block: Block, stage: Stage, numbers: Any, *, down: bool = False) -> None:
+    def __init__(
+        self, block: RolledBlock, stage: Stage, numbers: Any, *, down: bool = False
+    ) -> None:
         self.block = block
         self.stage = stage
         self.members = set(stage.statements)

@@ -10,9 +10,9 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from scalargrad.compiler.loops.body import Body, simplified
-from scalargrad.compiler.loops.columns import distinct
-from scalargrad.compiler.loops.loop import Carry, Cells, Loop, Place, Total, cells_of
-from scalargrad.compiler.loops.roll import Block, Operand, Own
+from scalargrad.compiler.loops.loop import Carry, Cells, Loop, LoopTotal, Place, cells_of
+from scalargrad.compiler.loops.node_columns import distinct
+from scalargrad.compiler.loops.roll import Operand, Own, RolledBlock
 from scalargrad.compiler.loops.schedule import Stage
 from scalargrad.compiler.loops.signals import Signals
 from scalargrad.compiler.passes.lanes import partial
@@ -22,9 +22,9 @@ from scalargrad.table.operation import Elementwise
 from scalargrad.table.symbol import Symbol
 
 
-def leads_back(block: Block, signals: Signals) -> Loop:
+def leads_back(block: RolledBlock, signals: Signals) -> Loop:
     """Return the steps that send on what first iterations send to earlier ones."""
-    body = Body(Block(block.start, 1, [], []), Stage([], lanes=False), signals.numbers)
+    body = Body(RolledBlock(block.start, 1, [], []), Stage([], lanes=False), signals.numbers)
     for cell, source in block.sources.items():
         if signals.sent[cell] and signals.active[source]:
             read = body.read(signals.behind_of(Cells(cell)))
@@ -32,13 +32,13 @@ def leads_back(block: Block, signals: Signals) -> Loop:
     return body.loop
 
 
-def backward(block: Block, stage: Stage, signals: Signals) -> list[Loop]:
+def backward(block: RolledBlock, stage: Stage, signals: Signals) -> list[Loop]:
     """Return the loops that send back the error signals of a stage."""
     return _Backward(block, stage, signals).run()
 
 
 class _Backward:
-    def __init__(self, block: Block, stage: Stage, signals: Signals) -> None:
+    def __init__(self, block: RolledBlock, stage: Stage, signals: Signals) -> None:
         self.signals = signals
         self.block = block
         self.body = Body(block, stage, signals.numbers, down=not stage.lanes)
@@ -173,7 +173,7 @@ class _Backward:
         if block.count > 1 and isinstance(place, Cells) and not place.stride:
             cells = self.signals.signal(place)
             assert isinstance(cells, Cells)
-            body.loop.totals.append(Total(((register,),), cells.cell, cells.cell))
+            body.loop.totals.append(LoopTotal(((register,),), cells.cell, cells.cell))
             return
         found, fresh = self.signals.signals(place, block.count, alone=alone)
         (body.write if fresh else body.increase)(found, register)
@@ -186,7 +186,7 @@ class _Backward:
             return
         read = self.signals.behind_of(Cells(last))
         upstream = body.read(read)
-        start = Body(Block(block.start, 1, [], []), body.stage, self.signals.numbers)
+        start = Body(RolledBlock(block.start, 1, [], []), body.stage, self.signals.numbers)
         lead = self.signals.signal(Cells(block.cells[part[-1]] - 1))
         start.increase(lead, start.read(read))
         self.before.append(start.loop)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from scalargrad.compiler.loops.columns import NUMBER
-from scalargrad.compiler.loops.loop import Cells, Table
-from scalargrad.compiler.loops.roll import Block, Constant, Operand, Own, Rolled
+from scalargrad.compiler.loops.loop import Cells, CellTable
+from scalargrad.compiler.loops.node_columns import NUMBER
+from scalargrad.compiler.loops.roll import Constant, Operand, Own, Rolled, RolledBlock
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.nodes import Integers
 
@@ -21,7 +21,7 @@ def stands_for_recording(rolled: Rolled) -> bool:
     return at == len(columns)
 
 
-def _is_alike(rolled: Rolled, block: Block) -> bool:
+def _is_alike(rolled: Rolled, block: RolledBlock) -> bool:
     columns = rolled.columns
     for t, statement in enumerate(block.body):
         nodes = np.arange(block.start + t, block.end, len(block.body))
@@ -40,7 +40,7 @@ def _is_alike(rolled: Rolled, block: Block) -> bool:
     return True
 
 
-def _same(rolled: Rolled, block: Block, operand: Operand, at: Integers) -> bool:
+def _same(rolled: Rolled, block: RolledBlock, operand: Operand, at: Integers) -> bool:
     """Return whether an operand is, in each iteration, the one recorded."""
     columns = rolled.columns
     nodes = columns.operands[at]
@@ -53,7 +53,7 @@ def _same(rolled: Rolled, block: Block, operand: Operand, at: Integers) -> bool:
     return np.array_equal(cells.view(np.int64), numbers.view(np.int64))
 
 
-def _cells(block: Block, operand: Operand) -> Integers | Floats:
+def _cells(block: RolledBlock, operand: Operand) -> Integers | Floats:
     """Return the cell that is read in each iteration, or the numbers."""
     i = np.arange(block.count)
     if isinstance(operand, Own):
@@ -63,7 +63,7 @@ def _cells(block: Block, operand: Operand) -> Integers | Floats:
         return cells
     if isinstance(operand, Cells):
         return operand.cell + operand.stride * i
-    if isinstance(operand, Table):
+    if isinstance(operand, CellTable):
         return operand.cells
     if isinstance(operand, Constant):
         return np.full(block.count, operand.value)

@@ -6,20 +6,20 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from scalargrad.compiler.loops.body import Body, simplified
-from scalargrad.compiler.loops.loop import Carry, Cells, Compute, Computed, Loop, Total
-from scalargrad.compiler.loops.roll import Block, Operand, Own
+from scalargrad.compiler.loops.loop import Carry, Cells, Compute, Computed, Loop, LoopTotal
+from scalargrad.compiler.loops.roll import Operand, Own, RolledBlock
 from scalargrad.compiler.loops.schedule import Stage
 from scalargrad.compiler.passes.expressions import IDENTITY
 from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import add, mul, neg, sub
 
 
-def forward(block: Block, stage: Stage, numbers: Any, alone: Collection[int]) -> Loop:
+def forward(block: RolledBlock, stage: Stage, numbers: Any, alone: Collection[int]) -> Loop:
     """Return the loop that computes the statements of a stage, and writes them to memory.
 
     Parameters
     ----------
-    block : Block
+    block : RolledBlock
     stage : Stage
     numbers : callable
         Returns the place of numbers, one for each iteration.
@@ -29,16 +29,18 @@ def forward(block: Block, stage: Stage, numbers: Any, alone: Collection[int]) ->
     return _Forward(block, stage, numbers, alone).run()
 
 
-def leads(block: Block, stage: Stage, numbers: Any) -> Loop:
+def leads(block: RolledBlock, stage: Stage, numbers: Any) -> Loop:
     """Return the steps that bring together what first iterations read of earlier ones."""
-    body = Body(Block(block.start, 1, [], []), stage, numbers)
+    body = Body(RolledBlock(block.start, 1, [], []), stage, numbers)
     for cell, source in block.sources.items():
         body.write(Cells(cell), body.read(Cells(source)))
     return body.loop
 
 
 class _Forward:
-    def __init__(self, block: Block, stage: Stage, numbers: Any, alone: Collection[int]) -> None:
+    def __init__(
+        self, block: RolledBlock, stage: Stage, numbers: Any, alone: Collection[int]
+    ) -> None:
         self.body = Body(block, stage, numbers)
         self.alone = alone
         self.registers: dict[int, int] = {}
@@ -107,4 +109,4 @@ class _Forward:
             term = self._factors(x) or (self._operand(x),)
             terms.append((body.compute(neg, term[0]), *term[1:]) if op is sub else term)
         first = block.cells[part[-1]]
-        body.loop.totals.append(Total(tuple(terms), first - 1, first + block.count - 1))
+        body.loop.totals.append(LoopTotal(tuple(terms), first - 1, first + block.count - 1))

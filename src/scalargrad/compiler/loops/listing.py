@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from scalargrad.compiler.loops.loop import (
     CarriedOver,
     Cells,
+    CellTable,
     Clear,
     Compute,
     Fused,
@@ -20,10 +21,9 @@ from scalargrad.compiler.loops.loop import (
     Place,
     Read,
     Step,
-    Table,
     Write,
 )
-from scalargrad.compiler.loops.roll import Block, Constant, Constants, Operand, Own, Rolled
+from scalargrad.compiler.loops.roll import Constant, Constants, Operand, Own, Rolled, RolledBlock
 from scalargrad.compiler.passes.kinds import Op
 
 #: So many numbers of a table are shown.
@@ -51,7 +51,7 @@ def name_of(loop: Loop | Clear) -> str:
     return "lanes and sums" if loop.totals else "lanes"
 
 
-def _block(block: Block) -> Iterator[str]:
+def _block(block: RolledBlock) -> Iterator[str]:
     yield "once" if block.count == 1 else f"for i < {block.count}"
     for t, (op, operands) in enumerate(block.body):
         shown = [_operand(block, x) for x in operands]
@@ -59,7 +59,7 @@ def _block(block: Block) -> Iterator[str]:
         yield f"  {place} = {_called(op, shown)}"
 
 
-def _operand(block: Block, x: Operand) -> str:
+def _operand(block: RolledBlock, x: Operand) -> str:
     if isinstance(x, Constant):
         return repr(x.value)
     if isinstance(x, Constants):
@@ -115,7 +115,7 @@ def _called(op: Op, operands: Sequence[str]) -> str:
 
 
 def _place(place: Place) -> str:
-    if isinstance(place, Table):
+    if isinstance(place, CellTable):
         return f"m[({_few(map(str, place.cells.tolist()))})[i]]"
     if not place.stride:
         return f"m[{place.cell}]"

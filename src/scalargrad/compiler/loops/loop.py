@@ -22,23 +22,23 @@ class Cells(NamedTuple):
     stride: int = 0
 
 
-class Table:
+class CellTable:
     """Cells in no order, one for each iteration."""
 
     def __init__(self, cells: Integers) -> None:
         self.cells = cells
 
-    def moved(self, by: int) -> Table:
+    def moved(self, by: int) -> CellTable:
         """Return the cells so many further on."""
-        return Table(self.cells + by)
+        return CellTable(self.cells + by)
 
 
-Place = Cells | Table
+Place = Cells | CellTable
 
 
 def cells_of(place: Place, count: int) -> Integers:
     """Return the cells of so many iterations; a table has as many as it has."""
-    if isinstance(place, Table):
+    if isinstance(place, CellTable):
         return place.cells
     return place.cell + place.stride * np.arange(count)
 
@@ -109,7 +109,7 @@ class Carry(NamedTuple):
     onto: int | None
 
 
-class Total(NamedTuple):
+class LoopTotal(NamedTuple):
     """What is added up over all iterations, on top of a cell.
 
     Attributes
@@ -131,7 +131,7 @@ class Total(NamedTuple):
     start: int
     cell: int
 
-    def renamed(self, new: Sequence[int]) -> Total:
+    def renamed(self, new: Sequence[int]) -> LoopTotal:
         """Return the same over other registers."""
         return self._replace(terms=tuple([tuple([int(new[x]) for x in t]) for t in self.terms]))
 
@@ -140,7 +140,7 @@ class Total(NamedTuple):
 SEQUENTIAL = 64
 
 
-def is_sequential(loop: Loop, total: Total) -> bool:
+def is_sequential(loop: Loop, total: LoopTotal) -> bool:
     """Return whether terms are added one after the other."""
     return not loop.lanes or loop.count * len(total.terms) <= SEQUENTIAL
 
@@ -176,7 +176,7 @@ class Loop:
     down: bool = False
     steps: list[Step] = field(default_factory=list)
     carries: list[Carry] = field(default_factory=list)
-    totals: list[Total] = field(default_factory=list)
+    totals: list[LoopTotal] = field(default_factory=list)
     is_fused: bool = False
 
 

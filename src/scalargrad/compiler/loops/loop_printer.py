@@ -13,15 +13,15 @@ from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.loops.loop import (
     CarriedOver,
     Cells,
+    CellTable,
     Compute,
     Fused,
     Increase,
     Loop,
+    LoopTotal,
     Number,
     Place,
     Read,
-    Table,
-    Total,
     Write,
     is_sequential,
 )
@@ -127,7 +127,7 @@ class LoopPrinter:
         if not isinstance(step, Read | Write | Increase):
             return ""
         place = step.place
-        if isinstance(place, Table):
+        if isinstance(place, CellTable):
             start = self.text.table(place, self.iterations * self.width)
             at = self.text.whole(start)
             self.bases[k] = self.body.assign(f"getelementptr inbounds i64, ptr %t, i64 {at}")
@@ -173,7 +173,7 @@ class LoopPrinter:
     def _pointer(self, k: int, place: Place, index: str | None = None) -> str:
         """Return the address of a step's cell in the iteration at hand, or in that of an index."""
         i, body, base = index or self.index, self.body, self.bases[k]
-        if isinstance(place, Table):
+        if isinstance(place, CellTable):
             entry = body.assign(f"getelementptr inbounds i64, ptr {base}, i64 {i}")
             return self._cell(body.assign(f"load i64, ptr {entry}, align 8"))
         if not place.stride or i == "0":
@@ -222,7 +222,7 @@ class LoopPrinter:
 
     # Sums --------------------------------------------------------------------------------------
 
-    def _one_by_one(self, x: str, total: Total) -> str:
+    def _one_by_one(self, x: str, total: LoopTotal) -> str:
         """Return a single number with the terms of all lanes at hand added one after the other."""
         whole = self.loop.count % self.width == 0
         for k in range(self.width):
@@ -237,7 +237,7 @@ class LoopPrinter:
         i = self.body.assign(f"add i64 {self.index}, {k}")
         return self.body.assign(f"icmp ult i64 {i}, {self.count}")
 
-    def _lane_by_lane(self, x: str, total: Total) -> str:
+    def _lane_by_lane(self, x: str, total: LoopTotal) -> str:
         """Return a register with terms added, each to its own lane."""
         added = x
         for term in total.terms:

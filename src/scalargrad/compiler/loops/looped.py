@@ -7,25 +7,33 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.loops.columns import columns
 from scalargrad.compiler.loops.derivative import backward, leads_back
 from scalargrad.compiler.loops.expand import stands_for_recording
 from scalargrad.compiler.loops.forward import forward, leads
 from scalargrad.compiler.loops.fuse import fuse
 from scalargrad.compiler.loops.loop import (
     Cells,
+    CellTable,
     Clear,
     Loop,
     Looped,
     Place,
     Read,
-    Table,
     Write,
     cells_of,
 )
+from scalargrad.compiler.loops.node_columns import columns
 from scalargrad.compiler.loops.prune import prune
 from scalargrad.compiler.loops.repeats import repeats
-from scalargrad.compiler.loops.roll import LANES, Block, Constants, Rolled, padded, place_of, roll
+from scalargrad.compiler.loops.roll import (
+    LANES,
+    Constants,
+    Rolled,
+    RolledBlock,
+    padded,
+    place_of,
+    roll,
+)
 from scalargrad.compiler.loops.schedule import Stage, stages
 from scalargrad.compiler.loops.signals import Signals
 from scalargrad.compiler.loops.unfold import unfold
@@ -131,7 +139,7 @@ class _Looping:
         prune(made)
         return made
 
-    def _forwards(self, staged: list[tuple[Block, list[Stage]]]) -> list[Loop | Clear]:
+    def _forwards(self, staged: list[tuple[RolledBlock, list[Stage]]]) -> list[Loop | Clear]:
         loops: list[Loop | Clear] = []
         for block, found in staged:
             if block.sources:
@@ -140,7 +148,7 @@ class _Looping:
             loops += [forward(block, stage, self.numbers, alone) for stage in found]
         return loops
 
-    def _backwards(self, staged: list[tuple[Block, list[Stage]]]) -> list[Loop | Clear]:
+    def _backwards(self, staged: list[tuple[RolledBlock, list[Stage]]]) -> list[Loop | Clear]:
         signals = Signals(self.rolled, self.wanted, self.numbers, self.room)
         loops: list[Loop] = [signals.seed(self.seeds)]
         for block, found in reversed(staged):
@@ -182,7 +190,7 @@ class _Looping:
             read[list(block.sources.values())] = True
             for statement in block.body:
                 for x in statement.operands:
-                    if isinstance(x, Cells | Table):
+                    if isinstance(x, Cells | CellTable):
                         read[cells_of(x, block.count)] = True
         return read
 

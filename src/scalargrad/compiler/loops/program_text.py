@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
-from scalargrad.compiler.loops.loop import Table
+from scalargrad.compiler.loops.loop import CellTable
 from scalargrad.compiler.passes.nodes import Integers
 
 #: The name of the printed function: ``run(memory, tables, data)``.
@@ -53,7 +53,7 @@ class ProgramText:
         self.data.append(value)
         return self.body.assign(f"getelementptr inbounds i64, ptr %f, i64 {len(self.data) - 1}")
 
-    def table(self, table: Table, padded: int) -> int:
+    def table(self, table: CellTable, padded: int) -> int:
         """Return where a table begins; its last cell is repeated."""
         key = id(table.cells)
         if key not in self._starts:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scalargrad.compiler.loops.columns import COMPUTED, Columns
+from scalargrad.compiler.loops.node_columns import COMPUTED, NodeColumns
 from scalargrad.compiler.passes.nodes import Integers
 
 #: A body has at most so many nodes.
@@ -34,7 +34,7 @@ _ENOUGH = 0.9
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
-class Run(NamedTuple):
+class Repetition(NamedTuple):
     """Nodes from `start` on: `times` times a body of `period` nodes."""
 
     start: int
@@ -52,21 +52,21 @@ class Run(NamedTuple):
         return self.period * (self.times - 1)
 
 
-def repeats(columns: Columns) -> list[Run]:
+def repeats(columns: NodeColumns) -> list[Repetition]:
     """Return stretches that repeat, in order, none overlapping another."""
-    found: list[Run] = []
+    found: list[Repetition] = []
     for low, high in ((0, columns.before), (columns.before, len(columns))):
         if high - low > _SAVES:
             found += _chosen(columns, low, high)
     return found
 
 
-def _chosen(columns: Columns, low: int, high: int) -> list[Run]:
+def _chosen(columns: NodeColumns, low: int, high: int) -> list[Repetition]:
     """Return stretches between two nodes that repeat, in order, gaps between them included.
 
     A gap is looked through for itself: there other bodies are those that come most often.
     """
-    found: list[Run] = []
+    found: list[Repetition] = []
     gaps = [(low, high)]
     while gaps:
         low, high = gaps.pop()
@@ -78,22 +78,22 @@ def _chosen(columns: Columns, low: int, high: int) -> list[Run]:
     return sorted(found)
 
 
-def _most(columns: Columns, low: int, high: int) -> list[Run]:
+def _most(columns: NodeColumns, low: int, high: int) -> list[Repetition]:
     """Return the stretches between two nodes that save most, in order."""
-    every: list[Run] = []
+    every: list[Repetition] = []
     for period in _candidates(columns.codes[low:high]):
         found = [*_runs(columns, low, high, period)]
         every += found
         if sum(run.saved for run in found) > _ENOUGH * (high - low):
             break
     every.sort(key=lambda run: (-run.saved, run.period))
-    chosen: list[Run] = []
+    chosen: list[Repetition] = []
     for run in every:
         chosen += [y for x in _beside(run, chosen) if (y := _settled(columns, x))]
     return sorted(chosen)
 
 
-def _beside(run: Run, chosen: list[Run]) -> list[Run]:
+def _beside(run: Repetition, chosen: list[Repetition]) -> list[Repetition]:
     """Return what of a stretch lies beside those chosen already, where that is worth a loop."""
     free = [(run.start, run.end)]
     for other in chosen:
@@ -103,7 +103,7 @@ def _beside(run: Run, chosen: list[Run]) -> list[Run]:
             for piece in ((a, min(b, other.start)), (max(a, other.end), b))
             if piece[0] < piece[1]
         ]
-    found = [Run(a, run.period, (b - a) // run.period) for a, b in free]
+    found = [Repetition(a, run.period, (b - a) // run.period) for a, b in free]
     return [x for x in found if x.times >= _LEAST and x.saved >= _SAVES]
 
 
@@ -139,7 +139,7 @@ def _distances(codes: Integers) -> Iterator[tuple[int, int]]:
                 yield period, int(counts[period])
 
 
-def _runs(columns: Columns, low: int, high: int, period: int) -> Iterator[Run]:
+def _runs(columns: NodeColumns, low: int, high: int, period: int) -> Iterator[Repetition]:
     """Yield the stretches of a period."""
     codes = columns.codes[low:high]
     stretches = [
@@ -152,7 +152,7 @@ def _runs(columns: Columns, low: int, high: int, period: int) -> Iterator[Run]:
         for a, b in _steady(columns, start, stop, period):
             count = (b - a) // period + 2
             if (count - 1) * period >= _SAVES:
-                yield Run(a, period, count)
+                yield Repetition(a, period, count)
 
 
 def _stretches(flags: NDArray[np.bool_], least: int) -> list[tuple[int, int]]:
@@ -163,7 +163,7 @@ def _stretches(flags: NDArray[np.bool_], least: int) -> list[tuple[int, int]]:
     return list(zip(starts[long].tolist(), stops[long].tolist(), strict=True))
 
 
-def _steady(columns: Columns, start: int, stop: int, period: int) -> list[tuple[int, int]]:
+def _steady(columns: NodeColumns, start: int, stop: int, period: int) -> list[tuple[int, int]]:
     """Return where nodes, alike after one period, are so after two, with operands that move on.
 
     What is given, and numbers, may be any: they are read from where they are. So may be what is
@@ -182,7 +182,7 @@ def _steady(columns: Columns, start: int, stop: int, period: int) -> list[tuple[
     return [(start + a, start + b) for a, b in _stretches(flags, period)]
 
 
-def _settled(columns: Columns, run: Run) -> Run | None:
+def _settled(columns: NodeColumns, run: Repetition) -> Repetition | None:
     """Return a stretch begun after what its iterations all read of the first, and rotated."""
     first, last = columns.first[run.end - run.period], columns.first[run.end]
     wide = last - first
@@ -193,11 +193,11 @@ def _settled(columns: Columns, run: Run) -> Run | None:
     inside = places[fixed].max(initial=-1) + 1 - run.start
     if inside > 0:
         peeled = -(-int(inside) // run.period)
-        run = Run(run.start + peeled * run.period, run.period, run.times - peeled)
+        run = Repetition(run.start + peeled * run.period, run.period, run.times - peeled)
     return _rotated(columns, run) if run.times >= _LEAST and run.saved >= _SAVES else None
 
 
-def _rotated(columns: Columns, run: Run) -> Run:
+def _rotated(columns: NodeColumns, run: Repetition) -> Repetition:
     """Return a stretch begun where fewest operands come from the iteration before."""
     period = run.period
     middle = run.start + period * (run.times // 2)
@@ -214,4 +214,4 @@ def _rotated(columns: Columns, run: Run) -> Run:
     count = (run.end - run.start - turn) // period
     if not turn or count < _LEAST or crossings[turn] == crossings[0]:
         return run
-    return Run(run.start + turn, period, count)
+    return Repetition(run.start + turn, period, count)

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scalargrad.compiler.loops.columns import COMPUTED, GIVEN, Columns
-from scalargrad.compiler.loops.loop import Cells, Place, Table
-from scalargrad.compiler.loops.repeats import Run
+from scalargrad.compiler.loops.loop import Cells, CellTable, Place
+from scalargrad.compiler.loops.node_columns import COMPUTED, GIVEN, NodeColumns
+from scalargrad.compiler.loops.repeats import Repetition
 from scalargrad.compiler.passes.kinds import Op
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.nodes import Integers
@@ -55,7 +55,7 @@ class Statement(NamedTuple):
 
 
 @dataclass
-class Block:
+class RolledBlock:
     """A body of statements, and how often it is made.
 
     Attributes
@@ -90,16 +90,16 @@ class Rolled:
 
     Attributes
     ----------
-    columns : Columns
-    blocks : list of Block
+    columns : NodeColumns
+    blocks : list of RolledBlock
     cell_of : integers
         The cell of each node of the program; -1 for numbers.
     cells : int
         How many cells there are. As many follow them, which hold gradients.
     """
 
-    columns: Columns
-    blocks: list[Block]
+    columns: NodeColumns
+    blocks: list[RolledBlock]
     cell_of: Integers
     cells: int
 
@@ -108,7 +108,7 @@ class Rolled:
         """How many statements there are in all."""
         return sum(len(block.cells) for block in self.blocks)
 
-    def alone(self, block: Block) -> list[int]:
+    def alone(self, block: RolledBlock) -> list[int]:
         """Return the statements of a block each of whose nodes is read by one other, once."""
         once = self._once[block.start : block.end].reshape(block.count, -1).all(axis=0)
         found: list[int] = np.flatnonzero(once).tolist()
@@ -128,7 +128,7 @@ class NotRolledError(Exception):
     """A stretch reads its own iterations in a way that is no distance."""
 
 
-def roll(columns: Columns, runs: list[Run]) -> Rolled | None:
+def roll(columns: NodeColumns, runs: list[Repetition]) -> Rolled | None:
     """Return a program as blocks; None where a stretch that repeats cannot be one."""
     blocks = _blocks(columns, runs)
     for block in blocks:
@@ -159,22 +159,22 @@ def padded(count: int) -> int:
     return count if count == 1 else -(-count // LANES) * LANES
 
 
-def _blocks(columns: Columns, runs: list[Run]) -> list[Block]:
+def _blocks(columns: NodeColumns, runs: list[Repetition]) -> list[RolledBlock]:
     """Return blocks, not filled yet: the stretches that repeat, and what lies between."""
     blocks, at = [], 0
-    edges = [*runs, Run(len(columns), 1, 0)]
+    edges = [*runs, Repetition(len(columns), 1, 0)]
     for run in edges:
         for edge in (columns.before, run.start):
             if at < edge <= run.start:
-                blocks.append(Block(at, 1, [0] * (edge - at), [0] * (edge - at)))
+                blocks.append(RolledBlock(at, 1, [0] * (edge - at), [0] * (edge - at)))
                 at = edge
         if run.times:
-            blocks.append(Block(run.start, run.times, [0] * run.period, [0] * run.period))
+            blocks.append(RolledBlock(run.start, run.times, [0] * run.period, [0] * run.period))
             at = run.end
     return blocks
 
 
-def _spans(columns: Columns, block: Block, t: int) -> list[tuple[int, slice]]:
+def _spans(columns: NodeColumns, block: RolledBlock, t: int) -> list[tuple[int, slice]]:
     """Return for each operand of a statement its kind, and where those of all iterations lie."""
     first, last = columns.first[block.start + t], columns.first[block.start + t + 1]
     step = int(columns.first[block.start + len(block.cells)] - columns.first[block.start])
@@ -185,7 +185,7 @@ def _spans(columns: Columns, block: Block, t: int) -> list[tuple[int, slice]]:
     ]
 
 
-def _distance(columns: Columns, block: Block, span: slice) -> tuple[int, int] | None:
+def _distance(columns: NodeColumns, block: RolledBlock, span: slice) -> tuple[int, int] | None:
     """Return (statement, distance) where an operand is the same block's, else None."""
     period, places = len(block.cells), columns.places[span]
     if places[-1] < block.start or (block.count > 1 and places[1] - places[0] != period):
@@ -194,7 +194,7 @@ def _distance(columns: Columns, block: Block, span: slice) -> tuple[int, int] | 
     return statement, block.count - 1 - back
 
 
-def _leads(columns: Columns, block: Block) -> list[int]:
+def _leads(columns: NodeColumns, block: RolledBlock) -> list[int]:
     """Return how many iterations before the first each statement is read of."""
     lead = [0] * len(block.cells)
     for t in range(len(block.cells)):
@@ -204,7 +204,7 @@ def _leads(columns: Columns, block: Block) -> list[int]:
     return lead
 
 
-def _resolve(rolled: Rolled, block: Block) -> None:
+def _resolve(rolled: Rolled, block: RolledBlock) -> None:
     columns = rolled.columns
     for t in range(len(block.cells)):
         operands = tuple(
@@ -213,7 +213,7 @@ def _resolve(rolled: Rolled, block: Block) -> None:
         block.body.append(Statement(columns.op(block.start + t), operands))
 
 
-def _operand(rolled: Rolled, block: Block, kind: int, span: slice) -> Operand:
+def _operand(rolled: Rolled, block: RolledBlock, kind: int, span: slice) -> Operand:
     columns = rolled.columns
     operands = columns.operands[span]
     if kind == COMPUTED:
@@ -239,4 +239,4 @@ def place_of(cells: Integers) -> Place:
     steps = np.diff(cells)
     if not len(steps) or (steps == steps[0]).all():
         return Cells(int(cells[0]), int(steps[0]) if len(steps) else 0)
-    return Table(cells)
+    return CellTable(cells)

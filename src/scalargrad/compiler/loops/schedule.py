@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from scalargrad.compiler.loops.roll import Block, Own
+from scalargrad.compiler.loops.roll import Own, RolledBlock
 from scalargrad.ops import add, sub
 
 Flags = NDArray[np.bool_]
@@ -37,12 +37,12 @@ class Stage:
     sums: list[list[int]] = field(default_factory=list)
 
 
-def stages(block: Block, read: Flags) -> list[Stage]:
+def stages(block: RolledBlock, read: Flags) -> list[Stage]:
     """Return the loops of a block in order.
 
     Parameters
     ----------
-    block : Block
+    block : RolledBlock
     read : flags
         For each cell, whether another block reads it, or it is an output.
     """
@@ -63,17 +63,17 @@ def stages(block: Block, read: Flags) -> list[Stage]:
     return found
 
 
-def _own(block: Block, t: int) -> list[Own]:
+def _own(block: RolledBlock, t: int) -> list[Own]:
     return [x for x in block.body[t].operands if isinstance(x, Own)]
 
 
-def _waits(block: Block, part: list[int]) -> bool:
+def _waits(block: RolledBlock, part: list[int]) -> bool:
     """Return whether statements, which are one component, wait for earlier iterations."""
     return len(part) > 1 or any(x.statement == part[0] for x in _own(block, part[0]))
 
 
 def _level(
-    block: Block,
+    block: RolledBlock,
     part: list[int],
     at: tuple[dict[int, int], int],
     levels: list[int],
@@ -94,7 +94,7 @@ def _level(
     return level
 
 
-def _is_sum(block: Block, part: list[int], part_of: dict[int, int], read: Flags) -> bool:
+def _is_sum(block: RolledBlock, part: list[int], part_of: dict[int, int], read: Flags) -> bool:
     """Return whether statements only add to one number, which nothing reads but at the end."""
     if not _waits(block, part):
         return False
@@ -116,13 +116,13 @@ def _is_sum(block: Block, part: list[int], part_of: dict[int, int], read: Flags)
     return not any(read[block.cells[t] : end].any() for t, end in ends.items())
 
 
-def _only_adds(block: Block, t: int, inner: Own) -> bool:
+def _only_adds(block: RolledBlock, t: int, inner: Own) -> bool:
     """Return whether a statement adds something to an operand, or subtracts it from that."""
     op, operands = block.body[t].op, block.body[t].operands
     return op is add or (op is sub and operands[0] is inner)
 
 
-def _components(block: Block) -> list[list[int]]:
+def _components(block: RolledBlock) -> list[list[int]]:
     """Return what is strongly connected, what is read before what reads it.
 
     References

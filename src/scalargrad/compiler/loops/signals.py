@@ -10,9 +10,17 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from scalargrad.compiler.loops.body import Body
-from scalargrad.compiler.loops.columns import distinct
-from scalargrad.compiler.loops.loop import Cells, Clear, Loop, Place, Table, cells_of
-from scalargrad.compiler.loops.roll import Block, Constant, Constants, Operand, Own, Rolled, padded
+from scalargrad.compiler.loops.loop import Cells, CellTable, Clear, Loop, Place, cells_of
+from scalargrad.compiler.loops.node_columns import distinct
+from scalargrad.compiler.loops.roll import (
+    Constant,
+    Constants,
+    Operand,
+    Own,
+    Rolled,
+    RolledBlock,
+    padded,
+)
 from scalargrad.compiler.loops.schedule import Flags, Stage
 from scalargrad.compiler.passes.nodes import Integers
 from scalargrad.compiler.trace.detach import DETACH
@@ -54,7 +62,7 @@ class Signals:
 
     def seed(self, seeds: Sequence[tuple[int, float | int]]) -> Loop:
         """Return the steps that set the signals of roots; an int is the cell of a signal."""
-        body = Body(Block(0, 1, [], []), Stage([], lanes=False), self.numbers)
+        body = Body(RolledBlock(0, 1, [], []), Stage([], lanes=False), self.numbers)
         for node, seed in seeds:
             place = self.signal(Cells(int(self.rolled.cell_of[node])))
             register = body.number(seed) if isinstance(seed, float) else body.read(Cells(seed))
@@ -85,7 +93,7 @@ class Signals:
 
     def behind_of(self, place: Place) -> Place:
         """Return where the signals of cells are."""
-        if isinstance(place, Table):
+        if isinstance(place, CellTable):
             return place.moved(self.behind)
         return Cells(place.cell + self.behind, place.stride)
 
@@ -94,11 +102,11 @@ class Signals:
         edges = np.flatnonzero(np.diff(self._clear, prepend=False, append=False)).tolist()
         return [Clear(self.behind + a, b - a) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
-    def is_sent(self, block: Block, t: int) -> bool:
+    def is_sent(self, block: RolledBlock, t: int) -> bool:
         """Return whether another loop has sent signals to a statement."""
         return bool(self.sent[block.cells[t] : block.cells[t] + block.count].any())
 
-    def is_active(self, block: Block, operand: Operand) -> bool:
+    def is_active(self, block: RolledBlock, operand: Operand) -> bool:
         """Return whether an operand depends on what gradients are asked for."""
         return _is_active(self.active, block, operand)
 
@@ -150,12 +158,12 @@ def _active(rolled: Rolled, wrt: Sequence[int]) -> Flags:
     return active
 
 
-def _is_active(active: Flags, block: Block, operand: Operand) -> bool:
+def _is_active(active: Flags, block: RolledBlock, operand: Operand) -> bool:
     if isinstance(operand, Constant | Constants):
         return False
     if isinstance(operand, Own):
         return bool(active[block.cells[operand.statement]])
-    if isinstance(operand, Table):
+    if isinstance(operand, CellTable):
         return bool(active[operand.cells].any())
     if not operand.stride:
         return bool(active[operand.cell])

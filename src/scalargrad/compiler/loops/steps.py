@@ -14,7 +14,7 @@ from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
 from scalargrad.compiler.backend.llvm.operations import apply
-from scalargrad.compiler.loops.columns import is_repeatable
+from scalargrad.compiler.loops.node_columns import is_repeatable
 from scalargrad.compiler.passes.kinds import CONSTANT, INPUT
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.program import Program

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 
-from scalargrad.compiler.loops.columns import is_repeatable
+from scalargrad.compiler.loops.node_columns import is_repeatable
 from scalargrad.compiler.passes.differentiate import dependents, is_detached
 from scalargrad.compiler.passes.expressions import opened
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, Op

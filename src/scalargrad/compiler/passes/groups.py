@@ -13,7 +13,7 @@ from scalargrad.compiler.passes.kinds import CONSTANT, PRODUCTS, Op, Total
 from scalargrad.compiler.passes.program import Program
 
 
-class Group(NamedTuple):
+class LaneGroup(NamedTuple):
     """Nodes that become the lanes of one instruction.
 
     Attributes
@@ -34,7 +34,7 @@ class Group(NamedTuple):
 INPUTS, CONSTANTS = 0, 1
 
 
-def group(program: Program) -> tuple[list[Group], list[int]]:
+def group(program: Program) -> tuple[list[LaneGroup], list[int]]:
     """Return the groups, operands before results, and the group number of each node.
 
     All inputs are one group and all constants another, so that data written into a program as
@@ -42,12 +42,12 @@ def group(program: Program) -> tuple[list[Group], list[int]]:
 
     Returns
     -------
-    groups : list of Group
+    groups : list of LaneGroup
         Those of inputs and constants, empty, come first.
     numbers : list of int
         For each node the index of its group.
     """
-    groups = [Group(PRODUCTS, 0, []), Group(PRODUCTS, 0, [])]
+    groups = [LaneGroup(PRODUCTS, 0, []), LaneGroup(PRODUCTS, 0, [])]
     numbers = [INPUTS] * program.inputs
     by_shape: dict[object, int] = {}
     canonical: dict[object, int] = {}
@@ -64,7 +64,7 @@ def group(program: Program) -> tuple[list[Group], list[int]]:
             number = by_shape[shape] = canonical.setdefault(key, len(groups))
             if number == len(groups):
                 depth = 1 + max([groups[x].depth for x in shape[1:]], default=0)  # type: ignore[index]
-                groups.append(Group(op, depth, []))
+                groups.append(LaneGroup(op, depth, []))
         groups[number].nodes.append(node)
         numbers.append(number)
     return groups, numbers

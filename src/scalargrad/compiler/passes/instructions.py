@@ -52,7 +52,7 @@ class Gather(NamedTuple):
     sources: Addresses
 
 
-class Run(NamedTuple):
+class ProductRun(NamedTuple):
     """`terms` products in each lane, with operands at regular distances."""
 
     terms: int
@@ -67,7 +67,7 @@ class Products(NamedTuple):
     rows: int
     columns: int
     start: Affine
-    runs: tuple[Run, ...]
+    runs: tuple[ProductRun, ...]
 
 
 class GatheredProducts(NamedTuple):

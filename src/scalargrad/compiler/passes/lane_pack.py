@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from scalargrad.compiler.passes.groups import Group
+from scalargrad.compiler.passes.groups import LaneGroup
 from scalargrad.compiler.passes.instructions import (
     Addresses,
     Affine,
     Copy,
+    ProductRun,
     Products,
-    Run,
 )
 from scalargrad.compiler.passes.kinds import BATCH, PRODUCTS, TAKE, UNBATCH, Scattered, Total
 from scalargrad.compiler.passes.lane_placing import LanePlacer
@@ -29,7 +29,7 @@ _TALL, _WIDE = 64, 16
 class LanePacker(LanePlacer, Packer):
     """Packs a program with lanes, group by group."""
 
-    def _block(self, group: Group) -> tuple[int, int]:
+    def _block(self, group: LaneGroup) -> tuple[int, int]:
         size = self.sizes[group.nodes[0]]
         if group.op is BATCH:
             return self._batch(group, size)
@@ -37,7 +37,7 @@ class LanePacker(LanePlacer, Packer):
             return self._lane_scatter(group, group.op.lanes)
         return self._computed(group, size), len(group.nodes) * size
 
-    def _computed(self, group: Group, size: int) -> int:
+    def _computed(self, group: LaneGroup, size: int) -> int:
         """Compute a group and return the first of its cells, so many for each node."""
         if group.op is UNBATCH:
             return self._unbatch(group)
@@ -52,7 +52,7 @@ class LanePacker(LanePlacer, Packer):
 
     # Sums of products --------------------------------------------------------------------------
 
-    def _lane_products(self, group: Group, lanes: int) -> int:
+    def _lane_products(self, group: LaneGroup, lanes: int) -> int:
         nodes = np.array(group.nodes)
         a, b = self._canonical(np.array([self.program.args[node] for node in group.nodes]))
         bounds = self._alike_terms(a, b)
@@ -95,15 +95,15 @@ class LanePacker(LanePlacer, Packer):
             return order, [(0, shape)]
         return self._regular_order(a, b, bounds)
 
-    def _lane_run(self, a: Addresses, b: Addresses) -> Run:
+    def _lane_run(self, a: Addresses, b: Addresses) -> ProductRun:
         """Return products with a row for each node and a column for each lane."""
-        return Run(a.shape[1], self._row_factor(a), self._row_factor(b))
+        return ProductRun(a.shape[1], self._row_factor(a), self._row_factor(b))
 
     def _row_factor(self, nodes: Addresses) -> Affine:
         place = self._factor(nodes, Grid(len(nodes), 1), 0)
         return place._replace(inner=self._step(int(nodes[0, 0])))
 
-    def _total(self, group: Group, lanes: int) -> int:
+    def _total(self, group: LaneGroup, lanes: int) -> int:
         nodes = np.array(group.nodes)
         a, b = self._canonical(np.array([self.program.args[node] for node in group.nodes]))
         bounds = self._alike_terms(a, b)
@@ -120,7 +120,7 @@ class LanePacker(LanePlacer, Packer):
             self._total_products(out + first, shape, start, runs)
         return out
 
-    def _total_products(self, out: int, shape: Grid, start: Affine, runs: list[Run]) -> None:
+    def _total_products(self, out: int, shape: Grid, start: Affine, runs: list[ProductRun]) -> None:
         """Sum over lanes; of a large matrix the columns' factor is first laid out lane by lane.
 
         Rows of results then grow by number × row, which is faster than sums over neighbours.
@@ -132,7 +132,9 @@ class LanePacker(LanePlacer, Packer):
         for block in brought:
             self.memory.release(*block)
 
-    def _lane_by_lane(self, run: Run, columns: int, brought: list[tuple[int, int]]) -> Run:
+    def _lane_by_lane(
+        self, run: ProductRun, columns: int, brought: list[tuple[int, int]]
+    ) -> ProductRun:
         """Return a run whose second factor has neighbouring columns, copying it if need be."""
         terms, a, b = run
         if a.outer == 0 and b.inner == 0:
@@ -143,22 +145,22 @@ class LanePacker(LanePlacer, Packer):
         out = self.memory.block(cells)
         brought.append((out, cells))
         self.instructions.append(Copy(out, terms, columns, Affine(b.base, 1, b.inner)))
-        return Run(terms, a, Affine(out, 0, 1, columns))
+        return ProductRun(terms, a, Affine(out, 0, 1, columns))
 
-    def _total_runs(self, a: Addresses, b: Addresses, shape: Grid, lanes: int) -> list[Run]:
+    def _total_runs(self, a: Addresses, b: Addresses, shape: Grid, lanes: int) -> list[ProductRun]:
         """Return products whose terms are lanes: one run where the lanes of all terms adjoin."""
         steps = [self._step(int(x[0, 0])) for x in (a, b)]
         terms = a.shape[1]
         if terms > 1 and all(steps) and all(self._adjoin(x, lanes) for x in (a, b)):
             first = [self._factor(x[:, :1], shape, 0)._replace(term=1) for x in (a, b)]
-            return [Run(terms * lanes, *first)]
+            return [ProductRun(terms * lanes, *first)]
         found = []
         for t in range(terms):
             places = [self._factor(x[:, t : t + 1], shape, 0) for x in (a, b)]
             with_lanes = [
                 place._replace(term=step) for place, step in zip(places, steps, strict=True)
             ]
-            found.append(Run(lanes, *with_lanes))
+            found.append(ProductRun(lanes, *with_lanes))
         return found
 
     def _adjoin(self, nodes: Addresses, lanes: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scalargrad.compiler.passes.groups import Group
+from scalargrad.compiler.passes.groups import LaneGroup
 from scalargrad.compiler.passes.instructions import (
     Addresses,
     Affine,
@@ -42,7 +42,7 @@ class LanePlacer(Placer):
 
     # Between single numbers and lanes ----------------------------------------------------------
 
-    def _batch(self, group: Group, lanes: int) -> tuple[int, int]:
+    def _batch(self, group: LaneGroup, lanes: int) -> tuple[int, int]:
         """Place batched numbers: constants are laid out, inputs stay where they lie regularly."""
         nodes = np.array(group.nodes)
         args = np.array([self.program.args[node] for node in group.nodes])
@@ -61,7 +61,7 @@ class LanePlacer(Placer):
     def _all_constant(self, args: Addresses) -> bool:
         return bool((self.numbers[args] == len(self.groups)).all())
 
-    def _unbatch(self, group: Group) -> int:
+    def _unbatch(self, group: LaneGroup) -> int:
         args = np.array([self.program.args[node] for node in group.nodes])
         cells = self.addresses[args[:, 0]] + self.values[args[:, 1]].astype(np.int64)
         order = np.argsort(cells, kind="stable")
@@ -71,7 +71,7 @@ class LanePlacer(Placer):
 
     # Lane by lane ------------------------------------------------------------------------------
 
-    def _lane_apply(self, group: Group, lanes: int) -> int:
+    def _lane_apply(self, group: LaneGroup, lanes: int) -> int:
         args = np.array([self.program.args[node] for node in group.nodes])
         order = lane_order(self._keys(args)[::-1])
         nodes, args = np.array(group.nodes)[order], args[order]
@@ -101,7 +101,7 @@ class LanePlacer(Placer):
 
     # Lookups -----------------------------------------------------------------------------------
 
-    def _lane_take(self, group: Group, lanes: int) -> int:
+    def _lane_take(self, group: LaneGroup, lanes: int) -> int:
         nodes = np.array(group.nodes)
         args = np.array([self.program.args[node] for node in group.nodes])
         steps = np.array([self._step(x) for x in args[0].tolist()])
@@ -138,7 +138,7 @@ class LanePlacer(Placer):
         self._bring(out, cells)
         return np.arange(out, out + lanes), lanes
 
-    def _lane_scatter(self, group: Group, lanes: int) -> tuple[int, int]:
+    def _lane_scatter(self, group: LaneGroup, lanes: int) -> tuple[int, int]:
         """Place entries of rows that every lane adds to."""
         nodes = np.array(group.nodes)
         args = np.array([self.program.args[node] for node in group.nodes])

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from scalargrad.compiler.passes.groups import INPUTS, Group
+from scalargrad.compiler.passes.groups import INPUTS, LaneGroup
 from scalargrad.compiler.passes.instructions import (
     Addresses,
     Affine,
@@ -20,8 +20,8 @@ from scalargrad.compiler.passes.instructions import (
     Gather,
     GatheredProducts,
     Packed,
+    ProductRun,
     Products,
-    Run,
 )
 from scalargrad.compiler.passes.kinds import PRODUCTS, SCATTER, TAKE, Op
 from scalargrad.compiler.passes.memory import Floats
@@ -47,7 +47,7 @@ class Packer(Placer):
 
     def __init__(self, program: Program) -> None:
         super().__init__(program)
-        self._places: dict[Op, Callable[[Group], int]]
+        self._places: dict[Op, Callable[[LaneGroup], int]]
         self._places = {PRODUCTS: self._products, TAKE: self._take, SCATTER: self._scatter}
 
     def run(self) -> Packed:
@@ -61,7 +61,7 @@ class Packer(Placer):
         outputs = self._side_by_side([self._cell(node) for node in self.program.outputs])
         return Packed(self.instructions, self.memory.initial(), self.program.inputs, outputs)
 
-    def _block(self, group: Group) -> tuple[int, int]:
+    def _block(self, group: LaneGroup) -> tuple[int, int]:
         """Compute a group and return the block it takes, which is free after its last use."""
         place = self._places.get(group.op, self._apply)
         return place(group), len(group.nodes)
@@ -98,7 +98,7 @@ class Packer(Placer):
 
     # Sums of products --------------------------------------------------------------------------
 
-    def _products(self, group: Group) -> int:
+    def _products(self, group: LaneGroup) -> int:
         first = group.nodes[0]
         if len(group.nodes) == 1 and len(self.program.args[first]) <= 2 * _FEW:
             return self._few_products(first)
@@ -212,9 +212,9 @@ class Packer(Placer):
         """Return the addresses of the first factors of each run, runs × lanes."""
         return np.stack([self.addresses[x[:, run.start]] for x in (a, b) for run in runs])
 
-    def _run(self, a: Addresses, b: Addresses, shape: Grid) -> Run:
+    def _run(self, a: Addresses, b: Addresses, shape: Grid) -> ProductRun:
         first = self._factor(a, shape, 0)
-        return Run(a.shape[1], first, self._factor(b, shape, first.term))
+        return ProductRun(a.shape[1], first, self._factor(b, shape, first.term))
 
     def _factor(self, nodes: Addresses, shape: Grid, beside: int) -> Affine:
         """Return where one factor lies; constants are laid out as the loops will read them."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.passes.groups import CONSTANTS, Group, group
+from scalargrad.compiler.passes.groups import CONSTANTS, LaneGroup, group
 from scalargrad.compiler.passes.instructions import (
     Addresses,
     Affine,
@@ -83,7 +83,7 @@ class Placer:
 
     # Operations lane by lane -------------------------------------------------------------------
 
-    def _apply(self, group: Group) -> int:
+    def _apply(self, group: LaneGroup) -> int:
         if len(group.nodes) == 1:
             (node,) = group.nodes
             cells = tuple([self._cell(x) for x in self.program.args[node]])
@@ -126,7 +126,7 @@ class Placer:
 
     # Lookups -----------------------------------------------------------------------------------
 
-    def _take(self, group: Group) -> int:
+    def _take(self, group: LaneGroup) -> int:
         nodes = np.array(group.nodes)
         args = np.array([self.program.args[node] for node in group.nodes])
         index = self._cells(args[:, :1])[:, 0]
@@ -155,7 +155,7 @@ class Placer:
         self.instructions.append(Gather(out, cells))
         return out, 1
 
-    def _scatter(self, group: Group) -> int:
+    def _scatter(self, group: LaneGroup) -> int:
         nodes = np.array(group.nodes)
         args = np.array([self.program.args[node] for node in group.nodes])
         rows, which = np.unique(args[:, 1:], axis=0, return_inverse=True)

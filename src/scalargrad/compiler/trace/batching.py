@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scalargrad.compiler.call.objects import like
 from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, OverLanes
+from scalargrad.compiler.trace.tape import Tape
+from scalargrad.compiler.trace.traced import Traced
 from scalargrad.ops import identity
 from scalargrad.table.numbers import is_real
 from scalargrad.transforms.draws import Draw, made_by
 from scalargrad.value import Value
-
-if TYPE_CHECKING:
-    from scalargrad.compiler.trace.trace import Trace
-    from scalargrad.compiler.trace.traced import Traced
 
 
 class UnlikeError(Exception):
@@ -31,7 +29,7 @@ class Lanes:
 
     Parameters
     ----------
-    trace : Trace
+    trace : Tape
         The recording.
 
     Attributes
@@ -40,7 +38,7 @@ class Lanes:
         How many examples the function stands for that is running; 0 where none is.
     """
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Tape) -> None:
         self.count = 0
         self._trace = trace
         self._seen = 0
@@ -74,7 +72,7 @@ class Lanes:
         with made_by(None):
             for k in range(self.count - 1 if self._drawn else 0):
                 for draw, leaves in self._drawn:
-                    self._trace.numbers.known[leaves[k]] = float(draw())
+                    self._trace.known[leaves[k]] = float(draw())
                     self._trace.draws.append((draw, leaves[k]))
 
     def size(self, index: int) -> int:

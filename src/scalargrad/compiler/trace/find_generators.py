@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.guards.names import names_in, variables
+from scalargrad.compiler.guards.names_read import names_in, variables
 from scalargrad.transforms.draws import state_of
 from scalargrad.value import Value
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from scalargrad.compiler.trace.tape import Tape
 from scalargrad.ops import identity
 from scalargrad.transforms.evaluation import Evaluation, Subgraph
 from scalargrad.tree import replaced
 from scalargrad.value import Scalar, Value
-
-if TYPE_CHECKING:
-    from scalargrad.compiler.trace.trace import Trace
 
 
 class Region(Evaluation):
@@ -23,7 +21,7 @@ class Region(Evaluation):
 
     def __init__(
         self,
-        trace: Trace,
+        trace: Tape,
         f: Callable[..., Any],
         argnums: Sequence[int],
         args: Sequence[Any],

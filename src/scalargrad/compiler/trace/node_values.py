@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, TAKE, UNBATCH
 from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.trace.batching import Lanes
+from scalargrad.compiler.trace.columns import Columns
 from scalargrad.table.operation import Operation
-
-if TYPE_CHECKING:
-    from scalargrad.compiler.trace.trace import Trace
 
 
 class NodeValues:
@@ -17,28 +16,27 @@ class NodeValues:
 
     Parameters
     ----------
-    trace : Trace
-        The recording; its inputs are known.
-
-    Attributes
-    ----------
+    columns : Columns
+        The nodes.
+    lanes : Lanes
+        Which of them stand for numbers of several examples.
     known : dict from int to float
+        The numbers that are known, those of inputs from the start.
     """
 
-    def __init__(self, trace: Trace) -> None:
-        self._trace = trace
-        self.known: dict[int, float] = {}
+    def __init__(self, columns: Columns, lanes: Lanes, known: dict[int, float]) -> None:
+        self._columns, self._lanes, self._known = columns, lanes, known
         self._cuts: dict[int, tuple[list[int], list[int]]] = {}
 
     def __getitem__(self, index: int) -> float:
-        known, trace, columns = self.known, self._trace, self._trace.columns
+        known, columns = self._known, self._columns
         ahead = [index]
         while ahead:
             x = ahead[-1]
             if x in known:
                 ahead.pop()
                 continue
-            op = trace.ops[x]
+            op = columns.ops[x]
             if op is CONSTANT:
                 known[x] = columns.constants[x]
                 continue
@@ -65,13 +63,13 @@ class NodeValues:
             moving = self._moving(nodes)
             through = [x for x in nodes if x in moving or x == index]
             inside = {*through}
-            read = {y for x in through for y in self._trace.columns.args(x)} - inside
+            read = {y for x in through for y in self._columns.args(x)} - inside
             self._cuts[index] = sorted(read), through
         return self._cuts[index]
 
     def _between(self, index: int) -> list[int]:
         """Return the nodes that one depends on, back to what derivatives are taken of."""
-        ops, args, size = self._trace.ops, self._trace.columns.args, self._trace.lanes.size
+        ops, args, size = self._columns.ops, self._columns.args, self._lanes.size
         first = args(index)[0] if ops[index] is ADJOINT else index
         while True:
             found, ahead, lowest = {index}, [index], first
@@ -89,7 +87,7 @@ class NodeValues:
 
     def _moving(self, nodes: list[int]) -> set[int]:
         """Return the nodes that depend on what derivatives are taken of, or have lanes."""
-        ops, args, size = self._trace.ops, self._trace.columns.args, self._trace.lanes.size
+        ops, args, size = self._columns.ops, self._columns.args, self._lanes.size
         moving = {args(x)[0] for x in nodes if ops[x] is ADJOINT}
         for x in nodes:
             if size(x) > 1 or ops[x] is UNBATCH or not moving.isdisjoint(args(x)):
@@ -103,15 +101,15 @@ class NodeValues:
         from scalargrad.compiler.runner import runner_for
 
         read, through = self._cut(index)
-        trace, known, constants = self._trace, self.known, self._trace.columns.constants
+        columns, known, constants = self._columns, self._known, self._columns.constants
         given = [x for x in read if x not in constants]
-        given += [x for x in through if trace.ops[x] is INPUT]
+        given += [x for x in through if columns.ops[x] is INPUT]
         place = {x: i for i, x in enumerate(given)}
         program = Program(len(given), [INPUT] * len(given), [()] * len(given))
         for x in sorted({*read, *through}.difference(place)):
             place[x] = len(program)
-            program.ops.append(trace.ops[x])
-            program.args.append(tuple([place[y] for y in trace.columns.args(x)]))
+            program.ops.append(columns.ops[x])
+            program.args.append(tuple([place[y] for y in columns.args(x)]))
             if x in constants:
                 program.constants[place[x]] = constants[x]
         program.outputs = [place[index]]

@@ -18,7 +18,7 @@ from scalargrad.compiler.call.results import filled, outlined
 from scalargrad.compiler.passes.kinds import total_of
 from scalargrad.compiler.passes.nodes import Flags, Nodes
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.recorded import RecordedProgram
+from scalargrad.compiler.passes.recorded_program import RecordedProgram
 from scalargrad.compiler.trace.domains import unseen
 from scalargrad.compiler.trace.randomness import REMEDY
 from scalargrad.compiler.trace.trace import Trace

@@ -15,7 +15,7 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from scalargrad.compiler.call.objects import attributes, has_state
-from scalargrad.compiler.guards.names import is_followed, is_wrapper, namespaces, variables
+from scalargrad.compiler.guards.names_read import is_followed, is_wrapper, namespaces, variables
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.value import Value

@@ -3,17 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from scalargrad import ops
+from scalargrad.compiler.passes.kinds import Op
+from scalargrad.compiler.trace.plainness import Plainness
 from scalargrad.errors import GraphError, TraceError
-from scalargrad.grad_mode import recorder
+from scalargrad.grad_mode import Recorder, recorder
 from scalargrad.table.numbers import is_real
 from scalargrad.table.operation import Operation
 from scalargrad.value import Parameter, Value
 
-if TYPE_CHECKING:
-    from scalargrad.compiler.trace.trace import Trace
+
+class Tracing(Recorder, Protocol):
+    """What a traced number asks of its recording, besides what any Value asks of a recorder."""
+
+    is_open: bool
+    is_detaching: bool
+    ops: list[Op]
+    labels: dict[int, str]
+    plainness: Plainness
+    constant: Callable[[float], int]  # the node of a number
+    writers: tuple[Callable[[Op], None], Callable[[int], None], Callable[[int], None]]
+
+    def append(self, op: Op, args: tuple[int, ...]) -> Traced:
+        """Write a node, and return what stands for it."""
+
+    def beside(self, x: Any, op: Operation) -> Any:
+        """Return the node of an operator's other operand, or NotImplemented for an array's."""
+
+    def is_leaf(self, index: int) -> bool:
+        """Return whether a node is a leaf in eager evaluation."""
+
+    def is_truth(self, x: Any) -> bool:
+        """Return whether something is True or False in eager evaluation."""
+
+    def truth(self, index: int) -> bool:
+        """Return whether a number is true, and note that it was asked."""
+
+    def holds(self, condition: Traced) -> bool:
+        """Return whether a condition holds, taken for granted where it depends on examples."""
 
 
 class Traced(Value):
@@ -24,7 +53,7 @@ class Traced(Value):
 
     Attributes
     ----------
-    trace : Trace
+    trace : Tracing
         The recording it belongs to.
     index : int
         Its node there.
@@ -32,7 +61,7 @@ class Traced(Value):
 
     __slots__ = ("index", "trace")
 
-    trace: Trace
+    trace: Tracing
     index: int
 
     def _apply(self, op: Operation, operands: tuple[Any, ...], _checked: bool = True) -> Value:
@@ -171,7 +200,7 @@ class TracedParameter(Traced, Parameter):
     __slots__ = ()
 
 
-def in_force(x: Traced) -> Trace:
+def in_force(x: Traced) -> Tracing:
     """Return the recording of a number, which has to be the one that goes on here.
 
     Raises

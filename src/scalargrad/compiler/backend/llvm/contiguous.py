@@ -19,8 +19,8 @@ from scalargrad.compiler.passes.instructions import (
     Copy,
     Instruction,
     Packed,
+    ProductRun,
     Products,
-    Run,
 )
 from scalargrad.compiler.passes.memory import Floats
 
@@ -59,12 +59,14 @@ class _Arranging:
         copies: list[Instruction] = []
         if sum(run.terms for run in runs) > SEQUENTIAL:
             runs = tuple(
-                Run(x.terms, *(self.in_line(f, x.terms, (rows, columns), copies) for f in x[1:]))
+                ProductRun(
+                    x.terms, *(self.in_line(f, x.terms, (rows, columns), copies) for f in x[1:])
+                )
                 for x in runs
             )
         elif _helped(instruction):
             runs = tuple(
-                Run(x.terms, *(self.beside(f, x.terms, columns, copies) for f in x[1:]))
+                ProductRun(x.terms, *(self.beside(f, x.terms, columns, copies) for f in x[1:]))
                 for x in runs
             )
         return [*copies, Products(out, rows, columns, start, runs)]

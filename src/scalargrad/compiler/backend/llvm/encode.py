@@ -40,8 +40,8 @@ from scalargrad.compiler.passes.instructions import (
     Gather,
     GatheredProducts,
     Instruction,
+    ProductRun,
     Products,
-    Run,
     Scatter,
     Take,
 )
@@ -158,7 +158,7 @@ def _products(instruction: Products) -> tuple[Kind, Addresses]:
     return (write_tiles, (tile,)), np.array(fields)
 
 
-def _dots(head: list[int], start: Affine, runs: tuple[Run, ...]) -> tuple[Kind, Addresses]:
+def _dots(head: list[int], start: Affine, runs: tuple[ProductRun, ...]) -> tuple[Kind, Addresses]:
     """Return the function for long sums whose terms adjoin, and its fields."""
     _, rows, columns = head
 
@@ -186,28 +186,28 @@ def neighbouring(instruction: Products) -> bool:
     return all(x.term in {0, 1} for run in instruction.runs for x in run[1:])
 
 
-def _turned(run: Run, columns: int) -> Run:
+def _turned(run: ProductRun, columns: int) -> ProductRun:
     """Return a run whose first factor is the one that does not move with the column, if any."""
     swap = columns > 1 and run.a.inner != 0 and run.b.inner == 0
-    return Run(run.terms, run.b, run.a) if swap else run
+    return ProductRun(run.terms, run.b, run.a) if swap else run
 
 
 def _walk(place: Affine, rows: int, columns: int) -> Moves:
     return Moves(rows > 1 and place.outer != 0, columns > 1 and place.inner != 0)
 
 
-def _stretches(runs: tuple[Run, ...], many: bool) -> list[tuple[int, int, Run]]:
+def _stretches(runs: tuple[ProductRun, ...], many: bool) -> list[tuple[int, int, ProductRun]]:
     """Return (number of the run, mode, part of the run); those of long sums class by class."""
     if not many:
         return [(k, 0, run) for k, run in enumerate(runs)]
-    found: list[tuple[int, int, Run]] = []
+    found: list[tuple[int, int, ProductRun]] = []
     for number in range(CLASSES):
         before, parts = 0, []
         for k, (terms, a, b) in enumerate(runs):
             first = (number - before) % CLASSES
             if first < terms:
                 count = -(-(terms - first) // CLASSES)
-                parts.append((k, Run(count, _every(a, first), _every(b, first))))
+                parts.append((k, ProductRun(count, _every(a, first), _every(b, first))))
             before += terms
         for i, (k, run) in enumerate(parts):
             mode = BEGINS * (i == 0) | ENDS * (i == len(parts) - 1)

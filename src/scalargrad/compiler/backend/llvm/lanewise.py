@@ -19,7 +19,7 @@ from scalargrad.ops import mul
 from scalargrad.table.operation import Elementwise
 
 
-class Step(NamedTuple):
+class LaneStep(NamedTuple):
     """One operation on lanes.
 
     Attributes
@@ -43,7 +43,7 @@ class Lanewise(NamedTuple):
     out: int
     rows: int
     columns: int
-    steps: tuple[Step, ...]
+    steps: tuple[LaneStep, ...]
     reads: tuple[Affine, ...]
 
 
@@ -55,7 +55,7 @@ class Finished(NamedTuple):
 
     out: int
     products: Products
-    steps: tuple[Step, ...]
+    steps: tuple[LaneStep, ...]
     blocks: tuple[int, ...] = ()
 
 
@@ -63,7 +63,7 @@ class Finished(NamedTuple):
 Merged = Instruction | Lanewise | Finished
 
 
-def computed(e: Emitter, steps: Sequence[Step], numbers: Sequence[str]) -> str:
+def computed(e: Emitter, steps: Sequence[LaneStep], numbers: Sequence[str]) -> str:
     """Write steps over registers, and return the last one's result."""
     known: list[Operand] = list(numbers)
     for op, operands in steps:
@@ -73,7 +73,7 @@ def computed(e: Emitter, steps: Sequence[Step], numbers: Sequence[str]) -> str:
 
 
 def write_lanewise(
-    module: IRModule, name: str, steps: tuple[Step, ...], walks: tuple[bool, ...]
+    module: IRModule, name: str, steps: tuple[LaneStep, ...], walks: tuple[bool, ...]
 ) -> None:
     """Write ``out rows columns``, and ``base outer`` of each thing read.
 
@@ -111,7 +111,7 @@ def write_lanewise(
 def of_apply(instruction: Apply) -> Lanewise:
     """Return an operation on lanes as one step."""
     op, out, lanes, operands = instruction
-    step = Step(op, tuple(range(len(operands))))  # type: ignore[arg-type]
+    step = LaneStep(op, tuple(range(len(operands))))  # type: ignore[arg-type]
     return Lanewise(out, 1, lanes, (step,), tuple(Affine(x, 0, 1) for x in operands))
 
 
@@ -119,5 +119,5 @@ def of_product(instruction: Products, *, nothing: bool = False) -> Lanewise:
     """Return single products on lanes as one step; `nothing` says that they start from -0.0."""
     out, rows, columns, start, (run,) = instruction
     if nothing:
-        return Lanewise(out, rows, columns, (Step(mul, (0, 1)),), (run.a, run.b))
-    return Lanewise(out, rows, columns, (Step(None, (0, 1, 2)),), (run.a, run.b, start))
+        return Lanewise(out, rows, columns, (LaneStep(mul, (0, 1)),), (run.a, run.b))
+    return Lanewise(out, rows, columns, (LaneStep(None, (0, 1, 2)),), (run.a, run.b, start))

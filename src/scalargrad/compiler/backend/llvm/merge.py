@@ -23,13 +23,13 @@ from scalargrad.compiler.backend.llvm.extents import (
 )
 from scalargrad.compiler.backend.llvm.lanewise import (
     Finished,
+    LaneStep,
     Lanewise,
     Merged,
-    Step,
     of_apply,
     of_product,
 )
-from scalargrad.compiler.passes.instructions import Affine, Apply, Instruction, Products, Run
+from scalargrad.compiler.passes.instructions import Affine, Apply, Instruction, ProductRun, Products
 
 #: Blocks of fewer lanes stay as they are: the first call would pay for more kinds of functions.
 LEAST = 256
@@ -73,7 +73,7 @@ def _exchanged(instructions: Sequence[Instruction], outputs: slice) -> list[Inst
 
 
 def _transposed(x: Products) -> Products:
-    runs = tuple(Run(run.terms, _turned(run.a), _turned(run.b)) for run in x.runs)
+    runs = tuple(ProductRun(run.terms, _turned(run.a), _turned(run.b)) for run in x.runs)
     return Products(x.out, x.columns, x.rows, _turned(x.start), runs)
 
 
@@ -97,7 +97,7 @@ def _reading_columns(reader: Instruction, x: Products) -> Products | None:
     runs = [(run.terms, place(run.a, run.terms), place(run.b, run.terms)) for run in reader.runs]
     if start is None or any(a is None or b is None for _, a, b in runs):
         return None
-    told = tuple(Run(terms, a, b) for terms, a, b in runs if a is not None and b is not None)
+    told = tuple(ProductRun(terms, a, b) for terms, a, b in runs if a is not None and b is not None)
     return reader._replace(start=start, runs=told)
 
 
@@ -196,10 +196,10 @@ def _together(x: Lanewise, into: Lanewise) -> Lanewise | None:
     return Lanewise(into.out, rows, columns, tuple(steps), tuple(places))
 
 
-def _renumbered(x: Lanewise, reads: list[int], first: int) -> list[Step]:
+def _renumbered(x: Lanewise, reads: list[int], first: int) -> list[LaneStep]:
     """Return the steps of a pass, with new numbers for what it reads and for its results."""
     numbers = [*reads, *range(first, first + len(x.steps))]
-    return [Step(op, tuple(numbers[k] for k in operands)) for op, operands in x.steps]
+    return [LaneStep(op, tuple(numbers[k] for k in operands)) for op, operands in x.steps]
 
 
 def _is_block(place: Affine, out: int, rows: int, columns: int) -> bool:
@@ -302,7 +302,9 @@ def _reading_elsewhere(x: Merged | None, block: Interval, distance: int) -> Merg
         possible = possible and block[0] <= low and high <= block[1]
         return at._replace(base=at.base - distance)
 
-    runs = [Run(run.terms, place(run.a, run.terms), place(run.b, run.terms)) for run in x.runs]
+    runs = [
+        ProductRun(run.terms, place(run.a, run.terms), place(run.b, run.terms)) for run in x.runs
+    ]
     moved = x._replace(start=place(x.start), runs=tuple(runs))
     return moved if possible else None
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
-from scalargrad.compiler.backend.llvm.lanewise import Step, computed
+from scalargrad.compiler.backend.llvm.lanewise import LaneStep, computed
 from scalargrad.compiler.backend.llvm.loop_nest import Nest
 from scalargrad.compiler.backend.llvm.sums_of_products import (
     BEGINS,
@@ -38,7 +38,7 @@ class Tile(NamedTuple):
         How what sums start from moves.
     walks : tuple of (Moves, Moves)
         The kinds of stretches there are.
-    steps : tuple of Step
+    steps : tuple of LaneStep
         What is done to each sum before it is stored.
     blocks : int
         How many blocks they read beside the sums.
@@ -51,7 +51,7 @@ class Tile(NamedTuple):
     classes: bool
     start: Moves
     walks: tuple[tuple[Moves, Moves], ...]
-    steps: tuple[Step, ...] = ()
+    steps: tuple[LaneStep, ...] = ()
     blocks: int = 0
 
 

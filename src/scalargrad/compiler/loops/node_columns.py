@@ -22,7 +22,7 @@ _ARITY = 8
 
 
 @dataclass(frozen=True)
-class Columns:
+class NodeColumns:
     """The computed nodes of a program, first those that no gradient is needed for.
 
     Attributes
@@ -79,7 +79,7 @@ def is_repeatable(op: Op) -> bool:
     return isinstance(op, Elementwise) and TABLE.get(op.name) is op and 0 < op.arity < _ARITY
 
 
-def columns(program: Program) -> Columns:
+def columns(program: Program) -> NodeColumns:
     """Return the columns of a program, all of whose operations loops can compute."""
     written = program.nodes()
     table, code = written.table, written.codes.astype(np.int64)
@@ -100,7 +100,7 @@ def columns(program: Program) -> Columns:
     if len(operands):
         within = np.arange(len(operands)) - np.repeat(first[:-1], counts)
         codes += np.add.reduceat(kinds * 3**within, first[:-1])
-    return Columns(
+    return NodeColumns(
         program, written, nodes, codes, first, operands, kinds, place[operands], before, gradients
     )
 

@@ -1,0 +1,248 @@
+"""Write the nodes of a recording, and make the numbers that stand for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from scalargrad.compiler.passes.kinds import ADJOINT, INPUT, Op
+from scalargrad.compiler.trace.columns import Columns
+from scalargrad.compiler.trace.detach import DETACH
+from scalargrad.compiler.trace.plainness import Plainness
+from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, Refusal
+from scalargrad.compiler.trace.traced import Traced, TracedParameter, Tracing, refuse_stray
+from scalargrad.ops import TABLE, identity
+from scalargrad.table.operation import Operation
+from scalargrad.transforms.draws import Draw
+from scalargrad.value import Parameter, Value
+
+_new = object.__new__
+_LESS, _INFINITE = TABLE["lt"], float("inf")
+
+
+class Tape(Tracing):
+    """The nodes of a recording, with what is known of them.
+
+    Attributes
+    ----------
+    columns : Columns
+        The nodes; inputs stand where they were met.
+    given : list of int
+        The nodes of the arguments' numbers.
+    known : dict from int to float
+        The numbers of nodes: of each input, and of others once a condition has asked for them.
+    draws : list of (Draw, int)
+        Random draws, and the inputs that stand for them.
+    outside : list of (Value, int)
+        Values from outside, and the inputs that stand for them.
+    finite : list of int
+        Nodes that have to be finite.
+    labels : dict from int to str
+        Names given to nodes.
+    is_open : bool
+        Whether the function is running.
+    """
+
+    def __init__(self) -> None:
+        self.columns = Columns()
+        self.ops = self.columns.ops
+        self.given: list[int] = []
+        self.known: dict[int, float] = {}
+        self.draws: list[tuple[Draw, int]] = []
+        self.outside: list[tuple[Value, int]] = []
+        self.finite: list[int] = []
+        self.labels: dict[int, str] = {}
+        self.is_open = False
+        self.is_detaching = False
+        self.refusal: Refusal | None = None
+        self.plainness = Plainness(self.columns)
+        self.constant = self.columns.constant
+        self.write = self.columns.write
+        self.writers = self.ops.append, self.columns.left.append, self.columns.right.append
+        self._node_of: dict[int, int] = {}  # by the id of a Value, its node
+        self._named: list[Value] = []  # kept, so that no other Value gets their id
+        self._made: set[Value] = set()
+
+    # Inputs -----------------------------------------------------------------------------------
+
+    def stand_for(self, leaves: Iterable[Value]) -> None:
+        """Have these Values be inputs, in this order."""
+        for x in leaves:
+            node = self._input(x._data, plain=False).index
+            self.stands_for(x, node)
+            self.given.append(node)
+
+    def substitute(self, values: Iterable[Value], numbers: Iterable[Any]) -> list[int]:
+        """Have Values from outside be inputs of the recording, wherever they are read from now on.
+
+        Parameters
+        ----------
+        values : iterable of Value
+        numbers : iterable of Traced
+            Numbers of the arguments, one for each Value, which take its place as a leaf.
+
+        Returns
+        -------
+        list of int
+            Their nodes.
+        """
+        nodes = [x.index for x in numbers]
+        for x, node in zip(values, nodes, strict=True):
+            self.plainness.mark(node, False)
+            self.stands_for(x, node)
+        return nodes
+
+    def _stand_in(self, x: Value) -> Traced:
+        made = self._input(x._data, plain=False)
+        if isinstance(x, Parameter):
+            made = self._traced(made.index, TracedParameter)
+        if x.label:
+            self.labels[made.index] = x.label
+        return made
+
+    def _input(self, number: float, plain: bool) -> Traced:
+        index = self.write(INPUT, ())
+        self.known[index] = number
+        self.plainness.mark(index, plain)
+        return self._traced(index)
+
+    def drawn_input(self, number: float) -> Traced:
+        """Return what stands for a number that is drawn."""
+        return self._input(number, plain=True)
+
+    # Nodes ------------------------------------------------------------------------------------
+
+    def append(self, op: Op, args: tuple[int, ...]) -> Traced:
+        """Write a node, and return what stands for it."""
+        made = _new(Traced)
+        made.trace = self
+        made.index = self.write(op, args)
+        if self.is_detaching:
+            self.write(DETACH, (made.index,))
+            made.index += 1
+        return made
+
+    def _traced(self, index: int, kind: type[Traced] = Traced) -> Traced:
+        made = _new(kind)
+        made.trace = self
+        made.index = index
+        return made
+
+    def leaf(self, op: Op, x: Any, kind: type[Traced] = Traced) -> Traced:
+        """Write a node that is a leaf in eager evaluation, and no plain number."""
+        index = self.write(op, (self.refer(x, identity),))
+        self.plainness.mark(index, False)
+        return self._traced(index, kind)
+
+    def region_leaf(self, x: Any) -> Traced:
+        """Write the leaf that stands for a number a function is differentiated by."""
+        made = self.leaf(identity, x)
+        self.plainness.mark_leaf(made.index)
+        return made
+
+    def node(self, op: Any, operands: tuple[Any, ...]) -> Any:
+        """Return what stands for an operation over operands of which one is a Value."""
+        nodes = [
+            x.index if x.__class__ is Traced and x.trace is self else self.refer(x, op)
+            for x in operands
+        ]
+        return self.append(op, tuple(nodes))
+
+    def refer(self, x: Any, op: Operation) -> int:
+        """Return the node of an operand."""
+        if isinstance(x, Traced):
+            if x.trace is not self:
+                refuse_stray(x)
+            return x.index
+        if isinstance(x, Value):
+            return self._of_value(x)
+        return self.constant(x if x.__class__ is float else op.operand(x))
+
+    def beside(self, x: Any, op: Operation) -> Any:
+        """Return the node of an operator's other operand, or NotImplemented for an array's."""
+        if isinstance(x, Value):
+            return self.refer(x, op)
+        number = x if x.__class__ is float else op.number_beside(x)
+        return number if number is NotImplemented else self.constant(number)
+
+    def _of_value(self, x: Value) -> int:
+        """Return the node of a Value that is none of the recording's own."""
+        found = self._node_of.get(id(x))
+        if found is None:
+            if x in self._made:
+                found = self.leaf(identity, x._data).index
+            else:
+                found = self._input(x._data, plain=False).index
+                self.outside.append((x, found))
+            self.stands_for(x, found)
+        return found
+
+    def stands_for(self, x: Value, node: int) -> None:
+        """Have a Value that is none of the recording's own be a node wherever it is read."""
+        self._node_of[id(x)] = node
+        self._named.append(x)
+
+    def is_known(self, x: Value) -> bool:
+        """Return whether a Value that is none of the recording's own has a node."""
+        return id(x) in self._node_of
+
+    def as_plain(self, x: Any) -> Any:
+        """Return a node once more, as a plain number."""
+        made = self.node(identity, (x,))
+        self.plainness.mark(made.index, True)
+        if self.is_truth(x):
+            self.plainness.mark_truth(made.index)
+        return made
+
+    def is_truth(self, x: Any) -> bool:
+        """Return whether something is True or False in eager evaluation."""
+        if isinstance(x, Traced):
+            return x.trace is self and self.plainness.is_truth(x.index)
+        return isinstance(x, bool)
+
+    def is_leaf(self, index: int) -> bool:
+        """Return whether a node is a leaf in eager evaluation."""
+        return self.ops[index] in {INPUT, DETACH} or self.plainness.is_leaf(index)
+
+    def is_finite(self, index: int) -> int:
+        """Write the node that is 1 where a number is finite, else 0."""
+        size = self.write(TABLE["abs"], (index,))
+        return self.write(_LESS, (size, self.constant(_INFINITE)))
+
+    def adjoints(
+        self, wrt: Sequence[int], seeds: Sequence[tuple[int, int]], *, plain: bool
+    ) -> list[Any]:
+        """Return ∂(Σ seed · root)/∂x for each node x; 0.0 where no root depends on it."""
+        below = self.columns.below([root for root, _ in seeds], wrt)
+        pairs = tuple([x for pair in seeds for x in pair])
+        found: list[Any] = []
+        for x in wrt:
+            if x in below:
+                signal = self.append(ADJOINT, (x, *pairs))
+                if plain:
+                    self.plainness.mark(signal.index, True)
+                found.append(signal)
+            else:
+                found.append(0.0)
+        return found
+
+    # Refusals ---------------------------------------------------------------------------------
+
+    def refused(self, question: str) -> NoReturn:
+        """Refuse a question that a program could not answer anew at each call."""
+        self.refuse(*REFUSALS[question], is_change=question in CHANGES)
+
+    def refuse(self, what: str, remedy: str, is_change: bool = False) -> NoReturn:
+        """Raise TraceError, now and once more when the function returns."""
+        self.refusal = self.refusal or Refusal(what, remedy, is_change)
+        raise self.refusal.error
+
+    def expect_none_left(self) -> None:
+        """Raise what was refused, although the function caught it."""
+        if self.refusal is not None:
+            self.refusal.locate()
+            raise self.refusal.error
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied or pickled, and to be looked through as other objects are."""
+        self.refused("elsewhere")
