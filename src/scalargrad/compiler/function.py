@@ -151,7 +151,8 @@ class Function:
         """Return Σ seed · gradient over the results at a point."""
         if isinstance(inputs, list):
             return self.pull_back([*inputs, *seeds])
-        return self.pull_back(np.concatenate([inputs, seeds]))
+        n = self.recorded.inputs
+        return self.pull_back(np.concatenate([inputs[:n], seeds, inputs[n:]]))
 
     def gradient(self, index: int) -> Function:
         """Return the gradient of one result as a function of the same inputs."""

@@ -67,12 +67,15 @@ class Path:
         self.values_at = tuple(i for i, x in enumerate(leaves) if isinstance(x, Value))
         self.has_arrays = any(hasattr(x, "ravel") for x in leaves)
         self.all_values = len(self.values_at) == len(leaves) and not recording.draws
+        self.whole = recording.whole
         program = recording.program
         given = program.inputs - len(recording.closed_over)
-        wrt = (*value_cells(leaves), *range(given, program.inputs))
-        results = len(program.outputs) - len(recording.outcomes)
-        self.function = Function(program, results, wrt)
-        self.results = results
+        nodes = [x for k, x in enumerate(leaves) if k not in self.whole]
+        wrt = (*value_cells(nodes), *range(given, program.inputs))
+        #: Whether a node of the program stands for many numbers that are given or returned.
+        self.is_whole = bool(self.whole) or len(program.outputs) < recording.results
+        self.function = Function(program, recording.results, wrt)
+        self.results = recording.results
         reached = zip(self.function.reached(), recording.plain, strict=True)
         self.reached = tuple(moves and not plain for moves, plain in reached)
         self.operands = _readers(self.function.operands if any(self.reached) else ())
@@ -207,12 +210,18 @@ class Path:
     def arranged(
         self, leaves: list[Any], drawn: list[float], foreign: Sequence[Value] = ()
     ) -> Inputs:
-        """Return numbers in the order of the inputs: of the arguments, drawn, closed over."""
-        numbers = leaves
-        if not _FLOATS.issuperset(map(type, leaves)):
-            numbers = [x if x.__class__ is float else _number(x) for x in leaves]
-        if drawn or foreign:
-            numbers = [*numbers, *drawn, *[x._data for x in foreign]]
+        """Return numbers in the order of the inputs.
+
+        Those of the arguments, drawn, closed over; last come arrays that have no nodes.
+        """
+        numbers, apart = leaves, []
+        if self.whole:
+            apart = [leaves[k] for k in self.whole]
+            numbers = [x for k, x in enumerate(leaves) if k not in self.whole]
+        if not _FLOATS.issuperset(map(type, numbers)):
+            numbers = [x if x.__class__ is float else _number(x) for x in numbers]
+        if drawn or foreign or apart:
+            numbers = [*numbers, *drawn, *[x._data for x in foreign], *map(_number, apart)]
         if not self.has_arrays:
             return numbers
         if len(numbers) == 1:
@@ -224,7 +233,7 @@ class Path:
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]
     ) -> tuple[list[float], list[float]]:
         """Return the inputs that a call takes now, and what of `inputs` was drawn for it."""
-        first = len(inputs) - len(self.foreign) - len(self.draws)
+        first = self.function.recorded.inputs - len(self.foreign) - len(self.draws)
         drawn = inputs[first : first + len(self.draws)]
         now = self.arranged(leaves, drawn, self._foreign(module_values))
         return [float(x) for x in now], drawn
