@@ -81,7 +81,9 @@ class Path:
         self.results = recording.results
         reached = zip(self.function.reached(), recording.plain, strict=True)
         self.reached = tuple(moves and not plain for moves, plain in reached)
-        self.lone = self.reached == (True,)
+        self.operands = _readers(self.function.operands if any(self.reached) else ())
+        self.some_only = any(self.operands)
+        self.lone = self.reached == (True,) and not self.some_only
         self.truths = recording.truths
         self.differentiable = bool(wrt)
         self.returns_arrays = has_arrays(outline)
@@ -279,15 +281,56 @@ class Path:
     ) -> list[Value | float]:
         """Return each result as a node where a Value reaches it."""
         index, row = along or (-1, None)
+        if not self.some_only:
+            return [
+                Output(x, i, source, parents, row if i == index else None) if reached else x
+                for i, (x, reached) in enumerate(zip(numbers, self.reached))  # noqa: B905 - guards
+            ]
+        # Results that depend on the same operands share them, which sorts a graph in less time.
+        read = {x: parents if x is None else x(parents) for x in {*self.operands}}
         return [
-            Output(x, i, source, parents, row if i == index else None) if reached else x
-            for i, (x, reached) in enumerate(zip(numbers, self.reached))  # noqa: B905 - guards too
+            _node(x, i, source, read[of], row if i == index else None) if reached else x
+            for i, (x, reached, of) in enumerate(
+                zip(numbers, self.reached, self.operands, strict=False)
+            )
         ]
 
     def _leaves(self, numbers: list[float]) -> list[Value | float]:
         """Return each result as a leaf without parents where a Value reaches it."""
         reached = zip(numbers, self.reached)  # noqa: B905 - the numbers hold guards too
         return [Value(x) if moves else x for x, moves in reached]
+
+
+class _Some:
+    """Takes some of the operands of a call.
+
+    Parameters
+    ----------
+    places : tuple of int
+    """
+
+    def __init__(self, places: tuple[int, ...]) -> None:
+        self.places = places
+
+    def __call__(self, parents: tuple[Value, ...]) -> tuple[Value, ...]:
+        return tuple([parents[k] for k in self.places])
+
+
+def _readers(operands: Sequence[tuple[int, ...] | None]) -> tuple[_Some | None, ...]:
+    """Return what takes the operands of each result, None where it has all; equal ones are one."""
+    made = {places: _Some(places) for places in operands if places is not None}
+    return tuple([None if places is None else made[places] for places in operands])
+
+
+def _node(
+    number: float,
+    index: int,
+    source: Source,
+    parents: tuple[Value, ...],
+    row: tuple[float, ...] | None,
+) -> Value:
+    """Return a result as a node of what it depends on, a leaf where that is nothing."""
+    return Output(number, index, source, parents, row) if parents else Value(number)
 
 
 _FLOATS = {float}

@@ -205,7 +205,9 @@ class Trace(Tape):
         if not allow_nonfinite:
             self.finite.append(root)
         found = self.adjoints(wrt, [(root, self.constant(1.0))], plain=not create_graph)
-        return [Value(x) if create_graph and not isinstance(x, Value) else x for x in found]
+        if not create_graph:  # floats, eagerly, through which no gradient flows
+            return [self.detach(x) if isinstance(x, Value) else x for x in found]
+        return [x if isinstance(x, Value) else Value(x) for x in found]
 
     def _require_no_outer_graph(self, root: int, xs: Sequence[Any]) -> None:
         """Refuse a gradient that would have to flow through a graph made outside."""
