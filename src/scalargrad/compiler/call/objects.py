@@ -116,7 +116,7 @@ def attributes(x: Any) -> dict[str, Any]:
     return {**slots, **getattr(x, "__dict__", {})}
 
 
-class Memory(Protocol):
+class WalkMemory(Protocol):
     """What remembers the last walk over an object."""
 
     def visit(self, x: Any, visit: Visit) -> None:
@@ -129,7 +129,7 @@ class Visit:
     Parameters
     ----------
     key : list
-    memory : Memory, optional
+    memory : WalkMemory, optional
 
     Attributes
     ----------
@@ -145,7 +145,7 @@ class Visit:
         How many Values, if there are no more, are known to be different ones.
     """
 
-    def __init__(self, key: list[Hashable], memory: Memory | None = None) -> None:
+    def __init__(self, key: list[Hashable], memory: WalkMemory | None = None) -> None:
         self.key = key
         self.module_values: list[Value] = []
         self.met: list[Any] = []

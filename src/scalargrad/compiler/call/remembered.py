@@ -23,7 +23,7 @@ _FIXED = (type, FunctionType, BuiltinFunctionType, MethodType, functools.partial
 _space = attrgetter("__dict__")
 
 
-class Walk:
+class ObjectWalk:
     """What one walk over an object met.
 
     Parameters
@@ -71,7 +71,7 @@ class Walk:
 
 
 def _is_compared(x: Any) -> bool:
-    """Return whether a `Walk` notices when something changes."""
+    """Return whether a `ObjectWalk` notices when something changes."""
     if has_state(x):
         return attributes(x) is getattr(x, "__dict__", None)
     return isinstance(x, (list, dict, tuple, *_FIXED))
@@ -82,10 +82,10 @@ class LastWalk:
 
     def __init__(self) -> None:
         self._root: weakref.ref[Any] | None = None
-        self._walk: Walk | None = None
+        self._walk: ObjectWalk | None = None
 
     def visit(self, x: Any, visit: Visit) -> None:
-        """Walk over an object, the first that a visit meets, or repeat what is remembered."""
+        """ObjectWalk over an object, the first that a visit meets, or repeat what is remembered."""
         walk = self._walk
         if walk is not None and walk.holds(x):
             walk.repeat(visit)
@@ -94,7 +94,7 @@ class LastWalk:
         visit.part(x)
         self._walk = None
         if self._root is not None and self._root() is x and all(map(_is_compared, visit.met)):
-            self._walk = Walk(self._root, visit, visit.key[before:])
+            self._walk = ObjectWalk(self._root, visit, visit.key[before:])
             return
         try:
             self._root = weakref.ref(x, self._forget)
