@@ -163,10 +163,12 @@ class Jitted(Generic[P, R]):
             self._kept.put(key, (path, *known), path.surroundings or now)
         return path
 
-    def _record(self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver) -> Path:
+    def _record(
+        self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver, *, singly: bool = False
+    ) -> Path:
         _, leaves, module_values = self.signature(args, kwargs)
         recorder = CallRecorder(self._function, args, kwargs, self._static)
-        found = recorder.record(leaves, module_values, self)
+        found = recorder.record(leaves, module_values, self, singly=singly)
         now.watch(now.slots)
         if not now.holds():  # a cache was filled, a log written
             now = self._kept.look_around()
@@ -265,6 +267,13 @@ class Jitted(Generic[P, R]):
         if anew is None:
             raise TraceError(f"{self!r} is evaluated eagerly for these arguments")
         return anew, leaves, module_values
+
+    def recorded_singly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path:
+        """Return a path, not kept, in which each number given or returned is a node of its own."""
+        try:
+            return self._record(args, kwargs, self._kept.look_around(), singly=True)
+        except UnrecordedError as failed:
+            failed.explain()
 
     def __copy__(self) -> Jitted[P, R]:
         return Jitted(self._function, self._static, self._paths)

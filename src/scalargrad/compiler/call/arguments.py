@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from scalargrad.compiler.call.objects import Copier, Frozen, Visit, is_object, like
+from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.table.numbers import is_real
@@ -101,10 +102,14 @@ def _visit_all(
             return
     if objects is not None and len(xs) >= _MANY and _are_rows(xs):
         key.append(("rows", len(xs[0])))
-        leaves.append(np.array(xs))
+        leaves.append(np.array(xs).view(NestedRows))
         return
     for x in xs:
         visit(x, key, leaves, objects)
+
+
+class NestedRows(np.ndarray[Any, Any]):
+    """The numbers of lists of one length, as an array."""
 
 
 def _are_rows(xs: Sequence[Any]) -> bool:
@@ -166,7 +171,16 @@ def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any
         items = [rebuilt(item, fresh, copier) for item in x]
         return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
     if hasattr(x, "dtype") and hasattr(x, "ravel"):
-        replaced = x.astype(object)
-        replaced.flat = [rebuilt(item, fresh, copier) for item in x.ravel().tolist()]
-        return replaced
+        return _rebuilt_array(x, fresh, copier)
     return copier.copy(x) if copier is not None and is_object(x) else x
+
+
+def _rebuilt_array(x: Any, fresh: Iterator[Any], copier: Copier | None) -> Any:
+    """Return an array with its numbers replaced, or what stands for all of it."""
+    flat = x.ravel()
+    found = [rebuilt(item, fresh, copier) for item in flat[:1].tolist()]
+    if found and isinstance(found[0], WholeArray):
+        return found[0]
+    replaced = x.astype(object)
+    replaced.flat = found + [rebuilt(item, fresh, copier) for item in flat[1:].tolist()]
+    return replaced

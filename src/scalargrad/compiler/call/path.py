@@ -67,15 +67,20 @@ class Path:
         self.values_at = tuple(i for i, x in enumerate(leaves) if isinstance(x, Value))
         self.has_arrays = any(hasattr(x, "ravel") for x in leaves)
         self.all_values = len(self.values_at) == len(leaves) and not recording.draws
+        self.whole = recording.whole
         program = recording.program
         given = program.inputs - len(recording.closed_over)
-        wrt = (*value_cells(leaves), *range(given, program.inputs))
-        results = len(program.outputs) - len(recording.outcomes)
-        self.function = Function(program, results, wrt)
-        self.results = results
+        nodes = [x for k, x in enumerate(leaves) if k not in self.whole]
+        wrt = (*value_cells(nodes), *range(given, program.inputs))
+        #: Whether a node of the program stands for many numbers that are given or returned.
+        self.is_whole = bool(self.whole) or len(program.outputs) < recording.results
+        self.function = Function(program, recording.results, wrt)
+        self.results = recording.results
         reached = zip(self.function.reached(), recording.plain, strict=True)
         self.reached = tuple(moves and not plain for moves, plain in reached)
-        self.lone = self.reached == (True,)
+        self.operands = _readers(self.function.operands if any(self.reached) else ())
+        self.some_only = any(self.operands)
+        self.lone = self.reached == (True,) and not self.some_only
         self.truths = recording.truths
         self.differentiable = bool(wrt)
         self.returns_arrays = not (wrt or self.truths) and has_arrays(outline)
@@ -205,12 +210,18 @@ class Path:
     def arranged(
         self, leaves: list[Any], drawn: list[float], foreign: Sequence[Value] = ()
     ) -> Inputs:
-        """Return numbers in the order of the inputs: of the arguments, drawn, closed over."""
-        numbers = leaves
-        if not _FLOATS.issuperset(map(type, leaves)):
-            numbers = [x if x.__class__ is float else _number(x) for x in leaves]
-        if drawn or foreign:
-            numbers = [*numbers, *drawn, *[x._data for x in foreign]]
+        """Return numbers in the order of the inputs.
+
+        Those of the arguments, drawn, closed over; last come arrays that have no nodes.
+        """
+        numbers, apart = leaves, []
+        if self.whole:
+            apart = [leaves[k] for k in self.whole]
+            numbers = [x for k, x in enumerate(leaves) if k not in self.whole]
+        if not _FLOATS.issuperset(map(type, numbers)):
+            numbers = [x if x.__class__ is float else _number(x) for x in numbers]
+        if drawn or foreign or apart:
+            numbers = [*numbers, *drawn, *[x._data for x in foreign], *map(_number, apart)]
         if not self.has_arrays:
             return numbers
         if len(numbers) == 1:
@@ -222,7 +233,7 @@ class Path:
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]
     ) -> tuple[list[float], list[float]]:
         """Return the inputs that a call takes now, and what of `inputs` was drawn for it."""
-        first = len(inputs) - len(self.foreign) - len(self.draws)
+        first = self.function.recorded.inputs - len(self.foreign) - len(self.draws)
         drawn = inputs[first : first + len(self.draws)]
         now = self.arranged(leaves, drawn, self._foreign(module_values))
         return [float(x) for x in now], drawn
@@ -240,15 +251,56 @@ class Path:
     ) -> list[Value | float]:
         """Return each result as a node where a Value reaches it."""
         index, row = along or (-1, None)
+        if not self.some_only:
+            return [
+                Output(x, i, source, parents, row if i == index else None) if reached else x
+                for i, (x, reached) in enumerate(zip(numbers, self.reached))  # noqa: B905 - guards
+            ]
+        # Results that depend on the same operands share them, which sorts a graph in less time.
+        read = {x: parents if x is None else x(parents) for x in {*self.operands}}
         return [
-            Output(x, i, source, parents, row if i == index else None) if reached else x
-            for i, (x, reached) in enumerate(zip(numbers, self.reached))  # noqa: B905 - guards too
+            _node(x, i, source, read[of], row if i == index else None) if reached else x
+            for i, (x, reached, of) in enumerate(
+                zip(numbers, self.reached, self.operands, strict=False)
+            )
         ]
 
     def _leaves(self, numbers: list[float]) -> list[Value | float]:
         """Return each result as a leaf without parents where a Value reaches it."""
         reached = zip(numbers, self.reached)  # noqa: B905 - the numbers hold guards too
         return [Value(x) if moves else x for x, moves in reached]
+
+
+class _Some:
+    """Takes some of the operands of a call.
+
+    Parameters
+    ----------
+    places : tuple of int
+    """
+
+    def __init__(self, places: tuple[int, ...]) -> None:
+        self.places = places
+
+    def __call__(self, parents: tuple[Value, ...]) -> tuple[Value, ...]:
+        return tuple([parents[k] for k in self.places])
+
+
+def _readers(operands: Sequence[tuple[int, ...] | None]) -> tuple[_Some | None, ...]:
+    """Return what takes the operands of each result, None where it has all; equal ones are one."""
+    made = {places: _Some(places) for places in operands if places is not None}
+    return tuple([None if places is None else made[places] for places in operands])
+
+
+def _node(
+    number: float,
+    index: int,
+    source: Source,
+    parents: tuple[Value, ...],
+    row: tuple[float, ...] | None,
+) -> Value:
+    """Return a result as a node of what it depends on, a leaf where that is nothing."""
+    return Output(number, index, source, parents, row) if parents else Value(number)
 
 
 _FLOATS = {float}

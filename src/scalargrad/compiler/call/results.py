@@ -182,11 +182,13 @@ def outlined(tree: Any, values: list[Value]) -> Any:
     if isinstance(tree, list | tuple) and not isinstance(tree, Table):
         if type(tree) is list and _PLAIN.issuperset(map(type, tree)):
             return _PlainList(tree)
-        items = [outlined(x, values) for x in tree]
+        items = _places(tree, values) or [outlined(x, values) for x in tree]
         kind: Any = _Row.of if type(tree) is list else type(tree)
         return kind(*items) if hasattr(tree, "_fields") else kind(items)
     if getattr(getattr(tree, "dtype", None), "kind", "") == "O":
-        return ArrayOutline(tree.shape, [outlined(x, values) for x in tree.ravel().tolist()])
+        numbers = tree.ravel().tolist()
+        items = _places(numbers, values) or [outlined(x, values) for x in numbers]
+        return ArrayOutline(tree.shape, items)
     if isinstance(tree, Coroutine):
         tree.close()
         raise TraceError("a compiled function returned a coroutine: only plain functions compile")
@@ -203,6 +205,15 @@ def outlined(tree: Any, values: list[Value]) -> Any:
             "Values of the recording: return the Values, and make the function outside"
         )
     return _outlined_object(tree, values) if is_object(tree) else tree
+
+
+def _places(items: Any, values: list[Value]) -> list[Any]:
+    """Return the places of items that are all Values; of others nothing."""
+    if not all(issubclass(kind, Value) for kind in {*map(type, items)}):
+        return []
+    first = len(values)
+    values += items
+    return [Place(k) for k in range(first, len(values))]
 
 
 def _closes_over_results(function: FunctionType) -> bool:

@@ -18,7 +18,7 @@ from scalargrad.show.characters import visible
 from scalargrad.show.figures import number
 from scalargrad.show.places import place_names
 from scalargrad.show.steps.affinity import Affinity
-from scalargrad.show.steps.partials import ELLIPSIS, SymbolicGate, Trace, named_symbols, numbers_in
+from scalargrad.show.steps.partials import FIXED, SymbolicGate, Trace, named_symbols, numbers_in
 from scalargrad.show.subgraphs import Model
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression
@@ -65,7 +65,7 @@ class Scene:
     place : dict from Value to int
         The position of each in `order`.
     inputs : list of Value
-        The leaves among them, in the order in which they are first read.
+        The leaves among them, parameters last, otherwise in the order in which they are first read.
     names : dict from Value to str
         Labels, or v1, v2, …, and of a model's parameters their places; without characters that
         would move the cursor or hide.
@@ -90,7 +90,8 @@ class Scene:
         self.model = model
         self.order = topological_order(root)
         self.place = {node: i for i, node in enumerate(self.order)}
-        self.inputs = [node for node in as_read(self.order) if not node.parents]
+        leaves = [node for node in as_read(self.order) if not node.parents]
+        self.inputs = sorted(leaves, key=lambda leaf: isinstance(leaf, Parameter))
         found = names(self.order) | place_names(model, self.order)
         self.names = {node: visible(name, lines=False) for node, name in found.items()}
         self.data = {node: node.data for node in self.order}
@@ -164,9 +165,9 @@ class Scene:
     def _written(
         gate: SymbolicGate, expression: Expression, write: Callable[[Value], str]
     ) -> dict[Symbol, str]:
-        written = {ELLIPSIS: "…"}
+        written = {symbol: symbol.name for symbol in FIXED}
         for symbol in named_symbols(expression):
-            if symbol is not ELLIPSIS:
+            if symbol not in written:
                 x = gate.stand_ins[symbol]
                 written[symbol] = number(x) if isinstance(x, float) else write(x)
         return written
