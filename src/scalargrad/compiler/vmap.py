@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.call.results import filled, outlined
+from scalargrad.compiler.call.results import Place, filled, outlined
 from scalargrad.compiler.out_axes import arranged, is_array
 from scalargrad.compiler.trace.batching import Lanes, UnlikeError
 from scalargrad.compiler.trace.trace import current_trace
@@ -94,19 +95,21 @@ def _at_once(f: Callable[..., Any], call: tuple[Any, Any, Any], lanes: Lanes, n:
     args, axes, kwargs = call
     with lanes.one_example(n):
         example = [
-            x if axis is None else lanes.batched([x[k] for k in range(n)])
-            for x, axis in zip(args, axes, strict=True)
+            x if axis is None else lanes.example(x) for x, axis in zip(args, axes, strict=True)
         ]
         result = f(*example, **kwargs)
     values: list[Any] = []
     outline = outlined(result, values)
-    batched = [isinstance(x, Traced) and lanes.size(x.index) > 1 for x in values]
-    return [
-        filled(
-            outline, [lanes.unbatch(x, k) if b else x for x, b in zip(values, batched, strict=True)]
-        )
-        for k in range(n)
+    columns = [
+        lanes.unbatch(x, n)
+        if isinstance(x, Traced) and lanes.size(x.index) > 1
+        else itertools.repeat(x, n)
+        for x in values
     ]
+    if outline.__class__ is Place:
+        return [*columns[0]]
+    rows = zip(*columns, strict=True) if columns else itertools.repeat((), n)
+    return [filled(outline, row) for row in rows]
 
 
 def _count(args: Sequence[Any], axes: Sequence[int | None]) -> int:

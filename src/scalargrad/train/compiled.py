@@ -18,10 +18,10 @@ from scalargrad.train.carried import Carried
 from scalargrad.train.compiled_gradient import CompiledGradient
 from scalargrad.train.data_rows import Shape, Shapes
 from scalargrad.train.eager_steps import Eager
-from scalargrad.train.evaluation import Evaluation
 from scalargrad.train.examples import Examples
 from scalargrad.train.limits_on_gradients import Limits
 from scalargrad.train.objective import Objective, StepResult
+from scalargrad.train.predictor import Predictor
 from scalargrad.train.programs import Found
 from scalargrad.value import Value
 
@@ -83,11 +83,11 @@ class Compiled(Eager):
         self._recordings: dict[int, CompiledGradient] = {}
         self._evaluation = self._new_evaluation()
 
-    def _new_evaluation(self, epochs: int = 0) -> Evaluation | None:
+    def _new_evaluation(self, epochs: int = 0) -> Predictor | None:
         if self._held_out is None:
             return None
         model, inputs = self._objective.model, self._held_out.inputs
-        return Evaluation(model, inputs, self._batch_size, epochs)
+        return Predictor(model, inputs, self._batch_size, epochs)
 
     # Between steps ----------------------------------------------------------------------------
 

@@ -393,7 +393,7 @@ def test_the_open_drawing_is_exported_and_printed(open_page: Any) -> None:
     assert "Neuron 1" in page.locator("#sheet h1").text_content()
     page.locator("#worksheet").click()
     assert page.locator("#sheet ol").first.locator("li").count() == 6
-    assert page.locator("#sheet p").text_content().startswith("At w¹₁,₁ ≈ −0.7313, w¹₁,₂ ≈")
+    assert page.locator("#sheet p").text_content().startswith("At x0 = 0.25, x1 = 0.5, w¹₁,₁ ≈")
     given = page.locator("#sheet svg").first.locator("text.gradient").all_text_contents()
     assert given.count("______") == len(given) - 1
     output = next(node for node in steps.scene.order if node.op and node.op.name == "tanh")

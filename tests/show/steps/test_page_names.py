@@ -85,7 +85,7 @@ def test_a_long_name_has_an_alias_that_the_page_explains(open_page: Any) -> None
     assert page.locator(".chip-name.parameter").text_content() == "tlrotv"
     page.evaluate("scalargrad.goTo(2)")
     assert "from a and tlrotv" in page.locator("#panel .sentence").text_content()
-    assert LONG in page.locator(".field input[type=range]").nth(1).get_attribute("aria-label")
+    assert LONG in page.locator(".field input[type=range]").nth(2).get_attribute("aria-label")
 
 
 def test_no_number_is_longer_than_its_wire_or_its_box(open_page: Any) -> None:

@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 
+from scalargrad import Value, tanh
+from scalargrad.nn import MLP
+from scalargrad.show.steps import Walk, walk
+
 from .graphs import lecture, regularised
 
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
@@ -63,3 +67,56 @@ def test_the_graph_stays_in_sight_while_a_slider_is_moved(
     assert slider["y"] >= stage["y"] + stage["height"]
     bar = page.locator("#timeline").bounding_box()
     assert slider["y"] + slider["height"] <= bar["y"] + 1
+
+
+def network() -> Walk:
+    """Walk through a network whose drawing is wider than a phone."""
+    model = MLP(3, [4, 1], activation="tanh", rng=0)
+    return walk(model([Value(x, f"x{i}") for i, x in enumerate([0.5, -1.0, 2.0])]), model=model)
+
+
+def pendulum() -> Walk:
+    """Walk through a few steps of an equation of motion: long, and too low to be wrapped."""
+    angle, speed = Value(0.5, "a"), Value(0.0, "s")
+    for _ in range(5):
+        speed = speed - tanh(angle) * 0.5
+        angle = angle + speed * 0.1
+    return walk(angle)
+
+
+@pytest.mark.parametrize("make", [network, pendulum])
+def test_the_product_of_a_step_is_read_without_scrolling(make: Any, open_page: Any) -> None:
+    """However long the wire beside it: the frame follows to where the whole chip is in sight."""
+    steps = make()
+    page = open_page(steps, **PHONE, reduced_motion="reduce")
+    for position in range(1, len(steps) + 1):
+        page.evaluate(f"scalargrad.goTo({position})")
+        cut = page.evaluate(
+            """() => { const frame = document.querySelector("#viewport").getBoundingClientRect();
+              return [...document.querySelectorAll("#overlay .chip .paper")]
+                .map((chip) => chip.getBoundingClientRect())
+                .filter((chip) => chip.left < frame.left || chip.right > frame.right
+                  || chip.top < frame.top || chip.bottom > frame.bottom).length; }"""
+        )
+        assert not cut, position
+
+
+@pytest.mark.parametrize("make", [network, pendulum])
+def test_the_map_stands_clear_of_the_buttons_and_can_be_made_out(make: Any, open_page: Any) -> None:
+    """In whatever corner; the map of a very wide graph is wide instead of a line."""
+    steps = make()
+    page = open_page(steps, **PHONE, reduced_motion="reduce")
+    seen: list[int] = []
+    for position in (1, len(steps) // 2, len(steps)):
+        page.evaluate(f"scalargrad.goTo({position})")
+        if not page.locator("#minimap").is_visible():
+            continue
+        map_, zoom = (page.locator(id).bounding_box() for id in ("#minimap", ".zoom"))
+        seen.append(position)
+        assert map_["height"] >= 12
+        assert (
+            map_["x"] >= zoom["x"] + zoom["width"]
+            or map_["y"] + map_["height"] <= zoom["y"]
+            or map_["y"] >= zoom["y"] + zoom["height"]
+        )
+    assert seen

@@ -8,7 +8,9 @@ import pytest
 
 from scalargrad import ops
 from scalargrad.show.steps.partials import (
+    _TEXTBOOK,
     ELLIPSIS,
+    PI,
     Resolver,
     is_plain_sum,
     named_symbols,
@@ -117,3 +119,19 @@ def test_parts_of_an_expression_are_found_once_and_in_order() -> None:
     assert named_symbols(expression) == [Y, X]
     assert numbers_in(expression) == [2.0, 3.0]
     assert numbers_in(math.pi) == [math.pi]
+
+
+@pytest.mark.parametrize(
+    ("op", "index"), list(_TEXTBOOK), ids=lambda x: x if isinstance(x, int) else x.name
+)
+def test_a_derivative_written_for_readers_is_the_derivative(op: Elementwise, index: int) -> None:
+    """What textbooks write gives the slope of the function, as central differences have it."""
+    at = [1.7, 0.6][: op.arity] if op is ops.acosh or op.arity == 2 else [0.4]
+    step = 1e-5
+    nudged = [
+        op.of(*(x + sign * step * (i == index) for i, x in enumerate(at))) for sign in (1, -1)
+    ]
+    symbols = [Symbol(f"x{i}") for i in range(len(at))]
+    written = _TEXTBOOK[op, index](*symbols)
+    slope = Resolver({**dict(zip(symbols, at, strict=True)), PI: math.pi}).resolve(written)
+    assert slope == pytest.approx((nudged[0] - nudged[1]) / (2 * step), rel=1e-8)

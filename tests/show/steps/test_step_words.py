@@ -404,6 +404,23 @@ def test_nudge_of_a_bent_function_is_only_about_right() -> None:
     assert last(labelled(x * 2.0, "f")).notes()[-1] == "nudge x by +0.01: f changes by +0.02"
 
 
+@pytest.mark.parametrize(
+    ("x", "nudge"),
+    [(0.1, "0.01"), (-0.02, "0.001"), (1e-6, "1e−7"), (1.67e-27, "1e−28"), (5e-324, "0.01")],
+)
+def test_nudge_is_small_beside_a_small_number(x: float, nudge: str) -> None:
+    """A promise of +0.01 · df/dx would be false of 1/x at 1e-6."""
+    assert last(Value(x, "x") * 2.0).notes()[-1].startswith(f"nudge x by +{nudge}:")
+
+
+def test_inputs_come_before_parameters() -> None:
+    """However they are first read, as the sentence names them."""
+    w, x, b = Parameter(2.0, "w"), Value(3.0, "x"), Parameter(1.0, "b")
+    first = walk(w * x + b)[0]
+    assert first.text() == "x = 3, w = 2, b = 1"
+    assert first.sentence() == "Start from the input x and the parameters w and b."
+
+
 def test_nudge_is_exact_in_one_operand_of_a_product_and_not_below_a_bend() -> None:
     """Of a·b² + max(a, b) + c/a + cb only c is a straight line: max and 1/a bend a."""
     a, b, c = Value(4.0, "a"), Value(2.0, "b"), Value(5.0, "c")

@@ -55,7 +55,11 @@ class CarriedState:
         carry = self.carry
         shape, _, module_values = self._function.signature((carry,), {})
         paths = self._function.paths(carry, x)
-        return [path for path in paths if not module_values and form_of(path).shape == shape]
+        return [
+            path
+            for path in paths
+            if not (module_values or path.whole) and form_of(path).shape == shape
+        ]
 
     def numbers(self, path: Path) -> Floats:
         """Return the numbers that are carried now."""

@@ -106,6 +106,7 @@ class NodeValues:
         given += [x for x in through if columns.ops[x] is INPUT]
         place = {x: i for i, x in enumerate(given)}
         program = Program(len(given), [INPUT] * len(given), [()] * len(given))
+        program.stacked = len(columns.stacked)
         for x in sorted({*read, *through}.difference(place)):
             place[x] = len(program)
             program.ops.append(columns.ops[x])
@@ -114,7 +115,7 @@ class NodeValues:
                 program.constants[place[x]] = constants[x]
         program.outputs = [place[index]]
         run = runner_for(differentiate(sum_of_products(program)))
-        return run([known[x] for x in given])[0]
+        return run([known[x] for x in given] + columns.stacked.tolist())[0]
 
 
 def _entry(index: float, *values: Any) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 from scalargrad.compiler.call.objects import attributes, has_state
 from scalargrad.compiler.guards.names_read import is_followed, is_wrapper, namespaces, variables
 from scalargrad.compiler.trace.traced import Traced
+from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.value import Value
 
@@ -90,6 +91,9 @@ class Contents:
             held = None if id(part) in self._found else self.held(part)
             if held is not None:
                 self._found[id(part)] = part, name, dict(held)
+                kinds = {*map(type, held.values())}
+                if all(issubclass(kind, _UNCHANGING) for kind in kinds):
+                    continue
                 inner = ((key if _is_named(part) else name, y) for key, y in held.items())
                 ahead += [(str(key), y) for key, y in inner if not isinstance(y, _UNCHANGING)]
 
@@ -109,7 +113,7 @@ class Contents:
 
     def held(self, x: Any) -> dict[Any, Any] | None:
         """Return what something holds by key, number or name; None if it cannot change."""
-        if isinstance(x, Value):
+        if isinstance(x, Value | WholeArray):
             return None
         if isinstance(x, dict):
             return x

@@ -39,6 +39,8 @@ class Tape(Tracing):
         Nodes that have to be finite.
     labels : dict from int to str
         Names given to nodes.
+    has_values : bool
+        Whether a Value is among the inputs, so that results may have gradients.
     is_open : bool
         Whether the function is running.
     """
@@ -52,6 +54,7 @@ class Tape(Tracing):
         self.outside: list[tuple[Value, int]] = []
         self.finite: list[int] = []
         self.labels: dict[int, str] = {}
+        self.has_values = False
         self.is_open = False
         self.is_detaching = False
         self.refusal: Refusal | None = None
@@ -67,6 +70,7 @@ class Tape(Tracing):
 
     def stand_for(self, leaves: Iterable[Value]) -> None:
         """Have these Values be inputs, in this order."""
+        self.has_values = True
         for x in leaves:
             node = self._input(x._data, plain=False).index
             self.stands_for(x, node)
@@ -94,6 +98,7 @@ class Tape(Tracing):
 
     def _stand_in(self, x: Value) -> Traced:
         made = self._input(x._data, plain=False)
+        self.has_values = True
         if isinstance(x, Parameter):
             made = self._traced(made.index, TracedParameter)
         if x.label:
@@ -121,6 +126,16 @@ class Tape(Tracing):
             self.write(DETACH, (made.index,))
             made.index += 1
         return made
+
+    def all_traced(self, nodes: Iterable[int]) -> list[Traced]:
+        """Return what stands for nodes."""
+        found = []
+        for index in nodes:
+            made = _new(Traced)
+            made.trace = self
+            made.index = index
+            found.append(made)
+        return found
 
     def _traced(self, index: int, kind: type[Traced] = Traced) -> Traced:
         made = _new(kind)
@@ -173,6 +188,7 @@ class Tape(Tracing):
                 found = self.leaf(identity, x._data).index
             else:
                 found = self._input(x._data, plain=False).index
+                self.has_values = True
                 self.outside.append((x, found))
             self.stands_for(x, found)
         return found

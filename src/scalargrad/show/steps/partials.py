@@ -21,6 +21,12 @@ Trace: TypeAlias = tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]
 
 #: What stands for the operands of a long sum or call that are not shown.
 ELLIPSIS = Symbol("…")
+
+#: The number, as formulas write it.
+PI = Symbol("π")
+
+#: Symbols that stand for themselves.
+FIXED = (ELLIPSIS, PI)
 _LONGEST = 6
 
 #: An operand of an operation which, being this number, leaves the other one as the result.
@@ -98,7 +104,7 @@ def _compute(op: Operation, operands: tuple[Expression, ...]) -> Expression:
     return Symbol("", op, operands)
 
 
-class Gate:
+class SymbolicGate:
     """One gate of a graph: its operation over symbols, and what the symbols stand for.
 
     Parameters
@@ -115,18 +121,25 @@ class Gate:
     stand_ins : dict from Symbol to Value or float
         The node or the constant that each symbol stands for.
     partials : tuple of Symbol or float
-        The local derivatives as they were traced, the same at every point.
+        The local derivatives as they were traced, or as textbooks write them if they do not read
+        the result; the same at every point.
     """
 
     def __init__(self, node: Value, trace: Trace, data: Mapping[Value, float]) -> None:
         assert node.op is not None
         self.node, self.op = node, node.op
-        self.result, self.operands, self.partials = trace
+        self.result, self.operands, partials = trace
+        self.partials = tuple(map(self._as_printed, range(len(partials)), partials))
         self.stand_ins: dict[Symbol, Value | float] = {self.result: node}
         self.stand_ins.update(zip(self.operands, node.parents, strict=True))
         constants = {s: x for s, x in self.stand_ins.items() if isinstance(x, float)}
         numbers = {s: data[x] for s, x in self.stand_ins.items() if isinstance(x, Value)}
         self._resolver = Resolver(constants, Resolver({**constants, **numbers}))
+
+    def _as_printed(self, index: int, partial: Any) -> Any:
+        if (self.op, index) not in _TEXTBOOK or self.result in named_symbols(partial):
+            return partial
+        return _TEXTBOOK[self.op, index](*self.operands)
 
     def partial(self, index: int) -> Expression:
         """Return the local derivative for operand `index`, simplified at this point."""
@@ -158,7 +171,7 @@ class Gate:
 
     def reads(self, index: int) -> list[Value]:
         """Return the nodes whose numbers the local derivative for operand `index` uses."""
-        found = (self.stand_ins[symbol] for symbol in named_symbols(self.partials[index]))
+        found = map(self.stand_ins.get, named_symbols(self.partials[index]))
         return list(dict.fromkeys(x for x in found if isinstance(x, Value)))
 
     def varies_with(self, index: int) -> list[Value]:
@@ -180,11 +193,31 @@ class Gate:
         return shorten(_declared(self.op, self.operands))
 
 
-#: Derivatives that are not those of the table with the result written out.
+def _bell(x: Symbol) -> Symbol:
+    """Return the density of the normal distribution."""
+    return ops.exp(-(x**2) / 2) / ops.sqrt(2 * PI)
+
+
+#: Derivatives that are not those of the table with the result written out. The table avoids
+#: overflow and cancellation, which a formula to be read need not.
 _TEXTBOOK: dict[tuple[Operation, int], Callable[..., Any]] = {
     (ops.reciprocal, 0): lambda x: -1.0 / x**2,
     (ops.div, 1): lambda a, b: -a / b**2,
     (ops.tanh, 0): lambda x: 1 - ops.tanh(x) ** 2,
+    (ops.tan, 0): lambda x: 1 / ops.cos(x) ** 2,
+    (ops.asin, 0): lambda x: 1 / ops.sqrt(1 - x**2),
+    (ops.acos, 0): lambda x: -1.0 / ops.sqrt(1 - x**2),
+    (ops.atan, 0): lambda x: 1 / (1 + x**2),
+    (ops.asinh, 0): lambda x: 1 / ops.sqrt(x**2 + 1),
+    (ops.acosh, 0): lambda x: 1 / ops.sqrt(x**2 - 1),
+    (ops.atanh, 0): lambda x: 1 / (1 - x**2),
+    (ops.erf, 0): lambda x: 2 / ops.sqrt(PI) * ops.exp(-(x**2)),
+    (ops.erfc, 0): lambda x: -2.0 / ops.sqrt(PI) * ops.exp(-(x**2)),
+    (ops.ndtr, 0): _bell,
+    (ops.log_ndtr, 0): lambda x: _bell(x) / ops.ndtr(x),
+    (ops.gelu, 0): lambda x: ops.ndtr(x) + x * _bell(x),
+    (ops.atan2, 0): lambda y, x: x / (x**2 + y**2),
+    (ops.atan2, 1): lambda y, x: -y / (x**2 + y**2),
 }
 
 

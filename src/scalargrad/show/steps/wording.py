@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from math import isfinite
 
 from scalargrad.show.figures import is_rounded, number, running_sum, signed
@@ -16,6 +17,7 @@ from scalargrad.table.printing import MINUS
 from scalargrad.value import Parameter, Value
 
 _NUDGE = 0.01
+_SMALL = 0.1
 _MOST_NAMES = 4
 
 
@@ -143,15 +145,23 @@ def nudge_note(step: StepFacts) -> str:
     parent, total, scene = step.parent, step.total, step.scene
     if parent is None or total is None or parent.parents or step.arrived < step.expected:
         return ""
-    change = _NUDGE * total
+    nudge = _nudge(scene.data[parent])
+    change = nudge * total
     if not isfinite(change) or not isfinite(scene.data[scene.root]):
         return ""
     about = "" if parent in scene.affinity and not is_rounded(change) else "about "
     names = scene.names
     return (
-        f"nudge {names[parent]} by {signed(_NUDGE)}: "
+        f"nudge {names[parent]} by {signed(nudge)}: "
         f"{names[scene.root]} changes by {about}{signed(change)}"
     )
+
+
+def _nudge(x: float) -> float:
+    """Return by how much to nudge x: 0.01, or a power of ten that is small beside it."""
+    if not 0 < abs(x) < _SMALL:
+        return _NUDGE
+    return float(f"1e{Decimal(repr(x)).adjusted() - 1}") or _NUDGE
 
 
 def _signal(step: StepFacts, node: Value, notation: Notation) -> str:

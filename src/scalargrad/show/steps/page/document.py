@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
@@ -12,7 +13,7 @@ from scalargrad.show.aliases import aliases
 from scalargrad.show.html import fill, inert, policy, shared_script, source
 from scalargrad.show.steps import table
 from scalargrad.show.steps.page.drawn import drawings
-from scalargrad.show.steps.page.record import Record
+from scalargrad.show.steps.page.page_record import Record
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.table.javascript import javascript_functions
@@ -72,12 +73,14 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
     record = Record(scene, drawn, walked.names)
     functions = javascript_functions(record.operations.values())
     script = f"const functions = {functions};\n{_script()}"
+    titled = title or f"Backpropagation through {walked.names[walked.root]}"
     style = source("scalargrad.show.html", "look.css") + _read("page.css")
     return fill(
         _read("page.html"),
         {
             "policy": policy(script, style),
-            "title": escape(title or f"Backpropagation through {walked.names[walked.root]}"),
+            "title": escape(titled),
+            "heading": _breakable(titled),
             "expression": escape(_expression(scene)),
             "legend": _legend(legend),
             "style": style,
@@ -94,13 +97,18 @@ def _legend(legend: Mapping[str, str]) -> str:
     if not legend:
         return ""
     entries = (
-        f"<div><dt>{escape(a)}</dt><dd>{escape(name)}</dd></div>" for a, name in legend.items()
+        f"<div><dt>{escape(a)}</dt><dd>{_breakable(name)}</dd></div>" for a, name in legend.items()
     )
     shown = " open" if len(legend) <= _FEW_ALIASES else ""
     return (
         f'<details class="aliases"{shown}><summary>Short for</summary>'
         f"<dl>{''.join(entries)}</dl></details>"
     )
+
+
+def _breakable(text: str) -> str:
+    """Return text as HTML in which a long name may be broken after an underscore or a dot."""
+    return re.sub(r"(?<=\w\w[_.])(?=\w{2})", "<wbr>", escape(text))
 
 
 def _expression(scene: Scene) -> str:

@@ -9,6 +9,7 @@ const PRODUCT = 4;
 const ATOM = 9;
 const CONDITIONAL = 1;
 const ELLIPSIS = { name: "…" };
+const FIXED = ["…", "π"]; // names that stand for themselves
 const LONGEST_CALL = 6;
 
 const float = (x) => (x === "inf" ? Infinity : x === "-inf" ? -Infinity : x === "nan" ? NaN : x);

@@ -108,7 +108,7 @@ class GateAt {
   }
 
   written(expression, write) {
-    const words = new Map([["…", "…"]]);
+    const words = new Map(FIXED.map((name) => [name, name]));
     for (const { name } of namesIn(expression)) {
       const x = this.standIns.get(name);
       if (x !== undefined) words.set(name, typeof x === "object" ? number(float(x.constant)) : write(x));

@@ -3,7 +3,7 @@
 const fields = new Map(); // by node: {row, slider, box, gradient}
 const MOST_FIELDS = 60; // of more inputs, those of the open drawing are listed
 const MOST_DATA = 20;
-const MOST_LETTERS = 20;
+const MOST_LETTERS = 13; // of ∂f/∂x, so that a gradient stays on one line
 let listedInputs = [];
 
 function buildInputs() {
@@ -49,9 +49,11 @@ function buildField(i) {
 
 const fullName = ({ name, full }) => (full ? `${name}, short for ${full}` : name);
 
-// A round number at least twice as large as the input and no less than 5.
+// A round number at least twice as large as the input; no less than 5, except for a very small one.
 function niceExtent(x) {
-  const wanted = Math.max(5, Number.isFinite(x) ? 2 * Math.abs(x) : 5);
+  const size = Number.isFinite(x) ? Math.abs(x) : 0;
+  const isSmall = size > 1e-300 && size < 1e-3;
+  const wanted = isSmall ? 2 * size : Math.max(5, 2 * size);
   const power = 10 ** Math.floor(Math.log10(wanted));
   return [1, 2, 5, 10].map((k) => k * power).find((round) => round >= wanted * (1 - 1e-9));
 }

@@ -100,7 +100,7 @@ function haloShape(shape) {
     rx: box.rx.baseVal.value + gap,
   });
   underlay.append(around("halo", 3));
-  overlay.append(around("outline", 0));
+  overlay.append(around(shape.classList.contains("input") ? "outline data" : "outline", 0));
 }
 
 function haloNumber(i, what) {

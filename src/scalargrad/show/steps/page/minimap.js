@@ -2,6 +2,7 @@
 // active, and a way to move there.
 
 const [MAP_WIDE, MAP_HIGH] = [210, 100]; // pixels it may take
+const LEAST_HIGH = 24; // a very wide graph has a wider map
 
 let mapped = null; // the drawing that the map shows
 
@@ -14,7 +15,8 @@ function drawMap() {
   if (fits) return;
   if (mapped !== graph) {
     mapped = graph;
-    const scale = Math.min(MAP_WIDE / width, MAP_HIGH / height);
+    const widest = Math.min(Math.max(MAP_WIDE, (LEAST_HIGH * width) / height), viewport.clientWidth - (isPhone() ? 180 : 60)); // beside the buttons
+    const scale = Math.min(widest / width, MAP_HIGH / height);
     map.setAttribute("viewBox", `0 0 ${width} ${height}`);
     map.setAttribute("width", String(Math.max(24, Math.round(width * scale))));
     map.setAttribute("height", String(Math.max(12, Math.round(height * scale))));
@@ -57,7 +59,8 @@ function markMap() {
   if (map.hasAttribute("hidden") || mapped !== graph) return;
   const scale = graph.viewBox.baseVal.width / graph.clientWidth;
   const frame = map.querySelector(".frame");
-  const shown = { x: viewport.scrollLeft, y: viewport.scrollTop, width: viewport.clientWidth, height: viewport.clientHeight };
+  const [drawn, seen] = [graph.getBoundingClientRect(), viewport.getBoundingClientRect()];
+  const shown = { x: seen.left - drawn.left, y: seen.top - drawn.top, width: viewport.clientWidth, height: viewport.clientHeight };
   for (const [side, pixels] of Object.entries(shown)) frame.setAttribute(side, String(pixels * scale));
   const box = underlay.getBBox();
   const here = map.querySelector(".here");

@@ -1,7 +1,7 @@
 // The panel: what the step says, in a sentence, in symbols, in numbers and in remarks.
 
 const MOST_EXPLAINED = 3; // of more wires at once, each is a line
-const MOST_LISTED = 60; // of more inputs, only a few, data first
+const MOST_LISTED = 60; // of more inputs, only a few
 const FEW_LISTED = 12;
 
 function drawPanel() {
@@ -99,8 +99,7 @@ function explain(step) {
 
 // The inputs one below the other, each with its number.
 function inputRows() {
-  const dataFirst = [...new Set([...inputs.filter((i) => nodes[i].kind === "input"), ...inputs])];
-  const rows = (inputs.length > MOST_LISTED ? dataFirst.slice(0, FEW_LISTED) : inputs).map(valueRow);
+  const rows = (inputs.length > MOST_LISTED ? inputs.slice(0, FEW_LISTED) : inputs).map(valueRow);
   const rest = inputs.length - rows.length;
   if (rest > 0) rows.push(element("p", { class: "extent" }, `and ${rest} more`));
   return element("div", { class: "formula" }, ...rows);

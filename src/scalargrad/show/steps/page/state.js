@@ -7,7 +7,9 @@ for (const gate of Object.values(gates)) gate.terms = readTerms(gate.terms);
 const wordsKnown = new Set(nodes.flatMap(({ name, word }) => [name, word]));
 const root = nodes.length - 1;
 const readNodes = nodes.flatMap((node) => linked(node).map((link) => link.node));
-const inputs = [...new Set([...readNodes, ...nodes.keys()])].filter((i) => !nodes[i].gate); // as they are first read
+const leaves = [...new Set([...readNodes, ...nodes.keys()])].filter((i) => !nodes[i].gate); // as they are first read
+const isParameter = (i) => nodes[i].kind === "parameter";
+const inputs = [...leaves.filter((i) => !isParameter(i)), ...leaves.filter(isParameter)];
 const affine = new Set(recorded.affine);
 const feeds = countFeeds();
 const wires = nodes.map(() => 0);

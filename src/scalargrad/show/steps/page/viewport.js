@@ -6,6 +6,7 @@ const MOST_SCALE = 2;
 const PRESENTED_SCALE = 2; // at which letters have 28 pixels, to be read from the last row
 const MOST_PRESENTED = 4;
 const WIDE = 1.6; // beside a graph this wide a panel would take its room
+const MARGIN = 8; // between a chip and the edge of the frame
 let zoom = null; // null: fitted
 
 const isPhone = () => matchMedia("(max-width: 700px)").matches;
@@ -29,6 +30,7 @@ function resize() {
   const { width, height } = graph.viewBox.baseVal;
   graph.setAttribute("width", String(Math.floor(width * scale)));
   graph.setAttribute("height", String(Math.floor(height * scale)));
+  viewport.classList.toggle("cropped", height * scale > viewport.clientHeight + 1); // clear of buttons and map at its ends
   centre(false);
   drawMap();
 }
@@ -61,12 +63,22 @@ function centre(smooth = true) {
   const first = Math.min(...all.map((box) => box.left));
   const boxes = isStart ? all.filter((box) => box.left - first < frame.width / 2) : all;
   const middle = (low, high) => (Math.min(...boxes.map((b) => b[low])) + Math.max(...boxes.map((b) => b[high]))) / 2;
+  const chips = [...overlay.querySelectorAll(".chip")].map((chip) => chip.getBoundingClientRect());
+  const across = withinSight(middle("left", "right"), frame.width, chips.map(({ left, right }) => [left, right]));
+  const down = withinSight(middle("top", "bottom"), frame.height, chips.map(({ top, bottom }) => [top, bottom]));
   const still = !smooth || matchMedia("(prefers-reduced-motion: reduce)").matches;
   viewport.scrollTo({
-    left: isStart ? 0 : viewport.scrollLeft + middle("left", "right") - frame.left - frame.width / 2,
-    top: isStart && graph.classList.contains("rows") ? 0 : viewport.scrollTop + middle("top", "bottom") - frame.top - frame.height / 2,
+    left: isStart ? 0 : viewport.scrollLeft + across - frame.left - frame.width / 2,
+    top: isStart && graph.classList.contains("rows") ? 0 : viewport.scrollTop + down - frame.top - frame.height / 2,
     behavior: still ? "instant" : "smooth",
   });
+}
+
+// Move a middle so that what must be read is in sight, where it fits: a long wire need not be seen whole.
+function withinSight(middle, room, extents) {
+  const low = Math.min(...extents.map(([from]) => from)) - MARGIN;
+  const high = Math.max(...extents.map(([, to]) => to)) + MARGIN;
+  return high - low <= room ? Math.min(Math.max(middle, high - room / 2), low + room / 2) : middle;
 }
 
 // Drag the graph with a mouse; a finger scrolls it natively.

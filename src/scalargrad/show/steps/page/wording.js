@@ -2,6 +2,7 @@
 // rules are those of scalargrad.steps.wording; a test holds the two together.
 
 const NUDGE = 0.01;
+const SMALL = 0.1;
 const MOST_NAMES = 4;
 
 function sentence(step, notation) {
@@ -117,10 +118,19 @@ function sumNote(sweep, step, notation) {
 // What a complete gradient of an input means: nudge x by +0.01: f changes by -0.04.
 function nudgeNote(sweep, step) {
   if (nodes[step.parent].gate || step.arrived < step.expected) return "";
-  const change = NUDGE * sweep.total(step.parent, step.arrived);
+  const nudge = nudgeOf(sweep.data[step.parent]);
+  const change = nudge * sweep.total(step.parent, step.arrived);
   if (!Number.isFinite(change) || !Number.isFinite(sweep.data[root])) return "";
   const about = affine.has(step.parent) && !isRounded(change) ? "" : "about ";
-  return `nudge ${nodes[step.parent].name} by ${signed(NUDGE)}: ${nodes[root].name} changes by ${about}${signed(change)}`;
+  return `nudge ${nodes[step.parent].name} by ${signed(nudge)}: ${nodes[root].name} changes by ${about}${signed(change)}`;
+}
+
+// By how much to nudge x: 0.01, or a power of ten that is small beside it.
+function nudgeOf(x) {
+  const size = Math.abs(x);
+  if (!(size > 0 && size < SMALL)) return NUDGE;
+  const [, exponent] = size.toExponential().split("e");
+  return Number(`1e${exponent - 1}`) || NUDGE;
 }
 
 // Why a gate is undefined at its operands, and what it needs.
