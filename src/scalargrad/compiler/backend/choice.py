@@ -61,7 +61,7 @@ def copy_columns(store: Floats, first: int, step: int, into: Floats) -> None:
     """Fill rows with columns that begin side by side from a cell on, `step` cells to each row."""
     count, rows = into.shape
     if has_llvm() and min(count, rows) >= _TILE:
-        from scalargrad.compiler.backend.llvm.columns import copy_columns as copy
+        from scalargrad.compiler.backend.llvm.column_tiles import copy_columns as copy
 
         copy(store, first, step, into)
         return
