@@ -40,7 +40,7 @@ class Repeatable(Protocol):
         """Return the inputs that the call takes now, and what of `inputs` was drawn for it."""
 
 
-class Compiled(Protocol):
+class RepeatableFunction(Protocol):
     """What is asked of a compiled function to make one of its calls again."""
 
     @property
@@ -54,7 +54,7 @@ class Compiled(Protocol):
 
 
 #: A compiled function, the arguments it is called with, and what of them decided the program.
-Made = tuple[Compiled, tuple[Any, ...], dict[str, Any], Key]
+Made = tuple[RepeatableFunction, tuple[Any, ...], dict[str, Any], Key]
 #: One call of a compiled function, with all it takes to make it again: its path, the call as it
 #: was made, its leaves and the Values its objects hold. A tuple, as every call makes one.
 Call = tuple[Repeatable, Made, list[Any], list[Value]]
