@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.backend import choice
-from scalargrad.compiler.backend.blocks import Blocked
+from scalargrad.compiler.backend.blocks import Blocked, Part
 from scalargrad.compiler.backend.choice import Executable, has_llvm
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
@@ -24,7 +24,24 @@ from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.segments import split
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 
+
+class InPieces:
+    """Numbers in several arrays, one after the other: for a run that keeps none of them."""
+
+    def __init__(self, arrays: list[Any]) -> None:
+        self._arrays = arrays
+
+    def write(self, memory: Floats) -> None:
+        """Write them to the first cells of a memory."""
+        first = 0
+        for x in self._arrays:
+            memory[first : first + x.size].reshape(x.shape)[...] = x
+            first += x.size
+
+
 Inputs = list[float] | Floats
+#: What a run takes.
+Given = Inputs | InPieces
 
 #: Memories kept idle for each program.
 _IDLE = 4
@@ -48,14 +65,14 @@ class Runner:
         packed = self.packed
         return packed.executable() if isinstance(packed, Blocked) else choice.executable_for(packed)
 
-    def __call__(self, inputs: Inputs) -> list[float]:
+    def __call__(self, inputs: Given) -> list[float]:
         """Run on `inputs` and return the outputs."""
         idle = self._ran(inputs)
         outputs: list[float] = idle[1].tolist()
         self.take_back(idle)
         return outputs
 
-    def floats(self, inputs: Inputs) -> Floats:
+    def floats(self, inputs: Given) -> Floats:
         """Run on `inputs` and return the outputs as an array."""
         idle = self._ran(inputs)
         outputs = idle[1].copy()
@@ -74,11 +91,13 @@ class Runner:
         """Have what was lent ready for another."""
         self._idle.append(lent)
 
-    def _ran(self, inputs: Inputs) -> tuple[Executable, Floats]:
+    def _ran(self, inputs: Given) -> tuple[Executable, Floats]:
         """Return a machine after a run, and its outputs."""
         executable, _ = idle = self.lend()
         if inputs.__class__ is list:
             self._write(executable.memory, 0, *inputs)  # type: ignore[arg-type]
+        elif isinstance(inputs, InPieces):
+            inputs.write(executable.memory)
         else:
             executable.memory[: self.packed.inputs] = inputs
         executable.run()
@@ -94,8 +113,8 @@ class Runner:
         return executable.memory
 
     @property
-    def parts(self) -> list[tuple[str, Packed]]:
-        """The packed programs, by titles where there are several."""
+    def parts(self) -> list[Part]:
+        """The packed programs and loops, by titles where there are several."""
         return self.packed.parts if isinstance(self.packed, Blocked) else [("", self.packed)]
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -134,14 +153,14 @@ class LoopRunner(Runner):
         """Return a memory of its own with the program in it."""
         return LoopExecutable(self._code)
 
-    def __call__(self, inputs: Inputs) -> list[float]:
+    def __call__(self, inputs: Given) -> list[float]:
         """Run on `inputs` and return the outputs."""
         outputs = super().__call__(inputs)
         if isfinite(sum(outputs)) or all(map(isfinite, outputs)):
             return outputs
         return self.plain(inputs)
 
-    def floats(self, inputs: Inputs) -> Floats:
+    def floats(self, inputs: Given) -> Floats:
         """Run on `inputs` and return the outputs as an array."""
         outputs = super().floats(inputs)
         return outputs if np.isfinite(outputs).all() else self.plain.floats(inputs)
@@ -151,7 +170,7 @@ class LoopRunner(Runner):
         return self.plain.memory_after(inputs)
 
     @property
-    def parts(self) -> list[tuple[str, Packed]]:
+    def parts(self) -> list[Part]:
         """The packed programs that would run without loops."""
         return self.plain.parts
 

@@ -14,7 +14,7 @@ from scalargrad.compiler.call.results import FlatNumbers, Place, has_arrays
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.guards.reads import Reads
-from scalargrad.compiler.runner import Inputs
+from scalargrad.compiler.runner import Given, InPieces, Inputs
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import is_grad_enabled
@@ -163,13 +163,18 @@ class Path:
         if self.all_values:  # the common case, in one comprehension
             parents = (*leaves, *foreign)
             inputs: Inputs = [x._data for x in parents]
+            given: Given = inputs
         else:
             parents = (*[leaves[i] for i in self.values_at], *foreign)
-            inputs = self._inputs(leaves, foreign)
+            drawn = [float(draw()) for draw in self.draws]
+            if self.whole and not self.differentiable:  # which no result keeps
+                given = InPieces([np.asarray(x) for x in self._in_order(leaves, drawn, foreign)])
+            else:
+                given = inputs = self.arranged(leaves, drawn, foreign)
         if self.returns_arrays:
-            return self._arrays(inputs)
+            return self._arrays(given)
         runner = function.values if along is None else function.values_and_row_of(along)
-        numbers = runner(inputs)
+        numbers = runner(given)
         if self.outcomes:
             outcomes = tuple([x != 0.0 for x in numbers[n : n + len(self.outcomes)]])
             if outcomes != self.outcomes:
@@ -187,7 +192,7 @@ class Path:
             return [Output(numbers[0], 0, source, parents, row and row[1])], finite
         return self._nodes(numbers, source, parents, row), finite
 
-    def _arrays(self, inputs: Inputs) -> tuple[Sequence[Any], bool] | None:
+    def _arrays(self, inputs: Given) -> tuple[Sequence[Any], bool] | None:
         """Run the program, and leave its numbers in an array: Python floats would take longer."""
         numbers, n = self.function.values.floats(inputs), self.results
         outcomes = tuple((numbers[n:] != 0.0).tolist()) if self.outcomes else ()
@@ -208,9 +213,24 @@ class Path:
         return self.arranged(leaves, [float(draw()) for draw in self.draws], foreign)
 
     def arranged(
-        self, leaves: list[Any], drawn: list[float], foreign: Sequence[Value] = ()
+        self,
+        leaves: list[Any],
+        drawn: list[float],
+        foreign: Sequence[Value] = (),
     ) -> Inputs:
-        """Return numbers in the order of the inputs.
+        """Return numbers in the order of the inputs."""
+        numbers = self._in_order(leaves, drawn, foreign)
+        if not self.has_arrays:
+            return numbers
+        if len(numbers) == 1:
+            return np.array(numbers[0], dtype=np.float64).ravel()
+        blocks = [x.ravel() if x.__class__ is np.ndarray else np.ravel(x) for x in numbers]
+        return np.concatenate(blocks, dtype=np.float64)
+
+    def _in_order(
+        self, leaves: list[Any], drawn: list[float], foreign: Sequence[Value]
+    ) -> list[Any]:
+        """Return numbers and arrays of numbers in the order of the inputs.
 
         Those of the arguments, drawn, closed over; last come arrays that have no nodes.
         """
@@ -222,12 +242,7 @@ class Path:
             numbers = [x if x.__class__ is float else _number(x) for x in numbers]
         if drawn or foreign or apart:
             numbers = [*numbers, *drawn, *[x._data for x in foreign], *map(_number, apart)]
-        if not self.has_arrays:
-            return numbers
-        if len(numbers) == 1:
-            return np.array(numbers[0], dtype=np.float64).ravel()
-        blocks = [x.ravel() if x.__class__ is np.ndarray else np.ravel(x) for x in numbers]
-        return np.concatenate(blocks, dtype=np.float64)
+        return numbers
 
     def numbers(
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]
