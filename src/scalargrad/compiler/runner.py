@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any
 
@@ -24,24 +24,7 @@ from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.segments import split
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 
-
-class InPieces:
-    """Numbers in several arrays, one after the other: for a run that keeps none of them."""
-
-    def __init__(self, arrays: list[Any]) -> None:
-        self._arrays = arrays
-
-    def write(self, memory: Floats) -> None:
-        """Write them to the first cells of a memory."""
-        first = 0
-        for x in self._arrays:
-            memory[first : first + x.size].reshape(x.shape)[...] = x
-            first += x.size
-
-
 Inputs = list[float] | Floats
-#: What a run takes.
-Given = Inputs | InPieces
 
 #: Memories kept idle for each program.
 _IDLE = 4
@@ -65,19 +48,30 @@ class Runner:
         packed = self.packed
         return packed.executable() if isinstance(packed, Blocked) else choice.executable_for(packed)
 
-    def __call__(self, inputs: Given) -> list[float]:
+    def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
         idle = self._ran(inputs)
         outputs: list[float] = idle[1].tolist()
         self.take_back(idle)
         return outputs
 
-    def floats(self, inputs: Given) -> Floats:
+    def floats(self, inputs: Inputs) -> Floats:
         """Run on `inputs` and return the outputs as an array."""
         idle = self._ran(inputs)
         outputs = idle[1].copy()
         self.take_back(idle)
         return outputs
+
+    def on_blocks(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> Floats:
+        """Run on numbers and arrays, each written to its cells, and return the outputs."""
+        executable, outputs = idle = self.lend()
+        memory = executable.memory
+        for cell, block in zip(cells, blocks):  # noqa: B905 - at each call
+            memory[cell] = block
+        executable.run()
+        found = outputs.copy()
+        self.take_back(idle)
+        return found
 
     def lend(self) -> tuple[Executable, Floats]:
         """Return a machine that nobody uses, and its outputs; `take_back` is for both."""
@@ -91,13 +85,11 @@ class Runner:
         """Have what was lent ready for another."""
         self._idle.append(lent)
 
-    def _ran(self, inputs: Given) -> tuple[Executable, Floats]:
+    def _ran(self, inputs: Inputs) -> tuple[Executable, Floats]:
         """Return a machine after a run, and its outputs."""
         executable, _ = idle = self.lend()
         if inputs.__class__ is list:
             self._write(executable.memory, 0, *inputs)  # type: ignore[arg-type]
-        elif isinstance(inputs, InPieces):
-            inputs.write(executable.memory)
         else:
             executable.memory[: self.packed.inputs] = inputs
         executable.run()
@@ -153,17 +145,22 @@ class LoopRunner(Runner):
         """Return a memory of its own with the program in it."""
         return LoopExecutable(self._code)
 
-    def __call__(self, inputs: Given) -> list[float]:
+    def __call__(self, inputs: Inputs) -> list[float]:
         """Run on `inputs` and return the outputs."""
         outputs = super().__call__(inputs)
         if isfinite(sum(outputs)) or all(map(isfinite, outputs)):
             return outputs
         return self.plain(inputs)
 
-    def floats(self, inputs: Given) -> Floats:
+    def floats(self, inputs: Inputs) -> Floats:
         """Run on `inputs` and return the outputs as an array."""
         outputs = super().floats(inputs)
-        return outputs if np.isfinite(outputs).all() else self.plain.floats(inputs)
+        return outputs if are_finite(outputs) else self.plain.floats(inputs)
+
+    def on_blocks(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> Floats:
+        """Run on numbers and arrays, each written to its cells, and return the outputs."""
+        outputs = super().on_blocks(cells, blocks)
+        return outputs if are_finite(outputs) else self.plain.on_blocks(cells, blocks)
 
     def memory_after(self, inputs: Inputs) -> Floats | None:
         """Return the memory as a run without loops leaves it."""
@@ -176,6 +173,11 @@ class LoopRunner(Runner):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return LoopRunner, (self.packed, self._made)
+
+
+def are_finite(numbers: Floats) -> bool:
+    """Return whether all numbers are finite; their squares tell at once, unless these overflow."""
+    return isfinite(numbers.dot(numbers)) or bool(np.isfinite(numbers).all())
 
 
 def runner_for(program: Program) -> Runner:

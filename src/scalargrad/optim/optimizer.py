@@ -9,10 +9,10 @@ from math import isfinite
 from typing import Any, ClassVar
 
 from scalargrad.errors import NumericalError, OperandError, StateError
-from scalargrad.optim.columns import Columns
 from scalargrad.optim.group_step import GroupStep, Move, Rule, arrays_of, has_numpy
 from scalargrad.optim.options import Group, at_least_zero, flags, plain
 from scalargrad.optim.saved import read
+from scalargrad.optim.state_columns import StateColumns
 from scalargrad.sparse import SparseParameter, Touched
 from scalargrad.table.validation import listed, shown
 from scalargrad.value import Value
@@ -60,7 +60,7 @@ class Optimizer:
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]) -> None:
         self.defaults = dict(defaults)
         self.param_groups: list[Group] = []
-        self.state = Columns(len(self.state_names))
+        self.state = StateColumns(len(self.state_names))
         self._names: dict[Value, str] = {}
         self._group_of: dict[Value, int] = {}
         self._tables: list[tuple[list[Value], list[Touched]]] = []

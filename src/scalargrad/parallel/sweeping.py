@@ -12,7 +12,7 @@ from scalargrad.parallel.mapping import as_workers, shares_memory
 from scalargrad.parallel.parcels import Parcel, packed, parcel
 from scalargrad.parallel.processes import Processes
 from scalargrad.parallel.worker import Failure, Missing, Reply, Request, answer
-from scalargrad.system import terminal
+from scalargrad.system import terminals
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -203,7 +203,7 @@ def _bar(total: int, done: int, quiet: bool) -> Iterator[Callable[[], None]]:
     from scalargrad.train.progress import NotebookProgress
 
     columns = ("sweep", MofNCompleteColumn(), BarColumn(bar_width=20), TimeRemainingColumn())
-    console = terminal.console()
+    console = terminals.console()
     notebook = console.is_jupyter
     progress = NotebookProgress(*columns) if notebook else Progress(*columns, console=console)
     with progress:

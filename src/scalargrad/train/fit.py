@@ -27,10 +27,10 @@ from scalargrad.train.history import History
 from scalargrad.train.labels import warn_of_labels
 from scalargrad.train.limits_on_gradients import Limits
 from scalargrad.train.objective import Loss, Metric, Objective, Regularizer
-from scalargrad.train.progress import Bar, Silence, progress_bar
-from scalargrad.train.run import Optimizer, Run, Schedule
+from scalargrad.train.progress import ProgressBar, Silence, progress_bar
 from scalargrad.train.run_state import RunState
 from scalargrad.train.stopping import Patience
+from scalargrad.train.trainer import OptimizerLike, Schedule, Trainer
 
 Callback = Callable[[Module, History], object]
 
@@ -43,7 +43,7 @@ def fit(
     y: Sequence[Any],
     *,
     loss: Loss,
-    optimizer: Optimizer,
+    optimizer: OptimizerLike,
     epochs: int = 100,
     batch_size: int | None = 32,
     shuffle: bool = True,
@@ -203,7 +203,7 @@ def fit(
     objective = Objective(model, loss, regularizer, named_metrics(metrics, _COLUMNS))
     warn_of_strangers(optimizer, model, (loss, regularizer))
     warn_of_labels(objective, train)
-    run = Run(
+    run = Trainer(
         objective,
         train,
         held_out,
@@ -238,7 +238,9 @@ def fit(
     return run.history
 
 
-def _train(run: Run, epochs: int, after_epoch: Callable[[], bool], bar: Bar | Silence) -> None:
+def _train(
+    run: Trainer, epochs: int, after_epoch: Callable[[], bool], bar: ProgressBar | Silence
+) -> None:
     """Run epochs until there are enough, or `after_epoch` or Ctrl-C ends them."""
     with deferred_interrupt() as interrupt:
         try:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from scalargrad.errors import OperandError, StateError
 from scalargrad.optim.lr_scheduler.plateau import ReduceLROnPlateau
-from scalargrad.optim.lr_scheduler.schedule import LRScheduler, required
+from scalargrad.optim.lr_scheduler.scheduler import LRScheduler, required
 from scalargrad.optim.optimizer import Optimizer
 from scalargrad.table.validation import listed, shown, whole
 

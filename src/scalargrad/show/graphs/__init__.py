@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from scalargrad.show.graphs.graphs import draw as draw
 from scalargrad.show.graphs.graphs import glance as glance
-from scalargrad.show.graphs.networks import network as network
+from scalargrad.show.graphs.network_picture import network as network
 from scalargrad.show.graphs.picture import Picture as Picture
 
 __all__ = [

@@ -13,10 +13,10 @@ from scalargrad.show.characters import visible
 from scalargrad.show.figures import number
 from scalargrad.show.graphs.borders import break_chain
 from scalargrad.show.graphs.copies import copies_of
-from scalargrad.show.graphs.diagram import Numbers, Wire
+from scalargrad.show.graphs.diagram import Wire, WireNumbers
 from scalargrad.show.graphs.dot import to_dot
 from scalargrad.show.graphs.edges import SIDES
-from scalargrad.show.graphs.folded import FoldedBuilder, stand_ins
+from scalargrad.show.graphs.folded_diagram import FoldedBuilder, stand_ins
 from scalargrad.show.graphs.layout import DPI
 from scalargrad.show.graphs.looks import Highlight, Look, highlighted_ids
 from scalargrad.show.graphs.mermaid import to_mermaid
@@ -159,7 +159,7 @@ def draw(
         raise LayoutError(f"depth is {depth}: give 0 or more, or None to open all modules")
     _require_digits(digits, dpi)
     order = topological_order(*roots)
-    numbers_shown = Numbers(digits, gradients and any(node.grad for node in order))
+    numbers_shown = WireNumbers(digits, gradients and any(node.grad for node in order))
     names = [open] if isinstance(open, str) else list(open)
     plain = Opening(Fold("graph", list(order)))
     if model is None and not names and (copies or plain.size().needed <= limit):

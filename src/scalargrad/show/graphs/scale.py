@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import isfinite, isnan
 
 from scalargrad.errors import LayoutError
-from scalargrad.show.graphs.copies import Copy
+from scalargrad.show.graphs.copies import FanOutCopy
 from scalargrad.value import Value
 
 _NEGATIVE, _ZERO, _POSITIVE = (0xF0, 0x97, 0x37), (0xE4, 0xE4, 0xE4), (0x5F, 0xA8, 0xEC)
@@ -73,7 +73,7 @@ def scale_of(color: str | None, numbers: Iterable[float]) -> Scale | None:
 
 
 def numbers_by_id(
-    color: str | None, order: Sequence[Value], copies: Iterable[Copy] = ()
+    color: str | None, order: Sequence[Value], copies: Iterable[FanOutCopy] = ()
 ) -> dict[str, float]:
     """Return the value or gradient of each box, gate and wire that is to be tinted, by id.
 

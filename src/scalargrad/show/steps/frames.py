@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from scalargrad.errors import GraphTooLargeError, LayoutError
 from scalargrad.graph import describe
-from scalargrad.show.graphs.diagram import Builder, Numbers, Wire
+from scalargrad.show.graphs.diagram import Builder, Wire, WireNumbers
 from scalargrad.show.graphs.dot import to_dot
 from scalargrad.show.graphs.layout import render, render_each
 from scalargrad.show.graphs.looks import Look, highlighted_ids
@@ -28,7 +28,7 @@ _HIDDEN_TITLES = re.compile(
 class FrameBuilder(Builder):
     """Draws a graph with the numbers of a walk: room for each, whether it is known yet or not."""
 
-    def __init__(self, scene: Scene, numbers: Numbers) -> None:
+    def __init__(self, scene: Scene, numbers: WireNumbers) -> None:
         super().__init__(scene.order, {}, numbers)
         self._scene = scene
 
@@ -59,7 +59,7 @@ def frames(
             f"the graph of {describe(scene.root)} has {len(scene.order):,} nodes, too many for "
             f"pictures of at most {_MOST}: walk a node further down, or save a page"
         )
-    plain = FrameBuilder(scene, Numbers(digits)).build([scene.root])
+    plain = FrameBuilder(scene, WireNumbers(digits)).build([scene.root])
     diagrams = [
         FoldedDiagram(step.text(), [*plain.shapes], plain.lines, look=_look(step)) for step in steps
     ]

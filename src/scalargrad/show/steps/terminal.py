@@ -17,7 +17,7 @@ from scalargrad.show.steps.keys import Action, ReadKey
 from scalargrad.show.steps.sequence import Walk
 from scalargrad.show.steps.step import Step
 from scalargrad.show.steps.view import View
-from scalargrad.system import terminal
+from scalargrad.system import terminals
 
 _GAP = 2
 
@@ -42,7 +42,7 @@ def show(walk: Walk, console: Console | None = None) -> None:
           backward
        4  v1 → x    ∂v1/∂x = 1·2 = 2  swap multiplier: x receives 2
     """
-    console = console or terminal.console()
+    console = console or terminals.console()
     rows = [table.row(step) for step in walk]
     labels = [("", phase, "", "") for phase in PHASE]
     columns = zip(table.HEADINGS, *labels, *rows, strict=True)
@@ -92,7 +92,7 @@ def explore(walk: Walk, console: Console | None = None, read_key: ReadKey | None
     ScalargradError
         If keys are to come from the keyboard and this is not a terminal.
     """
-    console = console or terminal.console()
+    console = console or terminals.console()
     if read_key is not None:
         _explore(walk, console, read_key)
         return

@@ -9,7 +9,7 @@ module made which node and `between` what lies between them; `homes` makes folds
 from scalargrad.show.subgraphs.build import LIMIT as LIMIT
 from scalargrad.show.subgraphs.build import fold as fold
 from scalargrad.show.subgraphs.calls import Model as Model
-from scalargrad.show.subgraphs.tree import Fold as Fold
+from scalargrad.show.subgraphs.folds import Fold as Fold
 
 __all__ = [
     "LIMIT",

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from scalargrad.graph import topological_order
 from scalargrad.show.subgraphs.calls import Calls, Model
+from scalargrad.show.subgraphs.folds import Fold, Item
+from scalargrad.show.subgraphs.grouping import VertexGroup, grouped
 from scalargrad.show.subgraphs.homes import CallFolds
 from scalargrad.show.subgraphs.interface import note_interfaces
-from scalargrad.show.subgraphs.levels import Group, grouped
 from scalargrad.show.subgraphs.sorting import in_order
 from scalargrad.show.subgraphs.titles import name_folds
-from scalargrad.show.subgraphs.tree import Fold, Item
 from scalargrad.value import Value
 
 #: Most items on one level, unless told otherwise: what can be read in one picture.
@@ -90,7 +90,7 @@ def _divide(part: Fold, position: dict[Value, int], limit: int) -> None:
     part.items = [*shared, *part.items]
 
 
-def _as_folds(members: Sequence[int | Group], items: Sequence[Item]) -> list[Item]:
+def _as_folds(members: Sequence[int | VertexGroup], items: Sequence[Item]) -> list[Item]:
     """Return folds for groups of items."""
     whole = Fold("graph")
     pending = [(whole, members)]

@@ -32,8 +32,8 @@ from __future__ import annotations
 from scalargrad.system.packages import needed
 
 with needed("watch needs"):
-    from scalargrad.show.training.training import watch as watch
     from scalargrad.show.training.training_page import TrainingPage as TrainingPage
+    from scalargrad.show.training.watching import watch as watch
 
 __all__ = [
     "TrainingPage",

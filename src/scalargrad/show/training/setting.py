@@ -10,8 +10,8 @@ from typing import Any
 from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import GraphTooLargeError, OperandError
 from scalargrad.grad_mode import no_grad
+from scalargrad.show.training.model_record import Loss, Model, record_loss, record_model
 from scalargrad.show.training.network import Cell, find_cells
-from scalargrad.show.training.recorded import Loss, Model, record_loss, record_model
 from scalargrad.show.training.retraining import Retraining, find_retraining
 from scalargrad.show.training.task import Task, find_task
 from scalargrad.table.numbers import is_real

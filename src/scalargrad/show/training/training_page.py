@@ -14,10 +14,10 @@ from scalargrad.grad_mode import no_grad
 from scalargrad.nn import Module
 from scalargrad.show.html import frame as notebook_frame
 from scalargrad.show.html import save as save_page
-from scalargrad.show.training.document import page
-from scalargrad.show.training.recorded import Loss, Model
+from scalargrad.show.training.model_record import Loss, Model
 from scalargrad.show.training.setting import rectangle, study
 from scalargrad.show.training.snapshot import Snapshot
+from scalargrad.show.training.training_document import page
 from scalargrad.train import History
 from scalargrad.train.examples import Examples, plain
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.errors import NumericalError, OperandError
-from scalargrad.show.training.recorded import Loss
+from scalargrad.show.training.model_record import Loss
 from scalargrad.show.training.training_page import TrainingPage
 from scalargrad.train import fit
 from scalargrad.train.examples import examples
-from scalargrad.train.run import Optimizer
+from scalargrad.train.trainer import OptimizerLike
 
 
 def watch(
@@ -19,7 +19,7 @@ def watch(
     y: Sequence[Any],
     *,
     loss: Loss,
-    optimizer: Optimizer | None = None,
+    optimizer: OptimizerLike | None = None,
     epochs: int | None = None,
     threshold: float = 0.0,
     plane: tuple[int, int] = (0, 1),
