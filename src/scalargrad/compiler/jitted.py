@@ -41,6 +41,8 @@ class Jitted(Generic[P, R]):
     shows what was recorded. As a method it binds to the instance. It can be copied and pickled.
     """
 
+    __wrapped__: Callable[P, R]
+
     def __init__(
         self,
         function: Callable[P, R],
@@ -79,13 +81,13 @@ class Jitted(Generic[P, R]):
         if kept.is_outdated():
             kept.look_around()
         key, leaves, module_values = self.signature(args, kwargs)
-        made = self._function, args, kwargs
+        made = self, args, kwargs, key
         for path in kept.fitting.get(key, ()):
             run = path.run(leaves, module_values, made)
             if run is not None:
                 break
         else:
-            anew = self._run_anew(key, leaves, module_values, made)
+            anew = self._run_anew(leaves, module_values, made)
             if anew is None:
                 return self._function(*args, **kwargs)
             path, run = anew
@@ -127,21 +129,21 @@ class Jitted(Generic[P, R]):
         module_values = objects.finish()
         return tuple(objects.key), leaves, module_values
 
-    def _run_anew(self, key: Key, leaves: list[Any], module_values: list[Value], made: Made) -> Any:
+    def _run_anew(self, leaves: list[Any], module_values: list[Value], made: Made) -> Any:
         """Record a path and run it; return None where the call is to be made eagerly.
 
         That is so where a comparison is so close that rounding decides it, and where there are too
         many paths. An error that the function raises is the eager call's.
         """
+        _, args, kwargs, key = made
         try:
-            path = self._recorded(key, *made[1:])
+            path = self._recorded(key, args, kwargs)
         except UnrecordedError as failed:
             unrecorded = failed
         else:
             return self._run_first(path, leaves, module_values, made)
         if unrecorded.is_repeatable:
-            function, args, kwargs = made
-            function(*args, **kwargs)
+            self._function(*args, **kwargs)
         return unrecorded.explain()
 
     def _run_first(
@@ -260,7 +262,7 @@ class Jitted(Generic[P, R]):
         self._kept.look_around()
         key, leaves, module_values = self.signature(args, kwargs)
         for path in self._paths.get(key, ()):
-            if path.fits(leaves, module_values, (self._function, args, kwargs)):
+            if path.fits(leaves, module_values, (self, args, kwargs, key)):
                 return path, leaves, module_values
         try:
             anew = self._recorded(key, args, kwargs)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.backend import choice
-from scalargrad.compiler.backend.blocks import Blocked
+from scalargrad.compiler.backend.blocks import Blocked, Part
 from scalargrad.compiler.backend.choice import Executable, has_llvm
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
@@ -105,8 +105,8 @@ class Runner:
         return executable.memory
 
     @property
-    def parts(self) -> list[tuple[str, Packed]]:
-        """The packed programs, by titles where there are several."""
+    def parts(self) -> list[Part]:
+        """The packed programs and loops, by titles where there are several."""
         return self.packed.parts if isinstance(self.packed, Blocked) else [("", self.packed)]
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -167,7 +167,7 @@ class LoopRunner(Runner):
         return self.plain.memory_after(inputs)
 
     @property
-    def parts(self) -> list[tuple[str, Packed]]:
+    def parts(self) -> list[Part]:
         """The packed programs that would run without loops."""
         return self.plain.parts
 
