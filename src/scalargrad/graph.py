@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from math import isfinite
 
+from scalargrad.table.validation import instance
 from scalargrad.value import Value
 
 
@@ -27,6 +28,11 @@ def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]
     list of Value
         Each node once. Constants are not nodes.
 
+    Raises
+    ------
+    OperandError
+        If a root is no Value.
+
     Notes
     -----
     Takes time linear in nodes and edges.
@@ -38,6 +44,13 @@ def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]
     >>> topological_order(y) == [x, y]
     True
     """
+    for root in roots:
+        instance(
+            root,
+            "what is to be looked at",
+            Value,
+            "a Value: only what is computed from one has a graph",
+        )
     order: list[Value] = []
     seen: set[Value] = set(until)
     stack: list[Value | None] = list(reversed(roots))

@@ -16,6 +16,7 @@ from scalargrad.compiler.call.results import FlatNumbers, Place, filled, has_arr
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.errors import OperandError
+from scalargrad.table.validation import shown
 from scalargrad.transforms.draws import rewind
 from scalargrad.value import Value
 
@@ -256,6 +257,6 @@ def pair(result: Any) -> tuple[Any, Any]:
     if isinstance(result, tuple) and len(result) == 2:
         return result
     raise OperandError(
-        f"scan: the step returned {result!r:.60}: return a pair, what it carries on and a result, "
+        f"scan: the step returned {shown(result)}: return a pair, what it carries on and a result, "
         "as in return carry, None"
     )
