@@ -40,7 +40,7 @@ class Repeatable(Protocol):
 
 #: A function with the arguments it is called with.
 Made = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
-#: One call of a compiled function, with all it takes to make it again: its path, the call as it
+#: One call of a compiled function, with all that is needed to repeat it: its path, the call as it
 #: was made, its leaves and the Values its objects hold. A tuple, as every call makes one.
 Call = tuple[Repeatable, Made, list[Any], list[Value]]
 
@@ -69,7 +69,7 @@ def graph(call: Call, index: int, inputs: Inputs) -> Value | None:
 
 @contextmanager
 def _repeated(call: Call, drawn: Sequence[float]) -> Iterator[None]:
-    """Have what a call drew drawn once more; no generator moves but those made meanwhile."""
+    """Replay the numbers a call drew, so that no generator advances but those made meanwhile."""
     path = call[0]
     sources = {id(draw.source) for draw in path.draws}
     left = iter(drawn)
