@@ -180,6 +180,7 @@ def test_the_sine_prints_every_hundredth_step(
         assert loss == pytest.approx(done.history["loss"][int(step) - 1], abs=1e-4)
 
 
+@pytest.mark.long
 def test_the_large_digits_have_a_network_784_100_10(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,10 @@ Key = tuple[Hashable, ...]
 #: The key's entry for a number of each type.
 NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Parameter: 2}
 
-#: Lists at least this long are first checked as a whole: are all items numbers?
+#: That of arrays made here, by which most are known at once.
+FLOAT64 = np.dtype(np.float64)
+
+#: Lists at least this long are looked through as a whole for being all numbers.
 _MANY = 8
 _FLOATS = {float, int}
 #: The key's entry for a list of floats and integers.
@@ -39,6 +42,20 @@ _BLOCK = 256
 def kinds_of(xs: Iterable[Any]) -> tuple[int | None, ...]:
     """Return the key's entry for each number; None for what may not be a number."""
     return tuple(map(NUMBERS.get, map(type, xs)))
+
+
+def key_of_numbers(args: Iterable[Any]) -> Key | None:
+    """Return the key of numbers and arrays of floats, as `visit` makes it; None for all else."""
+    key: list[Hashable] = []
+    for x in args:
+        kind = x.__class__
+        if kind in NUMBERS:
+            key.append(NUMBERS[kind])
+        elif kind is np.ndarray and x.dtype is FLOAT64:
+            key.append(("array", x.shape))
+        else:
+            return None
+    return tuple(key)
 
 
 def is_number(x: Any) -> bool:
@@ -71,7 +88,7 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None 
         key.append(0)
         leaves.append(float(x))
     elif objects is not None and is_object(x):
-        objects.part(x)
+        objects.whole(x)
     else:
         _require_lasting(x, "an argument")
         if hasattr(x, "__array__"):

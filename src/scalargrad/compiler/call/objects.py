@@ -13,7 +13,7 @@ import functools
 from collections.abc import Callable, Hashable, Iterable
 from itertools import chain
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -116,8 +116,20 @@ def attributes(x: Any) -> dict[str, Any]:
     return {**slots, **getattr(x, "__dict__", {})}
 
 
+class WalkMemory(Protocol):
+    """What remembers the last walk over an object."""
+
+    def visit(self, x: Any, visit: Visit) -> None:
+        """Walk over an object, the first that a visit meets, or repeat what is remembered."""
+
+
 class Visit:
     """Walk over the objects of one call, and collect their Values.
+
+    Parameters
+    ----------
+    key : list
+    memory : WalkMemory, optional
 
     Attributes
     ----------
@@ -125,19 +137,36 @@ class Visit:
         What the program depends on.
     module_values : list of Value
         The Values met, whose numbers are inputs.
+    met : list
+        The objects and containers met, in their order.
+    seen : dict from int to int
+        Their places in it, by their ids.
+    distinct : int
+        How many Values, if there are no more, are known to be different ones.
     """
 
-    def __init__(self, key: list[Hashable]) -> None:
+    def __init__(self, key: list[Hashable], memory: WalkMemory | None = None) -> None:
         self.key = key
         self.module_values: list[Value] = []
-        self._seen: dict[int, int] = {}
+        self.met: list[Any] = []
+        self.seen: dict[int, int] = {}
+        self.distinct = 0
+        self._memory = memory
 
     def finish(self) -> list[Value]:
-        """Return the Values found; the key records which of them are the same object."""
-        if len(set(map(id, self.module_values))) < len(self.module_values):
+        """Return the Values held; which of them are one and the same is noted in the key."""
+        count = len(self.module_values)
+        if count != self.distinct and len(set(map(id, self.module_values))) < count:
             first: dict[Value, int] = {}
             self.key.append(tuple([first.setdefault(x, len(first)) for x in self.module_values]))
         return self.module_values
+
+    def whole(self, x: Any) -> None:
+        """Note an object; the first may be remembered."""
+        if self._memory is None or self.seen:
+            self.part(x)
+        else:
+            self._memory.visit(x, self)
 
     def part(self, x: Any) -> None:
         """Note an object or a part of one."""
@@ -152,10 +181,11 @@ class Visit:
         elif isinstance(x, Table):
             self.key.append((Table, *map(len, x)))
             self.module_values += chain.from_iterable(x)
-        elif id(x) in self._seen:
-            self.key.append(("again", self._seen[id(x)]))
+        elif id(x) in self.seen:
+            self.key.append(("again", self.seen[id(x)]))
         else:
-            self._seen[id(x)] = len(self._seen)
+            self.seen[id(x)] = len(self.seen)
+            self.met.append(x)
             if _has_state(kind):
                 found = attributes(x)
                 self.key.append((kind, *found))

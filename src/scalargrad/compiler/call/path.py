@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.call.arguments import FLOAT64
 from scalargrad.compiler.call.eager_replay import Made
 from scalargrad.compiler.call.output import Output, Source, all_finite
-from scalargrad.compiler.call.results import FlatNumbers, Place, has_arrays
+from scalargrad.compiler.call.results import Place, filled, filler, has_arrays
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.guards.reads import Reads
-from scalargrad.compiler.runner import Inputs
+from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.runner import Inputs, are_finite
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import is_grad_enabled
@@ -70,7 +73,7 @@ class Path:
         self.whole = recording.whole
         program = recording.program
         given = program.inputs - len(recording.closed_over)
-        nodes = [x for k, x in enumerate(leaves) if k not in self.whole]
+        nodes, apart = self._nodes_of(leaves), [leaves[k] for k in self.whole]
         wrt = (*value_cells(nodes), *range(given, program.inputs))
         #: Whether a node of the program stands for many numbers that are given or returned.
         self.is_whole = bool(self.whole) or len(program.outputs) < recording.results
@@ -83,7 +86,9 @@ class Path:
         self.lone = self.reached == (True,) and not self.some_only
         self.truths = recording.truths
         self.differentiable = bool(wrt)
-        self.returns_arrays = not (wrt or self.truths) and has_arrays(outline)
+        self.returns_arrays = has_arrays(outline)
+        self.in_arrays = not (wrt or self.truths) and (self.has_arrays or self.returns_arrays)
+        self.cells = cells_of([*nodes, *[0.0] * len(recording.draws), *apart])
 
     def rebound(self, now: ClosedOver, is_lost: bool = False) -> Path | None:
         """Return this path with the Values now closed over; None if the path is no longer valid.
@@ -100,7 +105,8 @@ class Path:
 
     def __getstate__(self) -> dict[str, Any]:
         reads = self.reads.portable(self.surroundings)
-        return {**self.__dict__, "surroundings": None, "reads": reads}
+        kept = {name: x for name, x in self.__dict__.items() if name != "_of_array"}
+        return {**kept, "surroundings": None, "reads": reads}
 
     def run(
         self, leaves: list[Any], module_values: list[Value], made: Made
@@ -116,8 +122,8 @@ class Path:
 
         Returns
         -------
-        found : sequence of Value or float
-            One for each place of the outline.
+        found : list of Value or float, or array
+            One for each place of the outline, from which `result` makes the result.
         finite : bool
             Whether all of them are finite.
 
@@ -127,12 +133,26 @@ class Path:
         way, where they were.
         """
         if not self.draws:
+            if self.in_arrays:
+                return self._run_in_arrays(leaves)
             return self._run(leaves, module_values, made)
         states = self.states()
         run = self._run(leaves, module_values, made)
         if run is None or not run[1]:
             rewind(states)
         return run
+
+    def result(self, found: Any) -> Any:
+        """Return the result of a call, with what a run has found."""
+        if self.single:
+            return found[0]
+        return (
+            self._of_array(found) if found.__class__ is np.ndarray else filled(self.outline, found)
+        )
+
+    @functools.cached_property
+    def _of_array(self) -> Callable[[Floats], Any]:
+        return filler(self.outline)
 
     def fits(self, leaves: list[Any], module_values: list[Value], made: Made) -> bool:
         """Return whether these arguments take this path; nothing is drawn."""
@@ -157,6 +177,8 @@ class Path:
         self, leaves: list[Any], module_values: list[Value], made: Made
     ) -> tuple[Sequence[Any], bool] | None:
         function, n = self.function, self.results
+        if self.in_arrays:
+            return self._run_in_arrays(leaves)
         recording = self.differentiable and is_grad_enabled()
         along = function.along() if recording else None
         foreign = self._foreign(module_values) if module_values else self.closed_over
@@ -166,8 +188,6 @@ class Path:
         else:
             parents = (*[leaves[i] for i in self.values_at], *foreign)
             inputs = self._inputs(leaves, foreign)
-        if self.returns_arrays:
-            return self._arrays(inputs)
         runner = function.values if along is None else function.values_and_row_of(along)
         numbers = runner(inputs)
         if self.outcomes:
@@ -187,15 +207,26 @@ class Path:
             return [Output(numbers[0], 0, source, parents, row and row[1])], finite
         return self._nodes(numbers, source, parents, row), finite
 
-    def _arrays(self, inputs: Inputs) -> tuple[Sequence[Any], bool] | None:
-        """Run the program and keep its numbers in an array, which is quicker than Python floats."""
-        numbers, n = self.function.values.floats(inputs), self.results
-        outcomes = tuple((numbers[n:] != 0.0).tolist()) if self.outcomes else ()
-        if outcomes != self.outcomes:
-            return self._otherwise(outcomes, numbers[:n])
-        found = numbers[:n]
-        finite = isfinite(found.sum()) or bool(np.isfinite(found).all())  # the sum may overflow
-        return FlatNumbers(found), finite
+    def _run_in_arrays(self, leaves: list[Any]) -> tuple[Sequence[Any], bool] | None:
+        """Run the program and leave its numbers in an array: Python floats would take longer."""
+        runner, n = self.function.values, self.results
+        if self.has_arrays:
+            nodes = self._nodes_of(leaves) if self.whole else leaves
+            blocks = [x if x.__class__ is float else _block(x) for x in nodes]
+            if self.draws:
+                blocks += [float(draw()) for draw in self.draws]
+            if self.whole:
+                blocks += [_block(leaves[k]) for k in self.whole]
+            numbers = runner.on_blocks(self.cells, blocks)
+        else:
+            numbers = runner.floats(self._inputs(leaves, ()))
+        if self.outcomes:
+            outcomes = tuple((numbers[n:] != 0.0).tolist())
+            if outcomes != self.outcomes:
+                return self._otherwise(outcomes, numbers[:n])
+            numbers = numbers[:n]
+        found: Any = numbers if self.returns_arrays else numbers.tolist()
+        return found, are_finite(numbers)
 
     def _otherwise(
         self, outcomes: tuple[bool, ...], numbers: Any
@@ -203,6 +234,10 @@ class Path:
         """Return the result of a run that departs from the recording."""
         left_domain = self.is_checked and outcomes[:-1] == self.outcomes[:-1]
         return (numbers, False) if left_domain else None
+
+    def _nodes_of(self, leaves: list[Any]) -> list[Any]:
+        """Return the leaves that have a node of the program for each of their numbers."""
+        return [x for k, x in enumerate(leaves) if k not in self.whole]
 
     def _inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
         return self.arranged(leaves, [float(draw()) for draw in self.draws], foreign)
@@ -217,17 +252,12 @@ class Path:
         numbers, apart = leaves, []
         if self.whole:
             apart = [leaves[k] for k in self.whole]
-            numbers = [x for k, x in enumerate(leaves) if k not in self.whole]
+            numbers = self._nodes_of(leaves)
         if not _FLOATS.issuperset(map(type, numbers)):
             numbers = [x if x.__class__ is float else _number(x) for x in numbers]
         if drawn or foreign or apart:
             numbers = [*numbers, *drawn, *[x._data for x in foreign], *map(_number, apart)]
-        if not self.has_arrays:
-            return numbers
-        if len(numbers) == 1:
-            return np.array(numbers[0], dtype=np.float64).ravel()
-        blocks = [x.ravel() if x.__class__ is np.ndarray else np.ravel(x) for x in numbers]
-        return np.concatenate(blocks, dtype=np.float64)
+        return _in_a_row(numbers) if self.has_arrays else numbers
 
     def numbers(
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]
@@ -327,6 +357,36 @@ def _number(x: Any) -> Any:
             "jit(f, static_argnames='n')"
         )
     return number
+
+
+def _in_a_row(numbers: Sequence[Any]) -> Floats:
+    """Return numbers and arrays of numbers as one array."""
+    blocks: list[Any] = [[]]
+    for x in numbers:
+        if hasattr(x, "ravel"):
+            blocks += [np.ravel(x), []]
+        else:
+            blocks[-1].append(x)
+    return np.concatenate([x for x in blocks if len(x)] or [[]], dtype=np.float64)
+
+
+def _block(x: Any) -> Any:
+    """Return a leaf as a number, or as its numbers in a row."""
+    if x.__class__ is np.ndarray and x.dtype is FLOAT64:
+        return x if x.ndim == 1 else x.ravel()
+    number = _number(x)
+    return np.ravel(number) if hasattr(number, "ravel") else number
+
+
+def cells_of(leaves: Sequence[Any]) -> tuple[int | slice, ...]:
+    """Return the cell of each number, and those of each array."""
+    cells: list[int | slice] = []
+    cell = 0
+    for x in leaves:
+        size = x.size if hasattr(x, "ravel") else 1
+        cells.append(slice(cell, cell + size) if hasattr(x, "ravel") else cell)
+        cell += size
+    return tuple(cells)
 
 
 def value_cells(leaves: Sequence[Any]) -> list[int]:

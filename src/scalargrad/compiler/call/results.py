@@ -7,7 +7,8 @@ makes a result of an outline again.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Coroutine, Iterator, MappingView, Sequence
+from collections.abc import Callable, Coroutine, Iterator, MappingView, Sequence
+from operator import itemgetter, methodcaller
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -36,20 +37,17 @@ class ArrayOutline:
     def __init__(self, shape: tuple[int, ...], items: list[Any]) -> None:
         self.shape = shape
         self.items = items
-        self._places = _stretch(items)
-        self._template = None if self._places is not None else _Template.of(items)
+        self.places = _stretch(items)
+        self._template = None if self.places is not None else _Template.of(items)
 
     def filled(self, found: Sequence[Any]) -> Any:
         """Return the array, of floats where they are all numbers, or of what comparisons say."""
-        items: Any
-        if self._template is not None and isinstance(found, FlatNumbers):
-            return self._template.filled(found.array).reshape(self.shape)
-        if self._places is not None:
-            items = found[self._places]
-            if isinstance(items, np.ndarray):
-                return items.reshape(self.shape)
-        else:
-            items = [filled(x, found) for x in self.items]
+        if found.__class__ is FlatNumbers:
+            if self.places is not None:
+                return found[self.places].reshape(self.shape)
+            if self._template is not None:
+                return self._template.filled(found.array).reshape(self.shape)
+        items = [filled(x, found) for x in self.items]
         kinds = set(map(type, items))
         kind: Any = float if kinds == {float} or all(is_real(x) for x in items) else object
         kind = bool if kinds == {bool} else kind
@@ -108,7 +106,7 @@ class FlatNumbers(Sequence[Any]):
         return len(self.array)
 
     def __getitem__(self, index: Any) -> Any:
-        return self.array[index] if isinstance(index, slice) else self.array.item(index)
+        return self.array.item(index) if index.__class__ is int else self.array[index]
 
 
 def has_arrays(outline: Any) -> bool:
@@ -239,18 +237,31 @@ def filled(outline: Any, found: Sequence[Any]) -> Any:
     kind = outline.__class__
     if kind is Place:
         return found[outline.index]
+    if kind is ArrayOutline:
+        return outline.filled(found)
     if issubclass(kind, (list, tuple)) and kind is not _PlainList:
         return _filled_list(outline, found)
     if isinstance(outline, dict):
         return like(outline, [filled(x, found) for x in outline.values()])
-    if isinstance(outline, ArrayOutline):
-        return outline.filled(found)
     if isinstance(outline, ObjectOutline):
         return Copier(Place, lambda x: found[x.index]).copy(outline.copied)
     return outline.copy() if isinstance(outline, _COPIED) else outline
 
 
-#: Returned as copies, so that changes to the result of one call do not show in another's.
+def filler(outline: Any) -> Callable[[NDArray[np.float64]], Any]:
+    """Return what does the same with an array of what was found, in a step for each part."""
+    if isinstance(outline, Place):
+        return methodcaller("item", outline.index)
+    if isinstance(outline, ArrayOutline) and outline.places is not None:
+        places, shape = outline.places, outline.shape
+        return itemgetter(places) if len(shape) == 1 else lambda x: x[places].reshape(shape)
+    if type(outline) is tuple:
+        fillers = [filler(x) for x in outline]
+        return lambda x: tuple([fill(x) for fill in fillers])
+    return lambda x: filled(outline, FlatNumbers(x))
+
+
+#: What is returned as a copy, so that no call sees what was done to another's result.
 _COPIED = (np.ndarray, set, deque, bytearray, _PlainList)
 
 

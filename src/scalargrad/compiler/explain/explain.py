@@ -12,7 +12,7 @@ from scalargrad.compiler.explain.explanation import Explanation
 from scalargrad.compiler.explain.measured import Timed, TimelineBar, shares
 from scalargrad.compiler.explain.timing import timed
 from scalargrad.compiler.function import Function
-from scalargrad.compiler.loops.loop import Loop
+from scalargrad.compiler.loops.loop import Loop, Looped
 from scalargrad.compiler.passes.instructions import (
     Affine,
     Apply,
@@ -62,6 +62,10 @@ def explain(path: Path, inputs: Inputs) -> Explanation:
         memory = runner.memory_after(inputs)
         for title, packed in runner.parts:
             full = f"{name}, {title}" if title else name
+            if isinstance(packed, Looped):
+                lines += explain_loops.described(full, packed)
+                codes.append(explain_loops.code_of(packed))
+                continue
             lines += _program(full, packed)
             codes.append(code_for(packed))
             programs.append(_timed(full, packed, packed.memory if memory is None else memory))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from types import CellType, CodeType, FunctionType, ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from scalargrad.table.operation import Operation
 
@@ -57,14 +59,25 @@ def _is_namespace(x: Any) -> bool:
     return isinstance(x, type) and not of_library(x.__module__)
 
 
-def looked_up(space: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
-    """Return the values of names in a namespace."""
-    return {name: space[name] for name in names}
+class Names(NamedTuple):
+    """Names, and what reads all that they stand for: at each call, so in C as far as it goes."""
+
+    names: Sequence[Any]
+    read: Callable[[], tuple[Any, ...]]
 
 
-def contents(cells: dict[int, CellType]) -> dict[int, Any]:
-    """Return the contents of closure cells."""
-    return {i: cell.cell_contents for i, cell in cells.items()}
+def looked_up(space: Mapping[str, Any], names: list[str]) -> Names:
+    """Return names of a namespace."""
+    if len(names) == 1:  # of one name, an itemgetter returns what it stands for, not a tuple
+        (name,) = names
+        return Names(names, lambda: (space[name],))
+    return Names(names, partial(itemgetter(*names), space))
+
+
+def contents(cells: dict[int, CellType]) -> Names:
+    """Return the variables of enclosing functions, by their numbers."""
+    held = [*cells.values()]
+    return Names([*cells], lambda: tuple([cell.cell_contents for cell in held]))
 
 
 def variables(function: FunctionType) -> dict[str, Any]:
@@ -73,9 +86,10 @@ def variables(function: FunctionType) -> dict[str, Any]:
     return {name: cell.cell_contents for name, cell in cells if cell != CellType()}
 
 
-def defaults(function: FunctionType) -> dict[str, Any]:
+def defaults(function: FunctionType) -> Names:
     """Return the defaults of a function's parameters."""
-    return {"__defaults__": function.__defaults__, "__kwdefaults__": function.__kwdefaults__}
+    names = ("__defaults__", "__kwdefaults__")
+    return Names(names, partial(attrgetter(*names), function))
 
 
 def functions_of(member: Any) -> list[Any]:

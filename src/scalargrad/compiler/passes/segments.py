@@ -32,6 +32,10 @@ from scalargrad.compiler.passes.program import Program
 #: Lanes of a block: so many that the numbers of a block, of which about half are needed at a time,
 #: fit into a second-level cache, and within these bounds.
 _CELLS, _FEWEST, _MOST = 2**19, 256, 2048
+#: Into so many sequences lanes are divided; no more threads than that are of use.
+SEQUENCES = 8
+#: Numbers that a register holds.
+_REGISTER = 8
 
 
 class Column(NamedTuple):
@@ -72,6 +76,10 @@ class Mapped:
         How many sums over lanes are computed; they are written from `out` on.
     kept : list of int
         Where to write the lanes of the nodes needed later.
+    nothing : int
+        A cell that holds -0.0, from which sums start.
+    partials : int
+        From where there is room for the totals of `SEQUENCES` stretches of lanes.
     """
 
     lanes: int
@@ -80,11 +88,18 @@ class Mapped:
     totals: int
     out: int
     kept: list[int]
+    nothing: int
+    partials: int
     source: Program
     nodes: list[int]
     singles: list[int]
     stacks: list[int]
     asked: list[int]
+
+    @property
+    def cells(self) -> int:
+        """How many numbers are given to lanes and kept of them."""
+        return len(self.reads) + self.lanes * (len(self.columns) + len(self.kept))
 
     def block_lanes(self) -> int:
         """Return how many lanes a block should have at most."""
@@ -207,6 +222,7 @@ class _Splitter:
             out = self._room(len(reads))
             self.found.steps.append(Fill(out, reads))
             reads = np.arange(out, out + len(reads))
+        self._room(_REGISTER)  # read along with the last lanes
         self.found.outputs = slice(int(reads[0]), int(reads[-1]) + 1) if len(reads) else slice(0)
         return self.found
 
@@ -291,10 +307,11 @@ class _Splitter:
         kept = [x for x in nodes if x in asked and self.sizes[x] > 1]
         out = self._room(len(totals))
         self.where.update((node, out + i) for i, node in enumerate(totals))
-        places = [self._room(lanes) for _ in kept]
+        places = [self._room(lanes + _REGISTER) for _ in kept]  # the last register may go beyond
+        nothing, partials = self._constant(np.array([-0.0])), self._room(SEQUENCES * len(totals))
         self.columns.update((x, Column(out, 1)) for x, out in zip(kept, places, strict=True))
         columns = [self.columns[x] for x in stacks]
-        found = (self._cells(singles), columns, len(totals), out, places)
+        found = (self._cells(singles), columns, len(totals), out, places, nothing, partials)
         source = (self.program, nodes, singles, stacks, [*totals, *kept])
         self.found.steps.append(Mapped(lanes, *found, *source))
 
