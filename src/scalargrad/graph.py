@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Iterable, Iterator
 from math import isfinite
 
-from scalargrad.table.validation import instance
+from scalargrad.errors import OperandError
+from scalargrad.table.validation import shown
 from scalargrad.value import Value
 
 
@@ -45,12 +46,10 @@ def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]
     True
     """
     for root in roots:
-        instance(
-            root,
-            "what is to be looked at",
-            Value,
-            "a Value: only what is computed from one has a graph",
-        )
+        if not isinstance(root, Value):
+            raise OperandError(
+                f"root is {shown(root)}; give a Value: only what is computed from one has a graph"
+            )
     order: list[Value] = []
     seen: set[Value] = set(until)
     stack: list[Value | None] = list(reversed(roots))
