@@ -1,4 +1,4 @@
-"""One recorded path through a function: its program, and what it takes to call it."""
+"""One recorded path through a function: its program, and how to call it."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Path:
         self.cells = cells_of([*nodes, *drawn, *apart])
 
     def rebound(self, now: ClosedOver, is_lost: bool = False) -> Path | None:
-        """Return this path reading what the function closes over now; None if that is no use.
+        """Return this path with the Values now closed over; None if the path is no longer valid.
 
         Of a function that is lost, only programs are left, which are what they were.
         """
@@ -228,7 +228,7 @@ class Path:
     def _otherwise(
         self, outcomes: tuple[bool, ...], numbers: Any
     ) -> tuple[Sequence[Any], bool] | None:
-        """Return what a run comes to that does not go as recorded: eager where it left a domain."""
+        """Return the result of a run that departs from the recording."""
         left_domain = self.is_checked and outcomes[:-1] == self.outcomes[:-1]
         return (numbers, False) if left_domain else None
 
@@ -299,7 +299,7 @@ class Path:
 
 
 class _Some:
-    """Takes some of the operands of a call.
+    """Selects some of the operands of a call.
 
     Parameters
     ----------

@@ -33,11 +33,11 @@ class Generators:
     def __init__(self, roots: Sequence[Any] = ()) -> None:
         found = [MODULE, *generators_of(roots)]
         self._before = {id(x): (x, state_of(x)) for x in found}
-        #: Whether a function names what may draw other numbers at each call.
+        #: Whether a function names a source of fresh randomness.
         self.may_be_fresh = makes_fresh(roots)
 
     def note(self, draw: Draw) -> None:
-        """Raise TraceError if a program could not make a draw again as an eager call does."""
+        """Raise TraceError if a program could not repeat a draw as an eager call does."""
         if id(draw.source) not in self._before:
             raise TraceError(
                 f"drawn was given a method of {draw.source!r:.60}, a generator that no variable, "
