@@ -155,9 +155,9 @@ class InMemory:
         """Make a step; return False, and change nothing, if it cannot be made by this program."""
         path = self.path
         if path.draws:
-            states = path.states()
+            states = path.draws.states()
         if leaves or path.draws:
-            self._given[:] = path.arranged(leaves, [float(draw()) for draw in path.draws])
+            self._given[:] = path.arranged(leaves, path.draws.listed())
         self._run()
         if self._is_finite() and self._took_its_way():
             self.state[:] = self._next
