@@ -1,4 +1,4 @@
-"""Copy columns of rows into rows, four by four: what transposes the examples of a block.
+"""Copy columns into rows in tiles of four by four: transpose the examples of a block.
 
 Number by number this takes as long as all else that a small program does with them.
 """
