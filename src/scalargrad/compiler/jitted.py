@@ -21,7 +21,7 @@ from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.pickling import Reference, lost
 from scalargrad.compiler.trace.trace import current_trace
-from scalargrad.errors import TraceError
+from scalargrad.errors import OperandError, TraceError
 from scalargrad.grad_mode import switches
 from scalargrad.value import Value
 
@@ -111,23 +111,29 @@ class Jitted(Generic[P, R]):
             known = key_of_numbers(args)  # the same, for small functions in half the time
             if known is not None:
                 return known, [*args], []
-        objects = Visit([], self._last_walk)
-        leaves: list[Any] = []
-        if self._is_object:
-            objects.whole(self._function)
-        if not self._static and not kwargs:
-            for x in args:
-                visit(x, objects.key, leaves, objects)
+        try:  # walks down what the arguments hold
+            objects = Visit([], self._last_walk)
+            leaves: list[Any] = []
+            if self._is_object:
+                objects.whole(self._function)
+            if not self._static and not kwargs:
+                for x in args:
+                    visit(x, objects.key, leaves, objects)
+                module_values = objects.finish()
+                return tuple(objects.key), leaves, module_values
+            for name, x in [*enumerate(args), *kwargs.items()]:
+                objects.key.append(name)
+                if name in self._static:
+                    visit_static(x, f"static argument {name!r}", objects.key)
+                else:
+                    visit(x, objects.key, leaves, objects)
             module_values = objects.finish()
             return tuple(objects.key), leaves, module_values
-        for name, x in [*enumerate(args), *kwargs.items()]:
-            objects.key.append(name)
-            if name in self._static:
-                visit_static(x, f"static argument {name!r}", objects.key)
-            else:
-                visit(x, objects.key, leaves, objects)
-        module_values = objects.finish()
-        return tuple(objects.key), leaves, module_values
+        except RecursionError:
+            raise OperandError(
+                "an argument is in itself, or nested too deeply to be taken apart at each call: "
+                "give a list of its numbers"
+            ) from None
 
     def _run_anew(self, leaves: list[Any], module_values: list[Value], made: Made) -> Any:
         """Record a path and run it; return None where the call is to be made eagerly.
