@@ -49,7 +49,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Begin no test when the time is up."""
+    """Begin no long test unasked, and none when the time is up."""
+    if item.get_closest_marker("long") and "LONG" not in os.environ:
+        pytest.skip("takes many seconds: LONG=1 runs it, as .ci/run does")
     started.append(time.monotonic())
     if started[-1] - started[0] > SECONDS:
         pytest.skip("the time is up")

@@ -131,6 +131,7 @@ LONG = {"07_digits", "10_wide_and_deep"}
 COMPILING = [path for path in PATHS if compiles(path) and path.stem not in RAGGED | LONG]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", COMPILING, ids=lambda path: path.stem)
 def test_assertions_hold_without_compilation(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a compiled notebook asserts of its numbers, eager evaluation fulfils as well."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import repeat
 from math import isfinite
 from typing import Any
 
+from scalargrad.call_signals import CallSignals
 from scalargrad.errors import GraphChangedError, NumericalError, OperandError
 from scalargrad.grad_mode import Switch, enable_grad, recorder
 from scalargrad.graph import describe, first_nonfinite, topological_order
 from scalargrad.table.symbol import evaluate
+from scalargrad.table.validation import flag, shown
 from scalargrad.tree import flatten
 from scalargrad.value import Scalar, Value
 
@@ -47,19 +49,19 @@ def is_anomaly_enabled() -> bool:
 
 def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
     """Run one backward sweep from `root` and write the gradients; see `Value.backward`."""
-    if not allow_nonfinite:
+    if allow_nonfinite is False or not flag(allow_nonfinite, "allow_nonfinite"):
         require_finite(root)
     if root._call is not None and _stands_on_leaves(root) and not _anomaly.get():
         pairs = zip(root.parents, root.local_grads, strict=True)
         sums = [(x._grad or 0.0) + local for x, local in pairs]  # type: ignore[union-attr, operator]
         _write((root, *root.parents), (1.0, *sums))  # type: ignore[arg-type]
         return
-    order = topological_order(root)
+    ahead = topological_order(root)[::-1]
     grads = [  # PyTorch's habit of p.grad = None counts as 0
         signal if node.parents else (node._grad or 0.0) + signal
-        for node, signal in _sweep(order, {root: 1.0})
+        for node, signal in _sweep(ahead, {root: 1.0})
     ]
-    _write(reversed(order), grads)
+    _write(ahead, grads)
 
 
 def _write(nodes: Iterable[Value], grads: Iterable[float]) -> None:
@@ -89,8 +91,8 @@ def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[
     Returns
     -------
     dict from Value to float
-        Of the nodes in `order`, last first, then of others that were given a seed or are
-        operands of theirs. No node is changed.
+        Of the nodes in `order`, results before operands, then of others that were given a seed or
+        are operands of theirs. No node is changed.
 
     Notes
     -----
@@ -100,24 +102,25 @@ def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[
     ----------
     Linnainmaa, 1970; Rumelhart, Hinton and Williams, 1986.
     """
-    return dict(_sweep(order, seeds))
+    return dict(_sweep([*reversed(order)], seeds))
 
 
-def _sweep(order: Sequence[Value], seeds: Mapping[Value, float]) -> Iterator[tuple[Value, float]]:
-    """Yield each node and its error signal, gate by gate in reverse order.
+def _sweep(ahead: list[Value], seeds: Mapping[Value, float]) -> Iterator[tuple[Value, float]]:
+    """Yield each node and its error signal, gate by gate, results before operands.
 
     Each wire adds upstream · local to its operand's signal. A signal is complete when its node
     is reached, so only those still under way are looked up: few, and in the processor's cache.
+    Results of one compiled call may change the order of what is ahead.
     """
     under_way = dict(seeds)
     checking = _anomaly.get()
-    calls: _Calls | None = None
-    for node in reversed(order):
+    calls: CallSignals | None = None
+    for node in ahead:
         upstream = under_way.pop(node, 0.0)
         yield node, upstream
         if node.parents:
             if node._call is not None and not checking:
-                calls = calls or _Calls(order)
+                calls = calls or CallSignals(ahead, node)
                 if calls.keeps(node, upstream, under_way):
                     continue
             for parent, local in zip(node.parents, node.local_grads):  # noqa: B905 - hot loop
@@ -127,38 +130,6 @@ def _sweep(order: Sequence[Value], seeds: Mapping[Value, float]) -> Iterator[tup
             if checking:
                 _require_finite_signals(node, under_way)
     yield from under_way.items()
-
-
-class _Calls:
-    """Signals of results that one compiled call returned: they go back in one sweep of its own.
-
-    Parameters
-    ----------
-    order : sequence of Value
-        The nodes of the graph.
-    """
-
-    def __init__(self, order: Sequence[Value]) -> None:
-        self._expected = Counter(id(node._call) for node in order if node._call is not None)
-        self._arrived: dict[int, list[tuple[Any, float]]] = {}
-
-    def keeps(self, node: Any, upstream: float, under_way: dict[Value, float]) -> bool:
-        """Take a result's signal, unless it is the only one; send all back with the last."""
-        call = id(node._call)
-        if self._expected[call] == 1:
-            return False
-        arrived = self._arrived.setdefault(call, [])
-        arrived.append((node, upstream))
-        if len(arrived) < self._expected[call]:
-            return True
-        together = node.sent_back(arrived)
-        pairs = [(node.parents, 1.0, together)]
-        if together is None:
-            pairs = [(x.parents, signal, x.local_grads) for x, signal in arrived]
-        for parents, signal, locals_ in pairs:
-            for parent, local in zip(parents, locals_, strict=True):
-                under_way[parent] = under_way.get(parent, 0.0) + signal * local
-        return True
 
 
 def _require_finite_signals(node: Value, signals: Mapping[Value, Scalar]) -> None:
@@ -304,7 +275,9 @@ def gradients(
                 "to Values; wrap it in Value before computing y"
             )
     if not isinstance(y, Value):
-        raise OperandError(f"y is {y!r}, a plain number: it does not depend on any Value")
+        raise OperandError(f"y is {shown(y)}, a plain number: it does not depend on any Value")
+    create_graph = flag(create_graph, "create_graph")
+    allow_nonfinite = flag(allow_nonfinite, "allow_nonfinite")
     if (current := recorder()) is not None:
         return rebuild(iter(current.gradients(y, leaves, create_graph, allow_nonfinite)))
     if not allow_nonfinite:

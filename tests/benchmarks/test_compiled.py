@@ -67,6 +67,7 @@ def test_contestants_that_differ_are_not_compared(monkeypatch: pytest.MonkeyPatc
         compiled.prepared(moons("tanh", 1), [OURS, JAX])
 
 
+@pytest.mark.long
 def test_the_command_fills_its_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With ourselves in place of every peer, all findings are made, and table and chart written."""
     for peer in PEERS:
@@ -126,6 +127,7 @@ def test_a_missing_peer_is_a_message(
     assert "No module named 'jax'; python -m pip install" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_calls_fill_their_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Findings are compared with their limits and written between their marks."""
     monkeypatch.setattr(calls, "pin", lambda: "pinned nowhere")

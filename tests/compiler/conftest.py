@@ -6,15 +6,24 @@ import pytest
 
 from scalargrad.compiler.backend import blocks
 from scalargrad.compiler.passes import segments
+from scalargrad.compiler.trace import taken_together, whole_arrays
 
 
-@pytest.fixture(params=["whole", "in blocks"])
+@pytest.fixture(params=["whole", "in blocks", "in registers", "of few numbers"])
 def lanes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run all lanes at once, or in blocks of two and one shared by threads."""
+    """Run all lanes at once, or in blocks of two and one shared by threads, or in loops.
+
+    Of few numbers, as of many: arrays stay whole, and all results are returned or added together.
+    """
     if request.param == "in blocks":
+        monkeypatch.setattr(blocks, "fits_registers", lambda _: False)
+    if request.param in {"in blocks", "in registers"}:
         monkeypatch.setattr(segments, "_FEWEST", 2)
         monkeypatch.setattr(segments, "_MOST", 2)
         monkeypatch.setattr(blocks, "_LANES_FOR_THREADS", 0)
         monkeypatch.setenv("SCALARGRAD_THREADS", "2")
+    if request.param == "of few numbers":
+        monkeypatch.setattr(whole_arrays, "FEWEST", 1)
+        monkeypatch.setattr(taken_together, "FEWEST", 2)
     chosen: str = request.param
     return chosen

@@ -287,7 +287,7 @@ def test_attributes_of_many_kinds_are_seen() -> None:
     holder.apply = line.forward
     compiled = jit(lambda h, x: h.apply([x * h.weights[0] * h.weights[1]])[0] * len(h.names))
     for _ in range(2):
-        y, eager = compiled(holder, 1.5), compiled.__wrapped__(holder, 1.5)  # type: ignore[attr-defined]
+        y, eager = compiled(holder, 1.5), compiled.__wrapped__(holder, 1.5)
         assert y.data == pytest.approx(eager.data)
         leaves = [holder.weights[0], *line.parameters()]
         assert gradients(y, leaves) == pytest.approx(gradients(eager, leaves))

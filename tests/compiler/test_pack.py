@@ -31,6 +31,7 @@ def packed_of(f: Any, *args: Any) -> Packed:
     compiled(*args)
     ((path,),) = compiled._paths.values()
     ((_, packed),) = path.function.values_and_row.parts
+    assert isinstance(packed, Packed)
     return packed
 
 
@@ -106,6 +107,7 @@ def test_memory_is_used_again() -> None:
     compiled([0.1 * i for i in range(64)])
     ((path,),) = compiled._paths.values()
     ((_, packed),) = path.function.values.parts
+    assert isinstance(packed, Packed)
     assert packed.memory.size < 5 * 64
 
 

@@ -384,8 +384,9 @@ def test_a_program_with_lanes_can_be_pickled() -> None:
 def test_explain_tells_of_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """How many lanes there are, in how many blocks."""
     monkeypatch.setattr(segments, "_MOST", 300)
-    text = jit(total).explain([0.3, -0.7, 0.5], table(1000, 3, 1))
-    assert "1000 lanes in 4 blocks" in text
+    assert "1000 lanes in registers" in jit(total).explain([0.3, -0.7, 0.5], table(1000, 3, 1))
+    monkeypatch.setattr(blocks, "fits_registers", lambda _: False)
+    assert "1000 lanes in 4 blocks" in jit(total).explain([0.3, -0.7, 0.5], table(1000, 3, 1))
 
 
 @pytest.mark.parametrize("count", [513, 1500])

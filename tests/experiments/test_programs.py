@@ -18,8 +18,8 @@ from scalargrad.errors import MissingPackageError
 from scalargrad.experiments import Plan, Report
 from scalargrad.experiments.clicks import log_loss
 from scalargrad.nn import load_file
-from scalargrad.train.run import Run
 from scalargrad.train.run_state import RunState
+from scalargrad.train.trainer import Trainer
 
 Program = Callable[[Plan], Report]
 
@@ -70,10 +70,10 @@ def test_ctrl_c_in_the_first_epoch_loses_nothing(
 ) -> None:
     """Picture, model and an empty history are written all the same."""
 
-    def press(run: Run, *_: object) -> None:
+    def press(run: Trainer, *_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Run, "epoch", press)
+    monkeypatch.setattr(Trainer, "epoch", press)
     program: Program = getattr(experiments, name)
     report = program(Plan(tmp_path, quiet=True))
     assert report.summary[-1] == "stopped: interrupted"
@@ -180,6 +180,7 @@ def test_the_sine_prints_every_hundredth_step(
         assert loss == pytest.approx(done.history["loss"][int(step) - 1], abs=1e-4)
 
 
+@pytest.mark.long
 def test_the_large_digits_have_a_network_784_100_10(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from scalargrad import DomainError, ExpressionError, ScalargradError, Value, ops, parse
 from scalargrad.expression.reader import Reader
-from scalargrad.expression.source import Source
+from scalargrad.expression.source import ExpressionText
 
 
 @pytest.mark.parametrize(
@@ -141,6 +141,6 @@ def test_nothing_of_python_can_be_called(name: str) -> None:
 )
 def test_the_second_whitelist_stands_by_itself(text: str) -> None:
     """Syntax that is not understood is refused by the reader too, had the scan let it pass."""
-    reader = Reader(Source(text), {"x": 1.0})
+    reader = Reader(ExpressionText(text), {"x": 1.0})
     with pytest.raises(ExpressionError, match="column"):
         reader.read(ast.parse(text))

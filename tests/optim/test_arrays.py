@@ -13,7 +13,7 @@ import pytest
 
 from scalargrad import Parameter, nn, optim
 from scalargrad.errors import NumericalError
-from scalargrad.optim.columns import Columns
+from scalargrad.optim.state_columns import StateColumns
 
 KINDS: dict[str, Callable[[Any], optim.Optimizer]] = {
     "sgd": partial(optim.SGD, lr=0.1),
@@ -143,7 +143,7 @@ def test_arrays_visit_what_a_gradient_has_reached() -> None:
 def test_a_state_is_a_mapping() -> None:
     """Entries can be read, set and removed; a parameter that is not trained is no key."""
     v, w, stranger = Parameter(1.0), Parameter(2.0), Parameter(3.0)
-    state = Columns(2)
+    state = StateColumns(2)
     state.add([v, w])
     assert (dict(state), len(state), stranger in state) == ({}, 0, False)
     state[w] = (1.0, 2.0)

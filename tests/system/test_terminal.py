@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scalargrad.system.terminal import make_tolerant
+from scalargrad.system.terminals import make_tolerant
 
 START = "from scalargrad.cli.start import main; main()"
 

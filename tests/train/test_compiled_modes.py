@@ -22,6 +22,7 @@ from scalargrad.losses import (
 from scalargrad.nn import MLP, Dropout, Linear, Module, Sequential, Tanh
 from scalargrad.optim import SGD
 from scalargrad.optim.lr_scheduler import CosineAnnealingLR
+from scalargrad.train import fit
 from scalargrad.train.compiled import Compiled
 
 from .alike import HEIGHTS, OPTIMIZERS, Made, assert_alike, trained
@@ -274,6 +275,7 @@ def test_without_numpy_fit_is_eager_and_a_program_an_error() -> None:
     assert "MissingPackageError: jit=True needs numpy: python -m pip install numpy" in done.stderr
 
 
+@pytest.mark.long
 def test_a_large_batch_is_recorded_at_once(tmp_path: Path, steps: list[int]) -> None:
     """Also where more epochs follow than were asked for first: the bits are those of one run."""
 
@@ -287,3 +289,14 @@ def test_a_large_batch_is_recorded_at_once(tmp_path: Path, steps: list[int]) -> 
     assert steps == [5, 5, 4] * 3
     run(tmp_path / "parts.json", 1)
     assert run(tmp_path / "parts.json", 3) == expected
+
+
+def test_sparse_examples_meet_too_few_weights_to_be_recorded_at_once(steps: list[int]) -> None:
+    """However many weights there are: recording each example would take longer than its step."""
+    words = [{3: 1.0, 40_000: 2.0}, {5: 1.0}, {7: -1.0}]
+    model = Linear(100_000, 1, rng=0)
+    fit(
+        model, words, [[1.0], [2.0], [3.0]], loss=mse_loss, epochs=2, batch_size=1, quiet=True,
+        optimizer=SGD(model.parameters(), lr=1e-3),
+    )  # fmt: skip
+    assert steps == []

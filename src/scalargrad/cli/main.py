@@ -17,7 +17,7 @@ from scalargrad.cli.train import app as train_app
 from scalargrad.errors import ExpressionError, ScalargradError
 from scalargrad.expression import parse
 from scalargrad.graph import names, topological_order
-from scalargrad.system.terminal import console, make_tolerant
+from scalargrad.system.terminals import console, make_tolerant
 from scalargrad.value import Value
 from scalargrad.version import __version__
 

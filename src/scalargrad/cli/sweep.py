@@ -42,11 +42,11 @@ def sweep(
 ) -> None:
     """Train a program with several learning rates and seeds, and compare them."""
     from scalargrad import parallel
-    from scalargrad.experiments.runs import Run, train_once
+    from scalargrad.experiments.runs import TrainingRun, train_once
 
     name = program.value
     runs = [
-        Run(name, rate, seed, epochs, output / f"lr-{rate:g}-seed-{seed}")
+        TrainingRun(name, rate, seed, epochs, output / f"lr-{rate:g}-seed-{seed}")
         for rate in _rates(lr)
         for seed in range(seeds)
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from scalargrad.system.terminal import console
+from scalargrad.system.terminals import console
 
 if TYPE_CHECKING:
     from scalargrad.experiments import Plan, Report

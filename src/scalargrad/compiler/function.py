@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from scalargrad.compiler.passes.dependence import operands_of
 from scalargrad.compiler.passes.differentiate import dependents, differentiate, steps
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, PRODUCTS, Op
 from scalargrad.compiler.passes.program import Program
@@ -53,6 +54,11 @@ class Function:
         return (
             self.program if self.wrt and ADJOINT in self.recorded.nodes().table else self.recorded
         )
+
+    @functools.cached_property
+    def operands(self) -> list[tuple[int, ...] | None]:
+        """For each result the places in `wrt` of the inputs it depends on; None for all of them."""
+        return operands_of(self._followed, self.wrt, self.results)
 
     def reached(self) -> tuple[bool, ...]:
         """Return which results depend on what the function is differentiated by."""
@@ -145,7 +151,8 @@ class Function:
         """Return Σ seed · gradient over the results at a point."""
         if isinstance(inputs, list):
             return self.pull_back([*inputs, *seeds])
-        return self.pull_back(np.concatenate([inputs, seeds]))
+        n = self.recorded.inputs
+        return self.pull_back(np.concatenate([inputs[:n], seeds, inputs[n:]]))
 
     def gradient(self, index: int) -> Function:
         """Return the gradient of one result as a function of the same inputs."""
@@ -155,8 +162,16 @@ class Function:
             program.outputs = []
             derived = Function(program, len(self.wrt), self.wrt)
             derived.program = differentiate(_asked(program, self.wrt, roots))
+            own = self.operands[index]
+            if own is not None:  # on lanes, a derivative seems to depend on all of them
+                derived.operands = [_among(own, read) for read in derived.operands]
             self._gradients[index] = derived
         return self._gradients[index]
+
+
+def _among(some: tuple[int, ...], read: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Return which of some places are read; None stands for all."""
+    return some if read is None else tuple(sorted({*some} & {*read}))
 
 
 def _with_constant(program: Program, number: float) -> tuple[Program, int]:

@@ -9,19 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from scalargrad.compiler.call.arguments import Key, kinds_of, visit, visit_static
+from scalargrad.compiler.call.arguments import Key, key_of_numbers, visit, visit_static
 from scalargrad.compiler.call.eager_replay import Made
 from scalargrad.compiler.call.objects import Visit, is_object
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.paths import Paths
 from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
-from scalargrad.compiler.call.results import filled
+from scalargrad.compiler.call.remembered import LastWalk
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.pickling import Reference, lost
 from scalargrad.compiler.trace.trace import current_trace
-from scalargrad.errors import TraceError
+from scalargrad.errors import OperandError, TraceError
+from scalargrad.grad_mode import switches
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Jitted(Generic[P, R]):
     shows what was recorded. As a method it binds to the instance. It can be copied and pickled.
     """
 
+    __wrapped__: Callable[P, R]
+
     def __init__(
         self,
         function: Callable[P, R],
@@ -56,6 +59,7 @@ class Jitted(Generic[P, R]):
         self._static = static
         self._limits = RecordingLimits(quiet)
         self._kept = Paths(function, paths)
+        self._last_walk = LastWalk()
         #: What `scan` has made of this function as a step, by the number of steps.
         self.scans: dict[int | None, Jitted[..., Any]] = {}
 
@@ -71,26 +75,26 @@ class Jitted(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the program for these arguments, recording it if there is none yet."""
-        if current_trace() is not None or is_jit_disabled():
+        if (switches and current_trace() is not None) or is_jit_disabled():
             return self._function(*args, **kwargs)
         kept = self._kept
         if kept.is_outdated():
             kept.look_around()
         key, leaves, module_values = self.signature(args, kwargs)
-        made = self._function, args, kwargs
+        made = self, args, kwargs, key
         for path in kept.fitting.get(key, ()):
             run = path.run(leaves, module_values, made)
             if run is not None:
                 break
         else:
-            anew = self._run_anew(key, leaves, module_values, made)
+            anew = self._run_anew(leaves, module_values, made)
             if anew is None:
                 return self._function(*args, **kwargs)
             path, run = anew
         found, finite = run
         if not finite:  # what eager evaluation would raise or return, with the graph that led there
             return self._function(*args, **kwargs)
-        result: R = found[0] if path.single else filled(path.outline, found)
+        result: R = path.result(found)
         return result
 
     def paths(self, *args: Any) -> tuple[Path, ...]:
@@ -104,42 +108,48 @@ class Jitted(Generic[P, R]):
     ) -> tuple[Key, list[Any], list[Value]]:
         """Return what decides the program, the numbers and the Values that objects hold."""
         if self.is_traced_whole and not kwargs:
-            kinds = kinds_of(args)
-            if None not in kinds:  # the same key and leaves, for small functions in half the time
-                return kinds, [*args], []
-        objects = Visit([])
-        leaves: list[Any] = []
-        if self._is_object:
-            objects.part(self._function)
-        if not self._static and not kwargs:
-            for x in args:
-                visit(x, objects.key, leaves, objects)
+            known = key_of_numbers(args)  # the same, for small functions in half the time
+            if known is not None:
+                return known, [*args], []
+        try:  # walks down what the arguments hold
+            objects = Visit([], self._last_walk)
+            leaves: list[Any] = []
+            if self._is_object:
+                objects.whole(self._function)
+            if not self._static and not kwargs:
+                for x in args:
+                    visit(x, objects.key, leaves, objects)
+                module_values = objects.finish()
+                return tuple(objects.key), leaves, module_values
+            for name, x in [*enumerate(args), *kwargs.items()]:
+                objects.key.append(name)
+                if name in self._static:
+                    visit_static(x, f"static argument {name!r}", objects.key)
+                else:
+                    visit(x, objects.key, leaves, objects)
             module_values = objects.finish()
             return tuple(objects.key), leaves, module_values
-        for name, x in [*enumerate(args), *kwargs.items()]:
-            objects.key.append(name)
-            if name in self._static:
-                visit_static(x, f"static argument {name!r}", objects.key)
-            else:
-                visit(x, objects.key, leaves, objects)
-        module_values = objects.finish()
-        return tuple(objects.key), leaves, module_values
+        except RecursionError:
+            raise OperandError(
+                "an argument is in itself, or nested too deeply to be taken apart at each call: "
+                "give a list of its numbers"
+            ) from None
 
-    def _run_anew(self, key: Key, leaves: list[Any], module_values: list[Value], made: Made) -> Any:
+    def _run_anew(self, leaves: list[Any], module_values: list[Value], made: Made) -> Any:
         """Record a path and run it; return None where the call is to be made eagerly.
 
         That is so where a comparison is so close that rounding decides it, and where there are too
         many paths. An error that the function raises is the eager call's.
         """
+        _, args, kwargs, key = made
         try:
-            path = self._recorded(key, *made[1:])
+            path = self._recorded(key, args, kwargs)
         except UnrecordedError as failed:
             unrecorded = failed
         else:
             return self._run_first(path, leaves, module_values, made)
         if unrecorded.is_repeatable:
-            function, args, kwargs = made
-            function(*args, **kwargs)
+            self._function(*args, **kwargs)
         return unrecorded.explain()
 
     def _run_first(
@@ -163,10 +173,12 @@ class Jitted(Generic[P, R]):
             self._kept.put(key, (path, *known), path.surroundings or now)
         return path
 
-    def _record(self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver) -> Path:
+    def _record(
+        self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver, *, singly: bool = False
+    ) -> Path:
         _, leaves, module_values = self.signature(args, kwargs)
         recorder = CallRecorder(self._function, args, kwargs, self._static)
-        found = recorder.record(leaves, module_values, self)
+        found = recorder.record(leaves, module_values, self, singly=singly)
         now.watch(now.slots)
         if not now.holds():  # a cache was filled, a log written
             now = self._kept.look_around()
@@ -256,7 +268,7 @@ class Jitted(Generic[P, R]):
         self._kept.look_around()
         key, leaves, module_values = self.signature(args, kwargs)
         for path in self._paths.get(key, ()):
-            if path.fits(leaves, module_values, (self._function, args, kwargs)):
+            if path.fits(leaves, module_values, (self, args, kwargs, key)):
                 return path, leaves, module_values
         try:
             anew = self._recorded(key, args, kwargs)
@@ -265,6 +277,13 @@ class Jitted(Generic[P, R]):
         if anew is None:
             raise TraceError(f"{self!r} is evaluated eagerly for these arguments")
         return anew, leaves, module_values
+
+    def recorded_singly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path:
+        """Return a path, not kept, in which each number given or returned is a node of its own."""
+        try:
+            return self._record(args, kwargs, self._kept.look_around(), singly=True)
+        except UnrecordedError as failed:
+            failed.explain()
 
     def __copy__(self) -> Jitted[P, R]:
         return Jitted(self._function, self._static, self._paths)

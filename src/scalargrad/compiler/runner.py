@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from scalargrad.compiler.backend import choice
-from scalargrad.compiler.backend.blocks import Blocked
+from scalargrad.compiler.backend.blocks import Blocked, Part
 from scalargrad.compiler.backend.choice import Executable, has_llvm
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
@@ -62,6 +62,17 @@ class Runner:
         self.take_back(idle)
         return outputs
 
+    def on_blocks(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> Floats:
+        """Run on numbers and arrays, each written to its cells, and return the outputs."""
+        executable, outputs = idle = self.lend()
+        memory = executable.memory
+        for cell, block in zip(cells, blocks):  # noqa: B905 - at each call
+            memory[cell] = block
+        executable.run()
+        found = outputs.copy()
+        self.take_back(idle)
+        return found
+
     def lend(self) -> tuple[Executable, Floats]:
         """Return a machine that nobody uses, and its outputs; `take_back` is for both."""
         try:
@@ -94,8 +105,8 @@ class Runner:
         return executable.memory
 
     @property
-    def parts(self) -> list[tuple[str, Packed]]:
-        """The packed programs, by titles where there are several."""
+    def parts(self) -> list[Part]:
+        """The packed programs and loops, by titles where there are several."""
         return self.packed.parts if isinstance(self.packed, Blocked) else [("", self.packed)]
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -144,19 +155,29 @@ class LoopRunner(Runner):
     def floats(self, inputs: Inputs) -> Floats:
         """Run on `inputs` and return the outputs as an array."""
         outputs = super().floats(inputs)
-        return outputs if np.isfinite(outputs).all() else self.plain.floats(inputs)
+        return outputs if are_finite(outputs) else self.plain.floats(inputs)
+
+    def on_blocks(self, cells: Sequence[int | slice], blocks: Sequence[Any]) -> Floats:
+        """Run on numbers and arrays, each written to its cells, and return the outputs."""
+        outputs = super().on_blocks(cells, blocks)
+        return outputs if are_finite(outputs) else self.plain.on_blocks(cells, blocks)
 
     def memory_after(self, inputs: Inputs) -> Floats | None:
         """Return the memory as a run without loops leaves it."""
         return self.plain.memory_after(inputs)
 
     @property
-    def parts(self) -> list[tuple[str, Packed]]:
+    def parts(self) -> list[Part]:
         """The packed programs that would run without loops."""
         return self.plain.parts
 
     def __reduce__(self) -> tuple[Any, ...]:
         return LoopRunner, (self.packed, self._made)
+
+
+def are_finite(numbers: Floats) -> bool:
+    """Return whether all numbers are finite; their squares tell at once, unless these overflow."""
+    return isfinite(numbers.dot(numbers)) or bool(np.isfinite(numbers).all())
 
 
 def runner_for(program: Program) -> Runner:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.call.results import filled, outlined
+from scalargrad.compiler.call.results import Place, filled, outlined
 from scalargrad.compiler.out_axes import arranged, is_array
 from scalargrad.compiler.trace.batching import Lanes, UnlikeError
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
+from scalargrad.table.validation import function, listed, shown
 
 
 def vmap(
@@ -63,6 +65,9 @@ def vmap(
     >>> vmap(lambda x: [x, x * x], out_axes=1)([1.0, 2.0, 3.0])
     [[1.0, 2.0, 3.0], [1.0, 4.0, 9.0]]
     """
+    function(f, "f", "vmap(lambda x: x * x)")
+    if in_axes is not None and not isinstance(in_axes, int):
+        in_axes = listed(in_axes, "in_axes", "0 and None")
 
     @functools.wraps(f)
     def mapped(*args: Any, **kwargs: Any) -> Any:
@@ -94,26 +99,28 @@ def _at_once(f: Callable[..., Any], call: tuple[Any, Any, Any], lanes: Lanes, n:
     args, axes, kwargs = call
     with lanes.one_example(n):
         example = [
-            x if axis is None else lanes.batched([x[k] for k in range(n)])
-            for x, axis in zip(args, axes, strict=True)
+            x if axis is None else lanes.example(x) for x, axis in zip(args, axes, strict=True)
         ]
         result = f(*example, **kwargs)
     values: list[Any] = []
     outline = outlined(result, values)
-    batched = [isinstance(x, Traced) and lanes.size(x.index) > 1 for x in values]
-    return [
-        filled(
-            outline, [lanes.unbatch(x, k) if b else x for x, b in zip(values, batched, strict=True)]
-        )
-        for k in range(n)
+    columns = [
+        lanes.unbatch(x, n)
+        if isinstance(x, Traced) and lanes.size(x.index) > 1
+        else itertools.repeat(x, n)
+        for x in values
     ]
+    if outline.__class__ is Place:
+        return [*columns[0]]
+    rows = zip(*columns, strict=True) if columns else itertools.repeat((), n)
+    return [filled(outline, row) for row in rows]
 
 
 def _count(args: Sequence[Any], axes: Sequence[int | None]) -> int:
     """Return the number of examples."""
-    if len(axes) != len(args) or not all(axis is None or axis == 0 for axis in axes):
+    if len(axes) != len(args) or not all(map(_is_axis, axes)):
         raise OperandError(
-            f"vmap: in_axes {tuple(axes)} for {len(args)} arguments: give 0 or None for each"
+            f"vmap: in_axes {shown(tuple(axes))} for {len(args)} arguments: give 0 or None for each"
         )
     mapped = [x for x, axis in zip(args, axes, strict=True) if axis is not None]
     for x in mapped:
@@ -128,6 +135,10 @@ def _count(args: Sequence[Any], axes: Sequence[int | None]) -> int:
             f"vmap: the mapped arguments hold {sorted(counts) or 'no'} examples: give one number"
         )
     return counts.pop()
+
+
+def _is_axis(axis: Any) -> bool:
+    return axis is None or (isinstance(axis, int) and axis == 0)
 
 
 def holds_entries(x: Any) -> bool:

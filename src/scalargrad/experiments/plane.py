@@ -15,7 +15,7 @@ from scalargrad.plots import decision_boundary
 from scalargrad.show.training import TrainingPage, watch
 from scalargrad.train import History, fit
 from scalargrad.train.objective import Loss
-from scalargrad.train.run import Optimizer
+from scalargrad.train.trainer import OptimizerLike
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,7 +86,11 @@ def xor(plan: Plan) -> Report:
 
 
 def _training(
-    plan: Plan, model: Module, points: Dataset[list[float], int], loss: Loss, optimizer: Optimizer
+    plan: Plan,
+    model: Module,
+    points: Dataset[list[float], int],
+    loss: Loss,
+    optimizer: OptimizerLike,
 ) -> list[TrainingPage]:
     """Return the training page that the plan asks for, if it asks for one."""
     return [] if plan.watch is None else [watch(model, *points, loss=loss, optimizer=optimizer)]

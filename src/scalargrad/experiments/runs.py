@@ -12,7 +12,7 @@ from scalargrad.errors import NumericalError
 from scalargrad.experiments.plan import Plan, Report
 
 
-class Run(NamedTuple):
+class TrainingRun(NamedTuple):
     """One training.
 
     Attributes
@@ -41,19 +41,19 @@ class Outcome(NamedTuple):
 
     Attributes
     ----------
-    run : Run
+    run : TrainingRun
     rows : list of dict
         Its history, a row for each epoch; empty if it diverged.
     seconds : float
         How long it took.
     """
 
-    run: Run
+    run: TrainingRun
     rows: list[dict[str, float]]
     seconds: float
 
 
-def train_once(run: Run) -> Outcome:
+def train_once(run: TrainingRun) -> Outcome:
     """Train a program, quietly; a loss that is not finite is an outcome, not an error."""
     program: Callable[[Plan], Report] = getattr(experiments, run.program)
     start = time.perf_counter()

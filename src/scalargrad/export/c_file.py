@@ -10,7 +10,7 @@ from scalargrad.compiler.passes.program import without_dead_nodes
 from scalargrad.export.c_header import ON_THE_STACK, header
 from scalargrad.export.c_packed import PackedStatements, memory_of
 from scalargrad.export.c_parts import Parts
-from scalargrad.export.c_statements import Statement, Statements
+from scalargrad.export.c_statements import CStatement, Statements
 from scalargrad.export.exported import Exported
 from scalargrad.version import __version__
 
@@ -62,7 +62,7 @@ def _statements(exported: Exported) -> Statements:
         if not statements.is_plain(node):
             statements.add(node)
         for code in wanted.get(node, ()):
-            statements.listed.append(Statement(code, (node,)))
+            statements.listed.append(CStatement(code, (node,)))
     return statements
 
 

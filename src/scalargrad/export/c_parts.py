@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from scalargrad.export.c_statements import Statement, Statements
+from scalargrad.export.c_statements import CStatement, Statements
 
 #: About how many lines a function has at most.
 PART = 400
@@ -66,7 +66,7 @@ class Parts:
         self.cells += size
         return self.cells - size
 
-    def _text(self, statement: Statement) -> str:
+    def _text(self, statement: CStatement) -> str:
         code, node, loop = statement.code, statement.writes, statement.lanes > 1
         reads = [self._read(x, f"{{{k}}}[" in code) for k, x in enumerate(statement.reads)]
         if node < 0:
@@ -93,9 +93,9 @@ class Parts:
         return f"m[{cell} + i]" if self._all.sizes[node] > 1 else f"m[{cell}]"
 
 
-def _cut(statements: Sequence[Statement]) -> list[list[Statement]]:
+def _cut(statements: Sequence[CStatement]) -> list[list[CStatement]]:
     """Return the statements in stretches of about the same cost."""
-    parts: list[list[Statement]] = [[]]
+    parts: list[list[CStatement]] = [[]]
     cost = 0
     for statement in statements:
         if cost > PART:

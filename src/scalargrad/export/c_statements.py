@@ -37,7 +37,7 @@ static double sg_at(double index, long place, long size, double x) {
 }"""
 
 
-class Statement(NamedTuple):
+class CStatement(NamedTuple):
     """One statement, or a loop.
 
     Attributes
@@ -69,7 +69,7 @@ class Statements:
 
     Attributes
     ----------
-    listed : list of Statement
+    listed : list of CStatement
     functions : dict from str to str
         The sources of the functions that they call, by name.
     sizes : list of int
@@ -79,7 +79,7 @@ class Statements:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.sizes = program.sizes()
-        self.listed: list[Statement] = []
+        self.listed: list[CStatement] = []
         self._operations = Operations()
         self.functions = self._operations.functions
         self._rows: dict[tuple[int, ...], int] = {}
@@ -120,7 +120,7 @@ class Statements:
             self._make(node, f"{{new}} = {code};", args)
 
     def _make(self, node: int, code: str, reads: Sequence[int]) -> None:
-        self.listed.append(Statement(code, tuple(reads), node, self.sizes[node]))
+        self.listed.append(CStatement(code, tuple(reads), node, self.sizes[node]))
 
     def _new(self, size: int) -> int:
         self.sizes.append(size)
@@ -157,7 +157,7 @@ class Statements:
         lanes = max(self.sizes[x] for x in read)
         body = _counted(_added(codes))
         code = f"{{first}} = 0.0;\nfor (long i = 0; i < {lanes}; i++) {{self}} += {body};"
-        self.listed.append(Statement(code, tuple(read), node))
+        self.listed.append(CStatement(code, tuple(read), node))
 
     def _take(self, node: int, args: Sequence[int]) -> None:
         self.functions["sg_index"] = INDEX
@@ -169,7 +169,7 @@ class Statements:
                 self._make(node, f"{{new}} = {row}[sg_index({{0}}, {n})];", [index])
             else:
                 code = f"{{new}} = {{1}}[sg_index({{0}}, {n})];"
-                self.listed.append(Statement(code, (index, row), node, self.sizes[node]))
+                self.listed.append(CStatement(code, (index, row), node, self.sizes[node]))
             return
         cases = [f"sg_at({{}}, {k}, {n}, 1.0) != 0.0 ? {{}} : " for k in range(n - 1)]
         reads = [x for value in values[:-1] for x in (index, value)]
@@ -202,9 +202,9 @@ class Statements:
             count = stop - start
             if source:
                 step = f"for (long i = 0; i < {count}; i++) {{self}}[{start} + i] = {source};"
-                self.listed.append(Statement(step, (), node))
+                self.listed.append(CStatement(step, (), node))
             else:
-                self.listed.append(Statement(f"{{self}}[{start}] = {{0}};", (args[start],), node))
+                self.listed.append(CStatement(f"{{self}}[{start}] = {{0}};", (args[start],), node))
             start = stop
 
     def _stretch(self, args: Sequence[int], start: int) -> tuple[int, str]:

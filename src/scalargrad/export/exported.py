@@ -50,6 +50,8 @@ def exported(
         If it draws random numbers, or is evaluated eagerly.
     """
     path, leaves, module_values = compiled.taken(args, kwargs)
+    if path.is_whole:
+        path = compiled.recorded_singly(args, kwargs)
     if path.draws:
         raise TraceError(
             f"{compiled!r} draws random numbers, which a file cannot: draw outside, and give the "

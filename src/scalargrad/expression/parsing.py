@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.errors import ExpressionError
 from scalargrad.expression.reader import Reader
-from scalargrad.expression.source import Source
+from scalargrad.expression.source import ExpressionText
 from scalargrad.expression.tokens import scan
 from scalargrad.value import Scalar, Value
 
@@ -72,7 +72,7 @@ def parse(text: str, /, **values: Scalar | Sequence[Scalar] | npt.NDArray[Any]) 
             ^
     """  # noqa: E501 - a doctest needs the message's line whole
     try:
-        source = Source(text)
+        source = ExpressionText(text)
         scan(source)
         return Reader(source, values).read(_structure(source))
     except (RecursionError, MemoryError):
@@ -81,7 +81,7 @@ def parse(text: str, /, **values: Scalar | Sequence[Scalar] | npt.NDArray[Any]) 
         ) from None
 
 
-def _structure(source: Source) -> ast.Module:
+def _structure(source: ExpressionText) -> ast.Module:
     """Return the syntax tree of text that has passed the scan."""
     try:
         return ast.parse("\n".join(source.python))
@@ -95,7 +95,7 @@ def _structure(source: Source) -> ast.Module:
         raise _marked(source, error, advice) from None
 
 
-def _marked(source: Source, error: SyntaxError, advice: str) -> ExpressionError:
+def _marked(source: ExpressionText, error: SyntaxError, advice: str) -> ExpressionError:
     """Return a syntax error as one that marks its place, which Python may put past the end."""
     row = min(error.lineno or 1, len(source.lines)) - 1
     line = source.lines[row]

@@ -12,7 +12,7 @@ from typing import Any
 
 from scalargrad import ops
 from scalargrad.errors import ExpressionError
-from scalargrad.expression.source import Source, short
+from scalargrad.expression.source import ExpressionText, short
 from scalargrad.expression.tokens import DEEPEST, UNDERSTOOD
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import Elementwise, ListReduction, Operation
@@ -58,7 +58,7 @@ _NOT_UNDERSTOOD = f"this is not understood: {UNDERSTOOD}"
 class Reader:
     """Builds the graph of a syntax tree, statement by statement."""
 
-    def __init__(self, source: Source, values: Mapping[str, Any]) -> None:
+    def __init__(self, source: ExpressionText, values: Mapping[str, Any]) -> None:
         self.source = source
         self.names: dict[str, Value] = {}
         self.vectors: dict[str, tuple[Value, ...]] = {}

@@ -14,7 +14,7 @@ _SHOWN = 72  # characters of a long line around the mark
 _SHORT = 36  # characters of a long word in a message
 
 
-class Source:
+class ExpressionText:
     """The lines of an expression, without comments and what they are all indented by.
 
     Attributes

@@ -11,7 +11,7 @@ import math
 import re
 import unicodedata
 
-from scalargrad.expression.source import Source, printable, short
+from scalargrad.expression.source import ExpressionText, printable, short
 
 DEEPEST = 100  # brackets, calls, signs and powers inside one another
 _MOST = 1000  # operators in one statement
@@ -52,7 +52,7 @@ _ADVICE |= dict.fromkeys(
 )
 
 
-def scan(source: Source) -> None:
+def scan(source: ExpressionText) -> None:
     """Raise ExpressionError at the first token that cannot stand in an expression.
 
     Also where brackets are nested more than `DEEPEST` deep, or a statement has more than a

@@ -21,7 +21,7 @@ from scalargrad.ops import (
 from scalargrad.table.validation import number, positive, shown
 
 
-class Elementwise(Module):
+class ElementwiseModule(Module):
     """Base class of modules that treat every number alike."""
 
     def unit(self, x: Any) -> Any:
@@ -40,7 +40,7 @@ class Elementwise(Module):
         return [self.forward(part) for part in x] if isinstance(x, list | tuple) else self.unit(x)
 
 
-class ReLU(Elementwise):
+class ReLU(ElementwiseModule):
     """Apply the rectified linear unit, max(x, 0); see the operation `relu`.
 
     Examples
@@ -54,7 +54,7 @@ class ReLU(Elementwise):
         return relu(x)
 
 
-class SiLU(Elementwise):
+class SiLU(ElementwiseModule):
     """Apply the sigmoid linear unit (swish), x · σ(x); see the operation `silu`.
 
     Examples
@@ -68,7 +68,7 @@ class SiLU(Elementwise):
         return silu(x)
 
 
-class Tanh(Elementwise):
+class Tanh(ElementwiseModule):
     """Apply the hyperbolic tangent; see the operation `tanh`.
 
     Examples
@@ -82,7 +82,7 @@ class Tanh(Elementwise):
         return tanh(x)
 
 
-class Sigmoid(Elementwise):
+class Sigmoid(ElementwiseModule):
     """Apply the logistic function, 1 / (1 + e^-x); see the operation `sigmoid`.
 
     Examples
@@ -96,7 +96,7 @@ class Sigmoid(Elementwise):
         return sigmoid(x)
 
 
-class LeakyReLU(Elementwise):
+class LeakyReLU(ElementwiseModule):
     """Apply the leaky ReLU: x where x > 0, else negative_slope · x.
 
     Parameters
@@ -122,7 +122,7 @@ class LeakyReLU(Elementwise):
         return f"negative_slope={self.negative_slope}"
 
 
-class ELU(Elementwise):
+class ELU(ElementwiseModule):
     """Apply the exponential linear unit: x where x > 0, else alpha · (e^x - 1).
 
     Parameters
@@ -148,7 +148,7 @@ class ELU(Elementwise):
         return f"alpha={self.alpha}"
 
 
-class GELU(Elementwise):
+class GELU(ElementwiseModule):
     """Apply the Gaussian error linear unit, x · Φ(x).
 
     Parameters
@@ -187,7 +187,7 @@ class GELU(Elementwise):
         return f"approximate={self.approximate!r}"
 
 
-class Softplus(Elementwise):
+class Softplus(ElementwiseModule):
     """Apply the soft ReLU, ln(1 + e^(βx)) / β.
 
     Parameters
@@ -219,7 +219,7 @@ class Softplus(Elementwise):
         return f"beta={self.beta}, threshold={self.threshold}"
 
 
-class Threshold(Elementwise):
+class Threshold(ElementwiseModule):
     """Keep x where it exceeds a threshold, else put a constant in its place.
 
     Parameters
@@ -252,7 +252,7 @@ class Threshold(Elementwise):
         return f"threshold={self.threshold}, value={self.value}"
 
 
-class Step(Elementwise):
+class Step(ElementwiseModule):
     """Apply the hard threshold of the perceptron: 1 where x > 0, else 0; the gradient is 0.
 
     Toronto's convention at 0; UCSB's perceptron fires there too, as `ge` does.

@@ -19,7 +19,7 @@ class HasParts(Protocol):
         """Return the Parameters, each once."""
 
 
-class Part(NamedTuple):
+class SummaryLine(NamedTuple):
     """One line of a summary: a module directly inside, with the parameters it holds."""
 
     name: str
@@ -27,10 +27,10 @@ class Part(NamedTuple):
     parameters: int
 
 
-def parts_of(model: HasParts) -> list[Part]:
+def parts_of(model: HasParts) -> list[SummaryLine]:
     """Return the modules directly inside, each with the number of its parameters."""
     return [
-        Part(name, _first_line(module), len(module.parameters()))
+        SummaryLine(name, _first_line(module), len(module.parameters()))
         for name, module in model.named_children()
     ]
 

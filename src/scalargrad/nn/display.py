@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from scalargrad.errors import ScalargradError
-from scalargrad.nn.children import HasParts, Part, parts_of
+from scalargrad.nn.children import HasParts, SummaryLine, parts_of
 
 _MOST_WEIGHTS = 1000  # that are drawn as lines
 _LEFT = "text-align:left"
@@ -49,7 +49,7 @@ def _table(module: HasParts) -> str:
     return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{_caption(module)}"
 
 
-def _row(part: Part) -> str:
+def _row(part: SummaryLine) -> str:
     module = f'<td style="{_LEFT}"><code>{escape(part.module)}</code></td>'
     count = f'<td style="text-align:right">{part.parameters:,}</td>'
     return f'<tr><td style="{_LEFT}">{escape(part.name)}</td>{module}{count}</tr>'

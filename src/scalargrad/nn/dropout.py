@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from scalargrad.errors import DomainError
-from scalargrad.nn.activation import Elementwise
+from scalargrad.nn.activation import ElementwiseModule
 from scalargrad.nn.init import Rng, generator
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import scalar
 from scalargrad.transforms.draws import drawn
 
 
-class Dropout(Elementwise):
+class Dropout(ElementwiseModule):
     """Set each number to 0 with probability p while training; scale the others by 1 / (1 - p).
 
     Parameters

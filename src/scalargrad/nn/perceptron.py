@@ -11,7 +11,7 @@ from scalargrad.nn.init import Rng, draw_by, generator
 from scalargrad.nn.module import Module, distinct_numbers
 from scalargrad.nn.rows import are_rows
 from scalargrad.ops import TABLE, dot
-from scalargrad.ops.activations import ELU, LeakyReLU
+from scalargrad.ops.activations import ELUOperation, LeakyReLUOperation
 from scalargrad.table.operation import Unary
 from scalargrad.table.validation import listed, shown, size
 from scalargrad.value import Parameter, Scalar, Value
@@ -19,7 +19,7 @@ from scalargrad.value import Parameter, Scalar, Value
 Activation = Callable[[Value], Value]
 
 #: Operations that can be called with one operand.
-_ONE_OPERAND = (Unary, LeakyReLU, ELU)
+_ONE_OPERAND = (Unary, LeakyReLUOperation, ELUOperation)
 
 
 def _activation(chosen: str | Activation) -> Activation:
@@ -104,7 +104,7 @@ class Neuron(Module):
             given = len(x)
         except TypeError:
             raise OperandError(
-                f"{self!r} takes a sequence of {len(self.w)} inputs but was given {x!r:.60}: "
+                f"{self!r} takes a sequence of {len(self.w)} inputs but was given {shown(x)}: "
                 "put it in a list"
             ) from None
         if given != len(self.w):

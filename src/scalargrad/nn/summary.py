@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from scalargrad.errors import OperandError
 from scalargrad.graph import topological_order
-from scalargrad.nn.children import Part, parts_of
+from scalargrad.nn.children import SummaryLine, parts_of
 from scalargrad.nn.module import Module
 from scalargrad.table.validation import shown
 from scalargrad.tree import flatten
@@ -22,7 +22,7 @@ class Summary(NamedTuple):
     ----------
     kind : str
         Name of the module's class.
-    parts : list of Part
+    parts : list of SummaryLine
         The modules directly inside.
     parameters : int
         Number of Parameters, each counted once.
@@ -34,7 +34,7 @@ class Summary(NamedTuple):
     """
 
     kind: str
-    parts: list[Part]
+    parts: list[SummaryLine]
     parameters: int
     nodes: int
     bytes: int

@@ -89,7 +89,7 @@ def relu(x: Symbol) -> Symbol:
     return where(x <= 0, 0.0, x)
 
 
-class LeakyReLU(Elementwise):
+class LeakyReLUOperation(Elementwise):
     """The operation `leaky_relu`, whose slope has a default; a Value there is trained too."""
 
     @overload
@@ -103,7 +103,7 @@ class LeakyReLU(Elementwise):
 
 
 @composite(
-    LeakyReLU,
+    LeakyReLUOperation,
     symbol="LeakyReLU",
     partials=lambda y, x, negative_slope: (
         where(x > 0, 1.0, negative_slope),
@@ -126,7 +126,7 @@ def leaky_relu(x: Symbol, negative_slope: Symbol) -> Symbol:
     return where(x > 0, x, negative_slope * x)
 
 
-class ELU(Elementwise):
+class ELUOperation(Elementwise):
     """The operation `elu`, whose scale has a default; a Value there is trained too."""
 
     @overload
@@ -140,7 +140,7 @@ class ELU(Elementwise):
 
 
 @composite(
-    ELU,
+    ELUOperation,
     symbol="ELU",
     partials=lambda y, x, alpha: (
         where(x <= 0, alpha * exp(x), 1.0),

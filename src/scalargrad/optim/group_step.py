@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from scalargrad.optim import rules
-from scalargrad.optim.columns import Columns
+from scalargrad.optim.state_columns import StateColumns
 from scalargrad.value import Value
 
 Rule = Callable[..., tuple[Any, ...]]
@@ -44,7 +44,7 @@ class GroupStep(NamedTuple):
         """Whether the rule is one of this package's, which take arrays."""
         return isinstance(self.rule, partial) and self.rule.func in _OF_ARRAYS
 
-    def on_arrays(self, rows: Any, data: Any, grads: Any, state: Columns) -> Move:
+    def on_arrays(self, rows: Any, data: Any, grads: Any, state: StateColumns) -> Move:
         """Move the parameters in these rows at once; what is undefined becomes inf or nan."""
         import numpy as np
 

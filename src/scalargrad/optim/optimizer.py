@@ -9,12 +9,12 @@ from math import isfinite
 from typing import Any, ClassVar
 
 from scalargrad.errors import NumericalError, OperandError, StateError
-from scalargrad.optim.columns import Columns
 from scalargrad.optim.group_step import GroupStep, Move, Rule, arrays_of, has_numpy
 from scalargrad.optim.options import Group, at_least_zero, flags, plain
 from scalargrad.optim.saved import read
+from scalargrad.optim.state_columns import StateColumns
 from scalargrad.sparse import SparseParameter, Touched
-from scalargrad.table.validation import listed, shown
+from scalargrad.table.validation import function, listed, mapping, shown
 from scalargrad.value import Value
 
 #: From so many parameters on, arrays are faster than numbers one by one.
@@ -58,9 +58,9 @@ class Optimizer:
     state_names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]) -> None:
-        self.defaults = dict(defaults)
+        self.defaults = dict(mapping(defaults, "defaults", "options"))
         self.param_groups: list[Group] = []
-        self.state = Columns(len(self.state_names))
+        self.state = StateColumns(len(self.state_names))
         self._names: dict[Value, str] = {}
         self._group_of: dict[Value, int] = {}
         self._tables: list[tuple[list[Value], list[Touched]]] = []
@@ -179,7 +179,9 @@ class Optimizer:
             If a gradient is inf or nan, or a parameter would become so; the parameter is
             named. No parameter, state or step count is changed then.
         """
-        result = None if closure is None else closure()
+        result = (
+            None if closure is None else function(closure, "closure", "one that returns the loss")()
+        )
         taken = [self._moved(i) for i in range(len(self.param_groups))]
         for parameters, move in taken:  # each a call into C, which Ctrl-C cannot interrupt halfway
             deque(map(setattr, parameters, repeat("_data"), move.data), maxlen=0)

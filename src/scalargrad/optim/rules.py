@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scalargrad.optim.elementwise import at_least, maximum, sqrt
+from scalargrad.optim.generic_math import at_least, maximum, sqrt
 
 __all__ = [
     "adagrad",

@@ -58,6 +58,8 @@ def _initials(name: str) -> str:
     --------
     >>> _initials("layers.12.queryWeight"), _initials("supercalifragilistic"), _initials("→→")
     ('l12qW', 'sup', 'name')
+    >>> _initials("1234567890_of_b")
+    '123'
     """
     words = _WORD.findall(name)
     if len(words) < 2:
@@ -68,7 +70,7 @@ def _initials(name: str) -> str:
         if len(initials + initial) > _MOST_INITIALS:
             break
         initials += initial
-    return initials
+    return initials or words[0][:_FEW_LETTERS]
 
 
 def _unused(alias: str, taken: set[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,10 +18,10 @@ from scalargrad.train.carried import Carried
 from scalargrad.train.compiled_gradient import CompiledGradient
 from scalargrad.train.data_rows import Shape, Shapes
 from scalargrad.train.eager_steps import Eager
-from scalargrad.train.evaluation import Evaluation
 from scalargrad.train.examples import Examples
 from scalargrad.train.limits_on_gradients import Limits
 from scalargrad.train.objective import Objective, StepResult
+from scalargrad.train.predictor import Predictor
 from scalargrad.train.programs import Found
 from scalargrad.value import Value
 
@@ -29,7 +29,7 @@ from scalargrad.value import Value
 _WARM_UP = 5
 #: Starting the compiler takes about as long as visiting so many operands eagerly.
 _START = 200_000
-#: A batch of so many examples × parameters, those of embeddings apart, is recorded at once.
+#: A batch of so many examples × parameters that each of them meets is recorded at once.
 _LARGE = 100_000
 #: So many shapes of example are recorded, those most frequent; steps on others stay eager.
 _SHAPES = 32
@@ -73,7 +73,7 @@ class Compiled(Eager):
         self._optimizer, self._objective, self._limits = optimizer, objective, limits
         self._examples, self._held_out, self._batch_size = data, held_out, batch_size
         self._wants_gradient, self._visited, self._at_once = gradient, visited, at_once
-        large = batch_size * _dense_parameters(objective.model) >= _LARGE
+        large = batch_size * _parameters_met(objective.model, data) >= _LARGE
         self.warm_up = 0 if at_once or large else None
         self._counts: Counter[Shape] = Counter()
         self._forget()
@@ -83,11 +83,11 @@ class Compiled(Eager):
         self._recordings: dict[int, CompiledGradient] = {}
         self._evaluation = self._new_evaluation()
 
-    def _new_evaluation(self, epochs: int = 0) -> Evaluation | None:
+    def _new_evaluation(self, epochs: int = 0) -> Predictor | None:
         if self._held_out is None:
             return None
         model, inputs = self._objective.model, self._held_out.inputs
-        return Evaluation(model, inputs, self._batch_size, epochs)
+        return Predictor(model, inputs, self._batch_size, epochs)
 
     # Between steps ----------------------------------------------------------------------------
 
@@ -207,7 +207,12 @@ class Compiled(Eager):
             )
 
 
-def _dense_parameters(model: Module) -> int:
-    """Return how many parameters each example meets: of a table, it meets a few."""
+def _parameters_met(model: Module, data: Examples) -> int:
+    """Return how many parameters surely each example meets: of a table, it meets a few.
+
+    So it is with a sparse example, a dictionary, which meets the weights of the features it has.
+    """
+    if any(isinstance(example, Mapping) for example in data.inputs):
+        return 0
     tables = [part for part in model.modules() if isinstance(part, Embedding)]
     return len(model.parameters()) - sum(len(table.parameters()) for table in tables)

@@ -15,6 +15,7 @@ from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.trace.find_generators import generators_of
 from scalargrad.compiler.trace.side_effects import Around
 from scalargrad.errors import TraceError
+from scalargrad.table.validation import shown
 from scalargrad.train.carried import Carried
 from scalargrad.train.data_rows import Rows
 from scalargrad.train.examples import plain
@@ -122,7 +123,7 @@ class CompiledGradient:
 def _around(called: Any) -> ClosedOver:
     """Return what can be reached from what a step calls, to be compared with it later."""
     if iterators := Around(lambda: called).iterators():
-        raise TraceError(f"it reads {iterators[0]!r:.60}, which a program could not advance")
+        raise TraceError(f"it reads {shown(iterators[0])}, which a program could not advance")
     found = ClosedOver([lambda: called])
     found.watch(found.slots)
     return found

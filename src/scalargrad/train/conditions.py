@@ -16,14 +16,14 @@ from scalargrad.train.history import spread
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
-    from scalargrad.train.run import Run
+    from scalargrad.train.trainer import Trainer
 
 #: So many examples are looked at, evenly spread over all.
 _LOOKED_AT = 10_000
 _DIGITS = 12
 
 
-def conditions(run: Run) -> dict[str, Any]:
+def conditions(run: Trainer) -> dict[str, Any]:
     """Return what a run depends on, by names that a message can use.
 
     Lambdas and other functions of one name are told apart by the names and constants they use.
@@ -50,7 +50,7 @@ def conditions(run: Run) -> dict[str, Any]:
     }
 
 
-def _options(run: Run) -> dict[str, Any]:
+def _options(run: Trainer) -> dict[str, Any]:
     """Return the options of the optimiser as they were before a schedule changed the rate."""
     if not isinstance(run.optimizer, Optimizer):
         return {}

@@ -9,7 +9,7 @@ from typing import Any
 from scalargrad.errors import OperandError
 from scalargrad.nn import Module
 from scalargrad.system.interrupt import deferred_interrupt
-from scalargrad.table.validation import flag, number, whole
+from scalargrad.table.validation import flag, number, size, whole
 from scalargrad.train.checks import (
     callables,
     checkpoint_path,
@@ -27,10 +27,10 @@ from scalargrad.train.history import History
 from scalargrad.train.labels import warn_of_labels
 from scalargrad.train.limits_on_gradients import Limits
 from scalargrad.train.objective import Loss, Metric, Objective, Regularizer
-from scalargrad.train.progress import Bar, Silence, progress_bar
-from scalargrad.train.run import Optimizer, Run, Schedule
+from scalargrad.train.progress import ProgressBar, Silence, progress_bar
 from scalargrad.train.run_state import RunState
 from scalargrad.train.stopping import Patience
+from scalargrad.train.trainer import OptimizerLike, Schedule, Trainer
 
 Callback = Callable[[Module, History], object]
 
@@ -43,7 +43,7 @@ def fit(
     y: Sequence[Any],
     *,
     loss: Loss,
-    optimizer: Optimizer,
+    optimizer: OptimizerLike,
     epochs: int = 100,
     batch_size: int | None = 32,
     shuffle: bool = True,
@@ -189,8 +189,11 @@ def fit(
     (2.0, 1.0)
     """
     require_parts(model, loss, optimizer, regularizer, scheduler)
-    epochs, seed = count(epochs, "epochs"), whole(seed, "seed")
-    size, every = maybe_count(batch_size, "batch_size"), count(checkpoint_every, "checkpoint_every")
+    epochs, seed = size(epochs, "epochs", 1), whole(seed, "seed")
+    per_batch, every = (
+        maybe_count(batch_size, "batch_size"),
+        count(checkpoint_every, "checkpoint_every"),
+    )
     limits = Limits(
         maybe_number(clip_grad_norm, "clip_grad_norm"),
         maybe_number(clip_grad_value, "clip_grad_value"),
@@ -203,12 +206,12 @@ def fit(
     objective = Objective(model, loss, regularizer, named_metrics(metrics, _COLUMNS))
     warn_of_strangers(optimizer, model, (loss, regularizer))
     warn_of_labels(objective, train)
-    run = Run(
+    run = Trainer(
         objective,
         train,
         held_out,
         optimizer=optimizer,
-        batch_size=min(size or len(train.inputs), len(train.inputs)),
+        batch_size=min(per_batch or len(train.inputs), len(train.inputs)),
         shuffle=flag(shuffle, "shuffle"),
         seed=seed,
         scheduler=scheduler,
@@ -238,7 +241,9 @@ def fit(
     return run.history
 
 
-def _train(run: Run, epochs: int, after_epoch: Callable[[], bool], bar: Bar | Silence) -> None:
+def _train(
+    run: Trainer, epochs: int, after_epoch: Callable[[], bool], bar: ProgressBar | Silence
+) -> None:
     """Run epochs until there are enough, or `after_epoch` or Ctrl-C ends them."""
     with deferred_interrupt() as interrupt:
         try:

@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from scalargrad.system import terminal
+from scalargrad.system import terminals
 
 _REFRESH = 0.1  # seconds between two pictures of the bar in a notebook
 
 
-class Bar:
+class ProgressBar:
     """A bar that shows epochs, loss, metrics, examples a second and the time left."""
 
     def __init__(self, progress: Progress, epochs: int, batches: int, done: int) -> None:
@@ -104,7 +104,7 @@ class NotebookProgress(Progress):
 @contextmanager
 def progress_bar(
     quiet: bool, epochs: int, batches: int, done: int, console: Console | None = None
-) -> Iterator[Bar | Silence]:
+) -> Iterator[ProgressBar | Silence]:
     """Show a bar of `epochs` × `batches` steps, `done` epochs of which are behind us."""
     if quiet:
         yield Silence()
@@ -116,9 +116,9 @@ def progress_bar(
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    console = console or terminal.console()
+    console = console or terminals.console()
     progress = (
         NotebookProgress(*columns) if console.is_jupyter else Progress(*columns, console=console)
     )
     with progress:
-        yield Bar(progress, epochs, batches, done)
+        yield ProgressBar(progress, epochs, batches, done)

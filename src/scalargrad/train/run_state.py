@@ -11,7 +11,7 @@ from scalargrad.table.validation import flag, number
 from scalargrad.train.checkpoint import load_checkpoint, save_checkpoint
 from scalargrad.train.conditions import conditions, differences
 from scalargrad.train.history import History
-from scalargrad.train.run import Run
+from scalargrad.train.trainer import Trainer
 
 
 class RunState:
@@ -19,13 +19,13 @@ class RunState:
 
     Parameters
     ----------
-    run : Run
+    run : Trainer
         Before its first epoch.
     path : str
         The file of its checkpoints.
     """
 
-    def __init__(self, run: Run, path: str) -> None:
+    def __init__(self, run: Trainer, path: str) -> None:
         self.path = path
         self._run = run
         self._conditions = conditions(run)

@@ -78,7 +78,7 @@ def perceptron() -> tuple[Any, list[Value]]:
     return model, [model([Value(1.0, "a"), Value(-1.0, "b"), Value(0.5, "c")])]
 
 
-@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("depth", [1, pytest.param(2, marks=pytest.mark.long)])
 @pytest.mark.parametrize("make", [block, perceptron])
 def test_every_line_stays_in_its_frames(make: Any, depth: int) -> None:
     """It passes a border once if one of its ends is inside, and never if both or neither are."""

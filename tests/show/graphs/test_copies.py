@@ -11,7 +11,7 @@ from scalargrad.errors import GraphTooLargeError
 from scalargrad.graph import topological_order
 from scalargrad.show.graphs import draw
 from scalargrad.show.graphs.copies import copies_of
-from scalargrad.show.graphs.diagram import Gate, Junction, Wire, make_diagram
+from scalargrad.show.graphs.diagram import GateShape, Junction, Wire, make_diagram
 from scalargrad.show.graphs.scale import Scale
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -65,7 +65,7 @@ def test_copy_gate_stands_where_the_dot_was() -> None:
     order = topological_order(y := x * x)
     diagram = make_diagram(order, [y], copies=copies_of(order))
     assert not any(isinstance(shape, Junction) for shape in diagram.shapes)
-    gates = [shape.id for shape in diagram.shapes if isinstance(shape, Gate) and shape.copies]
+    gates = [shape.id for shape in diagram.shapes if isinstance(shape, GateShape) and shape.copies]
     assert gates == ["n0-fan"]
     joined = {(line.source, line.target) for line in diagram.lines}
     for wire in ("n1-w0-wire", "n1-w1-wire"):

@@ -9,7 +9,7 @@ import pytest
 from scalargrad import Parameter, Value, ops
 from scalargrad.graph import topological_order
 from scalargrad.show.characters import visible
-from scalargrad.show.graphs.diagram import Box, Diagram, Gate, Junction, Line, make_diagram
+from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Line, make_diagram
 
 
 def diagram_of(root: Value) -> Diagram:
@@ -22,9 +22,9 @@ def lines_into_gates(root: Value) -> list[tuple[str, str]]:
     return [(line.source, line.target) for line in diagram_of(root).lines if line.enters]
 
 
-def last_gate(root: Value) -> Gate:
+def last_gate(root: Value) -> GateShape:
     """Return the gate that computes the root."""
-    return [shape for shape in diagram_of(root).shapes if isinstance(shape, Gate)][-1]
+    return [shape for shape in diagram_of(root).shapes if isinstance(shape, GateShape)][-1]
 
 
 def test_lines_follow_the_operands() -> None:

@@ -16,8 +16,8 @@ from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError
 from scalargrad.graph import topological_order
 from scalargrad.nn import MLP
 from scalargrad.show.graphs import Picture
-from scalargrad.show.graphs.diagram import Gate, Wire
-from scalargrad.show.graphs.folded import FoldedBuilder
+from scalargrad.show.graphs.diagram import GateShape, Wire
+from scalargrad.show.graphs.folded_diagram import FoldedBuilder
 from scalargrad.show.graphs.inks import HALO
 from scalargrad.show.graphs.opening import opening
 from scalargrad.show.graphs.parts import Bundle
@@ -232,7 +232,7 @@ def test_a_gate_reads_a_folded_layer_by_one_thick_line(model: MLP, loss: Value) 
     whole = fold(loss, model=model)
     seen = opening(whole, 1, ["layers.1.neurons.0"], 300)
     drawn = FoldedBuilder(topological_order(loss), {}, seen, {}).fold([loss])
-    (gate,) = (s for s in drawn.shapes if isinstance(s, Gate) and s.text == "w·x")
+    (gate,) = (s for s in drawn.shapes if isinstance(s, GateShape) and s.text == "w·x")
     arriving = [line for line in drawn.lines if line.target == gate.id and line.enters]
     assert [line.thick for line in arriving].count(True) == 1
     assert len(arriving) == 1 + 3 + 1  # the layer, three weights, the bias

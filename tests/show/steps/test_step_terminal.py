@@ -21,7 +21,7 @@ from scalargrad import sum as add_up
 from scalargrad.errors import ScalargradError
 from scalargrad.show.steps import Walk, explore, keys, walk
 from scalargrad.show.steps.keys import keyboard
-from scalargrad.show.steps.nodes import in_view
+from scalargrad.show.steps.node_list import in_view
 
 RIGHT, LEFT = "\x1b[C", "\x1b[D"
 HOME, END = "\x1b[H", "\x1b[F"

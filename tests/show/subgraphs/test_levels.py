@@ -14,7 +14,7 @@ from scalargrad.graph import topological_order
 from scalargrad.nn import Module
 from scalargrad.show.subgraphs import Fold, fold
 from scalargrad.show.subgraphs.dominators import immediate_dominators
-from scalargrad.show.subgraphs.levels import grouped
+from scalargrad.show.subgraphs.grouping import grouped
 
 
 def require_sound(whole: Fold, roots: Sequence[Value], limit: int) -> None:

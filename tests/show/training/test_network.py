@@ -11,8 +11,8 @@ from scalargrad import Value, relu, softmax, tanh
 from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import OperandError
 from scalargrad.nn import MLP, Linear, Module, ReLU, Sequential, Softplus, Tanh
+from scalargrad.show.training.model_record import record_model
 from scalargrad.show.training.network import Cell, activation, find_cells
-from scalargrad.show.training.recorded import record_model
 from scalargrad.value import Parameter
 
 

@@ -18,8 +18,8 @@ from scalargrad.losses import (
 from scalargrad.nn import MLP, Linear, LogSoftmax, Sequential, Softplus, Tanh
 from scalargrad.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from scalargrad.show.training import TrainingPage
+from scalargrad.show.training.model_record import record_model
 from scalargrad.show.training.network import find_cells
-from scalargrad.show.training.recorded import record_model
 from scalargrad.show.training.retraining import is_stack
 from scalargrad.train import fit
 from scalargrad.value import Parameter

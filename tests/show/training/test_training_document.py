@@ -78,6 +78,7 @@ def test_the_same_training_gives_the_same_page(tmp_path: Path) -> None:
     assert written(small(), tmp_path) == written(small(), tmp_path)
 
 
+@pytest.mark.long
 def test_two_hundred_snapshots_of_the_moons_network_take_less_than_two_megabytes(
     tmp_path: Path,
 ) -> None:

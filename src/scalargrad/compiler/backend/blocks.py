@@ -19,16 +19,21 @@ import numpy as np
 
 from scalargrad.compiler.backend import choice
 from scalargrad.compiler.backend.choice import Executable
+from scalargrad.compiler.loops.lane_loops import fits_registers, lane_loop
+from scalargrad.compiler.loops.loop import Looped
+from scalargrad.compiler.loops.loop_executable import Printed
+from scalargrad.compiler.loops.roll import LANES
 from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.pack import pack
-from scalargrad.compiler.passes.segments import Fill, Mapped, Segments, Singles
+from scalargrad.compiler.passes.segments import SEQUENCES, Fill, Mapped, Segments, Singles
 from scalargrad.errors import OperandError
 
 T = TypeVar("T")
 
-#: Into so many sequences blocks are divided; no more threads than that are of use.
-_SEQUENCES = 8
+#: What a part computes, and how.
+Part = tuple[str, Packed | Looped]
+
 #: With fewer lanes a second thread takes longer to start than it saves.
 _LANES_FOR_THREADS = 10_000
 
@@ -60,7 +65,7 @@ class _Pool:
 
     def __init__(self, packed: Packed) -> None:
         self.packed = packed
-        self._idle: deque[Executable] = deque(maxlen=_SEQUENCES)
+        self._idle: deque[Executable] = deque(maxlen=SEQUENCES)
 
     def take(self) -> Executable:
         try:
@@ -81,7 +86,7 @@ class _SinglesStep:
     def __init__(self, step: Singles) -> None:
         self.reads, self.out = step.reads, step.out
         self.pool = _Pool(pack(step.program))
-        self.parts = [("single numbers", self.pool.packed)]
+        self.parts: list[Part] = [("single numbers", self.pool.packed)]
 
     def run(self, store: Floats) -> None:
         executable = self.pool.take()
@@ -97,7 +102,7 @@ class _FillStep:
 
     def __init__(self, step: Fill) -> None:
         self.reads, self.out = step.reads, step.out
-        self.parts: list[tuple[str, Packed]] = []
+        self.parts: list[Part] = []
 
     def run(self, store: Floats) -> None:
         store[self.out : self.out + len(self.reads)] = store[self.reads]
@@ -113,7 +118,7 @@ class _MappedStep:
         sizes = {stop - start for start, stop in self.bounds}
         self.pools = {size: _Pool(pack(step.program(size))) for size in sizes}
         title = f"{step.lanes} lanes in {len(self.bounds)} blocks"
-        self.parts = [(title, self.pools[max(sizes)].packed)]
+        self.parts: list[Part] = [(title, self.pools[max(sizes)].packed)]
 
     def run(self, store: Floats) -> None:
         work = functools.partial(self._sequence, store)
@@ -154,6 +159,59 @@ class _MappedStep:
         return outputs[: self.totals]
 
 
+class _LoopStep:
+    """Lanes, computed by loops that keep all numbers of a lane in registers."""
+
+    def __init__(self, step: Mapped) -> None:
+        self.step = step
+        count = SEQUENCES if step.lanes >= _LANES_FOR_THREADS else 1
+        size = -(-step.lanes // (count * LANES)) * LANES
+        edges = [*range(0, step.lanes, size), step.lanes]
+        self.bounds = list(itertools.pairwise(edges))
+
+    @property
+    def parts(self) -> list[Part]:
+        """The loop over the first lanes."""
+        loop = lane_loop(self.step, self.bounds[0], self.step.partials)
+        return [(f"{self.step.lanes} lanes in registers", loop)]
+
+    @functools.cached_property
+    def _printed(self) -> list[Printed]:
+        """The code for each sequence; data of one and the next differ by a fixed distance."""
+        step, bounds = self.step, self.bounds
+        found = [
+            Printed(lane_loop(step, bounds[k], step.partials + k * step.totals))
+            for k in sorted({*range(len(bounds))} & {0, 1, len(bounds) - 1})
+        ]
+        if len(bounds) <= 2:
+            return found
+        first, second, last = found
+        distance = second.data - first.data
+        others = [second.at(first.data + k * distance) for k in range(2, len(bounds) - 1)]
+        return [first, second, *others, last]
+
+    def run(self, store: Floats) -> None:
+        work = functools.partial(self._sequence, store)
+        many = self.step.lanes >= _LANES_FOR_THREADS
+        count = min(threads(), len(self.bounds)) if many else 1
+        total, *sums = shared(work, range(len(self._printed)), count)
+        for part in sums:
+            total = total + part
+        store[self.step.out : self.step.out + self.step.totals] = total
+
+    def _sequence(self, store: Floats, k: int) -> Floats:
+        self._printed[k].run_in(store)
+        first = self.step.partials + k * self.step.totals
+        return store[first : first + self.step.totals]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _mapped_step, (self.step,)
+
+
+def _mapped_step(step: Mapped) -> _LoopStep | _MappedStep:
+    return _LoopStep(step) if choice.has_llvm() and fits_registers(step) else _MappedStep(step)
+
+
 class BlockExecutable:
     """A store, and the steps of a segmented program.
 
@@ -163,7 +221,9 @@ class BlockExecutable:
         Inputs are written to its first cells before `run`.
     """
 
-    def __init__(self, store: Floats, steps: list[_SinglesStep | _FillStep | _MappedStep]) -> None:
+    def __init__(
+        self, store: Floats, steps: list[_SinglesStep | _FillStep | _LoopStep | _MappedStep]
+    ) -> None:
         self.memory = store
         self._steps = steps
 
@@ -203,15 +263,17 @@ class Blocked:
         return BlockExecutable(store, self._steps)
 
     @property
-    def parts(self) -> list[tuple[str, Packed]]:
-        """The packed programs, and what each computes."""
+    def parts(self) -> list[Part]:
+        """The packed programs and loops, and what each computes."""
         return [part for step in self._steps for part in step.parts]
 
 
-def _step(step: Singles | Fill | Mapped) -> _SinglesStep | _FillStep | _MappedStep:
+def _step(
+    step: Singles | Fill | Mapped,
+) -> _SinglesStep | _FillStep | _LoopStep | _MappedStep:
     if isinstance(step, Singles):
         return _SinglesStep(step)
-    return _FillStep(step) if isinstance(step, Fill) else _MappedStep(step)
+    return _FillStep(step) if isinstance(step, Fill) else _mapped_step(step)
 
 
 def _bounds(lanes: int, most: int) -> list[tuple[int, int]]:
@@ -222,7 +284,7 @@ def _bounds(lanes: int, most: int) -> list[tuple[int, int]]:
 
 
 def _sequences(bounds: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-    count = min(_SEQUENCES, len(bounds))
+    count = min(SEQUENCES, len(bounds))
     edges = [len(bounds) * k // count for k in range(count + 1)]
     return [bounds[a:b] for a, b in itertools.pairwise(edges)]
 

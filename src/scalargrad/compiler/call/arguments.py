@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from scalargrad.compiler.call.objects import Copier, Frozen, Visit, is_object, like
+from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.table.numbers import is_real
@@ -23,25 +24,42 @@ from scalargrad.value import Parameter, Value
 Key = tuple[Hashable, ...]
 
 
-#: The part of the key that stands for a number of each kind.
+#: The key's entry for a number of each type.
 NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Parameter: 2}
+
+#: That of arrays made here, by which most are known at once.
+FLOAT64 = np.dtype(np.float64)
 
 #: Lists at least this long are looked through as a whole for being all numbers.
 _MANY = 8
 _FLOATS = {float, int}
-#: Stands in the key for the floats and integers of a list.
+#: The key's entry for a list of floats and integers.
 _FLOAT = "numbers"
 #: From so many floats on, rows of them are handed over as an array.
 _BLOCK = 256
 
 
 def kinds_of(xs: Iterable[Any]) -> tuple[int | None, ...]:
-    """Return the part of the key that stands for each number; None for what may be none."""
+    """Return the key's entry for each number; None for what may not be a number."""
     return tuple(map(NUMBERS.get, map(type, xs)))
 
 
+def key_of_numbers(args: Iterable[Any]) -> Key | None:
+    """Return the key of numbers and arrays of floats, as `visit` makes it; None for all else."""
+    key: list[Hashable] = []
+    for x in args:
+        kind = x.__class__
+        if kind in NUMBERS:
+            key.append(NUMBERS[kind])
+        elif kind is np.ndarray and x.dtype is FLOAT64:
+            key.append(("array", x.shape))
+        else:
+            return None
+    return tuple(key)
+
+
 def is_number(x: Any) -> bool:
-    """Return whether something is traced for its number: a flag or a member of an enum is not."""
+    """Return whether an argument is traced as a number; bools and enum members are not."""
     return is_real(x) and not isinstance(x, bool | Enum)
 
 
@@ -70,7 +88,7 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None 
         key.append(0)
         leaves.append(float(x))
     elif objects is not None and is_object(x):
-        objects.part(x)
+        objects.whole(x)
     else:
         _require_lasting(x, "an argument")
         if hasattr(x, "__array__"):
@@ -79,7 +97,7 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None 
 
 
 def _require_lasting(x: Any, where: str) -> None:
-    """Raise TraceError for what is used up, or shows what changes elsewhere."""
+    """Raise TraceError for iterators, which can be read once, and for views of other containers."""
     if isinstance(x, Iterator | MappingView):
         raise TraceError(
             f"{where} is a {type(x).__name__}, which a program could read only once: give a list"
@@ -101,14 +119,18 @@ def _visit_all(
             return
     if objects is not None and len(xs) >= _MANY and _are_rows(xs):
         key.append(("rows", len(xs[0])))
-        leaves.append(np.array(xs))
+        leaves.append(np.array(xs).view(NestedRows))
         return
     for x in xs:
         visit(x, key, leaves, objects)
 
 
+class NestedRows(np.ndarray[Any, Any]):
+    """The numbers of lists of one length, as an array."""
+
+
 def _are_rows(xs: Sequence[Any]) -> bool:
-    """Return whether items are lists of one length, floats all of them, and many."""
+    """Return whether items are lists of floats of equal length, and large enough in all."""
     return (
         set(map(type, xs)) == {list}
         and len(xs) * len(xs[0]) >= _BLOCK
@@ -166,7 +188,16 @@ def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any
         items = [rebuilt(item, fresh, copier) for item in x]
         return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
     if hasattr(x, "dtype") and hasattr(x, "ravel"):
-        replaced = x.astype(object)
-        replaced.flat = [rebuilt(item, fresh, copier) for item in x.ravel().tolist()]
-        return replaced
+        return _rebuilt_array(x, fresh, copier)
     return copier.copy(x) if copier is not None and is_object(x) else x
+
+
+def _rebuilt_array(x: Any, fresh: Iterator[Any], copier: Copier | None) -> Any:
+    """Return an array with its numbers replaced, or what stands for all of it."""
+    flat = x.ravel()
+    found = [rebuilt(item, fresh, copier) for item in flat[:1].tolist()]
+    if found and isinstance(found[0], WholeArray):
+        return found[0]
+    replaced = x.astype(object)
+    replaced.flat = found + [rebuilt(item, fresh, copier) for item in flat[1:].tolist()]
+    return replaced

@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from scalargrad.autodiff import error_signals, gradient_graphs
+from scalargrad.compiler.call.arguments import Key
 from scalargrad.compiler.call.results import placed
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.jit_mode import disable_jit
 from scalargrad.compiler.runner import Inputs
+from scalargrad.errors import ScalargradError
 from scalargrad.grad_mode import enable_grad
 from scalargrad.graph import topological_order
 from scalargrad.transforms.draws import Draw, made_by
@@ -38,8 +40,21 @@ class Repeatable(Protocol):
         """Return the inputs that the call takes now, and what of `inputs` was drawn for it."""
 
 
-#: A function with the arguments it is called with.
-Made = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+class RepeatableFunction(Protocol):
+    """What is asked of a compiled function to make one of its calls again."""
+
+    @property
+    def __wrapped__(self) -> Callable[..., Any]:
+        """The function as it was written."""
+
+    def signature(
+        self, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> tuple[Key, list[Any], list[Value]]:
+        """Return what decides the program, the numbers and the Values that objects hold."""
+
+
+#: A compiled function, the arguments it is called with, and what of them decided the program.
+Made = tuple[RepeatableFunction, tuple[Any, ...], dict[str, Any], Key]
 #: One call of a compiled function, with all it takes to make it again: its path, the call as it
 #: was made, its leaves and the Values its objects hold. A tuple, as every call makes one.
 Call = tuple[Repeatable, Made, list[Any], list[Value]]
@@ -51,25 +66,40 @@ def graph(call: Call, index: int, inputs: Inputs) -> Value | None:
     Returns
     -------
     Value or None
-        None if a number the call was made with is another by now, or what the function closes
-        over, or if it does not return what it did.
+        None if an argument is another by now, or what it holds (a list has grown), or what the
+        function closes over, or if it does not return what it did.
     """
-    path, (function, args, kwargs), leaves, module_values = call
+    path, (compiled, args, kwargs, _), _, module_values = call
     if path.surroundings is None or not path.surroundings.holds():
+        return None
+    leaves = _leaves_now(call)
+    if leaves is None:
         return None
     numbers = [float(x) for x in inputs]
     now, drawn = path.numbers(leaves, module_values, numbers)
     if list(map(float.hex, now)) != list(map(float.hex, numbers)):
         return None
     with enable_grad(), _repeated(call, drawn):
-        found = placed(path.outline, function(*args, **kwargs))
+        found = placed(path.outline, compiled.__wrapped__(*args, **kwargs))
     node = found.get(index)
     return node if isinstance(node, Value) else None
 
 
+def _leaves_now(call: Call) -> list[Any] | None:
+    """Return what the arguments hold by now; None if that are not the same Values, or not so."""
+    _, (compiled, args, kwargs, key), then, module_values = call
+    try:
+        key_now, now, module_values_now = compiled.signature(args, kwargs)
+    except ScalargradError:
+        return None
+    pairs = zip([*now, *module_values_now], [*then, *module_values], strict=False)
+    same = all(x is y for x, y in pairs if isinstance(x, Value) or isinstance(y, Value))
+    return now if same and key_now == key else None
+
+
 @contextmanager
 def _repeated(call: Call, drawn: Sequence[float]) -> Iterator[None]:
-    """Have what a call drew drawn once more; no generator moves but those made meanwhile."""
+    """Replay the numbers a call drew, so that no generator advances but those made meanwhile."""
     path = call[0]
     sources = {id(draw.source) for draw in path.draws}
     left = iter(drawn)

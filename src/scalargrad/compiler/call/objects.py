@@ -13,7 +13,7 @@ import functools
 from collections.abc import Callable, Hashable, Iterable
 from itertools import chain
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Frozen:
 
 
 def exact(x: Any) -> Hashable:
-    """Return what tells apart also what compares as equal: 1, 1.0 and True, 0.0 and -0.0."""
+    """Return a key that also distinguishes equal values: 1, 1.0 and True, 0.0 and -0.0."""
     kind = type(x)
     if isinstance(x, float):
         return kind, x.hex()
@@ -64,7 +64,7 @@ def exact(x: Any) -> Hashable:
 
 
 def has_state(x: Any) -> bool:
-    """Return whether an object is its class and its attributes, which may change."""
+    """Return whether an object consists of its class and attributes that may change."""
     kind: Any = type(x)
     return _has_state(kind)
 
@@ -88,13 +88,13 @@ def _has_state(kind: Any) -> bool:
 
 
 def _made_by(kind: type) -> Any:
-    """Return what of C's makes the objects of a class; that of files, say, needs to be called."""
+    """Return the C function that creates objects of a class; some, as of files, must be called."""
     own = [vars(k).get("__new__") for k in kind.__mro__]
     return next(x for x in own if isinstance(x, BuiltinFunctionType))
 
 
 def is_object(x: Any) -> bool:
-    """Return whether a part of a call is walked by `Visit`: what has state or is bound to it."""
+    """Return whether `Visit` walks an object: it has state, or is bound to one that has."""
     return isinstance(x, Table | MethodType | functools.partial) or has_state(x)
 
 
@@ -106,7 +106,7 @@ def _slots(kind: Any) -> tuple[str, ...]:
 
 
 def attributes(x: Any) -> dict[str, Any]:
-    """Return what an object holds, by name."""
+    """Return an object's attributes by name."""
     kind: Any = type(x)
     names = _slots(kind)
     if not names:
@@ -116,8 +116,20 @@ def attributes(x: Any) -> dict[str, Any]:
     return {**slots, **getattr(x, "__dict__", {})}
 
 
+class WalkMemory(Protocol):
+    """What remembers the last walk over an object."""
+
+    def visit(self, x: Any, visit: Visit) -> None:
+        """Walk over an object, the first that a visit meets, or repeat what is remembered."""
+
+
 class Visit:
-    """One walk over the objects of a call.
+    """Walk over the objects of one call, and collect their Values.
+
+    Parameters
+    ----------
+    key : list
+    memory : WalkMemory, optional
 
     Attributes
     ----------
@@ -125,19 +137,36 @@ class Visit:
         What the program depends on.
     module_values : list of Value
         The Values met, whose numbers are inputs.
+    met : list
+        The objects and containers met, in their order.
+    seen : dict from int to int
+        Their places in it, by their ids.
+    distinct : int
+        How many Values, if there are no more, are known to be different ones.
     """
 
-    def __init__(self, key: list[Hashable]) -> None:
+    def __init__(self, key: list[Hashable], memory: WalkMemory | None = None) -> None:
         self.key = key
         self.module_values: list[Value] = []
-        self._seen: dict[int, int] = {}
+        self.met: list[Any] = []
+        self.seen: dict[int, int] = {}
+        self.distinct = 0
+        self._memory = memory
 
     def finish(self) -> list[Value]:
         """Return the Values held; which of them are one and the same is noted in the key."""
-        if len(set(map(id, self.module_values))) < len(self.module_values):
+        count = len(self.module_values)
+        if count != self.distinct and len(set(map(id, self.module_values))) < count:
             first: dict[Value, int] = {}
             self.key.append(tuple([first.setdefault(x, len(first)) for x in self.module_values]))
         return self.module_values
+
+    def whole(self, x: Any) -> None:
+        """Note an object; the first may be remembered."""
+        if self._memory is None or self.seen:
+            self.part(x)
+        else:
+            self._memory.visit(x, self)
 
     def part(self, x: Any) -> None:
         """Note an object or a part of one."""
@@ -152,10 +181,11 @@ class Visit:
         elif isinstance(x, Table):
             self.key.append((Table, *map(len, x)))
             self.module_values += chain.from_iterable(x)
-        elif id(x) in self._seen:
-            self.key.append(("again", self._seen[id(x)]))
+        elif id(x) in self.seen:
+            self.key.append(("again", self.seen[id(x)]))
         else:
-            self._seen[id(x)] = len(self._seen)
+            self.seen[id(x)] = len(self.seen)
+            self.met.append(x)
             if _has_state(kind):
                 found = attributes(x)
                 self.key.append((kind, *found))
@@ -206,7 +236,7 @@ def like(x: dict[Any, Any], values: Iterable[Any]) -> Any:
 
 
 class Copier:
-    """Copies objects, with something else in place of their Values.
+    """Copies objects and replaces their Values.
 
     Parameters
     ----------
@@ -266,7 +296,7 @@ class Copier:
 
 
 def parts_beside(x: Any, other: Any, kind: type) -> list[tuple[Any, Any]]:
-    """Return what an object holds of a kind, beside what another of the same build holds there."""
+    """Return pairs of what two objects of the same structure hold in the places of a given type."""
     places: list[Any] = []
     Copier(kind, places.append).copy(x)
     found = Visit([])

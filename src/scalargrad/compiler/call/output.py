@@ -19,7 +19,7 @@ Source = tuple[str, Function, Inputs, Call | None]
 
 
 class CompiledOp(Operation):
-    """What stands as the operation of an Output, for pictures and steps.
+    """The operation that pictures and steps show for an Output: the compiled function.
 
     Parameters
     ----------
@@ -38,9 +38,10 @@ class CompiledOp(Operation):
 
     def of_floats(self, *operands: float) -> float:
         """Run the program with other numbers in place of the operands."""
-        inputs = list(self._node.inputs)
-        for cell, number in zip(self._node.function.wrt, operands, strict=True):
-            inputs[cell] = number
+        node = self._node
+        inputs = list(node.inputs)
+        for place, number in zip(node.places, operands, strict=True):
+            inputs[node.function.wrt[place]] = number
         return self._compute(inputs)
 
     def trace_partials(self, arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
@@ -56,21 +57,28 @@ class CompiledOp(Operation):
         if eager is not None:
             return gradient_nodes(eager, node.parents)
         source: Source = (f"{self.name}'", derived, node.inputs, None)
-        return [Output(number, i, source, node.parents) for i, number in enumerate(numbers)]
+        parents = dict(zip(node.places, node.parents, strict=True))
+        found: list[Scalar] = []
+        for i in node.places:
+            read = derived.operands[i]
+            operands = node.parents if read is None else tuple([parents[k] for k in read])
+            found.append(Output(numbers[i], i, source, operands) if operands else numbers[i])
+        return found
 
     def _partial(self, i: int, operands: tuple[Symbol, ...]) -> Symbol:
         node = self._node
         name = f"∂{self.name}/∂x{i}"
-        op = CompiledOp(name, node, lambda inputs: node.function.row(node.index, inputs)[i])
+        place = node.places[i]
+        op = CompiledOp(name, node, lambda inputs: node.function.row(node.index, inputs)[place])
         return Symbol("", op, operands)
 
 
 def _undeclared(*_: Any) -> Any:
-    """Stand where a declaration stands in the table; a program takes its place."""
+    """Fill the place of a declaration: here a program computes the value."""
 
 
 class Output(Value):
-    """A number computed by a program, whose operands are the Values the program read.
+    """A number computed by a program, whose operands are the Values it depends on.
 
     It keeps the numbers it was computed from, so that nothing done later changes its gradient.
     The gradient is computed when first asked for, unless it was computed along. If it is not
@@ -123,31 +131,49 @@ class Output(Value):
     @property
     def local_grads(self) -> tuple[float | None, ...]:  # type: ignore[override]
         """The gradient with respect to each operand."""
-        if self._row is None:
-            self._row = tuple(self.function.row(self.index, self.inputs))
         if not self._row_known:
+            row = self._row or self.function.row(self.index, self.inputs)
+            read = self.function.operands[self.index]
+            self._row = tuple(row if read is None else [row[k] for k in read])
             self.function.lately = self.index
             if not all_finite(self._row):
                 node = self.eager()
                 if node is not None:
                     self._row = tuple(gradient(node, self.parents))  # type: ignore[arg-type]
             self._row_known = True
-        return self._row
+        return self._row  # type: ignore[return-value] # it is known by now
 
-    def sent_back(self, signals: Sequence[tuple[Output, float]]) -> list[float] | None:
-        """Return what all operands get from results of one call; None if it is not finite."""
+    @property
+    def places(self) -> Sequence[int]:
+        """The positions of its operands among those of all results of the call."""
+        read = self.function.operands[self.index]
+        return range(len(self.function.wrt)) if read is None else read
+
+    def sent_back(
+        self, signals: Sequence[tuple[Output, float]]
+    ) -> tuple[Sequence[Value], Sequence[float]] | None:
+        """Return the gradients that results of one call send to operands; None if not finite."""
         seeds = [0.0] * self.function.results
         for result, signal in signals:
             seeds[result.index] = signal
         found = self.function.back(seeds, self.inputs)
-        return found if all_finite(found) else None
+        if not all_finite(found):
+            return None
+        of_all = self.function.operands
+        by_operands = {of_all[result.index]: result for result, _ in signals}
+        if None in by_operands:
+            return by_operands[None].parents, found  # type: ignore[return-value] # all are Values
+        parents: dict[int, Any] = {}
+        for result in by_operands.values():
+            parents.update(zip(result.places, result.parents, strict=True))
+        return [parents[k] for k in sorted(parents)], [found[k] for k in sorted(parents)]
 
     def eager(self) -> Value | None:
-        """Return this node as eager evaluation makes it, or None if that is not known."""
+        """Return this node as eager evaluation makes it; None if the call cannot be repeated."""
         call = self.source[3]
         return None if call is None else graph(call, self.index, self.inputs)
 
 
 def all_finite(row: Sequence[float]) -> bool:
-    """Return whether all numbers are finite; the sum tells at once, unless it overflows."""
+    """Return whether all numbers are finite; a finite sum settles it at once."""
     return isfinite(sum(row)) or all(map(isfinite, row))

@@ -1,25 +1,30 @@
-"""One recorded path through a function: its program, and what it takes to call it."""
+"""One recorded path through a function: its program, and how to call it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.call.arguments import FLOAT64
 from scalargrad.compiler.call.eager_replay import Made
+from scalargrad.compiler.call.made_draws import MadeDraws
 from scalargrad.compiler.call.output import Output, Source, all_finite
-from scalargrad.compiler.call.results import FlatNumbers, Place, has_arrays
+from scalargrad.compiler.call.results import Place, filled, filler, has_arrays
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.guards.reads import Reads
-from scalargrad.compiler.runner import Inputs
+from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.runner import Inputs, are_finite
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import is_grad_enabled
 from scalargrad.table.numbers import as_float
-from scalargrad.transforms.draws import rewind, state_of
+from scalargrad.table.validation import shown
+from scalargrad.transforms.draws import rewind
 from scalargrad.value import Value
 
 
@@ -57,7 +62,7 @@ class Path:
         self.recorded = len(recording.program)
         self.outcomes = recording.outcomes
         self.is_checked = recording.is_checked
-        self.draws = recording.draws
+        self.draws = MadeDraws(recording.draws)
         place = {id(x): k for k, x in enumerate(module_values)}
         self.surroundings: ClosedOver | None = surroundings
         self.closed_over = tuple(x for x in recording.closed_over if id(x) not in place)
@@ -67,21 +72,29 @@ class Path:
         self.values_at = tuple(i for i, x in enumerate(leaves) if isinstance(x, Value))
         self.has_arrays = any(hasattr(x, "ravel") for x in leaves)
         self.all_values = len(self.values_at) == len(leaves) and not recording.draws
+        self.whole = recording.whole
         program = recording.program
         given = program.inputs - len(recording.closed_over)
-        wrt = (*value_cells(leaves), *range(given, program.inputs))
-        results = len(program.outputs) - len(recording.outcomes)
-        self.function = Function(program, results, wrt)
-        self.results = results
+        nodes, apart = self._nodes_of(leaves), [leaves[k] for k in self.whole]
+        wrt = (*value_cells(nodes), *range(given, program.inputs))
+        #: Whether a node of the program stands for many numbers that are given or returned.
+        self.is_whole = bool(self.whole) or len(program.outputs) < recording.results
+        self.function = Function(program, recording.results, wrt)
+        self.results = recording.results
         reached = zip(self.function.reached(), recording.plain, strict=True)
         self.reached = tuple(moves and not plain for moves, plain in reached)
-        self.lone = self.reached == (True,)
+        self.operands = _readers(self.function.operands if any(self.reached) else ())
+        self.some_only = any(self.operands)
+        self.lone = self.reached == (True,) and not self.some_only
         self.truths = recording.truths
         self.differentiable = bool(wrt)
-        self.returns_arrays = not (wrt or self.truths) and has_arrays(outline)
+        self.returns_arrays = has_arrays(outline)
+        self.in_arrays = not (wrt or self.truths) and (self.has_arrays or self.returns_arrays)
+        drawn = [np.empty(len(self.draws))] if self.draws else []
+        self.cells = cells_of([*nodes, *drawn, *apart])
 
     def rebound(self, now: ClosedOver, is_lost: bool = False) -> Path | None:
-        """Return this path reading what the function closes over now; None if that is no use.
+        """Return this path with the Values now closed over; None if the path is no longer valid.
 
         Of a function that is lost, only programs are left, which are what they were.
         """
@@ -95,7 +108,8 @@ class Path:
 
     def __getstate__(self) -> dict[str, Any]:
         reads = self.reads.portable(self.surroundings)
-        return {**self.__dict__, "surroundings": None, "reads": reads}
+        kept = {name: x for name, x in self.__dict__.items() if name != "_of_array"}
+        return {**kept, "surroundings": None, "reads": reads}
 
     def run(
         self, leaves: list[Any], module_values: list[Value], made: Made
@@ -111,8 +125,8 @@ class Path:
 
         Returns
         -------
-        found : sequence of Value or float
-            One for each place of the outline.
+        found : list of Value or float, or array
+            One for each place of the outline, from which `result` makes the result.
         finite : bool
             Whether all of them are finite.
 
@@ -122,36 +136,47 @@ class Path:
         way, where they were.
         """
         if not self.draws:
+            if self.in_arrays:
+                return self._run_in_arrays(leaves)
             return self._run(leaves, module_values, made)
-        states = self.states()
+        states = self.draws.states()
         run = self._run(leaves, module_values, made)
         if run is None or not run[1]:
             rewind(states)
         return run
 
+    def result(self, found: Any) -> Any:
+        """Return the result of a call, with what a run has found."""
+        if self.single:
+            return found[0]
+        return (
+            self._of_array(found) if found.__class__ is np.ndarray else filled(self.outline, found)
+        )
+
+    @functools.cached_property
+    def _of_array(self) -> Callable[[Floats], Any]:
+        return filler(self.outline)
+
     def fits(self, leaves: list[Any], module_values: list[Value], made: Made) -> bool:
         """Return whether these arguments take this path; nothing is drawn."""
-        states = self.states()
+        states = self.draws.states()
         run = self._run(leaves, module_values, made)
         rewind(states)
         return run is not None
 
     def inputs(self, leaves: list[Any], module_values: list[Value]) -> Inputs:
         """Return the numbers that a call would run on; generators stay where they are."""
-        states = self.states()
+        states = self.draws.states()
         found = self._inputs(leaves, self._foreign(module_values))
         rewind(states)
         return found
-
-    def states(self) -> list[tuple[Any, Any]]:
-        """Return the generators drawn from, with their states."""
-        sources = {id(draw.source): draw.source for draw in self.draws}
-        return [(x, state_of(x)) for x in sources.values()]
 
     def _run(
         self, leaves: list[Any], module_values: list[Value], made: Made
     ) -> tuple[Sequence[Any], bool] | None:
         function, n = self.function, self.results
+        if self.in_arrays:
+            return self._run_in_arrays(leaves)
         recording = self.differentiable and is_grad_enabled()
         along = function.along() if recording else None
         foreign = self._foreign(module_values) if module_values else self.closed_over
@@ -161,8 +186,6 @@ class Path:
         else:
             parents = (*[leaves[i] for i in self.values_at], *foreign)
             inputs = self._inputs(leaves, foreign)
-        if self.returns_arrays:
-            return self._arrays(inputs)
         runner = function.values if along is None else function.values_and_row_of(along)
         numbers = runner(inputs)
         if self.outcomes:
@@ -182,47 +205,63 @@ class Path:
             return [Output(numbers[0], 0, source, parents, row and row[1])], finite
         return self._nodes(numbers, source, parents, row), finite
 
-    def _arrays(self, inputs: Inputs) -> tuple[Sequence[Any], bool] | None:
-        """Run the program, and leave its numbers in an array: Python floats would take longer."""
-        numbers, n = self.function.values.floats(inputs), self.results
-        outcomes = tuple((numbers[n:] != 0.0).tolist()) if self.outcomes else ()
-        if outcomes != self.outcomes:
-            return self._otherwise(outcomes, numbers[:n])
-        found = numbers[:n]
-        finite = isfinite(found.sum()) or bool(np.isfinite(found).all())  # the sum may overflow
-        return FlatNumbers(found), finite
+    def _run_in_arrays(self, leaves: list[Any]) -> tuple[Sequence[Any], bool] | None:
+        """Run the program and leave its numbers in an array: Python floats would take longer."""
+        runner, n = self.function.values, self.results
+        if self.has_arrays:
+            nodes = self._nodes_of(leaves) if self.whole else leaves
+            blocks = [x if x.__class__ is float else _block(x) for x in nodes]
+            if self.draws:
+                blocks.append(self.draws.numbers())
+            if self.whole:
+                blocks += [_block(leaves[k]) for k in self.whole]
+            numbers = runner.on_blocks(self.cells, blocks)
+        else:
+            numbers = runner.floats(self._inputs(leaves, ()))
+        if self.outcomes:
+            outcomes = tuple((numbers[n:] != 0.0).tolist())
+            if outcomes != self.outcomes:
+                return self._otherwise(outcomes, numbers[:n])
+            numbers = numbers[:n]
+        found: Any = numbers if self.returns_arrays else numbers.tolist()
+        return found, are_finite(numbers)
 
     def _otherwise(
         self, outcomes: tuple[bool, ...], numbers: Any
     ) -> tuple[Sequence[Any], bool] | None:
-        """Return what a run comes to that does not go as recorded: eager where it left a domain."""
+        """Return the result of a run that departs from the recording."""
         left_domain = self.is_checked and outcomes[:-1] == self.outcomes[:-1]
         return (numbers, False) if left_domain else None
 
+    def _nodes_of(self, leaves: list[Any]) -> list[Any]:
+        """Return the leaves that have a node of the program for each of their numbers."""
+        return [x for k, x in enumerate(leaves) if k not in self.whole]
+
     def _inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
-        return self.arranged(leaves, [float(draw()) for draw in self.draws], foreign)
+        return self.arranged(leaves, self.draws.listed() if self.draws else [], foreign)
 
     def arranged(
         self, leaves: list[Any], drawn: list[float], foreign: Sequence[Value] = ()
     ) -> Inputs:
-        """Return numbers in the order of the inputs: of the arguments, drawn, closed over."""
-        numbers = leaves
-        if not _FLOATS.issuperset(map(type, leaves)):
-            numbers = [x if x.__class__ is float else _number(x) for x in leaves]
-        if drawn or foreign:
-            numbers = [*numbers, *drawn, *[x._data for x in foreign]]
-        if not self.has_arrays:
-            return numbers
-        if len(numbers) == 1:
-            return np.array(numbers[0], dtype=np.float64).ravel()
-        blocks = [x.ravel() if x.__class__ is np.ndarray else np.ravel(x) for x in numbers]
-        return np.concatenate(blocks, dtype=np.float64)
+        """Return numbers in the order of the inputs.
+
+        Those of the arguments, drawn, closed over; last come arrays that have no nodes.
+        """
+        numbers, apart = leaves, []
+        if self.whole:
+            apart = [leaves[k] for k in self.whole]
+            numbers = self._nodes_of(leaves)
+        if not _FLOATS.issuperset(map(type, numbers)):
+            numbers = [x if x.__class__ is float else _number(x) for x in numbers]
+        if drawn or foreign or apart:
+            numbers = [*numbers, *drawn, *[x._data for x in foreign], *map(_number, apart)]
+        return _in_a_row(numbers) if self.has_arrays else numbers
 
     def numbers(
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]
     ) -> tuple[list[float], list[float]]:
         """Return the inputs that a call takes now, and what of `inputs` was drawn for it."""
-        first = len(inputs) - len(self.foreign) - len(self.draws)
+        first = self.function.recorded.inputs - len(self.foreign) - len(self.draws)
         drawn = inputs[first : first + len(self.draws)]
         now = self.arranged(leaves, drawn, self._foreign(module_values))
         return [float(x) for x in now], drawn
@@ -240,15 +279,56 @@ class Path:
     ) -> list[Value | float]:
         """Return each result as a node where a Value reaches it."""
         index, row = along or (-1, None)
+        if not self.some_only:
+            return [
+                Output(x, i, source, parents, row if i == index else None) if reached else x
+                for i, (x, reached) in enumerate(zip(numbers, self.reached))  # noqa: B905 - guards
+            ]
+        # Results that depend on the same operands share them, which sorts a graph in less time.
+        read = {x: parents if x is None else x(parents) for x in {*self.operands}}
         return [
-            Output(x, i, source, parents, row if i == index else None) if reached else x
-            for i, (x, reached) in enumerate(zip(numbers, self.reached))  # noqa: B905 - guards too
+            _node(x, i, source, read[of], row if i == index else None) if reached else x
+            for i, (x, reached, of) in enumerate(
+                zip(numbers, self.reached, self.operands, strict=False)
+            )
         ]
 
     def _leaves(self, numbers: list[float]) -> list[Value | float]:
         """Return each result as a leaf without parents where a Value reaches it."""
         reached = zip(numbers, self.reached)  # noqa: B905 - the numbers hold guards too
         return [Value(x) if moves else x for x, moves in reached]
+
+
+class _Some:
+    """Selects some of the operands of a call.
+
+    Parameters
+    ----------
+    places : tuple of int
+    """
+
+    def __init__(self, places: tuple[int, ...]) -> None:
+        self.places = places
+
+    def __call__(self, parents: tuple[Value, ...]) -> tuple[Value, ...]:
+        return tuple([parents[k] for k in self.places])
+
+
+def _readers(operands: Sequence[tuple[int, ...] | None]) -> tuple[_Some | None, ...]:
+    """Return what takes the operands of each result, None where it has all; equal ones are one."""
+    made = {places: _Some(places) for places in operands if places is not None}
+    return tuple([None if places is None else made[places] for places in operands])
+
+
+def _node(
+    number: float,
+    index: int,
+    source: Source,
+    parents: tuple[Value, ...],
+    row: tuple[float, ...] | None,
+) -> Value:
+    """Return a result as a node of what it depends on, a leaf where that is nothing."""
+    return Output(number, index, source, parents, row) if parents else Value(number)
 
 
 _FLOATS = {float}
@@ -270,11 +350,41 @@ def _number(x: Any) -> Any:
         return as_float(x, "an argument")  # which says so
     if number != x and number == number:
         raise TraceError(
-            f"an argument is {x!r:.60}, an integer that no float equals: a compiled function "
+            f"an argument is {shown(x)}, an integer that no float equals: a compiled function "
             "computes with floats; give a float, or make it static, as in "
             "jit(f, static_argnames='n')"
         )
     return number
+
+
+def _in_a_row(numbers: Sequence[Any]) -> Floats:
+    """Return numbers and arrays of numbers as one array."""
+    blocks: list[Any] = [[]]
+    for x in numbers:
+        if hasattr(x, "ravel"):
+            blocks += [np.ravel(x), []]
+        else:
+            blocks[-1].append(x)
+    return np.concatenate([x for x in blocks if len(x)] or [[]], dtype=np.float64)
+
+
+def _block(x: Any) -> Any:
+    """Return a leaf as a number, or as its numbers in a row."""
+    if x.__class__ is np.ndarray and x.dtype is FLOAT64:
+        return x if x.ndim == 1 else x.ravel()
+    number = _number(x)
+    return np.ravel(number) if hasattr(number, "ravel") else number
+
+
+def cells_of(leaves: Sequence[Any]) -> tuple[int | slice, ...]:
+    """Return the cell of each number, and those of each array."""
+    cells: list[int | slice] = []
+    cell = 0
+    for x in leaves:
+        size = x.size if hasattr(x, "ravel") else 1
+        cells.append(slice(cell, cell + size) if hasattr(x, "ravel") else cell)
+        cell += size
+    return tuple(cells)
 
 
 def value_cells(leaves: Sequence[Any]) -> list[int]:

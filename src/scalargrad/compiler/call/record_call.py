@@ -68,7 +68,14 @@ class CallRecorder:
         self._function, self._args, self._kwargs = function, args, kwargs
         self._static = static
 
-    def record(self, leaves: list[Any], module_values: list[Value], compiled: object) -> Found:
+    def record(
+        self,
+        leaves: list[Any],
+        module_values: list[Value],
+        compiled: object,
+        *,
+        singly: bool = False,
+    ) -> Found:
         """Record the call; where it makes generators without a seed, twice, to compare.
 
         Parameters
@@ -77,29 +84,56 @@ class CallRecorder:
             The numbers of the arguments, and the Values that objects among them hold.
         compiled : object
             The compiled function, which the recording may change.
+        singly : bool
+            Have a node for each number given or returned.
 
         Raises
         ------
         UnrecordedError
             If the function cannot be recorded on these arguments.
         """
-        found, may_differ = self._record_once(leaves, module_values, compiled)
+        given = leaves, module_values, compiled
+        found, may_differ = self._record_once(*given, singly=singly)
         if may_differ:
-            again, _ = self._record_once(leaves, module_values, compiled)
+            again, _ = self._record_once(*given, singly=singly)
             try:
                 require_same(found[:2], again[:2])
             except TraceError as error:
                 raise UnrecordedError(error, is_repeatable=False) from error
         return found
 
-    def _record_once(
-        self, leaves: list[Any], module_values: list[Value], compiled: object
-    ) -> tuple[Found, bool]:
-        """Return what a path is made of, and whether another recording may come out otherwise."""
-        trace = Trace((self._function, self._args, self._kwargs))
-        fresh, apart = trace.arguments(leaves), trace.module_values(module_values)
+    def _record_once(self, *given: Any, singly: bool) -> tuple[Found, bool]:
+        """Return what a path is made of, and whether a second recording might differ."""
+        apart: set[int] = set()
+        while True:  # once more where numbers of an array turn out to be asked for
+            trace = Trace((self._function, self._args, self._kwargs), singly=singly)
+            failed: UnrecordedError | None = None
+            try:
+                found = self._record_by(trace, apart, *given)
+            except UnrecordedError as error:
+                failed = error
+            touched = {x.leaf for x in trace.wholes if x.is_touched}
+            if failed is not None:
+                touched = touched or {x.leaf for x in trace.wholes}
+            if not touched:
+                break
+            apart |= touched
+        if failed is not None:
+            raise failed
+        return found, trace.generators.may_be_fresh
+
+    def _record_by(
+        self,
+        trace: Trace,
+        apart: set[int],
+        leaves: list[Any],
+        module_values: list[Value],
+        compiled: object,
+    ) -> Found:
+        """Record the call; arrays among the leaves `apart` have a node for each number."""
+        fresh, outside = trace.arguments(leaves, apart), trace.module_values(module_values)
         # Reversed: of equal Values, the first one's place remains.
-        places = dict(zip(reversed(module_values), reversed(apart), strict=True))
+        places = dict(zip(reversed(module_values), reversed(outside), strict=True))
         call, traced = self._replaced(fresh, Copier(Value, places.__getitem__))
         try:
             run = unchanging(call, self._function, traced, compiled)
@@ -107,7 +141,7 @@ class CallRecorder:
         except Exception as error:
             changes = trace.refusal is not None and trace.refusal.is_change
             raise UnrecordedError(error, not (call.has_returned or changes)) from error
-        return (recording, outline, leaves, apart), trace.generators.may_be_fresh
+        return recording, outline, leaves, outside
 
     def _replaced(self, numbers: Sequence[Value], copier: Copier) -> tuple[_Run, list[Any]]:
         """Return the call with other numbers in its arguments, and the objects that hold them."""

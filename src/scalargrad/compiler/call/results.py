@@ -7,7 +7,8 @@ makes a result of an outline again.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Coroutine, Iterator, MappingView, Sequence
+from collections.abc import Callable, Coroutine, Iterator, MappingView, Sequence
+from operator import itemgetter, methodcaller
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -36,20 +37,17 @@ class ArrayOutline:
     def __init__(self, shape: tuple[int, ...], items: list[Any]) -> None:
         self.shape = shape
         self.items = items
-        self._places = _stretch(items)
-        self._template = None if self._places is not None else _Template.of(items)
+        self.places = _stretch(items)
+        self._template = None if self.places is not None else _Template.of(items)
 
     def filled(self, found: Sequence[Any]) -> Any:
         """Return the array, of floats where they are all numbers, or of what comparisons say."""
-        items: Any
-        if self._template is not None and isinstance(found, FlatNumbers):
-            return self._template.filled(found.array).reshape(self.shape)
-        if self._places is not None:
-            items = found[self._places]
-            if isinstance(items, np.ndarray):
-                return items.reshape(self.shape)
-        else:
-            items = [filled(x, found) for x in self.items]
+        if found.__class__ is FlatNumbers:
+            if self.places is not None:
+                return found[self.places].reshape(self.shape)
+            if self._template is not None:
+                return self._template.filled(found.array).reshape(self.shape)
+        items = [filled(x, found) for x in self.items]
         kinds = set(map(type, items))
         kind: Any = float if kinds == {float} or all(is_real(x) for x in items) else object
         kind = bool if kinds == {bool} else kind
@@ -59,7 +57,7 @@ class ArrayOutline:
 
 
 class _Template(NamedTuple):
-    """Numbers of which some are the same in each result, and the others are found.
+    """An array of numbers, some constant and the others computed by each run.
 
     Attributes
     ----------
@@ -90,7 +88,7 @@ class _Template(NamedTuple):
 
 
 def _stretch(items: list[Any]) -> slice | None:
-    """Return the places of items if they are nothing else and in order."""
+    """Return the places of items as a slice, if all items are places in consecutive order."""
     if not items or not all(isinstance(x, Place) for x in items):
         return None
     first = items[0].index
@@ -99,7 +97,7 @@ def _stretch(items: list[Any]) -> slice | None:
 
 
 class FlatNumbers(Sequence[Any]):
-    """What was found, as an array: a slice of it is one too, an entry a float."""
+    """The outputs of a program as an array: a slice is an array, an entry a float."""
 
     def __init__(self, array: Any) -> None:
         self.array = array
@@ -108,7 +106,7 @@ class FlatNumbers(Sequence[Any]):
         return len(self.array)
 
     def __getitem__(self, index: Any) -> Any:
-        return self.array[index] if isinstance(index, slice) else self.array.item(index)
+        return self.array.item(index) if index.__class__ is int else self.array[index]
 
 
 def has_arrays(outline: Any) -> bool:
@@ -127,7 +125,7 @@ class ObjectOutline:
         self.copied = copied
 
 
-#: What is the same in each result.
+#: Types whose instances are the same in every result.
 _PLAIN = {type(None), bool, int, float, str}
 
 
@@ -136,7 +134,7 @@ class _PlainList(list[Any]):
 
 
 class _Row(list[Any]):
-    """A list of places in order, with what is the same in each result before and behind them.
+    """A list of consecutive places, with constant items before and behind them.
 
     Parameters
     ----------
@@ -152,7 +150,7 @@ class _Row(list[Any]):
 
     @classmethod
     def of(cls, items: list[Any]) -> list[Any]:
-        """Return items as such a list if they are one, else as they are."""
+        """Return items as a `_Row` where they have that form, else unchanged."""
         where = [k for k, x in enumerate(items) if x.__class__ is Place]
         if len(where) < 2 or not _PLAIN.issuperset({*map(type, items)} - {Place}):
             return items
@@ -182,11 +180,13 @@ def outlined(tree: Any, values: list[Value]) -> Any:
     if isinstance(tree, list | tuple) and not isinstance(tree, Table):
         if type(tree) is list and _PLAIN.issuperset(map(type, tree)):
             return _PlainList(tree)
-        items = [outlined(x, values) for x in tree]
+        items = _places(tree, values) or [outlined(x, values) for x in tree]
         kind: Any = _Row.of if type(tree) is list else type(tree)
         return kind(*items) if hasattr(tree, "_fields") else kind(items)
     if getattr(getattr(tree, "dtype", None), "kind", "") == "O":
-        return ArrayOutline(tree.shape, [outlined(x, values) for x in tree.ravel().tolist()])
+        numbers = tree.ravel().tolist()
+        items = _places(numbers, values) or [outlined(x, values) for x in numbers]
+        return ArrayOutline(tree.shape, items)
     if isinstance(tree, Coroutine):
         tree.close()
         raise TraceError("a compiled function returned a coroutine: only plain functions compile")
@@ -203,6 +203,15 @@ def outlined(tree: Any, values: list[Value]) -> Any:
             "Values of the recording: return the Values, and make the function outside"
         )
     return _outlined_object(tree, values) if is_object(tree) else tree
+
+
+def _places(items: Any, values: list[Value]) -> list[Any]:
+    """Return the places of items that are all Values; of others nothing."""
+    if not all(issubclass(kind, Value) for kind in {*map(type, items)}):
+        return []
+    first = len(values)
+    values += items
+    return [Place(k) for k in range(first, len(values))]
 
 
 def _closes_over_results(function: FunctionType) -> bool:
@@ -228,15 +237,28 @@ def filled(outline: Any, found: Sequence[Any]) -> Any:
     kind = outline.__class__
     if kind is Place:
         return found[outline.index]
+    if kind is ArrayOutline:
+        return outline.filled(found)
     if issubclass(kind, (list, tuple)) and kind is not _PlainList:
         return _filled_list(outline, found)
     if isinstance(outline, dict):
         return like(outline, [filled(x, found) for x in outline.values()])
-    if isinstance(outline, ArrayOutline):
-        return outline.filled(found)
     if isinstance(outline, ObjectOutline):
         return Copier(Place, lambda x: found[x.index]).copy(outline.copied)
     return outline.copy() if isinstance(outline, _COPIED) else outline
+
+
+def filler(outline: Any) -> Callable[[NDArray[np.float64]], Any]:
+    """Return what does the same with an array of what was found, in a step for each part."""
+    if isinstance(outline, Place):
+        return methodcaller("item", outline.index)
+    if isinstance(outline, ArrayOutline) and outline.places is not None:
+        places, shape = outline.places, outline.shape
+        return itemgetter(places) if len(shape) == 1 else lambda x: x[places].reshape(shape)
+    if type(outline) is tuple:
+        fillers = [filler(x) for x in outline]
+        return lambda x: tuple([fill(x) for fill in fillers])
+    return lambda x: filled(outline, FlatNumbers(x))
 
 
 #: What is returned as a copy, so that no call sees what was done to another's result.
@@ -263,7 +285,7 @@ def _filled_list(outline: Any, found: Sequence[Any]) -> Any:
 
 
 def placed(outline: Any, result: Any) -> dict[int, Any]:
-    """Return what stands in each place of an outline in another result of the same shape."""
+    """Return, by place, what another result of the same shape holds there."""
     if isinstance(outline, Place):
         return {outline.index: result}
     pairs: list[tuple[Any, Any]] = []

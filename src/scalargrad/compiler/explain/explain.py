@@ -12,7 +12,7 @@ from scalargrad.compiler.explain.explanation import Explanation
 from scalargrad.compiler.explain.measured import Timed, TimelineBar, shares
 from scalargrad.compiler.explain.timing import timed
 from scalargrad.compiler.function import Function
-from scalargrad.compiler.loops.loop import Loop
+from scalargrad.compiler.loops.loop import Loop, Looped
 from scalargrad.compiler.passes.instructions import (
     Affine,
     Apply,
@@ -62,6 +62,10 @@ def explain(path: Path, inputs: Inputs) -> Explanation:
         memory = runner.memory_after(inputs)
         for title, packed in runner.parts:
             full = f"{name}, {title}" if title else name
+            if isinstance(packed, Looped):
+                lines += explain_loops.described(full, packed)
+                codes.append(explain_loops.code_of(packed))
+                continue
             lines += _program(full, packed)
             codes.append(code_for(packed))
             programs.append(_timed(full, packed, packed.memory if memory is None else memory))
@@ -71,7 +75,7 @@ def explain(path: Path, inputs: Inputs) -> Explanation:
 
 
 def _found(function: Function) -> str:
-    """Return what the first pass has made of the recording."""
+    """Return the recording after the first pass."""
     if isinstance(function.values, LoopRunner):
         loops = [x for x in function.values.packed.loops if isinstance(x, Loop)]
         return f", found as {sum(len(loop.steps) for loop in loops)} steps of {len(loops)} loops"
@@ -94,7 +98,7 @@ def _timed(title: str, packed: Packed, memory: Floats) -> Timed:
 
 
 def _mostly(instructions: Iterable[Instruction]) -> tuple[str, int]:
-    """Return the kind with most lanes among some instructions, and the lanes of all."""
+    """Return the kind of instruction with most lanes, and the lanes of all."""
     lanes: Counter[str] = Counter()
     for name, width in map(_described, instructions):
         lanes[name] += width

@@ -18,6 +18,7 @@ from typing import Any
 
 from scalargrad.compiler.call.objects import attributes, has_state
 from scalargrad.compiler.guards.names_read import (
+    Names,
     contents,
     defaults,
     functions_of,
@@ -44,16 +45,16 @@ from scalargrad.value import Value
 
 _DICTS = (dict, MappingProxyType)
 _CONTAINERS = (list, tuple, deque, *_DICTS)
-#: So many containers and objects inside one another are followed at a time.
+#: Containers and objects are followed to this depth of nesting at a time.
 _DEEP = 50
-#: Attributes of a computed Value that tell of the graph it was computed by.
+#: Attributes of a computed Value that reveal its graph.
 _GRAPHS = {"local_grads", "parents", "op"}
-#: Names what is held by something so deep inside others that it is followed by itself.
+#: The name under which the contents of a deeply nested container are recorded.
 _CONTENTS = "contents"
 
 
 class ClosedOver:
-    """What can be reached from some code, as it is now.
+    """A snapshot of everything that some code can reach.
 
     Parameters
     ----------
@@ -79,6 +80,7 @@ class ClosedOver:
 
     def _follow(self, roots: list[Any]) -> None:
         self.slots: dict[Source, Slot] = {}
+        self._read: list[tuple[Callable[[], tuple[Any, ...]], list[Source]]] = []
         self._spaces: list[tuple[Any, list[Source]]] = []
         self._items: list[tuple[Any, Any]] = []
         self._met: dict[int, tuple[Any, Held]] = {}
@@ -101,32 +103,37 @@ class ClosedOver:
     def watch(self, sources: Iterable[Source]) -> None:
         """Compare all contents by identity, and the containers in these sources by content too."""
         inside, slots = {*sources}, self.slots
+
+        def held(source: Source) -> Any:
+            return slots[source].frozen if source in inside else slots[source].content
+
+        self._readers = [read for read, _ in self._read]
+        self._as_read = [tuple([held(s) for s in found]) for _, found in self._read]
         live = [space for space, _ in self._spaces]
-        then: list[Any] = [
-            {s[1]: slots[s].frozen if s in inside else slots[s].content for s in found}
-            for _, found in self._spaces
-        ]
-        live += [Reading(self._kinds), *(items for items, _ in self._items)]
-        then += [self._kinds()]
+        then: list[Any] = [{s[1]: held(s) for s in found} for _, found in self._spaces]
+        live += [items for items, _ in self._items]
         then += [frozen for _, frozen in self._items]
-        self._compared = live, then
-        self.is_empty = not (self._spaces or self._items)
+        self._live, self._then, self._kinds_then = live, then, self._kinds()
+        self.is_empty = not (self._read or self._spaces or self._items)
 
     def _kinds(self) -> list[type]:
         return [*map(type, self._objects)]
 
     def holds(self) -> bool:
         """Return whether everything is as it was."""
-        live, then = self._compared
         try:
-            return live == then
+            return (
+                [read() for read in self._readers] == self._as_read
+                and self._kinds() == self._kinds_then
+                and self._live == self._then
+            )
         except Exception:  # noqa: BLE001 - a name is gone, or arrays were compared
             return False
 
     # Code -------------------------------------------------------------------------------------
 
     def _code(self, x: Any) -> None:
-        """Follow what is read when something is called."""
+        """Follow the code that runs when an object is called."""
         if isinstance(x, type):
             self._class(x)
         elif isinstance(x, MethodType):
@@ -144,9 +151,9 @@ class ClosedOver:
         variables = enumerate(function.__closure__ or ())  # one may have the name of a global
         cells = {i: cell for i, cell in variables if cell != CellType()}
         if cells:
-            self._note(function, functools.partial(contents, cells))
+            self._note(function, contents(cells))
         if function.__defaults__ or function.__kwdefaults__:
-            self._note(function, functools.partial(defaults, function))
+            self._note(function, defaults(function))
         for owner, space, names in namespaces(function):
             self._names(owner, space, names)
         if not (self._names_graphs or of_library(function.__module__ or "")):
@@ -156,11 +163,11 @@ class ClosedOver:
         """Follow names, and return those that hold no module."""
         found = [name for name in names if not isinstance(space[name], ModuleType)]
         if found:
-            self._note(owner, functools.partial(looked_up, space, found))
+            self._note(owner, looked_up(space, found))
         return found
 
     def _class(self, kind: type) -> dict[str, Any]:
-        """Follow the methods of a class, and return its members that are none."""
+        """Follow the methods of a class, and return its other members."""
         if kind not in self._classes:
             self._classes[kind] = {}
             found = [self._members(x) for x in reversed(kind.__mro__)]
@@ -180,17 +187,15 @@ class ClosedOver:
 
     # Contents ---------------------------------------------------------------------------------
 
-    def _note(self, owner: Any, read: Callable[[], dict[Any, Any]]) -> dict[Any, Slot]:
+    def _note(self, owner: Any, names: Names) -> None:
         """Note what names hold, to be read again when compared."""
-        return self._space(
-            owner, Reading(read), {name: self._slot(x) for name, x in read().items()}
-        )
+        slots = {name: self._slot(x) for name, x in zip(names.names, names.read(), strict=True)}
+        self._read.append((names.read, self._slots_of(owner, slots)))
 
-    def _space(self, owner: Any, live: Any, slots: dict[Any, Slot]) -> dict[Any, Slot]:
+    def _slots_of(self, owner: Any, slots: dict[Any, Slot]) -> list[Source]:
         whose = Same(owner)
         self.slots |= {(whose, name): slot for name, slot in slots.items()}
-        self._spaces.append((live, [(whose, name) for name in slots]))
-        return slots
+        return [(whose, name) for name in slots]
 
     def _slot(self, x: Any) -> Slot:
         outer, self._values = self._values, []
@@ -199,7 +204,7 @@ class ClosedOver:
         return Slot(x, part.key, values, part.frozen)
 
     def _part(self, x: Any) -> Held:
-        """Follow what is held somewhere."""
+        """Follow a value that a variable, attribute or item holds."""
         if isinstance(x, Value):
             self._values.append(x)
             computed = x.op is not None
@@ -219,16 +224,16 @@ class ClosedOver:
         return part
 
     def _later(self, x: Any) -> Held:
-        """Leave what is too deep inside others to be followed by itself."""
+        """Put off a container nested too deeply; it is followed on its own afterwards."""
         if id(x) not in self._noted:
             self._noted[id(x)] = x
             self._deep.append(x)
         return same(x)
 
     def _contents(self, x: Any) -> None:
-        """Follow what was left for later."""
+        """Follow a container that was put off."""
         self._met.pop(id(x), None)
-        self._note(x, lambda: {_CONTENTS: x})
+        self._note(x, Names([_CONTENTS], lambda: (x,)))
 
     def _inside(self, x: Any) -> Held:
         if isinstance(x, FunctionType):
@@ -270,14 +275,14 @@ class ClosedOver:
         return Held((kind, key), _like(x, frozen))
 
     def _unordered(self, x: Any) -> Held:
-        """Follow a set, whose members are compared as sets are, and bytes that may change."""
+        """Follow a set or a bytearray, which are compared as a whole."""
         for item in x if isinstance(x, set | frozenset) else ():
             self._part(item)
         frozen = x if isinstance(x, frozenset) else x.copy()
         return Held((type(x), PlainItems(frozen)), frozen)
 
     def _array(self, x: Any) -> Held:
-        """Follow an array: objects as a list of them is followed, numbers by their bytes."""
+        """Follow an array: one of objects like a list, one of numbers by its bytes."""
         if not isinstance(x, array) and _is_of_objects(x):
             part = self._part(x.ravel().tolist())
             self._items.append((Reading(lambda: x.ravel().tolist()), part.frozen))
@@ -301,7 +306,8 @@ class ClosedOver:
         self.slots[Same(x), None] = Slot(kind, Same(kind), [], kind)
         slots = {name: self._slot(y) for name, y in own.items()}
         as_it_is = own is getattr(x, "__dict__", None)
-        self._space(x, own if as_it_is else Reading(functools.partial(attributes, x)), slots)
+        live = own if as_it_is else Reading(functools.partial(attributes, x))
+        self._spaces.append((live, self._slots_of(x, slots)))
         whose = Same(x)
         self.slots |= {
             (whose, name): self._slot(y) for name, y in inherited.items() if name not in slots
@@ -309,7 +315,7 @@ class ClosedOver:
 
 
 def _like(x: Any, items: list[Any]) -> Any:
-    """Return a list, tuple or deque of items that compares with `x`."""
+    """Return items as a list, tuple or deque that can be compared with `x`."""
     if isinstance(x, list):
         return items
     return deque(items) if isinstance(x, deque) else tuple(items)

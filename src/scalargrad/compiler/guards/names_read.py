@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from types import CellType, CodeType, FunctionType, ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from scalargrad.table.operation import Operation
 
@@ -16,7 +18,7 @@ _LIBRARIES = {*sys.stdlib_module_names, "scalargrad"}
 
 @functools.cache
 def of_library(module: str) -> bool:
-    """Return whether a module is Python's, ours or installed, and so not going to change."""
+    """Return whether a module is Python's, ours or installed, and so assumed not to change."""
     top = module.partition(".")[0]
     if top == "__main__":  # in `python -m …` its file is that of an installed program
         return False
@@ -57,25 +59,37 @@ def _is_namespace(x: Any) -> bool:
     return isinstance(x, type) and not of_library(x.__module__)
 
 
-def looked_up(space: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
-    """Return what names stand for in a namespace."""
-    return {name: space[name] for name in names}
+class Names(NamedTuple):
+    """Names, and what reads all that they stand for: at each call, so in C as far as it goes."""
+
+    names: Sequence[Any]
+    read: Callable[[], tuple[Any, ...]]
 
 
-def contents(cells: dict[int, CellType]) -> dict[int, Any]:
-    """Return what the variables of enclosing functions hold."""
-    return {i: cell.cell_contents for i, cell in cells.items()}
+def looked_up(space: Mapping[str, Any], names: list[str]) -> Names:
+    """Return names of a namespace."""
+    if len(names) == 1:  # of one name, an itemgetter returns what it stands for, not a tuple
+        (name,) = names
+        return Names(names, lambda: (space[name],))
+    return Names(names, partial(itemgetter(*names), space))
+
+
+def contents(cells: dict[int, CellType]) -> Names:
+    """Return the variables of enclosing functions, by their numbers."""
+    held = [*cells.values()]
+    return Names([*cells], lambda: tuple([cell.cell_contents for cell in held]))
 
 
 def variables(function: FunctionType) -> dict[str, Any]:
-    """Return what the variables of enclosing functions hold, by name, where they hold something."""
+    """Return a function's closure variables by name, leaving out empty cells."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     return {name: cell.cell_contents for name, cell in cells if cell != CellType()}
 
 
-def defaults(function: FunctionType) -> dict[str, Any]:
+def defaults(function: FunctionType) -> Names:
     """Return the defaults of a function's parameters."""
-    return {"__defaults__": function.__defaults__, "__kwdefaults__": function.__kwdefaults__}
+    names = ("__defaults__", "__kwdefaults__")
+    return Names(names, partial(attrgetter(*names), function))
 
 
 def functions_of(member: Any) -> list[Any]:
@@ -88,16 +102,16 @@ def functions_of(member: Any) -> list[Any]:
 
 
 def is_wrapper(x: Any) -> bool:
-    """Return whether something, such as a compiled function, is made of a function."""
+    """Return whether an object, such as a compiled function, wraps a function."""
     return "__wrapped__" in getattr(x, "__dict__", ())
 
 
-#: Of these libraries, objects hold what users put there: UserList, Namespace.
+#: Library modules whose objects hold what users put there: UserList, Namespace.
 _OF_DATA = {"argparse", "collections"}
 
 
 def is_followed(kind: type) -> bool:
-    """Return whether objects of a class are looked into: ours, and those no library makes."""
+    """Return whether objects of a class are followed: our own and the user's, no library's."""
     plain = kind is SimpleNamespace or kind.__module__ in _OF_DATA
     ours = plain or kind.__module__.startswith("scalargrad.")
     return not issubclass(kind, Operation) and (ours or not of_library(kind.__module__))

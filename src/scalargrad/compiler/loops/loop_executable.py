@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import functools
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from scalargrad.compiler.passes.memory import Floats
 
 
 class Printed:
-    """The machine code of a program of loops, and what its memory starts from.
+    """The machine code of a program of loops, with the initial contents of its memory.
 
     Parameters
     ----------
@@ -34,6 +35,16 @@ class Printed:
         self.initial = np.zeros(program.cells)
         for cell, numbers in program.numbers:
             self.initial[cell : cell + len(numbers)] = numbers
+
+    def at(self, data: Any) -> Printed:
+        """Return the same code with other data."""
+        other = copy.copy(self)
+        other.data = data
+        return other
+
+    def run_in(self, memory: Floats) -> None:
+        """Run in a memory."""
+        self.run(*[x.ctypes.data for x in (memory, self.tables, self.data)])
 
 
 class LoopExecutable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from scalargrad.compiler.passes.lanes import Partial
@@ -42,6 +42,37 @@ INPUT = Kind("input")
 BATCH = Kind("batch")
 #: One lane of a node as a single number, its operands (node, constant number of the lane).
 UNBATCH = Kind("unbatch")
+
+
+class Stacked(Kind):
+    """Numbers given at a regular distance as the lanes of one node.
+
+    Its operands are the constants (first, step): lane k is what is given at first + k·step, counted
+    from the end of the inputs that are nodes. So an array takes no node for each of its numbers.
+    """
+
+    def __init__(self, lanes: int) -> None:
+        super().__init__("stacked")
+        self.lanes = lanes
+
+    def __reduce__(self) -> tuple[Any, ...]:  # type: ignore[override]
+        return stacked_of, (self.lanes,)
+
+
+@functools.cache
+def stacked_of(lanes: int) -> Stacked:
+    """Return the kind of so many lanes, always the same object."""
+    return Stacked(lanes)
+
+
+def makes_lanes(op: object) -> bool:
+    """Return whether a node has lanes although its operands have none."""
+    return op is BATCH or isinstance(op, Stacked)
+
+
+def has_lanes(ops: Iterable[object]) -> bool:
+    """Return whether nodes computed in these ways have lanes."""
+    return any(map(makes_lanes, {*ops}))
 
 
 class OverLanes(Kind):

@@ -17,7 +17,7 @@ from scalargrad.compiler.passes.instructions import (
     ProductRun,
     Products,
 )
-from scalargrad.compiler.passes.kinds import BATCH, PRODUCTS, TAKE, UNBATCH, Scattered, Total
+from scalargrad.compiler.passes.kinds import PRODUCTS, TAKE, UNBATCH, Scattered, Total, makes_lanes
 from scalargrad.compiler.passes.lane_placing import LanePlacer
 from scalargrad.compiler.passes.packer import Packer, Piece
 from scalargrad.compiler.passes.strides import Grid, grid
@@ -31,7 +31,7 @@ class LanePacker(LanePlacer, Packer):
 
     def _block(self, group: LaneGroup) -> tuple[int, int]:
         size = self.sizes[group.nodes[0]]
-        if group.op is BATCH:
+        if makes_lanes(group.op):
             return self._batch(group, size)
         if isinstance(group.op, Scattered):
             return self._lane_scatter(group, group.op.lanes)

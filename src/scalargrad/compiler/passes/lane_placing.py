@@ -14,6 +14,7 @@ from scalargrad.compiler.passes.instructions import (
     Scatter,
     Take,
 )
+from scalargrad.compiler.passes.kinds import Stacked
 from scalargrad.compiler.passes.placing import Placer, lane_order
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.strides import Grid, grid, strides
@@ -31,6 +32,12 @@ class LanePlacer(Placer):
         self.addresses[nodes] = np.arange(out, out + len(nodes) * size, size)
         return out
 
+    def _output_cells(self) -> list[int]:
+        """Return the cells of the outputs, those of all lanes where one has lanes."""
+        cells = [self._cell(node) for node in self.program.outputs]
+        sizes = [self.sizes[node] for node in self.program.outputs]
+        return [x for cell, n in zip(cells, sizes, strict=True) for x in range(cell, cell + n)]
+
     def _bring(self, out: int, cells: Addresses) -> None:
         """Copy cells, nodes × lanes, side by side."""
         nodes, lanes = cells.shape
@@ -46,17 +53,21 @@ class LanePlacer(Placer):
         """Place batched numbers: constants are laid out, inputs stay where they lie regularly."""
         nodes = np.array(group.nodes)
         args = np.array([self.program.args[node] for node in group.nodes])
-        if self._all_constant(args):
+        if isinstance(group.op, Stacked):
+            first, step = self.values[args].astype(np.int64).T[:, :, None]
+            cells = self.program.inputs + first + step * np.arange(lanes)
+        elif self._all_constant(args):
             base = self.memory.constant(self.values[args])
             self.addresses[nodes] = np.arange(base, base + args.size, lanes)
             return base, 0
-        cells = self._cells(args)
-        if (cells < self.program.inputs).all() and (np.diff(cells, axis=1) == 1).all():
+        else:
+            cells = self._cells(args)
+        if (cells < self.program.given).all() and (np.diff(cells, axis=1) == 1).all():
             self.addresses[nodes] = cells[:, 0]
             return 0, 0
         out = self._place_lanes(nodes, lanes)
         self._bring(out, cells)
-        return out, args.size
+        return out, cells.size
 
     def _all_constant(self, args: Addresses) -> bool:
         return bool((self.numbers[args] == len(self.groups)).all())

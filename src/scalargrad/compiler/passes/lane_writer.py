@@ -9,13 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scalargrad.compiler.passes.kinds import BATCH, SCATTER, UNBATCH, Op, Scattered, Total, total_of
+from scalargrad.compiler.passes.kinds import (
+    BATCH,
+    SCATTER,
+    UNBATCH,
+    Op,
+    Scattered,
+    Total,
+    has_lanes,
+    total_of,
+)
 from scalargrad.compiler.passes.program import Program, Writer, size_of
 
 
 def writer_for(program: Program) -> Writer:
     """Return a writer for what a pass makes of `program`."""
-    return LaneWriter(program.inputs) if BATCH in program.ops else Writer(program.inputs)
+    writer = (LaneWriter if has_lanes(program.ops) else Writer)(program.inputs)
+    writer.program.stacked = program.stacked
+    return writer
 
 
 class LaneWriter(Writer):

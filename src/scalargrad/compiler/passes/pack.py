@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scalargrad.compiler.passes.instructions import Packed
-from scalargrad.compiler.passes.kinds import BATCH
+from scalargrad.compiler.passes.kinds import has_lanes
 from scalargrad.compiler.passes.lane_pack import LanePacker
 from scalargrad.compiler.passes.packer import Packer
 from scalargrad.compiler.passes.program import Program
@@ -13,5 +13,5 @@ from scalargrad.system.collector import collector_paused
 @collector_paused()
 def pack(program: Program) -> Packed:
     """Return the instructions and the memory for a program of sums of products."""
-    packer = LanePacker if BATCH in program.ops else Packer
+    packer = LanePacker if has_lanes(program.ops) else Packer
     return packer(program).run()

@@ -58,13 +58,17 @@ class Packer(Placer):
             self.blocks[number] = self._block(self.groups[number])
             for unused in last_use.get(position, ()):
                 self.memory.release(*self.blocks[unused])
-        outputs = self._side_by_side([self._cell(node) for node in self.program.outputs])
-        return Packed(self.instructions, self.memory.initial(), self.program.inputs, outputs)
+        outputs = self._side_by_side(self._output_cells())
+        return Packed(self.instructions, self.memory.initial(), self.program.given, outputs)
 
     def _block(self, group: LaneGroup) -> tuple[int, int]:
         """Compute a group and return the block it takes, which is free after its last use."""
         place = self._places.get(group.op, self._apply)
         return place(group), len(group.nodes)
+
+    def _output_cells(self) -> list[int]:
+        """Return the cells of the outputs."""
+        return [self._cell(node) for node in self.program.outputs]
 
     def _side_by_side(self, cells: list[int]) -> slice:
         """Return where the outputs lie, copied side by side if they do not lie so."""

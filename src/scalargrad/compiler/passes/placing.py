@@ -34,7 +34,7 @@ class Placer:
         self.groups, numbers = group(program)
         self.numbers = np.array(numbers, dtype=np.int64)
         self.numbers[self.numbers == CONSTANTS] = len(self.groups)  # sorts behind the rest
-        self.memory = Memory(program.inputs)
+        self.memory = Memory(program.given)
         self.addresses = np.full(len(program), -1, dtype=np.int64)
         self.addresses[: program.inputs] = np.arange(program.inputs)
         self.values = np.zeros(len(program))

@@ -23,6 +23,7 @@ from scalargrad.compiler.passes.kinds import (
     Op,
     OverLanes,
     Scattered,
+    Stacked,
     Total,
     over_lanes,
 )
@@ -47,6 +48,8 @@ class Program:
     one : int
         The constant 1 that stands beside what is only added, or -1. It is not the literal 1.0 of
         a user: samples labelled 1.0 and -1.0 must stay alike.
+    stacked : int
+        How many numbers are given behind the inputs, which `Stacked` nodes read.
     """
 
     inputs: int
@@ -55,9 +58,15 @@ class Program:
     constants: dict[int, float] = field(default_factory=dict)
     outputs: list[int] = field(default_factory=list)
     one: int = -1
+    stacked: int = 0
 
     def __len__(self) -> int:
         return len(self.ops)
+
+    @property
+    def given(self) -> int:
+        """How many numbers are given at each run."""
+        return self.inputs + self.stacked
 
     def nodes(self) -> Nodes:
         """Return the nodes as arrays."""
@@ -66,7 +75,7 @@ class Program:
     def copy(self) -> Program:
         """Return a copy that can be added to."""
         ops, args, constants = [*self.ops], [*self.args], dict(self.constants)
-        return Program(self.inputs, ops, args, constants, [*self.outputs], self.one)
+        return Program(self.inputs, ops, args, constants, [*self.outputs], self.one, self.stacked)
 
     def add(self, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> range:
         """Write nodes at the end; return their numbers."""
@@ -137,6 +146,8 @@ def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
     """Return how many lanes a node has, from those of its operands."""
     if op is BATCH:
         return len(args)
+    if isinstance(op, Stacked):
+        return op.lanes
     if not args or op is UNBATCH or isinstance(op, OverLanes):
         return 1
     return max(map(sizes.__getitem__, args[1:] if op is ADJOINT else args))
@@ -270,6 +281,7 @@ def without_dead_nodes(program: Program) -> Program:
         constants={new[node]: x for node, x in program.constants.items() if alive[node]},
         outputs=[new[node] for node in program.outputs],
         one=new[program.one] if program.one >= 0 and alive[program.one] else -1,
+        stacked=program.stacked,
     )
 
 

@@ -20,15 +20,22 @@ class RecordedProgram(Program):
     nodes : Nodes
     constants : dict from node to float
     outputs : list of int
+    stacked : int
     """
 
     def __init__(
-        self, inputs: int, nodes: Nodes, constants: dict[int, float], outputs: list[int]
+        self,
+        inputs: int,
+        nodes: Nodes,
+        constants: dict[int, float],
+        outputs: list[int],
+        stacked: int = 0,
     ) -> None:
         self.inputs = inputs
         self.constants = constants
         self.outputs = outputs
         self.one = -1
+        self.stacked = stacked
         self._nodes = nodes
 
     @functools.cached_property
@@ -50,7 +57,8 @@ class RecordedProgram(Program):
 
     def copy(self) -> Program:
         """Return a copy that can be added to."""
-        return RecordedProgram(self.inputs, self._nodes, dict(self.constants), [*self.outputs])
+        constants, outputs = dict(self.constants), [*self.outputs]
+        return RecordedProgram(self.inputs, self._nodes, constants, outputs, self.stacked)
 
     def add(self, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> range:
         """Write nodes at the end; return their numbers."""
@@ -59,7 +67,7 @@ class RecordedProgram(Program):
 
     def with_inputs(self, count: int) -> Program:
         """Return a copy that has so many inputs more, behind the others."""
-        copy = RecordedProgram(self.inputs, self._nodes, self.constants, self.outputs)
+        copy = RecordedProgram(self.inputs, self._nodes, self.constants, self.outputs, self.stacked)
         copy._replace(self._nodes.with_inputs(INPUT, self.inputs, count))
         copy.move_inputs(count)
         return copy
@@ -70,4 +78,5 @@ class RecordedProgram(Program):
         vars(self).pop("args", None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return RecordedProgram, (self.inputs, self._nodes, self.constants, self.outputs)
+        parts = (self.inputs, self._nodes, self.constants, self.outputs, self.stacked)
+        return RecordedProgram, parts

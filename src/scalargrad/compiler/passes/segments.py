@@ -15,13 +15,27 @@ from typing import NamedTuple
 import numpy as np
 
 from scalargrad.compiler.passes.instructions import Addresses
-from scalargrad.compiler.passes.kinds import BATCH, CONSTANT, INPUT, UNBATCH, OverLanes
+from scalargrad.compiler.passes.kinds import (
+    BATCH,
+    CONSTANT,
+    INPUT,
+    UNBATCH,
+    OverLanes,
+    Stacked,
+    has_lanes,
+    makes_lanes,
+    stacked_of,
+)
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.program import Program
 
 #: Lanes of a block: so many that the numbers of a block, of which about half are needed at a time,
 #: fit into a second-level cache, and within these bounds.
 _CELLS, _FEWEST, _MOST = 2**19, 256, 2048
+#: Into so many sequences lanes are divided; no more threads than that are of use.
+SEQUENCES = 8
+#: Numbers that a register holds.
+_REGISTER = 8
 
 
 class Column(NamedTuple):
@@ -62,6 +76,10 @@ class Mapped:
         How many sums over lanes are computed; they are written from `out` on.
     kept : list of int
         Where to write the lanes of the nodes needed later.
+    nothing : int
+        A cell that holds -0.0, from which sums start.
+    partials : int
+        From where there is room for the totals of `SEQUENCES` stretches of lanes.
     """
 
     lanes: int
@@ -70,11 +88,18 @@ class Mapped:
     totals: int
     out: int
     kept: list[int]
+    nothing: int
+    partials: int
     source: Program
     nodes: list[int]
     singles: list[int]
     stacks: list[int]
     asked: list[int]
+
+    @property
+    def cells(self) -> int:
+        """How many numbers are given to lanes and kept of them."""
+        return len(self.reads) + self.lanes * (len(self.columns) + len(self.kept))
 
     def block_lanes(self) -> int:
         """Return how many lanes a block should have at most."""
@@ -87,21 +112,16 @@ class Mapped:
         totals, then the lanes of each node kept.
         """
         count = len(self.singles)
-        part = _Part(self.source, count + len(self.stacks) * lanes)
+        part = _Part(self.source, count)
+        part.program.stacked = len(self.stacks) * lanes
         for i, node in enumerate(self.singles):
             part.new[node] = i
         for i, node in enumerate(self.stacks):
-            first = count + i * lanes
-            part.new[node] = part.append(BATCH, tuple(range(first, first + lanes)))
+            place = part.constant(float(i * lanes)), part.constant(1.0)
+            part.new[node] = part.append(stacked_of(lanes), place)
         for node in self.nodes:
             part.copy(node, lanes)
-        outputs = [part.new[node] for node in self.asked[: self.totals]]
-        for node in self.asked[self.totals :]:
-            outputs += [
-                part.append(UNBATCH, (part.new[node], part.constant(float(k))))
-                for k in range(lanes)
-            ]
-        part.program.outputs = outputs
+        part.program.outputs = [part.new[node] for node in self.asked]
         return part.program
 
 
@@ -130,7 +150,7 @@ class Segments:
 
 def split(program: Program) -> Segments | None:
     """Return `program`, gathered and lowered, in segments; None if it is better run whole."""
-    if BATCH not in program.ops:
+    if not has_lanes(program.ops):
         return None
     sizes = program.sizes()
     if max(sizes) <= 2 * _FEWEST:
@@ -179,7 +199,7 @@ class _Splitter:
     def __init__(self, program: Program, sizes: list[int]) -> None:
         self.program = program
         self.sizes = sizes
-        self.found = Segments(program.inputs, size=program.inputs)
+        self.found = Segments(program.given, size=program.given)
         self.where: dict[int, int] = {node: node for node in range(program.inputs)}
         self.columns: dict[int, Column] = {}
         self.parts: dict[int, list[int]] = {}
@@ -189,18 +209,21 @@ class _Splitter:
         members = self._members()
         asked = self._asked()
         for (_, lanes), nodes in sorted(members.items()):
-            stacks = [node for node in nodes if self.program.ops[node] is BATCH]
+            stacks = [node for node in nodes if makes_lanes(self.program.ops[node])]
             for node in stacks:
                 self._batch(node)
-            nodes = [node for node in nodes if self.program.ops[node] is not BATCH]
+            nodes = [node for node in nodes if not makes_lanes(self.program.ops[node])]
             if lanes == 1:
                 self._singles(nodes, asked)
             elif nodes:
                 self._mapped(nodes, lanes, asked)
-        reads = self._cells(self.program.outputs)
-        out = self._room(len(reads))
-        self.found.steps.append(Fill(out, reads))
-        self.found.outputs = slice(out, out + len(reads))
+        reads = self._all_cells(self.program.outputs)
+        if not (len(reads) and (np.diff(reads) == 1).all()):
+            out = self._room(len(reads))
+            self.found.steps.append(Fill(out, reads))
+            reads = np.arange(out, out + len(reads))
+        self._room(_REGISTER)  # read along with the last lanes
+        self.found.outputs = slice(int(reads[0]), int(reads[-1]) + 1) if len(reads) else slice(0)
         return self.found
 
     def _members(self) -> dict[tuple[int, int], list[int]]:
@@ -247,6 +270,10 @@ class _Splitter:
     def _batch(self, node: int) -> None:
         """Find a place for batched numbers: where they are, if at a regular distance."""
         args, constants = self.program.args[node], self.program.constants
+        if isinstance(self.program.ops[node], Stacked):
+            first, step = (int(constants[x]) for x in args)
+            self.columns[node] = Column(self.program.inputs + first, step)
+            return
         if all(x in constants for x in args):
             numbers = np.array([constants[x] for x in args])
             self.columns[node] = Column(self._constant(numbers), 1)
@@ -280,10 +307,11 @@ class _Splitter:
         kept = [x for x in nodes if x in asked and self.sizes[x] > 1]
         out = self._room(len(totals))
         self.where.update((node, out + i) for i, node in enumerate(totals))
-        places = [self._room(lanes) for _ in kept]
+        places = [self._room(lanes + _REGISTER) for _ in kept]  # the last register may go beyond
+        nothing, partials = self._constant(np.array([-0.0])), self._room(SEQUENCES * len(totals))
         self.columns.update((x, Column(out, 1)) for x, out in zip(kept, places, strict=True))
         columns = [self.columns[x] for x in stacks]
-        found = (self._cells(singles), columns, len(totals), out, places)
+        found = (self._cells(singles), columns, len(totals), out, places, nothing, partials)
         source = (self.program, nodes, singles, stacks, [*totals, *kept])
         self.found.steps.append(Mapped(lanes, *found, *source))
 
@@ -292,6 +320,17 @@ class _Splitter:
         inside, constants = set(nodes), self.program.constants
         operands = (x for node in nodes for x in self.program.args[node])
         return [x for x in dict.fromkeys(operands) if x not in inside and x not in constants]
+
+    def _all_cells(self, nodes: list[int]) -> Addresses:
+        """Return the cells of nodes, those of all lanes where one has lanes."""
+        found = []
+        for node in nodes:
+            if node in self.columns:
+                first, step = self.columns[node]
+                found.append(first + step * np.arange(self.sizes[node]))
+            else:
+                found.append(np.array([self._cell(node)]))
+        return np.concatenate(found, dtype=np.int64) if found else np.zeros(0, np.int64)
 
     def _cells(self, nodes: list[int]) -> Addresses:
         return np.array([self._cell(x) for x in nodes], dtype=np.int64)

@@ -17,7 +17,7 @@ from scalargrad.compiler.passes.expressions import (
     number_node,
     plan_of,
 )
-from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, CONSTANT, INPUT, PRODUCTS, Op
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, PRODUCTS, Op, has_lanes
 from scalargrad.compiler.passes.lane_writer import writer_for
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.detach import DETACH
@@ -182,7 +182,7 @@ def _uses(program: Program, alive: bytearray) -> tuple[list[int], set[int]]:
                     uses[x] += 2
     for node in program.outputs:
         uses[node] += 2
-    if BATCH in program.ops:
+    if has_lanes(program.ops):
         _keep_sums_apart(program, uses)
     return uses, cut
 

@@ -16,6 +16,7 @@ from scalargrad.compiler.call.results import FlatNumbers, Place, filled, has_arr
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.errors import OperandError
+from scalargrad.table.validation import shown
 from scalargrad.transforms.draws import rewind
 from scalargrad.value import Value
 
@@ -55,7 +56,11 @@ class CarriedState:
         carry = self.carry
         shape, _, module_values = self._function.signature((carry,), {})
         paths = self._function.paths(carry, x)
-        return [path for path in paths if not module_values and form_of(path).shape == shape]
+        return [
+            path
+            for path in paths
+            if not (module_values or path.whole) and form_of(path).shape == shape
+        ]
 
     def numbers(self, path: Path) -> Floats:
         """Return the numbers that are carried now."""
@@ -150,9 +155,9 @@ class InMemory:
         """Make a step; return False, and change nothing, if it cannot be made by this program."""
         path = self.path
         if path.draws:
-            states = path.states()
+            states = path.draws.states()
         if leaves or path.draws:
-            self._given[:] = path.arranged(leaves, [float(draw()) for draw in path.draws])
+            self._given[:] = path.arranged(leaves, path.draws.listed())
         self._run()
         if self._is_finite() and self._took_its_way():
             self.state[:] = self._next
@@ -252,6 +257,6 @@ def pair(result: Any) -> tuple[Any, Any]:
     if isinstance(result, tuple) and len(result) == 2:
         return result
     raise OperandError(
-        f"scan: the step returned {result!r:.60}: return a pair, what it carries on and a result, "
+        f"scan: the step returned {shown(result)}: return a pair, what it carries on and a result, "
         "as in return carry, None"
     )

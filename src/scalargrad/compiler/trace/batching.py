@@ -10,10 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from scalargrad.compiler.call.objects import like
-from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, OverLanes
+from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, OverLanes, makes_lanes, stacked_of
+from scalargrad.compiler.trace.taken_together import Taken
 from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced
+from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.ops import identity
 from scalargrad.table.numbers import is_real
 from scalargrad.transforms.draws import Draw, made_by
@@ -36,10 +40,13 @@ class Lanes:
     ----------
     count : int
         How many examples the function stands for that is running; 0 where none is.
+    taken : list of Taken
+        The nodes of single lanes, all of one node.
     """
 
     def __init__(self, trace: Tape) -> None:
         self.count = 0
+        self.taken: list[Taken] = []
         self._trace = trace
         self._seen = 0
         self._is_closed = False
@@ -85,7 +92,8 @@ class Lanes:
 
     def require_none(self, outputs: Iterable[int]) -> None:
         """Raise TraceError if a node inside an example is a result of the whole function."""
-        if any(self.size(node) > 1 for node in outputs):
+        self._look()
+        if not self._map_of.keys().isdisjoint(outputs):
             self._trace.refused("stray example")
 
     def close(self) -> None:
@@ -99,19 +107,59 @@ class Lanes:
         first, self._seen = self._seen, len(ops)
         if not self._counts:
             return
+        if not self.count:
+            self._require_none_read(first)
+            return
         for x in range(first, self._seen):
-            if ops[x] is BATCH:
+            if makes_lanes(ops[x]):
                 known[x] = len(self._counts) - 1
             elif ops[x] is not UNBATCH and not isinstance(ops[x], OverLanes):
                 maps = {known[y] for y in args(x) if y in known}
                 if maps:
                     self._place(x, maps)
 
+    def _require_none_read(self, first: int) -> None:
+        """Refuse nodes from one on, written outside of examples, that read what has lanes."""
+        columns, stop = self._trace.columns, self._seen
+        own = np.zeros(stop, np.bool_)
+        own[[*self._map_of]] = True
+        reads = np.zeros(stop - first, np.bool_)
+        for operands in (columns.left[first:stop], columns.right[first:stop]):
+            read = np.array(operands, np.int64)
+            reads |= (read >= 0) & own[read]
+        wide = (x for x in reversed(columns.wide) if x >= first)
+        found = [first + x for x in np.flatnonzero(reads).tolist()]
+        found += [x for x in wide if not self._map_of.keys().isdisjoint(columns.wide[x])]
+        ops = self._trace.ops
+        if any(not (ops[x] is UNBATCH or isinstance(ops[x], OverLanes)) for x in found):
+            self._trace.refused("stray example")
+
     def _place(self, node: int, maps: set[int]) -> None:
         newest = len(self._counts) - 1
         if not self.count or maps != {newest}:
             self._trace.refused("stray example")
         self._map_of[node] = newest
+
+    def example(self, examples: Any) -> Any:
+        """Return one example whose numbers stand for those of all.
+
+        Raises
+        ------
+        UnlikeError
+            If the examples differ in more than numbers.
+        """
+        if isinstance(examples, WholeArray):
+            return examples.examples(self._stacked)
+        return self.batched([examples[k] for k in range(len(examples))])
+
+    def _stacked(self, lanes: int, first: int, step: int) -> Traced:
+        """Write the node whose lanes are numbers of an array that is whole."""
+        trace = self._trace
+        made = trace.append(
+            stacked_of(lanes), (trace.constant(float(first)), trace.constant(float(step)))
+        )
+        trace.plainness.mark(made.index, True)
+        return made
 
     def batched(self, examples: Sequence[Any]) -> Any:
         """Return one example whose numbers stand for those of all `examples`.
@@ -153,8 +201,6 @@ class Lanes:
         return self.batch(numbers)
 
     def _batched_arrays(self, arrays: Sequence[Any]) -> Any:
-        import numpy as np
-
         if any(getattr(x, "shape", None) != arrays[0].shape for x in arrays):
             raise UnlikeError
         columns = np.array([x.ravel() for x in arrays]).T.tolist()
@@ -174,13 +220,20 @@ class Lanes:
             nodes[0] = trace.write(identity, (nodes[0],))
         return trace.append(BATCH, tuple(nodes))
 
-    def unbatch(self, node: Traced, lane: int) -> Traced:
-        """Write the node that is one lane of another."""
-        trace = self._trace
-        made = trace.append(UNBATCH, (node.index, trace.constant(float(lane))))
+    def unbatch(self, node: Traced, lanes: int) -> list[Traced]:
+        """Write the nodes that are the lanes of another, one after the other."""
+        trace, columns = self._trace, self._trace.columns
+        numbers = columns.whole_numbers(lanes)
+        self._look()
+        run = Taken(len(columns), node.index, lanes)
+        self.taken.append(run)
+        columns.write_all(UNBATCH, node.index, numbers)
+        self._seen = len(columns)
         if trace.is_truth(node):
-            trace.plainness.mark_truth(made.index)
-        return made
+            for x in run.nodes:
+                trace.plainness.mark_truth(x)
+        found = trace.all_traced(run.nodes)
+        return [trace.detach(x) for x in found] if trace.is_detaching else found
 
 
 def _is_number(x: Any) -> bool:

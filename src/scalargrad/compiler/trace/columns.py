@@ -5,14 +5,16 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Collection, Iterable
+from typing import Any
 
 import numpy as np
 
 from scalargrad.compiler.passes.kinds import CONSTANT, Op
+from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.nodes import Nodes, coded, starts
 from scalargrad.compiler.trace.detach import DETACH
 
-#: Stands where a node has no operand.
+#: Marks a missing operand.
 _NONE = -1
 
 
@@ -29,6 +31,8 @@ class Columns:
         The operands of those that have more than two.
     constants : dict from int to float
         The numbers of the nodes that are constants.
+    arrays : list of array
+        Those given whose numbers have no nodes, see `whole_arrays`.
     """
 
     def __init__(self) -> None:
@@ -37,8 +41,15 @@ class Columns:
         self.right = array("i")
         self.wide: dict[int, tuple[int, ...]] = {}
         self.constants: dict[int, float] = {}
+        self.arrays: list[Any] = []
         #: By number, and for zeros by text: 0.0 and -0.0 are not one number.
         self.constants_at: dict[float | str, int] = {}
+
+    @property
+    def stacked(self) -> Floats:
+        """The numbers that are given and have no nodes, one after the other."""
+        flat = [x.ravel() for x in self.arrays]
+        return np.concatenate(flat, dtype=np.float64) if flat else np.zeros(0)
 
     def __len__(self) -> int:
         return len(self.ops)
@@ -57,6 +68,12 @@ class Columns:
         self.left.append(left)
         self.right.append(right)
         return len(ops) - 1
+
+    def write_all(self, op: Op, left: int, right: list[int]) -> None:
+        """Write nodes of two operands, of which the first is the same."""
+        self.ops += [op] * len(right)
+        self.left.extend([left] * len(right))
+        self.right.extend(right)
 
     def args(self, node: int) -> tuple[int, ...]:
         """Return the operands of a node."""
@@ -77,8 +94,21 @@ class Columns:
             self.right.append(_NONE)
         return found
 
+    def whole_numbers(self, count: int) -> list[int]:
+        """Return the nodes of 0, 1, 2, … so many, in order."""
+        known = self.constants_at
+        found = [self.constant(0.0)]
+        missing = [x for x in map(float, range(1, count)) if x not in known]
+        nodes = range(len(self.ops), len(self.ops) + len(missing))
+        known.update(zip(missing, nodes, strict=True))
+        self.constants.update(zip(nodes, missing, strict=True))
+        self.ops += [CONSTANT] * len(missing)
+        self.left.extend([_NONE] * len(missing))
+        self.right.extend([_NONE] * len(missing))
+        return found + [known[x] for x in map(float, range(1, count))]
+
     def nodes(self) -> Nodes:
-        """Return what is written so far."""
+        """Return the nodes written so far."""
         left, right = (np.array(x, np.int64) for x in (self.left, self.right))
         counts = (left >= 0).astype(np.int64) + (right >= 0)
         wide = {x: args for x, args in self.wide.items() if args}
@@ -94,7 +124,7 @@ class Columns:
     def below(self, roots: Iterable[int], targets: Collection[int]) -> set[int]:
         """Return which targets gradients of the roots flow back to.
 
-        What is nearest to the roots is looked at first: parameters are used everywhere.
+        The search begins near the roots: parameters are used everywhere.
         """
         left = {*targets}
         lowest = min(left, default=0)

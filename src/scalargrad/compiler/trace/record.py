@@ -21,7 +21,9 @@ from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.recorded_program import RecordedProgram
 from scalargrad.compiler.trace.domains import unseen
 from scalargrad.compiler.trace.randomness import REMEDY
+from scalargrad.compiler.trace.taken_together import add_up_together, returned_together
 from scalargrad.compiler.trace.trace import Trace
+from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.ops import add, eq, identity, sub
 from scalargrad.system.collector import collector_paused
@@ -33,7 +35,7 @@ SUMS = {add, sub}
 
 @dataclass(frozen=True)
 class Recording:
-    """What one run left behind.
+    """What one run of a function recorded.
 
     Attributes
     ----------
@@ -53,6 +55,10 @@ class Recording:
         Which of the Values asked for are plain numbers in eager evaluation.
     truths : tuple of int
         Which of them are True or False there.
+    whole : tuple of int
+        Which leaves of the arguments are arrays without nodes, whose numbers follow the inputs.
+    results : int
+        How many numbers are asked for; a node has one for each of its lanes.
     """
 
     program: Program
@@ -62,6 +68,8 @@ class Recording:
     is_checked: bool = False
     plain: tuple[bool, ...] = ()
     truths: tuple[int, ...] = ()
+    whole: tuple[int, ...] = ()
+    results: int = 0
 
 
 def record(
@@ -72,7 +80,7 @@ def record(
     together: bool = True,
     domains: bool = False,
 ) -> tuple[Recording, Any]:
-    """Run a function and return what it left behind, with the outline of its result.
+    """Run a function and return the recording, with the outline of its result.
 
     Parameters
     ----------
@@ -100,13 +108,16 @@ def record(
 
 @collector_paused()
 def recorded(trace: Trace, run: Callable[[], Any], *, domains: bool) -> tuple[Recording, Any]:
-    """Run a function on what stands in a recording for its arguments; see `record`."""
+    """Run a function on the traced numbers of its arguments; see `record`."""
     try:
         result = trace.record(run)
         trace.generators.check([draw for draw, _ in trace.draws])
         values: list[Value] = []
         outline = outlined(result, values)
-        outputs = [trace.refer(x, identity) for x in values]
+        outputs = [
+            x.index if x.__class__ is Traced and x.trace is trace else trace.refer(x, identity)
+            for x in values
+        ]
         trace.lanes.require_none(outputs)
         return _as_recording(trace, outputs, domains), outline
     except BaseException as error:
@@ -117,7 +128,7 @@ def recorded(trace: Trace, run: Callable[[], Any], *, domains: bool) -> tuple[Re
 
 
 def require_same(first: tuple[Recording, Any], second: tuple[Recording, Any]) -> None:
-    """Raise TraceError if a function recorded twice has drawn numbers that no program could."""
+    """Raise TraceError if two recordings of a function differ: it drew numbers of its own."""
     if _content(*first) != _content(*second):
         raise TraceError(
             "a random number was drawn from the system, or from a generator that is made without "
@@ -126,7 +137,7 @@ def require_same(first: tuple[Recording, Any], second: tuple[Recording, Any]) ->
 
 
 def _content(recording: Recording, outline: Any) -> tuple[Any, ...]:
-    """Return what a recording holds, in a form that can be compared."""
+    """Return the contents of a recording in a form that can be compared."""
     program = recording.program
     nodes, numbers = program.nodes(), [*program.constants.values()]
     try:
@@ -144,18 +155,29 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
     if found:
         guards.append(functools.reduce(lambda x, y: trace.write(add, (x, y)), found))
         outcomes.append(False)
-    roots = [*outputs, *guards]
+    together = [(x, 1) for x in outputs]
+    if not (trace.has_values or trace.singly):
+        together = returned_together(outputs, trace.lanes.taken)
+    roots = [*(x for x, _ in together), *guards]
+    add_up_together(trace.columns, trace.lanes.taken, roots)
     nodes = trace.columns.nodes()
     needed = nodes.needed(roots)
     used = {i: x for x, i in trace.outside if needed[i]}
     places = _in_order_of_use(nodes, [*used], needed, roots)
     given = [*trace.given, *(i for _, i in trace.draws), *places]
     program = _program(nodes, trace.columns.constants, given, needed, roots)
-    draws = tuple(draw for draw, _ in trace.draws)
-    plain = tuple(map(trace.plainness.of, outputs))
-    truths = tuple(k for k, node in enumerate(outputs) if trace.plainness.is_truth(node))
-    closed_over = [used[i] for i in places]
-    return Recording(program, draws, closed_over, tuple(outcomes), bool(found), plain, truths)
+    program.stacked = sum(x.size for x in trace.wholes)
+    return Recording(
+        program,
+        tuple(draw for draw, _ in trace.draws),
+        [used[i] for i in places],
+        tuple(outcomes),
+        bool(found),
+        tuple([plain for x, n in together for plain in (trace.plainness.of(x),) * n]),
+        tuple(k for k, node in enumerate(outputs) if trace.plainness.is_truth(node)),
+        tuple(x.leaf for x in trace.wholes),
+        len(outputs),
+    )
 
 
 def _guard(trace: Trace, node: int) -> int:
@@ -193,7 +215,7 @@ def _program(
     needed: Flags,
     outputs: Sequence[int],
 ) -> Program:
-    """Return what is needed of a recording as a program, inputs first."""
+    """Return the needed part of a recording as a program, inputs first."""
     places = np.full(len(nodes), -1)
     places[given] = np.arange(len(given))
     others = np.flatnonzero(needed & (places < 0))

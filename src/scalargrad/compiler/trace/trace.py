@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any, TypeVar
 
 from scalargrad.compiler.passes.kinds import INPUT, TAKE
@@ -14,6 +14,7 @@ from scalargrad.compiler.trace.randomness import Generators
 from scalargrad.compiler.trace.refusal import CHANGES
 from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced, TracedParameter
+from scalargrad.compiler.trace.whole_arrays import Whole, is_large
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.grad_mode import new_leaves, recorder, run_recorded
 from scalargrad.graph import topological_order
@@ -34,9 +35,13 @@ class Trace(Tape):
         The function and what it is called with, where generators are looked for.
     together : bool
         Whether vmap records one example for all.
+    singly : bool
+        Whether each number given or returned is to be a node of its own.
 
     Attributes
     ----------
+    wholes : list of Whole
+        The arrays among the arguments that have no nodes.
     guards : dict from int to bool
         Nodes whose truth was asked for, and the answers given.
     lanes : Lanes
@@ -47,8 +52,12 @@ class Trace(Tape):
         Those that the function may draw from.
     """
 
-    def __init__(self, sources: Sequence[Any] = (), together: bool = True) -> None:
+    def __init__(
+        self, sources: Sequence[Any] = (), together: bool = True, *, singly: bool = False
+    ) -> None:
         super().__init__()
+        self.singly = singly
+        self.wholes: list[Whole] = []
         self.guards: dict[int, bool] = {}
         self.together = together
         self.generators = Generators(sources)
@@ -73,18 +82,38 @@ class Trace(Tape):
 
     # Inputs -----------------------------------------------------------------------------------
 
-    def arguments(self, leaves: Iterable[Any]) -> list[Traced]:
-        """Return what stands for the numbers of the arguments, arrays number by number."""
-        found: list[Traced] = []
-        for x in leaves:
+    def arguments(self, leaves: Iterable[Any], apart: Container[int] = ()) -> list[Any]:
+        """Return what stands for the numbers of the arguments.
+
+        Parameters
+        ----------
+        leaves : iterable
+        apart : container of int
+            The leaves that have a node for each number, however large they are.
+
+        Returns
+        -------
+        list of Traced or WholeArray
+            One for each number; one for an array of many.
+        """
+        found: list[Any] = []
+        for k, x in enumerate(leaves):
             if isinstance(x, Value):
                 found.append(self._stand_in(x))
+            elif is_large(x) and not (self.singly or k in apart):
+                found.append(self._whole_array(x, k))
             else:
                 numbers = x.ravel().tolist() if hasattr(x, "ravel") else [x]
                 numbers = [as_float(y, "an argument") for y in numbers]
                 found += [self._input(y, plain=True) for y in numbers]
-        self.given += [x.index for x in found]
+        self.given += [x.index for x in found if isinstance(x, Traced)]
         return found
+
+    def _whole_array(self, array: Any, leaf: int) -> Any:
+        made = Whole(array.shape, leaf, sum(x.size for x in self.wholes))
+        self.wholes.append(made)
+        self.columns.arrays.append(array)
+        return made.array()
 
     def module_values(self, values: Iterable[Value]) -> list[Traced]:
         """Return what stands for Values that objects among the arguments hold."""
@@ -176,7 +205,9 @@ class Trace(Tape):
         if not allow_nonfinite:
             self.finite.append(root)
         found = self.adjoints(wrt, [(root, self.constant(1.0))], plain=not create_graph)
-        return [Value(x) if create_graph and not isinstance(x, Value) else x for x in found]
+        if not create_graph:  # floats, eagerly, through which no gradient flows
+            return [self.detach(x) if isinstance(x, Value) else x for x in found]
+        return [x if isinstance(x, Value) else Value(x) for x in found]
 
     def _require_no_outer_graph(self, root: int, xs: Sequence[Any]) -> None:
         """Refuse a gradient that would have to flow through a graph made outside."""

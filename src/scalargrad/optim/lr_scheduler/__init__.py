@@ -19,7 +19,7 @@ from scalargrad.optim.lr_scheduler.factors import LambdaLR as LambdaLR
 from scalargrad.optim.lr_scheduler.factors import MultiStepLR as MultiStepLR
 from scalargrad.optim.lr_scheduler.factors import StepLR as StepLR
 from scalargrad.optim.lr_scheduler.plateau import ReduceLROnPlateau as ReduceLROnPlateau
-from scalargrad.optim.lr_scheduler.schedule import LRScheduler as LRScheduler
+from scalargrad.optim.lr_scheduler.scheduler import LRScheduler as LRScheduler
 from scalargrad.optim.lr_scheduler.ways_down import CosineAnnealingLR as CosineAnnealingLR
 from scalargrad.optim.lr_scheduler.ways_down import LinearLR as LinearLR
 from scalargrad.optim.lr_scheduler.ways_down import PolynomialLR as PolynomialLR

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.errors import GraphError, OperandError
-from scalargrad.optim.lr_scheduler.schedule import LRScheduler, count, required
+from scalargrad.optim.lr_scheduler.scheduler import LRScheduler, count, required
 from scalargrad.optim.optimizer import Optimizer
 from scalargrad.table.validation import choice, flag, number, positive
 

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 
 from scalargrad.errors import OperandError
-from scalargrad.optim.lr_scheduler.schedule import LRScheduler, count
+from scalargrad.optim.lr_scheduler.scheduler import LRScheduler, count
 from scalargrad.optim.optimizer import Optimizer
 from scalargrad.table.validation import function, listed, number, positive, whole
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from scalargrad.errors import DomainError, StateError
 from scalargrad.optim.lr_scheduler.cycles import per_group
-from scalargrad.optim.lr_scheduler.schedule import LRScheduler
+from scalargrad.optim.lr_scheduler.scheduler import LRScheduler
 from scalargrad.optim.optimizer import Optimizer
 from scalargrad.table.numbers import as_float
 from scalargrad.table.validation import choice, number, whole

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scalargrad.optim.lr_scheduler.schedule import LRScheduler, count
+from scalargrad.optim.lr_scheduler.scheduler import LRScheduler, count
 from scalargrad.optim.optimizer import Optimizer
 from scalargrad.table.validation import number, positive
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from scalargrad.show.graphs.chain_rows import rows
 from scalargrad.show.graphs.diagram import Box, Junction, Line
 from scalargrad.show.graphs.parts import Border, Cluster, FoldedDiagram
-from scalargrad.show.graphs.rows import rows
 
 
 def cut_at_borders(diagram: FoldedDiagram) -> None:

@@ -10,7 +10,7 @@ from scalargrad.value import Value
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class FanOutCopy:
     """What one reader of a shared node gets and sends back.
 
     Attributes
@@ -28,7 +28,7 @@ class Copy:
     contribution: float
 
 
-def copies_of(order: Sequence[Value]) -> dict[tuple[Value, int], Copy]:
+def copies_of(order: Sequence[Value]) -> dict[tuple[Value, int], FanOutCopy]:
     """Return the copies in a graph by their reader and the index of its operand.
 
     Examples
@@ -41,7 +41,7 @@ def copies_of(order: Sequence[Value]) -> dict[tuple[Value, int], Copy]:
     """
     readers = fan_out(order)
     return {
-        (node, i): Copy(f"n{k}-w{i}", operand, _contribution(node, i))
+        (node, i): FanOutCopy(f"n{k}-w{i}", operand, _contribution(node, i))
         for k, node in enumerate(order)
         for i, operand in enumerate(node.parents)
         if isinstance(operand, Value) and readers[operand] > 1

@@ -18,7 +18,8 @@ are x, y, q, z, f in ``(x + y) * z``):
 
 Where fan-out is drawn as copies, ``n2-fan`` is the copy gate, and the line ``n4-w0`` that reads
 one comes from a wire of its own, ``n4-w0-wire`` with its texts ``n4-w0-value`` and
-``n4-w0-gradient``; ``n4-w0-out`` leads there. `scalargrad.show.graphs.folded` has the ids of folds.
+``n4-w0-gradient``; ``n4-w0-out`` leads there. The ids of folds are described in
+`scalargrad.show.graphs.folded_diagram`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from typing import TypeAlias
 from scalargrad.graph import describe, fan_out, names
 from scalargrad.show.characters import visible
 from scalargrad.show.figures import exact, number
-from scalargrad.show.graphs.copies import Copy
+from scalargrad.show.graphs.copies import FanOutCopy
 from scalargrad.show.graphs.gates import folds, gate_text, is_symmetric
 from scalargrad.show.graphs.looks import Look
 from scalargrad.value import Parameter, Value
@@ -47,7 +48,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class GateShape:
     """An operation; `ordered` where its lines must arrive in the order of its operands.
 
     `copies` where it does nothing but pass one number on several times.
@@ -99,7 +100,7 @@ class Line:
     back: bool = False
 
 
-Shape: TypeAlias = Box | Gate | Wire | Junction
+Shape: TypeAlias = Box | GateShape | Wire | Junction
 
 
 @dataclass(slots=True)
@@ -119,7 +120,7 @@ def make_diagram(
     order: Sequence[Value],
     roots: Sequence[Value],
     look: Look | None = None,
-    copies: Mapping[tuple[Value, int], Copy] | None = None,
+    copies: Mapping[tuple[Value, int], FanOutCopy] | None = None,
 ) -> Diagram:
     """Return the diagram of the nodes in `order`, a topological order of `roots`.
 
@@ -131,7 +132,7 @@ def make_diagram(
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class WireNumbers:
     """Which numbers stand on wires: values always, gradients if there are any; their digits."""
 
     digits: int = 4
@@ -147,7 +148,7 @@ class Numbers:
 
 
 #: Values and gradients with four digits.
-ALL_NUMBERS = Numbers()
+ALL_NUMBERS = WireNumbers()
 
 
 class Builder:
@@ -156,8 +157,8 @@ class Builder:
     def __init__(
         self,
         order: Sequence[Value],
-        copies: Mapping[tuple[Value, int], Copy],
-        numbers: Numbers = ALL_NUMBERS,
+        copies: Mapping[tuple[Value, int], FanOutCopy],
+        numbers: WireNumbers = ALL_NUMBERS,
     ) -> None:
         self.order = order
         self.numbers = numbers
@@ -197,13 +198,13 @@ class Builder:
         if self.branches[node] > 1:
             yield self.branching(node)
 
-    def branching(self, node: Value) -> Gate | Junction:
+    def branching(self, node: Value) -> GateShape | Junction:
         """Return what stands where the wire of a node branches."""
         id = f"{self.ids[node]}-fan"
         title = f"{self.names[node]} is read {self.readers[node]} times"
         if not self.copies:
             return Junction(id, title)
-        return Gate(id, "copy", f"{title}: its gradient is the sum", False, copies=True)
+        return GateShape(id, "copy", f"{title}: its gradient is the sum", False, copies=True)
 
     def leaf(self, node: Value) -> Box:
         """Return the box of a leaf."""
@@ -211,12 +212,12 @@ class Builder:
         text = visible(node.label) or self.names[node]
         return Box(self.ids[node], kind, text, visible(f"{kind} {describe(node)}"))
 
-    def gate(self, node: Value) -> Gate:
+    def gate(self, node: Value) -> GateShape:
         """Return the gate of a computed node."""
         # In a tree the order of operands costs no crossing; elsewhere it is kept if it matters.
         ordered = not folds(node) and (self.trees[node] or not is_symmetric(node))
         text, title = visible(gate_text(node)), visible(describe(node))
-        return Gate(self.ids[node], text, title, ordered)
+        return GateShape(self.ids[node], text, title, ordered)
 
     def wire(self, node: Value) -> Wire:
         """Return the wire of a node."""
@@ -230,7 +231,7 @@ class Builder:
             f"gradient of {name}: {exact(gradient)}" if self.numbers.gradients else "",
         )
 
-    def copied_wire(self, node: Value, copy: Copy) -> Wire:
+    def copied_wire(self, node: Value, copy: FanOutCopy) -> Wire:
         """Return the wire of a copy."""
         name = self.names[copy.operand]
         return Wire(

@@ -14,7 +14,7 @@ from html import escape
 import graphviz
 
 from scalargrad.show.figures import number
-from scalargrad.show.graphs.diagram import Box, Gate, Junction, Wire
+from scalargrad.show.graphs.diagram import Box, GateShape, Junction, Wire
 from scalargrad.show.graphs.edges import Edges
 from scalargrad.show.graphs.inks import (
     ALARM,
@@ -176,7 +176,7 @@ def _node(shape: Drawn, direction: str, look: Look) -> dict[str, str]:
         case Box():
             style = {**_BOX, **_KINDS[shape.kind], "label": f"<{_named(shape.text)}>"}
             return _standing_out(style, shape.id, look)
-        case Gate():
+        case GateShape():
             ordering = {"ordering": "in"} if shape.ordered else {}
             kind = _COPY if shape.copies else _GATE
             style = {**kind, **ordering, "label": f"<{literal(shape.text)}>"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from scalargrad.show.graphs.diagram import Gate, Line, Wire
+from scalargrad.show.graphs.diagram import GateShape, Line, Wire
 from scalargrad.show.graphs.inks import HALO, INK, SLATE
 from scalargrad.show.graphs.parts import Border, Bundle, Folded, FoldedDiagram
 
@@ -73,4 +73,4 @@ class Edges:
 
     def _is_copying(self, line: Line) -> bool:
         source = self._shapes[line.source]
-        return isinstance(source, Gate) and source.copies
+        return isinstance(source, GateShape) and source.copies

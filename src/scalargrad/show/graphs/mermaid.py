@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from scalargrad.show.graphs.diagram import Box, Gate, Junction, Line, Wire
+from scalargrad.show.graphs.diagram import Box, GateShape, Junction, Line, Wire
 from scalargrad.show.graphs.looks import Look
 from scalargrad.show.graphs.parts import Border, Bundle, Cluster, Folded, FoldedDiagram, nested
 
-_Shown: TypeAlias = Box | Gate | Wire | Folded | Bundle
+_Shown: TypeAlias = Box | GateShape | Wire | Folded | Bundle
 
 _CLASSES = """\
     classDef parameter fill:#fff,color:#222,stroke:#222,stroke-width:2px
@@ -83,7 +83,7 @@ def _shape(shape: _Shown) -> str:
     match shape:
         case Box():
             return f'{_id(shape.id)}["{escaped(shape.text)}"]:::{shape.kind}'
-        case Gate():
+        case GateShape():
             return f'{_id(shape.id)}(("{escaped(shape.text)}")):::gate'
         case Wire():
             name = f"{escaped(shape.name)} = " if shape.name else ""

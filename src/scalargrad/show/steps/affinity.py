@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from scalargrad.show.steps.partials import Gate
+from scalargrad.show.steps.partials import SymbolicGate
 from scalargrad.value import Value
 
 _LARGEST = 10**8
@@ -28,7 +28,7 @@ class Affinity:
     """
 
     def __init__(
-        self, order: Sequence[Value], inputs: Sequence[Value], gate: Callable[[Value], Gate]
+        self, order: Sequence[Value], inputs: Sequence[Value], gate: Callable[[Value], SymbolicGate]
     ) -> None:
         self._mark = {leaf: 1 << i for i, leaf in enumerate(inputs)}
         self._bent = -1 if len(order) * len(inputs) > _LARGEST else self._search(order, gate)
@@ -36,7 +36,7 @@ class Affinity:
     def __contains__(self, leaf: Value) -> bool:
         return not self._bent & self._mark[leaf]
 
-    def _search(self, order: Sequence[Value], gate: Callable[[Value], Gate]) -> int:
+    def _search(self, order: Sequence[Value], gate: Callable[[Value], SymbolicGate]) -> int:
         """Return the inputs, as bits, that the last node does not change in proportion to."""
         below = dict(self._mark)
         bent = dict.fromkeys(order, 0)

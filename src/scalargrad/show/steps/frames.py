@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from scalargrad.errors import GraphTooLargeError, LayoutError
 from scalargrad.graph import describe
-from scalargrad.show.graphs.diagram import Builder, Numbers, Wire
+from scalargrad.show.graphs.diagram import Builder, Wire, WireNumbers
 from scalargrad.show.graphs.dot import to_dot
 from scalargrad.show.graphs.layout import render, render_each
 from scalargrad.show.graphs.looks import Look, highlighted_ids
@@ -16,6 +16,7 @@ from scalargrad.show.graphs.parts import FoldedDiagram
 from scalargrad.show.graphs.svg import finish
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
+from scalargrad.table.validation import is_word, shown
 from scalargrad.value import Value
 
 _MOST = 300
@@ -28,7 +29,7 @@ _HIDDEN_TITLES = re.compile(
 class FrameBuilder(Builder):
     """Draws a graph with the numbers of a walk: room for each, whether it is known yet or not."""
 
-    def __init__(self, scene: Scene, numbers: Numbers) -> None:
+    def __init__(self, scene: Scene, numbers: WireNumbers) -> None:
         super().__init__(scene.order, {}, numbers)
         self._scene = scene
 
@@ -51,15 +52,15 @@ def frames(
     GraphTooLargeError
         If the graph has more than 300 nodes.
     """
-    if kind not in {"svg", "png"}:
-        raise LayoutError(f"frames cannot be written as {kind!r}: use 'svg' or 'png'")
+    if not is_word(kind, {"svg", "png"}):
+        raise LayoutError(f"frames cannot be written as {shown(kind)}: use 'svg' or 'png'")
     scene = steps[0].scene
     if len(scene.order) > _MOST:
         raise GraphTooLargeError(
             f"the graph of {describe(scene.root)} has {len(scene.order):,} nodes, too many for "
             f"pictures of at most {_MOST}: walk a node further down, or save a page"
         )
-    plain = FrameBuilder(scene, Numbers(digits)).build([scene.root])
+    plain = FrameBuilder(scene, WireNumbers(digits)).build([scene.root])
     diagrams = [
         FoldedDiagram(step.text(), [*plain.shapes], plain.lines, look=_look(step)) for step in steps
     ]

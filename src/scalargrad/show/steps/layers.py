@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import TypeAlias
 
-from scalargrad.show.steps.activations import Activation, activation_of
+from scalargrad.show.steps.activation_gates import Activation, activation_of
 from scalargrad.show.steps.scene import Scene
 from scalargrad.table.symbol import Symbol
 from scalargrad.value import Parameter, Value

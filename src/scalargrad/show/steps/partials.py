@@ -104,7 +104,7 @@ def _compute(op: Operation, operands: tuple[Expression, ...]) -> Expression:
     return Symbol("", op, operands)
 
 
-class Gate:
+class SymbolicGate:
     """One gate of a graph: its operation over symbols, and what the symbols stand for.
 
     Parameters

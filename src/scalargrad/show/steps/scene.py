@@ -18,7 +18,7 @@ from scalargrad.show.characters import visible
 from scalargrad.show.figures import number
 from scalargrad.show.places import place_names
 from scalargrad.show.steps.affinity import Affinity
-from scalargrad.show.steps.partials import FIXED, Gate, Trace, named_symbols, numbers_in
+from scalargrad.show.steps.partials import FIXED, SymbolicGate, Trace, named_symbols, numbers_in
 from scalargrad.show.subgraphs import Model
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression
@@ -106,7 +106,7 @@ class Scene:
         self.arrivals: dict[Value, list[int]] = {node: [] for node in self.order}
         self.alarm: Alarm | None = None
         self._traces: dict[tuple[Operation, int], Trace] = {}
-        self._gates: dict[Value, Gate] = {}
+        self._gates: dict[Value, SymbolicGate] = {}
         self._operands: dict[Value, Counter[Value | float]] = {}
         self._require_unchanged()
 
@@ -136,14 +136,14 @@ class Scene:
                     "again before walking through it"
                 )
 
-    def gate(self, node: Value) -> Gate:
+    def gate(self, node: Value) -> SymbolicGate:
         """Return the gate that made `node`, traced once for each operation and arity."""
         if node not in self._gates:
             assert node.op is not None
             key = node.op, len(node.parents)
             if key not in self._traces:
                 self._traces[key] = node.op.trace_partials(key[1])
-            self._gates[node] = Gate(node, self._traces[key], self.data)
+            self._gates[node] = SymbolicGate(node, self._traces[key], self.data)
         return self._gates[node]
 
     def word(self, node: Value) -> str:
@@ -153,17 +153,17 @@ class Scene:
         joined = _JOINING.intersection(_INDEX.sub("", name))
         return f"({name})" if joined and not enclosed else name
 
-    def words(self, gate: Gate, expression: Expression) -> dict[Symbol, str]:
+    def words(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
         """Return the names of the symbols in an expression; constants are numbers in any case."""
         return self._written(gate, expression, self.word)
 
-    def numbers(self, gate: Gate, expression: Expression) -> dict[Symbol, str]:
+    def numbers(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
         """Return the numbers of the symbols in an expression, as shown."""
         return self._written(gate, expression, lambda node: number(self.data[node]))
 
     @staticmethod
     def _written(
-        gate: Gate, expression: Expression, write: Callable[[Value], str]
+        gate: SymbolicGate, expression: Expression, write: Callable[[Value], str]
     ) -> dict[Symbol, str]:
         written = {symbol: symbol.name for symbol in FIXED}
         for symbol in named_symbols(expression):
@@ -172,12 +172,12 @@ class Scene:
                 written[symbol] = number(x) if isinstance(x, float) else write(x)
         return written
 
-    def constants(self, gate: Gate, expression: Expression) -> list[float]:
+    def constants(self, gate: SymbolicGate, expression: Expression) -> list[float]:
         """Return the numbers that stand in an expression even in symbols."""
         named = (gate.stand_ins.get(symbol) for symbol in named_symbols(expression))
         return [*numbers_in(expression), *(x for x in named if isinstance(x, float))]
 
-    def operand_data(self, gate: Gate, expression: Expression) -> list[float]:
+    def operand_data(self, gate: SymbolicGate, expression: Expression) -> list[float]:
         """Return the numbers of the nodes named in an expression."""
         named = (gate.stand_ins.get(symbol) for symbol in named_symbols(expression))
         return [self.data[x] for x in named if isinstance(x, Value)]

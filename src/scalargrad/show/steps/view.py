@@ -11,7 +11,7 @@ from rich.text import Text
 from scalargrad.show.figures import number, product_relation
 from scalargrad.show.steps import formulas
 from scalargrad.show.steps.colours import GRADIENT, LOCAL, PALE, PHASE, VALUE, result_in_colour
-from scalargrad.show.steps.nodes import NodeList
+from scalargrad.show.steps.node_list import NodeList
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.scripts import TEXT
 from scalargrad.show.steps.step import Step

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from scalargrad.show.subgraphs.between import around
 from scalargrad.show.subgraphs.call import Call
 from scalargrad.show.subgraphs.calls import Calls
-from scalargrad.show.subgraphs.tree import Fold
+from scalargrad.show.subgraphs.folds import Fold
 from scalargrad.value import Value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from scalargrad.show.subgraphs.tree import Fold
+from scalargrad.show.subgraphs.folds import Fold
 from scalargrad.value import Value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 
-from scalargrad.show.subgraphs.tree import Fold, Item
+from scalargrad.show.subgraphs.folds import Fold, Item
 from scalargrad.value import Value
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from scalargrad.graph import names
-from scalargrad.show.subgraphs.tree import Fold
+from scalargrad.show.subgraphs.folds import Fold
 from scalargrad.table.operation import Reduction
 from scalargrad.value import Parameter, Value
 

@@ -13,7 +13,7 @@ from scalargrad.ops import dot
 from scalargrad.table.operation import Operation
 
 
-class Source(NamedTuple):
+class WeightedInput(NamedTuple):
     """One input of a weighted sum, and the parameter it is multiplied by."""
 
     cell: int
@@ -30,7 +30,7 @@ class Cell:
         The node of the weighted sum; of an input, its own.
     output : int or None
         The node that other units read.
-    sources : sequence of Source
+    sources : sequence of WeightedInput
         What the sum is over; empty for an input.
     bias : int or None
         The node that is added.
@@ -40,7 +40,7 @@ class Cell:
 
     weighted: int
     output: int | None = None
-    sources: Sequence[Source] = ()
+    sources: Sequence[WeightedInput] = ()
     bias: int | None = None
     layer: int = 0
 
@@ -91,7 +91,7 @@ class _Finder:
         self.reads.append(frozenset({len(self.cells)}))
         self.cells.append(Cell(node, None, sources, bias, layer))
 
-    def _source(self, first: int, second: int) -> Source:
+    def _source(self, first: int, second: int) -> WeightedInput:
         weight, given = (first, second) if first in self.parameters else (second, first)
         if weight not in self.parameters or given in self.parameters:
             raise OperandError(_NOT_A_NETWORK.format("a dot whose weights are not parameters"))
@@ -101,7 +101,7 @@ class _Finder:
         if self.cells[cell].output not in {None, given}:
             raise OperandError(_NOT_A_NETWORK.format("a unit with two different outputs"))
         self.cells[cell].output = given
-        return Source(cell, weight)
+        return WeightedInput(cell, weight)
 
     def finish(self) -> list[Cell]:
         """Give the units that no other reads the model's outputs, where those read one unit."""

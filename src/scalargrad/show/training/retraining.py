@@ -14,8 +14,8 @@ from scalargrad.nn import Module, Neuron
 from scalargrad.ops import dot
 from scalargrad.optim import SGD, Optimizer
 from scalargrad.show.places import unit_name
+from scalargrad.show.training.model_record import Json, Model, as_json, is_repeatable
 from scalargrad.show.training.network import Cell
-from scalargrad.show.training.recorded import Json, Model, as_json, is_repeatable
 from scalargrad.table.operation import Operation
 from scalargrad.value import Parameter, Value
 

@@ -13,7 +13,7 @@ from scalargrad.show.aliases import aliases
 from scalargrad.show.html import fill, inert, policy, shared_script, source
 from scalargrad.show.steps import table
 from scalargrad.show.steps.page.drawn import drawings
-from scalargrad.show.steps.page.record import Record
+from scalargrad.show.steps.page.page_record import Record
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.table.javascript import javascript_functions

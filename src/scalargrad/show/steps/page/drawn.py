@@ -9,9 +9,9 @@ from scalargrad.show.graphs.copies import copies_of
 from scalargrad.show.graphs.diagram import Builder, Diagram, make_diagram
 from scalargrad.show.graphs.parts import FoldedDiagram
 from scalargrad.show.steps.page.branching import copies_apart
-from scalargrad.show.steps.page.folded import FoldDiagram
-from scalargrad.show.steps.page.graph import draw
-from scalargrad.show.steps.page.levels import Level, levels
+from scalargrad.show.steps.page.fold_drawing import FoldDiagram
+from scalargrad.show.steps.page.graph_svg import draw
+from scalargrad.show.steps.page.numbered_folds import Level, levels
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.subgraphs import Fold, fold
 from scalargrad.value import Value

@@ -33,7 +33,7 @@ from scalargrad.show.graphs.diagram import (
 )
 from scalargrad.show.graphs.parts import Drawn, Folded, FoldedDiagram
 from scalargrad.show.steps.page.branching import branched, read_far_apart
-from scalargrad.show.steps.page.levels import Item, Level, lines, named
+from scalargrad.show.steps.page.numbered_folds import Item, Level, lines, named
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.subgraphs import Fold
 from scalargrad.value import Parameter, Value

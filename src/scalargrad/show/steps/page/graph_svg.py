@@ -16,10 +16,10 @@ from typing import Any
 import graphviz
 from rich.cells import cell_len, set_cell_size
 
-from scalargrad.show.graphs.diagram import Box, Diagram, Gate, Junction, Line, Wire
+from scalargrad.show.graphs.chain_rows import rows
+from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Line, Wire
 from scalargrad.show.graphs.layout import render_each
 from scalargrad.show.graphs.parts import Drawn, Folded, FoldedDiagram
-from scalargrad.show.graphs.rows import rows
 
 _CELL, _GATE_CELL = 7.7, 8.8  # width of a letter of 14 pixels, and of one in a gate
 _NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 9.4, 15.0, 44
@@ -84,7 +84,7 @@ class _Drawing:
         self._diagram = diagram
         self._names = names
         self._fans = {shape.id for shape in diagram.shapes if isinstance(shape, Junction)}
-        self._gates = {shape.id for shape in diagram.shapes if isinstance(shape, Gate)}
+        self._gates = {shape.id for shape in diagram.shapes if isinstance(shape, GateShape)}
         self._boxes = {shape.id for shape in diagram.shapes if isinstance(shape, Box)}
         self._taps = {line.id: f"{line.id}-tap" for line in diagram.lines if self._has_tap(line)}
         self._sizes = {shape.id: self._size(shape) for shape in diagram.shapes}
@@ -129,7 +129,7 @@ class _Drawing:
                 return max(64.0, widest * _CELL + 26), _FOLD_HEIGHT
             case Box():
                 return max(34.0, cell_len(self._box_text(shape)) * _CELL + 16), _BOX_HEIGHT
-            case Gate():
+            case GateShape():
                 return max(_GATE, cell_len(_short(shape.text)) * _GATE_CELL + 14), _GATE
             case Wire():
                 return self._wire_size(shape)
@@ -164,7 +164,7 @@ class _Drawing:
             for _ in range(max(self._rows.values(), default=0) + 1)
         ]
         for shape in self._diagram.shapes:
-            ordered = isinstance(shape, Gate) and shape.ordered
+            ordered = isinstance(shape, GateShape) and shape.ordered
             self._declare(graphs[self._row(shape.id)], shape.id, self._sizes[shape.id], ordered)
         for line in self._diagram.lines:
             weight = "50" if not line.enters or arrivals[line.target] == 1 else "1"
@@ -267,7 +267,7 @@ class _Drawing:
                     yield self._node(
                         shape.id, f"leaf {shape.kind}", inside, _text(x, y, self._box_text(shape))
                     )
-                case Gate():
+                case GateShape():
                     inside = self._rectangle(x, y, width, height, height / 2)
                     kind = "gate copies" if shape.copies else "gate"
                     yield self._node(shape.id, kind, inside, _text(x, y, shape.text))

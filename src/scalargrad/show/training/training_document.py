@@ -11,8 +11,8 @@ from html import escape
 
 from scalargrad.show.html import fill, inert, policy, shared_script, source
 from scalargrad.show.places import unit_name
+from scalargrad.show.training.model_record import Json, as_json, uses
 from scalargrad.show.training.network import activation
-from scalargrad.show.training.recorded import Json, as_json, uses
 from scalargrad.show.training.setting import Setting
 from scalargrad.show.training.snapshot import Snapshot
 from scalargrad.system.json_number import json_number

@@ -9,7 +9,7 @@ from typing import Any
 from scalargrad.value import Value
 
 
-class Columns(MutableMapping[Value, tuple[float, ...]]):
+class StateColumns(MutableMapping[Value, tuple[float, ...]]):
     """A mapping from parameters to tuples of numbers, kept as one column for each number.
 
     Parameters

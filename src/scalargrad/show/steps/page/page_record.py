@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from scalargrad.show.graphs.gates import gate_sign
 from scalargrad.show.steps.page.drawn import Drawings
 from scalargrad.show.steps.page.layered import layered
-from scalargrad.show.steps.partials import FIXED, Gate, named_symbols
+from scalargrad.show.steps.partials import FIXED, SymbolicGate, named_symbols
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.system.json_number import json_number
@@ -109,7 +109,7 @@ class Record:
         found["locals"] = [json_number(x) for x in node.local_grads]
         return found
 
-    def _gate(self, gate: Gate) -> Json:
+    def _gate(self, gate: SymbolicGate) -> Json:
         """Return an operation, each of its expressions as an index into `terms`."""
         op, terms = gate.op, _Terms(self, gate)
         valid = op.domain.valid
@@ -134,7 +134,7 @@ class _Terms:
     or a list of an operation's key and the indices of its operands. What is shared stands once.
     """
 
-    def __init__(self, record: Record, gate: Gate) -> None:
+    def __init__(self, record: Record, gate: SymbolicGate) -> None:
         self.written: list[Json] = []
         self._record = record
         self._indices: dict[Symbol | str, int] = {}
@@ -173,7 +173,7 @@ def _operands(part: Expression) -> tuple[Expression, ...]:
     return part.operands if isinstance(part, Symbol) else ()
 
 
-def _reads(gate: Gate, partial: Expression) -> list[int]:
+def _reads(gate: SymbolicGate, partial: Expression) -> list[int]:
     """Return which operands a partial is written with; -1 is the result."""
     places = {symbol: i for i, symbol in enumerate(gate.operands)} | {gate.result: -1}
     return [places[symbol] for symbol in named_symbols(partial) if symbol not in FIXED]

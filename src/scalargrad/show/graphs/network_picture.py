@@ -14,6 +14,7 @@ from scalargrad.show.figures import exact, number
 from scalargrad.show.graphs.inks import GRADIENT, INK, VALUE
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.places import unit_name
+from scalargrad.table.validation import whole
 from scalargrad.value import Value
 
 _FONT = {"fontname": "Helvetica,Arial,sans-serif", "fontsize": "11", "fontcolor": INK}
@@ -43,7 +44,7 @@ _THINNEST, _WIDEST, _CROWDED = 0.3, 4.2, 22.0  # points; large layers have thinn
 _FAINTEST = 0.3  # how much ink the smallest weights of a crowded layer have left
 
 
-class Neuron(Protocol):
+class NeuronLike(Protocol):
     """What is drawn as one unit: anything with weights `w`, Values or numbers."""
 
     @property
@@ -51,23 +52,23 @@ class Neuron(Protocol):
         """The weights, one for each unit of the layer before."""
 
 
-class Layer(Protocol):
+class LayerLike(Protocol):
     """Units side by side."""
 
     @property
-    def neurons(self) -> Sequence[Neuron]:
+    def neurons(self) -> Sequence[NeuronLike]:
         """The units."""
 
 
-class Network(Protocol):
+class NetworkLike(Protocol):
     """Layers in a row, as `scalargrad.nn.MLP` has them."""
 
     @property
-    def layers(self) -> Sequence[Layer]:
+    def layers(self) -> Sequence[LayerLike]:
         """The layers, that nearest to the inputs first."""
 
 
-def network(module: Network, *, limit: int = 1000) -> Picture:
+def network(module: NetworkLike, *, limit: int = 1000) -> Picture:
     """Draw the units of a network as circles in layers, and its weights as lines.
 
     The greater |w|, the wider the line; it is blue and solid where w > 0, orange and dashed where
@@ -103,6 +104,7 @@ def network(module: Network, *, limit: int = 1000) -> Picture:
     >>> network(MLP(2, [3, 1]))
     <Picture: Network of 2, 3 and 1 units: 9 weights>
     """
+    limit = whole(limit, "limit", 1)
     layers = _weights(module)
     sizes = [len(layers[0][0]), *map(len, layers)]
     weights = sum(len(row) for layer in layers for row in layer)
@@ -115,7 +117,7 @@ def network(module: Network, *, limit: int = 1000) -> Picture:
     return Picture(NetworkDrawing(sizes, layers))
 
 
-def _weights(module: Network) -> list[list[list[float]]]:
+def _weights(module: NetworkLike) -> list[list[list[float]]]:
     """Return the weights by layer, neuron and input, of which there are as many as units before."""
     try:
         layers = [[[_float(w) for w in x.w] for x in layer.neurons] for layer in module.layers]

@@ -17,7 +17,7 @@ from scalargrad.train.history import History, Row
 from scalargrad.train.limits_on_gradients import Limits
 from scalargrad.train.modes import mode_of
 from scalargrad.train.objective import EpochMean, Objective, StepResult
-from scalargrad.train.progress import Bar, Silence
+from scalargrad.train.progress import ProgressBar, Silence
 from scalargrad.train.stopping import Patience
 
 
@@ -31,7 +31,7 @@ class Stateful(Protocol):
         """Take on such a state."""
 
 
-class Optimizer(Stateful, Protocol):
+class OptimizerLike(Stateful, Protocol):
     """What `fit` asks of an optimiser; those of `scalargrad.optim` have it."""
 
     def zero_grad(self) -> None:
@@ -51,7 +51,7 @@ class Schedule(Stateful, Protocol):
         """Return the learning rate of each group of parameters."""
 
 
-class Run:
+class Trainer:
     """Everything that takes part in training one model; see `fit` for what each is."""
 
     def __init__(
@@ -60,7 +60,7 @@ class Run:
         train: Examples,
         held_out: Examples | None,
         *,
-        optimizer: Optimizer,
+        optimizer: OptimizerLike,
         batch_size: int,
         shuffle: bool,
         seed: int,
@@ -99,7 +99,7 @@ class Run:
 
     # One epoch --------------------------------------------------------------------------------
 
-    def epoch(self, interrupt: Interrupt, bar: Bar | Silence) -> Row:
+    def epoch(self, interrupt: Interrupt, bar: ProgressBar | Silence) -> Row:
         """Take one step per batch, measure, and add a row to the history."""
         self._switch_to_training()
         self.mode.begin_epoch()

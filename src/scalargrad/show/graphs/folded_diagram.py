@@ -28,15 +28,15 @@ from scalargrad.show.aliases import aliases, is_long
 from scalargrad.show.characters import visible
 from scalargrad.show.figures import number
 from scalargrad.show.graphs.borders import cut_at_borders
-from scalargrad.show.graphs.copies import Copy
+from scalargrad.show.graphs.copies import FanOutCopy
 from scalargrad.show.graphs.diagram import (
     ALL_NUMBERS,
     Box,
     Builder,
     Junction,
     Line,
-    Numbers,
     Wire,
+    WireNumbers,
 )
 from scalargrad.show.graphs.opening import Opening, is_module
 from scalargrad.show.graphs.parts import (
@@ -65,17 +65,17 @@ class FoldedBuilder(Builder):
         The folds, and which of them are open.
     names : mapping from Value to str
         Names of nodes that have one besides their label, as parameters of a model.
-    numbers : Numbers
+    numbers : WireNumbers
         What stands on the wires.
     """
 
     def __init__(
         self,
         order: Sequence[Value],
-        copies: Mapping[tuple[Value, int], Copy],
+        copies: Mapping[tuple[Value, int], FanOutCopy],
         opening: Opening,
         names: Mapping[Value, str],
-        numbers: Numbers = ALL_NUMBERS,
+        numbers: WireNumbers = ALL_NUMBERS,
     ) -> None:
         super().__init__(order, copies, numbers)
         self.places = {node: visible(name) for node, name in names.items() if node in self.names}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from scalargrad.show.graphs.diagram import Gate, Line
+from scalargrad.show.graphs.diagram import GateShape, Line
 from scalargrad.show.graphs.parts import Drawn, Folded
 
 _LONG, _ABREAST = 10, 6  # gates one after the other: in a chain that is wrapped, in a row of it
@@ -25,7 +25,7 @@ def rows(shapes: Sequence[Drawn], lines: Sequence[Line]) -> dict[str, int]:
 
 def _ends(depths: Mapping[str, int], shapes: Sequence[Drawn], lines: Sequence[Line]) -> list[int]:
     """Return how deep the last gates of each row but the last one are."""
-    gates = sum(isinstance(shape, Gate | Folded) for shape in shapes)
+    gates = sum(isinstance(shape, GateShape | Folded) for shape in shapes)
     deepest = max(depths.values(), default=0)
     if deepest < _LONG or gates > _THICKEST * deepest:
         return []
@@ -51,7 +51,7 @@ def _depths(shapes: Sequence[Drawn], lines: Sequence[Line]) -> dict[str, int]:
 
     A wire is as deep as the gate it comes from, and a leaf stands by what reads it first.
     """
-    steps = {shape.id: isinstance(shape, Gate | Folded) for shape in shapes}
+    steps = {shape.id: isinstance(shape, GateShape | Folded) for shape in shapes}
     into: dict[str, list[str]] = {shape.id: [] for shape in shapes}
     after: dict[str, list[str]] = {shape.id: [] for shape in shapes}
     for line in lines:

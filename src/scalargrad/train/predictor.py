@@ -14,7 +14,7 @@ from scalargrad.tree import flatten
 from scalargrad.value import Value
 
 
-class Evaluation:
+class Predictor:
     """A model's predictions for inputs that stay the same.
 
     Parameters

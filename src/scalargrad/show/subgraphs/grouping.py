@@ -17,20 +17,20 @@ Reads: TypeAlias = Sequence[Sequence[int]]
 
 
 @dataclass(slots=True)
-class Group:
+class VertexGroup:
     """Vertices, and groups of them, that are seen as one.
 
     `top` is the vertex that all others in the group serve, where there is one.
     """
 
-    members: list[int | Group]
+    members: list[int | VertexGroup]
     top: int | None = None
 
 
-_Member: TypeAlias = int | Group
+_Member: TypeAlias = int | VertexGroup
 
 
-def grouped(reads: Reads, limit: int) -> list[int | Group]:
+def grouped(reads: Reads, limit: int) -> list[int | VertexGroup]:
     """Group the vertices of a graph so that no level shows more than `limit`.
 
     Parameters
@@ -59,14 +59,14 @@ def grouped(reads: Reads, limit: int) -> list[int | Group]:
     >>> [group.members for group in grouped([[]] + [[i] for i in range(7)], limit=4)]
     [[0, 1], [2, 3], [4, 5], [6, 7]]
     """
-    whole = Group(list(range(len(reads))))
+    whole = VertexGroup(list(range(len(reads))))
     pending = [whole]
     while pending:
         group = pending.pop()
         vertices = [member for member in group.members if isinstance(member, int)]
         if len(group.members) > limit:
             group.members = _Level(vertices, reads, limit).seen()
-        pending += [member for member in group.members if isinstance(member, Group)]
+        pending += [member for member in group.members if isinstance(member, VertexGroup)]
     return whole.members
 
 
@@ -127,7 +127,7 @@ class _Level:
             found += self.serving[i]
         if len(found) == 1:
             return self.vertices[top]
-        return Group([self.vertices[i] for i in sorted(found)], self.vertices[top])
+        return VertexGroup([self.vertices[i] for i in sorted(found)], self.vertices[top])
 
     @staticmethod
     def in_order(members: Iterable[_Member]) -> list[_Member]:
@@ -145,7 +145,7 @@ class _Level:
         if not 1 < len(sources) < len(tops):
             return self.cut([self.group(i) for i in tops], most)
         others = [self.group(i) for i in tops if self.sizes[i] > 1 or self.reads[i]]
-        return [Group(self.cut(list(sources), self.limit)), *self.cut(others, most - 1)]
+        return [VertexGroup(self.cut(list(sources), self.limit)), *self.cut(others, most - 1)]
 
     def cut(self, row: list[_Member], most: int) -> list[_Member]:
         """Cut a row into at most so many stretches."""
@@ -153,7 +153,7 @@ class _Level:
         while len(row) > most:
             cuts = _cuts(self.crossings(row), max(2, -(-len(row) // length)))
             parts = [row[a:b] for a, b in itertools.pairwise(cuts)]
-            row = [part[0] if len(part) == 1 else Group(part) for part in parts]
+            row = [part[0] if len(part) == 1 else VertexGroup(part) for part in parts]
         return row
 
     def crossings(self, row: Sequence[_Member]) -> list[int]:

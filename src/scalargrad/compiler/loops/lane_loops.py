@@ -1,0 +1,123 @@
+"""Write the lanes of a segmented program as loops that keep all numbers of a lane in registers.
+
+A packed program writes each operation of a block of lanes to memory. Where an example is a long
+chain of operations on few numbers, a loop reads what is given and writes what is asked for, only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scalargrad.compiler.loops.loop import (
+    Cells,
+    Compute,
+    Fused,
+    Loop,
+    Looped,
+    LoopTotal,
+    Number,
+    Read,
+    Step,
+    Write,
+)
+from scalargrad.compiler.loops.node_columns import is_repeatable
+from scalargrad.compiler.passes.kinds import PRODUCTS, Op, Total
+from scalargrad.compiler.passes.lanes import Partial
+from scalargrad.compiler.passes.segments import Mapped
+from scalargrad.ops import add, mul
+
+#: Longer bodies, and those with more numbers that serve all lanes or add up over them, are packed:
+#: they are products of matrices for the most part, or take long to compile.
+_STEPS, _SINGLES, _TOTALS = 2_000, 64, 24
+
+
+def fits_registers(part: Mapped) -> bool:
+    """Return whether lanes are better computed one register at a time than packed."""
+    program = part.source
+    ops = [program.ops[x] for x in part.nodes]
+    steps = sum(len(program.args[x]) // 2 or 1 for x in part.nodes)
+    few = steps <= _STEPS and len(part.singles) <= _SINGLES and part.totals <= _TOTALS
+    return few and all(map(_is_known, ops))
+
+
+def _is_known(op: Op) -> bool:
+    return op is PRODUCTS or isinstance(op, Total | Partial) or is_repeatable(op)
+
+
+def lane_loop(part: Mapped, bounds: tuple[int, int], partials: int) -> Looped:
+    """Return the loop over some of the lanes, in the cells of the store.
+
+    Parameters
+    ----------
+    part : Mapped
+    bounds : (int, int)
+        The first lane, and the one after the last.
+    partials : int
+        Where the totals over these lanes are written.
+    """
+    loop = _Writer(part, *bounds).run(partials)
+    return Looped(0, part.cells, [], [loop], slice(0))
+
+
+class _Writer:
+    """The loop over some lanes, as it is written; `registers` says where nodes are."""
+
+    def __init__(self, part: Mapped, start: int, stop: int) -> None:
+        self.part, self.start = part, start
+        self.loop = Loop(stop - start, lanes=True)
+        self.registers: dict[int, int] = {}
+
+    def run(self, partials: int) -> Loop:
+        part, program = self.part, self.part.source
+        for node, cell in zip(part.singles, part.reads.tolist(), strict=True):
+            self.registers[node] = self._append(Read(Cells(cell)))
+        for node, (first, step) in zip(part.stacks, part.columns, strict=True):
+            self.registers[node] = self._append(Read(Cells(first + self.start * step, step)))
+        for node in part.nodes:
+            op, args = program.ops[node], program.args[node]
+            if op is PRODUCTS:
+                self.registers[node] = self._sum(args)
+            elif not isinstance(op, Total):
+                assert isinstance(op, Partial) or is_repeatable(op)
+                operands = tuple([self._register(x) for x in args])
+                self.registers[node] = self._append(Compute(op, operands))  # type: ignore[arg-type]
+        for node, cell in zip(part.asked[part.totals :], part.kept, strict=True):
+            self._append(Write(Cells(cell + self.start, 1), self.registers[node]))
+        for k, node in enumerate(part.asked[: part.totals]):
+            terms = self._terms(program.args[node])
+            self.loop.totals.append(LoopTotal(terms, part.nothing, partials + k))
+        return self.loop
+
+    def _append(self, step: Step) -> int:
+        self.loop.steps.append(step)
+        return len(self.loop.steps) - 1
+
+    def _register(self, node: int) -> int:
+        if node not in self.registers:
+            self.registers[node] = self._append(Number(self.part.source.constants[node]))
+        return self.registers[node]
+
+    def _terms(self, args: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+        """Return the registers of products, of one where the other factor is 1."""
+        one = self.part.source.one
+        return tuple(
+            [
+                (self._register(a),) if b == one else (self._register(a), self._register(b))
+                for a, b in zip(args[::2], args[1::2], strict=True)
+            ]
+        )
+
+    def _sum(self, args: Sequence[int]) -> int:
+        """Write a sum of products, each rounded once with what is summed before it."""
+        *others, last = zip(args[::2], args[1::2], strict=True)
+        constants = self.part.source.constants
+        if others and constants.keys() >= {*last}:  # packed sums start from it, too
+            found = self._append(Number(constants[last[0]] * constants[last[1]]))
+            terms = self._terms([x for pair in others for x in pair])
+        else:
+            first, *terms = self._terms(args)  # type: ignore[assignment]
+            found = first[0] if len(first) == 1 else self._append(Compute(mul, first))
+        for term in terms:
+            step = Compute(add, (found, *term)) if len(term) == 1 else Fused((*term, found))
+            found = self._append(step)
+        return found

@@ -1,0 +1,97 @@
+"""Find the inputs that each result of a program depends on, as edges of an eager graph would tell.
+
+No edge leads past what is detached. What a lane of a batch depends on are the numbers of that lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, OverLanes
+from scalargrad.compiler.passes.nodes import Nodes, starts
+from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.trace.detach import DETACH
+
+#: So few results are followed back one by one.
+_ONE_BY_ONE = 4
+#: Bits kept at once: a bit for each node and input.
+_BITS = 2_000_000_000
+
+
+def operands_of(program: Program, wrt: Sequence[int], results: int) -> list[tuple[int, ...] | None]:
+    """Return for each result the places in `wrt` of the inputs it depends on; None for all."""
+    nodes = _without_detached(program.nodes())
+    roots = program.outputs[:results]
+    if len(roots) <= _ONE_BY_ONE and BATCH not in nodes.table:
+        found = [np.flatnonzero(nodes.needed([root])[[*wrt]]).tolist() for root in roots]
+    else:
+        found = _in_one_pass(program, nodes, wrt, roots)
+    return [None if len(places) == len(wrt) else tuple(places) for places in found]
+
+
+def _without_detached(nodes: Nodes) -> Nodes:
+    """Return nodes of which none that is detached has operands."""
+    stops = nodes.where(lambda op: op is DETACH)
+    if not stops.any():
+        return nodes
+    counts = np.where(stops, 0, np.diff(nodes.first))
+    return Nodes(nodes.table, nodes.codes, starts(counts), nodes.operands[~stops[nodes.users()]])
+
+
+def _in_one_pass(
+    program: Program, nodes: Nodes, wrt: Sequence[int], roots: Sequence[int]
+) -> list[list[int]]:
+    """Return the places for each root, of as many inputs at a time as there is memory for."""
+    found: list[list[int]] = [[] for _ in roots]
+    ops, args = nodes.ops(), nodes.args()
+    step = max(64, _BITS // len(ops))
+    for first in range(0, len(wrt), step):
+        some = wrt[first : first + step]
+        sets = _sets(ops, args, program.constants, some)
+        for places, root in zip(found, roots, strict=True):
+            places += [first + k for k in _bits(sets[root] & ~(-1 << len(some)))]
+    return found
+
+
+def _sets(
+    ops: Sequence[object],
+    args: Sequence[tuple[int, ...]],
+    constants: dict[int, float],
+    wrt: Sequence[int],
+) -> list[int]:
+    """Return for each node the set of inputs it depends on, a bit for each.
+
+    Bits above those stand for batches whose numbers of the same lane a node depends on.
+    """
+    sets = [0] * len(ops)
+    for k, node in enumerate(wrt):
+        sets[node] = 1 << k
+    batches: list[tuple[int, ...]] = []
+    for node, op in enumerate(ops):
+        operands = args[node]
+        if not operands:
+            continue
+        if op is BATCH:
+            sets[node] = 1 << (len(wrt) + len(batches))
+            batches.append(operands)
+            continue
+        found = 0
+        for x in operands:
+            found |= sets[x]
+        if batches and (op is UNBATCH or isinstance(op, OverLanes)):
+            own, crossed = found & ~(-1 << len(wrt)), found >> len(wrt)
+            for batch in _bits(crossed):
+                lanes = batches[batch]
+                read = [lanes[int(constants[operands[1]])]] if op is UNBATCH else lanes
+                for x in read:
+                    own |= sets[x]
+            found = own
+        sets[node] = found
+    return sets
+
+
+def _bits(x: int) -> list[int]:
+    """Return which bits of a number are set."""
+    return [k for k, digit in enumerate(f"{x:b}"[::-1]) if digit == "1"]

@@ -1,0 +1,174 @@
+"""Arrays of many numbers stay whole while a function is recorded, unless a number is asked for."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalargrad import TraceError, Value, exp, grad, jit, mean, tanh, value_and_grad, vmap
+from scalargrad import sum as added
+from scalargrad.compiler.trace import taken_together, whole_arrays
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+ROWS = np.linspace(-1.0, 1.0, 24).reshape(8, 3)
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Treat few numbers and few examples as many."""
+    monkeypatch.setattr(whole_arrays, "FEWEST", 1)
+    monkeypatch.setattr(taken_together, "FEWEST", 2)
+
+
+def path_of(program: Any) -> Any:
+    """Return the one path recorded."""
+    ((path,),) = program._paths.values()
+    return path
+
+
+def score(w: Any, x: Any) -> Any:
+    """Return a number for an example."""
+    return tanh(w * x[0]) + x[1] * x[2]
+
+
+@pytest.mark.parametrize("count", [2_000, 20_000])
+def test_a_program_does_not_grow_with_its_examples(count: int) -> None:
+    """Sums over examples and results of all of them take as many nodes as one example does."""
+    xs = np.linspace(-1.0, 1.0, 3 * count).reshape(count, 3)
+    for program, most in (
+        (jit(lambda w, xs: vmap(lambda x: score(w, x))(xs)), 20),
+        (jit(value_and_grad(lambda w, xs: sum(vmap(lambda x: score(w, x))(xs)))), 30),
+    ):
+        program(0.5, xs)
+        assert path_of(program).recorded < most
+
+
+#: What functions do with arrays.
+USES: dict[str, Callable[..., Any]] = {
+    "rows": vmap(lambda x: score(2.0, x)),
+    "some rows": lambda xs: vmap(lambda x: score(2.0, x))(xs[1:7:2]),
+    "rows backwards": lambda xs: vmap(lambda x: score(2.0, x))(xs[::-1]),
+    "columns": lambda xs: vmap(lambda x: x[1] * x[5])(xs.T),
+    "one column": lambda xs: vmap(lambda x: x * x)(xs[:, 2]),
+    "no operation": lambda xs: vmap(lambda x: x)(xs[:, 2]),
+    "chosen rows": lambda xs: vmap(lambda x: score(2.0, x))(xs[[3, 1, 1]]),
+    "another shape": lambda xs: vmap(lambda x: x[1][1] * x[0][2])(xs.reshape(4, 2, 3)),
+    "one number beside": lambda xs: vmap(lambda x: x[0] * xs[2, 1])(xs),
+    "a loop": lambda xs: sum(x * y for x, y, _ in xs),
+    "a list": lambda xs: xs.tolist()[2][1] * 2.0,
+    "an item": lambda xs: xs.item(4) * 2.0,
+    "in a row": lambda xs: sum(xs.flat),
+    "asarray": lambda xs: np.asarray(xs)[1, 2] * 2.0,
+    "numpy's sum": lambda xs: xs.sum() + np.sum(xs) + xs.dot(np.ones(3))[1],
+    "numpy's functions": lambda xs: np.add(xs, 1.0)[0] * np.outer(xs[0], xs[1])[2],
+    "contained": lambda xs: 5.0 if xs[0, 0] in xs[1:] else 6.0,
+    "contained in a list": lambda xs: 5.0 if np.asarray(xs)[0, 0] in [xs[1, 1]] else 6.0,
+    "the array": lambda xs: xs,
+    "a gradient by it": lambda xs: grad(lambda xs: sum(vmap(lambda x: score(2.0, x))(xs)))(xs)[3],
+    "its shape": lambda xs: float(len(xs) * xs.shape[1] + xs.ndim + xs.size),
+    "shared by examples": lambda xs: vmap(lambda x, w: x[0] * w[1, 1], (0, None))(xs, xs),
+    "two arguments": lambda xs: vmap(lambda x, y: x[0] * y)(xs, xs[:, 1]),
+    "a condition": lambda xs: (
+        xs.shape[0] * (2.0 if sum(vmap(lambda x: x[0] * x[1])(xs)) > 0.3 else 3.0)
+    ),
+    "some results": lambda xs: vmap(lambda x: x[0] * x[1])(xs)[1:3],
+    "results in another order": lambda xs: vmap(lambda x: x[0] * x[1])(xs)[::-1],
+    "results twice": lambda xs: [vmap(lambda x: x[0] * x[1])(xs)] * 2,
+    "pairs": vmap(lambda x: (x[0] * x[1], {"a": x[2] - x[0], "b": 1.0})),
+    "partial sums": lambda xs: [*itertools.accumulate(vmap(lambda x: x[0] * x[1])(xs))],
+    "sums": lambda xs: [
+        sum(results, start) + added(results) * mean(results) + results.sum()
+        for results in [vmap(lambda x: x[0] * x[1])(xs)]
+        for start in (0, 3.5)
+    ],
+    "a sum of some": lambda xs: sum(vmap(lambda x: x[0] * x[1])(xs)[:-1]),
+}
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("name", USES)
+def test_whatever_is_done_with_an_array_is_done_with_its_numbers(name: str) -> None:
+    """Compiled, with other numbers as well, a function returns what it returns of floats."""
+    use = USES[name]
+    compiled = jit(use)
+    for xs in (ROWS, ROWS * ROWS - 0.3, ROWS):
+        assert _numbers(compiled(xs)) == pytest.approx(_numbers(use(xs)), rel=1e-14)
+
+
+def _numbers(result: Any) -> list[float]:
+    if isinstance(result, dict):
+        return _numbers([*result.values()])
+    if isinstance(result, list | tuple | np.ndarray):
+        return [x for part in result for x in _numbers(part)]
+    return [float(result)]
+
+
+@pytest.mark.usefixtures("few")
+def test_writing_to_an_array_is_refused() -> None:
+    """As for small arrays: a caller would see the change in eager calls only."""
+
+    def changed(xs: Any) -> Any:
+        xs[0, 0] = 5.0
+        return xs[0, 0]
+
+    with pytest.raises(TraceError, match="changes"):
+        jit(changed)(ROWS.copy())
+
+
+@pytest.mark.usefixtures("few")
+def test_values_beside_an_array_have_gradients() -> None:
+    """Of one result and of several, and after the function is pickled."""
+
+    def both(w: Any, xs: Any) -> Any:
+        found = vmap(lambda x: score(w, x))(xs)
+        return sum(found), found[2] * w
+
+    expected = Value(0.7)
+    for x in both(expected, ROWS):
+        x.backward()
+    for compiled in (jit(both), pickle.loads(pickle.dumps(jit(_both)))):
+        w = Value(0.7)
+        first, second = compiled(w, ROWS)
+        (first + second).backward()
+        assert w.grad == pytest.approx(expected.grad, rel=1e-14)
+
+
+def _both(w: Any, xs: Any) -> Any:
+    found = vmap(lambda x: score(w, x))(xs)
+    return sum(found), found[2] * w
+
+
+@pytest.mark.usefixtures("few")
+def test_an_exported_file_has_each_number() -> None:
+    """A program that reads an array whole is written with an input for each of its numbers."""
+    import tempfile
+    from pathlib import Path
+
+    from scalargrad.export import load
+
+    compiled = jit(vmap(lambda x: exp(x[0]) * x[1]))
+    with tempfile.TemporaryDirectory() as folder:
+        (file,) = compiled.export(Path(folder) / "f.json", ROWS)
+        read = load(file)
+    assert len(read.inputs) == ROWS.size
+    assert read([*map(float, ROWS.ravel())]) == pytest.approx([*compiled(ROWS)], rel=1e-14)
+
+
+@pytest.mark.usefixtures("few")
+def test_a_number_asked_for_late_is_still_recorded_once() -> None:
+    """A caught refusal does not hide that a number was asked for."""
+
+    def careful(xs: Any) -> Any:
+        total = sum(vmap(lambda x: x[0] * x[1])(xs))
+        try:
+            return total * xs[1, 1]
+        except Exception:  # noqa: BLE001 - as a user might
+            return total
+
+    assert jit(careful)(ROWS) == pytest.approx(float(careful(ROWS)), rel=1e-14)
