@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from collections.abc import Callable
@@ -123,19 +124,27 @@ def test_the_way_of_a_training() -> None:
     assert_made("`fit(model", way)
 
 
-def carried_to(run: Callable[[], object], thing: object) -> list[str]:
-    """Return the files whose functions are given a thing, in a row or anew after another file."""
-    files: list[str] = []
+Trip = dict[str, "Trip"]
+
+
+def trip_of(thing: object, run: Callable[[], object]) -> Trip:
+    """Return which file gives a thing to which, as nested dicts; calls within a file are one."""
+    trip: Trip = {}
+    under_way: list[tuple[FrameType | None, str, Trip]] = [(None, "", trip)]
 
     def note(frame: FrameType, event: str, _argument: Any) -> None:
         code, path = frame.f_code, frame.f_code.co_filename
+        if event == "return" and under_way[-1][0] is frame:
+            under_way.pop()
         if event != "call" or not path.startswith(str(SOURCE)):
             return
         given = [frame.f_locals.get(x) for x in code.co_varnames[: code.co_argcount + 2]]
         inside = [y for x in given if isinstance(x, tuple | list) for y in x]
-        file = Path(path).relative_to(SOURCE).as_posix()
-        if any(x is thing for x in [*given, *inside]) and files[-1:] != [file]:
-            files.append(file)
+        if any(x is thing for x in [*given, *inside]):
+            file = Path(path).relative_to(SOURCE).as_posix()
+            _, caller, passed_on = under_way[-1]
+            onward = passed_on if file == caller else passed_on.setdefault(file, {})
+            under_way.append((frame, file, onward))
 
     before = sys.getprofile()
     sys.setprofile(note)
@@ -143,20 +152,52 @@ def carried_to(run: Callable[[], object], thing: object) -> list[str]:
         run()
     finally:
         sys.setprofile(before)
-    return files
+    return trip
 
 
-def test_a_root_and_an_argument_go_through_without_wandering() -> None:
-    """A root passes through backward, and an argument through a compiled call, with few returns."""
-    pytest.importorskip("llvmlite")
-    from scalargrad import jit
+def stops(trip: Trip) -> list[str]:
+    """Return the files that pass a thing on, in order; one that only answers is no stop."""
+    return [x for file, onward in trip.items() if onward for x in (file, *stops(onward))]
 
+
+def assert_straight(trip: Trip) -> None:
+    """Check that a trip comes back at most four times to a file that it has left."""
+    found = stops(trip)
+    assert found
+    assert len(found) - len(set(found)) <= 4, found
+
+
+def test_a_root_goes_straight_through_backward() -> None:
+    """From the Value to the sweep, and out."""
     x, y, z = leaves()
     f = (x + y) * z
-    compiled = jit(lambda x, y: (x + y) * y)
-    f.backward()
-    compiled(x, 2.0)
-    trips = [carried_to(f.backward, f), carried_to(lambda: compiled(x, 3.0), x)]
-    for files in trips:
-        assert files
-        assert len(files) - len(set(files)) <= 4
+    assert_straight(trip_of(f, f.backward))
+
+
+def test_an_argument_goes_straight_through_a_compiled_call() -> None:
+    """From the call to the numbers, to the program, to the result; also when it is recorded."""
+    pytest.importorskip("llvmlite")
+    compiled = scalargrad.jit(lambda x, y: (x + y) * y)
+    x, _, _ = leaves()
+    assert_straight(trip_of(x, lambda: compiled(x, 2.0)))
+    assert_straight(trip_of(x, lambda: compiled(x, 3.0)))
+
+
+def test_a_root_goes_straight_into_a_page(tmp_path: Path) -> None:
+    """From the steps to the drawing, to the record, to the texts."""
+    x, y, z = leaves()
+    f = (x + y) * z
+    walk(f).save(tmp_path / "before.html")
+    assert_straight(trip_of(f, lambda: walk(f).save(tmp_path / "walk.html")))
+
+
+def test_a_model_goes_straight_through_fit() -> None:
+    """From the options to the program of a step, to the modules that compute it."""
+    pytest.importorskip("llvmlite")
+    model = nn.Sequential(nn.Linear(1, 1, rng=0))
+    sgd = optim.SGD(model.parameters(), lr=0.1)
+    run = functools.partial(
+        fit, model, [[1.0], [2.0]], [[2.0], [4.0]],
+        loss=losses.mse_loss, optimizer=sgd, epochs=2, quiet=True, jit=True,
+    )  # fmt: skip
+    assert_straight(trip_of(model, run))

@@ -1,4 +1,7 @@
-"""Kinds of operation: elementwise ones of fixed arity, and reductions of any number of operands."""
+"""Kinds of operation: elementwise ones of fixed arity, and reductions of any number of operands.
+
+How a call becomes a node, and which way is the hot one, is said in `scalargrad.table.declaration`.
+"""
 
 from __future__ import annotations
 

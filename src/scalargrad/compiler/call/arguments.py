@@ -24,7 +24,7 @@ from scalargrad.value import Parameter, Value
 Key = tuple[Hashable, ...]
 
 
-#: The part of the key that stands for a number of each kind.
+#: The key's entry for a number of each type.
 NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Parameter: 2}
 
 #: That of arrays made here, by which most are known at once.
@@ -33,14 +33,14 @@ FLOAT64 = np.dtype(np.float64)
 #: Lists at least this long are looked through as a whole for being all numbers.
 _MANY = 8
 _FLOATS = {float, int}
-#: Stands in the key for the floats and integers of a list.
+#: The key's entry for a list of floats and integers.
 _FLOAT = "numbers"
 #: From so many floats on, rows of them are handed over as an array.
 _BLOCK = 256
 
 
 def kinds_of(xs: Iterable[Any]) -> tuple[int | None, ...]:
-    """Return the part of the key that stands for each number; None for what may be none."""
+    """Return the key's entry for each number; None for what may not be a number."""
     return tuple(map(NUMBERS.get, map(type, xs)))
 
 
@@ -59,7 +59,7 @@ def key_of_numbers(args: Iterable[Any]) -> Key | None:
 
 
 def is_number(x: Any) -> bool:
-    """Return whether something is traced for its number: a flag or a member of an enum is not."""
+    """Return whether an argument is traced as a number; bools and enum members are not."""
     return is_real(x) and not isinstance(x, bool | Enum)
 
 
@@ -97,7 +97,7 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None 
 
 
 def _require_lasting(x: Any, where: str) -> None:
-    """Raise TraceError for what is used up, or shows what changes elsewhere."""
+    """Raise TraceError for iterators, which can be read once, and for views of other containers."""
     if isinstance(x, Iterator | MappingView):
         raise TraceError(
             f"{where} is a {type(x).__name__}, which a program could read only once: give a list"
@@ -130,7 +130,7 @@ class NestedRows(np.ndarray[Any, Any]):
 
 
 def _are_rows(xs: Sequence[Any]) -> bool:
-    """Return whether items are lists of one length, floats all of them, and many."""
+    """Return whether items are lists of floats of equal length, and large enough in all."""
     return (
         set(map(type, xs)) == {list}
         and len(xs) * len(xs[0]) >= _BLOCK

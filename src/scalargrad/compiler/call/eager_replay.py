@@ -99,7 +99,7 @@ def _leaves_now(call: Call) -> list[Any] | None:
 
 @contextmanager
 def _repeated(call: Call, drawn: Sequence[float]) -> Iterator[None]:
-    """Have what a call drew drawn once more; no generator moves but those made meanwhile."""
+    """Replay the numbers a call drew, so that no generator advances but those made meanwhile."""
     path = call[0]
     sources = {id(draw.source) for draw in path.draws}
     left = iter(drawn)

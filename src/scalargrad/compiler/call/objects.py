@@ -52,7 +52,7 @@ class Frozen:
 
 
 def exact(x: Any) -> Hashable:
-    """Return what tells apart also what compares as equal: 1, 1.0 and True, 0.0 and -0.0."""
+    """Return a key that also distinguishes equal values: 1, 1.0 and True, 0.0 and -0.0."""
     kind = type(x)
     if isinstance(x, float):
         return kind, x.hex()
@@ -64,7 +64,7 @@ def exact(x: Any) -> Hashable:
 
 
 def has_state(x: Any) -> bool:
-    """Return whether an object is its class and its attributes, which may change."""
+    """Return whether an object consists of its class and attributes that may change."""
     kind: Any = type(x)
     return _has_state(kind)
 
@@ -88,13 +88,13 @@ def _has_state(kind: Any) -> bool:
 
 
 def _made_by(kind: type) -> Any:
-    """Return what of C's makes the objects of a class; that of files, say, needs to be called."""
+    """Return the C function that creates objects of a class; some, as of files, must be called."""
     own = [vars(k).get("__new__") for k in kind.__mro__]
     return next(x for x in own if isinstance(x, BuiltinFunctionType))
 
 
 def is_object(x: Any) -> bool:
-    """Return whether a part of a call is walked by `Visit`: what has state or is bound to it."""
+    """Return whether `Visit` walks an object: it has state, or is bound to one that has."""
     return isinstance(x, Table | MethodType | functools.partial) or has_state(x)
 
 
@@ -106,7 +106,7 @@ def _slots(kind: Any) -> tuple[str, ...]:
 
 
 def attributes(x: Any) -> dict[str, Any]:
-    """Return what an object holds, by name."""
+    """Return an object's attributes by name."""
     kind: Any = type(x)
     names = _slots(kind)
     if not names:
@@ -124,7 +124,7 @@ class WalkMemory(Protocol):
 
 
 class Visit:
-    """One walk over the objects of a call.
+    """Walk over the objects of one call, and collect their Values.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ def like(x: dict[Any, Any], values: Iterable[Any]) -> Any:
 
 
 class Copier:
-    """Copies objects, with something else in place of their Values.
+    """Copies objects and replaces their Values.
 
     Parameters
     ----------
@@ -296,7 +296,7 @@ class Copier:
 
 
 def parts_beside(x: Any, other: Any, kind: type) -> list[tuple[Any, Any]]:
-    """Return what an object holds of a kind, beside what another of the same build holds there."""
+    """Return pairs of what two objects of the same structure hold in the places of a given type."""
     places: list[Any] = []
     Copier(kind, places.append).copy(x)
     found = Visit([])

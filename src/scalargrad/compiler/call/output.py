@@ -19,7 +19,7 @@ Source = tuple[str, Function, Inputs, Call | None]
 
 
 class CompiledOp(Operation):
-    """What stands as the operation of an Output, for pictures and steps.
+    """The operation that pictures and steps show for an Output: the compiled function.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class CompiledOp(Operation):
 
 
 def _undeclared(*_: Any) -> Any:
-    """Stand where a declaration stands in the table; a program takes its place."""
+    """Fill the place of a declaration: here a program computes the value."""
 
 
 class Output(Value):
@@ -141,14 +141,14 @@ class Output(Value):
 
     @property
     def places(self) -> Sequence[int]:
-        """The places of its operands among all that results of the call have."""
+        """The positions of its operands among those of all results of the call."""
         read = self.function.operands[self.index]
         return range(len(self.function.wrt)) if read is None else read
 
     def sent_back(
         self, signals: Sequence[tuple[Output, float]]
     ) -> tuple[Sequence[Value], Sequence[float]] | None:
-        """Return what operands of results of one call get from them; None if it is not finite."""
+        """Return the gradients that results of one call send to operands; None if not finite."""
         seeds = [0.0] * self.function.results
         for result, signal in signals:
             seeds[result.index] = signal
@@ -165,11 +165,11 @@ class Output(Value):
         return [parents[k] for k in sorted(parents)], [found[k] for k in sorted(parents)]
 
     def eager(self) -> Value | None:
-        """Return this node as eager evaluation makes it, or None if that is not known."""
+        """Return this node as eager evaluation makes it; None if the call cannot be repeated."""
         call = self._call[3]
         return None if call is None else graph(call, self.index, self.inputs)
 
 
 def all_finite(row: Sequence[float]) -> bool:
-    """Return whether all numbers are finite; the sum tells at once, unless it overflows."""
+    """Return whether all numbers are finite; a finite sum settles it at once."""
     return isfinite(sum(row)) or all(map(isfinite, row))

@@ -15,7 +15,7 @@ from scalargrad.compiler.guards.closed_over import ClosedOver
 #: Shapes of arguments whose programs are kept, the oldest forgotten first, and how many recorded
 #: operations all of them may have: a program of a million is some hundred megabytes.
 SHAPES, RECORDED = 1024, 2**22
-#: Paths kept that do not fit at the moment, as while a module is in its other mode.
+#: Paths kept that are not valid at the moment, as while a module is in its other mode.
 ELSEWHERE = 8
 
 
@@ -50,14 +50,14 @@ class Paths:
         _known.add(self)
 
     def is_outdated(self) -> bool:
-        """Return whether something that is closed over has changed since it was looked at."""
+        """Return whether anything closed over has changed since the last check."""
         now = self.now
         if now is None:
             return bool(self.fitting)  # those of a copy, or unpickled
         return not (now.is_empty or now.holds())
 
     def look_around(self, *keys: Key) -> ClosedOver:
-        """Look at what is closed over, by code in these keys too, and see which paths fit."""
+        """Read again what is closed over, also by code in these keys; select the valid paths."""
         with self.lock:
             known = [(key, path) for key, paths in self.fitting.items() for path in paths]
             known += self._elsewhere
@@ -82,7 +82,7 @@ class Paths:
         return min(found, key=len, default=[])
 
     def put(self, key: Key, paths: tuple[Path, ...], now: ClosedOver) -> None:
-        """Keep these paths for arguments of a shape; some were recorded after looking around."""
+        """Keep these paths for one key, and watch what they read."""
         self.fitting[key] = paths
         recorded = sum(path.recorded for found in self.fitting.values() for path in found)
         while len(self.fitting) > SHAPES or (recorded > RECORDED and len(self.fitting) > 1):
@@ -100,7 +100,7 @@ _known: weakref.WeakSet[Paths] = weakref.WeakSet()
 
 
 def _unlock() -> None:
-    """Give all functions new locks in a child process: who held one may not live there."""
+    """Give all functions new locks in a child process, where the holder of one may not exist."""
     for paths in list(_known):
         paths.lock = threading.RLock()
 

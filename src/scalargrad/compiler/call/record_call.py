@@ -103,7 +103,7 @@ class CallRecorder:
         return found
 
     def _record_once(self, *given: Any, singly: bool) -> tuple[Found, bool]:
-        """Return what a path is made of, and whether another recording may come out otherwise."""
+        """Return what a path is made of, and whether a second recording might differ."""
         apart: set[int] = set()
         while True:  # once more where numbers of an array turn out to be asked for
             trace = Trace((self._function, self._args, self._kwargs), singly=singly)

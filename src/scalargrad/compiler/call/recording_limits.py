@@ -1,4 +1,4 @@
-"""Limit how often one function is recorded, and warn where that is too seldom."""
+"""Limit how often one function is recorded, and warn where calls stay eager because of it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from scalargrad.errors import JitWarning
 PATHS = 8
 #: Recordings that differ only in numbers held by objects before a warning says so.
 ALIKE = 8
-#: So many calls lie between a warning and the call of the compiled function.
+#: The number of frames between a warning and the call of the compiled function.
 _CALLS = 6
 #: Groups of such recordings that are remembered.
 _GROUPS = 64
 
 
 class RecordingLimits:
-    """What is noted about the recordings of one function, to warn once of each thing.
+    """Counts the recordings of one function, and warns once of each problem.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class RecordingLimits:
             )
 
     def is_changing(self, compiled: object, changed: Sequence[str]) -> bool:
-        """Note what has changed around a function; warn once, and say so, where it does for ever.
+        """Count what has changed around a function; return whether it changes at every recording.
 
         Parameters
         ----------
@@ -110,7 +110,7 @@ def _warn(message: str) -> None:
 
 
 def _without_number(part: Any) -> Any:
-    """Return a part of a key as it is for any number in its place."""
+    """Return an entry of a key with any number in it left out."""
     if isinstance(part, Frozen) and is_dataclass(part.content):
         return type(part.content)
     is_number = isinstance(part, tuple) and part and part[0] in _NUMBERS
@@ -132,7 +132,7 @@ def numbers_held(objects: Iterable[Any]) -> dict[str, str]:
 
 
 class _Named(Visit):
-    """A walk that notes numbers by name."""
+    """A walk that collects numbers by name."""
 
     def __init__(self) -> None:
         super().__init__([])
@@ -157,7 +157,7 @@ class _Named(Visit):
             self.named(str(name), x)
 
     def named(self, name: str, x: Any) -> None:
-        """Note what stands under a name."""
+        """Note what an attribute or item of this name holds."""
         self._names.append(name)
         self.part(x)
         self._names.pop()

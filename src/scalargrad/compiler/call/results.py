@@ -57,7 +57,7 @@ class ArrayOutline:
 
 
 class _Template(NamedTuple):
-    """Numbers of which some are the same in each result, and the others are found.
+    """An array of numbers, some constant and the others computed by each run.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class _Template(NamedTuple):
 
 
 def _stretch(items: list[Any]) -> slice | None:
-    """Return the places of items if they are nothing else and in order."""
+    """Return the places of items as a slice, if all items are places in consecutive order."""
     if not items or not all(isinstance(x, Place) for x in items):
         return None
     first = items[0].index
@@ -97,7 +97,7 @@ def _stretch(items: list[Any]) -> slice | None:
 
 
 class FlatNumbers(Sequence[Any]):
-    """What was found, as an array: a slice of it is one too, an entry a float."""
+    """The outputs of a program as an array: a slice is an array, an entry a float."""
 
     def __init__(self, array: Any) -> None:
         self.array = array
@@ -125,7 +125,7 @@ class ObjectOutline:
         self.copied = copied
 
 
-#: What is the same in each result.
+#: Types whose instances are the same in every result.
 _PLAIN = {type(None), bool, int, float, str}
 
 
@@ -134,7 +134,7 @@ class _PlainList(list[Any]):
 
 
 class _Row(list[Any]):
-    """A list of places in order, with what is the same in each result before and behind them.
+    """A list of consecutive places, with constant items before and behind them.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ class _Row(list[Any]):
 
     @classmethod
     def of(cls, items: list[Any]) -> list[Any]:
-        """Return items as such a list if they are one, else as they are."""
+        """Return items as a `_Row` where they have that form, else unchanged."""
         where = [k for k, x in enumerate(items) if x.__class__ is Place]
         if len(where) < 2 or not _PLAIN.issuperset({*map(type, items)} - {Place}):
             return items
@@ -285,7 +285,7 @@ def _filled_list(outline: Any, found: Sequence[Any]) -> Any:
 
 
 def placed(outline: Any, result: Any) -> dict[int, Any]:
-    """Return what stands in each place of an outline in another result of the same shape."""
+    """Return, by place, what another result of the same shape holds there."""
     if isinstance(outline, Place):
         return {outline.index: result}
     pairs: list[tuple[Any, Any]] = []

@@ -75,7 +75,7 @@ def explain(path: Path, inputs: Inputs) -> Explanation:
 
 
 def _found(function: Function) -> str:
-    """Return what the first pass has made of the recording."""
+    """Return the recording after the first pass."""
     if isinstance(function.values, LoopRunner):
         loops = [x for x in function.values.packed.loops if isinstance(x, Loop)]
         return f", found as {sum(len(loop.steps) for loop in loops)} steps of {len(loops)} loops"
@@ -98,7 +98,7 @@ def _timed(title: str, packed: Packed, memory: Floats) -> Timed:
 
 
 def _mostly(instructions: Iterable[Instruction]) -> tuple[str, int]:
-    """Return the kind with most lanes among some instructions, and the lanes of all."""
+    """Return the kind of instruction with most lanes, and the lanes of all."""
     lanes: Counter[str] = Counter()
     for name, width in map(_described, instructions):
         lanes[name] += width

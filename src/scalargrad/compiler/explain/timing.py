@@ -11,11 +11,11 @@ from scalargrad.compiler.backend import choice
 from scalargrad.compiler.passes.instructions import Instruction, Packed
 from scalargrad.compiler.passes.memory import Floats
 
-#: So many pieces of a program are timed; of a longer one, several instructions at once.
+#: The most pieces that are timed; in a longer program a piece is several instructions.
 _PIECES = 400
-#: A piece is repeated within a run, where it is over too soon to be timed, and run so often.
+#: How often a piece too short to be timed is repeated within a run, and how many runs are made.
 _COPIES, _RUNS = 32, 7
-#: Down to so many lanes an instruction counts as soon over.
+#: Instructions over this many lanes or fewer count as short.
 _FEW = 4096
 
 
@@ -27,7 +27,7 @@ class Piece(NamedTuple):
 
 
 def timed(packed: Packed, memory: Floats, lanes: Sequence[int]) -> list[Piece]:
-    """Return the pieces of a program, each run by itself, many times.
+    """Return the pieces of a program, each timed alone over many runs.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def timed(packed: Packed, memory: Floats, lanes: Sequence[int]) -> list[Piece]:
 
 
 def _seconds(packed: Packed, instructions: list[Instruction], memory: Floats) -> float:
-    """Return the least time of several runs of some instructions."""
+    """Return the shortest of several runs of some instructions, in seconds."""
     executable = choice.executable_for(replace(packed, instructions=instructions))
     cells = len(packed.memory)  # behind them, each machine keeps what it has laid out for itself
     executable.memory[:cells] = memory[:cells]

@@ -45,16 +45,16 @@ from scalargrad.value import Value
 
 _DICTS = (dict, MappingProxyType)
 _CONTAINERS = (list, tuple, deque, *_DICTS)
-#: So many containers and objects inside one another are followed at a time.
+#: Containers and objects are followed to this depth of nesting at a time.
 _DEEP = 50
-#: Attributes of a computed Value that tell of the graph it was computed by.
+#: Attributes of a computed Value that reveal its graph.
 _GRAPHS = {"local_grads", "parents", "op"}
-#: Names what is held by something so deep inside others that it is followed by itself.
+#: The name under which the contents of a deeply nested container are recorded.
 _CONTENTS = "contents"
 
 
 class ClosedOver:
-    """What can be reached from some code, as it is now.
+    """A snapshot of everything that some code can reach.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ class ClosedOver:
     # Code -------------------------------------------------------------------------------------
 
     def _code(self, x: Any) -> None:
-        """Follow what is read when something is called."""
+        """Follow the code that runs when an object is called."""
         if isinstance(x, type):
             self._class(x)
         elif isinstance(x, MethodType):
@@ -167,7 +167,7 @@ class ClosedOver:
         return found
 
     def _class(self, kind: type) -> dict[str, Any]:
-        """Follow the methods of a class, and return its members that are none."""
+        """Follow the methods of a class, and return its other members."""
         if kind not in self._classes:
             self._classes[kind] = {}
             found = [self._members(x) for x in reversed(kind.__mro__)]
@@ -204,7 +204,7 @@ class ClosedOver:
         return Slot(x, part.key, values, part.frozen)
 
     def _part(self, x: Any) -> Held:
-        """Follow what is held somewhere."""
+        """Follow a value that a variable, attribute or item holds."""
         if isinstance(x, Value):
             self._values.append(x)
             computed = x.op is not None
@@ -224,14 +224,14 @@ class ClosedOver:
         return part
 
     def _later(self, x: Any) -> Held:
-        """Leave what is too deep inside others to be followed by itself."""
+        """Put off a container nested too deeply; it is followed on its own afterwards."""
         if id(x) not in self._noted:
             self._noted[id(x)] = x
             self._deep.append(x)
         return same(x)
 
     def _contents(self, x: Any) -> None:
-        """Follow what was left for later."""
+        """Follow a container that was put off."""
         self._met.pop(id(x), None)
         self._note(x, Names([_CONTENTS], lambda: (x,)))
 
@@ -275,14 +275,14 @@ class ClosedOver:
         return Held((kind, key), _like(x, frozen))
 
     def _unordered(self, x: Any) -> Held:
-        """Follow a set, whose members are compared as sets are, and bytes that may change."""
+        """Follow a set or a bytearray, which are compared as a whole."""
         for item in x if isinstance(x, set | frozenset) else ():
             self._part(item)
         frozen = x if isinstance(x, frozenset) else x.copy()
         return Held((type(x), PlainItems(frozen)), frozen)
 
     def _array(self, x: Any) -> Held:
-        """Follow an array: objects as a list of them is followed, numbers by their bytes."""
+        """Follow an array: one of objects like a list, one of numbers by its bytes."""
         if not isinstance(x, array) and _is_of_objects(x):
             part = self._part(x.ravel().tolist())
             self._items.append((Reading(lambda: x.ravel().tolist()), part.frozen))
@@ -315,7 +315,7 @@ class ClosedOver:
 
 
 def _like(x: Any, items: list[Any]) -> Any:
-    """Return a list, tuple or deque of items that compares with `x`."""
+    """Return items as a list, tuple or deque that can be compared with `x`."""
     if isinstance(x, list):
         return items
     return deque(items) if isinstance(x, deque) else tuple(items)

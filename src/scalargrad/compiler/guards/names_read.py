@@ -18,7 +18,7 @@ _LIBRARIES = {*sys.stdlib_module_names, "scalargrad"}
 
 @functools.cache
 def of_library(module: str) -> bool:
-    """Return whether a module is Python's, ours or installed, and so not going to change."""
+    """Return whether a module is Python's, ours or installed, and so assumed not to change."""
     top = module.partition(".")[0]
     if top == "__main__":  # in `python -m …` its file is that of an installed program
         return False
@@ -81,7 +81,7 @@ def contents(cells: dict[int, CellType]) -> Names:
 
 
 def variables(function: FunctionType) -> dict[str, Any]:
-    """Return what the variables of enclosing functions hold, by name, where they hold something."""
+    """Return a function's closure variables by name, leaving out empty cells."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     return {name: cell.cell_contents for name, cell in cells if cell != CellType()}
 
@@ -102,16 +102,16 @@ def functions_of(member: Any) -> list[Any]:
 
 
 def is_wrapper(x: Any) -> bool:
-    """Return whether something, such as a compiled function, is made of a function."""
+    """Return whether an object, such as a compiled function, wraps a function."""
     return "__wrapped__" in getattr(x, "__dict__", ())
 
 
-#: Of these libraries, objects hold what users put there: UserList, Namespace.
+#: Library modules whose objects hold what users put there: UserList, Namespace.
 _OF_DATA = {"argparse", "collections"}
 
 
 def is_followed(kind: type) -> bool:
-    """Return whether objects of a class are looked into: ours, and those no library makes."""
+    """Return whether objects of a class are followed: our own and the user's, no library's."""
     plain = kind is SimpleNamespace or kind.__module__ in _OF_DATA
     ours = plain or kind.__module__.startswith("scalargrad.")
     return not issubclass(kind, Operation) and (ours or not of_library(kind.__module__))

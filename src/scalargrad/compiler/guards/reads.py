@@ -11,7 +11,7 @@ from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.guards.slots import Same, Source, is_of_values
 from scalargrad.value import Value
 
-#: Stands for what a slot holds where that does not matter.
+#: Takes the place of contents that do not matter.
 _ANY = object()
 
 
@@ -39,7 +39,7 @@ class Reads(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[Value], now: ClosedOver) -> Reads:
-        """Return where these Values are held."""
+        """Return what a recording that read these Values depends on."""
         where: dict[Value, list[tuple[Source, int]]] = {x: [] for x in values}
         keys: dict[Source, Any] = {}
         for source, slot in now.slots.items():
@@ -52,11 +52,11 @@ class Reads(NamedTuple):
 
     @property
     def watched(self) -> list[Source]:
-        """The slots in which something was read."""
+        """The variables and attributes that were read."""
         return [source for source, key in (self.keys or {}).items() if key is not _ANY]
 
     def rebound(self, now: ClosedOver) -> Reads | None:
-        """Return the same with the Values that are read now; None if the recording is no use."""
+        """Return the same with the Values held now; None if the recording is no longer valid."""
         if self.keys is None:
             if self.text != fingerprint(now):
                 return None
@@ -79,7 +79,7 @@ class Reads(NamedTuple):
         return not new
 
     def changed(self, now: ClosedOver) -> list[str]:
-        """Name what is not as it was recorded, as far as that is known."""
+        """Name what has changed since the recording, as far as that is known."""
         keys, slots = self.keys or {}, now.slots
         return [
             named(source)
@@ -90,7 +90,7 @@ class Reads(NamedTuple):
         ]
 
     def portable(self, then: ClosedOver | None) -> Reads:
-        """Return what can be pickled: what was around the function as text."""
+        """Return a form that can be pickled, with the function's surroundings as text."""
         text = self.text if then is None else fingerprint(then)
         return Reads(self.values, [[] for _ in self.values], None, text)
 
@@ -107,7 +107,7 @@ def named(source: Source) -> str:
 
 
 def fingerprint(now: ClosedOver) -> str:
-    """Return text that is the same, in another process too, where a function reads the same."""
+    """Return text that identifies what a function reads, the same in every process."""
     parts = [(named(source), _text(slot.key)) for source, slot in now.slots.items()]
     code = [_code(source[0].content.__code__) for source in now.slots if _is_function(source)]
     return hashlib.sha256(repr((parts, code)).encode()).hexdigest()
@@ -118,13 +118,13 @@ def _is_function(source: Source) -> bool:
 
 
 def _code(code: CodeType) -> Any:
-    """Return what a function's code does, without where it stands."""
+    """Return what identifies a function's code, without file and line."""
     constants = [_code(x) if isinstance(x, CodeType) else repr(x) for x in code.co_consts]
     return code.co_code.hex(), code.co_names, constants
 
 
 def _text(key: Any) -> Any:
-    """Return a key as text and tuples that are the same in another process."""
+    """Return a key as text and tuples that are the same in every process."""
     if isinstance(key, tuple):
         return tuple(map(_text, key))
     if isinstance(key, Same):

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 from scalargrad.value import Value
 
-#: What holds nothing else, and cannot change.
+#: Immutable types that hold no other objects.
 PLAIN = {int, float, complex, bool, str, bytes, type(None)}
 
 
 class Same:
-    """Stands for an object, compares it by identity and keeps it."""
+    """Wraps an object, keeps it alive and compares it by identity."""
 
     __slots__ = ("content",)
     __array_ufunc__ = None  # so that an array leaves the comparison to __eq__ here
@@ -27,7 +27,7 @@ class Same:
         return (other.content if isinstance(other, Same) else other) is self.content
 
 
-#: Whose variable, name or attribute, and which.
+#: The owner of a variable, name or attribute, and its name.
 Source = tuple[Same, Hashable]
 
 
@@ -52,7 +52,7 @@ class Slot(NamedTuple):
 
 
 class Held(NamedTuple):
-    """The key and the frozen form of what is held somewhere."""
+    """The key and a frozen copy of what a variable, attribute or item holds."""
 
     key: Any
     frozen: Any
@@ -73,7 +73,7 @@ class Exact:
 
 
 class PlainItems:
-    """What a container of numbers and text holds, as a key: compared by ``==``, never hashed."""
+    """The items of a container of numbers and text as a key: compared by ``==``, never hashed."""
 
     __slots__ = ("_items",)
     __hash__ = None  # type: ignore[assignment]
@@ -103,28 +103,28 @@ class Reading:
 
 
 def same(x: Any) -> Held:
-    """Return the part that is one object and no other."""
+    """Return an object to be compared by identity."""
     usual = "__eq__" not in {name for kind in type(x).__mro__[:-1] for name in vars(kind)}
     return Held(Same(x), x if usual else Same(x))
 
 
 def plain_key(x: Any) -> Any:
-    """Return what stands for a number, text, or something not looked into."""
+    """Return the key of a number or text; of any other object, its identity."""
     if type(x) is float:
         return float, x.hex()
     return (type(x), x) if type(x) in PLAIN else Same(x)
 
 
 def plain(x: Any) -> Held:
-    """Return the part that is a number or text."""
+    """Return a number or text to be compared by value."""
     return Held(plain_key(x), Exact(x) if type(x) in {int, float} and x in _TWICE else x)
 
 
-#: Numbers equal to others of another kind, or with other bits, that mean something else.
+#: Numbers equal to others of a different type or with different bits: True, 0.0 and -0.0.
 _TWICE = {0, 1}
 
 
 def is_of_values(key: Any) -> bool:
-    """Return whether a key tells of Values, numbers and text only."""
+    """Return whether a key consists of Values, numbers and text only."""
     inside = key if isinstance(key, tuple) else ()
     return not isinstance(key, Same) and all(map(is_of_values, inside))

@@ -26,7 +26,7 @@ from scalargrad.table.operation import Elementwise
 
 
 class Body:
-    """The loop of a stage, as it is written.
+    """The loop of a stage while it is being written.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Body:
         return self._once(value.hex(), Number(value))
 
     def read(self, place: Place) -> int:
-        """Return the register of what is in memory."""
+        """Return a register read from memory."""
         return self._once(place if isinstance(place, Cells) else id(place), Read(place))
 
     def compute(self, op: Computed, *operands: int) -> int:
@@ -82,12 +82,12 @@ class Body:
         self._append(Increase(place, register))
 
     def carried(self) -> int:
-        """Return the register of a further carry, to be declared in this order."""
+        """Return the register of one more carry; carries are declared in this order."""
         self._carries += 1
         return self._append(CarriedOver(self._carries - 1))
 
     def place(self, operand: Operand) -> Place:
-        """Return where an operand is in memory; it is no number of its own."""
+        """Return the place in memory of an operand that is not a constant."""
         if isinstance(operand, Own):
             cell = self.block.cells[operand.statement] - operand.distance
             return Cells(cell, 1 if self.block.count > 1 else 0)
@@ -97,17 +97,17 @@ class Body:
         return operand
 
     def operand(self, operand: Operand) -> int:
-        """Return the register of an operand that is a number or in memory."""
+        """Return the register of an operand that is a constant or in memory."""
         if isinstance(operand, Constant):
             return self.number(operand.value)
         return self.read(self.place(operand))
 
     def own(self, t: int) -> Cells:
-        """Return the cells of a statement."""
+        """Return the cells of a statement of this block."""
         return Cells(self.block.cells[t], 1 if self.block.count > 1 else 0)
 
     def is_carried(self, operand: Operand) -> bool:
-        """Return whether a register holds the operand from one iteration to the next."""
+        """Return whether a register carries the operand from one iteration to the next."""
         return (
             isinstance(operand, Own)
             and operand.distance == 1
@@ -117,7 +117,7 @@ class Body:
 
 
 def simplified(statement: Statement) -> tuple[Elementwise, tuple[Operand, ...]]:
-    """Return an operation and its operands: a power of 2 is a product, of 1 its base."""
+    """Return an operation and its operands, with x² written as x·x and x¹ as x."""
     op, operands = statement
     assert isinstance(op, Elementwise)
     if op is pow and isinstance(operands[1], Constant):

@@ -23,7 +23,7 @@ from scalargrad.table.symbol import Symbol
 
 
 def leads_back(block: RolledBlock, signals: Signals) -> Loop:
-    """Return the steps that send on what first iterations send to earlier ones."""
+    """Return the steps that pass on the signals that first iterations send to before the loop."""
     body = Body(RolledBlock(block.start, 1, [], []), Stage([], lanes=False), signals.numbers)
     for cell, source in block.sources.items():
         if signals.sent[cell] and signals.active[source]:
@@ -75,7 +75,7 @@ class _Backward:
         return [*self.before, *aside, body.loop]
 
     def _expect(self) -> None:
-        """Find out what iterations send to those before, in registers and in memory."""
+        """Find out what iterations send to earlier ones, in registers and in memory."""
         block, body = self.block, self.body
         for t in body.stage.statements:
             if any(t in part for part in body.stage.sums):
@@ -179,7 +179,7 @@ class _Backward:
         (body.write if fresh else body.increase)(found, register)
 
     def _sum(self, part: list[int]) -> None:
-        """Send the signal of a sum to each of its terms, and to what it starts from."""
+        """Send the signal of a sum to each of its terms and to its start."""
         block, body = self.block, self.body
         last = block.cells[part[-1]] + block.count - 1
         if not self.signals.sent[last]:

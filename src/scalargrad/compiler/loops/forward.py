@@ -30,7 +30,7 @@ def forward(block: RolledBlock, stage: Stage, numbers: Any, alone: Collection[in
 
 
 def leads(block: RolledBlock, stage: Stage, numbers: Any) -> Loop:
-    """Return the steps that bring together what first iterations read of earlier ones."""
+    """Return the steps that collect what the first iterations read from before the loop."""
     body = Body(RolledBlock(block.start, 1, [], []), stage, numbers)
     for cell, source in block.sources.items():
         body.write(Cells(cell), body.read(Cells(source)))
@@ -79,7 +79,7 @@ class _Forward:
         return body.compute(op, *registers)
 
     def _factors(self, operand: Operand) -> tuple[int, int] | None:
-        """Return the factors of a product of the same iteration that nothing else reads."""
+        """Return the factors of a product in the same iteration that nothing else reads."""
         if not isinstance(operand, Own) or operand.distance or operand.statement not in self.alone:
             return None
         register = self.registers.get(operand.statement)

@@ -26,7 +26,7 @@ from scalargrad.compiler.loops.loop import (
 from scalargrad.compiler.loops.roll import Constant, Constants, Operand, Own, Rolled, RolledBlock
 from scalargrad.compiler.passes.kinds import Op
 
-#: So many numbers of a table are shown.
+#: How many numbers of a table are shown.
 _SHOWN = 3
 
 

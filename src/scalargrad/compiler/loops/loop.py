@@ -23,13 +23,13 @@ class Cells(NamedTuple):
 
 
 class CellTable:
-    """Cells in no order, one for each iteration."""
+    """Cells in any order, one for each iteration: a gather or scatter."""
 
     def __init__(self, cells: Integers) -> None:
         self.cells = cells
 
     def moved(self, by: int) -> CellTable:
-        """Return the cells so many further on."""
+        """Return the cells shifted by a number of cells."""
         return CellTable(self.cells + by)
 
 
@@ -37,14 +37,14 @@ Place = Cells | CellTable
 
 
 def cells_of(place: Place, count: int) -> Integers:
-    """Return the cells of so many iterations; a table has as many as it has."""
+    """Return the cells of `count` iterations; those of a table are given."""
     if isinstance(place, CellTable):
         return place.cells
     return place.cell + place.stride * np.arange(count)
 
 
 class Number(NamedTuple):
-    """A register that holds a number."""
+    """A register that holds a constant."""
 
     value: float
 
@@ -69,7 +69,7 @@ class Fused(NamedTuple):
 
 
 class CarriedOver(NamedTuple):
-    """A register that holds what the iteration before left in the carry of that number."""
+    """A register that holds what the iteration before left in a carry, given by its index."""
 
     carry: int
 
@@ -110,7 +110,7 @@ class Carry(NamedTuple):
 
 
 class LoopTotal(NamedTuple):
-    """What is added up over all iterations, on top of a cell.
+    """A sum over all iterations, added to the number in a cell.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ class LoopTotal(NamedTuple):
         return self._replace(terms=tuple([tuple([int(new[x]) for x in t]) for t in self.terms]))
 
 
-#: Up to so many terms are added one after the other.
+#: Up to this many terms are added one after the other.
 SEQUENTIAL = 64
 
 
@@ -146,7 +146,7 @@ def is_sequential(loop: Loop, total: LoopTotal) -> bool:
 
 
 class Clear(NamedTuple):
-    """Cells to be set to 0 before what follows."""
+    """Cells to be set to 0 before the loops that follow."""
 
     start: int
     size: int
@@ -154,7 +154,7 @@ class Clear(NamedTuple):
 
 @dataclass
 class Loop:
-    """A body of steps, made `count` times.
+    """A body of steps, run `count` times.
 
     Attributes
     ----------
@@ -182,7 +182,7 @@ class Loop:
 
 @dataclass
 class Looped:
-    """A program of loops.
+    """A program as a sequence of loops over one memory.
 
     Attributes
     ----------

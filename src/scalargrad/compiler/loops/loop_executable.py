@@ -15,7 +15,7 @@ from scalargrad.compiler.passes.memory import Floats
 
 
 class Printed:
-    """The machine code of a program of loops, and what its memory starts from.
+    """The machine code of a program of loops, with the initial contents of its memory.
 
     Parameters
     ----------

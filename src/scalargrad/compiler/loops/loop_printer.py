@@ -27,7 +27,7 @@ from scalargrad.compiler.loops.loop import (
 )
 from scalargrad.compiler.loops.program_text import ProgramText
 
-#: Functions are written out in loops of so many steps at most, elsewhere called.
+#: In loops of up to this many steps, functions are written inline; in longer ones, called.
 _INLINE = 200
 
 
@@ -51,7 +51,7 @@ class LoopPrinter:
         self._mask = ""
 
     def print(self) -> None:
-        """Print the loop, and what it leaves behind."""
+        """Print the loop, and what it stores after its last iteration."""
         loop, e = self.loop, self.e
         if loop.count > 1:
             self.count = self.text.whole(loop.count)
@@ -79,7 +79,7 @@ class LoopPrinter:
                 self._add_to(total.start, total.cell, x)
 
     def _repeat(self, starts: list[str], steps: Callable[[list[str]], list[str]]) -> list[str]:
-        """Print a body that takes and returns registers, as often as it is made."""
+        """Print a body, which takes and returns registers, as a loop of all iterations."""
         body = self.body
         if self.iterations == 1:
             return steps(starts)
@@ -109,7 +109,7 @@ class LoopPrinter:
         return left
 
     def _scaled(self, counter: str) -> str:
-        """Return the first iteration of the lanes at hand."""
+        """Return the index of the iteration in the first lane."""
         if self.loop.down:
             return self.body.assign(f"sub i64 {self.last}, {counter}")
         if self.width == 1:
@@ -119,7 +119,7 @@ class LoopPrinter:
     def _before(self, k: int) -> str:
         """Return the register of a step that is the same in all iterations, else nothing.
 
-        Of others, note where their places begin.
+        For other steps, note where their places begin.
         """
         step = self.loop.steps[k]
         if isinstance(step, Number):
@@ -171,7 +171,7 @@ class LoopPrinter:
         return self.body.assign(f"getelementptr inbounds double, ptr %m, i64 {cell}")
 
     def _pointer(self, k: int, place: Place, index: str | None = None) -> str:
-        """Return the address of a step's cell in the iteration at hand, or in that of an index."""
+        """Return the address of a step's cell in the current iteration, or in that of an index."""
         i, body, base = index or self.index, self.body, self.bases[k]
         if isinstance(place, CellTable):
             entry = body.assign(f"getelementptr inbounds i64, ptr {base}, i64 {i}")
@@ -186,7 +186,7 @@ class LoopPrinter:
         return self.width == 1 or (isinstance(place, Cells) and place.stride == 1)
 
     def _lanes(self) -> list[str]:
-        """Return the iteration of each lane, the last one's beyond it."""
+        """Return the iteration of each lane, clamped to the last one."""
         if not self._clamped:
             declared = self.text.module.declare("llvm.smin.i64", "i64", ["i64", "i64"])
             for k in range(self.width):
@@ -214,7 +214,7 @@ class LoopPrinter:
             self.single.store(self.single.add(self.single.load(pointer), x), pointer)
 
     def _add_to(self, start: int, cell: int, x: str) -> None:
-        """Write the sum of what is in a cell and the lanes of a register to another, in order."""
+        """Add the lanes of a register, in order, to the number in one cell; store it in another."""
         total = self.single.load(self.text.cell(start))
         for k in range(self.width):
             total = self.single.add(total, self.e.lane(x, k))
@@ -223,7 +223,7 @@ class LoopPrinter:
     # Sums --------------------------------------------------------------------------------------
 
     def _one_by_one(self, x: str, total: LoopTotal) -> str:
-        """Return a single number with the terms of all lanes at hand added one after the other."""
+        """Return a single number with the terms of all current lanes added one after the other."""
         whole = self.loop.count % self.width == 0
         for k in range(self.width):
             added = x
@@ -233,7 +233,7 @@ class LoopPrinter:
         return x
 
     def _is_there(self, k: int) -> str:
-        """Return whether a lane is an iteration, and none beyond the last."""
+        """Return whether a lane holds an iteration rather than padding."""
         i = self.body.assign(f"add i64 {self.index}, {k}")
         return self.body.assign(f"icmp ult i64 {i}, {self.count}")
 
@@ -253,7 +253,7 @@ class LoopPrinter:
         return self.e.select(self._here(), register, -0.0)
 
     def _here(self) -> str:
-        """Return which lanes are iterations, and none beyond the last."""
+        """Return which lanes hold iterations rather than padding."""
         if not self._mask:
             lanes = ", ".join(f"i64 {k}" for k in range(self.width))
             kind, made = self.e.whole, self.body.assign

@@ -49,15 +49,15 @@ _MANY, _EACH = 20_000, 100
 #: So many nodes stand for each statement, at least, and so many in all are saved.
 _SHARE, _SAVES = 6, 200
 
-#: So few outputs are brought together one by one.
+#: Up to this many outputs are copied one by one.
 _ONE_BY_ONE = 16
 
-#: A sweep: the nodes asked for, and roots with the numbers or cells of their seeds.
+#: A sweep: the nodes whose gradients are wanted, and roots with their seeds (numbers or cells).
 Sweep = tuple[list[int], list[tuple[int, float | int]]]
 
 
 def looped(program: Program) -> Looped | None:
-    """Return a recorded program as loops; None where it has few, or what they cannot compute."""
+    """Return a recorded program as loops; None where they would not pay or cannot compute it."""
     unfolded = unfold(program)
     sweep = None if unfolded is None else _sweep(unfolded)
     if unfolded is None or sweep is None:
@@ -78,7 +78,7 @@ def _is_rolled_well(nodes: int, statements: int) -> bool:
 
 
 def _sweep(program: Program) -> Sweep | None:
-    """Return the sweep that gradients ask for; None where it is of numbers, not of nodes."""
+    """Return the sweep that the gradients need; None where its roots are constants, not nodes."""
     nodes = program.nodes()
     asked = [nodes.args_of(k) for k in nodes.places(ADJOINT)]
     seeds = asked[0][1:] if asked else ()
@@ -159,7 +159,7 @@ class _Looping:
         return [*signals.cleared(), *loops]
 
     def numbers(self, constants: Constants) -> Place:
-        """Return where numbers are, one for each iteration."""
+        """Return the cells of constants, one for each iteration."""
         values = constants.values
         key = values.tobytes()
         if key not in self._places:
@@ -167,7 +167,7 @@ class _Looping:
         return self._places[key]
 
     def room(self, count: int) -> Cells:
-        """Return room for so many numbers."""
+        """Reserve and return cells for `count` numbers."""
         self.cells += padded(count)
         return Cells(self.cells - padded(count), 1)
 
@@ -176,12 +176,12 @@ class _Looping:
         return self.kept[-1][0]
 
     def _output(self, node: int) -> int:
-        """Return the cell of an output, which may be a number."""
+        """Return the cell of an output, which may be a constant."""
         cell = int(self.rolled.cell_of[node])
         return cell if cell >= 0 else self._keep([self.rolled.columns.program.constants[node]])
 
     def _read(self) -> Any:
-        """Return which cells are read by other blocks than their own, or asked for."""
+        """Return which cells are outputs or read by blocks other than their own."""
         rolled = self.rolled
         read = np.zeros(2 * rolled.cells, np.bool_)
         read[self.outputs[self.outputs < len(read)]] = True
@@ -196,7 +196,7 @@ class _Looping:
 
 
 def _collected(cells: Integers, onto: int) -> list[Loop]:
-    """Return loops that bring the numbers of cells together."""
+    """Return loops that copy the numbers of cells side by side."""
     few = len(cells) <= _ONE_BY_ONE
     breaks = [] if few else (np.flatnonzero(np.diff(np.diff(cells))) + 2).tolist()
     edges = [*range(1, len(cells))] if few else breaks if len(breaks) <= _ONE_BY_ONE else []

@@ -1,4 +1,4 @@
-"""The nodes of a program as arrays of numbers, in which repetition can be searched for."""
+"""The nodes of a program as arrays of numbers, in which `repeats` searches for repetition."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scalargrad.table.operation import Elementwise
 #: What an operand is: computed by another node, given (an input, a gradient), or a number.
 COMPUTED, GIVEN, NUMBER = 0, 1, 2
 
-#: Operations have at most so many operands here: the kinds of all of them fit one number.
+#: The most operands of an operation here: the kinds of all of them fit into one integer.
 _ARITY = 8
 
 
@@ -66,21 +66,21 @@ class NodeColumns:
 
 
 def distinct(numbers: Integers) -> Integers:
-    """Return the numbers that occur, in order; `numpy.unique` loads a package that takes longer."""
+    """Return the distinct numbers in order; `numpy.unique` would load a further package."""
     ordered = np.sort(numbers)
     found: Integers = ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
     return found
 
 
 def is_repeatable(op: Op) -> bool:
-    """Return whether loops can compute an operation: one of the table, of few operands."""
+    """Return whether loops can compute an operation: one from the table with few operands."""
     if op is DETACH:
         return True
     return isinstance(op, Elementwise) and TABLE.get(op.name) is op and 0 < op.arity < _ARITY
 
 
 def columns(program: Program) -> NodeColumns:
-    """Return the columns of a program, all of whose operations loops can compute."""
+    """Return the columns of a program whose operations can all run in loops."""
     written = program.nodes()
     table, code = written.table, written.codes.astype(np.int64)
     kind = np.zeros(len(table), np.int8)
@@ -108,7 +108,7 @@ def columns(program: Program) -> NodeColumns:
 def _in_order(
     written: Nodes, kind_of: NDArray[np.int8], gradients: list[int]
 ) -> tuple[Integers, int]:
-    """Return the computed nodes, those that depend on a gradient last, and how many do not."""
+    """Return the computed nodes, those that depend on gradients last, and how many do not."""
     computed = kind_of == COMPUTED
     if not gradients:
         nodes = np.flatnonzero(computed)

@@ -18,7 +18,7 @@ from scalargrad.compiler.passes.nodes import Integers
 
 
 class Print(NamedTuple):
-    """A program of loops as text, with what it is called with besides its memory.
+    """A program of loops as text, with the arguments of its function besides the memory.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Print(NamedTuple):
 
 
 def printed(program: Looped) -> Print:
-    """Return a program as one function."""
+    """Return a program printed as one function."""
     text = ProgramText()
     for loop in program.loops:
         if isinstance(loop, Clear):

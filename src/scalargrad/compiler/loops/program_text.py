@@ -1,4 +1,4 @@
-"""The text of a program of loops as it grows: its function, and the data that this reads."""
+"""The text of a program of loops while it is printed: one function, and the data it reads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RUN = "run"
 
 
 class ProgramText:
-    """A function being printed, with what it is called with besides its memory.
+    """A function being printed, with its arguments besides the memory.
 
     Attributes
     ----------
@@ -37,16 +37,16 @@ class ProgramText:
         self._starts: dict[int, int] = {}
 
     def whole(self, value: int) -> str:
-        """Return the register of a whole number that is data."""
+        """Return a register with an integer, which the text reads from the data."""
         return self.body.assign(f"load i64, ptr {self._datum(value)}, align 8")
 
     def number(self, value: float) -> str:
-        """Return the register of a number that is data."""
+        """Return a register with a float, which the text reads from the data."""
         bits = int(np.float64(value).view(np.int64))
         return self.body.assign(f"load double, ptr {self._datum(bits)}, align 8")
 
     def cell(self, cell: int) -> str:
-        """Return the address of a cell, whose number is data."""
+        """Return the address of a cell, whose index the text reads from the data."""
         return self.body.assign(f"getelementptr inbounds double, ptr %m, i64 {self.whole(cell)}")
 
     def _datum(self, value: int) -> str:
@@ -54,7 +54,7 @@ class ProgramText:
         return self.body.assign(f"getelementptr inbounds i64, ptr %f, i64 {len(self.data) - 1}")
 
     def table(self, table: CellTable, padded: int) -> int:
-        """Return where a table begins; its last cell is repeated."""
+        """Return where a table begins; its last cell is repeated up to `padded` entries."""
         key = id(table.cells)
         if key not in self._starts:
             cells = table.cells

@@ -42,7 +42,7 @@ def prune(program: Looped) -> None:
 
 
 def _pruned(loop: Loop, read: Flags) -> Loop | None:
-    """Return a loop without what is not read, whose own reads are noted; None if none is left."""
+    """Return a loop without unused steps, and note what it reads; None if nothing is left."""
     alive = _alive(loop, read)
     while True:
         for step, needed in zip(loop.steps, alive, strict=True):
@@ -75,7 +75,7 @@ def _pruned(loop: Loop, read: Flags) -> Loop | None:
 
 
 def _carried(loop: Loop, alive: list[bool]) -> list[int]:
-    """Return the numbers of the carries that are read, or left behind."""
+    """Return the indices of the carries that are read, or stored at the end."""
     found = {
         x.carry for x, a in zip(loop.steps, alive, strict=True) if a and isinstance(x, CarriedOver)
     }
@@ -87,7 +87,7 @@ def _kept_carries(loop: Loop, alive: list[bool]) -> list[Carry]:
 
 
 def _alive(loop: Loop, read: Flags) -> list[bool]:
-    """Return which steps are needed, as far as it is known what is read."""
+    """Return which steps are needed, given the reads known so far."""
     alive = [
         isinstance(x, Write | Increase) and _is_read(x.place, loop.count, read) for x in loop.steps
     ]

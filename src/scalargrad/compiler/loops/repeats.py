@@ -1,4 +1,4 @@
-"""Find repetition: where in a program one body of nodes comes again and again.
+"""Find repetition: stretches of a program in which one body of nodes occurs again and again.
 
 A period is a candidate if many stretches of nodes come again after so many; for each candidate,
 one comparison of the columns with themselves, moved by the period, finds where nodes and the
@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 from scalargrad.compiler.loops.node_columns import COMPUTED, NodeColumns
 from scalargrad.compiler.passes.nodes import Integers
 
-#: A body has at most so many nodes.
+#: The most nodes of a body.
 LONGEST = 1500
-#: A stretch is rolled where it saves so many nodes, and its body comes at least so often.
+#: The least number of nodes that rolling must save, and the fewest repetitions of a body.
 _SAVES, _LEAST = 12, 3
-#: Stretches of so many nodes are compared to find candidates, in samples of so many.
+#: Lengths of the stretches compared to find candidates, and the number of nodes in a sample.
 _WINDOWS = (1, 4, 16, 64, 256, 1024)
 _SAMPLE = 1 << 14
 _SAMPLES = 6
-#: So many candidates are tried for each length of stretch, each with so many stretches at most.
+#: How many candidates are tried for each length, and the most stretches compared for each.
 _CANDIDATES = 3
 _STRETCHES = 300
-#: Between stretches that repeat, more nodes than so many are looked through again.
+#: Gaps between repeating stretches are searched again if they have more nodes than this.
 _GAP = 64
 #: No further candidate is tried once one saves this share of all nodes.
 _ENOUGH = 0.9
@@ -53,7 +53,7 @@ class Repetition(NamedTuple):
 
 
 def repeats(columns: NodeColumns) -> list[Repetition]:
-    """Return stretches that repeat, in order, none overlapping another."""
+    """Return the stretches that repeat, in order and without overlap."""
     found: list[Repetition] = []
     for low, high in ((0, columns.before), (columns.before, len(columns))):
         if high - low > _SAVES:
@@ -64,7 +64,7 @@ def repeats(columns: NodeColumns) -> list[Repetition]:
 def _chosen(columns: NodeColumns, low: int, high: int) -> list[Repetition]:
     """Return stretches between two nodes that repeat, in order, gaps between them included.
 
-    A gap is looked through for itself: there other bodies are those that come most often.
+    Each gap is searched on its own: other bodies may be the most frequent there.
     """
     found: list[Repetition] = []
     gaps = [(low, high)]
@@ -79,7 +79,7 @@ def _chosen(columns: NodeColumns, low: int, high: int) -> list[Repetition]:
 
 
 def _most(columns: NodeColumns, low: int, high: int) -> list[Repetition]:
-    """Return the stretches between two nodes that save most, in order."""
+    """Return the stretches between two nodes that save the most nodes, in order."""
     every: list[Repetition] = []
     for period in _candidates(columns.codes[low:high]):
         found = [*_runs(columns, low, high, period)]
@@ -94,7 +94,7 @@ def _most(columns: NodeColumns, low: int, high: int) -> list[Repetition]:
 
 
 def _beside(run: Repetition, chosen: list[Repetition]) -> list[Repetition]:
-    """Return what of a stretch lies beside those chosen already, where that is worth a loop."""
+    """Return the part of a stretch outside those already chosen, where it is worth a loop."""
     free = [(run.start, run.end)]
     for other in chosen:
         free = [
@@ -108,7 +108,7 @@ def _beside(run: Repetition, chosen: list[Repetition]) -> list[Repetition]:
 
 
 def _candidates(codes: Integers) -> list[int]:
-    """Return the distances after which stretches most often come again."""
+    """Return the distances after which stretches recur most often."""
     n = len(codes)
     starts = (
         [0] if n <= 2 * _SAMPLE else [k * (n - _SAMPLE) // (_SAMPLES - 1) for k in range(_SAMPLES)]
@@ -156,7 +156,7 @@ def _runs(columns: NodeColumns, low: int, high: int, period: int) -> Iterator[Re
 
 
 def _stretches(flags: NDArray[np.bool_], least: int) -> list[tuple[int, int]]:
-    """Return (first, last + 1) of the stretches of flags that are set, so many at least."""
+    """Return (first, last + 1) of each run of set flags that is long enough."""
     edges = np.flatnonzero(np.diff(flags, prepend=False, append=False))
     starts, stops = edges[::2], edges[1::2]
     long = stops - starts >= least
@@ -164,7 +164,7 @@ def _stretches(flags: NDArray[np.bool_], least: int) -> list[tuple[int, int]]:
 
 
 def _steady(columns: NodeColumns, start: int, stop: int, period: int) -> list[tuple[int, int]]:
-    """Return where nodes, alike after one period, are so after two, with operands that move on.
+    """Return where nodes that match after one period also match after two, with operands moving on.
 
     What is given, and numbers, may be any: they are read from where they are. So may be what is
     computed before the first of these nodes.

@@ -20,25 +20,25 @@ from scalargrad.compiler.passes.kinds import Op
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.nodes import Integers
 
-#: Lanes are computed so many at a time.
+#: How many lanes are computed at a time.
 LANES = 8
 
 
 class Own(NamedTuple):
-    """What a statement of the same block has computed so many iterations before."""
+    """What a statement of the same block computed a number of iterations earlier."""
 
     statement: int
     distance: int
 
 
 class Constant(NamedTuple):
-    """A number, the same in each iteration."""
+    """A constant that is the same in every iteration."""
 
     value: float
 
 
 class Constants:
-    """A number for each iteration."""
+    """A constant for each iteration."""
 
     def __init__(self, values: Floats) -> None:
         self.values = values
@@ -56,7 +56,7 @@ class Statement(NamedTuple):
 
 @dataclass
 class RolledBlock:
-    """A body of statements, and how often it is made.
+    """A body of statements, and how often it is repeated.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class RolledBlock:
 
 @dataclass
 class Rolled:
-    """A program as blocks.
+    """A program as a sequence of blocks.
 
     Attributes
     ----------
@@ -109,14 +109,14 @@ class Rolled:
         return sum(len(block.cells) for block in self.blocks)
 
     def alone(self, block: RolledBlock) -> list[int]:
-        """Return the statements of a block each of whose nodes is read by one other, once."""
+        """Return the statements of a block whose every node is read exactly once."""
         once = self._once[block.start : block.end].reshape(block.count, -1).all(axis=0)
         found: list[int] = np.flatnonzero(once).tolist()
         return found
 
     @functools.cached_property
     def _once(self) -> NDArray[np.bool_]:
-        """Whether each node is read by one other, once, and is nothing that is asked for."""
+        """Whether each node is read exactly once and is not an output."""
         columns, program = self.columns, self.columns.program
         reads = np.bincount(columns.operands, minlength=len(program))
         asked = [x for node in columns.gradients for x in program.args[node]]
@@ -125,11 +125,11 @@ class Rolled:
 
 
 class NotRolledError(Exception):
-    """A stretch reads its own iterations in a way that is no distance."""
+    """A stretch reads its own iterations at no constant distance."""
 
 
 def roll(columns: NodeColumns, runs: list[Repetition]) -> Rolled | None:
-    """Return a program as blocks; None where a stretch that repeats cannot be one."""
+    """Return a program as blocks; None where a repeating stretch cannot be written as one."""
     blocks = _blocks(columns, runs)
     for block in blocks:
         if block.count > 1:
@@ -155,12 +155,12 @@ def roll(columns: NodeColumns, runs: list[Repetition]) -> Rolled | None:
 
 
 def padded(count: int) -> int:
-    """Return how many cells so many numbers take: whole registers of lanes, but for one alone."""
+    """Return how many cells numbers take: whole registers of lanes, except for a single one."""
     return count if count == 1 else -(-count // LANES) * LANES
 
 
 def _blocks(columns: NodeColumns, runs: list[Repetition]) -> list[RolledBlock]:
-    """Return blocks, not filled yet: the stretches that repeat, and what lies between."""
+    """Return empty blocks for the stretches that repeat and for what lies between them."""
     blocks, at = [], 0
     edges = [*runs, Repetition(len(columns), 1, 0)]
     for run in edges:
@@ -175,7 +175,7 @@ def _blocks(columns: NodeColumns, runs: list[Repetition]) -> list[RolledBlock]:
 
 
 def _spans(columns: NodeColumns, block: RolledBlock, t: int) -> list[tuple[int, slice]]:
-    """Return for each operand of a statement its kind, and where those of all iterations lie."""
+    """Return, for each operand of a statement, its kind and its nodes in all iterations."""
     first, last = columns.first[block.start + t], columns.first[block.start + t + 1]
     step = int(columns.first[block.start + len(block.cells)] - columns.first[block.start])
     stop = int(first) + step * block.count
@@ -195,7 +195,7 @@ def _distance(columns: NodeColumns, block: RolledBlock, span: slice) -> tuple[in
 
 
 def _leads(columns: NodeColumns, block: RolledBlock) -> list[int]:
-    """Return how many iterations before the first each statement is read of."""
+    """Return how many iterations before the first are read of each statement."""
     lead = [0] * len(block.cells)
     for t in range(len(block.cells)):
         for kind, span in _spans(columns, block, t):
@@ -235,7 +235,7 @@ def _operand(rolled: Rolled, block: RolledBlock, kind: int, span: slice) -> Oper
 
 
 def place_of(cells: Integers) -> Place:
-    """Return cells, one for each iteration, by their distance where they have one."""
+    """Return the cells of all iterations, as a start and a stride where they are evenly spaced."""
     steps = np.diff(cells)
     if not len(steps) or (steps == steps[0]).all():
         return Cells(int(cells[0]), int(steps[0]) if len(steps) else 0)

@@ -20,7 +20,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass
 class Stage:
-    """Statements of a block that are one loop.
+    """Statements of a block that form one loop.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ def _own(block: RolledBlock, t: int) -> list[Own]:
 
 
 def _waits(block: RolledBlock, part: list[int]) -> bool:
-    """Return whether statements, which are one component, wait for earlier iterations."""
+    """Return whether the statements of a component wait for earlier iterations."""
     return len(part) > 1 or any(x.statement == part[0] for x in _own(block, part[0]))
 
 
@@ -95,7 +95,7 @@ def _level(
 
 
 def _is_sum(block: RolledBlock, part: list[int], part_of: dict[int, int], read: Flags) -> bool:
-    """Return whether statements only add to one number, which nothing reads but at the end."""
+    """Return whether statements only add to one number that nothing reads before the end."""
     if not _waits(block, part):
         return False
     k = part_of[part[0]]
@@ -117,13 +117,13 @@ def _is_sum(block: RolledBlock, part: list[int], part_of: dict[int, int], read: 
 
 
 def _only_adds(block: RolledBlock, t: int, inner: Own) -> bool:
-    """Return whether a statement adds something to an operand, or subtracts it from that."""
+    """Return whether a statement adds something to an operand or subtracts something from it."""
     op, operands = block.body[t].op, block.body[t].operands
     return op is add or (op is sub and operands[0] is inner)
 
 
 def _components(block: RolledBlock) -> list[list[int]]:
-    """Return what is strongly connected, what is read before what reads it.
+    """Return the strongly connected components, operands before the statements that read them.
 
     References
     ----------

@@ -27,7 +27,7 @@ from scalargrad.compiler.trace.detach import DETACH
 
 
 class Signals:
-    """The error signals of a rolled program: where they are, and which loops send them.
+    """The error signals of a rolled program: where they are stored, and which loops send them.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Signals:
         self._needs(np.flatnonzero(self.asked))
 
     def seed(self, seeds: Sequence[tuple[int, float | int]]) -> Loop:
-        """Return the steps that set the signals of roots; an int is the cell of a signal."""
+        """Return the steps that set the signals of roots; an int seed is the cell of a signal."""
         body = Body(RolledBlock(0, 1, [], []), Stage([], lanes=False), self.numbers)
         for node, seed in seeds:
             place = self.signal(Cells(int(self.rolled.cell_of[node])))
@@ -70,14 +70,14 @@ class Signals:
         return body.loop
 
     def signal(self, place: Place) -> Place:
-        """Return where the signals of cells are, which are about to be added to."""
+        """Return the places of the signals of cells, to be added to."""
         cells = cells_of(place, 1)
         self._needs(cells)
         self.sent[cells] = True
         return self.behind_of(place)
 
     def signals(self, place: Place, count: int, *, alone: bool) -> tuple[Place, bool]:
-        """Return where the signals of so many cells are, and whether to write them, not to add.
+        """Return the places of the signals of `count` cells, and whether to write rather than add.
 
         They are written where nothing was sent there before, and nothing else is by this loop.
         """
@@ -92,13 +92,13 @@ class Signals:
         return self.behind_of(place), fresh
 
     def behind_of(self, place: Place) -> Place:
-        """Return where the signals of cells are."""
+        """Return the places of the signals of cells."""
         if isinstance(place, CellTable):
             return place.moved(self.behind)
         return Cells(place.cell + self.behind, place.stride)
 
     def cleared(self) -> list[Clear]:
-        """Return which signals have to be 0 before the sweep."""
+        """Return which signals must be set to 0 before the sweep."""
         edges = np.flatnonzero(np.diff(self._clear, prepend=False, append=False)).tolist()
         return [Clear(self.behind + a, b - a) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
@@ -107,21 +107,21 @@ class Signals:
         return bool(self.sent[block.cells[t] : block.cells[t] + block.count].any())
 
     def is_active(self, block: RolledBlock, operand: Operand) -> bool:
-        """Return whether an operand depends on what gradients are asked for."""
+        """Return whether an operand depends on a node whose gradient is wanted."""
         return _is_active(self.active, block, operand)
 
     def array(self, cells: Integers) -> Integers:
-        """Return the numbers of the arrays that cells are in."""
+        """Return the indices of the arrays that contain cells."""
         return np.searchsorted(self._arrays, cells, side="right") - 1
 
     def _needs(self, cells: Integers) -> None:
-        """Have the signals of whole arrays be 0 before the sweep."""
+        """Have the signals of whole arrays set to 0 before the sweep."""
         for array in distinct(self.array(cells)).tolist():
             self._clear[self._arrays[array] : self._ends[array]] = True
 
 
 def _arrays(rolled: Rolled, wrt: Sequence[int]) -> Integers:
-    """Return where the cells of each statement begin; inputs asked for are apart from others."""
+    """Return where the cells of each statement begin; inputs with gradients are separate."""
     inputs = rolled.columns.program.inputs
     asked = np.zeros(inputs + 2, np.bool_)
     asked[[x + 1 for x in wrt if x < inputs]] = True
@@ -135,7 +135,7 @@ def _arrays(rolled: Rolled, wrt: Sequence[int]) -> Integers:
 
 
 def _active(rolled: Rolled, wrt: Sequence[int]) -> Flags:
-    """Return which cells depend on nodes; all of a statement's, where one of them does."""
+    """Return which cells depend on nodes; if one cell of a statement does, all of them do."""
     active = np.zeros(rolled.cells, np.bool_)
     active[rolled.cell_of[list(wrt)]] = True
     for block in rolled.blocks:

@@ -22,14 +22,14 @@ from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import pow
 from scalargrad.table.operation import Elementwise
 
-#: Longer steps are packed: numbers of one step that do not wait for one another are lanes then.
+#: Longer steps are packed instead: independent numbers within a step then are lanes.
 _LONGEST = 200
-#: So many operations go by, about, before a signal may arrive.
+#: About how many operations run before a signal such as Ctrl-C is handled.
 _STRETCH = 20_000_000
 
 
 class Form(NamedTuple):
-    """What the inputs and outputs of a step are.
+    """The roles of the inputs and outputs of a step.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Form(NamedTuple):
 
 
 def can_repeat(program: Program) -> bool:
-    """Return whether a step can be a loop: short, and of operations that can be printed."""
+    """Return whether a step can run as a loop: it is short, and can be printed."""
     return len(program) <= _LONGEST and all(
         op in {INPUT, CONSTANT} or is_repeatable(op) for op in program.ops
     )
@@ -72,7 +72,7 @@ class Steps:
         self._stretch = max(1, _STRETCH // (len(program) + 1))
 
     def run(self, state: Floats, given: Floats, results: Floats) -> int:
-        """Make steps on `state`, which is written over; return how many were made.
+        """Run steps on `state`, which is overwritten; return how many were run.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class Steps:
 
 
 def _printed(program: Program, form: Form) -> IRModule:
-    """Return a module with ``steps(state, given, results, count)``, which says how many it made."""
+    """Return a module with ``steps(state, given, results, count)``, which counts the steps run."""
     module = IRModule()
     body = module.function("steps", "ptr %state, ptr %given, ptr %results, i64 %count", "i64")
     e = Emitter(body)
@@ -131,7 +131,7 @@ def _cell(e: Emitter, base: str, place: str) -> str:
 
 
 def _row(e: Emitter, base: str, count: int) -> list[str]:
-    """Return the addresses of the numbers of the step at hand."""
+    """Return the addresses of the current step's numbers."""
     first = e.body.assign(f"mul i64 %i, {count}")
     return [_cell(e, base, e.body.assign(f"add i64 {first}, {k}")) for k in range(count)]
 
@@ -156,7 +156,7 @@ def _outputs(e: Emitter, program: Program, inputs: Sequence[Operand]) -> list[Op
 
 
 def _is_good(e: Emitter, outputs: Sequence[Operand], form: Form) -> str:
-    """Return whether results are finite, and guards say what they said."""
+    """Return whether results are finite and guards have their recorded outcomes."""
     good = e.body.assign("and i1 true, true")
     results = form.carried + form.results
     tests = [e.compare("oeq", e.sub(x, x), 0.0) for x in outputs[:results]]

@@ -21,7 +21,7 @@ from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 
-#: So many nodes, at most, all sweeps that are written out may pass.
+#: The most nodes that the sweeps written out may pass in all.
 _MOST = 2_000_000
 
 Seeds = tuple[int, ...]
@@ -29,7 +29,7 @@ Seeds = tuple[int, ...]
 
 @collector_paused()
 def unfold(program: Program) -> Program | None:
-    """Return `program` with few operands and one sweep at most; None where that cannot be."""
+    """Return `program` with few operands and at most one sweep; None where that is not possible."""
     reductions = False
     nodes = program.nodes()
     for op in nodes.occurring():
@@ -46,7 +46,7 @@ def unfold(program: Program) -> Program | None:
 
 
 class _Unfolding:
-    """One walk over a program; `new` holds the node that each of its nodes has become."""
+    """One walk over a program; `new` maps each of its nodes to the new one."""
 
     def __init__(self, program: Program, sweeps: list[Seeds]) -> None:
         n = program.inputs
@@ -88,7 +88,7 @@ class _Unfolding:
         return len(self.made) - 1
 
     def number(self, number: float) -> int:
-        """Return the node of a number."""
+        """Return the node of a constant."""
         key = number.hex()
         if key not in self.numbers:
             self.numbers[key] = self.append(CONSTANT)
@@ -129,7 +129,7 @@ class _Unfolding:
         return self.swept[seeds].get(self.new[args[0]], self.number(0.0))
 
     def _sweep(self, seeds: Seeds) -> dict[int, int]:
-        """Write a sweep; return the error signals of the nodes asked for."""
+        """Write a sweep; return the error signals of the nodes whose gradients are wanted."""
         wrt = {self.new[x] for x in self.wrt[seeds] if x < len(self.new)}
         roots = [self.new[x] for x in seeds[::2]]
         moving = dependents(self.made, [*wrt], max(roots), beyond=is_detached)

@@ -14,7 +14,7 @@ from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.nodes import Nodes, coded, starts
 from scalargrad.compiler.trace.detach import DETACH
 
-#: Stands where a node has no operand.
+#: Marks a missing operand.
 _NONE = -1
 
 
@@ -108,7 +108,7 @@ class Columns:
         return found + [known[x] for x in map(float, range(1, count))]
 
     def nodes(self) -> Nodes:
-        """Return what is written so far."""
+        """Return the nodes written so far."""
         left, right = (np.array(x, np.int64) for x in (self.left, self.right))
         counts = (left >= 0).astype(np.int64) + (right >= 0)
         wide = {x: args for x, args in self.wide.items() if args}
@@ -124,7 +124,7 @@ class Columns:
     def below(self, roots: Iterable[int], targets: Collection[int]) -> set[int]:
         """Return which targets gradients of the roots flow back to.
 
-        What is nearest to the roots is looked at first: parameters are used everywhere.
+        The search begins near the roots: parameters are used everywhere.
         """
         left = {*targets}
         lowest = min(left, default=0)

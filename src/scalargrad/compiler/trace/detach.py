@@ -1,4 +1,4 @@
-"""detach: an operation that occurs only in recordings, through which no gradient flows."""
+"""The operation `detach`, through which no gradient flows; it occurs only in recordings."""
 
 from __future__ import annotations
 

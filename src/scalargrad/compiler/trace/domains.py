@@ -27,18 +27,18 @@ from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol
 
 _BAD = (math.inf, -math.inf, math.nan)
-#: Numbers on both sides of every limit that the table has.
+#: Numbers on both sides of every limit of a domain in the table.
 _POINTS = (-math.inf, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, math.inf)
-#: So many operands of a reduction are tried, of which all are alike.
+#: How many operands of a reduction are tried at each end; all are alike.
 _ENDS = 3
-#: Of so many operands at most, each is tried beside the constants among the others.
+#: With up to this many operands, each is tried together with the constants among the others.
 _FEW = 64
-#: What is found out about operations is kept for so many kinds of constants beside them.
+#: How many answers about operations and their constant operands are cached.
 _MANY = 10_000
 
 
 def unseen(trace: Trace, outputs: Sequence[int]) -> list[int]:
-    """Write what counts, at each run, numbers that eager evaluation would have refused.
+    """Write nodes that count, at each run, the numbers that eager evaluation would have refused.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def _is_limited(op: Op) -> bool:
 
 @functools.lru_cache(maxsize=_MANY)
 def _may_fail(op: Elementwise, constants: Constants) -> bool:
-    """Return whether some operands beside these constants lie outside the domain."""
+    """Return whether, with these constant operands, others could lie outside the domain."""
     valid: Any = op.domain.valid
     if not any(x is None and used for x, used in zip(constants, _limits(op), strict=True)):
         return not valid(*[1.0 if x is None else x for x in constants])
@@ -111,7 +111,7 @@ def _may_fail(op: Elementwise, constants: Constants) -> bool:
 
 @functools.cache
 def _limits(op: Elementwise) -> tuple[bool, ...]:
-    """Return on which operands it depends whether a point is in the domain."""
+    """Return which operands the condition of the domain depends on."""
     used = set(subexpressions(op.valid_expression))
     return tuple([symbol in used for symbol in op.operand_symbols])
 
@@ -121,20 +121,20 @@ def _points(constants: Constants) -> Iterable[tuple[float, ...]]:
 
 
 def _is_own(op: Operation) -> bool:
-    """Return whether an operation is in the table: it keeps to IEEE 754, and to known limits."""
+    """Return whether an operation is in the table, and so follows IEEE 754 and has known limits."""
     return TABLE.get(op.name) is op
 
 
 @functools.lru_cache(maxsize=_MANY)
 def _gives_itself_away(op: Elementwise, constants: Constants) -> bool:
-    """Return whether an operation beside these constants is never finite outside its domain."""
+    """Return whether an operation with these constants is never finite outside its domain."""
     valid: Any = op.domain.valid
     outside = [x for x in _points(constants) if not valid(*x)]
     return _is_own(op) and not any(math.isfinite(op.of_floats_unchecked(*x)) for x in outside)
 
 
 def _unbatched(nodes: Nodes) -> list[int]:
-    """Return the nodes of which single lanes are taken."""
+    """Return the nodes from which single lanes are taken."""
     return [*dict.fromkeys(nodes.operands[nodes.first[:-1][_is_unbatch(nodes)]].tolist())]
 
 
@@ -143,10 +143,10 @@ def _is_unbatch(nodes: Nodes) -> Flags:
 
 
 def _shown(nodes: Nodes, likes: Likes, outputs: Iterable[int], lanes: dict[int, int]) -> Flags:
-    """Return the nodes that, where they are not finite, leave a result that is not.
+    """Return the nodes that, where they are not finite, make some result not finite.
 
-    Those without way to a result are taken away, with the ways that lead over them. A node is on
-    its way where all its lanes are taken, which is supposed at first.
+    Nodes without a path to a result are removed, with the paths through them. A batched node has
+    one where all its lanes have, which is assumed at first.
     """
     leads = _leads(nodes, likes)
     first = np.searchsorted(np.flatnonzero(leads), nodes.first)
@@ -168,7 +168,7 @@ def _shown(nodes: Nodes, likes: Likes, outputs: Iterable[int], lanes: dict[int, 
 
 
 def _leads(nodes: Nodes, likes: Likes) -> Flags:
-    """Return, for each operand, whether its user is not finite where it is not."""
+    """Return, for each operand, whether its user is never finite where it is not."""
     counts = np.diff(nodes.first)
     kinds = nodes.codes * (counts.max(initial=0) + 1) + counts
     first, inverse = alike(kinds)
@@ -185,7 +185,7 @@ def _leads(nodes: Nodes, likes: Likes) -> Flags:
 
 
 def _leads_from_all(op: Op, arity: int) -> bool:
-    """Return whether each operand that is not finite makes a node that is not."""
+    """Return whether any operand that is not finite makes the node not finite."""
     return op is BATCH or (isinstance(op, Operation) and arity > 0 and _passes_all(op, arity))
 
 

@@ -1,7 +1,7 @@
 """Find the generators of random numbers that a function can reach.
 
-Only what the function leads to is looked at: all generators that exist would take longer to find
-than a small function to record, and would include those of other threads.
+Only what the function refers to is searched: finding all generators that exist would take longer
+than recording a small function, and would include those of other threads.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from scalargrad.compiler.guards.names_read import names_in, variables
 from scalargrad.transforms.draws import state_of
 from scalargrad.value import Value
 
-#: So many objects are looked at, the nearest first.
+#: The most objects that are searched, the nearest first.
 _MANY = 5_000
 _PLAIN = {float, int, str, bytes, bool, type(None)}
 _ATOMS = (*_PLAIN, CodeType, Value)
 
 
 def generators_of(roots: Sequence[Any]) -> list[Any]:
-    """Return the generators, Python's and NumPy's, that objects hold and functions among it name.
+    """Return the generators, Python's and NumPy's, that objects hold or functions among them name.
 
     Parameters
     ----------
@@ -37,12 +37,12 @@ def generators_of(roots: Sequence[Any]) -> list[Any]:
 
 
 def makes_fresh(roots: Sequence[Any]) -> bool:
-    """Return whether functions name what may draw from the system, as an unseeded generator."""
+    """Return whether functions name a source of fresh randomness, such as an unseeded generator."""
     return any(map(_is_fresh, _drawing(roots)))
 
 
 def _drawing(roots: Sequence[Any]) -> list[Any]:
-    """Return generators, and what makes them."""
+    """Return generators, and the functions and classes that make them."""
     found = []
     waiting = deque(roots)
     seen: set[int] = set()
@@ -61,7 +61,7 @@ def _drawing(roots: Sequence[Any]) -> list[Any]:
 
 
 def _is_fresh(x: Any) -> bool:
-    """Return whether something makes a generator, or draws from the system itself."""
+    """Return whether an object makes generators, or draws from the system itself."""
     if isinstance(x, random.SystemRandom):
         return True
     if isinstance(x, type):
@@ -70,7 +70,7 @@ def _is_fresh(x: Any) -> bool:
     return name in _FRESH and getattr(x, "__module__", "") in _FRESH[name]
 
 
-#: Functions that draw from the system, or make a generator that is seeded by it, and whose.
+#: Functions that draw from the system or make a generator seeded by it, with their modules.
 _FRESH = {
     "default_rng": {"numpy.random", "numpy.random._generator"},
     "urandom": {"posix", "nt"},
@@ -82,7 +82,7 @@ _FRESH = {
 
 
 def _used(function: FunctionType) -> Iterator[Any]:
-    """Yield what a function reads besides its arguments; one of ours, what it was made with."""
+    """Yield what a function reads besides its arguments; for our own, only closure variables."""
     yield from variables(function).values()
     if _is_own(function):
         return
@@ -97,7 +97,7 @@ def _is_generator(x: Any) -> bool:
 
 
 def _parts(x: Any) -> Iterator[Any]:
-    """Yield what an object leads to, of a class what its methods do."""
+    """Yield the objects that an object refers to; of a class, its methods."""
     if isinstance(x, dict):
         yield from x.values()
     elif isinstance(x, list | tuple | set | frozenset | deque):
@@ -122,7 +122,7 @@ def _methods(kind: type) -> list[Any]:
 
 
 def _is_own(x: Any) -> bool:
-    """Return whether a function or class is the package's; an example in a docstring is not."""
+    """Return whether a function or class is the package's; one in a docstring's example is not."""
     name = str(getattr(x, "__module__", ""))
     if not name.startswith("scalargrad."):
         return False
@@ -130,7 +130,7 @@ def _is_own(x: Any) -> bool:
 
 
 def _looked_up(namespace: dict[str, Any], names: set[str]) -> Iterator[Any]:
-    """Yield what names stand for, in modules too, by the names in use only."""
+    """Yield the values of names, also within modules, following only names in use."""
     modules = [namespace]
     met = set()
     while modules:

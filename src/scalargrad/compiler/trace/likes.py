@@ -1,4 +1,4 @@
-"""Group nodes about which the same questions have the same answers, to ask each only once."""
+"""Group nodes that are alike, so that a question about them is answered once for each group."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy as np
 from scalargrad.compiler.passes.nodes import Flags, Integers, Nodes, alike
 from scalargrad.ops import add, div, mul, sub
 
-#: Operands that are numbers, None for each of the others.
+#: The constant operands of a node, None for each of the others.
 Constants = tuple[float | None, ...]
 
-#: Operations to which all finite numbers of a sign, but 0, are alike.
+#: Operations for which all finite constants of one sign, except 0, are alike.
 _BY_SIGN = {add, sub, mul, div}
 
 
 class Likes:
-    """Nodes by their operation and the numbers among their operands.
+    """Nodes grouped by their operation and the constants among their operands.
 
-    Of numbers that are only added, multiplied or divided, none but the sign matters: a program
+    Of constants that are only added, multiplied or divided, just the sign matters: a program
     may hold as many of them as it has data.
 
     Parameters
@@ -39,7 +39,7 @@ class Likes:
         self._numbers[[*constants]] = [*constants.values()]
 
     def ask(self, chosen: Integers, question: Callable[[Any, Constants], bool]) -> Flags:
-        """Return the answer for each of some nodes, asked once of those that are alike."""
+        """Return the answer for each chosen node, computed once for those that are alike."""
         nodes = self._nodes
         found = np.zeros(len(chosen), np.bool_)
         counts = nodes.first[chosen + 1] - nodes.first[chosen]
@@ -67,7 +67,7 @@ class Likes:
         return alike(kinds)
 
     def _described(self, node: int, arity: int) -> tuple[Any, Constants]:
-        """Return what decides about a node: its operation, and the numbers beside others."""
+        """Return what a node's answers depend on: its operation and its constant operands."""
         nodes, start = self._nodes, int(self._nodes.first[node])
         op = nodes.table[nodes.codes[node]]
         found: list[float | None] = []

@@ -1,4 +1,4 @@
-"""Derivatives taken inside a function while it is recorded, left for a pass to write out."""
+"""Derivatives taken inside a recorded function: one node each, which a later pass writes out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scalargrad.value import Scalar, Value
 
 
 class Region(Evaluation):
-    """A run of a function that is to be differentiated, as part of what is being recorded.
+    """A run of a function to be differentiated, within the recording under way.
 
     Its leaves and nodes stand in the columns of the recording like all others; a derivative is
     one more node there.
@@ -35,7 +35,7 @@ class Region(Evaluation):
         return self._trace.region_leaf(x)
 
     def require_finite(self, y: Any) -> None:
-        """Have calls made eagerly in which the number to be differentiated is not finite."""
+        """Note that calls are made eagerly where the number to be differentiated is not finite."""
         if isinstance(y, Value):
             self._trace.finite.append(self._trace.refer(y, identity))
         else:
@@ -46,17 +46,17 @@ class Region(Evaluation):
         return Subgraph([], not all(map(self._is_own, outputs)))
 
     def _is_own(self, y: Any) -> bool:
-        """Return whether a number depends on plain numbers only, those given among them."""
+        """Return whether a number depends on plain numbers and this region's leaves only."""
         if not isinstance(y, Value):
             return True
         return self._trace.plainness.outside(self._trace.refer(y, identity), self._start)
 
     def plain(self, x: Any, subgraph: Subgraph) -> Any:
-        """Return an output as the caller gets it: a number, unless it is of an outer graph."""
+        """Return an output as the caller gets it: a number, unless it belongs to an outer graph."""
         return x if subgraph.as_graph or not isinstance(x, Value) else self._trace.as_plain(x)
 
     def passed_on(self, aux: Any) -> Any:
-        """Return an auxiliary result with numbers for Values but for those of an outer graph."""
+        """Return an auxiliary result; Values become numbers, except those of an outer graph."""
         return replaced(aux, lambda x: self._trace.as_plain(x) if self._is_own(x) else x)
 
     def pull_back(self, weighted: Sequence[tuple[Value, Any]], subgraph: Subgraph) -> list[Scalar]:

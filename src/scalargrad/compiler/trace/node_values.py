@@ -1,4 +1,4 @@
-"""Compute the values of recorded nodes where a condition asks for one."""
+"""Compute the numbers of recorded nodes when a condition asks for one."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class NodeValues:
         return known[index]
 
     def _cut(self, index: int) -> tuple[list[int], list[int]]:
-        """Return what a derivative, or what is left of lanes, is computed from, and through what.
+        """Return what a derivative or a lane is computed from, and the nodes in between.
 
-        Only what lies between its roots and what it is taken with respect to is computed again.
+        Only the nodes between its roots and what it is taken with respect to are computed again.
         """
         if index not in self._cuts:
             nodes = self._between(index)
@@ -68,7 +68,7 @@ class NodeValues:
         return self._cuts[index]
 
     def _between(self, index: int) -> list[int]:
-        """Return the nodes that one depends on, back to what derivatives are taken of."""
+        """Return the nodes that one depends on, back to the variables of its derivatives."""
         ops, args, size = self._columns.ops, self._columns.args, self._lanes.size
         first = args(index)[0] if ops[index] is ADJOINT else index
         while True:
@@ -86,7 +86,7 @@ class NodeValues:
             first = lowest
 
     def _moving(self, nodes: list[int]) -> set[int]:
-        """Return the nodes that depend on what derivatives are taken of, or have lanes."""
+        """Return the nodes that have lanes or depend on the variables of derivatives."""
         ops, args, size = self._columns.ops, self._columns.args, self._lanes.size
         moving = {args(x)[0] for x in nodes if ops[x] is ADJOINT}
         for x in nodes:
@@ -119,6 +119,6 @@ class NodeValues:
 
 
 def _entry(index: float, *values: Any) -> Any:
-    """Return an entry of a table; nan where the index means none."""
+    """Return an entry of a table; nan where the index is out of range."""
     inside = -len(values) <= index < len(values)
     return values[int(index)] if inside else float("nan")

@@ -8,7 +8,7 @@ from scalargrad.compiler.trace.columns import Columns
 
 
 class Plainness:
-    """What is known of nodes: all that is computed of plain numbers only is one.
+    """Which nodes are plain: what is computed from plain numbers only is a plain number.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Plainness:
         self._truths: set[int] = set()
 
     def mark(self, node: int, plain: bool) -> None:
-        """Note whether a node is a plain number, whatever it is computed of."""
+        """Note whether a node is a plain number, whatever it is computed from."""
         self._marks[node] = plain
         if not plain:
             self._values.add(node)
@@ -36,7 +36,7 @@ class Plainness:
         self._leaves.add(node)
 
     def mark_truth(self, node: int) -> None:
-        """Note what is True or False in eager evaluation: what a comparison says."""
+        """Note a node that is True or False in eager evaluation, as a comparison is."""
         self.mark(node, True)
         self._truths.add(node)
 
@@ -45,7 +45,7 @@ class Plainness:
         return node in self._truths
 
     def is_leaf(self, node: int) -> bool:
-        """Return whether a node says that it is a Value."""
+        """Return whether a node was marked as a Value."""
         return node in self._values
 
     def of(self, node: int) -> bool:
@@ -53,12 +53,12 @@ class Plainness:
         return self._is_plain(node, self._derived, len(self._columns))
 
     def outside(self, node: int, start: int) -> bool:
-        """Return the same, with leaves of derivatives from a node on for the numbers given."""
+        """Return the same, taking the leaves of derivatives from `start` on as plain numbers."""
         inner = [x for x in self._leaves if x >= start]
         return len(inner) == len(self._values) or self._is_plain(node, {}, start)
 
     def _is_plain(self, node: int, known: dict[int, bool], start: int) -> bool:
-        """Follow operands until one is no plain number; what is found out on the way is kept."""
+        """Follow operands until one is not plain; cache what is found on the way."""
         way: list[tuple[int, Iterator[int]]] = []
         answer = self._at_once(node, known, start)
         if answer is not None:
@@ -80,7 +80,7 @@ class Plainness:
         return True
 
     def _at_once(self, node: int, known: dict[int, bool], start: int) -> bool | None:
-        """Return whether a node is plain where that is known or says itself."""
+        """Return whether a node is plain where that is known or marked, else None."""
         found = known.get(node)
         if found is None and not (node >= start and node in self._leaves):
             found = self._marks.get(node)

@@ -35,7 +35,7 @@ SUMS = {add, sub}
 
 @dataclass(frozen=True)
 class Recording:
-    """What one run left behind.
+    """What one run of a function recorded.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ def record(
     together: bool = True,
     domains: bool = False,
 ) -> tuple[Recording, Any]:
-    """Run a function and return what it left behind, with the outline of its result.
+    """Run a function and return the recording, with the outline of its result.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def record(
 
 @collector_paused()
 def recorded(trace: Trace, run: Callable[[], Any], *, domains: bool) -> tuple[Recording, Any]:
-    """Run a function on what stands in a recording for its arguments; see `record`."""
+    """Run a function on the traced numbers of its arguments; see `record`."""
     try:
         result = trace.record(run)
         trace.generators.check([draw for draw, _ in trace.draws])
@@ -128,7 +128,7 @@ def recorded(trace: Trace, run: Callable[[], Any], *, domains: bool) -> tuple[Re
 
 
 def require_same(first: tuple[Recording, Any], second: tuple[Recording, Any]) -> None:
-    """Raise TraceError if a function recorded twice has drawn numbers that no program could."""
+    """Raise TraceError if two recordings of a function differ: it drew numbers of its own."""
     if _content(*first) != _content(*second):
         raise TraceError(
             "a random number was drawn from the system, or from a generator that is made without "
@@ -137,7 +137,7 @@ def require_same(first: tuple[Recording, Any], second: tuple[Recording, Any]) ->
 
 
 def _content(recording: Recording, outline: Any) -> tuple[Any, ...]:
-    """Return what a recording holds, in a form that can be compared."""
+    """Return the contents of a recording in a form that can be compared."""
     program = recording.program
     nodes, numbers = program.nodes(), [*program.constants.values()]
     try:
@@ -215,7 +215,7 @@ def _program(
     needed: Flags,
     outputs: Sequence[int],
 ) -> Program:
-    """Return what is needed of a recording as a program, inputs first."""
+    """Return the needed part of a recording as a program, inputs first."""
     places = np.full(len(nodes), -1)
     places[given] = np.arange(len(given))
     others = np.flatnonzero(needed & (places < 0))

@@ -1,4 +1,4 @@
-"""The error for what a compiled program could not repeat, with the user's line."""
+"""The error for what a compiled program could not repeat, pointing to the user's line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WHOLE = (
 )
 _TEXT = "return the value and print it outside, or print within scalargrad.disable_jit()"
 
-#: By question, what is refused.
+#: What is refused, by the question asked.
 _WHAT = {
     "invert": "~ was taken of a number, which would be true whether it was or not,",
     "data read": ".data was read",
@@ -43,7 +43,7 @@ _WHAT = {
     "stray example": "a Value computed for one example inside vmap was used outside",
     "outer graph": "a gradient was taken by a Value from which another was computed outside",
 }
-#: By question, the remedy.
+#: The remedy, by the question asked.
 _REMEDY: dict[str, str] = {}
 _REMEDY["invert"] = "write scalargrad.logical_not(x), or the opposite comparison"
 _REMEDY["data read"] = (
@@ -78,12 +78,12 @@ _REMEDY["outer graph"] = "compute both in the compiled function, or take the gra
 
 REFUSALS = {question: (_WHAT[question], _REMEDY[question]) for question in _WHAT}
 
-#: What would have changed something for good: an eager call is not made to see what it says.
+#: Refusals of changes: the call is not repeated eagerly, which would make them.
 CHANGES = {"data assigned", "grad assigned", "backward", "zero_grad"}
 
 
 class Refusal:
-    """What a recording refused first, which stands although the function caught the error.
+    """The first refusal of a recording, raised again at its end should the function catch it.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class Refusal:
         self.error = TraceError(f"{what} while a compiled function is recorded: {remedy}")
 
     def locate(self) -> None:
-        """Have the error name the user's line, by the frames that it has passed through."""
+        """Add the user's line to the error, from the frames in its traceback."""
         place = users_line(self.error.__traceback__)
         if place is not None:
             file, line = place
@@ -120,7 +120,7 @@ def users_line(traceback: TracebackType | None) -> tuple[str, int] | None:
 
 
 def _is_library(file: str) -> bool:
-    """Return whether a file is scalargrad's or Python's own, so that its caller is to be named."""
+    """Return whether a file is scalargrad's or Python's own, so that an error names its caller."""
     installed = "site-packages" in file or "dist-packages" in file
     return file.startswith((PACKAGE, "<printed")) or (
         file.startswith((_LIBRARY, "<frozen")) and not installed

@@ -1,7 +1,7 @@
 """Detect side effects: what a function changed while recorded that a program would not repeat.
 
-It may change its arguments, and what it finds around it: variables of enclosing functions,
-defaults and globals.
+It may change its arguments and its surroundings: variables of enclosing functions, defaults and
+globals.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from scalargrad.errors import TraceError
 from scalargrad.value import Value
 
 _ATOMS = (int, float, str, bytes)
-#: What holds nothing that could change; the numbers of Values are none of this.
+#: Types without contents to watch; changes of a Value's number are refused elsewhere.
 _UNCHANGING = (*_ATOMS, Value)
 _GLOBAL = "the global "
-#: So many things around a function are looked at, the nearest first.
+#: The most objects in a function's surroundings that are examined, the nearest first.
 _MANY = 10_000
 
 
 def unchanging(
     run: Callable[[], Any], function: Any, arguments: Any, compiled: Any
 ) -> Callable[[], Any]:
-    """Return `run` with a check that what it changes of its arguments is in its result.
+    """Return `run` with a check that everything it changes among its arguments is in its result.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def unchanging(
 
 
 class Contents:
-    """What lists, dicts, arrays and objects hold, all the way down.
+    """A snapshot of what lists, dicts, arrays and objects hold, at every depth.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Contents:
                 ahead += [(str(key), y) for key, y in inner if not isinstance(y, _UNCHANGING)]
 
     def changes(self, beside: Contents) -> Iterator[str]:
-        """Name what is not as it was and not in `beside` either; attributes may be added."""
+        """Name what has changed and is not in `beside`; attributes may be added."""
         for place, (part, name, before) in self._found.items():
             if place in beside._found:
                 continue
@@ -112,7 +112,7 @@ class Contents:
                     yield _described(part, key, name)
 
     def held(self, x: Any) -> dict[Any, Any] | None:
-        """Return what something holds by key, number or name; None if it cannot change."""
+        """Return an object's contents by key, index or name; None if it cannot change."""
         if isinstance(x, Value | WholeArray):
             return None
         if isinstance(x, dict):
@@ -126,19 +126,19 @@ class Contents:
         return attributes(x) if has_state(x) else None
 
     def is_longer(self, part: Any, before: dict[Any, Any], now: dict[Any, Any]) -> bool:
-        """Return whether something holds more or less than before, and not only attributes."""
+        """Return whether a container has another length than before."""
         return not has_state(part) and len(now) != len(before)
 
     def is_same(self, x: Any, y: Any) -> bool:
-        """Return whether what is held somewhere is what was held there."""
+        """Return whether two objects are the same, or equal atoms."""
         return x is y or (type(x) is type(y) and isinstance(x, _ATOMS) and x == y)
 
 
 class Around(Contents):
-    """What a function finds around it, as `Contents`.
+    """A snapshot of a function's surroundings: closures, globals, defaults.
 
-    Caches and logs may be filled: what is not traced may be added to dicts and lists, and anything
-    but a Value take the place of None. What an earlier recording left behind may be replaced.
+    Caches and logs may be filled: untraced items may be added to dicts and lists, and anything but
+    a Value may replace None. What an earlier recording left behind may be replaced.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ class Around(Contents):
         super().__init__(function, _MANY)
 
     def held(self, x: Any) -> dict[Any, Any] | None:
-        """Return what something holds, or what a function reads besides its arguments."""
+        """Return an object's contents; of a function, all it reads but its arguments."""
         if isinstance(x, ModuleType):
             return None
         if isinstance(x, FunctionType):
@@ -163,7 +163,7 @@ class Around(Contents):
         return None if has_state(x) and not is_followed(type(x)) else super().held(x)
 
     def iterators(self) -> list[Iterator[Any]]:
-        """Return the iterators found, which a function advances by reading them."""
+        """Return the iterators found, which the function may have advanced."""
         return [part for part, _, _ in self._found.values() if isinstance(part, Iterator)]
 
     def put_back(self) -> None:
@@ -187,14 +187,14 @@ class Around(Contents):
         return isinstance(part, dict | list) and any(isinstance(now[key], Value) for key in added)
 
     def is_same(self, x: Any, y: Any) -> bool:
-        """Return whether nothing has changed, or something plain been found for the first time."""
+        """Return whether nothing changed, or None was replaced by other than a Value."""
         if isinstance(y, Value):
             return x is y or isinstance(x, Traced)
         return x is None or super().is_same(x, y)
 
 
 def _variables(function: FunctionType) -> dict[str, Any]:
-    """Return what a function's names stand for, and its defaults."""
+    """Return the values of a function's variables and globals, and its defaults."""
     found = variables(function)
     for owner, space, names in namespaces(function):
         prefix = _GLOBAL if owner is function else f"{owner.__name__}."
@@ -203,7 +203,7 @@ def _variables(function: FunctionType) -> dict[str, Any]:
 
 
 def _put_back(function: FunctionType, before: dict[str, Any]) -> None:
-    """Give a function's variables what they held, and its globals."""
+    """Restore a function's closure variables and globals."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     for name, cell in cells:
         if name in before:
@@ -217,7 +217,7 @@ def _bound(x: Any) -> tuple[Any, ...]:
 
 
 def _position(x: Iterator[Any]) -> Any:
-    """Return what tells where an iterator stands; what differs each time where that is unknown."""
+    """Return the position of an iterator; if unknown, something new at each call."""
     hint = length_hint(x, -1)
     if hint >= 0:
         return hint
@@ -225,7 +225,7 @@ def _position(x: Iterator[Any]) -> Any:
 
 
 def _is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
-    """Return whether the very same things are held, as is usual."""
+    """Return whether both hold the same objects under the same keys."""
     same = len(now) == len(before) and all(map(is_, before.values(), now.values()))
     return same and before.keys() == now.keys()
 

@@ -21,7 +21,7 @@ _LESS, _INFINITE = TABLE["lt"], float("inf")
 
 
 class Tape(Tracing):
-    """The nodes of a recording, with what is known of them.
+    """The nodes of a recording, and the methods that write them.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Tape(Tracing):
     # Inputs -----------------------------------------------------------------------------------
 
     def stand_for(self, leaves: Iterable[Value]) -> None:
-        """Have these Values be inputs, in this order."""
+        """Make these Values inputs, in this order."""
         self.has_values = True
         for x in leaves:
             node = self._input(x._data, plain=False).index
@@ -77,7 +77,7 @@ class Tape(Tracing):
             self.given.append(node)
 
     def substitute(self, values: Iterable[Value], numbers: Iterable[Any]) -> list[int]:
-        """Have Values from outside be inputs of the recording, wherever they are read from now on.
+        """Let numbers of the arguments take the place of Values from outside from now on.
 
         Parameters
         ----------
@@ -112,7 +112,7 @@ class Tape(Tracing):
         return self._traced(index)
 
     def drawn_input(self, number: float) -> Traced:
-        """Return what stands for a number that is drawn."""
+        """Return the traced number of a random draw."""
         return self._input(number, plain=True)
 
     # Nodes ------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ class Tape(Tracing):
         return made
 
     def all_traced(self, nodes: Iterable[int]) -> list[Traced]:
-        """Return what stands for nodes."""
+        """Return the traced numbers of nodes."""
         found = []
         for index in nodes:
             made = _new(Traced)
@@ -144,13 +144,13 @@ class Tape(Tracing):
         return made
 
     def leaf(self, op: Op, x: Any, kind: type[Traced] = Traced) -> Traced:
-        """Write a node that is a leaf in eager evaluation, and no plain number."""
+        """Write a node that is a leaf Value in eager evaluation."""
         index = self.write(op, (self.refer(x, identity),))
         self.plainness.mark(index, False)
         return self._traced(index, kind)
 
     def region_leaf(self, x: Any) -> Traced:
-        """Write the leaf that stands for a number a function is differentiated by."""
+        """Write the leaf for a number that a function is differentiated with respect to."""
         made = self.leaf(identity, x)
         self.plainness.mark_leaf(made.index)
         return made
@@ -181,7 +181,7 @@ class Tape(Tracing):
         return number if number is NotImplemented else self.constant(number)
 
     def _of_value(self, x: Value) -> int:
-        """Return the node of a Value that is none of the recording's own."""
+        """Return the node of a Value that is not traced; it becomes an input when first met."""
         found = self._node_of.get(id(x))
         if found is None:
             if x in self._made:
@@ -194,16 +194,16 @@ class Tape(Tracing):
         return found
 
     def stands_for(self, x: Value, node: int) -> None:
-        """Have a Value that is none of the recording's own be a node wherever it is read."""
+        """Let a Value that is not traced stand for a node wherever it is read."""
         self._node_of[id(x)] = node
         self._named.append(x)
 
     def is_known(self, x: Value) -> bool:
-        """Return whether a Value that is none of the recording's own has a node."""
+        """Return whether a Value that is not traced has a node."""
         return id(x) in self._node_of
 
     def as_plain(self, x: Any) -> Any:
-        """Return a node once more, as a plain number."""
+        """Return a copy of a node that is a plain number."""
         made = self.node(identity, (x,))
         self.plainness.mark(made.index, True)
         if self.is_truth(x):
@@ -249,16 +249,16 @@ class Tape(Tracing):
         self.refuse(*REFUSALS[question], is_change=question in CHANGES)
 
     def refuse(self, what: str, remedy: str, is_change: bool = False) -> NoReturn:
-        """Raise TraceError, now and once more when the function returns."""
+        """Raise TraceError, and raise it again when the function returns."""
         self.refusal = self.refusal or Refusal(what, remedy, is_change)
         raise self.refusal.error
 
     def expect_none_left(self) -> None:
-        """Raise what was refused, although the function caught it."""
+        """Raise the first refusal again, should the function have caught it."""
         if self.refusal is not None:
             self.refusal.locate()
             raise self.refusal.error
 
     def __reduce__(self) -> NoReturn:
-        """Refuse to be copied or pickled, and to be looked through as other objects are."""
+        """Refuse to be copied or pickled."""
         self.refused("elsewhere")

@@ -1,10 +1,10 @@
 """A page on which network, boundary and loss of a training move together, step by step.
 
-`watch` (`training`) makes a `TrainingPage`, which keeps the parameters of each step. Once
-(`setting`), Python records what the model, its loss and its optimiser compute (`recorded`,
-`retraining`), finds the units in it (`network`) and tells what is learned (`task`); `document`
-puts the page together. The page computes everything else, with functions printed from the table
-of operations:
+`watch` (`watching`) makes a `TrainingPage`, which keeps the parameters of each step. Once
+(`setting`), Python records what the model, its loss and its optimiser compute (`model_record`,
+`retraining`), finds the units in it (`network`) and tells what is learned (`task`);
+`training_document` puts the page together. The page computes everything else, with functions
+printed from the table of operations:
 
 =============== ==============================================================
 programs        the recorded programs: values forward, gradients backward
