@@ -85,7 +85,8 @@ class Output(Value):
     finite, it is computed eagerly instead.
     """
 
-    __slots__ = ("_call", "_row", "_row_known", "index")  # `_call` is its Source
+    __slots__ = ("_call", "_row", "_row_known", "index")
+    _call: Source  # type: ignore[misc]
 
     def __init__(
         self,
@@ -99,7 +100,7 @@ class Output(Value):
         self._grad = 0.0
         self.label = ""
         self.index = index
-        self._call = source  # type: ignore[misc]
+        self._call = source
         self.parents = parents
         self._row = row
         self._row_known = False
