@@ -14,6 +14,7 @@ from scalargrad.errors import GraphChangedError, NumericalError, OperandError
 from scalargrad.grad_mode import Switch, enable_grad, recorder
 from scalargrad.graph import describe, first_nonfinite, topological_order
 from scalargrad.table.symbol import evaluate
+from scalargrad.table.validation import flag, shown
 from scalargrad.tree import flatten
 from scalargrad.value import Scalar, Value
 
@@ -48,7 +49,7 @@ def is_anomaly_enabled() -> bool:
 
 def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
     """Run one backward sweep from `root` and write the gradients; see `Value.backward`."""
-    if not allow_nonfinite:
+    if allow_nonfinite is False or not flag(allow_nonfinite, "allow_nonfinite"):
         require_finite(root)
     if root._call is not None and _stands_on_leaves(root) and not _anomaly.get():
         pairs = zip(root.parents, root.local_grads, strict=True)
@@ -274,7 +275,9 @@ def gradients(
                 "to Values; wrap it in Value before computing y"
             )
     if not isinstance(y, Value):
-        raise OperandError(f"y is {y!r}, a plain number: it does not depend on any Value")
+        raise OperandError(f"y is {shown(y)}, a plain number: it does not depend on any Value")
+    create_graph = flag(create_graph, "create_graph")
+    allow_nonfinite = flag(allow_nonfinite, "allow_nonfinite")
     if (current := recorder()) is not None:
         return rebuild(iter(current.gradients(y, leaves, create_graph, allow_nonfinite)))
     if not allow_nonfinite:

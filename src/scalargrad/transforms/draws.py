@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.table.validation import shown
 
 #: The generator behind the functions of the module `random`, shared by a whole process.
 MODULE: Any = random.random.__self__  # type: ignore[attr-defined]
@@ -40,7 +41,7 @@ class Draw:
         if state_of(source) is None:
             raise OperandError(
                 f"drawn takes a method of a random generator, as in drawn(rng.random), not "
-                f"{method!r:.60}: compute with what it returns afterwards"
+                f"{shown(method)}: compute with what it returns afterwards"
             )
         draw = cls(source, method.__name__, args, kwargs)
         if draw.has_values():

@@ -23,6 +23,7 @@ from scalargrad.compiler.trace.record import Recording
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import is_grad_enabled
 from scalargrad.table.numbers import as_float
+from scalargrad.table.validation import shown
 from scalargrad.transforms.draws import rewind
 from scalargrad.value import Value
 
@@ -351,7 +352,7 @@ def _number(x: Any) -> Any:
         return as_float(x, "an argument")  # which says so
     if number != x and number == number:
         raise TraceError(
-            f"an argument is {x!r:.60}, an integer that no float equals: a compiled function "
+            f"an argument is {shown(x)}, an integer that no float equals: a compiled function "
             "computes with floats; give a float, or make it static, as in "
             "jit(f, static_argnames='n')"
         )

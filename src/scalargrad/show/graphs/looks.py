@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.graph import describe
 from scalargrad.show.graphs.scale import Scale
+from scalargrad.table.validation import shown
 from scalargrad.value import Value
 
 
@@ -87,7 +88,7 @@ def _items(highlight: Highlight | None) -> list[Value | WalkStep]:
     items: list[Any] = list(highlight) if isinstance(highlight, Iterable) else [highlight]
     if not all(isinstance(item, Value | WalkStep) for item in items):
         raise OperandError(
-            f"highlight is {highlight!r:.60}, of type {type(highlight).__name__}: give a Value of "
+            f"highlight is {shown(highlight)}, of type {type(highlight).__name__}: give a Value of "
             "the graph, several, or a step of walk()"
         )
     return items

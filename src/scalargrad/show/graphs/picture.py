@@ -11,7 +11,7 @@ from typing import Protocol
 from scalargrad.errors import LayoutError
 from scalargrad.show.graphs.layout import DPI, render
 from scalargrad.show.graphs.svg import finish
-from scalargrad.system.files import require_writable, write_atomically
+from scalargrad.system.files import file_path, require_writable, write_atomically
 
 _SUFFIXES = (".svg", ".png", ".pdf", ".dot", ".mmd")
 
@@ -118,7 +118,7 @@ class Picture:
         The file appears under its name only when it is complete; if anything fails, nothing
         is created and an existing file stays as it was.
         """
-        path = Path(path)
+        path = Path(file_path(path))
         require_writable(path)
         return write_atomically(path, self._content(path))
 

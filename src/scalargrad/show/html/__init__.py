@@ -22,7 +22,7 @@ from typing import Any
 from zlib import compress
 
 from scalargrad.errors import LayoutError
-from scalargrad.system.files import require_writable, write_atomically
+from scalargrad.system.files import file_path, require_writable, write_atomically
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
@@ -64,6 +64,7 @@ def require_page(path: str | os.PathLike[str]) -> None:
     OSError
         If the folder does not exist or cannot be written to.
     """
+    path = file_path(path)
     if Path(path).suffix.lower() not in {".html", ".htm"}:
         raise LayoutError(f"a page cannot be saved as {Path(path).name!r}: end it in .html")
     require_writable(path)
