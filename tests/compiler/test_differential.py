@@ -33,6 +33,9 @@ _FRESH = range(_TODAY, _TODAY + math.ceil(COMPARISONS / (4 * POINTS)))
 SEEDS = _FRESH if COMPARISONS else range(60)
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 1e200, -1e-200, math.inf, -math.inf, math.nan]
 
+#: So large are numbers that, added up or multiplied in another order, may overflow.
+_HUGE = 1e290
+
 Numbers = list[Any]
 Step = Callable[[Numbers, random.Random], Any]
 
@@ -181,8 +184,8 @@ def _outcome(f: Callable[[], Any], source: random.Random) -> Any:
 
 
 def _close(a: float, b: float) -> bool:
-    same = a == b or (a != a and b != b)
-    return same or math.isclose(a, b, rel_tol=1e-8, abs_tol=1e-9)
+    same = a == b or (a != a and b != b) or math.isclose(a, b, rel_tol=1e-8, abs_tol=1e-9)
+    return same or (min(a, b) >= _HUGE or max(a, b) <= -_HUGE)
 
 
 def _agree(found: Any, expected: Any, sizes: Callable[[], list[float]] | None = None) -> bool:
