@@ -73,10 +73,10 @@ def test_a_nan_is_unequal_to_itself() -> None:
     compiled = jit(f)
     for x in (1.0, math.nan, 2.0, math.inf):
         assert compiled(x) == f(x)
-    x = Value(math.nan)
-    assert f(x)[0] is x
-    assert math.isnan(compiled(x)[0].data)
-    assert (compiled(x)[1], f(x)[1]) == (True, True)
+    node = Value(math.nan)
+    assert f(node)[0] is node
+    assert math.isnan(compiled(node)[0].data)
+    assert (compiled(node)[1], f(node)[1]) == (True, True)
 
 
 def test_elements_of_an_array_are_compared_compiled_as_eagerly() -> None:

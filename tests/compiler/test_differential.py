@@ -158,7 +158,7 @@ class Program:
 
     def _jit(self, rng: random.Random, depth: int) -> Step:
         f = self._inner(rng, depth)
-        return lambda known, source: jit(lambda ys: f(ys, source))(known)
+        return lambda known, source: jit(lambda ys: f(ys, source))([*known])  # as it is now
 
     def _draw(self, rng: random.Random, _: int) -> Step:
         x = self._place(rng)
