@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Iterable, Iterator
 from math import isfinite
 
+from scalargrad.errors import OperandError
+from scalargrad.table.validation import shown
 from scalargrad.value import Value
 
 
@@ -27,6 +29,11 @@ def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]
     list of Value
         Each node once. Constants are not nodes.
 
+    Raises
+    ------
+    OperandError
+        If a root is no Value.
+
     Notes
     -----
     Takes time linear in nodes and edges.
@@ -38,6 +45,7 @@ def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]
     >>> topological_order(y) == [x, y]
     True
     """
+    _require_values(roots)
     order: list[Value] = []
     seen: set[Value] = set(until)
     stack: list[Value | None] = list(reversed(roots))
@@ -52,7 +60,8 @@ def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]
             if parents is followed:  # results of one call share them, and they are in order
                 order.append(node)
             elif parents:
-                followed = parents
+                if len(parents) > 2:  # of fewer it is as quick to look
+                    followed = parents
                 stack.append(node)
                 stack.append(None)
                 for x in reversed(parents):
@@ -61,6 +70,14 @@ def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]
             else:
                 order.append(node)
     return order
+
+
+def _require_values(roots: Iterable[Value]) -> None:
+    for root in roots:
+        if not isinstance(root, Value):
+            raise OperandError(
+                f"root is {shown(root)}; give a Value: only what is computed from one has a graph"
+            )
 
 
 def leaves(root: Value) -> list[Value]:

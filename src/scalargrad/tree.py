@@ -175,7 +175,7 @@ def flatten_like(tree: Any, model: Any, where: str, like: str) -> list[Any]:
     places = _common_places(tree, model)
     if places is None:
         raise OperandError(
-            f"{where} is {tree!r:.60} but {like} is {model!r:.60}: give one number for each"
+            f"{where} is {shown(tree)} but {like} is {shown(model)}: give one number for each"
         )
     return [
         leaf

@@ -13,6 +13,7 @@ from scalargrad.ops.methods import junction, method, printed
 from scalargrad.table.eager import diverted
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.operation import Binary, Operation, Unary
+from scalargrad.table.validation import shown
 
 if TYPE_CHECKING:
     from scalargrad.grad_mode import Recorder
@@ -121,7 +122,7 @@ class Value:
             )
         if operands or not isinstance(label, str):
             raise OperandError(
-                f"Value(data, label) was given {(label, *operands)!r:.60}: operands are recorded "
+                f"Value(data, label) was given {shown((label, *operands))}: operands are recorded "
                 "by operations; declare one of your own, with its derivative, by "
                 "scalargrad.custom_op"
             )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from scalargrad import TraceError, Value, drawn, gradients, jit, log, sin, take, tanh, vmap, where
@@ -192,3 +193,34 @@ def test_explain_draws_nothing_for_any_example() -> None:
     for _ in range(2):
         compiled.explain(XS)
         assert rng.getstate() == state
+
+
+@pytest.mark.parametrize(
+    ("method", "args"),
+    [
+        ("random", ()),
+        ("normal", ()),
+        ("normal", (1.5, 0.3)),
+        ("standard_normal", ()),
+        ("uniform", (-2.0, 3)),
+        ("exponential", (0.7,)),
+        ("standard_exponential", ()),
+        ("gamma", (2.0,)),
+        ("integers", (7,)),
+    ],
+)
+@pytest.mark.parametrize("kind", [float, Value])
+def test_numpys_generators_draw_the_same_for_all_examples_as_one_by_one(
+    method: str, args: tuple[float, ...], kind: Any
+) -> None:
+    """To the bit, call by call, and they end up in the same state; so does what follows."""
+    rng, again = np.random.default_rng(5), np.random.default_rng(5)
+    compiled = jit(
+        lambda xs: [*vmap(lambda x: x * drawn(getattr(rng, method), *args))(xs), drawn(rng.random)]
+    )
+    xs = [1.0 + k for k in range(20)]
+    for _ in range(3):
+        found = compiled([kind(x) for x in xs])
+        expected = [x * float(getattr(again, method)(*args)) for x in xs] + [again.random()]
+        assert [float(getattr(x, "data", x)) for x in found] == expected
+    assert rng.bit_generator.state == again.bit_generator.state

@@ -7,6 +7,8 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from scalargrad.compiler.call.static_arguments import static_of
 from scalargrad.compiler.jitted import Jitted
+from scalargrad.errors import OperandError
+from scalargrad.table.validation import listed, shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -133,9 +135,20 @@ def jit(
     >>> y.data, w.grad
     (5.0, -10.0)
     """
-    numbers = (static_argnums,) if isinstance(static_argnums, int) else static_argnums
-    names = (static_argnames,) if isinstance(static_argnames, str) else static_argnames
+    numbers = _several(static_argnums, "static_argnums", int)
+    names = _several(static_argnames, "static_argnames", str)
 
     if function is None:
         return lambda found: Jitted(found, static_of(found, numbers, names))
     return Jitted(function, static_of(function, numbers, names))
+
+
+def _several(given: Any, name: str, kind: type) -> list[Any]:
+    """Return numbers or names of arguments, of which one may stand alone."""
+    found = [given] if isinstance(given, kind) else listed(given, name, f"{kind.__name__}s")
+    for x in found:
+        if not isinstance(x, kind) or isinstance(x, bool):
+            raise OperandError(
+                f"{name} has {shown(x)}, of type {type(x).__name__}; give {kind.__name__}s"
+            )
+    return found

@@ -21,7 +21,7 @@ from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.pickling import Reference, lost
 from scalargrad.compiler.trace.trace import current_trace
-from scalargrad.errors import TraceError
+from scalargrad.errors import OperandError, TraceError
 from scalargrad.grad_mode import switches
 from scalargrad.value import Value
 
@@ -54,13 +54,13 @@ class Jitted(Generic[P, R]):
         functools.update_wrapper(self, function)
         self._function = function
         self._is_object = is_object(function)
-        #: Whether all of it is in its arguments: none is static, and it is no object.
+        #: Whether a call depends on its traced arguments only: none is static, and it is no object.
         self.is_traced_whole = not static and not self._is_object
         self._static = static
         self._limits = RecordingLimits(quiet)
         self._kept = Paths(function, paths)
         self._last_walk = LastWalk()
-        #: What `scan` has made of this function as a step, by the number of steps.
+        #: The compiled scans of this function as a step, by the number of steps.
         self.scans: dict[int | None, Jitted[..., Any]] = {}
 
     @property
@@ -98,7 +98,7 @@ class Jitted(Generic[P, R]):
         return result
 
     def paths(self, *args: Any) -> tuple[Path, ...]:
-        """Return the paths that are recorded for such arguments, and fit what is closed over."""
+        """Return the recorded paths for such arguments that are valid for what is closed over."""
         if self._kept.is_outdated():
             self._kept.look_around()
         return self._paths.get(self.signature(args, {})[0], ())
@@ -111,23 +111,29 @@ class Jitted(Generic[P, R]):
             known = key_of_numbers(args)  # the same, for small functions in half the time
             if known is not None:
                 return known, [*args], []
-        objects = Visit([], self._last_walk)
-        leaves: list[Any] = []
-        if self._is_object:
-            objects.whole(self._function)
-        if not self._static and not kwargs:
-            for x in args:
-                visit(x, objects.key, leaves, objects)
+        try:  # walks down what the arguments hold
+            objects = Visit([], self._last_walk)
+            leaves: list[Any] = []
+            if self._is_object:
+                objects.whole(self._function)
+            if not self._static and not kwargs:
+                for x in args:
+                    visit(x, objects.key, leaves, objects)
+                module_values = objects.finish()
+                return tuple(objects.key), leaves, module_values
+            for name, x in [*enumerate(args), *kwargs.items()]:
+                objects.key.append(name)
+                if name in self._static:
+                    visit_static(x, f"static argument {name!r}", objects.key)
+                else:
+                    visit(x, objects.key, leaves, objects)
             module_values = objects.finish()
             return tuple(objects.key), leaves, module_values
-        for name, x in [*enumerate(args), *kwargs.items()]:
-            objects.key.append(name)
-            if name in self._static:
-                visit_static(x, f"static argument {name!r}", objects.key)
-            else:
-                visit(x, objects.key, leaves, objects)
-        module_values = objects.finish()
-        return tuple(objects.key), leaves, module_values
+        except RecursionError:
+            raise OperandError(
+                "an argument is in itself, or nested too deeply to be taken apart at each call: "
+                "give a list of its numbers"
+            ) from None
 
     def _run_anew(self, leaves: list[Any], module_values: list[Value], made: Made) -> Any:
         """Record a path and run it; return None where the call is to be made eagerly.

@@ -14,6 +14,7 @@ from scalargrad.compiler.trace.batching import Lanes, UnlikeError
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
+from scalargrad.table.validation import function, listed, shown
 
 
 def vmap(
@@ -64,6 +65,9 @@ def vmap(
     >>> vmap(lambda x: [x, x * x], out_axes=1)([1.0, 2.0, 3.0])
     [[1.0, 2.0, 3.0], [1.0, 4.0, 9.0]]
     """
+    function(f, "f", "vmap(lambda x: x * x)")
+    if in_axes is not None and not isinstance(in_axes, int):
+        in_axes = listed(in_axes, "in_axes", "0 and None")
 
     @functools.wraps(f)
     def mapped(*args: Any, **kwargs: Any) -> Any:
@@ -114,9 +118,9 @@ def _at_once(f: Callable[..., Any], call: tuple[Any, Any, Any], lanes: Lanes, n:
 
 def _count(args: Sequence[Any], axes: Sequence[int | None]) -> int:
     """Return the number of examples."""
-    if len(axes) != len(args) or not all(axis is None or axis == 0 for axis in axes):
+    if len(axes) != len(args) or not all(map(_is_axis, axes)):
         raise OperandError(
-            f"vmap: in_axes {tuple(axes)} for {len(args)} arguments: give 0 or None for each"
+            f"vmap: in_axes {shown(tuple(axes))} for {len(args)} arguments: give 0 or None for each"
         )
     mapped = [x for x, axis in zip(args, axes, strict=True) if axis is not None]
     for x in mapped:
@@ -131,6 +135,10 @@ def _count(args: Sequence[Any], axes: Sequence[int | None]) -> int:
             f"vmap: the mapped arguments hold {sorted(counts) or 'no'} examples: give one number"
         )
     return counts.pop()
+
+
+def _is_axis(axis: Any) -> bool:
+    return axis is None or (isinstance(axis, int) and axis == 0)
 
 
 def holds_entries(x: Any) -> bool:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from scalargrad.data.dataset import Dataset
 from scalargrad.errors import OperandError
+from scalargrad.table.validation import flag, instance, listed, number, shown, size, whole
 
 #: Countries, each with the language most of its users have here.
 _SPOKEN_IN = {
@@ -118,7 +119,7 @@ class ClickModel:
 
     def user(self, number: int) -> User:
         """Return a user, the same at every call."""
-        key = ("user", number)
+        key = ("user", whole(number, "number"))
         if key not in self._met:
             rng = self._rng(*key)
             country = rng.choice(COUNTRIES)
@@ -134,7 +135,7 @@ class ClickModel:
 
     def item(self, number: int) -> Item:
         """Return an item, the same at every call."""
-        key = ("item", number)
+        key = ("item", whole(number, "number"))
         if key not in self._met:
             rng = self._rng(*key)
             traits = tuple(rng.gauss(0, 1.2) for _ in range(self.latent))
@@ -162,6 +163,7 @@ class ClickModel:
 
     def log_odds(self, shown: Impression) -> float:
         """Return the true log-odds of a click, in nats."""
+        instance(shown, "shown", Impression, "an Impression, as log() has them")
         who, what = self.user(shown.user), self.item(shown.item)
         liking = self._rng("device × topic", shown.device, shown.topic).gauss(0, 0.7)
         evening = 0.4 * math.cos(math.tau * (shown.hour - 21) / 24) + 0.2 * (shown.weekday > 4)
@@ -203,7 +205,8 @@ class ClickModel:
         OperandError
             If such pairs are not found: there are no unseen ones, or hardly any others.
         """
-        rng = random.Random(seed)
+        n, unseen = size(n, "n"), flag(unseen, "unseen")
+        rng = random.Random(whole(seed, "seed"))
         shown = [self._draw(rng, unseen) for _ in range(n)]
         return Dataset(shown, [int(rng.random() < self.probability(x)) for x in shown])
 
@@ -221,15 +224,29 @@ class ClickModel:
 
     def log_loss(self, impressions: Iterable[Impression], clicks: Iterable[int]) -> float:
         """Return the mean log loss of the true probabilities, in nats: no model can expect less."""
+        told = (
+            listed(impressions, "impressions", "Impressions"),
+            [number(x, "a click", 0, 1) for x in listed(clicks, "clicks", "0 and 1")],
+        )
+        if len(told[0]) != len(told[1]) or not told[0]:
+            raise OperandError(
+                f"{len(told[0])} impressions and {len(told[1])} clicks: give one click for each, "
+                "and at least one"
+            )
         chances = [
             self.probability(shown) if clicked else 1 - self.probability(shown)
-            for shown, clicked in zip(impressions, clicks, strict=True)
+            for shown, clicked in zip(*told, strict=True)
         ]
         return -math.fsum(map(math.log, chances)) / len(chances)
 
     def _rng(self, *what: object) -> random.Random:
         """Return the generator of one user, item, pair or combination."""
-        return random.Random(f"{self.seed} {' '.join(map(str, what))}")
+        try:
+            return random.Random(f"{self.seed} {' '.join(map(str, what))}")
+        except (UnicodeEncodeError, ValueError):
+            raise OperandError(
+                f"{shown(what)} cannot be written as text; give the numbers of a user and an item"
+            ) from None
 
 
 def click_model(
@@ -277,21 +294,24 @@ def click_model(
     >>> truth.impression(123_456, 7, "phone", hour=21, weekday=5).topic
     'games'
     """
-    if users < 1 or items < 1 or latent < 0:
-        raise OperandError(f"{users} users, {items} items, latent={latent}: give at least one each")
-    for name, share in (("exceptional", exceptional), ("unseen", unseen)):
-        if not 0.0 <= share < 1.0:
-            raise OperandError(f"{name} is {share}: it is a share of the pairs, in [0, 1)")
-    if not popularity >= 1.0:
+    users, items = size(users, "users"), size(items, "items")
+    if not users or not items:
+        raise OperandError(f"{users} users, {items} items: give at least one each")
+    share = {"exceptional": number(exceptional, "exceptional"), "unseen": number(unseen, "unseen")}
+    for name, x in share.items():
+        if not 0.0 <= x < 1.0:
+            raise OperandError(f"{name} is {x}: it is a share of the pairs, in [0, 1)")
+    popularity = number(popularity, "popularity")
+    if popularity < 1.0:
         raise OperandError(f"popularity is {popularity}: 1 is even, larger is more skewed")
     return ClickModel(
         users,
         items,
-        latent=latent,
-        exceptional=exceptional,
-        unseen=unseen,
+        latent=size(latent, "latent"),
+        exceptional=share["exceptional"],
+        unseen=share["unseen"],
         popularity=popularity,
-        seed=seed,
+        seed=whole(seed, "seed"),
     )
 
 

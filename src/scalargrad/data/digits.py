@@ -6,6 +6,10 @@ from typing import Any
 
 from scalargrad.data.dataset import Split, sklearn_datasets, split_every
 from scalargrad.errors import OperandError
+from scalargrad.table.validation import shown, whole
+
+#: Pixels along a side beyond which the digits would not fit into memory.
+_LARGEST = 256
 
 
 def digits(size: int = 8) -> Split[list[float], int]:
@@ -26,7 +30,7 @@ def digits(size: int = 8) -> Split[list[float], int]:
     Raises
     ------
     OperandError
-        If `size` is under 2.
+        If `size` is under 2 or over 256.
     MissingPackageError
         If scikit-learn is not installed.
 
@@ -40,8 +44,10 @@ def digits(size: int = 8) -> Split[list[float], int]:
     >>> len(train.inputs), len(held_out.inputs), len(train.inputs[0])
     (1437, 360, 64)
     """
-    if size < 2:
-        raise OperandError(f"size is {size}: an image has at least 2 × 2 pixels")
+    if not 2 <= whole(size, "size") <= _LARGEST:
+        raise OperandError(
+            f"size is {shown(size)}: an image has 2 × 2 to {_LARGEST} × {_LARGEST} pixels"
+        )
     images = sklearn_datasets().load_digits()
     pixels = images.data / 16.0 if size == 8 else _enlarged(images.images / 16.0, size)
     return split_every(pixels.tolist(), images.target.tolist(), 5)

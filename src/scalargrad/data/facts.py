@@ -6,6 +6,7 @@ from importlib import resources
 from typing import Literal, NamedTuple
 
 from scalargrad.errors import OperandError
+from scalargrad.table.validation import is_word, shown
 
 Kind = Literal["country", "capital", "element"]
 KINDS: tuple[Kind, ...] = ("country", "capital", "element")
@@ -79,6 +80,8 @@ def names(kind: Kind | None = None) -> list[str]:
     >>> names("element")[:3]
     ['Hydrogen', 'Helium', 'Lithium']
     """
-    if kind not in (None, *KINDS):
-        raise OperandError(f"there are no names of kind {kind!r}: choose from {', '.join(KINDS)}")
+    if kind is not None and not is_word(kind, KINDS):
+        raise OperandError(
+            f"there are no names of kind {shown(kind)}: choose from {', '.join(KINDS)}"
+        )
     return [fact.name for fact in facts() if kind in (None, fact.kind)]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Hashable, Iterable
+from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.table.validation import listed, shown, text, whole
 
 
 class Vocabulary:
@@ -26,17 +28,28 @@ class Vocabulary:
     __slots__ = ("_rows",)
 
     def __init__(self, values: Iterable[Hashable]) -> None:
-        self._rows = {value: row for row, value in enumerate(dict.fromkeys(values), 1)}
+        given = [_hashable(value) for value in listed(values, "values", "names or numbers")]
+        self._rows = {value: row for row, value in enumerate(dict.fromkeys(given), 1)}
 
     def row(self, value: Hashable) -> int:
         """Return the row of a value, 0 if it has none."""
-        return self._rows.get(value, 0)
+        return self._rows.get(_hashable(value), 0)
 
     def __len__(self) -> int:
         return len(self._rows) + 1
 
     def __repr__(self) -> str:
         return f"Vocabulary of {len(self._rows)} values"
+
+
+def _hashable(value: Any) -> Any:
+    try:
+        hash(value)
+    except TypeError:
+        raise OperandError(
+            f"the value {shown(value)} cannot be looked up; give text or numbers"
+        ) from None
+    return value
 
 
 def crossed(*values: object, buckets: int) -> int:
@@ -69,6 +82,6 @@ def crossed(*values: object, buckets: int) -> int:
     >>> crossed("device", "phone", "topic", "news", buckets=1000)
     992
     """
-    if buckets < 1:
-        raise OperandError(f"buckets is {buckets}: crosses need at least one")
-    return zlib.crc32("\x1f".join(map(str, values)).encode()) % buckets
+    buckets = whole(buckets, "buckets", 1)
+    written = "\x1f".join(map(str, values))
+    return zlib.crc32(text(written, "what is crossed").encode()) % buckets

@@ -7,7 +7,7 @@ import zlib
 from importlib import resources
 
 from scalargrad.data.dataset import Dataset, Split, split_every
-from scalargrad.errors import OperandError
+from scalargrad.table.validation import instance, whole
 
 LABELS = ("negative", "positive")
 
@@ -87,6 +87,7 @@ def words(text: str) -> list[str]:
     >>> words("Not bad at all: it's GREAT!")
     ['not', 'bad', 'at', 'all', "it's", 'great']
     """
+    instance(text, "text", str, "text (str)")
     return re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", text.lower())
 
 
@@ -125,8 +126,7 @@ def bag_of_words(text: str, size: int = 10_000) -> dict[int, float]:
     >>> sorted(bag_of_words("good, good, bad").values())
     [1.0, 2.0]
     """
-    if size < 1:
-        raise OperandError(f"size is {size}: a bag needs at least one position")
+    size = whole(size, "size", 1)
     counts: dict[int, float] = {}
     for word in words(text):
         position = zlib.crc32(word.encode()) % size

@@ -14,6 +14,7 @@ from scalargrad.graph import topological_order
 from scalargrad.ops import TABLE
 from scalargrad.system.json_number import json_number
 from scalargrad.system.packages import needed
+from scalargrad.table.validation import instance
 from scalargrad.value import Parameter, Value
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def from_json(text: str) -> Value:
         If the text is damaged or foreign.
     """
     try:
-        found = json.loads(text)
+        found = json.loads(instance(text, "text", str, "what to_json wrote (str)"))
         if found["graph"]["format"] != FORMAT:
             raise StateError(f"the graph has the format {found['graph']['format']!r}")
         nodes = [_read_node(node) for node in found["nodes"]]

@@ -11,6 +11,7 @@ from scalargrad.compiler.runner import Runner, runner_for
 from scalargrad.errors import OperandError, StateError, TraceError
 from scalargrad.export.exported import Exported
 from scalargrad.export.json_program import read
+from scalargrad.system.files import file_path
 from scalargrad.table.numbers import as_float
 
 
@@ -91,7 +92,7 @@ def load(path: str | os.PathLike[str]) -> Loaded:
     [35.0, 7.0]
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(file_path(path)).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise StateError(f"{path} holds no program of scalargrad's: it is no text") from error
     return Loaded(read(text, str(path)))

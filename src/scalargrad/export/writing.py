@@ -14,7 +14,7 @@ from scalargrad.export.c_file import c_files
 from scalargrad.export.exported import Exported, exported
 from scalargrad.export.json_program import json_file
 from scalargrad.export.object_file import object_file, shared_library
-from scalargrad.system.files import write_atomically
+from scalargrad.system.files import file_path, write_atomically
 from scalargrad.table.c import LIBM
 
 _KEYWORDS = frozenset(
@@ -39,7 +39,7 @@ def write(
     kwargs: dict[str, Any],
 ) -> list[Path]:
     """Write what a compiled function computes for such arguments; see `Jitted.export`."""
-    target = Path(path)
+    target = Path(file_path(path))
     if target.suffix not in _WRITERS:
         known = ", ".join(_WRITERS)
         raise OperandError(f"{path} ends in {target.suffix!r}: end it in one of {known}")

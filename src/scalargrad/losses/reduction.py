@@ -147,11 +147,11 @@ def class_index(target: Any, classes: int, name: str) -> Any:
     A Value, as every argument of a function being compiled is, stays one.
     """
     if not is_class(target) or not eq(floor(target), target):
-        shown = target.data if isinstance(target, Value) else target
-        raise OperandError(f"{name}: a target is {shown!r:.60}; classes are whole numbers")
+        given = target.data if isinstance(target, Value) else target
+        raise OperandError(f"{name}: a target is {shown(given)}; classes are whole numbers")
     if not ge(target, 0.0) * lt(target, classes):
-        shown = target.data if isinstance(target, Value) else target
-        raise DomainError(f"{name}: a target is class {shown:.0f}; there are 0 … {classes - 1}")
+        given = target.data if isinstance(target, Value) else target
+        raise DomainError(f"{name}: a target is class {given:.0f}; there are 0 … {classes - 1}")
     return target if isinstance(target, Value) else int(target)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.nn.module import Module
+from scalargrad.table.validation import shown, whole
 
 
 class Flatten(Module):
@@ -101,7 +102,7 @@ class Sequential(Module):
 
     def _add(self, name: str, module: Any) -> None:
         if not isinstance(module, Module):
-            raise OperandError(f"Sequential takes modules, not {module!r:.60}")
+            raise OperandError(f"Sequential takes modules, not {shown(module)}")
         if hasattr(self, name):
             raise OperandError(f"Sequential: {name!r} is taken; give the module another name")
         setattr(self, name, module)
@@ -136,4 +137,7 @@ class Sequential(Module):
         return len(list(iter(self)))
 
     def __getitem__(self, index: int) -> Module:
-        return list(self)[index]
+        parts = list(self)
+        if not -len(parts) <= whole(index, "index") < len(parts):
+            raise IndexError(f"index is {shown(index)}, but there are {len(parts)} modules")
+        return parts[index]

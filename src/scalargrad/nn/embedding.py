@@ -12,7 +12,7 @@ from scalargrad.nn.init import Rng
 from scalargrad.nn.module import Module
 from scalargrad.ops import dot, mean, sum, take
 from scalargrad.sparse import Table
-from scalargrad.table.validation import shown, size, whole
+from scalargrad.table.validation import listed, shown, size, whole
 from scalargrad.value import Scalar, Value
 
 
@@ -190,9 +190,19 @@ class EmbeddingBag(Embedding):
         """
         if per_sample_weights is not None and self.mode != "sum":
             raise OperandError("EmbeddingBag: per_sample_weights need mode='sum'")
-        index = index.tolist() if hasattr(index, "tolist") else index
+        index = listed(
+            index.tolist() if hasattr(index, "tolist") else index, "index", "whole numbers"
+        )
         if index and isinstance(index[0], list | tuple):
             bags = per_sample_weights or [None] * len(index)
+            if any(
+                isinstance(i, list | tuple)
+                for bag in index
+                for i in listed(bag, "a bag", "whole numbers")
+            ):
+                raise OperandError(
+                    "EmbeddingBag: index is a bag, or a list of bags; this is nested deeper"
+                )
             return [self.forward(bag, w) for bag, w in zip(index, bags, strict=True)]
         return self._bag(index, per_sample_weights)
 

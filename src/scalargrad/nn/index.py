@@ -8,6 +8,7 @@ from typing import Any, overload
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.ops import eq, floor, ge, lt
 from scalargrad.table import numbers
+from scalargrad.table.validation import shown
 from scalargrad.value import Value
 
 
@@ -30,7 +31,7 @@ def checked_index(index: Any, size: int, owner: object) -> Any:
     try:
         number = operator.index(index)
     except TypeError:
-        raise OperandError(f"{owner} takes whole numbers as indices, not {index!r:.60}") from None
+        raise OperandError(f"{owner} takes whole numbers as indices, not {shown(index)}") from None
     if not 0 <= number < size:
         raise DomainError(f"{owner} was given index {number}; it has 0 … {size - 1}")
     return number

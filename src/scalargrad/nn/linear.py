@@ -14,7 +14,7 @@ from scalargrad.nn.module import Module, distinct_numbers
 from scalargrad.nn.rows import are_rows
 from scalargrad.ops import dot
 from scalargrad.sparse import Table, Vector
-from scalargrad.table.validation import flag, size
+from scalargrad.table.validation import flag, shown, size
 from scalargrad.value import Parameter, Scalar
 
 
@@ -109,7 +109,7 @@ class Linear(Module):
             return list(x)
         except TypeError:
             raise OperandError(
-                f"{self!r} takes a sequence of inputs but was given {x!r:.60}: put it in a list"
+                f"{self!r} takes a sequence of inputs but was given {shown(x)}: put it in a list"
             ) from None
 
     def _dense(self, inputs: list[Any]) -> tuple[Any, list[Any]]:

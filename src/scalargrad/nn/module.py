@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from scalargrad.nn.state import IncompatibleKeys, load_state, parameter_shape, state_of
 from scalargrad.sparse import Table
+from scalargrad.table.validation import flag, mapping
 from scalargrad.value import Parameter, Value
 
 
@@ -159,7 +160,8 @@ class Module:
             If an entry has the wrong shape, or, with `strict`, a name is missing or
             unexpected. All are listed, and no parameter is changed.
         """
-        return load_state(type(self).__name__, self._tensors(), state_dict, strict)
+        given = mapping(state_dict, "state_dict", "numbers by name")
+        return load_state(type(self).__name__, self._tensors(), given, flag(strict, "strict"))
 
     def _tensors(self) -> Iterator[tuple[str, Any]]:
         """Yield the largest rectangles of Parameters with their paths; a lone one is one too."""

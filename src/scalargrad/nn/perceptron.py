@@ -104,7 +104,7 @@ class Neuron(Module):
             given = len(x)
         except TypeError:
             raise OperandError(
-                f"{self!r} takes a sequence of {len(self.w)} inputs but was given {x!r:.60}: "
+                f"{self!r} takes a sequence of {len(self.w)} inputs but was given {shown(x)}: "
                 "put it in a list"
             ) from None
         if given != len(self.w):

@@ -11,8 +11,9 @@ from typing import Any
 from scalargrad.errors import StateError
 from scalargrad.nn.module import Module
 from scalargrad.nn.state import IncompatibleKeys, flat, number_shape, shape_text
-from scalargrad.system.files import write_atomically
+from scalargrad.system.files import file_path, write_atomically
 from scalargrad.system.packages import needed
+from scalargrad.table.validation import flag, instance, mapping, text
 
 AnyPath = str | os.PathLike[str]
 
@@ -57,11 +58,22 @@ def save_file(
     with needed("saving and loading weights needs"):
         import numpy as np
         from safetensors.numpy import save
-    for name, numbers in tensors.items():
+    file_path(path)
+    for name, numbers in mapping(tensors, "tensors", "numbers by name").items():
+        text(name, "the name of a tensor")
         if number_shape(numbers, ()) is None and list(flat(numbers)):
             raise StateError(f"{name} is no rectangle of numbers, so it cannot be saved")
     arrays = {name: np.array(numbers, dtype=np.float64) for name, numbers in tensors.items()}
-    write_atomically(path, save(arrays, metadata=dict(metadata or {})))
+    write_atomically(path, save(arrays, metadata=_header(metadata)))
+
+
+def _header(metadata: Any) -> dict[str, str]:
+    """Return the text for a header."""
+    given = {} if metadata is None else mapping(metadata, "metadata", "text by name")
+    return {
+        text(name, "a name in metadata"): text(x, f"metadata[{name!r}]")
+        for name, x in given.items()
+    }
 
 
 def load_file(path: AnyPath) -> dict[str, Any]:
@@ -142,8 +154,9 @@ def save_model(model: Module, path: AnyPath, metadata: Mapping[str, str] | None 
     ...     load_model(Linear(2, 1), path)
     IncompatibleKeys(missing_keys=[], unexpected_keys=[])
     """
+    instance(model, "model", Module, "a Module")
     header = {"format": "pt", "architecture": repr(model)}  # "pt" is what PyTorch's readers expect
-    save_file(model.state_dict(), path, {**(metadata or {}), **header})
+    save_file(model.state_dict(), path, {**_header(metadata), **header})
 
 
 def load_model(model: Module, path: AnyPath, strict: bool = True) -> IncompatibleKeys:
@@ -173,6 +186,8 @@ def load_model(model: Module, path: AnyPath, strict: bool = True) -> Incompatibl
     FileNotFoundError
         If there is no such file.
     """
+    instance(model, "model", Module, "a Module")
+    flag(strict, "strict")
     state = load_file(path)
     saved = load_metadata(path).get("architecture", repr(model))
     if strict and saved != repr(model) and _same_shapes(model.state_dict(), state):
@@ -193,7 +208,7 @@ def _opened(path: AnyPath) -> Iterator[Any]:
     with needed("saving and loading weights needs"):
         from safetensors import SafetensorError, safe_open
     try:
-        with safe_open(os.fspath(path), framework="numpy") as file:
+        with safe_open(file_path(path), framework="numpy") as file:
             yield file
     except SafetensorError as error:
         raise StateError(

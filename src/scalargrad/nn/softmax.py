@@ -7,6 +7,10 @@ from typing import Any
 from scalargrad.errors import OperandError
 from scalargrad.nn.module import Module
 from scalargrad.ops import log_softmax, softmax
+from scalargrad.table.validation import listed
+
+#: More levels than any batch of batches has.
+_DEEPEST = 32
 
 
 class Softmax(Module):
@@ -43,7 +47,9 @@ class Softmax(Module):
         return self._normalised(x, 0)
 
     def _normalised(self, x: Any, level: int) -> Any:
-        scores = list(x.tolist() if hasattr(x, "tolist") else x)
+        scores = listed(x.tolist() if hasattr(x, "tolist") else x, "x", "scores")
+        if level > _DEEPEST:
+            raise OperandError("the scores are nested too deeply: is a list in itself?")
         if any(isinstance(part, list | tuple) for part in scores):
             return [self._normalised(part, level + 1) for part in scores]
         if self.dim not in {None, -1, level}:

@@ -13,6 +13,7 @@ from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import where
 from scalargrad.table import numbers
 from scalargrad.table.numbers import is_real
+from scalargrad.table.validation import shown
 
 __all__ = ["take"]
 
@@ -43,10 +44,16 @@ def take(values: Any, index: Any) -> Any:
     >>> take([10.0, 20.0, 30.0], 1)
     20.0
     """
+    if (
+        isinstance(values, str | dict)
+        or not hasattr(values, "__getitem__")
+        or isinstance(values, type)
+    ):
+        raise OperandError(f"take: values is {shown(values)}; give a list or an array")
     size = len(values)
     if is_real(index):
         if not -size <= index < size or index != int(index):
-            raise IndexError(f"take: index {index!r} is none of {-size} to {size - 1}")
+            raise IndexError(f"take: index {shown(index)} is none of {-size} to {size - 1}")
         return values[int(index)]
     if not numbers.holds(_is_inside(index, size)):
         raise IndexError(f"take: index {index._data:g} is none of {-size} to {size - 1}")

@@ -13,6 +13,7 @@ from scalargrad.errors import OperandError
 from scalargrad.table.eager import compile_operator, compile_reflected
 from scalargrad.table.numbers import defers
 from scalargrad.table.operation import Elementwise
+from scalargrad.table.validation import shown
 
 
 def printed(op: Elementwise, *, reflected: bool = False) -> Any:
@@ -67,7 +68,7 @@ def junction(op: Elementwise) -> Callable[[Any, Any], Any]:
         for x in (self, other):
             if not is_truth(x):
                 raise OperandError(
-                    f"an operand of &, | or ^ is {x!r:.60}: they join comparisons, as in "
+                    f"an operand of &, | or ^ is {shown(x)}: they join comparisons, as in "
                     "(a > 0) & (b > 0); for numbers write scalargrad.logical_and(a, b)"
                 )
         return self._apply(op, (self, other))

@@ -15,6 +15,7 @@ from scalargrad.ops.exponential import exp, log
 from scalargrad.ops.selection import maximum, where
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import ListReduction, Operand, R_co, Reduction, primitive
+from scalargrad.table.validation import listed
 
 __all__ = ["dot", "log_softmax", "logsumexp", "mean", "softmax", "sum"]
 
@@ -202,7 +203,10 @@ def dot(operands: Sequence[float]) -> float:
 
 def _scores(values: Iterable[Any]) -> list[Any]:
     """Return the scores as floats and nodes."""
-    return [x if hasattr(x, "_apply") else as_float(x, "a score") for x in values]
+    return [
+        x if hasattr(x, "_apply") else as_float(x, "a score")
+        for x in listed(values, "values", "scores")
+    ]
 
 
 def _score_shift(scores: Sequence[Any]) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 from scalargrad.errors import DomainError, NumericalError
 from scalargrad.grad_mode import no_grad
 from scalargrad.optim.optimizer import Optimizer
+from scalargrad.table.validation import function, instance, number
 from scalargrad.value import Value
 
 #: Halved more often, a step of length 1 is lost in rounding.
@@ -63,6 +64,10 @@ def backtracking_line_search(
     >>> optimizer.param_groups[0]["lr"]
     0.5
     """
+    instance(optimizer, "optimizer", Optimizer, "one of scalargrad.optim")
+    function(objective, "objective", "lambda: loss(model)")
+    factor = number(factor, "factor")
+    sufficient_decrease = number(sufficient_decrease, "sufficient_decrease")
     if not 0.0 < factor < 1.0:
         raise DomainError(f"factor is {factor}; it must be more than 0 and less than 1")
     if not 0.0 <= sufficient_decrease < 1.0:
@@ -70,7 +75,7 @@ def backtracking_line_search(
             f"sufficient_decrease is {sufficient_decrease}; it must be at least 0 and less than 1"
         )
     optimizer.zero_grad()
-    loss = objective()
+    loss = instance(objective(), "what objective returns", Value, "the loss, a Value")
     loss.backward()
     before = _State(optimizer)
     for _ in range(_MOST):

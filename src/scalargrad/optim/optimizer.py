@@ -14,7 +14,7 @@ from scalargrad.optim.options import Group, at_least_zero, flags, plain
 from scalargrad.optim.saved import read
 from scalargrad.optim.state_columns import StateColumns
 from scalargrad.sparse import SparseParameter, Touched
-from scalargrad.table.validation import listed, shown
+from scalargrad.table.validation import function, listed, mapping, shown
 from scalargrad.value import Value
 
 #: From so many parameters on, arrays are faster than numbers one by one.
@@ -58,7 +58,7 @@ class Optimizer:
     state_names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]) -> None:
-        self.defaults = dict(defaults)
+        self.defaults = dict(mapping(defaults, "defaults", "options"))
         self.param_groups: list[Group] = []
         self.state = StateColumns(len(self.state_names))
         self._names: dict[Value, str] = {}
@@ -179,7 +179,9 @@ class Optimizer:
             If a gradient is inf or nan, or a parameter would become so; the parameter is
             named. No parameter, state or step count is changed then.
         """
-        result = None if closure is None else closure()
+        result = (
+            None if closure is None else function(closure, "closure", "one that returns the loss")()
+        )
         taken = [self._moved(i) for i in range(len(self.param_groups))]
         for parameters, move in taken:  # each a call into C, which Ctrl-C cannot interrupt halfway
             deque(map(setattr, parameters, repeat("_data"), move.data), maxlen=0)

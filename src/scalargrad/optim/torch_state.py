@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from scalargrad.errors import StateError
+from scalargrad.errors import OperandError, StateError
 from scalargrad.optim.optimizer import Optimizer
 from scalargrad.optim.options import Group
 from scalargrad.system.packages import needed
+from scalargrad.table.validation import instance, shown
 from scalargrad.value import Value
 
 
@@ -45,6 +46,9 @@ def torch_state_dict(optimizer: Optimizer, model: Any) -> dict[str, Any]:
     >>> state["param_groups"][0]["params"]  # doctest: +SKIP
     [0, 1]
     """
+    instance(optimizer, "optimizer", Optimizer, "one of scalargrad.optim")
+    if not callable(getattr(model, "state_dict", None)) or isinstance(model, type):
+        raise OperandError(f"model is {shown(model)}; give the Module whose parameters these are")
     with needed("states for PyTorch need"):
         import torch
     tensors = {members[0]: (shape, members) for shape, members in _tensors(model)}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.table.numbers import is_real
+from scalargrad.table.validation import shown, whole
 
 #: Into so many chunks data are cut unless it is said otherwise; never by the number of workers,
 #: on which no digit may depend.
@@ -30,7 +31,7 @@ def cut(data: Any, chunks: int | None) -> list[Any]:
         data.
     """
     n = _length(data)
-    count = min(n, CHUNKS) if chunks is None else chunks
+    count = min(n, CHUNKS) if chunks is None else whole(chunks, "chunks")
     if not 1 <= count <= n:
         raise OperandError(f"chunks is {chunks}: give a number from 1 to {n}, the length of data")
     bounds = [n * i // count for i in range(count + 1)]
@@ -40,6 +41,8 @@ def cut(data: Any, chunks: int | None) -> list[Any]:
 def _length(data: Any) -> int:
     parts = data if isinstance(data, tuple) else (data,)
     try:
+        if any(isinstance(x, str | bytes | Mapping) for x in parts):
+            raise TypeError
         lengths = {len(x) for x in parts}
     except TypeError:
         raise OperandError(
@@ -77,7 +80,7 @@ def _sum(a: Any, b: Any, where: str) -> Any:
     if _is_number(a) and _is_number(b) and getattr(a, "shape", ()) == getattr(b, "shape", ()):
         return a + b
     raise OperandError(
-        f"{where} is {a!r:.40} for one chunk and {b!r:.40} for another: return numbers in the "
+        f"{where} is {shown(a)} for one chunk and {shown(b)} for another: return numbers in the "
         "same containers for each"
     )
 
@@ -91,8 +94,8 @@ def _require_numbers(tree: Any, where: str) -> None:
             _require_numbers(x, f"{where}[{i}]")
     elif not _is_number(tree):
         raise OperandError(
-            f"{where} is {tree!r:.60}, of type {type(tree).__name__}: return numbers and arrays of "
-            "numbers, as value_and_grad does; of a Value, its .data"
+            f"{where} is {shown(tree)}, of type {type(tree).__name__}: return numbers and "
+            "arrays of numbers, as value_and_grad does; of a Value, its .data"
         )
 
 

@@ -13,6 +13,7 @@ from scalargrad.parallel.mapping import as_workers, shares_memory
 from scalargrad.parallel.parcels import packed, parcel
 from scalargrad.parallel.processes import Processes
 from scalargrad.parallel.worker import Failure, Missing, Reply, Request, answer
+from scalargrad.table.validation import function
 
 R = TypeVar("R")
 
@@ -61,6 +62,7 @@ def sum_over(
     >>> loss(1.0)
     5.0
     """
+    function(f, "f", "of (params, chunk)")
     return ChunkedSum(f, cut(data, chunks), workers)
 
 

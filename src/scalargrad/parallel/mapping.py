@@ -8,6 +8,7 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.parallel.processes import available
+from scalargrad.table.validation import shown
 
 #: Applies a function to each item of an iterable, and gives the results in order.
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
@@ -30,9 +31,9 @@ def as_workers(workers: Any) -> int | Map:
             f"workers is {workers}: give a number of processes from 1 on, or -1 for one per core"
         )
     found = getattr(workers, "map", workers)
-    if not callable(found):
+    if not callable(found) or (isinstance(workers, type) and workers is not map):
         raise OperandError(
-            f"workers is {workers!r:.60}, of type {type(workers).__name__}: give a number of "
+            f"workers is {shown(workers)}, of type {type(workers).__name__}: give a number of "
             "processes, something with a map such as an executor, or a map such as pool.map"
         )
     applied: Map = found

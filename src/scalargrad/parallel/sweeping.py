@@ -13,6 +13,7 @@ from scalargrad.parallel.parcels import Parcel, packed, parcel
 from scalargrad.parallel.processes import Processes
 from scalargrad.parallel.worker import Failure, Missing, Reply, Request, answer
 from scalargrad.system import terminals
+from scalargrad.table.validation import flag, function, listed, mapping, shown
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -90,27 +91,30 @@ def sweep(
     >>> sweep(steps_to_one, [6, 7, 27], quiet=True)
     [8, 16, 111]
     """
-    listed = list(points)
-    done: dict[int, Any] = dict(finished or {})
-    if not done.keys() <= set(range(len(listed))):
-        raise OperandError(f"finished has results of more than the {len(listed)} points")
-    todo = [i for i in range(len(listed)) if i not in done]
+    function(f, "f", "of one point")
+    given = listed(points, "points", "what f takes")
+    done: dict[int, Any] = dict(
+        mapping(finished, "finished", "results by index") if finished is not None else {}
+    )
+    if not done.keys() <= set(range(len(given))):
+        raise OperandError(f"finished has results of more than the {len(given)} points")
+    todo = [i for i in range(len(given)) if i not in done]
     failed: dict[int, _Failed] = {}
-    with _bar(len(listed), len(done), quiet) as move:
+    with _bar(len(given), len(done), flag(quiet, "quiet")) as move:
         try:
-            for index, outcome in _outcomes(f, listed, todo, workers):
+            for index, outcome in _outcomes(f, given, todo, workers):
                 (failed if isinstance(outcome, _Failed) else done)[index] = outcome
                 move()
         except KeyboardInterrupt:
             raise SweepInterrupt(done) from None
     for index in sorted(failed):
-        raise _error(failed[index], index, listed[index], done) from failed[index].error
-    return [done[i] for i in range(len(listed))]
+        raise _error(failed[index], index, given[index], done) from failed[index].error
+    return [done[i] for i in range(len(given))]
 
 
 def _error(failed: _Failed, index: int, point: Any, done: dict[int, Any]) -> SweepError:
     message = (
-        f"point {index}, {point!r:.200}: {failed.text}; the results of {len(done)} points are in "
+        f"point {index}, {shown(point)}: {failed.text}; the results of {len(done)} points are in "
         "this error's attribute finished, which sweep takes to go on"
     )
     return SweepError(message, index, point, done)

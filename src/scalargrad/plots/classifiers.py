@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import no_grad
-from scalargrad.plots.style import MARKERS, axes_or_new, colour, number
+from scalargrad.plots.style import MARKERS, axes_or_new, colour, column
+from scalargrad.plots.style import data as as_number
 from scalargrad.table.numbers import is_real
+from scalargrad.table.validation import function, listed, shown, size, text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: Names longer than this altogether do not fit side by side under a matrix.
 _LETTERS_ACROSS = 30
+_MOST_CLASSES = 10_000
 
 
 def decision_boundary(
@@ -51,18 +54,25 @@ def decision_boundary(
     """
     import numpy as np
 
-    data = np.asarray(points, dtype=float)
-    if data.ndim != 2 or data.shape[1] != 2:
+    function(score, "score", "of a list of two numbers")
+    resolution = size(resolution, "resolution", 2)
+    pairs = [p if is_real(p) else column(p, "points") for p in listed(points, "points", "pairs")]
+    widths = {len(p) if isinstance(p, list) else 0 for p in pairs}
+    if widths != {2}:
+        shape = (len(pairs), *(widths - {0})) if len(widths) == 1 else f"({len(pairs)}, …)"
         raise OperandError(
-            f"decision_boundary draws a plane: points of shape {data.shape} given, (n, 2) needed"
+            f"decision_boundary draws a plane: points of shape {shape} given, (n, 2) needed"
         )
+    data = np.array(pairs)
+    classes = np.array(column(labels, "labels"))
+    if len(classes) != len(data):
+        raise OperandError(f"{len(data)} points and {len(classes)} labels: give one for each")
     axes = axes_or_new(ax)
     (left, low), (right, high) = data.min(axis=0) - 0.5, data.max(axis=0) + 0.5
     xs, ys = np.linspace(left, right, resolution), np.linspace(low, high, resolution)
     with no_grad():
         grid = np.array([[_scores(score([float(x), float(y)])) for x in xs] for y in ys])
     names = [str(c) for c in range(grid.shape[2])]
-    classes = np.asarray(labels, dtype=float)
     if len(names) == 1:  # its sign: two classes, whose scores are 0 and the score
         grid = np.concatenate([np.zeros_like(grid), grid], axis=2)
         _require_two_signs(classes)
@@ -88,7 +98,7 @@ def _require_two_signs(classes: Any) -> None:
 
 
 def _scores(output: Any) -> list[float]:
-    return [number(x) for x in (output if isinstance(output, list | tuple) else [output])]
+    return [as_number(x) for x in (output if isinstance(output, list | tuple) else [output])]
 
 
 def _colours(count: int) -> list[str]:
@@ -150,16 +160,22 @@ def confusion_matrix(
     """
     import numpy as np
 
+    truths, predictions = (
+        listed(side, name, "classes")
+        for side, name in ((truths, "truths"), (predictions, "predictions"))
+    )
     if len(truths) != len(predictions) or not len(truths):
         raise OperandError(
             f"{len(truths)} truths and {len(predictions)} predictions given: give one "
             "prediction for each truth, and at least one"
         )
     rows, columns, called = _classes(truths, predictions)
-    size = max(*rows, *columns) + 1
-    shown = list(names) if names is not None else called or [str(i) for i in range(size)]
-    if size > len(shown):
-        raise OperandError(f"class {size - 1} occurs, but there are {len(shown)} names")
+    needed = max(*rows, *columns) + 1
+    shown = called or [str(i) for i in range(needed)]
+    if names is not None:
+        shown = [text(name, "the name of a class") for name in listed(names, "names", "text")]
+    if needed > len(shown):
+        raise OperandError(f"class {needed - 1} occurs, but there are {len(shown)} names")
     counts = np.zeros((len(shown), len(shown)), dtype=int)
     np.add.at(counts, (np.asarray(rows), np.asarray(columns)), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -184,14 +200,19 @@ def _classes(
     truths: Sequence[float], predictions: Sequence[float]
 ) -> tuple[list[int], list[int], list[str]]:
     """Return labels as rows and columns from 0, and what they are called if it is not that."""
+    for label in (*truths, *predictions):
+        if not is_real(label):
+            raise OperandError(
+                f"the label {shown(label)} is no class: number the classes 0, 1, 2, …"
+            )
     labels = {*truths, *predictions}
     if -1 in labels and labels <= {-1, 1}:
         rows, columns = ([int(label > 0) for label in side] for side in (truths, predictions))
         return rows, columns, ["−1", "1"]
     for label in sorted(labels, key=str):
-        if not is_real(label) or label < 0 or label != int(label):
+        if not 0 <= label <= _MOST_CLASSES or label != int(label):
             raise OperandError(
-                f"the label {label!r:.40} is no class: number the classes 0, 1, 2, …, or use -1 "
+                f"the label {shown(label)} is no class: number the classes 0, 1, 2, …, or use -1 "
                 "and 1"
             )
     return [int(x) for x in truths], [int(x) for x in predictions], []

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.autodiff import gradients
 from scalargrad.errors import OperandError
-from scalargrad.plots.style import BLUE, ORANGE, axes_or_new, colour, new_figure, number, styled
+from scalargrad.plots.style import (
+    BLUE,
+    ORANGE,
+    axes_or_new,
+    colour,
+    column,
+    data,
+    interval,
+    new_figure,
+    styled,
+)
+from scalargrad.table.validation import function, listed, shown, whole
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
@@ -40,9 +51,14 @@ def activation_curves(
     -------
     matplotlib Axes
     """
+    given = listed(activations, "activations", "functions")
+    if not given:
+        raise OperandError("activations is []; give at least one function")
+    for i, activation in enumerate(given):
+        function(activation, f"activations[{i}]", "of one number")
+    xs = interval(low, high, points)
     axes = axes_or_new(ax)
-    xs = [low + (high - low) * i / (points - 1) for i in range(points)]
-    for i, activation in enumerate(activations):
+    for i, activation in enumerate(given):
         values, slopes = zip(*(_value_and_slope(activation, x) for x in xs), strict=True)
         name = getattr(activation, "name", None) or getattr(activation, "__name__", "f")
         axes.plot(xs, values, color=colour(i), label=name)
@@ -50,7 +66,7 @@ def activation_curves(
     axes.set(xlabel="x", title="Activations, and dashed their derivatives")
     axes.margins(x=0.0)
     styled(axes)
-    axes.legend(ncols=max(1, len(activations) // 3), fontsize="small")
+    axes.legend(ncols=max(1, len(given) // 3), fontsize="small")
     return axes
 
 
@@ -58,7 +74,7 @@ def _value_and_slope(activation: Callable[[Any], Any], x: float) -> tuple[float,
     leaf = Value(x)
     result = activation(leaf)
     if not isinstance(result, Value):
-        return float(result), 0.0
+        return data(result), 0.0
     slope: float = gradients(result, leaf)
     return result.data, slope
 
@@ -94,22 +110,32 @@ def first_layer_weights(
     """
     import numpy as np
 
-    images = [np.array([number(w) for w in row]) for row in weights]
-    height, width = shape
+    rows_of_weights = listed(weights, "weights", "rows of weights")
+    images = [np.array(column(row, f"weights[{i}]")) for i, row in enumerate(rows_of_weights)]
+    sides = listed(shape, "shape", "two whole numbers")
+    if len(sides) != 2 or not images:
+        raise OperandError(
+            f"shape is {shown(shape)}, of {len(images)} images; give (height, width)"
+        )
+    height, width = (whole(side, "shape", 1) for side in sides)
     if any(image.size != height * width for image in images):
         raise OperandError(
             f"an image of {height} × {width} needs {height * width} weights per neuron; given "
             f"{sorted({image.size for image in images})}"
         )
-    columns = min(columns, max(1, len(images)))
+    columns = min(whole(columns, "columns", 1), max(1, len(images)))
     rows = -(-len(images) // columns)
+    if figure is not None and not callable(getattr(figure, "subplots", None)):
+        raise OperandError(f"figure is {shown(figure)}; give a Figure of Matplotlib")
     drawn = figure or new_figure((1.1 * columns + 0.9, 1.2 * rows + 0.3))
     grid = drawn.subplots(rows, columns, squeeze=False)
     scale = max(float(abs(image).max()) for image in images) or 1.0
     for axes in grid.flat:
         axes.set_axis_off()
     for i, (axes, image) in enumerate(zip(grid.flat, images, strict=False)):
-        picture = axes.imshow(image.reshape(shape), cmap=_diverging(), vmin=-scale, vmax=scale)
+        picture = axes.imshow(
+            image.reshape(height, width), cmap=_diverging(), vmin=-scale, vmax=scale
+        )
         axes.set_title(str(i), fontsize="small", pad=2)
     drawn.colorbar(picture, ax=list(grid.flat), label="weight", shrink=0.9)
     return drawn

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.errors import OperandError
 from scalargrad.system.files import write_atomically
 from scalargrad.system.packages import needed
+from scalargrad.table.numbers import as_float
+from scalargrad.table.validation import listed, number, shown, size
 from scalargrad.value import Value
 
 if TYPE_CHECKING:
@@ -41,7 +44,25 @@ def styled(axes: Axes) -> Axes:
 
 def axes_or_new(ax: Axes | None) -> Axes:
     """Return the Axes given, or those of a new figure of pyplot."""
-    return ax if ax is not None else new_figure((5.5, 4.0)).subplots()
+    if ax is None:
+        return new_figure((5.5, 4.0)).subplots()
+    if isinstance(ax, type) or not hasattr(ax, "get_xaxis_transform"):
+        raise OperandError(f"ax is {shown(ax)}; give Axes of Matplotlib, such as plt.gca()")
+    return ax
+
+
+def column(given: Any, name: str) -> list[float]:
+    """Return numbers to plot as floats; one that is inf or nan is left out of its curve."""
+    return [
+        as_float(x.data if isinstance(x, Value) else x, f"an entry of {name}")
+        for x in listed(given, name, "numbers")
+    ]
+
+
+def interval(low: Any, high: Any, points: Any) -> list[float]:
+    """Return so many numbers between two, evenly spaced."""
+    low, high, points = number(low, "low"), number(high, "high"), size(points, "points", 2)
+    return [low + (high - low) * i / (points - 1) for i in range(points)]
 
 
 def legend_above(axes: Axes, title: str, lines: Sequence[Line2D]) -> None:
@@ -77,6 +98,6 @@ def save_figure(figure: Figure, path: Path, dpi: float) -> Path:
     return write_atomically(path, png.getvalue())
 
 
-def number(score: Any) -> float:
-    """Return the data of a Value, or a number as it is."""
-    return score.data if isinstance(score, Value) else float(score)
+def data(score: Any) -> float:
+    """Return the data of a Value, or a number as a float."""
+    return score.data if isinstance(score, Value) else as_float(score, "what is drawn")

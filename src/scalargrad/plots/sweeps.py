@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from scalargrad.plots.style import BLUE, ORANGE, axes_or_new, colour, legend_above, styled
+from scalargrad.plots.style import BLUE, ORANGE, axes_or_new, colour, column, legend_above, styled
+from scalargrad.table.validation import listed, mapping, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,6 +32,7 @@ def sweep_curves(losses: Losses, ax: Axes | None = None) -> Axes:
     -------
     matplotlib Axes
     """
+    losses = _losses(losses)
     axes = axes_or_new(ax)
     lines = []
     for k, (rate, runs) in enumerate(losses.items()):
@@ -67,6 +69,7 @@ def sweep_outcomes(losses: Losses, ax: Axes | None = None) -> Axes:
     matplotlib Axes
         With a logarithmic axis of learning rates.
     """
+    losses = _losses(losses)
     axes = axes_or_new(ax)
     last = {rate: [run[-1] for run in runs if run] for rate, runs in sorted(losses.items())}
     points = [(rate, loss) for rate, found in last.items() for loss in found]
@@ -85,6 +88,17 @@ def sweep_outcomes(losses: Losses, ax: Axes | None = None) -> Axes:
     styled(axes)
     legend_above(axes, "Last loss by learning rate, and the median", [])
     return axes
+
+
+def _losses(given: Any) -> dict[float, list[list[float]]]:
+    """Return the losses of each run as floats, by learning rate."""
+    runs = mapping(given, "losses", "runs by learning rate").items()
+    return {
+        number(rate, "a learning rate"): [
+            column(run, f"losses[{rate:g}]") for run in listed(found, f"losses[{rate:g}]", "runs")
+        ]
+        for rate, found in runs
+    }
 
 
 def _scale(axes: Axes, losses: Losses) -> None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.errors import OperandError
 from scalargrad.plots.style import (
     BLUE,
     DASHES,
     ORANGE,
     axes_or_new,
     colour,
+    column,
+    data,
+    interval,
     legend_above,
-    number,
     styled,
 )
+from scalargrad.table.validation import function, mapping, text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +42,13 @@ def loss_curve(
     -------
     matplotlib Axes
     """
+    losses = column(losses, "losses")
+    if accuracies is not None:
+        accuracies = column(accuracies, "accuracies")
+        if len(accuracies) != len(losses):
+            raise OperandError(
+                f"{len(losses)} losses and {len(accuracies)} accuracies: give as many"
+            )
     axes = axes_or_new(ax)
     steps = range(len(losses))
     axes.plot(steps, losses, color=BLUE, label="loss")
@@ -74,6 +85,10 @@ def training_curves(columns: Mapping[str, Sequence[float]], ax: Axes | None = No
     """
     from matplotlib.ticker import MaxNLocator
 
+    given = mapping(columns, "columns", "numbers by name")
+    columns = {text(name, "the name of a column"): column(x, name) for name, x in given.items()}
+    if not {"epoch", "loss"} <= columns.keys() or len(set(map(len, columns.values()))) > 1:
+        raise OperandError("columns needs epoch and loss, and as many numbers in each column")
     axes = axes_or_new(ax)
     epochs = columns["epoch"]
     dot = "." if len(epochs) == 1 else ""  # a line through one point cannot be seen
@@ -83,7 +98,7 @@ def training_curves(columns: Mapping[str, Sequence[float]], ax: Axes | None = No
         axes.plot(epochs, held_out, color=BLUE, ls=":", marker=dot, label="held-out loss")
     axes.set(xlabel="epoch", ylabel="loss")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    if 0 < 10 * min(columns["loss"]) < max(columns["loss"]):
+    if columns["loss"] and 0 < 10 * min(columns["loss"]) < max(columns["loss"]):
         axes.set_yscale("log")
     axes.margins(x=0.02)
     styled(axes)
@@ -123,8 +138,8 @@ def gradient_norm_curve(norms: Sequence[float], ax: Axes | None = None) -> Axes:
     -------
     matplotlib Axes
     """
+    shown = [(epoch, norm) for epoch, norm in enumerate(column(norms, "norms"), 1) if norm > 0]
     axes = axes_or_new(ax)
-    shown = [(epoch, norm) for epoch, norm in enumerate(norms, 1) if norm > 0]
     axes.plot([epoch for epoch, _ in shown], [norm for _, norm in shown], color=BLUE)
     axes.set(xlabel="epoch", ylabel="norm of the gradient", yscale="log")
     axes.set_title("The gradient during training")
@@ -158,11 +173,14 @@ def loss_curves(
     -------
     matplotlib Axes
     """
+    xs = interval(low, high, points)
+    curves = {}
+    for name, loss in mapping(losses, "losses", "functions by name").items():
+        function(loss, f"losses[{text(name, 'the name of a loss')!r}]", "of one number")
+        curves[name] = [data(loss(x)) for x in xs]
     axes = axes_or_new(ax)
-    xs = [low + (high - low) * i / (points - 1) for i in range(points)]
-    for i, (name, loss) in enumerate(losses.items()):
-        dashes = DASHES[i % len(DASHES)]
-        axes.plot(xs, [number(loss(x)) for x in xs], color=colour(i), ls=dashes, label=name)
+    for i, (name, ys) in enumerate(curves.items()):
+        axes.plot(xs, ys, color=colour(i), ls=DASHES[i % len(DASHES)], label=name)
     axes.set(ylabel="loss", title="Losses")
     axes.margins(x=0.0)
     styled(axes)

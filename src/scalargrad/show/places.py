@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from scalargrad.errors import OperandError
 from scalargrad.show.subgraphs import Model
+from scalargrad.table.validation import shown
 from scalargrad.value import Value
 
 _NEURON = re.compile(r"layers\.(\d+)\.neurons\.(\d+)\.(?:w\.(\d+)|b)")
@@ -57,6 +59,21 @@ def unit_name(layer: int, place: int, deepest: int, outputs: int) -> str:
     if layer == deepest:
         return "y" if outputs == 1 else f"y{index}"
     return f"{chr(ord('a') + layer - 1)}{index}" if layer <= _LETTERS else f"h{layer},{place}"
+
+
+def module_or_none(model: Model | None) -> Model | None:
+    """Return the model whose parameters are to be named.
+
+    Raises
+    ------
+    OperandError
+        If it is no module.
+    """
+    if model is None or (
+        not isinstance(model, type) and callable(getattr(model, "named_modules", None))
+    ):
+        return model
+    raise OperandError(f"model is {shown(model)}; give the Module that the graph was computed with")
 
 
 def place_names(model: Model | None, nodes: Iterable[Value]) -> dict[Value, str]:

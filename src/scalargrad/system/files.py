@@ -7,11 +7,36 @@ import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+from scalargrad.errors import OperandError
 
 #: What the names of unfinished files begin with.
 _PREFIX = ".scalargrad-"
 #: Seconds after which an unfinished file is taken for one whose process was killed.
 _ABANDONED = 3600.0
+
+
+def file_path(path: Any, name: str = "path") -> str:
+    """Return the path of a file or folder as text.
+
+    Raises
+    ------
+    OperandError
+        If it is no path, or one that no system of files could have.
+
+    Examples
+    --------
+    >>> file_path(Path("a.txt"))
+    'a.txt'
+    """
+    if isinstance(path, str | os.PathLike):
+        found = os.fspath(path)
+        with suppress(UnicodeEncodeError):
+            if isinstance(found, str) and os.fsencode(found) and "\0" not in found:
+                return found
+    shown = " ".join(repr(path).split())
+    raise OperandError(f"{name} is {shown:.60}, of type {type(path).__name__}; give a path (str)")
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: bool = True) -> Path:
@@ -38,6 +63,8 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: b
     ------
     OSError
         If the folder does not exist or cannot be written to; an old file is left as it was.
+    OperandError
+        If `path` is no path.
 
     Examples
     --------
@@ -96,7 +123,7 @@ def require_writable(path: str | os.PathLike[str]) -> None:
 
 def _target(path: str | os.PathLike[str]) -> Path:
     """Return the file that is to be replaced, behind any links."""
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(file_path(path)))
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: create the folder {target.parent}")
     if target.is_dir():

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Container, Iterable, Mapping
+from typing import Any, TypeVar
 
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.table.numbers import is_real
+
+T = TypeVar("T")
 
 _SHORT = 60
 _MOST = 1_000_000_000
@@ -198,6 +200,17 @@ def flag(x: Any, name: str) -> bool:
     raise OperandError(f"{name} is {shown(x)}; give True or False")
 
 
+def is_word(x: Any, among: Container[str]) -> bool:
+    """Return whether something is one of several words; it may be what nothing can be compared to.
+
+    Examples
+    --------
+    >>> is_word("min", {"min", "max"}), is_word(["min"], {"min", "max"})
+    (True, False)
+    """
+    return isinstance(x, str) and x in among
+
+
 def choice(x: Any, name: str, among: Iterable[str]) -> str:
     """Return one of several words.
 
@@ -212,8 +225,8 @@ def choice(x: Any, name: str, among: Iterable[str]) -> str:
     'min'
     """
     words = list(among)
-    if isinstance(x, str) and x in words:
-        return x
+    if is_word(x, words):
+        return str(x)
     raise DomainError(f"{name} is {shown(x)}; use {' or '.join(map(repr, words))}")
 
 
@@ -255,3 +268,65 @@ def listed(x: Any, name: str, what: str) -> list[Any]:
     except TypeError:
         raise OperandError(f"{name} is {shown(x)}; give a list of {what}") from None
     return list(entries)
+
+
+def mapping(x: Any, name: str, what: str) -> Mapping[Any, Any]:
+    """Return a dict, or what is read like one.
+
+    Raises
+    ------
+    OperandError
+        If it is anything else.
+
+    Examples
+    --------
+    >>> mapping({"lr": 0.1}, "defaults", "options")
+    {'lr': 0.1}
+    """
+    if isinstance(x, Mapping):
+        return x
+    raise OperandError(f"{name} is {shown(x)}, of type {type(x).__name__}; give a dict of {what}")
+
+
+def text(x: Any, name: str) -> str:
+    """Return text that can be written to a file: half of a surrogate pair cannot.
+
+    Raises
+    ------
+    OperandError
+        If it is no text, or cannot be encoded.
+
+    Examples
+    --------
+    >>> text("moons", "title")
+    'moons'
+    """
+    if isinstance(x, str) and _encodes(x):
+        return x
+    raise OperandError(f"{name} is {shown(x)}, of type {type(x).__name__}; give text (str)")
+
+
+def _encodes(x: str) -> bool:
+    try:
+        x.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def instance(x: Any, name: str, kind: type[T], what: str) -> T:
+    """Return an object of a class.
+
+    Raises
+    ------
+    OperandError
+        If it is anything else.
+
+    Examples
+    --------
+    >>> instance(1.5, "x", float, "a float, 1.5")
+    1.5
+    """
+    if isinstance(x, kind):
+        return x
+    raise OperandError(f"{name} is {shown(x)}, of type {type(x).__name__}; give {what}")

@@ -9,7 +9,7 @@ from typing import Any
 from scalargrad.errors import OperandError
 from scalargrad.nn import Module
 from scalargrad.system.interrupt import deferred_interrupt
-from scalargrad.table.validation import flag, number, whole
+from scalargrad.table.validation import flag, number, size, whole
 from scalargrad.train.checks import (
     callables,
     checkpoint_path,
@@ -189,8 +189,11 @@ def fit(
     (2.0, 1.0)
     """
     require_parts(model, loss, optimizer, regularizer, scheduler)
-    epochs, seed = count(epochs, "epochs"), whole(seed, "seed")
-    size, every = maybe_count(batch_size, "batch_size"), count(checkpoint_every, "checkpoint_every")
+    epochs, seed = size(epochs, "epochs", 1), whole(seed, "seed")
+    per_batch, every = (
+        maybe_count(batch_size, "batch_size"),
+        count(checkpoint_every, "checkpoint_every"),
+    )
     limits = Limits(
         maybe_number(clip_grad_norm, "clip_grad_norm"),
         maybe_number(clip_grad_value, "clip_grad_value"),
@@ -208,7 +211,7 @@ def fit(
         train,
         held_out,
         optimizer=optimizer,
-        batch_size=min(size or len(train.inputs), len(train.inputs)),
+        batch_size=min(per_batch or len(train.inputs), len(train.inputs)),
         shuffle=flag(shuffle, "shuffle"),
         seed=seed,
         scheduler=scheduler,
@@ -241,7 +244,7 @@ def fit(
 def _train(
     run: Trainer, epochs: int, after_epoch: Callable[[], bool], bar: ProgressBar | Silence
 ) -> None:
-    """Run epochs until there are enough, or `after_epoch` or Ctrl-C ends them."""
+    """Run epochs until all are done, `after_epoch` returns true, or Ctrl-C is pressed."""
     with deferred_interrupt() as interrupt:
         try:
             going_on = not run.finished(epochs)

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from scalargrad.errors import OperandError
-from scalargrad.system.files import write_atomically
+from scalargrad.system.files import file_path, write_atomically
 from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import listed, shown, whole
+from scalargrad.table.validation import is_word, listed, shown, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,9 +81,9 @@ class History:
         return column in self.columns
 
     def __getitem__(self, column: str) -> list[float]:
-        if self.rows and column not in self.rows[0]:
+        if self.rows and not is_word(column, self.columns):
             raise OperandError(
-                f"the history has no column {column!r}: it has {', '.join(self.columns)}"
+                f"the history has no column {shown(column)}: it has {', '.join(self.columns)}"
             )
         return [row[column] for row in self.rows]
 
@@ -108,6 +108,7 @@ class History:
         -------
         rich.table.Table
         """
+        rows = whole(rows, "rows", 1)
         table = Table(title=f"{len(self)} epochs, stopped: {self.stopped or 'not yet'}")
         for column in self.columns:
             table.add_column(column, justify="right")
@@ -169,8 +170,9 @@ class History:
         OperandError
             If the file is something else.
         """
+        file = Path(file_path(path))
         try:
-            return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
+            return cls(**json.loads(file.read_text(encoding="utf-8")))
         except (ValueError, TypeError) as error:
             raise OperandError(f"{path} is not a history written by to_json: {error}") from error
 
@@ -217,4 +219,6 @@ def spread(count: int, most: int) -> list[int]:
     """
     if count <= most:
         return list(range(count))
+    if most == 1:
+        return [count - 1]
     return [i * (count - 1) // (most - 1) for i in range(most)]

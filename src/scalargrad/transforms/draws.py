@@ -9,9 +9,13 @@ from contextvars import ContextVar
 from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.table.validation import shown
 
 #: The generator behind the functions of the module `random`, shared by a whole process.
 MODULE: Any = random.random.__self__  # type: ignore[attr-defined]
+#: So many numbers are drawn at once, by these methods of NumPy's.
+_MANY = 8
+_FILLING = {"random", "normal", "standard_normal", "uniform", "exponential", "standard_exponential"}
 NO_GRADIENT = (
     "no gradient could flow through it: draw from a standard distribution, then scale and shift "
     "the number"
@@ -36,7 +40,7 @@ class Draw:
         if state_of(source) is None:
             raise OperandError(
                 f"drawn takes a method of a random generator, as in drawn(rng.random), not "
-                f"{method!r:.60}: compute with what it returns afterwards"
+                f"{shown(method)}: compute with what it returns afterwards"
             )
         draw = cls(source, method.__name__, args, kwargs)
         if draw.has_values():
@@ -50,6 +54,19 @@ class Draw:
     def __call__(self) -> Any:
         """Draw."""
         return getattr(self.source, self.method)(*self.args, **self.kwargs)
+
+    def many(self, count: int) -> Any:
+        """Draw so many numbers, as a list or an array: the same as one after the other."""
+        method = getattr(self.source, self.method)
+        if count >= _MANY and self._fills_arrays():
+            return method(*self.args, **self.kwargs, size=count)
+        return [float(method(*self.args, **self.kwargs)) for _ in range(count)]
+
+    def _fills_arrays(self) -> bool:
+        """Return whether the generator fills arrays with the numbers it draws one by one."""
+        known = type(self.source).__name__ == "Generator" and hasattr(self.source, "bit_generator")
+        numbers = (*self.args, *self.kwargs.values())
+        return known and self.method in _FILLING and {float, int}.issuperset(map(type, numbers))
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.source is MODULE:

@@ -1,4 +1,4 @@
-"""Run a segmented program, its lanes block by block, on as many cores as there are.
+"""Run a segmented program block by block, on several cores.
 
 A block's numbers fit into a cache, and blocks do not depend on one another. They are computed in a
 fixed number of sequences, each of which adds up its totals in order, and the sums of the sequences
@@ -34,12 +34,12 @@ T = TypeVar("T")
 #: What a part computes, and how.
 Part = tuple[str, Packed | Looped]
 
-#: With fewer lanes a second thread takes longer to start than it saves.
+#: With fewer lanes, starting a second thread takes longer than it saves.
 _LANES_FOR_THREADS = 10_000
 
 
 def threads() -> int:
-    """Return how many threads share the work: the cores this process may use.
+    """Return the number of threads: as many as cores that this process may use.
 
     SCALARGRAD_THREADS sets another number; it changes no result.
 
@@ -61,7 +61,7 @@ def _cores() -> int:
 
 
 class _Pool:
-    """A packed program and the memories it runs in, one for each thread at work."""
+    """A packed program with a memory for each thread that runs it."""
 
     def __init__(self, packed: Packed) -> None:
         self.packed = packed
@@ -81,7 +81,7 @@ class _Pool:
 
 
 class _SinglesStep:
-    """Single numbers, computed from the store into the store."""
+    """A step that computes single numbers, from the store into the store."""
 
     def __init__(self, step: Singles) -> None:
         self.reads, self.out = step.reads, step.out
@@ -98,7 +98,7 @@ class _SinglesStep:
 
 
 class _FillStep:
-    """Single numbers as the lanes of a node."""
+    """A step that makes single numbers the lanes of a node."""
 
     def __init__(self, step: Fill) -> None:
         self.reads, self.out = step.reads, step.out
@@ -109,7 +109,7 @@ class _FillStep:
 
 
 class _MappedStep:
-    """Lanes, computed block by block."""
+    """A step that computes lanes block by block."""
 
     def __init__(self, step: Mapped) -> None:
         self.lanes, self.reads = step.lanes, step.reads
@@ -172,7 +172,7 @@ def _stretches(columns: Sequence[Column]) -> list[tuple[int, int, int]]:
 
 
 class _LoopStep:
-    """Lanes, computed by loops that keep all numbers of a lane in registers."""
+    """A step that computes lanes by loops that keep all numbers of a lane in registers."""
 
     def __init__(self, step: Mapped) -> None:
         self.step = step
@@ -289,7 +289,7 @@ def _step(
 
 
 def _bounds(lanes: int, most: int) -> list[tuple[int, int]]:
-    """Return the first lane of each block and the one after its last; sizes differ by 1 at most."""
+    """Return (first lane, last lane + 1) of each block; sizes differ by 1 at most."""
     count = -(-lanes // most)
     edges = [lanes * k // count for k in range(count + 1)]
     return list(itertools.pairwise(edges))
@@ -302,7 +302,7 @@ def _sequences(bounds: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
 
 
 def shared(work: Callable[[T], Floats], parts: Sequence[T], count: int) -> list[Floats]:
-    """Return ``[work(part) for part in parts]``, computed by so many threads, this one included.
+    """Return ``[work(part) for part in parts]``, computed by several threads, this one included.
 
     Each takes the next part when it is free, so none waits for one that is busy elsewhere.
     """
@@ -330,7 +330,7 @@ def shared(work: Callable[[T], Floats], parts: Sequence[T], count: int) -> list[
 
 @functools.cache
 def executor(count: int) -> ThreadPoolExecutor:
-    """Return a pool of so many threads, always the same."""
+    """Return the pool with this number of threads, always the same one."""
     return ThreadPoolExecutor(count, thread_name_prefix="scalargrad")
 
 

@@ -20,7 +20,7 @@ _log = logging.getLogger("scalargrad")
 
 
 class Executable(Protocol):
-    """Memory, and a program that runs in it."""
+    """A memory, and a program that runs in it."""
 
     memory: Floats
 
@@ -30,7 +30,7 @@ class Executable(Protocol):
 
 @functools.cache
 def has_llvm() -> bool:
-    """Return whether llvmlite is installed; SCALARGRAD_JIT=numpy does without it."""
+    """Return whether llvmlite is installed and wanted; SCALARGRAD_JIT=numpy turns it off."""
     return chosen() != "numpy" and all(
         importlib.util.find_spec(x) for x in ("llvmlite", "platformdirs")
     )
@@ -85,7 +85,7 @@ def steps_of(
     outputs: slice,
     numbers: tuple[Any, ...],
 ) -> Any:
-    """Return what runs a program on its own results again and again; None where NumPy runs it.
+    """Return what runs a program repeatedly on its own results; None where NumPy runs it.
 
     Parameters
     ----------

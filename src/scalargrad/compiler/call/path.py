@@ -11,6 +11,7 @@ import numpy as np
 
 from scalargrad.compiler.call.arguments import FLOAT64
 from scalargrad.compiler.call.eager_replay import Made
+from scalargrad.compiler.call.made_draws import MadeDraws
 from scalargrad.compiler.call.output import Output, Source, all_finite
 from scalargrad.compiler.call.results import Place, filled, filler, has_arrays
 from scalargrad.compiler.function import Function
@@ -22,7 +23,8 @@ from scalargrad.compiler.trace.record import Recording
 from scalargrad.errors import TraceError
 from scalargrad.grad_mode import is_grad_enabled
 from scalargrad.table.numbers import as_float
-from scalargrad.transforms.draws import rewind, state_of
+from scalargrad.table.validation import shown
+from scalargrad.transforms.draws import rewind
 from scalargrad.value import Value
 
 
@@ -60,7 +62,7 @@ class Path:
         self.recorded = len(recording.program)
         self.outcomes = recording.outcomes
         self.is_checked = recording.is_checked
-        self.draws = recording.draws
+        self.draws = MadeDraws(recording.draws)
         place = {id(x): k for k, x in enumerate(module_values)}
         self.surroundings: ClosedOver | None = surroundings
         self.closed_over = tuple(x for x in recording.closed_over if id(x) not in place)
@@ -88,7 +90,8 @@ class Path:
         self.differentiable = bool(wrt)
         self.returns_arrays = has_arrays(outline)
         self.in_arrays = not (wrt or self.truths) and (self.has_arrays or self.returns_arrays)
-        self.cells = cells_of([*nodes, *[0.0] * len(recording.draws), *apart])
+        drawn = [np.empty(len(self.draws))] if self.draws else []
+        self.cells = cells_of([*nodes, *drawn, *apart])
 
     def rebound(self, now: ClosedOver, is_lost: bool = False) -> Path | None:
         """Return this path with the Values now closed over; None if the path is no longer valid.
@@ -136,7 +139,7 @@ class Path:
             if self.in_arrays:
                 return self._run_in_arrays(leaves)
             return self._run(leaves, module_values, made)
-        states = self.states()
+        states = self.draws.states()
         run = self._run(leaves, module_values, made)
         if run is None or not run[1]:
             rewind(states)
@@ -156,22 +159,17 @@ class Path:
 
     def fits(self, leaves: list[Any], module_values: list[Value], made: Made) -> bool:
         """Return whether these arguments take this path; nothing is drawn."""
-        states = self.states()
+        states = self.draws.states()
         run = self._run(leaves, module_values, made)
         rewind(states)
         return run is not None
 
     def inputs(self, leaves: list[Any], module_values: list[Value]) -> Inputs:
         """Return the numbers that a call would run on; generators stay where they are."""
-        states = self.states()
+        states = self.draws.states()
         found = self._inputs(leaves, self._foreign(module_values))
         rewind(states)
         return found
-
-    def states(self) -> list[tuple[Any, Any]]:
-        """Return the generators that the path draws from, with their states."""
-        sources = {id(draw.source): draw.source for draw in self.draws}
-        return [(x, state_of(x)) for x in sources.values()]
 
     def _run(
         self, leaves: list[Any], module_values: list[Value], made: Made
@@ -214,7 +212,7 @@ class Path:
             nodes = self._nodes_of(leaves) if self.whole else leaves
             blocks = [x if x.__class__ is float else _block(x) for x in nodes]
             if self.draws:
-                blocks += [float(draw()) for draw in self.draws]
+                blocks.append(self.draws.numbers())
             if self.whole:
                 blocks += [_block(leaves[k]) for k in self.whole]
             numbers = runner.on_blocks(self.cells, blocks)
@@ -240,7 +238,7 @@ class Path:
         return [x for k, x in enumerate(leaves) if k not in self.whole]
 
     def _inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
-        return self.arranged(leaves, [float(draw()) for draw in self.draws], foreign)
+        return self.arranged(leaves, self.draws.listed() if self.draws else [], foreign)
 
     def arranged(
         self, leaves: list[Any], drawn: list[float], foreign: Sequence[Value] = ()
@@ -352,7 +350,7 @@ def _number(x: Any) -> Any:
         return as_float(x, "an argument")  # which says so
     if number != x and number == number:
         raise TraceError(
-            f"an argument is {x!r:.60}, an integer that no float equals: a compiled function "
+            f"an argument is {shown(x)}, an integer that no float equals: a compiled function "
             "computes with floats; give a float, or make it static, as in "
             "jit(f, static_argnames='n')"
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.table.validation import shown
 
 
 def static_of(
@@ -21,7 +22,7 @@ def static_of(
     """
     if not callable(function):
         raise OperandError(
-            f"jit was given {function!r:.60}, which cannot be called: give a function"
+            f"jit was given {shown(function)}, which cannot be called: give a function"
         )
     if not numbers and not names:
         return frozenset()

@@ -15,6 +15,7 @@ from scalargrad.compiler.scan.whole_scan import can_be_whole, is_plain, whole_sc
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.vmap import holds_entries
 from scalargrad.errors import OperandError
+from scalargrad.table.validation import function, size
 
 
 def scan(
@@ -71,7 +72,8 @@ def scan(
     >>> scan(descend, 0.0, [0.5, 0.25])
     (3.0, [9.0, 0.0])
     """
-    columns, count = _columns(xs, length)
+    function(f, "f", "scan(lambda carry, x: (carry + x, carry), 0.0, xs)")
+    columns, count = _columns(xs, None if length is None else size(length, "length"))
     if isinstance(f, Jitted) and current_trace() is None and not is_jit_disabled():
         return _compiled(f, init, (xs, columns, count))
     carry, ys = init, []
@@ -105,7 +107,7 @@ def _compiled(
 
 
 def _columns(xs: Any, length: int | None) -> tuple[Sequence[Any], int]:
-    """Return what entries are taken from, and how many there are."""
+    """Return the sequences that entries are taken from, and the number of steps."""
     if isinstance(xs, tuple):
         columns: Sequence[Any] = xs
     else:
@@ -121,8 +123,6 @@ def _columns(xs: Any, length: int | None) -> tuple[Sequence[Any], int]:
         told = f"tell {sorted(counts)} steps" if counts else "do not tell the number of steps"
         raise OperandError(f"scan: xs and length {told}: give one number")
     (count,) = counts
-    if count < 0:
-        raise OperandError(f"scan: length is {count}, which is negative")
     return columns, count
 
 

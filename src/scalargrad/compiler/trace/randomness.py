@@ -13,6 +13,7 @@ from typing import Any
 
 from scalargrad.compiler.trace.find_generators import generators_of, makes_fresh
 from scalargrad.errors import TraceError
+from scalargrad.table.validation import shown
 from scalargrad.transforms.draws import MODULE, Draw, rewind, state_of
 
 REMEDY = (
@@ -40,7 +41,7 @@ class Generators:
         """Raise TraceError if a program could not repeat a draw as an eager call does."""
         if id(draw.source) not in self._before:
             raise TraceError(
-                f"drawn was given a method of {draw.source!r:.60}, a generator that no variable, "
+                f"drawn was given a method of {shown(draw.source)}, a generator that no variable, "
                 "argument or attribute leads to before the call, so that a compiled function could "
                 "not draw from it anew: make it outside; draw without drawn from one that is "
                 "made, and seeded, inside"
@@ -61,7 +62,7 @@ class Generators:
         rewind(before)
         if hidden:
             raise TraceError(
-                f"a random number was drawn from {hidden[0]!r:.60} while a compiled function was "
+                f"a random number was drawn from {shown(hidden[0])} while a compiled function was "
                 f"recorded: {REMEDY}"
             )
 

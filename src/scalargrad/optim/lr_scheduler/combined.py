@@ -150,7 +150,8 @@ class ChainedScheduler(_Combined):
         parts = listed(schedulers, "schedulers", "schedules")
         if not parts:
             raise OperandError("ChainedScheduler needs one schedule or more, and was given none")
-        super().__init__(optimizer or getattr(parts[0], "optimizer", None), parts)  # type: ignore[arg-type]
+        over: Any = getattr(parts[0], "optimizer", None) if optimizer is None else optimizer
+        super().__init__(over, parts)
 
     def _next(self, epoch: int) -> list[float]:
         if epoch:

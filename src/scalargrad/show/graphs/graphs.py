@@ -31,9 +31,10 @@ from scalargrad.show.graphs.opening import (
 from scalargrad.show.graphs.parts import Border, FoldedDiagram
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.scale import numbers_by_id, scale_of
-from scalargrad.show.places import place_names
+from scalargrad.show.places import module_or_none, place_names
 from scalargrad.show.subgraphs import Fold, Model, fold
 from scalargrad.table.printing import MINUS
+from scalargrad.table.validation import flag, is_word, listed, shown, text, whole
 from scalargrad.value import Value
 
 _MOST_DIGITS, _LEAST_DPI, _MOST_DPI = 17, 24, 1200
@@ -152,21 +153,31 @@ def draw(
     >>> draw(model([1.0, -1.0]), model=model, open="layers.0")
     <Picture: Computation graph of v7 = −0.03898: 20 nodes, 4 folded parts>
     """
-    roots = _roots(root)
-    if direction not in SIDES:
-        raise LayoutError(f"direction is {direction!r}: use {' or '.join(map(repr, SIDES))}")
-    if depth is not None and depth < 0:
+    roots, model = _roots(root), module_or_none(model)
+    if not is_word(direction, SIDES):
+        raise LayoutError(f"direction is {shown(direction)}: use {' or '.join(map(repr, SIDES))}")
+    if depth is not None and whole(depth, "depth") < 0:
         raise LayoutError(f"depth is {depth}: give 0 or more, or None to open all modules")
-    _require_digits(digits, dpi)
+    limit, digits, dpi = whole(limit, "limit", 1), whole(digits, "digits"), whole(dpi, "dpi")
+    copies, gradients, dark = (
+        flag(copies, "copies"),
+        flag(gradients, "gradients"),
+        flag(dark, "dark"),
+    )
+    require_digits(digits, dpi)
     order = topological_order(*roots)
     numbers_shown = WireNumbers(digits, gradients and any(node.grad for node in order))
-    names = [open] if isinstance(open, str) else list(open)
+    names = (
+        [open]
+        if isinstance(open, str)
+        else [text(name, "open") for name in listed(open, "open", "paths of parts")]
+    )
     plain = Opening(Fold("graph", list(order)))
     if model is None and not names and (copies or plain.size().needed <= limit):
         seen = plain
     else:
-        whole = fold(*roots, model=model, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
-        seen = all_open(whole) if copies else opening(whole, depth, names, limit)
+        folded = fold(*roots, model=model, limit=max(_LEAST, min(limit, SIDE_BY_SIDE)))
+        seen = all_open(folded) if copies else opening(folded, depth, names, limit)
     _require_within(limit, order, roots, seen, copies)
     copied = copies_of(order) if copies else {}
     places = place_names(model, order)
@@ -188,7 +199,8 @@ def draw(
     return Picture(GraphDrawing(diagram, direction, dark), dpi)
 
 
-def _require_digits(digits: int, dpi: int) -> None:
+def require_digits(digits: int, dpi: int) -> None:
+    """Raise LayoutError if `digits` or `dpi` is out of range."""
     if not 1 <= digits <= _MOST_DIGITS:
         raise LayoutError(f"digits is {digits}: give 1 to {_MOST_DIGITS}")
     if not _LEAST_DPI <= dpi <= _MOST_DPI:
@@ -209,7 +221,7 @@ def _alarm(order: Sequence[Value], gradients: bool) -> tuple[frozenset[str], str
 
 
 def _note(seen: Opening) -> str:
-    """Return what stands below a picture of which less is open than there might be."""
+    """Return the note below a picture in which parts were left folded."""
     largest = max(seen.closed(), key=lambda part: (part.kind != "parameters", part.size))
     return f'Folded to be readable: open="{largest.path}" opens {largest.title}'
 
@@ -261,7 +273,7 @@ def _roots(root: object) -> list[Value]:
     roots = [root] if isinstance(root, Value) else list(root) if isinstance(root, Iterable) else []
     if not roots or not all(isinstance(value, Value) for value in roots):
         raise OperandError(
-            f"draw needs a Value or several, and got {root!r:.60}, of type "
+            f"draw needs a Value or several, and got {shown(root)}, of type "
             f"{type(root).__name__}: only what was computed from a Value has a graph"
         )
     return roots

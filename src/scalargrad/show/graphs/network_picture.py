@@ -14,6 +14,7 @@ from scalargrad.show.figures import exact, number
 from scalargrad.show.graphs.inks import GRADIENT, INK, VALUE
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.places import unit_name
+from scalargrad.table.validation import whole
 from scalargrad.value import Value
 
 _FONT = {"fontname": "Helvetica,Arial,sans-serif", "fontsize": "11", "fontcolor": INK}
@@ -103,6 +104,7 @@ def network(module: NetworkLike, *, limit: int = 1000) -> Picture:
     >>> network(MLP(2, [3, 1]))
     <Picture: Network of 2, 3 and 1 units: 9 weights>
     """
+    limit = whole(limit, "limit", 1)
     layers = _weights(module)
     sizes = [len(layers[0][0]), *map(len, layers)]
     weights = sum(len(row) for layer in layers for row in layer)

@@ -11,13 +11,13 @@ from typing import Protocol
 from scalargrad.errors import LayoutError
 from scalargrad.show.graphs.layout import DPI, render
 from scalargrad.show.graphs.svg import finish
-from scalargrad.system.files import require_writable, write_atomically
+from scalargrad.system.files import file_path, require_writable, write_atomically
 
 _SUFFIXES = (".svg", ".png", ".pdf", ".dot", ".mmd")
 
 
 class Drawing(Protocol):
-    """What a Picture shows: its text in DOT and in Mermaid, and what its parts are."""
+    """What a Picture is made from: text in DOT and Mermaid, and the titles of its parts."""
 
     @property
     def title(self) -> str:
@@ -25,7 +25,7 @@ class Drawing(Protocol):
 
     @property
     def titles(self) -> Mapping[str, str]:
-        """What to say of a shape or line, by its id."""
+        """The titles of shapes and lines, by their ids."""
 
     def dot(self) -> str:
         """Return the text for Graphviz."""
@@ -118,7 +118,7 @@ class Picture:
         The file appears under its name only when it is complete; if anything fails, nothing
         is created and an existing file stays as it was.
         """
-        path = Path(path)
+        path = Path(file_path(path))
         require_writable(path)
         return write_atomically(path, self._content(path))
 

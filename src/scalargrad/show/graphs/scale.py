@@ -11,6 +11,7 @@ from math import isfinite, isnan
 
 from scalargrad.errors import LayoutError
 from scalargrad.show.graphs.copies import FanOutCopy
+from scalargrad.table.validation import is_word, shown
 from scalargrad.value import Value
 
 _NEGATIVE, _ZERO, _POSITIVE = (0xF0, 0x97, 0x37), (0xE4, 0xE4, 0xE4), (0x5F, 0xA8, 0xEC)
@@ -89,9 +90,9 @@ def numbers_by_id(
     """
     if color is None:
         return {}
-    if color not in QUANTITIES:
+    if not is_word(color, QUANTITIES):
         known = ", ".join(map(repr, QUANTITIES))
-        raise LayoutError(f"color is {color!r:.60}: use {known}, or None for none")
+        raise LayoutError(f"color is {shown(color)}: use {known}, or None for none")
     by_value, found = color == "value", {}
     for i, node in enumerate(order):
         found[f"n{i}"] = found[f"n{i}-wire"] = node.data if by_value else node.grad or 0.0

@@ -1,4 +1,4 @@
-"""What every page this package writes has in common: one HTML file that needs no network.
+"""What all pages of this package share: each is one HTML file that needs no network.
 
 A page is a template (`.html`), styles (`.css`) and plain JavaScript (`.js`), which lie beside the
 Python that fills them. Beside this file lie `look.css`, the colours, controls and timeline of all
@@ -22,7 +22,7 @@ from typing import Any
 from zlib import compress
 
 from scalargrad.errors import LayoutError
-from scalargrad.system.files import require_writable, write_atomically
+from scalargrad.system.files import file_path, require_writable, write_atomically
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
@@ -41,7 +41,7 @@ def shared_script() -> str:
 
 
 def save(path: str | os.PathLike[str], page: Callable[[], str]) -> Path:
-    """Write a page, made once its name is seen to be one, whole or not at all.
+    """Check the file name, make a page and write it, whole or not at all.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def save(path: str | os.PathLike[str], page: Callable[[], str]) -> Path:
 
 
 def require_page(path: str | os.PathLike[str]) -> None:
-    """See that a page can be saved there, before it is made or what it shows is computed.
+    """Check that a page can be saved under this name, before anything is computed for it.
 
     Raises
     ------
@@ -64,6 +64,7 @@ def require_page(path: str | os.PathLike[str]) -> None:
     OSError
         If the folder does not exist or cannot be written to.
     """
+    path = file_path(path)
     if Path(path).suffix.lower() not in {".html", ".htm"}:
         raise LayoutError(f"a page cannot be saved as {Path(path).name!r}: end it in .html")
     require_writable(path)

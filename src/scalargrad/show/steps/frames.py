@@ -16,6 +16,7 @@ from scalargrad.show.graphs.parts import FoldedDiagram
 from scalargrad.show.graphs.svg import finish
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
+from scalargrad.table.validation import is_word, shown
 from scalargrad.value import Value
 
 _MOST = 300
@@ -51,8 +52,8 @@ def frames(
     GraphTooLargeError
         If the graph has more than 300 nodes.
     """
-    if kind not in {"svg", "png"}:
-        raise LayoutError(f"frames cannot be written as {kind!r}: use 'svg' or 'png'")
+    if not is_word(kind, {"svg", "png"}):
+        raise LayoutError(f"frames cannot be written as {shown(kind)}: use 'svg' or 'png'")
     scene = steps[0].scene
     if len(scene.order) > _MOST:
         raise GraphTooLargeError(
@@ -73,7 +74,7 @@ def frames(
 
 
 def _look(step: Step) -> Look:
-    """Return what stands out at a step, and which numbers are not known yet."""
+    """Return the highlights of a step, and which numbers are not known yet."""
     scene, hidden = step.scene, set[str]()
     for i, node in enumerate(scene.order):
         if not scene.is_known(node, step.index):

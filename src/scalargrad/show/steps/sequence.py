@@ -9,9 +9,11 @@ from typing import Any, Literal, overload
 
 from scalargrad.autodiff import error_signals
 from scalargrad.errors import GraphError, LayoutError, OperandError
+from scalargrad.show.graphs.graphs import require_digits
 from scalargrad.show.graphs.layout import DPI
 from scalargrad.show.html import frame
 from scalargrad.show.html import save as save_page
+from scalargrad.show.places import module_or_none
 from scalargrad.show.steps import table
 from scalargrad.show.steps.alarm import first_alarm
 from scalargrad.show.steps.frames import frames
@@ -19,7 +21,8 @@ from scalargrad.show.steps.page import LIMIT, page
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.show.subgraphs import Model
-from scalargrad.system.files import write_atomically
+from scalargrad.system.files import file_path, write_atomically
+from scalargrad.table.validation import flag, shown, text, whole
 from scalargrad.value import Value
 
 _MOST_IN_NOTEBOOK = 1_000
@@ -52,6 +55,8 @@ class Walk(Sequence[Step]):
     def __getitem__(self, index: int | slice) -> Step | Walk:
         if isinstance(index, slice):
             return Walk(self.scene, self._steps[index])
+        if not -len(self) <= whole(index, "index") < len(self):
+            raise IndexError(f"index is {shown(index)}, but the walk has {len(self)} steps")
         return self._steps[index]
 
     def __iter__(self) -> Iterator[Step]:
@@ -122,6 +127,8 @@ class Walk(Sequence[Step]):
         Content-Security-Policy forbids it to. In a graph with a custom operation the inputs
         are fixed: a page cannot call Python.
         """
+        title = None if title is None else text(title, "title")
+        limit = whole(limit, "limit", 1)
         return save_page(path, lambda: page(self._steps, title, limit))
 
     def export(
@@ -162,6 +169,8 @@ class Walk(Sequence[Step]):
         OSError
             If the folder cannot be made or written to.
         """
+        folder, dark = file_path(folder, "folder"), flag(dark, "dark")
+        require_digits(whole(digits, "digits"), whole(dpi, "dpi"))
         if not self._steps:
             return []
         drawn = frames(self._steps, format, dpi=dpi, digits=digits, dark=dark)
@@ -231,9 +240,9 @@ def walk(root: Value, *, model: Model | None = None) -> Walk:
     """
     if not isinstance(root, Value):
         raise OperandError(
-            f"walk needs a Value, the last one of a graph, not {root!r}: a number has no steps"
+            f"walk needs a Value, the last one of a graph, not {shown(root)}: a number has no steps"
         )
-    scene = Scene(root, model)
+    scene = Scene(root, module_or_none(model))
     steps = [*_forward(scene), *_backward(scene)]
     scene.alarm = first_alarm(steps)
     return Walk(scene, steps)

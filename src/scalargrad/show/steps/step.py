@@ -10,6 +10,7 @@ from scalargrad.show.steps import formulas, wording
 from scalargrad.show.steps.formulas import Formula
 from scalargrad.show.steps.scripts import MATHML, TEXT, Form, Notation, Script
 from scalargrad.show.steps.step_facts import StepFacts
+from scalargrad.table.validation import is_word, shown
 
 _MOST_INPUTS = 8
 _SCRIPTS: dict[str, Script] = {"text": TEXT, "mathml": MATHML}
@@ -168,8 +169,8 @@ def _part(formula: Formula, part: Literal["whole", "symbols", "numbers"], script
 
 
 def _script(form: Form) -> Script:
-    if form not in _SCRIPTS:
-        raise OperandError(f"form is {form!r}; use 'text' or 'mathml'")
+    if not is_word(form, _SCRIPTS):
+        raise OperandError(f"form is {shown(form)}; use 'text' or 'mathml'")
     return _SCRIPTS[form]
 
 

@@ -12,6 +12,7 @@ from scalargrad.show.figures import number, relation
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.show.steps.wording import pattern_note, sum_note
+from scalargrad.table.validation import instance
 
 HEADINGS = ("step", "at", "chain rule", "remark")
 _WIDEST_FORMULA = 60
@@ -71,6 +72,7 @@ def outcome(scene: Scene) -> str:
     >>> outcome(walk(x * x * y).scene)
     '∂v2/∂x = 12, ∂v2/∂y = 9'
     """
+    instance(scene, "scene", Scene, "that of a walk, walk(root).scene")
     root = scene.names[scene.root]
     totals = {leaf: sum(scene.terms[leaf]) for leaf in scene.inputs if leaf is not scene.root}
     return ", ".join(

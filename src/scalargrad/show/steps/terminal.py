@@ -18,6 +18,7 @@ from scalargrad.show.steps.sequence import Walk
 from scalargrad.show.steps.step import Step
 from scalargrad.show.steps.view import View
 from scalargrad.system import terminals
+from scalargrad.table.validation import instance, listed
 
 _GAP = 2
 
@@ -42,7 +43,9 @@ def show(walk: Walk, console: Console | None = None) -> None:
           backward
        4  v1 → x    ∂v1/∂x = 1·2 = 2  swap multiplier: x receives 2
     """
-    console = console or terminals.console()
+    console = _console(console)
+    for step in listed(walk, "walk", "steps, such as walk(root)"):
+        instance(step, "an entry of walk", Step, "steps, such as walk(root)")
     rows = [table.row(step) for step in walk]
     labels = [("", phase, "", "") for phase in PHASE]
     columns = zip(table.HEADINGS, *labels, *rows, strict=True)
@@ -59,6 +62,12 @@ def show(walk: Walk, console: Console | None = None) -> None:
             grid.add_row("", Text(phase, f"bold {PHASE[phase]}"))
         grid.add_row(*_cells(step, row, fits))
     console.print(grid)
+
+
+def _console(given: Console | None) -> Console:
+    return (
+        terminals.console() if given is None else instance(given, "console", Console, "a Console")
+    )
 
 
 def _cells(step: Step, row: Sequence[str], fits: bool) -> list[Text]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from scalargrad.errors import OperandError
 from scalargrad.graph import topological_order
 from scalargrad.show.subgraphs.calls import Calls, Model
 from scalargrad.show.subgraphs.folds import Fold, Item
@@ -12,6 +13,7 @@ from scalargrad.show.subgraphs.homes import CallFolds
 from scalargrad.show.subgraphs.interface import note_interfaces
 from scalargrad.show.subgraphs.sorting import in_order
 from scalargrad.show.subgraphs.titles import name_folds
+from scalargrad.table.validation import shown, whole
 from scalargrad.value import Value
 
 #: Most items on one level, unless told otherwise: what can be read in one picture.
@@ -61,17 +63,20 @@ def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
     layers.1 | Layer 2: 1 neuron | 5
     layers.1.neurons.0 | Neuron 1: linear | 5
     """
+    if model is not None and (isinstance(model, type) or not hasattr(model, "named_modules")):
+        raise OperandError(f"model is {shown(model)}; give the Module of the graph")
+    limit = whole(limit, "limit", 4)
     order = topological_order(*roots)
     by_calls = None if model is None else CallFolds(order, Calls(order, model))
-    whole = by_calls.whole if by_calls else Fold("graph", list(order))
+    root = by_calls.whole if by_calls else Fold("graph", list(order))
     position = {node: i for i, node in enumerate(order)}
-    for part in whole.walk():  # what is inside is looked at after it has been divided
+    for part in root.walk():  # what is inside is looked at after it has been divided
         _divide(part, position, limit)
-    note_interfaces(whole, order, roots)
+    note_interfaces(root, order, roots)
     if by_calls:
         by_calls.measure()
-    name_folds(whole, order)
-    return whole
+    name_folds(root, order)
+    return root
 
 
 def _divide(part: Fold, position: dict[Value, int], limit: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from scalargrad.errors import GraphError
+from scalargrad.table.validation import is_word, shown
 from scalargrad.value import Value
 
 
@@ -88,10 +89,10 @@ class Fold:
             If there is none.
         """
         paths = {fold.path: fold for fold in self.walk()}
-        if path not in paths:
+        if not is_word(path, paths):
             known = [repr(name) for name in paths if name]
-            shown = ", ".join(known[:_SHOWN]) + ", …" * (len(known) > _SHOWN)
-            raise GraphError(f"there is no fold {path!r}: there are {shown or 'none at all'}")
+            there = ", ".join(known[:_SHOWN]) + ", …" * (len(known) > _SHOWN)
+            raise GraphError(f"there is no fold {shown(path)}: there are {there or 'none at all'}")
         return paths[path]
 
     def shown(self, opened: Collection[Fold]) -> Shown:

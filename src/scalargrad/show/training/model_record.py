@@ -15,6 +15,7 @@ from scalargrad.errors import OperandError, TraceError
 from scalargrad.system.json_number import json_number
 from scalargrad.table.javascript import available, function_key
 from scalargrad.table.operation import Operation
+from scalargrad.table.validation import shown
 from scalargrad.value import Value
 
 Json: TypeAlias = Any
@@ -58,7 +59,7 @@ def record_model(model: Model, example: Sequence[float]) -> ModelRecord:
     outlined(filled(outline, [Value(0.0)] * len(found.program.outputs)), outputs)
     if not outputs:
         raise OperandError(
-            f"the model returns {outline!r:.60}: a Value or a list of them is needed"
+            f"the model returns {shown(outline)}: a Value or a list of them is needed"
         )
     return ModelRecord(found.program, found.closed_over, outline)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from scalargrad.show.training.network import Cell, find_cells
 from scalargrad.show.training.retraining import Retraining, find_retraining
 from scalargrad.show.training.task import Task, find_task
 from scalargrad.table.numbers import is_real
+from scalargrad.table.validation import listed, number, shown, text, whole
 from scalargrad.train.examples import Examples, plain
 from scalargrad.value import Value
 
@@ -97,7 +98,7 @@ def study(
         losses=[record_loss(loss, found, target) for target in data.targets],
         inputs=data.inputs,
         task=find_task(data.targets, len(found.program.outputs), target_names),
-        threshold=float(threshold),
+        threshold=number(threshold, "threshold"),
         plane=_plane(plane, width),
         features=_features(feature_names, width),
         loss_name=getattr(loss, "__name__", type(loss).__name__),
@@ -108,27 +109,31 @@ def study(
 
 
 def _require_small(parameters: int, limit: int) -> None:
-    if parameters > limit:
+    if parameters > whole(limit, "limit", 1):
         raise GraphTooLargeError(
             f"the model has {parameters:,} parameters, too many for a page of at most {limit:,}: "
             f"watch a smaller one, or pass limit={parameters}"
         )
 
 
-def _plane(plane: tuple[int, int], width: int) -> tuple[int, ...]:
+def _plane(plane: Iterable[int], width: int) -> tuple[int, ...]:
     if width == 1:
         return (0,)
+    plane = tuple(whole(i, "plane") for i in listed(plane, "plane", "two whole numbers"))
     if len(set(plane)) != 2 or not all(0 <= i < width for i in plane):
         raise OperandError(f"plane is {plane}: give two different inputs of 0 … {width - 1}")
-    return tuple(plane)
+    return plane
 
 
 def _features(names: Sequence[str] | None, width: int) -> list[str] | None:
-    if names is not None and len(names) != width:
+    if names is None:
+        return None
+    names = listed(names, "feature_names", "text")
+    if len(names) != width:
         raise OperandError(
             f"feature_names has {len(names)} names for {width} inputs: give each one"
         )
-    return None if names is None else [str(name) for name in names]
+    return [text(str(name), "the name of a feature") for name in names]
 
 
 def _require_mean(model: Model, data: Examples, loss: Loss) -> None:
@@ -160,7 +165,7 @@ def rectangle(inputs: Sequence[Any]) -> list[list[float]]:
     for i, x in enumerate(inputs):
         is_row = isinstance(x, list | tuple) or hasattr(x, "tolist")
         if not is_row or not len(x) or not all(is_real(number) for number in x):
-            raise OperandError(f"input {i} is {x!r:.60}: give a list of numbers")
+            raise OperandError(f"input {i} is {shown(x)}: give a list of numbers")
         if len(x) != len(inputs[0]):
             raise OperandError(
                 f"input {i} has {len(x)} numbers, and input 0 has {len(inputs[0])}: give all alike"

@@ -1,4 +1,4 @@
-"""What a model is asked for: one of two classes, one of several, or numbers."""
+"""The task of a model: binary or multi-class classification, or regression."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Literal
 from scalargrad.errors import OperandError
 from scalargrad.show.figures import number
 from scalargrad.table.numbers import is_real
+from scalargrad.table.validation import listed, shown, text
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Task:
 
 
 def find_task(targets: Sequence[Any], outputs: int, names: Sequence[str] | None) -> Task:
-    """Tell from the targets what is learned.
+    """Infer the task from the targets.
 
     Parameters
     ----------
@@ -53,12 +54,13 @@ def find_task(targets: Sequence[Any], outputs: int, names: Sequence[str] | None)
     """
     flat = [_target(t, outputs, i) for i, t in enumerate(targets)]
     kind, classes, count = _classes(flat, outputs)
+    names = None if names is None else listed(names, "target_names", "text")
     if names is not None and len(names) != count:
         raise OperandError(
             f"target_names has {len(names)} names for {count} classes: give one for each"
         )
     called = names or _names(flat, kind, count)
-    return Task(kind, flat, classes, [str(x) for x in called])
+    return Task(kind, flat, classes, [text(str(x), "the name of a class") for x in called])
 
 
 def _names(flat: list[Any], kind: str, count: int) -> list[str]:
@@ -74,7 +76,7 @@ def _target(t: Any, outputs: int, i: int) -> Any:
     numbers = list(t) if hasattr(t, "__len__") else [t]
     if not all(is_real(x) for x in numbers) or len(numbers) not in {1, outputs}:
         raise OperandError(
-            f"target {i} is {t!r:.60}: give a number, or one for each of {outputs} outputs"
+            f"target {i} is {shown(t)}: give a number, or one for each of {outputs} outputs"
         )
     return numbers[0] if len(numbers) == 1 else [float(x) for x in numbers]
 

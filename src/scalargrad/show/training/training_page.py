@@ -18,6 +18,7 @@ from scalargrad.show.training.model_record import Loss, Model
 from scalargrad.show.training.setting import rectangle, study
 from scalargrad.show.training.snapshot import Snapshot
 from scalargrad.show.training.training_document import page
+from scalargrad.table.validation import function, instance, text, whole
 from scalargrad.train import History
 from scalargrad.train.examples import Examples, plain
 
@@ -58,8 +59,8 @@ class TrainingPage:
         max_snapshots: int,
         **shown: Any,
     ) -> None:
-        if max_snapshots < 2:
-            raise OperandError(f"max_snapshots is {max_snapshots}: a training page has 2 or more")
+        function(loss, "loss", "scalargrad.losses.mse_loss, say")
+        max_snapshots = whole(max_snapshots, "max_snapshots", 2)
         self._model, self._loss, self._optimizer = model, loss, optimizer
         self._data = Examples(rectangle(data.inputs), data.targets)
         self._max_snapshots, self._stride, self._count = max_snapshots, 1, 0
@@ -95,7 +96,7 @@ class TrainingPage:
         then on every second call is kept; the first and the newest always are.
         """
         last = self._snapshots[-1].step if self._snapshots else -1
-        step = last + 1 if step is None else step
+        step = last + 1 if step is None else whole(step, "step")
         if step <= last:
             raise OperandError(f"step {step} comes after step {last}: snapshots go forward")
         self._append(Snapshot(step, self._measure(), self._rate(), self._numbers()))
@@ -103,7 +104,7 @@ class TrainingPage:
     def __call__(self, model: Module, history: History) -> None:
         """Keep a snapshot after an epoch: what `fit` calls."""
         del model
-        self._history = history
+        self._history = instance(history, "history", History, "what fit returns")
         self._unit = "epoch"
         step = max(len(history), self._snapshots[-1].step + 1)
         rate = history.rows[-1].get("learning_rate", self._rate())
@@ -192,6 +193,7 @@ class TrainingPage:
         each parameter of each snapshot: they are kept with every digit. It fetches nothing, and its
         Content-Security-Policy forbids it to.
         """
+        title = None if title is None else text(title, "title")
         return save_page(path, lambda: self._page(title))
 
     def _page(self, title: str | None) -> str:

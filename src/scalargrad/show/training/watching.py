@@ -1,4 +1,4 @@
-"""watch: a model in training as a training page."""
+"""`watch`: show a model in training as a training page."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from scalargrad.errors import NumericalError, OperandError
 from scalargrad.show.training.model_record import Loss
 from scalargrad.show.training.training_page import TrainingPage
+from scalargrad.table.validation import shown, size
 from scalargrad.train import fit
 from scalargrad.train.examples import examples
 from scalargrad.train.trainer import OptimizerLike
@@ -104,6 +105,9 @@ def watch(
     >>> page
     <training page of 61 snapshots, epoch 0 to 60: loss 0.6996 → 0.002898>
     """
+    if not callable(model) or isinstance(model, type):
+        raise OperandError(f"model is {shown(model)}; give a Module, or a function of an input")
+    epochs = None if epochs is None else size(epochs, "epochs", 1)
     page = TrainingPage(
         model,
         examples(X, y, "watch"),

@@ -1,0 +1,42 @@
+"""The random draws of a program, made again at each call."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from typing import Any
+
+import numpy as np
+
+from scalargrad.compiler.passes.memory import Floats
+from scalargrad.transforms.draws import Draw, state_of
+
+
+class MadeDraws(tuple[Draw, ...]):
+    """Draws in the order in which they are made.
+
+    Under vmap each example makes the same draw: such draws in a row are made at once.
+    """
+
+    @functools.cached_property
+    def _rows(self) -> list[tuple[Draw, int]]:
+        """The draws, each with how often it is made in a row."""
+        rows = [list(row) for _, row in itertools.groupby(self, key=id)]
+        return [(row[0], len(row)) for row in rows]
+
+    @functools.cached_property
+    def _sources(self) -> list[Any]:
+        return [*{id(draw.source): draw.source for draw, _ in self._rows}.values()]
+
+    def numbers(self) -> Floats:
+        """Draw all numbers."""
+        found = [np.asarray(draw.many(count), np.float64) for draw, count in self._rows]
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def listed(self) -> list[float]:
+        """Draw all numbers, as a list."""
+        return [float(x) for draw, count in self._rows for x in draw.many(count)]
+
+    def states(self) -> list[tuple[Any, Any]]:
+        """Return the generators drawn from, with their states."""
+        return [(x, state_of(x)) for x in self._sources]

@@ -1,0 +1,429 @@
+"""Arguments for everything public: good ones, by parameter, and bad ones, by kind."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from tests.test_reference import documented
+
+import scalargrad
+from scalargrad import Parameter, Value, data, losses, nn, optim
+from scalargrad.optim import lr_scheduler
+from scalargrad.show import subgraphs
+from scalargrad.table.operation import Operation
+from scalargrad.train import History
+
+Make = Callable[[], Any]
+
+
+def cyclic() -> list[Any]:
+    """Return a list in itself."""
+    found: list[Any] = [1.0]
+    found.append(found)
+    return found
+
+
+BAD: dict[str, Make] = {
+    "None": lambda: None,
+    "text": lambda: "text",
+    "half a surrogate": lambda: "\ud800",
+    "a zero byte": lambda: "a\0b",
+    "an object": object,
+    "a class": lambda: int,
+    "negative": lambda: -1,
+    "a half": lambda: 1.5,
+    "nan": lambda: math.nan,
+    "infinite": lambda: math.inf,
+    "huge": lambda: 10**400,
+    "complex": lambda: 1j,
+    "true": lambda: True,
+    "empty": list,
+    "ragged": lambda: [[1.0], [1.0, 2.0]],
+    "cyclic": cyclic,
+    "words": lambda: ["a", "b"],
+    "a dict": lambda: {"a": 1.0},
+    "three axes": lambda: np.ones((2, 3, 2)),
+    "a generator": lambda: (i for i in range(3)),
+}
+
+
+def sgd() -> optim.SGD:
+    """Build an optimiser with momentum."""
+    return optim.SGD([Parameter(1.0)], lr=0.1, momentum=0.9)
+
+
+def squared() -> Value:
+    """Build a graph of two nodes."""
+    x = Value(2.0, "x")
+    return x * x
+
+
+def linear() -> nn.Linear:
+    """Build a model with two inputs."""
+    return nn.Linear(2, 1, rng=0)
+
+
+def clicks() -> data.ClickModel:
+    """Build a small model of clicks."""
+    return data.click_model(4, 4)
+
+
+_SHARED = sgd()
+_SHARED_MODEL = linear()
+
+
+def _schedules() -> list[Any]:
+    return [lr_scheduler.ConstantLR(_SHARED), lr_scheduler.StepLR(_SHARED, 2)]
+
+
+def _weighted(params: Any, part: Any) -> Any:
+    return scalargrad.sum(params[0] * x for x in part)
+
+
+def _saved() -> str:
+    nn.save_model(linear(), "model.safetensors")
+    return "model.safetensors"
+
+
+def _exported() -> str:
+    scalargrad.jit(lambda x: x * x).export("program.json", 1.0)
+    return "program.json"
+
+
+def _history() -> str:
+    History([{"epoch": 1, "loss": 0.5}]).to_json("history.json")
+    return "history.json"
+
+
+#: What suits a parameter, by its name.
+GOOD: dict[str, Make] = {
+    "f": lambda: lambda x: x * x,
+    "function": lambda: lambda x: x * x,
+    "args": lambda: 1.0,
+    "inputs": lambda: 1.0,
+    "x": lambda: [0.5, 0.25],
+    "X": lambda: [[0.0, 1.0], [1.0, 0.0]],
+    "y": lambda: [[0.0], [1.0]],
+    "v": lambda: 1.0,
+    "primals": lambda: 1.0,
+    "tangents": lambda: (1.0,),
+    "params": lambda: [Parameter(1.0)],
+    "parameters": lambda: [Parameter(1.0)],
+    "lr": lambda: 0.1,
+    "max_norm": lambda: 1.0,
+    "clip_value": lambda: 1.0,
+    "optimizer": sgd,
+    "schedulers": lambda: [lr_scheduler.StepLR(sgd(), 2)],
+    "step_size": lambda: 2,
+    "milestones": lambda: [1],
+    "gamma": lambda: 0.5,
+    "T_max": lambda: 4,
+    "T_0": lambda: 3,
+    "lr_lambda": lambda: lambda epoch: 0.5,
+    "max_lr": lambda: 1.0,
+    "total_steps": lambda: 5,
+    "input": lambda: [0.3, 0.4],
+    "target": lambda: [0.0, 1.0],
+    "tensor": lambda: [[Parameter(1.0), Parameter(2.0)]],
+    "val": lambda: 1.0,
+    "nonlinearity": lambda: "relu",
+    "in_features": lambda: 2,
+    "out_features": lambda: 1,
+    "nin": lambda: 2,
+    "nout": lambda: 1,
+    "nouts": lambda: [2, 1],
+    "num_embeddings": lambda: 3,
+    "embedding_dim": lambda: 2,
+    "threshold": lambda: 0.5,
+    "value": lambda: 0.0,
+    "data": lambda: 1.0,
+    "model": linear,
+    "module": linear,
+    "modules": linear,
+    "loss": lambda: losses.mse_loss,
+    "root": squared,
+    "roots": squared,
+    "walk": lambda: scalargrad.walk(squared()),
+    "path": lambda: "saved",
+    "folder": lambda: "folder",
+    "text": lambda: "x * 2",
+    "state_dict": lambda: linear().state_dict(),
+    "users": lambda: 4,
+    "items": lambda: 4,
+    "user": lambda: 1,
+    "item": lambda: 1,
+    "number": lambda: 1,
+    "n": lambda: 2,
+    "device": lambda: "phone",
+    "hour": lambda: 3,
+    "weekday": lambda: 3,
+    "shown": lambda: clicks().log(1).inputs[0],
+    "impressions": lambda: clicks().log(2).inputs,
+    "clicks": lambda: [0, 1],
+    "values": lambda: ["a", "b"],
+    "buckets": lambda: 4,
+    "points": lambda: [[0.0, 1.0], [1.0, 0.0]],
+    "labels": lambda: [0, 1],
+    "names": lambda: ["anna", "otto"],
+    "init": lambda: 1.0,
+    "xs": lambda: [1.0, 2.0],
+    "closure": lambda: squared,
+    "truths": lambda: [0, 1],
+    "predictions": lambda: [0, 1],
+    "score": lambda: lambda point: point[0],
+    "weights": lambda: [[1.0, 2.0, 3.0, 4.0]],
+    "shape": lambda: (2, 2),
+    "norms": lambda: [1.0, 2.0],
+    "activations": lambda: [scalargrad.tanh],
+    "columns": lambda: {"epoch": [1, 2], "loss": [1.0, 0.5]},
+    "objective": lambda: squared,
+}  # fmt: skip
+SCORES: dict[str, Make] = {"input": lambda: [[0.1, 0.2]], "target": lambda: [0]}
+FITTED: dict[str, Make] = {
+    "epochs": lambda: 1, "model": lambda: _SHARED_MODEL, "quiet": lambda: True,
+    "optimizer": lambda: optim.SGD(_SHARED_MODEL.parameters(), lr=0.1), "jit": lambda: False,
+}  # fmt: skip
+#: Where a name means something else, and options that keep a call short.
+OWN: dict[str, dict[str, Make]] = {
+    **dict.fromkeys(["cross_entropy", "nll_loss", "multi_margin_loss"], SCORES),
+    **dict.fromkeys(["CrossEntropyLoss.__call__", "NLLLoss.__call__"], SCORES),
+    "MultiMarginLoss.__call__": SCORES,
+    "jit": {"function": GOOD["f"]},
+    "ReduceLROnPlateau.step": {"metrics": lambda: 0.5},
+    **{f"{name}.forward": {"index": lambda: [0, 1]} for name in ("Embedding", "EmbeddingBag")},
+    "Embedding.row": {"index": lambda: 1},
+    "Sequential.__getitem__": {"index": lambda: 0},
+    "Walk.__getitem__": {"index": lambda: 0},
+    "Walk.save": {"path": lambda: "page.html"},
+    "TrainingPage.save": {"path": lambda: "page.html"},
+    "History.__getitem__": {"column": lambda: "loss"},
+    "Flatten.forward": {"x": lambda: [[[1.0], [2.0]]]},
+    "Identity": {"ignored": lambda: 1},
+    "Module.__call__": {"inputs": lambda: [0.5, 0.25]},
+    "load_metadata": {"path": _saved},
+    "save_file": {"tensors": lambda: {"w": [1.0, 2.0]}},
+    "Optimizer.add_param_group": {"group": lambda: {"params": [Parameter(1.0)]}},
+    "Optimizer.load_state_dict": {"state_dict": lambda: sgd().state_dict()},
+    "LRScheduler.load_state_dict": {"state_dict": lambda: _schedule().state_dict()},
+    "torch_state_dict": {"optimizer": lambda: optim.SGD(_SHARED_MODEL.parameters(), lr=0.1),
+                         "model": lambda: _SHARED_MODEL},
+    "parse": {"text": lambda: "2 * 3"},
+    "network": {"module": lambda: nn.MLP(2, [2, 1], rng=0)},
+    "outcome": {"scene": lambda: scalargrad.walk(squared()).scene},
+    "Fold.find": {"path": lambda: ""},
+    "Fold.shown": {"opened": list},
+    "jvp": {"primals": lambda: (1.0,)},
+    "gradients": {"y": squared, "xs": lambda: [Parameter(1.0)]},
+    "custom_op": {"partials": lambda: lambda y, x: (2 * x,)},
+    "take": {"x": lambda: [1.0, 2.0], "index": lambda: 0},
+    "softmax": {"values": lambda: [1.0, 2.0]},
+    "log_softmax": {"values": lambda: [1.0, 2.0]},
+    "OneCycleLR": {"total_steps": lambda: 5},
+    "SequentialLR": {"schedulers": _schedules, "optimizer": lambda: _SHARED},
+    "Optimizer": {"defaults": lambda: {"lr": 0.1}},
+    "fit": FITTED,
+    "watch": FITTED | {"y": lambda: [1, -1], "loss": lambda: losses.hinge_loss},
+    "vmap.used": {"x": lambda: [1.0, 2.0]},
+    "scan": {"f": lambda: lambda carry, x: (carry + x, carry), "xs": GOOD["xs"]},
+    "sum_over": {"f": lambda: _weighted, "data": lambda: [1.0, 2.0]},
+    "ChunkedSum.__call__": {"params": lambda: [0.5]},
+    "sweep": {"f": lambda: abs, "points": lambda: [1.0], "quiet": lambda: True},
+    "from_json": {"text": lambda: scalargrad.export.to_json(squared())},
+    "bag_of_words": {"text": lambda: "good food"},
+    "crossed": {"values": lambda: "a"},
+    "loss_curve": {"losses": lambda: [1.0, 0.5]},
+    "loss_curves": {"losses": lambda: {"squared": lambda x: x * x}},
+    "sweep_curves": {"losses": lambda: {0.1: [[1.0, 0.5]], 0.2: [[1.0, 0.4]]}},
+    "sweep_outcomes": {"losses": lambda: {0.1: [[1.0, 0.5]], 0.2: [[1.0, 0.4]]}},
+    "drawn": {"method": lambda: random.Random(0).gauss, "args": lambda: 0.5},
+    "summary": {"x": lambda: [0.5, 0.25]},
+    "load_model": {"path": _saved}, "load_file": {"path": _saved}, "load": {"path": _exported},
+    "History.from_json": {"path": _history}, "Jitted.export": {"path": lambda: "product.json"},
+    "Picture.save": {"path": lambda: "graph.svg"},
+    "TrainingPage.__call__": {"history": lambda: History([{"epoch": 1, "loss": 0.5}])},
+}  # fmt: skip
+
+
+def _schedule() -> lr_scheduler.LRScheduler:
+    return lr_scheduler.StepLR(sgd(), 2)
+
+
+def _page() -> Any:
+    model = linear()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    return scalargrad.watch(
+        model, [[0.0, 1.0], [1.0, 0.0]], [1, -1], loss=losses.hinge_loss, epochs=1,
+        optimizer=optimizer, quiet=True, jit=False,
+    )  # fmt: skip
+
+
+#: Objects whose methods are called, where the constructor is not enough or is not called by users.
+MADE: dict[str, Make] = {
+    "ClickModel": clicks,
+    "Jitted": lambda: scalargrad.jit(lambda x: x * x),
+    "LRScheduler": _schedule,
+    "Module": linear,
+    "Picture": lambda: scalargrad.draw(squared()),
+    "Walk": lambda: scalargrad.walk(squared()),
+    "Step": lambda: scalargrad.walk(squared())[0],
+    "TrainingPage": _page,
+    "Fold": lambda: subgraphs.fold(squared()),
+    "History": lambda: History([{"epoch": 1, "loss": 0.5}]),
+    "Optimizer": sgd,
+    "Sequential": lambda: nn.Sequential(nn.Linear(2, 1, rng=0)),
+    "ChunkedSum": lambda: scalargrad.parallel.sum_over(_weighted, [1.0, 2.0]),
+    "Value": squared,
+}
+#: What is done with what a call returns, where it takes its arguments seriously only then.
+USED: dict[str, Callable[[Any], Any]] = {
+    "jit": lambda f: f(1.0),
+    "vmap": lambda f: f([1.0, 2.0]),
+    "draw": lambda picture: picture.svg() if hasattr(picture, "svg") else None,
+    "network": lambda picture: picture.svg(),
+    "walk": lambda walk: walk._repr_html_(),
+    "sum_over": lambda total: total([0.5]),
+    "LambdaLR": lambda schedule: schedule.step(),
+}
+#: Not called here, each with its reason.
+LEFT_OUT: dict[str, str] = {
+    **dict.fromkeys(
+        ["clicks", "experiments.digits", "digits28", "moons", "experiments.names",
+         "experiments.sentiment", "sine", "xor", "Plan.rate", "Plan.options", "Plan.files",
+         "Plan.checkpoint", "Plan"],
+        "programs of the command line, which reads what they are given",
+    ),
+    **dict.fromkeys(
+        ["Dataset", "Split", "Fact", "Impression", "Report", "IncompatibleKeys", "Summary"],
+        "records, which hold what they are given",
+    ),
+    **dict.fromkeys(
+        ["adagrad", "adam", "rmsprop", "sgd", "sparse_adam"],
+        "formulas, for whatever numbers add and multiply: floats, arrays, symbols",
+    ),
+    **dict.fromkeys(
+        ["Jitted", "Picture", "Walk", "Step", "TrainingPage", "ChunkedSum", "Fold"],
+        "made by functions that are called here",
+    ),
+    **dict.fromkeys(["Model"], "a protocol"),
+    **dict.fromkeys(["explore"], "reads keys"),
+    **dict.fromkeys(
+        ["GPT", "Alphabet", "Cubic", "Ranker", "WideAndDeep"],
+        "models of those programs, to be read",
+    ),
+    **dict.fromkeys(["Value", "Parameter"], "checked by tests/test_value.py"),
+    "LRScheduler": "abstract", "Identity.forward": "returns whatever it is given",
+    "Module.forward": "abstract", "Loss.__call__": "its function, which is called here",
+    **dict.fromkeys(["Loss"], "has no options but those of its subclasses, which are called here"),
+}  # fmt: skip
+#: Methods that a base class calls with arguments it has checked, for subclasses to define.
+INNER = {
+    "check", "rule", "first_state", "has_state", "is_sparse", "next_group", "is_still",
+    "step_arrays", "lr_at", "next_lr", "unit", "function", "paths", "signature", "taken",
+    "recorded_singly",
+}  # fmt: skip
+
+
+def public() -> Iterator[tuple[str, Any, Make | None]]:
+    """Yield everything public that takes arguments: its name, itself, and whose method it is."""
+    seen: set[int] = set()
+    for found in documented():
+        if id(found) in seen or not _is_called(found):
+            continue
+        seen.add(id(found))
+        name = found.__name__
+        if takes(found) and not {name, _long(found)} & LEFT_OUT.keys():
+            yield name, found, None
+        if LEFT_OUT.get(name, "").endswith("to be read"):
+            continue
+        for method, function in vars(found).items() if isinstance(found, type) else ():
+            if _is_method(found, method, function):
+                yield f"{name}.{method}", function, maker(found)
+
+
+def _long(found: Any) -> str:
+    """Return a name with that of the package: two are called names."""
+    return f"{found.__module__.split('.')[1]}.{found.__name__}"
+
+
+def _is_called(found: Any) -> bool:
+    """Operations have a test of their own, and errors are raised."""
+    raised = isinstance(found, type) and issubclass(found, BaseException)
+    own = getattr(found, "__module__", "").startswith("scalargrad")
+    return callable(found) and own and not raised and not isinstance(found, Operation)
+
+
+def _is_method(owner: type, name: str, function: Any) -> bool:
+    return (
+        (not name.startswith("_") or name in {"__call__", "__getitem__"})
+        and name not in INNER
+        and inspect.isfunction(function)
+        and (function.__module__ or "").startswith("scalargrad")
+        and f"{owner.__name__}.{name}" not in LEFT_OUT
+        and function.__code__.co_name != "called"  # an operation as a method
+        and len(inspect.signature(function).parameters) > 1
+    )
+
+
+def takes(found: Any) -> list[str]:
+    """Return the parameters that are tried."""
+    parameters = inspect.signature(found).parameters
+    return [name for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD]
+
+
+def maker(found: Any) -> Make:
+    """Return what makes an object of a class."""
+    return MADE.get(found.__name__) or (lambda: found(**good(found.__name__, found)[1]))
+
+
+def good(name: str, found: Any) -> tuple[list[str], dict[str, Any]]:
+    """Return good arguments for what needs some, and the names of those that go by position.
+
+    Raises
+    ------
+    KeyError
+        If something public is new: its arguments belong into the tables above.
+    """
+    own = OWN.get(name, {})
+    given: dict[str, Any] = {}
+    positions: list[str] = []
+    parameters = inspect.signature(found).parameters
+    starred = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
+    for parameter, p in parameters.items():
+        if parameter == "self" or p.kind is p.VAR_KEYWORD:
+            continue
+        if p.kind is not p.KEYWORD_ONLY and (starred or p.kind is p.POSITIONAL_ONLY):
+            positions.append(parameter)
+        if p.default is p.empty or parameter in own:
+            try:
+                given[parameter] = (own.get(parameter) or GOOD[parameter])()
+            except KeyError:
+                raise KeyError(f"tests/arguments.py has nothing for {name}({parameter})") from None
+    return positions, given
+
+
+def call(name: str, found: Any, made: Make | None, changed: str = "", bad: Any = None) -> Any:
+    """Call with good arguments but one; return the objects that took part, and the call."""
+    positions, given = good(name, found)
+    if changed:
+        given[changed] = bad
+    owner = [made()] if made else []
+    before = [given.pop(x) for x in positions if x in given]
+    used: Callable[[Any], Any] = USED.get(name, lambda result: result)
+    parts = [*owner, *before, *given.values()]
+    return parts, lambda: used(found(*owner, *before, **given))
+
+
+def state(parts: Any) -> str:
+    """Return how models, optimisers, schedules and Values are."""
+    if isinstance(parts, Value):
+        return repr((parts.data, parts.grad))
+    if isinstance(parts, nn.Module | optim.Optimizer | lr_scheduler.LRScheduler):
+        return repr(parts.state_dict())
+    if isinstance(parts, list | tuple) and parts is not parts[-1:]:
+        return repr([state(part) for part in parts if part is not parts])
+    return ""
