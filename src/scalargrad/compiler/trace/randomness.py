@@ -14,7 +14,7 @@ from typing import Any
 from scalargrad.compiler.trace.find_generators import generators_of, makes_fresh
 from scalargrad.errors import TraceError
 from scalargrad.table.validation import shown
-from scalargrad.transforms.draws import MODULE, Draw, rewind, state_of
+from scalargrad.transforms.draws import MODULE, Draw, rewind, rows_of, state_of
 
 REMEDY = (
     "it would stay the same at every call. Draw by scalargrad.drawn(rng.random), which draws "
@@ -56,8 +56,8 @@ class Generators:
         before = [*self._before.values()]
         after = [(x, state_of(x)) for x, _ in before]
         rewind(before)
-        for draw in draws:
-            draw()
+        for row in rows_of(draws):
+            row[0].many(len(row))
         hidden = [x for x, state in after if _differ(state, state_of(x))]
         rewind(before)
         if hidden:
