@@ -45,11 +45,7 @@ def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]
     >>> topological_order(y) == [x, y]
     True
     """
-    for root in roots:
-        if not isinstance(root, Value):
-            raise OperandError(
-                f"root is {shown(root)}; give a Value: only what is computed from one has a graph"
-            )
+    _require_values(roots)
     order: list[Value] = []
     seen: set[Value] = set(until)
     stack: list[Value | None] = list(reversed(roots))
@@ -73,6 +69,14 @@ def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]
             else:
                 order.append(node)
     return order
+
+
+def _require_values(roots: Iterable[Value]) -> None:
+    for root in roots:
+        if not isinstance(root, Value):
+            raise OperandError(
+                f"root is {shown(root)}; give a Value: only what is computed from one has a graph"
+            )
 
 
 def leaves(root: Value) -> list[Value]:

@@ -26,7 +26,7 @@ from scalargrad.compiler.loops.roll import LANES
 from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.pack import pack
-from scalargrad.compiler.passes.segments import SEQUENCES, Fill, Mapped, Segments, Singles
+from scalargrad.compiler.passes.segments import SEQUENCES, Column, Fill, Mapped, Segments, Singles
 from scalargrad.errors import OperandError
 
 T = TypeVar("T")
@@ -112,7 +112,8 @@ class _MappedStep:
     """A step that computes lanes block by block."""
 
     def __init__(self, step: Mapped) -> None:
-        self.lanes, self.reads, self.columns = step.lanes, step.reads, step.columns
+        self.lanes, self.reads = step.lanes, step.reads
+        self.stretches = _stretches(step.columns)
         self.totals, self.out, self.kept = step.totals, step.out, step.kept
         self.bounds = _bounds(step.lanes, step.block_lanes())
         sizes = {stop - start for start, stop in self.bounds}
@@ -146,10 +147,10 @@ class _MappedStep:
     def _block(self, store: Floats, executable: Executable, start: int, stop: int) -> Floats:
         size, memory = stop - start, executable.memory
         cell = len(self.reads)
-        for first, step in self.columns:
-            end = first + (stop - 1) * step + 1
-            memory[cell : cell + size] = store[first + start * step : end : step]
-            cell += size
+        for first, step, count in self.stretches:
+            block = memory[cell : cell + count * size].reshape(count, size)
+            choice.copy_columns(store, first + start * step, step, block)
+            cell += count * size
         executable.run()
         outputs = memory[self.pools[size].packed.outputs]
         cell = self.totals
@@ -157,6 +158,17 @@ class _MappedStep:
             store[kept + start : kept + stop] = outputs[cell : cell + size]
             cell += size
         return outputs[: self.totals]
+
+
+def _stretches(columns: Sequence[Column]) -> list[tuple[int, int, int]]:
+    """Return columns as (first, step, how many), those of one array that follow one another."""
+    found: list[tuple[int, int, int]] = []
+    for first, step in columns:
+        if found and step != 1 and found[-1][1] == step and sum(found[-1][::2]) == first:
+            found[-1] = (found[-1][0], step, found[-1][2] + 1)
+        else:
+            found.append((first, step, 1))
+    return found
 
 
 class _LoopStep:

@@ -13,6 +13,9 @@ from scalargrad.compiler.jit_mode import chosen
 from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.compiler.passes.memory import Floats
 
+#: With fewer rows or columns than this, machine code has no use for them.
+_TILE = 4
+
 _log = logging.getLogger("scalargrad")
 
 
@@ -52,6 +55,18 @@ def executable_for(packed: Packed) -> Executable:
         if runs(packed):
             return NativeExecutable(packed)
     return NumpyExecutable(packed)
+
+
+def copy_columns(store: Floats, first: int, step: int, into: Floats) -> None:
+    """Fill rows with columns that begin side by side from a cell on, `step` cells to each row."""
+    count, rows = into.shape
+    if has_llvm() and min(count, rows) >= _TILE:
+        from scalargrad.compiler.backend.llvm.column_tiles import copy_columns as copy
+
+        copy(store, first, step, into)
+        return
+    for k in range(count):
+        into[k] = store[first + k : first + k + (rows - 1) * step + 1 : step]
 
 
 def code_for(packed: Packed) -> str:

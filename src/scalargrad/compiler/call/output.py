@@ -14,8 +14,8 @@ from scalargrad.table.symbol import Symbol
 from scalargrad.value import Scalar, Value
 
 #: What the results of a call share: the function's name, its program, the numbers it ran on, and
-#: the call itself.
-Source = tuple[str, Function, Inputs, Call | None]
+#: the call itself, or the result of which all of these are slopes.
+Source = tuple[str, Function, Inputs, "Call | Output"]
 
 
 class CompiledOp(Operation):
@@ -56,7 +56,7 @@ class CompiledOp(Operation):
         eager = None if all_finite(numbers) else node.eager()
         if eager is not None:
             return gradient_nodes(eager, node.parents)
-        source: Source = (f"{self.name}'", derived, node.inputs, None)
+        source: Source = (f"{self.name}'", derived, node.inputs, node)
         parents = dict(zip(node.places, node.parents, strict=True))
         found: list[Scalar] = []
         for i in node.places:
@@ -168,7 +168,13 @@ class Output(Value):
     def eager(self) -> Value | None:
         """Return this node as eager evaluation makes it; None if the call cannot be repeated."""
         call = self._call[3]
-        return None if call is None else graph(call, self.index, self.inputs)
+        if not isinstance(call, Output):
+            return graph(call, self.index, self.inputs)
+        node = call.eager()  # of which this is a slope
+        if node is None:
+            return None
+        slope = gradient_nodes(node, call.parents)[call.places.index(self.index)]  # type: ignore[arg-type]
+        return slope if isinstance(slope, Value) else None
 
 
 def all_finite(row: Sequence[float]) -> bool:

@@ -78,8 +78,10 @@ class Path:
         self.is_whole = bool(self.whole) or len(program.outputs) < recording.results
         self.function = Function(program, recording.results, wrt)
         self.results = recording.results
-        reached = zip(self.function.reached(), recording.plain, strict=True)
-        self.reached = tuple(moves and not plain for moves, plain in reached)
+        self.reached = self.function.reached()
+        if any(self.reached):
+            reached = zip(self.reached, recording.plain, strict=True)
+            self.reached = tuple([moves and not plain for moves, plain in reached])
         self.operands = _readers(self.function.operands if any(self.reached) else ())
         self.some_only = any(self.operands)
         self.lone = self.reached == (True,) and not self.some_only
