@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -72,6 +73,11 @@ class Draw:
         if self.source is MODULE:
             return _module_draw, (self.method, self.args, self.kwargs)
         return Draw, (self.source, self.method, self.args, self.kwargs)
+
+
+def rows_of(draws: Iterable[Draw]) -> Iterator[list[Draw]]:
+    """Yield draws in rows of the same, as vmap makes them for its examples."""
+    return (list(row) for _, row in itertools.groupby(draws, key=id))
 
 
 def _module_draw(method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Draw:

@@ -1,4 +1,4 @@
-"""What the page knows of a graph's layers, as JSON: operands as indices, and words."""
+"""The layers of a graph as JSON for the page: operands as indices, and words."""
 
 from __future__ import annotations
 

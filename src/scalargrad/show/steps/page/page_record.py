@@ -1,4 +1,4 @@
-"""What the page knows of a walk, as JSON: the graph, its operations traced, the steps.
+"""The data of the page as JSON: the graph, its operations traced, the steps.
 
 The page writes its own texts, because at other inputs not only numbers change but formulas
 too: a ReLU is cut off, another operand becomes the largest. So it is given what the texts
