@@ -291,23 +291,24 @@ def main() -> None:
             "scan, gradient outside": lambda name=name: by_scalargrad(name, scanned=True),  # type: ignore[misc]
             "JAX lax.scan": lambda name=name: by_jax(name),  # type: ignore[misc]
         }
-        _compare(f"{name}, {POINTS:,} points, value and gradient", makers, "JAX lax.scan")
+        compare(f"{name}, {POINTS:,} points, value and gradient", makers, "JAX lax.scan")
     fits = {"plain loop": fit_by_scalargrad, "CasADi SX": fit_by_casadi}
-    _compare(f"Runge-Kutta fit, {STEPS} steps, value and gradient", fits, "CasADi SX")
+    compare(f"Runge-Kutta fit, {STEPS} steps, value and gradient", fits, "CasADi SX")
     curves = {"plain loop": curvature_by_scalargrad, "JAX lax.scan": curvature_by_jax}
-    _compare(f"GARCH likelihood, {POINTS:,} points, Hessian", curves, "JAX lax.scan")
+    compare(f"GARCH likelihood, {POINTS:,} points, Hessian", curves, "JAX lax.scan")
     lengths = {"compiled": lengths_compiled, "eager": lengths_eager}
-    _compare("lists of 1 to 100 numbers in turn", lengths, "eager")
+    compare("lists of 1 to 100 numbers in turn", lengths, "eager")
     jacobians = {"Jacobian": jacobian_compiled, "plain function": wave_on_floats}
-    _compare("Jacobian of 400 outputs of 6 inputs", jacobians, "plain function")
+    compare("Jacobian of 400 outputs of 6 inputs", jacobians, "plain function")
     longs = {"scan": long_scan, "Python loop": long_loop}
-    _compare(f"a scalar step, {LONG:,} times", longs, "Python loop")
+    compare(f"a scalar step, {LONG:,} times", longs, "Python loop")
     for name, program in (("regular", REGULAR), ("a recurrence", RECURRENCE)):
         seconds, peak = in_fresh_process(MILLION.format(**program)).split()
         print(f"a million nodes, {name}: {in_units(float(seconds))}, {float(peak):.0f} MB at most")
 
 
-def _compare(title: str, makers: Mapping[str, Callable[[], Run]], peer: str) -> None:
+def compare(title: str, makers: Mapping[str, Callable[[], Run]], peer: str) -> None:
+    """Print the times of contenders, those of first calls, and how they stand to a peer's."""
     runs: dict[str, Run] = {}
     first: dict[str, float] = {}
     for name, make in makers.items():

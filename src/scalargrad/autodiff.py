@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import repeat
 from math import isfinite
@@ -57,9 +57,10 @@ def backward(root: Value, *, allow_nonfinite: bool = False) -> None:
         _write((root, *root.parents), (1.0, *sums))  # type: ignore[arg-type]
         return
     ahead = topological_order(root)[::-1]
+    signals, _ = _sweep(ahead, {root: 1.0})
     grads = [  # PyTorch's habit of p.grad = None counts as 0
         signal if node.parents else (node._grad or 0.0) + signal
-        for node, signal in _sweep(ahead, {root: 1.0})
+        for node, signal in zip(ahead, signals, strict=True)
     ]
     _write(ahead, grads)
 
@@ -102,11 +103,15 @@ def error_signals(order: Sequence[Value], seeds: Mapping[Value, float]) -> dict[
     ----------
     Linnainmaa, 1970; Rumelhart, Hinton and Williams, 1986.
     """
-    return dict(_sweep([*reversed(order)], seeds))
+    ahead = [*reversed(order)]
+    signals, others = _sweep(ahead, seeds)
+    return dict(zip(ahead, signals, strict=True)) | others
 
 
-def _sweep(ahead: list[Value], seeds: Mapping[Value, float]) -> Iterator[tuple[Value, float]]:
-    """Yield each node and its error signal, gate by gate, results before operands.
+def _sweep(
+    ahead: list[Value], seeds: Mapping[Value, float]
+) -> tuple[list[float], dict[Value, float]]:
+    """Return the error signal of each node, results before operands, and those of other nodes.
 
     Each wire adds upstream · local to its operand's signal. A signal is complete when its node
     is reached, so only those still under way are looked up: few, and in the processor's cache.
@@ -115,9 +120,10 @@ def _sweep(ahead: list[Value], seeds: Mapping[Value, float]) -> Iterator[tuple[V
     under_way = dict(seeds)
     checking = _anomaly.get()
     calls: CallSignals | None = None
+    signals: list[float] = []
     for node in ahead:
         upstream = under_way.pop(node, 0.0)
-        yield node, upstream
+        signals.append(upstream)
         if node.parents:
             if node._call is not None and not checking:
                 calls = calls or CallSignals(ahead, node)
@@ -129,7 +135,7 @@ def _sweep(ahead: list[Value], seeds: Mapping[Value, float]) -> Iterator[tuple[V
                     under_way[parent] = signal + upstream * local  # type: ignore[index]
             if checking:
                 _require_finite_signals(node, under_way)
-    yield from under_way.items()
+    return signals, under_way
 
 
 def _require_finite_signals(node: Value, signals: Mapping[Value, Scalar]) -> None:

@@ -45,11 +45,7 @@ def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]
     >>> topological_order(y) == [x, y]
     True
     """
-    for root in roots:
-        if not isinstance(root, Value):
-            raise OperandError(
-                f"root is {shown(root)}; give a Value: only what is computed from one has a graph"
-            )
+    _require_values(roots)
     order: list[Value] = []
     seen: set[Value] = set(until)
     stack: list[Value | None] = list(reversed(roots))
@@ -64,7 +60,7 @@ def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]
             if parents is followed:  # results of one call share them, and they are in order
                 order.append(node)
             elif parents:
-                followed = parents
+                followed = parents if len(parents) > 2 else followed  # few are as quickly seen
                 stack.append(node)
                 stack.append(None)
                 for x in reversed(parents):
@@ -73,6 +69,14 @@ def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]
             else:
                 order.append(node)
     return order
+
+
+def _require_values(roots: Iterable[Value]) -> None:
+    for root in roots:
+        if not isinstance(root, Value):
+            raise OperandError(
+                f"root is {shown(root)}; give a Value: only what is computed from one has a graph"
+            )
 
 
 def leaves(root: Value) -> list[Value]:

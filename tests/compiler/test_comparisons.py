@@ -64,6 +64,21 @@ def test_equality_takes_one_way_in_every_mode(f: Callable[[Any], Any], argument:
     assert compiled_gradient == gradient
 
 
+def test_a_nan_is_unequal_to_itself() -> None:
+    """By ``x != x`` programs look for one; a Value is itself, whatever its number."""
+
+    def f(x: Any) -> Any:
+        return [0.0 if x != x else x, (y := x - x) == y]
+
+    compiled = jit(f)
+    for x in (1.0, math.nan, 2.0, math.inf):
+        assert compiled(x) == f(x)
+    node = Value(math.nan)
+    assert f(node)[0] is node
+    assert math.isnan(compiled(node)[0].data)
+    assert (compiled(node)[1], f(node)[1]) == (True, True)
+
+
 def test_elements_of_an_array_are_compared_compiled_as_eagerly() -> None:
     """An array of traced numbers equals a number element by element."""
 

@@ -79,6 +79,16 @@ def test_methods_are_the_operations(name: str, x: float) -> None:
     assert outcome(method, Value(x)) == outcome(op, Value(x))
 
 
+@pytest.mark.parametrize("op", [ops.maximum, ops.minimum])
+@given(xs=st.lists(FLOATS, min_size=1, max_size=3))
+def test_a_choice_among_few_is_printed_as_its_declaration_runs(op: Any, xs: list[float]) -> None:
+    """The largest and the smallest of up to three have the declaration's number and shares."""
+    few = op(*map(Value, xs))
+    assert float(op.function(xs)).hex() == few.data.hex()
+    shares = [float(p).hex() for p in few.local_grads]
+    assert shares == [float(p).hex() for p in op.partials(op.function(xs), xs)]
+
+
 def test_partial_of_a_number_is_never_evaluated() -> None:
     """A partial whose operand is a number is not computed, however badly it would go."""
     asked: list[float] = []

@@ -14,7 +14,7 @@ from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.runner import Inputs, LoopRunner, Runner, runner_for, runner_in_loops
 
-#: So few results are followed back one by one.
+#: Up to this many results are followed back one by one.
 _ONE_BY_ONE = 4
 
 
@@ -43,14 +43,14 @@ class Function:
 
     @functools.cached_property
     def program(self) -> Program:
-        """The program, flattened and derived."""
+        """The program in sums of products, with derivatives written out."""
         recorded = self.recorded
         flat = recorded if PRODUCTS in recorded.nodes().table else sum_of_products(recorded)
         return differentiate(flat)
 
     @functools.cached_property
     def _followed(self) -> Program:
-        """The program in which is found what depends on what: gradients have to be written out."""
+        """The program in which dependence is traced; derivatives in it must be written out."""
         return (
             self.program if self.wrt and ADJOINT in self.recorded.nodes().table else self.recorded
         )
@@ -66,7 +66,7 @@ class Function:
 
     @functools.cached_property
     def moving(self) -> tuple[int, ...]:
-        """The results that have a gradient other than 0."""
+        """The results whose gradient is not identically 0."""
         return tuple(i for i, moves in enumerate(self._depending(steps)) if moves)
 
     def _depending(self, beyond: Callable[[Op], bool]) -> tuple[bool, ...]:
@@ -183,7 +183,7 @@ def _with_constant(program: Program, number: float) -> tuple[Program, int]:
 
 
 def _asked(program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]]) -> Program:
-    """Add the gradient of Σ seed · root, to be derived, to the outputs of `program`."""
+    """Add the gradient of Σ seed · root, not yet written out, to the outputs of `program`."""
     seeds = tuple(x for pair in roots for x in pair)
     program.outputs += program.add([ADJOINT] * len(wrt), [(x, *seeds) for x in wrt])
     return program

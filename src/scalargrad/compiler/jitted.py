@@ -54,13 +54,13 @@ class Jitted(Generic[P, R]):
         functools.update_wrapper(self, function)
         self._function = function
         self._is_object = is_object(function)
-        #: Whether all of it is in its arguments: none is static, and it is no object.
+        #: Whether a call depends on its traced arguments only: none is static, and it is no object.
         self.is_traced_whole = not static and not self._is_object
         self._static = static
         self._limits = RecordingLimits(quiet)
         self._kept = Paths(function, paths)
         self._last_walk = LastWalk()
-        #: What `scan` has made of this function as a step, by the number of steps.
+        #: The compiled scans of this function as a step, by the number of steps.
         self.scans: dict[int | None, Jitted[..., Any]] = {}
 
     @property
@@ -98,7 +98,7 @@ class Jitted(Generic[P, R]):
         return result
 
     def paths(self, *args: Any) -> tuple[Path, ...]:
-        """Return the paths that are recorded for such arguments, and fit what is closed over."""
+        """Return the recorded paths for such arguments that are valid for what is closed over."""
         if self._kept.is_outdated():
             self._kept.look_around()
         return self._paths.get(self.signature(args, {})[0], ())
@@ -131,7 +131,7 @@ class Jitted(Generic[P, R]):
             return tuple(objects.key), leaves, module_values
         except RecursionError:
             raise OperandError(
-                "an argument is in itself, or nested too deeply to be taken apart at each call: "
+                "an argument contains itself, or is nested too deeply to be walked at each call: "
                 "give a list of its numbers"
             ) from None
 

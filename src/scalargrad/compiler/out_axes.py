@@ -133,7 +133,7 @@ def _depth(result: Any) -> int:
 
 
 def _shared(results: list[Any]) -> Any:
-    """Return what all examples came to."""
+    """Return the result that all examples share."""
     if not results:
         raise OperandError(
             "vmap: out_axes is None for a result of no examples: compute it outside vmap"
@@ -163,7 +163,7 @@ def _is_same(a: Any, b: Any) -> bool:
 
 
 def _parts_beside(a: Any, b: Any) -> Sequence[tuple[Any, Any]] | None:
-    """Return the pairs that have to be the same for two results to be; None if they are not."""
+    """Return the pairs of parts that must be equal for two results to be; None if they differ."""
     if isinstance(a, Traced) and isinstance(b, Traced):
         return [] if a.index == b.index else None
     if isinstance(a, Value) and isinstance(b, Value):

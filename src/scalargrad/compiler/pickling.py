@@ -11,7 +11,7 @@ from scalargrad.errors import TraceError
 
 
 class Reference:
-    """Where a compiled function is found again: by its name, where that leads to it."""
+    """A reference to a compiled function by its module and name, where that leads to it."""
 
     def __init__(self, module: str, name: str) -> None:
         self.module = module
@@ -50,7 +50,7 @@ class Reference:
 
 
 def lost(reference: Reference) -> Callable[..., Any]:
-    """Return what stands for a function that could not be found again after unpickling."""
+    """Return a placeholder for a function that could not be found again after unpickling."""
 
     def refused(*_: Any, **__: Any) -> Any:
         raise TraceError(

@@ -74,7 +74,7 @@ class Runner:
         return found
 
     def lend(self) -> tuple[Executable, Floats]:
-        """Return a machine that nobody uses, and its outputs; `take_back` is for both."""
+        """Return an idle executable and the view of its outputs; give both back by `take_back`."""
         try:
             return self._idle.pop()
         except IndexError:
@@ -82,11 +82,11 @@ class Runner:
             return executable, executable.memory[self.packed.outputs]
 
     def take_back(self, lent: tuple[Executable, Floats]) -> None:
-        """Have what was lent ready for another."""
+        """Take back an executable that was lent, for the next call."""
         self._idle.append(lent)
 
     def _ran(self, inputs: Inputs) -> tuple[Executable, Floats]:
-        """Return a machine after a run, and its outputs."""
+        """Run an executable; return it with the view of its outputs."""
         executable, _ = idle = self.lend()
         if inputs.__class__ is list:
             self._write(executable.memory, 0, *inputs)  # type: ignore[arg-type]
@@ -176,18 +176,18 @@ class LoopRunner(Runner):
 
 
 def are_finite(numbers: Floats) -> bool:
-    """Return whether all numbers are finite; their squares tell at once, unless these overflow."""
+    """Return whether all numbers are finite; a finite sum of squares settles it at once."""
     return isfinite(numbers.dot(numbers)) or bool(np.isfinite(numbers).all())
 
 
 def runner_for(program: Program) -> Runner:
-    """Return what runs a program, flattened and derived."""
+    """Return a runner for a program in sums of products, its derivatives written out."""
     lowered = sum_of_products(program, lower=True)
     segments = split(lowered)
     return Runner(pack(lowered) if segments is None else Blocked(segments))
 
 
 def runner_in_loops(asked: Program, plain: Callable[[], Runner]) -> Runner:
-    """Return what runs a program as recorded, in loops where it has any, else without."""
+    """Return a runner for a program as recorded: in loops where it repeats, else packed."""
     found = looped(asked) if has_llvm() else None
     return plain() if found is None else LoopRunner(found, plain)

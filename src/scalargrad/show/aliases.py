@@ -17,7 +17,7 @@ _INDICES = re.compile(r"\[[\d, ]+\]$")
 
 
 def aliases(names: Mapping[Node, str]) -> tuple[dict[Node, str], dict[str, str]]:
-    """Return names of which none is long, and what each alias among them stands for.
+    """Return short names, and the long name that each alias among them stands for.
 
     An alias consists of initials. The elements of one tensor share theirs: what stands in
     brackets at the end of a name is kept.

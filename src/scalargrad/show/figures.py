@@ -1,4 +1,4 @@
-"""Numbers as people are shown them: four significant digits, ≈ where that left something out."""
+"""Numbers as they are displayed: four significant digits, and ≈ where digits were left out."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def exact(value: float) -> str:
 
 
 def _digits(value: float, digits: int = 4) -> str:
-    """Write `value` as Python reads it; a number below a million has no exponent."""
+    """Write `value` so that Python can read it back; a number below a million has no exponent."""
     written = number_text(value + 0.0, digits)  # -0.0 is shown as 0
     if "e" in written and 1.0 <= abs(value) < _PLAIN_BELOW:
         return f"{float(written):.0f}"
@@ -146,7 +146,7 @@ def running_sum(terms: Sequence[float], arrived: int, expected: int) -> str:
 
 
 def _result(terms: Sequence[float]) -> str:
-    """Write what a complete sum comes to, with the sign in front of it."""
+    """Write the result of a complete sum, with the sign in front of it."""
     total = 0.0
     for term in terms:
         total += term

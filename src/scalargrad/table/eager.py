@@ -156,15 +156,17 @@ def compile_reflected(op: Printable, node: type) -> Callable[..., Any]:
     return _compile(op, ["x1", "x0"], lines, {**functions, **_environment(op, node)})
 
 
-#: A reduction of at most so many operands is printed without a loop, twice as fast.
+#: A reduction of at most this many operands is printed without a loop, twice as fast.
 UNROLLED = 64
+#: Of so many at most, where it chooses among them: each choice is then written out.
+_COMPARED = 3
 
 
 def compile_reduction(op: Operation, arity: int, node: type) -> Callable[..., Any]:
     """Return a function of a tuple of `arity` operands that makes the reduction's node.
 
-    Printed term by term where the declaration can be traced (it compares nothing), operands
-    are few and all are nodes; else `make_reduction` runs the declaration.
+    Printed term by term where operands are few and all are nodes, and the declaration can be traced
+    or chooses among very few of them; else `make_reduction` runs the declaration.
     """
     general = functools.partial(make_reduction, op, node)
     if not 0 < arity <= UNROLLED:
@@ -172,8 +174,10 @@ def compile_reduction(op: Operation, arity: int, node: type) -> Callable[..., An
     result, operands, partials = op.trace_partials(arity)
     try:
         value = op.function(operands)
-    except TypeError:
-        return general
+    except TypeError:  # it compares
+        if op.pattern != "router" or op.expression is None or arity > _COMPARED:
+            return general
+        value = op.expression(operands)
     printer = PythonPrinter({x: f"a{i}" for i, x in enumerate(operands)})
     printer.plan([value, *partials])
     names = ", ".join(f"x{i}" for i in range(arity))

@@ -1,4 +1,4 @@
-"""Parameters and gradients as arrays between compiled steps, and the way back to their objects."""
+"""Keep parameters and gradients in arrays between compiled steps, and write them back to Values."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class Carried:
         return [p for group in self._optimizer.param_groups for p in group["params"]]
 
     def fits(self, parameters: Sequence[Value]) -> bool:
-        """Return whether the optimiser and the model still have the parameters they had."""
+        """Return whether the optimiser and the model still have the same parameters."""
         trained = self._trained()
         found = list(dict.fromkeys([*trained, *parameters]))
         return found == self.leaves and len(trained) == self._count
 
     def load(self) -> None:
-        """Read the numbers from the objects, unless steps have moved them."""
+        """Read the numbers from the Values, unless the arrays are newer."""
         if not self.is_ahead:
             self.data[:] = [leaf.data for leaf in self.leaves]
             self.grads[self._count :] = [leaf.grad or 0.0 for leaf in self.leaves[self._count :]]
@@ -93,7 +93,7 @@ class Carried:
         return found
 
     def write_back(self) -> None:
-        """Give the objects their numbers, as the same steps taken eagerly would have left them."""
+        """Write the numbers to the Values, as the same steps taken eagerly would have left them."""
         if not self.is_ahead:
             return
         data, grads = self.data.tolist(), self.grads.tolist()

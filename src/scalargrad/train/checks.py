@@ -45,7 +45,7 @@ def pair(x: Any, name: str) -> tuple[Any, Any]:
 
 
 def require_parts(model: Any, loss: Any, optimizer: Any, regularizer: Any, scheduler: Any) -> None:
-    """Raise OperandError if one of these cannot take part in training."""
+    """Raise OperandError if a part given to `fit` cannot be used for training."""
     if not isinstance(model, Module):
         raise OperandError(f"model is {shown(model)}; give a Module, such as nn.MLP(2, [16, 1])")
     function(loss, "loss", "scalargrad.losses.mse_loss, say")
@@ -93,7 +93,7 @@ def _name(metric: Any) -> str:
 
 
 def checkpoint_path(given: Any, *, resume: bool) -> str | None:
-    """Return where checkpoints are written, once that is seen to be possible.
+    """Return the path for checkpoints, after checking that it can be written.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def checkpoint_path(given: Any, *, resume: bool) -> str | None:
 
 
 def warn_of_strangers(optimizer: Any, model: Module, others: Iterable[Any]) -> None:
-    """Warn of parameters that the optimiser moves and nothing that is trained here has."""
+    """Warn of parameters that the optimiser moves but that do not belong to what is trained."""
     groups = getattr(optimizer, "param_groups", None)
     if not groups:
         return

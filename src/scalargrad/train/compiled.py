@@ -1,4 +1,4 @@
-"""The steps of a run as compiled programs, once that pays and where it can be done."""
+"""Take the steps of a run by compiled programs, where that is possible and once it pays."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from scalargrad.train.predictor import Predictor
 from scalargrad.train.programs import Found
 from scalargrad.value import Value
 
-#: Recording a step takes about as long as so many eager ones.
+#: Recording a step takes about as long as this many eager steps.
 _WARM_UP = 5
-#: Starting the compiler takes about as long as visiting so many operands eagerly.
+#: Starting the compiler takes about as long as visiting this many operands eagerly.
 _START = 200_000
-#: A batch of so many examples × parameters that each of them meets is recorded at once.
+#: A batch with this many examples × parameters used by each is compiled from the first step.
 _LARGE = 100_000
-#: So many shapes of example are recorded, those most frequent; steps on others stay eager.
+#: How many shapes of examples are compiled, the most frequent ones; other steps stay eager.
 _SHAPES = 32
 
 
 class Compiled(Eager):
-    """Takes steps by a compiled gradient and an update in arrays, where parameters stay meanwhile.
+    """Takes steps by a compiled gradient and an update in arrays, which hold the parameters.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class Compiled(Eager):
     # Between steps ----------------------------------------------------------------------------
 
     def resume(self, epochs: int, warm_up: float | None) -> None:
-        """Go on after so many epochs."""
+        """Go on after a number of completed epochs."""
         self.warm_up = 0 if self._at_once else warm_up
         self._evaluation = self._new_evaluation(epochs)
         with suppress(Exception):  # whatever it is, the first step meets it again
@@ -105,11 +105,11 @@ class Compiled(Eager):
             self._forget()
 
     def write_back(self) -> None:
-        """Give model and optimiser what the steps have made of them."""
+        """Write parameters and optimiser state back after compiled steps."""
         self._carried.write_back()
 
     def watch(self, loss: Value) -> None:
-        """See from the first loss how much work a step is, and so how many precede programs.
+        """Estimate from the first loss the work of a step, and so after how many steps to compile.
 
         Nothing is timed, so that two runs of one script agree to the last bit.
         """
@@ -118,7 +118,7 @@ class Compiled(Eager):
             self.warm_up = _WARM_UP + _START // max(1, wires)
 
     def predictions(self) -> list[Any] | None:
-        """Return a prediction for each example held out; None if that is left to the caller."""
+        """Return a prediction for each held-out example; None if the caller is to compute them."""
         evaluation, warm_up = self._evaluation, self.warm_up
         if evaluation is None or warm_up is None or not evaluation.is_time(warm_up):
             return None
@@ -130,7 +130,7 @@ class Compiled(Eager):
     # Steps ------------------------------------------------------------------------------------
 
     def step(self, rows: Sequence[int]) -> StepResult | None:
-        """Take a step on these examples; None if it is to be taken eagerly."""
+        """Take a step on these examples; return None if it must be taken eagerly."""
         result = None
         if self._is_time(rows) and not is_anomaly_enabled():
             try:
@@ -160,13 +160,13 @@ class Compiled(Eager):
         return known and self._counts[shape] > (self.warm_up or 0)
 
     def _refuse(self, error: Exception) -> None:
-        """Leave all further steps to eager evaluation, unless programs were asked for."""
+        """Leave all further steps to eager evaluation; with ``jit=True``, raise the error."""
         if self._at_once:
             raise TraceError(f"fit(…, jit=True) cannot record a step: {error}") from error
         self.warm_up = math.inf
 
     def _result(self, rows: Sequence[int]) -> StepResult | None:
-        """Take a step by a program; None if it goes another way, or to what is not finite."""
+        """Take a step by a program; None if it takes another branch or is not finite."""
         part, rows = self._shapes.find(rows)
         recording, carried = self._recording(part), self._carried
         carried.load()
@@ -193,7 +193,7 @@ class Compiled(Eager):
         return self._carried.gradient(self._objective.model.parameters())
 
     def _require_still(self, found: Found) -> None:
-        """Raise TraceError if a rule moves entries of a table that are not looked up in this step.
+        """Raise TraceError if a rule moves table entries that this step does not look up.
 
         A program looks up other rows at each run, and has a gradient for every row: 0 for those it
         does not look up. A rule that visits only rows with a gradient would visit them all.
@@ -208,9 +208,9 @@ class Compiled(Eager):
 
 
 def _parameters_met(model: Module, data: Examples) -> int:
-    """Return how many parameters surely each example meets: of a table, it meets a few.
+    """Return how many parameters every example uses; of an embedding table it uses a few rows.
 
-    So it is with a sparse example, a dictionary, which meets the weights of the features it has.
+    Likewise a sparse example, a dictionary, uses the weights of the features it has.
     """
     if any(isinstance(example, Mapping) for example in data.inputs):
         return 0

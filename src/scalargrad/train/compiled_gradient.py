@@ -1,4 +1,4 @@
-"""The compiled gradient of batches of examples nested alike, once it has been checked.
+"""The compiled gradient of batches of examples with equal structure, checked before use.
 
 A program repeats what was recorded. So the first batch of each size is computed eagerly as well and
 compared, and side effects of the model or loss are looked for.
@@ -26,7 +26,7 @@ from scalargrad.value import Value
 
 
 class CompiledGradient:
-    """The gradient of batches of examples that are nested alike.
+    """The gradient of batches of examples with equal structure.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class CompiledGradient:
         return gradient_of(self._objective, self._leaves, example, together=together)
 
     def found(self, rows: Sequence[int], carried: Carried) -> Found | None:
-        """Return loss and gradients of a batch; None if a program cannot tell them.
+        """Return loss and gradients of a batch; None if a program cannot compute them.
 
         Raises
         ------
@@ -62,7 +62,7 @@ class CompiledGradient:
         return self._run(rows, carried)
 
     def undo(self) -> None:
-        """Put generators back to before the last batch."""
+        """Rewind generators to before the last batch."""
         rewind(self._before)
 
     def _run(self, rows: Sequence[int], carried: Carried) -> Found | None:
@@ -73,7 +73,7 @@ class CompiledGradient:
         return found
 
     def _look_at_first(self, rows: Sequence[int], carried: Carried) -> None:
-        """Record the first batch of a size, and leave generators where they were."""
+        """Record the first batch of a size; generators are rewound."""
         called = self._objective.called
         before = [(source, state_of(source)) for source in [MODULE, *generators_of(called)]]
         around = None if self._sizes else _around(called)
@@ -93,7 +93,7 @@ class CompiledGradient:
             rewind(before)
 
     def _recorded(self, rows: Sequence[int], carried: Carried) -> Found | None:
-        """Record the model once for all examples, where that is enough; else for each."""
+        """Record the model once for all examples where possible, else for each example."""
         try:
             return self._run(rows, carried)
         except TraceError:
@@ -101,7 +101,7 @@ class CompiledGradient:
             return self._run(rows, carried)
 
     def _require_agreement(self, found: Found, rows: Sequence[int]) -> None:
-        """Raise TraceError if eager evaluation finds another loss for a batch.
+        """Raise TraceError if eager evaluation gives a different loss for a batch.
 
         A program knows numbers only: what asks for their type, say, answers otherwise there. The
         model is asked about one example where none draws, the loss about all of them.
@@ -121,7 +121,7 @@ class CompiledGradient:
 
 
 def _around(called: Any) -> ClosedOver:
-    """Return what can be reached from what a step calls, to be compared with it later."""
+    """Return a snapshot of what a step's functions can reach, to detect changes."""
     if iterators := Around(lambda: called).iterators():
         raise TraceError(f"it reads {shown(iterators[0])}, which a program could not advance")
     found = ClosedOver([lambda: called])

@@ -18,13 +18,13 @@ from scalargrad.value import Value
 if TYPE_CHECKING:
     from scalargrad.train.trainer import Trainer
 
-#: So many examples are looked at, evenly spread over all.
+#: How many examples are compared, evenly spread over all.
 _LOOKED_AT = 10_000
 _DIGITS = 12
 
 
 def conditions(run: Trainer) -> dict[str, Any]:
-    """Return what a run depends on, by names that a message can use.
+    """Return the settings of a run as text, by name.
 
     Lambdas and other functions of one name are told apart by the names and constants they use.
     """
@@ -69,7 +69,7 @@ _NO_OPTIONS = {"params", "step", "initial_lr"}
 
 
 def differences(saved: Any, here: dict[str, Any]) -> str:
-    """Say what differs; empty if nothing does.
+    """Describe the differences; empty if there are none.
 
     Examples
     --------
@@ -92,7 +92,7 @@ _DIGESTS = {"training examples", "held-out examples"}
 
 
 def described(part: Any) -> str:
-    """Return text that tells a function or an object from others, and is the same in each process.
+    """Return text that identifies a function or an object, the same in every process.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def _digest(data: Examples) -> str:
 
 
 def _text(x: Any) -> Iterator[str]:
-    """Yield what numbers and text an example is made of; other objects count by their type."""
+    """Yield the numbers and texts of an example; of other objects, their type."""
     if isinstance(x, dict):
         yield "{"
         for pair in x.items():

@@ -11,12 +11,12 @@ import numpy as np
 from scalargrad.compiler.call.arguments import rebuilt, visit
 from scalargrad.errors import TraceError
 
-#: Which rows, and how many of its examples make a batch.
+#: The index of a part, and the size of a batch.
 Shape = tuple[int, int]
 
 
 class Rows:
-    """Examples that are all nested alike.
+    """Examples of equal structure, one row of numbers for each.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Rows:
 
 
 def rebuilt_rows(example: Any, cells: Iterable[Any]) -> list[Any]:
-    """Return, for each row of numbers, an example nested as the one given."""
+    """Return each row of numbers as an example with the structure of the one given."""
     return [rebuilt(example, iter(row)) for row in cells]
 
 
@@ -86,7 +86,7 @@ class Shapes:
                 self._where |= {i: (part, row) for row, i in enumerate(chosen)}
 
     def find(self, rows: Sequence[int]) -> tuple[int, Sequence[int]]:
-        """Return the number of a batch's part, and the rows there."""
+        """Return the index of the part that a batch belongs to, and its rows there."""
         if self._size > 1:
             return 0, rows
         part, row = self._where[rows[0]]

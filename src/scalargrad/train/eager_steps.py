@@ -22,22 +22,22 @@ class Eager:
     warm_up: float | None = None
 
     def resume(self, epochs: int, warm_up: float | None) -> None:
-        """Go on after so many epochs."""
+        """Go on after a number of completed epochs."""
 
     def begin_epoch(self) -> None:
-        """See whether what was recorded still holds."""
+        """Do nothing: nothing was recorded."""
 
     def step(self, rows: Sequence[int]) -> StepResult | None:
-        """Take a step on these examples; None if it is to be taken eagerly."""
+        """Return None: every step is taken eagerly."""
         del rows
         return None
 
     def predictions(self) -> list[Any] | None:
-        """Return a prediction for each example held out; None if that is left to the caller."""
+        """Return None: the caller computes predictions."""
         return None
 
     def watch(self, loss: Value) -> None:
-        """See what an eager step does whose loss has just been computed."""
+        """Ignore the loss of a step."""
 
     def write_back(self) -> None:
-        """Give model and optimiser what the steps have made of them."""
+        """Do nothing: model and optimiser are up to date."""

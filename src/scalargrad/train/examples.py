@@ -1,4 +1,4 @@
-"""Examples on their way into training: checked, split, put in order and cut into batches."""
+"""Prepare examples for training: check them, split off held-out ones, cut them into batches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scalargrad.value import Value
 
 
 class Examples(NamedTuple):
-    """Inputs and as many targets."""
+    """Inputs, and a target for each."""
 
     inputs: list[Any]
     targets: list[Any]
@@ -49,7 +49,7 @@ def _listed(rows: Any, what: str) -> list[Any]:
 
 
 def _is_tensor(x: Any) -> bool:
-    """Return whether an example is one of another package that is no sequence of numbers here."""
+    """Return whether an example is another package's tensor, no sequence of numbers."""
     return type(x).__module__.partition(".")[0] in {"torch", "pandas"} and hasattr(x, "tolist")
 
 

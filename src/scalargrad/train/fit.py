@@ -244,7 +244,7 @@ def fit(
 def _train(
     run: Trainer, epochs: int, after_epoch: Callable[[], bool], bar: ProgressBar | Silence
 ) -> None:
-    """Run epochs until there are enough, or `after_epoch` or Ctrl-C ends them."""
+    """Run epochs until all are done, `after_epoch` returns true, or Ctrl-C is pressed."""
     with deferred_interrupt() as interrupt:
         try:
             going_on = not run.finished(epochs)

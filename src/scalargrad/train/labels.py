@@ -57,7 +57,7 @@ def _warn_of_metrics(objective: Objective) -> None:
 
 
 def _function(loss: Any) -> Any:
-    """Return the function that a loss calls, where that can be seen."""
+    """Return the function that a loss wraps, where it can be found."""
     if isinstance(loss, partial):
         return _function(loss.func)
     return type(loss).function if isinstance(loss, Loss) else loss

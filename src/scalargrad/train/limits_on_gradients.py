@@ -9,7 +9,7 @@ from scalargrad.optim.clipping import factor_for, norm_of
 
 
 class Limits(NamedTuple):
-    """How long the gradient may be, and how large each of its parts; None where it may be any.
+    """The largest norm of the gradient and the largest size of an entry; None for no limit.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class Limits(NamedTuple):
         return self.norm is not None or self.value is not None
 
     def clip(self, parameters: list[Any]) -> None:
-        """Clip the gradients of parameters, each by itself first."""
+        """Clip the gradients of parameters: first each entry, then the norm."""
         if self.value is not None:
             clip_grad_value_(parameters, self.value)
         if self.norm is not None:

@@ -28,7 +28,7 @@ def mode_of(
     visited: bool,
     limits: Limits,
 ) -> Eager:
-    """Return who takes the steps.
+    """Return the object that takes the steps: eager or compiled.
 
     Parameters
     ----------

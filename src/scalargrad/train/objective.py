@@ -31,7 +31,7 @@ class Objective:
 
     @property
     def called(self) -> tuple[Any, ...]:
-        """What a step calls."""
+        """The functions and modules that a step calls."""
         return self.model, self.loss, self.regularizer
 
     def value(self, predictions: list[Any], targets: list[Any]) -> Any:
@@ -54,7 +54,7 @@ class Objective:
         return loss
 
     def held_out_loss(self, predictions: list[Any], targets: list[Any]) -> float:
-        """Return the loss of the examples held out, without penalty."""
+        """Return the loss of the held-out examples, without penalty."""
         loss = _number(self.loss(predictions, targets), self.loss, "one Value, such as a mean")
         return float(plain(loss))
 
@@ -75,7 +75,7 @@ def _number(found: Any, function: Any, wanted: str) -> Any:
 
 
 class StepResult(NamedTuple):
-    """What a step leaves behind: a batch's loss, and its predictions and gradient where asked for.
+    """The result of a step: the loss of a batch, and its predictions and gradient where wanted.
 
     The gradient has one number for each of the model's parameters.
     """

@@ -1,4 +1,4 @@
-"""Predictions for the held-out examples, compiled once that pays."""
+"""Compute predictions for the held-out examples, by a program once that pays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scalargrad.value import Value
 
 
 class Predictor:
-    """A model's predictions for inputs that stay the same.
+    """Computes a model's predictions for a fixed list of inputs.
 
     Parameters
     ----------
@@ -35,12 +35,12 @@ class Predictor:
         self._recorded: tuple[Forward, Rows] | None = None
 
     def is_time(self, warm_up: float) -> bool:
-        """Count one more evaluation, and return whether a program pays by now."""
+        """Count one more evaluation, and return whether compiling pays by now."""
         self._times += 1
         return self._times * self._batches > warm_up
 
     def predictions(self, carried: Carried) -> list[Any] | None:
-        """Return a prediction for each input; None if that takes eager evaluation.
+        """Return a prediction for each input; None if they must be computed eagerly.
 
         Parameters
         ----------

@@ -25,7 +25,7 @@ from scalargrad.value import Value
 
 
 class Found(NamedTuple):
-    """What the gradient of a batch comes to.
+    """The result of a compiled gradient: loss, gradient and predictions of a batch.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Found(NamedTuple):
         return isinstance(self.predictions, np.ndarray)
 
     def listed(self) -> list[Any]:
-        """Return the predictions as a list of floats, of lists of floats, or of what they were."""
+        """Return the predictions as a list: of floats, of lists of floats, or of what they were."""
         found: list[Any] = self.predictions.tolist() if self.is_regular else self.predictions
         return found
 
@@ -125,7 +125,7 @@ def forward_of(model: Module, leaves: Sequence[Value], example: Any) -> Forward:
 
 
 class _Unfollowed:
-    """What stays as it is, and need not be looked through for changes."""
+    """Wraps a constant object, which the guards need not search for changes."""
 
     __slots__ = ("content",)
 
@@ -137,7 +137,7 @@ class _Unfollowed:
 
 
 def _require_known(trace: Trace) -> None:
-    """Raise TraceError if a Value is read that stands for none of the numbers."""
+    """Raise TraceError if the recording reads a Value that is not a parameter of the model."""
     if trace.outside:
         name = trace.outside[0][0].label or "a Value"
         raise TraceError(

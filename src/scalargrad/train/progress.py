@@ -47,7 +47,7 @@ class ProgressBar:
 
 
 def _numbers(row: Mapping[str, float]) -> str:
-    """Write loss and metrics, what was held out behind a bar.
+    """Write loss and metrics, each followed by its held-out value after a bar.
 
     >>> _numbers({"epoch": 3, "loss": 0.5, "accuracy": 0.875, "val_loss": 0.625})
     'loss 0.5|0.625 accuracy 0.875'
@@ -59,7 +59,7 @@ def _numbers(row: Mapping[str, float]) -> str:
 
 
 class Silence:
-    """What stands in for a bar when nothing is to be shown."""
+    """A progress bar that shows nothing."""
 
     def step(self, examples: int) -> None:
         """Show nothing."""
@@ -81,7 +81,7 @@ class NotebookProgress(Progress):
         self._handle = notebook.display(notebook.HTML(""), display_id=True)
 
     def start(self) -> None:
-        """Draw nothing yet: the first update does."""
+        """Draw nothing: the first update will."""
 
     def stop(self) -> None:
         """Draw the last state."""
@@ -105,7 +105,7 @@ class NotebookProgress(Progress):
 def progress_bar(
     quiet: bool, epochs: int, batches: int, done: int, console: Console | None = None
 ) -> Iterator[ProgressBar | Silence]:
-    """Show a bar of `epochs` × `batches` steps, `done` epochs of which are behind us."""
+    """Show a bar of `epochs` × `batches` steps, `done` epochs of which are complete."""
     if quiet:
         yield Silence()
         return

@@ -48,7 +48,7 @@ class RunState:
             raise failure from error
 
     def load(self) -> None:
-        """Take on the state of a checkpoint; on an error, nothing is changed.
+        """Load the state of a checkpoint; on an error, nothing is changed.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class RunState:
             ) from error
 
     def _parts(self) -> dict[str, Any]:
-        """Return all that an epoch changes."""
+        """Return the state of every part that an epoch changes."""
         run = self._run
         return {
             **{name: part.state_dict() for name, part in self._stateful().items()},
@@ -88,7 +88,7 @@ class RunState:
         }
 
     def _take_on(self, state: dict[str, Any]) -> None:
-        """Set everything to a state, after a look at the parts that would take anything."""
+        """Load a state into every part, after checking those that would accept anything."""
         run = self._run
         history, ended = History(**state["history"]), flag(state["ended"], "ended")
         warm_up = state["warm_up"]
@@ -103,7 +103,7 @@ class RunState:
         run.mode.resume(len(history), warm_up)
 
     def _give(self, state: dict[str, Any]) -> None:
-        """Set all that has a state of its own."""
+        """Load the state of every part that has its own `load_state_dict`."""
         for name, part in self._stateful().items():
             part.load_state_dict(state[name])
         if self._run.patience is not None:
@@ -118,7 +118,7 @@ class RunState:
         return {name: part for name, part in parts.items() if part is not None}
 
     def _generators(self) -> list[random.Random]:
-        """Return every random generator: that of the order, and those of the model's modules."""
+        """Return all random generators: that of the shuffling, and those of the model's modules."""
         inside = (x for module in self._run.model.modules() for x in vars(module).values())
         distinct = {id(x): x for x in inside if isinstance(x, random.Random)}
         return [self._run.rng, *distinct.values()]

@@ -1,4 +1,4 @@
-"""Early stopping: when held-out loss no longer falls, and which weights were best."""
+"""Early stopping: end training when held-out loss no longer falls; keep the best weights."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Patience:
         self.best_loss, self.best_epoch, self.best_state = loss, epoch, state
 
     def is_over(self, epoch: int) -> bool:
-        """Return whether the best epoch is too long ago."""
+        """Return whether the last `epochs` epochs brought no improvement."""
         return epoch - self.best_epoch >= self.epochs
 
     def state_dict(self) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class Patience:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take on what a checkpoint kept.
+        """Restore what a checkpoint kept.
 
         Raises
         ------

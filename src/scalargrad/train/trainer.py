@@ -1,4 +1,4 @@
-"""One run of training: its parts, and one epoch of it."""
+"""Train a model: the parts of a run, and one epoch of it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from scalargrad.train.stopping import Patience
 
 
 class Stateful(Protocol):
-    """What can be written into a checkpoint."""
+    """An object with a state that a checkpoint can hold."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as numbers, text, lists, tuples and dicts."""
 
     def load_state_dict(self, state_dict: Any, /) -> Any:
-        """Take on such a state."""
+        """Restore such a state."""
 
 
 class OptimizerLike(Stateful, Protocol):
@@ -127,7 +127,7 @@ class Trainer:
             self.training = True
 
     def _order(self) -> Sequence[int]:
-        """Return the numbers of the examples in the order of this epoch."""
+        """Return the indices of the examples in the order of this epoch."""
         rows = range(len(self.train.inputs))
         if not self.shuffle:
             return rows
@@ -157,7 +157,7 @@ class Trainer:
         return self.model.parameters()
 
     def _measure(self) -> Row:
-        """Measure loss and metrics on the examples held out, recording no graph."""
+        """Measure loss and metrics on the held-out examples, recording no graph."""
         if self.held_out is None:
             return {}
         self.model.eval()

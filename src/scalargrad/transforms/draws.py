@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from scalargrad.table.validation import shown
 
 #: The generator behind the functions of the module `random`, shared by a whole process.
 MODULE: Any = random.random.__self__  # type: ignore[attr-defined]
-#: So many numbers are drawn at once, by these methods of NumPy's.
+#: From this many numbers on, these methods of NumPy's generators draw them all at once.
 _MANY = 8
 _FILLING = {"random", "normal", "standard_normal", "uniform", "exponential", "standard_exponential"}
 NO_GRADIENT = (
@@ -56,7 +57,7 @@ class Draw:
         return getattr(self.source, self.method)(*self.args, **self.kwargs)
 
     def many(self, count: int) -> Any:
-        """Draw so many numbers, as a list or an array: the same as one after the other."""
+        """Draw many numbers, as a list or an array: the same as if drawn one after the other."""
         method = getattr(self.source, self.method)
         if count >= _MANY and self._fills_arrays():
             return method(*self.args, **self.kwargs, size=count)
@@ -72,6 +73,11 @@ class Draw:
         if self.source is MODULE:
             return _module_draw, (self.method, self.args, self.kwargs)
         return Draw, (self.source, self.method, self.args, self.kwargs)
+
+
+def rows_of(draws: Iterable[Draw]) -> Iterator[list[Draw]]:
+    """Yield draws in rows of the same, as vmap makes them for its examples."""
+    return (list(row) for _, row in itertools.groupby(draws, key=id))
 
 
 def _module_draw(method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Draw:

@@ -221,6 +221,43 @@ def test_the_frame_in_a_notebook_moves(lecture: Walk, browser: Any) -> None:
     assert complaints == []
 
 
+#: What VS Code allows the outputs of a notebook, as its notebook view declares it; the frame
+#: inherits it.
+VS_CODE = (
+    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
+    "img-src https: http: data:; font-src https:; connect-src https:; child-src https: data:"
+)
+
+
+def test_the_frame_moves_under_the_policy_of_vs_code(lecture: Walk, browser: Any) -> None:
+    """Set into its view as VS Code does, by innerHTML, which runs no script outside of a frame."""
+    page = browser.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{VS_CODE}">'
+    page.set_content(f"<html><head>{policy}</head><body></body></html>")
+    shown = lecture._repr_mimebundle_()["text/html"]
+    page.evaluate("html => { document.body.innerHTML = html; }", shown)
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("button", name="Last step").click()
+    assert frame.locator("#counter").text_content() == "8/8"
+    page.close()
+    assert complaints == []
+
+
+def test_what_github_leaves_of_a_cell_is_the_table(lecture: Walk) -> None:
+    """Without frames, scripts, styles and handlers, every step is there to read."""
+    shown = lecture._repr_mimebundle_()["text/html"]
+    left = re.sub(r"<(iframe|script|style)\b.*?</\1>", "", shown, flags=re.DOTALL)
+    left = re.sub(r'\s(style|class|on\w+)="[^"]*"', "", left)
+    assert "srcdoc" not in left
+    assert "atob" not in left
+    rows = re.findall(r"<tr\b.*?</tr>", left, re.DOTALL)
+    assert len(rows) >= len(lecture)
+    assert "swap multiplier" in left
+
+
 def test_a_frame_shown_late_is_fitted_though_no_event_tells(lecture: Walk, browser: Any) -> None:
     """Notebooks lay out what is out of sight when it is scrolled to, and no resize reaches it."""
     page = browser.new_page(viewport={"width": 1100, "height": 800})

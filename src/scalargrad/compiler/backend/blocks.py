@@ -1,4 +1,4 @@
-"""Run a segmented program, its lanes block by block, on as many cores as there are.
+"""Run a segmented program block by block, on several cores.
 
 A block's numbers fit into a cache, and blocks do not depend on one another. They are computed in a
 fixed number of sequences, each of which adds up its totals in order, and the sums of the sequences
@@ -26,7 +26,7 @@ from scalargrad.compiler.loops.roll import LANES
 from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.pack import pack
-from scalargrad.compiler.passes.segments import SEQUENCES, Fill, Mapped, Segments, Singles
+from scalargrad.compiler.passes.segments import SEQUENCES, Column, Fill, Mapped, Segments, Singles
 from scalargrad.errors import OperandError
 
 T = TypeVar("T")
@@ -34,12 +34,12 @@ T = TypeVar("T")
 #: What a part computes, and how.
 Part = tuple[str, Packed | Looped]
 
-#: With fewer lanes a second thread takes longer to start than it saves.
+#: With fewer lanes, starting a second thread takes longer than it saves.
 _LANES_FOR_THREADS = 10_000
 
 
 def threads() -> int:
-    """Return how many threads share the work: the cores this process may use.
+    """Return the number of threads: as many as cores that this process may use.
 
     SCALARGRAD_THREADS sets another number; it changes no result.
 
@@ -61,7 +61,7 @@ def _cores() -> int:
 
 
 class _Pool:
-    """A packed program and the memories it runs in, one for each thread at work."""
+    """A packed program with a memory for each thread that runs it."""
 
     def __init__(self, packed: Packed) -> None:
         self.packed = packed
@@ -81,7 +81,7 @@ class _Pool:
 
 
 class _SinglesStep:
-    """Single numbers, computed from the store into the store."""
+    """A step that computes single numbers, from the store into the store."""
 
     def __init__(self, step: Singles) -> None:
         self.reads, self.out = step.reads, step.out
@@ -98,7 +98,7 @@ class _SinglesStep:
 
 
 class _FillStep:
-    """Single numbers as the lanes of a node."""
+    """A step that makes single numbers the lanes of a node."""
 
     def __init__(self, step: Fill) -> None:
         self.reads, self.out = step.reads, step.out
@@ -109,10 +109,11 @@ class _FillStep:
 
 
 class _MappedStep:
-    """Lanes, computed block by block."""
+    """A step that computes lanes block by block."""
 
     def __init__(self, step: Mapped) -> None:
-        self.lanes, self.reads, self.columns = step.lanes, step.reads, step.columns
+        self.lanes, self.reads = step.lanes, step.reads
+        self.stretches = _stretches(step.columns)
         self.totals, self.out, self.kept = step.totals, step.out, step.kept
         self.bounds = _bounds(step.lanes, step.block_lanes())
         sizes = {stop - start for start, stop in self.bounds}
@@ -146,10 +147,10 @@ class _MappedStep:
     def _block(self, store: Floats, executable: Executable, start: int, stop: int) -> Floats:
         size, memory = stop - start, executable.memory
         cell = len(self.reads)
-        for first, step in self.columns:
-            end = first + (stop - 1) * step + 1
-            memory[cell : cell + size] = store[first + start * step : end : step]
-            cell += size
+        for first, step, count in self.stretches:
+            block = memory[cell : cell + count * size].reshape(count, size)
+            choice.copy_columns(store, first + start * step, step, block)
+            cell += count * size
         executable.run()
         outputs = memory[self.pools[size].packed.outputs]
         cell = self.totals
@@ -159,8 +160,19 @@ class _MappedStep:
         return outputs[: self.totals]
 
 
+def _stretches(columns: Sequence[Column]) -> list[tuple[int, int, int]]:
+    """Return columns as (first, step, how many), those of one array that follow one another."""
+    found: list[tuple[int, int, int]] = []
+    for first, step in columns:
+        if found and step != 1 and found[-1][1] == step and sum(found[-1][::2]) == first:
+            found[-1] = (found[-1][0], step, found[-1][2] + 1)
+        else:
+            found.append((first, step, 1))
+    return found
+
+
 class _LoopStep:
-    """Lanes, computed by loops that keep all numbers of a lane in registers."""
+    """A step that computes lanes by loops that keep all numbers of a lane in registers."""
 
     def __init__(self, step: Mapped) -> None:
         self.step = step
@@ -277,7 +289,7 @@ def _step(
 
 
 def _bounds(lanes: int, most: int) -> list[tuple[int, int]]:
-    """Return the first lane of each block and the one after its last; sizes differ by 1 at most."""
+    """Return (first lane, last lane + 1) of each block; sizes differ by 1 at most."""
     count = -(-lanes // most)
     edges = [lanes * k // count for k in range(count + 1)]
     return list(itertools.pairwise(edges))
@@ -290,7 +302,7 @@ def _sequences(bounds: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
 
 
 def shared(work: Callable[[T], Floats], parts: Sequence[T], count: int) -> list[Floats]:
-    """Return ``[work(part) for part in parts]``, computed by so many threads, this one included.
+    """Return ``[work(part) for part in parts]``, computed by several threads, this one included.
 
     Each takes the next part when it is free, so none waits for one that is busy elsewhere.
     """
@@ -318,7 +330,7 @@ def shared(work: Callable[[T], Floats], parts: Sequence[T], count: int) -> list[
 
 @functools.cache
 def executor(count: int) -> ThreadPoolExecutor:
-    """Return a pool of so many threads, always the same."""
+    """Return the pool with this number of threads, always the same one."""
     return ThreadPoolExecutor(count, thread_name_prefix="scalargrad")
 
 

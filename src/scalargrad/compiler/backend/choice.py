@@ -13,11 +13,14 @@ from scalargrad.compiler.jit_mode import chosen
 from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.compiler.passes.memory import Floats
 
+#: With fewer rows or columns than this, machine code has no use for them.
+_TILE = 4
+
 _log = logging.getLogger("scalargrad")
 
 
 class Executable(Protocol):
-    """Memory, and a program that runs in it."""
+    """A memory, and a program that runs in it."""
 
     memory: Floats
 
@@ -27,7 +30,7 @@ class Executable(Protocol):
 
 @functools.cache
 def has_llvm() -> bool:
-    """Return whether llvmlite is installed; SCALARGRAD_JIT=numpy does without it."""
+    """Return whether llvmlite is installed and wanted; SCALARGRAD_JIT=numpy turns it off."""
     return chosen() != "numpy" and all(
         importlib.util.find_spec(x) for x in ("llvmlite", "platformdirs")
     )
@@ -54,6 +57,18 @@ def executable_for(packed: Packed) -> Executable:
     return NumpyExecutable(packed)
 
 
+def copy_columns(store: Floats, first: int, step: int, into: Floats) -> None:
+    """Fill rows with columns that begin side by side from a cell on, `step` cells to each row."""
+    count, rows = into.shape
+    if has_llvm() and min(count, rows) >= _TILE:
+        from scalargrad.compiler.backend.llvm.column_tiles import copy_columns as copy
+
+        copy(store, first, step, into)
+        return
+    for k in range(count):
+        into[k] = store[first + k : first + k + (rows - 1) * step + 1 : step]
+
+
 def code_for(packed: Packed) -> str:
     """Return the LLVM IR of the functions that run a program; empty where NumPy runs it."""
     if has_llvm():
@@ -70,7 +85,7 @@ def steps_of(
     outputs: slice,
     numbers: tuple[Any, ...],
 ) -> Any:
-    """Return what runs a program on its own results again and again; None where NumPy runs it.
+    """Return what runs a program repeatedly on its own results; None where NumPy runs it.
 
     Parameters
     ----------

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from typing import Any
 
 import numpy as np
 
 from scalargrad.compiler.passes.memory import Floats
-from scalargrad.transforms.draws import Draw, state_of
+from scalargrad.transforms.draws import Draw, rows_of, state_of
 
 
 class MadeDraws(tuple[Draw, ...]):
@@ -21,8 +20,7 @@ class MadeDraws(tuple[Draw, ...]):
     @functools.cached_property
     def _rows(self) -> list[tuple[Draw, int]]:
         """The draws, each with how often it is made in a row."""
-        rows = [list(row) for _, row in itertools.groupby(self, key=id)]
-        return [(row[0], len(row)) for row in rows]
+        return [(row[0], len(row)) for row in rows_of(self)]
 
     @functools.cached_property
     def _sources(self) -> list[Any]:

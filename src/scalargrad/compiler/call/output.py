@@ -14,8 +14,8 @@ from scalargrad.table.symbol import Symbol
 from scalargrad.value import Scalar, Value
 
 #: What the results of a call share: the function's name, its program, the numbers it ran on, and
-#: the call itself.
-Source = tuple[str, Function, Inputs, Call | None]
+#: the call itself, or the result of which all of these are slopes.
+Source = tuple[str, Function, Inputs, "Call | Output"]
 
 
 class CompiledOp(Operation):
@@ -56,7 +56,7 @@ class CompiledOp(Operation):
         eager = None if all_finite(numbers) else node.eager()
         if eager is not None:
             return gradient_nodes(eager, node.parents)
-        source: Source = (f"{self.name}'", derived, node.inputs, None)
+        source: Source = (f"{self.name}'", derived, node.inputs, node)
         parents = dict(zip(node.places, node.parents, strict=True))
         found: list[Scalar] = []
         for i in node.places:
@@ -85,7 +85,8 @@ class Output(Value):
     finite, it is computed eagerly instead.
     """
 
-    __slots__ = ("_row", "_row_known", "index", "source")
+    __slots__ = ("_call", "_row", "_row_known", "index")
+    _call: Source  # type: ignore[misc]
 
     def __init__(
         self,
@@ -99,7 +100,7 @@ class Output(Value):
         self._grad = 0.0
         self.label = ""
         self.index = index
-        self.source = source
+        self._call = source
         self.parents = parents
         self._row = row
         self._row_known = False
@@ -107,21 +108,17 @@ class Output(Value):
     @property
     def name(self) -> str:
         """The compiled function's name."""
-        return self.source[0]
-
-    @property
-    def _call(self) -> Source:
-        return self.source
+        return self._call[0]
 
     @property
     def function(self) -> Function:
         """The program it is a result of."""
-        return self.source[1]
+        return self._call[1]
 
     @property
     def inputs(self) -> Inputs:
         """The numbers the program ran on."""
-        return self.source[2]
+        return self._call[2]
 
     @property
     def op(self) -> Operation:  # type: ignore[override]
@@ -170,8 +167,14 @@ class Output(Value):
 
     def eager(self) -> Value | None:
         """Return this node as eager evaluation makes it; None if the call cannot be repeated."""
-        call = self.source[3]
-        return None if call is None else graph(call, self.index, self.inputs)
+        call = self._call[3]
+        if not isinstance(call, Output):
+            return graph(call, self.index, self.inputs)
+        node = call.eager()  # of which this is a slope
+        if node is None:
+            return None
+        slope = gradient_nodes(node, call.parents)[call.places.index(self.index)]  # type: ignore[arg-type]
+        return slope if isinstance(slope, Value) else None
 
 
 def all_finite(row: Sequence[float]) -> bool:

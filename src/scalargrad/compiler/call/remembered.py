@@ -71,7 +71,7 @@ class ObjectWalk:
 
 
 def _is_compared(x: Any) -> bool:
-    """Return whether a `ObjectWalk` notices when something changes."""
+    """Return whether an `ObjectWalk` notices when something changes."""
     if has_state(x):
         return attributes(x) is getattr(x, "__dict__", None)
     return isinstance(x, (list, dict, tuple, *_FIXED))
@@ -85,7 +85,7 @@ class LastWalk:
         self._walk: ObjectWalk | None = None
 
     def visit(self, x: Any, visit: Visit) -> None:
-        """ObjectWalk over an object, the first that a visit meets, or repeat what is remembered."""
+        """Walk over an object, the first that a visit meets, or repeat what is remembered."""
         walk = self._walk
         if walk is not None and walk.holds(x):
             walk.repeat(visit)

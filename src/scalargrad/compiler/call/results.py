@@ -34,11 +34,17 @@ class Place:
 class ArrayOutline:
     """An array of objects, as a list."""
 
-    def __init__(self, shape: tuple[int, ...], items: list[Any]) -> None:
+    def __init__(self, shape: tuple[int, ...], items: list[Any] | slice) -> None:
         self.shape = shape
-        self.items = items
-        self.places = _stretch(items)
-        self._template = None if self.places is not None else _Template.of(items)
+        self._items = items
+        self.places = items if isinstance(items, slice) else _stretch(items)
+        self._template = None if isinstance(items, slice) else _Template.of(items)
+
+    @property
+    def items(self) -> list[Any]:
+        """The outlines of its entries."""
+        items = self._items
+        return [*map(Place, range(items.start, items.stop))] if isinstance(items, slice) else items
 
     def filled(self, found: Sequence[Any]) -> Any:
         """Return the array, of floats where they are all numbers, or of what comparisons say."""
@@ -180,13 +186,18 @@ def outlined(tree: Any, values: list[Value]) -> Any:
     if isinstance(tree, list | tuple) and not isinstance(tree, Table):
         if type(tree) is list and _PLAIN.issuperset(map(type, tree)):
             return _PlainList(tree)
-        items = _places(tree, values) or [outlined(x, values) for x in tree]
+        places = _places(tree, values)
+        items = (
+            [outlined(x, values) for x in tree]
+            if places is None
+            else [*map(Place, range(places.start, places.stop))]
+        )
         kind: Any = _Row.of if type(tree) is list else type(tree)
         return kind(*items) if hasattr(tree, "_fields") else kind(items)
     if getattr(getattr(tree, "dtype", None), "kind", "") == "O":
         numbers = tree.ravel().tolist()
-        items = _places(numbers, values) or [outlined(x, values) for x in numbers]
-        return ArrayOutline(tree.shape, items)
+        entries = _places(numbers, values) or [outlined(x, values) for x in numbers]
+        return ArrayOutline(tree.shape, entries)
     if isinstance(tree, Coroutine):
         tree.close()
         raise TraceError("a compiled function returned a coroutine: only plain functions compile")
@@ -205,13 +216,12 @@ def outlined(tree: Any, values: list[Value]) -> Any:
     return _outlined_object(tree, values) if is_object(tree) else tree
 
 
-def _places(items: Any, values: list[Value]) -> list[Any]:
-    """Return the places of items that are all Values; of others nothing."""
-    if not all(issubclass(kind, Value) for kind in {*map(type, items)}):
-        return []
-    first = len(values)
+def _places(items: Any, values: list[Value]) -> slice | None:
+    """Return the places of items that are all Values; of others None."""
+    if not len(items) or not all(issubclass(kind, Value) for kind in {*map(type, items)}):
+        return None
     values += items
-    return [Place(k) for k in range(first, len(values))]
+    return slice(len(values) - len(items), len(values))
 
 
 def _closes_over_results(function: FunctionType) -> bool:

@@ -22,7 +22,7 @@ from scalargrad.value import Value
 
 
 class CarriedState:
-    """A compiled step, and what it carries on: in memory where its programs can hold it.
+    """A compiled step and its carried state, in the program's memory where possible.
 
     Parameters
     ----------
@@ -42,13 +42,13 @@ class CarriedState:
 
     @property
     def carry(self) -> Any:
-        """What the last step carried on."""
+        """The state after the last step."""
         if self._at is not None:
             self._carry, self._at = self._at.carry(), None
         return self._carry
 
     def step(self, x: Any) -> Any:
-        """Make a step; return its result."""
+        """Run a step; return its result."""
         return self._ordinary(x) if self._is_ordinary else self._in_memory(x)
 
     def ways(self, x: Any) -> list[Path]:
@@ -68,7 +68,7 @@ class CarriedState:
         return np.array(path.arranged(leaves, []), dtype=np.float64)
 
     def go_on(self, path: Path, state: Floats) -> None:
-        """Carry numbers on, as a path would."""
+        """Continue with these numbers as the state."""
         self._carry, self._at = form_of(path).carry_of(state), None
 
     def _ordinary(self, x: Any) -> Any:
@@ -76,7 +76,7 @@ class CarriedState:
         return y
 
     def _in_memory(self, x: Any) -> Any:
-        """Make a step by the first program that goes its way, else an ordinary one."""
+        """Run a step by the first program that takes its path, else by an ordinary call."""
         if self._last is None or x is not None:  # the same thing may hold other numbers by now
             key, leaves, _ = self._function.signature((x,), {})
             if key not in self._programs:
@@ -109,7 +109,7 @@ class CarriedState:
         return [InMemory(path) for path in fitting]
 
     def _advance(self, program: InMemory, leaves: list[Any]) -> bool:
-        """Make a step by a program; return whether it went that way."""
+        """Run a step by a program; return whether it took that path."""
         if self._at is None:
             _, leaves_now, _ = self._function.signature((self._carry,), {})
             program.state[:] = program.path.arranged(leaves_now, [])
@@ -152,7 +152,7 @@ class InMemory:
         self._outcomes = outputs[path.results :] if path.outcomes else None
 
     def advance(self, leaves: list[Any]) -> bool:
-        """Make a step; return False, and change nothing, if it cannot be made by this program."""
+        """Run a step; return False, and change nothing, if this program cannot run it."""
         path = self.path
         if path.draws:
             states = path.draws.states()
@@ -167,7 +167,7 @@ class InMemory:
         return False
 
     def _is_finite(self) -> bool:
-        """Return whether all results are; bytes tell it in half the time of `all`."""
+        """Return whether all results are finite."""
         return b"\0" not in np.isfinite(self._found).tobytes()
 
     def _took_its_way(self) -> bool:
@@ -247,7 +247,7 @@ def _worked_out(path: Path) -> StepForm:
 
 
 def pair(result: Any) -> tuple[Any, Any]:
-    """Return what a step returned, which has to be two things.
+    """Return the two parts of what a step returned.
 
     Raises
     ------

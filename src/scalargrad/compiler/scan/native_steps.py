@@ -14,15 +14,15 @@ from scalargrad.compiler.call.results import FlatNumbers, Place, filled, has_arr
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.scan.carried_state import CarriedState, StepForm, form_of
 
-#: A loop is made for so many steps: fewer take less time than to compile it. A program that is
+#: A loop is compiled from this many steps on: fewer take less time than compiling. A program that
 #: there already is run again and again from so many on.
 LEAST, FEW = 2000, 16
-#: After so many stretches, each of a few steps only, steps are made one by one.
+#: After this many stretches of a few steps only, steps are run one by one.
 _TRIES, _FEW = 16, 64
 
 
 class NativeSteps:
-    """The steps of a scan, made by a loop where they can be.
+    """The steps of a scan, run by a loop in machine code where possible.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class NativeSteps:
         self._given = given
 
     def results(self, ys: list[Any]) -> list[Any]:
-        """Make all steps after those whose results are given; return the results of all."""
+        """Run all steps after those whose results are given; return the results of all."""
         tries, count = 0, len(self._given)
         while len(ys) < count:
             path = self._path(self._entry(len(ys))) if tries < _TRIES else None
@@ -54,7 +54,7 @@ class NativeSteps:
         return ys
 
     def _path(self, x: Any) -> Path | None:
-        """Return a way that the next step may go, if it can be a loop."""
+        """Return a path that the next step may take, if it can run as a loop."""
         carried_state = self._carried_state
         for path in carried_state.ways(x):
             if path.draws or path.function.wrt:
@@ -64,7 +64,7 @@ class NativeSteps:
         return None
 
     def _run_native(self, path: Path, first: int) -> list[Any]:
-        """Make as many steps as a loop can; return their results."""
+        """Run as many steps as a loop can; return their results."""
         form, carried_state = form_of(path), self._carried_state
         state = carried_state.numbers(path)
         results = np.empty((len(self._given) - first, path.results - form.carried))
@@ -91,7 +91,7 @@ _known: tuple[WeakKeyDictionary[Path, Any], ...] = (WeakKeyDictionary(), WeakKey
 
 
 def _steps(path: Path, form: StepForm, count: int) -> Any:
-    """Return what makes so many steps at once; None if nothing can."""
+    """Return what runs this many steps at once; None if nothing can."""
     from scalargrad.compiler.loops import steps
 
     program = path.function.recorded

@@ -107,7 +107,7 @@ def _compiled(
 
 
 def _columns(xs: Any, length: int | None) -> tuple[Sequence[Any], int]:
-    """Return what entries are taken from, and how many there are."""
+    """Return the sequences that entries are taken from, and the number of steps."""
     if isinstance(xs, tuple):
         columns: Sequence[Any] = xs
     else:

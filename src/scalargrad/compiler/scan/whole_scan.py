@@ -10,14 +10,14 @@ from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.grad_mode import is_grad_enabled
 
-#: A scan of so many steps, at least, is recorded as a whole, and of so many nodes at most.
+#: The fewest steps of a scan that is recorded as a whole, and the most nodes it may have.
 _STEPS, _NODES = 50, 1_000_000
 #: Steps of more nodes are called one by one.
 _LONGEST = 200
 
 
 def can_be_whole(count: int) -> bool:
-    """Return whether so many steps may be recorded as one program."""
+    """Return whether this many steps may be recorded as one program."""
     return count >= _STEPS and is_grad_enabled() and has_llvm()
 
 

@@ -56,7 +56,7 @@ class Lanes:
 
     @contextmanager
     def one_example(self, count: int) -> Iterator[None]:
-        """Note that what is made meanwhile belongs to one example of so many."""
+        """Note that what is made meanwhile belongs to one example of `count`."""
         self._look()
         self._counts.append(count)
         self.count = count
@@ -76,11 +76,17 @@ class Lanes:
 
     def _draw_for_others(self) -> None:
         """Draw for one example after the other, as a loop over them does."""
+        trace, often = self._trace, self.count - 1
         with made_by(None):
-            for k in range(self.count - 1 if self._drawn else 0):
+            if len(self._drawn) == 1:
+                ((draw, leaves),) = self._drawn
+                trace.known.update(zip(leaves, map(float, draw.many(often)), strict=True))
+                trace.draws += [(draw, x) for x in leaves]
+                return
+            for k in range(often if self._drawn else 0):
                 for draw, leaves in self._drawn:
-                    self._trace.known[leaves[k]] = float(draw())
-                    self._trace.draws.append((draw, leaves[k]))
+                    trace.known[leaves[k]] = float(draw())
+                    trace.draws.append((draw, leaves[k]))
 
     def size(self, index: int) -> int:
         """Return for how many numbers a node stands, one of every example or just one."""

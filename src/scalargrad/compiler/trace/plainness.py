@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from scalargrad.compiler.trace.columns import Columns
 
@@ -43,6 +43,12 @@ class Plainness:
     def is_truth(self, node: int) -> bool:
         """Return whether a node is True or False in eager evaluation."""
         return node in self._truths
+
+    def truths_among(self, nodes: Sequence[int]) -> tuple[int, ...]:
+        """Return which of some nodes, by their places, are True or False."""
+        if self._truths.isdisjoint(nodes):
+            return ()
+        return tuple([k for k, node in enumerate(nodes) if node in self._truths])
 
     def is_leaf(self, node: int) -> bool:
         """Return whether a node was marked as a Value."""

@@ -14,7 +14,7 @@ from typing import Any
 from scalargrad.compiler.trace.find_generators import generators_of, makes_fresh
 from scalargrad.errors import TraceError
 from scalargrad.table.validation import shown
-from scalargrad.transforms.draws import MODULE, Draw, rewind, state_of
+from scalargrad.transforms.draws import MODULE, Draw, rewind, rows_of, state_of
 
 REMEDY = (
     "it would stay the same at every call. Draw by scalargrad.drawn(rng.random), which draws "
@@ -41,10 +41,10 @@ class Generators:
         """Raise TraceError if a program could not repeat a draw as an eager call does."""
         if id(draw.source) not in self._before:
             raise TraceError(
-                f"drawn was given a method of {shown(draw.source)}, a generator that no variable, "
-                "argument or attribute leads to before the call, so that a compiled function could "
-                "not draw from it anew: make it outside; draw without drawn from one that is "
-                "made, and seeded, inside"
+                f"drawn was given a method of {shown(draw.source)}, a generator that the function "
+                "could not reach by a variable, argument or attribute before the call, so that "
+                "its program could not draw from it again: make the generator outside; one that "
+                "is made and seeded inside is used without drawn"
             )
 
     def rewind(self) -> None:
@@ -56,8 +56,8 @@ class Generators:
         before = [*self._before.values()]
         after = [(x, state_of(x)) for x, _ in before]
         rewind(before)
-        for draw in draws:
-            draw()
+        for row in rows_of(draws):
+            row[0].many(len(row))
         hidden = [x for x, state in after if _differ(state, state_of(x))]
         rewind(before)
         if hidden:

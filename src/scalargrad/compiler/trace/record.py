@@ -10,6 +10,7 @@ import functools
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -173,8 +174,8 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
         [used[i] for i in places],
         tuple(outcomes),
         bool(found),
-        tuple([plain for x, n in together for plain in (trace.plainness.of(x),) * n]),
-        tuple(k for k, node in enumerate(outputs) if trace.plainness.is_truth(node)),
+        tuple(chain.from_iterable(repeat(trace.plainness.of(x), n) for x, n in together)),
+        trace.plainness.truths_among(outputs),
         tuple(x.leaf for x in trace.wholes),
         len(outputs),
     )

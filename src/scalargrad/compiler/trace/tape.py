@@ -210,6 +210,14 @@ class Tape(Tracing):
             self.plainness.mark_truth(made.index)
         return made
 
+    def of_floats(self, x: Traced) -> None:
+        """Have calls made eagerly in which a power of plain numbers is not finite.
+
+        Python raises OverflowError there, where a power of Values is infinite.
+        """
+        if self.plainness.of(x.index):
+            self.finite.append(x.index)
+
     def is_truth(self, x: Any) -> bool:
         """Return whether something is True or False in eager evaluation."""
         if isinstance(x, Traced):

@@ -143,7 +143,7 @@ class Trace(Tape):
 
     def equal(self, x: Any, other: Any, op: Any) -> Any:
         """Compare by number where one is a plain number eagerly; else by identity, as eagerly."""
-        if x is other:
+        if x is other and not self.plainness.of(x.index):
             return op is eq
         if is_real(other):
             return self.compared(op, x, other)

@@ -38,6 +38,9 @@ class Tracing(Recorder, Protocol):
     def is_truth(self, x: Any) -> bool:
         """Return whether something is True or False in eager evaluation."""
 
+    def of_floats(self, x: Traced) -> None:
+        """Note that a power is one of floats eagerly, which Python does not let overflow."""
+
     def truth(self, index: int) -> bool:
         """Return whether a number is true, and note that it was asked."""
 
@@ -257,6 +260,18 @@ def _binary(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
     return method, reflected
 
 
+def _power(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a power that tells its recording of itself."""
+
+    def power(x: Traced, y: Any) -> Any:
+        made = method(x, y)
+        if made is not NotImplemented:
+            x.trace.of_floats(made)
+        return made
+
+    return power
+
+
 def _unary(op: Any) -> Callable[..., Any]:
     """Return an operation as a method."""
     return lambda x: in_force(x).append(op, (x.index,))
@@ -298,6 +313,8 @@ _BINARY = {
 }
 for _python, _name in _BINARY.items():
     _method, _reflected = _binary(ops.TABLE[_name])
+    if _name == "pow":
+        _method, _reflected = _power(_method), _power(_reflected)
     setattr(Traced, f"__{_python}__", _method)
     setattr(Traced, f"__r{_python}__", _reflected)
 for _name in ("neg", "abs"):

@@ -1,4 +1,4 @@
-"""Where lines pass the borders of frames, or turn from one row of a chain to the next.
+"""Cut lines where they cross the borders of frames or pass from one row of a chain to the next.
 
 Graphviz keeps a line inside a frame only if both its ends are there. So a line that leads out of
 frames or into others is cut at their borders: each stretch then stays where it belongs.
@@ -30,7 +30,7 @@ def cut_at_borders(diagram: FoldedDiagram) -> None:
 
 
 def break_chain(diagram: FoldedDiagram) -> None:
-    """Break a long chain of gates of one operand into rows; leave all other diagrams."""
+    """Break a long chain of one-operand gates into rows; leave all other diagrams unchanged."""
     leaves = sum(isinstance(shape, Box) for shape in diagram.shapes)
     if leaves > 1 or diagram.clusters or any(isinstance(x, Junction) for x in diagram.shapes):
         return

@@ -1,4 +1,4 @@
-"""Long chains in rows, as lines of text are broken."""
+"""Wrap long chains of gates into rows, like lines of text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _THICKEST = 2.0  # gates, on average, side by side
 
 
 def rows(shapes: Sequence[Drawn], lines: Sequence[Line]) -> dict[str, int]:
-    """Return the row in which each shape of a long chain stands, from 0; one row for all others.
+    """Return the row of each shape of a long chain, from 0; in other diagrams all are in one row.
 
     Lines between rows turn there. A graph is broken only where no more than two do.
     """
@@ -24,7 +24,7 @@ def rows(shapes: Sequence[Drawn], lines: Sequence[Line]) -> dict[str, int]:
 
 
 def _ends(depths: Mapping[str, int], shapes: Sequence[Drawn], lines: Sequence[Line]) -> list[int]:
-    """Return how deep the last gates of each row but the last one are."""
+    """Return the depth of the last gate of each row except the last row."""
     gates = sum(isinstance(shape, GateShape | Folded) for shape in shapes)
     deepest = max(depths.values(), default=0)
     if deepest < _LONG or gates > _THICKEST * deepest:
@@ -42,12 +42,12 @@ def _ends(depths: Mapping[str, int], shapes: Sequence[Drawn], lines: Sequence[Li
 
 
 def _crossing(spans: Sequence[tuple[int, int]], depth: int) -> int:
-    """Return how many lines lead from gates at a depth or before it to those behind."""
+    """Return how many lines cross a depth."""
     return sum(before <= depth < behind for before, behind in spans)
 
 
 def _depths(shapes: Sequence[Drawn], lines: Sequence[Line]) -> dict[str, int]:
-    """Return how many gates lead to each shape, itself included, if all come as late as they can.
+    """Return the depth of each shape in gates, itself included, each gate as late as possible.
 
     A wire is as deep as the gate it comes from, and a leaf stands by what reads it first.
     """
@@ -71,7 +71,7 @@ def _depths(shapes: Sequence[Drawn], lines: Sequence[Line]) -> dict[str, int]:
 
 
 def _in_order(into: Mapping[str, list[str]], after: Mapping[str, list[str]]) -> list[str]:
-    """Return the shapes so that each comes behind all that leads to it."""
+    """Return the shapes in topological order."""
     missing = {id: len(sources) for id, sources in into.items()}
     order = [id for id, count in missing.items() if not count]
     for id in order:  # grows while it is read

@@ -1,4 +1,4 @@
-"""What a picture of a graph consists of, before any format: shapes, and lines between them.
+"""The content of a picture of a graph, independent of format: shapes, and lines between them.
 
 Boxes name leaves, gates compute, and wires carry the numbers: the value above, the gradient
 below. Each has a stable id, built from the index i of its node in topological order (0 to 4
@@ -63,7 +63,7 @@ class GateShape:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """What a node passes on, and the gradient that comes back.
+    """The wire of a node: its value, and the gradient that comes back.
 
     `name` is the label of a computed node; that of a leaf stands in its box.
     """
@@ -105,7 +105,7 @@ Shape: TypeAlias = Box | GateShape | Wire | Junction
 
 @dataclass(slots=True)
 class Diagram:
-    """Shapes and lines in the order in which they are written, and a sentence on the whole.
+    """Shapes and lines in the order in which they are written, and a title sentence.
 
     `look` says which of them stand out.
     """
@@ -133,7 +133,7 @@ def make_diagram(
 
 @dataclass(frozen=True, slots=True)
 class WireNumbers:
-    """Which numbers stand on wires: values always, gradients if there are any; their digits."""
+    """Which numbers are written on wires: values, gradients where there are any; their digits."""
 
     digits: int = 4
     gradients: bool = True
@@ -152,7 +152,7 @@ ALL_NUMBERS = WireNumbers()
 
 
 class Builder:
-    """Draws node by node, knowing of each its id, its name and how many lines read it."""
+    """Makes the shapes and lines of a graph, node by node."""
 
     def __init__(
         self,
@@ -178,7 +178,7 @@ class Builder:
         return diagram
 
     def title(self, roots: Sequence[Value]) -> str:
-        """Return the sentence on the whole."""
+        """Return the title sentence of the graph."""
         written = (f"{self.names[root]} = {self.numbers.value(root.data)}" for root in roots)
         shown = ", ".join(written)
         plural = "s" * (len(self.order) != 1)
@@ -199,7 +199,7 @@ class Builder:
             yield self.branching(node)
 
     def branching(self, node: Value) -> GateShape | Junction:
-        """Return what stands where the wire of a node branches."""
+        """Return the shape at which the wire of a node branches."""
         id = f"{self.ids[node]}-fan"
         title = f"{self.names[node]} is read {self.readers[node]} times"
         if not self.copies:
@@ -291,7 +291,7 @@ def _trees(order: Sequence[Value], readers: dict[Value, int]) -> dict[Value, boo
 
 
 def boxed_constants(node: Value) -> list[tuple[int, float]]:
-    """Return index and number of those operands of a gate that get boxes of their own."""
+    """Return (index, number) for each constant operand of a gate that gets a box of its own."""
     if folds(node):
         return []
     return [(i, x) for i, x in enumerate(node.parents) if isinstance(x, float)]

@@ -17,7 +17,7 @@ _NO_ARROW = {"arrowhead": "none"}
 
 
 class Edges:
-    """Knows of each line what kind of shapes it joins.
+    """Decides for each line where it ends and how it is drawn, by the shapes it joins.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The diagram of a graph of which parts are folded.
+"""The diagram of a graph with some parts folded into boxes.
 
 Besides the shapes and lines of `scalargrad.show.graphs.diagram` there are, for fold k, counted from
 the outside in:
@@ -53,7 +53,7 @@ _LISTED = 6  # values of a bundle that its title lists
 
 
 class FoldedBuilder(Builder):
-    """Draws what is seen of a graph: its nodes, and folds in place of others.
+    """Makes the diagram of the visible part of a graph: nodes, and closed folds in place of others.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def _details(part: Fold) -> Iterator[str]:
 
 
 def _said(part: Fold) -> str:
-    """Return what is said of a fold besides its title."""
+    """Return the description of a fold."""
     return visible(f"{part.title}, {part.size:,} nodes; its path is {part.path}")
 
 

@@ -1,4 +1,4 @@
-"""What stands in a gate: a sign, a name, or a function of x such as ×−1, +1, 1/x, x²."""
+"""The text in a gate: a sign, a name, or a function of x such as ×−1, +1, 1/x, x²."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ def draw(
 
 
 def require_digits(digits: int, dpi: int) -> None:
-    """Raise LayoutError if numbers or pictures cannot have so many digits or dots."""
+    """Raise LayoutError if `digits` or `dpi` is out of range."""
     if not 1 <= digits <= _MOST_DIGITS:
         raise LayoutError(f"digits is {digits}: give 1 to {_MOST_DIGITS}")
     if not _LEAST_DPI <= dpi <= _MOST_DPI:
@@ -221,7 +221,7 @@ def _alarm(order: Sequence[Value], gradients: bool) -> tuple[frozenset[str], str
 
 
 def _note(seen: Opening) -> str:
-    """Return what stands below a picture of which less is open than there might be."""
+    """Return the note below a picture in which parts were left folded."""
     largest = max(seen.closed(), key=lambda part: (part.kind != "parameters", part.size))
     return f'Folded to be readable: open="{largest.path}" opens {largest.title}'
 

@@ -1,4 +1,4 @@
-"""What stands out in a diagram, by the ids of its shapes and lines."""
+"""Which shapes and lines of a diagram are highlighted or tinted, by their ids."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Highlight: TypeAlias = Value | WalkStep | Iterable[Value | WalkStep]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How shapes and lines differ from the plain ones.
+    """The highlights and tints of shapes and lines.
 
     Highlighted ones are bold with a halo; `tints` has the colour of others, and `scale` what the
     colours mean. What is alarmed has an octagon, in red: it is inf or nan.
@@ -51,7 +51,7 @@ class Look:
 
 
 def highlighted_ids(order: Sequence[Value], highlight: Highlight | None) -> frozenset[str]:
-    """Return the ids of all that `highlight` makes stand out in the diagram of `order`.
+    """Return the ids of all shapes and lines that `highlight` selects in the diagram of `order`.
 
     Values stand out with their wires, and with the lines that lead from one to another; of a
     step of a walk, the line by which the gradient travels, or the node at work.

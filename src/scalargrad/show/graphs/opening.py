@@ -1,4 +1,4 @@
-"""Which folds of a graph a picture opens."""
+"""Choose which folds of a graph a picture opens."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Opening:
         return {item for item in self.stands.values() if isinstance(item, Fold)}
 
     def size(self) -> Size:
-        """Return how much is drawn."""
+        """Return how many shapes and lines are drawn."""
         items = dict.fromkeys(self.stands.values())
         nodes = (item for item in items if isinstance(item, Value))
         constants = sum(len(boxed_constants(node)) for node in nodes)
@@ -80,7 +80,7 @@ class Size(NamedTuple):
 
     @property
     def needed(self) -> int:
-        """The least limit within which it may be drawn."""
+        """The smallest `limit` that allows this picture."""
         return max(self.shapes, -(-self.lines // LINES_PER_SHAPE))
 
 
@@ -92,7 +92,7 @@ def opening(whole: Fold, depth: int | None, names: Sequence[str], limit: int) ->
     whole : Fold
         All folds of the graph.
     depth : int or None
-        At most so many levels of modules are opened; None opens all.
+        The most levels of modules to open; None opens all.
     names : sequence of str
         Paths of folds, or of modules, opened in any case, with what is around them.
     limit : int
@@ -151,7 +151,7 @@ def _levels(whole: Fold) -> dict[Fold, int]:
 
 
 def _readable(whole: Fold, limit: int) -> set[Fold]:
-    """Return what can be opened, level by level, without more than `limit` shapes to be seen."""
+    """Return the folds that can be opened, level by level, with at most `limit` visible shapes."""
     opened = set[Fold]()
     level = [part for part in whole.folds if not is_module(part)]
     while level and Opening(whole, opened.union(level)).size().needed <= limit:

@@ -1,4 +1,4 @@
-"""What a picture of a folded graph consists of besides the shapes of `diagram`."""
+"""The shapes of a folded graph's picture besides those of `diagram`."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _SUFFIXES = (".svg", ".png", ".pdf", ".dot", ".mmd")
 
 
 class Drawing(Protocol):
-    """What a Picture shows: its text in DOT and in Mermaid, and what its parts are."""
+    """What a Picture is made from: text in DOT and Mermaid, and the titles of its parts."""
 
     @property
     def title(self) -> str:
@@ -25,7 +25,7 @@ class Drawing(Protocol):
 
     @property
     def titles(self) -> Mapping[str, str]:
-        """What to say of a shape or line, by its id."""
+        """The titles of shapes and lines, by their ids."""
 
     def dot(self) -> str:
         """Return the text for Graphviz."""

@@ -1,4 +1,4 @@
-"""Graphviz's SVG made fit for a page: titles a person can use, nothing before ``<svg``."""
+"""Prepare Graphviz's SVG for a page: readable titles, nothing before ``<svg``."""
 
 from __future__ import annotations
 

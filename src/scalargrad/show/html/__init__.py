@@ -1,4 +1,4 @@
-"""What every page this package writes has in common: one HTML file that needs no network.
+"""What all pages of this package share: each is one HTML file that needs no network.
 
 A page is a template (`.html`), styles (`.css`) and plain JavaScript (`.js`), which lie beside the
 Python that fills them. Beside this file lie `look.css`, the colours, controls and timeline of all
@@ -41,7 +41,7 @@ def shared_script() -> str:
 
 
 def save(path: str | os.PathLike[str], page: Callable[[], str]) -> Path:
-    """Write a page, made once its name is seen to be one, whole or not at all.
+    """Check the file name, make a page and write it, whole or not at all.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def save(path: str | os.PathLike[str], page: Callable[[], str]) -> Path:
 
 
 def require_page(path: str | os.PathLike[str]) -> None:
-    """See that a page can be saved there, before it is made or what it shows is computed.
+    """Check that a page can be saved under this name, before anything is computed for it.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Activations as a reader knows them: one gate, or the few that 1 / (1 + e^-z) is written with."""
+"""Recognise activations in a graph: one gate, or the few that 1 / (1 + e^-z) is written with."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SIGMOID: tuple[frozenset[tuple[Operation, float | None]], ...] = (
 
 
 class Activation(NamedTuple):
-    """What a unit applies to its sum.
+    """The activation that a unit applies to its sum, with its gates.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The first number of a walk that is inf or nan, and what is said of it."""
+"""Find the first number of a walk that is inf or nan, and describe it."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def frames(
 
 
 def _look(step: Step) -> Look:
-    """Return what stands out at a step, and which numbers are not known yet."""
+    """Return the highlights of a step, and which numbers are not known yet."""
     scene, hidden = step.scene, set[str]()
     for i, node in enumerate(scene.order):
         if not scene.is_known(node, step.index):

@@ -33,7 +33,7 @@ _UNFINISHED = (b"\x1b", b"\x1b[", b"\x1bO")
 
 
 def actions(typed: str) -> list[Action]:
-    """Return what the keys in `typed` ask for, in order; other keys ask for nothing.
+    """Return the commands of the keys in `typed`, in order; other keys are ignored.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What is true of one step of a walk, before anything is said of it."""
+"""The facts of one step of a walk, from which its texts are written."""
 
 from __future__ import annotations
 

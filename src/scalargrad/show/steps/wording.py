@@ -113,7 +113,7 @@ def pattern_note(step: StepFacts, notation: Notation) -> str:
 
 
 def _is_stopped(step: StepFacts) -> bool:
-    """Return whether nothing goes on along a wire: its local is 0, and 0·inf would be nan."""
+    """Return whether a wire passes no gradient: its local is 0, and so is the product."""
     return step.local == 0 and step.contribution == 0
 
 

@@ -1,4 +1,4 @@
-"""What a call does without parameters: the nodes that lie between its own."""
+"""Assign nodes without parameters to calls: those that lie between a call's own nodes."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def around(calls: Iterable[N | None]) -> N | None:
 
 
 def common_beginning(chains: Sequence[Sequence[Any]]) -> list[Any]:
-    """Return what all chains begin with.
+    """Return the common beginning of all chains.
 
     Examples
     --------

@@ -33,7 +33,7 @@ class Call:
     _same: Call | None = None
 
     def settled(self) -> Call:
-        """Return the call that this one turned out to be part of."""
+        """Return the call that this one was joined with."""
         call = self
         while call._same is not None:
             call = call._same

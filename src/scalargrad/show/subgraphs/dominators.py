@@ -1,4 +1,4 @@
-"""Dominators: which vertices of a graph serve one vertex alone."""
+"""Dominators: which vertices of a graph are used by one vertex alone."""
 
 from __future__ import annotations
 

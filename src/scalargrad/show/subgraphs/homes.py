@@ -1,4 +1,4 @@
-"""Folds made of calls: where each node of a graph is at home."""
+"""Make folds of calls: assign each node of a graph to the fold of its call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a recurrent module does after its last parameter: the end of each of its steps.
+"""Assign the end of each step of a recurrent module, after its last parameter, to that step.
 
 In h ← tanh(U x + V h) only U x and V h use parameters. The sum of the two and its tanh are read by
 the next step of the same cell, so they are this step's; and the last step, which no other reads,

@@ -1,4 +1,4 @@
-"""What folds are called: a path for programs, a title for people."""
+"""Name folds: a path for programs, a title for people."""
 
 from __future__ import annotations
 

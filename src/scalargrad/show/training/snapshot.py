@@ -1,4 +1,4 @@
-"""What is kept of a model after a step of its training."""
+"""A snapshot of a model after a step of its training."""
 
 from __future__ import annotations
 

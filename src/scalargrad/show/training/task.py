@@ -1,4 +1,4 @@
-"""What a model is asked for: one of two classes, one of several, or numbers."""
+"""The task of a model: binary or multi-class classification, or regression."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Task:
 
 
 def find_task(targets: Sequence[Any], outputs: int, names: Sequence[str] | None) -> Task:
-    """Tell from the targets what is learned.
+    """Infer the task from the targets.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""watch: a model in training as a training page."""
+"""`watch`: show a model in training as a training page."""
 
 from __future__ import annotations
 

@@ -24,12 +24,12 @@ from scalargrad.compiler.passes.instructions import (
 )
 from scalargrad.compiler.passes.memory import Floats
 
-#: From so many rows and columns on, a copy is earned back.
+#: From this many rows and columns on, a copy pays.
 _TALL, _WIDE = 4, 4
 
 
 def constant_cells(packed: Packed) -> NDArray[np.bool_]:
-    """Return for each cell whether it keeps the number it begins with."""
+    """Return for each cell whether it keeps its initial number."""
     constant = np.ones(len(packed.memory), dtype=np.bool_)
     constant[: packed.inputs] = False
     for instruction in packed.instructions:
@@ -52,7 +52,7 @@ class _Arranging:
         self.more: list[Floats] = []
 
     def taken(self, instruction: Instruction) -> list[Instruction]:
-        """Return an instruction, or a faster one that does the same with the copies it needs."""
+        """Return an instruction, or a faster equivalent preceded by the copies that it needs."""
         if not isinstance(instruction, Products) or adjoin(instruction):
             return [instruction]
         out, rows, columns, start, runs = instruction
@@ -72,7 +72,7 @@ class _Arranging:
         return [*copies, Products(out, rows, columns, start, runs)]
 
     def beside(self, place: Affine, terms: int, columns: int, copies: list[Instruction]) -> Affine:
-        """Return where a factor lies with its columns side by side."""
+        """Return the place of a factor with its columns side by side."""
         if place.inner in {0, 1}:
             return place
         source = Affine(place.base, place.term, place.inner)
@@ -81,7 +81,7 @@ class _Arranging:
     def in_line(
         self, place: Affine, terms: int, shape: tuple[int, int], copies: list[Instruction]
     ) -> Affine:
-        """Return where a factor lies with its terms side by side, if that can be had."""
+        """Return the place of a factor with its terms side by side, where possible."""
         rows, columns = shape
         by_row, by_column = rows > 1 and place.outer != 0, columns > 1 and place.inner != 0
         if place.term in {0, 1} or (by_row and by_column):
@@ -92,7 +92,7 @@ class _Arranging:
         return Affine(out, terms * by_row, terms * by_column, 1)
 
     def copied(self, rows: int, columns: int, source: Affine, copies: list[Instruction]) -> int:
-        """Return where a copy of some cells lies, made now if they are constants."""
+        """Return the place of a copy of some cells; constants are copied right away."""
         out, cells = self.size, rows * columns
         self.size += -(-cells // 8) * 8
         block = np.zeros(self.size - out)

@@ -92,7 +92,7 @@ def write_scatter(module: IRModule, name: str) -> None:
 
 
 def _place(nest: Nest, x: str, size: str) -> tuple[str, str]:
-    """Return which of `size` entries an index means, 0 where none, and whether it means one."""
+    """Return which of `size` entries an index selects (0 if none), and whether it is in range."""
     one, body = nest.one, nest.body
     most = body.assign(f"sitofp i64 {size} to double")
     tests = [

@@ -1,7 +1,7 @@
 """Keep machine code on disk, under a hash of what it was compiled from.
 
-A file that is damaged counts as none, a folder that cannot be written is no obstacle, and the
-files used longest ago go when there are too many.
+A damaged file counts as missing, a folder that cannot be written is no error, and the files least
+recently used are removed when there are too many.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import platformdirs
 
 from scalargrad.system.files import write_atomically
 
-#: So much is kept, in bytes.
+#: The most that is kept, in bytes.
 _MOST = 256 * 2**20
-#: One write in so many looks whether it is too much.
+#: One in this many writes checks the limit.
 _SELDOM = 16
 
 _DIGEST = hashlib.sha256().digest_size
@@ -65,7 +65,7 @@ def write(name: str, code: bytes) -> None:
 
 
 def _tidy() -> None:
-    """Remove the files used longest ago, until what is left is little enough."""
+    """Remove the least recently used files until the rest is below the limit."""
     files = [(x.stat(), x) for x in folder().iterdir()]
     files.sort(key=lambda found: found[0].st_mtime, reverse=True)
     total = 0

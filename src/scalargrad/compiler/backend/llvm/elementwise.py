@@ -13,7 +13,7 @@ _ONE_BY_ONE = LIBRARY | {"floor_divide", "remainder"}
 
 
 def width_of(op: Elementwise | Partial, lanes: int) -> int:
-    """Return how many lanes to compute at a time: what calls the C library goes one by one."""
+    """Return how many lanes to compute at a time; calls of the C library go one by one."""
     if lanes == 1:
         return 1
     return WIDTH if _names(op).isdisjoint(_ONE_BY_ONE) else 1

@@ -15,7 +15,7 @@ from scalargrad.compiler.backend.llvm.ir_module import FunctionBody
 #: How many lanes a vector has, on every processor.
 WIDTH = 8
 
-#: What an instruction reads: a register, or a number known now.
+#: An operand of an instruction: a register or a constant.
 Operand = str | float
 
 
@@ -67,7 +67,7 @@ class Emitter:
     # Numbers and memory ------------------------------------------------------------------------
 
     def number(self, x: Operand) -> str:
-        """Return an operand as text: a register as it is, a float as a constant on every lane."""
+        """Return an operand as text: a register unchanged, a float as a constant on every lane."""
         return x if isinstance(x, str) else self._everywhere("double", _bits(x))
 
     def integer(self, x: int) -> str:
@@ -78,11 +78,11 @@ class Emitter:
         return text if self.width == 1 else f"splat ({kind} {text})"
 
     def load(self, pointer: str) -> str:
-        """Return the numbers that lie side by side from a place on."""
+        """Load neighbouring numbers from an address."""
         return self.body.assign(f"load {self.type}, ptr {pointer}, align 8")
 
     def store(self, x: Operand, pointer: str) -> None:
-        """Write numbers side by side."""
+        """Store numbers side by side."""
         self.body.line(f"store {self.type} {self.number(x)}, ptr {pointer}, align 8")
 
     def spread(self, single: str) -> str:
@@ -139,7 +139,7 @@ class Emitter:
         return self.number(terms[0])
 
     def intrinsic(self, name: str, *operands: Operand) -> str:
-        """Return what one of LLVM's functions makes of numbers: fma, fabs, sqrt, floor, …."""
+        """Call one of LLVM's functions: fma, fabs, sqrt, floor, …."""
         kind = "f64" if self.width == 1 else f"v{self.width}f64"
         types = [self.type] * len(operands)
         return self.call(
@@ -165,7 +165,7 @@ class Emitter:
     # Whole numbers and bits --------------------------------------------------------------------
 
     def integers(self, instruction: str, x: str, y: int | str) -> str:
-        """Return what an instruction over whole numbers makes of two."""
+        """Return the result of an instruction over two integers."""
         second = self.integer(y) if isinstance(y, int) else y
         return self.body.assign(f"{instruction} {self.whole} {x}, {second}")
 
@@ -195,7 +195,7 @@ class Emitter:
         return self.call(self.body.module.shared(full, define), *operands)
 
     def library(self, name: str, *operands: Operand) -> str:
-        """Return what a function of the C library makes of one lane after another."""
+        """Call a function of the C library for one lane after the other."""
         function = self.body.module.declare(name, "double", ["double"] * len(operands))
         if self.width == 1:
             return self.call(function, *operands)

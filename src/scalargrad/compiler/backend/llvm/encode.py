@@ -46,15 +46,15 @@ from scalargrad.compiler.passes.instructions import (
     Take,
 )
 
-#: A kind of function: what writes it into a module under a name, and what that is told.
+#: A kind of function: the writer of its text, and the writer's arguments.
 Kind = tuple[Callable[..., None], tuple[Any, ...]]
 
-#: A tile has so many rows, and columns of vectors if there are no more.
+#: The rows of a tile, and its columns of vectors where the row is no longer.
 _ROWS = 4
 
 
 class Encoded(NamedTuple):
-    """An instruction as a kind of function and the table it reads."""
+    """An instruction as the kind of function that runs it, and the table it reads."""
 
     kind: Kind
     fields: Addresses
@@ -175,14 +175,14 @@ def _dots(head: list[int], start: Affine, runs: tuple[ProductRun, ...]) -> tuple
 
 
 def adjoin(instruction: Products) -> bool:
-    """Return whether the columns of all factors lie side by side, or are one number."""
+    """Return whether each factor's columns lie side by side, or are one number."""
     _, _, columns, start, runs = instruction
     places = [start, *(x for run in runs for x in run[1:])]
     return columns > 1 and all(x.inner in {0, 1} for x in places)
 
 
 def neighbouring(instruction: Products) -> bool:
-    """Return whether the terms of all factors lie side by side, or are one number."""
+    """Return whether each factor's terms lie side by side, or are one number."""
     return all(x.term in {0, 1} for run in instruction.runs for x in run[1:])
 
 
@@ -235,7 +235,7 @@ def _tile(instruction: Products, many: bool, kinds: tuple[tuple[Moves, Moves], .
 
 
 def _across(vectors: int) -> int:
-    """Return how many vectors wide a tile is, so that least of a long row is left over."""
+    """Return the width of a tile in vectors that leaves least of a long row over."""
     if registers() < 16:
         return 2
     return min((4, 3), key=lambda across: -(-vectors // across) * across)

@@ -1,4 +1,4 @@
-"""Extents: which cells an instruction reads and writes, as intervals that hold them all."""
+"""Extents: which cells an instruction reads and writes, as intervals that enclose them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from scalargrad.compiler.passes.instructions import (
     Take,
 )
 
-#: Addresses in no order are told apart as so many intervals.
+#: The most intervals that unordered addresses are divided into.
 _MOST = 256
 
-#: From a cell up to another, which no longer belongs to it.
+#: (first cell, last cell + 1).
 Interval = tuple[int, int]
 
 
@@ -91,7 +91,7 @@ _READS: dict[type, Callable[[Any], list[Interval]]] = {
 
 
 def _around(*addresses: Addresses) -> list[Interval]:
-    """Return addresses in no order as intervals without gaps, or as one if those are many."""
+    """Return unordered addresses as intervals without gaps; as one if those are many."""
     found = np.unique(np.concatenate([x.ravel() for x in addresses]))
     gaps = np.flatnonzero(np.diff(found) > 1)
     if len(gaps) > _MOST:
@@ -101,7 +101,7 @@ def _around(*addresses: Addresses) -> list[Interval]:
 
 
 class Extents:
-    """What the instructions of a program read and write, to be asked for overlaps.
+    """What the instructions of a program read and write, searchable for overlaps.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from scalargrad.compiler.backend.llvm.emitter import Emitter
 
 
 def _divided(e: Emitter, x: str, y: str) -> tuple[str, str, str]:
-    """Return x mod y as C has it, whether it is other than 0, and whether it opposes y."""
+    """Return C's x mod y, whether it is not 0, and whether its sign differs from y's."""
     rest = e.body.assign(f"frem {e.type} {x}, {y}")
     some = e.compare("une", rest, 0.0)
     differ = _both(e, "xor", e.compare("olt", rest, 0.0), e.compare("olt", y, 0.0))

@@ -1,4 +1,4 @@
-"""Functions that add up products whose factors lie in no order."""
+"""Functions that add up products whose factors lie at any addresses."""
 
 from __future__ import annotations
 

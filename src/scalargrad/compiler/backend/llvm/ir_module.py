@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable
 
-#: How a function is marked: nothing in it reads the errors that arithmetic leaves behind.
+#: The attributes of a function: it does not read floating-point exception flags.
 _ATTRIBUTES = "nounwind"
 
 
 class IRModule:
-    """Functions, what they declare and what they share.
+    """A module of functions, with their declarations and constants.
 
     Examples
     --------
@@ -84,7 +84,7 @@ class FunctionBody:
         self._names = itertools.count()
 
     def fresh(self, stem: str = "v") -> str:
-        """Return a name nothing in the function has yet, without its % sign."""
+        """Return a new name, unused in the function, without its % sign."""
         return f"{stem}{next(self._names)}"
 
     def line(self, text: str) -> None:
@@ -103,12 +103,12 @@ class FunctionBody:
         self.block = label
 
     def reserve(self) -> int:
-        """Leave room for a line that is known later, such as a ``phi``; `fill` writes it."""
+        """Reserve a line to be written later by `fill`, such as a ``phi``."""
         self._lines.append("")
         return len(self._lines) - 1
 
     def fill(self, place: int, lines: Iterable[str]) -> None:
-        """Write the lines for which room was left."""
+        """Write the lines that were reserved."""
         self._lines[place] = "\n".join(f"  {x}" for x in lines)
 
     def text(self) -> str:

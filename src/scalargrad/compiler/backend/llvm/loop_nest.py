@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from scalargrad.compiler.backend.llvm.emitter import Emitter
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
 
-#: So many vectors are computed in a turn of a loop over lanes.
+#: How many vectors one turn of a loop over lanes computes.
 _UNROLLED = 4
 
 #: A register carried from one turn of a loop to the next: its type, and what it is at first.
@@ -120,7 +120,7 @@ class Nest:
     def unless_none(
         self, count: str, write: Callable[[], list[str]], otherwise: Sequence[Carried] = ()
     ) -> list[str]:
-        """Write what is done if `count` is not 0; return its registers, or these otherwise."""
+        """Write a body that runs if `count` is not 0; return its registers, or else those given."""
         body = self.body
         some, done = body.fresh("some"), body.fresh("done")
         before = body.block
@@ -136,7 +136,7 @@ class Nest:
         ]
 
     def lanes(self, e: Emitter, count: str, write: Callable[[str], tuple[str, str]]) -> None:
-        """Write a loop over lanes, four vectors a turn while there are so many.
+        """Write a loop over lanes, four vectors in each turn as long as four are left.
 
         Parameters
         ----------
@@ -184,7 +184,7 @@ class Nest:
         return []
 
     def store_some(self, e: Emitter, x: str, pointer: str, count: str) -> None:
-        """Store all lanes, or where `count` is less than their number, so many."""
+        """Store the first `count` lanes, or all if there are fewer."""
         body = self.body
         if e.width == 1:
             e.store(x, pointer)

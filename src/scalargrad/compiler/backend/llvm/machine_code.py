@@ -1,7 +1,7 @@
 """Compile the text of a module, link it into this process, and keep it on disk.
 
-One lock is held by whoever uses LLVM, and by a fork: a child process made while another thread
-compiles would else wait for ever for a lock that nobody is left to release.
+One lock is held during each use of LLVM, and during a fork: a child process forked while another
+thread compiles would otherwise wait forever for a lock that no thread is left to release.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if hasattr(os, "register_at_fork"):
 
 
 class Code:
-    """Functions in this process; they live as long as this object."""
+    """Compiled functions in this process, which live as long as this object."""
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
 
     def address(self, name: str) -> int:
-        """Return where a function begins; `ctypes.CFUNCTYPE` makes it callable."""
+        """Return the address of a function; `ctypes.CFUNCTYPE` makes it callable."""
         with lock:
             found: int = self._engine.get_function_address(name)
         return found
@@ -77,12 +77,12 @@ def compile_module(module: IRModule, level: int = 0) -> Code:
         return Code(_linked(objects))
 
 
-#: The code of texts that are at work in this process.
+#: The code loaded in this process, by its text.
 _at_work: WeakValueDictionary[tuple[str, int], Code] = WeakValueDictionary()
 
 
 def compiled_once(module: IRModule, level: int = 0) -> Code:
-    """Return the functions of a module as `compile_module`; those at work already, where they are.
+    """Return the functions of a module as `compile_module` does; reuse those already loaded.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Merge: instructions that pass lanes on to one another, carried out in one pass over memory.
+"""Merge instructions that pass lanes to one another, so that they take one pass over memory.
 
 Three changes, none of which touches a digit:
 
@@ -31,11 +31,11 @@ from scalargrad.compiler.backend.llvm.lanewise import (
 )
 from scalargrad.compiler.passes.instructions import Affine, Apply, Instruction, ProductRun, Products
 
-#: Blocks of fewer lanes stay as they are: the first call would pay for more kinds of functions.
+#: Blocks of fewer lanes are left alone: more kinds of functions would slow down the first call.
 LEAST = 256
-#: Longer programs stay as they are: they are irregular, and looking would take its time.
+#: Longer programs are left alone: they are irregular, and the search would take too long.
 MOST = 2000
-#: A pass has at most so many steps and reads at most so much: registers are few.
+#: The most steps and reads of one pass: registers are few.
 _STEPS, _READS = 8, 6
 
 
@@ -211,7 +211,7 @@ def _is_block(place: Affine, out: int, rows: int, columns: int) -> bool:
 
 
 class _Windows:
-    """Blocks that hold something else than the program says, between two instructions."""
+    """Blocks that hold something else than the program says for a stretch of instructions."""
 
     def __init__(self) -> None:
         self._known: list[tuple[Interval, Interval]] = []

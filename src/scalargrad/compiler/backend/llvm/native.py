@@ -1,8 +1,8 @@
-"""Run a packed program as a row of calls to compiled functions.
+"""Run a packed program as a sequence of calls to compiled functions.
 
 The functions of each kind of instruction are compiled when a program first needs them and serve
-all programs of the process. A program is run by a loop over its row; where it turns out to be run
-often and has many small instructions, those are printed one after the other as code of its own.
+all programs of the process. A program is run by a loop over its calls. One that is run often and
+has many small instructions gets straight-line code of its own for these.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from scalargrad.compiler.passes.memory import Floats
 
 _FUNCTION = ctypes.CFUNCTYPE(None)
 
-#: Cells before and after the memory of a program, which lanes may reach into.
+#: Spare cells before and after the memory of a program, which lanes may read and write.
 _SPARE = 8
-#: After so many runs a program with many small instructions gets code of its own.
+#: After this many runs, a program with many small instructions gets code of its own.
 _OFTEN = 16
-#: Beyond so many small instructions, code is printed after this many runs.
+#: With more small instructions than this, code is printed after this many runs.
 _SOON, _SELDOM = 10_000, 5_000
-#: So many products or results are computed in one go, for less than a tenth of a second, before
+#: How many products or results are computed in one go, in less than a tenth of a second, before
 #: Python may look for an interrupt.
 AT_A_TIME = 2**26
 
@@ -54,7 +54,7 @@ def runs(packed: Packed) -> bool:
 
 
 def ready(packed: Packed) -> tuple[Floats, list[Merged], dict[int, float]]:
-    """Return what runs a program: its memory, instructions, and the cells that stay as they are."""
+    """Return what is needed to run a program: memory, instructions, and the constant cells."""
     whole = arranged(packed)
     constant = constant_cells(whole)
     cells = np.flatnonzero(constant).tolist()
@@ -136,7 +136,7 @@ class CallList(NamedTuple):
 
 
 def _row(calls: NDArray[np.int64], work: NDArray[np.int64]) -> CallList:
-    """Return calls in parts of so much work."""
+    """Return calls in parts of limited work."""
     done = np.cumsum(work) // AT_A_TIME
     edges = [0, *(np.flatnonzero(np.diff(done)) + 1).tolist(), len(calls)]
     return CallList(calls, [(a, b - a) for a, b in itertools.pairwise(edges) if b > a])
@@ -181,11 +181,11 @@ class Native:
 
     @property
     def warm(self) -> bool:
-        """Whether its code will not change any more."""
+        """Whether its code is final."""
         return self._left == 0
 
     def count_run(self) -> CallList:
-        """Note a run and return its row; after the first few, small instructions are printed."""
+        """Count a run and return its calls; after the first few, straight-line code is printed."""
         with lock:
             self._left -= self._left > 0
             if self._left == 0 and self._stretches and not self._own:
@@ -267,13 +267,13 @@ class NativeExecutable:
         self.run: Callable[[], None] = self._called if self._native.warm else self._counted
 
     def row_for(self, runs: int) -> tuple[NDArray[np.int64], int]:
-        """Return what the next `runs` runs call, and how much work one is."""
+        """Return the calls of the next `runs` runs, and the work of one."""
         for _ in range(0 if self._native.warm else runs):
             self._native.count_run()
         return self._native.row.calls, self._native.work
 
     def _counted(self) -> None:
-        """Run, and count it as long as that may change what is run."""
+        """Run, and count the run as long as the code may still change."""
         row = self._native.row if self._native.warm else self._native.count_run()
         if row is not self._row:
             self._row = row
@@ -281,7 +281,7 @@ class NativeExecutable:
         self._called()
 
     def _calls(self) -> Callable[[], None]:
-        """Return what calls the compiled code at once, and keeps what it needs."""
+        """Return a function that calls the compiled code directly and keeps alive what it needs."""
         function, code = _driver()
         calls = [
             functools.partial(

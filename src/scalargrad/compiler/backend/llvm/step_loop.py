@@ -1,4 +1,4 @@
-"""Run a program on its own results again and again, by a loop in machine code.
+"""Run a program repeatedly on its own results, by a loop in machine code.
 
 Its first inputs are a state, the others what a step takes; its first outputs are the next state,
 then come a step's results, then the outcomes of comparisons, which have to be those recorded.
@@ -26,7 +26,7 @@ _FIRST = 16
 
 
 class Shape(NamedTuple):
-    """How many numbers are carried, given and returned by a step, and how comparisons came out."""
+    """How many numbers a step carries, takes and returns, and the outcomes of its comparisons."""
 
     carried: int
     given: int
@@ -139,7 +139,7 @@ Lent = tuple[NativeExecutable, Floats]
 
 
 class PackedSteps:
-    """A program that makes steps, many at a time.
+    """A program that runs many steps in one call.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the drawing of a fold consists of: its items, and what it shows of what is around it.
+"""The diagram of a fold: its items, and the nodes around it that it reads or feeds.
 
 Besides the shapes of `scalargrad.show.graphs.diagram`, the diagram of a fold has these:
 
@@ -95,7 +95,7 @@ class FoldDiagram:
         self.repeated = {f"{self._units[x]}-wire": self._name_of(x) for x in self.far_apart}
 
     def _read(self) -> dict[Value, dict[Item, None]]:
-        """Return what is seen here, and by which gates and folds each node is read."""
+        """Return the visible nodes, each with the gates and folds that read it."""
         place = self._scene.place
         readers: dict[Value, dict[Item, None]] = {
             item: {} for item in self._level.items if isinstance(item, Value)
@@ -161,7 +161,7 @@ class FoldDiagram:
         return FoldedDiagram(title, [*shapes, *added], [*self._leaving_lines(shapes), *lines])
 
     def _destination(self, wire: str) -> str:
-        """Say where what leaves the fold goes, as the nearest drawing shows that has a reader."""
+        """Name the reader of a wire that leaves the fold, from the nearest drawing that has one."""
         node = next(x for x, unit in self._units.items() if f"{unit}-wire" == wire)
         around, readers = self._around, list[Item]()
         while around is not None and not readers:

@@ -1,0 +1,120 @@
+"""Copy columns of rows into rows, four by four: what transposes the examples of a block.
+
+Number by number this takes as long as all else that a small program does with them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Callable, Iterator
+
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.machine_code import Code, compile_module
+from scalargrad.compiler.passes.memory import Floats
+
+#: Rows and columns of a tile. Where they are no multiple of it, the last two tiles overlap.
+TILE = 4
+_FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3)
+_VECTOR = "<4 x double>"
+#: Which numbers of two vectors each step takes: pairs first, then halves.
+_EVEN, _ODD = (0, 4, 2, 6), (1, 5, 3, 7)
+_LOW, _HIGH = (0, 1, 4, 5), (2, 3, 6, 7)
+
+
+def copy_columns(store: Floats, first: int, step: int, into: Floats) -> None:
+    """Fill rows with columns that begin side by side, at least four of either.
+
+    Parameters
+    ----------
+    store : float64, cells
+    first : int
+        The cell in which the first column begins.
+    step : int
+        Cells from one row to the next.
+    into : float64, columns × rows, contiguous
+    """
+    function, _ = _compiled()
+    count, rows = into.shape
+    function(store.ctypes.data + 8 * first, into.ctypes.data, rows, step, count)
+
+
+@functools.cache
+def _compiled() -> tuple[Callable[..., None], Code]:
+    module = IRModule()
+    body = module.function("columns", "ptr %from, ptr %to, i64 %rows, i64 %step, i64 %count")
+    for label, lines in _blocks():
+        if label:
+            body.begin(label)
+        for line in lines:
+            body.line(line)
+    code = compile_module(module, level=1)
+    return _FUNCTION(code.address("columns")), code
+
+
+def _blocks() -> Iterator[tuple[str, list[str]]]:
+    """Yield the blocks of the function: tile after tile of some rows, then of the next."""
+    yield (
+        "",
+        [
+            f"%last.row = sub i64 %rows, {TILE}",
+            f"%last.column = sub i64 %count, {TILE}",
+            "br label %along",
+        ],
+    )
+    yield (
+        "along",
+        [
+            "%i = phi i64 [0, %entry], [%i.next, %next]",
+            "%i.over = icmp ugt i64 %i, %last.row",
+            "%row = select i1 %i.over, i64 %last.row, i64 %i",
+            "%read = mul i64 %row, %step",
+            "br label %across",
+        ],
+    )
+    yield (
+        "across",
+        [
+            "%j = phi i64 [0, %along], [%j.next, %across]",
+            "%j.over = icmp ugt i64 %j, %last.column",
+            "%column = select i1 %j.over, i64 %last.column, i64 %j",
+            *_tile(),
+            f"%j.next = add i64 %j, {TILE}",
+            "%j.more = icmp ult i64 %j.next, %count",
+            "br i1 %j.more, label %across, label %next",
+        ],
+    )
+    yield (
+        "next",
+        [
+            f"%i.next = add i64 %i, {TILE}",
+            "%i.more = icmp ult i64 %i.next, %rows",
+            "br i1 %i.more, label %along, label %done",
+        ],
+    )
+    yield "done", ["ret void"]
+
+
+def _tile() -> list[str]:
+    """Return what reads four numbers of four rows, and writes them as four of each column."""
+    lines = ["%read.0 = add i64 %read, %column"]
+    lines += ["%written = mul i64 %column, %rows", "%write.0 = add i64 %written, %row"]
+    for k in range(TILE):
+        if k:
+            lines.append(f"%read.{k} = add i64 %read.{k - 1}, %step")
+            lines.append(f"%write.{k} = add i64 %write.{k - 1}, %rows")
+        lines.append(f"%from.{k} = getelementptr double, ptr %from, i64 %read.{k}")
+        lines.append(f"%to.{k} = getelementptr double, ptr %to, i64 %write.{k}")
+        lines.append(f"%x.{k} = load {_VECTOR}, ptr %from.{k}, align 8")
+    pairs = [("x.0", "x.1", _EVEN), ("x.2", "x.3", _EVEN)]
+    pairs += [("x.0", "x.1", _ODD), ("x.2", "x.3", _ODD)]
+    lines += [_shuffled(f"p.{k}", *pair) for k, pair in enumerate(pairs)]
+    halves = [("p.0", "p.1", _LOW), ("p.2", "p.3", _LOW)]
+    halves += [("p.0", "p.1", _HIGH), ("p.2", "p.3", _HIGH)]
+    lines += [_shuffled(f"y.{k}", *half) for k, half in enumerate(halves)]
+    return [*lines, *(f"store {_VECTOR} %y.{k}, ptr %to.{k}, align 8" for k in range(TILE))]
+
+
+def _shuffled(name: str, a: str, b: str, taken: tuple[int, ...]) -> str:
+    mask = ", ".join(f"i32 {k}" for k in taken)
+    return f"%{name} = shufflevector {_VECTOR} %{a}, {_VECTOR} %{b}, <4 x i32> <{mask}>"
