@@ -51,6 +51,7 @@ html_show_copyright = False
 html_show_sphinx = False
 html_show_search_summary = False  # summaries are fetched, which a browser refuses under file://
 html_copy_source = False
+html_search_scorer = str(HERE / "_static" / "search_scorer.js")
 
 
 def copy_notebooks(_app: Sphinx, _config: object) -> None:

@@ -103,6 +103,28 @@ def test_search_works_from_disk(site: Path, page: Any) -> None:
     assert "reference/transforms" in page.inner_html("ul.search")
 
 
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("micrograd", "guides/micrograd"),
+        ("custom backward", "guides/operations"),
+        ("answer key", "guides/teaching"),
+        ("ode", "guides/scipy"),
+        ("confidence interval", "guides/scipy"),
+        ("pytree", "explained/compared"),
+        ("thread safe", "guides/parallel"),
+        ("hessian", "reference/transforms"),
+        ("compile time", "guides/"),
+    ],
+)
+def test_what_new_users_look_for_comes_first(site: Path, page: Any, asked: str, found: str) -> None:
+    """A guide rather than the reason for a decision, and a name before words that hold it."""
+    page.goto(f"{(site / 'search.html').as_uri()}?q={asked}")
+    page.wait_for_selector("ul.search li", timeout=20_000)
+    page.wait_for_timeout(500)
+    assert found in page.locator("ul.search li a").first.get_attribute("href")
+
+
 def test_the_first_page_has_a_live_step_page(site: Path, page: Any) -> None:
     """The page within the page moves with its own control."""
     page.goto((site / "index.html").as_uri())

@@ -60,8 +60,7 @@ def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]
             if parents is followed:  # results of one call share them, and they are in order
                 order.append(node)
             elif parents:
-                if len(parents) > 2:  # of fewer it is as quick to look
-                    followed = parents
+                followed = parents if len(parents) > 2 else followed  # few are as quickly seen
                 stack.append(node)
                 stack.append(None)
                 for x in reversed(parents):

@@ -89,7 +89,7 @@ def test_numbers_on_another_way_are_refused(tmp_path: Path) -> None:
     (path,) = jit(lambda x: x * x if x > 0 else -x).export(tmp_path / "square.json", 3.0)
     square = load(path)
     assert square([5.0]) == [25.0]
-    with pytest.raises(TraceError, match="square was recorded on another way"):
+    with pytest.raises(TraceError, match="square was recorded on another path"):
         square([-5.0])
     with pytest.raises(OperandError, match="square takes 1 numbers, not 2"):
         square([1.0, 2.0])

@@ -131,7 +131,7 @@ class Jitted(Generic[P, R]):
             return tuple(objects.key), leaves, module_values
         except RecursionError:
             raise OperandError(
-                "an argument is in itself, or nested too deeply to be taken apart at each call: "
+                "an argument contains itself, or is nested too deeply to be walked at each call: "
                 "give a list of its numbers"
             ) from None
 

@@ -39,7 +39,7 @@ class Loaded:
         return runner_for(self._exported.program)
 
     def __call__(self, numbers: Sequence[float]) -> list[float]:
-        """Return the outputs for so many inputs.
+        """Return the outputs for these inputs.
 
         Raises
         ------
@@ -56,8 +56,8 @@ class Loaded:
         n = len(self.outputs)
         if tuple(x != 0.0 for x in found[n:]) != self._exported.outcomes:
             raise TraceError(
-                f"{self.name} was recorded on another way than these numbers take, or they leave "
-                "a domain: export it with an example like them"
+                f"{self.name} was recorded on another path than these numbers take, or they leave "
+                "a domain: export it with an example that takes their path"
             )
         return found[:n]
 

@@ -46,8 +46,8 @@ def write(
     name = target.stem
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in _KEYWORDS | LIBM:
         raise OperandError(
-            f"{path} would name a function {name!r}, which C does not allow: letters, digits and _ "
-            "it may have, and it is no word of C's own"
+            f"{path} would name a function {name!r}, which C does not allow: use a letter, then "
+            "letters, digits and _, and no keyword or function of C"
         )
     files = _WRITERS[target.suffix](exported(compiled, name, args, kwargs))
     return [

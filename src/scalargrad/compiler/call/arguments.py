@@ -18,7 +18,8 @@ from scalargrad.compiler.call.objects import Copier, Frozen, Visit, is_object, l
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
-from scalargrad.table.numbers import is_real
+from scalargrad.table.numbers import as_float, is_real
+from scalargrad.table.validation import shown
 from scalargrad.value import Parameter, Value
 
 Key = tuple[Hashable, ...]
@@ -35,7 +36,7 @@ _MANY = 8
 _FLOATS = {float, int}
 #: The key's entry for a list of floats and integers.
 _FLOAT = "numbers"
-#: From so many floats on, rows of them are handed over as an array.
+#: From this many floats on, rows of them are passed on as an array.
 _BLOCK = 256
 
 
@@ -45,14 +46,14 @@ def kinds_of(xs: Iterable[Any]) -> tuple[int | None, ...]:
 
 
 def key_of_numbers(args: Iterable[Any]) -> Key | None:
-    """Return the key of numbers and arrays of floats, as `visit` makes it; None for all else."""
+    """Return the key of floats, Values and arrays of floats as `visit` makes it; else None."""
     key: list[Hashable] = []
     for x in args:
         kind = x.__class__
-        if kind in NUMBERS:
-            key.append(NUMBERS[kind])
-        elif kind is np.ndarray and x.dtype is FLOAT64:
+        if kind is np.ndarray and x.dtype is FLOAT64:
             key.append(("array", x.shape))
+        elif kind in NUMBERS and kind is not int:
+            key.append(NUMBERS[kind])
         else:
             return None
     return tuple(key)
@@ -63,15 +64,31 @@ def is_number(x: Any) -> bool:
     return is_real(x) and not isinstance(x, bool | Enum)
 
 
+def float_of(x: int) -> float:
+    """Return an integer as a float; TraceError where none equals it."""
+    try:
+        number = float(x)
+    except OverflowError:
+        return as_float(x, "an argument")  # which says so
+    if number != x and number == number:
+        raise TraceError(
+            f"an argument is {shown(x)}, an integer that no float equals: a compiled function "
+            "computes with floats; give a float, or make it static, as in "
+            "jit(f, static_argnames='n')"
+        )
+    return number
+
+
 def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None = None) -> None:
     """Add the numbers of an argument to `leaves`, its shape to `key`, what it holds to `objects`.
 
-    Without `objects`, what is no number and no container of numbers is compared as it is.
+    Leaves are floats, Values and arrays. Without `objects`, what is no number and no container of
+    numbers is compared as it is.
     """
     kind = x.__class__
     if kind in NUMBERS:
         key.append(NUMBERS[kind])
-        leaves.append(x)
+        leaves.append(float_of(x) if kind is int else x)
     elif isinstance(x, Value):
         key.append(2 if isinstance(x, Parameter) else 1)
         leaves.append(x)
@@ -111,11 +128,11 @@ def _visit_all(
         kinds = {*map(type, xs)}
         if kinds <= _FLOATS:
             key.append((_FLOAT, len(xs)))
-            leaves += xs
+            leaves += xs if int not in kinds else map(float_of, xs)
             return
         if kinds <= NUMBERS.keys():
             key += kinds_of(xs)
-            leaves += xs
+            leaves += xs if int not in kinds else [float_of(x) if type(x) is int else x for x in xs]
             return
     if objects is not None and len(xs) >= _MANY and _are_rows(xs):
         key.append(("rows", len(xs[0])))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.call.arguments import FLOAT64
+from scalargrad.compiler.call.arguments import FLOAT64, float_of
 from scalargrad.compiler.call.eager_replay import Made
 from scalargrad.compiler.call.made_draws import MadeDraws
 from scalargrad.compiler.call.output import Output, Source, all_finite
@@ -20,10 +20,7 @@ from scalargrad.compiler.guards.reads import Reads
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.runner import Inputs, are_finite
 from scalargrad.compiler.trace.record import Recording
-from scalargrad.errors import TraceError
 from scalargrad.grad_mode import is_grad_enabled
-from scalargrad.table.numbers import as_float
-from scalargrad.table.validation import shown
 from scalargrad.transforms.draws import rewind
 from scalargrad.value import Value
 
@@ -253,7 +250,7 @@ class Path:
         if self.whole:
             apart = [leaves[k] for k in self.whole]
             numbers = self._nodes_of(leaves)
-        if not _FLOATS.issuperset(map(type, numbers)):
+        if self.values_at or self.has_arrays:
             numbers = [x if x.__class__ is float else _number(x) for x in numbers]
         if drawn or foreign or apart:
             numbers = [*numbers, *drawn, *[x._data for x in foreign], *map(_number, apart)]
@@ -333,7 +330,6 @@ def _node(
     return Output(number, index, source, parents, row) if parents else Value(number)
 
 
-_FLOATS = {float}
 #: Bytes of integers that not all floats can hold.
 _LONG = 8
 
@@ -344,19 +340,9 @@ def _number(x: Any) -> Any:
         return x._data
     if hasattr(x, "ravel"):
         if x.dtype.kind in "iu" and x.size and x.dtype.itemsize == _LONG:
-            _number(max(x.max().item(), -x.min().item()))
+            float_of(max(x.max().item(), -x.min().item()))  # refused if too large
         return x
-    try:
-        number = float(x)
-    except OverflowError:
-        return as_float(x, "an argument")  # which says so
-    if number != x and number == number:
-        raise TraceError(
-            f"an argument is {shown(x)}, an integer that no float equals: a compiled function "
-            "computes with floats; give a float, or make it static, as in "
-            "jit(f, static_argnames='n')"
-        )
-    return number
+    return x
 
 
 def _in_a_row(numbers: Sequence[Any]) -> Floats:

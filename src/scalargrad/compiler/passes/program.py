@@ -84,7 +84,7 @@ class Program:
         return range(len(self) - len(ops), len(self))
 
     def with_inputs(self, count: int) -> Program:
-        """Return a copy that has so many inputs more, behind the others."""
+        """Return a copy with more inputs, after the others."""
         n, copy = self.inputs, self.copy()
         copy.ops = [*self.ops[:n], *[INPUT] * count, *self.ops[n:]]
         copy.args = [()] * (n + count)

@@ -41,10 +41,10 @@ class Generators:
         """Raise TraceError if a program could not repeat a draw as an eager call does."""
         if id(draw.source) not in self._before:
             raise TraceError(
-                f"drawn was given a method of {shown(draw.source)}, a generator that no variable, "
-                "argument or attribute leads to before the call, so that a compiled function could "
-                "not draw from it anew: make it outside; draw without drawn from one that is "
-                "made, and seeded, inside"
+                f"drawn was given a method of {shown(draw.source)}, a generator that the function "
+                "could not reach by a variable, argument or attribute before the call, so that "
+                "its program could not draw from it again: make the generator outside; one that "
+                "is made and seeded inside is used without drawn"
             )
 
     def rewind(self) -> None:
