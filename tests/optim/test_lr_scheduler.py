@@ -209,3 +209,11 @@ def test_the_base_class_has_no_formula() -> None:
     """It is there to be derived from."""
     with pytest.raises(NotImplementedError):
         lr_scheduler.LRScheduler(sgd())
+
+
+def test_a_plateau_counts_its_steps() -> None:
+    """Its last epoch is the number of measurements it was given, as PyTorch's is."""
+    plateau = lr_scheduler.ReduceLROnPlateau(sgd())
+    for metric in (3.0, 2.0, 1.0):
+        plateau.step(metric)
+    assert plateau.last_epoch == plateau.state_dict()["last_epoch"] == 3

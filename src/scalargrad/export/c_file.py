@@ -14,7 +14,7 @@ from scalargrad.export.c_statements import CStatement, Statements
 from scalargrad.export.exported import Exported
 from scalargrad.version import __version__
 
-#: A program of more nodes is packed; so many are compiled in about a second.
+#: Programs of more nodes are packed; this many compile in about a second.
 _UNPACKED = 4000
 
 

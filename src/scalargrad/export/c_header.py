@@ -8,7 +8,7 @@ from scalargrad.export.exported import Exported
 from scalargrad.export.naming import layout
 from scalargrad.version import __version__
 
-#: A workspace of at most so many numbers is on the stack.
+#: A workspace of at most this many numbers is on the stack.
 ON_THE_STACK = 8192
 
 _HEADER = """\

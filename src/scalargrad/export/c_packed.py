@@ -32,7 +32,7 @@ from scalargrad.table.operation import Elementwise
 _LINES = 300
 #: A loop of so few steps is written out.
 _FEW = 2
-#: So few products are written out; of more the addresses are tables.
+#: Up to this many products are written out; for more, the addresses are tables.
 _WRITTEN = 8
 
 _IS_INDEX = """\

@@ -60,7 +60,7 @@ class Parts:
         return made, last
 
     def _taken(self, size: int) -> int:
-        """Return the first of so many neighbouring cells that nobody uses."""
+        """Return the first of `size` neighbouring free cells."""
         if self._free[size]:
             return self._free[size].pop()
         self.cells += size

@@ -28,7 +28,7 @@ from scalargrad.table.operation import Elementwise
 
 #: A sum of more terms than this is written in stretches.
 STRETCH = 32
-#: A row of at least so many constants is a table of the file.
+#: A row of at least this many constants becomes a table of the file.
 _TABLE = 8
 
 _AT = """\

@@ -39,7 +39,7 @@ class Loaded:
         return runner_for(self._exported.program)
 
     def __call__(self, numbers: Sequence[float]) -> list[float]:
-        """Return the outputs for so many inputs.
+        """Return the outputs for these inputs.
 
         Raises
         ------

@@ -34,7 +34,7 @@ class Flatten(Module):
         Raises
         ------
         OperandError
-            If `x` has not so many dimensions, or the first comes after the last.
+            If `x` has too few dimensions, or the first comes after the last.
         """
         x = x.tolist() if hasattr(x, "tolist") else x
         dimensions = _dimensions(x)

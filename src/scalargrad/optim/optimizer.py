@@ -17,7 +17,7 @@ from scalargrad.sparse import SparseParameter, Touched
 from scalargrad.table.validation import function, listed, mapping, shown
 from scalargrad.value import Value
 
-#: From so many parameters on, arrays are faster than numbers one by one.
+#: From this many parameters on, arrays are faster than single numbers.
 _MANY = 32
 
 

@@ -59,7 +59,7 @@ def flags(group: Group, *options: str) -> None:
 
 
 def fractions(group: Group, option: str, count: int | None = None) -> None:
-    """Raise an error if an option is no number in [0, 1), or not so many of them.
+    """Raise an error if an option is not the expected count of numbers in [0, 1).
 
     Raises
     ------

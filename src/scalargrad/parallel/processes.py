@@ -19,7 +19,7 @@ from typing import Any
 from scalargrad.errors import WorkerError
 from scalargrad.parallel.worker import Reply, Request, answer, failure
 
-#: So often a request is given to another process before it is given up.
+#: How often a request is passed to another process before it is given up.
 _ATTEMPTS = 3
 
 

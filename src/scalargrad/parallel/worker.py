@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 from scalargrad.errors import TraceError
 
-#: Of so many functions a process keeps what it was sent, the latest ones.
+#: For how many functions a process keeps what it was sent, the latest ones.
 _KEPT = 4
-#: So often a function may be recorded before what is refused is an error.
+#: How often recording a function may be tried before a refusal is an error.
 _RECORDINGS = 4
 _held: OrderedDict[bytes, dict[bytes, Any]] = OrderedDict()
 

@@ -60,7 +60,7 @@ def column(given: Any, name: str) -> list[float]:
 
 
 def interval(low: Any, high: Any, points: Any) -> list[float]:
-    """Return so many numbers between two, evenly spaced."""
+    """Return evenly spaced numbers from `low` to `high`."""
     low, high, points = number(low, "low"), number(high, "high"), size(points, "points", 2)
     return [low + (high - low) * i / (points - 1) for i in range(points)]
 

@@ -156,7 +156,7 @@ def compile_reflected(op: Printable, node: type) -> Callable[..., Any]:
     return _compile(op, ["x1", "x0"], lines, {**functions, **_environment(op, node)})
 
 
-#: A reduction of at most so many operands is printed without a loop, twice as fast.
+#: A reduction of at most this many operands is printed without a loop, twice as fast.
 UNROLLED = 64
 #: Of so many at most, where it chooses among them: each choice is then written out.
 _COMPARED = 3

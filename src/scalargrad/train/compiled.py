@@ -92,7 +92,7 @@ class Compiled(Eager):
     # Between steps ----------------------------------------------------------------------------
 
     def resume(self, epochs: int, warm_up: float | None) -> None:
-        """Go on after so many epochs."""
+        """Go on after a number of completed epochs."""
         self.warm_up = 0 if self._at_once else warm_up
         self._evaluation = self._new_evaluation(epochs)
         with suppress(Exception):  # whatever it is, the first step meets it again

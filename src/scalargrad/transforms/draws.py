@@ -14,7 +14,7 @@ from scalargrad.table.validation import shown
 
 #: The generator behind the functions of the module `random`, shared by a whole process.
 MODULE: Any = random.random.__self__  # type: ignore[attr-defined]
-#: So many numbers are drawn at once, by these methods of NumPy's.
+#: From this many numbers on, these methods of NumPy's generators draw them all at once.
 _MANY = 8
 _FILLING = {"random", "normal", "standard_normal", "uniform", "exponential", "standard_exponential"}
 NO_GRADIENT = (
@@ -57,7 +57,7 @@ class Draw:
         return getattr(self.source, self.method)(*self.args, **self.kwargs)
 
     def many(self, count: int) -> Any:
-        """Draw so many numbers, as a list or an array: the same as one after the other."""
+        """Draw many numbers, as a list or an array: the same as if drawn one after the other."""
         method = getattr(self.source, self.method)
         if count >= _MANY and self._fills_arrays():
             return method(*self.args, **self.kwargs, size=count)

@@ -33,7 +33,7 @@ from scalargrad.table.operation import Elementwise
 
 Bound = Callable[[], None]
 
-#: Sums of more terms than the first are added up as so many sums.
+#: Sums of more terms than the first number are added up as this many partial sums.
 _SEQUENTIAL, _CLASSES = 64, 8
 
 

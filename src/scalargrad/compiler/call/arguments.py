@@ -36,7 +36,7 @@ _MANY = 8
 _FLOATS = {float, int}
 #: The key's entry for a list of floats and integers.
 _FLOAT = "numbers"
-#: From so many floats on, rows of them are handed over as an array.
+#: From this many floats on, rows of them are passed on as an array.
 _BLOCK = 256
 
 

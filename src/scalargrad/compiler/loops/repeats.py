@@ -1,6 +1,6 @@
 """Find repetition: stretches of a program in which one body of nodes occurs again and again.
 
-A period is a candidate if many stretches of nodes come again after so many; for each candidate,
+A period is a candidate if many stretches of nodes recur at that distance; for each candidate,
 one comparison of the columns with themselves, moved by the period, finds where nodes and the
 distances of their operands repeat. What this takes grows as the program does.
 """

@@ -37,7 +37,7 @@ class Signals:
     numbers : callable
         Returns the place of numbers, one for each iteration.
     room : callable
-        Returns room for so many numbers.
+        Reserves cells for a count of numbers.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from scalargrad.compiler.passes.nodes import Nodes, starts
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.detach import DETACH
 
-#: So few results are followed back one by one.
+#: Up to this many results are followed back one by one.
 _ONE_BY_ONE = 4
 #: Bits kept at once: a bit for each node and input.
 _BITS = 2_000_000_000

@@ -61,7 +61,7 @@ class Stacked(Kind):
 
 @functools.cache
 def stacked_of(lanes: int) -> Stacked:
-    """Return the kind of so many lanes, always the same object."""
+    """Return the kind over this number of lanes, always the same object."""
     return Stacked(lanes)
 
 
@@ -104,12 +104,12 @@ class Scattered(OverLanes):
 
 @functools.cache
 def over_lanes(kind: Callable[[int], OverLanes], lanes: int) -> OverLanes:
-    """Return the kind over so many lanes, always the same object."""
+    """Return the kind over this number of lanes, always the same object."""
     return kind(lanes)
 
 
 def total_of(lanes: int) -> OverLanes:
-    """Return the kind of total over so many lanes."""
+    """Return the kind of total over this number of lanes."""
     return over_lanes(Total, lanes)
 
 

@@ -22,7 +22,7 @@ from scalargrad.compiler.passes.lane_placing import LanePlacer
 from scalargrad.compiler.passes.packer import Packer, Piece
 from scalargrad.compiler.passes.strides import Grid, grid
 
-#: From so many rows and columns on, a copy of one factor is soon earned back.
+#: From this many rows and columns on, copying one factor pays.
 _TALL, _WIDE = 64, 16
 
 
@@ -38,7 +38,7 @@ class LanePacker(LanePlacer, Packer):
         return self._computed(group, size), len(group.nodes) * size
 
     def _computed(self, group: LaneGroup, size: int) -> int:
-        """Compute a group and return the first of its cells, so many for each node."""
+        """Compute a group and return its first cell; each node has `size` cells."""
         if group.op is UNBATCH:
             return self._unbatch(group)
         if isinstance(group.op, Total):

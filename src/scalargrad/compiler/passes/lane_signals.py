@@ -81,7 +81,7 @@ class Crossing:
             self._to(operand, lanes, upstream, factor)
 
     def _to(self, operand: int, lanes: int, upstream: int, factor: int) -> None:
-        """Add a term, computed in each of so many lanes, to the signal of an operand."""
+        """Add a term, computed in each of `lanes` lanes, to the signal of an operand."""
         if self.per_lane or lanes in {1, self.writer.sizes[operand]}:
             known = self.signals.setdefault(operand, [])
         else:

@@ -154,7 +154,7 @@ class Nodes:
         )
 
 
-#: So many nodes at least are taken away at once.
+#: At least this many nodes are removed at a time.
 _MANY = 64
 
 

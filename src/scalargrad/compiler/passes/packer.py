@@ -31,7 +31,7 @@ from scalargrad.compiler.passes.strides import Grid, constant_axes, grid, stride
 
 #: A table of addresses replaces so many pieces, plus one per so many lanes or terms.
 _PIECES, _PER_PIECE = 8, 16
-#: So many orders of lanes are tried where the first does not give one grid.
+#: How many orders of lanes are tried where the first does not give one grid.
 _ORDERS = 6
 #: Outputs that lie in stretches this long on average are copied stretch by stretch.
 _LONG = 256

@@ -66,7 +66,7 @@ class RecordedProgram(Program):
         return range(len(self) - len(ops), len(self))
 
     def with_inputs(self, count: int) -> Program:
-        """Return a copy that has so many inputs more, behind the others."""
+        """Return a copy with more inputs, after the others."""
         copy = RecordedProgram(self.inputs, self._nodes, self.constants, self.outputs, self.stacked)
         copy._replace(self._nodes.with_inputs(INPUT, self.inputs, count))
         copy.move_inputs(count)

@@ -32,7 +32,7 @@ from scalargrad.compiler.passes.program import Program
 #: Lanes of a block: so many that the numbers of a block, of which about half are needed at a time,
 #: fit into a second-level cache, and within these bounds.
 _CELLS, _FEWEST, _MOST = 2**19, 256, 2048
-#: Into so many sequences lanes are divided; no more threads than that are of use.
+#: The number of sequences that lanes are divided into; more threads are of no use.
 SEQUENCES = 8
 #: Numbers that a register holds.
 _REGISTER = 8
@@ -106,7 +106,7 @@ class Mapped:
         return min(max(_CELLS // max(len(self.nodes), 1), _FEWEST), _MOST)
 
     def program(self, lanes: int) -> Program:
-        """Return the program for a block of so many lanes.
+        """Return the program for a block of `lanes` lanes.
 
         Its inputs are the single numbers, then the lanes of each column; its outputs the
         totals, then the lanes of each node kept.

@@ -14,7 +14,7 @@ from scalargrad.compiler.call.results import FlatNumbers, Place, filled, has_arr
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.scan.carried_state import CarriedState, StepForm, form_of
 
-#: A loop is made for so many steps: fewer take less time than to compile it. A program that is
+#: A loop is compiled from this many steps on: fewer take less time than compiling. A program that
 #: there already is run again and again from so many on.
 LEAST, FEW = 2000, 16
 #: After this many stretches of a few steps only, steps are run one by one.

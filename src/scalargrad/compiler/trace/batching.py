@@ -56,7 +56,7 @@ class Lanes:
 
     @contextmanager
     def one_example(self, count: int) -> Iterator[None]:
-        """Note that what is made meanwhile belongs to one example of so many."""
+        """Note that what is made meanwhile belongs to one example of `count`."""
         self._look()
         self._counts.append(count)
         self.count = count

@@ -95,7 +95,7 @@ class Columns:
         return found
 
     def whole_numbers(self, count: int) -> list[int]:
-        """Return the nodes of 0, 1, 2, … so many, in order."""
+        """Return the nodes of the constants 0, 1, 2, …, in order."""
         known = self.constants_at
         found = [self.constant(0.0)]
         missing = [x for x in map(float, range(1, count)) if x not in known]

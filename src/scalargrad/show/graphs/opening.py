@@ -92,7 +92,7 @@ def opening(whole: Fold, depth: int | None, names: Sequence[str], limit: int) ->
     whole : Fold
         All folds of the graph.
     depth : int or None
-        At most so many levels of modules are opened; None opens all.
+        The most levels of modules to open; None opens all.
     names : sequence of str
         Paths of folds, or of modules, opened in any case, with what is around them.
     limit : int

@@ -37,7 +37,7 @@ class NodeList:
         self._name_width = min(max(longest, len("node")), _WIDEST_NAME)
 
     def draw(self, step: Step, width: int, lines: int) -> Table:
-        """Return the nodes of the graph in order, the active wire in view, in so many lines."""
+        """Return the nodes of the graph in order, in `lines` lines with the active wire in view."""
         grid = self._headed(width)
         active = self._active(step)
         rows = in_view(len(self._scene.order), [self._place[x] for x in active], lines - 1)

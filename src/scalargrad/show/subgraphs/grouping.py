@@ -148,7 +148,7 @@ class _Level:
         return [VertexGroup(self.cut(list(sources), self.limit)), *self.cut(others, most - 1)]
 
     def cut(self, row: list[_Member], most: int) -> list[_Member]:
-        """Cut a row into at most so many stretches."""
+        """Cut a row into a limited number of stretches."""
         length = max(2, 2 * self.limit // 3)  # so that each can be seen whole when it is opened
         while len(row) > most:
             cuts = _cuts(self.crossings(row), max(2, -(-len(row) // length)))
@@ -188,7 +188,7 @@ def _last(member: _Member) -> int:
 
 
 def _cuts(crossings: Sequence[int], pieces: int) -> list[int]:
-    """Return the places, first and last included, that cut a row into so many pieces."""
+    """Return the places, first and last included, that cut a row into pieces of like length."""
     count = len(crossings) - 2
     slack, cuts = count // (4 * pieces), [0]
     for k in range(1, pieces):

@@ -136,7 +136,7 @@ class Nest:
         ]
 
     def lanes(self, e: Emitter, count: str, write: Callable[[str], tuple[str, str]]) -> None:
-        """Write a loop over lanes, four vectors a turn while there are so many.
+        """Write a loop over lanes, four vectors in each turn as long as four are left.
 
         Parameters
         ----------

@@ -43,7 +43,7 @@ _SPARE = 8
 _OFTEN = 16
 #: With more small instructions than this, code is printed after this many runs.
 _SOON, _SELDOM = 10_000, 5_000
-#: So many products or results are computed in one go, for less than a tenth of a second, before
+#: How many products or results are computed in one go, in less than a tenth of a second, before
 #: Python may look for an interrupt.
 AT_A_TIME = 2**26
 

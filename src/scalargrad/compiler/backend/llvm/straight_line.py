@@ -26,7 +26,7 @@ from scalargrad.compiler.passes.instructions import (
 #: Instructions of a function; stretches shorter than the second are not worth one, programs with
 #: fewer small instructions than the third not worth compiling.
 _LONG, _SHORT, _FEW = 1500, 4, 32
-#: An instruction of so many products, or so many lanes, is small.
+#: The most products, and the most lanes, of a small instruction.
 _PRODUCTS, _LANES = 16, 4
 
 Stretch = tuple[int, int]

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter
 
-#: Up to so many products are added up one after the other.
+#: Up to this many products are added up one after the other.
 SEQUENTIAL = 64
-#: So many sums make up a longer one.
+#: The number of partial sums of a longer one.
 CLASSES = 8
 BEGINS, ENDS = 1, 2
 #: Whole numbers in the head of a table of sums, and for each stretch.

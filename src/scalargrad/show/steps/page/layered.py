@@ -89,7 +89,7 @@ class _Layers:
         return self._place[x] if isinstance(x, Value) else {"constant": x}
 
     def _is_read(self, nodes: Iterable[Value | float | None], times: int) -> bool:
-        """Return whether nodes are read so many times and no more: a layer's terms are then all."""
+        """Return whether nodes are read exactly `times` times, by a layer's terms alone."""
         return all(self._scene.expected[x] == times for x in nodes if isinstance(x, Value))
 
     def _next(self, i: int, rows: Sequence[Row]) -> int | None:

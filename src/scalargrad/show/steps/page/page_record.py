@@ -71,7 +71,7 @@ class Record:
         }
 
     def key(self, op: Operation, arity: int) -> str:
-        """Name an operation of so many operands, and remember that it is needed."""
+        """Name an operation with this number of operands, and note that the page needs it."""
         name = op.name
         if TABLE.get(op.name) is not op:  # a user's own: several may have one name
             name = self._custom.setdefault(op, f"custom{len(self._custom)} {op.name}")
