@@ -379,6 +379,8 @@ Scalar: TypeAlias = Value | float
 
 def _data_beside(op: Operation, other: Value | float) -> Any:
     """Return the number a Value is compared with, or NotImplemented for an array's own method."""
+    if other.__class__ is float:  # most are compared with one, which needs no check
+        return other
     return other._data if isinstance(other, Value) else op.number_beside(other)
 
 

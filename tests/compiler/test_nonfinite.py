@@ -280,6 +280,25 @@ def test_random_graphs_go_wrong_as_eagerly(
     assert all(map(alike, found, expected))
 
 
+def test_a_nan_divided_by_0_raises_as_in_python() -> None:
+    """Where no result tells; a Value that is nan may be divided by 0."""
+
+    def hidden(x: Any, y: Any) -> Any:
+        z = 1.0 if (x / y > 2.0) or (x // y > 2.0) or (x % y > 2.0) else 0.0
+        return z + sg.maximum(y, 1.0)
+
+    compiled = jit(hidden)
+    assert compiled(1.0, 2.0) == hidden(1.0, 2.0)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            hidden(math.nan, 0.0)
+        with pytest.raises(ZeroDivisionError):
+            compiled(math.nan, 0.0)
+        assert compiled(math.nan, 2.0) == hidden(math.nan, 2.0)
+    x = Value(math.nan)
+    assert compiled(x, Value(0.0)).data == hidden(x, Value(0.0)).data
+
+
 @pytest.mark.parametrize(
     "f", [lambda x: 1.0 / x**3, lambda x: sg.tanh(x**3), lambda x: 2.0**x < 3.0]
 )

@@ -10,12 +10,19 @@ from typing import Any
 import pytest
 from tests.compiler.looped.reference import outputs
 
-from scalargrad import Value, jit, tanh, value_and_grad
+from scalargrad import Value, jit, log, tanh, value_and_grad
 from scalargrad.compiler.backend.choice import has_llvm
+from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.loops.looped import looped
+from scalargrad.compiler.passes.differentiate import differentiate
+from scalargrad.compiler.passes.pack import pack
+from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.trace.record import record
+
+if has_llvm():
+    from scalargrad.compiler.backend.llvm.native import NativeExecutable
 
 pytestmark = pytest.mark.skipif(not has_llvm(), reason="loops are machine code")
 
@@ -104,3 +111,40 @@ def test_lanes_have_the_same_digits_however_many_there_are() -> None:
     for count in (7, 8, 9, 31, 64, 65, 130, 199):
         found = jit(lambda p, count=count: [example(p, x) for x in DATA[:count]])(P)
         assert found == longest[:count], count
+
+
+def likelihood(p: Any, count: int) -> Any:
+    """Return a sum of logarithms and quotients over a recurrence."""
+    variance, total = p[1] * p[1] + 0.1, 0.0
+    for x in DATA[:count]:
+        variance = 0.05 + abs(p[0]) * 0.2 * x * x + 0.6 * variance
+        total = total + log(variance) + x * x / variance
+    return total
+
+
+def cells(p: Any, count: int) -> Any:
+    """Return the state of a recurrent unit."""
+    state = p[1]
+    for x in DATA[:count]:
+        state = tanh(p[0] * state + x * p[2])
+    return state
+
+
+@pytest.mark.parametrize("count", [40, 64, 65, 200])
+@pytest.mark.parametrize("f", [sums, likelihood, cells])
+def test_loops_packed_code_and_numpy_agree_to_some_last_digits(f: Any, count: int) -> None:
+    """Each adds in an order of its own, and NumPy rounds products before it adds them."""
+    for derived in (f, lambda p, n: value_and_grad(lambda p: f(p, n))(p)):
+        leaves = [Value(x) for x in P]
+        recording, _ = record(partial(derived, leaves, count), leaves)
+        loops = looped(recording.program)
+        assert loops is not None
+        flat = differentiate(sum_of_products(recording.program))
+        packed = pack(sum_of_products(flat, lower=True))
+        found = [run(loops)]
+        for executable in (NativeExecutable(packed), NumpyExecutable(packed)):
+            executable.memory[: packed.inputs] = P
+            executable.run()
+            found.append(executable.memory[packed.outputs].tolist())
+        assert found[0] == pytest.approx(found[2], rel=1e-13)
+        assert found[1] == pytest.approx(found[2], rel=1e-13)

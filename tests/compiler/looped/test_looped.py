@@ -430,3 +430,20 @@ def test_runs_say_where_they_end() -> None:
     """A run saves all but its first body."""
     run = Repetition(3, 4, 5)
     assert (run.end, run.saved) == (23, 16)
+
+
+def test_equal_operands_of_a_maximum_share_its_gradient_in_long_programs() -> None:
+    """A running maximum over ties has the slopes of eager evaluation: half each time."""
+
+    def largest(xs: Any) -> Any:
+        found = xs[0]
+        for x in xs:
+            found = sg.maximum(found, x * x)
+        return found - sg.minimum(*xs)
+
+    for count in (10, 40, 100, 300):
+        expected = grad(largest)([1.0] * count)
+        leaves = [Value(1.0) for _ in range(count)]
+        jit(largest)(leaves).backward()
+        assert jit(grad(largest))([1.0] * count) == pytest.approx(expected)
+        assert [x.grad for x in leaves] == pytest.approx(expected)

@@ -15,7 +15,7 @@ from scalargrad.nn import MLP, Embedding, Layer, Linear, Module, Neuron, ReLU, S
 from scalargrad.show.subgraphs import Fold, fold
 from scalargrad.value import Scalar
 
-from .test_levels import require_sound
+from .test_grouping import require_sound
 
 
 def values(*data: float) -> list[Value]:

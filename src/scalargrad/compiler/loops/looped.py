@@ -40,6 +40,7 @@ from scalargrad.compiler.loops.unfold import unfold
 from scalargrad.compiler.passes.kinds import ADJOINT
 from scalargrad.compiler.passes.nodes import Integers
 from scalargrad.compiler.passes.program import Program
+from scalargrad.ops import TABLE
 
 #: So many statements, in all, are printed: level 1 takes a quarter of a millisecond for each.
 _MOST = 1000
@@ -55,9 +56,13 @@ _ONE_BY_ONE = 16
 #: A sweep: the nodes whose gradients are wanted, and roots with their seeds (numbers or cells).
 Sweep = tuple[list[int], list[tuple[int, float | int]]]
 
+_EXTREMA = {TABLE["maximum"], TABLE["minimum"]}
+
 
 def looped(program: Program) -> Looped | None:
     """Return a recorded program as loops; None where they would not pay or cannot compute it."""
+    if _splits_ties(program):
+        return None
     unfolded = unfold(program)
     sweep = None if unfolded is None else _sweep(unfolded)
     if unfolded is None or sweep is None:
@@ -71,6 +76,15 @@ def looped(program: Program) -> Looped | None:
         return None
     looping = _Looping(rolled, sweep)
     return looping.run() if looping.is_worth_it() else None
+
+
+def _splits_ties(program: Program) -> bool:
+    """Return whether a gradient is asked of a maximum or minimum, which equal operands share.
+
+    Loops hold such an operation as choices, of which one operand alone would get all of it.
+    """
+    table = program.nodes().table
+    return ADJOINT in table and not _EXTREMA.isdisjoint(table)
 
 
 def _is_rolled_well(nodes: int, statements: int) -> bool:

@@ -114,9 +114,10 @@ class Program:
 
     def sizes(self) -> list[int]:
         """Return, for each node, how many lanes it has; 1 is a single number."""
-        sizes: list[int] = []
-        for op, args in zip(self.ops, self.args, strict=True):
-            sizes.append(size_of(op, args, sizes))
+        n = self.inputs
+        sizes = [1] * n
+        for op, args in zip(self.ops[n:], self.args[n:], strict=True):
+            sizes.append(size_of(op, args, sizes) if args else 1)
         return sizes
 
     def __str__(self) -> str:
@@ -144,6 +145,8 @@ class Program:
 
 def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
     """Return how many lanes a node has, from those of its operands."""
+    if op is PRODUCTS and args:  # nearly all
+        return max(map(sizes.__getitem__, args))
     if op is BATCH:
         return len(args)
     if isinstance(op, Stacked):

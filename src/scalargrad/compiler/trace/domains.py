@@ -26,6 +26,7 @@ from scalargrad.ops import TABLE, eq, mul
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import Symbol
 
+_DIVISIONS = {TABLE["div"], TABLE["floor_divide"], TABLE["remainder"]}
 _BAD = (math.inf, -math.inf, math.nan)
 #: Numbers on both sides of every limit of a domain in the table.
 _POINTS = (-math.inf, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, math.inf)
@@ -77,7 +78,8 @@ def _violations(trace: Trace, node: int) -> int:
     op: Any = trace.ops[node]
     where: dict[Any, int] = dict(zip(op.operand_symbols, trace.columns.args(node), strict=True))
     once = -1
-    for part in violation(op):
+    of_floats = op in _DIVISIONS and trace.plainness.of(node)
+    for part in violation(op, of_floats):
         parts: tuple[Any, ...] = part.operands
         refs = [where[x] if x in where else trace.constant(float(x)) for x in parts]
         once = where[part] = trace.write(part.op, tuple(refs))  # type: ignore[arg-type]
@@ -214,12 +216,13 @@ def _passes(op: Operation, place: int, constants: Constants) -> bool:
 
 
 @functools.cache
-def violation(op: Elementwise) -> list[Symbol]:
+def violation(op: Elementwise, of_floats: bool = False) -> list[Symbol]:
     """Return, operands first, the parts of an expression: 1 outside the domain, else 0.
 
-    It is 0 where an operand is nan, which eager evaluation lets pass.
+    It is 0 where an operand is nan, which eager evaluation lets pass, but for divisions of floats:
+    Python divides no nan by 0.
     """
     found = eq.of(op.valid_expression, 0.0)
-    for symbol in op.operand_symbols:
+    for symbol in () if of_floats else op.operand_symbols:
         found = mul.of(found, eq.of(symbol, symbol))
     return [part for part in subexpressions(found) if part not in op.operand_symbols]

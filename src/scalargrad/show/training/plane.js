@@ -116,7 +116,7 @@ function axes() {
     made.push(svgElement("text", { class: "tick up", x: room.left - 5, y: toDown((high - y) / (high - low)) + 4.5 }, number(y)));
   }
   const names = isPlane ? plane.map((axis) => recorded.cells[axis].name) : [recorded.cells[0].name, "y"];
-  const short = names.map((name) => (name.length > 14 ? `${name.slice(0, 13)}…` : name));
+  const short = names.map((name) => (name.length > 26 ? `${name.slice(0, 25)}…` : name));
   made.push(svgElement("text", { class: "axis", x: room.left + room.across - 4, y: bottom - 6 }, short[0]));
   made.push(svgElement("text", { class: "axis up", x: room.left + 6, y: room.top + 16 }, short[1]));
   return made;

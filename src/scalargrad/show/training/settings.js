@@ -88,7 +88,7 @@ function showRecording() {
 function fillSettings() {
   for (const [l, size] of hiddenSizes.entries()) if ($(`hidden-${l}`)) $(`hidden-${l}`).value = String(size);
   $("rate").value = String(recorded.retraining.rate);
-  $("epochs").value = String(Math.min(Math.max(recordedTraining.steps.at(-1), 100), recorded.retraining.mostEpochs));
+  $("epochs").value = String(Math.min(Math.max(recordedTraining.steps.at(-1), 1), recorded.retraining.mostEpochs));
   if ($("seed")) $("seed").value = "";
   for (const field of $("settings").querySelectorAll("input")) field.removeAttribute("aria-invalid");
 }
