@@ -56,9 +56,9 @@ NEAREST = {
         *("tests/compiler/test_closed_over.py", "tests/compiler/test_contract.py"),
         *("tests/compiler/test_side_effects.py", "tests/compiler/test_objects.py"),
     ],
-    "optim/": ["tests/optim"],
-    "losses/": ["tests/losses"],
-    "nn/": ["tests/nn"],
+    "optim/": ["tests/optim", "tests/test_defaults.py"],
+    "losses/": ["tests/losses", "tests/test_defaults.py"],
+    "nn/": ["tests/nn", "tests/test_defaults.py"],
     "train/": ["tests/train"],
 }
 _ARITHMETIC = ["Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "Pow_Mul", "FloorDiv_Div", "Mod_Add"]
