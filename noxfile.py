@@ -39,6 +39,16 @@ def lowest(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-n", "auto", *session.posargs)
 
 
+@nox.session(python="3.11")
+def oldest_llvmlite(session: nox.Session) -> None:
+    """Run the core of the compiler with the oldest llvmlite, NumPy and pytest that are allowed."""
+    session.install("uv")
+    session.run("uv", "pip", "install", "--resolution", "lowest-direct", "-e", ".[dev]")
+    core = ("contract", "calls", "pack", "jitted")
+    files = [f"tests/compiler/test_{name}.py" for name in core]
+    session.run("python", "-m", "pytest", "-n", "auto", *files, "tests/compiler/llvm")
+
+
 @nox.session(python="3.13")
 def newest(session: nox.Session) -> None:
     """Run the tests with the newest versions of all dependencies, new majors included."""

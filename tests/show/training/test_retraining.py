@@ -93,9 +93,13 @@ OPTIMIZERS: dict[str, Callable[[Any, float], Optimizer]] = {
 
 
 def test_training_anew_is_offered_for_as_many_epochs_as_were_recorded(open_page: Any) -> None:
-    """The number beneath the network is that of the recording, of which the line below it speaks."""
+    """The number beneath the network is that of the recording, as the line below it says."""
     model = network()
-    page = open_page(watched(model, hinge_loss, POINTS, LABELS, SGD(model.parameters(), lr=0.5)))
+    page = open_page(
+        watched(
+            model, binary_cross_entropy_with_logits, POINTS, LABELS, SGD(model.parameters(), lr=0.5)
+        )
+    )
     assert page.locator("#epochs").input_value() == "3"
 
 
