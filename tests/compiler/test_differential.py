@@ -197,8 +197,10 @@ def _agree(found: Any, expected: Any, errors: Callable[[], list[float]]) -> bool
         return False
     pairs = enumerate(zip(found[0], expected[0], strict=True))
     unlike = [i for i, (x, y) in pairs if not _close(x, y)]
-    if not unlike or not all(map(math.isfinite, (*found[0], *expected[0]))):
-        return not unlike
+    if not all(math.isfinite(found[0][i]) and math.isfinite(expected[0][i]) for i in unlike):
+        return False
+    if not unlike:
+        return True
     allowed = errors()
     return all(abs(found[0][i] - expected[0][i]) <= allowed[i] for i in unlike)
 
@@ -219,7 +221,8 @@ def _errors(program: Program, xs: list[float], state: Any) -> list[float]:
         return [0.0] * (len(xs) + 1)
     order = topological_order(y)
     signals = error_signals(order, {y: 1.0})
-    of_value = 1e-15 * sum(abs(signals[node] * node.data) for node in order)
+    terms = [abs(signals[node] * node.data) for node in order]
+    of_value = 1e-15 * sum(filter(math.isfinite, terms))
     relative = 1e-12 + 1e3 * of_value / abs(y.data or math.inf)
     sizes = dict.fromkeys(leaves, 0.0) | {y: 1.0}
     for node in reversed(order):
@@ -236,8 +239,9 @@ def _by_values(f: Any, source: random.Random) -> Callable[[list[float]], Any]:
     def both(xs: list[float]) -> Any:
         leaves = [Value(x) for x in xs]
         y = f(leaves, source)
-        slopes = sg.gradients(y, leaves, allow_nonfinite=True) if isinstance(y, Value) else []
-        return [y, *slopes]
+        if not isinstance(y, Value):  # as what `take` chose here does not depend on any
+            return [y, *[0.0] * len(xs)]
+        return [y, *sg.gradients(y, leaves, allow_nonfinite=True)]
 
     return both
 
