@@ -72,7 +72,7 @@ def test_a_generator_made_and_seeded_inside_draws_the_same_each_time() -> None:
 
     compiled = jit(f)
     assert [compiled(1.0), compiled(2.0)] == [f(1.0), f(2.0)]
-    with pytest.raises(TraceError, match="make it outside"):
+    with pytest.raises(TraceError, match="make the generator outside"):
         jit(lambda x: x * drawn(Random(5).random))(1.0)
 
 

@@ -341,7 +341,7 @@ def test_static_arguments_and_compiled_objects_are_called_in_the_ordinary_way() 
         ((1.0, [2.0]), None, "holds a float"),
         (iter([1.0]), None, "holds a list_iterator"),
         (np.array(1.0), None, "holds a ndarray"),
-        (None, -1, "negative"),
+        (None, -1, "length is -1; give 0 or more"),
     ],
 )
 def test_what_tells_no_number_of_steps_is_refused(xs: Any, length: Any, message: str) -> None:

@@ -45,7 +45,7 @@ def take(values: Any, index: Any) -> Any:
     20.0
     """
     if (
-        isinstance(values, str | dict)
+        isinstance(values, dict)
         or not hasattr(values, "__getitem__")
         or isinstance(values, type)
     ):

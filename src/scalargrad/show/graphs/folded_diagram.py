@@ -222,8 +222,8 @@ def stand_ins(order: Sequence[Value], opening: Opening) -> dict[str, set[str]]:
 
     >>> from scalargrad.show.subgraphs import fold
     >>> x = Value(1.0)
-    >>> y = x.tanh().exp().sin().cos()
-    >>> whole = fold(y, limit=3)
+    >>> y = x.tanh().exp().sin().cos().exp()
+    >>> whole = fold(y, limit=4)
     >>> stand_ins([*whole.everything()], Opening(whole))["n1"]
     {'f1'}
     """
