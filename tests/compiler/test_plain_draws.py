@@ -89,3 +89,20 @@ def test_what_is_drawn_before_an_error_is_put_back() -> None:
 
     with pytest.raises(ValueError, match=f"drew {expected:.3f}"):
         jit(f)(1.0)
+
+
+class _Lazy:
+    """An object that imports a module at the first question, as `six.moves` has them."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise ModuleNotFoundError(f"asked for {name}")
+
+
+def test_a_search_for_generators_asks_nothing_of_lazy_modules() -> None:
+    """Looking through what a function names must not run the code of others."""
+    lazy = _Lazy()
+
+    def f(x: Any) -> Any:
+        return x * 2.0 if lazy is not None else x
+
+    assert jit(f)(3.0) == 6.0

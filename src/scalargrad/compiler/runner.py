@@ -177,7 +177,7 @@ class LoopRunner(Runner):
 
 def are_finite(numbers: Floats) -> bool:
     """Return whether all numbers are finite."""
-    return np.count_nonzero(np.isfinite(numbers)) == numbers.size  # twice as fast as .all()
+    return int(np.count_nonzero(np.isfinite(numbers))) == numbers.size  # faster than .all()
 
 
 def runner_for(program: Program) -> Runner:

@@ -44,11 +44,7 @@ def take(values: Any, index: Any) -> Any:
     >>> take([10.0, 20.0, 30.0], 1)
     20.0
     """
-    if (
-        isinstance(values, dict)
-        or not hasattr(values, "__getitem__")
-        or isinstance(values, type)
-    ):
+    if isinstance(values, dict) or not hasattr(values, "__getitem__") or isinstance(values, type):
         raise OperandError(f"take: values is {shown(values)}; give a list or an array")
     size = len(values)
     if is_real(index):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import llvmlite.binding as llvm
@@ -19,6 +21,8 @@ from scalargrad.compiler.backend.llvm.machine_code import compile_module
 from scalargrad.compiler.backend.llvm.operations import LIBRARY, apply, can_write
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise
+
+KIND = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)
 
 
 @pytest.fixture
@@ -39,9 +43,19 @@ def times(factor: float) -> IRModule:
 
 def result(module: IRModule) -> float:
     """Return what its function makes of 3."""
-    found = compile_module(module)
-    run = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(found.address("run"))
-    return float(run(3.0))
+    return float(compile_module(module).function("run", KIND)(3.0))
+
+
+def test_a_function_keeps_its_code() -> None:
+    """Freed while another thread runs it, it would end the process."""
+    run = compile_module(times(7.0)).function("run", KIND)
+    code = weakref.ref(run.code)
+    gc.collect()
+    assert code() is not None
+    assert run(3.0) == 21.0
+    del run
+    gc.collect()
+    assert code() is None
 
 
 def test_code_is_kept_and_found_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

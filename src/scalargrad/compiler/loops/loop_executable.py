@@ -29,9 +29,8 @@ class Printed:
 
         found = printed(program)
         self.tables, self.data = found.tables, found.data
-        self._code = compiled_once(found.module, level=1)
         kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
-        self.run = kind(self._code.address(RUN))
+        self.run = compiled_once(found.module, level=1).function(RUN, kind)
         self.initial = np.zeros(program.cells)
         for cell, numbers in program.numbers:
             self.initial[cell : cell + len(numbers)] = numbers

@@ -65,10 +65,10 @@ class Steps:
     """
 
     def __init__(self, program: Program, form: Form) -> None:
-        self._code = compile_module(_printed(program, form), level=1)
+        code = compile_module(_printed(program, form), level=1)
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         kind = ctypes.CFUNCTYPE(number, pointer, pointer, pointer, number)
-        self._run = kind(self._code.address("steps"))
+        self._run = code.function("steps", kind)
         self._stretch = max(1, _STRETCH // (len(program) + 1))
 
     def run(self, state: Floats, given: Floats, results: Floats) -> int:

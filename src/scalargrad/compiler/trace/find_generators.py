@@ -66,6 +66,8 @@ def _is_fresh(x: Any) -> bool:
         return True
     if isinstance(x, type):
         return issubclass(x, random.Random) or x.__module__.startswith("numpy.random")
+    if not callable(x):  # a module that is loaded when something of it is asked for, perhaps
+        return False
     name = getattr(x, "__name__", "")
     return name in _FRESH and getattr(x, "__module__", "") in _FRESH[name]
 

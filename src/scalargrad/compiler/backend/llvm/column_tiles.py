@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Iterator
 
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
-from scalargrad.compiler.backend.llvm.machine_code import Code, compile_module
+from scalargrad.compiler.backend.llvm.machine_code import compile_module
 from scalargrad.compiler.passes.memory import Floats
 
 #: Rows and columns of a tile. Where they are no multiple of it, the last two tiles overlap.
@@ -34,13 +34,12 @@ def copy_columns(store: Floats, first: int, step: int, into: Floats) -> None:
         Cells from one row to the next.
     into : float64, columns × rows, contiguous
     """
-    function, _ = _compiled()
     count, rows = into.shape
-    function(store.ctypes.data + 8 * first, into.ctypes.data, rows, step, count)
+    _compiled()(store.ctypes.data + 8 * first, into.ctypes.data, rows, step, count)
 
 
 @functools.cache
-def _compiled() -> tuple[Callable[..., None], Code]:
+def _compiled() -> Callable[..., None]:
     module = IRModule()
     body = module.function("columns", "ptr %from, ptr %to, i64 %rows, i64 %step, i64 %count")
     for label, lines in _blocks():
@@ -48,8 +47,8 @@ def _compiled() -> tuple[Callable[..., None], Code]:
             body.begin(label)
         for line in lines:
             body.line(line)
-    code = compile_module(module, level=1)
-    return _FUNCTION(code.address("columns")), code
+    copy: Callable[..., None] = compile_module(module, level=1).function("columns", _FUNCTION)
+    return copy
 
 
 def _blocks() -> Iterator[tuple[str, list[str]]]:

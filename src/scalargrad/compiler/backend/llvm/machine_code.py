@@ -31,9 +31,22 @@ class Code:
         self._engine = engine
 
     def address(self, name: str) -> int:
-        """Return the address of a function; `ctypes.CFUNCTYPE` makes it callable."""
+        """Return the address of a function."""
         with lock:
             found: int = self._engine.get_function_address(name)
+        return found
+
+    def function(self, name: str, kind: Any) -> Any:
+        """Return a function to call, which keeps the code.
+
+        Parameters
+        ----------
+        name : str
+        kind : type
+            Made by `ctypes.CFUNCTYPE`.
+        """
+        found = kind(self.address(name))
+        found.code = self  # else the code might be freed while it runs
         return found
 
 
@@ -60,8 +73,8 @@ def compile_module(module: IRModule, level: int = 0) -> Code:
     >>> module = IRModule()
     >>> body = module.function("twice", "double %x", "double")
     >>> body.line(f"ret double {Emitter(body).add('%x', '%x')}")
-    >>> code = compile_module(module)
-    >>> ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(code.address("twice"))(4.0)
+    >>> kind = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)
+    >>> compile_module(module).function("twice", kind)(4.0)
     8.0
     """
     text = module.text()

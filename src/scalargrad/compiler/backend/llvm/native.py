@@ -96,7 +96,7 @@ _functions = _Functions()
 
 
 @functools.cache
-def _driver() -> tuple[Callable[..., None], Code]:
+def _driver() -> Callable[..., None]:
     """Return ``run(memory, row, count)``, which calls one function of a row after another."""
     module = IRModule()
     body = module.function("run", "ptr %m, ptr %row, i64 %count")
@@ -116,8 +116,8 @@ def _driver() -> tuple[Callable[..., None], Code]:
         body.line(line)
     body.begin("done")
     body.line("ret void")
-    code = compile_module(module, level=1)
-    return _FUNCTION(code.address("run")), code
+    run: Callable[..., None] = compile_module(module, level=1).function("run", _FUNCTION)
+    return run
 
 
 class CallList(NamedTuple):
@@ -282,7 +282,7 @@ class NativeExecutable:
 
     def _calls(self) -> Callable[[], None]:
         """Return a function that calls the compiled code directly and keeps alive what it needs."""
-        function, code = _driver()
+        function = _driver()
         calls = [
             functools.partial(
                 function,
@@ -293,7 +293,7 @@ class NativeExecutable:
             for first, count in self._row.parts
         ]
         called = calls[0] if len(calls) == 1 else functools.partial(_one_by_one, calls)
-        called.held = (self._native, code)  # type: ignore[attr-defined]
+        called.held = self._native  # type: ignore[attr-defined]
         return called
 
 

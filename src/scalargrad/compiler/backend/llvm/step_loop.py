@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.loop_nest import Nest, below
-from scalargrad.compiler.backend.llvm.machine_code import Code, compile_module
+from scalargrad.compiler.backend.llvm.machine_code import compile_module
 from scalargrad.compiler.backend.llvm.native import AT_A_TIME, NativeExecutable
 from scalargrad.compiler.passes.memory import Floats
 
@@ -35,7 +35,7 @@ class Shape(NamedTuple):
 
 
 @functools.cache
-def _function() -> tuple[Callable[..., int], Code]:
+def _function() -> Callable[..., int]:
     """Return ``steps(memory, fields, row, calls, given, results, first, stop)``.
 
     It makes steps from the first up to one whose numbers are not finite or whose comparisons come
@@ -73,8 +73,9 @@ def _function() -> tuple[Callable[..., int], Code]:
     body.line("br i1 %again, label %step, label %done")
     body.begin("done")
     body.line("ret i64 %stop")
-    code = compile_module(module, level=1)
-    return ctypes.CFUNCTYPE(ctypes.c_int64)(code.address("steps")), code
+    kind = ctypes.CFUNCTYPE(ctypes.c_int64)
+    steps: Callable[..., int] = compile_module(module, level=1).function("steps", kind)
+    return steps
 
 
 def _called(nest: Nest) -> None:
@@ -198,4 +199,4 @@ def _stretch(arrays: tuple[NDArray[Any], ...], first: int, stop: int) -> int:
     """Make steps over (memory, fields, row, given, results); return up to which."""
     m, f, row, given, results = (ctypes.c_void_p(x.ctypes.data) for x in arrays)
     calls, start, end = (ctypes.c_int64(x) for x in (len(arrays[2]), first, stop))
-    return int(_function()[0](m, f, row, calls, given, results, start, end))
+    return int(_function()(m, f, row, calls, given, results, start, end))
