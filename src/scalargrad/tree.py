@@ -94,13 +94,18 @@ def replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
         parts: list[Any] = list(tree.values())
     elif isinstance(tree, list | tuple):
         parts = list(tree)
-    elif _is_array(tree) and tree.dtype == object:
+    elif is_object_array(tree):
         parts = list(tree.flat)
     else:
         return tree
     children = [replaced(x, replace) for x in parts]
     kept = all(x is y for x, y in zip(children, parts, strict=True))
     return tree if kept else _assembler(tree)(children)
+
+
+def is_object_array(x: Any) -> bool:
+    """Return whether this is an array of objects; of what is no array, no attribute is read."""
+    return _is_array(x) and x.dtype == object
 
 
 def _is_array(tree: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Self
 from scalargrad.nn.state import IncompatibleKeys, load_state, parameter_shape, state_of
 from scalargrad.sparse import Table
 from scalargrad.table.validation import flag, mapping
+from scalargrad.tree import is_object_array
 from scalargrad.value import Parameter, Value
 
 
@@ -230,6 +231,6 @@ def _children(part: Any) -> list[tuple[Any, Any]]:
         return list(part.items())
     if isinstance(part, list | tuple):
         return list(enumerate(part))
-    if getattr(getattr(part, "dtype", None), "kind", "") == "O":
+    if is_object_array(part):
         return list(enumerate(part.ravel().tolist()))
     return []

@@ -19,6 +19,7 @@ import numpy as np
 
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table, Touched
+from scalargrad.tree import is_object_array
 from scalargrad.value import Parameter, Value
 
 _ATOMS = {int, bool, str, bytes, type(None), complex}
@@ -204,7 +205,7 @@ class Visit:
         elif isinstance(x, MethodType | functools.partial):
             self.key.append((kind, getattr(x, "__func__", None)))
             self._all(_bound(x))
-        elif getattr(getattr(x, "dtype", None), "kind", "") == "O":
+        elif is_object_array(x):
             self.key.append((kind, x.shape))
             self._all(x.ravel().tolist())
         else:
@@ -269,7 +270,7 @@ class Copier:
         if isinstance(x, functools.partial):
             function, *args = (self.copy(part) for part in (x.func, *x.args))
             return functools.partial(function, *args, **self.copy(x.keywords))
-        if getattr(getattr(x, "dtype", None), "kind", "") == "O":
+        if is_object_array(x):
             copied = np.empty_like(x)
             copied.ravel()[:] = [self.copy(item) for item in x.ravel().tolist()]
             return copied

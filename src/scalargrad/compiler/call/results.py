@@ -21,6 +21,7 @@ from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.table.numbers import is_real
+from scalargrad.tree import is_object_array
 from scalargrad.value import Value
 
 
@@ -194,7 +195,7 @@ def outlined(tree: Any, values: list[Value]) -> Any:
         )
         kind: Any = _Row.of if type(tree) is list else type(tree)
         return kind(*items) if hasattr(tree, "_fields") else kind(items)
-    if getattr(getattr(tree, "dtype", None), "kind", "") == "O":
+    if is_object_array(tree):
         numbers = tree.ravel().tolist()
         entries = _places(numbers, values) or [outlined(x, values) for x in numbers]
         return ArrayOutline(tree.shape, entries)

@@ -19,6 +19,7 @@ from scalargrad.compiler.guards.names_read import is_followed, is_wrapper, names
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
+from scalargrad.tree import is_object_array
 from scalargrad.value import Value
 
 _ATOMS = (int, float, str, bytes)
@@ -121,7 +122,7 @@ class Contents:
             return dict(enumerate(x))
         if isinstance(x, set):
             return {id(item): item for item in x}
-        if getattr(getattr(x, "dtype", None), "kind", "") == "O":
+        if is_object_array(x):
             return dict(enumerate(x.ravel().tolist()))
         return attributes(x) if has_state(x) else None
 
