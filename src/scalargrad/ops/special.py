@@ -7,12 +7,12 @@ a Chebyshev fit to 50 digits. `erfinv` and `ndtr` are in `scalargrad.ops.standar
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.comparisons import ne
 from scalargrad.ops.exponential import log, log1p
+from scalargrad.ops.polynomial import at_least, polynomial
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import where
 from scalargrad.ops.trigonometric import sin, tan
@@ -38,19 +38,6 @@ _TRIGAMMA = (7 / 6, -691 / 2730, 5 / 66, -1 / 30, 1 / 42, -1 / 30, 1 / 6)
 _LARGE = 10.0
 _TINY = 1e-9
 HALF_LN_2PI = 0.5 * math.log(2.0 * math.pi)
-
-
-def polynomial(coefficients: Sequence[float], x: Any) -> Any:
-    """Return a polynomial of x whose coefficients begin with that of the highest power."""
-    total: Any = coefficients[0]
-    for coefficient in coefficients[1:]:
-        total = total * x + coefficient
-    return total
-
-
-def at_least(x: Any, low: float) -> Any:
-    """Return the larger of two numbers, a nan where x is one."""
-    return where(x < low, low, x)
 
 
 def _from_the_nearest_whole(x: Any) -> Any:
