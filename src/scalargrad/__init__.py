@@ -67,6 +67,7 @@ from scalargrad.ops.reductions import *
 from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
 from scalargrad.ops.special import *
+from scalargrad.ops.standard_normal import *
 from scalargrad.ops.trigonometric import *
 from scalargrad.transforms.differences import gradcheck as gradcheck
 from scalargrad.transforms.draws import drawn as drawn
@@ -171,6 +172,7 @@ __all__ += ops.reductions.__all__
 __all__ += ops.rounding.__all__
 __all__ += ops.selection.__all__
 __all__ += ops.special.__all__
+__all__ += ops.standard_normal.__all__
 __all__ += ops.trigonometric.__all__
 
 #: Names whose modules are loaded when first used, so that importing the package stays quick.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,12 +21,17 @@ class CallSignals:
     """
 
     def __init__(self, ahead: list[Value], first: Value) -> None:
-        results = [node for node in ahead if node._call is not None]
-        self._expected = Counter(id(node._call) for node in results)
-        self._arrived: dict[int, list[tuple[Any, float]]] = {}
-        self._operands: dict[int, dict[int, Sequence[Any]]] = {}
-        for node in results:
-            self._operands.setdefault(id(node._call), {})[id(node.parents)] = node.parents
+        results: dict[int, list[Any]] = {}
+        for node in ahead:
+            if node._call is not None:
+                results.setdefault(id(node._call), []).append(node)
+        #: Of each call with several results: those whose signals arrived, and how many there are.
+        self._arriving: dict[int, tuple[list[tuple[Any, float]], int]] = {
+            call: ([], len(nodes)) for call, nodes in results.items() if len(nodes) > 1
+        }
+        self._operands: dict[int, dict[int, Sequence[Any]]] = {
+            call: {id(x.parents): x.parents for x in nodes} for call, nodes in results.items()
+        }
         if any(len(found) > 1 for found in self._operands.values()):
             here = ahead.index(first) + 1
             ahead[here:] = reversed(self._in_order(ahead[: here - 1 : -1]))
@@ -58,12 +62,12 @@ class CallSignals:
 
     def keeps(self, node: Any, upstream: float, under_way: dict[Value, float]) -> bool:
         """Take a result's signal, unless it is the only one; send all back with the last."""
-        call = id(node._call)
-        if self._expected[call] == 1:
+        arriving = self._arriving.get(id(node._call))
+        if arriving is None:
             return False
-        arrived = self._arrived.setdefault(call, [])
+        arrived, expected = arriving
         arrived.append((node, upstream))
-        if len(arrived) < self._expected[call]:
+        if len(arrived) < expected:
             return True
         together = node.sent_back(arrived)
         if together is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,47 @@ def test_a_hundred_shapes_in_turn_are_all_kept() -> None:
         for n in range(1, 101):
             assert compiled([2.0] * n) == 4.0 * n
     assert len(compiled._paths) == 100
+
+
+def test_a_recording_does_not_go_through_the_shapes_kept() -> None:
+    """The hundredth shape of one length asks for as many calls of Python as the tenth."""
+    weights = [Value(0.1 * k) for k in range(20)]
+    compiled: Any = jit(lambda d: sum(w * x for x in d.values() for w in weights))
+
+    def calls(n: int) -> int:
+        made = []
+        sys.setprofile(lambda frame, event, arg: made.append(event) if event == "call" else None)
+        try:
+            compiled({f"name{n}": 1.0})
+        finally:
+            sys.setprofile(None)
+        return len(made)
+
+    counted = [calls(n) for n in range(101)]
+    assert len(compiled._paths) == 101
+    assert counted[100] <= 1.05 * counted[10]
+
+
+def test_what_all_shapes_read_is_watched_for_each_of_them() -> None:
+    """A float, an entry and a Value that change between recordings are fresh for every shape."""
+    scale, table, held = 2.0, [3.0, 4.0], [Value(5.0)]
+
+    def f(xs: Any) -> Any:
+        return sum(x * scale + table[0] * held[0] for x in xs)
+
+    compiled = jit(f)
+    for change in range(4):
+        for n in (1, 2, 3):
+            assert compiled([float(n)] * n).data == f([float(n)] * n).data
+        if change == 0:
+            scale = 7.0
+        elif change == 1:
+            table[0] = -1.0
+        else:
+            held[0] = Value(6.0 + change)
+    scale, table[0] = 2.0, 3.0
+    assert compiled([1.0, 4.0, 9.0]).data == f([1.0, 4.0, 9.0]).data
+    assert compiled([1.0] * 4).data == f([1.0] * 4).data
 
 
 def test_programs_of_too_many_operations_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ from scalargrad import (
     vmap,
     where,
 )
-from scalargrad.compiler.backend import blocks
+from scalargrad.compiler.backend import blocks, threads
 from scalargrad.compiler.passes import segments
 from scalargrad.nn import MLP
 
@@ -398,8 +398,8 @@ def test_threads_and_blocks_that_do_not_divide_change_nothing(
     monkeypatch.setattr(blocks, "_LANES_FOR_THREADS", 0)
     examples, w = table(count, 3, 11), [0.3, -0.7, 0.5]
     compiled, results = jit(value_and_grad(total)), []
-    for threads in ("1", "2", "3"):
-        monkeypatch.setenv("SCALARGRAD_THREADS", threads)
+    for count_of_threads in ("1", "2", "3"):
+        monkeypatch.setenv("SCALARGRAD_THREADS", count_of_threads)
         results.append(numbers(compiled(w, examples)))
     assert results[0] == results[1] == results[2]
     assert close(results[0], numbers(value_and_grad(total)(w, examples)))
@@ -410,27 +410,27 @@ def test_a_wrong_number_of_threads_is_refused(wanted: str, monkeypatch: pytest.M
     """The error names the variable and what it holds."""
     monkeypatch.setenv("SCALARGRAD_THREADS", wanted)
     with pytest.raises(OperandError, match=f"SCALARGRAD_THREADS is '{wanted}'"):
-        blocks.threads()
+        threads.threads()
 
 
 def test_threads_are_the_cores_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the system does not say which cores a process may use, all of them count."""
     monkeypatch.delenv("SCALARGRAD_THREADS", raising=False)
-    assert 1 <= blocks.threads() <= (os.cpu_count() or 1)
+    assert 1 <= threads.threads() <= (os.cpu_count() or 1)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    assert blocks.threads() == (os.cpu_count() or 1)
+    assert threads.threads() == (os.cpu_count() or 1)
 
 
 FORK = """
 import os, signal, warnings
-from scalargrad.compiler.backend import blocks
-parent = blocks.executor(2)
+from scalargrad.compiler.backend import threads
+parent = threads.executor(2)
 assert parent.submit(int).result() == 0
 warnings.simplefilter("ignore", DeprecationWarning)  # forking while threads run
 child = os.fork()
 if child == 0:
     signal.alarm(120)  # rather than waiting for ever
-    own = blocks.executor(2)
+    own = threads.executor(2)
     os._exit(0 if own is not parent and own.submit(int).result() == 0 else 1)
 raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
@@ -451,5 +451,5 @@ def test_an_error_in_any_thread_is_raised() -> None:
         return np.array([float(part)])
 
     with pytest.raises(ArithmeticError):
-        blocks.shared(work, range(8), 3)
-    assert np.concatenate(blocks.shared(work, range(5), 3)).tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
+        threads.shared(work, range(8), 3)
+    assert np.concatenate(threads.shared(work, range(5), 3)).tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]

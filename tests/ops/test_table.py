@@ -43,6 +43,7 @@ FAMILIES = (
     "rounding",
     "selection",
     "special",
+    "standard_normal",
     "trigonometric",
 )
 COMPARISONS = [name for name, op in TABLE.items() if op.truth]

@@ -161,7 +161,7 @@ class Jitted(Generic[P, R]):
     def _recorded(self, key: Key, args: Sequence[Any], kwargs: dict[str, Any]) -> Path | None:
         """Record the path these arguments take, and keep it; None if there are too many."""
         with self._kept.lock:
-            now = self._kept.look_around(key)
+            now = self._kept.before(key)
             if len(self._paths.get(key, ())) >= PATHS:
                 self._limits.warn_of_ways(self)
                 return None

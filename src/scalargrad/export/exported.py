@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scalargrad.compiler.call.path import Path, value_cells
+from scalargrad.compiler.call.input_numbers import value_cells
+from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.passes.differentiate import differentiate
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT

@@ -15,6 +15,7 @@ from scalargrad.ops import (
     rounding,
     selection,
     special,
+    standard_normal,
     trigonometric,
 )
 from scalargrad.ops.activations import *
@@ -29,6 +30,7 @@ from scalargrad.ops.reductions import *
 from scalargrad.ops.rounding import *
 from scalargrad.ops.selection import *
 from scalargrad.ops.special import *
+from scalargrad.ops.standard_normal import *
 from scalargrad.ops.trigonometric import *
 from scalargrad.table.symbol import TABLE
 
@@ -45,4 +47,5 @@ __all__ += reductions.__all__
 __all__ += rounding.__all__
 __all__ += selection.__all__
 __all__ += special.__all__
+__all__ += standard_normal.__all__
 __all__ += trigonometric.__all__

@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 from scalargrad.errors import NumericalError, OperandError, StateError
 from scalargrad.optim.group_step import GroupStep, Move, Rule, arrays_of, has_numpy
 from scalargrad.optim.options import Group, at_least_zero, flags, plain
-from scalargrad.optim.saved import read
+from scalargrad.optim.param_groups import by_table, in_table, params_of, with_name
+from scalargrad.optim.saved import read, written
 from scalargrad.optim.state_columns import StateColumns
-from scalargrad.sparse import SparseParameter, Touched
-from scalargrad.table.validation import function, listed, mapping, shown
+from scalargrad.sparse import Touched
+from scalargrad.table.validation import function, listed, mapping
 from scalargrad.value import Value
 
 #: From this many parameters on, arrays are faster than single numbers.
@@ -77,9 +78,7 @@ class Optimizer:
         group : mapping
             ``params``, and any options.
         """
-        given = _params_of(group)
-        given = [given] if isinstance(given, Value) else listed(given, "params", "Parameters")
-        named = [_named(x) for x in given]
+        named = [with_name(x) for x in params_of(group)]
         options = plain({**self.defaults, **group, "params": [p for _, p in named], "step": 0})
         self._check_parameters(named)
         self.check(options)
@@ -87,7 +86,7 @@ class Optimizer:
         self._group_of |= dict.fromkeys(options["params"], len(self.param_groups))
         self.state.add(options["params"])
         self.param_groups.append(options)
-        self._tables.append(_by_table(options["params"]))
+        self._tables.append(by_table(options["params"]))
 
     def _check_parameters(self, named: list[tuple[str, Value]]) -> None:
         parameters = [p for _, p in named]
@@ -103,7 +102,7 @@ class Optimizer:
         flags(group, "maximize")
 
     def next_group(self, group: Group) -> Group:
-        """Return a group as its next step takes it: counted on, its options checked again.
+        """Return a group as its next step takes it: that step counted, its options checked again.
 
         Options may have been assigned since: whatever kind of number they are, a parameter
         stays a float.
@@ -203,7 +202,7 @@ class Optimizer:
         -------
         bool
             False, and nothing is changed, where a gradient or a new number is not finite, or
-            a rule is none of `scalargrad.optim.rules`.
+            a rule is not one of `scalargrad.optim.rules`.
         """
         import numpy as np
 
@@ -232,7 +231,7 @@ class Optimizer:
 
         Those of no table count as visited anyway, so it is asked of the others alone.
         """
-        groups = {self._group_of.get(p) for p in parameters if _in_table(p)} - {None}
+        groups = {self._group_of.get(p) for p in parameters if in_table(p)} - {None}
         return all(map(self._is_still, groups))
 
     def _is_still(self, i: Any) -> bool:
@@ -330,16 +329,7 @@ class Optimizer:
             given, to its state by name; ``param_groups`` lists options. It can be written as
             JSON and read again without loss.
         """
-        numbers = self.state.rows
-        state = {
-            numbers[p]: dict(zip(self.state_names, found, strict=True))
-            for p, found in self.state.items()
-        }
-        groups = [
-            {**group, "params": [numbers[p] for p in group["params"]]}
-            for group in self.param_groups
-        ]
-        return {"state": state, "param_groups": groups}
+        return written(self)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on where an optimiser of the same kind, over the same parameters, stood.
@@ -377,37 +367,3 @@ class Optimizer:
             for group in self.param_groups
         ]
         return f"{type(self).__name__}({'; '.join(shown)})"
-
-
-def _params_of(group: Any) -> Any:
-    if not isinstance(group, Mapping) or "params" not in group:
-        raise OperandError(f"a group is {shown(group)}; give a dict with its params")
-    return group["params"]
-
-
-def _named(given: Any) -> tuple[str, Value]:
-    name, parameter = given if isinstance(given, tuple) and len(given) == 2 else ("", given)
-    if not isinstance(parameter, Value):
-        raise OperandError(f"an optimiser trains Parameters, not {shown(parameter)}")
-    if parameter.parents:
-        raise OperandError(
-            f"{parameter!r} was computed by {parameter.op}: only leaves can be trained"
-        )
-    return str(name), parameter
-
-
-def _in_table(parameter: Value) -> bool:
-    return isinstance(parameter, SparseParameter) and parameter.touched is not None
-
-
-def _by_table(parameters: Iterable[Value]) -> tuple[list[Value], list[Touched]]:
-    """Split parameters into those of no table, and the tables' records of what was touched."""
-    members: list[Value] = []
-    records: dict[int, Touched] = {}
-    for parameter in parameters:
-        touched = parameter.touched if isinstance(parameter, SparseParameter) else None
-        if touched is None:
-            members.append(parameter)
-        else:
-            records[id(touched)] = touched
-    return members, list(records.values())

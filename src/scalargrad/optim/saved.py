@@ -1,4 +1,4 @@
-"""Saved states of optimisers, read and checked before any of it is restored."""
+"""Saved states of optimisers: written as plain numbers, and checked before any is restored."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from typing import Any, Protocol
 
 from scalargrad.optim.from_torch import by_numbers, is_by_tensors
 from scalargrad.optim.options import Group, plain
+from scalargrad.optim.state_columns import StateColumns
 from scalargrad.table.validation import number, whole
 from scalargrad.value import Value
 
 
 class Saved(Protocol):
-    """What of an optimiser a state has to fit."""
+    """What of an optimiser is saved, or has to fit a saved state."""
+
+    @property
+    def state(self) -> StateColumns:
+        """What the rule remembers."""
 
     @property
     def param_groups(self) -> list[Group]:
@@ -29,6 +34,20 @@ class Saved(Protocol):
     @property
     def check(self) -> Callable[[Group], None]:
         """Raises an error if an option is out of its range."""
+
+
+def written(optimizer: Saved) -> dict[str, Any]:
+    """Return the state dict of an optimiser, in which parameters are numbered in their order."""
+    numbers = optimizer.state.rows
+    state = {
+        numbers[p]: dict(zip(optimizer.state_names, found, strict=True))
+        for p, found in optimizer.state.items()
+    }
+    groups = [
+        {**group, "params": [numbers[p] for p in group["params"]]}
+        for group in optimizer.param_groups
+    ]
+    return {"state": state, "param_groups": groups}
 
 
 def read(state_dict: Mapping[str, Any], optimizer: Saved) -> tuple[list[Group], dict[Value, Any]]:

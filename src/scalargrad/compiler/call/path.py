@@ -9,8 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.call.arguments import FLOAT64, float_of
 from scalargrad.compiler.call.eager_replay import Made
+from scalargrad.compiler.call.input_numbers import (
+    block_of,
+    cells_of,
+    in_a_row,
+    number_of,
+    value_cells,
+)
 from scalargrad.compiler.call.made_draws import MadeDraws
 from scalargrad.compiler.call.output import Output, Source, all_finite
 from scalargrad.compiler.call.results import Place, filled, filler, has_arrays
@@ -209,11 +215,11 @@ class Path:
         runner, n = self.function.values, self.results
         if self.has_arrays:
             nodes = self._nodes_of(leaves) if self.whole else leaves
-            blocks = [x if x.__class__ is float else _block(x) for x in nodes]
+            blocks = [x if x.__class__ is float else block_of(x) for x in nodes]
             if self.draws:
                 blocks.append(self.draws.numbers())
             if self.whole:
-                blocks += [_block(leaves[k]) for k in self.whole]
+                blocks += [block_of(leaves[k]) for k in self.whole]
             numbers = runner.on_blocks(self.cells, blocks)
         else:
             numbers = runner.floats(self._inputs(leaves, ()))
@@ -251,10 +257,10 @@ class Path:
             apart = [leaves[k] for k in self.whole]
             numbers = self._nodes_of(leaves)
         if self.values_at or self.has_arrays:
-            numbers = [x if x.__class__ is float else _number(x) for x in numbers]
+            numbers = [x if x.__class__ is float else number_of(x) for x in numbers]
         if drawn or foreign or apart:
-            numbers = [*numbers, *drawn, *[x._data for x in foreign], *map(_number, apart)]
-        return _in_a_row(numbers) if self.has_arrays else numbers
+            numbers = [*numbers, *drawn, *[x._data for x in foreign], *map(number_of, apart)]
+        return in_a_row(numbers) if self.has_arrays else numbers
 
     def numbers(
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]
@@ -314,7 +320,7 @@ class _Some:
 
 
 def _readers(operands: Sequence[tuple[int, ...] | None]) -> tuple[_Some | None, ...]:
-    """Return what takes the operands of each result, None where it has all; equal ones are one."""
+    """Return what selects the operands of each result: None for all, one object for equal ones."""
     made = {places: _Some(places) for places in operands if places is not None}
     return tuple([None if places is None else made[places] for places in operands])
 
@@ -328,58 +334,3 @@ def _node(
 ) -> Value:
     """Return a result as a node of what it depends on, a leaf where that is nothing."""
     return Output(number, index, source, parents, row) if parents else Value(number)
-
-
-#: Bytes of integers that not all floats can hold.
-_LONG = 8
-
-
-def _number(x: Any) -> Any:
-    """Return a leaf as a number, or as an array of numbers."""
-    if isinstance(x, Value):
-        return x._data
-    if hasattr(x, "ravel"):
-        if x.dtype.kind in "iu" and x.size and x.dtype.itemsize == _LONG:
-            float_of(max(x.max().item(), -x.min().item()))  # refused if too large
-        return x
-    return x
-
-
-def _in_a_row(numbers: Sequence[Any]) -> Floats:
-    """Return numbers and arrays of numbers as one array."""
-    blocks: list[Any] = [[]]
-    for x in numbers:
-        if hasattr(x, "ravel"):
-            blocks += [np.ravel(x), []]
-        else:
-            blocks[-1].append(x)
-    return np.concatenate([x for x in blocks if len(x)] or [[]], dtype=np.float64)
-
-
-def _block(x: Any) -> Any:
-    """Return a leaf as a number, or as its numbers in a row."""
-    if x.__class__ is np.ndarray and x.dtype is FLOAT64:
-        return x if x.ndim == 1 else x.ravel()
-    number = _number(x)
-    return np.ravel(number) if hasattr(number, "ravel") else number
-
-
-def cells_of(leaves: Sequence[Any]) -> tuple[int | slice, ...]:
-    """Return the cell of each number, and those of each array."""
-    cells: list[int | slice] = []
-    cell = 0
-    for x in leaves:
-        size = x.size if hasattr(x, "ravel") else 1
-        cells.append(slice(cell, cell + size) if hasattr(x, "ravel") else cell)
-        cell += size
-    return tuple(cells)
-
-
-def value_cells(leaves: Sequence[Any]) -> list[int]:
-    """Return which inputs are Values; an array takes one for each of its numbers."""
-    cells, cell = [], 0
-    for x in leaves:
-        if isinstance(x, Value):
-            cells.append(cell)
-        cell += x.size if hasattr(x, "ravel") else 1
-    return cells

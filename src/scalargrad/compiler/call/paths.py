@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from scalargrad.compiler.call.arguments import Key, code_in
@@ -47,6 +47,8 @@ class Paths:
         self._function = function
         self._is_lost = getattr(function, "is_lost", False)
         self._elsewhere: list[tuple[Key, Path]] = []
+        self._code: dict[Any, None] = {}  # that keys mention
+        self._select(self.fitting)
         _known.add(self)
 
     def is_outdated(self) -> bool:
@@ -56,12 +58,26 @@ class Paths:
             return bool(self.fitting)  # those of a copy, or unpickled
         return not (now.is_empty or now.holds())
 
+    def before(self, key: Key) -> ClosedOver:
+        """Return what is closed over now, also by code in this key, before a recording.
+
+        The paths are gone through only if something has changed, lest recording many shapes take
+        a time that grows with the square of their number.
+        """
+        with self.lock:
+            now = self.now
+            if now is None or any(x not in self._code for x in code_in(key)):
+                return self.look_around(key)
+            now.watch(now.slots)
+            return now if now.holds() else self.look_around(key)
+
     def look_around(self, *keys: Key) -> ClosedOver:
         """Read again what is closed over, also by code in these keys; select the valid paths."""
         with self.lock:
             known = [(key, path) for key, paths in self.fitting.items() for path in paths]
             known += self._elsewhere
             code = dict.fromkeys(x for key in [*self.fitting, *keys] for x in code_in(key))
+            self._code = code
             now = ClosedOver([self._function, *code])
             fitting: dict[Key, tuple[Path, ...]] = {}
             elsewhere = []
@@ -71,7 +87,8 @@ class Paths:
                     elsewhere.append((key, path))
                 else:
                     fitting[key] = (*fitting.get(key, ()), rebound)
-            self.fitting, self._elsewhere = fitting, elsewhere[:ELSEWHERE]
+            self._elsewhere = elsewhere[:ELSEWHERE]
+            self._select(fitting)
             self._watch(now)
         return now
 
@@ -83,17 +100,26 @@ class Paths:
 
     def put(self, key: Key, paths: tuple[Path, ...], now: ClosedOver) -> None:
         """Keep these paths for one key, and watch what they read."""
+        self._recorded += _recorded(paths) - _recorded(self.fitting.get(key, ()))
         self.fitting[key] = paths
-        recorded = sum(path.recorded for found in self.fitting.values() for path in found)
-        while len(self.fitting) > SHAPES or (recorded > RECORDED and len(self.fitting) > 1):
-            oldest = self.fitting.pop(next(iter(self.fitting)))
-            recorded -= sum(path.recorded for path in oldest)
+        while len(self.fitting) > SHAPES or (self._recorded > RECORDED and len(self.fitting) > 1):
+            self._recorded -= _recorded(self.fitting.pop(next(iter(self.fitting))))
+        self._read.update(source for path in paths for source in path.reads.watched)
         self._watch(now)
 
+    def _select(self, fitting: dict[Key, tuple[Path, ...]]) -> None:
+        """Have these valid paths, and count what is in them."""
+        kept = [path for paths in fitting.values() for path in paths]
+        self.fitting, self._recorded = fitting, _recorded(kept)
+        self._read = {source for path in kept for source in path.reads.watched}
+
     def _watch(self, now: ClosedOver) -> None:
-        read = [path.reads for paths in self.fitting.values() for path in paths]
-        now.watch(source for reads in read for source in reads.watched)
+        now.watch(self._read)
         self.now = now
+
+
+def _recorded(paths: Iterable[Path]) -> int:
+    return sum(path.recorded for path in paths)
 
 
 _known: weakref.WeakSet[Paths] = weakref.WeakSet()

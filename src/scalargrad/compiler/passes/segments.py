@@ -27,6 +27,7 @@ from scalargrad.compiler.passes.kinds import (
     stacked_of,
 )
 from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.passes.part_copy import PartCopy
 from scalargrad.compiler.passes.program import Program
 
 #: Lanes of a block: so many that the numbers of a block, of which about half are needed at a time,
@@ -112,7 +113,7 @@ class Mapped:
         totals, then the lanes of each node kept.
         """
         count = len(self.singles)
-        part = _Part(self.source, count)
+        part = PartCopy(self.source, count)
         part.program.stacked = len(self.stacks) * lanes
         for i, node in enumerate(self.singles):
             part.new[node] = i
@@ -158,39 +159,6 @@ def split(program: Program) -> Segments | None:
     found = _Splitter(program, sizes).run()
     mapped = [x for x in found.steps if isinstance(x, Mapped)]
     return found if any(x.lanes > 2 * x.block_lanes() for x in mapped) else None
-
-
-class _Part:
-    """Copies nodes of one program into another."""
-
-    def __init__(self, source: Program, inputs: int) -> None:
-        self.source = source
-        self.program = Program(inputs, [INPUT] * inputs, [()] * inputs)
-        self.new: dict[int, int] = {}
-        self._numbers: dict[str, int] = {}
-
-    def append(self, op: object, args: tuple[int, ...]) -> int:
-        self.program.ops.append(op)  # type: ignore[arg-type]
-        self.program.args.append(args)
-        return len(self.program) - 1
-
-    def constant(self, number: float) -> int:
-        key = number.hex()
-        if key not in self._numbers:
-            self._numbers[key] = self.append(CONSTANT, ())
-            self.program.constants[self._numbers[key]] = number
-        return self._numbers[key]
-
-    def copy(self, node: int, lanes: int = 1) -> None:
-        """Copy a node, whose operands are copied already or constants."""
-        op = self.source.ops[node]
-        args = tuple([self._operand(x) for x in self.source.args[node]])
-        self.new[node] = self.append(op.over(lanes) if isinstance(op, OverLanes) else op, args)
-
-    def _operand(self, node: int) -> int:
-        if node in self.source.constants:
-            return self.constant(self.source.constants[node])
-        return self.new[node]
 
 
 class _Splitter:
@@ -289,7 +257,7 @@ class _Splitter:
 
     def _singles(self, nodes: list[int], asked: set[int]) -> None:
         outside = self._outside(nodes)
-        part = _Part(self.program, len(outside))
+        part = PartCopy(self.program, len(outside))
         part.new = {node: i for i, node in enumerate(outside)}
         for node in nodes:
             part.copy(node)

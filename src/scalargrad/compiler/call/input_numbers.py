@@ -1,0 +1,66 @@
+"""The numbers of a call's arguments as a program takes them: in a row, each in its cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from scalargrad.compiler.call.arguments import FLOAT64, float_of
+from scalargrad.compiler.passes.memory import Floats
+from scalargrad.value import Value
+
+#: Bytes of integers that not all floats can hold.
+_LONG = 8
+
+
+def number_of(x: Any) -> Any:
+    """Return a leaf as a number, or as an array of numbers."""
+    if isinstance(x, Value):
+        return x._data
+    if hasattr(x, "ravel"):
+        if x.dtype.kind in "iu" and x.size and x.dtype.itemsize == _LONG:
+            float_of(max(x.max().item(), -x.min().item()))  # refused if too large
+        return x
+    return x
+
+
+def in_a_row(numbers: Sequence[Any]) -> Floats:
+    """Return numbers and arrays of numbers as one array."""
+    blocks: list[Any] = [[]]
+    for x in numbers:
+        if hasattr(x, "ravel"):
+            blocks += [np.ravel(x), []]
+        else:
+            blocks[-1].append(x)
+    return np.concatenate([x for x in blocks if len(x)] or [[]], dtype=np.float64)
+
+
+def block_of(x: Any) -> Any:
+    """Return a leaf as a number, or as its numbers in a row."""
+    if x.__class__ is np.ndarray and x.dtype is FLOAT64:
+        return x if x.ndim == 1 else x.ravel()
+    number = number_of(x)
+    return np.ravel(number) if hasattr(number, "ravel") else number
+
+
+def cells_of(leaves: Sequence[Any]) -> tuple[int | slice, ...]:
+    """Return the cell of each number, and those of each array."""
+    cells: list[int | slice] = []
+    cell = 0
+    for x in leaves:
+        size = x.size if hasattr(x, "ravel") else 1
+        cells.append(slice(cell, cell + size) if hasattr(x, "ravel") else cell)
+        cell += size
+    return tuple(cells)
+
+
+def value_cells(leaves: Sequence[Any]) -> list[int]:
+    """Return which inputs are Values; an array takes one for each of its numbers."""
+    cells, cell = [], 0
+    for x in leaves:
+        if isinstance(x, Value):
+            cells.append(cell)
+        cell += x.size if hasattr(x, "ravel") else 1
+    return cells

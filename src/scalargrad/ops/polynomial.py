@@ -1,0 +1,21 @@
+"""Parts of operations that are computed by fits: a polynomial, and a bound for its variable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from scalargrad.ops.selection import where
+
+
+def polynomial(coefficients: Sequence[float], x: Any) -> Any:
+    """Return a polynomial of x whose coefficients begin with that of the highest power."""
+    total: Any = coefficients[0]
+    for coefficient in coefficients[1:]:
+        total = total * x + coefficient
+    return total
+
+
+def at_least(x: Any, low: float) -> Any:
+    """Return the larger of two numbers, a nan where x is one."""
+    return where(x < low, low, x)

@@ -1,0 +1,55 @@
+"""What groups of parameters hold: Parameters, with or without names, of tables or of none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scalargrad.errors import OperandError
+from scalargrad.sparse import SparseParameter, Touched
+from scalargrad.table.validation import listed, shown
+from scalargrad.value import Value
+
+
+def params_of(group: Any) -> list[Any]:
+    """Return the parameters of a group as they were given; one alone is a list of one."""
+    if not isinstance(group, Mapping) or "params" not in group:
+        raise OperandError(f"a group is {shown(group)}; give a dict with its params")
+    given = group["params"]
+    return [given] if isinstance(given, Value) else listed(given, "params", "Parameters")
+
+
+def with_name(given: Any) -> tuple[str, Value]:
+    """Return a parameter and its name, which is empty unless it was given.
+
+    Raises
+    ------
+    OperandError
+        If it is no Value, or one that was computed.
+    """
+    name, parameter = given if isinstance(given, tuple) and len(given) == 2 else ("", given)
+    if not isinstance(parameter, Value):
+        raise OperandError(f"an optimiser trains Parameters, not {shown(parameter)}")
+    if parameter.parents:
+        raise OperandError(
+            f"{parameter!r} was computed by {parameter.op}: only leaves can be trained"
+        )
+    return str(name), parameter
+
+
+def in_table(parameter: Value) -> bool:
+    """Return whether a parameter belongs to a table that records what was touched."""
+    return isinstance(parameter, SparseParameter) and parameter.touched is not None
+
+
+def by_table(parameters: Iterable[Value]) -> tuple[list[Value], list[Touched]]:
+    """Split parameters into those of no table, and the tables' records of what was touched."""
+    members: list[Value] = []
+    records: dict[int, Touched] = {}
+    for parameter in parameters:
+        touched = parameter.touched if isinstance(parameter, SparseParameter) else None
+        if touched is None:
+            members.append(parameter)
+        else:
+            records[id(touched)] = touched
+    return members, list(records.values())
