@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scalargrad import Value
+from scalargrad import Parameter, Value, tanh
 from scalargrad.errors import GraphTooLargeError, LayoutError
 from scalargrad.show.steps import walk
 
@@ -44,6 +44,21 @@ def test_all_have_one_size(tmp_path: Path) -> None:
     }
     assert len(files) == 25
     assert len(sizes) == 1
+
+
+def test_slides_of_a_recurrence_are_in_rows(tmp_path: Path) -> None:
+    """Of one size, which a screen can hold, with every gate of every step in its place."""
+    w, h = Parameter(0.5, "w"), Value(0.0, "h0")
+    for t in range(12):
+        h = tanh(w * h + Value(0.1 * t, f"x{t}"))
+    files = walk(h)[::20].export(tmp_path)
+    texts = [file.read_text(encoding="utf-8") for file in files]
+    boxes = {found for text in texts for found in re.findall(r'viewBox="0.00 0.00 ([^"]+)"', text)}
+    (size,) = boxes
+    assert float(size.split()[0]) < 1300
+    gates = [re.findall(r'<ellipse[^>]* cx="([^"]+)" cy="([^"]+)"', text) for text in texts]
+    assert len(gates[0]) > 36
+    assert all(found == gates[0] for found in gates)
 
 
 def test_part_of_a_walk_as_png_on_dark_paper(tmp_path: Path) -> None:

@@ -29,16 +29,27 @@ def in_rows(diagram: FoldedDiagram, dark: bool = False) -> str:
     LayoutError
         If there is no Graphviz, or it fails.
     """
+    rearranged, places = placed(diagram)
+    return to_dot(rearranged, "LR", dark, places) if places else ""
+
+
+def placed(diagram: FoldedDiagram) -> tuple[FoldedDiagram, dict[str, str]]:
+    """Return a diagram in rows with all places; as it is, without places, if it is in one row.
+
+    Raises
+    ------
+    LayoutError
+        If there is no Graphviz, or it fails.
+    """
     if diagram.clusters:
-        return ""
+        return diagram, {}
     leaves = shared_leaves(diagram.shapes, diagram.lines)
     apart = {id for dot, box in leaves.items() for id in (dot, f"{box.id}-wire", box.id)}
     row = rows(diagram.shapes, diagram.lines, apart)
     if not any(row.values()):
-        return ""
+        return diagram, {}
     diagram = _named_again(diagram, row, leaves)
-    placed = _Placed(diagram, row)
-    return to_dot(diagram, "LR", dark, placed.places)
+    return diagram, _Placed(diagram, row).places
 
 
 def _named_again(

@@ -13,6 +13,7 @@ from scalargrad.show.graphs.dot import to_dot
 from scalargrad.show.graphs.layout import render, render_each
 from scalargrad.show.graphs.looks import Look, highlighted_ids
 from scalargrad.show.graphs.parts import FoldedDiagram
+from scalargrad.show.graphs.row_layout import placed
 from scalargrad.show.graphs.svg import finish
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
@@ -61,10 +62,10 @@ def frames(
             f"pictures of at most {_MOST}: walk a node further down, or save a page"
         )
     plain = FrameBuilder(scene, WireNumbers(digits)).build([scene.root])
-    diagrams = [
-        FoldedDiagram(step.text(), [*plain.shapes], plain.lines, look=_look(step)) for step in steps
-    ]
-    dots = [to_dot(diagram, "LR", dark) for diagram in diagrams]
+    whole = FoldedDiagram(plain.title, [*plain.shapes], plain.lines, look=Look(even=True))
+    arranged, places = placed(whole)
+    diagrams = [replace(arranged, title=step.text(), look=_look(step)) for step in steps]
+    dots = [to_dot(diagram, "LR", dark, places) for diagram in diagrams]
     if kind == "png":
         drawn = [render(dot, "png", dpi) for dot in dots]
     else:
