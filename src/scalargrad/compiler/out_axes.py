@@ -15,7 +15,7 @@ from scalargrad.value import Value
 
 
 def is_array(x: Any) -> bool:
-    """Return whether something is an array of NumPy's."""
+    """Return whether something is a NumPy array."""
     numpy = sys.modules.get("numpy")  # where there is an array, it has been imported
     return numpy is not None and isinstance(x, numpy.ndarray)
 

@@ -32,7 +32,7 @@ class Dataset(NamedTuple, Generic[X, Y]):
 
 
 class Split(NamedTuple, Generic[X, Y]):
-    """A set of data split for good into what is trained on and what is held out.
+    """A data set with a fixed split into examples to train on and examples held out.
 
     Attributes
     ----------

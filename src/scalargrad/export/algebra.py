@@ -44,7 +44,7 @@ _SAME = frozenset(
 
 
 def _written_out(sp: Any) -> dict[str, Callable[..., Any]]:
-    """Return what SymPy has no name for, or no name as short as its expression."""
+    """Return the operations that SymPy has no name for, or none as short as their expression."""
     return {
         "add": lambda a, b: a + b,
         "sub": lambda a, b: a - b,

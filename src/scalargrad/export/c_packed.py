@@ -1,8 +1,8 @@
 """Packed programs as C: one loop for all numbers that are computed alike.
 
-A program of tens of thousands of operations is as many lines, over which a compiler takes a
-quarter of a millisecond each. Packed, it is a few loops over a memory, and tables of addresses
-where these are in no order.
+One by one, tens of thousands of operations are as many lines, and each takes a compiler a quarter
+of a millisecond. Packed, they are a few loops over a memory, with tables of addresses where these
+are in no order.
 """
 
 from __future__ import annotations

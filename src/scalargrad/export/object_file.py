@@ -132,7 +132,7 @@ def _content(memory: np.ndarray) -> str:
 
 
 def _guards(exported: Exported) -> tuple[str, str]:
-    """Return the lines that find out whether the numbers take the recorded way, and say so."""
+    """Return the lines that check whether the numbers take the recorded way, and report it."""
     n = len(exported.outputs)
     lines = ["  %way0 = or i1 true, true"]
     for k, outcome in enumerate(exported.outcomes):

@@ -189,7 +189,7 @@ def nll_loss(
 def _over_examples(
     loss: Any, input: Any, target: Any, *, reduction: Reduction, name: str, ignore: int | None
 ) -> Any:
-    """Reduce ``loss(scores, target)``, pairs of a loss and what it counts in the mean."""
+    """Reduce ``loss(scores, target)``, a loss and its weight in the mean, over the examples."""
     reduction_of(reduction, name)
     ignore = None if ignore is None else whole(ignore, f"{name}: ignore_index")
     if not is_batch(input):

@@ -11,7 +11,7 @@ from scalargrad.table.validation import shown, whole
 
 
 class Flatten(Module):
-    """Make one dimension of several, as PyTorch's module of this name does.
+    """Join several dimensions into one, as PyTorch's module of this name does.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Flatten(Module):
 
 
 def _dimensions(x: Any) -> int:
-    """Return how deep lists are nested, by the first of each."""
+    """Return how deeply lists are nested, judged by the first item of each."""
     depth = 0
     while isinstance(x, list | tuple):
         depth, x = depth + 1, x[0] if x else None
@@ -126,7 +126,7 @@ class Sequential(Module):
         return x
 
     def example_input(self) -> Any:
-        """Return that of the first module which knows its size."""
+        """Return the example input of the first module that knows its size."""
         known = (module.example_input() for module in self)
         return next((x for x in known if x is not None), None)
 

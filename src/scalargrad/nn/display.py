@@ -40,7 +40,7 @@ def _network(module: Any) -> str:
 
 
 def _table(module: HasParts) -> str:
-    """Return the modules directly inside, and their parameters; what has none inside is a line."""
+    """Return a table of the modules directly inside and their parameters; one line without any."""
     parts = parts_of(module)
     if not parts:
         return f"<code>{escape(repr(module))}</code>{_caption(module)}"

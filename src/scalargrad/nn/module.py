@@ -165,7 +165,7 @@ class Module:
         return load_state(type(self).__name__, self._tensors(), given, flag(strict, "strict"))
 
     def _tensors(self) -> Iterator[tuple[str, Any]]:
-        """Yield the largest rectangles of Parameters with their paths; a lone one is one too."""
+        """Yield the largest rectangles of Parameters with their paths; a single one counts, too."""
         for name, part in _walk(self, closed=lambda part: parameter_shape(part) is not None):
             if parameter_shape(part) is not None:
                 yield name, part

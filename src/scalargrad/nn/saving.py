@@ -218,7 +218,7 @@ def _opened(path: AnyPath) -> Iterator[Any]:
 
 
 def _numbers(file: Any, name: str, path: AnyPath) -> Any:
-    """Read one entry, after looking at what it claims to be."""
+    """Read one entry, after checking what it claims to be."""
     entry = file.get_slice(name)
     shape, kind = entry.get_shape(), entry.get_dtype()
     before_empty = shape[: shape.index(0)] if 0 in shape else []

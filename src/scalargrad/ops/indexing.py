@@ -57,7 +57,7 @@ def take(values: Any, index: Any) -> Any:
 
 
 def _is_inside(index: Any, size: int) -> Any:
-    """Return a number that is not 0 where a computed index means an entry."""
+    """Return a number that is not 0 where a computed index is in range."""
     return ge(index, -size) * lt(index, size) * eq(floor(index), index)
 
 

@@ -1,6 +1,6 @@
 """Logical operations on the results of comparisons.
 
-Any number but 0 is true, a NaN too.
+Any number but 0 is true, NaN included.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def logical_and(a: Symbol, b: Symbol) -> Symbol:
 
 @composite(Comparison, symbol="or", partials=lambda y, a, b: (0.0, 0.0), domain=_AWAY_FROM_ZERO)
 def logical_or(a: Symbol, b: Symbol) -> Symbol:
-    """Say whether one of them at least is true: 1 or 0; the gradient is 0.
+    """Say whether at least one is true: 1 or 0; the gradient is 0.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Operations of the table as methods of a class of nodes.
 
 A `printed` method has the construction of the node inline: the hot route, for operators and the
-most frequent methods. A `method` goes the way of a call of the operation.
+most frequent methods. A `method` takes the route of a call of the operation.
 """
 
 from __future__ import annotations

@@ -88,5 +88,5 @@ def _flat(x: Any) -> list[float]:
 
 
 def _option(x: Any) -> Any:
-    """Return an option as numbers of Python's."""
+    """Return an option as Python's own numbers."""
     return x.item() if hasattr(x, "item") else x

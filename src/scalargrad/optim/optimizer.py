@@ -102,7 +102,7 @@ class Optimizer:
         flags(group, "maximize")
 
     def next_group(self, group: Group) -> Group:
-        """Return a group as its next step takes it: counted on, its options checked again.
+        """Return a group as its next step takes it: that step counted, its options checked again.
 
         Options may have been assigned since: whatever kind of number they are, a parameter
         stays a float.
@@ -202,7 +202,7 @@ class Optimizer:
         -------
         bool
             False, and nothing is changed, where a gradient or a new number is not finite, or
-            a rule is none of `scalargrad.optim.rules`.
+            a rule is not one of `scalargrad.optim.rules`.
         """
         import numpy as np
 

@@ -2,7 +2,7 @@
 
 A rule takes a parameter, its gradient and its state, and returns the new parameter and the
 new state. It changes nothing and asks no questions of the numbers, so it works on floats, on
-arrays of NumPy's (all parameters of a group at once, to the same bits) and on Values: an update
+NumPy arrays (all parameters of a group at once, to the same bits) and on Values: an update
 can then be differentiated, with respect to the learning rate too. Options such as `nesterov` are
 plain flags.
 """

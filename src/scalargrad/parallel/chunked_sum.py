@@ -1,4 +1,4 @@
-"""sum_over: a function summed over chunks of data, here or elsewhere, always the same bits."""
+"""sum_over: add up a function over chunks of data, here or elsewhere, to the same bits."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class ChunkedSum(Generic[R]):
         self.close()
 
     def close(self) -> None:
-        """End the processes; they start anew, and are sent everything, at the next call."""
+        """End the processes; at the next call they start again and are sent everything."""
         if self._call == self._in_processes:
             self._processes.close()
 
@@ -127,7 +127,7 @@ class ChunkedSum(Generic[R]):
         return iter(self._map(lambda chunk: self._f(params, chunk), self.chunks))
 
     def _mapped(self, params: Any) -> Iterator[R]:
-        """Send a request for each chunk, and what was missing anywhere once more with it."""
+        """Send a request for each chunk; send it again with the data where a worker lacks them."""
         argument = packed(params, "params")
         requests = [Request(self._function.key, argument, (x.key,)) for x in self._parcels]
         replies = self._replies(requests)

@@ -92,7 +92,7 @@ class Processes:
         return found
 
     def close(self) -> None:
-        """End the processes, whatever they are doing; they start anew when needed."""
+        """End the processes, whatever they are doing; they start again when needed."""
         self._under_way.clear()
         self._given_up.clear()
         _stop(self._members)

@@ -1,4 +1,4 @@
-"""sweep: a function over points, here or elsewhere, of which nothing that finished is lost."""
+"""sweep: call a function at many points, here or elsewhere; what has finished is never lost."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _error(failed: _Failed, index: int, point: Any, done: dict[int, Any]) -> Swe
 def _outcomes(
     f: Callable[[Any], Any], points: Sequence[Any], todo: Sequence[int], workers: Any
 ) -> Iterator[tuple[int, Any]]:
-    """Yield (index, result) as points finish; after a failure no more are begun."""
+    """Yield (index, result) as points finish; after a failure no others are started."""
     found = as_workers(workers)
     if isinstance(found, int) and (found == 1 or len(todo) < 2):
         found, workers = map, map
@@ -198,7 +198,7 @@ def _in_processes(
 
 @contextmanager
 def _bar(total: int, done: int, quiet: bool) -> Iterator[Callable[[], None]]:
-    """Show how many points have finished; yield what moves on by one."""
+    """Show how many points have finished; yield a function that counts one more."""
     if quiet:
         yield lambda: None
         return

@@ -1,8 +1,8 @@
-"""What runs in a worker: one request computed, with what has arrived there before.
+"""What runs in a worker: it computes a request, with data that it was sent now or before.
 
 A function and its chunks of data travel to a process once. A request names them by the hash of
 their content; a process that has not got them says so, and is sent the request again with them.
-That is all there is to losing a worker, too: whoever takes its place lacks everything.
+A lost worker needs nothing more: its replacement lacks everything, and says so.
 """
 
 from __future__ import annotations

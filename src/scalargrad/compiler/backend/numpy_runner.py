@@ -1,6 +1,6 @@
 """Run a packed program with NumPy: each instruction on whole blocks, nothing compiled.
 
-Slower than machine code, but always there, and the same programs run on it.
+Slower than machine code, but always available; it runs the same programs.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ _BINDERS: dict[type, Callable[[Any, Floats], Bound]] = {
 
 @functools.cache
 def vectorised(op: Elementwise | Partial) -> Callable[..., Any]:
-    """Return `op` on arrays: printed where the table spells it, else number by number."""
+    """Return `op` on arrays: printed where the table can say it in NumPy, else number by number."""
     symbols, expression = expression_of(op)
     if not has_lanes(expression):
         return np.vectorize(op.of_floats_unchecked, otypes=[np.float64])

@@ -86,7 +86,7 @@ def graph(call: Call, index: int, inputs: Inputs) -> Value | None:
 
 
 def _leaves_now(call: Call) -> list[Any] | None:
-    """Return what the arguments hold by now; None if that are not the same Values, or not so."""
+    """Return what the arguments hold by now; None if the Values or their places have changed."""
     _, (compiled, args, kwargs, key), then, module_values = call
     try:
         key_now, now, module_values_now = compiled.signature(args, kwargs)

@@ -320,7 +320,7 @@ class _Some:
 
 
 def _readers(operands: Sequence[tuple[int, ...] | None]) -> tuple[_Some | None, ...]:
-    """Return what takes the operands of each result, None where it has all; equal ones are one."""
+    """Return what selects the operands of each result: None for all, one object for equal ones."""
     made = {places: _Some(places) for places in operands if places is not None}
     return tuple([None if places is None else made[places] for places in operands])
 

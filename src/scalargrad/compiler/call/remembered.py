@@ -1,8 +1,8 @@
 """Remember a walk over an object, for the next call that is given it as it was.
 
-A walk makes some steps for every part of a model. Whether another would meet the same is told by
-looking at what it met: the same objects, of the same classes, that hold the very same things. What
-is not told so (arrays, sets, objects without a dictionary) is walked at each call.
+A walk takes some steps for every part of a model. Another would meet the same if what it met are
+still the same objects, of the same classes, that hold the very same things, which takes less time
+to see. Where that does not tell (arrays, sets, objects without a dictionary), each call walks.
 """
 
 from __future__ import annotations

@@ -260,7 +260,7 @@ def filled(outline: Any, found: Sequence[Any]) -> Any:
 
 
 def filler(outline: Any) -> Callable[[NDArray[np.float64]], Any]:
-    """Return what does the same with an array of what was found, in a step for each part."""
+    """Return a function that does the same with an array of what was found, part by part."""
     if isinstance(outline, Place):
         return methodcaller("item", outline.index)
     if isinstance(outline, ArrayOutline) and outline.places is not None:

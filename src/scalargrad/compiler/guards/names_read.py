@@ -33,7 +33,7 @@ def names_in(code: CodeType) -> list[str]:
 
 
 def namespaces(function: FunctionType) -> Iterator[tuple[Any, Mapping[str, Any], list[str]]]:
-    """Yield whose names a function's code may read, where they stand, and which they are.
+    """Yield each namespace that a function's code may read: its owner, itself and the names.
 
     Those are its globals and, where it names them, the modules and classes among these. What
     belongs to a library does not change.

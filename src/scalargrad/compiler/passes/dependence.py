@@ -1,6 +1,6 @@
-"""Find the inputs that each result of a program depends on, as edges of an eager graph would tell.
+"""Find the inputs that each result of a program depends on, as the edges of an eager graph would.
 
-No edge leads past what is detached. What a lane of a batch depends on are the numbers of that lane.
+No path leads through a detached node. A lane of a batch depends on the numbers of that lane only.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def operands_of(program: Program, wrt: Sequence[int], results: int) -> list[tupl
 
 
 def _without_detached(nodes: Nodes) -> Nodes:
-    """Return nodes of which none that is detached has operands."""
+    """Return the nodes, detached ones without their operands."""
     stops = nodes.where(lambda op: op is DETACH)
     if not stops.any():
         return nodes
@@ -43,7 +43,7 @@ def _without_detached(nodes: Nodes) -> Nodes:
 def _in_one_pass(
     program: Program, nodes: Nodes, wrt: Sequence[int], roots: Sequence[int]
 ) -> list[list[int]]:
-    """Return the places for each root, of as many inputs at a time as there is memory for."""
+    """Return the places for each root, for as many inputs at a time as memory allows."""
     found: list[list[int]] = [[] for _ in roots]
     ops, args = nodes.ops(), nodes.args()
     step = max(64, _BITS // len(ops))

@@ -94,7 +94,7 @@ class LaneWriter(Writer):
         return super().products(single)
 
     def _scattered(self, op: Scattered, args: tuple[int, ...]) -> int:
-        """Return an entry that numbers are added to over lanes; what has none is added so often."""
+        """Return an entry to which lanes are added; a single number is added once for each lane."""
         sizes, often = self.sizes, self.constant(float(op.lanes))
         once: list[int] = []
         each: list[int] = []

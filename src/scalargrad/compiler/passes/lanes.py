@@ -122,7 +122,7 @@ def _name(x: Expression, names: dict[Any, str]) -> str:
 
 
 def has_lanes(expression: Expression) -> bool:
-    """Return whether every operation of `expression` has a spelling for lanes."""
+    """Return whether every operation of `expression` can be written for lanes."""
     return all(x.op is None or _spelled(x.op) for x in subexpressions(expression))
 
 

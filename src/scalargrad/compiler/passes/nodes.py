@@ -1,4 +1,4 @@
-"""Nodes: those of a program as arrays of numbers, of which a pass takes a few operations in all."""
+"""Nodes: a program as arrays, on which a pass is a few array operations and no loop over nodes."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Nodes:
     def needed(self, roots: Iterable[int]) -> Flags:
         """Return, for each node, whether a root depends on it.
 
-        Most are: those of no use are taken away, with what only they use.
+        Most are needed, so the unused ones are removed, with what only they use.
         """
         uses = np.bincount(self.operands, minlength=len(self))
         for x in roots:
@@ -159,7 +159,7 @@ _MANY = 64
 
 
 def drop(unused: Integers, first: Integers, operands: Integers, uses: Integers) -> None:
-    """Count down the uses of what nodes of no use use, and so on with what is then of no use.
+    """Count down the uses of what unused nodes use, and go on with what becomes unused by that.
 
     Parameters
     ----------
@@ -212,14 +212,14 @@ def alike(numbers: Integers) -> tuple[Integers, Integers]:
 
 
 def coded(ops: Sequence[Op]) -> tuple[list[Op], NDArray[np.int32]]:
-    """Return the ways that occur, and the place there of each node's."""
+    """Return the different ways of computing a node, and for each node the index of its own."""
     table = [*dict.fromkeys(ops)]
     place = {op: i for i, op in enumerate(table)}
     return table, np.fromiter(map(place.__getitem__, ops), np.int32, len(ops))
 
 
 def starts(counts: Integers) -> Integers:
-    """Return where stretches of these lengths begin, one behind the other, and the last ends."""
+    """Return where consecutive stretches of these lengths begin, and where the last one ends."""
     first = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=first[1:])
     return first

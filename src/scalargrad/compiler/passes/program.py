@@ -93,7 +93,7 @@ class Program:
         return copy
 
     def move_inputs(self, count: int) -> None:
-        """Have constants and outputs be where they are behind so many further inputs."""
+        """Renumber constants and outputs for a program with so many more inputs."""
         n = self.inputs
         self.inputs += count
         self.constants = {x + count: y for x, y in self.constants.items()}
@@ -210,7 +210,7 @@ class Writer:
         return self._append(op, args)
 
     def scattered(self, place: int, size: int, pairs: Sequence[int], lanes: int) -> int:
-        """Return the node of an entry of a row of so many, pairs (index, value) added to it.
+        """Return the node of one entry of a row to which pairs (index, value) are added.
 
         In each of so many lanes, where it is more than one.
         """
@@ -218,7 +218,7 @@ class Writer:
         return self.node(SCATTER if lanes == 1 else over_lanes(Scattered, lanes), (k, n, *pairs))
 
     def copied_products(self, args: tuple[int, ...]) -> int:
-        """Return the node of a sum as another program holds it: nothing in it is constant now."""
+        """Return the node of a sum as another program has it: nothing became constant since."""
         return self._sum(args)
 
     def _sum(self, args: tuple[int, ...]) -> int:

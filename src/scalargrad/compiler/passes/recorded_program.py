@@ -1,4 +1,4 @@
-"""Recorded: a program as it was recorded, in arrays; as lists where a pass asks for them."""
+"""A program as it was recorded: kept in arrays, made into lists where a pass asks for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scalargrad.compiler.passes.program import Program
 
 
 class RecordedProgram(Program):
-    """A program of which a million nodes take tens of megabytes.
+    """A program in arrays: a million nodes take tens of megabytes.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ class _Gatherer:
         self.uses, self.cut = ([], set()) if lower else _uses(program, self.alive)
         self.new: list[int] = [*range(program.inputs), *[-1] * (len(program) - program.inputs)]
         self.terms: dict[int, list[int]] = {}
-        self.folded = False  # whether a node that was none has become a constant
+        self.folded = False  # whether a node has become a constant
 
     def run(self) -> Program:
         old, alive, new, uses, terms = self.old, self.alive, self.new, self.uses, self.terms
@@ -169,7 +169,7 @@ class _Gatherer:
 
 
 def _uses(program: Program, alive: bytearray) -> tuple[list[int], set[int]]:
-    """Count uses, as two where a node must stay one; collect what is differentiated."""
+    """Count uses, twice where a node must stay a node; collect what is differentiated."""
     uses = [0] * len(program)
     cut = set()
     for node, args in enumerate(program.args):

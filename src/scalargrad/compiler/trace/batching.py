@@ -103,7 +103,7 @@ class Lanes:
             self._trace.refused("stray example")
 
     def close(self) -> None:
-        """Look a last time: what is written from now on belongs to no function."""
+        """Look at the last nodes: what is written from now on belongs to no function."""
         self._look()
         self._is_closed = True
 

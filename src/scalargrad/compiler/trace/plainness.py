@@ -59,7 +59,7 @@ class Plainness:
         return self._is_plain(node, self._derived, len(self._columns))
 
     def outside(self, node: int, start: int) -> bool:
-        """Return the same, taking the leaves of derivatives from `start` on as plain numbers."""
+        """Return whether a node is plain if derivatives' leaves from `start` on count as plain."""
         inner = [x for x in self._leaves if x >= start]
         return len(inner) == len(self._values) or self._is_plain(node, {}, start)
 

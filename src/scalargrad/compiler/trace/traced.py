@@ -261,7 +261,7 @@ def _binary(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 
 def _power(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a power that tells its recording of itself."""
+    """Return a power that is noted by its recording."""
 
     def power(x: Traced, y: Any) -> Any:
         made = method(x, y)

@@ -104,7 +104,7 @@ class WholeArray(np.ndarray[Any, Any]):
     whole: Whole
 
     def __array_finalize__(self, made_from: Any) -> None:
-        """Know, as a slice, of what."""
+        """Let a slice know which array it is a slice of."""
         if isinstance(made_from, WholeArray):
             self.whole = made_from.whole
 

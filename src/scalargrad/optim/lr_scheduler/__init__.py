@@ -1,7 +1,7 @@
 """Schedules: how the learning rate changes from epoch to epoch, by PyTorch's names.
 
-Each step takes the rate in force a step further, so several schedules of one optimiser multiply,
-and a rate that was set by hand is gone on from, as in PyTorch. A warm-up is a LinearLR followed
+Each step starts from the rate in force, so several schedules of one optimiser multiply, and a
+rate that was set by hand is kept to, as in PyTorch. A warm-up is a LinearLR followed
 by another schedule in a SequentialLR.
 """
 

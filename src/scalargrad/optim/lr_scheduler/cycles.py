@@ -199,7 +199,7 @@ class OneCycleLR(LRScheduler):
                 group["momentum"] = momentum
 
     def _at(self, epoch: int, ways: tuple[float, float, float]) -> float:
-        """Return what goes from the first through the second to the third number at an epoch."""
+        """Return the number at an epoch on the way from the first over the second to the third."""
         first, peak, last = ways
         top = self.pct_start * self.total_steps - 1.0
         end = self.total_steps - 1.0

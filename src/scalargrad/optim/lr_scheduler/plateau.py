@@ -94,7 +94,7 @@ class ReduceLROnPlateau(LRScheduler):
         return [current for current, _ in self._rates()]
 
     def step(self, metrics: float) -> None:  # type: ignore[override]
-        """Go on by one epoch, which has achieved this.
+        """Go on by one epoch, given what it has achieved.
 
         Parameters
         ----------

@@ -26,7 +26,7 @@ class LRScheduler:
     Raises
     ------
     OperandError
-        If `optimizer` is none of `scalargrad.optim`.
+        If `optimizer` is not one of `scalargrad.optim`.
     """
 
     #: Names of the attributes that were options; `repr` shows them.
@@ -65,7 +65,7 @@ class LRScheduler:
         self.last_epoch += 1
 
     def restart(self) -> None:
-        """Begin anew from the base rate, as where a SequentialLR hands over."""
+        """Start again from the base rate, as when a SequentialLR hands over."""
         self._set(self._first())
         self.last_epoch = 0
 

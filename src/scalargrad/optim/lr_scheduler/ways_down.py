@@ -60,7 +60,7 @@ class LinearLR(LRScheduler):
         return base * (self.start_factor + (self.end_factor - self.start_factor) * done)
 
     def next_lr(self, epoch: int, current: float, base: float) -> float:
-        """Return the rate times what the factor of this epoch is to that of the one before."""
+        """Return the rate times the ratio of this epoch's factor to the one before."""
         del base
         if epoch == 0:
             return current * self.start_factor
@@ -112,7 +112,7 @@ class PolynomialLR(LRScheduler):
         return float(base * left**self.power)
 
     def next_lr(self, epoch: int, current: float, base: float) -> float:
-        """Return the rate times what is left over what was left before, to the power."""
+        """Return the rate times (time left / time left an epoch ago)^power."""
         del base
         if epoch == 0 or epoch > self.total_iters:
             return current

@@ -121,6 +121,20 @@ _NOT_A_NETWORK = (
 )
 
 
+def layers_of(cells: Sequence[Cell]) -> list[list[int]]:
+    """Return the places of the cells of each layer, the inputs first.
+
+    Examples
+    --------
+    >>> layers_of([Cell(0), Cell(1), Cell(6, layer=1)])
+    [[0, 1], [2]]
+    """
+    layers: list[list[int]] = [[] for _ in range(1 + max(cell.layer for cell in cells))]
+    for i, cell in enumerate(cells):
+        layers[cell.layer].append(i)
+    return layers
+
+
 def activation(program: Program, cell: Cell) -> str:
     """Return what a unit makes of its weighted sum: the symbol of an operation, or several."""
     if cell.output is None or cell.output == cell.weighted:

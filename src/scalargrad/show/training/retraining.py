@@ -15,7 +15,7 @@ from scalargrad.ops import dot
 from scalargrad.optim import SGD, Optimizer
 from scalargrad.show.places import unit_name
 from scalargrad.show.training.model_record import Json, Model, as_json, is_repeatable
-from scalargrad.show.training.network import Cell
+from scalargrad.show.training.network import Cell, layers_of
 from scalargrad.table.operation import Operation
 from scalargrad.value import Parameter, Value
 
@@ -68,7 +68,7 @@ class Retraining:
 
     def as_json(self, cells: list[Cell]) -> Json:
         """Return this for the page."""
-        deepest = max(cell.layer for cell in cells)
+        deepest = len(layers_of(cells)) - 1
         most = _most_units(cells)
         return {
             "optimizer": self.optimizer,
@@ -87,8 +87,8 @@ class Retraining:
 
 
 def _most_units(cells: list[Cell]) -> int:
-    hidden = [cell.layer for cell in cells][: -sum(c.layer == cells[-1].layer for c in cells)]
-    return max(MOST_UNITS, *(hidden.count(layer) for layer in hidden))
+    """Return how many units a layer before the last may have; as many as inputs, at least."""
+    return max(MOST_UNITS, *map(len, layers_of(cells)[:-1]))
 
 
 def find_retraining(
@@ -167,10 +167,7 @@ def is_stack(program: Program, cells: list[Cell]) -> bool:
 
     Every weight and bias belongs to one unit, and units of a hidden layer have one activation.
     """
-    layers = [
-        [i for i, cell in enumerate(cells) if cell.layer == layer]
-        for layer in range(max(cell.layer for cell in cells) + 1)
-    ]
+    layers = layers_of(cells)
     hidden = layers[1:-1]
     return (
         bool(hidden)

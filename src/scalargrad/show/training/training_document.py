@@ -12,7 +12,7 @@ from html import escape
 from scalargrad.show.html import fill, inert, policy, shared_script, source
 from scalargrad.show.places import unit_name
 from scalargrad.show.training.model_record import Json, as_json, uses
-from scalargrad.show.training.network import activation
+from scalargrad.show.training.network import activation, layers_of
 from scalargrad.show.training.setting import Setting
 from scalargrad.show.training.snapshot import Snapshot
 from scalargrad.system.json_number import json_number
@@ -77,8 +77,7 @@ def _uses(setting: Setting) -> Iterator[tuple[Operation, int]]:
 
 
 def _sizes(setting: Setting) -> str:
-    layers = [cell.layer for cell in setting.cells]
-    *first, last = (str(layers.count(i)) for i in range(max(layers) + 1))
+    *first, last = (str(len(layer)) for layer in layers_of(setting.cells))
     return f"{', '.join(first)} and {last}"
 
 
@@ -143,13 +142,11 @@ def _little(snapshot: Snapshot) -> bytes:
 
 
 def _cells(setting: Setting) -> Iterator[Json]:
-    deepest = max(cell.layer for cell in setting.cells)
-    counts = [0] * (deepest + 1)
-    widths = [sum(cell.layer == i for cell in setting.cells) for i in range(deepest + 1)]
-    for cell in setting.cells:
-        place = counts[cell.layer]
-        counts[cell.layer] += 1
-        name = unit_name(cell.layer, place, deepest, widths[-1])
+    layers = layers_of(setting.cells)
+    places = {i: place for layer in layers for place, i in enumerate(layer)}
+    for i, cell in enumerate(setting.cells):
+        place = places[i]
+        name = unit_name(cell.layer, place, len(layers) - 1, len(layers[-1]))
         if cell.layer == 0 and setting.features is not None:
             name = setting.features[place]
         yield {

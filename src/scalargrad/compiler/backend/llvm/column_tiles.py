@@ -1,6 +1,6 @@
-"""Copy columns of rows into rows, four by four: what transposes the examples of a block.
+"""Copy columns into rows in tiles of four by four, which transposes the examples of a block.
 
-Number by number this takes as long as all else that a small program does with them.
+Number by number it would take as long as everything else that a small program does.
 """
 
 from __future__ import annotations

@@ -211,13 +211,13 @@ def _is_block(place: Affine, out: int, rows: int, columns: int) -> bool:
 
 
 class _Windows:
-    """Blocks that hold something else than the program says for a stretch of instructions."""
+    """Blocks that hold something other than the program says, for a stretch of instructions."""
 
     def __init__(self) -> None:
         self._known: list[tuple[Interval, Interval]] = []
 
     def open(self, cells: Interval, first: int, last: int) -> bool:
-        """Note one, unless it meets another at the same time."""
+        """Note a block, unless it overlaps one that is open at the same time."""
         when = (first, last + 1)
         if any(not apart(cells, x) and not apart(when, y) for x, y in self._known):
             return False
@@ -289,7 +289,7 @@ def _moved(
 
 
 def _reading_elsewhere(x: Merged | None, block: Interval, distance: int) -> Merged | None:
-    """Return an instruction that reads a block that many cells earlier, if it can be told so."""
+    """Return an instruction that reads a block so many cells earlier, if it can be changed so."""
     if not isinstance(x, Products):
         return None
     possible = True

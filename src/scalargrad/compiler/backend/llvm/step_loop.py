@@ -93,7 +93,7 @@ def _called(nest: Nest) -> None:
 
 
 def _copied(nest: Nest, e: Emitter, source: str, target: str, count: str) -> None:
-    """Copy neighbouring numbers, none perhaps."""
+    """Copy neighbouring numbers; there may be none."""
 
     def copy() -> list[str]:
         def one(i: str) -> tuple[str, str]:

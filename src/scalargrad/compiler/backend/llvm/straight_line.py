@@ -1,8 +1,8 @@
 """Print small instructions as straight-line code, their addresses in the text.
 
-A call of a function that is told on what to work costs more than an addition. Numbers computed in
-a stretch stay in registers for what follows; code is cut into functions of bounded size, for what
-LLVM spends on one grows faster than its size.
+Calling a function that is given its addresses costs more than an addition. Numbers computed in
+a stretch stay in registers for what follows; code is cut into functions of bounded size, because
+the time that LLVM spends on a function grows faster than its size.
 """
 
 from __future__ import annotations

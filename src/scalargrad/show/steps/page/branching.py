@@ -9,7 +9,7 @@ from dataclasses import replace
 from scalargrad.show.characters import visible
 from scalargrad.show.graphs.diagram import Box, Diagram, Junction, Line, Wire
 from scalargrad.show.graphs.parts import Drawn
-from scalargrad.show.steps.page.numbered_folds import Item
+from scalargrad.show.subgraphs.folds import Item
 from scalargrad.value import Value
 
 #: Most depths at which a node is read by lines that come from its own wire and, where the first

@@ -33,9 +33,10 @@ from scalargrad.show.graphs.diagram import (
 )
 from scalargrad.show.graphs.parts import Drawn, Folded, FoldedDiagram
 from scalargrad.show.steps.page.branching import branched, read_far_apart
-from scalargrad.show.steps.page.numbered_folds import Item, Level, lines, named
+from scalargrad.show.steps.page.numbered_folds import Level, lines, named
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.subgraphs import Fold
+from scalargrad.show.subgraphs.folds import Item
 from scalargrad.value import Parameter, Value
 
 #: Most nodes with the same readers that are drawn side by side, and most lines between three or
@@ -80,10 +81,7 @@ class FoldDiagram:
     ) -> None:
         self._scene, self._level, self._numbers, self._around = scene, level, numbers, around
         self._builder = builder
-        self._stands: dict[Value, Item] = {}
-        for item in level.items:
-            inside = [item] if isinstance(item, Value) else item.everything()
-            self._stands.update(dict.fromkeys(inside, item))
+        self._stands = level.stands
         self._leaving = set(level.fold.outputs) if level.parent is not None else set()
         self._readers = self._read()
         self.bundles = self._alike()

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from scalargrad.show.subgraphs import Fold
-from scalargrad.value import Value
-
-Item: TypeAlias = Value | Fold
+from scalargrad.show.subgraphs.folds import Item, Shown
 
 
 @dataclass(slots=True)
@@ -25,17 +22,22 @@ class Level:
         The number of its drawing.
     parent : int or None
         That of the drawing around it.
+    stands : dict from Value to Value or Fold
+        What stands for every node inside.
     """
 
     fold: Fold
     index: int
     parent: int | None
     items: list[Item] = field(init=False)
+    stands: Shown = field(init=False)
 
     def __post_init__(self) -> None:
-        self.items = self.fold.items
+        self.items, opened = self.fold.items, list[Fold]()
         while len(self.items) == 1 and isinstance(self.items[0], Fold):
+            opened.append(self.items[0])
             self.items = self.items[0].items
+        self.stands = self.fold.shown(opened)
 
     @property
     def title(self) -> str:
