@@ -89,21 +89,3 @@ def test_every_line_stays_in_its_frames(make: Any, depth: int) -> None:
         for name, frame in frames.items():
             begins, ends, passed = passings(path, frame)
             assert passed == (begins != ends), (id, name)
-
-
-def test_a_long_chain_is_drawn_in_rows() -> None:
-    """Sixty gates are less than a screen wide, in the order in which they compute."""
-    y = Value(0.5, "x")
-    for i in range(60):
-        y = y.sin() if i % 2 else y + 0.1
-    picture = draw(y)
-    width = float(re.search(r'width="(\d+)pt"', picture.svg())[1])  # type: ignore[index]
-    assert width < 1000
-    shapes = {
-        group.get("id"): points(next(group.iter(f"{SVG}ellipse")).attrib["cx"] + ",0")[0][0]
-        for group in ET.fromstring(picture.svg()).iter(f"{SVG}g")
-        if re.fullmatch(r"n\d+", group.get("id", "")) and group.find(f"{SVG}ellipse") is not None
-    }
-    across = [shapes[f"n{i}"] for i in range(1, 61)]
-    turns = sum(before > behind for before, behind in pairwise(across))
-    assert turns == 9

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -70,6 +72,13 @@ def recurrent() -> Walk:
     return walk(h)
 
 
+def summed() -> Walk:
+    """Walk through a squared error of twenty terms, each with four gates of its own."""
+    w, b = Parameter(0.5, "w"), Parameter(0.1, "b")
+    terms = [square(w * (i / 10) + b - i * 0.05) for i in range(20)]
+    return walk(functools.reduce(operator.add, terms) / 20)
+
+
 def network() -> Walk:
     """Walk through a network of two layers of six units, drawn whole."""
     model = MLP(3, [6, 6, 1], activation="tanh", rng=0)
@@ -77,7 +86,7 @@ def network() -> Walk:
     return walk(square(out - 1.0))
 
 
-@pytest.mark.parametrize("make", [chain, horner, recurrent])
+@pytest.mark.parametrize("make", [chain, horner, recurrent, summed])
 def test_a_long_chain_goes_on_in_rows(make: Callable[[], Walk], open_page: Any) -> None:
     """Every row fits into the width; every line reaches its gate and runs through no other."""
     page = open_page(make())

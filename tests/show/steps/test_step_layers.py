@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -160,6 +161,7 @@ def activations(spell: Callable[[Value], Value]) -> list[str]:
         lambda z: 1 / (1 + exp(-z)),
         lambda z: (1 + exp(z * -1)) ** -1,
         lambda z: reciprocal(exp(-1 * z) + 1),
+        lambda z: 1 / (1 + math.e**-z),
         sigmoid,
     ],
 )
@@ -185,6 +187,7 @@ def test_activations_are_called_by_their_names(spell: Any, name: str) -> None:
         lambda z: 1 / z,
         lambda z: 1 / (1 + exp(z)),
         lambda z: 1 / (2 + exp(-z)),
+        lambda z: 1 / (1 + 2.0**-z),
         lambda z: (1 + exp(-z)) / 1,
         lambda z: maximum(z, 1.0),
     ],

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .helpers import classifier, others
+from .helpers import HOSTILE, classifier, others
 
 SVG = "{http://www.w3.org/2000/svg}"
 COLOURS = [
@@ -225,3 +225,14 @@ def test_firefox_shows_and_moves_it_too(open_in_firefox: Any, tmp_path: Path) ->
     losses = page.evaluate("scalargrad.numbers().losses")
     assert sum(losses) / 12 == pytest.approx(training.snapshots[13].loss, rel=1e-12)
     assert sum(corner(page)[:3]) < 3 * 255
+
+
+def test_a_name_that_is_cut_is_given_in_full(open_page: Any) -> None:
+    """On hover and in the legend; one that fits has no place there."""
+    page = open_page(others()["four inputs"])
+    cut = page.locator("#cells .name", has=page.locator("title"))
+    titles = cut.locator("title").all_text_contents()
+    assert HOSTILE in titles
+    legend = page.locator("#names-of").text_content()
+    assert f"is {HOSTILE}" in legend
+    assert "is the last one" not in legend

@@ -2,10 +2,10 @@
 
 `gates` says what stands in a gate, `diagram` which shapes and lines a picture consists of,
 `opening` which parts of a graph are folded, `parts` and `folded_diagram` what is drawn for them,
-`chain_rows` where a long chain is wrapped, `looks`, `scale` and `copies` what stands out, its
-colours, and fan-out in full; `dot`, with `edges` and `inks`, and `mermaid` write them as text,
-`layout` runs Graphviz, `svg` finishes what it made. `network_picture` draws the units and weights
-of a network.
+`chain_rows`, `row_layout` and `turns` where and how a long chain is wrapped, `looks`, `scale` and
+`copies` what stands out, its colours, and fan-out in full; `dot`, with `edges` and `inks`, and
+`mermaid` write them as text, `layout` runs Graphviz, `svg` finishes what it made.
+`network_picture` draws the units and weights of a network.
 """
 
 from __future__ import annotations

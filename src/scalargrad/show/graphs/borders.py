@@ -1,4 +1,4 @@
-"""Cut lines where they cross the borders of frames or pass from one row of a chain to the next.
+"""Cut lines where they cross the borders of frames.
 
 Graphviz keeps a line inside a frame only if both its ends are there. So a line that leads out of
 frames or into others is cut at their borders: each stretch then stays where it belongs.
@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from scalargrad.show.graphs.chain_rows import rows
-from scalargrad.show.graphs.diagram import Box, Junction, Line
+from scalargrad.show.graphs.diagram import Line
 from scalargrad.show.graphs.parts import Border, Cluster, FoldedDiagram
 
 
@@ -26,24 +25,6 @@ def cut_at_borders(diagram: FoldedDiagram) -> None:
             frame.shapes.append(border.id)
         diagram.shapes += borders
         lines += _stretches(line, [border.id for border in borders])
-    diagram.lines = lines
-
-
-def break_chain(diagram: FoldedDiagram) -> None:
-    """Break a long chain of one-operand gates into rows; leave all other diagrams unchanged."""
-    leaves = sum(isinstance(shape, Box) for shape in diagram.shapes)
-    if leaves > 1 or diagram.clusters or any(isinstance(x, Junction) for x in diagram.shapes):
-        return
-    row = rows(diagram.shapes, diagram.lines)
-    lines: list[Line] = []
-    for line in diagram.lines:
-        if row[line.source] == row[line.target]:
-            lines.append(line)
-            continue
-        ends = [Border(f"{line.id}-b0", out=True), Border(f"{line.id}-b1", out=False)]
-        diagram.shapes += ends
-        off, back, on = _stretches(line, [end.id for end in ends])
-        lines += [off, replace(back, back=True), on]
     diagram.lines = lines
 
 

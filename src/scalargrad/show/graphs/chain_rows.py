@@ -1,73 +1,147 @@
-"""Wrap long chains of gates into rows, like lines of text."""
+"""Wrap long chains into rows, like lines of text.
+
+A chain is cut behind a wire on its longest way where few lines cross: the cut parts all that the
+wire was computed from, whatever stands beside the chain, from all that comes later.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from scalargrad.show.graphs.diagram import GateShape, Line
+from scalargrad.show.graphs.diagram import Box, GateShape, Junction, Line, Wire
 from scalargrad.show.graphs.parts import Drawn, Folded
 
 _LONG, _ABREAST = 10, 6  # gates one after the other: in a chain that is wrapped, in a row of it
-_SLACK = 1  # how many gates a row may be longer or shorter, where fewer lines cross there
-_MOST_CROSSING = 2
-_THICKEST = 2.0  # gates, on average, side by side
+_WIDE = 8  # gates, in a row of what cannot be cut as often
+_MOST_CROSSING = 3
+_MOST_IN_A_ROW = 0.7  # of the whole length: else a row saves too little
 
 
-def rows(shapes: Sequence[Drawn], lines: Sequence[Line]) -> dict[str, int]:
+def rows(
+    shapes: Sequence[Drawn], lines: Sequence[Line], apart: Collection[str] = ()
+) -> dict[str, int]:
     """Return the row of each shape of a long chain, from 0; in other diagrams all are in one row.
 
-    Lines between rows turn there. A graph is broken only where no more than two do.
+    Parameters
+    ----------
+    shapes, lines : sequences of shape and Line
+        The diagram.
+    apart : collection of str
+        Shapes whose lines may lead to any row, because they are drawn again there: these stand
+        in the row of their first reader.
     """
-    depths = _depths(shapes, lines)
-    ends = _ends(depths, shapes, lines)
-    return {id: sum(depth > end for end in ends) for id, depth in depths.items()}
+    chain = _Chain(shapes, [line for line in lines if line.source not in apart])
+    found = {
+        id: row for row, part in enumerate(chain.rows()) for id in part if id not in apart
+    } or dict.fromkeys((shape.id for shape in shapes), 0)
+    missing = [shape.id for shape in shapes if shape.id not in found]
+    while missing:  # a box, its wire, its dot: each goes where the next one is
+        for id in missing:
+            read = [found[x.target] for x in lines if x.source == id and x.target in found]
+            if read:
+                found[id] = min(read)
+        left = [id for id in missing if id not in found]
+        if len(left) == len(missing):
+            found.update(dict.fromkeys(left, 0))
+        missing = [id for id in left if id not in found]
+    return found
 
 
-def _ends(depths: Mapping[str, int], shapes: Sequence[Drawn], lines: Sequence[Line]) -> list[int]:
-    """Return the depth of the last gate of each row except the last row."""
-    gates = sum(isinstance(shape, GateShape | Folded) for shape in shapes)
-    deepest = max(depths.values(), default=0)
-    if deepest < _LONG or gates > _THICKEST * deepest:
-        return []
-    spans = [(depths[line.source], depths[line.target]) for line in lines]
-    each = -(-deepest // -(-deepest // _ABREAST))
-    shifts = sorted(range(-_SLACK, _SLACK + 1), key=abs)
-    ends: list[int] = []
-    while (start := ends[-1] if ends else 0) + each + _SLACK < deepest:
-        crossing = {start + each + x: _crossing(spans, start + each + x) for x in shifts}
-        ends.append(min(crossing, key=crossing.__getitem__))
-        if crossing[ends[-1]] > _MOST_CROSSING:
+def shared_leaves(shapes: Sequence[Drawn], lines: Sequence[Line]) -> dict[str, Box]:
+    """Return the boxes of leaves that are read more than once, by their dots."""
+    boxes = {shape.id: shape for shape in shapes if isinstance(shape, Box)}
+    dots = {shape.id for shape in shapes if isinstance(shape, Junction)}
+    return {
+        line.target: boxes[box]
+        for line in lines
+        if line.target in dots and (box := line.source.removesuffix("-wire")) in boxes
+    }
+
+
+class _Chain:
+    """A diagram as a graph, to be cut."""
+
+    def __init__(self, shapes: Sequence[Drawn], lines: Sequence[Line]) -> None:
+        self._gates = {shape.id for shape in shapes if isinstance(shape, GateShape | Folded)}
+        self._wires = {shape.id for shape in shapes if isinstance(shape, Wire)}
+        self._into: dict[str, list[str]] = {shape.id: [] for shape in shapes}
+        self._after: dict[str, list[str]] = {shape.id: [] for shape in shapes}
+        for line in lines:
+            self._into[line.target].append(line.source)
+            self._after[line.source].append(line.target)
+        self._order = _in_order(self._into, self._after)
+
+    def rows(self) -> list[list[str]]:
+        """Return the shapes of each row, or nothing where the chain is short or cannot be cut."""
+        lengths = self._lengths(self._order)
+        longest = max(lengths.values(), default=0)
+        if longest < _LONG:
             return []
-    return ends
+        for crossing in range(1, _MOST_CROSSING + 1):
+            found = self._even(list(self._parts(lengths, crossing)))
+            widest = max(max(self._lengths(row).values()) for row in found)
+            if widest <= _WIDE:
+                break
+        return found if widest <= _MOST_IN_A_ROW * longest else []
 
+    def _even(self, parts: Sequence[list[str]]) -> list[list[str]]:
+        """Fill as few rows as there must be, and these alike."""
+        fewest = len(self._filled(parts, _ABREAST))
+        filled = (self._filled(parts, most) for most in range(1, _ABREAST + 1))
+        return next(found for found in filled if len(found) == fewest)
 
-def _crossing(spans: Sequence[tuple[int, int]], depth: int) -> int:
-    """Return how many lines cross a depth."""
-    return sum(before <= depth < behind for before, behind in spans)
+    def _lengths(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return the length in gates of the longest way to each shape, among shapes in order."""
+        lengths: dict[str, int] = {}
+        for id in ids:
+            before = (lengths[x] for x in self._into[id] if x in lengths)
+            lengths[id] = max(before, default=0) + (id in self._gates)
+        return lengths
 
+    def _parts(self, lengths: Mapping[str, int], most: int) -> Iterator[list[str]]:
+        """Yield what lies between wires on the longest way at which at most so many lines cross."""
+        place = {id: i for i, id in enumerate(self._order)}
+        seen: set[str] = set()
+        part: list[str] = []
+        crossing = 0
+        for end in self._longest_way(lengths):
+            added = sorted(self._before(end, seen), key=place.__getitem__)
+            seen.update(added)
+            part += added
+            crossing += sum(len(self._after[id]) - len(self._into[id]) for id in added)
+            if end in self._wires and crossing <= most:
+                yield part
+                part = []
+        if rest := [*part, *(id for id in self._order if id not in seen)]:
+            yield sorted(rest, key=place.__getitem__)
 
-def _depths(shapes: Sequence[Drawn], lines: Sequence[Line]) -> dict[str, int]:
-    """Return the depth of each shape in gates, itself included, each gate as late as possible.
+    def _longest_way(self, lengths: Mapping[str, int]) -> list[str]:
+        last = max(self._order, key=lengths.__getitem__)
+        way = [last]
+        while before := self._into[way[-1]]:
+            way.append(max(before, key=lengths.__getitem__))
+        return way[::-1]
 
-    A wire is as deep as the gate it comes from, and a leaf stands by what reads it first.
-    """
-    steps = {shape.id: isinstance(shape, GateShape | Folded) for shape in shapes}
-    into: dict[str, list[str]] = {shape.id: [] for shape in shapes}
-    after: dict[str, list[str]] = {shape.id: [] for shape in shapes}
-    for line in lines:
-        into[line.target].append(line.source)
-        after[line.source].append(line.target)
-    order = _in_order(into, after)
-    soonest: dict[str, int] = {}
-    for id in order:
-        soonest[id] = max((soonest[x] for x in into[id]), default=0) + steps[id]
-    depths: dict[str, int] = {}
-    for id in reversed(order):
-        depths[id] = min((depths[x] - steps[x] for x in after[id]), default=soonest[id])
-    for id in order:
-        if not into[id] and after[id]:
-            depths[id] = min(depths[x] for x in after[id])
-    return depths
+    def _before(self, end: str, seen: Collection[str]) -> list[str]:
+        """Return a shape and all it comes from, but what was seen."""
+        found = {end: None} if end not in seen else {}
+        pending = list(found)
+        for id in pending:  # grows while it is read
+            new = [x for x in self._into[id] if x not in seen and x not in found]
+            found.update(dict.fromkeys(new))
+            pending += dict.fromkeys(new)
+        return pending
+
+    def _filled(self, parts: Sequence[list[str]], most: int) -> list[list[str]]:
+        """Fill rows with parts, each row with as many as are at most so many gates long."""
+        found: list[list[str]] = []
+        for part in parts:
+            longer = [*found[-1], *part] if found else part
+            if found and max(self._lengths(longer).values()) <= most:
+                found[-1] = longer
+            else:
+                found.append(part)
+        return found
 
 
 def _in_order(into: Mapping[str, list[str]], after: Mapping[str, list[str]]) -> list[str]:

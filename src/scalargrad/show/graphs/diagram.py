@@ -39,7 +39,10 @@ from scalargrad.value import Parameter, Value
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A leaf or a constant; `kind` is ``parameter``, ``input`` or ``constant``."""
+    """A leaf or a constant; `kind` is ``parameter``, ``input`` or ``constant``.
+
+    Where a leaf is named again, far from its box, it is ``again``.
+    """
 
     id: str
     kind: str
@@ -88,7 +91,7 @@ class Junction:
 class Line:
     """A stretch from one shape to another; `enters` where it brings an operand into a gate.
 
-    `thick` where it stands for several wires, `back` where it leads to the beginning of a row.
+    `thick` where it stands for several wires.
     """
 
     id: str
@@ -97,7 +100,6 @@ class Line:
     title: str = ""
     enters: bool = False
     thick: bool = False
-    back: bool = False
 
 
 Shape: TypeAlias = Box | GateShape | Wire | Junction

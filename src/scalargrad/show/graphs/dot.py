@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import graphviz
@@ -60,6 +60,7 @@ _KINDS = {
     "parameter": {"penwidth": "1.6"},
     "input": {"style": "dashed"},
     "constant": {"style": "filled", "color": CONSTANT_FILL, "fontcolor": CONSTANT_INK},
+    "again": {"style": "dotted", "color": SLATE, "fontcolor": CONSTANT_INK},
 }
 _GATE = {"shape": "ellipse", "width": "0.42", "height": "0.42", "margin": "0.02"}
 _COPY = {**_GATE, "width": "0.4", "height": "0.4", "fontsize": "10", "margin": "0"}
@@ -82,11 +83,22 @@ _INKED = f'<TD WIDTH="1" HEIGHT="1" BGCOLOR="{INK}"></TD>'
 _PORT = f'<TD WIDTH="1" HEIGHT="1" BGCOLOR="{INK}" PORT="line"></TD>'
 
 
-def to_dot(diagram: FoldedDiagram, direction: str, dark: bool = False) -> str:
-    """Return `diagram` as DOT text, its lines running in `direction`: LR or TB."""
+def to_dot(
+    diagram: FoldedDiagram,
+    direction: str,
+    dark: bool = False,
+    places: Mapping[str, str] | None = None,
+) -> str:
+    """Return `diagram` as DOT text, its lines running in `direction`: LR or TB.
+
+    With `places` of all shapes and lines, by their ids, Graphviz lays out nothing.
+    """
+    fixed = places or {}
     arrivals = Counter(line.target for line in diagram.lines if line.enters)
     spread = 0.15 + 0.025 * max(arrivals.values(), default=1)  # many lines need room to meet
     frame = {**_GRAPH, "rankdir": direction, "ranksep": f"{spread:.3g}"}
+    if fixed:
+        frame["layout"] = "nop2"
     if below := _below(diagram):
         frame |= {**_LEGEND, "label": f"<{below}>"}
     graph = graphviz.Digraph("scalargrad", graph_attr=frame, node_attr=_NODE, edge_attr=_EDGE)
@@ -99,10 +111,8 @@ def to_dot(diagram: FoldedDiagram, direction: str, dark: bool = False) -> str:
     framed = [shape for shape in diagram.shapes if shape.id in around]
     for shape in [*(x for x in diagram.shapes if x.id not in around), *framed[::turn]]:
         inside = around.get(shape.id, graph)
-        written = _node(shape, direction, diagram.look)
-        if (
-            isinstance(shape, Border) and shape.id in around
-        ):  # at the first or the last rank of its frame
+        written = _node(shape, direction, diagram.look) | _place(shape.id, fixed)
+        if isinstance(shape, Border):  # at the first or the last rank of its frame or row
             with inside.subgraph(graph_attr={"rank": "max" if shape.out else "min"}) as border:
                 border.node(shape.id, id=shape.id, **written)
         else:
@@ -110,9 +120,13 @@ def to_dot(diagram: FoldedDiagram, direction: str, dark: bool = False) -> str:
     _set_in(graph, diagram.clusters, frames, turn)
     edges = Edges(diagram, direction)
     for line in diagram.lines:
-        graph.edge(*edges.ends(line), id=line.id, **edges.style(line))
+        graph.edge(*edges.ends(line), id=line.id, **edges.style(line), **_place(line.id, fixed))
     text: str = graph.source
     return darkened(text) if dark else text
+
+
+def _place(id: str, places: Mapping[str, str]) -> dict[str, str]:
+    return {"pos": places[id]} if id in places else {}
 
 
 _COLOUR = re.compile(r"((?:color|COLOR)=)\"?([#:\w]+)\"?")

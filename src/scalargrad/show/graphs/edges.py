@@ -60,9 +60,9 @@ class Edges:
     def _layout(self, line: Line) -> dict[str, str]:
         source, target = self._shapes[line.source], self._shapes[line.target]
         if isinstance(target, Border):
-            return {**_NO_ARROW, **({"constraint": "false"} if line.back else {})}
+            return _NO_ARROW
         if isinstance(source, Border):
-            return {}
+            return {} if line.enters else _NO_ARROW
         if self._is_copying(line):  # room to pass the leaves
             return {"minlen": "2"} if line.enters else {**_NO_ARROW, "minlen": "2", "weight": "100"}
         if not line.enters:

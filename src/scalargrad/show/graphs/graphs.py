@@ -11,7 +11,6 @@ from scalargrad.errors import GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, fan_out, topological_order
 from scalargrad.show.characters import visible
 from scalargrad.show.figures import number
-from scalargrad.show.graphs.borders import break_chain
 from scalargrad.show.graphs.copies import copies_of
 from scalargrad.show.graphs.diagram import Wire, WireNumbers
 from scalargrad.show.graphs.dot import to_dot
@@ -30,6 +29,7 @@ from scalargrad.show.graphs.opening import (
 )
 from scalargrad.show.graphs.parts import Border, FoldedDiagram
 from scalargrad.show.graphs.picture import Picture
+from scalargrad.show.graphs.row_layout import in_rows
 from scalargrad.show.graphs.scale import numbers_by_id, scale_of
 from scalargrad.show.places import module_or_none, place_names
 from scalargrad.show.subgraphs import Fold, Model, fold
@@ -182,8 +182,6 @@ def draw(
     copied = copies_of(order) if copies else {}
     places = place_names(model, order)
     diagram = FoldedBuilder(order, copied, seen, places, numbers_shown).fold(roots)
-    if direction == "LR":
-        break_chain(diagram)
     hidden = stand_ins(order, seen)
     alarmed, alarm = _alarm(order, numbers_shown.gradients)
     diagram.note = "\n".join(filter(None, [alarm, _note(seen) if seen.cut else ""]))
@@ -263,6 +261,10 @@ class GraphDrawing:
     def dot(self) -> str:
         """Return the graph in DOT."""
         return to_dot(self.diagram, self.direction, self.dark)
+
+    def placed(self) -> str:
+        """Return a long chain in rows, in DOT with a place for everything; else nothing."""
+        return in_rows(self.diagram, self.dark) if self.direction == "LR" else ""
 
     def mermaid(self) -> str:
         """Return the graph as a Mermaid flowchart."""

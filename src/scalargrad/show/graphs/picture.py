@@ -30,6 +30,9 @@ class Drawing(Protocol):
     def dot(self) -> str:
         """Return the text for Graphviz."""
 
+    def placed(self) -> str:
+        """Return text for Graphviz with a place for everything, or nothing: it then finds them."""
+
     def mermaid(self) -> str:
         """Return the Mermaid flowchart."""
 
@@ -90,8 +93,14 @@ class Picture:
         return self._svg
 
     @cached_property
+    def _placed(self) -> str:
+        return self._drawing.placed() or self.dot
+
+    @cached_property
     def _svg(self) -> str:
-        return finish(render(self.dot, "svg").decode(), self._drawing.title, self._drawing.titles)
+        return finish(
+            render(self._placed, "svg").decode(), self._drawing.title, self._drawing.titles
+        )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture to a file, whose suffix says in which format.
@@ -127,7 +136,7 @@ class Picture:
             case ".svg":
                 return self.svg().encode()
             case ".png" | ".pdf":
-                return render(self.dot, suffix[1:], self._dpi)
+                return render(self._placed, suffix[1:], self._dpi)
             case ".dot":
                 return self.dot.encode()
             case ".mmd":

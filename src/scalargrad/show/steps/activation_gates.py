@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import e
 from typing import NamedTuple
 
 from scalargrad import ops
@@ -19,7 +20,7 @@ _ACTIVATIONS = {
 #: The gates of 1 / (1 + e^-z) one after the other: what each may be, with its constant operand.
 _SIGMOID: tuple[frozenset[tuple[Operation, float | None]], ...] = (
     frozenset({(ops.neg, None), (ops.mul, -1.0), (ops.div, -1.0)}),
-    frozenset({(ops.exp, None)}),
+    frozenset({(ops.exp, None), (ops.pow, e)}),
     frozenset({(ops.add, 1.0)}),
     frozenset({(ops.reciprocal, None), (ops.pow, -1.0), (ops.div, 1.0)}),
 )
@@ -93,7 +94,8 @@ def _constant(gate: Value) -> float | None:
 
 
 def _is_wrong_way(gate: Value, operand: Value) -> bool:
-    """Return whether a division or power has its operands the other way round: x / 1, -1 / z."""
-    if gate.op is ops.div:
-        return (gate.parents[0] is operand) is (_constant(gate) == 1.0)
-    return gate.op is ops.pow and gate.parents[0] is not operand
+    """Return whether a division or power has its operands the other way round: x / 1, z ** e."""
+    comes_second = {ops.div: 1.0, ops.pow: e}  # after these constants: 1 / x, e ** z
+    if gate.op not in comes_second:
+        return False
+    return (gate.parents[0] is operand) is (_constant(gate) == comes_second[gate.op])

@@ -39,6 +39,7 @@ function layOutNetwork() {
   for (const id of ["lines", "cells"]) $(id).setAttribute("viewBox", `0 0 ${across} ${down}`);
   lines = training.weights.map((weight) => ({ ...weight, path: svgElement("path", { d: lineBetween(weight) }) }));
   $("lines").replaceChildren(svgElement("path", { id: "halo" }), ...lines.map((line) => line.path));
+  drawNamesLegend();
   $("cells").replaceChildren(...training.layers.flatMap(headed), ...training.cells.map((_, c) => cellElement(c)));
 }
 
@@ -84,8 +85,17 @@ function nameElement(c, isInput, { x, y, size }) {
   const { name } = training.cells[c];
   if (!isInput) return svgElement("text", { class: "name", x: x + size / 2 + 5, y: y + 4.5 }, name);
   if (name.length <= 3) return svgElement("text", { class: "name before", x: x - size / 2 - 5, y: y + 4.5 }, name);
-  const short = name.length > 12 ? `${name.slice(0, 11)}…` : name;
-  return svgElement("text", { class: "name before under", x: Math.max(2, x - size / 2 - 40), y: y + size / 2 + 14 }, short);
+  const text = svgElement("text", { class: "name before under", x: Math.max(2, x - size / 2 - 40), y: y + size / 2 + 14 }, shortened(name));
+  text.append(svgElement("title", {}, name));
+  return text;
+}
+
+const shortened = (name) => (name.length > 12 ? `${name.slice(0, 11)}…` : name);
+
+// What the names that are cut stand for.
+function drawNamesLegend() {
+  const cut = training.layers[0].map((c) => training.cells[c].name).filter((name) => shortened(name) !== name);
+  putText($("names-of"), cut.map((name) => `${shortened(name)} is ${name}`).join(", "));
 }
 
 function onCellKey(event, c) {

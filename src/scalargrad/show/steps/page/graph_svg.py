@@ -20,13 +20,15 @@ from scalargrad.show.graphs.chain_rows import rows
 from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Line, Wire
 from scalargrad.show.graphs.layout import render_each
 from scalargrad.show.graphs.parts import Drawn, Folded, FoldedDiagram
+from scalargrad.show.graphs.turns import turn
 
 _CELL, _GATE_CELL = 7.7, 8.8  # width of a letter of 14 pixels, and of one in a gate
 _NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 9.4, 15.0, 44
 _WIRE_HEIGHT, _BOX_HEIGHT, _FOLD_HEIGHT, _GATE, _TAP = 44, 30, 56, 36, (78, 22)
-_TURN, _GAP, _LANE = (2, 2), 44.0, 9  # where a line goes on in the next row, and between rows
+_TURN, _GAP = (2, 2), 44.0  # where a line goes on in the next row, and between rows
+_LANE, _OUT = 9, 5  # between lines that do, there and in the margins
 _NAME_HEIGHT = 13
-_LONG = 4.5
+_LONG, _SCREENS = 4.5, 2000.0  # width for each height; and a width in pixels
 _JOIN = 1.5  # Graphviz lets lines end a point outside a port
 _POINTS = 72.0
 _SIDE, _ABOVE = 20.0, 44.0  # margins; above and below there is room for a product
@@ -80,7 +82,8 @@ class _Drawing:
         self, diagram: Diagram | FoldedDiagram, names: Mapping[str, str], is_long: bool = False
     ) -> None:
         self._stacked = is_long
-        self._rows = rows(diagram.shapes, diagram.lines) if is_long else {}
+        self._found = rows(diagram.shapes, diagram.lines)
+        self._rows = self._found if is_long else {}
         self._diagram = diagram
         self._names = names
         self._fans = {shape.id for shape in diagram.shapes if isinstance(shape, Junction)}
@@ -115,8 +118,9 @@ class _Drawing:
 
     @property
     def is_long(self) -> bool:
-        """Whether the drawing is so much wider than high that width is what it lacks."""
-        return self._right > _LONG * self._bottom
+        """Whether the drawing is much wider than high, or than the screen and can go on in rows."""
+        has_rows = self._right > _SCREENS and any(self._found.values())
+        return has_rows or self._right > _LONG * self._bottom
 
     def _has_tap(self, line: Line) -> bool:
         return line.enters and line.source in self._fans and not line.source.startswith("b")
@@ -239,18 +243,15 @@ class _Drawing:
 
     def _margin(self, line: Line) -> str:
         """Return the way along the margins: right, down, back between two rows, down again."""
-        (right, _), (left, bottom) = (self._at[f"{line.id}-{end}"] for end in ("turn", "on"))
+        (right, top), (left, bottom) = (self._at[f"{line.id}-{end}"] for end in ("turn", "on"))
         row = self._row(line.target)
         turning = (x for x in self._diagram.lines if x.id in self._turning)
-        lane = _LANE * [x.id for x in turning if self._row(x.target) == row].index(line.id)
-        right, left = max(right, self._right + _SIDE) + 6, min(left, _SIDE) - 6
-        between = self._tops[row] + _ABOVE - 0.75 * _GAP + lane
-        corner = 8
-        return (
-            f"H{right - corner:g}q{corner},0 {corner},{corner}V{between - corner:g}"
-            f"q0,{corner} -{corner},{corner}H{left + corner:g}q-{corner},0 -{corner},{corner}"
-            f"V{bottom - corner:g}q0,{corner} {corner},{corner}L"
-        )
+        lane = [x.id for x in turning if self._row(x.target) == row].index(line.id)
+        between = self._tops[row] + _ABOVE - 0.75 * _GAP + _LANE * lane
+        margin = 6 + _OUT * lane
+        beyond = max(right, self._right + _SIDE) + margin, min(left, _SIDE) - margin
+        way = turn((right, top), (left, bottom), beyond[0], between, beyond[1])
+        return f"C{' '.join(f'{x:g},{y:g}' for x, y in way)}L"
 
     def _written_shapes(self) -> Iterator[str]:
         for shape in self._diagram.shapes:
