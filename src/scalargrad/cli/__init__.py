@@ -1,1 +1,1 @@
-"""The command line: scalargrad step, draw, demo and train."""
+"""The command line: scalargrad step, draw, demo, train and sweep."""

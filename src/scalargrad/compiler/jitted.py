@@ -289,7 +289,7 @@ class Jitted(Generic[P, R]):
         return Jitted(self._function, self._static, self._paths)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Jitted[P, R]:
-        """Copy what it is bound to, as functions are copied; the copy records anew."""
+        """Copy what it is bound to, as functions are copied; the copy records for itself."""
         return Jitted(copy.deepcopy(self._function, memo), self._static)
 
     def __reduce__(self) -> tuple[Any, ...]:

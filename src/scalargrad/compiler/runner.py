@@ -23,6 +23,7 @@ from scalargrad.compiler.passes.pack import pack
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.segments import split
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
+from scalargrad.system.collector import collector_paused
 
 Inputs = list[float] | Floats
 
@@ -187,6 +188,7 @@ def runner_for(program: Program) -> Runner:
     return Runner(pack(lowered) if segments is None else Blocked(segments))
 
 
+@collector_paused()
 def runner_in_loops(asked: Program, plain: Callable[[], Runner]) -> Runner:
     """Return a runner for a program as recorded: in loops where it repeats, else packed."""
     found = looped(asked) if has_llvm() else None

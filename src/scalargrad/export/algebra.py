@@ -156,7 +156,7 @@ def _truth(sp: Any, condition: Any) -> Any:
 
 
 def _holds(sp: Any, x: Any) -> Any:
-    """Return the condition that a number is not 0; of one that says true or false, what it says."""
+    """Return the condition that a number is not 0; of a comparison's result, the comparison."""
     if isinstance(x, sp.Piecewise) and x.args[-1] == (0, True) and x.args[0][0] == 1:
         return x.args[0][1]
     return sp.Ne(x, 0)

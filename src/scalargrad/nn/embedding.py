@@ -69,7 +69,7 @@ class Embedding(Module):
         return checked_index(from_start, self.num_embeddings, "padding_idx")
 
     def reset_parameters(self, rng: Rng = None) -> None:
-        """Draw the table anew; the padding row is set to 0."""
+        """Draw the table again; the padding row is set to 0."""
         init.normal_(self.weight, rng=rng)
         if self.padding_idx is not None:
             init.zeros_(self.weight[self.padding_idx])

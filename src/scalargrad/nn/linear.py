@@ -70,7 +70,7 @@ class Linear(Module):
         self.reset_parameters(rng)
 
     def reset_parameters(self, rng: Rng = None) -> None:
-        """Draw weights and biases anew."""
+        """Draw weights and biases again."""
         source = init.generator(rng)
         init.kaiming_uniform_(self.weight, a=math.sqrt(5.0), rng=source)
         if self.bias is not None:

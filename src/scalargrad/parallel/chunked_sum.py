@@ -44,8 +44,8 @@ def sum_over(
     Raises
     ------
     OperandError
-        If there are no data, or `f` or data cannot be sent; when called, if `f` returns what is
-        no tree of numbers.
+        If there are no data, or `f` or data cannot be sent; when called, if `f` returns
+        anything but a tree of numbers.
 
     Notes
     -----

@@ -118,7 +118,7 @@ def _stop(members: dict[int, Member]) -> None:
 
 
 def _serve(connection: Connection) -> None:
-    """Answer requests until the other end is closed, or whoever holds it is gone."""
+    """Answer requests until the other end is closed, or the process that holds it is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of who sent the work
     parent = parent_process()
     assert parent is not None

@@ -135,7 +135,7 @@ def confusion_matrix(
     names: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Count, class by class, what was taken for what.
+    """Draw how many examples of each class were taken for each class.
 
     Parameters
     ----------

@@ -76,7 +76,7 @@ class Draw:
 
 
 def rows_of(draws: Iterable[Draw]) -> Iterator[list[Draw]]:
-    """Yield draws in rows of the same, as vmap makes them for its examples."""
+    """Yield runs of equal draws, such as vmap makes for its examples."""
     return (list(row) for _, row in itertools.groupby(draws, key=id))
 
 
@@ -110,7 +110,7 @@ def rewind(states: Iterable[tuple[Any, Any]]) -> None:
 
 
 def drawn(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Draw a random number, in a compiled function anew at each call: ``method(*args)``.
+    """Draw a random number, ``method(*args)``; a compiled function draws again at each call.
 
     In a compiled function a plain ``rng.random()`` is refused, because the number would stay.
 

@@ -72,10 +72,11 @@ def looped(program: Program) -> Looped | None:
     if not _is_rolled_well(len(found), len(found) - sum(run.saved for run in runs)):
         return None
     rolled = roll(found, runs)
-    if rolled is None or not stands_for_recording(rolled):
+    if rolled is None:
         return None
     looping = _Looping(rolled, sweep)
-    return looping.run() if looping.is_worth_it() else None
+    # What stays packed, as most programs do, need not be compared with the recording.
+    return looping.run() if looping.is_worth_it() and stands_for_recording(rolled) else None
 
 
 def _splits_ties(program: Program) -> bool:

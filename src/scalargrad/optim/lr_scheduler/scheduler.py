@@ -111,7 +111,7 @@ class LRScheduler:
 
         Notes
         -----
-        Load the state of the optimiser, too: it has the rate that is gone on from.
+        Load the state of the optimiser, too: it has the rate to continue from.
         """
         self._take_on(*self._read(state_dict))
 

@@ -24,6 +24,9 @@ from scalargrad.compiler.passes.instructions import (
 #: The most intervals that unordered addresses are divided into.
 _MOST = 256
 
+#: Up to this many numbers are told apart one by one.
+_FEW = 512
+
 #: (first cell, last cell + 1).
 Interval = tuple[int, int]
 
@@ -129,11 +132,11 @@ class Extents:
         writer = np.full(max(edges, default=0), -1)
         for k, (places, (low, high)) in enumerate(zip(read, write, strict=True)):
             for a, b in places:
-                for by in np.unique(writer[a:b]).tolist():
+                for by in _different(writer[a:b]):
                     if by >= 0:
                         found[by].add(k)
             writer[low:high] = k
-        for by in np.unique(writer[slice(*outputs)]).tolist():
+        for by in _different(writer[slice(*outputs)]):
             if by >= 0:
                 found[by].add(-1)
         return found
@@ -161,6 +164,13 @@ class Extents:
         """Return what an instruction writes."""
         low, high = self._writes[k].tolist()
         return low, high
+
+
+def _different(numbers: NDArray[np.int64]) -> Iterable[int]:
+    """Return the different ones of some numbers; of a few, Python is the faster to tell them."""
+    if len(numbers) > _FEW:
+        return np.unique(numbers).tolist()  # type: ignore[no-any-return]
+    return set(numbers.tolist())
 
 
 def _overlap(intervals: NDArray[np.int64], cells: Interval) -> NDArray[np.bool_]:
