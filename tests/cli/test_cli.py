@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import runpy
 import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -202,3 +203,15 @@ def test_ctrl_c_while_a_page_is_written_leaves_the_old_one(
     assert "Traceback" not in err
     assert page.read_text() == "old"
     assert list(tmp_path.iterdir()) == [page]
+
+
+def test_the_package_runs_as_a_module(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``python -m scalargrad`` is the same command, where the script is not on the path."""
+    monkeypatch.setattr(sys, "argv", ["scalargrad", "step", "f = x * y", "x=2", "y=3"])
+    monkeypatch.delitem(sys.modules, "scalargrad.__main__", raising=False)
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module("scalargrad", run_name="__main__")
+    assert stopped.value.code in {None, 0}
+    assert capsys.readouterr().out.endswith("in all: ∂f/∂x = 3, ∂f/∂y = 2\n")
