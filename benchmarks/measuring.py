@@ -77,13 +77,16 @@ def median_of(run: Run, times: int, clock: Clock = time.perf_counter) -> float:
 
 
 def in_fresh_process(program: str, environment: Mapping[str, str] | None = None) -> str:
-    """Run a program in a new interpreter and return what it prints."""
+    """Run a program in a new interpreter and return what it prints.
+
+    It may keep bytecode, as it does wherever a package is installed, whatever this process does.
+    """
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environment or {})},
     )
     return done.stdout
 
