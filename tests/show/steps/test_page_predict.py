@@ -192,6 +192,15 @@ def test_at_a_fan_out_the_sum_is_asked_for_too(multiplying: Any) -> None:
     assert page.locator("#n0-gradient").text_content() == "11"
 
 
+def test_a_wire_from_the_root_to_a_fan_out_is_asked_for_alone(asked: Any) -> None:
+    """x * x + x at 3 has the slope 7, of which the wire carries 1; the rule names whose term it is."""
+    x = Parameter(3.0, "x")
+    page = asked(walk(labelled(labelled(x * x, "s") + x, "f")), "f → x")
+    assert page.locator(".question label").text_content() == "∂f/∂x on this wire = ?"
+    assert "by f:" in page.locator("#panel .symbols").text_content()
+    assert reply_to(page, "1").startswith("Right")
+
+
 def test_the_answer_can_be_shown_and_the_mode_left(multiplying: Any) -> None:
     """Nobody is held up."""
     page = multiplying(product(), "q → x")

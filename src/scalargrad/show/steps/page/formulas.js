@@ -193,17 +193,21 @@ function seedFormula(sweep, { node }, script, notation) {
   };
 }
 
+// What a wire carries back: the whole signal, or, where the parent has several wires, a term of it.
+function contributionLinks(step, product, script, notation) {
+  const arriving = signal(step.parent, script, notation);
+  if (step.expected < 2) return [["", arriving], ["=", product]];
+  return [["", script.join([arriving, script.phrase(`by ${gateWords(step)}:`)])], ["", product]];
+}
+
 function backwardFormula(sweep, step, script, notation) {
   const upstream = sweep.signals[step.node];
   const local = sweep.locals[step.node][step.operand];
   const contribution = upstream * local;
-  const fansOut = step.expected > 1;
-  let left = signal(step.parent, script, notation);
-  if (fansOut) left = script.join([left, script.phrase(`by ${gateWords(step)}:`)]);
   const product = script.product(factorIn(script, upstream), factorIn(script, local));
   const links = chainInSymbols(sweep, step, script, notation);
   return {
-    symbols: [["", left], [fansOut ? "" : "=", links]],
+    symbols: contributionLinks(step, links, script, notation),
     numbers: [
       [relation(upstream, local), product],
       [productRelation(upstream, local, contribution), numberIn(script, contribution)],
@@ -230,7 +234,7 @@ function localFormula(sweep, step, script) {
   const local = sweep.locals[step.node][step.operand];
   const partial = gate.partial(step.operand);
   let left = script.partial(nodes[step.node].word, nodes[step.parent].word);
-  if (step.expected > 1 && (step.node === root || isRepeated(step))) {
+  if (isShare(step)) {
     left = script.join([left, script.phrase("on this wire")]); // not the whole derivative
   }
   const constants = gate.constantsOf(partial);
@@ -258,6 +262,11 @@ const localText = (sweep, step, script = TEXT) =>
 function gateWords(step) {
   const { word } = nodes[step.node];
   return isRepeated(step) ? `${word}, operand ${step.operand + 1}` : word;
+}
+
+// Whether the derivative by an operand is the sum of what several wires carry.
+function isShare(step) {
+  return step.expected > 1 && (step.node === root || isRepeated(step));
 }
 
 // Whether a gate has the same operand more than once.

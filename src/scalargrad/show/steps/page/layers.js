@@ -37,7 +37,7 @@ const errorLetter = (layer) => (state.notation === "bar" ? layerSignal(sumLetter
 
 // Which way a weight leads, and where its indices start, by the notation.
 const DIRECTIONS = {
-  partial: "W holds weight[j][i], which leads from input i to unit j; both count from 0.",
+  partial: "W holds weight[j][i], which leads from input i to unit j; both count from 0, while subscripts in the graph, as in w²₄,₃, count from 1.",
   bar: "wᵢⱼ, in row i and column j of W, leads from input j to unit i; both count from 1.",
   delta: "wᵢⱼ, in row j and column i of W, leads from input i to unit j; both count from 1, and the bias is w₀ⱼ, the weight of an input x₀ = 1.",
 };

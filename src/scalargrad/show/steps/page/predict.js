@@ -154,7 +154,7 @@ function questionForm() {
   const { step } = question;
   const factors = TEXT.product(factorIn(TEXT, sweep.signals[step.node]), factorIn(TEXT, sweep.locals[step.node][step.operand]));
   const asked = {
-    local: `${TEXT.partial(nodes[step.node].word, nodes[step.parent].word)}${isRepeated(step) ? " on this wire" : ""} = ?`,
+    local: `${TEXT.partial(nodes[step.node].word, nodes[step.parent].word)}${isShare(step) ? " on this wire" : ""} = ?`,
     product: `${factors} = ?`,
     sum: `${signal(step.parent, TEXT, notation)} so far = ?`,
   }[question.stage];
@@ -213,10 +213,11 @@ function reveal() {
 }
 
 // What the chain rule says while the local derivative is asked for: its name stands for it.
-function chainAsked({ node, parent }) {
+function chainAsked(step) {
   const { notation } = state;
-  const product = MATHML.product(signal(node, MATHML, notation), MATHML.partial(nodes[node].word, nodes[parent].word));
-  return MATHML.finish(chain(MATHML, [["", signal(parent, MATHML, notation)], [wires[parent] > 1 ? "" : "=", product]]));
+  const local = MATHML.partial(nodes[step.node].word, nodes[step.parent].word);
+  const product = MATHML.product(signal(step.node, MATHML, notation), local);
+  return MATHML.finish(chain(MATHML, contributionLinks(step, product, MATHML, notation)));
 }
 
 const asksLocal = (step) => askedStep() === step && state.question.stage === "local";

@@ -16,9 +16,9 @@ function checkDifference() {
   }
   const agree = Math.abs(slope - gradient) <= 1e-6 * Math.max(1, Math.abs(gradient));
   const verdict = agree
-    ? "they agree"
+    ? "they agree."
     : "they differ: is this a kink or a jump, or is the function very steep here?";
-  $("check-result").textContent = `${at} ≈ ${number(slope)} with h = ${number(h)}; gradient ${relation(gradient)} ${number(gradient)}: ${verdict}.`;
+  $("check-result").textContent = `${at} ≈ ${number(slope)} with h = ${number(h)}; gradient ${relation(gradient)} ${number(gradient)}: ${verdict}`;
 }
 
 const descentOutputs = [];
