@@ -193,7 +193,7 @@ def test_at_a_fan_out_the_sum_is_asked_for_too(multiplying: Any) -> None:
 
 
 def test_a_wire_from_the_root_to_a_fan_out_is_asked_for_alone(asked: Any) -> None:
-    """x * x + x at 3 has the slope 7, of which the wire carries 1; the rule names whose term it is."""
+    """Of the slope 7 of x * x + x at 3 it carries 1; the rule names whose term that is."""
     x = Parameter(3.0, "x")
     page = asked(walk(labelled(labelled(x * x, "s") + x, "f")), "f → x")
     assert page.locator(".question label").text_content() == "∂f/∂x on this wire = ?"
