@@ -74,7 +74,8 @@ def jacobian(
     Notes
     -----
     One backward sweep per output, as `jacrev`, or, where outputs are more than inputs, one
-    forward sweep per input, as `jacfwd`.
+    forward sweep per input, as `jacfwd`. Under `jit`, compiling takes time proportional to outputs
+    times operations: where many outputs come of one formula, compile ``vmap(grad(formula))``.
 
     Examples
     --------
