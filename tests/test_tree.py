@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalargrad import OperandError, Value
-from scalargrad.tree import flatten, flatten_like
+from scalargrad.tree import flatten, flatten_like, is_object_array
 
 Pair = namedtuple("Pair", "first second")
 
@@ -184,3 +184,32 @@ def test_sequences_and_arrays_match_one_another() -> None:
     x = Value(2.0)
     assert flatten_like(np.array([[1.0, x]]), [(1.0, 2.0)], "this", "that") == [1.0, x]
     assert flatten_like([(1, 2)], np.ones((1, 2)), "this", "that") == [1, 2]
+
+
+class _ArrayLike:
+    """What another library may have for an array of objects."""
+
+    dtype = np.dtype(object)
+
+
+class _Lazy:
+    """An object that imports a module at the first question."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise ModuleNotFoundError(name)
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"),
+    [
+        (np.array([Value(1.0)]), True),
+        (_ArrayLike(), True),
+        (np.zeros(2), False),
+        ([Value(1.0)], False),
+        (_Lazy(), False),
+    ],
+    ids=["objects", "array-like", "floats", "list", "lazy"],
+)
+def test_an_array_of_objects_is_known_by_its_class(x: Any, expected: bool) -> None:
+    """Arrays of other libraries count; objects without the attribute are asked nothing."""
+    assert is_object_array(x) is expected

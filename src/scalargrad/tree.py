@@ -65,7 +65,7 @@ def _flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
         children = [_flatten(x, f"{where}[{key!r}]") for key, x in tree.items()]
     elif isinstance(tree, list | tuple):
         children = [_flatten(x, f"{where}[{i}]") for i, x in enumerate(tree)]
-    elif _is_array(tree):
+    elif is_array(tree):
         children = [_flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(_items(tree))]
     else:
         raise OperandError(
@@ -94,7 +94,7 @@ def replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
         parts: list[Any] = list(tree.values())
     elif isinstance(tree, list | tuple):
         parts = list(tree)
-    elif is_object_array(tree):
+    elif is_array(tree) and tree.dtype == object:
         parts = list(tree.flat)
     else:
         return tree
@@ -104,11 +104,12 @@ def replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
 
 
 def is_object_array(x: Any) -> bool:
-    """Return whether this is an array of objects; of what is no array, no attribute is read."""
-    return _is_array(x) and x.dtype == object
+    """Return whether this is an array of objects; its class tells, else nothing is asked of it."""
+    return hasattr(type(x), "dtype") and getattr(x.dtype, "kind", "") == "O"
 
 
-def _is_array(tree: Any) -> bool:
+def is_array(tree: Any) -> bool:
+    """Return whether something is a NumPy array."""
     numpy = sys.modules.get("numpy")  # where there is an array, it has been imported
     return numpy is not None and isinstance(tree, numpy.ndarray)
 
@@ -174,7 +175,7 @@ def flatten_like(tree: Any, model: Any, where: str, like: str) -> list[Any]:
     >>> flatten_like({"b": 2.0, "a": 1.0}, {"a": 0.0, "b": 0.0}, "the tangent", "the primal")
     [1.0, 2.0]
     """
-    tree, model = (x.tolist() if _is_array(x) else x for x in (tree, model))
+    tree, model = (x.tolist() if is_array(x) else x for x in (tree, model))
     if not isinstance(tree, _CONTAINERS) and not isinstance(model, _CONTAINERS):
         return flatten(tree, where)[0]
     places = _common_places(tree, model)

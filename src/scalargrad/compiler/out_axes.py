@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,13 +10,8 @@ from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import shown
+from scalargrad.tree import is_array
 from scalargrad.value import Value
-
-
-def is_array(x: Any) -> bool:
-    """Return whether something is a NumPy array."""
-    numpy = sys.modules.get("numpy")  # where there is an array, it has been imported
-    return numpy is not None and isinstance(x, numpy.ndarray)
 
 
 def arranged(results: list[Any], out_axes: Any, arrays: bool) -> Any:

@@ -19,10 +19,8 @@ def number_of(x: Any) -> Any:
     """Return a leaf as a number, or as an array of numbers."""
     if isinstance(x, Value):
         return x._data
-    if hasattr(x, "ravel"):
-        if x.dtype.kind in "iu" and x.size and x.dtype.itemsize == _LONG:
-            float_of(max(x.max().item(), -x.min().item()))  # refused if too large
-        return x
+    if hasattr(x, "ravel") and x.dtype.kind in "iu" and x.size and x.dtype.itemsize == _LONG:
+        float_of(max(x.max().item(), -x.min().item()))  # refused if too large
     return x
 
 

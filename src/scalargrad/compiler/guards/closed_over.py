@@ -41,6 +41,7 @@ from scalargrad.compiler.guards.slots import (
     same,
 )
 from scalargrad.sparse import Table
+from scalargrad.tree import is_object_array
 from scalargrad.value import Value
 
 _DICTS = (dict, MappingProxyType)
@@ -283,7 +284,7 @@ class ClosedOver:
 
     def _array(self, x: Any) -> Held:
         """Follow an array: one of objects like a list, one of numbers by its bytes."""
-        if not isinstance(x, array) and _is_of_objects(x):
+        if is_object_array(x):
             part = self._part(x.ravel().tolist())
             self._items.append((Reading(lambda: x.ravel().tolist()), part.frozen))
             return Held((x.shape, part.key), Same(x))
@@ -319,7 +320,3 @@ def _like(x: Any, items: list[Any]) -> Any:
     if isinstance(x, list):
         return items
     return deque(items) if isinstance(x, deque) else tuple(items)
-
-
-def _is_of_objects(x: Any) -> bool:
-    return getattr(x.dtype, "kind", "") == "O"

@@ -124,7 +124,7 @@ class _Placed:
         for shape in diagram.shapes:
             yield shape.id, _text(self._points[shape.id])
         for line in diagram.lines:
-            if line not in self._turning:
+            if self._row[line.source] == self._row[line.target]:
                 yield line.id, self._path(line.id, self._points[line.id])
                 continue
             off, on = self._points[line.id], self._points[f"{line.id}-on-to"]
