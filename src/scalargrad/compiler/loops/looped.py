@@ -36,6 +36,7 @@ from scalargrad.compiler.loops.roll import (
 )
 from scalargrad.compiler.loops.schedule import Stage, stages
 from scalargrad.compiler.loops.signals import Signals
+from scalargrad.compiler.loops.to_lanes import in_lanes
 from scalargrad.compiler.loops.unfold import unfold
 from scalargrad.compiler.passes.kinds import ADJOINT
 from scalargrad.compiler.passes.nodes import Integers
@@ -59,10 +60,8 @@ Sweep = tuple[list[int], list[tuple[int, float | int]]]
 _EXTREMA = {TABLE["maximum"], TABLE["minimum"]}
 
 
-def looped(program: Program) -> Looped | None:
-    """Return a recorded program as loops; None where they would not pay or cannot compute it."""
-    if _splits_ties(program):
-        return None
+def looped(program: Program) -> Looped | Program | None:
+    """Return a recorded program as loops or with lanes; None where neither would pay."""
     unfolded = unfold(program)
     sweep = None if unfolded is None else _sweep(unfolded)
     if unfolded is None or sweep is None:
@@ -74,9 +73,17 @@ def looped(program: Program) -> Looped | None:
     rolled = roll(found, runs)
     if rolled is None:
         return None
-    looping = _Looping(rolled, sweep)
-    # What stays packed, as most programs do, need not be compared with the recording.
-    return looping.run() if looping.is_worth_it() and stands_for_recording(rolled) else None
+    if not _splits_ties(program):
+        looping = _Looping(rolled, sweep)
+        if looping.is_worth_it():
+            return looping.run() if stands_for_recording(rolled) else None
+    return in_lanes(rolled) if _keeps_operations(program, unfolded) else None
+
+
+def _keeps_operations(program: Program, unfolded: Program) -> bool:
+    """Return whether unfolding wrote out nothing but sums, which are gathered again."""
+    left = {*unfolded.nodes().table, TABLE["sum"]}
+    return left.issuperset(program.nodes().occurring())
 
 
 def _splits_ties(program: Program) -> bool:

@@ -174,7 +174,7 @@ def _blocks(columns: NodeColumns, runs: list[Repetition]) -> list[RolledBlock]:
     return blocks
 
 
-def _spans(columns: NodeColumns, block: RolledBlock, t: int) -> list[tuple[int, slice]]:
+def spans(columns: NodeColumns, block: RolledBlock, t: int) -> list[tuple[int, slice]]:
     """Return, for each operand of a statement, its kind and its nodes in all iterations."""
     first, last = columns.first[block.start + t], columns.first[block.start + t + 1]
     step = int(columns.first[block.start + len(block.cells)] - columns.first[block.start])
@@ -198,7 +198,7 @@ def _leads(columns: NodeColumns, block: RolledBlock) -> list[int]:
     """Return how many iterations before the first are read of each statement."""
     lead = [0] * len(block.cells)
     for t in range(len(block.cells)):
-        for kind, span in _spans(columns, block, t):
+        for kind, span in spans(columns, block, t):
             if kind == COMPUTED and (own := _distance(columns, block, span)):
                 lead[own[0]] = max(lead[own[0]], own[1])
     return lead
@@ -208,7 +208,7 @@ def _resolve(rolled: Rolled, block: RolledBlock) -> None:
     columns = rolled.columns
     for t in range(len(block.cells)):
         operands = tuple(
-            [_operand(rolled, block, kind, span) for kind, span in _spans(columns, block, t)]
+            [_operand(rolled, block, kind, span) for kind, span in spans(columns, block, t)]
         )
         block.body.append(Statement(columns.op(block.start + t), operands))
 
