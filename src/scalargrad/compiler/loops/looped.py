@@ -48,6 +48,8 @@ _MOST = 1000
 #: Lanes alone are packed as well, and into tiles; of so many nodes, and so many for each statement,
 #: loops are found sooner.
 _MANY, _EACH = 20_000, 100
+#: Bodies of so many statements are packed nevertheless, as lanes.
+_LONG = 128
 #: So many nodes stand for each statement, at least, and so many in all are saved.
 _SHARE, _SAVES = 6, 200
 
@@ -73,11 +75,15 @@ def looped(program: Program) -> Looped | Program | None:
     rolled = roll(found, runs)
     if rolled is None:
         return None
-    if not _splits_ties(program):
-        looping = _Looping(rolled, sweep)
-        if looping.is_worth_it():
-            return looping.run() if stands_for_recording(rolled) else None
-    return in_lanes(rolled) if _keeps_operations(program, unfolded) else None
+    looping = None if _splits_ties(program) else _Looping(rolled, sweep)
+    if looping is not None and not looping.is_worth_it():
+        looping = None
+    if _keeps_operations(program, unfolded) and (looping is None or looping.is_of_layers()):
+        lanes = in_lanes(rolled)
+        if lanes is not None:
+            return lanes
+    # What stays packed, as most programs do, need not be compared with the recording.
+    return looping.run() if looping is not None and stands_for_recording(rolled) else None
 
 
 def _keeps_operations(program: Program, unfolded: Program) -> bool:
@@ -133,11 +139,18 @@ class _Looping:
 
     def is_worth_it(self) -> bool:
         """Return whether loops are better than packed lanes: for recurrences, and small bodies."""
-        rolled = self.rolled
-        nodes, statements = len(rolled.columns), rolled.statements
-        waits = any(b.count > 1 and not x.lanes for b, found in self.staged for x in found)
+        nodes, statements = len(self.rolled.columns), self.rolled.statements
         many = nodes >= max(_MANY, _EACH * statements)
-        return _is_rolled_well(nodes, statements) and (waits or many)
+        return _is_rolled_well(nodes, statements) and (many or self._waits())
+
+    def is_of_layers(self) -> bool:
+        """Return whether lanes are better: long bodies without recurrences are matrix products."""
+        long = any(block.count > 1 and len(block.cells) >= _LONG for block in self.rolled.blocks)
+        return long and not self._waits()
+
+    def _waits(self) -> bool:
+        """Return whether iterations wait for others: whether there are recurrences."""
+        return any(b.count > 1 and not x.lanes for b, found in self.staged for x in found)
 
     def run(self) -> Looped:
         """Return the program."""

@@ -157,11 +157,26 @@ class Tape(Tracing):
 
     def node(self, op: Any, operands: tuple[Any, ...]) -> Any:
         """Return what stands for an operation over operands of which one is a Value."""
+        known = self._node_of  # as `refer` finds them, in half the time
         nodes = [
-            x.index if x.__class__ is Traced and x.trace is self else self.refer(x, op)
+            x.index if x.__class__ is Traced and x.trace is self else known.get(id(x))
             for x in operands
         ]
-        return self.append(op, tuple(nodes))
+        if None in nodes:
+            nodes = [
+                self.refer(x, op) if node is None else node
+                for x, node in zip(operands, nodes)  # noqa: B905 - hot
+            ]
+        if len(nodes) != 2 or self.is_detaching:
+            return self.append(op, tuple(nodes))
+        made = _new(Traced)
+        made.trace = self
+        write_op, write_left, write_right = self.writers
+        made.index = len(self.ops)
+        write_op(op)
+        write_left(nodes[0])
+        write_right(nodes[1])
+        return made
 
     def refer(self, x: Any, op: Operation) -> int:
         """Return the node of an operand."""
