@@ -69,7 +69,7 @@ def looped(program: Program) -> Looped | Program | None:
     if unfolded is None or sweep is None:
         return None
     found = columns(unfolded)
-    runs = repeats(found)
+    runs = repeats(found, _MOST)
     if not _is_rolled_well(len(found), len(found) - sum(run.saved for run in runs)):
         return None
     rolled = roll(found, runs)

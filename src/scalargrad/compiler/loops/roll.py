@@ -119,7 +119,7 @@ class Rolled:
         """Whether each node is read exactly once and is not an output."""
         columns, program = self.columns, self.columns.program
         reads = np.bincount(columns.operands, minlength=len(program))
-        asked = [x for node in columns.gradients for x in program.args[node]]
+        asked = [x for node in columns.gradients for x in columns.written.args_of(node)]
         reads[[*program.outputs, *asked]] += 2
         return reads[columns.nodes] == 1  # type: ignore[no-any-return]
 

@@ -130,9 +130,9 @@ def _alone(block: RolledBlock) -> list[int]:
 
 def _differentiates(columns: NodeColumns, chosen: list[_Examples]) -> bool:
     """Return whether a gradient with respect to a single iteration's number is asked for."""
-    asked = {columns.written.args_of(x)[0] for x in columns.gradients}
-    stretches = (columns.nodes[x.block.start : x.block.end] for x in chosen)
-    return any(not asked.isdisjoint(nodes.tolist()) for nodes in stretches)
+    asked = np.zeros(len(columns.written), np.bool_)
+    asked[[columns.written.args_of(x)[0] for x in columns.gradients]] = True
+    return any(asked[columns.nodes[x.block.start : x.block.end]].any() for x in chosen)
 
 
 class _Writer:
@@ -226,4 +226,6 @@ class _Writer:
 
     def _append(self, op: Op, args: tuple[int, ...], size: int = 1) -> int:
         self.sizes.append(size)
-        return self.made.add([op], [args])[0]
+        self.made.ops.append(op)
+        self.made.args.append(args)
+        return len(self.sizes) - 1

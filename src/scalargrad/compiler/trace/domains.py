@@ -151,7 +151,7 @@ def _shown(nodes: Nodes, likes: Likes, outputs: Iterable[int], lanes: dict[int, 
     one where all its lanes have, which is assumed at first.
     """
     leads = _leads(nodes, likes)
-    first = starts(leads)[nodes.first]
+    first = starts(leads.astype(np.int64))[nodes.first]
     operands = nodes.operands[leads]
     ways = np.bincount(operands, minlength=len(nodes))
     for x in outputs:

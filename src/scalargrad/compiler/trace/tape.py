@@ -157,16 +157,15 @@ class Tape(Tracing):
 
     def node(self, op: Any, operands: tuple[Any, ...]) -> Any:
         """Return what stands for an operation over operands of which one is a Value."""
-        known = self._node_of  # as `refer` finds them, in half the time
-        nodes = [
-            x.index if x.__class__ is Traced and x.trace is self else known.get(id(x))
-            for x in operands
-        ]
-        if None in nodes:
-            nodes = [
-                self.refer(x, op) if node is None else node
-                for x, node in zip(operands, nodes)  # noqa: B905 - hot
-            ]
+        known = self._node_of
+        nodes = []
+        for x in operands:
+            if x.__class__ is Traced and x.trace is self:
+                nodes.append(x.index)
+            elif id(x) in known:  # as `refer` finds a Value, in half the time
+                nodes.append(known[id(x)])
+            else:
+                nodes.append(self.refer(x, op))
         if len(nodes) != 2 or self.is_detaching:
             return self.append(op, tuple(nodes))
         made = _new(Traced)
