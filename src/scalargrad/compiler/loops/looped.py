@@ -9,7 +9,7 @@ import numpy as np
 
 from scalargrad.compiler.loops.derivative import backward, history_signals
 from scalargrad.compiler.loops.expand import stands_for_recording
-from scalargrad.compiler.loops.forward import forward, copy_history
+from scalargrad.compiler.loops.forward import copy_history, forward
 from scalargrad.compiler.loops.fuse import fuse
 from scalargrad.compiler.loops.loop import (
     Cells,

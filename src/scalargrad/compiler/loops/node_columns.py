@@ -17,7 +17,7 @@ from scalargrad.table.operation import Elementwise
 #: Kinds of operands: computed by another node, given (an input or a gradient), or a constant.
 COMPUTED, GIVEN, NUMBER = 0, 1, 2
 
-#: Operations in loops have fewer operands than this: a code has a base-3 digit for the kind of each.
+#: Operations in loops have fewer operands than this: a code has a digit for the kind of each.
 _ARITY = 8
 
 
