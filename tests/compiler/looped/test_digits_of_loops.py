@@ -38,7 +38,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MANY_NODES", 0)
     monkeypatch.setattr(module, "_MANY_ITERATIONS", 0)
     monkeypatch.setattr(module, "_MIN_RATIO", 1)
-    monkeypatch.setattr(module, "_SAVES", 1)
+    monkeypatch.setattr(module, "_MIN_SAVED", 1)
 
 
 def sums(p: Any, count: int) -> Any:

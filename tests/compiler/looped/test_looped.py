@@ -214,7 +214,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MANY_NODES", 0)
     monkeypatch.setattr(module, "_MANY_ITERATIONS", 0)
     monkeypatch.setattr(module, "_MIN_RATIO", 2)
-    monkeypatch.setattr(module, "_SAVES", 20)
+    monkeypatch.setattr(module, "_MIN_SAVED", 20)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -119,7 +119,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MANY_NODES", 0)
     monkeypatch.setattr(module, "_MANY_ITERATIONS", 0)
     monkeypatch.setattr(module, "_MIN_RATIO", 1)
-    monkeypatch.setattr(module, "_SAVES", 10)
+    monkeypatch.setattr(module, "_MIN_SAVED", 10)
 
 
 def _expected(f: Function, p: list[float]) -> list[float]:
