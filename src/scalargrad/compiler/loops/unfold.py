@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 
 from scalargrad.compiler.loops.node_columns import is_repeatable
-from scalargrad.compiler.passes.differentiate import dependents, is_detached
+from scalargrad.compiler.passes.differentiate import Dependents, is_detached
 from scalargrad.compiler.passes.expressions import opened
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, Op
 from scalargrad.compiler.passes.lanes import merged, subexpressions
@@ -132,7 +132,7 @@ class _Unfolding:
         """Write a sweep; return the error signals of the nodes whose gradients are wanted."""
         wrt = {self.new[x] for x in self.wrt[seeds] if x < len(self.new)}
         roots = [self.new[x] for x in seeds[::2]]
-        moving = dependents(self.made, [*wrt], max(roots), beyond=is_detached)
+        moving = Dependents(self.made, [*wrt], beyond=is_detached).up_to(max(roots))
         signals: dict[int, int] = {}
         for root, seed in zip(roots, seeds[1::2], strict=True):
             self._send(signals, root, self.new[seed])
