@@ -119,9 +119,7 @@ class Reachable:
 
     def _function(self, function: FunctionType) -> None:
         """Follow the variables of enclosing functions, defaults and globals."""
-        variables = enumerate(
-            function.__closure__ or ()
-        )  # one may be named like a global
+        variables = enumerate(function.__closure__ or ())  # one may be named like a global
         cells = {i: cell for i, cell in variables if cell != CellType()}
         if cells:
             self._note(function, contents(cells))
