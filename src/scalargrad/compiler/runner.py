@@ -54,7 +54,7 @@ class Runner:
         """Run on `inputs` and return the outputs."""
         idle = self._ran(inputs)
         outputs: list[float] = idle[1].tolist()
-        self.take_back(idle)
+        self._idle.append(idle)
         return outputs
 
     def floats(self, inputs: Inputs) -> Floats:
@@ -72,7 +72,7 @@ class Runner:
             memory[cell] = block
         executable.run()
         found = outputs.copy()
-        self.take_back(idle)
+        self._idle.append(idle)
         return found
 
     def lend(self) -> tuple[Executable, Floats]:
@@ -89,7 +89,10 @@ class Runner:
 
     def _ran(self, inputs: Inputs) -> tuple[Executable, Floats]:
         """Run an executable; return it with the view of its outputs."""
-        executable, _ = idle = self.lend()
+        try:  # as `lend`, at each call
+            executable, _ = idle = self._idle.pop()
+        except IndexError:
+            executable, _ = idle = self.lend()
         if inputs.__class__ is list:
             self._write(executable.memory, 0, *inputs)  # type: ignore[arg-type]
         else:

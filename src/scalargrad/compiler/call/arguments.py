@@ -27,6 +27,8 @@ Key = tuple[Hashable, ...]
 
 #: The key's entry for a number of each type.
 NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Parameter: 2}
+#: The same for those that are taken as they are.
+_AT_ONCE = {kind: entry for kind, entry in NUMBERS.items() if kind is not int}
 
 #: That of arrays made here, by which most are known at once.
 FLOAT64 = np.dtype(np.float64)
@@ -50,10 +52,10 @@ def key_of_numbers(args: Iterable[Any]) -> Key | None:
     key: list[Hashable] = []
     for x in args:
         kind = x.__class__
-        if kind is np.ndarray and x.dtype is FLOAT64:
+        if kind in _AT_ONCE:
+            key.append(_AT_ONCE[kind])
+        elif kind is np.ndarray and x.dtype is FLOAT64:
             key.append(("array", x.shape))
-        elif kind in NUMBERS and kind is not int:
-            key.append(NUMBERS[kind])
         else:
             return None
     return tuple(key)
