@@ -77,7 +77,7 @@ class Function:
         roots, nodes = program.outputs[: self.results], program.nodes()
         if len(roots) <= _ONE_BY_ONE:
             stops = nodes.where(beyond)
-            return tuple(nodes.leads_back(root, self.wrt, stops) for root in roots)
+            return tuple(nodes.depends_on(root, self.wrt, stops) for root in roots)
         flags = Dependents(program, self.wrt, beyond=beyond).up_to(len(program) - 1)
         return tuple(bool(flags[node]) for node in roots)
 

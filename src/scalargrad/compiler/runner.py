@@ -24,7 +24,7 @@ from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.pack import pack
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.segments import split
+from scalargrad.compiler.passes.splitter import split
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.system.collector import collector_paused
 

@@ -1,4 +1,4 @@
-"""Group nodes that are alike, so that a question about them need be answered only once per group."""
+"""Group nodes that are alike, so that a question about them is answered once per group."""
 
 from __future__ import annotations
 

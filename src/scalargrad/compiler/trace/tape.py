@@ -1,4 +1,4 @@
-"""The tape: the nodes of a recording, and the methods that write nodes and return traced numbers."""
+"""The tape: the nodes of a recording, and the methods that write them as traced numbers."""
 
 from __future__ import annotations
 
