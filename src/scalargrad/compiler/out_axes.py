@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.call.objects import like
+from scalargrad.compiler.call.copied_objects import like
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
 from scalargrad.table.numbers import is_real

@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from scalargrad.compiler.call.objects import Copier, Frozen, Visit, is_object, like
+from scalargrad.compiler.call.copied_objects import Copier, like
+from scalargrad.compiler.call.objects import Frozen, Visit, is_object
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table

@@ -7,9 +7,8 @@ copied with new leaves for its Values, so that the program serves every object o
 
 from __future__ import annotations
 
-import copy
 import functools
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable
 from itertools import chain
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any, Protocol
@@ -17,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from scalargrad.errors import TraceError
-from scalargrad.sparse import Table, Touched
+from scalargrad.sparse import Table
 from scalargrad.tree import is_object_array
 from scalargrad.value import Parameter, Value
 
@@ -82,7 +81,7 @@ def _has_state(kind: Any) -> bool:
         and kind.__reduce_ex__ is object.__reduce_ex__
         and kind.__reduce__ is object.__reduce__
         and not issubclass(kind, _FUNCTIONS)
-        and ("__dict__" in dir(kind) or bool(_slots(kind)))
+        and ("__dict__" in dir(kind) or bool(slots_of(kind)))
         and _made_by(kind) is object.__new__
     )
 
@@ -99,7 +98,8 @@ def is_object(x: Any) -> bool:
 
 
 @functools.cache
-def _slots(kind: Any) -> tuple[str, ...]:
+def slots_of(kind: Any) -> tuple[str, ...]:
+    """Return the names of the slots of a class and its bases."""
     declared = (vars(k).get("__slots__", ()) for k in kind.__mro__)
     listed = ((names,) if isinstance(names, str) else names for names in declared)
     return tuple(x for x in chain.from_iterable(listed) if x not in {"__dict__", "__weakref__"})
@@ -108,7 +108,7 @@ def _slots(kind: Any) -> tuple[str, ...]:
 def attributes(x: Any) -> dict[str, Any]:
     """Return an object's attributes by name."""
     kind: Any = type(x)
-    names = _slots(kind)
+    names = slots_of(kind)
     if not names:
         found: dict[str, Any] = x.__dict__
         return found
@@ -226,80 +226,3 @@ class Visit:
 def _bound(x: Any) -> tuple[Any, ...]:
     """Return the parts of a bound method or a partial function."""
     return (x.__self__,) if isinstance(x, MethodType) else (x.func, x.args, x.keywords)
-
-
-def like(x: dict[Any, Any], values: Iterable[Any]) -> Any:
-    """Return a dict of the type of `x` (and its default factory) with other values."""
-    found: dict[Any, Any] = {} if x.__class__ is dict else copy.copy(x)
-    dict.update(found, zip(x, values, strict=True))  # Counter.update adds
-    return found
-
-
-class Copier:
-    """Copies objects, replacing the Values in them.
-
-    Parameters
-    ----------
-    kind : type
-        The type of what is replaced.
-    replaced : callable
-        Returns the replacement of one of these.
-    """
-
-    def __init__(self, kind: type, replaced: Callable[[Any], Any]) -> None:
-        self._kind = kind
-        self._replaced = replaced
-        self._copies: dict[int, Any] = {}
-        self._originals: list[Any] = []  # keeps them alive, so that no other object gets their id
-
-    def copy(self, x: Any) -> Any:
-        """Return a copy of an object; one without state is returned itself."""
-        if isinstance(x, self._kind):
-            return self._replaced(x)
-        if id(x) not in self._copies:
-            self._originals.append(x)
-            self._copies[id(x)] = self._copy(x)
-        return self._copies[id(x)]
-
-    def _copy(self, x: Any) -> Any:
-        if isinstance(x, list | tuple | dict):
-            return self._container(x)
-        if isinstance(x, MethodType):
-            return MethodType(x.__func__, self.copy(x.__self__))
-        if isinstance(x, functools.partial):
-            function, *args = (self.copy(part) for part in (x.func, *x.args))
-            return functools.partial(function, *args, **self.copy(x.keywords))
-        if is_object_array(x):
-            copied = np.empty_like(x)
-            copied.ravel()[:] = [self.copy(item) for item in x.ravel().tolist()]
-            return copied
-        return self._object(x) if has_state(x) else x
-
-    def _container(self, x: Any) -> Any:
-        kind: Any = type(x)
-        if isinstance(x, Table):
-            return Table(([self.copy(p) for p in row] for row in x), Touched())
-        if isinstance(x, dict):
-            return like(x, map(self.copy, x.values()))
-        items = map(self.copy, x)
-        return kind(*items) if hasattr(x, "_fields") else kind(items)
-
-    def _object(self, x: Any) -> Any:
-        kind: Any = type(x)
-        copied = self._copies[id(x)] = kind() if kind is SimpleNamespace else object.__new__(kind)
-        for name, part in attributes(x).items():
-            if name in _slots(kind):
-                object.__setattr__(copied, name, self.copy(part))
-            else:
-                copied.__dict__[name] = self.copy(part)
-        return copied
-
-
-def parts_beside(x: Any, other: Any, kind: type) -> list[tuple[Any, Any]]:
-    """Return pairs of corresponding parts, of a given type, of two objects of equal structure."""
-    places: list[Any] = []
-    Copier(kind, places.append).copy(x)
-    found = Visit([])
-    found.part(other)
-    first = {id(value): value for value in found.module_values}
-    return list(zip(places, first.values(), strict=True))

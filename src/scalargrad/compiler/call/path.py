@@ -18,7 +18,8 @@ from scalargrad.compiler.call.input_numbers import (
     value_cells,
 )
 from scalargrad.compiler.call.made_draws import MadeDraws
-from scalargrad.compiler.call.output import Output, Source, all_finite
+from scalargrad.compiler.call.output import all_finite
+from scalargrad.compiler.call.result_nodes import ResultNodes
 from scalargrad.compiler.call.results import Place, filled, filler, has_arrays
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.closed_over import ClosedOver
@@ -88,9 +89,8 @@ class Path:
         if any(self.reached):
             reached = zip(self.reached, recording.plain, strict=True)
             self.reached = tuple([moves and not plain for moves, plain in reached])
-        self.operands = _subsets(self.function.operands if any(self.reached) else ())
-        self.some_only = any(self.operands)
-        self.lone = self.reached == (True,) and not self.some_only
+        operands = self.function.operands if any(self.reached) else ()
+        self.nodes = ResultNodes(self.reached, operands)
         self.truths = recording.truths
         self.differentiable = bool(wrt)
         self.returns_arrays = has_arrays(outline)
@@ -204,12 +204,10 @@ class Path:
         if not self.differentiable:
             return numbers[:n], finite
         if not recording:
-            return self._leaves(numbers), finite
+            return self.nodes.leaves(numbers), finite
         row = None if along is None else (along, tuple(numbers[n + len(self.outcomes) :]))
         source = self.name, function, inputs, (self, made, leaves, module_values)
-        if self.lone:
-            return [Output(numbers[0], 0, source, parents, row and row[1])], finite
-        return self._nodes(numbers, source, parents, row), finite
+        return self.nodes.outputs(numbers, source, parents, row), finite
 
     def _run_in_arrays(self, leaves: list[Any]) -> tuple[Sequence[Any], bool] | None:
         """Run the program with its inputs and outputs in arrays rather than lists of floats."""
@@ -279,63 +277,3 @@ class Path:
     def _foreign(self, module_values: Sequence[Value]) -> Sequence[Value]:
         known = (*module_values, *self.closed_over)
         return [known[k] for k in self.foreign] if module_values else known
-
-    def _nodes(
-        self,
-        numbers: list[float],
-        source: Source,
-        parents: tuple[Value, ...],
-        along: tuple[int, tuple[float, ...]] | None,
-    ) -> list[Value | float]:
-        """Return each result as a node if it depends on a Value, else as a float."""
-        index, row = along or (-1, None)
-        if not self.some_only:
-            return [
-                Output(x, i, source, parents, row if i == index else None) if reached else x
-                for i, (x, reached) in enumerate(zip(numbers, self.reached))  # noqa: B905 - guards
-            ]
-        # Results that depend on the same operands share the tuple: the graph is sorted faster.
-        read = {x: parents if x is None else x(parents) for x in {*self.operands}}
-        return [
-            _node(x, i, source, read[of], row if i == index else None) if reached else x
-            for i, (x, reached, of) in enumerate(
-                zip(numbers, self.reached, self.operands, strict=False)
-            )
-        ]
-
-    def _leaves(self, numbers: list[float]) -> list[Value | float]:
-        """Return each result as a Value without parents if it depends on a Value."""
-        reached = zip(numbers, self.reached)  # noqa: B905 - the numbers hold guards too
-        return [Value(x) if moves else x for x, moves in reached]
-
-
-class _Subset:
-    """Selects the operands that a result depends on.
-
-    Parameters
-    ----------
-    places : tuple of int
-    """
-
-    def __init__(self, places: tuple[int, ...]) -> None:
-        self.places = places
-
-    def __call__(self, parents: tuple[Value, ...]) -> tuple[Value, ...]:
-        return tuple([parents[k] for k in self.places])
-
-
-def _subsets(operands: Sequence[tuple[int, ...] | None]) -> tuple[_Subset | None, ...]:
-    """Return, for each result, the subset of operands it depends on (shared); None for all."""
-    made = {places: _Subset(places) for places in operands if places is not None}
-    return tuple([None if places is None else made[places] for places in operands])
-
-
-def _node(
-    number: float,
-    index: int,
-    source: Source,
-    parents: tuple[Value, ...],
-    row: tuple[float, ...] | None,
-) -> Value:
-    """Return a result as a node; as a leaf if it depends on nothing."""
-    return Output(number, index, source, parents, row) if parents else Value(number)

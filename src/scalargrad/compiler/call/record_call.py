@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from scalargrad.compiler.call.arguments import rebuilt
-from scalargrad.compiler.call.objects import Copier, is_object
+from scalargrad.compiler.call.copied_objects import Copier
+from scalargrad.compiler.call.objects import is_object
 from scalargrad.compiler.trace.record import Recording, recorded, require_same
 from scalargrad.compiler.trace.side_effects import unchanging
 from scalargrad.compiler.trace.trace import Trace

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scalargrad.compiler.call.objects import Copier, Visit, has_state, is_object, like, parts_beside
+from scalargrad.compiler.call.copied_objects import Copier, like, parts_beside
+from scalargrad.compiler.call.objects import Visit, has_state, is_object
 from scalargrad.compiler.guards.names_read import variables
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
