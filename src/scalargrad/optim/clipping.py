@@ -72,7 +72,10 @@ def clip_grad_norm_(
     moving = [p for p in _as_list(parameters) if p.grad]
     norm = norm_of([p.grad for p in moving], power)
     if flag(error_if_nonfinite, "error_if_nonfinite") and not math.isfinite(norm):
-        raise NumericalError(f"the norm of the gradients is {norm}; none was changed")
+        raise NumericalError(
+            f"the norm of the gradients is {norm}; none was changed. Lower the learning rate, or "
+            "look for the operation under detect_anomaly()"
+        )
     factor = factor_for(norm, limit)
     if factor != 1.0:
         for parameter in moving:

@@ -150,7 +150,7 @@ class Reduction(Operation):
         self._makers: dict[tuple[type, int], Callable[..., Any]] = {}
 
     def terms(self, arity: int) -> int:
-        """Return of how many terms a result of that many operands consists."""
+        """Return the number of terms in the result for that many operands."""
         return arity
 
     @property

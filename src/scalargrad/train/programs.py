@@ -33,7 +33,7 @@ class Found(NamedTuple):
     grads : float64
         The gradients of the parameters reached.
     reached, looked_up : integers
-        Which parameters a gradient reaches, and which are chosen among by a computed index.
+        The parameters that a gradient reaches, and those that are entries of a lookup table.
     predictions : array or list
         One for each example.
     """
@@ -68,16 +68,16 @@ def gradient_of(
     ----------
     objective : Objective
     leaves : sequence of Value
-        What to differentiate with respect to.
+        The Values to differentiate with respect to.
     example : (input, target)
-        How examples are nested.
+        An example, for the structure of all.
     together : bool
-        Record the model once for all examples, else for each.
+        Whether to record the model once for all examples, or once for each.
 
     Returns
     -------
     callable
-        From the numbers of the leaves, and a batch, one row for each example, to what is found.
+        Takes the numbers of the leaves and a batch, with one row per example.
     """
     called = objective.called
     parameters = _Unfollowed(leaves)
