@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any, ClassVar
 
 from scalargrad.errors import NumericalError, OperandError, StateError
-from scalargrad.optim.group_step import GroupStep, Move, Rule, arrays_of, has_numpy
+from scalargrad.optim.group_step import GroupStep, Move, Rule, all_finite, arrays_of, has_numpy
 from scalargrad.optim.options import Group, at_least_zero, flags, plain
 from scalargrad.optim.param_groups import by_table, in_table, params_of, with_name
 from scalargrad.optim.saved import read, written
@@ -204,8 +204,6 @@ class Optimizer:
             False, and nothing is changed, where a gradient or a new number is not finite, or
             a rule is not one of `scalargrad.optim.rules`.
         """
-        import numpy as np
-
         taken = []
         for i, span in enumerate(self._spans()):
             rows = span if reached is None else self._rows_reached(i, span, reached)
@@ -213,7 +211,7 @@ class Optimizer:
             if not step.takes_arrays:
                 return False
             move = step.on_arrays(rows, data[rows], grads[rows], self.state)
-            if not (np.isfinite(grads[rows]).all() and np.isfinite(move.data).all()):
+            if not all_finite(grads[rows], move.data):
                 return False
             taken.append(move)
         for move in taken:
@@ -279,7 +277,7 @@ class Optimizer:
             data, grads = arrays_of(parameters)
             rows = self._rows(parameters) if sparse else self._spans()[i]
             move = step.on_arrays(rows, data, grads, self.state)
-            if isfinite(grads.sum() + move.data.sum()):
+            if all_finite(grads, move.data):
                 return parameters, move._replace(data=move.data.tolist())
         return self._moved_each(parameters, step)  # names what is not finite, leaves out None
 
