@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 
 from scalargrad.compiler.explain.measured import Timed, TimelineBar, shares
+from scalargrad.compiler.loops.listing import name_of
 from scalargrad.compiler.loops.loop import CellTable, Clear, Increase, Loop, Looped, Read, Write
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.runner import Inputs
@@ -22,7 +23,7 @@ def described(name: str, program: Looped) -> list[str]:
     lines = [f"{name}: {len(loops)} loops, {8 * program.cells} bytes"]
     steps: Counter[tuple[str, int]] = Counter()
     for loop in loops:
-        steps[_kind(loop), loop.count] += len(loop.steps)
+        steps[name_of(loop), loop.count] += len(loop.steps)
     for (kind, count), total in steps.items():
         often = "" if count == 1 else f", {count} iterations"
         lines.append(f"  {kind}{often}: {total} step{'s' * (total != 1)}")
@@ -46,7 +47,7 @@ def timed(title: str, program: Looped, inputs: Inputs) -> Timed:
     for loop in program.loops:
         copies = _COPIES if _iterations(loop) <= _FEW else 1
         taken = _seconds(replace(program, loops=[loop] * copies), whole) - nothing
-        bars.append(TimelineBar(_kind(loop), _iterations(loop), max(0.0, taken) / copies))
+        bars.append(TimelineBar(name_of(loop), _iterations(loop), max(0.0, taken) / copies))
     gathers = sum(
         isinstance(x, Read | Write | Increase) and isinstance(x.place, CellTable)
         for loop in program.loops
@@ -55,17 +56,6 @@ def timed(title: str, program: Looped, inputs: Inputs) -> Timed:
     )
     kinds = [(bar.name, bar.lanes, bar.seconds) for bar in bars]
     return Timed(title, gathers, 8 * program.cells, len(bars), bars, shares(kinds), "loop")
-
-
-def _kind(loop: Loop | Clear) -> str:
-    """Return the kind of a loop: over lanes, a recurrence, or steps that run once."""
-    if isinstance(loop, Clear):
-        return "clear"
-    if loop.count == 1:
-        return "once"
-    if not loop.lanes:
-        return "recurrence"
-    return "lanes and sums" if loop.totals else "lanes"
 
 
 def _iterations(loop: Loop | Clear) -> int:
