@@ -84,7 +84,7 @@ def clip_grad_norm_(
 
 
 def factor_for(norm: float, max_norm: float) -> float:
-    """Return what gradients of this norm are multiplied by: 1 where it is not too large."""
+    """Return the factor for gradients of this norm, 1 if it is not too large."""
     factor = max_norm / (norm + 1e-6)
     return 1.0 if factor >= 1.0 else factor
 

@@ -15,7 +15,7 @@ from scalargrad.table.validation import function, listed, shown, size, text
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Names longer than this altogether do not fit side by side under a matrix.
+#: Class names longer than this in all are written at an angle under a matrix.
 _LETTERS_ACROSS = 30
 _MOST_CLASSES = 10_000
 

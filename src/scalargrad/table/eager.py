@@ -158,7 +158,7 @@ def compile_reflected(op: Printable, node: type) -> Callable[..., Any]:
 
 #: A reduction of at most this many operands is printed without a loop, twice as fast.
 UNROLLED = 64
-#: Of so many at most, where it chooses among them: each choice is then written out.
+#: The same for a reduction that chooses among its operands, as every choice is written out.
 _COMPARED = 3
 
 

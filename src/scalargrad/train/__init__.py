@@ -1,4 +1,4 @@
-"""Training: fit a model to examples, watch it, stop it, and go on later."""
+"""Training: fit a model to examples, with metrics, early stopping and checkpoints to resume from.
 
 from __future__ import annotations
 

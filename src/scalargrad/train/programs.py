@@ -1,8 +1,8 @@
 """The gradient of a batch, and the predictions of many examples, as functions for `jit`.
 
-Both take arrays: the numbers of all parameters, and the examples, one row for each. While they are
-recorded, the model's parameters stand for those numbers. Called in any other way they return None:
-what a program cannot do is left to an eager step.
+Both take arrays: the numbers of all parameters, and the examples, one per row. While they are
+recorded, the model's parameters stand for those numbers. If they are called eagerly instead, they
+return None, and the caller takes an eager step.
 """
 
 from __future__ import annotations
