@@ -12,7 +12,7 @@ from scalargrad.compiler.passes.differentiate import Dependents, differentiate, 
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, PRODUCTS, Op
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
-from scalargrad.compiler.runner import Inputs, LoopRunner, Runner, runner_for, runner_in_loops
+from scalargrad.compiler.runner import Inputs, LoopRunner, Runner, runner_for, runner_for_recorded
 
 #: Up to this many results are followed back one by one.
 _ONE_BY_ONE = 4
@@ -84,7 +84,7 @@ class Function:
     @functools.cached_property
     def values(self) -> Runner:
         """The runner that computes the outputs."""
-        return runner_in_loops(self.recorded, self._plain_values)
+        return runner_for_recorded(self.recorded, self._plain_values)
 
     def _plain_values(self) -> Runner:
         return runner_for(self.program)
@@ -99,7 +99,9 @@ class Function:
         """Return the runner that computes the outputs and then the gradient of one result."""
         if index not in self._with_rows:
             plain = functools.partial(self._plain_values_and_row, index)
-            self._with_rows[index] = runner_in_loops(self._asked_row(self.recorded, index), plain)
+            self._with_rows[index] = runner_for_recorded(
+                self._asked_row(self.recorded, index), plain
+            )
         return self._with_rows[index]
 
     def _plain_values_and_row(self, index: int) -> Runner:
@@ -123,7 +125,7 @@ class Function:
     @functools.cached_property
     def pull_back(self) -> Runner:
         """The runner that computes Σ seed · gradient; the seeds, one per result, are inputs too."""
-        return runner_in_loops(self._asked_pull(self.recorded), self._plain_pull_back)
+        return runner_for_recorded(self._asked_pull(self.recorded), self._plain_pull_back)
 
     def _plain_pull_back(self) -> Runner:
         return runner_for(differentiate(self._asked_pull(self.program), tidy=False))

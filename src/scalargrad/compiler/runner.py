@@ -20,6 +20,7 @@ from scalargrad.compiler.backend.choice import Executable, has_llvm
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.loops.looped import looped
+from scalargrad.compiler.passes.differentiate import differentiate
 from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.pack import pack
@@ -192,7 +193,16 @@ def runner_for(program: Program) -> Runner:
 
 
 @collector_paused()
-def runner_in_loops(asked: Program, plain: Callable[[], Runner]) -> Runner:
-    """Return a runner for a program as recorded: in loops where it repeats, else packed."""
-    found = looped(asked) if has_llvm() else None
-    return plain() if found is None else LoopRunner(found, plain)
+def runner_for_recorded(asked: Program, plain: Callable[[], Runner]) -> Runner:
+    """Return a runner for a program as recorded: in loops or lanes where it repeats, else packed.
+
+    Parameters
+    ----------
+    asked : Program
+    plain : callable
+        Returns what runs the same program, each node by itself.
+    """
+    found = looped(asked)
+    if isinstance(found, Program):
+        return runner_for(differentiate(sum_of_products(found), tidy=False))
+    return plain() if found is None or not has_llvm() else LoopRunner(found, plain)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scalargrad.compiler.passes.kinds import INPUT, Op
@@ -71,6 +71,10 @@ class RecordedProgram(Program):
         copy._replace(self._nodes.with_inputs(INPUT, self.inputs, count))
         copy.move_inputs(count)
         return copy
+
+    def alive(self, outputs: Iterable[int] | None = None) -> bytearray:
+        """Return, for each node, 1 where an output depends on it."""
+        return bytearray(self._nodes.needed(self.outputs if outputs is None else outputs))
 
     def _replace(self, nodes: Nodes) -> None:
         self._nodes = nodes

@@ -7,6 +7,9 @@ over several wires both become one kind of node, a₀b₀ + a₁b₁ + ….
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
+
+import numpy as np
 
 from scalargrad.compiler.passes.expressions import (
     ADD,
@@ -61,15 +64,14 @@ class _Gatherer:
 
     def run(self) -> Program:
         old, alive, new, uses, terms = self.old, self.alive, self.new, self.uses, self.terms
-        products = self.writer.products
+        products, ops, args = self.writer.products, old.ops, old.args
         special: dict[object, Callable[[tuple[int, ...]], list[int]]]
         special = {ADD: self._add, MUL: self._mul}
-        for node in range(old.inputs, len(old)):
+        for node in range(old.inputs, len(ops)):
             if not alive[node]:
                 continue
-            op = old.ops[node]
-            handle = special.get(op)
-            pending = handle(old.args[node]) if handle else self._other(op, node)
+            handle = special.get(ops[node])
+            pending = handle(args[node]) if handle else self._other(ops[node], node)
             if pending is not None:
                 if uses and uses[node] == 1:
                     terms[node] = pending
@@ -104,7 +106,7 @@ class _Gatherer:
         return terms
 
     def _mul(self, args: tuple[int, ...]) -> list[int]:
-        return [self._node(args[0]), self._node(args[1])]
+        return self._nodes(args)
 
     def _other(self, op: Op, node: int) -> list[int] | None:
         """Write a node other than ``+`` and ``*``, or return its terms if it is a sum."""
@@ -173,21 +175,15 @@ def _uses(program: Program, alive: bytearray) -> tuple[list[int], set[int]]:
 
     A use that needs the node itself, rather than its terms, counts more than once.
     """
-    uses = [0] * len(program)
-    cut = set()
-    for node, args in enumerate(program.args):
-        if alive[node]:
-            for x in args:
-                uses[x] += 1
-            if program.ops[node] is ADJOINT:
-                cut.add(args[0])
-                for x in args:
-                    uses[x] += 2
-    for node in program.outputs:
+    nodes = program.nodes()
+    read = nodes.operands[np.frombuffer(alive, np.bool_)[nodes.users()]]
+    uses: list[int] = np.bincount(read, minlength=len(program)).tolist()
+    asked = [nodes.args_of(node) for node in nodes.places(ADJOINT) if alive[node]]
+    for node in chain(program.outputs, *asked):
         uses[node] += 2
-    if has_lanes(program.ops):
+    if has_lanes(nodes.table):
         _keep_sums_apart(program, uses)
-    return uses, cut
+    return uses, {args[0] for args in asked}
 
 
 def _keep_sums_apart(program: Program, uses: list[int]) -> None:

@@ -87,9 +87,10 @@ class Columns:
         key = number or number.hex()
         found = self.constants_at.get(key)
         if found is None:
-            found = self.constants_at[key] = len(self.ops)
+            ops = self.ops
+            found = self.constants_at[key] = len(ops)
             self.constants[found] = number
-            self.ops.append(CONSTANT)
+            ops.append(CONSTANT)
             self.left.append(_NONE)
             self.right.append(_NONE)
         return found

@@ -19,7 +19,7 @@ import numpy as np
 
 from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, Op, total_of
 from scalargrad.compiler.passes.lanes import subexpressions
-from scalargrad.compiler.passes.nodes import Flags, Nodes, alike, drop
+from scalargrad.compiler.passes.nodes import Flags, Nodes, alike, drop, starts
 from scalargrad.compiler.trace.likes import Constants, Likes
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import TABLE, eq, mul
@@ -38,13 +38,15 @@ _FEW = 64
 _MANY = 10_000
 
 
-def unseen(trace: Trace, outputs: Sequence[int]) -> list[int]:
+def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     """Write nodes that count, at each run, the numbers that eager evaluation would refuse.
 
     Parameters
     ----------
     trace : Trace
         Finished.
+    nodes : Nodes
+        What it has written.
     outputs : sequence of int
         The results.
 
@@ -56,11 +58,9 @@ def unseen(trace: Trace, outputs: Sequence[int]) -> list[int]:
     """
     if not (trace.finite or any(map(_is_limited, {*trace.ops}))):
         return []
-    nodes = trace.columns.nodes()
     results = {*outputs}
     likes = Likes(nodes, trace.columns.constants)
     lanes = {x: trace.lanes.size(x) for x in _unbatched(nodes)}
-    shown = _shown(nodes, likes, outputs, lanes)
     limited = np.flatnonzero(nodes.where(_is_limited))
     limited = limited[likes.ask(limited, _may_fail)]
     told = likes.ask(limited, _gives_itself_away)
@@ -151,7 +151,7 @@ def _shown(nodes: Nodes, likes: Likes, outputs: Iterable[int], lanes: dict[int, 
     Nodes without one are removed until none is left; a batched node needs one for every lane.
     """
     propagates = _propagates(nodes, likes)
-    first = np.searchsorted(np.flatnonzero(propagates), nodes.first)
+    first = starts(propagates.astype(np.int64))[nodes.first]
     operands = nodes.operands[propagates]
     ways = np.bincount(operands, minlength=len(nodes))
     for x in outputs:

@@ -152,7 +152,8 @@ def _content(recording: Recording, outline: Any) -> tuple[Any, ...]:
 def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
     guards = [_guard(trace, node) for node in trace.guards]
     outcomes = [*trace.guards.values()]
-    found = unseen(trace, outputs) if domains else []
+    nodes = trace.columns.nodes()
+    found = unseen(trace, nodes, outputs) if domains else []
     if found:
         guards.append(functools.reduce(lambda x, y: trace.write(add, (x, y)), found))
         outcomes.append(False)
@@ -161,7 +162,8 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
         together = returned_together(outputs, trace.lanes.taken)
     roots = [*(x for x, _ in together), *guards]
     add_up_together(trace.columns, trace.lanes.taken, roots)
-    nodes = trace.columns.nodes()
+    if len(nodes) < len(trace.columns) or trace.lanes.taken:
+        nodes = trace.columns.nodes()
     needed = nodes.needed(roots)
     used = {i: x for x, i in trace.outside if needed[i]}
     places = _in_order_of_use(nodes, [*used], needed, roots)

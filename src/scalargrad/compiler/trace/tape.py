@@ -157,11 +157,25 @@ class Tape(Tracing):
 
     def node(self, op: Any, operands: tuple[Any, ...]) -> Any:
         """Record an operation; at least one operand is a Value."""
-        nodes = [
-            x.index if x.__class__ is Traced and x.trace is self else self.refer(x, op)
-            for x in operands
-        ]
-        return self.append(op, tuple(nodes))
+        known = self._node_of
+        nodes = []
+        for x in operands:
+            if x.__class__ is Traced and x.trace is self:
+                nodes.append(x.index)
+            elif id(x) in known:  # as `refer` finds a Value, in half the time
+                nodes.append(known[id(x)])
+            else:
+                nodes.append(self.refer(x, op))
+        if len(nodes) != 2 or self.is_detaching:
+            return self.append(op, tuple(nodes))
+        made = _new(Traced)
+        made.trace = self
+        write_op, write_left, write_right = self.writers
+        made.index = len(self.ops)
+        write_op(op)
+        write_left(nodes[0])
+        write_right(nodes[1])
+        return made
 
     def refer(self, x: Any, op: Operation) -> int:
         """Return the node of an operand."""
