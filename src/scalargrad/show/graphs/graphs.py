@@ -98,7 +98,8 @@ def draw(
         Draw fan-out as a copy gate, whose outgoing wires each carry what their reader
         contributes to the gradient, upstream · local. Nothing can be folded then.
     gradients : bool
-        Whether gradients stand below the wires. Before `backward` there are none.
+        Whether gradients stand below the wires. Before `backward` from a root there are none,
+        whatever an earlier graph left on the leaves.
     digits : int
         Significant digits of the numbers, from 1 to 17.
     dpi : int
@@ -166,7 +167,8 @@ def draw(
     )
     require_digits(digits, dpi)
     order = topological_order(*roots)
-    numbers_shown = WireNumbers(digits, gradients and any(node.grad for node in order))
+    has_gradients = any(root.grad for root in roots)  # other gradients are of an earlier graph
+    numbers_shown = WireNumbers(digits, gradients and has_gradients)
     names = (
         [open]
         if isinstance(open, str)
@@ -188,7 +190,8 @@ def draw(
     marked = highlighted_ids(order, highlight)
     numbers = numbers_by_id(color, order, copied.values())
     drawn = {shape.id for shape in diagram.shapes}
-    numbers = {id: x for id, x in numbers.items() if id in drawn}
+    known = color != "gradient" or has_gradients
+    numbers = {id: x if known else 0.0 for id, x in numbers.items() if id in drawn}
     scale = scale_of(color, numbers.values())
     tints = {id: scale.colour(x) for id, x in numbers.items()} if scale else {}
     marked = marked.union(*(hidden.get(id, ()) for id in marked))
@@ -206,7 +209,7 @@ def require_digits(digits: int, dpi: int) -> None:
 
 
 def _alarm(order: Sequence[Value], gradients: bool) -> tuple[frozenset[str], str]:
-    """Return the id of the first node that is inf or nan, and what stands below the picture."""
+    """Return the id of the first node that is inf or nan, and the note about it."""
     for i, node in enumerate(order):
         if not isfinite(node.data):
             said = visible(describe(node)).replace("-", MINUS)
@@ -219,16 +222,15 @@ def _alarm(order: Sequence[Value], gradients: bool) -> tuple[frozenset[str], str
 
 
 def _note(seen: Opening) -> str:
-    """Return the note below a picture in which parts were left folded."""
+    """Return the note below a picture that says which parts remain folded, and how to open them."""
     largest = max(seen.closed(), key=lambda part: (part.kind != "parameters", part.size))
     return f'Folded to be readable: open="{largest.path}" opens {largest.title}'
 
 
 def glance(root: Value) -> str | None:
-    """Return the picture a notebook shows under a cell, or None where there is none.
+    """Return the picture of the graph that a notebook shows under a cell, folded to a small size.
 
-    That is the graph, folded beyond what can be seen at a glance; without Graphviz, and of graphs
-    so large that a cell would wait for it, there is none.
+    None without Graphviz, and for graphs so large that drawing them would take noticeable time.
     """
     if len(topological_order(root)) > _SECONDS_OF_WORK:
         return None
@@ -240,7 +242,7 @@ def glance(root: Value) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class GraphDrawing:
-    """A diagram with its lines running in a direction, on light paper or on dark."""
+    """A diagram, the direction of its lines, and a light or dark background."""
 
     diagram: FoldedDiagram
     direction: str
@@ -253,7 +255,7 @@ class GraphDrawing:
 
     @property
     def titles(self) -> dict[str, str]:
-        """What has one title; the two numbers of a wire bring one each."""
+        """The titles of shapes and lines by id, and of the two numbers of each wire."""
         shapes = (shape for shape in self.diagram.shapes if not isinstance(shape, Wire | Border))
         frames = self.diagram.frames()
         return {item.id: item.title for item in (*shapes, *self.diagram.lines, *frames)}
@@ -263,7 +265,7 @@ class GraphDrawing:
         return to_dot(self.diagram, self.direction, self.dark)
 
     def placed(self) -> str:
-        """Return a long chain in rows, in DOT with a place for everything; else nothing."""
+        """Return a long chain, wrapped into rows, in DOT with all positions; "" for any other."""
         return in_rows(self.diagram, self.dark) if self.direction == "LR" else ""
 
     def mermaid(self) -> str:
@@ -284,7 +286,7 @@ def _roots(root: object) -> list[Value]:
 def _require_within(
     limit: int, order: list[Value], roots: list[Value], seen: Opening, copies: bool
 ) -> None:
-    """Raise GraphTooLargeError, before anything is drawn, if there is too much to lay out."""
+    """Raise GraphTooLargeError if there is too much to lay out."""
     size = _with_copies(order, seen.size()) if copies else seen.size()
     if size.needed > limit:
         remedy = "leave out copies" if copies else "open fewer parts, draw a node further down"
