@@ -24,9 +24,9 @@ class Function:
     Parameters
     ----------
     recorded : Program
-        As recorded, or flattened. Its outputs are the results, then what is watched.
+        As recorded, or in sums of products. Its outputs are the results, then the guards.
     results : int
-        How many outputs are results.
+        The number of results.
     wrt : tuple of int
         The inputs to differentiate with respect to.
     """
@@ -37,8 +37,8 @@ class Function:
         self.wrt = wrt
         self._gradients: dict[int, Function] = {}
         self._with_rows: dict[int, Runner] = {}
-        #: The result whose gradient was last asked for, where several move: it is computed along
-        #: at the next run, which spares a second one.
+        #: The result whose gradient was asked for since the last run: the next run computes it
+        #: along with the values.
         self.lately: int | None = None
 
     @functools.cached_property
@@ -57,33 +57,33 @@ class Function:
 
     @functools.cached_property
     def operands(self) -> list[tuple[int, ...] | None]:
-        """For each result the places in `wrt` of the inputs it depends on; None for all of them."""
+        """For each result, the indices in `wrt` of the inputs it depends on; None for all."""
         return operands_of(self._followed, self.wrt, self.results)
 
     def reached(self) -> tuple[bool, ...]:
-        """Return which results depend on what the function is differentiated by."""
+        """Return, for each result, whether it depends on any input in `wrt`."""
         return self._depending(lambda _: False)
 
     @functools.cached_property
     def moving(self) -> tuple[int, ...]:
-        """The results whose gradient is not identically 0."""
+        """The indices of results whose gradient is not identically 0."""
         return tuple(i for i, moves in enumerate(self._depending(steps)) if moves)
 
     def _depending(self, beyond: Callable[[Op], bool]) -> tuple[bool, ...]:
-        """Return which results depend on what the function is differentiated by."""
+        """Return, for each result, whether it depends on `wrt`, but not through `beyond`."""
         if not self.wrt:
             return (False,) * self.results
         program = self._followed
         roots, nodes = program.outputs[: self.results], program.nodes()
         if len(roots) <= _ONE_BY_ONE:
             stops = nodes.where(beyond)
-            return tuple(nodes.leads_back(root, self.wrt, stops) for root in roots)
+            return tuple(nodes.depends_on(root, self.wrt, stops) for root in roots)
         flags = Dependents(program, self.wrt, beyond=beyond).up_to(len(program) - 1)
         return tuple(bool(flags[node]) for node in roots)
 
     @functools.cached_property
     def values(self) -> Runner:
-        """What computes the outputs."""
+        """The runner that computes the outputs."""
         return runner_for_recorded(self.recorded, self._plain_values)
 
     def _plain_values(self) -> Runner:
@@ -91,12 +91,12 @@ class Function:
 
     @property
     def values_and_row(self) -> Runner:
-        """What computes the outputs and then, where one result moves, its gradient."""
+        """The runner that computes the outputs and the gradient of the only moving result."""
         (moving,) = self.moving
         return self.values_and_row_of(moving)
 
     def values_and_row_of(self, index: int) -> Runner:
-        """Return what computes the outputs and then the gradient of one result."""
+        """Return the runner that computes the outputs and then the gradient of one result."""
         if index not in self._with_rows:
             plain = functools.partial(self._plain_values_and_row, index)
             self._with_rows[index] = runner_for_recorded(
@@ -112,10 +112,10 @@ class Function:
         return _asked(copy, self.wrt, [(copy.outputs[index], one)])
 
     def along(self) -> tuple[int | None, Runner]:
-        """Return the result whose gradient is worth computing with the values, and what does both.
+        """Return the result whose gradient to compute along with the values, and what does both.
 
-        Of several it is the one that was asked for since the last run. Only loops compute it along:
-        their values are the same to the last bit with a gradient and without.
+        It is the only moving result, or else the one whose gradient was asked for since the last
+        run. The latter only with loops, whose values have the same digits with a gradient.
         """
         if self._only_along is not None:
             return self._only_along
@@ -130,7 +130,7 @@ class Function:
 
     @functools.cached_property
     def pull_back(self) -> Runner:
-        """What computes Σ seed · gradient; the seeds are further inputs, one per result."""
+        """The runner that computes Σ seed · gradient; the seeds, one per result, are inputs too."""
         return runner_for_recorded(self._asked_pull(self.recorded), self._plain_pull_back)
 
     def _plain_pull_back(self) -> Runner:
@@ -144,7 +144,7 @@ class Function:
         return _asked(extended, self.wrt, roots)
 
     def outputs(self, inputs: Inputs) -> list[float]:
-        """Return the results as nodes hold them: to the bit those computed with a gradient."""
+        """Return the results, with the digits that a call with gradients gives them."""
         runner = self.values_and_row if len(self.moving) == 1 else self.values
         return runner(inputs)[: self.results]
 
@@ -171,19 +171,19 @@ class Function:
             derived = Function(program, len(self.wrt), self.wrt)
             derived.program = differentiate(_asked(program, self.wrt, roots))
             own = self.operands[index]
-            if own is not None:  # on lanes, a derivative seems to depend on all of them
+            if own is not None:  # with lanes, a derivative seems to depend on all inputs
                 derived.operands = [_among(own, read) for read in derived.operands]
             self._gradients[index] = derived
         return self._gradients[index]
 
 
 def _among(some: tuple[int, ...], read: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Return which of some places are read; None stands for all."""
+    """Return the places that are in both; None stands for all."""
     return some if read is None else tuple(sorted({*some} & {*read}))
 
 
 def _with_constant(program: Program, number: float) -> tuple[Program, int]:
-    """Return a copy with a constant, and its node."""
+    """Return a copy of a program with one more constant, and the node of that."""
     copy = program.copy()
     (node,) = copy.add([CONSTANT], [()])
     copy.constants[node] = number
@@ -191,7 +191,7 @@ def _with_constant(program: Program, number: float) -> tuple[Program, int]:
 
 
 def _asked(program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]]) -> Program:
-    """Add the gradient of Σ seed · root, not yet written out, to the outputs of `program`."""
+    """Add the gradient of Σ seed · root to the outputs of `program`, as ADJOINT nodes."""
     seeds = tuple(x for pair in roots for x in pair)
     program.outputs += program.add([ADJOINT] * len(wrt), [(x, *seeds) for x in wrt])
     return program

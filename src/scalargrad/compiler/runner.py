@@ -1,4 +1,7 @@
-"""Run a program on numbers: in its own memories, one for each call under way."""
+"""Runners: run a program on numbers, in memories kept from call to call.
+
+A memory is lent to one call at a time, so threads may call the same program.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.pack import pack
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.segments import split
+from scalargrad.compiler.passes.splitter import split
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.system.collector import collector_paused
 
@@ -33,7 +36,7 @@ _IDLE = 4
 
 
 class Runner:
-    """A packed program with the memories it runs in, one for each call under way."""
+    """A packed program, and the executables (with a memory each) that are idle."""
 
     def __init__(self, packed: Packed | Blocked) -> None:
         self.packed = packed
@@ -46,7 +49,7 @@ class Runner:
         return self.packed.outputs
 
     def executable(self) -> Executable:
-        """Return a memory of its own with the program in it."""
+        """Return a new executable."""
         packed = self.packed
         return packed.executable() if isinstance(packed, Blocked) else choice.executable_for(packed)
 
@@ -101,7 +104,7 @@ class Runner:
         return idle
 
     def memory_after(self, inputs: Inputs) -> Floats | None:
-        """Return the memory as a run leaves it; None where parts have memories of their own."""
+        """Return the memory after a run; None where parts have memories of their own."""
         if isinstance(self.packed, Blocked):
             return None
         executable = self.executable()
@@ -111,7 +114,7 @@ class Runner:
 
     @property
     def parts(self) -> list[Part]:
-        """The packed programs and loops, by titles where there are several."""
+        """The packed programs and loops, with titles if there are several."""
         return self.packed.parts if isinstance(self.packed, Blocked) else [("", self.packed)]
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -147,7 +150,7 @@ class LoopRunner(Runner):
         return Printed(self.packed)
 
     def executable(self) -> Executable:
-        """Return a memory of its own with the program in it."""
+        """Return a new executable."""
         return LoopExecutable(self._code)
 
     def __call__(self, inputs: Inputs) -> list[float]:
