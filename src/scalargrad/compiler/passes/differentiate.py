@@ -59,7 +59,7 @@ def differentiate(program: Program, *, tidy: bool = True) -> Program:
             new.append(writer.copied_products(tuple([new[x] for x in args])))
         else:
             new.append(_copied(writer, program, node, new))
-    return writer.finish([new[x] for x in program.outputs], tidy=tidy)
+    return writer.finish([new[x] for x in program.outputs], of=program, tidy=tidy)
 
 
 def _asked(program: Program) -> dict[Seeds, list[int]]:

@@ -46,6 +46,18 @@ class LaneWriter(Writer):
         """Return how many lanes a node has."""
         return self.sizes[node]
 
+    def as_wide(self, outputs: list[int], of: Program) -> list[int]:
+        """Return outputs that have as many lanes as those of another program.
+
+        Where all lanes have become one number, such as the derivative 0 of what is linear, it is
+        repeated: whoever reads the outputs counts on their lanes.
+        """
+        lanes = of.sizes()
+        return [
+            x if self.sizes[x] >= lanes[old] else Writer.node(self, BATCH, (x,) * lanes[old])
+            for x, old in zip(outputs, of.outputs, strict=True)
+        ]
+
     def node(self, op: Op, args: tuple[int, ...]) -> int:
         """Return a node equal to `op` over `args`, in its simplest form."""
         if op is BATCH:

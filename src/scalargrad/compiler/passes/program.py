@@ -254,10 +254,23 @@ class Writer:
             return terms[0]
         return self._sum(tuple(terms))
 
-    def finish(self, outputs: Iterable[int], *, tidy: bool = True) -> Program:
-        """Return the program; with `tidy`, without nodes that no output depends on."""
-        self.program.outputs = list(outputs)
+    def finish(self, outputs: Iterable[int], *, of: Program, tidy: bool = True) -> Program:
+        """Return the program; with `tidy`, without nodes that no output depends on.
+
+        Parameters
+        ----------
+        outputs : iterable of int
+            The nodes that give what the outputs of `of` give.
+        of : Program
+            What was read.
+        tidy : bool
+        """
+        self.program.outputs = self.as_wide([*outputs], of)
         return without_dead_nodes(self.program) if tidy else self.program
+
+    def as_wide(self, outputs: list[int], of: Program) -> list[int]:  # noqa: ARG002 - as `size`
+        """Return outputs that have as many lanes as those of another program: 1."""
+        return outputs
 
     def _append(self, op: Op, args: tuple[int, ...]) -> int:
         program = self.program

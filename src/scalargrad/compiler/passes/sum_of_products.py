@@ -81,7 +81,7 @@ class _Gatherer:
                 new[node] = self.writer.unique(IDENTITY, (self._node(node),))
         # A lowered program is packed next, and packing ignores unused constants.
         tidy = not self.lower or self.folded
-        return self.writer.finish([self._node(x) for x in old.outputs], tidy=tidy)
+        return self.writer.finish(map(self._node, old.outputs), of=old, tidy=tidy)
 
     def _nodes(self, old: tuple[int, ...]) -> list[int]:
         """Return the new nodes of old ones."""
