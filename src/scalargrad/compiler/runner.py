@@ -31,7 +31,7 @@ from scalargrad.system.collector import collector_paused
 
 Inputs = list[float] | Floats
 
-#: Memories kept idle for each program.
+#: The most idle memories that are kept for each program.
 _IDLE = 4
 
 
@@ -124,14 +124,14 @@ class Runner:
 class LoopRunner(Runner):
     """A program of loops with the memories it runs in.
 
-    Loops compute what no result depends on, too: where a result is not finite, it is computed
-    without them.
+    Loops may compute numbers that no result depends on. If a result is not finite, it is therefore
+    computed again without them.
 
     Parameters
     ----------
     program : Looped
     plain : callable
-        Returns what runs the same program without loops.
+        Returns a runner of the same program without loops.
     """
 
     packed: Looped  # type: ignore[assignment]
@@ -142,7 +142,7 @@ class LoopRunner(Runner):
 
     @functools.cached_property
     def plain(self) -> Runner:
-        """What runs the program without loops."""
+        """The runner of the program without loops."""
         return self._made()
 
     @functools.cached_property

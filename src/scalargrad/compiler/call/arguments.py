@@ -14,8 +14,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from scalargrad.compiler.call.copied_objects import Copier, like
+from scalargrad.compiler.call.copied_objects import Copier
 from scalargrad.compiler.call.objects import Frozen, Visit, is_object
+from scalargrad.compiler.guards.object_state import like
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
