@@ -62,11 +62,16 @@ class Sweep {
     return sum;
   }
 
-  // The root at other inputs, or NaN where it is undefined there.
-  rootAt(changes) {
+  // The same graph at other inputs, given as [node, number].
+  with(changes) {
     const data = [...this.data];
     for (const [node, value] of changes) data[node] = value;
-    const moved = new Sweep(data);
+    return new Sweep(data);
+  }
+
+  // The root at other inputs, or NaN where it is undefined there.
+  rootAt(changes) {
+    const moved = this.with(changes);
     return moved.invalid ? NaN : moved.data[root];
   }
 }
