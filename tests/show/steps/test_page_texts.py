@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -131,7 +132,15 @@ GRAPHS: dict[str, tuple[Build, list[Inputs]]] = {
     ),
     "softmax": (
         lambda x, y, z: -log(softmax([x, y, z])[0]),
-        [{"x": 2.0, "y": 1.0, "z": 0.1}],
+        [{"x": 2.0, "y": 1.0, "z": 0.1}, {"x": 1.0, "y": 700.0, "z": 0.1}],
+    ),
+    "softmax of what is computed": (
+        lambda x, y, z: softmax([x * y, y - z, -math.inf, tanh(x)])[1] + square(z),
+        [{"x": 2.0, "y": 1.0, "z": 0.1}, {"x": 30.0, "y": -30.0, "z": -900.0}],
+    ),
+    "softmax of softmax": (
+        lambda x, y: softmax([p * x for p in softmax([x, y, x * y])])[0],
+        [{"x": 2.0, "y": 1.0}, {"x": -5.0, "y": 800.0}],
     ),
     "negative names": (
         lambda x, y: labelled(labelled(x - y, "a + b") * y, "-c") + x,

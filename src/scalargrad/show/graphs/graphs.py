@@ -31,6 +31,7 @@ from scalargrad.show.graphs.parts import Border, FoldedDiagram
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.row_layout import in_rows
 from scalargrad.show.graphs.scale import numbers_by_id, scale_of
+from scalargrad.show.held import shown_order
 from scalargrad.show.places import module_or_none, place_names
 from scalargrad.show.subgraphs import Fold, Model, fold
 from scalargrad.table.printing import MINUS
@@ -165,7 +166,7 @@ def draw(
         flag(dark, "dark"),
     )
     require_digits(digits, dpi)
-    order = topological_order(*roots)
+    order = shown_order(*roots)
     numbers_shown = WireNumbers(digits, gradients and any(node.grad for node in order))
     names = (
         [open]

@@ -7,6 +7,7 @@ was found there.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from math import isfinite, nan
 from typing import NamedTuple
@@ -14,7 +15,9 @@ from typing import NamedTuple
 from scalargrad.autodiff import error_signals
 from scalargrad.errors import ScalargradError
 from scalargrad.grad_mode import enable_grad
+from scalargrad.ops.reductions import Largest
 from scalargrad.show.figures import is_rounded, number, signed
+from scalargrad.show.held import scores_of
 from scalargrad.show.steps.scene import Scene
 from scalargrad.value import Value
 
@@ -117,24 +120,33 @@ def _limit(point: Point, away: float, at: float) -> float:
 
 def beyond(scene: Scene, leaf: Value, x: float) -> Point:
     """Return the output and its slope where `leaf` is x; nan where they are undefined."""
-    again: dict[Value, Value] = {leaf: Value(x)}
+    moved: dict[Value, Value | float] = {leaf: Value(x)}
     try:
         with enable_grad():
             for node in scene.order:
-                operands = [_moved(scene, again, y) for y in node.parents]
-                if node.op is not None and any(isinstance(y, Value) for y in operands):
-                    again[node] = node.op.of(*operands)
+                read = [*(y for y in node.parents if isinstance(y, Value)), *scene.held(node)]
+                if node.op is not None and any(y in moved for y in read):
+                    moved[node] = node.op.of(*(_moved(scene, moved, y) for y in node.parents))
     except ScalargradError:
         return Point(nan, nan)
-    root = again[scene.root]
-    return Point(root.data, error_signals([*again.values()], {root: 1.0})[again[leaf]])
+    root, order = moved[scene.root], [y for y in moved.values() if isinstance(y, Value)]
+    assert isinstance(root, Value)
+    return Point(root.data, error_signals(order, {root: 1.0})[order[0]])
 
 
-def _moved(scene: Scene, again: dict[Value, Value], operand: Value | float) -> Value | float:
-    """Return an operand as it is now: a node only where it has moved."""
+def _moved(
+    scene: Scene, moved: Mapping[Value, Value | float], operand: Value | float
+) -> Value | float:
+    """Return an operand as it is now: a node only where the leaf reaches it by a wire."""
+    if isinstance(operand, Largest) and scores_of(operand, scene.place):
+        return operand.at(lambda x: _number(moved.get(x, scene.data[x])))
     if not isinstance(operand, Value):
         return operand
-    return again.get(operand, scene.data[operand])
+    return moved.get(operand, scene.data[operand])
+
+
+def _number(x: Value | float) -> float:
+    return x.data if isinstance(x, Value) else x
 
 
 def nudge_of(x: float) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from scalargrad.show.figures import number, running_sum
 from scalargrad.show.graphs.gates import folds, gate_text
+from scalargrad.show.held import largest_of
 from scalargrad.show.steps import formulas, nudges
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.scripts import TEXT, Notation
@@ -65,9 +66,18 @@ def notes(step: StepFacts, notation: Notation) -> list[str]:
     if step.phase == "seed":
         return fan_out_notes(step, notation)
     if step.phase == "forward":
-        return [alarm] if alarm else []
+        return [note for note in (held_note(step), alarm) if note]
     found = [pattern_note(step, notation), sum_note(step, notation), nudge_note(step), alarm]
     return [note for note in found if note]
+
+
+def held_note(step: StepFacts) -> str:
+    """Say of the maximum that softmax subtracts why no gradient goes back to it."""
+    scores = step.scene.held(step.node) if step.node is not None else []
+    if not scores:
+        return ""
+    written = largest_of([step.scene.word(x) for x in scores])
+    return f"{written} is held constant: softmax is the same whatever is subtracted"
 
 
 def alarm_note(step: StepFacts) -> str:

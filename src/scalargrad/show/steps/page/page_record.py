@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
+from scalargrad.ops.reductions import Largest
 from scalargrad.show.graphs.gates import gate_sign, gate_text
+from scalargrad.show.held import scores_of
 from scalargrad.show.steps.nudges import nudge_note
 from scalargrad.show.steps.page.drawn import Drawings
 from scalargrad.show.steps.page.layered import layered
@@ -115,10 +117,19 @@ class Record:
         if gate_text(node) != gate_sign(op):
             found["shown"] = gate_text(node)
         found["parents"] = [
-            self._place[x] if isinstance(x, Value) else {"constant": json_number(x)}
-            for x in node.parents
+            self._place[x] if isinstance(x, Value) else self._constant(x) for x in node.parents
         ]
         found["locals"] = [json_number(x) for x in node.local_grads]
+        return found
+
+    def _constant(self, x: float) -> Json:
+        """Return a constant operand; of a held maximum, what it is that of."""
+        found: Json = {"constant": json_number(float(x))}
+        if isinstance(x, Largest) and scores_of(x, self._place):
+            found["largest"] = [
+                self._place[y] if isinstance(y, Value) else {"constant": json_number(y)}
+                for y in x.scores
+            ]
         return found
 
     def _gate(self, gate: SymbolicGate) -> Json:

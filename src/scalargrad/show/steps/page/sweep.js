@@ -77,7 +77,14 @@ class Sweep {
 }
 
 function operandData(node, data) {
-  return node.parents.map((parent) => (typeof parent === "object" ? float(parent.constant) : data[parent]));
+  return node.parents.map((parent) => numberOf(parent, data));
+}
+
+// The number of an operand: a node's, a constant, or the maximum that softmax holds constant.
+function numberOf(operand, data) {
+  if (typeof operand !== "object") return data[operand];
+  if (!operand.largest) return float(operand.constant);
+  return Math.max(...operand.largest.map((score) => numberOf(score, data)));
 }
 
 // The steps of the whole walk: the inputs, every gate, the seed, every wire backward.

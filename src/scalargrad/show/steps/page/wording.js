@@ -49,9 +49,15 @@ const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 function notes(sweep, step, notation) {
   if (step.phase === "seed") return fanOutNotes(notation);
   const alarm = alarmNote(sweep, step);
-  if (step.phase === "forward") return alarm ? [alarm] : [];
+  if (step.phase === "forward") return [heldNote(step), alarm].filter(Boolean);
   const found = [patternNote(sweep, step, notation), sumNote(sweep, step, notation), nudgeNote(sweep, step), alarm];
   return found.filter(Boolean);
+}
+
+// Of the maximum that softmax subtracts: why no gradient goes back to it.
+function heldNote({ node }) {
+  const held = node === null ? undefined : heldIn(node);
+  return held ? `${largestOf(held)} is held constant: softmax is the same whatever is subtracted` : "";
 }
 
 // Where inf or nan comes from, at the step at which it appears first.
