@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cProfile
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -74,6 +76,26 @@ def test_ways_nest_and_compile(way: Any) -> None:
     compiled = jit(way(f))(x)
     for mine, eager in zip(compiled, way(f)(x), strict=True):
         assert mine == pytest.approx(eager, rel=1e-14)
+
+
+def calls_made(run: Callable[[], object]) -> int:
+    """Count the calls of Python functions in a run."""
+    profile = cProfile.Profile()
+    profile.runcall(run)
+    return sum(entry.callcount for entry in profile.getstats())
+
+
+def test_compiling_a_jacobian_is_linear_in_the_residuals() -> None:
+    """Four times as many residuals, each of its own operations: four times the work."""
+
+    def compiling(count: int) -> int:
+        def residuals(p: Any) -> Any:
+            return [p[0] * exp(-p[1] * 0.01 * k) - 0.5 for k in range(count)]
+
+        return calls_made(lambda: jit(jacobian(residuals))([1.0, 2.0]))
+
+    compiling(10)  # what only the first one does
+    assert compiling(1600) < 5 * compiling(400)
 
 
 @every_way

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from scalargrad.compiler.passes.dependence import operands_of
-from scalargrad.compiler.passes.differentiate import dependents, differentiate, steps
+from scalargrad.compiler.passes.differentiate import Dependents, differentiate, steps
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, PRODUCTS, Op
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
@@ -78,7 +78,7 @@ class Function:
         if len(roots) <= _ONE_BY_ONE:
             stops = nodes.where(beyond)
             return tuple(nodes.leads_back(root, self.wrt, stops) for root in roots)
-        flags = dependents(program, self.wrt, len(program) - 1, beyond=beyond)
+        flags = Dependents(program, self.wrt, beyond=beyond).up_to(len(program) - 1)
         return tuple(bool(flags[node]) for node in roots)
 
     @functools.cached_property

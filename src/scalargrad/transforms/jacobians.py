@@ -74,8 +74,10 @@ def jacobian(
     Notes
     -----
     One backward sweep per output, as `jacrev`, or, where outputs are more than inputs, one
-    forward sweep per input, as `jacfwd`. Under `jit`, compiling takes time proportional to outputs
-    times operations: where many outputs come of one formula, compile ``vmap(grad(formula))``.
+    forward sweep per input, as `jacfwd`. Under `jit` each output has a backward sweep of its own,
+    through the operations it depends on: where many outputs share a long computation, each goes
+    through all of it. Where many outputs come of one formula, ``vmap(grad(formula))`` is compiled
+    once for all of them.
 
     Examples
     --------

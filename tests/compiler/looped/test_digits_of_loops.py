@@ -35,10 +35,10 @@ P = [0.3, -0.2, 1.1]
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have small programs, and such as are lanes alone, be loops as well."""
     module = sys.modules[looped.__module__]
-    monkeypatch.setattr(module, "_MANY", 0)
-    monkeypatch.setattr(module, "_EACH", 0)
-    monkeypatch.setattr(module, "_SHARE", 1)
-    monkeypatch.setattr(module, "_SAVES", 1)
+    monkeypatch.setattr(module, "_MANY_NODES", 0)
+    monkeypatch.setattr(module, "_MANY_ITERATIONS", 0)
+    monkeypatch.setattr(module, "_MIN_RATIO", 1)
+    monkeypatch.setattr(module, "_MIN_SAVED", 1)
 
 
 def sums(p: Any, count: int) -> Any:

@@ -211,10 +211,10 @@ def expected(f: Function, p: list[float]) -> list[float]:
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have small programs, and such as are lanes alone, be loops as well."""
     module = sys.modules[looped.__module__]
-    monkeypatch.setattr(module, "_MANY", 0)
-    monkeypatch.setattr(module, "_EACH", 0)
-    monkeypatch.setattr(module, "_SHARE", 2)
-    monkeypatch.setattr(module, "_SAVES", 20)
+    monkeypatch.setattr(module, "_MANY_NODES", 0)
+    monkeypatch.setattr(module, "_MANY_ITERATIONS", 0)
+    monkeypatch.setattr(module, "_MIN_RATIO", 2)
+    monkeypatch.setattr(module, "_MIN_SAVED", 20)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

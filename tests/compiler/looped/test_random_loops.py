@@ -116,10 +116,10 @@ def recorded(f: Function, p: list[float]) -> Program:
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have small programs, and such as are lanes alone, be loops as well."""
     module = sys.modules[looped.__module__]
-    monkeypatch.setattr(module, "_MANY", 0)
-    monkeypatch.setattr(module, "_EACH", 0)
-    monkeypatch.setattr(module, "_SHARE", 1)
-    monkeypatch.setattr(module, "_SAVES", 10)
+    monkeypatch.setattr(module, "_MANY_NODES", 0)
+    monkeypatch.setattr(module, "_MANY_ITERATIONS", 0)
+    monkeypatch.setattr(module, "_MIN_RATIO", 1)
+    monkeypatch.setattr(module, "_MIN_SAVED", 10)
 
 
 def _expected(f: Function, p: list[float]) -> list[float]:

@@ -1,6 +1,6 @@
-"""Backends: run a packed program with machine code or NumPy, as a whole or in blocks.
+"""Backends: execute packed programs, as machine code or with NumPy.
 
-`choice` chooses one. `llvm` prints instructions as LLVM IR and compiles them; `numpy_runner` runs
-them where llvmlite is missing. `blocks` runs a program of many lanes block by block, on several
-`threads`.
+`choice` picks the backend. `llvm` prints instructions as LLVM IR and compiles them; `numpy_runner`
+executes them where llvmlite is not installed. `blocks` splits a program of many lanes into blocks
+that fit into the cache and runs them on several `threads`.
 """

@@ -1,8 +1,8 @@
-"""Run a segmented program block by block, on several cores.
+"""Run a segmented program block by block, on several threads.
 
-A block's numbers fit into a cache, and blocks do not depend on one another. They are computed in a
-fixed number of sequences, each of which adds up its totals in order, and the sums of the sequences
-are added in order: the same numbers to the last bit, however many threads share the work.
+A block is a range of lanes whose numbers fit into the cache; blocks are independent of one another.
+They are divided into a fixed number of sequences. Each sequence adds up its totals in order, and
+these sums are added in order: the result is the same to the last bit for any number of threads.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LANES_FOR_THREADS = 10_000
 
 
 class _Pool:
-    """A packed program with a memory for each thread that runs it."""
+    """A packed program and its idle executables: a thread takes one and gives it back."""
 
     def __init__(self, packed: Packed) -> None:
         self.packed = packed
@@ -55,7 +55,7 @@ class _Pool:
 
 
 class _SinglesStep:
-    """A step that computes single numbers, from the store into the store."""
+    """A step that computes numbers shared by all lanes."""
 
     def __init__(self, step: Singles) -> None:
         self.reads, self.out = step.reads, step.out
@@ -72,7 +72,7 @@ class _SinglesStep:
 
 
 class _FillStep:
-    """A step that makes single numbers the lanes of a node."""
+    """A step that copies single numbers into the lanes of a node."""
 
     def __init__(self, step: Fill) -> None:
         self.reads, self.out = step.reads, step.out
@@ -83,7 +83,7 @@ class _FillStep:
 
 
 class _MappedStep:
-    """A step that computes lanes block by block."""
+    """A step that computes lanes with packed programs, block by block."""
 
     def __init__(self, step: Mapped) -> None:
         self.lanes, self.reads = step.lanes, step.reads
@@ -106,7 +106,7 @@ class _MappedStep:
         store[self.out : self.out + self.totals] = total
 
     def _sequence(self, store: Floats, bounds: list[tuple[int, int]]) -> Floats:
-        """Compute blocks one after another and return the sums of their totals."""
+        """Compute blocks one after the other; return the sums of their totals."""
         choice = {size: pool.take() for size, pool in self.pools.items()}
         singles = store[self.reads]
         for found in choice.values():
@@ -135,7 +135,7 @@ class _MappedStep:
 
 
 def _stretches(columns: Sequence[Column]) -> list[tuple[int, int, int]]:
-    """Return columns as (first, step, how many), those of one array that follow one another."""
+    """Return columns as (first cell, step, count), neighbouring columns of an array together."""
     found: list[tuple[int, int, int]] = []
     for first, step in columns:
         if found and step != 1 and found[-1][1] == step and sum(found[-1][::2]) == first:
@@ -146,7 +146,7 @@ def _stretches(columns: Sequence[Column]) -> list[tuple[int, int, int]]:
 
 
 class _LoopStep:
-    """A step that computes lanes by loops that keep all numbers of a lane in registers."""
+    """A step that computes lanes with a compiled loop, intermediate results in registers."""
 
     def __init__(self, step: Mapped) -> None:
         self.step = step
@@ -157,13 +157,17 @@ class _LoopStep:
 
     @property
     def parts(self) -> list[Part]:
-        """The loop over the first lanes."""
+        """The loop over the lanes of the first sequence."""
         loop = lane_loop(self.step, self.bounds[0], self.step.partials)
         return [(f"{self.step.lanes} lanes in registers", loop)]
 
     @functools.cached_property
     def _printed(self) -> list[Printed]:
-        """The code for each sequence; data of one and the next differ by a fixed distance."""
+        """The code for each sequence.
+
+        The loops of two sequences differ only in their cells, by a constant distance. So only the
+        first two and the last, which may be shorter, are printed.
+        """
         step, bounds = self.step, self.bounds
         found = [
             Printed(lane_loop(step, bounds[k], step.partials + k * step.totals))
@@ -204,7 +208,7 @@ class BlockExecutable:
     Attributes
     ----------
     memory : float64, cells
-        Inputs are written to its first cells before `run`.
+        The numbers that the steps exchange. Its first cells take the inputs before `run`.
     """
 
     def __init__(
@@ -214,13 +218,13 @@ class BlockExecutable:
         self._steps = steps
 
     def run(self) -> None:
-        """Carry out the steps in order."""
+        """Run the steps in order."""
         for step in self._steps:
             step.run(self.memory)
 
 
 class Blocked:
-    """A segmented program, its parts packed.
+    """A segmented program, ready to run.
 
     Parameters
     ----------
@@ -229,9 +233,9 @@ class Blocked:
     Attributes
     ----------
     inputs : int
-        How many cells are inputs.
+        The number of inputs, which are the first cells.
     outputs : slice
-        The cells of the outputs, side by side.
+        The cells of the outputs.
     """
 
     def __init__(self, segments: Segments) -> None:
@@ -242,7 +246,7 @@ class Blocked:
         self._steps = [_step(x) for x in segments.steps]
 
     def executable(self) -> BlockExecutable:
-        """Return a store of its own with the program at work on it."""
+        """Return a new executable, with memory of its own."""
         store = np.empty(self._size)
         for out, numbers in self._constants:
             store[out : out + len(numbers)] = numbers
@@ -250,7 +254,7 @@ class Blocked:
 
     @property
     def parts(self) -> list[Part]:
-        """The packed programs and loops, and what each computes."""
+        """The packed programs and loops of all steps, each with a title for `explain`."""
         return [part for step in self._steps for part in step.parts]
 
 
@@ -263,7 +267,7 @@ def _step(
 
 
 def _bounds(lanes: int, most: int) -> list[tuple[int, int]]:
-    """Return (first lane, last lane + 1) of each block; sizes differ by 1 at most."""
+    """Return (start, stop) of blocks of at most `most` lanes, whose sizes differ by at most 1."""
     count = -(-lanes // most)
     edges = [lanes * k // count for k in range(count + 1)]
     return list(itertools.pairwise(edges))

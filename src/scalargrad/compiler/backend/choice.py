@@ -1,4 +1,4 @@
-"""Choose what runs a program: machine code where llvmlite is installed, else NumPy."""
+"""Choose the backend of a program: machine code where llvmlite is installed, else NumPy."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _log = logging.getLogger("scalargrad")
 
 
 class Executable(Protocol):
-    """A memory, and a program that runs in it."""
+    """A program with memory to run in."""
 
     memory: Floats
 
     def run(self) -> None:
-        """Carry out the program."""
+        """Run the program on the memory."""
 
 
 @functools.cache
@@ -46,7 +46,7 @@ def _say_what_is_missing() -> None:
 
 
 def executable_for(packed: Packed) -> Executable:
-    """Return an executable of a program: NumPy's where an operation is a custom one."""
+    """Return an executable; custom operations need NumPy's."""
     if not has_llvm():
         _say_what_is_missing()
     else:
@@ -58,7 +58,10 @@ def executable_for(packed: Packed) -> Executable:
 
 
 def copy_columns(store: Floats, first: int, step: int, into: Floats) -> None:
-    """Fill rows with columns that begin side by side from a cell on, `step` cells to each row."""
+    """Transpose: fill the rows of `into` with columns of an array in `store`.
+
+    Row i, column j of that array is the cell ``first + step * i + j``.
+    """
     count, rows = into.shape
     if has_llvm() and min(count, rows) >= _TILE:
         from scalargrad.compiler.backend.llvm.column_tiles import copy_columns as copy
@@ -70,7 +73,7 @@ def copy_columns(store: Floats, first: int, step: int, into: Floats) -> None:
 
 
 def code_for(packed: Packed) -> str:
-    """Return the LLVM IR of the functions that run a program; empty where NumPy runs it."""
+    """Return the LLVM IR of a program; empty where NumPy runs it."""
     if has_llvm():
         from scalargrad.compiler.backend.llvm.native import native, runs
 
@@ -85,12 +88,12 @@ def steps_of(
     outputs: slice,
     numbers: tuple[Any, ...],
 ) -> Any:
-    """Return what runs a program repeatedly on its own results; None where NumPy runs it.
+    """Return what runs a step many times in one call; None where NumPy runs it.
 
     Parameters
     ----------
     lend, take_back : callable
-        Hand out an executable with its outputs, and take both back.
+        Hand out an executable with the view of its outputs, and take both back.
     outputs : slice
         The cells of the program's outputs.
     numbers : tuple

@@ -1,6 +1,6 @@
-"""Run a packed program with NumPy: each instruction on whole blocks, nothing compiled.
+"""The NumPy backend: execute each instruction of a packed program on arrays.
 
-Slower than machine code, but always available; it runs the same programs.
+It is slower than machine code, but needs no compiler and runs custom operations too.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from scalargrad.table.operation import Elementwise
 
 Bound = Callable[[], None]
 
-#: Sums of more terms than the first number are added up as this many partial sums.
+#: Sums of more terms than the first number are split into the second number of partial sums.
 _SEQUENTIAL, _CLASSES = 64, 8
 
 
 class NumpyExecutable:
-    """Memory, and the instructions bound to it.
+    """A program with memory to run in; its instructions are bound to views of that memory.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class NumpyExecutable:
     Attributes
     ----------
     memory : float64, cells
-        Inputs are written to its first cells before `run`.
+        Its first cells take the inputs before `run`.
     """
 
     def __init__(self, packed: Packed) -> None:
@@ -56,14 +56,14 @@ class NumpyExecutable:
         self._steps = [_bind(instruction, self.memory) for instruction in packed.instructions]
 
     def run(self) -> None:
-        """Carry out the instructions in order."""
+        """Run the instructions in order."""
         with np.errstate(all="ignore"):
             for step in self._steps:
                 step()
 
 
 def _bind(instruction: Instruction, memory: Floats) -> Bound:
-    """Return a function that carries out one instruction on `memory`."""
+    """Return a function that executes one instruction on `memory`."""
     return _BINDERS[type(instruction)](instruction, memory)
 
 
@@ -120,9 +120,9 @@ def _bind_products(instruction: Products, memory: Floats) -> Bound:
 
 
 def _long_sum(products: Floats) -> Floats:
-    """Return sums over the last axis: of every eighth product, then of those eight.
+    """Return sums over the last axis: of every eighth product, then of those eight, in order.
 
-    Their order is the same whatever lies beside them, so that a number has the same digits.
+    `numpy.sum` chooses its order by the shape of the array; here digits must not depend on that.
     """
     *lanes, terms = products.shape
     padded = np.full((*lanes, -(-terms // _CLASSES) * _CLASSES), -0.0)
@@ -175,7 +175,7 @@ def _bind_scatter(instruction: Scatter, memory: Floats) -> Bound:
 
 
 def _places(index: Floats, size: Addresses) -> tuple[Addresses, NDArray[np.bool_]]:
-    """Return which of `size` entries each index means, and whether it means one."""
+    """Return the entry that each index selects (0 if out of range), and whether it is valid."""
     known = (index >= -size) & (index < size) & (index == np.floor(index))
     whole = np.where(known, index, 0.0).astype(np.int64)
     return np.where(whole < 0, whole + size, whole), known
@@ -194,7 +194,7 @@ _BINDERS: dict[type, Callable[[Any, Floats], Bound]] = {
 
 @functools.cache
 def vectorised(op: Elementwise | Partial) -> Callable[..., Any]:
-    """Return `op` on arrays: printed where the table can say it in NumPy, else number by number."""
+    """Return `op` as a function of arrays: printed in NumPy where possible, else elementwise."""
     symbols, expression = expression_of(op)
     if not has_lanes(expression):
         return np.vectorize(op.of_floats_unchecked, otypes=[np.float64])
@@ -209,7 +209,7 @@ def vectorised(op: Elementwise | Partial) -> Callable[..., Any]:
 
 
 class _Lifted:
-    """Functions NumPy lacks, number by number."""
+    """Functions that NumPy lacks, applied element by element."""
 
     erf = staticmethod(np.vectorize(math.erf, otypes=[np.float64]))
     erfc = staticmethod(np.vectorize(math.erfc, otypes=[np.float64]))

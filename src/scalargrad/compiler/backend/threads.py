@@ -1,4 +1,4 @@
-"""Share work among threads: how many there are, the pool, and a map over parts of the work."""
+"""The threads that share the blocks of a program: their number, the pool, and a parallel map."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ T = TypeVar("T")
 
 
 def threads() -> int:
-    """Return the number of threads: as many as cores that this process may use.
+    """Return the number of threads, by default that of the cores this process may use.
 
-    SCALARGRAD_THREADS sets another number; it changes no result.
+    The environment variable SCALARGRAD_THREADS sets another number; it changes no result.
 
     Raises
     ------
     OperandError
-        If it is not a whole number from 1 on.
+        If SCALARGRAD_THREADS is not a whole number from 1 on.
     """
     wanted = os.environ.get("SCALARGRAD_THREADS", "")
     if not wanted:
@@ -38,9 +38,9 @@ def _cores() -> int:
 
 
 def shared(work: Callable[[T], Floats], parts: Sequence[T], count: int) -> list[Floats]:
-    """Return ``[work(part) for part in parts]``, computed by several threads, this one included.
+    """Return ``[work(part) for part in parts]``, computed by `count` threads, this one included.
 
-    Each takes the next part when it is free, so none waits for one that is busy elsewhere.
+    Each thread takes the next part when it is free, so that a slow one holds up no other.
     """
     left = deque(enumerate(parts))
     found: dict[int, Floats] = {}
@@ -66,9 +66,9 @@ def shared(work: Callable[[T], Floats], parts: Sequence[T], count: int) -> list[
 
 @functools.cache
 def executor(count: int) -> ThreadPoolExecutor:
-    """Return the pool with this number of threads, always the same one."""
+    """Return the pool of this many threads, made once."""
     return ThreadPoolExecutor(count, thread_name_prefix="scalargrad")
 
 
-if hasattr(os, "register_at_fork"):  # a child process has no threads but its own
+if hasattr(os, "register_at_fork"):  # the threads of a pool do not survive a fork
     os.register_at_fork(after_in_child=executor.cache_clear)

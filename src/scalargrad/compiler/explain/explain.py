@@ -1,4 +1,4 @@
-"""Explain a compiled function: its program as text, with the time of each part."""
+"""Explain a compiled function: what its program consists of, and how long each part takes."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _NAMES = {
 
 
 def explain(path: Path, inputs: Inputs) -> Explanation:
-    """Return the sizes after each pass, the instructions, widest first, and their times.
+    """Return the size after each pass, and the instructions and times of each program.
 
     Parameters
     ----------
     path : Path
     inputs : list of float or float64
-        What the program is timed on.
+        The numbers on which the program is timed.
     """
     function = path.function
     runners = {"forward": function.values}
@@ -75,7 +75,7 @@ def explain(path: Path, inputs: Inputs) -> Explanation:
 
 
 def _found(function: Function) -> str:
-    """Return the recording after the first pass."""
+    """Describe the result of the first pass: sums of products, or loops."""
     if isinstance(function.values, LoopRunner):
         loops = [x for x in function.values.packed.loops if isinstance(x, Loop)]
         return f", found as {sum(len(loop.steps) for loop in loops)} steps of {len(loops)} loops"
@@ -98,7 +98,7 @@ def _timed(title: str, packed: Packed, memory: Floats) -> Timed:
 
 
 def _mostly(instructions: Iterable[Instruction]) -> tuple[str, int]:
-    """Return the kind of instruction with most lanes, and the lanes of all."""
+    """Return the kind of instruction with the most lanes, and the lanes of all kinds."""
     lanes: Counter[str] = Counter()
     for name, width in map(_described, instructions):
         lanes[name] += width
@@ -106,7 +106,7 @@ def _mostly(instructions: Iterable[Instruction]) -> tuple[str, int]:
 
 
 def _where_time_goes(program: Timed) -> str:
-    """Return one line with the kinds that take most of the time."""
+    """Return a line that names the kinds of instructions that take the most time."""
     parts = [f"{share.name} {share.seconds / program.seconds:.0%}" for share in program.shares[:4]]
     return f"time of {program.title}: {program.seconds * 1e6:.3g} µs, {', '.join(parts)}"
 
@@ -126,7 +126,7 @@ def _program(name: str, packed: Packed) -> list[str]:
 
 
 def _kinds(instructions: Iterable[Instruction]) -> list[str]:
-    """Return one line for each kind of instruction: how many, over how many lanes."""
+    """Return a line for each kind of instruction: how many there are, over how many lanes."""
     count: Counter[str] = Counter()
     lanes: Counter[str] = Counter()
     for instruction in instructions:

@@ -1,4 +1,4 @@
-"""Explain a program of loops: its listing, and how long each loop takes."""
+"""Explain a program of loops: its listing, its code, and how long each loop takes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from scalargrad.compiler.loops.loop import CellTable, Clear, Increase, Loop, Loo
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.runner import Inputs
 
-#: How many timed runs are made, and how often a short loop is repeated within each.
+#: The number of timed runs, and how often a short loop is repeated in each.
 _RUNS, _COPIES = 7, 32
 _FEW = 4096
 
 
 def described(name: str, program: Looped) -> list[str]:
-    """Return a description of the loops of a program, in lines."""
+    """Return lines that describe the loops of a program."""
     loops = [x for x in program.loops if isinstance(x, Loop)]
     lines = [f"{name}: {len(loops)} loops, {8 * program.cells} bytes"]
     steps: Counter[tuple[str, int]] = Counter()
@@ -38,7 +38,7 @@ def code_of(program: Looped) -> str:
 
 
 def timed(title: str, program: Looped, inputs: Inputs) -> Timed:
-    """Return each loop with its time, run alone on the memory that a whole run leaves."""
+    """Time each loop alone, on the memory that a whole run leaves."""
     whole = LoopExecutable(Printed(program))
     whole.memory[: program.inputs] = inputs
     whole.run()
@@ -63,7 +63,7 @@ def _iterations(loop: Loop | Clear) -> int:
 
 
 def _seconds(program: Looped, whole: LoopExecutable) -> float:
-    """Return the shortest of several runs of some loops, in seconds."""
+    """Return the seconds of the shortest of several runs."""
     part = LoopExecutable(Printed(program))
     part.memory[:] = whole.memory
     times = []

@@ -18,7 +18,7 @@ class Explanation(str):
     programs : sequence of Timed
         Each program with the time of every instruction, measured on this machine.
     code : str
-        The functions that carry out the instructions, as LLVM IR; empty where NumPy does.
+        The LLVM IR of the program; empty where NumPy runs it.
 
     Examples
     --------
@@ -34,7 +34,7 @@ class Explanation(str):
     code: str
 
     def __new__(cls, text: str, programs: Sequence[Timed], code: str = "") -> Explanation:
-        """Make the text, with the programs and their code beside it."""
+        """Make the text, and attach the programs and their code."""
         made = super().__new__(cls, text)
         made.programs = programs
         made.code = code
@@ -51,7 +51,7 @@ class Explanation(str):
         return self.svg()
 
     def save(self, path: str | Path) -> Path:
-        """Write the picture to a file as SVG, whole or not at all, and return its path."""
+        """Write the picture to an SVG file, atomically, and return its path."""
         target = Path(path)
         write_atomically(target, self.svg().encode())
         return target

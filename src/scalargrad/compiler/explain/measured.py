@@ -1,4 +1,4 @@
-"""Measured times: of a program, of parts of it, and of each kind of instruction."""
+"""Measured times of a program: of its parts in order, and summed by kind of instruction."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Share(NamedTuple):
-    """What the instructions of one kind add up to."""
+    """All instructions of one kind together: how many, over how many lanes, and their time."""
 
     name: str
     instructions: int
@@ -17,7 +17,7 @@ class Share(NamedTuple):
 
 
 class TimelineBar(NamedTuple):
-    """A stretch of a program: what it mostly does, over how many lanes, and for how long."""
+    """A stretch of a program: its main kind of instruction, its lanes, and its time."""
 
     name: str
     lanes: int
@@ -32,12 +32,11 @@ class Timed(NamedTuple):
     title : str
         What it computes.
     gathers, nbytes, instructions : int
-        How many instructions read cells in no order, the memory of a run, and how many
-        instructions there are.
+        The number of gathers, the memory of a run in bytes, and the number of instructions.
     bars : sequence of TimelineBar
-        In the order they are run.
+        In the order in which they run.
     of : str
-        What the bars are: instructions, or loops.
+        What the bars stand for: instructions, or loops.
     """
 
     title: str
@@ -50,12 +49,12 @@ class Timed(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """The time of a run, instruction by instruction."""
+        """The sum of the times of all bars."""
         return sum(bar.seconds for bar in self.bars)
 
 
 def shares(kinds: Sequence[tuple[str, int, float]]) -> list[Share]:
-    """Add up (kind, lanes, seconds) by kind, the longest first."""
+    """Sum (kind, lanes, seconds) by kind, and sort by time, longest first."""
     count, lanes = Counter[str](), Counter[str]()
     seconds: dict[str, float] = {}
     for name, width, taken in kinds:

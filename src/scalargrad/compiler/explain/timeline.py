@@ -1,4 +1,4 @@
-"""Draw programs as timelines: bars of instructions, as wide as the time they take."""
+"""Draw programs as timelines in SVG: bars whose widths are the times of instructions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from scalargrad.compiler.explain.measured import Share, Timed, TimelineBar
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 REST = "#9AA3AD"
 _INK, _SOFT, _PAPER, _RULE = "#222222", "#56606B", "#FFFFFF", "#D5DAE0"
-_LIGHT = {"#E69F00", "#56B4E9", "#CC79A7", REST}  # too light for white letters
+_LIGHT = {"#E69F00", "#56B4E9", "#CC79A7", REST}  # too light for white text
 
 _WIDTH, _MARGIN, _BAR, _ROW = 880, 28, 46, 24
 _INNER = _WIDTH - 2 * _MARGIN
-#: Where the columns of the table end, and where its bars begin.
+#: Horizontal positions: the right ends of the table's columns, and the start of its bars.
 _COUNT, _LANES, _TIME, _SHARE, _STRIP = 400, 510, 610, 680, 700
 
 
@@ -25,7 +25,7 @@ def timeline(title: str, programs: Sequence[Timed]) -> str:
     Parameters
     ----------
     title : str
-        Stands on top.
+        The heading.
     programs : sequence of Timed
     """
     names = [share.name for program in reversed(programs) for share in program.shares]
@@ -64,7 +64,7 @@ def _program(y: float, program: Timed, colours: dict[str, str]) -> Iterator[str]
 def _bars(
     y: float, bars: Sequence[TimelineBar], total: float, colours: dict[str, str]
 ) -> Iterator[str]:
-    """Draw instructions side by side; neighbours too thin to tell apart run together."""
+    """Draw the bars of a program in a row; neighbours too thin to see are merged."""
     x = float(_MARGIN)
     for bar in bars:
         width = _INNER * bar.seconds / total
@@ -84,7 +84,7 @@ def _bars(
 
 
 def _rows(program: Timed) -> list[Share]:
-    """Return the rows of a program's table: kinds with a colour of their own, then the rest."""
+    """Return the rows of a program's table: kinds with a colour, and one row for the rest."""
     shown = list(program.shares[:9])
     rest = program.shares[9:]
     if rest:
@@ -143,7 +143,7 @@ def _plural(count: int, name: str) -> str:
 
 
 def _time(seconds: float) -> str:
-    """Write a duration with three digits and a fitting unit."""
+    """Format a duration with three significant digits and a suitable unit."""
     for unit, scale in (("ns", 1e9), ("µs", 1e6), ("ms", 1e3)):
         if seconds * scale < 999.5:
             return f"{float(f'{seconds * scale:.3g}'):g} {unit}"
@@ -151,7 +151,7 @@ def _time(seconds: float) -> str:
 
 
 def _bytes(count: int) -> str:
-    """Write a size with a fitting unit."""
+    """Format a size in bytes with a suitable unit."""
     for unit, scale in (("bytes", 1), ("kB", 1e3)):
         if count < 1000 * scale:
             return f"{count / scale:.3g} {unit}"

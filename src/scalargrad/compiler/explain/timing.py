@@ -1,4 +1,4 @@
-"""Time each instruction of a program on this machine."""
+"""Time the instructions of a program one by one."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from scalargrad.compiler.backend import choice
 from scalargrad.compiler.passes.instructions import Instruction, Packed
 from scalargrad.compiler.passes.memory import Floats
 
-#: The most pieces that are timed; in a longer program a piece is several instructions.
+#: The most pieces that are timed; in a longer program, each is several instructions.
 _PIECES = 400
-#: How often a piece too short to be timed is repeated within a run, and how many runs are made.
+#: How often a piece too short to time is repeated within a run, and the number of runs.
 _COPIES, _RUNS = 32, 7
 #: Instructions over this many lanes or fewer count as short.
 _FEW = 4096
 
 
 class Piece(NamedTuple):
-    """Neighbouring instructions of a program, mostly one, and the seconds a run of them takes."""
+    """Consecutive instructions, mostly a single one, and the seconds that they take."""
 
     instructions: tuple[Instruction, ...]
     seconds: float
 
 
 def timed(packed: Packed, memory: Floats, lanes: Sequence[int]) -> list[Piece]:
-    """Return the pieces of a program, each timed alone over many runs.
+    """Divide a program into pieces and time each alone, over many runs.
 
     Parameters
     ----------
     packed : Packed
     memory : float64, cells
-        As a run leaves it, so that numbers are those of the program.
+        The memory as a run leaves it, so that pieces are timed on realistic numbers.
     lanes : sequence of int
-        Of each instruction.
+        The lanes of each instruction.
     """
     instructions = packed.instructions
     size = -(-len(instructions) // _PIECES) or 1
@@ -50,9 +50,9 @@ def timed(packed: Packed, memory: Floats, lanes: Sequence[int]) -> list[Piece]:
 
 
 def _seconds(packed: Packed, instructions: list[Instruction], memory: Floats) -> float:
-    """Return the shortest of several runs of some instructions, in seconds."""
+    """Return the seconds of the shortest of several runs."""
     executable = choice.executable_for(replace(packed, instructions=instructions))
-    cells = len(packed.memory)  # behind them, each machine keeps what it has laid out for itself
+    cells = len(packed.memory)  # beyond them, an executable has spare cells of its own
     executable.memory[:cells] = memory[:cells]
     times = []
     for _ in range(_RUNS):

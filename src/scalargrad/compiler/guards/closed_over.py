@@ -1,57 +1,17 @@
 """Guard what a compiled function reads besides its arguments: closures, globals, attributes.
 
-A program repeats what was recorded. So that it notices when a name is assigned again, the names in
-the function's code are followed, through attributes and items, to the Values, objects and functions
-they stand for. At each call one comparison of dicts and lists tells whether anything has changed;
-only if it has is everything followed again.
+A program repeats what was recorded, so it must notice when a name is assigned again or an object
+changes. Everything the function's code can reach is noted once (`reachable`). At each call, one
+comparison of dicts and lists tells whether any of it has changed.
 """
 
 from __future__ import annotations
 
-import functools
-from array import array
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from itertools import chain
-from types import CellType, FunctionType, MappingProxyType, MethodType, ModuleType
+from collections.abc import Iterable
 from typing import Any
 
-from scalargrad.compiler.call.objects import attributes, has_state
-from scalargrad.compiler.guards.names_read import (
-    Names,
-    contents,
-    defaults,
-    functions_of,
-    is_followed,
-    is_wrapper,
-    looked_up,
-    names_in,
-    namespaces,
-    of_library,
-)
-from scalargrad.compiler.guards.slots import (
-    PLAIN,
-    Held,
-    PlainItems,
-    Reading,
-    Same,
-    Slot,
-    Source,
-    plain,
-    same,
-)
-from scalargrad.sparse import Table
-from scalargrad.tree import is_object_array
-from scalargrad.value import Value
-
-_DICTS = (dict, MappingProxyType)
-_CONTAINERS = (list, tuple, deque, *_DICTS)
-#: Containers and objects are followed to this depth of nesting at a time.
-_DEEP = 50
-#: Attributes of a computed Value that reveal its graph.
-_GRAPHS = {"local_grads", "parents", "op"}
-#: The name under which the contents of a deeply nested container are recorded.
-_CONTENTS = "contents"
+from scalargrad.compiler.guards.reachable import Reachable
+from scalargrad.compiler.guards.slots import Source
 
 
 class ClosedOver:
@@ -71,51 +31,29 @@ class ClosedOver:
 
     def __init__(self, roots: Iterable[Any]) -> None:
         found = [*roots]
-        self._reads_graphs = False
-        self._follow(found)
-        if self._names_graphs:  # then it matters which node each computed Value is
-            self._reads_graphs = True
-            self._follow(found)
-        self._met.clear()
+        reachable = Reachable(found)
+        if reachable.names_graphs:
+            reachable = Reachable(found, by_node=True)
+        self.slots = reachable.slots
+        self._names, self._spaces = reachable.names, reachable.spaces
+        self._items, self._objects = reachable.items, reachable.objects
+        self.is_empty = not (self._names or self._spaces or self._items)
         self.watch(())
 
-    def _follow(self, roots: list[Any]) -> None:
-        self.slots: dict[Source, Slot] = {}
-        self._read: list[tuple[Callable[[], tuple[Any, ...]], list[Source]]] = []
-        self._spaces: list[tuple[Any, list[Source]]] = []
-        self._items: list[tuple[Any, Any]] = []
-        self._met: dict[int, tuple[Any, Held]] = {}
-        self._classes: dict[type, dict[str, Any]] = {}
-        self._values: list[Value] = []
-        self._objects: list[Any] = []
-        self._depth = 0
-        self._names_graphs = False
-        self._ahead: list[FunctionType] = []
-        self._deep: deque[Any] = deque()
-        self._noted: dict[int, Any] = {}
-        for root in roots:
-            self._code(root)
-        while self._ahead or self._deep:
-            if self._ahead:
-                self._function(self._ahead.pop())
-            else:
-                self._contents(self._deep.popleft())
-
     def watch(self, sources: Iterable[Source]) -> None:
-        """Compare all contents by identity, and the containers in these sources by content too."""
+        """Compare all contents by identity, and the containers in these slots by content too."""
         inside, slots = {*sources}, self.slots
 
         def held(source: Source) -> Any:
             return slots[source].frozen if source in inside else slots[source].content
 
-        self._readers = [read for read, _ in self._read]
-        self._as_read = [tuple([held(s) for s in found]) for _, found in self._read]
+        self._readers = [read for read, _ in self._names]
+        self._as_read = [tuple([held(s) for s in found]) for _, found in self._names]
         live = [space for space, _ in self._spaces]
         then: list[Any] = [{s[1]: held(s) for s in found} for _, found in self._spaces]
         live += [items for items, _ in self._items]
         then += [frozen for _, frozen in self._items]
         self._live, self._then, self._kinds_then = live, then, self._kinds()
-        self.is_empty = not (self._read or self._spaces or self._items)
 
     def _kinds(self) -> list[type]:
         return [*map(type, self._objects)]
@@ -130,193 +68,3 @@ class ClosedOver:
             )
         except Exception:  # noqa: BLE001 - a name is gone, or arrays were compared
             return False
-
-    # Code -------------------------------------------------------------------------------------
-
-    def _code(self, x: Any) -> None:
-        """Follow the code that runs when an object is called."""
-        if isinstance(x, type):
-            self._class(x)
-        elif isinstance(x, MethodType):
-            self._part(x.__func__)
-            self._class(type(x.__self__))
-        elif isinstance(x, functools.partial):
-            self._code(x.func)
-        elif isinstance(x, FunctionType) or is_wrapper(x):
-            self._part(x)
-        else:
-            self._class(type(x))
-
-    def _function(self, function: FunctionType) -> None:
-        """Follow the variables of enclosing functions, defaults and globals."""
-        variables = enumerate(function.__closure__ or ())  # one may have the name of a global
-        cells = {i: cell for i, cell in variables if cell != CellType()}
-        if cells:
-            self._note(function, contents(cells))
-        if function.__defaults__ or function.__kwdefaults__:
-            self._note(function, defaults(function))
-        for owner, space, names in namespaces(function):
-            self._names(owner, space, names)
-        if not (self._names_graphs or of_library(function.__module__ or "")):
-            self._names_graphs = not _GRAPHS.isdisjoint(names_in(function.__code__))
-
-    def _names(self, owner: Any, space: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-        """Follow names, and return those that hold no module."""
-        found = [name for name in names if not isinstance(space[name], ModuleType)]
-        if found:
-            self._note(owner, looked_up(space, found))
-        return found
-
-    def _class(self, kind: type) -> dict[str, Any]:
-        """Follow the methods of a class, and return its other members."""
-        if kind not in self._classes:
-            self._classes[kind] = {}
-            found = [self._members(x) for x in reversed(kind.__mro__)]
-            self._classes[kind] = {name: x for members in found for name, x in members.items()}
-        return self._classes[kind]
-
-    def _members(self, kind: type) -> dict[str, Any]:
-        own = vars(kind)
-        data = [x for x in own if not x.startswith("__") and not hasattr(own[x], "__get__")]
-        if of_library(kind.__module__):
-            return {name: own[name] for name in data if isinstance(own[name], bool)}
-        methods = {name: functions_of(x) for name, x in own.items()}
-        for function in chain.from_iterable(methods.values()):
-            self._part(function)
-        more = self._names(kind, own, [*data, *(name for name, found in methods.items() if found)])
-        return {name: own[name] for name in more if name in data}
-
-    # Contents ---------------------------------------------------------------------------------
-
-    def _note(self, owner: Any, names: Names) -> None:
-        """Note what names hold, to be read again when compared."""
-        slots = {name: self._slot(x) for name, x in zip(names.names, names.read(), strict=True)}
-        self._read.append((names.read, self._slots_of(owner, slots)))
-
-    def _slots_of(self, owner: Any, slots: dict[Any, Slot]) -> list[Source]:
-        whose = Same(owner)
-        self.slots |= {(whose, name): slot for name, slot in slots.items()}
-        return [(whose, name) for name in slots]
-
-    def _slot(self, x: Any) -> Slot:
-        outer, self._values = self._values, []
-        part, values = self._part(x), self._values
-        self._values = outer
-        return Slot(x, part.key, values, part.frozen)
-
-    def _part(self, x: Any) -> Held:
-        """Follow a value that a variable, attribute or item holds."""
-        if isinstance(x, Value):
-            self._values.append(x)
-            computed = x.op is not None
-            one = computed and self._reads_graphs
-            return Held((type(x), Same(x) if one else computed), x)
-        if type(x) in PLAIN:
-            return plain(x)
-        if id(x) in self._met:
-            return self._met[id(x)][1]
-        self._met[id(x)] = x, same(x)  # until it is known, in cycles
-        self._depth += 1
-        part = self._inside(x) if self._depth < _DEEP else self._later(x)
-        self._depth -= 1
-        self._met[id(x)] = x, part
-        if not isinstance(part.key, Same):
-            del self._met[id(x)]  # its Values count wherever it is met
-        return part
-
-    def _later(self, x: Any) -> Held:
-        """Put off a container nested too deeply; it is followed on its own afterwards."""
-        if id(x) not in self._noted:
-            self._noted[id(x)] = x
-            self._deep.append(x)
-        return same(x)
-
-    def _contents(self, x: Any) -> None:
-        """Follow a container that was put off."""
-        self._met.pop(id(x), None)
-        self._note(x, Names([_CONTENTS], lambda: (x,)))
-
-    def _inside(self, x: Any) -> Held:
-        if isinstance(x, FunctionType):
-            self._ahead.append(x)
-        elif isinstance(x, type):
-            self._class(x)
-        elif isinstance(x, MethodType | functools.partial):
-            return self._bound(x)
-        elif isinstance(x, _CONTAINERS) and not isinstance(x, Table):
-            return self._container(x)
-        elif isinstance(x, set | frozenset | bytearray):
-            return self._unordered(x)
-        elif hasattr(type(x), "dtype") or isinstance(x, array):
-            return self._array(x)
-        elif not isinstance(x, Table):
-            self._object(x)
-        return same(x)
-
-    def _bound(self, x: Any) -> Held:
-        """Follow a method or a partial function."""
-        method = isinstance(x, MethodType)
-        bound = (x.__func__, x.__self__) if method else (x.func, x.args, x.keywords)
-        part = self._part(bound)
-        self._items.append((bound, part.frozen))
-        return Held((type(x), part.key), x)
-
-    def _container(self, x: Any) -> Held:
-        kind = type(x)
-        items = [*x.values()] if isinstance(x, _DICTS) else [*x]
-        kinds = set(map(type, items))
-        if kinds <= PLAIN:  # copied as a whole, in a hundredth of the time
-            keys = (*x,) if isinstance(x, _DICTS) else ()
-            return Held((kind, keys, PlainItems(items)), dict(x) if keys else _like(x, items))
-        parts = [self._part(item) for item in items]
-        key = tuple([part.key for part in parts])
-        frozen = [part.frozen for part in parts]
-        if isinstance(x, _DICTS):
-            return Held((kind, *x, key), dict(zip(x, frozen, strict=True)))
-        return Held((kind, key), _like(x, frozen))
-
-    def _unordered(self, x: Any) -> Held:
-        """Follow a set or a bytearray, which are compared as a whole."""
-        for item in x if isinstance(x, set | frozenset) else ():
-            self._part(item)
-        frozen = x if isinstance(x, frozenset) else x.copy()
-        return Held((type(x), PlainItems(frozen)), frozen)
-
-    def _array(self, x: Any) -> Held:
-        """Follow an array: one of objects like a list, one of numbers by its bytes."""
-        if is_object_array(x):
-            part = self._part(x.ravel().tolist())
-            self._items.append((Reading(lambda: x.ravel().tolist()), part.frozen))
-            return Held((x.shape, part.key), Same(x))
-        if not hasattr(x, "tobytes"):
-            return same(x)
-        then = x.tobytes()
-        self._items.append((Reading(x.tobytes), then))
-        kind = x.typecode if isinstance(x, array) else (x.dtype, x.shape)
-        return Held((type(x), kind, then), Same(x))
-
-    def _object(self, x: Any) -> None:
-        """Follow an object's attributes."""
-        kind: Any = type(x)
-        if not (has_state(x) and is_followed(kind)):
-            if is_wrapper(x):
-                self._part(x.__wrapped__)
-            return
-        inherited, own = self._class(kind), attributes(x)
-        self._objects.append(x)
-        self.slots[Same(x), None] = Slot(kind, Same(kind), [], kind)
-        slots = {name: self._slot(y) for name, y in own.items()}
-        as_it_is = own is getattr(x, "__dict__", None)
-        live = own if as_it_is else Reading(functools.partial(attributes, x))
-        self._spaces.append((live, self._slots_of(x, slots)))
-        whose = Same(x)
-        self.slots |= {
-            (whose, name): self._slot(y) for name, y in inherited.items() if name not in slots
-        }
-
-
-def _like(x: Any, items: list[Any]) -> Any:
-    """Return items as a list, tuple or deque that can be compared with `x`."""
-    if isinstance(x, list):
-        return items
-    return deque(items) if isinstance(x, deque) else tuple(items)

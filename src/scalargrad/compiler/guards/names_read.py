@@ -18,25 +18,25 @@ _LIBRARIES = {*sys.stdlib_module_names, "scalargrad"}
 
 @functools.cache
 def of_library(module: str) -> bool:
-    """Return whether a module is Python's, ours or installed, and so assumed not to change."""
+    """Return whether a module is the standard library's, ours or installed: assumed constant."""
     top = module.partition(".")[0]
-    if top == "__main__":  # in `python -m …` its file is that of an installed program
+    if top == "__main__":  # run by `python -m …`, it may be the file of an installed program
         return False
     path = getattr(sys.modules.get(top), "__file__", None) or ""
     return top in _LIBRARIES or not {"site-packages", "dist-packages"}.isdisjoint(Path(path).parts)
 
 
 def names_in(code: CodeType) -> list[str]:
-    """Return the names of globals and attributes in code, and in the functions inside it."""
+    """Return the names of globals and attributes in code, nested functions included."""
     inner = [name for x in code.co_consts if isinstance(x, CodeType) for name in names_in(x)]
     return [*code.co_names, *inner]
 
 
 def namespaces(function: FunctionType) -> Iterator[tuple[Any, Mapping[str, Any], list[str]]]:
-    """Yield each namespace that a function's code may read: its owner, itself and the names.
+    """Yield (owner, namespace, names) for each namespace that a function's code may read.
 
-    Those are its globals and, where it names them, the modules and classes among these. What
-    belongs to a library does not change.
+    These are its globals, and the modules and classes that it names among them, other than those
+    of libraries, which are taken not to change.
     """
     if of_library(function.__module__ or ""):
         return
@@ -60,22 +60,22 @@ def _is_namespace(x: Any) -> bool:
 
 
 class Names(NamedTuple):
-    """Names, and what reads all that they stand for: at each call, so in C as far as it goes."""
+    """Names, and a function that reads the objects they stand for, in C where possible."""
 
     names: Sequence[Any]
     read: Callable[[], tuple[Any, ...]]
 
 
 def looked_up(space: Mapping[str, Any], names: list[str]) -> Names:
-    """Return names of a namespace."""
-    if len(names) == 1:  # of one name, an itemgetter returns what it stands for, not a tuple
+    """Return the reader of names in a namespace."""
+    if len(names) == 1:  # of a single name, an itemgetter returns no tuple
         (name,) = names
         return Names(names, lambda: (space[name],))
     return Names(names, partial(itemgetter(*names), space))
 
 
 def contents(cells: dict[int, CellType]) -> Names:
-    """Return the variables of enclosing functions, by their numbers."""
+    """Return the reader of closure cells, which are named by their indices."""
     held = [*cells.values()]
     return Names([*cells], lambda: tuple([cell.cell_contents for cell in held]))
 
@@ -87,7 +87,7 @@ def variables(function: FunctionType) -> dict[str, Any]:
 
 
 def defaults(function: FunctionType) -> Names:
-    """Return the defaults of a function's parameters."""
+    """Return the reader of the defaults of a function's parameters."""
     names = ("__defaults__", "__kwdefaults__")
     return Names(names, partial(attrgetter(*names), function))
 
@@ -106,12 +106,12 @@ def is_wrapper(x: Any) -> bool:
     return "__wrapped__" in getattr(x, "__dict__", ())
 
 
-#: Library modules whose objects hold what users put there: UserList, Namespace.
+#: Library modules whose objects hold what users put there: UserList, SimpleNamespace.
 _OF_DATA = {"argparse", "collections"}
 
 
 def is_followed(kind: type) -> bool:
-    """Return whether objects of a class are followed: our own and the user's, no library's."""
+    """Return whether the attributes of objects of a class are followed: ours and the user's."""
     plain = kind is SimpleNamespace or kind.__module__ in _OF_DATA
     ours = plain or kind.__module__.startswith("scalargrad.")
     return not issubclass(kind, Operation) and (ours or not of_library(kind.__module__))

@@ -1,4 +1,8 @@
-"""Which closed-over Values a recording read, and how to find them again at a later call."""
+"""What one recording depends on besides its arguments: Values it read, and everything else.
+
+At a later call, `Reads` decides whether the recording still holds and which Values take the place
+of those it read: a name may be bound to another Value by then.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.guards.slots import Same, Source, is_of_values
 from scalargrad.value import Value
 
-#: Takes the place of contents that do not matter.
+#: Stands for contents that do not matter.
 _ANY = object()
 
 
@@ -21,15 +25,15 @@ class Reads(NamedTuple):
     Attributes
     ----------
     values : tuple of Value
-        Those read.
+        The Values that the recording read.
     places : list of list of (Source, int)
-        For each of them the slots that hold it, and as which of their Values; none for one that
-        was read in a way that names do not tell, which is then read for ever.
+        For each Value, the slots that hold it and its index among their Values. Empty for a Value
+        that no slot holds; the recording then reads that very Value at each call.
     keys : dict from Source to Hashable, or None
-        What each slot must hold: anything where there are Values of which none was read. None
-        if that is not known, as after unpickling.
+        The key that each slot must have; a slot with Values of which none was read may hold
+        anything. None after unpickling, when `text` takes its place.
     text : str
-        After unpickling, the `fingerprint` of what was around the function that was recorded.
+        After unpickling, the `fingerprint` of everything the recording depends on.
     """
 
     values: tuple[Value, ...]
@@ -39,7 +43,7 @@ class Reads(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[Value], now: ClosedOver) -> Reads:
-        """Return what a recording that read these Values depends on."""
+        """Return the dependences of a recording that read these Values."""
         where: dict[Value, list[tuple[Source, int]]] = {x: [] for x in values}
         keys: dict[Source, Any] = {}
         for source, slot in now.slots.items():
@@ -52,11 +56,11 @@ class Reads(NamedTuple):
 
     @property
     def watched(self) -> list[Source]:
-        """The variables and attributes that were read."""
+        """The slots whose contents matter, to be watched."""
         return [source for source, key in (self.keys or {}).items() if key is not _ANY]
 
     def rebound(self, now: ClosedOver) -> Reads | None:
-        """Return the same with the Values held now; None if the recording is no longer valid."""
+        """Return these with the Values that the slots hold now; None if no longer valid."""
         if self.keys is None:
             if self.text != fingerprint(now):
                 return None
@@ -79,7 +83,7 @@ class Reads(NamedTuple):
         return not new
 
     def changed(self, now: ClosedOver) -> list[str]:
-        """Name what has changed since the recording, as far as that is known."""
+        """Return the names of slots that have changed since the recording, if they are known."""
         keys, slots = self.keys or {}, now.slots
         return [
             named(source)
@@ -90,13 +94,13 @@ class Reads(NamedTuple):
         ]
 
     def portable(self, then: ClosedOver | None) -> Reads:
-        """Return a form that can be pickled, with the function's surroundings as text."""
+        """Return a form that can be pickled, with a fingerprint in place of the keys."""
         text = self.text if then is None else fingerprint(then)
         return Reads(self.values, [[] for _ in self.values], None, text)
 
 
 def named(source: Source) -> str:
-    """Name a variable, a name or an attribute for a message."""
+    """Return the name of a slot for a message."""
     owner, name = source[0].content, source[1]
     if isinstance(owner, FunctionType):
         if isinstance(name, int):
@@ -107,7 +111,7 @@ def named(source: Source) -> str:
 
 
 def fingerprint(now: ClosedOver) -> str:
-    """Return text that identifies what a function reads, the same in every process."""
+    """Return text that identifies everything a function reads, the same in every process."""
     parts = [(named(source), _text(slot.key)) for source, slot in now.slots.items()]
     code = [_code(source[0].content.__code__) for source in now.slots if _is_function(source)]
     return hashlib.sha256(repr((parts, code)).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Snapshots of what variables, names and attributes hold, to compare at later calls."""
+"""Slots: what variables, names and attributes held, in a form to compare with at later calls."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ PLAIN = {int, float, complex, bool, str, bytes, type(None)}
 
 
 class Same:
-    """Wraps an object, keeps it alive and compares it by identity."""
+    """Compares an object by identity, and keeps it alive."""
 
     __slots__ = ("content",)
-    __array_ufunc__ = None  # so that an array leaves the comparison to __eq__ here
+    __array_ufunc__ = None  # an array compared with this calls __eq__ below
 
     def __init__(self, content: Any) -> None:
         self.content = content
@@ -27,22 +27,22 @@ class Same:
         return (other.content if isinstance(other, Same) else other) is self.content
 
 
-#: The owner of a variable, name or attribute, and its name.
+#: A slot's identity: the owner of a variable or attribute, and its name.
 Source = tuple[Same, Hashable]
 
 
 class Slot(NamedTuple):
-    """What a variable, a name or an attribute holds.
+    """The content of a variable or an attribute.
 
     Attributes
     ----------
     content : object
     key : object
-        What about it decides the program; it compares as equal where the same program serves.
+        What the program depends on; contents with equal keys can use the same program.
     values : list of Value
-        The Values in it, whose numbers are read at each call.
+        The Values in the content, whose numbers are read at each call.
     frozen : object
-        The content, with copies of containers.
+        The content with its containers copied, to notice when they change.
     """
 
     content: Any
@@ -52,14 +52,14 @@ class Slot(NamedTuple):
 
 
 class Held(NamedTuple):
-    """The key and a frozen copy of what a variable, attribute or item holds."""
+    """The key and the frozen copy of a content or a part of one; see `Slot`."""
 
     key: Any
     frozen: Any
 
 
 class Exact:
-    """Compares with a number by its type and bits, where ``==`` does not: 0.0 is not -0.0."""
+    """Compares numbers by type and bits: 0.0 differs from -0.0, and 1 from 1.0."""
 
     __slots__ = ("_key",)
     __hash__ = None  # type: ignore[assignment]
@@ -73,7 +73,7 @@ class Exact:
 
 
 class PlainItems:
-    """The items of a container of numbers and text as a key: compared by ``==``, never hashed."""
+    """The key of a container of numbers and text: compared by ``==``, never hashed."""
 
     __slots__ = ("_items",)
     __hash__ = None  # type: ignore[assignment]
@@ -90,7 +90,7 @@ class PlainItems:
 
 
 class Reading:
-    """Compares as what `read` returns."""
+    """Compares like whatever `read` returns at that moment."""
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -103,7 +103,7 @@ class Reading:
 
 
 def same(x: Any) -> Held:
-    """Return an object to be compared by identity."""
+    """Hold an object to be compared by identity."""
     usual = "__eq__" not in {name for kind in type(x).__mro__[:-1] for name in vars(kind)}
     return Held(Same(x), x if usual else Same(x))
 
@@ -116,7 +116,7 @@ def plain_key(x: Any) -> Any:
 
 
 def plain(x: Any) -> Held:
-    """Return a number or text to be compared by value."""
+    """Hold a number or text to be compared by value."""
     return Held(plain_key(x), Exact(x) if type(x) in {int, float} and x in _TWICE else x)
 
 

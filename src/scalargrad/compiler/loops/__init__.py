@@ -1,8 +1,8 @@
 """Loops: find the repetition in a recorded program, and compile it as loops.
 
-A Python loop is recorded as a body that is repeated, its operands at regular distances. `repeats`
-finds it in the `node_columns` of a program, `roll` writes the program as blocks of a body and a
-count, and `expand` checks that they stand for every node of the recording. `schedule` sorts the
-statements of a body into loops over lanes and loops that carry numbers on, which `forward` and
-`derivative` write as `loop` defines them, and `printer` prints, one by one with `loop_printer`.
+Recording a Python loop unrolls it: the same few operations occur over and over, their operands at
+regular distances. `repeats` finds such stretches in the `node_columns` of a program, `roll` turns
+each into a block (a body and a repeat count), and `expand` checks that the blocks stand for exactly
+the recorded nodes. `schedule` splits a body into vectorizable loops and recurrences; `forward` and
+`derivative` write these as the steps defined in `loop`, and `printer` prints them as LLVM IR.
 """

@@ -1,4 +1,4 @@
-"""Write the body of a loop, step by step."""
+"""A loop body under construction: methods that append one step and return its register."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ from scalargrad.table.operation import Elementwise
 
 
 class Body:
-    """The loop of a stage while it is being written.
+    """Builds the loop of one stage; equal constants and equal reads share a register.
 
     Parameters
     ----------
     block : RolledBlock
     stage : Stage
     numbers : callable
-        Returns the place of numbers, one for each iteration.
+        Stores `Constants` in memory, one number per iteration, and returns their place.
+    down : bool
+        Whether the loop runs from the last iteration to the first.
     """
 
     def __init__(
@@ -58,36 +60,39 @@ class Body:
         return found
 
     def number(self, value: float) -> int:
-        """Return the register of a number."""
+        """Return a register that holds a constant."""
         return self._once(value.hex(), Number(value))
 
     def read(self, place: Place) -> int:
-        """Return a register read from memory."""
+        """Return a register loaded from memory."""
         return self._once(place if isinstance(place, Cells) else id(place), Read(place))
 
     def compute(self, op: Computed, *operands: int) -> int:
-        """Return the register of an operation."""
+        """Append an operation and return its register."""
         return self._append(Compute(op, operands))
 
     def fused(self, a: int, b: int, c: int) -> int:
-        """Return the register of a·b + c, rounded once."""
+        """Append a fused multiply-add, a·b + c rounded once, and return its register."""
         return self._append(Fused((a, b, c)))
 
     def write(self, place: Place, register: int) -> None:
-        """Write a register to memory."""
+        """Store a register in memory."""
         self._append(Write(place, register))
 
     def increase(self, place: Place, register: int) -> None:
-        """Add a register to what is in memory."""
+        """Add a register to the number in memory."""
         self._append(Increase(place, register))
 
     def carried(self) -> int:
-        """Return the register of one more carry; carries are declared in this order."""
+        """Return the register of a new carry.
+
+        The caller adds the matching entries to ``loop.carries`` in the order of these calls.
+        """
         self._carries += 1
         return self._append(CarriedOver(self._carries - 1))
 
     def place(self, operand: Operand) -> Place:
-        """Return the place in memory of an operand that is not a constant."""
+        """Return where an operand other than a shared constant lies in memory."""
         if isinstance(operand, Own):
             cell = self.block.cells[operand.statement] - operand.distance
             return Cells(cell, 1 if self.block.count > 1 else 0)
@@ -97,17 +102,17 @@ class Body:
         return operand
 
     def operand(self, operand: Operand) -> int:
-        """Return the register of an operand that is a constant or in memory."""
+        """Return a register with an operand, loaded from memory unless it is a constant."""
         if isinstance(operand, Constant):
             return self.number(operand.value)
         return self.read(self.place(operand))
 
     def own(self, t: int) -> Cells:
-        """Return the cells of a statement of this block."""
+        """Return the cells that hold the results of statement `t`, one per iteration."""
         return Cells(self.block.cells[t], 1 if self.block.count > 1 else 0)
 
     def is_carried(self, operand: Operand) -> bool:
-        """Return whether a register carries the operand from one iteration to the next."""
+        """Return whether a register carries the operand over from the previous iteration."""
         return (
             isinstance(operand, Own)
             and operand.distance == 1

@@ -1,7 +1,7 @@
-"""The backward pass of a rolled program: loops that send error signals back, last stage first.
+"""The backward pass of a rolled program: for each forward loop, the loops of its error signals.
 
-An error signal that stays within a loop is kept in a register; one that goes to another loop is
-added in memory, and one that goes to a cell all iterations read is summed over all of them.
+A signal to a statement of the same loop stays in a register. A signal to another loop is added to
+memory. A signal to a cell that every iteration reads is summed over the iterations.
 """
 
 from __future__ import annotations
@@ -22,33 +22,44 @@ from scalargrad.table.operation import Elementwise
 from scalargrad.table.symbol import Symbol
 
 
-def leads_back(block: RolledBlock, signals: Signals) -> Loop:
-    """Return the steps that pass on the signals that first iterations send to before the loop."""
+def history_signals(block: RolledBlock, signals: Signals) -> Loop:
+    """Return the steps that add the signals of a block's history to the cells it was copied from.
+
+    It is the reverse of `forward.copy_history`.
+    """
     body = Body(RolledBlock(block.start, 1, [], []), Stage([], lanes=False), signals.numbers)
     for cell, source in block.sources.items():
         if signals.sent[cell] and signals.active[source]:
-            read = body.read(signals.behind_of(Cells(cell)))
+            read = body.read(signals.cells_for(Cells(cell)))
             body.increase(signals.signal(Cells(source)), read)
     return body.loop
 
 
 def backward(block: RolledBlock, stage: Stage, signals: Signals) -> list[Loop]:
-    """Return the loops that send back the error signals of a stage."""
+    """Return the loops that compute the error signals of a stage and send them to its operands."""
     return _Backward(block, stage, signals).run()
 
 
 class _Backward:
+    """The backward loops of one stage, while they are written.
+
+    The partials of a recurrence depend on no signal, so a loop over lanes, `aside`, computes them
+    before the sequential loop, `body`, multiplies the signals by them.
+    """
+
     def __init__(self, block: RolledBlock, stage: Stage, signals: Signals) -> None:
         self.signals = signals
         self.block = block
         self.body = Body(block, stage, signals.numbers, down=not stage.lanes)
-        # What a recurrence multiplies by depends on no signal: it is computed before, in lanes.
         self.aside = self.body
         if block.count > 1:
             self.aside = Body(block, Stage([], lanes=True), signals.numbers)
-        self.inside: dict[int, int] = {}  # what statements are sent in the same iteration
-        self.back: dict[int, list[int]] = defaultdict(list)  # and in the one before
+        # Registers with signals to statements of this loop, by statement: to the same iteration,
+        # to the previous one, and those received from the next one.
+        self.inside: dict[int, int] = {}
+        self.back: dict[int, list[int]] = defaultdict(list)
         self.carried: dict[int, int] = {}
+        # Registers with signals to other loops, and the cells they are for.
         self.outside: dict[Any, tuple[Place, int]] = {}
         self.before: list[Loop] = []
 
@@ -75,7 +86,7 @@ class _Backward:
         return [*self.before, *aside, body.loop]
 
     def _expect(self) -> None:
-        """Find out what iterations send to earlier ones, in registers and in memory."""
+        """Prepare for signals to earlier iterations: a carry for distance 1, else memory."""
         block, body = self.block, self.body
         for t in body.stage.statements:
             if any(t in part for part in body.stage.sums):
@@ -91,12 +102,12 @@ class _Backward:
             self.carried[t] = body.carried()
 
     def _upstream(self, t: int) -> int | None:
-        """Return the error signal of a statement, None where nothing is sent."""
+        """Return a register with the error signal of statement `t`; None if it gets none."""
         parts = [self.inside[t]] if t in self.inside else []
         if t in self.carried:
             parts.append(self.carried[t])
         if self.signals.is_sent(self.block, t):
-            parts.append(self.body.read(self.signals.behind_of(self.body.own(t))))
+            parts.append(self.body.read(self.signals.cells_for(self.body.own(t))))
         return self._added(parts) if parts else None
 
     def _added(self, registers: list[int]) -> int:
@@ -112,7 +123,7 @@ class _Backward:
             return
         cells = slice(self.block.cells[t], self.block.cells[t] + self.block.count)
         if self.signals.asked[cells].any():
-            self.body.write(self.signals.behind_of(self.body.own(t)), upstream)
+            self.body.write(self.signals.cells_for(self.body.own(t)), upstream)
         if op is DETACH:
             return
         for j, operand in enumerate(operands):
@@ -122,7 +133,7 @@ class _Backward:
     def _product(
         self, t: int, made: tuple[Elementwise, tuple[Operand, ...]], j: int, u: int
     ) -> int:
-        """Return the register of upstream · partial."""
+        """Return a register with upstream · partial; `u` is the upstream signal."""
         op, operands = made
         local = partial(op, j)
         expression, body = local.expression, self.body
@@ -146,6 +157,7 @@ class _Backward:
         return body.compute(mul, u, found)
 
     def _pass(self, operand: Operand, register: int) -> None:
+        """Send a signal to an operand."""
         body = self.body
         if isinstance(operand, Own) and operand.statement in body.members:
             t = operand.statement
@@ -168,7 +180,7 @@ class _Backward:
         return found
 
     def _send(self, place: Place, register: int, *, alone: bool) -> None:
-        """Add a signal to those of another loop."""
+        """Add a signal to those in memory; `alone` says that no other signal of this loop is."""
         body, block = self.body, self.block
         if block.count > 1 and isinstance(place, Cells) and not place.stride:
             cells = self.signals.signal(place)
@@ -179,16 +191,16 @@ class _Backward:
         (body.write if fresh else body.increase)(found, register)
 
     def _sum(self, part: list[int]) -> None:
-        """Send the signal of a sum to each of its terms and to its start."""
+        """Send the signal of a sum over all iterations to its terms and to its initial value."""
         block, body = self.block, self.body
         last = block.cells[part[-1]] + block.count - 1
         if not self.signals.sent[last]:
             return
-        read = self.signals.behind_of(Cells(last))
+        read = self.signals.cells_for(Cells(last))
         upstream = body.read(read)
         start = Body(RolledBlock(block.start, 1, [], []), body.stage, self.signals.numbers)
-        lead = self.signals.signal(Cells(block.cells[part[-1]] - 1))
-        start.increase(lead, start.read(read))
+        initial = self.signals.signal(Cells(block.cells[part[-1]] - 1))
+        start.increase(initial, start.read(read))
         self.before.append(start.loop)
         for t in part:
             op, operands = simplified(block.body[t])

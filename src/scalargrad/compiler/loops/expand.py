@@ -1,4 +1,4 @@
-"""Expand rolled blocks again, and compare every node with the recording."""
+"""Check a rolled program: unrolled again, it must be the recorded one, node for node."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scalargrad.compiler.passes.nodes import Integers
 
 
 def stands_for_recording(rolled: Rolled) -> bool:
-    """Return whether the blocks, iteration by iteration, are the program's nodes in order."""
+    """Return whether unrolling the blocks gives the nodes of the program in their order."""
     columns, at = rolled.columns, 0
     for block in rolled.blocks:
         if block.start != at or not _is_alike(rolled, block):
@@ -41,7 +41,7 @@ def _is_alike(rolled: Rolled, block: RolledBlock) -> bool:
 
 
 def _same(rolled: Rolled, block: RolledBlock, operand: Operand, at: Integers) -> bool:
-    """Return whether an operand is the recorded one in every iteration."""
+    """Return whether an operand is what the recorded nodes `at` read in every iteration."""
     columns = rolled.columns
     nodes = columns.operands[at]
     cells = _cells(block, operand)
@@ -54,7 +54,7 @@ def _same(rolled: Rolled, block: RolledBlock, operand: Operand, at: Integers) ->
 
 
 def _cells(block: RolledBlock, operand: Operand) -> Integers | Floats:
-    """Return the cell, or the constant, that each iteration reads."""
+    """Return the cell or the constant that each iteration reads for an operand."""
     i = np.arange(block.count)
     if isinstance(operand, Own):
         cells = block.cells[operand.statement] - operand.distance + i

@@ -1,4 +1,4 @@
-"""Write the forward loop of a stage, which computes its statements."""
+"""The forward pass of a rolled program: for each stage, the loop that computes its statements."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from scalargrad.ops import add, mul, neg, sub
 
 
 def forward(block: RolledBlock, stage: Stage, numbers: Any, alone: Collection[int]) -> Loop:
-    """Return the loop that computes the statements of a stage, and writes them to memory.
+    """Return the loop that computes the statements of a stage and stores their results.
 
     Parameters
     ----------
     block : RolledBlock
     stage : Stage
     numbers : callable
-        Returns the place of numbers, one for each iteration.
+        Stores `Constants` in memory, one number per iteration, and returns their place.
     alone : collection of int
-        The statements that are read once only, whatever else is computed from the program.
+        The statements whose result is read exactly once: a product among them can be fused with
+        the sum that reads it.
     """
     return _Forward(block, stage, numbers, alone).run()
 
 
-def leads(block: RolledBlock, stage: Stage, numbers: Any) -> Loop:
-    """Return the steps that collect what the first iterations read from before the loop."""
+def copy_history(block: RolledBlock, stage: Stage, numbers: Any) -> Loop:
+    """Return the steps that copy what the first iterations read into the history of the block."""
     body = Body(RolledBlock(block.start, 1, [], []), stage, numbers)
     for cell, source in block.sources.items():
         body.write(Cells(cell), body.read(Cells(source)))
@@ -67,7 +68,7 @@ class _Forward:
         return body.loop
 
     def _computed(self, op: Computed, operands: Sequence[Operand], registers: list[int]) -> int:
-        """Return the register of an operation; a sum with a product is rounded once."""
+        """Return the register of an operation; a sum with a product is a fused multiply-add."""
         body = self.body
         if op is add or op is sub:
             (x, y), (first, second) = operands, registers
@@ -79,7 +80,7 @@ class _Forward:
         return body.compute(op, *registers)
 
     def _factors(self, operand: Operand) -> tuple[int, int] | None:
-        """Return the factors of a product in the same iteration that nothing else reads."""
+        """Return the factors if an operand is a product of this iteration read nowhere else."""
         if not isinstance(operand, Own) or operand.distance or operand.statement not in self.alone:
             return None
         register = self.registers.get(operand.statement)

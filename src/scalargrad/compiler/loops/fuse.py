@@ -1,7 +1,7 @@
-"""Fuse a product that is only added to something with that sum, into one step.
+"""Fuse multiplications and additions of backward loops into fused multiply-adds.
 
-This is for loops that send error signals back. What goes forward is fused as it is written, by
-what was recorded: so a value has the same digits with a gradient and without.
+Forward loops do so as they are written (`forward`), by what was recorded alone: a value thus has
+the same digits with a gradient and without.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scalargrad.ops import add, mul, neg, sub
 def fuse(loop: Loop) -> None:
     """Write a·b + c, c - a·b and a·b - c as one step where nothing else reads the product.
 
-    What the product was is left where it stood, for `prune`.
+    The product itself is left in place, unused; `prune` removes it.
     """
     uses = _uses(loop)
     made: list[Step] = []

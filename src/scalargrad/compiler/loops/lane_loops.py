@@ -1,7 +1,7 @@
-"""Write the lanes of a segmented program as loops that keep all numbers of a lane in registers.
+"""Run the examples of a vmap as a loop that keeps the intermediate results of each in registers.
 
-A packed program writes each operation of a block of lanes to memory. Where an example is a long
-chain of operations on few numbers, a loop reads what is given and writes what is asked for, only.
+A packed program stores the result of every operation in memory. Where an example is a long chain
+of operations on few numbers, this loop is faster: it loads the inputs and stores the outputs only.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from scalargrad.compiler.passes.lanes import Partial
 from scalargrad.compiler.passes.segments import Mapped
 from scalargrad.ops import add, mul
 
-#: Longer bodies, and those with more numbers that serve all lanes or add up over them, are packed:
-#: they are products of matrices for the most part, or take long to compile.
+#: Longer bodies, and bodies that share more numbers between lanes or sum more of them over lanes,
+#: are packed instead: most of these are matrix products, and others take long to compile.
 _STEPS, _SINGLES, _TOTALS = 2_000, 64, 24
 
 
 def fits_registers(part: Mapped) -> bool:
-    """Return whether lanes are better computed one register at a time than packed."""
+    """Return whether examples should run as a loop over registers rather than packed."""
     program = part.source
     ops = [program.ops[x] for x in part.nodes]
     steps = sum(len(program.args[x]) // 2 or 1 for x in part.nodes)
@@ -45,7 +45,7 @@ def _is_known(op: Op) -> bool:
 
 
 def lane_loop(part: Mapped, bounds: tuple[int, int], partials: int) -> Looped:
-    """Return the loop over some of the lanes, in the cells of the store.
+    """Return the loop over a range of lanes; its cells are those of the segmented program.
 
     Parameters
     ----------
@@ -53,14 +53,14 @@ def lane_loop(part: Mapped, bounds: tuple[int, int], partials: int) -> Looped:
     bounds : (int, int)
         The first lane, and the one after the last.
     partials : int
-        Where the totals over these lanes are written.
+        The first cell for the sums over these lanes.
     """
     loop = _Writer(part, *bounds).run(partials)
     return Looped(0, part.cells, [], [loop], slice(0))
 
 
 class _Writer:
-    """The loop over some lanes, as it is written; `registers` says where nodes are."""
+    """Writes the loop over a range of lanes; `registers` maps nodes to registers."""
 
     def __init__(self, part: Mapped, start: int, stop: int) -> None:
         self.part, self.start = part, start
@@ -98,7 +98,7 @@ class _Writer:
         return self.registers[node]
 
     def _terms(self, args: Sequence[int]) -> tuple[tuple[int, ...], ...]:
-        """Return the registers of products, of one where the other factor is 1."""
+        """Return the two registers of each product, or one where the other factor is 1."""
         one = self.part.source.one
         return tuple(
             [
@@ -108,7 +108,7 @@ class _Writer:
         )
 
     def _sum(self, args: Sequence[int]) -> int:
-        """Write a sum of products, each rounded once with what is summed before it."""
+        """Write a sum of products as a row of fused multiply-adds."""
         *others, last = zip(args[::2], args[1::2], strict=True)
         constants = self.part.source.constants
         if others and constants.keys() >= {*last}:  # packed sums start from it, too

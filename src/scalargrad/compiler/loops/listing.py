@@ -1,6 +1,6 @@
-"""Print rolled programs and programs of loops for people to read.
+"""Print rolled programs and loops as text for people; `explain` and tests use it.
 
-``m`` is the memory, one row of cells; `i` counts iterations.
+In the text, ``m`` is the memory, ``m[k]`` its cell k, and ``i`` counts iterations.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ _SHOWN = 3
 
 
 def rolled_listing(rolled: Rolled) -> str:
-    """Return the blocks of a rolled program: each body, and how often it comes."""
+    """Return a rolled program as text: the body of each block and its repeat count."""
     return "\n".join(line for block in rolled.blocks for line in _block(block))
 
 
 def looped_listing(program: Looped) -> str:
-    """Return every loop of a program, step by step."""
+    """Return the loops of a program as text, one step to a line."""
     return "\n".join(line for loop in program.loops for line in _loop(loop))
 
 
 def name_of(loop: Loop | Clear) -> str:
-    """Return what kind of loop one is: over lanes, a recurrence, or steps made once."""
+    """Return the kind of a loop: over lanes, a recurrence, or steps that run once."""
     if isinstance(loop, Clear):
         return "clear"
     if loop.count == 1:

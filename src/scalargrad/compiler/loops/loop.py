@@ -1,4 +1,4 @@
-"""What a loop is: a body of steps over registers, run once or many times over one memory."""
+"""The language of loops: bodies of steps over registers, repeated over one shared memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Cells(NamedTuple):
 
 
 class CellTable:
-    """Cells in any order, one for each iteration: a gather or scatter."""
+    """One arbitrary cell for each iteration: a gather or a scatter."""
 
     def __init__(self, cells: Integers) -> None:
         self.cells = cells
@@ -37,7 +37,7 @@ Place = Cells | CellTable
 
 
 def cells_of(place: Place, count: int) -> Integers:
-    """Return the cells of `count` iterations; those of a table are given."""
+    """Return the cell of each of `count` iterations."""
     if isinstance(place, CellTable):
         return place.cells
     return place.cell + place.stride * np.arange(count)
@@ -69,7 +69,7 @@ class Fused(NamedTuple):
 
 
 class CarriedOver(NamedTuple):
-    """A register that holds what the iteration before left in a carry, given by its index."""
+    """A register that holds what the previous iteration left in the carry of this index."""
 
     carry: int
 
@@ -97,11 +97,11 @@ class Carry(NamedTuple):
     Attributes
     ----------
     start : int or None
-        The cell it is read from before the first iteration; None is 0.
+        The cell with the initial value; None for 0.
     register : int
-        What an iteration leaves in it.
+        The register that an iteration passes on to the next.
     onto : int or None
-        The cell that it is added to after the last.
+        The cell to which the final value is added.
     """
 
     start: int | None
@@ -115,16 +115,16 @@ class LoopTotal(NamedTuple):
     Attributes
     ----------
     terms : tuple of tuple of int
-        What an iteration adds, in order: a register each, or two, whose product is rounded once
-        with the sum.
+        What an iteration adds, in order: a register, or two registers whose product is added by a
+        fused multiply-add.
     start, cell : int
-        The cell it is added to, and the one that it is written to.
+        The cell with the initial value, and the cell where the sum is stored.
 
     Notes
     -----
-    The order is chosen by the number of terms alone, as in packed programs. Up to 64 are added one
-    after the other. More are eight such sums, of every eighth iteration, which are then added in
-    order. Iterations that wait for one another are added one after the other.
+    The order of summation depends on the number of terms alone, as in packed programs. Up to 64
+    terms are added one after the other. More are split into eight sums, each over every eighth
+    iteration, which are then added in order. A recurrence adds its terms one after the other.
     """
 
     terms: tuple[tuple[int, ...], ...]
@@ -132,7 +132,7 @@ class LoopTotal(NamedTuple):
     cell: int
 
     def renamed(self, new: Sequence[int]) -> LoopTotal:
-        """Return the same over other registers."""
+        """Return this total with its registers renumbered."""
         return self._replace(terms=tuple([tuple([int(new[x]) for x in t]) for t in self.terms]))
 
 
@@ -141,7 +141,7 @@ SEQUENTIAL = 64
 
 
 def is_sequential(loop: Loop, total: LoopTotal) -> bool:
-    """Return whether terms are added one after the other."""
+    """Return whether the terms of a total are added one after the other, not in eight sums."""
     return not loop.lanes or loop.count * len(total.terms) <= SEQUENTIAL
 
 
@@ -160,15 +160,15 @@ class Loop:
     ----------
     count : int
     lanes : bool
-        Whether iterations are independent of one another.
+        Whether iterations are independent, so that several run at once as lanes.
     down : bool
-        Whether the last iteration is made first.
+        Whether the loop runs from the last iteration to the first.
     steps : list of Step
-        A register is the number of the step that makes it.
+        A register is the index of the step that sets it.
     carries, totals
-        What goes from one iteration to the next, and what is added up over all.
+        What is passed from one iteration to the next, and what is summed over all of them.
     is_fused : bool
-        Whether products that are only added are rounded once with the sum already.
+        Whether the steps already use fused multiply-adds.
     """
 
     count: int
@@ -187,15 +187,15 @@ class Looped:
     Attributes
     ----------
     inputs : int
-        How many cells, the first ones, are inputs.
+        The number of inputs, which are the first cells.
     cells : int
-        How many cells there are in all.
+        The number of cells.
     numbers : list of (int, list of float)
-        What cells hold before the first run, from which on.
+        Constants: the first cell of each group, and the numbers stored from there on.
     loops : list of Loop or Clear
-        In order.
+        In the order in which they run.
     outputs : slice
-        The cells of the outputs, side by side.
+        The cells of the outputs.
     """
 
     inputs: int

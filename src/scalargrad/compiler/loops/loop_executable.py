@@ -1,4 +1,4 @@
-"""A compiled program of loops, with a memory to run in."""
+"""Run a program of loops: its machine code, and memories to run it in."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Printed:
             self.initial[cell : cell + len(numbers)] = numbers
 
     def at(self, data: Any) -> Printed:
-        """Return the same code with other data."""
+        """Return the same code with other loop counts, cells and numbers."""
         other = copy.copy(self)
         other.data = data
         return other
 
     def run_in(self, memory: Floats) -> None:
-        """Run in a memory."""
+        """Run the program on this memory, in place."""
         self.run(*[x.ctypes.data for x in (memory, self.tables, self.data)])
 
 
@@ -52,9 +52,9 @@ class LoopExecutable:
     Attributes
     ----------
     memory : float64, cells
-        Inputs are written to its first cells before `run`.
+        Its first cells take the inputs before `run`.
     run : callable
-        Carries out the program.
+        Runs the program on `memory`.
     """
 
     def __init__(self, code: Printed) -> None:

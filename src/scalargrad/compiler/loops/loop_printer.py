@@ -1,7 +1,8 @@
-"""Print one loop as LLVM IR; one over lanes takes eight numbers at a time.
+"""Print one loop as LLVM IR; a loop over lanes computes eight iterations at a time.
 
-Where lanes do not fill the last register, it is computed whole: arrays have room for it, and on the
-lanes that are not there -0.0 is added to memory and totals. So no number depends on its lane.
+The last group of eight may be incomplete. It is computed in full all the same: arrays are padded,
+and lanes beyond the last iteration add -0.0 to memory and totals, which changes nothing. The digits
+of a result therefore do not depend on its lane.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from scalargrad.compiler.loops.loop import (
 )
 from scalargrad.compiler.loops.program_text import ProgramText
 
-#: In loops of up to this many steps, functions are written inline; in longer ones, called.
+#: Loops of up to this many steps inline functions such as exp; longer loops call them.
 _INLINE = 200
 
 
 class LoopPrinter:
-    """One loop, printed at the end of the function."""
+    """Prints one loop at the end of the function under construction."""
 
     def __init__(self, text: ProgramText, loop: Loop) -> None:
         self.text, self.loop = text, loop
@@ -45,13 +46,13 @@ class LoopPrinter:
         self.index = "0"
         self.registers: list[str] = []
         self.carried: list[str] = []
-        self.bases: dict[int, str] = {}  # where the places of steps begin
+        self.bases: dict[int, str] = {}  # addresses of the steps' first cells
         self.count = self.last = ""
         self._clamped: list[str] = []
         self._mask = ""
 
     def print(self) -> None:
-        """Print the loop, and what it stores after its last iteration."""
+        """Print the loop and, after it, the stores of its carries and totals."""
         loop, e = self.loop, self.e
         if loop.count > 1:
             self.count = self.text.whole(loop.count)
@@ -79,7 +80,7 @@ class LoopPrinter:
                 self._add_to(total.start, total.cell, x)
 
     def _repeat(self, starts: list[str], steps: Callable[[list[str]], list[str]]) -> list[str]:
-        """Print a body, which takes and returns registers, as a loop of all iterations."""
+        """Print a loop around a body, which maps the registers of one iteration to the next."""
         body = self.body
         if self.iterations == 1:
             return steps(starts)
@@ -109,7 +110,7 @@ class LoopPrinter:
         return left
 
     def _scaled(self, counter: str) -> str:
-        """Return the index of the iteration in the first lane."""
+        """Return the iteration that the first lane computes."""
         if self.loop.down:
             return self.body.assign(f"sub i64 {self.last}, {counter}")
         if self.width == 1:
@@ -117,9 +118,9 @@ class LoopPrinter:
         return self.body.assign(f"mul nuw nsw i64 {counter}, {self.width}")
 
     def _before(self, k: int) -> str:
-        """Return the register of a step that is the same in all iterations, else nothing.
+        """Return a register computed before the loop if the step is the same in all iterations.
 
-        For other steps, note where their places begin.
+        For other steps return "", and note the address of their first cell.
         """
         step = self.loop.steps[k]
         if isinstance(step, Number):
@@ -171,7 +172,7 @@ class LoopPrinter:
         return self.body.assign(f"getelementptr inbounds double, ptr %m, i64 {cell}")
 
     def _pointer(self, k: int, place: Place, index: str | None = None) -> str:
-        """Return the address of a step's cell in the current iteration, or in that of an index."""
+        """Return the address of a step's cell in the current iteration or in iteration `index`."""
         i, body, base = index or self.index, self.body, self.bases[k]
         if isinstance(place, CellTable):
             entry = body.assign(f"getelementptr inbounds i64, ptr {base}, i64 {i}")
@@ -182,11 +183,11 @@ class LoopPrinter:
         return body.assign(f"getelementptr inbounds double, ptr {base}, i64 {moved}")
 
     def _is_together(self, place: Place) -> bool:
-        """Return whether lanes lie side by side in memory."""
+        """Return whether the cells of neighbouring lanes are adjacent in memory."""
         return self.width == 1 or (isinstance(place, Cells) and place.stride == 1)
 
     def _lanes(self) -> list[str]:
-        """Return the iteration of each lane, clamped to the last one."""
+        """Return the iteration that each lane computes, at most the last one."""
         if not self._clamped:
             declared = self.text.module.declare("llvm.smin.i64", "i64", ["i64", "i64"])
             for k in range(self.width):
@@ -214,7 +215,7 @@ class LoopPrinter:
             self.single.store(self.single.add(self.single.load(pointer), x), pointer)
 
     def _add_to(self, start: int, cell: int, x: str) -> None:
-        """Add the lanes of a register, in order, to the number in one cell; store it in another."""
+        """Add the lanes of a register, in order, to the number in `start`; store it in `cell`."""
         total = self.single.load(self.text.cell(start))
         for k in range(self.width):
             total = self.single.add(total, self.e.lane(x, k))
@@ -223,7 +224,7 @@ class LoopPrinter:
     # Sums --------------------------------------------------------------------------------------
 
     def _one_by_one(self, x: str, total: LoopTotal) -> str:
-        """Return a single number with the terms of all current lanes added one after the other."""
+        """Add the terms of all current lanes to the number `x`, one after the other."""
         whole = self.loop.count % self.width == 0
         for k in range(self.width):
             added = x
@@ -238,7 +239,7 @@ class LoopPrinter:
         return self.body.assign(f"icmp ult i64 {i}, {self.count}")
 
     def _lane_by_lane(self, x: str, total: LoopTotal) -> str:
-        """Return a register with terms added, each to its own lane."""
+        """Add the terms of a total to a vector of partial sums, lane by lane."""
         added = x
         for term in total.terms:
             added = _plus(self.e, added, [self.registers[r] for r in term])
@@ -266,5 +267,5 @@ class LoopPrinter:
 
 
 def _plus(e: Emitter, x: str, term: list[str]) -> str:
-    """Return x with a number added, or a product."""
+    """Return x plus a term: a number, or the product of two."""
     return e.add(x, term[0]) if len(term) == 1 else e.fma(term[0], term[1], x)

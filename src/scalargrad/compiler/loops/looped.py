@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.loops.derivative import backward, leads_back
+from scalargrad.compiler.loops.derivative import backward, history_signals
 from scalargrad.compiler.loops.expand import stands_for_recording
-from scalargrad.compiler.loops.forward import forward, leads
+from scalargrad.compiler.loops.forward import copy_history, forward
 from scalargrad.compiler.loops.fuse import fuse
 from scalargrad.compiler.loops.loop import (
     Cells,
@@ -42,25 +42,26 @@ from scalargrad.compiler.passes.nodes import Integers
 from scalargrad.compiler.passes.program import Program
 from scalargrad.ops import TABLE
 
-#: So many statements, in all, are printed: level 1 takes a quarter of a millisecond for each.
-_MOST = 1000
-#: Lanes alone are packed as well, and into tiles; of so many nodes, and so many for each statement,
-#: loops are found sooner.
-_MANY, _EACH = 20_000, 100
-#: So many nodes stand for each statement, at least, and so many in all are saved.
-_SHARE, _SAVES = 6, 200
+#: The most statements that are printed: compiling one takes a quarter of a millisecond.
+_MAX_STATEMENTS = 1000
+#: Rolling must pay: at least so many nodes per statement, and so many nodes saved.
+_MIN_RATIO, _MIN_SAVED = 6, 200
+#: Loops without a recurrence run faster packed. Only from so many nodes on, and so many per
+#: statement, are they run as loops nevertheless, since packing would take too long.
+_MANY_NODES, _MANY_ITERATIONS = 20_000, 100
 
-#: Up to this many outputs are copied one by one.
-_ONE_BY_ONE = 16
+#: The most copies of outputs, each a loop of its own.
+_MAX_COPIES = 16
 
-#: A sweep: the nodes whose gradients are wanted, and roots with their seeds (numbers or cells).
+#: A backward sweep: the nodes whose gradients are wanted; the roots and their seeds. A seed is a
+#: number, or the cell that holds it.
 Sweep = tuple[list[int], list[tuple[int, float | int]]]
 
 _EXTREMA = {TABLE["maximum"], TABLE["minimum"]}
 
 
 def looped(program: Program) -> Looped | None:
-    """Return a recorded program as loops; None where they would not pay or cannot compute it."""
+    """Return a recorded program as loops; None if loops cannot compute it or would not pay."""
     if _splits_ties(program):
         return None
     unfolded = unfold(program)
@@ -75,25 +76,27 @@ def looped(program: Program) -> Looped | None:
     if rolled is None:
         return None
     looping = _Looping(rolled, sweep)
-    # What stays packed, as most programs do, need not be compared with the recording.
+    # The check is the expensive part; most programs stay packed and skip it.
     return looping.run() if looping.is_worth_it() and stands_for_recording(rolled) else None
 
 
 def _splits_ties(program: Program) -> bool:
-    """Return whether a gradient is asked of a maximum or minimum, which equal operands share.
+    """Return whether a program differentiates a maximum or minimum.
 
-    Loops hold such an operation as choices, of which one operand alone would get all of it.
+    Equal operands share the gradient of these. Loops write them as selections, which would send
+    all of it to one operand.
     """
     table = program.nodes().table
     return ADJOINT in table and not _EXTREMA.isdisjoint(table)
 
 
 def _is_rolled_well(nodes: int, statements: int) -> bool:
-    return statements <= _MOST and nodes >= max(_SHARE * statements, statements + _SAVES)
+    least = max(_MIN_RATIO * statements, statements + _MIN_SAVED)
+    return statements <= _MAX_STATEMENTS and nodes >= least
 
 
 def _sweep(program: Program) -> Sweep | None:
-    """Return the sweep that the gradients need; None where its roots are constants, not nodes."""
+    """Return the sweep that the gradients need; None if a root or seed has no cell to read."""
     nodes = program.nodes()
     asked = [nodes.args_of(k) for k in nodes.places(ADJOINT)]
     seeds = asked[0][1:] if asked else ()
@@ -110,7 +113,7 @@ def _sweep(program: Program) -> Sweep | None:
 
 
 class _Looping:
-    """The loops of a rolled program, and the memory they run in."""
+    """Writes the loops of a rolled program and lays out the memory they run in."""
 
     def __init__(self, rolled: Rolled, sweep: Sweep) -> None:
         self.rolled = rolled
@@ -125,15 +128,15 @@ class _Looping:
         self.staged = [(block, stages(block, read)) for block in rolled.blocks]
 
     def is_worth_it(self) -> bool:
-        """Return whether loops are better than packed lanes: for recurrences, and small bodies."""
+        """Return whether to run as loops: with a recurrence, or very many iterations."""
         rolled = self.rolled
         nodes, statements = len(rolled.columns), rolled.statements
         waits = any(b.count > 1 and not x.lanes for b, found in self.staged for x in found)
-        many = nodes >= max(_MANY, _EACH * statements)
+        many = nodes >= max(_MANY_NODES, _MANY_ITERATIONS * statements)
         return _is_rolled_well(nodes, statements) and (waits or many)
 
     def run(self) -> Looped:
-        """Return the program."""
+        """Write the forward loops, the backward loops, and the copies of the outputs."""
         rolled, staged = self.rolled, self.staged
         before = [x for x in staged if x[0].start < rolled.columns.before]
         after = staged[len(before) :]
@@ -158,7 +161,7 @@ class _Looping:
         loops: list[Loop | Clear] = []
         for block, found in staged:
             if block.sources:
-                loops.append(leads(block, found[0], self.numbers))
+                loops.append(copy_history(block, found[0], self.numbers))
             alone = self.rolled.alone(block)
             loops += [forward(block, stage, self.numbers, alone) for stage in found]
         return loops
@@ -170,11 +173,11 @@ class _Looping:
             for stage in reversed(found):
                 loops += backward(block, stage, signals)
             if block.sources:
-                loops.append(leads_back(block, signals))
+                loops.append(history_signals(block, signals))
         return [*signals.cleared(), *loops]
 
     def numbers(self, constants: Constants) -> Place:
-        """Return the cells of constants, one for each iteration."""
+        """Store constants, one number per iteration, and return their place."""
         values = constants.values
         key = values.tobytes()
         if key not in self._places:
@@ -182,7 +185,7 @@ class _Looping:
         return self._places[key]
 
     def room(self, count: int) -> Cells:
-        """Reserve and return cells for `count` numbers."""
+        """Reserve cells for `count` numbers."""
         self.cells += padded(count)
         return Cells(self.cells - padded(count), 1)
 
@@ -191,12 +194,12 @@ class _Looping:
         return self.kept[-1][0]
 
     def _output(self, node: int) -> int:
-        """Return the cell of an output, which may be a constant."""
+        """Return the cell of an output; a constant is stored in one."""
         cell = int(self.rolled.cell_of[node])
         return cell if cell >= 0 else self._keep([self.rolled.columns.program.constants[node]])
 
     def _read(self) -> Any:
-        """Return which cells are outputs or read by blocks other than their own."""
+        """Return which cells are outputs or are read by a block other than their own."""
         rolled = self.rolled
         read = np.zeros(2 * rolled.cells, np.bool_)
         read[self.outputs[self.outputs < len(read)]] = True
@@ -211,10 +214,10 @@ class _Looping:
 
 
 def _collected(cells: Integers, onto: int) -> list[Loop]:
-    """Return loops that copy the numbers of cells side by side."""
-    few = len(cells) <= _ONE_BY_ONE
+    """Return loops that copy scattered cells to adjacent ones, from cell `onto` on."""
+    few = len(cells) <= _MAX_COPIES
     breaks = [] if few else (np.flatnonzero(np.diff(np.diff(cells))) + 2).tolist()
-    edges = [*range(1, len(cells))] if few else breaks if len(breaks) <= _ONE_BY_ONE else []
+    edges = [*range(1, len(cells))] if few else breaks if len(breaks) <= _MAX_COPIES else []
     return [
         _copy(place_of(cells[first:last]), Cells(onto + first, int(last > first + 1)), last - first)
         for first, last in pairwise([0, *edges, len(cells)])

@@ -1,4 +1,4 @@
-"""The nodes of a program as arrays of numbers, in which `repeats` searches for repetition."""
+"""The nodes of a program as columns (arrays), in which `repeats` searches for repetition."""
 
 from __future__ import annotations
 
@@ -14,36 +14,38 @@ from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise
 
-#: What an operand is: computed by another node, given (an input, a gradient), or a number.
+#: Kinds of operands: computed by another node, given (an input or a gradient), or a constant.
 COMPUTED, GIVEN, NUMBER = 0, 1, 2
 
-#: The most operands of an operation here: the kinds of all of them fit into one integer.
+#: Operations in loops have fewer operands than this: a code has a digit for the kind of each.
 _ARITY = 8
 
 
 @dataclass(frozen=True)
 class NodeColumns:
-    """The computed nodes of a program, first those that no gradient is needed for.
+    """The computed nodes of a program: first those before its gradients, then those after.
+
+    A node's place is its index in `nodes`, as against its number in the program.
 
     Attributes
     ----------
     program : Program
     written : Nodes
-        All its nodes.
+        All nodes of the program.
     nodes : integers
-        The computed nodes, numbered as in the program; elsewhere here by their place in this.
+        The numbers of the computed nodes.
     codes : integers
-        For each a number that says its operation, and what its operands are.
+        A code for each node, which encodes its operation and the kinds of its operands.
     first : integers, one more than nodes
-        Where the operands of each begin in what follows.
+        Where the operands of each node begin in `operands`, `kinds` and `places`.
     operands, kinds : integers
-        Operands as numbered in the program, and what they are.
+        The number of each operand in the program, and its kind.
     places : integers
-        Operands as places: of computed ones in `nodes`, else as numbered in the program.
+        The place of each computed operand, the number of any other.
     before : int
-        How many nodes are computed before the gradients, which the others follow.
+        How many nodes do not depend on gradients.
     gradients : list of int
-        The nodes that are gradients, as numbered in the program.
+        The numbers of the nodes that are gradients.
     """
 
     program: Program
@@ -61,26 +63,26 @@ class NodeColumns:
         return len(self.nodes)
 
     def op(self, place: int) -> Op:
-        """Return the operation of a node."""
+        """Return the operation of the node at a place."""
         return self.written.table[int(self.written.codes[self.nodes[place]])]
 
 
 def distinct(numbers: Integers) -> Integers:
-    """Return the distinct numbers in order; `numpy.unique` would load a further package."""
+    """Return the distinct numbers in order; `numpy.unique` would import `numpy.ma`."""
     ordered = np.sort(numbers)
     found: Integers = ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
     return found
 
 
 def is_repeatable(op: Op) -> bool:
-    """Return whether loops can compute an operation: one from the table with few operands."""
+    """Return whether loops can compute an operation: it is from the table, with few operands."""
     if op is DETACH:
         return True
     return isinstance(op, Elementwise) and TABLE.get(op.name) is op and 0 < op.arity < _ARITY
 
 
 def columns(program: Program) -> NodeColumns:
-    """Return the columns of a program whose operations can all run in loops."""
+    """Return the columns of a program whose operations are all repeatable."""
     written = program.nodes()
     table, code = written.table, written.codes.astype(np.int64)
     kind = np.zeros(len(table), np.int8)
@@ -108,7 +110,7 @@ def columns(program: Program) -> NodeColumns:
 def _in_order(
     written: Nodes, kind_of: NDArray[np.int8], gradients: list[int]
 ) -> tuple[Integers, int]:
-    """Return the computed nodes, those that depend on gradients last, and how many do not."""
+    """Return the computed nodes, those that depend on gradients last, and how many come before."""
     computed = kind_of == COMPUTED
     if not gradients:
         nodes = np.flatnonzero(computed)

@@ -1,7 +1,7 @@
 """Print a program of loops as LLVM IR.
 
-How often loops are made, on which cells and with which numbers, is data, read from a row before
-each loop. So programs that differ in length alone have one text, which is compiled once.
+Loop counts, cells and constants are not part of the text: the code reads them from an array when it
+runs. Programs that differ only in how long their loops are share one text, compiled once.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from scalargrad.compiler.passes.nodes import Integers
 
 
 class Print(NamedTuple):
-    """A program of loops as text, with the arguments of its function besides the memory.
+    """A program of loops as LLVM IR, with the data that the code reads.
 
     Attributes
     ----------
     module : IRModule
     tables : integers
-        The cells that loops read in no order.
+        The cells of gathers and scatters.
     data : integers
-        How often loops are made, on which cells, and the bits of the numbers they need.
+        Loop counts, cells, and the bits of constants.
     """
 
     module: IRModule

@@ -1,4 +1,4 @@
-"""The text of a program of loops while it is printed: one function, and the data it reads."""
+"""The LLVM IR of a program of loops under construction, and the data that the code will read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RUN = "run"
 
 
 class ProgramText:
-    """A function being printed, with its arguments besides the memory.
+    """The function under construction, and the contents of its arguments `tables` and `data`.
 
     Attributes
     ----------
@@ -21,9 +21,9 @@ class ProgramText:
     body : FunctionBody
         Where instructions are written.
     tables : list of integers
-        The cells that loops read in no order.
+        The cells of gathers and scatters.
     data : list of int
-        How often loops are made, on which cells, and the bits of the numbers they need.
+        Loop counts, cells, and the bits of constants.
     """
 
     def __init__(self) -> None:
@@ -37,16 +37,16 @@ class ProgramText:
         self._starts: dict[int, int] = {}
 
     def whole(self, value: int) -> str:
-        """Return a register with an integer, which the text reads from the data."""
+        """Add an integer to the data; return a register into which the code loads it."""
         return self.body.assign(f"load i64, ptr {self._datum(value)}, align 8")
 
     def number(self, value: float) -> str:
-        """Return a register with a float, which the text reads from the data."""
+        """Add a float to the data; return a register into which the code loads it."""
         bits = int(np.float64(value).view(np.int64))
         return self.body.assign(f"load double, ptr {self._datum(bits)}, align 8")
 
     def cell(self, cell: int) -> str:
-        """Return the address of a cell, whose index the text reads from the data."""
+        """Add the index of a cell to the data; return a register with the cell's address."""
         return self.body.assign(f"getelementptr inbounds double, ptr %m, i64 {self.whole(cell)}")
 
     def _datum(self, value: int) -> str:
@@ -54,7 +54,7 @@ class ProgramText:
         return self.body.assign(f"getelementptr inbounds i64, ptr %f, i64 {len(self.data) - 1}")
 
     def table(self, table: CellTable, padded: int) -> int:
-        """Return where a table begins; its last cell is repeated up to `padded` entries."""
+        """Add a table, its last cell repeated up to `padded` entries; return where it begins."""
         key = id(table.cells)
         if key not in self._starts:
             cells = table.cells

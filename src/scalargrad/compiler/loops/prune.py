@@ -1,4 +1,4 @@
-"""Leave out the steps and cells that no output depends on."""
+"""Remove dead code from loops: steps and cells that no output depends on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Flags = NDArray[np.bool_]
 
 
 def prune(program: Looped) -> None:
-    """Leave out the steps whose registers and cells nothing reads, and loops without any."""
+    """Remove steps whose registers and cells are never read, and loops left empty, in place."""
     read = np.zeros(program.cells, np.bool_)
     read[program.outputs] = True
     kept: list[Loop | Clear] = []
@@ -42,7 +42,7 @@ def prune(program: Looped) -> None:
 
 
 def _pruned(loop: Loop, read: Flags) -> Loop | None:
-    """Return a loop without unused steps, and note what it reads; None if nothing is left."""
+    """Return a loop without dead steps, and set `read` for its reads; None if nothing is left."""
     alive = _alive(loop, read)
     while True:
         for step, needed in zip(loop.steps, alive, strict=True):
@@ -75,7 +75,7 @@ def _pruned(loop: Loop, read: Flags) -> Loop | None:
 
 
 def _carried(loop: Loop, alive: list[bool]) -> list[int]:
-    """Return the indices of the carries that are read, or stored at the end."""
+    """Return the indices of the carries that are needed, by live steps or after the loop."""
     found = {
         x.carry for x, a in zip(loop.steps, alive, strict=True) if a and isinstance(x, CarriedOver)
     }
@@ -87,7 +87,7 @@ def _kept_carries(loop: Loop, alive: list[bool]) -> list[Carry]:
 
 
 def _alive(loop: Loop, read: Flags) -> list[bool]:
-    """Return which steps are needed, given the reads known so far."""
+    """Return which steps are live, given the cells that later loops read."""
     alive = [
         isinstance(x, Write | Increase) and _is_read(x.place, loop.count, read) for x in loop.steps
     ]

@@ -1,8 +1,8 @@
-"""Find repetition: stretches of a program in which one body of nodes occurs again and again.
+"""Find where a program repeats itself: stretches in which one body of nodes recurs periodically.
 
-A period is a candidate if many stretches of nodes recur at that distance; for each candidate,
-one comparison of the columns with themselves, moved by the period, finds where nodes and the
-distances of their operands repeat. What this takes grows as the program does.
+Hashes of short windows of nodes suggest periods: the distances at which many windows recur. For
+each suggested period, the columns are compared with themselves shifted by it, which shows where
+nodes, and the distances to their operands, repeat. The time is linear in the length of the program.
 """
 
 from __future__ import annotations
@@ -16,26 +16,28 @@ from numpy.typing import NDArray
 from scalargrad.compiler.loops.node_columns import COMPUTED, NodeColumns
 from scalargrad.compiler.passes.nodes import Integers
 
-#: The most nodes of a body.
+#: The longest body, in nodes.
 LONGEST = 1500
-#: The least number of nodes that rolling must save, and the fewest repetitions of a body.
+#: A repetition must save this many nodes, and repeat its body this often.
 _SAVES, _LEAST = 12, 3
-#: Lengths of the stretches compared to find candidates, and the number of nodes in a sample.
+#: Lengths of the hashed windows; of long programs, so many samples of so many nodes are hashed.
 _WINDOWS = (1, 4, 16, 64, 256, 1024)
 _SAMPLE = 1 << 14
 _SAMPLES = 6
-#: How many candidates are tried for each length, and the most stretches compared for each.
+#: How many periods each window length suggests. A period found in more stretches than this is
+#: skipped: it is a small pattern all over the program.
 _CANDIDATES = 3
 _STRETCHES = 300
-#: Gaps between repeating stretches are searched again if they have more nodes than this.
+#: Gaps between repetitions are searched again if they are longer than this.
 _GAP = 64
-#: No further candidate is tried once one saves this share of all nodes.
+#: The search ends with the first period that saves this share of the nodes.
 _ENOUGH = 0.9
+#: The multiplier of the hash, 2⁶⁴ / golden ratio (Knuth, The Art of Computer Programming, 6.4).
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Repetition(NamedTuple):
-    """Nodes from `start` on: `times` times a body of `period` nodes."""
+    """A stretch that begins at place `start`: a body of `period` nodes, `times` times."""
 
     start: int
     period: int
@@ -43,17 +45,17 @@ class Repetition(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The node after the last."""
+        """The place after the last node."""
         return self.start + self.period * self.times
 
     @property
     def saved(self) -> int:
-        """How many nodes need not be written."""
+        """How many fewer nodes there are if the body is written once."""
         return self.period * (self.times - 1)
 
 
 def repeats(columns: NodeColumns) -> list[Repetition]:
-    """Return the stretches that repeat, in order and without overlap."""
+    """Return the repetitions of a program in order; they do not overlap."""
     found: list[Repetition] = []
     for low, high in ((0, columns.before), (columns.before, len(columns))):
         if high - low > _SAVES:
@@ -62,9 +64,9 @@ def repeats(columns: NodeColumns) -> list[Repetition]:
 
 
 def _chosen(columns: NodeColumns, low: int, high: int) -> list[Repetition]:
-    """Return stretches between two nodes that repeat, in order, gaps between them included.
+    """Return the repetitions between two places, in order.
 
-    Each gap is searched on its own: other bodies may be the most frequent there.
+    The gaps they leave are searched in turn, as other periods may be the most frequent there.
     """
     found: list[Repetition] = []
     gaps = [(low, high)]
@@ -79,7 +81,7 @@ def _chosen(columns: NodeColumns, low: int, high: int) -> list[Repetition]:
 
 
 def _most(columns: NodeColumns, low: int, high: int) -> list[Repetition]:
-    """Return the stretches between two nodes that save the most nodes, in order."""
+    """Return repetitions between two places, chosen greedily by the nodes they save, in order."""
     every: list[Repetition] = []
     for period in _candidates(columns.codes[low:high]):
         found = [*_runs(columns, low, high, period)]
@@ -94,7 +96,7 @@ def _most(columns: NodeColumns, low: int, high: int) -> list[Repetition]:
 
 
 def _beside(run: Repetition, chosen: list[Repetition]) -> list[Repetition]:
-    """Return the part of a stretch outside those already chosen, where it is worth a loop."""
+    """Return what remains of a repetition outside those already chosen, if it is long enough."""
     free = [(run.start, run.end)]
     for other in chosen:
         free = [
@@ -108,7 +110,7 @@ def _beside(run: Repetition, chosen: list[Repetition]) -> list[Repetition]:
 
 
 def _candidates(codes: Integers) -> list[int]:
-    """Return the distances after which stretches recur most often."""
+    """Return likely periods: the distances at which equal windows recur, most frequent first."""
     n = len(codes)
     starts = (
         [0] if n <= 2 * _SAMPLE else [k * (n - _SAMPLE) // (_SAMPLES - 1) for k in range(_SAMPLES)]
@@ -122,7 +124,7 @@ def _candidates(codes: Integers) -> list[int]:
 
 
 def _distances(codes: Integers) -> Iterator[tuple[int, int]]:
-    """Yield distances between equal stretches, and how often each occurs."""
+    """Yield distances between windows of equal hash, and how often each occurs."""
     hashes, size = codes.astype(np.uint64) * _MIX, 1
     for window in _WINDOWS:
         while size < window and len(hashes) > size:
@@ -140,7 +142,7 @@ def _distances(codes: Integers) -> Iterator[tuple[int, int]]:
 
 
 def _runs(columns: NodeColumns, low: int, high: int, period: int) -> Iterator[Repetition]:
-    """Yield the stretches of a period."""
+    """Yield the repetitions of a given period."""
     codes = columns.codes[low:high]
     stretches = [
         (low + a, low + b)
@@ -156,7 +158,7 @@ def _runs(columns: NodeColumns, low: int, high: int, period: int) -> Iterator[Re
 
 
 def _stretches(flags: NDArray[np.bool_], least: int) -> list[tuple[int, int]]:
-    """Return (first, last + 1) of each run of set flags that is long enough."""
+    """Return (start, stop) of each run of set flags that is long enough."""
     edges = np.flatnonzero(np.diff(flags, prepend=False, append=False))
     starts, stops = edges[::2], edges[1::2]
     long = stops - starts >= least
@@ -164,10 +166,10 @@ def _stretches(flags: NDArray[np.bool_], least: int) -> list[tuple[int, int]]:
 
 
 def _steady(columns: NodeColumns, start: int, stop: int, period: int) -> list[tuple[int, int]]:
-    """Return where nodes that match after one period also match after two, with operands moving on.
+    """Return the parts of a stretch in which operands, too, move on by a constant distance.
 
-    What is given, and numbers, may be any: they are read from where they are. So may be what is
-    computed before the first of these nodes.
+    This is asked only of operands computed within the stretch. Inputs, constants and earlier nodes
+    may differ from iteration to iteration in any way: a loop reads them through a table.
     """
     first, last = int(columns.first[start]), int(columns.first[stop])
     wide = int(columns.first[start + period]) - first
@@ -183,7 +185,10 @@ def _steady(columns: NodeColumns, start: int, stop: int, period: int) -> list[tu
 
 
 def _settled(columns: NodeColumns, run: Repetition) -> Repetition | None:
-    """Return a stretch begun after what its iterations all read of the first, and rotated."""
+    """Return a repetition without those first iterations that all later ones read, and rotated.
+
+    None if too little of it is left.
+    """
     first, last = columns.first[run.end - run.period], columns.first[run.end]
     wide = last - first
     places = columns.places[first:last]
@@ -198,7 +203,7 @@ def _settled(columns: NodeColumns, run: Repetition) -> Repetition | None:
 
 
 def _rotated(columns: NodeColumns, run: Repetition) -> Repetition:
-    """Return a stretch begun where fewest operands come from the iteration before."""
+    """Return a repetition with its body rotated so that fewest operands cross iterations."""
     period = run.period
     middle = run.start + period * (run.times // 2)
     first, last = columns.first[middle], columns.first[middle + period]

@@ -1,7 +1,7 @@
-"""Roll a program up into blocks: each a body of statements and how often it is repeated.
+"""Roll a program up into blocks, each a body of statements and a repeat count.
 
-Each statement has a cell of memory for each iteration, side by side; before them lie cells for what
-the first iterations read in place of earlier ones.
+A statement stores its results in an array, one cell per iteration. Where iterations read the
+results of earlier ones, a history precedes the array: cells for what the first iterations read.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LANES = 8
 
 
 class Own(NamedTuple):
-    """What a statement of the same block computed a number of iterations earlier."""
+    """The result of a statement of the same block, `distance` iterations earlier."""
 
     statement: int
     distance: int
@@ -56,25 +56,25 @@ class Statement(NamedTuple):
 
 @dataclass
 class RolledBlock:
-    """A body of statements, and how often it is repeated.
+    """A body of statements and its repeat count.
 
     Attributes
     ----------
     start, count : int
-        Its first node, and how often the body is made.
+        The place of its first node, and the repeat count.
     cells : list of int
-        Where the numbers of each statement begin.
-    lead : list of int
-        How many iterations before the first each is read of.
+        The cell of each statement's result in the first iteration.
+    history : list of int
+        The number of cells before that one, for each statement.
     sources : dict from int to int
-        The cells that hold what is read before the first iteration, from where it is read.
+        For each cell of a history, the cell that it is copied from before the loop.
     body : list of Statement
     """
 
     start: int
     count: int
     cells: list[int]
-    lead: list[int]
+    history: list[int]
     sources: dict[int, int] = field(default_factory=dict)
     body: list[Statement] = field(default_factory=list)
 
@@ -93,9 +93,9 @@ class Rolled:
     columns : NodeColumns
     blocks : list of RolledBlock
     cell_of : integers
-        The cell of each node of the program; -1 for numbers.
+        The cell of each node of the program; -1 for constants.
     cells : int
-        How many cells there are. As many follow them, which hold gradients.
+        The number of cells. As many again follow, for the error signals.
     """
 
     columns: NodeColumns
@@ -105,18 +105,18 @@ class Rolled:
 
     @property
     def statements(self) -> int:
-        """How many statements there are in all."""
+        """The number of statements in all blocks."""
         return sum(len(block.cells) for block in self.blocks)
 
     def alone(self, block: RolledBlock) -> list[int]:
-        """Return the statements of a block whose every node is read exactly once."""
+        """Return the statements of a block whose result is read exactly once in each iteration."""
         once = self._once[block.start : block.end].reshape(block.count, -1).all(axis=0)
         found: list[int] = np.flatnonzero(once).tolist()
         return found
 
     @functools.cached_property
     def _once(self) -> NDArray[np.bool_]:
-        """Whether each node is read exactly once and is not an output."""
+        """For each computed node, whether it is read exactly once and is no output."""
         columns, program = self.columns, self.columns.program
         reads = np.bincount(columns.operands, minlength=len(program))
         asked = [x for node in columns.gradients for x in program.args[node]]
@@ -125,22 +125,22 @@ class Rolled:
 
 
 class NotRolledError(Exception):
-    """A stretch reads its own iterations at no constant distance."""
+    """A repetition reads its own results at distances that differ from iteration to iteration."""
 
 
 def roll(columns: NodeColumns, runs: list[Repetition]) -> Rolled | None:
-    """Return a program as blocks; None where a repeating stretch cannot be written as one."""
+    """Return a program as blocks; None if one of its repetitions cannot be written as a block."""
     blocks = _blocks(columns, runs)
     for block in blocks:
         if block.count > 1:
-            block.lead = _leads(columns, block)
+            block.history = _history(columns, block)
     cell_of = np.full(len(columns.program), -1)
     cell_of[: columns.program.inputs] = np.arange(columns.program.inputs)
     cells = columns.program.inputs
     for block in blocks:
-        for t, lead in enumerate(block.lead):
-            block.cells[t] = cells + lead
-            cells += lead + padded(block.count)
+        for t, history in enumerate(block.history):
+            block.cells[t] = cells + history
+            cells += history + padded(block.count)
         numbered = np.add.outer(np.arange(block.count), block.cells).ravel()
         cell_of[columns.nodes[block.start : block.end]] = numbered
     for node in columns.gradients:
@@ -155,12 +155,12 @@ def roll(columns: NodeColumns, runs: list[Repetition]) -> Rolled | None:
 
 
 def padded(count: int) -> int:
-    """Return how many cells numbers take: whole registers of lanes, except for a single one."""
+    """Return the cells reserved for `count` numbers: a multiple of the lanes, or a single cell."""
     return count if count == 1 else -(-count // LANES) * LANES
 
 
 def _blocks(columns: NodeColumns, runs: list[Repetition]) -> list[RolledBlock]:
-    """Return empty blocks for the stretches that repeat and for what lies between them."""
+    """Return empty blocks for the repetitions and for the nodes between them."""
     blocks, at = [], 0
     edges = [*runs, Repetition(len(columns), 1, 0)]
     for run in edges:
@@ -175,7 +175,7 @@ def _blocks(columns: NodeColumns, runs: list[Repetition]) -> list[RolledBlock]:
 
 
 def _spans(columns: NodeColumns, block: RolledBlock, t: int) -> list[tuple[int, slice]]:
-    """Return, for each operand of a statement, its kind and its nodes in all iterations."""
+    """Return, for each operand of statement `t`, its kind and its entries in the columns."""
     first, last = columns.first[block.start + t], columns.first[block.start + t + 1]
     step = int(columns.first[block.start + len(block.cells)] - columns.first[block.start])
     stop = int(first) + step * block.count
@@ -186,7 +186,7 @@ def _spans(columns: NodeColumns, block: RolledBlock, t: int) -> list[tuple[int, 
 
 
 def _distance(columns: NodeColumns, block: RolledBlock, span: slice) -> tuple[int, int] | None:
-    """Return (statement, distance) where an operand is the same block's, else None."""
+    """Return (statement, distance) if an operand is computed in the same block, else None."""
     period, places = len(block.cells), columns.places[span]
     if places[-1] < block.start or (block.count > 1 and places[1] - places[0] != period):
         return None
@@ -194,17 +194,18 @@ def _distance(columns: NodeColumns, block: RolledBlock, span: slice) -> tuple[in
     return statement, block.count - 1 - back
 
 
-def _leads(columns: NodeColumns, block: RolledBlock) -> list[int]:
-    """Return how many iterations before the first are read of each statement."""
-    lead = [0] * len(block.cells)
+def _history(columns: NodeColumns, block: RolledBlock) -> list[int]:
+    """Return, for each statement, the greatest distance at which its result is read."""
+    history = [0] * len(block.cells)
     for t in range(len(block.cells)):
         for kind, span in _spans(columns, block, t):
             if kind == COMPUTED and (own := _distance(columns, block, span)):
-                lead[own[0]] = max(lead[own[0]], own[1])
-    return lead
+                history[own[0]] = max(history[own[0]], own[1])
+    return history
 
 
 def _resolve(rolled: Rolled, block: RolledBlock) -> None:
+    """Write the body of a block."""
     columns = rolled.columns
     for t in range(len(block.cells)):
         operands = tuple(
@@ -235,7 +236,7 @@ def _operand(rolled: Rolled, block: RolledBlock, kind: int, span: slice) -> Oper
 
 
 def place_of(cells: Integers) -> Place:
-    """Return the cells of all iterations, as a start and a stride where they are evenly spaced."""
+    """Return cells as a start and a stride if they are evenly spaced, else as a table."""
     steps = np.diff(cells)
     if not len(steps) or (steps == steps[0]).all():
         return Cells(int(cells[0]), int(steps[0]) if len(steps) else 0)

@@ -1,8 +1,8 @@
-"""Schedule the statements of a block: loops over lanes where iterations do not wait for others.
+"""Split the body of a block into stages: loops over lanes, and recurrences.
 
-Statements that wait for one another through iterations are a recurrence: their loop goes from
-iteration to iteration. All others are lanes, computed side by side. A recurrence that only adds up
-is a sum, which lanes leave behind.
+Statements that depend on one another across iterations form a recurrence, which runs iteration by
+iteration. The iterations of all other statements are independent and run as lanes. A recurrence
+that only adds up is a sum, which a loop over lanes can compute too.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Flags = NDArray[np.bool_]
 
 @dataclass
 class Stage:
-    """Statements of a block that form one loop.
+    """Statements of a block that run in one loop.
 
     Attributes
     ----------
     statements : list of int
-        In order.
+        In the order in which they run.
     lanes : bool
-        Whether iterations are independent, but for what is added up.
+        Whether iterations are independent, except for the sums.
     sums : list of list of int
-        Statements, among them, that add up over all iterations; the last has the sum.
+        Groups of statements that add up over all iterations; the last of each has the sum.
     """
 
     statements: list[int]
@@ -38,13 +38,13 @@ class Stage:
 
 
 def stages(block: RolledBlock, read: Flags) -> list[Stage]:
-    """Return the loops of a block in order.
+    """Return the stages of a block in the order in which they run.
 
     Parameters
     ----------
     block : RolledBlock
     read : flags
-        For each cell, whether another block reads it, or it is an output.
+        For each cell, whether it is an output or another block reads it.
     """
     if block.count == 1:
         return [Stage([*range(len(block.body))], lanes=False)]
@@ -68,7 +68,7 @@ def _own(block: RolledBlock, t: int) -> list[Own]:
 
 
 def _waits(block: RolledBlock, part: list[int]) -> bool:
-    """Return whether the statements of a component wait for earlier iterations."""
+    """Return whether the statements of a component depend on their own earlier iterations."""
     return len(part) > 1 or any(x.statement == part[0] for x in _own(block, part[0]))
 
 
@@ -79,7 +79,7 @@ def _level(
     levels: list[int],
     waits: list[bool],
 ) -> int:
-    """Return the level of a component: lanes are at even ones, recurrences at odd ones."""
+    """Return the level of a component, even for lanes, odd for recurrences; a level is a stage."""
     part_of, k = at
     level = 1 if waits[k] else 0
     for x in (x for t in part for x in _own(block, t)):
@@ -95,7 +95,7 @@ def _level(
 
 
 def _is_sum(block: RolledBlock, part: list[int], part_of: dict[int, int], read: Flags) -> bool:
-    """Return whether statements only add to one number that nothing reads before the end."""
+    """Return whether a component is a sum, of which only the final value is read."""
     if not _waits(block, part):
         return False
     k = part_of[part[0]]
@@ -117,7 +117,7 @@ def _is_sum(block: RolledBlock, part: list[int], part_of: dict[int, int], read: 
 
 
 def _only_adds(block: RolledBlock, t: int, inner: Own) -> bool:
-    """Return whether a statement adds something to an operand or subtracts something from it."""
+    """Return whether statement `t` is ``inner + x`` or ``inner - x``, x not the same."""
     op, operands = block.body[t].op, block.body[t].operands
     return op is add or (op is sub and operands[0] is inner)
 
@@ -127,7 +127,7 @@ def _components(block: RolledBlock) -> list[list[int]]:
 
     References
     ----------
-    Tarjan, Depth-first search and linear graph algorithms, 1972; without recursion.
+    Tarjan, Depth-first search and linear graph algorithms, 1972; here without recursion.
     """
     reads = [[x.statement for x in _own(block, t)] for t in range(len(block.body))]
     index: dict[int, int] = {}

@@ -1,6 +1,6 @@
 """Where the error signals of a rolled program are stored, and which of them are needed.
 
-Memory is doubled: the error signal of a cell lies as many cells behind it as there are values.
+Memory has two halves: the values, and then the error signals in the same order.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Signals:
     ----------
     rolled : Rolled
     wrt : sequence of int
-        The nodes that gradients are asked for.
+        The nodes whose gradients are wanted.
     numbers : callable
-        Returns the place of numbers, one for each iteration.
+        Stores `Constants` in memory, one number per iteration, and returns their place.
     room : callable
-        Reserves cells for a count of numbers.
+        Reserves cells for so many numbers.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Signals:
         self._needs(np.flatnonzero(self.asked))
 
     def seed(self, seeds: Sequence[tuple[int, float | int]]) -> Loop:
-        """Return the steps that set the signals of roots; an int seed is the cell of a signal."""
+        """Return the steps that seed the roots; an int stands for the cell that holds the seed."""
         body = Body(RolledBlock(0, 1, [], []), Stage([], lanes=False), self.numbers)
         for node, seed in seeds:
             place = self.signal(Cells(int(self.rolled.cell_of[node])))
@@ -70,16 +70,17 @@ class Signals:
         return body.loop
 
     def signal(self, place: Place) -> Place:
-        """Return the places of the signals of cells, to be added to."""
+        """Return where to add to the signals of cells; they begin as 0."""
         cells = cells_of(place, 1)
         self._needs(cells)
         self.sent[cells] = True
-        return self.behind_of(place)
+        return self.cells_for(place)
 
     def signals(self, place: Place, count: int, *, alone: bool) -> tuple[Place, bool]:
-        """Return the places of the signals of `count` cells, and whether to write rather than add.
+        """Return where to send signals to `count` cells, and whether to store rather than add.
 
-        They are written where nothing was sent there before, and nothing else is by this loop.
+        They are stored if they are the first to be sent there; `alone` says that the same loop
+        sends no others.
         """
         cells = cells_of(place, count)
         array = int(self.array(cells[:1])[0])
@@ -89,21 +90,21 @@ class Signals:
         if not fresh:
             self._needs(cells)
         self.sent[cells] = True
-        return self.behind_of(place), fresh
+        return self.cells_for(place), fresh
 
-    def behind_of(self, place: Place) -> Place:
-        """Return the places of the signals of cells."""
+    def cells_for(self, place: Place) -> Place:
+        """Return the cells of the signals of these cells."""
         if isinstance(place, CellTable):
             return place.moved(self.behind)
         return Cells(place.cell + self.behind, place.stride)
 
     def cleared(self) -> list[Clear]:
-        """Return which signals must be set to 0 before the sweep."""
+        """Return the cells that must be set to 0 before the sweep."""
         edges = np.flatnonzero(np.diff(self._clear, prepend=False, append=False)).tolist()
         return [Clear(self.behind + a, b - a) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
     def is_sent(self, block: RolledBlock, t: int) -> bool:
-        """Return whether another loop has sent signals to a statement."""
+        """Return whether signals have been sent to statement `t` through memory."""
         return bool(self.sent[block.cells[t] : block.cells[t] + block.count].any())
 
     def is_active(self, block: RolledBlock, operand: Operand) -> bool:
@@ -111,31 +112,34 @@ class Signals:
         return _is_active(self.active, block, operand)
 
     def array(self, cells: Integers) -> Integers:
-        """Return the indices of the arrays that contain cells."""
+        """Return the index of the array that each cell belongs to."""
         return np.searchsorted(self._arrays, cells, side="right") - 1
 
     def _needs(self, cells: Integers) -> None:
-        """Have the signals of whole arrays set to 0 before the sweep."""
+        """Note that the signals of the arrays of these cells must be set to 0 before the sweep."""
         for array in distinct(self.array(cells)).tolist():
             self._clear[self._arrays[array] : self._ends[array]] = True
 
 
 def _arrays(rolled: Rolled, wrt: Sequence[int]) -> Integers:
-    """Return where the cells of each statement begin; inputs with gradients are separate."""
+    """Return the first cell of each array: of each statement, and of each run of inputs.
+
+    Inputs whose gradients are wanted are in other runs than those whose gradients are not.
+    """
     inputs = rolled.columns.program.inputs
     asked = np.zeros(inputs + 2, np.bool_)
     asked[[x + 1 for x in wrt if x < inputs]] = True
     edges = np.flatnonzero(np.diff(asked))
     firsts = [
-        cell - lead
+        cell - history
         for block in rolled.blocks
-        for cell, lead in zip(block.cells, block.lead, strict=True)
+        for cell, history in zip(block.cells, block.history, strict=True)
     ]
     return distinct(np.concatenate([[0], edges[edges < inputs], firsts]).astype(np.int64))
 
 
 def _active(rolled: Rolled, wrt: Sequence[int]) -> Flags:
-    """Return which cells depend on nodes; if one cell of a statement does, all of them do."""
+    """Return which cells depend on the nodes `wrt`; of a statement, all cells or none."""
     active = np.zeros(rolled.cells, np.bool_)
     active[rolled.cell_of[list(wrt)]] = True
     for block in rolled.blocks:
@@ -145,7 +149,7 @@ def _active(rolled: Rolled, wrt: Sequence[int]) -> Flags:
         while changed:
             changed = False
             for t, statement in enumerate(block.body):
-                cells = slice(block.cells[t] - block.lead[t], block.cells[t] + block.count)
+                cells = slice(block.cells[t] - block.history[t], block.cells[t] + block.count)
                 if statement.op is DETACH or active[cells].all():
                     continue
                 sources = [

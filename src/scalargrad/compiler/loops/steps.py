@@ -1,7 +1,7 @@
-"""Run a recorded step as a loop over any number of steps.
+"""Run the step of a `scan` as a loop in machine code, over any number of steps.
 
-What is carried stays in registers. The loop ends before the first step whose results are not all
-finite, or whose comparisons come out differently from those recorded.
+The carry stays in registers. The loop stops before the first step whose results are not all finite,
+or whose comparisons come out other than recorded; the caller runs that step in another way.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import pow
 from scalargrad.table.operation import Elementwise
 
-#: Longer steps are packed instead: independent numbers within a step then are lanes.
+#: The longest step, in nodes. Longer ones are packed: they have independent operations for lanes.
 _LONGEST = 200
-#: About how many operations run before a signal such as Ctrl-C is handled.
+#: About how many operations run before Python can handle a signal such as Ctrl-C.
 _STRETCH = 20_000_000
 
 
@@ -34,10 +34,9 @@ class Form(NamedTuple):
     Attributes
     ----------
     carried, given, results : int
-        How many inputs, and as many outputs, are carried; how many inputs are given at each step;
-        how many outputs are results of each.
+        The numbers in the carry, in the entry of `xs` that a step is given, and in its result.
     outcomes : tuple of bool
-        What the further outputs say, if a step goes the way it was recorded.
+        The recorded outcomes of the comparisons, which are further outputs.
     """
 
     carried: int
@@ -47,20 +46,20 @@ class Form(NamedTuple):
 
 
 def can_repeat(program: Program) -> bool:
-    """Return whether a step can run as a loop: it is short, and can be printed."""
+    """Return whether a step can run as a loop: it is short, and its operations are repeatable."""
     return len(program) <= _LONGEST and all(
         op in {INPUT, CONSTANT} or is_repeatable(op) for op in program.ops
     )
 
 
 class Steps:
-    """A step as a loop.
+    """The compiled loop over a step.
 
     Parameters
     ----------
     program : Program
-        As recorded; its inputs are what is carried, then what is given, its outputs the next to
-        carry, the results, then the guards.
+        The recorded step. Its inputs are the carry, then the entry; its outputs the next carry,
+        the result, and the comparisons.
     form : Form
     """
 
@@ -72,12 +71,14 @@ class Steps:
         self._stretch = max(1, _STRETCH // (len(program) + 1))
 
     def run(self, state: Floats, given: Floats, results: Floats) -> int:
-        """Run steps on `state`, which is overwritten; return how many were run.
+        """Run as many steps as possible, and return how many; `state` and `results` are updated.
 
         Parameters
         ----------
-        state : float64, numbers carried
+        state : float64, carried
+            The carry.
         given, results : float64, steps × numbers
+            The entries, and where to write the results.
         """
         made, count = 0, len(results)
         while made < count:
@@ -91,7 +92,7 @@ class Steps:
 
 
 def _printed(program: Program, form: Form) -> IRModule:
-    """Return a module with ``steps(state, given, results, count)``, which counts the steps run."""
+    """Return the code of ``steps(state, given, results, count)``, which returns the steps run."""
     module = IRModule()
     body = module.function("steps", "ptr %state, ptr %given, ptr %results, i64 %count", "i64")
     e = Emitter(body)
@@ -131,13 +132,13 @@ def _cell(e: Emitter, base: str, place: str) -> str:
 
 
 def _row(e: Emitter, base: str, count: int) -> list[str]:
-    """Return the addresses of the current step's numbers."""
+    """Return the addresses of the current step's numbers in an array of `count` columns."""
     first = e.body.assign(f"mul i64 %i, {count}")
     return [_cell(e, base, e.body.assign(f"add i64 {first}, {k}")) for k in range(count)]
 
 
 def _outputs(e: Emitter, program: Program, inputs: Sequence[Operand]) -> list[Operand]:
-    """Write the nodes of a step, and return its outputs."""
+    """Print the operations of a step, and return its outputs."""
     found: list[Operand] = []
     for node, (op, args) in enumerate(zip(program.ops, program.args, strict=True)):
         operands = [found[x] for x in args]
@@ -156,7 +157,7 @@ def _outputs(e: Emitter, program: Program, inputs: Sequence[Operand]) -> list[Op
 
 
 def _is_good(e: Emitter, outputs: Sequence[Operand], form: Form) -> str:
-    """Return whether results are finite and guards have their recorded outcomes."""
+    """Print the test that results are finite and comparisons come out as recorded."""
     good = e.body.assign("and i1 true, true")
     results = form.carried + form.results
     tests = [e.compare("oeq", e.sub(x, x), 0.0) for x in outputs[:results]]

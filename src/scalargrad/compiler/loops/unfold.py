@@ -1,8 +1,8 @@
-"""Unfold a program: write it with operations of few operands and at most one backward sweep.
+"""Prepare a program for the search for loops: small operations, and at most one backward sweep.
 
-A sum over many numbers becomes a row of additions, in which repetition can be found. Where a
-program asks for several sweeps, for gradients of gradients, say, they are written out node by
-node, all in one way: backwards through a loop they repeat themselves as the loop does.
+A sum over many numbers becomes a chain of additions, in which repetition can be found. If a program
+has several backward sweeps (gradients of gradients, say), each is written out node by node; the
+sweep through a loop repeats itself as the loop does.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 
 from scalargrad.compiler.loops.node_columns import is_repeatable
-from scalargrad.compiler.passes.differentiate import dependents, is_detached
+from scalargrad.compiler.passes.differentiate import Dependents, is_detached
 from scalargrad.compiler.passes.expressions import opened
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, Op
 from scalargrad.compiler.passes.lanes import merged, subexpressions
@@ -21,7 +21,7 @@ from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.printing import Expression
 from scalargrad.table.symbol import Symbol
 
-#: The most nodes that the sweeps written out may pass in all.
+#: The most nodes that written sweeps may visit in all.
 _MOST = 2_000_000
 
 Seeds = tuple[int, ...]
@@ -29,7 +29,7 @@ Seeds = tuple[int, ...]
 
 @collector_paused()
 def unfold(program: Program) -> Program | None:
-    """Return `program` with few operands and at most one sweep; None where that is not possible."""
+    """Return `program` in small operations with at most one sweep; None if that is impossible."""
     reductions = False
     nodes = program.nodes()
     for op in nodes.occurring():
@@ -46,7 +46,7 @@ def unfold(program: Program) -> Program | None:
 
 
 class _Unfolding:
-    """One walk over a program; `new` maps each of its nodes to the new one."""
+    """Writes the new program, `made`; `new` maps each node of the old one to the new one."""
 
     def __init__(self, program: Program, sweeps: list[Seeds]) -> None:
         n = program.inputs
@@ -54,7 +54,7 @@ class _Unfolding:
         self.made = Program(n, [INPUT] * n, [()] * n)
         self.new = list(range(n))
         self.numbers: dict[str, int] = {}
-        self.is_left = len(sweeps) <= 1  # a single sweep is made of the loops that are found
+        self.is_left = len(sweeps) <= 1  # a single sweep is left to `derivative`
         self.swept: dict[Seeds, dict[int, int]] = {}
         self.wrt: dict[Seeds, list[int]] = {seeds: [] for seeds in sweeps}
         for op, args in zip(program.ops, program.args, strict=True):
@@ -68,7 +68,7 @@ class _Unfolding:
         special = {*reductions} if self.is_left else {ADJOINT, *reductions}
         for node in range(old.inputs, len(old)):
             op, args = old.ops[node], old.args[node]
-            if op not in special:  # nearly all: a node of its own
+            if op not in special:  # nearly all: copied as it is
                 if op is CONSTANT:
                     made.constants[len(made.ops)] = old.constants[node]
                 new.append(len(made.ops))
@@ -107,7 +107,7 @@ class _Unfolding:
         return self._written(opened(declared(symbols)), dict(zip(symbols, nodes, strict=True)))
 
     def _written(self, expression: Expression, known: dict[Symbol, int]) -> int:
-        """Write an expression of operations, node by node."""
+        """Write an expression node by node; `known` maps its symbols to nodes."""
         if not isinstance(expression, Symbol):
             return self.number(float(expression))
         for part in subexpressions(expression):
@@ -132,7 +132,7 @@ class _Unfolding:
         """Write a sweep; return the error signals of the nodes whose gradients are wanted."""
         wrt = {self.new[x] for x in self.wrt[seeds] if x < len(self.new)}
         roots = [self.new[x] for x in seeds[::2]]
-        moving = dependents(self.made, [*wrt], max(roots), beyond=is_detached)
+        moving = Dependents(self.made, [*wrt], beyond=is_detached).up_to(max(roots))
         signals: dict[int, int] = {}
         for root, seed in zip(roots, seeds[1::2], strict=True):
             self._send(signals, root, self.new[seed])
@@ -153,7 +153,7 @@ class _Unfolding:
     ) -> None:
         op, args = self.made.ops[node], self.made.args[node]
         assert isinstance(op, Elementwise)
-        if op is pow and self.made.constants.get(args[1]) == 2.0:  # a product, as elsewhere
+        if op is pow and self.made.constants.get(args[1]) == 2.0:  # x·x, as in other passes
             op, args = mul, (args[0], args[0])
         for j, operand in enumerate(args):
             if moving[operand]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from scalargrad.compiler.passes.expressions import IDENTITY, follow, number_node, partial_plan
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, PRODUCTS, Op, Total
@@ -42,13 +42,17 @@ def differentiate(program: Program, *, tidy: bool = True) -> Program:
     asked = _asked(program)
     new = list(range(program.inputs))
     swept: dict[Seeds, dict[int, int]] = {}
+    depending: dict[tuple[int, ...], Dependents] = {}  # the rows of a Jacobian share theirs
     zero, vanished = writer.constant(0.0), False
     for node in range(program.inputs, len(program)):
         op, args = program.ops[node], program.args[node]
         if op is ADJOINT:
             if args[1:] not in swept:
-                wrt = [new[x] for x in asked[args[1:]] if x < node]
-                swept[args[1:]] = _sweep(writer, [new[x] for x in args[1:]], wrt)
+                wrt = tuple([new[x] for x in asked[args[1:]] if x < node])
+                if wrt not in depending:
+                    depending[wrt] = Dependents(writer.program, wrt, beyond=is_detached)
+                seeds = [new[x] for x in args[1:]]
+                swept[args[1:]] = _sweep(writer, seeds, wrt, depending[wrt])
             new.append(swept[args[1:]].get(new[args[0]], zero))
             vanished = vanished or new[-1] in writer.constants
         elif op is PRODUCTS and not vanished:
@@ -77,11 +81,12 @@ def _copied(writer: Writer, program: Program, node: int, new: list[int]) -> int:
     return writer.unique(op, args) if op is IDENTITY else writer.node(op, args)
 
 
-def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int, int]:
+def _sweep(
+    writer: Writer, seeds: Sequence[int], wrt: Sequence[int], depending: Dependents
+) -> dict[int, int]:
     """Return the error signal of each node of `wrt`; `seeds` alternates roots and seeds."""
     program, one = writer.program, writer.one
-    top = max(seeds[::2])
-    moving = dependents(program, wrt, top, beyond=is_detached)
+    moving = depending.up_to(max(seeds[::2]))
     signals: dict[int, list[int]] = defaultdict(list)
     for root, seed in zip(seeds[::2], seeds[1::2], strict=True):
         plain = writer.constants.get(seed) == 1.0
@@ -90,10 +95,10 @@ def _sweep(writer: Writer, seeds: Sequence[int], wrt: Sequence[int]) -> dict[int
     found: dict[int, int] = {}
     targets = set(wrt)
     lookups = Lookups(writer, crossing is not None and crossing.per_lane)
-    for node in range(top, min(wrt, default=top + 1) - 1, -1):  # none before it moves
+    for node in _between(program, moving, seeds[::2]):
         terms = signals.pop(node, None) if crossing is None else crossing.terms(node)
         terms = [*(terms or ()), *lookups.terms(node)]
-        if not terms or not moving[node]:
+        if not terms:
             continue
         upstream = writer.products(terms)
         if node in targets:
@@ -120,28 +125,59 @@ def _crossing(
     return Crossing(writer, signals, any(writer.sizes[x] > 1 for x in seeds))
 
 
-def dependents(
-    program: Program,
-    wrt: Sequence[int],
-    top: int,
-    *,
-    beyond: Callable[[Op], bool] | None = None,
-) -> bytearray:
-    """Return, for each node up to `top`, 1 where it depends on a node of `wrt`.
-
-    Operations of which `beyond` is true count as depending on nothing.
-    """
-    moving = bytearray(len(program))
-    for node in wrt:
-        moving[node] = 1
+def _between(program: Program, moving: bytearray, roots: Iterable[int]) -> list[int]:
+    """Return the moving nodes that roots depend on, the roots themselves among them, last first."""
     args = program.args
-    for node in range(min(wrt, default=top) + 1, top + 1):
-        if not moving[node] and not (beyond and beyond(program.ops[node])):
-            for operand in args[node]:
-                if moving[operand]:
-                    moving[node] = 1
-                    break
-    return moving
+    waiting = [root for root in roots if moving[root]]
+    found = set(waiting)
+    while waiting:
+        for operand in args[waiting.pop()]:
+            if moving[operand] and operand not in found:
+                found.add(operand)
+                waiting.append(operand)
+    return sorted(found, reverse=True)
+
+
+class Dependents:
+    """Which nodes of a program depend on some of its nodes, as far as was asked.
+
+    Parameters
+    ----------
+    program : Program
+        It may grow afterwards.
+    wrt : sequence of int
+        The nodes that others may depend on.
+    beyond : callable, optional
+        Operations of which it is true count as depending on nothing.
+    """
+
+    def __init__(
+        self, program: Program, wrt: Sequence[int], *, beyond: Callable[[Op], bool] | None = None
+    ) -> None:
+        self._program = program
+        self._beyond = beyond
+        self._moving = bytearray(len(program))
+        self._next = min(wrt, default=len(program)) + 1
+        for node in wrt:
+            self._moving[node] = 1
+
+    def up_to(self, top: int) -> bytearray:
+        """Return, for each node up to `top`, 1 where it depends on a node of `wrt`."""
+        ops, args, beyond, moving = (
+            self._program.ops,
+            self._program.args,
+            self._beyond,
+            self._moving,
+        )
+        moving.extend(bytes(len(ops) - len(moving)))
+        for node in range(self._next, top + 1):
+            if not moving[node] and not (beyond and beyond(ops[node])):
+                for operand in args[node]:
+                    if moving[operand]:
+                        moving[node] = 1
+                        break
+        self._next = max(self._next, top + 1)
+        return moving
 
 
 def is_detached(op: Op) -> bool:

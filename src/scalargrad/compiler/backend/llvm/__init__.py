@@ -1,8 +1,7 @@
-"""LLVM: programs printed as IR, compiled to machine code and kept on disk.
+"""The LLVM backend: print programs as IR, compile them to machine code, cache that on disk.
 
-`ir_module` holds the text of functions. An `emitter` writes one operation of the table after
-another into them, for one number or for eight beside one another; `elementary`, `sine_cosine` and
-`floor_division` describe functions without branches. `machine_code` compiles the text for a
-`target`, and `disk_cache` is where it is found again. No optimiser is asked to rewrite what is
-printed, so that the digits of a number are those the text says.
+An `ir_module` is the text of functions, into which an `emitter` writes `operations` of the table,
+for single numbers or for vectors of eight. `elementary`, `sine_cosine` and `floor_division` define
+functions without branches. `machine_code` compiles the text for a `target`; the `disk_cache` keeps
+the result. No optimization passes run: they could change the digits of a result.
 """

@@ -1,6 +1,6 @@
-"""Copy columns into rows in tiles of four by four, which transposes the examples of a block.
+"""Transpose the examples of a block, so that each column lies in one row, in tiles of 4 × 4.
 
-Number by number it would take as long as everything else that a small program does.
+Copied number by number, this would take as long as all the rest of a small program.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
 from scalargrad.compiler.passes.memory import Floats
 
-#: Rows and columns of a tile. Where they are no multiple of it, the last two tiles overlap.
+#: Rows and columns of a tile. If those of the array are no multiple, the last two tiles overlap.
 TILE = 4
 _FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3)
 _VECTOR = "<4 x double>"
-#: Which numbers of two vectors each step takes: pairs first, then halves.
+#: The shuffles of two vectors that transpose a tile: first pairs are exchanged, then halves.
 _EVEN, _ODD = (0, 4, 2, 6), (1, 5, 3, 7)
 _LOW, _HIGH = (0, 1, 4, 5), (2, 3, 6, 7)
 
 
 def copy_columns(store: Floats, first: int, step: int, into: Floats) -> None:
-    """Fill rows with columns that begin side by side, at least four of either.
+    """Fill the rows of `into` with the columns of an array in `store`, at least four of each.
 
     Parameters
     ----------
     store : float64, cells
     first : int
-        The cell in which the first column begins.
+        The first cell of the array.
     step : int
-        Cells from one row to the next.
+        The distance between its rows, in cells.
     into : float64, columns × rows, contiguous
     """
     count, rows = into.shape
@@ -52,7 +52,7 @@ def _compiled() -> Callable[..., None]:
 
 
 def _blocks() -> Iterator[tuple[str, list[str]]]:
-    """Yield the blocks of the function: tile after tile of some rows, then of the next."""
+    """Yield the basic blocks of the function: an outer loop over rows, an inner over columns."""
     yield (
         "",
         [
@@ -95,7 +95,7 @@ def _blocks() -> Iterator[tuple[str, list[str]]]:
 
 
 def _tile() -> list[str]:
-    """Return what reads four numbers of four rows, and writes them as four of each column."""
+    """Return the instructions for one tile: load four rows, transpose, store four columns."""
     lines = ["%read.0 = add i64 %read, %column"]
     lines += ["%written = mul i64 %column, %rows", "%write.0 = add i64 %written, %row"]
     for k in range(TILE):

@@ -1,7 +1,7 @@
-"""Copy the factors of products so that neighbouring columns lie side by side in memory.
+"""Copy factors of sums of products into a layout in which neighbouring columns are contiguous.
 
-A layer written row by row multiplies weights whose neighbours belong to the same output. Laid out
-the other way, eight outputs are lanes; where the weights are constants, that costs nothing.
+The weights of a layer are usually stored output by output. Transposed, eight outputs can be
+computed as lanes. Constant weights are copied once, when the program is compiled.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from scalargrad.compiler.passes.instructions import (
 )
 from scalargrad.compiler.passes.memory import Floats
 
-#: From this many rows and columns on, a copy pays.
+#: The fewest rows and columns for which a copy pays.
 _TALL, _WIDE = 4, 4
 
 
 def constant_cells(packed: Packed) -> NDArray[np.bool_]:
-    """Return for each cell whether it keeps its initial number."""
+    """Return, for each cell, whether it is constant: no input, and never written."""
     constant = np.ones(len(packed.memory), dtype=np.bool_)
     constant[: packed.inputs] = False
     for instruction in packed.instructions:
@@ -38,7 +38,7 @@ def constant_cells(packed: Packed) -> NDArray[np.bool_]:
 
 
 def arranged(packed: Packed) -> Packed:
-    """Return a program with copies where they help, and room in memory for them."""
+    """Return a program with such copies where they help, and memory for them."""
     work = _Arranging(packed)
     found = [x for instruction in packed.instructions for x in work.taken(instruction)]
     return replace(packed, instructions=found, memory=np.concatenate([packed.memory, *work.more]))
@@ -52,7 +52,7 @@ class _Arranging:
         self.more: list[Floats] = []
 
     def taken(self, instruction: Instruction) -> list[Instruction]:
-        """Return an instruction, or a faster equivalent preceded by the copies that it needs."""
+        """Return the instruction, or copies followed by a faster equivalent."""
         if not isinstance(instruction, Products) or adjoin(instruction):
             return [instruction]
         out, rows, columns, start, runs = instruction
@@ -72,7 +72,7 @@ class _Arranging:
         return [*copies, Products(out, rows, columns, start, runs)]
 
     def beside(self, place: Affine, terms: int, columns: int, copies: list[Instruction]) -> Affine:
-        """Return the place of a factor with its columns side by side."""
+        """Return a place where the columns of a factor are contiguous, copying it if need be."""
         if place.inner in {0, 1}:
             return place
         source = Affine(place.base, place.term, place.inner)
@@ -81,7 +81,7 @@ class _Arranging:
     def in_line(
         self, place: Affine, terms: int, shape: tuple[int, int], copies: list[Instruction]
     ) -> Affine:
-        """Return the place of a factor with its terms side by side, where possible."""
+        """Return a place where the terms of a factor are contiguous, copying it if possible."""
         rows, columns = shape
         by_row, by_column = rows > 1 and place.outer != 0, columns > 1 and place.inner != 0
         if place.term in {0, 1} or (by_row and by_column):
@@ -92,7 +92,7 @@ class _Arranging:
         return Affine(out, terms * by_row, terms * by_column, 1)
 
     def copied(self, rows: int, columns: int, source: Affine, copies: list[Instruction]) -> int:
-        """Return the place of a copy of some cells; constants are copied right away."""
+        """Copy some cells and return the first cell of the copy; constants are copied at once."""
         out, cells = self.size, rows * columns
         self.size += -(-cells // 8) * 8
         block = np.zeros(self.size - out)
@@ -107,7 +107,7 @@ class _Arranging:
 
 
 def _helped(instruction: Products) -> bool:
-    """Return whether copies would turn columns into lanes, and are worth it."""
+    """Return whether copies would let columns run as lanes, and would pay."""
     _, rows, columns, start, runs = instruction
     if rows < _TALL or columns < _WIDE or start.inner not in {0, 1}:
         return False

@@ -1,4 +1,7 @@
-"""Write functions that move numbers: copies, gathers, lookups and scatters."""
+"""Print the functions of instructions that move numbers: copies, gathers, lookups, scatters.
+
+A docstring such as "``out rows columns …``" lists the fields of the table that a function reads.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from scalargrad.compiler.backend.llvm.loop_nest import Nest
 
 
 def write_copy(module: IRModule, name: str, width: int) -> None:
-    """Write ``out rows columns base outer inner``; eight columns at a time where they adjoin."""
+    """Print a copy, ``out rows columns base outer inner``, of `width` columns at a time."""
     nest = Nest(module, name)
     e = Emitter(nest.body, width)
     out, rows, columns, base, outer, inner = nest.fields(0, 6)
@@ -30,7 +33,7 @@ def write_copy(module: IRModule, name: str, width: int) -> None:
 
 
 def write_gather(module: IRModule, name: str) -> None:
-    """Write ``out count address …``."""
+    """Print a gather, ``out count address …``."""
     nest = Nest(module, name)
     out, count = nest.fields(0, 2)
 
@@ -44,7 +47,7 @@ def write_gather(module: IRModule, name: str) -> None:
 
 
 def write_take(module: IRModule, name: str) -> None:
-    """Write ``out lanes`` and for each lane ``index base stride size``; nan outside a table."""
+    """Print a lookup, ``out lanes``, per lane ``index base stride size``; nan if out of range."""
     nest = Nest(module, name)
     out, lanes = nest.fields(0, 2)
 
@@ -60,7 +63,7 @@ def write_take(module: IRModule, name: str) -> None:
 
 
 def write_scatter(module: IRModule, name: str) -> None:
-    """Write ``out cells rows terms`` and for each row ``start size`` and its terms."""
+    """Print a scatter, ``out cells rows terms`` and per row ``start size`` and its terms."""
     nest, one = Nest(module, name), None
     one = nest.one
     out, cells, rows, terms = nest.fields(0, 4)
@@ -92,7 +95,7 @@ def write_scatter(module: IRModule, name: str) -> None:
 
 
 def _place(nest: Nest, x: str, size: str) -> tuple[str, str]:
-    """Return which of `size` entries an index selects (0 if none), and whether it is in range."""
+    """Return the entry that an index selects (0 if it is out of range), and whether it is valid."""
     one, body = nest.one, nest.body
     most = body.assign(f"sitofp i64 {size} to double")
     tests = [

@@ -1,7 +1,7 @@
-"""Keep machine code on disk, under a hash of what it was compiled from.
+"""The cache of machine code on disk, keyed by a hash of what the code was compiled from.
 
-A damaged file counts as missing, a folder that cannot be written is no error, and the files least
-recently used are removed when there are too many.
+A damaged file counts as missing. A folder that cannot be written to is not an error. The least
+recently used files are removed when the cache grows too large.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import platformdirs
 
 from scalargrad.system.files import write_atomically
 
-#: The most that is kept, in bytes.
+#: The size limit, in bytes.
 _MOST = 256 * 2**20
 #: One in this many writes checks the limit.
 _SELDOM = 16
@@ -26,12 +26,12 @@ _log = logging.getLogger("scalargrad")
 
 
 def folder() -> Path:
-    """Return the folder of the machine code kept for this user."""
+    """Return the folder of the cache of this user."""
     return Path(platformdirs.user_cache_dir("scalargrad")) / "code"
 
 
 def name_of(*parts: str) -> str:
-    """Return the name under which something compiled from these texts is kept."""
+    """Return the name of the file for code compiled from these texts."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(f"{len(part)}:{part}".encode())
@@ -39,7 +39,7 @@ def name_of(*parts: str) -> str:
 
 
 def read(name: str) -> bytes | None:
-    """Return what is kept under a name; None if nothing is, or it is damaged."""
+    """Return the code kept under a name; None if there is none, or it is damaged."""
     path = folder() / name
     try:
         content = path.read_bytes()
@@ -54,7 +54,7 @@ def read(name: str) -> bytes | None:
 
 
 def write(name: str, code: bytes) -> None:
-    """Keep something under a name, if the folder can be written."""
+    """Keep code under a name, if the folder can be written to."""
     try:
         folder().mkdir(parents=True, exist_ok=True)
         write_atomically(folder() / name, hashlib.sha256(code).digest() + code, durable=False)
@@ -65,7 +65,7 @@ def write(name: str, code: bytes) -> None:
 
 
 def _tidy() -> None:
-    """Remove the least recently used files until the rest is below the limit."""
+    """Remove the least recently used files until the cache is below its limit."""
     files = [(x.stat(), x) for x in folder().iterdir()]
     files.sort(key=lambda found: found[0].st_mtime, reverse=True)
     total = 0

@@ -1,7 +1,7 @@
-"""exp, log and their relatives without branches, each described once for every width.
+"""exp, log, tanh and relatives, without branches, for scalars and vectors alike.
 
-Errors are at most 2 units in the last place; infinities, nan and signed zeros are those of the C
-library. An emitter writes them: every name here stands for a register of one or more lanes.
+Errors are at most 2 units in the last place; infinities, nan and signed zeros are treated as in the
+C library. These functions print IR: every `x` here is a register of one or more lanes.
 """
 
 from __future__ import annotations
@@ -53,16 +53,16 @@ _ERF_FAR = (
 
 
 def _clamped(e: Emitter, x: str, low: float, high: float) -> str:
-    """Return x brought into an interval; nan stays nan."""
+    """Return x clamped to an interval; nan stays nan."""
     x = e.select(e.compare("olt", x, low), low, x)
     return e.select(e.compare("ogt", x, high), high, x)
 
 
 def _reduced(e: Emitter, x: str, more: int = 0) -> tuple[str, str, str]:
-    """Return n + `more`, as bits, and e^r - 1 where x = n ln 2 + r, |r| <= ½ ln 2, by its series.
+    """Reduce the argument of exp: x = n ln 2 + r with |r| <= ½ ln 2.
 
-    Above its low 12 bits the first is not cleared: a shift by 52 leaves them out. The last is what
-    rounding left out of the second.
+    Returns n + `more` in the low 12 bits of an integer (the others are not cleared, as a shift by
+    52 drops them), e^r - 1 by its series, and the rounding error of the latter.
     """
     shifted = e.fma(x, _LOG2_E, ROUND + more)
     n = e.sub(shifted, ROUND + more)
@@ -75,7 +75,7 @@ def _reduced(e: Emitter, x: str, more: int = 0) -> tuple[str, str, str]:
 
 
 def _power_of_two(e: Emitter, k: str) -> str:
-    """Return 2^k for a whole k within the range of exponents."""
+    """Return 2^k for an integer k within the range of exponents."""
     return e.of_bits(e.integers("shl", e.integers("add", k, 1023), 52))
 
 
@@ -95,12 +95,12 @@ def exp(e: Emitter, x: str) -> str:
 
 
 def expm1(e: Emitter, x: str) -> str:
-    """Return e^x - 1 as 2 (2ⁿ⁻¹ (e^r - 1) + (2ⁿ⁻¹ - ½)); where x is tiny it is x."""
+    """Return e^x - 1 as 2 (2ⁿ⁻¹ (e^r - 1) + (2ⁿ⁻¹ - ½)), or x where x is tiny."""
     return _expm1(e, x)[0]
 
 
 def _expm1(e: Emitter, x: str) -> tuple[str, str]:
-    """Return e^x - 1, and about what rounding left out of it for small x."""
+    """Return e^x - 1, and an estimate of its rounding error for small x."""
     shifted, less_one, lost = _reduced(e, _clamped(e, x, -40.0, 710.0))
     half = _power_of_two(e, e.integers("sub", shifted, ROUND_BITS + 1))
     found = e.mul(e.fma(half, less_one, e.sub(half, 0.5)), 2.0)
@@ -123,7 +123,7 @@ def log(e: Emitter, x: str) -> str:
 
 
 def log1p(e: Emitter, x: str) -> str:
-    """Return ln(1 + x) from u = 1 + x as rounded, and what rounding left out.
+    """Return ln(1 + x) as ln(u) plus a correction, where u is 1 + x rounded.
 
     References
     ----------
@@ -158,9 +158,9 @@ def _log_of(e: Emitter, x: str, exponent: str | float, left: str | None) -> str:
 
 
 def tanh(e: Emitter, x: str) -> str:
-    """Return t / (t + 2) with t = e^2|x| - 1, or 1 - 2 / (t + 2) where that is large.
+    """Return t / (t + 2) with t = e^2|x| - 1, or 1 - 2 / (t + 2) where t is large.
 
-    To the former is added what rounding left out of t and t + 2.
+    The former is corrected for the rounding errors of t and t + 2.
     """
     size = e.intrinsic("fabs", x)
     t, half_more = _expm1(e, e.mul(size, 2.0))
@@ -173,7 +173,7 @@ def tanh(e: Emitter, x: str) -> str:
 
 
 def sigmoid(e: Emitter, x: str) -> str:
-    """Return 1 / (1 + s) or s / (1 + s), s = e^-|x|, with what rounding 1 + s left out put back."""
+    """Return 1 / (1 + s) or s / (1 + s), s = e^-|x|, corrected for the rounding error of 1 + s."""
     s = _exp_of_negative(e, e.neg(e.intrinsic("fabs", x)))
     below, whole = e.compare("olt", x, 0.0), e.add(s, 1.0)
     lost = e.sub(s, e.sub(whole, 1.0))
@@ -185,9 +185,9 @@ def sigmoid(e: Emitter, x: str) -> str:
 
 
 def _exp_of_negative(e: Emitter, x: str) -> str:
-    """Return e^x for x <= 0, as `exp` does, by one addition to the exponent.
+    """Return e^x for x <= 0 with the digits of `exp`, by one addition to the exponent.
 
-    It is made for a number 2¹²⁸ times as large, so that what is tiny is rounded once, at the end.
+    It computes 2¹²⁸ e^x and scales that down, so that subnormal results are rounded only once.
     """
     least = e.select(e.compare("olt", x, -746.0), -746.0, x)
     shifted, less_one, _ = _reduced(e, least, 128)
@@ -197,7 +197,7 @@ def _exp_of_negative(e: Emitter, x: str) -> str:
 
 
 def signed(e: Emitter, size: str, x: str) -> str:
-    """Return a number with the sign of another."""
+    """Return the number `size` with the sign of `x`."""
     return e.intrinsic("copysign", size, x)
 
 

@@ -1,4 +1,4 @@
-"""Write functions that compute operations lane by lane."""
+"""Print the functions of elementwise instructions: an operation of the table on many lanes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ONE_BY_ONE = LIBRARY | {"floor_divide", "remainder"}
 
 
 def width_of(op: Elementwise | Partial, lanes: int) -> int:
-    """Return how many lanes to compute at a time; calls of the C library go one by one."""
+    """Return how many lanes to compute at a time; the C library is called for one at a time."""
     if lanes == 1:
         return 1
     return WIDTH if _names(op).isdisjoint(_ONE_BY_ONE) else 1
@@ -29,7 +29,7 @@ def _names(op: Elementwise | Partial) -> set[str]:
 
 
 def write_apply(module: IRModule, name: str, op: Elementwise | Partial, width: int) -> None:
-    """Write ``out lanes operand …``: lanes beyond the last are computed and not stored."""
+    """Print the function, ``out lanes operand …``; lanes beyond the last are not stored."""
     nest = Nest(module, name)
     e = Emitter(nest.body, width)
     out, lanes, *operands = nest.fields(0, 2 + len(expression_of(op)[0]))

@@ -1,8 +1,8 @@
-"""Emitter: instructions of LLVM over registers of one number, or of several lanes.
+"""Emitter: print LLVM instructions over registers that hold one number or a vector of lanes.
 
-One description serves both widths, and nothing in it depends on the width, so that a number
-computed alone has the digits it has on a lane. A choice is a comparison that is false for nan and
-a ``select``; products are added by ``llvm.fma`` where a program says so and nowhere else.
+The same code serves both widths, so a number computed alone has the digits it has on a lane.
+Conditionals are comparisons, false for nan, and ``select``; products and sums are contracted to
+``llvm.fma`` only where the program asks for it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody
 
-#: How many lanes a vector has, on every processor.
+#: The lanes of a vector, the same on every processor.
 WIDTH = 8
 
 #: An operand of an instruction: a register or a constant.
@@ -29,13 +29,13 @@ class Emitter:
     width : int
         1 for single numbers, else a power of two, as `WIDTH`.
     inline : bool
-        Whether exp, log and the other functions without branches are written out where they are
-        used, as a loop wants it; if not, they are called, which keeps long straight code short.
+        Whether exp, log and the other functions without branches are inlined, which is faster in
+        a loop, or called, which keeps long straight-line code short.
 
     Attributes
     ----------
     type, flag, whole : str
-        The type of a number, of a truth value and of a whole number, at this width.
+        The LLVM types of floats, truth values and integers at this width.
 
     Examples
     --------
@@ -67,22 +67,22 @@ class Emitter:
     # Numbers and memory ------------------------------------------------------------------------
 
     def number(self, x: Operand) -> str:
-        """Return an operand as text: a register unchanged, a float as a constant on every lane."""
+        """Return an operand as text; a float becomes a constant on every lane."""
         return x if isinstance(x, str) else self._everywhere("double", _bits(x))
 
     def integer(self, x: int) -> str:
-        """Return a whole number (i64) on every lane, as text."""
+        """Return an integer (i64) on every lane, as text."""
         return self._everywhere("i64", str(x))
 
     def _everywhere(self, kind: str, text: str) -> str:
         return text if self.width == 1 else f"splat ({kind} {text})"
 
     def load(self, pointer: str) -> str:
-        """Load neighbouring numbers from an address."""
+        """Load `width` adjacent numbers from an address."""
         return self.body.assign(f"load {self.type}, ptr {pointer}, align 8")
 
     def store(self, x: Operand, pointer: str) -> None:
-        """Store numbers side by side."""
+        """Store `width` numbers at an address."""
         self.body.line(f"store {self.type} {self.number(x)}, ptr {pointer}, align 8")
 
     def spread(self, single: str) -> str:
@@ -122,14 +122,14 @@ class Emitter:
         return self.body.assign(f"fneg {self.type} {x}")
 
     def fma(self, x: Operand, y: Operand, z: Operand) -> str:
-        """Return xy + z, rounded once."""
+        """Return x·y + z, rounded once."""
         return self.intrinsic("fma", x, y, z)
 
     def _two(self, instruction: str, x: Operand, y: Operand) -> str:
         return self.body.assign(f"{instruction} {self.type} {self.number(x)}, {self.number(y)}")
 
     def polynomial(self, x: str, coefficients: Sequence[float]) -> str:
-        """Return c₀ + c₁x + c₂x² + …, in a tree: pairs of terms, pairs of pairs and so on."""
+        """Return c₀ + c₁x + c₂x² + …, by Estrin's scheme: pairs of terms, then pairs of pairs."""
         terms: list[Operand] = list(coefficients)
         while len(terms) > 1:
             odd: list[Operand] = terms[len(terms) - len(terms) % 2 :]
@@ -158,7 +158,7 @@ class Emitter:
         return self._two(f"fcmp {condition}", x, y)
 
     def select(self, test: str, x: Operand, y: Operand) -> str:
-        """Return x where the truth value holds, else y."""
+        """Return x where the test holds, else y."""
         chosen = f"{self.type} {self.number(x)}, {self.type} {self.number(y)}"
         return self.body.assign(f"select {self.flag} {test}, {chosen}")
 
@@ -170,7 +170,7 @@ class Emitter:
         return self.body.assign(f"{instruction} {self.whole} {x}, {second}")
 
     def bits(self, x: str) -> str:
-        """Return the 64 bits of a number as a whole number."""
+        """Return the 64 bits of a number as an integer."""
         return self.body.assign(f"bitcast {self.type} {x} to {self.whole}")
 
     def of_bits(self, x: str) -> str:
@@ -182,7 +182,7 @@ class Emitter:
     def shared(
         self, name: str, arity: int, write: Callable[..., str], operands: list[Operand]
     ) -> str:
-        """Call a function of this module, written where it is first called."""
+        """Call a function of this module, which `write` prints at its first call."""
         full = f"sg.{name}.{self.width}"
 
         def define() -> None:
@@ -195,7 +195,7 @@ class Emitter:
         return self.call(self.body.module.shared(full, define), *operands)
 
     def library(self, name: str, *operands: Operand) -> str:
-        """Call a function of the C library for one lane after the other."""
+        """Call a function of the C library, once for each lane."""
         function = self.body.module.declare(name, "double", ["double"] * len(operands))
         if self.width == 1:
             return self.call(function, *operands)

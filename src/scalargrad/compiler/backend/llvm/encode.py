@@ -1,8 +1,8 @@
-"""Choose the compiled function that carries out an instruction, and encode its arguments.
+"""Choose the compiled function that executes an instruction, and encode its arguments.
 
-A function knows the shape of its instruction; counts, addresses and distances are data. So
-instructions of one shape share a function, in one program and between programs, and a list that
-has grown needs no new one.
+Functions are compiled for the kind of an instruction. Counts, addresses and strides are not part of
+the code; the function reads them from a table. Instructions of one kind therefore share a function,
+across programs too, and a longer list needs no new code.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from scalargrad.compiler.passes.instructions import (
     Take,
 )
 
-#: A kind of function: the writer of its text, and the writer's arguments.
+#: A kind of function: the Python function that prints it, and its arguments.
 Kind = tuple[Callable[..., None], tuple[Any, ...]]
 
 #: The rows of a tile, and its columns of vectors where the row is no longer.
@@ -54,20 +54,20 @@ _ROWS = 4
 
 
 class Encoded(NamedTuple):
-    """An instruction as the kind of function that runs it, and the table it reads."""
+    """An instruction as the kind of function that executes it and the table this reads."""
 
     kind: Kind
     fields: Addresses
 
 
 def write(module: IRModule, name: str, kind: Kind) -> None:
-    """Write the function of a kind."""
+    """Print the function of a kind."""
     writer, told = kind
     writer(module, name, *told)
 
 
 def encode(instruction: Instruction | Lanewise | Finished) -> Encoded:
-    """Return the function and table that carry out an instruction."""
+    """Return the kind of function that executes an instruction, and its table."""
     kind, fields = _ENCODERS[type(instruction)](instruction)
     return Encoded(kind, np.asarray(fields, dtype=np.int64))
 
@@ -159,7 +159,7 @@ def _products(instruction: Products) -> tuple[Kind, Addresses]:
 
 
 def _dots(head: list[int], start: Affine, runs: tuple[ProductRun, ...]) -> tuple[Kind, Addresses]:
-    """Return the function for long sums whose terms adjoin, and its fields."""
+    """Return the function for long sums whose terms are contiguous, and its fields."""
     _, rows, columns = head
 
     def walk(x: Affine) -> Moves:
@@ -175,19 +175,19 @@ def _dots(head: list[int], start: Affine, runs: tuple[ProductRun, ...]) -> tuple
 
 
 def adjoin(instruction: Products) -> bool:
-    """Return whether each factor's columns lie side by side, or are one number."""
+    """Return whether the columns of each factor are contiguous, or one number for all."""
     _, _, columns, start, runs = instruction
     places = [start, *(x for run in runs for x in run[1:])]
     return columns > 1 and all(x.inner in {0, 1} for x in places)
 
 
 def neighbouring(instruction: Products) -> bool:
-    """Return whether each factor's terms lie side by side, or are one number."""
+    """Return whether the terms of each factor are contiguous, or one number for all."""
     return all(x.term in {0, 1} for run in instruction.runs for x in run[1:])
 
 
 def _turned(run: ProductRun, columns: int) -> ProductRun:
-    """Return a run whose first factor is the one that does not move with the column, if any."""
+    """Return a run with its factors exchanged if only the second is the same in all columns."""
     swap = columns > 1 and run.a.inner != 0 and run.b.inner == 0
     return ProductRun(run.terms, run.b, run.a) if swap else run
 
@@ -197,7 +197,7 @@ def _walk(place: Affine, rows: int, columns: int) -> Moves:
 
 
 def _stretches(runs: tuple[ProductRun, ...], many: bool) -> list[tuple[int, int, ProductRun]]:
-    """Return (number of the run, mode, part of the run); those of long sums class by class."""
+    """Return (index of the run, mode, stretch of the run); long sums are split by class."""
     if not many:
         return [(k, 0, run) for k, run in enumerate(runs)]
     found: list[tuple[int, int, ProductRun]] = []
@@ -216,7 +216,7 @@ def _stretches(runs: tuple[ProductRun, ...], many: bool) -> list[tuple[int, int,
 
 
 def _every(place: Affine, first: int) -> Affine:
-    """Return every eighth term of a factor, from one on."""
+    """Return every eighth term of a factor, beginning with term `first`."""
     step = place.term
     return place._replace(base=place.base + first * step, term=CLASSES * step)
 
@@ -235,20 +235,20 @@ def _tile(instruction: Products, many: bool, kinds: tuple[tuple[Moves, Moves], .
 
 
 def _across(vectors: int) -> int:
-    """Return the width of a tile in vectors that leaves least of a long row over."""
+    """Return the width of a tile, in vectors, that leaves the least remainder of a row."""
     if registers() < 16:
         return 2
     return min((4, 3), key=lambda across: -(-vectors // across) * across)
 
 
 def _narrow(rows: int, columns: int) -> tuple[int, int]:
-    """Return rows and columns of a tile of single numbers."""
+    """Return the rows and columns of a tile of scalars."""
     across = min(columns, 4)
     return min(rows, 4 if across == 1 else 2), across
 
 
 def _of_classes(rows: int, columns: int) -> tuple[int, int]:
-    """Return rows and columns of a tile of sums whose classes are lanes."""
+    """Return the rows and columns of a tile of long sums, whose classes are lanes."""
     if registers() < 16:
         return _narrow(rows, columns)
     across = min(columns, 8 if columns % 8 == 0 else 4)

@@ -1,4 +1,4 @@
-"""Extents: which cells an instruction reads and writes, as intervals that enclose them."""
+"""Extents: the cells that instructions read and write, as enclosing intervals."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from scalargrad.compiler.passes.instructions import (
     Take,
 )
 
-#: The most intervals that unordered addresses are divided into.
+#: The most intervals for a set of scattered addresses; more are enclosed by one.
 _MOST = 256
 
-#: Up to this many numbers are told apart one by one.
+#: Up to this many numbers, a Python set finds the distinct ones faster than NumPy.
 _FEW = 512
 
-#: (first cell, last cell + 1).
+#: An interval of cells: (start, stop).
 Interval = tuple[int, int]
 
 
 def size_of(instruction: Merged) -> int:
-    """Return how many cells an instruction writes."""
+    """Return the number of cells that an instruction writes."""
     if isinstance(instruction, Finished):
         return size_of(instruction.products)
     if isinstance(instruction, Copy | Products | Lanewise):
@@ -43,7 +43,7 @@ def size_of(instruction: Merged) -> int:
 
 
 def of_affine(place: Affine, rows: int, columns: int, terms: int = 1) -> Interval:
-    """Return the cells of an operand."""
+    """Return the interval that encloses the cells of an operand."""
     reach = [
         step * (count - 1)
         for step, count in zip(place[1:], (rows, columns, terms), strict=True)
@@ -55,7 +55,7 @@ def of_affine(place: Affine, rows: int, columns: int, terms: int = 1) -> Interva
 
 
 def reads(instruction: Merged) -> list[Interval]:
-    """Return what an instruction reads."""
+    """Return the intervals that an instruction reads."""
     return _READS[type(instruction)](instruction)
 
 
@@ -94,7 +94,7 @@ _READS: dict[type, Callable[[Any], list[Interval]]] = {
 
 
 def _around(*addresses: Addresses) -> list[Interval]:
-    """Return unordered addresses as intervals without gaps; as one if those are many."""
+    """Return intervals for scattered addresses: runs without gaps, or one if these are many."""
     found = np.unique(np.concatenate([x.ravel() for x in addresses]))
     gaps = np.flatnonzero(np.diff(found) > 1)
     if len(gaps) > _MOST:
@@ -104,13 +104,13 @@ def _around(*addresses: Addresses) -> list[Interval]:
 
 
 class Extents:
-    """What the instructions of a program read and write, searchable for overlaps.
+    """The cells that each instruction of a program reads and writes, to search for overlaps.
 
     Parameters
     ----------
     instructions : iterable of Merged
     outputs : slice
-        What is read in the end.
+        The cells that are read at the end.
     """
 
     def __init__(self, instructions: Iterable[Merged], outputs: slice) -> None:
@@ -126,7 +126,7 @@ class Extents:
     def _readers_of(
         read: list[list[Interval]], write: list[Interval], outputs: Interval
     ) -> list[set[int]]:
-        """Return for each instruction those that read what it writes, -1 for the end."""
+        """Return, for each instruction, those that read what it writes; -1 stands for the end."""
         found: list[set[int]] = [set() for _ in write]
         edges = [high for x in [*read, write, [outputs]] for _, high in x]
         writer = np.full(max(edges, default=0), -1)
@@ -142,11 +142,11 @@ class Extents:
         return found
 
     def all_readers(self, k: int) -> set[int]:
-        """Return the instructions that read what another writes, -1 for the end."""
+        """Return the instructions that read what instruction `k` writes; -1 stands for the end."""
         return self._found[k]
 
     def only_reader(self, k: int) -> int | None:
-        """Return the one instruction that reads what another writes, if there is just one."""
+        """Return the instruction that reads what instruction `k` writes, if there is just one."""
         found = self._found[k]
         return next(iter(found)) if len(found) == 1 and -1 not in found else None
 
@@ -161,13 +161,13 @@ class Extents:
         return first + np.flatnonzero(_overlap(self._writes[first:stop], cells))
 
     def written(self, k: int) -> Interval:
-        """Return what an instruction writes."""
+        """Return the interval that instruction `k` writes."""
         low, high = self._writes[k].tolist()
         return low, high
 
 
 def _different(numbers: NDArray[np.int64]) -> Iterable[int]:
-    """Return the different ones of some numbers; of a few, Python is the faster to tell them."""
+    """Return the distinct numbers."""
     if len(numbers) > _FEW:
         return np.unique(numbers).tolist()  # type: ignore[no-any-return]
     return set(numbers.tolist())

@@ -1,4 +1,4 @@
-"""Python's // and %, at every width."""
+"""Python's // and %, without branches, for scalars and vectors alike."""
 
 from __future__ import annotations
 

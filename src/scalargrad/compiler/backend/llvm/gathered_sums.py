@@ -1,4 +1,4 @@
-"""Functions that add up products whose factors lie at any addresses."""
+"""Print the functions of sums of products whose factors are gathered from any addresses."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from scalargrad.compiler.backend.llvm.loop_nest import Nest
 
 
 def write_gathered(module: IRModule, name: str, width: int, classes: bool) -> None:
-    """Write ``out lanes passes`` and the terms of each pass, then addresses.
+    """Print the function, ``out lanes passes``, the terms of each pass, then addresses.
 
-    For each `width` lanes there stand so many of the starts, then in turn of first and of second
-    factors, term by term; each pass but a single one is a class.
+    The addresses come in groups of `width` lanes: those of the starts, then, for each term, those
+    of the first factors and of the second factors. With several passes, each is a class.
     """
     nest = Nest(module, name)
     e = Emitter(nest.body, width)

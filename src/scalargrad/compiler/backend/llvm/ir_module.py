@@ -1,4 +1,4 @@
-"""The text of a module of IR, written function by function, line by line."""
+"""A module of LLVM IR as text, built function by function and line by line."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ class IRModule:
         return body
 
     def shared(self, name: str, write: Callable[[], object]) -> str:
-        """Return the name of an internal function, calling `write` if nobody wrote it yet."""
+        """Return the name of an internal function, which `write` adds at the first request."""
         if name not in self._functions:
             write()
         return name
 
     def declare(self, name: str, result: str, operands: Iterable[str]) -> str:
-        """Return the name of a function from outside, declared once."""
+        """Declare an external function, unless that is done, and return its name."""
         self._declared[name] = f"declare {result} @{name}({', '.join(operands)})"
         return name
 
     def table(self, numbers: Iterable[int]) -> str:
-        """Return the name of a constant row of whole numbers (i64), equal rows once."""
+        """Return the name of a constant array of integers (i64); equal arrays are shared."""
         row = [f"i64 {x}" for x in numbers]
         content = f"[{len(row)} x i64] [{', '.join(row)}]"
         return self._tables.setdefault(content, f"table.{len(self._tables)}")
 
     @property
     def declared(self) -> list[str]:
-        """The functions of other libraries that are called, LLVM's own not among them."""
+        """The external functions that are called, other than LLVM's intrinsics."""
         return sorted(x for x in self._declared if not x.startswith("llvm."))
 
     def text(self) -> str:
@@ -73,7 +73,7 @@ class FunctionBody:
     ----------
     module : Module
     block : str
-        The label of the basic block that is being written, for a ``phi`` further down.
+        The label of the current basic block, which a later ``phi`` may name.
     """
 
     def __init__(self, module: IRModule, head: str) -> None:
@@ -84,15 +84,15 @@ class FunctionBody:
         self._names = itertools.count()
 
     def fresh(self, stem: str = "v") -> str:
-        """Return a new name, unused in the function, without its % sign."""
+        """Return a name not yet used in the function, without the % sign."""
         return f"{stem}{next(self._names)}"
 
     def line(self, text: str) -> None:
-        """Write an instruction that has no result."""
+        """Append an instruction without a result."""
         self._lines.append(f"  {text}")
 
     def assign(self, text: str) -> str:
-        """Write an instruction and return the register of its result."""
+        """Append an instruction and return the register of its result."""
         register = f"%{self.fresh()}"
         self._lines.append(f"  {register} = {text}")
         return register
@@ -103,12 +103,12 @@ class FunctionBody:
         self.block = label
 
     def reserve(self) -> int:
-        """Reserve a line to be written later by `fill`, such as a ``phi``."""
+        """Reserve a place for lines that `fill` supplies later, such as a ``phi``."""
         self._lines.append("")
         return len(self._lines) - 1
 
     def fill(self, place: int, lines: Iterable[str]) -> None:
-        """Write the lines that were reserved."""
+        """Put lines in a reserved place."""
         self._lines[place] = "\n".join(f"  {x}" for x in lines)
 
     def text(self) -> str:

@@ -1,7 +1,8 @@
-"""Lanewise: several operations on the same lanes as one pass over memory.
+"""Fused elementwise instructions: several operations on the same lanes in one pass over memory.
 
-Arithmetic on lanes takes less time than bringing them from memory and back. Where one instruction
-only prepares lanes for the next, both are one function, and what lies between stays in registers.
+Loading and storing lanes takes longer than most arithmetic on them. Where the result of one
+instruction is read only by the next, both become one function, and the result stays in registers.
+`merge` decides which; this file defines the fused instructions and prints them.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ class LaneStep(NamedTuple):
     Attributes
     ----------
     op : Elementwise, Partial or None
-        None multiplies the first two operands and adds the third, rounded once.
+        None stands for a fused multiply-add of three operands.
     operands : tuple of int
-        Places among what is read, and behind it the results of the steps before.
+        Indices into the numbers read, followed by the results of the steps before.
     """
 
     op: Elementwise | Partial | None
@@ -35,9 +36,9 @@ class LaneStep(NamedTuple):
 
 
 class Lanewise(NamedTuple):
-    """Carry out steps in each of ``rows`` × ``columns`` lanes, and keep the last one's result.
+    """Run steps in each of ``rows`` × ``columns`` lanes, and store the result of the last step.
 
-    What is read lies side by side along the columns (``inner`` is 1) or is one number a row (0).
+    The columns of what is read are contiguous (``inner`` is 1), or one number per row (0).
     """
 
     out: int
@@ -48,9 +49,9 @@ class Lanewise(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """Sums of products on which steps are carried out, sum by sum, before they are stored.
+    """Sums of products with steps that are applied to each sum before it is stored.
 
-    The steps read the sum, and then what stands beside it in other blocks of the same shape.
+    The steps read the sum, and the numbers at its position in other blocks of the same shape.
     """
 
     out: int
@@ -59,12 +60,12 @@ class Finished(NamedTuple):
     blocks: tuple[int, ...] = ()
 
 
-#: What a program for machine code consists of.
+#: An instruction of a program for the LLVM backend.
 Merged = Instruction | Lanewise | Finished
 
 
 def computed(e: Emitter, steps: Sequence[LaneStep], numbers: Sequence[str]) -> str:
-    """Write steps over registers, and return the last one's result."""
+    """Print steps over registers, and return the result of the last."""
     known: list[Operand] = list(numbers)
     for op, operands in steps:
         given = [known[k] for k in operands]
@@ -75,9 +76,9 @@ def computed(e: Emitter, steps: Sequence[LaneStep], numbers: Sequence[str]) -> s
 def write_lanewise(
     module: IRModule, name: str, steps: tuple[LaneStep, ...], walks: tuple[bool, ...]
 ) -> None:
-    """Write ``out rows columns``, and ``base outer`` of each thing read.
+    """Print a `Lanewise` as a function, ``out rows columns`` and ``base outer`` of each read.
 
-    `walks` says which of them have neighbouring columns; the others are one number a row.
+    `walks` tells which reads have contiguous columns; the others are one number per row.
     """
     nest = Nest(module, name)
     e = Emitter(nest.body, WIDTH)
@@ -109,14 +110,17 @@ def write_lanewise(
 
 
 def of_apply(instruction: Apply) -> Lanewise:
-    """Return an operation on lanes as one step."""
+    """Return an elementwise instruction as a `Lanewise` of one step."""
     op, out, lanes, operands = instruction
     step = LaneStep(op, tuple(range(len(operands))))  # type: ignore[arg-type]
     return Lanewise(out, 1, lanes, (step,), tuple(Affine(x, 0, 1) for x in operands))
 
 
 def of_product(instruction: Products, *, nothing: bool = False) -> Lanewise:
-    """Return single products on lanes as one step; `nothing` says that they start from -0.0."""
+    """Return sums of a single product as a `Lanewise` of one step.
+
+    `nothing` says that the sums start from -0.0: then the product alone is the result.
+    """
     out, rows, columns, start, (run,) = instruction
     if nothing:
         return Lanewise(out, rows, columns, (LaneStep(mul, (0, 1)),), (run.a, run.b))

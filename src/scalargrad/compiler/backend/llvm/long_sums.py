@@ -1,4 +1,8 @@
-"""Functions that add up long sums over neighbouring terms: the classes are lanes."""
+"""Print the functions of long sums of products with contiguous terms: each class is a lane.
+
+A long sum is eight sums, its classes, of every eighth term (see `sums_of_products`). Where terms
+are contiguous, a vector of eight terms has one of each class.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from scalargrad.compiler.backend.llvm.sums_of_products import HEAD, STRETCH, Mov
 
 
 class Dots(NamedTuple):
-    """What a function for long sums over neighbouring terms is printed for."""
+    """The shape of long sums for which a function is printed."""
 
     height: int
     across: int
@@ -22,7 +26,7 @@ class Dots(NamedTuple):
 
 
 class _Dots:
-    """The registers of one tile of sums whose classes are lanes."""
+    """Prints the function: a loop over tiles, and over the terms of each tile's sums."""
 
     def __init__(self, module: IRModule, name: str, dots: Dots) -> None:
         self.height, self.across, self.walks = dots
@@ -67,7 +71,7 @@ class _Dots:
             self.put(i, j, places, transposed(e, classes[first : first + WIDTH]))
 
     def put(self, i: str, j: str, places: list[tuple[int, int]], classes: list[str]) -> None:
-        """Add the classes of up to eight sums, a sum to a lane, on top of the starts."""
+        """Add the classes of up to eight sums to their starts, each sum on a lane, and store."""
         nest, e, total = self.nest, self.e, "poison"
         for k, place in enumerate(places):
             one = nest.one.load(self.pointer(self.start, i, j, *place))
@@ -90,10 +94,10 @@ class _Dots:
         factors: list[str],
         sums: list[str],
     ) -> list[str]:
-        """Add eight neighbouring products at a time, those of a class on its lane.
+        """Add eight products at a time, each to the class on its lane.
 
-        Lanes before the first term and after the last are read, for memory has cells to spare at
-        both ends, and left out.
+        At the ends of a stretch, vectors reach beyond its terms. Those lanes are loaded, as memory
+        has spare cells at both ends, and masked.
         """
         nest, e = self.nest, self.e
         keys = [[shared(walk, h, w) for h, w in self.places] for walk in walks]
@@ -121,7 +125,7 @@ class _Dots:
         stretch: tuple[str, str],
         sums: list[str],
     ) -> list[str]:
-        """Write a loop over whole vectors of terms, if classes begin there, then the rest."""
+        """Print a loop over whole vectors if the stretch begins with class 0, then the rest."""
         nest, e, body, (shift, terms) = self.nest, self.e, self.nest.body, stretch
         even, some, whole, ragged, end = (
             body.fresh(x) for x in ("even", "some", "whole", "ragged", "end")
@@ -166,7 +170,7 @@ class _Dots:
 
 
 def transposed(e: Emitter, rows: list[str]) -> list[str]:
-    """Return vectors whose lanes are those of up to eight vectors with the same number."""
+    """Transpose up to eight vectors: lane j of vector i becomes lane i of vector j."""
     columns = [*rows, *["zeroinitializer"] * (WIDTH - len(rows))]
     for apart in (1, 2, 4):
         low = [k if not k & apart else WIDTH + k - apart for k in range(WIDTH)]
@@ -179,15 +183,15 @@ def transposed(e: Emitter, rows: list[str]) -> list[str]:
 
 
 def _mixed(e: Emitter, pair: tuple[str, str], lanes: list[int]) -> str:
-    """Return a vector of lanes of two, those of the second numbered on."""
+    """Return a shuffle of two vectors; lanes of the second are numbered from 8 on."""
     mask = ", ".join(f"i32 {x}" for x in lanes)
     a, b = (f"{e.type} {x}" for x in pair)
     return e.body.assign(f"shufflevector {a}, {b}, <{WIDTH} x i32> <{mask}>")
 
 
 def write_dots(module: IRModule, name: str, dots: Dots) -> None:
-    """Write long sums over neighbouring terms: classes are lanes.
+    """Print the function of long sums with contiguous terms.
 
-    The table is that of tiles; in place of its mode, a stretch has the class of its first term.
+    Its table is that of `tiled_sums`, with the class of the first term in place of the mode.
     """
     _Dots(module, name, dots).write()

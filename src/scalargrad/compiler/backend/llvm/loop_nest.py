@@ -1,4 +1,4 @@
-"""Nested loops and addresses, for the functions that instructions call."""
+"""Loops and address arithmetic in LLVM IR, for the functions that execute instructions."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from scalargrad.compiler.backend.llvm.emitter import Emitter
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
 
-#: How many vectors one turn of a loop over lanes computes.
+#: By how many vectors a loop over lanes is unrolled.
 _UNROLLED = 4
 
-#: A register carried from one turn of a loop to the next: its type, and what it is at first.
+#: A register carried from iteration to iteration: its type and initial value.
 Carried = tuple[str, str]
 
 
 class Nest:
-    """A function over the memory `%m` that reads counts and addresses from the table `%f`.
+    """A function under construction, over the memory `%m` and the table of fields `%f`.
 
     Parameters
     ----------
@@ -34,39 +34,39 @@ class Nest:
         self.one = Emitter(self.body)
 
     def field(self, place: int | str, table: str = "%f") -> str:
-        """Return a whole number of the table."""
+        """Load an integer from the table."""
         pointer = self.body.assign(f"getelementptr i64, ptr {table}, i64 {place}")
         return self.body.assign(f"load i64, ptr {pointer}, align 8")
 
     def fields(self, first: int, count: int, table: str = "%f") -> list[str]:
-        """Return neighbouring whole numbers of the table."""
+        """Load adjacent integers from the table."""
         return [self.field(first + k, table) for k in range(count)]
 
     def table(self, place: int | str, table: str = "%f") -> str:
-        """Return the address of the numbers of the table from a place on."""
+        """Return the address of an entry of the table."""
         return self.body.assign(f"getelementptr i64, ptr {table}, i64 {place}")
 
     def cell(self, *parts: str | int, base: str = "%m") -> str:
-        """Return the address of a cell, its number the sum of the parts."""
+        """Return the address of a cell, whose index is the sum of the parts."""
         total = parts[0]
         for part in parts[1:]:
             total = self.add(total, part)
         return self.body.assign(f"getelementptr double, ptr {base}, i64 {total}")
 
     def add(self, a: str | int, b: str | int) -> str:
-        """Return a + b of whole numbers."""
+        """Return a + b for integers."""
         return self.body.assign(f"add i64 {a}, {b}")
 
     def sub(self, a: str | int, b: str | int) -> str:
-        """Return a - b of whole numbers."""
+        """Return a - b for integers."""
         return self.body.assign(f"sub i64 {a}, {b}")
 
     def mul(self, a: str | int, b: str | int) -> str:
-        """Return a·b of whole numbers."""
+        """Return a·b for integers."""
         return self.body.assign(f"mul i64 {a}, {b}")
 
     def least(self, a: str, b: str) -> str:
-        """Return the smaller of two whole numbers."""
+        """Return the smaller of two integers."""
         test = self.body.assign(f"icmp slt i64 {a}, {b}")
         return self.body.assign(f"select i1 {test}, i64 {a}, i64 {b}")
 
@@ -77,20 +77,20 @@ class Nest:
         carried: Sequence[Carried] = (),
         step: int = 1,
     ) -> list[str]:
-        """Write a loop over 0, step, … below `count`, at least once.
+        """Print a loop over 0, step, … below `count`; its body runs at least once.
 
         Parameters
         ----------
         count : str
         write : callable
-            Writes the body for an index and the carried registers; returns what they become.
-        carried : sequence of (type, first register)
+            Prints the body for an index and the carried registers; returns their new values.
+        carried : sequence of (type, initial register)
         step : int
 
         Returns
         -------
         list of str
-            What the carried registers are in the end.
+            The final values of the carried registers.
         """
         body = self.body
         head, done, index, following = (body.fresh(x) for x in ("loop", "done", "i", "next"))
@@ -120,7 +120,7 @@ class Nest:
     def unless_none(
         self, count: str, write: Callable[[], list[str]], otherwise: Sequence[Carried] = ()
     ) -> list[str]:
-        """Write a body that runs if `count` is not 0; return its registers, or else those given."""
+        """Print a body that runs unless `count` is 0; `otherwise` are the results in that case."""
         body = self.body
         some, done = body.fresh("some"), body.fresh("done")
         before = body.block
@@ -136,15 +136,15 @@ class Nest:
         ]
 
     def lanes(self, e: Emitter, count: str, write: Callable[[str], tuple[str, str]]) -> None:
-        """Write a loop over lanes, four vectors in each turn as long as four are left.
+        """Print a loop over lanes, unrolled by four vectors as long as four are left.
 
         Parameters
         ----------
         e : Emitter
         count : str
         write : callable
-            Writes one vector from a lane on; returns it and where it is stored. Beyond the last
-            lane it is computed and not stored.
+            Prints the vector that begins at a lane; returns it and the address to store it at.
+            Lanes beyond the last are computed and not stored.
         """
         if e.width == 1:
             self.loop(count, lambda i, _: self._stored(e, write(i)))
@@ -184,7 +184,7 @@ class Nest:
         return []
 
     def store_some(self, e: Emitter, x: str, pointer: str, count: str) -> None:
-        """Store the first `count` lanes, or all if there are fewer."""
+        """Store the first `count` lanes of a vector, at most all of them."""
         body = self.body
         if e.width == 1:
             e.store(x, pointer)
@@ -201,24 +201,24 @@ class Nest:
         body.begin(done)
 
     def store_masked(self, e: Emitter, x: str, pointer: str, mask: str) -> None:
-        """Store the lanes whose truth value holds."""
+        """Store the lanes for which the mask holds."""
         types = [e.type, "ptr", "i32", e.flag]
         store = self.body.module.declare(f"llvm.masked.store.v{e.width}f64.p0", "void", types)
         self.body.line(f"call void @{store}({e.type} {x}, ptr {pointer}, i32 8, {e.flag} {mask})")
 
     def end(self) -> None:
-        """Write the end of the function."""
+        """End the function."""
         self.body.line("ret void")
 
 
 def below(e: Emitter, count: str) -> str:
-    """Return truth values that hold on the first `count` lanes."""
+    """Return a mask that holds on the first `count` lanes."""
     numbers = ", ".join(f"i64 {k}" for k in range(e.width))
     return e.body.assign(f"icmp slt {e.whole} <{numbers}>, {spread_whole(e, count)}")
 
 
 def spread_whole(e: Emitter, x: str) -> str:
-    """Return a whole number on every lane."""
+    """Return a vector with an integer on every lane."""
     first = e.body.assign(f"insertelement {e.whole} poison, i64 {x}, i64 0")
     zeros = f"<{e.width} x i32> zeroinitializer"
     return e.body.assign(f"shufflevector {e.whole} {first}, {e.whole} poison, {zeros}")

@@ -1,7 +1,7 @@
-"""Compile the text of a module, link it into this process, and keep it on disk.
+"""Compile LLVM IR to machine code, load it into this process, and cache it on disk.
 
-One lock is held during each use of LLVM, and during a fork: a child process forked while another
-thread compiles would otherwise wait forever for a lock that no thread is left to release.
+A lock is held during each use of LLVM, and during a fork. A child process forked while another
+thread compiles would inherit LLVM's own lock taken, with no thread to release it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class Code:
-    """Compiled functions in this process, which live as long as this object."""
+    """Functions loaded into this process; they are freed with this object."""
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
@@ -37,7 +37,7 @@ class Code:
         return found
 
     def function(self, name: str, kind: Any) -> Any:
-        """Return a function to call, which keeps the code.
+        """Return a function that can be called from Python, and that keeps the code alive.
 
         Parameters
         ----------
@@ -46,25 +46,25 @@ class Code:
             Made by `ctypes.CFUNCTYPE`.
         """
         found = kind(self.address(name))
-        found.code = self  # else the code might be freed while it runs
+        found.code = self  # else another thread could free it while it runs
         return found
 
 
 def compile_module(module: IRModule, level: int = 0) -> Code:
-    """Return the functions of a module, compiled or found on disk.
+    """Compile a module, or load it from the cache on disk.
 
     Parameters
     ----------
     module : IRModule
     level : int
-        How hard the code generator tries, 0 or 1. Level 1 takes a quarter of a millisecond for
-        each line of a loop, and many seconds for long code without loops: use it for the former
-        alone.
+        The optimization level of the code generator, 0 or 1. Level 1 takes a quarter of a
+        millisecond for each line of a loop, and many seconds for long code without loops: use it
+        for loops alone.
 
     Raises
     ------
     OSError
-        If the C library lacks a function that is called.
+        If the C library lacks a function that the module calls.
 
     Examples
     --------
@@ -95,7 +95,7 @@ _at_work: WeakValueDictionary[tuple[str, int], Code] = WeakValueDictionary()
 
 
 def compiled_once(module: IRModule, level: int = 0) -> Code:
-    """Return the functions of a module as `compile_module` does; reuse those already loaded.
+    """Compile a module as `compile_module` does, once in a process.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def compiled_once(module: IRModule, level: int = 0) -> Code:
 
 
 def _objects(text: str, level: int) -> bytes:
-    """Return the object code of a text."""
+    """Return the object code of a module."""
     machine = target.machine(level)
     parsed = llvm.parse_assembly(text)
     parsed.triple, parsed.data_layout = machine.triple, str(machine.target_data)
@@ -120,14 +120,14 @@ def _objects(text: str, level: int) -> bytes:
 
 
 def relocatable(text: str, entry: str) -> tuple[bytes, str]:
-    """Return a text compiled as an object file in which one function can be seen, and its target.
+    """Return an object file that exports one function, and the target it is compiled for.
 
     Parameters
     ----------
     text : str
-        IR; all its functions but the entry become internal.
+        LLVM IR; all its functions except `entry` become internal.
     entry : str
-        The name of the function.
+        The name of the exported function.
     """
     with lock:
         machine = target.machine(1, jit=False)

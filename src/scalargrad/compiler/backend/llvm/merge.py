@@ -1,10 +1,10 @@
-"""Merge instructions that pass lanes to one another, so that they take one pass over memory.
+"""Merge instructions so that a program passes over memory less often.
 
-Three changes, none of which touches a digit:
+Three rewrites, none of which changes a digit:
 
-- sums that are only read with rows and columns exchanged are stored that way;
-- an operation on lanes whose result one other operation reads, lane by lane, becomes part of it;
-- an operation on the sums of products is carried out on each tile before it is stored.
+- sums that are only read transposed are stored transposed;
+- an elementwise instruction read by one other, lane by lane, is fused into it;
+- an elementwise instruction on sums of products is applied to each tile before it is stored.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from scalargrad.compiler.backend.llvm.lanewise import (
 )
 from scalargrad.compiler.passes.instructions import Affine, Apply, Instruction, ProductRun, Products
 
-#: Blocks of fewer lanes are left alone: more kinds of functions would slow down the first call.
+#: The fewest lanes worth it: every fused kind of function is one more to compile at a first call.
 LEAST = 256
-#: Longer programs are left alone: they are irregular, and the search would take too long.
+#: The longest program to merge: longer ones are irregular, and the search would take too long.
 MOST = 2000
-#: The most steps and reads of one pass: registers are few.
+#: The most steps and reads of a fused instruction, lest it run out of registers.
 _STEPS, _READS = 8, 6
 
 
 def merged(
     instructions: Sequence[Instruction], outputs: slice, numbers: Mapping[int, float]
 ) -> list[Merged]:
-    """Return a program's instructions, merged where that saves passes over memory.
+    """Return the instructions of a program, merged where that saves passes over memory.
 
-    `numbers` are the cells that hold the same number for ever.
+    `numbers` maps constant cells to their numbers.
     """
     if len(instructions) > MOST or not any(size_of(x) >= LEAST for x in instructions):
         return list(instructions)
@@ -52,11 +52,11 @@ def merged(
     return _finished(_joined(exchanged, outputs, numbers), outputs)
 
 
-# Rows and columns exchanged --------------------------------------------------------------------
+# Sums stored transposed -------------------------------------------------------------------------
 
 
 def _exchanged(instructions: Sequence[Instruction], outputs: slice) -> list[Instruction]:
-    """Return the program with sums stored column by column where they are read so alone."""
+    """Return the program with sums stored transposed where all readers want them so."""
     found = list(instructions)
     program = Extents(found, outputs)
     for k, x in enumerate(found):
@@ -82,7 +82,7 @@ def _turned(place: Affine) -> Affine:
 
 
 def _reading_columns(reader: Instruction, x: Products) -> Products | None:
-    """Return a reader of sums that finds them exchanged, if it reads columns as rows."""
+    """Return a reader of sums, changed to find them transposed; None if it reads them otherwise."""
     if not isinstance(reader, Products) or (reader.rows, reader.columns) != (x.columns, x.rows):
         return None
     block = (x.out, x.out + size_of(x))
@@ -101,13 +101,13 @@ def _reading_columns(reader: Instruction, x: Products) -> Products | None:
     return reader._replace(start=start, runs=told)
 
 
-# Lanes handed on -------------------------------------------------------------------------------
+# Elementwise instructions fused -----------------------------------------------------------------
 
 
 def _joined(
     instructions: Sequence[Instruction], outputs: slice, numbers: Mapping[int, float]
 ) -> list[Merged]:
-    """Return the program with operations on lanes made part of the one that reads them."""
+    """Return the program with elementwise instructions fused into their only reader."""
     found: list[Merged | None] = [_lanewise(x, numbers) or x for x in instructions]
     program = Extents(instructions, outputs)
     for k, x in enumerate(found):
@@ -128,7 +128,7 @@ def _joined(
 
 
 def _lanewise(x: Instruction, numbers: Mapping[int, float]) -> Lanewise | None:
-    """Return an instruction as a step on lanes, where it is a short one on many."""
+    """Return an elementwise instruction as a `Lanewise`; None if it is too long or too small."""
     if size_of(x) < LEAST:
         return None
     if isinstance(x, Apply):
@@ -142,7 +142,7 @@ def _lanewise(x: Instruction, numbers: Mapping[int, float]) -> Lanewise | None:
 
 
 def _plain(x: Lanewise) -> Lanewise:
-    """Return a pass in one row, if rows follow one another in all it reads."""
+    """Return a `Lanewise` as a single row, if the rows of everything it reads are contiguous."""
     if x.rows == 1 or not all(_follows(place, x.columns) for place in x.reads):
         return x
     return x._replace(rows=1, columns=x.rows * x.columns)
@@ -153,7 +153,7 @@ def _follows(place: Affine, columns: int) -> bool:
 
 
 def _shaped(x: Lanewise, rows: int, columns: int) -> Lanewise | None:
-    """Return a pass in another shape, if it can have that."""
+    """Return a `Lanewise` with other rows and columns, if everything it reads allows that."""
     if (x.rows, x.columns) == (rows, columns):
         return x
     if x.rows != 1 or x.columns != rows * columns:
@@ -163,7 +163,7 @@ def _shaped(x: Lanewise, rows: int, columns: int) -> Lanewise | None:
 
 
 def _together(x: Lanewise, into: Lanewise) -> Lanewise | None:
-    """Return two passes as one, where the second reads the first one's lanes as they are."""
+    """Return two `Lanewise` as one, if the second reads the lanes of the first in order."""
     rows, columns = max((x.rows, x.columns), (into.rows, into.columns))
     first, second = _shaped(x, rows, columns), _shaped(into, rows, columns)
     if first is None or second is None:
@@ -197,27 +197,27 @@ def _together(x: Lanewise, into: Lanewise) -> Lanewise | None:
 
 
 def _renumbered(x: Lanewise, reads: list[int], first: int) -> list[LaneStep]:
-    """Return the steps of a pass, with new numbers for what it reads and for its results."""
+    """Return the steps of a `Lanewise` with new indices for its reads and results."""
     numbers = [*reads, *range(first, first + len(x.steps))]
     return [LaneStep(op, tuple(numbers[k] for k in operands)) for op, operands in x.steps]
 
 
 def _is_block(place: Affine, out: int, rows: int, columns: int) -> bool:
-    """Return whether an operand reads a block lane by lane."""
+    """Return whether an operand reads exactly the lanes of a block, in order."""
     return place.base == out and place.inner == 1 and (rows == 1 or place.outer == columns)
 
 
-# Sums finished before they are stored ----------------------------------------------------------
+# Steps applied to sums before they are stored ---------------------------------------------------
 
 
 class _Windows:
-    """Blocks that hold something other than the program says, for a stretch of instructions."""
+    """Blocks whose contents were moved elsewhere, each for a range of instructions."""
 
     def __init__(self) -> None:
         self._known: list[tuple[Interval, Interval]] = []
 
     def open(self, cells: Interval, first: int, last: int) -> bool:
-        """Note a block, unless it overlaps one that is open at the same time."""
+        """Note a block and return True, or False if it overlaps one moved in the same range."""
         when = (first, last + 1)
         if any(not apart(cells, x) and not apart(when, y) for x, y in self._known):
             return False
@@ -226,7 +226,7 @@ class _Windows:
 
 
 def _finished(instructions: Sequence[Merged], outputs: slice) -> list[Merged]:
-    """Return the program with what is done to sums done to each tile of them."""
+    """Return the program with elementwise instructions on sums applied before these are stored."""
     found: list[Merged | None] = list(instructions)
     program, windows = Extents(instructions, outputs), _Windows()
     for k, x in enumerate(found):
@@ -256,7 +256,7 @@ def _finished(instructions: Sequence[Merged], outputs: slice) -> list[Merged]:
 
 
 def _after(x: Products, after: Lanewise) -> Finished | None:
-    """Return sums with the steps that follow, if these read nothing else but like blocks."""
+    """Return sums with steps to apply, if these read only blocks of the same shape besides."""
     steps, itself = _shaped(after, x.rows, x.columns), _block(x, x.out)
     if steps is None or any(place != _block(x, place.base) for place in steps.reads):
         return None
@@ -274,7 +274,7 @@ def _after(x: Products, after: Lanewise) -> Finished | None:
 def _moved(
     found: list[Merged | None], program: Extents, pair: tuple[int, int], windows: _Windows
 ) -> bool:
-    """Have the readers of the second block look for it in the first, if all of them can."""
+    """Redirect the readers of the second block to the first, if all can; return whether."""
     (k, reader), readers = pair, program.all_readers(pair[1])
     own, block = program.written(k), program.written(reader)
     last = max(readers, default=reader)
@@ -289,7 +289,7 @@ def _moved(
 
 
 def _reading_elsewhere(x: Merged | None, block: Interval, distance: int) -> Merged | None:
-    """Return an instruction that reads a block so many cells earlier, if it can be changed so."""
+    """Return an instruction that reads a block `distance` cells earlier; None if impossible."""
     if not isinstance(x, Products):
         return None
     possible = True

@@ -1,8 +1,8 @@
-"""Run a packed program as a sequence of calls to compiled functions.
+"""Run a packed program in machine code, as a sequence of calls to compiled functions.
 
-The functions of each kind of instruction are compiled when a program first needs them and serve
-all programs of the process. A program is run by a loop over its calls. One that is run often and
-has many small instructions gets straight-line code of its own for these.
+The function for each kind of instruction is compiled when first needed and shared by all programs
+of the process. A driver, compiled too, loops over the calls of a program. Small instructions of a
+program that runs often are compiled to straight-line code of its own.
 """
 
 from __future__ import annotations
@@ -37,24 +37,23 @@ from scalargrad.compiler.passes.memory import Floats
 
 _FUNCTION = ctypes.CFUNCTYPE(None)
 
-#: Spare cells before and after the memory of a program, which lanes may read and write.
+#: Spare cells before and after the memory of a program, which incomplete vectors may touch.
 _SPARE = 8
-#: After this many runs, a program with many small instructions gets code of its own.
+#: After this many runs, straight-line code is printed for small instructions.
 _OFTEN = 16
-#: With more small instructions than this, code is printed after this many runs.
+#: With more small instructions than the first number, it is printed only after the second.
 _SOON, _SELDOM = 10_000, 5_000
-#: How many products or results are computed in one go, in less than a tenth of a second, before
-#: Python may look for an interrupt.
+#: How many products or results are computed, in less than 0.1 s, before Python can handle a signal.
 AT_A_TIME = 2**26
 
 
 def runs(packed: Packed) -> bool:
-    """Return whether every operation of a program can be written."""
+    """Return whether every operation of a program can be compiled."""
     return all(can_write(x.op) for x in packed.instructions if isinstance(x, Apply))  # type: ignore[arg-type]
 
 
 def ready(packed: Packed) -> tuple[Floats, list[Merged], dict[int, float]]:
-    """Return what is needed to run a program: memory, instructions, and the constant cells."""
+    """Prepare a program: return its memory, merged instructions, and constant cells."""
     whole = arranged(packed)
     constant = constant_cells(whole)
     cells = np.flatnonzero(constant).tolist()
@@ -63,14 +62,14 @@ def ready(packed: Packed) -> tuple[Floats, list[Merged], dict[int, float]]:
 
 
 class _Functions:
-    """The compiled functions of this process, by kind."""
+    """The functions compiled in this process, by kind."""
 
     def __init__(self) -> None:
         self._known: dict[Kind, int] = {}
         self._codes: list[Code] = []
 
     def addresses(self, kinds: Iterable[Kind]) -> list[int]:
-        """Return where the functions of these kinds begin, compiling those not there yet."""
+        """Return the addresses of the functions of these kinds, compiling those not there yet."""
         wanted = list(kinds)
         with lock:
             missing = [x for x in dict.fromkeys(wanted) if x not in self._known]
@@ -97,7 +96,7 @@ _functions = _Functions()
 
 @functools.cache
 def _driver() -> Callable[..., None]:
-    """Return ``run(memory, row, count)``, which calls one function of a row after another."""
+    """Return ``run(memory, row, count)``, which makes the `count` calls of a row in order."""
     module = IRModule()
     body = module.function("run", "ptr %m, ptr %row, i64 %count")
     body.line("br label %loop")
@@ -121,14 +120,14 @@ def _driver() -> Callable[..., None]:
 
 
 class CallList(NamedTuple):
-    """What a run calls.
+    """The calls of a run.
 
     Attributes
     ----------
     calls : integers, calls × 2
-        The address of a function and that of its table.
+        The addresses of a function and of its table.
     parts : list of (int, int)
-        (First call, how many) of the parts between which an interrupt is noticed.
+        (First call, count) of parts, between which Python can handle a signal.
     """
 
     calls: NDArray[np.int64]
@@ -136,7 +135,7 @@ class CallList(NamedTuple):
 
 
 def _row(calls: NDArray[np.int64], work: NDArray[np.int64]) -> CallList:
-    """Return calls in parts of limited work."""
+    """Divide calls into parts of limited work."""
     done = np.cumsum(work) // AT_A_TIME
     edges = [0, *(np.flatnonzero(np.diff(done)) + 1).tolist(), len(calls)]
     return CallList(calls, [(a, b - a) for a, b in itertools.pairwise(edges) if b > a])
@@ -152,9 +151,9 @@ class Native:
     Attributes
     ----------
     memory : float64, cells
-        What a run starts from.
+        The initial contents of a memory.
     row : CallList
-        What a run calls.
+        The calls of a run.
     """
 
     def __init__(self, packed: Packed) -> None:
@@ -176,16 +175,16 @@ class Native:
 
     @property
     def work(self) -> int:
-        """About how many numbers a run computes."""
+        """The approximate number of products and results that a run computes."""
         return int(self._work.sum())
 
     @property
     def warm(self) -> bool:
-        """Whether its code is final."""
+        """Whether the code will not change any more."""
         return self._left == 0
 
     def count_run(self) -> CallList:
-        """Count a run and return its calls; after the first few, straight-line code is printed."""
+        """Count a run and return its calls; after enough runs, print straight-line code."""
         with lock:
             self._left -= self._left > 0
             if self._left == 0 and self._stretches and not self._own:
@@ -205,7 +204,7 @@ class Native:
         self.row = _row(together, np.concatenate([*work, self._work[done:]]))
 
     def text(self) -> str:
-        """Return the printed code: the functions of each kind, and the straight code."""
+        """Return the LLVM IR: the function of each kind, and the straight-line code."""
         module, _ = printed(list(dict.fromkeys(x.kind for x in self._encoded)))
         if not self._stretches:
             return module.text()
@@ -214,7 +213,7 @@ class Native:
 
 
 def _work(instruction: Merged) -> int:
-    """Return about how many numbers an instruction computes."""
+    """Return the approximate number of products or results that an instruction computes."""
     if isinstance(instruction, Finished):
         return _work(instruction.products)
     if isinstance(instruction, Lanewise):
@@ -230,7 +229,7 @@ _natives: dict[int, Native] = {}
 
 
 def native(packed: Packed) -> Native:
-    """Return a packed program compiled, the same for all its executables."""
+    """Return the compiled form of a program, which all its executables share."""
     with lock:
         found = _natives.get(id(packed))
         if found is None:
@@ -240,19 +239,19 @@ def native(packed: Packed) -> Native:
 
 
 class NativeExecutable:
-    """Memory and a compiled program at work on it.
+    """A compiled program with memory to run in.
 
     Parameters
     ----------
     packed : Packed
-        The program; every operation in it can be written.
+        The program; all its operations can be compiled.
 
     Attributes
     ----------
     memory : float64, cells
-        Inputs are written to its first cells before `run`.
+        Its first cells take the inputs before `run`.
     run : callable
-        Carries out the instructions in order.
+        Runs the program on `memory`.
     """
 
     def __init__(self, packed: Packed) -> None:
@@ -267,13 +266,13 @@ class NativeExecutable:
         self.run: Callable[[], None] = self._called if self._native.warm else self._counted
 
     def row_for(self, runs: int) -> tuple[NDArray[np.int64], int]:
-        """Return the calls of the next `runs` runs, and the work of one."""
+        """Count `runs` runs ahead; return the calls of one, and its work."""
         for _ in range(0 if self._native.warm else runs):
             self._native.count_run()
         return self._native.row.calls, self._native.work
 
     def _counted(self) -> None:
-        """Run, and count the run as long as the code may still change."""
+        """Run and count the run, until the code is final."""
         row = self._native.row if self._native.warm else self._native.count_run()
         if row is not self._row:
             self._row = row
@@ -281,7 +280,7 @@ class NativeExecutable:
         self._called()
 
     def _calls(self) -> Callable[[], None]:
-        """Return a function that calls the compiled code directly and keeps alive what it needs."""
+        """Return a function that calls the code directly and keeps alive all that it uses."""
         function = _driver()
         calls = [
             functools.partial(
@@ -303,5 +302,5 @@ def _one_by_one(calls: list[functools.partial[None]]) -> None:
 
 
 def _pointer(array: NDArray[Any], offset: int = 0) -> Any:
-    """Return an array's address as ctypes passes it on, which keeps the array alive."""
+    """Return the address of an array for ctypes, in an object that keeps the array alive."""
     return byref((c_char * array.nbytes).from_buffer(array.data), offset)

@@ -1,7 +1,7 @@
-"""Operations of the table as LLVM IR, written by an emitter at its width.
+"""Print operations of the table as LLVM IR.
 
-Primitives are single instructions, functions described in this package or calls of the C library;
-composite operations are written as the expressions they are.
+A primitive is a single instruction, a function defined in this package, or a call of the C library.
+A composite operation is printed as its expression.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scalargrad.table.symbol import Symbol
 
 
 def apply(e: Emitter, op: Elementwise | Partial, *operands: Operand) -> str:
-    """Write an operation, or one of its partials; return the register of its result.
+    """Print an operation, or one of its partials; return the register of its result.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def _primitive(e: Emitter, name: str, operands: list[Operand]) -> str:
 
 
 class _Expression:
-    """An expression under way: its parts as numbers, and comparisons as truth values."""
+    """Prints an expression; keeps its parts as numbers, and comparisons as truth values."""
 
     def __init__(self, e: Emitter, numbers: dict[Any, Operand]) -> None:
         self.e = e
@@ -66,7 +66,7 @@ class _Expression:
         self.tests: dict[Symbol, str] = {}
 
     def write(self, part: Symbol) -> None:
-        """Write one part, whose operands are written."""
+        """Print one part, whose operands are printed already."""
         assert part.op is not None, f"unbound symbol {part.name}"
         name, operands = part.op.name, part.operands
         if name in _CONDITIONS:
@@ -78,7 +78,7 @@ class _Expression:
             self.numbers[part] = _primitive(self.e, name, [self.number(x) for x in operands])
 
     def number(self, x: Symbol | float) -> Operand:
-        """Return a part as a number: 1 for what holds, 0 for what does not."""
+        """Return a part as a number; truth values become 1 and 0."""
         if not isinstance(x, Symbol):
             return float(x)
         if x not in self.numbers:
@@ -86,7 +86,7 @@ class _Expression:
         return self.numbers[x]
 
     def test(self, x: Symbol | float) -> str:
-        """Return a part as a truth value: numbers hold that are not 0."""
+        """Return a part as a truth value; a number is true unless it is 0."""
         if isinstance(x, Symbol) and x in self.tests:
             return self.tests[x]
         return self.e.compare("une", self.number(x), 0.0)
@@ -113,7 +113,7 @@ _PLAIN: dict[str, Callable[..., str]] = {
 #: Comparisons, as LLVM names them; all but the last are false for nan.
 _CONDITIONS = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
 
-#: Operations written out, each described once for all widths.
+#: Operations defined in this package.
 DESCRIBED: dict[str, Callable[..., str]] = {
     "exp": elementary.exp,
     "expm1": elementary.expm1,
@@ -128,10 +128,10 @@ DESCRIBED: dict[str, Callable[..., str]] = {
     "remainder": floor_division.remainder,
 }
 
-#: What is described and yet always called: for each lane it calls the C library.
+#: Those among them that are never inlined, since they may call the C library on each lane.
 _LONG = {"floor_divide", "remainder"}
 
-#: Operations for which the C library is called, number by number, all by their own names.
+#: Operations that call the function of the C library of the same name, for each lane.
 LIBRARY = {
     *("exp2", "log2", "log10", "erfc", "pow", "tan", "asin", "acos", "atan", "atan2", "hypot"),
     *("sinh", "cosh", "asinh", "acosh", "atanh"),
@@ -139,7 +139,7 @@ LIBRARY = {
 
 
 def can_write(op: Elementwise | Partial) -> bool:
-    """Return whether an operation can be written: custom ones, made by users, cannot."""
+    """Return whether an operation can be compiled; users' custom operations cannot."""
     known = _PLAIN.keys() | _CONDITIONS.keys() | DESCRIBED.keys() | LIBRARY | {"where"}
     parts = subexpressions(expression_of(op)[1])
     return all(x.op is None or (x.op.name in known and TABLE.get(x.op.name) is x.op) for x in parts)

@@ -1,7 +1,7 @@
-"""Sine and cosine, described once for every width.
+"""Sine and cosine, without branches, for scalars and vectors alike.
 
-The argument is reduced by π/2 in three parts, exactly where it matters up to 2³⁰; larger ones,
-which are rare, are left to the C library.
+Arguments up to 2³⁰ are reduced by multiples of π/2, which is held in three parts for accuracy.
+Larger ones are rare; the C library computes them.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ def cos(e: Emitter, x: str) -> str:
 
 
 def _reduced(e: Emitter, x: str) -> tuple[str, str, str]:
-    """Return the quadrant, in the low bits, and x less its multiple of π/2, in two parts."""
+    """Return the quadrant, in the low bits, and x minus its multiple of π/2, in two parts."""
     shifted = e.fma(x, _TWO_OVER_PI, ROUND)
     n = e.sub(shifted, ROUND)
     first = e.fma(n, -_HALF_PI[0], x)  # exact: both are multiples of 2⁻⁵², and near one another
     product = e.mul(n, _HALF_PI[1])
     beyond = e.fma(n, _HALF_PI[1], e.neg(product))
     high = e.sub(first, product)
-    back = e.sub(first, high)  # Knuth's sum of two: what rounding left out of `high`
+    back = e.sub(first, high)  # the rounding error of `high`, by Knuth's two-sum
     lost = e.sub(e.sub(first, e.add(high, back)), e.sub(product, back))
     low = e.fma(n, -_HALF_PI[2], e.sub(lost, beyond))
     return e.bits(shifted), high, low
@@ -91,7 +91,7 @@ def _chosen(e: Emitter, odd: str, if_odd: str, if_even: str, quadrant: str) -> s
 
 
 def _or_library(e: Emitter, name: str, x: str, found: str) -> str:
-    """Return what was found, or where x is large what the C library says."""
+    """Return `found`, or the result of the C library where x is large."""
     body = e.body
     large = e.compare("oge", e.intrinsic("fabs", x), _MOST)
     some = large

@@ -1,7 +1,7 @@
-"""Run a program repeatedly on its own results, by a loop in machine code.
+"""Run the packed program of a `scan` step many times in one call of machine code.
 
-Its first inputs are a state, the others what a step takes; its first outputs are the next state,
-then come a step's results, then the outcomes of comparisons, which have to be those recorded.
+The inputs of the program are the carry, then the entry for the step; its outputs are the next
+carry, the result, and the outcomes of comparisons, which must be as recorded.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from scalargrad.compiler.backend.llvm.machine_code import compile_module
 from scalargrad.compiler.backend.llvm.native import AT_A_TIME, NativeExecutable
 from scalargrad.compiler.passes.memory import Floats
 
-#: Steps made before the code of a program is what it will stay.
+#: The most steps run in one go before the code of a program is final.
 _FIRST = 16
 
 
 class Shape(NamedTuple):
-    """How many numbers a step carries, takes and returns, and the outcomes of its comparisons."""
+    """The numbers that a step carries, takes and returns, and the outcomes of its comparisons."""
 
     carried: int
     given: int
@@ -38,9 +38,10 @@ class Shape(NamedTuple):
 def _function() -> Callable[..., int]:
     """Return ``steps(memory, fields, row, calls, given, results, first, stop)``.
 
-    It makes steps from the first up to one whose numbers are not finite or whose comparisons come
-    out otherwise, and returns which that is. The fields are the cells of the outputs, how many
-    numbers are carried, given and returned, how many outcomes there are, and these.
+    It runs steps from `first` on until `stop`, or a step whose numbers are not finite or whose
+    comparisons come out otherwise, and returns the index of that step. The fields are the first
+    cell of the outputs, how many numbers are carried, given and returned, the number of outcomes,
+    and the outcomes.
     """
     module = IRModule()
     nest = Nest(
@@ -79,7 +80,7 @@ def _function() -> Callable[..., int]:
 
 
 def _called(nest: Nest) -> None:
-    """Write a loop over the calls of a row."""
+    """Print a loop over the calls of a row."""
 
     def call(i: str, _: list[str]) -> list[str]:
         at = nest.body.assign(f"getelementptr {{ptr, ptr}}, ptr %row, i64 {i}")
@@ -93,7 +94,7 @@ def _called(nest: Nest) -> None:
 
 
 def _copied(nest: Nest, e: Emitter, source: str, target: str, count: str) -> None:
-    """Copy neighbouring numbers; there may be none."""
+    """Print a copy of `count` numbers, which may be 0."""
 
     def copy() -> list[str]:
         def one(i: str) -> tuple[str, str]:
@@ -106,7 +107,7 @@ def _copied(nest: Nest, e: Emitter, source: str, target: str, count: str) -> Non
 
 
 def _finite(nest: Nest, e: Emitter, outputs: str, count: str) -> str:
-    """Return whether neighbouring numbers are all finite: 0 times each is 0 then."""
+    """Print the test that all outputs are finite: 0 times each of them is 0."""
     zero = e.number(0.0)
 
     def more(i: str, carried: list[str]) -> list[str]:
@@ -120,7 +121,7 @@ def _finite(nest: Nest, e: Emitter, outputs: str, count: str) -> str:
 
 
 def _expected(nest: Nest, outcomes: str, count: str) -> str:
-    """Return whether comparisons came out as the fields say."""
+    """Print the test that comparisons came out as the fields say."""
 
     def all_of() -> list[str]:
         def one(i: str, carried: list[str]) -> list[str]:
@@ -135,19 +136,19 @@ def _expected(nest: Nest, outcomes: str, count: str) -> str:
     return nest.unless_none(count, all_of, [("i1", "true")])[0]
 
 
-#: A machine that nobody else uses, and its outputs.
+#: An executable that no one else uses, with the view of its outputs.
 Lent = tuple[NativeExecutable, Floats]
 
 
 class PackedSteps:
-    """A program that runs many steps in one call.
+    """A packed program that runs many steps in one call.
 
     Parameters
     ----------
     lend, take_back : callable
         Hand out an executable, and take it back.
     outputs : slice
-        The cells of an executable's outputs.
+        The cells of its outputs.
     shape : Shape
     """
 
@@ -164,12 +165,14 @@ class PackedSteps:
         self._fields = np.array([*head, *told], dtype=np.int64)
 
     def run(self, state: Floats, given: Floats, results: Floats) -> int:
-        """Make steps on a state, which is changed; return how many.
+        """Run as many steps as possible, and return how many; `state` and `results` are updated.
 
         Parameters
         ----------
-        state : float64, numbers carried
+        state : float64, carried
+            The carry.
         given, results : float64, steps × numbers
+            The entries, and where to write the results.
         """
         lent = self._lend()
         try:
@@ -196,7 +199,7 @@ class PackedSteps:
 
 
 def _stretch(arrays: tuple[NDArray[Any], ...], first: int, stop: int) -> int:
-    """Make steps over (memory, fields, row, given, results); return up to which."""
+    """Run steps with (memory, fields, row, given, results); return the step they stopped at."""
     m, f, row, given, results = (ctypes.c_void_p(x.ctypes.data) for x in arrays)
     calls, start, end = (ctypes.c_int64(x) for x in (len(arrays[2]), first, stop))
     return int(_function()(m, f, row, calls, given, results, start, end))

@@ -1,8 +1,8 @@
-"""Print small instructions as straight-line code, their addresses in the text.
+"""Print small instructions as straight-line code, with addresses as constants.
 
-Calling a function that is given its addresses costs more than an addition. Numbers computed in
-a stretch stay in registers for what follows; code is cut into functions of bounded size, because
-the time that LLVM spends on a function grows faster than its size.
+For a small instruction, the call of a shared function costs more than the arithmetic. In a
+straight-line stretch, results also stay in registers for the instructions that follow. Code is cut
+into functions of bounded size, as LLVM's time grows faster than the size of a function.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from scalargrad.compiler.passes.instructions import (
     Products,
 )
 
-#: Instructions of a function; stretches shorter than the second are not worth one, programs with
-#: fewer small instructions than the third not worth compiling.
+#: The most instructions of a function, the fewest of a stretch that gets one, and the fewest small
+#: instructions of a program worth compiling at all.
 _LONG, _SHORT, _FEW = 1500, 4, 32
 #: The most products, and the most lanes, of a small instruction.
 _PRODUCTS, _LANES = 16, 4
@@ -35,7 +35,7 @@ Terms = list[tuple[int, int]]
 
 
 def stretches(instructions: Sequence[Merged]) -> list[Stretch]:
-    """Return (first, last + 1) of the runs of small instructions."""
+    """Return (start, stop) of the stretches of small instructions."""
     found: list[Stretch] = []
     start = 0
     for small, group in itertools.groupby(instructions, _is_small):
@@ -65,9 +65,9 @@ def _is_small(instruction: Merged) -> bool:
 def printed(
     instructions: Sequence[Merged], numbers: dict[int, float], found: Iterable[Stretch]
 ) -> tuple[IRModule, list[str]]:
-    """Return a module with a function for each run of small instructions, and their names.
+    """Return a module with a function for each stretch, and the names of these functions.
 
-    `numbers` are the cells that hold the same number for ever.
+    `numbers` maps constant cells to their numbers.
     """
     module, names = IRModule(), []
     for k, (first, last) in enumerate(found):
@@ -81,14 +81,14 @@ def printed(
 
 
 class _Writer:
-    """Writes instructions; `known` says what cells hold, where a register or a number does."""
+    """Prints instructions; `known` maps cells to registers or constants with their contents."""
 
     def __init__(self, e: Emitter, numbers: dict[int, float]) -> None:
         self.e = e
         self.known: dict[int, Operand] = dict(numbers)
 
     def write(self, instruction: Merged) -> None:
-        """Write one instruction, its lanes one after the other."""
+        """Print an instruction, lane after lane."""
         out = instruction.out
         if isinstance(instruction, Apply):
             op, _, lanes, operands = instruction
@@ -111,13 +111,13 @@ class _Writer:
         return self.e.body.assign(f"getelementptr double, ptr %m, i64 {cell}")
 
     def cell(self, cell: int) -> Operand:
-        """Return what a cell holds."""
+        """Return a register or constant with the contents of a cell."""
         if cell not in self.known:
             self.known[cell] = self.e.load(self.pointer(cell))
         return self.known[cell]
 
     def total(self, start: int, terms: Terms) -> Operand:
-        """Return a sum of products, where a factor is 1 or the sum so far is -0.0 with less."""
+        """Print a sum of products; a factor of 1 and a start of -0.0 are left out."""
         e, total = self.e, self.cell(start)
         for a, b in terms:
             x, y = self.cell(a), self.cell(b)
@@ -131,7 +131,7 @@ class _Writer:
 
 
 def _sums(instruction: Merged) -> Iterator[tuple[int, Terms]]:
-    """Yield where each sum starts, and its terms."""
+    """Yield the start of each sum, and its terms."""
     if isinstance(instruction, GatheredProducts):
         for start, a, b in zip(
             instruction.start.tolist(), instruction.a.tolist(), instruction.b.tolist(), strict=True

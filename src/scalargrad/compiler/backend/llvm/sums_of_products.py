@@ -1,12 +1,12 @@
-"""Functions that add up products.
+"""The order of summation in sums of products, and what the functions for them share.
 
-A sum of up to 64 products is added up one after the other, on top of what it starts from. A longer
-one is eight such sums, of every eighth product, added up on top of the start in order. So a sum
-has the same digits however its terms lie, in a tile of many sums or alone.
+Up to 64 products are added to the start one after the other. More are split into eight classes,
+each the sum of every eighth product, which are then added to the start in order. A sum therefore
+has the same digits however its terms are stored, in a tile of many sums or alone.
 
-The table of a function lists the runs of terms it adds: a long sum whose lanes are not side by side
-is gone through eight times, a class at a time. The two bits of `mode` say whether a run begins a
-class, and whether it ends one.
+The table of a function lists stretches of terms. Where the classes of a long sum are not computed
+as lanes, each stretch belongs to one class; the two bits of its `mode` say whether it begins the
+class and whether it ends it.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import NamedTuple
 
 from scalargrad.compiler.backend.llvm.emitter import Emitter
 
-#: Up to this many products are added up one after the other.
+#: Up to this many products are added one after the other.
 SEQUENTIAL = 64
-#: The number of partial sums of a longer one.
+#: The number of classes of a longer sum.
 CLASSES = 8
 BEGINS, ENDS = 1, 2
-#: Whole numbers in the head of a table of sums, and for each stretch.
+#: The integers in the head of a table of sums, and for each stretch.
 HEAD, STRETCH = 7, 11
 
 
 class Moves(NamedTuple):
-    """Along which indices a factor moves: rows i and columns j of a tile, and terms if asked."""
+    """Whether a factor varies with the rows and columns of a tile, and with the terms."""
 
     rows: bool
     columns: bool
@@ -34,12 +34,12 @@ class Moves(NamedTuple):
 
 
 def shared(walk: Moves, h: int, w: int) -> tuple[int, int]:
-    """Return the place in a tile whose factor is also that of another place."""
+    """Return the first place in a tile that has the same factor as place (h, w)."""
     return h if walk.rows else 0, w if walk.columns else 0
 
 
 def choose(e: Emitter, which: str, ways: Sequence[Callable[[], list[str]]]) -> list[str]:
-    """Write several ways to the same registers, the last one taken without asking."""
+    """Print a switch over alternatives that set the same registers; the last is the default."""
     body = e.body
     if len(ways) == 1:
         return ways[0]()

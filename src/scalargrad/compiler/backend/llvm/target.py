@@ -1,4 +1,4 @@
-"""The target: which processor machine code is for, and the functions it may call."""
+"""The target of compilation: the processor, and the library functions that code may call."""
 
 from __future__ import annotations
 
@@ -10,35 +10,34 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 
-#: What the compiler may call where the processor has no instruction for it, beside the
-#: functions of the C library that are named in a text.
+#: Functions that LLVM may call where the processor lacks an instruction. The IR does not name them.
 _ALSO_CALLED = ("fma", "fmod", "floor", "ceil", "rint", "memset", "memcpy", "memmove")
 
 
 @functools.cache
 def features() -> str:
-    """Return what the processor can do; vectors are as wide as its registers allow."""
+    """Return the features of the processor, as LLVM writes them."""
     return f"{llvm.get_host_cpu_features().flatten()},-prefer-256-bit"
 
 
 @functools.cache
 def registers() -> int:
-    """Return how many vectors of sums a tile may keep in registers; it changes no digit."""
+    """Return how many vectors of sums a tile keeps in registers; this changes no digit."""
     return 16 if "+avx512f" in features() else 8
 
 
 @functools.cache
 def identity() -> str:
-    """Return all that machine code depends on besides its text."""
+    """Return everything besides the IR that machine code depends on, as a key for the cache."""
     processor = f"{llvm.get_host_cpu_name()} {features()}"
     return f"{llvmlite.__version__} {llvm.get_default_triple()} {processor}"
 
 
 def machine(level: int, *, jit: bool = True) -> Any:
-    """Return LLVM's description of this machine, at a level of code generation from 0 to 3.
+    """Return a new LLVM target machine at an optimization level from 0 to 3.
 
-    It is for code run in this process, or else for object files that a linker puts anywhere. It is
-    a new one each time: an engine made with one frees it in the end.
+    With `jit` its code is for this process, else for object files (position-independent). Each
+    call returns another, as an execution engine takes ownership of the one it is given.
     """
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -56,7 +55,7 @@ def machine(level: int, *, jit: bool = True) -> Any:
 
 @functools.cache
 def offer(name: str) -> bool:
-    """Make a function of the C library known to LLVM; return whether there is one."""
+    """Make a function of the C library known to LLVM; return whether the library has it."""
     for library in _libraries():
         try:
             address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
@@ -69,7 +68,7 @@ def offer(name: str) -> bool:
 
 @functools.cache
 def _libraries() -> list[ctypes.CDLL]:
-    """Return the C libraries of this process, that of mathematics first."""
+    """Return the C libraries of this process, the math library first."""
     names: list[str | None] = ["ucrtbase"] if sys.platform == "win32" else ["libm.so.6", None]
     found = []
     for name in names:

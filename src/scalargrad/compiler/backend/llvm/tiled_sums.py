@@ -1,4 +1,4 @@
-"""Functions that add up products in tiles of many sums, each in a register of its own."""
+"""Print the functions of sums of products, computed in tiles: one register for each sum."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from scalargrad.compiler.backend.llvm.sums_of_products import (
 
 
 class Tile(NamedTuple):
-    """What a function that adds up products is printed for.
+    """The shape of sums for which a function is printed.
 
     Attributes
     ----------
     height, across : int
-        Rows and columns of a tile; of lanes, `across` counts vectors.
+        The rows of a tile, and its columns in units of `width`.
     width : int
-        8 if columns adjoin in memory, then they are lanes; else 1.
+        8 if columns are contiguous and run as lanes, else 1.
     partial : bool
-        Whether one tile has all columns, and perhaps lanes beyond them.
+        Whether a tile spans all columns, and perhaps lanes beyond them.
     classes : bool
-        Whether any sum is a long one.
+        Whether any sum is long, and so has classes.
     start : Moves
-        How what sums start from moves.
+        How the start of the sums varies.
     walks : tuple of (Moves, Moves)
-        The kinds of stretches there are.
+        How the factors vary, for each kind of stretch.
     steps : tuple of LaneStep
-        What is done to each sum before it is stored.
+        The steps applied to each sum before it is stored.
     blocks : int
-        How many blocks they read beside the sums.
+        How many blocks these steps read besides the sums.
     """
 
     height: int
@@ -56,7 +56,7 @@ class Tile(NamedTuple):
 
 
 class _Tiles:
-    """The registers of one tile while it is written."""
+    """Prints the function: a loop over tiles, and over the terms of each tile's sums."""
 
     def __init__(self, module: IRModule, name: str, tile: Tile) -> None:
         self.tile = tile
@@ -94,7 +94,7 @@ class _Tiles:
             self.put(found, self.nest.cell(w * self.tile.width, base=at), w)
 
     def beside(self, k: int, i: str, j: str, h: int, w: int) -> str:
-        """Return where the numbers of a block are that belong to a place of a tile."""
+        """Return the address of the number of block `k` for place (h, w) of a tile."""
         nest = self.nest
         first = nest.field(HEAD + k, nest.table(nest.mul(self.count, STRETCH)))
         row = nest.mul(nest.add(i, h), self.columns)
@@ -143,7 +143,7 @@ class _Tiles:
         return self.nest.body.assign(f"icmp ne i64 {masked}, 0")
 
     def chosen(self, test: str, x: str | float, y: str | float) -> str:
-        """Return one of two registers, for all lanes alike."""
+        """Return x or y by a single test for all lanes."""
         e = self.e
         return e.body.assign(f"select i1 {test}, {e.type} {e.number(x)}, {e.type} {e.number(y)}")
 
@@ -174,7 +174,7 @@ class _Tiles:
         return nest.loop(terms, term, carried)[2:]
 
     def pointers(self, walk: Moves, i: str, j: str, place: list[str]) -> dict[tuple[int, int], str]:
-        """Return where a factor begins for each row of a tile, and column if they do not adjoin."""
+        """Return the address of a factor's first term for each row (and column) of a tile."""
         nest, (base, outer, inner) = self.nest, place
         found = {}
         lanes = self.tile.width > 1
@@ -195,7 +195,7 @@ class _Tiles:
         place: tuple[int, int],
         known: dict[tuple[int, int], str],
     ) -> str:
-        """Return one factor of a product, read once for all sums that share it."""
+        """Return one factor of a product, loaded once for all sums that share it."""
         nest, e = self.nest, self.e
         h, w = shared(walk, *place)
         if (h, w) not in known:
@@ -211,8 +211,8 @@ class _Tiles:
 
 
 def write_tiles(module: IRModule, name: str, tile: Tile) -> None:
-    """Write ``out rows columns stretches start outer inner`` and the stretches.
+    """Print the function, ``out rows columns stretches start outer inner`` and the stretches.
 
-    Each is ``walk mode terms`` and twice ``base outer inner term``.
+    A stretch is ``walk mode terms``, and ``base outer inner term`` for each of the two factors.
     """
     _Tiles(module, name, tile).write()
