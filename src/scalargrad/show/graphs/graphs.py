@@ -190,7 +190,7 @@ def draw(
     numbers = numbers_by_id(color, order, copied.values())
     drawn = {shape.id for shape in diagram.shapes}
     numbers = {id: x for id, x in numbers.items() if id in drawn}
-    scale = scale_of(color, numbers.values())
+    scale = scale_of(color, numbers.values(), dark)
     tints = {id: scale.colour(x) for id, x in numbers.items()} if scale else {}
     marked = marked.union(*(hidden.get(id, ()) for id in marked))
     alarmed = alarmed.union(*(hidden.get(id, ()) for id in alarmed))
