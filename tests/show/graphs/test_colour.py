@@ -91,11 +91,11 @@ def test_ink_is_readable_on_every_colour(x: float) -> None:
 
 
 @pytest.mark.parametrize("color", ["value", "gradient"])
-def test_light_text_is_readable_on_every_colour_of_dark_paper(color: str) -> None:
+def test_light_text_is_readable_on_every_colour_of_dark_paper(color: Any) -> None:
     """5.5 : 1 at least, by the contrast of WCAG 2; the zero of the legend included."""
     picture = draw(lecture(), color=color, dark=True)
-    assert ",color:#fff" in picture.mermaid()
-    assert ",color:#222" not in picture.mermaid().partition("style")[2]
+    assert ",color:#fff" in picture.mermaid
+    assert ",color:#222" not in picture.mermaid.partition("style")[2]
     root = ET.fromstring(picture.svg())
     texts = {text.attrib["fill"].lower() for text in root.iter(f"{SVG}text")} - {"none"}
     assert "#e9edf2" in texts

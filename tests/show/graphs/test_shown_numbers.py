@@ -29,6 +29,18 @@ def test_before_backward_there_are_no_gradients() -> None:
     assert "gradient of x: 0.6666666666666666" in draw(y).dot
 
 
+def test_gradients_of_an_earlier_graph_are_absent() -> None:
+    """A parameter keeps the gradient of the loss before; the new loss has had no backward."""
+    w = Value(3.0, "w")
+    (w * w).backward()
+    after = w * 2.0
+    assert "grad" not in draw(after).mermaid
+    assert draw(after, color="gradient").dot.count("#e4e4e4") > 2
+    assert "#5fa8ec" not in draw(after, color="gradient").dot
+    after.backward()
+    assert draw(after).mermaid.count("grad 8") == 1
+
+
 def test_gradients_can_be_left_out() -> None:
     """For a picture of the forward pass alone."""
     y = square_of_a_third()

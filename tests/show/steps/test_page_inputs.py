@@ -171,6 +171,9 @@ def test_gradient_descent_moves_the_chosen_inputs_and_the_output_falls(open_page
     told = page.locator("#descent-result").text_content()
     assert re.fullmatch(r"10 steps: f from 6\.76 to 1\.066, it fell\.", told)
     assert page.locator("#descent-chart circle").count() == 12
+    assert page.locator("#descent-chart text").all_text_contents() == [
+        *("f", "1.066", "10", "0", "step", "11")
+    ]
 
 
 def test_descent_that_climbs_says_so_and_stops_before_it_is_undefined(open_page: Any) -> None:

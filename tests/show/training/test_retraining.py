@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -245,6 +246,50 @@ def test_changing_a_number_trains_anew_and_back(open_page: Any) -> None:
     assert page.evaluate("scalargrad.numbers().parameters") == list(
         recording.snapshots[-1].parameters
     )
+
+
+def test_numbers_changed_one_after_another_all_count(open_page: Any) -> None:
+    """Train stays where it is while the page shows a training of its own."""
+    model = network()
+    page = open_page(
+        watched(model, mse_loss, POINTS, LABELS, SGD(model.parameters(), lr=0.5)), "#step=2"
+    )
+    assert page.locator("#recording").is_hidden()
+    page.locator("#rate").fill("0.25")
+    page.locator("#epochs").click()
+    page.locator("#counter", has_text="epoch 3/3").wait_for()
+    page.locator("#epochs").fill("9")
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.locator("#counter", has_text="epoch 9/9").wait_for()
+    assert "learning rate 0.25" in page.locator("#curve-key").text_content()
+    assert page.locator("#recording").is_visible()
+
+
+class Named:
+    """A training page that someone gave a heading."""
+
+    def __init__(self, page: TrainingPage) -> None:
+        self.page = page
+
+    def save(self, path: Path) -> Path:
+        """Write it under that heading."""
+        return self.page.save(path, title="Two moons")
+
+
+def test_the_heading_names_the_network_that_is_shown(open_page: Any) -> None:
+    """With the sizes it has now; a heading that someone gave stays."""
+    model = network()
+    training = watched(model, mse_loss, POINTS, LABELS, SGD(model.parameters(), lr=0.5))
+    page = open_page(training)
+    field(page, "hidden-0", "7")
+    page.locator("#counter", has_text="epoch 3/3").wait_for()
+    heading = "Training a network of 2, 7 and 1 units"
+    assert page.locator("h1").text_content() == page.title() == heading
+    page.locator("#recording").click()
+    assert page.locator("h1").text_content() == "Training a network of 2, 3 and 1 units"
+    page = open_page(Named(training))
+    field(page, "hidden-0", "7")
+    assert page.locator("h1").text_content() == page.title() == "Two moons"
 
 
 @pytest.mark.parametrize(

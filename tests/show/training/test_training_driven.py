@@ -116,13 +116,13 @@ def test_a_step_says_what_it_did(open_page: Any) -> None:
     rights = [right_at(k) for k in range(31)]
     page = open_page(training)
     assert said(page).startswith("Before training: loss ")
-    assert f"{rights[0]} of 12 on the right side" in said(page)
+    assert f"{rights[0]} of 12 classified correctly" in said(page)
     for k in range(1, 31):
         page.keyboard.press("ArrowRight")
         gained = rights[k] - rights[k - 1]
         before, after = (f"{training.snapshots[i].loss:.4g}" for i in (k - 1, k))
         assert f"Epoch {k}: loss {before} → {after}; " in said(page)
-        compared = f"{abs(gained)} {'more' if gained > 0 else 'fewer'} on the right side"
+        compared = f"{abs(gained)} {'more' if gained > 0 else 'fewer'} classified correctly"
         assert (compared if gained else "still") in said(page)
         assert f"{rights[k]} of 12" in said(page)
         changes = [
@@ -313,26 +313,42 @@ def test_inputs_and_units_open_without_an_example_too(open_page: Any) -> None:
     assert heads == ["from", "weight", "∂L/∂w", "change"]
 
 
-def test_the_boundary_lies_where_the_output_is_zero(open_page: Any) -> None:
-    """Every point of the line, read off by its place between the ticks and asked of Python."""
-    training, model = classifier()
-    page = open_page(training, "#step=30")
+def boundary(page: Any) -> list[list[float]]:
+    """Return the ends of the boundary's lines in the plane, by where the page draws `POINTS`."""
     path = page.locator("#boundary").get_attribute("d")
-    points = [tuple(map(float, pair.split(","))) for pair in re.split("[ML]", path)[1:]]
     places = page.evaluate(
         """[...document.querySelectorAll(".point")].map((point) =>
         point.getAttribute("transform").match(/-?[\\d.]+/g).map(Number))"""
     )
     (ax, ay), (bx, by) = places[0], places[-1]
+    (x0, y0), (x1, y1) = POINTS[0], POINTS[-1]
+    drawn = [tuple(map(float, pair.split(","))) for pair in re.split("[ML]", path)[1:]]
+    return [
+        [x0 + (x - ax) / (bx - ax) * (x1 - x0), y0 + (y - ay) / (by - ay) * (y1 - y0)]
+        for x, y in drawn
+    ]
 
-    def to_plane(x: float, y: float) -> list[float]:
-        (x0, y0), (x1, y1) = POINTS[0], POINTS[-1]
-        return [x0 + (x - ax) / (bx - ax) * (x1 - x0), y0 + (y - ay) / (by - ay) * (y1 - y0)]
 
-    outputs = [model(to_plane(*point)).data for point in points]
+def test_the_boundary_lies_where_the_output_is_zero(open_page: Any) -> None:
+    """Every point of the line, read off by its place between the ticks and asked of Python."""
+    training, model = classifier()
+    points = boundary(open_page(training, "#step=30"))
+    outputs = [model(point).data for point in points]
     reach = max(abs(model(x).data) for x in POINTS)
     assert len(outputs) > 40
     assert max(map(abs, outputs)) < 0.02 * reach
+
+
+def test_the_border_of_a_silent_region_is_no_staircase(open_page: Any) -> None:
+    """Where ReLUs give exactly 0 the boundary is their own line, not the nearest grid points."""
+    model = MLP(2, [1, 1], "relu", rng=0)
+    (unit,), (output,) = (layer.neurons for layer in model.layers)
+    for parameter, number in zip([*unit.w, *output.w], (1.0, 0.6, 1.0), strict=True):
+        parameter.data = number
+    page = open_page(watch(model, POINTS, LABELS, loss=binary_cross_entropy_with_logits))
+    distances = [abs(x + 0.6 * y) / math.hypot(1, 0.6) for x, y in boundary(page)]
+    assert len(distances) > 40
+    assert max(distances) < 0.01  # a square of the grid is 0.1 wide
 
 
 def test_the_plane_is_blue_where_the_answer_is_class_one(open_page: Any) -> None:
@@ -417,7 +433,7 @@ def test_other_tasks_are_shown_at_every_snapshot(name: str, open_page: Any) -> N
         "three classes": ["Decision boundary", "</script><img src=x onerror=alert(1)>"],
         "curve": ["Output", "points: targets, line: output"],
         "surface": ["Output", "first output, −1 … 1"],
-        "four inputs": ["Decision boundary", "2 other inputs at the mean"],
+        "four inputs": ["Decision boundary in a slice", "Slice at first = 0.4, "],
     }[name]
     assert said(page, "plane-title") == expected[0]
     assert expected[1] in said(page, "plane-legend")
@@ -575,3 +591,43 @@ def test_classes_are_called_what_the_data_call_them(open_page: Any) -> None:
         legend = page.locator("#plane-legend span").all_text_contents()
         assert [text.strip() for text in legend] == [*names, "wrong"]
         assert f"class {names[LABELS[0]]}" in said(page, "example-sentence")
+
+
+def test_long_numbers_beside_the_axis_are_seen_whole(open_page: Any) -> None:
+    """A minus sign, too: of targets that have many digits, and of a plane that is very tall."""
+    model = MLP(1, [2, 1], "tanh", rng=0)
+    curve = watch(model, [[-1.0], [1.0]], [-120000.0, 120000.0], loss=mse_loss)
+    tall = [[x, 12345.0 * y] for x, y in POINTS]
+    plane = watch(network(), tall, LABELS, loss=binary_cross_entropy_with_logits)
+    for training in (curve, plane):
+        page = open_page(training)
+        ticks = page.locator("#axes .tick.up")
+        assert any(text.startswith("−") for text in ticks.all_text_contents())
+        room = page.locator("#points").bounding_box()["x"]
+        assert min(tick.bounding_box()["x"] for tick in ticks.all()) >= room
+
+
+def test_a_slice_says_where_it_lies_and_passes_through_the_chosen_example(open_page: Any) -> None:
+    """Its colours are then answers for inputs like the example's, not like the mean."""
+    inputs = [[x, y, 1.0 if i % 2 else -1.0] for i, (x, y) in enumerate(POINTS)]
+    model = MLP(3, [1], rng=0)
+    for weight, number in zip(model.layers[0].neurons[0].w, (0.0, 0.0, 3.0), strict=True):
+        weight.data = number  # only the input across the plane counts
+    labels = [i % 2 for i in range(12)]
+    page = open_page(watch(model, inputs, labels, loss=binary_cross_entropy_with_logits))
+    assert "Slice at x₂ = 0 (the mean of all examples)" in said(page, "slice")
+    corner = """(() => {
+      const edge = document.querySelector("#points .edge");
+      const field = document.getElementById("field").getContext("2d");
+      const [x, y] = ["x", "y"].map((name) => Number(edge.getAttribute(name)) + 5);
+      const [red, , blue] = field.getImageData(x, y, 1, 1).data;
+      return Math.sign(blue - red);
+    })()"""
+    assert page.evaluate(corner) == 0
+    for example, place, sign in ((6, "−1", -1), (7, "1", 1)):
+        page.locator("#example").select_option(str(example))
+        assert f"Slice at x₂ = {place} (example {example})" in said(page, "slice")
+        assert page.evaluate(corner) == sign
+    page.locator("#example").select_option("")
+    assert page.evaluate(corner) == 0
+    assert open_page(classifier()[0]).locator("#slice").count() == 0

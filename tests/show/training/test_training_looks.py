@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 
-from .helpers import HOSTILE, classifier, others
+from scalargrad import watch
+from scalargrad.losses import mse_loss
+from scalargrad.nn import MLP
+
+from .helpers import classifier, others
 
 SVG = "{http://www.w3.org/2000/svg}"
 COLOURS = [
@@ -227,12 +231,28 @@ def test_firefox_shows_and_moves_it_too(open_in_firefox: Any, tmp_path: Path) ->
     assert sum(corner(page)[:3]) < 3 * 255
 
 
-def test_a_name_that_is_cut_is_given_in_full(open_page: Any) -> None:
-    """On hover and in the legend; one that fits has no place there."""
-    page = open_page(others()["four inputs"])
-    cut = page.locator("#cells .name", has=page.locator("title"))
-    titles = cut.locator("title").all_text_contents()
-    assert HOSTILE in titles
-    legend = page.locator("#names-of").text_content()
-    assert f"is {HOSTILE}" in legend
-    assert "is the last one" not in legend
+LONG = (
+    "the mean of the petal's length in hundredths of a millimetre, measured twice by two botanists"
+)
+
+
+def test_names_are_cut_only_where_they_find_no_room(open_page: Any) -> None:
+    """Twenty letters stand whole; a name that is cut is given on hover and in the legend."""
+    names = ["sepal length (cm)", "b", "number_of_petals_seen", LONG]
+    wide = [[0.1 * i, -0.2 * i, 0.3, 0.05 * i * i] for i in range(10)]
+    model = MLP(4, [3, 1], rng=0)
+    training = watch(model, wide, [i % 2 for i in range(10)], loss=mse_loss, feature_names=names)
+    for size in ((1440, 900), (1280, 720), (390, 844)):
+        page = open_page(training, viewport={"width": size[0], "height": size[1]})
+        drawn = page.locator("#cells .name.before")
+        lines = [text.locator("tspan").all_text_contents() for text in drawn.all()]
+        written = ["".join(line).replace(" ", "") for line in lines]
+        assert written[:3] == [name.replace(" ", "") for name in names[:3]]
+        assert lines[3][-1].endswith("…")
+        assert drawn.locator("title").all_text_contents() == [LONG]
+        assert page.locator("#names-of").text_content().endswith(f"is {LONG}")
+        left = page.locator("#cells").bounding_box()["x"]
+        boxes = [text.bounding_box() for text in drawn.all()]
+        assert min(box["x"] for box in boxes) >= left - 1
+        ends = [box["y"] + box["height"] for box in boxes]
+        assert all(above <= box["y"] + 4 for above, box in zip(ends, boxes[1:], strict=False))

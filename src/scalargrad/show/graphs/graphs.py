@@ -99,7 +99,8 @@ def draw(
         Draw fan-out as a copy gate, whose outgoing wires each carry what their reader
         contributes to the gradient, upstream · local. Nothing can be folded then.
     gradients : bool
-        Whether gradients stand below the wires. Before `backward` there are none.
+        Whether gradients stand below the wires. Before `backward` from a root there are none,
+        whatever an earlier graph left on the leaves.
     digits : int
         Significant digits of the numbers, from 1 to 17.
     dpi : int
@@ -167,7 +168,8 @@ def draw(
     )
     require_digits(digits, dpi)
     order = shown_order(*roots)
-    numbers_shown = WireNumbers(digits, gradients and any(node.grad for node in order))
+    has_gradients = any(root.grad for root in roots)  # other gradients are of an earlier graph
+    numbers_shown = WireNumbers(digits, gradients and has_gradients)
     names = (
         [open]
         if isinstance(open, str)
@@ -189,7 +191,8 @@ def draw(
     marked = highlighted_ids(order, highlight)
     numbers = numbers_by_id(color, order, copied.values())
     drawn = {shape.id for shape in diagram.shapes}
-    numbers = {id: x for id, x in numbers.items() if id in drawn}
+    known = color != "gradient" or has_gradients
+    numbers = {id: x if known else 0.0 for id, x in numbers.items() if id in drawn}
     scale = scale_of(color, numbers.values(), dark)
     tints = {id: scale.colour(x) for id, x in numbers.items()} if scale else {}
     marked = marked.union(*(hidden.get(id, ()) for id in marked))

@@ -42,7 +42,8 @@ function recolour() {
   drawAll();
 }
 
-$("plane-title").textContent = task.classes.length ? (isPlane ? "Decision boundary" : "Decision") : "Output";
+const planeTitle = task.classes.length ? (isPlane ? "Decision boundary" : "Decision") : "Output";
+$("plane-title").textContent = others.length ? `${planeTitle} in a slice` : planeTitle;
 buildExamples();
 buildSettings();
 listen();

@@ -4,6 +4,7 @@ const HEADING = 22; // pixels above the units, for the names of layers
 const MOST_TILE = 54;
 const LEAST_TILE = 2;
 const ROOM = { narrow: 30, wide: 92 }; // beside the last layer, for names and numbers
+const BEFORE_INPUT = 14; // pixels around an input's name
 const PALE = 0.06; // how strong lines are that are not meant
 const CARRIES = 0.1; // of the greatest product into a layer: less is not meant
 
@@ -16,11 +17,12 @@ const isPhone = () => matchMedia("(max-width: 700px)").matches;
 
 // Give every unit its place: layers side by side, each centred.
 function placeTiles(across, down) {
-  const left = isPhone() ? 26 : 46;
+  const pitchOf = (layer) => Math.min((down - HEADING - 4) / layer.length, MOST_TILE * 1.35);
+  const left = Math.max(isPhone() ? 26 : 46, fitNames(across, pitchOf(training.layers[0])) + BEFORE_INPUT);
   const right = isPhone() ? ROOM.narrow : ROOM.wide;
   tiles = [];
   for (const [l, layer] of training.layers.entries()) {
-    const pitch = Math.min((down - HEADING - 4) / layer.length, MOST_TILE * 1.35);
+    const pitch = pitchOf(layer);
     const fits = 2 * Math.floor(Math.min(pitch * 0.84, MOST_TILE) / 2); // whole pixels: sharp, and printed right
     const size = Math.max(fits, LEAST_TILE);
     const column = left + size / 2 + ((across - left - right - MOST_TILE) * l) / Math.max(1, training.layers.length - 1);
@@ -31,15 +33,22 @@ function placeTiles(across, down) {
   }
 }
 
-// Make lines and units anew: of another network, or for another size.
-function layOutNetwork() {
+// Fit the picture to its place.
+function fitTiles() {
   const { across, down, context } = fitted($("tiles"));
   canvasOfTiles = context;
   placeTiles(across, down);
+  return { across, down };
+}
+
+// Make lines and units anew: of another network, or for another size.
+function layOutNetwork() {
+  fitTiles();
+  drawNamesLegend();
+  const { across, down } = fitTiles(); // of which the legend may have taken a line
   for (const id of ["lines", "cells"]) $(id).setAttribute("viewBox", `0 0 ${across} ${down}`);
   lines = training.weights.map((weight) => ({ ...weight, path: svgElement("path", { d: lineBetween(weight) }) }));
   $("lines").replaceChildren(svgElement("path", { id: "halo" }), ...lines.map((line) => line.path));
-  drawNamesLegend();
   $("cells").replaceChildren(...training.layers.flatMap(headed), ...training.cells.map((_, c) => cellElement(c)));
 }
 
@@ -80,24 +89,6 @@ function cellElement(c) {
   return group;
 }
 
-// A short name stands beside its unit; a long one, of an input, beneath it.
-function nameElement(c, isInput, { x, y, size }) {
-  const { name } = training.cells[c];
-  if (!isInput) return svgElement("text", { class: "name", x: x + size / 2 + 5, y: y + 4.5 }, name);
-  if (name.length <= 3) return svgElement("text", { class: "name before", x: x - size / 2 - 5, y: y + 4.5 }, name);
-  const text = svgElement("text", { class: "name before under", x: Math.max(2, x - size / 2 - 40), y: y + size / 2 + 14 }, shortened(name));
-  text.append(svgElement("title", {}, name));
-  return text;
-}
-
-const shortened = (name) => (name.length > 12 ? `${name.slice(0, 11)}…` : name);
-
-// What the names that are cut stand for.
-function drawNamesLegend() {
-  const cut = training.layers[0].map((c) => training.cells[c].name).filter((name) => shortened(name) !== name);
-  putText($("names-of"), cut.map((name) => `${shortened(name)} is ${name}`).join(", "));
-}
-
 function onCellKey(event, c) {
   const count = training.cells.length;
   const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -129,7 +120,7 @@ function pointAt(c) {
 function drawNetwork() {
   drawLinesLegend();
   drawLines();
-  const { fields } = training.overPlane(state.at);
+  const { fields } = training.overPlane(state.at, sliceThrough());
   for (const c of training.cells.keys()) drawTile(canvasOfTiles, c, fields[c]);
   drawActivations(fields);
 }

@@ -130,26 +130,3 @@ function marker(c, r) {
 }
 
 const circle = (r) => `M${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0z`;
-
-// Where a field crosses 0, as lines between points of the grid, in shares of its width and height.
-function contour(field) {
-  const { across, down } = gridSize;
-  const pieces = [];
-  const at = (column, row) => field[row * across + column];
-  for (let row = 0; row + 1 < down; row += 1) {
-    for (let column = 0; column + 1 < across; column += 1) {
-      const corners = [[column, row], [column + 1, row], [column + 1, row + 1], [column, row + 1]];
-      const found = [];
-      for (const [i, from] of corners.entries()) {
-        const to = corners[(i + 1) % 4];
-        const [a, b] = [at(...from), at(...to)];
-        if (a > 0 === b > 0) continue;
-        const share = a / (a - b);
-        const point = from.map((x, axis) => x + (to[axis] - x) * share);
-        found.push([point[0] / (across - 1), point[1] / (down - 1)]);
-      }
-      for (let i = 0; i + 1 < found.length; i += 2) pieces.push([found[i], found[i + 1]]);
-    }
-  }
-  return pieces;
-}

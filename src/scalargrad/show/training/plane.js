@@ -1,7 +1,9 @@
 // What the network answers over the plane, and the examples in it; with one input, a curve.
 
 const isPlane = plane.length === 2;
-const MARGIN = { left: 40, right: 8, top: 8, bottom: 24 };
+const MOST_HELD = 3; // other inputs that are named with what they are held at
+const BESIDE_AXIS = 12; // pixels, for the gaps beside its numbers
+const MARGIN = { left: 40, right: 8, top: 8, bottom: 24 }; // on the left it grows with what stands there
 const classSpread = task.kind === "threshold" ? (Math.max(...task.targets) - Math.min(...task.targets)) / 2 || 1 : 1;
 const numbers = task.targets.flat();
 const targetRange = [Math.min(...numbers), Math.max(...numbers)];
@@ -31,10 +33,19 @@ function layOutPlane() {
   const edge = svgElement("rect", { class: "edge", x: room.left, y: room.top, width: room.across, height: room.down });
   $("points").replaceChildren(svgElement("g", { id: "axes" }), ...boundaryLines, edge, ...answerLines, ...points.map(({ group }) => group));
   $("axes").replaceChildren(...axes());
+  if (needsMargin()) layOutPlane();
+}
+
+// Whether a number at the upright axis is wider than the margin, which is then made as wide.
+function needsMargin() {
+  const wide = [...document.querySelectorAll("#axes .tick.up")].map((text) => text.getComputedTextLength());
+  const isTooNarrow = Math.max(0, ...wide) + BESIDE_AXIS > MARGIN.left;
+  if (isTooNarrow) MARGIN.left = Math.ceil(Math.max(...wide)) + BESIDE_AXIS;
+  return isTooNarrow;
 }
 
 function drawPlane() {
-  const { outputs } = training.overPlane(state.at);
+  const { outputs } = training.overPlane(state.at, sliceThrough());
   if (isPlane) drawField(outputs);
   else drawCurves(outputs);
   drawPoints();
@@ -68,9 +79,17 @@ function boundaries(outputs) {
   return outputs.map((field, c) => field.map((x, p) => x - Math.max(...outputs.filter((_, i) => i !== c).map((other) => other[p]))));
 }
 
+// The pieces of all boundaries; between the grid's points the model is asked.
+function boundaryPieces(outputs) {
+  return boundaries(outputs).flatMap((field, c) => contour(field, (places) => {
+    const points = places.map((place) => gridPoint(...place));
+    return [...boundaries(training.outputsAt(state.at, sliceThrough(), points))[c]].map((x) => x > 0);
+  }));
+}
+
 function drawField(outputs) {
   paint(canvasOfPlane, fieldPixel(outputs), room.left, room.top, room.across, room.down);
-  const d = boundaries(outputs).flatMap(contour)
+  const d = boundaryPieces(outputs)
     .map((piece) => `M${piece.map(([x, y]) => `${toRight(x).toFixed(1)},${toDown(y).toFixed(1)}`).join("L")}`)
     .join("");
   for (const line of boundaryLines) line.setAttribute("d", d);
@@ -78,7 +97,7 @@ function drawField(outputs) {
 
 // With one input: the outputs over it.
 const curveRange = () => {
-  const { outputs } = training.overPlane(state.at);
+  const { outputs } = training.overPlane(state.at, sliceThrough());
   const seen = [...numbers, ...outputs.flatMap((field) => [...field])].filter(Number.isFinite);
   const [low, high] = [Math.min(...seen), Math.max(...seen)];
   const margin = (high - low || 1) * 0.08;
@@ -88,6 +107,7 @@ const curveRange = () => {
 function drawCurves(outputs) {
   const [low, high] = curveRange();
   $("axes").replaceChildren(...axes());
+  if (needsMargin()) layOutPlane();
   for (const [o, field] of outputs.entries()) {
     const places = [...field].map((y, p) => `${toRight(p / (gridSize.across - 1))},${toDown((high - y) / (high - low))}`);
     answerLines[o].setAttribute("points", places.join(" "));
@@ -211,9 +231,18 @@ function drawPlaneLegend() {
   if (task.classes.length) parts.push(element("span", {}, svgElement("svg", { class: "icon-marker", viewBox: "-9 -9 18 18", "aria-hidden": "true" }, svgElement("circle", { class: "miss", r: 7 })), " wrong"));
   if (!isPlane) parts.push(element("span", {}, "points: targets, line: output"));
   else if (task.kind === "number") parts.push(element("span", {}, `colour: ${training.model.outputs.length > 1 ? "first " : ""}output, ${number(targetRange[0])} … ${number(targetRange[1])}`));
-  const others = width - plane.length;
-  if (others) parts.push(element("span", {}, `${counted(others, "other input")} at the mean`));
+  if (others.length) parts.push(element("span", { id: "slice" }, sliceSentence()));
   $("plane-legend").replaceChildren(...parts);
+}
+
+// Of more inputs than two, where the plane lies in their space, and what that means for the points in it.
+function sliceSentence() {
+  const through = sliceThrough();
+  const held = others.map((axis) => `${training.cells[axis].name} = ${number(pointOfSlice(through)[axis])}`);
+  const which = held.length > MOST_HELD ? `the ${held.length} other inputs` : held.join(", ");
+  const whose = through === null ? "the mean of all examples" : nameOfExample(through);
+  const off = through === null ? "Examples" : "The others";
+  return `Slice at ${which} (${whose}). ${off} lie off it: the colour under one is not its answer.`;
 }
 
 const counted = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;

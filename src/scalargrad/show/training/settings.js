@@ -32,13 +32,21 @@ function show(chosen, at) {
 function noteSettings() {
   const isOurs = training !== recordedTraining;
   $("recording").hidden = !isOurs;
-  $("train").hidden = isOurs;
   const kind = `${recorded.retraining.optimizer} on all ${examples.length} examples at once, no penalty, a constant learning rate`;
   const sizes = training.layers.map((layer) => layer.length).join(", ");
   const size = `${sizes} units, ${training.parameterCount} parameters`;
   const how = `Trained in this page: ${size}; ${kind}${training.stopped ? `; ${training.stopped}` : "."}`;
+  if (recorded.isNamedBySizes) nameBySizes();
   putText($("summary"), isOurs ? `now ${size}, trained in this page` : recordedSummary);
   putText($("settings-note"), isOurs ? how : "As recorded in Python. Change a number to train anew, in this page.");
+}
+
+// The heading, where it names the sizes of the network rather than what someone called the page.
+function nameBySizes() {
+  const sizes = training.layers.map((layer) => layer.length);
+  const heading = `Training a network of ${sizes.slice(0, -1).join(", ")} and ${sizes.at(-1)} units`;
+  putText(document.querySelector("h1"), heading);
+  document.title = heading;
 }
 
 function stopRetraining() {

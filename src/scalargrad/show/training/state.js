@@ -32,6 +32,12 @@ if (plane.length === 2 && Math.max(...spans) < 3 * Math.min(...spans)) {
 const gridSize = plane.length === 2 ? { across: GRID, down: GRID } : { across: 4 * GRID, down: 1 };
 const means = examples[0].map((_, i) => examples.reduce((sum, input) => sum + input[i], 0) / examples.length);
 
+// With more inputs than axes, the plane is a slice: it passes through the example that is selected, or
+// through the means of all.
+const others = [...means.keys()].filter((axis) => !plane.includes(axis));
+const sliceThrough = () => (others.length ? state.example : null);
+const pointOfSlice = (example) => (example === null ? means : examples[example]);
+
 // The coordinates of a grid point, counted from the upper left.
 function gridPoint(column, row) {
   const [[left, right], [low, high] = [0, 0]] = extents;

@@ -24,19 +24,19 @@ function whichSteps() {
 function sentence() {
   const k = state.at;
   const { losses } = training;
-  if (k === 0) return `${whichSteps()}: loss ${number(losses[0])}${rightSide()}.`;
-  return `${whichSteps()}: loss ${number(losses[k - 1])} → ${number(losses[k])}${rightSide()}.`;
+  if (k === 0) return `${whichSteps()}: loss ${number(losses[0])}${howMany()}.`;
+  return `${whichSteps()}: loss ${number(losses[k - 1])} → ${number(losses[k])}${howMany()}.`;
 }
 
-// How many examples are answered rightly, or the one that is missed by most.
-function rightSide() {
+// How many examples are classified correctly, or which one is missed by most.
+function howMany() {
   const k = state.at;
   if (!task.classes.length) return `; ${worst(k)}`;
   const { right } = training.answers(k);
-  const of = `${right} of ${examples.length} on the right side`;
+  const of = `${right} of ${examples.length} classified correctly`;
   if (k === 0) return `; ${of}`;
   const gained = right - training.answers(k - 1).right;
-  const compared = `${Math.abs(gained)} ${gained > 0 ? "more" : "fewer"} on the right side, ${right} of ${examples.length}`;
+  const compared = `${Math.abs(gained)} ${gained > 0 ? "more" : "fewer"} classified correctly, ${right} of ${examples.length}`;
   return gained === 0 ? `; still ${of}` : `; ${compared}`;
 }
 

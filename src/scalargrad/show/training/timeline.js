@@ -59,7 +59,8 @@ function chooseExample(i, { focus = false } = {}) {
   Object.assign(state, { example: i, unit: null });
   if (i === null && state.view === "products") showView("weights");
   document.body.classList.toggle("fresh", isNew && i !== null);
-  draw();
+  if (others.length) drawAll(); // in another slice, under another legend
+  else draw();
   if (focus && i !== null) $(`point-${i}`).focus();
   announce(i === null ? "All examples." : exampleSentence());
   noteAddress();

@@ -39,7 +39,7 @@ class Training {
     this.answers = remembered((k) => this.answer(k));
     this.gradients = remembered((k, example) => this.gradient(k, example), 4);
     this.changes = remembered((k) => this.change(k));
-    this.overPlane = remembered((k) => this.spread(k), 2);
+    this.overPlane = remembered((k, example) => this.spread(k, example), 2);
   }
 
   get count() {
@@ -119,26 +119,45 @@ class Training {
     return this.run(this.parameters[k])[cell.weighted][example];
   }
 
-  // Every cell's output, and the model's outputs, over the grid at a snapshot.
-  spread(k) {
+  // Every cell's output, and the model's outputs, over the grid at a snapshot; the plane passes
+  // through an example, or through the means of all.
+  spread(k, example) {
     const { across, down } = gridSize;
-    const { values, outputs, lanes } = this.plane;
+    const { values, outputs } = this.plane;
     const fields = this.cells.map(() => new Float64Array(across * down));
     const answered = outputs.map(() => new Float64Array(across * down));
+    const pointAt = (p) => gridPoint(p % across, Math.floor(p / across));
+    this.overPoints(k, example, across * down, pointAt, (start, count) => {
+      for (const [c, field] of fields.entries()) field.set(values[this.cells[c].node].subarray(0, count), start);
+      for (const [o, field] of answered.entries()) field.set(values[outputs[o]].subarray(0, count), start);
+    });
+    return { fields, outputs: answered };
+  }
+
+  // The model's outputs at points of that plane, an array for each output.
+  outputsAt(k, example, points) {
+    const { values, outputs } = this.plane;
+    const answered = outputs.map(() => new Float64Array(points.length));
+    this.overPoints(k, example, points.length, (p) => points[p], (start, count) => {
+      for (const [o, found] of answered.entries()) found.set(values[outputs[o]].subarray(0, count), start);
+    });
+    return answered;
+  }
+
+  // Run the model at points of that plane, some side by side, and have each run's numbers taken.
+  overPoints(k, example, count, pointAt, take) {
+    const { values, lanes } = this.plane;
     load(this.plane, this.parameters[k]);
-    for (const [axis, mean] of means.entries()) values[axis].fill(mean);
-    for (let start = 0; start < across * down; start += lanes) {
-      for (let lane = 0; lane < lanes; lane += 1) {
-        const at = gridPoint((start + lane) % across, Math.floor((start + lane) / across));
+    for (const [axis, x] of pointOfSlice(example).entries()) values[axis].fill(x);
+    for (let start = 0; start < count; start += lanes) {
+      const taken = Math.min(lanes, count - start);
+      for (let lane = 0; lane < taken; lane += 1) {
+        const at = pointAt(start + lane);
         for (let i = 0; i < plane.length; i += 1) values[plane[i]][lane] = at[i];
       }
       this.plane.run();
-      const room = across * down - start;
-      const taken = (node) => (room < lanes ? values[node].subarray(0, room) : values[node]);
-      for (const [c, field] of fields.entries()) field.set(taken(this.cells[c].node), start);
-      for (const [o, field] of answered.entries()) field.set(taken(outputs[o]), start);
+      take(start, taken);
     }
-    return { fields, outputs: answered };
   }
 }
 

@@ -22,7 +22,8 @@ from scalargrad.table.operation import Operation
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
     *("programs", "state", "losses", "training", "recording", "draws", "resized", "retraining"),
-    *("picture", "network", "plane", "curve", "story", "timeline", "settings", "takeaway", "main"),
+    *("picture", "names", "network", "boundary", "plane", "curve"),
+    *("story", "timeline", "settings", "takeaway", "main"),
 )
 
 
@@ -60,7 +61,7 @@ def page(
             "summary": escape(_summary(setting, stopped)),
             "style": style,
             "table": _table(snapshots, unit),
-            "recorded": inert(_training(setting, snapshots, unit)),
+            "recorded": inert(_training(setting, snapshots, unit) | {"isNamedBySizes": not title}),
             "script": script,
         },
     )

@@ -55,7 +55,8 @@ def watch(
     threshold : float
         Above which one output means class 1: 0 for logits and margins, 0.5 for probabilities.
     plane : (int, int)
-        Which inputs span the plane that is shown. Others are held at their means in it.
+        Which inputs span the plane that is shown. Others are held at their means in it, or at those
+        of the example that is selected.
     feature_names, target_names : sequences of str, optional
         What inputs and classes are called; by default the columns of a DataFrame, and the labels
         themselves.

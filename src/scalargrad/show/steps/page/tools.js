@@ -68,19 +68,32 @@ function compared(before, after) {
   return `${both}, ${after < before ? "it fell" : after > before ? "it rose: try a smaller rate" : "it stayed"}`;
 }
 
+const MOST_KNOWN = 100; // outputs of descent that are drawn
+const CHART = { left: 56, right: 210, top: 18, bottom: 74 };
+
 function drawDescent() {
-  const known = descentOutputs.filter(Number.isFinite).slice(-100);
-  const [low, high] = [Math.min(...known), Math.max(...known)];
-  const points = known.map((y, i) => {
-    const right = 6 + (188 * i) / Math.max(1, known.length - 1);
-    const down = high > low ? 54 - (48 * (y - low)) / (high - low) : 30;
-    return `${right.toFixed(1)},${down.toFixed(1)}`;
-  });
-  $("descent-chart").replaceChildren(
-    svgElement("polyline", { points: points.join(" ") }),
-    ...points.map((point) => svgElement("circle", { cx: point.split(",")[0], cy: point.split(",")[1], r: 2 })),
-  );
+  const finite = descentOutputs.map((y, step) => ({ y, step })).filter(({ y }) => Number.isFinite(y));
+  const known = finite.slice(-MOST_KNOWN);
   $("descent-chart").toggleAttribute("hidden", known.length < 2);
+  if (known.length < 2) return;
+  const [from, to] = [known[0], known.at(-1)];
+  const [low, high] = [Math.min(...known.map(({ y }) => y)), Math.max(...known.map(({ y }) => y))];
+  const { left, right, top, bottom } = CHART;
+  const across = (step) => left + ((right - left) * (step - from.step)) / (to.step - from.step);
+  const down = (y) => (high > low ? bottom - ((bottom - top) * (y - low)) / (high - low) : (top + bottom) / 2);
+  const points = known.map(({ y, step }) => [across(step).toFixed(1), down(y).toFixed(1)]);
+  const text = (x, y, anchor, words) => svgElement("text", { x, y, "text-anchor": anchor }, words);
+  $("descent-chart").replaceChildren(
+    svgElement("path", { class: "axes", d: `M${left - 4},${top}V${bottom + 4}H${right}` }),
+    text(left, 10, "start", nodes[root].name),
+    ...[...new Set([low, high])].map((y) => text(left - 8, down(y) + 4, "end", number(y))),
+    text(left, bottom + 17, "middle", String(from.step)),
+    text((left + right) / 2, bottom + 17, "middle", "step"),
+    text(right, bottom + 17, "middle", String(to.step)),
+    svgElement("polyline", { points: points.map(String).join(" ") }),
+    ...points.map(([cx, cy]) => svgElement("circle", { cx, cy, r: 2 })),
+  );
+  $("descent-chart").setAttribute("aria-label", `${nodes[root].name} after each step, from ${number(from.y)} to ${number(to.y)}`);
 }
 
 const STYLED = [
