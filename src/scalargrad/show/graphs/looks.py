@@ -38,6 +38,7 @@ class Look:
 
     Highlighted ones are bold with a halo; `tints` has the colour of others, and `scale` what the
     colours mean. What is alarmed has an octagon, in red: it is inf or nan.
+    Lines in `back` carry a gradient, against their direction, and have their arrow at that end.
     Texts that are hidden have room all the same, and in an even look every wire has room for a
     halo: pictures that differ in what stands out are then of one size.
     """
@@ -47,6 +48,7 @@ class Look:
     scale: Scale | None = None
     alarmed: frozenset[str] = frozenset()
     hidden: frozenset[str] = frozenset()
+    back: frozenset[str] = frozenset()
     even: bool = False
 
 

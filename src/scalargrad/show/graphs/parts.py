@@ -55,7 +55,8 @@ Drawn: TypeAlias = Shape | Folded | Bundle | Border
 class FoldedDiagram:
     """A diagram with folded parts and frames around open ones.
 
-    Below the picture stand a legend of short names, a line each, and a note.
+    Below the picture stand a legend of short names, a line each, and a note, which has the width
+    that is given in points, or that of its text.
     """
 
     title: str
@@ -65,6 +66,7 @@ class FoldedDiagram:
     look: Look = field(default_factory=Look)
     legend: str = ""
     note: str = ""
+    note_width: int = 0
 
     def frames(self) -> list[Cluster]:
         """Return all clusters, outer ones first."""

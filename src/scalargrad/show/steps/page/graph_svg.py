@@ -21,7 +21,7 @@ from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Li
 from scalargrad.show.graphs.layout import render_each
 from scalargrad.show.graphs.parts import Drawn, Folded, FoldedDiagram
 from scalargrad.show.graphs.turns import turn
-from scalargrad.show.steps.page.text_width import text_width
+from scalargrad.show.text_width import text_width
 
 _CELL, _GATE_CELL = 7.7, 8.8  # width of a letter of 14 pixels, and of one in a gate
 _NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 9.4, 15.0, 44
