@@ -47,7 +47,8 @@ function placeTools() {
   const box = (shape) => shape.getBoundingClientRect();
   const target = targets().map(box);
   const taken = [];
-  for (const [tool, corners] of [[$("zoom"), ["high", "left", "low", "low-left"]], [$("minimap"), CORNERS]]) {
+  const forButtons = isPhone() ? ["low-left", "low", "high", "left"] : ["high", "left", "low", "low-left"];
+  for (const [tool, corners] of [[$("zoom"), forButtons], [$("minimap"), CORNERS]]) {
     if (tool.hasAttribute("hidden")) continue;
     const others = tool.id === "minimap" ? [...graph.querySelectorAll(".node > rect:first-of-type, .wire text, .chip")].map(box) : [];
     const hiding = (corner) => {
