@@ -34,7 +34,7 @@ from scalargrad import sum as add_up
 from scalargrad.errors import OperandError
 from scalargrad.ops import gt
 from scalargrad.show.steps import Step, Walk, walk
-from scalargrad.show.steps.nudges import beyond
+from scalargrad.show.steps.nudges import output_at
 
 from .graphs import labelled
 
@@ -483,7 +483,7 @@ def test_what_is_foretold_is_what_the_function_does(seed: int) -> None:
         if found := re.match(r"nudge . by \+([\d.]+): f changes by (?:about )?(\S+)", note):
             nudge, foretold = float(found[1]), float(found[2].replace("−", "-"))
             assert step.parent is not None
-            moved = beyond(walk(f).scene, step.parent, step.parent.data + nudge).output
+            moved = output_at(walk(f).scene, step.parent, step.parent.data + nudge)
             assert moved - f.data == pytest.approx(foretold, rel=0.12, abs=0.03 * nudge)
 
 

@@ -8,6 +8,7 @@ const TRUE_SHARE = 0.1; // a change that is foretold "about" is off by no more
 const NOTHING = 0.02; // of the nudge: a change so small is about 0
 const BESIDE = 1e-6; // of the nudge: where slopes beside the point are taken
 const NEARER = 16;
+const MOST_WIRES = 2000; // of more, kinks are not looked for: what is not foretold is left out
 const CLEAR = 1e-6; // as a share of the slopes
 const ROUNDED_OFF = 1e-12; // as a share of the output
 
@@ -19,7 +20,8 @@ function nudgeNote(sweep, step) {
   const leaf = step.parent;
   let nudge = nudgeOf(sweep.data[leaf]);
   if (!Number.isFinite(nudge * total) || !Number.isFinite(sweep.data[root])) return "";
-  const found = besideNote(sweep, leaf, nudge, total);
+  const isSmall = wires.reduce((sum, count) => sum + count, 0) <= MOST_WIRES;
+  const found = isSmall && besideNote(sweep, leaf, nudge, total);
   if (found) return found;
   for (let k = 0; k <= SMALLER; k += 1) {
     if (holds(sweep.rootAt([[leaf, sweep.data[leaf] + nudge]]) - sweep.data[root], nudge, total)) {
