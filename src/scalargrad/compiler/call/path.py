@@ -142,8 +142,6 @@ class Path:
         as the call is then made in another way.
         """
         if not self.draws:
-            if self.in_arrays:
-                return self._run_in_arrays(leaves)
             return self._run(leaves, module_values, made)
         states = self.draws.states()
         run = self._run(leaves, module_values, made)
@@ -180,11 +178,11 @@ class Path:
     def _run(
         self, leaves: list[Any], module_values: list[Value], made: Made
     ) -> tuple[Sequence[Any], bool] | None:
-        function, n = self.function, self.results
         if self.in_arrays:
             return self._run_in_arrays(leaves)
+        function, n = self.function, self.results
         recording = self.differentiable and is_grad_enabled()
-        along = function.along() if recording else None
+        along, runner = function.along() if recording else (None, function.values)
         foreign = self._foreign(module_values) if module_values else self.closed_over
         if self.all_values:  # the common case, in one comprehension
             parents = (*leaves, *foreign)
@@ -192,7 +190,6 @@ class Path:
         else:
             parents = (*[leaves[i] for i in self.values_at], *foreign)
             inputs = self._inputs(leaves, foreign)
-        runner = function.values if along is None else function.values_and_row_of(along)
         numbers = runner(inputs)
         if self.outcomes:
             outcomes = tuple([x != 0.0 for x in numbers[n : n + len(self.outcomes)]])

@@ -14,8 +14,8 @@ from operator import is_, length_hint
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.call.objects import attributes, has_state
 from scalargrad.compiler.guards.names_read import is_followed, is_wrapper, namespaces, variables
+from scalargrad.compiler.guards.object_state import attributes, has_state
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
