@@ -112,7 +112,7 @@ class Function:
         return _asked(copy, self.wrt, [(copy.outputs[index], one)])
 
     def along(self) -> tuple[int | None, Runner]:
-        """Return the result whose gradient to compute along with the values, and what does both.
+        """Return the result whose gradient to compute along with the values, if any, and a runner.
 
         It is the only moving result, or else the one whose gradient was asked for since the last
         run. The latter only with loops, whose values have the same digits with a gradient.

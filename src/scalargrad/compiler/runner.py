@@ -92,7 +92,7 @@ class Runner:
 
     def _ran(self, inputs: Inputs) -> tuple[Executable, Floats]:
         """Run an executable; return it with the view of its outputs."""
-        try:  # as `lend`, at each call
+        try:  # `lend`, inlined
             executable, _ = idle = self._idle.pop()
         except IndexError:
             executable, _ = idle = self.lend()

@@ -29,7 +29,7 @@ Key = tuple[Hashable, ...]
 
 #: The entry in the key for a number of each type.
 NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Parameter: 2}
-#: The same for those that are taken as they are.
+#: The same for numbers that need no conversion.
 _AT_ONCE = {kind: entry for kind, entry in NUMBERS.items() if kind is not int}
 
 #: The type of most arrays, to recognise them quickly.

@@ -18,7 +18,7 @@ from scalargrad.compiler.call.input_numbers import (
     value_cells,
 )
 from scalargrad.compiler.call.made_draws import MadeDraws
-from scalargrad.compiler.call.output import all_finite
+from scalargrad.compiler.call.output import Output, all_finite
 from scalargrad.compiler.call.result_nodes import ResultNodes
 from scalargrad.compiler.call.results import Place, filled, filler, has_arrays
 from scalargrad.compiler.function import Function
@@ -204,6 +204,8 @@ class Path:
             return self.nodes.leaves(numbers), finite
         row = None if along is None else (along, tuple(numbers[n + len(self.outcomes) :]))
         source = self.name, function, inputs, (self, made, leaves, module_values)
+        if self.nodes.is_single:  # the common case, without a further call
+            return [Output(numbers[0], 0, source, parents, row and row[1])], finite
         return self.nodes.outputs(numbers, source, parents, row), finite
 
     def _run_in_arrays(self, leaves: list[Any]) -> tuple[Sequence[Any], bool] | None:
