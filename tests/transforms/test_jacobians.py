@@ -155,3 +155,37 @@ def test_the_check_of_gradients_is_of_the_backward_sweep() -> None:
     assert gradcheck(lambda x: [sin(x), cos(x), x * x], 0.4)
     assert gradcheck(abs, 1e-3, eps=1e-4)
     assert not gradcheck(abs, 1e-3, eps=1e-2, raise_exception=False)
+
+
+def test_states_of_a_loop_are_compiled_by_columns() -> None:
+    """One state after the other: forward, the work grows as they do, and the numbers are theirs."""
+
+    def states(p: Any) -> Any:
+        x, found = 0.3, []
+        for k in range(count):
+            x = x + 0.01 * (p[0] * x - p[1] * x * x * (0.1 + 0.001 * k))
+            found.append(x)
+        return found
+
+    work = {}
+    for count in (50, 100, 400):
+        compiled = jit(jacobian(states))
+        work[count] = calls_made(lambda compiled=compiled: compiled([1.3, 0.7]))  # type: ignore[misc]
+        for row, exact in zip(compiled([1.1, 0.4]), jacrev(states)([1.1, 0.4]), strict=True):
+            assert row == pytest.approx(exact, rel=1e-12)
+    assert work[400] < 5 * work[100]
+
+
+def test_a_tangent_of_many_results_takes_two_sweeps() -> None:
+    """Under jit as eagerly, for results that do not depend on what moves, too."""
+
+    def f(x: Any) -> Any:
+        return {"a": [x[0] * x[1], sin(x[0])], "b": (x[2], 7.0, x[1] * x[1])}
+
+    def tangent(x: Any, v: Any) -> Any:
+        return jvp(f, (x,), (v,))[1]
+
+    point, direction = [0.5, -2.0, 3.0], [1.0, 0.25, 0.0]
+    found = jit(tangent)(point, direction)
+    assert found["a"] == pytest.approx([-2.0 + 0.125, np.cos(0.5)], rel=1e-14)
+    assert found["b"] == (0.0, 0.0, -1.0)

@@ -74,10 +74,10 @@ def jacobian(
     Notes
     -----
     One backward sweep per output, as `jacrev`, or, where outputs are more than inputs, one
-    forward sweep per input, as `jacfwd`. Under `jit` each output has a backward sweep of its own,
-    through the operations it depends on: where many outputs share a long computation, each goes
-    through all of it. Where many outputs come of one formula, ``vmap(grad(formula))`` is compiled
-    once for all of them.
+    forward sweep per input, as `jacfwd`. Under `jit`, outputs that share few operations, such as
+    residuals, are swept back one by one, and others, such as the states of a loop, forward: the
+    program grows in proportion to them. Where many outputs come of one formula,
+    ``vmap(grad(formula))`` is compiled once for all of them.
 
     Examples
     --------

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from scalargrad.compiler.trace.tape import Tape
+from scalargrad.compiler.trace.traced import Traced
 from scalargrad.ops import identity
 from scalargrad.transforms.evaluation import Evaluation, Subgraph
 from scalargrad.tree import replaced
@@ -74,24 +75,50 @@ class Region(Evaluation):
         A forward sweep is made of two backward ones: Σ ẋ · ∂y/∂x is the derivative with respect
         to u of Σ ẋ · ∂(u·y)/∂x.
         """
-        return [self._tangent(y, directions, subgraph) for y in outputs]
+        weights, pulled = self._weighted(outputs)
+        pairs = list(zip(pulled, directions, strict=True))
+        return self._tangents(weights, pairs, subgraph.as_graph)
 
     def by_columns(self, outputs: Sequence[Any], as_graph: bool) -> list[list[Any]]:
-        """Return the gradient of each output, by backward sweeps; see `push_forward`."""
-        return self.by_rows(outputs, as_graph)
+        """Return the gradient of each output; see `push_forward`.
 
-    def _tangent(self, y: Any, directions: Sequence[Scalar], subgraph: Subgraph) -> Scalar:
-        if not isinstance(y, Value):
-            return 0.0
+        Outputs that share little, such as residuals, are cheaper by rows: a backward sweep goes
+        only through what its output depends on.
+        """
         trace = self._trace
-        u = trace.leaf(identity, 1.5)  # any number that no pass folds
+        roots = [trace.refer(y, identity) for y in outputs if isinstance(y, Value)]
+        by_columns = (2 * len(self.leaves) + 1) * (len(trace.ops) - self._start)
+        if trace.columns.sweeps_visit(roots, self._start, at_most=by_columns):
+            return self.by_rows(outputs, as_graph)
+        weights, pulled = self._weighted(outputs)
+        columns = [self._tangents(weights, [(signal, 1.0)], as_graph) for signal in pulled]
+        return [list(row) for row in zip(*columns, strict=True)]
+
+    def _weighted(self, outputs: Sequence[Any]) -> tuple[list[Traced | None], list[Any]]:
+        """Return leaves u, one for each output y that is a Value, and ∂(Σ u·y)/∂x for each leaf x.
+
+        Their number, 1.5, is any that no pass folds: tangents do not depend on it.
+        """
+        trace = self._trace
+        weights = [trace.leaf(identity, 1.5) if isinstance(y, Value) else None for y in outputs]
+        seeds = [
+            (trace.refer(y, identity), u.index)
+            for y, u in zip(outputs, weights, strict=True)
+            if u is not None
+        ]
         wrt = [trace.refer(leaf, identity) for leaf in self.leaves]
-        pulled = trace.adjoints(wrt, [(trace.refer(y, identity), u.index)], plain=False)
+        return weights, trace.adjoints(wrt, seeds, plain=False)
+
+    def _tangents(
+        self, weights: Sequence[Traced | None], pairs: Sequence[tuple[Any, Scalar]], as_graph: bool
+    ) -> list[Scalar]:
+        """Return ∂(Σ ẋ · signal)/∂u for each weight u, from pairs (signal, ẋ)."""
+        trace = self._trace
         seeds = [
             (trace.refer(signal, identity), trace.refer(direction, identity))
-            for signal, direction in zip(pulled, directions, strict=True)
+            for signal, direction in pairs
             if isinstance(signal, Value)
         ]
-        (tangent,) = trace.adjoints([u.index], seeds, plain=not subgraph.as_graph)
-        moved: Scalar = tangent
-        return moved
+        wrt = [u.index for u in weights if u is not None]
+        found = iter(trace.adjoints(wrt, seeds, plain=not as_graph))
+        return [0.0 if u is None else next(found) for u in weights]
