@@ -32,4 +32,9 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "if (epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # up again from the trough itself",
         "if (epoch - 1 + self.T_max) % (2 * self.T_max) == 0:  # up again from the trough itself",
     ): "both sides differ by 2 T_max, and so not in what is left over",
+    (
+        "autodiff.py",
+        'deque(map(setattr, nodes, repeat("_grad"), grads), maxlen=0)',
+        'deque(map(setattr, nodes, repeat("_grad"), grads), maxlen= 1)',
+    ): "the deque is there to be run through, not to keep anything",
 }

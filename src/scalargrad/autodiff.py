@@ -113,9 +113,9 @@ def _sweep(
 ) -> tuple[list[float], dict[Value, float]]:
     """Return the error signal of each node, results before operands, and those of other nodes.
 
-    Each wire adds upstream · local to its operand's signal. A signal is complete when its node
-    is reached, so only those still under way are looked up: few, and in the processor's cache.
-    Results of one compiled call may change the order of what is ahead.
+    Each wire adds upstream · local to the signal of its operand. A signal is complete when its
+    node is reached, so only those still incomplete are in the dict: few, and in the processor's
+    cache. Results of one compiled call may change the order of the nodes ahead.
     """
     under_way = dict(seeds)
     checking = _anomaly.get()
@@ -203,9 +203,9 @@ def _require_unchanged(node: Value, parent: Value, recomputed: Scalar, stored: f
 
 
 def gradient_graphs(order: Sequence[Value], seeds: Mapping[Value, Scalar]) -> dict[Value, Scalar]:
-    """Return the same as `error_signals`, as Values that can be differentiated again.
+    """Return the error signals, as `error_signals` does, as Values that can be differentiated.
 
-    Nodes to which no gradient flows are left out.
+    Nodes that get no gradient are left out.
     """
     signals: dict[Value, Scalar] = dict(seeds)
     checking = _anomaly.get()

@@ -1,4 +1,4 @@
-"""Error signals of results that one compiled call returned, which go back in one sweep."""
+"""Error signals of the results of one compiled call, sent back together by one program run."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from scalargrad.value import Value
 
 
 class CallSignals:
-    """What is known, during a sweep, of the compiled calls whose results are in a graph.
+    """Collects, during a sweep, the error signals of compiled calls with several results.
 
     Parameters
     ----------
     ahead : list of Value
-        The nodes of the graph, results before operands. Where results of one call have different
-        operands, it is arranged anew, so that its operands come after all of them.
+        The nodes still to be visited, results before operands. It is reordered if results of one
+        call have different operands, so that all results come before all operands.
     first : Value
-        The first result of a call there.
+        The first result of a call among them.
     """
 
     def __init__(self, ahead: list[Value], first: Value) -> None:
@@ -37,9 +37,9 @@ class CallSignals:
             ahead[here:] = reversed(self._in_order(ahead[: here - 1 : -1]))
 
     def _in_order(self, order: Sequence[Value]) -> list[Value]:
-        """Return nodes, operands before results, so that all of a call's come before its results.
+        """Return nodes in topological order, all operands of a call before any of its results.
 
-        There is such an order, because a call was given all its operands before it returned.
+        Such an order exists, as a call has all its operands before it returns.
         """
         found: list[Value] = []
         left = set(order)
@@ -55,13 +55,16 @@ class CallSignals:
         return found
 
     def _read(self, node: Value) -> Iterable[Any]:
-        """Return the operands of a node, of a call's result those of all its results."""
+        """Return the operands of a node; of a result of a call, those of all its results."""
         if node._call is None:
             return node.parents
         return [x for operands in self._operands[id(node._call)].values() for x in operands]
 
     def keeps(self, node: Any, upstream: float, under_way: dict[Value, float]) -> bool:
-        """Take a result's signal, unless it is the only one; send all back with the last."""
+        """Keep the signal of a result, and send all of them back when the last one arrives.
+
+        Returns False for the only result of a call, whose signal the sweep sends back itself.
+        """
         arriving = self._arriving.get(id(node._call))
         if arriving is None:
             return False

@@ -17,53 +17,53 @@ _SUSPENDS = 0x20 | 0x80 | 0x200
 
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 
-#: One entry for each recorder and each context manager in force anywhere. While it is empty,
-#: operations need not look at a context variable, which would cost them 5% of their time.
+#: One entry for each recorder and each context manager in force in any thread. While it is empty,
+#: operations need not read a context variable, which would take 5% of their time.
 switches: list[None] = []
 
 
 class Recorder(Protocol):
-    """Who writes operations down while a function is compiled, instead of making their nodes.
+    """What records operations while a function is compiled, instead of building a graph.
 
-    The core asks it at every place where a Value would answer with its number, and knows no more
-    of compilers than these questions.
+    The engine calls it wherever a Value would be asked for its number. These methods are all that
+    the engine knows of the compiler.
     """
 
     def node(self, op: Any, operands: tuple[Any, ...]) -> Any:
-        """Return what stands for an operation over operands of which one is a Value."""
+        """Record an operation; at least one operand is a Value."""
 
     def compared(self, op: Any, x: Any, other: Any) -> Any:
-        """Return what ``x < other``, where `op` is lt, says of Values or a Value and a number."""
+        """Record a comparison by an operator, ``x < other`` if `op` is lt."""
 
     def equal(self, x: Any, other: Any, op: Any) -> Any:
-        """Return what ``x == other`` or ``!=``, which is `op`, says of a Value from outside."""
+        """Record ``x == other`` or ``x != other``, by `op`, for a Value made before."""
 
     def asked(self, x: Any, question: str) -> None:
-        """Refuse a question about a Value that a program could not answer anew at each call."""
+        """Refuse a question about a Value whose answer could differ from call to call."""
 
     def refused(self, question: str) -> NoReturn:
-        """Refuse what a program could not do anew at each call."""
+        """Refuse an action that a program could not repeat at each call."""
 
     def detach(self, x: Any) -> Any:
-        """Return what has the number of a Value and no gradient."""
+        """Return a node with the number of a Value, through which no gradient flows."""
 
     def name(self, x: Any, other: Any) -> None:
-        """Have `x`, a Value being made, stand for `other`, a number that is being recorded."""
+        """Let `x`, a new Value, stand for `other`, a number that is being recorded."""
 
     def copy_of(self, x: Any) -> Any:
-        """Return another leaf with the number of a Value from outside."""
+        """Return a new leaf with the number of a Value made before."""
 
     def take(self, values: Any, index: Any) -> Any:
-        """Return the entry at an index that is being recorded."""
+        """Record a lookup: the entry of `values` at an index that is being recorded."""
 
     def gradients(self, y: Any, xs: list[Any], create_graph: bool, allow_nonfinite: bool) -> Any:
-        """Return what stands for ∂y/∂x for each x."""
+        """Record ∂y/∂x for each x."""
 
     def run(self, f: Any, argnums: Any, args: Any, kwargs: Any) -> Any:
-        """Run a function that is to be differentiated."""
+        """Run a function that is differentiated."""
 
     def switch_grad(self, enabled: bool) -> None:
-        """Have gradients flow through what is recorded from now on, or not."""
+        """Let gradients flow through what is recorded from now on, or not."""
 
 
 _recorder: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
@@ -72,10 +72,10 @@ recorder = _recorder.get
 
 
 def run_recorded(run: Callable[[], R], by: Recorder) -> R:
-    """Run a function whose operations a recorder writes down, with gradients.
+    """Run a function whose operations a recorder records, with gradients.
 
-    All that is set for it is set in a copy of the context, which ends with the call, whatever
-    ends it: Ctrl-C at the wrong moment leaves an entry of `switches` at most, which costs time.
+    Everything is set in a copy of the context, which ends with the call. Ctrl-C at a bad moment can
+    leave at most an entry in `switches`, which costs time only.
     """
     switches.append(None)
     try:
@@ -90,13 +90,13 @@ def _run_recorded(run: Callable[[], R], by: Recorder) -> R:
     return run()
 
 
-#: The sets that leaves made here are noted in: one for each derivative being recorded, which
-#: thereby tells a leaf its function made from one the function closes over.
+#: Sets to which new leaves are added, one for each derivative under way: it thereby tells the
+#: leaves that its function makes from those that the function closes over.
 new_leaves: ContextVar[tuple[set[Any], ...]] = ContextVar("new_leaves", default=())
 
 
 def as_leaf(node: R) -> R:
-    """Note a leaf just made where derivatives being recorded look for it, and return it."""
+    """Add a new leaf to the sets of the derivatives under way, and return it."""
     for leaves in new_leaves.get():
         leaves.add(node)
     return node

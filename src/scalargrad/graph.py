@@ -144,7 +144,7 @@ def names(order: Iterable[Value]) -> dict[Value, str]:
 
 
 def as_read(nodes: Iterable[Value]) -> dict[Value, None]:
-    """Return nodes in another order: a leaf stands just before the first node that reads it."""
+    """Return nodes with each leaf moved to just before the first node that reads it."""
     found: dict[Value, None] = {}
     leaves = []
     for node in nodes:
@@ -157,7 +157,7 @@ def as_read(nodes: Iterable[Value]) -> dict[Value, None]:
 
 
 def _unused(prefix: str, taken: set[str], start: int) -> Iterator[str]:
-    """Yield the prefix with start, start + 1, …, leaving out names that are taken."""
+    """Yield the prefix followed by start, start + 1, …, skipping names that are taken."""
     numbers = itertools.count(start)
     while True:
         name = f"{prefix}{next(numbers)}"

@@ -30,8 +30,8 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     Returns
     -------
     leaves, rebuild
-        The numbers in order, and a function of an iterator over what takes their places:
-        numbers, Values or trees.
+        The leaves in order, and a function that rebuilds the tree from an iterator over
+        replacements: numbers, Values or trees.
 
     Raises
     ------
@@ -40,8 +40,8 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
 
     Notes
     -----
-    Containers are new ones. An array is rebuilt as float64; as objects where Values take the
-    places; with further axes where arrays do; and as a tree of arrays where trees do.
+    Containers are new objects. An array is rebuilt as float64 from numbers, as an array of objects
+    from Values, with further axes from arrays, and as a tree of arrays from trees.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def _flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
 
 
 def replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
-    """Return `tree` with something else for each Value; what else it holds may be anything.
+    """Return `tree` with each Value replaced; other leaves may be of any type.
 
     Examples
     --------
@@ -104,13 +104,13 @@ def replaced(tree: Any, replace: Callable[[Value], Any]) -> Any:
 
 
 def is_object_array(x: Any) -> bool:
-    """Return whether this is an array of objects; its class tells, else nothing is asked of it."""
+    """Return whether `x` is an array of objects; objects of other classes are not touched."""
     return hasattr(type(x), "dtype") and getattr(x.dtype, "kind", "") == "O"
 
 
 def is_array(tree: Any) -> bool:
-    """Return whether something is a NumPy array."""
-    numpy = sys.modules.get("numpy")  # where there is an array, it has been imported
+    """Return whether `tree` is a NumPy array."""
+    numpy = sys.modules.get("numpy")  # if there is an array, NumPy has been imported
     return numpy is not None and isinstance(tree, numpy.ndarray)
 
 
@@ -120,7 +120,7 @@ def _items(array: Any) -> list[Any]:
 
 
 def _assembler(tree: Any) -> Callable[[list[Any]], Any]:
-    """Return a function that puts children into a container such as `tree` is now."""
+    """Return a function that makes a container like `tree` of children."""
     if isinstance(tree, dict):
         keys = list(tree)
         return lambda children: dict(zip(keys, children, strict=True))
@@ -149,7 +149,7 @@ def _array(children: list[Any], shape: tuple[int, ...]) -> Any:
 
 
 def _alike(tree: Any, model: Any) -> bool:
-    """Return whether two trees are containers of one kind with the same places."""
+    """Return whether two trees are containers of one kind with the same keys or length."""
     return type(tree) is type(model) and _common_places(tree, model) is not None
 
 
@@ -196,7 +196,7 @@ _CONTAINERS = (dict, list, tuple)
 
 
 def _common_places(tree: Any, model: Any) -> Iterable[Any] | None:
-    """Return the keys or indices of two containers, or None if they have not the same."""
+    """Return the keys or indices that two containers share; None unless all are the same."""
     if isinstance(tree, dict) and isinstance(model, dict):
         return list(model) if tree.keys() == model.keys() else None
     if isinstance(tree, list | tuple) and isinstance(model, list | tuple):

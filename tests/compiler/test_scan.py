@@ -358,5 +358,5 @@ def test_a_step_that_returns_no_pair_is_refused(result: Any, compiled: bool) -> 
     def step(c: Any, _: Any) -> Any:
         return result
 
-    with pytest.raises(OperandError, match="return a pair, what it carries on and a result"):
+    with pytest.raises(OperandError, match="return a pair, the next carry and a result"):
         scan(jit(step) if compiled else step, 1.0, length=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import itertools
 import math
 import os
@@ -411,6 +412,38 @@ def test_a_wrong_number_of_threads_is_refused(wanted: str, monkeypatch: pytest.M
     monkeypatch.setenv("SCALARGRAD_THREADS", wanted)
     with pytest.raises(OperandError, match=f"SCALARGRAD_THREADS is '{wanted}'"):
         threads.threads()
+
+
+@pytest.mark.parametrize("examples", [255, 256, 1500])
+@pytest.mark.parametrize("kind", [list, np.array])
+def test_derivatives_that_are_one_number_for_all_examples(kind: Any, examples: int) -> None:
+    """Of what is linear, the second derivative is 0 in each example, and each has its own 0."""
+
+    def f(p: Any, t: Any) -> Any:
+        return p[0] * p[0] * t + p[1] * p[0]
+
+    xs = kind([0.01 * k for k in range(examples)])
+    compiled = jit(vmap(hessian(f), in_axes=(None, 0)))
+    compiled([1.0, 2.0], xs)
+    profile = cProfile.Profile()
+    found = profile.runcall(compiled, [2.0, 3.0], xs)
+    assert f.__code__ not in {entry.code for entry in profile.getstats()}  # compiled, not eager
+    if kind is list:
+        assert found == [[[2 * t, 1.0], [1.0, 0.0]] for t in xs]
+    else:
+        assert found[0][0].tolist() == (2 * xs).tolist()
+        assert found[0][1].tolist() == found[1][0].tolist() == [1.0] * examples
+        assert found[1][1].tolist() == [0.0] * examples
+
+
+def test_jacobians_whose_entries_have_no_examples_beside_such_that_do() -> None:
+    """A derivative that is 3 whatever the example is returned for each of them, in its place."""
+    found = jit(vmap(jacobian(lambda x: [3.0 * x, x * x, 7.0])))(np.arange(300.0))
+    assert [x.tolist() for x in found] == [
+        [3.0] * 300,
+        (2 * np.arange(300.0)).tolist(),
+        [0.0] * 300,
+    ]
 
 
 def test_threads_are_the_cores_there_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,6 +128,24 @@ def test_among_many_the_parameter_that_overflows_is_named() -> None:
     assert all(p.data == 1.0 for _, p in parameters)
 
 
+def test_infinities_of_both_signs_among_many_name_the_first() -> None:
+    """Their sum would be nan, of which NumPy warns; the error is the one promised."""
+    parameters = [(f"w{i}", Parameter(1.0)) for i in range(COUNT)]
+    for i, (_, p) in enumerate(parameters):
+        p.grad = {3: math.inf, 5: -math.inf}.get(i, 1.0)
+    with pytest.raises(NumericalError, match="the gradient of w3 = 1 is inf"):
+        optim.SGD(parameters, lr=0.1).step()
+
+
+def test_gradients_whose_sum_overflows_are_finite() -> None:
+    """Each of many is finite, so all of them move, without a warning of NumPy's."""
+    parameters = [Parameter(1.0) for _ in range(COUNT)]
+    for p in parameters:
+        p.grad = 1e308
+    optim.SGD(parameters, lr=1e-308).step()
+    assert [p.data for p in parameters] == pytest.approx([0.0] * COUNT, abs=1e-15)
+
+
 def test_arrays_visit_what_a_gradient_has_reached() -> None:
     """Of a table, SparseAdam moves the rows reached; a layer beside it is always visited."""
     table, layer = nn.Embedding(3, 2, rng=0), nn.Linear(1, 1, rng=0)

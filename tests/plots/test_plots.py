@@ -153,5 +153,5 @@ def test_decision_boundary_of_an_undecided_classifier_is_just_the_plane(
 @pytest.mark.parametrize("points", [[], [1.0, 2.0], [[1.0, 2.0, 3.0]]])
 def test_points_outside_a_plane_are_an_error(figure: Figure, points: Any) -> None:
     """Points need two coordinates; the message gives the shape they have."""
-    with pytest.raises(OperandError, match=r"\(n, 2\) needed"):
+    with pytest.raises(OperandError, match=r"\(n, 2\) is needed"):
         decision_boundary(score, points, [1.0], ax=figure.subplots())

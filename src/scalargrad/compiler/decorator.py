@@ -53,75 +53,75 @@ def jit(
     Returns
     -------
     Jitted
-        Called as `function`. What it returns are Values where a Value among the arguments, or one
-        that `function` closes over, reaches them; else floats and arrays. Each is one node, whose
-        operands are those Values.
+        Called as `function`. A result is a Value if it depends on a Value, among the arguments or
+        closed over by `function`; else it is a float or an array. Each Value returned is a single
+        node, whose operands are the Values it depends on.
 
     Raises
     ------
     TraceError
-        When called, if `function` does what a program could not repeat: it reads ``.data`` or
-        ``.grad`` or the graph of a Value, calls ``float``, ``int`` or ``backward``, draws other
-        than by `drawn`, looks a number up in a set or a dict, computes in another thread, changes
-        an argument that it does not return, or changes what it closes over.
+        When called, if `function` does what a program could not repeat: it reads ``.data``,
+        ``.grad`` or the graph of a Value, calls ``float``, ``int`` or ``backward``, draws random
+        numbers other than by `drawn`, looks a number up in a set or a dict, computes in another
+        thread, changes an argument that it does not return, or changes what it closes over.
 
     Warns
     -----
     JitWarning
-        Once, if its comparisons, used as conditions, take more than 8 ways: further ones are
-        evaluated eagerly. Once, if it is recorded 8 times because plain numbers that objects hold
-        have changed: an attribute that changes from call to call should be a Value. Once, if it is
-        recorded 8 times because what it closes over changes; further calls are evaluated eagerly.
+        Once, if calls take more than 8 different paths through its conditions; calls that take
+        further paths are evaluated eagerly. Once, if it is recorded 8 times because a plain number
+        held by an object has changed; an attribute that changes from call to call should be a
+        Value. Once, if it is recorded 8 times because what it closes over keeps changing; further
+        calls are evaluated eagerly.
 
     See Also
     --------
     Jitted.explain : what was recorded and packed, and where the time goes.
     disable_jit : evaluate eagerly, to print or to debug; for a process, ``SCALARGRAD_JIT=off``.
     vmap : record one example of many.
-    scan : repeat a step on what it carries on.
+    scan : repeat a step, each time on the state that the last one returned.
 
     Notes
     -----
-    Values that `function` closes over are read at each call, also where a name, an attribute or an
-    item is bound to another by then, here or in functions it calls. Whatever else it reads there,
-    numbers, flags, lists, sets and arrays, is compared at each call: where it has changed, the
-    function is recorded again. Random numbers, by `drawn`, are drawn at each call, those an eager
-    call would draw.
+    Values that `function` closes over are read at each call, even if the name, attribute or item
+    that held one holds another by then; the same goes for functions that it calls. Everything else
+    it reads there (numbers, flags, lists, sets, arrays) is compared at each call, and if any of it
+    has changed, the function is recorded again. Random numbers are drawn by `drawn` at each call,
+    the same that an eager call would draw.
 
-    Sums may be reordered: results agree with eager ones to rounding, and a sum that overflows on
-    the way may do so in one order only. Otherwise what is not finite is as eagerly: such results
-    and gradients are computed again eagerly. So are calls that leave the domain of an operation,
-    the first as well as later ones, also where their result would be finite: errors name the same
-    node, and so are other errors. Where a call is recorded already, the function is simply part of
-    what is recorded.
+    Sums may be reordered: results agree with eager ones up to rounding, and a sum that overflows in
+    one order may not in another. Apart from that, non-finite numbers are as in eager evaluation,
+    since a result or gradient that is not finite is computed again eagerly. So is a call that
+    leaves the domain of an operation, even if its result would be finite; errors therefore name the
+    same node. Called while another function is being recorded, a compiled function becomes part of
+    that recording.
 
-    Needs the extra ``[jit]``. What a program does is compiled once, in some tenths of a second, and
-    kept for later processes and other programs. Without llvmlite, NumPy runs the same programs,
-    more slowly.
+    Needs the extra ``[jit]``. Compiling takes some tenths of a second, once; the machine code is
+    kept on disk for later processes and shared by programs. Without llvmlite, NumPy runs the same
+    programs, more slowly.
 
-    In a packed program a number has the same digits alone, on a lane of `vmap` and in a batch of
-    any size, whichever threads compute it: up to 64 products are added up one after the other,
-    rounding once for each, and more as eight such sums. A program in which a body repeats itself
-    runs as loops, whose sums have such an order too, chosen by the number of iterations alone;
-    there a value has the same digits with a gradient and without, and in an iteration however many
-    follow. Between a packed program and loops, which longer lists lead to, last digits may differ.
-    Products are added by fused
-    multiply-adds, which a processor without them computes several times as slowly. exp, log, expm1,
-    log1p, tanh, sigmoid, erf, sin and cos are within 2 units in the last place; other functions are
-    those of the C library.
+    In a packed program, a number has the same digits computed alone, on a lane of `vmap` or in a
+    batch of any size, by any number of threads: up to 64 products are added one after the other,
+    with one rounding each, and more as eight such sums. A program whose body repeats itself runs as
+    loops. Their order of summation depends on the number of iterations alone; there, a value has
+    the same digits with a gradient and without, and in each iteration however many follow. Longer
+    lists can turn a packed program into loops, which may change last digits. Products are added by
+    fused multiply-adds, which are several times as slow on a processor without them. exp, log,
+    expm1, log1p, tanh, sigmoid, erf, sin and cos are within 2 units in the last place; other
+    functions are those of the C library.
 
-    Numbers come out as floats, integers among them; what a comparison says is True or False.
-    A recorded number is a Value, also to ``isinstance(x, float)``, ``type(x)`` and ``match``: such
-    tests come out otherwise than eagerly. Time, files and other state outside are read once. Sums
-    that lean on the order of rounding, as Kahan's, lose what they compensate.
+    Numbers come out as floats, even integers; comparisons come out as bools. While a function is
+    recorded, its numbers are Values, also to ``isinstance(x, float)``, ``type(x)`` and ``match``,
+    so such tests may come out otherwise than eagerly. Time, files and other outside state are read
+    once. Compensated sums such as Kahan's depend on the order of rounding and lose their accuracy.
 
-    Recording takes some milliseconds for each thousand nodes, once for each shape of arguments; the
-    latest shapes are kept, up to 1,024 of them that have four million nodes together. A
-    condition on a number computed from the arguments is checked at each call; where it comes out
-    otherwise, that way is recorded as well.
+    Recording takes some milliseconds per thousand nodes, once for each shape of arguments. The
+    latest shapes are kept, up to 1,024 of them with four million nodes in all. A condition on a
+    number computed from the arguments is checked at each call; if it comes out otherwise, the
+    other path is recorded, too.
 
-    A call with long lists of floats spends most of its time on taking them apart: NumPy arrays
-    are handed over whole, and `scan` keeps what a step carries on in the program's memory.
+    A call with long lists of floats spends most of its time on taking them apart. NumPy arrays are
+    passed whole, and `scan` keeps the carry in the program's memory.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def jit(
 
 
 def _several(given: Any, name: str, kind: type) -> list[Any]:
-    """Return numbers or names of arguments, of which one may stand alone."""
+    """Return a list of argument numbers or names, of which a single one may be given alone."""
     found = [given] if isinstance(given, kind) else listed(given, name, f"{kind.__name__}s")
     for x in found:
         if not isinstance(x, kind) or isinstance(x, bool):

@@ -12,7 +12,7 @@ from scalargrad.compiler.passes.differentiate import Dependents, differentiate, 
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, PRODUCTS, Op
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
-from scalargrad.compiler.runner import Inputs, LoopRunner, Runner, runner_for, runner_in_loops
+from scalargrad.compiler.runner import Inputs, LoopRunner, Runner, runner_for, runner_for_recorded
 
 #: Up to this many results are followed back one by one.
 _ONE_BY_ONE = 4
@@ -24,9 +24,9 @@ class Function:
     Parameters
     ----------
     recorded : Program
-        As recorded, or flattened. Its outputs are the results, then what is watched.
+        As recorded, or in sums of products. Its outputs are the results, then the guards.
     results : int
-        How many outputs are results.
+        The number of results.
     wrt : tuple of int
         The inputs to differentiate with respect to.
     """
@@ -37,8 +37,8 @@ class Function:
         self.wrt = wrt
         self._gradients: dict[int, Function] = {}
         self._with_rows: dict[int, Runner] = {}
-        #: The result whose gradient was last asked for, where several move: it is computed along
-        #: at the next run, which spares a second one.
+        #: The result whose gradient was asked for since the last run: the next run computes it
+        #: along with the values.
         self.lately: int | None = None
 
     @functools.cached_property
@@ -57,49 +57,51 @@ class Function:
 
     @functools.cached_property
     def operands(self) -> list[tuple[int, ...] | None]:
-        """For each result the places in `wrt` of the inputs it depends on; None for all of them."""
+        """For each result, the indices in `wrt` of the inputs it depends on; None for all."""
         return operands_of(self._followed, self.wrt, self.results)
 
     def reached(self) -> tuple[bool, ...]:
-        """Return which results depend on what the function is differentiated by."""
+        """Return, for each result, whether it depends on any input in `wrt`."""
         return self._depending(lambda _: False)
 
     @functools.cached_property
     def moving(self) -> tuple[int, ...]:
-        """The results whose gradient is not identically 0."""
+        """The indices of results whose gradient is not identically 0."""
         return tuple(i for i, moves in enumerate(self._depending(steps)) if moves)
 
     def _depending(self, beyond: Callable[[Op], bool]) -> tuple[bool, ...]:
-        """Return which results depend on what the function is differentiated by."""
+        """Return, for each result, whether it depends on `wrt`, but not through `beyond`."""
         if not self.wrt:
             return (False,) * self.results
         program = self._followed
         roots, nodes = program.outputs[: self.results], program.nodes()
         if len(roots) <= _ONE_BY_ONE:
             stops = nodes.where(beyond)
-            return tuple(nodes.leads_back(root, self.wrt, stops) for root in roots)
+            return tuple(nodes.depends_on(root, self.wrt, stops) for root in roots)
         flags = Dependents(program, self.wrt, beyond=beyond).up_to(len(program) - 1)
         return tuple(bool(flags[node]) for node in roots)
 
     @functools.cached_property
     def values(self) -> Runner:
-        """What computes the outputs."""
-        return runner_in_loops(self.recorded, self._plain_values)
+        """The runner that computes the outputs."""
+        return runner_for_recorded(self.recorded, self._plain_values)
 
     def _plain_values(self) -> Runner:
         return runner_for(self.program)
 
     @property
     def values_and_row(self) -> Runner:
-        """What computes the outputs and then, where one result moves, its gradient."""
+        """The runner that computes the outputs and the gradient of the only moving result."""
         (moving,) = self.moving
         return self.values_and_row_of(moving)
 
     def values_and_row_of(self, index: int) -> Runner:
-        """Return what computes the outputs and then the gradient of one result."""
+        """Return the runner that computes the outputs and then the gradient of one result."""
         if index not in self._with_rows:
             plain = functools.partial(self._plain_values_and_row, index)
-            self._with_rows[index] = runner_in_loops(self._asked_row(self.recorded, index), plain)
+            self._with_rows[index] = runner_for_recorded(
+                self._asked_row(self.recorded, index), plain
+            )
         return self._with_rows[index]
 
     def _plain_values_and_row(self, index: int) -> Runner:
@@ -110,10 +112,10 @@ class Function:
         return _asked(copy, self.wrt, [(copy.outputs[index], one)])
 
     def along(self) -> int | None:
-        """Return the result whose gradient is worth computing with the values, if any.
+        """Return the index of the result whose gradient to compute along with the values, if any.
 
-        Of several it is the one that was asked for since the last run. Only loops compute it along:
-        their values are the same to the last bit with a gradient and without.
+        It is the only moving result, or else the one whose gradient was asked for since the last
+        run. The latter only with loops, whose values have the same digits with a gradient.
         """
         if len(self.moving) == 1:
             return self.moving[0]
@@ -122,8 +124,8 @@ class Function:
 
     @functools.cached_property
     def pull_back(self) -> Runner:
-        """What computes Σ seed · gradient; the seeds are further inputs, one per result."""
-        return runner_in_loops(self._asked_pull(self.recorded), self._plain_pull_back)
+        """The runner that computes Σ seed · gradient; the seeds, one per result, are inputs too."""
+        return runner_for_recorded(self._asked_pull(self.recorded), self._plain_pull_back)
 
     def _plain_pull_back(self) -> Runner:
         return runner_for(differentiate(self._asked_pull(self.program), tidy=False))
@@ -136,7 +138,7 @@ class Function:
         return _asked(extended, self.wrt, roots)
 
     def outputs(self, inputs: Inputs) -> list[float]:
-        """Return the results as nodes hold them: to the bit those computed with a gradient."""
+        """Return the results, with the digits that a call with gradients gives them."""
         runner = self.values_and_row if len(self.moving) == 1 else self.values
         return runner(inputs)[: self.results]
 
@@ -163,19 +165,19 @@ class Function:
             derived = Function(program, len(self.wrt), self.wrt)
             derived.program = differentiate(_asked(program, self.wrt, roots))
             own = self.operands[index]
-            if own is not None:  # on lanes, a derivative seems to depend on all of them
+            if own is not None:  # with lanes, a derivative seems to depend on all inputs
                 derived.operands = [_among(own, read) for read in derived.operands]
             self._gradients[index] = derived
         return self._gradients[index]
 
 
 def _among(some: tuple[int, ...], read: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Return which of some places are read; None stands for all."""
+    """Return the places that are in both; None stands for all."""
     return some if read is None else tuple(sorted({*some} & {*read}))
 
 
 def _with_constant(program: Program, number: float) -> tuple[Program, int]:
-    """Return a copy with a constant, and its node."""
+    """Return a copy of a program with one more constant, and the node of that."""
     copy = program.copy()
     (node,) = copy.add([CONSTANT], [()])
     copy.constants[node] = number
@@ -183,7 +185,7 @@ def _with_constant(program: Program, number: float) -> tuple[Program, int]:
 
 
 def _asked(program: Program, wrt: tuple[int, ...], roots: list[tuple[int, int]]) -> Program:
-    """Add the gradient of Σ seed · root, not yet written out, to the outputs of `program`."""
+    """Add the gradient of Σ seed · root to the outputs of `program`, as ADJOINT nodes."""
     seeds = tuple(x for pair in roots for x in pair)
     program.outputs += program.add([ADJOINT] * len(wrt), [(x, *seeds) for x in wrt])
     return program

@@ -45,21 +45,21 @@ def disable_jit(disable: bool = True) -> Iterator[None]:
     Parameters
     ----------
     disable : bool
-        With False compile, though ``SCALARGRAD_JIT=off`` or an outer `disable_jit` says otherwise.
+        False compiles even if ``SCALARGRAD_JIT=off`` or an outer `disable_jit` says otherwise.
 
     Raises
     ------
     TraceError
-        From the next compiled call that is not in such a body, if the environment variable
-        ``SCALARGRAD_JIT`` is set to anything but ``numpy`` or ``off``.
+        By the next call of a compiled function outside such a statement, if the environment
+        variable ``SCALARGRAD_JIT`` is set to anything but ``numpy`` or ``off``.
 
     Notes
     -----
     Functions made by `jit` then run as written: they may print, read ``.data`` and be stepped
     through with a debugger, and what they return has its whole graph. Nothing is recorded, and
     programs recorded before are kept. `train.fit` takes its steps eagerly, also with ``jit=True``.
-    For a whole process, set the environment variable ``SCALARGRAD_JIT=off``. Other threads go on
-    as they were.
+    For a whole process, set the environment variable ``SCALARGRAD_JIT=off``. Other threads are not
+    affected.
 
     Examples
     --------

@@ -37,8 +37,9 @@ R = TypeVar("R")
 class Jitted(Generic[P, R]):
     """A function that records itself on its first call and then runs as a program.
 
-    Made by `jit`. Called as the function it was made of, which is its ``__wrapped__``; `explain`
-    shows what was recorded. As a method it binds to the instance. It can be copied and pickled.
+    Made by `jit`, and called like the function it was made of, which is its ``__wrapped__``.
+    `explain` shows what was recorded. As a method, it binds to the instance. It can be copied and
+    pickled.
     """
 
     __wrapped__: Callable[P, R]
@@ -54,7 +55,7 @@ class Jitted(Generic[P, R]):
         functools.update_wrapper(self, function)
         self._function = function
         self._is_object = is_object(function)
-        #: Whether a call depends on its traced arguments only: none is static, and it is no object.
+        #: Whether all arguments are traced: none is static, and the function itself is no object.
         self.is_traced_whole = not static and not self._is_object
         self._static = static
         self._limits = RecordingLimits(quiet)
@@ -92,13 +93,13 @@ class Jitted(Generic[P, R]):
                 return self._function(*args, **kwargs)
             path, run = anew
         found, finite = run
-        if not finite:  # what eager evaluation would raise or return, with the graph that led there
+        if not finite:  # for the error that eager evaluation raises, or the graph of an inf or nan
             return self._function(*args, **kwargs)
         result: R = path.result(found)
         return result
 
     def paths(self, *args: Any) -> tuple[Path, ...]:
-        """Return the recorded paths for such arguments that are valid for what is closed over."""
+        """Return the recorded paths for arguments of this shape that are still valid."""
         if self._kept.is_outdated():
             self._kept.look_around()
         return self._paths.get(self.signature(args, {})[0], ())
@@ -106,12 +107,12 @@ class Jitted(Generic[P, R]):
     def signature(
         self, args: Sequence[Any], kwargs: dict[str, Any]
     ) -> tuple[Key, list[Any], list[Value]]:
-        """Return what decides the program, the numbers and the Values that objects hold."""
+        """Return the key of the program, the numbers of arguments, and the Values of objects."""
         if self.is_traced_whole and not kwargs:
-            known = key_of_numbers(args)  # the same, for small functions in half the time
+            known = key_of_numbers(args)  # the common case, twice as fast
             if known is not None:
                 return known, [*args], []
-        try:  # walks down what the arguments hold
+        try:
             objects = Visit([], self._last_walk)
             leaves: list[Any] = []
             if self._is_object:
@@ -131,15 +132,16 @@ class Jitted(Generic[P, R]):
             return tuple(objects.key), leaves, module_values
         except RecursionError:
             raise OperandError(
-                "an argument contains itself, or is nested too deeply to be walked at each call: "
+                "an argument contains itself, or is nested too deeply to be searched for numbers: "
                 "give a list of its numbers"
             ) from None
 
     def _run_anew(self, leaves: list[Any], module_values: list[Value], made: Made) -> Any:
-        """Record a path and run it; return None where the call is to be made eagerly.
+        """Record a path and run it; return None if the call must be made eagerly.
 
-        That is so where a comparison is so close that rounding decides it, and where there are too
-        many paths. An error that the function raises is the eager call's.
+        That is the case if there are too many paths, or if a comparison is so close that rounding
+        makes the program decide otherwise than the recording. If the function raises an error, it
+        is called eagerly for the error with its full message.
         """
         _, args, kwargs, key = made
         try:
@@ -159,11 +161,11 @@ class Jitted(Generic[P, R]):
         return None if run is None else (path, run)
 
     def _recorded(self, key: Key, args: Sequence[Any], kwargs: dict[str, Any]) -> Path | None:
-        """Record the path these arguments take, and keep it; None if there are too many."""
+        """Record the path that these arguments take, and keep it; None if there are too many."""
         with self._kept.lock:
             now = self._kept.before(key)
             if len(self._paths.get(key, ())) >= PATHS:
-                self._limits.warn_of_ways(self)
+                self._limits.warn_of_paths(self)
                 return None
             if self._limits.is_changing(self, self._kept.changed(key, now)):
                 return None
@@ -186,7 +188,7 @@ class Jitted(Generic[P, R]):
         return Path(*found, name=name, surroundings=now)
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
-        """Show what was recorded and packed for these arguments, and where time goes.
+        """Show what was recorded and compiled for these arguments, and where time goes.
 
         Returns
         -------
@@ -208,18 +210,18 @@ class Jitted(Generic[P, R]):
         return explain(path, path.inputs(leaves, module_values))
 
     def export(self, path: str | os.PathLike[str], *args: P.args, **kwargs: P.kwargs) -> list[File]:
-        """Write what is recorded for such arguments as a file of C, JSON or machine code.
+        """Write the program for such arguments to a file of C, JSON or machine code.
 
         Parameters
         ----------
         path : str or path
-            Ending in ``.c``: a function of C99, with a header of the same name. In ``.json``: the
-            program, which `scalargrad.export.load` reads. In ``.o`` or ``.so``: the machine code of
-            compiled calls for this processor, with the same header. The name before it is the
-            function's.
+            The suffix chooses the format. ``.c``: a function in C99, with a header of the same
+            name. ``.json``: the program, which `scalargrad.export.load` reads. ``.o`` or ``.so``:
+            machine code for this processor, as compiled calls use it, with the same header. The
+            stem is the name of the function.
         *args, **kwargs
-            An example of the arguments. Their numbers are the inputs; where they are Values, the
-            derivatives of each result with respect to them are written too.
+            An example of the arguments. Their numbers are the inputs of the function; for those
+            that are Values, the derivatives of each result are written, too.
 
         Returns
         -------
@@ -232,15 +234,15 @@ class Jitted(Generic[P, R]):
             If the function draws random numbers, holds custom operations, or is evaluated eagerly
             for these arguments.
         OperandError
-            If the path ends otherwise, or its name is none that C can give a function; for
-            ``.so``, if there is no C compiler to link it.
+            If the path has another suffix, or its stem is no valid name in C; for ``.so``, if
+            there is no C compiler to link it.
 
         Notes
         -----
-        All else, Values that the function closes over or objects hold (the parameters of a model),
-        is written as it is now. Where the function branched on its arguments, or would leave a
-        domain unseen, a last output says whether the numbers take the same way: it is 1, or it is
-        0 and all others are nan.
+        Everything else, such as Values that the function closes over or the parameters of a model,
+        is written with its present number. If the function branches on its arguments, or could
+        leave the domain of an operation unnoticed, the last output is 1 where the numbers take the
+        recorded path; elsewhere it is 0, and all other outputs are nan.
 
         Examples
         --------
@@ -258,12 +260,18 @@ class Jitted(Generic[P, R]):
     def taken(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Path, list[Any], list[Value]]:
-        """Return the path that arguments take, the numbers they hold, and the Values of objects.
+        """Return the path that arguments take, recording it if need be, and their numbers.
+
+        Returns
+        -------
+        path : Path
+        leaves, module_values : list
+            The numbers of the arguments, and the Values that objects among them hold.
 
         Raises
         ------
         TraceError
-            If they are evaluated eagerly.
+            If calls with these arguments are evaluated eagerly.
         """
         self._kept.look_around()
         key, leaves, module_values = self.signature(args, kwargs)
@@ -275,11 +283,14 @@ class Jitted(Generic[P, R]):
         except UnrecordedError as failed:
             failed.explain()
         if anew is None:
-            raise TraceError(f"{self!r} is evaluated eagerly for these arguments")
+            raise TraceError(
+                f"{self!r} is evaluated eagerly for these arguments, so it has no program to show "
+                "or to export: see the JitWarning of its first such call"
+            )
         return anew, leaves, module_values
 
     def recorded_singly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path:
-        """Return a path, not kept, in which each number given or returned is a node of its own."""
+        """Return a new path, not kept, in which each number given or returned has its own node."""
         try:
             return self._record(args, kwargs, self._kept.look_around(), singly=True)
         except UnrecordedError as failed:
@@ -289,11 +300,11 @@ class Jitted(Generic[P, R]):
         return Jitted(self._function, self._static, self._paths)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Jitted[P, R]:
-        """Copy what it is bound to, as functions are copied; the copy records for itself."""
+        """Copy the function, with what it is bound to; the copy has no recordings."""
         return Jitted(copy.deepcopy(self._function, memo), self._static)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        self._kept.look_around()  # what does not fit any more stays here
+        self._kept.look_around()  # drops paths that are no longer valid
         if self._is_object:
             return _of_object, (self._function, self._static, self._paths)
         return _unpickled, (Reference.of(self), self._static, self._paths)
@@ -303,14 +314,14 @@ class Bound(functools.partial[Any]):
     """A compiled method of an object."""
 
     def explain(self, *args: Any, **kwargs: Any) -> Explanation:
-        """Show what was recorded and packed for these arguments; see `Jitted.explain`."""
+        """Show what was recorded and compiled for these arguments; see `Jitted.explain`."""
         explanation: Explanation = self.func.explain(  # type: ignore[attr-defined]
             *self.args, *args, **self.keywords, **kwargs
         )
         return explanation
 
     def export(self, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> list[File]:
-        """Write what is recorded for such arguments as a file; see `Jitted.export`."""
+        """Write the program for such arguments to a file; see `Jitted.export`."""
         files: list[File] = self.func.export(  # type: ignore[attr-defined]
             path, *self.args, *args, **self.keywords, **kwargs
         )

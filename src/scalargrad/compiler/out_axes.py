@@ -1,11 +1,11 @@
-"""Put the results of vmap together: in arrays or in lists, along an axis."""
+"""Stack the results of vmap, in arrays or lists, along the axes that out_axes names."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.call.objects import like
+from scalargrad.compiler.call.copied_objects import like
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
 from scalargrad.table.numbers import is_real
@@ -15,16 +15,16 @@ from scalargrad.value import Value
 
 
 def arranged(results: list[Any], out_axes: Any, arrays: bool) -> Any:
-    """Return the results of all examples as vmap does.
+    """Return the results of all examples stacked as vmap returns them.
 
     Parameters
     ----------
     results : list
         One for each example.
     out_axes : int, None, or tuple, list or dict of them
-        Where the axis of examples goes, for the whole result or for parts of it.
+        The position of the axis of examples, for the whole result or for parts of it.
     arrays : bool
-        Whether numbers become arrays; else lists.
+        Whether to stack into arrays rather than lists.
     """
     if isinstance(out_axes, tuple | list | dict):
         return _of_parts(
@@ -50,7 +50,7 @@ def arranged(results: list[Any], out_axes: Any, arrays: bool) -> Any:
 def _of_parts(
     results: Sequence[Any], model: Any, combine: Callable[[list[Any], Any], Any], what: str
 ) -> Any:
-    """Combine the results part by part, in a container like `model`."""
+    """Combine corresponding parts of the results, in a container like `model`."""
     kind, keys = type(model), list(model) if isinstance(model, dict) else range(len(model))
     for result in results:
         same = isinstance(result, dict if isinstance(model, dict) else kind)
@@ -109,7 +109,7 @@ def _stacked(results: list[Any], axis: int) -> Any:
 
 
 def _in_lists(results: list[Any], axis: int) -> list[Any]:
-    """Put the axis of examples in its place among the levels of nested lists."""
+    """Move the axis of examples to its position among the levels of nested lists."""
     if axis == 0:
         return results
     lengths = {len(x) if isinstance(x, list) else None for x in results}
@@ -142,7 +142,7 @@ def _shared(results: list[Any]) -> Any:
 
 
 def _is_same(a: Any, b: Any) -> bool:
-    """Return whether two results are the same computation of the same numbers."""
+    """Return whether two results are equal numbers, computed in the same way."""
     pairs, seen = [(a, b)], set()
     while pairs:
         a, b = pairs.pop()
@@ -157,7 +157,7 @@ def _is_same(a: Any, b: Any) -> bool:
 
 
 def _parts_beside(a: Any, b: Any) -> Sequence[tuple[Any, Any]] | None:
-    """Return the pairs of parts that must be equal for two results to be; None if they differ."""
+    """Return the pairs of parts that must be equal; None if two results differ in structure."""
     if isinstance(a, Traced) and isinstance(b, Traced):
         return [] if a.index == b.index else None
     if isinstance(a, Value) and isinstance(b, Value):

@@ -1,4 +1,4 @@
-"""Pickle compiled functions by reference, and find their source again."""
+"""Pickle compiled functions by module and name, as functions are, and find them again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scalargrad.errors import TraceError
 
 
 class Reference:
-    """A reference to a compiled function by its module and name, where that leads to it."""
+    """A reference to a compiled function: the module and name under which it can be imported."""
 
     def __init__(self, module: str, name: str) -> None:
         self.module = module
@@ -21,8 +21,9 @@ class Reference:
     def of(cls, jitted: Any) -> Reference:
         """Return the reference to a compiled function.
 
-        What is made of a function, such as ``jit(value_and_grad(loss))``, has its name and is not
-        what that leads to: it is found by the name its module has for it, if it has one.
+        A function such as ``jit(value_and_grad(loss))`` bears the name of ``loss``, under which
+        another object is found. It is referred to by the name of the variable that holds it in its
+        module, if there is one.
         """
         module, name = (getattr(jitted, x, "") for x in ("__module__", "__qualname__"))
         reference = cls(module, name)
@@ -39,7 +40,7 @@ class Reference:
         )
 
     def find(self) -> Any:
-        """Return what the name leads to, or None."""
+        """Return what the name stands for in this process; None if nothing."""
         try:
             found: Any = importlib.import_module(self.module)
             for part in self.name.split("."):

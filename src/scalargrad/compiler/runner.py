@@ -1,4 +1,7 @@
-"""Run a program on numbers: in its own memories, one for each call under way."""
+"""Runners: run a program on numbers, in memories kept from call to call.
+
+A memory is lent to one call at a time, so threads may call the same program.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,12 @@ from scalargrad.compiler.backend.choice import Executable, has_llvm
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.loops.looped import looped
+from scalargrad.compiler.passes.differentiate import differentiate
 from scalargrad.compiler.passes.instructions import Packed
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.pack import pack
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.segments import split
+from scalargrad.compiler.passes.splitter import split
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.system.collector import collector_paused
 
@@ -32,7 +36,7 @@ _IDLE = 4
 
 
 class Runner:
-    """A packed program with the memories it runs in, one for each call under way."""
+    """A packed program, and the executables (with a memory each) that are idle."""
 
     def __init__(self, packed: Packed | Blocked) -> None:
         self.packed = packed
@@ -45,7 +49,7 @@ class Runner:
         return self.packed.outputs
 
     def executable(self) -> Executable:
-        """Return a memory of its own with the program in it."""
+        """Return a new executable."""
         packed = self.packed
         return packed.executable() if isinstance(packed, Blocked) else choice.executable_for(packed)
 
@@ -97,7 +101,7 @@ class Runner:
         return idle
 
     def memory_after(self, inputs: Inputs) -> Floats | None:
-        """Return the memory as a run leaves it; None where parts have memories of their own."""
+        """Return the memory after a run; None where parts have memories of their own."""
         if isinstance(self.packed, Blocked):
             return None
         executable = self.executable()
@@ -107,7 +111,7 @@ class Runner:
 
     @property
     def parts(self) -> list[Part]:
-        """The packed programs and loops, by titles where there are several."""
+        """The packed programs and loops, with titles if there are several."""
         return self.packed.parts if isinstance(self.packed, Blocked) else [("", self.packed)]
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -143,7 +147,7 @@ class LoopRunner(Runner):
         return Printed(self.packed)
 
     def executable(self) -> Executable:
-        """Return a memory of its own with the program in it."""
+        """Return a new executable."""
         return LoopExecutable(self._code)
 
     def __call__(self, inputs: Inputs) -> list[float]:
@@ -189,7 +193,16 @@ def runner_for(program: Program) -> Runner:
 
 
 @collector_paused()
-def runner_in_loops(asked: Program, plain: Callable[[], Runner]) -> Runner:
-    """Return a runner for a program as recorded: in loops where it repeats, else packed."""
-    found = looped(asked) if has_llvm() else None
-    return plain() if found is None else LoopRunner(found, plain)
+def runner_for_recorded(asked: Program, plain: Callable[[], Runner]) -> Runner:
+    """Return a runner for a program as recorded: in loops or lanes where it repeats, else packed.
+
+    Parameters
+    ----------
+    asked : Program
+    plain : callable
+        Returns what runs the same program, each node by itself.
+    """
+    found = looped(asked)
+    if isinstance(found, Program):
+        return runner_for(differentiate(sum_of_products(found), tidy=False))
+    return plain() if found is None or not has_llvm() else LoopRunner(found, plain)

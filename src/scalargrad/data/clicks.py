@@ -66,7 +66,7 @@ class Impression(NamedTuple):
 
 @dataclass(frozen=True)
 class User:
-    """A user: what a recommender is told, and the tastes and eagerness it is not."""
+    """A user: the attributes that a recommender sees, and hidden tastes and eagerness."""
 
     country: str
     language: str
@@ -77,7 +77,7 @@ class User:
 
 @dataclass(frozen=True)
 class Item:
-    """An item: what a recommender is told, and the traits it is not."""
+    """An item: the attributes that a recommender sees, and hidden traits."""
 
     topic: str
     spoken: str

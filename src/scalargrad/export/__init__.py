@@ -1,4 +1,4 @@
-"""What leaves Python: compiled functions as C and JSON, graphs as JSON, NetworkX and SymPy."""
+"""Export compiled functions to C, JSON and machine code, and graphs to JSON, NetworkX and SymPy."""
 
 from __future__ import annotations
 

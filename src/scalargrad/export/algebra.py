@@ -19,7 +19,7 @@ from scalargrad.value import Value
 if TYPE_CHECKING:
     import sympy
 
-#: SymPy's names, where they are others.
+#: SymPy's names of operations, where they differ.
 _RENAMED = {
     "abs": "Abs",
     "ceil": "ceiling",
@@ -34,7 +34,7 @@ _RENAMED = {
     "pow": "Pow",
     "remainder": "Mod",
 }
-#: What SymPy has by the same name.
+#: Operations that have the same name in SymPy.
 _SAME = frozenset(
     """
     exp log sqrt erf erfc sign floor sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh
@@ -44,7 +44,7 @@ _SAME = frozenset(
 
 
 def _written_out(sp: Any) -> dict[str, Callable[..., Any]]:
-    """Return the operations that SymPy has no name for, or none as short as their expression."""
+    """Return the operations to write as expressions, for which SymPy has no function."""
     return {
         "add": lambda a, b: a + b,
         "sub": lambda a, b: a - b,

@@ -14,7 +14,7 @@ from scalargrad.export.c_statements import CStatement, Statements
 from scalargrad.export.exported import Exported
 from scalargrad.version import __version__
 
-#: Programs of more nodes are packed; this many compile in about a second.
+#: Programs of more nodes are written packed; so many single statements compile in a second.
 _UNPACKED = 4000
 
 
@@ -28,7 +28,7 @@ def c_files(exported: Exported) -> dict[str, str]:
 
 
 def _packed_files(exported: Exported) -> dict[str, str]:
-    """Return the texts of both files, of a program that is packed."""
+    """Return the texts of both files for a packed program."""
     packed = pack(exported.program)
     statements = PackedStatements(packed)
     name, functions = exported.name, [*statements.functions.values(), memory_of(packed)]
@@ -86,7 +86,7 @@ def _source(exported: Exported, statements: Statements, parts: Parts) -> str:
 
 
 def _text(exported: Exported, functions: list[str], body: list[str]) -> str:
-    """Return the text of the C file: what is called, and the function that calls it."""
+    """Return the text of the C file: helper functions, and the function that calls them."""
     name, results = exported.name, len(exported.outputs)
     if exported.outcomes:
         fill = f"for (long i = 0; i < {results}; i++) out[i] = NAN;"

@@ -1,4 +1,4 @@
-"""The header of an exported function: its declaration, and the layout of what goes in and out."""
+"""The header of an exported function: its declaration, and the layout of inputs and outputs."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ def header(exported: Exported, cells: int, *, always_static: bool = False, targe
     ----------
     exported : Exported
     cells : int
-        How many numbers the workspace holds.
+        The size of the workspace, in numbers.
     always_static : bool
-        Whether a small workspace is static memory too.
+        Whether even a small workspace is in static memory.
     target : str
-        The processor that code is for; empty for C.
+        The processor that machine code is for; empty for C.
     """
     guarded = bool(exported.outcomes)
     outputs = [*exported.outputs, *["whether the recorded way was taken"] * guarded]

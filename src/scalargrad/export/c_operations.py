@@ -28,7 +28,7 @@ class Operations:
         self._codes: dict[Elementwise | Partial, str] = {}
 
     def code(self, op: Elementwise | Partial) -> str:
-        """Return how an operation is written over ``{0}``, ``{1}``, …: a long one as a call."""
+        """Return an operation on ``{0}``, ``{1}``, … as C; a long one is a call of a function."""
         if op not in self._codes:
             self._codes[op] = self._written(op)
         return self._codes[op]

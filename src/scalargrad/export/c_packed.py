@@ -1,8 +1,8 @@
 """Packed programs as C: one loop for all numbers that are computed alike.
 
-One by one, tens of thousands of operations are as many lines, and each takes a compiler a quarter
-of a millisecond. Packed, they are a few loops over a memory, with tables of addresses where these
-are in no order.
+Written one by one, tens of thousands of operations would be as many lines, each of which takes a C
+compiler a quarter of a millisecond. Packed, they are a few loops over an array, with tables of
+indices for irregular accesses.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Split statements into C functions of bounded size, and find the variables these share.
 
-A variable read in its own part alone is local there. Others live in cells of the workspace, which
-are used again when the last part that reads them is over.
+A variable that is only read in its own part is a local variable there. Others are cells of the
+workspace, which are reused after the last part that reads them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Parts:
                     self._free[statements.sizes[node]].append(self._cell[node])
 
     def _lives(self) -> tuple[dict[int, int], dict[int, int]]:
-        """Return in which part each node is made, and in which it is last used."""
+        """Return the part in which each node is computed, and the part in which it is last used."""
         made: dict[int, int] = {}
         last: dict[int, int] = {}
         for k, part in enumerate(self._parts):
@@ -60,7 +60,7 @@ class Parts:
         return made, last
 
     def _taken(self, size: int) -> int:
-        """Return the first of `size` neighbouring free cells."""
+        """Return the first of `size` consecutive free cells."""
         if self._free[size]:
             return self._free[size].pop()
         self.cells += size
@@ -94,7 +94,7 @@ class Parts:
 
 
 def _cut(statements: Sequence[CStatement]) -> list[list[CStatement]]:
-    """Return the statements in stretches of about the same cost."""
+    """Return the statements in parts of about the same cost."""
     parts: list[list[CStatement]] = [[]]
     cost = 0
     for statement in statements:

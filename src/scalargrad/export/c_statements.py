@@ -1,7 +1,7 @@
 """Write a program as statements of C, with placeholders for what each reads and writes.
 
-A node of one number becomes a variable; one with lanes a row of cells of the workspace ``m``, which
-a loop fills. Which variables live in the workspace too is decided later, by `c_parts`.
+A single number becomes a variable; a node with lanes becomes a row of cells of the workspace ``m``,
+which a loop fills. `c_parts` decides later which variables are in the workspace, too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from scalargrad.export.c_operations import INDEX, Operations
 from scalargrad.table.c import number_code
 from scalargrad.table.operation import Elementwise
 
-#: A sum of more terms than this is written in stretches.
+#: A sum of more terms than this is written as several statements.
 STRETCH = 32
 #: A row of at least this many constants becomes a table of the file.
 _TABLE = 8
@@ -43,14 +43,14 @@ class CStatement(NamedTuple):
     Attributes
     ----------
     code : str
-        With ``{0}``, ``{1}``, … for what it reads, ``{new}`` for the variable it makes as a
-        constant, ``{first}`` as one that changes, and ``{self}`` for it from then on.
+        With ``{0}``, ``{1}``, … for the nodes it reads; ``{new}`` declares the node it writes as
+        a constant, ``{first}`` as a variable, and ``{self}`` refers to it.
     reads : tuple of int
-        Nodes.
+        The nodes it reads.
     writes : int
-        The node it makes, or -1.
+        The node it writes, or -1.
     lanes : int
-        In how many steps of a loop over ``i`` it runs, if that is more than 1.
+        If more than 1, the number of iterations of a loop over ``i`` around it.
     """
 
     code: str
@@ -60,7 +60,7 @@ class CStatement(NamedTuple):
 
     @property
     def cost(self) -> int:
-        """About how many lines it is worth."""
+        """The approximate number of lines."""
         return 1 + len(self.reads) // 8
 
 
@@ -73,7 +73,7 @@ class Statements:
     functions : dict from str to str
         The sources of the functions that they call, by name.
     sizes : list of int
-        How many numbers each node is, further nodes made here included.
+        The number of lanes of each node, including nodes that are added here.
     """
 
     def __init__(self, program: Program) -> None:
@@ -92,14 +92,14 @@ class Statements:
         return self.program.ops[node] in {INPUT, CONSTANT}
 
     def plain_text(self, node: int) -> str:
-        """Return how an input or constant is written."""
+        """Return an input or constant as C."""
         if self.program.ops[node] is INPUT:
             return f"in[{node}]"
         code = number_code(self.program.constants[node])
         return f"({code})" if code.startswith("-") else code
 
     def add(self, node: int) -> None:
-        """Write the statements that make a node."""
+        """Write the statements that compute a node."""
         op, args = self.program.ops[node], self.program.args[node]
         if op is UNBATCH:
             place = int(self.program.constants[args[1]])
@@ -127,7 +127,7 @@ class Statements:
         return len(self.sizes) - 1
 
     def _products(self, args: Sequence[int]) -> list[tuple[str, tuple[int, ...]]]:
-        """Return the terms of a sum, each with what it reads."""
+        """Return the terms of a sum, each with the nodes it reads."""
         one = self.program.one
         pairs = zip(args[::2], args[1::2], strict=True)
         return [("{}", (a,)) if b == one else ("{} * {}", (a, b)) for a, b in pairs]
@@ -140,7 +140,7 @@ class Statements:
         return [(f"sg_at({{}}, {place}, {size}, {{}})", pair) for pair in pairs]
 
     def _sum(self, node: int, codes: list[str], reads: list[tuple[int, ...]]) -> None:
-        """Write a sum, a long one as a sum of which the next one is a term."""
+        """Write a sum; a long one as several, each of which is the first term of the next."""
         before: int | None = None
         for k in range(0, len(codes), STRETCH):
             last = k + STRETCH >= len(codes)
@@ -176,7 +176,7 @@ class Statements:
         self._make(node, f"{{new}} = {_counted(''.join(cases) + '{}')};", [*reads, values[-1]])
 
     def _row(self, values: tuple[int, ...]) -> str | int:
-        """Return single numbers in a row: how C calls it, or a node."""
+        """Return an array of single numbers: its name in C, or a node."""
         if all(x in self.program.constants for x in values):
             return self._table(values)
         if values not in self._rows:
@@ -195,7 +195,7 @@ class Statements:
         return name
 
     def _stack(self, node: int, args: Sequence[int]) -> None:
-        """Write numbers into the cells of a row, stretches of inputs and constants by loops."""
+        """Write numbers into the cells of a row, with loops for runs of inputs and constants."""
         start = 0
         while start < len(args):
             stop, source = self._stretch(args, start)
@@ -208,7 +208,7 @@ class Statements:
             start = stop
 
     def _stretch(self, args: Sequence[int], start: int) -> tuple[int, str]:
-        """Return where a stretch that a loop can write ends, and what it writes there."""
+        """Return the end of a run that a loop can write, and the code of its number ``i``."""
         ops, constants = self.program.ops, self.program.constants
         first = stop = start
         while stop < len(args) and args[stop] in constants:
@@ -235,12 +235,12 @@ def _in_pairs(
 
 
 def _added(terms: list[str]) -> str:
-    """Return the sum of some terms, four of them in a line."""
+    """Return the sum of some terms, four to a line."""
     lines = [" + ".join(terms[k : k + 4]) for k in range(0, len(terms), 4)]
     return "\n    + ".join(lines)
 
 
 def _counted(code: str) -> str:
-    """Return a text whose places ``{}`` are numbered from 0 on."""
+    """Return a text with its placeholders ``{}`` numbered from 0."""
     parts = code.split("{}")
     return parts[0] + "".join(f"{{{k}}}{part}" for k, part in enumerate(parts[1:]))

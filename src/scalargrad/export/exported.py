@@ -1,4 +1,4 @@
-"""What a compiled function computes for arguments like an example, as one program of numbers."""
+"""The program to export: what a compiled function computes for arguments like an example."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from scalargrad.value import Value
 
 @dataclass(frozen=True)
 class Exported:
-    """A program with names for what goes in and what comes out.
+    """A program with names for its inputs and outputs.
 
     Attributes
     ----------
     name : str
     program : Program
-        With nothing left to differentiate. Its outputs are those named, then the guards.
+        With all derivatives written out. Its outputs are those named, then the guards.
     inputs, outputs : sequence of str
         The numbers of the arguments; the results, then the derivatives of each.
     outcomes : tuple of bool
-        Whether each guard was other than 0 when the function was recorded.
+        The truth of each guard when the function was recorded.
     """
 
     name: str
@@ -73,7 +73,7 @@ def exported(
 
 
 def _with_constants(path: Path, leaves: list[Any], module_values: list[Value]) -> Program:
-    """Return the program of a path, all of whose inputs but the arguments' numbers are fixed."""
+    """Return the program of a path with all inputs except those of the arguments as constants."""
     numbers = [float(x) for x in path.inputs(leaves, module_values)]
     given = len(path.arranged(leaves, []))
     old = path.function.program
@@ -85,7 +85,7 @@ def _with_constants(path: Path, leaves: list[Any], module_values: list[Value]) -
 
 
 def _node_of(program: Program, found: int | float) -> int:
-    """Return the node of a result: a place among the outputs, or a number."""
+    """Return the node of a result, which is the index of an output or a constant number."""
     if isinstance(found, int):
         return program.outputs[found]
     return _constant(program, found)

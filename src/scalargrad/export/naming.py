@@ -25,7 +25,7 @@ def input_names(
 
 
 def _parameters(function: Callable[..., Any], count: int) -> list[str]:
-    """Return what a function calls its first arguments."""
+    """Return the names of a function's first `count` positional parameters."""
     found: list[str] = []
     for x in inspect.signature(function).parameters.values():
         if x.kind is x.VAR_POSITIONAL:
@@ -49,7 +49,7 @@ def _numbers(name: str, x: Any) -> Iterator[str]:
 
 
 def results_of(outline: Any) -> list[tuple[str, int | float]]:
-    """Return the numbers of a result by name: places among a program's outputs, or constants."""
+    """Return the numbers of a result by name, as indices of outputs or as constants."""
     return list(_results("result", outline))
 
 
@@ -75,12 +75,12 @@ def _results(name: str, outline: Any) -> Iterator[tuple[str, int | float]]:
         )
 
 
-#: A name that ends in numbers in brackets, which may be followed by closing signs.
+#: A name that ends in indices in brackets, perhaps followed by closing brackets.
 _COUNTED = re.compile(r"(.*?)((?:\[\d+\])+)(\)*)")
 
 
 def layout(names: Sequence[str], most: int = 200) -> list[str]:
-    """Return lines that say what stands where: the numbers of one container, in order, in one.
+    """Return lines that describe a layout; consecutive numbers of one container share a line.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def layout(names: Sequence[str], most: int = 200) -> list[str]:
 
 
 def _follows(name: str, after: str) -> bool:
-    """Return whether one number stands behind another in a list of lists, in order."""
+    """Return whether a name is the next after another in a nested list."""
     a, b = _COUNTED.fullmatch(name), _COUNTED.fullmatch(after)
     if a is None or b is None or (a[1], a[3]) != (b[1], b[3]):
         return False

@@ -1,8 +1,7 @@
-"""Object code: a program as a function that a linker can find.
+"""Object files: a program as a function that other code can link to.
 
-The functions that compiled calls in Python run work on the same memory; here one function calls
-them one after the other. The ``.o`` file needs nothing; a shared library is linked by the C
-compiler of the system.
+It calls the same compiled functions, one after the other, as calls from Python do. An ``.o`` file
+needs no compiler; a shared library is linked by the C compiler of the system.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from scalargrad.errors import MissingPackageError, OperandError, TraceError
 from scalargrad.export.c_header import header
 from scalargrad.export.exported import Exported
 
-#: Cells before and after the memory, which lanes may reach into.
+#: Spare cells before and after the memory, which incomplete vectors may touch.
 _SPARE = 8
 
 _ENTRY = """\
@@ -84,14 +83,15 @@ def shared_library(exported: Exported) -> dict[str, bytes]:
 
 
 def _object_code(exported: Exported) -> tuple[bytes, str, int]:
-    """Return the object code, what processor it is for, and how many numbers it works on."""
+    """Return the object code, the processor it is for, and the size of the workspace."""
     if not has_llvm():
         raise MissingPackageError(
             "object code needs llvmlite: python -m pip install llvmlite platformdirs"
         )
     from scalargrad.compiler.backend.llvm.encode import encode
+    from scalargrad.compiler.backend.llvm.function_library import printed
     from scalargrad.compiler.backend.llvm.machine_code import relocatable
-    from scalargrad.compiler.backend.llvm.native import printed, ready, runs
+    from scalargrad.compiler.backend.llvm.native import ready, runs
 
     packed = pack(exported.program)
     if not runs(packed):
@@ -126,13 +126,13 @@ def _object_code(exported: Exported) -> tuple[bytes, str, int]:
 
 
 def _content(memory: np.ndarray) -> str:
-    """Return numbers as the initial value of an array, to the bit."""
+    """Return numbers as the initializer of an array, exact to the bit."""
     numbers = ", ".join(f"double 0x{x:016X}" for x in memory.view(np.uint64).tolist())
     return f"[{len(memory)} x double] [{numbers}], align 64"
 
 
 def _guards(exported: Exported) -> tuple[str, str]:
-    """Return the lines that check whether the numbers take the recorded way, and report it."""
+    """Return the code that checks whether the numbers take the recorded path, and reports it."""
     n = len(exported.outputs)
     lines = ["  %way0 = or i1 true, true"]
     for k, outcome in enumerate(exported.outcomes):

@@ -1,4 +1,4 @@
-"""Soundness: a program that was read from a file is one that could have been written."""
+"""Validate a program that was read from a file: it must be one that could have been exported."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from scalargrad.table.operation import Elementwise
 
 
 def require_sound(program: Program) -> None:
-    """Check that every node has the operands, and they the lanes, that its operation takes.
+    """Check that every node has operands, and these have lanes, that its operation accepts.
 
-    Machine code looks at nothing while it runs, so that all is looked at here.
+    Machine code checks nothing while it runs.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def require_sound(program: Program) -> None:
 
 
 def _has_operands(op: Op, args: Sequence[int], program: Program) -> bool:
-    """Return whether a node has as many operands as its operation takes."""
+    """Return whether a node has a valid number of operands."""
     n = len(args)
     if isinstance(op, Partial):
         return n == len(op.uses)
@@ -72,7 +72,7 @@ def _names_an_entry(args: Sequence[int], program: Program) -> bool:
 
 
 def _fit(op: Op, args: Sequence[int], sizes: Sequence[int], program: Program) -> bool:
-    """Return whether the lanes of a node's operands are those its operation takes."""
+    """Return whether the operands of a node have valid numbers of lanes."""
     if op is BATCH:
         return all(size == 1 for size in sizes)
     if op is UNBATCH:

@@ -1,4 +1,4 @@
-"""Write a compiled function as a file, of the kind that its path ends in."""
+"""Write a compiled function to a file, in the format that the suffix of its path names."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def write(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> list[Path]:
-    """Write what a compiled function computes for such arguments; see `Jitted.export`."""
+    """Write the program of a compiled function for such arguments; see `Jitted.export`."""
     target = Path(file_path(path))
     if target.suffix not in _WRITERS:
         known = ", ".join(_WRITERS)

@@ -107,7 +107,9 @@ def _weights(given: Any, name: str) -> list[Any] | None:
 
 def _require_one_for_each(weight: Sequence[Any] | None, scores: list[Any], name: str) -> None:
     if weight is not None and len(weight) != len(scores):
-        raise OperandError(f"{name}: {len(weight)} weights for {len(scores)} classes")
+        raise OperandError(
+            f"{name}: {len(weight)} weights for {len(scores)} classes; give one for each class"
+        )
 
 
 def _weighted(loss: Any, share: Any) -> Any:
@@ -125,7 +127,8 @@ def _against(scores: list[Any], probabilities: list[Any], weight: Weights) -> An
     """Compute -Σ wᵢtᵢ ln softmax(z)ᵢ."""
     if len(probabilities) != len(scores):
         raise OperandError(
-            f"cross_entropy: {len(scores)} logits but {len(probabilities)} probabilities"
+            f"cross_entropy: {len(scores)} logits but {len(probabilities)} probabilities; give one "
+            "for each class"
         )
     factors = probabilities
     if weight is not None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-#: Letters of a part that are shown; a layer lists all its neurons.
+#: The most characters of a module that are shown, as the repr of a layer lists all its neurons.
 _WIDEST = 60
 
 
 class HasParts(Protocol):
-    """What is asked of a module here."""
+    """The methods of a module that are needed here."""
 
     def named_children(self) -> Iterable[tuple[str, Any]]:
         """Yield the modules directly inside with their names."""

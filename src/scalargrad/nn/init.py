@@ -39,7 +39,7 @@ _GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3.0, "relu": math.sqrt(2.
 
 
 def generator(rng: Rng) -> Any:
-    """Return what draws: the generator given, one seeded with the int given, or ``random``.
+    """Return a random generator: the one given, one with the seed given, or module ``random``.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def ones_(tensor: T) -> T:
 
 
 def calculate_gain(nonlinearity: Any, param: float | None = None) -> float:
-    """Return the factor by which an activation shrinks a signal's standard deviation, inverted.
+    """Return the gain that makes up for an activation's shrinking of the standard deviation.
 
     Parameters
     ----------

@@ -128,7 +128,7 @@ class Neuron(Module):
 
 
 class Layer(Module):
-    """Neurons side by side over the same inputs.
+    """A layer of neurons, which share their inputs.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ class Softmax(Module):
     Raises
     ------
     OperandError
-        On a call, if `dim` is not the innermost level of what is given.
+        When called, if `dim` is not the innermost level of the input.
 
     Notes
     -----

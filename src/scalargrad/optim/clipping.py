@@ -72,7 +72,10 @@ def clip_grad_norm_(
     moving = [p for p in _as_list(parameters) if p.grad]
     norm = norm_of([p.grad for p in moving], power)
     if flag(error_if_nonfinite, "error_if_nonfinite") and not math.isfinite(norm):
-        raise NumericalError(f"the norm of the gradients is {norm}; none was changed")
+        raise NumericalError(
+            f"the norm of the gradients is {norm}; none was changed. Lower the learning rate, or "
+            "look for the operation under detect_anomaly()"
+        )
     factor = factor_for(norm, limit)
     if factor != 1.0:
         for parameter in moving:
@@ -81,7 +84,7 @@ def clip_grad_norm_(
 
 
 def factor_for(norm: float, max_norm: float) -> float:
-    """Return what gradients of this norm are multiplied by: 1 where it is not too large."""
+    """Return the factor for gradients of this norm, 1 if it is not too large."""
     factor = max_norm / (norm + 1e-6)
     return 1.0 if factor >= 1.0 else factor
 

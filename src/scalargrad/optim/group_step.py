@@ -81,6 +81,13 @@ def arrays_of(parameters: Sequence[Value]) -> tuple[Any, Any]:
     return data, np.fromiter(map(_grad_of, parameters), np.float64, count)
 
 
+def all_finite(*arrays: Any) -> bool:
+    """Return whether all numbers are finite; unlike a sum, this never overflows or warns."""
+    import numpy as np
+
+    return all(np.isfinite(x).all() for x in arrays)
+
+
 @cache
 def has_numpy() -> bool:
     """Return whether NumPy is installed."""

@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any, ClassVar
 
 from scalargrad.errors import NumericalError, OperandError, StateError
-from scalargrad.optim.group_step import GroupStep, Move, Rule, arrays_of, has_numpy
+from scalargrad.optim.group_step import GroupStep, Move, Rule, all_finite, arrays_of, has_numpy
 from scalargrad.optim.options import Group, at_least_zero, flags, plain
 from scalargrad.optim.param_groups import by_table, in_table, params_of, with_name
 from scalargrad.optim.saved import read, written
@@ -204,8 +204,6 @@ class Optimizer:
             False, and nothing is changed, where a gradient or a new number is not finite, or
             a rule is not one of `scalargrad.optim.rules`.
         """
-        import numpy as np
-
         taken = []
         for i, span in enumerate(self._spans()):
             rows = span if reached is None else self._rows_reached(i, span, reached)
@@ -213,7 +211,7 @@ class Optimizer:
             if not step.takes_arrays:
                 return False
             move = step.on_arrays(rows, data[rows], grads[rows], self.state)
-            if not (np.isfinite(grads[rows]).all() and np.isfinite(move.data).all()):
+            if not all_finite(grads[rows], move.data):
                 return False
             taken.append(move)
         for move in taken:
@@ -227,9 +225,9 @@ class Optimizer:
         return all(self._group_step(i).takes_arrays for i in range(len(self.param_groups)))
 
     def is_still(self, parameters: Iterable[Value]) -> bool:
-        """Return whether the next step leaves these where they are if their gradient is 0.
+        """Return whether the next step leaves parameters unchanged if their gradient is 0.
 
-        Those of no table count as visited anyway, so it is asked of the others alone.
+        Only those in tables are considered; all others are visited by every step anyway.
         """
         groups = {self._group_of.get(p) for p in parameters if in_table(p)} - {None}
         return all(map(self._is_still, groups))
@@ -241,7 +239,7 @@ class Optimizer:
         return bool(moved[0] == 1.0)
 
     def _spans(self) -> list[slice]:
-        """Return which rows each group has."""
+        """Return the rows of each group."""
         ends = accumulate((len(group["params"]) for group in self.param_groups), initial=0)
         return [slice(*pair) for pair in pairwise(ends)]
 
@@ -257,13 +255,13 @@ class Optimizer:
         return [*map(self.state.rows.__getitem__, parameters)]
 
     def _group_step(self, i: int) -> GroupStep:
-        """Return how a group moves next."""
+        """Return the next step of a group."""
         group = self.next_group(self.param_groups[i])
         up, remembers = bool(group.get("maximize")), self.has_state(group)
         return GroupStep(self.rule(group), self.first_state(group), up, remembers)
 
     def _remember(self, taken: Iterable[Move]) -> None:
-        """Keep the state that a step has led to, and count the step."""
+        """Store the state after a step, and count the step."""
         for move in taken:
             if move.columns:
                 self.state.put(move.rows, move.columns)
@@ -271,7 +269,7 @@ class Optimizer:
             group["step"] += 1
 
     def _moved(self, i: int) -> tuple[Iterable[Value], Move]:
-        """Return what a step makes of a group, and of which of its parameters."""
+        """Return the parameters of a group that a step moves, and their new numbers."""
         group, step = self.param_groups[i], self._group_step(i)
         sparse = self.is_sparse(group)
         parameters = [*self._visited(i)] if sparse else group["params"]
@@ -279,14 +277,14 @@ class Optimizer:
             data, grads = arrays_of(parameters)
             rows = self._rows(parameters) if sparse else self._spans()[i]
             move = step.on_arrays(rows, data, grads, self.state)
-            if isfinite(grads.sum() + move.data.sum()):
+            if all_finite(grads, move.data):
                 return parameters, move._replace(data=move.data.tolist())
         return self._moved_each(parameters, step)  # names what is not finite, leaves out None
 
     def _moved_each(
         self, parameters: Iterable[Value], step: GroupStep
     ) -> tuple[Iterable[Value], Move]:
-        """Return what a step makes of parameters, one by one.
+        """Return the parameters that a step moves, and their new numbers, computed one by one.
 
         Raises
         ------
@@ -332,7 +330,7 @@ class Optimizer:
         return written(self)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on where an optimiser of the same kind, over the same parameters, stood.
+        """Restore the state of an optimiser of the same kind, over the same parameters.
 
         Parameters
         ----------
@@ -348,8 +346,8 @@ class Optimizer:
 
         Notes
         -----
-        Together with the parameters themselves this makes a run go on bit by bit as it would
-        have without the interruption.
+        Together with the parameters themselves, this makes a run continue, to the last bit, as if
+        it had not been interrupted.
         """
         try:
             groups, state = read(state_dict, self)

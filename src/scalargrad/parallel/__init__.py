@@ -1,7 +1,7 @@
-"""Work spread over processes, threads and clusters: points of a sweep, chunks of a sum.
+"""Run work in processes, threads and clusters: the points of a sweep, the chunks of a sum.
 
-`workers` is SciPy's convention: a number of local processes, or anything with ``map``, or a
-``map`` itself, from `concurrent.futures`, `multiprocessing`, mpi4py, Dask or joblib.
+The parameter `workers` follows SciPy: a number of local processes, an object with a ``map`` method,
+or a ``map`` function, of `concurrent.futures`, `multiprocessing`, mpi4py, Dask or joblib.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Results of chunks, trees of numbers, cut out of data and added up."""
+"""Cut data into chunks, and add up the results of these, which are trees of numbers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from scalargrad.errors import OperandError
 from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import shown, whole
 
-#: Into so many chunks data are cut unless it is said otherwise; never by the number of workers,
-#: on which no digit may depend.
+#: The default number of chunks. It does not depend on the number of workers, as digits would.
 CHUNKS = 32
 
 

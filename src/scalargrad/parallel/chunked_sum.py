@@ -1,4 +1,4 @@
-"""sum_over: add up a function over chunks of data, here or elsewhere, to the same bits."""
+"""sum_over: sum a function over chunks of data, in parallel, with the digits of a serial sum."""
 
 from __future__ import annotations
 
@@ -26,33 +26,34 @@ def sum_over(
     Parameters
     ----------
     f : callable
-        ``f(params, chunk)`` returns numbers in any containers: the value and gradient of a loss
-        added up over a chunk, say. For processes it is defined at the top of a module.
+        ``f(params, chunk)`` returns numbers in any containers, such as the value and gradient of
+        a loss summed over the chunk. For processes, it must be defined at the top of a module.
     data : sequence or array of length n, or a tuple of them
-        A chunk is a stretch of it; of a tuple such as ``(X, y)``, a tuple of stretches.
+        A chunk is a slice of it; for a tuple such as ``(X, y)``, a tuple of slices.
     workers : int, or anything with ``map``, or a map
-        1: here. A larger number: so many local processes; -1: one per core. Else an executor of
-        `concurrent.futures`, of mpi4py or of Dask (``client.get_executor()``), or ``pool.map``.
+        1 computes in this process, a larger number in so many local processes, and -1 in one per
+        core. Or an executor of `concurrent.futures`, mpi4py or Dask (``client.get_executor()``),
+        or ``pool.map``.
     chunks : int, optional
-        How many; by default 32, or n if that is less.
+        The number of chunks; by default 32, or n if that is less.
 
     Returns
     -------
     ChunkedSum
-        Called with params, any tree of numbers that can be pickled.
+        A function of params, any tree of numbers that can be pickled.
 
     Raises
     ------
     OperandError
-        If there are no data, or `f` or data cannot be sent; when called, if `f` returns
+        If there are no data, or `f` or the data cannot be pickled; when called, if `f` returns
         anything but a tree of numbers.
 
     Notes
     -----
-    Chunks depend on n and `chunks` alone, and their results are added in order: the digits are
-    those of one process for any number and kind of workers. Data and `f` travel to a process
-    once, as they are when this function is called; a call sends params and gets sums. A
-    local process that dies is replaced; what becomes of others is up to their executor.
+    Chunks depend on n and `chunks` alone, and their results are added in order, so the digits are
+    the same for any number and kind of workers. The data and `f`, as they are when this function
+    is called, are sent to a process once; after that, a call sends params and receives sums. A
+    local process that dies is replaced; other workers are the business of their executor.
 
     Examples
     --------
@@ -69,12 +70,12 @@ def sum_over(
 class ChunkedSum(Generic[R]):
     """A function summed over chunks, made by `sum_over`.
 
-    Its processes, if it has any, end with a ``with`` block, at `close`, or with the object.
+    Its processes, if any, end with the object, with a ``with`` statement, or by `close`.
 
     Attributes
     ----------
     chunks : list
-        The data as they are cut.
+        The chunks of the data.
     """
 
     def __init__(self, f: Callable[[Any, Any], R], chunks: list[Any], workers: Any) -> None:
@@ -127,7 +128,7 @@ class ChunkedSum(Generic[R]):
         return iter(self._map(lambda chunk: self._f(params, chunk), self.chunks))
 
     def _mapped(self, params: Any) -> Iterator[R]:
-        """Send a request for each chunk; send it again with the data where a worker lacks them."""
+        """Send a request for each chunk; send it again with the data if a worker lacks them."""
         argument = packed(params, "params")
         requests = [Request(self._function.key, argument, (x.key,)) for x in self._parcels]
         replies = self._replies(requests)
@@ -142,13 +143,13 @@ class ChunkedSum(Generic[R]):
         return list(self._map(answer, requests)) if requests else []
 
     def _in_processes(self, params: Any) -> Iterator[R]:
-        """Have each process answer for its share of the chunks, always the same."""
+        """Let each process compute its share of the chunks, the same share at every call."""
         argument = packed(params, "params")
         with self._lock:
             try:
                 found = self._shared_out(argument)
             except BaseException:
-                self._processes.close()  # what is under way would be taken for answers to come
+                self._processes.close()  # replies to come would be taken for those of a later call
                 raise
         return (x for place in sorted(found) for x in found[place])
 
@@ -174,7 +175,7 @@ class ChunkedSum(Generic[R]):
         return request._replace(parcels=needed)
 
     def _results(self, reply: Reply, first: int) -> list[R]:
-        """Return the results that stand for the chunks from `first` on, or raise."""
+        """Return the results in a reply, for chunks from `first` on, or raise its error."""
         if not isinstance(reply, Failure):
             assert not isinstance(reply, Missing)
             return reply

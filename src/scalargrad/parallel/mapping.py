@@ -1,4 +1,4 @@
-"""Workers as they are given: a number of processes, or what maps a function over requests."""
+"""Interpret the argument `workers`: a number of processes, or a function like ``map``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def as_workers(workers: Any) -> int | Map:
     Raises
     ------
     OperandError
-        If it is neither, or no number of processes.
+        If it is neither, or not a valid number of processes.
     """
     if isinstance(workers, int) and not isinstance(workers, bool):
         if workers == -1:

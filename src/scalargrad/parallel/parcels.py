@@ -1,4 +1,4 @@
-"""Parcels: what is sent to another process, known by the hash of its content."""
+"""Parcels: pickled objects to be sent to another process, identified by a hash."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scalargrad.errors import OperandError
 
 
 class Parcel(NamedTuple):
-    """Something pickled.
+    """A pickled object.
 
     Attributes
     ----------
@@ -25,12 +25,12 @@ class Parcel(NamedTuple):
 
 
 def parcel(x: Any, what: str) -> Parcel:
-    """Pickle something to be sent.
+    """Pickle an object to be sent.
 
     Raises
     ------
     OperandError
-        If it cannot be pickled; `what` says what it is.
+        If it cannot be pickled; the message calls it `what`.
     """
     content = packed(x, what)
     return Parcel(hashlib.sha256(content).digest(), content)

@@ -1,7 +1,7 @@
-"""Local worker processes, each behind a pipe of its own, and replaced when it is killed.
+"""Local worker processes, each with a pipe of its own, which are replaced when they die.
 
-Python's own pools hand a task to whichever process is free, and break when one dies. Here a
-process is chosen, so that it can keep its share of the data.
+Python's pools give a task to any free process, and break when a process dies. Here, the caller
+chooses the process, so that each can keep its share of the data.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Any
 from scalargrad.errors import WorkerError
 from scalargrad.parallel.worker import Reply, Request, answer, failure
 
-#: How often a request is passed to another process before it is given up.
+#: How many processes may die over a request before it fails.
 _ATTEMPTS = 3
 
 
 class Member:
-    """A worker process and this end of its pipe."""
+    """A worker process and the parent's end of its pipe."""
 
     def __init__(self) -> None:
         context: Any = multiprocessing.get_context()
@@ -34,14 +34,14 @@ class Member:
         theirs.close()
 
     def stop(self) -> None:
-        """End the process, whatever it is doing."""
+        """Kill the process, whatever it is doing."""
         self.connection.close()
         self.process.kill()
         self.process.join()
 
 
 class Processes:
-    """So many worker processes, started when they are first needed.
+    """A number of worker processes, started when first needed.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ class Processes:
 
     Notes
     -----
-    The start method is that of `multiprocessing`: the platform's, or what `set_start_method`
-    has said. Processes end with this object.
+    The start method is the default of `multiprocessing`, or that chosen by `set_start_method`.
+    The processes end with this object.
     """
 
     def __init__(self, count: int) -> None:
@@ -61,7 +61,7 @@ class Processes:
         weakref.finalize(self, _stop, self._members)
 
     def send(self, place: int, request: Request, attempts: int = _ATTEMPTS) -> None:
-        """Give a request to the process at a place, which has answered all before."""
+        """Send a request to a process, which must have answered all earlier ones."""
         self._under_way[place] = request, attempts
         if place not in self._members:
             self._members[place] = Member()
@@ -71,9 +71,9 @@ class Processes:
             self._replace(place)
 
     def receive(self) -> Iterable[tuple[int, Request, Reply]]:
-        """Wait for answers, and return them with the places they come from.
+        """Wait for replies, and return them with the indices of their processes and the requests.
 
-        A request over which one process after the other died is answered by a failure.
+        If one process after the other dies over a request, the reply is a `Failure`.
         """
         if self._given_up:
             given_up, self._given_up = self._given_up, []
@@ -92,13 +92,13 @@ class Processes:
         return found
 
     def close(self) -> None:
-        """End the processes, whatever they are doing; they start again when needed."""
+        """Kill the processes, whatever they are doing; they start again when needed."""
         self._under_way.clear()
         self._given_up.clear()
         _stop(self._members)
 
     def _replace(self, place: int) -> None:
-        """Put another process in the place of one that has died, and give it the request."""
+        """Replace a process that has died, and send its request to the new one."""
         dead = self._members.pop(place)
         dead.stop()
         request, attempts = self._under_way.pop(place)
@@ -118,8 +118,8 @@ def _stop(members: dict[int, Member]) -> None:
 
 
 def _serve(connection: Connection) -> None:
-    """Answer requests until the other end is closed, or the process that holds it is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of who sent the work
+    """Answer requests until the parent closes its end of the pipe, or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     parent = parent_process()
     assert parent is not None
     while connection in wait([connection, parent.sentinel]):
@@ -138,7 +138,7 @@ def _answered(request: bytes) -> bytes:
 
 
 def available() -> int:
-    """Return on how many cores this process may run."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

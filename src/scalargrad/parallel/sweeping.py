@@ -1,4 +1,4 @@
-"""sweep: call a function at many points, here or elsewhere; what has finished is never lost."""
+"""sweep: call a function at many points, in parallel, without ever losing finished results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SweepInterrupt(KeyboardInterrupt):
     Attributes
     ----------
     finished : dict from int to result
-        What had finished, by the indices of its points; `sweep` takes it to go on.
+        The results so far, by the index of the point; pass it to `sweep` to continue.
     """
 
     def __init__(self, finished: dict[int, Any]) -> None:
@@ -34,7 +34,7 @@ class SweepInterrupt(KeyboardInterrupt):
 
 
 class _Failed(NamedTuple):
-    """What stands in the place of a result."""
+    """Stands for the result of a call that failed."""
 
     text: str
     error: BaseException | None
@@ -48,19 +48,20 @@ def sweep(
     finished: Mapping[int, R] | None = None,
     quiet: bool = False,
 ) -> list[R]:
-    """Call a function on each of some points: learning rates, seeds, starting values.
+    """Call a function at many points: learning rates, seeds, starting values.
 
     Parameters
     ----------
     f : callable
-        Called with one point. For processes it is defined at the top of a module, and points and
-        results can be pickled.
+        Called with one point. For processes, it must be defined at the top of a module, and
+        points and results must be picklable.
     points : iterable
     workers : int, or anything with ``map``, or a map
-        1: here. A larger number: so many local processes; -1: one per core. Else an executor of
-        `concurrent.futures`, of mpi4py or of Dask (``client.get_executor()``), or ``pool.map``.
+        1 computes in this process, a larger number in so many local processes, and -1 in one per
+        core. Or an executor of `concurrent.futures`, mpi4py or Dask (``client.get_executor()``),
+        or ``pool.map``.
     finished : mapping from int to result, optional
-        Results of an earlier call, by the indices of their points, which are not called again.
+        Results of an earlier call, by the index of the point; these are not computed again.
     quiet : bool
         Show no progress bar.
 
@@ -72,17 +73,17 @@ def sweep(
     Raises
     ------
     SweepError
-        If `f` raises an exception, which is its cause; no further points are begun. What finished
-        is in its attribute ``finished``.
+        If `f` raises an exception, which is its cause; no further points are started. Its
+        attribute ``finished`` has the results so far.
     SweepInterrupt
-        If Ctrl-C is pressed, with the same attribute.
+        If Ctrl-C is pressed; it has the same attribute.
     OperandError
-        If `f` or a point cannot be sent.
+        If `f` or a point cannot be pickled.
 
     Notes
     -----
-    A local process that dies is replaced, up to three times for one point. `f` travels to a local
-    process once; through a map it travels with each point and is unpacked once in each process.
+    A local process that dies is replaced, up to three times for one point. `f` is sent to a local
+    process once; through a map it is sent with each point, and unpickled once in each process.
 
     Examples
     --------
@@ -123,7 +124,7 @@ def _error(failed: _Failed, index: int, point: Any, done: dict[int, Any]) -> Swe
 def _outcomes(
     f: Callable[[Any], Any], points: Sequence[Any], todo: Sequence[int], workers: Any
 ) -> Iterator[tuple[int, Any]]:
-    """Yield (index, result) as points finish; after a failure no others are started."""
+    """Yield (index, result) as points finish; after a failure, start no others."""
     found = as_workers(workers)
     if isinstance(found, int) and (found == 1 or len(todo) < 2):
         found, workers = map, map
@@ -153,7 +154,7 @@ def _attempt(f: Callable[[Any], Any], point: Any) -> Any:
 
 
 def _outcome(reply: Reply) -> Any:
-    """Return what a worker answered: a result or a failure."""
+    """Return the result or the failure in a reply."""
     if isinstance(reply, Failure):
         return _Failed(reply.text, reply.exception() or WorkerError(reply.trace))
     assert not isinstance(reply, Missing)
@@ -168,7 +169,7 @@ def _request(function: Parcel, point: Any, index: int, *, whole: bool) -> Reques
 def _in_processes(
     function: Parcel, points: Sequence[Any], todo: Sequence[int], count: int
 ) -> Iterator[tuple[int, Any]]:
-    """Give each process a point, and the next one when it has answered."""
+    """Send each process a point, and the next one when it has answered."""
     processes = Processes(min(count, len(todo)))
     waiting = deque(todo)
     under_way: dict[int, int] = {}
@@ -182,7 +183,7 @@ def _in_processes(
             give(place, whole=True)
         while under_way:
             for place, request, reply in processes.receive():
-                if isinstance(reply, Missing):  # another process has taken the place
+                if isinstance(reply, Missing):  # the process was replaced, and lacks the function
                     parcels = {function.key: function.content}
                     processes.send(place, request._replace(parcels=parcels))
                     continue
@@ -198,7 +199,7 @@ def _in_processes(
 
 @contextmanager
 def _bar(total: int, done: int, quiet: bool) -> Iterator[Callable[[], None]]:
-    """Show how many points have finished; yield a function that counts one more."""
+    """Show a progress bar; yield a function that counts one more finished point."""
     if quiet:
         yield lambda: None
         return

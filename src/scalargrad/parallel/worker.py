@@ -1,8 +1,8 @@
-"""What runs in a worker: it computes a request, with data that it was sent now or before.
+"""The code that runs in a worker: it answers requests, with data sent now or earlier.
 
-A function and its chunks of data travel to a process once. A request names them by the hash of
-their content; a process that has not got them says so, and is sent the request again with them.
-A lost worker needs nothing more: its replacement lacks everything, and says so.
+A function and its chunks of data are sent to a process once. A request refers to them by hash; a
+process that lacks them replies so, and is sent the request again with them. When a worker is
+replaced, the new one lacks everything, so nothing more need be done.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from scalargrad.errors import TraceError
 
-#: For how many functions a process keeps what it was sent, the latest ones.
+#: For how many functions, the latest ones, a process keeps what it was sent.
 _KEPT = 4
 #: How often recording a function may be tried before a refusal is an error.
 _RECORDINGS = 4
@@ -23,18 +23,18 @@ _held: OrderedDict[bytes, dict[bytes, Any]] = OrderedDict()
 
 
 class Request(NamedTuple):
-    """One function to call, on each of some chunks.
+    """A request to call a function, once for each of some chunks.
 
     Attributes
     ----------
     function : bytes
-        Its key.
+        The key of the function.
     argument : bytes
         The pickle of the first argument.
     chunks : tuple of bytes or None
-        The keys of the second argument, one for each call; None for one call without.
+        The key of the second argument, for each call; None for a single call without one.
     parcels : mapping from bytes to bytes
-        What the worker lacks, by key.
+        The pickles that the worker lacks, by key.
     """
 
     function: bytes
@@ -44,29 +44,29 @@ class Request(NamedTuple):
 
     @property
     def keys(self) -> tuple[bytes, ...]:
-        """All it takes to answer."""
+        """The keys of everything needed to answer."""
         return (self.function, *(self.chunks or ()))
 
 
 class Missing(NamedTuple):
-    """The answer of a worker that lacks something."""
+    """The reply of a worker that lacks a parcel."""
 
     keys: tuple[bytes, ...]
 
 
 class Failure(NamedTuple):
-    """The answer of a worker whose function raised an exception.
+    """The reply of a worker whose function raised an exception.
 
     Attributes
     ----------
     error : bytes or None
-        The pickle of the exception, if it has one.
+        The pickle of the exception, if it can be pickled.
     text : str
         The exception in one line.
     trace : str
-        Where it was raised.
+        The traceback.
     place : int
-        In which of the calls.
+        The index of the call that raised it.
     """
 
     error: bytes | None
@@ -75,7 +75,7 @@ class Failure(NamedTuple):
     place: int = 0
 
     def exception(self) -> BaseException | None:
-        """Return the exception, with where it was raised as a note; None if it stayed there."""
+        """Return the exception, with its traceback as a note; None if it could not be pickled."""
         if self.error is None:
             return None
         try:
@@ -86,7 +86,7 @@ class Failure(NamedTuple):
         return found
 
 
-#: The results, one for each chunk, or the one without; or what was missing or raised.
+#: The results, one for each call; or a `Missing` or a `Failure`.
 Reply = list[Any] | Missing | Failure
 
 
@@ -115,10 +115,10 @@ def answer(request: Request) -> Reply:
 
 
 def _called(function: Any, *arguments: Any) -> Any:
-    """Call a function; what cannot be recorded is tried again.
+    """Call a function; try again if it cannot be recorded because of a random draw.
 
-    Other threads of a cluster's worker draw random numbers of their own. One drawn while a function
-    is recorded there is taken for the function's, which is refused; the next time it is not drawn.
+    In a cluster's worker, other threads draw random numbers too. A number drawn while a compiled
+    function is recorded is taken for one of the function's own, and refused.
     """
     for _ in range(_RECORDINGS - 1):
         try:
@@ -129,7 +129,7 @@ def _called(function: Any, *arguments: Any) -> Any:
 
 
 def failure(error: Exception, place: int = 0) -> Failure:
-    """Return an exception as an answer."""
+    """Return an exception as a reply."""
     trace = "".join(traceback.format_exception(error))
     text = f"{type(error).__name__}: {error}"
     try:

@@ -15,7 +15,7 @@ from scalargrad.table.validation import function, listed, shown, size, text
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Names longer than this altogether do not fit side by side under a matrix.
+#: Class names longer than this in all are written at an angle under a matrix.
 _LETTERS_ACROSS = 30
 _MOST_CLASSES = 10_000
 
@@ -61,7 +61,8 @@ def decision_boundary(
     if widths != {2}:
         shape = (len(pairs), *(widths - {0})) if len(widths) == 1 else f"({len(pairs)}, …)"
         raise OperandError(
-            f"decision_boundary draws a plane: points of shape {shape} given, (n, 2) needed"
+            f"decision_boundary draws a plane: the points have shape {shape}, (n, 2) is needed; "
+            "give two columns of the data"
         )
     data = np.array(pairs)
     classes = np.array(column(labels, "labels"))
@@ -122,7 +123,10 @@ def _markers(axes: Axes, data: Any, classes: Any, names: list[str]) -> None:
     """Draw the points of each class in its colour and with its marker."""
     unknown = sorted(set(classes.tolist()) - set(range(len(names))))
     if unknown:
-        raise OperandError(f"class {unknown[0]:g} occurs, but the model scores {len(names)}")
+        raise OperandError(
+            f"class {unknown[0]:g} occurs, but the model scores {len(names)} classes: number the "
+            f"classes from 0 to {len(names) - 1}"
+        )
     for c, name in enumerate(names):
         x, y = data[classes == c].T
         marker = MARKERS[c % len(MARKERS)]
@@ -175,7 +179,9 @@ def confusion_matrix(
     if names is not None:
         shown = [text(name, "the name of a class") for name in listed(names, "names", "text")]
     if needed > len(shown):
-        raise OperandError(f"class {needed - 1} occurs, but there are {len(shown)} names")
+        raise OperandError(
+            f"class {needed - 1} occurs, but there are {len(shown)} names: give {needed}"
+        )
     counts = np.zeros((len(shown), len(shown)), dtype=int)
     np.add.at(counts, (np.asarray(rows), np.asarray(columns)), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ORANGE, BLUE = "#B34700", "#0B5CAD"
 
-#: Colours and markers of classes, which begin again where there are more.
+#: Colours and markers of classes; more classes than these repeat them.
 CLASSES = [ORANGE, BLUE, "#2E7D32", "#8E3A9D", "#6B5B00", "#00798C"]
 MARKERS = "^osDvP"
 

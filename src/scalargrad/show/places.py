@@ -19,7 +19,7 @@ _DOWN = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 def place_name(path: str) -> str:
     """Return the name of a parameter from its path in the model.
 
-    Of a perceptron, weight w²₄,₃ leads to unit 4 of layer 2 from unit 3 before it, all counted
+    Of a perceptron, weight w²₄,₃ goes to unit 4 of layer 2 from unit 3 before it, all counted
     from 1; of other modules, `weight[3, 4]` counts from 0 as Python does.
 
     Examples

@@ -159,7 +159,7 @@ class Operation:
         raise NotImplementedError
 
     def partial_nodes(self, node: Any) -> list[Any] | None:  # noqa: ARG002 - others look
-        """Return the partials of a node of this operation; None where their traces say them."""
+        """Return the partials of a node of this operation; None if the traces give them."""
         return None
 
     def trace_partials(self, arity: int) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
@@ -167,7 +167,7 @@ class Operation:
         raise NotImplementedError
 
     def check_domain(self, *operands: Any) -> None:
-        """Raise DomainError where the operation is undefined; a reduction is so nowhere."""
+        """Raise DomainError outside the domain; reductions are defined everywhere."""
 
     def number_beside(self, x: Any) -> Any:
         """Return the operand `x` of a binary operator as a float, or NotImplemented."""

@@ -1,4 +1,4 @@
-"""The domain of an operation: where it is defined, and where tests may sample it."""
+"""The domain of an operation: where it is defined, and where tests sample it."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ Mask = tuple[bool, ...]
 
 
 class Printable(Protocol):
-    """What is printed of an operation of fixed arity: its traces."""
+    """What the printers need of an operation of fixed arity: its traces."""
 
     name: str
     arity: int
@@ -33,7 +33,7 @@ class Printable(Protocol):
     result_symbol: Symbol
 
     def check_domain(self, *operands: Any) -> None:
-        """Raise DomainError where it is undefined."""
+        """Raise DomainError outside the domain."""
 
     def number_beside(self, x: Any) -> Any:
         """Return the other operand of an operator as a float, or NotImplemented."""
@@ -63,9 +63,9 @@ def compile_floats(op: Printable, checked: bool = True) -> Callable[..., float]:
 
 
 def diverted(op: Operation, operands: tuple[Any, ...], node: type, checked: bool = True) -> Any:
-    """Return what stands for an operation where no graph is built; None where one is.
+    """Apply an operation where no graph is built; return None where one is.
 
-    A recorder in force writes the operation down; without gradients it leaves a leaf.
+    A recorder records the operation; without gradients, the result is a leaf.
     """
     current = recorder()
     if current is not None:
@@ -158,7 +158,7 @@ def compile_reflected(op: Printable, node: type) -> Callable[..., Any]:
 
 #: A reduction of at most this many operands is printed without a loop, twice as fast.
 UNROLLED = 64
-#: Of so many at most, where it chooses among them: each choice is then written out.
+#: The same for a reduction that chooses among its operands, as every choice is written out.
 _COMPARED = 3
 
 

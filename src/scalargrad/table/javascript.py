@@ -90,7 +90,7 @@ def javascript_functions(uses: Iterable[tuple[Operation, int]]) -> str:
 
 
 def javascript_lanes(uses: Iterable[tuple[Operation, int]]) -> str:
-    """Print operations that work on many numbers side by side, as one JavaScript expression.
+    """Print operations on arrays of numbers, as one JavaScript expression.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Kinds of operation: elementwise ones of fixed arity, and reductions of any number of operands.
 
-How a call becomes a node, and which way is the hot one, is said in `scalargrad.table.declaration`.
+`scalargrad.table.declaration` explains how a call becomes a node, and which of the routes is hot.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Elementwise(Operation):
 
     @functools.cached_property
     def value_expression(self) -> Any:
-        """The operation applied to its operand symbols; expanded where it is composite."""
+        """The operation applied to its operand symbols; a composite one is expanded."""
         return Symbol("", self, self.operand_symbols)
 
     @functools.cached_property
@@ -150,7 +150,7 @@ class Reduction(Operation):
         self._makers: dict[tuple[type, int], Callable[..., Any]] = {}
 
     def terms(self, arity: int) -> int:
-        """Return of how many terms a result of that many operands consists."""
+        """Return the number of terms in the result for that many operands."""
         return arity
 
     @property

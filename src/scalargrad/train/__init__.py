@@ -1,4 +1,4 @@
-"""Training: fit a model to examples, watch it, stop it, and go on later."""
+"""Training: fit a model to examples, with metrics, early stopping and checkpoints."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class Carried:
     ----------
     optimizer : scalargrad.optim.Optimizer
     parameters : sequence of Value
-        The model's. Those the optimiser does not train have gradients too.
+        The parameters of the model. Those that the optimiser does not train get gradients, too.
 
     Attributes
     ----------
@@ -60,16 +60,16 @@ class Carried:
             self.grads[self._count :] = [leaf.grad or 0.0 for leaf in self.leaves[self._count :]]
 
     def step(self, grads: Any, reached: Any, limits: Limits) -> bool:
-        """Move the numbers; return False, and move none, if one would not be finite.
+        """Take a step; return False, and change nothing, if a number would not be finite.
 
         Parameters
         ----------
         grads : float64
             The gradients of the leaves reached.
         reached : integers
-            Which leaves those are.
+            The indices of these leaves.
         limits : Limits
-            On the gradients of what is trained.
+            The limits on the gradients of trained parameters.
         """
         count = self._count
         if len(reached) == len(self.leaves):

@@ -1,4 +1,4 @@
-"""Checkpoints: everything a run of training needs to go on as if it had never stopped.
+"""Checkpoints: everything that a training run needs to continue as if it had never stopped.
 
 A checkpoint is JSON text: reading one can give numbers, text and lists, and never runs code.
 Python writes a float with the digits that give back the same float, so nothing is rounded. A

@@ -72,7 +72,7 @@ def callables(given: Any, name: str) -> list[Any]:
 
 
 def named_metrics(given: Any, columns: Iterable[str]) -> dict[str, Any]:
-    """Return metrics by name, which is that of the function where none is given."""
+    """Return metrics by name, by default the name of the function."""
     if isinstance(given, Mapping):
         pairs = [(name, function(f, f"metrics[{name!r}]", "accuracy")) for name, f in given.items()]
     else:
@@ -98,7 +98,7 @@ def checkpoint_path(given: Any, *, resume: bool) -> str | None:
     Raises
     ------
     OperandError
-        If it is no path, or there is none to go on from.
+        If it is not a path, or if there is none to resume from.
     StateError
         If it cannot be written to.
     """

@@ -1,4 +1,4 @@
-"""Take the steps of a run by compiled programs, where that is possible and once it pays."""
+"""Take the steps of a run with compiled programs, if possible, and as soon as that pays."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _WARM_UP = 5
 _START = 200_000
 #: A batch with this many examples × parameters used by each is compiled from the first step.
 _LARGE = 100_000
-#: How many shapes of examples are compiled, the most frequent ones; other steps stay eager.
+#: The most shapes of examples that are compiled, the most frequent ones; others stay eager.
 _SHAPES = 32
 
 
@@ -49,12 +49,12 @@ class Compiled(Eager):
     gradient : bool
         Whether each step's gradient is asked for.
     visited : bool
-        Whether a user's code runs between epochs, which may change anything.
+        Whether user code, which may change anything, runs between epochs.
     at_once : bool
-        Record the first step, and raise if that cannot be done; else the first few steps of
-        each shape are left to eager evaluation, and so is all that cannot be recorded.
+        Whether to record the first step, and raise an error if that is impossible. Otherwise the
+        first few steps of each shape, and all that cannot be recorded, are taken eagerly.
     limits : Limits
-        On the gradients.
+        The limits on the gradients.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Compiled(Eager):
     # Between steps ----------------------------------------------------------------------------
 
     def resume(self, epochs: int, warm_up: float | None) -> None:
-        """Go on after a number of completed epochs."""
+        """Continue after a number of completed epochs."""
         self.warm_up = 0 if self._at_once else warm_up
         self._evaluation = self._new_evaluation(epochs)
         with suppress(Exception):  # whatever it is, the first step meets it again
@@ -100,7 +100,7 @@ class Compiled(Eager):
             self._counts = Counter({shape: n * epochs for shape, n in batches.items()})
 
     def begin_epoch(self) -> None:
-        """Forget what was recorded if a visitor has exchanged parameters."""
+        """Forget what was recorded if parameters have been replaced between epochs."""
         if self._visited and not self._carried.fits(self._objective.model.parameters()):
             self._forget()
 
@@ -109,16 +109,16 @@ class Compiled(Eager):
         self._carried.write_back()
 
     def watch(self, loss: Value) -> None:
-        """Estimate from the first loss the work of a step, and so after how many steps to compile.
+        """Estimate, from the graph of the first loss, after how many steps compiling pays.
 
-        Nothing is timed, so that two runs of one script agree to the last bit.
+        Nothing is timed, so that two runs of a script agree to the last bit.
         """
         if self.warm_up is None:
             wires = sum(len(node.parents) for node in topological_order(loss))
             self.warm_up = _WARM_UP + _START // max(1, wires)
 
     def predictions(self) -> list[Any] | None:
-        """Return a prediction for each held-out example; None if the caller is to compute them."""
+        """Return predictions for the held-out examples; None if they must be computed eagerly."""
         evaluation, warm_up = self._evaluation, self.warm_up
         if evaluation is None or warm_up is None or not evaluation.is_time(warm_up):
             return None
@@ -146,7 +146,7 @@ class Compiled(Eager):
         return Shapes(list(zip(*self._examples, strict=True)), self._batch_size)
 
     def _is_time(self, rows: Sequence[int]) -> bool:
-        """Count a step, and return whether enough of its shape were taken eagerly."""
+        """Count a step, and return whether enough of this shape have been taken eagerly."""
         if self.warm_up == math.inf:
             return False
         try:
@@ -160,13 +160,13 @@ class Compiled(Eager):
         return known and self._counts[shape] > (self.warm_up or 0)
 
     def _refuse(self, error: Exception) -> None:
-        """Leave all further steps to eager evaluation; with ``jit=True``, raise the error."""
+        """Take all further steps eagerly; with ``jit=True``, raise the error instead."""
         if self._at_once:
             raise TraceError(f"fit(…, jit=True) cannot record a step: {error}") from error
         self.warm_up = math.inf
 
     def _result(self, rows: Sequence[int]) -> StepResult | None:
-        """Take a step by a program; None if it takes another branch or is not finite."""
+        """Take a step with a program; None if it takes another branch or is not finite."""
         part, rows = self._shapes.find(rows)
         recording, carried = self._recording(part), self._carried
         carried.load()

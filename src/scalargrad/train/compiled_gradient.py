@@ -1,7 +1,7 @@
 """The compiled gradient of batches of examples with equal structure, checked before use.
 
-A program repeats what was recorded. So the first batch of each size is computed eagerly as well and
-compared, and side effects of the model or loss are looked for.
+A program repeats what was recorded. Therefore the first batch of each size is computed eagerly as
+well and compared, and the model and the loss are checked for side effects.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class CompiledGradient:
     ----------
     objective : Objective
     leaves : sequence of Value
-        What to differentiate with respect to.
+        The Values to differentiate with respect to.
     data : Rows
     """
 
@@ -103,8 +103,8 @@ class CompiledGradient:
     def _require_agreement(self, found: Found, rows: Sequence[int]) -> None:
         """Raise TraceError if eager evaluation gives a different loss for a batch.
 
-        A program knows numbers only: what asks for their type, say, answers otherwise there. The
-        model is asked about one example where none draws, the loss about all of them.
+        It does if the model or the loss depends on more than numbers, such as their type. The model
+        is evaluated on one example, unless it draws random numbers, and the loss on all of them.
         """
         inputs, targets = zip(*[self._data.examples[i] for i in rows], strict=True)
         simple = found.is_regular and not self._sources

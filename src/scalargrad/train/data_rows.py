@@ -60,7 +60,7 @@ class Shapes:
     examples : sequence
         Numbers nested in any way.
     size : int
-        Of a batch.
+        The size of a batch.
 
     Attributes
     ----------

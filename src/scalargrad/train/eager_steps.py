@@ -22,7 +22,7 @@ class Eager:
     warm_up: float | None = None
 
     def resume(self, epochs: int, warm_up: float | None) -> None:
-        """Go on after a number of completed epochs."""
+        """Continue after a number of completed epochs."""
 
     def begin_epoch(self) -> None:
         """Do nothing: nothing was recorded."""

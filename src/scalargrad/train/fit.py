@@ -99,8 +99,8 @@ def fit(
     regularizer : callable, optional
         ``regularizer(parameters)``, a Value added to each batch's loss.
     scheduler : object with step, get_last_lr, state_dict and load_state_dict, optional
-        Stepped after each epoch, a ReduceLROnPlateau with the held-out loss where there is one,
-        else with the loss.
+        Stepped after each epoch; a ReduceLROnPlateau with the held-out loss if there is one, else
+        with the loss.
     patience : int, optional
         Stop when the held-out loss has not improved for this many epochs, and give the model
         back the weights of the best epoch.
@@ -159,15 +159,16 @@ def fit(
 
     Notes
     -----
-    A step that is compiled is a function under `jit`, which computes forward and backward pass, and
-    an update in arrays; it agrees with the eager step to rounding. Parameters, gradients and the
-    optimiser's state are in their objects whenever a callback, a metric, a schedule or a checkpoint
-    could look, and after an error. Steps are programs where the examples are all nested alike, or
-    taken one by one (``batch_size=1``; then the 32 most frequent shapes are), the optimiser is one
-    of `scalargrad.optim` (SparseAdam only without look-ups), and model and loss draw only by
-    `drawn` (as Dropout does), keep nothing for later and read no ``.data``. Else, and where a step
-    meets a number that is not finite or takes more than eight paths through its conditions, eager
-    steps are taken. What a callback changes, a number or a layer, is recorded anew.
+    A compiled step is a function under `jit`, which computes the forward and the backward pass,
+    and an update in arrays; it agrees with the eager step up to rounding. Whenever a callback, a
+    metric, a schedule or a checkpoint could look, and after an error, parameters, gradients and
+    the optimiser's state are in their objects. Steps are compiled if the examples all have the
+    same structure (with ``batch_size=1``, the 32 most frequent structures are), the optimiser is
+    one of `scalargrad.optim` (SparseAdam only without look-ups), and model and loss draw random
+    numbers only by `drawn` (as Dropout does), keep nothing for later and read no ``.data``.
+    Otherwise, and if a step meets a number that is not finite or takes more than eight paths
+    through its conditions, steps are eager. If a callback changes a number or a layer, steps are
+    recorded anew.
 
     A TrainingWarning says where labels do not suit the loss (1 and 2, or -1 and 1, for binary
     cross-entropy; 0 for the hinge loss), where `accuracy` counts probabilities as scores, and
@@ -281,6 +282,6 @@ def _patience(epochs: int | None, min_delta: float, held_out: Examples | None) -
 
 
 def _is_foreign(visitor: object) -> bool:
-    """Return whether what is called between epochs may change anything: scalargrad's does not."""
+    """Return whether a visitor between epochs may change anything; scalargrad's own do not."""
     module = getattr(visitor, "__module__", None) or type(visitor).__module__
     return visitor is not None and module.partition(".")[0] != "scalargrad"

@@ -14,7 +14,7 @@ from scalargrad.train.examples import Examples
 from scalargrad.train.limits_on_gradients import Limits
 from scalargrad.train.objective import Objective
 
-#: What arrays take the place of.
+#: Optimiser methods that a subclass must not override, since array updates bypass them.
 _REPLACED = ("step", "_moved", "_visited", "zero_grad")
 
 

@@ -54,7 +54,7 @@ class Objective:
         return loss
 
     def held_out_loss(self, predictions: list[Any], targets: list[Any]) -> float:
-        """Return the loss of the held-out examples, without penalty."""
+        """Return the loss of the held-out examples, without the penalty."""
         loss = _number(self.loss(predictions, targets), self.loss, "one Value, such as a mean")
         return float(plain(loss))
 

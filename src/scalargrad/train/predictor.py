@@ -22,9 +22,9 @@ class Predictor:
     model : Module
     inputs : sequence
     size : int
-        Of a batch in training.
+        The size of a batch in training.
     times : int
-        How often they were predicted before.
+        How often predictions were made before.
     """
 
     def __init__(self, model: Module, inputs: Sequence[Any], size: int, times: int = 0) -> None:

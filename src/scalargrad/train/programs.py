@@ -1,8 +1,8 @@
 """The gradient of a batch, and the predictions of many examples, as functions for `jit`.
 
-Both take arrays: the numbers of all parameters, and the examples, one row for each. While they are
-recorded, the model's parameters stand for those numbers. Called in any other way they return None:
-what a program cannot do is left to an eager step.
+Both take arrays: the numbers of all parameters, and the examples, one per row. While they are
+recorded, the model's parameters stand for those numbers. If they are called eagerly instead, they
+return None, and the caller takes an eager step.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Found(NamedTuple):
     grads : float64
         The gradients of the parameters reached.
     reached, looked_up : integers
-        Which parameters a gradient reaches, and which are chosen among by a computed index.
+        The parameters that a gradient reaches, and those that are entries of a lookup table.
     predictions : array or list
         One for each example.
     """
@@ -68,16 +68,16 @@ def gradient_of(
     ----------
     objective : Objective
     leaves : sequence of Value
-        What to differentiate with respect to.
+        The Values to differentiate with respect to.
     example : (input, target)
-        How examples are nested.
+        An example, for the structure of all.
     together : bool
-        Record the model once for all examples, else for each.
+        Whether to record the model once for all examples, or once for each.
 
     Returns
     -------
     callable
-        From the numbers of the leaves, and a batch, one row for each example, to what is found.
+        Takes the numbers of the leaves and a batch, with one row per example.
     """
     called = objective.called
     parameters = _Unfollowed(leaves)

@@ -15,7 +15,7 @@ from scalargrad.train.trainer import Trainer
 
 
 class RunState:
-    """The state of a run, and what must be the same where it goes on.
+    """The state of a run, and the settings that must be the same when it is resumed.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class RunState:
         return {name: part for name, part in parts.items() if part is not None}
 
     def _generators(self) -> list[random.Random]:
-        """Return all random generators: that of the shuffling, and those of the model's modules."""
+        """Return all random generators: the one that shuffles, and those of the model's modules."""
         inside = (x for module in self._run.model.modules() for x in vars(module).values())
         distinct = {id(x): x for x in inside if isinstance(x, random.Random)}
         return [self._run.rng, *distinct.values()]

@@ -17,15 +17,15 @@ class Patience:
     Attributes
     ----------
     epochs : int
-        How many epochs without improvement are endured.
+        The number of epochs without improvement before training stops.
     min_delta : float
-        By how much the loss must fall to count as improved.
+        How much the loss must fall to count as improved.
     best_loss : float
         The lowest held-out loss so far.
     best_epoch : int
-        When it was measured, from 1; 0 before the first epoch.
+        Its epoch, from 1; 0 before the first epoch.
     best_state : dict or None
-        The model's state then.
+        The state of the model after that epoch.
 
     References
     ----------

@@ -32,7 +32,7 @@ class Stateful(Protocol):
 
 
 class OptimizerLike(Stateful, Protocol):
-    """What `fit` asks of an optimiser; those of `scalargrad.optim` have it."""
+    """The methods that `fit` needs of an optimiser; all of `scalargrad.optim` have them."""
 
     def zero_grad(self) -> None:
         """Clear the gradients of the last step."""
@@ -42,7 +42,7 @@ class OptimizerLike(Stateful, Protocol):
 
 
 class Schedule(Stateful, Protocol):
-    """What `fit` asks of a learning-rate schedule."""
+    """The methods that `fit` needs of a learning-rate schedule."""
 
     def step(self) -> None:
         """Set the learning rate of the next epoch."""
@@ -195,7 +195,7 @@ class Trainer:
         return self.ended or len(self.history) >= epochs
 
     def reason(self, epochs: int) -> str:
-        """Say why training ends after this epoch; empty if it goes on."""
+        """Return why training ends after this epoch; "" if it continues."""
         done = len(self.history)
         if self.patience is not None and self.patience.is_over(done):
             self.ended = True

@@ -18,6 +18,7 @@ from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.loops.looped import looped
 from scalargrad.compiler.passes.differentiate import differentiate
 from scalargrad.compiler.passes.pack import pack
+from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.trace.record import record
 
@@ -61,7 +62,7 @@ def states(p: Any, count: int) -> list[Any]:
     return found
 
 
-def programs(f: Any) -> tuple[Looped | None, Looped | None]:
+def programs(f: Any) -> tuple[Looped | Program | None, Looped | Program | None]:
     """Return the loops of a function of the parameters, without its gradient and with it."""
     found = []
     for derived in (f, value_and_grad(f)):
@@ -84,8 +85,8 @@ def run(program: Looped) -> list[float]:
 def test_sums_have_the_order_that_the_number_of_their_terms_chooses(count: int) -> None:
     """Machine code and exact steps agree to the bit; so do values with a gradient and without."""
     alone, along = programs(lambda p: sums(p, count))
-    assert alone is not None
-    assert along is not None
+    assert isinstance(alone, Looped)
+    assert isinstance(along, Looped)
     (value,) = run(alone)
     found = run(along)
     assert [value] == outputs(alone, P)
@@ -138,7 +139,7 @@ def test_loops_packed_code_and_numpy_agree_to_some_last_digits(f: Any, count: in
         leaves = [Value(x) for x in P]
         recording, _ = record(partial(derived, leaves, count), leaves)
         loops = looped(recording.program)
-        assert loops is not None
+        assert isinstance(loops, Looped)
         flat = differentiate(sum_of_products(recording.program))
         packed = pack(sum_of_products(flat, lower=True))
         found = [run(loops)]

@@ -29,7 +29,7 @@ from scalargrad import (
     vmap,
 )
 from scalargrad.compiler.loops.expand import stands_for_recording
-from scalargrad.compiler.loops.loop import Loop
+from scalargrad.compiler.loops.loop import Loop, Looped
 from scalargrad.compiler.loops.looped import looped
 from scalargrad.compiler.loops.node_columns import columns
 from scalargrad.compiler.loops.repeats import Repetition, repeats
@@ -222,7 +222,7 @@ def test_loops_compute_value_and_gradient(name: str) -> None:
     """Carried out step by step, the loops found in a function agree with eager evaluation."""
     f, p = FUNCTIONS[name]
     found = looped(program_of(f, p))
-    assert found is not None
+    assert isinstance(found, Looped)
     numbers = outputs(found, p)
     assert numbers == pytest.approx(expected(f, p), rel=1e-11)
 
@@ -259,7 +259,7 @@ def test_most_of_a_plain_loop_is_one_body() -> None:
 def test_a_recurrence_is_apart_from_lanes() -> None:
     """GARCH has one recurrence forwards and one backwards; logarithms and sums are lanes."""
     found = looped(program_of(garch, [0.1, 0.1, 0.8]))
-    assert found is not None
+    assert isinstance(found, Looped)
     long = [x for x in found.loops if isinstance(x, Loop) and x.count > 1]
     assert [x.lanes for x in long] == [True, False, True, True, False, True]
     assert [x.down for x in long if not x.lanes] == [False, True]

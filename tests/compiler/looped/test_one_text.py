@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from scalargrad import Value, jit, log, value_and_grad
+from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.looped import looped
 from scalargrad.compiler.loops.printer import printed
 from scalargrad.compiler.trace.record import record
@@ -33,7 +34,7 @@ def test_a_hundred_lengths_have_two_texts() -> None:
         leaves = [Value(0.1), Value(0.1), Value(0.8)]
         derived = value_and_grad(partial(likelihood, xs=DATA[:n]))
         found = looped(record(partial(derived, leaves), leaves)[0].program)
-        assert found is not None
+        assert isinstance(found, Looped)
         texts.add(printed(found).module.text())
     assert len(texts) == 2
 

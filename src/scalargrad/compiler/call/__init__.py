@@ -1,8 +1,9 @@
-"""Call a compiled function: find the program its arguments ask for, and run it on their numbers.
+"""The call of a compiled function: find the program for its arguments, run it, make the result.
 
-`arguments` takes the numbers out of the arguments and makes the rest a key, with `objects` for
-modules and other objects and `static_arguments` for those marked static; `input_numbers` puts the
-numbers in a row. A `path` is one recorded program with what it takes to run it, `paths` are those
-of one function, and `recording_limits` says how many there may be. `output` is the node a call
-returns; `eager_replay` repeats a call eagerly where its compiled gradient is not finite.
+`arguments` splits the arguments into numbers and a key, with `objects` for modules and other
+objects and `static_arguments` for those marked static; `input_numbers` lays out the numbers as
+inputs. A `path` is one recorded program with all it takes to run it; `paths` are those of one
+function, `recording_limits` bounds their number, and `record_call` records a new one. `results`
+puts numbers back into the shape of the result, where an `output` is a node of the graph;
+`eager_replay` repeats a call eagerly if its compiled gradient is not finite.
 """

@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from scalargrad.compiler.call.objects import Copier, Frozen, Visit, is_object, like
+from scalargrad.compiler.call.copied_objects import Copier, like
+from scalargrad.compiler.call.objects import Frozen, Visit, is_object
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
@@ -25,28 +26,31 @@ from scalargrad.value import Parameter, Value
 Key = tuple[Hashable, ...]
 
 
-#: The key's entry for a number of each type.
+#: The entry in the key for a number of each type.
 NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Parameter: 2}
 
-#: That of arrays made here, by which most are known at once.
+#: The type of most arrays, to recognise them quickly.
 FLOAT64 = np.dtype(np.float64)
 
-#: Lists at least this long are looked through as a whole for being all numbers.
+#: Lists at least this long are checked as a whole for holding numbers only.
 _MANY = 8
 _FLOATS = {float, int}
-#: The key's entry for a list of floats and integers.
+#: The entry in the key for a list of floats and integers.
 _FLOAT = "numbers"
-#: From this many floats on, rows of them are passed on as an array.
+#: Nested lists of at least this many floats are passed on as an array.
 _BLOCK = 256
 
 
 def kinds_of(xs: Iterable[Any]) -> tuple[int | None, ...]:
-    """Return the key's entry for each number; None for what may not be a number."""
+    """Return the entry in the key for each number; None for what may not be one."""
     return tuple(map(NUMBERS.get, map(type, xs)))
 
 
 def key_of_numbers(args: Iterable[Any]) -> Key | None:
-    """Return the key of floats, Values and arrays of floats as `visit` makes it; else None."""
+    """Return the key that `visit` makes, if all arguments are floats, Values and arrays of floats.
+
+    None for any others.
+    """
     key: list[Hashable] = []
     for x in args:
         kind = x.__class__
@@ -60,16 +64,16 @@ def key_of_numbers(args: Iterable[Any]) -> Key | None:
 
 
 def is_number(x: Any) -> bool:
-    """Return whether an argument is traced as a number; bools and enum members are not."""
+    """Return whether an argument is a number that is traced; bools and enum members are not."""
     return is_real(x) and not isinstance(x, bool | Enum)
 
 
 def float_of(x: int) -> float:
-    """Return an integer as a float; TraceError where none equals it."""
+    """Return an integer as a float; raise TraceError if no float equals it."""
     try:
         number = float(x)
     except OverflowError:
-        return as_float(x, "an argument")  # which says so
+        return as_float(x, "an argument")  # which raises that error
     if number != x and number == number:
         raise TraceError(
             f"an argument is {shown(x)}, an integer that no float equals: a compiled function "
@@ -80,10 +84,10 @@ def float_of(x: int) -> float:
 
 
 def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None = None) -> None:
-    """Add the numbers of an argument to `leaves`, its shape to `key`, what it holds to `objects`.
+    """Split an argument: add its numbers to `leaves` and the rest of it to `key`.
 
-    Leaves are floats, Values and arrays. Without `objects`, what is no number and no container of
-    numbers is compared as it is.
+    Leaves are floats, Values and arrays. Modules and other objects are walked by `objects`; without
+    it, anything but a number or a container is part of the key as it is.
     """
     kind = x.__class__
     if kind in NUMBERS:
@@ -124,7 +128,7 @@ def _require_lasting(x: Any, where: str) -> None:
 def _visit_all(
     xs: Sequence[Any], key: list[Hashable], leaves: list[Any], objects: Visit | None
 ) -> None:
-    if len(xs) >= _MANY:  # the common case, without the loop below
+    if len(xs) >= _MANY:  # the common case
         kinds = {*map(type, xs)}
         if kinds <= _FLOATS:
             key.append((_FLOAT, len(xs)))
@@ -143,11 +147,11 @@ def _visit_all(
 
 
 class NestedRows(np.ndarray[Any, Any]):
-    """The numbers of lists of one length, as an array."""
+    """Lists of floats of equal length, as an array."""
 
 
 def _are_rows(xs: Sequence[Any]) -> bool:
-    """Return whether items are lists of floats of equal length, and large enough in all."""
+    """Return whether items are lists of floats of equal length, large enough for an array."""
     return (
         set(map(type, xs)) == {list}
         and len(xs) * len(xs[0]) >= _BLOCK
@@ -177,7 +181,7 @@ def _visit_array(array: Any, key: list[Hashable], leaves: list[Any], objects: Vi
 
 
 def visit_static(x: Any, where: str, key: list[Hashable]) -> None:
-    """Add an argument that is part of the program to its key, with its state if it has one."""
+    """Add a static argument to the key, with its attributes if it is an object."""
     if not is_object(x):
         _require_lasting(x, where)
         key.append(Frozen(x, where))
@@ -188,7 +192,7 @@ def visit_static(x: Any, where: str, key: list[Hashable]) -> None:
 
 
 def code_in(key: Key) -> Iterator[Any]:
-    """Yield the classes and functions that a key mentions, whose code may be run by its call."""
+    """Yield the classes and functions in a key, whose code a call may run."""
     for part in key:
         named = (part.content,) if isinstance(part, Frozen) else part
         if isinstance(named, tuple):
@@ -196,7 +200,7 @@ def code_in(key: Key) -> Iterator[Any]:
 
 
 def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any:
-    """Return an argument with its numbers replaced, in the order `visit` found them."""
+    """Return an argument with its numbers replaced, in the order in which `visit` found them."""
     if isinstance(x, Value) or is_number(x):
         return next(fresh)
     if isinstance(x, dict):
@@ -210,7 +214,7 @@ def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any
 
 
 def _rebuilt_array(x: Any, fresh: Iterator[Any], copier: Copier | None) -> Any:
-    """Return an array with its numbers replaced, or what stands for all of it."""
+    """Return an array with its numbers replaced, or the stand-in for a whole array."""
     flat = x.ravel()
     found = [rebuilt(item, fresh, copier) for item in flat[:1].tolist()]
     if found and isinstance(found[0], WholeArray):

@@ -1,8 +1,8 @@
-"""Repeat a call eagerly where its compiled gradient is not finite.
+"""Repeat a call eagerly if its compiled gradient is not finite.
 
-A program adds up in another order and writes equal nodes once, which is the same to rounding as
-long as numbers are finite, but not for inf and nan: 0·inf + inf is nan and (0 + 1)·inf is not.
-Eager evaluation says what such a gradient is, and at which node it went wrong.
+A program adds in another order and merges equal nodes. For finite numbers that is the same up to
+rounding, but not for inf and nan: 0·inf + inf is nan, and (0 + 1)·inf is not. Eager evaluation
+decides what such a gradient is, and names the node at which it went wrong.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from scalargrad.value import Scalar, Value
 
 
 class Repeatable(Protocol):
-    """What is asked of a path to make one of its calls again."""
+    """What `graph` needs of a path to repeat one of its calls."""
 
     outline: Any
     surroundings: ClosedOver | None
@@ -37,11 +37,11 @@ class Repeatable(Protocol):
     def numbers(
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]
     ) -> tuple[list[float], list[float]]:
-        """Return the inputs that the call takes now, and what of `inputs` was drawn for it."""
+        """Return the inputs that the call would have now, and the random draws among `inputs`."""
 
 
 class RepeatableFunction(Protocol):
-    """What is asked of a compiled function to make one of its calls again."""
+    """What `graph` needs of a compiled function to repeat one of its calls."""
 
     @property
     def __wrapped__(self) -> Callable[..., Any]:
@@ -50,24 +50,24 @@ class RepeatableFunction(Protocol):
     def signature(
         self, args: Sequence[Any], kwargs: dict[str, Any]
     ) -> tuple[Key, list[Any], list[Value]]:
-        """Return what decides the program, the numbers and the Values that objects hold."""
+        """Return the key of the program, the numbers of arguments, and the Values of objects."""
 
 
-#: A compiled function, the arguments it is called with, and what of them decided the program.
+#: A compiled function, the arguments it was called with, and the key of its program.
 Made = tuple[RepeatableFunction, tuple[Any, ...], dict[str, Any], Key]
-#: One call of a compiled function, with all it takes to make it again: its path, the call as it
-#: was made, its leaves and the Values its objects hold. A tuple, as every call makes one.
+#: One call of a compiled function, with all it takes to repeat it: its path, the call as it was
+#: made, its leaves, and the Values that objects hold. A tuple, since every call makes one.
 Call = tuple[Repeatable, Made, list[Any], list[Value]]
 
 
 def graph(call: Call, index: int, inputs: Inputs) -> Value | None:
-    """Evaluate a call eagerly and return one of its results.
+    """Repeat a call eagerly and return one of its results.
 
     Returns
     -------
     Value or None
-        None if an argument is another by now, or what it holds (a list has grown), or what the
-        function closes over, or if it does not return what it did.
+        None if the call cannot be repeated: an argument, its contents, or something that the
+        function closes over has changed by now, or the result has another structure.
     """
     path, (compiled, args, kwargs, _), _, module_values = call
     if path.surroundings is None or not path.surroundings.holds():
@@ -86,7 +86,7 @@ def graph(call: Call, index: int, inputs: Inputs) -> Value | None:
 
 
 def _leaves_now(call: Call) -> list[Any] | None:
-    """Return what the arguments hold by now; None if the Values or their places have changed."""
+    """Return the leaves of the arguments now; None if their key or their Values have changed."""
     _, (compiled, args, kwargs, key), then, module_values = call
     try:
         key_now, now, module_values_now = compiled.signature(args, kwargs)
@@ -99,7 +99,10 @@ def _leaves_now(call: Call) -> list[Any] | None:
 
 @contextmanager
 def _repeated(call: Call, drawn: Sequence[float]) -> Iterator[None]:
-    """Replay the numbers a call drew, so that no generator advances but those made meanwhile."""
+    """Within the ``with`` block, `drawn` returns the numbers that the call drew.
+
+    Generators do not advance, except those that the function makes itself.
+    """
     path = call[0]
     sources = {id(draw.source) for draw in path.draws}
     left = iter(drawn)
@@ -124,7 +127,7 @@ def gradient(node: Value, parents: Sequence[Value]) -> list[float]:
 
 
 def gradient_nodes(node: Value, parents: Sequence[Value]) -> list[Scalar]:
-    """Return the same as Values that can be differentiated again."""
+    """Return the same gradients as Values that can be differentiated again."""
     signals = gradient_graphs(_between(node, parents), {node: 1.0})
     return [signals.get(x, 0.0) for x in parents]
 

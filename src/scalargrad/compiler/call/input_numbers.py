@@ -1,4 +1,4 @@
-"""The numbers of a call's arguments as a program takes them: in a row, each in its cell."""
+"""Lay out the numbers of a call's arguments as the inputs of a program, each in its cell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scalargrad.compiler.call.arguments import FLOAT64, float_of
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.value import Value
 
-#: Bytes of integers that not all floats can hold.
+#: The size in bytes of integers that a float may not hold exactly.
 _LONG = 8
 
 
@@ -20,7 +20,7 @@ def number_of(x: Any) -> Any:
     if isinstance(x, Value):
         return x._data
     if hasattr(x, "ravel") and x.dtype.kind in "iu" and x.size and x.dtype.itemsize == _LONG:
-        float_of(max(x.max().item(), -x.min().item()))  # refused if too large
+        float_of(max(x.max().item(), -x.min().item()))  # raises TraceError if one is too large
     return x
 
 
@@ -36,7 +36,7 @@ def in_a_row(numbers: Sequence[Any]) -> Floats:
 
 
 def block_of(x: Any) -> Any:
-    """Return a leaf as a number, or as its numbers in a row."""
+    """Return a leaf as a number, or as a flat array of its numbers."""
     if x.__class__ is np.ndarray and x.dtype is FLOAT64:
         return x if x.ndim == 1 else x.ravel()
     number = number_of(x)
@@ -44,7 +44,7 @@ def block_of(x: Any) -> Any:
 
 
 def cells_of(leaves: Sequence[Any]) -> tuple[int | slice, ...]:
-    """Return the cell of each number, and those of each array."""
+    """Return the cell of each number, and the slice of cells of each array."""
     cells: list[int | slice] = []
     cell = 0
     for x in leaves:
@@ -55,7 +55,7 @@ def cells_of(leaves: Sequence[Any]) -> tuple[int | slice, ...]:
 
 
 def value_cells(leaves: Sequence[Any]) -> list[int]:
-    """Return which inputs are Values; an array takes one for each of its numbers."""
+    """Return the inputs that are Values; an array has an input for each of its numbers."""
     cells, cell = [], 0
     for x in leaves:
         if isinstance(x, Value):

@@ -12,14 +12,14 @@ from scalargrad.transforms.draws import Draw, rows_of, state_of
 
 
 class MadeDraws(tuple[Draw, ...]):
-    """Draws in the order in which they are made.
+    """The draws of a recording, in order.
 
-    Under vmap each example makes the same draw: such draws in a row are made at once.
+    Under vmap, all examples make the same draw; equal draws in a row are made at once.
     """
 
     @functools.cached_property
     def _rows(self) -> list[tuple[Draw, int]]:
-        """The draws, each with how often it is made in a row."""
+        """The draws, each with the number of times it is made in a row."""
         return [(row[0], len(row)) for row in rows_of(self)]
 
     @functools.cached_property
@@ -36,5 +36,5 @@ class MadeDraws(tuple[Draw, ...]):
         return [float(x) for draw, count in self._rows for x in draw.many(count)]
 
     def states(self) -> list[tuple[Any, Any]]:
-        """Return the generators drawn from, with their states."""
+        """Return the generators, with their states."""
         return [(x, state_of(x)) for x in self._sources]

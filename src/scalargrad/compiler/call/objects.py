@@ -1,16 +1,14 @@
-"""Make keys of the objects among the arguments, modules above all, and find their numbers.
+"""Modules and other objects among the arguments: find their Values, and make keys of the rest.
 
-The Values an object holds are inputs, read at each call; everything else about it (its class, its
-attributes, ``training``, sizes) is part of the key of a program, compared at each call. For the
-recording it is copied, with new leaves for its Values, so that another object of the same build
-can take its place.
+The Values that an object holds are inputs, read at each call. Everything else about it (class,
+attributes, sizes) is part of the key, compared at each call. For the recording, the object is
+copied with new leaves for its Values, so that the program serves every object of equal structure.
 """
 
 from __future__ import annotations
 
-import copy
 import functools
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable
 from itertools import chain
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any, Protocol
@@ -18,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from scalargrad.errors import TraceError
-from scalargrad.sparse import Table, Touched
+from scalargrad.sparse import Table
 from scalargrad.tree import is_object_array
 from scalargrad.value import Parameter, Value
 
@@ -28,7 +26,7 @@ _FUNCTIONS = (type, FunctionType, BuiltinFunctionType, ModuleType, np.ufunc)
 
 
 class Frozen:
-    """An argument that is not traced, compared by its content where it is an array."""
+    """An argument that is not traced, as an entry in the key; an array is compared by content."""
 
     def __init__(self, content: Any, where: str) -> None:
         self.content = content
@@ -53,7 +51,7 @@ class Frozen:
 
 
 def exact(x: Any) -> Hashable:
-    """Return a key that also distinguishes equal values: 1, 1.0 and True, 0.0 and -0.0."""
+    """Return a key that tells apart even equal objects: 1, 1.0 and True; 0.0 and -0.0."""
     kind = type(x)
     if isinstance(x, float):
         return kind, x.hex()
@@ -65,16 +63,16 @@ def exact(x: Any) -> Hashable:
 
 
 def has_state(x: Any) -> bool:
-    """Return whether an object consists of its class and attributes that may change."""
+    """Return whether an object consists of a class and attributes, as instances usually do."""
     kind: Any = type(x)
     return _has_state(kind)
 
 
 @functools.cache
 def _has_state(kind: Any) -> bool:
-    """Return whether the default way of pickling takes objects for their class and attributes.
+    """Return whether objects of a class are pickled by their class and attributes.
 
-    Functions are taken as they are, and so is what compares by value and has a hash.
+    False for functions, and for classes that define their own equality and hash.
     """
     if kind is SimpleNamespace:
         return True
@@ -83,24 +81,25 @@ def _has_state(kind: Any) -> bool:
         and kind.__reduce_ex__ is object.__reduce_ex__
         and kind.__reduce__ is object.__reduce__
         and not issubclass(kind, _FUNCTIONS)
-        and ("__dict__" in dir(kind) or bool(_slots(kind)))
+        and ("__dict__" in dir(kind) or bool(slots_of(kind)))
         and _made_by(kind) is object.__new__
     )
 
 
 def _made_by(kind: type) -> Any:
-    """Return the C function that creates objects of a class; some, as of files, must be called."""
+    """Return the C function that allocates objects of a class, as `copyreg` would choose it."""
     own = [vars(k).get("__new__") for k in kind.__mro__]
     return next(x for x in own if isinstance(x, BuiltinFunctionType))
 
 
 def is_object(x: Any) -> bool:
-    """Return whether `Visit` walks an object: it has state, or is bound to one that has."""
+    """Return whether `Visit` walks an object: it has state, or is a method bound to such a one."""
     return isinstance(x, Table | MethodType | functools.partial) or has_state(x)
 
 
 @functools.cache
-def _slots(kind: Any) -> tuple[str, ...]:
+def slots_of(kind: Any) -> tuple[str, ...]:
+    """Return the names of the slots of a class and its bases."""
     declared = (vars(k).get("__slots__", ()) for k in kind.__mro__)
     listed = ((names,) if isinstance(names, str) else names for names in declared)
     return tuple(x for x in chain.from_iterable(listed) if x not in {"__dict__", "__weakref__"})
@@ -109,7 +108,7 @@ def _slots(kind: Any) -> tuple[str, ...]:
 def attributes(x: Any) -> dict[str, Any]:
     """Return an object's attributes by name."""
     kind: Any = type(x)
-    names = _slots(kind)
+    names = slots_of(kind)
     if not names:
         found: dict[str, Any] = x.__dict__
         return found
@@ -118,14 +117,14 @@ def attributes(x: Any) -> dict[str, Any]:
 
 
 class WalkMemory(Protocol):
-    """What remembers the last walk over an object."""
+    """Something that remembers the last walk over an object; see `remembered`."""
 
     def visit(self, x: Any, visit: Visit) -> None:
-        """Walk over an object, the first that a visit meets, or repeat what is remembered."""
+        """Walk over the first object of a visit, or apply the remembered walk to the visit."""
 
 
 class Visit:
-    """Walk over the objects of one call, and collect their Values.
+    """One walk over the objects among the arguments, which collects their Values.
 
     Parameters
     ----------
@@ -135,15 +134,15 @@ class Visit:
     Attributes
     ----------
     key : list
-        What the program depends on.
+        The key of the program, to which the walk adds.
     module_values : list of Value
-        The Values met, whose numbers are inputs.
+        The Values found; their numbers are inputs.
     met : list
-        The objects and containers met, in their order.
+        The objects and containers visited, in order.
     seen : dict from int to int
-        Their places in it, by their ids.
+        The index in `met` of each, by id.
     distinct : int
-        How many Values, if there are no more, are known to be different ones.
+        If `module_values` has this length, its Values are known to be distinct.
     """
 
     def __init__(self, key: list[Hashable], memory: WalkMemory | None = None) -> None:
@@ -155,7 +154,7 @@ class Visit:
         self._memory = memory
 
     def finish(self) -> list[Value]:
-        """Return the Values held; which of them are one and the same is noted in the key."""
+        """Return the Values found, without duplicates, which the key notes."""
         count = len(self.module_values)
         if count != self.distinct and len(set(map(id, self.module_values))) < count:
             first: dict[Value, int] = {}
@@ -163,14 +162,14 @@ class Visit:
         return self.module_values
 
     def whole(self, x: Any) -> None:
-        """Note an object; the first may be remembered."""
+        """Walk over an object; the walk over the first one may be remembered."""
         if self._memory is None or self.seen:
             self.part(x)
         else:
             self._memory.visit(x, self)
 
     def part(self, x: Any) -> None:
-        """Note an object or a part of one."""
+        """Walk over an object or a part of one."""
         kind = x.__class__
         if kind in _ATOMS:
             self.key.append((kind, x))
@@ -225,82 +224,5 @@ class Visit:
 
 
 def _bound(x: Any) -> tuple[Any, ...]:
-    """Return what a method or a partial function is bound to."""
+    """Return the parts of a bound method or a partial function."""
     return (x.__self__,) if isinstance(x, MethodType) else (x.func, x.args, x.keywords)
-
-
-def like(x: dict[Any, Any], values: Iterable[Any]) -> Any:
-    """Return a dict of the kind of `x`, a defaultdict's factory kept, with other values."""
-    found: dict[Any, Any] = {} if x.__class__ is dict else copy.copy(x)
-    dict.update(found, zip(x, values, strict=True))  # that of a Counter adds
-    return found
-
-
-class Copier:
-    """Copies objects and replaces their Values.
-
-    Parameters
-    ----------
-    kind : type
-        What is replaced: Value, or what has taken its place.
-    replaced : callable
-        From one of these to what takes its place.
-    """
-
-    def __init__(self, kind: type, replaced: Callable[[Any], Any]) -> None:
-        self._kind = kind
-        self._replaced = replaced
-        self._copies: dict[int, Any] = {}
-        self._originals: list[Any] = []  # kept, so that no other object gets their id
-
-    def copy(self, x: Any) -> Any:
-        """Return a copy; what has no state of its own is returned as it is."""
-        if isinstance(x, self._kind):
-            return self._replaced(x)
-        if id(x) not in self._copies:
-            self._originals.append(x)
-            self._copies[id(x)] = self._copy(x)
-        return self._copies[id(x)]
-
-    def _copy(self, x: Any) -> Any:
-        if isinstance(x, list | tuple | dict):
-            return self._container(x)
-        if isinstance(x, MethodType):
-            return MethodType(x.__func__, self.copy(x.__self__))
-        if isinstance(x, functools.partial):
-            function, *args = (self.copy(part) for part in (x.func, *x.args))
-            return functools.partial(function, *args, **self.copy(x.keywords))
-        if is_object_array(x):
-            copied = np.empty_like(x)
-            copied.ravel()[:] = [self.copy(item) for item in x.ravel().tolist()]
-            return copied
-        return self._object(x) if has_state(x) else x
-
-    def _container(self, x: Any) -> Any:
-        kind: Any = type(x)
-        if isinstance(x, Table):
-            return Table(([self.copy(p) for p in row] for row in x), Touched())
-        if isinstance(x, dict):
-            return like(x, map(self.copy, x.values()))
-        items = map(self.copy, x)
-        return kind(*items) if hasattr(x, "_fields") else kind(items)
-
-    def _object(self, x: Any) -> Any:
-        kind: Any = type(x)
-        copied = self._copies[id(x)] = kind() if kind is SimpleNamespace else object.__new__(kind)
-        for name, part in attributes(x).items():
-            if name in _slots(kind):
-                object.__setattr__(copied, name, self.copy(part))
-            else:
-                copied.__dict__[name] = self.copy(part)
-        return copied
-
-
-def parts_beside(x: Any, other: Any, kind: type) -> list[tuple[Any, Any]]:
-    """Return pairs of what two objects of the same structure hold in the places of a given type."""
-    places: list[Any] = []
-    Copier(kind, places.append).copy(x)
-    found = Visit([])
-    found.part(other)
-    first = {id(value): value for value in found.module_values}
-    return list(zip(places, first.values(), strict=True))

@@ -1,4 +1,4 @@
-"""The graph node that a compiled function returns, one for each number of its result."""
+"""Output: the node of the graph that a compiled function returns, one for each number."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from scalargrad.table.operation import Operation
 from scalargrad.table.symbol import Symbol
 from scalargrad.value import Scalar, Value
 
-#: What the results of a call share: the function's name, its program, the numbers it ran on, and
-#: the call itself, or the result of which all of these are slopes.
+#: What the results of a call share: the name of the function, its program, the inputs it ran on,
+#: and the call; for second derivatives, the Output that was differentiated in place of the call.
 Source = tuple[str, Function, Inputs, "Call | Output"]
 
 
 class CompiledOp(Operation):
-    """The operation that pictures and steps show for an Output: the compiled function.
+    """A compiled function as the operation of an Output, for pictures, steps and backward.
 
     Parameters
     ----------
     name : str
-        The compiled function's name.
+        The name of the compiled function.
     node : Output
-        The node, whose numbers stand where operands are not given anew.
+        The node; its inputs are used where no operand replaces them.
     compute : callable
-        From the program's inputs to this operation's number.
+        Returns the result of the operation for inputs of the program.
     """
 
     def __init__(self, name: str, node: Output, compute: Callable[[Inputs], float]) -> None:
@@ -37,7 +37,7 @@ class CompiledOp(Operation):
         self._compute = compute
 
     def of_floats(self, *operands: float) -> float:
-        """Run the program with other numbers in place of the operands."""
+        """Run the program with these operands."""
         node = self._node
         inputs = list(node.inputs)
         for place, number in zip(node.places, operands, strict=True):
@@ -45,7 +45,7 @@ class CompiledOp(Operation):
         return self._compute(inputs)
 
     def trace_partials(self, arity: int) -> tuple[Symbol, tuple[Symbol, ...], tuple[Any, ...]]:
-        """Return symbols, and partials that are programs: named, not written out."""
+        """Return symbols, and partials as named functions: programs are not written as formulas."""
         operands = tuple(Symbol(f"x{i}") for i in range(arity))
         return Symbol("y"), operands, tuple(self._partial(i, operands) for i in range(arity))
 
@@ -74,15 +74,15 @@ class CompiledOp(Operation):
 
 
 def _undeclared(*_: Any) -> Any:
-    """Fill the place of a declaration: here a program computes the value."""
+    """Stand for the declared function, which is never called: a program computes the value."""
 
 
 class Output(Value):
     """A number computed by a program, whose operands are the Values it depends on.
 
-    It keeps the numbers it was computed from, so that nothing done later changes its gradient.
-    The gradient is computed when first asked for, unless it was computed along. If it is not
-    finite, it is computed eagerly instead.
+    It keeps the inputs that it was computed from, so that nothing done later changes its gradient.
+    The gradient is computed on demand, unless the call has computed it along with the value. If it
+    is not finite, it is computed again eagerly.
     """
 
     __slots__ = ("_call", "_row", "_row_known", "index")
@@ -107,7 +107,7 @@ class Output(Value):
 
     @property
     def name(self) -> str:
-        """The compiled function's name."""
+        """The name of the compiled function."""
         return self._call[0]
 
     @property
@@ -117,7 +117,7 @@ class Output(Value):
 
     @property
     def inputs(self) -> Inputs:
-        """The numbers the program ran on."""
+        """The inputs that the program ran on."""
         return self._call[2]
 
     @property
@@ -142,14 +142,17 @@ class Output(Value):
 
     @property
     def places(self) -> Sequence[int]:
-        """The positions of its operands among those of all results of the call."""
+        """The indices of its operands among those of all results of the call."""
         read = self.function.operands[self.index]
         return range(len(self.function.wrt)) if read is None else read
 
     def sent_back(
         self, signals: Sequence[tuple[Output, float]]
     ) -> tuple[Sequence[Value], Sequence[float]] | None:
-        """Return the gradients that results of one call send to operands; None if not finite."""
+        """Return operands and their gradients for signals to several results of one call.
+
+        None if a gradient is not finite.
+        """
         seeds = [0.0] * self.function.results
         for result, signal in signals:
             seeds[result.index] = signal
@@ -166,11 +169,11 @@ class Output(Value):
         return [parents[k] for k in sorted(parents)], [found[k] for k in sorted(parents)]
 
     def eager(self) -> Value | None:
-        """Return this node as eager evaluation makes it; None if the call cannot be repeated."""
+        """Return this result of the call, repeated eagerly; None if that is impossible."""
         call = self._call[3]
         if not isinstance(call, Output):
             return graph(call, self.index, self.inputs)
-        node = call.eager()  # of which this is a slope
+        node = call.eager()  # this is a partial derivative of it
         if node is None:
             return None
         slope = gradient_nodes(node, call.parents)[call.places.index(self.index)]  # type: ignore[arg-type]
@@ -178,5 +181,5 @@ class Output(Value):
 
 
 def all_finite(row: Sequence[float]) -> bool:
-    """Return whether all numbers are finite; a finite sum settles it at once."""
+    """Return whether all numbers are finite."""
     return isfinite(sum(row)) or all(map(isfinite, row))

@@ -1,4 +1,4 @@
-"""One recorded path through a function: its program, and how to call it."""
+"""A path: the recording of one way through a function's conditions, and how to run its program."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from scalargrad.compiler.call.input_numbers import (
     value_cells,
 )
 from scalargrad.compiler.call.made_draws import MadeDraws
-from scalargrad.compiler.call.output import Output, Source, all_finite
+from scalargrad.compiler.call.output import all_finite
+from scalargrad.compiler.call.result_nodes import ResultNodes
 from scalargrad.compiler.call.results import Place, filled, filler, has_arrays
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.closed_over import ClosedOver
@@ -32,19 +33,19 @@ from scalargrad.value import Value
 
 
 class Path:
-    """A recording with its program.
+    """A recorded path, ready to be run.
 
     Parameters
     ----------
     recording : Recording
     outline
-        The result, with places for the outputs.
+        The result, with places for the outputs of the program.
     leaves : list
-        The arguments' numbers, Values and arrays of numbers, as recorded.
+        The numbers, Values and arrays among the arguments of the recording.
     module_values : sequence of Value
-        What stood, in the recording, for the Values that objects among the arguments hold.
+        The Values that stood, in the recording, for those held by objects among the arguments.
     name : str
-        The function's name.
+        The name of the function.
     surroundings : ClosedOver
         What the function closes over, as it was before the recording.
     """
@@ -80,7 +81,7 @@ class Path:
         given = program.inputs - len(recording.closed_over)
         nodes, apart = self._nodes_of(leaves), [leaves[k] for k in self.whole]
         wrt = (*value_cells(nodes), *range(given, program.inputs))
-        #: Whether a node of the program stands for many numbers that are given or returned.
+        #: Whether some node stands for several numbers of the arguments or the result.
         self.is_whole = bool(self.whole) or len(program.outputs) < recording.results
         self.function = Function(program, recording.results, wrt)
         self.results = recording.results
@@ -88,9 +89,8 @@ class Path:
         if any(self.reached):
             reached = zip(self.reached, recording.plain, strict=True)
             self.reached = tuple([moves and not plain for moves, plain in reached])
-        self.operands = _readers(self.function.operands if any(self.reached) else ())
-        self.some_only = any(self.operands)
-        self.lone = self.reached == (True,) and not self.some_only
+        operands = self.function.operands if any(self.reached) else ()
+        self.nodes = ResultNodes(self.reached, operands)
         self.truths = recording.truths
         self.differentiable = bool(wrt)
         self.returns_arrays = has_arrays(outline)
@@ -99,9 +99,10 @@ class Path:
         self.cells = cells_of([*nodes, *drawn, *apart])
 
     def rebound(self, now: ClosedOver, is_lost: bool = False) -> Path | None:
-        """Return this path with the Values now closed over; None if the path is no longer valid.
+        """Return this path with the Values that are closed over now; None if it is not valid now.
 
-        Of a function that is lost, only programs are left, which are what they were.
+        `is_lost` says that the function was unpickled without its source, so that nothing it
+        closes over can be compared.
         """
         reads = self.reads if is_lost else self.reads.rebound(now)
         if reads is None:
@@ -126,19 +127,19 @@ class Path:
         leaves, module_values : list
             The numbers of the arguments, and the Values that objects among them hold.
         made : tuple
-            The function and its arguments, as they were given.
+            The function, its arguments and the key.
 
         Returns
         -------
         found : list of Value or float, or array
-            One for each place of the outline, from which `result` makes the result.
+            The numbers and Values from which `result` makes the result.
         finite : bool
             Whether all of them are finite.
 
         Notes
         -----
-        Generators are left where the draws leave them, or, if the call has to be made in another
-        way, where they were.
+        Random generators advance, unless the program takes another path or a number is not finite,
+        as the call is then made in another way.
         """
         if not self.draws:
             if self.in_arrays:
@@ -151,7 +152,7 @@ class Path:
         return run
 
     def result(self, found: Any) -> Any:
-        """Return the result of a call, with what a run has found."""
+        """Return the result of a call from what `run` has found."""
         if self.single:
             return found[0]
         return (
@@ -163,14 +164,14 @@ class Path:
         return filler(self.outline)
 
     def fits(self, leaves: list[Any], module_values: list[Value], made: Made) -> bool:
-        """Return whether these arguments take this path; nothing is drawn."""
+        """Return whether these arguments take this path; generators do not advance."""
         states = self.draws.states()
         run = self._run(leaves, module_values, made)
         rewind(states)
         return run is not None
 
     def inputs(self, leaves: list[Any], module_values: list[Value]) -> Inputs:
-        """Return the numbers that a call would run on; generators stay where they are."""
+        """Return the inputs of a call; generators do not advance."""
         states = self.draws.states()
         found = self._inputs(leaves, self._foreign(module_values))
         rewind(states)
@@ -203,15 +204,13 @@ class Path:
         if not self.differentiable:
             return numbers[:n], finite
         if not recording:
-            return self._leaves(numbers), finite
+            return self.nodes.leaves(numbers), finite
         row = None if along is None else (along, tuple(numbers[n + len(self.outcomes) :]))
         source = self.name, function, inputs, (self, made, leaves, module_values)
-        if self.lone:
-            return [Output(numbers[0], 0, source, parents, row and row[1])], finite
-        return self._nodes(numbers, source, parents, row), finite
+        return self.nodes.outputs(numbers, source, parents, row), finite
 
     def _run_in_arrays(self, leaves: list[Any]) -> tuple[Sequence[Any], bool] | None:
-        """Run the program and leave its numbers in an array: Python floats would take longer."""
+        """Run the program with its inputs and outputs in arrays rather than lists of floats."""
         runner, n = self.function.values, self.results
         if self.has_arrays:
             nodes = self._nodes_of(leaves) if self.whole else leaves
@@ -234,12 +233,15 @@ class Path:
     def _otherwise(
         self, outcomes: tuple[bool, ...], numbers: Any
     ) -> tuple[Sequence[Any], bool] | None:
-        """Return the result of a run that departs from the recording."""
+        """Return the result of `run` if a guard came out otherwise.
+
+        If it is the guard of domains, the result counts as not finite; else the path is another.
+        """
         left_domain = self.is_checked and outcomes[:-1] == self.outcomes[:-1]
         return (numbers, False) if left_domain else None
 
     def _nodes_of(self, leaves: list[Any]) -> list[Any]:
-        """Return the leaves that have a node of the program for each of their numbers."""
+        """Return the leaves without the whole arrays, whose numbers have no nodes."""
         return [x for k, x in enumerate(leaves) if k not in self.whole]
 
     def _inputs(self, leaves: list[Any], foreign: Sequence[Value]) -> Inputs:
@@ -248,9 +250,10 @@ class Path:
     def arranged(
         self, leaves: list[Any], drawn: list[float], foreign: Sequence[Value] = ()
     ) -> Inputs:
-        """Return numbers in the order of the inputs.
+        """Return the inputs of the program.
 
-        Those of the arguments, drawn, closed over; last come arrays that have no nodes.
+        First the numbers of the arguments, then those drawn, those closed over, and those of whole
+        arrays.
         """
         numbers, apart = leaves, []
         if self.whole:
@@ -265,7 +268,7 @@ class Path:
     def numbers(
         self, leaves: list[Any], module_values: list[Value], inputs: list[float]
     ) -> tuple[list[float], list[float]]:
-        """Return the inputs that a call takes now, and what of `inputs` was drawn for it."""
+        """Return the inputs that the call would have now, and the random draws among `inputs`."""
         first = self.function.recorded.inputs - len(self.foreign) - len(self.draws)
         drawn = inputs[first : first + len(self.draws)]
         now = self.arranged(leaves, drawn, self._foreign(module_values))
@@ -274,63 +277,3 @@ class Path:
     def _foreign(self, module_values: Sequence[Value]) -> Sequence[Value]:
         known = (*module_values, *self.closed_over)
         return [known[k] for k in self.foreign] if module_values else known
-
-    def _nodes(
-        self,
-        numbers: list[float],
-        source: Source,
-        parents: tuple[Value, ...],
-        along: tuple[int, tuple[float, ...]] | None,
-    ) -> list[Value | float]:
-        """Return each result as a node where a Value reaches it."""
-        index, row = along or (-1, None)
-        if not self.some_only:
-            return [
-                Output(x, i, source, parents, row if i == index else None) if reached else x
-                for i, (x, reached) in enumerate(zip(numbers, self.reached))  # noqa: B905 - guards
-            ]
-        # Results that depend on the same operands share them, which sorts a graph in less time.
-        read = {x: parents if x is None else x(parents) for x in {*self.operands}}
-        return [
-            _node(x, i, source, read[of], row if i == index else None) if reached else x
-            for i, (x, reached, of) in enumerate(
-                zip(numbers, self.reached, self.operands, strict=False)
-            )
-        ]
-
-    def _leaves(self, numbers: list[float]) -> list[Value | float]:
-        """Return each result as a leaf without parents where a Value reaches it."""
-        reached = zip(numbers, self.reached)  # noqa: B905 - the numbers hold guards too
-        return [Value(x) if moves else x for x, moves in reached]
-
-
-class _Some:
-    """Selects some of the operands of a call.
-
-    Parameters
-    ----------
-    places : tuple of int
-    """
-
-    def __init__(self, places: tuple[int, ...]) -> None:
-        self.places = places
-
-    def __call__(self, parents: tuple[Value, ...]) -> tuple[Value, ...]:
-        return tuple([parents[k] for k in self.places])
-
-
-def _readers(operands: Sequence[tuple[int, ...] | None]) -> tuple[_Some | None, ...]:
-    """Return what selects the operands of each result: None for all, one object for equal ones."""
-    made = {places: _Some(places) for places in operands if places is not None}
-    return tuple([None if places is None else made[places] for places in operands])
-
-
-def _node(
-    number: float,
-    index: int,
-    source: Source,
-    parents: tuple[Value, ...],
-    row: tuple[float, ...] | None,
-) -> Value:
-    """Return a result as a node of what it depends on, a leaf where that is nothing."""
-    return Output(number, index, source, parents, row) if parents else Value(number)

@@ -1,4 +1,4 @@
-"""All recorded paths of one function, each valid while what it read around it is unchanged."""
+"""The recorded paths of one function; each is valid while what it closes over is unchanged."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from scalargrad.compiler.call.arguments import Key, code_in
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.guards.closed_over import ClosedOver
 
-#: Shapes of arguments whose programs are kept, the oldest forgotten first, and how many recorded
-#: operations all of them may have: a program of a million is some hundred megabytes.
+#: The most shapes of arguments whose programs are kept, and the most nodes of all these programs:
+#: a program of a million nodes takes some hundred megabytes. The oldest are forgotten first.
 SHAPES, RECORDED = 1024, 2**22
-#: Paths kept that are not valid at the moment, as while a module is in its other mode.
+#: The most paths kept that are not valid now, as those of a module's other mode.
 ELSEWHERE = 8
 
 
@@ -26,16 +26,16 @@ class Paths:
     ----------
     function : callable
     fitting : mapping from Key to tuple of Path
-        Those it starts with.
+        The paths to begin with.
 
     Attributes
     ----------
     fitting : dict from Key to tuple of Path
-        Those that read what `function` closes over now, by the shape of arguments, latest first.
+        The valid paths by key, the latest first.
     now : ClosedOver or None
-        What that was when last looked at.
+        What the function closes over, as of the last check.
     lock : RLock
-        Held by who adds to them.
+        Held while paths are added.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Paths:
         self._function = function
         self._is_lost = getattr(function, "is_lost", False)
         self._elsewhere: list[tuple[Key, Path]] = []
-        self._code: dict[Any, None] = {}  # that keys mention
+        self._code: dict[Any, None] = {}  # classes and functions in keys
         self._select(self.fitting)
         _known.add(self)
 
@@ -55,14 +55,14 @@ class Paths:
         """Return whether anything closed over has changed since the last check."""
         now = self.now
         if now is None:
-            return bool(self.fitting)  # those of a copy, or unpickled
+            return bool(self.fitting)  # of a copy, or after unpickling
         return not (now.is_empty or now.holds())
 
     def before(self, key: Key) -> ClosedOver:
-        """Return what is closed over now, also by code in this key, before a recording.
+        """Return what is closed over now, before a recording with this key.
 
-        The paths are gone through only if something has changed, lest recording many shapes take
-        a time that grows with the square of their number.
+        Known paths are checked only if something has changed; otherwise recording many shapes
+        would take quadratic time.
         """
         with self.lock:
             now = self.now
@@ -72,7 +72,7 @@ class Paths:
             return now if now.holds() else self.look_around(key)
 
     def look_around(self, *keys: Key) -> ClosedOver:
-        """Read again what is closed over, also by code in these keys; select the valid paths."""
+        """Read again what is closed over, also by code in these keys, and select valid paths."""
         with self.lock:
             known = [(key, path) for key, paths in self.fitting.items() for path in paths]
             known += self._elsewhere
@@ -93,13 +93,13 @@ class Paths:
         return now
 
     def changed(self, key: Key, now: ClosedOver) -> list[str]:
-        """Name what has changed since the last recording for arguments of a shape."""
+        """Return the names of what has changed since the last recording with this key."""
         known = [*self.fitting.get(key, ())] + [path for k, path in self._elsewhere if k == key]
         found = [path.reads.changed(now) for path in known]
         return min(found, key=len, default=[])
 
     def put(self, key: Key, paths: tuple[Path, ...], now: ClosedOver) -> None:
-        """Keep these paths for one key, and watch what they read."""
+        """Keep these paths for a key, and watch what they read."""
         self._recorded += _recorded(paths) - _recorded(self.fitting.get(key, ()))
         self.fitting[key] = paths
         while len(self.fitting) > SHAPES or (self._recorded > RECORDED and len(self.fitting) > 1):
@@ -108,7 +108,7 @@ class Paths:
         self._watch(now)
 
     def _select(self, fitting: dict[Key, tuple[Path, ...]]) -> None:
-        """Have these valid paths, and count what is in them."""
+        """Set the valid paths, and count their nodes."""
         kept = [path for paths in fitting.values() for path in paths]
         self.fitting, self._recorded = fitting, _recorded(kept)
         self._read = {source for path in kept for source in path.reads.watched}
@@ -126,7 +126,7 @@ _known: weakref.WeakSet[Paths] = weakref.WeakSet()
 
 
 def _unlock() -> None:
-    """Give all functions new locks in a child process, where the holder of one may not exist."""
+    """Replace all locks in a child process, as the thread that held one may not exist there."""
     for paths in list(_known):
         paths.lock = threading.RLock()
 

@@ -1,4 +1,4 @@
-"""Record one call of a function: run it on numbers that write a program."""
+"""Record one call: run the function on traced numbers in place of those of its arguments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from scalargrad.compiler.call.arguments import rebuilt
-from scalargrad.compiler.call.objects import Copier, is_object
+from scalargrad.compiler.call.copied_objects import Copier
+from scalargrad.compiler.call.objects import is_object
 from scalargrad.compiler.trace.record import Recording, recorded, require_same
 from scalargrad.compiler.trace.side_effects import unchanging
 from scalargrad.compiler.trace.trace import Trace
@@ -20,8 +21,8 @@ _NOTE = (
     "argument, as in jit(f, static_argnames='mask'), or be closed over."
 )
 
-#: What a path is made of: the recording, the outline of its result, the arguments' numbers, and
-#: what stood for the Values that objects among the arguments hold.
+#: What a path is made of: the recording, the outline of the result, the leaves of the arguments,
+#: and the traced numbers that stood for the Values of objects among them.
 Found = tuple[Recording, Any, list[Any], list[Any]]
 
 
@@ -31,16 +32,16 @@ class UnrecordedError(Exception):
     Attributes
     ----------
     error : Exception
-        Why.
+        The reason.
     is_repeatable : bool
-        Whether the function itself raised it, so that an eager call may say more.
+        Whether the function itself raised it; an eager call then raises it with more details.
     """
 
     def __init__(self, error: Exception, is_repeatable: bool) -> None:
         self.error, self.is_repeatable = error, is_repeatable
 
     def explain(self) -> NoReturn:
-        """Raise the error, which an eager call does not."""
+        """Raise the reason as the error of the call."""
         if not isinstance(self.error, ScalargradError):
             self.error.add_note(_NOTE)
         raise self.error
@@ -53,9 +54,9 @@ class CallRecorder:
     ----------
     function : callable
     args, kwargs : sequence, dict
-        What it is called with.
+        Its arguments.
     static : set of int or str
-        Positions and names of the arguments that are part of the program.
+        Positions and names of static arguments.
     """
 
     def __init__(
@@ -76,16 +77,16 @@ class CallRecorder:
         *,
         singly: bool = False,
     ) -> Found:
-        """Record the call; where it makes generators without a seed, twice, to compare.
+        """Record the call. If it makes unseeded generators, record it twice and compare.
 
         Parameters
         ----------
         leaves, module_values : list
             The numbers of the arguments, and the Values that objects among them hold.
         compiled : object
-            The compiled function, which the recording may change.
+            The compiled function, which error messages name.
         singly : bool
-            Have a node for each number given or returned.
+            Whether each number given or returned must have a node of its own.
 
         Raises
         ------
@@ -103,9 +104,9 @@ class CallRecorder:
         return found
 
     def _record_once(self, *given: Any, singly: bool) -> tuple[Found, bool]:
-        """Return what a path is made of, and whether a second recording might differ."""
+        """Return what a path is made of, and whether another recording could differ."""
         apart: set[int] = set()
-        while True:  # once more where numbers of an array turn out to be asked for
+        while True:  # again if the function used single numbers of a whole array
             trace = Trace((self._function, self._args, self._kwargs), singly=singly)
             failed: UnrecordedError | None = None
             try:
@@ -130,9 +131,9 @@ class CallRecorder:
         module_values: list[Value],
         compiled: object,
     ) -> Found:
-        """Record the call; arrays among the leaves `apart` have a node for each number."""
+        """Record the call; the leaves `apart` have a node for each number however large."""
         fresh, outside = trace.arguments(leaves, apart), trace.module_values(module_values)
-        # Reversed: of equal Values, the first one's place remains.
+        # Reversed, so that the first of identical Values wins.
         places = dict(zip(reversed(module_values), reversed(outside), strict=True))
         call, traced = self._replaced(fresh, Copier(Value, places.__getitem__))
         try:
@@ -144,7 +145,7 @@ class CallRecorder:
         return recording, outline, leaves, outside
 
     def _replaced(self, numbers: Sequence[Value], copier: Copier) -> tuple[_Run, list[Any]]:
-        """Return the call with other numbers in its arguments, and the objects that hold them."""
+        """Return the call with these numbers in its arguments, and the copied objects."""
         remaining = iter(numbers)
         replaced = {
             name: x if name in self._static else rebuilt(x, remaining, copier)
@@ -161,7 +162,7 @@ class CallRecorder:
 
 
 class _Run:
-    """A function without arguments that tells afterwards whether it has returned."""
+    """A call to be made, which tells afterwards whether it has returned."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
         self._call = call

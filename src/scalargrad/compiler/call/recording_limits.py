@@ -1,4 +1,4 @@
-"""Limit how often one function is recorded, and warn where calls stay eager because of it."""
+"""Limit how often a function is recorded, and warn when calls stay eager because of that."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from scalargrad.compiler.call.arguments import Key, visit
 from scalargrad.compiler.call.objects import Frozen, Visit, has_state
 from scalargrad.errors import JitWarning
 
-#: Ways through a function's comparisons that are recorded for one shape of arguments.
+#: The most paths through a function's conditions recorded for one shape of arguments.
 PATHS = 8
-#: Recordings that differ only in numbers held by objects before a warning says so.
+#: After this many recordings that differ only in numbers held by objects, a warning says so.
 ALIKE = 8
-#: The number of frames between a warning and the call of the compiled function.
+#: The stack level of the call of the compiled function, as seen from the warning.
 _CALLS = 6
-#: Groups of such recordings that are remembered.
+#: How many groups of such recordings are remembered.
 _GROUPS = 64
 
 
 class RecordingLimits:
-    """Counts the recordings of one function, and warns once of each problem.
+    """Counts the recordings of one function, and warns of each problem once.
 
     Parameters
     ----------
     quiet : bool
-        Warn of nothing.
+        Whether to suppress warnings.
     """
 
     def __init__(self, quiet: bool = False) -> None:
@@ -37,7 +37,7 @@ class RecordingLimits:
         self._changes: Counter[str] = Counter()
         self._changes_told = quiet
 
-    def warn_of_ways(self, compiled: object) -> None:
+    def warn_of_paths(self, compiled: object) -> None:
         """Warn that calls are evaluated eagerly because they take more paths than are recorded."""
         if not self._ways_told:
             self._ways_told = True
@@ -50,14 +50,14 @@ class RecordingLimits:
             )
 
     def is_changing(self, compiled: object, changed: Sequence[str]) -> bool:
-        """Count what has changed around a function; return whether it changes at every recording.
+        """Count changes of what is closed over; return whether something changes again and again.
 
         Parameters
         ----------
         compiled : object
-            What the warning names.
+            The function, which the warning names.
         changed : sequence of str
-            Names of what is not as it was at the recording nearest to it.
+            The names of what has changed since the last recording.
         """
         self._changes.update({*changed})
         often = [name for name in changed if self._changes[name] >= ALIKE]
@@ -72,14 +72,14 @@ class RecordingLimits:
         return bool(often)
 
     def note(self, compiled: object, key: Key, objects: Iterable[Any]) -> None:
-        """Note a recording; warn where many differ only in numbers that objects hold.
+        """Count a recording; warn if many differ only in numbers held by objects.
 
         Parameters
         ----------
         compiled : object
-            What the warning names.
+            The function, which the warning names.
         key : tuple
-            What decided the program.
+            The key of the recording.
         objects : iterable
             The function and its arguments.
         """
@@ -110,7 +110,7 @@ def _warn(message: str) -> None:
 
 
 def _without_number(part: Any) -> Any:
-    """Return an entry of a key with any number in it left out."""
+    """Return an entry of a key without the numbers in it."""
     if isinstance(part, Frozen) and is_dataclass(part.content):
         return type(part.content)
     is_number = isinstance(part, tuple) and part and part[0] in _NUMBERS
@@ -121,10 +121,10 @@ _NUMBERS = {float, int}
 
 
 def numbers_held(objects: Iterable[Any]) -> dict[str, str]:
-    """Return the plain numbers that objects hold, by names such as Pendulum.length."""
+    """Return the plain numbers held by objects, as text, by names such as Pendulum.length."""
     found = _Named()
     for x in objects:
-        if is_dataclass(x) and not isinstance(x, type):  # a call does not look into frozen ones
+        if is_dataclass(x) and not isinstance(x, type):  # calls do not look into immutable ones
             found.named(type(x).__name__, {f.name: getattr(x, f.name) for f in fields(x)})
         else:
             visit(x, [], [], found)
@@ -140,7 +140,7 @@ class _Named(Visit):
         self._names: list[str] = []
 
     def part(self, x: Any) -> None:
-        """Note a number, or what an object holds."""
+        """Collect a number, or those that an object holds."""
         if x.__class__ in _NUMBERS:
             self.numbers[".".join(self._names)] = repr(x)
         if self._names or not has_state(x):
@@ -157,7 +157,7 @@ class _Named(Visit):
             self.named(str(name), x)
 
     def named(self, name: str, x: Any) -> None:
-        """Note what an attribute or item of this name holds."""
+        """Collect the numbers of an attribute or item of this name."""
         self._names.append(name)
         self.part(x)
         self._names.pop()

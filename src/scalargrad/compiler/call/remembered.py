@@ -1,8 +1,9 @@
-"""Remember a walk over an object, for the next call that is given it as it was.
+"""Remember the walk over a model, so that the next call need not walk over it again.
 
-A walk takes some steps for every part of a model. Another would meet the same if what it met are
-still the same objects, of the same classes, that hold the very same things, which takes less time
-to see. Where that does not tell (arrays, sets, objects without a dictionary), each call walks.
+A walk (`objects.Visit`) visits every part of a model. Another walk gives the same if all parts are
+still the same objects, of the same classes, with the same contents, and comparing these is much
+faster. Contents that cannot be compared in this way (arrays, sets, objects without a ``__dict__``)
+are walked over at each call.
 """
 
 from __future__ import annotations
@@ -18,22 +19,22 @@ from typing import Any
 from scalargrad.compiler.call.objects import Visit, attributes, has_state
 from scalargrad.table.operation import Operation
 
-#: What is the same as long as it is the same object, beside tuples.
+#: Immutable types besides tuples: the same object has the same contents.
 _FIXED = (type, FunctionType, BuiltinFunctionType, MethodType, functools.partial, Operation)
 _space = attrgetter("__dict__")
 
 
 class ObjectWalk:
-    """What one walk over an object met.
+    """A finished walk over an object.
 
     Parameters
     ----------
     root : weakref.ref
         The object, which is not kept alive.
     visit : Visit
-        A walk that began there and met nothing else.
+        The walk, which began with this object and has visited nothing else.
     key : list
-        What it added to the key.
+        What the walk added to the key.
     """
 
     def __init__(self, root: weakref.ref[Any], visit: Visit, key: list[Hashable]) -> None:
@@ -47,7 +48,7 @@ class ObjectWalk:
         self._equal, self._same = self._held(visit.met[0])
 
     def _held(self, root: Any) -> tuple[list[Any], list[Any]]:
-        """Return classes, names and lengths, and what all of it holds."""
+        """Return the classes, attribute names and lengths of all parts, and their contents."""
         objects = [root, *self._objects] if self._has_space else self._objects
         spaces = [*map(_space, objects)]
         holders = [*spaces, *self._lists, *self._dicts]
@@ -56,14 +57,14 @@ class ObjectWalk:
         return equal, [*chain.from_iterable([*self._lists, *self._dicts, *held])]
 
     def holds(self, x: Any) -> bool:
-        """Return whether a walk over `x` would meet the same again."""
+        """Return whether a walk over `x` would give the same again."""
         if self._root() is not x:
             return False
         equal, same = self._held(x)
         return equal == self._equal and all(map(is_, same, self._same))
 
     def repeat(self, visit: Visit) -> None:
-        """Have a visit come out as if it made this walk."""
+        """Update a visit as if it had made this walk."""
         visit.key += self._key
         visit.module_values += self._values
         visit.seen |= self._seen
@@ -71,21 +72,21 @@ class ObjectWalk:
 
 
 def _is_compared(x: Any) -> bool:
-    """Return whether an `ObjectWalk` notices when something changes."""
+    """Return whether an `ObjectWalk` notices changes of an object."""
     if has_state(x):
         return attributes(x) is getattr(x, "__dict__", None)
     return isinstance(x, (list, dict, tuple, *_FIXED))
 
 
 class LastWalk:
-    """The last walk over an object, kept once two calls in a row were given the same one."""
+    """The last walk over an object; kept once two calls in a row are given the same object."""
 
     def __init__(self) -> None:
         self._root: weakref.ref[Any] | None = None
         self._walk: ObjectWalk | None = None
 
     def visit(self, x: Any, visit: Visit) -> None:
-        """Walk over an object, the first that a visit meets, or repeat what is remembered."""
+        """Walk over the first object of a visit, or apply the remembered walk to the visit."""
         walk = self._walk
         if walk is not None and walk.holds(x):
             walk.repeat(visit)
@@ -98,7 +99,7 @@ class LastWalk:
             return
         try:
             self._root = weakref.ref(x, self._forget)
-        except TypeError:  # its class has no room for weak references
+        except TypeError:  # a class with __slots__ may not allow weak references
             self._root = None
 
     def _forget(self, root: weakref.ref[Any]) -> None:

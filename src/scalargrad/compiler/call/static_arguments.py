@@ -1,4 +1,4 @@
-"""Find static arguments by position or name, whichever way a call passes them."""
+"""Static arguments: known by position and by name, however a call passes them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def static_of(
     Raises
     ------
     OperandError
-        If `function` cannot be called, or has no such arguments.
+        If `function` cannot be called, or does not have these arguments.
     """
     if not callable(function):
         raise OperandError(

@@ -1,4 +1,4 @@
-"""Print rolled programs and loops as text for people; `explain` and tests use it.
+"""Print rolled programs and loops as text for people, as How scalars become vectors shows them.
 
 In the text, ``m`` is the memory, ``m[k]`` its cell k, and ``i`` counts iterations.
 """

@@ -36,6 +36,7 @@ from scalargrad.compiler.loops.roll import (
 )
 from scalargrad.compiler.loops.schedule import Stage, stages
 from scalargrad.compiler.loops.signals import Signals
+from scalargrad.compiler.loops.to_lanes import in_lanes
 from scalargrad.compiler.loops.unfold import unfold
 from scalargrad.compiler.passes.kinds import ADJOINT
 from scalargrad.compiler.passes.nodes import Integers
@@ -49,6 +50,8 @@ _MIN_RATIO, _MIN_SAVED = 6, 200
 #: Loops without a recurrence run faster packed. Only from so many nodes on, and so many per
 #: statement, are they run as loops nevertheless, since packing would take too long.
 _MANY_NODES, _MANY_ITERATIONS = 20_000, 100
+#: Bodies of so many statements are products of matrices, which run faster packed.
+_MIN_LAYERS = 128
 
 #: The most copies of outputs, each a loop of its own.
 _MAX_COPIES = 16
@@ -60,24 +63,34 @@ Sweep = tuple[list[int], list[tuple[int, float | int]]]
 _EXTREMA = {TABLE["maximum"], TABLE["minimum"]}
 
 
-def looped(program: Program) -> Looped | None:
-    """Return a recorded program as loops; None if loops cannot compute it or would not pay."""
-    if _splits_ties(program):
-        return None
+def looped(program: Program) -> Looped | Program | None:
+    """Return a recorded program as loops, or with lanes; None if neither can be or would pay."""
     unfolded = unfold(program)
     sweep = None if unfolded is None else _sweep(unfolded)
     if unfolded is None or sweep is None:
         return None
     found = columns(unfolded)
-    runs = repeats(found)
+    runs = repeats(found, _MAX_STATEMENTS)
     if not _is_rolled_well(len(found), len(found) - sum(run.saved for run in runs)):
         return None
     rolled = roll(found, runs)
     if rolled is None:
         return None
-    looping = _Looping(rolled, sweep)
+    looping = None if _splits_ties(program) else _Looping(rolled, sweep)
+    if looping is not None and not looping.is_worth_it():
+        looping = None
+    if _keeps_operations(program, unfolded) and (looping is None or looping.is_of_layers()):
+        lanes = in_lanes(rolled)
+        if lanes is not None:
+            return lanes
     # The check is the expensive part; most programs stay packed and skip it.
-    return looping.run() if looping.is_worth_it() and stands_for_recording(rolled) else None
+    return looping.run() if looping is not None and stands_for_recording(rolled) else None
+
+
+def _keeps_operations(program: Program, unfolded: Program) -> bool:
+    """Return whether unfolding wrote out nothing but sums, which are gathered again."""
+    left = {*unfolded.nodes().table, TABLE["sum"]}
+    return left.issuperset(program.nodes().occurring())
 
 
 def _splits_ties(program: Program) -> bool:
@@ -129,11 +142,19 @@ class _Looping:
 
     def is_worth_it(self) -> bool:
         """Return whether to run as loops: with a recurrence, or very many iterations."""
-        rolled = self.rolled
-        nodes, statements = len(rolled.columns), rolled.statements
-        waits = any(b.count > 1 and not x.lanes for b, found in self.staged for x in found)
+        nodes, statements = len(self.rolled.columns), self.rolled.statements
         many = nodes >= max(_MANY_NODES, _MANY_ITERATIONS * statements)
-        return _is_rolled_well(nodes, statements) and (waits or many)
+        return _is_rolled_well(nodes, statements) and (many or self._waits())
+
+    def is_of_layers(self) -> bool:
+        """Return whether lanes are better: long bodies without recurrences are matrix products."""
+        rolled = self.rolled
+        long = any(b.count > 1 and len(b.cells) >= _MIN_LAYERS for b in rolled.blocks)
+        return long and not self._waits()
+
+    def _waits(self) -> bool:
+        """Return whether iterations wait for others: whether there are recurrences."""
+        return any(b.count > 1 and not x.lanes for b, found in self.staged for x in found)
 
     def run(self) -> Looped:
         """Write the forward loops, the backward loops, and the copies of the outputs."""

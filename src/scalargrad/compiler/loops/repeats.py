@@ -8,6 +8,7 @@ nodes, and the distances to their operands, repeat. The time is linear in the le
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -54,29 +55,24 @@ class Repetition(NamedTuple):
         return self.period * (self.times - 1)
 
 
-def repeats(columns: NodeColumns) -> list[Repetition]:
-    """Return the repetitions of a program in order; they do not overlap."""
-    found: list[Repetition] = []
-    for low, high in ((0, columns.before), (columns.before, len(columns))):
-        if high - low > _SAVES:
-            found += _chosen(columns, low, high)
-    return found
-
-
-def _chosen(columns: NodeColumns, low: int, high: int) -> list[Repetition]:
-    """Return the repetitions between two places, in order.
+def repeats(columns: NodeColumns, most: float = inf) -> list[Repetition]:
+    """Return the repetitions of a program in order; they do not overlap.
 
     The gaps they leave are searched in turn, as other periods may be the most frequent there.
+    Once more than `most` nodes are left to be written, the search is given up.
     """
     found: list[Repetition] = []
-    gaps = [(low, high)]
-    while gaps:
+    gaps = [(0, columns.before), (columns.before, len(columns))]
+    left = 0
+    while gaps and left <= most:
         low, high = gaps.pop()
-        runs = _most(columns, low, high)
+        runs = _most(columns, low, high) if high - low > _SAVES else []
         found += runs
         edges = [low, *(x for run in runs for x in (run.start, run.end)), high]
-        if runs:
-            gaps += [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > _GAP]
+        between = [*zip(edges[::2], edges[1::2], strict=True)]
+        searched = [(a, b) for a, b in between if runs and b - a > _GAP]
+        gaps += searched
+        left += high - low - sum(run.saved for run in runs) - sum(b - a for a, b in searched)
     return sorted(found)
 
 
@@ -112,10 +108,9 @@ def _beside(run: Repetition, chosen: list[Repetition]) -> list[Repetition]:
 def _candidates(codes: Integers) -> list[int]:
     """Return likely periods: the distances at which equal windows recur, most frequent first."""
     n = len(codes)
-    starts = (
-        [0] if n <= 2 * _SAMPLE else [k * (n - _SAMPLE) // (_SAMPLES - 1) for k in range(_SAMPLES)]
-    )
     size = n if n <= 2 * _SAMPLE else _SAMPLE
+    samples = min(n // size, _SAMPLES)
+    starts = [k * (n - size) // max(samples - 1, 1) for k in range(samples)]
     found: dict[int, int] = {}
     for start in starts:
         for period, often in _distances(codes[start : start + size]):

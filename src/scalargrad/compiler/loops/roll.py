@@ -119,7 +119,7 @@ class Rolled:
         """For each computed node, whether it is read exactly once and is no output."""
         columns, program = self.columns, self.columns.program
         reads = np.bincount(columns.operands, minlength=len(program))
-        asked = [x for node in columns.gradients for x in program.args[node]]
+        asked = [x for node in columns.gradients for x in columns.written.args_of(node)]
         reads[[*program.outputs, *asked]] += 2
         return reads[columns.nodes] == 1  # type: ignore[no-any-return]
 
@@ -174,7 +174,7 @@ def _blocks(columns: NodeColumns, runs: list[Repetition]) -> list[RolledBlock]:
     return blocks
 
 
-def _spans(columns: NodeColumns, block: RolledBlock, t: int) -> list[tuple[int, slice]]:
+def spans(columns: NodeColumns, block: RolledBlock, t: int) -> list[tuple[int, slice]]:
     """Return, for each operand of statement `t`, its kind and its entries in the columns."""
     first, last = columns.first[block.start + t], columns.first[block.start + t + 1]
     step = int(columns.first[block.start + len(block.cells)] - columns.first[block.start])
@@ -198,7 +198,7 @@ def _history(columns: NodeColumns, block: RolledBlock) -> list[int]:
     """Return, for each statement, the greatest distance at which its result is read."""
     history = [0] * len(block.cells)
     for t in range(len(block.cells)):
-        for kind, span in _spans(columns, block, t):
+        for kind, span in spans(columns, block, t):
             if kind == COMPUTED and (own := _distance(columns, block, span)):
                 history[own[0]] = max(history[own[0]], own[1])
     return history
@@ -209,7 +209,7 @@ def _resolve(rolled: Rolled, block: RolledBlock) -> None:
     columns = rolled.columns
     for t in range(len(block.cells)):
         operands = tuple(
-            [_operand(rolled, block, kind, span) for kind, span in _spans(columns, block, t)]
+            [_operand(rolled, block, kind, span) for kind, span in spans(columns, block, t)]
         )
         block.body.append(Statement(columns.op(block.start + t), operands))
 

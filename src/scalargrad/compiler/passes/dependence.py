@@ -1,6 +1,7 @@
-"""Find the inputs that each result of a program depends on, as the edges of an eager graph would.
+"""Find the inputs that each result of a program depends on, as in the graph of an eager call.
 
-No path leads through a detached node. A lane of a batch depends on the numbers of that lane only.
+Nothing depends on anything through a detached node. A lane depends on the numbers of that lane
+only.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from scalargrad.compiler.trace.detach import DETACH
 
 #: Up to this many results are followed back one by one.
 _ONE_BY_ONE = 4
-#: Bits kept at once: a bit for each node and input.
+#: The most bits held at once, one for each pair of a node and an input.
 _BITS = 2_000_000_000
 
 
 def operands_of(program: Program, wrt: Sequence[int], results: int) -> list[tuple[int, ...] | None]:
-    """Return for each result the places in `wrt` of the inputs it depends on; None for all."""
+    """Return, for each result, the indices in `wrt` of the inputs it depends on; None for all."""
     nodes = _without_detached(program.nodes())
     roots = program.outputs[:results]
     if len(roots) <= _ONE_BY_ONE and BATCH not in nodes.table:
@@ -32,7 +33,7 @@ def operands_of(program: Program, wrt: Sequence[int], results: int) -> list[tupl
 
 
 def _without_detached(nodes: Nodes) -> Nodes:
-    """Return the nodes, detached ones without their operands."""
+    """Return the nodes, with detached ones cut off from their operands."""
     stops = nodes.where(lambda op: op is DETACH)
     if not stops.any():
         return nodes
@@ -43,7 +44,7 @@ def _without_detached(nodes: Nodes) -> Nodes:
 def _in_one_pass(
     program: Program, nodes: Nodes, wrt: Sequence[int], roots: Sequence[int]
 ) -> list[list[int]]:
-    """Return the places for each root, for as many inputs at a time as memory allows."""
+    """Return the indices for each root, found in one pass for as many inputs as memory allows."""
     found: list[list[int]] = [[] for _ in roots]
     ops, args = nodes.ops(), nodes.args()
     step = max(64, _BITS // len(ops))
@@ -61,9 +62,9 @@ def _sets(
     constants: dict[int, float],
     wrt: Sequence[int],
 ) -> list[int]:
-    """Return for each node the set of inputs it depends on, a bit for each.
+    """Return, for each node, the set of inputs it depends on, as bits of an integer.
 
-    Bits above those stand for batches whose numbers of the same lane a node depends on.
+    Further bits stand for batched nodes of which it depends on the number in its own lane.
     """
     sets = [0] * len(ops)
     for k, node in enumerate(wrt):
@@ -93,5 +94,5 @@ def _sets(
 
 
 def _bits(x: int) -> list[int]:
-    """Return which bits of a number are set."""
+    """Return the positions of the bits that are set in a number."""
     return [k for k, digit in enumerate(f"{x:b}"[::-1]) if digit == "1"]

@@ -1,8 +1,8 @@
 """Reverse-mode differentiation of a program: its backward pass, written as further nodes.
 
-Every ADJOINT node is replaced by the error signal it asks for. An error signal is a sum of
-products, Σ upstream · partial over the wires that leave a node, so what is written has the form
-everything else has, and can be differentiated again.
+Every ADJOINT node is replaced by the error signal that it stands for. An error signal is a sum of
+products, Σ upstream · partial over the wires that leave a node. The nodes written have thus the
+form of all others, and can be differentiated again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Seeds = tuple[int, ...]
 def differentiate(program: Program, *, tidy: bool = True) -> Program:
     """Return `program`, its sums gathered already, with every ADJOINT node written out.
 
-    Unless `tidy`, dead nodes remain, which gathering sums once more will drop.
+    With `tidy=False`, dead nodes remain; `sum_of_products`, run next, drops them.
 
     References
     ----------
@@ -59,11 +59,11 @@ def differentiate(program: Program, *, tidy: bool = True) -> Program:
             new.append(writer.copied_products(tuple([new[x] for x in args])))
         else:
             new.append(_copied(writer, program, node, new))
-    return writer.finish([new[x] for x in program.outputs], tidy=tidy)
+    return writer.finish([new[x] for x in program.outputs], of=program, tidy=tidy)
 
 
 def _asked(program: Program) -> dict[Seeds, list[int]]:
-    """Return, for each set of roots and seeds, the nodes to differentiate with respect to."""
+    """Return, for each sweep (its roots and seeds), the nodes to differentiate with respect to."""
     asked: dict[Seeds, list[int]] = {}
     for op, args in zip(program.ops, program.args, strict=True):
         if op is ADJOINT:
@@ -119,7 +119,7 @@ def _sweep(
 def _crossing(
     writer: Writer, signals: dict[int, list[int]], seeds: Sequence[int]
 ) -> Crossing | None:
-    """Return what passes error signals on between single numbers and lanes, if there are lanes."""
+    """Return what sends error signals between single numbers and lanes; None without lanes."""
     if not isinstance(writer, LaneWriter):
         return None
     return Crossing(writer, signals, any(writer.sizes[x] > 1 for x in seeds))
@@ -187,7 +187,7 @@ def is_detached(op: Op) -> bool:
 
 @functools.cache
 def steps(op: Op) -> bool:
-    """Return whether an operation is constant between its jumps, so that its gradient is 0."""
+    """Return whether an operation is piecewise constant, so that its gradient is 0."""
     return isinstance(op, Elementwise) and all(
         not isinstance(x, Symbol) and x == 0.0 for x in op.partial_expressions
     )
@@ -216,9 +216,9 @@ def _wires(writer: Writer, node: int, moving: bytearray) -> list[tuple[int, int]
 
 
 def _local(writer: Writer, node: int, index: int) -> int:
-    """Write the partial of `node` for one operand.
+    """Write the partial of `node` with respect to one operand.
 
-    A partial that is always 0 is written too: an upstream inf times it is nan, as eagerly.
+    Even a partial that is always 0 is written: inf times 0 is nan, as in eager evaluation.
     """
     op, args = writer.program.ops[node], writer.program.args[node]
     assert isinstance(op, Operation | Partial)

@@ -1,7 +1,7 @@
-"""Write expressions of table operations into a program, their sums and products gathered.
+"""Write expressions of table operations into a program, in sums of products.
 
-A `Plan` is made once per operation and number of operands; following it costs one step for
-each node written.
+A `Plan` lists the nodes to write for an expression. It is made once per operation and number of
+operands.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LINEAR = {ADD, SUB, NEG, MUL, IDENTITY}
 
 
 class PlanStep(NamedTuple):
-    """One node to write; an int refers to an operand or, beyond, an earlier step."""
+    """One node to write. An int refers to an operand or, counting on, to an earlier step."""
 
     op: Op
     refs: tuple[int | float, ...]
@@ -33,7 +33,7 @@ Plan = tuple[PlanStep, ...]
 
 
 def terms_of(expression: Symbol) -> list[tuple[Expression, Expression]]:
-    """Return a sum as the products (a, b) it consists of, sums inside it expanded."""
+    """Return a sum as a list of products (a, b), with nested sums expanded."""
     terms: list[tuple[Expression, Expression]] = []
     stack: list[tuple[Expression, float]] = [(expression, 1.0)]
     while stack:
@@ -63,7 +63,7 @@ def _signed(product: Symbol, sign: float) -> tuple[Expression, Expression]:
 
 
 def plan(expression: Expression, symbols: Sequence[Symbol]) -> Plan:
-    """Return the steps that compute `expression` from nodes standing for `symbols`."""
+    """Return the steps that compute `expression` from nodes for its `symbols`."""
     where: dict[Symbol, int] = {symbol: i for i, symbol in enumerate(symbols)}
     needed = _needed(expression, where)
     steps: list[PlanStep] = []
@@ -85,7 +85,7 @@ def plan(expression: Expression, symbols: Sequence[Symbol]) -> Plan:
 
 
 def _needed(expression: Expression, known: dict[Symbol, int]) -> set[Symbol]:
-    """Return the parts that become nodes: all but sums and products inside other sums."""
+    """Return the parts that need nodes of their own: all but sums and products within sums."""
     needed: set[Symbol] = set()
     stack = [expression]
     while stack:
@@ -101,9 +101,9 @@ def _needed(expression: Expression, known: dict[Symbol, int]) -> set[Symbol]:
 
 @functools.cache
 def plan_of(op: Operation, arity: int) -> Plan | None:
-    """Return how `op` is written as other nodes, or None where it is a node of its own.
+    """Return the plan of an operation that is a sum of products (``square``, ``dot``, ``mean``).
 
-    Operations that are sums of products (``square``, ``dot``, ``mean``) are written as such.
+    None for any other, which becomes a node of its own.
     """
     if isinstance(op, Reduction):
         if op.expression is not None:
@@ -120,7 +120,7 @@ def plan_of(op: Operation, arity: int) -> Plan | None:
 
 @functools.cache
 def lowered_plan(op: Reduction, arity: int) -> Plan:
-    """Return how a reduction that compares its operands is written as operations of few."""
+    """Return the plan of a reduction such as ``maximum``, in operations with few operands."""
     assert op.expression is not None
     symbols = tuple(Symbol(f"x{i}") for i in range(arity))
     return plan(opened(op.expression(symbols)), symbols)
@@ -143,7 +143,7 @@ def opened(expression: Expression) -> Expression:
 
 @functools.cache
 def partial_plan(op: Operation | Partial, arity: int, index: int) -> Plan:
-    """Return how a partial is written, over the nodes (result, *operands)."""
+    """Return the plan of a partial, over the nodes (result, *operands)."""
     if isinstance(op, Partial):
         return plan(_derivative(op, index), (Symbol("result"), *op.symbols))
     result, operands, partials = op.trace_partials(arity)
@@ -188,12 +188,12 @@ def follow(writer: Writer, steps: Plan, nodes: Sequence[int]) -> int:
 
 
 def number_node(writer: Writer, number: float) -> int:
-    """Return the node of a number that stands in the table of operations."""
+    """Return the node of a number that occurs in an expression of the table."""
     return writer.one if number == 1.0 else writer.constant(number)
 
 
 def apply(writer: Writer, op: Op, nodes: Sequence[int]) -> int:
-    """Write `op` over nodes, as its plan says where it has one."""
+    """Write an operation over nodes, by its plan if it has one."""
     opened = plan_of(op, len(nodes)) if isinstance(op, Operation) else None
     if opened is not None:
         return follow(writer, opened, nodes)

@@ -1,8 +1,7 @@
 """Group the nodes that are computed by the same operation from nodes of the same groups.
 
-A Python loop over samples leaves the same expression behind once for each; those expressions
-differ in their inputs only. Grouping them turns each place in the expression into one
-instruction with a lane per sample.
+A Python loop over samples records the same expression for each of them, with different inputs.
+Grouping turns each node of the expression into one instruction with a lane per sample.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ class LaneGroup(NamedTuple):
     op : Op
         How each node is computed.
     depth : int
-        Length of the longest path from an input; that of operands is less.
+        The length of the longest path from an input, greater than that of any operand.
     nodes : list of int
-        The nodes, in the order they were recorded.
+        The nodes, in the order in which they were recorded.
     """
 
     op: Op
@@ -35,17 +34,17 @@ INPUTS, CONSTANTS = 0, 1
 
 
 def group(program: Program) -> tuple[list[LaneGroup], list[int]]:
-    """Return the groups, operands before results, and the group number of each node.
+    """Return the groups, operands before results, and the number of each node's group.
 
-    All inputs are one group and all constants another, so that data written into a program as
-    plain numbers packs as well as data passed in.
+    All inputs form one group and all constants another. Data recorded as constants thus packs as
+    well as data passed as arguments.
 
     Returns
     -------
     groups : list of LaneGroup
-        Those of inputs and constants, empty, come first.
+        The first two, of inputs and constants, are left empty.
     numbers : list of int
-        For each node the index of its group.
+        For each node, the index of its group.
     """
     groups = [LaneGroup(PRODUCTS, 0, []), LaneGroup(PRODUCTS, 0, [])]
     numbers = [INPUTS] * program.inputs
@@ -71,8 +70,8 @@ def group(program: Program) -> tuple[list[LaneGroup], list[int]]:
 
 
 def _sorted_pairs(shape: tuple[object, ...]) -> tuple[object, ...]:
-    """Return one shape for all orders of the terms of a sum and of the factors of a term."""
-    if len(shape) == 3:  # a chain of a million has a million shapes, mostly of one term
+    """Return the shape of a sum with its factors and terms sorted, the same for any order."""
+    if len(shape) == 3:  # fast, as a chain of a million nodes has a million such shapes
         op, a, b = shape
         return (op, b, a) if a > b else shape  # type: ignore[operator]
     pairs = zip(shape[1::2], shape[2::2], strict=True)

@@ -1,7 +1,7 @@
-"""The instructions a packed program consists of: what to do to whole blocks of memory.
+"""The instructions of a packed program; each operates on whole blocks of memory.
 
-Memory is one row of float64 cells. A block of lanes lies in consecutive cells; where lanes have
-two indices i and j, j runs fastest.
+Memory is an array of float64 cells. The lanes of a block lie in consecutive cells; of two indices i
+(row) and j (column), j runs fastest.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Addresses = NDArray[np.int64]
 
 
 class Affine(NamedTuple):
-    """Cells at ``base + i·outer + j·inner + t·term``, t the number of a term in a sum."""
+    """Cells at ``base + i·outer + j·inner + t·term``, where t counts the terms of a sum."""
 
     base: int
     outer: int = 0
@@ -28,7 +28,7 @@ class Affine(NamedTuple):
 
 
 class Apply(NamedTuple):
-    """Apply an operation to each lane: cells ``x + l`` of every operand into ``out + l``."""
+    """Apply an operation to each lane l: cell ``x + l`` of each operand x into ``out + l``."""
 
     op: Op
     out: int
@@ -53,7 +53,7 @@ class Gather(NamedTuple):
 
 
 class ProductRun(NamedTuple):
-    """`terms` products in each lane, with operands at regular distances."""
+    """`terms` products in each lane, whose factors are evenly spaced."""
 
     terms: int
     a: Affine
@@ -61,7 +61,7 @@ class ProductRun(NamedTuple):
 
 
 class Products(NamedTuple):
-    """Sum products in each of ``rows`` × ``columns`` lanes, on top of what is at `start`."""
+    """Add products to the number at `start`, in each of ``rows`` × ``columns`` lanes."""
 
     out: int
     rows: int
@@ -71,9 +71,9 @@ class Products(NamedTuple):
 
 
 class GatheredProducts(NamedTuple):
-    """Sum products whose operands lie at any addresses; `a` and `b` are lanes × terms.
+    """Add products whose factors lie at any addresses; `a` and `b` are lanes × terms.
 
-    Lane l begins with what is in cell ``start[l]``.
+    The sum of lane l begins with the number in cell ``start[l]``.
     """
 
     out: int
@@ -83,9 +83,9 @@ class GatheredProducts(NamedTuple):
 
 
 class Take(NamedTuple):
-    """Copy one entry of a table into each lane: cell ``base + stride·m[place]``.
+    """Look up an entry of a table in each lane: cell ``base + stride·m[place]``.
 
-    All are lists with an entry for each lane; a negative index counts from the end.
+    The fields have an entry for each lane; a negative index counts from the end of the table.
     """
 
     out: int
@@ -96,9 +96,10 @@ class Take(NamedTuple):
 
 
 class Scatter(NamedTuple):
-    """Set rows to 0, then add to each row, for each of its terms, a number at an index.
+    """Set rows to 0, then add values to entries of each row, at indices known only at run time.
 
-    Row r has ``size[r]`` cells from ``out + start[r]``; `place` and `values` are rows × terms.
+    Row r has ``size[r]`` cells from ``out + start[r]`` on. `place` and `values`, both rows × terms,
+    are the cells of the indices and of the values to add.
     """
 
     out: int
@@ -119,11 +120,11 @@ class Packed:
     ----------
     instructions : list of Instruction
     memory : float64, cells
-        What a run starts from: inputs in the first cells, constants in place.
+        The initial contents: the first cells take the inputs, constants are in place.
     inputs : int
-        How many cells are inputs.
+        The number of inputs.
     outputs : slice
-        The cells of the outputs, side by side.
+        The cells of the outputs.
     """
 
     instructions: list[Instruction]

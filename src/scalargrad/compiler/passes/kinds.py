@@ -1,4 +1,4 @@
-"""The ways to compute a node: operations, their partials, and kinds that only programs hold."""
+"""How a node is computed: by an operation, a partial, or one of the kinds that are defined here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scalargrad.table.operation import Operation
 
 
 class Kind:
-    """A way to compute a node that is not in the table of operations."""
+    """A way to compute a node other than by an operation of the table."""
 
     lazy = False
 
@@ -25,7 +25,7 @@ class Kind:
         return self.name.upper()
 
 
-#: a₀b₀ + a₁b₁ + …, the operands in pairs: what neurons and error signals are.
+#: a₀b₀ + a₁b₁ + …, the operands in pairs: the form of neurons and of error signals.
 PRODUCTS = Kind("products")
 #: ∂(Σ seed·root)/∂wrt, its operands (wrt, root, seed, root, seed, …); `differentiate` expands it.
 ADJOINT = Kind("adjoint")
@@ -38,17 +38,17 @@ SCATTER = Kind("scatter")
 CONSTANT = Kind("constant")
 #: A number given at each run.
 INPUT = Kind("input")
-#: Single numbers as the lanes of one node: what vmap makes of its examples.
+#: Single numbers as the lanes of one node, as vmap makes them of its examples.
 BATCH = Kind("batch")
 #: One lane of a node as a single number, its operands (node, constant number of the lane).
 UNBATCH = Kind("unbatch")
 
 
 class Stacked(Kind):
-    """Numbers given at a regular distance as the lanes of one node.
+    """Evenly spaced numbers of whole arrays as the lanes of one node.
 
-    Its operands are the constants (first, step): lane k is what is given at first + k·step, counted
-    from the end of the inputs that are nodes. So an array takes no node for each of its numbers.
+    Its operands are the constants (first, step). Lane k is number first + k·step among those that
+    follow the inputs: the numbers of whole arrays, which have no nodes of their own.
     """
 
     def __init__(self, lanes: int) -> None:
@@ -61,24 +61,24 @@ class Stacked(Kind):
 
 @functools.cache
 def stacked_of(lanes: int) -> Stacked:
-    """Return the kind over this number of lanes, always the same object."""
+    """Return the kind with this number of lanes, always the same object."""
     return Stacked(lanes)
 
 
 def makes_lanes(op: object) -> bool:
-    """Return whether a node has lanes although its operands have none."""
+    """Return whether a node of this kind has lanes although its operands have none."""
     return op is BATCH or isinstance(op, Stacked)
 
 
 def has_lanes(ops: Iterable[object]) -> bool:
-    """Return whether nodes computed in these ways have lanes."""
+    """Return whether a program with nodes of these kinds has lanes."""
     return any(map(makes_lanes, {*ops}))
 
 
 class OverLanes(Kind):
-    """A sum over lanes as well as over terms, which is a single number.
+    """A sum over lanes as well as over terms; the result is a single number.
 
-    At least one of the operands of each term has lanes; all that have, have equally many.
+    In each term, at least one operand has lanes; all operands with lanes have equally many.
     """
 
     def __init__(self, lanes: int) -> None:
@@ -86,7 +86,7 @@ class OverLanes(Kind):
         self.lanes = lanes
 
     def over(self, lanes: int) -> Op:
-        """Return the same kind over another number of lanes."""
+        """Return this kind for another number of lanes."""
         kind: Any = type(self)
         return over_lanes(kind, lanes)
 
@@ -95,16 +95,16 @@ class OverLanes(Kind):
 
 
 class Total(OverLanes):
-    """A sum of products, as PRODUCTS."""
+    """A sum of products over terms and lanes; see PRODUCTS."""
 
 
 class Scattered(OverLanes):
-    """An entry of a row that numbers are added to, as SCATTER."""
+    """An entry of a row to which all lanes add; see SCATTER."""
 
 
 @functools.cache
 def over_lanes(kind: Callable[[int], OverLanes], lanes: int) -> OverLanes:
-    """Return the kind over this number of lanes, always the same object."""
+    """Return the kind for this number of lanes, always the same object."""
     return kind(lanes)
 
 

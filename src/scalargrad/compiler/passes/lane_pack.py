@@ -1,8 +1,8 @@
-"""Pack programs whose nodes have lanes: a node takes one cell for each of its lanes.
+"""Pack programs whose nodes have lanes: sums of products, and sums over lanes.
 
-A group of g nodes with n lanes is a block g × n. A sum of products then has a row for each node
-and a column for each lane; a total has its lanes as further terms. Layers of neurons over a
-batch, their error signals and weight gradients are matrix products of such blocks.
+A group of g nodes with n lanes is a block of g × n cells. A sum of products has a row for each node
+and a column for each lane; a sum over lanes has the lanes as further terms. Thus the layers of a
+network over a batch, their error signals and weight gradients become matrix products of blocks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scalargrad.compiler.passes.lane_placing import LanePlacer
 from scalargrad.compiler.passes.packer import Packer, Piece
 from scalargrad.compiler.passes.strides import Grid, grid
 
-#: From this many rows and columns on, copying one factor pays.
+#: The fewest rows and columns for which copying a factor pays.
 _TALL, _WIDE = 64, 16
 
 
@@ -38,7 +38,7 @@ class LanePacker(LanePlacer, Packer):
         return self._computed(group, size), len(group.nodes) * size
 
     def _computed(self, group: LaneGroup, size: int) -> int:
-        """Compute a group and return its first cell; each node has `size` cells."""
+        """Place and compute a group whose nodes have `size` lanes; return its first cell."""
         if group.op is UNBATCH:
             return self._unbatch(group)
         if isinstance(group.op, Total):
@@ -75,7 +75,7 @@ class LanePacker(LanePlacer, Packer):
     def _regular_order(
         self, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]
     ) -> tuple[Addresses, list[Piece]]:
-        """Return the order of nodes that forms the fewest grids; else one grid for each node."""
+        """Return the order of nodes that forms the fewest grids, and these grids."""
         keys = self._keys(np.stack([x[:, s] for x in (a, b) for s, _ in bounds], axis=1))
         order, pieces = self._ordered(a, b, self._runs(a, b, bounds), keys)
         return order, pieces or [(i, Grid(1, 1)) for i in range(len(a))]
@@ -83,9 +83,9 @@ class LanePacker(LanePlacer, Packer):
     def _backward_order(
         self, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]
     ) -> tuple[Addresses, list[Piece]]:
-        """Return the order opposite to that of recording if it is one grid, else the best one.
+        """Return the reverse of the recorded order if it forms a single grid, else the best order.
 
-        A backward sweep meets parameters last to first, so their gradients then stand in the
+        A backward sweep reaches parameters last to first; reversed, their gradients are in the
         order of the parameters.
         """
         order = np.arange(len(a))[::-1]
@@ -121,9 +121,9 @@ class LanePacker(LanePlacer, Packer):
         return out
 
     def _total_products(self, out: int, shape: Grid, start: Affine, runs: list[ProductRun]) -> None:
-        """Sum over lanes; of a large matrix the columns' factor is first laid out lane by lane.
+        """Write sums over lanes; for a large matrix, transpose the factor of the columns first.
 
-        Rows of results then grow by number × row, which is faster than sums over neighbours.
+        Then each lane adds number × row to a row of results, which is faster than long sums.
         """
         brought: list[tuple[int, int]] = []
         if shape.rows >= _TALL and shape.columns >= _WIDE:
@@ -135,7 +135,7 @@ class LanePacker(LanePlacer, Packer):
     def _lane_by_lane(
         self, run: ProductRun, columns: int, brought: list[tuple[int, int]]
     ) -> ProductRun:
-        """Return a run whose second factor has neighbouring columns, copying it if need be."""
+        """Return a run whose second factor has contiguous columns, copying it if need be."""
         terms, a, b = run
         if a.outer == 0 and b.inner == 0:
             a, b = b, a
@@ -148,7 +148,7 @@ class LanePacker(LanePlacer, Packer):
         return ProductRun(terms, a, Affine(out, 0, 1, columns))
 
     def _total_runs(self, a: Addresses, b: Addresses, shape: Grid, lanes: int) -> list[ProductRun]:
-        """Return products whose terms are lanes: one run where the lanes of all terms adjoin."""
+        """Return runs over lanes, for each term; a single run if the lanes of all terms adjoin."""
         steps = [self._step(int(x[0, 0])) for x in (a, b)]
         terms = a.shape[1]
         if terms > 1 and all(steps) and all(self._adjoin(x, lanes) for x in (a, b)):

@@ -1,4 +1,7 @@
-"""Place nodes that have lanes: a node takes one cell for each of its lanes."""
+"""Place nodes with lanes in memory, and write the instructions that are not sums of products.
+
+A node takes one cell for each of its lanes.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from scalargrad.compiler.passes.strides import Grid, grid, strides
 
 
 class LanePlacer(Placer):
-    """A placer that knows how many cells each node takes; addresses are those of lane 0."""
+    """A placer for nodes with lanes; the address of a node is that of its lane 0."""
 
     def __init__(self, program: Program) -> None:
         super().__init__(program)
@@ -33,13 +36,13 @@ class LanePlacer(Placer):
         return out
 
     def _output_cells(self) -> list[int]:
-        """Return the cells of the outputs, those of all lanes where one has lanes."""
+        """Return the cells of the outputs, all lanes of those that have lanes."""
         cells = [self._cell(node) for node in self.program.outputs]
         sizes = [self.sizes[node] for node in self.program.outputs]
         return [x for cell, n in zip(cells, sizes, strict=True) for x in range(cell, cell + n)]
 
     def _bring(self, out: int, cells: Addresses) -> None:
-        """Copy cells, nodes × lanes, side by side."""
+        """Copy cells, nodes × lanes, to consecutive ones from `out` on."""
         nodes, lanes = cells.shape
         shape = Grid(nodes, lanes) if _regular(cells) else grid(cells.reshape(1, -1))
         if shape.rows * shape.columns == cells.size:
@@ -50,7 +53,7 @@ class LanePlacer(Placer):
     # Between single numbers and lanes ----------------------------------------------------------
 
     def _batch(self, group: LaneGroup, lanes: int) -> tuple[int, int]:
-        """Place batched numbers: constants are laid out, inputs stay where they lie regularly."""
+        """Place batched numbers; evenly spaced inputs stay where they are, others are copied."""
         nodes = np.array(group.nodes)
         args = np.array([self.program.args[node] for node in group.nodes])
         if isinstance(group.op, Stacked):
@@ -95,7 +98,7 @@ class LanePlacer(Placer):
         return out
 
     def _beside(self, nodes: Addresses, lanes: int, brought: list[tuple[int, int]]) -> int:
-        """Return where the lanes of `nodes` stand side by side, copying them if need be."""
+        """Return the first of consecutive cells with the lanes of `nodes`, copied if need be."""
         if self._all_constant(nodes):
             return self.memory.constant(np.repeat(self.values[nodes], lanes))
         base, step = self._cells(nodes), self._step(int(nodes[0]))
@@ -107,7 +110,7 @@ class LanePlacer(Placer):
         return out
 
     def _step(self, node: int) -> int:
-        """Return the distance between lanes: 0 where one number serves them all."""
+        """Return the distance between the lanes of a node: 0 for a single number."""
         return int(self.sizes[node] > 1)
 
     # Lookups -----------------------------------------------------------------------------------
@@ -130,13 +133,13 @@ class LanePlacer(Placer):
         return out
 
     def _in_lanes(self, nodes: Addresses, steps: Addresses, lanes: int) -> Addresses:
-        """Return the cells of nodes lane by lane; each column has its distance between lanes."""
+        """Return the cells of nodes, lane by lane; `steps` are the distances between lanes."""
         return self._cells(nodes)[..., None] + steps[:, None] * np.arange(lanes)
 
     def _lane_row(
         self, table: Addresses, steps: Addresses, lanes: int, brought: list[tuple[int, int]]
     ) -> tuple[Addresses, int]:
-        """Return where a table begins for each lane, and the distance of its entries."""
+        """Return the first cell of a table in each lane, and the distance between its entries."""
         if not steps.any():
             base, stride = self._row(table, brought)
             return np.full(lanes, base), stride
@@ -150,7 +153,7 @@ class LanePlacer(Placer):
         return np.arange(out, out + lanes), lanes
 
     def _lane_scatter(self, group: LaneGroup, lanes: int) -> tuple[int, int]:
-        """Place entries of rows that every lane adds to."""
+        """Place a group of entries to which every lane adds; return its block."""
         nodes = np.array(group.nodes)
         args = np.array([self.program.args[node] for node in group.nodes])
         steps = np.array([self._step(x) for x in args[0, 2:].tolist()])
@@ -163,6 +166,6 @@ class LanePlacer(Placer):
 
 
 def _regular(cells: Addresses) -> bool:
-    """Return whether cells, nodes × lanes, lie at two regular distances."""
+    """Return whether cells, nodes × lanes, are evenly spaced in both directions."""
     steps = [np.diff(cells, axis=axis).ravel() for axis in (0, 1)]
     return all(bool((step == step[:1]).all()) for step in steps if len(step))

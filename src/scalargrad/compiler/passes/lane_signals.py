@@ -1,7 +1,7 @@
-"""Error signals that cross between single numbers and lanes in a backward sweep.
+"""Send error signals between single numbers and lanes in a backward sweep.
 
-A single number that serves all lanes gets the total of their signals; a lane taken out sends
-its signal back into that lane.
+A single number that all lanes read gets the sum of their signals. A single lane that was taken out
+of a node sends its signal back into that lane.
 """
 
 from __future__ import annotations
@@ -12,22 +12,23 @@ from scalargrad.compiler.passes.kinds import BATCH, TAKE, UNBATCH, Total
 from scalargrad.compiler.passes.lane_writer import LaneWriter
 from scalargrad.errors import TraceError
 
-#: The node at the end of a wire, and the partial.
+#: A wire: the operand it comes from, and the partial along it.
 Wire = tuple[int, int]
 Wires = Callable[[int], list[Wire]]
 Signals = dict[int, list[int]]
 
 
 class Crossing:
-    """What a backward sweep notes of wires between single numbers and lanes.
+    """Collects the error signals of one backward sweep over a program with lanes.
 
     Parameters
     ----------
     writer : LaneWriter
     signals : dict from node to list of int
-        The terms of each node's error signal, in pairs; filled by `send`.
+        The terms of the error signal of each node, in pairs of factors; filled by `send`.
     per_lane : bool
-        Every lane has a root of its own, as in ``vmap(grad(f))``: nothing is added up over lanes.
+        Whether each lane has a root of its own, as in ``vmap(grad(f))``, so that no signals are
+        summed over lanes.
     """
 
     def __init__(self, writer: LaneWriter, signals: Signals, per_lane: bool) -> None:
@@ -38,7 +39,7 @@ class Crossing:
         self._unbatched: dict[int, dict[int, list[int]]] = {}
 
     def terms(self, node: int) -> list[int] | None:
-        """Return the terms of the error signal of `node`; None if none arrived."""
+        """Return the terms of the error signal of `node`; None if it gets none."""
         writer, terms = self.writer, self.signals.pop(node, [])
         for lanes, pairs in self._totals.pop(node, {}).items():
             terms += (writer.total(pairs, lanes), writer.one)
@@ -51,7 +52,7 @@ class Crossing:
         return terms or None
 
     def send(self, node: int, upstream: int, moving: bytearray, wires: Wires) -> None:
-        """Pass the error signal of `node` on to its operands."""
+        """Send the error signal of `node` to its operands."""
         writer = self.writer
         op, args = writer.program.ops[node], writer.program.args[node]
         if op is BATCH or op is UNBATCH or isinstance(op, Total):
@@ -71,7 +72,7 @@ class Crossing:
             )
 
     def send_from_lookup(self, node: int, upstream: int, wires: Sequence[Wire]) -> None:
-        """Pass on the error signal of a lookup over those wires that do not wait for others."""
+        """Send the error signal of a lookup over `wires`; see `Lookups.pass_back`."""
         if self.writer.program.ops[node] is not TAKE:
             self.require_single_root()
         self._over(wires, self.writer.sizes[node], upstream)
@@ -81,7 +82,7 @@ class Crossing:
             self._to(operand, lanes, upstream, factor)
 
     def _to(self, operand: int, lanes: int, upstream: int, factor: int) -> None:
-        """Add a term, computed in each of `lanes` lanes, to the signal of an operand."""
+        """Add the term upstream · factor, in each of `lanes` lanes, to the signal of an operand."""
         if self.per_lane or lanes in {1, self.writer.sizes[operand]}:
             known = self.signals.setdefault(operand, [])
         else:
@@ -89,7 +90,7 @@ class Crossing:
         known += (upstream, factor)
 
     def require_single_root(self) -> None:
-        """Raise TraceError where lanes have roots of their own and a signal would leave them."""
+        """Raise TraceError if lanes have roots of their own: no signal may leave them then."""
         if self.per_lane:
             raise TraceError(
                 "a gradient taken inside vmap leads out of it, to what the examples were computed "

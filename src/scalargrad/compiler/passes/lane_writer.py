@@ -1,8 +1,9 @@
-"""Write programs whose nodes may have lanes: one node for a number of every example.
+"""Write programs whose nodes may have lanes, and simplify what passes in and out of lanes.
 
-A node has one lane, a single number, or n. Operands of one lane serve all n. `BATCH` makes n
-single numbers the lanes of a node, `UNBATCH` takes one lane out, and a `Total` adds up products
-over the lanes. What comes out of one and goes into another is recognised here.
+A node is a single number, or has n lanes; a single number can be an operand of every lane. `BATCH`
+makes n single numbers the lanes of a node, `UNBATCH` takes one lane out, and a `Total` sums
+products over lanes. The writer recognises, for example, a batch of all lanes of one node, and a sum
+of all lanes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from scalargrad.compiler.passes.program import Program, Writer, size_of
 
 
 def writer_for(program: Program) -> Writer:
-    """Return a writer for what a pass makes of `program`."""
+    """Return a writer for a pass over `program`: a `LaneWriter` if that has lanes."""
     writer = (LaneWriter if has_lanes(program.ops) else Writer)(program.inputs)
     writer.program.stacked = program.stacked
     return writer
@@ -45,8 +46,20 @@ class LaneWriter(Writer):
         """Return how many lanes a node has."""
         return self.sizes[node]
 
+    def as_wide(self, outputs: list[int], of: Program) -> list[int]:
+        """Return outputs that have as many lanes as those of another program.
+
+        Where all lanes have become one number, such as the derivative 0 of what is linear, it is
+        repeated: whoever reads the outputs counts on their lanes.
+        """
+        lanes = of.sizes()
+        return [
+            x if self.sizes[x] >= lanes[old] else Writer.node(self, BATCH, (x,) * lanes[old])
+            for x, old in zip(outputs, of.outputs, strict=True)
+        ]
+
     def node(self, op: Op, args: tuple[int, ...]) -> int:
-        """Return the node of `op` over `args`, the simplest one that is equal."""
+        """Return a node equal to `op` over `args`, in its simplest form."""
         if op is BATCH:
             return self.batch(args)
         if op is UNBATCH:
@@ -58,7 +71,7 @@ class LaneWriter(Writer):
         return super().node(op, args)
 
     def batch(self, nodes: Sequence[int]) -> int:
-        """Return the node with these lanes: where all are one node, that node."""
+        """Return the node with these lanes; if they are all lanes of one node, that node."""
         first = nodes[0]
         if all(x == first for x in nodes):
             return first
@@ -94,7 +107,7 @@ class LaneWriter(Writer):
         return super().products(single)
 
     def _scattered(self, op: Scattered, args: tuple[int, ...]) -> int:
-        """Return an entry to which lanes are added; a single number is added once for each lane."""
+        """Return an entry to which all lanes add; a single number is added once per lane."""
         sizes, often = self.sizes, self.constant(float(op.lanes))
         once: list[int] = []
         each: list[int] = []
@@ -109,15 +122,15 @@ class LaneWriter(Writer):
         return super().products([x for y in found for x in (y, self.one)])
 
     def copied_products(self, args: tuple[int, ...]) -> int:
-        """Return the node of a sum, in which lanes may come together only now."""
+        """Return the node of a copied sum, in which all lanes of a node may have come together."""
         return self.products(args) if self.unbatched else self._sum(args)
 
     def products(self, pairs: Sequence[int]) -> int:
-        """Return the node a₀b₀ + a₁b₁ + …; what is added up over all lanes becomes a total."""
+        """Return the node a₀b₀ + a₁b₁ + …; terms with all lanes of a node become a total."""
         return super().products(self._totalled(pairs) if self.unbatched else pairs)
 
     def _totalled(self, pairs: Sequence[int]) -> Sequence[int]:
-        """Replace terms that hold every lane of a node by its total."""
+        """Replace terms with all lanes of a node by its total."""
         unbatched, sizes = self.unbatched, self.sizes
         if unbatched.keys().isdisjoint(pairs):
             return pairs
@@ -136,7 +149,7 @@ class LaneWriter(Writer):
         return kept
 
     def _one_total(self, source: int, factors: dict[int, int]) -> list[int]:
-        """Return the terms Σ lane · factor, one term if no lane is missing."""
+        """Return the terms lane · factor, as a single total if no lane is missing."""
         lanes = self.sizes[source]
         if len(factors) < lanes:
             return [
@@ -147,7 +160,7 @@ class LaneWriter(Writer):
 
 
 def _add(rounds: list[dict[int, int]], lane: int, factor: int) -> None:
-    """Note a factor in the first round that has none for its lane yet."""
+    """Put a factor in the first round without one for its lane."""
     for known in rounds:
         if lane not in known:
             known[lane] = factor

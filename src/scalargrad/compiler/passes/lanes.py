@@ -1,7 +1,7 @@
-"""Operations and their partials as code over many numbers at once.
+"""Partials as operations of their own, and operations as NumPy code over arrays.
 
-The same trace of the table that eager code is printed from is written here for NumPy, where a
-name stands for an array; `backend.llvm.emitter` writes it as machine instructions.
+Both come from the expressions in the table, from which the code of eager evaluation is printed too.
+`backend.llvm.operations` prints the same expressions as machine instructions.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ from scalargrad.table.symbol import Symbol, evaluate
 
 
 class Partial:
-    """One partial derivative of an operation, computed as an operation of its own.
+    """A partial derivative of an operation, as an operation of its own.
 
     Attributes
     ----------
     op : Elementwise
         The operation.
     index : int
-        With respect to which operand.
+        The operand with respect to which it is differentiated.
     uses : tuple of int
-        The operands it is computed from: 0 is the operation's result, 1 its first operand.
+        What it is computed from: 0 stands for the result of the operation, 1 for its first
+        operand, and so on.
     declared, expression : Symbol or float
-        As the table declares it, and with composite operations expanded. The first is what is
-        differentiated: composite operations in it have partials of their own.
+        The partial as the table declares it, and with composite operations expanded. The former
+        is differentiated again, since composite operations declare partials of their own.
     """
 
     lazy = False
@@ -65,12 +66,12 @@ def partial(op: Elementwise, index: int) -> Partial:
 
 
 def merged(expression: Expression) -> Expression:
-    """Return the expression of table operations, composite ones expanded, shared parts once."""
+    """Return an expression with composite operations expanded and equal parts shared."""
     return expand(expression, {})
 
 
 def subexpressions(expression: Expression) -> Iterator[Symbol]:
-    """Yield the parts of an expression once each, operands before results."""
+    """Yield each part of an expression once, operands before results."""
     seen: set[Symbol] = set()
     stack: list[tuple[Expression, bool]] = [(expression, False)]
     while stack:
@@ -86,7 +87,7 @@ def subexpressions(expression: Expression) -> Iterator[Symbol]:
 
 
 def lane_code(expression: Expression, names: dict[Symbol, str]) -> tuple[list[str], str]:
-    """Return assignments that compute `expression` on arrays, and the name it then has."""
+    """Return assignments that compute an expression on arrays, and the name of the result."""
     written: dict[Any, str] = dict(names)
     lines: list[str] = []
     for part in subexpressions(expression):
@@ -122,7 +123,7 @@ def _name(x: Expression, names: dict[Any, str]) -> str:
 
 
 def has_lanes(expression: Expression) -> bool:
-    """Return whether every operation of `expression` can be written for lanes."""
+    """Return whether all operations of an expression can be written in NumPy."""
     return all(x.op is None or _spelled(x.op) for x in subexpressions(expression))
 
 
@@ -132,7 +133,7 @@ def _spelled(op: Any) -> bool:
 
 
 def expression_of(op: Elementwise | Partial) -> tuple[tuple[Symbol, ...], Expression]:
-    """Return the operands of `op`, a value or a partial, and its expression of them."""
+    """Return the symbols of the operands of an operation or a partial, and its expression."""
     if isinstance(op, Partial):
         return op.symbols, op.expression
     return op.operand_symbols, merged(op.value_expression)

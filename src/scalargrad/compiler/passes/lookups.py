@@ -1,9 +1,10 @@
 """Lookups by a computed index (`take`), and the error signals that flow back through them.
 
 `take` is recorded as one node over the index and the whole table. Its error signal goes to one
-entry, known only at run time: all lookups in a table are scattered into one row of numbers, an
-entry for each operand. What flows back through that is a take again. The lookups of all examples of
-vmap are one node with lanes, whose signals are scattered and added up over them.
+entry of the table, which is known only at run time. So the signals of all lookups in a table are
+added to one row of numbers, an entry for each operand (a SCATTER); the signals of that, for second
+derivatives, are lookups again. Under vmap, the lookups of all examples are one node with lanes,
+and their signals are summed over the lanes.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ Nodes = tuple[int, ...]
 
 
 def is_lookup(op: Op) -> bool:
-    """Return whether a node chooses among its operands by an index."""
+    """Return whether an operation is a lookup or the scatter of one's signals."""
     return op is TAKE or op is SCATTER or isinstance(op, Scattered)
 
 
 class _Table:
-    """Entries that are looked up, and the pairs (index, error signal) that flow back to them."""
+    """A table in which entries are looked up, and pairs (index, error signal) for it."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.pairs: dict[int, list[int]] = {}  # by how many lanes they have
+        self.pairs: dict[int, list[int]] = {}  # by number of lanes
 
     def terms(self, writer: Writer, place: int) -> list[int]:
         """Return the terms of the error signal of one entry."""
@@ -37,7 +38,7 @@ class _Table:
 
 
 class _Row:
-    """A row that pairs (index, number) are added to, and the error signals of its entries."""
+    """A row to which pairs (index, number) are added, and the error signals of its entries."""
 
     def __init__(self, size: int, pairs: Nodes, lanes: int) -> None:
         self.size, self.pairs, self.lanes = size, pairs, lanes
@@ -54,16 +55,16 @@ class _Row:
 
 
 class Lookups:
-    """The lookups met in one backward sweep, collected until their operands are reached.
+    """The lookups of one backward sweep, collected until the sweep reaches their tables.
 
-    A node is reached after all its users, so every lookup in a table is known when the first of
-    its entries is. What has lanes of its own gets its error signal lane by lane at once.
+    A sweep reaches a node after all its users. When it reaches the first entry of a table, all
+    lookups in that table are therefore known.
 
     Parameters
     ----------
     writer : Writer
     per_lane : bool
-        Whether every lane has a root of its own, so that nothing is added up over lanes.
+        Whether each lane has a root of its own, so that no signals are summed over lanes.
     """
 
     def __init__(self, writer: Writer, per_lane: bool) -> None:
@@ -74,9 +75,10 @@ class Lookups:
         self._waiting: dict[int, list[tuple[_Table | _Row, int]]] = {}
 
     def pass_back(self, node: int, upstream: int, moving: bytearray) -> list[tuple[int, int]]:
-        """Note the error signal of a lookup; return the wires (operand, partial) to send it over.
+        """Collect the error signal of a lookup; return the wires over which to send it at once.
 
-        Over all other wires that carry a gradient it is passed on when their ends are reached.
+        A wire is (operand, partial). Entries with lanes of their own are sent theirs at once; all
+        others get `terms` when the sweep reaches them.
         """
         op, args = self.writer.program.ops[node], self.writer.program.args[node]
         if op is not TAKE:
@@ -98,7 +100,7 @@ class Lookups:
         return self._tables[values]
 
     def _is_at(self, index: int, place: int, size: int) -> int:
-        """Return the node that is 1 where an index means a place, else 0."""
+        """Return the node that is 1 if an index selects an entry, else 0."""
         writer = self.writer
         here = [writer.node(eq, (index, writer.constant(float(k)))) for k in (place, place - size)]
         return writer.products([x for y in here for x in (y, writer.one)])
@@ -118,6 +120,6 @@ class Lookups:
             self._waiting.setdefault(operand, []).append((source, place))
 
     def terms(self, node: int) -> list[int]:
-        """Write what lookups contribute to the error signal of `node`, as terms of a sum."""
+        """Return the terms that lookups contribute to the error signal of `node`."""
         waiting = self._waiting.pop(node, ())
         return [x for source, place in waiting for x in source.terms(self.writer, place)]

@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_ALIGNED = 8  # cells in a cache line: blocks of so many start on one
+_ALIGNED = 8  # the cells of a cache line, to which larger blocks are aligned
 
 
 class Memory:
-    """Allocates blocks of cells; released blocks are used again, constants stay."""
+    """Allocates blocks of cells; a released block is reused, constants are kept."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._free: dict[int, list[int]] = {}  # addresses of free blocks by their size
-        self._sizes: list[int] = []  # the sizes there are free blocks of, sorted
+        self._free: dict[int, list[int]] = {}  # addresses of free blocks, by size
+        self._sizes: list[int] = []  # the sizes of free blocks, sorted
         self._numbers: dict[bytes, int] = {}
         self._constants: list[tuple[int, Floats]] = []
 
     def block(self, size: int) -> int:
-        """Return the address of `size` cells, the smallest free block that holds them."""
+        """Allocate `size` cells, in the smallest free block that holds them; return the address."""
         rounded = _rounded(size)
         i = bisect.bisect_left(self._sizes, rounded)
         if i == len(self._sizes):
@@ -38,7 +38,7 @@ class Memory:
         return address
 
     def release(self, address: int, size: int) -> None:
-        """Give a block back."""
+        """Free a block."""
         if size:
             self._put(_rounded(size), address)
 
@@ -59,7 +59,7 @@ class Memory:
         return address
 
     def initial(self) -> Floats:
-        """Return the memory a run starts from: constants in place, zeros elsewhere."""
+        """Return the initial contents: constants in place, zeros elsewhere."""
         cells = np.zeros(self.size)
         for address, block in self._constants:
             cells[address : address + len(block)] = block

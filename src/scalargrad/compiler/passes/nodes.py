@@ -1,4 +1,4 @@
-"""Nodes: a program as arrays, on which a pass is a few array operations and no loop over nodes."""
+"""The nodes of a program as arrays, so that a pass needs no Python loop over nodes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Nodes:
-    """How nodes are computed, and from which others: operands before results.
+    """The operation and the operands of each node, operands before results.
 
     Attributes
     ----------
     table : list of Op
-        The ways that occur.
+        The distinct operations.
     codes : integers
-        For each node the place of its own there.
+        For each node, the index of its operation in `table`.
     first : integers, one more than nodes
-        Where the operands of each begin in what follows.
+        Where the operands of each node begin in `operands`.
     operands : integers
-        Those of all nodes, one node's after the other's.
+        The operands of all nodes, one node after the other.
     """
 
     table: list[Op]
@@ -40,7 +40,7 @@ class Nodes:
 
     @classmethod
     def of(cls, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> Nodes:
-        """Return nodes that are given as lists."""
+        """Return nodes given as lists."""
         counts = np.fromiter(map(len, args), np.int64, len(args))
         first = starts(counts)
         operands = np.fromiter(chain.from_iterable(args), np.int64, int(first[-1]))
@@ -50,39 +50,39 @@ class Nodes:
         return len(self.codes)
 
     def ops(self) -> list[Op]:
-        """Return how each is computed, as a list."""
+        """Return the operation of each node."""
         return [*map(self.table.__getitem__, self.codes.tolist())]
 
     def args(self) -> list[tuple[int, ...]]:
-        """Return the operands of each, as a list."""
+        """Return the operands of each node."""
         flat = self.operands.tolist()
         return [tuple(flat[a:b]) for a, b in pairwise(self.first.tolist())]
 
     def args_of(self, node: int) -> tuple[int, ...]:
-        """Return the operands of one."""
+        """Return the operands of one node."""
         return tuple(self.operands[self.first[node] : self.first[node + 1]].tolist())
 
     def occurring(self) -> list[Op]:
-        """Return the ways in which nodes are computed."""
+        """Return the operations that occur."""
         counts = np.bincount(self.codes, minlength=len(self.table))
         return [op for op, count in zip(self.table, counts.tolist(), strict=True) if count]
 
     def places(self, op: Op) -> list[int]:
-        """Return the nodes that are computed in a way."""
+        """Return the nodes with this operation."""
         return np.flatnonzero(self.where(lambda other: other is op)).tolist()
 
     def where(self, holds: Callable[[Op], bool]) -> Flags:
-        """Return, for each node, whether something holds for the way it is computed."""
+        """Return, for each node, whether a condition holds for its operation."""
         return np.fromiter(map(holds, self.table), np.bool_, len(self.table))[self.codes]
 
     def users(self) -> Integers:
-        """Return, for each operand, whose it is."""
+        """Return, for each entry of `operands`, the node that it belongs to."""
         return np.repeat(np.arange(len(self)), np.diff(self.first))
 
     def needed(self, roots: Iterable[int]) -> Flags:
         """Return, for each node, whether a root depends on it.
 
-        Most are needed, so the unused ones are removed, with what only they use.
+        Unused nodes are removed one after the other, as most nodes are needed.
         """
         uses = np.bincount(self.operands, minlength=len(self))
         for x in roots:
@@ -90,14 +90,14 @@ class Nodes:
         drop(np.flatnonzero(uses == 0), self.first, self.operands, uses)
         return uses > 0
 
-    def leads_back(self, root: int, targets: Collection[int], stops: Flags) -> bool:
-        """Return whether a root depends on a target, by a way on which nothing stops."""
+    def depends_on(self, root: int, targets: Collection[int], stops: Flags) -> bool:
+        """Return whether a root depends on a target by a path without nodes of `stops`."""
         first, operands = entries(self.first), entries(self.operands)
         wanted, lowest = {*targets}, min(targets)
         if root in wanted:
             return True
         found, ahead = bytearray(len(self)), deque([root])
-        while ahead:  # the nearest first: parameters are used everywhere
+        while ahead:  # nearest first: a parameter is usually near
             x = ahead.popleft()
             if stops[x]:
                 continue
@@ -110,14 +110,14 @@ class Nodes:
         return False
 
     def chosen(self, places: Integers, count: int) -> Nodes:
-        """Return nodes in another order, without those that have no place in it.
+        """Return some of the nodes, in another order.
 
         Parameters
         ----------
         places : integers
-            For each its new number; -1 for those left out.
+            The new number of each node; -1 for those left out.
         count : int
-            How many have one.
+            The number of nodes that are kept.
         """
         old = np.empty(count, np.int64)
         kept = np.flatnonzero(places >= 0)
@@ -128,7 +128,7 @@ class Nodes:
         return Nodes(self.table, self.codes[old], first, places[self.operands[at]])
 
     def followed_by(self, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> Nodes:
-        """Return these nodes and further ones, given as lists."""
+        """Return these nodes, followed by others given as lists."""
         table = [*dict.fromkeys([*self.table, *ops])]
         place = {op: i for i, op in enumerate(table)}
         moved = np.array([place[op] for op in self.table], np.int32)
@@ -143,7 +143,7 @@ class Nodes:
         )
 
     def with_inputs(self, op: Op, at: int, count: int) -> Nodes:
-        """Return these nodes with others, without operands, from a place on."""
+        """Return these nodes with `count` nodes without operands inserted at a place."""
         table = self.table if op in self.table else [*self.table, op]
         own = np.full(count, table.index(op), np.int32)
         return Nodes(
@@ -154,21 +154,21 @@ class Nodes:
         )
 
 
-#: At least this many nodes are removed at a time.
+#: Fewer nodes than this are removed one by one.
 _MANY = 64
 
 
 def drop(unused: Integers, first: Integers, operands: Integers, uses: Integers) -> None:
-    """Count down the uses of what unused nodes use, and go on with what becomes unused by that.
+    """Remove unused nodes, and then those that become unused by that, by counting uses down.
 
     Parameters
     ----------
     unused : integers
-        Where to start.
+        The nodes to remove first.
     first, operands : integers
-        What each node uses, as in `Nodes`.
+        The operands of each node, as in `Nodes`.
     uses : integers
-        How often each is used; changed.
+        The number of uses of each node, updated.
     """
     starts, used, left = map(entries, (first, operands, uses))
     while len(unused):
@@ -193,14 +193,14 @@ def drop(unused: Integers, first: Integers, operands: Integers, uses: Integers) 
 
 
 def entries(numbers: Any) -> memoryview[int]:
-    """Return an array of integers, to read and write them one by one: faster than in the array."""
+    """Return a view of an array of integers that is faster to index one by one."""
     return memoryview(numbers)
 
 
 def alike(numbers: Integers) -> tuple[Integers, Integers]:
-    """Return where each number first occurs, and for each entry which of these it is.
+    """Return where each distinct number first occurs, and the index of each entry's number.
 
-    `numpy.unique` would load a package first, which takes longer.
+    It is `numpy.unique` without the import of `numpy.ma`.
     """
     order = np.argsort(numbers, kind="stable")
     ordered = numbers[order]
@@ -212,14 +212,14 @@ def alike(numbers: Integers) -> tuple[Integers, Integers]:
 
 
 def coded(ops: Sequence[Op]) -> tuple[list[Op], NDArray[np.int32]]:
-    """Return the different ways of computing a node, and for each node the index of its own."""
+    """Return the distinct operations, and the index of each node's operation."""
     table = [*dict.fromkeys(ops)]
     place = {op: i for i, op in enumerate(table)}
     return table, np.fromiter(map(place.__getitem__, ops), np.int32, len(ops))
 
 
 def starts(counts: Integers) -> Integers:
-    """Return where consecutive stretches of these lengths begin, and where the last one ends."""
+    """Return where consecutive stretches of these lengths start, and where the last one ends."""
     first = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=first[1:])
     return first

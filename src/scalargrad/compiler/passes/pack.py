@@ -1,4 +1,4 @@
-"""The last pass: from a program to instructions over blocks of memory."""
+"""The last pass: turn a program into instructions over blocks of memory."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from scalargrad.system.collector import collector_paused
 
 @collector_paused()
 def pack(program: Program) -> Packed:
-    """Return the instructions and the memory for a program of sums of products."""
+    """Return a program of sums of products as instructions and their memory."""
     packer = LanePacker if has_lanes(program.ops) else Packer
     return packer(program).run()

@@ -1,8 +1,8 @@
 """Pack a program of single numbers: each group of nodes becomes an instruction over a block.
 
 The lanes of a group are ordered by the addresses of their operands, and the terms of a sum are
-sorted, so that operands lie at regular distances wherever the program is regular: then a layer
-of neurons over a batch is one instruction. Where it is not, addresses are listed in a table.
+sorted. Where the program is regular, operands are then evenly spaced, and a layer of neurons over
+a batch is a single instruction. Elsewhere, the instruction lists addresses in a table.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from scalargrad.compiler.passes.placing import Placer, lane_order
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.strides import Grid, constant_axes, grid, strides, term_runs
 
-#: A table of addresses replaces so many pieces, plus one per so many lanes or terms.
+#: More grids than this, plus one per so many lanes or terms, are replaced by a table of addresses.
 _PIECES, _PER_PIECE = 8, 16
-#: How many orders of lanes are tried where the first does not give one grid.
+#: How many orders of lanes are tried if the first does not give a single grid.
 _ORDERS = 6
-#: Outputs that lie in stretches this long on average are copied stretch by stretch.
+#: Outputs in contiguous stretches of this average length are copied stretch by stretch.
 _LONG = 256
-#: So few products in a single lane take less time from a table than by setting up loops.
+#: A single sum of at most this many products is computed from a table, without loops.
 _FEW = 6
 
 #: The first lane of a grid, and the grid.
@@ -51,7 +51,7 @@ class Packer(Placer):
         self._places = {PRODUCTS: self._products, TAKE: self._take, SCATTER: self._scatter}
 
     def run(self) -> Packed:
-        """Place every group and return what is packed."""
+        """Place all groups, and return the packed program."""
         order = sorted(range(2, len(self.groups)), key=lambda g: self.groups[g].depth)
         last_use = self._last_use(order)
         for position, number in enumerate(order):
@@ -62,7 +62,7 @@ class Packer(Placer):
         return Packed(self.instructions, self.memory.initial(), self.program.given, outputs)
 
     def _block(self, group: LaneGroup) -> tuple[int, int]:
-        """Compute a group and return the block it takes, which is free after its last use."""
+        """Place and compute a group; return its block, to be released after its last use."""
         place = self._places.get(group.op, self._apply)
         return place(group), len(group.nodes)
 
@@ -71,7 +71,7 @@ class Packer(Placer):
         return [self._cell(node) for node in self.program.outputs]
 
     def _side_by_side(self, cells: list[int]) -> slice:
-        """Return where the outputs lie, copied side by side if they do not lie so."""
+        """Return consecutive cells with the outputs, copied unless they are consecutive already."""
         count = len(cells)
         if cells == list(range(cells[0], cells[0] + count)) if cells else True:
             return slice(cells[0] if cells else 0, cells[0] + count if cells else 0)
@@ -87,7 +87,7 @@ class Packer(Placer):
         return slice(out, out + count)
 
     def _last_use(self, order: list[int]) -> dict[int, list[int]]:
-        """Return, for each position in `order`, the groups no later one needs."""
+        """Return, for each position in `order`, the groups read there for the last time."""
         last: dict[int, int] = {}
         numbers = self.numbers.tolist()
         for position, number in enumerate(order):
@@ -128,8 +128,8 @@ class Packer(Placer):
     def _started(
         self, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]
     ) -> tuple[Floats, Addresses, Addresses, list[tuple[int, int]]]:
-        """Return the number each sum starts from, its constant term or -0.0, and what is left."""
-        self._cell_of(-0.0)  # has its place before others, so that listings begin alike
+        """Return the start of each sum (its constant term, or -0.0), and the remaining terms."""
+        self._cell_of(-0.0)  # before other constants, so that listings begin alike
         if a.shape[1] > 1 and self._constant(a[0, -1]):  # a constant term is last
             values = self.values[a[:, -1]] * self.values[b[:, -1]]
             (first, last), others = bounds[-1], bounds[:-1]
@@ -138,11 +138,11 @@ class Packer(Placer):
         return np.full(len(a), -0.0), a, b, bounds
 
     def _start(self, values: Floats, shape: Grid) -> Affine:
-        """Return where the numbers are that the sums of a grid start from."""
+        """Return the place of the numbers from which the sums of a grid start."""
         return self._laid_out(values.reshape(*shape, 1), 0)
 
     def _few_products(self, node: int) -> int:
-        """Place a single sum of few products, their addresses in a table."""
+        """Place a single sum of few products, with their addresses in a table."""
         args = self.program.args[node]
         first = -0.0
         if len(args) > 2 and {*args[-2:]} <= self.program.constants.keys():  # as in `_started`
@@ -167,7 +167,7 @@ class Packer(Placer):
         return [x for _, pair in terms for x in pair]
 
     def _canonical(self, args: Addresses) -> tuple[Addresses, Addresses]:
-        """Return the factors, lanes × terms, with factors and terms in one order everywhere."""
+        """Return the factors, lanes × terms, with factors and terms sorted alike in all lanes."""
         a, b = args[:, 0::2], args[:, 1::2]
         rank = self.numbers[args] * (self.memory.size + 1) + self.addresses[args]
         swapped = rank[:, 0::2] > rank[:, 1::2]
@@ -179,14 +179,14 @@ class Packer(Placer):
         return a, b
 
     def _alike_terms(self, a: Addresses, b: Addresses) -> list[tuple[int, int]]:
-        """Return (first, last + 1) of the terms whose factors come from the same groups."""
+        """Return (start, stop) of stretches of terms whose factors are in the same groups."""
         first = np.stack([self.numbers[a[0]], self.numbers[b[0]]])
         changes = np.flatnonzero((np.diff(first, axis=1) != 0).any(axis=0)) + 1
         edges = [0, *changes.tolist(), a.shape[1]]
         return list(itertools.pairwise(edges))
 
     def _runs(self, a: Addresses, b: Addresses, bounds: list[tuple[int, int]]) -> list[slice]:
-        """Return runs of terms whose operands lie at regular distances."""
+        """Return runs of terms whose factors are evenly spaced."""
         cells_a, cells_b = self.addresses[a], self.addresses[b]
         return [
             slice(s.start + first, s.stop + first)
@@ -197,7 +197,7 @@ class Packer(Placer):
     def _ordered(
         self, a: Addresses, b: Addresses, runs: list[slice], keys: list[Addresses]
     ) -> tuple[Addresses, list[Piece]]:
-        """Return the order of lanes that forms the fewest grids, and these, if few enough."""
+        """Return the order of lanes that forms the fewest grids, and these; none if too many."""
         order = lane_order(keys)
         if len(runs) > _PIECES + a.shape[1] // _PER_PIECE:
             return order, []
@@ -221,7 +221,7 @@ class Packer(Placer):
         return ProductRun(a.shape[1], first, self._factor(b, shape, first.term))
 
     def _factor(self, nodes: Addresses, shape: Grid, beside: int) -> Affine:
-        """Return where one factor lies; constants are laid out as the loops will read them."""
+        """Return the place of one factor; constants are stored in the order they are read in."""
         if self._constant(nodes[0, 0]):
             return self._laid_out(self.values[nodes].reshape(*shape, -1), beside)
         cells = self.addresses[nodes]
@@ -229,10 +229,10 @@ class Packer(Placer):
         return Affine(*strides(cells[:, 0], shape), term)
 
     def _laid_out(self, values: Floats, beside: int) -> Affine:
-        """Store the block rows × columns × terms, leaving out axes along which it is constant.
+        """Store constants, rows × columns × terms, without axes along which they are equal.
 
-        Terms lie side by side if those of the other factor do (`beside` is their distance) and
-        are many, else columns.
+        Terms are contiguous if they are many and those of the other factor are (`beside` is the
+        distance between these); else columns are.
         """
         varying = constant_axes(values)
         small = values[tuple(slice(None) if varies else slice(1) for varies in varying)]
@@ -248,7 +248,7 @@ class Packer(Placer):
 
 
 def _pieces(tables: Addresses) -> list[Piece]:
-    """Return the grids that lanes form one after another; none if they are too many."""
+    """Return the grids that lanes form in order; none if they are too many."""
     lanes = tables.shape[1]
     pieces: list[Piece] = []
     done = 0

@@ -1,4 +1,4 @@
-"""Copy a part of a program into a program of its own."""
+"""Copy some nodes of a program into another program."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class PartCopy:
     Parameters
     ----------
     source : Program
-        Where nodes are copied from.
+        The program that nodes are copied from.
     inputs : int
         The number of inputs of the copy.
 
@@ -21,7 +21,7 @@ class PartCopy:
     program : Program
         The copy.
     new : dict from int to int
-        The node there, by the node of `source`.
+        Maps nodes of `source` to nodes of the copy.
     """
 
     def __init__(self, source: Program, inputs: int) -> None:
@@ -37,7 +37,7 @@ class PartCopy:
         return len(self.program) - 1
 
     def constant(self, number: float) -> int:
-        """Return the node of a constant, one for all that are equal."""
+        """Return the node of a constant; equal constants share one."""
         key = number.hex()
         if key not in self._numbers:
             self._numbers[key] = self.append(CONSTANT, ())
@@ -45,7 +45,7 @@ class PartCopy:
         return self._numbers[key]
 
     def copy(self, node: int, lanes: int = 1) -> None:
-        """Copy a node, whose operands are copied already or constants."""
+        """Copy a node, whose operands must be copied already or constants."""
         op = self.source.ops[node]
         args = tuple([self._operand(x) for x in self.source.args[node]])
         self.new[node] = self.append(op.over(lanes) if isinstance(op, OverLanes) else op, args)

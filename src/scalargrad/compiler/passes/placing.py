@@ -1,7 +1,7 @@
-"""Place groups of nodes in memory, with the instructions that compute or copy them there.
+"""Place groups of nodes in memory, and write the instructions that are not sums of products.
 
-The lanes of a group are ordered by the addresses of their operands, so that operands lie side by
-side, or at regular distances, wherever the program is regular.
+The lanes of a group are ordered by the addresses of their operands, so that operands are contiguous
+or evenly spaced wherever the program is regular.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from scalargrad.compiler.passes.strides import grid, strides
 
 
 class Placer:
-    """Places groups one by one; `addresses` says where each node is."""
+    """Places groups one by one; `addresses` holds the cell of each node."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self.groups, numbers = group(program)
         self.numbers = np.array(numbers, dtype=np.int64)
-        self.numbers[self.numbers == CONSTANTS] = len(self.groups)  # sorts behind the rest
+        self.numbers[self.numbers == CONSTANTS] = len(self.groups)  # sorts last
         self.memory = Memory(program.given)
         self.addresses = np.full(len(program), -1, dtype=np.int64)
         self.addresses[: program.inputs] = np.arange(program.inputs)
@@ -103,13 +103,13 @@ class Placer:
         return out
 
     def _keys(self, args: Addresses) -> list[Addresses]:
-        """Return the columns of addresses to sort lanes by: few different ones first."""
+        """Return the columns of addresses by which to sort lanes, those with few values first."""
         columns = [self.addresses[args[:, i]] for i in range(args.shape[1])]
         counted = [(len(set(column.tolist())), i) for i, column in enumerate(columns)]
         return [columns[i] for _, i in sorted(counted)]
 
     def _contiguous(self, nodes: Addresses, brought: list[tuple[int, int]]) -> int:
-        """Return where the numbers of `nodes` stand side by side, copying them if need be."""
+        """Return the first of consecutive cells with `nodes`, copied there if need be."""
         if nodes[0] in self.program.constants:
             return self.memory.constant(self.values[nodes])
         cells, lanes = self.addresses[nodes], len(nodes)
@@ -143,7 +143,7 @@ class Placer:
         return out
 
     def _row(self, table: Addresses, brought: list[tuple[int, int]]) -> tuple[int, int]:
-        """Return base and distance of the entries of a table, copied if they have none."""
+        """Return the first entry of a table and the distance between entries, copied if uneven."""
         if all(map(self._constant, table)):
             return self.memory.constant(self.values[table]), 1
         cells = self._cells(table)
@@ -167,7 +167,7 @@ class Placer:
     def _place_rows(
         self, nodes: Addresses, places: Addresses, sizes: Addresses, which: Addresses
     ) -> tuple[Addresses, Addresses, int]:
-        """Place rows one after another; return where each starts, its size and where all start."""
+        """Place rows one after the other; return their starts and sizes, and the first cell."""
         size = self.values[sizes].astype(np.int64)
         start = np.cumsum(size) - size
         out = self.memory.block(int(size.sum()))
@@ -176,5 +176,5 @@ class Placer:
 
 
 def lane_order(keys: list[Addresses]) -> Addresses:
-    """Return the order of lanes by the first key, then the next; equal ones stay in order."""
+    """Return the order of lanes sorted by the first key, then the next, and so on; stable."""
     return np.lexsort(keys[::-1])

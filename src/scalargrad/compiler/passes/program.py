@@ -1,7 +1,7 @@
 """A program: the nodes of a recorded graph as plain lists, operands before results.
 
-Every pass reads one program and writes another. A node is an index; ``ops[i]`` says how it is
-computed from the nodes ``args[i]``. Inputs come first, so that node i is input i.
+Every pass reads one program and writes another. A node is an index: node i is computed by
+``ops[i]`` from the nodes ``args[i]``. Inputs come first, so that node i is input i.
 """
 
 from __future__ import annotations
@@ -33,23 +33,22 @@ from scalargrad.ops import TABLE
 
 @dataclass
 class Program:
-    """What to compute, node by node.
+    """The nodes of a computation, its inputs and its outputs.
 
     Attributes
     ----------
     ops, args
-        For each node how it is computed, and from which nodes.
+        For each node, its operation and its operands.
     constants : dict from node to float
         The numbers of the nodes whose op is CONSTANT.
     inputs : int
-        How many nodes, the first ones, are inputs.
+        The number of inputs, which are the first nodes.
     outputs : list of int
-        The nodes asked for.
     one : int
-        The constant 1 that stands beside what is only added, or -1. It is not the literal 1.0 of
-        a user: samples labelled 1.0 and -1.0 must stay alike.
+        The constant 1 that is the second factor of a term without one; -1 if there is none. It is
+        not the node of a user's 1.0: samples labelled 1.0 and -1.0 must have equal structure.
     stacked : int
-        How many numbers are given behind the inputs, which `Stacked` nodes read.
+        How many numbers follow the inputs, for `Stacked` nodes to read.
     """
 
     inputs: int
@@ -65,7 +64,7 @@ class Program:
 
     @property
     def given(self) -> int:
-        """How many numbers are given at each run."""
+        """The number of inputs and of stacked numbers together."""
         return self.inputs + self.stacked
 
     def nodes(self) -> Nodes:
@@ -73,18 +72,18 @@ class Program:
         return Nodes.of(self.ops, self.args)
 
     def copy(self) -> Program:
-        """Return a copy that can be added to."""
+        """Return a copy to which nodes can be added."""
         ops, args, constants = [*self.ops], [*self.args], dict(self.constants)
         return Program(self.inputs, ops, args, constants, [*self.outputs], self.one, self.stacked)
 
     def add(self, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> range:
-        """Write nodes at the end; return their numbers."""
+        """Append nodes; return their numbers."""
         self.ops += ops
         self.args += args
         return range(len(self) - len(ops), len(self))
 
     def with_inputs(self, count: int) -> Program:
-        """Return a copy with more inputs, after the others."""
+        """Return a copy with `count` more inputs, after the others."""
         n, copy = self.inputs, self.copy()
         copy.ops = [*self.ops[:n], *[INPUT] * count, *self.ops[n:]]
         copy.args = [()] * (n + count)
@@ -93,7 +92,7 @@ class Program:
         return copy
 
     def move_inputs(self, count: int) -> None:
-        """Renumber constants and outputs for a program with so many more inputs."""
+        """Renumber constants and outputs for `count` more inputs."""
         n = self.inputs
         self.inputs += count
         self.constants = {x + count: y for x, y in self.constants.items()}
@@ -113,7 +112,7 @@ class Program:
         return needed
 
     def sizes(self) -> list[int]:
-        """Return, for each node, how many lanes it has; 1 is a single number."""
+        """Return, for each node, its number of lanes, 1 for a single number."""
         n = self.inputs
         sizes = [1] * n
         for op, args in zip(self.ops[n:], self.args[n:], strict=True):
@@ -144,7 +143,7 @@ class Program:
 
 
 def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
-    """Return how many lanes a node has, from those of its operands."""
+    """Return the number of lanes of a node, given those of its operands."""
     if op is PRODUCTS and args:  # nearly all
         return max(map(sizes.__getitem__, args))
     if op is BATCH:
@@ -159,7 +158,7 @@ def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
 class Writer:
     """Writes a program, merging equal nodes and folding constants.
 
-    Constants are known by their bits: 0.0 is not -0.0.
+    Constants are told apart by their bits: 0.0 and -0.0 differ.
     """
 
     def __init__(self, inputs: int) -> None:
@@ -170,11 +169,11 @@ class Writer:
         self.constants[self.one] = 1.0
 
     def size(self, node: int) -> int:  # noqa: ARG002 - a LaneWriter looks
-        """Return how many lanes a node has: 1."""
+        """Return the number of lanes of a node: 1."""
         return 1
 
     def copied_constant(self, program: Program, node: int) -> int:
-        """Return the node of another program's constant."""
+        """Return the node of a constant of another program."""
         return self.one if node == program.one else self.constant(program.constants[node])
 
     def constant(self, number: float) -> int:
@@ -187,11 +186,11 @@ class Writer:
         return node
 
     def unique(self, op: Op, args: tuple[int, ...]) -> int:
-        """Write a node that is never merged with an equal one."""
+        """Write a node that will not be merged with equal ones."""
         return self._append(op, args)
 
     def node(self, op: Op, args: tuple[int, ...]) -> int:
-        """Return the node of `op` over `args`, computing it now if they are constants."""
+        """Return the node of `op` over `args`; folded to a constant if all are constants."""
         known = self._known.get((op, args))
         if known is None:
             known = self._known[op, args] = self._folded(op, args)
@@ -212,13 +211,13 @@ class Writer:
     def scattered(self, place: int, size: int, pairs: Sequence[int], lanes: int) -> int:
         """Return the node of one entry of a row to which pairs (index, value) are added.
 
-        In each of so many lanes, where it is more than one.
+        With more than one lane, each lane adds its pairs.
         """
         k, n = self.constant(float(place)), self.constant(float(size))
         return self.node(SCATTER if lanes == 1 else over_lanes(Scattered, lanes), (k, n, *pairs))
 
     def copied_products(self, args: tuple[int, ...]) -> int:
-        """Return the node of a sum as another program has it: nothing became constant since."""
+        """Return the node of a sum copied from another program, none of whose terms was folded."""
         return self._sum(args)
 
     def _sum(self, args: tuple[int, ...]) -> int:
@@ -228,9 +227,9 @@ class Writer:
         return known
 
     def products(self, pairs: Sequence[int]) -> int:
-        """Return the node a₀b₀ + a₁b₁ + …; its constant terms are added up now.
+        """Return the node a₀b₀ + a₁b₁ + …, with its constant terms folded into one.
 
-        A sum of constants that is -0.0, which changes no sum, is left out.
+        If that is -0.0, it is left out, as adding it changes nothing.
         """
         constants, one = self.constants, self.one
         if len(pairs) == 2 and pairs[1] == one:
@@ -255,10 +254,23 @@ class Writer:
             return terms[0]
         return self._sum(tuple(terms))
 
-    def finish(self, outputs: Iterable[int], *, tidy: bool = True) -> Program:
-        """Return the program written; `tidy`, without the nodes no output depends on."""
-        self.program.outputs = list(outputs)
+    def finish(self, outputs: Iterable[int], *, of: Program, tidy: bool = True) -> Program:
+        """Return the program; with `tidy`, without nodes that no output depends on.
+
+        Parameters
+        ----------
+        outputs : iterable of int
+            The nodes that give what the outputs of `of` give.
+        of : Program
+            What was read.
+        tidy : bool
+        """
+        self.program.outputs = self.as_wide([*outputs], of)
         return without_dead_nodes(self.program) if tidy else self.program
+
+    def as_wide(self, outputs: list[int], of: Program) -> list[int]:  # noqa: ARG002 - as `size`
+        """Return outputs that have as many lanes as those of another program: 1."""
+        return outputs
 
     def _append(self, op: Op, args: tuple[int, ...]) -> int:
         program = self.program
@@ -268,7 +280,7 @@ class Writer:
 
 
 def without_dead_nodes(program: Program) -> Program:
-    """Return `program` without the nodes no output depends on; inputs stay."""
+    """Return `program` without nodes that no output depends on; inputs stay."""
     alive = program.alive()
     alive[: program.inputs] = b"\x01" * program.inputs
     if all(alive):

@@ -1,9 +1,9 @@
-"""A program as it was recorded: kept in arrays, made into lists where a pass asks for them."""
+"""A recorded program: held in arrays, and converted to lists only for passes that need those."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scalargrad.compiler.passes.kinds import INPUT, Op
@@ -12,7 +12,7 @@ from scalargrad.compiler.passes.program import Program
 
 
 class RecordedProgram(Program):
-    """A program in arrays: a million nodes take tens of megabytes.
+    """A program held in arrays, in which a million nodes take tens of megabytes.
 
     Parameters
     ----------
@@ -40,12 +40,12 @@ class RecordedProgram(Program):
 
     @functools.cached_property
     def ops(self) -> list[Op]:  # type: ignore[override]
-        """How each node is computed."""
+        """The operation of each node."""
         return self._nodes.ops()
 
     @functools.cached_property
     def args(self) -> list[tuple[int, ...]]:  # type: ignore[override]
-        """From which nodes."""
+        """The operands of each node."""
         return self._nodes.args()
 
     def __len__(self) -> int:
@@ -56,21 +56,25 @@ class RecordedProgram(Program):
         return self._nodes
 
     def copy(self) -> Program:
-        """Return a copy that can be added to."""
+        """Return a copy to which nodes can be added."""
         constants, outputs = dict(self.constants), [*self.outputs]
         return RecordedProgram(self.inputs, self._nodes, constants, outputs, self.stacked)
 
     def add(self, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> range:
-        """Write nodes at the end; return their numbers."""
+        """Append nodes; return their numbers."""
         self._replace(self._nodes.followed_by(ops, args))
         return range(len(self) - len(ops), len(self))
 
     def with_inputs(self, count: int) -> Program:
-        """Return a copy with more inputs, after the others."""
+        """Return a copy with `count` more inputs, after the others."""
         copy = RecordedProgram(self.inputs, self._nodes, self.constants, self.outputs, self.stacked)
         copy._replace(self._nodes.with_inputs(INPUT, self.inputs, count))
         copy.move_inputs(count)
         return copy
+
+    def alive(self, outputs: Iterable[int] | None = None) -> bytearray:
+        """Return, for each node, 1 where an output depends on it."""
+        return bytearray(self._nodes.needed(self.outputs if outputs is None else outputs))
 
     def _replace(self, nodes: Nodes) -> None:
         self._nodes = nodes

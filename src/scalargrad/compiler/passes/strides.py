@@ -1,4 +1,4 @@
-"""Find regular distances in tables of addresses."""
+"""Find strides: evenly spaced addresses, in one or two directions."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scalargrad.compiler.passes.instructions import Addresses
 
 
 class Grid(NamedTuple):
-    """Lanes with two indices: ``rows`` × ``columns``; the column index changes fastest."""
+    """Lanes arranged as ``rows`` × ``columns``; the column changes fastest."""
 
     rows: int
     columns: int
 
 
 def grid(tables: Addresses) -> Grid:
-    """Return the largest grid that the first lanes of all `tables` form.
+    """Return the largest grid formed by the first lanes of all `tables`.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ def grid(tables: Addresses) -> Grid:
     Returns
     -------
     Grid
-        In which the address in every table is ``base + i·outer + j·inner``; it covers all
-        lanes, or as many of the first ones as it can.
+        In it, the address of lane (i, j) in each table is ``base + i·outer + j·inner``. It covers
+        all lanes, or as many of the first ones as possible.
     """
     lanes = tables.shape[1]
     if lanes == 1:
@@ -47,12 +47,12 @@ def grid(tables: Addresses) -> Grid:
 
 
 def _leading(flags: NDArray[np.bool_]) -> int:
-    """Return how many of the first flags are set."""
+    """Return the number of set flags before the first that is not."""
     return len(flags) if flags.all() else int(flags.argmin())
 
 
 def strides(table: Addresses, shape: Grid) -> tuple[int, int, int]:
-    """Return base, outer and inner distance of a table that forms a grid."""
+    """Return base, outer and inner stride of a table that forms a grid."""
     base = int(table[0])
     inner = int(table[1]) - base if shape.columns > 1 else 0
     outer = int(table[shape.columns]) - base if shape.rows > 1 else 0
@@ -60,7 +60,7 @@ def strides(table: Addresses, shape: Grid) -> tuple[int, int, int]:
 
 
 def term_runs(a: Addresses, b: Addresses) -> list[slice]:
-    """Split the terms of a sum where their distance changes, or is not the same in all lanes.
+    """Split the terms of a sum into runs in which factors are evenly spaced, alike in all lanes.
 
     Parameters
     ----------
@@ -92,6 +92,6 @@ def _split_uneven(a: Addresses, b: Addresses) -> list[slice]:
 
 
 def constant_axes(values: NDArray[np.float64]) -> tuple[bool, ...]:
-    """Return, for each axis of a block of numbers, whether they vary along it (bit by bit)."""
+    """Return, for each axis of a block of numbers, whether their bits vary along it."""
     bits = values.view(np.int64)
     return tuple(bool((bits != bits.take([0], axis=axis)).any()) for axis in range(values.ndim))

@@ -1,12 +1,15 @@
 """Gather chains of sums into sums of products; merge equal nodes and drop dead ones.
 
-A neuron written as ``sum(w * x for …) + b`` and an error signal that arrives over many wires
-become the same kind of node, a₀b₀ + a₁b₁ + …, however they were spelled.
+A neuron, written as ``sum(w * x for …) + b`` or in any other way, and an error signal that arrives
+over several wires both become one kind of node, a₀b₀ + a₁b₁ + ….
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
+
+import numpy as np
 
 from scalargrad.compiler.passes.expressions import (
     ADD,
@@ -27,49 +30,48 @@ from scalargrad.table.operation import Operation, Reduction
 
 @collector_paused()
 def sum_of_products(program: Program, *, lower: bool = False) -> Program:
-    """Return `program` with its sums and products in one form.
+    """Return `program` with all sums and products as sums of products.
 
     Parameters
     ----------
     program : Program
         As recorded, or differentiated.
     lower : bool
-        Also write reductions that compare their operands (the maximum of several) as
-        operations of few operands. Do so once nothing is left to differentiate.
+        Also write reductions such as the maximum of several numbers in operations with few
+        operands. Only for programs that will not be differentiated any more.
 
     Returns
     -------
     Program
-        The same outputs from the same inputs; equal in exact arithmetic.
+        With the same inputs and outputs; equal in exact arithmetic.
     """
     return _Gatherer(program, lower).run()
 
 
 class _Gatherer:
-    """Rewrites a program. A sum used once waits in `terms` until its user takes its terms in."""
+    """Rewrites a program. A sum with a single use waits in `terms` for its user to merge it."""
 
     def __init__(self, program: Program, lower: bool) -> None:
         self.old = program
         self.lower = lower
         self.writer = writer_for(program)
         self.alive = program.alive()
-        # Lowering merges no sums: only what is recorded holds them one addition at a time.
+        # No sums wait when lowering: they have been gathered before.
         self.uses, self.cut = ([], set()) if lower else _uses(program, self.alive)
         self.new: list[int] = [*range(program.inputs), *[-1] * (len(program) - program.inputs)]
         self.terms: dict[int, list[int]] = {}
-        self.folded = False  # whether a node has become a constant
+        self.folded = False  # whether any node was folded to a constant
 
     def run(self) -> Program:
         old, alive, new, uses, terms = self.old, self.alive, self.new, self.uses, self.terms
-        products = self.writer.products
+        products, ops, args = self.writer.products, old.ops, old.args
         special: dict[object, Callable[[tuple[int, ...]], list[int]]]
         special = {ADD: self._add, MUL: self._mul}
-        for node in range(old.inputs, len(old)):
+        for node in range(old.inputs, len(ops)):
             if not alive[node]:
                 continue
-            op = old.ops[node]
-            handle = special.get(op)
-            pending = handle(old.args[node]) if handle else self._other(op, node)
+            handle = special.get(ops[node])
+            pending = handle(args[node]) if handle else self._other(ops[node], node)
             if pending is not None:
                 if uses and uses[node] == 1:
                     terms[node] = pending
@@ -77,9 +79,9 @@ class _Gatherer:
                     new[node] = products(pending)
             if node in self.cut:
                 new[node] = self.writer.unique(IDENTITY, (self._node(node),))
-        # What is lowered is packed, which passes over constants that are not used.
+        # A lowered program is packed next, and packing ignores unused constants.
         tidy = not self.lower or self.folded
-        return self.writer.finish([self._node(x) for x in old.outputs], tidy=tidy)
+        return self.writer.finish(map(self._node, old.outputs), of=old, tidy=tidy)
 
     def _nodes(self, old: tuple[int, ...]) -> list[int]:
         """Return the new nodes of old ones."""
@@ -88,13 +90,13 @@ class _Gatherer:
         return nodes if min(nodes, default=0) >= 0 else [self._node(x) for x in old]
 
     def _node(self, old: int) -> int:
-        """Return the new node of an old one, writing it if it waited."""
+        """Return the new node of an old one, writing it now if it waits."""
         if self.new[old] < 0:
             self.new[old] = self.writer.products(self.terms.pop(old))
         return self.new[old]
 
     def _terms_of(self, old: int) -> list[int]:
-        """Return the terms an old node adds to a sum: its own where it waited, else itself."""
+        """Return the terms that an old node adds to a sum: its own if it waits, else itself."""
         waiting = self.terms.pop(old, None)
         return [self.new[old], self.writer.one] if waiting is None else waiting
 
@@ -104,10 +106,10 @@ class _Gatherer:
         return terms
 
     def _mul(self, args: tuple[int, ...]) -> list[int]:
-        return [self._node(args[0]), self._node(args[1])]
+        return self._nodes(args)
 
     def _other(self, op: Op, node: int) -> list[int] | None:
-        """Write any other node; return its terms where it is a sum."""
+        """Write a node other than ``+`` and ``*``, or return its terms if it is a sum."""
         args, writer = self.old.args[node], self.writer
         if op is CONSTANT:
             self.new[node] = writer.copied_constant(self.old, node)
@@ -135,8 +137,8 @@ class _Gatherer:
         return None
 
     def _pairs(self, args: tuple[int, ...], refs: tuple[int | float, ...]) -> list[int]:
-        """Return the terms of a sum of products, sums that are only added expanded."""
-        if self.terms.keys().isdisjoint(args):  # nothing to open, as in most layers
+        """Return the terms of a sum of products, with waiting sums expanded."""
+        if self.terms.keys().isdisjoint(args):  # no sum waits, the common case
             nodes = [self.new[x] for x in args]
             return [nodes[x] if x.__class__ is int else number_node(self.writer, x) for x in refs]
         terms: list[int] = []
@@ -150,7 +152,7 @@ class _Gatherer:
         return terms
 
     def _opens(self, terms: list[int], factor: float) -> bool:
-        """Return whether a waiting sum can be expanded: a negated one only beside constants."""
+        """Return whether to expand a waiting sum; a negated one only if it has constant factors."""
         constants = self.writer.constants
         return factor == 1.0 or all(
             a in constants or b in constants for a, b in zip(terms[::2], terms[1::2], strict=True)
@@ -169,26 +171,23 @@ class _Gatherer:
 
 
 def _uses(program: Program, alive: bytearray) -> tuple[list[int], set[int]]:
-    """Count uses, twice where a node must stay a node; collect what is differentiated."""
-    uses = [0] * len(program)
-    cut = set()
-    for node, args in enumerate(program.args):
-        if alive[node]:
-            for x in args:
-                uses[x] += 1
-            if program.ops[node] is ADJOINT:
-                cut.add(args[0])
-                for x in args:
-                    uses[x] += 2
-    for node in program.outputs:
+    """Return the uses of each node, and the nodes that derivatives are taken with respect to.
+
+    A use that needs the node itself, rather than its terms, counts more than once.
+    """
+    nodes = program.nodes()
+    read = nodes.operands[np.frombuffer(alive, np.bool_)[nodes.users()]]
+    uses: list[int] = np.bincount(read, minlength=len(program)).tolist()
+    asked = [nodes.args_of(node) for node in nodes.places(ADJOINT) if alive[node]]
+    for node in chain(program.outputs, *asked):
         uses[node] += 2
-    if has_lanes(program.ops):
+    if has_lanes(nodes.table):
         _keep_sums_apart(program, uses)
-    return uses, cut
+    return uses, {args[0] for args in asked}
 
 
 def _keep_sums_apart(program: Program, uses: list[int]) -> None:
-    """Count a use by a node with more or fewer lanes twice: a sum is not gathered across it."""
+    """Count uses by nodes with another number of lanes more than once, so they merge no sum."""
     sizes = program.sizes()
     for size, args in zip(sizes, program.args, strict=True):
         for x in args:

@@ -1,6 +1,6 @@
-"""scan: a step repeated, each time on the state the step before returned.
+"""scan: repeat a step function, passing the state it returns on to the next step.
 
-`scan` is the function users call. `carried_state` keeps the state in the memory of the compiled
-step, `native_steps` makes many steps in one call of machine code, and `whole_scan` compiles all
-steps as one function where gradients are wanted.
+`scan` is the public function. With a compiled step, `carried_state` keeps the state in the memory
+of the program, and `native_steps` runs many steps in one call of machine code. Where gradients are
+wanted, `whole_scan` compiles all steps as one function.
 """

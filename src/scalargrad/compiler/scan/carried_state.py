@@ -1,4 +1,4 @@
-"""The state of a scan, kept in the memory of the compiled step from one step to the next."""
+"""The carry of a scan, kept in the memory of the compiled step from one step to the next."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ from scalargrad.value import Value
 
 
 class CarriedState:
-    """A compiled step and its carried state, in the program's memory where possible.
+    """A compiled step and its carry, in the program's memory where possible.
 
     Parameters
     ----------
     function : Jitted
-        Takes what is carried and what each step takes; returns the next to carry and a result.
+        The step: takes the carry and an entry, and returns the next carry and a result.
     carry
-        What the first step takes.
+        The initial carry.
     """
 
     def __init__(self, function: Jitted[..., Any], carry: Any) -> None:
         self._function = function
         self._carry = carry
-        self._at: InMemory | None = None  # where the carry is now, if it is not in _carry
-        self._programs: dict[Key, list[InMemory]] = {}  # by the shape of what a step takes
+        self._at: InMemory | None = None  # the program that holds the carry; None: it is in _carry
+        self._programs: dict[Key, list[InMemory]] = {}  # by the shape of an entry
         self._last: tuple[Key, list[Any], list[InMemory]] | None = None
         self._is_ordinary = not function.is_traced_whole
 
     @property
     def carry(self) -> Any:
-        """The state after the last step."""
+        """The carry after the last step."""
         if self._at is not None:
             self._carry, self._at = self._at.carry(), None
         return self._carry
 
     def step(self, x: Any) -> Any:
-        """Run a step; return its result."""
+        """Run a step on an entry, and return its result."""
         return self._ordinary(x) if self._is_ordinary else self._in_memory(x)
 
-    def ways(self, x: Any) -> list[Path]:
-        """Return the paths known for a step, whose first results are what it carries on."""
+    def paths(self, x: Any) -> list[Path]:
+        """Return the recorded paths for an entry whose carry keeps its shape."""
         carry = self.carry
         shape, _, module_values = self._function.signature((carry,), {})
         paths = self._function.paths(carry, x)
@@ -63,12 +63,12 @@ class CarriedState:
         ]
 
     def numbers(self, path: Path) -> Floats:
-        """Return the numbers that are carried now."""
+        """Return the numbers of the carry, in the order of the inputs of a path."""
         _, leaves, _ = self._function.signature((self.carry,), {})
         return np.array(path.arranged(leaves, []), dtype=np.float64)
 
     def go_on(self, path: Path, state: Floats) -> None:
-        """Continue with these numbers as the state."""
+        """Continue with these numbers as the carry."""
         self._carry, self._at = form_of(path).carry_of(state), None
 
     def _ordinary(self, x: Any) -> Any:
@@ -76,8 +76,8 @@ class CarriedState:
         return y
 
     def _in_memory(self, x: Any) -> Any:
-        """Run a step by the first program that takes its path, else by an ordinary call."""
-        if self._last is None or x is not None:  # the same thing may hold other numbers by now
+        """Run a step by the first program whose path it takes, else by an ordinary call."""
+        if self._last is None or x is not None:  # another entry; only None is sure to be as before
             key, leaves, _ = self._function.signature((x,), {})
             if key not in self._programs:
                 self._programs[key] = self._found(x)
@@ -87,7 +87,7 @@ class CarriedState:
             if self._advance(program, leaves):
                 return program.result()
         y = self._ordinary(x)
-        self._forget(key)  # it may have recorded another way, or carry another shape
+        self._forget(key)  # the call may have recorded another path
         return y
 
     def _forget(self, key: Key) -> None:
@@ -96,20 +96,20 @@ class CarriedState:
         self._last = None
 
     def finished(self) -> Any:
-        """Return what is carried, and give the memories back."""
+        """Return the carry, and give the memories back."""
         carry = self.carry
         for key in [*self._programs]:
             self._forget(key)
         return carry
 
     def _found(self, x: Any) -> list[InMemory]:
-        """Return the programs known for a step, each in a memory of its own."""
-        fitting = self.ways(x)
+        """Return the programs for an entry, each in a memory of its own."""
+        fitting = self.paths(x)
         self._is_ordinary = len(fitting) < len(self._function.paths(self.carry, x))
         return [InMemory(path) for path in fitting]
 
     def _advance(self, program: InMemory, leaves: list[Any]) -> bool:
-        """Run a step by a program; return whether it took that path."""
+        """Run a step by a program; return False if the step takes another path."""
         if self._at is None:
             _, leaves_now, _ = self._function.signature((self._carry,), {})
             program.state[:] = program.path.arranged(leaves_now, [])
@@ -122,19 +122,19 @@ class CarriedState:
 
 
 class InMemory:
-    """A path whose first outputs are, at its next run, its first inputs.
+    """The program of a path whose first outputs become its first inputs at the next run.
 
     Parameters
     ----------
     path : Path
-        Its arguments are what is carried, and what each step takes; its results the next to carry,
-        in the same shape, and what the step returns.
+        The path of a step: its arguments are the carry and an entry, its results the next carry,
+        of the same shape, and the result of the step.
 
     Attributes
     ----------
     path : Path
     state : float64
-        The cells of what is carried.
+        The cells of the carry.
     """
 
     def __init__(self, path: Path) -> None:
@@ -152,14 +152,14 @@ class InMemory:
         self._outcomes = outputs[path.results :] if path.outcomes else None
 
     def advance(self, leaves: list[Any]) -> bool:
-        """Run a step; return False, and change nothing, if this program cannot run it."""
+        """Run a step; return False, and change nothing, if the step takes another path."""
         path = self.path
         if path.draws:
             states = path.draws.states()
         if leaves or path.draws:
             self._given[:] = path.arranged(leaves, path.draws.listed())
         self._run()
-        if self._is_finite() and self._took_its_way():
+        if self._is_finite() and self._took_path():
             self.state[:] = self._next
             return True
         if path.draws:
@@ -170,13 +170,13 @@ class InMemory:
         """Return whether all results are finite."""
         return b"\0" not in np.isfinite(self._found).tobytes()
 
-    def _took_its_way(self) -> bool:
+    def _took_path(self) -> bool:
         """Return whether all comparisons came out as recorded."""
         outcomes = self._outcomes
         return outcomes is None or tuple((outcomes != 0.0).tolist()) == self.path.outcomes
 
     def carry(self) -> Any:
-        """Return what is carried."""
+        """Return the carry."""
         return self._form.carry_of(self.state)
 
     def result(self) -> Any:
@@ -192,18 +192,18 @@ def _filled(outline: Any, cells: Floats, arrays: bool) -> Any:
 
 
 class StepForm(NamedTuple):
-    """What a path returns, taken as a step.
+    """The two results of a path that is a step: the carry and the result.
 
     Attributes
     ----------
     shape : tuple or None
-        The key of what it carries on, as that of an argument; None if it is not numbers alone.
+        The key of the carry as an argument; None if it does not consist of numbers alone.
     carried : int
-        How many numbers that is.
+        The number of numbers in the carry.
     carry, result
-        Outlines of the two, the places of each numbered from 0 on.
+        The outlines of the two; the places in each are numbered from 0.
     arrays : (bool, bool)
-        Whether each of the two has arrays.
+        Whether the carry, and the result, contain arrays.
     """
 
     shape: Key | None
@@ -213,16 +213,16 @@ class StepForm(NamedTuple):
     arrays: tuple[bool, bool] = (False, False)
 
     def carry_of(self, cells: Floats) -> Any:
-        """Return what is carried, from its numbers."""
+        """Return the carry with these numbers."""
         return _filled(self.carry, cells, self.arrays[0])
 
 
-#: Forms of paths, each worked out once.
+#: The forms of paths, cached.
 _forms: WeakKeyDictionary[Path, StepForm] = WeakKeyDictionary()
 
 
 def form_of(path: Path) -> StepForm:
-    """Return what a path returns, taken as a step."""
+    """Return the form of a path that is a step."""
     if path not in _forms:
         _forms[path] = _worked_out(path)
     return _forms[path]
@@ -247,16 +247,16 @@ def _worked_out(path: Path) -> StepForm:
 
 
 def pair(result: Any) -> tuple[Any, Any]:
-    """Return the two parts of what a step returned.
+    """Return the carry and the result that a step returned.
 
     Raises
     ------
     OperandError
-        If it is something else.
+        If the step did not return a pair.
     """
     if isinstance(result, tuple) and len(result) == 2:
         return result
     raise OperandError(
-        f"scan: the step returned {shown(result)}: return a pair, what it carries on and a result, "
+        f"scan: the step returned {shown(result)}: return a pair, the next carry and a result, "
         "as in return carry, None"
     )

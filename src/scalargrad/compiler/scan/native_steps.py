@@ -1,4 +1,4 @@
-"""Make many steps of a scan in one call of machine code."""
+"""Run many steps of a scan in one call of machine code."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from scalargrad.compiler.call.results import FlatNumbers, Place, filled, has_arr
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.scan.carried_state import CarriedState, StepForm, form_of
 
-#: A loop is compiled from this many steps on: fewer take less time than compiling. A program that
-#: there already is run again and again from so many on.
+#: The fewest steps for which a loop is compiled (for fewer, compiling takes longer than running),
+#: and for which an existing program is run repeatedly in one call.
 LEAST, FEW = 2000, 16
-#: After this many stretches of a few steps only, steps are run one by one.
+#: After this many calls that ran only a few steps, steps are run one by one.
 _TRIES, _FEW = 16, 64
 
 
@@ -28,7 +28,7 @@ class NativeSteps:
     ----------
     carried_state : CarriedState
     entry : callable
-        Returns what the step of a number takes.
+        Returns the entry for the step of a given index.
     given : float64, steps × numbers
         The numbers of all entries.
     """
@@ -41,7 +41,7 @@ class NativeSteps:
         self._given = given
 
     def results(self, ys: list[Any]) -> list[Any]:
-        """Run all steps after those whose results are given; return the results of all."""
+        """Run the remaining steps and return all results; `ys` are those of the first steps."""
         tries, count = 0, len(self._given)
         while len(ys) < count:
             path = self._path(self._entry(len(ys))) if tries < _TRIES else None
@@ -54,9 +54,9 @@ class NativeSteps:
         return ys
 
     def _path(self, x: Any) -> Path | None:
-        """Return a path that the next step may take, if it can run as a loop."""
+        """Return a recorded path for the next step that can run in machine code, if any."""
         carried_state = self._carried_state
-        for path in carried_state.ways(x):
+        for path in carried_state.paths(x):
             if path.draws or path.function.wrt:
                 continue
             if _steps(path, form_of(path), len(self._given)) is not None:
@@ -64,7 +64,7 @@ class NativeSteps:
         return None
 
     def _run_native(self, path: Path, first: int) -> list[Any]:
-        """Run as many steps as a loop can; return their results."""
+        """Run as many steps as take this path, from `first` on; return their results."""
         form, carried_state = form_of(path), self._carried_state
         state = carried_state.numbers(path)
         results = np.empty((len(self._given) - first, path.results - form.carried))
@@ -77,7 +77,7 @@ class NativeSteps:
 
 
 def _shaped(outline: Any, rows: Floats) -> list[Any]:
-    """Return the results of steps from their numbers."""
+    """Return the results of steps, with the numbers of each in a row."""
     if outline.__class__ is Place:
         found: list[Any] = rows[:, outline.index].tolist()
         return found
@@ -86,12 +86,12 @@ def _shaped(outline: Any, rows: Floats) -> list[Any]:
     return [None] * len(rows) if outline is None else [filled(outline, x) for x in rows.tolist()]
 
 
-#: What makes the steps of paths: loops, and programs run again and again, each made once.
+#: The compiled loops of paths, and programs that run repeatedly, cached.
 _known: tuple[WeakKeyDictionary[Path, Any], ...] = (WeakKeyDictionary(), WeakKeyDictionary())
 
 
 def _steps(path: Path, form: StepForm, count: int) -> Any:
-    """Return what runs this many steps at once; None if nothing can."""
+    """Return what runs so many steps of a path in one call; None if nothing can."""
     from scalargrad.compiler.loops import steps
 
     program = path.function.recorded
@@ -109,14 +109,14 @@ def _steps(path: Path, form: StepForm, count: int) -> Any:
 
 
 def rows_of(columns: Sequence[Any], count: int) -> Floats | None:
-    """Return the numbers of all entries, steps × numbers; None where they are not all floats.
+    """Return the numbers of all entries, steps × numbers; None if they are not all floats.
 
     Parameters
     ----------
     columns : sequence of list or array
-        What is given to each step, a number of each, or the row of an array.
+        The parts of `xs`; an entry has a number of each list, and a row of each array.
     count : int
-        How many steps there are.
+        The number of steps.
     """
     if count < FEW or not has_llvm():
         return None

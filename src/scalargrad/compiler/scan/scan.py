@@ -1,4 +1,4 @@
-"""scan: repeat a step, each time on the state the step before returned."""
+"""scan: repeat a step function, passing the state it returns on to the next step."""
 
 from __future__ import annotations
 
@@ -24,43 +24,42 @@ def scan(
     xs: Any = None,
     length: int | None = None,
 ) -> tuple[Any, list[Any]]:
-    """Repeat a step that carries something on: ``carry, y = f(carry, x)`` for each `x`.
+    """Repeat a step function, ``carry, y = f(carry, x)`` for each `x` of `xs`.
 
     Parameters
     ----------
     f : callable
-        Takes what is carried and an entry of `xs`; returns the next to carry and a result.
+        Takes the carry and an entry of `xs`; returns the next carry and a result.
     init
-        What the first step takes: any nesting of numbers.
+        The initial carry: any nesting of numbers.
     xs : list, array, or tuple or dict of them, optional
         One entry for each step; of a tuple or dict, a tuple or dict of entries. Without it,
         each step is given None.
     length : int, optional
-        The number of steps, where `xs` does not tell.
+        The number of steps, needed without `xs`.
 
     Returns
     -------
     carry
-        What the last step returned first.
+        The carry that the last step returned.
     ys : list
-        What each step returned second.
+        The result of each step.
 
     Raises
     ------
     OperandError
-        If neither `xs` nor `length` tells the number of steps, or they tell several; if `f`
-        returns no pair.
+        If neither `xs` nor `length` gives the number of steps, or they disagree; if `f` does not
+        return a pair.
 
     Notes
     -----
-    This is ``jax.lax.scan``, but for lists, which are axes here as they are for `vmap`, and for
-    the results, which are not stacked.
+    This is ``jax.lax.scan``, except that lists are axes, as for `vmap`, and that results are not
+    stacked.
 
-    With a function made by `jit`, numbers that are carried as floats stay in its program's
-    memory from step to step: a step costs little more than its arithmetic, however many numbers
-    it carries. Whatever else is carried, Values for one, goes through ordinary calls, and
-    gradients flow through all steps; other functions, and all while a function is recorded, run as
-    they stand.
+    If `f` is made by `jit`, a carry of floats stays in the memory of its program from step to
+    step, so that a step costs little more than its arithmetic. A carry of anything else, such as
+    Values, goes through ordinary calls, and gradients flow through all steps. Other functions, and
+    every function while another is being recorded, are simply called step by step.
 
     Examples
     --------
@@ -86,7 +85,7 @@ def scan(
 def _compiled(
     f: Jitted[..., Any], init: Any, given: tuple[Any, Sequence[Any], int]
 ) -> tuple[Any, list[Any]]:
-    """Repeat a compiled step: all at once, in stretches or one by one."""
+    """Repeat a compiled step: all steps as one function, many per call, or one by one."""
     xs, columns, count = given
     carried_state, ys = CarriedState(f, init), list[Any]()
     if can_be_whole(count):
@@ -107,7 +106,7 @@ def _compiled(
 
 
 def _columns(xs: Any, length: int | None) -> tuple[Sequence[Any], int]:
-    """Return the sequences that entries are taken from, and the number of steps."""
+    """Return the lists and arrays in `xs`, and the number of steps."""
     if isinstance(xs, tuple):
         columns: Sequence[Any] = xs
     else:
@@ -127,7 +126,7 @@ def _columns(xs: Any, length: int | None) -> tuple[Sequence[Any], int]:
 
 
 def _entries(xs: Any, columns: Sequence[Any], count: int) -> Iterable[Any]:
-    """Return what each step takes."""
+    """Return the entry for each step."""
     if isinstance(xs, dict):
         return (dict(zip(xs, row, strict=True)) for row in zip(*columns, strict=True))
     if isinstance(xs, tuple):
@@ -136,7 +135,7 @@ def _entries(xs: Any, columns: Sequence[Any], count: int) -> Iterable[Any]:
 
 
 def _entry(xs: Any, columns: Sequence[Any], k: int) -> Any:
-    """Return what step `k` takes."""
+    """Return the entry for step `k`."""
     if isinstance(xs, dict):
         return {name: column[k] for name, column in xs.items()}
     if isinstance(xs, tuple):

@@ -1,4 +1,4 @@
-"""Compile a whole scan as one function, for gradients through all of its steps."""
+"""Compile all steps of a scan as one function, for gradients through them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.grad_mode import is_grad_enabled
 
-#: The fewest steps of a scan that is recorded as a whole, and the most nodes it may have.
+#: The fewest steps of a scan that is compiled as a whole, and the most nodes of all its steps.
 _STEPS, _NODES = 50, 1_000_000
-#: Steps of more nodes are called one by one.
+#: The most nodes of one step; longer ones are called one by one.
 _LONGEST = 200
 
 
 def can_be_whole(count: int) -> bool:
-    """Return whether this many steps may be recorded as one program."""
+    """Return whether a scan of so many steps may be compiled as one function."""
     return count >= _STEPS and is_grad_enabled() and has_llvm()
 
 
 def is_plain(paths: Sequence[Path], count: int) -> bool:
-    """Return whether steps all go one way, short and without chance, and have gradients."""
+    """Return whether a step has one short path with gradients and without random draws."""
     if len(paths) != 1:
         return False
     (path,) = paths
@@ -33,16 +33,16 @@ def is_plain(paths: Sequence[Path], count: int) -> bool:
 def whole_scan(
     f: Jitted[..., Any], scan: Callable[..., Any], length: int | None
 ) -> Jitted[..., Any]:
-    """Return the scan of a step as a compiled function of what is carried and given.
+    """Return a compiled function of `init` and `xs` that makes all steps of a scan.
 
     Parameters
     ----------
     f : Jitted
-        The step, which keeps what is made of it.
+        The step; the compiled scan is kept in its ``scans``.
     scan : callable
         ``scan(f, init, xs, length)``.
     length : int or None
-        The number of steps, if what is given does not tell.
+        The number of steps, needed without `xs`.
     """
     if length not in f.scans:
 

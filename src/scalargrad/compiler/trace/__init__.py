@@ -1,9 +1,9 @@
 """Tracing: one run of a function, recorded as a program.
 
-`record` runs the function on `traced` numbers, whose operations write into the `columns` of a
-`tape`. The `trace`, a tape that is the recorder in force, answers what the core asks.
-`nested_derivatives` are those taken meanwhile, `batching` makes one example of all those of vmap,
-`node_values` computes the numbers that conditions ask for. `randomness` notes the draws of
-generators that `find_generators` finds. `side_effects` and `refusal` find and report what a program
-could not repeat, `domains` what eager evaluation would refuse at other numbers.
+`record` runs the function on `traced` numbers. Each operation on them appends a node to a `tape`,
+which stores nodes in `columns`; the `trace` is the tape of the run under way. `nested_derivatives`
+records gradients taken inside the function, and `batching` the examples of vmap as lanes of one.
+`node_values` computes the numbers that conditions depend on. `randomness` notes the draws of
+generators, which `find_generators` finds. `side_effects` and `refusal` detect and report what a
+program could not repeat; `domains` guards against what eager evaluation would refuse.
 """

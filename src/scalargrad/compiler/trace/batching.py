@@ -1,7 +1,7 @@
-"""Batch examples while a function is recorded: many become one, whose results are many.
+"""Record vmap: run the function once, on an example whose numbers have a lane for each example.
 
-Each number of an example becomes one node whose operands are that number in every example; a
-function run once on such nodes computes all examples.
+A number of the examples becomes one batched node, whose lane k is that number in example k. What
+the function computes from it has as many lanes; afterwards, single lanes are the results.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.call.objects import like
+from scalargrad.compiler.call.copied_objects import like
 from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, OverLanes, makes_lanes, stacked_of
 from scalargrad.compiler.trace.taken_together import Taken
 from scalargrad.compiler.trace.tape import Tape
@@ -25,11 +25,11 @@ from scalargrad.value import Value
 
 
 class UnlikeError(Exception):
-    """Examples differ in more than numbers, so that each has to be computed by itself."""
+    """Examples differ in more than their numbers, so they cannot share one recording."""
 
 
 class Lanes:
-    """Which nodes of a recording have lanes.
+    """Which nodes of a recording have lanes, and the methods that write them.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ class Lanes:
     Attributes
     ----------
     count : int
-        How many examples the function stands for that is running; 0 where none is.
+        The number of examples of the vmap under way; 0 outside.
     taken : list of Taken
-        The nodes of single lanes, all of one node.
+        The runs of nodes that are the single lanes of a node.
     """
 
     def __init__(self, trace: Tape) -> None:
@@ -56,7 +56,7 @@ class Lanes:
 
     @contextmanager
     def one_example(self, count: int) -> Iterator[None]:
-        """Note that what is made meanwhile belongs to one example of `count`."""
+        """Within the ``with`` block, record a function that stands for `count` examples."""
         self._look()
         self._counts.append(count)
         self.count = count
@@ -64,18 +64,18 @@ class Lanes:
             yield
             self._draw_for_others()
         finally:
-            self._look()  # also at what is given up, should it be used outside
+            self._look()  # after an error too, should a node be used outside
             self._drawn.clear()
             self.count = 0
 
     def drawn(self, draw: Draw, first: Traced) -> Traced:
-        """Return what stands for a number drawn by each example; `first` is the first one's."""
+        """Return a node with a random number for each example; `first` is that of the first."""
         others = [self._trace.drawn_input(0.0) for _ in range(self.count - 1)]
         self._drawn.append((draw, [x.index for x in others]))
         return self.batch([first, *others])
 
     def _draw_for_others(self) -> None:
-        """Draw for one example after the other, as a loop over them does."""
+        """Draw the numbers of the other examples, in the order of a loop over examples."""
         trace, often = self._trace, self.count - 1
         with made_by(None):
             if len(self._drawn) == 1:
@@ -89,7 +89,7 @@ class Lanes:
                     trace.draws.append((draw, leaves[k]))
 
     def size(self, index: int) -> int:
-        """Return for how many numbers a node stands, one of every example or just one."""
+        """Return the number of lanes of a node, 1 for a single number."""
         if not self._counts:
             return 1
         if not self._is_closed:
@@ -97,18 +97,18 @@ class Lanes:
         return self._counts[self._map_of[index]] if index in self._map_of else 1
 
     def require_none(self, outputs: Iterable[int]) -> None:
-        """Raise TraceError if a node inside an example is a result of the whole function."""
+        """Raise TraceError if a node with lanes is a result of the whole function."""
         self._look()
         if not self._map_of.keys().isdisjoint(outputs):
             self._trace.refused("stray example")
 
     def close(self) -> None:
-        """Look at the last nodes: what is written from now on belongs to no function."""
+        """Check the nodes written last; those that follow are not the function's."""
         self._look()
         self._is_closed = True
 
     def _look(self) -> None:
-        """Look at the nodes made since the last time."""
+        """Find which of the nodes written since the last call have lanes, and check their use."""
         ops, args, known = self._trace.ops, self._trace.columns.args, self._map_of
         first, self._seen = self._seen, len(ops)
         if not self._counts:
@@ -125,7 +125,7 @@ class Lanes:
                     self._place(x, maps)
 
     def _require_none_read(self, first: int) -> None:
-        """Refuse nodes from one on, written outside of examples, that read what has lanes."""
+        """Refuse nodes written outside vmap, from `first` on, that read a node with lanes."""
         columns, stop = self._trace.columns, self._seen
         own = np.zeros(stop, np.bool_)
         own[[*self._map_of]] = True
@@ -147,19 +147,19 @@ class Lanes:
         self._map_of[node] = newest
 
     def example(self, examples: Any) -> Any:
-        """Return one example whose numbers stand for those of all.
+        """Return an example whose numbers have a lane for each of the examples.
 
         Raises
         ------
         UnlikeError
-            If the examples differ in more than numbers.
+            If the examples differ in more than their numbers.
         """
         if isinstance(examples, WholeArray):
             return examples.examples(self._stacked)
         return self.batched([examples[k] for k in range(len(examples))])
 
     def _stacked(self, lanes: int, first: int, step: int) -> Traced:
-        """Write the node whose lanes are numbers of an array that is whole."""
+        """Write a node whose lanes are numbers of a `WholeArray`, `step` apart."""
         trace = self._trace
         made = trace.append(
             stacked_of(lanes), (trace.constant(float(first)), trace.constant(float(step)))
@@ -168,13 +168,7 @@ class Lanes:
         return made
 
     def batched(self, examples: Sequence[Any]) -> Any:
-        """Return one example whose numbers stand for those of all `examples`.
-
-        Raises
-        ------
-        UnlikeError
-            If the examples differ in more than numbers.
-        """
+        """Return an example whose numbers have a lane for each of `examples`; see `example`."""
         first = examples[0]
         if all(x is first for x in examples):
             return first
@@ -218,7 +212,7 @@ class Lanes:
     def batch(self, numbers: Sequence[Any]) -> Traced:
         """Write the node whose lanes are `numbers`.
 
-        Numbers alone get a node among them, so that examples are never folded.
+        If all are constants, one is wrapped in a node, so that no pass folds the examples.
         """
         trace = self._trace
         nodes = [trace.refer(x, identity) for x in numbers]
@@ -227,7 +221,7 @@ class Lanes:
         return trace.append(BATCH, tuple(nodes))
 
     def unbatch(self, node: Traced, lanes: int) -> list[Traced]:
-        """Write the nodes that are the lanes of another, one after the other."""
+        """Write the nodes that are the single lanes of another, in order."""
         trace, columns = self._trace, self._trace.columns
         numbers = columns.whole_numbers(lanes)
         self._look()

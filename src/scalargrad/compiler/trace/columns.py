@@ -1,4 +1,4 @@
-"""Store the nodes of a recording in arrays of numbers, one array for each property."""
+"""The nodes of a recording, stored column by column in arrays rather than as objects."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class Columns:
     Attributes
     ----------
     ops : list of Op
-        How each is computed.
+        How each node is computed.
     left, right : array of int
-        Its operands; -1 where there is none.
+        The operands of each node; -1 stands for none.
     wide : dict from int to tuple of int
-        The operands of those that have more than two.
+        The operands of nodes that have more than two.
     constants : dict from int to float
-        The numbers of the nodes that are constants.
+        The numbers of constant nodes.
     arrays : list of array
-        Those given whose numbers have no nodes, see `whole_arrays`.
+        The arguments whose numbers have no nodes; see `whole_arrays`.
     """
 
     def __init__(self) -> None:
@@ -42,12 +42,12 @@ class Columns:
         self.wide: dict[int, tuple[int, ...]] = {}
         self.constants: dict[int, float] = {}
         self.arrays: list[Any] = []
-        #: By number, and for zeros by text: 0.0 and -0.0 are not one number.
+        #: Constants by number; zeros by text, since 0.0 and -0.0 must differ.
         self.constants_at: dict[float | str, int] = {}
 
     @property
     def stacked(self) -> Floats:
-        """The numbers that are given and have no nodes, one after the other."""
+        """All numbers of the arguments that have no nodes, in one array."""
         flat = [x.ravel() for x in self.arrays]
         return np.concatenate(flat, dtype=np.float64) if flat else np.zeros(0)
 
@@ -70,7 +70,7 @@ class Columns:
         return len(ops) - 1
 
     def write_all(self, op: Op, left: int, right: list[int]) -> None:
-        """Write nodes of two operands, of which the first is the same."""
+        """Write a node for each of `right`, all with the same first operand."""
         self.ops += [op] * len(right)
         self.left.extend([left] * len(right))
         self.right.extend(right)
@@ -83,13 +83,14 @@ class Columns:
         return (left,) if left >= 0 else self.wide.get(node, ())
 
     def constant(self, number: float) -> int:
-        """Return the node of a number."""
+        """Return the node of a constant."""
         key = number or number.hex()
         found = self.constants_at.get(key)
         if found is None:
-            found = self.constants_at[key] = len(self.ops)
+            ops = self.ops
+            found = self.constants_at[key] = len(ops)
             self.constants[found] = number
-            self.ops.append(CONSTANT)
+            ops.append(CONSTANT)
             self.left.append(_NONE)
             self.right.append(_NONE)
         return found
@@ -122,9 +123,9 @@ class Columns:
         return Nodes(*coded(self.ops), first, operands)
 
     def below(self, roots: Iterable[int], targets: Collection[int]) -> set[int]:
-        """Return which targets gradients of the roots flow back to.
+        """Return the targets that gradients of the roots flow back to.
 
-        The search begins near the roots: parameters are used everywhere.
+        The search goes from the roots down, latest node first, and ends when all are found.
         """
         left = {*targets}
         lowest = min(left, default=0)

@@ -1,9 +1,9 @@
-"""Check domains: find the inputs for which eager evaluation would raise DomainError.
+"""Guard domains: notice the inputs for which eager evaluation would raise DomainError.
 
-Outside its domain an operation gives an infinity or nan. A result that is not finite is evaluated
-eagerly, which raises the error; but on the way to the results a tanh, a maximum or a condition may
-make such a number finite again, or no result may depend on it. Operations of which this cannot be
-excluded are checked at each run, all by one guard.
+Outside its domain, an operation of a program gives an infinity or nan. If that reaches a result,
+the call is repeated eagerly, which raises the error. But a tanh, a maximum or a condition may make
+the number finite again on the way, or no result may depend on it. The operations for which this
+cannot be ruled out are checked at each run, all by one guard.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, Op, total_of
 from scalargrad.compiler.passes.lanes import subexpressions
-from scalargrad.compiler.passes.nodes import Flags, Nodes, alike, drop
+from scalargrad.compiler.passes.nodes import Flags, Nodes, alike, drop, starts
 from scalargrad.compiler.trace.likes import Constants, Likes
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import TABLE, eq, mul
@@ -30,37 +30,37 @@ _DIVISIONS = {TABLE["div"], TABLE["floor_divide"], TABLE["remainder"]}
 _BAD = (math.inf, -math.inf, math.nan)
 #: Numbers on both sides of every limit of a domain in the table.
 _POINTS = (-math.inf, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, math.inf)
-#: How many operands of a reduction are tried at each end; all are alike.
+#: How many operands of a reduction are tried at each end; those between are alike.
 _ENDS = 3
 #: With up to this many operands, each is tried together with the constants among the others.
 _FEW = 64
-#: How many answers about operations and their constant operands are cached.
+#: The size of the caches of answers about operations and their constant operands.
 _MANY = 10_000
 
 
-def unseen(trace: Trace, outputs: Sequence[int]) -> list[int]:
-    """Write nodes that count, at each run, the numbers that eager evaluation would have refused.
+def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
+    """Write nodes that count, at each run, the numbers that eager evaluation would refuse.
 
     Parameters
     ----------
     trace : Trace
         Finished.
+    nodes : Nodes
+        What it has written.
     outputs : sequence of int
         The results.
 
     Returns
     -------
     list of int
-        For each node that could leave its domain, or has to be finite, where results could be
-        finite nevertheless: the node that counts in how many lanes it does.
+        The counting nodes: one for each node that could leave its domain, or must be finite, while
+        results remain finite. It counts the lanes in which that happens.
     """
     if not (trace.finite or any(map(_is_limited, {*trace.ops}))):
         return []
-    nodes = trace.columns.nodes()
     results = {*outputs}
     likes = Likes(nodes, trace.columns.constants)
     lanes = {x: trace.lanes.size(x) for x in _unbatched(nodes)}
-    shown = _shown(nodes, likes, outputs, lanes)
     limited = np.flatnonzero(nodes.where(_is_limited))
     limited = limited[likes.ask(limited, _may_fail)]
     told = likes.ask(limited, _gives_itself_away)
@@ -74,7 +74,7 @@ def unseen(trace: Trace, outputs: Sequence[int]) -> list[int]:
 
 
 def _violations(trace: Trace, node: int) -> int:
-    """Write the node that counts in how many lanes a node is outside its domain."""
+    """Write the node that counts the lanes in which a node is outside its domain."""
     op: Any = trace.ops[node]
     where: dict[Any, int] = dict(zip(op.operand_symbols, trace.columns.args(node), strict=True))
     once = -1
@@ -87,7 +87,7 @@ def _violations(trace: Trace, node: int) -> int:
 
 
 def _infinite(trace: Trace, node: int) -> int:
-    """Write the node that counts in how many lanes a node is not finite."""
+    """Write the node that counts the lanes in which a node is not finite."""
     finite = trace.is_finite(node)
     return _over_lanes(trace, trace.write(eq, (finite, trace.constant(0.0))), node)
 
@@ -104,7 +104,7 @@ def _is_limited(op: Op) -> bool:
 
 @functools.lru_cache(maxsize=_MANY)
 def _may_fail(op: Elementwise, constants: Constants) -> bool:
-    """Return whether, with these constant operands, others could lie outside the domain."""
+    """Return whether operands other than these constants could lie outside the domain."""
     valid: Any = op.domain.valid
     if not any(x is None and used for x, used in zip(constants, _limits(op), strict=True)):
         return not valid(*[1.0 if x is None else x for x in constants])
@@ -113,7 +113,7 @@ def _may_fail(op: Elementwise, constants: Constants) -> bool:
 
 @functools.cache
 def _limits(op: Elementwise) -> tuple[bool, ...]:
-    """Return which operands the condition of the domain depends on."""
+    """Return, for each operand, whether the domain depends on it."""
     used = set(subexpressions(op.valid_expression))
     return tuple([symbol in used for symbol in op.operand_symbols])
 
@@ -123,7 +123,7 @@ def _points(constants: Constants) -> Iterable[tuple[float, ...]]:
 
 
 def _is_own(op: Operation) -> bool:
-    """Return whether an operation is in the table, and so follows IEEE 754 and has known limits."""
+    """Return whether an operation is in the table: it follows IEEE 754 and has known limits."""
     return TABLE.get(op.name) is op
 
 
@@ -145,14 +145,14 @@ def _is_unbatch(nodes: Nodes) -> Flags:
 
 
 def _shown(nodes: Nodes, likes: Likes, outputs: Iterable[int], lanes: dict[int, int]) -> Flags:
-    """Return the nodes that, where they are not finite, make some result not finite.
+    """Return the nodes that make some result non-finite whenever they are not finite.
 
-    Nodes without a path to a result are removed, with the paths through them. A batched node has
-    one where all its lanes have, which is assumed at first.
+    There is a path from such a node to a result along which a non-finite number stays non-finite.
+    Nodes without one are removed until none is left; a batched node needs one for every lane.
     """
-    leads = _leads(nodes, likes)
-    first = np.searchsorted(np.flatnonzero(leads), nodes.first)
-    operands = nodes.operands[leads]
+    propagates = _propagates(nodes, likes)
+    first = starts(propagates.astype(np.int64))[nodes.first]
+    operands = nodes.operands[propagates]
     ways = np.bincount(operands, minlength=len(nodes))
     for x in outputs:
         ways[x] += 1
@@ -169,25 +169,25 @@ def _shown(nodes: Nodes, likes: Likes, outputs: Iterable[int], lanes: dict[int, 
     return ways > 0
 
 
-def _leads(nodes: Nodes, likes: Likes) -> Flags:
-    """Return, for each operand, whether its user is never finite where it is not."""
+def _propagates(nodes: Nodes, likes: Likes) -> Flags:
+    """Return, for each operand, whether it makes its user non-finite whenever it is not finite."""
     counts = np.diff(nodes.first)
     kinds = nodes.codes * (counts.max(initial=0) + 1) + counts
     first, inverse = alike(kinds)
     pairs = [(nodes.table[nodes.codes[x]], int(counts[x])) for x in first.tolist()]
-    whole = np.array([_leads_from_all(op, arity) for op, arity in pairs], np.bool_)
+    whole = np.array([_propagates_all(op, arity) for op, arity in pairs], np.bool_)
     some = [isinstance(op, Operation) and 0 < arity <= _FEW for op, arity in pairs]
-    leads = np.repeat(whole[inverse], counts)
+    propagates = np.repeat(whole[inverse], counts)
     for k in np.flatnonzero(np.array(some, np.bool_) & ~whole).tolist():
         chosen = np.flatnonzero(inverse == k)
         for place in range(pairs[k][1]):
             passes = likes.ask(chosen, functools.partial(_passes_at, place))
-            leads[nodes.first[chosen] + place] = passes
-    return leads
+            propagates[nodes.first[chosen] + place] = passes
+    return propagates
 
 
-def _leads_from_all(op: Op, arity: int) -> bool:
-    """Return whether any operand that is not finite makes the node not finite."""
+def _propagates_all(op: Op, arity: int) -> bool:
+    """Return whether every non-finite operand makes the node non-finite."""
     return op is BATCH or (isinstance(op, Operation) and arity > 0 and _passes_all(op, arity))
 
 
@@ -197,14 +197,14 @@ def _passes_at(place: int, op: Operation, constants: Constants) -> bool:
 
 @functools.cache
 def _passes_all(op: Operation, arity: int) -> bool:
-    """Return whether no operand that is not finite gives a finite result."""
+    """Return whether an operation never gives a finite result for a non-finite operand."""
     places = {*range(min(arity, _ENDS)), *range(max(0, arity - _ENDS), arity)}
     return all(_passes(op, i, (None,) * arity) for i in places)
 
 
 @functools.lru_cache(maxsize=_MANY)
 def _passes(op: Operation, place: int, constants: Constants) -> bool:
-    """Return whether an operand that is not finite never gives a finite result."""
+    """Return whether the result is never finite where the operand at `place` is not."""
     if not _is_own(op):
         return False
     for bad, other in itertools.product(_BAD, _POINTS):
@@ -217,10 +217,10 @@ def _passes(op: Operation, place: int, constants: Constants) -> bool:
 
 @functools.cache
 def violation(op: Elementwise, of_floats: bool = False) -> list[Symbol]:
-    """Return, operands first, the parts of an expression: 1 outside the domain, else 0.
+    """Return an expression that is 1 outside the domain of an operation, else 0.
 
-    It is 0 where an operand is nan, which eager evaluation lets pass, but for divisions of floats:
-    Python divides no nan by 0.
+    It is returned as its parts, operands first. Where an operand is nan, it is 0, as eager
+    evaluation lets nan pass; except in a division of floats, as Python refuses nan / 0 too.
     """
     found = eq.of(op.valid_expression, 0.0)
     for symbol in () if of_floats else op.operand_symbols:

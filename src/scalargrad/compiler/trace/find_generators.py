@@ -1,7 +1,7 @@
 """Find the generators of random numbers that a function can reach.
 
-Only what the function refers to is searched: finding all generators that exist would take longer
-than recording a small function, and would include those of other threads.
+The search follows the references of the function. Asking the garbage collector for all generators
+would take longer than recording a small function, and would find those of other threads.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from scalargrad.compiler.guards.names_read import names_in, variables
 from scalargrad.transforms.draws import state_of
 from scalargrad.value import Value
 
-#: The most objects that are searched, the nearest first.
+#: The most objects that are searched, breadth first.
 _MANY = 5_000
 _PLAIN = {float, int, str, bytes, bool, type(None)}
 _ATOMS = (*_PLAIN, CodeType, Value)
 
 
 def generators_of(roots: Sequence[Any]) -> list[Any]:
-    """Return the generators, Python's and NumPy's, that objects hold or functions among them name.
+    """Return the generators, Python's and NumPy's, that can be reached from some objects.
 
     Parameters
     ----------
@@ -37,12 +37,12 @@ def generators_of(roots: Sequence[Any]) -> list[Any]:
 
 
 def makes_fresh(roots: Sequence[Any]) -> bool:
-    """Return whether functions name a source of fresh randomness, such as an unseeded generator."""
+    """Return whether the code names a source of fresh randomness, such as `default_rng`."""
     return any(map(_is_fresh, _drawing(roots)))
 
 
 def _drawing(roots: Sequence[Any]) -> list[Any]:
-    """Return generators, and the functions and classes that make them."""
+    """Return the generators that can be reached, and the functions and classes that make some."""
     found = []
     waiting = deque(roots)
     seen: set[int] = set()
@@ -61,12 +61,12 @@ def _drawing(roots: Sequence[Any]) -> list[Any]:
 
 
 def _is_fresh(x: Any) -> bool:
-    """Return whether an object makes generators, or draws from the system itself."""
+    """Return whether an object makes unseeded generators, or draws from the system."""
     if isinstance(x, random.SystemRandom):
         return True
     if isinstance(x, type):
         return issubclass(x, random.Random) or x.__module__.startswith("numpy.random")
-    if not callable(x):  # a module that is loaded when something of it is asked for, perhaps
+    if not callable(x):  # it may be a lazy module, which asking would load
         return False
     name = getattr(x, "__name__", "")
     return name in _FRESH and getattr(x, "__module__", "") in _FRESH[name]
@@ -84,7 +84,7 @@ _FRESH = {
 
 
 def _used(function: FunctionType) -> Iterator[Any]:
-    """Yield what a function reads besides its arguments; for our own, only closure variables."""
+    """Yield what a function reads besides its arguments; of the package's own, closures only."""
     yield from variables(function).values()
     if _is_own(function):
         return
@@ -117,14 +117,14 @@ def _parts(x: Any) -> Iterator[Any]:
 
 
 def _methods(kind: type) -> list[Any]:
-    """Return the functions of a class, unless it belongs to scalargrad, which draws by `drawn`."""
+    """Return the functions of a class; none of the package's own, which draw by `drawn`."""
     if _is_own(kind):
         return []
     return [x for k in kind.__mro__ for x in vars(k).values() if isinstance(x, FunctionType)]
 
 
 def _is_own(x: Any) -> bool:
-    """Return whether a function or class is the package's; one in a docstring's example is not."""
+    """Return whether a function or class is the package's own, other than in a doctest."""
     name = str(getattr(x, "__module__", ""))
     if not name.startswith("scalargrad."):
         return False
@@ -132,7 +132,7 @@ def _is_own(x: Any) -> bool:
 
 
 def _looked_up(namespace: dict[str, Any], names: set[str]) -> Iterator[Any]:
-    """Yield the values of names, also within modules, following only names in use."""
+    """Yield the values of names in a namespace and in the modules that it names."""
     modules = [namespace]
     met = set()
     while modules:
@@ -144,5 +144,5 @@ def _looked_up(namespace: dict[str, Any], names: set[str]) -> Iterator[Any]:
             elif id(x) not in met and not x.__name__.startswith("scalargrad"):
                 met.add(id(x))
                 if x.__name__ == "numpy" and "random" in names:
-                    importlib.import_module("numpy.random")  # which NumPy loads when asked for it
+                    importlib.import_module("numpy.random")  # asking would make NumPy load it
                 modules.append(vars(x))

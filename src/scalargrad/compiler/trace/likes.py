@@ -1,4 +1,4 @@
-"""Group nodes that are alike, so that a question about them is answered once for each group."""
+"""Group nodes that are alike, so that a question about them is answered once per group."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import numpy as np
 from scalargrad.compiler.passes.nodes import Flags, Integers, Nodes, alike
 from scalargrad.ops import add, div, mul, sub
 
-#: The constant operands of a node, None for each of the others.
+#: The constant operands of a node; None in place of the others.
 Constants = tuple[float | None, ...]
 
-#: Operations for which all finite constants of one sign, except 0, are alike.
+#: Operations for which only the sign of a finite constant matters.
 _BY_SIGN = {add, sub, mul, div}
 
 
 class Likes:
-    """Nodes grouped by their operation and the constants among their operands.
+    """Nodes grouped by operation and constant operands.
 
-    Of constants that are only added, multiplied or divided, just the sign matters: a program
-    may hold as many of them as it has data.
+    Constants in sums, products and quotients are told apart by sign only, as a program may have as
+    many of them as it has data.
 
     Parameters
     ----------
     nodes : Nodes
     constants : dict from int to float
-        The numbers of those that are constants.
+        The numbers of constant nodes.
     """
 
     def __init__(self, nodes: Nodes, constants: dict[int, float]) -> None:
@@ -39,7 +39,7 @@ class Likes:
         self._numbers[[*constants]] = [*constants.values()]
 
     def ask(self, chosen: Integers, question: Callable[[Any, Constants], bool]) -> Flags:
-        """Return the answer for each chosen node, computed once for those that are alike."""
+        """Return the answer to a yes-or-no question for each chosen node, asked once per group."""
         nodes = self._nodes
         found = np.zeros(len(chosen), np.bool_)
         counts = nodes.first[chosen + 1] - nodes.first[chosen]
@@ -51,7 +51,7 @@ class Likes:
         return found
 
     def _alike(self, chosen: Integers, arity: int) -> tuple[Integers, Integers]:
-        """Return the first of each kind among nodes, and the kind of each."""
+        """Return the first node of each group, and the group of each node."""
         nodes = self._nodes
         by_sign = nodes.where(lambda op: op in _BY_SIGN)[chosen]
         kinds = nodes.codes[chosen].astype(np.int64)
@@ -67,7 +67,7 @@ class Likes:
         return alike(kinds)
 
     def _described(self, node: int, arity: int) -> tuple[Any, Constants]:
-        """Return what a node's answers depend on: its operation and its constant operands."""
+        """Return the operation and the constant operands of a node."""
         nodes, start = self._nodes, int(self._nodes.first[node])
         op = nodes.table[nodes.codes[node]]
         found: list[float | None] = []

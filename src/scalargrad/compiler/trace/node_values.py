@@ -1,4 +1,4 @@
-"""Compute the numbers of recorded nodes when a condition asks for one."""
+"""Compute the number of a recorded node, when a condition in the function depends on it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from scalargrad.table.operation import Operation
 
 
 class NodeValues:
-    """The numbers of nodes, each computed once, when it is asked for.
+    """The numbers of nodes, computed on demand and cached.
 
     Parameters
     ----------
     columns : Columns
         The nodes.
     lanes : Lanes
-        Which of them stand for numbers of several examples.
+        Which of them have lanes.
     known : dict from int to float
-        The numbers that are known, those of inputs from the start.
+        The cache; it begins with the inputs.
     """
 
     def __init__(self, columns: Columns, lanes: Lanes, known: dict[int, float]) -> None:
@@ -54,9 +54,10 @@ class NodeValues:
         return known[index]
 
     def _cut(self, index: int) -> tuple[list[int], list[int]]:
-        """Return what a derivative or a lane is computed from, and the nodes in between.
+        """Return the inputs of a program that computes a derivative or a lane, and its nodes.
 
-        Only the nodes between its roots and what it is taken with respect to are computed again.
+        These are the nodes between the roots of the derivative and the variables it is taken with
+        respect to; all other numbers are computed by `self[...]` and are inputs.
         """
         if index not in self._cuts:
             nodes = self._between(index)
@@ -68,7 +69,7 @@ class NodeValues:
         return self._cuts[index]
 
     def _between(self, index: int) -> list[int]:
-        """Return the nodes that one depends on, back to the variables of its derivatives."""
+        """Return the nodes that a node depends on, back to the variables of its derivatives."""
         ops, args, size = self._columns.ops, self._columns.args, self._lanes.size
         first = args(index)[0] if ops[index] is ADJOINT else index
         while True:
@@ -86,7 +87,7 @@ class NodeValues:
             first = lowest
 
     def _moving(self, nodes: list[int]) -> set[int]:
-        """Return the nodes that have lanes or depend on the variables of derivatives."""
+        """Return which nodes have lanes or depend on the variables of derivatives."""
         ops, args, size = self._columns.ops, self._columns.args, self._lanes.size
         moving = {args(x)[0] for x in nodes if ops[x] is ADJOINT}
         for x in nodes:
@@ -95,7 +96,7 @@ class NodeValues:
         return moving
 
     def _by_program(self, index: int) -> float:
-        """Compute a node by a program of its own, in which derivatives are written out."""
+        """Compute a derivative or a lane by differentiating and running a small program."""
         from scalargrad.compiler.passes.differentiate import differentiate
         from scalargrad.compiler.passes.sum_of_products import sum_of_products
         from scalargrad.compiler.runner import runner_for
@@ -119,6 +120,6 @@ class NodeValues:
 
 
 def _entry(index: float, *values: Any) -> Any:
-    """Return an entry of a table; nan where the index is out of range."""
+    """Return an entry of a table; nan if the index is out of range."""
     inside = -len(values) <= index < len(values)
     return values[int(index)] if inside else float("nan")

@@ -1,4 +1,4 @@
-"""Tell which recorded nodes are plain floats, not Values, in eager evaluation."""
+"""Tell which recorded nodes would be plain floats, rather than Values, in eager evaluation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scalargrad.compiler.trace.columns import Columns
 
 
 class Plainness:
-    """Which nodes are plain: what is computed from plain numbers only is a plain number.
+    """Which nodes are plain: a number is if everything it is computed from is.
 
     Parameters
     ----------
@@ -18,34 +18,34 @@ class Plainness:
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
-        self._marks: dict[int, bool] = {}  # of nodes that say so themselves
-        self._values: set[int] = set()  # those of them that are Values
-        self._derived: dict[int, bool] = {}  # of others, where it was asked for
+        self._marks: dict[int, bool] = {}  # set by `mark`
+        self._values: set[int] = set()  # those set to be Values
+        self._derived: dict[int, bool] = {}  # a cache for the others
         self._leaves: set[int] = set()
         self._truths: set[int] = set()
 
     def mark(self, node: int, plain: bool) -> None:
-        """Note whether a node is a plain number, whatever it is computed from."""
+        """Set whether a node is plain, whatever it is computed from."""
         self._marks[node] = plain
         if not plain:
             self._values.add(node)
 
     def mark_leaf(self, node: int) -> None:
-        """Note a Value that stands for a number a function is differentiated by."""
+        """Note that a node is a leaf with respect to which a function is differentiated."""
         self.mark(node, False)
         self._leaves.add(node)
 
     def mark_truth(self, node: int) -> None:
-        """Note a node that is True or False in eager evaluation, as a comparison is."""
+        """Note that a node is a bool in eager evaluation, as the result of a comparison."""
         self.mark(node, True)
         self._truths.add(node)
 
     def is_truth(self, node: int) -> bool:
-        """Return whether a node is True or False in eager evaluation."""
+        """Return whether a node is a bool in eager evaluation."""
         return node in self._truths
 
     def truths_among(self, nodes: Sequence[int]) -> tuple[int, ...]:
-        """Return which of some nodes, by their places, are True or False."""
+        """Return the indices of those nodes that are bools in eager evaluation."""
         if self._truths.isdisjoint(nodes):
             return ()
         return tuple([k for k, node in enumerate(nodes) if node in self._truths])
@@ -59,12 +59,12 @@ class Plainness:
         return self._is_plain(node, self._derived, len(self._columns))
 
     def outside(self, node: int, start: int) -> bool:
-        """Return whether a node is plain if derivatives' leaves from `start` on count as plain."""
+        """Return whether a node is plain, leaves of derivatives from `start` on taken as plain."""
         inner = [x for x in self._leaves if x >= start]
         return len(inner) == len(self._values) or self._is_plain(node, {}, start)
 
     def _is_plain(self, node: int, known: dict[int, bool], start: int) -> bool:
-        """Follow operands until one is not plain; cache what is found on the way."""
+        """Follow operands until one is not plain; cache the answers found on the way."""
         way: list[tuple[int, Iterator[int]]] = []
         answer = self._at_once(node, known, start)
         if answer is not None:
@@ -86,7 +86,7 @@ class Plainness:
         return True
 
     def _at_once(self, node: int, known: dict[int, bool], start: int) -> bool | None:
-        """Return whether a node is plain where that is known or marked, else None."""
+        """Return whether a node is plain if that is known without following operands, else None."""
         found = known.get(node)
         if found is None and not (node >= start and node in self._leaves):
             found = self._marks.get(node)

@@ -1,8 +1,8 @@
 """Random draws: those made by `drawn` become inputs of the program, all others are refused.
 
-A number drawn by `drawn` is drawn again at each call. Drawn in any other way it would stay the
-same, so all generators that the function leads to must end up where the draws that were noted
-leave them.
+A number drawn by `drawn` is drawn again at each call. Drawn in any other way, it would be the same
+in all calls. So after the recording, every generator that the function can reach must be in the
+state in which the draws by `drawn` alone leave it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ REMEDY = (
 
 
 class Generators:
-    """Generators that a function may draw from, with their states before it is recorded.
+    """The generators that a function can reach, with their states before the recording.
 
     Parameters
     ----------
@@ -38,11 +38,11 @@ class Generators:
     def __init__(self, roots: Sequence[Any] = ()) -> None:
         found = [MODULE, *generators_of(roots)]
         self._before = {id(x): (x, state_of(x)) for x in found}
-        #: Whether a function names a source of fresh randomness.
+        #: Whether the function names a source of fresh randomness.
         self.may_be_fresh = makes_fresh(roots)
 
     def note(self, draw: Draw) -> None:
-        """Raise TraceError if a program could not repeat a draw as an eager call does."""
+        """Note a draw by `drawn`; raise TraceError if its generator is not among those known."""
         if id(draw.source) not in self._before:
             raise TraceError(
                 f"drawn was given a method of {shown(draw.source)}, a generator that the function "
@@ -52,13 +52,13 @@ class Generators:
             )
 
     def rewind(self) -> None:
-        """Set all generators to where they were."""
+        """Set all generators back to their states before the recording."""
         rewind(self._before.values())
 
     def check(self, draws: Sequence[Draw], run: Callable[[], Any]) -> None:
-        """Raise TraceError if more was drawn than `draws`; rewind to before them.
+        """Raise TraceError if anything but `draws` was drawn; rewind the generators.
 
-        To name the line that drew, the function is run once more.
+        The function is then run once more, to name the line that drew.
         """
         before = [*self._before.values()]
         after = [(x, state_of(x)) for x, _ in before]

@@ -1,7 +1,7 @@
 """Record one run of a function as a program.
 
-Numbers of the arguments write the program while they are computed with. A Value that was there
-before is an input, read again at each call; a number is a constant.
+The function runs on traced numbers, and each operation on them becomes a node. A Value that the
+function closes over becomes an input too, read again at each call; other numbers are constants.
 """
 
 from __future__ import annotations
@@ -36,30 +36,30 @@ SUMS = {add, sub}
 
 @dataclass(frozen=True)
 class Recording:
-    """What one run of a function recorded.
+    """The recording of one run of a function.
 
     Attributes
     ----------
     program : Program
-        Its inputs are the arguments' numbers, the numbers drawn, then the closed-over Values;
-        its outputs the Values asked for, then the guards.
+        Its inputs are the numbers of the arguments, those drawn, then the closed-over Values; its
+        outputs are the results, then the guards.
     draws : tuple of Draw
-        Random draws, in the order they are made.
+        Random draws, in the order in which they are made.
     closed_over : list of Value
-        Values that were there before the run, in the order they were first used.
+        The Values that the function closes over, in the order of their first use.
     outcomes : tuple of bool
         The truth of each guard in this run.
     is_checked : bool
-        Whether the last guard is that no operation leaves its domain, and no number that was
-        differentiated is infinite, where no result would tell.
+        Whether the last guard is that of `domains`, which counts numbers that eager evaluation
+        would refuse.
     plain : tuple of bool
-        Which of the Values asked for are plain numbers in eager evaluation.
+        For each result, whether it is a plain number in eager evaluation.
     truths : tuple of int
-        Which of them are True or False there.
+        The indices of results that are bools there.
     whole : tuple of int
-        Which leaves of the arguments are arrays without nodes, whose numbers follow the inputs.
+        The leaves of the arguments that are arrays without nodes; their numbers follow the inputs.
     results : int
-        How many numbers are asked for; a node has one for each of its lanes.
+        The number of results; a node with lanes counts for as many.
     """
 
     program: Program
@@ -88,14 +88,14 @@ def record(
     run : callable
         Calls the function on `leaves`.
     leaves : sequence of Value
-        What are to be inputs, in this order.
+        The inputs of the program, in this order.
     sources : sequence
-        The function and what it is called with, where generators are looked for; they are
-        rewound to where they were.
+        The function and its arguments, where generators are searched for; these are rewound
+        after the run.
     together : bool
-        Record one example for all that vmap is given, else each.
+        Whether vmap records one example with lanes, or every example by itself.
     domains : bool
-        Add a guard that no operation leaves its domain where no result would tell.
+        Whether to add the guard of `domains`.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def recorded(trace: Trace, run: Callable[[], Any], *, domains: bool) -> tuple[Re
 
 
 def require_same(first: tuple[Recording, Any], second: tuple[Recording, Any]) -> None:
-    """Raise TraceError if two recordings of a function differ: it drew numbers of its own."""
+    """Raise TraceError if two recordings differ, because the function drew fresh numbers."""
     if _content(*first) != _content(*second):
         raise TraceError(
             "a random number was drawn from the system, or from a generator that is made without "
@@ -138,7 +138,7 @@ def require_same(first: tuple[Recording, Any], second: tuple[Recording, Any]) ->
 
 
 def _content(recording: Recording, outline: Any) -> tuple[Any, ...]:
-    """Return the contents of a recording in a form that can be compared."""
+    """Return a recording in a form that can be compared."""
     program = recording.program
     nodes, numbers = program.nodes(), [*program.constants.values()]
     try:
@@ -152,7 +152,8 @@ def _content(recording: Recording, outline: Any) -> tuple[Any, ...]:
 def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
     guards = [_guard(trace, node) for node in trace.guards]
     outcomes = [*trace.guards.values()]
-    found = unseen(trace, outputs) if domains else []
+    nodes = trace.columns.nodes()
+    found = unseen(trace, nodes, outputs) if domains else []
     if found:
         guards.append(functools.reduce(lambda x, y: trace.write(add, (x, y)), found))
         outcomes.append(False)
@@ -161,7 +162,8 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
         together = returned_together(outputs, trace.lanes.taken)
     roots = [*(x for x, _ in together), *guards]
     add_up_together(trace.columns, trace.lanes.taken, roots)
-    nodes = trace.columns.nodes()
+    if len(nodes) < len(trace.columns) or trace.lanes.taken:
+        nodes = trace.columns.nodes()
     needed = nodes.needed(roots)
     used = {i: x for x, i in trace.outside if needed[i]}
     places = _in_order_of_use(nodes, [*used], needed, roots)
@@ -182,7 +184,7 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
 
 
 def _guard(trace: Trace, node: int) -> int:
-    """Write the node that is 1 where a node, one number or one of each lane, is 1 always."""
+    """Write the node of a guard: 1 if the condition `node` holds in all its lanes."""
     lanes = trace.lanes.size(node)
     if lanes == 1:
         return node
@@ -193,10 +195,10 @@ def _guard(trace: Trace, node: int) -> int:
 def _in_order_of_use(
     nodes: Nodes, inputs: list[int], needed: Flags, roots: Sequence[int]
 ) -> list[int]:
-    """Return the inputs that stand for Values from outside, as nodes first use them.
+    """Return the inputs for closed-over Values in the order of their first use.
 
-    Those first used in sums come last: in ``sum((w * x …), b)`` a bias would otherwise stand
-    between weights, which are read faster side by side.
+    Those first used in a sum come last. In ``sum((w * x …), b)``, the biases would otherwise lie
+    between the weights, which are faster to read when contiguous.
     """
     if not inputs:
         return []
@@ -216,7 +218,7 @@ def _program(
     needed: Flags,
     outputs: Sequence[int],
 ) -> Program:
-    """Return the needed part of a recording as a program, inputs first."""
+    """Return the nodes that are needed as a program, inputs first."""
     places = np.full(len(nodes), -1)
     places[given] = np.arange(len(given))
     others = np.flatnonzero(needed & (places < 0))

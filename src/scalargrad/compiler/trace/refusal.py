@@ -1,4 +1,4 @@
-"""The error for what a compiled program could not repeat, pointing to the user's line."""
+"""The errors for what a program could not repeat, with the line of the user's code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SIZE = (
 _WHOLE = f"for values[i] write scalargrad.take(values, i), for floor division a // b; {_SIZE}"
 _TEXT = "return the value and print it outside, or print within scalargrad.disable_jit()"
 
-#: What is refused, by the question asked.
+#: What each question asks for that cannot be answered.
 _WHAT = {
     "invert": "~ was taken of a number, which would be true whether it was or not,",
     "data read": ".data was read",
@@ -45,7 +45,7 @@ _WHAT = {
     "stray example": "a Value computed for one example inside vmap was used outside",
     "outer graph": "a gradient was taken by a Value from which another was computed outside",
 }
-#: The remedy, by the question asked.
+#: The remedy for each question.
 _REMEDY: dict[str, str] = {}
 _REMEDY["invert"] = "write scalargrad.logical_not(x), or the opposite comparison"
 _REMEDY["data read"] = (
@@ -81,18 +81,18 @@ _REMEDY["outer graph"] = "compute both in the compiled function, or take the gra
 
 REFUSALS = {question: (_WHAT[question], _REMEDY[question]) for question in _WHAT}
 
-#: Refusals of changes: the call is not repeated eagerly, which would make them.
+#: Questions that are changes: an eager call, which would make them, is not tried instead.
 CHANGES = {"data assigned", "grad assigned", "backward", "zero_grad"}
 
 
 class Refusal:
-    """The first refusal of a recording, raised again at its end should the function catch it.
+    """The first refusal of a recording; it is raised again at the end if the function caught it.
 
     Attributes
     ----------
     error : TraceError
     is_change : bool
-        Whether an eager call would change what the recording has not.
+        Whether what was refused is a change, which an eager call would make.
     """
 
     def __init__(self, what: str, remedy: str, is_change: bool = False) -> None:
@@ -101,7 +101,7 @@ class Refusal:
         self.error = TraceError(f"{what} while a compiled function is recorded: {remedy}")
 
     def locate(self) -> None:
-        """Add the user's line to the error, from the frames in its traceback."""
+        """Add the line of the user's code to the message, from the traceback of the error."""
         place = users_line(self.error.__traceback__)
         if place is not None:
             file, line = place
@@ -116,7 +116,7 @@ def at(file: str, line: int) -> str:
 
 
 def users_line(traceback: TracebackType | None) -> tuple[str, int] | None:
-    """Return the file and the innermost line of the user's program in a traceback."""
+    """Return the file and line of the innermost frame of user code in a traceback."""
     found = None
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
@@ -127,7 +127,7 @@ def users_line(traceback: TracebackType | None) -> tuple[str, int] | None:
 
 
 def is_library(file: str) -> bool:
-    """Return whether a file is scalargrad's or Python's own, so that an error names its caller."""
+    """Return whether a file is scalargrad's or Python's own."""
     installed = "site-packages" in file or "dist-packages" in file
     return file.startswith((PACKAGE, "<printed")) or (
         file.startswith((_LIBRARY, "<frozen")) and not installed

@@ -1,7 +1,7 @@
-"""Detect side effects: what a function changed while recorded that a program would not repeat.
+"""Detect side effects of a recorded function, which a program would not repeat.
 
-It may change its arguments and its surroundings: variables of enclosing functions, defaults and
-globals.
+A function can change its arguments and its surroundings: closure variables, defaults and globals.
+Both are compared with snapshots from before the recording.
 """
 
 from __future__ import annotations
@@ -23,34 +23,36 @@ from scalargrad.tree import is_object_array
 from scalargrad.value import Value
 
 _ATOMS = (int, float, str, bytes)
-#: Types without contents to watch; changes of a Value's number are refused elsewhere.
+#: Types without contents to compare; assignments to a Value's data are refused elsewhere.
 _UNCHANGING = (*_ATOMS, Value)
 _GLOBAL = "the global "
-#: The most objects in a function's surroundings that are examined, the nearest first.
+#: The most objects of a function's surroundings that are examined, breadth first.
 _MANY = 10_000
 
 
 def unchanging(
     run: Callable[[], Any], function: Any, arguments: Any, compiled: Any
 ) -> Callable[[], Any]:
-    """Return `run` with a check that everything it changes among its arguments is in its result.
+    """Return `run` with a check for side effects that a program would not repeat.
+
+    A change of an argument is allowed if the function returns that argument.
 
     Parameters
     ----------
     run : callable
         Calls `function`.
     function : object
-        What is around it must stay as it is.
+        The function, whose surroundings must not change.
     arguments : list
-        What else it could change.
+        Its arguments.
     compiled : object
-        What errors name.
+        The compiled function, which error messages name.
 
     Raises
     ------
     TraceError
-        When called, if something else is changed: a program is given copies, so that its caller
-        would see the change in eager calls only.
+        When called, if something else was changed. As the recording works on copies, the caller
+        would see such a change only in eager calls.
     """
 
     def checked() -> Any:
@@ -74,14 +76,14 @@ def unchanging(
 
 
 class Contents:
-    """A snapshot of what lists, dicts, arrays and objects hold, at every depth.
+    """A snapshot of the contents of lists, dicts, arrays and objects, nested ones included.
 
     Parameters
     ----------
     x : object
-        Where to start.
+        The outermost object.
     most : int, optional
-        How many of them are looked at.
+        The most objects to examine.
     """
 
     def __init__(self, x: Any, most: int | None = None) -> None:
@@ -99,7 +101,10 @@ class Contents:
                 ahead += [(str(key), y) for key, y in inner if not isinstance(y, _UNCHANGING)]
 
     def changes(self, beside: Contents) -> Iterator[str]:
-        """Name what has changed and is not in `beside`; attributes may be added."""
+        """Yield descriptions of changes, except in what `beside` holds too.
+
+        Attributes may be added.
+        """
         for place, (part, name, before) in self._found.items():
             if place in beside._found:
                 continue
@@ -113,7 +118,7 @@ class Contents:
                     yield _described(part, key, name)
 
     def held(self, x: Any) -> dict[Any, Any] | None:
-        """Return an object's contents by key, index or name; None if it cannot change."""
+        """Return the contents of an object by key, index or name; None if it has none."""
         if isinstance(x, Value | WholeArray):
             return None
         if isinstance(x, dict):
@@ -127,7 +132,7 @@ class Contents:
         return attributes(x) if has_state(x) else None
 
     def is_longer(self, part: Any, before: dict[Any, Any], now: dict[Any, Any]) -> bool:
-        """Return whether a container has another length than before."""
+        """Return whether the length of a container has changed."""
         return not has_state(part) and len(now) != len(before)
 
     def is_same(self, x: Any, y: Any) -> bool:
@@ -138,8 +143,8 @@ class Contents:
 class Around(Contents):
     """A snapshot of a function's surroundings: closures, globals, defaults.
 
-    Caches and logs may be filled: untraced items may be added to dicts and lists, and anything but
-    a Value may replace None. What an earlier recording left behind may be replaced.
+    Caches and logs may grow: items other than Values may be added to dicts and lists, and anything
+    but a Value may replace None. What an earlier recording left behind may be replaced, too.
 
     Parameters
     ----------
@@ -150,7 +155,7 @@ class Around(Contents):
         super().__init__(function, _MANY)
 
     def held(self, x: Any) -> dict[Any, Any] | None:
-        """Return an object's contents; of a function, all it reads but its arguments."""
+        """Return the contents of an object; of a function, its closure, globals and defaults."""
         if isinstance(x, ModuleType):
             return None
         if isinstance(x, FunctionType):
@@ -164,11 +169,11 @@ class Around(Contents):
         return None if has_state(x) and not is_followed(type(x)) else super().held(x)
 
     def iterators(self) -> list[Iterator[Any]]:
-        """Return the iterators found, which the function may have advanced."""
+        """Return the iterators among them, which the function may have advanced."""
         return [part for part, _, _ in self._found.values() if isinstance(part, Iterator)]
 
     def put_back(self) -> None:
-        """Undo all changes, so that no Value of a recording stays behind."""
+        """Undo all changes, so that no traced number stays behind."""
         for part, _, before in self._found.values():
             if isinstance(part, dict):
                 dict.clear(part)
@@ -188,7 +193,7 @@ class Around(Contents):
         return isinstance(part, dict | list) and any(isinstance(now[key], Value) for key in added)
 
     def is_same(self, x: Any, y: Any) -> bool:
-        """Return whether nothing changed, or None was replaced by other than a Value."""
+        """Return whether two contents are the same, or None became anything but a Value."""
         if isinstance(y, Value):
             return x is y or isinstance(x, Traced)
         return x is None or super().is_same(x, y)
@@ -218,7 +223,7 @@ def _bound(x: Any) -> tuple[Any, ...]:
 
 
 def _position(x: Iterator[Any]) -> Any:
-    """Return the position of an iterator; if unknown, something new at each call."""
+    """Return the position of an iterator; a new object at each call if it cannot be known."""
     hint = length_hint(x, -1)
     if hint >= 0:
         return hint
@@ -236,7 +241,7 @@ def _is_named(x: Any) -> bool:
 
 
 def _described(part: Any, key: Any, name: str) -> str:
-    """Name what has changed."""
+    """Describe an item or attribute that has changed, for a message."""
     if isinstance(part, FunctionType):
         return str(key)
     if has_state(part):

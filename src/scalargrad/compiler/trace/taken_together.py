@@ -1,9 +1,9 @@
-"""Results of vmap that are used all together: returned one after the other, or added up.
+"""Simplify what is done with all results of a vmap: returning them in order, or adding them up.
 
-Each example's result is a node of its own while a function is recorded. Where all of them are
-returned in order, the node that has them as lanes is returned instead; where they are added up one
-after the other, a total takes the place of the additions. So what is left to the passes does
-not grow with the number of examples.
+While a function is recorded, the result of each example is a node of its own. If all of them are
+returned in order, the node that has them as lanes is returned instead. If they are added up in
+order, a sum over lanes replaces the additions. The program that the passes see then does not grow
+with the number of examples.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from scalargrad.compiler.passes.nodes import Integers
 from scalargrad.compiler.trace.columns import Columns
 from scalargrad.ops import TABLE, add
 
-#: Fewer examples stay apart.
+#: The fewest examples for which this is done.
 FEWEST = 256
 _SUM = TABLE["sum"]
 
 
 class Taken(NamedTuple):
-    """The nodes from `first` on, one for each lane of another."""
+    """The nodes from `first` on, which are the single lanes of a node."""
 
     first: int
     source: int
@@ -38,7 +38,7 @@ class Taken(NamedTuple):
 
 
 def returned_together(outputs: Sequence[int], taken: Sequence[Taken]) -> list[tuple[int, int]]:
-    """Return (node, lanes) for outputs: all lanes of one node are that node.
+    """Return the outputs as (node, lanes), all lanes of a node in order as that node.
 
     Parameters
     ----------
@@ -60,17 +60,17 @@ def returned_together(outputs: Sequence[int], taken: Sequence[Taken]) -> list[tu
 
 
 def add_up_together(columns: Columns, taken: Sequence[Taken], asked: Sequence[int]) -> None:
-    """Write totals in place of additions of all lanes, one after the other.
+    """Replace chains of additions over all lanes of a node by sums over lanes.
 
-    The other additions are left without operands, and of no use.
+    The other additions of a chain are left without operands, as dead nodes.
 
     Parameters
     ----------
     columns : Columns
-        Changed.
+        The nodes, changed in place.
     taken : sequence of Taken
     asked : sequence of int
-        The nodes that have to stay: results and guards.
+        The nodes that must stay: results and guards.
     """
     taken = [x for x in taken if x.lanes >= FEWEST]
     if not taken:
@@ -80,12 +80,12 @@ def add_up_together(columns: Columns, taken: Sequence[Taken], asked: Sequence[in
     read = [left[left >= 0], right[right >= 0], np.array([*wide, *asked], np.int64)]
     uses = np.bincount(np.concatenate(read), minlength=len(columns))
     for run in taken:
-        one = columns.constant(1.0)  # is there already, as the number of a lane
+        one = columns.constant(1.0)  # a constant that exists already, as the index of a lane
         for first, last in _rows_of_additions(columns, run, left, right):
             if not (uses[first:last] == 1).all():
                 continue
             total = last
-            if left[first] != run.first:  # what is added up starts from another number
+            if left[first] != run.first:  # the sum starts from another number
                 total = first
                 columns.left[last], columns.right[last] = int(left[first]), total
             left_out = array("i", [-1]) * (last - first - 1)
@@ -101,9 +101,9 @@ def add_up_together(columns: Columns, taken: Sequence[Taken], asked: Sequence[in
 def _rows_of_additions(
     columns: Columns, run: Taken, left: Integers, right: Integers
 ) -> Iterator[tuple[int, int]]:
-    """Yield the first and last of additions in a row that add all lanes, in order.
+    """Yield the first and last node of each chain of additions over all lanes, in order.
 
-    The first adds lane 0 to what is added up, or lane 1 to lane 0.
+    The first addition is of lane 0 to a starting value, or of lane 1 to lane 0.
     """
     lanes = np.arange(run.first + 1, run.first + run.lanes)
     for node in np.flatnonzero(right == run.first + 1).tolist():

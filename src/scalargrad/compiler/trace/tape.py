@@ -1,4 +1,4 @@
-"""Write the nodes of a recording, and make the numbers that stand for them."""
+"""The tape: the nodes of a recording, and the methods that write them as traced numbers."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ class Tape(Tracing):
     Attributes
     ----------
     columns : Columns
-        The nodes; inputs stand where they were met.
+        The nodes; an input is written where it is first used.
     given : list of int
-        The nodes of the arguments' numbers.
+        The nodes of the numbers of the arguments.
     known : dict from int to float
-        The numbers of nodes: of each input, and of others once a condition has asked for them.
+        The numbers of nodes: those of inputs, and others that conditions have depended on.
     draws : list of (Draw, int)
         Random draws, and the inputs that stand for them.
     outside : list of (Value, int)
-        Values from outside, and the inputs that stand for them.
+        Values that the function closes over, and the inputs that stand for them.
     finite : list of int
-        Nodes that have to be finite.
+        Nodes that must be finite; calls in which one is not are made eagerly.
     labels : dict from int to str
         Names given to nodes.
     has_values : bool
-        Whether a Value is among the inputs, so that results may have gradients.
+        Whether any input is a Value, so that results may have gradients.
     is_open : bool
-        Whether the function is running.
+        Whether the function is still running.
     """
 
     def __init__(self) -> None:
@@ -77,18 +77,18 @@ class Tape(Tracing):
             self.given.append(node)
 
     def substitute(self, values: Iterable[Value], numbers: Iterable[Any]) -> list[int]:
-        """Let numbers of the arguments take the place of Values from outside from now on.
+        """Let arguments stand for closed-over Values from now on.
 
         Parameters
         ----------
         values : iterable of Value
         numbers : iterable of Traced
-            Numbers of the arguments, one for each Value, which take its place as a leaf.
+            A number of the arguments for each Value, which takes its place as a leaf.
 
         Returns
         -------
         list of int
-            Their nodes.
+            The nodes of the leaves.
         """
         nodes = [x.index for x in numbers]
         for x, node in zip(values, nodes, strict=True):
@@ -112,13 +112,13 @@ class Tape(Tracing):
         return self._traced(index)
 
     def drawn_input(self, number: float) -> Traced:
-        """Return the traced number of a random draw."""
+        """Write the input for a random draw."""
         return self._input(number, plain=True)
 
     # Nodes ------------------------------------------------------------------------------------
 
     def append(self, op: Op, args: tuple[int, ...]) -> Traced:
-        """Write a node, and return what stands for it."""
+        """Write a node, and return its traced number."""
         made = _new(Traced)
         made.trace = self
         made.index = self.write(op, args)
@@ -150,18 +150,32 @@ class Tape(Tracing):
         return self._traced(index, kind)
 
     def region_leaf(self, x: Any) -> Traced:
-        """Write the leaf for a number that a function is differentiated with respect to."""
+        """Write a leaf with respect to which a function is differentiated."""
         made = self.leaf(identity, x)
         self.plainness.mark_leaf(made.index)
         return made
 
     def node(self, op: Any, operands: tuple[Any, ...]) -> Any:
-        """Return what stands for an operation over operands of which one is a Value."""
-        nodes = [
-            x.index if x.__class__ is Traced and x.trace is self else self.refer(x, op)
-            for x in operands
-        ]
-        return self.append(op, tuple(nodes))
+        """Record an operation; at least one operand is a Value."""
+        known = self._node_of
+        nodes = []
+        for x in operands:
+            if x.__class__ is Traced and x.trace is self:
+                nodes.append(x.index)
+            elif id(x) in known:  # as `refer` finds a Value, in half the time
+                nodes.append(known[id(x)])
+            else:
+                nodes.append(self.refer(x, op))
+        if len(nodes) != 2 or self.is_detaching:
+            return self.append(op, tuple(nodes))
+        made = _new(Traced)
+        made.trace = self
+        write_op, write_left, write_right = self.writers
+        made.index = len(self.ops)
+        write_op(op)
+        write_left(nodes[0])
+        write_right(nodes[1])
+        return made
 
     def refer(self, x: Any, op: Operation) -> int:
         """Return the node of an operand."""
@@ -174,7 +188,7 @@ class Tape(Tracing):
         return self.constant(x if x.__class__ is float else op.operand(x))
 
     def beside(self, x: Any, op: Operation) -> Any:
-        """Return the node of an operator's other operand, or NotImplemented for an array's."""
+        """Return the node of an operator's other operand, or NotImplemented for an array."""
         if isinstance(x, Value):
             return self.refer(x, op)
         if isinstance(x, list | tuple) and op is mul:
@@ -183,7 +197,7 @@ class Tape(Tracing):
         return number if number is NotImplemented else self.constant(number)
 
     def _of_value(self, x: Value) -> int:
-        """Return the node of a Value that is not traced; it becomes an input when first met."""
+        """Return the node of a Value that is not traced, which becomes an input at first use."""
         found = self._node_of.get(id(x))
         if found is None:
             if x in self._made:
@@ -205,7 +219,7 @@ class Tape(Tracing):
         return id(x) in self._node_of
 
     def as_plain(self, x: Any) -> Any:
-        """Return a copy of a node that is a plain number."""
+        """Write a copy of a node, marked as plain."""
         made = self.node(identity, (x,))
         self.plainness.mark(made.index, True)
         if self.is_truth(x):
@@ -213,15 +227,15 @@ class Tape(Tracing):
         return made
 
     def of_floats(self, x: Traced) -> None:
-        """Have calls made eagerly in which a power of plain numbers is not finite.
+        """Note that `x` is a power of plain floats, which must be finite.
 
-        Python raises OverflowError there, where a power of Values is infinite.
+        Where a power of Values is infinite, Python raises OverflowError for floats.
         """
         if self.plainness.of(x.index):
             self.finite.append(x.index)
 
     def is_truth(self, x: Any) -> bool:
-        """Return whether something is True or False in eager evaluation."""
+        """Return whether `x` is a bool in eager evaluation."""
         if isinstance(x, Traced):
             return x.trace is self and self.plainness.is_truth(x.index)
         return isinstance(x, bool)
@@ -231,7 +245,7 @@ class Tape(Tracing):
         return self.ops[index] in {INPUT, DETACH} or self.plainness.is_leaf(index)
 
     def is_finite(self, index: int) -> int:
-        """Write the node that is 1 where a number is finite, else 0."""
+        """Write a node that is 1 if a number is finite, else 0."""
         size = self.write(TABLE["abs"], (index,))
         return self.write(_LESS, (size, self.constant(_INFINITE)))
 
@@ -255,16 +269,16 @@ class Tape(Tracing):
     # Refusals ---------------------------------------------------------------------------------
 
     def refused(self, question: str) -> NoReturn:
-        """Refuse a question that a program could not answer anew at each call."""
+        """Raise TraceError for a question whose answer could differ from call to call."""
         self.refuse(*REFUSALS[question], is_change=question in CHANGES)
 
     def refuse(self, what: str, remedy: str, is_change: bool = False) -> NoReturn:
-        """Raise TraceError, and raise it again when the function returns."""
+        """Raise TraceError now, and again when the function returns if it catches this one."""
         self.refusal = self.refusal or Refusal(what, remedy, is_change)
         raise self.refusal.error
 
     def expect_none_left(self) -> None:
-        """Raise the first refusal again, should the function have caught it."""
+        """Raise the first refusal again if the function caught it."""
         if self.refusal is not None:
             self.refusal.locate()
             raise self.refusal.error

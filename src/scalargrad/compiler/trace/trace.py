@@ -1,4 +1,8 @@
-"""The recorder of one run of a function: it answers what the core and traced numbers ask."""
+"""The recording of one run of a function, as the engine and traced numbers see it.
+
+While a function is recorded, operations, comparisons, gradients, draws and vmap come here instead
+of being evaluated.
+"""
 
 from __future__ import annotations
 
@@ -27,29 +31,29 @@ R = TypeVar("R")
 
 
 class Trace(Tape):
-    """What is recorded while a function runs.
+    """The recording of one run.
 
     Parameters
     ----------
     sources : sequence
-        The function and what it is called with, where generators are looked for.
+        The function and its arguments, where generators are searched for.
     together : bool
-        Whether vmap records one example for all.
+        Whether vmap records one example with lanes, or every example by itself.
     singly : bool
-        Whether each number given or returned is to be a node of its own.
+        Whether each number given or returned must be a node of its own.
 
     Attributes
     ----------
     wholes : list of Whole
         The arrays among the arguments that have no nodes.
     guards : dict from int to bool
-        Nodes whose truth was asked for, and the answers given.
+        The nodes whose truth was asked for, and the answers.
     lanes : Lanes
-        Which nodes stand for a number of every example, where vmap was used.
+        Which nodes have lanes, made by vmap.
     numbers : NodeValues
-        The numbers of nodes, where a condition asks for one.
+        The numbers of nodes on which conditions depend.
     generators : Generators
-        Those that the function may draw from.
+        The random generators that the function can reach.
     """
 
     def __init__(
@@ -65,7 +69,7 @@ class Trace(Tape):
         self.numbers = NodeValues(self.columns, self.lanes, self.known)
 
     def record(self, run: Callable[[], R]) -> R:
-        """Run a function, and record what it computes."""
+        """Run a function as the recording of this thread."""
         self.is_open = True
         try:
             return run_recorded(lambda: self._run(run), self)
@@ -83,18 +87,19 @@ class Trace(Tape):
     # Inputs -----------------------------------------------------------------------------------
 
     def arguments(self, leaves: Iterable[Any], apart: Container[int] = ()) -> list[Any]:
-        """Return what stands for the numbers of the arguments.
+        """Write the inputs for the numbers of the arguments.
 
         Parameters
         ----------
         leaves : iterable
+            Numbers, Values and arrays of numbers.
         apart : container of int
-            The leaves that have a node for each number, however large they are.
+            The leaves that get a node for each number however large they are.
 
         Returns
         -------
         list of Traced or WholeArray
-            One for each number; one for an array of many.
+            One for each number, or for a large array.
         """
         found: list[Any] = []
         for k, x in enumerate(leaves):
@@ -116,33 +121,33 @@ class Trace(Tape):
         return made.array()
 
     def module_values(self, values: Iterable[Value]) -> list[Traced]:
-        """Return what stands for Values that objects among the arguments hold."""
+        """Write the inputs for Values that objects among the arguments hold."""
         found = [self._stand_in(x) for x in values]
         self.outside += [(x, x.index) for x in found]
         return found
 
     def _drawn(self, draw: Draw) -> Any:
-        """Draw, and return an input that stands for the number."""
+        """Make a random draw, and return the input that stands for it."""
         with made_by(None):
             self.generators.note(draw)
             leaf = self.drawn_input(float(draw()))
         self.draws.append((draw, leaf.index))
         return self.lanes.drawn(draw, leaf) if self.lanes.count else leaf
 
-    # What the core asks -----------------------------------------------------------------------
+    # What the engine asks ---------------------------------------------------------------------
 
     def switch_grad(self, enabled: bool) -> None:
-        """Have gradients flow through what is recorded from now on, or not."""
+        """Let gradients flow through what is recorded from now on, or not."""
         self.is_detaching = not enabled
 
     def compared(self, op: Any, x: Any, other: Any) -> Any:
-        """Return what a comparison by an operator says, which is no Value eagerly."""
+        """Record a comparison by an operator, which gives a bool in eager evaluation."""
         made = self.node(op, (x, other))
         self.plainness.mark_truth(made.index)
         return made
 
     def equal(self, x: Any, other: Any, op: Any) -> Any:
-        """Compare by number where one is a plain number eagerly; else by identity, as eagerly."""
+        """Record ``==``: of numbers if one is plain in eager evaluation, else of identity."""
         if x is other and not self.plainness.of(x.index):
             return op is eq
         if is_real(other):
@@ -157,14 +162,14 @@ class Trace(Tape):
         return (first == second) is (op is eq)
 
     def detach(self, x: Any) -> Any:
-        """Return what has the number of a Value and no gradient."""
+        """Return a node with the number of a Value, through which no gradient flows."""
         index = self.refer(x, identity)
         detached = self.append(DETACH, (index,))
         self.plainness.mark(detached.index, self.plainness.of(index))
         return detached
 
     def name(self, x: Any, other: Any) -> None:
-        """Have `x`, a Value being made, stand for `other`, which is a plain number eagerly."""
+        """Let `x`, a new Value, stand for `other`, which is plain in eager evaluation."""
         index = self.refer(other, identity)
         if not self.plainness.of(index):
             raise OperandError("Value() of a Value would lose its graph: use it as it is")
@@ -172,13 +177,13 @@ class Trace(Tape):
         self.stands_for(x, self.leaf(identity, other).index)
 
     def copy_of(self, x: Any) -> Any:
-        """Return another leaf with the number of one."""
+        """Return a new leaf with the number of a leaf."""
         if not isinstance(x, Traced) and x.op is not None:
             raise GraphError(f"only leaves can be copied, and one was computed by {x.op.name}")
         return self.leaf(DETACH, x, TracedParameter if isinstance(x, Parameter) else Traced)
 
     def take(self, values: Any, index: Any) -> Any:
-        """Return the entry at an index that is being recorded."""
+        """Record a lookup: the entry of `values` at a traced index."""
         for x in values:
             if not (isinstance(x, Value) or is_real(x)):
                 self.refuse(
@@ -189,14 +194,14 @@ class Trace(Tape):
         return self.append(TAKE, tuple([self.refer(x, identity) for x in (index, *values)]))
 
     def looked_up(self, nodes: Sequence[int]) -> list[int]:
-        """Return the places, among some nodes, of those that `take` chooses among."""
+        """Return the indices, among some nodes, of entries of tables in lookups."""
         columns = self.columns
         takes = [i for i, op in enumerate(columns.ops) if op is TAKE]
         chosen = {x for i in takes for x in columns.args(i)[1:]}
         return [place for place, node in enumerate(nodes) if node in chosen]
 
     def gradients(self, y: Any, xs: list[Any], create_graph: bool, allow_nonfinite: bool) -> Any:
-        """Return what stands for ∂y/∂x for each x, 0.0 where y does not depend on it."""
+        """Record ∂y/∂x for each x; 0.0 if y does not depend on it."""
         root = self.refer(y, identity)
         wrt = [self.refer(x, identity) for x in xs]
         if any(map(self.plainness.of, (root, *wrt))):
@@ -210,7 +215,7 @@ class Trace(Tape):
         return [x if isinstance(x, Value) else Value(x) for x in found]
 
     def _require_no_outer_graph(self, root: int, xs: Sequence[Any]) -> None:
-        """Refuse a gradient that would have to flow through a graph made outside."""
+        """Refuse a gradient that would have to flow through a graph made before the recording."""
         graphs = {i: x for x, i in self.outside if not isinstance(x, Traced) and x.op is not None}
         computed = [graphs[i] for i in self.columns.below([root], graphs)]
         if computed and not set(topological_order(*computed)).isdisjoint(
@@ -219,11 +224,11 @@ class Trace(Tape):
             self.refused("outer graph")
 
     def run(self, f: Any, argnums: Any, args: Any, kwargs: Any) -> Any:
-        """Run a function that is to be differentiated."""
+        """Run a function that is differentiated, as a region of this recording."""
         return Region(self, f, argnums, args, kwargs)
 
     def asked(self, x: Value, question: str) -> None:
-        """Refuse a question about a Value, unless the function has made it from a number."""
+        """Refuse a question about a Value, unless the function itself made it from a number."""
         is_change = question in CHANGES
         if x not in self._made or (is_change and self.is_known(x)):
             self.refused(question)
@@ -231,7 +236,7 @@ class Trace(Tape):
     # Conditions -------------------------------------------------------------------------------
 
     def truth(self, index: int) -> bool:
-        """Return whether a number is true, and note that it was asked."""
+        """Return whether a number is true, and add a guard that it stays so."""
         if index not in self.guards:
             if self.lanes.size(index) > 1:
                 self.refused("examples")
@@ -239,7 +244,7 @@ class Trace(Tape):
         return self.guards[index]
 
     def holds(self, condition: Traced) -> bool:
-        """Take for granted what depends on examples; calls where it does not hold are eager."""
+        """Take a condition on examples of vmap for true; calls in which it is not are eager."""
         index = condition.index
         if self.lanes.size(index) == 1:
             return self.truth(index)
@@ -248,6 +253,6 @@ class Trace(Tape):
 
 
 def current_trace() -> Trace | None:
-    """Return the recording that goes on in this thread or task, if any."""
+    """Return the recording under way in this thread or task, if any."""
     current = recorder()
-    return current if type(current) is Trace else None  # no Protocol's slow isinstance
+    return current if type(current) is Trace else None  # isinstance of a Protocol is slow

@@ -1,4 +1,4 @@
-"""The number a function is recorded with: arithmetic on it writes the program."""
+"""Traced numbers: Values that stand for nodes of a recording; arithmetic on them adds nodes."""
 
 from __future__ import annotations
 
@@ -16,43 +16,44 @@ from scalargrad.value import Parameter, Value
 
 
 class Tracing(Recorder, Protocol):
-    """What a traced number asks of its recording, besides what any Value asks of a recorder."""
+    """The methods of a recording that traced numbers call, besides those of any recorder."""
 
     is_open: bool
     is_detaching: bool
     ops: list[Op]
     labels: dict[int, str]
     plainness: Plainness
-    constant: Callable[[float], int]  # the node of a number
+    constant: Callable[[float], int]  # nodes of constants, by number
     writers: tuple[Callable[[Op], None], Callable[[int], None], Callable[[int], None]]
 
     def append(self, op: Op, args: tuple[int, ...]) -> Traced:
-        """Write a node, and return what stands for it."""
+        """Write a node, and return its traced number."""
 
     def beside(self, x: Any, op: Operation) -> Any:
-        """Return the node of an operator's other operand, or NotImplemented for an array's."""
+        """Return the node of an operator's other operand, or NotImplemented for an array."""
 
     def is_leaf(self, index: int) -> bool:
         """Return whether a node is a leaf in eager evaluation."""
 
     def is_truth(self, x: Any) -> bool:
-        """Return whether something is True or False in eager evaluation."""
+        """Return whether `x` is a bool in eager evaluation."""
 
     def of_floats(self, x: Traced) -> None:
-        """Note that a power is one of floats eagerly, which Python does not let overflow."""
+        """Note that `x` is a power of plain floats, which Python does not let overflow."""
 
     def truth(self, index: int) -> bool:
-        """Return whether a number is true, and note that it was asked."""
+        """Return whether a number is true, and add a guard that it stays so."""
 
     def holds(self, condition: Traced) -> bool:
-        """Return whether a condition holds, taken for granted where it depends on examples."""
+        """Return whether a condition holds; one on examples of vmap is taken for true."""
 
 
 class Traced(Value):
     """A node of a program that is being recorded.
 
-    It has no number of its own and no operands: both stand in the columns of its recording. What
-    a program could not answer anew at each call is refused; a condition is answered, and noted.
+    It holds neither a number nor operands: the recording does. Questions whose answer could differ
+    from call to call (``.data``, ``float``, ``repr``) are refused; the truth of a condition is
+    answered, and becomes a guard.
 
     Attributes
     ----------
@@ -75,11 +76,11 @@ class Traced(Value):
         in_force(self).refused(question)
 
     def _holds(self) -> bool:
-        """Return whether a condition is true; one on the examples of vmap is taken for granted."""
+        """Return whether a condition is true; one on examples of vmap is taken for true."""
         return in_force(self).holds(self)
 
     def detach(self) -> Value:
-        """Return what has the same number, through which no gradient flows."""
+        """Return a node with the same number, through which no gradient flows."""
         detached: Value = in_force(self).detach(self)
         return detached
 
@@ -87,7 +88,7 @@ class Traced(Value):
 
     @property
     def data(self) -> float:
-        """The number, which is not known while a function is recorded."""
+        """Refuse: the number differs from call to call."""
         self._refuse("data read")
 
     @data.setter
@@ -96,7 +97,7 @@ class Traced(Value):
 
     @property
     def grad(self) -> float:
-        """The gradient, which is not known either."""
+        """Refuse: the gradient differs from call to call."""
         self._refuse("grad read")
 
     @grad.setter
@@ -105,12 +106,12 @@ class Traced(Value):
 
     @property
     def parents(self) -> tuple[Value | float, ...]:  # type: ignore[override]
-        """The operands, which a program does not keep as a graph."""
+        """Refuse: a compiled function keeps no graph of its operations."""
         self._refuse("graph")
 
     @property
     def local_grads(self) -> tuple[float | None, ...]:  # type: ignore[override]
-        """The local gradients, which would be those of one call."""
+        """Refuse: the local gradients differ from call to call."""
         self._refuse("graph")
 
     @property
@@ -129,11 +130,11 @@ class Traced(Value):
         self.trace.labels[self.index] = label
 
     def backward(self, *, allow_nonfinite: bool = False) -> None:  # noqa: ARG002 - Value's
-        """Refuse: a sweep would write gradients that a program does not."""
+        """Refuse: a program does not write ``.grad``."""
         self._refuse("backward")
 
     def zero_grad(self) -> None:
-        """Refuse to write a gradient."""
+        """Refuse: a program does not write ``.grad``."""
         self._refuse("zero_grad")
 
     def __repr__(self) -> str:
@@ -204,12 +205,12 @@ class TracedParameter(Traced, Parameter):
 
 
 def in_force(x: Traced) -> Tracing:
-    """Return the recording of a number, which has to be the one that goes on here.
+    """Return the recording of a traced number, which must be under way in this thread.
 
     Raises
     ------
     TraceError
-        If it is over, or goes on in another thread.
+        If it is over, or under way in another thread.
     """
     trace = x.trace
     if recorder() is not trace:
@@ -218,7 +219,7 @@ def in_force(x: Traced) -> Tracing:
 
 
 def refuse_stray(x: Traced) -> NoReturn:
-    """Raise TraceError for a number whose recording does not go on here."""
+    """Raise TraceError for a traced number whose recording is not under way in this thread."""
     if x.trace.is_open:
         x.trace.refused("elsewhere")
     raise TraceError(
@@ -244,7 +245,7 @@ def _binary(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
                 return right
         if trace.is_detaching:
             return trace.append(op, (x.index, right))
-        made = new(Traced)  # as `append` does, in half the time
+        made = new(Traced)  # `append`, inlined: twice as fast
         made.trace = trace
         write_op, write_left, write_right = trace.writers
         made.index = len(trace.ops)
@@ -261,7 +262,7 @@ def _binary(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 
 def _power(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a power that is noted by its recording."""
+    """Return a method for powers, which notes those of plain floats."""
 
     def power(x: Traced, y: Any) -> Any:
         made = method(x, y)
@@ -278,7 +279,7 @@ def _unary(op: Any) -> Callable[..., Any]:
 
 
 def _junction(op: Any, joined: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what &, | or ^ do: of two that are True or False eagerly, they make another."""
+    """Return a method for ``&``, ``|`` or ``^``, which combine bools into a bool."""
 
     def method(x: Traced, y: Any) -> Any:
         trace = in_force(x)
@@ -290,7 +291,7 @@ def _junction(op: Any, joined: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _comparison(op: Any) -> Callable[..., Any]:
-    """Return a comparison as a method: a number, whose truth is noted where it is asked for."""
+    """Return a method for a comparison, which gives a traced number."""
 
     def method(x: Traced, y: Any) -> Any:
         if not (isinstance(y, Value) or is_real(y)):

@@ -1,8 +1,8 @@
-"""Arrays among the arguments as they are recorded: whole, until one of their numbers is asked for.
+"""Large arrays among the arguments, recorded without a node for each of their numbers.
 
-An array of a million numbers would take a million nodes. vmap only asks where its examples lie, so
-such an array gets no nodes; it holds, in each place, the same object, which raises `TouchedError`
-when anything is done with it. The function is then recorded once more, with a node for each number.
+An array of a million numbers would take a million nodes, but vmap needs to know only where its
+examples lie. Such an array is recorded as a `WholeArray`. If the function uses one of its numbers
+after all, `TouchedError` is raised, and the function is recorded again with a node for each number.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ import numpy as np
 
 from scalargrad.compiler.trace.traced import Traced, Tracing
 
-#: Arrays of fewer numbers have nodes for all of them.
+#: The fewest numbers of an array that is recorded whole.
 FEWEST = 1024
 
 
 def is_large(x: Any) -> bool:
-    """Return whether something is an array of so many numbers that it stays whole."""
+    """Return whether `x` is an array large enough to be recorded whole."""
     return type(x) is np.ndarray and x.size >= FEWEST
 
 
 class TouchedError(Exception):
-    """A number of an array was asked for that has no node."""
+    """The function used a single number of a whole array."""
 
 
 class Untouched(Traced):
-    """Stands for each number of an array: nothing can be asked of it."""
+    """Stands for every number of a whole array; any use of it raises TouchedError."""
 
     __slots__ = ("whole",)
 
@@ -37,30 +37,30 @@ class Untouched(Traced):
 
     @property
     def trace(self) -> Tracing:  # type: ignore[override]
-        """Refuse: all that a number is asked begins here, or with its node."""
+        """Raise TouchedError: every use of a number asks for its recording or its node."""
         self.whole.touch()
 
     @property
     def index(self) -> int:  # type: ignore[override]
-        """Refuse."""
+        """Raise TouchedError, as `trace` does."""
         self.whole.touch()
 
 
 class Whole:
-    """An array among the arguments that has no nodes.
+    """What the recording knows of a whole array.
 
     Parameters
     ----------
     shape : tuple of int
     leaf : int
-        Which of the arguments' leaves it is.
+        Its index among the leaves of the arguments.
     first : int
-        Where its numbers begin among those that have no nodes.
+        The index of its first number among all numbers without nodes.
 
     Attributes
     ----------
     is_touched : bool
-        Whether one of its numbers was asked for.
+        Whether the function used one of its numbers.
     """
 
     def __init__(self, shape: tuple[int, ...], leaf: int, first: int) -> None:
@@ -73,24 +73,24 @@ class Whole:
 
     @property
     def size(self) -> int:
-        """How many numbers it holds."""
+        """The number of its entries."""
         return self._memory.size
 
     def touch(self) -> NoReturn:
-        """Raise TouchedError, now and when the recording is over."""
+        """Raise TouchedError, now and again at the end of the recording."""
         self.is_touched = True
         raise TouchedError
 
     def array(self) -> WholeArray:
-        """Return what stands for the array."""
+        """Return the array that the function is given."""
         found = self._memory.view(WholeArray)
         found.whole = self
         return found
 
     def place(self, view: Any) -> int:
-        """Return where a view of the array begins, among the numbers that have no nodes.
+        """Return the index of a view's first number among all numbers without nodes.
 
-        An array of its own, such as a list of indices makes, counts as touched.
+        A copy, such as indexing by a list makes, counts as a use of numbers.
         """
         if not np.may_share_memory(view, self._memory):
             self.touch()
@@ -99,17 +99,17 @@ class Whole:
 
 
 class WholeArray(np.ndarray[Any, Any]):
-    """An array of which no number has a node; slices of it are such arrays, too."""
+    """A stand-in for a whole array or a slice of one."""
 
     whole: Whole
 
     def __array_finalize__(self, made_from: Any) -> None:
-        """Let a slice know which array it is a slice of."""
+        """Pass on to a slice which array it belongs to."""
         if isinstance(made_from, WholeArray):
             self.whole = made_from.whole
 
     def __getitem__(self, key: Any) -> Any:
-        """Return a slice; a number is refused."""
+        """Return a slice; raise TouchedError for a single number."""
         found = super().__getitem__(key)
         return found if isinstance(found, WholeArray) else self.whole.touch()
 
@@ -118,33 +118,34 @@ class WholeArray(np.ndarray[Any, Any]):
         return (self[i] for i in range(len(self)))
 
     def tolist(self) -> Any:
-        """Refuse: it would be a list of numbers."""
+        """Raise TouchedError: the list would hold single numbers."""
         self.whole.touch()
 
     def item(self, *_: Any) -> Any:
-        """Refuse a number."""
+        """Raise TouchedError for a single number."""
         self.whole.touch()
 
     @property
     def flat(self) -> Any:
-        """Refuse: it would yield numbers."""
+        """Raise TouchedError: it would yield single numbers."""
         self.whole.touch()
 
     def __contains__(self, _: object) -> bool:
-        """Refuse to compare numbers."""
+        """Raise TouchedError: it would compare single numbers."""
         self.whole.touch()
 
     def __reduce__(self) -> Any:
-        """Refuse to copy numbers."""
+        """Raise TouchedError: a copy would hold single numbers."""
         self.whole.touch()
 
     def examples(self, write: Any) -> Any:
-        """Return one example, an array or a number, whose numbers stand for those of all.
+        """Return one example, an array or a number, whose numbers have a lane for each example.
 
         Parameters
         ----------
         write : callable
-            From how many there are, the first place and the distance to what stands for them.
+            Writes a node with so many lanes, from the index of the first number and the distance
+            to the next.
         """
         first, steps = self.whole.place(self), [x // self.itemsize for x in self.strides]
         if steps[0] <= 0:

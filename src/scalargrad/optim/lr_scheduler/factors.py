@@ -59,7 +59,7 @@ class ConstantLR(LRScheduler):
 
 
 class StepLR(LRScheduler):
-    """Multiply the rate by gamma every so many epochs; gamma = ½ is step halving.
+    """Multiply the rate by gamma every `step_size` epochs; gamma = ½ is step halving.
 
     Parameters
     ----------

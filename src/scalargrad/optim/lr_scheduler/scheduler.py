@@ -54,7 +54,7 @@ class LRScheduler:
         epoch : int
             From 0; at 0 the schedule begins.
         current, base : float
-            The rate in force, and that of the beginning.
+            The current rate, and the initial one.
         """
         del current
         return self.lr_at(epoch, base)
@@ -84,7 +84,7 @@ class LRScheduler:
         return [(group["lr"], group["initial_lr"]) for group in self.optimizer.param_groups]
 
     def _set(self, rates: list[float]) -> None:
-        """Set the rates of all groups, if all of them are rates."""
+        """Set the rates of all groups, after checking all of them."""
         checked = [number(rate, f"the rate of {type(self).__name__}", 0.0) for rate in rates]
         for group, rate in zip(self.optimizer.param_groups, checked, strict=True):
             group["lr"] = rate

@@ -1,11 +1,11 @@
-"""Pictures of graphs: DOT text, and from it SVG, PNG and PDF; Mermaid text besides.
+"""Pictures of graphs, in DOT (and from it SVG, PNG and PDF) and in Mermaid.
 
-`gates` says what stands in a gate, `diagram` which shapes and lines a picture consists of,
-`opening` which parts of a graph are folded, `parts` and `folded_diagram` what is drawn for them,
-`chain_rows`, `row_layout` and `turns` where and how a long chain is wrapped, `looks`, `scale` and
-`copies` what stands out, its colours, and fan-out in full; `dot`, with `edges` and `inks`, and
-`mermaid` write them as text, `layout` runs Graphviz, `svg` finishes what it made.
-`network_picture` draws the units and weights of a network.
+`graphs` holds `draw`. `opening` chooses which parts of a graph are folded; `diagram` and
+`folded_diagram` turn the graph into shapes (with the texts of `gates`) and lines. `looks`, `scale`
+and `copies` decide on highlights, colours and drawn-out fan-out; `chain_rows`, `row_layout` and
+`turns` wrap long chains into rows. `dot` (with `edges` and `inks`) and `mermaid` write the diagram
+as text, `layout` runs Graphviz, and `svg` finishes its output. `network_picture` draws the units
+and weights of a network.
 """
 
 from __future__ import annotations

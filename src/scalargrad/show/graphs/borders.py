@@ -1,7 +1,7 @@
-"""Cut lines where they cross the borders of frames.
+"""Split lines where they cross the borders of frames.
 
-Graphviz keeps a line inside a frame only if both its ends are there. So a line that leads out of
-frames or into others is cut at their borders: each stretch then stays where it belongs.
+Graphviz keeps a line inside a frame only if both ends are inside. A line that crosses borders is
+therefore split there, so that each piece has both ends in one frame.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scalargrad.show.graphs.parts import Border, Cluster, FoldedDiagram
 
 
 def cut_at_borders(diagram: FoldedDiagram) -> None:
-    """Cut the lines of a diagram wherever they pass a frame; the last stretch keeps the id."""
+    """Split the lines of a diagram at the borders they cross; the last piece keeps the id."""
     around = dict(_around(diagram.clusters, ()))
     lines: list[Line] = []
     for line in diagram.lines:
@@ -47,7 +47,7 @@ def _passed(source: Sequence[Cluster], target: Sequence[Cluster]) -> list[tuple[
 
 
 def _stretches(line: Line, borders: Sequence[str]) -> Iterator[Line]:
-    """Yield the stretches of a line from border to border."""
+    """Yield the pieces of a line, from border to border."""
     for k, (source, target) in enumerate(pairwise([line.source, *borders])):
         yield Line(f"{line.id}-to{k}", source, target, line.title, thick=line.thick)
     yield replace(line, source=borders[-1]) if borders else line

@@ -1,7 +1,7 @@
 """Wrap long chains into rows, like lines of text.
 
-A chain is cut behind a wire on its longest way where few lines cross: the cut parts all that the
-wire was computed from, whatever stands beside the chain, from all that comes later.
+A chain is cut after a wire on its longest path, where few lines cross the cut. Everything that the
+wire was computed from comes before the cut, everything else after it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _MOST_IN_A_ROW = 0.7  # of the whole length: else a row saves too little
 def rows(
     shapes: Sequence[Drawn], lines: Sequence[Line], apart: Collection[str] = ()
 ) -> dict[str, int]:
-    """Return the row of each shape of a long chain, from 0; in other diagrams all are in one row.
+    """Return the row of each shape, from 0; a diagram that is no long chain has a single row.
 
     Parameters
     ----------
     shapes, lines : sequences of shape and Line
         The diagram.
     apart : collection of str
-        Shapes whose lines may lead to any row, because they are drawn again there: these stand
-        in the row of their first reader.
+        Shapes that are drawn again in each row that reads them; they are put in the row of their
+        first reader, and their lines do not count as crossing a cut.
     """
     chain = _Chain(shapes, [line for line in lines if line.source not in apart])
     found = {
@@ -48,7 +48,7 @@ def rows(
 
 
 def shared_leaves(shapes: Sequence[Drawn], lines: Sequence[Line]) -> dict[str, Box]:
-    """Return the boxes of leaves that are read more than once, by their dots."""
+    """Return the boxes of leaves that are read more than once, by the ids of their dots."""
     boxes = {shape.id: shape for shape in shapes if isinstance(shape, Box)}
     dots = {shape.id for shape in shapes if isinstance(shape, Junction)}
     return {
@@ -72,7 +72,7 @@ class _Chain:
         self._order = _in_order(self._into, self._after)
 
     def rows(self) -> list[list[str]]:
-        """Return the shapes of each row, or nothing where the chain is short or cannot be cut."""
+        """Return the shapes of each row; empty if the chain is short or cannot be cut."""
         lengths = self._lengths(self._order)
         longest = max(lengths.values(), default=0)
         if longest < _LONG:
@@ -85,13 +85,13 @@ class _Chain:
         return found if widest <= _MOST_IN_A_ROW * longest else []
 
     def _even(self, parts: Sequence[list[str]]) -> list[list[str]]:
-        """Fill as few rows as there must be, and these alike."""
+        """Fill as few rows as possible, of about equal length."""
         fewest = len(self._filled(parts, _ABREAST))
         filled = (self._filled(parts, most) for most in range(1, _ABREAST + 1))
         return next(found for found in filled if len(found) == fewest)
 
     def _lengths(self, ids: Sequence[str]) -> dict[str, int]:
-        """Return the length in gates of the longest way to each shape, among shapes in order."""
+        """Return the length, in gates, of the longest path to each shape."""
         lengths: dict[str, int] = {}
         for id in ids:
             before = (lengths[x] for x in self._into[id] if x in lengths)
@@ -99,7 +99,7 @@ class _Chain:
         return lengths
 
     def _parts(self, lengths: Mapping[str, int], most: int) -> Iterator[list[str]]:
-        """Yield what lies between wires on the longest way at which at most so many lines cross."""
+        """Yield the pieces between possible cuts, which at most so many lines cross."""
         place = {id: i for i, id in enumerate(self._order)}
         seen: set[str] = set()
         part: list[str] = []
@@ -123,7 +123,7 @@ class _Chain:
         return way[::-1]
 
     def _before(self, end: str, seen: Collection[str]) -> list[str]:
-        """Return a shape and all it comes from, but what was seen."""
+        """Return a shape and everything it is computed from, other than shapes already seen."""
         found = {end: None} if end not in seen else {}
         pending = list(found)
         for id in pending:  # grows while it is read
@@ -133,7 +133,7 @@ class _Chain:
         return pending
 
     def _filled(self, parts: Sequence[list[str]], most: int) -> list[list[str]]:
-        """Fill rows with parts, each row with as many as are at most so many gates long."""
+        """Fill rows with pieces, each row up to so many gates."""
         found: list[list[str]] = []
         for part in parts:
             longer = [*found[-1], *part] if found else part

@@ -11,7 +11,7 @@ from scalargrad.value import Value
 
 @dataclass(frozen=True, slots=True)
 class FanOutCopy:
-    """What one reader of a shared node gets and sends back.
+    """The copy of a shared node that one reader gets, and the gradient that it sends back.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class FanOutCopy:
 
 
 def copies_of(order: Sequence[Value]) -> dict[tuple[Value, int], FanOutCopy]:
-    """Return the copies in a graph by their reader and the index of its operand.
+    """Return the copies in a graph by reader and operand index.
 
     Examples
     --------

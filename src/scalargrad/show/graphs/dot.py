@@ -68,7 +68,7 @@ _JUNCTION = {"shape": "point", "width": "0.07", "label": ""}
 _BORDER = {"shape": "point", "width": "0.01", "label": ""}
 _FOLDED = {"shape": "box", "style": "rounded,filled", "fillcolor": FOLD_FILL, "margin": "0.14,0.09"}
 
-#: Frames inside one another are white and grey by turns, and their lines are thin and dotted.
+#: Nested frames are alternately white and grey, with thin dotted borders.
 _FRAME = {"style": "rounded,filled", "color": FRAME_LINE, "labeljust": "l", "margin": "10"}
 
 _BOLD_SHAPE = {"penwidth": "3"}
@@ -91,7 +91,7 @@ def to_dot(
 ) -> str:
     """Return `diagram` as DOT text, its lines running in `direction`: LR or TB.
 
-    With `places` of all shapes and lines, by their ids, Graphviz lays out nothing.
+    With `places`, positions of all shapes and lines by id, Graphviz computes no layout.
     """
     fixed = places or {}
     arrivals = Counter(line.target for line in diagram.lines if line.enters)
@@ -133,7 +133,7 @@ _COLOUR = re.compile(r"((?:color|COLOR)=)\"?([#:\w]+)\"?")
 
 
 def darkened(dot: str) -> str:
-    """Return DOT text with each ink of `inks` as it is on dark paper.
+    """Return DOT text with the colours of `inks` replaced by those for a dark background.
 
     Examples
     --------
@@ -148,7 +148,7 @@ def darkened(dot: str) -> str:
 
 
 def _below(diagram: FoldedDiagram) -> str:
-    """Return what stands below the picture: the scale of its colours, the legend, the note."""
+    """Return the text below the picture: the scale of its colours, the legend, the note."""
     scale = _legend(diagram.look.scale) if diagram.look.scale else ""
     notes = [literal(text) for text in (diagram.legend, diagram.note) if text]
     if not notes:
@@ -159,7 +159,7 @@ def _below(diagram: FoldedDiagram) -> str:
 
 
 def _frames(clusters: Sequence[Cluster]) -> dict[str, graphviz.Digraph]:
-    """Return an empty frame for each cluster, of a fill that differs from that around it."""
+    """Return an empty frame for each cluster, filled differently from the one around it."""
     fills = dict.fromkeys((cluster.id for cluster in clusters), 0)
     frames: dict[str, graphviz.Digraph] = {}
     for cluster in nested(clusters):
@@ -177,7 +177,7 @@ def _set_in(
     frames: dict[str, graphviz.Digraph],
     turn: int,
 ) -> None:
-    """Write each frame, once it is complete, into the one around it or into the graph."""
+    """Add each frame to the one around it or to the graph, innermost first."""
     for cluster in reversed(nested(clusters)):
         for inner in cluster.inside[::turn]:
             frames[cluster.id].subgraph(frames[inner.id])
@@ -258,7 +258,7 @@ def _ink(id: str, colour: str, look: Look) -> str:
 
 
 def _several(bundle: Bundle, direction: str, look: Look) -> str:
-    """Return the table of the wire that stands for several: their number above a thick line."""
+    """Return the table of a bundle of wires: their number above a thick line."""
     above = _cell(f"{bundle.id}-text", bundle.title, literal(bundle.text), 3)
     below = above.replace(literal(bundle.text), " ").replace("-text", "-below")
     highlighted = bundle.id in look.highlighted
@@ -278,7 +278,7 @@ def _wire_table(above: str, line: list[tuple[str, str, str]], below: str, direct
 
 
 def _line_rows(id: str, look: Look) -> list[tuple[str, str, str]]:
-    """Return the row of a wire's line; where it stands out, with a band on either side."""
+    """Return the row of a wire's line; a highlighted one has a band on either side."""
     if id in look.highlighted:
         (core, width), colour = _BOLD, HALO
     elif id in look.tints:
@@ -304,7 +304,7 @@ _INDEX_SIZE = 9
 
 
 def _named(name: str) -> str:
-    """Return a name with its index below its letter, and above what stands there."""
+    """Return a name with its subscript and superscript set as such."""
     parts = script_parts(name)
     if parts is None:
         return literal(name)

@@ -17,7 +17,7 @@ _NO_ARROW = {"arrowhead": "none"}
 
 
 class Edges:
-    """Decides for each line where it ends and how it is drawn, by the shapes it joins.
+    """Decides where each line ends and how it is drawn, by the shapes that it joins.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Edges:
         self._twins = Counter((line.source, line.target) for line in diagram.lines)
 
     def ends(self, line: Line) -> tuple[str, str]:
-        """Return where an edge begins and ends: on the line of a wire, or on a shape's side."""
+        """Return the ports at which an edge begins and ends: of a wire's line, or of a side."""
         tail, head = line.source, line.target
         source, target = self._shapes[tail], self._shapes[head]
         if isinstance(source, Wire | Bundle):

@@ -53,20 +53,20 @@ _LISTED = 6  # values of a bundle that its title lists
 
 
 class FoldedBuilder(Builder):
-    """Makes the diagram of the visible part of a graph: nodes, and closed folds in place of others.
+    """Makes the diagram of the visible part of a graph: nodes, and closed folds as boxes.
 
     Parameters
     ----------
     order : sequence of Value
         The whole graph, operands before results.
     copies : mapping
-        As for `Builder`; only where no fold is closed.
+        As for `Builder`; empty unless all folds are open.
     opening : Opening
         The folds, and which of them are open.
     names : mapping from Value to str
-        Names of nodes that have one besides their label, as parameters of a model.
+        Names of nodes besides their labels, such as the paths of a model's parameters.
     numbers : WireNumbers
-        What stands on the wires.
+        The numbers that are written on wires.
     """
 
     def __init__(
@@ -134,18 +134,18 @@ class FoldedBuilder(Builder):
         return replace(wire, name=self.short_for(wire.name, node))
 
     def short_for(self, name: str, node: Value) -> str:
-        """Return a name that is shown, or the alias of the node's where that is long."""
+        """Return the name of a node as shown, or its alias if that is too long."""
         return self.short[node] if is_long(name) else name
 
     def legend_of(self, shapes: Sequence[Drawn]) -> str:
-        """Return what the aliases among the shapes stand for, a line each."""
+        """Return what the aliases among the shapes stand for, one per line."""
         shown = {shape.text for shape in shapes if isinstance(shape, Box)}
         shown |= {shape.name for shape in shapes if isinstance(shape, Wire)}
         stems = {name.partition("[")[0] for name in shown}
         return "\n".join(f"{a}: {name}" for a, name in self.legend.items() if a in stems)
 
     def arriving(self, node: Value, i: int, operand: Value) -> Iterator[Line]:
-        """Yield the line that brings an operand; one for all that come from the same fold."""
+        """Yield the line that brings an operand; operands from one fold share a line."""
         source = self.opening.source(operand)
         if isinstance(source, Value):
             yield from super().arriving(node, i, operand)
@@ -193,7 +193,7 @@ def _values(operands: Iterable[Value | float]) -> Iterator[Value]:
 
 
 def _details(part: Fold) -> Iterator[str]:
-    """Yield what is written in a closed box below its title."""
+    """Yield the lines in the box of a closed fold below its title."""
     held = sum(isinstance(node, Parameter) for node in part.everything())
     if part.shape is not None:
         yield f"{part.shape[0]:,} → {part.shape[1]:,}"
@@ -214,7 +214,7 @@ def _listed(part: Fold) -> str:
 
 
 def stand_ins(order: Sequence[Value], opening: Opening) -> dict[str, set[str]]:
-    """Return, by the id of what a closed fold hides, the ids of what is drawn in its place.
+    """Return, for the id of each hidden shape or line, the ids of what is drawn in its place.
 
     Examples
     --------

@@ -37,8 +37,8 @@ def gate_sign(op: Operation) -> str:
 def folds(node: Value) -> bool:
     """Return whether the constants of a gate are written into it.
 
-    They are where one operand alone varies, so that the gate is a function of one number.
-    Gates of any number of operands (sum, dot, maximum …) keep every operand as a wire.
+    They are if only one operand is not constant, so that the gate is a function of one number.
+    Gates with any number of operands (sum, dot, maximum …) keep a wire for each.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def folds(node: Value) -> bool:
 
 
 def is_symmetric(node: Value) -> bool:
-    """Return whether the wires into a gate may change places.
+    """Return whether the wires into a gate may be exchanged.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def _as_function_of_x(op: Operation, operands: tuple[Value | float, ...]) -> str
 
 
 def _shortened(written: str) -> str:
-    """Leave out an x in front of a sign, and set signs and powers as in print."""
+    """Omit an x before a sign, and typeset signs and powers."""
     if _WHOLE_POWER.fullmatch(written):
         return written
     if match := _SIGN_THEN_NUMBER.fullmatch(written):
@@ -99,5 +99,5 @@ def _shortened(written: str) -> str:
 
 
 def _enclosed(sign: str, number: str) -> str:
-    """Return a number behind a sign: a second sign next to + or − needs parentheses."""
+    """Return a number after a sign, in parentheses if it begins with a sign itself."""
     return f"({number})" if sign in "+-−" and number[0] in "-−" else number

@@ -209,7 +209,7 @@ def require_digits(digits: int, dpi: int) -> None:
 
 
 def _alarm(order: Sequence[Value], gradients: bool) -> tuple[frozenset[str], str]:
-    """Return the id of the first node that is inf or nan, and what stands below the picture."""
+    """Return the id of the first node that is inf or nan, and the note about it."""
     for i, node in enumerate(order):
         if not isfinite(node.data):
             said = visible(describe(node)).replace("-", MINUS)
@@ -222,16 +222,15 @@ def _alarm(order: Sequence[Value], gradients: bool) -> tuple[frozenset[str], str
 
 
 def _note(seen: Opening) -> str:
-    """Return the note below a picture in which parts were left folded."""
+    """Return the note below a picture that says which parts remain folded, and how to open them."""
     largest = max(seen.closed(), key=lambda part: (part.kind != "parameters", part.size))
     return f'Folded to be readable: open="{largest.path}" opens {largest.title}'
 
 
 def glance(root: Value) -> str | None:
-    """Return the picture a notebook shows under a cell, or None where there is none.
+    """Return the picture of the graph that a notebook shows under a cell, folded to a small size.
 
-    That is the graph, folded beyond what can be seen at a glance; without Graphviz, and of graphs
-    so large that a cell would wait for it, there is none.
+    None without Graphviz, and for graphs so large that drawing them would take noticeable time.
     """
     if len(topological_order(root)) > _SECONDS_OF_WORK:
         return None
@@ -243,7 +242,7 @@ def glance(root: Value) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class GraphDrawing:
-    """A diagram with its lines running in a direction, on light paper or on dark."""
+    """A diagram, the direction of its lines, and a light or dark background."""
 
     diagram: FoldedDiagram
     direction: str
@@ -256,7 +255,7 @@ class GraphDrawing:
 
     @property
     def titles(self) -> dict[str, str]:
-        """What has one title; the two numbers of a wire bring one each."""
+        """The titles of shapes and lines by id, and of the two numbers of each wire."""
         shapes = (shape for shape in self.diagram.shapes if not isinstance(shape, Wire | Border))
         frames = self.diagram.frames()
         return {item.id: item.title for item in (*shapes, *self.diagram.lines, *frames)}
@@ -266,7 +265,7 @@ class GraphDrawing:
         return to_dot(self.diagram, self.direction, self.dark)
 
     def placed(self) -> str:
-        """Return a long chain in rows, in DOT with a place for everything; else nothing."""
+        """Return a long chain, wrapped into rows, in DOT with all positions; "" for any other."""
         return in_rows(self.diagram, self.dark) if self.direction == "LR" else ""
 
     def mermaid(self) -> str:
@@ -287,7 +286,7 @@ def _roots(root: object) -> list[Value]:
 def _require_within(
     limit: int, order: list[Value], roots: list[Value], seen: Opening, copies: bool
 ) -> None:
-    """Raise GraphTooLargeError, before anything is drawn, if there is too much to lay out."""
+    """Raise GraphTooLargeError if there is too much to lay out."""
     size = _with_copies(order, seen.size()) if copies else seen.size()
     if size.needed > limit:
         remedy = "leave out copies" if copies else "open fewer parts, draw a node further down"

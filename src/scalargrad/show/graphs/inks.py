@@ -1,18 +1,18 @@
 """The colours of pictures."""
 
 VALUE, GRADIENT, INK = "#0B5CAD", "#B34700", "#222222"
-SLATE = "#5F6B78"  # of lines that stand for several, which would be too heavy in ink
+SLATE = "#5F6B78"  # for thick lines, which would be too dark in ink
 CONSTANT_INK, CONSTANT_FILL = "#4A4A4A", "#E6E6E6"
 
-#: What stands out is bold; a halo keeps it apart on the screen, its weight in grey print.
+#: Highlights are bold, to be seen in print without colour, with a halo on the screen.
 HALO, HALO_FILL = "#F2A900", "#FFE2A0"
 
-#: What is inf or nan, and has a shape of its own besides.
+#: Nodes that are inf or nan, which also have a shape of their own.
 ALARM = "#A3161F"
 
 PAPER, FOLD_FILL, FRAME_LINE, FRAME_FILLS = "white", "#E9EEF4", "#8A94A0", ("#F4F6F9", "#FFFFFF")
 
-#: On dark paper: the colours of the step page.
+#: The colours on a dark background, those of the step page.
 DARK = {
     PAPER: "#14171B",
     VALUE: "#7CC4FF",

@@ -1,9 +1,8 @@
-"""From DOT text to a picture: the Graphviz in the pygraphviz wheel, else the system's.
+"""Turn DOT into pictures with Graphviz: that of the pygraphviz wheel, else the system's.
 
-The wheel's goes first because its version is known: Graphviz before 2.50 leaves the ids of table
-cells out of SVG, by which pages and scripts find a value. Either runs as a program of its own, so
-that its messages can be caught, a picture that takes too long can be interrupted, and its global
-state is shared by no two threads.
+The wheel's is preferred because its version is known; Graphviz before 2.50 omits from SVG the ids
+of table cells, by which pages and scripts find values. Both run in a process of their own, so that
+messages can be captured, slow layouts interrupted, and no threads share Graphviz's global state.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ def render(dot: str, kind: str, dpi: int = DPI) -> bytes:
     Raises
     ------
     LayoutError
-        If there is no Graphviz, or none that succeeds; the message has its last words.
+        If there is no Graphviz, or none that succeeds; the message includes its last line.
     """
     failures = []
     for engine, command in _engines(kind, dpi):
@@ -80,16 +79,16 @@ def render(dot: str, kind: str, dpi: int = DPI) -> bytes:
 
 
 def render_each(dots: Sequence[str], kind: str) -> list[str]:
-    """Return what Graphviz makes of each graph, as text; equal ones are laid out once.
+    """Return the output of Graphviz for each graph, as text; equal graphs are laid out once.
 
-    The Graphviz in pygraphviz is started once for all of them.
+    The Graphviz of pygraphviz is started once for all of them.
 
     Parameters
     ----------
     dots : sequence of str
         Graphs in DOT.
     kind : str
-        A format that is text: ``"svg"``, ``"json0"``.
+        A text format: ``"svg"`` or ``"json0"``.
 
     Raises
     ------
@@ -112,7 +111,7 @@ def _in_order(dots: Sequence[str], drawn: dict[str, str]) -> list[str]:
 
 
 def _engines(kind: str, dpi: int = DPI) -> Iterator[tuple[str, list[str]]]:
-    """Yield the name and the command of each Graphviz there is, the preferred one first."""
+    """Yield the name and the command of each installed Graphviz, the preferred one first."""
     options = [f"-Gdpi={dpi}"] if kind == "png" else []
     if sys.executable and find_spec("pygraphviz"):
         yield "the Graphviz in pygraphviz", [*_PYTHON, "-c", _BUNDLED, kind, *options]

@@ -15,18 +15,18 @@ from scalargrad.value import Value
 
 @runtime_checkable
 class WalkStep(Protocol):
-    """A step as `scalargrad.walk` yields it: a gate at work, and the node it sends back to.
+    """A step of `scalargrad.walk`: a gate, and the node that receives a gradient from it.
 
-    Where it also has an `operand`, that says by which of several lines.
+    An attribute `operand`, if there is one, tells which of several lines the gradient takes.
     """
 
     @property
     def node(self) -> Value | None:
-        """The gate at work; None for the inputs."""
+        """The gate; None for the step of the inputs."""
 
     @property
     def parent(self) -> Value | None:
-        """The node that receives a gradient; None where none does."""
+        """The node that receives a gradient; None in forward steps."""
 
 
 Highlight: TypeAlias = Value | WalkStep | Iterable[Value | WalkStep]
@@ -36,10 +36,10 @@ Highlight: TypeAlias = Value | WalkStep | Iterable[Value | WalkStep]
 class Look:
     """The highlights and tints of shapes and lines.
 
-    Highlighted ones are bold with a halo; `tints` has the colour of others, and `scale` what the
-    colours mean. What is alarmed has an octagon, in red: it is inf or nan.
-    Texts that are hidden have room all the same, and in an even look every wire has room for a
-    halo: pictures that differ in what stands out are then of one size.
+    Highlighted shapes are bold with a halo; `tints` holds the colours of others, and `scale` what
+    these mean. Nodes that are inf or nan are red octagons. Hidden texts take up room all the same,
+    and in an even look every wire has room for a halo, so that all pictures of a walk are of one
+    size.
     """
 
     highlighted: frozenset[str] = frozenset()
@@ -53,8 +53,8 @@ class Look:
 def highlighted_ids(order: Sequence[Value], highlight: Highlight | None) -> frozenset[str]:
     """Return the ids of all shapes and lines that `highlight` selects in the diagram of `order`.
 
-    Values stand out with their wires, and with the lines that lead from one to another; of a
-    step of a walk, the line by which the gradient travels, or the node at work.
+    For Values, these are their boxes or gates, their wires, and the lines between them; for a step
+    of a walk, the line that the gradient takes, or the node that is computed.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def _node(own: str) -> Iterator[str]:
 
 
 def _joins(ids: dict[Value, str], values: list[Value]) -> Iterator[str]:
-    """Yield the lines by which one of `values` reads another."""
+    """Yield the lines between any two of `values`."""
     chosen = set(values)
     for node in values:
         for i, operand in enumerate(node.parents):
@@ -119,7 +119,7 @@ def _joins(ids: dict[Value, str], values: list[Value]) -> Iterator[str]:
 
 
 def _line(ids: dict[Value, str], node: Value, i: int) -> Iterator[str]:
-    """Yield the line of operand i, and the branching it comes through, drawn or not."""
+    """Yield the line of operand i, and the dot at which it branches off, if there is one."""
     operand = node.parents[i]
     assert isinstance(operand, Value)
     line, source = f"{ids[node]}-w{i}", ids[operand]
@@ -128,7 +128,7 @@ def _line(ids: dict[Value, str], node: Value, i: int) -> Iterator[str]:
 
 
 def _step(ids: dict[Value, str], step: WalkStep) -> Iterator[str]:
-    """Yield what a step works on: all inputs, one node, or the line to its parent."""
+    """Yield the ids for a step: those of all inputs, of one node, or of the line to its parent."""
     if step.node is None:
         for leaf in (node for node in ids if not node.parents):
             yield from _node(ids[leaf])
@@ -141,7 +141,7 @@ def _step(ids: dict[Value, str], step: WalkStep) -> Iterator[str]:
 
 
 def _operands(step: WalkStep, node: Value, parent: Value) -> list[int]:
-    """Return the operand of a step; without one, all by which the node reads the parent."""
+    """Return the operand index of a step; if it has none, all indices at which the parent is."""
     operand: int | None = getattr(step, "operand", None)
     found = [i for i, x in enumerate(node.parents) if x is parent and operand in (None, i)]
     if not found:

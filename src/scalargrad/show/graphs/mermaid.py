@@ -1,4 +1,4 @@
-"""A diagram as Mermaid text, which GitHub, GitLab and many editors draw by themselves."""
+"""A diagram as Mermaid text, which GitHub, GitLab and many editors render."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def to_mermaid(diagram: FoldedDiagram, direction: str) -> str:
 
 
 def _placed(shapes: list[_Shown], clusters: Sequence[Cluster]) -> Iterator[str]:
-    """Yield every shape, those of open parts inside a subgraph."""
+    """Yield all shapes, those of open folds inside a subgraph."""
     drawn = {shape.id: _shape(shape) for shape in shapes}
     framed = {id for cluster in nested(clusters) for id in cluster.shapes}
     yield from (f"    {text}" for id, text in drawn.items() if id not in framed)
@@ -65,7 +65,7 @@ def _placed(shapes: list[_Shown], clusters: Sequence[Cluster]) -> Iterator[str]:
 
 
 def _emphasis(shapes: list[_Shown], lines: list[Line], look: Look) -> Iterator[str]:
-    """Yield a style for each shape and, by its index, each line that stands out."""
+    """Yield a style for each highlighted or tinted shape, and for lines, by index."""
     for shape in shapes:
         highlighted = shape.id in look.highlighted
         if shape.id in look.alarmed:
@@ -98,9 +98,9 @@ def _shape(shape: _Shown) -> str:
 
 
 def _past(origins: Mapping[str, str], line: Line) -> Line:
-    """Return a line that leaves from a dot as one that leaves from the wire before it.
+    """Return a line that starts at a dot as one that starts at the wire before it.
 
-    Mermaid has no dot small enough for a branch.
+    Mermaid cannot draw a dot small enough.
     """
     source = line.source
     while source in origins:

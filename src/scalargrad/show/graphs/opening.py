@@ -9,10 +9,10 @@ from scalargrad.show.graphs.diagram import boxed_constants
 from scalargrad.show.subgraphs import Fold
 from scalargrad.value import Value
 
-#: Most parts of a graph that stand side by side where it is folded; a page shows more at once.
+#: The most parts on one level of a folded graph in a picture; a page shows more.
 SIDE_BY_SIDE = 30
 
-#: How many lines may join the shapes of a picture, for each shape that may be drawn.
+#: The most lines of a picture, for each shape allowed.
 LINES_PER_SHAPE = 4
 
 Source: TypeAlias = Value | Fold  # what a line comes from: a node, or all that leaves a fold
@@ -26,16 +26,16 @@ class Opening:
     whole : Fold
         The tree of folds.
     opened : set of Fold
-        Those whose inside is drawn, if it is seen at all.
+        The folds whose inside is drawn, unless a fold around them is closed.
     cut : bool
-        Whether more would have been opened if there were room.
+        Whether more folds would have been opened if the limit allowed it.
 
     Attributes
     ----------
     framed : set of Fold
-        The open folds that get a frame: modules, and what was asked for.
+        The open folds that get a frame: modules, and those asked for by name.
     stands : dict from Value to Value or Fold
-        What stands for every node: itself, or a closed fold.
+        What is drawn for each node: the node itself, or the closed fold that hides it.
     """
 
     def __init__(self, whole: Fold, opened: Collection[Fold] = (), *, cut: bool = False) -> None:
@@ -44,14 +44,15 @@ class Opening:
         self.stands = whole.shown(self.opened)
 
     def source(self, node: Value) -> Source:
-        """Return what a line that reads a node comes from."""
+        """Return the node or closed fold where lines from a node start."""
         item = self.stands[node]
         return node if isinstance(item, Value) or len(item.outputs) == 1 else item
 
     def line_sources(self, item: Value | Fold) -> list[Source]:
-        """Return where each line into a node or closed fold comes from.
+        """Return the source of each line into a node or closed fold.
 
-        All that a fold reads of one source, and all that a gate reads of one fold, is one line.
+        All nodes that a closed fold reads from one source share a line, as do all operands that a
+        gate reads from one fold.
         """
         if isinstance(item, Fold):
             return list(dict.fromkeys(map(self.source, item.inputs)))
@@ -73,7 +74,7 @@ class Opening:
 
 
 class Size(NamedTuple):
-    """How many shapes and lines a picture has, wires and dots not counted."""
+    """The number of shapes and lines in a picture, not counting wires and dots."""
 
     shapes: int
     lines: int
@@ -94,14 +95,14 @@ def opening(whole: Fold, depth: int | None, names: Sequence[str], limit: int) ->
     depth : int or None
         The most levels of modules to open; None opens all.
     names : sequence of str
-        Paths of folds, or of modules, opened in any case, with what is around them.
+        Paths of folds or modules that are opened in any case, with all folds around them.
     limit : int
-        As deep as the number of shapes stays within this, the names aside.
+        The most shapes; levels are opened as long as there are no more.
 
     Raises
     ------
     GraphError
-        If a name is that of no fold and no module.
+        If there is no fold and no module of a given name.
     """
     chosen = _deepest(whole, depth, limit)
     asked = [part for name in names for part in _named(whole, name)]
@@ -117,9 +118,9 @@ def all_open(whole: Fold) -> Opening:
 
 
 def _deepest(whole: Fold, depth: int | None, limit: int) -> Opening:
-    """Open as many levels of modules as are wanted and fit, and all that is no module.
+    """Open up to `depth` levels of modules, as many as fit, and all folds that are no modules.
 
-    Where nothing fits, what is no module is opened as far as it can be read at a glance.
+    If even that is too much, open the other folds as far as a reader can survey them.
     """
     levels = _levels(whole)
     deepest = max(levels.values(), default=-1) + 1
@@ -140,7 +141,7 @@ def is_module(part: Fold) -> bool:
 
 
 def _levels(whole: Fold) -> dict[Fold, int]:
-    """Return how many modules there are around each fold inside, itself included if it is one."""
+    """Return the module depth of each fold: the modules around it, and itself if it is one."""
     levels: dict[Fold, int] = {}
     inside = {whole: 0}
     for part in whole.walk():
@@ -167,7 +168,7 @@ def _named(whole: Fold, name: str) -> list[Fold]:
 
 
 def _around(whole: Fold, parts: Iterable[Fold]) -> set[Fold]:
-    """Return the folds around some."""
+    """Return all folds that contain any of `parts`."""
     outer: Mapping[Fold, Fold] = {inner: part for part in whole.walk() for inner in part.folds}
     found = set[Fold]()
     for part in parts:

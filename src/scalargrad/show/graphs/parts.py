@@ -1,4 +1,4 @@
-"""The shapes of a folded graph's picture besides those of `diagram`."""
+"""The shapes of a diagram with folds, in addition to those of `diagram`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scalargrad.show.graphs.looks import Look
 
 @dataclass(frozen=True, slots=True)
 class Border:
-    """Where a line passes the border of a frame, on its way `out` or in."""
+    """The point where a line crosses the border of a frame, on its way `out` or in."""
 
     id: str
     out: bool
@@ -20,7 +20,7 @@ class Border:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """A part of the graph as one box, with lines of details below its text."""
+    """The box of a closed fold, with lines of details below its text."""
 
     id: str
     text: str
@@ -30,7 +30,7 @@ class Folded:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The wires that leave a folded part, as one."""
+    """All wires that leave a closed fold, drawn as one."""
 
     id: str
     text: str
@@ -39,7 +39,7 @@ class Bundle:
 
 @dataclass(slots=True)
 class Cluster:
-    """A part of the graph that is open: a frame around shapes, and the frames inside it."""
+    """The frame of an open fold: the shapes in it, and the frames inside it."""
 
     id: str
     text: str
@@ -53,9 +53,9 @@ Drawn: TypeAlias = Shape | Folded | Bundle | Border
 
 @dataclass(slots=True)
 class FoldedDiagram:
-    """A diagram with folded parts and frames around open ones.
+    """A diagram with boxes for closed folds and frames for open ones.
 
-    Below the picture stand a legend of short names, a line each, and a note.
+    Below the picture come a legend of short names, one per line, and a note.
     """
 
     title: str
@@ -72,7 +72,7 @@ class FoldedDiagram:
 
 
 def nested(clusters: Sequence[Cluster]) -> list[Cluster]:
-    """Return clusters and all inside them, outer ones first."""
+    """Return clusters and all clusters inside them, outer ones first."""
     found = list(clusters)
     for cluster in found:  # grows while it is read
         found += cluster.inside

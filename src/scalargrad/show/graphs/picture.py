@@ -1,4 +1,4 @@
-"""What `draw` and `network` return: a picture that is saved, set into a page or shown."""
+"""The picture that `draw` and `network` return, to be shown, saved or embedded in a page."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _SUFFIXES = (".svg", ".png", ".pdf", ".dot", ".mmd")
 
 
 class Drawing(Protocol):
-    """What a Picture is made from: text in DOT and Mermaid, and the titles of its parts."""
+    """The source of a Picture: text in DOT and in Mermaid, and the titles of its parts."""
 
     @property
     def title(self) -> str:
-        """A sentence on the whole."""
+        """A sentence that describes the picture."""
 
     @property
     def titles(self) -> Mapping[str, str]:
-        """The titles of shapes and lines, by their ids."""
+        """The titles of shapes and lines, by id."""
 
     def dot(self) -> str:
         """Return the text for Graphviz."""
 
     def placed(self) -> str:
-        """Return text for Graphviz with a place for everything, or nothing: it then finds them."""
+        """Return DOT text with all positions; "" if Graphviz is to compute them."""
 
     def mermaid(self) -> str:
         """Return the Mermaid flowchart."""

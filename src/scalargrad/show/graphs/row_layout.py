@@ -1,7 +1,7 @@
-"""A long chain in rows: each is laid out by Graphviz on its own, then one is set below the other.
+"""Lay out a long chain in rows: Graphviz lays out each row, and the rows are put below each other.
 
-A leaf that is read in several rows is named again in each but its first, at every line that reads
-it. Lines from row to row run along the margins and between the rows.
+A leaf read in several rows is drawn again, by name, wherever a later row reads it. Lines from one
+row to another run along the margins and between the rows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _GAP, _LANE, _OUT = 20.0, 8.0, 10.0  # points: between rows, between lines there
 
 
 def in_rows(diagram: FoldedDiagram, dark: bool = False) -> str:
-    """Return the DOT text of a diagram in rows, with all places; nothing if it is in one row.
+    """Return the DOT text of a diagram in rows, with all positions; "" if it has a single row.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def in_rows(diagram: FoldedDiagram, dark: bool = False) -> str:
 
 
 def placed(diagram: FoldedDiagram) -> tuple[FoldedDiagram, dict[str, str]]:
-    """Return a diagram in rows with all places; as it is, without places, if it is in one row.
+    """Return a diagram in rows with all positions; unchanged, without any, if it has one row.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def placed(diagram: FoldedDiagram) -> tuple[FoldedDiagram, dict[str, str]]:
 def _named_again(
     diagram: FoldedDiagram, row: dict[str, int], leaves: Mapping[str, Box]
 ) -> FoldedDiagram:
-    """Return a diagram in which no line leads from a shared leaf to another row."""
+    """Return the diagram with shared leaves drawn again in each row that reads them."""
     again: list[Drawn] = []
     lines: list[Line] = []
     for line in diagram.lines:
@@ -69,7 +69,7 @@ def _named_again(
 
 
 class _Placed:
-    """The places of shapes and lines, as Graphviz writes them, by their ids."""
+    """The positions of shapes and lines by id, in Graphviz's notation."""
 
     def __init__(self, diagram: FoldedDiagram, row: Mapping[str, int]) -> None:
         self._row = row
@@ -94,7 +94,7 @@ class _Placed:
         return [line for line in self._turning if self._row[line.target] == row]
 
     def _part(self, diagram: FoldedDiagram, row: int) -> FoldedDiagram:
-        """Return one row, with a point at its margin for each line to or from another."""
+        """Return one row, with a point at its margin for each line to or from other rows."""
         here: list[Drawn] = [x for x in diagram.shapes if self._row[x.id] == row]
         lines: list[Line] = []
         for line in diagram.lines:
@@ -110,7 +110,7 @@ class _Placed:
         return FoldedDiagram("", here, lines, look=replace(diagram.look, scale=None))
 
     def _read(self, laid: Any, bottom: float) -> None:
-        """Take the places in one row, moved to where that row is."""
+        """Read the positions in one row, and move them down to that row."""
         for item in [*laid.get("objects", []), *laid.get("edges", [])]:
             if "pos" not in item:
                 continue  # the margins
@@ -131,7 +131,7 @@ class _Placed:
             yield line.id, self._path(f"{line.id}-on-to", [*off, *self._way(line, off, on)])
 
     def _way(self, line: Line, off: Sequence[Point], on: Sequence[Point]) -> list[Point]:
-        """Return the points of the way from one row on to another, and there to the line's end."""
+        """Return the points of a line from one row to another."""
         row = self._row[line.target]
         lane = _LANE * self._arriving(row).index(line)
         between = self._tops[row] + _GAP / 2 + lane

@@ -29,7 +29,7 @@ class Scale:
     quantity : str
         What the numbers are: ``value`` or ``gradient``.
     limit : float
-        The greatest magnitude, not negative; what lies beyond has the colour of the end.
+        The greatest magnitude, not negative; numbers beyond it have the colours of the ends.
 
     Examples
     --------
@@ -42,14 +42,14 @@ class Scale:
     limit: float
 
     def colour(self, x: float) -> str:
-        """Return the colour of `x` as #rrggbb; that of zero where `x` is not a number."""
+        """Return the colour of `x` as #rrggbb; nan has the colour of zero."""
         end = _POSITIVE if x > 0 else _NEGATIVE
         share = self._share(x)
         mixed = (round(z + share * (e - z)) for z, e in zip(_ZERO, end, strict=True))
         return "#" + "".join(f"{part:02x}" for part in mixed)
 
     def _share(self, x: float) -> float:
-        """Return how far from zero to its end `x` lies."""
+        """Return |x| as a share of the limit, at most 1."""
         if isnan(x) or x == 0:
             return 0.0
         return min(abs(x) / self.limit, 1.0) if self.limit else 1.0
@@ -62,7 +62,7 @@ class Scale:
 
 
 def scale_of(color: str | None, numbers: Iterable[float]) -> Scale | None:
-    """Return the scale on which all finite numbers fit, or None for no colours.
+    """Return a scale for all finite numbers; None if `color` is None.
 
     Examples
     --------

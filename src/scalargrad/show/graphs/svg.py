@@ -1,4 +1,4 @@
-"""Prepare Graphviz's SVG for a page: readable titles, nothing before ``<svg``."""
+"""Post-process Graphviz's SVG for web pages: readable titles, and no prologue before ``<svg``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TITLED = re.compile(
 _CELL = re.compile(r'<g id="a_([^"]*)"><a xlink:title="([^"]*)"[^>]*>')
 
 
-#: An index: browsers that know nothing of `baseline-shift` on a text know `dy`.
+#: A subscript: for browsers without `baseline-shift` on text elements, `dy` replaces it.
 _SHIFTS = {'baseline-shift="sub"': 'dy="3"', 'baseline-shift="super"': 'dy="-5"'}
 
 

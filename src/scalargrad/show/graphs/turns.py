@@ -1,4 +1,4 @@
-"""The way of a line from the end of one row to the beginning of another."""
+"""The curve of a line from the end of one row to the beginning of another."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _CORNER = 8.0
 
 
 def turn(end: Point, beginning: Point, right: float, between: float, left: float) -> list[Point]:
-    """Return a Bézier curve: straight on, round to between the rows, back, round to the row.
+    """Return a Bézier curve: right, down to between the rows, back to the left, down to the row.
 
     Parameters
     ----------
     end, beginning : pair of float
-        Of the one row, and of the other.
+        The end of one row, and the beginning of the other.
     right, left : float
-        How far out the line turns.
+        The x at which the line turns, on either side.
     between : float
-        The height at which it goes back.
+        The y at which it runs back.
 
     Returns
     -------

@@ -36,6 +36,15 @@ function toEvenDigits(x, digits) {
   return [mantissa, Number(exponent) - digits + 1];
 }
 
+// Write x with so many decimal places; a tie goes to the even digit, as in Python.
+function toEvenPlaces(x, places) {
+  const written = x.toFixed(places);
+  const exact = x.toFixed(Math.min(places + 60, 100));
+  const isTie = /^50*$/.test((exact.split(".")[1] ?? "").slice(places));
+  const last = Number(written.slice(-1));
+  return isTie && last % 2 === 1 ? `${written.slice(0, -1)}${last - 1}` : written;
+}
+
 // Write x as JavaScript reads it; a number below a million has no exponent.
 function digitsOf(x) {
   const written = numberText(x + 0);
@@ -99,8 +108,8 @@ function sumResult(terms) {
   if (!exact && terms.length <= LONGEST_SUM && [...terms, total].every(Number.isFinite)) {
     const places = Math.max(...terms.map((term) => placesOf(digitsOf(term))));
     const added = terms.map(shownNumber).reduce((sum, term) => sum + term, 0);
-    if (places <= MOST_PLACES && added.toFixed(places) === total.toFixed(places)) {
-      const shown = Number(added.toFixed(places));
+    if (places <= MOST_PLACES && toEvenPlaces(added, places) === toEvenPlaces(total, places)) {
+      const shown = Number(toEvenPlaces(added, places));
       if (Math.abs(shown - total) <= FAITHFUL * Math.abs(total)) return `= ${number(shown)}`;
     }
   }

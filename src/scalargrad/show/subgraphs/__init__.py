@@ -1,9 +1,9 @@
-"""Folds: a large graph as parts within parts, each shown as one thing or opened.
+"""Folds: a large graph divided into nested parts, each of which can be shown as one box or opened.
 
-`fold` makes the tree of folds, which `folds` defines. `calls` finds which call of which module made
-which node and `between` what lies between them; `homes` makes folds of the calls, `sorting` puts
-what is inside in order, `grouping` divides what is still too much, with the help of `dominators`,
-and `titles` names the parts.
+`build` holds `fold`, which makes the tree of folds defined in `folds`. `calls` finds which call of
+which module computed each node, `between` and `tails` assign nodes that use no parameters; `homes`
+turns the calls into folds. `sorting` orders the contents of a fold, `grouping` divides levels that
+are too large, using `dominators`, and `titles` names the folds.
 """
 
 from scalargrad.show.subgraphs.build import LIMIT as LIMIT

@@ -1,4 +1,4 @@
-"""Assign nodes without parameters to calls: those that lie between a call's own nodes."""
+"""Assign nodes that use no parameters to calls: those between a call's inputs and its outputs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from scalargrad.value import Value
 
 
 class Nested(Protocol):
-    """Something that may be inside another of its kind."""
+    """Something that can be nested in another of its kind."""
 
     def outwards(self) -> Iterator[Self]:
-        """Yield this one and those around it."""
+        """Yield this one and those around it, innermost first."""
 
 
 N = TypeVar("N", bound=Nested)
@@ -21,9 +21,9 @@ N = TypeVar("N", bound=Nested)
 def between(
     order: Sequence[Value], of: Mapping[Value, N], readers: Mapping[Value, Sequence[Value]]
 ) -> dict[Value, N]:
-    """Return the call of each node that depends on a call and on which the same call depends.
+    """Return the call of each node that depends on nodes of a call and that the same call reads.
 
-    A node made of parameters alone belongs to the call that alone reads it.
+    A node computed from parameters alone belongs to the call that reads it, if it is only one.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def between(
 def _around_neighbours(
     order: Sequence[Value], of: Mapping[Value, N], neighbours: Mapping[Value, Sequence[Value]]
 ) -> dict[Value, N | None]:
-    """Return for each node the call around all those met on the way to it, if any were."""
+    """Return, for each node, the innermost call around all calls among its neighbours, if any."""
     found: dict[Value, N | None] = {}
     for node in order:
         if node in of:
@@ -65,7 +65,7 @@ def _around_neighbours(
 
 
 def around(calls: Iterable[N | None]) -> N | None:
-    """Return the innermost call that has all of `calls` in it, if there is one."""
+    """Return the innermost call that contains all of `calls`, if there is one."""
     distinct = list(dict.fromkeys(calls))
     if len(distinct) == 1:
         return distinct[0]

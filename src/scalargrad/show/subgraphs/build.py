@@ -16,12 +16,12 @@ from scalargrad.show.subgraphs.titles import name_folds
 from scalargrad.table.validation import shown, whole
 from scalargrad.value import Value
 
-#: Most items on one level, unless told otherwise: what can be read in one picture.
+#: The default for the most items on one level: as many as can be read in one picture.
 LIMIT = 60
 
 
 def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
-    """Divide a graph into folds, nested so that each level shows little.
+    """Divide a graph into nested folds, with few items on each level.
 
     Parameters
     ----------
@@ -42,10 +42,9 @@ def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
 
     Notes
     -----
-    Takes time nearly linear in nodes and wires, and no recursion. The same graph gives the same
-    folds. An `activation` that is no operation is applied again to what it was applied to, to
-    tell its nodes from others. Where calls are interlaced, so that each needs results of the other,
-    they are not folded.
+    Takes time nearly linear in nodes and wires, without recursion. Equal graphs give equal folds.
+    To find the nodes of an `activation` that is no operation, it is applied once more, to a
+    stand-in. Calls that need results of each other cannot be folded.
 
     Examples
     --------
@@ -70,7 +69,7 @@ def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
     by_calls = None if model is None else CallFolds(order, Calls(order, model))
     root = by_calls.whole if by_calls else Fold("graph", list(order))
     position = {node: i for i, node in enumerate(order)}
-    for part in root.walk():  # what is inside is looked at after it has been divided
+    for part in root.walk():  # its contents are visited after it has been divided
         _divide(part, position, limit)
     note_interfaces(root, order, roots)
     if by_calls:
@@ -80,7 +79,7 @@ def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
 
 
 def _divide(part: Fold, position: dict[Value, int], limit: int) -> None:
-    """Order what is directly inside a fold, and group it if it is too much."""
+    """Sort the items of a fold, and group them if there are too many."""
     reads = in_order(part, position)
     if len(part.items) <= limit:
         return

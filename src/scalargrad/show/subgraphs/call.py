@@ -1,4 +1,4 @@
-"""One call of a module, as its nodes show it: which parameters they use, and on what inputs."""
+"""One call of a module, as inferred from its nodes: their parameters, and the inputs they read."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Call:
     Attributes
     ----------
     path : str
-        The module's.
+        The path of the module.
     outer : Call or None
         The call of the module around it.
     inputs : tuple of Value or float
-        What the first node of the call reads that is no parameter.
+        The operands of the call's first node that are no parameters.
     """
 
     path: str
@@ -47,11 +47,11 @@ class Call:
             call = call.outer
 
     def fits(self, own: Operands) -> bool:
-        """Return whether a node that uses these parameters may be the work of this call."""
+        """Return whether a node that uses these parameters can belong to this call."""
         return own not in self._used
 
     def use(self, own: Operands) -> None:
-        """Note the parameters of a node, here and in the calls around."""
+        """Note that a node uses these parameters, here and in the calls around."""
         for call in self.outwards():
             call._used.add(own)
 
@@ -60,7 +60,7 @@ class Call:
         return self._used.isdisjoint(other._used)
 
     def join(self, other: Call) -> None:
-        """Make another call of the same module, and those around it, one with this."""
+        """Merge another call of the same module, and the calls around it, into this one."""
         for one, same in zip(self.outwards(), other.outwards(), strict=True):
             if one is not same:
                 one._used |= same._used

@@ -1,9 +1,9 @@
-"""Which nodes of a graph each call of a module made, read off the parameters they use.
+"""Infer which call of which module computed each node of a graph, from the parameters it uses.
 
-Nothing is noted while a model computes. A node that combines parameters of a module with an
-input is the work of that module; nodes on the same inputs, or on each other's results, belong to
-one call of the module around it, until one of them uses parameters that this call has used
-already: then that is another call, as of another sample.
+Nothing is recorded while a model computes. A node that combines parameters of a module with an
+input belongs to a call of that module. Nodes that read the same inputs, or results of each other,
+belong to one call of the module around it, unless one of them uses parameters that this call has
+used already: then it belongs to another call, such as that for another sample.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from scalargrad.value import Value
 
 
 class Model(Protocol):
-    """What is asked of a model: its modules and its parameters, each with its path.
+    """What a model must have: its modules and its parameters, each with its path.
 
-    A module with a callable attribute `activation`, and no false `nonlin`, applies it to what it
-    computes with its parameters, as `scalargrad.nn.Neuron` does.
+    A module with a callable attribute `activation` is taken to apply it to what it computes from
+    its parameters, as `scalargrad.nn.Neuron` does, unless its attribute `nonlin` is false.
     """
 
     def named_modules(self) -> Iterable[tuple[str, Any]]:
@@ -43,8 +43,8 @@ class Modules:
     by_path : dict from str to module
         The modules.
     numbers : dict from str to int
-        Which of its kind each module of a list is, from 1, as lectures count: `layers.0` is
-        layer 1, and of Linear, ReLU, Linear the last is Linear 2.
+        The number of each module in a list among those of its kind, from 1, as lectures count:
+        `layers.0` is layer 1, and in Linear, ReLU, Linear the last is Linear 2.
     """
 
     def __init__(self, model: Model) -> None:
@@ -59,14 +59,14 @@ class Modules:
         self._chains: dict[str, list[str]] = {}
 
     def chain(self, path: str) -> list[str]:
-        """Return the paths of the modules that contain what has this path, outermost first."""
+        """Return the paths of the modules around the module or parameter of a path, outer first."""
         if path not in self._chains:
             outer = self.chain(path.rpartition(".")[0]) if path else []
             self._chains[path] = [*outer, path] if path in self.by_path else outer
         return self._chains[path]
 
     def around(self, paths: Sequence[str]) -> str:
-        """Return the innermost module that most of the paths share; on a tie, that around all."""
+        """Return the innermost module that most of the paths share; on a tie, the outermost."""
         (first, most), *others = Counter(paths).most_common(2)
         if not others or most > others[0][1]:
             return first
@@ -82,14 +82,14 @@ class Calls:
     order : sequence of Value
         The graph, operands before results.
     model : Model
-        Whose calls are looked for.
+        The model whose calls to find.
 
     Attributes
     ----------
     owners : dict from Value to str
-        The path of the module each parameter belongs to.
+        The path of the module that each parameter belongs to.
     of : dict from Value to Call
-        The innermost call each computed node belongs to, where there is one.
+        The innermost call that each computed node belongs to, if any.
     """
 
     def __init__(self, order: Sequence[Value], model: Model) -> None:
@@ -112,7 +112,7 @@ class Calls:
         self.of = with_tails(order, self.of, self._readers, self.owners, composed)
 
     def _assign(self, node: Value) -> None:
-        """Find the call of a node that uses parameters, and pass on where nodes come from."""
+        """Find the call of a node, if it uses parameters, and note on which call it depends."""
         found = (
             self._sources[x] for x in node.parents if isinstance(x, Value) and x in self._sources
         )
@@ -129,7 +129,7 @@ class Calls:
             self._sources[node] = sources[0]
 
     def _working(self, node: Value, sources: list[Call]) -> Call | None:
-        """Return the call of the module whose parameters a node uses, if it does use some."""
+        """Return the call of the module whose parameters a node uses; None if it uses none."""
         owners = [self.owners[x] for x in node.parents if isinstance(x, Value) and x in self.owners]
         if not owners:
             return None
@@ -146,7 +146,7 @@ class Calls:
         return node in self.owners and path in self.modules.chain(self.owners[node])
 
     def _call(self, chain: list[str], inputs: Operands, own: Operands, sources: list[Call]) -> Call:
-        """Return the call of the last module of a chain that a node is the work of."""
+        """Return the call, of the last module of a chain, that a node belongs to."""
         known, call = len(chain), None
         while known and call is None:
             known -= 1
@@ -162,9 +162,9 @@ class Calls:
     def _known(
         self, path: str, inputs: Operands, own: Operands, sources: list[Call]
     ) -> Call | None:
-        """Return the call of a module that a node continues, if it continues one.
+        """Return the known call of a module that a node belongs to, if there is one.
 
-        Whatever depends on a call of the whole model belongs to that call.
+        Everything that depends on a call of the whole model belongs to that call.
         """
         calls = [call for source in sources for call in source.outwards() if call.path == path]
         fitting = [call for call in calls if not path or call.fits(own)]
@@ -176,7 +176,7 @@ class Calls:
         return latest.settled() if latest and latest.settled().fits(own) else None
 
     def _activated(self, node: Value, module: Any) -> list[Value]:
-        """Return the nodes of the module's activation of `node`, if they are in the graph."""
+        """Return the nodes of the module's activation, applied to `node`, if the graph has them."""
         activation = getattr(module, "activation", None)
         if not callable(activation) or not getattr(module, "nonlin", True):
             return []
@@ -193,7 +193,7 @@ def _readers(order: Iterable[Value]) -> dict[Value, list[Value]]:
 
 
 def _meet(calls: Sequence[Call]) -> None:
-    """Join calls of one module whose results meet, unless they used the same parameters."""
+    """Merge calls of one module whose results meet, unless they use the same parameters."""
     for other in calls[1:]:
         met = dict.fromkeys(calls[0].outwards())
         paths = {call.path: call for call in met}
@@ -214,7 +214,7 @@ def _computes_with(node: Value, inputs: Sequence[Value | float]) -> bool:
 def _applied(
     function: Callable[[Value], Any], node: Value, readers: dict[Value, list[Value]]
 ) -> list[Value]:
-    """Return the nodes that a function of `node` made, found by applying it to a stand-in."""
+    """Return the nodes of a function applied to `node`, found by applying it once more."""
     stand_in = Value(node.data)
     with enable_grad():
         result = function(stand_in)

@@ -13,28 +13,28 @@ from scalargrad.value import Value
 
 @dataclass(eq=False, slots=True)
 class Fold:
-    """A part of a graph that can be shown as one thing, or opened.
+    """A part of a graph that can be shown as one box, or opened.
 
-    No value leaves a fold and comes back into it, so closed folds form a graph without cycles.
+    No path leaves a fold and returns to it, so closed folds form an acyclic graph.
 
     Attributes
     ----------
     kind : str
-        ``graph``, the whole; ``call``, of a module; ``parameters``, which several calls share;
-        ``result``, one thing and what only it uses; ``stretch``, a part of a longer row.
+        ``graph``, the whole; ``call``, of a module; ``parameters``, shared by several calls;
+        ``result``, a node with everything that only it uses; ``stretch``, a part of a long
+        sequence.
     path : str
-        Its name, different from that of every other fold: ``layers.0.neurons.3``, ``v57``,
-        ``v12…v50``; "" for the whole graph.
+        Its unique name: ``layers.0.neurons.3``, ``v57``, ``v12…v50``; "" for the whole graph.
     title : str
-        What it is, in words: ``Layer 1: 16 neurons``, ``sum of 64 terms``.
+        A description: ``Layer 1: 16 neurons``, ``sum of 64 terms``.
     items : list of Value or Fold
-        What is directly inside, operands before what reads them.
+        The nodes and folds directly inside, in topological order.
     module : object or None
         The module that was called, or that owns the parameters.
     module_path : str
         The path of that module.
     number : int
-        Which of its kind that module is among those beside it, from 1; 0 if it has a name.
+        The number of that module among those of its kind in a list, from 1; 0 if it has a name.
     inputs : list of Value
         Nodes outside that are read inside, in topological order.
     outputs : list of Value
@@ -42,7 +42,7 @@ class Fold:
     size : int
         Number of nodes inside, at any depth.
     shape : (int, int) or None
-        Of a call, how many numbers it takes, its own parameters not counted, and gives.
+        Of a call, how many numbers it takes (not counting its parameters) and returns.
     """
 
     kind: str
@@ -96,10 +96,9 @@ class Fold:
         return paths[path]
 
     def shown(self, opened: Collection[Fold]) -> Shown:
-        """Return for every node what stands for it when, of all folds inside, `opened` are open.
+        """Return what is shown for each node when, of all folds inside, `opened` are open.
 
-        That is the node itself or, where a fold around it is closed, the outermost such fold. A
-        fold inside a closed one is not seen, open or not.
+        That is the node itself or, if a fold around it is closed, the outermost such fold.
         """
         stands: Shown = {}
         pending: list[Fold] = [self]

@@ -1,6 +1,6 @@
-"""A level with too much on it, grouped so that little is seen at once.
+"""Group the vertices of a level that has too many, so that few are shown at once.
 
-Vertices are numbers here, operands smaller than what reads them.
+Vertices are numbers here; a vertex has a greater number than its operands.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ Reads: TypeAlias = Sequence[Sequence[int]]
 
 @dataclass(slots=True)
 class VertexGroup:
-    """Vertices, and groups of them, that are seen as one.
+    """Vertices, and groups of them, that are shown as one.
 
-    `top` is the vertex that all others in the group serve, where there is one.
+    `top` is the vertex that is computed from all others in the group, if there is one.
     """
 
     members: list[int | VertexGroup]
@@ -43,14 +43,14 @@ def grouped(reads: Reads, limit: int) -> list[int | VertexGroup]:
     Returns
     -------
     list of int and Group
-        In an order in which operands come before what reads them, on every level.
+        In topological order, on every level.
 
     Notes
     -----
-    A group is what only one vertex uses, so that nothing inside is read from elsewhere. Where
-    such groups would nest without end, as in a chain, or stand beside one another in great
-    number, as the operands of a sum, their order is cut into stretches of like length, at places
-    that few lines cross.
+    A group is a vertex with everything that only it uses, so that nothing else in it is read from
+    outside. Where such groups would be nested too deeply, as in a chain, or be too many, as the
+    operands of a sum, the sequence is cut instead into stretches of similar length, at places that
+    few lines cross.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def grouped(reads: Reads, limit: int) -> list[int | VertexGroup]:
 
 
 class _Level:
-    """A level of too many vertices, numbered anew from 0, and what each serves alone."""
+    """A level with too many vertices, renumbered from 0, and the dominator of each."""
 
     def __init__(self, vertices: list[int], reads: Reads, limit: int) -> None:
         self.vertices, self.limit = vertices, limit
@@ -85,7 +85,7 @@ class _Level:
             self.sizes[dominator] += self.sizes[i]
 
     def seen(self) -> list[_Member]:
-        """Return what the level shows instead of its vertices."""
+        """Return the vertices and groups that the level shows."""
         opened, closed = self.opened()
         count, largest = len(opened) + len(closed), max(closed, key=self.sizes.__getitem__)
         if count > self.limit:
@@ -98,15 +98,15 @@ class _Level:
         return self.stretches(range(self.end), self.limit)  # much like a chain
 
     def is_wide(self, top: int) -> bool:
-        """Return whether a vertex has too many operands to be opened, none of them most of it."""
+        """Return whether a vertex has too many operands, none of which dominates by size."""
         sizes = [self.sizes[i] for i in self.serving[top]]
         return len(sizes) >= self.limit and max(sizes) <= self.end // 2
 
     def opened(self) -> tuple[list[_Member], list[int]]:
-        """Return vertices seen by themselves, and those that stand for all that serves them.
+        """Return the vertices shown by themselves, and those that stand for their groups.
 
-        The largest is opened first, until each is small enough to be seen whole when it is
-        opened itself, or small beside the level.
+        The largest group is opened first, until each is small enough to be shown whole when it is
+        opened, or small compared with the level.
         """
         opened, closed = list[_Member](), [(-self.sizes[i], i) for i in self.serving[self.end]]
         heapq.heapify(closed)
@@ -121,7 +121,7 @@ class _Level:
         return opened, sorted(i for _, i in closed)
 
     def group(self, top: int) -> _Member:
-        """Return a vertex with all that serve only it, directly or not."""
+        """Return a vertex with everything that only it uses, directly or indirectly."""
         found = [top]
         for i in found:  # grows while it is read
             found += self.serving[i]
@@ -134,10 +134,10 @@ class _Level:
         return sorted(members, key=_last)
 
     def stretches(self, tops: Sequence[int], most: int) -> list[_Member]:
-        """Cut a row into stretches of like length, and those again if they are too many.
+        """Cut a sequence of vertices into stretches of similar length, again if these are too many.
 
-        Each vertex of the row stands for all that serves it, unless all these are in the row.
-        What reads nothing, as the parameters of a batch, is one group beside what does.
+        Each vertex stands for its group, unless all vertices of the group are in the sequence.
+        Leaves, such as the parameters of a batch, form a group of their own.
         """
         if len(tops) == self.end:
             return self.cut([self.vertices[i] for i in tops], most)
@@ -148,8 +148,8 @@ class _Level:
         return [VertexGroup(self.cut(list(sources), self.limit)), *self.cut(others, most - 1)]
 
     def cut(self, row: list[_Member], most: int) -> list[_Member]:
-        """Cut a row into a limited number of stretches."""
-        length = max(2, 2 * self.limit // 3)  # so that each can be seen whole when it is opened
+        """Cut a sequence into a limited number of stretches."""
+        length = max(2, 2 * self.limit // 3)  # so that each can be shown whole when it is opened
         while len(row) > most:
             cuts = _cuts(self.crossings(row), max(2, -(-len(row) // length)))
             parts = [row[a:b] for a, b in itertools.pairwise(cuts)]
@@ -157,7 +157,7 @@ class _Level:
         return row
 
     def crossings(self, row: Sequence[_Member]) -> list[int]:
-        """Return for each place in a row how many members before it are read after it."""
+        """Return, for each place in a sequence, how many members before it are read after it."""
         at = {x: k for k, member in enumerate(row) for x in _vertices(member)}
         last = list(range(len(row)))
         for i, operands in enumerate(self.reads):
@@ -188,7 +188,7 @@ def _last(member: _Member) -> int:
 
 
 def _cuts(crossings: Sequence[int], pieces: int) -> list[int]:
-    """Return the places, first and last included, that cut a row into pieces of like length."""
+    """Return the ends of pieces of similar length, first and last place included."""
     count = len(crossings) - 2
     slack, cuts = count // (4 * pieces), [0]
     for k in range(1, pieces):

@@ -1,4 +1,4 @@
-"""Make folds of calls: assign each node of a graph to the fold of its call."""
+"""Make folds of calls, and put each node of a graph into the fold of its call."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from scalargrad.value import Value
 
 
 class CallFolds:
-    """The folds that calls make: every node in that of its call, every parameter with its readers.
+    """The folds of calls: every node is in that of its call, every parameter with its readers.
 
     Attributes
     ----------
     whole : Fold
-        The graph, undivided but for the calls.
+        The whole graph, divided into calls only.
     """
 
     def __init__(self, order: Sequence[Value], calls: Calls) -> None:
@@ -58,9 +58,10 @@ class CallFolds:
         return Fold(kind, [], modules.by_path[path], path, number=modules.numbers.get(path, 0))
 
     def _for_parameter(self, owner: str, call: Call | None) -> Fold:
-        """Return the fold for a parameter that is used in `call`; one of parameters if it must be.
+        """Return the fold for a parameter that is used in `call`.
 
-        It stands beside the calls that share it, in folds named after the modules around it.
+        A parameter shared by several calls is in a fold of parameters beside these, within folds
+        named after the modules around it.
         """
         chain = self.calls.modules.chain(owner)
         near = [x for x in call.outwards() if x.path in chain] if call else []
@@ -74,7 +75,7 @@ class CallFolds:
         return home
 
     def measure(self) -> None:
-        """Note how many numbers each call takes and gives, its own parameters not counted."""
+        """Set how many numbers each call takes (not counting its parameters) and returns."""
         for part in self.whole.walk():
             if part.kind == "call":
                 taken = sum(not self.calls.is_within(x, part.module_path) for x in part.inputs)

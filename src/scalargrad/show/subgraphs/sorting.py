@@ -1,4 +1,4 @@
-"""The order of what is inside a fold: operands before what reads them."""
+"""Sort the items of a fold topologically."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from scalargrad.value import Value
 
 
 def in_order(part: Fold, position: dict[Value, int]) -> list[list[int]]:
-    """Sort what is directly inside a fold, operands first, and return what each item reads.
+    """Sort the items of a fold topologically, and return which items each of them reads.
 
-    Of folds that need one another's results the largest gives way to what is inside it.
+    If folds form a cycle, the largest of them is replaced by its contents.
     """
     while True:
         reads = _reads(part.items)
@@ -26,7 +26,7 @@ def in_order(part: Fold, position: dict[Value, int]) -> list[list[int]]:
 
 
 def _opened(items: Sequence[Item], cycle: Sequence[int]) -> list[Item]:
-    """Return the items with the largest fold of a cycle replaced by what is inside it."""
+    """Return the items with the largest fold of a cycle replaced by its contents."""
     sizes = {k: len(list(_inside(items[k]))) for k in cycle}
     largest = max(cycle, key=sizes.__getitem__)
     opened = items[largest]
@@ -39,12 +39,12 @@ def _inside(item: Item) -> Iterable[Value]:
 
 
 def _rank(item: Item, position: dict[Value, int]) -> int:
-    """Return where in the order of the graph an item is complete."""
+    """Return the position, in the order of the graph, at which an item is complete."""
     return max(position[node] for node in _inside(item))
 
 
 def _reads(items: Sequence[Item]) -> list[set[int]]:
-    """Return for each item which of the others it reads."""
+    """Return, for each item, which others it reads."""
     at: dict[Value | float, int] = {}
     inside = [list(_inside(item)) for item in items]
     for k, nodes in enumerate(inside):
@@ -56,7 +56,7 @@ def _reads(items: Sequence[Item]) -> list[set[int]]:
 
 
 def _sorted(reads: Sequence[set[int]], rank: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Return a topological order, by rank where there is a choice, and a cycle if there is one."""
+    """Return a topological order, ties broken by rank, and a cycle if there is one."""
     missing = [len(operands) for operands in reads]
     readers: list[list[int]] = [[] for _ in reads]
     for k, operands in enumerate(reads):
@@ -78,7 +78,7 @@ def _sorted(reads: Sequence[set[int]], rank: Sequence[int]) -> tuple[list[int], 
 
 
 def _cycle(reads: Sequence[set[int]], left: set[int]) -> list[int]:
-    """Return a cycle among what is left, each of which reads another one left."""
+    """Return a cycle among items each of which reads another of them."""
     path, seen = [min(left)], dict[int, int]()
     while path[-1] not in seen:
         seen[path[-1]] = len(path) - 1

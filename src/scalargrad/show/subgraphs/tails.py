@@ -1,8 +1,8 @@
-"""Assign the end of each step of a recurrent module, after its last parameter, to that step.
+"""Assign the last nodes of each step of a recurrent module, which use no parameters, to that step.
 
-In h ← tanh(U x + V h) only U x and V h use parameters. The sum of the two and its tanh are read by
-the next step of the same cell, so they are this step's; and the last step, which no other reads,
-ends as the others do.
+In h ← tanh(U x + V h), only U x and V h use parameters. The sum and its tanh are read by the next
+step of the cell, so they belong to this step. The last step is read by no other; there, the nodes
+that do the same as in other steps belong to it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def with_tails(
     parameters: Collection[Value],
     paths: Iterable[str],
 ) -> dict[Value, Call]:
-    """Return the call of each node, those included that end a step of a recurrence.
+    """Return the call of each node, including the last nodes of the steps of recurrences.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def with_tails(
     parameters : collection of Value
         Those of the model.
     paths : iterable of str
-        The modules that consist of others. Only these end so: what follows the one product of a
-        `Linear` is not its own.
+        The modules that contain others. Only these are considered, since what follows the single
+        product of a `Linear` does not belong to it.
     """
     found = dict(of)
     for path in sorted(paths, key=lambda path: -path.count(".")):  # inner ones first
@@ -43,16 +43,17 @@ def with_tails(
 
 
 class _Steps:
-    """The calls of one module, as far as they could be steps of a recurrence.
+    """The calls of one module, seen as possible steps of a recurrence.
 
     Attributes
     ----------
     calls : dict from Value to Call
         The nodes inside.
     ends : dict from Value to Call
-        Nodes made of results of calls and of leaves alone, each with the latest of these calls.
+        Nodes computed only from results of calls and from leaves, with the latest of these calls.
     forms : dict from Value to int
-        What each of both does in its step: equal in steps that do the same.
+        For the nodes of both, a number for what the node does in its step; equal numbers mean
+        the same.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class _Steps:
         return self.calls.get(node) or self.ends.get(node)
 
     def _try_end(self, node: Value, inside: Call | None) -> None:
-        """Note the latest call whose end a node may be: it reads nothing from elsewhere."""
+        """Note the latest call of whose end a node can be part: it reads nothing from elsewhere."""
         operands = [x for x in node.parents if isinstance(x, Value) and x.parents]
         calls = [call for x in operands if (call := self._step_of(x))]
         if not calls or len(calls) < len(operands):
@@ -99,7 +100,7 @@ class _Steps:
             self.ends[node] = latest
 
     def _part(self, operand: Value | float, call: Call) -> object:
-        """Return what an operand is to a step: done in it, a parameter, or given from outside."""
+        """Return the role of an operand in a step: computed in it, a parameter, or from outside."""
         if not isinstance(operand, Value):
             return None
         if self._step_of(operand) is call:
@@ -107,7 +108,7 @@ class _Steps:
         return operand if operand in self._parameters else None
 
     def tails(self, readers: Mapping[Value, Sequence[Value]]) -> dict[Value, Call]:
-        """Return the ends that another step reads, and those that do the same in theirs."""
+        """Return the ends that another step reads, and the nodes that do the same in their step."""
         read = set[Value]()
         for node in reversed(self._order):
             if node in self.ends and any(x in self.calls or x in read for x in readers[node]):

@@ -1,4 +1,4 @@
-"""Name folds: a path for programs, a title for people."""
+"""Name folds: each gets a path, by which code refers to it, and a title for people."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def name_folds(whole: Fold, order: Sequence[Value]) -> None:
     """Give every fold its path and its title."""
     _Paths(whole, order).assign()
     titles = _Titles()
-    for part in reversed(list(whole.walk())):  # that of a group may be that of what is in it
+    for part in reversed(list(whole.walk())):  # the title of a group may be that of its contents
         part.title = titles.of(part) + part.title
     whole.title = counted(whole.size, "node")
 
 
 class _Paths:
-    """Paths, and in front of the titles of repeated calls their numbers."""
+    """Assigns paths, and prefixes the titles of repeated calls with their numbers."""
 
     def __init__(self, whole: Fold, order: Sequence[Value]) -> None:
         self.whole = whole
@@ -70,14 +70,14 @@ class _Paths:
         return f"{name}[{number}]"
 
     def prefix(self, call: Fold | None) -> str:
-        """Return what stands before names inside a call; nothing in the only one of a model."""
+        """Return the prefix of names inside a call; "" if the model is called only once."""
         if call is None or (not call.module_path and self.calls[self.place(call)] == 1):
             return ""
         return f"{call.path}."
 
 
 def _name_inside(part: Fold, outer: Fold | None) -> str:
-    """Return the path of a fold's module inside the module around it; of a model, its class."""
+    """Return the path of a fold's module within the module around it; of a model, its class."""
     if not part.module_path:
         return type(part.module).__name__
     inside = f"{outer.module_path}." if outer is not None and outer.module_path else ""
@@ -85,7 +85,7 @@ def _name_inside(part: Fold, outer: Fold | None) -> str:
 
 
 class _Titles:
-    """Titles, given from the inside out."""
+    """Assigns titles, from the inside out."""
 
     def __init__(self) -> None:
         self.details: dict[int, str] = {}  # what is said of each module
@@ -111,7 +111,7 @@ class _Titles:
 
 
 def _module_name(part: Fold) -> str:
-    """Return such as ``Layer 1``, or ``encoder (MLP)`` for a module with a name of its own."""
+    """Return the name of a module: ``Layer 1``, or ``encoder (MLP)`` if it has its own name."""
     kind, last = type(part.module).__name__, part.module_path.rpartition(".")[2]
     if part.number:
         return f"{kind} {part.number}"
@@ -119,7 +119,7 @@ def _module_name(part: Fold) -> str:
 
 
 def _contents(module: Any) -> str:
-    """Return such as ``16 neurons``, for the modules directly inside."""
+    """Return a description of the modules directly inside, such as ``16 neurons``."""
     inside: list[str] = []
     kinds: set[str] = set()
     for name, inner in module.named_modules():
@@ -157,7 +157,7 @@ def _result_title(part: Fold, calls: Sequence[Fold]) -> str:
 
 
 def _row_title(part: Fold, calls: Sequence[Fold]) -> str:
-    """Return what a stretch consists of."""
+    """Return a description of the contents of a stretch."""
     if len(calls) > 1 and len({call.module_path for call in calls}) == 1:
         return f"{len(calls):,} calls of {_module_name(calls[0])}"
     titles = {item.title if isinstance(item, Fold) else "" for item in part.items}

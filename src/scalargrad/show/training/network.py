@@ -22,7 +22,7 @@ class WeightedInput(NamedTuple):
 
 @dataclass
 class Cell:
-    """An input of the network, or a unit: a weighted sum and what is made of it.
+    """An input of the network, or a unit: a weighted sum and its activation.
 
     Attributes
     ----------

@@ -2,7 +2,7 @@
 
 Three rewrites, none of which changes a digit:
 
-- sums that are only read transposed are stored transposed;
+- sums that are only read transposed are stored transposed (`transposed`);
 - an elementwise instruction read by one other, lane by lane, is fused into it;
 - an elementwise instruction on sums of products is applied to each tile before it is stored.
 """
@@ -29,6 +29,7 @@ from scalargrad.compiler.backend.llvm.lanewise import (
     of_apply,
     of_product,
 )
+from scalargrad.compiler.backend.llvm.transposed import stored_transposed
 from scalargrad.compiler.passes.instructions import Affine, Apply, Instruction, ProductRun, Products
 
 #: The fewest lanes worth it: every fused kind of function is one more to compile at a first call.
@@ -48,57 +49,8 @@ def merged(
     """
     if len(instructions) > MOST or not any(size_of(x) >= LEAST for x in instructions):
         return list(instructions)
-    exchanged = _exchanged(instructions, outputs)
-    return _finished(_joined(exchanged, outputs, numbers), outputs)
-
-
-# Sums stored transposed -------------------------------------------------------------------------
-
-
-def _exchanged(instructions: Sequence[Instruction], outputs: slice) -> list[Instruction]:
-    """Return the program with sums stored transposed where all readers want them so."""
-    found = list(instructions)
-    program = Extents(found, outputs)
-    for k, x in enumerate(found):
-        if not isinstance(x, Products) or min(x.rows, x.columns) == 1 or size_of(x) < LEAST:
-            continue
-        reader = program.only_reader(k)
-        if reader is None:
-            continue
-        turned = _reading_columns(found[reader], x)
-        if turned is not None:
-            found[k] = _transposed(x)
-            found[reader] = turned
-    return found
-
-
-def _transposed(x: Products) -> Products:
-    runs = tuple(ProductRun(run.terms, _turned(run.a), _turned(run.b)) for run in x.runs)
-    return Products(x.out, x.columns, x.rows, _turned(x.start), runs)
-
-
-def _turned(place: Affine) -> Affine:
-    return place._replace(outer=place.inner, inner=place.outer)
-
-
-def _reading_columns(reader: Instruction, x: Products) -> Products | None:
-    """Return a reader of sums, changed to find them transposed; None if it reads them otherwise."""
-    if not isinstance(reader, Products) or (reader.rows, reader.columns) != (x.columns, x.rows):
-        return None
-    block = (x.out, x.out + size_of(x))
-    wanted, new = Affine(x.out, 1, x.columns), Affine(x.out, x.rows, 1)
-
-    def place(at: Affine, terms: int) -> Affine | None:
-        if terms == 1 and at._replace(term=0) == wanted:
-            return new
-        return at if apart(of_affine(at, reader.rows, reader.columns, terms), block) else None
-
-    start = place(reader.start, 1)
-    runs = [(run.terms, place(run.a, run.terms), place(run.b, run.terms)) for run in reader.runs]
-    if start is None or any(a is None or b is None for _, a, b in runs):
-        return None
-    told = tuple(ProductRun(terms, a, b) for terms, a, b in runs if a is not None and b is not None)
-    return reader._replace(start=start, runs=told)
+    found = stored_transposed(instructions, outputs, LEAST)
+    return _finished(_joined(found, outputs, numbers), outputs)
 
 
 # Elementwise instructions fused -----------------------------------------------------------------

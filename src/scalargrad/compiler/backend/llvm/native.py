@@ -11,7 +11,7 @@ import ctypes
 import functools
 import itertools
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from ctypes import byref, c_char, c_int64
 from typing import Any, NamedTuple
 
@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from scalargrad.compiler.backend.llvm import straight_line
 from scalargrad.compiler.backend.llvm.contiguous import arranged, constant_cells
-from scalargrad.compiler.backend.llvm.encode import Kind, encode, write
+from scalargrad.compiler.backend.llvm.encode import encode
 from scalargrad.compiler.backend.llvm.extents import size_of
+from scalargrad.compiler.backend.llvm.function_library import LIBRARY, printed
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.lanewise import Finished, Lanewise, Merged
 from scalargrad.compiler.backend.llvm.machine_code import Code, compile_module, lock
@@ -59,39 +60,6 @@ def ready(packed: Packed) -> tuple[Floats, list[Merged], dict[int, float]]:
     cells = np.flatnonzero(constant).tolist()
     numbers = dict(zip(cells, whole.memory[constant].tolist(), strict=True))
     return whole.memory, merged(whole.instructions, whole.outputs, numbers), numbers
-
-
-class _Functions:
-    """The functions compiled in this process, by kind."""
-
-    def __init__(self) -> None:
-        self._known: dict[Kind, int] = {}
-        self._codes: list[Code] = []
-
-    def addresses(self, kinds: Iterable[Kind]) -> list[int]:
-        """Return the addresses of the functions of these kinds, compiling those not there yet."""
-        wanted = list(kinds)
-        with lock:
-            missing = [x for x in dict.fromkeys(wanted) if x not in self._known]
-            if missing:
-                module, names = printed(missing)
-                code = compile_module(module, level=1)
-                self._codes.append(code)
-                for kind, name in zip(missing, names, strict=True):
-                    self._known[kind] = code.address(name)
-        return [self._known[x] for x in wanted]
-
-
-def printed(kinds: list[Kind]) -> tuple[IRModule, list[str]]:
-    """Return a module with the functions of these kinds, and their names."""
-    module = IRModule()
-    names = [f"{x[0].__name__.removeprefix('write_')}.{k}" for k, x in enumerate(kinds)]
-    for kind, name in zip(kinds, names, strict=True):
-        write(module, name, kind)
-    return module, names
-
-
-_functions = _Functions()
 
 
 @functools.cache
@@ -163,7 +131,7 @@ class Native:
         self._own: list[Code] = []
         sizes = [len(x.fields) for x in self._encoded]
         first = np.cumsum([0, *sizes])[:-1].astype(np.int64)
-        functions = _functions.addresses(x.kind for x in self._encoded)
+        functions = LIBRARY.addresses(x.kind for x in self._encoded)
         self._calls = np.stack(
             [np.array(functions, dtype=np.int64), self._tables.ctypes.data + 8 * first], axis=1
         )

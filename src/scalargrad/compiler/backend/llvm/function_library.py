@@ -1,0 +1,43 @@
+"""The library of compiled functions of this process: one for each kind of instruction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scalargrad.compiler.backend.llvm.encode import Kind, write
+from scalargrad.compiler.backend.llvm.ir_module import IRModule
+from scalargrad.compiler.backend.llvm.machine_code import Code, compile_module, lock
+
+
+class FunctionLibrary:
+    """The functions compiled in this process, by kind."""
+
+    def __init__(self) -> None:
+        self._known: dict[Kind, int] = {}
+        self._codes: list[Code] = []
+
+    def addresses(self, kinds: Iterable[Kind]) -> list[int]:
+        """Return the addresses of the functions of these kinds, compiling those not there yet."""
+        wanted = list(kinds)
+        with lock:
+            missing = [x for x in dict.fromkeys(wanted) if x not in self._known]
+            if missing:
+                module, names = printed(missing)
+                code = compile_module(module, level=1)
+                self._codes.append(code)
+                for kind, name in zip(missing, names, strict=True):
+                    self._known[kind] = code.address(name)
+        return [self._known[x] for x in wanted]
+
+
+def printed(kinds: list[Kind]) -> tuple[IRModule, list[str]]:
+    """Return a module with the functions of these kinds, and their names."""
+    module = IRModule()
+    names = [f"{x[0].__name__.removeprefix('write_')}.{k}" for k, x in enumerate(kinds)]
+    for kind, name in zip(kinds, names, strict=True):
+        write(module, name, kind)
+    return module, names
+
+
+#: The library of this process.
+LIBRARY = FunctionLibrary()

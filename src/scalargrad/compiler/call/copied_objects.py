@@ -1,0 +1,95 @@
+"""Copy modules and other objects with replacements for their Values.
+
+A recording works on such a copy, and a result that holds objects is copied for each call.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Iterable
+from types import MethodType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from scalargrad.compiler.call.objects import Visit, attributes, has_state, slots_of
+from scalargrad.sparse import Table, Touched
+from scalargrad.tree import is_object_array
+
+
+def like(x: dict[Any, Any], values: Iterable[Any]) -> Any:
+    """Return a dict of the type of `x` (and its default factory) with other values."""
+    found: dict[Any, Any] = {} if x.__class__ is dict else copy.copy(x)
+    dict.update(found, zip(x, values, strict=True))  # Counter.update adds
+    return found
+
+
+class Copier:
+    """Copies objects, replacing the Values in them.
+
+    Parameters
+    ----------
+    kind : type
+        The type of what is replaced.
+    replaced : callable
+        Returns the replacement of one of these.
+    """
+
+    def __init__(self, kind: type, replaced: Callable[[Any], Any]) -> None:
+        self._kind = kind
+        self._replaced = replaced
+        self._copies: dict[int, Any] = {}
+        self._originals: list[Any] = []  # keeps them alive, so that no other object gets their id
+
+    def copy(self, x: Any) -> Any:
+        """Return a copy of an object; one without state is returned itself."""
+        if isinstance(x, self._kind):
+            return self._replaced(x)
+        if id(x) not in self._copies:
+            self._originals.append(x)
+            self._copies[id(x)] = self._copy(x)
+        return self._copies[id(x)]
+
+    def _copy(self, x: Any) -> Any:
+        if isinstance(x, list | tuple | dict):
+            return self._container(x)
+        if isinstance(x, MethodType):
+            return MethodType(x.__func__, self.copy(x.__self__))
+        if isinstance(x, functools.partial):
+            function, *args = (self.copy(part) for part in (x.func, *x.args))
+            return functools.partial(function, *args, **self.copy(x.keywords))
+        if is_object_array(x):
+            copied = np.empty_like(x)
+            copied.ravel()[:] = [self.copy(item) for item in x.ravel().tolist()]
+            return copied
+        return self._object(x) if has_state(x) else x
+
+    def _container(self, x: Any) -> Any:
+        kind: Any = type(x)
+        if isinstance(x, Table):
+            return Table(([self.copy(p) for p in row] for row in x), Touched())
+        if isinstance(x, dict):
+            return like(x, map(self.copy, x.values()))
+        items = map(self.copy, x)
+        return kind(*items) if hasattr(x, "_fields") else kind(items)
+
+    def _object(self, x: Any) -> Any:
+        kind: Any = type(x)
+        copied = self._copies[id(x)] = kind() if kind is SimpleNamespace else object.__new__(kind)
+        for name, part in attributes(x).items():
+            if name in slots_of(kind):
+                object.__setattr__(copied, name, self.copy(part))
+            else:
+                copied.__dict__[name] = self.copy(part)
+        return copied
+
+
+def parts_beside(x: Any, other: Any, kind: type) -> list[tuple[Any, Any]]:
+    """Return pairs of corresponding parts, of a given type, of two objects of equal structure."""
+    places: list[Any] = []
+    Copier(kind, places.append).copy(x)
+    found = Visit([])
+    found.part(other)
+    first = {id(value): value for value in found.module_values}
+    return list(zip(places, first.values(), strict=True))
