@@ -28,7 +28,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "(-2.0, - -0.5),",
     ): "an interval from which tests draw their operands",
     (
-        "optim/lr_scheduler/ways_down.py",
+        "optim/lr_scheduler/decay.py",
         "if (epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # up again from the trough itself",
         "if (epoch - 1 + self.T_max) % (2 * self.T_max) == 0:  # up again from the trough itself",
     ): "both sides differ by 2 T_max, and so not in what is left over",

@@ -23,7 +23,7 @@ def executor() -> Iterator[Any]:
         pytest.skip("the platform has no spawn")
     with (
         distributed.LocalCluster(
-            n_workers=3, threads_per_worker=1, dashboard_address=None, memory_limit=0
+            n_workers=3, threads_per_worker=1, dashboard_address=":0", memory_limit=0
         ) as cluster,
         distributed.Client(cluster) as client,
     ):

@@ -111,16 +111,22 @@ class Function:
         copy, one = _with_constant(program, 1.0)
         return _asked(copy, self.wrt, [(copy.outputs[index], one)])
 
-    def along(self) -> int | None:
-        """Return the index of the result whose gradient to compute along with the values, if any.
+    def along(self) -> tuple[int | None, Runner]:
+        """Return the result whose gradient to compute along with the values, if any, and a runner.
 
         It is the only moving result, or else the one whose gradient was asked for since the last
         run. The latter only with loops, whose values have the same digits with a gradient.
         """
-        if len(self.moving) == 1:
-            return self.moving[0]
+        if self._only_along is not None:
+            return self._only_along
         lately, self.lately = self.lately, None
-        return lately if isinstance(self.values, LoopRunner) else None
+        if lately is None or not isinstance(self.values, LoopRunner):
+            return None, self.values
+        return lately, self.values_and_row_of(lately)
+
+    @functools.cached_property
+    def _only_along(self) -> tuple[int, Runner] | None:
+        return (self.moving[0], self.values_and_row) if len(self.moving) == 1 else None
 
     @functools.cached_property
     def pull_back(self) -> Runner:

@@ -149,16 +149,11 @@ class Jitted(Generic[P, R]):
         except UnrecordedError as failed:
             unrecorded = failed
         else:
-            return self._run_first(path, leaves, module_values, made)
+            run = None if path is None else path.run(leaves, module_values, made)
+            return None if run is None else (path, run)
         if unrecorded.is_repeatable:
             self._function(*args, **kwargs)
         return unrecorded.explain()
-
-    def _run_first(
-        self, path: Path | None, leaves: list[Any], module_values: list[Value], made: Made
-    ) -> Any:
-        run = None if path is None else path.run(leaves, module_values, made)
-        return None if run is None else (path, run)
 
     def _recorded(self, key: Key, args: Sequence[Any], kwargs: dict[str, Any]) -> Path | None:
         """Record the path that these arguments take, and keep it; None if there are too many."""
@@ -306,7 +301,7 @@ class Jitted(Generic[P, R]):
     def __reduce__(self) -> tuple[Any, ...]:
         self._kept.look_around()  # drops paths that are no longer valid
         if self._is_object:
-            return _of_object, (self._function, self._static, self._paths)
+            return Jitted, (self._function, self._static, self._paths)
         return _unpickled, (Reference.of(self), self._static, self._paths)
 
 
@@ -334,9 +329,3 @@ def _unpickled(
     found = reference.find()
     function = found._function if isinstance(found, Jitted) else found
     return Jitted(function if callable(function) else lost(reference), static, paths)
-
-
-def _of_object(
-    function: Callable[..., Any], static: frozenset[int | str], paths: dict[Key, tuple[Path, ...]]
-) -> Jitted[Any, Any]:
-    return Jitted(function, static, paths)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.call.copied_objects import like
+from scalargrad.compiler.guards.object_state import like
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
 from scalargrad.table.numbers import is_real
@@ -105,7 +105,9 @@ def _stacked(results: list[Any], axis: int) -> Any:
         cells = np.empty(len(results), dtype=object)
         cells[:] = results
         return cells
-    return np.stack(results, axis=axis) if dimensions > 1 else np.array(results)  # far sooner
+    return (
+        np.stack(results, axis=axis) if dimensions > 1 else np.array(results)
+    )  # faster for numbers
 
 
 def _in_lists(results: list[Any], axis: int) -> list[Any]:

@@ -31,7 +31,7 @@ from scalargrad.system.collector import collector_paused
 
 Inputs = list[float] | Floats
 
-#: Memories kept idle for each program.
+#: The most idle memories that are kept for each program.
 _IDLE = 4
 
 
@@ -57,7 +57,7 @@ class Runner:
         """Run on `inputs` and return the outputs."""
         idle = self._ran(inputs)
         outputs: list[float] = idle[1].tolist()
-        self.take_back(idle)
+        self._idle.append(idle)
         return outputs
 
     def floats(self, inputs: Inputs) -> Floats:
@@ -75,7 +75,7 @@ class Runner:
             memory[cell] = block
         executable.run()
         found = outputs.copy()
-        self.take_back(idle)
+        self._idle.append(idle)
         return found
 
     def lend(self) -> tuple[Executable, Floats]:
@@ -92,7 +92,10 @@ class Runner:
 
     def _ran(self, inputs: Inputs) -> tuple[Executable, Floats]:
         """Run an executable; return it with the view of its outputs."""
-        executable, _ = idle = self.lend()
+        try:  # `lend`, inlined
+            executable, _ = idle = self._idle.pop()
+        except IndexError:
+            executable, _ = idle = self.lend()
         if inputs.__class__ is list:
             self._write(executable.memory, 0, *inputs)  # type: ignore[arg-type]
         else:
@@ -121,14 +124,14 @@ class Runner:
 class LoopRunner(Runner):
     """A program of loops with the memories it runs in.
 
-    Loops compute what no result depends on, too: where a result is not finite, it is computed
-    without them.
+    Loops may compute numbers that no result depends on. If a result is not finite, it is therefore
+    computed again without them.
 
     Parameters
     ----------
     program : Looped
     plain : callable
-        Returns what runs the same program without loops.
+        Returns a runner of the same program without loops.
     """
 
     packed: Looped  # type: ignore[assignment]
@@ -139,7 +142,7 @@ class LoopRunner(Runner):
 
     @functools.cached_property
     def plain(self) -> Runner:
-        """What runs the program without loops."""
+        """The runner of the program without loops."""
         return self._made()
 
     @functools.cached_property

@@ -31,8 +31,8 @@ def vmap(
         For each positional argument, 0 if it holds one entry per example, None if all
         examples share it. A single setting serves all arguments. Keyword arguments are shared.
     out_axes : int, None, or tuple, list or dict of them
-        Which axis of the result counts the examples; None for what all examples share, which is
-        then returned once. A tuple, list or dict has a setting for each part of the result.
+        The position of the axis of examples in the result; None for a result that all examples
+        share, which is returned once. A tuple, list or dict has a setting for each part.
 
     Returns
     -------
@@ -50,14 +50,14 @@ def vmap(
     -----
     Among lists an axis is a level of nesting. Results that are Values make arrays of objects.
 
-    Inside a compiled function `f` is recorded once, for all examples: they become lanes of the
-    same instructions. `f` then runs once, on Values that stand for all examples, so a condition
-    that depends on them is a TraceError: choose with `where`, `maximum` or `clip`. `take` looks up
-    an entry for each, and random numbers are drawn for one example after the other. Where the
-    examples differ in more than numbers (in length, say), and inside another vmap, each is
-    recorded. With 10,000 examples or more, blocks of them are shared by threads, as many as the
-    process may use cores or the environment variable SCALARGRAD_THREADS says; results do not
-    depend on their number.
+    Inside a compiled function, `f` is recorded once for all examples, which become lanes of the
+    same instructions. As `f` then runs once, on Values that stand for all examples, a condition
+    that depends on them is a TraceError: choose with `where`, `maximum` or `clip` instead. `take`
+    looks up an entry for each example, and random numbers are drawn for one example after the
+    other. If the examples differ in more than their numbers (in length, say), and inside another
+    vmap, each is recorded by itself. 10,000 examples or more are shared by threads, as many as
+    there are cores or as the environment variable SCALARGRAD_THREADS says; results do not depend
+    on their number.
 
     Examples
     --------

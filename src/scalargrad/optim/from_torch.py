@@ -63,7 +63,7 @@ def by_numbers(
 
 
 def _sizes(found: Sequence[Mapping[str, Any]], parameters: int) -> list[int]:
-    """Return the size of each tensor, as far as its state tells."""
+    """Return the size of each tensor whose state tells it."""
     if not any(found):
         return [0] * len(found)
     sizes = [

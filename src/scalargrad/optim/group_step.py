@@ -15,7 +15,7 @@ from scalargrad.value import Value
 
 Rule = Callable[..., tuple[Any, ...]]
 
-#: The rules that take arrays; those of users may take single numbers only.
+#: The rules that take arrays; a user's rule may take single numbers only.
 _OF_ARRAYS = {getattr(rules, name) for name in rules.__all__}
 
 
@@ -62,7 +62,7 @@ class GroupStep(NamedTuple):
 
 
 class Move(NamedTuple):
-    """What a step makes of some parameters: their numbers, and the columns of their state."""
+    """The result of a step for some parameters: new numbers, and the columns of their state."""
 
     rows: Any
     data: Any

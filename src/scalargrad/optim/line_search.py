@@ -12,7 +12,7 @@ from scalargrad.optim.optimizer import Optimizer
 from scalargrad.table.validation import function, instance, number
 from scalargrad.value import Value
 
-#: Halved more often, a step of length 1 is lost in rounding.
+#: The most halvings: after more, a step of length 1 would be lost to rounding.
 _MOST = 60
 
 
@@ -109,7 +109,7 @@ class _State:
 
 
 def _loss_after_a_step(optimizer: Optimizer, objective: Callable[[], Any]) -> float:
-    """Return the loss one step on; inf where the step, or the loss there, is undefined."""
+    """Return the loss after one step; inf if the step, or the loss there, is undefined."""
     try:
         optimizer.step()
         with no_grad():
@@ -120,7 +120,7 @@ def _loss_after_a_step(optimizer: Optimizer, objective: Callable[[], Any]) -> fl
 
 
 def _first_order(optimizer: Optimizer) -> float:
-    """Return what a step along the gradient lowers the loss by to first order, Σ lr · g²."""
+    """Return the decrease of the loss that a step promises to first order, Σ lr · g²."""
     return math.fsum(
         group["lr"] * parameter.grad**2
         for group in optimizer.param_groups

@@ -1,4 +1,4 @@
-"""What groups of parameters hold: Parameters, with or without names, of tables or of none."""
+"""The contents of parameter groups: Parameters, with or without names, in tables or not."""
 
 from __future__ import annotations
 

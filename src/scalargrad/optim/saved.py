@@ -13,11 +13,11 @@ from scalargrad.value import Value
 
 
 class Saved(Protocol):
-    """What of an optimiser is saved, or has to fit a saved state."""
+    """The parts of an optimiser that are saved, or that a saved state must fit."""
 
     @property
     def state(self) -> StateColumns:
-        """What the rule remembers."""
+        """The state of the rule for each parameter."""
 
     @property
     def param_groups(self) -> list[Group]:

@@ -14,8 +14,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from scalargrad.compiler.call.copied_objects import Copier, like
+from scalargrad.compiler.call.copied_objects import Copier
 from scalargrad.compiler.call.objects import Frozen, Visit, is_object
+from scalargrad.compiler.guards.object_state import like
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
@@ -28,6 +29,8 @@ Key = tuple[Hashable, ...]
 
 #: The entry in the key for a number of each type.
 NUMBERS: dict[type, int] = {float: 0, int: 0, Value: 1, Parameter: 2}
+#: The same for numbers that need no conversion.
+_AT_ONCE = {kind: entry for kind, entry in NUMBERS.items() if kind is not int}
 
 #: The type of most arrays, to recognise them quickly.
 FLOAT64 = np.dtype(np.float64)
@@ -54,10 +57,10 @@ def key_of_numbers(args: Iterable[Any]) -> Key | None:
     key: list[Hashable] = []
     for x in args:
         kind = x.__class__
-        if kind is np.ndarray and x.dtype is FLOAT64:
+        if kind in _AT_ONCE:
+            key.append(_AT_ONCE[kind])
+        elif kind is np.ndarray and x.dtype is FLOAT64:
             key.append(("array", x.shape))
-        elif kind in NUMBERS and kind is not int:
-            key.append(NUMBERS[kind])
         else:
             return None
     return tuple(key)

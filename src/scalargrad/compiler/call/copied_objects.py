@@ -5,24 +5,17 @@ A recording works on such a copy, and a result that holds objects is copied for 
 
 from __future__ import annotations
 
-import copy
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import MethodType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.call.objects import Visit, attributes, has_state, slots_of
+from scalargrad.compiler.call.objects import Visit
+from scalargrad.compiler.guards.object_state import attributes, has_state, like, slots_of
 from scalargrad.sparse import Table, Touched
 from scalargrad.tree import is_object_array
-
-
-def like(x: dict[Any, Any], values: Iterable[Any]) -> Any:
-    """Return a dict of the type of `x` (and its default factory) with other values."""
-    found: dict[Any, Any] = {} if x.__class__ is dict else copy.copy(x)
-    dict.update(found, zip(x, values, strict=True))  # Counter.update adds
-    return found
 
 
 class Copier:

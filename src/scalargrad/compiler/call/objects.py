@@ -10,11 +10,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Hashable
 from itertools import chain
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
+from types import MethodType
 from typing import Any, Protocol
 
 import numpy as np
 
+from scalargrad.compiler.guards.object_state import attributes, has_state, is_stateful
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.tree import is_object_array
@@ -22,7 +23,6 @@ from scalargrad.value import Parameter, Value
 
 _ATOMS = {int, bool, str, bytes, type(None), complex}
 _PARAMETERS = {Parameter}
-_FUNCTIONS = (type, FunctionType, BuiltinFunctionType, ModuleType, np.ufunc)
 
 
 class Frozen:
@@ -62,58 +62,9 @@ def exact(x: Any) -> Hashable:
     return kind, x
 
 
-def has_state(x: Any) -> bool:
-    """Return whether an object consists of a class and attributes, as instances usually do."""
-    kind: Any = type(x)
-    return _has_state(kind)
-
-
-@functools.cache
-def _has_state(kind: Any) -> bool:
-    """Return whether objects of a class are pickled by their class and attributes.
-
-    False for functions, and for classes that define their own equality and hash.
-    """
-    if kind is SimpleNamespace:
-        return True
-    return (
-        kind.__hash__ in {None, object.__hash__}
-        and kind.__reduce_ex__ is object.__reduce_ex__
-        and kind.__reduce__ is object.__reduce__
-        and not issubclass(kind, _FUNCTIONS)
-        and ("__dict__" in dir(kind) or bool(slots_of(kind)))
-        and _made_by(kind) is object.__new__
-    )
-
-
-def _made_by(kind: type) -> Any:
-    """Return the C function that allocates objects of a class, as `copyreg` would choose it."""
-    own = [vars(k).get("__new__") for k in kind.__mro__]
-    return next(x for x in own if isinstance(x, BuiltinFunctionType))
-
-
 def is_object(x: Any) -> bool:
     """Return whether `Visit` walks an object: it has state, or is a method bound to such a one."""
     return isinstance(x, Table | MethodType | functools.partial) or has_state(x)
-
-
-@functools.cache
-def slots_of(kind: Any) -> tuple[str, ...]:
-    """Return the names of the slots of a class and its bases."""
-    declared = (vars(k).get("__slots__", ()) for k in kind.__mro__)
-    listed = ((names,) if isinstance(names, str) else names for names in declared)
-    return tuple(x for x in chain.from_iterable(listed) if x not in {"__dict__", "__weakref__"})
-
-
-def attributes(x: Any) -> dict[str, Any]:
-    """Return an object's attributes by name."""
-    kind: Any = type(x)
-    names = slots_of(kind)
-    if not names:
-        found: dict[str, Any] = x.__dict__
-        return found
-    slots = {name: getattr(x, name) for name in names if hasattr(x, name)}
-    return {**slots, **getattr(x, "__dict__", {})}
 
 
 class WalkMemory(Protocol):
@@ -186,7 +137,7 @@ class Visit:
         else:
             self.seen[id(x)] = len(self.seen)
             self.met.append(x)
-            if _has_state(kind):
+            if is_stateful(kind):
                 found = attributes(x)
                 self.key.append((kind, *found))
                 self._all(found.values())

@@ -18,7 +18,7 @@ from scalargrad.compiler.call.input_numbers import (
     value_cells,
 )
 from scalargrad.compiler.call.made_draws import MadeDraws
-from scalargrad.compiler.call.output import all_finite
+from scalargrad.compiler.call.output import Output, all_finite
 from scalargrad.compiler.call.result_nodes import ResultNodes
 from scalargrad.compiler.call.results import Place, filled, filler, has_arrays
 from scalargrad.compiler.function import Function
@@ -142,8 +142,6 @@ class Path:
         as the call is then made in another way.
         """
         if not self.draws:
-            if self.in_arrays:
-                return self._run_in_arrays(leaves)
             return self._run(leaves, module_values, made)
         states = self.draws.states()
         run = self._run(leaves, module_values, made)
@@ -180,11 +178,11 @@ class Path:
     def _run(
         self, leaves: list[Any], module_values: list[Value], made: Made
     ) -> tuple[Sequence[Any], bool] | None:
-        function, n = self.function, self.results
         if self.in_arrays:
             return self._run_in_arrays(leaves)
+        function, n = self.function, self.results
         recording = self.differentiable and is_grad_enabled()
-        along = function.along() if recording else None
+        along, runner = function.along() if recording else (None, function.values)
         foreign = self._foreign(module_values) if module_values else self.closed_over
         if self.all_values:  # the common case, in one comprehension
             parents = (*leaves, *foreign)
@@ -192,7 +190,6 @@ class Path:
         else:
             parents = (*[leaves[i] for i in self.values_at], *foreign)
             inputs = self._inputs(leaves, foreign)
-        runner = function.values if along is None else function.values_and_row_of(along)
         numbers = runner(inputs)
         if self.outcomes:
             outcomes = tuple([x != 0.0 for x in numbers[n : n + len(self.outcomes)]])
@@ -207,6 +204,8 @@ class Path:
             return self.nodes.leaves(numbers), finite
         row = None if along is None else (along, tuple(numbers[n + len(self.outcomes) :]))
         source = self.name, function, inputs, (self, made, leaves, module_values)
+        if self.nodes.is_single:  # the common case, without a further call
+            return [Output(numbers[0], 0, source, parents, row and row[1])], finite
         return self.nodes.outputs(numbers, source, parents, row), finite
 
     def _run_in_arrays(self, leaves: list[Any]) -> tuple[Sequence[Any], bool] | None:

@@ -9,7 +9,8 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from scalargrad.compiler.call.arguments import Key, visit
-from scalargrad.compiler.call.objects import Frozen, Visit, has_state
+from scalargrad.compiler.call.objects import Frozen, Visit
+from scalargrad.compiler.guards.object_state import has_state
 from scalargrad.errors import JitWarning
 
 #: The most paths through a function's conditions recorded for one shape of arguments.

@@ -16,7 +16,8 @@ from operator import attrgetter, is_
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
-from scalargrad.compiler.call.objects import Visit, attributes, has_state
+from scalargrad.compiler.call.objects import Visit
+from scalargrad.compiler.guards.object_state import attributes, has_state
 from scalargrad.table.operation import Operation
 
 #: Immutable types besides tuples: the same object has the same contents.

@@ -25,7 +25,8 @@ class ResultNodes:
         self._reached = reached
         self._subsets = _subsets(operands)
         self._is_partial = any(self._subsets)
-        self._is_single = reached == (True,) and not self._is_partial
+        #: Whether the only result depends on all operands: a call then makes the node itself.
+        self.is_single = reached == (True,) and not self._is_partial
 
     def outputs(
         self,
@@ -38,8 +39,6 @@ class ResultNodes:
 
         `along` is a result's index and its gradient, if that was computed with the numbers.
         """
-        if self._is_single:
-            return [Output(numbers[0], 0, source, parents, along and along[1])]
         index, row = along or (-1, None)
         if not self._is_partial:
             return [

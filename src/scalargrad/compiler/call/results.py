@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scalargrad.compiler.call.copied_objects import Copier, like, parts_beside
-from scalargrad.compiler.call.objects import Visit, has_state, is_object
+from scalargrad.compiler.call.copied_objects import Copier, parts_beside
+from scalargrad.compiler.call.objects import Visit, is_object
 from scalargrad.compiler.guards.names_read import variables
+from scalargrad.compiler.guards.object_state import has_state, like
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table

@@ -14,7 +14,6 @@ from itertools import chain
 from types import CellType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.call.objects import attributes, has_state
 from scalargrad.compiler.guards.names_read import (
     Names,
     contents,
@@ -27,6 +26,7 @@ from scalargrad.compiler.guards.names_read import (
     namespaces,
     of_library,
 )
+from scalargrad.compiler.guards.object_state import attributes, has_state
 from scalargrad.compiler.guards.slots import (
     PLAIN,
     Held,

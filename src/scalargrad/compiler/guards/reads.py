@@ -113,12 +113,12 @@ def named(source: Source) -> str:
 def fingerprint(now: ClosedOver) -> str:
     """Return text that identifies everything a function reads, the same in every process."""
     parts = [(named(source), _text(slot.key)) for source, slot in now.slots.items()]
-    code = [_code(source[0].content.__code__) for source in now.slots if _is_function(source)]
+    code = [
+        _code(source[0].content.__code__)
+        for source in now.slots
+        if isinstance(source[0].content, FunctionType)
+    ]
     return hashlib.sha256(repr((parts, code)).encode()).hexdigest()
-
-
-def _is_function(source: Source) -> bool:
-    return isinstance(source[0].content, FunctionType)
 
 
 def _code(code: CodeType) -> Any:

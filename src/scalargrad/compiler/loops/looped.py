@@ -50,7 +50,7 @@ _MIN_RATIO, _MIN_SAVED = 6, 200
 #: Loops without a recurrence run faster packed. Only from so many nodes on, and so many per
 #: statement, are they run as loops nevertheless, since packing would take too long.
 _MANY_NODES, _MANY_ITERATIONS = 20_000, 100
-#: Bodies of so many statements are products of matrices, which run faster packed.
+#: Bodies of at least so many statements contain matrix products, which run faster packed.
 _MIN_LAYERS = 128
 
 #: The most copies of outputs, each a loop of its own.
@@ -64,7 +64,7 @@ _EXTREMA = {TABLE["maximum"], TABLE["minimum"]}
 
 
 def looped(program: Program) -> Looped | Program | None:
-    """Return a recorded program as loops, or with lanes; None if neither can be or would pay."""
+    """Return a recorded program as loops or with lanes; None if neither is possible or pays."""
     unfolded = unfold(program)
     sweep = None if unfolded is None else _sweep(unfolded)
     if unfolded is None or sweep is None:
@@ -88,7 +88,7 @@ def looped(program: Program) -> Looped | Program | None:
 
 
 def _keeps_operations(program: Program, unfolded: Program) -> bool:
-    """Return whether unfolding wrote out nothing but sums, which are gathered again."""
+    """Return whether unfolding wrote out nothing but sums, which later passes gather again."""
     left = {*unfolded.nodes().table, TABLE["sum"]}
     return left.issuperset(program.nodes().occurring())
 
@@ -147,13 +147,13 @@ class _Looping:
         return _is_rolled_well(nodes, statements) and (many or self._waits())
 
     def is_of_layers(self) -> bool:
-        """Return whether lanes are better: long bodies without recurrences are matrix products."""
+        """Return whether to write with lanes: long bodies without recurrences, as of layers."""
         rolled = self.rolled
         long = any(b.count > 1 and len(b.cells) >= _MIN_LAYERS for b in rolled.blocks)
         return long and not self._waits()
 
     def _waits(self) -> bool:
-        """Return whether iterations wait for others: whether there are recurrences."""
+        """Return whether there are recurrences."""
         return any(b.count > 1 and not x.lanes for b, found in self.staged for x in found)
 
     def run(self) -> Looped:

@@ -1,7 +1,7 @@
-"""Write a rolled program with lanes: what a loop computes for each iteration alone, as vmap does.
+"""Write a rolled program with lanes, as if vmap had recorded the body of its loop.
 
-A body that carries nothing from iteration to iteration, however long, becomes one node for each
-of its statements, with a lane for each iteration. So no later pass walks over all of them.
+If iterations do not depend on one another, each statement of the body becomes a single node with a
+lane for each iteration. Later passes then see the body once, however often it is repeated.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, CONSTANT, INPUT, UN
 from scalargrad.compiler.passes.nodes import Integers
 from scalargrad.compiler.passes.program import Program
 
-#: Shorter bodies and fewer iterations stay as they are, as do programs of fewer nodes.
+#: The shortest body, the fewest iterations, and the fewest nodes of a program for which it pays.
 _STATEMENTS, _ITERATIONS, _NODES = 16, 8, 2_000
-#: At least this share of all nodes have to become lanes. Of the statements of a body at most one
-#: in so many reads another number in each iteration: it is a function of an example.
+#: The least share of all nodes that must become lanes; and of so many statements of a body, at most
+#: one may read a different number in each iteration, as in a function of one example.
 _SHARE, _EACH = 0.8, 8
 
 
 class _Examples(NamedTuple):
-    """A block, and those of its statements that get a lane for each iteration."""
+    """A block, and the statements of it that get a lane for each iteration."""
 
     block: RolledBlock
     statements: list[int]
 
     @property
     def lanes(self) -> int:
-        """How many lanes there are in all."""
+        """The number of lanes."""
         return self.block.count * len(self.statements)
 
     def places(self, t: int) -> slice:
-        """Return where a statement is in all iterations."""
+        """Return the places of statement `t` in all iterations."""
         return slice(self.block.start + t, self.block.end, len(self.block.cells))
 
 
 def in_lanes(rolled: Rolled) -> Program | None:
-    """Return a rolled program with lanes; None where most of it would have none.
+    """Return a rolled program with lanes; None if most of it would have none.
 
-    Its digits are those of the same function under vmap.
+    Results have the digits of the same function under vmap.
     """
     columns = rolled.columns
     if len(columns) < _NODES:
@@ -57,7 +57,7 @@ def in_lanes(rolled: Rolled) -> Program | None:
 
 
 def _chosen(rolled: Rolled) -> list[_Examples]:
-    """Return what gets lanes: long bodies, and those as often repeated."""
+    """Return the blocks that get lanes: those with long bodies, and others repeated as often."""
     columns, found = rolled.columns, list[_Examples]()
     free, counts = 0, {block.count for block in rolled.blocks if _is_of_examples(block)}
     for block in rolled.blocks:
@@ -72,9 +72,9 @@ def _chosen(rolled: Rolled) -> list[_Examples]:
 
 
 def _with_first(columns: NodeColumns, examples: _Examples, free: int) -> _Examples:
-    """Return examples and the one before them, if that differs in other statements only.
+    """Return examples with the one before them, if that differs only in statements without lanes.
 
-    The first addition to a total that starts from a number differs from the others.
+    The first iteration often differs so, as its addition to a total starts from a constant.
     """
     block, statements = examples
     start, period = block.start - len(block.cells), len(block.cells)
@@ -88,7 +88,7 @@ def _with_first(columns: NodeColumns, examples: _Examples, free: int) -> _Exampl
 
 
 def _reads_itself_or_older(columns: NodeColumns, examples: _Examples) -> bool:
-    """Return whether the first of examples reads of them what the others read, or itself."""
+    """Return whether the first example reads nodes before all examples or its own nodes only."""
     block = examples.block
     for t in examples.statements:
         for x, (kind, span) in zip(block.body[t].operands, spans(columns, block, t), strict=True):
@@ -102,7 +102,7 @@ def _reads_itself_or_older(columns: NodeColumns, examples: _Examples) -> bool:
 
 
 def _is_of_examples(block: RolledBlock) -> bool:
-    """Return whether iterations are long and differ in few numbers that they read."""
+    """Return whether iterations are long, and differ in few of the numbers that they read."""
     if block.count < _ITERATIONS or len(block.body) < _STATEMENTS:
         return False
     operands = {x for statement in block.body for x in map(_varying, statement.operands)}
@@ -110,7 +110,7 @@ def _is_of_examples(block: RolledBlock) -> bool:
 
 
 def _varying(operand: Operand) -> Cells | bytes | None:
-    """Return what tells an operand, which each iteration finds elsewhere, from others."""
+    """Return a key for an operand that differs from iteration to iteration; None for others."""
     if isinstance(operand, Constants):
         return operand.values.tobytes()
     if isinstance(operand, CellTable):
@@ -119,7 +119,7 @@ def _varying(operand: Operand) -> Cells | bytes | None:
 
 
 def _alone(block: RolledBlock) -> list[int]:
-    """Return the statements that depend on no other iteration."""
+    """Return the statements that do not depend on other iterations."""
     waiting: set[int] = set()
     for t, statement in enumerate(block.body):
         own = [x for x in statement.operands if isinstance(x, Own)]
@@ -129,17 +129,17 @@ def _alone(block: RolledBlock) -> list[int]:
 
 
 def _differentiates(columns: NodeColumns, chosen: list[_Examples]) -> bool:
-    """Return whether a gradient with respect to a single iteration's number is asked for."""
+    """Return whether a gradient with respect to a number of a single iteration is wanted."""
     asked = np.zeros(len(columns.written), np.bool_)
     asked[[columns.written.args_of(x)[0] for x in columns.gradients]] = True
     return any(asked[columns.nodes[x.block.start : x.block.end]].any() for x in chosen)
 
 
 class _Writer:
-    """One walk over the nodes.
+    """Writes the program with lanes.
 
-    `new` says which node stands for each recorded one, `source` and `lane` of which node it is a
-    lane, -1 where none does, and `recorded` which ones are the lanes of a node.
+    For each recorded node, `new` is the node of the new program, or `source` and `lane` say of
+    which node it is a lane (-1 for none). `recorded` holds the recorded nodes of each node's lanes.
     """
 
     def __init__(self, columns: NodeColumns, chosen: list[_Examples]) -> None:
@@ -168,7 +168,7 @@ class _Writer:
         return self.made
 
     def _lanes(self, examples: _Examples, t: int) -> None:
-        """Write a statement for all iterations, once if it is the same in all."""
+        """Write a statement for all iterations; without lanes if it is the same in all."""
         columns, places = self.columns, examples.places(t)
         read = spans(columns, examples.block, t)
         args = tuple([self._operand(columns.operands[span]) for _, span in read])
@@ -181,7 +181,7 @@ class _Writer:
             self.recorded[node] = old
 
     def _operand(self, old: Integers) -> int:
-        """Return the node whose lanes are recorded ones, or a single one if they are the same."""
+        """Return the node whose lanes are these recorded nodes; a single number if all are one."""
         first = int(old[0])
         if old[-1] == first and (old == first).all():
             return self._node(first)
@@ -193,7 +193,7 @@ class _Writer:
         return new[0] if same else self._append(BATCH, tuple(new), len(new))
 
     def _singles(self, start: int, stop: int, has_lane: NDArray[np.bool_]) -> None:
-        """Write the nodes at these places that have no lane."""
+        """Write the nodes at these places that are no lanes."""
         columns = self.columns
         for place in (np.flatnonzero(~has_lane[start:stop]) + start).tolist():
             args = columns.operands[columns.first[place] : columns.first[place + 1]].tolist()
@@ -201,13 +201,13 @@ class _Writer:
             self.new[columns.nodes[place]] = node
 
     def _node(self, old: int) -> int:
-        """Return the single node that stands for a recorded one."""
+        """Return the node for a recorded one, a single number."""
         if self.new[old] < 0:
             self.new[old] = self._written(old)
         return int(self.new[old])
 
     def _written(self, old: int) -> int:
-        """Write what is in no block: constants, single lanes, and gradients once they are read."""
+        """Write a node that is in no block: a constant, a single lane, or a gradient."""
         columns = self.columns
         if old in columns.program.constants:
             return self._number(columns.program.constants[old])

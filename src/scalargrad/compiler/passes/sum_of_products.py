@@ -101,12 +101,16 @@ class _Gatherer:
         return [self.new[old], self.writer.one] if waiting is None else waiting
 
     def _add(self, args: tuple[int, ...]) -> list[int]:
-        terms = self._terms_of(args[0])
-        terms += self._terms_of(args[1])
+        first, second = args
+        terms = self._terms_of(first)
+        waiting = self.terms.pop(second, None)
+        terms += (self.new[second], self.writer.one) if waiting is None else waiting
         return terms
 
     def _mul(self, args: tuple[int, ...]) -> list[int]:
-        return self._nodes(args)
+        first, second = args
+        a, b = self.new[first], self.new[second]
+        return [a if a >= 0 else self._node(first), b if b >= 0 else self._node(second)]
 
     def _other(self, op: Op, node: int) -> list[int] | None:
         """Write a node other than ``+`` and ``*``, or return its terms if it is a sum."""

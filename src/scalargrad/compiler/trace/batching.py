@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.call.copied_objects import like
+from scalargrad.compiler.guards.object_state import like
 from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, OverLanes, makes_lanes, stacked_of
 from scalargrad.compiler.trace.taken_together import Taken
 from scalargrad.compiler.trace.tape import Tape

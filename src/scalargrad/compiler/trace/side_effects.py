@@ -14,8 +14,8 @@ from operator import is_, length_hint
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.call.objects import attributes, has_state
 from scalargrad.compiler.guards.names_read import is_followed, is_wrapper, namespaces, variables
+from scalargrad.compiler.guards.object_state import attributes, has_state
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
@@ -97,7 +97,9 @@ class Contents:
                 kinds = {*map(type, held.values())}
                 if all(issubclass(kind, _UNCHANGING) for kind in kinds):
                     continue
-                inner = ((key if _is_named(part) else name, y) for key, y in held.items())
+                inner = (
+                    (key if isinstance(part, FunctionType) else name, y) for key, y in held.items()
+                )
                 ahead += [(str(key), y) for key, y in inner if not isinstance(y, _UNCHANGING)]
 
     def changes(self, beside: Contents) -> Iterator[str]:
@@ -234,10 +236,6 @@ def _is_identical(before: dict[Any, Any], now: dict[Any, Any]) -> bool:
     """Return whether both hold the same objects under the same keys."""
     same = len(now) == len(before) and all(map(is_, before.values(), now.values()))
     return same and before.keys() == now.keys()
-
-
-def _is_named(x: Any) -> bool:
-    return isinstance(x, FunctionType)
 
 
 def _described(part: Any, key: Any, name: str) -> str:

@@ -13,6 +13,9 @@ from scalargrad.optim.lr_scheduler.cycles import (
     CosineAnnealingWarmRestarts as CosineAnnealingWarmRestarts,
 )
 from scalargrad.optim.lr_scheduler.cycles import OneCycleLR as OneCycleLR
+from scalargrad.optim.lr_scheduler.decay import CosineAnnealingLR as CosineAnnealingLR
+from scalargrad.optim.lr_scheduler.decay import LinearLR as LinearLR
+from scalargrad.optim.lr_scheduler.decay import PolynomialLR as PolynomialLR
 from scalargrad.optim.lr_scheduler.factors import ConstantLR as ConstantLR
 from scalargrad.optim.lr_scheduler.factors import ExponentialLR as ExponentialLR
 from scalargrad.optim.lr_scheduler.factors import LambdaLR as LambdaLR
@@ -20,9 +23,6 @@ from scalargrad.optim.lr_scheduler.factors import MultiStepLR as MultiStepLR
 from scalargrad.optim.lr_scheduler.factors import StepLR as StepLR
 from scalargrad.optim.lr_scheduler.plateau import ReduceLROnPlateau as ReduceLROnPlateau
 from scalargrad.optim.lr_scheduler.scheduler import LRScheduler as LRScheduler
-from scalargrad.optim.lr_scheduler.ways_down import CosineAnnealingLR as CosineAnnealingLR
-from scalargrad.optim.lr_scheduler.ways_down import LinearLR as LinearLR
-from scalargrad.optim.lr_scheduler.ways_down import PolynomialLR as PolynomialLR
 
 __all__ = [
     "ChainedScheduler",

@@ -14,7 +14,7 @@ from scalargrad.table.validation import listed, shown, whole
 
 
 class _Combined(LRScheduler):
-    """What both share: parts over one optimiser, and states of all of them."""
+    """Base class of both: schedules over one optimiser, and the states of all of them."""
 
     options: ClassVar[tuple[str, ...]] = ("schedulers",)
 
@@ -30,7 +30,7 @@ class _Combined(LRScheduler):
         super().__init__(optimizer)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the schedule and its parts stand, as plain numbers."""
+        """Return the state of the schedule and its parts, as plain numbers."""
         return {**super().state_dict(), "schedulers": [x.state_dict() for x in self.schedulers]}
 
     def _read(self, state_dict: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -99,7 +99,7 @@ class SequentialLR(_Combined):
         super().__init__(optimizer, parts)
 
     def lr_at(self, epoch: int, base: float) -> float:
-        """Return what the schedule in force gives at its own epoch."""
+        """Return the rate by the current schedule, at its own epoch."""
         i = bisect_right(self.milestones, epoch)
         return self.schedulers[i].lr_at(epoch - (self.milestones[i - 1] if i else 0), base)
 

@@ -1,4 +1,4 @@
-"""Schedules that follow a plan of their own, whatever else has changed the rate."""
+"""Schedules that set the rate by a fixed plan, whatever else has changed it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A schedule that looks at what training achieves."""
+"""A schedule that depends on how training goes."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class ReduceLROnPlateau(LRScheduler):
         return better > self.threshold
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the schedule stands, as plain numbers."""
+        """Return the state of the schedule, as plain numbers."""
         kept = {name: getattr(self, name) for name in ("best", *_COUNTS)}
         return {**super().state_dict(), **kept}
 

@@ -60,7 +60,7 @@ class LRScheduler:
         return self.lr_at(epoch, base)
 
     def step(self) -> None:
-        """Go on by one epoch; call it after ``optimizer.step()``."""
+        """Advance by one epoch; call it after ``optimizer.step()``."""
         self._set(self._next(self.last_epoch + 1))
         self.last_epoch += 1
 
@@ -95,14 +95,14 @@ class LRScheduler:
         return list(self._last_lr)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the schedule stands, as plain numbers.
+        """Return the state of the schedule, as plain numbers.
 
         The rate itself, and the base rate, are in the state of the optimiser.
         """
         return {"last_epoch": self.last_epoch, "last_lr": list(self._last_lr)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on where a schedule with the same options stood.
+        """Restore the state of a schedule with the same options.
 
         Raises
         ------
@@ -116,7 +116,7 @@ class LRScheduler:
         self._take_on(*self._read(state_dict))
 
     def _read(self, state_dict: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Return what a state says, once it is seen to be one."""
+        """Return the content of a state, after checking that it is one."""
         try:
             epoch = whole(state_dict["last_epoch"], "last_epoch", 0)
             rates = [number(rate, "last_lr", 0.0) for rate in state_dict["last_lr"]]

@@ -1,15 +1,11 @@
-"""A diagram as DOT text, the language of Graphviz.
-
-A wire is a table with the value, the wire itself and the gradient, so that the numbers
-stand above and below a line on which the edges on both sides meet without a gap.
-"""
+"""A diagram as DOT text, the language of Graphviz; `wire_tables` writes the wires."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from html import escape
+from math import hypot
 
 import graphviz
 
@@ -24,13 +20,10 @@ from scalargrad.show.graphs.inks import (
     FOLD_FILL,
     FRAME_FILLS,
     FRAME_LINE,
-    GRADIENT,
-    HALO,
     HALO_FILL,
     INK,
     PAPER,
     SLATE,
-    VALUE,
 )
 from scalargrad.show.graphs.looks import Look
 from scalargrad.show.graphs.parts import (
@@ -43,7 +36,7 @@ from scalargrad.show.graphs.parts import (
     nested,
 )
 from scalargrad.show.graphs.scale import Scale
-from scalargrad.table.printing import script_parts
+from scalargrad.show.graphs.wire_tables import PLAIN_TABLE, literal, named, wire_table
 
 _LEGEND = {"fontname": "Helvetica,Arial,sans-serif", "fontsize": "12", "fontcolor": INK}
 _GRAPH = {"bgcolor": PAPER, "pad": "0.1", "nodesep": "0.17"}
@@ -73,14 +66,6 @@ _FRAME = {"style": "rounded,filled", "color": FRAME_LINE, "labeljust": "l", "mar
 
 _BOLD_SHAPE = {"penwidth": "3"}
 _ALARMED = {"shape": "doubleoctagon", "color": ALARM, "fontcolor": ALARM, "penwidth": "2"}
-
-#: A highlighted wire is a thick line between bands of the halo, a tinted one has broader bands.
-_BOLD, _TINTED = (2, 2), (1, 3)
-
-_PLAIN_TABLE = 'BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"'
-_EMPTY = '<TD WIDTH="1" HEIGHT="1"></TD>'
-_INKED = f'<TD WIDTH="1" HEIGHT="1" BGCOLOR="{INK}"></TD>'
-_PORT = f'<TD WIDTH="1" HEIGHT="1" BGCOLOR="{INK}" PORT="line"></TD>'
 
 
 def to_dot(
@@ -120,13 +105,37 @@ def to_dot(
     _set_in(graph, diagram.clusters, frames, turn)
     edges = Edges(diagram, direction)
     for line in diagram.lines:
-        graph.edge(*edges.ends(line), id=line.id, **edges.style(line), **_place(line.id, fixed))
+        place = _place(line.id, fixed)
+        if place and line.id in diagram.look.back:
+            place = {"pos": turned(place["pos"])}
+        graph.edge(*edges.ends(line), id=line.id, **edges.style(line), **place)
     text: str = graph.source
     return darkened(text) if dark else text
 
 
 def _place(id: str, places: Mapping[str, str]) -> dict[str, str]:
     return {"pos": places[id]} if id in places else {}
+
+
+_ARROW = 8.0  # points
+
+
+def turned(place: str) -> str:
+    """Return the place of a line with the room for its arrow at its beginning, not its end.
+
+    Examples
+    --------
+    >>> turned("e,40,0 0,0 10,0 20,0 32,0")
+    's,0.00,0.00 8.00,0.00 10,0 20,0 40,0'
+    """
+    head, *points = place.split()
+    if not head.startswith("e,"):
+        return place
+    (x, y), (towards_x, towards_y) = (map(float, point.split(",")) for point in points[:2])
+    length = hypot(towards_x - x, towards_y - y) or 1.0
+    share = _ARROW / length
+    begun = f"{x + share * (towards_x - x):.2f},{y + share * (towards_y - y):.2f}"
+    return " ".join([f"s,{x:.2f},{y:.2f}", begun, *points[1:-1], head.removeprefix("e,")])
 
 
 _COLOUR = re.compile(r"((?:color|COLOR)=)\"?([#:\w]+)\"?")
@@ -154,8 +163,9 @@ def _below(diagram: FoldedDiagram) -> str:
     if not notes:
         return scale
     rows = [scale, *notes] if scale else notes
-    cells = "".join(f'<TR><TD CELLPADDING="4">{row}</TD></TR>' for row in rows)
-    return f"<TABLE {_PLAIN_TABLE}>{cells}</TABLE>"
+    wide = f' WIDTH="{diagram.note_width}"' if diagram.note_width else ""
+    cells = "".join(f'<TR><TD CELLPADDING="4"{wide}>{row}</TD></TR>' for row in rows)
+    return f"<TABLE {PLAIN_TABLE}>{cells}</TABLE>"
 
 
 def _frames(clusters: Sequence[Cluster]) -> dict[str, graphviz.Digraph]:
@@ -188,7 +198,7 @@ def _set_in(
 def _node(shape: Drawn, direction: str, look: Look) -> dict[str, str]:
     match shape:
         case Box():
-            style = {**_BOX, **_KINDS[shape.kind], "label": f"<{_named(shape.text)}>"}
+            style = {**_BOX, **_KINDS[shape.kind], "label": f"<{named(shape.text)}>"}
             return _standing_out(style, shape.id, look)
         case GateShape():
             ordering = {"ordering": "in"} if shape.ordered else {}
@@ -196,7 +206,7 @@ def _node(shape: Drawn, direction: str, look: Look) -> dict[str, str]:
             style = {**kind, **ordering, "label": f"<{literal(shape.text)}>"}
             return _standing_out(style, shape.id, look)
         case Wire() | Bundle():
-            return {"shape": "plain", "label": f"<{_wire(shape, direction, look)}>"}
+            return {"shape": "plain", "label": f"<{wire_table(shape, direction, look)}>"}
         case Folded():
             return _standing_out(
                 {**_FOLDED, "label": f"<{_title_and_details(shape)}>"}, shape.id, look
@@ -232,94 +242,4 @@ def _legend(scale: Scale) -> str:
     cells[len(cells) // 2] = cells[len(cells) // 2].replace("> <", ">0<")
     ends = (f"<TD>−{limit} </TD>", f"<TD> {limit}</TD>") if scale.limit else ("", "")
     row = f"<TD>{scale.quantity}   </TD>{ends[0]}{''.join(cells)}{ends[1]}"
-    return f"<TABLE {_PLAIN_TABLE}><TR>{row}</TR></TABLE>"
-
-
-def _wire(shape: Wire | Bundle, direction: str, look: Look) -> str:
-    if isinstance(shape, Wire):
-        return _numbers(shape, direction, look)
-    return _several(shape, direction, look)
-
-
-def _numbers(wire: Wire, direction: str, look: Look) -> str:
-    """Return the HTML-like table of a wire: value, line and gradient, in rows or columns."""
-    node, pad = wire.id.removesuffix("-wire"), 3 if direction == "LR" else 5
-    name = f"{_named(wire.name)} = " if wire.name else ""
-    written = f"<I>{wire.gradient}</I>" if wire.gradient else " "
-    value = f'{name}<FONT COLOR="{_ink(f"{node}-value", VALUE, look)}">{wire.value}</FONT>'
-    gradient = f'<FONT COLOR="{_ink(f"{node}-gradient", GRADIENT, look)}">{written}</FONT>'
-    above = _cell(f"{node}-value", wire.value_title, value, pad)
-    below = _cell(f"{node}-gradient", wire.gradient_title or " ", gradient, pad)
-    return _wire_table(above, _line_rows(wire.id, look), below, direction)
-
-
-def _ink(id: str, colour: str, look: Look) -> str:
-    return "transparent" if id in look.hidden else colour
-
-
-def _several(bundle: Bundle, direction: str, look: Look) -> str:
-    """Return the table of a bundle of wires: their number above a thick line."""
-    above = _cell(f"{bundle.id}-text", bundle.title, literal(bundle.text), 3)
-    below = above.replace(literal(bundle.text), " ").replace("-text", "-below")
-    highlighted = bundle.id in look.highlighted
-    thick = [(_swatch(3, SLATE), _swatch(3, SLATE, ' PORT="line"'), _swatch(3, SLATE))]
-    rows = _line_rows(bundle.id, look) if highlighted else thick
-    return _wire_table(above, rows, below, direction)
-
-
-def _wire_table(above: str, line: list[tuple[str, str, str]], below: str, direction: str) -> str:
-    """Return the table of a wire, in rows or columns."""
-    # The inked ends lengthen the line: Graphviz lets edges end one point outside a port.
-    rows = [(_EMPTY, above, _EMPTY), *line, (_EMPTY, below, _EMPTY)]
-    if direction == "TB":
-        rows = list(zip(*rows, strict=True))
-    body = "".join(f"<TR>{''.join(row)}</TR>" for row in rows)
-    return f"<TABLE {_PLAIN_TABLE}>{body}</TABLE>"
-
-
-def _line_rows(id: str, look: Look) -> list[tuple[str, str, str]]:
-    """Return the row of a wire's line; a highlighted one has a band on either side."""
-    if id in look.highlighted:
-        (core, width), colour = _BOLD, HALO
-    elif id in look.tints:
-        (core, width), colour = _TINTED, look.tints[id]
-    elif look.even:
-        (core, width), colour = _BOLD, PAPER
-    else:
-        return [(_INKED, _PORT, _INKED)]
-    band, inked = _swatch(width, colour), _swatch(core, INK)
-    return [(band,) * 3, (inked, _swatch(core, INK, ' PORT="line"'), inked), (band,) * 3]
-
-
-def _swatch(size: int, colour: str, port: str = "") -> str:
-    return f'<TD WIDTH="{size}" HEIGHT="{size}" BGCOLOR="{colour}"{port}></TD>'
-
-
-def _cell(id: str, title: str, content: str, pad: int) -> str:
-    title = literal(title, line_break="&#10;")
-    return f'<TD ID="{id}" TITLE="{title}" CELLPADDING="{pad}">{content}</TD>'
-
-
-_INDEX_SIZE = 9
-
-
-def _named(name: str) -> str:
-    """Return a name with its subscript and superscript set as such."""
-    parts = script_parts(name)
-    if parts is None:
-        return literal(name)
-    letter, below, above = (literal(part) for part in parts)
-    size = f'<FONT POINT-SIZE="{_INDEX_SIZE}">'
-    raised = f"<SUP>{size}{above}</FONT></SUP>" if above else ""
-    return f"{letter}{raised}<SUB>{size}{below}</FONT></SUB>"
-
-
-def literal(text: str, line_break: str = "<BR/>") -> str:
-    r"""Escape `text` for an HTML-like label, in which ``<`` is markup and ``\N`` a name.
-
-    Examples
-    --------
-    >>> print(literal(r"a < b \N"))
-    a &lt; b \\N
-    """
-    return escape(text).replace("\\", "\\\\").replace("\n", line_break)
+    return f"<TABLE {PLAIN_TABLE}><TR>{row}</TR></TABLE>"

@@ -1,4 +1,4 @@
-"""Schedules that lead from one rate to another: along a line, a power or a cosine."""
+"""Schedules that go from one rate to another: along a line, a power or a cosine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scalargrad.table.validation import number, positive
 
 
 class LinearLR(LRScheduler):
-    """Change the rate along a line for a number of epochs: a warm-up, or a way down.
+    """Change the rate linearly over a number of epochs: a warm-up, or a decay.
 
     Parameters
     ----------

@@ -1,0 +1,70 @@
+"""The state of objects: whether they consist of a class and attributes, and which attributes."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Iterable
+from itertools import chain
+from types import BuiltinFunctionType, FunctionType, ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+_FUNCTIONS = (type, FunctionType, BuiltinFunctionType, ModuleType, np.ufunc)
+
+
+def has_state(x: Any) -> bool:
+    """Return whether an object consists of a class and attributes, as instances usually do."""
+    kind: Any = type(x)
+    return is_stateful(kind)
+
+
+@functools.cache
+def is_stateful(kind: Any) -> bool:
+    """Return whether objects of a class are pickled by their class and attributes.
+
+    False for functions, and for classes that define their own equality and hash.
+    """
+    if kind is SimpleNamespace:
+        return True
+    return (
+        kind.__hash__ in {None, object.__hash__}
+        and kind.__reduce_ex__ is object.__reduce_ex__
+        and kind.__reduce__ is object.__reduce__
+        and not issubclass(kind, _FUNCTIONS)
+        and ("__dict__" in dir(kind) or bool(slots_of(kind)))
+        and _made_by(kind) is object.__new__
+    )
+
+
+def _made_by(kind: type) -> Any:
+    """Return the C function that allocates objects of a class, as `copyreg` would choose it."""
+    own = [vars(k).get("__new__") for k in kind.__mro__]
+    return next(x for x in own if isinstance(x, BuiltinFunctionType))
+
+
+@functools.cache
+def slots_of(kind: Any) -> tuple[str, ...]:
+    """Return the names of the slots of a class and its bases."""
+    declared = (vars(k).get("__slots__", ()) for k in kind.__mro__)
+    listed = ((names,) if isinstance(names, str) else names for names in declared)
+    return tuple(x for x in chain.from_iterable(listed) if x not in {"__dict__", "__weakref__"})
+
+
+def attributes(x: Any) -> dict[str, Any]:
+    """Return an object's attributes by name."""
+    kind: Any = type(x)
+    names = slots_of(kind)
+    if not names:
+        found: dict[str, Any] = x.__dict__
+        return found
+    slots = {name: getattr(x, name) for name in names if hasattr(x, name)}
+    return {**slots, **getattr(x, "__dict__", {})}
+
+
+def like(x: dict[Any, Any], values: Iterable[Any]) -> Any:
+    """Return a dict of the type of `x` (and its default factory) with other values."""
+    found: dict[Any, Any] = {} if x.__class__ is dict else copy.copy(x)
+    dict.update(found, zip(x, values, strict=True))  # Counter.update adds
+    return found
