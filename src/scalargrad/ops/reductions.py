@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, overload
 
 from scalargrad.errors import OperandError
@@ -209,6 +209,31 @@ def _scores(values: Iterable[Any]) -> list[Any]:
     ]
 
 
+class Largest(float):
+    """The largest of some scores, a constant of the graph that `softmax` makes over them.
+
+    It knows the scores, so that whoever computes the graph at other numbers finds it anew.
+    """
+
+    __slots__ = ("scores",)
+
+    def __new__(cls, value: float, scores: Sequence[Any] = ()) -> Largest:
+        made = super().__new__(cls, value)
+        made.scores = tuple(scores)
+        return made
+
+    scores: tuple[Any, ...]
+
+    def at(self, number: Callable[[Any], float]) -> float:
+        """Return the largest score where `number` says what each Value is."""
+        return max(x if isinstance(x, float) else number(x) for x in self.scores)
+
+
+def _are_shown(scores: Sequence[Any]) -> bool:
+    """Return whether no score but a masked one, -inf, is a number, which would leave no node."""
+    return all(hasattr(x, "_apply") or x == -math.inf for x in scores)
+
+
 def _score_shift(scores: Sequence[Any]) -> Any:
     """Return the largest score as a constant, which `softmax` subtracts from all."""
     if recorder() is not None:
@@ -238,7 +263,13 @@ def softmax(values: Iterable[Any]) -> list[Any]:
     if not scores:
         return []
     largest = _score_shift(scores)
-    weights = [exp(x - largest) for x in scores]
+    shifted = [x - largest for x in scores]
+    if isinstance(largest, float) and _are_shown(scores):
+        held = Largest(largest, scores)
+        for x in shifted:
+            if getattr(x, "parents", ()):
+                x.parents = x.parents[0], held
+    weights = [exp(x) for x in shifted]
     total = sum(weights)
     return [w / total for w in weights]
 

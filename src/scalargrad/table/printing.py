@@ -147,7 +147,8 @@ def scripted(word: str) -> str:
     """Return a name in MathML: a letter with its index below and, as in w²₄,₃, its layer above."""
     parts = script_parts(word)
     if parts is None:
-        return f"<mi>{_escape(word)}</mi>"
+        tag = "mtext" if ", " in word else "mi"  # several names, max(z1, z2), are words
+        return f"<{tag}>{_escape(word)}</{tag}>"
     letter, below, above = parts
     tag = "mtext" if any(map(str.isalpha, below)) else "mn"
     written = f"<mi>{letter}</mi><{tag}>{below}</{tag}>"

@@ -90,6 +90,25 @@ def test_ink_is_readable_on_every_colour(x: float) -> None:
     assert ratio >= 5.5
 
 
+@pytest.mark.parametrize("color", ["value", "gradient"])
+def test_light_text_is_readable_on_every_colour_of_dark_paper(color: Any) -> None:
+    """5.5 : 1 at least, by the contrast of WCAG 2; the zero of the legend included."""
+    picture = draw(lecture(), color=color, dark=True)
+    assert ",color:#fff" in picture.mermaid
+    assert ",color:#222" not in picture.mermaid.partition("style")[2]
+    root = ET.fromstring(picture.svg())
+    texts = {text.attrib["fill"].lower() for text in root.iter(f"{SVG}text")} - {"none"}
+    assert "#e9edf2" in texts
+    paint = [
+        *fills(ET.tostring(root, encoding="unicode")).values(),
+        *Scale(color, 12.0, True).swatches(),
+    ]
+    ink = luminance("#e9edf2")
+    filled = [luminance(colour) for colour in paint if colour.startswith("#")]
+    assert len(filled) >= 14
+    assert min((ink + 0.05) / (paper + 0.05) for paper in filled) >= 5.5
+
+
 def test_what_is_not_finite_has_a_colour() -> None:
     """Infinity takes the end of the scale of the finite ones, nan the colour of zero."""
     scale = scale_of("value", [2.0, math.inf, math.nan])

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Callable
+from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scalargrad import Parameter, Value, tanh
 from scalargrad.errors import GraphTooLargeError, LayoutError
-from scalargrad.show.steps import walk
+from scalargrad.show.steps import Walk, walk
 
 from .graphs import lecture, regularised
 
@@ -46,12 +49,17 @@ def test_all_have_one_size(tmp_path: Path) -> None:
     assert len(sizes) == 1
 
 
-def test_slides_of_a_recurrence_are_in_rows(tmp_path: Path) -> None:
-    """Of one size, which a screen can hold, with every gate of every step in its place."""
+def recurrence() -> Walk:
+    """Walk through twelve steps of tanh(wh + x)."""
     w, h = Parameter(0.5, "w"), Value(0.0, "h0")
     for t in range(12):
         h = tanh(w * h + Value(0.1 * t, f"x{t}"))
-    files = walk(h)[::20].export(tmp_path)
+    return walk(h)
+
+
+def test_slides_of_a_recurrence_are_in_rows(tmp_path: Path) -> None:
+    """Of one size, which a screen can hold, with every gate of every step in its place."""
+    files = recurrence()[::20].export(tmp_path)
     texts = [file.read_text(encoding="utf-8") for file in files]
     boxes = {found for text in texts for found in re.findall(r'viewBox="0.00 0.00 ([^"]+)"', text)}
     (size,) = boxes
@@ -59,6 +67,72 @@ def test_slides_of_a_recurrence_are_in_rows(tmp_path: Path) -> None:
     gates = [re.findall(r'<ellipse[^>]* cx="([^"]+)" cy="([^"]+)"', text) for text in texts]
     assert len(gates[0]) > 36
     assert all(found == gates[0] for found in gates)
+
+
+def test_slides_say_the_product_and_name_what_it_is_about(tmp_path: Path) -> None:
+    """Below each the formula of its step, on the wires the names in it: v1, though unlabelled."""
+    x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
+    steps = walk((x + y) * z)
+    files = steps.export(tmp_path)
+    for step, file in zip(steps, files, strict=True):
+        written = file.read_text(encoding="utf-8")
+        texts = re.findall(r"<text[^>]*>(.*?)</text>", written)
+        assert step.text() in texts
+    assert ">v<" in files[7].read_text(encoding="utf-8")  # with its index below
+    boxes = {re.search(r'viewBox="[^"]*"', f.read_text(encoding="utf-8"))[0] for f in files}  # type: ignore[index]
+    assert len(boxes) == 1
+
+
+def test_captions_wider_than_the_picture_leave_it_one_size(tmp_path: Path) -> None:
+    """Of one gate with long names: its formula is three times as wide as the gate."""
+    a, b = Value(0.123456, "a_rather_long_name"), Value(7.654321, "another_rather_long_name")
+    root = a * b
+    root.label = "product_of_both_of_them"
+    files = walk(root).export(tmp_path)
+    boxes = {re.search(r'viewBox="[^"]*"', f.read_text(encoding="utf-8"))[0] for f in files}  # type: ignore[index]
+    assert len(boxes) == 1
+
+
+@pytest.mark.parametrize("make", [lecture, recurrence])
+def test_the_arrow_of_a_gradient_points_backwards(make: Callable[[], Walk], tmp_path: Path) -> None:
+    """Left of where the line begins; forwards it stands at the gate, right of it."""
+    steps = make()
+    back = [step for step in steps if step.phase == "backward"]
+    files = dict(zip([step.index for step in steps], steps.export(tmp_path), strict=True))
+    for step in back[:8]:
+        assert step.node is not None
+        id = f"n{steps.scene.order.index(step.node)}-w{step.operand}"
+        line = re.search(
+            rf'<g id="{id}" class="edge">.*?</g>', unescape(files[step.index].read_text()), re.S
+        )
+        assert line is not None
+        starts = [float(x) for x in re.findall(r'd="M([-\d.]+)', line[0])]
+        ends = [float(x) for x in re.findall(r'[ C]([-\d.]+),[-\d.]+"', line[0])]
+        heads = [
+            float(x)
+            for points in re.findall(r'<polygon[^>]*points="([^"]*)"', line[0])
+            for x in re.findall(r"([-\d.]+),", points)
+        ]
+        middle = (min(starts) + max(ends)) / 2
+        assert heads
+        assert sum(heads) / len(heads) < middle
+
+
+def test_slides_in_one_file_print_as_one_page_each(tmp_path: Path, browser: Any) -> None:
+    """Chromium makes eight pages of eight steps, and the file asks for nothing else."""
+    (file,) = lecture().export(tmp_path, format="html")
+    assert file.name == "slides.html"
+    text = file.read_text(encoding="utf-8")
+    assert "default-src 'none'" in text
+    assert text.count("<svg") == 8
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(file.as_uri())
+    printed = page.pdf(prefer_css_page_size=True)
+    page.close()
+    assert said == []
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 8
 
 
 def test_part_of_a_walk_as_png_on_dark_paper(tmp_path: Path) -> None:
@@ -70,7 +144,7 @@ def test_part_of_a_walk_as_png_on_dark_paper(tmp_path: Path) -> None:
 
 def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
     """Another format, and a graph that no slide can hold; of no steps nothing is written."""
-    with pytest.raises(LayoutError, match="use 'svg' or 'png'"):
+    with pytest.raises(LayoutError, match="use 'svg', 'png' or 'html'"):
         lecture().export(tmp_path, format="gif")  # type: ignore[arg-type]
     x = Value(1.0)
     for _ in range(300):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, Value, custom_op, dot, log, maximum, relu, square
+from scalargrad import Parameter, Value, custom_op, dot, log, maximum, relu, square, tanh
 from scalargrad.show.steps import Walk, walk
 
 from .graphs import labelled
@@ -122,10 +122,27 @@ def test_inputs_are_fixed_where_python_would_have_to_be_called(open_page: Any) -
     assert "cube is a Python function" in page.locator("#undefined").text_content()
 
 
-def test_python_s_ifs_are_said_to_be_frozen(open_page: Any) -> None:
-    """A graph records one path."""
+def test_the_help_says_that_python_s_ifs_stay(open_page: Any) -> None:
+    """A graph records one path; a page without a choice is not told so at every step."""
     page = open_page(lecture())
-    assert "if choices are frozen" in page.locator("#inputs").text_content()
+    assert "if" not in page.locator("#inputs").text_content().split()
+    page.locator("#help").click()
+    told = " ".join(page.locator("#help-text").text_content().split())
+    assert "Where the function chose with Python's if, the choice stays as it was recorded" in told
+
+
+def test_the_notation_of_errors_is_offered_where_there_is_one(open_page: Any) -> None:
+    """δ is ∂f/∂s of a sum that enters a unit: (x + y)z has none, and N passes over it."""
+    page = open_page(lecture())
+    assert page.locator("[name=notation]").count() == 2
+    page.keyboard.press("End")
+    said = []
+    for _ in range(3):
+        said.append(page.locator("#panel .formula.symbols").text_content())
+        page.keyboard.press("n")
+    assert said[0] == said[2] != said[1]
+    unit = open_page(walk(labelled(tanh(Parameter(0.5, "w") * Value(2.0, "x")), "f")))
+    assert unit.locator("[name=notation]").count() == 3
 
 
 def test_a_finite_difference_agrees_with_the_gradient(open_page: Any) -> None:

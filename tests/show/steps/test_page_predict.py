@@ -198,6 +198,13 @@ def test_a_wire_from_the_root_to_a_fan_out_is_asked_for_alone(asked: Any) -> Non
     page = asked(walk(labelled(labelled(x * x, "s") + x, "f")), "f → x")
     assert page.locator(".question label").text_content() == "∂f/∂x on this wire = ?"
     assert "by f:" in page.locator("#panel .symbols").text_content()
+    assert page.locator("#panel .symbols").text_content().count("on this wire") == 1
+    for _ in range(2):
+        page.get_by_role("button", name="Hint").click()
+    first, second = page.locator(".hint").all_text_contents()
+    assert "by x on this wire" in first
+    assert "x on its other wires too" in first
+    assert "∂f/∂x on this wire" in second or "1, −1 or 0" in second
     assert reply_to(page, "1").startswith("Right")
 
 

@@ -6,11 +6,20 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Value, square
+from scalargrad import (
+    Parameter,
+    Value,
+    clip,
+    log_softmax,
+    mean,
+    softmax,
+    square,
+    tanh,
+)
 from scalargrad.nn import MLP
 from scalargrad.show.steps import Walk, walk
 
-from .graphs import labelled, lecture, regularised
+from .graphs import labelled, lecture, neuron, regularised
 
 SMALLEST = """[...document.querySelectorAll("#graph text")].filter(t => t.textContent).map(
     t => parseFloat(getComputedStyle(t).fontSize) * t.getCTM().a)"""
@@ -22,7 +31,7 @@ def network() -> Walk:
     return walk(labelled(square(out - 1.0), "L"))
 
 
-@pytest.mark.parametrize("make", [lecture, regularised, network])
+@pytest.mark.parametrize("make", [lecture, regularised, network, neuron])
 def test_labels_have_28_pixels_and_the_graph_the_room(make: Any, open_page: Any) -> None:
     """At 1920 × 1080; panel and bar stay on the screen, and beside a wide graph there is none."""
     steps = make()
@@ -39,3 +48,106 @@ def test_labels_have_28_pixels_and_the_graph_the_room(make: Any, open_page: Any)
     assert bar["y"] + bar["height"] <= 1081
     if page.evaluate("document.body.classList.contains('wide')"):
         assert panel["y"] >= stage["y"] + stage["height"] - 1
+
+
+WRITTEN = """[...document.querySelectorAll(".said :is(p, .formula, li), h1, .expression")]
+    .filter(part => part.textContent.trim() && part.checkVisibility())
+    .map(part => parseFloat(getComputedStyle(part).fontSize))"""
+
+SEEN = """() => {
+  const room = document.getElementById('viewport').getBoundingClientRect();
+  return [...document.querySelectorAll('.chip .paper, #underlay rect.halo')].every((part) => {
+    const box = part.getBoundingClientRect();
+    return box.left >= room.left - 1 && box.right <= room.right + 1
+      && box.top >= room.top - 1 && box.bottom <= room.bottom + 1;
+  });
+}"""
+
+
+def test_what_a_step_says_has_28_pixels_and_stays_in_the_room(open_page: Any) -> None:
+    """At every step of the sigmoid neuron sentences are as large as labels, and none is cut."""
+    steps = neuron()
+    page = open_page(steps, viewport={"width": 1920, "height": 1080})
+    page.locator("#more").click()
+    page.locator("#present").click()
+    for position in range(1, len(steps) + 1):
+        page.evaluate(f"scalargrad.goTo({position})")
+        assert min(page.evaluate(WRITTEN)) >= 28
+        panel = page.evaluate(
+            "(p => [p.scrollHeight, p.clientHeight])(document.getElementById('panel'))"
+        )
+        assert panel[0] <= panel[1] + 1
+
+
+def test_a_graph_wider_than_the_room_shows_where_one_is(open_page: Any) -> None:
+    """The sigmoid neuron has 2,254 pixels: a step is in sight, and the map shows the rest."""
+    steps = neuron()
+    page = open_page(steps, viewport={"width": 1920, "height": 1080})
+    page.locator("#more").click()
+    page.locator("#present").click()
+    assert page.evaluate("document.getElementById('graph').clientWidth") > 1920
+    assert page.locator("#minimap").is_visible()
+    assert page.locator("#zoom-fit").is_visible()
+    for position in range(2, len(steps) + 1):
+        page.evaluate(f"scalargrad.goTo({position})")
+        assert page.evaluate(SEEN), position
+
+
+COVERED = """() => {
+  const box = (part) => part.getBoundingClientRect();
+  const over = (a, b) => Math.min(a.right, b.right) > Math.max(a.left, b.left) + 1
+    && Math.min(a.bottom, b.bottom) > Math.max(a.top, b.top) + 1;
+  const tools = ['minimap', 'zoom'].map((id) => document.getElementById(id))
+    .filter((tool) => tool.checkVisibility({ visibilityProperty: true }));
+  return [...document.querySelectorAll('.chip .paper, #underlay rect.halo, .ring')]
+    .filter((part) => tools.some((tool) => over(box(part), box(tool)))).length;
+}"""
+
+
+def chain() -> Walk:
+    """Walk through 40 gates one after the other, in rows."""
+    y: Value = Value(0.5, "x")
+    for i in range(20):
+        y = tanh(y * 1.1) if i % 2 else y.sin() + 0.1
+    return walk(labelled(y, "f"))
+
+
+@pytest.mark.parametrize("make", [chain, neuron, network])
+@pytest.mark.parametrize("size", [(1280, 720), (900, 600)])
+def test_neither_map_nor_buttons_cover_what_a_step_is_about(
+    make: Any, size: tuple[int, int], open_page: Any
+) -> None:
+    """At no step of a long page, and when the graph has been made larger."""
+    steps = make()
+    page = open_page(steps, viewport={"width": size[0], "height": size[1]})
+    for factor in (1, 2):
+        if factor == 2:
+            page.locator("#zoom-in").click(force=True)
+            page.locator("#zoom-in").click(force=True)
+        covered = []
+        for position in range(1, len(steps) + 1):
+            page.evaluate(f"scalargrad.goTo({position})")
+            if page.evaluate(COVERED):
+                covered.append(position)
+        assert not covered
+
+
+INSIDE = """() => [...document.querySelectorAll('#graph .node')].filter((shape) => {
+  const rect = shape.querySelector('rect'), text = shape.querySelector('text');
+  if (!rect || !text || !text.textContent) return false;
+  const [a, b] = [rect.getBBox(), text.getBBox()];
+  return b.x < a.x + 4 || b.x + b.width > a.x + a.width - 4;
+}).map((shape) => shape.textContent)"""
+
+
+def wordy() -> Walk:
+    """Walk through gates and boxes of wide letters."""
+    x, w = Value(2.0, "mmmm"), Parameter(0.5, "WWW")
+    p = softmax([x, w, labelled(x * -1.0, "warm")])[0]
+    return walk(labelled(log_softmax([p, w])[0] + mean([x, w]) + clip(x, -1.5, 2.5), "mmm"))
+
+
+@pytest.mark.parametrize("make", [wordy, neuron, network])
+def test_no_text_touches_the_outline_of_its_box(make: Any, open_page: Any) -> None:
+    """Whatever font the browser has: four pixels are left on either side."""
+    assert open_page(make()).evaluate(INSIDE) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from scalargrad import (
     Parameter,
     Value,
+    clip,
     custom_op,
     dot,
     exp,
@@ -18,6 +21,7 @@ from scalargrad import (
     logsumexp,
     maximum,
     mean,
+    minimum,
     relu,
     sigmoid,
     sqrt,
@@ -28,7 +32,9 @@ from scalargrad import (
 from scalargrad import abs as magnitude
 from scalargrad import sum as add_up
 from scalargrad.errors import OperandError
+from scalargrad.ops import gt
 from scalargrad.show.steps import Step, Walk, walk
+from scalargrad.show.steps.nudges import output_at
 
 from .graphs import labelled
 
@@ -397,6 +403,18 @@ def test_zero_local_derivatives_stop_the_gradient() -> None:
     )
 
 
+def test_a_zero_is_not_said_to_stop_before_it_meets_an_infinite_slope() -> None:
+    """Of y·√x at 0, 0 goes back to √x, whose slope is inf: 0·inf is nan, which did not stop."""
+    steps = walk(labelled(Value(0.0, "y") * sqrt(Value(0.0, "x")), "f"))
+    assert steps[-1].total != steps[-1].total
+    assert not any("stops" in note for step in steps for note in step.notes())
+
+
+def test_the_slope_of_the_absolute_value_at_its_kink_is_written_as_a_number() -> None:
+    """The table takes x·0 there, so that nan passes, which is no rule to be read."""
+    assert last(labelled(magnitude(Value(0.0, "x")), "f")).local_text() == "∂f/∂x = 0"
+
+
 def test_nudge_of_a_bent_function_is_only_about_right() -> None:
     """x² changes by 0.0601 where the gradient says 0.06; 2x changes by exactly 0.02."""
     x = Value(3.0, "x")
@@ -411,6 +429,68 @@ def test_nudge_of_a_bent_function_is_only_about_right() -> None:
 def test_nudge_is_small_beside_a_small_number(x: float, nudge: str) -> None:
     """A promise of +0.01 · df/dx would be false of 1/x at 1e-6."""
     assert last(Value(x, "x") * 2.0).notes()[-1].startswith(f"nudge x by +{nudge}:")
+
+
+@pytest.mark.parametrize(
+    ("make", "x", "said"),
+    [
+        (relu, 0.0, "0 from the left and 1 from the right; 0 is taken by convention"),
+        (magnitude, 0.0, "−1 from the left and 1 from the right; 0 is taken by convention"),
+        (lambda x: maximum(x, 2.0), 2.0, "0 from the left and 1 from the right; 0.5 is taken"),
+        (lambda x: minimum(x, 2.0), 2.0, "1 from the left and 0 from the right; 0.5 is taken"),
+        (lambda x: clip(x, -1.0, 1.0), 1.0, "1 from the left and 0 from the right; 1 is taken"),
+        (lambda x: relu(x) * tanh(Value(0.5)), 0.0, "0 from the left and 0.4621 from the right"),
+        (lambda x: relu(x) - relu(-x), 0.0, "kinks meet at x = 0: the derivative of f is 1, but"),
+        (floor, 2.0, "f jumps at x = 2: it is 1 just below and 2 just above; the gradient leaves"),
+        (lambda x: gt(x, 0.0), 0.0, "f jumps at x = 0: it is 0 just below and 1 just above"),
+    ],
+)
+def test_no_nudge_is_foretold_at_a_kink_or_jump(make: Any, x: float, said: str) -> None:
+    """The slopes on both sides are those of the textbook: relu(0) rises by 0.01, not by about 0."""
+    note = last(labelled(make(Value(x, "x")), "f")).notes()[-1]
+    assert "nudge" not in note
+    assert said in note
+
+
+@pytest.mark.parametrize(
+    ("make", "x", "nudge", "change"),
+    [
+        (lambda x: relu(x - 1.0), 0.999, "+0.001", "about 0"),  # the kink is 0.001 away
+        (lambda x: exp(30.0 * x), 0.0, "+0.001", "about +0.03"),  # e^0.3 - 1 is 0.35, not 0.3
+        (lambda x: x * x, 0.0, "+0.01", "about 0"),
+    ],
+)
+def test_a_nudge_is_so_small_that_its_promise_holds(
+    make: Any, x: float, nudge: str, change: str
+) -> None:
+    """Where a step of 0.01 would pass a kink or bend too much, a smaller one is spoken of."""
+    note = last(labelled(make(Value(x, "x")), "f")).notes()[-1]
+    assert note == f"nudge x by {nudge}: f changes by {change}"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_foretold_is_what_the_function_does(seed: int) -> None:
+    """Of random functions with kinks, at whole numbers where kinks are likely."""
+    draw = random.Random(seed)
+    x, y = Value(float(draw.randint(-2, 2)), "x"), Value(float(draw.randint(-2, 2)), "y")
+    pool = [x, y]
+    for _ in range(6):
+        a, b = draw.choice(pool), draw.choice(pool)
+        pool.append(draw.choice([relu(a), magnitude(a), maximum(a, b), a * b, a - b, tanh(a)]))
+    f = labelled(add_up(pool), "f")
+    for step in walk(f):
+        note = step.notes()[-1] if step.parent in {x, y} and step.arrived == step.expected else ""
+        if found := re.match(r"nudge . by \+([\d.]+): f changes by (?:about )?(\S+)", note):
+            nudge, foretold = float(found[1]), float(found[2].replace("−", "-"))
+            assert step.parent is not None
+            moved = output_at(walk(f).scene, step.parent, step.parent.data + nudge)
+            assert moved - f.data == pytest.approx(foretold, rel=0.12, abs=0.03 * nudge)
+
+
+def test_a_sum_that_swallows_the_input_promises_nothing() -> None:
+    """1 + 1e16 - 1e16 does not change by 0.01."""
+    notes = walk(labelled((Value(1.0, "x") + 1e16) - 1e16, "f"))[-1].notes()
+    assert not any("nudge" in note for note in notes)
 
 
 def test_inputs_come_before_parameters() -> None:
@@ -463,14 +543,14 @@ def test_sentences_say_what_happens(lecture: Walk) -> None:
 
 
 def test_sentences_tell_parameters_from_inputs_and_count_the_many() -> None:
-    """Constants are named by their numbers."""
+    """A gate is called what it shows, its constant with it."""
     w = [Parameter(1.0, f"w{i}") for i in range(6)]
     steps = walk(labelled(dot(w, [1.0] * 6, Value(2.0, "x")), "z"))
     assert steps[0].sentence() == (
         "Start from the input x and the parameters w0, w1, w2 and 3 more."
     )
     assert walk(labelled(2.0 - Value(1.0, "x"), "f"))[1].sentence() == (
-        "The gate − computes f from 2 and x."
+        "The gate 2−x computes f from x."
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import hypot
 
 import graphviz
 
@@ -104,13 +105,37 @@ def to_dot(
     _set_in(graph, diagram.clusters, frames, turn)
     edges = Edges(diagram, direction)
     for line in diagram.lines:
-        graph.edge(*edges.ends(line), id=line.id, **edges.style(line), **_place(line.id, fixed))
+        place = _place(line.id, fixed)
+        if place and line.id in diagram.look.back:
+            place = {"pos": turned(place["pos"])}
+        graph.edge(*edges.ends(line), id=line.id, **edges.style(line), **place)
     text: str = graph.source
     return darkened(text) if dark else text
 
 
 def _place(id: str, places: Mapping[str, str]) -> dict[str, str]:
     return {"pos": places[id]} if id in places else {}
+
+
+_ARROW = 8.0  # points
+
+
+def turned(place: str) -> str:
+    """Return the place of a line with the room for its arrow at its beginning, not its end.
+
+    Examples
+    --------
+    >>> turned("e,40,0 0,0 10,0 20,0 32,0")
+    's,0.00,0.00 8.00,0.00 10,0 20,0 40,0'
+    """
+    head, *points = place.split()
+    if not head.startswith("e,"):
+        return place
+    (x, y), (towards_x, towards_y) = (map(float, point.split(",")) for point in points[:2])
+    length = hypot(towards_x - x, towards_y - y) or 1.0
+    share = _ARROW / length
+    begun = f"{x + share * (towards_x - x):.2f},{y + share * (towards_y - y):.2f}"
+    return " ".join([f"s,{x:.2f},{y:.2f}", begun, *points[1:-1], head.removeprefix("e,")])
 
 
 _COLOUR = re.compile(r"((?:color|COLOR)=)\"?([#:\w]+)\"?")
@@ -138,7 +163,8 @@ def _below(diagram: FoldedDiagram) -> str:
     if not notes:
         return scale
     rows = [scale, *notes] if scale else notes
-    cells = "".join(f'<TR><TD CELLPADDING="4">{row}</TD></TR>' for row in rows)
+    wide = f' WIDTH="{diagram.note_width}"' if diagram.note_width else ""
+    cells = "".join(f'<TR><TD CELLPADDING="4"{wide}>{row}</TD></TR>' for row in rows)
     return f"<TABLE {PLAIN_TABLE}>{cells}</TABLE>"
 
 

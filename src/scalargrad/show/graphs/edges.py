@@ -13,6 +13,7 @@ SIDES = {"LR": ("e", "w"), "TB": ("s", "n")}
 
 _THICK = {"color": SLATE, "penwidth": "2.6", "arrowsize": "0.7"}
 _BOLD = {"color": f"{HALO}:{INK}:{HALO}", "penwidth": "2", "arrowsize": "0.9"}
+_BACK = {"dir": "back"}
 _NO_ARROW = {"arrowhead": "none"}
 
 
@@ -29,7 +30,7 @@ class Edges:
 
     def __init__(self, diagram: FoldedDiagram, direction: str) -> None:
         self._leaving, self._entering = SIDES[direction]
-        self._highlighted = diagram.look.highlighted
+        self._highlighted, self._back = diagram.look.highlighted, diagram.look.back
         self._shapes = {shape.id: shape for shape in diagram.shapes}
         self._arrivals = Counter(line.target for line in diagram.lines if line.enters)
         self._twins = Counter((line.source, line.target) for line in diagram.lines)
@@ -55,7 +56,7 @@ class Edges:
             style |= _THICK
         if self._highlighted.intersection({line.id, line.id.rpartition("-to")[0]}):
             style |= _BOLD
-        return style
+        return style | _BACK if line.id in self._back else style
 
     def _layout(self, line: Line) -> dict[str, str]:
         source, target = self._shapes[line.source], self._shapes[line.target]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from scalargrad import ops
+from scalargrad.ops.reductions import Largest
 from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.printing import MINUS, text
 from scalargrad.table.symbol import Symbol
@@ -81,9 +82,11 @@ def gate_text(node: Value) -> str:
 
 
 def _as_function_of_x(op: Operation, operands: tuple[Value | float, ...]) -> str:
-    x = Symbol("x")
-    written = tuple(operand if isinstance(operand, float) else x for operand in operands)
-    return text(Symbol("", op, written), {x: "x"})
+    x, largest = Symbol("x"), Symbol("max")
+    written = tuple(
+        largest if isinstance(y, Largest) else y if isinstance(y, float) else x for y in operands
+    )
+    return text(Symbol("", op, written), {x: "x", largest: "max"})
 
 
 def _shortened(written: str) -> str:

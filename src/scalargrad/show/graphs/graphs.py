@@ -31,6 +31,7 @@ from scalargrad.show.graphs.parts import Border, FoldedDiagram
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.row_layout import in_rows
 from scalargrad.show.graphs.scale import numbers_by_id, scale_of
+from scalargrad.show.held import shown_order
 from scalargrad.show.places import module_or_none, place_names
 from scalargrad.show.subgraphs import Fold, Model, fold
 from scalargrad.table.printing import MINUS
@@ -166,7 +167,7 @@ def draw(
         flag(dark, "dark"),
     )
     require_digits(digits, dpi)
-    order = topological_order(*roots)
+    order = shown_order(*roots)
     has_gradients = any(root.grad for root in roots)  # other gradients are of an earlier graph
     numbers_shown = WireNumbers(digits, gradients and has_gradients)
     names = (
@@ -192,7 +193,7 @@ def draw(
     drawn = {shape.id for shape in diagram.shapes}
     known = color != "gradient" or has_gradients
     numbers = {id: x if known else 0.0 for id, x in numbers.items() if id in drawn}
-    scale = scale_of(color, numbers.values())
+    scale = scale_of(color, numbers.values(), dark)
     tints = {id: scale.colour(x) for id, x in numbers.items()} if scale else {}
     marked = marked.union(*(hidden.get(id, ()) for id in marked))
     alarmed = alarmed.union(*(hidden.get(id, ()) for id in alarmed))

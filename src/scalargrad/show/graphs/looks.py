@@ -37,9 +37,10 @@ class Look:
     """The highlights and tints of shapes and lines.
 
     Highlighted shapes are bold with a halo; `tints` holds the colours of others, and `scale` what
-    these mean. Nodes that are inf or nan are red octagons. Hidden texts take up room all the same,
-    and in an even look every wire has room for a halo, so that all pictures of a walk are of one
-    size.
+    these mean. Nodes that are inf or nan are red octagons. Lines in `back` carry a gradient,
+    against their direction, and have their arrow at that end. Hidden texts take up room all the
+    same, and in an even look every wire has room for a halo, so that all pictures of a walk are of
+    one size.
     """
 
     highlighted: frozenset[str] = frozenset()
@@ -47,6 +48,7 @@ class Look:
     scale: Scale | None = None
     alarmed: frozenset[str] = frozenset()
     hidden: frozenset[str] = frozenset()
+    back: frozenset[str] = frozenset()
     even: bool = False
 
 

@@ -73,7 +73,9 @@ def _emphasis(shapes: list[_Shown], lines: list[Line], look: Look) -> Iterator[s
             continue
         fill = look.tints.get(shape.id, _HALO_FILL if highlighted else "")
         if fill and not isinstance(shape, Wire | Bundle):
-            yield f"    style {_id(shape.id)} fill:{fill},color:#222{_BOLD * highlighted}"
+            deep = shape.id in look.tints and look.scale is not None and look.scale.dark
+            ink = "#fff" if deep else "#222"
+            yield f"    style {_id(shape.id)} fill:{fill},color:{ink}{_BOLD * highlighted}"
     for i, line in enumerate(lines):
         if line.id in look.highlighted:
             yield f"    linkStyle {i} {_BOLD_LINE}"

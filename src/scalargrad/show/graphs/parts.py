@@ -55,7 +55,8 @@ Drawn: TypeAlias = Shape | Folded | Bundle | Border
 class FoldedDiagram:
     """A diagram with boxes for closed folds and frames for open ones.
 
-    Below the picture come a legend of short names, one per line, and a note.
+    Below the picture come a legend of short names, one per line, and a note, which has the width
+    that is given in points, or that of its text.
     """
 
     title: str
@@ -65,6 +66,7 @@ class FoldedDiagram:
     look: Look = field(default_factory=Look)
     legend: str = ""
     note: str = ""
+    note_width: int = 0
 
     def frames(self) -> list[Cluster]:
         """Return all clusters, outer ones first."""

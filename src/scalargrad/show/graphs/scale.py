@@ -1,6 +1,7 @@
 """Colours for numbers: orange below zero, grey at zero, blue above.
 
-Blue and orange differ for colour-blind readers too, and dark text is readable on all of them.
+Blue and orange differ for colour-blind readers too. Dark text is readable on all of them; light
+text, as it stands on dark paper, on all of the deep ones that are taken there.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from scalargrad.table.validation import is_word, shown
 from scalargrad.value import Value
 
 _NEGATIVE, _ZERO, _POSITIVE = (0xF0, 0x97, 0x37), (0xE4, 0xE4, 0xE4), (0x5F, 0xA8, 0xEC)
+_DEEP = (0x8F, 0x4A, 0x00), (0x33, 0x3A, 0x43), (0x14, 0x5D, 0x9C)
 
 
 QUANTITIES = ("value", "gradient")
@@ -30,6 +32,8 @@ class Scale:
         What the numbers are: ``value`` or ``gradient``.
     limit : float
         The greatest magnitude, not negative; numbers beyond it have the colours of the ends.
+    dark : bool
+        For light text on dark paper.
 
     Examples
     --------
@@ -40,12 +44,13 @@ class Scale:
 
     quantity: str
     limit: float
+    dark: bool = False
 
     def colour(self, x: float) -> str:
         """Return the colour of `x` as #rrggbb; nan has the colour of zero."""
-        end = _POSITIVE if x > 0 else _NEGATIVE
-        share = self._share(x)
-        mixed = (round(z + share * (e - z)) for z, e in zip(_ZERO, end, strict=True))
+        negative, zero, positive = _DEEP if self.dark else (_NEGATIVE, _ZERO, _POSITIVE)
+        end, share = positive if x > 0 else negative, self._share(x)
+        mixed = (round(z + share * (e - z)) for z, e in zip(zero, end, strict=True))
         return "#" + "".join(f"{part:02x}" for part in mixed)
 
     def _share(self, x: float) -> float:
@@ -61,16 +66,16 @@ class Scale:
         return [self.colour(i / 4 * self.limit) for i in range(-4, 5)]
 
 
-def scale_of(color: str | None, numbers: Iterable[float]) -> Scale | None:
+def scale_of(color: str | None, numbers: Iterable[float], dark: bool = False) -> Scale | None:
     """Return a scale for all finite numbers; None if `color` is None.
 
     Examples
     --------
     >>> scale_of("value", [-3.0, 2.0])
-    Scale(quantity='value', limit=3.0)
+    Scale(quantity='value', limit=3.0, dark=False)
     """
     finite = (abs(x) for x in numbers if isfinite(x))
-    return None if color is None else Scale(color, max(finite, default=0.0))
+    return None if color is None else Scale(color, max(finite, default=0.0), dark)
 
 
 def numbers_by_id(

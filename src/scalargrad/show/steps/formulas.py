@@ -54,7 +54,8 @@ def forward_formula(step: StepFacts, script: Script) -> Formula:
     constants = scene.constants(gate, expression)
     shown = [*constants, *scene.operand_data(gate, expression)]
     written = script.expression(expression, scene.numbers(gate, expression))
-    brief = is_plain_sum(expression) or written == script.number(data)
+    names_all = is_plain_sum(expression) and not scene.held(node)
+    brief = names_all or written == script.number(data)
     return Formula(
         [
             ("", script.name(scene.word(node))),

@@ -5,22 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from html import escape
+from math import ceil
+from textwrap import wrap
 
 from scalargrad.errors import GraphTooLargeError, LayoutError
 from scalargrad.graph import describe
 from scalargrad.show.graphs.diagram import Builder, Wire, WireNumbers
 from scalargrad.show.graphs.dot import to_dot
+from scalargrad.show.graphs.inks import DARK, PAPER
 from scalargrad.show.graphs.layout import render, render_each
 from scalargrad.show.graphs.looks import Look, highlighted_ids
 from scalargrad.show.graphs.parts import FoldedDiagram
 from scalargrad.show.graphs.row_layout import placed
 from scalargrad.show.graphs.svg import finish
+from scalargrad.show.html import policy
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
+from scalargrad.show.text_width import text_width
 from scalargrad.table.validation import is_word, shown
 from scalargrad.value import Value
 
 _MOST = 300
+_LONGEST_LINE, _LETTERS = 90, 14
+_LINE = re.compile(r"n\d+-w\d+")
 _HIDDEN_TEXT = re.compile(r'<text[^>]*fill="transparent"[^>]*>[^<]*</text>\n?')
 _HIDDEN_TITLES = re.compile(
     r'(<g id="(?:n\d+)-(?:value|gradient)">)<title>[^<]*</title>\n(?=\s*</g>)'
@@ -38,7 +46,9 @@ class FrameBuilder(Builder):
         """Return the wire of a node with its value and its whole gradient."""
         gradient = 1.0 if node is self._scene.root else sum(self._scene.terms[node])
         wire = super().wire(node)
-        return replace(wire, gradient=self.numbers.gradient(gradient), gradient_title="")
+        name = self._scene.names[node] if node.parents else ""  # v1 is what the formula calls it
+        gradient_shown = self.numbers.gradient(gradient)
+        return replace(wire, name=name, gradient=gradient_shown, gradient_title="")
 
 
 def frames(
@@ -53,8 +63,8 @@ def frames(
     GraphTooLargeError
         If the graph has more than 300 nodes.
     """
-    if not is_word(kind, {"svg", "png"}):
-        raise LayoutError(f"frames cannot be written as {shown(kind)}: use 'svg' or 'png'")
+    if not is_word(kind, {"svg", "png", "html"}):
+        raise LayoutError(f"frames cannot be written as {shown(kind)}: use 'svg', 'png' or 'html'")
     scene = steps[0].scene
     if len(scene.order) > _MOST:
         raise GraphTooLargeError(
@@ -64,7 +74,11 @@ def frames(
     plain = FrameBuilder(scene, WireNumbers(digits)).build([scene.root])
     whole = FoldedDiagram(plain.title, [*plain.shapes], plain.lines, look=Look(even=True))
     arranged, places = placed(whole)
-    diagrams = [replace(arranged, title=step.text(), look=_look(step)) for step in steps]
+    captions, width = _captions(steps)
+    diagrams = [
+        replace(arranged, title=step.text(), look=_look(step), note=caption, note_width=width)
+        for step, caption in zip(steps, captions, strict=True)
+    ]
     dots = [to_dot(diagram, "LR", dark, places) for diagram in diagrams]
     if kind == "png":
         drawn = [render(dot, "png", dpi) for dot in dots]
@@ -72,6 +86,43 @@ def frames(
         svgs = zip(render_each(dots, "svg"), diagrams, strict=True)
         drawn = [_seen(finish(svg, diagram.title, {})).encode() for svg, diagram in svgs]
     return [(step.index + 1, picture) for step, picture in zip(steps, drawn, strict=True)]
+
+
+def _captions(steps: Sequence[Step]) -> tuple[list[str], int]:
+    """Return the formula of each step, all of as many lines, and room in points for the widest."""
+    wrapped = [wrap(step.text(), _LONGEST_LINE, break_long_words=False) for step in steps]
+    high = max(map(len, wrapped))
+    width = max(text_width(line, _LETTERS) for lines in wrapped for line in lines)
+    padded = ["\n".join([*lines, *[" "] * (high - len(lines))]) for lines in wrapped]
+    return padded, ceil(width)
+
+
+_PRINTED = """html { background: %(paper)s; }
+body { margin: 0; }
+svg { display: block; width: 100%%; height: auto; break-after: page; margin: 0 0 24px; }
+@page { size: %(width)spt %(height)spt; margin: 0; }
+@media print { svg { margin: 0; height: 100vh; } }
+"""
+_SIZE = re.compile(r'viewBox="0.00 0.00 ([\d.]+) ([\d.]+)"')
+
+
+def handout(pictures: Sequence[bytes], title: str, dark: bool) -> str:
+    """Return SVG pictures as one HTML document, which a browser prints as one page for each.
+
+    It fetches nothing, and its Content-Security-Policy forbids it to.
+    """
+    written = [picture.decode() for picture in pictures]
+    found = _SIZE.search(written[0])
+    assert found is not None
+    paper = DARK[PAPER] if dark else PAPER
+    style = _PRINTED % {"width": found[1], "height": found[2], "paper": paper}
+    drawn = (re.sub(r' (?:id|style)="[^"]*"', "", svg[svg.index("<svg") :]) for svg in written)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy("", style)}">\n'
+        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
+        f"{''.join(drawn)}</body>\n</html>\n"
+    )
 
 
 def _look(step: Step) -> Look:
@@ -83,7 +134,9 @@ def _look(step: Step) -> Look:
         expected = 1 if node is scene.root else scene.expected[node]
         if scene.arrived(node, step.index) < expected:
             hidden.add(f"n{i}-gradient")
-    return Look(highlighted_ids(scene.order, step), hidden=frozenset(hidden), even=True)
+    marked = highlighted_ids(scene.order, step)
+    back = frozenset(id for id in marked if _LINE.fullmatch(id)) if step.parent else frozenset()
+    return Look(marked, hidden=frozenset(hidden), back=back, even=True)
 
 
 def _seen(svg: str) -> str:

@@ -199,8 +199,9 @@ def _bell(x: Symbol) -> Symbol:
 
 
 #: Derivatives that are not those of the table with the result written out. The table avoids
-#: overflow and cancellation, which a formula to be read need not.
+#: overflow and cancellation and lets nan through, which a formula to be read need not.
 _TEXTBOOK: dict[tuple[Operation, int], Callable[..., Any]] = {
+    (ops.abs, 0): lambda x: ops.where(x > 0, 1.0, ops.where(x < 0, -1.0, 0.0)),
     (ops.reciprocal, 0): lambda x: -1.0 / x**2,
     (ops.div, 1): lambda a, b: -a / b**2,
     (ops.tanh, 0): lambda x: 1 - ops.tanh(x) ** 2,

@@ -8,14 +8,16 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from scalargrad import ops
 from scalargrad.errors import GraphChangedError
-from scalargrad.graph import as_read, describe, fan_out, names, topological_order
+from scalargrad.graph import as_read, describe, fan_out, names
 from scalargrad.ops import activations
+from scalargrad.ops.reductions import Largest
 from scalargrad.show.characters import visible
 from scalargrad.show.figures import number
+from scalargrad.show.held import largest_of, scores_of, shown_order
 from scalargrad.show.places import place_names
 from scalargrad.show.steps.affinity import Affinity
 from scalargrad.show.steps.partials import FIXED, SymbolicGate, Trace, named_symbols, numbers_in
@@ -88,7 +90,7 @@ class Scene:
     def __init__(self, root: Value, model: Model | None = None) -> None:
         self.root = root
         self.model = model
-        self.order = topological_order(root)
+        self.order = shown_order(root)
         self.place = {node: i for i, node in enumerate(self.order)}
         leaves = [node for node in as_read(self.order) if not node.parents]
         self.inputs = sorted(leaves, key=lambda leaf: isinstance(leaf, Parameter))
@@ -155,32 +157,51 @@ class Scene:
 
     def words(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
         """Return the names of the symbols in an expression; constants are numbers in any case."""
-        return self._written(gate, expression, self.word)
+        return self._written(gate, expression, self.word, self._held_word)
 
     def numbers(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
         """Return the numbers of the symbols in an expression, as shown."""
-        return self._written(gate, expression, lambda node: number(self.data[node]))
+        return self._written(gate, expression, lambda node: number(self.data[node]), number)
+
+    def held(self, node: Value) -> list[Value]:
+        """Return the scores whose maximum a gate holds as a constant, as that of softmax does."""
+        return [score for x in node.parents for score in scores_of(x, self.place)]
+
+    def _held_word(self, constant: float) -> str:
+        scores = scores_of(constant, self.place)
+        return largest_of([self.word(x) for x in scores]) if scores else number(constant)
 
     @staticmethod
     def _written(
-        gate: SymbolicGate, expression: Expression, write: Callable[[Value], str]
+        gate: SymbolicGate,
+        expression: Expression,
+        write: Callable[[Value], str],
+        write_constant: Callable[[float], str],
     ) -> dict[Symbol, str]:
         written = {symbol: symbol.name for symbol in FIXED}
         for symbol in named_symbols(expression):
             if symbol not in written:
                 x = gate.stand_ins[symbol]
-                written[symbol] = number(x) if isinstance(x, float) else write(x)
+                written[symbol] = write_constant(x) if isinstance(x, float) else write(x)
         return written
 
     def constants(self, gate: SymbolicGate, expression: Expression) -> list[float]:
         """Return the numbers that stand in an expression even in symbols."""
         named = (gate.stand_ins.get(symbol) for symbol in named_symbols(expression))
-        return [*numbers_in(expression), *(x for x in named if isinstance(x, float))]
+        fixed = (x for x in named if isinstance(x, float) and not self._is_held(x))
+        return [*numbers_in(expression), *fixed]
 
     def operand_data(self, gate: SymbolicGate, expression: Expression) -> list[float]:
         """Return the numbers of the nodes named in an expression."""
         named = (gate.stand_ins.get(symbol) for symbol in named_symbols(expression))
-        return [self.data[x] for x in named if isinstance(x, Value)]
+        return [
+            self.data[x] if isinstance(x, Value) else x
+            for x in named
+            if isinstance(x, Value) or self._is_held(x)
+        ]
+
+    def _is_held(self, x: Value | float | None) -> TypeGuard[float]:
+        return isinstance(x, Largest) and bool(scores_of(x, self.place))
 
     def is_repeated(self, node: Value, parent: Value) -> bool:
         """Return whether a gate has the same operand more than once."""

@@ -16,7 +16,7 @@ from scalargrad.show.html import save as save_page
 from scalargrad.show.places import module_or_none
 from scalargrad.show.steps import table
 from scalargrad.show.steps.alarm import first_alarm
-from scalargrad.show.steps.frames import frames
+from scalargrad.show.steps.frames import frames, handout
 from scalargrad.show.steps.page import LIMIT, page
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
@@ -135,19 +135,23 @@ class Walk(Sequence[Step]):
         self,
         folder: str | os.PathLike[str],
         *,
-        format: Literal["svg", "png"] = "svg",
+        format: Literal["svg", "png", "html"] = "svg",
         dpi: int = DPI,
         digits: int = 4,
         dark: bool = False,
     ) -> list[Path]:
         """Write a picture for each step, all of one size, with only what is known at it.
 
+        Below each stands the formula of its step; the arrow of a wire at work points the way
+        its gradient goes.
+
         Parameters
         ----------
         folder : str or path
             Made if there is none; the files are ``step-01.svg``, ``step-02.svg`` and so on.
-        format : {"svg", "png"}
-            Of the pictures.
+        format : {"svg", "png", "html"}
+            Of the pictures; as HTML they are all in one file, ``slides.html``, which a browser
+            prints as one page for each, on paper or as PDF.
         dpi : int
             Dots per inch of a PNG.
         digits : int
@@ -163,7 +167,7 @@ class Walk(Sequence[Step]):
         Raises
         ------
         LayoutError
-            If `format` is neither of the two, or there is no Graphviz, or it fails.
+            If `format` is none of these, or there is no Graphviz, or it fails.
         GraphTooLargeError
             If the graph has more than 300 nodes.
         OSError
@@ -175,6 +179,10 @@ class Walk(Sequence[Step]):
             return []
         drawn = frames(self._steps, format, dpi=dpi, digits=digits, dark=dark)
         Path(folder).mkdir(parents=True, exist_ok=True)
+        if format == "html":
+            title = f"Backpropagation through {self.scene.names[self.scene.root]}"
+            whole_document = handout([picture for _, picture in drawn], title, dark).encode()
+            return [write_atomically(Path(folder) / "slides.html", whole_document)]
         width = max(2, len(str(drawn[-1][0])))
         return [
             write_atomically(Path(folder) / f"step-{position:0{width}}.{format}", picture)

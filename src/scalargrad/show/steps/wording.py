@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
-from math import isfinite
 
-from scalargrad.show.figures import is_rounded, number, running_sum, signed
-from scalargrad.show.graphs.gates import gate_sign
-from scalargrad.show.steps import formulas
+from scalargrad.show.figures import number, running_sum
+from scalargrad.show.graphs.gates import folds, gate_text
+from scalargrad.show.held import largest_of
+from scalargrad.show.steps import formulas, nudges
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.scripts import TEXT, Notation
 from scalargrad.show.steps.step_facts import StepFacts
@@ -16,8 +15,6 @@ from scalargrad.show.subgraphs.titles import counted
 from scalargrad.table.printing import MINUS
 from scalargrad.value import Parameter, Value
 
-_NUDGE = 0.01
-_SMALL = 0.1
 _MOST_NAMES = 4
 
 
@@ -29,14 +26,19 @@ def sentence(step: StepFacts, notation: Notation) -> str:
     name = scene.names[node]
     if step.phase == "forward":
         assert node.op is not None
-        operands = [number(x) if isinstance(x, float) else scene.names[x] for x in node.parents]
-        return f"The gate {gate_sign(node.op)} computes {name} from {_listed(operands)}."
+        return f"The gate {gate_text(node)} computes {name} from {_listed(_operands(step, node))}."
     if step.phase == "seed":
         return f"The backward pass starts at the output: {name} changes one for one with itself."
     assert step.parent is not None
     upstream, parent = _signal(step, node, notation), scene.names[step.parent]
     local = TEXT.partial(scene.word(node), scene.word(step.parent))
     return f"From {name} back to {parent}: upstream {upstream} times local {local}."
+
+
+def _operands(step: StepFacts, node: Value) -> list[str]:
+    """Return the names of what a gate reads; a constant that stands in the gate is left out."""
+    shown = [x for x in node.parents if isinstance(x, Value)] if folds(node) else node.parents
+    return [number(x) if isinstance(x, float) else step.scene.names[x] for x in shown]
 
 
 def _inputs(scene: Scene) -> str:
@@ -64,9 +66,18 @@ def notes(step: StepFacts, notation: Notation) -> list[str]:
     if step.phase == "seed":
         return fan_out_notes(step, notation)
     if step.phase == "forward":
-        return [alarm] if alarm else []
+        return [note for note in (held_note(step), alarm) if note]
     found = [pattern_note(step, notation), sum_note(step, notation), nudge_note(step), alarm]
     return [note for note in found if note]
+
+
+def held_note(step: StepFacts) -> str:
+    """Say of the maximum that softmax subtracts why no gradient goes back to it."""
+    scores = step.scene.held(step.node) if step.node is not None else []
+    if not scores:
+        return ""
+    written = largest_of([step.scene.word(x) for x in scores])
+    return f"{written} is held constant: softmax is the same whatever is subtracted"
 
 
 def alarm_note(step: StepFacts) -> str:
@@ -108,13 +119,16 @@ def pattern_note(step: StepFacts, notation: Notation) -> str:
         title = "gradient router" if pattern == "router" else pattern
         return f"{title}: {parent} receives {_share(step, signal)}"
     if _is_stopped(step):
-        return f"{gate_sign(gate.op)} is flat here: the gradient stops here"
+        return f"{gate_text(step.node)} is flat here: the gradient stops here"
     return pattern
 
 
 def _is_stopped(step: StepFacts) -> bool:
-    """Return whether a wire passes no gradient: its local is 0, and so is the product."""
-    return step.local == 0 and step.contribution == 0
+    """Return whether a wire passes no gradient: its local is 0, and so is the product.
+
+    Where inf or nan is about, the 0 may go on to become nan, 0·inf.
+    """
+    return step.local == 0 and step.contribution == 0 and step.scene.alarm is None
 
 
 def _share(step: StepFacts, signal: str) -> str:
@@ -142,26 +156,10 @@ def sum_note(step: StepFacts, notation: Notation) -> str:
 
 def nudge_note(step: StepFacts) -> str:
     """Say what a complete gradient of an input means: ``nudge x by +0.01: …``."""
-    parent, total, scene = step.parent, step.total, step.scene
+    parent, total = step.parent, step.total
     if parent is None or total is None or parent.parents or step.arrived < step.expected:
         return ""
-    nudge = _nudge(scene.data[parent])
-    change = nudge * total
-    if not isfinite(change) or not isfinite(scene.data[scene.root]):
-        return ""
-    about = "" if parent in scene.affinity and not is_rounded(change) else "about "
-    names = scene.names
-    return (
-        f"nudge {names[parent]} by {signed(nudge)}: "
-        f"{names[scene.root]} changes by {about}{signed(change)}"
-    )
-
-
-def _nudge(x: float) -> float:
-    """Return by how much to nudge x: 0.01, or a power of ten that is small beside it."""
-    if not 0 < abs(x) < _SMALL:
-        return _NUDGE
-    return float(f"1e{Decimal(repr(x)).adjusted() - 1}") or _NUDGE
+    return nudges.nudge_note(step.scene, parent, total)
 
 
 def _signal(step: StepFacts, node: Value, notation: Notation) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scalargrad.errors import OperandError
-from scalargrad.graph import topological_order
+from scalargrad.show.held import shown_order
 from scalargrad.show.subgraphs.calls import Calls, Model
 from scalargrad.show.subgraphs.folds import Fold, Item
 from scalargrad.show.subgraphs.grouping import VertexGroup, grouped
@@ -65,7 +65,7 @@ def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
     if model is not None and (isinstance(model, type) or not hasattr(model, "named_modules")):
         raise OperandError(f"model is {shown(model)}; give the Module of the graph")
     limit = whole(limit, "limit", 4)
-    order = topological_order(*roots)
+    order = shown_order(*roots)
     by_calls = None if model is None else CallFolds(order, Calls(order, model))
     root = by_calls.whole if by_calls else Fold("graph", list(order))
     position = {node: i for i, node in enumerate(order)}

@@ -26,7 +26,7 @@ MOST = 10_000
 
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
-    *("expressions", "names", "sweep", "formulas", "wording", "state", "drawings"),
+    *("expressions", "names", "sweep", "formulas", "wording", "nudges", "state", "drawings"),
     *("drawing", "marks", "chips", "layers", "lines", "panel", "predict", "inputs", "timeline"),
     *("viewport", "minimap", "tools", "sheet", "variants", "main"),
 )

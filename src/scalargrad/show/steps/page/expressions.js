@@ -213,7 +213,10 @@ const SCRIPTS = [/^(\p{L})(\d+)$/u, /^(\p{L})_([\p{L}\p{N}_]+)$/u, /^(\p{L})([â
 function scripted(word) {
   const plain = (text) => [...text].map((c) => PLAIN_DIGITS[c] ?? c).join("");
   const found = SCRIPTS.map((pattern) => pattern.exec(word)).find(Boolean);
-  if (!found) return `<mi>${escapeHtml(word)}</mi>`;
+  if (!found) {
+    const tag = word.includes(", ") ? "mtext" : "mi"; // several names, max(z1, z2), are words
+    return `<${tag}>${escapeHtml(word)}</${tag}>`;
+  }
   const letter = `<mi>${escapeHtml(found[1])}</mi>`;
   const below = (text) => {
     const tag = /\p{L}/u.test(text) ? "mtext" : "mn";

@@ -2,6 +2,7 @@
 // of scalargrad.steps.formulas and scalargrad.steps.scripts; a test holds the two together.
 
 const MOST_INPUTS = 8;
+const MOST_SCORES = 4;
 
 const TEXT = {
   form: "text",
@@ -73,8 +74,9 @@ class GateAt {
     const constants = new Map();
     const known = new Map();
     for (const [name, x] of this.standIns) {
-      if (typeof x === "object") constants.set(name, float(x.constant));
-      known.set(name, typeof x === "object" ? float(x.constant) : sweep.data[x]);
+      const value = numberOf(x, sweep.data);
+      if (typeof x === "object") constants.set(name, value);
+      known.set(name, value);
     }
     this.resolver = new Resolver(constants, new Resolver(known));
   }
@@ -100,18 +102,18 @@ class GateAt {
   }
 
   words(expression) {
-    return this.written(expression, (node) => nodes[node].word);
+    return this.written(expression, (x) => (x.largest ? largestOf(x) : typeof x === "object" ? number(float(x.constant)) : nodes[x].word));
   }
 
   numbers(expression) {
-    return this.written(expression, (node) => number(this.sweep.data[node]));
+    return this.written(expression, (x) => number(numberOf(x, this.sweep.data)));
   }
 
   written(expression, write) {
     const words = new Map(FIXED.map((name) => [name, name]));
     for (const { name } of namesIn(expression)) {
       const x = this.standIns.get(name);
-      if (x !== undefined) words.set(name, typeof x === "object" ? number(float(x.constant)) : write(x));
+      if (x !== undefined) words.set(name, write(x));
     }
     return words;
   }
@@ -119,15 +121,25 @@ class GateAt {
   // The numbers that stand in an expression even in symbols.
   constantsOf(expression) {
     const named = namesIn(expression).map(({ name }) => this.standIns.get(name));
-    const constants = named.filter((x) => typeof x === "object").map((x) => float(x.constant));
+    const constants = named.filter((x) => typeof x === "object" && !x.largest).map((x) => float(x.constant));
     return [...numbersIn(expression), ...constants];
   }
 
   // The numbers of the nodes named in an expression.
   operandData(expression) {
     const named = namesIn(expression).map(({ name }) => this.standIns.get(name));
-    return named.filter((x) => typeof x === "number").map((x) => this.sweep.data[x]);
+    return named.filter((x) => typeof x === "number" || x?.largest).map((x) => numberOf(x, this.sweep.data));
   }
+}
+
+// The maximum that a gate holds constant, as that of softmax does.
+const heldIn = (node) => nodes[node].parents.find((x) => x.largest);
+
+// The maximum that softmax subtracts, in words; of many scores, the first three and the last.
+function largestOf({ largest }) {
+  const words = largest.filter((x) => typeof x === "number").map((x) => nodes[x].word);
+  const shown = words.length <= MOST_SCORES ? words : [...words.slice(0, MOST_SCORES - 1), "…", words.at(-1)];
+  return `max(${shown.join(", ")})`;
 }
 
 const gatesAt = new WeakMap(); // gates by sweep and node: their expressions are simplified once
@@ -172,7 +184,8 @@ function forwardFormula(sweep, { node }, script) {
   const constants = gate.constantsOf(expression);
   const shown = [...constants, ...gate.operandData(expression)];
   const written = script.print(expression, gate.numbers(expression));
-  const brief = isPlainSum(expression) || written === numberIn(script, value);
+  const namesAll = isPlainSum(expression) && !heldIn(node);
+  const brief = namesAll || written === numberIn(script, value);
   return {
     symbols: [
       ["", script.name(nodes[node].word)],

@@ -21,6 +21,7 @@ from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Li
 from scalargrad.show.graphs.layout import render_each
 from scalargrad.show.graphs.parts import Drawn, Folded, FoldedDiagram
 from scalargrad.show.graphs.turns import turn
+from scalargrad.show.text_width import text_width
 
 _CELL, _GATE_CELL = 7.7, 8.8  # width of a letter of 14 pixels, and of one in a gate
 _NUMBER_CELLS, _BUNDLE_CELLS, _MOST_CELLS = 9.4, 15.0, 44
@@ -130,11 +131,18 @@ class _Drawing:
         match shape:
             case Folded():
                 widest = max(cell_len(_short(text)) for text in (shape.text, *shape.details))
-                return max(64.0, widest * _CELL + 26), _FOLD_HEIGHT
+                bold = 1.12 * text_width(_short(shape.text), 14)
+                return max(64.0, widest * _CELL + 26, bold + 20), _FOLD_HEIGHT
             case Box():
-                return max(34.0, cell_len(self._box_text(shape)) * _CELL + 16), _BOX_HEIGHT
+                text = self._box_text(shape)
+                return max(
+                    34.0, cell_len(text) * _CELL + 16, text_width(text, 14) + 14
+                ), _BOX_HEIGHT
             case GateShape():
-                return max(_GATE, cell_len(_short(shape.text)) * _GATE_CELL + 14), _GATE
+                text = _short(shape.text)
+                return max(
+                    _GATE, cell_len(text) * _GATE_CELL + 14, text_width(text, 16) + 14
+                ), _GATE
             case Wire():
                 return self._wire_size(shape)
         return 8.0, 8.0

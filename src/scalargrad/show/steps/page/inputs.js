@@ -78,9 +78,7 @@ function typeInput(i, box) {
 
 // Recompute with new inputs, given as [node, number]; where undefined, keep the last valid state.
 function setInputs(changes) {
-  const data = [...state.sweep.data];
-  for (const [i, value] of changes) data[i] = value;
-  const sweep = new Sweep(data);
+  const sweep = state.sweep.with(changes);
   if (sweep.invalid) {
     refuse(`${undefinedNote(sweep.invalid)} The last valid state is kept.`, fieldOf(changes[0][0]).box);
     return false;

@@ -11,7 +11,7 @@ function layerOf(stop) {
   return first.phase === "seed" || first.node === null ? null : layers.find((layer) => layer.members.has(first.node)) ?? null;
 }
 
-const numberAt = (x) => (x === null ? 0 : typeof x === "object" ? float(x.constant) : state.sweep.data[x]);
+const numberAt = (x) => (x === null ? 0 : numberOf(x, state.sweep.data));
 const column = (numbers) => numbers.map((x) => [x]);
 
 // A letter with the layer's index and, where its weights are used more than once, the use: W₁, x₁⁽²⁾.

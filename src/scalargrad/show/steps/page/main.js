@@ -73,6 +73,7 @@ function toggleDrawer() {
 }
 
 if (!stopsOf.layer) $("layer-view").remove();
+if (!notationsHere.includes("delta")) $("delta-notation").remove();
 $("copies-label").hidden = !drawings[0].copies;
 lowerIndices();
 for (const place of document.querySelectorAll("h1, .expression")) typeset(place);

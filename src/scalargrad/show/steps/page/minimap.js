@@ -12,7 +12,10 @@ function drawMap() {
   const { width, height } = graph.viewBox.baseVal;
   const fits = graph.clientWidth <= viewport.clientWidth + 1 && graph.clientHeight <= viewport.clientHeight + 1;
   map.toggleAttribute("hidden", fits);
-  if (fits) return;
+  if (fits) {
+    placeTools();
+    return;
+  }
   if (mapped !== graph) {
     mapped = graph;
     const widest = Math.min(Math.max(MAP_WIDE, (LEAST_HIGH * width) / height), viewport.clientWidth - (isPhone() ? 180 : 60)); // beside the buttons
@@ -23,7 +26,7 @@ function drawMap() {
     map.replaceChildren(...mapShapes(), svgElement("circle", { class: "here", r: 5 / scale }), svgElement("rect", { class: "frame" }));
   }
   markMap();
-  placeMap();
+  placeTools();
 }
 
 // Lines and shapes without numbers.
@@ -36,21 +39,36 @@ function mapShapes() {
   return [...lines, ...boxes];
 }
 
-const CORNERS = ["low", "high", "left"]; // right below, right above, left above
+const CORNERS = ["low", "high", "left", "low-left"]; // right below, right above, left above, left below
 
-// Put the map where it hides least of what is in sight; it stays where it hides nothing.
-function placeMap() {
-  const map = $("minimap");
-  if (map.hasAttribute("hidden")) return;
-  const places = [...graph.querySelectorAll(".node > rect:first-of-type, .wire text, .chip")].map((place) => place.getBoundingClientRect());
-  const hiding = (corner) => {
-    map.dataset.corner = corner;
-    const own = map.getBoundingClientRect();
-    return places.reduce((sum, place) => sum + overlap(own, place), 0);
-  };
-  const corners = [map.dataset.corner, ...CORNERS].filter(Boolean);
-  const hidden = corners.map(hiding);
-  map.dataset.corner = corners[hidden.indexOf(Math.min(...hidden))];
+// Put buttons and map into corners where they hide nothing of what the step is about, and little of
+// what else is in sight; they stay where they hide nothing, and vanish where every corner hides it.
+function placeTools() {
+  const box = (shape) => shape.getBoundingClientRect();
+  const target = targets().map(box);
+  const taken = [];
+  const forButtons = isPhone() ? ["low-left", "low", "high", "left"] : ["high", "left", "low", "low-left"];
+  for (const [tool, corners] of [[$("zoom"), forButtons], [$("minimap"), CORNERS]]) {
+    if (tool.hasAttribute("hidden")) continue;
+    const others = tool.id === "minimap" ? [...graph.querySelectorAll(".node > rect:first-of-type, .wire text, .chip")].map(box) : [];
+    const hiding = (corner) => {
+      tool.dataset.corner = corner;
+      const covered = (places) => places.reduce((sum, place) => sum + overlap(box(tool), place), 0);
+      return { target: covered([...target, ...taken]), all: covered(others) };
+    };
+    const order = [...new Set([tool.dataset.corner, ...corners])].filter((corner) => corners.includes(corner));
+    const found = order.map((corner) => ({ corner, ...hiding(corner) }));
+    const best = found.reduce((a, b) => (b.target < a.target || (b.target === a.target && b.all < a.all) ? b : a));
+    tool.dataset.corner = best.corner;
+    tool.classList.toggle("away", best.target > 0);
+    if (!best.target) taken.push(box(tool));
+  }
+}
+
+// The shapes that a step is about: both ends of its wires, products and rings.
+function targets() {
+  const ends = shownSteps().flatMap((k) => [steps[k].node, steps[k].parent]).map((i) => open.nodes.get(i)?.shape);
+  return [...ends.filter(Boolean).map((shape) => shape.querySelector("rect") ?? shape), ...overlay.querySelectorAll(".chip .paper, .ring"), ...underlay.querySelectorAll("rect.halo")];
 }
 
 // What is shown of the graph, and what is active in it.
@@ -87,4 +105,5 @@ function enableMap() {
     if (event.buttons) show(event);
   });
   viewport.addEventListener("scroll", markMap, { passive: true });
+  viewport.addEventListener("scrollend", placeTools, { passive: true });
 }

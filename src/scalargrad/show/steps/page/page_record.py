@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from scalargrad.show.graphs.gates import gate_sign
+from scalargrad.ops.reductions import Largest
+from scalargrad.show.graphs.gates import gate_sign, gate_text
+from scalargrad.show.held import scores_of
+from scalargrad.show.steps.nudges import nudge_note
 from scalargrad.show.steps.page.drawn import Drawings
 from scalargrad.show.steps.page.layered import layered
 from scalargrad.show.steps.partials import FIXED, SymbolicGate, named_symbols
@@ -67,7 +70,16 @@ class Record:
             "notations": self._notations,
             "affine": [self._place[leaf] for leaf in scene.inputs if leaf in scene.affinity],
             "positions": positions,
+            "nudges": self._nudges() if self._custom else {},
             "drawings": self._drawn.json,
+        }
+
+    def _nudges(self) -> dict[int, str]:
+        """Return what nudges of the inputs do, in words, where the page cannot compute them."""
+        scene = self._scene
+        leaves = [leaf for leaf in scene.inputs if scene.terms[leaf]]
+        return {
+            self._place[leaf]: nudge_note(scene, leaf, sum(scene.terms[leaf])) for leaf in leaves
         }
 
     def key(self, op: Operation, arity: int) -> str:
@@ -102,11 +114,22 @@ class Record:
         if key not in self._gates:
             self._gates[key] = self._gate(scene.gate(node))
         found["gate"] = key
+        if gate_text(node) != gate_sign(op):
+            found["shown"] = gate_text(node)
         found["parents"] = [
-            self._place[x] if isinstance(x, Value) else {"constant": json_number(x)}
-            for x in node.parents
+            self._place[x] if isinstance(x, Value) else self._constant(x) for x in node.parents
         ]
         found["locals"] = [json_number(x) for x in node.local_grads]
+        return found
+
+    def _constant(self, x: float) -> Json:
+        """Return a constant operand; of a held maximum, what it is that of."""
+        found: Json = {"constant": json_number(float(x))}
+        if isinstance(x, Largest) and scores_of(x, self._place):
+            found["largest"] = [
+                self._place[y] if isinstance(y, Value) else {"constant": json_number(y)}
+                for y in x.scores
+            ]
         return found
 
     def _gate(self, gate: SymbolicGate) -> Json:

@@ -49,11 +49,13 @@ const QUESTIONS = { local: "What is the local derivative?", product: "What is th
 
 // What leads to the answer of each stage, one hint after the other.
 const HINTS = {
-  local: ({ node, operand, parent }) => {
+  local: ({ node, operand, parent, expected }) => {
     const gate = gateAt(state.sweep, node);
-    const rule = localFormula(state.sweep, { node, operand, parent, expected: 1 }, TEXT);
+    const rule = localFormula(state.sweep, { node, operand, parent, expected }, TEXT);
+    const { name } = nodes[parent];
+    const [by, else_] = isShare({ node, parent, expected }) ? [`${name} on this wire`, `everything else fixed, ${name} on its other wires too`] : [name, "everything else fixed"];
     return [
-      `Differentiate ${nodes[node].name} = ${printText(gate.expression, gate.words(gate.expression))} by ${nodes[parent].name} and hold everything else fixed: when ${nodes[parent].name} grows a little, how many times as much does ${nodes[node].name} grow?`,
+      `Differentiate ${nodes[node].name} = ${printText(gate.expression, gate.words(gate.expression))} by ${by} and hold ${else_}: when ${by} grows a little, how many times as much does ${nodes[node].name} grow?`,
       rule.symbols.length > 1 ? `${chain(TEXT, rule.symbols)}. Put the numbers in.` : `${nodes[node].name} changes just as ${nodes[parent].name} does, or the other way round, or not at all: 1, −1 or 0.`,
     ];
   },
@@ -215,7 +217,8 @@ function reveal() {
 // What the chain rule says while the local derivative is asked for: its name stands for it.
 function chainAsked(step) {
   const { notation } = state;
-  const local = MATHML.partial(nodes[step.node].word, nodes[step.parent].word);
+  const partial = MATHML.partial(nodes[step.node].word, nodes[step.parent].word);
+  const local = isShare(step) ? MATHML.join([partial, MATHML.phrase("on this wire")]) : partial;
   const product = MATHML.product(signal(step.node, MATHML, notation), local);
   return MATHML.finish(chain(MATHML, contributionLinks(step, product, MATHML, notation)));
 }

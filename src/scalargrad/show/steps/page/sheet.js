@@ -35,8 +35,17 @@ function blankGradients(copy) {
 // The steps that are printed: all of them or, of a graph with folds, those in the open drawing.
 const printedSteps = () => {
   const all = recorded.positions.map((i) => steps[i]);
-  return drawings.length > 1 ? all.filter(({ node }) => node !== null && homeOf(node) === open.index) : all;
+  const here = all.filter(({ node }) => node !== null && homeOf(node) === open.index);
+  return drawings.length > 1 && here.length ? here : all; // of nothing but folds, what is in them
 };
+
+// What is given for the steps that are printed: the inputs and whatever else their gates read.
+function givenHere() {
+  const gates = new Set(printedSteps().map(({ node }) => node));
+  const read = new Set([...gates].filter((i) => i !== null).flatMap((i) => linked(nodes[i]).map((link) => link.node)));
+  const computed = [...read].filter((i) => nodes[i].gate && !gates.has(i));
+  return [...inputs.filter((i) => read.has(i) || i === root), ...computed];
+}
 const backwardSteps = () => printedSteps().filter((step) => step.phase === "backward");
 const sheetTitle = () => (drawings.length > 1 ? `${document.title}: ${pathInWords(open.index)}` : document.title);
 
@@ -61,7 +70,7 @@ function stepList() {
 function worksheet() {
   const exercises = backwardSteps().map((step) => exercise(step, true));
   const answers = backwardSteps().map((step) => exercise(step, false));
-  const values = inputsHere().map((i) => TEXT.join([nodes[i].name, relation(state.sweep.data[i]), number(state.sweep.data[i])]));
+  const values = givenHere().map((i) => TEXT.join([nodes[i].name, relation(state.sweep.data[i]), number(state.sweep.data[i])]));
   return [
     element("h1", {}, sheetTitle()),
     element("p", {}, `At ${values.join(", ")}: write the gradient below every wire. Go from right to left; each wire multiplies what comes from upstream by its local derivative, and where a wire branches, the products are added.`),

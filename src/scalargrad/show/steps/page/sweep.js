@@ -62,17 +62,29 @@ class Sweep {
     return sum;
   }
 
-  // The root at other inputs, or NaN where it is undefined there.
-  rootAt(changes) {
+  // The same graph at other inputs, given as [node, number].
+  with(changes) {
     const data = [...this.data];
     for (const [node, value] of changes) data[node] = value;
-    const moved = new Sweep(data);
+    return new Sweep(data);
+  }
+
+  // The root at other inputs, or NaN where it is undefined there.
+  rootAt(changes) {
+    const moved = this.with(changes);
     return moved.invalid ? NaN : moved.data[root];
   }
 }
 
 function operandData(node, data) {
-  return node.parents.map((parent) => (typeof parent === "object" ? float(parent.constant) : data[parent]));
+  return node.parents.map((parent) => numberOf(parent, data));
+}
+
+// The number of an operand: a node's, a constant, or the maximum that softmax holds constant.
+function numberOf(operand, data) {
+  if (typeof operand !== "object") return data[operand];
+  if (!operand.largest) return float(operand.constant);
+  return Math.max(...operand.largest.map((score) => numberOf(score, data)));
 }
 
 // The steps of the whole walk: the inputs, every gate, the seed, every wire backward.

@@ -25,7 +25,7 @@ function drawAll() {
   drawPlay();
   showExact();
   markMap();
-  placeMap();
+  placeTools();
 }
 
 // Go to a stop of the view; a manual move is announced and ends Play.
@@ -101,8 +101,7 @@ function setNotation(notation) {
 }
 
 function nextNotation() {
-  const all = ["partial", "bar", "delta"];
-  setNotation(all[(all.indexOf(state.notation) + 1) % all.length]);
+  setNotation(notationsHere[(notationsHere.indexOf(state.notation) + 1) % notationsHere.length]);
 }
 
 // Predict asks wire by wire, so it goes with the wire view.
@@ -176,7 +175,7 @@ function readFragment() {
   const given = new URLSearchParams(location.hash.slice(1));
   if (!given.size) return;
   if (given.get("view") in stopsOf) setView(given.get("view"));
-  if (["partial", "bar", "delta"].includes(given.get("notation"))) setNotation(given.get("notation"));
+  if (notationsHere.includes(given.get("notation"))) setNotation(given.get("notation"));
   if (canCompute && inputs.length) setInputs(inputs.map((i) => [i, givenInput(given.get(`n${i}`), i)]));
   const step = Number(given.get("step"));
   if (step >= 1) goToStep(Math.floor(step) - 1);

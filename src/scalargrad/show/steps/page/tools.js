@@ -152,6 +152,7 @@ function makeLink() {
 function setPresenting(presenting) {
   document.body.classList.toggle("present", presenting);
   $("leave").hidden = !presenting;
+  zoom = null; // the room decides
   if (presenting) {
     document.documentElement.requestFullscreen?.().catch(() => {});
     toggleTools(false);

@@ -72,6 +72,7 @@ function centre(smooth = true) {
     top: isStart && graph.classList.contains("rows") ? 0 : viewport.scrollTop + down - frame.top - frame.height / 2,
     behavior: still ? "instant" : "smooth",
   });
+  if (still) placeTools();
 }
 
 // Move a middle so that what must be read is in sight, where it fits: a long wire need not be seen whole.

@@ -1,16 +1,13 @@
 // What a step says in words: a sentence, the gate's pattern, the running sum, a nudge. The
 // rules are those of scalargrad.steps.wording; a test holds the two together.
 
-const NUDGE = 0.01;
-const SMALL = 0.1;
 const MOST_NAMES = 4;
 
 function sentence(step, notation) {
   if (step.node === null) return `Start from ${inputsInWords()}.`;
   const node = nodes[step.node];
   if (step.phase === "forward") {
-    const operands = node.parents.map((x) => (typeof x === "object" ? number(float(x.constant)) : nodes[x].name));
-    return `The gate ${gates[node.gate].symbol} computes ${node.name} from ${listed(operands)}.`;
+    return `The gate ${gateText(node)} computes ${node.name} from ${listed(operandsInWords(node))}.`;
   }
   if (step.phase === "seed") {
     return `The backward pass starts at the output: ${node.name} changes one for one with itself.`;
@@ -19,6 +16,14 @@ function sentence(step, notation) {
   const upstream = signal(step.node, TEXT, notation);
   const local = TEXT.partial(node.word, parent.word);
   return `From ${node.name} back to ${parent.name}: upstream ${upstream} times local ${local}.`;
+}
+
+const gateText = (node) => node.shown ?? gates[node.gate].symbol;
+
+// The names of what a gate reads; a constant that stands in the gate is left out.
+function operandsInWords(node) {
+  const read = node.shown ? linked(node).map((link) => link.node) : node.parents;
+  return read.map((x) => (typeof x === "object" ? number(float(x.constant)) : nodes[x].name));
 }
 
 function inputsInWords() {
@@ -44,9 +49,15 @@ const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 function notes(sweep, step, notation) {
   if (step.phase === "seed") return fanOutNotes(notation);
   const alarm = alarmNote(sweep, step);
-  if (step.phase === "forward") return alarm ? [alarm] : [];
+  if (step.phase === "forward") return [heldNote(step), alarm].filter(Boolean);
   const found = [patternNote(sweep, step, notation), sumNote(sweep, step, notation), nudgeNote(sweep, step), alarm];
   return found.filter(Boolean);
+}
+
+// Of the maximum that softmax subtracts: why no gradient goes back to it.
+function heldNote({ node }) {
+  const held = node === null ? undefined : heldIn(node);
+  return held ? `${largestOf(held)} is held constant: softmax is the same whatever is subtracted` : "";
 }
 
 // Where inf or nan comes from, at the step at which it appears first.
@@ -64,10 +75,11 @@ function alarmText(sweep) {
   return `first ${kind} that is not finite: ${written}; scale the operands of ${nodes[step.node].name}, or guard them with where`;
 }
 
-// Whether nothing goes on along a wire: its local derivative is 0, and 0·inf would be nan.
+// Whether nothing goes on along a wire: its local derivative is 0. Where inf or nan is about, the 0
+// may go on to become nan, 0·inf.
 function isStopped(sweep, { node, operand }) {
   const local = sweep.locals[node][operand];
-  return local === 0 && sweep.signals[node] * local === 0;
+  return local === 0 && sweep.signals[node] * local === 0 && !sweep.alarm;
 }
 
 // Announce the gradients that will be sums: w feeds 2 gates; w̄ needs 2 terms.
@@ -97,7 +109,7 @@ function patternNote(sweep, step, notation) {
     const received = isStopped(sweep, step) ? "nothing, it stops here" : share(local, signal(step.node, TEXT, notation));
     return `${title}: ${parent} receives ${received}`;
   }
-  if (isStopped(sweep, step)) return `${gate.gate.symbol} is flat here: the gradient stops here`;
+  if (isStopped(sweep, step)) return `${gateText(nodes[step.node])} is flat here: the gradient stops here`;
   return pattern;
 }
 
@@ -113,24 +125,6 @@ function sumNote(sweep, step, notation) {
   const end = step.arrived === step.expected ? "complete: adder" : `${step.arrived} of ${step.expected}`;
   const sum = runningSum(sweep.terms[step.parent], step.arrived, step.expected);
   return `${signal(step.parent, TEXT, notation)} ${sum}, ${end}`;
-}
-
-// What a complete gradient of an input means: nudge x by +0.01: f changes by -0.04.
-function nudgeNote(sweep, step) {
-  if (nodes[step.parent].gate || step.arrived < step.expected) return "";
-  const nudge = nudgeOf(sweep.data[step.parent]);
-  const change = nudge * sweep.total(step.parent, step.arrived);
-  if (!Number.isFinite(change) || !Number.isFinite(sweep.data[root])) return "";
-  const about = affine.has(step.parent) && !isRounded(change) ? "" : "about ";
-  return `nudge ${nodes[step.parent].name} by ${signed(nudge)}: ${nodes[root].name} changes by ${about}${signed(change)}`;
-}
-
-// By how much to nudge x: 0.01, or a power of ten that is small beside it.
-function nudgeOf(x) {
-  const size = Math.abs(x);
-  if (!(size > 0 && size < SMALL)) return NUDGE;
-  const [, exponent] = size.toExponential().split("e");
-  return Number(`1e${exponent - 1}`) || NUDGE;
 }
 
 // Why a gate is undefined at its operands, and what it needs.

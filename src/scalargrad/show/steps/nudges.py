@@ -1,0 +1,176 @@
+"""What a small change of an input does to the output: promised only where the function keeps it.
+
+The gradient foretells the change, except at a kink, at a jump, and where the function bends too
+much for the step. So the graph is computed again beside the point, and the sentence says what
+was found there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from math import isfinite, nan
+from typing import NamedTuple
+
+from scalargrad.autodiff import error_signals
+from scalargrad.errors import ScalargradError
+from scalargrad.grad_mode import enable_grad
+from scalargrad.ops.reductions import Largest
+from scalargrad.show.figures import is_rounded, number, signed
+from scalargrad.show.held import scores_of
+from scalargrad.show.steps.scene import Scene
+from scalargrad.value import Value
+
+_NUDGE, _SMALL = 0.01, 0.1
+_SMALLER = 4  # times a tenth, where the function bends too much
+_TRUE = 0.1  # a change that is foretold "about" is off by no more than this share
+_NOTHING = 0.02  # of the nudge: a change so small is about 0
+_BESIDE, _NEARER = 1e-6, 16.0  # of the nudge: where slopes beside the point are taken
+_MOST_WIRES = 2_000  # of more, kinks are not looked for: what is not foretold is left out
+_CLEAR, _ROUNDED_OFF = (
+    1e-6,
+    1e-12,
+)  # as a share of the slopes, and of the output: more than rounding
+
+
+class Point(NamedTuple):
+    """The output where one input is a little different, and its derivative by that input."""
+
+    output: float
+    slope: float
+
+
+def nudge_note(scene: Scene, leaf: Value, total: float) -> str:
+    """Say what the complete gradient of an input means: ``nudge x by +0.01: …``."""
+    nudge = nudge_of(scene.data[leaf])
+    if not isfinite(nudge * total) or not isfinite(scene.data[scene.root]):
+        return ""
+    if sum(scene.expected.values()) <= _MOST_WIRES and (
+        beside := _beside(scene, leaf, nudge, total)
+    ):
+        return beside
+    x, at = scene.data[leaf], scene.data[scene.root]
+    for _ in range(1 + _SMALLER):
+        if _holds(output_at(scene, leaf, x + nudge) - at, nudge, total):
+            return _promise(scene, leaf, nudge, total)
+        nudge = float(f"{nudge / 10:.0e}")
+    return ""
+
+
+def _promise(scene: Scene, leaf: Value, nudge: float, total: float) -> str:
+    names, change = scene.names, nudge * total
+    about = "" if leaf in scene.affinity and not is_rounded(change) else "about "
+    return (
+        f"nudge {names[leaf]} by {signed(nudge)}: "
+        f"{names[scene.root]} changes by {about}{signed(change)}"
+    )
+
+
+def _holds(change: float, nudge: float, total: float) -> bool:
+    """Return whether the output changes as the gradient foretells; nan does not."""
+    foretold = nudge * total
+    off = abs(change - foretold)
+    return off <= _TRUE * max(abs(change), abs(foretold)) or (
+        max(abs(change), abs(foretold)) <= _NOTHING * nudge
+    )
+
+
+def _beside(scene: Scene, leaf: Value, nudge: float, total: float) -> str:
+    """Say so where the output jumps or has a kink in this input; nothing where it has not."""
+    x, at = scene.data[leaf], scene.data[scene.root]
+    step = max(_BESIDE * nudge, _ROUNDED_OFF * abs(x))
+    far = [beyond(scene, leaf, x + side * step) for side in (-1, 1)]
+    if not all(isfinite(number) for point in far for number in point):
+        return ""
+    near = [beyond(scene, leaf, x + side * step / _NEARER) for side in (-1, 1)]
+    left, right = near
+    root, where = scene.names[scene.root], f"{scene.names[leaf]} = {number(x)}"
+    steepest = max(abs(total), *(abs(point.slope) for point in far))
+    if any(
+        abs(b.output - at) > max(abs(a.output - at) / 2, step * steepest, _CLEAR * abs(at))
+        for a, b in zip(far, near, strict=True)
+    ):
+        below, above = (
+            _limit(point, side * step / _NEARER, at) for point, side in ((left, -1), (right, 1))
+        )
+        return (
+            f"{root} jumps at {where}: it is {number(below)} just below and "
+            f"{number(above)} just above; the gradient leaves a jump out"
+        )
+    scale = steepest + sum(map(abs, scene.terms[leaf]))
+    noise = max(_CLEAR * scale, _ROUNDED_OFF * abs(at) / nudge)
+    gap = abs(right.slope - left.slope)
+    if gap > max(noise, abs(far[1].slope - far[0].slope) / 2):
+        return (
+            f"kink at {where}: the derivative of {root} is {number(left.slope)} from the left and "
+            f"{number(right.slope)} from the right; {number(total)} is taken by convention"
+        )
+    taken = max(abs(total - point.slope) for point in near)
+    if taken > max(noise, max(abs(total - point.slope) for point in far) / 2):
+        return (
+            f"kinks meet at {where}: the derivative of {root} is {number(right.slope)}, but the "
+            f"conventions at each of them make {number(total)}"
+        )
+    return ""
+
+
+def _limit(point: Point, away: float, at: float) -> float:
+    """Return what the output tends to from a point that is so far away."""
+    limit = point.output - away * point.slope
+    return 0.0 if abs(limit) < _ROUNDED_OFF * max(abs(at), 1.0) else limit
+
+
+def beyond(scene: Scene, leaf: Value, x: float) -> Point:
+    """Return the output and its slope where `leaf` is x; nan where they are undefined."""
+    moved: dict[Value, Value | float] = {leaf: Value(x)}
+    try:
+        with enable_grad():
+            for node in scene.order:
+                read = [*(y for y in node.parents if isinstance(y, Value)), *scene.held(node)]
+                if node.op is not None and any(y in moved for y in read):
+                    moved[node] = node.op.of(*(_moved(scene, moved, y) for y in node.parents))
+    except ScalargradError:
+        return Point(nan, nan)
+    root, order = moved[scene.root], [y for y in moved.values() if isinstance(y, Value)]
+    assert isinstance(root, Value)
+    return Point(root.data, error_signals(order, {root: 1.0})[order[0]])
+
+
+def output_at(scene: Scene, leaf: Value, x: float) -> float:
+    """Return the output where `leaf` is x; nan where it is undefined."""
+    data: dict[Value, float] = {leaf: x}
+
+    def now(y: Value | float) -> float:
+        if isinstance(y, Largest) and scores_of(y, scene.place):
+            return y.at(now)
+        return data.get(y, scene.data[y]) if isinstance(y, Value) else y
+
+    try:
+        for node in scene.order:
+            if node.op is not None:
+                data[node] = node.op.of_floats(*map(now, node.parents))
+    except ScalargradError:
+        return nan
+    return data[scene.root]
+
+
+def _moved(
+    scene: Scene, moved: Mapping[Value, Value | float], operand: Value | float
+) -> Value | float:
+    """Return an operand as it is now: a node only where the leaf reaches it by a wire."""
+    if isinstance(operand, Largest) and scores_of(operand, scene.place):
+        return operand.at(lambda x: _number(moved.get(x, scene.data[x])))
+    if not isinstance(operand, Value):
+        return operand
+    return moved.get(operand, scene.data[operand])
+
+
+def _number(x: Value | float) -> float:
+    return x.data if isinstance(x, Value) else x
+
+
+def nudge_of(x: float) -> float:
+    """Return by how much to nudge x: 0.01, or a power of ten that is small beside it."""
+    if not 0 < abs(x) < _SMALL:
+        return _NUDGE
+    return float(f"1e{Decimal(repr(x)).adjusted() - 1}") or _NUDGE
