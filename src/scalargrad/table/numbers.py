@@ -25,8 +25,7 @@ def as_float(x: Any, where: str) -> float:
         remedy = "take its .data" if hasattr(x, "_apply") else "convert it first"
         if isinstance(x, list | tuple) or getattr(x, "ndim", None):
             remedy = (
-                "take its numbers one by one, as in [f(x) for x in numbers], or map a function "
-                "over all of them, as in vmap(f)(numbers)"
+                "take its numbers one by one, as in [f(x) for x in numbers] or vmap(f)(numbers)"
             )
         raise OperandError(
             f"{where} is {shown}, of type {type(x).__name__}: scalargrad computes with Values "
