@@ -21,6 +21,7 @@ extensions = [
     "myst_nb",
     "operations",
     "packages",
+    "search_words",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
 ]
@@ -47,6 +48,9 @@ html_theme = "furo"
 html_title = f"scalargrad {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = [
+    ("site.js", {"priority": 100})
+]  # before the script that marks what was searched for
 html_show_copyright = False
 html_show_sphinx = False
 html_show_search_summary = False  # summaries are fetched, which a browser refuses under file://

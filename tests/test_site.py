@@ -115,6 +115,29 @@ def test_search_works_from_disk(site: Path, page: Any) -> None:
         ("thread safe", "guides/parallel"),
         ("hessian", "reference/transforms"),
         ("compile time", "guides/"),
+        ("chain rule", "notebooks/01"),
+        ("derivative of sigmoid", "notebooks/02"),
+        ("moon", "notebooks/06"),
+        ("sigmoid neuron", "notebooks/02"),
+        ("fit a model to data", "guides/scipy"),
+        ("curve_fit", "guides/scipy"),
+        ("covariance", "guides/scipy"),
+        ("uncertainty", "guides/scipy"),
+        ("root finding", "guides/scipy"),
+        ("homework", "guides/teaching"),
+        ("handout", "guides/teaching"),
+        ("animation", "guides/teaching"),
+        ("tutorial", "start/ten-minutes"),
+        ("getting started", "start/ten-minutes"),
+        ("licence", "start/install"),
+        ("neural network", "guides/train"),
+        ("minibatch", "guides/micrograd"),
+        ("_children", "guides/micrograd"),
+        ("monte carlo", "guides/fast"),
+        ("slow", "guides/fast"),
+        ("cuda", "explained/limits"),
+        ("complex", "explained/limits"),
+        ("cite", "sources"),
     ],
 )
 def test_what_new_users_look_for_comes_first(site: Path, page: Any, asked: str, found: str) -> None:
@@ -123,6 +146,18 @@ def test_what_new_users_look_for_comes_first(site: Path, page: Any, asked: str, 
     page.wait_for_selector("ul.search li", timeout=20_000)
     page.wait_for_timeout(500)
     assert found in page.locator("ul.search li a").first.get_attribute("href")
+
+
+@pytest.mark.parametrize("word", ["mode", "sigmoid"])
+def test_words_that_were_searched_for_are_marked_without_complaint(
+    site: Path, page: Any, word: str
+) -> None:
+    """In text and drawings; the titles of icons, such as "Light mode", are left alone."""
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(f"{(site / 'reference/nn.html').as_uri()}?highlight={word}")
+    page.wait_for_selector(".highlighted", state="attached", timeout=20_000)
+    assert complaints == []
 
 
 def test_the_first_page_has_a_live_step_page(site: Path, page: Any) -> None:

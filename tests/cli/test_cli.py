@@ -172,7 +172,14 @@ def test_the_demo_proposes_a_command_that_the_shell_finds(
     )
     with pytest.raises(SystemExit):
         cli.main()
-    assert programs == ["scalargrad" if on_path else ".venv/bin/scalargrad"]
+    monkeypatch.setattr(sys, "argv", ["/src/scalargrad/__main__.py", "demo"])
+    monkeypatch.setattr(sys, "orig_argv", [".venv/bin/python", "-m", "scalargrad", "demo"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert programs == [
+        "scalargrad" if on_path else ".venv/bin/scalargrad",
+        ".venv/bin/python -m scalargrad",
+    ]
 
 
 def test_inputs_are_numbers_constants_and_vectors(

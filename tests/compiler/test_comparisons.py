@@ -113,6 +113,8 @@ def test_a_container_in_place_of_a_number_is_named_compiled_too(argument: Any) -
     with pytest.raises(OperandError, match=r"an operand of exp is .*1\.") as caught:
         jit(exp)(argument)
     assert "one by one" in str(caught.value)
+    assert "vmap(f)(numbers)" in str(caught.value)
+    assert vmap(exp)([1.0, 2.0]) == pytest.approx([math.e, math.e**2], rel=1e-15)
     with pytest.raises(OperandError, match="an operand of exp is"):
         exp([Value(1.0)])  # type: ignore[call-overload]
     with pytest.raises(OperandError, match="a gradient needs one number"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import random
+import sys
 from collections.abc import Callable
 from random import Random, gauss
 from types import SimpleNamespace
@@ -11,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import TraceError, drawn, jit, vmap
+from scalargrad import TraceError, Value, drawn, jit, vmap
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -50,6 +52,55 @@ def test_a_plain_draw_is_refused_and_undone(f: Callable[[Any], Any]) -> None:
         jit(f)(1.5)
     assert (RNG.getstate(), random.getstate(), str(NUMPYS.bit_generator.state)) == before
     assert (dict(vars(Random)), dict(vars(random))) == methods
+
+
+def batch_loss(size: int) -> Any:
+    """Choose examples inside, as micrograd's loss(batch_size) does."""
+    order = np.random.permutation(10)[:size]
+    return sum(Value(float(i)) for i in order)
+
+
+def sampled(x: Any) -> Any:
+    """Choose by a helper of the standard library, which draws deep inside itself."""
+    chosen = random.sample([1.0, 2.0, 3.0], 2)
+    return x * chosen[0]
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "line"),
+    [
+        (batch_loss, {"static_argnames": "size"}, "order = np.random.permutation(10)[:size]"),
+        (sampled, {}, "chosen = random.sample([1.0, 2.0, 3.0], 2)"),
+    ],
+)
+def test_the_error_shows_the_line_that_drew_and_says_how_to_choose_a_minibatch(
+    function: Any, options: Any, line: str
+) -> None:
+    """By file and number, whoever is tracing beside it; what is traced goes on being traced."""
+    tracing = sys.gettrace()
+    with pytest.raises(TraceError) as caught:
+        jit(function, **options)(3)
+    message = str(caught.value)
+    assert message.endswith(line)
+    source, first = inspect.getsourcelines(function)
+    number = first + next(i for i, text in enumerate(source) if line in text)
+    assert f"({__file__}:{number})" in message
+    assert "loss([xs[i] for i in batch], [ys[i] for i in batch])" in message
+    assert sys.gettrace() is tracing
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        batch_loss,
+        lambda size: Value(1.0) * random.sample(range(4), size)[0],
+    ],
+)
+def test_a_batch_size_that_is_traced_leads_to_the_minibatches_of_the_guide(function: Any) -> None:
+    """The first error says what to do, not only what stands in the way next."""
+    with pytest.raises(TraceError, match=r"minibatch outside .* guide 'Bring micrograd code'") as e:
+        jit(function)(2)
+    assert "[None]" not in str(e.value)
 
 
 def test_a_draw_goes_on_where_an_eager_one_would() -> None:

@@ -152,8 +152,14 @@ def demo(
     """Step through two graphs, draw them, and train a small network on two moons."""
     from scalargrad.experiments.demo import run
 
-    on_path = shutil.which("scalargrad") is not None
-    run(output, console(), steps, "scalargrad" if on_path else sys.argv[0])
+    run(output, console(), steps, _program())
+
+
+def _program() -> str:
+    """Return what someone types to run the command line, as they did this time."""
+    if Path(sys.argv[0]).name == "__main__.py":
+        return f"{sys.orig_argv[0]} -m scalargrad"
+    return "scalargrad" if shutil.which("scalargrad") is not None else sys.argv[0]
 
 
 def _version(wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""How an experiment is run, and what it leaves behind."""
+"""The plan of an experiment, and its report: the files that it leaves."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class TrainingRun(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a run.
+    """The outcome of a run.
 
     Attributes
     ----------

@@ -142,7 +142,7 @@ def accuracy(input: Any, target: Any, *, threshold: float = 0.0) -> float:
 
 
 def confusion_matrix(input: Any, target: Any, *, threshold: float = 0.0) -> list[list[int]]:
-    """Count how often each class was taken for each; parameters as for `zero_one_loss`.
+    """Count how often each class was predicted as each; parameters as for `zero_one_loss`.
 
     Returns
     -------

@@ -139,7 +139,7 @@ def confusion_matrix(
     names: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw how many examples of each class were taken for each class.
+    """Draw how many examples of each class were predicted as each class.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 
-#: What the names of unfinished files begin with.
+#: The prefix of the names of unfinished files.
 _PREFIX = ".scalargrad-"
 #: Seconds after which an unfinished file is taken for one whose process was killed.
 _ABANDONED = 3600.0
@@ -92,7 +92,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: b
 
 
 def require_writable(path: str | os.PathLike[str]) -> None:
-    """See that a file can be written, before the work whose result it is to hold.
+    """Check that a file can be written, before the work whose result it will hold.
 
     Parameters
     ----------
@@ -137,12 +137,12 @@ def _beside(target: Path) -> Path:
 
 
 def _about(path: str | os.PathLike[str], error: OSError) -> OSError:
-    """Return an error that names the file asked for, not the one beside it."""
+    """Return an error that names the file asked for, not the temporary one."""
     return OSError(error.errno, f"{error.strerror or error}; it cannot be written", str(path))
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what processes that were killed while writing have left in a folder."""
+    """Remove unfinished files that killed processes have left in a folder."""
     with suppress(OSError):
         for left in folder.glob(f"{_PREFIX}*"):
             with suppress(OSError):

@@ -24,7 +24,9 @@ def as_float(x: Any, where: str) -> float:
         shown = shown if len(shown) <= _SHORT else shown[:_SHORT] + "…"
         remedy = "take its .data" if hasattr(x, "_apply") else "convert it first"
         if isinstance(x, list | tuple) or getattr(x, "ndim", None):
-            remedy = "take its numbers one by one, as in [f(x) for x in numbers]"
+            remedy = (
+                "take its numbers one by one, as in [f(x) for x in numbers] or vmap(f)(numbers)"
+            )
         raise OperandError(
             f"{where} is {shown}, of type {type(x).__name__}: scalargrad computes with Values "
             f"and real numbers (int, float, bool, NumPy real scalars); {remedy}"

@@ -149,19 +149,19 @@ def drawn(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return made(Draw.by(method, args, kwargs))
 
 
-#: What makes the draws of this thread or task where generators do not; None where they do.
+#: The function that makes draws in this thread or task in place of generators; None if these do.
 maker: ContextVar[Callable[[Draw], Any] | None] = ContextVar("maker", default=None)
 
 
 def made(draw: Draw) -> Any:
-    """Return the number drawn, or what stands for it."""
+    """Make a draw; return the number, or the Value that stands for it in a recording."""
     make = maker.get()
     return draw() if make is None else make(draw)
 
 
 @contextmanager
 def made_by(make: Callable[[Draw], Any] | None) -> Iterator[None]:
-    """Have draws made by `make`, by their generators if it is None."""
+    """Within the ``with`` block, let `make` make draws; with None, their generators do."""
     token = maker.set(make)
     try:
         yield

@@ -55,7 +55,7 @@ class Subgraph(NamedTuple):
 def evaluated(
     f: Callable[..., Any], argnums: Sequence[int], args: Sequence[Any], kwargs: Any
 ) -> Evaluation:
-    """Run a function that is to be differentiated, as whoever records here does."""
+    """Run a function that is differentiated: recorded if a recorder is in force, else eagerly."""
     function(f, "f", "one of numbers")
     current = recorder()
     if current is None:
@@ -212,7 +212,7 @@ class Evaluation:
 
 
 def _not_finite(y: Scalar, name: str) -> str:
-    """Say what a function returned that has no gradient, and where it began."""
+    """Describe a result that is not finite, and the node at which that began."""
     number, first = (y, None) if isinstance(y, float) else (y.data, first_nonfinite(y))
     began = "" if first is None else f"; the first node that went non-finite is {describe(first)}"
     return (

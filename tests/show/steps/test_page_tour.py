@@ -59,7 +59,9 @@ def test_every_control_works(
             for move in ("last", "previous", "next", "first"):
                 page.locator(f"#{move}").click()
     for notation in ("bar", "delta", "partial"):
-        page.locator(f"[name=notation][value={notation}]").check()
+        switch = page.locator(f"[name=notation][value={notation}]")
+        if switch.count():  # δ where there are sums that enter units
+            switch.check()
     page.locator("#predict").click()
     page.evaluate(f"scalargrad.goTo({steps.scene.seed_at + 2})")
     page.get_by_role("button", name="Show").click()

@@ -8,17 +8,21 @@ state in which the draws by `drawn` alone leave it.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 from scalargrad.compiler.trace.find_generators import generators_of, makes_fresh
+from scalargrad.compiler.trace.refusal import at, is_library
 from scalargrad.errors import TraceError
 from scalargrad.table.validation import shown
 from scalargrad.transforms.draws import MODULE, Draw, rewind, rows_of, state_of
 
 REMEDY = (
-    "it would stay the same at every call. Draw by scalargrad.drawn(rng.random), which draws "
-    "anew; or draw outside, and pass what is drawn as an argument"
+    "it would stay the same at every call. Draw a number by scalargrad.drawn(rng.random), which "
+    "draws anew; a minibatch, an order or a choice draw outside, and pass in what was chosen: "
+    "loss([xs[i] for i in batch], [ys[i] for i in batch])"
 )
 
 
@@ -51,8 +55,11 @@ class Generators:
         """Set all generators back to their states before the recording."""
         rewind(self._before.values())
 
-    def check(self, draws: Iterable[Draw]) -> None:
-        """Raise TraceError if anything but `draws` was drawn; rewind the generators."""
+    def check(self, draws: Sequence[Draw], run: Callable[[], Any]) -> None:
+        """Raise TraceError if anything but `draws` was drawn; rewind the generators.
+
+        The function is then run once more, to name the line that drew.
+        """
         before = [*self._before.values()]
         after = [(x, state_of(x)) for x, _ in before]
         rewind(before)
@@ -61,10 +68,38 @@ class Generators:
         hidden = [x for x, state in after if _differ(state, state_of(x))]
         rewind(before)
         if hidden:
+            place = None if draws else line_that_draws(hidden[0], run)
+            where, code = ("", "") if place is None else (f" ({place[0]}:{place[1]})", at(*place))
             raise TraceError(
                 f"a random number was drawn from {shown(hidden[0])} while a compiled function was "
-                f"recorded: {REMEDY}"
+                f"recorded{where}: {REMEDY}{code}"
             )
+
+
+def line_that_draws(source: Any, run: Callable[[], Any]) -> tuple[str, int] | None:
+    """Run a function and return the file and the line of the user's program that first draws."""
+    before, tracing = state_of(source), sys.gettrace()
+    found: list[tuple[str, int]] = []
+    last: list[tuple[str, int]] = []
+
+    def line(frame: FrameType, event: str, _: Any) -> Any:
+        if not found and last and _differ(before, state_of(source)):
+            found.append(last[0])
+        here = frame.f_back if event == "return" and frame.f_back is not None else frame
+        last[:] = [(here.f_code.co_filename, here.f_lineno)]
+        return line
+
+    def call(frame: FrameType, *_: Any) -> Any:
+        return None if found or is_library(frame.f_code.co_filename) else line
+
+    sys.settrace(call)
+    try:
+        run()
+    except Exception:  # noqa: BLE001 - what it raises now matters no more
+        return None
+    finally:
+        sys.settrace(tracing)
+    return found[0] if found and not is_library(found[0][0]) else None
 
 
 def _differ(a: Any, b: Any) -> bool:

@@ -16,10 +16,11 @@ _NUMBER = (
     "compute with the Value itself, or with scalargrad's operation of the same name; an array that "
     "Values are put into needs dtype=object"
 )
-_WHOLE = (
-    "for values[i] write scalargrad.take(values, i), for floor division a // b; "
-    "a number of steps or a size is a static argument, as in jit(f, static_argnames='n')"
+_SIZE = (
+    "a number of steps or a size is a static argument, as in jit(f, static_argnames='n'); choose a "
+    "minibatch outside and pass its examples in, as the guide 'Bring micrograd code' shows"
 )
+_WHOLE = f"for values[i] write scalargrad.take(values, i), for floor division a // b; {_SIZE}"
 _TEXT = "return the value and print it outside, or print within scalargrad.disable_jit()"
 
 #: What each question asks for that cannot be answered.
@@ -36,6 +37,7 @@ _WHAT = {
     "float": "float() or a math function was called",
     "rounding": "floor(), ceil() or trunc() was called",
     "int": "int() was called, or a number used as an index",
+    "repeated": "a list was multiplied by a number",
     "hash": "a number was looked up in a set or a dict, or put into one",
     "identity": "two Values were compared with == or !=",
     "examples": "a condition depends on the examples of vmap, which take one way together",
@@ -63,6 +65,7 @@ _REMEDY["text"] = _TEXT
 _REMEDY["float"] = _NUMBER
 _REMEDY["rounding"] = _NUMBER
 _REMEDY["int"] = _WHOLE
+_REMEDY["repeated"] = f"to scale its numbers write [a * x for x in numbers]; {_SIZE}"
 _REMEDY["hash"] = (
     "make what is looked up a static argument, as in jit(f, static_argnames='k'), "
     "compare it with ==, or look it up in a list by scalargrad.take(values, i)"
@@ -102,10 +105,14 @@ class Refusal:
         place = users_line(self.error.__traceback__)
         if place is not None:
             file, line = place
-            code = linecache.getline(file, line).strip()
-            shown = f"\n    {code}" if code else ""
             where = f"while a compiled function is recorded ({file}:{line})"
-            self.error.args = (f"{self._what} {where}: {self._remedy}{shown}",)
+            self.error.args = (f"{self._what} {where}: {self._remedy}{at(file, line)}",)
+
+
+def at(file: str, line: int) -> str:
+    """Return a line of a program for the end of a message, where it can be read."""
+    code = linecache.getline(file, line).strip()
+    return f"\n    {code}" if code else ""
 
 
 def users_line(traceback: TracebackType | None) -> tuple[str, int] | None:
@@ -113,13 +120,13 @@ def users_line(traceback: TracebackType | None) -> tuple[str, int] | None:
     found = None
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
-        if not _is_library(file):
+        if not is_library(file):
             found = file, traceback.tb_lineno
         traceback = traceback.tb_next
     return found
 
 
-def _is_library(file: str) -> bool:
+def is_library(file: str) -> bool:
     """Return whether a file is scalargrad's or Python's own."""
     installed = "site-packages" in file or "dist-packages" in file
     return file.startswith((PACKAGE, "<printed")) or (

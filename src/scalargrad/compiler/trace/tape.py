@@ -11,7 +11,7 @@ from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.compiler.trace.plainness import Plainness
 from scalargrad.compiler.trace.refusal import CHANGES, REFUSALS, Refusal
 from scalargrad.compiler.trace.traced import Traced, TracedParameter, Tracing, refuse_stray
-from scalargrad.ops import TABLE, identity
+from scalargrad.ops import TABLE, identity, mul
 from scalargrad.table.operation import Operation
 from scalargrad.transforms.draws import Draw
 from scalargrad.value import Parameter, Value
@@ -191,6 +191,8 @@ class Tape(Tracing):
         """Return the node of an operator's other operand, or NotImplemented for an array."""
         if isinstance(x, Value):
             return self.refer(x, op)
+        if isinstance(x, list | tuple) and op is mul:
+            self.refused("repeated")
         number = x if x.__class__ is float else op.number_beside(x)
         return number if number is NotImplemented else self.constant(number)
 

@@ -1,0 +1,40 @@
+"""Words that readers look for and that pages answer in other words: entries of the search index."""
+
+from __future__ import annotations
+
+from sphinx.application import Sphinx
+
+#: For each page, what it should be found by besides its own words.
+WORDS = {
+    "start/install": "requirements, version, licence, license, upgrade, download",
+    "start/ten-minutes": "tutorial, getting started, quickstart, first steps, beginner",
+    "guides/micrograd": "Karpathy, _children, _op, _backward, batch_size, minibatch, mini-batch",
+    "guides/scipy": (
+        "curve_fit, covariance, uncertainty, error bars, constraint, constraints, Lagrange, "
+        "Lagrange multiplier, root finding, fsolve, fit a model to data, curve fitting, "
+        "optimization, ODE, ordinary differential equation"
+    ),
+    "guides/teaching": (
+        "handout, homework, exercise, exercises, assignment, exam, quiz, projector, presentation, "
+        "animation, video, embed, iframe, students, classroom"
+    ),
+    "guides/train": "neural network, classification, regularization, weight decay, train a network",
+    "guides/fast": "speed, performance, slow, fast, Monte Carlo, simulation, loops, cold start",
+    "guides/export": "C code, C, LaTeX formula, ONNX, deploy, JavaScript",
+    "explained/limits": "GPU, CUDA, complex, complex numbers, float32, tensor, memory",
+    "sources": "cite, citation, BibTeX, references",
+    "learn/index": "course, notebooks, Jupyter, Colab",
+}
+
+
+def add_words(_app: Sphinx, name: str, source: list[str]) -> None:
+    """Put the words of a page below its heading, where they are indexed and not shown."""
+    if name in WORDS:
+        heading, rest = source[0].split("\n", 1)
+        entries = ", ".join(f"! {word}" for word in WORDS[name].split(", "))
+        source[0] = f"{heading}\n\n```{{index}} {entries}\n```\n{rest}"
+
+
+def setup(app: Sphinx) -> None:
+    """Register what is added while pages are read."""
+    app.connect("source-read", add_words)
