@@ -15,7 +15,7 @@ def text_width(text: str, size: float) -> float:
     Examples
     --------
     >>> round(text_width("−max", 16), 1), round(text_width("x", 16), 1)
-    (49.0, 10.2)
+    (49.8, 10.2)
     """
     return size * sum(map(_share, text))
 
