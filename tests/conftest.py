@@ -42,7 +42,14 @@ AS_THE_PROFILE_SAYS = dict.fromkeys(
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mix the tests of a search limited by time, so that each has its turn on some day."""
+    """Mix the tests of a search limited by time, so that each has its turn on some day.
+
+    Where lines are counted, long tests run without: they would take two to three times as long.
+    """
+    if config.pluginmanager.hasplugin("_cov"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.no_cover)
     seed = config.getoption("--hypothesis-seed", default=None)
     if math.isfinite(SECONDS):
         random.Random(seed).shuffle(items)
