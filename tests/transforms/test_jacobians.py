@@ -95,7 +95,7 @@ def test_compiling_a_jacobian_is_linear_in_the_residuals() -> None:
         return calls_made(lambda: jit(jacobian(residuals))([1.0, 2.0]))
 
     compiling(10)  # what only the first one does
-    assert compiling(1600) < 5 * compiling(400)
+    assert compiling(800) < 5 * compiling(200)
 
 
 @every_way
@@ -168,12 +168,13 @@ def test_states_of_a_loop_are_compiled_by_columns() -> None:
         return found
 
     work = {}
-    for count in (50, 100, 400):
+    for count in (50, 80, 320):
         compiled = jit(jacobian(states))
         work[count] = calls_made(lambda compiled=compiled: compiled([1.3, 0.7]))  # type: ignore[misc]
-        for row, exact in zip(compiled([1.1, 0.4]), jacrev(states)([1.1, 0.4]), strict=True):
-            assert row == pytest.approx(exact, rel=1e-12)
-    assert work[400] < 5 * work[100]
+        if count == 80:
+            for row, exact in zip(compiled([1.1, 0.4]), jacrev(states)([1.1, 0.4]), strict=True):
+                assert row == pytest.approx(exact, rel=1e-12)
+    assert work[320] < 5 * work[80]
 
 
 def test_a_tangent_of_many_results_takes_two_sweeps() -> None:

@@ -139,8 +139,8 @@ def test_a_chain_far_deeper_than_the_recursion_limit_can_be_walked_and_printed()
 
 @pytest.mark.parametrize("reduction", [add_up, lambda x: maximum(*x), lambda x: dot(x, x)])
 def test_a_reduction_far_wider_than_the_recursion_limit_can_be_printed(reduction) -> None:  # type: ignore[no-untyped-def]
-    """Formulas over 3,000 operands are shortened, not recursed into."""
-    steps = walk(reduction([Value(float(i)) for i in range(3000)]))
+    """Formulas over 1,500 operands are shortened, not recursed into."""
+    steps = walk(reduction([Value(float(i)) for i in range(1500)]))
     longest = max(len(step.caption()) + len(step.text()) for step in steps)
     assert longest < 300
 
