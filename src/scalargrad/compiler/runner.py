@@ -205,7 +205,7 @@ def runner_for_recorded(asked: Program, plain: Callable[[], Runner]) -> Runner:
     plain : callable
         Returns what runs the same program, each node by itself.
     """
-    found = looped(asked)
+    found = looped(asked, can_loop=has_llvm())
     if isinstance(found, Program):
         return runner_for(differentiate(sum_of_products(found), tidy=False))
-    return plain() if found is None or not has_llvm() else LoopRunner(found, plain)
+    return plain() if found is None else LoopRunner(found, plain)

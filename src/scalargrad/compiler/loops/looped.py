@@ -63,8 +63,11 @@ Sweep = tuple[list[int], list[tuple[int, float | int]]]
 _EXTREMA = {TABLE["maximum"], TABLE["minimum"]}
 
 
-def looped(program: Program) -> Looped | Program | None:
-    """Return a recorded program as loops or with lanes; None if neither is possible or pays."""
+def looped(program: Program, *, can_loop: bool = True) -> Looped | Program | None:
+    """Return a recorded program as loops or with lanes; None if neither is possible or pays.
+
+    Unless `can_loop`, what would be loops is None, too, and is not written.
+    """
     unfolded = unfold(program)
     sweep = None if unfolded is None else _sweep(unfolded)
     if unfolded is None or sweep is None:
@@ -84,7 +87,9 @@ def looped(program: Program) -> Looped | Program | None:
         if lanes is not None:
             return lanes
     # The check is the expensive part; most programs stay packed and skip it.
-    return looping.run() if looping is not None and stands_for_recording(rolled) else None
+    if looping is None or not can_loop or not stands_for_recording(rolled):
+        return None
+    return looping.run()
 
 
 def _keeps_operations(program: Program, unfolded: Program) -> bool:

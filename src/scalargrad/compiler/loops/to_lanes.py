@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from scalargrad.compiler.loops.loop import Cells, CellTable
 from scalargrad.compiler.loops.node_columns import COMPUTED, NodeColumns
 from scalargrad.compiler.loops.roll import Constants, Operand, Own, Rolled, RolledBlock, spans
-from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, CONSTANT, INPUT, UNBATCH, Op
+from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, UNBATCH
 from scalargrad.compiler.passes.nodes import Integers
+from scalargrad.compiler.passes.part_copy import PartCopy
 from scalargrad.compiler.passes.program import Program
 
 #: The shortest body, the fewest iterations, and the fewest nodes of a program for which it pays.
@@ -139,18 +140,18 @@ class _Writer:
     """Writes the program with lanes.
 
     For each recorded node, `new` is the node of the new program, or `source` and `lane` say of
-    which node it is a lane (-1 for none). `recorded` holds the recorded nodes of each node's lanes.
+    which node it is a lane (-1 for none). `recorded` holds the recorded nodes of each node's lanes,
+    `sizes` how many lanes a node has that has any.
     """
 
     def __init__(self, columns: NodeColumns, chosen: list[_Examples]) -> None:
         old = columns.program
         self.columns, self.chosen = columns, chosen
-        self.made = Program(old.inputs, [INPUT] * old.inputs, [()] * old.inputs)
-        self.sizes = [1] * old.inputs
+        self.made = PartCopy(old, old.inputs)
+        self.sizes: dict[int, int] = {}
         self.new, self.source, self.lane = np.full((3, len(old)), -1)
         self.new[: old.inputs] = np.arange(old.inputs)
         self.recorded: dict[int, Integers] = {}
-        self.numbers: dict[str, int] = {}
 
     def run(self) -> Program:
         count, at = len(self.columns), 0
@@ -164,21 +165,22 @@ class _Writer:
                 self._lanes(examples, t)
             at = examples.block.start
         self._singles(at, count, has_lane)
-        self.made.outputs = [self._node(x) for x in self.columns.program.outputs]
-        return self.made
+        made = self.made.program
+        made.outputs = [self._node(x) for x in self.columns.program.outputs]
+        return made
 
     def _lanes(self, examples: _Examples, t: int) -> None:
         """Write a statement for all iterations; without lanes if it is the same in all."""
         columns, places = self.columns, examples.places(t)
         read = spans(columns, examples.block, t)
         args = tuple([self._operand(columns.operands[span]) for _, span in read])
-        size = max([self.sizes[x] for x in args])
-        node, old = self._append(columns.op(places.start), args, size), columns.nodes[places]
+        size = max([self.sizes.get(x, 1) for x in args])
+        node, old = self.made.append(columns.op(places.start), args), columns.nodes[places]
         if size == 1:
             self.new[old] = node
         else:
             self.source[old], self.lane[old] = node, np.arange(size)
-            self.recorded[node] = old
+            self.recorded[node], self.sizes[node] = old, size
 
     def _operand(self, old: Integers) -> int:
         """Return the node whose lanes are these recorded nodes; a single number if all are one."""
@@ -189,15 +191,18 @@ class _Writer:
         if source >= 0 and np.array_equal(old, self.recorded[source]):
             return source
         new = [self._node(x) for x in old.tolist()]
-        same = new.count(new[0]) == len(new)  # equal constants, of which there is one
-        return new[0] if same else self._append(BATCH, tuple(new), len(new))
+        if new.count(new[0]) == len(new):  # equal constants, of which there is one
+            return new[0]
+        batch = self.made.append(BATCH, tuple(new))
+        self.sizes[batch] = len(new)
+        return batch
 
     def _singles(self, start: int, stop: int, has_lane: NDArray[np.bool_]) -> None:
         """Write the nodes at these places that are no lanes."""
         columns = self.columns
         for place in (np.flatnonzero(~has_lane[start:stop]) + start).tolist():
             args = columns.operands[columns.first[place] : columns.first[place + 1]].tolist()
-            node = self._append(columns.op(place), tuple([self._node(x) for x in args]))
+            node = self.made.append(columns.op(place), tuple([self._node(x) for x in args]))
             self.new[columns.nodes[place]] = node
 
     def _node(self, old: int) -> int:
@@ -210,22 +215,9 @@ class _Writer:
         """Write a node that is in no block: a constant, a single lane, or a gradient."""
         columns = self.columns
         if old in columns.program.constants:
-            return self._number(columns.program.constants[old])
+            return self.made.constant(columns.program.constants[old])
         if self.source[old] >= 0:
-            lane = self._number(float(self.lane[old]))
-            return self._append(UNBATCH, (int(self.source[old]), lane))
+            lane = self.made.constant(float(self.lane[old]))
+            return self.made.append(UNBATCH, (int(self.source[old]), lane))
         args = columns.written.args_of(old)
-        return self._append(ADJOINT, tuple([self._node(x) for x in args]))
-
-    def _number(self, number: float) -> int:
-        key = number.hex()
-        if key not in self.numbers:
-            self.numbers[key] = self._append(CONSTANT, ())
-            self.made.constants[self.numbers[key]] = number
-        return self.numbers[key]
-
-    def _append(self, op: Op, args: tuple[int, ...], size: int = 1) -> int:
-        self.sizes.append(size)
-        self.made.ops.append(op)
-        self.made.args.append(args)
-        return len(self.sizes) - 1
+        return self.made.append(ADJOINT, tuple([self._node(x) for x in args]))

@@ -14,6 +14,7 @@ from scalargrad.compiler.passes.differentiate import Dependents, is_detached
 from scalargrad.compiler.passes.expressions import opened
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, Op
 from scalargrad.compiler.passes.lanes import merged, subexpressions
+from scalargrad.compiler.passes.part_copy import PartCopy
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
 from scalargrad.ops import add, mul, neg, pow, sum
 from scalargrad.system.collector import collector_paused
@@ -51,9 +52,9 @@ class _Unfolding:
     def __init__(self, program: Program, sweeps: list[Seeds]) -> None:
         n = program.inputs
         self.old = program
-        self.made = Program(n, [INPUT] * n, [()] * n)
+        self.copy = PartCopy(program, n)
+        self.made = self.copy.program
         self.new = list(range(n))
-        self.numbers: dict[str, int] = {}
         self.is_left = len(sweeps) <= 1  # a single sweep is left to `derivative`
         self.swept: dict[Seeds, dict[int, int]] = {}
         self.wrt: dict[Seeds, list[int]] = {seeds: [] for seeds in sweeps}
@@ -83,17 +84,11 @@ class _Unfolding:
 
     def append(self, op: Op, *args: int) -> int:
         """Write a node."""
-        self.made.ops.append(op)
-        self.made.args.append(args)
-        return len(self.made) - 1
+        return self.copy.append(op, args)
 
     def number(self, number: float) -> int:
         """Return the node of a constant."""
-        key = number.hex()
-        if key not in self.numbers:
-            self.numbers[key] = self.append(CONSTANT)
-            self.made.constants[self.numbers[key]] = number
-        return self.numbers[key]
+        return self.copy.constant(number)
 
     def _reduction(self, op: Reduction, nodes: list[int]) -> int:
         if op is sum and len(nodes) > 1:

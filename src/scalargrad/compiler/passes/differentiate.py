@@ -52,7 +52,7 @@ def differentiate(program: Program, *, tidy: bool = True) -> Program:
                 if wrt not in depending:
                     depending[wrt] = Dependents(writer.program, wrt, beyond=is_detached)
                 seeds = [new[x] for x in args[1:]]
-                swept[args[1:]] = _sweep(writer, seeds, wrt, depending[wrt])
+                swept[args[1:]] = _sweep(writer, seeds, depending[wrt])
             new.append(swept[args[1:]].get(new[args[0]], zero))
             vanished = vanished or new[-1] in writer.constants
         elif op is PRODUCTS and not vanished:
@@ -81,10 +81,8 @@ def _copied(writer: Writer, program: Program, node: int, new: list[int]) -> int:
     return writer.unique(op, args) if op is IDENTITY else writer.node(op, args)
 
 
-def _sweep(
-    writer: Writer, seeds: Sequence[int], wrt: Sequence[int], depending: Dependents
-) -> dict[int, int]:
-    """Return the error signal of each node of `wrt`; `seeds` alternates roots and seeds."""
+def _sweep(writer: Writer, seeds: Sequence[int], depending: Dependents) -> dict[int, int]:
+    """Return the error signals of `depending.wrt`, by node; `seeds` alternates roots and seeds."""
     program, one = writer.program, writer.one
     moving = depending.up_to(max(seeds[::2]))
     signals: dict[int, list[int]] = defaultdict(list)
@@ -93,7 +91,7 @@ def _sweep(
         signals[root] += (one if plain else seed, one)
     crossing = _crossing(writer, signals, seeds)
     found: dict[int, int] = {}
-    targets = set(wrt)
+    targets = set(depending.wrt)
     lookups = Lookups(writer, crossing is not None and crossing.per_lane)
     for node in _between(program, moving, seeds[::2]):
         terms = signals.pop(node, None) if crossing is None else crossing.terms(node)
@@ -154,6 +152,7 @@ class Dependents:
     def __init__(
         self, program: Program, wrt: Sequence[int], *, beyond: Callable[[Op], bool] | None = None
     ) -> None:
+        self.wrt = wrt
         self._program = program
         self._beyond = beyond
         self._moving = bytearray(len(program))

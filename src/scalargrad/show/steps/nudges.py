@@ -27,10 +27,8 @@ _TRUE = 0.1  # a change that is foretold "about" is off by no more than this sha
 _NOTHING = 0.02  # of the nudge: a change so small is about 0
 _BESIDE, _NEARER = 1e-6, 16.0  # of the nudge: where slopes beside the point are taken
 _MOST_WIRES = 2_000  # of more, kinks are not looked for: what is not foretold is left out
-_CLEAR, _ROUNDED_OFF = (
-    1e-6,
-    1e-12,
-)  # as a share of the slopes, and of the output: more than rounding
+_CLEAR = 1e-6  # as a share of the slopes: more than rounding
+_ROUNDED_OFF = 1e-12  # as a share of the output: rounding
 
 
 class Point(NamedTuple):
