@@ -114,6 +114,16 @@ def test_a_layer_used_for_each_sample_is_found_each_time() -> None:
     }
 
 
+def test_a_bias_that_is_zero_is_a_bias() -> None:
+    """Biases may start at 0; the constant 0 that Python's sum starts from is none."""
+    x, w = [Value(1.0), Value(2.0)], [Parameter(0.5), Parameter(0.25)]
+    bias = Parameter(0.0)
+    ((row,),) = layers(scene_of(w[0] * x[0] + w[1] * x[1] + bias))
+    assert (row.weights, row.bias) == (tuple(w), bias)
+    ((row,),) = layers(scene_of(0 + w[0] * x[0] + w[1] * x[1]))
+    assert (row.weights, row.bias) == (tuple(w), None)
+
+
 def test_what_is_added_besides_a_parameter_stays_a_gate_of_its_own() -> None:
     """A residual connection is W x and then a gate that adds x, not another bias."""
     w = [Parameter(0.5, "w0"), Parameter(0.25, "w1")]
