@@ -39,6 +39,8 @@ from fuzz.trials import Trials
 
 #: Where results are kept.
 RESULTS = ROOT / "fuzz/found/mutants.jsonl"
+#: The processor seconds that all the nearest tests of a file may take in a new process.
+PATIENCE = 600
 #: Files to change, and the tests nearest to them, those that kill most first.
 NEAREST = {
     "ops/": ["tests/ops", "tests/test_value.py"],
@@ -168,25 +170,25 @@ class Copy:
         shutil.copy(ROOT / "pyproject.toml", self.tree)
         self._sound: set[str] = set()
 
-    def killer(self, path: str, code: str, tests: Sequence[str], seconds: int) -> str | None:
+    def killer(self, path: str, code: str, tests: Sequence[str]) -> str | None:
         """Return what pytest says of the first failure; None if all tests pass."""
         before = (PACKAGE / path).read_text(encoding="utf-8")
         if path not in self._sound:  # else every change would pass for noticed
-            found = self._run(tests, seconds)
+            found = self._run(tests)
             assert found is None, f"fails without a change: {found}"
             self._sound.add(path)
         file = self.tree / "src/scalargrad" / path
         file.write_text(code, encoding="utf-8")
-        found = self._run(tests, seconds)
+        found = self._run(tests)
         file.write_text(before, encoding="utf-8")
         return found
 
-    def _run(self, tests: Sequence[str], seconds: int) -> str | None:
+    def _run(self, tests: Sequence[str]) -> str | None:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests],
             cwd=self.tree,
             env={**os.environ, "PYTHONPATH": f"{self.tree}/src", "PYTHONDONTWRITEBYTECODE": "1"},
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1)),
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE, PATIENCE + 1)),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -220,13 +222,13 @@ class Run:
         path, near = mutant.path, nearest(mutant.path)
         tests = self.covering.tests(path, change.line)
         if tests is not None:
-            chosen = self.covering.in_order(tests, near, self.seconds)
+            chosen = self.covering.in_order(tests, near)
             try:
                 found = trials.killer(path, code, chosen)
             except ValueError:
-                found = self.copy.killer(path, code, near, self.seconds)
+                found = self.copy.killer(path, code, near)
         else:
-            found = self.copy.killer(path, code, near, self.seconds)
+            found = self.copy.killer(path, code, near)
         return ("survived", "") if found is None else ("killed", found)
 
 
