@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence, Set
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,8 @@ class Stopwatch:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note a report, of whatever process."""
         if report.when == "call" and report.passed:
-            self.seconds[report.nodeid] = float(dict(report.user_properties)["seconds"])
+            seconds: Any = dict(report.user_properties)["seconds"]
+            self.seconds[report.nodeid] = seconds
         elif report.failed:
             self.seconds.pop(report.nodeid, None)
 
@@ -83,6 +85,7 @@ def note() -> None:
     watch = Stopwatch()
     counted = ["--cov=scalargrad", "--cov-context=test", f"--cov-config={os.devnull}"]
     options = ["-q", "-p", "no:cacheprovider", "-p", "fuzz.covering", "-n", "2", "--cov-report="]
+    options += ["-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
     pytest.main([*options, *counted, *TESTS], plugins=[watch])
     SECONDS.write_text(json.dumps(watch.seconds), encoding="utf-8")
 

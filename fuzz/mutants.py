@@ -6,7 +6,8 @@ no PyTorch: what its oracles alone would notice is to survive.
 
 First, all tests are run once to note which of them execute which line. Then each mutant is tried by
 those that execute its line, the nearest first, until one fails. What importing the package executes
-is changed in a copy of the tree, in a new process, and tried by the nearest tests.
+is changed in a copy of the tree, in a new process, and tried by the nearest tests; operations too,
+as they are printed once for all.
 
 Tests are limited in processor time (a busy machine kills no mutant). Results are appended to a
 file, and what is in there is not tried again; so leave the tree alone while this runs, or run it in
@@ -52,7 +53,8 @@ NEAREST = {
     "transforms/": ["tests/transforms", "tests/test_autodiff.py"],
     "compiler/passes/": [
         *("tests/compiler/test_passes.py", "tests/compiler/test_pack.py"),
-        *("tests/compiler/test_random_graphs.py", "tests/compiler/test_differential.py"),
+        *("tests/compiler/test_vmap.py", "tests/compiler/test_random_graphs.py"),
+        "tests/compiler/test_differential.py",
     ],
     "compiler/trace/": [
         *("tests/compiler/test_domains.py", "tests/compiler/test_refusals.py"),
@@ -220,9 +222,9 @@ class Run:
 
     def _tried(self, trials: Trials, mutant: Mutant, change: Change, code: str) -> tuple[str, str]:
         path, near = mutant.path, nearest(mutant.path)
-        tests = self.covering.tests(path, change.line)
+        tests = None if path.startswith("ops/") else self.covering.tests(path, change.line)
         if tests is not None:
-            chosen = self.covering.in_order(tests, near)
+            chosen = self.covering.in_order(tests, near, self.seconds)
             try:
                 found = trials.killer(path, code, chosen)
             except ValueError:
