@@ -11,12 +11,12 @@ from textwrap import wrap
 
 from scalargrad.errors import GraphTooLargeError, LayoutError
 from scalargrad.graph import describe
-from scalargrad.show.graphs.diagram import Builder, Wire, WireNumbers
+from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
+from scalargrad.show.graphs.diagram import Wire
 from scalargrad.show.graphs.dot import to_dot
 from scalargrad.show.graphs.inks import DARK, PAPER
 from scalargrad.show.graphs.layout import render, render_each
 from scalargrad.show.graphs.looks import Look, highlighted_ids
-from scalargrad.show.graphs.parts import FoldedDiagram
 from scalargrad.show.graphs.row_layout import placed
 from scalargrad.show.graphs.svg import finish
 from scalargrad.show.html import policy
@@ -39,7 +39,7 @@ class FrameBuilder(Builder):
     """Draws a graph with the numbers of a walk: room for each, whether it is known yet or not."""
 
     def __init__(self, scene: Scene, numbers: WireNumbers) -> None:
-        super().__init__(scene.order, {}, numbers)
+        super().__init__(DrawnGraph(scene.order), numbers=numbers)
         self._scene = scene
 
     def wire(self, node: Value) -> Wire:
@@ -71,8 +71,8 @@ def frames(
             f"the graph of {describe(scene.root)} has {len(scene.order):,} nodes, too many for "
             f"pictures of at most {_MOST}: walk a node further down, or save a page"
         )
-    plain = FrameBuilder(scene, WireNumbers(digits)).build([scene.root])
-    whole = FoldedDiagram(plain.title, [*plain.shapes], plain.lines, look=Look(even=True))
+    whole = FrameBuilder(scene, WireNumbers(digits)).build([scene.root])
+    whole.look = Look(even=True)
     arranged, places = placed(whole)
     captions, width = _captions(steps)
     diagrams = [

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from scalargrad.show.characters import visible
-from scalargrad.show.graphs.diagram import Box, Diagram, Junction, Line, Wire
-from scalargrad.show.graphs.parts import Drawn
+from scalargrad.show.graphs.diagram import Box, Diagram, Junction, Line, Shape, Wire
 from scalargrad.show.subgraphs.folds import Item
 from scalargrad.value import Value
 
@@ -48,8 +47,8 @@ def read_far_apart(
 
 
 def branched(
-    shapes: Sequence[Drawn], entering: Sequence[Line], again: Mapping[str, str]
-) -> tuple[list[Drawn], list[Line]]:
+    shapes: Sequence[Shape], entering: Sequence[Line], again: Mapping[str, str]
+) -> tuple[list[Shape], list[Line]]:
     """Return the shapes at which wires branch, and all lines from there on.
 
     Parameters
@@ -64,7 +63,7 @@ def branched(
     leaving = Counter(line.source for line in entering)
     wires = [shape.id for shape in shapes if isinstance(shape, Wire) and leaving[shape.id] > 1]
     fans = {wire: f"{wire.removesuffix('-wire')}-fan" for wire in wires}
-    added: list[Drawn] = [Junction(fan, "") for fan in fans.values()]
+    added: list[Shape] = [Junction(fan, "") for fan in fans.values()]
     lines = [Line(f"{fan.removesuffix('-fan')}-stem", wire, fan) for wire, fan in fans.items()]
     for line in entering:
         if line.source not in again or line.id.startswith("exit"):

@@ -17,9 +17,17 @@ import graphviz
 from rich.cells import cell_len, set_cell_size
 
 from scalargrad.show.graphs.chain_rows import rows
-from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Line, Wire
+from scalargrad.show.graphs.diagram import (
+    Box,
+    Diagram,
+    Folded,
+    GateShape,
+    Junction,
+    Line,
+    Shape,
+    Wire,
+)
 from scalargrad.show.graphs.layout import render_each
-from scalargrad.show.graphs.parts import Drawn, Folded, FoldedDiagram
 from scalargrad.show.graphs.turns import turn
 from scalargrad.show.text_width import text_width
 
@@ -37,12 +45,12 @@ _SIDE, _ABOVE = 20.0, 44.0  # margins; above and below there is room for a produ
 _FRAME = {"rankdir": "LR", "nodesep": "0.16", "splines": "spline"}
 
 
-def draw(diagrams: Sequence[Diagram | FoldedDiagram], names: Mapping[str, str]) -> list[str]:
+def draw(diagrams: Sequence[Diagram], names: Mapping[str, str]) -> list[str]:
     """Return each diagram as one ``<svg>`` element without numbers.
 
     Parameters
     ----------
-    diagrams : sequence of Diagram or FoldedDiagram
+    diagrams : sequence of Diagram
         Laid out together: starting Graphviz takes longer than a small layout.
     names : mapping from str to str
         The names of nodes by the ids of their shapes.
@@ -79,9 +87,7 @@ class _Drawing:
     Names stand in front of their values; in a long chain above them, and the chain goes on in rows.
     """
 
-    def __init__(
-        self, diagram: Diagram | FoldedDiagram, names: Mapping[str, str], is_long: bool = False
-    ) -> None:
+    def __init__(self, diagram: Diagram, names: Mapping[str, str], is_long: bool = False) -> None:
         self._stacked = is_long
         self._found = rows(diagram.shapes, diagram.lines)
         self._rows = self._found if is_long else {}
@@ -126,7 +132,7 @@ class _Drawing:
     def _has_tap(self, line: Line) -> bool:
         return line.enters and line.source in self._fans and not line.source.startswith("b")
 
-    def _size(self, shape: Drawn) -> tuple[float, float]:
+    def _size(self, shape: Shape) -> tuple[float, float]:
         """Return width and height in pixels."""
         match shape:
             case Folded():
