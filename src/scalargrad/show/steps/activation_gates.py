@@ -1,4 +1,4 @@
-"""Recognise activations in a graph: one gate, or the few that 1 / (1 + e^-z) is written with."""
+"""Recognise activations in a graph: single gates, and 1 / (1 + e^-z) written with several."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ACTIVATIONS = {
     *(ops.gelu, ops.gelu_tanh),
 }
 
-#: The gates of 1 / (1 + e^-z) one after the other: what each may be, with its constant operand.
+#: The gates of 1 / (1 + e^-z) in order: the operations each may be, with their constant operand.
 _SIGMOID: tuple[frozenset[tuple[Operation, float | None]], ...] = (
     frozenset({(ops.neg, None), (ops.mul, -1.0), (ops.div, -1.0)}),
     frozenset({(ops.exp, None), (ops.pow, e)}),
@@ -34,7 +34,7 @@ class Activation(NamedTuple):
     name : str
         As it stands in front of its operand: tanh, σ, ReLU.
     gates : tuple of Value
-        Those that compute it, the first reads the sum and the last is the unit's output.
+        The gates that compute it, in order: the first reads the sum, the last is the output.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Activation(NamedTuple):
 
 
 def activation_of(scene: Scene, total: Value, reader: Mapping[Value, Value]) -> Activation | None:
-    """Return the activation that alone reads a sum, or None where that is no activation.
+    """Return the activation applied to a sum; None unless an activation is all that reads it.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def activation_of(scene: Scene, total: Value, reader: Mapping[Value, Value]) -> 
     total : Value
         The sum.
     reader : mapping from Value to Value
-        A gate that reads each node.
+        For each node, a gate that reads it.
     """
     gates: list[Value] = []
     node = total
@@ -75,7 +75,7 @@ def _only_reader(scene: Scene, node: Value, reader: Mapping[Value, Value]) -> Va
 
 
 def _name(gate: Value) -> str:
-    """Return what a gate is called if it is an activation by itself, else nothing."""
+    """Return the name of a gate that is an activation by itself; "" for any other."""
     op = gate.op
     assert op is not None
     if op is ops.maximum and _constant(gate) == 0.0 and len(gate.parents) == 2:
@@ -94,7 +94,7 @@ def _constant(gate: Value) -> float | None:
 
 
 def _is_wrong_way(gate: Value, operand: Value) -> bool:
-    """Return whether a division or power has its operands the other way round: x / 1, z ** e."""
+    """Return whether a division or power has its operands in the wrong order: x / 1, z ** e."""
     comes_second = {ops.div: 1.0, ops.pow: e}  # after these constants: 1 / x, e ** z
     if gate.op not in comes_second:
         return False

@@ -149,7 +149,7 @@ class SymbolicGate:
     def textbooks(self) -> tuple[Expression | None, ...]:
         """The local derivatives without the saved result, as textbooks have them: -1/x² for -y/x.
 
-        None where they do without it anyway.
+        None for those that do not use it anyway.
         """
         return tuple(self._textbook(index) for index in range(len(self.partials)))
 
@@ -175,9 +175,9 @@ class SymbolicGate:
         return list(dict.fromkeys(x for x in found if isinstance(x, Value)))
 
     def varies_with(self, index: int) -> list[Value]:
-        """Return nodes such that the local derivative is constant where they are.
+        """Return nodes that determine the local derivative: it is constant where they are.
 
-        Those it reads; for a long formula over many operands, the result stands for them all.
+        These are the nodes it reads; for a formula over many operands, the result stands for all.
         """
         partial = self.partials[index]
         if isinstance(self.op, Reduction) and isinstance(partial, Symbol) and partial.op:
@@ -198,8 +198,8 @@ def _bell(x: Symbol) -> Symbol:
     return ops.exp(-(x**2) / 2) / ops.sqrt(2 * PI)
 
 
-#: Derivatives that are not those of the table with the result written out. The table avoids
-#: overflow and cancellation and lets nan through, which a formula to be read need not.
+#: Derivatives as textbooks write them, where writing out the result in the table's is not enough.
+#: The table's avoid overflow and cancellation, and pass nan on; a formula to be read need not.
 _TEXTBOOK: dict[tuple[Operation, int], Callable[..., Any]] = {
     (ops.abs, 0): lambda x: ops.where(x > 0, 1.0, ops.where(x < 0, -1.0, 0.0)),
     (ops.reciprocal, 0): lambda x: -1.0 / x**2,
@@ -236,7 +236,7 @@ def _declared(op: Operation, operands: tuple[Symbol, ...]) -> Expression:
     if isinstance(op, Reduction):
         try:
             return Resolver({}).resolve(op.function(operands))
-        except TypeError:  # its declaration chooses among operands, which symbols cannot
+        except TypeError:  # its declaration compares operands, which symbols cannot
             pass
     return Symbol("", op, operands)
 
@@ -290,7 +290,7 @@ def numbers_in(expression: Expression) -> list[float]:
 
 
 def _parts(expression: Expression) -> Iterator[Expression]:
-    """Yield an expression and everything in it, what is shared once."""
+    """Yield an expression and all its parts; a shared part once."""
     seen: set[Symbol] = set()
     stack = [expression]
     while stack:

@@ -17,12 +17,12 @@ drawings        which drawing is open, and what stands where in it
 drawing         the graph at a step: numbers, and what is known and done
 marks, chips    halos, rings, the arrow back; the product on the active wire
 panel, layers   the explanation beside it; that of a layer, as matrices
-predict         questions, and what is wrong with an answer
+predict         questions, and hints on wrong answers
 inputs          sliders and boxes
 timeline        moving, playing, keys, links
 viewport        zooming and centring
 minimap         the whole of a graph that is larger than its frame
-tools, sheet    what stands under More, and what is printed
+tools, sheet    the menu More, and printed worksheets
 variants        worksheets with inputs of their own, and as questions for Moodle
 main            putting it together
 =============== ==============================================================

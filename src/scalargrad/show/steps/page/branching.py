@@ -1,4 +1,4 @@
-"""Where the wires of a drawing branch: at a dot or, for readers far apart, at their name again."""
+"""Where the wires of a drawing branch: at a dot or, for distant readers, by repeating the name."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from scalargrad.show.graphs.diagram import Box, Diagram, Junction, Line, Shape, 
 from scalargrad.show.subgraphs.folds import Item
 from scalargrad.value import Value
 
-#: Most depths at which a node is read by lines that come from its own wire and, where the first
-#: and the last of them lie so far apart that a chain goes on in rows, most of those.
+#: A node read at more depths than `MOST_DEPTHS` is named again beside each reader. So is one read
+#: at more than `FEW`, if the first and last are `FAR` apart, where a chain continues in rows.
 MOST_DEPTHS, FAR, FEW = 10, 16, 3
 
 
@@ -21,16 +21,16 @@ def read_far_apart(
     readers: Mapping[Value, Iterable[Item]],
     stands: Mapping[Value, Item],
 ) -> Iterator[Value]:
-    """Yield the nodes that are read at many depths, as the factor of a long recurrence is.
+    """Yield the nodes that are read at many depths, such as the factor of a long recurrence.
 
     Parameters
     ----------
     items : sequence of Value or Fold
         What is drawn, operands before what reads them.
     readers : mapping from Value to items
-        The nodes that are seen, and what reads each.
+        The visible nodes, and what reads each.
     stands : mapping from Value to item
-        What each node inside stands in.
+        The item that each node is drawn in.
     """
     after: dict[Item, list[Item]] = {item: [] for item in items}
     for node, reading in readers.items():

@@ -56,8 +56,8 @@ def _names(scene: Scene) -> dict[str, str]:
 def _whole(scene: Scene) -> Drawings:
     """Draw one graph with junctions and, where there are any, with copy gates.
 
-    What would be a thicket of lines is drawn as bundles where layers are dense, and under names
-    that stand again where one node is read all along a chain.
+    To avoid a thicket of lines, dense layers are drawn with bundles, and the name of a node that is
+    read all along a chain is repeated there.
     """
     whole = Level(Fold("graph", [*scene.order]), 0, None)
     graph = DrawnGraph(scene.order)

@@ -7,8 +7,8 @@ Besides the shapes of `scalargrad.show.graphs.diagram`, the diagram of a fold ha
 ``f3-n2``       the line that brings node 2 to what reads it inside that fold
 ``n2``          as a box of kind ``port``: a node that stands outside and is read here
 ``exit-n7``     the line to what reads node 7 outside, ``exit-n7-box``
-``b0``          the box of a bundle: many nodes that come from one place and go to the same
-                readers, as one wire ``b0-wire``
+``b0``          the box of a bundle: many nodes from one place that the same gates and folds
+                read, as one wire ``b0-wire``
 ``n4-b0``       the line that brings a bundle to gate 4
 ``n2-into``     the line that brings the result of gate 2, or of a fold, into a bundle
 ``n4-w0-again`` a box that names operand 0 once more, beside gate 4: a node read at so many
@@ -34,8 +34,8 @@ from scalargrad.show.subgraphs import Fold
 from scalargrad.show.subgraphs.folds import Item
 from scalargrad.value import Parameter, Value
 
-#: Most nodes with the same readers that are drawn side by side, and most lines between three or
-#: more of them and these readers; what is more than that is one bundle.
+#: The most nodes with the same readers that are drawn side by side, and the most lines between
+#: three or more of them and these readers. What exceeds either is drawn as one bundle.
 ABREAST, MOST_LINES = 10, 24
 
 
@@ -53,17 +53,16 @@ class LevelBuilder(Builder):
     numbers : mapping from Fold to int
         The drawings of the folds inside.
     around : LevelBuilder, optional
-        That of the fold around it, which knows where what leaves goes to.
+        The builder of the fold around it, which knows what reads the nodes that leave.
 
     Attributes
     ----------
     bundles : list of list of Value
-        What each bundle stands for.
+        The nodes of each bundle.
     far_apart : list of Value
         The nodes read at places that lie far apart.
     repeated : dict from str to str
-        The names of these, or of the bundles they are in, that stand again at each place, by
-        their wires.
+        The names of these, or of their bundles, which are repeated at each place; by wire id.
     """
 
     def __init__(
@@ -104,7 +103,7 @@ class LevelBuilder(Builder):
         return dict(sorted(readers.items(), key=lambda item: place[item[0]]))
 
     def _alike(self) -> list[list[Value]]:
-        """Return nodes of one kind with the same readers, where they would be too many lines."""
+        """Return the bundles: nodes of one kind with the same readers that would be too many."""
         alike: dict[tuple[str, bool, tuple[Item, ...]], list[Value]] = {}
         for node, readers in self._readers.items():
             if readers or node in self._leaving:
@@ -125,7 +124,7 @@ class LevelBuilder(Builder):
         return "parameter" if isinstance(node, Parameter) else "input"
 
     def _merges(self, node: Value) -> bool:
-        """Return whether a node of a bundle has no wire of its own: not one of many results."""
+        """Return whether a node has no wire but its bundle's: a leaf, or one of a fold's many."""
         source = self._stands.get(node)
         if not isinstance(source, Fold):
             return self._kind_of(node) != "results"
@@ -155,7 +154,7 @@ class LevelBuilder(Builder):
         return Diagram(title, [*shapes, *added], [*self._leaving_lines(shapes), *lines])
 
     def _destination(self, wire: str) -> str:
-        """Name the reader of a wire that leaves the fold, from the nearest drawing that has one."""
+        """Name what reads a wire that leaves the fold, as in the nearest drawing around it."""
         node = next(x for x, unit in self._units.items() if f"{unit}-wire" == wire)
         around, readers = self._around, list[Item]()
         while around is not None and not readers:
@@ -218,13 +217,13 @@ class LevelBuilder(Builder):
                 yield Line(f"{unit}-from{self._numbers[source]}", f"f{self._numbers[source]}", unit)
 
     def _gathered(self, item: Item) -> Iterator[Shape]:
-        """Yield the bundles of results that are complete with an item: Tab goes in this order."""
+        """Yield the bundles that an item completes; the order of shapes is the order of Tab."""
         for b, nodes in enumerate(self.bundles):
             if self._stands.get(nodes[-1]) is item and self._kind_of(nodes[-1]) == "results":
                 yield from self._bundle(f"b{b}", nodes)
 
     def _source(self, node: Value) -> Iterator[Shape]:
-        """Yield the box of a bundle at its first node, and that of a node that stands outside."""
+        """Yield the box of a bundle, at its first node, or of a node outside the fold."""
         unit = self._units[node]
         if unit.startswith("b"):
             if self.bundle_of(node)[0] is node and self._kind_of(node) != "results":
@@ -257,5 +256,5 @@ class LevelBuilder(Builder):
 
 
 def _wire(unit: str, longest: str = "") -> Wire:
-    """Return a wire without numbers; one of a bundle has room for its longest name."""
+    """Return a wire without numbers; the wire of a bundle has room for its longest name."""
     return Wire(f"{unit}-wire", longest, "", "", "", "")
