@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, TypeAlias
 
 from scalargrad.show.figures import product_relation, relation
-from scalargrad.show.steps.partials import is_plain_sum
+from scalargrad.show.steps.resolver import is_plain_sum
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.scripts import Notation, Script
 from scalargrad.show.steps.step_facts import StepFacts

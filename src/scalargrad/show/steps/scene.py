@@ -20,7 +20,8 @@ from scalargrad.show.figures import number
 from scalargrad.show.held import largest_of, scores_of, shown_order
 from scalargrad.show.places import place_names
 from scalargrad.show.steps.affinity import Affinity
-from scalargrad.show.steps.partials import FIXED, SymbolicGate, Trace, named_symbols, numbers_in
+from scalargrad.show.steps.partials import SymbolicGate, Trace
+from scalargrad.show.steps.resolver import FIXED, named_symbols, numbers_in
 from scalargrad.show.subgraphs import Model
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression

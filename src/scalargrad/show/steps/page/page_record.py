@@ -16,7 +16,8 @@ from scalargrad.show.held import scores_of
 from scalargrad.show.steps.nudges import nudge_note
 from scalargrad.show.steps.page.drawn import Drawings
 from scalargrad.show.steps.page.layered import layered
-from scalargrad.show.steps.partials import FIXED, SymbolicGate, named_symbols
+from scalargrad.show.steps.partials import SymbolicGate
+from scalargrad.show.steps.resolver import FIXED, named_symbols
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.system.json_number import json_number
