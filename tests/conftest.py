@@ -37,7 +37,7 @@ started: list[float] = []
 uncounted = pytest.StashKey[bool]()
 
 #: So many cases of each test count the lines that they reach, where lines are counted.
-COUNTED_CASES = 1
+COUNTED_CASES = 3
 
 #: Milliseconds after which a page is said to do nothing: a busy machine may need many seconds.
 PATIENCE = 120_000
