@@ -97,7 +97,11 @@ def _kind(row: Row) -> tuple[object, ...]:
 
 
 def _rows(scene: Scene, gates: Sequence[Value]) -> Iterator[Row]:
-    reader = {x: node for node in gates for x in node.parents if isinstance(x, Value)}
+    readers: dict[Value, list[Value]] = {}
+    for node in gates:
+        for x in node.parents:
+            if isinstance(x, Value):
+                readers.setdefault(x, []).append(node)
     inside: set[Value] = set()
     for node in reversed(gates):  # the largest sum first: what it takes in is no row of its own
         if node in inside:
@@ -106,7 +110,7 @@ def _rows(scene: Scene, gates: Sequence[Value]) -> Iterator[Row]:
         if not found.is_row:
             continue
         inside.update(found.gates)
-        yield found.row(activation_of(scene, node, reader))
+        yield found.row(activation_of(scene, node, readers))
 
 
 class _Sum:
