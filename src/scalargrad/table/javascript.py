@@ -232,7 +232,7 @@ _TERMS = 4  # a loop over more arrays than processors have registers takes sever
 
 
 def _parts(value: Expression, result: Symbol) -> list[Expression]:
-    """Split a long sum into short ones, from the left; each but the first adds to the result so far."""
+    """Split a long sum into short ones; each but the first adds to the result so far."""
     terms: list[Expression] = []
     rest = value
     while isinstance(rest, Symbol) and rest.op is TABLE["add"]:

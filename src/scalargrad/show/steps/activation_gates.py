@@ -104,7 +104,7 @@ def _is_read_only_by(scene: Scene, nodes: Sequence[Value], gates: Sequence[Value
 
 
 def _form(gate: Value, forms: Mapping[Value, _Form]) -> _Form:
-    """Return what a gate computes of z; x - y, x / y and e ** x as the sum, product and exp they are."""
+    """Return what a gate computes of z; x - y is a sum, x / y a product, e ** x an exp."""
     assert gate.op is not None
     of = [forms[x] if isinstance(x, Value) else x for x in gate.parents]
     if gate.op in (ops.sub, ops.div):

@@ -78,7 +78,7 @@ class _Layers:
         }
 
     def _slope(self, row: Row) -> list[tuple[int, int, int]]:
-        """Return the wires from z to h, as gate, operand and node, which the slope is computed along."""
+        """Return the wires from z to h that the slope is computed along: gate, operand, node."""
         return [
             (self._place[gate], index, self._place[x])
             for gate in (row.activation.gates if row.activation else ())
