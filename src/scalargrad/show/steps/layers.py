@@ -74,76 +74,15 @@ def _kind(row: Row) -> tuple[object, ...]:
     return row.inputs, name, row.bias is None
 
 
-<<<<<<< HEAD
-def _rows(scene: Scene, gates: Sequence[Value]) -> Iterator[Row]:
+def _rows(scene: Scene) -> Iterator[Row]:
+    gates = {node: (node.op, node.parents) for node in scene.order if node.op is not None}
     readers: dict[Value, list[Value]] = {}
     for node in gates:
         for x in node.parents:
             if isinstance(x, Value):
                 readers.setdefault(x, []).append(node)
-    inside: set[Value] = set()
-    for node in reversed(gates):  # the largest sum first: what it takes in is no row of its own
-        if node in inside:
-            continue
-        found = _Sum(scene, node)
-        if not found.is_row:
-            continue
-        inside.update(found.gates)
-        yield found.row(activation_of(scene, node, readers))
-
-
-class _Sum:
-    """What a gate adds up: products of a weight and an input, and terms that are no products."""
-
-    def __init__(self, scene: Scene, total: Value) -> None:
-        self._scene, self._total = scene, total
-        self.gates: list[Value] = []
-        self.pairs: list[tuple[Operand, Operand]] = []
-        self.terms: list[Operand] = []
-        self._add_up()
-
-    def _add_up(self) -> None:
-        """Follow terms that are gates read here only, first to last, without recursion."""
-        stack: list[Operand] = [self._total]
-        while stack:
-            term = stack.pop()
-            parts = self._parts_of(term)
-            if parts is None or not isinstance(term, Value):
-                self.terms.append(term)
-                continue
-            self.gates.append(term)
-            pairs, terms = parts
-            self.pairs += pairs
-            stack += reversed(terms)
-
-    def _parts_of(self, term: Operand) -> Parts | None:
-        """Return what a term adds up, if nothing but this sum reads it."""
-        if not isinstance(term, Value):
-            return None
-        taken = term is self._total or self._scene.expected[term] == 1
-        return _parts(self._scene, term) if taken else None
-
-    @property
-    def is_row(self) -> bool:
-        """Whether it is Σ wᵢxᵢ, or that and one parameter; zeros do not count."""
-        added = [x for x in self.terms if isinstance(x, Value) or x]
-        weighted = all(isinstance(w, Parameter) for w, _ in map(_weight_first, self.pairs))
-        return (
-            bool(self.gates and self.pairs)
-            and weighted
-            and len(added) <= 1
-            and all(isinstance(x, Parameter) for x in added)
-        )
-
-    def row(self, activation: Activation | None) -> Row:
-        """Return the row that ends in an activation or, where there is none, in the sum."""
-=======
-def _rows(scene: Scene) -> Iterator[Row]:
-    gates = {node: (node.op, node.parents) for node in scene.order if node.op is not None}
-    reader = {x: node for node in gates for x in node.parents if isinstance(x, Value)}
     for found in WeightedSums[Any](gates, scene.expected, _is_parameter, _is_zero).find():
-        activation = activation_of(scene, found.total, reader)
->>>>>>> main
+        activation = activation_of(scene, found.total, readers)
         after = activation.gates if activation else ()
         output = after[-1] if after else found.total
         yield Row(
