@@ -135,6 +135,7 @@ class Emitter:
         return self.fma(odd, x, even)
 
     def _horner(self, x: str, coefficients: Sequence[float]) -> Operand:
+        found: Operand
         *lower, found = coefficients
         for c in reversed(lower):
             found = self.fma(found, x, c)
