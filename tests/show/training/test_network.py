@@ -85,6 +85,34 @@ def test_a_bias_may_be_missing() -> None:
     assert cells[-1].bias is None
 
 
+def test_units_may_be_written_with_plus_and_times() -> None:
+    """A network in micrograd's spelling has the units of one of Linear and Tanh."""
+    first, second = Linear(2, 3, rng=0), Linear(3, 1, rng=1)
+
+    def spelled(layer: Linear, x: Any) -> list[Any]:
+        units = zip(layer.weight, layer.bias or (), strict=True)
+        return [sum((wi * xi for wi, xi in zip(w, x, strict=True)), b) for w, b in units]
+
+    _, cells, parameters = cells_of(
+        lambda x: spelled(second, [tanh(z) for z in spelled(first, x)])[0]
+    )
+    assert [[source.cell for source in cell.sources] for cell in cells[2:]] == [
+        *[[0, 1]] * 3,
+        [2, 3, 4],
+    ]
+    for cell, w in zip(cells[2:], [*first.weight, *second.weight], strict=True):
+        assert [parameters[weight - 2] for _, weight in cell.sources] == list(w)
+        assert cell.bias is not None
+
+
+def test_a_parameter_times_a_unit_is_part_of_its_activation() -> None:
+    """The slope of PReLU is learned, but it is the weight of no connection."""
+    slope, first, second = Parameter(0.25), Linear(2, 2, rng=0), Linear(2, 1, rng=1)
+    program, cells, _ = cells_of(lambda x: second([relu(z) - slope * relu(-z) for z in first(x)]))
+    assert [cell.layer for cell in cells] == [0, 0, 1, 1, 2]
+    assert [activation(program, cell) for cell in cells[2:]] == ["φ", "φ", ""]
+
+
 PAIR = [Parameter(1.0), Parameter(2.0)]
 
 FOREIGN: list[tuple[Callable[[], Any], str]] = [

@@ -1,7 +1,12 @@
-"""The units of a network, found in the program its model was recorded as."""
+"""The units of a network and their connections, found in the program of a recorded model.
+
+A training page shows units and nothing else. So all that a model computes must belong to one of
+them; where that fails, the model is refused.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,6 +15,7 @@ from scalargrad.compiler.passes.kinds import CONSTANT, INPUT
 from scalargrad.compiler.passes.program import Program
 from scalargrad.errors import OperandError
 from scalargrad.ops import dot
+from scalargrad.show.weighted_sums import WeightedSum, WeightedSums
 from scalargrad.table.operation import Operation
 
 
@@ -48,8 +54,9 @@ class Cell:
 def find_cells(program: Program, width: int) -> list[Cell]:
     """Return inputs and units of a network, in the order in which they are computed.
 
-    A unit is one `dot` of parameters with outputs of cells before it, followed by anything that
-    reads no other unit: an activation.
+    A unit is a weighted sum of outputs of cells before it, followed by anything that reads no
+    other unit: an activation. A sum of one product, w·x + b, is a unit where it is a `dot`; written
+    with + and ×, it may as well be part of an activation.
 
     Parameters
     ----------
@@ -64,9 +71,8 @@ def find_cells(program: Program, width: int) -> list[Cell]:
         If there are no such units, or something reads several at once before the next sum.
     """
     finder = _Finder(program, width)
-    for node, (op, args) in enumerate(zip(program.ops, program.args, strict=True)):
-        if node >= program.inputs:
-            finder.visit(node, op is dot, args)
+    for node in range(program.inputs, len(program)):
+        finder.visit(node)
     return finder.finish()
 
 
@@ -76,24 +82,35 @@ class _Finder:
     def __init__(self, program: Program, width: int) -> None:
         self.program = program
         self.parameters = range(width, program.inputs)
+        self.sums = {found.total: found for found in self._weighted_sums()}
         self.cells = [Cell(i) for i in range(width)]
         self.reads: list[frozenset[int]] = [frozenset({i}) for i in range(width)]
         self.reads += [frozenset()] * len(self.parameters)
 
-    def visit(self, node: int, is_sum: bool, args: Sequence[int]) -> None:
-        if not is_sum:
-            self.reads.append(frozenset().union(*(self.reads[i] for i in args)))
-            return
-        half = len(args) // 2
-        sources = [self._source(*pair) for pair in zip(args[:half], args[half:], strict=False)]
-        bias = args[-1] if len(args) % 2 else None
-        layer = 1 + max((self.cells[source.cell].layer for source in sources), default=0)
-        self.reads.append(frozenset({len(self.cells)}))
-        self.cells.append(Cell(node, None, sources, bias, layer))
+    def _weighted_sums(self) -> list[WeightedSum[int]]:
+        ops, args, constants = self.program.ops, self.program.args, self.program.constants
+        made = enumerate(zip(ops, args, strict=True))
+        gates = {i: (op, operands) for i, (op, operands) in made if isinstance(op, Operation)}
+        readers = Counter(x for operands in (*args, self.program.outputs) for x in operands)
+        found = WeightedSums(
+            gates, readers, self.parameters.__contains__, lambda x: constants.get(x) == 0.0
+        ).find()
+        return [each for each in found if len(each.weights) > 1 or ops[each.total] is dot]
 
-    def _source(self, first: int, second: int) -> WeightedInput:
-        weight, given = (first, second) if first in self.parameters else (second, first)
-        if weight not in self.parameters or given in self.parameters:
+    def visit(self, node: int) -> None:
+        found = self.sums.get(node)
+        if found is None:
+            if self.program.ops[node] is dot:
+                raise OperandError(_NOT_A_NETWORK.format("a dot whose weights are not parameters"))
+            self.reads.append(frozenset().union(*(self.reads[i] for i in self.program.args[node])))
+            return
+        sources = [*map(self._source, found.inputs, found.weights)]
+        layer = 1 + max(self.cells[source.cell].layer for source in sources)
+        self.reads.append(frozenset({len(self.cells)}))
+        self.cells.append(Cell(node, None, sources, found.bias, layer))
+
+    def _source(self, given: int, weight: int) -> WeightedInput:
+        if given in self.parameters:
             raise OperandError(_NOT_A_NETWORK.format("a dot whose weights are not parameters"))
         if len(self.reads[given]) != 1:
             raise OperandError(_NOT_A_NETWORK.format("a unit that reads several others mixed"))
@@ -117,7 +134,7 @@ class _Finder:
 
 _NOT_A_NETWORK = (
     "watch draws networks of units activation(dot(w, x, b)), as scalargrad.nn.MLP and Linear "
-    "make them, and this model has {}"
+    "make them, or the same with + and ×, and this model has {}"
 )
 
 

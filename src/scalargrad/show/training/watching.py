@@ -40,7 +40,8 @@ def watch(
     ----------
     model : Module, or callable
         From a list of floats to a Value or a list of them, made of units activation(dot(w, x, b)),
-        such as an MLP, or a Sequential of Linear and activations.
+        such as an MLP, or a Sequential of Linear and activations; the sum may be written with
+        + and ×.
     X : sequence of n inputs of one length
         The examples that are shown. Of an array, the rows.
     y : sequence of n targets

@@ -1,0 +1,146 @@
+"""Find weighted sums Σ wᵢxᵢ + b of parameters in any computation, by what its gates compute.
+
+A gate adds up products where its partials say so: each is another operand, whose partial is it in
+turn, or each is 1. So `dot`, and + over ×, are alike a weighted sum, whatever module or loop wrote
+them. A computation is given as its gates: for each, an operation and its operands. These are Values
+in a graph, which `scalargrad.show.steps.layers` writes as matrices, and numbers of nodes in a
+recorded program, which `scalargrad.show.training.network` draws as a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
+
+from scalargrad.table.operation import Operation
+from scalargrad.table.symbol import Symbol
+
+Node = TypeVar("Node", bound=Hashable)
+
+#: Pairs of operands that are multiplied, and operands that are added as they are, by their indices.
+Terms: TypeAlias = tuple[list[tuple[int, int]], list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedSum(Generic[Node]):
+    """A sum z = Σ wᵢxᵢ + b.
+
+    Attributes
+    ----------
+    inputs, weights : tuple of nodes
+        x and w, in the order of the sum.
+    bias : node or None
+        b, or None where nothing is added.
+    total : node
+        The sum, z.
+    gates : tuple of nodes
+        Every gate that computes it, in no particular order.
+    """
+
+    inputs: tuple[Node, ...]
+    weights: tuple[Node, ...]
+    bias: Node | None
+    total: Node
+    gates: tuple[Node, ...]
+
+
+class WeightedSums(Generic[Node]):
+    """Finds the weighted sums of a computation.
+
+    Parameters
+    ----------
+    gates : mapping from node to (Operation, sequence of nodes)
+        What makes each node that is computed, and of what; operands before results.
+    readers : mapping from node to int
+        How often each of these nodes is read.
+    is_parameter, is_zero : callable
+        Whether an operand is a parameter, and whether it is the constant 0, which adds nothing.
+    """
+
+    def __init__(
+        self,
+        gates: Mapping[Node, tuple[Operation, Sequence[Node]]],
+        readers: Mapping[Node, int],
+        is_parameter: Callable[[Node], bool],
+        is_zero: Callable[[Node], bool],
+    ) -> None:
+        self._gates, self._readers = gates, readers
+        self._is_parameter, self._is_zero = is_parameter, is_zero
+        self._terms: dict[tuple[Operation, int], Terms | None] = {}
+
+    def find(self) -> list[WeightedSum[Node]]:
+        """Return the largest such sums, in the order in which they are computed."""
+        found: list[WeightedSum[Node]] = []
+        inside: set[Node] = set()
+        for node in reversed([*self._gates]):  # what a sum takes in is no sum of its own
+            if node not in inside and (weighted := self._sum_at(node)):
+                inside.update(weighted.gates)
+                found.append(weighted)
+        return found[::-1]
+
+    def _sum_at(self, total: Node) -> WeightedSum[Node] | None:
+        """Return the weighted sum that a node is, with all terms that are read nowhere else."""
+        gates: list[Node] = []
+        pairs: list[tuple[Node, Node]] = []
+        biases: list[Node] = []
+        pending = [total]
+        while pending:  # first to last, without recursion
+            gate = pending.pop()
+            terms = self._terms_of(gate)
+            if terms is None:
+                return None
+            operands = self._gates[gate][1]
+            gates.append(gate)
+            pairs += (self._weight_first(operands[i], operands[k]) for i, k in terms[0])
+            added = [operands[i] for i in terms[1]]
+            inner = [x for x in added if self._readers.get(x) == 1 and self._terms_of(x)]
+            pending += reversed(inner)
+            biases += (x for x in added if x not in inner and not self._is_zero(x))
+            if not all(self._is_parameter(x) for x in (*biases, *(w for w, _ in pairs))):
+                return None
+        if not pairs or len(biases) > 1:
+            return None
+        weights, inputs = zip(*pairs, strict=True)
+        return WeightedSum(inputs, weights, next(iter(biases), None), total, tuple(gates))
+
+    def _weight_first(self, first: Node, second: Node) -> tuple[Node, Node]:
+        return (first, second) if self._is_parameter(first) else (second, first)
+
+    def _terms_of(self, node: Node) -> Terms | None:
+        """Return what the gate of a node adds up; None if it does not, or no gate made the node."""
+        if node not in self._gates:
+            return None
+        op, operands = self._gates[node]
+        key = op, len(operands)
+        if key not in self._terms:
+            self._terms[key] = terms_of(*key)
+        return self._terms[key]
+
+
+def terms_of(op: Operation, arity: int) -> Terms | None:
+    """Return what an operation adds up; None if it computes anything but a sum of products.
+
+    Examples
+    --------
+    >>> from scalargrad.ops import add, dot, mul, sub
+    >>> terms_of(dot, 5), terms_of(mul, 2), terms_of(add, 2), terms_of(sub, 2)
+    (([(0, 2), (1, 3)], [4]), ([(0, 1)], []), ([], [0, 1]), None)
+    """
+    _, operands, partials = op.trace_partials(arity)
+    places = {symbol: i for i, symbol in enumerate(operands)}
+    pairs: list[tuple[int, int]] = []
+    terms: list[int] = []
+    for i, partial in enumerate(partials):
+        if not isinstance(partial, Symbol):
+            if partial != 1.0:
+                return None
+            terms.append(i)
+            continue
+        k = places.get(partial, i)
+        if k == i or partials[k] is not operands[i]:
+            return None
+        if i < k:
+            pairs.append((i, k))
+    has_constant = op.of_floats_unchecked(*[0.0] * arity) != 0.0  # which partials leave open
+    return None if has_constant else (pairs, terms)
