@@ -37,4 +37,19 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         'deque(map(setattr, nodes, repeat("_grad"), grads), maxlen=0)',
         'deque(map(setattr, nodes, repeat("_grad"), grads), maxlen= 1)',
     ): "the deque is there to be run through, not to keep anything",
+    (
+        "compiler/trace/likes.py",
+        "signs = by_sign & np.isfinite(numbers) & (numbers != 0.0)",
+        "signs = by_sign & np.isfinite(numbers) & (numbers != 1.0)",
+    ): "0 is answered for as positive numbers are, but in x / 0, which raises when it is recorded",
+    (
+        "ops/special.py",
+        "x, z = where(tiny, a, 1.0), where(tiny, b, 1.0)",
+        "x, z = where(tiny, a, 1.0), where(tiny, b, 0.0)",
+    ): "a number for the formula that is not chosen: any will do with which nothing is infinite",
+    (
+        "ops/special.py",
+        "(0.2, 6.0),",
+        "(0.2, 5.0),",
+    ): "an interval from which tests draw their operands",
 }

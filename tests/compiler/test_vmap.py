@@ -40,6 +40,7 @@ from scalargrad import (
 )
 from scalargrad.compiler.backend import blocks, threads
 from scalargrad.compiler.passes import segments
+from scalargrad.compiler.passes.instructions import Copy, Gather
 from scalargrad.nn import MLP
 
 from .loops import check, close, leaves, numbers, table
@@ -290,6 +291,17 @@ def test_a_batch_becomes_products_of_matrices() -> None:
     grids = {(x.rows, x.columns) for x in packed.instructions if hasattr(x, "runs")}
     assert {(6, 10), (3, 10), (6, 4), (3, 6)} <= grids
     assert len(packed.instructions) < 25
+
+
+def test_arguments_side_by_side_are_mapped_over_where_they_are() -> None:
+    """Only numbers in another order are copied."""
+    copies = []
+    for order in ((0, 1, 2, 3), (1, 0, 3, 2)):
+        compiled = jit(lambda *xs, order=order: sum(vmap(tanh)([xs[i] for i in order])))
+        compiled(0.1, 0.2, 0.3, 0.4)
+        ((_, packed),) = program_of(compiled).function.values.parts
+        copies.append(sum(isinstance(x, Copy | Gather) for x in packed.instructions))
+    assert copies == [0, 1]
 
 
 @pytest.mark.parametrize(

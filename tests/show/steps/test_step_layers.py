@@ -13,6 +13,7 @@ from scalargrad import (
     Parameter,
     Value,
     exp,
+    log,
     maximum,
     mean,
     reciprocal,
@@ -151,6 +152,12 @@ def test_no_layers_where_there_is_no_matrix(root: Value) -> None:
 # What a layer's activation is called ----------------------------------------------------------
 
 
+def power_over_its_successor(z: Value) -> Value:
+    """Return σ(z) with e^z computed once."""
+    power = exp(z)
+    return power / (power + 1)
+
+
 def activations(spell: Callable[[Value], Value]) -> list[str]:
     """Return what the activations of two units of two inputs are called, spelled as given."""
     x = [Value(0.5, "x0"), Value(-1.5, "x1")]
@@ -172,6 +179,8 @@ def activations(spell: Callable[[Value], Value]) -> list[str]:
         lambda z: (1 + exp(z * -1)) ** -1,
         lambda z: reciprocal(exp(-1 * z) + 1),
         lambda z: 1 / (1 + math.e**-z),
+        lambda z: exp(z) / (1 + exp(z)),
+        power_over_its_successor,
         sigmoid,
     ],
 )
@@ -181,10 +190,22 @@ def test_the_logistic_function_is_recognised_however_it_is_spelled(spell: Any) -
 
 
 @pytest.mark.parametrize(
-    ("spell", "name"), [(lambda z: maximum(z, 0.0), "ReLU"), (tanh, "tanh"), (relu, "ReLU")]
+    ("spell", "name"),
+    [
+        (lambda z: maximum(z, 0.0), "ReLU"),
+        (lambda z: maximum(0.0, z), "ReLU"),
+        (tanh, "tanh"),
+        (relu, "ReLU"),
+        (lambda z: z * sigmoid(z), "SiLU"),
+        (lambda z: 1 / (1 + exp(-z)) * z, "SiLU"),
+        (lambda z: z / (1 + exp(-z)), "SiLU"),
+        (lambda z: log(1 + exp(z)), "softplus"),
+        (lambda z: (exp(z) - exp(-z)) / (exp(z) + exp(-z)), "tanh"),
+        (sigmoid, "σ"),
+    ],
 )
 def test_activations_are_called_by_their_names(spell: Any, name: str) -> None:
-    """max(0, z) is ReLU."""
+    """max(0, z) is ReLU, and z·σ(z) is SiLU, whichever operand comes first."""
     assert activations(spell) == [name, name]
 
 
@@ -200,6 +221,12 @@ def test_activations_are_called_by_their_names(spell: Any, name: str) -> None:
         lambda z: 1 / (1 + 2.0**-z),
         lambda z: (1 + exp(-z)) / 1,
         lambda z: maximum(z, 1.0),
+        lambda z: exp(z) / (2 + exp(z)),
+        lambda z: exp(-z) / (1 + exp(z)),
+        lambda z: z / (1 + exp(z)),
+        lambda z: (exp(z) + exp(-z)) / (exp(z) - exp(-z)),
+        lambda z: z * sigmoid(z) + sigmoid(z),
+        lambda z: sigmoid(2 * z),
     ],
 )
 def test_what_is_no_activation_is_not_called_one(spell: Any) -> None:

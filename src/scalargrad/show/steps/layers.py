@@ -76,9 +76,13 @@ def _kind(row: Row) -> tuple[object, ...]:
 
 def _rows(scene: Scene) -> Iterator[Row]:
     gates = {node: (node.op, node.parents) for node in scene.order if node.op is not None}
-    reader = {x: node for node in gates for x in node.parents if isinstance(x, Value)}
+    readers: dict[Value, list[Value]] = {}
+    for node in gates:
+        for x in node.parents:
+            if isinstance(x, Value):
+                readers.setdefault(x, []).append(node)
     for found in WeightedSums[Any](gates, scene.expected, _is_parameter, _is_zero).find():
-        activation = activation_of(scene, found.total, reader)
+        activation = activation_of(scene, found.total, readers)
         after = activation.gates if activation else ()
         output = after[-1] if after else found.total
         yield Row(

@@ -77,13 +77,14 @@ class _Layers:
             "gates": sorted(self._place[gate] for row in rows for gate in row.gates),
         }
 
-    def _slope(self, row: Row) -> list[tuple[int, int]]:
-        """Return the wires from z to h; the activation's slope is the product of their locals."""
-        wires, below = [], row.total
-        for gate in row.activation.gates if row.activation else ():
-            wires.append((self._place[gate], gate.parents.index(below)))
-            below = gate
-        return wires
+    def _slope(self, row: Row) -> list[tuple[int, int, int]]:
+        """Return the wires from z to h that the slope is computed along: gate, operand, node."""
+        return [
+            (self._place[gate], index, self._place[x])
+            for gate in (row.activation.gates if row.activation else ())
+            for index, x in enumerate(gate.parents)
+            if isinstance(x, Value)
+        ]
 
     def _operand(self, x: Value | float | None) -> Json:
         return self._place[x] if isinstance(x, Value) else {"constant": x}
