@@ -21,8 +21,8 @@ WORDS = {
         "animation, video, embed, iframe, students, classroom"
     ),
     "guides/train": (
-        "neural network, classification, regularization, weight decay, train a network, save a model, "
-        "load a model, early stopping"
+        "neural network, classification, regularization, weight decay, train a network, "
+        "save a model, load a model, early stopping"
     ),
     "guides/fast": "speed, performance, slow, fast, Monte Carlo, simulation, loops, cold start",
     "guides/export": "C code, C, LaTeX formula, ONNX, deploy, JavaScript",
