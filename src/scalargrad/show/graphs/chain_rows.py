@@ -19,6 +19,7 @@ from scalargrad.show.graphs.diagram import (
 )
 
 _LONG, _ABREAST = 10, 6  # gates one after the other: in a chain that is wrapped, in a row of it
+_LEAST = 3  # gates, in a row that others follow: a leaf alone is no row
 _WIDE = 8  # gates, in a row of what cannot be cut as often
 _MOST_CROSSING = 3
 _MOST_IN_A_ROW = 0.7  # of the whole length: else a row saves too little
@@ -86,7 +87,7 @@ class _Chain:
             return []
         for crossing in range(1, _MOST_CROSSING + 1):
             found = self._even(list(self._parts(lengths, crossing)))
-            widest = max(max(self._lengths(row).values()) for row in found)
+            widest = max(map(self._depth, found))
             if widest <= _WIDE:
                 break
         return found if widest <= _MOST_IN_A_ROW * longest else []
@@ -96,6 +97,9 @@ class _Chain:
         fewest = len(self._filled(parts, _ABREAST))
         filled = (self._filled(parts, most) for most in range(1, _ABREAST + 1))
         return next(found for found in filled if len(found) == fewest)
+
+    def _depth(self, ids: Sequence[str]) -> int:
+        return max(self._lengths(ids).values())
 
     def _lengths(self, ids: Sequence[str]) -> dict[str, int]:
         """Return the length, in gates, of the longest path to each shape."""
@@ -140,11 +144,11 @@ class _Chain:
         return pending
 
     def _filled(self, parts: Sequence[list[str]], most: int) -> list[list[str]]:
-        """Fill rows with pieces, each row up to so many gates."""
+        """Fill rows with pieces up to so many gates; a row of next to none takes one more."""
         found: list[list[str]] = []
         for part in parts:
             longer = [*found[-1], *part] if found else part
-            if found and max(self._lengths(longer).values()) <= most:
+            if found and (self._depth(longer) <= most or self._depth(found[-1]) < _LEAST):
                 found[-1] = longer
             else:
                 found.append(part)
