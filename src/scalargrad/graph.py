@@ -48,27 +48,28 @@ def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]
     _require_values(roots)
     order: list[Value] = []
     seen: set[Value] = set(until)
-    stack: list[Value | None] = list(reversed(roots))
+    operands: Iterator[Value | float] = iter(roots)
+    waiting: list[Value] = []  # nodes that come after these operands, outermost first, and
+    left: list[Iterator[Value | float]] = []  # what is left to visit beside each of them
     followed: tuple[Value | float, ...] | None = None
-    while stack:
-        node = stack.pop()
-        if node is None:  # the node below it on the stack has all its operands in order
-            order.append(stack.pop())  # type: ignore[arg-type]
-        elif node not in seen:
-            seen.add(node)
-            parents = node.parents
-            if parents is followed:  # results of one call share them, and they are in order
-                order.append(node)
-            elif parents:
-                followed = parents if len(parents) > 2 else followed  # few are as quickly seen
-                stack.append(node)
-                stack.append(None)
-                for x in reversed(parents):
-                    if x not in seen and isinstance(x, Value):
-                        stack.append(x)  # noqa: PERF401 - hot loop: a list of its own costs more
-            else:
-                order.append(node)
-    return order
+    while True:
+        for x in operands:
+            if x not in seen and isinstance(x, Value):
+                seen.add(x)
+                parents = x.parents
+                if parents and parents is not followed:
+                    if len(parents) > 2:  # results of a call share many parents: followed once
+                        followed = parents
+                    waiting.append(x)
+                    left.append(operands)
+                    operands = iter(parents)
+                    break
+                order.append(x)
+        else:
+            if not waiting:
+                return order
+            order.append(waiting.pop())
+            operands = left.pop()
 
 
 def _require_values(roots: Iterable[Value]) -> None:

@@ -6,7 +6,6 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from math import nan
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from scalargrad.optim import rules
@@ -69,16 +68,13 @@ class Move(NamedTuple):
     columns: Sequence[Any]
 
 
-_data_of, _grad_of = attrgetter("_data"), attrgetter("_grad")
-
-
 def arrays_of(parameters: Sequence[Value]) -> tuple[Any, Any]:
     """Return the numbers and the gradients of parameters; a gradient of None is nan."""
     import numpy as np
 
     count = len(parameters)
-    data = np.fromiter(map(_data_of, parameters), np.float64, count)
-    return data, np.fromiter(map(_grad_of, parameters), np.float64, count)
+    data = np.fromiter([p._data for p in parameters], np.float64, count)
+    return data, np.fromiter([p._grad for p in parameters], np.float64, count)
 
 
 def all_finite(*arrays: Any) -> bool:

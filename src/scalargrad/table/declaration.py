@@ -24,6 +24,8 @@ R_co = TypeVar("R_co", covariant=True)
 #: Every operation by name, in order of declaration. Filled by the declarations themselves.
 TABLE: dict[str, Operation] = {}
 
+_SMALL = 2**53
+
 
 class Operand(Protocol[R_co]):
     """What is not a float and yet can be computed with: a Value, a Symbol."""
@@ -171,6 +173,8 @@ class Operation:
 
     def number_beside(self, x: Any) -> Any:
         """Return the operand `x` of a binary operator as a float, or NotImplemented."""
+        if x.__class__ is int and -_SMALL < x < _SMALL:  # most are, and need no check
+            return float(x)
         if not is_real(x) and defers(x):
             return NotImplemented
         return as_float(x, f"an operand of {self.symbol}")

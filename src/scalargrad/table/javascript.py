@@ -213,22 +213,39 @@ def _lanes(op: Operation, arity: int, needed: dict[str, str]) -> str:
     given = f"[{', '.join([f'a{i}' for i in range(arity)])}]"
     signals = f"[{', '.join([f's{i}' for i in range(arity)])}]"
 
-    printer = JavaScriptPrinter(names, needed)
-    value = _value(op, operands)
-    printer.plan([value])
-    shown = printer.print(value)
-    forward = _loop(f"forward(y, {given})", [*printer.take_lines(), f"y[i] = {shown};"])
+    loops = []
+    for value in _parts(_value(op, operands), result):
+        printer = JavaScriptPrinter({**names, result: "y[i]"}, needed)
+        printer.plan([value])
+        shown = printer.print(value)
+        loops.append([*printer.take_lines(), f"y[i] = {shown};"])
+    forward = _method(f"forward(y, {given})", *loops)
 
     printer = JavaScriptPrinter({**names, result: "y[i]"}, needed)
     printer.plan(partials)
     added = [f"s{i}[i] += g[i] * ({printer.print(x)});" for i, x in enumerate(partials)]
-    backward = _loop(f"backward(g, y, {given}, {signals})", [*printer.take_lines(), *added])
+    backward = _method(f"backward(g, y, {given}, {signals})", [*printer.take_lines(), *added])
     return "\n".join([f'"{function_key(op, arity)}": {{', forward, backward, "},"])
 
 
-def _loop(head: str, lines: Sequence[str]) -> str:
-    """Return a method that runs lines once for each lane."""
-    return "\n".join([f"{head} {{", "for (let i = 0; i < y.length; i += 1) {", *lines, "}", "},"])
+_TERMS = 4  # a loop over more arrays than processors have registers takes several times as long
+
+
+def _parts(value: Expression, result: Symbol) -> list[Expression]:
+    """Split a long sum into short ones; each but the first adds to the result so far."""
+    terms: list[Expression] = []
+    rest = value
+    while isinstance(rest, Symbol) and rest.op is TABLE["add"]:
+        rest, term = rest.operands
+        terms.insert(0, term)
+    heads = [rest, *[result] * ((len(terms) - 1) // _TERMS)]
+    return [sum(terms[k * _TERMS : (k + 1) * _TERMS], head) for k, head in enumerate(heads)]
+
+
+def _method(head: str, *loops: Sequence[str]) -> str:
+    """Return a method that runs the lines of each loop once for each lane."""
+    each = ["\n".join(["for (let i = 0; i < y.length; i += 1) {", *lines, "}"]) for lines in loops]
+    return "\n".join([f"{head} {{", *each, "},"])
 
 
 def _value(op: Operation, operands: Sequence[Symbol]) -> Expression:

@@ -221,6 +221,26 @@ def test_a_logistic_unit_written_in_full_is_one_layer(open_page: Any) -> None:
     assert matrices(page)[1][1:] == [shown([[(1 - y) * y]]), shown([[(1 - y) * y]])]
 
 
+@pytest.mark.parametrize(
+    ("spell", "name", "slope"),
+    [
+        (lambda z: z / (1 + exp(-z)), "SiLU", lambda z, y: y + z * y * (1 - y)),
+        (lambda z: exp(z) / (1 + exp(z)), "σ", lambda z, y: y * (1 - y)),
+    ],
+)
+def test_the_slope_of_a_unit_adds_up_over_all_ways(
+    spell: Any, name: str, slope: Any, open_page: Any
+) -> None:
+    """Where the weighted sum is read twice, as in z / (1 + e^-z), both ways count."""
+    w = [Parameter(0.5, "w0"), Parameter(-1.0, "w1")]
+    page = open_page(walk(spell(w[0] * Value(2.0, "x0") + w[1] * Value(3.0, "x1"))))
+    layer_view(page, 2)
+    assert f"computes h = {name}(W x): 2 inputs, 1 unit" in page.locator("#panel").text_content()
+    page.keyboard.press("End")
+    wanted = shown([[slope(-2.0, 1 / (1 + np.exp(2.0)))]])
+    assert matrices(page)[1][1:] == [wanted, wanted]
+
+
 def test_notation_names_the_gradients_of_a_layer(open_page: Any) -> None:
     """Toronto writes every error with a bar; UNC's δ is that of sums, never of h, W, b or x."""
     page = open_page(network()[0])

@@ -13,6 +13,7 @@ from scalargrad import (
     Parameter,
     Value,
     exp,
+    log,
     maximum,
     mean,
     reciprocal,
@@ -124,6 +125,15 @@ def test_a_bias_that_is_zero_is_a_bias() -> None:
     assert (row.weights, row.bias) == (tuple(w), None)
 
 
+def test_a_constant_stays_a_constant_where_a_sum_has_the_same_number() -> None:
+    """(w0·x0 + w1·x1) + 2 is a row and a gate that adds 2, also where the row is 2."""
+    w, x = [Parameter(1.0), Parameter(0.5)], [Value(1.0), Value(2.0)]
+    weighted = w[0] * x[0] + w[1] * x[1]
+    scene = scene_of(weighted + 2.0)
+    ((row,),) = layers(scene)
+    assert (row.total, row.bias) == (weighted, None)
+
+
 def test_what_is_added_besides_a_parameter_stays_a_gate_of_its_own() -> None:
     """A residual connection is W x and then a gate that adds x, not another bias."""
     w = [Parameter(0.5, "w0"), Parameter(0.25, "w1")]
@@ -151,6 +161,12 @@ def test_no_layers_where_there_is_no_matrix(root: Value) -> None:
 # What a layer's activation is called ----------------------------------------------------------
 
 
+def power_over_its_successor(z: Value) -> Value:
+    """Return σ(z) with e^z computed once."""
+    power = exp(z)
+    return power / (power + 1)
+
+
 def activations(spell: Callable[[Value], Value]) -> list[str]:
     """Return what the activations of two units of two inputs are called, spelled as given."""
     x = [Value(0.5, "x0"), Value(-1.5, "x1")]
@@ -172,6 +188,8 @@ def activations(spell: Callable[[Value], Value]) -> list[str]:
         lambda z: (1 + exp(z * -1)) ** -1,
         lambda z: reciprocal(exp(-1 * z) + 1),
         lambda z: 1 / (1 + math.e**-z),
+        lambda z: exp(z) / (1 + exp(z)),
+        power_over_its_successor,
         sigmoid,
     ],
 )
@@ -181,10 +199,22 @@ def test_the_logistic_function_is_recognised_however_it_is_spelled(spell: Any) -
 
 
 @pytest.mark.parametrize(
-    ("spell", "name"), [(lambda z: maximum(z, 0.0), "ReLU"), (tanh, "tanh"), (relu, "ReLU")]
+    ("spell", "name"),
+    [
+        (lambda z: maximum(z, 0.0), "ReLU"),
+        (lambda z: maximum(0.0, z), "ReLU"),
+        (tanh, "tanh"),
+        (relu, "ReLU"),
+        (lambda z: z * sigmoid(z), "SiLU"),
+        (lambda z: 1 / (1 + exp(-z)) * z, "SiLU"),
+        (lambda z: z / (1 + exp(-z)), "SiLU"),
+        (lambda z: log(1 + exp(z)), "softplus"),
+        (lambda z: (exp(z) - exp(-z)) / (exp(z) + exp(-z)), "tanh"),
+        (sigmoid, "σ"),
+    ],
 )
 def test_activations_are_called_by_their_names(spell: Any, name: str) -> None:
-    """max(0, z) is ReLU."""
+    """max(0, z) is ReLU, and z·σ(z) is SiLU, whichever operand comes first."""
     assert activations(spell) == [name, name]
 
 
@@ -200,6 +230,12 @@ def test_activations_are_called_by_their_names(spell: Any, name: str) -> None:
         lambda z: 1 / (1 + 2.0**-z),
         lambda z: (1 + exp(-z)) / 1,
         lambda z: maximum(z, 1.0),
+        lambda z: exp(z) / (2 + exp(z)),
+        lambda z: exp(-z) / (1 + exp(z)),
+        lambda z: z / (1 + exp(z)),
+        lambda z: (exp(z) + exp(-z)) / (exp(z) - exp(-z)),
+        lambda z: z * sigmoid(z) + sigmoid(z),
+        lambda z: sigmoid(2 * z),
     ],
 )
 def test_what_is_no_activation_is_not_called_one(spell: Any) -> None:

@@ -111,6 +111,20 @@ def test_paper_is_light_and_has_no_controls(open_page: Any) -> None:
     assert corner(page) == dark
 
 
+@pytest.mark.parametrize("canvas", ["field", "tiles"])
+def test_paper_shows_the_same_colours_as_the_screen(canvas: str, open_page: Any) -> None:
+    """For a printer, pixels are copied; on the screen, pictures are enlarged where they stand."""
+    page = open_page(classifier()[0], "#step=12", color_scheme="light")
+    pixels = f"""(() => {{ const canvas = document.getElementById("{canvas}");
+        const {{ width, height }} = canvas;
+        return [...canvas.getContext("2d").getImageData(0, 0, width, height).data]; }})()"""
+    screen = page.evaluate(pixels)
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    paper = page.evaluate(pixels)
+    assert len(set(screen)) > 50
+    assert max(abs(a - b) for a, b in zip(screen, paper, strict=True)) <= 2
+
+
 def test_what_is_shown_is_exported_as_an_svg_of_its_own(open_page: Any) -> None:
     """XML with both pictures inside, numbers, colours without a style sheet, and the sentence."""
     page = open_page(classifier()[0], "#step=12&example=4")

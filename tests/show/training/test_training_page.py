@@ -209,7 +209,7 @@ def test_steps_may_be_counted_by_the_user_and_go_forward() -> None:
     training.record(step=10)
     training.record()
     assert [snapshot.step for snapshot in training.snapshots] == [0, 10, 11]
-    with pytest.raises(OperandError, match="step 5 comes after step 11"):
+    with pytest.raises(OperandError, match="step is 5, but the last snapshot is of step 11"):
         training.record(step=5)
 
 

@@ -1,14 +1,14 @@
-"""Recognise activations in a graph: one gate, or the few that 1 / (1 + e^-z) is written with."""
+"""Recognise activations in a graph: single gates, and the usual ones written with several."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import e
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from scalargrad import ops
 from scalargrad.show.steps.scene import Scene
-from scalargrad.table.operation import Elementwise, Operation
+from scalargrad.table.operation import Elementwise
 from scalargrad.table.symbol import TABLE
 from scalargrad.value import Value
 
@@ -17,13 +17,10 @@ _ACTIVATIONS = {
     *(ops.gelu, ops.gelu_tanh),
 }
 
-#: The gates of 1 / (1 + e^-z) one after the other: what each may be, with its constant operand.
-_SIGMOID: tuple[frozenset[tuple[Operation, float | None]], ...] = (
-    frozenset({(ops.neg, None), (ops.mul, -1.0), (ops.div, -1.0)}),
-    frozenset({(ops.exp, None), (ops.pow, e)}),
-    frozenset({(ops.add, 1.0)}),
-    frozenset({(ops.reciprocal, None), (ops.pow, -1.0), (ops.div, 1.0)}),
-)
+#: What a gate computes from z: "z", a constant, or an operation with the forms of its operands.
+_Form: TypeAlias = "str | float | tuple[str | _Form, ...]"
+
+_MOST_GATES = 12  # of an activation that is written out
 
 
 class Activation(NamedTuple):
@@ -34,15 +31,17 @@ class Activation(NamedTuple):
     name : str
         As it stands in front of its operand: tanh, σ, ReLU.
     gates : tuple of Value
-        Those that compute it, the first reads the sum and the last is the unit's output.
+        The gates that compute it from the sum, operands first; the last is the unit's output.
     """
 
     name: str
     gates: tuple[Value, ...]
 
 
-def activation_of(scene: Scene, total: Value, reader: Mapping[Value, Value]) -> Activation | None:
-    """Return the activation that alone reads a sum, or None where that is no activation.
+def activation_of(
+    scene: Scene, total: Value, readers: Mapping[Value, Sequence[Value]]
+) -> Activation | None:
+    """Return the activation applied to a sum; None unless an activation is all that reads it.
 
     Parameters
     ----------
@@ -50,52 +49,118 @@ def activation_of(scene: Scene, total: Value, reader: Mapping[Value, Value]) -> 
         The walked graph.
     total : Value
         The sum.
-    reader : mapping from Value to Value
-        A gate that reads each node.
+    readers : mapping from Value to sequence of Value
+        The gates that read each node.
     """
-    gates: list[Value] = []
-    node = total
-    for matches in _SIGMOID:
-        after = _only_reader(scene, node, reader)
-        if after is None:
-            break
-        gates.append(after)
-        if not gates[1:] and (name := _name(after)):
-            return Activation(name, (after,))
-        if (after.op, _constant(after)) not in matches or _is_wrong_way(after, node):
-            break
-        if len(gates) == len(_SIGMOID):
-            return Activation("σ", tuple(gates))
-        node = after
-    return None
+    forms: dict[Value, _Form] = {total: "z"}
+    found = None
+    for gate in _gates_of_only(total, readers):
+        form = forms[gate] = _form(gate, forms)
+        name = _NAMES.get(form) or (_name(gate) if total in gate.parents else "")
+        gates = _needed(gate, total)
+        if name and _is_read_only_by(scene, (total, *gates[:-1]), gates):
+            found = Activation(name, gates)
+    return found
 
 
-def _only_reader(scene: Scene, node: Value, reader: Mapping[Value, Value]) -> Value | None:
-    return reader.get(node) if scene.expected[node] == 1 else None
+def _gates_of_only(total: Value, readers: Mapping[Value, Sequence[Value]]) -> list[Value]:
+    """Return the first few gates that read nothing but a node, constants and each other."""
+    inside = {total}
+    found: list[Value] = []
+    reached = [total]
+    while reached and len(found) < _MOST_GATES:
+        for gate in readers.get(reached.pop(0), ()):
+            if gate not in inside and inside.issuperset(_operands(gate)):
+                inside.add(gate)
+                found.append(gate)
+                reached.append(gate)
+    return found
+
+
+def _operands(gate: Value) -> list[Value]:
+    return [x for x in gate.parents if isinstance(x, Value)]
+
+
+def _needed(gate: Value, total: Value) -> tuple[Value, ...]:
+    """Return the gates that lead from a node to a gate, operands first."""
+    needed: dict[Value, None] = {}
+
+    def visit(node: Value) -> None:
+        if node is not total and node not in needed:
+            for x in _operands(node):
+                visit(x)
+            needed[node] = None
+
+    visit(gate)
+    return tuple(needed)
+
+
+def _is_read_only_by(scene: Scene, nodes: Sequence[Value], gates: Sequence[Value]) -> bool:
+    wires = [x for gate in gates for x in _operands(gate)]
+    return all(wires.count(node) == scene.expected[node] for node in nodes)
+
+
+# What gates compute, however it is written ----------------------------------------------------
+
+
+def _form(gate: Value, forms: Mapping[Value, _Form]) -> _Form:
+    """Return what a gate computes from z; x - y is a sum, x / y a product, e ** x an exp."""
+    assert gate.op is not None
+    of = [forms[x] if isinstance(x, Value) else x for x in gate.parents]
+    if gate.op in (ops.sub, ops.div):
+        inverse = _negative if gate.op is ops.sub else _reciprocal
+        return _joined("add" if gate.op is ops.sub else "mul", of[0], inverse(of[1]))
+    if gate.op is ops.neg:
+        return _negative(of[0])
+    if gate.op is ops.reciprocal or (gate.op is ops.pow and of[1] == -1.0):
+        return _reciprocal(of[0])
+    if gate.op is ops.pow and of[0] == e:
+        return ("exp", of[1])
+    if gate.op in (ops.add, ops.mul, ops.maximum) and len(of) == 2:
+        return _joined(gate.op.name, *of)
+    return (gate.op.name, *of)
+
+
+def _joined(op: str, *of: _Form) -> _Form:
+    """Return a sum, product or maximum; the order of its two operands does not matter."""
+    kept = [x for x in of if x != {"add": 0.0, "mul": 1.0}.get(op)]
+    if op == "mul" and -1.0 in kept and len(kept) == 2:
+        return _negative(next(x for x in kept if x != -1.0))
+    form: _Form = kept[0] if len(kept) == 1 else (op, *sorted(kept, key=repr))
+    return _SIGMOID if form in _SIGMOIDS else form
+
+
+def _negative(x: _Form) -> _Form:
+    return -x if isinstance(x, float) else ("neg", x)
+
+
+def _reciprocal(x: _Form) -> _Form:
+    form: _Form = 1 / x if isinstance(x, float) and x else ("reciprocal", x)
+    return _SIGMOID if form in _SIGMOIDS else form
+
+
+_Z, _MINUS_Z = ("exp", "z"), ("exp", ("neg", "z"))
+_SIGMOID: _Form = ("sigmoid", "z")
+_SIGMOIDS: set[_Form] = {
+    ("reciprocal", ("add", _MINUS_Z, 1.0)),
+    ("mul", _Z, ("reciprocal", ("add", _Z, 1.0))),
+}
+_NAMES: dict[_Form, str] = {
+    _SIGMOID: "σ",
+    ("mul", "z", _SIGMOID): "SiLU",
+    ("log", ("add", _Z, 1.0)): "softplus",
+    ("log1p", _Z): "softplus",
+    ("mul", ("add", _Z, ("neg", _MINUS_Z)), ("reciprocal", ("add", _Z, _MINUS_Z))): "tanh",
+    ("maximum", "z", 0.0): "ReLU",
+}
 
 
 def _name(gate: Value) -> str:
-    """Return what a gate is called if it is an activation by itself, else nothing."""
+    """Return the name of a gate that is an activation by itself; "" for any other."""
     op = gate.op
     assert op is not None
-    if op is ops.maximum and _constant(gate) == 0.0 and len(gate.parents) == 2:
-        return "ReLU"
     varying = sum(isinstance(x, Value) for x in gate.parents)
     is_own = TABLE.get(op.name) is not op  # a user's operation of one number
     if varying != 1 or not (op in _ACTIVATIONS or (is_own and isinstance(op, Elementwise))):
         return ""
     return op.symbol if op.symbol.isalpha() else op.name
-
-
-def _constant(gate: Value) -> float | None:
-    """Return the one operand that is a number, or None."""
-    constants = [x for x in gate.parents if isinstance(x, float)]
-    return constants[0] if len(constants) == 1 else None
-
-
-def _is_wrong_way(gate: Value, operand: Value) -> bool:
-    """Return whether a division or power has its operands the other way round: x / 1, z ** e."""
-    comes_second = {ops.div: 1.0, ops.pow: e}  # after these constants: 1 / x, e ** z
-    if gate.op not in comes_second:
-        return False
-    return (gate.parents[0] is operand) is (_constant(gate) == comes_second[gate.op])

@@ -1,8 +1,8 @@
-"""The dense layers of a graph, h = σ(W x + b), as a page writes them: with matrices.
+"""Find the dense layers of a graph, h = σ(W x + b), which a step page writes with matrices.
 
-A layer is all the weighted sums that read the same x. What is no layer stays what it is: any graph
-has a page, whether there are layers in it or not. A training page draws nothing but units, and
-`scalargrad.show.training.network` refuses what is none.
+A layer is all the weighted sums that read the same x. Gates outside layers stay gates, since every
+graph has a step page. A training page, in contrast, draws nothing but units and connections, so
+`scalargrad.show.training.network` refuses a model with anything else in it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Row(WeightedSum[Any]):
     output : Value
         h; the sum itself where there is no activation.
     activation : Activation or None
-        What leads from z to h.
+        The function from z to h.
     """
 
     output: Value
@@ -46,9 +46,9 @@ def layers(scene: Scene) -> list[list[Row]]:
 
 
 def stages(scene: Scene, found: Sequence[Sequence[Row]]) -> list[int | Value]:
-    """Return layers, by their index, and the gates beside them in an order of evaluation.
+    """Return layers, by their index, and all other gates in an order of evaluation.
 
-    There is one: every row of a layer reads all of x, so that no layer can need its own outputs.
+    There always is one: every row of a layer reads all of x, so no layer needs its own outputs.
     """
     layer_of = {gate: i for i, rows in enumerate(found) for row in rows for gate in row.gates}
     sorter: TopologicalSorter[int | Value] = TopologicalSorter()
@@ -76,9 +76,13 @@ def _kind(row: Row) -> tuple[object, ...]:
 
 def _rows(scene: Scene) -> Iterator[Row]:
     gates = {node: (node.op, node.parents) for node in scene.order if node.op is not None}
-    reader = {x: node for node in gates for x in node.parents if isinstance(x, Value)}
+    readers: dict[Value, list[Value]] = {}
+    for node in gates:
+        for x in node.parents:
+            if isinstance(x, Value):
+                readers.setdefault(x, []).append(node)
     for found in WeightedSums[Any](gates, scene.expected, _is_parameter, _is_zero).find():
-        activation = activation_of(scene, found.total, reader)
+        activation = activation_of(scene, found.total, readers)
         after = activation.gates if activation else ()
         output = after[-1] if after else found.total
         yield Row(

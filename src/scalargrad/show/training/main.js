@@ -28,8 +28,8 @@ function listen() {
   window.addEventListener("hashchange", readFragment);
   onResize(document.documentElement, () => keepFocus(drawAll));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
-  window.addEventListener("beforeprint", () => setTheme("light"));
-  window.addEventListener("afterprint", () => setTheme($("theme").value));
+  window.addEventListener("beforeprint", () => { isPrinted = true; setTheme("light"); });
+  window.addEventListener("afterprint", () => { isPrinted = false; setTheme($("theme").value); });
 }
 
 function setTheme(theme) {

@@ -45,22 +45,35 @@ const shadedPixel = (name, share) => shades[name][Math.round(SHADES * Math.min(s
 
 const [coarse, smooth] = [document.createElement("canvas"), document.createElement("canvas")];
 let coarsePixels = null;
+let isPrinted = false; // what is drawn now
 
 // Draw a picture of the grid's size, a pixel for each point, into a rectangle of a canvas.
 function paint(context, pixelOf, left, top, across, down) {
-  const { across: columns, down: rows } = gridSize;
   const scale = window.devicePixelRatio || 1;
-  const size = [Math.ceil(across * scale), Math.ceil(down * scale)];
-  if (smooth.width !== size[0] || smooth.height !== size[1]) [smooth.width, smooth.height] = size;
-  paintCoarse(pixelOf, columns, rows);
-  // Enlarged here and copied as pixels: of commands to draw, a printer makes something else. The
-  // outermost points of the grid lie on the rectangle's edges; the rim beyond them hangs over.
-  const enlarged = smooth.getContext("2d", { willReadFrequently: true });
-  enlarged.imageSmoothingQuality = "high";
-  const [wide, high] = [smooth.width / (columns - 1), smooth.height / Math.max(1, rows - 1)];
-  enlarged.drawImage(coarse, -1.5 * wide, -1.5 * high, wide * (columns + 2), high * (rows + 2));
-  const picture = enlarged.getImageData(0, 0, smooth.width, smooth.height);
-  context.putImageData(picture, Math.round(left * scale), Math.round(top * scale));
+  const [x, y, wide, high] = [left * scale, top * scale, across * scale, down * scale].map(Math.round);
+  paintCoarse(pixelOf, gridSize.across, gridSize.down);
+  if (isPrinted) {
+    // copied as pixels: of commands to draw, a printer makes something else
+    [smooth.width, smooth.height] = [wide, high];
+    const enlarged = smooth.getContext("2d", { willReadFrequently: true });
+    enlarge(enlarged, 0, 0, wide, high);
+    context.putImageData(enlarged.getImageData(0, 0, wide, high), x, y);
+  } else {
+    enlarge(context, x, y, wide, high);
+  }
+}
+
+// Draw the small picture large. The outermost points of the grid lie on the rectangle's edges; the rim
+// beyond them is cut off.
+function enlarge(context, left, top, across, down) {
+  const [wide, high] = [across / (gridSize.across - 1), down / Math.max(1, gridSize.down - 1)];
+  context.save();
+  context.beginPath();
+  context.rect(left, top, across, down);
+  context.clip();
+  context.imageSmoothingQuality = "high";
+  context.drawImage(coarse, left - 1.5 * wide, top - 1.5 * high, wide * (gridSize.across + 2), high * (gridSize.down + 2));
+  context.restore();
 }
 
 // One pixel for each point of the grid, and a rim that repeats the outermost.

@@ -16,7 +16,20 @@ ROUND_BITS = 0x4338000000000000
 _LOG2_E = 1.4426950408889634
 #: ln 2 in two parts, of which the first has so few bits that a whole multiple of it is exact.
 _LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
-_EXP = [1 / math.factorial(k + 2) for k in range(12)]
+#: (e^x - 1 - x) / x², for |x| <= ½ ln 2: a minimax polynomial whose first two terms are Taylor's.
+_EXP = (
+    0.5,
+    0.16666666666666666,
+    0.04166666666666668,
+    0.008333333333329114,
+    0.0013888888888875493,
+    0.00019841269869128267,
+    2.480158734612184e-05,
+    2.755725989314704e-06,
+    2.755725345403133e-07,
+    2.510395601191641e-08,
+    2.0921521682266902e-09,
+)
 _LOG = (
     6.666666666666735130e-01,
     3.999999999940941908e-01,
@@ -62,16 +75,18 @@ def _reduced(e: Emitter, x: str, more: int = 0) -> tuple[str, str, str]:
     """Reduce the argument of exp: x = n ln 2 + r with |r| <= ½ ln 2.
 
     Returns n + `more` in the low 12 bits of an integer (the others are not cleared, as a shift by
-    52 drops them), e^r - 1 by its series, and the rounding error of the latter.
+    52 drops them), r, and its rounding error.
     """
     shifted = e.fma(x, _LOG2_E, ROUND + more)
     n = e.sub(shifted, ROUND + more)
     above = e.fma(n, -_LN2_HIGH, x)
     r = e.fma(n, -_LN2_LOW, above)
-    lost = e.fma(n, -_LN2_LOW, e.sub(above, r))
-    tail = e.fma(e.mul(r, r), e.polynomial(r, _EXP), lost)
-    less_one = e.add(r, tail)
-    return e.bits(shifted), less_one, e.sub(tail, e.sub(less_one, r))
+    return e.bits(shifted), r, e.fma(n, -_LN2_LOW, e.sub(above, r))
+
+
+def _exp_of_remainder(e: Emitter, r: str) -> str:
+    """Return e^r for |r| <= ½ ln 2."""
+    return e.add(e.fma(e.mul(r, r), e.polynomial(r, _EXP), r), 1.0)
 
 
 def _power_of_two(e: Emitter, k: str) -> str:
@@ -87,10 +102,10 @@ def exp(e: Emitter, x: str) -> str:
     Cody and Waite, Software Manual for the Elementary Functions, 1980, chapter 6; the two parts
     of ln 2 are fdlibm's.
     """
-    shifted, less_one, _ = _reduced(e, _clamped(e, x, -746.0, 710.0))
+    shifted, r, _ = _reduced(e, _clamped(e, x, -746.0, 710.0))
     k = e.integers("sub", shifted, ROUND_BITS)
     half = e.integers("ashr", k, 1)
-    scaled = e.mul(e.add(less_one, 1.0), _power_of_two(e, half))
+    scaled = e.mul(_exp_of_remainder(e, r), _power_of_two(e, half))
     return e.mul(scaled, _power_of_two(e, e.integers("sub", k, half)))
 
 
@@ -101,7 +116,10 @@ def expm1(e: Emitter, x: str) -> str:
 
 def _expm1(e: Emitter, x: str) -> tuple[str, str]:
     """Return e^x - 1, and an estimate of its rounding error for small x."""
-    shifted, less_one, lost = _reduced(e, _clamped(e, x, -40.0, 710.0))
+    shifted, r, beyond = _reduced(e, _clamped(e, x, -40.0, 710.0))
+    tail = e.fma(e.mul(r, r), e.polynomial(r, _EXP), beyond)
+    less_one = e.add(r, tail)
+    lost = e.sub(tail, e.sub(less_one, r))
     half = _power_of_two(e, e.integers("sub", shifted, ROUND_BITS + 1))
     found = e.mul(e.fma(half, less_one, e.sub(half, 0.5)), 2.0)
     tiny = e.compare("olt", e.intrinsic("fabs", x), 2.0**-54)
@@ -173,15 +191,18 @@ def tanh(e: Emitter, x: str) -> str:
 
 
 def sigmoid(e: Emitter, x: str) -> str:
-    """Return 1 / (1 + s) or s / (1 + s), s = e^-|x|, corrected for the rounding error of 1 + s."""
+    """Return q = s / (1 + s), s = e^-|x|, or 1 - q for x >= 0.
+
+    The quotient is corrected for the rounding errors of the division and of 1 + s.
+    """
     s = _exp_of_negative(e, e.neg(e.intrinsic("fabs", x)))
-    below, whole = e.compare("olt", x, 0.0), e.add(s, 1.0)
+    whole = e.add(s, 1.0)
     lost = e.sub(s, e.sub(whole, 1.0))
-    above = e.select(below, s, 1.0)
-    quotient = e.div(above, whole)
+    quotient = e.div(s, whole)
     minus = e.neg(quotient)
-    rest = e.fma(minus, lost, e.fma(minus, whole, above))
-    return e.fma(rest, e.select(below, e.sub(1.0, quotient), quotient), quotient)
+    rest = e.fma(minus, lost, e.fma(minus, whole, s))
+    below = e.fma(rest, e.sub(1.0, quotient), quotient)
+    return e.select(e.compare("olt", x, 0.0), below, e.sub(1.0, below))
 
 
 def _exp_of_negative(e: Emitter, x: str) -> str:
@@ -190,9 +211,9 @@ def _exp_of_negative(e: Emitter, x: str) -> str:
     It computes 2¹²⁸ e^x and scales that down, so that subnormal results are rounded only once.
     """
     least = e.select(e.compare("olt", x, -746.0), -746.0, x)
-    shifted, less_one, _ = _reduced(e, least, 128)
+    shifted, r, _ = _reduced(e, least, 128)
     exponent = e.integers("shl", shifted, 52)
-    large = e.of_bits(e.integers("add", e.bits(e.add(less_one, 1.0)), exponent))
+    large = e.of_bits(e.integers("add", e.bits(_exp_of_remainder(e, r)), exponent))
     return e.mul(large, 2.0**-128)
 
 

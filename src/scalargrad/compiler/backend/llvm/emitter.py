@@ -129,14 +129,17 @@ class Emitter:
         return self.body.assign(f"{instruction} {self.type} {self.number(x)}, {self.number(y)}")
 
     def polynomial(self, x: str, coefficients: Sequence[float]) -> str:
-        """Return c₀ + c₁x + c₂x² + …, by Estrin's scheme: pairs of terms, then pairs of pairs."""
-        terms: list[Operand] = list(coefficients)
-        while len(terms) > 1:
-            odd: list[Operand] = terms[len(terms) - len(terms) % 2 :]
-            pairs = zip(terms[::2], terms[1::2], strict=False)
-            terms = [*(self.fma(high, x, low) for low, high in pairs), *odd]
-            x = self.mul(x, x) if len(terms) > 1 else x
-        return self.number(terms[0])
+        """Return c₀ + c₁x + c₂x² + … as A(x²) + x·B(x²), each by Horner's scheme."""
+        square = self.mul(x, x)
+        even, odd = (self._horner(square, coefficients[k::2]) for k in (0, 1))
+        return self.fma(odd, x, even)
+
+    def _horner(self, x: str, coefficients: Sequence[float]) -> Operand:
+        found: Operand
+        *lower, found = coefficients
+        for c in reversed(lower):
+            found = self.fma(found, x, c)
+        return found
 
     def intrinsic(self, name: str, *operands: Operand) -> str:
         """Call one of LLVM's functions: fma, fabs, sqrt, floor, …."""

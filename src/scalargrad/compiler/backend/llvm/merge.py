@@ -49,19 +49,19 @@ def merged(
     """
     if len(instructions) > MOST or not any(size_of(x) >= LEAST for x in instructions):
         return list(instructions)
-    found = stored_transposed(instructions, outputs, LEAST)
-    return _finished(_joined(found, outputs, numbers), outputs)
+    extents = Extents(instructions, outputs)
+    found = stored_transposed(instructions, extents, LEAST)
+    return _finished(_joined(found, extents, numbers), outputs)
 
 
 # Elementwise instructions fused -----------------------------------------------------------------
 
 
 def _joined(
-    instructions: Sequence[Instruction], outputs: slice, numbers: Mapping[int, float]
+    instructions: Sequence[Instruction], program: Extents, numbers: Mapping[int, float]
 ) -> list[Merged]:
     """Return the program with elementwise instructions fused into their only reader."""
     found: list[Merged | None] = [_lanewise(x, numbers) or x for x in instructions]
-    program = Extents(instructions, outputs)
     for k, x in enumerate(found):
         if not isinstance(x, Lanewise):
             continue

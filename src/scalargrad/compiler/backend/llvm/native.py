@@ -122,6 +122,8 @@ class Native:
         The initial contents of a memory.
     row : CallList
         The calls of a run.
+    work : int
+        The approximate number of products and results that a run computes.
     """
 
     def __init__(self, packed: Packed) -> None:
@@ -139,12 +141,8 @@ class Native:
         small = sum(last - first for first, last in self._stretches)
         self._left = (_OFTEN if small <= _SOON else _SELDOM) if self._stretches else 0
         self._work = np.array([_work(x) for x in self._instructions], dtype=np.int64)
+        self.work = int(self._work.sum())
         self.row = _row(self._calls, self._work)
-
-    @property
-    def work(self) -> int:
-        """The approximate number of products and results that a run computes."""
-        return int(self._work.sum())
 
     @property
     def warm(self) -> bool:

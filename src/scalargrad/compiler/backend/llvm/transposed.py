@@ -12,14 +12,13 @@ from scalargrad.compiler.passes.instructions import Affine, Instruction, Product
 
 
 def stored_transposed(
-    instructions: Sequence[Instruction], outputs: slice, least: int
+    instructions: Sequence[Instruction], program: Extents, least: int
 ) -> list[Instruction]:
     """Return the program with sums stored transposed where their reader wants them so.
 
-    Blocks of fewer than `least` cells are left alone.
+    Blocks of fewer than `least` cells are left alone. The extents `program` stay as they are.
     """
     found = list(instructions)
-    program = Extents(found, outputs)
     for k, x in enumerate(found):
         if not isinstance(x, Products) or min(x.rows, x.columns) == 1 or size_of(x) < least:
             continue

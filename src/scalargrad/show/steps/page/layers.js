@@ -87,11 +87,18 @@ function layerNumbers(layer) {
     z: column(layer.z.map(numberAt)),
     h: column(layer.h.map(numberAt)),
     upstream: column(layer.h.map((i) => sweep.signals[i])),
-    slope: column(layer.slopes.map((way) => way.reduce((slope, [gate, operand]) => slope * sweep.locals[gate][operand], 1))),
+    slope: column(layer.h.map((h, j) => slopeAlong(layer.slopes[j], sweep.locals, layer.z[j], h))),
     delta: column(delta),
     weights: delta.map((d) => x.map((value) => d * value)),
     passed: column(x.map((_, k) => layer.W.reduce((sum, row, j) => sum + numberAt(row[k]) * delta[j], 0))),
   };
+}
+
+// The slope of an activation, ∂h/∂z, along the wires between, which come operands first.
+function slopeAlong(wires, locals, z, h) {
+  const slopes = new Map([[z, 1]]);
+  for (const [gate, operand, from] of wires) slopes.set(gate, (slopes.get(gate) ?? 0) + locals[gate][operand] * slopes.get(from));
+  return slopes.get(h);
 }
 
 // What a stop of the layer view says of its layer: lines of symbols, each with its numbers below.
