@@ -56,7 +56,7 @@ class FoldedDiagram:
     """A diagram with boxes for closed folds and frames for open ones.
 
     Below the picture come a legend of short names, one per line, and a note, which has the width
-    that is given in points, or that of its text.
+    that is given in points, or that of its text; names in it are written as on the wires.
     """
 
     title: str
@@ -67,6 +67,7 @@ class FoldedDiagram:
     legend: str = ""
     note: str = ""
     note_width: int = 0
+    note_names: frozenset[str] = frozenset()
 
     def frames(self) -> list[Cluster]:
         """Return all clusters, outer ones first."""

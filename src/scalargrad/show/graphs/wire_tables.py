@@ -5,6 +5,8 @@ So the numbers are above and below a line on which the edges on both sides meet 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from html import escape
 
 from scalargrad.show.graphs.diagram import Wire
@@ -101,6 +103,15 @@ def named(name: str) -> str:
     size = f'<FONT POINT-SIZE="{_INDEX_SIZE}">'
     raised = f"<SUP>{size}{above}</FONT></SUP>" if above else ""
     return f"{letter}{raised}<SUB>{size}{below}</FONT></SUB>"
+
+
+def noted(text: str, names: Collection[str]) -> str:
+    """Return a text in which those of its names that have an index are set with it."""
+    indexed = sorted(filter(script_parts, names), key=len, reverse=True)
+    if not indexed:
+        return literal(text)
+    pieces = re.split(rf"(?<!\w)({'|'.join(map(re.escape, indexed))})(?!\w)", text)
+    return "".join(named(x) if k % 2 else literal(x) for k, x in enumerate(pieces))
 
 
 def literal(text: str, line_break: str = "<BR/>") -> str:
