@@ -79,7 +79,7 @@ def test_slides_say_the_product_and_name_what_it_is_about(tmp_path: Path) -> Non
         texts = re.findall(r"<text[^>]*>(.*?)</text>", written)
         assert step.text() in "".join(texts)
     last = files[7].read_text(encoding="utf-8")
-    assert last.count('font-size="9.00"') == 6  # v₁ and v₂, below and on the wires
+    assert len(re.findall(r'font-size="9.00"[^>]*>\d<', last)) == 6  # v₁, v₂, here and on the wires
     boxes = {re.search(r'viewBox="[^"]*"', f.read_text(encoding="utf-8"))[0] for f in files}  # type: ignore[index]
     assert len(boxes) == 1
 

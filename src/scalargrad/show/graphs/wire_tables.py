@@ -92,6 +92,9 @@ def _cell(id: str, title: str, content: str, pad: int) -> str:
 
 
 _INDEX_SIZE = 9
+_STRUT = (
+    f'<SUB><FONT POINT-SIZE="{_INDEX_SIZE}"> </FONT></SUB>'  # a line without an index is as high
+)
 
 
 def named(name: str) -> str:
@@ -110,8 +113,12 @@ def noted(text: str, names: Collection[str]) -> str:
     indexed = sorted(filter(script_parts, names), key=len, reverse=True)
     if not indexed:
         return literal(text)
-    pieces = re.split(rf"(?<!\w)({'|'.join(map(re.escape, indexed))})(?!\w)", text)
-    return "".join(named(x) if k % 2 else literal(x) for k, x in enumerate(pieces))
+    name = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, indexed))})(?!\w)")
+    lines = [
+        "".join(named(x) if k % 2 else literal(x) for k, x in enumerate(name.split(line)))
+        for line in text.split("\n")
+    ]
+    return "<BR/>".join(line + _STRUT for line in lines)
 
 
 def literal(text: str, line_break: str = "<BR/>") -> str:
