@@ -59,7 +59,7 @@ def sweep(
 
 
 def _rates(text: str) -> list[float]:
-    """Return the learning rates that are given, each once."""
+    """Return the learning rates that were given, without duplicates."""
     try:
         rates = [float(x) for x in text.split(",")]
     except ValueError:

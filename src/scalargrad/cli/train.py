@@ -19,7 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-#: What can be trained, and how it is described.
+#: The programs, and the description of each.
 PROGRAMS = {
     "moons": "Tell two moons apart, with the MLP of micrograd's demo.",
     "xor": "Learn exclusive or, which no single neuron can.",
@@ -31,7 +31,7 @@ PROGRAMS = {
     "names": "Invent names with a character-level GPT.",
 }
 
-#: Those whose training can be watched.
+#: The programs whose training can be watched.
 IN_THE_PLANE = {"moons", "xor"}
 
 _Output = Annotated[

@@ -1,4 +1,4 @@
-"""Indexing a list with an index that is computed."""
+"""Look up entries of a list by a computed index."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def take(values: Any, index: Any) -> Any:
     Raises
     ------
     IndexError
-        If the index is outside, or is not whole.
+        If the index is out of range, or is not a whole number.
 
     Notes
     -----

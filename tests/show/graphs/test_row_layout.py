@@ -14,8 +14,9 @@ import pytest
 from scalargrad import Parameter, Value, draw, ndtr
 from scalargrad.graph import topological_order
 from scalargrad.show.graphs import Picture
+from scalargrad.show.graphs.builder import Builder, DrawnGraph
 from scalargrad.show.graphs.chain_rows import rows
-from scalargrad.show.graphs.diagram import GateShape, make_diagram
+from scalargrad.show.graphs.diagram import GateShape
 
 from .test_borders import SVG, Corners, Point, parts, points
 
@@ -73,7 +74,7 @@ def black_scholes() -> Value:
 def test_no_row_that_others_follow_is_next_to_empty(make: Callable[[], Value]) -> None:
     """A leaf that many gates read does not stand in a row of its own, nor with one gate."""
     root = make()
-    diagram = make_diagram(topological_order(root), [root])
+    diagram = Builder(DrawnGraph(topological_order(root))).build([root])
     row = rows(diagram.shapes, diagram.lines)
     gates = [row[shape.id] for shape in diagram.shapes if isinstance(shape, GateShape)]
     assert all(gates.count(i) >= 3 for i in range(max(row.values())))

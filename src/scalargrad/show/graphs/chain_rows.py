@@ -8,8 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from scalargrad.show.graphs.diagram import Box, GateShape, Junction, Line, Wire
-from scalargrad.show.graphs.parts import Drawn, Folded
+from scalargrad.show.graphs.diagram import (
+    Box,
+    Folded,
+    GateShape,
+    Junction,
+    Line,
+    Shape,
+    Wire,
+)
 
 _LONG, _ABREAST = 10, 6  # gates one after the other: in a chain that is wrapped, in a row of it
 _LEAST = 3  # gates, in a row that others follow: a leaf alone is no row
@@ -19,7 +26,7 @@ _MOST_IN_A_ROW = 0.7  # of the whole length: else a row saves too little
 
 
 def rows(
-    shapes: Sequence[Drawn], lines: Sequence[Line], apart: Collection[str] = ()
+    shapes: Sequence[Shape], lines: Sequence[Line], apart: Collection[str] = ()
 ) -> dict[str, int]:
     """Return the row of each shape, from 0; a diagram that is no long chain has a single row.
 
@@ -48,7 +55,7 @@ def rows(
     return found
 
 
-def shared_leaves(shapes: Sequence[Drawn], lines: Sequence[Line]) -> dict[str, Box]:
+def shared_leaves(shapes: Sequence[Shape], lines: Sequence[Line]) -> dict[str, Box]:
     """Return the boxes of leaves that are read more than once, by the ids of their dots."""
     boxes = {shape.id: shape for shape in shapes if isinstance(shape, Box)}
     dots = {shape.id for shape in shapes if isinstance(shape, Junction)}
@@ -62,7 +69,7 @@ def shared_leaves(shapes: Sequence[Drawn], lines: Sequence[Line]) -> dict[str, B
 class _Chain:
     """A diagram as a graph, to be cut."""
 
-    def __init__(self, shapes: Sequence[Drawn], lines: Sequence[Line]) -> None:
+    def __init__(self, shapes: Sequence[Shape], lines: Sequence[Line]) -> None:
         self._gates = {shape.id for shape in shapes if isinstance(shape, GateShape | Folded)}
         self._wires = {shape.id for shape in shapes if isinstance(shape, Wire)}
         self._into: dict[str, list[str]] = {shape.id: [] for shape in shapes}

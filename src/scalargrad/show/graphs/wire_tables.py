@@ -9,10 +9,9 @@ import re
 from collections.abc import Collection
 from html import escape
 
-from scalargrad.show.graphs.diagram import Wire
+from scalargrad.show.graphs.diagram import Bundle, Wire
 from scalargrad.show.graphs.inks import GRADIENT, HALO, INK, PAPER, SLATE, VALUE
 from scalargrad.show.graphs.looks import Look
-from scalargrad.show.graphs.parts import Bundle
 from scalargrad.table.printing import script_parts
 
 #: A highlighted wire is a thick line between bands of the halo, a tinted one has broader bands.

@@ -38,17 +38,17 @@ class Setting:
     inputs : list of lists of float
         The examples.
     task : Task
-        What they should give.
+        What the outputs should be.
     threshold : float
-        Above which one output means class 1.
+        A single output above it means class 1.
     plane : tuple of int
         The inputs along the axes, one or two.
     features : list of str or None
         Names of the inputs.
     loss_name : str
-        Of the function.
+        The name of the loss function.
     retraining : Retraining or None
-        How the page can train the network anew, if it can.
+        How the page can train the network again, if it can.
     """
 
     model: Program
@@ -75,7 +75,7 @@ def study(
     target_names: Sequence[str] | None,
     limit: int,
 ) -> tuple[Setting, list[Value]]:
-    """Record what model and loss compute, and refuse what a page cannot show.
+    """Record what the model and the loss compute, and refuse what a page cannot show.
 
     Returns
     -------
@@ -137,7 +137,7 @@ def _features(names: Sequence[str] | None, width: int) -> list[str] | None:
 
 
 def _require_mean(model: Model, data: Examples, loss: Loss) -> None:
-    """Check what the page relies on: the loss of all is the mean of that of each."""
+    """Check that the loss of all examples is the mean of their losses, as the page assumes."""
     with no_grad():
         answers = [model(x) for x in data.inputs]
         whole = float(plain(loss(answers, data.targets)))
