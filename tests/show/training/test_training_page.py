@@ -325,7 +325,7 @@ def test_a_loss_with_a_branch_is_refused_too() -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"X": [[0.0, 1.0], [0.0]], "y": [0, 1]}, "input 1 has 1 numbers, and input 0 has 2"),
+    ({"X": [[0.0, 1.0], [0.0]], "y": [0, 1]}, "input 1 has 1 numbers, but input 0 has 2"),
     ({"X": [[0.0, 1.0], "ab"], "y": [0, 1]}, "input 1 is 'ab': give a list of numbers"),
     ({"X": [[0.0, 1.0], [0.0, "b"]], "y": [0, 1]}, "input 1 is"),
     ({"X": [0.0, 1.0], "y": [0, 1]}, "input 0 is 0.0: give a list"),
