@@ -1,4 +1,4 @@
-"""TrainingPages: what is recorded, when, how much of it is kept, and what is refused."""
+"""Training pages: what is recorded, when, how much of it is kept, and what is refused."""
 
 from __future__ import annotations
 
