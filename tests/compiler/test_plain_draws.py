@@ -156,3 +156,21 @@ def test_a_search_for_generators_asks_nothing_of_lazy_modules() -> None:
         return x * 2.0 if repr(lazy) else x
 
     assert jit(f)(3.0) == 6.0
+
+
+SOURCE = random.Random(0)
+
+
+class Noisy:
+    """Draws in a method, which finds its source by name."""
+
+    def scaled(self, x: Any) -> Any:
+        """Return x times a random number."""
+        return x * SOURCE.random()
+
+
+def test_a_source_that_only_a_method_names_is_found() -> None:
+    """A number drawn there would stay the same in all later calls."""
+    noisy = Noisy()
+    with pytest.raises(TraceError, match="a random number was drawn"):
+        jit(lambda x: 2.0 + noisy.scaled(x))(2.0)
