@@ -1,4 +1,8 @@
-"""The maximum that softmax subtracts: a constant to derivatives, not to inputs."""
+"""Show the maximum that softmax subtracts as one of its inputs, though its derivative counts as 0.
+
+In a graph that maximum is a plain number, held constant. Pictures and step pages name the scores it
+was taken from, and compute it again when these change.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from scalargrad.value import Value
 
 
 def shown_order(*roots: Value) -> list[Value]:
-    """Return a topological order in which scores come before what their maximum is taken from.
+    """Return a topological order in which scores come before the nodes that use their maximum.
 
     Without such a maximum it is that of `topological_order`.
     """
@@ -34,7 +38,7 @@ def _read(node: Value, known: Container[Value]) -> list[Value]:
 
 
 def scores_of(held: Value | float, known: Container[Value]) -> list[Value]:
-    """Return the Values a held maximum is that of; none if it is none, or one is unknown."""
+    """Return the Values whose maximum `held` is; empty unless it is one and all are known."""
     if not isinstance(held, Largest):
         return []
     scores = [x for x in held.scores if isinstance(x, Value)]
