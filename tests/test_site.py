@@ -141,6 +141,8 @@ def test_search_works_from_disk(site: Path, page: Any) -> None:
         ("transformer", "notebooks/11"),
         ("language model", "notebooks/11"),
         ("makemore", "notebooks/11"),
+        ("linalg", "explained/limits"),
+        ("linear system", "explained/limits"),
         ("save a model", "guides/train"),
     ],
 )

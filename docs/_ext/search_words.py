@@ -26,7 +26,10 @@ WORDS = {
     ),
     "guides/fast": "speed, performance, slow, fast, Monte Carlo, simulation, loops, cold start",
     "guides/export": "C code, C, LaTeX formula, ONNX, deploy, JavaScript",
-    "explained/limits": "GPU, CUDA, complex, complex numbers, float32, tensor, memory",
+    "explained/limits": (
+        "GPU, CUDA, complex, complex numbers, float32, tensor, memory, linear algebra, "
+        "linear system, linalg, interpolation"
+    ),
     "sources": "cite, citation, BibTeX, references",
     "learn/index": "course, notebooks, Jupyter, Colab",
     "notebooks/11_character_level_gpt": (

@@ -42,7 +42,7 @@ _Epochs = Annotated[
     typer.Option(min=1, help="Passes over the examples.", show_default="chosen by the program"),
 ]
 _Seed = Annotated[int, typer.Option(help="Fixes every draw.")]
-_Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
+_Resume = Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 _Watch = Annotated[
     Path | None,

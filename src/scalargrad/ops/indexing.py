@@ -49,10 +49,14 @@ def take(values: Any, index: Any) -> Any:
     size = len(values)
     if is_real(index):
         if not -size <= index < size or index != int(index):
-            raise IndexError(f"take: index {shown(index)} is none of {-size} to {size - 1}")
+            raise IndexError(
+                f"take: index {shown(index)} is not a whole number from {-size} to {size - 1}"
+            )
         return values[int(index)]
     if not numbers.holds(_is_inside(index, size)):
-        raise IndexError(f"take: index {index._data:g} is none of {-size} to {size - 1}")
+        raise IndexError(
+            f"take: index {index._data:g} is not a whole number from {-size} to {size - 1}"
+        )
     return _entry(values, index)
 
 
@@ -78,7 +82,7 @@ def _require_even(rows: Any) -> None:
     """Raise OperandError unless all rows have the length of the first."""
     if {len(row) if isinstance(row, list | tuple) else -1 for row in rows} != {len(rows[0])}:
         raise OperandError(
-            "take: a computed index chooses among rows of one length; these differ: fill them up, "
+            "take: a computed index chooses among rows of one length; these differ: pad them, "
             "or give the index as a number"
         )
 

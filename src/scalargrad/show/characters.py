@@ -1,4 +1,4 @@
-"""Replace characters in labels that are invisible, move the cursor or reverse the text."""
+"""Replace characters in labels that cannot be seen, move the cursor or reverse the text."""
 
 from __future__ import annotations
 

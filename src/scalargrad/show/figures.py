@@ -58,7 +58,7 @@ def signed(value: float) -> str:
 
 
 def polynomial(coefficients: Sequence[float], variable: str = "x", decimals: int = 4) -> str:
-    """Write a polynomial as people do, from the constant up; terms that round to 0 are left out.
+    """Write a polynomial by rising powers, without terms that round to 0.
 
     Examples
     --------

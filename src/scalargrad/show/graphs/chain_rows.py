@@ -18,11 +18,11 @@ from scalargrad.show.graphs.diagram import (
     Wire,
 )
 
-_LONG, _ABREAST = 10, 6  # gates one after the other: in a chain that is wrapped, in a row of it
-_LEAST = 3  # gates, in a row that others follow: a leaf alone is no row
-_WIDE = 8  # gates, in a row of what cannot be cut as often
+_LONG, _ABREAST = 10, 6  # gates in series: the fewest in a chain to wrap, the most in a row of it
+_LEAST = 3  # the fewest gates in a row that others follow: a leaf alone is no row
+_WIDE = 8  # gates: where a row is longer, cuts that cross more lines are tried
 _MOST_CROSSING = 3
-_MOST_IN_A_ROW = 0.7  # of the whole length: else a row saves too little
+_MOST_IN_A_ROW = 0.7  # of the whole length: with longer rows, wrapping saves too little
 
 
 def rows(

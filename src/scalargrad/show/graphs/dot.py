@@ -39,7 +39,7 @@ from scalargrad.show.graphs.inks import (
 )
 from scalargrad.show.graphs.looks import Look
 from scalargrad.show.graphs.scale import Scale
-from scalargrad.show.graphs.wire_tables import PLAIN_TABLE, literal, named, wire_table
+from scalargrad.show.graphs.wire_tables import PLAIN_TABLE, literal, named, noted, wire_table
 
 _LEGEND = {"fontname": "Helvetica,Arial,sans-serif", "fontsize": "12", "fontcolor": INK}
 _GRAPH = {"bgcolor": PAPER, "pad": "0.1", "nodesep": "0.17"}
@@ -162,7 +162,8 @@ def darkened(dot: str) -> str:
 def _below(diagram: Diagram) -> str:
     """Return the text below the picture: the scale of its colours, the legend, the note."""
     scale = _legend(diagram.look.scale) if diagram.look.scale else ""
-    notes = [literal(text) for text in (diagram.legend, diagram.note) if text]
+    note = noted(diagram.note, diagram.note_names)
+    notes = [text for text in (literal(diagram.legend), note) if text]
     if not notes:
         return scale
     rows = [scale, *notes] if scale else notes

@@ -79,7 +79,7 @@ class FoldedBuilder(Builder):
         self.short, self.legend = aliases(self.names)
         self.opening = opening
         self.folds = {part: f"f{k}" for k, part in enumerate(opening.whole.walk())}
-        last = {opening.stands[node]: i for i, node in enumerate(order)}  # what completes it
+        last = {opening.stands[node]: i for i, node in enumerate(order)}  # of each item's nodes
         self.items = sorted(last, key=last.__getitem__)
         sources = (source for item in self.items for source in opening.line_sources(item))
         self.branches = Counter(map(self.unit_of, sources))

@@ -75,8 +75,9 @@ def frames(
     whole.look = Look(even=True)
     arranged, places = placed(whole)
     captions, width = _captions(steps)
+    arranged = replace(arranged, note_width=width, note_names=frozenset(scene.names.values()))
     diagrams = [
-        replace(arranged, title=step.text(), look=_look(step), note=caption, note_width=width)
+        replace(arranged, title=step.text(), look=_look(step), note=caption)
         for step, caption in zip(steps, captions, strict=True)
     ]
     dots = [to_dot(diagram, "LR", dark, places) for diagram in diagrams]

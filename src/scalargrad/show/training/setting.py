@@ -131,7 +131,7 @@ def _features(names: Sequence[str] | None, width: int) -> list[str] | None:
     names = listed(names, "feature_names", "text")
     if len(names) != width:
         raise OperandError(
-            f"feature_names has {len(names)} names for {width} inputs: give each one"
+            f"feature_names has {len(names)} names for {width} inputs: give one for each"
         )
     return [text(str(name), "the name of a feature") for name in names]
 
@@ -168,7 +168,8 @@ def rectangle(inputs: Sequence[Any]) -> list[list[float]]:
             raise OperandError(f"input {i} is {shown(x)}: give a list of numbers")
         if len(x) != len(inputs[0]):
             raise OperandError(
-                f"input {i} has {len(x)} numbers, and input 0 has {len(inputs[0])}: give all alike"
+                f"input {i} has {len(x)} numbers, but input 0 has {len(inputs[0])}: give as many "
+                "in each"
             )
         rows.append([float(number) for number in x])
     return rows

@@ -98,7 +98,9 @@ class TrainingPage:
         last = self._snapshots[-1].step if self._snapshots else -1
         step = last + 1 if step is None else whole(step, "step")
         if step <= last:
-            raise OperandError(f"step {step} comes after step {last}: snapshots go forward")
+            raise OperandError(
+                f"step is {step}, but the last snapshot is of step {last}: give a later one"
+            )
         self._append(Snapshot(step, self._measure(), self._rate(), self._numbers()))
 
     def __call__(self, model: Module, history: History) -> None:

@@ -128,7 +128,7 @@ def watch(
             raise OperandError(f"{next(iter(options))} is an option of training: give epochs too")
         return page
     if optimizer is None:
-        raise OperandError("epochs are given, and no optimizer to train with: give one")
+        raise OperandError("epochs is given, but no optimizer to train with: give optimizer, too")
     callbacks = [page, *options.pop("callbacks", ())]
     try:
         history = fit(
