@@ -21,6 +21,9 @@ from scalargrad.optim import SGD
 from scalargrad.optim.lr_scheduler import LinearLR
 from scalargrad.show.training import TrainingPage
 
+#: Programs that draw pages alike; the first has no windows and is quicker.
+BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
+
 
 def moons(epochs: int = 100) -> TrainingPage:
     """Train the network of micrograd's demo on its two moons, without its weak L2 penalty.
@@ -59,7 +62,7 @@ def photograph(path: Path) -> Path:
     from playwright.sync_api import sync_playwright
 
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
-        chromium = shutil.which("chromium") or shutil.which("google-chrome")
+        chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
         page.goto(f"{write(Path(folder)).as_uri()}#step=40&example=17")

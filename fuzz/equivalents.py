@@ -52,4 +52,29 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "(0.2, 6.0),",
         "(0.2, 5.0),",
     ): "an interval from which tests draw their operands",
+    (
+        "tree.py",
+        "return np.stack(children).reshape(shape + children[0].shape)",
+        "return np.stack(children).reshape(shape + children[ -1].shape)",
+    ): "arrays that can be stacked have one shape",
+    (
+        "nn/rows.py",
+        'return isinstance(first, list | tuple | Mapping) or getattr(first, "ndim", 0) > 0',
+        'return isinstance(first, list | tuple | Mapping) or getattr(first, "ndim", -1) > 0',
+    ): "neither is more than 0",
+    (
+        "compiler/passes/splitter.py",
+        "self.columns.update((x, Column(out, 1)) for x, out in zip(kept, places, strict=True))",
+        "self.columns.update((x, Column(out, 1)) for x, out in zip(kept, places, strict=False))",
+    ): "each node that is kept has a place",
+    (
+        "compiler/passes/strides.py",
+        "strides = blocks[:, 1:, 0] - blocks[:, :-1, 0]",
+        "strides = blocks[:, 1:, -1] - blocks[:, :-1, 0]",
+    ): "only rows with equal steps count, and of these the last column is as far from the first",
+    (
+        "compiler/passes/groups.py",
+        "depth = 1 + max([groups[x].depth for x in shape[1:]], default=0)  # type: ignore[index]",
+        "depth = 1 + max([groups[x].depth for x in shape[1:]], default= 1)  # type: ignore[index]",
+    ): "what has no operands may be placed at any time before its users",
 }

@@ -1,38 +1,47 @@
 """Mutation testing: would the tests notice? ``python -m fuzz.mutants --slice 0:50``.
 
 Of all places where an operator, comparison, number or condition can be changed, a seeded sample is
-taken; each mutant is run by the tests nearest to its file, until the first fails. The changes are
-made by cosmic-ray's operators, in a copy of the tree. Needs ``pip install -e '.[dev,fuzz]'``, and
+taken. The changes are made by cosmic-ray's operators. Needs ``pip install -e '.[dev,fuzz]'``, and
 no PyTorch: what its oracles alone would notice is to survive.
 
-Each mutant starts from a fork that has pytest and NumPy loaded, and has a limit of processor
-time (none on the clock: a busy machine kills no mutant).
+First, all tests are run once to note which of them execute which line. Then each mutant is tried by
+those that execute its line, the nearest first, until one fails. What importing the package executes
+is changed in a copy of the tree, in a new process, and tried by the nearest tests; operations too,
+as they are printed once for all.
+
+Tests are limited in processor time (a busy machine kills no mutant). Results are appended to a
+file, and what is in there is not tried again; so leave the tree alone while this runs, or run it in
+another worktree.
 """
 
 from __future__ import annotations
 
 import argparse
 import difflib
-import importlib
-import io
+import hashlib
 import json
 import multiprocessing
 import os
-import random
 import resource
 import shutil
+import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from fuzz.covering import PACKAGE, ROOT, TESTS, Covering, is_noted, note
 from fuzz.equivalents import EQUIVALENT
+from fuzz.trials import Trials
 
-ROOT = Path(__file__).parents[1]
+#: Where results are kept.
+RESULTS = ROOT / "fuzz/found/mutants.jsonl"
+#: The processor seconds that all the nearest tests of a file may take in a new process.
+PATIENCE = 600
 #: Files to change, and the tests nearest to them, those that kill most first.
 NEAREST = {
     "ops/": ["tests/ops", "tests/test_value.py"],
@@ -44,7 +53,8 @@ NEAREST = {
     "transforms/": ["tests/transforms", "tests/test_autodiff.py"],
     "compiler/passes/": [
         *("tests/compiler/test_passes.py", "tests/compiler/test_pack.py"),
-        *("tests/compiler/test_random_graphs.py", "tests/compiler/test_differential.py"),
+        *("tests/compiler/test_vmap.py", "tests/compiler/test_random_graphs.py"),
+        "tests/compiler/test_differential.py",
     ],
     "compiler/trace/": [
         *("tests/compiler/test_domains.py", "tests/compiler/test_refusals.py"),
@@ -83,25 +93,30 @@ class Mutant(NamedTuple):
     operator: str
     occurrence: int
 
-    def code(self) -> str | None:
-        """Return the changed file; None if nothing is there to change."""
+    def codes(self) -> tuple[str, str]:
+        """Return the file, as it is and changed."""
         from cosmic_ray.mutating import mutate_code
         from cosmic_ray.plugins import get_operator
 
-        operator = get_operator(self.operator)()
-        before = (ROOT / "src/scalargrad" / self.path).read_text(encoding="utf-8")
-        changed: str | None = mutate_code(before, operator, self.occurrence)
-        return changed
+        before = (PACKAGE / self.path).read_text(encoding="utf-8")
+        return before, mutate_code(before, get_operator(self.operator)(), self.occurrence)
 
-    def lines(self) -> tuple[str, str]:
-        """Return the changed lines, before and after."""
-        before = (ROOT / "src/scalargrad" / self.path).read_text(encoding="utf-8")
-        difference = list(difflib.ndiff(before.splitlines(), (self.code() or "").splitlines()))
-        old, new = (
-            " ".join(line[2:].strip() for line in difference if line.startswith(sign))
-            for sign in "-+"
-        )
-        return old, new
+
+class Change(NamedTuple):
+    """What a mutant changes: the number of the first line, and lines before and after."""
+
+    line: int
+    old: str
+    new: str
+
+    @classmethod
+    def between(cls, before: str, after: str) -> Change:
+        """Compare two texts."""
+        a, b = before.splitlines(), after.splitlines()
+        blocks = difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
+        i, j, k, m = next(edges for kind, *edges in blocks if kind != "equal")
+        old, new = (" ".join(map(str.strip, x)) for x in (a[i:j], b[k:m]))
+        return cls(i + 1, old, new)
 
 
 def all_mutants() -> Iterator[Mutant]:
@@ -109,20 +124,25 @@ def all_mutants() -> Iterator[Mutant]:
     from cosmic_ray.ast import ast_nodes, get_ast
     from cosmic_ray.plugins import get_operator
 
-    package = ROOT / "src/scalargrad"
     for start in NEAREST:
-        found = package / start
+        found = PACKAGE / start
         for path in sorted(found.rglob("*.py")) if found.is_dir() else [found]:
             nodes = list(ast_nodes(get_ast(path.read_text(encoding="utf-8"))))
             for name in OPERATORS:
                 operator = get_operator(name)()
                 count = sum(1 for node in nodes for _ in operator.mutation_positions(node))
-                shown = path.relative_to(package).as_posix()
+                shown = path.relative_to(PACKAGE).as_posix()
                 yield from (Mutant(shown, name, k) for k in range(count))
 
 
+def sampled(seed: int, number: int) -> list[Mutant]:
+    """Return a sample, in its order; that of other files stays when a file is edited."""
+    order = sorted(all_mutants(), key=lambda x: hashlib.sha256(f"{seed} {x}".encode()).digest())
+    return order[:number]
+
+
 def nearest(path: str) -> list[str]:
-    """Return the tests of a file, those named like it first.
+    """Return the nearest tests of a file, those named like it first.
 
     Not its doctests: pytest would import the file once more for them, and tests that replace a part
     of one copy would fail without any change.
@@ -141,86 +161,135 @@ def _test_files(path: str) -> list[str]:
     return sorted(file.relative_to(ROOT).as_posix() for file in found.rglob("test_*.py"))
 
 
-def run_tests(tree: str, tests: Sequence[str], seconds: int) -> None:
-    """Run tests in this process, which ends with their exit code, or is killed after so long."""
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
-    os.chdir(tree)
-    sys.path.insert(0, f"{tree}/src")
-    os.environ["PYTHONPATH"] = f"{tree}/src"
-    sys.dont_write_bytecode = True
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+class Copy:
+    """A copy of the tree, in which the tests of a changed file run in a new process."""
+
+    def __init__(self, folder: str) -> None:
+        self.tree = Path(folder)
+        for name in ("src", "tests", "fuzz", "benchmarks", "examples", "docs", "notebooks"):
+            ignored = shutil.ignore_patterns("__pycache__", "found")
+            shutil.copytree(ROOT / name, self.tree / name, ignore=ignored)
+        shutil.copy(ROOT / "pyproject.toml", self.tree)
+        self._sound: set[str] = set()
+
+    def killer(self, path: str, code: str, tests: Sequence[str]) -> str | None:
+        """Return what pytest says of the first failure; None if all tests pass."""
+        before = (PACKAGE / path).read_text(encoding="utf-8")
+        if path not in self._sound:  # else every change would pass for noticed
+            found = self._run(tests)
+            assert found is None, f"fails without a change: {found}"
+            self._sound.add(path)
+        file = self.tree / "src/scalargrad" / path
+        file.write_text(code, encoding="utf-8")
+        found = self._run(tests)
+        file.write_text(before, encoding="utf-8")
+        return found
+
+    def _run(self, tests: Sequence[str]) -> str | None:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests],
+            cwd=self.tree,
+            env={**os.environ, "PYTHONPATH": f"{self.tree}/src", "PYTHONDONTWRITEBYTECODE": "1"},
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE, PATIENCE + 1)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=False,
+        )
+        if done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED:
+            raise RuntimeError(f"no test was run: python -m pytest {' '.join(tests)}")
+        said = [x for x in done.stdout.splitlines() if x.startswith(("FAILED", "ERROR"))]
+        return None if done.returncode == 0 else (said or [f"ended with {done.returncode}"])[0]
+
+
+class Run:
+    """What one run of this command does with its part of the sample."""
+
+    def __init__(self, sample: Sequence[Mutant], copy: Copy, seconds: int) -> None:
+        self.sample, self.copy, self.seconds = sample, copy, seconds
+        self.covering = Covering()
+
+    def __call__(self, trials: Trials) -> None:
+        """Try each mutant that was not tried before, and write what became of it."""
+        for mutant in self.sample:
+            before, after = mutant.codes()
+            change = Change.between(before, after)
+            if known(mutant, change) is None:
+                outcome, by = self._tried(trials, mutant, change, after)
+                with RESULTS.open("a", encoding="utf-8") as file:
+                    row = [outcome, *mutant, *change, by]
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    def _tried(self, trials: Trials, mutant: Mutant, change: Change, code: str) -> tuple[str, str]:
+        path, near = mutant.path, nearest(mutant.path)
         try:
-            code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests])
-        except BaseException:  # noqa: BLE001 - pytest itself cannot start
-            code = pytest.ExitCode.INTERNAL_ERROR
-    os._exit(code)
+            compile(code, path, "exec")
+        except SyntaxError:  # ** of an unpacked dictionary as *, say
+            return "is no code", ""
+        tests = None if path.startswith("ops/") else self.covering.tests(path, change.line)
+        if tests is not None:
+            chosen = self.covering.in_order(tests, near, self.seconds)
+            try:
+                found = trials.killer(path, code, chosen)
+            except ValueError:
+                found = self.copy.killer(path, code, near)
+        else:
+            found = self.copy.killer(path, code, near)
+        return ("survived", "") if found is None else ("killed", found)
 
 
-def killed(tree: Path, tests: Sequence[str], seconds: int) -> bool:
-    """Return whether a test fails in a fork of this process."""
-    process = multiprocessing.get_context("fork").Process(
-        target=run_tests, args=(str(tree), tests, seconds)
+def known(mutant: Mutant, change: Change) -> str | None:
+    """Return what became of a mutant that was tried before, or is listed as equivalent."""
+    if (mutant.path, change.old, change.new) in EQUIVALENT:
+        return "equivalent"
+    rows = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []
+    for outcome, *others in reversed([json.loads(row) for row in rows]):
+        if others[:6] == [*mutant, *change]:
+            return str(outcome)
+    return None
+
+
+def report(sample: Sequence[Mutant]) -> None:
+    """Print the survivors of a sample, and how many mutants were killed."""
+    counts: Counter[str | None] = Counter()
+    for mutant in sample:
+        change = Change.between(*mutant.codes())
+        outcome = known(mutant, change)
+        counts[outcome] += 1
+        if outcome == "survived":
+            print(f"{mutant.path}:{change.line}\n  - {change.old}\n  + {change.new}")
+    tried = counts["killed"] + counts["survived"]
+    print(
+        f"{counts['killed']} killed of {tried} ({counts['killed'] / max(1, tried):.1%}), "
+        f"{counts['equivalent']} equivalent, {counts['is no code']} no code, "
+        f"{counts[None]} not tried"
     )
-    process.start()
-    process.join()
-    if process.exitcode == pytest.ExitCode.NO_TESTS_COLLECTED:
-        raise RuntimeError(f"no test was run: python -m pytest {' '.join(tests)}")
-    return process.exitcode != 0
-
-
-def preload() -> None:
-    """Import what every run of tests needs, and nothing of scalargrad."""
-    for name in ("numpy", "mpmath", "llvmlite.binding", "safetensors"):
-        with suppress(ImportError):
-            importlib.import_module(name)
-    assert not any(name.startswith("scalargrad") for name in sys.modules)
 
 
 def main() -> None:
-    """Run a slice of the sample, and say of each mutant whether it was killed."""
+    """Try a slice of the sample, and print what survives."""
     parser = argparse.ArgumentParser(prog="python -m fuzz.mutants", description=__doc__)
     parser.add_argument("--number", type=int, default=600, help="of the sample (default: 600)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", nargs="+", default=[""], help="of these packages: ops optim nn")
     parser.add_argument("--slice", default=":", help="which of them, as 0:50 (default: all)")
-    parser.add_argument("--seconds", type=int, default=300, help="of processor time for each")
-    parser.add_argument("--check", action="store_true", help="that all pass without a change")
+    parser.add_argument("--seconds", type=int, default=60, help="of tests for each at most")
+    parser.add_argument("--report", action="store_true", help="try none, print what is known")
     chosen = parser.parse_args()
-    among = [x for x in all_mutants() if x.path.startswith(tuple(chosen.only))]
-    sample = random.Random(chosen.seed).sample(among, min(chosen.number, len(among)))
     start, _, end = chosen.slice.partition(":")
-    preload()
-    if chosen.check:
-        for tests in NEAREST.values():
-            assert not killed(ROOT, tests, chosen.seconds), f"fail without a change: {tests}"
-        return
-    counts = {"killed": 0, "survived": 0, "equivalent": 0}
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        tree = Path(folder)
-        for name in ("src", "tests", "fuzz", "benchmarks", "examples", "docs", "notebooks"):
-            shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "pyproject.toml", tree)
-        seen: set[str] = set()
-        for mutant in sample[int(start or 0) : int(end) if end else None]:
-            old, new = mutant.lines()
-            if mutant.path not in seen:  # else every change would pass for noticed
-                seen.add(mutant.path)
-                tests = nearest(mutant.path)
-                assert not killed(tree, tests, chosen.seconds), f"fail without a change: {tests}"
-            if (mutant.path, old, new) in EQUIVALENT:
-                outcome = "equivalent"
-            else:
-                path = tree / "src/scalargrad" / mutant.path
-                before = path.read_text(encoding="utf-8")
-                path.write_text(mutant.code() or "", encoding="utf-8")
-                found = killed(tree, nearest(mutant.path), chosen.seconds)
-                path.write_text(before, encoding="utf-8")
-                outcome = "killed" if found else "survived"
-            counts[outcome] += 1
-            print(json.dumps([outcome, *mutant, old, new], ensure_ascii=False), flush=True)
-    tried = counts["killed"] + counts["survived"]
-    print(f"{counts}; killed {counts['killed'] / max(1, tried):.1%}")
+    sample = sampled(chosen.seed, chosen.number)[int(start or 0) : int(end) if end else None]
+    if not chosen.report:
+        os.chdir(ROOT)
+        sys.path.insert(0, f"{ROOT}/src")
+        os.environ["PYTHONPATH"] = os.pathsep.join([f"{ROOT}/src", str(ROOT)])
+        if not is_noted():  # in another process: what is imported here has to be new
+            process = multiprocessing.get_context("spawn").Process(target=note)
+            process.start()
+            process.join()
+        with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+            run = Run(sample, Copy(folder), chosen.seconds)
+            trials = Trials(run, run.covering.seconds)
+            pytest.main(["-q", "-s", "-p", "no:cacheprovider", *TESTS], plugins=[trials])
+    report(sample)
 
 
 if __name__ == "__main__":

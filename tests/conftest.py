@@ -9,8 +9,10 @@ import random
 import re
 import shutil
 import signal
+import sys
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
@@ -32,6 +34,11 @@ OpenPage = Callable[..., Any]
 SECONDS = float(os.environ.get("SECONDS_OF_TESTS", "inf"))
 started: list[float] = []
 
+uncounted = pytest.StashKey[bool]()
+
+#: So many cases of each test count the lines that they reach, where lines are counted.
+COUNTED_CASES = 3
+
 #: Milliseconds after which a page is said to do nothing: a busy machine may need many seconds.
 PATIENCE = 120_000
 
@@ -44,15 +51,32 @@ AS_THE_PROFILE_SAYS = dict.fromkeys(
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mix the tests of a search limited by time, so that each has its turn on some day.
 
-    Where lines are counted, long tests run without: they would take two to three times as long.
+    Say also which tests count no lines where lines are counted: long ones, and all but the first
+    cases of a test, which walk the same lines again.
     """
-    if config.pluginmanager.hasplugin("_cov"):
-        for item in items:
-            if item.get_closest_marker("long"):
-                item.add_marker(pytest.mark.no_cover)
+    cases: Counter[str] = Counter()
+    for item in items:
+        cases[name := item.nodeid.partition("[")[0]] += 1
+        long = item.get_closest_marker("long") is not None
+        item.stash[uncounted] = long or cases[name] > COUNTED_CASES
     seed = config.getoption("--hypothesis-seed", default=None)
     if math.isfinite(SECONDS):
         random.Random(seed).shuffle(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Count the lines of some tests only: counted, a test takes two to three times as long.
+
+    The marker of pytest-cov that says so has no effect in a worker, which has two counters.
+    """
+    counter = sys.gettrace()
+    if item.stash[uncounted]:
+        sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(counter)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -81,12 +105,12 @@ def playwright() -> Iterator[Any]:
         yield started
 
 
-def installed(*names: str) -> str:
+def installed(browser: str, *commands: str) -> str:
     """Return where a browser is; skip where there is none. A variable may say it: FIREFOX=…."""
-    variable = os.environ.get(names[0].upper())
-    found = next(filter(None, [variable, *map(shutil.which, names)]), None)
+    variable = os.environ.get(browser.upper())
+    found = next(filter(None, [variable, *map(shutil.which, commands)]), None)
     if found is None:
-        pytest.skip(f"the page is driven in {names[0].title()}, which is not installed here")
+        pytest.skip(f"the page is driven in {browser}, which is not installed here")
     return found
 
 
@@ -106,10 +130,13 @@ def framed() -> Callable[[str], str]:
 
 @pytest.fixture(scope="module")
 def browser(playwright: Any) -> Iterator[Any]:
-    """Start Chromium once for a file of tests."""
+    """Start Chromium once for a file of tests; without windows, it opens pages twice as fast."""
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     started = playwright.chromium.launch(
-        executable_path=installed("chromium", "google-chrome"), args=[*arguments, "--no-first-run"]
+        executable_path=installed(
+            "Chromium", "chromium-headless-shell", "chromium", "google-chrome"
+        ),
+        args=[*arguments, "--no-first-run"],
     )
     yield started
     started.close()
@@ -123,7 +150,7 @@ def start_firefox(playwright: Any, dark: bool) -> Any:
     """
     started = playwright.firefox.launch(
         channel="moz-firefox",
-        executable_path=installed("firefox", "firefox-esr"),
+        executable_path=installed("Firefox", "firefox", "firefox-esr"),
         firefox_user_prefs={
             "ui.prefersReducedMotion": 1,
             "layout.css.prefers-color-scheme.content-override": 0 if dark else 1,

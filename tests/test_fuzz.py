@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fuzz.mutants import NEAREST
+from fuzz.covering import PACKAGE, TESTS, statement
+from fuzz.mutants import NEAREST, Change
 from fuzz.targets import TARGETS
+from fuzz.trials import exchanged, place
 
 CORPUS = Path(__file__).parents[1] / "fuzz" / "corpus"
 FILES = sorted(path.relative_to(CORPUS) for path in CORPUS.rglob("*") if path.is_file())
@@ -33,3 +36,45 @@ def test_the_tests_of_mutants_are_where_they_are_looked_for() -> None:
     root = CORPUS.parents[1]
     for changed, tests in NEAREST.items():
         assert all((root / path).exists() for path in [f"src/scalargrad/{changed}", *tests])
+    assert all((root / path).exists() for path in TESTS)
+
+
+CODE = """def f(x):
+    if x > 0:
+        return g(
+            x,
+            1,
+        )
+    return [lambda: 2, lambda: 3]
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "lines"), [(1, [1]), (2, [2]), (3, [3, 4, 5, 6]), (5, [3, 4, 5, 6]), (7, [7])]
+)
+def test_a_statement_is_all_its_lines_and_of_a_block_the_head(line: int, lines: list[int]) -> None:
+    """Tests that execute a number on a line of its own may be noted for another line."""
+    assert [*statement(CODE, line)] == lines
+
+
+def test_a_change_is_told_by_its_line_and_what_stood_there() -> None:
+    """That is how results are found again when other lines have been edited."""
+    assert Change.between(CODE, CODE.replace("1,", "2,")) == (5, "1,", "2,")
+
+
+def test_functions_of_one_line_are_told_apart() -> None:
+    """The code of each is exchanged for its own."""
+    functions: dict[str, Any] = {}
+    path = str(PACKAGE / "some.py")
+    exec(compile(CODE, path, "exec"), functions)
+    changes = exchanged("some.py", CODE, CODE.replace("2, ", "5, "))
+    for function in (two_and_three := functions["f"](0)):
+        function.__code__ = changes[place(function.__code__)]
+    assert [function() for function in two_and_three] == [5, 3]
+
+
+def test_what_is_executed_on_import_is_not_exchanged() -> None:
+    """It has happened already: such a mutant needs a new process."""
+    for code in ("A = 1", "class A:\n    x = 1"):
+        with pytest.raises(ValueError, match="cannot be exchanged"):
+            exchanged("some.py", code, code.replace("1", "2"))

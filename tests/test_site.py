@@ -138,6 +138,12 @@ def test_search_works_from_disk(site: Path, page: Any) -> None:
         ("cuda", "explained/limits"),
         ("complex", "explained/limits"),
         ("cite", "sources"),
+        ("transformer", "notebooks/11"),
+        ("language model", "notebooks/11"),
+        ("makemore", "notebooks/11"),
+        ("linalg", "explained/limits"),
+        ("linear system", "explained/limits"),
+        ("save a model", "guides/train"),
     ],
 )
 def test_what_new_users_look_for_comes_first(site: Path, page: Any, asked: str, found: str) -> None:

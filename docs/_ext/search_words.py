@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from sphinx.application import Sphinx
 
 #: For each page, what it should be found by besides its own words.
@@ -18,21 +20,41 @@ WORDS = {
         "handout, homework, exercise, exercises, assignment, exam, quiz, projector, presentation, "
         "animation, video, embed, iframe, students, classroom"
     ),
-    "guides/train": "neural network, classification, regularization, weight decay, train a network",
+    "guides/train": (
+        "neural network, classification, regularization, weight decay, train a network, "
+        "save a model, load a model, early stopping"
+    ),
     "guides/fast": "speed, performance, slow, fast, Monte Carlo, simulation, loops, cold start",
     "guides/export": "C code, C, LaTeX formula, ONNX, deploy, JavaScript",
-    "explained/limits": "GPU, CUDA, complex, complex numbers, float32, tensor, memory",
+    "explained/limits": (
+        "GPU, CUDA, complex, complex numbers, float32, tensor, memory, linear algebra, "
+        "linear system, linalg, interpolation"
+    ),
     "sources": "cite, citation, BibTeX, references",
     "learn/index": "course, notebooks, Jupyter, Colab",
+    "notebooks/11_character_level_gpt": (
+        "transformer, language model, makemore, nanoGPT, attention, text generation"
+    ),
 }
 
 
 def add_words(_app: Sphinx, name: str, source: list[str]) -> None:
     """Put the words of a page below its heading, where they are indexed and not shown."""
-    if name in WORDS:
-        heading, rest = source[0].split("\n", 1)
-        entries = ", ".join(f"! {word}" for word in WORDS[name].split(", "))
-        source[0] = f"{heading}\n\n```{{index}} {entries}\n```\n{rest}"
+    if name not in WORDS:
+        return
+    if name.startswith("notebooks/"):
+        notebook = json.loads(source[0])
+        cell = notebook["cells"][0]
+        cell["source"] = _below_heading("".join(cell["source"]), WORDS[name])
+        source[0] = json.dumps(notebook)
+    else:
+        source[0] = _below_heading(source[0], WORDS[name])
+
+
+def _below_heading(text: str, words: str) -> str:
+    heading, _, rest = text.partition("\n")
+    entries = ", ".join(f"! {word}" for word in words.split(", "))
+    return f"{heading}\n\n```{{index}} {entries}\n```\n{rest}"
 
 
 def setup(app: Sphinx) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scalargrad import DomainError, OperandError, Value
+from scalargrad import DomainError, OperandError, Value, jit
 from scalargrad.losses import accuracy, confusion_matrix, error_rate, zero_one_loss
 
 SCORES = [[0.1, 0.7, 0.2], [0.9, 0.0, 0.1], [0.2, 0.2, 0.6], [0.3, 0.4, 0.3]]
@@ -25,6 +25,14 @@ def test_one_score_is_held_against_the_threshold(negative: int) -> None:
     assert accuracy([2.0, -2.0, 0.0], targets) == 1.0
     assert accuracy([[2.0], [-2.0], [0.1]], [[t] for t in targets]) == pytest.approx(2 / 3)
     assert accuracy([0.9, 0.2, 0.6], targets, threshold=0.5) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("negative", [0.0, -1.0])
+def test_one_score_is_held_against_the_threshold_when_compiled(negative: float) -> None:
+    """In every later call too, with other classes."""
+    compiled = jit(lambda scores, targets: accuracy(scores, targets, threshold=0.5))
+    for targets, expected in [([1.0, negative, negative], 2 / 3), ([negative, 1.0, 1.0], 1 / 3)]:
+        assert compiled([0.9, 0.2, 0.6], targets) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("threshold", "wrong"), [(0.4, 1), (0.5, 0), (0.6, 1), (0.7, 2)])

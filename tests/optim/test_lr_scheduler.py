@@ -154,6 +154,44 @@ def test_one_cycle_ends() -> None:
     assert (schedule.get_last_lr(), schedule.last_epoch) == (before, 3)
 
 
+@pytest.mark.parametrize("three_phase", [False, True])
+@pytest.mark.parametrize("strategy", ["cos", "linear"])
+def test_one_cycle_is_half_waves_or_lines_between_its_corners(
+    strategy: str, three_phase: bool
+) -> None:
+    """From a quarter up to the peak, and down to a hundredth of the start; momentum against it."""
+    parts = [(4, 0.25, 1.0, 0.9, 0.5), (7, 1.0, 0.0025, 0.5, 0.9)]
+    if three_phase:
+        parts = [(4, 0.25, 1.0, 0.9, 0.5), (4, 1.0, 0.25, 0.5, 0.9), (3, 0.25, 0.0025, 0.9, 0.9)]
+    expected = [(0.25, 0.9)]
+    for length, *corners in parts:
+        for k in range(1, length + 1):
+            line = k / length
+            way = line if strategy == "linear" else (1.0 - math.cos(math.pi * line)) / 2.0
+            before, after, strong, weak = corners
+            expected.append((before + (after - before) * way, strong + (weak - strong) * way))
+    optimizer = optim.SGD([Parameter(0.0)], lr=1.0, momentum=0.9)
+    schedule = lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=1.0,
+        total_steps=12,
+        pct_start=5 / 12,
+        anneal_strategy=strategy,
+        base_momentum=0.5,
+        max_momentum=0.9,
+        div_factor=4.0,
+        final_div_factor=100.0,
+        three_phase=three_phase,
+    )
+    found = []
+    for _ in expected:
+        found.append((schedule.get_last_lr()[0], optimizer.param_groups[0]["momentum"]))
+        schedule.step()
+    assert [x for pair in found for x in pair] == pytest.approx(
+        [x for pair in expected for x in pair]
+    )
+
+
 @pytest.mark.parametrize("factor", [-1.0, math.nan, math.inf, "x", None])
 def test_a_function_that_gives_no_rate_is_named(factor: Any) -> None:
     """The rate stays as it was."""

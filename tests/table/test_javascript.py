@@ -9,7 +9,6 @@ import itertools
 import json
 import math
 import random
-import shutil
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -86,19 +85,9 @@ def replay(page: Any, cases: Sequence[tuple[Operation, tuple[float, ...]]]) -> l
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Any]:
+def page(browser: Any) -> Any:
     """Return a blank page of Chromium."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="printed JavaScript is run in Chromium by playwright"
-    )
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("printed JavaScript is run in Chromium, which is not installed here")
-    switches = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=switches)
-        yield browser.new_page()
-        browser.close()
+    return browser.new_page()
 
 
 @pytest.fixture(scope="module")

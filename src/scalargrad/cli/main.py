@@ -1,4 +1,4 @@
-"""The command line: scalargrad step, draw, demo, train and sweep."""
+"""The commands ``scalargrad step``, ``draw`` and ``demo``, and how errors are shown."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _build(expression: str, assignments: list[str] | None) -> Value:
 
 
 def _given(name: str, written: str) -> float | list[float]:
-    """Read a number, as ``-2`` or ``pi/2``, or the entries of a vector with commas between."""
+    """Read a number, ``-2`` or ``pi/2``, or the entries of a vector, separated by commas."""
     try:
         numbers = [_number(part) for part in written.split(",")]
     except ExpressionError:
@@ -156,7 +156,7 @@ def demo(
 
 
 def _program() -> str:
-    """Return what someone types to run the command line, as they did this time."""
+    """Return the command that runs the command line, as it was typed this time."""
     if Path(sys.argv[0]).name == "__main__.py":
         return f"{sys.orig_argv[0]} -m scalargrad"
     return "scalargrad" if shutil.which("scalargrad") is not None else sys.argv[0]

@@ -1,10 +1,10 @@
-"""The entry point: Ctrl-C ends the command in a line, also while its packages are imported."""
+"""The entry point: on Ctrl-C, even during imports, the command ends with one line."""
 
 from __future__ import annotations
 
 import sys
 
-#: What a shell reports of a command that Ctrl-C has ended.
+#: The exit status of a command that Ctrl-C has ended.
 _INTERRUPTED = 130
 
 

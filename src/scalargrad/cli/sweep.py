@@ -29,8 +29,8 @@ def sweep(
     program: Annotated[_Program, typer.Argument(help="What is trained.", show_default=False)],
     lr: Annotated[str, typer.Option(help="Learning rates, as in 0.01,0.1,1.", show_default=False)],
     *,
-    seeds: Annotated[int, typer.Option(min=1, help="So many seeds for each, from 0 on.")] = 3,
-    workers: Annotated[int, typer.Option(help="So many processes; -1: one per core.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds for each rate: 0, 1, …")] = 3,
+    workers: Annotated[int, typer.Option(help="Processes; -1 for one per core.")] = 1,
     epochs: Annotated[
         int | None,
         typer.Option(min=1, help="Passes over the examples.", show_default="chosen by the program"),
@@ -59,7 +59,7 @@ def sweep(
 
 
 def _rates(text: str) -> list[float]:
-    """Return the learning rates that are given, each once."""
+    """Return the learning rates that were given, without duplicates."""
     try:
         rates = [float(x) for x in text.split(",")]
     except ValueError:

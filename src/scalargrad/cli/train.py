@@ -1,4 +1,4 @@
-"""The command ``scalargrad train``: programs of the lectures and beyond, by name."""
+"""The command ``scalargrad train``: run an experiment (moons, digits, gpt, …), chosen by name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-#: What can be trained, and how it is described.
+#: The programs, and the description of each.
 PROGRAMS = {
     "moons": "Tell two moons apart, with the MLP of micrograd's demo.",
     "xor": "Learn exclusive or, which no single neuron can.",
@@ -31,7 +31,7 @@ PROGRAMS = {
     "names": "Invent names with a character-level GPT.",
 }
 
-#: Those whose training can be watched.
+#: The programs whose training can be watched.
 IN_THE_PLANE = {"moons", "xor"}
 
 _Output = Annotated[
@@ -42,7 +42,7 @@ _Epochs = Annotated[
     typer.Option(min=1, help="Passes over the examples.", show_default="chosen by the program"),
 ]
 _Seed = Annotated[int, typer.Option(help="Fixes every draw.")]
-_Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
+_Resume = Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 _Watch = Annotated[
     Path | None,

@@ -1,6 +1,6 @@
 """A synthetic click log, drawn from a known model.
 
-The truth has what a wide and deep recommender is built to learn: exceptions that can only be
+The model has what a wide and deep recommender is built to learn: exceptions that can only be
 memorised, pair by pair; combinations of features; and tastes that generalise to pairs never
 shown. Users, items and pairs are drawn when they are first asked for, each from a seed of its own,
 so that a world of a million users takes no more memory than the users met so far.
@@ -18,7 +18,7 @@ from scalargrad.data.dataset import Dataset
 from scalargrad.errors import OperandError
 from scalargrad.table.validation import flag, instance, listed, number, shown, size, whole
 
-#: Countries, each with the language most of its users have here.
+#: Countries, each with the language that most of its users speak in this model.
 _SPOKEN_IN = {
     "Brazil": "Portuguese",
     "Germany": "German",
@@ -36,20 +36,20 @@ _ATTEMPTS = 1000
 
 
 class Impression(NamedTuple):
-    """One item shown to one user, and what was known of both when it was.
+    """One item shown to one user, and what was known of both at the time.
 
     Attributes
     ----------
     user, item : int
         Their numbers, from 0.
     country, language : str
-        Of the user.
+        Those of the user.
     device, hour, weekday : str, int, int
-        The context: where it was shown; 0 … 23; 0 … 6, from Monday.
+        The context: the kind of device, the hour from 0 to 23, the weekday from 0 (Monday) to 6.
     history : float
         The share of the user's last 20 impressions that were clicked, in [0, 1].
     topic, spoken : str
-        Of the item: what it is about, and its language.
+        What the item is about, and its language.
     """
 
     user: int
@@ -99,8 +99,8 @@ class ClickModel:
     exceptional, unseen : float
         The shares of pairs with a weight of their own, +3 or -3, and of pairs a log never shows.
     popularity : float
-        A log takes the u-th of all users, and items likewise, as often as a fraction
-        (u/users)^(1/popularity) has it: 1 is evenly, and the larger, the fewer most of it is about.
+        How unevenly a log is spread: the first u users have a share (u/users)^(1/popularity) of it,
+        and items likewise. 1 is evenly; the larger, the fewer users and items dominate.
     seed : int
         Equal seeds give equal models.
     """
@@ -145,14 +145,14 @@ class ClickModel:
         return found
 
     def exception(self, user: int, item: int) -> float:
-        """Return the log-odds of a pair of its own: +3, -3, or 0 for most and for unseen pairs."""
+        """Return the weight of a pair, in log-odds: +3, -3, or 0 for most and for unseen pairs."""
         if self.is_unseen(user, item):
             return 0.0
         rng = self._rng("exception", user, item)
         return rng.choice((-3.0, 3.0)) if rng.random() < self.exceptional else 0.0
 
     def is_unseen(self, user: int, item: int) -> bool:
-        """Return whether a log leaves a pair out."""
+        """Return whether logs leave this pair out."""
         return self.unseen > 0.0 and self._rng("unseen", user, item).random() < self.unseen
 
     def impression(self, user: int, item: int, device: str, hour: int, weekday: int) -> Impression:
@@ -193,7 +193,7 @@ class ClickModel:
         seed : int
             Equal seeds give equal logs.
         unseen : bool
-            Draw from the pairs that are otherwise left out.
+            Draw only from the pairs that logs leave out.
 
         Returns
         -------
@@ -203,7 +203,7 @@ class ClickModel:
         Raises
         ------
         OperandError
-            If such pairs are not found: there are no unseen ones, or hardly any others.
+            If no such pairs are found, because too few, or too many, are unseen.
         """
         n, unseen = size(n, "n"), flag(unseen, "unseen")
         rng = random.Random(whole(seed, "seed"))
@@ -259,12 +259,12 @@ def click_model(
     popularity: float = 1.0,
     seed: int = 0,
 ) -> ClickModel:
-    """Make a world of users and items in which who clicks on what is known.
+    """Make a model of who clicks on what, with all its probabilities known.
 
     Parameters
     ----------
     users, items : int
-        How many there are; they are drawn when they are first met.
+        Number of users and items; each is drawn when it is first asked for.
     latent : int
         Length of the vectors of tastes and traits, whose entries are normal with standard
         deviation 1.2.
@@ -273,7 +273,7 @@ def click_model(
     popularity : float
         1 or more; see `ClickModel`.
     seed : int
-        Equal seeds give equal worlds.
+        Equal seeds give equal models.
 
     Returns
     -------

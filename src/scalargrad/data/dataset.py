@@ -1,4 +1,4 @@
-"""The form of every data set: inputs, targets, and sometimes a split in two."""
+"""What every data set is: inputs and targets, sometimes split in two."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from scalargrad.data.dataset import Split, sklearn_datasets, split_every
 from scalargrad.errors import OperandError
 from scalargrad.table.validation import shown, whole
 
-#: Pixels along a side beyond which the digits would not fit into memory.
+#: The most pixels along a side: with more, the digits would not fit into memory.
 _LARGEST = 256
 
 
@@ -18,8 +18,8 @@ def digits(size: int = 8) -> Split[list[float], int]:
     Parameters
     ----------
     size : int
-        Pixels along a side. The images have 8 × 8; of another size they are interpolated
-        linearly, such as 28 for the 784 pixels of MNIST's.
+        Pixels along a side. The images have 8 × 8 pixels; for any other size, such as MNIST's 28,
+        they are interpolated linearly.
 
     Returns
     -------

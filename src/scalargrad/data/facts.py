@@ -1,4 +1,4 @@
-"""Names of countries, capitals and chemical elements, with what each of them names."""
+"""Names of countries, capitals and chemical elements, each with one fact."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def facts() -> list[Fact]:
     Returns
     -------
     list of Fact
-        Countries in alphabetical order, then capitals in the same, then elements by number.
+        Countries in alphabetical order, then capitals in the same order, then elements by number.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""Features that are names, not numbers: rows of a table for them, and buckets for their crosses."""
+"""Categorical features: a row of a table for each value, and a hash bucket for each cross."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from scalargrad.table.validation import listed, shown, text, whole
 
 
 class Vocabulary:
-    """The values met so far, each with a row of its own; row 0 is for every other.
+    """Known values, each with a row of its own; row 0 is for all others.
 
     Parameters
     ----------
     values : iterable of hashable
-        Such as the users of a log. Memory grows with them, not with all there might be.
+        Such as the users of a log. Memory grows with these, not with all that exist.
 
     Examples
     --------
@@ -58,9 +58,9 @@ def crossed(*values: object, buckets: int) -> int:
     Parameters
     ----------
     *values
-        What is crossed; what counts is how each is written.
+        The values to combine; they are hashed as text.
     buckets : int
-        How many there are: the memory of the crosses, however many combinations there may be.
+        Number of buckets, which bounds the memory however many combinations there are.
 
     Returns
     -------

@@ -80,7 +80,7 @@ def _reviews(pairs: list[tuple[list[str], list[str]]]) -> Dataset[str, int]:
 
 
 def words(text: str) -> list[str]:
-    """Take a text apart into its words, in small letters and without punctuation.
+    """Split a text into its words, in lower case and without punctuation.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def words(text: str) -> list[str]:
 
 
 def bag_of_words(text: str, size: int = 10_000) -> dict[int, float]:
-    """Count the words of a text in a vector of length `size`, of which most entries are 0.
+    """Count the words of a text as a sparse vector of length `size`.
 
     Parameters
     ----------

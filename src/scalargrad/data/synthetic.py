@@ -42,7 +42,7 @@ def _points(arrays: Any) -> Points:
 
 
 def moons(n: int = 100, noise: float = 0.1, seed: int = 0) -> Points:
-    """Make two half circles that reach into each other.
+    """Make two interleaving half circles.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def moons(n: int = 100, noise: float = 0.1, seed: int = 0) -> Points:
 
 
 def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, seed: int = 0) -> Points:
-    """Make a circle inside another.
+    """Make a circle inside a larger one.
 
     Parameters
     ----------

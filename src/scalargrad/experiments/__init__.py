@@ -1,4 +1,4 @@
-"""Programs of the lectures and beyond, ready to run: each trains a model and leaves a picture.
+"""Programs of the lectures and beyond, ready to run: each trains a model and draws a picture.
 
 ``scalargrad train moons`` and its siblings run them from the shell.
 """

@@ -50,8 +50,8 @@ def run(
 ) -> list[Path]:
     """Run the whole demo and return the files it wrote into `folder`.
 
-    After the two graphs it is the experiment `moons`, with its training page. The last line printed
-    is a command to go on with, which begins with `program`.
+    After the two graphs comes the experiment `moons`, with its training page. The last line
+    suggests a command to try next, which begins with `program`.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def run(
 
 
 def _step_and_draw(title: str, root: Value, path: Path, console: Console) -> list[Path]:
-    """Show the steps, and save the graph as a picture and as a page under the path's name."""
+    """Show the steps, and save the graph as a picture and as a page with this name."""
     root.backward()
     console.rule(f"[bold]{title}, forwards and backwards")
     steps = walk(root)

@@ -22,7 +22,7 @@ _SHOWN = 20
 
 
 def digits(plan: Plan) -> Report:
-    """Read handwritten digits with 64 inputs, 20 hidden units and a softmax over ten classes.
+    """Classify handwritten digits with 64 inputs, 20 hidden units and a softmax over ten classes.
 
     Adam on batches of 32, the learning rate falling from 0.02 to 0.002; 8 epochs unless the
     plan says otherwise.
@@ -31,7 +31,7 @@ def digits(plan: Plan) -> Report:
 
 
 def digits28(plan: Plan) -> Report:
-    """Read the digits enlarged to 28 × 28 pixels, by a network 784-100-10 of 79,510 parameters.
+    """Classify the digits enlarged to 28 × 28 pixels with a 784-100-10 network, 79,510 parameters.
 
     Adam on batches of 32, the learning rate falling from 0.002 to 0.0002; 4 epochs unless the
     plan says otherwise.

@@ -37,14 +37,14 @@ def add(a: Sequence[Any], b: Sequence[Any]) -> Vector:
 
 
 class Attention(Module):
-    """Causal self-attention: each position gathers from itself and those before it.
+    """Causal self-attention: each position attends to itself and those before it.
 
     Parameters
     ----------
     width : int
         Length of a position's vector.
     heads : int
-        How many independent ways of looking there are; divides `width`.
+        Number of attention heads; divides `width`.
     rng : random.Random or int, optional
         Generator or seed.
 
@@ -119,11 +119,11 @@ class GPT(Module):
     characters : int
         Size of the alphabet.
     context : int
-        How many positions it can look back on, itself included.
+        How many positions the model can look back on, the current one included.
     width : int
         Length of the vector at each position.
     heads, layers : int
-        Of attention.
+        Number of attention heads in a layer, and number of layers.
     rng : random.Random or int, optional
         Generator or seed. Weights are drawn from N(0, 0.08²).
 
@@ -167,7 +167,7 @@ class GPT(Module):
         self.head = _linear(width, characters, source)
 
     def example_input(self) -> list[int]:
-        """Return as many characters as it can look back on."""
+        """Return a full context of characters."""
         return [0] * self.context
 
     def forward(self, tokens: Sequence[int]) -> list[Vector]:

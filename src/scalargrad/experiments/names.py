@@ -37,7 +37,7 @@ class Alphabet:
         return len(self.characters)
 
     def examples(self, names: Sequence[str]) -> tuple[list[list[int]], list[list[int]]]:
-        """Return the numbers each name is read as, and those it is to be continued with."""
+        """Return the tokens of each name, and for each token the one to predict from it."""
         coded = [[self._numbers[character] for character in name] for name in names]
         return [[0, *name] for name in coded], [[*name, 0] for name in coded]
 
@@ -51,7 +51,7 @@ class Alphabet:
         model : GPT
             With as many characters as this alphabet.
         rng : random.Random
-            What draws.
+            The generator that draws the characters.
         start : str
             What the name begins with.
         temperature : float
@@ -60,7 +60,7 @@ class Alphabet:
         Returns
         -------
         str
-            Ends where the model draws the end, or where its context does.
+            The name; it ends where the model draws the end, or where the context is full.
         """
         tokens = self.examples([start])[0][0]
         with no_grad():
@@ -80,7 +80,7 @@ def next_character_loss(predictions: list[Any], targets: list[Any]) -> Any:
 
 
 def filled(tokens: Sequence[int], length: int) -> tuple[list[int], list[float]]:
-    """Return tokens filled up to a length with 0, and how much each counts: 1, or 0 if filled in.
+    """Return tokens padded to a length with 0, and the weight of each: 1, or 0 for padding.
 
     >>> filled([1, 4, 0], 5)
     ([1, 4, 0, 0, 0], [1.0, 1.0, 1.0, 0.0, 0.0])
@@ -90,7 +90,7 @@ def filled(tokens: Sequence[int], length: int) -> tuple[list[int], list[float]]:
 
 
 def filled_loss(predictions: list[Any], targets: list[Any]) -> Any:
-    """Return the `next_character_loss` of names that are filled up to one length."""
+    """Return the `next_character_loss` of names that are padded to one length."""
     logits = [scores for name in predictions for scores in name]
     characters = [character for name, _ in targets for character in name]
     weights = [weight for _, name in targets for weight in name]
@@ -99,7 +99,7 @@ def filled_loss(predictions: list[Any], targets: list[Any]) -> Any:
 
 
 def plain_names(longest: int = 12) -> list[str]:
-    """Return the names of `data.names` that are one word of a to z, in small letters.
+    """Return the names of `data.names` that are one word of a to z, in lower case.
 
     Examples
     --------
@@ -114,9 +114,9 @@ def names(plan: Plan) -> Report:
     """Train a GPT of some 4,000 parameters on names, and let it invent twenty.
 
     Adam on batches of 4; 20 epochs unless the plan says otherwise. Ctrl-C keeps what was learned,
-    and ``--resume`` goes on from the last checkpoint. All names are filled up to the longest, so
-    that one compiled program serves every batch; no position sees what comes behind it, and the
-    loss leaves out what is filled in.
+    and ``--resume`` goes on from the last checkpoint. All names are padded to the longest, so
+    that one compiled program serves every batch; no position sees what comes after it, and the
+    loss leaves out the padding.
     """
     known = plain_names()
     alphabet = Alphabet(known)

@@ -1,4 +1,4 @@
-"""The plan of an experiment, and its report: the files that it leaves."""
+"""The options with which an experiment is run, and the report of its results and files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Plan:
     quiet : bool
         Show no progress bar.
     watch : Path or None
-        Where a page that moves through the training is written, by programs in the plane.
+        Where the training page is written, by programs that classify points in the plane.
     lr : float or None
         The learning rate to begin with; None leaves it to the program.
     """
@@ -50,7 +50,7 @@ class Plan:
     lr: float | None = None
 
     def rate(self, usual: float) -> float:
-        """Return the learning rate, where a program has one it usually begins with."""
+        """Return the learning rate of this plan, or else the program's own."""
         return usual if self.lr is None else self.lr
 
     def options(self, name: str, epochs: int) -> dict[str, Any]:
@@ -61,9 +61,9 @@ class Plan:
         Raises
         ------
         MissingPackageError
-            If what writes the picture or the model is not installed.
+            If a package that writes the picture or the model is not installed.
         LayoutError
-            If the page that is to be written has no such name.
+            If the name of the training page does not end in .html.
         OSError
             If one of the program's files could not be written.
         """
@@ -87,7 +87,7 @@ class Plan:
         return self.folder / f"{name}.checkpoint.json"
 
     def _require_files(self, name: str) -> None:
-        """See that all of the program's files can be written, before it trains."""
+        """Check before training that all of the program's files can be written."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for path in self.files(name):
             require_writable(path)
@@ -99,7 +99,7 @@ class Plan:
 
 
 class Report(NamedTuple):
-    """What a program leaves behind.
+    """What a program returns.
 
     Attributes
     ----------

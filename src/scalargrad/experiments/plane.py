@@ -1,4 +1,4 @@
-"""Classification in the plane: two moons, and exclusive or."""
+"""Classify points in the plane: two moons, and exclusive or."""
 
 from __future__ import annotations
 

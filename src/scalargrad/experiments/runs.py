@@ -1,4 +1,4 @@
-"""Runs: a program trained with a learning rate and a seed, for a table of many."""
+"""One run of a sweep: a program trained with a learning rate and a seed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scalargrad.experiments.plan import Plan, Report
 
 
 class TrainingRun(NamedTuple):
-    """One training.
+    """What a run trains, and where it writes.
 
     Attributes
     ----------

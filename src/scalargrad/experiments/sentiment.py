@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def sentiment_model(seed: int = 0) -> Sequential:
-    """Make the network 10,000 → 10 → 2, one input for each word there may be.
+    """Make the network 10,000 → 10 → 2, one input for each entry of a bag of words.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def sentiment_model(seed: int = 0) -> Sequential:
 
 
 def deciding_words(model: Module, review: str) -> dict[str, float]:
-    """Return what each word of a review says, the most decisive first.
+    """Return how much each word of a review decides, the most decisive first.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ def deciding_words(model: Module, review: str) -> dict[str, float]:
     Returns
     -------
     dict from str to float
-        The gradient of the log-odds of positive with respect to how often a word occurs, in nats:
-        above 0 it speaks for the review, below against it.
+        The gradient of the log-odds of positive with respect to the count of each word, in nats:
+        above 0 the word speaks for a positive review, below 0 against it.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A wide and deep recommender: crossed features memorised, embeddings that generalise."""
+"""A wide and deep recommender: crossed features that memorise, embeddings that generalise."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class WideAndDeep(Module):
     Parameters
     ----------
     users, items : iterable of int
-        Those with an embedding of their own, such as all that a log shows; the others share one.
+        The users and items with an embedding of their own, such as all in a log; others share one.
     width : int
         Length of the embedding of a user or an item; those of other features have two numbers.
     hidden : int
@@ -42,13 +42,13 @@ class WideAndDeep(Module):
     buckets : int
         Weights of the wide part, among which all crosses are distributed by their hash.
     wide, deep : bool
-        Whether each part takes part.
+        Whether the model has this part.
     rng : random.Random or int, optional
         Generator or seed.
 
     Notes
     -----
-    Memory grows with the users and items met and with `buckets`, not with how many there are.
+    Memory grows with the users and items given and with `buckets`, not with how many exist.
 
     References
     ----------
@@ -147,7 +147,7 @@ class WideAndDeep(Module):
     def groups(self) -> list[dict[str, Any]]:
         """Return the parameters in two groups for an optimiser, the wide ones decaying faster.
 
-        What a few tastes can explain is thereby left to the deep part.
+        So the wide part leaves to the deep part whatever a few tastes can explain.
         """
         wide = self.crosses.parameters()
         deep = [p for table in self.embeddings for p in table.parameters()]
@@ -183,7 +183,7 @@ class Ranker:
     Parameters
     ----------
     model : WideAndDeep
-        As it is at each call: training it further changes the order.
+        Its parameters are read at each call: training it further changes the order.
 
     Examples
     --------
@@ -203,7 +203,7 @@ class Ranker:
         self.log_odds = jit(vmap(model.forward))
 
     def __call__(self, offers: Sequence[Impression]) -> list[Impression]:
-        """Return the impressions that might be shown, the most promising first."""
+        """Return the candidate impressions, the most promising first."""
         with no_grad():
             odds = self.log_odds([self.model.encode(offer) for offer in offers])
         order = sorted(range(len(offers)), key=lambda i: -float(getattr(odds[i], "data", odds[i])))

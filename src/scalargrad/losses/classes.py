@@ -220,7 +220,7 @@ def _divided(total: Any, share: float, name: str) -> Any:
 
 
 def _rivals(losses: list[Any], t: Any) -> list[Any]:
-    """Return the losses of all classes but `t`; if that is a Value, with a 0 in its place."""
+    """Return the losses of all classes but `t`; if `t` is a Value, with a 0 in its place."""
     if isinstance(t, Value):
         return [ne(t, i) * x for i, x in enumerate(losses)]
     return [x for i, x in enumerate(losses) if i != t]
@@ -235,7 +235,7 @@ def multi_margin_loss(
     *,
     reduction: Reduction = "mean",
 ) -> Any:
-    """Compute the hinge loss of many classes, Σ_{i≠t} max(0, margin - x_t + xᵢ)^p / C.
+    """Compute the multi-class hinge loss, Σ_{i≠t} max(0, margin - x_t + xᵢ)^p / C.
 
     Parameters
     ----------

@@ -65,7 +65,7 @@ def _recorded_errors(input: Any, target: Any, threshold: float, name: str) -> It
 
 
 def _is_first_largest(scores: Any, k: int) -> Any:
-    """Return 1 where a score is the largest, the first of equals, else 0."""
+    """Return 1 if a score is the largest, and the first such, else 0."""
     found: Any = 1.0
     for j, x in enumerate(scores):
         if j != k:

@@ -146,7 +146,7 @@ class HingeLoss(Loss):
 
 
 class CrossEntropyLoss(Loss):
-    """The cross-entropy of many classes; see `cross_entropy`.
+    """The multi-class cross-entropy; see `cross_entropy`.
 
     Examples
     --------
@@ -194,7 +194,7 @@ class NLLLoss(Loss):
 
 
 class MultiMarginLoss(Loss):
-    """The hinge loss of many classes; see `multi_margin_loss`.
+    """The multi-class hinge loss; see `multi_margin_loss`.
 
     Examples
     --------

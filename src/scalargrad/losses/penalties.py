@@ -11,7 +11,7 @@ from scalargrad.value import Scalar
 
 
 def l1_penalty(parameters: Iterable[Scalar]) -> Any:
-    """Add up absolute values, Σ |w|: times a factor and added to a loss, it makes weights 0.
+    """Add up absolute values, Σ |w|; a multiple of it in a loss drives weights to exactly 0.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def l1_penalty(parameters: Iterable[Scalar]) -> Any:
 
 
 def l2_penalty(parameters: Iterable[Scalar]) -> Any:
-    """Add up squares, Σ w²: times a factor and added to a loss, it keeps weights small.
+    """Add up squares, Σ w²; a multiple of it in a loss keeps weights small.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Reducing one loss per element or example to their mean or sum."""
+"""Reduce one loss per element or example to the mean or the sum."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def elementwise(
 
 
 def _agree(input: Any, target: Any) -> bool:
-    """Return whether one is a column and the other a plain list of as many numbers."""
+    """Return whether one argument is a column and the other a flat list of as many numbers."""
     if not all(hasattr(x, "__len__") and not isinstance(x, dict) for x in (input, target)):
         return False
     n = len(input)
@@ -119,7 +119,7 @@ def spread(weight: Any, input: Any, name: str) -> list[Any]:
 
 
 def shape(tree: Any) -> str:
-    """Say how numbers are nested, for comparison and for messages.
+    """Describe how numbers are nested, for comparison and for messages.
 
     Examples
     --------

@@ -114,7 +114,8 @@ class Linear(Module):
 
     def _dense(self, inputs: list[Any]) -> tuple[Any, list[Any]]:
         if len(inputs) != self.in_features:
-            raise OperandError(f"{self!r} was given {len(inputs)} inputs")
+            wanted = self.in_features
+            raise OperandError(f"{self!r} has {wanted} inputs but was given {len(inputs)}")
         return self.weight, inputs
 
     def _sparse(self, x: Mapping[int, Scalar]) -> tuple[Any, list[Any]]:

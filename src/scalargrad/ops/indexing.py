@@ -1,4 +1,4 @@
-"""Indexing a list with an index that is computed."""
+"""Look up entries of a list by a computed index."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def take(values: Any, index: Any) -> Any:
     Raises
     ------
     IndexError
-        If the index is outside, or is not whole.
+        If the index is out of range, or is not a whole number.
 
     Notes
     -----
@@ -49,10 +49,14 @@ def take(values: Any, index: Any) -> Any:
     size = len(values)
     if is_real(index):
         if not -size <= index < size or index != int(index):
-            raise IndexError(f"take: index {shown(index)} is none of {-size} to {size - 1}")
+            raise IndexError(
+                f"take: index {shown(index)} is not a whole number from {-size} to {size - 1}"
+            )
         return values[int(index)]
     if not numbers.holds(_is_inside(index, size)):
-        raise IndexError(f"take: index {index._data:g} is none of {-size} to {size - 1}")
+        raise IndexError(
+            f"take: index {index._data:g} is not a whole number from {-size} to {size - 1}"
+        )
     return _entry(values, index)
 
 
@@ -78,7 +82,7 @@ def _require_even(rows: Any) -> None:
     """Raise OperandError unless all rows have the length of the first."""
     if {len(row) if isinstance(row, list | tuple) else -1 for row in rows} != {len(rows[0])}:
         raise OperandError(
-            "take: a computed index chooses among rows of one length; these differ: fill them up, "
+            "take: a computed index chooses among rows of one length; these differ: pad them, "
             "or give the index as a number"
         )
 

@@ -36,7 +36,7 @@ def _partials(_: Symbol, p: Symbol, t: Symbol) -> tuple[Any, ...]:
     ),
 )
 def log_loss(p: Symbol, t: Symbol) -> Symbol:
-    """Compute -(t ln p + (1 - t) ln(1 - p)), the cost in nats of having said p where t happened.
+    """Compute -(t ln p + (1 - t) ln(1 - p)), the log loss in nats of predicting p for target t.
 
     Raises
     ------

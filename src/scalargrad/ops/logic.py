@@ -18,7 +18,7 @@ _AWAY_FROM_ZERO = Domain(smooth=lambda *x: not any(-0.1 < each < 0.1 for each in
 
 @composite(Comparison, symbol="and", partials=lambda y, a, b: (0.0, 0.0), domain=_AWAY_FROM_ZERO)
 def logical_and(a: Symbol, b: Symbol) -> Symbol:
-    """Say whether both are true: 1 or 0; the gradient is 0.
+    """Return 1 if both are true, else 0; the gradient is 0.
 
     Examples
     --------
@@ -30,7 +30,7 @@ def logical_and(a: Symbol, b: Symbol) -> Symbol:
 
 @composite(Comparison, symbol="or", partials=lambda y, a, b: (0.0, 0.0), domain=_AWAY_FROM_ZERO)
 def logical_or(a: Symbol, b: Symbol) -> Symbol:
-    """Say whether at least one is true: 1 or 0; the gradient is 0.
+    """Return 1 if at least one is true, else 0; the gradient is 0.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class Negation(Unary):
 
 @composite(Negation, symbol="not", partials=lambda y, x: (0.0,), domain=_AWAY_FROM_ZERO)
 def logical_not(x: Symbol) -> Symbol:
-    """Say whether x is false: 1 where x is 0, else 0; the gradient is 0.
+    """Return 1 if x is false, that is 0, else 0; the gradient is 0.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Parts of operations that are computed by fits: a polynomial, and a bound for its variable."""
+"""Building blocks of operations computed by polynomial fits."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def polynomial(coefficients: Sequence[float], x: Any) -> Any:
 
 
 def at_least(x: Any, low: float) -> Any:
-    """Return the larger of two numbers, a nan where x is one."""
+    """Return the larger of two numbers; nan if x is nan."""
     return where(x < low, low, x)

@@ -212,7 +212,7 @@ def _scores(values: Iterable[Any]) -> list[Any]:
 class Largest(float):
     """The largest of some scores, a constant of the graph that `softmax` makes over them.
 
-    It knows the scores, so that whoever computes the graph at other numbers finds it anew.
+    It keeps the scores, so that whoever computes the graph at other numbers can find it again.
     """
 
     __slots__ = ("scores",)

@@ -162,7 +162,7 @@ static double sg_remainder(double x, double y) {
     lane="{0} % {1}",
 )
 def remainder(x: float, y: float) -> float:
-    """Return what division leaves, x - y·⌊x/y⌋, with the sign of y, as Python's ``%``.
+    """Return the remainder of a division, x - y·⌊x/y⌋, with the sign of y, as Python's ``%``.
 
     Raises
     ------

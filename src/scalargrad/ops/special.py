@@ -50,7 +50,7 @@ def _from_the_nearest_whole(x: Any) -> Any:
 
 
 def _correction(x: Any) -> Any:
-    """Return what Stirling's formula lacks, for x of 10 or more."""
+    """Return the correction to Stirling's formula, for x of 10 or more."""
     return polynomial(_STIRLING, 1.0 / (x * x)) / x
 
 
@@ -109,7 +109,7 @@ def lgamma(x: Symbol) -> Any:
 
 
 def _digamma_above_0(x: Any) -> Any:
-    """Return ψ(x) by its series at x + 10, less the terms on the way, or at x itself."""
+    """Return ψ(x) by its series, at x itself or, less the terms in between, at x + 10."""
     small = x < _LARGE
     inner, z = where(small, x, 1.0), where(small, x + _LARGE, x)
     steps: Any = 1.0 / (inner + (_LARGE - 1.0))

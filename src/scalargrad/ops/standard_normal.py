@@ -1,4 +1,4 @@
-"""The standard normal distribution: its share below x, the logarithm of that, and erf's inverse.
+"""The standard normal distribution: its cumulative distribution, the logarithm, and erf's inverse.
 
 Each is an expression of other operations, so every target prints it; coefficients are those of
 Chebyshev fits to 50 digits.
@@ -95,7 +95,7 @@ def erfinv(x: Symbol) -> Any:
     domain=Domain((-3.0, 3.0)),
 )
 def ndtr(x: Symbol) -> Any:
-    """Return the share of the standard normal distribution that lies below x.
+    """Return the cumulative distribution function of the standard normal distribution, Φ(x).
 
     Notes
     -----

@@ -15,7 +15,7 @@ from scalargrad.table.validation import function, listed, shown, size, text
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Class names longer than this in all are written at an angle under a matrix.
+#: If class names are longer than this in all, they are written at an angle under the matrix.
 _LETTERS_ACROSS = 30
 _MOST_CLASSES = 10_000
 
@@ -88,7 +88,7 @@ def decision_boundary(
 
 
 def _require_two_signs(classes: Any) -> None:
-    """Raise OperandError where the sign of a label is not its class."""
+    """Raise OperandError unless labels are two classes that a sign can tell apart."""
     found = sorted(set(classes.tolist()))
     if not ({*found} <= {0.0, 1.0} or {*found} <= {-1.0, 1.0}):
         shown = ", ".join(f"{x:g}" for x in found[:4])
@@ -205,7 +205,7 @@ def confusion_matrix(
 def _classes(
     truths: Sequence[float], predictions: Sequence[float]
 ) -> tuple[list[int], list[int], list[str]]:
-    """Return labels as rows and columns from 0, and what they are called if it is not that."""
+    """Return labels as indices from 0, and the names of the classes where these differ."""
     for label in (*truths, *predictions):
         if not is_real(label):
             raise OperandError(

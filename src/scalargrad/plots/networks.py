@@ -33,7 +33,7 @@ def activation_curves(
     points: int = 201,
     ax: Axes | None = None,
 ) -> Axes:
-    """Plot functions of one number, and dashed in the same colour their derivatives.
+    """Plot functions of one number, and their derivatives dashed in the same colour.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def activation_curves(
     low, high : float
         The interval shown.
     points : int
-        How many points are computed.
+        Number of points computed.
     ax : matplotlib Axes, optional
         Where to draw; by default a new figure of pyplot.
 
@@ -94,7 +94,7 @@ def first_layer_weights(
     shape : (height, width)
         Of the images the network reads.
     columns : int
-        Images side by side, at most.
+        The most images side by side.
     figure : matplotlib Figure, optional
         Where to draw; by default a new figure of pyplot.
 
@@ -106,7 +106,7 @@ def first_layer_weights(
     Raises
     ------
     OperandError
-        If a neuron has another number of weights than the image pixels.
+        If a neuron does not have one weight for each pixel of the image.
     """
     import numpy as np
 

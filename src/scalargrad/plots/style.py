@@ -25,7 +25,7 @@ ORANGE, BLUE = "#B34700", "#0B5CAD"
 CLASSES = [ORANGE, BLUE, "#2E7D32", "#8E3A9D", "#6B5B00", "#00798C"]
 MARKERS = "^osDvP"
 
-#: Lines that overlap are told apart by these, also without colour.
+#: Line styles, which tell overlapping lines apart even without colour.
 DASHES = ("-", "--", ":", "-.")
 
 
@@ -35,7 +35,7 @@ def colour(i: int) -> str:
 
 
 def styled(axes: Axes) -> Axes:
-    """Give axes a pale grid behind the data, and no frame above and on the right."""
+    """Give axes a pale grid behind the data, and no frame at the top and right."""
     axes.grid(alpha=0.3)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -52,7 +52,7 @@ def axes_or_new(ax: Axes | None) -> Axes:
 
 
 def column(given: Any, name: str) -> list[float]:
-    """Return numbers to plot as floats; one that is inf or nan is left out of its curve."""
+    """Return numbers to plot as floats; inf and nan become gaps in the curve."""
     return [
         as_float(x.data if isinstance(x, Value) else x, f"an entry of {name}")
         for x in listed(given, name, "numbers")
@@ -66,7 +66,7 @@ def interval(low: Any, high: Any, points: Any) -> list[float]:
 
 
 def legend_above(axes: Axes, title: str, lines: Sequence[Line2D]) -> None:
-    """Explain several lines between the title and the plot, where they hide nothing."""
+    """Put the legend of several lines between the title and the plot, where it hides nothing."""
     if len(lines) < 2:
         axes.set_title(title)
         return

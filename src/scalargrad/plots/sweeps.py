@@ -1,4 +1,4 @@
-"""Plots of sweeps: what became of several learning rates, each with several seeds."""
+"""Plots of sweeps: the losses of several learning rates, each with several seeds."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def training_curves(columns: Mapping[str, Sequence[float]], ax: Axes | None = No
     Returns
     -------
     matplotlib Axes
-        Logarithmic where the loss fell to less than a tenth.
+        The loss axis is logarithmic where the loss fell to less than a tenth.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -155,7 +155,7 @@ def loss_curves(
     points: int = 301,
     ax: Axes | None = None,
 ) -> Axes:
-    """Plot losses of one number beside each other: of an error, a probability or a margin.
+    """Plot losses as functions of one number, such as an error, a probability or a margin.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Characters of labels that cannot be seen, or would move a cursor or turn the text around."""
+"""Replace characters in labels that cannot be seen, move the cursor or reverse the text."""
 
 from __future__ import annotations
 

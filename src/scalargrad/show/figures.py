@@ -1,4 +1,4 @@
-"""Numbers as they are displayed: four significant digits, and ≈ where digits were left out."""
+"""Write numbers for display: four significant digits, and ≈ where digits were left out."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def signed(value: float) -> str:
 
 
 def polynomial(coefficients: Sequence[float], variable: str = "x", decimals: int = 4) -> str:
-    """Write a polynomial as people do, from the constant up; terms that round to 0 are left out.
+    """Write a polynomial by rising powers, without terms that round to 0.
 
     Examples
     --------

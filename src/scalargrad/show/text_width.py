@@ -1,4 +1,4 @@
-"""How wide a text is in pixels, at least as wide as in any of the fonts a browser may choose."""
+"""Estimate the width of a text in pixels, no less than in any font a browser may choose."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
 """Find weighted sums Σ wᵢxᵢ + b of parameters in any computation, by what its gates compute.
 
-A gate adds up products where its partials say so: each is another operand, whose partial is it in
-turn, or each is 1. So `dot`, and + over ×, are alike a weighted sum, whatever module or loop wrote
-them. A computation is given as its gates: for each, an operation and its operands. These are Values
-in a graph, which `scalargrad.show.steps.layers` writes as matrices, and numbers of nodes in a
-recorded program, which `scalargrad.show.training.network` draws as a network.
+An operation is recognised by its partials, not by its name. It adds up terms if each partial is 1,
+and multiplies a pair if the partial of each is the other. So `dot`, and + over ×, are alike a
+weighted sum, whatever module or loop wrote them. A computation is given as its gates: for each, an
+operation and its operands. These are Values in a graph, which `scalargrad.show.steps.layers` writes
+as matrices, and numbers of nodes in a recorded program, which `scalargrad.show.training.network`
+draws as a network.
 """
 
 from __future__ import annotations
@@ -65,57 +66,75 @@ class WeightedSums(Generic[Node]):
         is_parameter: Callable[[Node], bool],
         is_zero: Callable[[Node], bool],
     ) -> None:
-        self._gates, self._readers = gates, readers
-        self._is_parameter, self._is_zero = is_parameter, is_zero
-        self._terms: dict[tuple[Operation, int], Terms | None] = {}
-
-    def find(self) -> list[WeightedSum[Node]]:
-        """Return the largest such sums, in the order in which they are computed."""
-        found: list[WeightedSum[Node]] = []
-        inside: set[Node] = set()
-        for node in reversed([*self._gates]):  # what a sum takes in is no sum of its own
-            if node not in inside and (weighted := self._sum_at(node)):
-                inside.update(weighted.gates)
-                found.append(weighted)
-        return found[::-1]
-
-    def _sum_at(self, total: Node) -> WeightedSum[Node] | None:
-        """Return the weighted sum that a node is, with all terms that are read nowhere else."""
-        gates: list[Node] = []
-        pairs: list[tuple[Node, Node]] = []
-        biases: list[Node] = []
-        pending = [total]
-        while pending:  # first to last, without recursion
-            gate = pending.pop()
-            terms = self._terms_of(gate)
-            if terms is None:
-                return None
-            operands = self._gates[gate][1]
-            gates.append(gate)
-            pairs += (self._weight_first(operands[i], operands[k]) for i, k in terms[0])
-            added = [operands[i] for i in terms[1]]
-            inner = [x for x in added if self._readers.get(x) == 1 and self._terms_of(x)]
-            pending += reversed(inner)
-            biases += (x for x in added if x not in inner and not self._is_zero(x))
-            if not all(self._is_parameter(x) for x in (*biases, *(w for w, _ in pairs))):
-                return None
-        if not pairs or len(biases) > 1:
-            return None
-        weights, inputs = zip(*pairs, strict=True)
-        return WeightedSum(inputs, weights, next(iter(biases), None), total, tuple(gates))
+        self._readers, self._is_parameter, self._is_zero = readers, is_parameter, is_zero
+        #: For each sum or product: pairs of a weight and an input, and what is added besides.
+        self._parts: dict[Node, tuple[list[tuple[Node, Node]], list[Node]]] = {}
+        known: dict[tuple[Operation, int], Terms | None] = {}
+        for node, (op, operands) in gates.items():
+            key = op, len(operands)
+            if key not in known:
+                known[key] = terms_of(*key)
+            if (terms := known[key]) is not None:
+                pairs = [self._weight_first(operands[i], operands[k]) for i, k in terms[0]]
+                self._parts[node] = pairs, [operands[i] for i in terms[1]]
 
     def _weight_first(self, first: Node, second: Node) -> tuple[Node, Node]:
         return (first, second) if self._is_parameter(first) else (second, first)
 
-    def _terms_of(self, node: Node) -> Terms | None:
-        """Return what the gate of a node adds up; None if it does not, or no gate made the node."""
-        if node not in self._gates:
-            return None
-        op, operands = self._gates[node]
-        key = op, len(operands)
-        if key not in self._terms:
-            self._terms[key] = terms_of(*key)
-        return self._terms[key]
+    def find(self) -> list[WeightedSum[Node]]:
+        """Return the largest such sums, in the order in which they are computed."""
+        biases: dict[Node, int | None] = {}
+        for node in self._parts:
+            biases[node] = self._count_biases(node, biases)
+        found: list[WeightedSum[Node]] = []
+        inside: set[Node] = set()
+        for node in reversed(self._parts):  # what a sum takes in is no sum of its own
+            if node not in inside and biases[node] is not None:
+                weighted = self._sum_at(node)
+                if weighted.weights:
+                    inside.update(weighted.gates)
+                    found.append(weighted)
+        return found[::-1]
+
+    def _count_biases(self, node: Node, known: Mapping[Node, int | None]) -> int | None:
+        """Return how many biases a node adds, 0 or 1; None if it is no weighted sum."""
+        pairs, added = self._parts[node]
+        count = 0
+        for x in added:
+            if self._is_taken_in(x):
+                biases = known[x]
+                if biases is None:
+                    return None
+                count += biases
+            elif self._is_parameter(x):
+                count += 1
+            elif not self._is_zero(x):
+                return None
+        return count if count <= 1 and all(self._is_parameter(w) for w, _ in pairs) else None
+
+    def _is_taken_in(self, x: Node) -> bool:
+        """Return whether an operand is itself a sum or product, which nothing else reads."""
+        return self._readers.get(x) == 1 and x in self._parts
+
+    def _sum_at(self, total: Node) -> WeightedSum[Node]:
+        """Return the weighted sum that a node is, with all that it takes in."""
+        gates: list[Node] = []
+        weights: list[Node] = []
+        inputs: list[Node] = []
+        bias = None
+        pending = [total]
+        while pending:  # first to last, without recursion
+            gate = pending.pop()
+            gates.append(gate)
+            pairs, added = self._parts[gate]
+            weights += (w for w, _ in pairs)
+            inputs += (x for _, x in pairs)
+            for x in reversed(added):
+                if self._is_taken_in(x):
+                    pending.append(x)
+                elif self._is_parameter(x):
+                    bias = x
+        return WeightedSum(tuple(inputs), tuple(weights), bias, total, tuple(gates))
 
 
 def terms_of(op: Operation, arity: int) -> Terms | None:

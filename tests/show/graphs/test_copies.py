@@ -10,8 +10,9 @@ from scalargrad import Parameter, Value, ops
 from scalargrad.errors import GraphTooLargeError
 from scalargrad.graph import topological_order
 from scalargrad.show.graphs import draw
+from scalargrad.show.graphs.builder import Builder, DrawnGraph
 from scalargrad.show.graphs.copies import copies_of
-from scalargrad.show.graphs.diagram import GateShape, Junction, Wire, make_diagram
+from scalargrad.show.graphs.diagram import GateShape, Junction, Wire
 from scalargrad.show.graphs.scale import Scale
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -63,7 +64,7 @@ def test_copy_gate_stands_where_the_dot_was() -> None:
     """Of x · x one copy gate reads x's wire, and two wires lead from it to the product."""
     x = Value(3.0, "x")
     order = topological_order(y := x * x)
-    diagram = make_diagram(order, [y], copies=copies_of(order))
+    diagram = Builder(DrawnGraph(order), copies_of(order)).build([y])
     assert not any(isinstance(shape, Junction) for shape in diagram.shapes)
     gates = [shape.id for shape in diagram.shapes if isinstance(shape, GateShape) and shape.copies]
     assert gates == ["n0-fan"]
@@ -78,7 +79,7 @@ def test_titles_give_the_exact_contribution() -> None:
     x = Value(3.0, "x")
     order = topological_order(y := x * x)
     y.backward()
-    shapes = make_diagram(order, [y], copies=copies_of(order)).shapes
+    shapes = Builder(DrawnGraph(order), copies_of(order)).build([y]).shapes
     titles = [s.gradient_title for s in shapes if isinstance(s, Wire)]
     assert titles.count("what v1 adds to the gradient of x: 3.0") == 2
 

@@ -9,12 +9,13 @@ import pytest
 from scalargrad import Parameter, Value, ops
 from scalargrad.graph import topological_order
 from scalargrad.show.characters import visible
-from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Line, make_diagram
+from scalargrad.show.graphs.builder import Builder, DrawnGraph
+from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Line
 
 
 def diagram_of(root: Value) -> Diagram:
     """Return the diagram of one root."""
-    return make_diagram(topological_order(root), [root])
+    return Builder(DrawnGraph(topological_order(root))).build([root])
 
 
 def lines_into_gates(root: Value) -> list[tuple[str, str]]:
@@ -111,5 +112,5 @@ def test_title_says_what_was_computed() -> None:
     x = Value(3.0, "x")
     y, z = x + 1, x * 2
     y.label, z.label = "y", "z"
-    diagram = make_diagram(topological_order(y, z), [y, z])
+    diagram = Builder(DrawnGraph(topological_order(y, z))).build([y, z])
     assert diagram.title == "Computation graph of y = 4, z = 6: 3 nodes"

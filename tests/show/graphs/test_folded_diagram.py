@@ -16,11 +16,10 @@ from scalargrad.errors import GraphError, GraphTooLargeError, LayoutError
 from scalargrad.graph import topological_order
 from scalargrad.nn import MLP
 from scalargrad.show.graphs import Picture
-from scalargrad.show.graphs.diagram import GateShape, Wire
+from scalargrad.show.graphs.diagram import Bundle, GateShape, Wire
 from scalargrad.show.graphs.folded_diagram import FoldedBuilder
 from scalargrad.show.graphs.inks import HALO
 from scalargrad.show.graphs.opening import opening
-from scalargrad.show.graphs.parts import Bundle
 from scalargrad.show.subgraphs import fold
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -190,7 +189,7 @@ def test_every_line_of_a_random_graph_is_drawn_or_hidden(choices: list[tuple[int
     order = topological_order(root)
     seen = opening(fold(root, limit=12), 1, (), 12)
     builder = FoldedBuilder(order, {}, seen, {})
-    drawn = builder.fold([root])
+    drawn = builder.build([root])
     shapes = {shape.id for shape in drawn.shapes}
     assert len(shapes) == len(drawn.shapes)
     assert len({line.id for line in drawn.lines}) == len(drawn.lines)
@@ -220,7 +219,7 @@ def test_one_value_that_leaves_a_box_is_shown_and_several_are_counted(
     """Layer 3 gives one wire with its number, layers 1 and 2 a bundle of 3 values each."""
     whole = fold(loss, model=model)
     seen = opening(whole, 1, (), 300)
-    drawn = FoldedBuilder(topological_order(loss), {}, seen, {}).fold([loss])
+    drawn = FoldedBuilder(topological_order(loss), {}, seen, {}).build([loss])
     assert [s.text for s in drawn.shapes if isinstance(s, Bundle)] == ["3 values", "3 values"]
     (output,) = whole.find("layers.2").outputs
     position = topological_order(loss).index(output)
@@ -231,7 +230,7 @@ def test_a_gate_reads_a_folded_layer_by_one_thick_line(model: MLP, loss: Value) 
     """An open neuron after a closed layer of three has one line from it, not three."""
     whole = fold(loss, model=model)
     seen = opening(whole, 1, ["layers.1.neurons.0"], 300)
-    drawn = FoldedBuilder(topological_order(loss), {}, seen, {}).fold([loss])
+    drawn = FoldedBuilder(topological_order(loss), {}, seen, {}).build([loss])
     (gate,) = (s for s in drawn.shapes if isinstance(s, GateShape) and s.text == "w·x")
     arriving = [line for line in drawn.lines if line.target == gate.id and line.enters]
     assert [line.thick for line in arriving].count(True) == 1

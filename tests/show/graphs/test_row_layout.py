@@ -11,8 +11,12 @@ from itertools import combinations, pairwise
 
 import pytest
 
-from scalargrad import Parameter, Value, draw
+from scalargrad import Parameter, Value, draw, ndtr
+from scalargrad.graph import topological_order
 from scalargrad.show.graphs import Picture
+from scalargrad.show.graphs.builder import Builder, DrawnGraph
+from scalargrad.show.graphs.chain_rows import rows
+from scalargrad.show.graphs.diagram import GateShape
 
 from .test_borders import SVG, Corners, Point, parts, points
 
@@ -48,6 +52,32 @@ def recurrence() -> Value:
     for t in range(30):
         h = (w * h + Value(0.1 * t, f"x{t}")).tanh()
     return h
+
+
+def logistic_map() -> Value:
+    """Return x after six steps of x = r·x·(1 - x), in all of which r is read."""
+    r, x = Value(3.2, "r"), Value(0.4, "x0")
+    for _ in range(6):
+        x = r * x * (1 - x)
+    return x
+
+
+def black_scholes() -> Value:
+    """Return a call's price, in which σ is squared, and read three times more."""
+    s, k, r, t = (Value(x, name) for x, name in [(1.0, "S"), (1.1, "K"), (0.03, "r"), (0.5, "T")])
+    sigma = Value(0.2, "sigma")
+    d1 = ((s / k).log() + (r + sigma**2 / 2) * t) / (sigma * t.sqrt())
+    return s * ndtr(d1) - k * (-r * t).exp() * ndtr(d1 - sigma * t.sqrt())
+
+
+@pytest.mark.parametrize("make", [logistic_map, recurrence, black_scholes])
+def test_no_row_that_others_follow_is_next_to_empty(make: Callable[[], Value]) -> None:
+    """A leaf that many gates read does not stand in a row of its own, nor with one gate."""
+    root = make()
+    diagram = Builder(DrawnGraph(topological_order(root))).build([root])
+    row = rows(diagram.shapes, diagram.lines)
+    gates = [row[shape.id] for shape in diagram.shapes if isinstance(shape, GateShape)]
+    assert all(gates.count(i) >= 3 for i in range(max(row.values())))
 
 
 def cell() -> Value:

@@ -70,15 +70,16 @@ def test_slides_of_a_recurrence_are_in_rows(tmp_path: Path) -> None:
 
 
 def test_slides_say_the_product_and_name_what_it_is_about(tmp_path: Path) -> None:
-    """Below each the formula of its step, on the wires the names in it: v1, though unlabelled."""
+    """Below each the formula of its step, on the wires its names, indices set lower in both."""
     x, y, z = Value(-2.0, "x"), Value(5.0, "y"), Value(-4.0, "z")
     steps = walk((x + y) * z)
     files = steps.export(tmp_path)
     for step, file in zip(steps, files, strict=True):
         written = file.read_text(encoding="utf-8")
         texts = re.findall(r"<text[^>]*>(.*?)</text>", written)
-        assert step.text() in texts
-    assert ">v<" in files[7].read_text(encoding="utf-8")  # with its index below
+        assert step.text() in "".join(texts)
+    last = files[7].read_text(encoding="utf-8")
+    assert len(re.findall(r'font-size="9.00"[^>]*>\d<', last)) == 6  # v₁, v₂, here and on the wires
     boxes = {re.search(r'viewBox="[^"]*"', f.read_text(encoding="utf-8"))[0] for f in files}  # type: ignore[index]
     assert len(boxes) == 1
 

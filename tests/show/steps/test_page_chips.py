@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -74,6 +75,16 @@ def cross_entropy() -> Walk:
     return walk(-softmax(values(3))[1].log())
 
 
+def attention() -> Walk:
+    """Walk through attention of one query over three keys of two numbers: nodes stand close."""
+    q = [Value(1.0, "q1"), Value(0.5, "q2")]
+    rows = [(0.3, -1.0), (1.2, 0.7), (0.0, 2.0)]
+    keys = [[Value(x, f"k{i}{j}") for j, x in enumerate(row)] for i, row in enumerate(rows)]
+    values = [Value(x, f"v{i}") for i, x in enumerate([1.0, 2.0, -1.0])]
+    scores = [(q[0] * k[0] + q[1] * k[1]) / math.sqrt(2) for k in keys]
+    return walk(add_up([w * v for w, v in zip(softmax(scores), values, strict=True)]))
+
+
 def least_squares() -> Walk:
     """Walk through the mean of three squared errors of a line."""
     w, b = Parameter(0.5, "w"), Parameter(0.1, "b")
@@ -103,7 +114,7 @@ def dense() -> Walk:
 
 PAGES = [
     *(lecture, neuron, regularised, routing, polynomial),
-    *(cross_entropy, least_squares, network, folded, dense, two_layers),
+    *(attention, cross_entropy, least_squares, network, folded, dense, two_layers),
 ]
 
 

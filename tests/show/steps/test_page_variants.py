@@ -58,7 +58,7 @@ def test_a_sum_is_a_question_of_its_own(open_page: Any) -> None:
 
 
 def test_a_variant_has_inputs_of_its_own_always_the_same(open_page: Any) -> None:
-    """The key of a variant holds: its answers are the products of its inputs; the page stays."""
+    """Sheet and key bear its number; its answers are the products of its inputs; the page stays."""
     page = open_page(lecture())
     page.evaluate(KEEP)
     page.locator("#more").click()
@@ -68,6 +68,8 @@ def test_a_variant_has_inputs_of_its_own_always_the_same(open_page: Any) -> None
         page.locator("#worksheet").click()
         sheets.append(page.locator("#sheet").inner_text())
     assert sheets[0] == sheets[2] != sheets[1]
+    for sheet, name in zip(sheets, ["variant 7", "variant 8", "variant 7"], strict=True):
+        assert sheet.count(name) == 2  # on the sheet, and on the key that belongs to it
     x, y, z = (
         float(re.search(rf"{name} = (−?[\d.]+)", sheets[0])[1].replace("−", "-"))  # type: ignore[index]
         for name in "xyz"

@@ -125,6 +125,15 @@ def test_a_bias_that_is_zero_is_a_bias() -> None:
     assert (row.weights, row.bias) == (tuple(w), None)
 
 
+def test_a_constant_stays_a_constant_where_a_sum_has_the_same_number() -> None:
+    """(w0·x0 + w1·x1) + 2 is a row and a gate that adds 2, also where the row is 2."""
+    w, x = [Parameter(1.0), Parameter(0.5)], [Value(1.0), Value(2.0)]
+    weighted = w[0] * x[0] + w[1] * x[1]
+    scene = scene_of(weighted + 2.0)
+    ((row,),) = layers(scene)
+    assert (row.total, row.bias) == (weighted, None)
+
+
 def test_what_is_added_besides_a_parameter_stays_a_gate_of_its_own() -> None:
     """A residual connection is W x and then a gate that adds x, not another bias."""
     w = [Parameter(0.5, "w0"), Parameter(0.25, "w1")]

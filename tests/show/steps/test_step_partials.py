@@ -7,8 +7,8 @@ import math
 import pytest
 
 from scalargrad import ops
-from scalargrad.show.steps.partials import (
-    _TEXTBOOK,
+from scalargrad.show.steps.partials import _TEXTBOOK
+from scalargrad.show.steps.resolver import (
     ELLIPSIS,
     PI,
     Resolver,

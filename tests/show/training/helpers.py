@@ -1,4 +1,4 @@
-"""TrainingPages for the tests of their page, each made once."""
+"""Training pages for the tests, each made once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def network() -> MLP:
 
 @cache
 def classifier() -> tuple[TrainingPage, MLP]:
-    """TrainingPage plain gradient descent for thirty steps, and return the trained model too."""
+    """Watch plain gradient descent for thirty steps, and return the trained model too."""
     model = network()
     optimizer = SGD(model.parameters(), lr=0.5)
     page = watch(

@@ -22,7 +22,7 @@ HOSTILE = "</script><img src=x onerror=alert(1)><!--"
 
 
 def small(**options: Any) -> TrainingPage:
-    """TrainingPage one unit at two points, before training."""
+    """Watch one unit at two points, before training."""
     model = MLP(2, [1], rng=0)
     points = [[0.0, 1.0], [1.0, 0.0]]
     return watch(model, points, [0, 1], loss=binary_cross_entropy_with_logits, **options)

@@ -451,7 +451,7 @@ def test_the_worst_example_of_a_regression_is_named(open_page: Any) -> None:
 
 
 def diverged() -> TrainingPage:
-    """TrainingPage a line whose weight becomes infinite."""
+    """Watch a line whose weight becomes infinite."""
     model = MLP(2, [2, 1], rng=0)
     training = watch(model, [[0.0, 1.0], [1.0, 0.0]], [0.0, 2.5], loss=mse_loss)
     for factor in (1e3, 1e200, math.inf):

@@ -223,6 +223,13 @@ def test_the_frame_in_a_notebook_moves(browser: Any) -> None:
     assert complaints == []
 
 
+def test_firefox_shows_every_digit_of_a_size(open_in_firefox: Any, tmp_path: Path) -> None:
+    """Its arrows, which are always there, lay over the 6 of 16 hidden units."""
+    path = classifier()[0].save(tmp_path / "training.html")
+    look = "field => getComputedStyle(field).appearance"
+    assert open_in_firefox(path).locator("#hidden-0").evaluate(look) == "textfield"
+
+
 def test_firefox_unpacks_the_frame_too(open_in_firefox: Any, tmp_path: Path) -> None:
     """A notebook's cell in Firefox, in light and dark: the page inside is whole."""
     path = tmp_path / "cell.html"

@@ -68,7 +68,7 @@ CASES = {
 
 
 def trained(case: Case) -> tuple[TrainingPage, Any, list[list[float]], list[Any]]:
-    """TrainingPage ten epochs on twenty random points."""
+    """Watch ten epochs on twenty random points."""
     chance = random.Random(5)
     inputs = [[chance.gauss(0, 1) for _ in range(case.inputs)] for _ in range(20)]
     targets = [case.target(x) for x in inputs]

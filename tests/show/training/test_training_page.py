@@ -1,4 +1,4 @@
-"""TrainingPages: what is recorded, when, how much of it is kept, and what is refused."""
+"""Training pages: what is recorded, when, how much of it is kept, and what is refused."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def test_steps_may_be_counted_by_the_user_and_go_forward() -> None:
     training.record(step=10)
     training.record()
     assert [snapshot.step for snapshot in training.snapshots] == [0, 10, 11]
-    with pytest.raises(OperandError, match="step 5 comes after step 11"):
+    with pytest.raises(OperandError, match="step is 5, but the last snapshot is of step 11"):
         training.record(step=5)
 
 
@@ -325,7 +325,7 @@ def test_a_loss_with_a_branch_is_refused_too() -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"X": [[0.0, 1.0], [0.0]], "y": [0, 1]}, "input 1 has 1 numbers, and input 0 has 2"),
+    ({"X": [[0.0, 1.0], [0.0]], "y": [0, 1]}, "input 1 has 1 numbers, but input 0 has 2"),
     ({"X": [[0.0, 1.0], "ab"], "y": [0, 1]}, "input 1 is 'ab': give a list of numbers"),
     ({"X": [[0.0, 1.0], [0.0, "b"]], "y": [0, 1]}, "input 1 is"),
     ({"X": [0.0, 1.0], "y": [0, 1]}, "input 0 is 0.0: give a list"),

@@ -17,7 +17,8 @@ from scalargrad.compiler.passes.lane_signals import Crossing
 from scalargrad.compiler.passes.lane_writer import LaneWriter, writer_for
 from scalargrad.compiler.passes.lanes import Partial, partial
 from scalargrad.compiler.passes.lookups import Lookups, is_lookup
-from scalargrad.compiler.passes.program import Program, Writer
+from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.passes.writer import Writer
 from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.system.collector import collector_paused
 from scalargrad.table.operation import Elementwise, Operation

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from scalargrad.compiler.passes.kinds import PRODUCTS, Op
 from scalargrad.compiler.passes.lanes import Partial, expression_of, merged, subexpressions
-from scalargrad.compiler.passes.program import Writer
+from scalargrad.compiler.passes.writer import Writer
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise, Operation, Reduction
 from scalargrad.table.printing import Expression

@@ -20,7 +20,8 @@ from scalargrad.compiler.passes.kinds import (
     has_lanes,
     total_of,
 )
-from scalargrad.compiler.passes.program import Program, Writer, size_of
+from scalargrad.compiler.passes.program import Program, size_of
+from scalargrad.compiler.passes.writer import Writer
 
 
 def writer_for(program: Program) -> Writer:

@@ -10,7 +10,7 @@ and their signals are summed over the lanes.
 from __future__ import annotations
 
 from scalargrad.compiler.passes.kinds import SCATTER, TAKE, Op, Scattered, total_of
-from scalargrad.compiler.passes.program import Writer
+from scalargrad.compiler.passes.writer import Writer
 from scalargrad.ops import eq
 
 Nodes = tuple[int, ...]

@@ -176,7 +176,7 @@ def _propagates(nodes: Nodes, likes: Likes) -> Flags:
     first, inverse = alike(kinds)
     pairs = [(nodes.table[nodes.codes[x]], int(counts[x])) for x in first.tolist()]
     whole = np.array([_propagates_all(op, arity) for op, arity in pairs], np.bool_)
-    some = [isinstance(op, Operation) and 0 < arity <= _FEW for op, arity in pairs]
+    some = [isinstance(op, Operation) and arity <= _FEW for op, arity in pairs]
     propagates = np.repeat(whole[inverse], counts)
     for k in np.flatnonzero(np.array(some, np.bool_) & ~whole).tolist():
         chosen = np.flatnonzero(inverse == k)

@@ -1,4 +1,4 @@
-"""Random draws: those made by `drawn` become inputs of the program, all others are refused.
+"""Let a program draw random numbers by `scalargrad.drawn`, and refuse all other draws.
 
 A number drawn by `drawn` is drawn again at each call. Drawn in any other way, it would be the same
 in all calls. So after the recording, every generator that the function can reach must be in the
@@ -8,13 +8,11 @@ state in which the draws by `drawn` alone leave it.
 from __future__ import annotations
 
 import pickle
-import sys
 from collections.abc import Callable, Sequence
-from types import FrameType
 from typing import Any
 
 from scalargrad.compiler.trace.find_generators import generators_of, makes_fresh
-from scalargrad.compiler.trace.refusal import at, is_library
+from scalargrad.compiler.trace.refusal import at, users_line
 from scalargrad.errors import TraceError
 from scalargrad.table.validation import shown
 from scalargrad.transforms.draws import MODULE, Draw, rewind, rows_of, state_of
@@ -55,10 +53,16 @@ class Generators:
         """Set all generators back to their states before the recording."""
         rewind(self._before.values())
 
-    def check(self, draws: Sequence[Draw], run: Callable[[], Any]) -> None:
+    def check(self, draws: Sequence[Draw], again: Callable[[Callable[[], None]], Any]) -> None:
         """Raise TraceError if anything but `draws` was drawn; rewind the generators.
 
-        The function is then run once more, to name the line that drew.
+        Parameters
+        ----------
+        draws : sequence of Draw
+            Those made by `drawn`.
+        again : callable
+            Records the function once more, to find the line: ``again(check)`` calls ``check()``
+            before each operation.
         """
         before = [*self._before.values()]
         after = [(x, state_of(x)) for x, _ in before]
@@ -68,38 +72,37 @@ class Generators:
         hidden = [x for x, state in after if _differ(state, state_of(x))]
         rewind(before)
         if hidden:
-            place = None if draws else line_that_draws(hidden[0], run)
-            where, code = ("", "") if place is None else (f" ({place[0]}:{place[1]})", at(*place))
+            place = None if draws else _where_noticed(hidden[0], again)
+            where, code = "", ""
+            if place is not None:
+                where, code = f" (before the operation at {place[0]}:{place[1]})", at(*place)
             raise TraceError(
                 f"a random number was drawn from {shown(hidden[0])} while a compiled function was "
                 f"recorded{where}: {REMEDY}{code}"
             )
 
 
-def line_that_draws(source: Any, run: Callable[[], Any]) -> tuple[str, int] | None:
-    """Run a function and return the file and the line of the user's program that first draws."""
-    before, tracing = state_of(source), sys.gettrace()
-    found: list[tuple[str, int]] = []
-    last: list[tuple[str, int]] = []
+def _where_noticed(
+    source: Any, again: Callable[[Callable[[], None]], Any]
+) -> tuple[str, int] | None:
+    """Return the file and line of the first operation after a draw, if there is one."""
+    before = state_of(source)
 
-    def line(frame: FrameType, event: str, _: Any) -> Any:
-        if not found and last and _differ(before, state_of(source)):
-            found.append(last[0])
-        here = frame.f_back if event == "return" and frame.f_back is not None else frame
-        last[:] = [(here.f_code.co_filename, here.f_lineno)]
-        return line
+    def check() -> None:
+        if _differ(before, state_of(source)):
+            raise _DrawnError
 
-    def call(frame: FrameType, *_: Any) -> Any:
-        return None if found or is_library(frame.f_code.co_filename) else line
-
-    sys.settrace(call)
     try:
-        run()
+        again(check)
+    except _DrawnError as noticed:
+        return users_line(noticed.__traceback__)
     except Exception:  # noqa: BLE001 - what it raises now matters no more
         return None
-    finally:
-        sys.settrace(tracing)
-    return found[0] if found and not is_library(found[0][0]) else None
+    return None
+
+
+class _DrawnError(BaseException):
+    """Ends a recording at the first operation after a draw; no user's `except` is to catch it."""
 
 
 def _differ(a: Any, b: Any) -> bool:

@@ -112,7 +112,9 @@ def recorded(trace: Trace, run: Callable[[], Any], *, domains: bool) -> tuple[Re
     """Run a function on the traced numbers of its arguments; see `record`."""
     try:
         result = trace.record(run)
-        trace.generators.check([draw for draw, _ in trace.draws], lambda: trace.record(run))
+        trace.generators.check(
+            [draw for draw, _ in trace.draws], lambda check: trace.record_with(check, run)
+        )
         values: list[Value] = []
         outline = outlined(result, values)
         outputs = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from scalargrad.compiler.passes.kinds import ADJOINT, INPUT, Op
@@ -65,6 +65,20 @@ class Tape(Tracing):
         self._node_of: dict[int, int] = {}  # by the id of a Value, its node
         self._named: list[Value] = []  # kept, so that no other Value gets their id
         self._made: set[Value] = set()
+
+    def check_before_writing(self, check: Callable[[], None]) -> None:
+        """Call `check` before each node that is written from now on."""
+        write, (write_op, write_left, write_right) = self.write, self.writers
+
+        def checked(op: Op, args: tuple[int, ...]) -> int:
+            check()
+            return write(op, args)
+
+        def checked_op(op: Op) -> None:
+            check()
+            write_op(op)
+
+        self.write, self.writers = checked, (checked_op, write_left, write_right)
 
     # Inputs -----------------------------------------------------------------------------------
 

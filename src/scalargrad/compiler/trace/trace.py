@@ -76,6 +76,11 @@ class Trace(Tape):
         finally:
             self.is_open = False
 
+    def record_with(self, check: Callable[[], None], run: Callable[[], R]) -> R:
+        """Run a function again; `check` is called before each node is written."""
+        self.check_before_writing(check)
+        return self.record(run)
+
     def _run(self, run: Callable[[], R]) -> R:
         new_leaves.set((*new_leaves.get(), self._made))
         with made_by(self._drawn):

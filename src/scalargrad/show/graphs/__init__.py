@@ -1,11 +1,11 @@
 """Pictures of graphs, in DOT (and from it SVG, PNG and PDF) and in Mermaid.
 
-`graphs` holds `draw`. `opening` chooses which parts of a graph are folded; `diagram` and
-`folded_diagram` turn the graph into shapes (with the texts of `gates`) and lines. `looks`, `scale`
-and `copies` decide on highlights, colours and drawn-out fan-out; `chain_rows`, `row_layout` and
-`turns` wrap long chains into rows. `dot` (with `wire_tables`, `edges` and `inks`) and `mermaid`
-write the diagram as text, `layout` runs Graphviz, and `svg` finishes its output. `network_picture`
-draws the units and weights of a network.
+`graphs` holds `draw`. `opening` chooses which parts of a graph are folded; `builder` and
+`folded_diagram` turn the graph into the shapes and lines of a `diagram`, with the texts of `gates`.
+`looks`, `scale` and `copies` decide on highlights, colours and drawn-out fan-out; `chain_rows`,
+`row_layout` and `turns` wrap long chains into rows. `dot` (with `wire_tables`, `edges` and `inks`)
+and `mermaid` write the diagram as text, `layout` runs Graphviz, and `svg` finishes its output.
+`network_picture` draws the units and weights of a network.
 """
 
 from __future__ import annotations

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from scalargrad.show.graphs.diagram import Line
-from scalargrad.show.graphs.parts import Border, Cluster, FoldedDiagram
+from scalargrad.show.graphs.diagram import Border, Cluster, Diagram, Line
 
 
-def cut_at_borders(diagram: FoldedDiagram) -> None:
+def cut_at_borders(diagram: Diagram) -> None:
     """Split the lines of a diagram at the borders they cross; the last piece keeps the id."""
     around = dict(_around(diagram.clusters, ()))
     lines: list[Line] = []

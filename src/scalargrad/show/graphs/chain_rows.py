@@ -8,17 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from scalargrad.show.graphs.diagram import Box, GateShape, Junction, Line, Wire
-from scalargrad.show.graphs.parts import Drawn, Folded
+from scalargrad.show.graphs.diagram import (
+    Box,
+    Folded,
+    GateShape,
+    Junction,
+    Line,
+    Shape,
+    Wire,
+)
 
-_LONG, _ABREAST = 10, 6  # gates one after the other: in a chain that is wrapped, in a row of it
-_WIDE = 8  # gates, in a row of what cannot be cut as often
+_LONG, _ABREAST = 10, 6  # gates in series: the fewest in a chain to wrap, the most in a row of it
+_LEAST = 3  # the fewest gates in a row that others follow: a leaf alone is no row
+_WIDE = 8  # gates: where a row is longer, cuts that cross more lines are tried
 _MOST_CROSSING = 3
-_MOST_IN_A_ROW = 0.7  # of the whole length: else a row saves too little
+_MOST_IN_A_ROW = 0.7  # of the whole length: with longer rows, wrapping saves too little
 
 
 def rows(
-    shapes: Sequence[Drawn], lines: Sequence[Line], apart: Collection[str] = ()
+    shapes: Sequence[Shape], lines: Sequence[Line], apart: Collection[str] = ()
 ) -> dict[str, int]:
     """Return the row of each shape, from 0; a diagram that is no long chain has a single row.
 
@@ -47,7 +55,7 @@ def rows(
     return found
 
 
-def shared_leaves(shapes: Sequence[Drawn], lines: Sequence[Line]) -> dict[str, Box]:
+def shared_leaves(shapes: Sequence[Shape], lines: Sequence[Line]) -> dict[str, Box]:
     """Return the boxes of leaves that are read more than once, by the ids of their dots."""
     boxes = {shape.id: shape for shape in shapes if isinstance(shape, Box)}
     dots = {shape.id for shape in shapes if isinstance(shape, Junction)}
@@ -61,7 +69,7 @@ def shared_leaves(shapes: Sequence[Drawn], lines: Sequence[Line]) -> dict[str, B
 class _Chain:
     """A diagram as a graph, to be cut."""
 
-    def __init__(self, shapes: Sequence[Drawn], lines: Sequence[Line]) -> None:
+    def __init__(self, shapes: Sequence[Shape], lines: Sequence[Line]) -> None:
         self._gates = {shape.id for shape in shapes if isinstance(shape, GateShape | Folded)}
         self._wires = {shape.id for shape in shapes if isinstance(shape, Wire)}
         self._into: dict[str, list[str]] = {shape.id: [] for shape in shapes}
@@ -79,7 +87,7 @@ class _Chain:
             return []
         for crossing in range(1, _MOST_CROSSING + 1):
             found = self._even(list(self._parts(lengths, crossing)))
-            widest = max(max(self._lengths(row).values()) for row in found)
+            widest = max(map(self._depth, found))
             if widest <= _WIDE:
                 break
         return found if widest <= _MOST_IN_A_ROW * longest else []
@@ -89,6 +97,9 @@ class _Chain:
         fewest = len(self._filled(parts, _ABREAST))
         filled = (self._filled(parts, most) for most in range(1, _ABREAST + 1))
         return next(found for found in filled if len(found) == fewest)
+
+    def _depth(self, ids: Sequence[str]) -> int:
+        return max(self._lengths(ids).values())
 
     def _lengths(self, ids: Sequence[str]) -> dict[str, int]:
         """Return the length, in gates, of the longest path to each shape."""
@@ -133,11 +144,11 @@ class _Chain:
         return pending
 
     def _filled(self, parts: Sequence[list[str]], most: int) -> list[list[str]]:
-        """Fill rows with pieces, each row up to so many gates."""
+        """Fill rows with pieces up to so many gates; a row of next to none takes one more."""
         found: list[list[str]] = []
         for part in parts:
             longer = [*found[-1], *part] if found else part
-            if found and max(self._lengths(longer).values()) <= most:
+            if found and (self._depth(longer) <= most or self._depth(found[-1]) < _LEAST):
                 found[-1] = longer
             else:
                 found.append(part)

@@ -16,7 +16,7 @@ class FanOutCopy:
     Attributes
     ----------
     id : str
-        That of the reader's line, ``n2-w0``.
+        The id of the reader's line, ``n2-w0``.
     operand : Value
         The node that is read.
     contribution : float

@@ -10,7 +10,19 @@ from math import hypot
 import graphviz
 
 from scalargrad.show.figures import number
-from scalargrad.show.graphs.diagram import Box, GateShape, Junction, Wire
+from scalargrad.show.graphs.diagram import (
+    Border,
+    Box,
+    Bundle,
+    Cluster,
+    Diagram,
+    Folded,
+    GateShape,
+    Junction,
+    Shape,
+    Wire,
+    nested,
+)
 from scalargrad.show.graphs.edges import Edges
 from scalargrad.show.graphs.inks import (
     ALARM,
@@ -26,17 +38,8 @@ from scalargrad.show.graphs.inks import (
     SLATE,
 )
 from scalargrad.show.graphs.looks import Look
-from scalargrad.show.graphs.parts import (
-    Border,
-    Bundle,
-    Cluster,
-    Drawn,
-    Folded,
-    FoldedDiagram,
-    nested,
-)
 from scalargrad.show.graphs.scale import Scale
-from scalargrad.show.graphs.wire_tables import PLAIN_TABLE, literal, named, wire_table
+from scalargrad.show.graphs.wire_tables import PLAIN_TABLE, literal, named, noted, wire_table
 
 _LEGEND = {"fontname": "Helvetica,Arial,sans-serif", "fontsize": "12", "fontcolor": INK}
 _GRAPH = {"bgcolor": PAPER, "pad": "0.1", "nodesep": "0.17"}
@@ -69,7 +72,7 @@ _ALARMED = {"shape": "doubleoctagon", "color": ALARM, "fontcolor": ALARM, "penwi
 
 
 def to_dot(
-    diagram: FoldedDiagram,
+    diagram: Diagram,
     direction: str,
     dark: bool = False,
     places: Mapping[str, str] | None = None,
@@ -156,10 +159,11 @@ def darkened(dot: str) -> str:
     return _COLOUR.sub(inked, dot)
 
 
-def _below(diagram: FoldedDiagram) -> str:
+def _below(diagram: Diagram) -> str:
     """Return the text below the picture: the scale of its colours, the legend, the note."""
     scale = _legend(diagram.look.scale) if diagram.look.scale else ""
-    notes = [literal(text) for text in (diagram.legend, diagram.note) if text]
+    note = noted(diagram.note, diagram.note_names)
+    notes = [text for text in (literal(diagram.legend), note) if text]
     if not notes:
         return scale
     rows = [scale, *notes] if scale else notes
@@ -195,7 +199,7 @@ def _set_in(
         graph.subgraph(frames[cluster.id])
 
 
-def _node(shape: Drawn, direction: str, look: Look) -> dict[str, str]:
+def _node(shape: Shape, direction: str, look: Look) -> dict[str, str]:
     match shape:
         case Box():
             style = {**_BOX, **_KINDS[shape.kind], "label": f"<{named(shape.text)}>"}

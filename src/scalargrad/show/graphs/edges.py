@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 
-from scalargrad.show.graphs.diagram import GateShape, Line, Wire
+from scalargrad.show.graphs.diagram import (
+    Border,
+    Bundle,
+    Diagram,
+    Folded,
+    GateShape,
+    Line,
+    Wire,
+)
 from scalargrad.show.graphs.inks import HALO, INK, SLATE
-from scalargrad.show.graphs.parts import Border, Bundle, Folded, FoldedDiagram
 
 #: The sides on which lines leave and enter a shape, for each direction of the picture.
 SIDES = {"LR": ("e", "w"), "TB": ("s", "n")}
@@ -28,7 +35,7 @@ class Edges:
         ``"LR"`` or ``"TB"``.
     """
 
-    def __init__(self, diagram: FoldedDiagram, direction: str) -> None:
+    def __init__(self, diagram: Diagram, direction: str) -> None:
         self._leaving, self._entering = SIDES[direction]
         self._highlighted, self._back = diagram.look.highlighted, diagram.look.back
         self._shapes = {shape.id: shape for shape in diagram.shapes}

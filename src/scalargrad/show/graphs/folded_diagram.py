@@ -21,31 +21,27 @@ the outside in:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from scalargrad.show.aliases import aliases, is_long
 from scalargrad.show.characters import visible
 from scalargrad.show.figures import number
 from scalargrad.show.graphs.borders import cut_at_borders
+from scalargrad.show.graphs.builder import ALL_NUMBERS, Builder, DrawnGraph, WireNumbers
 from scalargrad.show.graphs.copies import FanOutCopy
 from scalargrad.show.graphs.diagram import (
-    ALL_NUMBERS,
     Box,
-    Builder,
-    Junction,
-    Line,
-    Wire,
-    WireNumbers,
-)
-from scalargrad.show.graphs.opening import Opening, is_module
-from scalargrad.show.graphs.parts import (
     Bundle,
     Cluster,
-    Drawn,
+    Diagram,
     Folded,
-    FoldedDiagram,
+    Junction,
+    Line,
+    Shape,
+    Wire,
 )
+from scalargrad.show.graphs.opening import Opening, Source, is_module
 from scalargrad.show.subgraphs import Fold
 from scalargrad.value import Parameter, Value
 
@@ -77,25 +73,25 @@ class FoldedBuilder(Builder):
         names: Mapping[Value, str],
         numbers: WireNumbers = ALL_NUMBERS,
     ) -> None:
-        super().__init__(order, copies, numbers)
+        super().__init__(DrawnGraph(order), copies, numbers)
         self.places = {node: visible(name) for node, name in names.items() if node in self.names}
-        self.names |= self.places
+        self.names = self.names | self.places
         self.short, self.legend = aliases(self.names)
         self.opening = opening
         self.folds = {part: f"f{k}" for k, part in enumerate(opening.whole.walk())}
-        last = {opening.stands[node]: i for i, node in enumerate(order)}  # what completes it
+        last = {opening.stands[node]: i for i, node in enumerate(order)}  # of each item's nodes
         self.items = sorted(last, key=last.__getitem__)
-        self.taken = Counter(x for item in self.items for x in opening.line_sources(item))
-        self.branches = {node: self.taken[node] for node in order}
+        sources = (source for item in self.items for source in opening.line_sources(item))
+        self.branches = Counter(map(self.unit_of, sources))
 
-    def fold(self, roots: Sequence[Value]) -> FoldedDiagram:
+    def build(self, roots: Sequence[Value]) -> Diagram:
         """Return the diagram, in which each frame knows the shapes in it."""
         closed = len(self.opening.closed())
         count = f", {closed} folded part{'s' * (closed != 1)}" if closed else ""
-        diagram = FoldedDiagram(self.title(roots) + count)
+        diagram = Diagram(self.title(roots) + count)
         frames = self.frames(diagram)
         for item in self.items:
-            shapes: list[Drawn]
+            shapes: list[Shape]
             if isinstance(item, Value):
                 shapes, lines = [*self.shapes(item)], [*self.lines(item)]
             else:
@@ -108,7 +104,7 @@ class FoldedBuilder(Builder):
         diagram.legend = self.legend_of(diagram.shapes)
         return diagram
 
-    def frames(self, diagram: FoldedDiagram) -> dict[Value | Fold, Cluster]:
+    def frames(self, diagram: Diagram) -> dict[Value | Fold, Cluster]:
         """Make the frames of open folds, and return the innermost one around each item."""
         around: dict[Value | Fold, Cluster] = {}
         pending: list[Fold] = [self.opening.whole]
@@ -137,59 +133,41 @@ class FoldedBuilder(Builder):
         """Return the name of a node as shown, or its alias if that is too long."""
         return self.short[node] if is_long(name) else name
 
-    def legend_of(self, shapes: Sequence[Drawn]) -> str:
+    def legend_of(self, shapes: Sequence[Shape]) -> str:
         """Return what the aliases among the shapes stand for, one per line."""
         shown = {shape.text for shape in shapes if isinstance(shape, Box)}
         shown |= {shape.name for shape in shapes if isinstance(shape, Wire)}
         stems = {name.partition("[")[0] for name in shown}
         return "\n".join(f"{a}: {name}" for a, name in self.legend.items() if a in stems)
 
-    def arriving(self, node: Value, i: int, operand: Value) -> Iterator[Line]:
-        """Yield the line that brings an operand; operands from one fold share a line."""
-        source = self.opening.source(operand)
-        if isinstance(source, Value):
-            yield from super().arriving(node, i, operand)
-        elif source not in map(self.opening.source, _values(node.parents[:i])):
-            id = f"{self.ids[node]}-{self.folds[source]}"
-            yield Line(id, self.fold_tap(source), self.ids[node], enters=True, thick=True)
+    def unit(self, node: Value) -> str:
+        """Return the unit that a node is read from: itself, or all that leaves its fold."""
+        return self.unit_of(self.opening.source(node))
 
-    def fold_shapes(self, part: Fold) -> Iterator[Drawn]:
+    def unit_of(self, source: Source) -> str:
+        """Return the id of what a line comes from."""
+        return self.ids[source] if isinstance(source, Value) else self.folds[source]
+
+    def fold_shapes(self, part: Fold) -> Iterator[Shape]:
         """Yield the box of a closed fold, and the wire that leaves it."""
         own = self.folds[part]
         yield Folded(own, visible(part.title), tuple(_details(part)), _said(part))
         if len(part.outputs) == 1:
             yield self.wire(part.outputs[0])
-            if self.branches[part.outputs[0]] > 1:
+            if self.branches[self.ids[part.outputs[0]]] > 1:
                 yield self.branching(part.outputs[0])
             return
         text = f"{len(part.outputs):,} values"
         yield Bundle(f"{own}-wire", text, f"{text} of {visible(part.title)}: {_listed(part)}")
-        if self.taken[part] > 1:
-            yield Junction(f"{own}-fan", f"{text} are read in {self.taken[part]} places")
+        if self.branches[own] > 1:
+            yield Junction(f"{own}-fan", f"{text} are read in {self.branches[own]} places")
 
     def fold_lines(self, part: Fold) -> Iterator[Line]:
         """Yield the lines that enter a closed fold, and those to its wire."""
         own = self.folds[part]
         for source in self.opening.line_sources(part):
-            if isinstance(source, Value):
-                yield Line(f"{own}-{self.ids[source]}", self.tap(source), own, enters=True)
-            else:
-                id, tap = f"{own}-{self.folds[source]}", self.fold_tap(source)
-                yield Line(id, tap, own, enters=True, thick=True)
-        if len(part.outputs) == 1:
-            yield from self.leaving(part.outputs[0], own)
-            return
-        yield Line(f"{own}-out", own, f"{own}-wire", thick=True)
-        if self.taken[part] > 1:
-            yield Line(f"{own}-stem", f"{own}-wire", f"{own}-fan", thick=True)
-
-    def fold_tap(self, part: Fold) -> str:
-        """Return the id of the shape at which the values of a fold are read."""
-        return f"{self.folds[part]}-{'fan' if self.taken[part] > 1 else 'wire'}"
-
-
-def _values(operands: Iterable[Value | float]) -> Iterator[Value]:
-    return (x for x in operands if isinstance(x, Value))
+            yield self.arriving(self.unit_of(source), own)
+        yield from self.leaving(self.unit(part.outputs[0]), own)
 
 
 def _details(part: Fold) -> Iterator[str]:

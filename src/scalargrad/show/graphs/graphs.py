@@ -11,8 +11,9 @@ from scalargrad.errors import GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, fan_out, topological_order
 from scalargrad.show.characters import visible
 from scalargrad.show.figures import number
+from scalargrad.show.graphs.builder import WireNumbers
 from scalargrad.show.graphs.copies import copies_of
-from scalargrad.show.graphs.diagram import Wire, WireNumbers
+from scalargrad.show.graphs.diagram import Border, Diagram, Wire
 from scalargrad.show.graphs.dot import to_dot
 from scalargrad.show.graphs.edges import SIDES
 from scalargrad.show.graphs.folded_diagram import FoldedBuilder, stand_ins
@@ -27,12 +28,11 @@ from scalargrad.show.graphs.opening import (
     all_open,
     opening,
 )
-from scalargrad.show.graphs.parts import Border, FoldedDiagram
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.row_layout import in_rows
 from scalargrad.show.graphs.scale import numbers_by_id, scale_of
-from scalargrad.show.held import shown_order
 from scalargrad.show.places import module_or_none, place_names
+from scalargrad.show.softmax_maximum import shown_order
 from scalargrad.show.subgraphs import Fold, Model, fold
 from scalargrad.table.printing import MINUS
 from scalargrad.table.validation import flag, is_word, listed, shown, text, whole
@@ -75,7 +75,7 @@ def draw(
     root : Value or iterable of Values
         What to draw, with all it was computed from.
     model : Module, optional
-        Drawn as its modules, found from the parameters that nodes use.
+        Shape as its modules, found from the parameters that nodes use.
     depth : int or None
         How many levels of modules to open, at most: 0 draws the model as a box, 1 its layers as
         boxes, 2 their neurons; None opens all. Fewer are opened where `limit` requires it.
@@ -184,7 +184,7 @@ def draw(
     _require_within(limit, order, roots, seen, copies)
     copied = copies_of(order) if copies else {}
     places = place_names(model, order)
-    diagram = FoldedBuilder(order, copied, seen, places, numbers_shown).fold(roots)
+    diagram = FoldedBuilder(order, copied, seen, places, numbers_shown).build(roots)
     hidden = stand_ins(order, seen)
     alarmed, alarm = _alarm(order, numbers_shown.gradients)
     diagram.note = "\n".join(filter(None, [alarm, _note(seen) if seen.cut else ""]))
@@ -245,7 +245,7 @@ def glance(root: Value) -> str | None:
 class GraphDrawing:
     """A diagram, the direction of its lines, and a light or dark background."""
 
-    diagram: FoldedDiagram
+    diagram: Diagram
     direction: str
     dark: bool = False
 

@@ -7,9 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from scalargrad.show.graphs.diagram import Box, GateShape, Junction, Line, Wire
+from scalargrad.show.graphs.diagram import (
+    Border,
+    Box,
+    Bundle,
+    Cluster,
+    Diagram,
+    Folded,
+    GateShape,
+    Junction,
+    Line,
+    Wire,
+    nested,
+)
 from scalargrad.show.graphs.looks import Look
-from scalargrad.show.graphs.parts import Border, Bundle, Cluster, Folded, FoldedDiagram, nested
 
 _Shown: TypeAlias = Box | GateShape | Wire | Folded | Bundle
 
@@ -29,7 +40,7 @@ _BOLD_LINE = "stroke:#9a5b00,stroke-width:4px"
 _SPECIAL = re.compile(r"[!-/:-@\[-`{-~]")
 
 
-def to_mermaid(diagram: FoldedDiagram, direction: str) -> str:
+def to_mermaid(diagram: Diagram, direction: str) -> str:
     """Return `diagram` as a Mermaid flowchart."""
     shapes = [shape for shape in diagram.shapes if not isinstance(shape, Junction | Border)]
     passed = {shape.id for shape in diagram.shapes if isinstance(shape, Junction | Border)}

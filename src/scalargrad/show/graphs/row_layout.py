@@ -12,16 +12,15 @@ from dataclasses import replace
 from typing import Any
 
 from scalargrad.show.graphs.chain_rows import rows, shared_leaves
-from scalargrad.show.graphs.diagram import Box, Line
+from scalargrad.show.graphs.diagram import Border, Box, Diagram, Line, Shape
 from scalargrad.show.graphs.dot import to_dot
 from scalargrad.show.graphs.layout import render_each
-from scalargrad.show.graphs.parts import Border, Drawn, FoldedDiagram
 from scalargrad.show.graphs.turns import Point, turn
 
 _GAP, _LANE, _OUT = 20.0, 8.0, 10.0  # points: between rows, between lines there, and beside them
 
 
-def in_rows(diagram: FoldedDiagram, dark: bool = False) -> str:
+def in_rows(diagram: Diagram, dark: bool = False) -> str:
     """Return the DOT text of a diagram in rows, with all positions; "" if it has a single row.
 
     Raises
@@ -33,7 +32,7 @@ def in_rows(diagram: FoldedDiagram, dark: bool = False) -> str:
     return to_dot(rearranged, "LR", dark, places) if places else ""
 
 
-def placed(diagram: FoldedDiagram) -> tuple[FoldedDiagram, dict[str, str]]:
+def placed(diagram: Diagram) -> tuple[Diagram, dict[str, str]]:
     """Return a diagram in rows with all positions; unchanged, without any, if it has one row.
 
     Raises
@@ -52,11 +51,9 @@ def placed(diagram: FoldedDiagram) -> tuple[FoldedDiagram, dict[str, str]]:
     return diagram, _Placed(diagram, row).places
 
 
-def _named_again(
-    diagram: FoldedDiagram, row: dict[str, int], leaves: Mapping[str, Box]
-) -> FoldedDiagram:
+def _named_again(diagram: Diagram, row: dict[str, int], leaves: Mapping[str, Box]) -> Diagram:
     """Return the diagram with shared leaves drawn again in each row that reads them."""
-    again: list[Drawn] = []
+    again: list[Shape] = []
     lines: list[Line] = []
     for line in diagram.lines:
         if line.source in leaves and row[line.source] != row[line.target]:
@@ -71,7 +68,7 @@ def _named_again(
 class _Placed:
     """The positions of shapes and lines by id, in Graphviz's notation."""
 
-    def __init__(self, diagram: FoldedDiagram, row: Mapping[str, int]) -> None:
+    def __init__(self, diagram: Diagram, row: Mapping[str, int]) -> None:
         self._row = row
         self._turning = [x for x in diagram.lines if row[x.source] != row[x.target]]
         parts = [self._part(diagram, i) for i in range(max(row.values()) + 1)]
@@ -93,9 +90,9 @@ class _Placed:
     def _arriving(self, row: int) -> list[Line]:
         return [line for line in self._turning if self._row[line.target] == row]
 
-    def _part(self, diagram: FoldedDiagram, row: int) -> FoldedDiagram:
+    def _part(self, diagram: Diagram, row: int) -> Diagram:
         """Return one row, with a point at its margin for each line to or from other rows."""
-        here: list[Drawn] = [x for x in diagram.shapes if self._row[x.id] == row]
+        here: list[Shape] = [x for x in diagram.shapes if self._row[x.id] == row]
         lines: list[Line] = []
         for line in diagram.lines:
             ends = self._row[line.source] == row, self._row[line.target] == row
@@ -107,7 +104,7 @@ class _Placed:
             elif ends[1]:
                 here.append(Border(f"{line.id}-on", out=False))
                 lines.append(replace(line, id=f"{line.id}-on-to", source=f"{line.id}-on"))
-        return FoldedDiagram("", here, lines, look=replace(diagram.look, scale=None))
+        return Diagram("", here, lines, look=replace(diagram.look, scale=None))
 
     def _read(self, laid: Any, bottom: float) -> None:
         """Read the positions in one row, and move them down to that row."""
@@ -120,7 +117,7 @@ class _Placed:
                 self._heads[id] = points.pop(0)
             self._points[id] = points
 
-    def _written(self, diagram: FoldedDiagram) -> Iterator[tuple[str, str]]:
+    def _written(self, diagram: Diagram) -> Iterator[tuple[str, str]]:
         for shape in diagram.shapes:
             yield shape.id, _text(self._points[shape.id])
         for line in diagram.lines:

@@ -5,12 +5,13 @@ So the numbers are above and below a line on which the edges on both sides meet 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from html import escape
 
-from scalargrad.show.graphs.diagram import Wire
+from scalargrad.show.graphs.diagram import Bundle, Wire
 from scalargrad.show.graphs.inks import GRADIENT, HALO, INK, PAPER, SLATE, VALUE
 from scalargrad.show.graphs.looks import Look
-from scalargrad.show.graphs.parts import Bundle
 from scalargrad.table.printing import script_parts
 
 #: A highlighted wire is a thick line between bands of the halo, a tinted one has broader bands.
@@ -90,6 +91,9 @@ def _cell(id: str, title: str, content: str, pad: int) -> str:
 
 
 _INDEX_SIZE = 9
+_STRUT = (
+    f'<SUB><FONT POINT-SIZE="{_INDEX_SIZE}"> </FONT></SUB>'  # a line without an index is as high
+)
 
 
 def named(name: str) -> str:
@@ -101,6 +105,19 @@ def named(name: str) -> str:
     size = f'<FONT POINT-SIZE="{_INDEX_SIZE}">'
     raised = f"<SUP>{size}{above}</FONT></SUP>" if above else ""
     return f"{letter}{raised}<SUB>{size}{below}</FONT></SUB>"
+
+
+def noted(text: str, names: Collection[str]) -> str:
+    """Return a text in which those of its names that have an index are set with it."""
+    indexed = sorted(filter(script_parts, names), key=len, reverse=True)
+    if not indexed:
+        return literal(text)
+    name = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, indexed))})(?!\w)")
+    lines = [
+        "".join(named(x) if k % 2 else literal(x) for k, x in enumerate(name.split(line)))
+        for line in text.split("\n")
+    ]
+    return "<BR/>".join(line + _STRUT for line in lines)
 
 
 def literal(text: str, line_break: str = "<BR/>") -> str:

@@ -1,4 +1,4 @@
-"""Stepping through a graph: what every gate computes, and what flows back along every wire."""
+"""Step through a graph: what every gate computes, and what flows back along every wire."""
 
 from scalargrad.show.steps.sequence import Walk as Walk
 from scalargrad.show.steps.sequence import walk as walk

@@ -1,4 +1,4 @@
-"""Recognise activations in a graph: one gate, or the few that a person writes one with."""
+"""Recognise activations in a graph: single gates, and the usual ones written with several."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ACTIVATIONS = {
     *(ops.gelu, ops.gelu_tanh),
 }
 
-#: What gates compute of z: "z", a constant, or an operation and what its operands compute.
+#: What a gate computes from z: "z", a constant, or an operation with the forms of its operands.
 _Form: TypeAlias = "str | float | tuple[str | _Form, ...]"
 
 _MOST_GATES = 12  # of an activation that is written out
@@ -31,7 +31,7 @@ class Activation(NamedTuple):
     name : str
         As it stands in front of its operand: tanh, σ, ReLU.
     gates : tuple of Value
-        Those that compute it from the sum, operands first; the last is the unit's output.
+        The gates that compute it from the sum, operands first; the last is the unit's output.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Activation(NamedTuple):
 def activation_of(
     scene: Scene, total: Value, readers: Mapping[Value, Sequence[Value]]
 ) -> Activation | None:
-    """Return the activation that alone reads a sum, or None where that is no activation.
+    """Return the activation applied to a sum; None unless an activation is all that reads it.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def _is_read_only_by(scene: Scene, nodes: Sequence[Value], gates: Sequence[Value
 
 
 def _form(gate: Value, forms: Mapping[Value, _Form]) -> _Form:
-    """Return what a gate computes of z; x - y is a sum, x / y a product, e ** x an exp."""
+    """Return what a gate computes from z; x - y is a sum, x / y a product, e ** x an exp."""
     assert gate.op is not None
     of = [forms[x] if isinstance(x, Value) else x for x in gate.parents]
     if gate.op in (ops.sub, ops.div):
@@ -156,7 +156,7 @@ _NAMES: dict[_Form, str] = {
 
 
 def _name(gate: Value) -> str:
-    """Return what a gate is called if it is an activation by itself, else nothing."""
+    """Return the name of a gate that is an activation by itself; "" for any other."""
     op = gate.op
     assert op is not None
     varying = sum(isinstance(x, Value) for x in gate.parents)

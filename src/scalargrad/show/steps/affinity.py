@@ -1,4 +1,4 @@
-"""Whether nudging an input changes the output in exact proportion, or only to first order."""
+"""Find inputs in which the output is affine: nudging one changes it in exact proportion."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _LARGEST = 10**8
 class Affinity:
     """Tells which inputs a root is an affine function of.
 
-    It is, where no partial on the way depends on that input. The answer errs on the side of
-    False: for operations over many operands whose partials are formulas, and for graphs in
-    which nodes times inputs are so many that looking would be felt.
+    A root is affine in an input if no partial on the way depends on that input. The answer may be
+    False where the truth is True: for operations of many operands whose partials are formulas, and
+    for graphs so large that the search would take noticeable time.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class Affinity:
     inputs : sequence of Value
         The leaves.
     gate : callable
-        Gives the gate that made a node.
+        Returns the gate that made a node.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Affinity:
         return not self._bent & self._mark[leaf]
 
     def _search(self, order: Sequence[Value], gate: Callable[[Value], SymbolicGate]) -> int:
-        """Return the inputs, as bits, that the last node does not change in proportion to."""
+        """Return the inputs, as bits, in which the last node is not affine."""
         below = dict(self._mark)
         bent = dict.fromkeys(order, 0)
         for node in order:

@@ -1,4 +1,4 @@
-"""Colours of the terminal, readable on light and on dark: contrast at least 4 on either."""
+"""Terminal colours with a contrast of at least 4 on light and on dark backgrounds."""
 
 from __future__ import annotations
 

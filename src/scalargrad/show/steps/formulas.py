@@ -1,11 +1,11 @@
-"""The formulas of a step, in any script: the chain rule in symbols and in numbers."""
+"""The formulas of a step, as text or MathML: the chain rule in symbols and in numbers."""
 
 from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
 from scalargrad.show.figures import product_relation, relation
-from scalargrad.show.steps.partials import is_plain_sum
+from scalargrad.show.steps.resolver import is_plain_sum
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.scripts import Notation, Script
 from scalargrad.show.steps.step_facts import StepFacts
@@ -16,7 +16,7 @@ Link: TypeAlias = tuple[str, str]
 
 
 class Formula(NamedTuple):
-    """One formula as links of a chain: each a sign, or none, and a piece.
+    """One formula as a chain of links: each is a piece, after a sign or none.
 
     The whole leaves `numbers[0]` out where `brief` says that it would only repeat.
     """
@@ -133,14 +133,14 @@ def local_formula(scene: Scene, node: Value, operand: int, script: Script) -> Fo
 
 
 def signal(step: StepFacts, node: Value, script: Script, notation: Notation) -> str:
-    """Return the gradient of a node, as the notation writes it; δ is that of a sum alone."""
+    """Return the gradient of a node in a notation; only a pre-activation's is written δ."""
     scene = step.scene
     written = "partial" if notation == "delta" and node not in scene.pre_activations else notation
     return script.signal(scene.word(scene.root), scene.word(node), written)
 
 
 def _gate_words(step: StepFacts) -> str:
-    """Name the gate a contribution comes by, and which of several wires."""
+    """Name the gate that a contribution comes through and, if there are several wires, which."""
     node, scene = _node(step), step.scene
     word = scene.word(node)
     several = scene.is_repeated(node, _wire(step)[0])

@@ -1,4 +1,4 @@
-"""A walk as pictures of one size, each with only what is known at its step: for slides."""
+"""A walk as slides: pictures of one size, each showing only what is known at its step."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from textwrap import wrap
 
 from scalargrad.errors import GraphTooLargeError, LayoutError
 from scalargrad.graph import describe
-from scalargrad.show.graphs.diagram import Builder, Wire, WireNumbers
+from scalargrad.show.graphs.builder import Builder, DrawnGraph, WireNumbers
+from scalargrad.show.graphs.diagram import Wire
 from scalargrad.show.graphs.dot import to_dot
 from scalargrad.show.graphs.inks import DARK, PAPER
 from scalargrad.show.graphs.layout import render, render_each
 from scalargrad.show.graphs.looks import Look, highlighted_ids
-from scalargrad.show.graphs.parts import FoldedDiagram
 from scalargrad.show.graphs.row_layout import placed
 from scalargrad.show.graphs.svg import finish
 from scalargrad.show.html import policy
@@ -36,10 +36,10 @@ _HIDDEN_TITLES = re.compile(
 
 
 class FrameBuilder(Builder):
-    """Draws a graph with the numbers of a walk: room for each, whether it is known yet or not."""
+    """Draws a graph with the numbers of a walk, with room for those not known yet."""
 
     def __init__(self, scene: Scene, numbers: WireNumbers) -> None:
-        super().__init__(scene.order, {}, numbers)
+        super().__init__(DrawnGraph(scene.order), numbers=numbers)
         self._scene = scene
 
     def wire(self, node: Value) -> Wire:
@@ -71,12 +71,13 @@ def frames(
             f"the graph of {describe(scene.root)} has {len(scene.order):,} nodes, too many for "
             f"pictures of at most {_MOST}: walk a node further down, or save a page"
         )
-    plain = FrameBuilder(scene, WireNumbers(digits)).build([scene.root])
-    whole = FoldedDiagram(plain.title, [*plain.shapes], plain.lines, look=Look(even=True))
+    whole = FrameBuilder(scene, WireNumbers(digits)).build([scene.root])
+    whole.look = Look(even=True)
     arranged, places = placed(whole)
     captions, width = _captions(steps)
+    arranged = replace(arranged, note_width=width, note_names=frozenset(scene.names.values()))
     diagrams = [
-        replace(arranged, title=step.text(), look=_look(step), note=caption, note_width=width)
+        replace(arranged, title=step.text(), look=_look(step), note=caption)
         for step, caption in zip(steps, captions, strict=True)
     ]
     dots = [to_dot(diagram, "LR", dark, places) for diagram in diagrams]
@@ -89,7 +90,7 @@ def frames(
 
 
 def _captions(steps: Sequence[Step]) -> tuple[list[str], int]:
-    """Return the formula of each step, all of as many lines, and room in points for the widest."""
+    """Return the formula of each step, padded to equal lines, and the greatest width in points."""
     wrapped = [wrap(step.text(), _LONGEST_LINE, break_long_words=False) for step in steps]
     high = max(map(len, wrapped))
     width = max(text_width(line, _LETTERS) for lines in wrapped for line in lines)
@@ -107,7 +108,7 @@ _SIZE = re.compile(r'viewBox="0.00 0.00 ([\d.]+) ([\d.]+)"')
 
 
 def handout(pictures: Sequence[bytes], title: str, dark: bool) -> str:
-    """Return SVG pictures as one HTML document, which a browser prints as one page for each.
+    """Return SVG pictures as one HTML document, which a browser prints one to a page.
 
     It fetches nothing, and its Content-Security-Policy forbids it to.
     """
@@ -140,5 +141,5 @@ def _look(step: Step) -> Look:
 
 
 def _seen(svg: str) -> str:
-    """Return a picture without the numbers for which it only keeps room."""
+    """Remove from a picture the numbers that are not known yet; their room stays."""
     return _HIDDEN_TITLES.sub(r"\1\n", _HIDDEN_TEXT.sub("", svg))

@@ -1,4 +1,4 @@
-"""Keys of the interactive stepper: reading them, and what they ask for."""
+"""Read the keys of the interactive stepper, and translate them into commands."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _read(terminal: int) -> str:
         return ""
     typed = os.read(terminal, 1024)
     if not typed:
-        return "\x04"  # the terminal is gone
+        return "\x04"  # the terminal was closed
     while typed.endswith(_UNFINISHED) and _is_waiting(terminal, _REST_OF_A_KEY):
         typed += os.read(terminal, 1024)
     return typed.decode("utf-8", "replace")

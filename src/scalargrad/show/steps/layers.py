@@ -1,8 +1,8 @@
-"""The dense layers of a graph, h = σ(W x + b), as a page writes them: with matrices.
+"""Find the dense layers of a graph, h = σ(W x + b), which a step page writes with matrices.
 
-A layer is all the weighted sums that read the same x. What is no layer stays what it is: any graph
-has a page, whether there are layers in it or not. A training page draws nothing but units, and
-`scalargrad.show.training.network` refuses what is none.
+A layer is all the weighted sums that read the same x. Gates outside layers stay gates, since every
+graph has a step page. A training page, in contrast, draws nothing but units and connections, so
+`scalargrad.show.training.network` refuses a model with anything else in it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Row(WeightedSum[Any]):
     output : Value
         h; the sum itself where there is no activation.
     activation : Activation or None
-        What leads from z to h.
+        The function from z to h.
     """
 
     output: Value
@@ -46,9 +46,9 @@ def layers(scene: Scene) -> list[list[Row]]:
 
 
 def stages(scene: Scene, found: Sequence[Sequence[Row]]) -> list[int | Value]:
-    """Return layers, by their index, and the gates beside them in an order of evaluation.
+    """Return layers, by their index, and all other gates in an order of evaluation.
 
-    There is one: every row of a layer reads all of x, so that no layer can need its own outputs.
+    There always is one: every row of a layer reads all of x, so no layer needs its own outputs.
     """
     layer_of = {gate: i for i, rows in enumerate(found) for row in rows for gate in row.gates}
     sorter: TopologicalSorter[int | Value] = TopologicalSorter()

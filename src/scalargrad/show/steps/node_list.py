@@ -21,7 +21,7 @@ _NUMBER_WIDTH, _GAP = 10, 2
 
 
 class NodeList:
-    """Draws the nodes of a walked graph as they stand at a step.
+    """Draws the nodes of a walked graph with their numbers at a step.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class NodeList:
         return grid
 
     def _headed(self, width: int) -> Table:
-        """Return the table of nodes without any; its columns stay where they are in every step."""
+        """Return the table of nodes without rows; its columns have the same place in every step."""
         taken = 3 + self._name_width + 2 * _NUMBER_WIDTH + 4 * _GAP
         computed = max(min(width - taken, _WIDEST_GATE), _NARROWEST_GATE)
         columns: list[tuple[str, int, Literal["left", "right"]]] = [
@@ -73,7 +73,7 @@ class NodeList:
         return grid
 
     def _active(self, step: Step) -> list[Value]:
-        """Return the nodes of the step, what the others come from or flow to first."""
+        """Return the nodes of the step, first the one that the others feed or are fed by."""
         if step.node is None:
             return []
         if step.phase == "forward":

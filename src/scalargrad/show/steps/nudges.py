@@ -1,6 +1,6 @@
-"""What a small change of an input does to the output: promised only where the function keeps it.
+"""Say what a small change of an input does to the output, after trying it.
 
-The gradient foretells the change, except at a kink, at a jump, and where the function bends too
+The gradient predicts the change, except at a kink, at a jump, and where the function curves too
 much for the step. So the graph is computed again beside the point, and the sentence says what
 was found there.
 """
@@ -17,22 +17,22 @@ from scalargrad.errors import ScalargradError
 from scalargrad.grad_mode import enable_grad
 from scalargrad.ops.reductions import Largest
 from scalargrad.show.figures import is_rounded, number, signed
-from scalargrad.show.held import scores_of
+from scalargrad.show.softmax_maximum import scores_of
 from scalargrad.show.steps.scene import Scene
 from scalargrad.value import Value
 
 _NUDGE, _SMALL = 0.01, 0.1
-_SMALLER = 4  # times a tenth, where the function bends too much
-_TRUE = 0.1  # a change that is foretold "about" is off by no more than this share
+_SMALLER = 4  # how often the nudge is divided by ten, where the function curves too much
+_TRUE = 0.1  # a change predicted with "about" is off by no more than this fraction
 _NOTHING = 0.02  # of the nudge: a change so small is about 0
 _BESIDE, _NEARER = 1e-6, 16.0  # of the nudge: where slopes beside the point are taken
-_MOST_WIRES = 2_000  # of more, kinks are not looked for: what is not foretold is left out
-_CLEAR = 1e-6  # as a share of the slopes: more than rounding
-_ROUNDED_OFF = 1e-12  # as a share of the output: rounding
+_MOST_WIRES = 2_000  # in larger graphs kinks are not looked for; what is not predicted is left out
+_CLEAR = 1e-6  # a difference of slopes, relative to them, that is more than rounding
+_ROUNDED_OFF = 1e-12  # a change of the output, relative to it, that is rounding
 
 
 class Point(NamedTuple):
-    """The output where one input is a little different, and its derivative by that input."""
+    """The output where one input is a little different, and its derivative with respect to it."""
 
     output: float
     slope: float
@@ -65,7 +65,7 @@ def _promise(scene: Scene, leaf: Value, nudge: float, total: float) -> str:
 
 
 def _holds(change: float, nudge: float, total: float) -> bool:
-    """Return whether the output changes as the gradient foretells; nan does not."""
+    """Return whether the output changes as the gradient predicts; nan does not."""
     foretold = nudge * total
     off = abs(change - foretold)
     return off <= _TRUE * max(abs(change), abs(foretold)) or (
@@ -74,7 +74,7 @@ def _holds(change: float, nudge: float, total: float) -> bool:
 
 
 def _beside(scene: Scene, leaf: Value, nudge: float, total: float) -> str:
-    """Say so where the output jumps or has a kink in this input; nothing where it has not."""
+    """Say where the output has a jump or a kink in this input; "" where it has neither."""
     x, at = scene.data[leaf], scene.data[scene.root]
     step = max(_BESIDE * nudge, _ROUNDED_OFF * abs(x))
     far = [beyond(scene, leaf, x + side * step) for side in (-1, 1)]
@@ -113,7 +113,7 @@ def _beside(scene: Scene, leaf: Value, nudge: float, total: float) -> str:
 
 
 def _limit(point: Point, away: float, at: float) -> float:
-    """Return what the output tends to from a point that is so far away."""
+    """Return the limit of the output, extrapolated from a point at this distance."""
     limit = point.output - away * point.slope
     return 0.0 if abs(limit) < _ROUNDED_OFF * max(abs(at), 1.0) else limit
 
@@ -155,7 +155,7 @@ def output_at(scene: Scene, leaf: Value, x: float) -> float:
 def _moved(
     scene: Scene, moved: Mapping[Value, Value | float], operand: Value | float
 ) -> Value | float:
-    """Return an operand as it is now: a node only where the leaf reaches it by a wire."""
+    """Return an operand after the nudge: a node only if the leaf reaches it by a wire."""
     if isinstance(operand, Largest) and scores_of(operand, scene.place):
         return operand.at(lambda x: _number(moved.get(x, scene.data[x])))
     if not isinstance(operand, Value):

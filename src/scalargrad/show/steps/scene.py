@@ -1,4 +1,4 @@
-"""What all steps of one walk share: the graph, its names, and its numbers as they were."""
+"""A graph as it was when it was walked: its order, names and numbers, which all steps share."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from scalargrad.ops import activations
 from scalargrad.ops.reductions import Largest
 from scalargrad.show.characters import visible
 from scalargrad.show.figures import number
-from scalargrad.show.held import largest_of, scores_of, shown_order
 from scalargrad.show.places import place_names
+from scalargrad.show.softmax_maximum import largest_of, scores_of, shown_order
 from scalargrad.show.steps.affinity import Affinity
-from scalargrad.show.steps.partials import FIXED, SymbolicGate, Trace, named_symbols, numbers_in
+from scalargrad.show.steps.partials import SymbolicGate, Trace
+from scalargrad.show.steps.resolver import FIXED, named_symbols, numbers_in
 from scalargrad.show.subgraphs import Model
 from scalargrad.table.operation import Operation
 from scalargrad.table.printing import Expression
@@ -41,9 +42,9 @@ class Alarm(NamedTuple):
     Attributes
     ----------
     node : Value
-        Whose value or, in the backward pass, whose gradient it is.
+        The node whose value or, in the backward pass, whose gradient it is.
     position : int
-        That of the step at which it appears.
+        The position of the step at which it appears.
     text : str
         Where the number comes from, and what to do about it.
     """
@@ -74,11 +75,11 @@ class Scene:
     data : dict from Value to float
         The numbers, kept because a leaf may be assigned to later.
     expected : dict from Value to int
-        How many wires leave each node: the terms its gradient is the sum of.
+        How many wires leave each node, which is the number of terms in its gradient.
     feeds : dict from Value to int
         How many gates those wires lead to; x · x is one gate.
     terms : dict from Value to list of float
-        Those terms, in the order they arrive.
+        The terms of each gradient, in the order they arrive.
     seed_at : int
         The position of the seed.
     known_at, arrivals : dict from Value to int, and to list of int
@@ -149,14 +150,14 @@ class Scene:
         return self._gates[node]
 
     def word(self, node: Value) -> str:
-        """Return the name of `node` as it stands in a formula, where a + b needs parentheses."""
+        """Return the name of `node` for a formula, where a name such as a + b needs parentheses."""
         name = self.names[node]
         enclosed = name.startswith("(") and name.find(")") == len(name) - 1
         joined = _JOINING.intersection(_INDEX.sub("", name))
         return f"({name})" if joined and not enclosed else name
 
     def words(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
-        """Return the names of the symbols in an expression; constants are numbers in any case."""
+        """Return the names of the symbols in an expression; for constants, their numbers."""
         return self._written(gate, expression, self.word, self._held_word)
 
     def numbers(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
@@ -186,7 +187,7 @@ class Scene:
         return written
 
     def constants(self, gate: SymbolicGate, expression: Expression) -> list[float]:
-        """Return the numbers that stand in an expression even in symbols."""
+        """Return the numbers in an expression that stand there even when written in symbols."""
         named = (gate.stand_ins.get(symbol) for symbol in named_symbols(expression))
         fixed = (x for x in named if isinstance(x, float) and not self._is_held(x))
         return [*numbers_in(expression), *fixed]
@@ -232,7 +233,7 @@ class Scene:
 
     @cached_property
     def affinity(self) -> Affinity:
-        """Which inputs the root changes in exact proportion to."""
+        """The inputs in which the root is affine."""
         return Affinity(self.order, self.inputs, self.gate)
 
 
@@ -241,7 +242,7 @@ def _is_unit(node: Value) -> bool:
 
 
 def _weighs_inputs(node: Value) -> bool:
-    """Return whether a node is a product of parameters and inputs, as that of a linear unit."""
+    """Return whether a node is a `dot` of parameters and inputs, as a linear unit computes."""
     if node.op is not ops.dot:
         return False
     first, second = node.parents[0], node.parents[len(node.parents) // 2]

@@ -1,4 +1,4 @@
-"""The two scripts a formula is written in, a line of text and MathML, and three notations."""
+"""Write formulas as plain text or as MathML, and gradients in one of three notations."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Script:
         return self.print(_NUMBER, {_NUMBER: number(value)}, CONDITIONAL)
 
     def factor(self, value: float) -> str:
-        """Write a number as it stands in a product, in parentheses if it is negative."""
+        """Write a number as a factor of a product, in parentheses if it is negative."""
         return self.print(_NUMBER, {_NUMBER: number(value)}, PRODUCT)
 
     def signal(self, root: str, node: str, notation: Notation) -> str:

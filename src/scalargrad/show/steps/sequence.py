@@ -1,4 +1,4 @@
-"""Walking through a graph: forward, seed, backward, as one sequence of steps."""
+"""Walk through a graph: forward, seed, backward, as one sequence of steps."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Walk(Sequence[Step]):
         return table.html(self._steps)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        """Show the page in a notebook, with the table folded under it for where frames are cut."""
+        """Show the page in a notebook, with the table below for viewers that remove frames."""
         try:
             written = self._framed()
         except (GraphError, LayoutError):
@@ -80,7 +80,7 @@ class Walk(Sequence[Step]):
         return {"text/plain": str(self), "text/html": written}
 
     def _framed(self) -> str:
-        """Return the page in a frame; of a graph that would make the notebook large, the table."""
+        """Return the page in a frame or, for a graph that would bloat the notebook, the table."""
         written = self._repr_html_()
         if len(self.scene.order) > _MOST_IN_NOTEBOOK:
             return written
@@ -102,8 +102,8 @@ class Walk(Sequence[Step]):
         title : str, optional
             The heading; by default it names the root.
         limit : int
-            Most nodes to draw at once. A larger graph is drawn by its folds, each of which opens
-            at a click, and goes along with the steps.
+            The most nodes to draw at once. A larger graph is drawn by its folds: each opens at a
+            click, and the page opens the one where a step takes place.
 
         Returns
         -------
@@ -142,16 +142,16 @@ class Walk(Sequence[Step]):
     ) -> list[Path]:
         """Write a picture for each step, all of one size, with only what is known at it.
 
-        Below each stands the formula of its step; the arrow of a wire at work points the way
-        its gradient goes.
+        Below each stands the formula of its step; the arrow of an active wire points the way its
+        gradient flows.
 
         Parameters
         ----------
         folder : str or path
             Made if there is none; the files are ``step-01.svg``, ``step-02.svg`` and so on.
         format : {"svg", "png", "html"}
-            Of the pictures; as HTML they are all in one file, ``slides.html``, which a browser
-            prints as one page for each, on paper or as PDF.
+            Format of the pictures; as HTML they are all in one file, ``slides.html``, which a
+            browser prints one to a page, on paper or as PDF.
         dpi : int
             Dots per inch of a PNG.
         digits : int

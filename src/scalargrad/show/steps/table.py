@@ -19,7 +19,7 @@ _WIDEST_FORMULA = 60
 _RULE = 78
 _ROWS_OF_HTML = 200
 _LEFT = 'style="text-align: left"'
-# As an attribute too, because notebooks that are not trusted lose styles.
+# As an attribute too, because untrusted notebooks lose styles.
 _WHOLE = 'nowrap="nowrap" style="text-align: left; white-space: nowrap"'
 
 
@@ -29,7 +29,7 @@ def row(step: Step) -> tuple[str, ...]:
 
 
 def remarks(step: Step) -> list[str]:
-    """Return what the table says besides: the pattern or local derivative, the running sum."""
+    """Return the remarks of a row: the pattern or local derivative, and the running sum."""
     if step.phase != "backward":
         return step.notes()
     notes = (pattern_note(step, "partial") or step.local_text(), sum_note(step, "partial"))
@@ -39,7 +39,7 @@ def remarks(step: Step) -> list[str]:
 def text(steps: Sequence[Step]) -> str:
     """Return the steps as aligned columns of plain text, under a line for each pass.
 
-    A few very long formulas stick out of their column instead of widening it for all.
+    A few very long formulas overflow their column instead of widening it for all.
     """
     rows = [HEADINGS, *map(row, steps)]
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
@@ -63,7 +63,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def outcome(scene: Scene) -> str:
-    """Say in one line what the gradient of each input came to, once the graph is walked.
+    """Return the final gradient of each input in one line.
 
     Examples
     --------

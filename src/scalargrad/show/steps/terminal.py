@@ -29,9 +29,9 @@ def show(walk: Walk, console: Console | None = None) -> None:
     Parameters
     ----------
     walk : Walk
-        What is shown.
+        The walk to show.
     console : rich.console.Console, optional
-        Where to; by default standard output.
+        Where to print; by default standard output.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def _console(given: Console | None) -> Console:
 
 
 def _cells(step: Step, row: Sequence[str], fits: bool) -> list[Text]:
-    """Return a row in colour; where four columns do not fit, remarks stand under the formula."""
+    """Return a row in colour; where four columns do not fit, the remark goes under the formula."""
     number, place, formula, remark = row
     written = result_in_colour(formula, PHASE[step.phase])
     cells = [Text(number, PALE), Text(place, PHASE[step.phase]), written]
@@ -90,7 +90,7 @@ def explore(walk: Walk, console: Console | None = None, read_key: ReadKey | None
     Parameters
     ----------
     walk : Walk
-        What is explored.
+        The walk to explore.
     console : rich.console.Console, optional
         Where it is drawn; by default standard output.
     read_key : callable, optional

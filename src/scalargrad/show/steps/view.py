@@ -1,4 +1,4 @@
-"""One step drawn to fill a terminal: what it says, and where in the graph it is."""
+"""Draw one step to fill a terminal: what it says, and where in the graph it is."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class View:
 
 
 def _explanation(step: Step, roomy: bool) -> list[Text]:
-    """Return the lines of the panel; a small one goes without what the formula says too."""
+    """Return the lines of the panel; a small one leaves out what the formula says as well."""
     formula = result_in_colour(step.text(), PHASE[step.phase])
     formula.stylize("bold")
     details = [Text(note) for note in step.notes()]

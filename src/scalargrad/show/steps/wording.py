@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scalargrad.show.figures import number, running_sum
 from scalargrad.show.graphs.gates import folds, gate_text
-from scalargrad.show.held import largest_of
+from scalargrad.show.softmax_maximum import largest_of
 from scalargrad.show.steps import formulas, nudges
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.scripts import TEXT, Notation
@@ -36,7 +36,7 @@ def sentence(step: StepFacts, notation: Notation) -> str:
 
 
 def _operands(step: StepFacts, node: Value) -> list[str]:
-    """Return the names of what a gate reads; a constant that stands in the gate is left out."""
+    """Return the names of a gate's operands, without a constant that is part of the gate."""
     shown = [x for x in node.parents if isinstance(x, Value)] if folds(node) else node.parents
     return [number(x) if isinstance(x, float) else step.scene.names[x] for x in shown]
 
@@ -53,7 +53,7 @@ def _inputs(scene: Scene) -> str:
 
 
 def _listed(words: Sequence[str]) -> str:
-    """Join words as a sentence does; of many, name the first and count the rest."""
+    """Join words with commas and "and"; of many, name the first and count the rest."""
     if len(words) > _MOST_NAMES:
         words = [*words[: _MOST_NAMES - 1], f"{len(words) - _MOST_NAMES + 1} more"]
     *first, last = words
@@ -72,7 +72,7 @@ def notes(step: StepFacts, notation: Notation) -> list[str]:
 
 
 def held_note(step: StepFacts) -> str:
-    """Say of the maximum that softmax subtracts why no gradient goes back to it."""
+    """Say why no gradient goes back to the maximum that softmax subtracts."""
     scores = step.scene.held(step.node) if step.node is not None else []
     if not scores:
         return ""
@@ -126,7 +126,7 @@ def pattern_note(step: StepFacts, notation: Notation) -> str:
 def _is_stopped(step: StepFacts) -> bool:
     """Return whether a wire passes no gradient: its local is 0, and so is the product.
 
-    Where inf or nan is about, the 0 may go on to become nan, 0·inf.
+    Beside inf or nan it may not be: the 0 can become nan later, as 0·inf.
     """
     return step.local == 0 and step.contribution == 0 and step.scene.alarm is None
 

@@ -2,7 +2,7 @@
 
 `watch` (`watching`) makes a `TrainingPage`, which keeps the parameters of each step. Once
 (`setting`), Python records what the model, its loss and its optimiser compute (`model_record`,
-`retraining`), finds the units in it (`network`) and tells what is learned (`task`);
+`retraining`), finds the units in it (`network`) and infers the kind of task (`task`);
 `training_document` puts the page together. The page computes everything else, with functions
 printed from the table of operations:
 

@@ -1,4 +1,4 @@
-"""What a model and its loss compute, recorded once, so that a page can do it again."""
+"""Record what a model and its loss compute, so that a page can compute it again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page needs to train its network anew: the optimiser's rule, and how layers may grow."""
+"""What a page needs to train its network again: the optimiser's rule, and resizable layers."""
 
 from __future__ import annotations
 
@@ -19,34 +19,33 @@ from scalargrad.show.training.network import Cell, layers_of
 from scalargrad.table.operation import Operation
 from scalargrad.value import Parameter, Value
 
-#: Most units a hidden layer may be given in the page, unless it has more already.
+#: The most units a hidden layer can be given in the page, unless it has more already.
 MOST_UNITS = 16
 
-#: Most epochs that are trained in the page.
+#: The most epochs a page trains for.
 MOST_EPOCHS = 2000
 
 
 @dataclass(frozen=True)
 class Retraining:
-    """How a page takes a step, and which networks it can train.
+    """How a page takes a training step, and which networks it can train.
 
     Attributes
     ----------
     optimizer : str
         The name of its class.
     rate : float
-        The learning rate to begin with.
+        The initial learning rate.
     first, later : Program
         The update of one parameter in the first step, and in each after it. Inputs are the
         parameter, its gradient, its state, the learning rate and the number of the step; outputs
         the new parameter and the new state.
     state : list of float
-        That of a parameter before the first step.
+        The state of a parameter before the first step.
     ascends : bool
         Whether the optimiser maximises.
     draws : {"MLP", "Linear"} or None
-        Whose way of drawing first weights a network of other sizes follows; None where hidden
-        layers must stay as they are.
+        Whose initialisation a resized network uses; None where hidden layers cannot be resized.
     """
 
     optimizer: str
@@ -58,7 +57,7 @@ class Retraining:
     draws: str | None
 
     def uses(self, cells: list[Cell]) -> Iterator[tuple[Operation, int]]:
-        """Yield the weighted sums that other sizes of layers need."""
+        """Yield the weighted sums that resized layers need."""
         if self.draws is None:
             return
         most = _most_units(cells)
@@ -87,7 +86,7 @@ class Retraining:
 
 
 def _most_units(cells: list[Cell]) -> int:
-    """Return how many units a layer before the last may have; as many as inputs, at least."""
+    """Return the most units a layer before the last can have: no fewer than there are inputs."""
     return max(MOST_UNITS, *map(len, layers_of(cells)[:-1]))
 
 
@@ -100,7 +99,7 @@ def find_retraining(
     -------
     Retraining, or None
         None where a page cannot repeat the rule: parameters in groups with rules of their own,
-        an optimiser of another package, one that decides by the number of the step.
+        an optimiser of another package, one whose rule branches on the step number.
     """
     chosen = SGD([Parameter(0.0)], lr=0.1) if optimizer is None else optimizer
     if not isinstance(chosen, Optimizer) or len(chosen.param_groups) != 1:
@@ -111,7 +110,7 @@ def find_retraining(
         first = _rule(chosen, len(state), 1.0)
         later = _later(chosen, len(state))
     except (ScalargradError, TypeError, ValueError, ArithmeticError):
-        return None  # it takes floats only, say
+        return None  # for example, it takes floats only
     if first is None or later is None:
         return None
     return Retraining(
@@ -134,7 +133,7 @@ def _later(optimizer: Optimizer, states: int) -> Recording | None:
 
 
 def _is_steady(optimizer: Optimizer, states: int) -> bool:
-    """Return whether all steps a page may take after the first give the same for the same."""
+    """Return whether the rule is the same in every step but the first that a page may take."""
     (group,) = optimizer.param_groups
     sample = (0.5, 0.25, *[0.125] * states)
     rules = (optimizer.rule({**group, "step": step}) for step in range(2, MOST_EPOCHS + 1))
@@ -142,7 +141,7 @@ def _is_steady(optimizer: Optimizer, states: int) -> bool:
 
 
 def _rule(optimizer: Optimizer, states: int, step: float | None) -> Recording | None:
-    """Record the update of a parameter in a step; None where it asks a question of a number."""
+    """Record the update of a parameter in a step; None where it branches on a number."""
     leaves = [Value(0.5, name) for name in ("parameter", "gradient", *["state"] * states)]
     leaves += [Value(0.5, "lr"), Value(2.0, "step")]
     parameter, gradient, *state, rate, counted = leaves
@@ -163,7 +162,7 @@ def _draws(model: Model) -> str:
 
 
 def is_stack(program: Program, cells: list[Cell]) -> bool:
-    """Return whether layers may have other sizes: each reads all of the one before, and all alike.
+    """Return whether layers can be resized: each is fully connected to the one before.
 
     Every weight and bias belongs to one unit, and units of a hidden layer have one activation.
     """
@@ -184,7 +183,7 @@ def _reads_all(cells: list[Cell], before: list[int], layer: list[int]) -> bool:
 
 
 def _used(cells: list[Cell]) -> list[int]:
-    """Return the parameters that units use, in order, as often as they are used."""
+    """Return the parameters that units use, sorted, each as often as it is used."""
     weights = [source.weight for cell in cells for source in cell.sources]
     return sorted([*weights, *(cell.bias for cell in cells if cell.bias is not None)])
 
@@ -194,7 +193,7 @@ def _are_alike(made: list[Any]) -> bool:
 
 
 def _made(program: Program, cell: Cell) -> list[Any] | None:
-    """Write down what a unit makes of its sum; None where something else takes part in it."""
+    """Return the operations from a unit's sum to its output; None where they read an input."""
     assert cell.output is not None
     places, written, waiting = {cell.weighted: 0}, [], [cell.output]
     while waiting:

@@ -1,4 +1,4 @@
-"""What is the same in all snapshots of a training, and whether a page can show it."""
+"""Record what all snapshots of a training share, and refuse a model that a page cannot show."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class Setting:
     inputs : list of lists of float
         The examples.
     task : Task
-        What they should give.
+        What the outputs should be.
     threshold : float
-        Above which one output means class 1.
+        A single output above it means class 1.
     plane : tuple of int
         The inputs along the axes, one or two.
     features : list of str or None
         Names of the inputs.
     loss_name : str
-        Of the function.
+        The name of the loss function.
     retraining : Retraining or None
-        How the page can train the network anew, if it can.
+        How the page can train the network again, if it can.
     """
 
     model: Program
@@ -75,7 +75,7 @@ def study(
     target_names: Sequence[str] | None,
     limit: int,
 ) -> tuple[Setting, list[Value]]:
-    """Record what model and loss compute, and refuse what a page cannot show.
+    """Record what the model and the loss compute, and refuse what a page cannot show.
 
     Returns
     -------
@@ -131,13 +131,13 @@ def _features(names: Sequence[str] | None, width: int) -> list[str] | None:
     names = listed(names, "feature_names", "text")
     if len(names) != width:
         raise OperandError(
-            f"feature_names has {len(names)} names for {width} inputs: give each one"
+            f"feature_names has {len(names)} names for {width} inputs: give one for each"
         )
     return [text(str(name), "the name of a feature") for name in names]
 
 
 def _require_mean(model: Model, data: Examples, loss: Loss) -> None:
-    """Check what the page relies on: the loss of all is the mean of that of each."""
+    """Check that the loss of all examples is the mean of their losses, as the page assumes."""
     with no_grad():
         answers = [model(x) for x in data.inputs]
         whole = float(plain(loss(answers, data.targets)))
@@ -168,7 +168,8 @@ def rectangle(inputs: Sequence[Any]) -> list[list[float]]:
             raise OperandError(f"input {i} is {shown(x)}: give a list of numbers")
         if len(x) != len(inputs[0]):
             raise OperandError(
-                f"input {i} has {len(x)} numbers, and input 0 has {len(inputs[0])}: give all alike"
+                f"input {i} has {len(x)} numbers, but input 0 has {len(inputs[0])}: give as many "
+                "in each"
             )
         rows.append([float(number) for number in x])
     return rows

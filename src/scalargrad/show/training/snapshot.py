@@ -14,11 +14,11 @@ class Snapshot(NamedTuple):
     step : int
         Steps, or epochs, taken so far.
     loss : float
-        Over all examples, in the unit of the loss.
+        The loss over all examples.
     learning_rate : float or None
-        That of the step which led here, where it is known.
+        The learning rate of the last step, if known.
     parameters : array of float
-        Every digit of them.
+        The parameters, in full precision.
     """
 
     step: int

@@ -19,14 +19,14 @@ class Task:
     Attributes
     ----------
     kind : {"threshold", "largest", "number"}
-        One output above a threshold means class 1; of several, the largest names the class; or
-        the outputs are the answer themselves.
+        A single output above a threshold means class 1; the largest of several outputs gives the
+        class; or, in regression, the outputs are the answer.
     targets : list of number, or list of lists of them
         One for each example.
     classes : list of int
         The class of each example; empty where there are none.
     names : list of str
-        Of the classes; empty where there are none.
+        The names of the classes; empty where there are none.
     """
 
     kind: Literal["threshold", "largest", "number"]
@@ -50,7 +50,8 @@ def find_task(targets: Sequence[Any], outputs: int, names: Sequence[str] | None)
     Raises
     ------
     OperandError
-        If a target is no number and no list of one for each output, or names do not fit.
+        If a target is neither a number nor a list with one for each output, or there are not as
+        many names as classes.
     """
     flat = [_target(t, outputs, i) for i, t in enumerate(targets)]
     kind, classes, count = _classes(flat, outputs)
@@ -64,7 +65,7 @@ def find_task(targets: Sequence[Any], outputs: int, names: Sequence[str] | None)
 
 
 def _names(flat: list[Any], kind: str, count: int) -> list[str]:
-    """Return what the data themselves call the classes: −1 and 1, False and True, or numbers."""
+    """Return the names of the classes as in the data: −1 and 1, False and True, or 0, 1, …."""
     if kind == "threshold" and all(isinstance(t, bool) for t in flat):
         return ["False", "True"]
     if kind == "threshold" and min(flat) < 0:

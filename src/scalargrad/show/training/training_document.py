@@ -1,4 +1,4 @@
-"""The page of a training: one HTML file that needs nothing else, put together from its parts."""
+"""Write a training page: one HTML file that needs nothing else, put together from its parts."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def page(
     Parameters
     ----------
     setting : Setting
-        What does not change.
+        What is the same throughout the training.
     snapshots : sequence of Snapshot
-        What does.
+        The model after each step, in order.
     unit : str
         What lies between two snapshots: a step, or an epoch.
     title : str, optional
@@ -95,7 +95,7 @@ def _summary(setting: Setting, stopped: str) -> str:
 
 
 def _table(snapshots: Sequence[Snapshot], unit: str) -> str:
-    """Return the losses as a table, for where no script runs."""
+    """Return the losses as a table, for readers without JavaScript."""
     rows = "".join(f"<tr><td>{kept.step}</td><td>{kept.loss:.6g}</td></tr>" for kept in snapshots)
     return f"<table><tr><th>{unit}</th><th>loss</th></tr>{rows}</table>"
 
@@ -135,7 +135,7 @@ def _retraining(setting: Setting) -> Json:
 
 
 def _little(snapshot: Snapshot) -> bytes:
-    """Return the parameters as bytes, the lowest first, as browsers have them."""
+    """Return the parameters as little-endian bytes, which is what the page reads."""
     numbers = array("d", snapshot.parameters)
     if sys.byteorder == "big":
         numbers.byteswap()

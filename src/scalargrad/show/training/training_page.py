@@ -1,4 +1,4 @@
-"""The parameters of a model in training, snapshot by snapshot, and the page they make."""
+"""The training page: the parameters of a model in training, snapshot by snapshot."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TrainingPage:
     Attributes
     ----------
     snapshots : sequence of Snapshot
-        Those kept. The first was taken when the training page was made.
+        The snapshots kept. The first was taken when the training page was made.
     stopped : str
         Why training ended before all its epochs were done; empty where it did not.
 
@@ -92,13 +92,15 @@ class TrainingPage:
         Notes
         -----
         The loss is computed on all examples of the page, with the model in evaluation mode. When
-        there are more snapshots than the page may have, every second one is given up, and from
-        then on every second call is kept; the first and the newest always are.
+        there are more snapshots than the page may have, every second one is dropped, and from
+        then on only every second call is kept; the first and the newest always are.
         """
         last = self._snapshots[-1].step if self._snapshots else -1
         step = last + 1 if step is None else whole(step, "step")
         if step <= last:
-            raise OperandError(f"step {step} comes after step {last}: snapshots go forward")
+            raise OperandError(
+                f"step is {step}, but the last snapshot is of step {last}: give a later one"
+            )
         self._append(Snapshot(step, self._measure(), self._rate(), self._numbers()))
 
     def __call__(self, model: Module, history: History) -> None:
@@ -132,7 +134,7 @@ class TrainingPage:
     def _numbers(self) -> array[float]:
         return array("d", [parameter.data for parameter in self._parameters])
 
-    # What is left of it -----------------------------------------------------------------------
+    # Results ----------------------------------------------------------------------------------
 
     @property
     def snapshots(self) -> tuple[Snapshot, ...]:
@@ -159,7 +161,7 @@ class TrainingPage:
         )
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        """Show the page in a notebook, with the losses folded under it for where frames are cut."""
+        """Show the page in a notebook, with the losses below for viewers that remove frames."""
         beneath = ("The losses as a table", self.history._repr_html_())
         title = "A network in training, step by step"
         inside = notebook_frame(self._page(None), title, 760, beneath=beneath)
@@ -202,7 +204,7 @@ class TrainingPage:
 
 @contextmanager
 def _evaluating(model: Model) -> Iterator[None]:
-    """Switch the modules of a model to prediction, and back to what each was."""
+    """Put the modules of a model in evaluation mode, then back in the mode each was in."""
     modules = model.modules() if isinstance(model, Module) else []
     before = [module.training for module in modules]
     for module in modules:

@@ -46,7 +46,7 @@ def watch(
         The examples that are shown. Of an array, the rows.
     y : sequence of n targets
         With one output, 0 and 1, or -1 and 1, mean two classes; with k outputs, 0 … k - 1 mean k
-        classes; anything else is a number to come near, or a list of one for each output.
+        classes; anything else is regression: a number, or a list of one for each output.
     loss : callable
         ``loss(predictions, targets)``, the mean over examples, as for `fit`.
     optimizer : object with param_groups, optional
@@ -54,7 +54,7 @@ def watch(
     epochs : int, optional
         How many epochs to train.
     threshold : float
-        Above which one output means class 1: 0 for logits and margins, 0.5 for probabilities.
+        A single output above it means class 1: 0 for logits and margins, 0.5 for probabilities.
     plane : (int, int)
         Which inputs span the plane that is shown. Others are held at their means in it, or at those
         of the example that is selected.
@@ -62,9 +62,9 @@ def watch(
         What inputs and classes are called; by default the columns of a DataFrame, and the labels
         themselves.
     max_snapshots : int
-        Most snapshots to keep, at least 2. When there are more, every second one is given up.
+        The most snapshots to keep, at least 2. When there are more, every second one is dropped.
     limit : int
-        Most parameters.
+        The most parameters a model may have.
     **options
         With `epochs`: passed on to `fit`.
 
@@ -77,7 +77,8 @@ def watch(
     OperandError
         If examples, names or options do not fit together, or the model has no such units.
     TraceError
-        If model or loss do what a page cannot repeat: an `if` on a computed number, say.
+        If the model or the loss does what a page cannot repeat, such as an `if` on a computed
+        number.
     GraphTooLargeError
         If there are more parameters than `limit`, or more than 1,000 examples.
     MissingPackageError
@@ -87,13 +88,13 @@ def watch(
     -----
     The page is given the parameters of each snapshot with every digit, and what model and loss
     compute; it computes activations, boundary and gradients itself. Each snapshot costs one
-    prediction for each example. The page can train the network anew too, with another learning
-    rate or other sizes of hidden layers: on all examples at once, by the rule of `optimizer` (of
-    gradient descent, if there is none), without a penalty or a schedule. Where the model is no
-    plain stack of layers its sizes stay, and where a page cannot repeat the optimiser's rule
-    nothing can be changed. Ctrl-C ends the training as it ends that of `fit`, and so do
-    numbers that are no longer finite: the page is returned with the snapshots it has, and
-    `stopped` says why. Every other error is raised.
+    prediction for each example. The page can also train the network again, with another learning
+    rate or other sizes of hidden layers: on all examples at once, by the rule of `optimizer`
+    (gradient descent by default), without a penalty or a schedule. Layers can be resized where
+    the model is a plain stack of them; nothing can be changed where a page cannot repeat the
+    optimiser's rule. Ctrl-C ends the training as it ends that of `fit`, and so do numbers that
+    are no longer finite: the page is returned with the snapshots it has, and `stopped` says why.
+    Every other error is raised.
 
     Examples
     --------
@@ -127,7 +128,7 @@ def watch(
             raise OperandError(f"{next(iter(options))} is an option of training: give epochs too")
         return page
     if optimizer is None:
-        raise OperandError("epochs are given, and no optimizer to train with: give one")
+        raise OperandError("epochs is given, but no optimizer to train with: give optimizer, too")
     callbacks = [page, *options.pop("callbacks", ())]
     try:
         history = fit(

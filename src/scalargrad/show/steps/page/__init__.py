@@ -1,6 +1,6 @@
 """The step page: a walk as one HTML file that opens from disk and needs no network.
 
-Python decides what to draw (`drawn`, and `numbered_folds` and `fold_drawing` for large graphs),
+Python decides what to draw (`drawn`, and `numbered_folds` and `level_builder` for large graphs),
 draws it (`graph_svg`), records what the page must know (`page_record`, and `layered` for layers)
 and puts the document together (`document`). The page itself is `page.html`, `page.css` and the
 scripts beside them: plain JavaScript, joined in the order that `document` lists, with what all
@@ -17,12 +17,12 @@ drawings        which drawing is open, and what stands where in it
 drawing         the graph at a step: numbers, and what is known and done
 marks, chips    halos, rings, the arrow back; the product on the active wire
 panel, layers   the explanation beside it; that of a layer, as matrices
-predict         questions, and what is wrong with an answer
+predict         questions, and hints on wrong answers
 inputs          sliders and boxes
 timeline        moving, playing, keys, links
 viewport        zooming and centring
 minimap         the whole of a graph that is larger than its frame
-tools, sheet    what stands under More, and what is printed
+tools, sheet    the menu More, and printed worksheets
 variants        worksheets with inputs of their own, and as questions for Moodle
 main            putting it together
 =============== ==============================================================

@@ -1,4 +1,4 @@
-"""Where the wires of a drawing branch: at a dot or, for readers far apart, at their name again."""
+"""Draw how a wire reaches several readers: by a dot, or for distant ones by repeating its name."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from scalargrad.show.characters import visible
-from scalargrad.show.graphs.diagram import Box, Diagram, Junction, Line, Wire
-from scalargrad.show.graphs.parts import Drawn
+from scalargrad.show.graphs.diagram import Box, Diagram, Junction, Line, Shape, Wire
 from scalargrad.show.subgraphs.folds import Item
 from scalargrad.value import Value
 
-#: Most depths at which a node is read by lines that come from its own wire and, where the first
-#: and the last of them lie so far apart that a chain goes on in rows, most of those.
+#: A node read at more depths than `MOST_DEPTHS` is named again beside each reader. So is one read
+#: at more than `FEW`, if the first and last are `FAR` apart, where a chain continues in rows.
 MOST_DEPTHS, FAR, FEW = 10, 16, 3
 
 
@@ -22,16 +21,16 @@ def read_far_apart(
     readers: Mapping[Value, Iterable[Item]],
     stands: Mapping[Value, Item],
 ) -> Iterator[Value]:
-    """Yield the nodes that are read at many depths, as the factor of a long recurrence is.
+    """Yield the nodes that are read at many depths, such as the factor of a long recurrence.
 
     Parameters
     ----------
     items : sequence of Value or Fold
         What is drawn, operands before what reads them.
     readers : mapping from Value to items
-        The nodes that are seen, and what reads each.
+        The visible nodes, and what reads each.
     stands : mapping from Value to item
-        What each node inside stands in.
+        The item that each node is drawn in.
     """
     after: dict[Item, list[Item]] = {item: [] for item in items}
     for node, reading in readers.items():
@@ -48,8 +47,8 @@ def read_far_apart(
 
 
 def branched(
-    shapes: Sequence[Drawn], entering: Sequence[Line], again: Mapping[str, str]
-) -> tuple[list[Drawn], list[Line]]:
+    shapes: Sequence[Shape], entering: Sequence[Line], again: Mapping[str, str]
+) -> tuple[list[Shape], list[Line]]:
     """Return the shapes at which wires branch, and all lines from there on.
 
     Parameters
@@ -64,7 +63,7 @@ def branched(
     leaving = Counter(line.source for line in entering)
     wires = [shape.id for shape in shapes if isinstance(shape, Wire) and leaving[shape.id] > 1]
     fans = {wire: f"{wire.removesuffix('-wire')}-fan" for wire in wires}
-    added: list[Drawn] = [Junction(fan, "") for fan in fans.values()]
+    added: list[Shape] = [Junction(fan, "") for fan in fans.values()]
     lines = [Line(f"{fan.removesuffix('-fan')}-stem", wire, fan) for wire, fan in fans.items()]
     for line in entering:
         if line.source not in again or line.id.startswith("exit"):

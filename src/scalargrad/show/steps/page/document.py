@@ -1,4 +1,4 @@
-"""The page of a walk: one HTML file that needs nothing else, put together from its parts."""
+"""Write the page of a walk: one HTML file that needs nothing else, put together from its parts."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.table.javascript import javascript_functions
 
-#: Most nodes a page draws at once.
+#: The most nodes a page draws at once.
 LIMIT = 300
 
-#: Most nodes a page holds: it has about 1.5 kB of each, and computes all of them at every move.
+#: The most nodes of a page, which has about 1.5 kB for each and computes all at every move.
 MOST = 10_000
 
 #: The script in the order in which its parts build on each other.
@@ -43,7 +43,7 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
     title : str, optional
         The heading; by default it names the root.
     limit : int
-        Most nodes to draw at once; a larger graph is drawn by its folds.
+        The most nodes to draw at once; a larger graph is drawn by its folds.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def page(steps: Sequence[Step], title: str | None = None, limit: int = LIMIT) ->
 
 
 def _legend(legend: Mapping[str, str]) -> str:
-    """Return the list of short names with what they stand for; nothing if there are none."""
+    """Return the list of short names and what they stand for; "" if there are none."""
     if not legend:
         return ""
     entries = (
@@ -112,7 +112,7 @@ def _breakable(text: str) -> str:
 
 
 def _expression(scene: Scene) -> str:
-    """Return what the graph computes in one line, or how large it is if that is too long."""
+    """Return the expression that the graph computes or, if it is too long, the graph's size."""
     gates = [Step(scene, 0, "forward", node) for node in scene.order if node.parents]
     if not gates:
         return scene.names[scene.root]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from scalargrad.show.graphs.builder import Builder, DrawnGraph
 from scalargrad.show.graphs.copies import copies_of
-from scalargrad.show.graphs.diagram import Builder, Diagram, make_diagram
-from scalargrad.show.graphs.parts import FoldedDiagram
 from scalargrad.show.steps.page.branching import copies_apart
-from scalargrad.show.steps.page.fold_drawing import FoldDiagram
 from scalargrad.show.steps.page.graph_svg import draw
+from scalargrad.show.steps.page.level_builder import LevelBuilder
 from scalargrad.show.steps.page.numbered_folds import Level, levels
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.subgraphs import Fold, fold
@@ -57,19 +56,20 @@ def _names(scene: Scene) -> dict[str, str]:
 def _whole(scene: Scene) -> Drawings:
     """Draw one graph with junctions and, where there are any, with copy gates.
 
-    What would be a thicket of lines is drawn as bundles where layers are dense, and under names
-    that stand again where one node is read all along a chain.
+    To avoid a thicket of lines, dense layers are drawn with bundles, and the name of a node that is
+    read all along a chain is repeated there.
     """
     whole = Level(Fold("graph", [*scene.order]), 0, None)
-    bundled = FoldDiagram(scene, whole, Builder(scene.order, {}), {})
-    forms: list[Diagram | FoldedDiagram] = [
+    graph = DrawnGraph(scene.order)
+    bundled = LevelBuilder(scene, whole, graph, {})
+    forms = [
         bundled.make()
         if bundled.bundles or bundled.repeated
-        else make_diagram(scene.order, [scene.root])
+        else Builder(graph).build([scene.root])
     ]
     copies = copies_of(scene.order)
     if copies:
-        copied = make_diagram(scene.order, [scene.root], copies=copies)
+        copied = Builder(graph, copies).build([scene.root])
         again = {f"n{scene.place[x]}-wire": scene.names[x] for x in bundled.far_apart}
         forms.append(copies_apart(copied, again))
     title = f"Computation graph of {scene.names[scene.root]}"
@@ -80,18 +80,18 @@ def _whole(scene: Scene) -> Drawings:
     return Drawings(first, [json], {})
 
 
-def _members(diagram: FoldDiagram) -> list[list[int]]:
+def _members(diagram: LevelBuilder) -> list[list[int]]:
     return [diagram.places(nodes) for nodes in diagram.bundles]
 
 
 def _folded(scene: Scene) -> Drawings:
     found = levels(fold(scene.root, model=scene.model))
     numbers = {level.fold: level.index for level in found}
-    builder = Builder(scene.order, {})
-    made: list[FoldDiagram] = []
+    graph = DrawnGraph(scene.order)
+    made: list[LevelBuilder] = []
     for level in found:
         around = made[level.parent] if level.parent is not None else None
-        made.append(FoldDiagram(scene, level, builder, numbers, around))
+        made.append(LevelBuilder(scene, level, graph, numbers, around))
     first, *others = draw([one.make() for one in made], _names(scene))
     json = [
         {

@@ -1,8 +1,8 @@
-"""Diagrams as SVG: laid out once by Graphviz, coloured and filled in by the page.
+"""Write diagrams as SVG: laid out once by Graphviz, coloured and filled in by the page.
 
-The shapes, lines and their ids are those of `scalargrad.show.graphs.diagram`. Besides, a line that
-leaves a junction has a place for its contribution, ``n4-w0-tap``. Every wire has room for any
-number, because the layout must not move when an input does.
+The shapes, lines and their ids are those of `scalargrad.show.graphs.diagram`. In addition, a line
+that leaves a junction has a place for its contribution, ``n4-w0-tap``. Every wire has room for any
+number, because the layout must not move when an input changes.
 """
 
 from __future__ import annotations
@@ -17,9 +17,17 @@ import graphviz
 from rich.cells import cell_len, set_cell_size
 
 from scalargrad.show.graphs.chain_rows import rows
-from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Line, Wire
+from scalargrad.show.graphs.diagram import (
+    Box,
+    Diagram,
+    Folded,
+    GateShape,
+    Junction,
+    Line,
+    Shape,
+    Wire,
+)
 from scalargrad.show.graphs.layout import render_each
-from scalargrad.show.graphs.parts import Drawn, Folded, FoldedDiagram
 from scalargrad.show.graphs.turns import turn
 from scalargrad.show.text_width import text_width
 
@@ -37,12 +45,12 @@ _SIDE, _ABOVE = 20.0, 44.0  # margins; above and below there is room for a produ
 _FRAME = {"rankdir": "LR", "nodesep": "0.16", "splines": "spline"}
 
 
-def draw(diagrams: Sequence[Diagram | FoldedDiagram], names: Mapping[str, str]) -> list[str]:
+def draw(diagrams: Sequence[Diagram], names: Mapping[str, str]) -> list[str]:
     """Return each diagram as one ``<svg>`` element without numbers.
 
     Parameters
     ----------
-    diagrams : sequence of Diagram or FoldedDiagram
+    diagrams : sequence of Diagram
         Laid out together: starting Graphviz takes longer than a small layout.
     names : mapping from str to str
         The names of nodes by the ids of their shapes.
@@ -76,12 +84,10 @@ def _short(text: str) -> str:
 class _Drawing:
     """Sizes the shapes of a diagram, has Graphviz place them, and writes them.
 
-    Names stand in front of their values; in a long chain above them, and the chain goes on in rows.
+    Names stand before their values or, in a long chain that continues in rows, above them.
     """
 
-    def __init__(
-        self, diagram: Diagram | FoldedDiagram, names: Mapping[str, str], is_long: bool = False
-    ) -> None:
+    def __init__(self, diagram: Diagram, names: Mapping[str, str], is_long: bool = False) -> None:
         self._stacked = is_long
         self._found = rows(diagram.shapes, diagram.lines)
         self._rows = self._found if is_long else {}
@@ -99,11 +105,11 @@ class _Drawing:
         return self._rows.get(id, 0)
 
     def _key(self, id: str) -> str:
-        """Return what an id is called in DOT: by number, so that graphs alike have equal text."""
+        """Return the name of an id in DOT: numbered, so that equal graphs have equal text."""
         return self._keys.setdefault(id, f"k{len(self._keys)}")
 
     def place(self, placed: Sequence[Any]) -> None:
-        """Take the places from what Graphviz made of each row, one below the other."""
+        """Read the positions that Graphviz gave each row, and put the rows below each other."""
         ids = {key: id for id, key in self._keys.items()}
         self._at: dict[str, tuple[float, float]] = {}
         self._paths: dict[str, str] = {}
@@ -119,14 +125,14 @@ class _Drawing:
 
     @property
     def is_long(self) -> bool:
-        """Whether the drawing is much wider than high, or than the screen and can go on in rows."""
+        """Whether it is much wider than high, or wider than a screen and can continue in rows."""
         has_rows = self._right > _SCREENS and any(self._found.values())
         return has_rows or self._right > _LONG * self._bottom
 
     def _has_tap(self, line: Line) -> bool:
         return line.enters and line.source in self._fans and not line.source.startswith("b")
 
-    def _size(self, shape: Drawn) -> tuple[float, float]:
+    def _size(self, shape: Shape) -> tuple[float, float]:
         """Return width and height in pixels."""
         match shape:
             case Folded():
@@ -158,11 +164,11 @@ class _Drawing:
         return (name + 3 * bool(name) + number) * _CELL + 6, _WIRE_HEIGHT
 
     def _box_text(self, box: Box) -> str:
-        """Return what stands in a box: a constant, or the name by which the steps call a leaf."""
+        """Return the text of a box: a constant, or the name of a leaf as in the steps."""
         return box.text if box.kind == "constant" else _short(self._names.get(box.id, box.text))
 
     def _wire_name(self, wire: Wire) -> str:
-        """Return the name on a wire; that of a leaf stands in its box, a copy has none."""
+        """Return the name on a wire; a leaf has its name in the box, a copy has none."""
         node = wire.id.removesuffix("-wire")
         return "" if node in self._boxes else _short(self._names.get(node, ""))
 
@@ -299,7 +305,7 @@ class _Drawing:
         )
 
     def _fold(self, box: Folded, x: float, y: float, width: float, height: float) -> str:
-        """Return a box of two lines and a double frame, which says what opens."""
+        """Return a box of two lines with a double frame, which opens the drawing of a fold."""
         (size,) = box.details
         frames = self._rectangle(x, y, width, height, 7)
         frames += self._rectangle(x, y, width - 7, height - 7, 4)

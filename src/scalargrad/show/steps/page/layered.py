@@ -1,4 +1,4 @@
-"""The layers of a graph as JSON for the page: operands as indices, and words."""
+"""Write the layers of a graph as JSON for the page: operands as indices, and sentences."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Json: TypeAlias = Any
 
 
 def layered(scene: Scene) -> tuple[list[Json], list[Json] | None]:
-    """Return the layers of a graph, and the stops at which they and the other gates are computed.
+    """Return the layers of a graph, and the order in which they and the other gates are computed.
 
-    Without layers there are none of either.
+    A graph without layers has no such order.
     """
     found = layers(scene)
     if not found:
@@ -44,7 +44,7 @@ class _Layers:
         return tuple(row.weights for row in rows)
 
     def json(self) -> list[Json]:
-        """Return every layer, fit for `json.dumps`."""
+        """Return every layer as JSON."""
         return [self._layer(i, rows) for i, rows in enumerate(self._found)]
 
     def _layer(self, i: int, rows: Sequence[Row]) -> Json:
@@ -90,7 +90,7 @@ class _Layers:
         return self._place[x] if isinstance(x, Value) else {"constant": x}
 
     def _is_read(self, nodes: Iterable[Value | float | None], times: int) -> bool:
-        """Return whether nodes are read exactly `times` times, by a layer's terms alone."""
+        """Return whether nodes are read exactly `times` times, that is by one layer alone."""
         return all(self._scene.expected[x] == times for x in nodes if isinstance(x, Value))
 
     def _next(self, i: int, rows: Sequence[Row]) -> int | None:

@@ -10,9 +10,9 @@ from scalargrad.show.subgraphs.folds import Item, Shown
 
 @dataclass(slots=True)
 class Level:
-    """A fold as it is drawn: its items, and what it shows of what is around it.
+    """A fold as a drawing by itself, with a number.
 
-    A fold that holds nothing but another one is drawn as that one.
+    A fold that holds nothing but another fold is drawn as that one.
 
     Attributes
     ----------
@@ -21,9 +21,9 @@ class Level:
     index : int
         The number of its drawing.
     parent : int or None
-        That of the drawing around it.
+        The number of the drawing around it.
     stands : dict from Value to Value or Fold
-        What stands for every node inside.
+        The item that each node inside is drawn in.
     """
 
     fold: Fold
@@ -41,7 +41,7 @@ class Level:
 
     @property
     def title(self) -> str:
-        """What its drawing is called."""
+        """The title of its drawing."""
         return "whole graph" if self.parent is None else named(self.fold)
 
 

@@ -1,8 +1,8 @@
-"""The data of the page as JSON: the graph, its operations traced, the steps.
+"""Write the data of the page as JSON: the graph, its traced operations, the steps.
 
 The page writes its own texts, because at other inputs not only numbers change but formulas
-too: a ReLU is cut off, another operand becomes the largest. So it is given what the texts
-are printed from here: the traced expressions and the notations of the table of operations.
+too: a ReLU is cut off, another operand becomes the largest. So it gets what texts are printed
+from in Python: the traced expressions and the notations of the table of operations.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import Any, TypeAlias
 
 from scalargrad.ops.reductions import Largest
 from scalargrad.show.graphs.gates import gate_sign, gate_text
-from scalargrad.show.held import scores_of
+from scalargrad.show.softmax_maximum import scores_of
 from scalargrad.show.steps.nudges import nudge_note
 from scalargrad.show.steps.page.drawn import Drawings
 from scalargrad.show.steps.page.layered import layered
-from scalargrad.show.steps.partials import FIXED, SymbolicGate, named_symbols
+from scalargrad.show.steps.partials import SymbolicGate
+from scalargrad.show.steps.resolver import FIXED, named_symbols
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.system.json_number import json_number
@@ -29,23 +30,22 @@ Json: TypeAlias = Any
 
 
 class Record:
-    """A walked graph as the page needs it.
+    """Writes what a page needs to know of a walked graph.
 
     Parameters
     ----------
     scene : Scene
         The walked graph.
     drawn : Drawings
-        What the page draws of it.
+        The drawings of the page.
     full : mapping from Value to str
         The names in full, where the scene has short ones.
 
     Attributes
     ----------
     operations : dict from str to (Operation, int)
-        Every operation the page computes with and its number of operands: those of the
-        gates, and those their partials consist of. x³ has the slope 3·x² because the page
-        takes 1 from 3.
+        Every operation the page computes with and its number of operands: those of the gates, and
+        those in their partials, such as the subtraction in the slope 3·x³⁻¹.
     """
 
     def __init__(self, scene: Scene, drawn: Drawings, full: Mapping[Value, str]) -> None:
@@ -58,7 +58,7 @@ class Record:
         self._nodes = [self._node(node) for node in scene.order]
 
     def json(self, steps: Iterable[Step]) -> Json:
-        """Return what the page knows, fit for `json.dumps`, and which steps it shows."""
+        """Return the data of the page, and which steps it shows, as JSON."""
         scene = self._scene
         positions = [step.index for step in steps]
         found, stages = layered(scene)
@@ -123,7 +123,7 @@ class Record:
         return found
 
     def _constant(self, x: float) -> Json:
-        """Return a constant operand; of a held maximum, what it is that of."""
+        """Return a constant operand; for a maximum held by softmax, its scores too."""
         found: Json = {"constant": json_number(float(x))}
         if isinstance(x, Largest) and scores_of(x, self._place):
             found["largest"] = [
@@ -151,7 +151,7 @@ class Record:
 
 
 class _Terms:
-    """Expressions written as a list in which each part is named by its index.
+    """Expressions written as one list, in which parts are referred to by their index.
 
     A part is a number, ``{"name": "y"}`` for the result, ``{"name": "x0"}`` … for operands,
     or a list of an operation's key and the indices of its operands. What is shared stands once.

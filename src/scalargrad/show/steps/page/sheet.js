@@ -47,7 +47,11 @@ function givenHere() {
   return [...inputs.filter((i) => read.has(i) || i === root), ...computed];
 }
 const backwardSteps = () => printedSteps().filter((step) => step.phase === "backward");
-const sheetTitle = () => (drawings.length > 1 ? `${document.title}: ${pathInWords(open.index)}` : document.title);
+
+function sheetTitle() {
+  const place = drawings.length > 1 ? `: ${pathInWords(open.index)}` : "";
+  return `${document.title}${place}${variantHere ? `, variant ${variantHere}` : ""}`;
+}
 
 function printSheet(kind) {
   $("sheet").replaceChildren(...(kind === "worksheet" ? worksheet() : stepList()));

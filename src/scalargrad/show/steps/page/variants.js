@@ -7,13 +7,16 @@ const FLAT = 0.01; // a slope or an answer below it would be printed as 0.00
 const TOLERANCE = 0.005; // as a share of an answer: three digits are enough
 const PRINTED = 4; // digits that a student computes with
 
+let variantHere = 0; // whose inputs there are
+
 // Act with the inputs of the chosen variant, and go back to those there were.
 function atVariant(action) {
   const kept = state.sweep;
   const seed = Math.abs(Math.trunc(Number($("variant").value))) || 0;
-  if (seed && canCompute) state.sweep = variant(seed) ?? kept;
+  const found = seed && canCompute ? variant(seed) : null;
+  [state.sweep, variantHere] = found ? [found, seed] : [kept, 0];
   action();
-  state.sweep = kept;
+  [state.sweep, variantHere] = [kept, 0];
   drawAll();
 }
 

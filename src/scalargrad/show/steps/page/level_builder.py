@@ -7,8 +7,8 @@ Besides the shapes of `scalargrad.show.graphs.diagram`, the diagram of a fold ha
 ``f3-n2``       the line that brings node 2 to what reads it inside that fold
 ``n2``          as a box of kind ``port``: a node that stands outside and is read here
 ``exit-n7``     the line to what reads node 7 outside, ``exit-n7-box``
-``b0``          the box of a bundle: many nodes that come from one place and go to the same
-                readers, as one wire ``b0-wire``
+``b0``          the box of a bundle: many nodes from one place that the same gates and folds
+                read, as one wire ``b0-wire``
 ``n4-b0``       the line that brings a bundle to gate 4
 ``n2-into``     the line that brings the result of gate 2, or of a fold, into a bundle
 ``n4-w0-again`` a box that names operand 0 once more, beside gate 4: a node read at so many
@@ -19,19 +19,14 @@ Besides the shapes of `scalargrad.show.graphs.diagram`, the diagram of a fold ha
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from scalargrad.graph import describe
 from scalargrad.show.characters import visible
-from scalargrad.show.figures import exact, number
-from scalargrad.show.graphs.diagram import (
-    Box,
-    Builder,
-    Line,
-    Wire,
-    boxed_constants,
-)
-from scalargrad.show.graphs.parts import Drawn, Folded, FoldedDiagram
+from scalargrad.show.graphs.builder import Builder, DrawnGraph
+from scalargrad.show.graphs.diagram import Box, Diagram, Folded, Line, Shape, Wire
 from scalargrad.show.steps.page.branching import branched, read_far_apart
 from scalargrad.show.steps.page.numbered_folds import Level, lines, named
 from scalargrad.show.steps.scene import Scene
@@ -39,13 +34,13 @@ from scalargrad.show.subgraphs import Fold
 from scalargrad.show.subgraphs.folds import Item
 from scalargrad.value import Parameter, Value
 
-#: Most nodes with the same readers that are drawn side by side, and most lines between three or
-#: more of them and these readers; what is more than that is one bundle.
+#: The most nodes with the same readers that are drawn side by side, and the most lines between
+#: three or more of them and these readers. What exceeds either is drawn as one bundle.
 ABREAST, MOST_LINES = 10, 24
 
 
-class FoldDiagram:
-    """Makes the diagram of one fold.
+class LevelBuilder(Builder):
+    """Makes the diagram of one fold, without numbers: the page writes them.
 
     Parameters
     ----------
@@ -53,42 +48,42 @@ class FoldDiagram:
         The walked graph.
     level : Level
         The fold.
-    builder : Builder
-        Draws the nodes of the whole graph.
+    graph : DrawnGraph
+        The whole graph.
     numbers : mapping from Fold to int
         The drawings of the folds inside.
-    around : FoldDiagram, optional
-        The diagram of the fold around it, which knows where what leaves goes to.
+    around : LevelBuilder, optional
+        The builder of the fold around it, which knows what reads the nodes that leave.
 
     Attributes
     ----------
     bundles : list of list of Value
-        What each bundle stands for.
+        The nodes of each bundle.
     far_apart : list of Value
         The nodes read at places that lie far apart.
     repeated : dict from str to str
-        The names of these, or of the bundles they are in, that stand again at each place, by
-        their wires.
+        The names of these, or of their bundles, which are repeated at each place; by wire id.
     """
 
     def __init__(
         self,
         scene: Scene,
         level: Level,
-        builder: Builder,
+        graph: DrawnGraph,
         numbers: Mapping[Fold, int],
-        around: FoldDiagram | None = None,
+        around: LevelBuilder | None = None,
     ) -> None:
+        super().__init__(graph)
+        self.branches = Counter()  # `branched` adds them
         self._scene, self._level, self._numbers, self._around = scene, level, numbers, around
-        self._builder = builder
         self._stands = level.stands
         self._leaving = set(level.fold.outputs) if level.parent is not None else set()
         self._readers = self._read()
         self.bundles = self._alike()
-        self._units = {node: f"n{scene.place[node]}" for node in self._readers}
-        for b, nodes in enumerate(self.bundles):
-            self._units.update(dict.fromkeys(nodes, f"b{b}"))
-        self._hidden = {node for nodes in self.bundles for node in nodes if self._merges(node)}
+        self._units = {node: self.ids[node] for node in self._readers}
+        for b, bundle in enumerate(self.bundles):
+            self._units.update(dict.fromkeys(bundle, f"b{b}"))
+        self._hidden = {x for bundle in self.bundles for x in bundle if self._merges(x)}
         self.far_apart = list(read_far_apart(level.items, self._readers, self._stands))
         self.repeated = {f"{self._units[x]}-wire": self._name_of(x) for x in self.far_apart}
 
@@ -108,7 +103,7 @@ class FoldDiagram:
         return dict(sorted(readers.items(), key=lambda item: place[item[0]]))
 
     def _alike(self) -> list[list[Value]]:
-        """Return nodes of one kind with the same readers, where they would be too many lines."""
+        """Return the bundles: nodes of one kind with the same readers that would be too many."""
         alike: dict[tuple[str, bool, tuple[Item, ...]], list[Value]] = {}
         for node, readers in self._readers.items():
             if readers or node in self._leaving:
@@ -129,7 +124,7 @@ class FoldDiagram:
         return "parameter" if isinstance(node, Parameter) else "input"
 
     def _merges(self, node: Value) -> bool:
-        """Return whether a node of a bundle has no wire of its own: not one of many results."""
+        """Return whether a node has no wire but its bundle's: a leaf, or one of a fold's many."""
         source = self._stands.get(node)
         if not isinstance(source, Fold):
             return self._kind_of(node) != "results"
@@ -143,7 +138,7 @@ class FoldDiagram:
         """Return the positions of nodes in topological order."""
         return [self._scene.place[node] for node in nodes]
 
-    def make(self) -> FoldedDiagram:
+    def make(self) -> Diagram:
         """Return the diagram."""
         shapes = [shape for node in self._readers for shape in self._source(node)]
         for item in self._level.items:
@@ -156,10 +151,10 @@ class FoldDiagram:
         ]
         added, lines = branched(shapes, entering, self.repeated)
         title = f"Computation graph: {self._level.title}"
-        return FoldedDiagram(title, [*shapes, *added], [*self._leaving_lines(shapes), *lines])
+        return Diagram(title, [*shapes, *added], [*self._leaving_lines(shapes), *lines])
 
     def _destination(self, wire: str) -> str:
-        """Name the reader of a wire that leaves the fold, from the nearest drawing that has one."""
+        """Name what reads a wire that leaves the fold, as in the nearest drawing around it."""
         node = next(x for x, unit in self._units.items() if f"{unit}-wire" == wire)
         around, readers = self._around, list[Item]()
         while around is not None and not readers:
@@ -179,35 +174,28 @@ class FoldDiagram:
         """Yield the lines that lead to gates, folds and exits, from the wires they read."""
         for item in self._level.items:
             if isinstance(item, Value):
-                yield from self._into_gate(item)
+                yield from self.entering(item)
                 continue
             own = f"f{self._numbers[item]}"
             read = (node for node, readers in self._readers.items() if item in readers)
             for unit in dict.fromkeys(self._units[node] for node in read):
-                yield self._line(f"{own}-{unit}", unit, own)
+                yield self.arriving(unit, own)
         for unit in dict.fromkeys(self._units[x] for x in self._readers if x in self._leaving):
-            yield self._line(f"exit-{unit}", unit, f"exit-{unit}-box")
+            yield replace(self.arriving(unit, "exit"), target=f"exit-{unit}-box")
 
-    @staticmethod
-    def _line(id: str, unit: str, target: str) -> Line:
-        """Return the line from a wire to what reads it, thick from that of a bundle."""
-        return Line(id, f"{unit}-wire", target, enters=True, thick=unit.startswith("b"))
+    def unit(self, node: Value) -> str:
+        """Return the unit that a node is read from: itself, or its bundle."""
+        return self._units[node]
 
-    def _into_gate(self, gate: Value) -> Iterator[Line]:
-        own, boxed = f"n{self._scene.place[gate]}", dict(boxed_constants(gate))
-        met = set()
-        for k, operand in enumerate(gate.parents):
-            if k in boxed:
-                yield Line(f"{own}-w{k}", f"{own}-c{k}", own, enters=True)
-            if not isinstance(operand, Value):
-                continue
-            unit = self._units[operand]
-            id = f"{own}-{unit}" if unit.startswith("b") else f"{own}-w{k}"
-            if id not in met:
-                met.add(id)
-                yield self._line(id, unit, own)
+    def partial(self, node: Value, i: int) -> str:  # noqa: ARG002 - the page's to write
+        """Return no title for a line."""
+        return ""
 
-    def _leaving_lines(self, shapes: list[Drawn]) -> Iterator[Line]:
+    def wire(self, node: Value) -> Wire:
+        """Return the wire of a node, with room for any number."""
+        return _wire(self.ids[node])
+
+    def _leaving_lines(self, shapes: list[Shape]) -> Iterator[Line]:
         """Yield the lines from boxes and gates to their wires, and from results to bundles."""
         here = dict.fromkeys(shape.id for shape in shapes)
         for wire in here:
@@ -216,7 +204,7 @@ class FoldDiagram:
                 yield Line(f"{unit}-out", unit, wire)
         joined = set()
         for node, unit in self._units.items():
-            source, own = self._stands.get(node), f"n{self._scene.place[node]}"
+            source, own = self._stands.get(node), self.ids[node]
             if isinstance(source, Fold) and f"{own}-wire" in here:
                 yield Line(f"{own}-out", f"f{self._numbers[source]}", f"{own}-wire")
             if unit == own or self._kind_of(node) != "results":
@@ -228,14 +216,14 @@ class FoldDiagram:
                 assert isinstance(source, Fold)
                 yield Line(f"{unit}-from{self._numbers[source]}", f"f{self._numbers[source]}", unit)
 
-    def _gathered(self, item: Item) -> Iterator[Drawn]:
-        """Yield the bundles of results that are complete with an item: Tab goes in this order."""
+    def _gathered(self, item: Item) -> Iterator[Shape]:
+        """Yield the bundles that an item completes; the order of shapes is the order of Tab."""
         for b, nodes in enumerate(self.bundles):
             if self._stands.get(nodes[-1]) is item and self._kind_of(nodes[-1]) == "results":
                 yield from self._bundle(f"b{b}", nodes)
 
-    def _source(self, node: Value) -> Iterator[Drawn]:
-        """Yield the box of a bundle at its first node, and that of a node that stands outside."""
+    def _source(self, node: Value) -> Iterator[Shape]:
+        """Yield the box of a bundle, at its first node, or of a node outside the fold."""
         unit = self._units[node]
         if unit.startswith("b"):
             if self.bundle_of(node)[0] is node and self._kind_of(node) != "results":
@@ -244,7 +232,7 @@ class FoldDiagram:
             yield Box(unit, "port", self._scene.names[node], describe(node))
             yield _wire(unit)
 
-    def _bundle(self, unit: str, nodes: list[Value]) -> Iterator[Drawn]:
+    def _bundle(self, unit: str, nodes: list[Value]) -> Iterator[Shape]:
         text = visible(self._name_of(nodes[0]))
         yield Box(unit, f"{self._kind_of(nodes[0])} bundle", text, "")
         yield _wire(unit, max((self._scene.names[node] for node in nodes), key=len))
@@ -256,23 +244,17 @@ class FoldDiagram:
         nodes = self.bundle_of(node)
         return f"{self._scene.names[nodes[0]]} … {self._scene.names[nodes[-1]]} ({len(nodes)})"
 
-    def _shapes(self, item: Item) -> Iterator[Drawn]:
+    def _shapes(self, item: Item) -> Iterator[Shape]:
         if isinstance(item, Fold):
             name, detail = map(visible, lines(item))
             yield Folded(f"f{self._numbers[item]}", name, (detail,), visible(item.title))
             for node in self._readers:
                 if self._stands.get(node) is item and node not in self._hidden:
-                    yield _wire(f"n{self._scene.place[node]}")
+                    yield self.wire(node)
         elif item not in self._hidden:
-            yield from self._node_shapes(item, f"n{self._scene.place[item]}")
-
-    def _node_shapes(self, node: Value, unit: str) -> Iterator[Drawn]:
-        for i, constant in boxed_constants(node):
-            yield Box(f"{unit}-c{i}", "constant", number(constant), f"constant {exact(constant)}")
-        yield self._builder.gate(node) if node.parents else self._builder.leaf(node)
-        yield _wire(unit)
+            yield from self.shapes(item)
 
 
 def _wire(unit: str, longest: str = "") -> Wire:
-    """Return a wire without numbers; one of a bundle has room for its longest name."""
+    """Return a wire without numbers; the wire of a bundle has room for its longest name."""
     return Wire(f"{unit}-wire", longest, "", "", "", "")

@@ -1,4 +1,8 @@
-"""The maximum that softmax subtracts: a constant to derivatives, not to inputs."""
+"""Show the maximum that softmax subtracts as one of its inputs, though its derivative counts as 0.
+
+In a graph that maximum is a plain number, held constant. Pictures and step pages name the scores it
+was taken from, and compute it again when these change.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,9 @@ from scalargrad.value import Value
 
 
 def shown_order(*roots: Value) -> list[Value]:
-    """Return a topological order in which scores come before what their maximum is taken from.
+    """Return a topological order in which scores come before the gates that hold their maximum.
 
-    Without such a maximum it is that of `topological_order`.
+    Where no gate holds one, it is the order of `topological_order`.
     """
     order = topological_order(*roots)
     if not any(isinstance(x, Largest) for node in order for x in node.parents):
@@ -34,7 +38,7 @@ def _read(node: Value, known: Container[Value]) -> list[Value]:
 
 
 def scores_of(held: Value | float, known: Container[Value]) -> list[Value]:
-    """Return the Values a held maximum is that of; none if it is none, or one is unknown."""
+    """Return the Values whose maximum a constant is; empty if it is none, or one is unknown."""
     if not isinstance(held, Largest):
         return []
     scores = [x for x in held.scores if isinstance(x, Value)]
@@ -42,7 +46,7 @@ def scores_of(held: Value | float, known: Container[Value]) -> list[Value]:
 
 
 def largest_of(words: Sequence[str]) -> str:
-    """Write the maximum of what is named; of many, the first three and the last."""
+    """Write the maximum of names, max(a, b); of many, the first three and the last."""
     shown = words if len(words) <= _MOST else [*words[: _MOST - 1], "…", words[-1]]
     return f"max({', '.join(shown)})"
 

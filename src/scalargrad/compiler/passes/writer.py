@@ -1,0 +1,146 @@
+"""Write a program node by node, merging equal nodes and folding constants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from scalargrad.compiler.passes.kinds import (
+    CONSTANT,
+    INPUT,
+    PRODUCTS,
+    SCATTER,
+    TAKE,
+    Kind,
+    Op,
+    Scattered,
+    over_lanes,
+)
+from scalargrad.compiler.passes.program import Program, without_dead_nodes
+from scalargrad.ops import TABLE
+
+_POW = TABLE["pow"]
+
+
+class Writer:
+    """Writes a program, merging equal nodes and folding constants.
+
+    Constants are told apart by their bits: 0.0 and -0.0 differ.
+    """
+
+    def __init__(self, inputs: int) -> None:
+        self.program = Program(inputs, [INPUT] * inputs, [()] * inputs)
+        self.constants = self.program.constants
+        self._known: dict[Any, int] = {}
+        self.one = self.program.one = self._append(CONSTANT, ())
+        self.constants[self.one] = 1.0
+
+    def size(self, node: int) -> int:  # noqa: ARG002 - a LaneWriter looks
+        """Return the number of lanes of a node: 1."""
+        return 1
+
+    def copied_constant(self, program: Program, node: int) -> int:
+        """Return the node of a constant of another program."""
+        return self.one if node == program.one else self.constant(program.constants[node])
+
+    def constant(self, number: float) -> int:
+        """Return the node of a number."""
+        key = number.hex()
+        node = self._known.get(key)
+        if node is None:
+            node = self._known[key] = self._append(CONSTANT, ())
+            self.constants[node] = number
+        return node
+
+    def unique(self, op: Op, args: tuple[int, ...]) -> int:
+        """Write a node that will not be merged with equal ones."""
+        return self._append(op, args)
+
+    def node(self, op: Op, args: tuple[int, ...]) -> int:
+        """Return the node of `op` over `args`; folded to a constant if all are constants."""
+        known = self._known.get((op, args))
+        if known is None:
+            known = self._known[op, args] = self._folded(op, args)
+        return known
+
+    def _folded(self, op: Op, args: tuple[int, ...]) -> int:
+        constants = self.constants
+        if op is _POW and args[1] in constants and constants[args[1]] == 1.0:
+            return args[0]
+        if op is _POW and args[1] in constants and constants[args[1]] == 2.0:
+            return self.products([args[0], args[0]])
+        if op is TAKE and constants.get(args[0]) in range(1 - len(args), len(args) - 1):
+            return args[1:][int(constants[args[0]])]
+        if args[0] in constants and not isinstance(op, Kind) and constants.keys() >= {*args}:
+            return self.constant(op.of_floats_unchecked(*(constants[x] for x in args)))
+        return self._append(op, args)
+
+    def scattered(self, place: int, size: int, pairs: Sequence[int], lanes: int) -> int:
+        """Return the node of one entry of a row to which pairs (index, value) are added.
+
+        With more than one lane, each lane adds its pairs.
+        """
+        k, n = self.constant(float(place)), self.constant(float(size))
+        return self.node(SCATTER if lanes == 1 else over_lanes(Scattered, lanes), (k, n, *pairs))
+
+    def copied_products(self, args: tuple[int, ...]) -> int:
+        """Return the node of a sum copied from another program, none of whose terms was folded."""
+        return self._sum(args)
+
+    def _sum(self, args: tuple[int, ...]) -> int:
+        known = self._known.get(args)
+        if known is None:
+            known = self._known[args] = self._append(PRODUCTS, args)
+        return known
+
+    def products(self, pairs: Sequence[int]) -> int:
+        """Return the node a₀b₀ + a₁b₁ + …, with its constant terms folded into one.
+
+        If that is -0.0, it is left out, as adding it changes nothing.
+        """
+        constants, one = self.constants, self.one
+        if len(pairs) == 2 and pairs[1] == one:
+            return pairs[0]
+        total = None
+        terms: list[int] = []
+        for a, b in zip(pairs[::2], pairs[1::2]):  # noqa: B905 - hot loop
+            if a in constants:
+                if b in constants:
+                    total = (-0.0 if total is None else total) + constants[a] * constants[b]
+                    continue
+                terms += (b, a)
+            elif a > b and b not in constants:
+                terms += (b, a)
+            else:
+                terms += (a, b)
+        if not terms:
+            return self.constant(-0.0 if total is None else total)
+        if total is not None and total.hex() != "-0x0.0p+0":
+            terms += (self.constant(total), one)
+        elif len(terms) == 2 and terms[1] == one:
+            return terms[0]
+        return self._sum(tuple(terms))
+
+    def finish(self, outputs: Iterable[int], *, of: Program, tidy: bool = True) -> Program:
+        """Return the program; with `tidy`, without nodes that no output depends on.
+
+        Parameters
+        ----------
+        outputs : iterable of int
+            The nodes that give what the outputs of `of` give.
+        of : Program
+            What was read.
+        tidy : bool
+        """
+        self.program.outputs = self.as_wide([*outputs], of)
+        return without_dead_nodes(self.program) if tidy else self.program
+
+    def as_wide(self, outputs: list[int], of: Program) -> list[int]:  # noqa: ARG002 - as `size`
+        """Return outputs that have as many lanes as those of another program: 1."""
+        return outputs
+
+    def _append(self, op: Op, args: tuple[int, ...]) -> int:
+        program = self.program
+        program.ops.append(op)
+        program.args.append(args)
+        return len(program.ops) - 1
