@@ -222,6 +222,10 @@ class Run:
 
     def _tried(self, trials: Trials, mutant: Mutant, change: Change, code: str) -> tuple[str, str]:
         path, near = mutant.path, nearest(mutant.path)
+        try:
+            compile(code, path, "exec")
+        except SyntaxError:  # ** of an unpacked dictionary as *, say
+            return "is no code", ""
         tests = None if path.startswith("ops/") else self.covering.tests(path, change.line)
         if tests is not None:
             chosen = self.covering.in_order(tests, near, self.seconds)
@@ -257,7 +261,8 @@ def report(sample: Sequence[Mutant]) -> None:
     tried = counts["killed"] + counts["survived"]
     print(
         f"{counts['killed']} killed of {tried} ({counts['killed'] / max(1, tried):.1%}), "
-        f"{counts['equivalent']} equivalent, {counts[None]} not tried"
+        f"{counts['equivalent']} equivalent, {counts['is no code']} no code, "
+        f"{counts[None]} not tried"
     )
 
 

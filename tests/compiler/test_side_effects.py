@@ -115,6 +115,18 @@ def test_a_result_that_cannot_be_made_again_is_an_error(function: Any) -> None:
         jit(function)(Value(2.0))
 
 
+def test_an_iterator_at_its_end_has_not_moved() -> None:
+    """To ask it in vain changes nothing; to take its last item does."""
+    for items, expected in (([], 7.0), ([1.0], None)):
+        left = iter(items)
+        compiled = jit(lambda x, left=left: 2.0 * x + next(left, 3.0))
+        if expected is None:
+            with pytest.raises(TraceError, match="changes"):
+                compiled(2.0)
+        else:
+            assert [compiled(2.0), compiled(2.0)] == [expected, expected]
+
+
 def test_copies_compute_on() -> None:
     """A copy takes arguments of shapes never recorded, though its function has no module."""
     w = Value(2.0)

@@ -57,6 +57,9 @@ USES: dict[str, Callable[..., Any]] = {
     "columns": lambda xs: vmap(lambda x: x[1] * x[5])(xs.T),
     "one column": lambda xs: vmap(lambda x: x * x)(xs[:, 2]),
     "no operation": lambda xs: vmap(lambda x: x)(xs[:, 2]),
+    "one row again and again": lambda xs: vmap(lambda x: score(2.0, x))(
+        np.broadcast_to(xs[1], xs.shape, subok=True)
+    ),
     "chosen rows": lambda xs: vmap(lambda x: score(2.0, x))(xs[[3, 1, 1]]),
     "another shape": lambda xs: vmap(lambda x: x[1][1] * x[0][2])(xs.reshape(4, 2, 3)),
     "one number beside": lambda xs: vmap(lambda x: x[0] * xs[2, 1])(xs),
