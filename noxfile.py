@@ -15,6 +15,16 @@ EXTRAS = {
     "data": ["safetensors"],
     "datasets": ["scikit-learn"],
 }
+NEEDS_NO_NUMPY = [
+    *("tests/test_autodiff.py", "tests/test_grad_mode.py", "tests/test_graph.py"),
+    *("tests/test_sparse.py", "tests/transforms/test_functional_nesting.py"),
+    *(f"tests/expression/test_expression_{name}.py" for name in ("errors", "hostile")),
+    *(f"tests/nn/test_{name}.py" for name in ("activation", "container", "dropout", "linear")),
+    *("tests/losses/test_losses.py", "tests/ops/test_accuracy.py", "tests/ops/test_likelihood.py"),
+    *(f"tests/optim/test_{x}.py" for x in ("clipping", "closed_forms", "lr_scheduler", "rules")),
+    *(f"tests/show/graphs/test_{name}.py" for name in ("diagram", "mermaid", "svg")),
+    *(f"tests/show/steps/test_step_{name}.py" for name in ("table", "words")),
+]
 
 
 @nox.session(python=PYTHONS)
@@ -64,3 +74,12 @@ def without(session: nox.Session, extra: str) -> None:
     session.run("python", "-m", "pip", "uninstall", "--quiet", "--yes", *EXTRAS[extra])
     session.run("python", "tests/packaging/smoke.py")
     session.run("python", "-m", "pytest", "-n", "auto", "tests/test_value.py", "tests/ops")
+
+
+@nox.session(python="3.11")
+def without_numpy(session: nox.Session) -> None:
+    """Run what needs no arrays where there is no NumPy: the engine, models, pictures and steps."""
+    session.install("-e", ".[draw]", "hypothesis", "mpmath", "pytest", "pytest-xdist")
+    session.run("python", "tests/packaging/smoke.py")
+    options = ["-n", "auto", "-o", "addopts=--import-mode=importlib"]
+    session.run("python", "-m", "pytest", *options, *NEEDS_NO_NUMPY)

@@ -26,7 +26,7 @@ from scalargrad.optim import Adam
 from scalargrad.train.carried import Carried
 from scalargrad.train.compiled_gradient import CompiledGradient
 from scalargrad.train.data_rows import Rows
-from scalargrad.train.limits_on_gradients import Limits
+from scalargrad.train.gradient_clipping import Limits
 from scalargrad.train.objective import Objective
 
 STEPS, RATE, BETAS, EPS = 1000, 0.01, (0.9, 0.99), 1e-8

@@ -1,4 +1,4 @@
-"""``python -m scalargrad``: the command line, where the script of that name is not on the path."""
+"""``python -m scalargrad``: the command line, for when its script is not on the path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Derivatives: one backward sweep over a graph, and the functions built on it."""
+"""The backward pass: one sweep over a graph, behind `Value.backward` and every derivative."""
 
 from __future__ import annotations
 

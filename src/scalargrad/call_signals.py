@@ -1,4 +1,8 @@
-"""Error signals of the results of one compiled call, sent back together by one program run."""
+"""Send the gradients of all results of one compiled call back in a single run of its program.
+
+An error signal is the gradient of the root with respect to a node. A call of a compiled function
+may have several results, each a node. A sweep holds back their signals until the last has arrived.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from scalargrad.value import Value
 
 
 class CallSignals:
-    """Collects, during a sweep, the error signals of compiled calls with several results.
+    """Holds back error signals during a sweep until all results of a compiled call have theirs.
 
     Parameters
     ----------

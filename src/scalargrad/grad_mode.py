@@ -1,4 +1,7 @@
-"""Who records operations on nodes, and whether at all, per context (thread or task)."""
+"""What records operations: a graph, nothing (`no_grad`), or the compiler while it traces.
+
+The setting holds for one thread or task.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders and searches of a graph of Values, all without recursion."""
+"""Traverse a graph of Values without recursion: topological order, leaves, fan-out, names."""
 
 from __future__ import annotations
 

@@ -1,1 +1,4 @@
-"""The command line: scalargrad step, draw, demo, train and sweep."""
+"""The command line: `start` is the entry point, and `main` has the commands and the error handling.
+
+The commands ``train`` and ``sweep`` have files of their own.
+"""

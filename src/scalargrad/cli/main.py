@@ -1,4 +1,4 @@
-"""The command line: scalargrad step, draw, demo, train and sweep."""
+"""The commands ``scalargrad step``, ``draw`` and ``demo``, and how errors are shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command ``scalargrad train``: programs of the lectures and beyond, by name."""
+"""The command ``scalargrad train``: run an experiment (moons, digits, gpt, …), chosen by name."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Runners: run a program on numbers, in memories kept from call to call.
+"""Runners: run a program on numbers, in memory that is reused from call to call.
 
-A memory is lent to one call at a time, so threads may call the same program.
+An executable with its memory is lent to one call at a time, so threads may call the same program.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A synthetic click log, drawn from a known model.
 
-The truth has what a wide and deep recommender is built to learn: exceptions that can only be
+The model has what a wide and deep recommender is built to learn: exceptions that can only be
 memorised, pair by pair; combinations of features; and tastes that generalise to pairs never
 shown. Users, items and pairs are drawn when they are first asked for, each from a seed of its own,
 so that a world of a million users takes no more memory than the users met so far.

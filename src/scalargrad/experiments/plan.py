@@ -1,4 +1,4 @@
-"""The plan of an experiment, and its report: what was learned, and the files written."""
+"""The options with which an experiment is run, and the report of its results and files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cubic polynomial fitted to a sine, UCSB's training program."""
+"""Fit a cubic polynomial to a sine: the training program of UCSB's lecture."""
 
 from __future__ import annotations
 

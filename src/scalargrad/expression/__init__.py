@@ -1,9 +1,9 @@
 """Expressions as text: ``q = x + y; f = q * z`` read into a graph.
 
-The text passes two whitelists and is never evaluated or compiled. A scan of its characters
-(`scan`) lets through names, decimal numbers, brackets and the operators of arithmetic and
-comparison; Python's own `ast` then gives the structure, which `reader` reads one kind of node
-at a time. Every error marks its place in the text (`source`).
+The text passes two whitelists and is never evaluated or compiled. The first (`tokens`) lets through
+names, decimal numbers, brackets and the operators of arithmetic and comparison. Python's own `ast`
+then gives the structure, of which `reader`, the second, reads one kind of node at a time. Every
+error marks its place in the text (`source`).
 """
 
 from __future__ import annotations

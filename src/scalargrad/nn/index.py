@@ -1,4 +1,4 @@
-"""Indices into tables of parameters."""
+"""Check an index into a table of parameters."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Operations of the table as methods of a class of nodes.
+"""Turn operations of the table into methods of Value, such as ``__add__`` and ``tanh``.
 
-A `printed` method has the construction of the node inline: the hot route, for operators and the
-most frequent methods. A `method` takes the route of a call of the operation.
+`printed` makes a method that builds the node itself, without looking anything up: the fast route,
+for operators and the most frequent methods. `method` makes one that calls the operation.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scalargrad.table.validation import shown
 
 
 def printed(op: Elementwise, *, reflected: bool = False) -> Any:
-    """Return what becomes a method of the class in whose body it stands, when the class is made.
+    """Return a placeholder, replaced by the compiled method when the class around it is made.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def printed(op: Elementwise, *, reflected: bool = False) -> Any:
 
 
 class _Printed:
-    """A method to be printed once the class of its nodes is known, which then replaces this."""
+    """The placeholder for a method that is printed once the class of its nodes is known."""
 
     def __init__(self, op: Elementwise, compiled: Callable[..., Any]) -> None:
         self._op = op
@@ -60,7 +60,7 @@ def method(op: Elementwise) -> Callable[..., Any]:
 
 
 def junction(op: Elementwise) -> Callable[[Any, Any], Any]:
-    """Return what &, | or ^ do with two truths; numbers have no bits."""
+    """Return the method for &, | or ^ between two truth values; other operands are refused."""
 
     def joined(self: Any, other: Any) -> Any:
         if getattr(other, "ndim", None) or (not hasattr(other, "_apply") and defers(other)):

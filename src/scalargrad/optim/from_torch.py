@@ -1,4 +1,4 @@
-"""States saved by PyTorch's optimisers, converted to states of single numbers."""
+"""Read states saved by PyTorch's optimisers: from one state per tensor to one per number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contents of parameter groups: Parameters, with or without names, in tables or not."""
+"""Read the parameters given to an optimiser, named or not, and sort out those of tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saved states of optimisers: written as plain numbers, and checked before any is restored."""
+"""State dicts of optimisers: written as plain numbers, and checked before being restored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""States of optimisers as PyTorch arranges them: by tensors, where ours are by single numbers."""
+"""Write an optimiser's state for PyTorch to load: from one state per number to one per tensor."""
 
 from __future__ import annotations
 

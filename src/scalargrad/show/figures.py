@@ -1,4 +1,4 @@
-"""Numbers as they are displayed: four significant digits, and ≈ where digits were left out."""
+"""Write numbers for display: four significant digits, and ≈ where digits were left out."""
 
 from __future__ import annotations
 

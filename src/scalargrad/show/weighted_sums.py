@@ -1,10 +1,11 @@
 """Find weighted sums Σ wᵢxᵢ + b of parameters in any computation, by what its gates compute.
 
-A gate adds up products where its partials say so: each is another operand, whose partial is it in
-turn, or each is 1. So `dot`, and + over ×, are alike a weighted sum, whatever module or loop wrote
-them. A computation is given as its gates: for each, an operation and its operands. These are Values
-in a graph, which `scalargrad.show.steps.layers` writes as matrices, and numbers of nodes in a
-recorded program, which `scalargrad.show.training.network` draws as a network.
+An operation is recognised by its partials, not by its name. It adds up terms if each partial is 1,
+and multiplies a pair if the partial of each is the other. So `dot`, and + over ×, are alike a
+weighted sum, whatever module or loop wrote them. A computation is given as its gates: for each, an
+operation and its operands. These are Values in a graph, which `scalargrad.show.steps.layers` writes
+as matrices, and numbers of nodes in a recorded program, which `scalargrad.show.training.network`
+draws as a network.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """C99 printed from the table: the same operations in a file without Python.
 
-What the library of mathematics that comes with every C compiler knows by the same name is called
-by it; an entry says otherwise with ``c=``. Numbers follow IEEE 754, and nothing stops the program.
+An operation that the C library has under the same name is a call of that; where its C differs, the
+table says so by ``c=``. Numbers follow IEEE 754; no operation ends the program.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Kinds of operation: elementwise ones of fixed arity, and reductions of any number of operands.
 
-`scalargrad.table.declaration` explains how a call becomes a node, and which of the routes is hot.
+`scalargrad.table.declaration` has what all share, and explains how a call becomes a node.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Arguments as callers pass them: converted to float, int or bool, or refused in one line.
+"""Check the arguments of public functions: convert them to float, int or bool, or raise an error.
 
-A NumPy number that stayed one would turn whatever it meets single precision, a tensor would turn
-it into tensors. Every public argument that is a number comes through here.
+A NumPy number that stayed one would turn whatever it meets into single precision, and a tensor
+would turn it into tensors. Every public argument that is a number comes through here.
 """
 
 from __future__ import annotations

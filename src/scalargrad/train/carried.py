@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.optim import Optimizer
-from scalargrad.train.limits_on_gradients import Limits
+from scalargrad.train.gradient_clipping import Limits
 from scalargrad.value import Value
 
 

@@ -19,7 +19,7 @@ from scalargrad.train.compiled_gradient import CompiledGradient
 from scalargrad.train.data_rows import Shape, Shapes
 from scalargrad.train.eager_steps import Eager
 from scalargrad.train.examples import Examples
-from scalargrad.train.limits_on_gradients import Limits
+from scalargrad.train.gradient_clipping import Limits
 from scalargrad.train.objective import Objective, StepResult
 from scalargrad.train.predictor import Predictor
 from scalargrad.train.programs import Found

@@ -23,9 +23,9 @@ from scalargrad.train.checks import (
     warn_of_strangers,
 )
 from scalargrad.train.examples import Examples, examples, hold_out
+from scalargrad.train.gradient_clipping import Limits
 from scalargrad.train.history import History
 from scalargrad.train.labels import warn_of_labels
-from scalargrad.train.limits_on_gradients import Limits
 from scalargrad.train.objective import Loss, Metric, Objective, Regularizer
 from scalargrad.train.progress import ProgressBar, Silence, progress_bar
 from scalargrad.train.run_state import RunState

@@ -1,4 +1,4 @@
-"""The choice between eager and compiled steps."""
+"""Choose whether the steps of a run are eager or compiled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scalargrad.optim import Optimizer
 from scalargrad.system.packages import needed
 from scalargrad.train.eager_steps import Eager
 from scalargrad.train.examples import Examples
-from scalargrad.train.limits_on_gradients import Limits
+from scalargrad.train.gradient_clipping import Limits
 from scalargrad.train.objective import Objective
 
 #: Optimiser methods that a subclass must not override, since array updates bypass them.

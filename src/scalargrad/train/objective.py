@@ -1,4 +1,4 @@
-"""The objective of a run with its metrics, the result of a step, and means over an epoch."""
+"""What a run minimises and measures: a model's loss and metrics, for a batch and over an epoch."""
 
 from __future__ import annotations
 

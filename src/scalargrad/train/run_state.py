@@ -9,8 +9,8 @@ from typing import Any
 from scalargrad.errors import StateError
 from scalargrad.table.validation import flag, number
 from scalargrad.train.checkpoint import load_checkpoint, save_checkpoint
-from scalargrad.train.conditions import conditions, differences
 from scalargrad.train.history import History
+from scalargrad.train.run_settings import conditions, differences
 from scalargrad.train.trainer import Trainer
 
 

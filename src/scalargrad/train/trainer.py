@@ -13,8 +13,8 @@ from scalargrad.optim.lr_scheduler import ReduceLROnPlateau
 from scalargrad.system.collector import collector_paused
 from scalargrad.system.interrupt import Interrupt
 from scalargrad.train.examples import Examples, batches, plain
+from scalargrad.train.gradient_clipping import Limits
 from scalargrad.train.history import History, Row
-from scalargrad.train.limits_on_gradients import Limits
 from scalargrad.train.modes import mode_of
 from scalargrad.train.objective import EpochMean, Objective, StepResult
 from scalargrad.train.progress import ProgressBar, Silence

@@ -1,4 +1,4 @@
-"""Random draws that a compiled function repeats at every call."""
+"""drawn: a random number that a compiled function draws afresh at every call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The random draws of a program, made again at each call."""
+"""Draw the random numbers of a program afresh for each call, as its inputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scalargrad.transforms.draws import Draw, rows_of, state_of
 
 
 class MadeDraws(tuple[Draw, ...]):
-    """The draws of a recording, in order.
+    """The random draws of a recording, in order, to be made again at each call.
 
     Under vmap, all examples make the same draw; equal draws in a row are made at once.
     """

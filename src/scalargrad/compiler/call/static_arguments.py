@@ -1,4 +1,4 @@
-"""Static arguments: known by position and by name, however a call passes them."""
+"""Resolve static_argnums and static_argnames: an argument is static however it is passed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of objects: whether they consist of a class and attributes, and which attributes."""
+"""The attributes that make up an object's state, for objects that consist of nothing else."""
 
 from __future__ import annotations
 

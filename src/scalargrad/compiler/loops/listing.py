@@ -1,6 +1,7 @@
-"""Print rolled programs and loops as text for people, as How scalars become vectors shows them.
+"""Print rolled programs and their loops as text for people.
 
-In the text, ``m`` is the memory, ``m[k]`` its cell k, and ``i`` counts iterations.
+The page "How scalars become vectors" of the documentation shows such text: ``m`` is the memory,
+``m[k]`` its cell k, and ``i`` counts iterations.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Turn a recorded program, with the gradients it asks for, into a program of loops."""
+"""Decide whether a recorded program is to run as loops, and turn it and its gradients into them."""
 
 from __future__ import annotations
 

@@ -86,23 +86,21 @@ def _most(columns: NodeColumns, low: int, high: int) -> list[Repetition]:
             break
     every.sort(key=lambda run: (-run.saved, run.period))
     chosen: list[Repetition] = []
+    free = np.ones(high - low, np.bool_)
     for run in every:
-        chosen += [y for x in _beside(run, chosen) if (y := _settled(columns, x))]
+        places = free[run.start - low : run.end - low]
+        found = [y for x in _where_free(run, places) if (y := _settled(columns, x))]
+        for x in found:
+            free[x.start - low : x.end - low] = False
+        chosen += found
     return sorted(chosen)
 
 
-def _beside(run: Repetition, chosen: list[Repetition]) -> list[Repetition]:
-    """Return what remains of a repetition outside those already chosen, if it is long enough."""
-    free = [(run.start, run.end)]
-    for other in chosen:
-        free = [
-            piece
-            for a, b in free
-            for piece in ((a, min(b, other.start)), (max(a, other.end), b))
-            if piece[0] < piece[1]
-        ]
-    found = [Repetition(a, run.period, (b - a) // run.period) for a, b in free]
-    return [x for x in found if x.times >= _LEAST and x.saved >= _SAVES]
+def _where_free(run: Repetition, free: NDArray[np.bool_]) -> list[Repetition]:
+    """Return what remains of a repetition where its places are still free, if it is long enough."""
+    stretches = _stretches(free, _LEAST * run.period)
+    found = [Repetition(run.start + a, run.period, (b - a) // run.period) for a, b in stretches]
+    return [x for x in found if x.saved >= _SAVES]
 
 
 def _candidates(codes: Integers) -> list[int]:

@@ -1,4 +1,4 @@
-"""How a node is computed: by an operation, a partial, or one of the kinds that are defined here."""
+"""Kinds of nodes that no operation of the table computes: inputs, sums of products, lookups."""
 
 from __future__ import annotations
 

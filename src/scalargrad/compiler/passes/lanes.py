@@ -1,4 +1,4 @@
-"""Partials as operations of their own, and operations as NumPy code over arrays.
+"""Operations on arrays: NumPy code for expressions of the table, and partials as operations.
 
 Both come from the expressions in the table, from which the code of eager evaluation is printed too.
 `backend.llvm.operations` prints the same expressions as machine instructions.

@@ -1,4 +1,4 @@
-"""The last pass: turn a program into instructions over blocks of memory."""
+"""The last pass: turn a program into instructions, by `packer` or, with lanes, `lane_pack`."""
 
 from __future__ import annotations
 

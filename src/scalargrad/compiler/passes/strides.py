@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 from scalargrad.compiler.passes.instructions import Addresses
 
+#: A grid is looked for among so many lanes first, and among so many times as many as long as it may
+#: go on, so that finding it takes time in proportion to its own size.
+_AHEAD = 16
+
 
 class Grid(NamedTuple):
     """Lanes arranged as ``rows`` × ``columns``; the column changes fastest."""
@@ -31,6 +35,17 @@ def grid(tables: Addresses) -> Grid:
         In it, the address of lane (i, j) in each table is ``base + i·outer + j·inner``. It covers
         all lanes, or as many of the first ones as possible.
     """
+    lanes = tables.shape[1]
+    seen = min(_AHEAD, lanes)
+    found = _grid_of_all(tables[:, :seen])
+    while seen < lanes and seen - found.rows * found.columns < found.columns:  # it may go on
+        seen = min(_AHEAD * seen, lanes)
+        found = _grid_of_all(tables[:, :seen])
+    return found
+
+
+def _grid_of_all(tables: Addresses) -> Grid:
+    """Return the largest grid formed by the first lanes, having looked at all of them."""
     lanes = tables.shape[1]
     if lanes == 1:
         return Grid(1, 1)

@@ -1,4 +1,8 @@
-"""Run many steps of a scan in one call of machine code."""
+"""Run many steps of a scan in one call of machine code, by the faster of two loops.
+
+A short step that is repeated often is compiled to a loop of its own (`loops.scan_loop`); otherwise
+the packed program of the step is repeated (`backend.llvm.step_loop`).
+"""
 
 from __future__ import annotations
 
@@ -92,15 +96,15 @@ _known: tuple[WeakKeyDictionary[Path, Any], ...] = (WeakKeyDictionary(), WeakKey
 
 def _steps(path: Path, form: StepForm, count: int) -> Any:
     """Return what runs so many steps of a path in one call; None if nothing can."""
-    from scalargrad.compiler.loops import steps
+    from scalargrad.compiler.loops import scan_loop
 
     program = path.function.recorded
-    by_loop = count >= LEAST and steps.can_repeat(program)
+    by_loop = count >= LEAST and scan_loop.can_repeat(program)
     known = _known[by_loop]
     if path not in known:
         numbers = form.carried, program.inputs - form.carried, path.results - form.carried
         if by_loop:
-            known[path] = steps.Steps(program, steps.Form(*numbers, path.outcomes))
+            known[path] = scan_loop.Steps(program, scan_loop.Form(*numbers, path.outcomes))
         else:
             runner = path.function.values
             places = runner.outputs, (*numbers, path.outcomes)

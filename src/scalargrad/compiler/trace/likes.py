@@ -1,4 +1,7 @@
-"""Group nodes that are alike, so that a question about them is answered once per group."""
+"""Ask a question about many nodes once for each operation and set of constant operands.
+
+`domains` asks in this way whether nodes can leave their domain.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _BY_SIGN = {add, sub, mul, div}
 
 
 class Likes:
-    """Nodes grouped by operation and constant operands.
+    """Answers questions about nodes, once for each operation and set of constant operands.
 
     Constants in sums, products and quotients are told apart by sign only, as a program may have as
     many of them as it has data.

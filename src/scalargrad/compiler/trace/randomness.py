@@ -1,4 +1,4 @@
-"""Random draws: those made by `drawn` become inputs of the program, all others are refused.
+"""Let a program draw random numbers by `scalargrad.drawn`, and refuse all other draws.
 
 A number drawn by `drawn` is drawn again at each call. Drawn in any other way, it would be the same
 in all calls. So after the recording, every generator that the function can reach must be in the

@@ -1,8 +1,8 @@
 """Schedules: how the learning rate changes from epoch to epoch, by PyTorch's names.
 
-Each step starts from the rate in force, so several schedules of one optimiser multiply, and a
-rate that was set by hand is kept to, as in PyTorch. A warm-up is a LinearLR followed
-by another schedule in a SequentialLR.
+Each step starts from the current rate, as in PyTorch: several schedules of one optimiser multiply,
+and a rate set by hand is not overwritten. A warm-up is a LinearLR followed by another schedule in a
+SequentialLR.
 """
 
 from __future__ import annotations

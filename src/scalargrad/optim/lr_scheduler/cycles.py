@@ -1,4 +1,4 @@
-"""Schedules that set the rate by a fixed plan, whatever else has changed it."""
+"""Schedules by warm restarts and by one cycle, which set the rate whatever else has changed it."""
 
 from __future__ import annotations
 

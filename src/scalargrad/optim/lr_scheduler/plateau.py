@@ -1,4 +1,4 @@
-"""A schedule that depends on how training goes."""
+"""ReduceLROnPlateau: lower the rate when a measured number has stopped improving."""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ from scalargrad.show.graphs.opening import (
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.row_layout import in_rows
 from scalargrad.show.graphs.scale import numbers_by_id, scale_of
-from scalargrad.show.held import shown_order
 from scalargrad.show.places import module_or_none, place_names
+from scalargrad.show.softmax_maximum import shown_order
 from scalargrad.show.subgraphs import Fold, Model, fold
 from scalargrad.table.printing import MINUS
 from scalargrad.table.validation import flag, is_word, listed, shown, text, whole

@@ -1,4 +1,4 @@
-"""The colours of pictures."""
+"""The fixed colours of pictures, on light and dark paper; `scale` has those that show numbers."""
 
 VALUE, GRADIENT, INK = "#0B5CAD", "#B34700", "#222222"
 SLATE = "#5F6B78"  # for thick lines, which would be too dark in ink

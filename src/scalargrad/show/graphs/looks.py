@@ -1,4 +1,4 @@
-"""Which shapes and lines of a diagram are highlighted or tinted, by their ids."""
+"""Find which shapes and lines of a diagram to highlight or tint, by their ids."""
 
 from __future__ import annotations
 

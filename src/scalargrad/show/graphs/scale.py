@@ -1,7 +1,7 @@
-"""Colours for numbers: orange below zero, grey at zero, blue above.
+"""Colours that show numbers: orange below zero, grey at zero, blue above.
 
-Blue and orange differ for colour-blind readers too. Dark text is readable on all of them; light
-text, as it stands on dark paper, on all of the deep ones that are taken there.
+Colour-blind readers can tell blue from orange, too. Dark text is readable on all of them; on dark
+paper they are replaced by deep ones, on all of which light text is readable.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What all steps of one walk share: the graph, its names, and its numbers as they were."""
+"""A graph as it was when it was walked: its order, names and numbers, which all steps share."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from scalargrad.ops import activations
 from scalargrad.ops.reductions import Largest
 from scalargrad.show.characters import visible
 from scalargrad.show.figures import number
-from scalargrad.show.held import largest_of, scores_of, shown_order
 from scalargrad.show.places import place_names
+from scalargrad.show.softmax_maximum import largest_of, scores_of, shown_order
 from scalargrad.show.steps.affinity import Affinity
 from scalargrad.show.steps.partials import SymbolicGate, Trace
 from scalargrad.show.steps.resolver import FIXED, named_symbols, numbers_in

@@ -1,4 +1,4 @@
-"""Write formulas in two scripts, plain text and MathML, and in three notations of gradients."""
+"""Write formulas as plain text or as MathML, and gradients in one of three notations."""
 
 from __future__ import annotations
 

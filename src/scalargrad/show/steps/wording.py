@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scalargrad.show.figures import number, running_sum
 from scalargrad.show.graphs.gates import folds, gate_text
-from scalargrad.show.held import largest_of
+from scalargrad.show.softmax_maximum import largest_of
 from scalargrad.show.steps import formulas, nudges
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.scripts import TEXT, Notation

@@ -1,11 +1,11 @@
-"""fold: the folds of a graph."""
+"""fold: divide a graph into nested folds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from scalargrad.errors import OperandError
-from scalargrad.show.held import shown_order
+from scalargrad.show.softmax_maximum import shown_order
 from scalargrad.show.subgraphs.calls import Calls, Model
 from scalargrad.show.subgraphs.folds import Fold, Item
 from scalargrad.show.subgraphs.grouping import VertexGroup, grouped

@@ -1,4 +1,4 @@
-"""What is the same in all snapshots of a training, and whether a page can show it."""
+"""Record what all snapshots of a training share, and refuse a model that a page cannot show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transpose the examples of a block, so that each column lies in one row, in tiles of 4 × 4.
+"""Transpose a block of examples, so that each column becomes a contiguous row, in tiles of 4 × 4.
 
 Copied number by number, this would take as long as all the rest of a small program.
 """

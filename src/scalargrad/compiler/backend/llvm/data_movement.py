@@ -1,6 +1,7 @@
 """Print the functions of instructions that move numbers: copies, gathers, lookups, scatters.
 
-A docstring such as "``out rows columns …``" lists the fields of the table that a function reads.
+A printed function reads its counts and addresses from a table of integers. The docstring of each
+``write_…`` lists these in order, as in "``out rows columns …``".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Print the functions of elementwise instructions: an operation of the table on many lanes."""
+"""Print the functions of single elementwise instructions: one operation of the table on many lanes.
+
+`lanewise` has the fused ones, of several operations.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Extents: the cells that instructions read and write, as enclosing intervals."""
+"""Which cells each instruction reads and writes, as intervals, and which instructions overlap.
+
+An interval may enclose cells that are not touched: two instructions may seem to depend on each
+other though they do not, but never the reverse.
+"""
 
 from __future__ import annotations
 

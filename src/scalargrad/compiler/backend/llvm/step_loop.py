@@ -1,7 +1,8 @@
-"""Run the packed program of a `scan` step many times in one call of machine code.
+"""Repeat the packed program of a long `scan` step in one call of machine code.
 
-The inputs of the program are the carry, then the entry for the step; its outputs are the next
-carry, the result, and the outcomes of comparisons, which must be as recorded.
+A short step is compiled to a loop of its own instead (`scalargrad.compiler.loops.scan_loop`). The
+inputs of the program are the carry, then the entry for the step; its outputs are the next carry,
+the result, and the outcomes of comparisons, which must be as recorded.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ Lent = tuple[NativeExecutable, Floats]
 
 
 class PackedSteps:
-    """A packed program that runs many steps in one call.
+    """The packed program of a step, repeated in one call of machine code.
 
     Parameters
     ----------

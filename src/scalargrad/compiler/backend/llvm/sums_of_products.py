@@ -1,12 +1,12 @@
-"""The order of summation in sums of products, and what the functions for them share.
+"""The order of summation in sums of products, and what the files that print them share.
 
 Up to 64 products are added to the start one after the other. More are split into eight classes,
 each the sum of every eighth product, which are then added to the start in order. A sum therefore
 has the same digits however its terms are stored, in a tile of many sums or alone.
 
-The table of a function lists stretches of terms. Where the classes of a long sum are not computed
-as lanes, each stretch belongs to one class; the two bits of its `mode` say whether it begins the
-class and whether it ends it.
+A printed function reads from a table where its terms lie, stretch by stretch. Unless the classes
+of a long sum are lanes, each stretch belongs to one class, and two bits (its `mode`) tell whether
+it is the first of its class and whether it is the last.
 """
 
 from __future__ import annotations

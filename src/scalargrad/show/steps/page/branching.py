@@ -1,4 +1,4 @@
-"""Where the wires of a drawing branch: at a dot or, for distant readers, by repeating the name."""
+"""Draw how a wire reaches several readers: by a dot, or for distant ones by repeating its name."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from scalargrad.ops.reductions import Largest
 from scalargrad.show.graphs.gates import gate_sign, gate_text
-from scalargrad.show.held import scores_of
+from scalargrad.show.softmax_maximum import scores_of
 from scalargrad.show.steps.nudges import nudge_note
 from scalargrad.show.steps.page.drawn import Drawings
 from scalargrad.show.steps.page.layered import layered

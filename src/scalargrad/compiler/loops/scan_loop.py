@@ -1,7 +1,7 @@
-"""Run the step of a `scan` as a loop in machine code, over any number of steps.
+"""Compile a short `scan` step to a loop in machine code, which runs any number of steps.
 
 The carry stays in registers. The loop stops before the first step whose results are not all finite,
-or whose comparisons come out other than recorded; the caller runs that step in another way.
+or whose comparisons differ from those recorded; the caller runs that step in another way.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def can_repeat(program: Program) -> bool:
 
 
 class Steps:
-    """The compiled loop over a step.
+    """A short step of a scan, compiled to a loop.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ import pytest
 
 from scalargrad import Value, draw, softmax, square, tanh
 from scalargrad.graph import topological_order
-from scalargrad.show.held import shown_order
+from scalargrad.show.softmax_maximum import shown_order
 from scalargrad.show.steps import walk
 
 

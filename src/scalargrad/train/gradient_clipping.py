@@ -1,4 +1,4 @@
-"""Gradient clipping as `fit` does it, on parameters or on an array of gradients."""
+"""Clip gradients in `fit`, those of parameters or an array of them, by norm and by value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scalargrad.optim.clipping import factor_for, norm_of
 
 
 class Limits(NamedTuple):
-    """The largest norm of the gradient and the largest size of an entry; None for no limit.
+    """Limits on the norm of the gradient and on the size of its entries; None for no limit.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Limits(NamedTuple):
             clip_grad_norm_(parameters, self.norm)
 
     def apply_to(self, grads: Any) -> None:
-        """Do the same to an array of gradients, in place."""
+        """Clip an array of gradients in the same way, in place."""
         if self.value is not None:
             grads.clip(-self.value, self.value, out=grads)
         if self.norm is not None:

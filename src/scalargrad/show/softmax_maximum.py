@@ -1,4 +1,8 @@
-"""The maximum that softmax subtracts: constant in derivatives, but not when inputs change."""
+"""Show the maximum that softmax subtracts as one of its inputs, though its derivative counts as 0.
+
+In a graph that maximum is a plain number, held constant. Pictures and step pages name the scores it
+was taken from, and compute it again when these change.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings that a resumed run must share with the run it continues, as text."""
+"""The settings of a run as text, which must be the same when it is resumed from a checkpoint."""
 
 from __future__ import annotations
 
