@@ -266,7 +266,8 @@ def test_a_frame_shown_late_is_fitted_though_no_event_tells(lecture: Walk, brows
     frame = lecture._repr_mimebundle_()["text/html"]
     page.set_content(f"<style>iframe {{ display: none }}</style>{frame}")
     inside = page.frames[1]
-    inside.wait_for_function("document.getElementById('counter').textContent === '1/8'")
+    counted = "document.getElementById('counter').textContent === '1/8'"
+    inside.wait_for_function(counted, polling=50)  # it draws no frames to wait for
     page.evaluate("document.querySelector('style').remove()")
     inside.wait_for_function(
         """() => {
