@@ -36,7 +36,7 @@ started: list[float] = []
 
 uncounted = pytest.StashKey[bool]()
 
-#: So many cases of each test count the lines that they reach, where lines are counted.
+#: So many cases of a test whose cases are alike count the lines that they reach.
 COUNTED_CASES = 3
 
 #: Milliseconds after which a page is said to do nothing: a busy machine may need many seconds.
@@ -51,14 +51,14 @@ AS_THE_PROFILE_SAYS = dict.fromkeys(
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mix the tests of a search limited by time, so that each has its turn on some day.
 
-    Say also which tests count no lines where lines are counted: long ones, and all but the first
-    cases of a test, which walk the same lines again.
+    Say also which tests count no lines where lines are counted: long ones, and those whose cases
+    are alike, but for the first.
     """
     cases: Counter[str] = Counter()
     for item in items:
         cases[name := item.nodeid.partition("[")[0]] += 1
-        long = item.get_closest_marker("long") is not None
-        item.stash[uncounted] = long or cases[name] > COUNTED_CASES
+        long, alike = (item.get_closest_marker(x) is not None for x in ("long", "alike"))
+        item.stash[uncounted] = long or (alike and cases[name] > COUNTED_CASES)
     seed = config.getoption("--hypothesis-seed", default=None)
     if math.isfinite(SECONDS):
         random.Random(seed).shuffle(items)

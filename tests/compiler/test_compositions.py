@@ -71,6 +71,7 @@ def flat(x: Any) -> Iterator[float]:
         yield float(x)
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("examples", [3, 300])
 @pytest.mark.parametrize("name", DERIVATIVES)
 def test_derivatives_of_examples(name: str, examples: int) -> None:

@@ -246,6 +246,7 @@ def _by_values(f: Any, source: random.Random) -> Callable[[list[float]], Any]:
     return both
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("by_values", [False, True], ids=["floats", "Values"])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_program_is_what_it_is_eagerly(seed: int, by_values: bool) -> None:

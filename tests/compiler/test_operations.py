@@ -44,6 +44,7 @@ def sample(op: Any, generator: random.Random) -> list[float]:
     return [generator.uniform(*interval) for interval in intervals]
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("mapped", [False, True])
 @pytest.mark.parametrize("name", OPS)
 def test_values_and_gradients_agree_with_eager(name: str, mapped: bool) -> None:
@@ -65,6 +66,7 @@ def test_values_and_gradients_agree_with_eager(name: str, mapped: bool) -> None:
             assert agree(a, b, 1.0)
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("mapped", [False, True])
 @pytest.mark.parametrize("name", OPS)
 def test_values_at_special_numbers_agree_with_eager(name: str, mapped: bool) -> None:

@@ -199,6 +199,7 @@ DERIVATIVES: dict[str, Function] = {
 }
 
 
+@pytest.mark.alike
 @pytest.mark.usefixtures("lanes")
 @pytest.mark.parametrize("name", SHAPES | DERIVATIVES)
 def test_one_example_recorded_is_the_loop(name: str) -> None:
@@ -206,6 +207,7 @@ def test_one_example_recorded_is_the_loop(name: str) -> None:
     check((SHAPES | DERIVATIVES)[name], leaves([0.3, -0.7, 0.5]), EXAMPLES)
 
 
+@pytest.mark.alike
 @pytest.mark.usefixtures("lanes")
 @pytest.mark.parametrize("name", SHAPES)
 def test_examples_can_be_values(name: str) -> None:

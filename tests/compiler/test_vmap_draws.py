@@ -93,6 +93,7 @@ SHAPES: list[Function] = [
 ]  # fmt: skip
 
 
+@pytest.mark.alike
 @pytest.mark.usefixtures("lanes")
 @pytest.mark.parametrize("f", SHAPES, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("kind", [float, Value])

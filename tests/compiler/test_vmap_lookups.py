@@ -137,6 +137,7 @@ DERIVATIVES: dict[str, Function] = {
 }
 
 
+@pytest.mark.alike
 @pytest.mark.usefixtures("lanes")
 @pytest.mark.parametrize("name", LOOKUPS)
 def test_lookups_of_one_example_are_those_of_the_loop(name: str) -> None:
@@ -146,6 +147,7 @@ def test_lookups_of_one_example_are_those_of_the_loop(name: str) -> None:
     check(LOOKUPS[name], w, leaves(list(map(float, TOKENS))))
 
 
+@pytest.mark.alike
 @pytest.mark.usefixtures("lanes")
 @pytest.mark.parametrize("name", DERIVATIVES)
 def test_derivatives_of_lookups_are_those_of_the_loop(name: str) -> None:

@@ -63,6 +63,7 @@ def test_a_program_leaves_picture_model_history_and_checkpoint(name: str, tmp_pa
     assert report.summary[-1] == "stopped: all epochs done"
 
 
+@pytest.mark.alike
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("name", ["moons", "xor", "digits", "sine", "sentiment", "clicks", "names"])
 def test_ctrl_c_in_the_first_epoch_loses_nothing(

@@ -381,6 +381,7 @@ EXTREMES = (
 )
 
 
+@pytest.mark.alike
 @every_operation
 def test_paths_agree_at_the_extremes(op: Operation) -> None:
     """Floats, Values and the declaration agree bit for bit; nothing but DomainError is raised."""
@@ -412,6 +413,7 @@ UNDEFINED: dict[str, Callable[..., bool]] = {
 }
 
 
+@pytest.mark.alike
 @every_operation
 @given(data=st.data())
 def test_finite_operands_have_partials(op: Operation, data: st.DataObject) -> None:

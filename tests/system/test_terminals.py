@@ -14,6 +14,7 @@ from scalargrad.system.terminals import make_tolerant
 START = "from scalargrad.cli.start import main; main()"
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1", "cp437"])
 @pytest.mark.parametrize(
     "arguments",

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from scalargrad.data.clicks import ClickModel as ClickModel
-from scalargrad.data.clicks import Impression as Impression
-from scalargrad.data.clicks import click_model as click_model
+from scalargrad.data.click_log import ClickModel as ClickModel
+from scalargrad.data.click_log import Impression as Impression
+from scalargrad.data.click_log import click_model as click_model
 from scalargrad.data.dataset import Dataset as Dataset
 from scalargrad.data.dataset import Split as Split
-from scalargrad.data.digits import digits as digits
 from scalargrad.data.facts import Fact as Fact
 from scalargrad.data.facts import facts as facts
 from scalargrad.data.facts import names as names
 from scalargrad.data.features import Vocabulary as Vocabulary
 from scalargrad.data.features import crossed as crossed
-from scalargrad.data.sentiment import bag_of_words as bag_of_words
-from scalargrad.data.sentiment import hotel_reviews as hotel_reviews
-from scalargrad.data.sentiment import sentiment as sentiment
-from scalargrad.data.sentiment import words as words
+from scalargrad.data.handwritten_digits import digits as digits
+from scalargrad.data.reviews import bag_of_words as bag_of_words
+from scalargrad.data.reviews import hotel_reviews as hotel_reviews
+from scalargrad.data.reviews import sentiment as sentiment
+from scalargrad.data.reviews import words as words
 from scalargrad.data.synthetic import blobs as blobs
 from scalargrad.data.synthetic import circles as circles
 from scalargrad.data.synthetic import moons as moons

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scalargrad import data
 from scalargrad.autodiff import gradients
-from scalargrad.data.sentiment import LABELS
+from scalargrad.data.reviews import LABELS
 from scalargrad.experiments.plan import Plan, Report, draw_training, report
 from scalargrad.grad_mode import no_grad
 from scalargrad.losses import accuracy, cross_entropy

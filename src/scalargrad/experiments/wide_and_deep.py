@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scalargrad.data.clicks import COUNTRIES, DEVICES, LANGUAGES, TOPICS, Impression
+from scalargrad.data.click_log import COUNTRIES, DEVICES, LANGUAGES, TOPICS, Impression
 from scalargrad.data.features import Vocabulary, crossed
 from scalargrad.grad_mode import no_grad
 from scalargrad.nn import Embedding, EmbeddingBag, Linear, Module, ReLU, Sequential, init

@@ -100,7 +100,7 @@ def to_sympy(root: Value) -> sympy.Expr:
     """
     with needed("to_sympy needs"):
         import sympy
-    writer = _Writer(sympy)
+    writer = _SympyWriter(sympy)
     order = topological_order(root)
     named = names(order)
     found: dict[Value, Any] = {}
@@ -113,7 +113,7 @@ def to_sympy(root: Value) -> sympy.Expr:
     return found[root]
 
 
-class _Writer:
+class _SympyWriter:
     """Writes operations as expressions of SymPy."""
 
     def __init__(self, sp: Any) -> None:

@@ -64,6 +64,7 @@ def step(seed: int) -> Any:
     return [float(value), *map(float, gradient), *map(float, updated)]
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("seed", range(24))
 def test_merged_programs_have_the_same_digits(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of any size merged, and none merged, agree to the last bit."""

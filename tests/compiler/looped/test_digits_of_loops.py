@@ -81,6 +81,7 @@ def run(program: Looped) -> list[float]:
     return found
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("count", [*range(5, 75), 99, 127, 128, 129, 163, *range(196, 201)])
 def test_sums_have_the_order_that_the_number_of_their_terms_chooses(count: int) -> None:
     """Machine code and exact steps agree to the bit; so do values with a gradient and without."""

@@ -128,6 +128,7 @@ def _expected(f: Function, p: list[float]) -> list[float]:
     return [float(value), *map(float, gradient)]
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + 150))
 def test_loops_of_random_programs_compute_what_is_recorded(seed: int) -> None:
     """Value and gradient agree with eager evaluation, step by step."""
@@ -139,6 +140,7 @@ def test_loops_of_random_programs_compute_what_is_recorded(seed: int) -> None:
     assert numbers == pytest.approx(_expected(f, p), rel=1e-9, abs=1e-11)
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + 150, 5))
 def test_random_programs_of_loops_run_as_machine_code(seed: int) -> None:
     """Compiled, with its gradient within and around it, a function agrees with eager evaluation."""

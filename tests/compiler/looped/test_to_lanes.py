@@ -118,6 +118,7 @@ def expected(f: Function, p: list[float]) -> Any:
     return pytest.approx([float(value), *map(float, gradient)], rel=1e-11, abs=1e-12)
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("body", [network, chain, ties])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_lanes_compute_value_and_gradient(loss: Any, body: Body) -> None:
@@ -256,6 +257,7 @@ def _random_function(seed: int) -> Function:
     return function
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("seed", range(30))
 def test_random_bodies_compute_what_is_recorded(seed: int) -> None:
     """Value and gradient agree with eager evaluation, whether or not lanes are found."""

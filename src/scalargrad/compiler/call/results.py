@@ -142,7 +142,7 @@ class _PlainList(list[Any]):
     """The outline of a list without Values; each result has a copy of it."""
 
 
-class _Row(list[Any]):
+class _ResultRow(list[Any]):
     """The outline of a list with consecutive places and, before and after them, constant items.
 
     Parameters
@@ -159,7 +159,7 @@ class _Row(list[Any]):
 
     @classmethod
     def of(cls, items: list[Any]) -> list[Any]:
-        """Return items as a `_Row` if they have that form, else unchanged."""
+        """Return items as a `_ResultRow` if they have that form, else unchanged."""
         where = [k for k, x in enumerate(items) if x.__class__ is Place]
         if len(where) < 2 or not _PLAIN.issuperset({*map(type, items)} - {Place}):
             return items
@@ -169,7 +169,7 @@ class _Row(list[Any]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         first = len(self.head)
-        return _Row, ([*self], first, len(self) - len(self.tail))
+        return _ResultRow, ([*self], first, len(self) - len(self.tail))
 
     def filled(self, found: Sequence[Any]) -> list[Any]:
         """Return the list with what was computed."""
@@ -195,7 +195,7 @@ def outlined(tree: Any, values: list[Value]) -> Any:
             if places is None
             else [*map(Place, range(places.start, places.stop))]
         )
-        kind: Any = _Row.of if type(tree) is list else type(tree)
+        kind: Any = _ResultRow.of if type(tree) is list else type(tree)
         return kind(*items) if hasattr(tree, "_fields") else kind(items)
     if is_object_array(tree):
         numbers = tree.ravel().tolist()
@@ -281,14 +281,14 @@ _COPIED = (np.ndarray, set, deque, bytearray, _PlainList)
 def _filled_list(outline: Any, found: Sequence[Any]) -> Any:
     """Return the list or tuple that an outline describes."""
     kind = outline.__class__
-    if kind is _Row:
+    if kind is _ResultRow:
         return outline.filled(found)
     if found.__class__ is list:
         items = [
             found[x.index]
             if x.__class__ is Place
             else [*x.head, *found[x.places], *x.tail]  # Place.filled, inlined: twice as fast
-            if x.__class__ is _Row
+            if x.__class__ is _ResultRow
             else filled(x, found)
             for x in outline
         ]

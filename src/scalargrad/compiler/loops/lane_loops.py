@@ -55,11 +55,11 @@ def lane_loop(part: Mapped, bounds: tuple[int, int], partials: int) -> Looped:
     partials : int
         The first cell for the sums over these lanes.
     """
-    loop = _Writer(part, *bounds).run(partials)
+    loop = _LaneLoopWriter(part, *bounds).run(partials)
     return Looped(0, part.cells, [], [loop], slice(0))
 
 
-class _Writer:
+class _LaneLoopWriter:
     """Writes the loop over a range of lanes; `registers` maps nodes to registers."""
 
     def __init__(self, part: Mapped, start: int, stop: int) -> None:

@@ -54,7 +54,7 @@ def in_lanes(rolled: Rolled) -> Program | None:
     chosen = _chosen(rolled)
     if sum(x.lanes for x in chosen) < _SHARE * len(columns) or _differentiates(columns, chosen):
         return None
-    return _Writer(columns, chosen).run()
+    return _LanesWriter(columns, chosen).run()
 
 
 def _chosen(rolled: Rolled) -> list[_Examples]:
@@ -136,7 +136,7 @@ def _differentiates(columns: NodeColumns, chosen: list[_Examples]) -> bool:
     return any(asked[columns.nodes[x.block.start : x.block.end]].any() for x in chosen)
 
 
-class _Writer:
+class _LanesWriter:
     """Writes the program with lanes.
 
     For each recorded node, `new` is the node of the new program, or `source` and `lane` say of

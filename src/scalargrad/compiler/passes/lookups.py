@@ -37,7 +37,7 @@ class _Table:
         ]
 
 
-class _Row:
+class _LookupRow:
     """A row to which pairs (index, number) are added, and the error signals of its entries."""
 
     def __init__(self, size: int, pairs: Nodes, lanes: int) -> None:
@@ -71,8 +71,8 @@ class Lookups:
         self.writer = writer
         self.per_lane = per_lane
         self._tables: dict[Nodes, _Table] = {}
-        self._rows: dict[tuple[Op, Nodes], _Row] = {}
-        self._waiting: dict[int, list[tuple[_Table | _Row, int]]] = {}
+        self._rows: dict[tuple[Op, Nodes], _LookupRow] = {}
+        self._waiting: dict[int, list[tuple[_Table | _LookupRow, int]]] = {}
 
     def pass_back(self, node: int, upstream: int, moving: bytearray) -> list[tuple[int, int]]:
         """Collect the error signal of a lookup; return the wires over which to send it at once.
@@ -110,12 +110,12 @@ class Lookups:
         key = op, args[1:]
         if key not in self._rows:
             lanes = op.lanes if isinstance(op, Scattered) else 1
-            self._rows[key] = _Row(int(self.writer.constants[n]), tuple(pairs), lanes)
+            self._rows[key] = _LookupRow(int(self.writer.constants[n]), tuple(pairs), lanes)
             numbers = [*enumerate(pairs)][1::2]
             self._wait(self._rows[key], [(place, x) for place, x in numbers if moving[x]])
         self._rows[key].signals[int(self.writer.constants[k])] = upstream
 
-    def _wait(self, source: _Table | _Row, ends: list[tuple[int, int]]) -> None:
+    def _wait(self, source: _Table | _LookupRow, ends: list[tuple[int, int]]) -> None:
         for place, operand in ends:
             self._waiting.setdefault(operand, []).append((source, place))
 

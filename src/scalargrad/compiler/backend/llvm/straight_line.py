@@ -73,14 +73,14 @@ def printed(
     for k, (first, last) in enumerate(found):
         names.append(f"straight.{k}")
         body = module.function(names[-1], "ptr noalias %m, ptr %f")
-        writer = _Writer(Emitter(body, inline=False), numbers)
+        writer = _StraightLineWriter(Emitter(body, inline=False), numbers)
         for instruction in instructions[first:last]:
             writer.write(instruction)
         body.line("ret void")
     return module, names
 
 
-class _Writer:
+class _StraightLineWriter:
     """Prints instructions; `known` maps cells to registers or constants with their contents."""
 
     def __init__(self, e: Emitter, numbers: dict[int, float]) -> None:

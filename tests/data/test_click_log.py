@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 
 from scalargrad.data import ClickModel, click_model
-from scalargrad.data.clicks import DEVICES, TOPICS
+from scalargrad.data.click_log import DEVICES, TOPICS
 from scalargrad.errors import OperandError
 
 
