@@ -108,10 +108,10 @@ def by_pytorch(task: Task) -> Callable[[], float]:
     def run() -> float:
         model = pytorch_model(task.widths)
         optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
-        chance, total = random.Random(SEED), 0.0
+        rng, total = random.Random(SEED), 0.0
         for _ in range(task.epochs):
             order, total = list(range(len(inputs))), 0.0
-            chance.shuffle(order)
+            rng.shuffle(order)
             drawn = torch.tensor(order)
             for start in range(0, len(order), BATCH):
                 rows = drawn[start : start + BATCH]

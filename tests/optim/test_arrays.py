@@ -32,8 +32,8 @@ COUNT = 50
 
 
 def _numbers(seed: int) -> list[float]:
-    chance = random.Random(seed)
-    return [chance.uniform(-2.0, 2.0) for _ in range(COUNT)]
+    rng = random.Random(seed)
+    return [rng.uniform(-2.0, 2.0) for _ in range(COUNT)]
 
 
 def _one_by_one(make: Callable[[Any], optim.Optimizer], steps: int) -> tuple[Any, Any]:

@@ -43,14 +43,14 @@ class GroupStep(NamedTuple):
         """Whether the rule is one of this package's, which take arrays."""
         return isinstance(self.rule, partial) and self.rule.func in _OF_ARRAYS
 
-    def on_arrays(self, rows: Any, data: Any, grads: Any, state: StateColumns) -> Move:
+    def on_arrays(self, rows: Any, data: Any, grads: Any, state: StateColumns) -> Update:
         """Move the parameters in these rows at once; what is undefined becomes inf or nan."""
         import numpy as np
 
         known = state.arrays(rows, self.first)
         with np.errstate(all="ignore"):
             new, *columns = self.rule(data, -grads if self.maximize else grads, *known)
-        return Move(rows, new, columns if self.remembers else ())
+        return Update(rows, new, columns if self.remembers else ())
 
     def on_numbers(self, data: float, grad: float, state: Sequence[float]) -> tuple[Any, ...]:
         """Return a parameter's new number and state; nan where the rule divides by 0."""
@@ -60,7 +60,7 @@ class GroupStep(NamedTuple):
             return (nan, *state)
 
 
-class Move(NamedTuple):
+class Update(NamedTuple):
     """The result of a step for some parameters: new numbers, and the columns of their state."""
 
     rows: Any

@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any, ClassVar
 
 from scalargrad.errors import NumericalError, OperandError, StateError
-from scalargrad.optim.group_step import GroupStep, Move, Rule, all_finite, arrays_of, has_numpy
+from scalargrad.optim.group_step import GroupStep, Rule, Update, all_finite, arrays_of, has_numpy
 from scalargrad.optim.options import Group, at_least_zero, flags, plain
 from scalargrad.optim.param_groups import by_table, in_table, params_of, with_name
 from scalargrad.optim.saved import read, written
@@ -181,10 +181,10 @@ class Optimizer:
         result = (
             None if closure is None else function(closure, "closure", "one that returns the loss")()
         )
-        taken = [self._moved(i) for i in range(len(self.param_groups))]
-        for parameters, move in taken:  # each a call into C, which Ctrl-C cannot interrupt halfway
-            deque(map(setattr, parameters, repeat("_data"), move.data), maxlen=0)
-        self._remember(move for _, move in taken)
+        updates = [self._moved(i) for i in range(len(self.param_groups))]
+        for parameters, update in updates:  # each a call into C, which Ctrl-C does not interrupt
+            deque(map(setattr, parameters, repeat("_data"), update.data), maxlen=0)
+        self._remember(update for _, update in updates)
         return result
 
     def step_arrays(self, data: Any, grads: Any, reached: Any = None) -> bool:
@@ -204,19 +204,19 @@ class Optimizer:
             False, and nothing is changed, where a gradient or a new number is not finite, or
             a rule is not one of `scalargrad.optim.rules`.
         """
-        taken = []
+        updates = []
         for i, span in enumerate(self._spans()):
             rows = span if reached is None else self._rows_reached(i, span, reached)
             step = self._group_step(i)
             if not step.takes_arrays:
                 return False
-            move = step.on_arrays(rows, data[rows], grads[rows], self.state)
-            if not all_finite(grads[rows], move.data):
+            update = step.on_arrays(rows, data[rows], grads[rows], self.state)
+            if not all_finite(grads[rows], update.data):
                 return False
-            taken.append(move)
-        for move in taken:
-            data[move.rows] = move.data
-        self._remember(taken)
+            updates.append(update)
+        for update in updates:
+            data[update.rows] = update.data
+        self._remember(updates)
         return True
 
     @property
@@ -260,15 +260,15 @@ class Optimizer:
         up, remembers = bool(group.get("maximize")), self.has_state(group)
         return GroupStep(self.rule(group), self.first_state(group), up, remembers)
 
-    def _remember(self, taken: Iterable[Move]) -> None:
+    def _remember(self, updates: Iterable[Update]) -> None:
         """Store the state after a step, and count the step."""
-        for move in taken:
-            if move.columns:
-                self.state.put(move.rows, move.columns)
+        for update in updates:
+            if update.columns:
+                self.state.put(update.rows, update.columns)
         for group in self.param_groups:
             group["step"] += 1
 
-    def _moved(self, i: int) -> tuple[Iterable[Value], Move]:
+    def _moved(self, i: int) -> tuple[Iterable[Value], Update]:
         """Return the parameters of a group that a step moves, and their new numbers."""
         group, step = self.param_groups[i], self._group_step(i)
         sparse = self.is_sparse(group)
@@ -276,14 +276,14 @@ class Optimizer:
         if len(parameters) >= _MANY and step.takes_arrays and has_numpy():
             data, grads = arrays_of(parameters)
             rows = self._rows(parameters) if sparse else self._spans()[i]
-            move = step.on_arrays(rows, data, grads, self.state)
-            if all_finite(grads, move.data):
-                return parameters, move._replace(data=move.data.tolist())
+            update = step.on_arrays(rows, data, grads, self.state)
+            if all_finite(grads, update.data):
+                return parameters, update._replace(data=update.data.tolist())
         return self._moved_each(parameters, step)  # names what is not finite, leaves out None
 
     def _moved_each(
         self, parameters: Iterable[Value], step: GroupStep
-    ) -> tuple[Iterable[Value], Move]:
+    ) -> tuple[Iterable[Value], Update]:
         """Return the parameters that a step moves, and their new numbers, computed one by one.
 
         Raises
@@ -304,7 +304,7 @@ class Optimizer:
             moved.append(parameter)
             found.append(new)
         data, *columns = zip(*found, strict=True) if found else ((),)
-        return moved, Move(self._rows(moved), data, columns if step.remembers else ())
+        return moved, Update(self._rows(moved), data, columns if step.remembers else ())
 
     def _require_finite(self, parameter: Value, number: float, what: str) -> None:
         if isfinite(number):

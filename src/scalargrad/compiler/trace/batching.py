@@ -14,7 +14,7 @@ import numpy as np
 
 from scalargrad.compiler.guards.object_state import like
 from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, OverLanes, makes_lanes, stacked_of
-from scalargrad.compiler.trace.taken_together import Taken
+from scalargrad.compiler.trace.taken_together import TakenLanes
 from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
@@ -40,13 +40,13 @@ class Lanes:
     ----------
     count : int
         The number of examples of the vmap under way; 0 outside.
-    taken : list of Taken
+    taken : list of TakenLanes
         The runs of nodes that are the single lanes of a node.
     """
 
     def __init__(self, trace: Tape) -> None:
         self.count = 0
-        self.taken: list[Taken] = []
+        self.taken: list[TakenLanes] = []
         self._trace = trace
         self._seen = 0
         self._is_closed = False
@@ -225,7 +225,7 @@ class Lanes:
         trace, columns = self._trace, self._trace.columns
         numbers = columns.whole_numbers(lanes)
         self._look()
-        run = Taken(len(columns), node.index, lanes)
+        run = TakenLanes(len(columns), node.index, lanes)
         self.taken.append(run)
         columns.write_all(UNBATCH, node.index, numbers)
         self._seen = len(columns)

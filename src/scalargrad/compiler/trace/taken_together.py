@@ -24,7 +24,7 @@ FEWEST = 256
 _SUM = TABLE["sum"]
 
 
-class Taken(NamedTuple):
+class TakenLanes(NamedTuple):
     """The nodes from `first` on, which are the single lanes of a node."""
 
     first: int
@@ -37,13 +37,13 @@ class Taken(NamedTuple):
         return range(self.first, self.first + self.lanes)
 
 
-def returned_together(outputs: Sequence[int], taken: Sequence[Taken]) -> list[tuple[int, int]]:
+def returned_together(outputs: Sequence[int], taken: Sequence[TakenLanes]) -> list[tuple[int, int]]:
     """Return the outputs as (node, lanes), all lanes of a node in order as that node.
 
     Parameters
     ----------
     outputs : sequence of int
-    taken : sequence of Taken
+    taken : sequence of TakenLanes
     """
     by_first = {x.first: x for x in taken if x.lanes >= FEWEST}
     found: list[tuple[int, int]] = []
@@ -59,7 +59,7 @@ def returned_together(outputs: Sequence[int], taken: Sequence[Taken]) -> list[tu
     return found
 
 
-def add_up_together(columns: Columns, taken: Sequence[Taken], asked: Sequence[int]) -> None:
+def add_up_together(columns: Columns, taken: Sequence[TakenLanes], asked: Sequence[int]) -> None:
     """Replace chains of additions over all lanes of a node by sums over lanes.
 
     The other additions of a chain are left without operands, as dead nodes.
@@ -68,7 +68,7 @@ def add_up_together(columns: Columns, taken: Sequence[Taken], asked: Sequence[in
     ----------
     columns : Columns
         The nodes, changed in place.
-    taken : sequence of Taken
+    taken : sequence of TakenLanes
     asked : sequence of int
         The nodes that must stay: results and guards.
     """
@@ -99,7 +99,7 @@ def add_up_together(columns: Columns, taken: Sequence[Taken], asked: Sequence[in
 
 
 def _rows_of_additions(
-    columns: Columns, run: Taken, left: Integers, right: Integers
+    columns: Columns, run: TakenLanes, left: Integers, right: Integers
 ) -> Iterator[tuple[int, int]]:
     """Yield the first and last node of each chain of additions over all lanes, in order.
 
