@@ -12,6 +12,7 @@ import pytest
 from scalargrad import (
     Parameter,
     Value,
+    custom_op,
     exp,
     log,
     maximum,
@@ -241,6 +242,17 @@ def test_activations_are_called_by_their_names(spell: Any, name: str) -> None:
 def test_what_is_no_activation_is_not_called_one(spell: Any) -> None:
     """A loss, a sign and a piece of softmax stand beside the layer."""
     assert activations(spell) == ["", ""]
+
+
+def test_a_users_operation_is_not_taken_for_another_of_its_name() -> None:
+    """A user's exp may be a power of 2, and 1 / (1 + 2^-z) is not σ."""
+
+    def power(x: float) -> float:
+        return math.exp2(x)
+
+    power.__name__ = "exp"
+    own = custom_op(partials=lambda y, _: (y * math.log(2.0),))(power)
+    assert activations(lambda z: 1 / (1 + own(-z))) == ["", ""]
 
 
 def test_normalisation_softmax_attention_and_residuals_are_left_out() -> None:

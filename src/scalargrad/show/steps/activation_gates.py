@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from scalargrad import ops
 from scalargrad.show.steps.scene import Scene
-from scalargrad.table.operation import Elementwise
+from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.symbol import TABLE
 from scalargrad.value import Value
 
@@ -17,8 +17,9 @@ _ACTIVATIONS = {
     *(ops.gelu, ops.gelu_tanh),
 }
 
-#: What a gate computes from z: "z", a constant, or an operation with the forms of its operands.
-_Form: TypeAlias = "str | float | tuple[str | _Form, ...]"
+#: What a gate computes from z: "z", a constant, or an operation with the forms of its operands. An
+#: operation of the table stands by its name, a user's by itself: it may bear the name of another.
+_Form: TypeAlias = "str | float | tuple[str | Operation | _Form, ...]"
 
 _MOST_GATES = 12  # of an activation that is written out
 
@@ -118,7 +119,7 @@ def _form(gate: Value, forms: Mapping[Value, _Form]) -> _Form:
         return ("exp", of[1])
     if gate.op in (ops.add, ops.mul, ops.maximum) and len(of) == 2:
         return _joined(gate.op.name, *of)
-    return (gate.op.name, *of)
+    return (gate.op if _is_own(gate.op) else gate.op.name, *of)
 
 
 def _joined(op: str, *of: _Form) -> _Form:
@@ -160,7 +161,11 @@ def _name(gate: Value) -> str:
     op = gate.op
     assert op is not None
     varying = sum(isinstance(x, Value) for x in gate.parents)
-    is_own = TABLE.get(op.name) is not op  # a user's operation of one number
-    if varying != 1 or not (op in _ACTIVATIONS or (is_own and isinstance(op, Elementwise))):
+    if varying != 1 or not (op in _ACTIVATIONS or (_is_own(op) and isinstance(op, Elementwise))):
         return ""
     return op.symbol if op.symbol.isalpha() else op.name
+
+
+def _is_own(op: Operation) -> bool:
+    """Return whether an operation is a user's."""
+    return TABLE.get(op.name) is not op
