@@ -14,6 +14,8 @@ from scalargrad import Value, draw
 from scalargrad.experiments.gpt import Block
 from scalargrad.nn import MLP
 from scalargrad.show.graphs import Picture
+from scalargrad.show.graphs.diagram import Border, Diagram, Folded, Line
+from scalargrad.show.graphs.edges import Edges
 
 SVG = "{http://www.w3.org/2000/svg}"
 Point = tuple[float, float]
@@ -89,3 +91,13 @@ def test_every_line_stays_in_its_frames(make: Any, depth: int) -> None:
         for name, frame in frames.items():
             begins, ends, passed = passings(path, frame)
             assert passed == (begins != ends), (id, name)
+
+
+def test_a_thick_line_at_a_border_leaves_other_lines_as_they_are() -> None:
+    """Lines to the border of a frame share their style; one of them once made all others thick."""
+    shapes = [Border("b", out=True), Border("c", out=True), Folded("f", "f", (), "")]
+    lines = [Line("f-b", "f", "b", thick=True), Line("f-c", "f", "c")]
+    edges = Edges(Diagram("t", [*shapes], lines), "LR")
+    styles = [edges.style(line) for line in lines]
+    assert "penwidth" in styles[0]
+    assert "penwidth" not in styles[1]

@@ -58,7 +58,7 @@ class Edges:
 
     def style(self, line: Line) -> dict[str, str]:
         """Return the attributes of an edge."""
-        style = self._layout(line)
+        style = {**self._layout(line)}  # a copy: its own may be shared by all lines
         if line.thick:
             style |= _THICK
         if self._highlighted.intersection({line.id, line.id.rpartition("-to")[0]}):
