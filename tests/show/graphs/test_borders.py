@@ -14,7 +14,7 @@ from scalargrad import Value, draw
 from scalargrad.experiments.gpt import Block
 from scalargrad.nn import MLP
 from scalargrad.show.graphs import Picture
-from scalargrad.show.graphs.diagram import Border, Diagram, Folded, Line
+from scalargrad.show.graphs.diagram import Border, Diagram, Folded, Line, Shape
 from scalargrad.show.graphs.edges import Edges
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -95,9 +95,9 @@ def test_every_line_stays_in_its_frames(make: Any, depth: int) -> None:
 
 def test_a_thick_line_at_a_border_leaves_other_lines_as_they_are() -> None:
     """Lines to the border of a frame share their style; one of them once made all others thick."""
-    shapes = [Border("b", out=True), Border("c", out=True), Folded("f", "f", (), "")]
+    shapes: list[Shape] = [Border("b", out=True), Border("c", out=True), Folded("f", "f", (), "")]
     lines = [Line("f-b", "f", "b", thick=True), Line("f-c", "f", "c")]
-    edges = Edges(Diagram("t", [*shapes], lines), "LR")
+    edges = Edges(Diagram("t", shapes, lines), "LR")
     styles = [edges.style(line) for line in lines]
     assert "penwidth" in styles[0]
     assert "penwidth" not in styles[1]
