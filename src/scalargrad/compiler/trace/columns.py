@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.passes.kinds import CONSTANT, Op
-from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.nodes import Nodes, coded, starts
 from scalargrad.compiler.trace.detach import DETACH
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Flags
 from scalargrad.compiler.call.results import filled, outlined
 from scalargrad.compiler.passes.kinds import total_of
-from scalargrad.compiler.passes.nodes import Flags, Nodes
+from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.recorded_program import RecordedProgram
 from scalargrad.compiler.trace.detach import DETACH
