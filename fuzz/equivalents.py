@@ -33,7 +33,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         'deque(map(setattr, nodes, repeat("_grad"), grads), maxlen= 1)',
     ): "the deque is there to be run through, not to keep anything",
     (
-        "compiler/trace/likes.py",
+        "compiler/trace/alike_nodes.py",
         "signs = by_sign & np.isfinite(numbers) & (numbers != 0.0)",
         "signs = by_sign & np.isfinite(numbers) & (numbers != 1.0)",
     ): "0 is answered for as positive numbers are, but in x / 0, which raises when it is recorded",

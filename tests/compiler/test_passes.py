@@ -7,10 +7,10 @@ import pickle
 import random
 
 from scalargrad import Value
+from scalargrad.compiler.packing.groups import group
+from scalargrad.compiler.packing.memory import Memory
 from scalargrad.compiler.passes.differentiate import differentiate
-from scalargrad.compiler.passes.groups import group
 from scalargrad.compiler.passes.kinds import ADJOINT, PRODUCTS
-from scalargrad.compiler.passes.memory import Memory
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.trace.record import record

@@ -15,7 +15,7 @@ import pytest
 from tests.export.compiling import compiled
 
 from scalargrad.compiler.passes.kinds import INPUT, Op
-from scalargrad.compiler.passes.lanes import partial
+from scalargrad.compiler.passes.partial import partial
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.export.c_file import c_files

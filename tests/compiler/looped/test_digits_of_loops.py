@@ -16,8 +16,8 @@ from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.loops.looped import looped
+from scalargrad.compiler.packing.pack import pack
 from scalargrad.compiler.passes.differentiate import differentiate
-from scalargrad.compiler.passes.pack import pack
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.trace.record import record

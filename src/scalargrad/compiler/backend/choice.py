@@ -8,10 +8,10 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
 from scalargrad.compiler.jit_mode import chosen
-from scalargrad.compiler.passes.instructions import Packed
-from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.packing.instructions import Packed
 
 #: With fewer rows or columns than this, machine code has no use for them.
 _TILE = 4

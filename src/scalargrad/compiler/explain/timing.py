@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend import choice
-from scalargrad.compiler.passes.instructions import Instruction, Packed
-from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.packing.instructions import Instruction, Packed
 
 #: The most pieces that are timed; in a longer program, each is several instructions.
 _PIECES = 400

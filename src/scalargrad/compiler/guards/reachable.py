@@ -29,7 +29,7 @@ from scalargrad.compiler.guards.names_read import (
 from scalargrad.compiler.guards.object_state import attributes, has_state
 from scalargrad.compiler.guards.slots import (
     PLAIN,
-    Held,
+    KeyedCopy,
     PlainItems,
     Reading,
     Same,
@@ -86,7 +86,7 @@ class Reachable:
         self.objects: list[Any] = []
         self.names_graphs = False
         self._by_node = by_node
-        self._met: dict[int, tuple[Any, Held]] = {}
+        self._met: dict[int, tuple[Any, KeyedCopy]] = {}
         self._classes: dict[type, dict[str, Any]] = {}
         self._values: list[Value] = []
         self._depth = 0
@@ -174,13 +174,13 @@ class Reachable:
         self._values = outer
         return Slot(x, part.key, values, part.frozen)
 
-    def _part(self, x: Any) -> Held:
+    def _part(self, x: Any) -> KeyedCopy:
         """Follow a value that a variable, attribute or item holds."""
         if isinstance(x, Value):
             self._values.append(x)
             computed = x.op is not None
             one = computed and self._by_node
-            return Held((type(x), Same(x) if one else computed), x)
+            return KeyedCopy((type(x), Same(x) if one else computed), x)
         if type(x) in PLAIN:
             return plain(x)
         if id(x) in self._met:
@@ -194,7 +194,7 @@ class Reachable:
             del self._met[id(x)]  # its Values belong to every slot that holds it
         return part
 
-    def _later(self, x: Any) -> Held:
+    def _later(self, x: Any) -> KeyedCopy:
         """Put off a container that is nested too deeply."""
         if id(x) not in self._noted:
             self._noted[id(x)] = x
@@ -206,7 +206,7 @@ class Reachable:
         self._met.pop(id(x), None)
         self._note(x, Names([_CONTENTS], lambda: (x,)))
 
-    def _inside(self, x: Any) -> Held:
+    def _inside(self, x: Any) -> KeyedCopy:
         if isinstance(x, FunctionType):
             self._ahead.append(x)
         elif isinstance(x, type):
@@ -223,47 +223,47 @@ class Reachable:
             self._object(x)
         return same(x)
 
-    def _bound(self, x: Any) -> Held:
+    def _bound(self, x: Any) -> KeyedCopy:
         """Follow a method or a partial function."""
         method = isinstance(x, MethodType)
         bound = (x.__func__, x.__self__) if method else (x.func, x.args, x.keywords)
         part = self._part(bound)
         self.items.append((bound, part.frozen))
-        return Held((type(x), part.key), x)
+        return KeyedCopy((type(x), part.key), x)
 
-    def _container(self, x: Any) -> Held:
+    def _container(self, x: Any) -> KeyedCopy:
         kind = type(x)
         items = [*x.values()] if isinstance(x, _DICTS) else [*x]
         kinds = set(map(type, items))
         if kinds <= PLAIN:  # copied whole, a hundred times as fast
             keys = (*x,) if isinstance(x, _DICTS) else ()
-            return Held((kind, keys, PlainItems(items)), dict(x) if keys else _like(x, items))
+            return KeyedCopy((kind, keys, PlainItems(items)), dict(x) if keys else _like(x, items))
         parts = [self._part(item) for item in items]
         key = tuple([part.key for part in parts])
         frozen = [part.frozen for part in parts]
         if isinstance(x, _DICTS):
-            return Held((kind, *x, key), dict(zip(x, frozen, strict=True)))
-        return Held((kind, key), _like(x, frozen))
+            return KeyedCopy((kind, *x, key), dict(zip(x, frozen, strict=True)))
+        return KeyedCopy((kind, key), _like(x, frozen))
 
-    def _unordered(self, x: Any) -> Held:
+    def _unordered(self, x: Any) -> KeyedCopy:
         """Follow a set or a bytearray, which is compared as a whole."""
         for item in x if isinstance(x, set | frozenset) else ():
             self._part(item)
         frozen = x if isinstance(x, frozenset) else x.copy()
-        return Held((type(x), PlainItems(frozen)), frozen)
+        return KeyedCopy((type(x), PlainItems(frozen)), frozen)
 
-    def _array(self, x: Any) -> Held:
+    def _array(self, x: Any) -> KeyedCopy:
         """Follow an array: of objects, like a list; of numbers, by its bytes."""
         if is_object_array(x):
             part = self._part(x.ravel().tolist())
             self.items.append((Reading(lambda: x.ravel().tolist()), part.frozen))
-            return Held((x.shape, part.key), Same(x))
+            return KeyedCopy((x.shape, part.key), Same(x))
         if not hasattr(x, "tobytes"):
             return same(x)
         then = x.tobytes()
         self.items.append((Reading(x.tobytes), then))
         kind = x.typecode if isinstance(x, array) else (x.dtype, x.shape)
-        return Held((type(x), kind, then), Same(x))
+        return KeyedCopy((type(x), kind, then), Same(x))
 
     def _object(self, x: Any) -> None:
         """Follow an object's attributes."""

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.loops.node_columns import COMPUTED, NodeColumns
-from scalargrad.compiler.passes.nodes import Integers
 
 #: The longest body, in nodes.
 LONGEST = 1500

@@ -10,13 +10,13 @@ import ctypes
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
 from scalargrad.compiler.backend.llvm.operations import apply
 from scalargrad.compiler.loops.node_columns import is_repeatable
 from scalargrad.compiler.passes.kinds import CONSTANT, INPUT
-from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import pow

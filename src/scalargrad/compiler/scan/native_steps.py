@@ -12,10 +12,10 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import has_llvm, steps_of
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.results import FlatNumbers, Place, filled, has_arrays
-from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.scan.carried_state import CarriedState, StepForm, form_of
 
 #: The fewest steps for which a loop is compiled (for fewer, compiling takes longer than running),

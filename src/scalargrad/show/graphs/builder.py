@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from scalargrad.graph import describe, fan_out, names
 from scalargrad.show.characters import visible
-from scalargrad.show.figures import exact, number
 from scalargrad.show.graphs.copies import FanOutCopy
 from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Line, Shape, Wire
 from scalargrad.show.graphs.gates import folds, gate_text, is_symmetric
+from scalargrad.show.number_format import exact, number
 from scalargrad.value import Parameter, Value
 
 

@@ -16,7 +16,7 @@ from scalargrad.graph import as_read, describe, fan_out, names
 from scalargrad.ops import activations
 from scalargrad.ops.reductions import Largest
 from scalargrad.show.characters import visible
-from scalargrad.show.figures import number
+from scalargrad.show.number_format import number
 from scalargrad.show.places import place_names
 from scalargrad.show.softmax_maximum import largest_of, scores_of, shown_order
 from scalargrad.show.steps.affinity import Affinity

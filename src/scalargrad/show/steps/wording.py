@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scalargrad.show.figures import number, running_sum
 from scalargrad.show.graphs.gates import folds, gate_text
+from scalargrad.show.number_format import number, running_sum
 from scalargrad.show.softmax_maximum import largest_of
 from scalargrad.show.steps import formulas, nudges
+from scalargrad.show.steps.formula_writer import TEXT, Notation
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.steps.scripts import TEXT, Notation
 from scalargrad.show.steps.step_facts import StepFacts
 from scalargrad.show.subgraphs.titles import counted
 from scalargrad.table.printing import MINUS

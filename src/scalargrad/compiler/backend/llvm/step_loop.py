@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.loop_nest import Nest, below
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
 from scalargrad.compiler.backend.llvm.native import AT_A_TIME, NativeExecutable
-from scalargrad.compiler.passes.memory import Floats
 
 #: The most steps run in one go before the code of a program is final.
 _FIRST = 16

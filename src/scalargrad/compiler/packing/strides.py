@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scalargrad.compiler.passes.instructions import Addresses
+from scalargrad.compiler.array_types import Addresses
 
 #: A grid is looked for among so many lanes first, and among so many times as many as long as it may
 #: go on, so that finding it takes time in proportion to its own size.
