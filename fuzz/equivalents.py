@@ -58,12 +58,12 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "self.columns.update((x, Column(out, 1)) for x, out in zip(kept, places, strict=False))",
     ): "each node that is kept has a place",
     (
-        "compiler/passes/strides.py",
+        "compiler/packing/strides.py",
         "strides = blocks[:, 1:, 0] - blocks[:, :-1, 0]",
         "strides = blocks[:, 1:, -1] - blocks[:, :-1, 0]",
     ): "only rows with equal steps count, and of these the last column is as far from the first",
     (
-        "compiler/passes/groups.py",
+        "compiler/packing/groups.py",
         "depth = 1 + max([groups[x].depth for x in shape[1:]], default=0)  # type: ignore[index]",
         "depth = 1 + max([groups[x].depth for x in shape[1:]], default= 1)  # type: ignore[index]",
     ): "what has no operands may be placed at any time before its users",
@@ -73,27 +73,27 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "for k in range(2, int(_LARGE) + 1):",
     ): "a number under 10 less 9 or 10 is less than 1, and so counts as the factor 1",
     (
-        "compiler/passes/packer.py",
+        "compiler/packing/scalar_packer.py",
         "order = (0, 1, 2) if terms_inside else (2, 0, 1)",
         "order = (0, 1, 2) if not terms_inside else (2, 0, 1)",
     ): "in which order constants are stored, and so read: only speed differs",
     (
-        "compiler/passes/lane_pack.py",
+        "compiler/packing/lane_packer.py",
         "places = [self._factor(x[:, t : t + 1], shape, 0) for x in (a, b)]",
         "places = [self._factor(x[:, t : t + 1], shape, 1) for x in (a, b)]",
     ): "in which order constants are stored, and so read: only speed differs",
     (
-        "compiler/passes/lane_pack.py",
+        "compiler/packing/lane_packer.py",
         "places = [self._factor(x[:, t : t + 1], shape, 0) for x in (a, b)]",
         "places = [self._factor(x[:, t : t + 1], shape, -1) for x in (a, b)]",
     ): "in which order constants are stored, and so read: only speed differs",
     (
-        "compiler/passes/lane_pack.py",
+        "compiler/packing/lane_packer.py",
         "if a.outer == 0 and b.inner == 0:",
         "if not a.outer == 0 and b.inner == 0:",
     ): "whether a factor is transposed first: only speed differs",
     (
-        "compiler/passes/lane_pack.py",
+        "compiler/packing/lane_packer.py",
         "return place._replace(inner=self._step(int(nodes[0, 0])))",
         "return place._replace(inner=self._step(int(nodes[0, -1])))",
     ): "all terms of a run are in one group, and of a group all nodes have lanes or none has",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fuzz.covering import PACKAGE, TESTS, definition, statement
-from fuzz.equivalents import EQUIVALENT, reason
+from fuzz.equivalents import reason
 from fuzz.mutants import NEAREST, Change
 from fuzz.targets import TARGETS
 from fuzz.trials import exchanged, place
@@ -111,10 +111,3 @@ def test_changes_that_only_tests_or_type_checkers_see_compute_the_same(
     """What follows them on the same line is not excused."""
     found = reason("ops/some.py", DECLARED, DECLARED.replace(old, new), ("", ""))
     assert found is None if said is None else said in (found or "")
-
-
-def test_equivalents_are_lines_that_there_are() -> None:
-    """An entry for a line that was edited would excuse nothing, and only be in the way."""
-    for path, line, _ in EQUIVALENT:
-        lines = (PACKAGE / path).read_text(encoding="utf-8").splitlines()
-        assert line in {x.strip() for x in lines}, (path, line)
