@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, MappingView, Sequence
 from enum import Enum
-from itertools import chain
+from itertools import chain, islice
 from types import FunctionType
 from typing import Any, NoReturn
 
@@ -222,6 +222,10 @@ def _rebuilt_array(x: Any, fresh: Iterator[Any], copier: Copier | None) -> Any:
     found = [rebuilt(item, fresh, copier) for item in flat[:1].tolist()]
     if found and isinstance(found[0], WholeArray):
         return found[0]
+    others = flat[1:].tolist()
     replaced = x.astype(object)
-    replaced.flat = found + [rebuilt(item, fresh, copier) for item in flat[1:].tolist()]
+    if x.dtype == FLOAT64:
+        replaced.flat = [*found, *islice(fresh, len(others))]
+    else:
+        replaced.flat = found + [rebuilt(item, fresh, copier) for item in others]
     return replaced

@@ -102,6 +102,8 @@ def _sweep(writer: Writer, seeds: Sequence[int], depending: Dependents) -> dict[
         upstream = writer.products(terms)
         if node in targets:
             found[node] = upstream
+            if not program.args[node]:  # an input: most of the nodes of a network
+                continue
         if is_lookup(program.ops[node]):
             wires = lookups.pass_back(node, upstream, moving)
             if crossing is not None:

@@ -7,7 +7,6 @@ over several wires both become one kind of node, a₀b₀ + a₁b₁ + ….
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import chain
 
 import numpy as np
 
@@ -20,7 +19,15 @@ from scalargrad.compiler.passes.expressions import (
     number_node,
     plan_of,
 )
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, PRODUCTS, Op, has_lanes
+from scalargrad.compiler.passes.kinds import (
+    ADJOINT,
+    CONSTANT,
+    INPUT,
+    PRODUCTS,
+    Op,
+    Total,
+    has_lanes,
+)
 from scalargrad.compiler.passes.lane_writer import writer_for
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.detach import DETACH
@@ -115,14 +122,24 @@ class _Gatherer:
     def _other(self, op: Op, node: int) -> list[int] | None:
         """Write a node other than ``+`` and ``*``, or return its terms if it is a sum."""
         args, writer = self.old.args[node], self.writer
+        done = self.lower and not self.folded  # sums have their simplest form
+        if op is PRODUCTS and not done:
+            return self._nodes(args)
         if op is CONSTANT:
             self.new[node] = writer.copied_constant(self.old, node)
-            return None
-        if op is PRODUCTS:
-            if not self.lower or self.folded:
-                return self._nodes(args)
+        elif op is PRODUCTS:
             self.new[node] = writer.copied_products(tuple(self._nodes(args)))
-            return None
+        elif op is ADJOINT or op is INPUT:
+            self.new[node] = writer.unique(op, tuple(self._nodes(args)))
+        elif done and isinstance(op, Total):
+            self.new[node] = writer.copied(op, tuple(self._nodes(args)))
+        else:
+            return self._operation(op, node)
+        return None
+
+    def _operation(self, op: Op, node: int) -> list[int] | None:
+        """Write a node of the table, a lookup or lanes, or return its terms if it is a sum."""
+        args, writer = self.old.args[node], self.writer
         opened = plan_of(op, len(args)) if isinstance(op, Operation) else None
         if opened is not None and len(opened) == 1:
             return self._pairs(args, opened[0].refs)
@@ -133,8 +150,6 @@ class _Gatherer:
             self.new[node] = follow(writer, opened, nodes)
         elif op is DETACH and self.lower:
             self.new[node] = nodes[0]
-        elif op is ADJOINT or op is INPUT:
-            self.new[node] = writer.unique(op, nodes)
         else:
             self.new[node] = writer.node(op, nodes)
         self.folded = self.folded or self.new[node] in writer.constants
@@ -179,21 +194,14 @@ def _uses(program: Program, alive: bytearray) -> tuple[list[int], set[int]]:
 
     A use that needs the node itself, rather than its terms, counts more than once.
     """
-    nodes = program.nodes()
-    read = nodes.operands[np.frombuffer(alive, np.bool_)[nodes.users()]]
-    uses: list[int] = np.bincount(read, minlength=len(program)).tolist()
-    asked = [nodes.args_of(node) for node in nodes.places(ADJOINT) if alive[node]]
-    for node in chain(program.outputs, *asked):
-        uses[node] += 2
-    if has_lanes(nodes.table):
-        _keep_sums_apart(program, uses)
-    return uses, {args[0] for args in asked}
-
-
-def _keep_sums_apart(program: Program, uses: list[int]) -> None:
-    """Count uses by nodes with another number of lanes more than once, so they merge no sum."""
-    sizes = program.sizes()
-    for size, args in zip(sizes, program.args, strict=True):
-        for x in args:
-            if sizes[x] != size:
-                uses[x] += 2
+    nodes, count = program.nodes(), len(program)
+    users, operands = nodes.users(), nodes.operands
+    is_alive = np.frombuffer(alive, np.bool_)
+    asking = nodes.where(lambda op: op is ADJOINT) & is_alive
+    apart = [operands[asking[users]], np.array(program.outputs, np.int64)]
+    if has_lanes(nodes.table):  # a node with another number of lanes merges no sum
+        sizes = np.array(program.sizes())
+        apart.append(operands[sizes[operands] != sizes[users]])
+    uses = np.bincount(operands[is_alive[users]], minlength=count)
+    uses += 2 * np.bincount(np.concatenate(apart), minlength=count)
+    return uses.tolist(), {*operands[nodes.first[:-1][asking]].tolist()}
