@@ -31,7 +31,7 @@ def sentence(step: StepFacts, notation: Notation) -> str:
         return f"The backward pass starts at the output: {name} changes one for one with itself."
     assert step.parent is not None
     upstream, parent = _signal(step, node, notation), scene.names[step.parent]
-    local = TEXT.partial(scene.word(node), scene.word(step.parent))
+    local = TEXT.partial(scene.in_formulas[node], scene.in_formulas[step.parent])
     return f"From {name} back to {parent}: upstream {upstream} times local {local}."
 
 
@@ -76,7 +76,7 @@ def held_note(step: StepFacts) -> str:
     scores = step.scene.held(step.node) if step.node is not None else []
     if not scores:
         return ""
-    written = largest_of([step.scene.word(x) for x in scores])
+    written = largest_of([step.scene.in_formulas[x] for x in scores])
     return f"{written} is held constant: softmax is the same whatever is subtracted"
 
 
