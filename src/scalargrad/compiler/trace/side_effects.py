@@ -123,15 +123,15 @@ class Contents:
         """Return the contents of an object by key, index or name; None if it has none."""
         if isinstance(x, Value | WholeArray):
             return None
+        if is_stateful(type(x)):
+            return attributes(x)
         if isinstance(x, dict):
             return x
         if isinstance(x, list | tuple | deque):
             return dict(enumerate(x))
         if isinstance(x, set):
             return {id(item): item for item in x}
-        if is_object_array(x):
-            return dict(enumerate(x.ravel().tolist()))
-        return attributes(x) if is_stateful(type(x)) else None
+        return dict(enumerate(x.ravel().tolist())) if is_object_array(x) else None
 
     def is_longer(self, part: Any, before: dict[Any, Any], now: dict[Any, Any]) -> bool:
         """Return whether the length of a container has changed."""
@@ -160,16 +160,16 @@ class Around(Contents):
         """Return the contents of an object; of a function, its closure, globals and defaults."""
         if isinstance(x, ModuleType):
             return None
-        if isinstance(x, FunctionType):
-            return _variables(x)
-        if isinstance(x, MethodType | partial):
-            return dict(enumerate(_bound(x)))
-        if is_wrapper(x):
-            return {0: x.__wrapped__}
         if isinstance(x, Iterator):
             return {"position": _position(x)}
         kind = type(x)
-        return None if is_stateful(kind) and not is_followed(kind) else super().held(x)
+        if is_stateful(kind) and is_followed(kind):
+            return super().held(x)
+        if isinstance(x, FunctionType):
+            return _variables(x)
+        if isinstance(x, MethodType | partial) or is_wrapper(x):
+            return dict(enumerate(_bound(x)))
+        return None if is_stateful(kind) else super().held(x)
 
     def iterators(self) -> list[Iterator[Any]]:
         """Return the iterators among them, which the function may have advanced."""
@@ -222,7 +222,10 @@ def _put_back(function: FunctionType, before: dict[str, Any]) -> None:
 
 
 def _bound(x: Any) -> tuple[Any, ...]:
-    return (x.__func__, x.__self__) if isinstance(x, MethodType) else (x.func, x.args, x.keywords)
+    """Return what a method, a partial function or a wrapper calls and passes on."""
+    if isinstance(x, MethodType):
+        return x.__func__, x.__self__
+    return (x.func, x.args, x.keywords) if isinstance(x, partial) else (x.__wrapped__,)
 
 
 def _position(x: Iterator[Any]) -> Any:
