@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from contextlib import suppress
 
 #: By file, line before and line after.
 EQUIVALENT: dict[tuple[str, str, str], str] = {
@@ -149,6 +150,9 @@ def reason(path: str, before: str, after: str, lines: tuple[str, str]) -> str | 
     """Return why a changed file computes the same; None if nothing says so."""
     if (path, *lines) in EQUIVALENT:
         return EQUIVALENT[path, *lines]
+    with suppress(SyntaxError):
+        if ast.dump(ast.parse(before)) == ast.dump(ast.parse(after)):
+            return "another spelling of the same number"
     pairs = enumerate(zip(before, after, strict=False))
     around = list(_around(before, next((k for k, (x, y) in pairs if x != y), len(after))))
     for node, inner in zip(around, [*around[1:], None], strict=True):

@@ -109,5 +109,5 @@ def test_changes_that_only_tests_or_type_checkers_see_compute_the_same(
     old: str, new: str, said: str | None
 ) -> None:
     """What follows them on the same line is not excused."""
-    found = reason("ops/some.py", DECLARED, DECLARED.replace(old, new), ("", ""))
+    found = reason("some.py", DECLARED, DECLARED.replace(old, new), ("", ""))
     assert found is None if said is None else said in (found or "")
