@@ -68,12 +68,12 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "self.columns.update((x, Column(out, 1)) for x, out in zip(kept, places, strict=False))",
     ): "each node that is kept has a place",
     (
-        "compiler/passes/strides.py",
+        "compiler/packing/strides.py",
         "strides = blocks[:, 1:, 0] - blocks[:, :-1, 0]",
         "strides = blocks[:, 1:, -1] - blocks[:, :-1, 0]",
     ): "only rows with equal steps count, and of these the last column is as far from the first",
     (
-        "compiler/passes/groups.py",
+        "compiler/packing/groups.py",
         "depth = 1 + max([groups[x].depth for x in shape[1:]], default=0)  # type: ignore[index]",
         "depth = 1 + max([groups[x].depth for x in shape[1:]], default= 1)  # type: ignore[index]",
     ): "what has no operands may be placed at any time before its users",

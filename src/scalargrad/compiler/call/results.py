@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scalargrad.compiler.call.copied_objects import Copier, parts_beside
 from scalargrad.compiler.call.objects import Visit, is_object
 from scalargrad.compiler.guards.names_read import variables
-from scalargrad.compiler.guards.object_state import has_state, like
+from scalargrad.compiler.guards.object_state import is_stateful, like
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
@@ -237,7 +237,7 @@ def _closes_over_results(function: FunctionType) -> bool:
 
 def _outlined_object(tree: Any, values: list[Value]) -> Any:
     """Return the outline of an object; a bound method without Values is returned itself."""
-    if not has_state(tree):
+    if not is_stateful(type(tree)):
         objects = Visit([])
         objects.part(tree)
         if not objects.module_values:

@@ -26,7 +26,7 @@ from scalargrad.compiler.guards.names_read import (
     namespaces,
     of_library,
 )
-from scalargrad.compiler.guards.object_state import attributes, has_state
+from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.compiler.guards.slots import (
     PLAIN,
     KeyedCopy,
@@ -161,10 +161,9 @@ class Reachable:
     def _note(self, owner: Any, names: Names) -> None:
         """Make slots of names, and keep what reads them again."""
         slots = {name: self._slot(x) for name, x in zip(names.names, names.read(), strict=True)}
-        self.names.append((names.read, self._slots_of(owner, slots)))
+        self.names.append((names.read, self._slots_of(Same(owner), slots)))
 
-    def _slots_of(self, owner: Any, slots: dict[Any, Slot]) -> list[Source]:
-        whose = Same(owner)
+    def _slots_of(self, whose: Same, slots: dict[Any, Slot]) -> list[Source]:
         self.slots |= {(whose, name): slot for name, slot in slots.items()}
         return [(whose, name) for name in slots]
 
@@ -185,28 +184,30 @@ class Reachable:
             return plain(x)
         if id(x) in self._met:
             return self._met[id(x)][1]
-        self._met[id(x)] = x, same(x)  # for cycles, until it is known
+        itself = same(x)
+        self._met[id(x)] = x, itself  # for cycles, until it is known
         self._depth += 1
-        part = self._inside(x) if self._depth < _DEEP else self._later(x)
+        part = self._inside(x, itself) if self._depth < _DEEP else self._later(x, itself)
         self._depth -= 1
         self._met[id(x)] = x, part
         if not isinstance(part.key, Same):
             del self._met[id(x)]  # its Values belong to every slot that holds it
         return part
 
-    def _later(self, x: Any) -> KeyedCopy:
+    def _later(self, x: Any, itself: KeyedCopy) -> KeyedCopy:
         """Put off a container that is nested too deeply."""
         if id(x) not in self._noted:
             self._noted[id(x)] = x
             self._deep.append(x)
-        return same(x)
+        return itself
 
     def _contents(self, x: Any) -> None:
         """Follow a container that was put off."""
         self._met.pop(id(x), None)
         self._note(x, Names([_CONTENTS], lambda: (x,)))
 
-    def _inside(self, x: Any) -> KeyedCopy:
+    def _inside(self, x: Any, itself: KeyedCopy) -> KeyedCopy:
+        """Follow the parts of an object, and return how it is compared: by them, or as `itself`."""
         if isinstance(x, FunctionType):
             self._ahead.append(x)
         elif isinstance(x, type):
@@ -218,10 +219,10 @@ class Reachable:
         elif isinstance(x, set | frozenset | bytearray):
             return self._unordered(x)
         elif hasattr(type(x), "dtype") or isinstance(x, array):
-            return self._array(x)
+            return self._array(x, itself)
         elif not isinstance(x, Table):
-            self._object(x)
-        return same(x)
+            self._object(x, itself.key)
+        return itself
 
     def _bound(self, x: Any) -> KeyedCopy:
         """Follow a method or a partial function."""
@@ -252,34 +253,33 @@ class Reachable:
         frozen = x if isinstance(x, frozenset) else x.copy()
         return KeyedCopy((type(x), PlainItems(frozen)), frozen)
 
-    def _array(self, x: Any) -> KeyedCopy:
+    def _array(self, x: Any, itself: KeyedCopy) -> KeyedCopy:
         """Follow an array: of objects, like a list; of numbers, by its bytes."""
         if is_object_array(x):
             part = self._part(x.ravel().tolist())
             self.items.append((Reading(lambda: x.ravel().tolist()), part.frozen))
-            return KeyedCopy((x.shape, part.key), Same(x))
+            return KeyedCopy((x.shape, part.key), itself.key)
         if not hasattr(x, "tobytes"):
-            return same(x)
+            return itself
         then = x.tobytes()
         self.items.append((Reading(x.tobytes), then))
         kind = x.typecode if isinstance(x, array) else (x.dtype, x.shape)
-        return KeyedCopy((type(x), kind, then), Same(x))
+        return KeyedCopy((type(x), kind, then), itself.key)
 
-    def _object(self, x: Any) -> None:
+    def _object(self, x: Any, whose: Same) -> None:
         """Follow an object's attributes."""
         kind: Any = type(x)
-        if not (has_state(x) and is_followed(kind)):
+        if not (is_stateful(kind) and is_followed(kind)):
             if is_wrapper(x):
                 self._part(x.__wrapped__)
             return
         inherited, own = self._class(kind), attributes(x)
         self.objects.append(x)
-        self.slots[Same(x), None] = Slot(kind, Same(kind), [], kind)
+        self.slots[whose, None] = Slot(kind, Same(kind), [], kind)
         slots = {name: self._slot(y) for name, y in own.items()}
         as_it_is = own is getattr(x, "__dict__", None)
         live = own if as_it_is else Reading(functools.partial(attributes, x))
-        self.spaces.append((live, self._slots_of(x, slots)))
-        whose = Same(x)
+        self.spaces.append((live, self._slots_of(whose, slots)))
         self.slots |= {
             (whose, name): self._slot(y) for name, y in inherited.items() if name not in slots
         }

@@ -39,7 +39,7 @@ def inputs_formulas(step: StepFacts, writer: FormulaWriter) -> list[Formula]:
     scene = step.scene
     return [
         Formula(
-            [("", writer.name(scene.word(leaf)))],
+            [("", writer.name(scene.in_formulas[leaf]))],
             [(relation(scene.data[leaf]), writer.number(scene.data[leaf]))],
         )
         for leaf in scene.inputs
@@ -58,7 +58,7 @@ def forward_formula(step: StepFacts, writer: FormulaWriter) -> Formula:
     brief = names_all or written == writer.number(data)
     return Formula(
         [
-            ("", writer.name(scene.word(node))),
+            ("", writer.name(scene.in_formulas[node])),
             (
                 relation(*constants),
                 writer.expression(expression, scene.words(gate, expression)),
@@ -100,7 +100,7 @@ def _chain(step: StepFacts, writer: FormulaWriter, notation: Notation) -> str:
     scene, node = step.scene, _node(step)
     parent, upstream, _, _ = _wire(step)
     if node is not scene.root:
-        local = writer.partial(scene.word(node), scene.word(parent))
+        local = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
         return writer.product(signal(step, node, writer, notation), local)
     gate = scene.gate(node)
     partial = gate.partial(step.operand or 0)
@@ -115,7 +115,7 @@ def local_formula(scene: Scene, node: Value, operand: int, writer: FormulaWriter
     assert local is not None
     gate = scene.gate(node)
     partial = gate.partial(operand)
-    left = writer.partial(scene.word(node), scene.word(parent))
+    left = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
     if scene.expected[parent] > 1 and (node is scene.root or scene.is_repeated(node, parent)):
         left = writer.join([left, writer.phrase("on this wire")])  # not the whole derivative
     constants = scene.constants(gate, partial)
@@ -136,13 +136,13 @@ def signal(step: StepFacts, node: Value, writer: FormulaWriter, notation: Notati
     """Return the gradient of a node in a notation; only a pre-activation's is written δ."""
     scene = step.scene
     written = "partial" if notation == "delta" and node not in scene.pre_activations else notation
-    return writer.signal(scene.word(scene.root), scene.word(node), written)
+    return writer.signal(scene.in_formulas[scene.root], scene.in_formulas[node], written)
 
 
 def _gate_words(step: StepFacts) -> str:
     """Name the gate that a contribution comes through and, if there are several wires, which."""
     node, scene = _node(step), step.scene
-    word = scene.word(node)
+    word = scene.in_formulas[node]
     several = scene.is_repeated(node, _wire(step)[0])
     return f"{word}, operand {(step.operand or 0) + 1}" if several else word
 
