@@ -16,7 +16,7 @@ from scalargrad.compiler.call.results import FlatNumbers, Place, filled, has_arr
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.passes.memory import Floats
 from scalargrad.errors import OperandError
-from scalargrad.table.validation import shown
+from scalargrad.system.one_line import shown
 from scalargrad.transforms.draws import rewind
 from scalargrad.value import Value
 

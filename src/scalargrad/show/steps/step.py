@@ -10,7 +10,8 @@ from scalargrad.show.steps import formulas, wording
 from scalargrad.show.steps.formulas import Formula
 from scalargrad.show.steps.scripts import MATHML, TEXT, Form, Notation, Script
 from scalargrad.show.steps.step_facts import StepFacts
-from scalargrad.table.validation import is_word, shown
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import is_word
 
 _MOST_INPUTS = 8
 _SCRIPTS: dict[str, Script] = {"text": TEXT, "mathml": MATHML}
