@@ -15,8 +15,9 @@ import numpy as np
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import has_llvm, steps_of
 from scalargrad.compiler.backend.repeated_step import RepeatedStep, StepShape
+from scalargrad.compiler.call.outline import Place, has_arrays
 from scalargrad.compiler.call.path import Path
-from scalargrad.compiler.call.results import FlatNumbers, Place, filled, has_arrays
+from scalargrad.compiler.call.results import FlatNumbers, filled
 from scalargrad.compiler.scan.carried_state import CarriedState, StepForm, form_of
 
 #: The fewest steps for which a loop is compiled (for fewer, compiling takes longer than running),
@@ -108,7 +109,7 @@ def _steps(path: Path, form: StepForm, count: int) -> RepeatedStep | None:
     if path not in known:
         carried = form.carried
         given, results = program.inputs - carried, path.results - carried
-        shape = StepShape(carried, given, results, path.outcomes or ())
+        shape = StepShape(carried, given, results, path.outcomes)
         if by_loop:
             known[path] = scan_loop.StepLoop(program, shape)
         else:
