@@ -87,12 +87,12 @@ def term_runs(a: Addresses, b: Addresses) -> list[slice]:
         return _split_uneven(a, b)
     both = np.stack([a, b])
     steps = both[:, :, 1:] - both[:, :, :-1]
-    even = (steps == steps[:, :1]).all(axis=(0, 1))
-    first = steps[:, 0]
+    even = (steps == steps[:, :1]).all(axis=(0, 1)).tolist()
+    first = [*zip(*steps[:, 0].tolist(), strict=True)]
     runs, start = [], 0
     while start < terms:
         stop = start + 1
-        while stop < terms and even[stop - 1] and (first[:, stop - 1] == first[:, start]).all():
+        while stop < terms and even[stop - 1] and first[stop - 1] == first[start]:
             stop += 1
         runs.append(slice(start, stop))
         start = stop

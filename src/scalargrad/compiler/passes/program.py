@@ -144,17 +144,17 @@ class Program:
 
 def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
     """Return the number of lanes of a node, given those of its operands."""
-    if not args:
-        return 1
-    if op is PRODUCTS:  # nearly all
+    if op is PRODUCTS and args:  # nearly all
         return max(map(sizes.__getitem__, args))
+    if op is ADJOINT:
+        return max(sizes[args[1]], sizes[args[2]], *map(sizes.__getitem__, args[3:]))
     if op is BATCH:
         return len(args)
     if isinstance(op, Stacked):
         return op.lanes
-    if op is UNBATCH or isinstance(op, OverLanes):
+    if not args or op is UNBATCH or isinstance(op, OverLanes):
         return 1
-    return max(map(sizes.__getitem__, args[1:] if op is ADJOINT else args))
+    return max(map(sizes.__getitem__, args))
 
 
 def without_dead_nodes(program: Program) -> Program:
