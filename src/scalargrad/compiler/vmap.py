@@ -8,7 +8,8 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.call.results import Place, filled, outlined
+from scalargrad.compiler.call.outline import Place, outlined
+from scalargrad.compiler.call.results import filled
 from scalargrad.compiler.out_axes import arranged
 from scalargrad.compiler.trace.batching import Lanes, UnlikeError
 from scalargrad.compiler.trace.trace import current_trace

@@ -25,7 +25,7 @@ from scalargrad.compiler.passes.kinds import (
     Total,
     over_lanes,
 )
-from scalargrad.compiler.passes.lanes import Partial, partial
+from scalargrad.compiler.passes.partial import Partial, partial
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
 from scalargrad.errors import StateError, TraceError
 from scalargrad.export.exported import Exported

@@ -1,11 +1,12 @@
-"""Resolve static_argnums and static_argnames: an argument is static however it is passed."""
+"""Static arguments: which they are, however they are passed, and their entries in the key."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
+from scalargrad.compiler.call.objects import Visit, frozen, is_object
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
 
@@ -48,3 +49,13 @@ def static_of(
 
 
 _POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+
+
+def visit_static(x: Any, where: str, key: list[Hashable]) -> None:
+    """Add a static argument to the key, with its attributes if it is an object."""
+    if not is_object(x):
+        key.append(frozen(x, where))
+        return
+    objects = Visit(key)
+    objects.part(x)
+    key += objects.module_values

@@ -10,7 +10,6 @@ from typing import Any, Literal
 from scalargrad.errors import GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, fan_out, topological_order
 from scalargrad.show.characters import visible
-from scalargrad.show.figures import number
 from scalargrad.show.graphs.builder import WireNumbers
 from scalargrad.show.graphs.copies import copies_of
 from scalargrad.show.graphs.diagram import Border, Diagram, Wire
@@ -31,6 +30,7 @@ from scalargrad.show.graphs.opening import (
 from scalargrad.show.graphs.picture import Picture
 from scalargrad.show.graphs.row_layout import in_rows
 from scalargrad.show.graphs.scale import numbers_by_id, scale_of
+from scalargrad.show.number_format import number
 from scalargrad.show.places import module_or_none, place_names
 from scalargrad.show.softmax_maximum import shown_order
 from scalargrad.show.subgraphs import Fold, Model, fold

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from scalargrad.compiler.call.results import filled, outlined
+from scalargrad.compiler.call.outline import outlined
+from scalargrad.compiler.call.results import filled
 from scalargrad.compiler.passes.kinds import CONSTANT, INPUT
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.detach import DETACH

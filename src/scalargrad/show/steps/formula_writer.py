@@ -8,7 +8,7 @@ from html import escape
 from typing import Literal, TypeAlias, get_args
 
 from scalargrad.errors import OperandError
-from scalargrad.show.figures import number
+from scalargrad.show.number_format import number
 from scalargrad.system.one_line import shown
 from scalargrad.table.notation import CONDITIONAL, PRODUCT
 from scalargrad.table.printing import Expression, mathml, scripted, text
@@ -25,7 +25,7 @@ _NUMBER = Symbol("number")
 
 
 @dataclass(frozen=True)
-class Script:
+class FormulaWriter:
     """How the pieces of a formula are written; the words of names come unescaped.
 
     Attributes
@@ -107,7 +107,7 @@ def _mrow(pieces: Iterable[str], between: str = "") -> str:
     return f"<mrow>{between.join(pieces)}</mrow>"
 
 
-TEXT = Script(
+TEXT = FormulaWriter(
     name=str,
     partial=lambda of, by: f"∂{of}/∂{by}",
     bar=_bar,
@@ -120,7 +120,7 @@ TEXT = Script(
     product=lambda left, right: f"{left}·{right}",
 )
 
-MATHML = Script(
+MATHML = FormulaWriter(
     name=_mi,
     partial=lambda of, by: (
         f"<mfrac>{_mrow(['<mo>∂</mo>', _mi(of)])}{_mrow(['<mo>∂</mo>', _mi(by)])}</mfrac>"
