@@ -1,7 +1,7 @@
 """A whole training run of a GPT on scalars, compiled, beside the same code on a plain Value class.
 
-The GPT of ``programs/gpt.py``, 4,192 parameters, learns 1,000 names of mixed lengths, one name to
-a step of Adam. A compiled step is a program for loss and gradient, and an update in arrays;
+The GPT of ``experiments/gpt.py``, 4,192 parameters, learns 1,000 names of mixed lengths, one name
+to a step of Adam. A compiled step is a program for loss and gradient, and an update in arrays;
 recording and compiling are part of the time. Names of one length share a program, or all names do:
 filled up to the longest, with weight 0 for what is filled in, they have the same loss. The plain
 run is the same arithmetic on a Value class of thirty lines. It takes minutes, so it

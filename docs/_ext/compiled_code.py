@@ -5,13 +5,8 @@ from __future__ import annotations
 from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.operations import apply, can_write
-from scalargrad.compiler.passes.lanes import (
-    Partial,
-    expression_of,
-    has_lanes,
-    lane_code,
-    partial,
-)
+from scalargrad.compiler.backend.numpy_code import has_numpy_code, numpy_code
+from scalargrad.compiler.passes.partial import Partial, expression_of, partial
 from scalargrad.table.operation import Elementwise, Operation
 
 #: Longer text says less than the formula.
@@ -31,10 +26,10 @@ def numpy_lines(op: Operation) -> list[str]:
     lines: list[str] = []
     for name, form in forms_of(op):
         symbols, expression = expression_of(form)
-        if not has_lanes(expression):
+        if not has_numpy_code(expression):
             return []
         names = {symbol: symbol.name for symbol in symbols}
-        body, result = lane_code(expression, names)
+        body, result = numpy_code(expression, names)
         head = f"def {name}({', '.join(names.values())}):"
         lines += [head, *(f"    {line}" for line in [*body, f"return {result}"]), ""]
     return lines[:-1] if len(lines) <= _LONGEST else []

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from scalargrad import Value, gradients, jit, sin, tanh
-from scalargrad.compiler.passes.instructions import Gather, GatheredProducts, Packed
+from scalargrad.compiler.packing.instructions import Gather, GatheredProducts, Packed
+from scalargrad.compiler.packing.scalar_packer import ScalarPacker
 from scalargrad.compiler.passes.kinds import INPUT
-from scalargrad.compiler.passes.packer import Packer
 from scalargrad.compiler.passes.program import Program
 from scalargrad.nn import MLP
 
@@ -194,7 +194,7 @@ def test_terms_of_one_sum_are_in_the_order_of_a_sum_in_many_lanes(seed: int) -> 
     program = Program(4, [INPUT] * 4, [()] * 4)
     for op in (sin, tanh, sin, tanh):
         program.add([op], [(generator.randrange(len(program)),)])
-    packer = Packer(program)
+    packer = ScalarPacker(program)
     packer.addresses[4:] = generator.sample(range(4, 12), 4)
     factors = [generator.randrange(len(program)) for _ in range(10)]
     a, b = packer._canonical(np.array([factors]))

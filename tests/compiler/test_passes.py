@@ -7,10 +7,11 @@ import pickle
 import random
 
 from scalargrad import Value
+from scalargrad.compiler.packing.groups import group
+from scalargrad.compiler.packing.memory import Memory
 from scalargrad.compiler.passes.differentiate import differentiate
-from scalargrad.compiler.passes.groups import group
 from scalargrad.compiler.passes.kinds import ADJOINT, PRODUCTS
-from scalargrad.compiler.passes.memory import Memory
+from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.trace.record import record
@@ -127,6 +128,6 @@ def test_a_block_of_no_cells_is_nothing_to_give_back() -> None:
 
 def test_programs_are_pickled_by_the_names_of_their_operations() -> None:
     """A program read back is the same program."""
-    program = sum_of_products(recorded(lambda x, y: (x * y).exp() + 2.0, 2), lower=True)
+    program = lower(recorded(lambda x, y: (x * y).exp() + 2.0, 2))
     assert str(pickle.loads(pickle.dumps(program))) == str(program)
     assert pickle.loads(pickle.dumps(PRODUCTS)) is PRODUCTS

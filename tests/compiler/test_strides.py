@@ -7,9 +7,9 @@ import random
 import numpy as np
 import pytest
 
-from scalargrad.compiler.passes import strides
-from scalargrad.compiler.passes.instructions import Addresses
-from scalargrad.compiler.passes.strides import Grid, grid
+from scalargrad.compiler.array_types import Addresses
+from scalargrad.compiler.packing import strides
+from scalargrad.compiler.packing.strides import Grid, grid
 
 
 def table_of(shapes: list[tuple[int, int]], generator: random.Random) -> list[int]:

@@ -25,7 +25,7 @@ from scalargrad import (
 from scalargrad.compiler.backend.llvm.native import NativeExecutable
 from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
 from scalargrad.compiler.explain.explain import listing
-from scalargrad.compiler.passes.instructions import Packed, Scatter, Take
+from scalargrad.compiler.packing.instructions import Packed, Scatter, Take
 from scalargrad.nn import Embedding, EmbeddingBag
 
 pytestmark = pytest.mark.usefixtures("backend")

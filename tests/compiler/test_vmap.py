@@ -39,8 +39,8 @@ from scalargrad import (
     where,
 )
 from scalargrad.compiler.backend import blocks, threads
+from scalargrad.compiler.packing.instructions import Copy, Gather
 from scalargrad.compiler.passes import segments
-from scalargrad.compiler.passes.instructions import Copy, Gather
 from scalargrad.nn import MLP
 
 from .loops import check, close, leaves, numbers, table

@@ -15,9 +15,9 @@ import pytest
 from tests.export.compiling import compiled
 
 from scalargrad.compiler.passes.kinds import INPUT, Op
-from scalargrad.compiler.passes.lanes import partial
+from scalargrad.compiler.passes.lower import lower
+from scalargrad.compiler.passes.partial import partial
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.export.c_file import c_files
 from scalargrad.export.exported import Exported
 from scalargrad.ops import TABLE
@@ -55,7 +55,7 @@ def program_of(op: Operation) -> Program:
     ops: list[Op] = [*[INPUT] * arity, op]
     args: list[tuple[int, ...]] = [*[()] * arity, tuple(range(arity))]
     if not isinstance(op, Elementwise):
-        return sum_of_products(Program(arity, ops, args, outputs=[arity]), lower=True)
+        return lower(Program(arity, ops, args, outputs=[arity]))
     for i in range(arity):
         local = partial(op, i)
         ops.append(local)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from scalargrad.compiler.call.arguments import Key, key_of_numbers, visit, visit_static
+from scalargrad.compiler.call.arguments import Key, key_of_numbers, visit
 from scalargrad.compiler.call.eager_replay import Made
 from scalargrad.compiler.call.objects import Visit, is_object
 from scalargrad.compiler.call.path import Path
@@ -17,6 +17,7 @@ from scalargrad.compiler.call.paths import Paths
 from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.call.remembered import LastWalk
+from scalargrad.compiler.call.static_arguments import visit_static
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.pickling import Reference, lost

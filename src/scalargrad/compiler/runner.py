@@ -14,16 +14,17 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend import choice
 from scalargrad.compiler.backend.blocks import Blocked, Part
 from scalargrad.compiler.backend.choice import Executable, has_llvm
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.loops.looped import looped
+from scalargrad.compiler.packing.instructions import Packed
+from scalargrad.compiler.packing.pack import pack
 from scalargrad.compiler.passes.differentiate import differentiate
-from scalargrad.compiler.passes.instructions import Packed
-from scalargrad.compiler.passes.memory import Floats
-from scalargrad.compiler.passes.pack import pack
+from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.splitter import split
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
@@ -190,7 +191,7 @@ def are_finite(numbers: Floats) -> bool:
 
 def runner_for(program: Program) -> Runner:
     """Return a runner for a program in sums of products, its derivatives written out."""
-    lowered = sum_of_products(program, lower=True)
+    lowered = lower(program)
     segments = split(lowered)
     return Runner(pack(lowered) if segments is None else Blocked(segments))
 

@@ -11,7 +11,7 @@ from scalargrad.losses import mse_loss
 from scalargrad.nn import Linear, Module
 from scalargrad.optim import SGD
 from scalargrad.plots.style import BLUE, ORANGE, legend_above, styled
-from scalargrad.show.figures import polynomial
+from scalargrad.show.number_format import polynomial
 from scalargrad.train import History, fit
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 
-from scalargrad.compiler.passes.pack import pack
+from scalargrad.compiler.packing.pack import pack
 from scalargrad.compiler.passes.program import without_dead_nodes
 from scalargrad.export.c_header import ON_THE_STACK, header
 from scalargrad.export.c_packed import PackedStatements, memory_of

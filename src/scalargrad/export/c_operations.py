@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalargrad.compiler.passes.lanes import Partial, expression_of
+from scalargrad.compiler.passes.partial import Partial, expression_of
 from scalargrad.table.c import CPrinter
 from scalargrad.table.operation import Elementwise
 from scalargrad.table.symbol import Symbol

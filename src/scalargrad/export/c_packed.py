@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.passes.instructions import (
-    Addresses,
+from scalargrad.compiler.array_types import Addresses
+from scalargrad.compiler.packing.instructions import (
     Affine,
     Apply,
     Copy,
@@ -23,7 +23,7 @@ from scalargrad.compiler.passes.instructions import (
     Scatter,
     Take,
 )
-from scalargrad.compiler.passes.lanes import Partial
+from scalargrad.compiler.passes.partial import Partial
 from scalargrad.export.c_operations import INDEX, Operations
 from scalargrad.table.c import number_code
 from scalargrad.table.operation import Elementwise

@@ -20,7 +20,7 @@ from scalargrad.compiler.passes.kinds import (
     OverLanes,
     Total,
 )
-from scalargrad.compiler.passes.lanes import Partial
+from scalargrad.compiler.passes.partial import Partial
 from scalargrad.compiler.passes.program import Program
 from scalargrad.export.c_operations import INDEX, Operations
 from scalargrad.table.c import number_code

@@ -11,8 +11,8 @@ from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.compiler.passes.differentiate import differentiate
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT
+from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.errors import TraceError
 from scalargrad.export.naming import input_names, results_of
 from scalargrad.value import Value
@@ -68,7 +68,7 @@ def exported(
     derivatives = _add_derivatives(program, nodes, differentiated)
     outputs += [f"d({result})/d({inputs[k]})" for result in outputs for k in differentiated]
     program.outputs = [*nodes, *derivatives, *guards]
-    written = sum_of_products(differentiate(program), lower=True)
+    written = lower(differentiate(program))
     return Exported(name, written, inputs, outputs, path.outcomes)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from scalargrad.compiler.backend.choice import has_llvm
-from scalargrad.compiler.passes.pack import pack
+from scalargrad.compiler.packing.pack import pack
 from scalargrad.errors import MissingPackageError, OperandError, TraceError
 from scalargrad.export.c_header import header
 from scalargrad.export.exported import Exported

@@ -17,7 +17,7 @@ from scalargrad.compiler.passes.kinds import (
     OverLanes,
     Scattered,
 )
-from scalargrad.compiler.passes.lanes import Partial
+from scalargrad.compiler.passes.partial import Partial
 from scalargrad.compiler.passes.program import Program, size_of
 from scalargrad.table.operation import Elementwise
 

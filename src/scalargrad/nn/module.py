@@ -73,7 +73,7 @@ class Module:
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
         """Yield this module, under the name "", and every module inside, with their paths."""
-        for name, value in _walk(self, closed=_is_table):
+        for name, value in _walk(self, closed=_holds_no_module):
             if isinstance(value, Module):
                 yield name, value
 
@@ -222,6 +222,11 @@ def _walk(module: Module, closed: Callable[[Any], bool] | None = None) -> Iterat
 
 def _is_table(part: Any) -> bool:
     return isinstance(part, Table)
+
+
+def _holds_no_module(part: Any) -> bool:
+    """Return whether a part is a table, or a list of Parameters only."""
+    return _is_table(part) or (isinstance(part, list) and {*map(type, part)} <= {Parameter})
 
 
 def _children(part: Any) -> list[tuple[Any, Any]]:

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.llvm.emitter import Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.machine_code import Code, compile_module
 from scalargrad.compiler.backend.llvm.operations import apply
-from scalargrad.compiler.passes.memory import Floats
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise
 

@@ -14,7 +14,13 @@ import scalargrad as sg
 from scalargrad.compiler.backend.llvm import merge
 from scalargrad.compiler.backend.llvm.extents import Extents
 from scalargrad.compiler.backend.llvm.lanewise import Finished, Lanewise
-from scalargrad.compiler.passes.instructions import Affine, Apply, Instruction, ProductRun, Products
+from scalargrad.compiler.packing.instructions import (
+    Affine,
+    Apply,
+    Instruction,
+    ProductRun,
+    Products,
+)
 from scalargrad.ops import relu
 
 ACTIVATIONS: list[Callable[[Any], Any]] = [sg.relu, sg.tanh, abs, lambda x: x * sg.sigmoid(x)]

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from scalargrad.compiler import jit_mode
+from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.backend import choice
 from scalargrad.compiler.backend.llvm import native as natives
 from scalargrad.compiler.backend.llvm.native import NativeExecutable, native
 from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
-from scalargrad.compiler.passes.instructions import (
-    Addresses,
+from scalargrad.compiler.packing.instructions import (
     Affine,
     Apply,
     Copy,
@@ -30,7 +30,6 @@ from scalargrad.compiler.passes.instructions import (
     ProductRun,
     Products,
 )
-from scalargrad.compiler.passes.memory import Floats
 from scalargrad.ops import TABLE
 
 CELLS = 6000

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from scalargrad import exp, jit, relu, scan, sin, tanh, value_and_grad, where
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.llvm import step_loop
-from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.scan import native_steps
 
 WIDE = 24

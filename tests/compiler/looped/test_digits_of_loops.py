@@ -16,8 +16,9 @@ from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.loops.looped import looped
+from scalargrad.compiler.packing.pack import pack
 from scalargrad.compiler.passes.differentiate import differentiate
-from scalargrad.compiler.passes.pack import pack
+from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.trace.record import record
@@ -142,7 +143,7 @@ def test_loops_packed_code_and_numpy_agree_to_some_last_digits(f: Any, count: in
         loops = looped(recording.program)
         assert isinstance(loops, Looped)
         flat = differentiate(sum_of_products(recording.program))
-        packed = pack(sum_of_products(flat, lower=True))
+        packed = pack(lower(flat))
         found = [run(loops)]
         for executable in (NativeExecutable(packed), NumpyExecutable(packed)):
             executable.memory[: packed.inputs] = P

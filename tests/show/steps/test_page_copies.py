@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scalargrad import Value
-from scalargrad.show.figures import number
+from scalargrad.show.number_format import number
 from scalargrad.show.steps import walk
 
 from .graphs import regularised

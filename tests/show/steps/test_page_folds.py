@@ -12,7 +12,7 @@ import pytest
 from scalargrad import Parameter, Value, relu, square, tanh
 from scalargrad import sum as add_up
 from scalargrad.nn import MLP
-from scalargrad.show.figures import number
+from scalargrad.show.number_format import number
 from scalargrad.show.steps import Walk, walk
 
 from .graphs import labelled

@@ -11,7 +11,7 @@ import pytest
 from scalargrad import Parameter, Value, exp, mean, square, tanh
 from scalargrad.experiments.demo import chain_rule
 from scalargrad.nn import MLP
-from scalargrad.show.figures import number
+from scalargrad.show.number_format import number
 from scalargrad.show.steps import Walk, walk
 
 SIZES = [3, 2, 1]

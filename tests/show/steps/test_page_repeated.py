@@ -9,7 +9,7 @@ import pytest
 from scalargrad import Parameter, Value, tanh
 from scalargrad import sum as add_up
 from scalargrad.nn import Linear, Module
-from scalargrad.show.figures import number
+from scalargrad.show.number_format import number
 from scalargrad.show.steps import Walk, walk
 
 

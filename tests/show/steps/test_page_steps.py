@@ -10,7 +10,7 @@ import pytest
 from scalargrad import Parameter, Value, square
 from scalargrad import exp as grow
 from scalargrad.nn import MLP
-from scalargrad.show.figures import number
+from scalargrad.show.number_format import number
 from scalargrad.show.steps import Step, Walk, walk
 
 from .graphs import labelled, lecture, neuron, regularised, routing

@@ -12,7 +12,7 @@ import pytest
 from scalargrad import watch
 from scalargrad.losses import binary_cross_entropy_with_logits, mse_loss
 from scalargrad.nn import MLP
-from scalargrad.show.figures import signed
+from scalargrad.show.number_format import signed
 from scalargrad.show.training import TrainingPage
 
 from .helpers import LABELS, POINTS, classifier, network, others

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend import choice
 from scalargrad.compiler.backend.choice import Executable
 from scalargrad.compiler.backend.threads import shared, threads
@@ -22,9 +23,8 @@ from scalargrad.compiler.loops.lane_loops import fits_registers, lane_loop
 from scalargrad.compiler.loops.loop import Looped
 from scalargrad.compiler.loops.loop_executable import Printed
 from scalargrad.compiler.loops.roll import LANES
-from scalargrad.compiler.passes.instructions import Packed
-from scalargrad.compiler.passes.memory import Floats
-from scalargrad.compiler.passes.pack import pack
+from scalargrad.compiler.packing.instructions import Packed
+from scalargrad.compiler.packing.pack import pack
 from scalargrad.compiler.passes.segments import SEQUENCES, Column, Fill, Mapped, Segments, Singles
 
 #: What a part computes, and how.

@@ -8,10 +8,11 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
+from scalargrad.compiler.backend.repeated_step import RepeatedStep, StepShape
 from scalargrad.compiler.jit_mode import chosen
-from scalargrad.compiler.passes.instructions import Packed
-from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.packing.instructions import Packed
 
 #: With fewer rows or columns than this, machine code has no use for them.
 _TILE = 4
@@ -86,8 +87,8 @@ def steps_of(
     lend: Callable[[], tuple[Any, Floats]],
     take_back: Callable[[Any], None],
     outputs: slice,
-    numbers: tuple[Any, ...],
-) -> Any:
+    shape: StepShape,
+) -> RepeatedStep | None:
     """Return what runs a step many times in one call; None where NumPy runs it.
 
     Parameters
@@ -96,16 +97,15 @@ def steps_of(
         Hand out an executable with the view of its outputs, and take both back.
     outputs : slice
         The cells of the program's outputs.
-    numbers : tuple
-        The fields of `step_loop.Shape`.
+    shape : StepShape
     """
     if not has_llvm():
         return None
     from scalargrad.compiler.backend.llvm.native import NativeExecutable
-    from scalargrad.compiler.backend.llvm.step_loop import PackedSteps, Shape
+    from scalargrad.compiler.backend.llvm.step_loop import PackedSteps
 
     lent = lend()
     take_back(lent)
     if not isinstance(lent[0], NativeExecutable):
         return None
-    return PackedSteps(lend, take_back, outputs, Shape(*numbers))
+    return PackedSteps(lend, take_back, outputs, shape)

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from scalargrad.compiler.passes.instructions import (
-    Addresses,
+from scalargrad.compiler.array_types import Addresses, Floats
+from scalargrad.compiler.backend.numpy_code import has_numpy_code, numpy_code
+from scalargrad.compiler.packing.instructions import (
     Affine,
     Apply,
     Copy,
@@ -27,8 +28,7 @@ from scalargrad.compiler.passes.instructions import (
     Scatter,
     Take,
 )
-from scalargrad.compiler.passes.lanes import Partial, expression_of, has_lanes, lane_code
-from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.passes.partial import Partial, expression_of
 from scalargrad.table.operation import Elementwise
 
 Bound = Callable[[], None]
@@ -196,10 +196,10 @@ _BINDERS: dict[type, Callable[[Any, Floats], Bound]] = {
 def vectorised(op: Elementwise | Partial) -> Callable[..., Any]:
     """Return `op` as a function of arrays: printed in NumPy where possible, else elementwise."""
     symbols, expression = expression_of(op)
-    if not has_lanes(expression):
+    if not has_numpy_code(expression):
         return np.vectorize(op.of_floats_unchecked, otypes=[np.float64])
     names = {symbol: f"a{i}" for i, symbol in enumerate(symbols)}
-    lines, result = lane_code(expression, names)
+    lines, result = numpy_code(expression, names)
     head = f"def lanes({', '.join(names.values())}):"
     source = "\n    ".join([head, *lines, f"return {result}"])
     namespace: dict[str, Any] = {"np": np, "math": _Lifted}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.array_types import Floats
 from scalargrad.errors import OperandError
 
 T = TypeVar("T")

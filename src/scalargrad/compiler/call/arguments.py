@@ -6,22 +6,22 @@ is part of the key under which a program is kept.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, MappingView, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from enum import Enum
-from itertools import chain
+from itertools import chain, islice
 from types import FunctionType
 from typing import Any, NoReturn
 
 import numpy as np
 
 from scalargrad.compiler.call.copied_objects import Copier
-from scalargrad.compiler.call.objects import Frozen, Visit, is_object
+from scalargrad.compiler.call.objects import Frozen, Visit, frozen, is_object
 from scalargrad.compiler.guards.object_state import like
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
+from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import as_float, is_real
-from scalargrad.table.validation import shown
 from scalargrad.value import Parameter, Value
 
 Key = tuple[Hashable, ...]
@@ -114,18 +114,9 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None 
     elif objects is not None and is_object(x):
         objects.whole(x)
     else:
-        _require_lasting(x, "an argument")
         if hasattr(x, "__array__"):
             _refuse_array(x)
-        key.append(Frozen(x, "an argument"))
-
-
-def _require_lasting(x: Any, where: str) -> None:
-    """Raise TraceError for iterators, which can be read once, and for views of other containers."""
-    if isinstance(x, Iterator | MappingView):
-        raise TraceError(
-            f"{where} is a {type(x).__name__}, which a program could read only once: give a list"
-        )
+        key.append(frozen(x, "an argument"))
 
 
 def _visit_all(
@@ -183,17 +174,6 @@ def _visit_array(array: Any, key: list[Hashable], leaves: list[Any], objects: Vi
         visit(item, key, leaves, objects)
 
 
-def visit_static(x: Any, where: str, key: list[Hashable]) -> None:
-    """Add a static argument to the key, with its attributes if it is an object."""
-    if not is_object(x):
-        _require_lasting(x, where)
-        key.append(Frozen(x, where))
-        return
-    objects = Visit(key)
-    objects.part(x)
-    key += objects.module_values
-
-
 def code_in(key: Key) -> Iterator[Any]:
     """Yield the classes and functions in a key, whose code a call may run."""
     for part in key:
@@ -211,7 +191,7 @@ def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any
     if isinstance(x, list | tuple) and not isinstance(x, Table):
         items = [rebuilt(item, fresh, copier) for item in x]
         return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
-    if hasattr(x, "dtype") and hasattr(x, "ravel"):
+    if hasattr(x, "dtype") and hasattr(x, "ravel") and not isinstance(x, np.generic):
         return _rebuilt_array(x, fresh, copier)
     return copier.copy(x) if copier is not None and is_object(x) else x
 
@@ -222,6 +202,10 @@ def _rebuilt_array(x: Any, fresh: Iterator[Any], copier: Copier | None) -> Any:
     found = [rebuilt(item, fresh, copier) for item in flat[:1].tolist()]
     if found and isinstance(found[0], WholeArray):
         return found[0]
+    others = flat[1:].tolist()
     replaced = x.astype(object)
-    replaced.flat = found + [rebuilt(item, fresh, copier) for item in flat[1:].tolist()]
+    if x.dtype == FLOAT64:
+        replaced.flat = [*found, *islice(fresh, len(others))]
+    else:
+        replaced.flat = found + [rebuilt(item, fresh, copier) for item in others]
     return replaced

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.call.objects import Visit
-from scalargrad.compiler.guards.object_state import attributes, has_state, like, slots_of
+from scalargrad.compiler.guards.object_state import attributes, is_stateful, like, slots_of
 from scalargrad.sparse import Table, Touched
 from scalargrad.tree import is_object_array
 
@@ -56,7 +56,7 @@ class Copier:
             copied = np.empty_like(x)
             copied.ravel()[:] = [self.copy(item) for item in x.ravel().tolist()]
             return copied
-        return self._object(x) if has_state(x) else x
+        return self._object(x) if is_stateful(type(x)) else x
 
     def _container(self, x: Any) -> Any:
         kind: Any = type(x)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.arguments import FLOAT64, float_of
-from scalargrad.compiler.passes.memory import Floats
 from scalargrad.value import Value
 
 #: The size in bytes of integers that a float may not hold exactly.

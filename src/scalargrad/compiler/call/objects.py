@@ -8,14 +8,14 @@ copied with new leaves for its Values, so that the program serves every object o
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, MappingView
 from itertools import chain
 from types import MethodType
 from typing import Any, Protocol
 
 import numpy as np
 
-from scalargrad.compiler.guards.object_state import attributes, has_state, is_stateful
+from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.tree import is_object_array
@@ -50,6 +50,22 @@ class Frozen:
         return isinstance(other, Frozen) and self._key == other._key
 
 
+def frozen(x: Any, where: str) -> Frozen:
+    """Return the entry in the key for an argument that is neither traced nor walked.
+
+    Raises
+    ------
+    TraceError
+        For iterators, which can be read only once, for views of other containers, and for what
+        cannot be hashed.
+    """
+    if isinstance(x, Iterator | MappingView):
+        raise TraceError(
+            f"{where} is a {type(x).__name__}, which a program could read only once: give a list"
+        )
+    return Frozen(x, where)
+
+
 def exact(x: Any) -> Hashable:
     """Return a key that tells apart even equal objects: 1, 1.0 and True; 0.0 and -0.0."""
     kind = type(x)
@@ -64,7 +80,7 @@ def exact(x: Any) -> Hashable:
 
 def is_object(x: Any) -> bool:
     """Return whether `Visit` walks an object: it has state, or is a method bound to such a one."""
-    return isinstance(x, Table | MethodType | functools.partial) or has_state(x)
+    return isinstance(x, Table | MethodType | functools.partial) or is_stateful(type(x))
 
 
 class WalkMemory(Protocol):

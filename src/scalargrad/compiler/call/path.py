@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.eager_replay import Made
 from scalargrad.compiler.call.input_numbers import (
     block_of,
@@ -17,14 +18,14 @@ from scalargrad.compiler.call.input_numbers import (
     number_of,
     value_cells,
 )
-from scalargrad.compiler.call.made_draws import MadeDraws
+from scalargrad.compiler.call.outline import Place, has_arrays
 from scalargrad.compiler.call.output import Output, all_finite
+from scalargrad.compiler.call.random_inputs import RandomInputs
 from scalargrad.compiler.call.result_nodes import ResultNodes
-from scalargrad.compiler.call.results import Place, filled, filler, has_arrays
+from scalargrad.compiler.call.results import filled, filler
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.guards.reads import Reads
-from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.runner import Inputs, are_finite
 from scalargrad.compiler.trace.record import Recording
 from scalargrad.grad_mode import is_grad_enabled
@@ -66,7 +67,7 @@ class Path:
         self.recorded = len(recording.program)
         self.outcomes = recording.outcomes
         self.is_checked = recording.is_checked
-        self.draws = MadeDraws(recording.draws)
+        self.draws = RandomInputs(recording.draws)
         place = {id(x): k for k, x in enumerate(module_values)}
         self.surroundings: ClosedOver | None = surroundings
         self.closed_over = tuple(x for x in recording.closed_over if id(x) not in place)

@@ -10,7 +10,7 @@ from typing import Any
 
 from scalargrad.compiler.call.arguments import Key, visit
 from scalargrad.compiler.call.objects import Frozen, Visit
-from scalargrad.compiler.guards.object_state import has_state
+from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.errors import JitWarning
 
 #: The most paths through a function's conditions recorded for one shape of arguments.
@@ -144,7 +144,7 @@ class _Named(Visit):
         """Collect a number, or those that an object holds."""
         if x.__class__ in _NUMBERS:
             self.numbers[".".join(self._names)] = repr(x)
-        if self._names or not has_state(x):
+        if self._names or not is_stateful(type(x)):
             super().part(x)
         else:
             self.named(type(x).__name__, x)

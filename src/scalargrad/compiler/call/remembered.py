@@ -17,7 +17,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 from scalargrad.compiler.call.objects import Visit
-from scalargrad.compiler.guards.object_state import attributes, has_state
+from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.table.operation import Operation
 
 #: Immutable types besides tuples: the same object has the same contents.
@@ -42,8 +42,8 @@ class ObjectWalk:
         self._root, self._key = root, key
         self._values, self._seen = [*visit.module_values], dict(visit.seen)
         self._are_distinct = len(set(map(id, self._values))) == len(self._values)
-        self._has_space, inside = has_state(visit.met[0]), visit.met[1:]
-        self._objects = [x for x in inside if has_state(x)]
+        self._has_space, inside = is_stateful(type(visit.met[0])), visit.met[1:]
+        self._objects = [x for x in inside if is_stateful(type(x))]
         self._lists = [x for x in inside if isinstance(x, list)]
         self._dicts = [x for x in inside if isinstance(x, dict)]
         self._equal, self._same = self._held(visit.met[0])
@@ -74,7 +74,7 @@ class ObjectWalk:
 
 def _is_compared(x: Any) -> bool:
     """Return whether an `ObjectWalk` notices changes of an object."""
-    if has_state(x):
+    if is_stateful(type(x)):
         return attributes(x) is getattr(x, "__dict__", None)
     return isinstance(x, (list, dict, tuple, *_FIXED))
 

@@ -1,13 +1,14 @@
-"""Resolve static_argnums and static_argnames: an argument is static however it is passed."""
+"""Static arguments: which they are, however they are passed, and their entries in the key."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
+from scalargrad.compiler.call.objects import Visit, frozen, is_object
 from scalargrad.errors import OperandError
-from scalargrad.table.validation import shown
+from scalargrad.system.one_line import shown
 
 
 def static_of(
@@ -42,9 +43,19 @@ def static_of(
         found |= {k + len(places), places[k]} if not open_ended and k < 0 else set()
     for name in names:
         if name not in known and not any_name:
-            raise OperandError(f"jit: static_argnames {name!r} is none of {', '.join(known)}")
+            raise OperandError(f"jit: static_argnames {shown(name)} is none of {', '.join(known)}")
         found |= {name, places.index(name)} if name in places else {name}
     return frozenset(found)
 
 
 _POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+
+
+def visit_static(x: Any, where: str, key: list[Hashable]) -> None:
+    """Add a static argument to the key, with its attributes if it is an object."""
+    if not is_object(x):
+        key.append(frozen(x, where))
+        return
+    objects = Visit(key)
+    objects.part(x)
+    key += objects.module_values

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import code_for, has_llvm
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.explain import explain_loops
@@ -13,7 +14,7 @@ from scalargrad.compiler.explain.measured import Timed, TimelineBar, shares
 from scalargrad.compiler.explain.timing import timed
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.loops.loop import Loop, Looped
-from scalargrad.compiler.passes.instructions import (
+from scalargrad.compiler.packing.instructions import (
     Affine,
     Apply,
     Copy,
@@ -26,7 +27,6 @@ from scalargrad.compiler.passes.instructions import (
     Scatter,
     Take,
 )
-from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.runner import Inputs, LoopRunner
 
 _NAMES = {
@@ -156,7 +156,7 @@ def listing(packed: Packed) -> str:
 
     Examples
     --------
-    >>> from scalargrad.compiler.passes.instructions import Affine
+    >>> from scalargrad.compiler.packing.instructions import Affine
     >>> copied = Copy(100, 2, 3, Affine(0, 1, 2))
     >>> print(listing(Packed([copied], None, 0, slice(0))))  # type: ignore[arg-type]
     m[100 + 3i + j] = m[0 + i + 2j]    i < 2, j < 3

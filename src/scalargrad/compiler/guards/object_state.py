@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from types import BuiltinFunctionType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
@@ -14,18 +14,7 @@ import numpy as np
 _FUNCTIONS = (type, FunctionType, BuiltinFunctionType, ModuleType, np.ufunc)
 
 
-def has_state(x: Any) -> bool:
-    """Return whether an object consists of a class and attributes, as instances usually do."""
-    kind: Any = type(x)
-    return is_stateful(kind)
-
-
-@functools.cache
-def is_stateful(kind: Any) -> bool:
-    """Return whether objects of a class are pickled by their class and attributes.
-
-    False for functions, and for classes that define their own equality and hash.
-    """
+def _is_stateful(kind: Any) -> bool:
     if kind is SimpleNamespace:
         return True
     return (
@@ -36,6 +25,11 @@ def is_stateful(kind: Any) -> bool:
         and ("__dict__" in dir(kind) or bool(slots_of(kind)))
         and _made_by(kind) is object.__new__
     )
+
+
+#: Whether objects of a class consist of it and of their attributes, as most do, and are pickled by
+#: these. False for functions, and for classes that define their own equality and hash.
+is_stateful: Callable[[type], bool] = functools.cache(_is_stateful)
 
 
 def _made_by(kind: type) -> Any:

@@ -26,10 +26,10 @@ from scalargrad.compiler.guards.names_read import (
     namespaces,
     of_library,
 )
-from scalargrad.compiler.guards.object_state import attributes, has_state
+from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.compiler.guards.slots import (
     PLAIN,
-    Held,
+    KeyedCopy,
     PlainItems,
     Reading,
     Same,
@@ -86,7 +86,7 @@ class Reachable:
         self.objects: list[Any] = []
         self.names_graphs = False
         self._by_node = by_node
-        self._met: dict[int, tuple[Any, Held]] = {}
+        self._met: dict[int, tuple[Any, KeyedCopy]] = {}
         self._classes: dict[type, dict[str, Any]] = {}
         self._values: list[Value] = []
         self._depth = 0
@@ -161,10 +161,9 @@ class Reachable:
     def _note(self, owner: Any, names: Names) -> None:
         """Make slots of names, and keep what reads them again."""
         slots = {name: self._slot(x) for name, x in zip(names.names, names.read(), strict=True)}
-        self.names.append((names.read, self._slots_of(owner, slots)))
+        self.names.append((names.read, self._slots_of(Same(owner), slots)))
 
-    def _slots_of(self, owner: Any, slots: dict[Any, Slot]) -> list[Source]:
-        whose = Same(owner)
+    def _slots_of(self, whose: Same, slots: dict[Any, Slot]) -> list[Source]:
         self.slots |= {(whose, name): slot for name, slot in slots.items()}
         return [(whose, name) for name in slots]
 
@@ -174,39 +173,41 @@ class Reachable:
         self._values = outer
         return Slot(x, part.key, values, part.frozen)
 
-    def _part(self, x: Any) -> Held:
+    def _part(self, x: Any) -> KeyedCopy:
         """Follow a value that a variable, attribute or item holds."""
         if isinstance(x, Value):
             self._values.append(x)
             computed = x.op is not None
             one = computed and self._by_node
-            return Held((type(x), Same(x) if one else computed), x)
+            return KeyedCopy((type(x), Same(x) if one else computed), x)
         if type(x) in PLAIN:
             return plain(x)
         if id(x) in self._met:
             return self._met[id(x)][1]
-        self._met[id(x)] = x, same(x)  # for cycles, until it is known
+        itself = same(x)
+        self._met[id(x)] = x, itself  # for cycles, until it is known
         self._depth += 1
-        part = self._inside(x) if self._depth < _DEEP else self._later(x)
+        part = self._inside(x, itself) if self._depth < _DEEP else self._later(x, itself)
         self._depth -= 1
         self._met[id(x)] = x, part
         if not isinstance(part.key, Same):
             del self._met[id(x)]  # its Values belong to every slot that holds it
         return part
 
-    def _later(self, x: Any) -> Held:
+    def _later(self, x: Any, itself: KeyedCopy) -> KeyedCopy:
         """Put off a container that is nested too deeply."""
         if id(x) not in self._noted:
             self._noted[id(x)] = x
             self._deep.append(x)
-        return same(x)
+        return itself
 
     def _contents(self, x: Any) -> None:
         """Follow a container that was put off."""
         self._met.pop(id(x), None)
         self._note(x, Names([_CONTENTS], lambda: (x,)))
 
-    def _inside(self, x: Any) -> Held:
+    def _inside(self, x: Any, itself: KeyedCopy) -> KeyedCopy:
+        """Follow the parts of an object, and return how it is compared: by them, or as `itself`."""
         if isinstance(x, FunctionType):
             self._ahead.append(x)
         elif isinstance(x, type):
@@ -218,68 +219,67 @@ class Reachable:
         elif isinstance(x, set | frozenset | bytearray):
             return self._unordered(x)
         elif hasattr(type(x), "dtype") or isinstance(x, array):
-            return self._array(x)
+            return self._array(x, itself)
         elif not isinstance(x, Table):
-            self._object(x)
-        return same(x)
+            self._object(x, itself.key)
+        return itself
 
-    def _bound(self, x: Any) -> Held:
+    def _bound(self, x: Any) -> KeyedCopy:
         """Follow a method or a partial function."""
         method = isinstance(x, MethodType)
         bound = (x.__func__, x.__self__) if method else (x.func, x.args, x.keywords)
         part = self._part(bound)
         self.items.append((bound, part.frozen))
-        return Held((type(x), part.key), x)
+        return KeyedCopy((type(x), part.key), x)
 
-    def _container(self, x: Any) -> Held:
+    def _container(self, x: Any) -> KeyedCopy:
         kind = type(x)
         items = [*x.values()] if isinstance(x, _DICTS) else [*x]
         kinds = set(map(type, items))
         if kinds <= PLAIN:  # copied whole, a hundred times as fast
             keys = (*x,) if isinstance(x, _DICTS) else ()
-            return Held((kind, keys, PlainItems(items)), dict(x) if keys else _like(x, items))
+            return KeyedCopy((kind, keys, PlainItems(items)), dict(x) if keys else _like(x, items))
         parts = [self._part(item) for item in items]
         key = tuple([part.key for part in parts])
         frozen = [part.frozen for part in parts]
         if isinstance(x, _DICTS):
-            return Held((kind, *x, key), dict(zip(x, frozen, strict=True)))
-        return Held((kind, key), _like(x, frozen))
+            return KeyedCopy((kind, *x, key), dict(zip(x, frozen, strict=True)))
+        return KeyedCopy((kind, key), _like(x, frozen))
 
-    def _unordered(self, x: Any) -> Held:
+    def _unordered(self, x: Any) -> KeyedCopy:
         """Follow a set or a bytearray, which is compared as a whole."""
         for item in x if isinstance(x, set | frozenset) else ():
             self._part(item)
         frozen = x if isinstance(x, frozenset) else x.copy()
-        return Held((type(x), PlainItems(frozen)), frozen)
+        return KeyedCopy((type(x), PlainItems(frozen)), frozen)
 
-    def _array(self, x: Any) -> Held:
+    def _array(self, x: Any, itself: KeyedCopy) -> KeyedCopy:
         """Follow an array: of objects, like a list; of numbers, by its bytes."""
         if is_object_array(x):
             part = self._part(x.ravel().tolist())
             self.items.append((Reading(lambda: x.ravel().tolist()), part.frozen))
-            return Held((x.shape, part.key), Same(x))
+            return KeyedCopy((x.shape, part.key), itself.key)
         if not hasattr(x, "tobytes"):
-            return same(x)
+            return itself
         then = x.tobytes()
         self.items.append((Reading(x.tobytes), then))
         kind = x.typecode if isinstance(x, array) else (x.dtype, x.shape)
-        return Held((type(x), kind, then), Same(x))
+        return KeyedCopy((type(x), kind, then), itself.key)
 
-    def _object(self, x: Any) -> None:
+    def _object(self, x: Any, whose: Same) -> None:
         """Follow an object's attributes."""
         kind: Any = type(x)
-        if not (has_state(x) and is_followed(kind)):
+        if not (is_stateful(kind) and is_followed(kind)):
             if is_wrapper(x):
                 self._part(x.__wrapped__)
             return
         inherited, own = self._class(kind), attributes(x)
         self.objects.append(x)
-        self.slots[Same(x), None] = Slot(kind, Same(kind), [], kind)
+        self.slots[whose, None] = Slot(kind, Same(kind), [], kind)
         slots = {name: self._slot(y) for name, y in own.items()}
         as_it_is = own is getattr(x, "__dict__", None)
         live = own if as_it_is else Reading(functools.partial(attributes, x))
-        self.spaces.append((live, self._slots_of(x, slots)))
-        whose = Same(x)
+        self.spaces.append((live, self._slots_of(whose, slots)))
         self.slots |= {
             (whose, name): self._slot(y) for name, y in inherited.items() if name not in slots
         }

@@ -1,4 +1,4 @@
-"""Slots: what variables, names and attributes held, in a form to compare with at later calls."""
+"""Slots: the contents of variables, names and attributes, in a form that later calls compare."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class Slot(NamedTuple):
     frozen: Any
 
 
-class Held(NamedTuple):
-    """The key and the frozen copy of a content or a part of one; see `Slot`."""
+class KeyedCopy(NamedTuple):
+    """An object, or a part of one, as its key and its frozen copy; see `Slot`."""
 
     key: Any
     frozen: Any
@@ -102,10 +102,10 @@ class Reading:
         return equal
 
 
-def same(x: Any) -> Held:
-    """Hold an object to be compared by identity."""
+def same(x: Any) -> KeyedCopy:
+    """Return the key and copy of an object that is compared by identity."""
     usual = "__eq__" not in {name for kind in type(x).__mro__[:-1] for name in vars(kind)}
-    return Held(Same(x), x if usual else Same(x))
+    return KeyedCopy(Same(x), x if usual else Same(x))
 
 
 def plain_key(x: Any) -> Any:
@@ -115,9 +115,9 @@ def plain_key(x: Any) -> Any:
     return (type(x), x) if type(x) in PLAIN else Same(x)
 
 
-def plain(x: Any) -> Held:
-    """Hold a number or text to be compared by value."""
-    return Held(plain_key(x), Exact(x) if type(x) in {int, float} and x in _TWICE else x)
+def plain(x: Any) -> KeyedCopy:
+    """Return the key and copy of a number or text, which is compared by value."""
+    return KeyedCopy(plain_key(x), Exact(x) if type(x) in {int, float} and x in _TWICE else x)
 
 
 #: Numbers equal to others of a different type or with different bits: True, 0.0 and -0.0.

@@ -15,7 +15,7 @@ from scalargrad.compiler.loops.node_columns import distinct
 from scalargrad.compiler.loops.roll import Operand, Own, RolledBlock
 from scalargrad.compiler.loops.schedule import Stage
 from scalargrad.compiler.loops.signals import Signals
-from scalargrad.compiler.passes.lanes import partial
+from scalargrad.compiler.passes.partial import partial
 from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import add, mul, neg
 from scalargrad.table.operation import Elementwise

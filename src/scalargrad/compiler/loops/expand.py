@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Floats, Integers
 from scalargrad.compiler.loops.loop import Cells, CellTable
 from scalargrad.compiler.loops.node_columns import NUMBER
 from scalargrad.compiler.loops.roll import Constant, Operand, Own, Rolled, RolledBlock
-from scalargrad.compiler.passes.memory import Floats
-from scalargrad.compiler.passes.nodes import Integers
 
 
 def stands_for_recording(rolled: Rolled) -> bool:

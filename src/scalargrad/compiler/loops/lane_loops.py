@@ -22,7 +22,7 @@ from scalargrad.compiler.loops.loop import (
 )
 from scalargrad.compiler.loops.node_columns import is_repeatable
 from scalargrad.compiler.passes.kinds import PRODUCTS, Op, Total
-from scalargrad.compiler.passes.lanes import Partial
+from scalargrad.compiler.passes.partial import Partial
 from scalargrad.compiler.passes.segments import Mapped
 from scalargrad.ops import add, mul
 

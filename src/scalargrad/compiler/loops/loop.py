@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scalargrad.compiler.passes.lanes import Partial
-from scalargrad.compiler.passes.nodes import Integers
+from scalargrad.compiler.array_types import Integers
+from scalargrad.compiler.passes.partial import Partial
 from scalargrad.table.operation import Elementwise
 
 Computed = Elementwise | Partial

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.loops.loop import Looped
-from scalargrad.compiler.passes.memory import Floats
 
 
 class Printed:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.loops.derivative import backward, history_signals
 from scalargrad.compiler.loops.expand import stands_for_recording
 from scalargrad.compiler.loops.forward import copy_history, forward
@@ -39,7 +40,6 @@ from scalargrad.compiler.loops.signals import Signals
 from scalargrad.compiler.loops.to_lanes import in_lanes
 from scalargrad.compiler.loops.unfold import unfold
 from scalargrad.compiler.passes.kinds import ADJOINT
-from scalargrad.compiler.passes.nodes import Integers
 from scalargrad.compiler.passes.program import Program
 from scalargrad.ops import TABLE
 

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, Op
-from scalargrad.compiler.passes.nodes import Integers, Nodes, entries, starts
+from scalargrad.compiler.passes.nodes import (
+    Nodes,
+    entries,
+    starts,
+)
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.ops import TABLE

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.loops.loop import Clear, Looped
 from scalargrad.compiler.loops.loop_printer import LoopPrinter
 from scalargrad.compiler.loops.program_text import ProgramText
-from scalargrad.compiler.passes.nodes import Integers
 
 
 class Print(NamedTuple):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.backend.llvm.ir_module import FunctionBody, IRModule
 from scalargrad.compiler.loops.loop import CellTable
-from scalargrad.compiler.passes.nodes import Integers
 
 #: The name of the printed function: ``run(memory, tables, data)``.
 RUN = "run"

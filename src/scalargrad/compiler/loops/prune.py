@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
+from scalargrad.compiler.array_types import Flags
 from scalargrad.compiler.loops.loop import (
     CarriedOver,
     Carry,
@@ -23,8 +23,6 @@ from scalargrad.compiler.loops.loop import (
     Write,
     cells_of,
 )
-
-Flags = NDArray[np.bool_]
 
 
 def prune(program: Looped) -> None:

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.loops.node_columns import COMPUTED, NodeColumns
-from scalargrad.compiler.passes.nodes import Integers
 
 #: The longest body, in nodes.
 LONGEST = 1500
@@ -205,9 +205,11 @@ def _rotated(columns: NodeColumns, run: Repetition) -> Repetition:
     own = (
         (columns.kinds[first:last] == COMPUTED) & (back < 2 * period) & (back < middle - run.start)
     )
-    crossings = np.zeros(period, np.int64)
-    for t, distance in zip((node[own] - middle).tolist(), back[own].tolist(), strict=True):
-        crossings[np.arange(t - distance + 1, t + 1) % period] += 1
+    # Each counts once for the places after its operand, up to its own: +1 there, -1 behind.
+    behind = node[own] - middle + 1 + period
+    begun = np.bincount(behind - np.minimum(back[own], period), minlength=2 * period + 1)
+    changes = begun - np.bincount(behind, minlength=2 * period + 1)
+    crossings = np.cumsum(changes)[: 2 * period].reshape(2, period).sum(axis=0)
     turn = int(crossings.argmin())
     count = (run.end - run.start - turn) // period
     if not turn or count < _LEAST or crossings[turn] == crossings[0]:

@@ -13,12 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scalargrad.compiler.array_types import Floats, Integers
 from scalargrad.compiler.loops.loop import Cells, CellTable, Place
 from scalargrad.compiler.loops.node_columns import COMPUTED, GIVEN, NodeColumns
 from scalargrad.compiler.loops.repeats import Repetition
 from scalargrad.compiler.passes.kinds import Op
-from scalargrad.compiler.passes.memory import Floats
-from scalargrad.compiler.passes.nodes import Integers
 
 #: How many lanes are computed at a time.
 LANES = 8

@@ -9,13 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
+from scalargrad.compiler.array_types import Flags
 from scalargrad.compiler.loops.roll import Own, RolledBlock
 from scalargrad.ops import add, sub
-
-Flags = NDArray[np.bool_]
 
 
 @dataclass

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Flags, Integers
 from scalargrad.compiler.loops.body import Body
 from scalargrad.compiler.loops.loop import Cells, CellTable, Clear, Loop, Place, cells_of
 from scalargrad.compiler.loops.node_columns import distinct
@@ -21,8 +22,7 @@ from scalargrad.compiler.loops.roll import (
     RolledBlock,
     padded,
 )
-from scalargrad.compiler.loops.schedule import Flags, Stage
-from scalargrad.compiler.passes.nodes import Integers
+from scalargrad.compiler.loops.schedule import Stage
 from scalargrad.compiler.trace.detach import DETACH
 
 

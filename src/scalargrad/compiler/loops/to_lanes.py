@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.loops.loop import Cells, CellTable
 from scalargrad.compiler.loops.node_columns import COMPUTED, NodeColumns
 from scalargrad.compiler.loops.roll import Constants, Operand, Own, Rolled, RolledBlock, spans
 from scalargrad.compiler.passes.kinds import ADJOINT, BATCH, UNBATCH
-from scalargrad.compiler.passes.nodes import Integers
 from scalargrad.compiler.passes.part_copy import PartCopy
 from scalargrad.compiler.passes.program import Program
 

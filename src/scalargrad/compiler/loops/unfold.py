@@ -13,8 +13,8 @@ from scalargrad.compiler.loops.node_columns import is_repeatable
 from scalargrad.compiler.passes.differentiate import Dependents, is_detached
 from scalargrad.compiler.passes.expressions import opened
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, Op
-from scalargrad.compiler.passes.lanes import merged, subexpressions
 from scalargrad.compiler.passes.part_copy import PartCopy
+from scalargrad.compiler.passes.partial import merged, subexpressions
 from scalargrad.compiler.passes.program import Program, without_dead_nodes
 from scalargrad.ops import add, mul, neg, pow, sum
 from scalargrad.system.collector import collector_paused

@@ -15,8 +15,8 @@ from scalargrad.compiler.passes.expressions import IDENTITY, follow, number_node
 from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, PRODUCTS, Op, Total
 from scalargrad.compiler.passes.lane_signals import Crossing
 from scalargrad.compiler.passes.lane_writer import LaneWriter, writer_for
-from scalargrad.compiler.passes.lanes import Partial, partial
 from scalargrad.compiler.passes.lookups import Lookups, is_lookup
+from scalargrad.compiler.passes.partial import Partial, partial
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.writer import Writer
 from scalargrad.compiler.trace.detach import DETACH
@@ -102,6 +102,8 @@ def _sweep(writer: Writer, seeds: Sequence[int], depending: Dependents) -> dict[
         upstream = writer.products(terms)
         if node in targets:
             found[node] = upstream
+            if not program.args[node]:  # an input: most of the nodes of a network
+                continue
         if is_lookup(program.ops[node]):
             wires = lookups.pass_back(node, upstream, moving)
             if crossing is not None:

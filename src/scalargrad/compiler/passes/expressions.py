@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scalargrad.compiler.passes.kinds import PRODUCTS, Op
-from scalargrad.compiler.passes.lanes import Partial, expression_of, merged, subexpressions
+from scalargrad.compiler.passes.partial import Partial, expression_of, merged, subexpressions
 from scalargrad.compiler.passes.writer import Writer
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise, Operation, Reduction

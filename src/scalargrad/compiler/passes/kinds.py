@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from scalargrad.compiler.passes.lanes import Partial
+from scalargrad.compiler.passes.partial import Partial
 from scalargrad.table.operation import Operation
 
 

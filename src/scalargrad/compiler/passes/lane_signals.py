@@ -41,8 +41,9 @@ class Crossing:
     def terms(self, node: int) -> list[int] | None:
         """Return the terms of the error signal of `node`; None if it gets none."""
         writer, terms = self.writer, self.signals.pop(node, [])
-        for lanes, pairs in self._totals.pop(node, {}).items():
-            terms += (writer.total(pairs, lanes), writer.one)
+        if node in self._totals:
+            for lanes, pairs in self._totals.pop(node).items():
+                terms += (writer.total(pairs, lanes), writer.one)
         unbatched = self._unbatched.pop(node, None)
         if unbatched is not None:
             zero = writer.constant(0.0)
@@ -60,7 +61,7 @@ class Crossing:
         if op is BATCH:
             for lane, operand in enumerate(args):
                 if moving[operand]:
-                    self._to(operand, 1, writer.unbatch(upstream, lane), writer.one)
+                    self._over([(operand, writer.one)], 1, writer.unbatch(upstream, lane))
         elif op is UNBATCH:
             lane = int(writer.constants[args[1]])
             self._unbatched.setdefault(args[0], {}).setdefault(lane, []).extend(
@@ -78,16 +79,15 @@ class Crossing:
         self._over(wires, self.writer.sizes[node], upstream)
 
     def _over(self, wires: Sequence[Wire], lanes: int, upstream: int) -> None:
+        """Add upstream · partial, in each of `lanes` lanes, to the signals of operands."""
+        sizes, signals, totals = self.writer.sizes, self.signals, self._totals
+        alike = self.per_lane or lanes == 1
         for operand, factor in wires:
-            self._to(operand, lanes, upstream, factor)
-
-    def _to(self, operand: int, lanes: int, upstream: int, factor: int) -> None:
-        """Add the term upstream · factor, in each of `lanes` lanes, to the signal of an operand."""
-        if self.per_lane or lanes in {1, self.writer.sizes[operand]}:
-            known = self.signals.setdefault(operand, [])
-        else:
-            known = self._totals.setdefault(operand, {}).setdefault(lanes, [])
-        known += (upstream, factor)
+            if alike or sizes[operand] == lanes:
+                known = signals.setdefault(operand, [])
+            else:
+                known = totals.setdefault(operand, {}).setdefault(lanes, [])
+            known += (upstream, factor)
 
     def require_single_root(self) -> None:
         """Raise TraceError if lanes have roots of their own: no signal may leave them then."""

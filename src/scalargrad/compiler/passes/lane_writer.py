@@ -35,12 +35,12 @@ class LaneWriter(Writer):
     """A writer that knows how many lanes each node has."""
 
     def __init__(self, inputs: int) -> None:
-        self.sizes = [1] * inputs
-        self.unbatched: dict[int, tuple[int, int]] = {}
         super().__init__(inputs)
+        self.sizes = self.program.sizes()  # continued as nodes are written
+        self.unbatched: dict[int, tuple[int, int]] = {}
 
     def _append(self, op: Op, args: tuple[int, ...]) -> int:
-        self.sizes.append(size_of(op, args, self.sizes) if args else 1)
+        self.sizes.append(size_of(op, args, self.sizes))
         return super()._append(op, args)
 
     def size(self, node: int) -> int:
@@ -104,7 +104,7 @@ class LaneWriter(Writer):
             else:
                 summed += (b, a) if a in constants or (a > b and b not in constants) else (a, b)
         if summed:
-            single = [super().node(total_of(lanes), tuple(summed)), one, *single]
+            single = [self.copied(total_of(lanes), tuple(summed)), one, *single]
         return super().products(single)
 
     def _scattered(self, op: Scattered, args: tuple[int, ...]) -> int:

@@ -121,5 +121,7 @@ class Lookups:
 
     def terms(self, node: int) -> list[int]:
         """Return the terms that lookups contribute to the error signal of `node`."""
-        waiting = self._waiting.pop(node, ())
+        if node not in self._waiting:
+            return []
+        waiting = self._waiting.pop(node)
         return [x for source, place in waiting for x in source.terms(self.writer, place)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 
 from scalargrad.compiler.passes.kinds import (
     ADJOINT,
@@ -51,6 +52,7 @@ class Program:
     outputs: list[int] = field(default_factory=list)
     one: int = -1
     stacked: int = 0
+    _sizes: list[int] = field(default_factory=list, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.ops)
@@ -67,7 +69,8 @@ class Program:
     def copy(self) -> Program:
         """Return a copy to which nodes can be added."""
         ops, args, constants = [*self.ops], [*self.args], dict(self.constants)
-        return Program(self.inputs, ops, args, constants, [*self.outputs], self.one, self.stacked)
+        copied = self.inputs, ops, args, constants, [*self.outputs], self.one, self.stacked
+        return Program(*copied, [*self._sizes])
 
     def add(self, ops: Sequence[Op], args: Sequence[tuple[int, ...]]) -> range:
         """Append nodes; return their numbers."""
@@ -78,6 +81,7 @@ class Program:
     def with_inputs(self, count: int) -> Program:
         """Return a copy with `count` more inputs, after the others."""
         n, copy = self.inputs, self.copy()
+        copy._sizes = []
         copy.ops = [*self.ops[:n], *[INPUT] * count, *self.ops[n:]]
         copy.args = [()] * (n + count)
         copy.args += [tuple([x if x < n else x + count for x in args]) for args in self.args[n:]]
@@ -105,11 +109,14 @@ class Program:
         return needed
 
     def sizes(self) -> list[int]:
-        """Return, for each node, its number of lanes, 1 for a single number."""
-        n = self.inputs
-        sizes = [1] * n
-        for op, args in zip(self.ops[n:], self.args[n:], strict=True):
-            sizes.append(size_of(op, args, sizes) if args else 1)
+        """Return, for each node, its number of lanes, 1 for a single number.
+
+        The list is kept, and continued when nodes have been added.
+        """
+        sizes, ops, args = self._sizes, self.ops, self.args
+        sizes += [1] * (self.inputs - len(sizes))
+        for node in range(len(sizes), len(ops)):
+            sizes.append(size_of(ops[node], args[node], sizes))
         return sizes
 
     def __str__(self) -> str:
@@ -139,13 +146,15 @@ def size_of(op: Op, args: tuple[int, ...], sizes: Sequence[int]) -> int:
     """Return the number of lanes of a node, given those of its operands."""
     if op is PRODUCTS and args:  # nearly all
         return max(map(sizes.__getitem__, args))
+    if op is ADJOINT:
+        return max(sizes[args[1]], sizes[args[2]], *map(sizes.__getitem__, args[3:]))
     if op is BATCH:
         return len(args)
     if isinstance(op, Stacked):
         return op.lanes
     if not args or op is UNBATCH or isinstance(op, OverLanes):
         return 1
-    return max(map(sizes.__getitem__, args[1:] if op is ADJOINT else args))
+    return max(map(sizes.__getitem__, args))
 
 
 def without_dead_nodes(program: Program) -> Program:
@@ -154,16 +163,17 @@ def without_dead_nodes(program: Program) -> Program:
     alive[: program.inputs] = b"\x01" * program.inputs
     if all(alive):
         return program
-    kept = [node for node, needed in enumerate(alive) if needed]
+    kept = [*compress(range(len(alive)), alive)]
     new = [0] * len(alive)
     for i, node in enumerate(kept):
         new[node] = i
     return Program(
         inputs=program.inputs,
-        ops=[program.ops[node] for node in kept],
+        ops=[*compress(program.ops, alive)],
         args=[tuple([new[x] for x in program.args[node]]) for node in kept],
         constants={new[node]: x for node, x in program.constants.items() if alive[node]},
         outputs=[new[node] for node in program.outputs],
         one=new[program.one] if program.one >= 0 and alive[program.one] else -1,
         stacked=program.stacked,
+        _sizes=[*compress(program._sizes, alive)],
     )

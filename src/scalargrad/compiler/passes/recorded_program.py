@@ -37,6 +37,7 @@ class RecordedProgram(Program):
         self.one = -1
         self.stacked = stacked
         self._nodes = nodes
+        self._sizes = []
 
     @functools.cached_property
     def ops(self) -> list[Op]:  # type: ignore[override]

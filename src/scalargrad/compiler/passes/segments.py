@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from scalargrad.compiler.passes.instructions import Addresses
+from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.passes.kinds import stacked_of
-from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.part_copy import PartCopy
 from scalargrad.compiler.passes.program import Program
 

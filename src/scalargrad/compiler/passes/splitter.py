@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from scalargrad.compiler.passes.instructions import Addresses
+from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.passes.kinds import (
     BATCH,
     CONSTANT,
@@ -22,7 +22,6 @@ from scalargrad.compiler.passes.kinds import (
     has_lanes,
     makes_lanes,
 )
-from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.part_copy import PartCopy
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.segments import (

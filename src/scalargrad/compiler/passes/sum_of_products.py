@@ -7,7 +7,6 @@ over several wires both become one kind of node, a₀b₀ + a₁b₁ + ….
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import chain
 
 import numpy as np
 
@@ -16,51 +15,50 @@ from scalargrad.compiler.passes.expressions import (
     IDENTITY,
     MUL,
     follow,
-    lowered_plan,
     number_node,
     plan_of,
 )
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, PRODUCTS, Op, has_lanes
+from scalargrad.compiler.passes.kinds import (
+    ADJOINT,
+    CONSTANT,
+    INPUT,
+    PRODUCTS,
+    Op,
+    has_lanes,
+)
 from scalargrad.compiler.passes.lane_writer import writer_for
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.system.collector import collector_paused
-from scalargrad.table.operation import Operation, Reduction
+from scalargrad.table.operation import Operation
 
 
 @collector_paused()
-def sum_of_products(program: Program, *, lower: bool = False) -> Program:
+def sum_of_products(program: Program) -> Program:
     """Return `program` with all sums and products as sums of products.
 
     Parameters
     ----------
     program : Program
         As recorded, or differentiated.
-    lower : bool
-        Also write reductions such as the maximum of several numbers in operations with few
-        operands. Only for programs that will not be differentiated any more.
 
     Returns
     -------
     Program
         With the same inputs and outputs; equal in exact arithmetic.
     """
-    return _Gatherer(program, lower).run()
+    return _Gatherer(program).run()
 
 
 class _Gatherer:
     """Rewrites a program. A sum with a single use waits in `terms` for its user to merge it."""
 
-    def __init__(self, program: Program, lower: bool) -> None:
+    def __init__(self, program: Program) -> None:
         self.old = program
-        self.lower = lower
         self.writer = writer_for(program)
         self.alive = program.alive()
-        # No sums wait when lowering: they have been gathered before.
-        self.uses, self.cut = ([], set()) if lower else _uses(program, self.alive)
+        self.uses, self.cut = _uses(program, self.alive)
         self.new: list[int] = [*range(program.inputs), *[-1] * (len(program) - program.inputs)]
         self.terms: dict[int, list[int]] = {}
-        self.folded = False  # whether any node was folded to a constant
 
     def run(self) -> Program:
         old, alive, new, uses, terms = self.old, self.alive, self.new, self.uses, self.terms
@@ -73,15 +71,13 @@ class _Gatherer:
             handle = special.get(ops[node])
             pending = handle(args[node]) if handle else self._other(ops[node], node)
             if pending is not None:
-                if uses and uses[node] == 1:
+                if uses[node] == 1:
                     terms[node] = pending
                 else:
                     new[node] = products(pending)
             if node in self.cut:
                 new[node] = self.writer.unique(IDENTITY, (self._node(node),))
-        # A lowered program is packed next, and packing ignores unused constants.
-        tidy = not self.lower or self.folded
-        return self.writer.finish(map(self._node, old.outputs), of=old, tidy=tidy)
+        return self.writer.finish(map(self._node, old.outputs), of=old)
 
     def _nodes(self, old: tuple[int, ...]) -> list[int]:
         """Return the new nodes of old ones."""
@@ -115,29 +111,19 @@ class _Gatherer:
     def _other(self, op: Op, node: int) -> list[int] | None:
         """Write a node other than ``+`` and ``*``, or return its terms if it is a sum."""
         args, writer = self.old.args[node], self.writer
+        if op is PRODUCTS:
+            return self._nodes(args)
         if op is CONSTANT:
             self.new[node] = writer.copied_constant(self.old, node)
-            return None
-        if op is PRODUCTS:
-            if not self.lower or self.folded:
-                return self._nodes(args)
-            self.new[node] = writer.copied_products(tuple(self._nodes(args)))
-            return None
-        opened = plan_of(op, len(args)) if isinstance(op, Operation) else None
-        if opened is not None and len(opened) == 1:
-            return self._pairs(args, opened[0].refs)
-        nodes = tuple(self._nodes(args))
-        if opened is None and self.lower and isinstance(op, Reduction):
-            opened = lowered_plan(op, len(args))
-        if opened is not None:
-            self.new[node] = follow(writer, opened, nodes)
-        elif op is DETACH and self.lower:
-            self.new[node] = nodes[0]
         elif op is ADJOINT or op is INPUT:
-            self.new[node] = writer.unique(op, nodes)
+            self.new[node] = writer.unique(op, tuple(self._nodes(args)))
         else:
-            self.new[node] = writer.node(op, nodes)
-        self.folded = self.folded or self.new[node] in writer.constants
+            opened = plan_of(op, len(args)) if isinstance(op, Operation) else None
+            if opened is not None and len(opened) == 1:
+                return self._pairs(args, opened[0].refs)
+            nodes = tuple(self._nodes(args))
+            written = writer.node(op, nodes) if opened is None else follow(writer, opened, nodes)
+            self.new[node] = written
         return None
 
     def _pairs(self, args: tuple[int, ...], refs: tuple[int | float, ...]) -> list[int]:
@@ -179,21 +165,14 @@ def _uses(program: Program, alive: bytearray) -> tuple[list[int], set[int]]:
 
     A use that needs the node itself, rather than its terms, counts more than once.
     """
-    nodes = program.nodes()
-    read = nodes.operands[np.frombuffer(alive, np.bool_)[nodes.users()]]
-    uses: list[int] = np.bincount(read, minlength=len(program)).tolist()
-    asked = [nodes.args_of(node) for node in nodes.places(ADJOINT) if alive[node]]
-    for node in chain(program.outputs, *asked):
-        uses[node] += 2
-    if has_lanes(nodes.table):
-        _keep_sums_apart(program, uses)
-    return uses, {args[0] for args in asked}
-
-
-def _keep_sums_apart(program: Program, uses: list[int]) -> None:
-    """Count uses by nodes with another number of lanes more than once, so they merge no sum."""
-    sizes = program.sizes()
-    for size, args in zip(sizes, program.args, strict=True):
-        for x in args:
-            if sizes[x] != size:
-                uses[x] += 2
+    nodes, count = program.nodes(), len(program)
+    users, operands = nodes.users(), nodes.operands
+    is_alive = np.frombuffer(alive, np.bool_)
+    asking = nodes.where(lambda op: op is ADJOINT) & is_alive
+    apart = [operands[asking[users]], np.array(program.outputs, np.int64)]
+    if has_lanes(nodes.table):  # a node with another number of lanes merges no sum
+        sizes = np.array(program.sizes())
+        apart.append(operands[sizes[operands] != sizes[users]])
+    uses = np.bincount(operands[is_alive[users]], minlength=count)
+    uses += 2 * np.bincount(np.concatenate(apart), minlength=count)
+    return uses.tolist(), {*operands[nodes.first[:-1][asking]].tolist()}

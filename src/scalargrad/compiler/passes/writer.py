@@ -29,11 +29,11 @@ class Writer:
     """
 
     def __init__(self, inputs: int) -> None:
-        self.program = Program(inputs, [INPUT] * inputs, [()] * inputs)
+        ops: list[Op] = [*[INPUT] * inputs, CONSTANT]
+        self.program = Program(inputs, ops, [()] * len(ops), {inputs: 1.0}, one=inputs)
         self.constants = self.program.constants
+        self.one = self.program.one
         self._known: dict[Any, int] = {}
-        self.one = self.program.one = self._append(CONSTANT, ())
-        self.constants[self.one] = 1.0
 
     def size(self, node: int) -> int:  # noqa: ARG002 - a LaneWriter looks
         """Return the number of lanes of a node: 1."""
@@ -82,6 +82,13 @@ class Writer:
         """
         k, n = self.constant(float(place)), self.constant(float(size))
         return self.node(SCATTER if lanes == 1 else over_lanes(Scattered, lanes), (k, n, *pairs))
+
+    def copied(self, op: Op, args: tuple[int, ...]) -> int:
+        """Return the node of `op` over `args`, which is in its simplest form already."""
+        known = self._known.get((op, args))
+        if known is None:
+            known = self._known[op, args] = self._append(op, args)
+        return known
 
     def copied_products(self, args: tuple[int, ...]) -> int:
         """Return the node of a sum copied from another program, none of whose terms was folded."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.passes.kinds import CONSTANT, Op
-from scalargrad.compiler.passes.memory import Floats
 from scalargrad.compiler.passes.nodes import Nodes, coded, starts
 from scalargrad.compiler.trace.detach import DETACH
 
@@ -74,6 +74,20 @@ class Columns:
         self.ops += [op] * len(right)
         self.left.extend([left] * len(right))
         self.right.extend(right)
+
+    def write_many(self, op: Op, args: Sequence[tuple[int, ...]]) -> range:
+        """Write a node for each tuple of operands, all of one length, and return their numbers."""
+        start, count = len(self.ops), len(args)
+        columns = [*zip(*args, strict=True)]
+        nodes, none = range(start, start + count), [_NONE] * count
+        if len(columns) > 2:
+            self.wide.update(zip(nodes, args, strict=True))
+            columns = []
+        left, right = [*columns, none, none][:2]
+        self.ops += [op] * count
+        self.left.extend(left)
+        self.right.extend(right)
+        return nodes
 
     def args(self, node: int) -> tuple[int, ...]:
         """Return the operands of a node."""

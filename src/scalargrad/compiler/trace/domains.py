@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Flags
 from scalargrad.compiler.passes.kinds import BATCH, UNBATCH, Op, total_of
-from scalargrad.compiler.passes.lanes import subexpressions
-from scalargrad.compiler.passes.nodes import Flags, Nodes, alike, drop, starts
-from scalargrad.compiler.trace.likes import Constants, Likes
+from scalargrad.compiler.passes.nodes import Nodes, alike, drop, starts
+from scalargrad.compiler.passes.partial import subexpressions
+from scalargrad.compiler.trace.alike_nodes import AlikeNodes, Constants
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.ops import TABLE, eq, mul
 from scalargrad.table.operation import Elementwise, Operation
@@ -59,14 +60,14 @@ def unseen(trace: Trace, nodes: Nodes, outputs: Sequence[int]) -> list[int]:
     if not (trace.finite or any(map(_is_limited, {*trace.ops}))):
         return []
     results = {*outputs}
-    likes = Likes(nodes, trace.columns.constants)
+    groups = AlikeNodes(nodes, trace.columns.constants)
     lanes = {x: trace.lanes.size(x) for x in _unbatched(nodes)}
     limited = np.flatnonzero(nodes.where(_is_limited))
-    limited = limited[likes.ask(limited, _may_fail)]
-    told = likes.ask(limited, _gives_itself_away)
+    limited = limited[groups.ask(limited, _may_fail)]
+    told = groups.ask(limited, _gives_itself_away)
     finite = [x for x in dict.fromkeys(trace.finite) if x not in results]
     if finite or told.any():
-        shown = _shown(nodes, likes, outputs, lanes)
+        shown = _shown(nodes, groups, outputs, lanes)
         told &= shown[limited]
         finite = [x for x in finite if not shown[x]]
     found = limited[~told].tolist()
@@ -144,13 +145,15 @@ def _is_unbatch(nodes: Nodes) -> Flags:
     return nodes.where(lambda op: op is UNBATCH)
 
 
-def _shown(nodes: Nodes, likes: Likes, outputs: Iterable[int], lanes: dict[int, int]) -> Flags:
+def _shown(
+    nodes: Nodes, groups: AlikeNodes, outputs: Iterable[int], lanes: dict[int, int]
+) -> Flags:
     """Return the nodes that make some result non-finite whenever they are not finite.
 
     There is a path from such a node to a result along which a non-finite number stays non-finite.
     Nodes without one are removed until none is left; a batched node needs one for every lane.
     """
-    propagates = _propagates(nodes, likes)
+    propagates = _propagates(nodes, groups)
     first = starts(propagates.astype(np.int64))[nodes.first]
     operands = nodes.operands[propagates]
     ways = np.bincount(operands, minlength=len(nodes))
@@ -169,7 +172,7 @@ def _shown(nodes: Nodes, likes: Likes, outputs: Iterable[int], lanes: dict[int, 
     return ways > 0
 
 
-def _propagates(nodes: Nodes, likes: Likes) -> Flags:
+def _propagates(nodes: Nodes, groups: AlikeNodes) -> Flags:
     """Return, for each operand, whether it makes its user non-finite whenever it is not finite."""
     counts = np.diff(nodes.first)
     kinds = nodes.codes * (counts.max(initial=0) + 1) + counts
@@ -181,7 +184,7 @@ def _propagates(nodes: Nodes, likes: Likes) -> Flags:
     for k in np.flatnonzero(np.array(some, np.bool_) & ~whole).tolist():
         chosen = np.flatnonzero(inverse == k)
         for place in range(pairs[k][1]):
-            passes = likes.ask(chosen, functools.partial(_passes_at, place))
+            passes = groups.ask(chosen, functools.partial(_passes_at, place))
             propagates[nodes.first[chosen] + place] = passes
     return propagates
 

@@ -17,11 +17,12 @@ from typing import Any
 
 from scalargrad.compiler.guards.names_read import names_in, variables
 from scalargrad.transforms.draws import state_of
-from scalargrad.value import Value
+from scalargrad.value import Parameter, Value
 
 #: The most objects that are searched, breadth first.
 _MANY = 5_000
 _PLAIN = {float, int, str, bytes, bool, type(None)}
+_PLAIN_OR_VALUES = {*_PLAIN, Value, Parameter}
 _ATOMS = (*_PLAIN, CodeType, Value)
 
 
@@ -103,7 +104,7 @@ def _parts(x: Any) -> Iterator[Any]:
     if isinstance(x, dict):
         yield from x.values()
     elif isinstance(x, list | tuple | set | frozenset | deque):
-        yield from x if not {*map(type, x)} <= _PLAIN else ()
+        yield from x if not {*map(type, x)} <= _PLAIN_OR_VALUES else ()
     elif isinstance(x, functools.partial):
         yield from (x.func, x.args, x.keywords)
     elif isinstance(x, MethodType | BuiltinMethodType):

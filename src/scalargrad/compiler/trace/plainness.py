@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from scalargrad.compiler.trace.columns import Columns
 
@@ -29,6 +29,10 @@ class Plainness:
         self._marks[node] = plain
         if not plain:
             self._values.add(node)
+
+    def mark_plain(self, nodes: Iterable[int]) -> None:
+        """Note that nodes are plain, whatever they are computed from."""
+        self._marks.update(dict.fromkeys(nodes, True))
 
     def mark_leaf(self, node: int) -> None:
         """Note that a node is a leaf with respect to which a function is differentiated."""

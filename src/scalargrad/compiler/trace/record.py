@@ -15,11 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.call.results import filled, outlined
+from scalargrad.compiler.array_types import Flags
+from scalargrad.compiler.call.outline import outlined
+from scalargrad.compiler.call.results import filled
 from scalargrad.compiler.passes.kinds import total_of
-from scalargrad.compiler.passes.nodes import Flags, Nodes
+from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.recorded_program import RecordedProgram
+from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.compiler.trace.domains import unseen
 from scalargrad.compiler.trace.randomness import REMEDY
 from scalargrad.compiler.trace.taken_together import add_up_together, returned_together
@@ -160,9 +163,11 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
         guards.append(functools.reduce(lambda x, y: trace.write(add, (x, y)), found))
         outcomes.append(False)
     together = [(x, 1) for x in outputs]
+    returned = outputs
     if not (trace.has_values or trace.singly):
         together = returned_together(outputs, trace.lanes.taken)
-    roots = [*(x for x, _ in together), *guards]
+        returned = _attached(trace, [x for x, _ in together])
+    roots = [*returned, *guards]
     add_up_together(trace.columns, trace.lanes.taken, roots)
     if len(nodes) < len(trace.columns) or trace.lanes.taken:
         nodes = trace.columns.nodes()
@@ -183,6 +188,17 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
         tuple(x.leaf for x in trace.wholes),
         len(outputs),
     )
+
+
+def _attached(trace: Trace, outputs: list[int]) -> list[int]:
+    """Return what detached outputs copy; for recordings that nobody can differentiate."""
+    ops, left = trace.ops, trace.columns.left
+    found = []
+    for x in outputs:
+        while ops[x] is DETACH:
+            x = left[x]
+        found.append(x)
+    return found
 
 
 def _guard(trace: Trace, node: int) -> int:

@@ -15,7 +15,7 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from scalargrad.compiler.guards.names_read import is_followed, is_wrapper, namespaces, variables
-from scalargrad.compiler.guards.object_state import attributes, has_state
+from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
@@ -123,19 +123,19 @@ class Contents:
         """Return the contents of an object by key, index or name; None if it has none."""
         if isinstance(x, Value | WholeArray):
             return None
+        if is_stateful(type(x)):
+            return attributes(x)
         if isinstance(x, dict):
             return x
         if isinstance(x, list | tuple | deque):
             return dict(enumerate(x))
         if isinstance(x, set):
             return {id(item): item for item in x}
-        if is_object_array(x):
-            return dict(enumerate(x.ravel().tolist()))
-        return attributes(x) if has_state(x) else None
+        return dict(enumerate(x.ravel().tolist())) if is_object_array(x) else None
 
     def is_longer(self, part: Any, before: dict[Any, Any], now: dict[Any, Any]) -> bool:
         """Return whether the length of a container has changed."""
-        return not has_state(part) and len(now) != len(before)
+        return not is_stateful(type(part)) and len(now) != len(before)
 
     def is_same(self, x: Any, y: Any) -> bool:
         """Return whether two objects are the same, or equal atoms."""
@@ -160,15 +160,16 @@ class Around(Contents):
         """Return the contents of an object; of a function, its closure, globals and defaults."""
         if isinstance(x, ModuleType):
             return None
-        if isinstance(x, FunctionType):
-            return _variables(x)
-        if isinstance(x, MethodType | partial):
-            return dict(enumerate(_bound(x)))
-        if is_wrapper(x):
-            return {0: x.__wrapped__}
         if isinstance(x, Iterator):
             return {"position": _position(x)}
-        return None if has_state(x) and not is_followed(type(x)) else super().held(x)
+        kind = type(x)
+        if is_stateful(kind) and is_followed(kind):
+            return super().held(x)
+        if isinstance(x, FunctionType):
+            return _variables(x)
+        if isinstance(x, MethodType | partial) or is_wrapper(x):
+            return dict(enumerate(_bound(x)))
+        return None if is_stateful(kind) else super().held(x)
 
     def iterators(self) -> list[Iterator[Any]]:
         """Return the iterators among them, which the function may have advanced."""
@@ -184,7 +185,7 @@ class Around(Contents):
                 part[:] = before.values()
             elif isinstance(part, FunctionType):
                 _put_back(part, before)
-            elif has_state(part):
+            elif is_stateful(type(part)):
                 for name, x in before.items():
                     if getattr(part, name, None) is not x:
                         setattr(part, name, x)
@@ -221,7 +222,10 @@ def _put_back(function: FunctionType, before: dict[str, Any]) -> None:
 
 
 def _bound(x: Any) -> tuple[Any, ...]:
-    return (x.__func__, x.__self__) if isinstance(x, MethodType) else (x.func, x.args, x.keywords)
+    """Return what a method, a partial function or a wrapper calls and passes on."""
+    if isinstance(x, MethodType):
+        return x.__func__, x.__self__
+    return (x.func, x.args, x.keywords) if isinstance(x, partial) else (x.__wrapped__,)
 
 
 def _position(x: Iterator[Any]) -> Any:
@@ -242,6 +246,6 @@ def _described(part: Any, key: Any, name: str) -> str:
     """Describe an item or attribute that has changed, for a message."""
     if isinstance(part, FunctionType):
         return str(key)
-    if has_state(part):
+    if is_stateful(type(part)):
         return f"{type(part).__name__}.{key}"
     return f"a {type(part).__name__}" + f" ({name})" * bool(name)

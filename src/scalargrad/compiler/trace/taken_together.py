@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Integers
 from scalargrad.compiler.passes.kinds import total_of
-from scalargrad.compiler.passes.nodes import Integers
 from scalargrad.compiler.trace.columns import Columns
 from scalargrad.ops import TABLE, add
 

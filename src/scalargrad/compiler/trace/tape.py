@@ -125,6 +125,13 @@ class Tape(Tracing):
         self.plainness.mark(index, plain)
         return self._traced(index)
 
+    def _plain_inputs(self, numbers: Sequence[float]) -> list[Traced]:
+        """Write the inputs for numbers that are plain in eager evaluation."""
+        nodes = self._all_of(INPUT, [()] * len(numbers))
+        self.known.update(zip(nodes, numbers, strict=True))
+        self.plainness.mark_plain(nodes)
+        return self.all_traced(nodes)
+
     def drawn_input(self, number: float) -> Traced:
         """Write the input for a random draw."""
         return self._input(number, plain=True)
@@ -264,21 +271,39 @@ class Tape(Tracing):
         return self.write(_LESS, (size, self.constant(_INFINITE)))
 
     def adjoints(
-        self, wrt: Sequence[int], seeds: Sequence[tuple[int, int]], *, plain: bool
+        self,
+        wrt: Sequence[int],
+        seeds: Sequence[tuple[int, int]],
+        *,
+        plain: bool,
+        detached: bool = False,
     ) -> list[Any]:
-        """Return ∂(Σ seed · root)/∂x for each node x; 0.0 where no root depends on it."""
+        """Return ∂(Σ seed · root)/∂x for each node x; 0.0 where no root depends on it.
+
+        Parameters
+        ----------
+        wrt : sequence of int
+        seeds : sequence of (root, seed)
+        plain : bool
+            Whether they are plain numbers in eager evaluation.
+        detached : bool
+            Whether no gradient flows back through them.
+        """
         below = self.columns.below([root for root, _ in seeds], wrt)
         pairs = tuple([x for pair in seeds for x in pair])
-        found: list[Any] = []
-        for x in wrt:
-            if x in below:
-                signal = self.append(ADJOINT, (x, *pairs))
-                if plain:
-                    self.plainness.mark(signal.index, True)
-                found.append(signal)
-            else:
-                found.append(0.0)
-        return found
+        signals = self._all_of(ADJOINT, [(x, *pairs) for x in wrt if x in below])
+        if detached or self.is_detaching:
+            signals = self._all_of(DETACH, [(x,) for x in signals])
+        if plain:
+            self.plainness.mark_plain(signals)
+        found = iter(self.all_traced(signals))
+        return [next(found) if x in below else 0.0 for x in wrt]
+
+    def _all_of(self, op: Op, args: Sequence[tuple[int, ...]]) -> Sequence[int]:
+        """Write a node for each tuple of operands, the first of them checked like any other."""
+        if not args:
+            return []
+        return [self.write(op, args[0]), *self.columns.write_many(op, args[1:])]
 
     # Refusals ---------------------------------------------------------------------------------
 

@@ -114,8 +114,7 @@ class Trace(Tape):
                 found.append(self._whole_array(x, k))
             else:
                 numbers = x.ravel().tolist() if hasattr(x, "ravel") else [x]
-                numbers = [as_float(y, "an argument") for y in numbers]
-                found += [self._input(y, plain=True) for y in numbers]
+                found += self._plain_inputs([as_float(y, "an argument") for y in numbers])
         self.given += [x.index for x in found if isinstance(x, Traced)]
         return found
 
@@ -214,9 +213,10 @@ class Trace(Tape):
         self._require_no_outer_graph(root, xs)
         if not allow_nonfinite:
             self.finite.append(root)
-        found = self.adjoints(wrt, [(root, self.constant(1.0))], plain=not create_graph)
-        if not create_graph:  # floats, eagerly, through which no gradient flows
-            return [self.detach(x) if isinstance(x, Value) else x for x in found]
+        plain, seeds = not create_graph, [(root, self.constant(1.0))]
+        found = self.adjoints(wrt, seeds, plain=plain, detached=plain)
+        if plain:
+            return found
         return [x if isinstance(x, Value) else Value(x) for x in found]
 
     def _require_no_outer_graph(self, root: int, xs: Sequence[Any]) -> None:

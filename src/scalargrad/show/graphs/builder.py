@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from scalargrad.graph import describe, fan_out, names
 from scalargrad.show.characters import visible
-from scalargrad.show.figures import exact, number
 from scalargrad.show.graphs.copies import FanOutCopy
 from scalargrad.show.graphs.diagram import Box, Diagram, GateShape, Junction, Line, Shape, Wire
-from scalargrad.show.graphs.gates import folds, gate_text, is_symmetric
+from scalargrad.show.graphs.gates import boxed_constants, folds, gate_text, is_symmetric
+from scalargrad.show.number_format import exact, number
 from scalargrad.value import Parameter, Value
 
 
@@ -53,6 +53,8 @@ class DrawnGraph:
         How often each node is read.
     trees : dict from Value to bool
         Whether every node below is read once.
+    constants : dict from Value to list of (int, float)
+        The constant operands of each gate that get boxes of their own, with their indices.
     """
 
     def __init__(self, order: Sequence[Value]) -> None:
@@ -61,6 +63,7 @@ class DrawnGraph:
         self.names = {node: visible(name) for node, name in names(order).items()}
         self.readers = fan_out(order)
         self.trees = _trees(order, self.readers)
+        self.constants = {node: boxed_constants(node) for node in order}
 
 
 class Builder:
@@ -99,7 +102,7 @@ class Builder:
     def shapes(self, node: Value) -> Iterator[Shape]:
         """Yield the shapes of a node: its constants, its box or gate, its wire and a dot."""
         own = self.ids[node]
-        for i, constant in boxed_constants(node):
+        for i, constant in self.graph.constants[node]:
             text = self.numbers.value(constant)
             yield Box(f"{own}-c{i}", "constant", text, f"constant {exact(constant)}")
         for i in range(len(node.parents)):
@@ -162,7 +165,7 @@ class Builder:
 
     def entering(self, node: Value) -> Iterator[Line]:
         """Yield the lines that enter the gate of a node; operands of one unit share a line."""
-        own, boxed = self.ids[node], dict(boxed_constants(node))
+        own, boxed = self.ids[node], dict(self.graph.constants[node])
         shared = set[str]()
         for i, operand in enumerate(node.parents):
             if copy := self.copies.get((node, i)):
@@ -218,10 +221,3 @@ def _trees(order: Sequence[Value], readers: dict[Value, int]) -> dict[Value, boo
         operands = (operand for operand in node.parents if isinstance(operand, Value))
         trees[node] = all(readers[operand] == 1 and trees[operand] for operand in operands)
     return trees
-
-
-def boxed_constants(node: Value) -> list[tuple[int, float]]:
-    """Return (index, number) for each constant operand of a gate that gets a box of its own."""
-    if folds(node):
-        return []
-    return [(i, x) for i, x in enumerate(node.parents) if isinstance(x, float)]

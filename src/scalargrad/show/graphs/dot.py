@@ -9,7 +9,6 @@ from math import hypot
 
 import graphviz
 
-from scalargrad.show.figures import number
 from scalargrad.show.graphs.diagram import (
     Border,
     Box,
@@ -40,6 +39,7 @@ from scalargrad.show.graphs.inks import (
 from scalargrad.show.graphs.looks import Look
 from scalargrad.show.graphs.scale import Scale
 from scalargrad.show.graphs.wire_tables import PLAIN_TABLE, literal, named, noted, wire_table
+from scalargrad.show.number_format import number
 
 _LEGEND = {"fontname": "Helvetica,Arial,sans-serif", "fontsize": "12", "fontcolor": INK}
 _GRAPH = {"bgcolor": PAPER, "pad": "0.1", "nodesep": "0.17"}

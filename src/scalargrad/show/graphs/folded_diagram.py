@@ -26,7 +26,6 @@ from dataclasses import replace
 
 from scalargrad.show.aliases import aliases, is_long
 from scalargrad.show.characters import visible
-from scalargrad.show.figures import number
 from scalargrad.show.graphs.borders import cut_at_borders
 from scalargrad.show.graphs.builder import ALL_NUMBERS, Builder, DrawnGraph, WireNumbers
 from scalargrad.show.graphs.copies import FanOutCopy
@@ -42,6 +41,7 @@ from scalargrad.show.graphs.diagram import (
     Wire,
 )
 from scalargrad.show.graphs.opening import Opening, Source, is_module
+from scalargrad.show.number_format import number
 from scalargrad.show.subgraphs import Fold
 from scalargrad.value import Parameter, Value
 

@@ -51,6 +51,20 @@ def folds(node: Value) -> bool:
     return isinstance(node.op, Elementwise) and varying == 1 < len(node.parents)
 
 
+def boxed_constants(node: Value) -> list[tuple[int, float]]:
+    """Return (index, number) for each constant operand of a gate that gets a box of its own.
+
+    Examples
+    --------
+    >>> x = Value(2.0)
+    >>> boxed_constants(ops.maximum(x, 0.0)), boxed_constants(x * -1)
+    ([(1, 0.0)], [])
+    """
+    if folds(node):
+        return []
+    return [(i, x) for i, x in enumerate(node.parents) if isinstance(x, float)]
+
+
 def is_symmetric(node: Value) -> bool:
     """Return whether the wires into a gate may be exchanged.
 

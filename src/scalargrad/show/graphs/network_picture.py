@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import graphviz
 
 from scalargrad.errors import GraphTooLargeError, OperandError
-from scalargrad.show.figures import exact, number
 from scalargrad.show.graphs.inks import GRADIENT, INK, VALUE
 from scalargrad.show.graphs.picture import Picture
+from scalargrad.show.number_format import exact, number
 from scalargrad.show.places import unit_name
 from scalargrad.table.validation import whole
 from scalargrad.value import Value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from scalargrad.show.graphs.builder import boxed_constants
+from scalargrad.show.graphs.gates import boxed_constants
 from scalargrad.show.subgraphs import Fold
 from scalargrad.value import Value
 

@@ -2,8 +2,8 @@
 
 A page is a template (`.html`), styles (`.css`) and plain JavaScript (`.js`), which lie beside the
 Python that fills them. Beside this file lie `look.css`, the colours, controls and timeline of all
-pages; `elements.js`, with which they make what they show; `figures.js`, which writes numbers; and
-`playing.js`, which moves them on.
+pages; `elements.js`, with which they make what they show; `number_format.js`, which writes numbers;
+and `playing.js`, which moves them on.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from zlib import compress
 
 from scalargrad.errors import LayoutError
 from scalargrad.system.files import file_path, require_writable, write_atomically
+from scalargrad.system.one_line import shown
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
@@ -36,7 +37,7 @@ def source(package: str, name: str) -> str:
 def shared_script() -> str:
     """Return the JavaScript that all pages begin with."""
     return "\n".join(
-        [source(__package__, f"{name}.js") for name in ("elements", "figures", "playing")]
+        [source(__package__, f"{name}.js") for name in ("elements", "number_format", "playing")]
     )
 
 
@@ -66,7 +67,7 @@ def require_page(path: str | os.PathLike[str]) -> None:
     """
     path = file_path(path)
     if Path(path).suffix.lower() not in {".html", ".htm"}:
-        raise LayoutError(f"a page cannot be saved as {Path(path).name!r}: end it in .html")
+        raise LayoutError(f"a page cannot be saved as {shown(Path(path).name)}: end it in .html")
     require_writable(path)
 
 

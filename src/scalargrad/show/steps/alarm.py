@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 
-from scalargrad.show.figures import number
+from scalargrad.show.number_format import number
 from scalargrad.show.steps.scene import Alarm
 from scalargrad.show.steps.step import Step
 from scalargrad.value import Value

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-from scalargrad.show.figures import product_relation, relation
+from scalargrad.show.number_format import product_relation, relation
+from scalargrad.show.steps.formula_writer import FormulaWriter, Notation
 from scalargrad.show.steps.resolver import is_plain_sum
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.steps.scripts import Notation, Script
 from scalargrad.show.steps.step_facts import StepFacts
 from scalargrad.table.notation import PRODUCT
 from scalargrad.value import Value
@@ -34,115 +34,115 @@ class Formula(NamedTuple):
         return [("", self.numbers[0][1]), *self.numbers[1:]]
 
 
-def inputs_formulas(step: StepFacts, script: Script) -> list[Formula]:
+def inputs_formulas(step: StepFacts, writer: FormulaWriter) -> list[Formula]:
     """Return one formula for each input, ``x = -2``."""
     scene = step.scene
     return [
         Formula(
-            [("", script.name(scene.word(leaf)))],
-            [(relation(scene.data[leaf]), script.number(scene.data[leaf]))],
+            [("", writer.name(scene.in_formulas[leaf]))],
+            [(relation(scene.data[leaf]), writer.number(scene.data[leaf]))],
         )
         for leaf in scene.inputs
     ]
 
 
-def forward_formula(step: StepFacts, script: Script) -> Formula:
+def forward_formula(step: StepFacts, writer: FormulaWriter) -> Formula:
     """Return what a gate computes, ``f = q·z = 3·(-4) = -12``."""
     scene, node = step.scene, _node(step)
     gate = scene.gate(node)
     expression, data = gate.expression(), scene.data[node]
     constants = scene.constants(gate, expression)
     shown = [*constants, *scene.operand_data(gate, expression)]
-    written = script.expression(expression, scene.numbers(gate, expression))
+    written = writer.expression(expression, scene.numbers(gate, expression))
     names_all = is_plain_sum(expression) and not scene.held(node)
-    brief = names_all or written == script.number(data)
+    brief = names_all or written == writer.number(data)
     return Formula(
         [
-            ("", script.name(scene.word(node))),
+            ("", writer.name(scene.in_formulas[node])),
             (
                 relation(*constants),
-                script.expression(expression, scene.words(gate, expression)),
+                writer.expression(expression, scene.words(gate, expression)),
             ),
         ],
         [
             (relation(*shown), written),
-            (relation(data) if brief else relation(*shown, data), script.number(data)),
+            (relation(data) if brief else relation(*shown, data), writer.number(data)),
         ],
         brief,
     )
 
 
-def seed_formula(step: StepFacts, script: Script, notation: Notation) -> Formula:
+def seed_formula(step: StepFacts, writer: FormulaWriter, notation: Notation) -> Formula:
     """Return where the backward pass starts, ``∂f/∂f = 1``."""
-    return Formula([("", signal(step, _node(step), script, notation))], [("=", script.number(1.0))])
+    return Formula([("", signal(step, _node(step), writer, notation))], [("=", writer.number(1.0))])
 
 
-def backward_formula(step: StepFacts, script: Script, notation: Notation) -> Formula:
+def backward_formula(step: StepFacts, writer: FormulaWriter, notation: Notation) -> Formula:
     """Return the chain rule along one wire, ``∂f/∂y = ∂f/∂q·∂q/∂y = (-4)·1 = -4``."""
     parent, upstream, local, contribution = _wire(step)
-    left = signal(step, parent, script, notation)
+    left = signal(step, parent, writer, notation)
     if step.fans_out:
-        left = script.join([left, script.phrase(f"by {_gate_words(step)}:")])
-    product = script.product(script.factor(upstream), script.factor(local))
-    chain = _chain(step, script, notation)
+        left = writer.join([left, writer.phrase(f"by {_gate_words(step)}:")])
+    product = writer.product(writer.factor(upstream), writer.factor(local))
+    chain = _chain(step, writer, notation)
     return Formula(
         [("", left), ("" if step.fans_out else "=", chain)],
         [
             (relation(upstream, local), product),
-            (product_relation(upstream, local, contribution), script.number(contribution)),
+            (product_relation(upstream, local, contribution), writer.number(contribution)),
         ],
         brief=chain == product,
     )
 
 
-def _chain(step: StepFacts, script: Script, notation: Notation) -> str:
+def _chain(step: StepFacts, writer: FormulaWriter, notation: Notation) -> str:
     """Return upstream · local in symbols; at the root the upstream is 1, so it says 1·q."""
     scene, node = step.scene, _node(step)
     parent, upstream, _, _ = _wire(step)
     if node is not scene.root:
-        local = script.partial(scene.word(node), scene.word(parent))
-        return script.product(signal(step, node, script, notation), local)
+        local = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
+        return writer.product(signal(step, node, writer, notation), local)
     gate = scene.gate(node)
     partial = gate.partial(step.operand or 0)
-    local = script.print(partial, scene.words(gate, partial), PRODUCT)
-    return script.product(script.factor(upstream), local)
+    local = writer.print(partial, scene.words(gate, partial), PRODUCT)
+    return writer.product(writer.factor(upstream), local)
 
 
-def local_formula(scene: Scene, node: Value, operand: int, script: Script) -> Formula:
+def local_formula(scene: Scene, node: Value, operand: int, writer: FormulaWriter) -> Formula:
     """Return the local derivative of a wire, ``∂f/∂z = q = 3``."""
     parent, local = node.parents[operand], node.local_grads[operand]
     assert isinstance(parent, Value)
     assert local is not None
     gate = scene.gate(node)
     partial = gate.partial(operand)
-    left = script.partial(scene.word(node), scene.word(parent))
+    left = writer.partial(scene.in_formulas[node], scene.in_formulas[parent])
     if scene.expected[parent] > 1 and (node is scene.root or scene.is_repeated(node, parent)):
-        left = script.join([left, script.phrase("on this wire")])  # not the whole derivative
+        left = writer.join([left, writer.phrase("on this wire")])  # not the whole derivative
     constants = scene.constants(gate, partial)
     shown = [*constants, *scene.operand_data(gate, partial)]
-    symbols = script.expression(partial, scene.words(gate, partial))
-    numbers = script.expression(partial, scene.numbers(gate, partial))
-    links = [(relation(*shown), numbers), (relation(*shown, local), script.number(local))]
+    symbols = writer.expression(partial, scene.words(gate, partial))
+    numbers = writer.expression(partial, scene.numbers(gate, partial))
+    links = [(relation(*shown), numbers), (relation(*shown, local), writer.number(local))]
     if symbols == numbers:  # a number
         return Formula([("", left)], links[1:])
     written = [("", left), (relation(*constants), symbols)]
     if (textbook := gate.textbook(operand)) is not None:
-        first = script.expression(textbook, scene.words(gate, textbook))
+        first = writer.expression(textbook, scene.words(gate, textbook))
         written.insert(1, (relation(*scene.constants(gate, textbook)), first))
-    return Formula(written, links, brief=numbers == script.number(local))
+    return Formula(written, links, brief=numbers == writer.number(local))
 
 
-def signal(step: StepFacts, node: Value, script: Script, notation: Notation) -> str:
+def signal(step: StepFacts, node: Value, writer: FormulaWriter, notation: Notation) -> str:
     """Return the gradient of a node in a notation; only a pre-activation's is written δ."""
     scene = step.scene
     written = "partial" if notation == "delta" and node not in scene.pre_activations else notation
-    return script.signal(scene.word(scene.root), scene.word(node), written)
+    return writer.signal(scene.in_formulas[scene.root], scene.in_formulas[node], written)
 
 
 def _gate_words(step: StepFacts) -> str:
     """Name the gate that a contribution comes through and, if there are several wires, which."""
     node, scene = _node(step), step.scene
-    word = scene.word(node)
+    word = scene.in_formulas[node]
     several = scene.is_repeated(node, _wire(step)[0])
     return f"{word}, operand {(step.operand or 0) + 1}" if several else word
 

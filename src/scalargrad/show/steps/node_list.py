@@ -9,10 +9,10 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from scalargrad.show.figures import number
+from scalargrad.show.number_format import number
 from scalargrad.show.steps.colours import ALARM, GRADIENT, PALE, PHASE, VALUE
+from scalargrad.show.steps.formula_writer import TEXT
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.steps.scripts import TEXT
 from scalargrad.show.steps.step import Step
 from scalargrad.value import Parameter, Value
 

@@ -16,7 +16,7 @@ from scalargrad.autodiff import error_signals
 from scalargrad.errors import ScalargradError
 from scalargrad.grad_mode import enable_grad
 from scalargrad.ops.reductions import Largest
-from scalargrad.show.figures import is_rounded, number, signed
+from scalargrad.show.number_format import is_rounded, number, signed
 from scalargrad.show.softmax_maximum import scores_of
 from scalargrad.show.steps.scene import Scene
 from scalargrad.value import Value

@@ -16,7 +16,7 @@ from scalargrad.graph import as_read, describe, fan_out, names
 from scalargrad.ops import activations
 from scalargrad.ops.reductions import Largest
 from scalargrad.show.characters import visible
-from scalargrad.show.figures import number
+from scalargrad.show.number_format import number
 from scalargrad.show.places import place_names
 from scalargrad.show.softmax_maximum import largest_of, scores_of, shown_order
 from scalargrad.show.steps.affinity import Affinity
@@ -72,6 +72,8 @@ class Scene:
     names : dict from Value to str
         Labels, or v1, v2, …, and of a model's parameters their places; without characters that
         would move the cursor or hide.
+    in_formulas : dict from Value to str
+        The same in formulas, where a name such as a + b needs parentheses.
     data : dict from Value to float
         The numbers, kept because a leaf may be assigned to later.
     expected : dict from Value to int
@@ -96,7 +98,7 @@ class Scene:
         leaves = [node for node in as_read(self.order) if not node.parents]
         self.inputs = sorted(leaves, key=lambda leaf: isinstance(leaf, Parameter))
         found = names(self.order) | place_names(model, self.order)
-        self.names = {node: visible(name, lines=False) for node, name in found.items()}
+        self._name({node: visible(name, lines=False) for node, name in found.items()})
         self.data = {node: node.data for node in self.order}
         self.expected = fan_out(self.order)
         self.feeds = dict.fromkeys(self.order, 0)
@@ -149,16 +151,9 @@ class Scene:
             self._gates[node] = SymbolicGate(node, self._traces[key], self.data)
         return self._gates[node]
 
-    def word(self, node: Value) -> str:
-        """Return the name of `node` for a formula, where a name such as a + b needs parentheses."""
-        name = self.names[node]
-        enclosed = name.startswith("(") and name.find(")") == len(name) - 1
-        joined = _JOINING.intersection(_INDEX.sub("", name))
-        return f"({name})" if joined and not enclosed else name
-
     def words(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
         """Return the names of the symbols in an expression; for constants, their numbers."""
-        return self._written(gate, expression, self.word, self._held_word)
+        return self._written(gate, expression, self.in_formulas.__getitem__, self._held_word)
 
     def numbers(self, gate: SymbolicGate, expression: Expression) -> dict[Symbol, str]:
         """Return the numbers of the symbols in an expression, as shown."""
@@ -170,7 +165,7 @@ class Scene:
 
     def _held_word(self, constant: float) -> str:
         scores = scores_of(constant, self.place)
-        return largest_of([self.word(x) for x in scores]) if scores else number(constant)
+        return largest_of([self.in_formulas[x] for x in scores]) if scores else number(constant)
 
     @staticmethod
     def _written(
@@ -223,8 +218,12 @@ class Scene:
     def renamed(self, names: Mapping[Value, str]) -> Scene:
         """Return the same scene under other names."""
         scene = copy.copy(self)
-        scene.names = dict(names)
+        scene._name(dict(names))
         return scene
+
+    def _name(self, names: dict[Value, str]) -> None:
+        self.names = names
+        self.in_formulas = {node: _word(name) for node, name in names.items()}
 
     @property
     def count(self) -> int:
@@ -235,6 +234,13 @@ class Scene:
     def affinity(self) -> Affinity:
         """The inputs in which the root is affine."""
         return Affinity(self.order, self.inputs, self.gate)
+
+
+def _word(name: str) -> str:
+    """Return a name as a formula takes it, in parentheses if it could be read as several."""
+    enclosed = name.startswith("(") and name.find(")") == len(name) - 1
+    joined = _JOINING.intersection(_INDEX.sub("", name))
+    return f"({name})" if joined and not enclosed else name
 
 
 def _is_unit(node: Value) -> bool:

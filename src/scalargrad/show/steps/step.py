@@ -7,13 +7,14 @@ from typing import Literal
 
 from scalargrad.errors import OperandError
 from scalargrad.show.steps import formulas, wording
+from scalargrad.show.steps.formula_writer import MATHML, TEXT, Form, FormulaWriter, Notation
 from scalargrad.show.steps.formulas import Formula
-from scalargrad.show.steps.scripts import MATHML, TEXT, Form, Notation, Script
 from scalargrad.show.steps.step_facts import StepFacts
-from scalargrad.table.validation import is_word, shown
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import is_word
 
 _MOST_INPUTS = 8
-_SCRIPTS: dict[str, Script] = {"text": TEXT, "mathml": MATHML}
+_WRITERS: dict[str, FormulaWriter] = {"text": TEXT, "mathml": MATHML}
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -104,17 +105,17 @@ class Step(StepFacts):
         if found is None:
             return ""
         links = found.symbols if len(found.symbols) > 1 else found.whole()
-        return _finished(_script(form).chain(*links), form)
+        return _finished(_writer(form).chain(*links), form)
 
     def local_text(self, form: Form = "text") -> str:
         """Write the local derivative with its number, ``∂f/∂z = q = 3``; empty if not backward."""
         found = self._local(form)
-        return "" if found is None else _finished(_script(form).chain(*found.whole()), form)
+        return "" if found is None else _finished(_writer(form).chain(*found.whole()), form)
 
     def _local(self, form: Form) -> Formula | None:
         if self.node is None or self.operand is None:
             return None
-        return formulas.local_formula(self.scene, self.node, self.operand, _script(form))
+        return formulas.local_formula(self.scene, self.node, self.operand, _writer(form))
 
     def sentence(self, notation: Notation = "partial") -> str:
         """Say in a sentence what happens."""
@@ -146,32 +147,34 @@ class Step(StepFacts):
     def _formula(
         self, part: Literal["whole", "symbols", "numbers"], form: Form, n: Notation
     ) -> str:
-        script = _script(form)
+        writer = _writer(form)
         if self.node is None:
-            found = formulas.inputs_formulas(self, script)
-            pieces = [_part(formula, part, script) for formula in found[:_MOST_INPUTS]]
+            found = formulas.inputs_formulas(self, writer)
+            pieces = [_part(formula, part, writer) for formula in found[:_MOST_INPUTS]]
             if len(found) > _MOST_INPUTS:
-                pieces.append(script.phrase(f"and {len(found) - _MOST_INPUTS} more"))
-            return _finished(script.listing(pieces), form)
+                pieces.append(writer.phrase(f"and {len(found) - _MOST_INPUTS} more"))
+            return _finished(writer.listing(pieces), form)
         if self.phase == "forward":
-            formula = formulas.forward_formula(self, script)
+            formula = formulas.forward_formula(self, writer)
         elif self.phase == "seed":
-            formula = formulas.seed_formula(self, script, n)
+            formula = formulas.seed_formula(self, writer, n)
         else:
-            formula = formulas.backward_formula(self, script, n)
-        return _finished(_part(formula, part, script), form)
+            formula = formulas.backward_formula(self, writer, n)
+        return _finished(_part(formula, part, writer), form)
 
 
-def _part(formula: Formula, part: Literal["whole", "symbols", "numbers"], script: Script) -> str:
+def _part(
+    formula: Formula, part: Literal["whole", "symbols", "numbers"], writer: FormulaWriter
+) -> str:
     if part == "whole":
-        return script.chain(*formula.whole())
-    return script.chain(*(formula.symbols if part == "symbols" else formula.numbers_alone()))
+        return writer.chain(*formula.whole())
+    return writer.chain(*(formula.symbols if part == "symbols" else formula.numbers_alone()))
 
 
-def _script(form: Form) -> Script:
-    if not is_word(form, _SCRIPTS):
+def _writer(form: Form) -> FormulaWriter:
+    if not is_word(form, _WRITERS):
         raise OperandError(f"form is {shown(form)}; use 'text' or 'mathml'")
-    return _SCRIPTS[form]
+    return _WRITERS[form]
 
 
 def _finished(written: str, form: Form) -> str:

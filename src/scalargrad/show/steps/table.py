@@ -8,7 +8,7 @@ from itertools import islice
 
 from rich.cells import cell_len
 
-from scalargrad.show.figures import number, relation
+from scalargrad.show.number_format import number, relation
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.show.steps.wording import pattern_note, sum_note

@@ -8,12 +8,12 @@ from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
-from scalargrad.show.figures import number, product_relation
+from scalargrad.show.number_format import number, product_relation
 from scalargrad.show.steps import formulas
 from scalargrad.show.steps.colours import GRADIENT, LOCAL, PALE, PHASE, VALUE, result_in_colour
+from scalargrad.show.steps.formula_writer import TEXT
 from scalargrad.show.steps.node_list import NodeList
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.steps.scripts import TEXT
 from scalargrad.show.steps.step import Step
 from scalargrad.value import Value
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scalargrad.show.figures import number, running_sum
 from scalargrad.show.graphs.gates import folds, gate_text
+from scalargrad.show.number_format import number, running_sum
 from scalargrad.show.softmax_maximum import largest_of
 from scalargrad.show.steps import formulas, nudges
+from scalargrad.show.steps.formula_writer import TEXT, Notation
 from scalargrad.show.steps.scene import Scene
-from scalargrad.show.steps.scripts import TEXT, Notation
 from scalargrad.show.steps.step_facts import StepFacts
 from scalargrad.show.subgraphs.titles import counted
 from scalargrad.table.printing import MINUS
@@ -30,8 +30,8 @@ def sentence(step: StepFacts, notation: Notation) -> str:
     if step.phase == "seed":
         return f"The backward pass starts at the output: {name} changes one for one with itself."
     assert step.parent is not None
-    upstream, parent = _signal(step, node, notation), scene.names[step.parent]
-    local = TEXT.partial(scene.word(node), scene.word(step.parent))
+    upstream, parent = formulas.signal(step, node, TEXT, notation), scene.names[step.parent]
+    local = TEXT.partial(scene.in_formulas[node], scene.in_formulas[step.parent])
     return f"From {name} back to {parent}: upstream {upstream} times local {local}."
 
 
@@ -76,7 +76,7 @@ def held_note(step: StepFacts) -> str:
     scores = step.scene.held(step.node) if step.node is not None else []
     if not scores:
         return ""
-    written = largest_of([step.scene.word(x) for x in scores])
+    written = largest_of([step.scene.in_formulas[x] for x in scores])
     return f"{written} is held constant: softmax is the same whatever is subtracted"
 
 
@@ -92,7 +92,7 @@ def fan_out_notes(step: StepFacts, notation: Notation) -> list[str]:
     sums = [node for node in scene.order if scene.expected[node] > 1]
     announced = [
         f"{scene.names[node]} feeds {counted(scene.feeds[node], 'gate')}; "
-        f"{_signal(step, node, notation)} needs {scene.expected[node]} terms"
+        f"{formulas.signal(step, node, TEXT, notation)} needs {scene.expected[node]} terms"
         for node in sums[:_MOST_NAMES]
     ]
     rest = len(sums) - len(announced)
@@ -106,7 +106,7 @@ def pattern_note(step: StepFacts, notation: Notation) -> str:
     assert step.operand is not None
     gate = step.scene.gate(step.node)
     parent = step.scene.names[step.parent]
-    signal = _signal(step, step.node, notation)
+    signal = formulas.signal(step, step.node, TEXT, notation)
     pattern = gate.op.pattern
     if pattern == "swap multiplier" and gate.is_constant(step.operand):
         pattern = "distributor"  # a neuron's bias
@@ -150,7 +150,7 @@ def sum_note(step: StepFacts, notation: Notation) -> str:
     terms, expected = step.scene.terms[step.parent], step.expected
     complete = step.arrived == expected
     end = "complete: adder" if complete else f"{step.arrived} of {expected}"
-    signal = _signal(step, step.parent, notation)
+    signal = formulas.signal(step, step.parent, TEXT, notation)
     return f"{signal} {running_sum(terms, step.arrived, expected)}, {end}"
 
 
@@ -160,7 +160,3 @@ def nudge_note(step: StepFacts) -> str:
     if parent is None or total is None or parent.parents or step.arrived < step.expected:
         return ""
     return nudges.nudge_note(step.scene, parent, total)
-
-
-def _signal(step: StepFacts, node: Value, notation: Notation) -> str:
-    return formulas.signal(step, node, TEXT, notation)

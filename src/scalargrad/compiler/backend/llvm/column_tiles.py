@@ -9,9 +9,9 @@ import ctypes
 import functools
 from collections.abc import Callable, Iterator
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
-from scalargrad.compiler.passes.memory import Floats
 
 #: Rows and columns of a tile. If those of the array are no multiple, the last two tiles overlap.
 TILE = 4

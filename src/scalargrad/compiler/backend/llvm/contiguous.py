@@ -11,10 +11,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.llvm.encode import adjoin
 from scalargrad.compiler.backend.llvm.extents import size_of
 from scalargrad.compiler.backend.llvm.sums_of_products import SEQUENTIAL
-from scalargrad.compiler.passes.instructions import (
+from scalargrad.compiler.packing.instructions import (
     Affine,
     Copy,
     Instruction,
@@ -22,7 +23,6 @@ from scalargrad.compiler.passes.instructions import (
     ProductRun,
     Products,
 )
-from scalargrad.compiler.passes.memory import Floats
 
 #: The fewest rows and columns for which a copy pays.
 _TALL, _WIDE = 4, 4

@@ -9,7 +9,7 @@ from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.loop_nest import Nest
 from scalargrad.compiler.backend.llvm.operations import DESCRIBED, LIBRARY, apply
-from scalargrad.compiler.passes.lanes import Partial, expression_of, subexpressions
+from scalargrad.compiler.passes.partial import Partial, expression_of, subexpressions
 from scalargrad.table.operation import Elementwise
 
 _ONE_BY_ONE = LIBRARY | {"floor_divide", "remainder"}

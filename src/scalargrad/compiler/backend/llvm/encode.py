@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scalargrad.compiler.array_types import Addresses
 from scalargrad.compiler.backend.llvm import data_movement, elementwise
 from scalargrad.compiler.backend.llvm.emitter import WIDTH
 from scalargrad.compiler.backend.llvm.gathered_sums import write_gathered
@@ -32,8 +33,7 @@ from scalargrad.compiler.backend.llvm.sums_of_products import (
 )
 from scalargrad.compiler.backend.llvm.target import registers
 from scalargrad.compiler.backend.llvm.tiled_sums import Tile, write_tiles
-from scalargrad.compiler.passes.instructions import (
-    Addresses,
+from scalargrad.compiler.packing.instructions import (
     Affine,
     Apply,
     Copy,

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scalargrad.compiler.array_types import Addresses
 from scalargrad.compiler.backend.llvm.lanewise import Finished, Lanewise, Merged
-from scalargrad.compiler.passes.instructions import (
-    Addresses,
+from scalargrad.compiler.packing.instructions import (
     Affine,
     Apply,
     Copy,

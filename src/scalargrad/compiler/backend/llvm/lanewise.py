@@ -14,8 +14,8 @@ from scalargrad.compiler.backend.llvm.emitter import WIDTH, Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.loop_nest import Nest
 from scalargrad.compiler.backend.llvm.operations import apply
-from scalargrad.compiler.passes.instructions import Affine, Apply, Instruction, Products
-from scalargrad.compiler.passes.lanes import Partial
+from scalargrad.compiler.packing.instructions import Affine, Apply, Instruction, Products
+from scalargrad.compiler.passes.partial import Partial
 from scalargrad.ops import mul
 from scalargrad.table.operation import Elementwise
 

@@ -30,7 +30,13 @@ from scalargrad.compiler.backend.llvm.lanewise import (
     of_product,
 )
 from scalargrad.compiler.backend.llvm.transposed import stored_transposed
-from scalargrad.compiler.passes.instructions import Affine, Apply, Instruction, ProductRun, Products
+from scalargrad.compiler.packing.instructions import (
+    Affine,
+    Apply,
+    Instruction,
+    ProductRun,
+    Products,
+)
 
 #: The fewest lanes worth it: every fused kind of function is one more to compile at a first call.
 LEAST = 256

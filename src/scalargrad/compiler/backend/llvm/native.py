@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.llvm import straight_line
 from scalargrad.compiler.backend.llvm.contiguous import arranged, constant_cells
 from scalargrad.compiler.backend.llvm.encode import encode
@@ -28,13 +29,12 @@ from scalargrad.compiler.backend.llvm.lanewise import Finished, Lanewise, Merged
 from scalargrad.compiler.backend.llvm.machine_code import Code, compile_module, lock
 from scalargrad.compiler.backend.llvm.merge import merged
 from scalargrad.compiler.backend.llvm.operations import can_write
-from scalargrad.compiler.passes.instructions import (
+from scalargrad.compiler.packing.instructions import (
     Apply,
     GatheredProducts,
     Packed,
     Products,
 )
-from scalargrad.compiler.passes.memory import Floats
 
 _FUNCTION = ctypes.CFUNCTYPE(None)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from scalargrad.compiler.backend.llvm import elementary, floor_division, sine_cosine
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
-from scalargrad.compiler.passes.lanes import Partial, expression_of, subexpressions
+from scalargrad.compiler.passes.partial import Partial, expression_of, subexpressions
 from scalargrad.ops import TABLE
 from scalargrad.table.operation import Elementwise
 from scalargrad.table.symbol import Symbol

@@ -14,7 +14,7 @@ from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.lanewise import Merged
 from scalargrad.compiler.backend.llvm.operations import apply
-from scalargrad.compiler.passes.instructions import (
+from scalargrad.compiler.packing.instructions import (
     Affine,
     Apply,
     Copy,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scalargrad.compiler.backend.llvm.extents import Extents, apart, of_affine, size_of
-from scalargrad.compiler.passes.instructions import Affine, Instruction, ProductRun, Products
+from scalargrad.compiler.packing.instructions import Affine, Instruction, ProductRun, Products
 
 
 def stored_transposed(

@@ -1,5 +1,6 @@
 // Expressions: the traced partials of the table, simplified at a point and written as a line of
-// text or as MathML. The rules are those of scalargrad.steps.partials and scalargrad.ops.printing.
+// text or as MathML. The rules are those of scalargrad.show.steps.partials and
+// scalargrad.table.printing.
 //
 // An expression is a number, or an object: {name} stands for an operand or the result of a gate,
 // {op, of} is an operation, by its key in `notations`, applied to expressions.

@@ -97,7 +97,7 @@ class Record:
         kind = "gate" if op else "parameter" if isinstance(node, Parameter) else "input"
         found: dict[str, Json] = {
             "name": scene.names[node],
-            "word": scene.word(node),
+            "word": scene.in_formulas[node],
             "kind": kind,
             "data": json_number(scene.data[node]),
             "parents": [],

@@ -1,5 +1,5 @@
 // What a step says in words: a sentence, the gate's pattern, the running sum, a nudge. The
-// rules are those of scalargrad.steps.wording; a test holds the two together.
+// rules are those of scalargrad.show.steps.wording; a test holds the two together.
 
 const MOST_NAMES = 4;
 

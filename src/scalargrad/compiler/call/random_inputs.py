@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.passes.memory import Floats
+from scalargrad.compiler.array_types import Floats
 from scalargrad.transforms.draws import Draw, rows_of, state_of
 
 
-class MadeDraws(tuple[Draw, ...]):
+class RandomInputs(tuple[Draw, ...]):
     """The random draws of a recording, in order, to be made again at each call.
 
     Under vmap, all examples make the same draw; equal draws in a row are made at once.

@@ -1,4 +1,4 @@
-"""Write numbers for display: four significant digits, and ≈ where digits were left out."""
+"""Format numbers for display: four significant digits, and ≈ where digits were left out."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scalargrad.compiler.passes.instructions import Addresses
+from scalargrad.compiler.array_types import Addresses
 
 #: A grid is looked for among so many lanes first, and among so many times as many as long as it may
 #: go on, so that finding it takes time in proportion to its own size.
@@ -87,12 +87,12 @@ def term_runs(a: Addresses, b: Addresses) -> list[slice]:
         return _split_uneven(a, b)
     both = np.stack([a, b])
     steps = both[:, :, 1:] - both[:, :, :-1]
-    even = (steps == steps[:, :1]).all(axis=(0, 1))
-    first = steps[:, 0]
+    even = (steps == steps[:, :1]).all(axis=(0, 1)).tolist()
+    first = [*zip(*steps[:, 0].tolist(), strict=True)]
     runs, start = [], 0
     while start < terms:
         stop = start + 1
-        while stop < terms and even[stop - 1] and (first[:, stop - 1] == first[:, start]).all():
+        while stop < terms and even[stop - 1] and first[stop - 1] == first[start]:
             stop += 1
         runs.append(slice(start, stop))
         start = stop

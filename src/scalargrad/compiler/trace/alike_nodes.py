@@ -1,4 +1,6 @@
-"""Ask a question about many nodes once for each operation and set of constant operands.
+"""Ask a question about many nodes, but only once for those that are alike.
+
+Nodes are alike if they have the same operation and the same constant operands.
 
 `domains` asks in this way whether nodes can leave their domain.
 """
@@ -11,7 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.passes.nodes import Flags, Integers, Nodes, alike
+from scalargrad.compiler.array_types import Flags, Integers
+from scalargrad.compiler.passes.nodes import (
+    Nodes,
+    alike,
+)
 from scalargrad.ops import add, div, mul, sub
 
 #: The constant operands of a node; None in place of the others.
@@ -21,7 +27,7 @@ Constants = tuple[float | None, ...]
 _BY_SIGN = {add, sub, mul, div}
 
 
-class Likes:
+class AlikeNodes:
     """Answers questions about nodes, once for each operation and set of constant operands.
 
     Constants in sums, products and quotients are told apart by sign only, as a program may have as

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from scalargrad.show.figures import (
+from scalargrad.show.number_format import (
     is_rounded,
     number,
     product_relation,

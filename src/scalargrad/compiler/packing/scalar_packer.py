@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from scalargrad.compiler.passes.groups import INPUTS, LaneGroup
-from scalargrad.compiler.passes.instructions import (
-    Addresses,
+from scalargrad.compiler.array_types import Addresses, Floats
+from scalargrad.compiler.packing.groups import INPUTS, LaneGroup
+from scalargrad.compiler.packing.instructions import (
     Affine,
     Copy,
     Gather,
@@ -23,11 +23,10 @@ from scalargrad.compiler.passes.instructions import (
     ProductRun,
     Products,
 )
+from scalargrad.compiler.packing.scalar_operations import ScalarOperations, lane_order
+from scalargrad.compiler.packing.strides import Grid, constant_axes, grid, strides, term_runs
 from scalargrad.compiler.passes.kinds import PRODUCTS, SCATTER, TAKE, Op
-from scalargrad.compiler.passes.memory import Floats
-from scalargrad.compiler.passes.placing import Placer, lane_order
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.strides import Grid, constant_axes, grid, strides, term_runs
 
 #: More grids than this, plus one per so many lanes or terms, are replaced by a table of addresses.
 _PIECES, _PER_PIECE = 8, 16
@@ -42,7 +41,7 @@ _FEW = 6
 Piece = tuple[int, Grid]
 
 
-class Packer(Placer):
+class ScalarPacker(ScalarOperations):
     """Packs a program group by group."""
 
     def __init__(self, program: Program) -> None:

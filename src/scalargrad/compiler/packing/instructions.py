@@ -9,13 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from scalargrad.compiler.array_types import Addresses, Floats
 from scalargrad.compiler.passes.kinds import Op
-from scalargrad.compiler.passes.memory import Floats
-
-Addresses = NDArray[np.int64]
 
 
 class Affine(NamedTuple):

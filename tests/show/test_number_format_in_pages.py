@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from scalargrad.show.figures import number, product_relation, relation, running_sum, signed
 from scalargrad.show.html import shared_script
+from scalargrad.show.number_format import number, product_relation, relation, running_sum, signed
 
 BESIDE = """(given) => {
     %s

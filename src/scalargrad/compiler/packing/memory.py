@@ -6,9 +6,8 @@ import bisect
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from scalargrad.compiler.array_types import Floats
 
 _ALIGNED = 8  # the cells of a cache line, to which larger blocks are aligned
 

@@ -1,4 +1,4 @@
-"""Place groups of nodes in memory, and write the instructions that are not sums of products.
+"""Place groups of nodes in memory, and write their instructions, but for sums of products.
 
 The lanes of a group are ordered by the addresses of their operands, so that operands are contiguous
 or evenly spaced wherever the program is regular.
@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.passes.groups import CONSTANTS, LaneGroup, group
-from scalargrad.compiler.passes.instructions import (
-    Addresses,
+from scalargrad.compiler.array_types import Addresses
+from scalargrad.compiler.packing.groups import CONSTANTS, LaneGroup, group
+from scalargrad.compiler.packing.instructions import (
     Affine,
     Apply,
     Copy,
@@ -21,13 +21,13 @@ from scalargrad.compiler.passes.instructions import (
     Scatter,
     Take,
 )
-from scalargrad.compiler.passes.memory import Memory
+from scalargrad.compiler.packing.memory import Memory
+from scalargrad.compiler.packing.strides import grid, strides
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.strides import grid, strides
 
 
-class Placer:
-    """Places groups one by one; `addresses` holds the cell of each node."""
+class ScalarOperations:
+    """Places groups and writes their operations; `addresses` holds the cell of each node."""
 
     def __init__(self, program: Program) -> None:
         self.program = program

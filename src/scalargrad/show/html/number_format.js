@@ -1,5 +1,5 @@
 // Numbers as the page shows them: four significant digits, and ≈ where that left something out.
-// The rules are those of scalargrad.show.figures; a test holds the two together.
+// The rules are those of scalargrad.show.number_format; a test holds the two together.
 
 const NOISE = 1e-12; // 0.1 + 0.2 counts as 0.3
 const FAITHFUL = 5e-4;

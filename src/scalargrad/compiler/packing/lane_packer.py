@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from scalargrad.compiler.passes.groups import LaneGroup
-from scalargrad.compiler.passes.instructions import (
-    Addresses,
+from scalargrad.compiler.array_types import Addresses
+from scalargrad.compiler.packing.groups import LaneGroup
+from scalargrad.compiler.packing.instructions import (
     Affine,
     Copy,
     ProductRun,
     Products,
 )
+from scalargrad.compiler.packing.lane_operations import LaneOperations
+from scalargrad.compiler.packing.scalar_packer import Piece, ScalarPacker
+from scalargrad.compiler.packing.strides import Grid, grid
 from scalargrad.compiler.passes.kinds import PRODUCTS, TAKE, UNBATCH, Scattered, Total, makes_lanes
-from scalargrad.compiler.passes.lane_placing import LanePlacer
-from scalargrad.compiler.passes.packer import Packer, Piece
-from scalargrad.compiler.passes.strides import Grid, grid
 
 #: The fewest rows and columns for which copying a factor pays.
 _TALL, _WIDE = 64, 16
 
 
-class LanePacker(LanePlacer, Packer):
+class LanePacker(LaneOperations, ScalarPacker):
     """Packs a program with lanes, group by group."""
 
     def _block(self, group: LaneGroup) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Place nodes with lanes in memory, and write the instructions that are not sums of products.
+"""Place nodes with lanes in memory, and write their instructions, but for sums of products.
 
 A node takes one cell for each of its lanes.
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from scalargrad.compiler.passes.groups import LaneGroup
-from scalargrad.compiler.passes.instructions import (
-    Addresses,
+from scalargrad.compiler.array_types import Addresses
+from scalargrad.compiler.packing.groups import LaneGroup
+from scalargrad.compiler.packing.instructions import (
     Affine,
     Apply,
     Copy,
@@ -17,14 +17,14 @@ from scalargrad.compiler.passes.instructions import (
     Scatter,
     Take,
 )
+from scalargrad.compiler.packing.scalar_operations import ScalarOperations, lane_order
+from scalargrad.compiler.packing.strides import Grid, grid, strides
 from scalargrad.compiler.passes.kinds import Stacked
-from scalargrad.compiler.passes.placing import Placer, lane_order
 from scalargrad.compiler.passes.program import Program
-from scalargrad.compiler.passes.strides import Grid, grid, strides
 
 
-class LanePlacer(Placer):
-    """A placer for nodes with lanes; the address of a node is that of its lane 0."""
+class LaneOperations(ScalarOperations):
+    """The same for nodes with lanes; the address of a node is that of its lane 0."""
 
     def __init__(self, program: Program) -> None:
         super().__init__(program)

@@ -1,0 +1,60 @@
+"""Lower a program: write reductions, such as a maximum of several numbers, in simpler operations.
+
+It comes after differentiation, as a reduction has a simpler derivative than what it is written in.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+from scalargrad.compiler.passes.expressions import Plan, follow, lowered_plan, plan_of
+from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, PRODUCTS, Op, Total
+from scalargrad.compiler.passes.lane_writer import writer_for
+from scalargrad.compiler.passes.program import Program
+from scalargrad.compiler.trace.detach import DETACH
+from scalargrad.system.collector import collector_paused
+from scalargrad.table.operation import Operation, Reduction
+
+
+@collector_paused()
+def lower(program: Program) -> Program:
+    """Return a program in sums of products and operations with few operands.
+
+    Dead nodes are dropped. What is returned cannot be differentiated any more.
+    """
+    writer, alive = writer_for(program), program.alive()
+    new = [*range(program.inputs), *[-1] * (len(program) - program.inputs)]
+    products: Callable[[tuple[int, ...]], int] = writer.copied_products
+    folded = False
+    for node in range(program.inputs, len(program)):
+        if not alive[node]:
+            continue
+        op = program.ops[node]
+        args = tuple([new[x] for x in program.args[node]])
+        if op is PRODUCTS:
+            new[node] = products(args)
+        elif op is CONSTANT:
+            new[node] = writer.copied_constant(program, node)
+        elif op is DETACH:
+            new[node] = args[0]
+        elif op is INPUT or op is ADJOINT:
+            new[node] = writer.unique(op, args)
+        elif isinstance(op, Total) and not folded:
+            new[node] = writer.copied(op, args)
+        else:
+            plan = _plan(op, len(args))
+            new[node] = writer.node(op, args) if plan is None else follow(writer, plan, args)
+            if new[node] in writer.constants:  # sums of it may simplify
+                products, folded = writer.products, True
+    # Packing, which comes next, ignores unused constants.
+    return writer.finish([new[x] for x in program.outputs], of=program, tidy=folded)
+
+
+@functools.cache
+def _plan(op: Op, arity: int) -> Plan | None:
+    """Return how an operation is written in others; None if it stays."""
+    if not isinstance(op, Operation):
+        return None
+    plan = plan_of(op, arity)
+    return lowered_plan(op, arity) if plan is None and isinstance(op, Reduction) else plan
