@@ -12,8 +12,9 @@ from typing import Any
 from scalargrad.errors import GraphChangedError, NumericalError, OperandError
 from scalargrad.grad_mode import Switch, enable_grad, recorder
 from scalargrad.graph import describe, first_nonfinite, topological_order
+from scalargrad.system.one_line import shown
 from scalargrad.table.symbol import evaluate
-from scalargrad.table.validation import flag, shown
+from scalargrad.table.validation import flag
 from scalargrad.tree import flatten
 from scalargrad.value import Scalar, Value
 

@@ -379,3 +379,31 @@ def test_a_plateau_counts_its_steps() -> None:
     for metric in (3.0, 2.0, 1.0):
         plateau.step(metric)
     assert plateau.last_epoch == plateau.state_dict()["last_epoch"] == 3
+
+
+def test_a_rate_that_cannot_be_computed_leaves_all_as_it_was() -> None:
+    """When a schedule is made, and when it is stepped alone, in a chain or in a sequence."""
+
+    def failing(epoch: int) -> Any:
+        return None if epoch == 2 else 0.5
+
+    optimizer = sgd()
+    with pytest.raises(OperandError, match=r"lr_lambda\(0\) is None"):
+        lr_scheduler.LambdaLR(optimizer, lambda epoch: None)  # type: ignore[arg-type, return-value]
+    with pytest.raises(DomainError, match="max_lr / div_factor is inf"):
+        lr_scheduler.OneCycleLR(optimizer, 1.0, 5, div_factor=5e-324)
+    assert "initial_lr" not in optimizer.param_groups[0]
+    for combined in (lr_scheduler.ChainedScheduler, _sequence):
+        optimizer = sgd()
+        parts = [lr_scheduler.StepLR(optimizer, 1), lr_scheduler.LambdaLR(optimizer, failing)]
+        schedule = combined(parts)
+        while parts[1].last_epoch < 1:
+            schedule.step()
+        before = [schedule.state_dict(), optimizer.state_dict()]
+        with pytest.raises(OperandError, match=r"lr_lambda\(2\) is None"):
+            schedule.step()
+        assert [schedule.state_dict(), optimizer.state_dict()] == before
+
+
+def _sequence(parts: Any) -> lr_scheduler.LRScheduler:
+    return lr_scheduler.SequentialLR(parts[0].optimizer, parts, [1])

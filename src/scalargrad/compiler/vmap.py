@@ -15,7 +15,8 @@ from scalargrad.compiler.trace.batching import Lanes, UnlikeError
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
-from scalargrad.table.validation import function, listed, shown
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import function, listed
 from scalargrad.tree import is_array
 
 

@@ -17,7 +17,7 @@ from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.results import FlatNumbers, filled
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.errors import OperandError
-from scalargrad.table.validation import shown
+from scalargrad.system.one_line import shown
 from scalargrad.transforms.draws import rewind
 from scalargrad.value import Value
 

@@ -14,9 +14,9 @@ from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.compiler.trace.record import Recording, record
 from scalargrad.errors import OperandError, TraceError
 from scalargrad.system.json_number import json_number
+from scalargrad.system.one_line import shown
 from scalargrad.table.javascript import available, function_key
 from scalargrad.table.operation import Operation
-from scalargrad.table.validation import shown
 from scalargrad.value import Value
 
 Json: TypeAlias = Any
