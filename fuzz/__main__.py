@@ -6,7 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from fuzz.json_mutator import mutated
+
 CORPUS = Path(__file__).parent / "corpus"
+JSON = {"checkpoint", "program", "safetensors"}
 
 
 def main() -> None:
@@ -36,7 +39,13 @@ def main() -> None:
     options = [f"-max_total_time={chosen.seconds}", f"-artifact_prefix={folder}/", "-timeout=60"]
     found = folder.parent.parent / "found" / chosen.target  # not committed
     found.mkdir(parents=True, exist_ok=True)
-    atheris.Setup([sys.argv[0], *options, str(found), str(folder)], TARGETS[chosen.target])
+
+    def changed(data: bytes, most: int, seed: int) -> bytes:
+        return mutated(data, most, seed, atheris.Mutate)
+
+    structured = {"custom_mutator": changed} if chosen.target in JSON else {}
+    arguments = [sys.argv[0], *options, str(found), str(folder)]
+    atheris.Setup(arguments, TARGETS[chosen.target], **structured)
     atheris.Fuzz()
 
 

@@ -27,21 +27,32 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from fuzz.covering import PACKAGE, ROOT, TESTS, Covering, is_noted, note
-from fuzz.equivalents import EQUIVALENT
+from fuzz.covering import (
+    PACKAGE,
+    ROOT,
+    TESTS,
+    Covering,
+    definition,
+    files_to_note,
+    note,
+    test_files,
+)
+from fuzz.equivalents import EQUIVALENT, reason
 from fuzz.trials import Trials
 
 #: Where results are kept.
 RESULTS = ROOT / "fuzz/found/mutants.jsonl"
-#: The processor seconds that all the nearest tests of a file may take in a new process.
-PATIENCE = 600
+#: The processor seconds that tests may take in a new process.
+PATIENCE = 200
 #: Files to change, and the tests nearest to them, those that kill most first.
 NEAREST = {
     "ops/": ["tests/ops", "tests/test_value.py"],
@@ -53,6 +64,11 @@ NEAREST = {
     "transforms/": ["tests/transforms", "tests/test_autodiff.py"],
     "compiler/passes/": [
         *("tests/compiler/test_passes.py", "tests/compiler/test_pack.py"),
+        *("tests/compiler/test_vmap.py", "tests/compiler/test_random_graphs.py"),
+        "tests/compiler/test_differential.py",
+    ],
+    "compiler/packing/": [
+        *("tests/compiler/test_pack.py", "tests/compiler/test_strides.py"),
         *("tests/compiler/test_vmap.py", "tests/compiler/test_random_graphs.py"),
         "tests/compiler/test_differential.py",
     ],
@@ -148,17 +164,10 @@ def nearest(path: str) -> list[str]:
     of one copy would fail without any change.
     """
     folders = next(tests for start, tests in NEAREST.items() if path.startswith(start))
-    files = [file for folder in folders for file in _test_files(folder)]
+    files = [file for folder in folders for file in test_files(folder)]
     stem = path.rpartition("/")[2].removesuffix(".py")
     files.sort(key=lambda file: stem.rstrip("s") not in file)  # stable: the others stay in order
     return files
-
-
-def _test_files(path: str) -> list[str]:
-    found = ROOT / path
-    if found.is_file():
-        return [path]
-    return sorted(file.relative_to(ROOT).as_posix() for file in found.rglob("test_*.py"))
 
 
 class Copy:
@@ -173,23 +182,36 @@ class Copy:
         self._sound: set[str] = set()
 
     def killer(self, path: str, code: str, tests: Sequence[str]) -> str | None:
-        """Return what pytest says of the first failure; None if all tests pass."""
+        """Return the first test that fails, or the file that cannot be read; None if all pass."""
         before = (PACKAGE / path).read_text(encoding="utf-8")
-        if path not in self._sound:  # else every change would pass for noticed
-            found = self._run(tests)
-            assert found is None, f"fails without a change: {found}"
-            self._sound.add(path)
         file = self.tree / "src/scalargrad" / path
-        file.write_text(code, encoding="utf-8")
-        found = self._run(tests)
-        file.write_text(before, encoding="utf-8")
-        return found
+        left = list(tests)
+        while True:
+            file.write_text(code, encoding="utf-8")
+            found = self._run(left)
+            file.write_text(before, encoding="utf-8")
+            if found is None or found in self._sound:
+                return found
+            alone = [x for x in left if x.startswith(found)]
+            if self._run(alone[:1]) is None:
+                self._sound.add(found)
+                return found
+            left = [x for x in left if x not in alone]  # it fails without a change, too
 
     def _run(self, tests: Sequence[str]) -> str | None:
+        order = self.tree / "chosen.txt"
+        order.write_text("\n".join(tests), encoding="utf-8")
+        files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
+        options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "fuzz.chosen"]
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests],
+            [sys.executable, "-m", "pytest", *options, *files],
             cwd=self.tree,
-            env={**os.environ, "PYTHONPATH": f"{self.tree}/src", "PYTHONDONTWRITEBYTECODE": "1"},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([f"{self.tree}/src", str(self.tree)]),
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "CHOSEN_TESTS": str(order),
+            },
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE, PATIENCE + 1)),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -197,9 +219,13 @@ class Copy:
             check=False,
         )
         if done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED:
-            raise RuntimeError(f"no test was run: python -m pytest {' '.join(tests)}")
+            raise RuntimeError(f"no test was run: python -m pytest {' '.join(files)}")
+        if done.returncode == 0:
+            return None
         said = [x for x in done.stdout.splitlines() if x.startswith(("FAILED", "ERROR"))]
-        return None if done.returncode == 0 else (said or [f"ended with {done.returncode}"])[0]
+        named = (said or [""])[0].partition(" ")[2]
+        # A reason may follow, and the name of a test may hold what stands before one.
+        return max((x for x in [*files, *tests] if named.startswith(x)), key=len, default=tests[0])
 
 
 class Run:
@@ -211,11 +237,15 @@ class Run:
 
     def __call__(self, trials: Trials) -> None:
         """Try each mutant that was not tried before, and write what became of it."""
+        self.covering.add(trials.tests)
         for mutant in self.sample:
             before, after = mutant.codes()
             change = Change.between(before, after)
             if known(mutant, change) is None:
+                begun = time.monotonic()
                 outcome, by = self._tried(trials, mutant, change, after)
+                took = time.monotonic() - begun
+                print(f"{mutant.path}:{change.line} {outcome} {by} ({took:.0f} s)", flush=True)
                 with RESULTS.open("a", encoding="utf-8") as file:
                     row = [outcome, *mutant, *change, by]
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -226,21 +256,22 @@ class Run:
             compile(code, path, "exec")
         except SyntaxError:  # ** of an unpacked dictionary as *, say
             return "is no code", ""
-        tests = None if path.startswith("ops/") else self.covering.tests(path, change.line)
+        printed = path.startswith("ops/")  # once for all, when they are imported
+        tests = None if printed else self.covering.tests(path, change.line)
         if tests is not None:
-            chosen = self.covering.in_order(tests, near, self.seconds)
-            try:
+            with suppress(ValueError):
+                chosen = self.covering.in_order(tests, near, self.seconds)
                 found = trials.killer(path, code, chosen)
-            except ValueError:
-                found = self.copy.killer(path, code, near)
-        else:
-            found = self.copy.killer(path, code, near)
+                return ("survived", "") if found is None else ("killed", found)
+        name = definition((PACKAGE / path).read_text(encoding="utf-8"), change.line)
+        chosen = self.covering.nearest(near, name, self.seconds)
+        found = self.copy.killer(path, code, chosen)
         return ("survived", "") if found is None else ("killed", found)
 
 
 def known(mutant: Mutant, change: Change) -> str | None:
-    """Return what became of a mutant that was tried before, or is listed as equivalent."""
-    if (mutant.path, change.old, change.new) in EQUIVALENT:
+    """Return what became of a mutant that was tried before, or is known to be equivalent."""
+    if reason(mutant.path, *mutant.codes(), (change.old, change.new)) is not None:
         return "equivalent"
     rows = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []
     for outcome, *others in reversed([json.loads(row) for row in rows]):
@@ -258,6 +289,9 @@ def report(sample: Sequence[Mutant]) -> None:
         counts[outcome] += 1
         if outcome == "survived":
             print(f"{mutant.path}:{change.line}\n  - {change.old}\n  + {change.new}")
+    for path, line, _ in EQUIVALENT:
+        if line not in map(str.strip, (PACKAGE / path).read_text(encoding="utf-8").splitlines()):
+            print(f"fuzz/equivalents.py excuses a line that is no longer there: {path}: {line}")
     tried = counts["killed"] + counts["survived"]
     print(
         f"{counts['killed']} killed of {tried} ({counts['killed'] / max(1, tried):.1%}), "
@@ -272,23 +306,30 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=600, help="of the sample (default: 600)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--slice", default=":", help="which of them, as 0:50 (default: all)")
+    parser.add_argument("--path", default="", help="how their files begin, as optim/")
     parser.add_argument("--seconds", type=int, default=60, help="of tests for each at most")
+    parser.add_argument("--unnoted", action="store_true", help="run all tests of nearest files")
     parser.add_argument("--report", action="store_true", help="try none, print what is known")
     chosen = parser.parse_args()
     start, _, end = chosen.slice.partition(":")
     sample = sampled(chosen.seed, chosen.number)[int(start or 0) : int(end) if end else None]
-    if not chosen.report:
+    sample = [mutant for mutant in sample if mutant.path.startswith(chosen.path)]
+    if not chosen.report and sample:
         os.chdir(ROOT)
         sys.path.insert(0, f"{ROOT}/src")
         os.environ["PYTHONPATH"] = os.pathsep.join([f"{ROOT}/src", str(ROOT)])
-        if not is_noted():  # in another process: what is imported here has to be new
-            process = multiprocessing.get_context("spawn").Process(target=note)
+        if not chosen.unnoted and (
+            files := files_to_note()
+        ):  # in another process: what is imported here has to be new
+            process = multiprocessing.get_context("spawn").Process(target=note, args=(files,))
             process.start()
             process.join()
         with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
             run = Run(sample, Copy(folder), chosen.seconds)
             trials = Trials(run, run.covering.seconds)
-            pytest.main(["-q", "-s", "-p", "no:cacheprovider", *TESTS], plugins=[trials])
+            near = dict.fromkeys(file for mutant in sample for file in nearest(mutant.path))
+            tests = near if chosen.unnoted else TESTS
+            pytest.main(["-q", "-s", "-p", "no:cacheprovider", *tests], plugins=[trials])
     report(sample)
 
 

@@ -19,7 +19,7 @@ from typing import NoReturn
 
 import pytest
 
-from fuzz.covering import PACKAGE, import_all
+from fuzz.covering import PACKAGE, functions, import_all
 
 #: The processor seconds a test may take, besides twenty times those it took without a change.
 PATIENCE = 10
@@ -46,9 +46,8 @@ class Trials:
         """Note what there is, and work."""
         import_all()
         self._items = {item.nodeid: item for item in session.items}
-        for x in gc.get_objects():
-            if isinstance(x, FunctionType) and x.__code__.co_filename.startswith(str(PACKAGE)):
-                self._functions[x.__code__.co_filename].append(x)
+        for x in functions():
+            self._functions[x.__code__.co_filename].append(x)
         gc.freeze()  # forks share what they do not touch
         self._work(self)
         return True
@@ -57,6 +56,11 @@ class Trials:
         """End a fork at the first failure."""
         if report.failed:
             os._exit(1)
+
+    @property
+    def tests(self) -> list[str]:
+        """All tests there are, by name."""
+        return list(self._items)
 
     def killer(self, path: str, code: str, tests: Sequence[str]) -> str | None:
         """Return the first of the tests that fails after a change; None if all pass.

@@ -6,6 +6,7 @@ import inspect
 import math
 import random
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,25 @@ def cyclic() -> list[Any]:
     return found
 
 
+def nothing(*_: Any) -> None:
+    """Return None, whatever is given."""
+
+
+def deep() -> list[Any]:
+    """Return lists nested more deeply than Python recurs."""
+    found: list[Any] = [1.0]
+    for _ in range(3_000):
+        found = [found]
+    return found
+
+
+def in_itself() -> list[Any]:
+    """Return a list whose first item is the list."""
+    found: list[Any] = []
+    found.append(found)
+    return found
+
+
 BAD: dict[str, Make] = {
     "None": lambda: None,
     "text": lambda: "text",
@@ -45,6 +65,17 @@ BAD: dict[str, Make] = {
     "empty": list,
     "ragged": lambda: [[1.0], [1.0, 2.0]],
     "cyclic": cyclic,
+    "in itself": in_itself,
+    "deep": deep,
+    "rows of nothing": lambda: [[], []],
+    "huge among numbers": lambda: [10**400, 1.0],
+    "nothing among numbers": lambda: [None, 1.0],
+    "minus zero": lambda: -0.0,
+    "an array without axes": lambda: np.array(0.5),
+    "a decimal": lambda: Decimal("0.5"),
+    "a set": lambda: {0.5, 1.0},
+    "numbers as keys": lambda: {1: 2.0},
+    "a function of nothing": lambda: nothing,
     "words": lambda: ["a", "b"],
     "a dict": lambda: {"a": 1.0},
     "three axes": lambda: np.ones((2, 3, 2)),
@@ -418,12 +449,12 @@ def call(name: str, found: Any, made: Make | None, changed: str = "", bad: Any =
     return parts, lambda: used(found(*owner, *before, **given))
 
 
-def state(parts: Any) -> str:
+def state(parts: Any, depth: int = 4) -> str:
     """Return how models, optimisers, schedules and Values are."""
     if isinstance(parts, Value):
         return repr((parts.data, parts.grad))
     if isinstance(parts, nn.Module | optim.Optimizer | lr_scheduler.LRScheduler):
         return repr(parts.state_dict())
-    if isinstance(parts, list | tuple) and parts is not parts[-1:]:
-        return repr([state(part) for part in parts if part is not parts])
+    if isinstance(parts, list | tuple) and depth:
+        return repr([state(part, depth - 1) for part in parts])
     return ""

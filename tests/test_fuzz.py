@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from fuzz.covering import PACKAGE, TESTS, statement
+from fuzz.covering import PACKAGE, TESTS, definition, statement
+from fuzz.equivalents import reason
 from fuzz.mutants import NEAREST, Change
 from fuzz.targets import TARGETS
 from fuzz.trials import exchanged, place
@@ -78,3 +79,35 @@ def test_what_is_executed_on_import_is_not_exchanged() -> None:
     for code in ("A = 1", "class A:\n    x = 1"):
         with pytest.raises(ValueError, match="cannot be exchanged"):
             exchanged("some.py", code, code.replace("1", "2"))
+
+
+@pytest.mark.parametrize(("line", "name"), [(1, ""), (3, "f"), (4, "f"), (5, "f"), (7, "A")])
+def test_a_change_is_in_the_outermost_definition_decorators_included(line: int, name: str) -> None:
+    """Tests that are named like it run first."""
+    code = "x = 1\n\n@g(2)\ndef f():\n    return 3\n\nclass A: y = 4\n"
+    assert definition(code, line) == name
+
+
+DECLARED = """@primitive(domain=Domain((0.5, 2.0), smooth=lambda σ: σ > 0.1, safe=1.0))
+def f(x=3.0): ...
+@overload
+def g(x=3.0): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("2.0", "9.0", "where tests draw"),
+        ("σ > 0.1", "σ > 0.9", "difference quotients"),
+        ("safe=1.0", "safe=9.0", None),
+        ("def f(x=3.0", "def f(x=9.0", None),
+        ("def g(x=3.0", "def g(x=9.0", "type checkers"),
+    ],
+)
+def test_changes_that_only_tests_or_type_checkers_see_compute_the_same(
+    old: str, new: str, said: str | None
+) -> None:
+    """What follows them on the same line is not excused."""
+    found = reason("some.py", DECLARED, DECLARED.replace(old, new), ("", ""))
+    assert found is None if said is None else said in (found or "")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite
 
 from scalargrad.errors import OperandError
-from scalargrad.table.validation import shown
+from scalargrad.system.one_line import shown
 from scalargrad.value import Value
 
 
-def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]:
+def topological_order(
+    *roots: Value,
+    until: Iterable[Value] = (),
+    operands_of: Callable[[Value], Sequence[Value | float]] | None = None,
+) -> list[Value]:
     """Return every node under `roots`, operands before results, roots last.
 
     Operands are visited first to last, so the order is the one in which an expression is
@@ -23,6 +27,8 @@ def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]
         Nodes whose graphs are ordered together.
     until : iterable of Value
         Nodes at which the search stops; they and what only they reach are left out.
+    operands_of : callable, optional
+        Returns the operands of a node that count, if they are others than its parents.
 
     Returns
     -------
@@ -51,12 +57,12 @@ def topological_order(*roots: Value, until: Iterable[Value] = ()) -> list[Value]
     operands: Iterator[Value | float] = iter(roots)
     waiting: list[Value] = []  # nodes that come after these operands, outermost first, and
     left: list[Iterator[Value | float]] = []  # what is left to visit beside each of them
-    followed: tuple[Value | float, ...] | None = None
+    followed: Sequence[Value | float] | None = None
     while True:
         for x in operands:
             if x not in seen and isinstance(x, Value):
                 seen.add(x)
-                parents = x.parents
+                parents = x.parents if operands_of is None else operands_of(x)
                 if parents and parents is not followed:
                     if len(parents) > 2:  # results of a call share many parents: followed once
                         followed = parents

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import shown
 from scalargrad.value import Value
 
 Rebuild = Callable[[Iterator[Any]], Any]

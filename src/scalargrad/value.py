@@ -10,10 +10,10 @@ from scalargrad import ops
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.grad_mode import as_leaf, recorder, switches
 from scalargrad.ops.methods import junction, method, printed
+from scalargrad.system.one_line import shown
 from scalargrad.table.eager import diverted
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.operation import Binary, Operation, Unary
-from scalargrad.table.validation import shown
 
 if TYPE_CHECKING:
     from scalargrad.grad_mode import Recorder

@@ -175,6 +175,10 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: losses.cross_entropy([1.0], 0, label_smoothing=2.0), DomainError, "from 0 to 1"),
     (lambda: losses.cross_entropy([[1.0]], [0], ignore_index=0), DomainError, "every example"),
     (lambda: losses.multi_margin_loss([1.0, 2.0], 0, p=3), DomainError, "p is 3"),
+    (lambda: losses.hinge_loss([10**400], [1.0]), OperandError, "too large for a float"),
+    (lambda: losses.nll_loss([[None, 1.0]], [0]), OperandError, "a score is None"),
+    (lambda: losses.cross_entropy([[], []], [0, 0]), OperandError, "have no scores"),
+    (lambda: losses.cross_entropy([1.0, 2.0], object()), OperandError, "or the class"),
 ]
 
 
@@ -218,3 +222,17 @@ def test_a_smooth_loss_without_its_parabola_is_the_absolute_error() -> None:
     """Beta = 0 leaves |x - t|."""
     x, t = [1.0, -2.0], [0.5, 2.0]
     assert losses.smooth_l1_loss(x, t, beta=0.0) == losses.l1_loss(x, t) == 2.25
+
+
+def test_numbers_of_any_type_are_floats_to_a_loss() -> None:
+    """A difference of single-precision numbers would be rounded to one: 0.1f - 0.3f is not."""
+    numpy = pytest.importorskip("numpy", reason="arrays are optional")
+    a, b = numpy.float32(0.1), numpy.float32(0.3)
+    for loss, expected in (
+        (losses.l1_loss, float(b) - float(a)),
+        (losses.mse_loss, (float(b) - float(a)) ** 2),
+        (losses.multi_margin_loss, None),
+    ):
+        found = loss([a, b], 0) if expected is None else loss([a], [b])
+        assert type(found) is float
+        assert found == (((1.0 - float(a)) + float(b)) / 2 if expected is None else expected)

@@ -35,6 +35,21 @@ def test_one_score_is_held_against_the_threshold_when_compiled(negative: float) 
         assert compiled([0.9, 0.2, 0.6], targets) == pytest.approx(expected)
 
 
+#: Scores, the first of them the largest at each place in turn, alone and with others of its size.
+TIES = [[2.0, 1.0, 0.0], [0.0, 2.0, 1.0], [0.0, 1.0, 2.0], [1.0, 2.0, 2.0], [2.0, 0.0, 2.0]]
+FIRST_LARGEST = [0, 1, 2, 1, 0]
+
+
+@pytest.mark.parametrize("named", range(3))
+def test_the_first_of_the_largest_scores_names_the_class_when_compiled(named: int) -> None:
+    """With ties, for every class, in the first call and in later ones."""
+    expected = [float(named != k) for k in FIRST_LARGEST]
+    errors = jit(lambda scores, targets: zero_one_loss(scores, targets, reduction="none"))
+    for scores, wrong in ((TIES, expected), (TIES[::-1], expected[::-1])):
+        assert errors(scores, [float(named)] * 5) == wrong
+        assert zero_one_loss(scores, [named] * 5, reduction="none") == wrong
+
+
 @pytest.mark.parametrize(("threshold", "wrong"), [(0.4, 1), (0.5, 0), (0.6, 1), (0.7, 2)])
 def test_every_metric_has_the_threshold(threshold: float, wrong: int) -> None:
     """A score at the threshold is class 0, one beyond it class 1."""

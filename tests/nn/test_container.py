@@ -144,3 +144,10 @@ def test_parameters_overridden_as_in_micrograd_are_cleared() -> None:
     w.grad = 3.0
     Hidden().zero_grad()
     assert w.grad == 0.0
+
+
+def test_dimensions_are_whole_numbers() -> None:
+    """They are said to be none when the module is made, not when it is used."""
+    for given in (None, 1.0, "1"):
+        with pytest.raises(OperandError, match="start_dim is"):
+            nn.Flatten(given)  # type: ignore[arg-type]

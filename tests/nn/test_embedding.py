@@ -101,6 +101,13 @@ def test_weights_of_samples_may_be_trained() -> None:
     assert factor.grad == bag.weight[1][0].data
 
 
+def test_weights_of_bags_are_one_list_for_each() -> None:
+    """Of fewer bags than there are, some would have no weights."""
+    bag = nn.EmbeddingBag(3, 1, mode="sum", rng=0)
+    with pytest.raises(OperandError, match="for 1 bags, and there are 2"):
+        bag([[0], [1]], [[2.0]])
+
+
 def test_arrays_of_indices_are_read() -> None:
     """As they come from data files."""
     numpy = pytest.importorskip("numpy", reason="arrays are optional")

@@ -36,6 +36,127 @@ def test_a_constant_rate() -> None:
     assert run(lr_scheduler.ConstantLR(sgd(0.3), factor=1.0), 3) == [0.3, 0.3, 0.3]
 
 
+def _half_wave(least: float, k: int, length: int) -> float:
+    return least + (1.0 - least) * (1.0 + math.cos(math.pi * k / length)) / 2.0
+
+
+#: Schedules, their options, and the rates of their epochs, from 1, by the formulas of the manual.
+FORMULAS: list[tuple[str, dict[str, Any], list[float]]] = [
+    ("ConstantLR", {}, [1 / 3] * 5 + [1.0] * 3),
+    ("ConstantLR", {"factor": 0.25, "total_iters": 2}, [0.25, 0.25, 1.0, 1.0]),
+    ("LinearLR", {}, [1 / 3 + 2 / 3 * k / 5 for k in range(6)] + [1.0, 1.0]),
+    (
+        "LinearLR",
+        {"start_factor": 1.0, "end_factor": 0.2, "total_iters": 4},
+        [1.0, 0.8, 0.6, 0.4, 0.2, 0.2],
+    ),
+    ("MultiStepLR", {"milestones": [5, 2, 2]}, [1.0, 1.0, 0.01, 0.01, 0.01, 0.001, 0.001]),
+    ("MultiStepLR", {"milestones": [1, 3], "gamma": 0.5}, [1.0, 0.5, 0.5, 0.25, 0.25]),
+    ("ExponentialLR", {"gamma": 0.5}, [1.0, 0.5, 0.25, 0.125]),
+    ("PolynomialLR", {}, [1.0, 0.8, 0.6, 0.4, 0.2, 0.0, 0.0]),
+    ("PolynomialLR", {"total_iters": 4, "power": 2.0}, [1.0, 9 / 16, 1 / 4, 1 / 16, 0.0, 0.0]),
+    ("CosineAnnealingLR", {"T_max": 3}, [_half_wave(0.0, k, 3) for k in range(13)]),
+    (
+        "CosineAnnealingLR",
+        {"T_max": 4, "eta_min": 0.2},
+        [_half_wave(0.2, k, 4) for k in range(18)],
+    ),
+    (
+        "CosineAnnealingWarmRestarts",
+        {"T_0": 3, "eta_min": 0.2},
+        [_half_wave(0.2, k % 3, 3) for k in range(9)],
+    ),
+    (
+        "CosineAnnealingWarmRestarts",
+        {"T_0": 2, "T_mult": 2},
+        [_half_wave(0.0, k, length) for length in (2, 4, 8) for k in range(length)],
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "expected"), FORMULAS)
+def test_rates_by_the_formulas(name: str, options: dict[str, Any], expected: list[float]) -> None:
+    """Stepped from the first epoch on, and asked for any epoch."""
+    schedule = getattr(lr_scheduler, name)(sgd(), **options)
+    assert run(schedule, len(expected)) == pytest.approx(expected, abs=1e-14)
+    asked = [schedule.lr_at(epoch, 1.0) for epoch in range(len(expected))]
+    assert asked == pytest.approx(expected, abs=1e-14)
+
+
+#: Options of a plateau, what it is told, and the rates after each, from 1.
+PLATEAUS: list[tuple[dict[str, Any], list[float], list[float]]] = [
+    # the first of equals is the best, the third time is once too often, and counting begins anew
+    ({"patience": 1}, [3.0] * 6, [1.0, 1.0, 0.1, 0.1, 0.01, 0.01]),
+    ({"patience": 1, "factor": 0.5}, [3.0, 4.0, 2.0, 4.0, 4.0], [1.0] * 4 + [0.5]),
+    ({"patience": 0, "factor": 0.0}, [3.0, 3.0, 3.0], [1.0, 0.0, 0.0]),
+    ({"patience": 0, "factor": 0.5, "min_lr": 0.3}, [3.0] * 4, [1.0, 0.5, 0.3, 0.3]),
+    ({"patience": 0, "factor": 0.5, "eps": 0.3}, [3.0] * 4, [1.0, 0.5, 0.5, 0.5]),
+    ({"patience": 0, "factor": 0.5, "cooldown": 2}, [3.0] * 5, [1.0, 0.5, 0.5, 0.5, 0.25]),
+    # 9.5 is better than 10 by less than a tenth of it, 8 by more
+    ({"patience": 0, "factor": 0.5, "threshold": 0.1}, [10.0, 9.5, 8.0], [1.0, 0.5, 0.5]),
+    (
+        {"patience": 0, "factor": 0.5, "threshold": 0.1, "mode": "max"},
+        [10.0, 10.5, 12.0],
+        [1.0, 0.5, 0.5],
+    ),
+    (
+        {"patience": 0, "factor": 0.5, "threshold": 0.6, "threshold_mode": "abs"},
+        [10.0, 9.5, 9.0],
+        [1.0, 0.5, 0.5],
+    ),
+    (
+        {"patience": 0, "factor": 0.5, "threshold": 0.6, "threshold_mode": "abs", "mode": "max"},
+        [10.0, 10.5, 11.0],
+        [1.0, 0.5, 0.5],
+    ),
+    # less than one part in ten thousand better is not better
+    ({"patience": 0}, [1.0, 0.9999, 0.99985], [1.0, 0.1, 0.1]),
+    ({}, [1.0] + [2.0] * 11, [1.0] * 11 + [0.1]),
+]
+
+
+@pytest.mark.parametrize(("options", "told", "expected"), PLATEAUS)
+def test_a_plateau_lowers_the_rate(
+    options: dict[str, Any], told: list[float], expected: list[float]
+) -> None:
+    """After more than `patience` epochs that were not better, by every option's definition."""
+    schedule = lr_scheduler.ReduceLROnPlateau(sgd(), **options)
+    found = []
+    for loss in told:
+        schedule.step(loss)
+        found += schedule.get_last_lr()
+    assert found == pytest.approx(expected)
+
+
+def test_a_combined_schedule_resumes_within_its_second_part() -> None:
+    """Each part stands where it stood: the line is over, the halving has begun."""
+
+    def build() -> lr_scheduler.SequentialLR:
+        optimizer = sgd()
+        line = lr_scheduler.LinearLR(optimizer, 0.5, total_iters=2)
+        halving = lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)
+        return lr_scheduler.SequentialLR(optimizer, [line, halving], milestones=[2])
+
+    whole = run(build(), 9)
+    assert whole == [0.5, 0.75, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.125]
+    first, second = build(), build()
+    run(first, 5)
+    second.load_state_dict(first.state_dict())
+    assert run(second, 4) == whole[5:]
+
+
+def test_one_cycle_has_a_peak_for_each_group() -> None:
+    """Both groups reach their own, and a schedule that goes on starts from it."""
+    groups = [{"params": [Parameter(0.0)]}, {"params": [Parameter(0.0)]}]
+    optimizer = optim.SGD(groups, lr=0.1, momentum=0.9)
+    schedule = lr_scheduler.OneCycleLR(optimizer, [1.0, 3.0], 5, pct_start=0.4, div_factor=10.0)
+    assert schedule.get_last_lr() == pytest.approx([0.1, 0.3])
+    schedule.step()
+    assert schedule.get_last_lr() == pytest.approx([1.0, 3.0])
+    assert schedule.lr_at(1, 1.0) == pytest.approx(1.0)
+    assert [group["initial_lr"] for group in optimizer.param_groups] == pytest.approx([0.1, 0.3])
+
+
 def test_warm_up_then_cosine() -> None:
     """Up along a line to the base rate, then down along half a wave to 0."""
     optimizer = sgd()
@@ -74,6 +195,8 @@ def test_what_makes_no_sense_is_refused() -> None:
     parts = [lr_scheduler.ConstantLR(optimizer), lr_scheduler.ConstantLR(optimizer)]
     with pytest.raises(OperandError, match="need 1 increasing"):
         lr_scheduler.SequentialLR(optimizer, parts, milestones=[])
+    with pytest.raises(OperandError, match="need 2 increasing"):
+        lr_scheduler.SequentialLR(optimizer, [*parts, parts[0]], milestones=[3, 2])
     with pytest.raises(OperandError, match="same optimizer"):
         lr_scheduler.SequentialLR(sgd(), parts, milestones=[1])
     for state in ({}, {"last_epoch": -1}, {"last_epoch": "3"}):
@@ -87,7 +210,7 @@ def test_what_makes_no_sense_is_refused() -> None:
         ("StepLR", {"step_size": 2.0}, "step_size is 2.0"),
         ("StepLR", {"step_size": 2, "gamma": -0.1}, "gamma is -0.1"),
         ("MultiStepLR", {"milestones": 3}, "milestones is 3"),
-        ("MultiStepLR", {"milestones": [1, -2]}, "a milestone is -2"),
+        ("MultiStepLR", {"milestones": [1, -1]}, "a milestone is -1"),
         ("MultiStepLR", {"milestones": [1, None]}, "a milestone is None"),
         ("ConstantLR", {"factor": 0.0}, "factor is 0"),
         ("ConstantLR", {"factor": 1.5}, "factor is 1.5"),
@@ -111,6 +234,7 @@ def test_what_makes_no_sense_is_refused() -> None:
         ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "div_factor": 0}, "div_factor is 0"),
         ("ReduceLROnPlateau", {"mode": "down"}, "mode is 'down'"),
         ("ReduceLROnPlateau", {"factor": 1.0}, "factor is 1"),
+        ("ReduceLROnPlateau", {"factor": -0.1}, "factor is -0.1"),
         ("ReduceLROnPlateau", {"patience": -1}, "patience is -1"),
         ("ReduceLROnPlateau", {"min_lr": [0.0, 0.0]}, "min_lr is a list of 2"),
         ("ReduceLROnPlateau", {"threshold_mode": "x"}, "threshold_mode is 'x'"),
@@ -255,3 +379,31 @@ def test_a_plateau_counts_its_steps() -> None:
     for metric in (3.0, 2.0, 1.0):
         plateau.step(metric)
     assert plateau.last_epoch == plateau.state_dict()["last_epoch"] == 3
+
+
+def test_a_rate_that_cannot_be_computed_leaves_all_as_it_was() -> None:
+    """When a schedule is made, and when it is stepped alone, in a chain or in a sequence."""
+
+    def failing(epoch: int) -> Any:
+        return None if epoch == 2 else 0.5
+
+    optimizer = sgd()
+    with pytest.raises(OperandError, match=r"lr_lambda\(0\) is None"):
+        lr_scheduler.LambdaLR(optimizer, lambda epoch: None)  # type: ignore[arg-type, return-value]
+    with pytest.raises(DomainError, match="max_lr / div_factor is inf"):
+        lr_scheduler.OneCycleLR(optimizer, 1.0, 5, div_factor=5e-324)
+    assert "initial_lr" not in optimizer.param_groups[0]
+    for combined in (lr_scheduler.ChainedScheduler, _sequence):
+        optimizer = sgd()
+        parts = [lr_scheduler.StepLR(optimizer, 1), lr_scheduler.LambdaLR(optimizer, failing)]
+        schedule = combined(parts)
+        while parts[1].last_epoch < 1:
+            schedule.step()
+        before = [schedule.state_dict(), optimizer.state_dict()]
+        with pytest.raises(OperandError, match=r"lr_lambda\(2\) is None"):
+            schedule.step()
+        assert [schedule.state_dict(), optimizer.state_dict()] == before
+
+
+def _sequence(parts: Any) -> lr_scheduler.LRScheduler:
+    return lr_scheduler.SequentialLR(parts[0].optimizer, parts, [1])

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from scalargrad import ops
+from scalargrad.table.c import CPrinter
+from scalargrad.table.code import CodePrinter
+from scalargrad.table.javascript import JavaScriptPrinter
 from scalargrad.table.notation import ATOM, PRODUCT, SUM
 from scalargrad.table.operation import Elementwise
 from scalargrad.table.printing import identifier, mathml, text
@@ -86,3 +94,33 @@ def test_names_are_escaped_in_mathml() -> None:
     """A name is text, whatever is in it."""
     assert identifier("<a&b>") == "<mi>&lt;a&amp;b&gt;</mi>"
     assert content(mathml(A + B, {A: "</math><script>", B: "&"})) == "</math><script>+&"
+
+
+#: The functions of Math in JavaScript that Python's library has by another name.
+MATH = SimpleNamespace(**vars(math), abs=abs)
+#: Printers, what they print as calls, and where a person who knows Python finds these functions.
+LANGUAGES: list[tuple[Callable[..., CodePrinter], str, dict[str, Any]]] = [
+    (JavaScriptPrinter, r"Math\.(?!trunc|sign)\w+\(.*\)", {"Math": MATH}),
+    (CPrinter, r"(?!rint)\w+\(.*\)", vars(math)),
+]
+
+
+@pytest.mark.parametrize(("printer", "call", "library"), LANGUAGES)
+def test_functions_of_other_languages_are_given_the_operands(
+    printer: Callable[..., CodePrinter], call: str, library: dict[str, Any]
+) -> None:
+    """What is printed as one call of a library means the same in Python's, at a point."""
+    tried = 0
+    for op in ops.TABLE.values():
+        if not isinstance(op, Elementwise):
+            continue
+        numbers = [sum(op.domain.interval(k)) / 2.0 - 0.125 for k in range(op.arity)]
+        symbols = tuple(Symbol(f"x{k}") for k in range(op.arity))
+        names = {x: x.name for x in symbols}
+        defined: dict[str, str] = {}
+        printed = printer(names, defined).print(Symbol("", op, symbols))
+        if not defined and re.fullmatch(call, printed):
+            at = dict(zip(names.values(), numbers, strict=True))
+            assert eval(printed, {**library, **at}) == pytest.approx(op.of(*numbers)), printed
+            tried += 1
+    assert tried > 15

@@ -8,7 +8,8 @@ from typing import Any, ParamSpec, TypeVar, overload
 from scalargrad.compiler.call.static_arguments import static_of
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.errors import OperandError
-from scalargrad.table.validation import listed, shown
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import listed
 
 P = ParamSpec("P")
 R = TypeVar("R")

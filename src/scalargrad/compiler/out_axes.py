@@ -8,8 +8,8 @@ from typing import Any
 from scalargrad.compiler.guards.object_state import like
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
+from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import shown
 from scalargrad.tree import is_array
 from scalargrad.value import Value
 

@@ -8,13 +8,15 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.compiler.call.results import Place, filled, outlined
+from scalargrad.compiler.call.outline import Place, outlined
+from scalargrad.compiler.call.results import filled
 from scalargrad.compiler.out_axes import arranged
 from scalargrad.compiler.trace.batching import Lanes, UnlikeError
 from scalargrad.compiler.trace.trace import current_trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.errors import OperandError
-from scalargrad.table.validation import function, listed, shown
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import function, listed
 from scalargrad.tree import is_array
 
 

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from scalargrad.data.dataset import Dataset
 from scalargrad.errors import OperandError
-from scalargrad.table.validation import flag, instance, listed, number, shown, size, whole
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import flag, instance, listed, number, size, whole
 
 #: Countries, each with the language that most of its users speak in this model.
 _SPOKEN_IN = {
@@ -243,7 +244,7 @@ class ClickModel:
         """Return the generator of one user, item, pair or combination."""
         try:
             return random.Random(f"{self.seed} {' '.join(map(str, what))}")
-        except (UnicodeEncodeError, ValueError):
+        except (UnicodeEncodeError, ValueError, RecursionError):
             raise OperandError(
                 f"{shown(what)} cannot be written as text; give the numbers of a user and an item"
             ) from None

@@ -6,7 +6,8 @@ from importlib import resources
 from typing import Literal, NamedTuple
 
 from scalargrad.errors import OperandError
-from scalargrad.table.validation import is_word, shown
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import is_word
 
 Kind = Literal["country", "capital", "element"]
 KINDS: tuple[Kind, ...] = ("country", "capital", "element")

@@ -7,7 +7,8 @@ from collections.abc import Hashable, Iterable
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.table.validation import listed, shown, text, whole
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import listed, text, whole
 
 
 class Vocabulary:
@@ -83,5 +84,8 @@ def crossed(*values: object, buckets: int) -> int:
     992
     """
     buckets = whole(buckets, "buckets", 1)
-    written = "\x1f".join(map(str, values))
+    try:
+        written = "\x1f".join(map(str, values))
+    except RecursionError:
+        raise OperandError("what is crossed contains itself, or is nested too deeply") from None
     return zlib.crc32(text(written, "what is crossed").encode()) % buckets

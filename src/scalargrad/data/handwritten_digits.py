@@ -6,7 +6,8 @@ from typing import Any
 
 from scalargrad.data.dataset import Split, sklearn_datasets, split_every
 from scalargrad.errors import OperandError
-from scalargrad.table.validation import shown, whole
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import whole
 
 #: The most pixels along a side: with more, the digits would not fit into memory.
 _LARGEST = 256

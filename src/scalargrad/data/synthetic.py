@@ -11,7 +11,8 @@ from typing import Any
 
 from scalargrad.data.dataset import Dataset, sklearn_datasets
 from scalargrad.errors import DomainError, OperandError
-from scalargrad.table.validation import number, shown, size, whole
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import number, size, whole
 
 Points = Dataset[list[float], int]
 
@@ -200,7 +201,7 @@ def spirals(
     [0.5, 0.5, 1.0, 1.0]
     """
     n, classes, noise = size(n, "n", 1), size(classes, "classes", 1), _spread(noise)
-    turns = number(turns, "turns")
+    turns = number(turns, "turns", -1e6, 1e6)
     rng = random.Random(whole(seed, "seed"))
     inputs = []
     for i in range(n):

@@ -13,6 +13,7 @@ from scalargrad.errors import GraphError, StateError
 from scalargrad.graph import topological_order
 from scalargrad.ops import TABLE
 from scalargrad.system.json_number import json_number
+from scalargrad.system.one_line import shown
 from scalargrad.system.packages import needed
 from scalargrad.table.validation import instance
 from scalargrad.value import Parameter, Value
@@ -102,7 +103,7 @@ def from_json(text: str) -> Value:
     try:
         found = json.loads(instance(text, "text", str, "what to_json wrote (str)"))
         if found["graph"]["format"] != FORMAT:
-            raise StateError(f"the graph has the format {found['graph']['format']!r}")
+            raise StateError(f"the graph has the format {shown(found['graph']['format'])}")
         nodes = [_read_node(node) for node in found["nodes"]]
         _connect(nodes, found)
         root = nodes[found["graph"]["root"]]

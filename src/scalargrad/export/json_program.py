@@ -32,6 +32,7 @@ from scalargrad.export.exported import Exported
 from scalargrad.export.soundness import require_sound
 from scalargrad.ops import TABLE
 from scalargrad.system.json_number import json_number
+from scalargrad.system.one_line import shown
 from scalargrad.table.operation import Elementwise
 from scalargrad.version import __version__
 
@@ -92,7 +93,7 @@ def read(text: str, where: str) -> Exported:
     try:
         found = json.loads(text)
         if found["format"] != FORMAT:
-            raise StateError(f"{where} has the format {found['format']!r}, not {FORMAT!r}")
+            raise StateError(f"{where} has the format {shown(found['format'])}, not {FORMAT!r}")
         program = _program(found)
         outcomes = tuple(map(bool, found["expected"]))
         (name,), inputs, outputs = map(_words, ([found["name"]], found["inputs"], found["outputs"]))
@@ -113,7 +114,7 @@ def read(text: str, where: str) -> Exported:
 
 def _words(found: Any) -> list[str]:
     if not (isinstance(found, list) and all(isinstance(x, str) for x in found)):
-        raise TypeError(f"{found!r} should be a list of names")
+        raise TypeError(f"{shown(found)} should be a list of names")
     return [*found]
 
 

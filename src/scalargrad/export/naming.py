@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from scalargrad.compiler.call.arguments import is_number
-from scalargrad.compiler.call.results import ArrayOutline, ObjectOutline, Place
+from scalargrad.compiler.call.outline import ArrayOutline, ObjectOutline, Place
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
 from scalargrad.table.numbers import is_real

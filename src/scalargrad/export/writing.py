@@ -15,6 +15,7 @@ from scalargrad.export.exported import Exported, exported
 from scalargrad.export.json_program import json_file
 from scalargrad.export.object_file import object_file, shared_library
 from scalargrad.system.files import file_path, write_atomically
+from scalargrad.system.one_line import shortened, shown
 from scalargrad.table.c import LIBM
 
 _KEYWORDS = frozenset(
@@ -40,14 +41,15 @@ def write(
 ) -> list[Path]:
     """Write the program of a compiled function for such arguments; see `Jitted.export`."""
     target = Path(file_path(path))
+    called = shortened(str(path))
     if target.suffix not in _WRITERS:
         known = ", ".join(_WRITERS)
-        raise OperandError(f"{path} ends in {target.suffix!r}: end it in one of {known}")
+        raise OperandError(f"{called} ends in {shown(target.suffix)}: end it in one of {known}")
     name = target.stem
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in _KEYWORDS | LIBM:
         raise OperandError(
-            f"{path} would name a function {name!r}, which C does not allow: use a letter, then "
-            "letters, digits and _, and no keyword or function of C"
+            f"{called} would name a function {shown(name)}, which C does not allow: use a letter, "
+            "then letters, digits and _, and no keyword or function of C"
         )
     files = _WRITERS[target.suffix](exported(compiled, name, args, kwargs))
     return [

@@ -12,13 +12,14 @@ from scalargrad.losses.reduction import (
     examples,
     is_batch,
     is_class,
+    plain,
     reduced,
     reduction_of,
-    require_numbers,
 )
 from scalargrad.ops import dot, eq, logsumexp, ne, relu, square, sum, take
+from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import listed, scalar, shown, whole
+from scalargrad.table.validation import listed, scalar, whole
 from scalargrad.value import Value
 
 Weights = Sequence[float] | None
@@ -117,10 +118,12 @@ def _weighted(loss: Any, share: Any) -> Any:
 
 
 def _smooth(probabilities: Any, label_smoothing: float) -> list[Any]:
+    given = listed(probabilities, "cross_entropy: a target", "probabilities, or the class")
+    wanted = [plain(p, "cross_entropy: a probability") for p in given]
     if is_real(label_smoothing) and label_smoothing == 0.0:
-        return list(probabilities)
-    spread = label_smoothing / len(probabilities)
-    return [p * (1.0 - label_smoothing) + spread for p in probabilities]
+        return wanted
+    spread = label_smoothing / len(wanted)
+    return [p * (1.0 - label_smoothing) + spread for p in wanted]
 
 
 def _against(scores: list[Any], probabilities: list[Any], weight: Weights) -> Any:
@@ -280,7 +283,7 @@ def multi_margin_loss(
     >>> 4 * multi_margin_loss([0.0, 0.5, 2.0, 1.0], 3)  # UCSB, not divided by the 4 classes
     2.5
     """
-    if not is_real(p) or p not in {1, 2}:
+    if not is_real(p) or p not in (1, 2):
         raise DomainError(f"multi_margin_loss: p is {shown(p)}; use 1 or 2")
     margin = scalar(margin, "multi_margin_loss: margin")
     weight = _weights(weight, "multi_margin_loss")
@@ -288,7 +291,6 @@ def multi_margin_loss(
     def loss(scores: list[Any], wanted: Any) -> tuple[Any, Any]:
         _require_one_for_each(weight, scores, "multi_margin_loss")
         t = class_index(wanted, len(scores), "multi_margin_loss")
-        require_numbers(scores, "multi_margin_loss")
         own = take(scores, t)
         over = _rivals([relu(margin - own + x) for x in scores], t)
         total = sum(over if p == 1 else [square(x) for x in over])

@@ -11,12 +11,14 @@ from scalargrad.losses.reduction import (
     Reduction,
     class_index,
     examples,
+    has_entries,
     reduced,
     reduction_of,
 )
 from scalargrad.ops import sum
+from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import as_float, is_real
-from scalargrad.table.validation import listed, number, shown
+from scalargrad.table.validation import listed, number
 from scalargrad.value import Value
 
 
@@ -27,9 +29,9 @@ def _number(x: Any, what: str) -> float:
 def _examples(input: Any, target: Any, name: str) -> Iterator[tuple[Any, Any]]:
     """Yield the scores and the target of each example."""
     given = listed(input, f"{name}: input", "scores")
-    rows = [x if hasattr(x, "__len__") else [x] for x in given]
+    rows = [x if has_entries(x) else [x] for x in given]
     wanted = [
-        t[0] if hasattr(t, "__len__") and len(t) == 1 else t
+        t[0] if has_entries(t) and len(t) == 1 else t
         for t in listed(target, f"{name}: target", "classes")
     ]
     yield from examples(rows, wanted, name)
@@ -163,7 +165,7 @@ def confusion_matrix(input: Any, target: Any, *, threshold: float = 0.0) -> list
     if not verdicts:
         raise OperandError("confusion_matrix of no examples: give at least one")
     first = next(iter(input))
-    classes = max(2, len(first) if hasattr(first, "__len__") else 2)
+    classes = max(2, len(first) if has_entries(first) else 2)
     counts = [[0] * classes for _ in range(classes)]
     for true, predicted in verdicts:
         counts[true][predicted] += 1

@@ -7,8 +7,9 @@ from typing import Any, Literal, TypeAlias
 
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.ops import eq, floor, ge, lt, mean, sum
-from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import listed, scalar, shown
+from scalargrad.system.one_line import shown
+from scalargrad.table.numbers import as_float, is_real
+from scalargrad.table.validation import listed, scalar
 from scalargrad.tree import flatten
 from scalargrad.value import Scalar, Value
 
@@ -66,6 +67,8 @@ def elementwise(
             f"{name}: the input is {shape(input)}, the target {shape(target)}; give one target "
             "for each number, nested alike"
         )
+    numbers = [plain(x, f"{name}: a number of the input") for x in numbers]
+    wanted = [plain(t, f"{name}: a target") for t in wanted]
     losses = [loss(x, t) for x, t in zip(numbers, wanted, strict=True)]
     if weight is not None:
         pairs = zip(spread(weight, input, f"{name}: weight"), losses, strict=True)
@@ -75,9 +78,31 @@ def elementwise(
     return reduced(losses, reduction, name)
 
 
+def plain(x: Any, where: str) -> Any:
+    """Return a Value as it is, and a real number of any type as a float.
+
+    Examples
+    --------
+    >>> plain(3, "a target")
+    3.0
+    """
+    return x if type(x) is float or isinstance(x, Value) else as_float(x, where)
+
+
+def has_entries(x: Any) -> bool:
+    """Return whether `x` holds several numbers; an array without axes is one, and has no length.
+
+    Examples
+    --------
+    >>> has_entries([1.0]), has_entries(1.0)
+    (True, False)
+    """
+    return hasattr(x, "__len__") and getattr(x, "ndim", 1) != 0
+
+
 def _agree(input: Any, target: Any) -> bool:
     """Return whether one argument is a column and the other a flat list of as many numbers."""
-    if not all(hasattr(x, "__len__") and not isinstance(x, dict) for x in (input, target)):
+    if not all(has_entries(x) and not isinstance(x, dict) for x in (input, target)):
         return False
     n = len(input)
     return {shape(input), shape(target)} == {f"{n} numbers", f"{n} × 1 numbers"}
@@ -109,7 +134,7 @@ def spread(weight: Any, input: Any, name: str) -> list[Any]:
     if is_class(weight) or shape(weight) == shape(input):
         return weights * (len(numbers) if is_class(weight) else 1)
     row = f"{len(weights)} numbers"
-    shapes = {shape(part) for part in input} if hasattr(input, "__len__") else set()
+    shapes = {shape(part) for part in input} if has_entries(input) else set()
     if shape(weight) != row or shapes != {row}:
         raise OperandError(
             f"{name} is {shape(weight)}, the input {shape(input)}; give one number, one for each "
@@ -166,15 +191,12 @@ def examples(input: Any, target: Any, name: str) -> Iterator[tuple[list[Any], An
     lengths = sorted({len(x) for x in scores})
     if len(lengths) > 1:
         raise OperandError(f"{name}: examples have {lengths} scores; give one for each class")
-    pairs = zip(scores, wanted, strict=True)
+    if lengths == [0]:
+        raise OperandError(f"{name}: the examples have no scores; give one for each class")
+    pairs = zip(
+        [[plain(x, f"{name}: a score") for x in row] for row in scores], wanted, strict=True
+    )
     return ((x, t[0] if len(x) > 1 and _is_one(t) else t) for x, t in pairs)
-
-
-def require_numbers(scores: list[Any], name: str) -> None:
-    """Raise OperandError if a score is no number."""
-    for score in scores:
-        if not is_class(score):
-            raise OperandError(f"{name}: a score is {shown(score)}; give numbers")
 
 
 def _is_one(target: Any) -> bool:
@@ -190,4 +212,4 @@ def is_batch(input: Any) -> bool:
         raise OperandError(f"scores are given as a list, not as {shown(input)}") from None
     if isinstance(input, str | dict):
         raise OperandError(f"scores are given as a list, not as {shown(input)}")
-    return hasattr(first, "__len__")
+    return has_entries(first)

@@ -6,6 +6,7 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.nn.module import Module
+from scalargrad.nn.rows import each_row
 from scalargrad.ops import (
     elu,
     gelu,
@@ -18,7 +19,8 @@ from scalargrad.ops import (
     tanh,
     where,
 )
-from scalargrad.table.validation import number, positive, shown
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import is_word, number, positive
 
 
 class ElementwiseModule(Module):
@@ -37,7 +39,7 @@ class ElementwiseModule(Module):
         """
         if hasattr(x, "tolist"):
             x = x.tolist()
-        return [self.forward(part) for part in x] if isinstance(x, list | tuple) else self.unit(x)
+        return each_row(x, self.forward) if isinstance(x, list | tuple) else self.unit(x)
 
 
 class ReLU(ElementwiseModule):
@@ -174,7 +176,7 @@ class GELU(ElementwiseModule):
     """
 
     def __init__(self, approximate: str = "none") -> None:
-        if str(approximate) not in {"none", "tanh"}:
+        if not is_word(approximate, {"none", "tanh"}):
             raise OperandError(f"GELU: approximate is {shown(approximate)}; use 'none' or 'tanh'")
         self.approximate = approximate
 

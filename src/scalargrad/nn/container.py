@@ -7,7 +7,10 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.nn.module import Module
-from scalargrad.table.validation import shown, whole
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import whole
+
+_MOST_DIMENSIONS = 100
 
 
 class Flatten(Module):
@@ -26,7 +29,7 @@ class Flatten(Module):
     """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        self.start_dim, self.end_dim = start_dim, end_dim
+        self.start_dim, self.end_dim = whole(start_dim, "start_dim"), whole(end_dim, "end_dim")
 
     def forward(self, x: Any) -> Any:
         """Return nested lists with these dimensions joined.
@@ -55,6 +58,8 @@ def _dimensions(x: Any) -> int:
     depth = 0
     while isinstance(x, list | tuple):
         depth, x = depth + 1, x[0] if x else None
+        if depth > _MOST_DIMENSIONS:
+            raise OperandError("Flatten was given a list in itself, or one nested too deeply")
     return depth
 
 

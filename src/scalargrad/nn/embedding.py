@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 from scalargrad.errors import OperandError
@@ -10,9 +11,11 @@ from scalargrad.nn import init
 from scalargrad.nn.index import checked_index
 from scalargrad.nn.init import Rng
 from scalargrad.nn.module import Module
+from scalargrad.nn.rows import each_row
 from scalargrad.ops import dot, mean, sum, take
 from scalargrad.sparse import Table
-from scalargrad.table.validation import listed, shown, size, whole
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import is_word, listed, size, whole
 from scalargrad.value import Scalar, Value
 
 
@@ -108,7 +111,7 @@ class Embedding(Module):
         """
         index = index.tolist() if hasattr(index, "tolist") else index
         if isinstance(index, list | tuple):
-            return [self.forward(i) for i in index]
+            return each_row(index, self.forward)
         return self.row(index)
 
     def example_input(self) -> Any:
@@ -162,7 +165,7 @@ class EmbeddingBag(Embedding):
         *,
         rng: Rng = None,
     ) -> None:
-        if str(mode) not in {"mean", "sum"}:
+        if not is_word(mode, {"mean", "sum"}):
             raise OperandError(f"EmbeddingBag: mode is {shown(mode)}; use 'mean' or 'sum'")
         self.mode = mode
         super().__init__(num_embeddings, embedding_dim, padding_idx, rng=rng)
@@ -188,13 +191,20 @@ class EmbeddingBag(Embedding):
         DomainError
             If an index is outside the table.
         """
-        if per_sample_weights is not None and self.mode != "sum":
-            raise OperandError("EmbeddingBag: per_sample_weights need mode='sum'")
+        weights: list[Any] | None = None
+        if per_sample_weights is not None:
+            weights = listed(per_sample_weights, "per_sample_weights", "numbers, nested as index")
+            if self.mode != "sum":
+                raise OperandError("EmbeddingBag: per_sample_weights need mode='sum'")
         index = listed(
             index.tolist() if hasattr(index, "tolist") else index, "index", "whole numbers"
         )
         if index and isinstance(index[0], list | tuple):
-            bags = per_sample_weights or [None] * len(index)
+            if weights is not None and len(weights) != len(index):
+                raise OperandError(
+                    f"EmbeddingBag: per_sample_weights for {len(weights)} bags, and there are "
+                    f"{len(index)}"
+                )
             if any(
                 isinstance(i, list | tuple)
                 for bag in index
@@ -203,8 +213,9 @@ class EmbeddingBag(Embedding):
                 raise OperandError(
                     "EmbeddingBag: index is a bag, or a list of bags; this is nested deeper"
                 )
-            return [self.forward(bag, w) for bag, w in zip(index, bags, strict=True)]
-        return self._bag(index, per_sample_weights)
+            each = zip(index, weights or repeat(None), strict=False)
+            return [self.forward(bag, w) for bag, w in each]
+        return self._bag(index, weights)
 
     def _bag(self, index: Sequence[Any], weights: Sequence[Scalar] | None) -> list[Value]:
         if weights is not None and len(weights) != len(index):

@@ -7,8 +7,8 @@ from typing import Any, overload
 
 from scalargrad.errors import DomainError, OperandError
 from scalargrad.ops import eq, floor, ge, lt
+from scalargrad.system.one_line import shown
 from scalargrad.table import numbers
-from scalargrad.table.validation import shown
 from scalargrad.value import Value
 
 

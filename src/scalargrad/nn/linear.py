@@ -11,10 +11,11 @@ from scalargrad.nn import init
 from scalargrad.nn.index import checked_index
 from scalargrad.nn.init import Rng
 from scalargrad.nn.module import Module, distinct_numbers
-from scalargrad.nn.rows import are_rows
+from scalargrad.nn.rows import are_rows, each_row
 from scalargrad.ops import dot
 from scalargrad.sparse import Table, Vector
-from scalargrad.table.validation import flag, shown, size
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import flag, size
 from scalargrad.value import Parameter, Scalar
 
 
@@ -99,7 +100,7 @@ class Linear(Module):
         if not isinstance(x, Mapping):
             x = self._listed(x)
             if are_rows(x):
-                return [self.forward(row) for row in x]
+                return each_row(x, self.forward)
         rows, inputs = self._sparse(x) if isinstance(x, Mapping) else self._dense(x)
         biases: Sequence[Parameter | None] = self.bias or [None] * self.out_features
         return [dot(row, inputs, b) for row, b in zip(rows, biases, strict=True)]

@@ -9,11 +9,12 @@ from typing import Any
 from scalargrad.errors import OperandError
 from scalargrad.nn.init import Rng, draw_by, generator
 from scalargrad.nn.module import Module, distinct_numbers
-from scalargrad.nn.rows import are_rows
+from scalargrad.nn.rows import are_rows, each_row
 from scalargrad.ops import TABLE, dot
 from scalargrad.ops.activations import ELUOperation, LeakyReLUOperation
+from scalargrad.system.one_line import shown
 from scalargrad.table.operation import Unary
-from scalargrad.table.validation import listed, shown, size
+from scalargrad.table.validation import is_word, listed, size
 from scalargrad.value import Parameter, Scalar, Value
 
 Activation = Callable[[Value], Value]
@@ -26,7 +27,7 @@ def _activation(chosen: str | Activation) -> Activation:
     """Return an activation by its name in the table of operations, or as it was given."""
     if callable(chosen):
         return chosen
-    op = TABLE.get(str(chosen))
+    op = TABLE.get(chosen) if is_word(chosen, TABLE) else None
     if not isinstance(op, _ONE_OPERAND):
         known = sorted(name for name, op in TABLE.items() if isinstance(op, _ONE_OPERAND))
         raise OperandError(
@@ -229,7 +230,7 @@ class MLP(Module):
             As the last `Layer` returns it.
         """
         if are_rows(x):
-            return [self(row) for row in x]
+            return each_row(x, self)
         signal: Any = x
         for i, layer in enumerate(self.layers):
             signal = layer([signal] if i and isinstance(signal, Value) else signal)

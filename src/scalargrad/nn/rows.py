@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from scalargrad.errors import OperandError
 from scalargrad.value import Value
 
 
@@ -22,3 +23,24 @@ def are_rows(x: Any) -> bool:
     if isinstance(first, Value | float):
         return False
     return isinstance(first, list | tuple | Mapping) or getattr(first, "ndim", 0) > 0
+
+
+def each_row(x: Iterable[Any], forward: Callable[[Any], Any]) -> list[Any]:
+    """Return what a module makes of each example of a batch, or of a batch of batches.
+
+    Raises
+    ------
+    OperandError
+        If lists contain themselves, or are nested more deeply than Python recurs.
+
+    Examples
+    --------
+    >>> each_row([[1.0, 2.0], [3.0, 4.0]], sum)
+    [3.0, 7.0]
+    """
+    try:
+        return [forward(row) for row in x]
+    except RecursionError as error:
+        raise OperandError(
+            "what a module was given contains itself, or is nested too deeply"
+        ) from error

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from scalargrad.errors import StateError
@@ -207,6 +208,8 @@ def _opened(path: AnyPath) -> Iterator[Any]:
     """Open a safetensors file; the package checks its header before anything is read."""
     with needed("saving and loading weights needs"):
         from safetensors import SafetensorError, safe_open
+    if Path(file_path(path)).is_dir():
+        raise StateError(f"{path} is a folder: give the file that save_model wrote")
     try:
         with safe_open(file_path(path), framework="numpy") as file:
             yield file

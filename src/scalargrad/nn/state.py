@@ -113,7 +113,7 @@ def shape_text(shape: Iterable[int]) -> str:
 def _complaint(kind: str, keys: IncompatibleKeys, misshapen: list[str]) -> str:
     lines = {
         "missing": ", ".join(keys.missing_keys),
-        "unexpected": ", ".join(keys.unexpected_keys),
+        "unexpected": ", ".join(map(str, keys.unexpected_keys)),
         "misshapen": "; ".join(misshapen),
     }
     listed = "".join(f"\n  {what}: {names}" for what, names in lines.items() if names)

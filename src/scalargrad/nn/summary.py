@@ -10,7 +10,7 @@ from scalargrad.errors import OperandError
 from scalargrad.graph import topological_order
 from scalargrad.nn.children import SummaryLine, parts_of
 from scalargrad.nn.module import Module
-from scalargrad.table.validation import shown
+from scalargrad.system.one_line import shown
 from scalargrad.tree import flatten
 from scalargrad.value import Value
 

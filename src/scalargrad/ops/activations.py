@@ -9,10 +9,12 @@ from scalargrad.errors import OperandError
 from scalargrad.ops.arithmetic import abs
 from scalargrad.ops.exponential import erfc, exp, expm1, log1p
 from scalargrad.ops.selection import where
+from scalargrad.system.one_line import shown
 from scalargrad.table.domain import Domain
 from scalargrad.table.notation import ATOM, Notation
 from scalargrad.table.operation import Elementwise, Operand, R_co, Unary, composite, primitive
 from scalargrad.table.symbol import Symbol
+from scalargrad.table.validation import is_word
 
 __all__ = [
     "elu",
@@ -195,10 +197,10 @@ class Gelu(Unary):
     @overload
     def __call__(self, x: Operand[R_co], /, approximate: str = "none") -> R_co: ...
     def __call__(self, x: Any, /, approximate: str = "none") -> Any:
-        if approximate == "tanh":
+        if is_word(approximate, {"tanh"}):
             return gelu_tanh(x)
-        if approximate != "none":
-            raise OperandError(f"gelu: approximate is {approximate!r}; use 'none' or 'tanh'")
+        if not is_word(approximate, {"none"}):
+            raise OperandError(f"gelu: approximate is {shown(approximate)}; use 'none' or 'tanh'")
         return self.of(x)
 
 

@@ -8,6 +8,7 @@ from types import FunctionType
 from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.system.one_line import shown
 from scalargrad.table.domain import REAL, Domain
 from scalargrad.table.numbers import as_float
 from scalargrad.table.operation import Elementwise, Unary
@@ -107,8 +108,8 @@ def _require_plain_parameters(function: Callable[..., float]) -> None:
     variadic = code is not None and code.co_flags & _VARIADIC
     if code is None or variadic or code.co_kwonlyargcount or not code.co_argcount:
         raise OperandError(
-            f"custom_op needs a Python function of plain positional parameters, not {function!r}: "
-            "write one with def that calls it"
+            f"custom_op needs a Python function of plain positional parameters, not "
+            f"{shown(function)}: write one with def that calls it"
         )
 
 
@@ -123,5 +124,5 @@ def _require_one_partial_each(op: Elementwise) -> None:
     wrong = [p for p in found if not isinstance(p, Symbol | float | int)]
     if len(found) != op.arity or wrong:
         raise OperandError(
-            f"the partials of {op.name} are {found!r}: give {op.arity}, one for each operand"
+            f"the partials of {op.name} are {shown(found)}: give {op.arity}, one for each operand"
         )

@@ -11,9 +11,9 @@ from scalargrad.grad_mode import recorder
 from scalargrad.ops.comparisons import eq, ge, lt
 from scalargrad.ops.rounding import floor
 from scalargrad.ops.selection import where
+from scalargrad.system.one_line import shown
 from scalargrad.table import numbers
 from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import shown
 
 __all__ = ["take"]
 
@@ -44,7 +44,8 @@ def take(values: Any, index: Any) -> Any:
     >>> take([10.0, 20.0, 30.0], 1)
     20.0
     """
-    if isinstance(values, dict) or not hasattr(values, "__getitem__") or isinstance(values, type):
+    entries = hasattr(values, "__getitem__") and getattr(values, "ndim", 1) != 0
+    if not entries or isinstance(values, dict | type):
         raise OperandError(f"take: values is {shown(values)}; give a list or an array")
     size = len(values)
     if is_real(index):

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.system.one_line import shown
 from scalargrad.table.eager import compile_operator, compile_reflected
 from scalargrad.table.numbers import defers
 from scalargrad.table.operation import Elementwise
-from scalargrad.table.validation import shown
 
 
 def printed(op: Elementwise, *, reflected: bool = False) -> Any:

@@ -37,7 +37,7 @@ class Sum(ListReduction):
     def __call__(self, values: Iterable[T], /, start: T) -> T: ...  # lists, tuples and arrays
     def __call__(self, values: Any, /, start: Any = 0, *more: Any) -> Any:
         """Add up the numbers and nodes of an iterable, to `start` if one is given."""
-        if more or not hasattr(values, "__iter__"):
+        if more or not hasattr(values, "__iter__") or getattr(values, "ndim", 1) == 0:
             raise self.misused()
         if isinstance(start, list | tuple) or getattr(start, "ndim", None):
             return builtins.sum(values, start)

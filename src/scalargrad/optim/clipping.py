@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable
 
 from scalargrad.errors import NumericalError, OperandError
-from scalargrad.table.validation import flag, listed, number, positive, shown
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import flag, listed, number, positive
 from scalargrad.value import Value
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from scalargrad.errors import DomainError, OperandError
+from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import flag, number, shown
+from scalargrad.table.validation import flag, number
 
 Group: TypeAlias = dict[str, Any]
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.sparse import SparseParameter, Touched
-from scalargrad.table.validation import listed, shown
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import listed
 from scalargrad.value import Value
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from scalargrad.errors import OperandError, StateError
 from scalargrad.optim.optimizer import Optimizer
 from scalargrad.optim.options import Group
+from scalargrad.system.one_line import shown
 from scalargrad.system.packages import needed
-from scalargrad.table.validation import instance, shown
+from scalargrad.table.validation import instance
 from scalargrad.value import Value
 
 
@@ -47,7 +48,8 @@ def torch_state_dict(optimizer: Optimizer, model: Any) -> dict[str, Any]:
     [0, 1]
     """
     instance(optimizer, "optimizer", Optimizer, "one of scalargrad.optim")
-    if not callable(getattr(model, "state_dict", None)) or isinstance(model, type):
+    made = not isinstance(model, type)
+    if not (made and all(callable(getattr(model, x, None)) for x in ("state_dict", "parameters"))):
         raise OperandError(f"model is {shown(model)}; give the Module whose parameters these are")
     with needed("states for PyTorch need"):
         import torch

@@ -7,8 +7,9 @@ from itertools import pairwise
 from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import shown, whole
+from scalargrad.table.validation import whole
 
 #: The default number of chunks. It does not depend on the number of workers, as digits would.
 CHUNKS = 32
@@ -43,9 +44,11 @@ def _length(data: Any) -> int:
         if any(isinstance(x, str | bytes | Mapping) for x in parts):
             raise TypeError
         lengths = {len(x) for x in parts}
-    except TypeError:
+        _stretch(data, 0, 0)
+    except (TypeError, LookupError):
         raise OperandError(
-            "data have no length: give a list, an array, or a tuple of them, as in (X, y)"
+            "data have no length, or no slices: give a list, an array, or a tuple of them, as in "
+            "(X, y)"
         ) from None
     if len(lengths) > 1:
         shown = ", ".join(str(len(x)) for x in parts)

@@ -8,7 +8,7 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.parallel.processes import available
-from scalargrad.table.validation import shown
+from scalargrad.system.one_line import shown
 
 #: Applies a function to each item of an iterable, and gives the results in order.
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
@@ -36,7 +36,13 @@ def as_workers(workers: Any) -> int | Map:
             f"workers is {shown(workers)}, of type {type(workers).__name__}: give a number of "
             "processes, something with a map such as an executor, or a map such as pool.map"
         )
-    applied: Map = found
+
+    def applied(f: Callable[[Any], Any], items: Iterable[Any]) -> Iterable[Any]:
+        results = found(f, items)
+        if isinstance(results, Iterable):
+            return results
+        raise OperandError(f"workers is no map: it returned {shown(results)}, not all results")
+
     return applied
 
 

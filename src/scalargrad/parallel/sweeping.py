@@ -13,7 +13,8 @@ from scalargrad.parallel.parcels import Parcel, packed, parcel
 from scalargrad.parallel.processes import Processes
 from scalargrad.parallel.worker import Failure, Missing, Reply, Request, answer
 from scalargrad.system import terminals
-from scalargrad.table.validation import flag, function, listed, mapping, shown
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import flag, function, listed, mapping
 
 P = TypeVar("P")
 R = TypeVar("R")

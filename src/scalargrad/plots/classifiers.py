@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.errors import OperandError
+from scalargrad.errors import DomainError, OperandError
 from scalargrad.grad_mode import no_grad
 from scalargrad.plots.style import MARKERS, axes_or_new, colour, column
 from scalargrad.plots.style import data as as_number
+from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import function, listed, shown, size, text
+from scalargrad.table.validation import function, listed, size, text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,6 +66,8 @@ def decision_boundary(
             "give two columns of the data"
         )
     data = np.array(pairs)
+    if not np.isfinite(data).all():
+        raise DomainError("decision_boundary draws a plane, and a point is not in it: inf or nan")
     classes = np.array(column(labels, "labels"))
     if len(classes) != len(data):
         raise OperandError(f"{len(data)} points and {len(classes)} labels: give one for each")

@@ -18,7 +18,8 @@ from scalargrad.plots.style import (
     new_figure,
     styled,
 )
-from scalargrad.table.validation import function, listed, shown, whole
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import function, listed, whole
 from scalargrad.value import Value
 
 if TYPE_CHECKING:

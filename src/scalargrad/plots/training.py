@@ -178,6 +178,8 @@ def loss_curves(
     for name, loss in mapping(losses, "losses", "functions by name").items():
         function(loss, f"losses[{text(name, 'the name of a loss')!r}]", "of one number")
         curves[name] = [data(loss(x)) for x in xs]
+    if not curves:
+        raise OperandError("losses is empty: give one function at least, by name")
     axes = axes_or_new(ax)
     for i, (name, ys) in enumerate(curves.items()):
         axes.plot(xs, ys, color=colour(i), ls=DASHES[i % len(DASHES)], label=name)

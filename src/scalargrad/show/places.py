@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from scalargrad.errors import OperandError
 from scalargrad.show.subgraphs import Model
-from scalargrad.table.validation import shown
+from scalargrad.system.one_line import shown
 from scalargrad.value import Value
 
 _NEURON = re.compile(r"layers\.(\d+)\.neurons\.(\d+)\.(?:w\.(\d+)|b)")

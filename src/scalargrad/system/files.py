@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.system.one_line import shown
 
 #: The prefix of the names of unfinished files.
 _PREFIX = ".scalargrad-"
@@ -35,8 +36,7 @@ def file_path(path: Any, name: str = "path") -> str:
         with suppress(UnicodeEncodeError):
             if isinstance(found, str) and os.fsencode(found) and "\0" not in found:
                 return found
-    shown = " ".join(repr(path).split())
-    raise OperandError(f"{name} is {shown:.60}, of type {type(path).__name__}; give a path (str)")
+    raise OperandError(f"{name} is {shown(path)}, of type {type(path).__name__}; give a path (str)")
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: bool = True) -> Path:

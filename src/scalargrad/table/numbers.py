@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from scalargrad.errors import OperandError
+from scalargrad.system.one_line import shown
 
-_SHORT = 60
 _NUMBERS = (float, int)  # checked faster than `float | int`, which is built at every call
 
 
@@ -21,15 +21,13 @@ def is_real(x: Any) -> bool:
 def as_float(x: Any, where: str) -> float:
     """Return the real number `x` as a float, or raise OperandError saying `where` it stood."""
     if not is_real(x):
-        shown = " ".join(repr(x).split())
-        shown = shown if len(shown) <= _SHORT else shown[:_SHORT] + "…"
         remedy = "take its .data" if hasattr(x, "_apply") else "convert it first"
         if isinstance(x, list | tuple) or getattr(x, "ndim", None):
             remedy = (
                 "take its numbers one by one, as in [f(x) for x in numbers] or vmap(f)(numbers)"
             )
         raise OperandError(
-            f"{where} is {shown}, of type {type(x).__name__}: scalargrad computes with Values "
+            f"{where} is {shown(x)}, of type {type(x).__name__}: scalargrad computes with Values "
             f"and real numbers (int, float, bool, NumPy real scalars); {remedy}"
         )
     try:

@@ -12,27 +12,12 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any, TypeVar
 
 from scalargrad.errors import DomainError, OperandError
+from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real
 
 T = TypeVar("T")
 
-_SHORT = 60
 _MOST = 1_000_000_000
-
-
-def shown(x: Any) -> str:
-    """Return how an argument is shown in a message: one line of at most 60 characters.
-
-    Examples
-    --------
-    >>> shown(list(range(100)))
-    '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 1…'
-    """
-    try:
-        text = " ".join(repr(x).split())
-    except Exception:  # noqa: BLE001 - a foreign __repr__ may raise anything
-        text = f"a {type(x).__name__}"
-    return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
 
 
 def number(
@@ -74,7 +59,7 @@ def number(
         raise DomainError(f"{name} is an integer beyond 1.8e308; give a smaller number") from None
     if math.isnan(found) or (finite and math.isinf(found)) or not low <= found <= high:
         raise DomainError(f"{name} is {found:g}; give {_range(low, high)}")
-    return found
+    return found or 0.0 if low == 0.0 else found  # where -0 is allowed, others may refuse it
 
 
 def _range(low: float, high: float) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from scalargrad.errors import StateError
 from scalargrad.system.files import write_atomically
-from scalargrad.table.validation import shown
+from scalargrad.system.one_line import shown
 
 _FORMAT = "scalargrad checkpoint 2"
 

@@ -10,7 +10,8 @@ from typing import Any
 from scalargrad.errors import OperandError, StateError, TrainingWarning
 from scalargrad.nn import Module
 from scalargrad.system.files import require_writable
-from scalargrad.table.validation import flag, function, listed, number, shown, whole
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import flag, function, listed, number, whole
 
 _OPTIMIZER = ("step", "zero_grad", "state_dict", "load_state_dict")
 _SCHEDULER = ("step", "get_last_lr", "state_dict", "load_state_dict")

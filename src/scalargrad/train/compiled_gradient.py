@@ -15,7 +15,7 @@ from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.trace.find_generators import generators_of
 from scalargrad.compiler.trace.side_effects import Around
 from scalargrad.errors import TraceError
-from scalargrad.table.validation import shown
+from scalargrad.system.one_line import shown
 from scalargrad.train.carried import Carried
 from scalargrad.train.data_rows import Rows
 from scalargrad.train.examples import plain

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from scalargrad.errors import OperandError
-from scalargrad.table.validation import listed, shown
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import listed
 from scalargrad.value import Value
 
 

@@ -15,8 +15,9 @@ from rich.table import Table
 
 from scalargrad.errors import OperandError
 from scalargrad.system.files import file_path, write_atomically
+from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import is_word, listed, shown, whole
+from scalargrad.table.validation import is_word, listed, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

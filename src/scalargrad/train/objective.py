@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from scalargrad.errors import OperandError
 from scalargrad.nn import Module
+from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import shown
 from scalargrad.train.examples import Examples, plain
 from scalargrad.train.history import Row
 from scalargrad.value import Value

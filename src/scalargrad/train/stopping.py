@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from scalargrad.errors import OperandError
-from scalargrad.table.validation import shown, whole
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import whole
 
 
 @dataclass

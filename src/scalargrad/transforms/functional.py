@@ -14,8 +14,9 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.grad_mode import is_grad_enabled
+from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import as_float
-from scalargrad.table.validation import flag, shown
+from scalargrad.table.validation import flag
 from scalargrad.transforms.evaluation import Evaluation, evaluated
 from scalargrad.tree import flatten, flatten_like
 from scalargrad.value import Scalar, Value

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.numpy_runner import NumpyExecutable
+from scalargrad.compiler.backend.repeated_step import RepeatedStep, StepShape
 from scalargrad.compiler.jit_mode import chosen
 from scalargrad.compiler.packing.instructions import Packed
 
@@ -86,8 +87,8 @@ def steps_of(
     lend: Callable[[], tuple[Any, Floats]],
     take_back: Callable[[Any], None],
     outputs: slice,
-    numbers: tuple[Any, ...],
-) -> Any:
+    shape: StepShape,
+) -> RepeatedStep | None:
     """Return what runs a step many times in one call; None where NumPy runs it.
 
     Parameters
@@ -96,16 +97,15 @@ def steps_of(
         Hand out an executable with the view of its outputs, and take both back.
     outputs : slice
         The cells of the program's outputs.
-    numbers : tuple
-        The fields of `step_loop.Shape`.
+    shape : StepShape
     """
     if not has_llvm():
         return None
     from scalargrad.compiler.backend.llvm.native import NativeExecutable
-    from scalargrad.compiler.backend.llvm.step_loop import PackedSteps, Shape
+    from scalargrad.compiler.backend.llvm.step_loop import PackedSteps
 
     lent = lend()
     take_back(lent)
     if not isinstance(lent[0], NativeExecutable):
         return None
-    return PackedSteps(lend, take_back, outputs, Shape(*numbers))
+    return PackedSteps(lend, take_back, outputs, shape)

@@ -3,7 +3,8 @@
 `arguments` splits the arguments into numbers and a key, with `objects` for modules and other
 objects and `static_arguments` for those marked static; `input_numbers` lays out the numbers as
 inputs. A `path` is one recorded program with all it takes to run it; `paths` are those of one
-function, `recording_limits` bounds their number, and `record_call` records a new one. `results`
-puts numbers back into the shape of the result, where an `output` is a node of the graph;
-`eager_replay` repeats a call eagerly if its compiled gradient is not finite.
+function, `recording_limits` bounds their number, and `record_call` records a new one. An `outline`
+is the structure of a result, which `results` fills with the numbers of a call; where these depend
+on Values, each is an `output`, a node of the graph. `eager_replay` repeats a call eagerly if its
+compiled gradient is not finite.
 """

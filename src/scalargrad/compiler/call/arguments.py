@@ -20,8 +20,8 @@ from scalargrad.compiler.guards.object_state import like
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
 from scalargrad.sparse import Table
+from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import as_float, is_real
-from scalargrad.table.validation import shown
 from scalargrad.value import Parameter, Value
 
 Key = tuple[Hashable, ...]
@@ -191,7 +191,7 @@ def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any
     if isinstance(x, list | tuple) and not isinstance(x, Table):
         items = [rebuilt(item, fresh, copier) for item in x]
         return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
-    if hasattr(x, "dtype") and hasattr(x, "ravel"):
+    if hasattr(x, "dtype") and hasattr(x, "ravel") and not isinstance(x, np.generic):
         return _rebuilt_array(x, fresh, copier)
     return copier.copy(x) if copier is not None and is_object(x) else x
 

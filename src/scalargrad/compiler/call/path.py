@@ -18,10 +18,11 @@ from scalargrad.compiler.call.input_numbers import (
     number_of,
     value_cells,
 )
+from scalargrad.compiler.call.outline import Place, has_arrays
 from scalargrad.compiler.call.output import Output, all_finite
 from scalargrad.compiler.call.random_inputs import RandomInputs
 from scalargrad.compiler.call.result_nodes import ResultNodes
-from scalargrad.compiler.call.results import Place, filled, filler, has_arrays
+from scalargrad.compiler.call.results import filled, filler
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.guards.reads import Reads

@@ -8,7 +8,7 @@ from typing import Any
 
 from scalargrad.compiler.call.objects import Visit, frozen, is_object
 from scalargrad.errors import OperandError
-from scalargrad.table.validation import shown
+from scalargrad.system.one_line import shown
 
 
 def static_of(
@@ -43,7 +43,7 @@ def static_of(
         found |= {k + len(places), places[k]} if not open_ended and k < 0 else set()
     for name in names:
         if name not in known and not any_name:
-            raise OperandError(f"jit: static_argnames {name!r} is none of {', '.join(known)}")
+            raise OperandError(f"jit: static_argnames {shown(name)} is none of {', '.join(known)}")
         found |= {name, places.index(name)} if name in places else {name}
     return frozenset(found)
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from dataclasses import replace
 
-from scalargrad.compiler.explain.measured import Timed, TimelineBar, shares
+from scalargrad.compiler.explain.measured import COPIES, Timed, TimelineBar, shares, shortest
 from scalargrad.compiler.loops.listing import name_of
 from scalargrad.compiler.loops.loop import CellTable, Clear, Increase, Loop, Looped, Read, Write
 from scalargrad.compiler.loops.loop_executable import LoopExecutable, Printed
 from scalargrad.compiler.runner import Inputs
 
-#: The number of timed runs, and how often a short loop is repeated in each.
-_RUNS, _COPIES = 7, 32
+#: Loops of this many iterations or fewer count as short.
 _FEW = 4096
 
 
@@ -45,7 +43,7 @@ def timed(title: str, program: Looped, inputs: Inputs) -> Timed:
     nothing = _seconds(replace(program, loops=[]), whole)
     bars = []
     for loop in program.loops:
-        copies = _COPIES if _iterations(loop) <= _FEW else 1
+        copies = COPIES if _iterations(loop) <= _FEW else 1
         taken = _seconds(replace(program, loops=[loop] * copies), whole) - nothing
         bars.append(TimelineBar(name_of(loop), _iterations(loop), max(0.0, taken) / copies))
     gathers = sum(
@@ -66,9 +64,4 @@ def _seconds(program: Looped, whole: LoopExecutable) -> float:
     """Return the seconds of the shortest of several runs."""
     part = LoopExecutable(Printed(program))
     part.memory[:] = whole.memory
-    times = []
-    for _ in range(_RUNS):
-        start = time.perf_counter()
-        part.run()
-        times.append(time.perf_counter() - start)
-    return min(times)
+    return shortest(part.run)

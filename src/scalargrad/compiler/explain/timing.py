@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend import choice
+from scalargrad.compiler.explain.measured import COPIES, shortest
 from scalargrad.compiler.packing.instructions import Instruction, Packed
 
 #: The most pieces that are timed; in a longer program, each is several instructions.
 _PIECES = 400
-#: How often a piece too short to time is repeated within a run, and the number of runs.
-_COPIES, _RUNS = 32, 7
 #: Instructions over this many lanes or fewer count as short.
 _FEW = 4096
 
@@ -43,7 +41,7 @@ def timed(packed: Packed, memory: Floats, lanes: Sequence[int]) -> list[Piece]:
     found = []
     for start in range(0, len(instructions), size):
         piece = instructions[start : start + size]
-        copies = _COPIES if max(lanes[start : start + size]) <= _FEW else 1
+        copies = COPIES if max(lanes[start : start + size]) <= _FEW else 1
         taken = _seconds(packed, piece * copies, memory) - nothing
         found.append(Piece(tuple(piece), max(0.0, taken) / copies))
     return found
@@ -54,9 +52,4 @@ def _seconds(packed: Packed, instructions: list[Instruction], memory: Floats) ->
     executable = choice.executable_for(replace(packed, instructions=instructions))
     cells = len(packed.memory)  # beyond them, an executable has spare cells of its own
     executable.memory[:cells] = memory[:cells]
-    times = []
-    for _ in range(_RUNS):
-        start = time.perf_counter()
-        executable.run()
-        times.append(time.perf_counter() - start)
-    return min(times)
+    return shortest(executable.run)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.llvm.emitter import Emitter, Operand
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
 from scalargrad.compiler.backend.llvm.operations import apply
+from scalargrad.compiler.backend.repeated_step import StepShape
 from scalargrad.compiler.loops.node_columns import is_repeatable
 from scalargrad.compiler.passes.kinds import CONSTANT, INPUT
 from scalargrad.compiler.passes.program import Program
@@ -28,23 +28,6 @@ _LONGEST = 200
 _STRETCH = 20_000_000
 
 
-class Form(NamedTuple):
-    """The roles of the inputs and outputs of a step.
-
-    Attributes
-    ----------
-    carried, given, results : int
-        The numbers in the carry, in the entry of `xs` that a step is given, and in its result.
-    outcomes : tuple of bool
-        The recorded outcomes of the comparisons, which are further outputs.
-    """
-
-    carried: int
-    given: int
-    results: int
-    outcomes: tuple[bool, ...]
-
-
 def can_repeat(program: Program) -> bool:
     """Return whether a step can run as a loop: it is short, and its operations are repeatable."""
     return len(program) <= _LONGEST and all(
@@ -52,34 +35,25 @@ def can_repeat(program: Program) -> bool:
     )
 
 
-class Steps:
-    """A short step of a scan, compiled to a loop.
+class StepLoop:
+    """A short step of a scan, compiled to a loop; a `RepeatedStep`.
 
     Parameters
     ----------
     program : Program
-        The recorded step. Its inputs are the carry, then the entry; its outputs the next carry,
-        the result, and the comparisons.
-    form : Form
+        The recorded step.
+    shape : StepShape
     """
 
-    def __init__(self, program: Program, form: Form) -> None:
-        code = compile_module(_printed(program, form), level=1)
+    def __init__(self, program: Program, shape: StepShape) -> None:
+        code = compile_module(_printed(program, shape), level=1)
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         kind = ctypes.CFUNCTYPE(number, pointer, pointer, pointer, number)
         self._run = code.function("steps", kind)
         self._stretch = max(1, _STRETCH // (len(program) + 1))
 
     def run(self, state: Floats, given: Floats, results: Floats) -> int:
-        """Run as many steps as possible, and return how many; `state` and `results` are updated.
-
-        Parameters
-        ----------
-        state : float64, carried
-            The carry.
-        given, results : float64, steps × numbers
-            The entries, and where to write the results.
-        """
+        """Run steps until they end, or one is not as recorded; see `RepeatedStep`."""
         made, count = 0, len(results)
         while made < count:
             stretch = min(self._stretch, count - made)
@@ -91,24 +65,24 @@ class Steps:
         return made
 
 
-def _printed(program: Program, form: Form) -> IRModule:
+def _printed(program: Program, shape: StepShape) -> IRModule:
     """Return the code of ``steps(state, given, results, count)``, which returns the steps run."""
     module = IRModule()
     body = module.function("steps", "ptr %state, ptr %given, ptr %results, i64 %count", "i64")
     e = Emitter(body)
-    starts = [e.load(_cell(e, "state", str(k))) for k in range(form.carried)]
+    starts = [e.load(_cell(e, "state", str(k))) for k in range(shape.carried)]
     body.line("br label %loop")
     body.begin("loop")
     head = body.reserve()
-    carried = [f"%c{k}" for k in range(form.carried)]
-    given = [e.load(x) for x in _row(e, "given", form.given)]
+    carried = [f"%c{k}" for k in range(shape.carried)]
+    given = [e.load(x) for x in _row(e, "given", shape.given)]
     outputs = _outputs(e, program, [*carried, *given])
-    latest = [e.number(x) for x in outputs[: form.carried]]
-    body.line(f"br i1 {_is_good(e, outputs, form)}, label %next, label %stop")
+    latest = [e.number(x) for x in outputs[: shape.carried]]
+    body.line(f"br i1 {_is_good(e, outputs, shape)}, label %next, label %stop")
     checked = body.block
     body.begin("next")
-    places = _row(e, "results", form.results)
-    for x, place in zip(outputs[form.carried :], places, strict=False):
+    places = _row(e, "results", shape.results)
+    for x, place in zip(outputs[shape.carried :], places, strict=False):
         e.store(x, place)
     body.line("%n = add nuw nsw i64 %i, 1")
     more = body.assign("icmp slt i64 %n, %count")
@@ -117,7 +91,7 @@ def _printed(program: Program, form: Form) -> IRModule:
     body.line(f"%made = phi i64 [ %i, %{checked} ], [ %n, %next ]")
     for k, (c, x) in enumerate(zip(carried, latest, strict=True)):
         body.line(f"%s{k} = phi double [ {c}, %{checked} ], [ {x}, %next ]")
-    for k in range(form.carried):
+    for k in range(shape.carried):
         e.store(f"%s{k}", _cell(e, "state", str(k)))
     body.line("ret i64 %made")
     phis = ["%i = phi i64 [ 0, %entry ], [ %n, %next ]"]
@@ -156,12 +130,12 @@ def _outputs(e: Emitter, program: Program, inputs: Sequence[Operand]) -> list[Op
     return [found[x] for x in program.outputs]
 
 
-def _is_good(e: Emitter, outputs: Sequence[Operand], form: Form) -> str:
+def _is_good(e: Emitter, outputs: Sequence[Operand], shape: StepShape) -> str:
     """Print the test that results are finite and comparisons come out as recorded."""
     good = e.body.assign("and i1 true, true")
-    results = form.carried + form.results
+    results = shape.carried + shape.results
     tests = [e.compare("oeq", e.sub(x, x), 0.0) for x in outputs[:results]]
-    for x, outcome in zip(outputs[results:], form.outcomes, strict=True):
+    for x, outcome in zip(outputs[results:], shape.outcomes, strict=True):
         tests.append(e.compare("une" if outcome else "oeq", x, 0.0))
     for test in tests:
         good = e.body.assign(f"and i1 {good}, {test}")

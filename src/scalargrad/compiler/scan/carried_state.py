@@ -12,11 +12,12 @@ import numpy as np
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.call.arguments import Key, visit
 from scalargrad.compiler.call.objects import Visit
+from scalargrad.compiler.call.outline import Place, has_arrays, outlined
 from scalargrad.compiler.call.path import Path
-from scalargrad.compiler.call.results import FlatNumbers, Place, filled, has_arrays, outlined
+from scalargrad.compiler.call.results import FlatNumbers, filled
 from scalargrad.compiler.jitted import Jitted
 from scalargrad.errors import OperandError
-from scalargrad.table.validation import shown
+from scalargrad.system.one_line import shown
 from scalargrad.transforms.draws import rewind
 from scalargrad.value import Value
 

@@ -14,8 +14,10 @@ import numpy as np
 
 from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.choice import has_llvm, steps_of
+from scalargrad.compiler.backend.repeated_step import RepeatedStep, StepShape
+from scalargrad.compiler.call.outline import Place, has_arrays
 from scalargrad.compiler.call.path import Path
-from scalargrad.compiler.call.results import FlatNumbers, Place, filled, has_arrays
+from scalargrad.compiler.call.results import FlatNumbers, filled
 from scalargrad.compiler.scan.carried_state import CarriedState, StepForm, form_of
 
 #: The fewest steps for which a loop is compiled (for fewer, compiling takes longer than running),
@@ -91,10 +93,13 @@ def _shaped(outline: Any, rows: Floats) -> list[Any]:
 
 
 #: The compiled loops of paths, and programs that run repeatedly, cached.
-_known: tuple[WeakKeyDictionary[Path, Any], ...] = (WeakKeyDictionary(), WeakKeyDictionary())
+_known: tuple[WeakKeyDictionary[Path, RepeatedStep | None], ...] = (
+    WeakKeyDictionary(),
+    WeakKeyDictionary(),
+)
 
 
-def _steps(path: Path, form: StepForm, count: int) -> Any:
+def _steps(path: Path, form: StepForm, count: int) -> RepeatedStep | None:
     """Return what runs so many steps of a path in one call; None if nothing can."""
     from scalargrad.compiler.loops import scan_loop
 
@@ -102,13 +107,14 @@ def _steps(path: Path, form: StepForm, count: int) -> Any:
     by_loop = count >= LEAST and scan_loop.can_repeat(program)
     known = _known[by_loop]
     if path not in known:
-        numbers = form.carried, program.inputs - form.carried, path.results - form.carried
+        carried = form.carried
+        given, results = program.inputs - carried, path.results - carried
+        shape = StepShape(carried, given, results, path.outcomes)
         if by_loop:
-            known[path] = scan_loop.Steps(program, scan_loop.Form(*numbers, path.outcomes))
+            known[path] = scan_loop.StepLoop(program, shape)
         else:
             runner = path.function.values
-            places = runner.outputs, (*numbers, path.outcomes)
-            known[path] = steps_of(runner.lend, runner.take_back, *places)
+            known[path] = steps_of(runner.lend, runner.take_back, runner.outputs, shape)
     return known[path]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from scalargrad.compiler.trace.find_generators import generators_of, makes_fresh
 from scalargrad.compiler.trace.refusal import at, users_line
 from scalargrad.errors import TraceError
-from scalargrad.table.validation import shown
+from scalargrad.system.one_line import shown
 from scalargrad.transforms.draws import MODULE, Draw, rewind, rows_of, state_of
 
 REMEDY = (

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.array_types import Flags
-from scalargrad.compiler.call.results import filled, outlined
+from scalargrad.compiler.call.outline import outlined
+from scalargrad.compiler.call.results import filled
 from scalargrad.compiler.passes.kinds import total_of
 from scalargrad.compiler.passes.nodes import Nodes
 from scalargrad.compiler.passes.program import Program

@@ -10,7 +10,8 @@ from scalargrad.errors import OperandError, StateError
 from scalargrad.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from scalargrad.optim.lr_scheduler.scheduler import LRScheduler, required
 from scalargrad.optim.optimizer import Optimizer
-from scalargrad.table.validation import listed, shown, whole
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import listed, whole
 
 
 class _Combined(LRScheduler):

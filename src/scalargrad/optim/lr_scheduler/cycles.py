@@ -159,6 +159,8 @@ class OneCycleLR(LRScheduler):
         self.max_lrs = per_group(max_lr, "max_lr", optimizer)
         first = positive(div_factor, "div_factor")
         last = first * positive(final_div_factor, "final_div_factor")
+        positive(last, "div_factor * final_div_factor", finite=False)
+        number(max([0.0, *self.max_lrs]) / min(first, last), "max_lr / div_factor")
         self._rates_of = [(rate / first, rate, rate / last) for rate in self.max_lrs]
         least, most = (
             per_group(x, name, optimizer)

@@ -231,11 +231,15 @@ class LambdaLR(LRScheduler):
 
     def lr_at(self, epoch: int, base: float) -> float:
         """Return base · lr_lambda(epoch), by the function of the first group."""
-        return float(base * self.lr_lambdas[0](epoch))
+        return base * _factor(self.lr_lambdas[0], epoch)
 
     def _next(self, epoch: int) -> list[float]:
         pairs = zip(self.lr_lambdas, self._rates(), strict=True)
-        return [base * factor(epoch) for factor, (_, base) in pairs]
+        return [base * _factor(f, epoch) for f, (_, base) in pairs]
 
     def _first(self) -> list[float]:
         return self._next(0)
+
+
+def _factor(lr_lambda: Callable[[int], float], epoch: int) -> float:
+    return number(lr_lambda(epoch), f"lr_lambda({epoch})", 0.0)

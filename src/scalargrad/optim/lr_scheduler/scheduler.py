@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from scalargrad.errors import OperandError, StateError
 from scalargrad.optim.optimizer import Optimizer
-from scalargrad.table.validation import number, shown, size, whole
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import number, size, whole
 
 
 class LRScheduler:
@@ -35,9 +37,8 @@ class LRScheduler:
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = required(optimizer)
         self.last_epoch = 0
-        for group in optimizer.param_groups:
-            group.setdefault("initial_lr", group["lr"])
-        self._set(self._next(0))
+        with self._or_as_before():
+            self._set(self._next(0))
 
     def lr_at(self, epoch: int, base: float) -> float:
         """Return the learning rate after `epoch` steps, where it was `base` at first.
@@ -61,13 +62,29 @@ class LRScheduler:
 
     def step(self) -> None:
         """Advance by one epoch; call it after ``optimizer.step()``."""
-        self._set(self._next(self.last_epoch + 1))
+        with self._or_as_before(self.state_dict()):
+            self._set(self._next(self.last_epoch + 1))
         self.last_epoch += 1
 
     def restart(self) -> None:
         """Start again from the base rate, as when a SequentialLR hands over."""
         self._set(self._first())
         self.last_epoch = 0
+
+    @contextmanager
+    def _or_as_before(self, state: Mapping[str, Any] | None = None) -> Iterator[None]:
+        """Give the optimiser its options back, and the schedule a state, if a user's rate fails."""
+        groups = self.optimizer.param_groups
+        before = [dict(group) for group in groups]
+        try:
+            yield
+        except BaseException:
+            for group, options in zip(groups, before, strict=True):
+                group.clear()
+                group.update(options)
+            if state is not None:
+                self._take_on(*self._read(state))
+            raise
 
     def _next(self, epoch: int) -> list[float]:
         """Return the rate of each group in an epoch, from those in force."""

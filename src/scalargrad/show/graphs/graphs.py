@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Literal
+from typing import Any, Literal
 
 from scalargrad.errors import GraphTooLargeError, LayoutError, OperandError
 from scalargrad.graph import describe, fan_out, topological_order
@@ -34,8 +34,9 @@ from scalargrad.show.number_format import number
 from scalargrad.show.places import module_or_none, place_names
 from scalargrad.show.softmax_maximum import shown_order
 from scalargrad.show.subgraphs import Fold, Model, fold
+from scalargrad.system.one_line import shown
 from scalargrad.table.printing import MINUS
-from scalargrad.table.validation import flag, is_word, listed, shown, text, whole
+from scalargrad.table.validation import flag, is_word, listed, text, whole
 from scalargrad.value import Value
 
 _MOST_DIGITS, _LEAST_DPI, _MOST_DPI = 17, 24, 1200
@@ -274,8 +275,11 @@ class GraphDrawing:
         return to_mermaid(self.diagram, self.direction)
 
 
-def _roots(root: object) -> list[Value]:
-    roots = [root] if isinstance(root, Value) else list(root) if isinstance(root, Iterable) else []
+def _roots(root: Any) -> list[Value]:
+    try:
+        roots: list[Any] = [root] if isinstance(root, Value) else [*root]
+    except TypeError:
+        roots = []
     if not roots or not all(isinstance(value, Value) for value in roots):
         raise OperandError(
             f"draw needs a Value or several, and got {shown(root)}, of type "

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from scalargrad.errors import GraphError, OperandError
 from scalargrad.graph import describe
 from scalargrad.show.graphs.scale import Scale
-from scalargrad.table.validation import shown
+from scalargrad.system.one_line import shown
 from scalargrad.value import Value
 
 
@@ -87,7 +88,10 @@ def highlighted_ids(order: Sequence[Value], highlight: Highlight | None) -> froz
 def _items(highlight: Highlight | None) -> list[Value | WalkStep]:
     if highlight is None:
         return []
-    items: list[Any] = list(highlight) if isinstance(highlight, Iterable) else [highlight]
+    items: list[Any] = [highlight]
+    if not isinstance(highlight, Value | WalkStep):
+        with suppress(TypeError):
+            items = [*highlight]
     if not all(isinstance(item, Value | WalkStep) for item in items):
         raise OperandError(
             f"highlight is {shown(highlight)}, of type {type(highlight).__name__}: give a Value of "

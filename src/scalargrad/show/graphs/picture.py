@@ -12,6 +12,7 @@ from scalargrad.errors import LayoutError
 from scalargrad.show.graphs.layout import DPI, render
 from scalargrad.show.graphs.svg import finish
 from scalargrad.system.files import file_path, require_writable, write_atomically
+from scalargrad.system.one_line import shown
 
 _SUFFIXES = (".svg", ".png", ".pdf", ".dot", ".mmd")
 
@@ -142,7 +143,8 @@ class Picture:
             case ".mmd":
                 return self.mermaid.encode()
         raise LayoutError(
-            f"a picture cannot be saved as {path.name!r}: end the name in {', '.join(_SUFFIXES)}"
+            f"a picture cannot be saved as {shown(path.name)}: end the name in "
+            f"{', '.join(_SUFFIXES)}"
         )
 
     def _repr_svg_(self) -> str:

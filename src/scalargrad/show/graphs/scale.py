@@ -12,7 +12,8 @@ from math import isfinite, isnan
 
 from scalargrad.errors import LayoutError
 from scalargrad.show.graphs.copies import FanOutCopy
-from scalargrad.table.validation import is_word, shown
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import is_word
 from scalargrad.value import Value
 
 _NEGATIVE, _ZERO, _POSITIVE = (0xF0, 0x97, 0x37), (0xE4, 0xE4, 0xE4), (0x5F, 0xA8, 0xEC)

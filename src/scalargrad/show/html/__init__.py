@@ -23,6 +23,7 @@ from zlib import compress
 
 from scalargrad.errors import LayoutError
 from scalargrad.system.files import file_path, require_writable, write_atomically
+from scalargrad.system.one_line import shown
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
@@ -66,7 +67,7 @@ def require_page(path: str | os.PathLike[str]) -> None:
     """
     path = file_path(path)
     if Path(path).suffix.lower() not in {".html", ".htm"}:
-        raise LayoutError(f"a page cannot be saved as {Path(path).name!r}: end it in .html")
+        raise LayoutError(f"a page cannot be saved as {shown(Path(path).name)}: end it in .html")
     require_writable(path)
 
 

@@ -9,9 +9,11 @@ from typing import Literal, TypeAlias, get_args
 
 from scalargrad.errors import OperandError
 from scalargrad.show.number_format import number
+from scalargrad.system.one_line import shown
 from scalargrad.table.notation import CONDITIONAL, PRODUCT
 from scalargrad.table.printing import Expression, mathml, scripted, text
 from scalargrad.table.symbol import Symbol
+from scalargrad.table.validation import is_word
 
 #: How the gradient of f with respect to x is written: ∂f/∂x, x̄, or, of a pre-activation, δ_x.
 Notation: TypeAlias = Literal["partial", "bar", "delta"]
@@ -71,9 +73,9 @@ class FormulaWriter:
 
     def signal(self, root: str, node: str, notation: Notation) -> str:
         """Write the gradient of the root with respect to a node."""
-        if notation not in get_args(Notation):
+        if not is_word(notation, get_args(Notation)):
             known = ", ".join(map(repr, get_args(Notation)))
-            raise OperandError(f"notation is {notation!r}; use one of {known}")
+            raise OperandError(f"notation is {shown(notation)}; use one of {known}")
         if notation == "partial":
             return self.partial(root, node)
         return self.bar(node) if notation == "bar" else self.delta(node)

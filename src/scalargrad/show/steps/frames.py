@@ -23,7 +23,8 @@ from scalargrad.show.html import policy
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.show.text_width import text_width
-from scalargrad.table.validation import is_word, shown
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import is_word
 from scalargrad.value import Value
 
 _MOST = 300

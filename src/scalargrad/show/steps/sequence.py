@@ -22,7 +22,8 @@ from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.show.subgraphs import Model
 from scalargrad.system.files import file_path, write_atomically
-from scalargrad.table.validation import flag, shown, text, whole
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import flag, text, whole
 from scalargrad.value import Value
 
 _MOST_IN_NOTEBOOK = 1_000

@@ -13,7 +13,8 @@ from scalargrad.show.subgraphs.homes import CallFolds
 from scalargrad.show.subgraphs.interface import note_interfaces
 from scalargrad.show.subgraphs.sorting import in_order
 from scalargrad.show.subgraphs.titles import name_folds
-from scalargrad.table.validation import shown, whole
+from scalargrad.system.one_line import shown
+from scalargrad.table.validation import whole
 from scalargrad.value import Value
 
 #: The default for the most items on one level: as many as can be read in one picture.

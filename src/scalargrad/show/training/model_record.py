@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from scalargrad.compiler.call.results import filled, outlined
+from scalargrad.compiler.call.outline import outlined
+from scalargrad.compiler.call.results import filled
 from scalargrad.compiler.passes.kinds import CONSTANT, INPUT
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.compiler.trace.record import Recording, record
 from scalargrad.errors import OperandError, TraceError
 from scalargrad.system.json_number import json_number
+from scalargrad.system.one_line import shown
 from scalargrad.table.javascript import available, function_key
 from scalargrad.table.operation import Operation
-from scalargrad.table.validation import shown
 from scalargrad.value import Value
 
 Json: TypeAlias = Any

@@ -14,8 +14,9 @@ from scalargrad.show.training.model_record import Loss, Model, record_loss, reco
 from scalargrad.show.training.network import Cell, find_cells
 from scalargrad.show.training.retraining import Retraining, find_retraining
 from scalargrad.show.training.task import Task, find_task
-from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import listed, number, shown, text, whole
+from scalargrad.system.one_line import shown
+from scalargrad.table.numbers import as_float, is_real
+from scalargrad.table.validation import listed, number, text, whole
 from scalargrad.train.examples import Examples, plain
 from scalargrad.value import Value
 
@@ -140,9 +141,9 @@ def _require_mean(model: Model, data: Examples, loss: Loss) -> None:
     """Check that the loss of all examples is the mean of their losses, as the page assumes."""
     with no_grad():
         answers = [model(x) for x in data.inputs]
-        whole = float(plain(loss(answers, data.targets)))
+        whole = as_float(plain(loss(answers, data.targets)), "the loss")
         each = [
-            float(plain(loss([answer], [target])))
+            as_float(plain(loss([answer], [target])), "the loss")
             for answer, target in zip(answers, data.targets, strict=True)
         ]
     mean = math.fsum(each) / len(each)

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from scalargrad.errors import OperandError
 from scalargrad.show.number_format import number
+from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import is_real
-from scalargrad.table.validation import listed, shown, text
+from scalargrad.table.validation import listed, text
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,6 @@
 """Repeat the packed program of a long `scan` step in one call of machine code.
 
-A short step is compiled to a loop of its own instead (`scalargrad.compiler.loops.scan_loop`). The
-inputs of the program are the carry, then the entry for the step; its outputs are the next carry,
-the result, and the outcomes of comparisons, which must be as recorded.
+A short step is compiled to a loop of its own instead (`scalargrad.compiler.loops.scan_loop`).
 """
 
 from __future__ import annotations
@@ -10,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,18 +19,10 @@ from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.loop_nest import Nest, below
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
 from scalargrad.compiler.backend.llvm.native import AT_A_TIME, NativeExecutable
+from scalargrad.compiler.backend.repeated_step import StepShape
 
 #: The most steps run in one go before the code of a program is final.
 _FIRST = 16
-
-
-class Shape(NamedTuple):
-    """The numbers that a step carries, takes and returns, and the outcomes of its comparisons."""
-
-    carried: int
-    given: int
-    results: int
-    outcomes: tuple[bool, ...] | None
 
 
 @functools.cache
@@ -142,7 +132,7 @@ Lent = tuple[NativeExecutable, Floats]
 
 
 class PackedSteps:
-    """The packed program of a step, repeated in one call of machine code.
+    """The packed program of a step, repeated in one call of machine code; a `RepeatedStep`.
 
     Parameters
     ----------
@@ -150,7 +140,7 @@ class PackedSteps:
         Hand out an executable, and take it back.
     outputs : slice
         The cells of its outputs.
-    shape : Shape
+    shape : StepShape
     """
 
     def __init__(
@@ -158,23 +148,15 @@ class PackedSteps:
         lend: Callable[[], Lent],
         take_back: Callable[[Lent], None],
         outputs: slice,
-        shape: Shape,
+        shape: StepShape,
     ) -> None:
         self._lend, self._take_back, self.shape = lend, take_back, shape
-        told = [int(x) for x in shape.outcomes or ()]
+        told = [int(x) for x in shape.outcomes]
         head = [outputs.start, shape.carried, shape.given, shape.results, len(told)]
         self._fields = np.array([*head, *told], dtype=np.int64)
 
     def run(self, state: Floats, given: Floats, results: Floats) -> int:
-        """Run as many steps as possible, and return how many; `state` and `results` are updated.
-
-        Parameters
-        ----------
-        state : float64, carried
-            The carry.
-        given, results : float64, steps × numbers
-            The entries, and where to write the results.
-        """
+        """Run steps until they end, or one is not as recorded; see `RepeatedStep`."""
         lent = self._lend()
         try:
             return self._run(lent[0], state, given, results)

@@ -6,9 +6,10 @@ may have several results, each a node. A sweep holds back their signals until th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from scalargrad.graph import topological_order
 from scalargrad.value import Value
 
 
@@ -45,24 +46,13 @@ class CallSignals:
 
         Such an order exists, as a call has all its operands before it returns.
         """
-        found: list[Value] = []
-        left = set(order)
-        stack: list[Value | None] = [*reversed(order)]
-        while stack:
-            node = stack.pop()
-            if node is None:
-                found.append(stack.pop())  # type: ignore[arg-type]
-            elif node in left:
-                left.remove(node)
-                stack += (node, None)
-                stack += [x for x in self._read(node) if x in left]
-        return found
+        ahead = set(order)
 
-    def _read(self, node: Value) -> Iterable[Any]:
-        """Return the operands of a node; of a result of a call, those of all its results."""
-        if node._call is None:
-            return node.parents
-        return [x for operands in self._operands[id(node._call)].values() for x in operands]
+        def operands_of(node: Value) -> list[Any]:
+            together = self._operands.get(id(node._call), {0: node.parents}).values()
+            return [x for operands in together for x in operands if x in ahead]
+
+        return topological_order(*order, operands_of=operands_of)
 
     def keeps(self, node: Any, upstream: float, under_way: dict[Value, float]) -> bool:
         """Keep the signal of a result, and send all of them back when the last one arrives.

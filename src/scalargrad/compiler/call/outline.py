@@ -1,0 +1,213 @@
+"""Outlines: the structure of a function's result, with a place for each number of a call.
+
+`outlined` makes one of the result of a recording; `results` fills it with the numbers of each call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterator, MappingView, Sequence
+from types import FunctionType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalargrad.compiler.call.copied_objects import Copier
+from scalargrad.compiler.call.objects import Visit, is_object
+from scalargrad.compiler.guards.names_read import variables
+from scalargrad.compiler.guards.object_state import is_stateful, like
+from scalargrad.compiler.trace.traced import Traced
+from scalargrad.errors import TraceError
+from scalargrad.sparse import Table
+from scalargrad.tree import is_object_array
+from scalargrad.value import Value
+
+
+class Place:
+    """The place of a Value in an outline."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
+class ArrayOutline:
+    """The outline of an array of objects."""
+
+    def __init__(self, shape: tuple[int, ...], items: list[Any] | slice) -> None:
+        self.shape = shape
+        self._items = items
+        self.places = items if isinstance(items, slice) else _stretch(items)
+        self.template = None if isinstance(items, slice) else Template.of(items)
+
+    @property
+    def items(self) -> list[Any]:
+        """The outlines of its entries."""
+        items = self._items
+        return [*map(Place, range(items.start, items.stop))] if isinstance(items, slice) else items
+
+
+class Template(NamedTuple):
+    """An array of numbers, some of which are constant and the others computed at each call.
+
+    Attributes
+    ----------
+    numbers : float64, items
+    where, places : integers
+        The indices of items that are computed, and the place of each.
+    """
+
+    numbers: NDArray[np.float64]
+    where: NDArray[np.int64]
+    places: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, items: list[Any]) -> Template | None:
+        """Return the template of items; None if some are neither places nor floats."""
+        if not {Place, float}.issuperset(map(type, items)):
+            return None
+        where = [k for k, x in enumerate(items) if isinstance(x, Place)]
+        numbers = [0.0 if isinstance(x, Place) else x for x in items]
+        places = [items[k].index for k in where]
+        return cls(np.array(numbers), np.array(where, np.int64), np.array(places, np.int64))
+
+    def filled(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the array with what was computed."""
+        numbers = self.numbers.copy()
+        numbers[self.where] = found[self.places]
+        return numbers
+
+
+def _stretch(items: list[Any]) -> slice | None:
+    """Return the places of items as a slice, if all items are consecutive places."""
+    if not items or not all(isinstance(x, Place) for x in items):
+        return None
+    first = items[0].index
+    found = slice(first, first + len(items))
+    return found if [x.index for x in items] == list(range(found.start, found.stop)) else None
+
+
+class ObjectOutline:
+    """The outline of an object: a copy, with a `Place` for each Value."""
+
+    def __init__(self, copied: Any) -> None:
+        self.copied = copied
+
+
+#: Immutable types, whose instances are shared by all results.
+_PLAIN = {type(None), bool, int, float, str}
+
+
+class PlainList(list[Any]):
+    """The outline of a list without Values; each result has a copy of it."""
+
+
+class ResultRow(list[Any]):
+    """The outline of a list with consecutive places and, before and after them, constant items.
+
+    Parameters
+    ----------
+    items : list
+    first, last : int
+        The indices of the first and last place among the items.
+    """
+
+    def __init__(self, items: list[Any], first: int, last: int) -> None:
+        super().__init__(items)
+        self.head, self.tail = items[:first], items[last:]
+        self.places = slice(items[first].index, items[first].index + last - first)
+
+    @classmethod
+    def of(cls, items: list[Any]) -> list[Any]:
+        """Return items as a `ResultRow` if they have that form, else unchanged."""
+        where = [k for k, x in enumerate(items) if x.__class__ is Place]
+        if len(where) < 2 or not _PLAIN.issuperset({*map(type, items)} - {Place}):
+            return items
+        first, last = where[0], where[-1] + 1
+        stretch = len(where) == last - first and _stretch(items[first:last]) is not None
+        return cls(items, first, last) if stretch else items
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        first = len(self.head)
+        return ResultRow, ([*self], first, len(self) - len(self.tail))
+
+    def filled(self, found: Sequence[Any]) -> list[Any]:
+        """Return the list with what was computed."""
+        middle: Any = found[self.places]
+        if isinstance(middle, np.ndarray):
+            middle = middle.tolist()
+        return [*self.head, *middle, *self.tail]
+
+
+def has_arrays(outline: Any) -> bool:
+    """Return whether an outline holds arrays."""
+    if isinstance(outline, dict):
+        return any(map(has_arrays, outline.values()))
+    if isinstance(outline, list | tuple):
+        return any(map(has_arrays, outline))
+    return isinstance(outline, ArrayOutline)
+
+
+def outlined(tree: Any, values: list[Value]) -> Any:
+    """Return the outline of a result; its Values are added to `values`."""
+    if isinstance(tree, Value):
+        values.append(tree)
+        return Place(len(values) - 1)
+    if isinstance(tree, dict):
+        return like(tree, [outlined(x, values) for x in tree.values()])
+    if isinstance(tree, list | tuple) and not isinstance(tree, Table):
+        if type(tree) is list and _PLAIN.issuperset(map(type, tree)):
+            return PlainList(tree)
+        places = _places(tree, values)
+        items = (
+            [outlined(x, values) for x in tree]
+            if places is None
+            else [*map(Place, range(places.start, places.stop))]
+        )
+        kind: Any = ResultRow.of if type(tree) is list else type(tree)
+        return kind(*items) if hasattr(tree, "_fields") else kind(items)
+    if is_object_array(tree):
+        numbers = tree.ravel().tolist()
+        entries = _places(numbers, values) or [outlined(x, values) for x in numbers]
+        return ArrayOutline(tree.shape, entries)
+    if isinstance(tree, Coroutine):
+        tree.close()
+        raise TraceError("a compiled function returned a coroutine: only plain functions compile")
+    if isinstance(tree, Iterator | MappingView) or (
+        isinstance(tree, set | frozenset) and any(isinstance(x, Value) for x in tree)
+    ):
+        raise TraceError(
+            f"a compiled function returned a {type(tree).__name__}, which a program could not make "
+            "again: return a list"
+        )
+    if isinstance(tree, FunctionType) and _closes_over_results(tree):
+        raise TraceError(
+            f"a compiled function returned the function {tree.__qualname__}, which closes over "
+            "Values of the recording: return the Values, and make the function outside"
+        )
+    return _outlined_object(tree, values) if is_object(tree) else tree
+
+
+def _places(items: Any, values: list[Value]) -> slice | None:
+    """Return the places of items as a slice if all are Values, else None."""
+    if not len(items) or not all(issubclass(kind, Value) for kind in {*map(type, items)}):
+        return None
+    values += items
+    return slice(len(values) - len(items), len(values))
+
+
+def _closes_over_results(function: FunctionType) -> bool:
+    """Return whether a function closes over traced numbers."""
+    objects = Visit([])
+    for x in variables(function).values():
+        objects.part(x)
+    return any(isinstance(x, Traced) for x in objects.module_values)
+
+
+def _outlined_object(tree: Any, values: list[Value]) -> Any:
+    """Return the outline of an object; a bound method without Values is returned itself."""
+    if not is_stateful(type(tree)):
+        objects = Visit([])
+        objects.part(tree)
+        if not objects.module_values:
+            return tree
+    return ObjectOutline(Copier(Value, lambda x: outlined(x, values)).copy(tree))

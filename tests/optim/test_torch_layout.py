@@ -1,0 +1,130 @@
+"""States are laid out for PyTorch tensor by tensor; NumPy's arrays stand in for its tensors.
+
+That PyTorch itself goes on from them is tested beside it, in test_torch_state.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from scalargrad import StateError, nn, optim
+
+np = pytest.importorskip("numpy", reason="its arrays stand in for tensors")
+
+
+@pytest.fixture(autouse=True)
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let arrays be tensors."""
+    tensors = SimpleNamespace(tensor=np.array, float64=np.float64)
+    monkeypatch.setitem(sys.modules, "torch", tensors)
+
+
+def network() -> nn.Sequential:
+    """Build tensors of the shapes (3, 2), (3,), (1, 3) and (1,)."""
+    return nn.Sequential(nn.Linear(2, 3, rng=0), nn.Tanh(), nn.Linear(3, 1, rng=1))
+
+
+def step(model: nn.Module, optimizer: optim.Optimizer) -> None:
+    """Take a step along the gradients 1, 2, 3, … in the order of the parameters."""
+    for k, parameter in enumerate(model.parameters()):
+        parameter.grad = k + 1.0
+    optimizer.step()
+
+
+SHAPES = [(3, 2), (3,), (1, 3), (1,)]
+#: By optimiser and options: what a step along g remembers, as multiples of g and of g².
+REMEMBERED: list[tuple[str, dict[str, Any], dict[str, tuple[float, int]]]] = [
+    ("SGD", {"momentum": 0.9}, {"momentum_buffer": (1.0, 1)}),
+    ("SGD", {}, {}),
+    ("Adam", {"betas": (0.5, 0.75)}, {"exp_avg": (0.5, 1), "exp_avg_sq": (0.25, 2)}),
+    (
+        "Adam",
+        {"betas": (0.5, 0.75), "amsgrad": True},
+        {"exp_avg": (0.5, 1), "exp_avg_sq": (0.25, 2), "max_exp_avg_sq": (0.25, 2)},
+    ),
+    ("RMSprop", {"alpha": 0.75}, {"square_avg": (0.25, 2)}),
+    (
+        "RMSprop",
+        {"alpha": 0.75, "centered": True},
+        {"square_avg": (0.25, 2), "grad_avg": (0.25, 1)},
+    ),
+    ("Adagrad", {}, {"sum": (1.0, 2)}),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "remembered"), REMEMBERED)
+def test_each_tensor_has_the_numbers_of_its_parameters(
+    name: str, options: dict[str, Any], remembered: dict[str, tuple[float, int]]
+) -> None:
+    """In its shape and order, with the steps taken, which SGD's do not count."""
+    model = network()
+    optimizer = getattr(optim, name)(model.parameters(), lr=0.1, **options)
+    assert optim.torch_state_dict(optimizer, model)["state"] == {}
+    step(model, optimizer)
+    found = optim.torch_state_dict(optimizer, model)
+    (group,) = found["param_groups"]
+    assert group["params"] == [0, 1, 2, 3]
+    assert group["lr"] == 0.1
+    assert "step" not in group
+    if not remembered:
+        assert found["state"] == {}
+        return
+    counted = set() if name == "SGD" else {"step"}
+    first = 0
+    for k, shape in enumerate(SHAPES):
+        tensors = found["state"][k]
+        gradient = np.arange(first, first + np.prod(shape)).reshape(shape) + 1.0
+        first += gradient.size
+        assert tensors.keys() == remembered.keys() | counted
+        for what, (factor, power) in remembered.items():
+            np.testing.assert_allclose(tensors[what], factor * gradient**power, rtol=1e-15)
+        assert all(tensors[what] == 1.0 for what in counted)
+
+
+@pytest.mark.parametrize(("name", "options", "remembered"), REMEMBERED)
+def test_a_state_by_tensors_is_read_back(
+    name: str, options: dict[str, Any], remembered: dict[str, tuple[float, int]]
+) -> None:
+    """From groups with rates of their own, into an optimiser that has not taken a step."""
+    models = network(), network()
+    both = [
+        getattr(optim, name)(
+            [{"params": model[2].parameters(), "lr": 0.5}, {"params": model[0].parameters()}],
+            **{"lr": lr, **options},
+        )
+        for model, lr in zip(models, (0.1, 0.2), strict=True)
+    ]
+    step(models[0], both[0])
+    state = optim.torch_state_dict(both[0], models[0])
+    assert [group["params"] for group in state["param_groups"]] == [[0, 1], [2, 3]]
+    both[1].load_state_dict(state)
+    models[1].load_state_dict(models[0].state_dict())
+    assert [group["lr"] for group in both[1].param_groups] == [0.5, 0.1]
+    for model, optimizer in zip(models, both, strict=True):
+        step(model, optimizer)
+    first, second = ([p.data for p in model.parameters()] for model in models)
+    assert second == first
+
+
+def test_groups_of_parts_of_tensors_are_refused() -> None:
+    """A tensor cut in two, in another order, or of another model."""
+    model = network()
+    numbers = model.parameters()
+    for wrong in (numbers[:4], numbers[1:6], numbers[1::-1] + numbers[2:6], network().parameters()):
+        with pytest.raises(StateError, match="no whole tensors"):
+            optim.torch_state_dict(optim.Adam(wrong), model)
+
+
+def test_a_state_of_other_tensors_is_refused() -> None:
+    """It names the sizes it has found, and changes nothing."""
+    model, larger = network(), nn.Sequential(nn.Linear(4, 3, rng=0), nn.Linear(3, 1, rng=0))
+    ours, theirs = optim.Adam(model.parameters()), optim.Adam(larger.parameters())
+    step(larger, theirs)
+    before = ours.state_dict()
+    with pytest.raises(StateError, match=r"tensors have \[12, 3, 3, 1\] numbers, and 13"):
+        ours.load_state_dict(optim.torch_state_dict(theirs, larger))
+    assert ours.state_dict() == before
