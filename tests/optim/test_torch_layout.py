@@ -115,7 +115,7 @@ def test_groups_of_parts_of_tensors_are_refused() -> None:
     model = network()
     numbers = model.parameters()
     for wrong in (numbers[:4], numbers[1:6], numbers[1::-1] + numbers[2:6], network().parameters()):
-        with pytest.raises(StateError, match="no whole tensors"):
+        with pytest.raises(StateError, match="not whole tensors"):
             optim.torch_state_dict(optim.Adam(wrong), model)
 
 
