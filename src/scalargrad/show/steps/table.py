@@ -20,7 +20,7 @@ HEADINGS = ("step", "at", "chain rule", "remark")
 _WIDEST_FORMULA = 60
 _RULE = 78
 _ROWS_OF_HTML = 200
-_WORDS = re.compile(r"(\w+)")
+_WORDS = re.compile(r"([^\W⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 _LEFT = 'style="text-align: left"'
 # As an attribute too, because untrusted notebooks lose styles.
 _WHOLE = 'nowrap="nowrap" style="text-align: left; white-space: nowrap"'
