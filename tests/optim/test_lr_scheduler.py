@@ -109,6 +109,8 @@ PLATEAUS: list[tuple[dict[str, Any], list[float], list[float]]] = [
         [10.0, 10.5, 11.0],
         [1.0, 0.5, 0.5],
     ),
+    # a nan is never better, from the first on
+    ({"patience": 1}, [math.nan] * 3, [1.0, 0.1, 0.1]),
     # less than one part in ten thousand better is not better
     ({"patience": 0}, [1.0, 0.9999, 0.99985], [1.0, 0.1, 0.1]),
     ({}, [1.0] + [2.0] * 11, [1.0] * 11 + [0.1]),
