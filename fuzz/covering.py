@@ -100,6 +100,10 @@ class Watch:
         """Tell whether a test passes."""
         self._passed = report.passed and (self._passed or report.when == "call")
 
+    def pytest_sessionfinish(self) -> None:
+        """Look no longer: the interpreter runs more of the package while it ends."""
+        monitoring.register_callback(monitoring.COVERAGE_ID, monitoring.events.LINE, None)
+
     def _add(self, test: str, seconds: float = 0.0) -> None:
         for path, line in self._now:
             self._lines[path][line].append(len(self._tests))
