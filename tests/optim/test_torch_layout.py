@@ -128,3 +128,16 @@ def test_a_state_of_other_tensors_is_refused() -> None:
     with pytest.raises(StateError, match=r"tensors have \[12, 3, 3, 1\] numbers, and 13"):
         ours.load_state_dict(optim.torch_state_dict(theirs, larger))
     assert ours.state_dict() == before
+
+
+@pytest.mark.parametrize("count", [float("nan"), float("inf"), -1.0, 1e300, "x", None])
+def test_a_state_by_tensors_counts_its_steps(count: Any) -> None:
+    """What is no count is refused like any other part of a state."""
+    model = network()
+    ours = optim.Adam(model.parameters())
+    step(model, ours)
+    before, theirs = ours.state_dict(), optim.torch_state_dict(ours, model)
+    theirs["state"][0]["step"] = count
+    with pytest.raises(StateError, match="nothing was changed"):
+        ours.load_state_dict(theirs)
+    assert ours.state_dict() == before
