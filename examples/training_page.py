@@ -1,18 +1,14 @@
 """Write the training of a small network on two moons as a page, one HTML file.
 
     python examples/training_page.py [FOLDER]
-    python examples/training_page.py --picture docs/images/training-page.png
 
-This is how docs/pages/training-on-two-moons.html is made, and its picture in the README. The
-picture is taken by Chromium, driven by Playwright, which the extra [oracles] brings.
+This is how docs/pages/training-on-two-moons.html is made.
 """
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from scalargrad import data, watch
 from scalargrad.losses import hinge_loss
@@ -20,9 +16,6 @@ from scalargrad.nn import MLP
 from scalargrad.optim import SGD
 from scalargrad.optim.lr_scheduler import LinearLR
 from scalargrad.show.training import TrainingPage
-
-#: Programs that draw pages alike; the first has no windows and is quicker.
-BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
 
 
 def moons(epochs: int = 100) -> TrainingPage:
@@ -57,25 +50,5 @@ def write(folder: Path) -> Path:
     return moons().save(folder / "training-on-two-moons.html", title="Training on two moons")
 
 
-def photograph(path: Path) -> Path:
-    """Write a picture (PNG) of the page at epoch 40, one example selected."""
-    from playwright.sync_api import sync_playwright
-
-    with TemporaryDirectory() as folder, sync_playwright() as playwright:
-        chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-        page.goto(f"{write(Path(folder)).as_uri()}#step=40&example=17")
-        page.screenshot(path=path)
-        browser.close()
-    return path
-
-
 if __name__ == "__main__":
-    match sys.argv[1:]:
-        case ["--picture", path]:
-            print(photograph(Path(path)))
-        case [folder]:
-            print(write(Path(folder)))
-        case _:
-            print(write(Path("docs/pages")))
+    print(write(Path(sys.argv[1] if sys.argv[1:] else "docs/pages")))

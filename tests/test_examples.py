@@ -6,15 +6,18 @@ import json
 import re
 import runpy
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from examples import pictures
 from scalargrad import data
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+IMAGES = EXAMPLES.parent / "docs" / "images"
 
 
 def test_the_fit_finds_the_true_parameters_within_its_own_errors() -> None:
@@ -63,16 +66,29 @@ def test_the_training_on_two_moons_is_written_as_a_page(tmp_path: Path) -> None:
     assert losses[0][-1] < 0.01
 
 
-def test_the_picture_of_the_training_page_shows_it_as_it_is(tmp_path: Path) -> None:
-    """The README's picture, taken anew, differs at most by fonts: see the example's --picture."""
+def test_the_picture_of_a_graph_that_ships_is_what_is_drawn_now(tmp_path: Path) -> None:
+    """The README's graph has the texts and the lines, thin or thick, of the graph drawn anew."""
+    drawn = pictures.graph(tmp_path)
+    written, shipped = (
+        re.findall(r"<title>.*?</title>|>[^<>]+</text>|stroke-width=\S+", path.read_text("utf-8"))
+        for path in (drawn, IMAGES / drawn.name)
+    )
+    assert written == shipped
+    assert len(written) > 50
+
+
+@pytest.mark.parametrize("take", [pictures.step_page, pictures.training_page])
+def test_the_pictures_of_pages_show_them_as_they_are(
+    take: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    """The README's pictures, taken anew, differ at most by fonts."""
     pytest.importorskip("playwright.sync_api", reason="pictures are taken by playwright")
-    example = runpy.run_path(str(EXAMPLES / "training_page.py"))
-    if not any(map(shutil.which, example["BROWSERS"])):
+    if not any(map(shutil.which, pictures.BROWSERS)):
         pytest.skip("pictures are taken in Chromium, which is not installed here")
-    shipped = imread(EXAMPLES.parent / "docs" / "images" / "training-page.png")
-    taken = imread(example["photograph"](tmp_path / "page.png"))
+    path = take(tmp_path)
+    taken, shipped = imread(path), imread(IMAGES / path.name)
     assert taken.shape == shipped.shape
-    assert np.mean(np.abs(taken - shipped).max(axis=-1) > 0.2) < 0.05
+    assert np.mean(np.abs(taken - shipped).max(axis=-1) > 0.2) < 0.02
 
 
 def test_digits_are_read_in_c_as_in_python(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ those that compile or train.
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,58 @@ def test_a_notebook_holds_a_live_page_and_a_picture(
             break
         kinds.update(*found)
     assert kinds & {"image/svg+xml", "image/png"}
+
+
+def bundles(path: Path) -> list[dict[str, str]]:
+    """Return what the outputs of a notebook offer, by MIME type."""
+    outputs = [output for cell in cells(path, "code") for output in cell["outputs"]]
+    return [{k: "".join(v) for k, v in x["data"].items()} for x in outputs if "data" in x]
+
+
+def test_where_html_and_svg_are_not_trusted_something_is_left(path: Path) -> None:
+    """VS Code and JupyterLab then take the safest they are offered: a PNG, a formula, a text."""
+    for offered in bundles(path):
+        if {"text/html", "image/svg+xml"} & offered.keys():
+            safe = [offered.get(kind) for kind in ("image/png", "text/latex", "text/plain")]
+            assert any(safe)
+            assert " object at 0x" not in offered.get("text/plain", "")
+
+
+@pytest.fixture
+def purified(browser: Any) -> Iterator[Callable[[str], list[Any]]]:
+    """Return a function that sets HTML into a page as DOMPurify leaves it, and looks at that."""
+    source = os.environ.get("DOMPURIFY")
+    if not source:
+        pytest.skip("needs DOMPurify: npm pack dompurify, and its dist/purify.min.js as DOMPURIFY")
+    page = browser.new_page()
+    page.evaluate(Path(source).read_text(encoding="utf-8"))
+
+    def looked_at(html: str) -> list[Any]:
+        page.evaluate("html => { document.body.innerHTML = DOMPurify.sanitize(html); }", html)
+        page.evaluate("document.querySelectorAll('details').forEach((it) => { it.open = true; })")
+        found: list[Any] = page.evaluate("""() => {
+          const all = (what) => [...document.querySelectorAll(what)];
+          const text = document.body.innerText;
+          return [all('iframe, script').length, all('tr').length,
+            all('td math').every((it) => it.getBoundingClientRect().height > 8),
+            /[{}]|atob|srcdoc/.test(text)];
+        }""")
+        return found
+
+    yield looked_at
+    page.close()
+
+
+def test_a_sanitiser_leaves_the_table(path: Path, purified: Callable[[str], list[Any]]) -> None:
+    """DOMPurify takes the frame whole, without pieces of its script, and keeps the formulas."""
+    pages = [html for html in shown(path, "text/html") if "<iframe" in html]
+    assert pages
+    for html in pages:
+        frames, rows, are_drawn, has_pieces = purified(html)
+        assert frames == 0
+        assert rows > 5
+        assert are_drawn
+        assert not has_pieces
 
 
 def test_no_walk_is_printed(path: Path) -> None:

@@ -9,7 +9,6 @@ from itertools import repeat
 from math import isfinite
 from typing import Any
 
-from scalargrad.call_signals import CallSignals
 from scalargrad.errors import GraphChangedError, NumericalError, OperandError
 from scalargrad.grad_mode import Switch, enable_grad, recorder
 from scalargrad.graph import describe, first_nonfinite, topological_order
@@ -120,7 +119,7 @@ def _sweep(  # noqa: C901 - the hot loop: a function for each wire would double 
     """
     under_way = dict(seeds)
     checking = _anomaly.get()
-    calls: CallSignals | None = None
+    calls: Any = None
     signals: list[float] = []
     for node in ahead:
         upstream = under_way.pop(node, 0.0)
@@ -128,7 +127,7 @@ def _sweep(  # noqa: C901 - the hot loop: a function for each wire would double 
         parents: tuple[Any, ...] = node.parents
         if parents:
             if node._call is not None and not checking:
-                calls = calls or CallSignals(ahead, node)
+                calls = calls or node.call_signals(ahead)  # type: ignore[attr-defined] # an Output
                 if calls.keeps(node, upstream, under_way):
                     continue
             if len(parents) == 2:  # most nodes have two: unpacked, they take half the time

@@ -16,7 +16,7 @@ def test_method_shows_the_statements_that_make_its_node() -> None:
     source = inspect.getsource(Value.__mul__)
     assert source.startswith("def mul(x0, x1):")
     assert "y = a0 * a1" in source
-    assert "node.local_grads = (a1, a0,)" in source
+    assert "node.local_grads = (a1, a0)" in source
 
 
 def test_every_operator_has_source_of_its_own() -> None:

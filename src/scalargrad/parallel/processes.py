@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import time
 import weakref
 from collections.abc import Iterable
 from multiprocessing.connection import Connection, wait
@@ -19,6 +20,9 @@ from typing import Any
 from scalargrad.errors import WorkerError
 from scalargrad.parallel.worker import Reply, Request, answer, failure
 
+#: How long a process looks out for the next request before it sleeps, in seconds. The core of a
+#: process that sleeps is taken away, or slowed down, and takes milliseconds to come back.
+_AWAKE = 2e-3
 #: How many processes may die over a request before it fails.
 _ATTEMPTS = 3
 
@@ -122,12 +126,25 @@ def _serve(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     parent = parent_process()
     assert parent is not None
-    while connection in wait([connection, parent.sentinel]):
+    while True:
         try:
+            if not _is_asked_soon(connection):
+                wait([connection, parent.sentinel])
+            if not connection.poll():
+                return
             request = connection.recv_bytes()
         except (EOFError, OSError):
             return
         connection.send_bytes(_answered(request))
+
+
+def _is_asked_soon(connection: Connection) -> bool:
+    """Return whether a request comes within `_AWAKE` seconds, without sleeping meanwhile."""
+    until = time.perf_counter() + _AWAKE
+    while time.perf_counter() < until:
+        if connection.poll():
+            return True
+    return False
 
 
 def _answered(request: bytes) -> bytes:

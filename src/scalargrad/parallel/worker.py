@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from scalargrad.errors import TraceError
+from scalargrad.parallel.parcels import Content, unpacked
 
 #: For how many functions, the latest ones, a process keeps what it was sent.
 _KEPT = 4
@@ -33,14 +34,14 @@ class Request(NamedTuple):
         The pickle of the first argument.
     chunks : tuple of bytes or None
         The key of the second argument, for each call; None for a single call without one.
-    parcels : mapping from bytes to bytes
-        The pickles that the worker lacks, by key.
+    parcels : mapping from bytes to Content
+        What the worker lacks, pickled, by key.
     """
 
     function: bytes
     argument: bytes
     chunks: tuple[bytes, ...] | None = None
-    parcels: Mapping[bytes, bytes] = {}
+    parcels: Mapping[bytes, Content] = {}
 
     @property
     def keys(self) -> tuple[bytes, ...]:
@@ -98,9 +99,7 @@ def answer(request: Request) -> Reply:
         _held.popitem(last=False)
     done: list[Any] = []
     try:
-        for key, content in request.parcels.items():
-            if key not in held:
-                held[key] = pickle.loads(content)
+        held |= unpacked({key: x for key, x in request.parcels.items() if key not in held})
         missing = tuple(key for key in request.keys if key not in held)
         if missing:
             return Missing(missing)

@@ -101,7 +101,7 @@ def node_lines(
         return lines + _leaf_lines(printer, op.value_expression), printer.functions
     partials = iter(wanted)
     printed = [next(partials) if is_node else None for is_node in mask]
-    parents = f"({', '.join(f'x{i}' for i in range(op.arity))},)"
+    parents = _tuple([f"x{i}" for i in range(op.arity)])
     lines += _make_lines(printer, op.value_expression, op.result_symbol, printed, parents)
     return lines, printer.functions
 
@@ -132,7 +132,7 @@ def _make_lines(
     printer.names[result] = "y"
     local_grads = ["None" if p is None else printer.print(p) for p in partials]
     lines += [*printer.take_lines(), "node.op = op", f"node.parents = {parents}"]
-    return [*lines, f"node.local_grads = ({', '.join(local_grads)},)", "return node"]
+    return [*lines, f"node.local_grads = {_tuple(local_grads)}", "return node"]
 
 
 def compile_operator(op: Printable, node: type) -> Callable[..., Any]:
@@ -241,14 +241,18 @@ def _headed(op: Printable, mask: Mask) -> tuple[list[str], dict[str, Any]]:
     """Return the statements that make a node, with the question who records at their head."""
     lines, functions = node_lines(op, mask)
     leaf, more = node_lines(op, mask, leaf=True)
-    operands = "".join(f"x{i}, " for i in range(op.arity))
+    operands = _tuple([f"x{i}" for i in range(op.arity)])
     head = [
         "current = recorder()",
-        f"if current is not None: return current.node(op, ({operands}))",
+        f"if current is not None: return current.node(op, {operands})",
         "if not building():",
         *_indent(leaf),
     ]
     return ["if switches:", *_indent(head), *lines], functions | more
+
+
+def _tuple(items: Sequence[str]) -> str:
+    return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
 
 
 def _coerce(name: str) -> list[str]:

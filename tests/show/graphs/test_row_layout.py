@@ -11,7 +11,7 @@ from itertools import combinations, pairwise
 
 import pytest
 
-from scalargrad import Parameter, Value, draw, ndtr
+from scalargrad import Parameter, Value, draw, exp, ndtr
 from scalargrad.graph import topological_order
 from scalargrad.show.graphs import Picture
 from scalargrad.show.graphs.builder import Builder, DrawnGraph
@@ -52,6 +52,14 @@ def recurrence() -> Value:
     for t in range(30):
         h = (w * h + Value(0.1 * t, f"x{t}")).tanh()
     return h
+
+
+def likelihood() -> Value:
+    """Return the negative log-likelihood of three numbers under a normal distribution."""
+    mu, log_sigma = Parameter(0.2, "mu"), Parameter(-0.3, "log_sigma")
+    numbers = [Value(x, f"x{i}") for i, x in enumerate((0.1, 0.9, -0.4))]
+    terms = [((x - mu) / exp(log_sigma)) ** 2 / 2 + log_sigma for x in numbers]
+    return functools.reduce(operator.add, terms) / 3
 
 
 def logistic_map() -> Value:
@@ -151,3 +159,16 @@ def test_a_leaf_is_named_again_in_every_row() -> None:
     again = [id for id in boxes if re.fullmatch(r"n\d+-w0-again", id)]
     assert 15 < len(again) < 30
     assert "n0" in boxes
+
+
+@pytest.mark.parametrize("direction", ["LR", "TB"])
+def test_a_wire_goes_straight_out_of_its_gate(direction: str) -> None:
+    """No two of them cross there: a number would stand behind the gate of another."""
+    _, lines = parts(draw(likelihood(), direction=direction))
+    out = [line for id, line in lines.items() if id.endswith("-out")]
+    assert len(out) > 20
+    along, across = (0, 1) if direction == "LR" else (1, 0)
+    for one, other in combinations(out, 2):
+        if max(one[0][along], other[0][along]) < min(one[-1][along], other[-1][along]):
+            begin, end = (one[i][across] - other[i][across] for i in (0, -1))
+            assert begin * end > 0

@@ -34,6 +34,21 @@ def test_whatever_is_touched_is_as_large_as_a_finger(open_page: Any) -> None:
     assert page.evaluate(SMALL, FINGER) == []
 
 
+def test_long_names_leave_room_for_the_formula(open_page: Any) -> None:
+    """What they are short for is told at a tap; open, the list took the place of the product."""
+    rate = Value(1.5, "annual_percentage_rate_of_the_mortgage")
+    amount = Value(-2.25e-7, "initial_concentration_of_the_reagent")
+    page = open_page(walk(rate * amount * 3.0 + rate), **PHONE)
+    page.evaluate("scalargrad.goTo(6)")
+    formula = page.locator("#panel .formula").first.bounding_box()
+    bar = page.locator("#next").bounding_box()
+    assert formula["y"] + formula["height"] < bar["y"]
+    summary = page.locator(".aliases summary")
+    assert summary.bounding_box()["height"] >= FINGER - 0.5
+    summary.tap()
+    assert page.locator(".aliases dl").is_visible()
+
+
 def test_a_shape_of_the_graph_is_hit_beside_its_outline(open_page: Any) -> None:
     """A box is 30 pixels high; its place is 44, and opens the node."""
     page = open_page(lecture(), **PHONE)

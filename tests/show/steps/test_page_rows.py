@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import operator
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from scalargrad import Parameter, Value, square, tanh
 from scalargrad.nn import MLP
 from scalargrad.show.steps import Walk, walk
 
-from .graphs import labelled, lecture
+from .graphs import labelled, lecture, likelihood, recurrence
 
 BROKEN = """() => {
   const box = (id) => document.getElementById(id)?.querySelector('rect').getBBox();
@@ -151,3 +153,35 @@ def test_the_map_shows_the_frame_and_moves_it(open_page: Any) -> None:
     )
     assert abs(at) < 2
     page.wait_for_function(f"({shares})().every((share) => Math.abs(share) < 0.02)")
+
+
+SHOWN = """() => {
+  const frame = document.getElementById('viewport').getBoundingClientRect();
+  return [...document.querySelectorAll('.chip .paper, #underlay rect.halo')].every((part) => {
+    const box = part.getBoundingClientRect();
+    return box.left >= frame.left - 1 && box.right <= frame.right + 1
+      && box.top >= frame.top - 1 && box.bottom <= frame.bottom + 1;
+  });
+}"""
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (390, 844)])
+def test_the_gate_of_a_step_is_in_sight(size: tuple[int, int], open_page: Any) -> None:
+    """However long the lines to it; the frame was once centred on those, the gate outside."""
+    steps = recurrence()
+    page = open_page(steps, viewport=dict(zip(("width", "height"), size, strict=True)))
+    for position in range(2, len(steps) + 1):
+        page.evaluate(f"scalargrad.goTo({position})")
+        assert page.evaluate(SHOWN), position
+
+
+def test_the_number_behind_a_gate_is_its_own(tmp_path: Path) -> None:
+    """A wire goes straight out of its gate: crossed, its number stands behind another gate."""
+    written = walk(likelihood()).save(tmp_path / "page.html").read_text(encoding="utf-8")
+    gates = re.findall(
+        r'<g class="node gate" id="(n\d+)".*?<rect .*?y="(.*?)".*?height="(.*?)"', written
+    )
+    lines = dict(re.findall(r'id="(n\d+)-wire-line" d="M[^,]*,([\d.]+)', written))
+    assert len(gates) == 21
+    for id, top, height in gates:
+        assert float(lines[id]) == pytest.approx(float(top) + float(height) / 2, abs=1), id

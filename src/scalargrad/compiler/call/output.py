@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any
 
+from scalargrad.compiler.call.call_signals import CallSignals
 from scalargrad.compiler.call.eager_replay import Call, gradient, gradient_nodes, graph
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.runner import Inputs
@@ -145,6 +146,10 @@ class Output(Value):
         """The indices of its operands among those of all results of the call."""
         read = self.function.operands[self.index]
         return range(len(self.function.wrt)) if read is None else read
+
+    def call_signals(self, ahead: list[Value]) -> CallSignals:
+        """Return what a sweep sends signals of calls to; this is the first result it comes to."""
+        return CallSignals(ahead, self)
 
     def sent_back(
         self, signals: Sequence[tuple[Output, float]]

@@ -100,6 +100,8 @@ def to_dot(
     for shape in [*(x for x in diagram.shapes if x.id not in around), *framed[::turn]]:
         inside = around.get(shape.id, graph)
         written = _node(shape, direction, diagram.look) | _place(shape.id, fixed)
+        if isinstance(shape, Box | GateShape | Wire):  # no other line comes between it and its wire
+            written["group"] = shape.id.removesuffix("-wire")
         if isinstance(shape, Border):  # at the first or the last rank of its frame or row
             with inside.subgraph(graph_attr={"rank": "max" if shape.out else "min"}) as border:
                 border.node(shape.id, id=shape.id, **written)

@@ -221,6 +221,8 @@ class _Drawing:
         options = {"fixedsize": "true", "width": width, "height": height}
         if ordered:
             options["ordering"] = "in"
+        if id in self._gates or id.endswith("-wire"):  # no other line may come in between
+            options["group"] = self._key(id.removesuffix("-wire"))
         graph.node(self._key(id), shape=shape, **options)
 
     def svg(self) -> str:

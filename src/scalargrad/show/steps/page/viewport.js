@@ -63,9 +63,9 @@ function centre(smooth = true) {
   const first = Math.min(...all.map((box) => box.left));
   const boxes = isStart ? all.filter((box) => box.left - first < frame.width / 2) : all;
   const middle = (low, high) => (Math.min(...boxes.map((b) => b[low])) + Math.max(...boxes.map((b) => b[high]))) / 2;
-  const chips = [...overlay.querySelectorAll(".chip")].map((chip) => chip.getBoundingClientRect());
-  const across = withinSight(middle("left", "right"), frame.width, chips.map(({ left, right }) => [left, right]));
-  const down = withinSight(middle("top", "bottom"), frame.height, chips.map(({ top, bottom }) => [top, bottom]));
+  const read = mustBeRead().map((it) => it.getBoundingClientRect());
+  const across = withinSight(middle("left", "right"), frame.width, read.map(({ left, right }) => [left, right]));
+  const down = withinSight(middle("top", "bottom"), frame.height, read.map(({ top, bottom }) => [top, bottom]));
   const still = !smooth || matchMedia("(prefers-reduced-motion: reduce)").matches;
   viewport.scrollTo({
     left: isStart ? 0 : viewport.scrollLeft + across - frame.left - frame.width / 2,
@@ -73,6 +73,12 @@ function centre(smooth = true) {
     behavior: still ? "instant" : "smooth",
   });
   if (still) placeTools();
+}
+
+// What a step is read from: its products on the way back, else the gate and the number above its wire.
+function mustBeRead() {
+  const chips = overlay.querySelectorAll(".chip");
+  return [...(chips.length ? chips : underlay.querySelectorAll("rect"))];
 }
 
 // Move a middle so that what must be read is in sight, where it fits: a long wire need not be seen whole.
