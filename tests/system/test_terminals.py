@@ -107,6 +107,7 @@ def test_ctrl_c_while_the_command_loads_the_package_is_one_line(argv: str, ended
     script = f"""
 import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 class Press:
     def find_spec(self, name, path=None, target=None):
         if name == "scalargrad.value":
@@ -129,6 +130,7 @@ def test_the_loaded_command_has_pythons_own_ctrl_c() -> None:
     script = """
 import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.argv = ["scalargrad"]
 from scalargrad.command import loaded
 assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
