@@ -102,7 +102,7 @@ def test_operations_that_are_not_in_the_table_are_refused() -> None:
         return x
 
     for made in (mine(Value(1.0)), sg.jit(lambda x: x * x)(Value(2.0))):
-        with pytest.raises(GraphError, match="no operation of the table"):
+        with pytest.raises(GraphError, match="not an operation of the table"):
             to_json(made)
 
 

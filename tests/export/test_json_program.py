@@ -114,7 +114,7 @@ def test_custom_operations_are_refused(tmp_path: Path) -> None:
         ({"nodes": [{"op": "no_such_op", "args": []}]}, "KeyError: 'no_such_op'"),
         ({"nodes": [{"op": "exp", "args": [0]}]}, "node 0 reads what is not before it"),
         ({"nodes": [{"op": "constant", "value": 1}, {"op": "input", "args": []}]}, "inputs stand"),
-        ({"nodes": [{"op": "input", "args": []}], "results": [1]}, "an output is no node"),
+        ({"nodes": [{"op": "input", "args": []}], "results": [1]}, "an output is not a node"),
         ({"inputs": ["a", "b", "c"]}, "its names are not as many as its numbers"),
         (
             {"nodes": [{"op": "input", "args": []}, {"op": "exp", "partial": 1, "args": [0]}]},

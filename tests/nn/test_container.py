@@ -30,6 +30,10 @@ def test_modules_run_one_after_the_other() -> None:
     assert [type(m).__name__ for m in model] == ["Linear", "ReLU", "Linear"]
     assert len(model) == 3
     assert model[-1] is model[2]
+    assert model[-3] is model[0]
+    for beyond in (3, -4):
+        with pytest.raises(IndexError, match="there are 3 modules"):
+            model[beyond]
 
 
 def test_names_are_pytorchs() -> None:

@@ -25,28 +25,29 @@ def few() -> list[list[Parameter]]:
     return [[Parameter(0.0) for _ in range(2)] for _ in range(3)]
 
 
-#: Initialiser and the variance its paper gives.
-VARIANCES: list[tuple[Callable[..., Any], dict[str, Any], float]] = [
-    (init.uniform_, {"a": -1.0, "b": 3.0}, 16.0 / 12.0),
-    (init.normal_, {"mean": 1.0, "std": 2.0}, 4.0),
-    (init.xavier_uniform_, {}, 2.0 / (NIN + NOUT)),
-    (init.xavier_normal_, {"gain": 2.0}, 8.0 / (NIN + NOUT)),
-    (init.kaiming_uniform_, {"nonlinearity": "relu"}, 2.0 / NIN),
-    (init.kaiming_normal_, {"nonlinearity": "relu"}, 2.0 / NIN),
-    (init.kaiming_normal_, {"mode": "fan_out", "nonlinearity": "tanh"}, 25.0 / 9.0 / NOUT),
-    (init.kaiming_uniform_, {"a": math.sqrt(5.0)}, 1.0 / 3.0 / NIN),
+#: Initialiser, and the mean and the variance its paper gives.
+MOMENTS: list[tuple[Callable[..., Any], dict[str, Any], float, float]] = [
+    (init.uniform_, {"a": -1.0, "b": 3.0}, 1.0, 16.0 / 12.0),
+    (init.normal_, {"mean": 1.0, "std": 2.0}, 1.0, 4.0),
+    (init.xavier_uniform_, {}, 0.0, 2.0 / (NIN + NOUT)),
+    (init.xavier_normal_, {"gain": 2.0}, 0.0, 8.0 / (NIN + NOUT)),
+    (init.kaiming_uniform_, {"nonlinearity": "relu"}, 0.0, 2.0 / NIN),
+    (init.kaiming_normal_, {"nonlinearity": "relu"}, 0.0, 2.0 / NIN),
+    (init.kaiming_normal_, {"mode": "fan_out", "nonlinearity": "tanh"}, 0.0, 25.0 / 9.0 / NOUT),
+    (init.kaiming_uniform_, {"a": math.sqrt(5.0)}, 0.0, 1.0 / 3.0 / NIN),
 ]
 
 
-@pytest.mark.parametrize(("initialise", "options", "variance"), VARIANCES)
-def test_the_variance_is_the_papers(
-    initialise: Callable[..., Any], options: dict[str, Any], variance: float
+@pytest.mark.parametrize(("initialise", "options", "expected", "variance"), MOMENTS)
+def test_mean_and_variance_are_the_papers(
+    initialise: Callable[..., Any], options: dict[str, Any], expected: float, variance: float
 ) -> None:
-    """Of 8,400 weights, to 5 per cent; and what was filled is returned."""
+    """Of 8,400 weights, to 4 standard errors and 5 per cent; and what was filled is returned."""
     tensor = weights()
     assert initialise(tensor, **options, rng=0) is tensor
     numbers = [p.data for row in tensor for p in row]
     mean = sum(numbers) / len(numbers)
+    assert mean == pytest.approx(expected, abs=4.0 * math.sqrt(variance / len(numbers)))
     found = sum((x - mean) ** 2 for x in numbers) / len(numbers)
     assert found == pytest.approx(variance, rel=0.05)
 
@@ -130,6 +131,13 @@ def test_kaiming_s_arguments_scale_the_same_draws(options: dict[str, Any], std: 
     ):
         expected = [std * p.data for row in unit for p in row]
         assert [p.data for row in ours for p in row] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_neuron_of_one_input_has_a_fan_of_one() -> None:
+    """Its weight is drawn from N(0, 2) before a ReLU."""
+    one = init.kaiming_normal_([[Parameter(0.0)]], nonlinearity="relu", rng=5)[0][0]
+    alone = init.normal_(Parameter(0.0), rng=5)
+    assert one.data == pytest.approx(math.sqrt(2.0) * alone.data)
 
 
 def test_a_generator_goes_on_where_it_stands() -> None:

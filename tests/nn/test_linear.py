@@ -138,3 +138,10 @@ def test_a_layer_without_inputs_is_its_bias() -> None:
     assert [y.data for y in layer([])] == [0.0, 0.0]
     assert layer.state_dict()["weight"] == [[], []]
     assert layer.load_state_dict(layer.state_dict()) == ([], [])
+
+
+def test_an_example_input_tells_weights_apart() -> None:
+    """No number is 0, which would hide a weight, and no two are equal."""
+    example = nn.Linear(5, 2).example_input()
+    assert len({*example}) == 5
+    assert all(0.0 < x <= 1.0 for x in example)

@@ -78,7 +78,7 @@ def test_scalars_and_empty_rectangles_are_kept(tmp_path: Path) -> None:
 
 def test_what_is_no_rectangle_is_not_saved(tmp_path: Path) -> None:
     """And no file appears."""
-    with pytest.raises(StateError, match="w is no rectangle"):
+    with pytest.raises(StateError, match="w is not a rectangle"):
         nn.save_file({"w": [[1.0], [1.0, 2.0]]}, tmp_path / "a")
     assert list(tmp_path.iterdir()) == []
 

@@ -79,7 +79,7 @@ def test_everything_wrong_is_listed_and_nothing_is_changed() -> None:
     assert "missing: 0.bias" in message
     assert "unexpected: extra" in message
     assert "0.weight should be 3 × 2, but is 1 × 2" in message
-    assert "2.weight should be 1 × 3, but is no rectangle of numbers" in message
+    assert "2.weight should be 1 × 3, but is not a rectangle of numbers" in message
     assert net.state_dict() == before
 
 

@@ -96,6 +96,18 @@ def test_the_table_names_every_part() -> None:
     assert "nodes per example        22" in text
 
 
+@pytest.mark.parametrize("name", ["a", "a_name_longer_than_what_it_names"])
+def test_columns_are_as_wide_as_their_widest_entry(name: str) -> None:
+    """Names, modules and counts stand below each other, two spaces apart."""
+    model = nn.Sequential({name: nn.Linear(2, 3), "b": nn.Sequential(nn.Linear(3, 1))})
+    head, *rows = str(nn.summary(model)).splitlines()[:4]
+    assert head.index("module") == len(name) + 2
+    assert len({len(row) for row in (head, *rows)}) == 1
+    assert rows[0].startswith(f"{name}  Linear")
+    longest = max(len(row.rstrip("0123456789").rstrip()) for row in rows)
+    assert len(head) == longest + 2 + len("parameters")
+
+
 def test_wide_layers_are_cut_short() -> None:
     """A layer of twenty neurons does not stretch the table."""
     text = str(nn.summary(nn.MLP(64, [20, 10], rng=0)))

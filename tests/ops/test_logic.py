@@ -40,6 +40,7 @@ def test_signs_refuse_numbers_and_offer_the_function(
             join(*pair)
 
 
+@pytest.mark.filterwarnings("ignore:Bitwise inversion:DeprecationWarning")  # Python 3.12's own
 def test_tilde_is_refused_because_on_a_bool_it_gives_a_true_number() -> None:
     """~True is -2 in Python, which is true, so a compiled ~ could not agree with it."""
     with pytest.raises(OperandError, match="logical_not"):

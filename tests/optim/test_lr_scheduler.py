@@ -109,6 +109,8 @@ PLATEAUS: list[tuple[dict[str, Any], list[float], list[float]]] = [
         [10.0, 10.5, 11.0],
         [1.0, 0.5, 0.5],
     ),
+    # a nan is never better, from the first on
+    ({"patience": 1}, [math.nan] * 3, [1.0, 0.1, 0.1]),
     # less than one part in ten thousand better is not better
     ({"patience": 0}, [1.0, 0.9999, 0.99985], [1.0, 0.1, 0.1]),
     ({}, [1.0] + [2.0] * 11, [1.0] * 11 + [0.1]),
@@ -200,7 +202,7 @@ def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(OperandError, match="same optimizer"):
         lr_scheduler.SequentialLR(sgd(), parts, milestones=[1])
     for state in ({}, {"last_epoch": -1}, {"last_epoch": "3"}):
-        with pytest.raises(StateError, match="no state of a schedule"):
+        with pytest.raises(StateError, match="not a state of a schedule"):
             parts[0].load_state_dict(state)
 
 
@@ -356,7 +358,7 @@ def test_states_of_other_schedules_are_refused() -> None:
         (plateau, {**kept, "best": "x"}),
     ]
     for schedule, state in bad:
-        with pytest.raises(StateError, match="no state of"):
+        with pytest.raises(StateError, match="not a state of"):
             schedule.load_state_dict(state)
     assert (row.state_dict(), plateau.state_dict()) == (good, kept)
     row.step()

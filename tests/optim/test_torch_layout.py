@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import StateError, nn, optim
+from scalargrad import Parameter, StateError, nn, optim
 
 np = pytest.importorskip("numpy", reason="its arrays stand in for tensors")
 
@@ -115,7 +115,7 @@ def test_groups_of_parts_of_tensors_are_refused() -> None:
     model = network()
     numbers = model.parameters()
     for wrong in (numbers[:4], numbers[1:6], numbers[1::-1] + numbers[2:6], network().parameters()):
-        with pytest.raises(StateError, match="no whole tensors"):
+        with pytest.raises(StateError, match="not whole tensors"):
             optim.torch_state_dict(optim.Adam(wrong), model)
 
 
@@ -128,3 +128,16 @@ def test_a_state_of_other_tensors_is_refused() -> None:
     with pytest.raises(StateError, match=r"tensors have \[12, 3, 3, 1\] numbers, and 13"):
         ours.load_state_dict(optim.torch_state_dict(theirs, larger))
     assert ours.state_dict() == before
+
+
+def test_numbers_without_a_gradient_so_far_have_no_state() -> None:
+    """Of three parameters of one number each, PyTorch has moved the outer two."""
+    moved = {"step": np.array(3.0), "exp_avg": np.array(0.5), "exp_avg_sq": np.array(0.25)}
+    options = {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0, "amsgrad": False}
+    group = {"lr": 0.1, "params": [0, 1, 2], "maximize": False, **options}
+    outer, inner = [Parameter(1.0), Parameter(2.0)], Parameter(3.0)
+    optimizer = optim.Adam([outer[0], inner, outer[1]])
+    optimizer.load_state_dict({"state": {0: moved, 2: moved}, "param_groups": [group]})
+    assert inner not in optimizer.state
+    assert [optimizer.state[p][:2] for p in outer] == [(0.5, 0.25)] * 2
+    assert optimizer.param_groups[0]["step"] == 3

@@ -119,7 +119,7 @@ def test_what_does_not_fit_is_refused() -> None:
         optimizer.load_state_dict(torch_optimizer.state_dict())
     assert optimizer.state_dict() == before
     halves = optim.Adam(model.parameters()[:4])
-    with pytest.raises(StateError, match="no whole tensors"):
+    with pytest.raises(StateError, match="not whole tensors"):
         optim.torch_state_dict(halves, model)
-    with pytest.raises(StateError, match="no whole tensors"):
+    with pytest.raises(StateError, match="not whole tensors"):
         optim.torch_state_dict(optim.Adam([Parameter(1.0)]), model)

@@ -103,7 +103,7 @@ _outside = Parameter(0.5)
 
 
 EAGER: dict[str, tuple[str, dict[str, Any]]] = {
-    "another optimiser": ("no scalargrad.optim.Optimizer", {"optimizer": Descent}),
+    "another optimiser": ("not a scalargrad.optim.Optimizer", {"optimizer": Descent}),
     "a step of its own": ("Noisy has a step of its own", {"optimizer": Noisy}),
     "a rule of its own": ("the rule of Hidden is none of", {"optimizer": Hidden}),
     "a counter": ("changes Counting.calls", {"make": Counting}),

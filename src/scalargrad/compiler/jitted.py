@@ -56,7 +56,7 @@ class Jitted(Generic[P, R]):
         functools.update_wrapper(self, function)
         self._function = function
         self._is_object = is_object(function)
-        #: Whether all arguments are traced: none is static, and the function itself is no object.
+        #: Whether all arguments are traced: none is static, and the function is not an object.
         self.is_traced_whole = not static and not self._is_object
         self._static = static
         self._limits = RecordingLimits(quiet)
@@ -230,7 +230,7 @@ class Jitted(Generic[P, R]):
             If the function draws random numbers, holds custom operations, or is evaluated eagerly
             for these arguments.
         OperandError
-            If the path has another suffix, or its stem is no valid name in C; for ``.so``, if
+            If the path has another suffix, or its stem is not a valid name in C; for ``.so``, if
             there is no C compiler to link it.
 
         Notes

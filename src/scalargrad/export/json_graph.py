@@ -84,7 +84,7 @@ def _described(node: Value, place: int, number: Any) -> dict[str, Any]:
     op = node.op
     if op is not None and TABLE.get(op.name) is not op:
         raise GraphError(
-            f"{node!r} was made by {op.name}, which is no operation of the table: custom "
+            f"{node!r} was made by {op.name}, which is not an operation of the table: custom "
             "operations and compiled functions cannot be written; for these, see jit(f).export"
         )
     kind = "parameter" if isinstance(node, Parameter) else "value"

@@ -137,7 +137,7 @@ def _program(found: dict[str, Any]) -> Program:
         raise ValueError("inputs stand after other nodes")
     results: list[Any] = found["results"]
     if not all(_is_place(x, len(nodes)) for x in results):
-        raise ValueError("an output is no node")
+        raise ValueError("an output is not a node")
     program.outputs = results
     require_sound(program)
     return program

@@ -94,5 +94,5 @@ def load(path: str | os.PathLike[str]) -> Loaded:
     try:
         text = Path(file_path(path)).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise StateError(f"{path} holds no program of scalargrad's: it is no text") from error
+        raise StateError(f"{path} holds no program of scalargrad's: it is not text") from error
     return Loaded(read(text, str(path)))

@@ -42,7 +42,7 @@ def require_sound(program: Program) -> None:
         raise ValueError("a result is several numbers")
     one = program.one
     if type(one) is not int or (one != -1 and program.constants.get(one) != 1.0):
-        raise ValueError("one is no constant 1")
+        raise ValueError("one is not a constant 1")
 
 
 def _has_operands(op: Op, args: Sequence[int], program: Program) -> bool:

@@ -59,7 +59,7 @@ def cross_entropy(
     Raises
     ------
     OperandError
-        If targets do not match the input, or are no classes.
+        If targets do not match the input, or are not classes.
     DomainError
         If a class is not in 0 … C - 1, or label_smoothing not in [0, 1].
 
@@ -170,7 +170,7 @@ def nll_loss(
     Raises
     ------
     OperandError
-        If targets do not match the input, or are no classes.
+        If targets do not match the input, or are not classes.
     DomainError
         If a class is not in 0 … C - 1.
 
@@ -263,7 +263,7 @@ def multi_margin_loss(
     Raises
     ------
     OperandError
-        If targets do not match the input, or are no classes.
+        If targets do not match the input, or are not classes.
     DomainError
         If a class is not in 0 … C - 1, or p is neither 1 nor 2.
 

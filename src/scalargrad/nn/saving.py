@@ -42,7 +42,7 @@ def save_file(
     MissingPackageError
         If safetensors is not installed.
     StateError
-        If an entry is no rectangle of numbers.
+        If an entry is not a rectangle of numbers.
     OSError
         If the file cannot be written; an older one is left as it was.
 
@@ -63,7 +63,7 @@ def save_file(
     for name, numbers in mapping(tensors, "tensors", "numbers by name").items():
         text(name, "the name of a tensor")
         if number_shape(numbers, ()) is None and list(flat(numbers)):
-            raise StateError(f"{name} is no rectangle of numbers, so it cannot be saved")
+            raise StateError(f"{name} is not a rectangle of numbers, so it cannot be saved")
     arrays = {name: np.array(numbers, dtype=np.float64) for name, numbers in tensors.items()}
     write_atomically(path, save(arrays, metadata=_header(metadata)))
 

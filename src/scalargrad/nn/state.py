@@ -94,7 +94,7 @@ def _misshapen(own: Mapping[str, Any], numbers: Mapping[str, Any]) -> Iterator[s
         expected = parameter_shape(own[name]) or ()
         found = number_shape(part, expected)
         if found is None:
-            yield f"{name} should be {shape_text(expected)}, but is no rectangle of numbers"
+            yield f"{name} should be {shape_text(expected)}, but is not a rectangle of numbers"
         elif found != expected:
             yield f"{name} should be {shape_text(expected)}, but is {shape_text(found)}"
 

@@ -15,7 +15,7 @@ Betas = tuple[float, float]
 
 
 class Adam(Optimizer):
-    """Adam: steps of about lr, along the running mean of the gradient over its running size.
+    """Adam: step along the running mean of the gradient, scaled to a length of about lr.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class AdamW(Adam):
 
 
 class SparseAdam(Optimizer):
-    """Adam that visits, of tables such as Embedding's, only the entries a gradient touched.
+    """Adam for lookup tables such as Embedding's: it visits only the entries a gradient touched.
 
     Parameters
     ----------

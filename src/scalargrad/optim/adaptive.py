@@ -13,7 +13,7 @@ from scalargrad.optim.rules import adagrad, rmsprop
 
 
 class RMSprop(Optimizer):
-    """RMSprop: the gradient over the root of the running mean of its square.
+    """RMSprop: divide the gradient by the root of the running mean of its square.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class RMSprop(Optimizer):
 
 
 class Adagrad(Optimizer):
-    """Adagrad: the gradient over the root of the sum of all its squares so far.
+    """Adagrad: divide the gradient by the root of the sum of all its squares so far.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class Adagrad(Optimizer):
     weight_decay : float
         As for `SGD`.
     initial_accumulator_value : float
-        What the sum starts with.
+        The initial value of the sum.
     eps : float
         Added to the root, in loss unit / parameter unit.
     maximize : bool

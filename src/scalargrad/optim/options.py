@@ -43,7 +43,7 @@ def at_least_zero(group: Group, *options: str) -> None:
     Raises
     ------
     OperandError
-        If it is no number.
+        If it is not a number.
     DomainError
         If it is negative, infinite or nan.
     """

@@ -63,7 +63,7 @@ def read(state_dict: Mapping[str, Any], optimizer: Saved) -> tuple[list[Group], 
         first = [*map(optimizer.first_state, own)]
         state_dict = by_numbers(state_dict, own, optimizer.state_names, first)
     parameters = [p for group in own for p in group["params"]]
-    groups = [_with_tuples(group) for group in state_dict["param_groups"]]
+    groups = list(state_dict["param_groups"])
     sizes = [len(group["params"]) for group in groups]
     expected = [len(group["params"]) for group in own]
     if sizes != expected:
@@ -78,15 +78,8 @@ def read(state_dict: Mapping[str, Any], optimizer: Saved) -> tuple[list[Group], 
     return merged, {parameters[i]: found for i, found in numbers.items()}
 
 
-def _with_tuples(group: Mapping[str, Any]) -> Group:
-    """Return saved options; JSON turned tuples into lists."""
-    return {
-        key: tuple(x) if isinstance(x, list) and key != "params" else x for key, x in group.items()
-    }
-
-
 def _merged(own: Group, saved: Group) -> Group:
-    """Return the options of a group as saved."""
+    """Return the options of a group as saved; JSON turned tuples into lists."""
     if missing := own.keys() - saved.keys() - {"initial_lr"}:
         raise ValueError(f"a group has no {', '.join(sorted(missing))}")
     step = whole(saved["step"], "step", 0)

@@ -124,8 +124,8 @@ def _whole(parameters: Sequence[Value], tensors: Mapping[Value, Any]) -> Iterato
         shape, members = tensors.get(parameters[start], ((), []))
         if not members or list(parameters[start : start + len(members)]) != members:
             raise StateError(
-                "the optimiser's parameters are no whole tensors of this model, in its order: make "
-                "it with model.parameters()"
+                "the optimiser's parameters are not whole tensors of this model, in its order: "
+                "make it with model.parameters()"
             )
         yield shape, members
         start += len(members)

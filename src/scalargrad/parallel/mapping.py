@@ -41,7 +41,7 @@ def as_workers(workers: Any) -> int | Map:
         results = found(f, items)
         if isinstance(results, Iterable):
             return results
-        raise OperandError(f"workers is no map: it returned {shown(results)}, not all results")
+        raise OperandError(f"workers is not a map: it returned {shown(results)}, not all results")
 
     return applied
 

@@ -51,7 +51,7 @@ def decision_boundary(
     Raises
     ------
     OperandError
-        If a point does not have two coordinates, or a label is no class of the model.
+        If a point does not have two coordinates, or a label is not a class of the model.
     """
     import numpy as np
 
@@ -163,7 +163,7 @@ def confusion_matrix(
     ------
     OperandError
         If there are not as many predictions as truths, or none, or more classes than names, or
-        a label is no class.
+        a label is not a class.
     """
     import numpy as np
 
@@ -212,7 +212,7 @@ def _classes(
     for label in (*truths, *predictions):
         if not is_real(label):
             raise OperandError(
-                f"the label {shown(label)} is no class: number the classes 0, 1, 2, …"
+                f"the label {shown(label)} is not a class: number the classes 0, 1, 2, …"
             )
     labels = {*truths, *predictions}
     if -1 in labels and labels <= {-1, 1}:
@@ -221,7 +221,7 @@ def _classes(
     for label in sorted(labels, key=str):
         if not 0 <= label <= _MOST_CLASSES or label != int(label):
             raise OperandError(
-                f"the label {shown(label)} is no class: number the classes 0, 1, 2, …, or use -1 "
-                "and 1"
+                f"the label {shown(label)} is not a class: number the classes 0, 1, 2, …, or use "
+                "-1 and 1"
             )
     return [int(x) for x in truths], [int(x) for x in predictions], []

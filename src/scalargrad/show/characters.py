@@ -31,4 +31,4 @@ def _shown(character: str) -> str:
     if code == 0x7F:
         return "␡"
     hidden = category(character) in _UNSEEN and character not in _JOINERS
-    return "\ufffd" if hidden or code & 0xFFFE == 0xFFFE else character  # those are no characters
+    return "\ufffd" if hidden or code & 0xFFFE == 0xFFFE else character  # those are not characters

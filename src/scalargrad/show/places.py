@@ -67,7 +67,7 @@ def module_or_none(model: Model | None) -> Model | None:
     Raises
     ------
     OperandError
-        If it is no module.
+        If it is not a module.
     """
     if model is None or (
         not isinstance(model, type) and callable(getattr(model, "named_modules", None))

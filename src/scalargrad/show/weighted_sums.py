@@ -88,7 +88,7 @@ class WeightedSums(Generic[Node]):
             biases[node] = self._count_biases(node, biases)
         found: list[WeightedSum[Node]] = []
         inside: set[Node] = set()
-        for node in reversed(self._parts):  # what a sum takes in is no sum of its own
+        for node in reversed(self._parts):  # what a sum takes in is not a sum of its own
             if node not in inside and biases[node] is not None:
                 weighted = self._sum_at(node)
                 if weighted.weights:
@@ -97,7 +97,7 @@ class WeightedSums(Generic[Node]):
         return found[::-1]
 
     def _count_biases(self, node: Node, known: Mapping[Node, int | None]) -> int | None:
-        """Return how many biases a node adds, 0 or 1; None if it is no weighted sum."""
+        """Return how many biases a node adds, 0 or 1; None if it is not a weighted sum."""
         pairs, added = self._parts[node]
         count = 0
         for x in added:

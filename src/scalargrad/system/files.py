@@ -24,7 +24,7 @@ def file_path(path: Any, name: str = "path") -> str:
     Raises
     ------
     OperandError
-        If it is no path, or one that no system of files could have.
+        If it is not a path, or one that no system of files could have.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: b
     OSError
         If the folder does not exist or cannot be written to; an old file is left as it was.
     OperandError
-        If `path` is no path.
+        If `path` is not a path.
 
     Examples
     --------

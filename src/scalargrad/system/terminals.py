@@ -27,7 +27,7 @@ codecs.register_error("scalargrad.plain", _stand_in)
 def make_tolerant(stream: Any) -> None:
     """Let a text stream print characters that its encoding lacks in ASCII, instead of failing.
 
-    A stream that replaces them in its own way, and one that is no text file, stay as they are.
+    A stream that replaces them in its own way, and one that is not a text file, stay as they are.
     """
     if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
         stream.reconfigure(errors="scalargrad.plain")

@@ -45,7 +45,7 @@ class CPrinter(CodePrinter):
         Raises
         ------
         TraceError
-            If it is no operation of the table.
+            If it is not an operation of the table.
         """
         if isinstance(op.c, Notation):
             return op.c

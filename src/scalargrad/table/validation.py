@@ -39,7 +39,7 @@ def number(
     Raises
     ------
     OperandError
-        If it is no real number.
+        If it is not a real number.
     DomainError
         If it is nan, infinite or out of its range.
 
@@ -78,7 +78,7 @@ def positive(x: Any, name: str, *, finite: bool = True) -> float:
     Raises
     ------
     OperandError
-        If it is no real number.
+        If it is not a real number.
     DomainError
         If it is not positive, or infinite where it must not be.
 
@@ -126,7 +126,7 @@ def whole(x: Any, name: str, low: int | None = None) -> int:
     Raises
     ------
     OperandError
-        If it is no whole number, or too small.
+        If it is not a whole number, or too small.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def size(x: Any, name: str, low: int = 0) -> int:
     Raises
     ------
     OperandError
-        If it is no whole number, too small, or beyond a thousand million.
+        If it is not a whole number, too small, or beyond a thousand million.
 
     Examples
     --------
@@ -279,7 +279,7 @@ def text(x: Any, name: str) -> str:
     Raises
     ------
     OperandError
-        If it is no text, or cannot be encoded.
+        If it is not text, or cannot be encoded.
 
     Examples
     --------

@@ -40,7 +40,7 @@ class History:
     Raises
     ------
     OperandError
-        If a row is no dict of numbers, or has other columns than the first.
+        If a row is not a dict of numbers, or has other columns than the first.
 
     Attributes
     ----------

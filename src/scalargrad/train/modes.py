@@ -73,7 +73,9 @@ def _obstacle(optimizer: Any) -> str:
     """Return why an optimiser's steps cannot be recorded; empty if they can."""
     kind = type(optimizer)
     if not isinstance(optimizer, Optimizer):
-        return f"its rule is hidden inside {kind.__name__}, which is no scalargrad.optim.Optimizer"
+        return (
+            f"its rule is hidden inside {kind.__name__}, which is not a scalargrad.optim.Optimizer"
+        )
     changed = [
         name
         for name in _REPLACED

@@ -53,7 +53,7 @@ class RunState:
         Raises
         ------
         StateError
-            If it belongs to another run, or is no checkpoint of one.
+            If it belongs to another run, or is not a checkpoint of one.
         """
         state = load_checkpoint(self.path)
         if found := differences(state.get("conditions"), self._conditions):

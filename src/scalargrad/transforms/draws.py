@@ -130,7 +130,7 @@ def drawn(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     Raises
     ------
     OperandError
-        If `method` is no method of a generator whose state can be read, or is given a Value.
+        If `method` is not a method of a generator whose state can be read, or is given a Value.
 
     Notes
     -----

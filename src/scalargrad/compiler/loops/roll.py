@@ -115,7 +115,7 @@ class Rolled:
 
     @functools.cached_property
     def _once(self) -> NDArray[np.bool_]:
-        """For each computed node, whether it is read exactly once and is no output."""
+        """For each computed node, whether it is read exactly once and is not an output."""
         columns, program = self.columns, self.columns.program
         reads = np.bincount(columns.operands, minlength=len(program))
         asked = [x for node in columns.gradients for x in columns.written.args_of(node)]

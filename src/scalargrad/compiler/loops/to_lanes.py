@@ -198,7 +198,7 @@ class _LanesWriter:
         return batch
 
     def _singles(self, start: int, stop: int, has_lane: NDArray[np.bool_]) -> None:
-        """Write the nodes at these places that are no lanes."""
+        """Write the nodes at these places that are not lanes."""
         columns = self.columns
         for place in (np.flatnonzero(~has_lane[start:stop]) + start).tolist():
             args = columns.operands[columns.first[place] : columns.first[place + 1]].tolist()

@@ -67,8 +67,8 @@ def unchanging(
         for changed in around.changes(before):
             around.put_back()
             raise TraceError(
-                f"{compiled!r} changes {changed}, which is no argument, and its program would not: "
-                "pass it as an argument, and return what is new"
+                f"{compiled!r} changes {changed}, which is not an argument, and its program would "
+                "not: pass it as an argument, and return what is new"
             )
         return result
 

@@ -39,8 +39,8 @@ class _Combined(LRScheduler):
         states = state_dict.get("schedulers")
         if not isinstance(states, list | tuple) or len(states) != len(self.schedulers):
             raise StateError(
-                f"this is no state of {len(self.schedulers)} schedules: load one that state_dict() "
-                "of as many schedules returned"
+                f"this is not a state of {len(self.schedulers)} schedules: load one that "
+                "state_dict() of as many schedules returned"
             )
         return *found, [x._read(state) for x, state in zip(self.schedulers, states, strict=True)]
 

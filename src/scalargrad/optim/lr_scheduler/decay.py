@@ -21,7 +21,7 @@ class LinearLR(LRScheduler):
     end_factor : float
         What it is multiplied by from epoch `total_iters` on; in [0, 1].
     total_iters : int
-        Length of the way; positive.
+        How many epochs the change takes; positive.
 
     Raises
     ------
@@ -72,7 +72,7 @@ class LinearLR(LRScheduler):
 
 
 class PolynomialLR(LRScheduler):
-    """Lower the rate to 0 along a power of the time left.
+    """Lower the rate to 0 in proportion to a power of the time left.
 
     Parameters
     ----------

@@ -116,7 +116,7 @@ class MultiStepLR(LRScheduler):
     Raises
     ------
     OperandError
-        If a milestone is no epoch.
+        If a milestone is not an epoch.
 
     Examples
     --------
@@ -193,12 +193,12 @@ class LambdaLR(LRScheduler):
     optimizer : Optimizer
         Whose rate to set.
     lr_lambda : callable, or list of one for each parameter group
-        From the epoch to a dimensionless factor. `state_dict` does not hold it.
+        Maps the epoch to a dimensionless factor. `state_dict` does not hold it.
 
     Raises
     ------
     OperandError
-        If it is no function, or there is not one for each group.
+        If it is not a function, or there is not one for each group.
 
     Notes
     -----

@@ -43,7 +43,7 @@ class ReduceLROnPlateau(LRScheduler):
     DomainError
         If an option is out of its range.
     OperandError
-        If an option is no number.
+        If an option is not a number.
 
     Notes
     -----
@@ -94,12 +94,12 @@ class ReduceLROnPlateau(LRScheduler):
         return [current for current, _ in self._rates()]
 
     def step(self, metrics: float) -> None:  # type: ignore[override]
-        """Go on by one epoch, given what it has achieved.
+        """Advance by one epoch, given the metric it reached.
 
         Parameters
         ----------
         metrics : float
-            What should fall, or rise. A nan is no improvement.
+            The number that should fall, or rise. A nan is not an improvement.
         """
         achieved = as_float(getattr(metrics, "data", metrics), "what ReduceLROnPlateau is given")
         if self._is_better(achieved):
@@ -138,7 +138,7 @@ class ReduceLROnPlateau(LRScheduler):
             best = as_float(state_dict["best"], "best")
             counts = [whole(state_dict[name], name, 0) for name in _COUNTS]
         except (LookupError, TypeError, ValueError) as error:
-            raise StateError(f"this is no state of a ReduceLROnPlateau: {error}") from error
+            raise StateError(f"this is not a state of a ReduceLROnPlateau: {error}") from error
         return *super()._read(state_dict), best, *counts
 
     def _take_on(self, *found: Any) -> None:

@@ -138,11 +138,11 @@ class LRScheduler:
             epoch = whole(state_dict["last_epoch"], "last_epoch", 0)
             rates = [number(rate, "last_lr", 0.0) for rate in state_dict["last_lr"]]
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise StateError(f"this is no state of a schedule: {error}") from error
+            raise StateError(f"this is not a state of a schedule: {error}") from error
         if len(rates) != len(self.optimizer.param_groups):
             raise StateError(
-                f"this is no state of a schedule over {len(self.optimizer.param_groups)} groups: "
-                f"it has {len(rates)} rates"
+                f"this is not a state of a schedule over {len(self.optimizer.param_groups)} "
+                f"groups: it has {len(rates)} rates"
             )
         return epoch, rates
 
@@ -175,6 +175,6 @@ def count(x: Any, name: str) -> int:
     Raises
     ------
     OperandError
-        If it is no whole number, less than 1, or more than can be counted.
+        If it is not a whole number, less than 1, or more than can be counted.
     """
     return size(x, name, 1)

@@ -19,7 +19,7 @@ from scalargrad.show.graphs.diagram import (
 )
 
 _LONG, _ABREAST = 10, 6  # gates in series: the fewest in a chain to wrap, the most in a row of it
-_LEAST = 3  # the fewest gates in a row that others follow: a leaf alone is no row
+_LEAST = 3  # the fewest gates in a row that others follow: a leaf alone is not a row
 _WIDE = 8  # gates: where a row is longer, cuts that cross more lines are tried
 _MOST_CROSSING = 3
 _MOST_IN_A_ROW = 0.7  # of the whole length: with longer rows, wrapping saves too little
@@ -28,7 +28,7 @@ _MOST_IN_A_ROW = 0.7  # of the whole length: with longer rows, wrapping saves to
 def rows(
     shapes: Sequence[Shape], lines: Sequence[Line], apart: Collection[str] = ()
 ) -> dict[str, int]:
-    """Return the row of each shape, from 0; a diagram that is no long chain has a single row.
+    """Return the row of each shape, from 0; a diagram that is not a long chain has a single row.
 
     Parameters
     ----------

@@ -120,7 +120,7 @@ def draw(
         If what is to be drawn exceeds the limit though it is folded, or with `copies`; nothing has
         been laid out then.
     GraphError
-        If what is to be highlighted is not in the graph, or what is to be opened is no part of it.
+        If what is to be highlighted is not in the graph, or what is to be opened is not part of it.
     OperandError
         If `root` or `highlight` is anything else, or `root` is empty.
     LayoutError

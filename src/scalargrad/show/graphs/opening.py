@@ -118,7 +118,7 @@ def all_open(whole: Fold) -> Opening:
 
 
 def _deepest(whole: Fold, depth: int | None, limit: int) -> Opening:
-    """Open up to `depth` levels of modules, as many as fit, and all folds that are no modules.
+    """Open up to `depth` levels of modules, as many as fit, and all folds that are not modules.
 
     If even that is too much, open the other folds as far as a reader can survey them.
     """

@@ -87,7 +87,7 @@ def numbers_by_id(
     Raises
     ------
     LayoutError
-        If `color` is no quantity that can be shown.
+        If `color` is not a quantity that can be shown.
 
     Examples
     --------

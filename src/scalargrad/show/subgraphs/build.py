@@ -44,7 +44,7 @@ def fold(*roots: Value, model: Model | None = None, limit: int = LIMIT) -> Fold:
     Notes
     -----
     Takes time nearly linear in nodes and wires, without recursion. Equal graphs give equal folds.
-    To find the nodes of an `activation` that is no operation, it is applied once more, to a
+    To find the nodes of an `activation` that is not an operation, it is applied once more, to a
     stand-in. Calls that need results of each other cannot be folded.
 
     Examples

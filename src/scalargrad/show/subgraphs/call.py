@@ -23,7 +23,7 @@ class Call:
     outer : Call or None
         The call of the module around it.
     inputs : tuple of Value or float
-        The operands of the call's first node that are no parameters.
+        The operands of the call's first node that are not parameters.
     """
 
     path: str

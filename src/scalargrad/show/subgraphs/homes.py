@@ -24,7 +24,7 @@ class CallFolds:
         self.calls = calls
         self.whole = Fold("graph")
         self._of: dict[Call, Fold] = {}
-        self._numbers: dict[Fold, int] = {}  # inputs of each call that are no nodes
+        self._numbers: dict[Fold, int] = {}  # inputs of each call that are not nodes
         self._shared: dict[tuple[Fold, str], Fold] = {}
         readers: dict[Value, list[Call | None]] = {leaf: [] for leaf in calls.owners}
         for node in order:

@@ -13,7 +13,7 @@ from scalargrad.compiler.array_types import Floats
 from scalargrad.compiler.backend.llvm.ir_module import IRModule
 from scalargrad.compiler.backend.llvm.machine_code import compile_module
 
-#: Rows and columns of a tile. If those of the array are no multiple, the last two tiles overlap.
+#: Rows and columns of a tile. If those of the array are not multiples, the last two tiles overlap.
 TILE = 4
 _FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3)
 _VECTOR = "<4 x double>"
