@@ -53,13 +53,19 @@ def large_network() -> Walk:
     return walk(error, model=model)
 
 
-def small_network() -> Value:
-    """Build the squared error of an MLP with two inputs, two tanh units and one output."""
+def small_network() -> tuple[MLP, Value]:
+    """Build an MLP with two inputs, two tanh units and one output, and its squared error."""
     random.seed(2)
     model = MLP(2, [2, 1], activation="tanh")
     error: Value = (model([Value(0.5, "x0"), Value(-1.0, "x1")]) - Value(1.0, "t")) ** 2
     error.label = "L"
-    return error
+    return model, error
+
+
+def network() -> Walk:
+    """Walk through the small network with its layers folded, its weights named by their places."""
+    model, error = small_network()
+    return walk(error, model=model)
 
 
 PAGES: dict[str, Callable[[], Walk]] = {
@@ -67,8 +73,8 @@ PAGES: dict[str, Callable[[], Walk]] = {
     "sigmoid-neuron": lambda: walk(sigmoid_neuron()),
     "regularised": lambda: walk(regularised()),
     "router": lambda: walk(router()),
-    "simple_model": lambda: walk(small_network()),
-    "network": lambda: walk(small_network()),
+    "simple_model": lambda: walk(small_network()[1]),
+    "network": network,
     "large-network": large_network,
 }
 

@@ -37,6 +37,26 @@ def test_an_input_recomputes_the_step_one_is_at(open_page: Any) -> None:
     assert "nudge x by +0.01: f changes by +0.005" in panel
 
 
+@pytest.mark.parametrize("width", [1280, 1920])
+def test_a_box_in_which_one_writes_shows_the_number_and_its_name(
+    width: int, open_page: Any
+) -> None:
+    """In focus it grows over its slider; it once grew over the name before that as well."""
+    names = ["annual_percentage_rate_of_the_mortgage", "initial_concentration_of_the_reagent"]
+    page = open_page(
+        walk(Value(1.5, names[0]) * Value(2.0, names[1]) * Value(3.0, "x")),
+        viewport={"width": width, "height": 720},
+    )
+    boxes = page.locator(".field input[type=number]")
+    for i in range(3):
+        boxes.nth(i).fill("1.23456789012345e-300")
+        grown = boxes.nth(i).bounding_box()
+        name = page.locator(".field .chip-name").nth(i).bounding_box()
+        assert grown["x"] >= name["x"] + name["width"]
+        assert grown["x"] + grown["width"] <= name["x"] + width / 3
+        assert boxes.nth(i).evaluate("box => box.scrollWidth <= box.clientWidth")
+
+
 def test_of_very_many_inputs_the_data_are_listed_before_parameters(open_page: Any) -> None:
     """Of 80 weights and 2 inputs it lists twelve, both inputs on top, and counts the others."""
     weights = [Parameter(float(k), f"w{k}") for k in range(80)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Literal
 
 import pytest
@@ -122,3 +123,14 @@ def test_show_prints_to_standard_output_by_default(
     """Without a console it behaves as print does."""
     show(lecture)
     assert "f = q·z = 3·(−4) = −12" in capsys.readouterr().out
+
+
+def test_names_in_the_table_of_a_notebook_have_their_index_below() -> None:
+    """In all columns, as in the formulas; other words and numbers stay as they are."""
+    w1, x27 = Value(2.0, "w1"), Value(3.0, "x27")
+    table = walk(w1 / x27**2 + x27 * 2.0)._repr_html_()
+    text = re.sub(r"<math.*?</math>", "", table)
+    assert "→ x<sub>27</sub>" in text
+    assert "= 1 / v<sub>1</sub>" in text
+    assert not re.search(r"\b(w1|x27|v\d)\b", text)
+    assert "1 of 2" in text
