@@ -74,7 +74,8 @@ class Goal(NamedTuple):
 
 
 def _ratio(x: float) -> str:
-    return f"{x:.2f}".rstrip("0").rstrip(".") if x < 10 else f"{x:,.0f}"
+    """Write a ratio with three digits."""
+    return f"{x:.2f}".rstrip("0").rstrip(".") if x < 10 else f"{float(f'{x:.3g}'):,.0f}"
 
 
 SLOWER, FASTER = "× its time", "× faster"

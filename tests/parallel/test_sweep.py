@@ -160,7 +160,8 @@ def test_no_points_have_no_results() -> None:
     assert sweep(work.root, [], 2, quiet=True) == []
 
 
-def test_a_process_answers_until_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("awake", [0.0, 0.05])
+def test_a_process_answers_until_nobody_asks(monkeypatch: pytest.MonkeyPatch, awake: float) -> None:
     """What a worker process runs, run here: two requests, one of which cannot be answered."""
     ours, theirs = Pipe()
     alive, _still = Pipe()
@@ -178,7 +179,7 @@ def test_a_process_answers_until_nobody_asks(monkeypatch: pytest.MonkeyPatch) ->
     threading.Thread(target=take_answers).start()
     handler = signal.getsignal(signal.SIGINT)
     try:
-        processes._serve(theirs)
+        processes._serve(theirs, awake)
     finally:
         signal.signal(signal.SIGINT, handler)
     assert found[0] == [3.0]

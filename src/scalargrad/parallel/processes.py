@@ -28,12 +28,20 @@ _ATTEMPTS = 3
 
 
 class Member:
-    """A worker process and the parent's end of its pipe."""
+    """A worker process and the parent's end of its pipe.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    awake : float
+        How long it looks out for the next request before it sleeps, in seconds.
+    """
+
+    def __init__(self, awake: float) -> None:
         context: Any = multiprocessing.get_context()
         self.connection, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self.process: BaseProcess = context.Process(
+            target=_serve, args=(theirs, awake), daemon=True
+        )
         self.process.start()
         theirs.close()
 
@@ -59,6 +67,7 @@ class Processes:
 
     def __init__(self, count: int) -> None:
         self.count = count
+        self._awake = _AWAKE if count <= available() else 0.0  # else others need the core
         self._members: dict[int, Member] = {}
         self._under_way: dict[int, tuple[Request, int]] = {}
         self._given_up: list[tuple[int, Request, Reply]] = []
@@ -68,7 +77,7 @@ class Processes:
         """Send a request to a process, which must have answered all earlier ones."""
         self._under_way[place] = request, attempts
         if place not in self._members:
-            self._members[place] = Member()
+            self._members[place] = Member(self._awake)
         try:
             self._members[place].connection.send_bytes(pickle.dumps(request))
         except (BrokenPipeError, ConnectionResetError):
@@ -121,14 +130,14 @@ def _stop(members: dict[int, Member]) -> None:
         members.popitem()[1].stop()
 
 
-def _serve(connection: Connection) -> None:
+def _serve(connection: Connection, awake: float) -> None:
     """Answer requests until the parent closes its end of the pipe, or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     parent = parent_process()
     assert parent is not None
     while True:
         try:
-            if not _is_asked_soon(connection):
+            if not _is_asked_within(connection, awake):
                 wait([connection, parent.sentinel])
             if not connection.poll():
                 return
@@ -138,9 +147,9 @@ def _serve(connection: Connection) -> None:
         connection.send_bytes(_answered(request))
 
 
-def _is_asked_soon(connection: Connection) -> bool:
-    """Return whether a request comes within `_AWAKE` seconds, without sleeping meanwhile."""
-    until = time.perf_counter() + _AWAKE
+def _is_asked_within(connection: Connection, seconds: float) -> bool:
+    """Return whether a request comes within so many seconds, without sleeping meanwhile."""
+    until = time.perf_counter() + seconds
     while time.perf_counter() < until:
         if connection.poll():
             return True

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scalargrad import Parameter, Value, square, tanh
+from scalargrad import Parameter, Value, cos, sin, square, tanh
 from scalargrad.nn import MLP
 from scalargrad.show.steps import Walk, walk
 
@@ -55,6 +55,15 @@ def chain() -> Walk:
     for i in range(20):
         y = tanh(y * 1.1) if i % 2 else y.sin() + 0.1
     return walk(y)
+
+
+def kepler() -> Walk:
+    """Walk through three steps of Newton's method, each of which reads both inputs."""
+    anomaly, e = Value(1.0, "M"), Value(0.3, "e")
+    found = anomaly
+    for _ in range(3):
+        found = found - (found - e * sin(found) - anomaly) / (1 - e * cos(found))
+    return walk(labelled(found, "E"))
 
 
 def horner() -> Walk:
@@ -152,8 +161,7 @@ def test_the_map_shows_the_frame_and_moves_it(open_page: Any) -> None:
         "return v.scrollLeft + v.clientWidth - v.scrollWidth })()"
     )
     assert abs(at) < 2
-    page.wait_for_timeout(100)
-    assert all(abs(share) < 0.02 for share in page.evaluate(shares))
+    page.wait_for_function(f"({shares})().every((share) => Math.abs(share) < 0.02)")
 
 
 SHOWN = """() => {
@@ -186,3 +194,19 @@ def test_the_number_behind_a_gate_is_its_own(tmp_path: Path) -> None:
     assert len(gates) == 21
     for id, top, height in gates:
         assert float(lines[id]) == pytest.approx(float(top) + float(height) / 2, abs=1), id
+
+
+def test_a_very_wide_graph_is_wrapped_where_many_lines_cross(open_page: Any) -> None:
+    """27 gates in three rows, between which eight lines run; in one row they had 3,379 pixels."""
+    page = open_page(kepler())
+    assert page.locator("#graph.rows").count() == 1
+    assert page.evaluate("document.getElementById('graph').viewBox.baseVal.width") < 1500
+    assert page.evaluate(BROKEN) == []
+    assert page.evaluate(CROSSED) == []
+    outside = page.evaluate("""() => {
+      const { width, height } = document.getElementById('graph').viewBox.baseVal;
+      return [...document.querySelectorAll('#graph .line')].map((line) => line.getBBox())
+        .filter((box) => box.x < 2 || box.x + box.width > width - 2
+          || box.y < 2 || box.y + box.height > height - 2).length;
+    }""")
+    assert outside == 0

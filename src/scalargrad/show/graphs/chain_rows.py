@@ -26,7 +26,10 @@ _MOST_IN_A_ROW = 0.7  # of the whole length: with longer rows, wrapping saves to
 
 
 def rows(
-    shapes: Sequence[Shape], lines: Sequence[Line], apart: Collection[str] = ()
+    shapes: Sequence[Shape],
+    lines: Sequence[Line],
+    apart: Collection[str] = (),
+    crossing: int = _MOST_CROSSING,
 ) -> dict[str, int]:
     """Return the row of each shape, from 0; a diagram that is not a long chain has a single row.
 
@@ -37,10 +40,12 @@ def rows(
     apart : collection of str
         Shapes that are drawn again in each row that reads them; they are put in the row of their
         first reader, and their lines do not count as crossing a cut.
+    crossing : int
+        The most lines that may cross a cut.
     """
     chain = _Chain(shapes, [line for line in lines if line.source not in apart])
     found = {
-        id: row for row, part in enumerate(chain.rows()) for id in part if id not in apart
+        id: row for row, part in enumerate(chain.rows(crossing)) for id in part if id not in apart
     } or dict.fromkeys((shape.id for shape in shapes), 0)
     missing = [shape.id for shape in shapes if shape.id not in found]
     while missing:  # a box, its wire, its dot: each goes where the next one is
@@ -79,13 +84,13 @@ class _Chain:
             self._after[line.source].append(line.target)
         self._order = _in_order(self._into, self._after)
 
-    def rows(self) -> list[list[str]]:
+    def rows(self, most_crossing: int) -> list[list[str]]:
         """Return the shapes of each row; empty if the chain is short or cannot be cut."""
         lengths = self._lengths(self._order)
         longest = max(lengths.values(), default=0)
         if longest < _LONG:
             return []
-        for crossing in range(1, _MOST_CROSSING + 1):
+        for crossing in range(1, most_crossing + 1):
             found = self._even(list(self._parts(lengths, crossing)))
             widest = max(map(self._depth, found))
             if widest <= _WIDE:

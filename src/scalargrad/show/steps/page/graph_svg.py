@@ -38,6 +38,7 @@ _TURN, _GAP = (2, 2), 44.0  # where a line goes on in the next row, and between 
 _LANE, _OUT = 9, 5  # between lines that do, there and in the margins
 _NAME_HEIGHT = 13
 _LONG, _SCREENS = 4.5, 2000.0  # width for each height; and a width in pixels
+_CROWDED, _MOST_LANES = 3000.0, 8  # wider, it continues in rows however many lines go on there
 _JOIN = 1.5  # Graphviz lets lines end a point outside a port
 _POINTS = 72.0
 _SIDE, _ABOVE = 20.0, 44.0  # margins; above and below there is room for a product
@@ -62,7 +63,7 @@ def draw(diagrams: Sequence[Diagram], names: Mapping[str, str]) -> list[str]:
     """
     drawings = _laid_out([_Drawing(diagram, names) for diagram in diagrams])
     long = [i for i, drawing in enumerate(drawings) if drawing.is_long]
-    stacked = _laid_out([_Drawing(diagrams[i], names, is_long=True) for i in long])
+    stacked = _laid_out([_Drawing(diagrams[i], names, drawings[i].rows()) for i in long])
     for i, drawing in zip(long, stacked, strict=True):
         drawings[i] = drawing
     return [drawing.svg() for drawing in drawings]
@@ -87,10 +88,11 @@ class _Drawing:
     Names stand before their values or, in a long chain that continues in rows, above them.
     """
 
-    def __init__(self, diagram: Diagram, names: Mapping[str, str], is_long: bool = False) -> None:
-        self._stacked = is_long
-        self._found = rows(diagram.shapes, diagram.lines)
-        self._rows = self._found if is_long else {}
+    def __init__(
+        self, diagram: Diagram, names: Mapping[str, str], found: Mapping[str, int] | None = None
+    ) -> None:
+        self._stacked = found is not None
+        self._rows = found or {}
         self._diagram = diagram
         self._names = names
         self._fans = {shape.id for shape in diagram.shapes if isinstance(shape, Junction)}
@@ -99,6 +101,9 @@ class _Drawing:
         self._taps = {line.id: f"{line.id}-tap" for line in diagram.lines if self._has_tap(line)}
         self._sizes = {shape.id: self._size(shape) for shape in diagram.shapes}
         self._turning = {x.id for x in diagram.lines if self._row(x.source) != self._row(x.target)}
+        lanes = Counter(self._row(x.target) for x in diagram.lines if x.id in self._turning)
+        self._side = max(_SIDE, 10 + _OUT * (max(lanes.values(), default=1) - 1))
+        self._more = {row: _LANE * max(0, count - 3) for row, count in lanes.items()}
         self._keys: dict[str, str] = {}
 
     def _row(self, id: str) -> int:
@@ -117,16 +122,23 @@ class _Drawing:
         self._tops: list[float] = []  # of the rows
         for row in placed:
             width, height = map(float, row["bb"].split(",")[2:])
-            self._tops.append(self._bottom + _GAP)
+            self._tops.append(self._bottom + _GAP + self._more.get(len(self._tops), 0))
             self._right, self._bottom = max(self._right, width), self._tops[-1] + height
             shapes = (x for x in row.get("objects", []) if x["name"] in ids)  # and not subgraphs
             self._at |= {ids[x["name"]]: self._point(x["pos"]) for x in shapes}
             self._paths |= {ids[x["id"]]: self._path(x["pos"]) for x in row.get("edges", [])}
 
+    def rows(self) -> dict[str, int]:
+        """Return the row of each shape; with more lines from row to row where it is very wide."""
+        found = rows(self._diagram.shapes, self._diagram.lines)
+        if self._right <= _CROWDED or any(found.values()):
+            return found
+        return rows(self._diagram.shapes, self._diagram.lines, crossing=_MOST_LANES)
+
     @property
     def is_long(self) -> bool:
         """Whether it is much wider than high, or wider than a screen and can continue in rows."""
-        has_rows = self._right > _SCREENS and any(self._found.values())
+        has_rows = self._right > _SCREENS and any(self.rows().values())
         return has_rows or self._right > _LONG * self._bottom
 
     def _has_tap(self, line: Line) -> bool:
@@ -227,7 +239,7 @@ class _Drawing:
 
     def svg(self) -> str:
         """Return the finished element."""
-        width, height = self._right + 2 * _SIDE, self._bottom + 2 * _ABOVE
+        width, height = self._right + 2 * self._side, self._bottom + 2 * _ABOVE
         under = '<g id="underlay"></g>'
         body = "\n".join([*self._written_lines(), under, *self._written_shapes()])
         size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
@@ -241,7 +253,9 @@ class _Drawing:
     def _point(self, written: str) -> tuple[float, float]:
         """Return a point of Graphviz, whose y grows upwards, as one of SVG."""
         x, y = map(float, written.split(","))
-        return round(x + _SIDE, 1), round(self._bottom - y + _ABOVE, 1)  # of the row placed last
+        return round(x + self._side, 1), round(
+            self._bottom - y + _ABOVE, 1
+        )  # of the row placed last
 
     def _path(self, written: str) -> str:
         first, *rest = (self._point(point) for point in written.split())
@@ -263,9 +277,9 @@ class _Drawing:
         row = self._row(line.target)
         turning = (x for x in self._diagram.lines if x.id in self._turning)
         lane = [x.id for x in turning if self._row(x.target) == row].index(line.id)
-        between = self._tops[row] + _ABOVE - 0.75 * _GAP + _LANE * lane
+        between = self._tops[row] + _ABOVE - 0.75 * _GAP - self._more[row] + _LANE * lane
         margin = 6 + _OUT * lane
-        beyond = max(right, self._right + _SIDE) + margin, min(left, _SIDE) - margin
+        beyond = max(right, self._right + self._side) + margin, min(left, self._side) - margin
         way = turn((right, top), (left, bottom), beyond[0], between, beyond[1])
         return f"C{' '.join(f'{x:g},{y:g}' for x, y in way)}L"
 
