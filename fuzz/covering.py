@@ -14,6 +14,7 @@ import itertools
 import json
 import os
 import pkgutil
+import re
 import sys
 import time
 from collections import defaultdict
@@ -98,6 +99,10 @@ class Watch:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Tell whether a test passes."""
         self._passed = report.passed and (self._passed or report.when == "call")
+
+    def pytest_sessionfinish(self) -> None:
+        """Look no longer: the interpreter runs more of the package while it ends."""
+        monitoring.register_callback(monitoring.COVERAGE_ID, monitoring.events.LINE, None)
 
     def _add(self, test: str, seconds: float = 0.0) -> None:
         for path, line in self._now:
@@ -206,16 +211,21 @@ class Covering:
     def __init__(self) -> None:
         files = ["", *(file for path in TESTS for file in test_files(path))]
         self._notes = {file: read_note(file) or {"tests": {}, "lines": {}} for file in files}
-        self._unnoted: set[str] = set()
+        self._unnoted: dict[str, float] = {}
         self.seconds: dict[str, float] = {}
         for file, noted in self._notes.items():
             if file:
                 self.seconds.update(noted["tests"])
 
+    @property
+    def files(self) -> list[str]:
+        """The files of tests of which something is noted."""
+        return [file for file, noted in self._notes.items() if file and noted["tests"]]
+
     def add(self, tests: Iterable[str]) -> None:
         """Count tests of which nothing is noted as executing all lines that they are nearest to."""
-        self._unnoted = set(tests) - self.seconds.keys()
-        self.seconds.update(dict.fromkeys(self._unnoted, _LIKELY))
+        self._unnoted = dict.fromkeys([x for x in tests if x not in self.seconds], _LIKELY)
+        self.seconds |= self._unnoted
 
     def tests(self, path: str, line: int) -> set[str] | None:
         """Return the tests that execute a statement; None if importing the package does."""
@@ -236,7 +246,7 @@ class Covering:
         """
         places = {file: place for place, file in enumerate(nearest)}
         near = {x for x in self.seconds if _file(x) in places}
-        tests = tests | (near & self._unnoted)
+        tests = tests | (near & self._unnoted.keys())
         order = sorted(
             tests,
             key=lambda x: (x not in near, self.seconds[x], places.get(_file(x), 0), x),
@@ -247,7 +257,8 @@ class Covering:
     def nearest(self, files: Sequence[str], name: str, most: float) -> list[str]:
         """Return tests of files, so many seconds; those named like what is tested go first."""
         near = [x for x in self.seconds if _file(x) in files]
-        near.sort(key=lambda x: (name.strip("_") not in x.partition("::")[2], self.seconds[x]))
+        word = re.compile(rf"(?<![a-z]){name.strip('_')}(?![a-z])")
+        near.sort(key=lambda x: (not word.search(x.partition("::")[2]), self.seconds[x]))
         return self._first(near, most)
 
     def _first(self, order: Sequence[str], most: float) -> list[str]:

@@ -51,6 +51,8 @@ from fuzz.trials import Trials
 
 #: Where results are kept.
 RESULTS = ROOT / "fuzz/found/mutants.jsonl"
+#: So many tests are tried first in a new process, which need not read the files of all others.
+_LIKELY_KILLERS = 40
 #: The processor seconds that tests may take in a new process.
 PATIENCE = 200
 #: Files to change, and the tests nearest to them, those that kill most first.
@@ -186,17 +188,20 @@ class Copy:
         before = (PACKAGE / path).read_text(encoding="utf-8")
         file = self.tree / "src/scalargrad" / path
         left = list(tests)
-        while True:
+        while left:
+            tried = left[:_LIKELY_KILLERS] if len(left) == len(tests) else left
             file.write_text(code, encoding="utf-8")
-            found = self._run(left)
+            found = self._run(tried)
             file.write_text(before, encoding="utf-8")
-            if found is None or found in self._sound:
-                return found
-            alone = [x for x in left if x.startswith(found)]
-            if self._run(alone[:1]) is None:
+            if found is None:
+                left = left[len(tried) :]
+                continue
+            alone = [x for x in tried if x.startswith(found)]
+            if found in self._sound or self._run(alone[:1]) is None:
                 self._sound.add(found)
                 return found
             left = [x for x in left if x not in alone]  # it fails without a change, too
+        return None
 
     def _run(self, tests: Sequence[str]) -> str | None:
         order = self.tree / "chosen.txt"
@@ -328,7 +333,7 @@ def main() -> None:
             run = Run(sample, Copy(folder), chosen.seconds)
             trials = Trials(run, run.covering.seconds)
             near = dict.fromkeys(file for mutant in sample for file in nearest(mutant.path))
-            tests = near if chosen.unnoted else TESTS
+            tests = [*near, *run.covering.files] if chosen.unnoted else TESTS
             pytest.main(["-q", "-s", "-p", "no:cacheprovider", *tests], plugins=[trials])
     report(sample)
 

@@ -164,6 +164,7 @@ def test_describe_names_operation_operands_and_data() -> None:
 
 def test_describe_cuts_a_long_list_of_operands() -> None:
     """Of many operands four are shown."""
+    assert describe(ops.sum([Value(1.0)] * 4)) == "sum(1, 1, 1, 1) = 4"
     assert describe(ops.sum([Value(1.0)] * 9)) == "sum(1, 1, 1, 1, …) = 9"
     assert describe(ops.sum([Value(1.0)] * 4)) == "sum(1, 1, 1, 1) = 4"
 

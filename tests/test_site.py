@@ -150,7 +150,7 @@ def test_what_new_users_look_for_comes_first(site: Path, page: Any, asked: str, 
     """A guide rather than the reason for a decision, and a name before words that hold it."""
     page.goto(f"{(site / 'search.html').as_uri()}?q={asked}")
     page.wait_for_selector("ul.search li", timeout=20_000)
-    page.wait_for_timeout(500)
+    page.wait_for_function("document.querySelector('.search-summary').innerText")  # it is done
     assert found in page.locator("ul.search li a").first.get_attribute("href")
 
 

@@ -42,6 +42,7 @@ def test_other_modules_show_what_is_inside_them() -> None:
 def test_a_module_without_modules_shows_itself() -> None:
     """A neuron is a line, with its three parameters below."""
     assert text(Neuron(2)) == "ReLUNeuron(2) Neuron: 3 parameters"
+    assert text(Linear(1, 1, bias=False)).endswith("Linear: 1 parameter")
 
 
 @pytest.mark.parametrize("model", [MLP(40, [40, 1], rng=0), MLP(2, [], rng=0)])

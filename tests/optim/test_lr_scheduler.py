@@ -352,9 +352,11 @@ def test_states_of_other_schedules_are_refused() -> None:
         (row, {**good, "last_lr": []}),
         (row, {**good, "last_lr": [-1.0]}),
         (row, {**good, "last_lr": 3}),
+        (row, {**good, "last_epoch": 10**400}),
         (row, None),
         (plateau, parts[0].state_dict()),
         (plateau, {**kept, "num_bad_epochs": -1}),
+        (plateau, {**kept, "num_bad_epochs": 10**400}),
         (plateau, {**kept, "best": "x"}),
     ]
     for schedule, state in bad:

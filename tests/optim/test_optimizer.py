@@ -136,9 +136,11 @@ BAD_STATES: list[Any] = [
     {"state": [], "param_groups": [saved()]},
     {"state": {}, "param_groups": [saved(step=1.5)]},
     {"state": {}, "param_groups": [saved(step=-5)]},
+    {"state": {}, "param_groups": [saved(step=10**400)]},  # Adam would raise a float to it
     {"state": {}, "param_groups": [saved(lr="high")]},
     {"state": {}, "param_groups": [saved(lr=10**400)]},
     {"state": {}, "param_groups": [saved(nesterov=1.0)]},
+    {"state": {}, "param_groups": [saved(initial_lr="0.1")]},  # which a schedule multiplies
 ]
 
 

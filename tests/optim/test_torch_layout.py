@@ -130,6 +130,19 @@ def test_a_state_of_other_tensors_is_refused() -> None:
     assert ours.state_dict() == before
 
 
+@pytest.mark.parametrize("count", [float("nan"), float("inf"), -1.0, 1e300, "x", None])
+def test_a_state_by_tensors_counts_its_steps(count: Any) -> None:
+    """What is no count is refused like any other part of a state."""
+    model = network()
+    ours = optim.Adam(model.parameters())
+    step(model, ours)
+    before, theirs = ours.state_dict(), optim.torch_state_dict(ours, model)
+    theirs["state"][0]["step"] = count
+    with pytest.raises(StateError, match="nothing was changed"):
+        ours.load_state_dict(theirs)
+    assert ours.state_dict() == before
+
+
 def test_numbers_without_a_gradient_so_far_have_no_state() -> None:
     """Of three parameters of one number each, PyTorch has moved the outer two."""
     moved = {"step": np.array(3.0), "exp_avg": np.array(0.5), "exp_avg_sq": np.array(0.25)}

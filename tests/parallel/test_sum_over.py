@@ -204,7 +204,8 @@ def test_rows_of_a_data_frame_are_cut() -> None:
     ("data", "chunks", "message"),
     [
         ([], None, "there are no data to sum over"),
-        (iter([1]), None, "data have no length, or no slices: give a list"),
+        ({1, 2}, None, "data cannot be cut into slices: give a list"),
+        (iter([1]), None, "data have no length: give a list"),
         (([1, 2], [1]), None, "lengths 2, 1: give one length"),
         ([1, 2], 3, "chunks is 3: give a number from 1 to 2"),
         ([1, 2], 0, "chunks is 0: give a number from 1 to 2"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scalargrad.system.files import require_writable, write_atomically
+from scalargrad.system.files import make_folder, require_writable, write_atomically
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
@@ -95,3 +95,21 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
     own = tmp_path / "a"
     write_atomically(own, b"whole")
     assert sorted(tmp_path.iterdir()) == sorted([under_way, own])
+
+
+def test_a_folder_that_is_a_file_is_said_to_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not that it exists, which is why it was named."""
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "within"):
+        with pytest.raises(NotADirectoryError, match="in, a file: name a folder"):
+            make_folder(path)
+    assert make_folder(tmp_path / "a" / "b").is_dir()
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", denied)
+    with pytest.raises(PermissionError, match="the folder c cannot be made: Permission denied"):
+        make_folder("c")

@@ -97,3 +97,44 @@ sys.meta_path.insert(0, Press())
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "ended"), [("scalargrad", True), ("scalargrad.exe", True), ("mine.py", False)]
+)
+def test_ctrl_c_while_the_command_loads_the_package_is_one_line(argv: str, ended: bool) -> None:
+    """In a class, where Python 3.11 would make a RuntimeError of it; another program sees it."""
+    script = f"""
+import signal
+import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+class Press:
+    def find_spec(self, name, path=None, target=None):
+        if name == "scalargrad.value":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Press())
+sys.argv = [{argv!r}]
+import scalargrad
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    if ended:
+        assert (done.returncode, done.stderr) == (130, "interrupted\n")
+    else:
+        assert done.stderr.endswith("KeyboardInterrupt\n")
+
+
+def test_the_loaded_command_has_pythons_own_ctrl_c() -> None:
+    """What comes after the imports is held back or answered by what runs."""
+    script = """
+import signal
+import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv = ["scalargrad"]
+from scalargrad.command import loaded
+assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+loaded()
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+"""
+    subprocess.run([sys.executable, "-c", script], timeout=60, check=True)

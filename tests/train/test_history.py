@@ -121,6 +121,28 @@ def test_the_table_shows_both_ends(history: History) -> None:
     assert history._repr_html_().count("<tr>") == 11
 
 
+@pytest.mark.parametrize(
+    ("rows", "epochs"), [(1, [30]), (2, [1, 30]), (4, [1, 10, 20, 30]), (30, [*range(1, 31)])]
+)
+def test_a_table_has_as_many_rows_as_are_asked_for(
+    history: History, rows: int, epochs: list[int]
+) -> None:
+    """Evenly spread, the last epoch always among them."""
+    cells = history.table(rows).columns[0].cells
+    assert [int(str(x)) for x in cells] == epochs
+
+
+def test_a_history_is_described_by_its_last_loss(history: History) -> None:
+    """That of epoch 30 is 1 / 90."""
+    assert repr(history) == "History(30 epochs, loss 0.01111, stopped: all epochs done)"
+
+
+def test_a_printed_history_fits_120_columns() -> None:
+    """However many metrics there are."""
+    wide = History([{f"metric number {k}": k / 7.0 for k in range(40)}])
+    assert max(map(len, str(wide).splitlines())) <= 120
+
+
 def test_a_notebook_shows_names_as_they_are() -> None:
     """The name of a metric is text, not markup."""
     assert "<th>&lt;lambda&gt;</th>" in History([{"<lambda>": 1.0}])._repr_html_()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-#: The exit status of a command that Ctrl-C has ended.
-_INTERRUPTED = 130
+from scalargrad.command import INTERRUPTED, loaded
 
 
 def main() -> None:
@@ -13,7 +12,8 @@ def main() -> None:
     try:
         from scalargrad.cli.main import main as run
 
+        loaded()
         run()
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from scalargrad.cli.train import PROGRAMS
 from scalargrad.errors import OperandError, SweepError
+from scalargrad.system.files import make_folder
 
 if TYPE_CHECKING:
     from scalargrad.experiments.runs import Outcome
@@ -76,7 +77,7 @@ def _report(name: str, outcomes: Sequence[Outcome], folder: Path) -> None:
         return
     console = Console()
     console.print(_table(name, outcomes))
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for path in (_write_rows(name, outcomes, folder), _draw(name, outcomes, folder)):
         console.print(f"  wrote {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
 

@@ -11,6 +11,7 @@ from scalargrad.experiments.plane import moons
 from scalargrad.ops import exp
 from scalargrad.show.graphs import draw
 from scalargrad.show.steps import show, walk
+from scalargrad.system.files import make_folder
 from scalargrad.value import Parameter, Value
 
 NEXT = 'step "f = x * y + sin(x)" x=2 y=3 -o mine.html'
@@ -58,7 +59,7 @@ def run(
     MissingPackageError
         If scikit-learn, matplotlib or safetensors is not installed; the graphs are written before.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     written = [
         *_step_and_draw("f = (x + y)·z", chain_rule(), folder / "chain-rule", console),
         *_step_and_draw("A sigmoid neuron", sigmoid_neuron(), folder / "sigmoid", console),

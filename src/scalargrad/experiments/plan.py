@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from scalargrad.nn import Module, save_model
 from scalargrad.plots.style import save_figure
 from scalargrad.show.html import require_page
-from scalargrad.system.files import require_writable
+from scalargrad.system.files import make_folder, require_writable
 from scalargrad.system.packages import needed
 from scalargrad.train import History
 
@@ -88,7 +88,7 @@ class Plan:
 
     def _require_files(self, name: str) -> None:
         """Check before training that all of the program's files can be written."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         for path in self.files(name):
             require_writable(path)
         if self.watch is not None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scalargrad.optim.options import Group
+from scalargrad.table.validation import number
 
 
 def is_by_tensors(state_dict: Mapping[str, Any]) -> bool:
@@ -44,7 +45,7 @@ def by_numbers(
     for own, saved, start in pairs:
         found = [given.get(i, {}) for i in saved["params"]]
         sizes = _sizes(found, len(own["params"]))
-        steps = [int(x["step"]) for x in found if "step" in x]
+        steps = [int(number(float(x["step"]), "step", 0.0)) for x in found if "step" in x]
         for tensor, size in zip(found, sizes, strict=True):
             for name in names:
                 for i, x in enumerate(_flat(tensor.get(name))):

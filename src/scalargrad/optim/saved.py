@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from scalargrad.optim.from_torch import by_numbers, is_by_tensors
 from scalargrad.optim.options import Group, plain
 from scalargrad.optim.state_columns import StateColumns
-from scalargrad.table.validation import number, whole
+from scalargrad.table.validation import counted, number, whole
 from scalargrad.value import Value
 
 
@@ -82,8 +82,9 @@ def _merged(own: Group, saved: Group) -> Group:
     """Return the options of a group as saved; JSON turned tuples into lists."""
     if missing := own.keys() - saved.keys() - {"initial_lr"}:
         raise ValueError(f"a group has no {', '.join(sorted(missing))}")
-    step = whole(saved["step"], "step", 0)
-    return plain({**own, **saved, "params": own["params"], "step": step})
+    step = counted(saved["step"], "step")
+    base = {name: number(saved[name], name, 0.0) for name in ("initial_lr",) if name in saved}
+    return plain({**own, **saved, **base, "params": own["params"], "step": step})
 
 
 def _state(found: Mapping[str, Any], names: Sequence[str]) -> tuple[float, ...]:

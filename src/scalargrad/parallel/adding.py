@@ -40,16 +40,17 @@ def cut(data: Any, chunks: int | None) -> list[Any]:
 
 def _length(data: Any) -> int:
     parts = data if isinstance(data, tuple) else (data,)
+    remedy = "give a list, an array, or a tuple of them, as in (X, y)"
     try:
         if any(isinstance(x, str | bytes | Mapping) for x in parts):
             raise TypeError
         lengths = {len(x) for x in parts}
+    except TypeError:
+        raise OperandError(f"data have no length: {remedy}") from None
+    try:
         _stretch(data, 0, 0)
     except (TypeError, LookupError):
-        raise OperandError(
-            "data have no length, or no slices: give a list, an array, or a tuple of them, as in "
-            "(X, y)"
-        ) from None
+        raise OperandError(f"data cannot be cut into slices: {remedy}") from None
     if len(lengths) > 1:
         shown = ", ".join(str(len(x)) for x in parts)
         raise OperandError(f"the parts of data have lengths {shown}: give one length to all")

@@ -121,6 +121,31 @@ def require_writable(path: str | os.PathLike[str]) -> None:
         raise _about(path, error) from None
 
 
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder, and those above it, where there is none yet.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made, or `path` is a file.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as parent:
+    ...     make_folder(Path(parent) / "a" / "b").name
+    'b'
+    """
+    folder = Path(file_path(path, "folder"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise NotADirectoryError(f"{path} is, or lies in, a file: name a folder") from None
+    except OSError as error:
+        raise type(error)(f"the folder {path} cannot be made: {error.strerror or error}") from None
+    return folder
+
+
 def _target(path: str | os.PathLike[str]) -> Path:
     """Return the file that is to be replaced, behind any links."""
     target = Path(os.path.realpath(file_path(path)))

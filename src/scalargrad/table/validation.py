@@ -111,7 +111,7 @@ def scalar(
     return x
 
 
-def whole(x: Any, name: str, low: int | None = None) -> int:
+def whole(x: Any, name: str, low: int | None = None, high: int | None = None) -> int:
     """Return a whole number as an int.
 
     Parameters
@@ -120,13 +120,13 @@ def whole(x: Any, name: str, low: int | None = None) -> int:
         As given: an int, or a NumPy integer; no float, not even 8.0.
     name : str
         What it is called in messages.
-    low : int, optional
-        The least it may be.
+    low, high : int, optional
+        The least and the largest it may be.
 
     Raises
     ------
     OperandError
-        If it is not a whole number, or too small.
+        If it is not a whole number, too small or too large.
 
     Examples
     --------
@@ -143,7 +143,25 @@ def whole(x: Any, name: str, low: int | None = None) -> int:
         ) from None
     if low is not None and found < low:
         raise OperandError(f"{name} is {shown(found)}; give {low} or more")
+    if high is not None and found > high:
+        raise OperandError(f"{name} is {shown(found)}; give {high:,} or less")
     return found
+
+
+def counted(x: Any, name: str) -> int:
+    """Return how many steps or epochs a saved state has counted, which a float can hold.
+
+    Raises
+    ------
+    OperandError
+        If it is no whole number, negative, or beyond 2^53.
+
+    Examples
+    --------
+    >>> counted(8, "step")
+    8
+    """
+    return whole(x, name, 0, 2**53)
 
 
 def size(x: Any, name: str, low: int = 0) -> int:
@@ -159,10 +177,7 @@ def size(x: Any, name: str, low: int = 0) -> int:
     >>> size(8, "in_features")
     8
     """
-    found = whole(x, name, low)
-    if found > _MOST:
-        raise OperandError(f"{name} is {shown(found)}; give {_MOST:,} or less")
-    return found
+    return whole(x, name, low, _MOST)
 
 
 def flag(x: Any, name: str) -> bool:

@@ -82,10 +82,14 @@ def differences(saved: Any, here: dict[str, Any]) -> str:
     return ", ".join(
         f"the {name} are others"
         if name in _DIGESTS
-        else f"{name} was {saved.get(name)} and is {here.get(name)}"
+        else f"{name} was {_worded(saved.get(name))} and is {_worded(here.get(name))}"
         for name in names
         if saved.get(name) != here.get(name)
     )
+
+
+def _worded(setting: Any) -> str:
+    return "none" if setting == "" else str(setting)
 
 
 _DIGESTS = {"training examples", "held-out examples"}

@@ -8,7 +8,7 @@ from typing import Any
 
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
-from scalargrad.table.validation import whole
+from scalargrad.table.validation import counted
 
 
 @dataclass
@@ -72,4 +72,4 @@ class Patience:
         if not isinstance(loss, float) or not isinstance(best, dict | None):
             raise OperandError(f"best_loss is {shown(loss)}, best_state {shown(best)}")
         self.best_loss, self.best_state = loss, best
-        self.best_epoch = whole(epoch, "best_epoch", 0)
+        self.best_epoch = counted(epoch, "best_epoch")

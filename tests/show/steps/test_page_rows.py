@@ -161,8 +161,7 @@ def test_the_map_shows_the_frame_and_moves_it(open_page: Any) -> None:
         "return v.scrollLeft + v.clientWidth - v.scrollWidth })()"
     )
     assert abs(at) < 2
-    page.wait_for_timeout(100)
-    assert all(abs(share) < 0.02 for share in page.evaluate(shares))
+    page.wait_for_function(f"({shares})().every((share) => Math.abs(share) < 0.02)")
 
 
 SHOWN = """() => {

@@ -11,7 +11,7 @@ from scalargrad.optim.lr_scheduler.cycles import per_group
 from scalargrad.optim.lr_scheduler.scheduler import LRScheduler
 from scalargrad.optim.optimizer import Optimizer
 from scalargrad.table.numbers import as_float
-from scalargrad.table.validation import choice, number, whole
+from scalargrad.table.validation import choice, counted, number, whole
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -136,7 +136,7 @@ class ReduceLROnPlateau(LRScheduler):
     def _read(self, state_dict: Mapping[str, Any]) -> tuple[Any, ...]:
         try:
             best = as_float(state_dict["best"], "best")
-            counts = [whole(state_dict[name], name, 0) for name in _COUNTS]
+            counts = [counted(state_dict[name], name) for name in _COUNTS]
         except (LookupError, TypeError, ValueError) as error:
             raise StateError(f"this is not a state of a ReduceLROnPlateau: {error}") from error
         return *super()._read(state_dict), best, *counts

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from scalargrad.errors import OperandError, StateError
 from scalargrad.optim.optimizer import Optimizer
 from scalargrad.system.one_line import shown
-from scalargrad.table.validation import number, size, whole
+from scalargrad.table.validation import counted, number, size
 
 
 class LRScheduler:
@@ -135,7 +135,7 @@ class LRScheduler:
     def _read(self, state_dict: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the content of a state, after checking that it is one."""
         try:
-            epoch = whole(state_dict["last_epoch"], "last_epoch", 0)
+            epoch = counted(state_dict["last_epoch"], "last_epoch")
             rates = [number(rate, "last_lr", 0.0) for rate in state_dict["last_lr"]]
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise StateError(f"this is not a state of a schedule: {error}") from error

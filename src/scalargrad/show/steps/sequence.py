@@ -21,7 +21,7 @@ from scalargrad.show.steps.page import LIMIT, page
 from scalargrad.show.steps.scene import Scene
 from scalargrad.show.steps.step import Step
 from scalargrad.show.subgraphs import Model
-from scalargrad.system.files import file_path, write_atomically
+from scalargrad.system.files import file_path, make_folder, write_atomically
 from scalargrad.system.one_line import shown
 from scalargrad.table.validation import flag, text, whole
 from scalargrad.value import Value
@@ -179,7 +179,7 @@ class Walk(Sequence[Step]):
         if not self._steps:
             return []
         drawn = frames(self._steps, format, dpi=dpi, digits=digits, dark=dark)
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         if format == "html":
             title = f"Backpropagation through {self.scene.names[self.scene.root]}"
             whole_document = handout([picture for _, picture in drawn], title, dark).encode()
