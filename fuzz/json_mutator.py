@@ -41,8 +41,10 @@ def mutated(data: bytes, most: int, seed: int, by_bytes: Callable[[bytes, int], 
         return by_bytes(data, most)
     for _ in range(rng.randint(1, 4)):
         _change(document, rng)
+    if len(document) != 1:  # the whole was removed or repeated
+        return by_bytes(data, most)
     try:
-        written = json.dumps(document[0]).encode() if document else b""
+        written = json.dumps(document[0]).encode()
     except (ValueError, RecursionError):
         return by_bytes(data, most)
     if framed:
@@ -55,7 +57,6 @@ def _change(document: list[Any], rng: random.Random) -> None:
     places = list(_places(document))
     if not places:
         return
-    # A row of hundreds of numbers, such as the state of a generator, is one place.
     owner, key = rng.choice(places)
     other_owner, other_key = rng.choice(places)
     part, other = owner[key], other_owner[other_key]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from fuzz.covering import PACKAGE, TESTS, definition, statement
 from fuzz.equivalents import reason
+from fuzz.json_mutator import mutated
 from fuzz.mutants import NEAREST, Change
-from fuzz.targets import TARGETS
+from fuzz.targets import TARGETS, resumes, sealed
 from fuzz.trials import exchanged, place
 
 CORPUS = Path(__file__).parents[1] / "fuzz" / "corpus"
@@ -30,6 +32,40 @@ def test_input_raises_nothing_but_what_is_meant(file: Path) -> None:
 def test_every_target_has_a_corpus() -> None:
     """No target is left out of these tests."""
     assert {file.parts[0] for file in FILES} == TARGETS.keys()
+
+
+def test_the_checkpoint_that_changes_start_from_is_resumed_from() -> None:
+    """Else every change of it would be refused for one reason, and nothing behind that be tried."""
+    whole = sealed((CORPUS / "checkpoint" / "one").read_bytes())
+    assert whole is not None
+    assert resumes(whole)
+    assert not resumes(whole.replace(b"momentum_buffer", b"buffer"))
+    assert sealed(b"[]") is None
+
+
+def refuse(data: bytes, most: int) -> NoReturn:
+    """Stand for libFuzzer's own changes where none is due."""
+    raise AssertionError(data[:most])
+
+
+def test_changes_of_json_are_json() -> None:
+    """That is what they are for; the header of safetensors still tells its length."""
+    whole = json.dumps({"a": [1, {"b": [2.5, None]}], "c": "d" * 40}).encode()
+    found = set()
+    for seed in range(200):
+        for frame, tail in ((b"", b""), (len(whole).to_bytes(8, "little"), b"numbers")):
+            try:
+                changed = mutated(frame + whole + tail, 10_000, seed, refuse)
+            except AssertionError:
+                continue  # one in eight is changed by bytes
+            found.add(changed)
+            length = int.from_bytes(changed[:8], "little") if frame else len(changed)
+            body = changed[len(frame) :]
+            json.loads(body[:length])
+            assert body[length:] == tail
+    assert len(found) > 100
+    with pytest.raises(AssertionError, match="no json"):
+        mutated(b"no json", 10_000, 0, refuse)
 
 
 def test_the_tests_of_mutants_are_where_they_are_looked_for() -> None:

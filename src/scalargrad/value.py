@@ -14,6 +14,7 @@ from scalargrad.system.one_line import shown
 from scalargrad.table.eager import diverted
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.operation import Binary, Operation, Unary
+from scalargrad.table.validation import whole
 
 if TYPE_CHECKING:
     from scalargrad.grad_mode import Recorder
@@ -257,7 +258,8 @@ class Value:
         return other // self, other % self
 
     def __round__(self, ndigits: int | None = None) -> Value:
-        scale = 10.0 ** (ndigits or 0)
+        # 10^22 is the largest power of ten that a float holds.
+        scale = 10.0 ** (0 if ndigits is None else whole(ndigits, "ndigits", -22, 22))
         return self.rint() if scale == 1.0 else (self * scale).rint() / scale
 
     def __invert__(self) -> Value:

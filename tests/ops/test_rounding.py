@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from scalargrad import DomainError, Value, custom_op, grad, gradients, jit, ops
+from scalargrad import DomainError, OperandError, Value, custom_op, grad, gradients, jit, ops
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 POINTS = (7.5, -7.5, 6.0, -6.0, 0.0, 0.3, 1e17, -1e17)
@@ -113,3 +113,11 @@ def test_compiled_programs_divide_and_round_alike() -> None:
     for pair in pairs:
         assert compiled(*pair) == pytest.approx(f(*pair), rel=1e-12)
         assert slope(*pair) == pytest.approx(grad(f, (0, 1))(*pair), rel=1e-12)
+
+
+@pytest.mark.parametrize("ndigits", [400, -400, 10**400, 1.5, "2", [1, 2]])
+def test_numbers_of_digits_are_small_and_whole(ndigits: Any) -> None:
+    """Scaled by 10^308 and back, 12 would be infinite."""
+    with pytest.raises(OperandError, match="ndigits is"):
+        builtins.round(Value(12.0), ndigits)
+    assert builtins.round(Value(12.0), 22).data == 12.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from scalargrad.compiler.call.outline import Place, outlined
@@ -146,6 +146,6 @@ def _is_axis(axis: Any) -> bool:
 
 def holds_entries(x: Any) -> bool:
     """Return whether something has entries by number: a sequence or an array."""
-    if isinstance(x, dict | set | frozenset) or not hasattr(x, "__getitem__"):
+    if isinstance(x, Mapping | set | frozenset) or not hasattr(x, "__getitem__"):
         return False
     return bool(x.shape) if hasattr(x, "shape") else hasattr(x, "__len__")

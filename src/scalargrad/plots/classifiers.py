@@ -182,9 +182,8 @@ def confusion_matrix(
     if names is not None:
         shown = [text(name, "the name of a class") for name in listed(names, "names", "text")]
     if needed > len(shown):
-        raise OperandError(
-            f"class {needed - 1} occurs, but there are {len(shown)} names: give {needed}"
-        )
+        remedy = f"give {needed}" if min(*rows, *columns) == 0 else "number the classes from 0"
+        raise OperandError(f"class {needed - 1} occurs, but there are {len(shown)} names: {remedy}")
     counts = np.zeros((len(shown), len(shown)), dtype=int)
     np.add.at(counts, (np.asarray(rows), np.asarray(columns)), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
