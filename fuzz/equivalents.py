@@ -124,6 +124,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "ways[whole] += 0",
     ): "fewer checks are left out: only speed differs",
     (
+        "losses/classes.py",
+        "if is_real(label_smoothing) and label_smoothing == 0.0:",
+        "if is_real(label_smoothing) and label_smoothing == -1.0:",
+    ): "times 1 and plus 0 they are the same probabilities, only slower",
+    (
         "nn/rows.py",
         'return getattr(x, "ndim", 0) > 1',
         'return getattr(x, "ndim", 1) > 1',

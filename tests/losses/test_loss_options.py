@@ -64,6 +64,8 @@ CLOSED: list[tuple[Any, float]] = [
     (cross_entropy([Z, Z, Z], [0, 1, -100]), sum(SURPRISE) / 2),
     (cross_entropy([Z, Z, Z], [0, 1, 1], ignore_index=1), SURPRISE[0]),
     (cross_entropy([Z, Z], [1, 0], [3.0, 5.0], ignore_index=0), SURPRISE[1]),
+    # of a single class, a list of one number is its probability
+    (cross_entropy([[2.0], [3.0]], [[1.0], [1.0]]), 0.0),
     (nll_loss([[-1.0, -2.0], [-3.0, -4.0]], [0, 1], [3.0, 5.0]), (3 * 1 + 5 * 4) / 8),
     (nll_loss([[-1.0, -2.0], [-3.0, -4.0]], [0, 1], ignore_index=0), 4.0),
     (nll_loss([[-1.0, -2.0], [-3.0, -4.0]], [0, 1], reduction="sum"), 5.0),
@@ -263,3 +265,10 @@ def test_numbers_of_numpys_count_as_numbers() -> None:
         binary_cross_entropy_with_logits([0.3], [1.0], pos_weight=np.array([1.0])),
     ]
     assert all(type(x) is float for x in found)
+
+
+@pytest.mark.parametrize(("input", "target"), [(1.0, [2.0]), ([1.0], 2.0)])
+def test_a_number_and_a_list_of_one_do_not_agree(input: Any, target: Any) -> None:
+    """A list of predictions needs a list of targets."""
+    with pytest.raises(OperandError, match="nested alike"):
+        mse_loss(input, target)
