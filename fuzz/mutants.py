@@ -267,6 +267,8 @@ class Run:
             with suppress(ValueError):
                 chosen = self.covering.in_order(tests, near, self.seconds)
                 found = trials.killer(path, code, chosen)
+                # What tests compute while they are read was computed before the fork.
+                found = found or self.copy.killer(path, code, chosen)
                 return ("survived", "") if found is None else ("killed", found)
         name = definition((PACKAGE / path).read_text(encoding="utf-8"), change.line)
         chosen = self.covering.nearest(near, name, self.seconds)
