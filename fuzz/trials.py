@@ -149,4 +149,6 @@ def _plain(code: CodeType) -> list[object]:
 
 def place(code: CodeType) -> object:
     """Return what tells functions of a file apart, those of one line too."""
-    return code.co_qualname, tuple(code.co_positions())
+    # From 3.12 on, all that returns a number may stand at the whole line.
+    numbers = tuple(repr(x) for x in code.co_consts if not isinstance(x, CodeType))
+    return code.co_qualname, tuple(code.co_positions()), numbers

@@ -236,3 +236,11 @@ def test_numbers_of_any_type_are_floats_to_a_loss() -> None:
         found = loss([a, b], 0) if expected is None else loss([a], [b])
         assert type(found) is float
         assert found == (((1.0 - float(a)) + float(b)) / 2 if expected is None else expected)
+
+
+def test_numbers_with_names_meet_the_target_of_their_name() -> None:
+    """In whatever order a dict holds them: in that order, this loss would be 1."""
+    assert losses.mse_loss({"a": 1.0, "b": 2.0}, {"b": 2.0, "a": 1.0}) == 0.0
+    assert losses.l1_loss([{"a": 1.0, "b": 2.0}], [{"b": 3.0, "a": 1.0}]) == 0.5
+    with pytest.raises(OperandError, match="give one number for each"):
+        losses.mse_loss({"a": 1.0}, {"b": 1.0})

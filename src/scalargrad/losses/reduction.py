@@ -10,7 +10,7 @@ from scalargrad.ops import eq, floor, ge, lt, mean, sum
 from scalargrad.system.one_line import shown
 from scalargrad.table.numbers import as_float, is_real
 from scalargrad.table.validation import listed, scalar
-from scalargrad.tree import flatten
+from scalargrad.tree import flatten, flatten_like
 from scalargrad.value import Scalar, Value
 
 Reduction: TypeAlias = Literal["mean", "sum", "none"]
@@ -67,6 +67,8 @@ def elementwise(
             f"{name}: the input is {shape(input)}, the target {shape(target)}; give one target "
             "for each number, nested alike"
         )
+    if _has_names(input):
+        wanted = flatten_like(target, input, f"the target of {name}", "the input")
     numbers = [plain(x, f"{name}: a number of the input") for x in numbers]
     wanted = [plain(t, f"{name}: a target") for t in wanted]
     losses = [loss(x, t) for x, t in zip(numbers, wanted, strict=True)]
@@ -98,6 +100,11 @@ def has_entries(x: Any) -> bool:
     (True, False)
     """
     return hasattr(x, "__len__") and getattr(x, "ndim", 1) != 0
+
+
+def _has_names(x: Any) -> bool:
+    """Return whether numbers have names, by which those of the target are found."""
+    return isinstance(x, dict) or (isinstance(x, list | tuple) and any(map(_has_names, x)))
 
 
 def _agree(input: Any, target: Any) -> bool:
