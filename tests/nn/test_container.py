@@ -155,3 +155,15 @@ def test_dimensions_are_whole_numbers() -> None:
     for given in (None, 1.0, "1"):
         with pytest.raises(OperandError, match="start_dim is"):
             nn.Flatten(given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(0, 1), (0, 3), (1, 1), (1, 2), (2, 3), (1, -1), (-3, -2)]
+)
+def test_flatten_joins_the_dimensions_it_is_given(start: int, end: int) -> None:
+    """And no others, as NumPy's reshape does."""
+    np = pytest.importorskip("numpy", reason="NumPy is the oracle")
+    x = np.arange(24.0).reshape(2, 3, 2, 2)
+    first, last = start % 4, end % 4
+    expected = x.reshape(*x.shape[:first], -1, *x.shape[last + 1 :])
+    assert nn.Flatten(start, end)(x.tolist()) == expected.tolist()

@@ -145,3 +145,4 @@ def test_an_example_input_tells_weights_apart() -> None:
     example = nn.Linear(5, 2).example_input()
     assert len({*example}) == 5
     assert all(0.0 < x <= 1.0 for x in example)
+    assert nn.Layer(5, 1).example_input() == example
