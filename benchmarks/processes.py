@@ -17,17 +17,21 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Mapping
 from functools import partial
 from multiprocessing import active_children
+from statistics import median
 from typing import Any
 
 import numpy as np
 
 import scalargrad as sg
-from benchmarks.measuring import in_units, take_turns
+from benchmarks.measuring import Run, in_units, seconds
 from scalargrad.parallel import sum_over
 
 SAMPLES, FEATURES, TURNS = 1_000_000, 20, 5
+#: How many calls are made in a row, as an optimiser makes them.
+ROW = 40
 
 
 def loss(w: Any, X: Any, y: Any) -> Any:  # noqa: N803 - the field's name for the inputs
@@ -82,6 +86,15 @@ def gain(data: Any, w: Any) -> float:
     return alone / (many[0] - few[0] + (many[1] - few[1]) / 2)
 
 
+def in_rows(runs: Mapping[str, Run]) -> dict[str, float]:
+    """Return the median seconds of a call, of rows of calls taken in turns."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(TURNS):
+        for name, run in runs.items():
+            times[name] += [seconds(run) for _ in range(ROW)]
+    return {name: median(found) for name, found in times.items()}
+
+
 def keep_apart() -> bool:
     """Keep the processes of each sum on cores of their own; return whether the system can."""
     if not hasattr(os, "sched_setaffinity"):
@@ -94,8 +107,8 @@ def keep_apart() -> bool:
 
 def _print(how: str, times: dict[str, float]) -> None:
     print(f"Two processes, {how}:")
-    for name, seconds in times.items():
-        print(f"  {name}: {in_units(seconds)}")
+    for name, found in times.items():
+        print(f"  {name}: {in_units(found)}")
     print(f"  two processes are {times['one process'] / times['two processes']:.2f} × faster")
 
 
@@ -118,9 +131,9 @@ def main(samples: int = SAMPLES) -> None:
             "two processes": partial(two, w),
             "a call of two processes with nothing to do": partial(idle, w),
         }
-        _print("placed by the scheduler", take_turns(runs, TURNS, 0.2))
+        _print("placed by the scheduler", in_rows(runs))
         if keep_apart():
-            _print("each on a core of its own", take_turns(runs, TURNS, 0.2))
+            _print("each on a core of its own", in_rows(runs))
     print(f"by the time of processors, {gain((X, y), w):.2f} × on two free cores")
 
 
