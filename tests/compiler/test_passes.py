@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import pickle
 import random
 
@@ -10,11 +11,14 @@ from scalargrad import Value
 from scalargrad.compiler.packing.groups import group
 from scalargrad.compiler.packing.memory import Memory
 from scalargrad.compiler.passes.differentiate import differentiate
+from scalargrad.compiler.passes.expressions import terms_of
 from scalargrad.compiler.passes.kinds import ADJOINT, PRODUCTS
 from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.trace.record import record
+from scalargrad.table.printing import Expression
+from scalargrad.table.symbol import Symbol
 
 
 def recorded(f: object, count: int) -> Program:
@@ -49,6 +53,21 @@ def test_flatten_opens_chains_of_sums() -> None:
     assert {frozenset(p.args[p.outputs[0]]) for p in flat[:3]} == {
         frozenset(flat[0].args[flat[0].outputs[0]])
     }
+
+
+def test_the_terms_of_a_difference_have_their_signs() -> None:
+    """The sign goes to the constant of a product, on whichever side it stands, or beside it."""
+    x, y = Symbol("x"), Symbol("y")
+    numbers = {"x": 5.0, "y": 7.0}
+
+    def value(part: Expression) -> float:
+        if not isinstance(part, Symbol):
+            return float(part)
+        return numbers[part.name] if part.op is None else math.prod(map(value, part.operands))
+
+    found = terms_of(y - 2.0 * x - x * 3.0 - x * y)
+    assert sum(value(a) * value(b) for a, b in found) == 7.0 - 10.0 - 15.0 - 35.0
+    assert [b for a, b in found if a is x] == [-2.0, -3.0]
 
 
 def test_flatten_writes_equal_nodes_once_and_drops_dead_ones() -> None:
