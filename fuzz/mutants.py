@@ -251,9 +251,7 @@ class Run:
                 outcome, by = self._tried(trials, mutant, change, after)
                 took = time.monotonic() - begun
                 print(f"{mutant.path}:{change.line} {outcome} {by} ({took:.0f} s)", flush=True)
-                with RESULTS.open("a", encoding="utf-8") as file:
-                    row = [outcome, *mutant, *change, by]
-                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                keep([outcome, *mutant, *change, by])
 
     def _tried(self, trials: Trials, mutant: Mutant, change: Change, code: str) -> tuple[str, str]:
         path, near = mutant.path, nearest(mutant.path)
@@ -274,6 +272,13 @@ class Run:
         chosen = self.covering.nearest(near, name, self.seconds)
         found = self.copy.killer(path, code, chosen)
         return ("survived", "") if found is None else ("killed", found)
+
+
+def keep(row: Sequence[object]) -> None:
+    """Add the outcome of a mutant to what is known."""
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    with RESULTS.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def known(mutant: Mutant, change: Change) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from fuzz import mutants
 from fuzz.covering import PACKAGE, TESTS, definition, statement
 from fuzz.equivalents import reason
 from fuzz.json_mutator import mutated
@@ -66,6 +67,17 @@ def test_changes_of_json_are_json() -> None:
     assert len(found) > 100
     with pytest.raises(AssertionError, match="no json"):
         mutated(b"no json", 10_000, 0, refuse)
+
+
+def test_outcomes_of_mutants_are_kept_in_a_fresh_clone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The folder of results, which the repository does not hold, is made with the first of them."""
+    monkeypatch.setattr(mutants, "RESULTS", tmp_path / "found" / "mutants.jsonl")
+    for outcome in ("killed", "survived"):
+        mutants.keep([outcome, "optim/adam.py", 3])
+    lines = mutants.RESULTS.read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)[0] for line in lines] == ["killed", "survived"]
 
 
 def test_the_tests_of_mutants_are_where_they_are_looked_for() -> None:
