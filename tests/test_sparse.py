@@ -76,3 +76,13 @@ def test_an_entry_cannot_be_exchanged_behind_the_records_back() -> None:
     with pytest.raises(TypeError):
         table[0][0] = Parameter(1.0)  # type: ignore[index]
     assert Touched() == {}
+
+
+def test_a_table_is_indexed_like_a_matrix() -> None:
+    """Two numbers or slices choose as in NumPy: an entry, part of a row, of a column, a block."""
+    table = Table.zeros(3, 4, "w")
+    rows = [[*row] for row in table]
+    assert table[1, 2] is rows[1][2]
+    assert list(table[1, 1:3]) == rows[1][1:3]
+    assert list(table[0:2, 3]) == [rows[0][3], rows[1][3]]
+    assert [list(row) for row in table[1:, ::2]] == [rows[1][::2], rows[2][::2]]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalargrad import OperandError, Value
-from scalargrad.tree import flatten, flatten_like, is_object_array
+from scalargrad.tree import flatten, flatten_like, is_object_array, replaced
 
 Pair = namedtuple("Pair", "first second")
 
@@ -213,3 +213,13 @@ class _Lazy:
 def test_an_array_of_objects_is_known_by_its_class(x: Any, expected: bool) -> None:
     """Arrays of other libraries count; objects without the attribute are asked nothing."""
     assert is_object_array(x) is expected
+
+
+def test_a_tree_without_values_is_returned_as_it_is() -> None:
+    """Only what holds a Value is made anew; its other parts stay the same objects."""
+    kept = {"rate": [0.1, 0.2], "name": "w"}
+    tree = {"kept": kept, "x": (Value(2.0), 1.0)}
+    assert replaced(kept, lambda x: x.data) is kept
+    found = replaced(tree, lambda x: x.data)
+    assert found == {"kept": kept, "x": (2.0, 1.0)}
+    assert found["kept"] is kept

@@ -15,6 +15,7 @@ import pytest
 
 from scalargrad import OperandError, TraceError, Value, drawn, grad, jit, log, sin, vmap
 from scalargrad.nn import MLP, Dropout, Linear, Sequential, Tanh
+from scalargrad.transforms.draws import MODULE, Draw
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -290,3 +291,15 @@ def test_a_draw_before_examples_turn_out_unlike_is_made_once() -> None:
 def vmap_sum(xs: list[Any]) -> Any:
     """Add up by way of another vmap."""
     return sum(vmap(lambda x: 2.0 * x)(xs))
+
+
+def test_pickled_draws_keep_their_source() -> None:
+    """One of the module `random` follows the module's seed; a generator of one's own goes along."""
+    own, before = random.Random(5), random.getstate()
+    of_module, of_own = (pickle.loads(pickle.dumps(Draw(x, "random"))) for x in (MODULE, own))
+    try:
+        random.seed(3)
+        assert of_module() == random.Random(3).random()
+        assert of_own() == own.random() == random.Random(5).random()
+    finally:
+        random.setstate(before)

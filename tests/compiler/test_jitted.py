@@ -168,6 +168,14 @@ def test_a_compiled_function_inside_another_is_part_of_it() -> None:
     assert not inner._paths
 
 
+def test_backward_gives_the_result_its_own_gradient() -> None:
+    """∂y/∂y is 1 where a compiled result stands on leaves alone, as eagerly."""
+    x = Value(3.0)
+    y = jit(lambda x: x * x)(x)
+    y.backward()
+    assert (y.grad, x.grad) == (1.0, 6.0)
+
+
 def test_no_grad_gives_leaves() -> None:
     """Under no_grad the result is a Value without operands, as eagerly."""
     x = Value(3.0)

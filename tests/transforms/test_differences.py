@@ -233,3 +233,11 @@ def test_callables_without_a_name_are_called_f() -> None:
     line = type("Line", (), {"__call__": lambda self, x: wrong_square(x)})()
     with pytest.raises(GradcheckError, match=r"^f: 1 of 1"):
         gradcheck(line, 2.0)
+
+
+@pytest.mark.parametrize("name", ["atol", "rtol"])
+def test_a_tolerance_below_zero_is_refused(name: str) -> None:
+    """Nothing is closer than that, so that every gradient would be called wrong."""
+    options: dict[str, Any] = {name: -0.5}
+    with pytest.raises(DomainError, match=f"{name} is -0.5"):
+        gradcheck(lambda x: x * x, 1.0, **options)
