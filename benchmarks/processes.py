@@ -7,16 +7,13 @@ to compute, which is all overhead. Run, on a machine with two free cores, with
     python -m benchmarks.processes
 
 It is measured as the scheduler places the processes, and with each kept on a core of its own: a
-process that is moved to another core finds nothing of its data in that core's cache. Where the
-cores are not free, the last line tells more: what the processors did for a call, in this process
-and in the two others.
+process that is moved to another core finds nothing of its data in that core's cache.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Mapping
 from functools import partial
 from multiprocessing import active_children
@@ -58,32 +55,6 @@ def problem(samples: int) -> tuple[Any, Any, Any]:
     X = rng.normal(size=(samples, FEATURES))  # noqa: N806 - as above
     y = np.sign(X @ rng.normal(size=FEATURES) + rng.normal(size=samples))
     return np.zeros(FEATURES), X, y
-
-
-def processor_time(data: Any, w: Any, calls: int) -> tuple[float, float]:
-    """Return the seconds that processors take for so many calls: here, and in two others."""
-    mine, others = time.process_time(), _children()
-    with sum_over(chunk_of_loss, data, 2) as two:
-        for _ in range(calls):
-            two(w)
-    return time.process_time() - mine, _children() - others  # theirs are counted as they end
-
-
-def _children() -> float:
-    found = os.times()
-    return found.children_user + found.children_system
-
-
-def gain(data: Any, w: Any) -> float:
-    """Return how much faster two processes would be on two free cores."""
-    one = sum_over(chunk_of_loss, data)
-    one(w)
-    start = time.process_time()
-    for _ in range(TURNS):
-        one(w)
-    alone = time.process_time() - start
-    few, many = processor_time(data, w, 1), processor_time(data, w, 1 + TURNS)
-    return alone / (many[0] - few[0] + (many[1] - few[1]) / 2)
 
 
 def in_rows(runs: Mapping[str, Run]) -> dict[str, float]:
@@ -134,7 +105,6 @@ def main(samples: int = SAMPLES) -> None:
         _print("placed by the scheduler", in_rows(runs))
         if keep_apart():
             _print("each on a core of its own", in_rows(runs))
-    print(f"by the time of processors, {gain((X, y), w):.2f} × on two free cores")
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.garbage import collector_off, no_garbage
 
 from scalargrad import (
     DomainError,
@@ -526,16 +527,6 @@ def values_alive() -> int:
     return sum(issubclass(type(x), Value) for x in gc.get_objects())
 
 
-@pytest.fixture
-def collector_off() -> Iterator[None]:
-    """Leave everything to reference counting."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-@pytest.mark.usefixtures("collector_off")
 @pytest.mark.parametrize(
     "use",
     [
@@ -548,31 +539,31 @@ def collector_off() -> Iterator[None]:
 )
 def test_graph_is_freed_by_reference_counting_alone(use: Callable[[Value, Value], Any]) -> None:
     """Dropping a graph of every kind of node frees it at once; the collector finds nothing."""
-    x = Value(0.7, "x")
-    before = values_alive()
-    y = ops.sum([op(x) for op in (ops.exp, ops.sigmoid, ops.gelu, ops.tanh, ops.asinh)])
-    y = ops.maximum(y, x, 2.0) * ops.dot([x, y], [y, 3.0], x) ** 2 - where(ops.gt(x, 0.0), y, x)
-    for _ in range(200):
-        y = (y * 0.5 + x).tanh()
-    assert values_alive() > before + 600
-    use(y, x)
-    del y
-    assert values_alive() == before
-    assert gc.collect() == 0
+    with no_garbage():
+        x = Value(0.7, "x")
+        before = values_alive()
+        y = ops.sum([op(x) for op in (ops.exp, ops.sigmoid, ops.gelu, ops.tanh, ops.asinh)])
+        y = ops.maximum(y, x, 2.0) * ops.dot([x, y], [y, 3.0], x) ** 2 - where(ops.gt(x, 0.0), y, x)
+        for _ in range(200):
+            y = (y * 0.5 + x).tanh()
+        assert values_alive() > before + 600
+        use(y, x)
+        del y
+        assert values_alive() == before
 
 
-@pytest.mark.usefixtures("collector_off")
 def test_errors_leave_no_cycles() -> None:
     """A graph whose backward failed is freed as well."""
     x = Value(800.0)
-    before = values_alive()
-    for _ in range(3):
-        with pytest.raises(NumericalError):
-            (x.exp() + 1.0).backward()
-        with pytest.raises(DomainError):
-            log(x - 900.0)
-    gc.collect()
-    assert values_alive() == before
+    with collector_off():
+        before = values_alive()
+        for _ in range(3):
+            with pytest.raises(NumericalError):
+                (x.exp() + 1.0).backward()
+            with pytest.raises(DomainError):
+                log(x - 900.0)
+        gc.collect()  # pytest's own references
+        assert values_alive() == before
 
 
 def test_chain_of_a_million_nodes() -> None:

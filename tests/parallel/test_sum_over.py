@@ -107,7 +107,8 @@ class Counting:
     def map(self, function: Any, requests: Iterable[Any]) -> list[Any]:
         """Apply the function here."""
         listed = list(requests)
-        self.sent.append(sum(x.size for r in listed for x in r.parcels.values()))
+        contents = [x for r in listed for x in r.parcels.values()]
+        self.sent.append(sum(len(part) for x in contents for part in (x.pickle, *x.arrays)))
         return [function(r) for r in listed]
 
 

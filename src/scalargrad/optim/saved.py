@@ -83,8 +83,10 @@ def _merged(own: Group, saved: Group) -> Group:
     if missing := own.keys() - saved.keys() - {"initial_lr"}:
         raise ValueError(f"a group has no {', '.join(sorted(missing))}")
     step = counted(saved["step"], "step")
-    base = {name: number(saved[name], name, 0.0) for name in ("initial_lr",) if name in saved}
-    return plain({**own, **saved, **base, "params": own["params"], "step": step})
+    merged = {**own, **saved, "params": own["params"], "step": step}
+    if "initial_lr" in saved:
+        merged["initial_lr"] = number(saved["initial_lr"], "initial_lr", 0.0)
+    return plain(merged)
 
 
 def _state(found: Mapping[str, Any], names: Sequence[str]) -> tuple[float, ...]:

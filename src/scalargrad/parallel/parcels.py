@@ -27,11 +27,6 @@ class Content(NamedTuple):
     pickle: bytes
     arrays: tuple[bytes, ...]
 
-    @property
-    def size(self) -> int:
-        """The number of bytes."""
-        return sum(map(len, (self.pickle, *self.arrays)))
-
 
 class Parcel(NamedTuple):
     """A pickled object.

@@ -153,6 +153,8 @@ def _is_asked_within(connection: Connection, seconds: float) -> bool:
     while time.perf_counter() < until:
         if connection.poll():
             return True
+        if hasattr(os, "sched_yield"):
+            os.sched_yield()  # to the parent, which is to read the reply and may need this core
     return False
 
 

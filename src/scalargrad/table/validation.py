@@ -154,7 +154,7 @@ def counted(x: Any, name: str) -> int:
     Raises
     ------
     OperandError
-        If it is no whole number, negative, or beyond 2^53.
+        If it is not a whole number, negative, or beyond 2^53.
 
     Examples
     --------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from enum import Enum
-from itertools import chain, islice
+from itertools import chain
 from types import FunctionType
 from typing import Any, NoReturn
 
@@ -202,10 +202,10 @@ def _rebuilt_array(x: Any, fresh: Iterator[Any], copier: Copier | None) -> Any:
     found = [rebuilt(item, fresh, copier) for item in flat[:1].tolist()]
     if found and isinstance(found[0], WholeArray):
         return found[0]
-    others = flat[1:].tolist()
     replaced = x.astype(object)
-    if x.dtype == FLOAT64:
-        replaced.flat = [*found, *islice(fresh, len(others))]
+    if x.dtype == FLOAT64:  # numbers only
+        others = [next(fresh) for _ in range(x.size - len(found))]
     else:
-        replaced.flat = found + [rebuilt(item, fresh, copier) for item in others]
+        others = [rebuilt(item, fresh, copier) for item in flat[1:].tolist()]
+    replaced.flat = found + others
     return replaced

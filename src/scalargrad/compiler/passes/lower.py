@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable
 
 from scalargrad.compiler.passes.expressions import Plan, follow, lowered_plan, plan_of
-from scalargrad.compiler.passes.kinds import ADJOINT, CONSTANT, INPUT, PRODUCTS, Op, Total
+from scalargrad.compiler.passes.kinds import CONSTANT, PRODUCTS, Op, Total
 from scalargrad.compiler.passes.lane_writer import writer_for
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.trace.detach import DETACH
@@ -38,8 +38,6 @@ def lower(program: Program) -> Program:
             new[node] = writer.copied_constant(program, node)
         elif op is DETACH:
             new[node] = args[0]
-        elif op is INPUT or op is ADJOINT:
-            new[node] = writer.unique(op, args)
         elif isinstance(op, Total) and not folded:
             new[node] = writer.copied(op, args)
         else:

@@ -71,9 +71,7 @@ class Columns:
 
     def write_all(self, op: Op, left: int, right: list[int]) -> None:
         """Write a node for each of `right`, all with the same first operand."""
-        self.ops += [op] * len(right)
-        self.left.extend([left] * len(right))
-        self.right.extend(right)
+        self._extend(op, [left] * len(right), right)
 
     def write_many(self, op: Op, args: Sequence[tuple[int, ...]]) -> range:
         """Write a node for each tuple of operands, all of one length, and return their numbers."""
@@ -84,10 +82,13 @@ class Columns:
             self.wide.update(zip(nodes, args, strict=True))
             columns = []
         left, right = [*columns, none, none][:2]
-        self.ops += [op] * count
+        self._extend(op, left, right)
+        return nodes
+
+    def _extend(self, op: Op, left: Sequence[int], right: Sequence[int]) -> None:
+        self.ops += [op] * len(left)
         self.left.extend(left)
         self.right.extend(right)
-        return nodes
 
     def args(self, node: int) -> tuple[int, ...]:
         """Return the operands of a node."""
@@ -117,9 +118,8 @@ class Columns:
         nodes = range(len(self.ops), len(self.ops) + len(missing))
         known.update(zip(missing, nodes, strict=True))
         self.constants.update(zip(nodes, missing, strict=True))
-        self.ops += [CONSTANT] * len(missing)
-        self.left.extend([_NONE] * len(missing))
-        self.right.extend([_NONE] * len(missing))
+        none = [_NONE] * len(missing)
+        self._extend(CONSTANT, none, none)
         return found + [known[x] for x in map(float, range(1, count))]
 
     def nodes(self) -> Nodes:
