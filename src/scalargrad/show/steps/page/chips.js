@@ -3,7 +3,7 @@
 const MOST_CHIPS = 3;
 const MOST_LINES_MINDED = 120; // of a larger drawing, lines that are not active may be covered
 const LONG_WAY = 700; // pixels of a line that comes from another row
-const COVERED = 300; // pixels that a chip rather moves away than cover any of a node
+const COVERED = 300; // pixels that a chip rather moves away than cover any of a node or of another chip
 const AWAY = 0.9; // what a pixel of distance costs, where a square pixel covered costs 1
 const CROSSED = 0.12; // how much less it matters to cover a line that is not active
 
@@ -83,7 +83,7 @@ function placeChip(chip, line, taken) {
   const middle = line.getPointAtLength(length > LONG_WAY ? length - LONG_WAY / 8 : length * share); // near the gate, of a line that turns
   const { width: right, height: bottom } = graph.viewBox.baseVal;
   const nodes = [...graph.querySelectorAll(".node > rect:not(.hit)")].map((shape) => shape.getBBox());
-  const obstacles = [...taken, ...occupied(), ...along(underlay.querySelectorAll(".back"))];
+  const obstacles = [...occupied(), ...along(underlay.querySelectorAll(".back"))];
   const lines = [...graph.querySelectorAll(".line")];
   const others = lines.length > MOST_LINES_MINDED ? [] : along(lines);
   let best = null;
@@ -99,7 +99,7 @@ function placeChip(chip, line, taken) {
       };
       const hidden = obstacles.reduce((sum, other) => sum + overlap(box, other), 0);
       const crossed = others.reduce((sum, other) => sum + overlap(box, other), 0);
-      const covered = nodes.filter((node) => overlap(box, node)).length;
+      const covered = [...nodes, ...taken].filter((other) => overlap(box, other)).length;
       const cost = hidden + CROSSED * crossed + COVERED * covered + away;
       if (!best || cost < best.cost) best = { cost, box };
     }
