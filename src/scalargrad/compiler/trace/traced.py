@@ -26,7 +26,7 @@ class Tracing(Recorder, Protocol):
     constant: Callable[[float], int]  # nodes of constants, by number
     writers: tuple[Callable[[Op], None], Callable[[int], None], Callable[[int], None]]
 
-    def append(self, op: Op, args: tuple[int, ...]) -> Traced:
+    def traced(self, op: Op, args: tuple[int, ...]) -> Traced:
         """Write a node, and return its traced number."""
 
     def beside(self, x: Any, op: Operation) -> Any:
@@ -244,7 +244,7 @@ def _binary(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
             if right is NotImplemented:
                 return right
         if trace.is_detaching:
-            return trace.append(op, (x.index, right))
+            return trace.traced(op, (x.index, right))
         made = new(Traced)  # `append`, inlined: twice as fast
         made.trace = trace
         write_op, write_left, write_right = trace.writers
@@ -256,7 +256,7 @@ def _binary(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
     def reflected(x: Traced, y: Any) -> Any:
         other = in_force(x).beside(y, op)
-        return other if other is NotImplemented else x.trace.append(op, (other, x.index))
+        return other if other is NotImplemented else x.trace.traced(op, (other, x.index))
 
     return method, reflected
 
@@ -275,7 +275,7 @@ def _power(method: Callable[..., Any]) -> Callable[..., Any]:
 
 def _unary(op: Any) -> Callable[..., Any]:
     """Return an operation as a method."""
-    return lambda x: in_force(x).append(op, (x.index,))
+    return lambda x: in_force(x).traced(op, (x.index,))
 
 
 def _junction(op: Any, joined: Callable[..., Any]) -> Callable[..., Any]:
