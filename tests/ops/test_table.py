@@ -12,6 +12,7 @@ import itertools
 import math
 import pickle
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -27,6 +28,7 @@ import scalargrad
 from scalargrad import DomainError, Value, gradients, ops
 from scalargrad.ops import TABLE
 from scalargrad.ops.reductions import Dot
+from scalargrad.table.notation import Notation
 from scalargrad.table.operation import Elementwise, ListReduction, Operation
 from scalargrad.table.symbol import evaluate
 
@@ -545,3 +547,14 @@ def test_table_holds_what_was_promised() -> None:
     assert set(promised.split()) <= set(TABLE)
     assert callable(ops.softmax)
     assert callable(ops.log_softmax)
+
+
+@pytest.mark.parametrize("language", ["python", "text", "mathml", "javascript", "c"])
+def test_a_notation_has_a_place_for_each_operand(language: str) -> None:
+    """A template for n operands names all of them and no others, also in languages not run here."""
+    for op in TABLE.values():
+        notation = getattr(op, language, None)
+        if isinstance(op, Elementwise) and isinstance(notation, Notation):
+            places = {int(found) for found in re.findall(r"{(\d+)}", notation.template)}
+            assert places == {*range(op.arity)}, op.name
+            assert len(notation.operands) in (0, op.arity), op.name
