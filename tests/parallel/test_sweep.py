@@ -154,7 +154,7 @@ def test_a_function_that_leaves_python_loses_nothing(workers: Any) -> None:
 def test_points_are_sent_or_refused_before_any_is_computed(tmp_path: Path) -> None:
     """One that cannot be pickled would lose what had finished before its turn."""
     marked = tmp_path / "called"
-    points = [(0, str(marked)), (1, str(marked)), (2, str(marked)), lambda: None]
+    points: list[Any] = [*((i, str(marked)) for i in range(3)), lambda: None]
     with pytest.raises(OperandError, match="point 3"):
         sweep(work.touch, points, 2, quiet=True)
     assert not marked.exists()

@@ -27,15 +27,21 @@ CLASSES = [0, 1, 1, 0, 2, 2]
 
 def refused(message: str, model: Module, given: tuple[Any, Any], **options: Any) -> None:
     """Hold that training is refused in one line, before anything was changed."""
-    before = ([p.data for p in model.parameters()], random.getstate(), np.random.get_state()[2])
+    before = ([p.data for p in model.parameters()], random.getstate(), drawn_by_numpy())
     optimizer = options.pop("optimizer", None) or SGD(model.parameters(), lr=0.1)
     with pytest.raises((OperandError, DomainError, StateError), match=message) as caught:
         fit(model, *given, optimizer=optimizer, epochs=2, batch_size=2, quiet=True, **options)
     assert "\n" not in str(caught.value)
     assert before[0] == [p.data for p in model.parameters()]
     assert before[1] == random.getstate()
-    assert before[2] == np.random.get_state()[2]
+    assert before[2] == drawn_by_numpy()
     assert all(module.training for module in model.modules())
+
+
+def drawn_by_numpy() -> Any:
+    """Return where NumPy's global generator is."""
+    state: Any = np.random.get_state()
+    return state[2]
 
 
 @pytest.mark.parametrize("loss", [squares, mse_loss])
@@ -109,7 +115,7 @@ def test_what_is_split_off_is_tried_with_the_rest() -> None:
         ({"loss": lambda p, y, w: p}, "loss is .*missing a required argument: 'w'"),
         ({"regularizer": lambda: 0.0}, r"called as regularizer\(parameters\): too many"),
         ({"metrics": [lambda p: 0.0]}, r"metrics\[0\] is .*called as"),
-        ({"metrics": {"a": partial(within, 1)}}, r"metrics\['a'\] is "),
+        ({"metrics": {"a": partial(within, [1.0])}}, r"metrics\['a'\] is "),
         ({"callbacks": [lambda model: None]}, r"as callbacks\[0\]\(model, history\): too many"),
         ({"callbacks": [print, lambda m, h, *, at: None]}, r"callbacks\[1\].*'at'"),
         ({"metrics": [lambda p, y: p.mean()]}, "has no attribute 'mean'"),
@@ -220,7 +226,7 @@ def test_missing_numbers_that_a_model_fills_in_are_no_fault() -> None:
     """What decides is whether the loss is finite."""
 
     class Filling(Linear):
-        def forward(self, x: list[float]) -> Any:
+        def forward(self, x: Any) -> Any:
             return super().forward([0.0 if math.isnan(value) else value for value in x])
 
     model = Filling(2, 1, rng=0)
@@ -232,7 +238,7 @@ def test_a_trial_changes_no_run() -> None:
     """Draws of the model and of the module random are as without held-out examples."""
 
     class Shaken(Linear):
-        def forward(self, x: list[float]) -> Any:
+        def forward(self, x: Any) -> Any:
             return super().forward([value + random.random() + np.random.random() for value in x])
 
     losses = []
