@@ -29,13 +29,16 @@ COVERED = """() => {
     && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
   const look = (where) => {
     const chips = [...document.querySelectorAll("#graph .chip .paper")].map(boxOf);
-    const numbers = [...document.querySelectorAll("#graph .wire text")].filter((text) => text.textContent.trim()
-      && text.checkVisibility({ visibilityProperty: true, opacityProperty: true }));
+    const isShown = (text) => text.textContent.trim()
+      && text.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+    const numbers = [...document.querySelectorAll("#graph .wire text")].filter(isShown);
     for (const [i, box] of chips.entries()) {
       seen += 1;
-      if (chips.some((other, j) => j < i && meets(box, other))) found.push(`${where}: another product`);
+      if (chips.slice(0, i).some((other) => meets(box, other))) {
+        found.push(`${where}: another product`);
+      }
       for (const text of numbers) {
-        if (meets(box, boxOf(text))) found.push(`${where}: the number ${text.textContent}`);
+        if (meets(box, boxOf(text))) found.push(`${where}: number ${text.textContent}`);
       }
       for (const path of document.querySelectorAll("#underlay .back")) {
         const [toScreen, length] = [path.getScreenCTM(), path.getTotalLength()];

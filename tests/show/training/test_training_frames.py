@@ -10,7 +10,8 @@ from .helpers import classifier
 WRITTEN = """([from, to]) => {
   scalargrad.frame(from);
   const watcher = new MutationObserver(() => {});
-  watcher.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+  const all = { subtree: true, childList: true, attributes: true, characterData: true };
+  watcher.observe(document, all);
   scalargrad.frame(to);
   return watcher.takeRecords().map(({ type, target, attributeName }) =>
     [type, target.id || target.closest?.("[id]")?.id || target.parentElement.id, attributeName]);
