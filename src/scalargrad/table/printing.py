@@ -43,8 +43,13 @@ _WHOLE_POWER = re.compile(r"\^(?:\((−\d+)\)|(\d+))(?![\w.^])")
 _RAISED = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
+#: The power ½ of a name, a number or parentheses that are not those of a function.
+_ROOT = re.compile(r"(?<![\w.])([\w.]+|\([^()]*\))\^0\.5(?![\w.^])")
+
+
 def _raised(written: str) -> str:
-    """Return a formula with whole powers as superscripts."""
+    """Return a formula with whole powers as superscripts, and the power ½ as a root."""
+    written = _ROOT.sub(r"√\1", written)
     return _WHOLE_POWER.sub(lambda match: (match[1] or match[2]).translate(_RAISED), written)
 
 

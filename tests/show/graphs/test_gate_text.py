@@ -56,10 +56,10 @@ def test_gate_of_one_wire_reads_as_a_function_of_x(function: Function, shown: st
 
 @pytest.mark.parametrize(
     ("exponent", "shown"),
-    [(2, "x²"), (3, "x³"), (-1, "x⁻¹"), (10, "x¹⁰"), (0.5, "x^0.5"), (-0.5, "x^(−0.5)")],
+    [(2, "x²"), (-1, "x⁻¹"), (10, "x¹⁰"), (0.5, "√x"), (1.5, "x^1.5"), (-0.5, "x^(−0.5)")],
 )
-def test_whole_powers_are_superscripts(exponent: float, shown: str) -> None:
-    """A whole exponent is set as a superscript, a fraction after ^."""
+def test_powers_are_superscripts_or_roots(exponent: float, shown: str) -> None:
+    """A whole exponent is set as a superscript, ½ as a root, another fraction after ^."""
     assert gate_of(lambda x: x**exponent) == shown
 
 

@@ -113,6 +113,10 @@ GRAPHS: dict[str, tuple[Build, list[Inputs]]] = {
         lambda x, y: x**3 + x**y - 2.0**y + 1 / x - x / y + sqrt(x) * log2(y),
         [{"x": 2.0, "y": 3.0}, {"x": 0.25, "y": 0.7}],
     ),
+    "roots": (
+        lambda x, y: (x + y) ** 0.5 * x**0.5 - exp(y) ** 0.5 + y**1.5,
+        [{"x": 2.0, "y": 3.0}, {"x": 0.25, "y": 1e-5}],
+    ),
     "choice": (
         lambda x, y: where(gt(x, y), x * x, y**2) * 0.5,
         [{"x": 1.0, "y": 2.0}, {"x": 3.0, "y": 2.0}],

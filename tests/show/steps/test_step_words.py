@@ -487,6 +487,13 @@ def test_what_is_foretold_is_what_the_function_does(seed: int) -> None:
             assert moved - f.data == pytest.approx(foretold, rel=0.12, abs=0.03 * nudge)
 
 
+def test_the_power_one_half_is_a_root() -> None:
+    """In names and in numbers, and of what stands in parentheses too."""
+    x = Value(4.0, "x")
+    assert walk(labelled(x**0.5, "f"))[1].text() == "f = √x = √4 = 2"
+    assert walk(labelled(Value(9.0, "a + b") ** 0.5, "f"))[1].text() == "f = √(a + b) = √9 = 3"
+
+
 def test_a_sum_that_swallows_the_input_promises_nothing() -> None:
     """1 + 1e16 - 1e16 does not change by 0.01."""
     notes = walk(labelled((Value(1.0, "x") + 1e16) - 1e16, "f"))[-1].notes()

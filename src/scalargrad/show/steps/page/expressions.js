@@ -153,8 +153,9 @@ function printText(expression, words, demand = CONDITIONAL) {
   return raised(enclosed(fragment(expression, words, "text"), firm(demand, expression), "text"));
 }
 
-// A formula with whole powers as superscripts.
-const raised = (written) => written.replace(/\^(?:\((−\d+)\)|(\d+))(?![\w.^])/g, (_, negative, power) =>
+// A formula with whole powers as superscripts, and the power ½ as a root.
+const ROOT = /(?<![\p{L}\p{N}_.])([\p{L}\p{N}_.]+|\([^()]*\))\^0\.5(?![\p{L}\p{N}_.^])/gu;
+const raised = (written) => written.replace(ROOT, "√$1").replace(/\^(?:\((−\d+)\)|(\d+))(?![\w.^])/g, (_, negative, power) =>
   [...(negative ?? power)].map((c) => RAISED[c]).join(""));
 const RAISED = Object.fromEntries([..."−0123456789"].map((c, i) => [c, "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"[i]]));
 
