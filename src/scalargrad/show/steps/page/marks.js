@@ -159,25 +159,27 @@ function travel() {
   if (!backs.length || backs.length > MOST_FOLLOWED) return;
   const arrows = backs.map((path) => ({ path, length: path.getTotalLength(), arrow: svgElement("path", { class: "arrow", d: "M-5,-5L6,0L-5,5z" }) }));
   for (const { arrow } of arrows) overlay.append(arrow);
-  const place = (share) => {
+  const place = (along) => {
     for (const { path, length, arrow } of arrows) {
-      const at = path.getPointAtLength(length * share);
-      const before = path.getPointAtLength(Math.max(0, length * share - 2));
-      const after = path.getPointAtLength(Math.min(length, length * share + 2));
+      const way = along(length);
+      const at = path.getPointAtLength(way);
+      const before = path.getPointAtLength(Math.max(0, way - 2));
+      const after = path.getPointAtLength(Math.min(length, way + 2));
       const angle = Math.atan2(after.y - before.y, after.x - before.x) * (180 / Math.PI);
       arrow.setAttribute("transform", `translate(${at.x},${at.y}) rotate(${angle})`);
     }
   };
-  place(REST);
+  place(atRest);
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
   const began = performance.now();
   const frame = (now) => {
     if (run !== travelling) return;
     const share = Math.min(1, (now - began) / 600);
-    place(share < 1 ? share : REST);
+    place(share < 1 ? (length) => share * length : atRest);
     if (share < 1) requestAnimationFrame(frame);
   };
   requestAnimationFrame(frame);
 }
 
-const REST = 0.12; // where the arrow comes to rest: near the gate, clear of the numbers on the wire
+// Where the arrow comes to rest: at the gate, clear of the numbers on the wire, even of one on a short tap.
+const atRest = (length) => Math.min(0.12 * length, 7);
