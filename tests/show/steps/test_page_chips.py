@@ -16,7 +16,7 @@ from scalargrad.show.steps import Walk, walk
 from .graphs import lecture, neuron, regularised, routing
 
 # Every step in each view: where a product lies over an active wire, a node's shape, a number on a
-# wire or another product; and where an arrow lies over a contribution.
+# wire or another product.
 COVERED = """() => {
   const $ = (id) => document.getElementById(id);
   const found = [];
@@ -32,11 +32,6 @@ COVERED = """() => {
     const isShown = (text) => text.textContent.trim()
       && text.checkVisibility({ visibilityProperty: true, opacityProperty: true });
     const numbers = [...document.querySelectorAll("#graph .wire text")].filter(isShown);
-    for (const arrow of document.querySelectorAll("#graph .arrow")) {
-      for (const text of document.querySelectorAll("#graph .tap text")) {
-        if (text.textContent && meets(boxOf(arrow), boxOf(text))) found.push(`${where}: arrow`);
-      }
-    }
     for (const [i, box] of chips.entries()) {
       seen += 1;
       if (chips.slice(0, i).some((other) => meets(box, other))) {
@@ -85,14 +80,6 @@ def polynomial() -> Walk:
     return walk(((c[3] * x + c[2]) * x + c[1]) * x + c[0])
 
 
-def newton() -> Walk:
-    """Walk through two steps of Newton's method, in which contributions are long numbers."""
-    x = Value(2.0, "x0")
-    for _ in range(2):
-        x = x - (x**3 - 5) / (3 * x**2)
-    return walk(x)
-
-
 def cross_entropy() -> Walk:
     """Walk through the cross-entropy of three logits."""
     return walk(-softmax(values(3))[1].log())
@@ -136,7 +123,7 @@ def dense() -> Walk:
 
 
 PAGES = [
-    *(lecture, neuron, regularised, routing, polynomial, newton),
+    *(lecture, neuron, regularised, routing, polynomial),
     *(attention, cross_entropy, least_squares, network, folded, dense, two_layers),
 ]
 
