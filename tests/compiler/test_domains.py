@@ -75,6 +75,15 @@ CASES: dict[str, tuple[Callable[[Any], Any], float, float]] = {
     "below tanh": (lambda x: tanh(1.0 / x), 2.0, 0.0),
     "below exp": (lambda x: exp(-1.0 / x), 2.0, 0.0),
     "below a quotient": (lambda x: 1.0 / (1.0 + 1.0 / x), 2.0, 0.0),
+    "after the same with a constant": (
+        lambda x: tanh((x + 1.0) / 2.0) + tanh((x + 1.0) / x), 2.0, 0.0,
+    ),
+    "before the same with a constant": (
+        lambda x: tanh((x + 1.0) / x) + tanh((x + 1.0) / 2.0), 2.0, 0.0,
+    ),
+    "after the same with two constants": (
+        lambda x: tanh((x + 1.0) / 2.0 - (x + 1.0) / -3.0) + tanh((x + 1.0) / x), 2.0, 0.0,
+    ),
     "not chosen": (lambda x: where(x > 0, log(x), 0.0), 2.0, -1.0),
     "clipped": (lambda x: clip(log(x), -10.0, 10.0), 2.0, 0.0),
     "not the largest": (lambda x: maximum(log(x), -5.0), 2.0, 0.0),

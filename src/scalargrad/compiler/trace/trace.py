@@ -173,7 +173,7 @@ class Trace(Tape):
     def detach(self, x: Any) -> Any:
         """Return a node with the number of a Value, through which no gradient flows."""
         index = self.refer(x, identity)
-        detached = self.append(DETACH, (index,))
+        detached = self.traced(DETACH, (index,))
         self.plainness.mark(detached.index, self.plainness.of(index))
         return detached
 
@@ -200,7 +200,7 @@ class Trace(Tape):
                     "choose among numbers, Values and rows of them, or make the index static, "
                     "as in jit(f, static_argnames='i')",
                 )
-        return self.append(TAKE, tuple([self.refer(x, identity) for x in (index, *values)]))
+        return self.traced(TAKE, tuple([self.refer(x, identity) for x in (index, *values)]))
 
     def looked_up(self, nodes: Sequence[int]) -> list[int]:
         """Return the indices, among some nodes, of entries of tables in lookups."""

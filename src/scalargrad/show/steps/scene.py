@@ -97,10 +97,10 @@ class Scene:
         self.place = {node: i for i, node in enumerate(self.order)}
         leaves = [node for node in as_read(self.order) if not node.parents]
         self.inputs = sorted(leaves, key=lambda leaf: isinstance(leaf, Parameter))
+        self.expected = fan_out(self.order)
         found = names(self.order) | place_names(model, self.order)
         self._name({node: visible(name, lines=False) for node, name in found.items()})
         self.data = {node: node.data for node in self.order}
-        self.expected = fan_out(self.order)
         self.feeds = dict.fromkeys(self.order, 0)
         for node in self.order:
             for parent in {x for x in node.parents if isinstance(x, Value)}:
