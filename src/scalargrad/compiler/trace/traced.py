@@ -10,7 +10,6 @@ from scalargrad.compiler.passes.kinds import Op
 from scalargrad.compiler.trace.plainness import Plainness
 from scalargrad.errors import GraphError, TraceError
 from scalargrad.grad_mode import Recorder, recorder
-from scalargrad.table.numbers import is_real
 from scalargrad.table.operation import Operation
 from scalargrad.value import Parameter, Value
 
@@ -290,17 +289,6 @@ def _junction(op: Any, joined: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
-def _comparison(op: Any) -> Callable[..., Any]:
-    """Return a method for a comparison, which gives a traced number."""
-
-    def method(x: Traced, y: Any) -> Any:
-        if not (isinstance(y, Value) or is_real(y)):
-            return op.number_beside(y)
-        return in_force(x).compared(op, x, y)
-
-    return method
-
-
 current = recorder
 new = object.__new__
 _BINARY = {
@@ -326,5 +314,3 @@ for _python, _name in {"and": "logical_and", "or": "logical_or", "xor": "ne"}.it
     _method = _junction(ops.TABLE[_name], getattr(Value, f"__{_python}__"))
     setattr(Traced, f"__{_python}__", _method)
     setattr(Traced, f"__r{_python}__", _method)
-for _name in ("lt", "le", "gt", "ge"):
-    setattr(Traced, f"__{_name}__", _comparison(ops.TABLE[_name]))
