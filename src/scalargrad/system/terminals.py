@@ -34,7 +34,7 @@ def _stand_in_or_byte(error: UnicodeError) -> tuple[str | bytes, int]:
 #: The surrogates that stand for bytes 0x80 … 0xFF (PEP 383).
 _BYTES = range(0xDC80, 0xDD00)
 #: The handler of errors instead of each that would fail; the second is that of the C locale.
-_TOLERANT = {"strict": "scalargrad.plain", "surrogateescape": "scalargrad.plain.bytes"}
+_TOLERANT = {"strict": "scalargrad.plain", "surrogateescape": "scalargrad-bytes"}
 codecs.register_error(_TOLERANT["strict"], _stand_in)
 codecs.register_error(_TOLERANT["surrogateescape"], _stand_in_or_byte)
 #: The fewest columns of a console: rich prints nothing at all where there are none.
