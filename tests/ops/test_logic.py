@@ -47,7 +47,11 @@ def test_compiled_signs_refuse_numbers_too(
     join: Callable[[Any, Any], Any], other: Callable[[Any], Any]
 ) -> None:
     """On either side, with the error that is raised eagerly."""
-    for f in (lambda a: join(a > 0, other(a)), lambda a: join(other(a), a > 0)):
+    sides: list[Callable[[Any], Any]] = [
+        lambda a: join(a > 0, other(a)),
+        lambda a: join(other(a), a > 0),
+    ]
+    for f in sides:
         with pytest.raises((OperandError, TypeError)) as expected:
             f(Value(1.0))
         with pytest.raises(expected.type, match=re.escape(str(expected.value))):
