@@ -163,6 +163,31 @@ class Scene:
         """Return the scores whose maximum a gate holds as a constant, as that of softmax does."""
         return [score for x in node.parents for score in scores_of(x, self.place)]
 
+    @cached_property
+    def wire_count(self) -> int:
+        """How many wires the graph has."""
+        return sum(self.expected.values())
+
+    @cached_property
+    def readers(self) -> dict[Value, list[Value]]:
+        """The gates that read each node, by a wire or as a score whose maximum they hold."""
+        found: dict[Value, list[Value]] = {node: [] for node in self.order}
+        for node in self.order:
+            if node.op is not None:
+                wired = (x for x in node.parents if isinstance(x, Value))
+                for read in dict.fromkeys([*wired, *self.held(node)]):
+                    found[read].append(node)
+        return found
+
+    def gates_after(self, leaf: Value) -> list[Value]:
+        """Return the gates whose results depend on an input, operands before results."""
+        found, ahead = set[Value](), [leaf]
+        while ahead:
+            fresh = [node for node in self.readers[ahead.pop()] if node not in found]
+            found.update(fresh)
+            ahead += fresh
+        return sorted(found, key=self.place.__getitem__)
+
     def _held_word(self, constant: float) -> str:
         scores = scores_of(constant, self.place)
         return largest_of([self.in_formulas[x] for x in scores]) if scores else number(constant)
@@ -228,7 +253,7 @@ class Scene:
     @property
     def count(self) -> int:
         """How many steps a walk through the whole graph has."""
-        return self.seed_at + 1 + sum(self.expected.values())
+        return self.seed_at + 1 + self.wire_count
 
     @cached_property
     def affinity(self) -> Affinity:
