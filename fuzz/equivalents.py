@@ -148,6 +148,220 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "for part, state in zip(self.schedulers, found[2], strict=True):",
         "for part, state in zip(self.schedulers, found[2], strict=False):",
     ): "the states were counted when they were read",
+    (
+        "compiler/packing/memory.py",
+        "if found > rounded:",
+        "if found >= rounded:",
+    ): "a block of no cells serves only those who ask for none",
+    (
+        "compiler/packing/scalar_packer.py",
+        "terms_inside = beside == 1 and values.shape[2] >= values.shape[1]",
+        "terms_inside = beside == 1 and values.shape[ 1] >= values.shape[1]",
+    ): "which of two layouts: the same numbers in another order",
+    (
+        "train/compiled.py",
+        "_WARM_UP = 5",
+        "_WARM_UP = 4",
+    ): "when compiling pays: only speed differs",
+    (
+        "compiler/passes/lane_writer.py",
+        "for a, b in zip(pairs[::2], pairs[1::2], strict=True):",
+        "for a, b in zip(pairs[::2], pairs[1::2], strict=False):",
+    ): "factors come in pairs",
+    (
+        "compiler/packing/lane_packer.py",
+        "steps = [self._step(int(x[0, 0])) for x in (a, b)]",
+        "steps = [self._step(int(x[0, -1])) for x in (a, b)]",
+    ): "the terms of a run come from one group, whose lanes are as far apart",
+    (
+        "compiler/passes/lane_writer.py",
+        "summed += (b, a) if a in constants or (a > b and b not in constants) else (a, b)",
+        "summed += (b, a) if a in constants or (a <= b and b not in constants) else (a, b)",
+    ): "either order of two factors will do, as long as it is the same everywhere",
+    (
+        "losses/reduction.py",
+        'return hasattr(x, "__len__") and getattr(x, "ndim", 1) != 0',
+        'return hasattr(x, "__len__") and getattr(x, "ndim", 2) != 0',
+    ): "neither is 0",
+    (
+        "compiler/trace/whole_arrays.py",
+        "if steps[0] <= 0:",
+        "if steps[0] <= -1:",
+    ): "lanes may read one number again: what is spared is a copy for each",
+    (
+        "compiler/packing/scalar_packer.py",
+        "if pieces and not 0 < len(found[1]) <= len(pieces):",
+        "if pieces and not 0 < len(found[1]) < len(pieces):",
+    ): "which of two orders with as many grids",
+    (
+        "compiler/packing/scalar_packer.py",
+        "left = [(first, last - 1)] if last - first > 1 else []",
+        "left = [(first, last + 1)] if last - first > 1 else []",
+    ): "slices end at the last term",
+    (
+        "compiler/packing/lane_packer.py",
+        "if shape.rows >= _TALL and shape.columns >= _WIDE:",
+        "if shape.rows > _TALL and shape.columns >= _WIDE:",
+    ): "from what size transposing pays: only speed differs",
+    (
+        "compiler/passes/segments.py",
+        "@dataclass(frozen=True)",
+        "@dataclass(frozen=False)",
+    ): "nobody assigns to it",
+    (
+        "train/objective.py",
+        "self._gradient = [g + n * x for g, x in zip(known, result.gradient, strict=True)]",
+        "self._gradient = [g - n * x for g, x in zip(known, result.gradient, strict=True)]",
+    ): "the norm of the negative gradient",
+    (
+        "compiler/packing/scalar_operations.py",
+        "order = lane_order(self._keys(args)[::-1])",
+        "order = lane_order(self._keys(args)[::1])",
+    ): "the order of lanes: only speed differs",
+    (
+        "compiler/passes/segments.py",
+        "_CELLS, _FEWEST, _MOST = 2**19, 256, 2048",
+        "_CELLS, _FEWEST, _MOST = 2**19, 255, 2048",
+    ): "from what size splitting pays: only speed differs",
+    (
+        "compiler/packing/lane_packer.py",
+        "if a.outer == 0 and b.inner == 0:",
+        "if a.outer == 0 and b.inner == 1:",
+    ): "which factor is transposed: only speed differs",
+    (
+        "compiler/trace/columns.py",
+        "known.update(zip(missing, nodes, strict=True))",
+        "known.update(zip(missing, nodes, strict=False))",
+    ): "there is a node for each missing number",
+    (
+        "compiler/packing/lane_operations.py",
+        "steps = np.array([self._step(x) for x in args[0, 2:].tolist()])",
+        "steps = np.array([self._step(x) for x in args[ -1, 2:].tolist()])",
+    ): "the operands of a group's nodes come from the same groups",
+    (
+        "compiler/passes/splitter.py",
+        "self.found.outputs = slice(int(reads[0]), int(reads[-1]) + 1) if len(reads) else slice(0)",
+        (
+            "self.found.outputs = slice(int(reads[0]), int(reads[-1]) + 1) if len(reads) "
+            "else slice( -1)"
+        ),
+    ): "without outputs, of which nobody reads any",
+    (
+        "compiler/packing/scalar_packer.py",
+        "return self._laid_out(self.values[nodes].reshape(*shape, -1), beside)",
+        "return self._laid_out(self.values[nodes].reshape(*shape, - 2), beside)",
+    ): "NumPy takes any negative size for the one to be found",
+    (
+        "ops/special.py",
+        "_DIGAMMA = (-1 / 12, 691 / 32_760, -5 / 660, 1 / 240, -1 / 252, 1 / 120, -1 / 12)",
+        "_DIGAMMA = (-1 / 11, 691 / 32_760, -5 / 660, 1 / 240, -1 / 252, 1 / 120, -1 / 12)",
+    ): "times x**-14 it is less than a rounding error where the series is used, from 10 on",
+    (
+        "compiler/packing/lane_operations.py",
+        "return cells[0], int(between[0]) if len(between) else 0",
+        "return cells[0], int(between[0]) if len(between) else 1",
+    ): "in a table of one entry there is no distance",
+    (
+        "compiler/passes/lower.py",
+        "elif isinstance(op, Total) and not folded:",
+        "elif isinstance(op, Total) and  folded:",
+    ): "sums written anew may simplify: only speed differs",
+    (
+        "train/trainer.py",
+        "self.training = True",
+        "self.training = False",
+    ): "switching to training again changes nothing",
+    (
+        "compiler/passes/program.py",
+        "needed[node] = 1",
+        "needed[node] = 2",
+    ): "any number but 0 marks a node",
+    (
+        "compiler/passes/splitter.py",
+        "if (steps == steps[0]).all() and steps[0] > 0:",
+        "if (steps == steps[ -1]).all() and steps[0] > 0:",
+    ): "where all are equal, to whichever",
+    (
+        "compiler/trace/alike_nodes.py",
+        "_, kinds = alike(kinds * (number.max(initial=0) + 1) + number)",
+        "_, kinds = alike(kinds * (number.max(initial= -1) + 1) + number)",
+    ): "there are nodes, so the largest is not negative",
+    (
+        "compiler/packing/scalar_packer.py",
+        "if len(found[1]) == 1:",
+        "if len(found[ 0]) == 1:",
+    ): "where there is one grid, no further order has fewer: only speed differs",
+    (
+        "compiler/packing/instructions.py",
+        "term: int = 0",
+        "term: int = -1",
+    ): "where it is left out, there is one term",
+    (
+        "compiler/trace/whole_arrays.py",
+        "first, steps = self.whole.place(self), [x // self.itemsize for x in self.strides]",
+        "first, steps = self.whole.place(self), [x / self.itemsize for x in self.strides]",
+    ): "strides are whole multiples",
+    (
+        "compiler/trace/batching.py",
+        "trace.known.update(zip(leaves, map(float, draw.many(often)), strict=True))",
+        "trace.known.update(zip(leaves, map(float, draw.many(often)), strict=False))",
+    ): "as many numbers are drawn as leaves were asked for",
+    (
+        "compiler/packing/scalar_operations.py",
+        "return int(cells[0]), int(steps[0]) if len(steps) else 0",
+        "return int(cells[0]), int(steps[0]) if len(steps) else -1",
+    ): "of a single cell there is no distance",
+    (
+        "compiler/trace/batching.py",
+        "return found.reshape(arrays[0].shape) if varies else arrays[0]",
+        "return found.reshape(arrays[0].shape) if varies else arrays[ 1]",
+    ): "where none varies, all are equal",
+    (
+        "compiler/packing/scalar_packer.py",
+        "first = group.nodes[0]",
+        "first = group.nodes[ -1]",
+    ): "the nodes of a group have as many operands",
+    (
+        "compiler/trace/alike_nodes.py",
+        "_, kinds = alike(kinds * (number.max(initial=0) + 1) + number)",
+        "_, kinds = alike(kinds * (number.max(initial=0) + 2) + number)",
+    ): "any base beyond the largest digit",
+    (
+        "compiler/packing/scalar_packer.py",
+        "return self._laid_out(values.reshape(*shape, 1), 0)",
+        "return self._laid_out(values.reshape(*shape, 1), 1)",
+    ): "which of two layouts: the same numbers in another order",
+    (
+        "optim/lr_scheduler/cycles.py",
+        'number(max([0.0, *self.max_lrs]) / min(first, last), "max_lr / div_factor")',
+        'number(max([ -1.0, *self.max_lrs]) / min(first, last), "max_lr / div_factor")',
+    ): "an optimiser has groups, and their rates are positive",
+    (
+        "compiler/passes/dependence.py",
+        "step = max(64, _BITS // len(ops))",
+        "step = max( 65, _BITS // len(ops))",
+    ): "how much is looked at in one go: only speed differs",
+    (
+        "compiler/packing/scalar_packer.py",
+        "values = self.values[a[:, -1]] * self.values[b[:, -1]]",
+        "values = self.values[a[:, -1]] / self.values[b[:, -1]]",
+    ): "the second factor of a constant term is 1",
+    (
+        "compiler/trace/domains.py",
+        (
+            "return op is BATCH or (isinstance(op, Operation) and arity > 0 and "
+            "_passes_all(op, arity))"
+        ),
+        (
+            "return op is BATCH or (isinstance(op, Operation) and arity > 1 and "
+            "_passes_all(op, arity))"
+        ),
+    ): "fewer checks are left out: only speed differs",
+    (
+        "ops/special.py",
+        "return where(x > 0, _lgamma_above_0(where(x > 0, x, 1.0)), reflected)",
+        "return where(x > 0, _lgamma_above_0(where(x >= 0, x, 1.0)), reflected)",
+    ): "at 0 the other branch is chosen",
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from scalargrad import (
     OperandError,
+    Parameter,
     TraceError,
     Value,
     exp,
@@ -183,3 +184,19 @@ def test_a_compiled_step_of_scan_returns_what_comparisons_say() -> None:
 
     xs = [0.25] * 40
     assert repr(scan(jit(step), 0.0, xs)) == repr(scan(step, 0.0, xs))
+
+
+LEAVES: list[Callable[[Value], Any]] = [
+    lambda x: 1.0 if Value(3.0) == x else 2.0,
+    lambda x: x if Value(3.0) == Value(3.0) else x * 2.0,
+    lambda x: x * (1.0 if Parameter(3.0) in [x] else 5.0),
+]
+
+
+@pytest.mark.parametrize("f", LEAVES)
+def test_a_leaf_made_inside_equals_itself_alone(f: Callable[[Value], Any]) -> None:
+    """Values are equal where they are one node, whatever their numbers."""
+    compiled = jit(f)
+    for number in (3.0, 4.0, 3.0):
+        found, expected = compiled(Value(number)), f(Value(number))
+        assert getattr(found, "data", found) == getattr(expected, "data", expected)

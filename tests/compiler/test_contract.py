@@ -27,6 +27,7 @@ import pytest
 
 import scalargrad as sg
 from scalargrad import JitWarning, NumericalError, TraceError, Value, grad, jit, scan, vmap
+from scalargrad.compiler.call.record_call import CallRecorder
 from scalargrad.nn import MLP, Linear, Module
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -236,6 +237,25 @@ def test_a_pickled_program_fits_the_module_it_is_loaded_into(
     assert restored(1.0) == module.f.__wrapped__(1.0)
     module.RATE = 0.25
     assert restored(1.0) == 0.75
+
+
+def test_a_pickled_program_is_not_recorded_again_where_all_is_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even when it is pickled once more before its first call."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    name = f"n_{tmp_path.name}_{os.getpid()}"
+    (tmp_path / f"{name}.py").write_text(MODULE)
+    module: Any = __import__(name)
+    module.f(1.0)
+    once = pickle.dumps(module.f)
+    twice = pickle.dumps(pickle.loads(once))
+
+    def record(*_: Any, **__: Any) -> Any:
+        raise AssertionError("it is recorded")
+
+    monkeypatch.setattr(CallRecorder, "record", record)
+    assert pickle.loads(once)(2.0) == pickle.loads(twice)(2.0) == 1.9
 
 
 # Derivatives and results -------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import Value, gradients, jit, sin, tanh
+from scalargrad import Value, atan2, gradients, jit, sin, tanh
 from scalargrad.compiler.packing.instructions import Gather, GatheredProducts, Packed
 from scalargrad.compiler.packing.scalar_packer import ScalarPacker
 from scalargrad.compiler.passes.kinds import INPUT
@@ -99,12 +99,16 @@ def test_data_written_as_numbers_packs_like_data_passed_in() -> None:
     assert len(inside.instructions) <= len(outside.instructions) + 2
 
 
-def test_memory_is_used_again() -> None:
-    """A chain of forty steps over lanes takes the memory of a few of them."""
+@pytest.mark.parametrize("apart", [0, 1, 7])
+def test_memory_is_used_again(apart: int) -> None:
+    """A chain of forty steps over lanes takes the memory of a few of them.
+
+    Operands that do not lie in order are brought together in memory of their own.
+    """
 
     def chain(xs: list[Any]) -> Any:
         for _ in range(40):
-            xs = [sin(x) for x in xs]
+            xs = [atan2(x, xs[apart * i % len(xs)]) if apart else sin(x) for i, x in enumerate(xs)]
         return sum(xs)
 
     compiled = jit(chain)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from scalargrad import Value
+from scalargrad import Value, vmap
 from scalargrad.compiler.packing.groups import group
 from scalargrad.compiler.packing.memory import Memory
 from scalargrad.compiler.passes.differentiate import differentiate
@@ -57,6 +57,15 @@ def test_flatten_opens_chains_of_sums() -> None:
     assert {frozenset(p.args[p.outputs[0]]) for p in flat[:3]} == {
         frozenset(flat[0].args[flat[0].outputs[0]])
     }
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_program_says_how_many_lanes_a_node_has(count: int) -> None:
+    """Two are more than one; what is a single number says nothing."""
+    program = recorded(lambda *xs: sum(vmap(lambda x: x * x)(xs)) * 2.0, count)
+    lanes = [line for line in str(program).splitlines() if "lanes" in line]
+    assert len(lanes) == 2  # the batch and its squares
+    assert all(line.endswith(f"    {count} lanes") for line in lanes)
 
 
 def followed(steps: Plan, numbers: Sequence[float]) -> float:

@@ -239,3 +239,11 @@ def test_both_machines_find_the_entries_of_a_table() -> None:
         "m[10 + j] = m[(0, 0, 0, 0, …) + (1, 1, 1, 1, …)·m[(3, 4, 5, 6, …)]]    j < 5",
         "m[(15) + m[(3, 4, 5, 6, …)]] += m[(8, 9, 8, 8, …)]",
     ]
+
+
+@pytest.mark.parametrize("rows", [[[1.0], 2.0], [[1.0, 2.0], [3.0]], [[1.0], None]])
+def test_a_computed_index_chooses_among_rows_of_one_length(rows: list[Any]) -> None:
+    """A number is no row of one."""
+    for use in (take, jit(take)):
+        with pytest.raises(OperandError, match="rows of one length"):
+            use(rows, Value(1.0))

@@ -191,3 +191,20 @@ def test_a_chain_is_a_sum_only_if_all_its_signs_are_pluses(odd: int, few: None) 
     for use in (operator.sub, operator.mul):
         found = jit(lambda xs, use=use: chain(xs, use))(ROWS)
         assert found == pytest.approx(float(chain(ROWS, use)), rel=1e-14)
+
+
+@pytest.mark.usefixtures("few")
+def test_a_sum_whose_parts_are_used_hides_no_other() -> None:
+    """Only the chain that is asked for a part of it stays a chain; the other becomes one node."""
+
+    def sums(xs: Any) -> Any:
+        found = vmap(lambda x: score(2.0, x))(xs)
+        parts = list(itertools.accumulate(found))
+        return parts[3], parts[-1], sum(found)
+
+    compiled = jit(sums)
+    assert compiled(ROWS) == pytest.approx([float(x) for x in sums(ROWS)], rel=1e-14)
+    written = str(path_of(compiled).function.recorded)
+    chain, in_the_score, from_zero = len(ROWS) - 1, 1, 1
+    assert written.count("= add(") == chain + in_the_score + from_zero
+    assert written.count("= total(") == 1

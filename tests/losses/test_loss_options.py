@@ -265,6 +265,14 @@ def test_a_score_is_class_1_beyond_the_threshold(threshold: float, right: float)
     assert (a + d) / 4 == right
 
 
+def test_an_array_without_axes_is_a_number() -> None:
+    """It has a ``__len__``, which raises an error."""
+    scores: Any = [np.array(0.9), np.array(0.1)]
+    assert accuracy(scores, [np.array(1), np.array(1)], threshold=0.5) == 0.5
+    loss: Any = mse_loss(np.array(2.0), np.array(0.0))
+    assert loss == 4.0
+
+
 def test_numbers_of_numpys_count_as_numbers() -> None:
     """Options from an array leave results floats."""
     one: Any = np.float32(1.0)

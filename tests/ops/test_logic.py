@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,23 @@ def test_signs_refuse_numbers_and_offer_the_function(
     for pair in ((truth, other), (other, truth), (Value(2.0), truth)):
         with pytest.raises(OperandError, match=r"write scalargrad\.logical_and\(a, b\)"):
             join(*pair)
+
+
+@every_junction
+@pytest.mark.parametrize("other", [lambda a: a, lambda a: 3.0, lambda a: Value(1.0)])
+def test_compiled_signs_refuse_numbers_too(
+    join: Callable[[Any, Any], Any], other: Callable[[Any], Any]
+) -> None:
+    """On either side, with the error that is raised eagerly."""
+    sides: list[Callable[[Any], Any]] = [
+        lambda a: join(a > 0, other(a)),
+        lambda a: join(other(a), a > 0),
+    ]
+    for f in sides:
+        with pytest.raises((OperandError, TypeError)) as expected:
+            f(Value(1.0))
+        with pytest.raises(expected.type, match=re.escape(str(expected.value))):
+            jit(f)(Value(1.0))
 
 
 class Foreign:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from scalargrad import DomainError, OperandError, Value, custom_op, grad, gradients, jit, ops
+from scalargrad import DomainError, OperandError, Value, custom_op, grad, gradients, jit, ops, vmap
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 POINTS = (7.5, -7.5, 6.0, -6.0, 0.0, 0.3, 1e17, -1e17)
@@ -121,3 +121,17 @@ def test_numbers_of_digits_are_small_and_whole(ndigits: Any) -> None:
     with pytest.raises(OperandError, match="ndigits is"):
         builtins.round(Value(12.0), ndigits)
     assert builtins.round(Value(12.0), 22).data == 12.0
+
+
+@pytest.mark.usefixtures("backend")
+def test_the_sign_and_the_step_at_zero() -> None:
+    """A zero keeps its sign, and a NaN stays; the step at 0 is 0; compiled and of lanes, too."""
+    points = [-2.5, -0.5, -0.0, 0.0, 5e-324, 0.5, 1.0, 2.5, math.inf, -math.inf, math.nan]
+    signs = [-1.0, -1.0, -0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, -1.0, math.nan]
+    steps = [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, math.nan]
+    cases: list[tuple[Any, list[float]]] = [(ops.sign, signs), (ops.step, steps)]
+    for op, expected in cases:
+        for f in (op, jit(op.__call__)):
+            found = [f(x) for x in points]
+            assert list(map(repr, found)) == list(map(repr, expected))
+        assert list(map(repr, jit(vmap(op.__call__))(points))) == list(map(repr, expected))

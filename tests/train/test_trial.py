@@ -23,6 +23,8 @@ from scalargrad.train import History, fit
 from .helpers import INPUTS, TARGETS, Descent, Halving, linear, squares, within
 
 CLASSES = [0, 1, 1, 0, 2, 2]
+LOOP: list[Any] = []
+LOOP.append(LOOP)
 
 
 def refused(message: str, model: Module, given: tuple[Any, Any], **options: Any) -> None:
@@ -57,6 +59,8 @@ def drawn_by_numpy() -> Any:
         (([[1.0, 1.0], [math.nan, 1.0]], [0.0, 0.0]), "X of the validation data has nan at 1"),
         (([[1.0, -math.inf]], [0.0]), "X of the validation data has -inf at 0"),
         (([[1.0, 1.0]] * 3, [0.0, 0.0, math.nan]), "y of the validation data has nan at 2"),
+        (([[1.0, 1.0], [1.0, 10**400]], [0.0, 0.0]), "the validation data (has|at 1)"),
+        (([LOOP], [0.0]), "X of the validation data is nested too deep, or holds itself"),
     ],
 )
 def test_validation_data_are_tried_first(

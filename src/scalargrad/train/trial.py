@@ -72,7 +72,10 @@ def _try(
 
 def _predictions(model: Module, data: Examples, what: str) -> list[Any] | None:
     """Return a prediction for each example; None if numbers that training changes forbid it."""
-    representatives = _representatives(data.inputs)
+    try:
+        representatives = _representatives(data.inputs)
+    except RecursionError:
+        raise OperandError(f"X of {what} is nested too deep, or holds itself") from None
     found: dict[int, Any] = {}
     for i in dict.fromkeys(representatives):
         try:
@@ -122,9 +125,9 @@ def _require_finite(data: Examples, what: str) -> None:
     """Raise OperandError if a number is not finite, which is why a loss is not."""
     for name, column in zip("Xy", data, strict=True):
         for i, x in enumerate(column):
-            if odd := next((n for n in _numbers(x) if not math.isfinite(n)), None):
+            if odd := next((n for n in _numbers(x) if not _is_finite(n)), None):
                 raise OperandError(
-                    f"{name} of {what} has {odd} at {i}, and the loss is not finite there: "
+                    f"{name} of {what} has {shown(odd)} at {i}, and the loss is not finite there: "
                     "leave such examples out, or fill them in"
                 )
 
@@ -160,10 +163,17 @@ def _representatives(inputs: Sequence[Any]) -> list[int]:
     if numbered:
         least = min(numbered, key=lambda i: min(numbered[i]))
         greatest = max(numbered, key=lambda i: max(numbered[i]))
-        odd = (i for i, numbers in numbered.items() if not math.isfinite(sum(numbers)))
+        odd = (i for i, numbers in numbered.items() if not all(map(_is_finite, numbers)))
         for i in (least, greatest, next(odd, least)):
             found[i] = i
     return found
+
+
+def _is_finite(x: float) -> bool:
+    try:
+        return math.isfinite(x)
+    except OverflowError:  # an integer beyond all floats
+        return False
 
 
 def _outline(x: Any) -> Any:

@@ -125,20 +125,20 @@ class Segments:
     ----------
     inputs : int
         The number of inputs.
+    size : int
+        The number of cells of the store.
     steps : list
         The parts, in order.
     constants : list of (int, array)
         The constants in the store, and the first cell of each group.
-    size : int
-        The number of cells of the store.
     outputs : slice
         The cells of the outputs.
     """
 
     inputs: int
+    size: int
     steps: list[Singles | Fill | Mapped] = field(default_factory=list)
     constants: list[tuple[int, Floats]] = field(default_factory=list)
-    size: int = 0
     outputs: slice = field(default_factory=lambda: slice(0))
 
 

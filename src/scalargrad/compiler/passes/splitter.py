@@ -59,7 +59,7 @@ class _Splitter:
     def __init__(self, program: Program, sizes: list[int]) -> None:
         self.program = program
         self.sizes = sizes
-        self.found = Segments(program.given, size=program.given)
+        self.found = Segments(program.given, program.given)
         self.where: dict[int, int] = {node: node for node in range(program.inputs)}
         self.columns: dict[int, Column] = {}
         self.parts: dict[int, list[int]] = {}

@@ -39,7 +39,7 @@ def sum_of_products(program: Program) -> Program:
     Parameters
     ----------
     program : Program
-        As recorded, or differentiated.
+        As recorded, or differentiated; without dead nodes, which would count as uses.
 
     Returns
     -------
@@ -55,19 +55,16 @@ class _Gatherer:
     def __init__(self, program: Program) -> None:
         self.old = program
         self.writer = writer_for(program)
-        self.alive = program.alive()
-        self.uses, self.cut = _uses(program, self.alive)
+        self.uses, self.cut = _uses(program)
         self.new: list[int] = [*range(program.inputs), *[-1] * (len(program) - program.inputs)]
         self.terms: dict[int, list[int]] = {}
 
     def run(self) -> Program:
-        old, alive, new, uses, terms = self.old, self.alive, self.new, self.uses, self.terms
+        old, new, uses, terms = self.old, self.new, self.uses, self.terms
         products, ops, args = self.writer.products, old.ops, old.args
         special: dict[object, Callable[[tuple[int, ...]], list[int]]]
         special = {ADD: self._add, MUL: self._mul}
         for node in range(old.inputs, len(ops)):
-            if not alive[node]:
-                continue
             handle = special.get(ops[node])
             pending = handle(args[node]) if handle else self._other(ops[node], node)
             if pending is not None:
@@ -160,19 +157,18 @@ class _Gatherer:
         return negated
 
 
-def _uses(program: Program, alive: bytearray) -> tuple[list[int], set[int]]:
+def _uses(program: Program) -> tuple[list[int], set[int]]:
     """Return the uses of each node, and the nodes that derivatives are taken with respect to.
 
     A use that needs the node itself, rather than its terms, counts more than once.
     """
     nodes, count = program.nodes(), len(program)
     users, operands = nodes.users(), nodes.operands
-    is_alive = np.frombuffer(alive, np.bool_)
-    asking = nodes.where(lambda op: op is ADJOINT) & is_alive
+    asking = nodes.where(lambda op: op is ADJOINT)
     apart = [operands[asking[users]], np.array(program.outputs, np.int64)]
     if has_lanes(nodes.table):  # a node with another number of lanes merges no sum
         sizes = np.array(program.sizes())
         apart.append(operands[sizes[operands] != sizes[users]])
-    uses = np.bincount(operands[is_alive[users]], minlength=count)
+    uses = np.bincount(operands, minlength=count)
     uses += 2 * np.bincount(np.concatenate(apart), minlength=count)
     return uses.tolist(), {*operands[nodes.first[:-1][asking]].tolist()}
