@@ -74,7 +74,7 @@ NEAREST = {
         "tests/compiler/test_differential.py",
     ],
     "compiler/packing/": [
-        "tests/compiler/test_digits.py",
+        *("tests/compiler/test_digits.py", "tests/compiler/test_passes.py"),
         *("tests/compiler/test_pack.py", "tests/compiler/test_strides.py"),
         *("tests/compiler/test_vmap.py", "tests/compiler/test_random_graphs.py"),
         "tests/compiler/test_differential.py",
