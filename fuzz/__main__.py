@@ -9,7 +9,7 @@ from pathlib import Path
 from fuzz.json_mutator import mutated
 
 CORPUS = Path(__file__).parent / "corpus"
-JSON = {"checkpoint", "program", "safetensors"}
+JSON = {"checkpoint", "program", "safetensors", "state"}
 
 
 def main() -> None:

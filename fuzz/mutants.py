@@ -57,7 +57,10 @@ _LIKELY_KILLERS = 40
 PATIENCE = 200
 #: Files to change, and the tests nearest to them, those that kill most first.
 NEAREST = {
-    "ops/": ["tests/ops", "tests/test_value.py"],
+    "ops/": [
+        *("tests/ops", "tests/test_value.py", "tests/table", "tests/compiler/test_take.py"),
+        *("tests/compiler/test_domains.py", "tests/compiler/test_operations.py"),
+    ],
     "value.py": ["tests/test_value.py", "tests/test_autodiff.py", "tests/table"],
     "autodiff.py": ["tests/test_autodiff.py", "tests/test_sparse.py"],
     "graph.py": ["tests/test_graph.py", "tests/test_autodiff.py"],
@@ -65,11 +68,13 @@ NEAREST = {
     "tree.py": ["tests/test_tree.py"],
     "transforms/": ["tests/transforms", "tests/test_autodiff.py"],
     "compiler/passes/": [
+        "tests/compiler/test_digits.py",
         *("tests/compiler/test_passes.py", "tests/compiler/test_pack.py"),
         *("tests/compiler/test_vmap.py", "tests/compiler/test_random_graphs.py"),
         "tests/compiler/test_differential.py",
     ],
     "compiler/packing/": [
+        "tests/compiler/test_digits.py",
         *("tests/compiler/test_pack.py", "tests/compiler/test_strides.py"),
         *("tests/compiler/test_vmap.py", "tests/compiler/test_random_graphs.py"),
         "tests/compiler/test_differential.py",

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import scalargrad as sg
 from scalargrad import Value
+from scalargrad.compiler.call import paths
 
 #: How much a process may grow in the second half of a load, as a share of what it had.
 MOST = 0.01
@@ -33,16 +34,24 @@ def steps(count: int) -> Iterator[None]:
 
 
 def shapes(count: int) -> Iterator[None]:
-    """Call a compiled function in as many shapes as a tenth of the calls, ten times each."""
+    """Call a compiled function in more and more shapes, ten times each.
+
+    As many programs are kept as a function may have, of the shapes called last. Both halves end
+    with the same ones: else the memory would differ by what some shapes take more than others.
+    """
     norm = sg.jit(lambda rows: sg.sqrt(sum(x * x for row in rows for x in row)))
     every = [(a, b, c, d) for a in range(1, 11) for b in range(1, 11)
              for c in range(1, 11) for d in range(1, 11)]  # fmt: skip
     random.Random(0).shuffle(every)
-    for k in range(count):
-        lengths = every[k // 10 % len(every)]
-        rows = [[1.0 + k % 3] * length for length in lengths]
-        assert abs(norm(rows) - (1.0 + k % 3) * sum(lengths) ** 0.5) < 1e-9
-        yield
+    half = count // 20
+    kept = min(paths.SHAPES, half // 2)
+    last, others = every[:kept], every[kept:]
+    first, second = others[: half - kept], others[half - kept : 2 * (half - kept)]
+    for lengths in [*first, *last, *second, *last]:
+        for k in range(10):
+            rows = [[1.0 + k % 3] * length for length in lengths]
+            assert abs(norm(rows) - (1.0 + k % 3) * sum(lengths) ** 0.5) < 1e-9
+            yield
 
 
 def graphs(count: int) -> Iterator[None]:
@@ -58,7 +67,7 @@ def graphs(count: int) -> Iterator[None]:
 
 LOADS: dict[str, tuple[Callable[[int], Iterator[None]], int]] = {
     "steps": (steps, 1_000_000),
-    "shapes": (shapes, 100_000),
+    "shapes": (shapes, 110_240),  # 10,000 shapes, of which 1,024 twice,
     "graphs": (graphs, 10_000),
 }
 
@@ -76,7 +85,7 @@ def growth(load: Callable[[int], Iterator[None]], count: int, at: Callable[[], i
     """Return by which share what `at` measures grew in the second half of a load."""
     halfway = 0
     for k, _ in enumerate(load(count)):
-        if k == count // 2:
+        if k + 1 == count // 2:
             halfway = at()
     return at() / halfway - 1.0
 

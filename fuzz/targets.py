@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import scalargrad as sg
+from fuzz.states import state
 from scalargrad import Value, nn, optim
 from scalargrad.errors import NumericalError, ScalargradError
 from scalargrad.export import load as load_program
@@ -214,4 +215,5 @@ TARGETS: dict[str, Target] = {
     "checkpoint": checkpoint,
     "program": program,
     "compiled": compiled,
+    "state": state,
 }

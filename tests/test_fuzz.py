@@ -13,8 +13,12 @@ from fuzz.covering import PACKAGE, TESTS, definition, statement
 from fuzz.equivalents import reason
 from fuzz.json_mutator import mutated
 from fuzz.mutants import NEAREST, Change
+from fuzz.states import PARTS, loads, written
 from fuzz.targets import TARGETS, resumes, sealed
 from fuzz.trials import exchanged, place
+from scalargrad import optim
+from scalargrad.optim import lr_scheduler
+from scalargrad.train.checkpoint import decoded
 
 CORPUS = Path(__file__).parents[1] / "fuzz" / "corpus"
 FILES = sorted(path.relative_to(CORPUS) for path in CORPUS.rglob("*") if path.is_file())
@@ -42,6 +46,22 @@ def test_the_checkpoint_that_changes_start_from_is_resumed_from() -> None:
     assert resumes(whole)
     assert not resumes(whole.replace(b"momentum_buffer", b"buffer"))
     assert sealed(b"[]") is None
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_the_states_that_changes_start_from_are_loaded(name: str) -> None:
+    """Each optimiser and schedule there is has one, and refuses that of a part it is not."""
+    whole = (CORPUS / "state" / name).read_bytes()
+    assert whole == written(name)
+    found = decoded(json.loads(whole)["state"])
+    assert loads(PARTS[name], found)
+    assert not loads(PARTS[name], {**found, next(iter(found)): "x"})
+
+
+def test_every_optimiser_and_schedule_has_a_state() -> None:
+    """None is left out of the target."""
+    own = {name for name in optim.__all__ if name[0].isupper()} - {"Optimizer"}
+    assert PARTS.keys() == own | set(lr_scheduler.__all__) - {"LRScheduler"}
 
 
 def refuse(data: bytes, most: int) -> NoReturn:

@@ -103,7 +103,7 @@ class SweepError(ScalargradError, RuntimeError):
         What did not fail, by the indices of its points; `sweep` takes it to go on.
     """
 
-    def __init__(self, message: str, index: int, point: object, finished: dict[int, Any]) -> None:
+    def __init__(self, message: str, index: int, point: Any, finished: dict[int, Any]) -> None:
         super().__init__(message, index, point, finished)
         self.index = index
         self.point = point

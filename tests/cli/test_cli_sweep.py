@@ -79,7 +79,10 @@ def test_what_finished_is_shown_when_a_run_fails(
     arguments = ["sweep", "moons", "--lr", "3,7", "--seeds", "2", "-q", "-o", str(tmp_path)]
     result = runner.invoke(app, arguments)
     assert isinstance(result.exception, SweepError)
-    assert "lr=7.0, seed=1" in str(result.exception)
+    message = str(result.exception)
+    assert message.startswith("the run with learning rate 7 and seed 1 failed: ")
+    assert message.endswith("; the files are of the 3 that had finished")
+    assert "finished=" not in message  # which means nothing on a command line
     assert len((tmp_path / "moons.csv").read_text().splitlines()) == 4
 
 

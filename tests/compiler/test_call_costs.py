@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scalargrad import Parameter, Value, gradients, jit, relu, tanh, value_and_grad
+from scalargrad import Parameter, Value, grad, gradients, jit, relu, sqrt, tanh, value_and_grad
 from scalargrad.compiler.call import paths
 from scalargrad.compiler.function import Function
+from scalargrad.compiler.trace.record import record
 
 ROWS = [[random.Random(k).gauss(0, 1) for _ in range(8)] for k in range(40)]
 
@@ -124,6 +125,37 @@ def test_a_recording_does_not_go_through_the_shapes_kept() -> None:
     counted = [calls(n) for n in range(101)]
     assert len(compiled._paths) == 101
     assert counted[100] <= 1.05 * counted[10]
+
+
+def test_gradients_within_a_loop_are_recorded_in_linear_time() -> None:
+    """Forces from a potential: whether a step's gradient is plain is known from the last step's."""
+    force = grad(lambda q: -1 / sqrt(q[0] ** 2 + q[1] ** 2))
+
+    def orbit(speed: Any, steps: int) -> Any:
+        q, v = [1.0, 0.0], [0.0, speed]
+        for _ in range(steps):
+            v = [x - 0.01 * slope for x, slope in zip(v, force(q), strict=True)]
+            q = [x + 0.01 * y for x, y in zip(q, v, strict=True)]
+        return q
+
+    def asked(steps: int) -> int:
+        made = []
+
+        def note(frame: Any, event: str, _: object) -> None:
+            if event == "call" and frame.f_code.co_filename.endswith("plainness.py"):
+                made.append(event)
+
+        sys.setprofile(note)
+        try:
+            record(lambda: orbit(speed, steps), [speed])
+        finally:
+            sys.setprofile(None)
+        return len(made)
+
+    speed = Value(1.0)
+    assert asked(80) <= 2.1 * asked(40)
+    compiled = jit(orbit, static_argnames="steps")
+    assert compiled(1.0, steps=30) == pytest.approx(orbit(1.0, 30), rel=1e-12)
 
 
 def test_what_all_shapes_read_is_watched_for_each_of_them() -> None:

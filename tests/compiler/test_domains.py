@@ -21,6 +21,7 @@ from scalargrad import (
     jit,
     log,
     maximum,
+    mean,
     sigmoid,
     sqrt,
     tanh,
@@ -29,6 +30,7 @@ from scalargrad import (
     where,
 )
 from scalargrad.compiler.call import record_call
+from scalargrad.compiler.trace import domains
 from scalargrad.compiler.trace.record import recorded
 from scalargrad.ops import TABLE
 from scalargrad.table.domain import Domain
@@ -73,6 +75,15 @@ CASES: dict[str, tuple[Callable[[Any], Any], float, float]] = {
     "below tanh": (lambda x: tanh(1.0 / x), 2.0, 0.0),
     "below exp": (lambda x: exp(-1.0 / x), 2.0, 0.0),
     "below a quotient": (lambda x: 1.0 / (1.0 + 1.0 / x), 2.0, 0.0),
+    "after the same with a constant": (
+        lambda x: tanh((x + 1.0) / 2.0) + tanh((x + 1.0) / x), 2.0, 0.0,
+    ),
+    "before the same with a constant": (
+        lambda x: tanh((x + 1.0) / x) + tanh((x + 1.0) / 2.0), 2.0, 0.0,
+    ),
+    "after the same with two constants": (
+        lambda x: tanh((x + 1.0) / 2.0 - (x + 1.0) / -3.0) + tanh((x + 1.0) / x), 2.0, 0.0,
+    ),
     "not chosen": (lambda x: where(x > 0, log(x), 0.0), 2.0, -1.0),
     "clipped": (lambda x: clip(log(x), -10.0, 10.0), 2.0, 0.0),
     "not the largest": (lambda x: maximum(log(x), -5.0), 2.0, 0.0),
@@ -203,3 +214,21 @@ def test_nothing_is_checked_without_need(f: Any) -> None:
     compiled(Value(2.0))
     ((path,),) = compiled._paths.values()
     assert path.outcomes == ()
+
+
+def test_wide_sums_are_tried_with_few_operands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How a mean of 5,000 numbers passes an infinity on is asked of one of a few dozen."""
+    tried = []
+    ask = domains._passes
+
+    def noted(op: Any, place: int, constants: Any) -> bool:
+        tried.append(len(constants))
+        return ask(op, place, constants)
+
+    monkeypatch.setattr(domains, "_passes", noted)
+    domains._passes_all.cache_clear()
+    compiled = jit(lambda xs: mean([log(x) for x in xs]))
+    assert compiled([1.0] * 5000) == 0.0
+    assert 0 < max(tried) < 100
+    with pytest.raises(DomainError):
+        compiled([1.0] * 4999 + [-1.0])

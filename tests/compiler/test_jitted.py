@@ -7,6 +7,7 @@ import math
 import pickle
 import random
 import threading
+import warnings
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -19,10 +20,12 @@ from scalargrad import (
     JitWarning,
     TraceError,
     Value,
+    exp,
     grad,
     hessian,
     jit,
     jvp,
+    maximum,
     no_grad,
     value_and_grad,
 )
@@ -208,6 +211,26 @@ def test_too_many_paths_are_evaluated_eagerly() -> None:
     assert count(3.5) == 4 + 3.5
     with pytest.raises(TraceError, match="evaluated eagerly"):
         count.explain(17.5)
+
+
+def test_the_warning_of_paths_shows_where_they_part() -> None:
+    """It names the line of the comparison that differs, not of one that is always the same."""
+
+    def largest(logits: list[Any]) -> Any:
+        assert logits[0] < 100.0
+        top = max(logits)
+        return sum(exp(x - top) for x in logits)
+
+    compiled = jit(largest)
+    line = largest.__code__.co_firstlineno + 2
+    rows = [[float((7 * i + k) % 11) for i in range(10)] for k in range(10)]
+    with pytest.warns(JitWarning, match=rf"test_jitted.py:{line}\)") as caught:
+        found = [compiled(row) for row in rows]
+    assert str(caught[0].message).endswith("\n    top = max(logits)")
+    mended = jit(lambda logits: sum([exp(x - maximum(*logits)) for x in logits]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [mended(row) for row in rows] == pytest.approx(found, rel=1e-14)
 
 
 def test_a_comparison_without_a_condition_is_a_number() -> None:

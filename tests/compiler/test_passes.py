@@ -6,19 +6,23 @@ import itertools
 import math
 import pickle
 import random
+from collections.abc import Sequence
+
+import pytest
 
 from scalargrad import Value
 from scalargrad.compiler.packing.groups import group
 from scalargrad.compiler.packing.memory import Memory
 from scalargrad.compiler.passes.differentiate import differentiate
-from scalargrad.compiler.passes.expressions import terms_of
+from scalargrad.compiler.passes.expressions import Plan, opened, partial_plan, plan, terms_of
 from scalargrad.compiler.passes.kinds import ADJOINT, PRODUCTS
 from scalargrad.compiler.passes.lower import lower
 from scalargrad.compiler.passes.program import Program
 from scalargrad.compiler.passes.sum_of_products import sum_of_products
 from scalargrad.compiler.trace.record import record
+from scalargrad.table.operation import Elementwise, Operation
 from scalargrad.table.printing import Expression
-from scalargrad.table.symbol import Symbol
+from scalargrad.table.symbol import TABLE, Symbol, evaluate
 
 
 def recorded(f: object, count: int) -> Program:
@@ -53,6 +57,38 @@ def test_flatten_opens_chains_of_sums() -> None:
     assert {frozenset(p.args[p.outputs[0]]) for p in flat[:3]} == {
         frozenset(flat[0].args[flat[0].outputs[0]])
     }
+
+
+def followed(steps: Plan, numbers: Sequence[float]) -> float:
+    """Follow a plan in floats."""
+    known = list(numbers)
+    for op, refs in steps:
+        found = [known[x] if isinstance(x, int) else x for x in refs]
+        if isinstance(op, Operation):
+            known.append(op.of_floats(*found))
+        else:
+            assert op is PRODUCTS
+            known.append(sum(a * b for a, b in zip(found[::2], found[1::2], strict=True)))
+    return known[-1]
+
+
+def test_a_plan_computes_its_expression() -> None:
+    """Of all partials, those that are an operand, a number or the result among them."""
+    for op in TABLE.values():
+        for arity in (op.arity,) if isinstance(op, Elementwise) else (1, 2, 3):
+            drawn = random.Random(f"{op.name} of {arity}")
+            numbers = [drawn.uniform(*op.domain.interval(i)) for i in range(arity)]
+            result, operands, partials = op.trace_partials(arity)
+            given = [op.of_floats(*numbers), *numbers]
+            for index, partial in enumerate(partials):
+                expected = evaluate(
+                    opened(partial), dict(zip((result, *operands), given, strict=True))
+                )
+                found = followed(partial_plan(op, arity, index), given)
+                assert found == pytest.approx(expected, rel=1e-12), (op.name, index)
+    x, y = Symbol("x"), Symbol("y")
+    assert followed(plan(y, (x, y)), (2.0, 3.0)) == 3.0
+    assert followed(plan(7.0, (x, y)), (2.0, 3.0)) == 7.0
 
 
 def test_the_terms_of_a_difference_have_their_signs() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -175,3 +176,18 @@ def test_a_number_asked_for_late_is_still_recorded_once() -> None:
             return total
 
     assert jit(careful)(ROWS) == pytest.approx(float(careful(ROWS)), rel=1e-14)
+
+
+@pytest.mark.parametrize("odd", range(8))
+def test_a_chain_is_a_sum_only_if_all_its_signs_are_pluses(odd: int, few: None) -> None:
+    """Results of all examples, added up but for one, which is taken away or multiplied by."""
+
+    def chain(xs: Any, use: Callable[[Any, Any], Any]) -> Any:
+        total, *others = vmap(lambda x: score(2.0, x))(xs)
+        for k, y in enumerate(others, 1):
+            total = use(total, y) if k == odd else total + y
+        return -total if odd == 0 else total
+
+    for use in (operator.sub, operator.mul):
+        found = jit(lambda xs, use=use: chain(xs, use))(ROWS)
+        assert found == pytest.approx(float(chain(ROWS, use)), rel=1e-14)

@@ -40,6 +40,24 @@ def test_signs_refuse_numbers_and_offer_the_function(
             join(*pair)
 
 
+class Foreign:
+    """A number of another library, which knows how to meet others."""
+
+    __array_ufunc__ = None
+
+    def __rand__(self, other: Any) -> str:
+        """Join with what stands on the left."""
+        return "theirs"
+
+    __ror__ = __rxor__ = __rand__
+
+
+@every_junction
+def test_signs_leave_foreign_numbers_to_their_own_methods(join: Callable[[Any, Any], Any]) -> None:
+    """As the arithmetic operators do."""
+    assert join(gt(Value(1.0), 0.0), Foreign()) == "theirs"
+
+
 @pytest.mark.filterwarnings("ignore:Bitwise inversion:DeprecationWarning")  # Python 3.12's own
 def test_tilde_is_refused_because_on_a_bool_it_gives_a_true_number() -> None:
     """~True is -2 in Python, which is true, so a compiled ~ could not agree with it."""

@@ -272,3 +272,18 @@ def test_power_with_a_modulus_is_pythons_own() -> None:
     assert ops.pow(base=2.0, exp=3.0) == 8.0
     with pytest.raises(OperandError, match=r"remainder\(pow\(base, exp\), mod\)"):
         ops.pow(Value(2.0), 3, 5)  # type: ignore[call-overload]
+
+
+def test_the_constant_that_softmax_subtracts_knows_its_scores() -> None:
+    """Whoever computes the graph at other numbers finds the largest of them again."""
+    x, y = Value(1.0), Value(3.0)
+    masked = -math.inf
+    scores: list[Any] = [x, masked, y]
+    first, _, last = softmax(scores)
+    for weight, score in ((first, x), (last, y)):
+        (shifted,) = weight.parents[0].parents
+        taken_from, held = shifted.parents
+        assert taken_from is score
+        assert held == 3.0
+        assert held.scores == (x, masked, y)
+        assert held.at({x: 9.0, y: 3.0}.__getitem__) == 9.0

@@ -12,6 +12,7 @@ import itertools
 import math
 import pickle
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -27,6 +28,7 @@ import scalargrad
 from scalargrad import DomainError, Value, gradients, ops
 from scalargrad.ops import TABLE
 from scalargrad.ops.reductions import Dot
+from scalargrad.table.notation import Notation
 from scalargrad.table.operation import Elementwise, ListReduction, Operation
 from scalargrad.table.symbol import evaluate
 
@@ -545,3 +547,62 @@ def test_table_holds_what_was_promised() -> None:
     assert set(promised.split()) <= set(TABLE)
     assert callable(ops.softmax)
     assert callable(ops.log_softmax)
+
+
+@pytest.mark.parametrize("language", ["python", "text", "mathml", "javascript", "c"])
+def test_a_notation_has_a_place_for_each_operand(language: str) -> None:
+    """A template for n operands names all of them and no others, also in languages not run here."""
+    for op in TABLE.values():
+        notation = getattr(op, language, None)
+        if isinstance(op, Elementwise) and isinstance(notation, Notation):
+            places = {int(found) for found in re.findall(r"{(\d+)}", notation.template)}
+            assert places == {*range(op.arity)}, op.name
+            assert len(notation.operands) in (0, op.arity), op.name
+
+
+INF, NAN = math.inf, math.nan
+#: Beyond or at the edge of a domain, IEEE 754's and C's answers: what compiled code computes before
+#: it is known that an operand was none.
+BEYOND: list[tuple[str, tuple[float, ...], float]] = [
+    *((name, (0.0,), -INF) for name in ("log", "log2", "log10", "digamma")),
+    *((name, (-1.0,), NAN) for name in ("log", "log2", "log10", "sqrt")),
+    *(("log1p", (-1.0,), -INF), ("log1p", (-2.0,), NAN)),
+    *(("atanh", (1.0,), INF), ("atanh", (-1.0,), -INF), ("atanh", (2.0,), NAN)),
+    *(("erfinv", (1.0,), INF), ("erfinv", (-1.0,), -INF), ("erfinv", (2.0,), NAN)),
+    *(("acosh", (0.5,), NAN), ("asin", (2.0,), NAN), ("acos", (-2.0,), NAN)),
+    *(("lgamma", (0.0,), INF), ("sin", (INF,), NAN), ("cos", (INF,), NAN), ("tan", (INF,), NAN)),
+    *(("div", (1.0, 0.0), INF), ("div", (-1.0, 0.0), -INF), ("div", (1.0, -0.0), -INF)),
+    *(("div", (0.0, 0.0), NAN), ("reciprocal", (0.0,), INF), ("reciprocal", (-0.0,), -INF)),
+    *(("pow", (0.0, -1.0), INF), ("pow", (-2.0, 0.5), NAN), ("exp", (1e3,), INF)),
+]
+
+
+@pytest.mark.parametrize(("name", "operands", "expected"), BEYOND)
+def test_unchecked_functions_answer_as_c_does(
+    name: str, operands: tuple[float, ...], expected: float
+) -> None:
+    """Infinity at a pole, NaN where there is no real answer."""
+    found = TABLE[name].of_floats_unchecked(*operands)
+    assert found == pytest.approx(expected, nan_ok=True)
+
+
+#: Where a formula would be 0 · ∞ or ln 0: the limit, or 0 by the convention that a constant has no
+#: slope.
+SLOPES: list[tuple[str, tuple[float, ...], tuple[float, ...]]] = [
+    ("pow", (0.0, 2.0), (0.0, 0.0)),
+    ("pow", (0.0, 1.0), (1.0, 0.0)),
+    ("pow", (0.0, 0.0), (0.0, 0.0)),
+    ("pow", (2.0, 0.0), (0.0, math.log(2.0))),
+    ("pow", (3.0, 1.0), (1.0, 3.0 * math.log(3.0))),
+]
+
+
+@pytest.mark.parametrize(("name", "operands", "expected"), SLOPES)
+def test_slopes_where_the_formula_has_none(
+    name: str, operands: tuple[float, ...], expected: tuple[float, ...]
+) -> None:
+    """In closed form, eagerly and compiled."""
+    xs = [Value(x) for x in operands]
+    op: Any = TABLE[name]
+    for f in (op, scalargrad.jit(op.__call__)):
+        assert gradients(f(*xs), xs) == pytest.approx(expected)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import Pipe
 from multiprocessing.dummy import Pool
 from pathlib import Path
@@ -50,9 +53,14 @@ def test_minus_one_is_a_process_for_each_core() -> None:
 @pytest.mark.parametrize("workers", [1, 2, map])
 def test_an_error_names_its_point_and_keeps_the_rest(workers: Any) -> None:
     """What finished is in the error, and a second sweep goes on from there."""
-    with pytest.raises(SweepError, match=r"^point 2, -1.0: ValueError: math domain") as raised:
+    with pytest.raises(
+        SweepError, match=r"^f failed at points\[2\], which is -1.0: ValueError: math domain"
+    ) as raised:
         sweep(work.root, [4.0, 9.0, -1.0], workers, quiet=True)
     error = raised.value
+    if workers != 2:
+        kept = "; the results of 2 points are kept: sweep(…, finished=error.finished) computes only"
+        assert f"{kept} the rest" in str(error)
     assert (error.index, error.point) == (2, -1.0)
     assert isinstance(error.__cause__, ValueError)
     assert error.finished.items() <= {0: 2.0, 1: 3.0}.items()
@@ -79,7 +87,9 @@ def test_ctrl_c_keeps_what_has_finished() -> None:
 
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with pytest.raises(SweepInterrupt, match="2 points had finished") as raised:
+        with pytest.raises(
+            SweepInterrupt, match=r"interrupted; the results of 2 points are kept: sweep"
+        ) as raised:
             sweep(interrupted, range(4), quiet=True)
     finally:
         signal.signal(signal.SIGINT, handler)
@@ -123,8 +133,66 @@ def test_a_killed_process_loses_no_point(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings(FORKING)
 def test_a_point_that_kills_every_process_is_an_error() -> None:
     """It is named, after three processes."""
-    with pytest.raises(SweepError, match=r"point 0, 1: WorkerError: 3 worker processes died"):
+    with pytest.raises(
+        SweepError, match=r"which is 1: WorkerError: 3 .* killed by SIGKILL: it may"
+    ):
         sweep(work.always_dies, [1, 2], 2, quiet=True)
+    with pytest.raises(SweepError, match=r"with exit code 3: it may end the process by itself"):
+        sweep(work.exits_at_once, [3, 3], 2, quiet=True)
+
+
+@pytest.mark.filterwarnings(FORKING)
+@pytest.mark.parametrize("workers", [1, 2, map])
+def test_a_function_that_leaves_python_loses_nothing(workers: Any) -> None:
+    """sys.exit is the failure of one point; a process that obeyed it would be started thrice."""
+    with pytest.raises(SweepError, match=r"points\[1\], which is 7: SystemExit: 7") as raised:
+        sweep(work.leaves_at_seven, [1, 7], workers, quiet=True)
+    assert raised.value.finished.items() <= {0: 1}.items()
+
+
+@pytest.mark.filterwarnings(FORKING)
+def test_points_are_sent_or_refused_before_any_is_computed(tmp_path: Path) -> None:
+    """One that cannot be pickled would lose what had finished before its turn."""
+    marked = tmp_path / "called"
+    points: list[Any] = [*((i, str(marked)) for i in range(3)), lambda: None]
+    with pytest.raises(OperandError, match="point 3"):
+        sweep(work.touch, points, 2, quiet=True)
+    assert not marked.exists()
+
+
+def test_a_map_that_breaks_loses_nothing() -> None:
+    """An executor whose processes are gone, or one that gives too few results."""
+
+    def breaking(f: Any, points: Any) -> Any:
+        yield f(next(iter(points)))
+        raise BrokenProcessPool("a process was terminated")
+
+    for broken, message in (
+        (breaking, "BrokenProcessPool: a process was terminated"),
+        (lambda f, points: [f(points[0])], "gave no result"),
+    ):
+        with pytest.raises(SweepError, match=message) as raised:
+            sweep(work.root, [4.0, 9.0, 16.0], broken, quiet=True)
+        assert (raised.value.index, raised.value.finished) == (1, {0: 2.0})
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_program_without_a_main_guard_is_told_so(tmp_path: Path, guarded: bool) -> None:
+    """Where processes are spawned, each loads the program, which must not start others then."""
+    guard = "if __name__ == '__main__':\n    " if guarded else ""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import math, multiprocessing\n"
+        "from scalargrad.parallel import sweep\n"
+        "multiprocessing.set_start_method('spawn', force=True)\n"
+        f"{guard}print(sweep(math.sqrt, [4.0, 9.0], 2, quiet=True))\n"
+    )
+    run = subprocess.run(
+        [sys.executable, str(program)], capture_output=True, text=True, check=False
+    )
+    assert run.stdout == ("[2.0, 3.0]\n" if guarded else "")
+    last = run.stderr.splitlines()[-1] if run.stderr else ""
+    assert guarded or "must call this only below if __name__ == '__main__':" in last
 
 
 @pytest.mark.filterwarnings(FORKING)

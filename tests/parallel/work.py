@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,21 @@ def square_unless_killed(point: tuple[int, str]) -> int:
 def root(x: float) -> float:
     """Take a square root, which -1 has not."""
     return math.sqrt(x)
+
+
+def exits_at_once(code: int) -> None:
+    """End the process, with no chance to answer."""
+    os._exit(code)
+
+
+def leaves_at_seven(x: int) -> int:
+    """Ask Python to end, once."""
+    return sys.exit(x) if x == 7 else x
+
+
+def touch(point: tuple[int, str]) -> None:
+    """Leave a file that says this was called."""
+    Path(point[1]).touch()
 
 
 class HoldingLambdaError(Exception):

@@ -263,7 +263,7 @@ def test_a_domain_left_in_a_later_batch_is_the_error_of_eager_steps() -> None:
     for jit in (True, False):
         model = Inverse()
         with pytest.raises(DomainError) as error:
-            fit(model, [[1.0], [2.0], [4.0], [0.0]], [0.1, 0.2, 0.3, 0.4], loss=mse_loss,
+            fit(model, [[1.0], [2.0], [-4.0], [0.0]], [0.1, 0.2, 0.3, 0.4], loss=mse_loss,
                 optimizer=SGD(model.parameters(), lr=0.1), epochs=1, batch_size=2, shuffle=False,
                 quiet=True, jit=jit)  # fmt: skip
         found.append((str(error.value), model.w.data))

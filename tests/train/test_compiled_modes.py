@@ -99,7 +99,7 @@ def _spying(predictions: list[Any], targets: list[Any]) -> Any:
     return mse_loss(predictions, targets)
 
 
-_outside = Parameter(0.5)
+_outside, _further = Parameter(0.5, "scale"), Parameter(0.1, "shift")
 
 
 EAGER: dict[str, tuple[str, dict[str, Any]]] = {
@@ -122,8 +122,8 @@ EAGER: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "noise": ("random number was drawn", {"loss": _noise}),
     "a stranger": (
-        "neither the model nor the optimiser has",
-        {"loss": lambda p, y: mse_loss(p, y) * _outside},
+        "the step reads scale, which neither the model nor the optimiser has",
+        {"loss": lambda p, y: mse_loss(p, y) * _outside + _further},
     ),
     "data": (r"\.data was read", {"loss": lambda p, y: mse_loss(p, y) * p[0][0].data}),
     "text": ("not all nested alike", {"targets": [[1.0, 2.0], *HEIGHTS[1:]],
@@ -149,6 +149,22 @@ def test_what_cannot_be_recorded_is_trained_eagerly(
     assert steps == []
     with pytest.raises(TraceError, match=reason):
         run(True)
+
+
+@pytest.mark.usefixtures("early")
+def test_what_could_not_be_recorded_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One refusal is enough: each try takes as long as recording."""
+    tried: list[int] = []
+    usual = Compiled._result
+
+    def noting(compiled: Compiled, rows: Any) -> Any:
+        tried.append(len(rows))
+        return usual(compiled, rows)
+
+    monkeypatch.setattr(Compiled, "_result", noting)
+    options: dict[str, Any] = EAGER["data"][1]
+    trained(None, **{"optimizer": partial(SGD, lr=0.1), **options})
+    assert len(tried) == 1
 
 
 def test_a_rule_computes_with_what_it_is_given() -> None:

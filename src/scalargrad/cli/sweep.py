@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from scalargrad.cli.train import PROGRAMS
-from scalargrad.errors import OperandError, SweepError
+from scalargrad.errors import OperandError, ScalargradError, SweepError
 from scalargrad.system.files import make_folder
 
 if TYPE_CHECKING:
@@ -54,9 +54,23 @@ def sweep(
     try:
         outcomes = parallel.sweep(train_once, runs, workers, quiet=quiet)
     except (SweepError, parallel.SweepInterrupt) as error:
-        _report(name, [error.finished[i] for i in sorted(error.finished)], output)
+        finished = [error.finished[i] for i in sorted(error.finished)]
+        _report(name, finished, output)
+        if isinstance(error, SweepError):
+            raise _failure(error, len(finished)) from error.__cause__
         raise
     _report(name, outcomes, output)
+
+
+def _failure(error: SweepError, finished: int) -> SweepError:
+    """Return the error of a run in the words of the command line."""
+    from scalargrad.parallel.worker import in_words
+
+    run, cause = error.point, error.__cause__
+    why = str(cause) if isinstance(cause, ScalargradError) else in_words(cause or error)
+    kept = f"; the files are of the {finished} that had finished" if finished else ""
+    message = f"the run with learning rate {run.lr:g} and seed {run.seed} failed: {why}{kept}"
+    return SweepError(message, error.index, run, error.finished)
 
 
 def _rates(text: str) -> list[float]:

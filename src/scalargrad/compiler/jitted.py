@@ -160,15 +160,16 @@ class Jitted(Generic[P, R]):
         """Record the path that these arguments take, and keep it; None if there are too many."""
         with self._kept.lock:
             now = self._kept.before(key)
-            if len(self._paths.get(key, ())) >= PATHS:
-                self._limits.warn_of_paths(self)
+            known = self._paths.get(key, ())
+            if len(known) >= PATHS:
+                self._limits.warn_of_paths(self, known)
                 return None
             if self._limits.is_changing(self, self._kept.changed(key, now)):
                 return None
             path = self._record(args, kwargs, now)
             self._limits.note(self, key, [self._function, *args, *kwargs.values()])
-            known = [p for p in self._paths.get(key, ()) if p.outcomes != path.outcomes]
-            self._kept.put(key, (path, *known), path.surroundings or now)
+            others = [p for p in self._paths.get(key, ()) if p.outcomes != path.outcomes]
+            self._kept.put(key, (path, *others), path.surroundings or now)
         return path
 
     def _record(

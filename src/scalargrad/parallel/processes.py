@@ -119,10 +119,24 @@ class Processes:
             self.send(place, request, attempts - 1)
             return
         error = WorkerError(
-            f"{_ATTEMPTS} worker processes died over it, the last with exit code "
-            f"{dead.process.exitcode}: it takes too much memory, or crashes"
+            f"{_ATTEMPTS} worker processes died over it, one after the other, the last "
+            f"{_end(dead.process.exitcode)}"
         )
         self._given_up.append((place, request, failure(error)))
+
+
+def _end(code: int | None) -> str:
+    """Say how a process ended, and what that may mean."""
+    if code is not None and code < 0:
+        names = {x.value: x.name for x in signal.Signals}
+        by = names.get(-code, f"signal {-code}")
+        return f"killed by {by}: it may take more memory than there is, or crash Python"
+    if code == 1:
+        return (
+            "with exit code 1: see what it printed. Where processes are spawned, as on macOS and "
+            "Windows, a program must call this only below if __name__ == '__main__':"
+        )
+    return f"with exit code {code}: it may end the process by itself, as os._exit does"
 
 
 def _stop(members: dict[int, Member]) -> None:

@@ -11,7 +11,7 @@ from scalargrad.errors import OperandError, SweepError, WorkerError
 from scalargrad.parallel.mapping import as_workers, shares_memory
 from scalargrad.parallel.parcels import Parcel, packed, parcel
 from scalargrad.parallel.processes import Processes
-from scalargrad.parallel.worker import Failure, Missing, Reply, Request, answer
+from scalargrad.parallel.worker import Failure, Missing, Reply, Request, answer, in_words
 from scalargrad.system import terminals
 from scalargrad.system.one_line import shown
 from scalargrad.table.validation import flag, function, listed, mapping
@@ -30,8 +30,16 @@ class SweepInterrupt(KeyboardInterrupt):
     """
 
     def __init__(self, finished: dict[int, Any]) -> None:
-        super().__init__(f"{len(finished)} points had finished: see .finished")
+        super().__init__(f"the sweep was interrupted; {_kept(finished)}")
         self.finished = finished
+
+
+def _kept(finished: dict[int, Any]) -> str:
+    """Say what becomes of the results so far, for a caller who has the exception as `error`."""
+    if not finished:
+        return "no point had finished"
+    points = "1 point is" if len(finished) == 1 else f"{len(finished)} points are"
+    return f"the results of {points} kept: sweep(…, finished=error.finished) computes only the rest"
 
 
 class _Failed(NamedTuple):
@@ -115,10 +123,8 @@ def sweep(
 
 
 def _error(failed: _Failed, index: int, point: Any, done: dict[int, Any]) -> SweepError:
-    message = (
-        f"point {index}, {shown(point)}: {failed.text}; the results of {len(done)} points are in "
-        "this error's attribute finished, which sweep takes to go on"
-    )
+    where = f"points[{index}], which is {shown(point)}"
+    message = f"f failed at {where}: {failed.text}; {_kept(done)}"
     return SweepError(message, index, point, done)
 
 
@@ -137,11 +143,17 @@ def _outcomes(
         function = parcel(f, "the function")
         requests = [_request(function, points[i], i, whole=True) for i in todo]
         replies = map(_outcome, found(answer, requests))
-    return _until_failure(zip(todo, replies, strict=True))
+    return _until_failure(todo, iter(replies))
 
 
-def _until_failure(outcomes: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-    for index, outcome in outcomes:
+def _until_failure(todo: Sequence[int], replies: Iterator[Any]) -> Iterator[tuple[int, Any]]:
+    for index in todo:
+        try:
+            outcome = next(replies)
+        except StopIteration:
+            outcome = _Failed("workers gave no result for it", None)
+        except Exception as error:  # noqa: BLE001 - an executor's own; raised once the rest is safe
+            outcome = _Failed(in_words(error), error)
         yield index, outcome
         if isinstance(outcome, _Failed):
             return
@@ -150,8 +162,8 @@ def _until_failure(outcomes: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, A
 def _attempt(f: Callable[[Any], Any], point: Any) -> Any:
     try:
         return f(point)
-    except Exception as error:  # noqa: BLE001 - raised once the rest is safe
-        return _Failed(f"{type(error).__name__}: {error}", error)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - raised once the rest is safe
+        return _Failed(in_words(error), error)
 
 
 def _outcome(reply: Reply) -> Any:
@@ -171,6 +183,8 @@ def _in_processes(
     function: Parcel, points: Sequence[Any], todo: Sequence[int], count: int
 ) -> Iterator[tuple[int, Any]]:
     """Send each process a point, and the next one when it has answered."""
+    for index in todo:
+        packed(points[index], f"point {index}")  # whether it can be sent, before any is computed
     processes = Processes(min(count, len(todo)))
     waiting = deque(todo)
     under_way: dict[int, int] = {}

@@ -108,7 +108,7 @@ def answer(request: Request) -> Reply:
             return [_called(function, argument)]
         for key in request.chunks:
             done.append(_called(function, argument, held[key]))  # noqa: PERF401 - its length counts
-    except Exception as error:  # noqa: BLE001 - raised where the function was handed over
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - raised where f was handed over
         return failure(error, len(done))
     return done
 
@@ -127,10 +127,16 @@ def _called(function: Any, *arguments: Any) -> Any:
     return function(*arguments)
 
 
-def failure(error: Exception, place: int = 0) -> Failure:
+def in_words(error: BaseException) -> str:
+    """Return an exception in one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def failure(error: BaseException, place: int = 0) -> Failure:
     """Return an exception as a reply."""
     trace = "".join(traceback.format_exception(error))
-    text = f"{type(error).__name__}: {error}"
+    text = in_words(error)
     try:
         return Failure(pickle.dumps(error), text, trace, place)
     except Exception:  # noqa: BLE001 - whatever the exception holds

@@ -134,6 +134,8 @@ class Binary(Elementwise):
     def __call__(self, x: float, y: Operand[R_co], /) -> R_co: ...
     def __call__(self, x: Any, y: Any, /) -> Any:
         """Apply the operation to two numbers or nodes."""
+        if x.__class__ is float is y.__class__:
+            return self.of_floats(x, y)
         return self.of(x, y)
 
 

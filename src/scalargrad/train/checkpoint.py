@@ -36,9 +36,14 @@ def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
     OSError
         If the file cannot be written.
     """
-    encoded = _encode(state, "state")
-    content = {"format": _FORMAT, "sha256": _digest(encoded), "state": encoded}
+    written = encoded(state, "state")
+    content = {"format": _FORMAT, "sha256": _digest(written), "state": written}
     write_atomically(path, json.dumps(content).encode())
+
+
+def require_saveable(state: dict[str, Any]) -> None:
+    """Raise StateError if a state holds what `save_checkpoint` could not write."""
+    encoded(state, "state")
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -55,7 +60,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
             raise ValueError(f"its format is {shown(content['format'])}")
         if content["sha256"] != _digest(content["state"]):
             raise ValueError("its content is not what was written")
-        state = _decode(content["state"])
+        state = decoded(content["state"])
         if not isinstance(state, dict):
             raise ValueError(f"its state is a {type(state).__name__}")
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
@@ -67,20 +72,20 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     return state
 
 
-def _digest(encoded: Any) -> str:
-    return hashlib.sha256(json.dumps(encoded).encode()).hexdigest()
+def _digest(written: Any) -> str:
+    return hashlib.sha256(json.dumps(written).encode()).hexdigest()
 
 
-def _encode(part: Any, where: str) -> Any:
+def encoded(part: Any, where: str) -> Any:
     """Turn tuples and dicts, which JSON would change, into lists that say what they were."""
     if part is None or isinstance(part, bool | int | float | str):
         return part
     if isinstance(part, list):
-        return [_encode(x, f"{where}[{i}]") for i, x in enumerate(part)]
+        return [encoded(x, f"{where}[{i}]") for i, x in enumerate(part)]
     if isinstance(part, tuple):
-        return {"tuple": [_encode(x, f"{where}[{i}]") for i, x in enumerate(part)]}
+        return {"tuple": [encoded(x, f"{where}[{i}]") for i, x in enumerate(part)]}
     if isinstance(part, dict):
-        pairs = [[_encode(k, where), _encode(x, f"{where}[{k!r}]")] for k, x in part.items()]
+        pairs = [[encoded(k, where), encoded(x, f"{where}[{k!r}]")] for k, x in part.items()]
         return {"dict": pairs}
     raise StateError(
         f"{where} is of type {type(part).__name__}, which a checkpoint cannot hold: only "
@@ -88,14 +93,15 @@ def _encode(part: Any, where: str) -> Any:
     )
 
 
-def _decode(part: Any) -> Any:
+def decoded(part: Any) -> Any:
+    """Return what `encoded` was given."""
     if isinstance(part, list):
-        return [_decode(x) for x in part]
+        return [decoded(x) for x in part]
     if not isinstance(part, dict):
         return part
     ((kind, content),) = part.items()
     if kind == "tuple":
-        return tuple(_decode(x) for x in content)
+        return tuple(decoded(x) for x in content)
     if kind != "dict":
         raise ValueError(f"it holds an unknown {kind!r}")
-    return {_decode(key): _decode(x) for key, x in content}
+    return {decoded(key): decoded(x) for key, x in content}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import warnings
 from collections.abc import Iterable, Mapping
@@ -9,11 +10,16 @@ from typing import Any
 
 from scalargrad.errors import OperandError, StateError, TrainingWarning
 from scalargrad.nn import Module
+from scalargrad.optim import Optimizer
+from scalargrad.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from scalargrad.system.files import require_writable
 from scalargrad.system.one_line import shown
+from scalargrad.table.numbers import is_real
 from scalargrad.table.validation import flag, function, listed, number, whole
+from scalargrad.train.objective import name_of
 
 _OPTIMIZER = ("step", "zero_grad", "state_dict", "load_state_dict")
+_MEASURED = ("predictions", "targets")
 _SCHEDULER = ("step", "get_last_lr", "state_dict", "load_state_dict")
 
 
@@ -50,11 +56,15 @@ def require_parts(model: Any, loss: Any, optimizer: Any, regularizer: Any, sched
     if not isinstance(model, Module):
         raise OperandError(f"model is {shown(model)}; give a Module, such as nn.MLP(2, [16, 1])")
     function(loss, "loss", "scalargrad.losses.mse_loss, say")
+    require_takes(loss, "loss", "predictions", "targets")
     _require_methods(optimizer, "optimizer", "optim.SGD(model.parameters())", _OPTIMIZER)
+    require_takes(optimizer.step, "optimizer.step")
     if regularizer is not None:
         function(regularizer, "regularizer", "scalargrad.losses.l2_penalty, say")
+        require_takes(regularizer, "regularizer", "parameters")
     if scheduler is not None:
         _require_methods(scheduler, "scheduler", "lr_scheduler.StepLR(optimizer, 10)", _SCHEDULER)
+        _require_schedule(scheduler, optimizer)
 
 
 def _require_methods(part: Any, name: str, example: str, methods: Iterable[str]) -> None:
@@ -64,20 +74,63 @@ def _require_methods(part: Any, name: str, example: str, methods: Iterable[str])
         raise OperandError(f"{name} is {shown(part)}{lacks}; give one such as {example}")
 
 
-def callables(given: Any, name: str) -> list[Any]:
-    """Return functions given in a list."""
+def _require_schedule(scheduler: Any, optimizer: Any) -> None:
+    """Raise OperandError if a schedule cannot be stepped; warn if it is of another optimiser."""
+    if not isinstance(scheduler, ReduceLROnPlateau):
+        require_takes(scheduler.step, "scheduler.step")
+    if not getattr(optimizer, "param_groups", None):
+        rates = scheduler.get_last_lr()
+        if not isinstance(rates, list | tuple) or not rates or not is_real(rates[0]):
+            raise OperandError(
+                f"scheduler.get_last_lr() returned {shown(rates)}; it must return a list with the "
+                "learning rate of each group of parameters"
+            )
+    others = isinstance(scheduler, LRScheduler) and scheduler.optimizer is not optimizer
+    if others and isinstance(optimizer, Optimizer):
+        warnings.warn(
+            "the scheduler changes the learning rate of another optimizer than the one given: "
+            "make it with this one",
+            TrainingWarning,
+            stacklevel=4,
+        )
+
+
+def require_takes(given: Any, name: str, *arguments: str) -> None:
+    """Raise OperandError if a function cannot be called with so many arguments.
+
+    What says nothing of its parameters, as some functions written in C, is believed.
+    """
+    try:
+        signature = inspect.signature(given, follow_wrapped=False)
+    except (ValueError, TypeError):
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        raise OperandError(
+            f"{name} is {shown(given)}, and is called as {name}({', '.join(arguments)}): {error}"
+        ) from None
+
+
+def callables(given: Any, name: str, *arguments: str) -> list[Any]:
+    """Return functions of such arguments, given in a list."""
     if callable(given) and not hasattr(given, "__iter__"):
         raise OperandError(f"{name} is {shown(given)}; put it in a list: {name}=[…]")
     found = listed(given, name, "functions")
-    return [function(f, f"{name}[{i}]", "of (model, history)") for i, f in enumerate(found)]
+    for i, f in enumerate(found):
+        function(f, f"{name}[{i}]", f"of ({', '.join(arguments)})")
+        require_takes(f, f"{name}[{i}]", *arguments)
+    return found
 
 
 def named_metrics(given: Any, columns: Iterable[str]) -> dict[str, Any]:
     """Return metrics by name, by default the name of the function."""
     if isinstance(given, Mapping):
         pairs = [(name, function(f, f"metrics[{name!r}]", "accuracy")) for name, f in given.items()]
+        for name, f in pairs:
+            require_takes(f, f"metrics[{name!r}]", *_MEASURED)
     else:
-        pairs = [(_name(f), f) for f in callables(given, "metrics")]
+        pairs = [(name_of(f), f) for f in callables(given, "metrics", *_MEASURED)]
     taken, named = set(columns), dict(pairs)
     distinct = len(named) == len(pairs) and named.keys().isdisjoint(taken)
     if not distinct or not all(isinstance(name, str) for name in named):
@@ -86,11 +139,6 @@ def named_metrics(given: Any, columns: Iterable[str]) -> dict[str, Any]:
             f"to metric, with names that differ from each other and from {', '.join(columns)}"
         )
     return named
-
-
-def _name(metric: Any) -> str:
-    inner = getattr(metric, "func", metric)  # of functools.partial
-    return str(getattr(inner, "__name__", type(inner).__name__))
 
 
 def checkpoint_path(given: Any, *, resume: bool) -> str | None:

@@ -26,11 +26,12 @@ from scalargrad.train.examples import Examples, examples, hold_out
 from scalargrad.train.gradient_clipping import Limits
 from scalargrad.train.history import History
 from scalargrad.train.labels import warn_of_labels
-from scalargrad.train.objective import Loss, Metric, Objective, Regularizer
+from scalargrad.train.objective import Loss, Metric, Objective, Regularizer, is_foreign
 from scalargrad.train.progress import ProgressBar, Silence, progress_bar
 from scalargrad.train.run_state import RunState
 from scalargrad.train.stopping import Patience
 from scalargrad.train.trainer import OptimizerLike, Schedule, Trainer
+from scalargrad.train.trial import try_out
 
 Callback = Callable[[Module, History], object]
 
@@ -144,8 +145,8 @@ def fit(
 
     Raises
     ------
-    OperandError
-        If examples, sizes or options do not fit together.
+    OperandError, DomainError
+        If examples, functions or options do not fit together, before anything is changed.
     NumericalError
         If a loss is not finite; the message names the node that first was not.
     StateError
@@ -170,9 +171,15 @@ def fit(
     through its conditions, steps are eager. If a callback changes a number or a layer, steps are
     recorded anew.
 
+    Before the first step the model is called with a few of the examples, in evaluation mode, and
+    the loss and the metrics with what it returned, so that examples, labels and functions that
+    cannot be used are found at once; nothing is changed, random generators included. A loss that
+    is not of scalargrad is called so with held-out examples only.
+
     A TrainingWarning says where labels do not suit the loss (1 and 2, or -1 and 1, for binary
-    cross-entropy; 0 for the hinge loss), where `accuracy` counts probabilities as scores, and
-    where the optimiser moves parameters that the model does not have.
+    cross-entropy; 0 for the hinge loss), where `accuracy` counts probabilities as scores, where
+    the optimiser moves parameters that the model does not have, and where the schedule is one of
+    another optimiser.
 
     Ctrl-C ends training after the step under way: the model keeps what it learned, and the
     history every completed epoch. A second Ctrl-C does not wait. With `patience` the model is
@@ -200,10 +207,9 @@ def fit(
         maybe_number(clip_grad_value, "clip_grad_value"),
     )
     path = checkpoint_path(checkpoint, resume=flag(resume, "resume"))
-    train, held_out = _split(
-        examples(X, y, "the training data"), validation_split, validation_data, seed
-    )
-    list_of_callbacks = callables(callbacks, "callbacks")
+    given, quiet = examples(X, y, "the training data"), flag(quiet, "quiet")
+    train, held_out = _split(given, validation_split, validation_data, seed)
+    list_of_callbacks = callables(callbacks, "callbacks", "model", "history")
     objective = Objective(model, loss, regularizer, named_metrics(metrics, _COLUMNS))
     warn_of_strangers(optimizer, model, (loss, regularizer))
     warn_of_labels(objective, train)
@@ -221,10 +227,14 @@ def fit(
         limits=limits,
         # a callback looks at the model, also one of scalargrad's own, such as a training page
         visited=bool(list_of_callbacks)
-        or any(map(_is_foreign, [*objective.metrics.values(), scheduler])),
+        or any(map(is_foreign, [*objective.metrics.values(), scheduler])),
         jit=maybe_flag(jit, "jit"),
     )
+    split = train is not given
+    try_out(objective, given, None if split else held_out, split=split)
     saved = None if path is None else RunState(run, path)
+    if saved is not None:
+        saved.require_saveable()
     if saved is not None and resume and Path(saved.path).exists():
         saved.load()
 
@@ -235,7 +245,6 @@ def fit(
             saved.save()
         return not run.history.stopped
 
-    quiet = flag(quiet, "quiet")
     with progress_bar(quiet, epochs, run.batches_per_epoch, len(run.history)) as bar:
         _train(run, epochs, after_epoch, bar)
     run.finish()
@@ -272,16 +281,11 @@ def _split(
 
 
 def _patience(epochs: int | None, min_delta: float, held_out: Examples | None) -> Patience | None:
+    min_delta = number(min_delta, "min_delta")
     if epochs is None:
         return None
     if held_out is None:
         raise OperandError(
             "patience watches the held-out loss: give validation_split or validation_data"
         )
-    return Patience(epochs, number(min_delta, "min_delta"))
-
-
-def _is_foreign(visitor: object) -> bool:
-    """Return whether a visitor between epochs may change anything; scalargrad's own do not."""
-    module = getattr(visitor, "__module__", None) or type(visitor).__module__
-    return visitor is not None and module.partition(".")[0] != "scalargrad"
+    return Patience(epochs, min_delta)

@@ -60,18 +60,31 @@ class Objective:
 
     def measured(self, predictions: list[Any], targets: list[Any]) -> Row:
         """Return each metric."""
-        return {
-            name: float(plain(_number(metric(predictions, targets), metric, "one number")))
-            for name, metric in self.metrics.items()
-        }
+        return {name: self.measure(name, predictions, targets) for name in self.metrics}
+
+    def measure(self, name: str, predictions: list[Any], targets: list[Any]) -> float:
+        """Return one metric."""
+        metric = self.metrics[name]
+        return float(plain(_number(metric(predictions, targets), metric, "one number")))
 
 
 def _number(found: Any, function: Any, wanted: str) -> Any:
     """Return what a user's function returned, if that is a number."""
     if isinstance(found, Value) or is_real(found):
         return found
-    name = getattr(function, "__name__", type(function).__name__)
-    raise OperandError(f"{name} returned {shown(found)}; it must return {wanted}")
+    raise OperandError(f"{name_of(function)} returned {shown(found)}; it must return {wanted}")
+
+
+def name_of(function: Any) -> str:
+    """Return what a function, a class's object or a partial is called in messages."""
+    inner = getattr(function, "func", function)  # of functools.partial
+    return str(getattr(inner, "__name__", type(inner).__name__))
+
+
+def is_foreign(part: object) -> bool:
+    """Return whether what `fit` calls may keep or change anything; scalargrad's own does not."""
+    module = getattr(part, "__module__", None) or type(part).__module__
+    return part is not None and module.partition(".")[0] != "scalargrad"
 
 
 class StepResult(NamedTuple):

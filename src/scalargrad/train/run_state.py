@@ -8,7 +8,8 @@ from typing import Any
 
 from scalargrad.errors import StateError
 from scalargrad.table.validation import flag, number
-from scalargrad.train.checkpoint import load_checkpoint, save_checkpoint
+from scalargrad.train.checkpoint import load_checkpoint, require_saveable, save_checkpoint
+from scalargrad.train.generators import generators_of
 from scalargrad.train.history import History
 from scalargrad.train.run_settings import conditions, differences
 from scalargrad.train.trainer import Trainer
@@ -46,6 +47,10 @@ class RunState:
             failure = StateError(f"the checkpoint was not written: {error}")
             failure.history = self._run.history
             raise failure from error
+
+    def require_saveable(self) -> None:
+        """Raise StateError if a part's state, as it is now, holds what no checkpoint can."""
+        require_saveable(self._parts())
 
     def load(self) -> None:
         """Load the state of a checkpoint; on an error, nothing is changed.
@@ -118,7 +123,5 @@ class RunState:
         return {name: part for name, part in parts.items() if part is not None}
 
     def _generators(self) -> list[random.Random]:
-        """Return all random generators: the one that shuffles, and those of the model's modules."""
-        inside = (x for module in self._run.model.modules() for x in vars(module).values())
-        distinct = {id(x): x for x in inside if isinstance(x, random.Random)}
-        return [self._run.rng, *distinct.values()]
+        """Return the generator that shuffles, and those of the model's modules."""
+        return [self._run.rng, *generators_of(self._run.model)]

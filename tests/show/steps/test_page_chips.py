@@ -15,7 +15,8 @@ from scalargrad.show.steps import Walk, walk
 
 from .graphs import lecture, neuron, regularised, routing
 
-# Every step in each view: where a product lies over an active wire, or over a node's shape.
+# Every step in each view: where a product lies over an active wire, a node's shape, a number on a
+# wire or another product.
 COVERED = """() => {
   const $ = (id) => document.getElementById(id);
   const found = [];
@@ -27,9 +28,18 @@ COVERED = """() => {
   const meets = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
     && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
   const look = (where) => {
-    for (const chip of document.querySelectorAll("#graph .chip .paper")) {
+    const chips = [...document.querySelectorAll("#graph .chip .paper")].map(boxOf);
+    const isShown = (text) => text.textContent.trim()
+      && text.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+    const numbers = [...document.querySelectorAll("#graph .wire text")].filter(isShown);
+    for (const [i, box] of chips.entries()) {
       seen += 1;
-      const box = boxOf(chip);
+      if (chips.slice(0, i).some((other) => meets(box, other))) {
+        found.push(`${where}: another product`);
+      }
+      for (const text of numbers) {
+        if (meets(box, boxOf(text))) found.push(`${where}: number ${text.textContent}`);
+      }
       for (const path of document.querySelectorAll("#underlay .back")) {
         const [toScreen, length] = [path.getScreenCTM(), path.getTotalLength()];
         for (let at = 0; at <= length; at += 2) {

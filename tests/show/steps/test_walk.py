@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from scalargrad import Value, dot, gradients, maximum, relu, square
+from scalargrad import Value, dot, gradients, maximum, relu, square, tanh
 from scalargrad import sum as add_up
 from scalargrad.autodiff import detect_anomaly
 from scalargrad.errors import GraphChangedError, NumericalError, OperandError
@@ -164,6 +164,18 @@ def test_partials_are_traced_once_for_each_operation_and_arity(
     for step in walk(root):
         step.caption()
     assert counted == ["sum"]
+
+
+def test_a_nudge_computes_anew_only_what_its_input_reaches() -> None:
+    """In y = tanh(y xᵢ), fifty times over, the last xᵢ reaches two gates of the hundred."""
+    leaves = [Value(0.5 + 0.01 * i) for i in range(51)]
+    y = leaves[0]
+    for x in leaves[1:]:
+        y = tanh(y * x)
+    scene = walk(y).scene
+    assert [len(scene.gates_after(x)) for x in leaves] == [100, *range(100, 0, -2)]
+    first, *_, last = scene.gates_after(leaves[-1])
+    assert (first.parents[1], last) == (leaves[-1], y)
 
 
 def test_dropping_a_walk_leaves_nothing_for_the_collector() -> None:

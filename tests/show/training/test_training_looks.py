@@ -31,7 +31,7 @@ def test_colours_follow_the_system_and_the_sign_has_dashes_too(
     page = open_page(classifier()[0], color_scheme=scheme)
     look = "line => { const s = getComputedStyle(line); return [s.stroke, s.strokeDasharray] }"
     assert page.locator("#lines .positive").first.evaluate(look) == [positive, "none"]
-    assert page.locator("#lines .negative").first.evaluate(look) == [negative, "5px, 3px"]
+    assert page.locator("#lines .negative").first.evaluate(look) == [negative, "9px, 5px"]
 
 
 def corner(page: Any) -> list[int]:

@@ -10,12 +10,13 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from enum import Enum
 from itertools import chain
 from types import FunctionType, ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from scalargrad.compiler.call.copied_objects import Copier
-from scalargrad.compiler.call.objects import Frozen, Visit, frozen, is_object
+from scalargrad.compiler.call.frozen import Frozen, frozen, refuse_array
+from scalargrad.compiler.call.objects import Visit, is_object
 from scalargrad.compiler.guards.object_state import like
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
@@ -118,7 +119,7 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None 
         objects.whole(x)
     else:
         if hasattr(x, "__array__"):
-            _refuse_array(x)
+            refuse_array(x)
         key.append(frozen(x, "an argument"))
 
 
@@ -157,17 +158,9 @@ def _are_rows(xs: Sequence[Any]) -> bool:
     )
 
 
-def _refuse_array(x: Any) -> NoReturn:
-    kind = type(x)
-    raise TraceError(
-        f"an argument is a {kind.__module__}.{kind.__name__}: a compiled function takes arrays of "
-        "NumPy's; give numpy.asarray(x), or its .tolist()"
-    )
-
-
 def _visit_array(array: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None) -> None:
     if array.__class__ is not np.ndarray and isinstance(array, np.ma.MaskedArray | np.matrix):
-        _refuse_array(array)
+        refuse_array(array)
     if array.dtype.kind in _NUMBERS:
         key.append(("array", array.shape))
         leaves.append(array)

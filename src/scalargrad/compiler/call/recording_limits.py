@@ -9,8 +9,11 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from scalargrad.compiler.call.arguments import Key, visit
-from scalargrad.compiler.call.objects import Frozen, Visit
+from scalargrad.compiler.call.frozen import Frozen
+from scalargrad.compiler.call.objects import Visit
+from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.guards.object_state import is_stateful
+from scalargrad.compiler.trace.refusal import at
 from scalargrad.errors import JitWarning
 
 #: The most paths through a function's conditions recorded for one shape of arguments.
@@ -38,16 +41,26 @@ class RecordingLimits:
         self._changes: Counter[str] = Counter()
         self._changes_told = quiet
 
-    def warn_of_paths(self, compiled: object) -> None:
-        """Warn that calls are evaluated eagerly because they take more paths than are recorded."""
+    def warn_of_paths(self, compiled: object, paths: Sequence[Path]) -> None:
+        """Warn that calls are evaluated eagerly because they take more paths than are recorded.
+
+        Parameters
+        ----------
+        compiled : object
+            The function, which the warning names.
+        paths : sequence of Path
+            Those recorded, the latest first.
+        """
         if not self._ways_told:
             self._ways_told = True
+            line = parting_line(paths)
+            place, code = ("", "") if line is None else (f" ({line[0]}:{line[1]})", at(*line))
             _warn(
-                f"{compiled!r} takes more than {PATHS} paths through its comparisons: calls that "
-                "take yet another are evaluated eagerly. Make the comparisons part of the "
-                "computation with where, maximum, minimum or clip, give a loop that ends on a "
-                "condition a fixed number of steps, or compare numbers that are the same at every "
-                "call (.detach() does not help: the number still changes)"
+                f"{compiled!r} takes more than {PATHS} paths through its comparisons{place}: calls "
+                "that take yet another are evaluated eagerly. Make the comparisons part of the "
+                "computation with where, maximum(*xs) for max(xs), minimum or clip, give a loop "
+                "that ends on a condition a fixed number of steps, or compare numbers that are the "
+                "same at every call (.detach() does not help: the number still changes)" + code
             )
 
     def is_changing(self, compiled: object, changed: Sequence[str]) -> bool:
@@ -95,6 +108,18 @@ class RecordingLimits:
             _warn_of_numbers(compiled, [*known.values()])
         while len(self._alike) > _GROUPS:
             del self._alike[next(iter(self._alike))]
+
+
+def parting_line(paths: Sequence[Path]) -> tuple[str, int] | None:
+    """Return the file and line of the comparison where most paths leave the latest one."""
+    latest, *others = paths
+    lines: Counter[tuple[str, int]] = Counter()
+    for path in others:
+        for line, *truths in zip(latest.asked_at, latest.outcomes, path.outcomes, strict=False):
+            if truths[0] != truths[1]:
+                lines.update([line] if line else [])
+                break
+    return max(lines, key=lines.__getitem__, default=None)
 
 
 def _warn_of_numbers(compiled: object, found: list[Mapping[str, str]]) -> None:

@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-from scalargrad.compiler.call.objects import Visit, frozen, is_object
+from scalargrad.compiler.call.frozen import frozen
+from scalargrad.compiler.call.objects import Visit, is_object
 from scalargrad.errors import OperandError
 from scalargrad.system.one_line import shown
 

@@ -71,9 +71,9 @@ class ScalarPacker(ScalarOperations):
 
     def _side_by_side(self, cells: list[int]) -> slice:
         """Return consecutive cells with the outputs, copied unless they are consecutive already."""
-        count = len(cells)
-        if cells == list(range(cells[0], cells[0] + count)) if cells else True:
-            return slice(cells[0] if cells else 0, cells[0] + count if cells else 0)
+        count, first = len(cells), cells[0] if cells else 0
+        if cells == [*range(first, first + count)]:
+            return slice(first, first + count)
         out = self.memory.block(count)
         sources = np.array(cells, dtype=np.int64)
         starts = [0, *(np.flatnonzero(np.diff(sources) != 1) + 1).tolist(), count]

@@ -161,7 +161,7 @@ class Lanes:
     def _stacked(self, lanes: int, first: int, step: int) -> Traced:
         """Write a node whose lanes are numbers of a `WholeArray`, `step` apart."""
         trace = self._trace
-        made = trace.append(
+        made = trace.traced(
             stacked_of(lanes), (trace.constant(float(first)), trace.constant(float(step)))
         )
         trace.plainness.mark(made.index, True)
@@ -218,7 +218,7 @@ class Lanes:
         nodes = [trace.refer(x, identity) for x in numbers]
         if all(x in trace.columns.constants for x in nodes):
             nodes[0] = trace.write(identity, (nodes[0],))
-        return trace.append(BATCH, tuple(nodes))
+        return trace.traced(BATCH, tuple(nodes))
 
     def unbatch(self, node: Traced, lanes: int) -> list[Traced]:
         """Write the nodes that are the single lanes of another, in order."""

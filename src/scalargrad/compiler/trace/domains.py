@@ -31,7 +31,8 @@ _DIVISIONS = {TABLE["div"], TABLE["floor_divide"], TABLE["remainder"]}
 _BAD = (math.inf, -math.inf, math.nan)
 #: Numbers on both sides of every limit of a domain in the table.
 _POINTS = (-math.inf, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, math.inf)
-#: How many operands of a reduction are tried at each end; those between are alike.
+#: How many operands of a reduction are tried at each end; those between are alike, and more of
+#: them make no difference.
 _ENDS = 3
 #: With up to this many operands, each is tried together with the constants among the others.
 _FEW = 64
@@ -191,7 +192,11 @@ def _propagates(nodes: Nodes, groups: AlikeNodes) -> Flags:
 
 def _propagates_all(op: Op, arity: int) -> bool:
     """Return whether every non-finite operand makes the node non-finite."""
-    return op is BATCH or (isinstance(op, Operation) and arity > 0 and _passes_all(op, arity))
+    if not isinstance(op, Operation):
+        return op is BATCH
+    if arity > _FEW:
+        arity = _FEW + arity % 2  # weights and inputs come in pairs, with or without a bias
+    return arity > 0 and _passes_all(op, arity)
 
 
 def _passes_at(place: int, op: Operation, constants: Constants) -> bool:

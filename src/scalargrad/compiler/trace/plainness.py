@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
 from scalargrad.compiler.trace.columns import Columns
@@ -22,6 +23,7 @@ class Plainness:
         self._values: set[int] = set()  # those set to be Values
         self._derived: dict[int, bool] = {}  # a cache for the others
         self._leaves: set[int] = set()
+        self._leaves_in_order: list[int] = []
         self._truths: set[int] = set()
 
     def mark(self, node: int, plain: bool) -> None:
@@ -38,6 +40,7 @@ class Plainness:
         """Note that a node is a leaf with respect to which a function is differentiated."""
         self.mark(node, False)
         self._leaves.add(node)
+        self._leaves_in_order.append(node)
 
     def mark_truth(self, node: int) -> None:
         """Note that a node is a bool in eager evaluation, as the result of a comparison."""
@@ -60,14 +63,14 @@ class Plainness:
 
     def of(self, node: int) -> bool:
         """Return whether a node is plain."""
-        return self._is_plain(node, self._derived, len(self._columns))
+        return self._is_plain(node, self._derived, None)
 
     def outside(self, node: int, start: int) -> bool:
         """Return whether a node is plain, leaves of derivatives from `start` on taken as plain."""
-        inner = [x for x in self._leaves if x >= start]
-        return len(inner) == len(self._values) or self._is_plain(node, {}, start)
+        inner = len(self._leaves) - bisect_left(self._leaves_in_order, start)
+        return inner == len(self._values) or self._is_plain(node, {}, start)
 
-    def _is_plain(self, node: int, known: dict[int, bool], start: int) -> bool:
+    def _is_plain(self, node: int, known: dict[int, bool], start: int | None) -> bool:
         """Follow operands until one is not plain; cache the answers found on the way."""
         way: list[tuple[int, Iterator[int]]] = []
         answer = self._at_once(node, known, start)
@@ -89,9 +92,11 @@ class Plainness:
                 way.pop()
         return True
 
-    def _at_once(self, node: int, known: dict[int, bool], start: int) -> bool | None:
+    def _at_once(self, node: int, known: dict[int, bool], start: int | None) -> bool | None:
         """Return whether a node is plain if that is known without following operands, else None."""
+        if start is not None and node < start:
+            return self.of(node)  # depends on no leaf from `start` on; remembered for all of them
         found = known.get(node)
-        if found is None and not (node >= start and node in self._leaves):
+        if found is None and (start is None or node not in self._leaves):
             found = self._marks.get(node)
         return found

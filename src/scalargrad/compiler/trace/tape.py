@@ -138,7 +138,7 @@ class Tape(Tracing):
 
     # Nodes ------------------------------------------------------------------------------------
 
-    def append(self, op: Op, args: tuple[int, ...]) -> Traced:
+    def traced(self, op: Op, args: tuple[int, ...]) -> Traced:
         """Write a node, and return its traced number."""
         made = _new(Traced)
         made.trace = self
@@ -188,7 +188,7 @@ class Tape(Tracing):
             else:
                 nodes.append(self.refer(x, op))
         if len(nodes) != 2 or self.is_detaching:
-            return self.append(op, tuple(nodes))
+            return self.traced(op, tuple(nodes))
         made = _new(Traced)
         made.trace = self
         write_op, write_left, write_right = self.writers

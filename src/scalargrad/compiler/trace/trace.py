@@ -15,7 +15,7 @@ from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.compiler.trace.nested_derivatives import Region
 from scalargrad.compiler.trace.node_values import NodeValues
 from scalargrad.compiler.trace.randomness import Generators
-from scalargrad.compiler.trace.refusal import CHANGES
+from scalargrad.compiler.trace.refusal import CHANGES, line_under_way
 from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced, TracedParameter
 from scalargrad.compiler.trace.whole_arrays import Whole, is_large
@@ -28,6 +28,7 @@ from scalargrad.transforms.draws import Draw, made_by
 from scalargrad.value import Parameter, Value
 
 R = TypeVar("R")
+Line = tuple[str, int]
 
 
 class Trace(Tape):
@@ -48,6 +49,8 @@ class Trace(Tape):
         The arrays among the arguments that have no nodes.
     guards : dict from int to bool
         The nodes whose truth was asked for, and the answers.
+    asked_at : list of (str, int) or None
+        The file and line of user code where each guard was asked for.
     lanes : Lanes
         Which nodes have lanes, made by vmap.
     numbers : NodeValues
@@ -63,6 +66,8 @@ class Trace(Tape):
         self.singly = singly
         self.wholes: list[Whole] = []
         self.guards: dict[int, bool] = {}
+        self.asked_at: list[Line | None] = []
+        self._lines: dict[Line | None, Line | None] = {}  # each line once
         self.together = together
         self.generators = Generators(sources)
         self.lanes = Lanes(self)
@@ -168,7 +173,7 @@ class Trace(Tape):
     def detach(self, x: Any) -> Any:
         """Return a node with the number of a Value, through which no gradient flows."""
         index = self.refer(x, identity)
-        detached = self.append(DETACH, (index,))
+        detached = self.traced(DETACH, (index,))
         self.plainness.mark(detached.index, self.plainness.of(index))
         return detached
 
@@ -195,7 +200,7 @@ class Trace(Tape):
                     "choose among numbers, Values and rows of them, or make the index static, "
                     "as in jit(f, static_argnames='i')",
                 )
-        return self.append(TAKE, tuple([self.refer(x, identity) for x in (index, *values)]))
+        return self.traced(TAKE, tuple([self.refer(x, identity) for x in (index, *values)]))
 
     def looked_up(self, nodes: Sequence[int]) -> list[int]:
         """Return the indices, among some nodes, of entries of tables in lookups."""
@@ -245,7 +250,7 @@ class Trace(Tape):
         if index not in self.guards:
             if self.lanes.size(index) > 1:
                 self.refused("examples")
-            self.guards[index] = self.numbers[index] != 0.0
+            self._guard(index, self.numbers[index] != 0.0)
         return self.guards[index]
 
     def holds(self, condition: Traced) -> bool:
@@ -253,8 +258,14 @@ class Trace(Tape):
         index = condition.index
         if self.lanes.size(index) == 1:
             return self.truth(index)
-        self.guards[index] = True
+        self._guard(index, True)
         return True
+
+    def _guard(self, index: int, truth: bool) -> None:
+        if index not in self.guards:
+            line = line_under_way()
+            self.asked_at.append(self._lines.setdefault(line, line))
+        self.guards[index] = truth
 
 
 def current_trace() -> Trace | None:

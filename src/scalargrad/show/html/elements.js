@@ -20,6 +20,17 @@ function filled(made, attributes, children) {
   return made;
 }
 
+// Set an attribute or a text that changed: browsers lay out anew what is written, changed or not.
+function put(part, name, value) {
+  if (part.getAttribute(name) !== value) part.setAttribute(name, value);
+}
+
+function putText(part, text) {
+  if (part.textContent === text) return;
+  if (part.firstChild === part.lastChild && part.firstChild?.nodeType === Node.TEXT_NODE) part.firstChild.data = text;
+  else part.textContent = text;
+}
+
 // Act on a choice among several. After a click the arrow keys belong to the page again; who chooses
 // by keyboard keeps them.
 function onChoice(id, action) {

@@ -16,8 +16,8 @@ function pause() {
 }
 
 function drawPlay() {
-  $("play").textContent = playing ? "Pause" : "Play";
-  $("play").setAttribute("aria-pressed", String(Boolean(playing)));
+  putText($("play"), playing ? "Pause" : "Play");
+  put($("play"), "aria-pressed", String(Boolean(playing)));
 }
 
 const togglePlay = () => (playing ? pause() : play());

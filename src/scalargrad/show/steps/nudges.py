@@ -43,9 +43,7 @@ def nudge_note(scene: Scene, leaf: Value, total: float) -> str:
     nudge = nudge_of(scene.data[leaf])
     if not isfinite(nudge * total) or not isfinite(scene.data[scene.root]):
         return ""
-    if sum(scene.expected.values()) <= _MOST_WIRES and (
-        beside := _beside(scene, leaf, nudge, total)
-    ):
+    if scene.wire_count <= _MOST_WIRES and (beside := _beside(scene, leaf, nudge, total)):
         return beside
     x, at = scene.data[leaf], scene.data[scene.root]
     for _ in range(1 + _SMALLER):
@@ -123,10 +121,9 @@ def beyond(scene: Scene, leaf: Value, x: float) -> Point:
     moved: dict[Value, Value | float] = {leaf: Value(x)}
     try:
         with enable_grad():
-            for node in scene.order:
-                read = [*(y for y in node.parents if isinstance(y, Value)), *scene.held(node)]
-                if node.op is not None and any(y in moved for y in read):
-                    moved[node] = node.op.of(*(_moved(scene, moved, y) for y in node.parents))
+            for node in scene.gates_after(leaf):
+                assert node.op is not None
+                moved[node] = node.op.of(*(_moved(scene, moved, y) for y in node.parents))
     except ScalargradError:
         return Point(nan, nan)
     root, order = moved[scene.root], [y for y in moved.values() if isinstance(y, Value)]
@@ -144,12 +141,12 @@ def output_at(scene: Scene, leaf: Value, x: float) -> float:
         return data.get(y, scene.data[y]) if isinstance(y, Value) else y
 
     try:
-        for node in scene.order:
-            if node.op is not None:
-                data[node] = node.op.of_floats(*map(now, node.parents))
+        for node in scene.gates_after(leaf):
+            assert node.op is not None
+            data[node] = node.op.of_floats(*map(now, node.parents))
     except ScalargradError:
         return nan
-    return data[scene.root]
+    return data.get(scene.root, scene.data[scene.root])
 
 
 def _moved(

@@ -97,10 +97,10 @@ class Scene:
         self.place = {node: i for i, node in enumerate(self.order)}
         leaves = [node for node in as_read(self.order) if not node.parents]
         self.inputs = sorted(leaves, key=lambda leaf: isinstance(leaf, Parameter))
+        self.expected = fan_out(self.order)
         found = names(self.order) | place_names(model, self.order)
         self._name({node: visible(name, lines=False) for node, name in found.items()})
         self.data = {node: node.data for node in self.order}
-        self.expected = fan_out(self.order)
         self.feeds = dict.fromkeys(self.order, 0)
         for node in self.order:
             for parent in {x for x in node.parents if isinstance(x, Value)}:
@@ -162,6 +162,31 @@ class Scene:
     def held(self, node: Value) -> list[Value]:
         """Return the scores whose maximum a gate holds as a constant, as that of softmax does."""
         return [score for x in node.parents for score in scores_of(x, self.place)]
+
+    @cached_property
+    def wire_count(self) -> int:
+        """How many wires the graph has."""
+        return sum(self.expected.values())
+
+    @cached_property
+    def readers(self) -> dict[Value, list[Value]]:
+        """The gates that read each node, by a wire or as a score whose maximum they hold."""
+        found: dict[Value, list[Value]] = {node: [] for node in self.order}
+        for node in self.order:
+            if node.op is not None:
+                wired = (x for x in node.parents if isinstance(x, Value))
+                for read in dict.fromkeys([*wired, *self.held(node)]):
+                    found[read].append(node)
+        return found
+
+    def gates_after(self, leaf: Value) -> list[Value]:
+        """Return the gates whose results depend on an input, operands before results."""
+        found, ahead = set[Value](), [leaf]
+        while ahead:
+            fresh = [node for node in self.readers[ahead.pop()] if node not in found]
+            found.update(fresh)
+            ahead += fresh
+        return sorted(found, key=self.place.__getitem__)
 
     def _held_word(self, constant: float) -> str:
         scores = scores_of(constant, self.place)
@@ -228,7 +253,7 @@ class Scene:
     @property
     def count(self) -> int:
         """How many steps a walk through the whole graph has."""
-        return self.seed_at + 1 + sum(self.expected.values())
+        return self.seed_at + 1 + self.wire_count
 
     @cached_property
     def affinity(self) -> Affinity:

@@ -72,11 +72,11 @@ function drawCurve() {
 function moveCursor() {
   const { top, bottom } = curveRoom;
   const [x, here] = [stepAcross(state.at), training.losses[state.at]];
-  $("cursor").setAttribute("d", `M${x},${top}V${bottom}`);
-  $("here").setAttribute("visibility", Number.isFinite(here) ? "visible" : "hidden");
+  put($("cursor"), "d", `M${x},${top}V${bottom}`);
+  put($("here"), "visibility", Number.isFinite(here) ? "visible" : "hidden");
   if (!Number.isFinite(here)) return;
-  $("here").setAttribute("cx", x);
-  $("here").setAttribute("cy", lossDown(here));
+  put($("here"), "cx", String(x));
+  put($("here"), "cy", String(lossDown(here)));
 }
 
 function drawCurveKey() {

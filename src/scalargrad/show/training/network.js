@@ -7,9 +7,11 @@ const ROOM = { narrow: 30, wide: 92 }; // beside the last layer, for names and n
 const BEFORE_INPUT = 14; // pixels around an input's name
 const PALE = 0.06; // how strong lines are that are not meant
 const CARRIES = 0.1; // of the greatest product into a layer: less is not meant
+const WIDTHS = 50; // of lines, so many as can be told apart: a line is painted anew only if its own changes
 
 let tiles = []; // for each cell {x, y, size}: the middle and the side
 let lines = []; // for each weight {path, parameter, from, to}
+let cells = []; // for each cell {group, button, mark, text}, of its element
 let canvasOfTiles = null;
 let pointedAt = null; // the unit under the mouse
 
@@ -49,7 +51,8 @@ function layOutNetwork() {
   for (const id of ["lines", "cells"]) $(id).setAttribute("viewBox", `0 0 ${across} ${down}`);
   lines = training.weights.map((weight) => ({ ...weight, path: svgElement("path", { d: lineBetween(weight) }) }));
   $("lines").replaceChildren(svgElement("path", { id: "halo" }), ...lines.map((line) => line.path));
-  $("cells").replaceChildren(...training.layers.flatMap(headed), ...training.cells.map((_, c) => cellElement(c)));
+  cells = training.cells.map((_, c) => cellElement(c));
+  $("cells").replaceChildren(...training.layers.flatMap(headed), ...cells.map(({ group }) => group));
 }
 
 function lineBetween(weight) {
@@ -70,6 +73,7 @@ function cellElement(c) {
   const { x, y, size } = tiles[c];
   const box = { x: x - size / 2, y: y - size / 2, width: size, height: size, rx: 2 };
   const isInput = training.cells[c].layer === 0;
+  const mark = svgElement("circle", { class: "mark", r: Math.min(4, size / 7) });
   const button = svgElement(
     "g",
     {
@@ -81,12 +85,12 @@ function cellElement(c) {
     svgElement("rect", { ...box, x: box.x - 3, y: box.y - 3, width: size + 6, height: size + 6, class: "target" }),
     svgElement("rect", { ...box, class: "border" }),
     svgElement("path", { class: "nothing", d: `M${box.x},${box.y}l${size},${size}m0,${-size}l${-size},${size}` }),
-    svgElement("circle", { class: "mark", r: Math.min(4, size / 7) }),
+    mark,
   );
-  const number = svgElement("text", { class: "number", x: x + size / 2 + 5, y: y + 4.5 });
-  const group = svgElement("g", { class: isInput ? "cell input" : "cell" }, button, nameElement(c, isInput, { x, y, size }), number);
+  const text = svgElement("text", { class: "number", x: x + size / 2 + 5, y: y + 4.5 });
+  const group = svgElement("g", { class: isInput ? "cell input" : "cell" }, button, nameElement(c, isInput, { x, y, size }), text);
   group.style.setProperty("--layer", String(training.cells[c].layer));
-  return group;
+  return { group, button, mark, text };
 }
 
 function onCellKey(event, c) {
@@ -121,18 +125,18 @@ function drawNetwork() {
   drawLinesLegend();
   drawLines();
   const { fields } = training.overPlane(state.at, sliceThrough());
-  for (const c of training.cells.keys()) drawTile(canvasOfTiles, c, fields[c]);
-  drawActivations(fields);
+  const most = fields.map(greatest);
+  for (const c of training.cells.keys()) drawTile(canvasOfTiles, c, fields[c], most[c]);
+  drawActivations(most);
 }
 
 // An input that is the same all over the plane.
 const isHeld = (c) => training.cells[c].layer === 0 && !plane.includes(c);
 
-function drawTile(context, c, field) {
+function drawTile(context, c, field, most) {
   const { x, y, size } = tiles[c];
-  const most = greatest(field);
-  const pixelOf = isHeld(c) ? () => shades.constant[SHADES] : (p) => divergingPixel(most ? field[p] / most : field[p]);
-  paint(context, pixelOf, x - size / 2, y - size / 2, size, size);
+  const pixels = isHeld(c) ? new Uint32Array(field.length).fill(shades.constant[SHADES]) : divergingPixels(field, most || 1);
+  paint(context, pixels, x - size / 2, y - size / 2, size, size);
 }
 
 // The lines of the view: width by magnitude, colour and dashes by sign. Those of the unit or the
@@ -144,7 +148,7 @@ function drawLines() {
   const isMeant = meantLines();
   for (const [i, { path }] of lines.entries()) {
     const x = shown[i];
-    const share = Number.isFinite(x) ? Math.abs(x) / (most || 1) : 1;
+    const share = Number.isFinite(x) ? Math.round((WIDTHS * Math.abs(x)) / (most || 1)) / WIDTHS : 1;
     const strength = isMeant === null ? 0.15 + 0.85 * share : isMeant[i] ? 1 : PALE;
     put(path, "class", x < 0 ? "negative" : "positive");
     put(path, "stroke-width", x === 0 ? "0" : (0.25 + thickest * share).toFixed(2));
@@ -181,22 +185,19 @@ function drawLinesLegend() {
 }
 
 // What the selected example makes of every unit, and where it lies in every picture.
-function drawActivations(fields) {
+function drawActivations(most) {
   const values = state.example === null ? null : training.activations(state.at, state.example);
   for (const [c, cell] of training.cells.entries()) {
-    const button = $(`cell-${c}`);
-    const group = button.parentElement;
+    const { group, button, mark, text } = cells[c];
     const { x, y, size } = tiles[c];
-    group.classList.toggle("dead", !isHeld(c) && greatest(fields[c]) === 0);
+    group.classList.toggle("dead", !isHeld(c) && most[c] === 0);
     group.classList.toggle("held", isHeld(c));
     group.classList.toggle("lit", values !== null);
     if (values) {
       const [right, down] = placeInPlane(examples[state.example]);
-      const mark = group.querySelector(".mark");
       mark.setAttribute("cx", String(x - size / 2 + size * right));
       mark.setAttribute("cy", String(y - size / 2 + size * (plane.length === 2 ? down : 0.5)));
     }
-    const text = group.querySelector(".number");
     putText(text, values ? number(values[c]) : "");
     put(text, "class", values && values[c] < 0 ? "number negative" : "number positive");
     const kind = cell.layer === 0 ? "input" : `${cell.activation || "linear"} unit of layer ${cell.layer}`;

@@ -13,6 +13,7 @@ for (const name of ["paper", "ink", "muted", "constant", "value", "gradient", ..
 let palette = {};
 const SHADES = 512; // between paper and a full colour
 const shades = {}; // of each colour: so many mixtures with paper, as pixels
+let divergingShades = new Uint32Array(); // from orange over paper to blue, and what stands for no number
 
 // Read the colours as the theme has them now.
 function readPalette() {
@@ -22,6 +23,8 @@ function readPalette() {
   for (const [name, colour] of Object.entries(palette)) {
     shades[name] = Uint32Array.from({ length: SHADES + 1 }, (_, i) => pixel(mixed(palette.paper, colour, i / SHADES)));
   }
+  const most = Math.round(FULL * SHADES);
+  divergingShades = Uint32Array.of(...shades.gradient.slice(1, most + 1).reverse(), ...shades.value.slice(0, most + 1), shades.constant[SHADES]);
 }
 
 const mixed = (from, to, share) => from.map((x, i) => x + (to[i] - x) * share);
@@ -35,10 +38,16 @@ function diverging(t) {
 
 const FULL = 0.92; // how much of its colour the greatest number has
 
-// The same as a pixel, from the mixtures that are known.
-function divergingPixel(t) {
-  if (!(Math.abs(t) >= 0)) return shades.constant[SHADES];
-  return shadedPixel(t < 0 ? "gradient" : "value", FULL * Math.abs(t));
+// The same as pixels, from the mixtures that are known: of each number divided by the one with full colour.
+function divergingPixels(numbers, most) {
+  const middle = (divergingShades.length - 2) / 2;
+  const pixels = new Uint32Array(numbers.length);
+  for (let i = 0; i < pixels.length; i += 1) {
+    const t = numbers[i] / most;
+    const shade = t >= 1 ? 2 * middle : t <= -1 ? 0 : Math.round(middle + middle * t);
+    pixels[i] = divergingShades[t === t ? shade : 2 * middle + 1];
+  }
+  return pixels;
 }
 
 const shadedPixel = (name, share) => shades[name][Math.round(SHADES * Math.min(share, 1))];
@@ -48,10 +57,10 @@ let coarsePixels = null;
 let isPrinted = false; // what is drawn now
 
 // Draw a picture of the grid's size, a pixel for each point, into a rectangle of a canvas.
-function paint(context, pixelOf, left, top, across, down) {
+function paint(context, pixels, left, top, across, down) {
   const scale = window.devicePixelRatio || 1;
   const [x, y, wide, high] = [left * scale, top * scale, across * scale, down * scale].map(Math.round);
-  paintCoarse(pixelOf, gridSize.across, gridSize.down);
+  paintCoarse(pixels, gridSize.across, gridSize.down);
   if (isPrinted) {
     // copied as pixels: of commands to draw, a printer makes something else
     [smooth.width, smooth.height] = [wide, high];
@@ -71,23 +80,27 @@ function enlarge(context, left, top, across, down) {
   context.beginPath();
   context.rect(left, top, across, down);
   context.clip();
-  context.imageSmoothingQuality = "high";
   context.drawImage(coarse, left - 1.5 * wide, top - 1.5 * high, wide * (gridSize.across + 2), high * (gridSize.down + 2));
   context.restore();
 }
 
 // One pixel for each point of the grid, and a rim that repeats the outermost.
-function paintCoarse(pixelOf, columns, rows) {
+function paintCoarse(pixels, columns, rows) {
   if (coarsePixels === null) {
     [coarse.width, coarse.height] = [columns + 2, rows + 2];
     const image = new ImageData(columns + 2, rows + 2);
     coarsePixels = { image, each: new Uint32Array(image.data.buffer), context: coarse.getContext("2d", { willReadFrequently: true }) };
   }
   const { image, each, context } = coarsePixels;
-  for (let y = 0, i = 0; y < rows + 2; y += 1) {
-    const row = columns * Math.min(Math.max(y - 1, 0), rows - 1);
-    for (let x = 0; x < columns + 2; x += 1, i += 1) each[i] = pixelOf(row + Math.min(Math.max(x - 1, 0), columns - 1));
+  const wide = columns + 2;
+  for (let y = 0; y < rows; y += 1) {
+    const start = wide * (y + 1) + 1;
+    for (let x = 0; x < columns; x += 1) each[start + x] = pixels[columns * y + x];
+    each[start - 1] = each[start];
+    each[start + columns] = each[start + columns - 1];
   }
+  each.copyWithin(0, wide, 2 * wide);
+  each.copyWithin(wide * (rows + 1), wide * rows, wide * (rows + 1));
   context.putImageData(image, 0, 0);
 }
 
@@ -105,15 +118,6 @@ function fitted(canvas) {
   canvas.width = Math.round(across * scale);
   canvas.height = Math.round(down * scale);
   return { context: canvas.getContext("2d", { willReadFrequently: true }), across, down };
-}
-
-// Set an attribute or a text that changed: browsers lay out anew what is written, changed or not.
-function put(part, name, value) {
-  if (part.getAttribute(name) !== value) part.setAttribute(name, value);
-}
-
-function putText(part, text) {
-  if (part.textContent !== text) part.textContent = text;
 }
 
 // The greatest magnitude among numbers, those aside that are none.

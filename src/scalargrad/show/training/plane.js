@@ -51,25 +51,26 @@ function drawPlane() {
   drawPoints();
 }
 
-// The pixel of a point: of its class, the stronger the surer; or of the number answered.
-function fieldPixel(outputs) {
+// The pixels of all points: of their class, the stronger the surer; or of the number answered.
+function fieldPixels(outputs) {
   if (task.kind === "threshold") {
-    return (p) => {
-      const d = outputs[0][p] - task.threshold;
-      return divergingPixel(Number.isFinite(d) ? (0.65 * d) / (Math.abs(d) + classSpread) : d > 0 ? 0.65 : -0.65);
+    const sureness = (y) => {
+      const d = y - task.threshold;
+      return Number.isFinite(d) ? (0.65 * d) / (Math.abs(d) + classSpread) : d > 0 ? 0.65 : -0.65;
     };
+    return divergingPixels(outputs[0].map(sureness), 1);
   }
   if (task.kind === "number") {
     const [low, high] = targetRange;
     const [middle, half] = [(low + high) / 2, (high - low) / 2 || 1];
-    return (p) => divergingPixel((0.8 * (outputs[0][p] - middle)) / half);
+    return divergingPixels(outputs[0].map((y) => 0.8 * (y - middle)), half);
   }
-  return (p) => {
+  return Uint32Array.from(outputs[0], (_, p) => {
     const scores = outputs.map((field) => field[p]);
     const c = verdict(scores);
     const lead = scores[c] - Math.max(...scores.filter((_, i) => i !== c));
     return c < 0 ? shades.constant[SHADES] : shadedPixel(`class${c % CLASS_COUNT}`, 0.12 + (0.5 * lead) / (lead + 1));
-  };
+  });
 }
 
 // The boundary lies where these fields cross 0.
@@ -88,11 +89,11 @@ function boundaryPieces(outputs) {
 }
 
 function drawField(outputs) {
-  paint(canvasOfPlane, fieldPixel(outputs), room.left, room.top, room.across, room.down);
+  paint(canvasOfPlane, fieldPixels(outputs), room.left, room.top, room.across, room.down);
   const d = boundaryPieces(outputs)
     .map((piece) => `M${piece.map(([x, y]) => `${toRight(x).toFixed(1)},${toDown(y).toFixed(1)}`).join("L")}`)
     .join("");
-  for (const line of boundaryLines) line.setAttribute("d", d);
+  for (const line of boundaryLines) put(line, "d", d);
 }
 
 // With one input: the outputs over it.
@@ -163,9 +164,11 @@ function pointElement(i) {
   const group = svgElement(
     "g",
     { class: "point", id: `point-${i}`, role: "button", onkeydown: (event) => onPointKey(event, i) },
+    svgElement("circle", { class: "ring", r: pointSize + 6 }),
+    svgElement("circle", { class: "miss", r: pointSize + 4 }),
     svgElement("path", outline),
   );
-  return { group, outline: group.firstChild };
+  return { group, outline: group.lastChild, drawn: "" };
 }
 
 const pointSize = examples.length > 300 ? 3.2 : 5;
@@ -174,27 +177,22 @@ const pointSize = examples.length > 300 ? 3.2 : 5;
 function drawPoints() {
   const { outputs } = training.answers(state.at);
   const place = placing();
-  for (const [i, { group, outline }] of points.entries()) {
+  for (const [i, point] of points.entries()) {
     const wrong = task.classes.length > 0 && verdict(outputs[i]) !== task.classes[i];
     const isChosen = i === state.example;
     const [x, y] = place(i);
+    const wanted = [x, y, wrong, isChosen, i === (state.example ?? 0)].join();
+    if (point.drawn === wanted) continue;
+    point.drawn = wanted;
+    const { group, outline } = point;
     put(group, "transform", `translate(${x.toFixed(1)},${y.toFixed(1)})`);
     put(group, "aria-pressed", String(isChosen));
     put(group, "aria-label", `${nameOfExample(i)}, ${describedTarget(i)}${wrong ? ", answered wrongly" : ""}`);
     put(group, "tabindex", i === (state.example ?? 0) ? "0" : "-1");
     group.classList.toggle("wrong", wrong);
     group.classList.toggle("chosen", isChosen);
-    ringed(group, "miss", wrong, pointSize + 4);
-    ringed(group, "ring", isChosen, pointSize + 6);
     if (!task.classes.length) put(outline, "fill", `rgb(${diverging(numberShade(i)).map(Math.round).join()})`);
   }
-}
-
-// Put a ring under a marker, or take it away.
-function ringed(group, name, isWanted, r) {
-  const ring = group.querySelector(`.${name}`);
-  if (isWanted && !ring) group.prepend(svgElement("circle", { class: name, r }));
-  if (!isWanted && ring) ring.remove();
 }
 
 function numberShade(i) {

@@ -31,7 +31,7 @@ function show(chosen, at) {
 
 function noteSettings() {
   const isOurs = training !== recordedTraining;
-  $("recording").hidden = !isOurs;
+  if ($("recording").hidden === isOurs) $("recording").hidden = !isOurs;
   const kind = `${recorded.retraining.optimizer} on all ${examples.length} examples at once, no penalty, a constant learning rate`;
   const sizes = training.layers.map((layer) => layer.length).join(", ");
   const size = `${sizes} units, ${training.parameterCount} parameters`;
@@ -46,7 +46,7 @@ function nameBySizes() {
   const sizes = training.layers.map((layer) => layer.length);
   const heading = `Training a network of ${sizes.slice(0, -1).join(", ")} and ${sizes.at(-1)} units`;
   putText(document.querySelector("h1"), heading);
-  document.title = heading;
+  if (document.title !== heading) document.title = heading;
 }
 
 function stopRetraining() {

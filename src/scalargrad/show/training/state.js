@@ -44,3 +44,6 @@ function gridPoint(column, row) {
   const x = left + ((right - left) * column) / (gridSize.across - 1);
   return [x, gridSize.down === 1 ? 0 : high - ((high - low) * row) / (gridSize.down - 1)];
 }
+
+// All points of the grid, row by row.
+const gridPoints = [...Array(gridSize.across * gridSize.down).keys()].map((p) => gridPoint(p % gridSize.across, Math.floor(p / gridSize.across)));

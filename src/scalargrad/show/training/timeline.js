@@ -5,17 +5,18 @@ const VIEWS = ["weights", "products", "gradients", "changes"];
 function drawTimeline() {
   const { steps, unit } = training;
   const count = training.count - 1;
-  $("scrubber").max = String(count);
+  put($("scrubber"), "max", String(count));
   $("scrubber").value = String(state.at);
-  $("scrubber").setAttribute("aria-valuetext", `${unit} ${steps[state.at]} of ${steps.at(-1)}`);
+  put($("scrubber"), "aria-valuetext", `${unit} ${steps[state.at]} of ${steps.at(-1)}`);
   $("timeline").style.setProperty("--seed", String(state.at / Math.max(1, count)));
-  $("counter").textContent = `${unit} ${steps[state.at]}/${steps.at(-1)}`;
-  for (const id of ["first", "previous"]) $(id).setAttribute("aria-disabled", String(state.at === 0));
-  for (const id of ["next", "last"]) $(id).setAttribute("aria-disabled", String(state.at === count));
+  putText($("counter"), `${unit} ${steps[state.at]}/${steps.at(-1)}`);
+  for (const id of ["first", "previous"]) put($(id), "aria-disabled", String(state.at === 0));
+  for (const id of ["next", "last"]) put($(id), "aria-disabled", String(state.at === count));
 }
 
 function drawExampleChoice() {
-  $("example").value = state.example === null ? "" : String(state.example);
+  const wanted = state.example === null ? "" : String(state.example);
+  if ($("example").value !== wanted) $("example").value = wanted;
 }
 
 // Make all pictures anew: for another size or theme, or of another training.

@@ -122,12 +122,10 @@ class Training {
   // Every cell's output, and the model's outputs, over the grid at a snapshot; the plane passes
   // through an example, or through the means of all.
   spread(k, example) {
-    const { across, down } = gridSize;
     const { values, outputs } = this.plane;
-    const fields = this.cells.map(() => new Float64Array(across * down));
-    const answered = outputs.map(() => new Float64Array(across * down));
-    const pointAt = (p) => gridPoint(p % across, Math.floor(p / across));
-    this.overPoints(k, example, across * down, pointAt, (start, count) => {
+    const fields = this.cells.map(() => new Float64Array(gridPoints.length));
+    const answered = outputs.map(() => new Float64Array(gridPoints.length));
+    this.overPoints(k, example, gridPoints, (start, count) => {
       for (const [c, field] of fields.entries()) field.set(values[this.cells[c].node].subarray(0, count), start);
       for (const [o, field] of answered.entries()) field.set(values[outputs[o]].subarray(0, count), start);
     });
@@ -138,21 +136,21 @@ class Training {
   outputsAt(k, example, points) {
     const { values, outputs } = this.plane;
     const answered = outputs.map(() => new Float64Array(points.length));
-    this.overPoints(k, example, points.length, (p) => points[p], (start, count) => {
+    this.overPoints(k, example, points, (start, count) => {
       for (const [o, found] of answered.entries()) found.set(values[outputs[o]].subarray(0, count), start);
     });
     return answered;
   }
 
   // Run the model at points of that plane, some side by side, and have each run's numbers taken.
-  overPoints(k, example, count, pointAt, take) {
+  overPoints(k, example, points, take) {
     const { values, lanes } = this.plane;
     load(this.plane, this.parameters[k]);
     for (const [axis, x] of pointOfSlice(example).entries()) values[axis].fill(x);
-    for (let start = 0; start < count; start += lanes) {
-      const taken = Math.min(lanes, count - start);
+    for (let start = 0; start < points.length; start += lanes) {
+      const taken = Math.min(lanes, points.length - start);
       for (let lane = 0; lane < taken; lane += 1) {
-        const at = pointAt(start + lane);
+        const at = points[start + lane];
         for (let i = 0; i < plane.length; i += 1) values[plane[i]][lane] = at[i];
       }
       this.plane.run();

@@ -3,7 +3,8 @@
 const MOST_CHIPS = 3;
 const MOST_LINES_MINDED = 120; // of a larger drawing, lines that are not active may be covered
 const LONG_WAY = 700; // pixels of a line that comes from another row
-const COVERED = 300; // pixels that a chip rather moves away than cover any of a node
+const COVERED = 300; // pixels that a chip rather moves away than cover any of a node or of another chip
+const AWAY = 0.9; // what a pixel of distance costs, where a square pixel covered costs 1
 const CROSSED = 0.12; // how much less it matters to cover a line that is not active
 
 function drawChips(active) {
@@ -82,12 +83,14 @@ function placeChip(chip, line, taken) {
   const middle = line.getPointAtLength(length > LONG_WAY ? length - LONG_WAY / 8 : length * share); // near the gate, of a line that turns
   const { width: right, height: bottom } = graph.viewBox.baseVal;
   const nodes = [...graph.querySelectorAll(".node > rect:not(.hit)")].map((shape) => shape.getBBox());
-  const obstacles = [...taken, ...occupied(), ...along(underlay.querySelectorAll(".back"))];
+  const obstacles = [...occupied(), ...along(underlay.querySelectorAll(".back"))];
   const lines = [...graph.querySelectorAll(".line")];
   const others = lines.length > MOST_LINES_MINDED ? [] : along(lines);
   let best = null;
-  for (const dy of [0, -34, 34, -48, 48, -64, 64, -84, 84, -110, 110, -140, 140, -180, 180]) {
-    for (const dx of [0, -30, 30, -60, 60, -100, 100, -150, 150, -200, 200]) {
+  for (const dy of [0, -34, 34, -48, 48, -64, 64, -84, 84, -110, 110, -140, 140, -180, 180, -230, 230, -280, 280]) {
+    for (const dx of [0, -30, 30, -60, 60, -100, 100, -150, 150, -200, 200, -260, 260]) {
+      const away = AWAY * Math.hypot(dx, dy);
+      if (best && away >= best.cost) continue;
       const box = {
         x: Math.min(Math.max(middle.x - width / 2 + dx, 2), Math.max(right - width - 2, 2)),
         y: Math.min(Math.max(middle.y - height / 2 + dy, 2), bottom - height - 2),
@@ -96,8 +99,8 @@ function placeChip(chip, line, taken) {
       };
       const hidden = obstacles.reduce((sum, other) => sum + overlap(box, other), 0);
       const crossed = others.reduce((sum, other) => sum + overlap(box, other), 0);
-      const covered = nodes.filter((node) => overlap(box, node)).length;
-      const cost = hidden + CROSSED * crossed + COVERED * covered + 0.9 * Math.hypot(dx, dy);
+      const covered = [...nodes, ...taken].filter((other) => overlap(box, other)).length;
+      const cost = hidden + CROSSED * crossed + COVERED * covered + away;
       if (!best || cost < best.cost) best = { cost, box };
     }
   }

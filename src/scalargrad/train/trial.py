@@ -1,0 +1,190 @@
+"""A trial before training: whether model, loss and metrics can take the examples.
+
+What would stop training only where it meets the odd example, or after the first epoch, is found
+before the first step, when nothing is lost. PyTorch Lightning calls this a sanity check.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from scalargrad.errors import DomainError, OperandError, ScalargradError
+from scalargrad.grad_mode import no_grad
+from scalargrad.nn import Module
+from scalargrad.system.one_line import shown
+from scalargrad.train.examples import Examples, plain
+from scalargrad.train.generators import kept_generators
+from scalargrad.train.objective import Objective, is_foreign, name_of
+
+
+def try_out(
+    objective: Objective, given: Examples, held_out: Examples | None, *, split: bool
+) -> None:
+    """Raise OperandError or DomainError if model, loss or metrics cannot take the examples.
+
+    The model is called with the first example of each structure and with those that hold the
+    least and the greatest number; its predictions stand for those of the other examples. Random
+    generators and modes are left as they were.
+
+    Parameters
+    ----------
+    given : Examples
+        To train on, and with `split` also to be held out.
+    held_out : Examples or None
+        Others, which are to be held out.
+    split : bool
+
+    Notes
+    -----
+    Functions that are not scalargrad's own might count their calls. Such a loss is not called with
+    examples to train on, and such a metric only where there are no others.
+    """
+    model, loss, metrics = objective.model, objective.loss, objective.metrics
+    own = {name for name, metric in metrics.items() if not is_foreign(metric)}
+    with _undisturbed(model), no_grad():
+        at_hand = set(metrics) if held_out is None else own
+        _try(
+            objective,
+            given,
+            "the training data",
+            loss=split or not is_foreign(loss),
+            metrics=at_hand,
+        )
+        if held_out is not None:
+            _try(objective, held_out, "the validation data", loss=True, metrics=set(metrics))
+
+
+def _try(
+    objective: Objective, data: Examples, what: str, *, loss: bool, metrics: Container[str]
+) -> None:
+    predictions = _predictions(objective.model, data, what)
+    if predictions is None:
+        return
+    if loss:
+        _try_loss(objective, predictions, data, what)
+    numbers = [plain(x) for x in predictions]
+    for name in filter(metrics.__contains__, objective.metrics):
+        _try_metric(objective, name, numbers, data, what)
+
+
+def _predictions(model: Module, data: Examples, what: str) -> list[Any] | None:
+    """Return a prediction for each example; None if numbers that training changes forbid it."""
+    representatives = _representatives(data.inputs)
+    found: dict[int, Any] = {}
+    for i in dict.fromkeys(representatives):
+        try:
+            found[i] = model(data.inputs[i])
+        except ArithmeticError:
+            _require_finite(data, what)
+            return None
+        except Exception as error:
+            where = f"X of {what} at {i}, {shown(data.inputs[i])}"
+            raise _refusal("the model", where, error) from error
+    return [found[i] for i in representatives]
+
+
+def _try_loss(objective: Objective, predictions: list[Any], data: Examples, what: str) -> None:
+    try:
+        found = objective.held_out_loss(predictions, data.targets)
+    except ArithmeticError:
+        found = math.nan
+    except Exception as error:
+        raise _refusal(name_of(objective.loss), what, error) from error
+    if not math.isfinite(found):
+        _require_finite(data, what)
+
+
+def _try_metric(
+    objective: Objective, name: str, numbers: list[Any], data: Examples, what: str
+) -> None:
+    metric = objective.metrics[name]
+    try:
+        objective.measure(name, numbers, data.targets)
+    except Exception as error:
+        # a metric such as a correlation may be undefined for the predictions made here
+        of_numbers = (ArithmeticError, ValueError) if is_foreign(metric) else ArithmeticError
+        if not isinstance(error, of_numbers):
+            raise _refusal(name_of(metric), what, error) from error
+
+
+def _refusal(name: str, what: str, error: Exception) -> ScalargradError:
+    text = " ".join(str(error).split())
+    if not isinstance(error, ScalargradError):
+        text = f"{type(error).__name__}: {text}"
+    kind = DomainError if isinstance(error, DomainError) else OperandError
+    return kind(f"{name} cannot take {what}: {text}")
+
+
+def _require_finite(data: Examples, what: str) -> None:
+    """Raise OperandError if a number is not finite, which is why a loss is not."""
+    for name, column in zip("Xy", data, strict=True):
+        for i, x in enumerate(column):
+            if odd := next((n for n in _numbers(x) if not math.isfinite(n)), None):
+                raise OperandError(
+                    f"{name} of {what} has {odd} at {i}, and the loss is not finite there: "
+                    "leave such examples out, or fill them in"
+                )
+
+
+@contextmanager
+def _undisturbed(model: Module) -> Iterator[None]:
+    """Call the model in evaluation mode; leave modes and random generators as they were."""
+    modes = [(module, module.training) for module in model.modules()]
+    with kept_generators(model):
+        model.eval()
+        try:
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
+
+
+# Which examples are tried ---------------------------------------------------------------------
+
+
+def _representatives(inputs: Sequence[Any]) -> list[int]:
+    """Return for each input the index of the one that stands for it.
+
+    >>> _representatives([[1.0, 2.0], [3.0, 4.0], [5.0], [2.0, 3.0], [9.0, 3.0], [0.0, 1.0]])
+    [0, 0, 2, 0, 4, 5]
+
+    Besides the first of each structure, the example with the greatest number and that with the
+    least stand for themselves, as does the first that holds an infinity or a nan.
+    """
+    first: dict[Any, int] = {}
+    found = [first.setdefault(_outline(x), i) for i, x in enumerate(inputs)]
+    numbered = {i: numbers for i, x in enumerate(inputs) if (numbers := list(_numbers(x)))}
+    if numbered:
+        least = min(numbered, key=lambda i: min(numbered[i]))
+        greatest = max(numbered, key=lambda i: max(numbered[i]))
+        odd = (i for i, numbers in numbered.items() if not math.isfinite(sum(numbers)))
+        for i in (least, greatest, next(odd, least)):
+            found[i] = i
+    return found
+
+
+def _outline(x: Any) -> Any:
+    """Return what two inputs of one structure share."""
+    if type(x) in {list, tuple}:
+        if all(type(part) in _PLAIN for part in x):
+            return len(x)
+        return type(x), *map(_outline, x)
+    return float if type(x) in _PLAIN else type(x)
+
+
+_PLAIN = {float, int, bool}
+
+
+def _numbers(x: Any) -> Iterator[float]:
+    """Yield the numbers in an example: those of lists, and the keys and entries of dicts."""
+    if type(x) in _PLAIN:
+        yield x
+    elif isinstance(x, list | tuple):
+        for part in x:
+            yield from _numbers(part)
+    elif isinstance(x, dict):
+        for pair in x.items():
+            yield from _numbers(pair)
