@@ -86,14 +86,6 @@ Measure = Callable[[Any], Any]
 _CODE, _SHAPE = attrgetter("__code__"), attrgetter("shape")
 
 
-def _attribute_count(x: Any) -> int:
-    return len(vars(x))
-
-
-def _attribute_order(x: Any) -> tuple[str, ...]:
-    return tuple(vars(x))
-
-
 class Reachable:
     """Everything that some code can reach, in forms to compare with at later calls.
 
@@ -212,12 +204,13 @@ class Reachable:
     def _attributes_of(self, function: Any) -> None:
         """Follow the attributes of a function, or of what wraps one, that any code names."""
         self._named.add(function, vars(function))
-        self._fact(_attribute_count, function)
+        self._fact(len, function, vars(function))
 
-    def _fact(self, measure: Measure, x: Any) -> None:
-        """Note something about an object that is compared at each call."""
-        found = measure(x)
-        self.facts[measure].append((x, found))
+    def _fact(self, measure: Measure, x: Any, inside: Any = None) -> None:
+        """Note something about an object, or of `inside` it, that is compared at each call."""
+        measured = x if inside is None else inside
+        found = measure(measured)
+        self.facts[measure].append((measured, found))
         key = Same(found) if isinstance(found, CodeType) else found
         self.slots[Same(x), measure] = Slot(found, key, [], found)
 
@@ -234,7 +227,7 @@ class Reachable:
         data = [x for x in own if not x.startswith("__") and not is_descriptor(own[x])]
         if of_library(kind.__module__):
             return {name: own[name] for name in data if isinstance(own[name], bool)}
-        self._fact(_attribute_count, kind)
+        self._fact(len, kind, own)
         if type(kind) not in self._classes:
             self._class(type(kind))
         methods = {name: functions_of(x) for name, x in own.items()}
@@ -394,7 +387,7 @@ class Reachable:
             (whose, name): self._slot(y) for name, y in inherited.items() if name not in slots
         }
         if as_it_is and not _ITERATES.isdisjoint(self._named.names):
-            self._fact(_attribute_order, x)
+            self._fact(tuple, x, own)
 
     def _library_object(self, x: Any) -> None:
         """Follow what a library's object holds, but not into other such objects there."""
