@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from weakref import WeakSet
 
 import pytest
 
@@ -40,3 +41,21 @@ def test_what_is_kept_is_noticed() -> None:
         return len(kept)
 
     assert growth(leaking, 1_000, held) > MOST
+
+
+def test_what_a_load_holds_till_its_end_is_noticed() -> None:
+    """Programs that a function keeps go with it, which must not hide that they have become more."""
+    alive: WeakSet[Kept] = WeakSet()
+
+    def leaking(count: int) -> Iterator[None]:
+        kept = []
+        for _ in range(count):
+            kept.append(Kept())
+            alive.add(kept[-1])
+            yield
+
+    assert growth(leaking, 1_000, lambda: len(alive)) == 1.0
+
+
+class Kept:
+    """An object whose life can be watched."""

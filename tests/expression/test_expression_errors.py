@@ -97,6 +97,8 @@ def marked(said: str) -> str:
         ("e = x", "e = x", "the constant 2.71828"),
         ("tanh = x", "tanh = x", "it is an operation"),
         ("q = q + x", "q + x", "q is not known here"),
+        ("f = q * x; q = x", "q * x; q = x", "q is used before it is assigned: write q = … first"),
+        ("q * x; q + x; q = 2", "q * x; q + x; q = 2", "used before"),
         ("x + y", "y", "Known: e, pi, x"),
         ("x + sigmoib(x)", "sigmoib(x)", "Did you mean sigmoid?"),
         ("x + y", "y", "Give it a value, as in y=2"),

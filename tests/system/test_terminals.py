@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from scalargrad.system.terminals import make_tolerant
+from scalargrad.system.terminals import console, make_tolerant
 
 START = "from scalargrad.cli.start import main; main()"
 
@@ -60,6 +61,67 @@ fit(line, [[0.0], [1.0]], [[1.0], [3.0]], loss=mse_loss, epochs=2, optimizer=SGD
     assert done.returncode == 0, done.stderr
     assert b"dv1/dx" in done.stdout
     assert b"epoch 2/2" in done.stdout
+
+
+def run_command(folder: Path, *arguments: str, **variables: str) -> tuple[int, str, str]:
+    """Run the command line in a folder, in an environment of these variables alone."""
+    found = subprocess.run(
+        [sys.executable, "-c", START, *arguments],
+        env={"PATH": "", "PYTHONPATH": os.environ.get("PYTHONPATH", ""), **variables},
+        cwd=folder,
+        capture_output=True,
+        timeout=60,
+        check=False,
+        encoding="latin-1",
+    )
+    return found.returncode, found.stdout, found.stderr
+
+
+def test_the_locale_of_c_is_an_encoding_like_another(tmp_path: Path) -> None:
+    """There Python lets bytes that are no text through, and failed at all other characters."""
+    arguments = ["step", "x * y", "x=2", "y=3"]
+    code, out, err = run_command(tmp_path, *arguments, LC_ALL="C", PYTHONUTF8="0")
+    assert (code, err) == (0, "")
+    assert "v1 = x*y = 2*3 = 6" in out
+
+
+def test_bytes_of_a_files_name_are_printed_as_they_are() -> None:
+    """As Python does where it lets them through; elsewhere a question mark stands for them."""
+    assert printed("σ a\udce4b·", "ascii", "surrogateescape") == b"sigma a\xe4b*"
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "5"])
+def test_a_terminal_of_no_width_is_taken_for_one_of_some(tmp_path: Path, columns: str) -> None:
+    """Some programs set COLUMNS to 0 where there is no terminal; nothing at all was printed."""
+    _, said, _ = run_command(tmp_path, "--help", COLUMNS=columns)
+    assert "Usage: " in said
+    _, said, _ = run_command(tmp_path, "step", "x*y", "x=2", "y=3", COLUMNS=columns)
+    assert "chain rule" in said
+
+
+def test_a_console_has_some_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a program, not the command line, asks for one."""
+    monkeypatch.setenv("COLUMNS", "0")
+    assert console().width == 20
+    monkeypatch.setenv("COLUMNS", "33")
+    assert console().width == 33
+
+
+def test_a_folder_that_is_gone_is_told_of(tmp_path: Path) -> None:
+    """Not only that something, whatever it is, is no file."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f"import os; os.rmdir({str(gone)!r}); {START}"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "draw", "x*y", "x=2", "y=3", "-o", "graph.dot"],
+        cwd=gone,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "error: the current folder no longer exists: change to another\n"
 
 
 def printed(text: str, encoding: str, errors: str = "strict") -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -17,7 +18,7 @@ from scalargrad.cli.train import app as train_app
 from scalargrad.errors import ExpressionError, ScalargradError
 from scalargrad.expression import parse
 from scalargrad.graph import names, topological_order
-from scalargrad.system.terminals import console, make_tolerant
+from scalargrad.system.terminals import console, forget_absurd_width, make_tolerant
 from scalargrad.value import Value
 from scalargrad.version import __version__
 
@@ -182,6 +183,7 @@ def main() -> None:
     """Run the command line; an error of scalargrad's own is a message, not a traceback."""
     make_tolerant(sys.stdout)
     make_tolerant(sys.stderr)
+    forget_absurd_width(os.environ)
     try:
         app(args=_marked(sys.argv[1:]))
     except (ScalargradError, OSError) as error:
@@ -201,7 +203,12 @@ def _marked(arguments: Sequence[str]) -> list[str]:
     ]
 
 
+#: What an error says of a relative path, or of none, where the folder the program runs in is gone.
+_NOWHERE = "the current folder no longer exists: change to another"
+
+
 def _fail(error: Exception) -> NoReturn:
-    message = escape(str(error))
+    lost = isinstance(error, FileNotFoundError) and error.filename is None and error.errno
+    message = escape(_NOWHERE if lost else str(error))
     console(stderr=True).print(f"[bold red]error:[/] {message}", soft_wrap=True, highlight=False)
     sys.exit(2)

@@ -67,7 +67,7 @@ def _failure(error: SweepError, finished: int) -> SweepError:
     from scalargrad.parallel.worker import in_words
 
     run, cause = error.point, error.__cause__
-    why = str(cause) if isinstance(cause, ScalargradError) else in_words(cause or error)
+    why = str(cause) if isinstance(cause, ScalargradError | OSError) else in_words(cause or error)
     kept = f"; the files are of the {finished} that had finished" if finished else ""
     message = f"the run with learning rate {run.lr:g} and seed {run.seed} failed: {why}{kept}"
     return SweepError(message, error.index, run, error.finished)

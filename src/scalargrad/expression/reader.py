@@ -64,6 +64,7 @@ class Reader:
         self.vectors: dict[str, tuple[Value, ...]] = {}
         self.owner: dict[str, str] = {}  # of an entry, its vector
         self.used: set[str] = set()
+        self.ahead: list[str] = []  # names that statements further on assign
         self.depth = 0
         for written, value in values.items():
             self.give(unicodedata.normalize("NFKC", written), value)
@@ -102,6 +103,7 @@ class Reader:
         """Return the last statement's Value, having checked that every value given is used."""
         if not module.body:
             raise ExpressionError('the expression is empty: write one, such as "f = x * y"')
+        self.ahead = [_target(statement) for statement in module.body]
         results = [self.statement(statement) for statement in module.body]
         unused = [name for name in self.given if name not in self.used]
         if unused:
@@ -113,6 +115,7 @@ class Reader:
 
     def statement(self, statement: ast.stmt) -> Value:
         """Return the Value of one statement; an assignment labels it."""
+        del self.ahead[:1]
         match statement:
             case ast.Expr():
                 result = self.evaluate(statement.value)
@@ -175,6 +178,9 @@ class Reader:
             return _CONSTANTS[name]
         if name in ops.TABLE:
             raise self.source.error_at(node, f"{name} is an operation: call it, {name}(…)")
+        if name in self.ahead:
+            problem = f"{short(name)} is used before it is assigned: write {short(name)} = … first"
+            raise self.source.error_at(node, problem)
         known = [*self.names, *self.vectors, *_CONSTANTS]
         nearest = _nearest(name, [*known, *ops.TABLE])
         remedy = "" if nearest else f"Give it a value, as in {short(name)}=2. "
@@ -301,6 +307,14 @@ def _unreadable(node: ast.expr) -> str:
         case ast.Starred():
             return "write the arguments one by one, without *"
     return _NOT_UNDERSTOOD
+
+
+def _target(statement: ast.stmt) -> str:
+    """Return the name that a statement assigns, or nothing."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            return name
+    return ""
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

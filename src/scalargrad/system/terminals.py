@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import sys
+from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.system.plain import plain
@@ -21,7 +22,23 @@ def _stand_in(error: UnicodeError) -> tuple[str, int]:
     return plain(lacking), error.end
 
 
-codecs.register_error("scalargrad.plain", _stand_in)
+def _stand_in_or_byte(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Do as `_stand_in`; a byte of a file's name that was no text is printed as it is."""
+    if isinstance(error, UnicodeEncodeError):
+        first = ord(error.object[error.start])
+        if first in _BYTES:
+            return bytes([first - _BYTES.start + 0x80]), error.start + 1
+    return _stand_in(error)
+
+
+#: The surrogates that stand for bytes 0x80 … 0xFF (PEP 383).
+_BYTES = range(0xDC80, 0xDD00)
+#: The handler of errors instead of each that would fail; the second is that of the C locale.
+_TOLERANT = {"strict": "scalargrad.plain", "surrogateescape": "scalargrad-bytes"}
+codecs.register_error(_TOLERANT["strict"], _stand_in)
+codecs.register_error(_TOLERANT["surrogateescape"], _stand_in_or_byte)
+#: The fewest columns of a console: rich prints nothing at all where there are none.
+_NARROWEST = 20
 
 
 def make_tolerant(stream: Any) -> None:
@@ -29,8 +46,8 @@ def make_tolerant(stream: Any) -> None:
 
     A stream that replaces them in its own way, and one that is not a text file, stay as they are.
     """
-    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
-        stream.reconfigure(errors="scalargrad.plain")
+    if isinstance(stream, io.TextIOWrapper) and stream.errors in _TOLERANT:
+        stream.reconfigure(errors=_TOLERANT[stream.errors])
 
 
 def console(**options: Any) -> Console:
@@ -38,4 +55,13 @@ def console(**options: Any) -> Console:
     from rich.console import Console
 
     make_tolerant(sys.stderr if options.get("stderr") else sys.stdout)
-    return Console(**options)
+    found = Console(**options)
+    found.width = max(found.width, _NARROWEST)
+    return found
+
+
+def forget_absurd_width(environment: MutableMapping[str, str]) -> None:
+    """Remove a COLUMNS of almost nothing, which some programs set where there is no terminal."""
+    columns = environment.get("COLUMNS", "")
+    if columns.isdigit() and int(columns) < _NARROWEST:
+        del environment["COLUMNS"]

@@ -52,7 +52,7 @@ _REMEDY: dict[str, str] = {}
 _REMEDY["invert"] = "write scalargrad.logical_not(x), or the opposite comparison"
 _REMEDY["data read"] = (
     "compute with the Value itself, .detach() it to stop its gradient, compare it with "
-    "< or >, or use where and maximum"
+    "< or >, or use where, and maximum(*xs) for max(xs)"
 )
 _REMEDY["data assigned"] = "return the new number and assign it outside"
 _REMEDY["grad read"] = "return the value and use grad or value_and_grad"
