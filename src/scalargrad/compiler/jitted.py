@@ -175,12 +175,14 @@ class Jitted(Generic[P, R]):
     def _record(
         self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver, *, singly: bool = False
     ) -> Path:
-        _, leaves, module_values = self.signature(args, kwargs)
+        key, leaves, module_values = self.signature(args, kwargs)
         recorder = CallRecorder(self._function, args, kwargs, self._static)
         found = recorder.record(leaves, module_values, self, singly=singly)
         now.watch(now.slots)
-        if not now.holds():  # a cache was filled, a log written
-            now = self._kept.look_around()
+        if not now.holds():  # a cache was filled, a log written, or a counter raised
+            before, now = now, self._kept.look_around(key)
+            recorder.require_same(found, before.changed(now), singly=singly)
+            now = self._kept.look_around(key)
         name = getattr(self, "__name__", "compiled")
         return Path(*found, name=name, surroundings=now)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from enum import Enum
 from itertools import chain
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,9 @@ _AT_ONCE = {kind: entry for kind, entry in NUMBERS.items() if kind is not int}
 
 #: The type of most arrays, to recognise them quickly.
 FLOAT64 = np.dtype(np.float64)
+
+#: The kinds of arrays of numbers: floats, integers, and bools, which count as 0 and 1 there.
+_NUMBERS = "fiub"
 
 #: Lists at least this long are checked as a whole for holding numbers only.
 _MANY = 8
@@ -158,7 +161,7 @@ def _are_rows(xs: Sequence[Any]) -> bool:
 def _visit_array(array: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None) -> None:
     if array.__class__ is not np.ndarray and isinstance(array, np.ma.MaskedArray | np.matrix):
         refuse_array(array)
-    if array.dtype.kind in "fiub":
+    if array.dtype.kind in _NUMBERS:
         key.append(("array", array.shape))
         leaves.append(array)
         return
@@ -170,9 +173,9 @@ def _visit_array(array: Any, key: list[Hashable], leaves: list[Any], objects: Vi
 def code_in(key: Key) -> Iterator[Any]:
     """Yield the classes and functions in a key, whose code a call may run."""
     for part in key:
-        named = (part.content,) if isinstance(part, Frozen) else part
+        named = (part.content, type(part.content)) if isinstance(part, Frozen) else part
         if isinstance(named, tuple):
-            yield from (x for x in named[:2] if isinstance(x, type | FunctionType))
+            yield from (x for x in named[:2] if isinstance(x, type | FunctionType | ModuleType))
 
 
 def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any:
@@ -191,14 +194,12 @@ def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any
 
 def _rebuilt_array(x: Any, fresh: Iterator[Any], copier: Copier | None) -> Any:
     """Return an array with its numbers replaced, or the stand-in for a whole array."""
-    flat = x.ravel()
-    found = [rebuilt(item, fresh, copier) for item in flat[:1].tolist()]
-    if found and isinstance(found[0], WholeArray):
-        return found[0]
     replaced = x.astype(object)
-    if x.dtype == FLOAT64:  # numbers only
-        others = [next(fresh) for _ in range(x.size - len(found))]
+    if x.dtype.kind in _NUMBERS:
+        first = [next(fresh)] if x.size else []
+        if first and isinstance(first[0], WholeArray):
+            return first[0]
+        replaced.flat = [*first, *(next(fresh) for _ in range(x.size - 1))]
     else:
-        others = [rebuilt(item, fresh, copier) for item in flat[1:].tolist()]
-    replaced.flat = found + others
+        replaced.flat = [rebuilt(item, fresh, copier) for item in x.ravel().tolist()]
     return replaced

@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from scalargrad.compiler.guards.names_read import of_library
+from scalargrad.compiler.guards.slots import PLAIN, Same
 from scalargrad.errors import TraceError
 
 
@@ -19,6 +21,8 @@ class Frozen:
         self._key: Hashable = exact(content)
         if isinstance(content, np.ndarray):
             self._key = (kind, content.dtype.str, content.shape, content.tobytes())
+        elif not of_library(kind.__module__):
+            self._key = self._key, _state(getattr(content, "__dict__", None), {id(content)})
         try:
             self._hash = hash(self._key)
         except TypeError:
@@ -33,6 +37,22 @@ class Frozen:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Frozen) and self._key == other._key
+
+
+def _state(x: Any, inside: set[int]) -> Hashable:
+    """Return what an object holds, in a form to compare: plain content exactly, others by identity.
+
+    An object with an equality of its own may hold more than that compares.
+    """
+    if type(x) in PLAIN:
+        return exact(x)
+    if id(x) in inside or not isinstance(x, dict | list | tuple | set | frozenset):
+        return Same(x)
+    inner = inside | {id(x)}
+    if isinstance(x, dict):
+        return type(x), *((Same(key), _state(y, inner)) for key, y in x.items())
+    items = (_state(y, inner) for y in x)
+    return type(x), frozenset(items) if isinstance(x, set | frozenset) else (*items,)
 
 
 def frozen(x: Any, where: str) -> Frozen:

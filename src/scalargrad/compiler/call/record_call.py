@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 from scalargrad.compiler.call.arguments import rebuilt
 from scalargrad.compiler.call.copied_objects import Copier
 from scalargrad.compiler.call.objects import is_object
-from scalargrad.compiler.trace.record import Recording, recorded, require_same
-from scalargrad.compiler.trace.side_effects import unchanging
+from scalargrad.compiler.trace.randomness import REMEDY
+from scalargrad.compiler.trace.record import Recording, is_same, recorded
+from scalargrad.compiler.trace.side_effects import Around, unchanging
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.errors import ScalargradError, TraceError
 from scalargrad.value import Value
@@ -19,6 +20,15 @@ _NOTE = (
     "While a compiled function is recorded, every number of its arguments is a Value. What has to "
     "be a plain number or array there (an index array, a mask, a key, a size) can be a static "
     "argument, as in jit(f, static_argnames='mask'), or be closed over."
+)
+
+_FRESH = (
+    "a random number was drawn from the system, or from a generator that is made without "
+    f"a seed, while a compiled function was recorded: {REMEDY}"
+)
+_CHANGING = (
+    "{compiled!r} changes {named}, and computes something else at its next call, which its program "
+    "would not: pass it as an argument, and return what is new"
 )
 
 #: What a path is made of: the recording, the outline of the result, the leaves of the arguments,
@@ -93,15 +103,42 @@ class CallRecorder:
         UnrecordedError
             If the function cannot be recorded on these arguments.
         """
-        given = leaves, module_values, compiled
-        found, may_differ = self._record_once(*given, singly=singly)
+        self._given = leaves, module_values, compiled
+        found, may_differ = self._record_once(*self._given, singly=singly)
         if may_differ:
-            again, _ = self._record_once(*given, singly=singly)
-            try:
-                require_same(found[:2], again[:2])
-            except TraceError as error:
-                raise UnrecordedError(error, is_repeatable=False) from error
+            self._require_same(found, singly, _FRESH)
         return found
+
+    def require_same(self, found: Found, changed: Sequence[str], *, singly: bool) -> None:
+        """Record the call again, after it has changed what it reads, and compare.
+
+        A cache that was filled makes no difference; a counter does.
+
+        Parameters
+        ----------
+        found : tuple
+            What was recorded.
+        changed : list of str
+            The names of what has changed, for a message.
+
+        Raises
+        ------
+        UnrecordedError
+            If the recording is another by now.
+        """
+        compiled = self._given[-1]
+        named = ", ".join(dict.fromkeys(changed[:3])) or "what it reads"
+        once = Around(self._function)
+        try:
+            self._require_same(found, singly, _CHANGING.format(compiled=compiled, named=named))
+        finally:
+            once.put_back()  # a log has one entry
+
+    def _require_same(self, found: Found, singly: bool, otherwise: str) -> None:
+        """Record the call again, and raise an error with a text if the recording is another."""
+        again, _ = self._record_once(*self._given, singly=singly)
+        if not is_same(found[:2], again[:2]):
+            raise UnrecordedError(TraceError(otherwise), is_repeatable=False)
 
     def _record_once(self, *given: Any, singly: bool) -> tuple[Found, bool]:
         """Return what a path is made of, and whether another recording could differ."""

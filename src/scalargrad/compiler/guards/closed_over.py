@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from scalargrad.compiler.guards.reachable import Reachable
-from scalargrad.compiler.guards.slots import Source
+from scalargrad.compiler.guards.slots import Source, named
 
 
 class ClosedOver:
@@ -36,8 +36,11 @@ class ClosedOver:
             reachable = Reachable(found, by_node=True)
         self.slots = reachable.slots
         self._names, self._spaces = reachable.names, reachable.spaces
-        self._items, self._objects = reachable.items, reachable.objects
-        self.is_empty = not (self._names or self._spaces or self._items)
+        self._items = reachable.items
+        facts = reachable.facts
+        self._measured = [(measure, [x for x, _ in found]) for measure, found in facts.items()]
+        self._facts_then = [[fact for _, fact in found] for found in facts.values()]
+        self.is_empty = not (self._names or self._spaces or self._items or facts)
         self.watch(())
 
     def watch(self, sources: Iterable[Source]) -> None:
@@ -53,17 +56,23 @@ class ClosedOver:
         then: list[Any] = [{s[1]: held(s) for s in found} for _, found in self._spaces]
         live += [items for items, _ in self._items]
         then += [frozen for _, frozen in self._items]
-        self._live, self._then, self._kinds_then = live, then, self._kinds()
+        self._live, self._then = live, then
 
-    def _kinds(self) -> list[type]:
-        return [*map(type, self._objects)]
+    def _facts_now(self) -> list[list[Any]]:
+        return [[*map(measure, objects)] for measure, objects in self._measured]
+
+    def changed(self, now: ClosedOver) -> list[str]:
+        """Return the names of what differs from a later snapshot."""
+        sources = {**self.slots, **now.slots}
+        then, later = ({s: x.key for s, x in found.slots.items()} for found in (self, now))
+        return [named(s) for s in sources if then.get(s) != later.get(s)]
 
     def holds(self) -> bool:
         """Return whether everything is as it was."""
         try:
             return (
                 [read() for read in self._readers] == self._as_read
-                and self._kinds() == self._kinds_then
+                and self._facts_now() == self._facts_then
                 and self._live == self._then
             )
         except Exception:  # noqa: BLE001 - a name is gone, or arrays were compared

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dis
 import functools
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from types import CellType, CodeType, FunctionType, ModuleType, SimpleNamespace
@@ -26,10 +29,55 @@ def of_library(module: str) -> bool:
     return top in _LIBRARIES or not {"site-packages", "dist-packages"}.isdisjoint(Path(path).parts)
 
 
+#: What reads a name that stands in text.
+_BY_TEXT = {"__dict__", "attrgetter", "getattr", "globals", "hasattr", "vars"}
+_EVALUATES = {"eval", "exec"}
+
+
 def names_in(code: CodeType) -> list[str]:
     """Return the names of globals and attributes in code, nested functions included."""
     inner = [name for x in code.co_consts if isinstance(x, CodeType) for name in names_in(x)]
     return [*code.co_names, *inner]
+
+
+def names_and_texts(code: CodeType) -> dict[str, None]:
+    """Return the names in code, and those in its texts if it names ``getattr`` or the like."""
+    found = [*code.co_names]
+    texts = [x for x in code.co_consts if isinstance(x, str)]
+    if not _BY_TEXT.isdisjoint(found):
+        found += [x for x in texts if x.isidentifier()]
+    if not _EVALUATES.isdisjoint(found):
+        found += [name for x in texts for name in re.findall(r"[^\W\d]\w*", x)]
+    inner = (names_and_texts(x) for x in code.co_consts if isinstance(x, CodeType))
+    return dict.fromkeys(chain(found, *inner))
+
+
+def imported(function: FunctionType) -> list[str]:
+    """Return the full names of modules that a function's code may import, other than libraries."""
+    package = function.__globals__.get("__package__") or ""
+    parents = package.split(".") if package else []
+    prefixes = ["", *(".".join(parents[: i + 1]) + "." for i in range(len(parents)))]
+    names = _imports(function.__code__)
+    found = [prefix + name for prefix in prefixes for name in names]
+    return [name for name in found if not of_library(name)]
+
+
+@functools.cache
+def _imports(code: CodeType) -> tuple[str, ...]:
+    """Return the names that follow ``import`` in code: of modules, or of what is in them."""
+    found: dict[str, None] = {}
+    for step in dis.get_instructions(code) if _has_imports(code) else ():
+        if step.opname == "IMPORT_NAME":
+            source = step.argval
+            found[source] = None
+        elif step.opname == "IMPORT_FROM":
+            found[f"{source}.{step.argval}" if source else step.argval] = None
+    inner = [name for x in code.co_consts if isinstance(x, CodeType) for name in _imports(x)]
+    return tuple(dict.fromkeys([*(name for name in found if name), *inner]))
+
+
+def _has_imports(code: CodeType) -> bool:
+    return dis.opmap["IMPORT_NAME"] in code.co_code[::2]
 
 
 def namespaces(function: FunctionType) -> Iterator[tuple[Any, Mapping[str, Any], list[str]]]:
@@ -40,7 +88,7 @@ def namespaces(function: FunctionType) -> Iterator[tuple[Any, Mapping[str, Any],
     """
     if of_library(function.__module__ or ""):
         return
-    names = dict.fromkeys(names_in(function.__code__))
+    names = names_and_texts(function.__code__)
     ahead: list[tuple[Any, Mapping[str, Any]]] = [(function, function.__globals__)]
     met = set()
     while ahead:
@@ -59,6 +107,15 @@ def _is_namespace(x: Any) -> bool:
     return isinstance(x, type) and not of_library(x.__module__)
 
 
+def is_library(x: Any) -> bool:
+    """Return whether an object is the module of a library."""
+    return isinstance(x, ModuleType) and of_library(x.__name__)
+
+
+#: The name for all that an object holds.
+CONTENTS = "contents"
+
+
 class Names(NamedTuple):
     """Names, and a function that reads the objects they stand for, in C where possible."""
 
@@ -72,6 +129,17 @@ def looked_up(space: Mapping[str, Any], names: list[str]) -> Names:
         (name,) = names
         return Names(names, lambda: (space[name],))
     return Names(names, partial(itemgetter(*names), space))
+
+
+def looked_up_if_there(space: Mapping[str, Any], names: list[str]) -> Names:
+    """Return the reader of names in a namespace that may lack some of them."""
+    return Names(names, lambda: (*map(space.get, names),))
+
+
+def absent(space: Mapping[str, Any], names: list[str]) -> Names:
+    """Return the reader of whether a namespace still lacks all of these names."""
+    label = f"{names[0]}, which was no name there" if len(names) == 1 else "names that were none"
+    return Names([label], lambda: (space.keys().isdisjoint(names),))
 
 
 def contents(cells: dict[int, CellType]) -> Names:
@@ -96,9 +164,16 @@ def functions_of(member: Any) -> list[Any]:
     """Return the functions behind a member of a class."""
     if isinstance(member, property):
         return [x for x in (member.fget, member.fset) if x is not None]
-    if isinstance(member, functools.cached_property):
+    if isinstance(member, functools.cached_property | functools.partialmethod):
         return [member.func]
+    if isinstance(member, functools.singledispatchmethod):
+        return [member.dispatcher, member.func]
     return [member] if isinstance(member, FunctionType) or is_wrapper(member) else []
+
+
+def is_descriptor(member: Any) -> bool:
+    """Return whether a member of a class is Python's or a library's descriptor: no data."""
+    return hasattr(member, "__get__") and of_library(type(member).__module__)
 
 
 def is_wrapper(x: Any) -> bool:

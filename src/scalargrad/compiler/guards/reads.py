@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType
 from typing import Any, NamedTuple
 
 from scalargrad.compiler.guards.closed_over import ClosedOver
-from scalargrad.compiler.guards.slots import Same, Source, is_of_values
+from scalargrad.compiler.guards.slots import Same, Source, is_of_values, named
 from scalargrad.value import Value
 
 #: Stands for contents that do not matter.
@@ -97,17 +97,6 @@ class Reads(NamedTuple):
         """Return a form that can be pickled, with a fingerprint in place of the keys."""
         text = self.text if then is None else fingerprint(then)
         return Reads(self.values, [[] for _ in self.values], None, text)
-
-
-def named(source: Source) -> str:
-    """Return the name of a slot for a message."""
-    owner, name = source[0].content, source[1]
-    if isinstance(owner, FunctionType):
-        if isinstance(name, int):
-            return f"the variable {owner.__code__.co_freevars[name]}"
-        return f"the global {name}"
-    whose = owner if isinstance(owner, type | ModuleType) else type(owner)
-    return f"{whose.__name__}.{'__class__' if name is None else name}"
 
 
 def fingerprint(now: ClosedOver) -> str:

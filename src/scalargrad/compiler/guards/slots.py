@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from scalargrad.value import Value
@@ -128,3 +129,16 @@ def is_of_values(key: Any) -> bool:
     """Return whether a key consists of Values, numbers and text only."""
     inside = key if isinstance(key, tuple) else ()
     return not isinstance(key, Same) and all(map(is_of_values, inside))
+
+
+def named(source: Source) -> str:
+    """Return the name of a slot for a message."""
+    owner, name = source[0].content, source[1]
+    if isinstance(owner, FunctionType):
+        if isinstance(name, int):
+            return f"the variable {owner.__code__.co_freevars[name]}"
+        return f"the global {name}" if isinstance(name, str) else f"the function {owner.__name__}"
+    if callable(name):  # what is measured of an object
+        return f"a {type(owner).__name__}"
+    whose = owner if isinstance(owner, type | ModuleType) else type(owner)
+    return f"{whose.__name__}.{'__class__' if name is None else name}"

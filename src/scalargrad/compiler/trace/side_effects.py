@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from functools import partial
 from itertools import count
 from operator import is_, length_hint
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
+from weakref import ProxyType
 
 from scalargrad.compiler.guards.names_read import is_followed, is_wrapper, namespaces, variables
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
@@ -123,15 +125,16 @@ class Contents:
         """Return the contents of an object by key, index or name; None if it has none."""
         if isinstance(x, Value | WholeArray):
             return None
+        if isinstance(x, Iterator):
+            return {"position": _position(x)}
         if is_stateful(type(x)):
             return attributes(x)
         if isinstance(x, dict):
             return x
-        if isinstance(x, list | tuple | deque):
-            return dict(enumerate(x))
         if isinstance(x, set):
             return {id(item): item for item in x}
-        return dict(enumerate(x.ravel().tolist())) if is_object_array(x) else None
+        items = x.ravel().tolist() if is_object_array(x) else x
+        return dict(enumerate(items)) if isinstance(items, list | tuple | deque) else None
 
     def is_longer(self, part: Any, before: dict[Any, Any], now: dict[Any, Any]) -> bool:
         """Return whether the length of a container has changed."""
@@ -158,10 +161,10 @@ class Around(Contents):
 
     def held(self, x: Any) -> dict[Any, Any] | None:
         """Return the contents of an object; of a function, its closure, globals and defaults."""
-        if isinstance(x, ModuleType):
+        if isinstance(x, ModuleType | ProxyType):
             return None
-        if isinstance(x, Iterator):
-            return {"position": _position(x)}
+        if isinstance(x, ContextVar):  # set in a copy of the context, which is dropped
+            return {"value": x.get(x)}
         kind = type(x)
         if is_stateful(kind) and is_followed(kind):
             return super().held(x)
@@ -178,6 +181,8 @@ class Around(Contents):
     def put_back(self) -> None:
         """Undo all changes, so that no traced number stays behind."""
         for part, _, before in self._found.values():
+            if _is_identical(before, self.held(part) or {}):
+                continue
             if isinstance(part, dict):
                 dict.clear(part)
                 dict.update(part, before)

@@ -1,0 +1,109 @@
+"""Read what a library's object holds, to notice when it changes: buffers, arrays, references.
+
+Nothing is known of such an object but a few protocols. What it computes from elsewhere (files, the
+time, other processes) is not seen.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import threading
+import weakref
+from array import array
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from scalargrad.table.operation import Operation
+
+_DICT_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
+_ABSENT = "nothing"
+#: The class of what functools.cache and lru_cache return.
+CACHES = type(functools.cache(lambda: None))
+#: How often each such cache was asked when last looked at, and how often it was cleared by then.
+_CALLS: weakref.WeakKeyDictionary[Any, tuple[int, int]] = weakref.WeakKeyDictionary()
+
+
+def reader_of(x: Any) -> Callable[[], Any] | None:
+    """Return what reads the contents of a library's object anew; None if it has none to read."""
+    for kinds, reader in _READERS:
+        if isinstance(x, kinds):
+            return partial(reader, x)
+    if hasattr(type(x), "__array__"):
+        return partial(_numbers, x)
+    return partial(_bytes, x) if _is_buffer(x) else None
+
+
+def holds_data(x: Any) -> bool:
+    """Return whether the attributes of a library's object are data, as far as one can tell."""
+    kind = type(x)
+    if issubclass(kind, random.Random | Operation) or kind.__module__.startswith("scalargrad."):
+        return False  # what a generator draws is found out otherwise
+    return isinstance(getattr(x, "__dict__", None), dict)
+
+
+def is_array(x: Any) -> bool:
+    """Return whether an object has numbers in one piece of memory: an array of NumPy's or alike."""
+    return isinstance(x, array) or (hasattr(type(x), "dtype") and hasattr(x, "tobytes"))
+
+
+def times_cleared(cache: Any) -> int:
+    """Return how often a cache of functools is known to have been cleared.
+
+    What it holds stays as it is otherwise, and is not in sight.
+    """
+    info = cache.cache_info()
+    now, (calls, clears) = info.hits + info.misses, _CALLS.get(cache, (0, 0))
+    clears += int(now < calls)
+    _CALLS[cache] = now, clears
+    return clears
+
+
+def array_bytes(x: Any) -> Callable[[], bytes]:
+    """Return what reads the numbers of an array; of a masked one, its mask as well."""
+    if not isinstance(x, np.ma.MaskedArray):
+        found: Callable[[], bytes] = x.tobytes
+        return found
+    return lambda: np.ma.getdata(x).tobytes() + np.ma.getmaskarray(x).tobytes()
+
+
+def _is_buffer(x: Any) -> bool:
+    try:
+        memoryview(x).release()
+    except (TypeError, ValueError, BufferError):
+        return False
+    return not isinstance(x, bytes | str)
+
+
+def _bytes(x: Any) -> bytes:
+    with memoryview(x) as view:
+        return view.tobytes()
+
+
+def _numbers(x: Any) -> Any:
+    """Return the numbers of what can be converted to an array, with the labels of its axes."""
+    labels = [np.asarray(axis).tolist() for axis in getattr(x, "axes", ())]
+    found = np.asarray(x.detach() if hasattr(x, "detach") else x)
+    plain = found.tolist() if found.dtype.hasobject else found.tobytes()
+    return [found.shape, plain, labels]
+
+
+def _target(x: Any) -> Any:
+    """Return what a weak proxy stands for."""
+    return x.__init__.__self__
+
+
+#: How to read objects of some classes. A thread's own attributes are another dict in each thread.
+_READERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (weakref.ref, lambda x: x()),
+    (weakref.ProxyTypes, _target),
+    (ContextVar, lambda x: x.get(_ABSENT)),
+    (threading.local, vars),
+    (_DICT_VIEWS, list),
+    (np.flatiter, attrgetter("base")),
+)

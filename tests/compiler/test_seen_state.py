@@ -1,0 +1,618 @@
+"""State around a function, of every kind that Python has: a change of it is seen, or refused."""
+
+from __future__ import annotations
+
+import collections
+import contextvars
+import ctypes
+import dataclasses
+import enum
+import functools
+import os
+import queue
+import sys
+import threading
+import types
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from scalargrad import TraceError, Value, jit, tanh
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+Change = Callable[[], Any]
+Case = Callable[[], tuple[Callable[[Any], Any], Change]]
+CASES: dict[str, Case] = {}
+RATE = 2.0
+
+
+def case(make: Case) -> Case:
+    """Add a function, with a change of what it reads."""
+    CASES[make.__name__.strip("_").replace("_", " ")] = make
+    return make
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    """What hashes by content."""
+
+    rates: list[Any]
+
+
+class Equal:
+    """What has an equality and a hash of its own."""
+
+    def __init__(self) -> None:
+        self.rate = 2.0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Equal)
+
+    def __hash__(self) -> int:
+        return 1
+
+    def scaled(self, x: Any) -> Any:
+        """Multiply."""
+        return self.rate * x
+
+
+class Reduced(Equal):
+    """What is pickled in a way of its own."""
+
+    def __reduce__(self) -> Any:
+        return Reduced, ()
+
+
+class Items(list[Any]):
+    """A list with an attribute."""
+
+    rate = 2.0
+
+
+class Names(dict[str, Any]):
+    """A dict with an attribute."""
+
+    rate = 2.0
+
+
+class Grid(np.ndarray[Any, Any]):
+    """An array with an attribute."""
+
+    rate = 2.0
+
+
+class SomeError(Exception):
+    """An exception with an attribute."""
+
+    rate = 2.0
+
+
+class Plain:
+    """An object with an attribute."""
+
+    rate = 2.0
+
+
+def _of(held: Any) -> tuple[Any, Change]:
+    held.rate = 2.0
+    return lambda x: x * held.rate, lambda: setattr(held, "rate", 5.0)
+
+
+for kind in (Equal, Reduced, Items, Names, SomeError, Plain):
+    CASES[f"an attribute of {kind.__name__}"] = functools.partial(lambda kind: _of(kind()), kind)
+CASES["an attribute of an array"] = lambda: _of(np.ones(3).view(Grid))
+CASES["an attribute of a thread"] = lambda: _of(threading.local())
+
+
+@case
+def _items_in_a_frozen_dataclass() -> tuple[Any, Change]:
+    held = Frozen([2.0])
+    return lambda x: x * held.rates[0], lambda: held.rates.append(held.rates.pop() + 3.0)
+
+
+@case
+def _a_value_in_a_frozen_dataclass_bound_anew() -> tuple[Any, Change]:
+    held = Frozen([Value(2.0)])
+    return lambda x: x * held.rates[0], lambda: object.__setattr__(held, "rates", [Value(5.0)])
+
+
+@case
+def _the_object_of_a_method() -> tuple[Any, Change]:
+    held = Equal()
+    return held.scaled, lambda: setattr(held, "rate", 5.0)
+
+
+def _weighted(names: Callable[[], Any]) -> Any:
+    return lambda x: functools.reduce(lambda total, c: total * x + c, names(), 0.0)
+
+
+class Scaling:
+    """A decorator with a number."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.rate = 2.0
+
+    def __call__(self, x: Any) -> Any:
+        """Multiply what the function returns."""
+        return self.rate * self.__wrapped__(x)  # type: ignore[attr-defined]
+
+
+@case
+def _the_number_of_a_decorator() -> tuple[Any, Change]:
+    held = Scaling(tanh)
+    return lambda x: held(x) + 1.0, lambda: setattr(held, "rate", 5.0)
+
+
+@case
+def _the_order_of_a_dict() -> tuple[Any, Change]:
+    held = {"a": 1.0, "b": 2.0}
+    return _weighted(held.values), lambda: held.update(a=held.pop("a"))
+
+
+@case
+def _the_order_of_an_ordered_dict() -> tuple[Any, Change]:
+    held = collections.OrderedDict(a=1.0, b=2.0)
+    return _weighted(held.values), lambda: held.move_to_end("a")
+
+
+@case
+def _the_order_of_values_in_a_dict() -> tuple[Any, Change]:
+    held = {"a": Value(1.0), "b": Value(2.0)}
+    return _weighted(held.values), lambda: held.update(a=held.pop("a"))
+
+
+@case
+def _what_a_builtin_method_reads() -> tuple[Any, Change]:
+    held = {"rate": 2.0}
+    looked_up = held.get
+    return lambda x: x * looked_up("rate"), lambda: held.update(rate=5.0)
+
+
+@case
+def _the_order_of_attributes() -> tuple[Any, Change]:
+    held = types.SimpleNamespace(a=1.0, b=2.0)
+
+    def change() -> None:
+        del held.a
+        held.a = 1.0
+
+    return _weighted(lambda: vars(held).values()), change
+
+
+@case
+def _an_attribute_of_a_function() -> tuple[Any, Change]:
+    def helper(x: Any) -> Any:
+        return x * helper.rate  # type: ignore[attr-defined]
+
+    helper.rate = 2.0  # type: ignore[attr-defined]
+    return lambda x: helper(x) + 1.0, lambda: setattr(helper, "rate", 5.0)
+
+
+@case
+def _an_attribute_of_a_compiled_function() -> tuple[Any, Change]:
+    @jit
+    def helper(x: Any) -> Any:
+        return x * helper.rate  # type: ignore[attr-defined]
+
+    helper.rate = 2.0  # type: ignore[attr-defined]
+    return lambda x: helper(x) + 1.0, lambda: setattr(helper, "rate", 5.0)
+
+
+@case
+def _the_code_of_a_function() -> tuple[Any, Change]:
+    def helper(x: Any) -> Any:
+        return 2.0 * x
+
+    def other(x: Any) -> Any:
+        return 3.0 * x
+
+    return lambda x: helper(x) + 0.0, lambda: setattr(helper, "__code__", other.__code__)
+
+
+class Descriptor:
+    """A descriptor with a number."""
+
+    rates: ClassVar[Any] = weakref.WeakKeyDictionary()
+    rate = 2.0
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self.rate * self.rates.get(instance, 1.0)
+
+
+def _described() -> Any:
+    class Held:
+        rate = Descriptor()
+
+    return Held()
+
+
+@case
+def _the_state_of_a_descriptor() -> tuple[Any, Change]:
+    held = _described()
+    return lambda x: x * held.rate, lambda: setattr(vars(type(held))["rate"], "rate", 5.0)
+
+
+@case
+def _what_a_descriptor_keeps_of_an_object() -> tuple[Any, Change]:
+    held = _described()
+    return lambda x: x * held.rate, lambda: Descriptor.rates.update({held: 5.0})
+
+
+@case
+def _a_method_in_part() -> tuple[Any, Change]:
+    rates = [2.0]
+
+    class Held:
+        def scaled(self, x: Any, _: Any) -> Any:
+            return x * rates[0]
+
+        part = functools.partialmethod(scaled, _=1.0)
+
+    held = Held()
+    return lambda x: held.part(x) + 0.0, lambda: rates.append(rates.pop() + 3.0)
+
+
+@case
+def _a_dispatched_method() -> tuple[Any, Change]:
+    rates = [2.0]
+
+    class Held:
+        @functools.singledispatchmethod
+        def scaled(self, _: Any, x: Any) -> Any:
+            return x * rates[0]
+
+    held = Held()
+    return lambda x: held.scaled("", x), lambda: rates.append(rates.pop() + 3.0)
+
+
+@case
+def _an_attribute_that_was_inherited_by_a_class() -> tuple[Any, Change]:
+    class Held(Plain):
+        pass
+
+    return lambda x: x * Held.rate, lambda: setattr(Held, "rate", 5.0)
+
+
+@case
+def _an_attribute_of_a_metaclass() -> tuple[Any, Change]:
+    class Meta(type):
+        rate = 2.0
+
+    class Held(metaclass=Meta):
+        pass
+
+    return lambda x: x * Held.rate, lambda: setattr(Meta, "rate", 5.0)
+
+
+@case
+def _an_attribute_of_an_enum_member() -> tuple[Any, Change]:
+    class Kind(enum.Enum):
+        LINE = "line"
+
+    line: Any = Kind.LINE
+    line.rate = 2.0
+    return lambda x: x * Kind.LINE.rate, lambda: setattr(line, "rate", 5.0)  # type: ignore[attr-defined]
+
+
+def _module(name: str) -> Any:
+    module: Any = types.ModuleType(name)
+    module.rate = 2.0
+    sys.modules[name] = module
+    return module
+
+
+def _of_module(read: Callable[[Any, Any], Any]) -> tuple[Any, Change]:
+    module = _module("some_settings")
+    return lambda x: read(module, x), lambda: setattr(module, "rate", 5.0)
+
+
+CASES["a module in a variable"] = lambda: _of_module(lambda module, x: x * module.rate)
+CASES["a module read by text"] = lambda: _of_module(lambda module, x: x * getattr(module, "rate"))  # noqa: B009
+CASES["a module as a dict"] = lambda: _of_module(lambda module, x: x * vars(module)["rate"])
+
+
+@case
+def _a_module_in_an_attribute() -> tuple[Any, Change]:
+    held = types.SimpleNamespace(module=_module("other_settings"))
+    return lambda x: x * held.module.rate, lambda: setattr(held.module, "rate", 5.0)
+
+
+@case
+def _a_module_imported_inside() -> tuple[Any, Change]:
+    module = _module("settings_inside")
+
+    def scaled(x: Any) -> Any:
+        from settings_inside import rate  # type: ignore[import-not-found]
+
+        return x * rate
+
+    return scaled, lambda: setattr(module, "rate", 5.0)
+
+
+@case
+def _a_name_added_to_a_module() -> tuple[Any, Change]:
+    module = _module("settings_later")
+    return lambda x: x * getattr(module, "more", 1.0), lambda: setattr(module, "more", 5.0)
+
+
+@case
+def _a_global_read_by_text() -> tuple[Any, Change]:
+    globals()["RATE"] = 2.0
+    return lambda x: x * globals()["RATE"], lambda: globals().update(RATE=5.0)
+
+
+@case
+def _a_global_in_evaluated_text() -> tuple[Any, Change]:
+    globals()["RATE"] = 2.0
+    return lambda x: x * eval("2.0 * RATE"), lambda: globals().update(RATE=5.0)
+
+
+@case
+def _a_context_variable() -> tuple[Any, Change]:
+    held = contextvars.ContextVar("held", default=2.0)
+    return lambda x: x * held.get(), lambda: held.set(5.0)
+
+
+@case
+def _what_a_weak_reference_leads_to() -> tuple[Any, Change]:
+    target = Plain()
+    held = weakref.ref(target)
+    return lambda x: x * held().rate, lambda: setattr(target, "rate", 5.0)  # type: ignore[union-attr]
+
+
+@case
+def _what_a_weak_proxy_leads_to() -> tuple[Any, Change]:
+    target = Plain()
+    held = weakref.proxy(target)
+    return lambda x: x * held.rate, lambda: setattr(target, "rate", 5.0)
+
+
+@case
+def _a_view_of_a_dict() -> tuple[Any, Change]:
+    held = {"a": 2.0}
+    view = held.values()
+    return lambda x: x * sum(view), lambda: held.update(b=5.0)
+
+
+@case
+def _a_buffer() -> tuple[Any, Change]:
+    held = np.array([2.0])
+    view = memoryview(held)  # type: ignore[arg-type]
+    return lambda x: x * view[0], lambda: held.__setitem__(0, 5.0)
+
+
+@case
+def _an_array_of_ctypes() -> tuple[Any, Change]:
+    held = (ctypes.c_double * 1)(2.0)
+    return lambda x: x * held[0], lambda: held.__setitem__(0, 5.0)
+
+
+@case
+def _the_shape_of_an_array() -> tuple[Any, Change]:
+    held = np.array([1.0, 2.0, 3.0, 4.0])
+    return lambda x: x * len(held), lambda: setattr(held, "shape", (2, 2))
+
+
+@case
+def _the_mask_of_an_array() -> tuple[Any, Change]:
+    held = np.ma.masked_array([2.0, 1e20], mask=[False, False])
+    return lambda x: x * float(held.sum()), lambda: setattr(held, "mask", [False, True])
+
+
+@case
+def _a_flat_iterator() -> tuple[Any, Change]:
+    held = np.array([2.0])
+    flat = held.flat
+    return lambda x: x * float(flat[0]), lambda: held.__setitem__(0, 5.0)
+
+
+@case
+def _what_a_library_keeps() -> tuple[Any, Change]:
+    held: queue.Queue[float] = queue.Queue()
+    held.put(2.0)
+    return lambda x: x * held.queue[0], lambda: held.queue.appendleft(5.0)
+
+
+@case
+def _a_polynomial_of_numpy() -> tuple[Any, Change]:
+    held = np.poly1d([2.0, 1.0])
+    return lambda x: x * held.coeffs[0], lambda: held.coeffs.__setitem__(0, 5.0)
+
+
+@case
+def _a_table_of_pandas() -> tuple[Any, Change]:
+    pandas = pytest.importorskip("pandas")
+    held = pandas.Series([2.0, 3.0], index=["a", "b"])
+    return lambda x: x * held["a"], lambda: held.__setitem__("a", 5.0)
+
+
+@case
+def _the_labels_of_a_table() -> tuple[Any, Change]:
+    pandas = pytest.importorskip("pandas")
+    held = pandas.Series([2.0, 3.0], index=["a", "b"])
+    return lambda x: x * held["a"], lambda: setattr(held, "index", ["b", "a"])
+
+
+@case
+def _a_tensor_of_torch() -> tuple[Any, Change]:
+    torch = pytest.importorskip("torch")
+    held = torch.tensor([2.0], requires_grad=True)
+    return lambda x: x * held.data[0].item(), lambda: held.data.fill_(5.0)
+
+
+def number(result: Any) -> float:
+    """Return a result as a plain number."""
+    found: float = result.data if isinstance(result, Value) else result
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_change_is_seen(name: str) -> None:
+    """The next call computes what the function does now, as later ones do."""
+    f, change = CASES[name]()
+    compiled = jit(f)
+    before = number(f(0.5))
+    assert [number(compiled(0.5)), number(compiled(0.5))] == pytest.approx([before] * 2, rel=1e-12)
+    change()
+    after = number(f(0.5))
+    assert after != before
+    assert [number(compiled(0.5)), number(compiled(0.5))] == pytest.approx([after] * 2, rel=1e-12)
+
+
+@pytest.mark.parametrize("size", [2, 500])
+def test_arrays_of_bools_are_numbers_of_each_call(size: int) -> None:
+    """A mask that has changed is seen, and what follows it gets its own number."""
+    none, some = np.zeros(size, bool), np.arange(size) < 1
+
+    @jit
+    def masked(mask: Any, x: Any) -> Any:
+        return sum(x for flag in mask if flag), x
+
+    assert [masked(none, 5.0), masked(some, 7.0), masked(none, 2.0)] == [(0, 5), (7, 7), (0, 2)]
+
+
+def test_a_builtin_that_is_shadowed_is_seen() -> None:
+    """`from numpy import *` in a notebook brings another sum, abs and round."""
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec("def f(x):\n    return abs(x)", space)
+    compiled = jit(space["f"])
+    assert compiled(-2.0) == 2.0
+    space["abs"] = lambda x: 10.0 * x
+    assert compiled(-2.0) == -20.0
+
+
+def test_a_cache_that_is_cleared_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment is read once for each program, unless a cache was cleared since."""
+    monkeypatch.setenv("SOME_RATE", "2.0")
+    cached = functools.cache(lambda: float(os.environ["SOME_RATE"]))
+    compiled = jit(lambda x: x * cached())
+    assert compiled(1.0) == 2.0
+    monkeypatch.setenv("SOME_RATE", "5.0")
+    cached.cache_clear()
+    assert [compiled(1.0), compiled(1.0)] == [5.0, 5.0]
+
+
+def test_arguments_with_a_hash_are_told_apart_by_what_they_hold() -> None:
+    """Their equality may say less than a function reads."""
+    compiled = jit(lambda held, x: held.rate * x)
+    first, second = Equal(), Equal()
+    second.rate = 3.0
+    assert first == second
+    assert [compiled(first, 1.0), compiled(second, 1.0)] == [2.0, 3.0]
+    first.rate = 5.0
+    assert [compiled(first, 1.0), compiled(second, 1.0)] == [5.0, 3.0]
+
+
+def test_a_module_may_be_an_argument() -> None:
+    """What the code names of it is compared."""
+    module = _module("settings_given")
+    compiled = jit(lambda held, x: held.rate * x)
+    assert compiled(module, 1.0) == 2.0
+    module.rate = 5.0
+    assert compiled(module, 1.0) == 5.0
+
+
+def _counters() -> Iterator[tuple[str, Callable[[Any], Any]]]:  # noqa: C901 - one after another
+    class Held:
+        count = 0
+        counts: ClassVar[list[int]] = [0]
+
+    def of_class(x: Any) -> Any:
+        Held.count += 1
+        return x * Held.count
+
+    def in_list(x: Any) -> Any:
+        Held.counts[0] += 1
+        return x * Held.counts[0]
+
+    held, equal = Held(), Equal()
+
+    def shadowing(x: Any) -> Any:
+        held.count += 1
+        return x * held.count
+
+    def with_hash(x: Any) -> Any:
+        equal.rate += 1.0
+        return x * equal.rate
+
+    def of_function(x: Any) -> Any:
+        of_function.count += 1  # type: ignore[attr-defined]
+        return x * of_function.count  # type: ignore[attr-defined]
+
+    of_function.count = 0  # type: ignore[attr-defined]
+    module, array, octets, found = _module("counting"), np.zeros(1), bytearray(1), set[int]()
+
+    def of_module(x: Any) -> Any:
+        module.rate += 1.0
+        return x * module.rate
+
+    def in_array(x: Any) -> Any:
+        array[0] += 1.0
+        return x * float(array[0])
+
+    def in_bytes(x: Any) -> Any:
+        octets[0] += 1
+        return x * octets[0]
+
+    def in_set(x: Any) -> Any:
+        found.add(len(found))
+        return x * len(found)
+
+    tally, log = collections.Counter[str](), list[str]()
+    context = contextvars.ContextVar("context", default=0)
+    waiting: queue.Queue[float] = queue.Queue()
+    for k in range(9):
+        waiting.put(float(k))
+
+    def in_counter(x: Any) -> Any:
+        tally["calls"] += 1
+        return x * tally["calls"]
+
+    def in_log(x: Any) -> Any:
+        log.append("called")
+        return x * len(log)
+
+    def in_context(x: Any) -> Any:
+        context.set(context.get() + 1)
+        return x * context.get()
+
+    def from_queue(x: Any) -> Any:
+        return x * waiting.get_nowait()
+
+    for f in (of_class, in_list, shadowing, with_hash, of_function, of_module, in_array, in_bytes,
+              in_set, in_counter, in_log, in_context, from_queue):  # fmt: skip
+        yield f.__name__.replace("_", " "), f
+
+
+@pytest.mark.parametrize("name", dict(_counters()))
+def test_what_counts_its_calls_is_refused(name: str) -> None:
+    """Whatever the count is kept in: a program would go on with that of its recording."""
+    compiled = jit(dict(_counters())[name])
+    with pytest.raises(TraceError, match=r"changes .*, (and|which) .*its program would not: pass"):
+        compiled(2.0)
+
+
+def test_the_refusal_of_a_counter_names_it() -> None:
+    """The class and the attribute."""
+
+    class Held:
+        count = 0
+
+    def counted(x: Any) -> Any:
+        Held.count += 1
+        return tanh(x) * Held.count
+
+    with pytest.raises(TraceError, match=r"counted> changes Held\.count, and computes something"):
+        jit(counted)(2.0)
+
+
+def test_an_iterator_in_an_argument_is_refused() -> None:
+    """It would be advanced once, by the recording."""
+    held = types.SimpleNamespace(numbers=iter([1.0, 2.0, 3.0]))
+    with pytest.raises(TraceError, match="changes a list_iterator among its arguments"):
+        jit(lambda held, x: x * next(held.numbers))(held, 1.0)
