@@ -54,7 +54,7 @@ def test_minus_one_is_a_process_for_each_core() -> None:
 def test_an_error_names_its_point_and_keeps_the_rest(workers: Any) -> None:
     """What finished is in the error, and a second sweep goes on from there."""
     with pytest.raises(
-        SweepError, match=r"^f failed at points\[2\], which is -1.0: ValueError: math domain"
+        SweepError, match=r"^f failed at points\[2\], which is -1.0: ValueError: "
     ) as raised:
         sweep(work.root, [4.0, 9.0, -1.0], workers, quiet=True)
     error = raised.value

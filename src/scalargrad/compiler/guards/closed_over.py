@@ -38,8 +38,10 @@ class ClosedOver:
         self._names, self._spaces = reachable.names, reachable.spaces
         self._items = reachable.items
         facts = reachable.facts
-        self._measured = [(measure, [x for x, _ in found]) for measure, found in facts.items()]
-        self._facts_then = [[fact for _, fact in found] for found in facts.values()]
+        self._facts = [
+            (measure, [x for x, _ in found], [fact for _, fact in found])
+            for measure, found in facts.items()
+        ]
         self.is_empty = not (self._names or self._spaces or self._items or facts)
         self.watch(())
 
@@ -58,9 +60,6 @@ class ClosedOver:
         then += [frozen for _, frozen in self._items]
         self._live, self._then = live, then
 
-    def _facts_now(self) -> list[list[Any]]:
-        return [[*map(measure, objects)] for measure, objects in self._measured]
-
     def changed(self, now: ClosedOver) -> list[str]:
         """Return the names of what differs from a later snapshot."""
         sources = {**self.slots, **now.slots}
@@ -70,10 +69,10 @@ class ClosedOver:
     def holds(self) -> bool:
         """Return whether everything is as it was."""
         try:
-            return (
-                [read() for read in self._readers] == self._as_read
-                and self._facts_now() == self._facts_then
-                and self._live == self._then
-            )
+            for measure, objects, then in self._facts:
+                if [*map(measure, objects)] != then:
+                    return False
+            read_now = [read() for read in self._readers]
+            return read_now == self._as_read and self._live == self._then
         except Exception:  # noqa: BLE001 - a name is gone, or arrays were compared
             return False

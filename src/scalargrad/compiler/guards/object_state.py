@@ -50,11 +50,11 @@ def attributes(x: Any) -> dict[str, Any]:
     """Return an object's attributes by name."""
     kind: Any = type(x)
     names = slots_of(kind)
-    if not names:
-        found: dict[str, Any] = x.__dict__
-        return found
+    found: dict[str, Any] | None = getattr(x, "__dict__", None)
+    if not names and found is not None:
+        return found  # as it is, to be compared as it changes
     slots = {name: getattr(x, name) for name in names if hasattr(x, name)}
-    return {**slots, **getattr(x, "__dict__", {})}
+    return {**slots, **(found or {})}
 
 
 def like(x: dict[Any, Any], values: Iterable[Any]) -> Any:

@@ -142,6 +142,8 @@ class Reachable:
                     self._names(owner, space, names)
         for owner, missing in self._named.missing():
             self._note(owner, missing)
+        if not self._named.names:  # no code reads an attribute
+            self.facts.pop(len, None)
 
     # Code -------------------------------------------------------------------------------------
 
@@ -190,9 +192,11 @@ class Reachable:
     def _wrapper(self, x: Any) -> None:
         """Follow what wraps a function, such as a compiled function or a cache."""
         self._part(x.__wrapped__)
-        self._attributes_of(x)
         if isinstance(x, CACHES):
+            self._attributes_of(x)
             self._fact(times_cleared, x)
+        else:  # an operation or a compiled function, which keeps what it computes
+            self._named.add(x, vars(x))
 
     def _names(self, owner: Any, space: Mapping[str, Any], names: Iterable[str]) -> list[str]:
         """Follow names in a namespace, other than those of libraries; return those followed."""
