@@ -301,3 +301,19 @@ def test_what_another_thread_draws_while_a_worker_records_is_no_error() -> None:
     assert sum_over(work.draws_at_first, [1.0], Counting())(2.0) == 2.0
     with pytest.raises(TraceError, match="drawn"):
         sum_over(work.draws_always, [1.0], Counting())(2.0)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_map_with_another_number_of_results_is_refused(count: int) -> None:
+    """A chunk would be left out of the sum, or be in it twice."""
+
+    def mapping(f: Callable[[Any], Any], chunks: Iterable[Any]) -> list[Any]:
+        return [f(x) for x in [*chunks, *chunks][:count]]
+
+    with pytest.raises(OperandError, match=f"{count} results for 2 chunks"):
+        sum_over(first_of, [1.0, 2.0], mapping, chunks=2)(None)
+
+
+def first_of(_: Any, chunk: list[float]) -> float:
+    """Return the first number of a chunk."""
+    return chunk[0]

@@ -176,6 +176,13 @@ def test_a_map_that_breaks_loses_nothing() -> None:
         assert (raised.value.index, raised.value.finished) == (1, {0: 2.0})
 
 
+def test_a_map_that_gives_too_many_results_is_refused() -> None:
+    """Which result is whose is not known then."""
+    twice = lambda f, points: [f(x) for x in points for _ in range(2)]  # noqa: E731 - a map
+    with pytest.raises(OperandError, match="more results than there are points"):
+        sweep(work.root, [4.0, 9.0], twice, quiet=True)
+
+
 @pytest.mark.parametrize("guarded", [True, False])
 def test_a_program_without_a_main_guard_is_told_so(tmp_path: Path, guarded: bool) -> None:
     """Where processes are spawned, each loads the program, which must not start others then."""

@@ -9,7 +9,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from scalargrad.errors import WorkerError
 from scalargrad.parallel.adding import added, cut
-from scalargrad.parallel.mapping import as_workers, shares_memory
+from scalargrad.parallel.mapping import as_workers, one_for_each, shares_memory
 from scalargrad.parallel.parcels import packed, parcel
 from scalargrad.parallel.processes import Processes
 from scalargrad.parallel.worker import Failure, Missing, Reply, Request, answer
@@ -125,7 +125,7 @@ class ChunkedSum(Generic[R]):
 
     def _in_threads(self, params: Any) -> Iterator[R]:
         assert not isinstance(self._map, int)
-        return iter(self._map(lambda chunk: self._f(params, chunk), self.chunks))
+        return iter(one_for_each(self._map, lambda chunk: self._f(params, chunk), self.chunks))
 
     def _mapped(self, params: Any) -> Iterator[R]:
         """Send a request for each chunk; send it again with the data if a worker lacks them."""
@@ -140,7 +140,7 @@ class ChunkedSum(Generic[R]):
 
     def _replies(self, requests: list[Request]) -> list[Reply]:
         assert not isinstance(self._map, int)
-        return list(self._map(answer, requests)) if requests else []
+        return one_for_each(self._map, answer, requests) if requests else []
 
     def _in_processes(self, params: Any) -> Iterator[R]:
         """Let each process compute its share of the chunks, the same share at every call."""

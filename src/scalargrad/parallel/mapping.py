@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -49,3 +49,20 @@ def as_workers(workers: Any) -> int | Map:
 def shares_memory(workers: Any) -> bool:
     """Return whether work stays in this process, so that nothing need be sent."""
     return isinstance(workers, ThreadPoolExecutor) or workers is map
+
+
+def one_for_each(map: Map, f: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    """Call a function with each item by a map, whose results are counted.
+
+    Raises
+    ------
+    OperandError
+        If there are more results than items, or fewer.
+    """
+    found = list(map(f, items))
+    if len(found) != len(items):
+        raise OperandError(
+            f"workers gave {len(found)} results for {len(items)} chunks: give a map that returns "
+            "one for each"
+        )
+    return found

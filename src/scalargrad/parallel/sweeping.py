@@ -87,7 +87,7 @@ def sweep(
     SweepInterrupt
         If Ctrl-C is pressed; it has the same attribute.
     OperandError
-        If `f` or a point cannot be pickled.
+        If `f` or a point cannot be pickled, or a map returns more results than it was given points.
 
     Notes
     -----
@@ -157,6 +157,11 @@ def _until_failure(todo: Sequence[int], replies: Iterator[Any]) -> Iterator[tupl
         yield index, outcome
         if isinstance(outcome, _Failed):
             return
+    if next(replies, replies) is not replies:
+        raise OperandError(
+            "workers gave more results than there are points, so which is whose is not known: give "
+            "a map that returns one for each"
+        )
 
 
 def _attempt(f: Callable[[Any], Any], point: Any) -> Any:
