@@ -194,12 +194,13 @@ def rebuilt(x: Any, fresh: Iterator[Value], copier: Copier | None = None) -> Any
 
 def _rebuilt_array(x: Any, fresh: Iterator[Any], copier: Copier | None) -> Any:
     """Return an array with its numbers replaced, or the stand-in for a whole array."""
-    replaced = x.astype(object)
     if x.dtype.kind in _NUMBERS:
-        first = [next(fresh)] if x.size else []
-        if first and isinstance(first[0], WholeArray):
-            return first[0]
-        replaced.flat = [*first, *(next(fresh) for _ in range(x.size - 1))]
+        found = [next(fresh)] if x.size else []
+        if found and isinstance(found[0], WholeArray):
+            return found[0]
+        found += [next(fresh) for _ in range(x.size - 1)]
     else:
-        replaced.flat = [rebuilt(item, fresh, copier) for item in x.ravel().tolist()]
+        found = [rebuilt(item, fresh, copier) for item in x.ravel().tolist()]
+    replaced = x.astype(object)
+    replaced.flat = found
     return replaced
