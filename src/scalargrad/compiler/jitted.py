@@ -183,6 +183,8 @@ class Jitted(Generic[P, R]):
             before, now = now, self._kept.look_around(key)
             recorder.require_same(found, before.changed(now), singly=singly)
             now = self._kept.look_around(key)
+        elif recorder.may_be_fresh:
+            recorder.require_same(found, None, singly=singly)
         name = getattr(self, "__name__", "compiled")
         return Path(*found, name=name, surroundings=now)
 

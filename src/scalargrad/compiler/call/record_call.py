@@ -67,7 +67,14 @@ class CallRecorder:
         Its arguments.
     static : set of int or str
         Positions and names of static arguments.
+
+    Attributes
+    ----------
+    may_be_fresh : bool
+        Whether what was recorded names a source of randomness without a seed.
     """
+
+    may_be_fresh = False
 
     def __init__(
         self,
@@ -87,7 +94,7 @@ class CallRecorder:
         *,
         singly: bool = False,
     ) -> Found:
-        """Record the call. If it makes unseeded generators, record it twice and compare.
+        """Record the call.
 
         Parameters
         ----------
@@ -104,41 +111,38 @@ class CallRecorder:
             If the function cannot be recorded on these arguments.
         """
         self._given = leaves, module_values, compiled
-        found, may_differ = self._record_once(*self._given, singly=singly)
-        if may_differ:
-            self._require_same(found, singly, _FRESH)
+        found, self.may_be_fresh = self._record_once(*self._given, singly=singly)
         return found
 
-    def require_same(self, found: Found, changed: Sequence[str], *, singly: bool) -> None:
-        """Record the call again, after it has changed what it reads, and compare.
+    def require_same(self, found: Found, changed: Sequence[str] | None, *, singly: bool) -> None:
+        """Record the call again, after it has changed what it reads or drawn numbers, and compare.
 
-        A cache that was filled makes no difference; a counter does.
+        A cache that was filled makes no difference; a counter does, and so does a draw from a
+        source without a seed.
 
         Parameters
         ----------
         found : tuple
             What was recorded.
-        changed : list of str
-            The names of what has changed, for a message.
+        changed : list of str or None
+            The names of what has changed, for a message; None if nothing has.
 
         Raises
         ------
         UnrecordedError
             If the recording is another by now.
         """
-        compiled = self._given[-1]
-        named = ", ".join(dict.fromkeys(changed[:3])) or "what it reads"
+        otherwise = _FRESH
+        if changed is not None:
+            named = ", ".join(dict.fromkeys(changed[:3])) or "what it reads"
+            otherwise = _CHANGING.format(compiled=self._given[-1], named=named)
         once = Around(self._function)
         try:
-            self._require_same(found, singly, _CHANGING.format(compiled=compiled, named=named))
+            again, _ = self._record_once(*self._given, singly=singly)
+            if not is_same(found[:2], again[:2]):
+                raise UnrecordedError(TraceError(otherwise), is_repeatable=False)
         finally:
             once.put_back()  # a log has one entry
-
-    def _require_same(self, found: Found, singly: bool, otherwise: str) -> None:
-        """Record the call again, and raise an error with a text if the recording is another."""
-        again, _ = self._record_once(*self._given, singly=singly)
-        if not is_same(found[:2], again[:2]):
-            raise UnrecordedError(TraceError(otherwise), is_repeatable=False)
 
     def _record_once(self, *given: Any, singly: bool) -> tuple[Found, bool]:
         """Return what a path is made of, and whether another recording could differ."""
