@@ -161,7 +161,12 @@ def test_the_map_shows_the_frame_and_moves_it(open_page: Any) -> None:
         "return v.scrollLeft + v.clientWidth - v.scrollWidth })()"
     )
     assert abs(at) < 2
-    page.wait_for_function(f"({shares})().every((share) => Math.abs(share) < 0.02)")
+    # wait_for_function would evaluate text later on, which the page's policy forbids.
+    page.evaluate(f"""() => new Promise((done) => {{
+      const look = () => ({shares})().every((share) => Math.abs(share) < 0.02)
+        ? done() : requestAnimationFrame(look);
+      look();
+    }})""")
 
 
 SHOWN = """() => {
