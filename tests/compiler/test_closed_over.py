@@ -11,7 +11,7 @@ import sys
 from collections import UserList
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pytest
@@ -482,3 +482,17 @@ def test_explain_looks_at_what_is_bound_now() -> None:
     assert "tanh" not in compiled.explain(2.0)
     helper = tanh
     assert "tanh" in compiled.explain(2.0)
+
+
+class Settings(NamedTuple):
+    """A named tuple without defaults, whose class holds an empty dict."""
+
+    rate: float
+
+
+@pytest.mark.parametrize("held", [{}, [], (), set(), {"a": 1.0}, Settings(2.0), [{}], {"a": {}}])
+def test_what_has_not_changed_is_not_looked_through_again(held: Any) -> None:
+    """An empty dict was never equal to its copy: each call followed all that is closed over."""
+    compiled = jit(lambda x: x * (1.0 + len(held)))
+    assert compiled(2.0) == 2.0 * (1.0 + len(held))
+    assert not compiled._kept.is_outdated()

@@ -329,8 +329,9 @@ class Reachable:
             self.facts[tuple].append((x, tuple(x)))
         kinds = set(map(type, items))
         if kinds <= PLAIN:  # copied whole, a hundred times as fast
-            keys = (*x,) if isinstance(x, _DICTS) else ()
-            return KeyedCopy((kind, keys, PlainItems(items)), dict(x) if keys else _like(x, items))
+            named = isinstance(x, _DICTS)
+            key = kind, (*x,) if named else (), PlainItems(items)
+            return KeyedCopy(key, dict(x) if named else _like(x, items))
         parts = [self._part(item) for item in items]
         key = tuple([part.key for part in parts])
         frozen = [part.frozen for part in parts]
