@@ -54,7 +54,7 @@ from scalargrad.compiler.guards.names_read import (
     names_and_texts,
     of_library,
 )
-from scalargrad.compiler.guards.object_state import attributes, is_stateful
+from scalargrad.compiler.guards.object_state import attributes, is_stateful, slots_of
 from scalargrad.compiler.guards.slots import (
     PLAIN,
     KeyedCopy,
@@ -386,8 +386,9 @@ class Reachable:
         self._fact(type, x)
         slots = {name: self._slot(y) for name, y in own.items()}
         as_it_is = own is getattr(x, "__dict__", None)
-        live = own if as_it_is else Reading(functools.partial(attributes, x))
-        self.spaces.append((live, self._slots_of(whose, slots)))
+        if as_it_is or slots_of(type(x)):  # a named tuple has neither
+            live = own if as_it_is else Reading(functools.partial(attributes, x))
+            self.spaces.append((live, self._slots_of(whose, slots)))
         self.slots |= {
             (whose, name): self._slot(y) for name, y in inherited.items() if name not in slots
         }
