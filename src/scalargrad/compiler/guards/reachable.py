@@ -382,11 +382,12 @@ class Reachable:
             self._attributes(x)
 
     def _attributes(self, x: Any) -> None:
-        whose, inherited, own = Same(x), self._class(type(x)), attributes(x)
+        kind: Any = type(x)
+        whose, inherited, own = Same(x), self._class(kind), attributes(x)
         self._fact(type, x)
         slots = {name: self._slot(y) for name, y in own.items()}
         as_it_is = own is getattr(x, "__dict__", None)
-        if as_it_is or slots_of(type(x)):  # a named tuple has neither
+        if as_it_is or slots_of(kind):  # a named tuple has neither
             live = own if as_it_is else Reading(functools.partial(attributes, x))
             self.spaces.append((live, self._slots_of(whose, slots)))
         self.slots |= {
