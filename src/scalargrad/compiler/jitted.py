@@ -162,7 +162,8 @@ class Jitted(Generic[P, R]):
             now = self._kept.before(key)
             known = self._paths.get(key, ())
             if len(known) >= PATHS:
-                self._limits.warn_of_paths(self, known)
+                parting = functools.partial(self._parting_line, args, kwargs, known[0])
+                self._limits.warn_of_paths(self, parting)
                 return None
             if self._limits.is_changing(self, self._kept.changed(key, now)):
                 return None
@@ -187,6 +188,14 @@ class Jitted(Generic[P, R]):
             recorder.require_same(found, None, singly=singly)
         name = getattr(self, "__name__", "compiled")
         return Path(*found, name=name, surroundings=now)
+
+    def _parting_line(
+        self, args: Sequence[Any], kwargs: dict[str, Any], path: Path
+    ) -> tuple[str, int] | None:
+        """Return the file and line of the comparison where a call leaves a path."""
+        _, leaves, module_values = self.signature(args, kwargs)
+        recorder = CallRecorder(self._function, args, kwargs, self._static)
+        return recorder.parting_line(leaves, module_values, self, path.outcomes)
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """Show what was recorded and compiled for these arguments, and where time goes.

@@ -66,7 +66,6 @@ class Path:
         self.single = isinstance(outline, Place)
         self.recorded = len(recording.program)
         self.outcomes = recording.outcomes
-        self.asked_at = recording.asked_at
         self.is_checked = recording.is_checked
         self.draws = RandomInputs(recording.draws)
         place = {id(x): k for k, x in enumerate(module_values)}

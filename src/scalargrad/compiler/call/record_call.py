@@ -11,6 +11,7 @@ from scalargrad.compiler.call.copied_objects import Copier
 from scalargrad.compiler.call.objects import is_object
 from scalargrad.compiler.trace.randomness import REMEDY
 from scalargrad.compiler.trace.record import Recording, is_same, recorded
+from scalargrad.compiler.trace.refusal import PartingError, users_line
 from scalargrad.compiler.trace.side_effects import Around, unchanging
 from scalargrad.compiler.trace.trace import Trace
 from scalargrad.errors import ScalargradError, TraceError
@@ -74,8 +75,6 @@ class CallRecorder:
         Whether what was recorded names a source of randomness without a seed.
     """
 
-    may_be_fresh = False
-
     def __init__(
         self,
         function: Callable[..., Any],
@@ -85,6 +84,7 @@ class CallRecorder:
     ) -> None:
         self._function, self._args, self._kwargs = function, args, kwargs
         self._static = static
+        self.may_be_fresh = False
 
     def record(
         self,
@@ -111,8 +111,7 @@ class CallRecorder:
             If the function cannot be recorded on these arguments.
         """
         self._given = leaves, module_values, compiled
-        found, self.may_be_fresh = self._record_once(*self._given, singly=singly)
-        return found
+        return self._record_once(*self._given, singly=singly)
 
     def require_same(self, found: Found, changed: Sequence[str] | None, *, singly: bool) -> None:
         """Record the call again, after it has changed what it reads or drawn numbers, and compare.
@@ -138,14 +137,41 @@ class CallRecorder:
             otherwise = _CHANGING.format(compiled=self._given[-1], named=named)
         once = Around(self._function)
         try:
-            again, _ = self._record_once(*self._given, singly=singly)
+            again = self._record_once(*self._given, singly=singly)
             if not is_same(found[:2], again[:2]):
                 raise UnrecordedError(TraceError(otherwise), is_repeatable=False)
         finally:
             once.put_back()  # a log has one entry
 
-    def _record_once(self, *given: Any, singly: bool) -> tuple[Found, bool]:
-        """Return what a path is made of, and whether another recording could differ."""
+    def parting_line(
+        self,
+        leaves: list[Any],
+        module_values: list[Value],
+        compiled: object,
+        outcomes: Sequence[bool],
+    ) -> tuple[str, int] | None:
+        """Record the call as far as its comparisons have these outcomes.
+
+        Returns
+        -------
+        (str, int) or None
+            The file and line of the first comparison that comes out otherwise; None if the
+            recording ends in another way.
+        """
+        trace = Trace((self._function, self._args, self._kwargs), singly=True)
+        trace.along = outcomes
+        once = Around(self._function)
+        try:
+            self._record_by(trace, set(), leaves, module_values, compiled)
+        except UnrecordedError as failed:
+            error = failed.__cause__
+            return users_line(error.__traceback__) if isinstance(error, PartingError) else None
+        finally:
+            once.put_back()  # the call itself is still to come
+        return None
+
+    def _record_once(self, *given: Any, singly: bool) -> Found:
+        """Return what a path is made of."""
         apart: set[int] = set()
         while True:  # again if the function used single numbers of a whole array
             trace = Trace((self._function, self._args, self._kwargs), singly=singly)
@@ -162,7 +188,8 @@ class CallRecorder:
             apart |= touched
         if failed is not None:
             raise failed
-        return found, trace.generators.may_be_fresh
+        self.may_be_fresh = trace.generators.may_be_fresh
+        return found
 
     def _record_by(
         self,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 from scalargrad.compiler.call.arguments import Key, visit
 from scalargrad.compiler.call.frozen import Frozen
 from scalargrad.compiler.call.objects import Visit
-from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.guards.object_state import is_stateful
 from scalargrad.compiler.trace.refusal import at
 from scalargrad.errors import JitWarning
@@ -41,19 +40,21 @@ class RecordingLimits:
         self._changes: Counter[str] = Counter()
         self._changes_told = quiet
 
-    def warn_of_paths(self, compiled: object, paths: Sequence[Path]) -> None:
+    def warn_of_paths(
+        self, compiled: object, parting: Callable[[], tuple[str, int] | None]
+    ) -> None:
         """Warn that calls are evaluated eagerly because they take more paths than are recorded.
 
         Parameters
         ----------
         compiled : object
             The function, which the warning names.
-        paths : sequence of Path
-            Those recorded, the latest first.
+        parting : callable
+            Returns the file and line where this call leaves a recorded path, if it can be told.
         """
         if not self._ways_told:
             self._ways_told = True
-            line = parting_line(paths)
+            line = parting()
             place, code = ("", "") if line is None else (f" ({line[0]}:{line[1]})", at(*line))
             _warn(
                 f"{compiled!r} takes more than {PATHS} paths through its comparisons{place}: calls "
@@ -108,18 +109,6 @@ class RecordingLimits:
             _warn_of_numbers(compiled, [*known.values()])
         while len(self._alike) > _GROUPS:
             del self._alike[next(iter(self._alike))]
-
-
-def parting_line(paths: Sequence[Path]) -> tuple[str, int] | None:
-    """Return the file and line of the comparison where most paths leave the latest one."""
-    latest, *others = paths
-    lines: Counter[tuple[str, int]] = Counter()
-    for path in others:
-        for line, *truths in zip(latest.asked_at, latest.outcomes, path.outcomes, strict=False):
-            if truths[0] != truths[1]:
-                lines.update([line] if line else [])
-                break
-    return max(lines, key=lines.__getitem__, default=None)
 
 
 def _warn_of_numbers(compiled: object, found: list[Mapping[str, str]]) -> None:

@@ -25,7 +25,7 @@ from scalargrad.compiler.passes.recorded_program import RecordedProgram
 from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.compiler.trace.domains import unseen
 from scalargrad.compiler.trace.taken_together import add_up_together, returned_together
-from scalargrad.compiler.trace.trace import Line, Trace
+from scalargrad.compiler.trace.trace import Trace
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.ops import add, eq, identity, sub
 from scalargrad.system.collector import collector_paused
@@ -50,8 +50,6 @@ class Recording:
         The Values that the function closes over, in the order of their first use.
     outcomes : tuple of bool
         The truth of each guard in this run.
-    asked_at : tuple of (str, int) or None
-        The file and line where each of them was asked for, but for the guard of `domains`.
     is_checked : bool
         Whether the last guard is that of `domains`, which counts numbers that eager evaluation
         would refuse.
@@ -69,7 +67,6 @@ class Recording:
     draws: tuple[Draw, ...]
     closed_over: list[Value]
     outcomes: tuple[bool, ...]
-    asked_at: tuple[Line | None, ...] = ()
     is_checked: bool = False
     plain: tuple[bool, ...] = ()
     truths: tuple[int, ...] = ()
@@ -179,7 +176,6 @@ def _as_recording(trace: Trace, outputs: list[int], domains: bool) -> Recording:
         tuple(draw for draw, _ in trace.draws),
         [used[i] for i in places],
         tuple(outcomes),
-        tuple(trace.asked_at),
         bool(found),
         tuple(chain.from_iterable(repeat(trace.plainness.of(x), n) for x, n in together)),
         trace.plainness.truths_among(outputs),

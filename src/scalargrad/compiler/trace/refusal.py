@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import linecache
-import sys
 import sysconfig
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 
 from scalargrad.errors import TraceError
 
@@ -87,6 +85,10 @@ REFUSALS = {question: (_WHAT[question], _REMEDY[question]) for question in _WHAT
 CHANGES = {"data assigned", "grad assigned", "backward", "zero_grad"}
 
 
+class PartingError(Exception):
+    """A recording leaves the path that it was to follow."""
+
+
 class Refusal:
     """The first refusal of a recording; it is raised again at the end if the function caught it.
 
@@ -128,15 +130,6 @@ def users_line(traceback: TracebackType | None) -> tuple[str, int] | None:
     return found
 
 
-def line_under_way() -> tuple[str, int] | None:
-    """Return the file and line of the innermost frame of user code that is running."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and is_library(frame.f_code.co_filename):
-        frame = frame.f_back
-    return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
-
-
-@functools.cache
 def is_library(file: str) -> bool:
     """Return whether a file is scalargrad's or Python's own."""
     installed = "site-packages" in file or "dist-packages" in file

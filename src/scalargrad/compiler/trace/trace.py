@@ -15,7 +15,7 @@ from scalargrad.compiler.trace.detach import DETACH
 from scalargrad.compiler.trace.nested_derivatives import Region
 from scalargrad.compiler.trace.node_values import NodeValues
 from scalargrad.compiler.trace.randomness import Generators
-from scalargrad.compiler.trace.refusal import CHANGES, line_under_way
+from scalargrad.compiler.trace.refusal import CHANGES, PartingError
 from scalargrad.compiler.trace.tape import Tape
 from scalargrad.compiler.trace.traced import Traced, TracedParameter
 from scalargrad.compiler.trace.whole_arrays import Whole, is_large
@@ -28,7 +28,6 @@ from scalargrad.transforms.draws import Draw, made_by
 from scalargrad.value import Parameter, Value
 
 R = TypeVar("R")
-Line = tuple[str, int]
 
 
 class Trace(Tape):
@@ -49,8 +48,8 @@ class Trace(Tape):
         The arrays among the arguments that have no nodes.
     guards : dict from int to bool
         The nodes whose truth was asked for, and the answers.
-    asked_at : list of (str, int) or None
-        The file and line of user code where each guard was asked for.
+    along : sequence of bool, optional
+        Answers that the first guards are to have: PartingError is raised at the first that differs.
     lanes : Lanes
         Which nodes have lanes, made by vmap.
     numbers : NodeValues
@@ -66,8 +65,7 @@ class Trace(Tape):
         self.singly = singly
         self.wholes: list[Whole] = []
         self.guards: dict[int, bool] = {}
-        self.asked_at: list[Line | None] = []
-        self._lines: dict[Line | None, Line | None] = {}  # each line once
+        self.along: Sequence[bool] = ()
         self.together = together
         self.generators = Generators(sources)
         self.lanes = Lanes(self)
@@ -263,8 +261,9 @@ class Trace(Tape):
 
     def _guard(self, index: int, truth: bool) -> None:
         if index not in self.guards:
-            line = line_under_way()
-            self.asked_at.append(self._lines.setdefault(line, line))
+            for expected in self.along[len(self.guards) : len(self.guards) + 1]:
+                if truth is not expected:
+                    raise PartingError
         self.guards[index] = truth
 
 
