@@ -16,6 +16,8 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any
 from weakref import ProxyType
 
+import numpy as np
+
 from scalargrad.compiler.guards.names_read import is_followed, is_wrapper, namespaces, variables
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.compiler.trace.traced import Traced
@@ -133,7 +135,7 @@ class Contents:
             return x
         if isinstance(x, set):
             return {id(item): item for item in x}
-        items = x.ravel().tolist() if is_object_array(x) else x
+        items = _items(x) if isinstance(x, np.ndarray) else x
         return dict(enumerate(items)) if isinstance(items, list | tuple | deque) else None
 
     def is_longer(self, part: Any, before: dict[Any, Any], now: dict[Any, Any]) -> bool:
@@ -161,8 +163,8 @@ class Around(Contents):
 
     def held(self, x: Any) -> dict[Any, Any] | None:
         """Return the contents of an object; of a function, its closure, globals and defaults."""
-        if isinstance(x, ModuleType | ProxyType):
-            return None
+        if isinstance(x, ModuleType | ProxyType | np.ndarray) and not is_object_array(x):
+            return None  # arrays outside are compared at each call
         if isinstance(x, ContextVar):  # set in a copy of the context, which is dropped
             return {"value": x.get(x)}
         kind = type(x)
@@ -205,6 +207,11 @@ class Around(Contents):
         if isinstance(y, Value):
             return x is y or isinstance(x, Traced)
         return x is None or super().is_same(x, y)
+
+
+def _items(array: Any) -> list[Any]:
+    """Return the objects in an array; all numbers of another one as one item."""
+    return array.ravel().tolist() if is_object_array(array) else [array.tobytes()]
 
 
 def _variables(function: FunctionType) -> dict[str, Any]:
