@@ -23,7 +23,6 @@ from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
-from scalargrad.tree import is_object_array
 from scalargrad.value import Value
 
 _ATOMS = (int, float, str, bytes)
@@ -135,7 +134,9 @@ class Contents:
             return x
         if isinstance(x, set):
             return {id(item): item for item in x}
-        items = _items(x) if isinstance(x, np.ndarray) else x
+        items = x
+        if isinstance(x, np.ndarray):
+            items = [x.tobytes()] if _is_of_numbers(x) else x.ravel().tolist()
         return dict(enumerate(items)) if isinstance(items, list | tuple | deque) else None
 
     def is_longer(self, part: Any, before: dict[Any, Any], now: dict[Any, Any]) -> bool:
@@ -163,7 +164,7 @@ class Around(Contents):
 
     def held(self, x: Any) -> dict[Any, Any] | None:
         """Return the contents of an object; of a function, its closure, globals and defaults."""
-        if isinstance(x, ModuleType | ProxyType | np.ndarray) and not is_object_array(x):
+        if isinstance(x, ModuleType | ProxyType) or _is_of_numbers(x):
             return None  # arrays outside are compared at each call
         if isinstance(x, ContextVar):  # set in a copy of the context, which is dropped
             return {"value": x.get(x)}
@@ -209,9 +210,9 @@ class Around(Contents):
         return x is None or super().is_same(x, y)
 
 
-def _items(array: Any) -> list[Any]:
-    """Return the objects in an array; all numbers of another one as one item."""
-    return array.ravel().tolist() if is_object_array(array) else [array.tobytes()]
+def _is_of_numbers(x: Any) -> bool:
+    """Return whether `x` is an array, but not one of objects."""
+    return isinstance(x, np.ndarray) and x.dtype.kind != "O"
 
 
 def _variables(function: FunctionType) -> dict[str, Any]:
