@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import random
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from scalargrad import Parameter, Value, grad, gradients, jit, relu, sqrt, tanh, value_and_grad
+from scalargrad import Parameter, Value, grad, gradients, jit, nn, relu, sqrt, tanh, value_and_grad
 from scalargrad.compiler.call import paths
 from scalargrad.compiler.function import Function
 from scalargrad.compiler.trace.record import record
@@ -208,3 +211,108 @@ def test_a_result_that_stands_on_a_graph_is_swept_through_it() -> None:
     found: Any = jit(lambda a: a * a)(x * 3.0)
     found.backward()
     assert x.grad == pytest.approx(9.0)
+
+
+class Settings(NamedTuple):
+    """What a function may close over: a named tuple, with nothing in one of its dicts."""
+
+    rate: float
+    extra: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    """The same as a frozen dataclass, which has a hash of its own."""
+
+    rate: float
+    names: tuple[str, ...] = ("a",)
+
+
+def typical() -> dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]:
+    """Return functions that close over what functions usually do, and their arguments."""
+    model, settings, frozen = nn.MLP(2, [3, 1], rng=0), Settings(0.5, {}), Frozen(0.5)
+    parameters = [Parameter(0.5), Parameter(-1.0)]
+    data, table, array = [[1.0, 2.0], [3.0, 4.0]], {"a": 1.0, "b": {}}, np.array([1.0, 2.0])
+    cache: dict[float, float] = {}
+
+    def remembers(x: Any) -> Any:
+        if 1.0 not in cache:
+            cache[1.0] = 2.0
+        return x * cache[1.0]
+
+    return {
+        "nothing": (lambda x, y: (x + y) * tanh(x), (Value(1.0), Value(2.0))),
+        "data": (lambda x: sum(x * row[0] for row in data) + array[0] + table["a"], (2.0,)),
+        "a model": (lambda x: model([x, 1.0]), (2.0,)),
+        "a model as the function": (model, ([1.0, 2.0],)),
+        "Values": (lambda: sum(p * p for p in parameters), ()),
+        "a named tuple": (lambda x: x * settings.rate * len(settings.extra), (2.0,)),
+        "a frozen dataclass": (lambda x: x * frozen.rate * len(frozen.names), (2.0,)),
+        "other functions": (lambda x: weighted([x] * 8, ROWS) + outputs([x] * 8)[0], (2.0,)),
+        "a method": (functools.partial(Layer(3.0).scaled, 2.0), (2.0,)),
+        "a cache that it fills": (remembers, (2.0,)),
+        "a derivative": (grad(lambda x: x * settings.rate), (2.0,)),
+    }
+
+
+class Layer:
+    """An object with a number, a dict and a list."""
+
+    def __init__(self, k: float) -> None:
+        self.k, self.items = k, [1.0]
+        self.empty: dict[str, float] = {}
+
+    def scaled(self, by: float, x: Any) -> Any:
+        """Return a number that depends on them."""
+        return x * self.k * by + sum(self.items) + len(self.empty)
+
+
+@pytest.mark.parametrize("name", typical())
+def test_nothing_seems_to_change_from_call_to_call(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a function closes over is gone through when it is recorded, not when it is called."""
+    function, arguments = typical()[name]
+    compiled = jit(function)
+    first = compiled(*arguments)
+    compiled(*arguments)
+
+    def refuse(self: Any, *keys: Any) -> None:
+        raise AssertionError("looked through everything again")
+
+    monkeypatch.setattr(paths.Paths, "look_around", refuse)
+    for _ in range(3):
+        again = compiled(*arguments)
+        assert repr(again) == repr(first)
+
+
+def test_names_of_one_module_and_all_cells_are_read_at_once() -> None:
+    """A function that calls three others of its module reads no more often than one alone."""
+
+    def counted(function: Callable[[float], float]) -> int:
+        compiled = jit(function)
+        compiled(1.0)
+        now = compiled._kept.now
+        assert now is not None
+        return sum(1 for _ in now._readings.readers(set()))
+
+    one = counted(lambda x: doubled(x) - 1.0)
+    assert counted(lambda x: doubled(x) + tripled(x) + halved(x)) == one
+    a, b, c = 1.0, 2.0, 3.0
+    with_cell = counted(lambda x: doubled(x) + a)
+    assert counted(lambda x: doubled(x) + a + b + c) == with_cell
+
+
+def doubled(x: float) -> float:
+    """Return a number twice."""
+    return 2 * x
+
+
+def tripled(x: float) -> float:
+    """Return a number three times."""
+    return 3 * x
+
+
+def halved(x: float) -> float:
+    """Return half of a number."""
+    return x / 2

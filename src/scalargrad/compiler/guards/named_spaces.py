@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-from scalargrad.compiler.guards.names_read import Names, absent
-
 Space = tuple[Any, Mapping[str, Any]]
 
 
@@ -43,9 +41,8 @@ class NamedSpaces:
             self._read[key] = len(names)
             yield owner, space, [name for name in new if name in space]
 
-    def missing(self) -> Iterator[tuple[Any, Names]]:
-        """Yield each module with a reader of whether it still lacks the names it lacks."""
+    def missing(self) -> Iterator[tuple[Any, Mapping[str, Any], list[str]]]:
+        """Yield each module, with the names that it lacks."""
         for owner, space in self._spaces.values():
-            lacking = [name for name in self.names if name not in space]
-            if lacking and isinstance(owner, ModuleType):
-                yield owner, absent(space, lacking)
+            if isinstance(owner, ModuleType):
+                yield owner, space, [name for name in self.names if name not in space]

@@ -6,13 +6,11 @@ import dis
 import functools
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping
 from itertools import chain
-from operator import attrgetter, itemgetter
 from pathlib import Path
 from types import CellType, CodeType, FunctionType, ModuleType, SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 from scalargrad.table.operation import Operation
 
@@ -112,52 +110,10 @@ def is_library(x: Any) -> bool:
     return isinstance(x, ModuleType) and of_library(x.__name__)
 
 
-#: The name for all that an object holds.
-CONTENTS = "contents"
-
-
-class Names(NamedTuple):
-    """Names, and a function that reads the objects they stand for, in C where possible."""
-
-    names: Sequence[Any]
-    read: Callable[[], tuple[Any, ...]]
-
-
-def looked_up(space: Mapping[str, Any], names: list[str]) -> Names:
-    """Return the reader of names in a namespace."""
-    if len(names) == 1:  # of a single name, an itemgetter returns no tuple
-        (name,) = names
-        return Names(names, lambda: (space[name],))
-    return Names(names, partial(itemgetter(*names), space))
-
-
-def looked_up_if_there(space: Mapping[str, Any], names: list[str]) -> Names:
-    """Return the reader of names in a namespace that may lack some of them."""
-    return Names(names, lambda: (*map(space.get, names),))
-
-
-def absent(space: Mapping[str, Any], names: list[str]) -> Names:
-    """Return the reader of whether a namespace still lacks all of these names."""
-    label = f"{names[0]}, which was no name there" if len(names) == 1 else "names that were none"
-    return Names([label], lambda: (space.keys().isdisjoint(names),))
-
-
-def contents(cells: dict[int, CellType]) -> Names:
-    """Return the reader of closure cells, which are named by their indices."""
-    held = [*cells.values()]
-    return Names([*cells], lambda: tuple([cell.cell_contents for cell in held]))
-
-
 def variables(function: FunctionType) -> dict[str, Any]:
     """Return a function's closure variables by name, leaving out empty cells."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     return {name: cell.cell_contents for name, cell in cells if cell != CellType()}
-
-
-def defaults(function: FunctionType) -> Names:
-    """Return the reader of the defaults of a function's parameters."""
-    names = ("__defaults__", "__kwdefaults__")
-    return Names(names, partial(attrgetter(*names), function))
 
 
 def functions_of(member: Any) -> list[Any]:

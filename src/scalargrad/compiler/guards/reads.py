@@ -12,11 +12,8 @@ from types import BuiltinFunctionType, CodeType, FunctionType
 from typing import Any, NamedTuple
 
 from scalargrad.compiler.guards.closed_over import ClosedOver
-from scalargrad.compiler.guards.slots import Same, Source, is_of_values, named
+from scalargrad.compiler.guards.slots import ANY, Same, Source, changed, is_of_values, named
 from scalargrad.value import Value
-
-#: Stands for contents that do not matter.
-_ANY = object()
 
 
 class Reads(NamedTuple):
@@ -51,13 +48,13 @@ class Reads(NamedTuple):
             for i, x in read:
                 where[x].append((source, i))
             skipped = slot.values and not read and is_of_values(slot.key)
-            keys[source] = _ANY if skipped else slot.key
+            keys[source] = ANY if skipped else slot.key
         return cls(tuple(values), [*where.values()], keys)
 
     @property
     def watched(self) -> list[Source]:
         """The slots whose contents matter, to be watched."""
-        return [source for source, key in (self.keys or {}).items() if key is not _ANY]
+        return [source for source, key in (self.keys or {}).items() if key is not ANY]
 
     def rebound(self, now: ClosedOver) -> Reads | None:
         """Return these with the Values that the slots hold now; None if no longer valid."""
@@ -76,7 +73,7 @@ class Reads(NamedTuple):
     def _fits(self, now: ClosedOver) -> bool:
         keys, slots = self.keys or {}, now.slots
         for source, key in keys.items():
-            if key is not _ANY and (slots[source].key if source in slots else None) != key:
+            if key is not ANY and (slots[source].key if source in slots else None) != key:
                 return False
         owners = {owner for owner, _ in keys}
         new = [x for x in slots if x not in keys and x[0] in owners]
@@ -84,14 +81,7 @@ class Reads(NamedTuple):
 
     def changed(self, now: ClosedOver) -> list[str]:
         """Return the names of slots that have changed since the recording, if they are known."""
-        keys, slots = self.keys or {}, now.slots
-        return [
-            named(source)
-            for source in {**keys, **slots}
-            if source not in keys
-            or source not in slots
-            or (keys[source] is not _ANY and keys[source] != slots[source].key)
-        ]
+        return changed(self.keys or {}, now.slots)
 
     def portable(self, then: ClosedOver | None) -> Reads:
         """Return a form that can be pickled, with a fingerprint in place of the keys."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -28,6 +28,8 @@ class Same:
         return (other.content if isinstance(other, Same) else other) is self.content
 
 
+#: Stands for contents that do not matter.
+ANY = object()
 #: A slot's identity: the owner of a variable or attribute, and its name.
 Source = tuple[Same, Hashable]
 
@@ -90,7 +92,7 @@ class PlainItems:
         return repr(sorted(map(repr, shown)) if isinstance(shown, set | frozenset) else shown)
 
 
-class Reading:
+class Live:
     """Compares like whatever `read` returns at that moment."""
 
     __hash__ = None  # type: ignore[assignment]
@@ -142,3 +144,14 @@ def named(source: Source) -> str:
         return f"a {type(owner).__name__}"
     whose = owner if isinstance(owner, type | ModuleType) else type(owner)
     return f"{whose.__name__}.{'__class__' if name is None else name}"
+
+
+def changed(keys: Mapping[Source, Any], slots: Mapping[Source, Slot]) -> list[str]:
+    """Return the names of the slots whose keys are no longer these."""
+    now = {source: slot.key for source, slot in slots.items()}
+    return [
+        named(source)
+        for source in {**keys, **now}
+        if not (source in keys and source in now)
+        or (keys[source] is not ANY and keys[source] != now[source])
+    ]

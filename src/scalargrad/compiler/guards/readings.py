@@ -1,0 +1,140 @@
+"""Note what every call must read again, and how: names, closure cells, attributes, other facts.
+
+What can be read in one go is: all names in one namespace, all closure cells, the same fact about
+many objects.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
+from operator import attrgetter, itemgetter
+from types import CellType, CodeType, FunctionType
+from typing import Any
+
+from scalargrad.compiler.guards.slots import Same, Slot, Source
+
+#: Finds something about an object that can be compared.
+Measure = Callable[[Any], Any]
+#: Reads something anew.
+Reader = Callable[[], Any]
+
+_CELL, _CODE = attrgetter("cell_contents"), attrgetter("__code__")
+_CODE_AND_ATTRIBUTES = attrgetter("__code__", "__dict__")
+
+
+class Readings:
+    """What to read again, and what it was.
+
+    Attributes
+    ----------
+    slots : dict from Source to Slot
+    spaces : list of (mapping, list of Source)
+        The attributes of objects, and their slots.
+    items : list of (object, object)
+        Other contents, and a frozen copy to compare them with.
+    """
+
+    def __init__(self) -> None:
+        self.slots: dict[Source, Slot] = {}
+        self.spaces: list[tuple[Any, list[Source]]] = []
+        self.items: list[tuple[Any, Any]] = []
+        self._facts: dict[Measure, list[tuple[Any, Any]]] = defaultdict(list)
+        self._named: dict[int, tuple[Mapping[str, Any], dict[str, list[Source]]]] = {}
+        self._lacking: dict[int, tuple[Mapping[str, Any], dict[str, None]]] = {}
+        self._cells: dict[int, tuple[CellType, list[Source]]] = {}
+        self._others: list[tuple[Reader, list[Source]]] = []
+
+    def add(self, owner: Same, slots: Mapping[Any, Slot]) -> list[Source]:
+        """Add slots of an owner by name, and return what identifies them."""
+        self.slots |= {(owner, name): slot for name, slot in slots.items()}
+        return [(owner, name) for name in slots]
+
+    def names(self, owner: Same, space: Mapping[str, Any], slots: Mapping[str, Slot]) -> None:
+        """Add names in a namespace, to be read in the order of their slots."""
+        _, sources = self._named.setdefault(id(space), (space, {}))
+        for name, source in zip(slots, self.add(owner, slots), strict=True):
+            sources.setdefault(name, []).append(source)
+
+    def lacking(self, owner: Same, space: Mapping[str, Any], names: Iterable[str]) -> None:
+        """Add names that a namespace lacks, so that a builtin or nothing is found instead."""
+        found = dict.fromkeys(names)
+        if found:
+            first = f"{next(iter(found))}, which was no name there"
+            label = first if len(found) == 1 else "names that were none"
+            self.add(owner, {label: _slot(True)})
+            self._lacking.setdefault(id(space), (space, {}))[1].update(found)
+
+    def cells(self, owner: Same, cells: Iterable[CellType], slots: Mapping[int, Slot]) -> None:
+        """Add closure cells, with the slots of what they hold by index."""
+        for cell, source in zip(cells, self.add(owner, slots), strict=True):
+            self._cells.setdefault(id(cell), (cell, []))[1].append(source)
+
+    def results(self, owner: Same, read: Reader, slots: Mapping[Any, Slot]) -> None:
+        """Add what a function returns: a tuple of the contents of these slots."""
+        self._others.append((read, self.add(owner, slots)))
+
+    def code(self, owner: Same) -> None:
+        """Add a function's code, and the number of its attributes."""
+        function: FunctionType = owner.content
+        attributes = vars(function)
+        if attributes:
+            self.fact(_CODE, owner)
+            self.fact(len, owner, attributes)
+        else:  # both at once
+            code = function.__code__
+            self.add(owner, {_CODE: _slot(code), len: _slot(0)})
+            self._facts[_CODE_AND_ATTRIBUTES].append((function, (code, {})))
+
+    def fact(self, measure: Measure, owner: Same, inside: Any = None) -> None:
+        """Add something about an object, or about what is `inside` it."""
+        measured = owner.content if inside is None else inside
+        found = measure(measured)
+        self.add(owner, {measure: _slot(found)})
+        self._facts[measure].append((measured, found))
+
+    def order(self, x: Mapping[Any, Any]) -> None:
+        """Add the order of the keys of a dict, which is compared by content besides."""
+        self._facts[tuple].append((x, tuple(x)))
+
+    def readers(self, watched: AbstractSet[Source]) -> Iterator[tuple[Reader, Any]]:
+        """Yield what reads anew, and what it has read: copies of what is in watched slots."""
+        for measure, facts in self._facts.items():
+            yield _of_each(measure, *zip(*facts, strict=True))
+        if self._cells:
+            cells, holders = zip(*self._cells.values(), strict=True)
+            yield _of_each(_CELL, cells, [self.held(x, watched) for x in holders])
+        for space, named in self._named.values():
+            then = tuple([self.held(sources, watched) for sources in named.values()])
+            yield _looked_up(space, [*named]), then
+        for space, names in self._lacking.values():
+            yield partial(space.keys().isdisjoint, tuple(names)), True
+        for read, sources in self._others:
+            yield read, tuple([self.held([source], watched) for source in sources])
+
+    def held(self, sources: Sequence[Source], watched: AbstractSet[Source]) -> Any:
+        """Return what these slots of one thing hold; a copy if any of them is watched."""
+        slot = self.slots[sources[0]]
+        return slot.content if watched.isdisjoint(sources) else slot.frozen
+
+
+def _slot(fact: Any) -> Slot:
+    """Return the slot of something that is compared as a whole."""
+    return Slot(fact, Same(fact) if isinstance(fact, CodeType) else fact, [], fact)
+
+
+def _of_each(measure: Measure, objects: Sequence[Any], then: Sequence[Any]) -> tuple[Reader, Any]:
+    """Return the reader of a fact about each object, and what it has read."""
+    if len(objects) == 1:
+        return partial(measure, objects[0]), then[0]
+    return (lambda: [*map(measure, objects)]), [*then]
+
+
+def _looked_up(space: Mapping[str, Any], names: Sequence[str]) -> Reader:
+    """Return the reader of names in a namespace, in C where possible."""
+    if len(names) == 1:  # of a single name, an itemgetter returns no tuple
+        (name,) = names
+        return lambda: (space[name],)
+    return partial(itemgetter(*names), space)
