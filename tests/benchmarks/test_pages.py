@@ -30,7 +30,7 @@ def test_each_page_is_written_opened_and_stepped_through(
 
 
 def test_frames_of_a_training_page_are_measured(browser: Any) -> None:
-    """Each frame takes some time, in which all of the page is drawn; no screen shows more than it has."""
+    """A frame takes some time, in which all is drawn; none is shown that the screen has not."""
     one, played = pages.frames(browser, 1)
     assert one.goal == "a sixtieth of a second"
     assert one.measured.endswith((" ms", " µs"))
