@@ -236,7 +236,7 @@ def test_a_tree_without_values_is_returned_as_it_is() -> None:
 )
 def test_arrays_whose_items_are_no_numbers_are_refused(array: Any) -> None:
     """NumPy makes an integer of nanoseconds of a date, and a tuple of a record."""
-    with pytest.raises(OperandError, match="^argument 0 is .*, of type ndarray: give numbers"):
+    with pytest.raises(OperandError, match=r"^argument 0 is .*, of type ndarray: give numbers"):
         grad(lambda x: x[0] * 2.0)(array)
-    with pytest.raises(OperandError, match="the tree is .*, of type ndarray: give numbers or Val"):
+    with pytest.raises(OperandError, match=r"the tree is .*, of type ndarray: give numbers or Val"):
         flatten(array, "the tree")
