@@ -10,15 +10,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from scalargrad.compiler.call.arguments import Key, key_of_numbers, visit
-from scalargrad.compiler.call.eager_replay import Made
 from scalargrad.compiler.call.objects import Visit, is_object
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.paths import Paths
-from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
-from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
+from scalargrad.compiler.call.record_call import UnrecordedError
+from scalargrad.compiler.call.recordings import Recordings
 from scalargrad.compiler.call.remembered import LastWalk
 from scalargrad.compiler.call.static_arguments import visit_static
-from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.pickling import Reference, lost
 from scalargrad.compiler.trace.trace import current_trace
@@ -59,8 +57,8 @@ class Jitted(Generic[P, R]):
         #: Whether all arguments are traced: none is static, and the function is not an object.
         self.is_traced_whole = not static and not self._is_object
         self._static = static
-        self._limits = RecordingLimits(quiet)
         self._kept = Paths(function, paths)
+        self._recordings = Recordings(function, static, self._kept, quiet=quiet)
         self._last_walk = LastWalk()
         #: The compiled scans of this function as a step, by the number of steps.
         self.scans: dict[int | None, Jitted[..., Any]] = {}
@@ -89,7 +87,7 @@ class Jitted(Generic[P, R]):
             if run is not None:
                 break
         else:
-            anew = self._run_anew(leaves, module_values, made)
+            anew = self._recordings.run(leaves, module_values, made)
             if anew is None:
                 return self._function(*args, **kwargs)
             path, run = anew
@@ -136,66 +134,6 @@ class Jitted(Generic[P, R]):
                 "an argument contains itself, or is nested too deeply to be searched for numbers: "
                 "give a list of its numbers"
             ) from None
-
-    def _run_anew(self, leaves: list[Any], module_values: list[Value], made: Made) -> Any:
-        """Record a path and run it; return None if the call must be made eagerly.
-
-        That is the case if there are too many paths, or if a comparison is so close that rounding
-        makes the program decide otherwise than the recording. If the function raises an error, it
-        is called eagerly for the error with its full message.
-        """
-        _, args, kwargs, key = made
-        try:
-            path = self._recorded(key, args, kwargs)
-        except UnrecordedError as failed:
-            unrecorded = failed
-        else:
-            run = None if path is None else path.run(leaves, module_values, made)
-            return None if run is None else (path, run)
-        if unrecorded.is_repeatable:
-            self._function(*args, **kwargs)
-        return unrecorded.explain()
-
-    def _recorded(self, key: Key, args: Sequence[Any], kwargs: dict[str, Any]) -> Path | None:
-        """Record the path that these arguments take, and keep it; None if there are too many."""
-        with self._kept.lock:
-            now = self._kept.before(key)
-            known = self._paths.get(key, ())
-            if len(known) >= PATHS:
-                parting = functools.partial(self._parting_line, args, kwargs, known[0])
-                self._limits.warn_of_paths(self, parting)
-                return None
-            if self._limits.is_changing(self, self._kept.changed(key, now)):
-                return None
-            path = self._record(args, kwargs, now)
-            self._limits.note(self, key, [self._function, *args, *kwargs.values()])
-            others = [p for p in self._paths.get(key, ()) if p.outcomes != path.outcomes]
-            self._kept.put(key, (path, *others), path.surroundings or now)
-        return path
-
-    def _record(
-        self, args: Sequence[Any], kwargs: dict[str, Any], now: ClosedOver, *, singly: bool = False
-    ) -> Path:
-        key, leaves, module_values = self.signature(args, kwargs)
-        recorder = CallRecorder(self._function, args, kwargs, self._static)
-        found = recorder.record(leaves, module_values, self, singly=singly)
-        now.watch(now.slots)
-        if not now.holds():  # a cache was filled, a log written, or a counter raised
-            before, now = now, self._kept.look_around(key)
-            recorder.require_same(found, before.changed(now), singly=singly)
-            now = self._kept.look_around(key)
-        elif recorder.may_be_fresh:
-            recorder.require_same(found, None, singly=singly)
-        name = getattr(self, "__name__", "compiled")
-        return Path(*found, name=name, surroundings=now)
-
-    def _parting_line(
-        self, args: Sequence[Any], kwargs: dict[str, Any], path: Path
-    ) -> tuple[str, int] | None:
-        """Return the file and line of the comparison where a call leaves a path."""
-        _, leaves, module_values = self.signature(args, kwargs)
-        recorder = CallRecorder(self._function, args, kwargs, self._static)
-        return recorder.parting_line(leaves, module_values, self, path.outcomes)
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """Show what was recorded and compiled for these arguments, and where time goes.
@@ -285,11 +223,12 @@ class Jitted(Generic[P, R]):
         """
         self._kept.look_around()
         key, leaves, module_values = self.signature(args, kwargs)
+        made = self, args, kwargs, key
         for path in self._paths.get(key, ()):
-            if path.fits(leaves, module_values, (self, args, kwargs, key)):
+            if path.fits(leaves, module_values, made):
                 return path, leaves, module_values
         try:
-            anew = self._recorded(key, args, kwargs)
+            anew = self._recordings.record(leaves, module_values, made)
         except UnrecordedError as failed:
             failed.explain()
         if anew is None:
@@ -301,8 +240,10 @@ class Jitted(Generic[P, R]):
 
     def recorded_singly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path:
         """Return a new path, not kept, in which each number given or returned has its own node."""
+        key, leaves, module_values = self.signature(args, kwargs)
+        made = self, args, kwargs, key
         try:
-            return self._record(args, kwargs, self._kept.look_around(), singly=True)
+            return self._recordings.record_singly(leaves, module_values, made)
         except UnrecordedError as failed:
             failed.explain()
 
