@@ -5,22 +5,21 @@ from __future__ import annotations
 import copy
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from scalargrad.compiler.call.arguments import Key, key_of_numbers, visit
-from scalargrad.compiler.call.objects import Visit, is_object
+from scalargrad.compiler.call.arguments import Key
+from scalargrad.compiler.call.objects import is_object
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.paths import Paths
 from scalargrad.compiler.call.record_call import UnrecordedError
 from scalargrad.compiler.call.recordings import Recordings
-from scalargrad.compiler.call.remembered import LastWalk
-from scalargrad.compiler.call.static_arguments import argument_name, visit_static
+from scalargrad.compiler.call.signature import Signature
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.pickling import Reference, lost
 from scalargrad.compiler.trace.trace import current_trace
-from scalargrad.errors import OperandError, TraceError
+from scalargrad.errors import TraceError
 from scalargrad.grad_mode import switches
 from scalargrad.value import Value
 
@@ -53,13 +52,11 @@ class Jitted(Generic[P, R]):
     ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
-        self._is_object = is_object(function)
-        #: Whether all arguments are traced: none is static, and the function is not an object.
-        self.is_traced_whole = not static and not self._is_object
+        #: Returns the key, the numbers and the Values of a call's arguments.
+        self.signature = Signature(function, static)
         self._static = static
         self._kept = Paths(function, paths)
         self._recordings = Recordings(function, static, self._kept, quiet=quiet)
-        self._last_walk = LastWalk()
         #: The compiled scans of this function as a step, by the number of steps.
         self.scans: dict[int | None, Jitted[..., Any]] = {}
 
@@ -102,50 +99,6 @@ class Jitted(Generic[P, R]):
         if self._kept.is_outdated():
             self._kept.look_around()
         return self._paths.get(self.signature(args, {})[0], ())
-
-    def signature(
-        self, args: Sequence[Any], kwargs: dict[str, Any]
-    ) -> tuple[Key, list[Any], list[Value]]:
-        """Return the key of the program, the numbers of arguments, and the Values of objects."""
-        if self.is_traced_whole and not kwargs:
-            known = key_of_numbers(args)  # the common case, twice as fast
-            if known is not None:
-                return known, [*args], []
-        try:
-            objects = Visit([], self._last_walk)
-            leaves: list[Any] = []
-            if self._is_object:
-                objects.whole(self._function)
-            if not self._static and not kwargs:
-                for x in args:
-                    visit(x, objects.key, leaves, objects)
-                module_values = objects.finish()
-                return tuple(objects.key), leaves, module_values
-            for name, x in [*enumerate(args), *kwargs.items()]:
-                objects.key.append(name)
-                if name in self._static:
-                    visit_static(x, f"static argument {name!r}", objects.key)
-                else:
-                    visit(x, objects.key, leaves, objects)
-            module_values = objects.finish()
-            return tuple(objects.key), leaves, module_values
-        except TraceError:
-            self._name_refused(args, kwargs)
-            raise
-        except RecursionError:
-            raise OperandError(
-                "an argument contains itself, or is nested too deeply to be searched for numbers: "
-                "give a list of its numbers"
-            ) from None
-
-    def _name_refused(self, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        """Raise the error of the first argument that is refused again, with its name in it."""
-        named: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
-        for name, x in named:
-            if name not in self._static:
-                objects = Visit([])
-                objects.where = f"the argument {argument_name(self._function, name)}"
-                visit(x, [], [], objects)
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """Show what was recorded and compiled for these arguments, and where time goes.
@@ -268,7 +221,7 @@ class Jitted(Generic[P, R]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         self._kept.look_around()  # drops paths that are no longer valid
-        if self._is_object:
+        if is_object(self._function):
             return Jitted, (self._function, self._static, self._paths)
         return _unpickled, (Reference.of(self), self._static, self._paths)
 
