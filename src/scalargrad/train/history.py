@@ -223,7 +223,7 @@ def _row(given: Any) -> Row:
     for name, x in given.items():
         if not is_real(x):
             raise OperandError(f"{name} is {shown(x)} in a history; give a number")
-    return {name: x if isinstance(x, int) else float(x) for name, x in given.items()}
+    return {name: x if type(x) is int else float(x) for name, x in given.items()}
 
 
 def spread(count: int, most: int) -> list[int]:
