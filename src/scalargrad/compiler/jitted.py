@@ -10,12 +10,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from scalargrad.compiler.call.arguments import Key
+from scalargrad.compiler.call.call_signature import CallSignature
 from scalargrad.compiler.call.objects import is_object
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.paths import Paths
 from scalargrad.compiler.call.record_call import UnrecordedError
 from scalargrad.compiler.call.recordings import Recordings
-from scalargrad.compiler.call.signature import Signature
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.pickling import Reference, lost
 from scalargrad.compiler.trace.trace import current_trace
@@ -53,7 +53,7 @@ class Jitted(Generic[P, R]):
         functools.update_wrapper(self, function)
         self._function = function
         #: Returns the key, the numbers and the Values of a call's arguments.
-        self.signature = Signature(function, static)
+        self.signature = CallSignature(function, static)
         self._static = static
         self._kept = Paths(function, paths)
         self._recordings = Recordings(function, static, self._kept, quiet=quiet)

@@ -16,7 +16,7 @@ import numpy as np
 
 from scalargrad.compiler.call.copied_objects import Copier
 from scalargrad.compiler.call.objects import Visit, is_object
-from scalargrad.compiler.guards.keys import OTHER_RULES, Frozen, frozen
+from scalargrad.compiler.guards.comparable import OTHER_RULES, Frozen, frozen
 from scalargrad.compiler.guards.object_state import like
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError

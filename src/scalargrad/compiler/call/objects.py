@@ -13,7 +13,7 @@ from itertools import chain
 from types import MethodType
 from typing import Any, Protocol
 
-from scalargrad.compiler.guards.keys import Frozen
+from scalargrad.compiler.guards.comparable import Frozen
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.sparse import Table
 from scalargrad.tree import is_object_array

@@ -21,8 +21,8 @@ from types import (
 )
 from typing import Any
 
+from scalargrad.compiler.guards.comparable import PLAIN, KeyedCopy, Live, Same, plain, same
 from scalargrad.compiler.guards.containers import BOUND, CONTAINERS, copied, items_of
-from scalargrad.compiler.guards.keys import PLAIN, KeyedCopy, Live, Same, plain, same
 from scalargrad.compiler.guards.library_objects import (
     CACHES,
     holds_data,

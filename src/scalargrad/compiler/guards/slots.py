@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-from scalargrad.compiler.guards.keys import Same
+from scalargrad.compiler.guards.comparable import Same
 from scalargrad.value import Value
 
 #: Stands for contents that do not matter.

@@ -13,7 +13,7 @@ from scalargrad.errors import OperandError
 from scalargrad.value import Value
 
 
-class Signature:
+class CallSignature:
     """The signature of a compiled function: what of its arguments is traced.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Keys: forms in which contents are compared, so that what differs is never taken for equal."""
+"""Forms in which contents are compared, so that what differs is never taken for equal."""
 
 from __future__ import annotations
 
