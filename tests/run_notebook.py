@@ -1,8 +1,8 @@
 """Run a notebook from top to bottom, as Jupyter does: python tests/run_notebook.py NOTEBOOK.
 
-IPython's shell, which is what a Jupyter kernel wraps, runs the cells and makes whatever a front end
-may ask for of what they show. Without the messages between kernel and front end a start takes a third
-of the time.
+IPython's shell, which is what a Jupyter kernel wraps, runs the cells and makes of what they show
+whatever a front end may ask for. Without the messages between the two a start takes a third of the
+time.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def main(notebook: Path) -> int:
@@ -20,7 +21,7 @@ def main(notebook: Path) -> int:
     from traitlets.config import Config
 
     kept_out_of_the_users_history = Config({"HistoryManager": {"enabled": False}})
-    shell = InteractiveShell.instance(config=kept_out_of_the_users_history)
+    shell: Any = InteractiveShell.instance(config=kept_out_of_the_users_history)
     shell.display_formatter.active_types = shell.display_formatter.format_types
     os.chdir(notebook.parent)
     for number, cell in enumerate(json.loads(notebook.read_text(encoding="utf-8"))["cells"]):

@@ -63,7 +63,9 @@ def test_a_jupyter_kernel_runs_the_first() -> None:
     kernel, client = manager.start_new_kernel(cwd=FOLDER)
     try:
         for cell in cells(PATHS[0], "code"):
-            hears = {"output_hook": lambda message: shown.update(message["content"].get("data", ()))}
+            hears = {
+                "output_hook": lambda message: shown.update(message["content"].get("data", ()))
+            }
             reply = client.execute_interactive("".join(cell["source"]), **hears)
             assert reply["content"]["status"] == "ok", reply["content"]
     finally:

@@ -83,6 +83,7 @@ def test_ctrl_c_in_the_first_epoch_loses_nothing(
     assert all(path.exists() for path in report.files)
 
 
+@pytest.mark.uncounted
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("name", ["moons", "digits", "names"])
 def test_a_resumed_program_ends_where_an_unbroken_one_does(
@@ -107,6 +108,7 @@ def test_a_resumed_program_ends_where_an_unbroken_one_does(
     assert again.model.state_dict() == whole.model.state_dict()
 
 
+@pytest.mark.uncounted
 def test_moons_repeats_micrograd_s_published_run(tmp_path: Path) -> None:
     """Losses of steps 0-3 and 99 are micrograd's; all points end up on the right side."""
     history = experiments.moons(Plan(tmp_path, quiet=True)).history
@@ -116,6 +118,7 @@ def test_moons_repeats_micrograd_s_published_run(tmp_path: Path) -> None:
     assert history["accuracy"][-1] == 1.0
 
 
+@pytest.mark.uncounted
 def test_xor_is_learned(tmp_path: Path) -> None:
     """With its own number of epochs the program gets all four points right."""
     report = experiments.xor(Plan(tmp_path, quiet=True))
@@ -162,6 +165,7 @@ def test_without_matplotlib_the_error_says_what_to_install(
         experiments.xor(Plan(tmp_path, epochs=1, quiet=True))
 
 
+@pytest.mark.uncounted
 @pytest.mark.parametrize(("quiet", "printed"), [(False, ["100", "200"]), (True, [])])
 def test_the_sine_prints_every_hundredth_step(
     quiet: bool,
