@@ -50,7 +50,7 @@ def test_a_notebook_runs_from_top_to_bottom(path: Path) -> None:
     """Each in a process of its own: what it asserts holds, and what it shows can be shown."""
     pytest.importorskip("IPython")
     pytest.importorskip("matplotlib_inline")
-    program = [sys.executable, Path(__file__).with_name("run_notebook.py"), path]
+    program = [sys.executable, str(Path(__file__).with_name("run_notebook.py")), str(path)]
     done = subprocess.run(program, capture_output=True, text=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -60,13 +60,14 @@ def test_a_jupyter_kernel_runs_the_first() -> None:
     manager = pytest.importorskip("jupyter_client.manager")
     pytest.importorskip("ipykernel")
     shown: set[str] = set()
+
+    def hear(message: dict[str, Any]) -> None:
+        shown.update(message["content"].get("data", ()))
+
     kernel, client = manager.start_new_kernel(cwd=FOLDER)
     try:
         for cell in cells(PATHS[0], "code"):
-            hears = {
-                "output_hook": lambda message: shown.update(message["content"].get("data", ()))
-            }
-            reply = client.execute_interactive("".join(cell["source"]), **hears)
+            reply = client.execute_interactive("".join(cell["source"]), output_hook=hear)
             assert reply["content"]["status"] == "ok", reply["content"]
     finally:
         client.stop_channels()
