@@ -88,6 +88,8 @@ NEAREST = {
     "compiler/guards/": [
         *("tests/compiler/test_closed_over.py", "tests/compiler/test_contract.py"),
         *("tests/compiler/test_side_effects.py", "tests/compiler/test_objects.py"),
+        *("tests/compiler/test_seen_state.py", "tests/compiler/test_remembered.py"),
+        "tests/compiler/test_call_costs.py",
     ],
     "optim/": ["tests/optim", "tests/test_defaults.py"],
     "losses/": ["tests/losses", "tests/test_defaults.py"],

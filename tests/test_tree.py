@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalargrad import OperandError, Value
+from scalargrad import OperandError, Value, grad
 from scalargrad.tree import flatten, flatten_like, is_object_array, replaced
 
 Pair = namedtuple("Pair", "first second")
@@ -223,3 +223,20 @@ def test_a_tree_without_values_is_returned_as_it_is() -> None:
     found = replaced(tree, lambda x: x.data)
     assert found == {"kept": kept, "x": (2.0, 1.0)}
     assert found["kept"] is kept
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([(1.0, 2)], dtype=[("height", float), ("count", int)]),
+        np.array(["2020-01-01"], dtype="datetime64[ns]"),
+        np.array([3], dtype="timedelta64[ns]"),
+    ],
+    ids=["records", "dates", "intervals"],
+)
+def test_arrays_whose_items_are_no_numbers_are_refused(array: Any) -> None:
+    """NumPy makes an integer of nanoseconds of a date, and a tuple of a record."""
+    with pytest.raises(OperandError, match=r"^argument 0 is .*, of type ndarray: give numbers"):
+        grad(lambda x: x[0] * 2.0)(array)
+    with pytest.raises(OperandError, match=r"the tree is .*, of type ndarray: give numbers or Val"):
+        flatten(array, "the tree")

@@ -30,7 +30,12 @@ __all__ = [
 
 
 class ScalargradError(Exception):
-    """Base class of every error scalargrad raises on purpose."""
+    """Base class of every error scalargrad raises on purpose.
+
+    Where one ended `fit`, `history` is the `History` of the epochs completed before.
+    """
+
+    history: object = None
 
 
 class OperandError(ScalargradError, TypeError):
@@ -62,12 +67,7 @@ class ExpressionError(ScalargradError, ValueError):
 
 
 class StateError(ScalargradError, RuntimeError):
-    """Saved numbers do not fit what they are loaded into, or their file is damaged or foreign.
-
-    Where `fit` could not write a checkpoint, `history` is what it measured until then.
-    """
-
-    history: object = None
+    """Saved numbers do not fit what they are loaded into, or their file is damaged or foreign."""
 
 
 class GradcheckError(ScalargradError, AssertionError):

@@ -58,6 +58,10 @@ def flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
         raise OperandError(f"{place} contains itself, or is nested too deeply") from None
 
 
+#: The kinds of arrays whose items would become numbers or tuples: dates, intervals and records.
+_NO_NUMBERS = "MmV"
+
+
 def _flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
     if isinstance(tree, Value) or is_real(tree):
         return [tree], next
@@ -68,7 +72,7 @@ def _flatten(tree: Any, where: str) -> tuple[list[Any], Rebuild]:
             children = [([x], next) for x in tree]  # as `_flatten` does, faster
         else:
             children = [_flatten(x, f"{where}[{i}]") for i, x in enumerate(tree)]
-    elif is_array(tree):
+    elif is_array(tree) and tree.dtype.kind not in _NO_NUMBERS:
         children = [_flatten(x, f"{where}.flat[{i}]") for i, x in enumerate(_items(tree))]
     else:
         raise OperandError(

@@ -270,7 +270,7 @@ def test_mutable_static_arguments_are_compared_by_their_state() -> None:
     assert frozen(1.0, config).data == 5.0
     config.position = 4.0
     assert frozen(1.0, config).data == 7.0
-    with pytest.raises(TraceError, match="static argument 1 is a list"):
+    with pytest.raises(TraceError, match="static argument 1 is or holds a list"):
         frozen(1.0, [config])
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from scalargrad import OperandError, Value, nn
+from scalargrad import DomainError, OperandError, Parameter, Value, nn
 
 POINTS = [1e4, -1e4, 0.0, 0.5, -0.5, 3.0, -3.0, 19.9, 20.1, -20.1, 700.0]
 
@@ -95,6 +96,28 @@ def test_unknown_forms_are_refused() -> None:
     """The error names what can be chosen."""
     with pytest.raises(OperandError, match="'none' or 'tanh'"):
         nn.GELU(approximate="erf")
+
+
+NUMBERS = [
+    lambda x: nn.LeakyReLU(x).negative_slope,
+    lambda x: nn.ELU(x).alpha,
+    lambda x: nn.Threshold(x, 1.0).threshold,
+    lambda x: nn.Threshold(1.0, x).value,
+]
+
+
+@pytest.mark.parametrize("kept", NUMBERS)
+def test_options_are_floats_values_or_refused(kept: Callable[[Any], Any]) -> None:
+    """NumPy's single precision, True and integers would leak into what is computed."""
+    np = pytest.importorskip("numpy")
+    for given in (np.float32(0.5), True, 1, 0.25):
+        assert type(kept(given)) is float
+        assert kept(given) == float(given)
+    slope = Parameter(0.5)
+    assert kept(slope) is slope
+    for wrong in ("x", None, [0.5], 1j, float("nan")):
+        with pytest.raises((OperandError, DomainError), match=r"^(LeakyReLU|ELU|Threshold): "):
+            kept(wrong)
 
 
 def test_identity_takes_and_ignores_any_options() -> None:

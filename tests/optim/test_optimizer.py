@@ -186,6 +186,34 @@ def test_a_rate_of_numpys_leaves_parameters_floats(
     assert results[0] == results[1]
 
 
+@every_optimiser
+@pytest.mark.parametrize("where", ["given", "assigned", "loaded"])
+def test_true_is_one_in_every_numeric_option(
+    build: Callable[..., optim.Optimizer], where: str
+) -> None:
+    """A state has floats only, but for the options that are yes or no."""
+    kind: Any = type(build([Parameter(0.0)]))
+    usual = kind([Parameter(1.0)])
+    flags = {"amsgrad", "centered", "maximize", "nesterov"}
+    names = usual.param_groups[0].keys() - {"params", "step"} - flags
+    below_one = {"betas": (False, False), "alpha": False}
+    options = {name: below_one.get(name, True) for name in names}
+    if where == "given":
+        usual = kind([Parameter(1.0)], **options)
+    elif where == "assigned":
+        usual.param_groups[0].update(options, initial_lr=True)
+    else:
+        [group] = usual.state_dict()["param_groups"]
+        state = {"state": {}, "param_groups": [{**group, **options, "initial_lr": True}]}
+        usual.load_state_dict(state)
+    [saved] = usual.state_dict()["param_groups"]
+    numbers = {name: saved[name] for name in saved.keys() - {"params", "step"} - flags}
+    betas = numbers.pop("betas", ())
+    assert {type(x) for x in [*betas, *numbers.values()]} == {float}
+    assert all(numbers[name] == options.get(name, True) for name in numbers)
+    assert {type(saved[name]) for name in flags & saved.keys()} <= {bool}
+
+
 @pytest.mark.parametrize(
     "lr", ["0.1", None, [0.1], 1j, Value(0.1), -0.1, math.nan, math.inf, 10**400, object()]
 )

@@ -165,3 +165,9 @@ def test_histories_are_equal_by_content(history: History) -> None:
     assert history == History(ROWS, "all epochs done", 30)
     assert history != History(ROWS, "interrupted", 30)
     assert history != ROWS
+
+
+def test_true_in_a_row_is_one() -> None:
+    """A table, a file and a plot show numbers."""
+    [row] = History([{"epoch": 1, "found": True}]).rows
+    assert (type(row["epoch"]), type(row["found"])) == (int, float)

@@ -17,7 +17,7 @@ from scalargrad.compiler.call.paths import Paths
 from scalargrad.compiler.call.record_call import CallRecorder, UnrecordedError
 from scalargrad.compiler.call.recording_limits import PATHS, RecordingLimits
 from scalargrad.compiler.call.remembered import LastWalk
-from scalargrad.compiler.call.static_arguments import visit_static
+from scalargrad.compiler.call.static_arguments import argument_name, visit_static
 from scalargrad.compiler.guards.closed_over import ClosedOver
 from scalargrad.compiler.jit_mode import is_jit_disabled
 from scalargrad.compiler.pickling import Reference, lost
@@ -131,11 +131,23 @@ class Jitted(Generic[P, R]):
                     visit(x, objects.key, leaves, objects)
             module_values = objects.finish()
             return tuple(objects.key), leaves, module_values
+        except TraceError:
+            self._name_refused(args, kwargs)
+            raise
         except RecursionError:
             raise OperandError(
                 "an argument contains itself, or is nested too deeply to be searched for numbers: "
                 "give a list of its numbers"
             ) from None
+
+    def _name_refused(self, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        """Raise the error of the first argument that is refused again, with its name in it."""
+        named: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
+        for name, x in named:
+            if name not in self._static:
+                objects = Visit([])
+                objects.where = f"the argument {argument_name(self._function, name)}"
+                visit(x, [], [], objects)
 
     def _run_anew(self, leaves: list[Any], module_values: list[Value], made: Made) -> Any:
         """Record a path and run it; return None if the call must be made eagerly.

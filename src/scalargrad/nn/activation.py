@@ -20,7 +20,7 @@ from scalargrad.ops import (
     where,
 )
 from scalargrad.system.one_line import shown
-from scalargrad.table.validation import is_word, number, positive
+from scalargrad.table.validation import is_word, number, positive, scalar
 
 
 class ElementwiseModule(Module):
@@ -106,6 +106,11 @@ class LeakyReLU(ElementwiseModule):
     negative_slope : float
         Dimensionless.
 
+    Raises
+    ------
+    OperandError, DomainError
+        If it is neither a number nor a Value.
+
     Examples
     --------
     >>> LeakyReLU(0.1)([-2.0, 3.0])
@@ -113,7 +118,7 @@ class LeakyReLU(ElementwiseModule):
     """
 
     def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = negative_slope
+        self.negative_slope = scalar(negative_slope, "LeakyReLU: negative_slope")
 
     def unit(self, x: Any) -> Any:
         """Apply `leaky_relu` to one number."""
@@ -132,6 +137,11 @@ class ELU(ElementwiseModule):
     alpha : float
         Minus the value for x → -∞.
 
+    Raises
+    ------
+    OperandError, DomainError
+        If it is neither a number nor a Value.
+
     Examples
     --------
     >>> ELU()([0.0, 3.0])
@@ -139,7 +149,7 @@ class ELU(ElementwiseModule):
     """
 
     def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = alpha
+        self.alpha = scalar(alpha, "ELU: alpha")
 
     def unit(self, x: Any) -> Any:
         """Apply `elu` to one number."""
@@ -231,6 +241,11 @@ class Threshold(ElementwiseModule):
     value : float
         What stands in for an x that does not exceed it.
 
+    Raises
+    ------
+    OperandError, DomainError
+        If one is neither a number nor a Value.
+
     Notes
     -----
     PyTorch's definition. The perceptron's hard threshold, 1 or 0, is `Step`.
@@ -242,8 +257,8 @@ class Threshold(ElementwiseModule):
     """
 
     def __init__(self, threshold: float, value: float) -> None:
-        self.threshold = threshold
-        self.value = value
+        self.threshold = scalar(threshold, "Threshold: threshold", finite=False)
+        self.value = scalar(value, "Threshold: value", finite=False)
 
     def unit(self, x: Any) -> Any:
         """Apply the threshold to one number."""

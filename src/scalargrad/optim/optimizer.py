@@ -97,8 +97,8 @@ class Optimizer:
             raise OperandError("a parameter was given to the optimiser twice")
 
     def check(self, group: Group) -> None:
-        """Raise DomainError if an option of a group is out of its range."""
-        at_least_zero(group, "lr", "eps", "weight_decay", "momentum")
+        """Make the numbers of a group floats; raise DomainError if one is out of its range."""
+        at_least_zero(group, "lr", "initial_lr", "eps", "weight_decay", "momentum")
         flags(group, "maximize")
 
     def next_group(self, group: Group) -> Group:
@@ -326,6 +326,11 @@ class Optimizer:
             As PyTorch arranges it: ``state`` maps the number of a parameter, in the order
             given, to its state by name; ``param_groups`` lists options. It can be written as
             JSON and read again without loss.
+
+        Raises
+        ------
+        OperandError, DomainError
+            If an option that was assigned is no number, or out of its range.
         """
         return written(self)
 

@@ -38,7 +38,7 @@ def _float(x: Any, name: str) -> Any:
 
 
 def at_least_zero(group: Group, *options: str) -> None:
-    """Raise an error if one of these options of a group is negative or not a finite number.
+    """Make these options of a group floats, True 1.0 as well.
 
     Raises
     ------
@@ -48,7 +48,10 @@ def at_least_zero(group: Group, *options: str) -> None:
         If it is negative, infinite or nan.
     """
     for option in options:
-        if option in group and number(group[option], option) < 0.0:
+        if option not in group:
+            continue
+        group[option] = number(group[option], option)
+        if group[option] < 0.0:
             raise DomainError(f"{option} is {group[option]}; it cannot be negative")
 
 
@@ -60,7 +63,7 @@ def flags(group: Group, *options: str) -> None:
 
 
 def fractions(group: Group, option: str, count: int | None = None) -> None:
-    """Raise an error if an option is not the expected count of numbers in [0, 1).
+    """Make an option the expected count of floats in [0, 1).
 
     Raises
     ------
@@ -74,5 +77,7 @@ def fractions(group: Group, option: str, count: int | None = None) -> None:
     if (count is not None) != isinstance(found, tuple) or len(numbers) != (count or 1):
         wanted = "one number" if count is None else f"{count} numbers, as in (0.9, 0.999)"
         raise OperandError(f"{option} is {shown(found)}; give {wanted}")
-    if not all(0.0 <= number(x, option) < 1.0 for x in numbers):
+    floats = tuple(number(x, option) for x in numbers)
+    if not all(0.0 <= x < 1.0 for x in floats):
         raise DomainError(f"{option} is {found}; it must be at least 0 and less than 1")
+    group[option] = floats if count is not None else floats[0]

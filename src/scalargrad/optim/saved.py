@@ -33,20 +33,28 @@ class Saved(Protocol):
 
     @property
     def check(self) -> Callable[[Group], None]:
-        """Raises an error if an option is out of its range."""
+        """Makes the numbers of a group floats; raises an error if one is out of its range."""
 
 
 def written(optimizer: Saved) -> dict[str, Any]:
-    """Return the state dict of an optimiser, in which parameters are numbered in their order."""
+    """Return the state dict of an optimiser, in which parameters are numbered in their order.
+
+    Raises
+    ------
+    OperandError, DomainError
+        If an option that was assigned is no number, or out of its range.
+    """
     numbers = optimizer.state.rows
     state = {
         numbers[p]: dict(zip(optimizer.state_names, found, strict=True))
         for p, found in optimizer.state.items()
     }
     groups = [
-        {**group, "params": [numbers[p] for p in group["params"]]}
+        plain({**group, "params": [numbers[p] for p in group["params"]]})
         for group in optimizer.param_groups
     ]
+    for group in groups:
+        optimizer.check(group)
     return {"state": state, "param_groups": groups}
 
 
@@ -83,10 +91,7 @@ def _merged(own: Group, saved: Group) -> Group:
     if missing := own.keys() - saved.keys() - {"initial_lr"}:
         raise ValueError(f"a group has no {', '.join(sorted(missing))}")
     step = counted(saved["step"], "step")
-    merged = {**own, **saved, "params": own["params"], "step": step}
-    if "initial_lr" in saved:
-        merged["initial_lr"] = number(saved["initial_lr"], "initial_lr", 0.0)
-    return plain(merged)
+    return plain({**own, **saved, "params": own["params"], "step": step})
 
 
 def _state(found: Mapping[str, Any], names: Sequence[str]) -> tuple[float, ...]:

@@ -80,7 +80,7 @@ class SGD(Optimizer):
     def check(self, group: Group) -> None:
         """Raise DomainError if an option is negative, or nesterov lacks what it needs."""
         super().check(group)
-        number(group["dampening"], "dampening")
+        group["dampening"] = number(group["dampening"], "dampening")
         flags(group, "nesterov")
         if group["nesterov"] and (group["momentum"] == 0.0 or group["dampening"] != 0.0):
             raise DomainError("nesterov needs momentum > 0 and dampening = 0")

@@ -24,7 +24,7 @@ from scalargrad.train.checks import (
 )
 from scalargrad.train.examples import Examples, examples, hold_out
 from scalargrad.train.gradient_clipping import Limits
-from scalargrad.train.history import History
+from scalargrad.train.history import History, attach
 from scalargrad.train.labels import warn_of_labels
 from scalargrad.train.objective import Loss, Metric, Objective, Regularizer, is_foreign
 from scalargrad.train.progress import ProgressBar, Silence, progress_bar
@@ -152,7 +152,7 @@ def fit(
     StateError
         If the checkpoint cannot be written, which is found out before the first step, or read,
         or belongs to another run; model and optimiser are then as they were. If it cannot be
-        written later, the model keeps what it learned and the error has the `history`.
+        written later, the model keeps what it learned.
     TraceError
         With ``jit=True``, if a step does what a program could not repeat; the message says what.
     MissingPackageError
@@ -180,6 +180,9 @@ def fit(
     cross-entropy; 0 for the hinge loss), where `accuracy` counts probabilities as scores, where
     the optimiser moves parameters that the model does not have, and where the schedule is one of
     another optimiser.
+
+    An error during training, also one of a callback's or a metric's, has the attribute `history`:
+    the History of the epochs completed before. The model keeps what it learned.
 
     Ctrl-C ends training after the step under way: the model keeps what it learned, and the
     history every completed epoch. A second Ctrl-C does not wait. With `patience` the model is
@@ -254,7 +257,7 @@ def fit(
 def _train(
     run: Trainer, epochs: int, after_epoch: Callable[[], bool], bar: ProgressBar | Silence
 ) -> None:
-    """Run epochs until all are done, `after_epoch` returns true, or Ctrl-C is pressed."""
+    """Run epochs until all are done, `after_epoch` returns false, or Ctrl-C is pressed."""
     with deferred_interrupt() as interrupt:
         try:
             going_on = not run.finished(epochs)
@@ -264,6 +267,9 @@ def _train(
                 going_on = after_epoch()
         except KeyboardInterrupt:
             run.history.stopped = "interrupted"
+        except Exception as error:
+            attach(run.history, error)
+            raise
 
 
 def _split(

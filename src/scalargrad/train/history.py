@@ -203,13 +203,27 @@ class History:
         return training_curves({name: self[name] for name in self.columns}, ax=ax)
 
 
+def attach(history: History, error: Exception) -> None:
+    """Give an error that ended training what was measured until then, and a note that says so.
+
+    An error of a `fit` inside, in a callback, keeps the history of that one.
+    """
+    if "history" in vars(error):
+        return
+    vars(error)["history"] = history  # of any class, as all exceptions have attributes
+    history.stopped = history.stopped or type(error).__name__
+    if history.rows:
+        completed = "1 epoch was" if len(history) == 1 else f"{len(history)} epochs were"
+        error.add_note(f"{completed} completed; what they measured is this error's `history`")
+
+
 def _row(given: Any) -> Row:
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
         raise OperandError(f"a row of a history is {shown(given)}; give a dict of numbers by name")
     for name, x in given.items():
         if not is_real(x):
             raise OperandError(f"{name} is {shown(x)} in a history; give a number")
-    return {name: x if isinstance(x, int) else float(x) for name, x in given.items()}
+    return {name: x if type(x) is int else float(x) for name, x in given.items()}
 
 
 def spread(count: int, most: int) -> list[int]:

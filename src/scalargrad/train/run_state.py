@@ -37,16 +37,13 @@ class RunState:
         Raises
         ------
         StateError
-            If it cannot be written, or the state holds what no checkpoint can; the history so
-            far is its `history`.
+            If it cannot be written, or the state holds what no checkpoint can.
         """
         self._run.mode.write_back()
         try:
             save_checkpoint(self.path, {**self._parts(), "conditions": self._conditions})
         except (OSError, StateError) as error:
-            failure = StateError(f"the checkpoint was not written: {error}")
-            failure.history = self._run.history
-            raise failure from error
+            raise StateError(f"the checkpoint was not written: {error}") from error
 
     def require_saveable(self) -> None:
         """Raise StateError if a part's state, as it is now, holds what no checkpoint can."""

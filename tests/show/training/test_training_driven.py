@@ -91,7 +91,7 @@ def test_nothing_plays_by_itself_and_space_plays_and_pauses(open_page: Any) -> N
     assert said(page, "play") == "Play"
     page.locator("#play").click()
     page.locator("#speed").select_option("fast")
-    page.clock.run_for(95)
+    page.clock.run_for(110)
     assert at(page) == "epoch 1/30"
     page.keyboard.press("ArrowRight")
     page.clock.run_for(5_000)

@@ -6,6 +6,7 @@ is part of the key under which a program is kept.
 
 from __future__ import annotations
 
+import array
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from enum import Enum
 from itertools import chain
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from scalargrad.compiler.call.copied_objects import Copier
-from scalargrad.compiler.call.frozen import Frozen, frozen, refuse_array
+from scalargrad.compiler.call.frozen import Frozen, frozen, refuse_array, refuse_records
 from scalargrad.compiler.call.objects import Visit, is_object
 from scalargrad.compiler.guards.object_state import like
 from scalargrad.compiler.trace.whole_arrays import WholeArray
@@ -118,9 +119,10 @@ def visit(x: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None 
     elif objects is not None and is_object(x):
         objects.whole(x)
     else:
-        if hasattr(x, "__array__"):
-            refuse_array(x)
-        key.append(frozen(x, "an argument"))
+        where = "an argument" if objects is None else objects.where
+        if hasattr(x, "__array__") or isinstance(x, memoryview | array.array):
+            refuse_array(x, where)
+        key.append(frozen(x, where))
 
 
 def _visit_all(
@@ -158,16 +160,23 @@ def _are_rows(xs: Sequence[Any]) -> bool:
     )
 
 
-def _visit_array(array: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None) -> None:
-    if array.__class__ is not np.ndarray and isinstance(array, np.ma.MaskedArray | np.matrix):
-        refuse_array(array)
-    if array.dtype.kind in _NUMBERS:
-        key.append(("array", array.shape))
-        leaves.append(array)
-        return
-    key.append(("objects", array.shape))
-    for item in array.ravel().tolist():
-        visit(item, key, leaves, objects)
+def _visit_array(given: Any, key: list[Hashable], leaves: list[Any], objects: Visit | None) -> None:
+    """Split an array: its numbers are traced, objects are split; text, dates and so on are kept."""
+    where = "an argument" if objects is None else objects.where
+    if given.__class__ is not np.ndarray and isinstance(given, np.ma.MaskedArray | np.matrix):
+        refuse_array(given, where)
+    kind = given.dtype.kind
+    if kind in _NUMBERS:
+        key.append(("array", given.shape))
+        leaves.append(given)
+    elif given.dtype.names is not None:
+        refuse_records(given, where)
+    elif kind != "O":
+        key.append(frozen(given, where))
+    else:
+        key.append(("objects", given.shape))
+        for item in given.ravel().tolist():
+            visit(item, key, leaves, objects)
 
 
 def code_in(key: Key) -> Iterator[Any]:
@@ -199,6 +208,8 @@ def _rebuilt_array(x: Any, fresh: Iterator[Any], copier: Copier | None) -> Any:
         if found and isinstance(found[0], WholeArray):
             return found[0]
         found += [next(fresh) for _ in range(x.size - 1)]
+    elif x.dtype.kind != "O":
+        return x.copy()
     else:
         found = [rebuilt(item, fresh, copier) for item in x.ravel().tolist()]
     replaced = x.astype(object)

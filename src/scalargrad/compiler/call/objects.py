@@ -19,7 +19,7 @@ from scalargrad.sparse import Table
 from scalargrad.tree import is_object_array
 from scalargrad.value import Parameter, Value
 
-_ATOMS = {int, bool, str, bytes, type(None), complex}
+_ATOMS = {int, bool, str, bytes, type(None)}
 _PARAMETERS = {Parameter}
 
 
@@ -55,7 +55,11 @@ class Visit:
         The index in `met` of each, by id.
     distinct : int
         If `module_values` has this length, its Values are known to be distinct.
+    where : str
+        What is walked, for messages.
     """
+
+    where = "an argument"
 
     def __init__(self, key: list[Hashable], memory: WalkMemory | None = None) -> None:
         self.key = key
@@ -120,7 +124,7 @@ class Visit:
             self.key.append((kind, x.shape))
             self._all(x.ravel().tolist())
         else:
-            self.key.append(Frozen(x, "an attribute of an argument"))
+            self.key.append(Frozen(x, f"an attribute of {self.where}"))
 
     def _sequence(self, x: Any, kind: type) -> None:
         if x and set(map(type, x)) == _PARAMETERS:

@@ -60,3 +60,15 @@ def visit_static(x: Any, where: str, key: list[Hashable]) -> None:
     objects = Visit(key)
     objects.part(x)
     key += objects.module_values
+
+
+def argument_name(function: Callable[..., Any], given: int | str) -> str:
+    """Return the name of an argument given by position or by name, or else its number from 1."""
+    if isinstance(given, str):
+        return given
+    try:
+        parameters = [*inspect.signature(function).parameters.values()]
+    except (TypeError, ValueError):  # a builtin without one
+        parameters = []
+    named = given < len(parameters) and parameters[given].kind in _POSITIONAL
+    return parameters[given].name if named else str(given + 1)

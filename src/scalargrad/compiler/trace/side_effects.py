@@ -16,12 +16,13 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any
 from weakref import ProxyType
 
+import numpy as np
+
 from scalargrad.compiler.guards.names_read import is_followed, is_wrapper, namespaces, variables
 from scalargrad.compiler.guards.object_state import attributes, is_stateful
 from scalargrad.compiler.trace.traced import Traced
 from scalargrad.compiler.trace.whole_arrays import WholeArray
 from scalargrad.errors import TraceError
-from scalargrad.tree import is_object_array
 from scalargrad.value import Value
 
 _ATOMS = (int, float, str, bytes)
@@ -133,7 +134,9 @@ class Contents:
             return x
         if isinstance(x, set):
             return {id(item): item for item in x}
-        items = x.ravel().tolist() if is_object_array(x) else x
+        items = x
+        if isinstance(x, np.ndarray):
+            items = [x.tobytes()] if _is_of_numbers(x) else x.ravel().tolist()
         return dict(enumerate(items)) if isinstance(items, list | tuple | deque) else None
 
     def is_longer(self, part: Any, before: dict[Any, Any], now: dict[Any, Any]) -> bool:
@@ -161,8 +164,8 @@ class Around(Contents):
 
     def held(self, x: Any) -> dict[Any, Any] | None:
         """Return the contents of an object; of a function, its closure, globals and defaults."""
-        if isinstance(x, ModuleType | ProxyType):
-            return None
+        if isinstance(x, ModuleType | ProxyType) or _is_of_numbers(x):
+            return None  # arrays outside are compared at each call
         if isinstance(x, ContextVar):  # set in a copy of the context, which is dropped
             return {"value": x.get(x)}
         kind = type(x)
@@ -205,6 +208,11 @@ class Around(Contents):
         if isinstance(y, Value):
             return x is y or isinstance(x, Traced)
         return x is None or super().is_same(x, y)
+
+
+def _is_of_numbers(x: Any) -> bool:
+    """Return whether `x` is an array, but not one of objects."""
+    return isinstance(x, np.ndarray) and x.dtype.kind != "O"
 
 
 def _variables(function: FunctionType) -> dict[str, Any]:

@@ -1,17 +1,29 @@
 // Playing: steps taken one after another until there are no more, or someone pauses.
-let playing = 0;
+const EARLY = 1; // milliseconds that a frame may come before its time, as browsers round it
+let playing = 0; // the frame that comes next
+let whenPaused = () => {};
 
-// `advance` takes a step and says whether another can follow.
-function playEvery(milliseconds, advance) {
-  playing = setInterval(() => {
+// `advance` takes a step and says whether another can follow. Steps come with the frames of the screen:
+// none is computed that is not shown.
+function playEvery(milliseconds, advance, paused = () => {}) {
+  let last = performance.now();
+  const onFrame = (now) => {
+    playing = requestAnimationFrame(onFrame);
+    if (now - last < milliseconds - EARLY) return;
+    last = now;
     if (!advance()) pause();
-  }, milliseconds);
+  };
+  playing = requestAnimationFrame(onFrame);
+  whenPaused = paused;
   drawPlay();
 }
 
 function pause() {
-  clearInterval(playing);
-  playing = 0;
+  if (playing) {
+    cancelAnimationFrame(playing);
+    playing = 0;
+    whenPaused();
+  }
   drawPlay();
 }
 

@@ -57,7 +57,6 @@ function layOutCurve() {
 }
 
 function drawCurve() {
-  drawCurveKey();
   const svg = $("losses");
   const { losses, count } = training;
   const wanted = [training === recordedTraining, count, isLogarithmic(), ...Object.values(curveRoom)].join();
@@ -65,8 +64,6 @@ function drawCurve() {
   if (wanted !== drawnCurve) svg.replaceChildren(...(hasLosses ? curveParts() : []));
   drawnCurve = wanted;
   if (hasLosses) moveCursor();
-  const ends = `from ${number(losses[0])} to ${number(losses.at(-1))}`;
-  put(svg, "aria-label", `The loss goes ${ends} over ${counted(count, "snapshot")}; here it is ${number(losses[state.at])}.`);
 }
 
 function moveCursor() {
@@ -82,6 +79,9 @@ function moveCursor() {
 function drawCurveKey() {
   const rate = training.rates[state.at];
   putText($("curve-key"), `${number(training.losses[state.at])}${rate === null ? "" : ` · learning rate ${number(rate)}`}`);
+  const { losses, count } = training;
+  const ends = `from ${number(losses[0])} to ${number(losses.at(-1))}`;
+  put($("losses"), "aria-label", `The loss goes ${ends} over ${counted(count, "snapshot")}; here it is ${number(losses[state.at])}.`);
   $("scale").hidden = !positive().length;
   put($("scale"), "aria-pressed", String(isLogarithmic()));
 }
@@ -108,6 +108,7 @@ function curveParts() {
 function changeScale() {
   state.scale = isLogarithmic() ? "linear" : "log";
   drawCurve();
+  drawCurveKey();
   announce(`Losses on a ${state.scale === "log" ? "logarithmic" : "linear"} scale.`);
 }
 

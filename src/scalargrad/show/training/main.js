@@ -28,7 +28,7 @@ function listen() {
   window.addEventListener("hashchange", readFragment);
   onResize(document.documentElement, () => keepFocus(drawAll));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
-  window.addEventListener("beforeprint", () => { isPrinted = true; setTheme("light"); });
+  window.addEventListener("beforeprint", () => { isPrinted = true; rest(); setTheme("light"); });
   window.addEventListener("afterprint", () => { isPrinted = false; setTheme($("theme").value); });
 }
 

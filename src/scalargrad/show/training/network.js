@@ -1,16 +1,12 @@
-// The network: a picture in each unit of what it gives over the plane, and a line for each weight.
+// The units of the network: a picture in each of what it gives over the plane.
 
 const HEADING = 22; // pixels above the units, for the names of layers
 const MOST_TILE = 54;
 const LEAST_TILE = 2;
 const ROOM = { narrow: 30, wide: 92 }; // beside the last layer, for names and numbers
 const BEFORE_INPUT = 14; // pixels around an input's name
-const PALE = 0.06; // how strong lines are that are not meant
-const CARRIES = 0.1; // of the greatest product into a layer: less is not meant
-const WIDTHS = 50; // of lines, so many as can be told apart: a line is painted anew only if its own changes
 
 let tiles = []; // for each cell {x, y, size}: the middle and the side
-let lines = []; // for each weight {path, parameter, from, to}
 let cells = []; // for each cell {group, button, mark, text}, of its element
 let canvasOfTiles = null;
 let pointedAt = null; // the unit under the mouse
@@ -49,17 +45,9 @@ function layOutNetwork() {
   drawNamesLegend();
   const { across, down } = fitTiles(); // of which the legend may have taken a line
   for (const id of ["lines", "cells"]) $(id).setAttribute("viewBox", `0 0 ${across} ${down}`);
-  lines = training.weights.map((weight) => ({ ...weight, path: svgElement("path", { d: lineBetween(weight) }) }));
-  $("lines").replaceChildren(svgElement("path", { id: "halo" }), ...lines.map((line) => line.path));
+  layOutLines();
   cells = training.cells.map((_, c) => cellElement(c));
   $("cells").replaceChildren(...training.layers.flatMap(headed), ...cells.map(({ group }) => group));
-}
-
-function lineBetween(weight) {
-  const [from, to] = [tiles[weight.from], tiles[weight.to]];
-  const [x0, x1] = [from.x + from.size / 2, to.x - to.size / 2];
-  const middle = (x0 + x1) / 2;
-  return `M${x0},${from.y}C${middle},${from.y} ${middle},${to.y} ${x1},${to.y}`;
 }
 
 function headed(layer, l) {
@@ -113,17 +101,17 @@ function focusCell(c) {
 function chooseUnit(c) {
   if (state.unit === c) return;
   state.unit = c;
-  drawLines();
+  drawNetwork();
 }
 
 function pointAt(c) {
   pointedAt = c;
-  drawLines();
+  drawNetwork();
 }
 
 function drawNetwork() {
   drawLinesLegend();
-  drawLines();
+  drawLines(canvasOfTiles);
   const { fields } = training.overPlane(state.at, sliceThrough());
   const most = fields.map(greatest);
   for (const c of training.cells.keys()) drawTile(canvasOfTiles, c, fields[c], most[c]);
@@ -137,51 +125,6 @@ function drawTile(context, c, field, most) {
   const { x, y, size } = tiles[c];
   const pixels = isHeld(c) ? new Uint32Array(field.length).fill(shades.constant[SHADES]) : divergingPixels(field, most || 1);
   paint(context, pixels, x - size / 2, y - size / 2, size, size);
-}
-
-// The lines of the view: width by magnitude, colour and dashes by sign. Those of the unit or the
-// example that is chosen stand out.
-function drawLines() {
-  const shown = lineNumbers(lines);
-  const most = greatestLine();
-  const thickest = Math.min(5, 60 / Math.max(...training.layers.map((layer) => layer.length)));
-  const isMeant = meantLines();
-  for (const [i, { path }] of lines.entries()) {
-    const x = shown[i];
-    const share = Number.isFinite(x) ? Math.round((WIDTHS * Math.abs(x)) / (most || 1)) / WIDTHS : 1;
-    const strength = isMeant === null ? 0.15 + 0.85 * share : isMeant[i] ? 1 : PALE;
-    put(path, "class", x < 0 ? "negative" : "positive");
-    put(path, "stroke-width", x === 0 ? "0" : (0.25 + thickest * share).toFixed(2));
-    put(path, "stroke-opacity", strength.toFixed(2));
-  }
-  const moved = largestChange();
-  const line = moved && lines.find(({ parameter }) => parameter === moved.parameter);
-  put($("halo"), "d", line ? line.path.getAttribute("d") : "");
-}
-
-// Which lines are meant: those of a unit; or those along which the selected example sends at least a
-// tenth of the greatest product into their layer. Null where nothing is chosen.
-function meantLines() {
-  const unit = pointedAt ?? state.unit;
-  if (unit !== null) return lines.map(({ from, to }) => from === unit || to === unit);
-  if (state.example === null) return null;
-  const products = productsOf(lines);
-  const layerOf = ({ to }) => training.cells[to].layer;
-  const most = training.layers.map((_, l) => greatest(products.filter((_, i) => layerOf(lines[i]) === l)));
-  return lines.map((line, i) => products[i] !== 0 && Math.abs(products[i]) >= CARRIES * most[layerOf(line)]);
-}
-
-// The number of the widest line; of weights that of the whole training, so that they are seen to grow.
-const greatestLine = () => (state.view === "weights" ? training.greatestWeight : greatest(lineNumbers(training.weights)));
-
-function drawLinesLegend() {
-  const of = {
-    weights: "weight w",
-    products: `product w·x of example ${state.example}`,
-    gradients: `∂L/∂w of ${state.example === null ? "the mean loss" : `the loss of example ${state.example}`}`,
-    changes: "change of w",
-  }[state.view];
-  putText($("lines-of"), `${of}, at most ${number(greatestLine())}`);
 }
 
 // What the selected example makes of every unit, and where it lies in every picture.

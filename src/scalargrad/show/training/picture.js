@@ -5,7 +5,7 @@ const LEAST_ROOM = { across: 240, down: 80 }; // in which every picture can stil
 const CLASS_COUNT = 6; // colours and markers of classes, which begin again where there are more
 
 const probes = {};
-for (const name of ["paper", "ink", "muted", "constant", "value", "gradient", ...[...Array(CLASS_COUNT).keys()].map((c) => `class${c}`)]) {
+for (const name of ["paper", "ink", "mark", "muted", "constant", "value", "gradient", ...[...Array(CLASS_COUNT).keys()].map((c) => `class${c}`)]) {
   probes[name] = element("i", { class: `probe ${name}` });
   $("palette").append(probes[name]);
 }

@@ -52,6 +52,7 @@ function nameBySizes() {
 function stopRetraining() {
   cancelAnimationFrame(underway);
   underway = 0;
+  rest();
 }
 
 // Train anew, some epochs in each frame; who looks at the newest snapshot goes on doing so.
@@ -70,6 +71,7 @@ function retrain() {
     const isDone = advanceFor(fresh, chosen.epochs, FRAME_BUDGET);
     if (follows) state.at = fresh.training.count - 1;
     underway = isDone ? 0 : requestAnimationFrame(goOn);
+    state.isMoving = !isDone;
     keepFocus(draw);
     if (isDone) announce([sentence(), fresh.training.stopped].filter(Boolean).join(" "));
   };

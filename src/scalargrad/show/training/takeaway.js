@@ -32,13 +32,14 @@ const give = (made, attributes) => {
 
 // The file is a document of its own: in this one, the policy would forbid it to hold pictures.
 function exportedSvg() {
+  rest();
   const file = document.implementation.createDocument("http://www.w3.org/2000/svg", "svg");
   const { width: across, height: down } = boxOf(document.querySelector("main"));
   give(file.documentElement, { width: across, height: down, viewBox: `0 0 ${across} ${down}` });
   const add = (part) => file.documentElement.append(file.importNode(part, true));
   add(svgElement("title", {}, `${document.title}, ${training.unit} ${training.steps[state.at]}`));
   add(svgElement("rect", { width: across, height: down, fill: `rgb(${palette.paper.join()})` }));
-  for (const part of document.querySelectorAll("main .canvas > *")) {
+  for (const part of document.querySelectorAll("main .canvas > :not([hidden])")) {
     if (part.tagName === "CANVAS") {
       const image = file.createElementNS("http://www.w3.org/2000/svg", "image");
       file.documentElement.append(give(image, { ...boxOf(part), href: part.toDataURL() }));

@@ -36,11 +36,26 @@ function draw() {
   drawNetwork();
   drawPlane();
   drawCurve();
-  drawStory();
   drawTimeline();
+  if (areWordsDue()) drawWords();
+}
+
+function drawWords() {
+  drawCurveKey();
+  drawStory();
   drawExampleChoice();
   drawPlay();
   if (recorded.retraining) noteSettings();
+}
+
+const READING = 80; // milliseconds that words stay as they are while the training moves: nobody reads faster
+let wordsDrawn = -Infinity;
+
+function areWordsDue() {
+  const now = performance.now();
+  if (state.isMoving && now - wordsDrawn < READING) return false;
+  wordsDrawn = now;
+  return true;
 }
 
 const announce = (text) => { $("announcement").textContent = text; };
@@ -48,6 +63,7 @@ const announce = (text) => { $("announcement").textContent = text; };
 // Go to a snapshot; a manual move is announced and ends Play.
 function goTo(k, { manual = true } = {}) {
   if (manual) pause();
+  state.isMoving = !manual;
   state.at = Math.min(Math.max(k, 0), training.count - 1);
   draw();
   if (manual) announce([sentence(), changeSentence(), exampleSentence()].filter(Boolean).join(" "));
@@ -102,7 +118,7 @@ function play() {
   playEvery(Number($("speed").value), () => {
     goTo(state.at + 1, { manual: false });
     return state.at < training.count - 1;
-  });
+  }, rest);
 }
 
 const KEYS = {

@@ -14,7 +14,7 @@ function remembered(compute, most = 3) {
   };
 }
 
-const GRID_LANES = 256; // points of the plane that are computed side by side
+const GRID_LANES = 64; // points of the plane that are computed side by side: few, so that they stay in fast memory
 
 class Training {
   constructor(program, cells, unit) {

@@ -22,7 +22,7 @@ from scalargrad.table.operation import Operation
 #: The script in the order in which its parts build on each other.
 _SCRIPTS = (
     *("programs", "state", "losses", "training", "recording", "draws", "resized", "retraining"),
-    *("picture", "names", "network", "boundary", "plane", "curve"),
+    *("picture", "names", "network", "lines", "painted_lines", "boundary", "plane", "curve"),
     *("story", "timeline", "settings", "takeaway", "main"),
 )
 

@@ -1,0 +1,100 @@
+// The lines between units, one for each weight: elements of the page at rest, painted while the
+// training moves.
+
+const PALE = 0.06; // how strong lines are that are not meant
+const CARRIES = 0.1; // of the greatest product into a layer: less is not meant
+const WIDTHS = 50; // of lines, so many as can be told apart: a line is written anew only if its own changes
+const DASHES = [9, 5]; // of negative lines
+const HALO = { width: 11, opacity: 0.7 }; // under the line whose weight changed most
+
+let lines = []; // for each weight {path, start, end, parameter, from, to}
+
+function layOutLines() {
+  lines = training.weights.map((weight) => {
+    const [start, end] = endsOf(weight);
+    const middle = (start.x + end.x) / 2;
+    const d = `M${start.x},${start.y}C${middle},${start.y} ${middle},${end.y} ${end.x},${end.y}`;
+    return { ...weight, start, end, d, path: svgElement("path", { d }) };
+  });
+  const halo = svgElement("path", { id: "halo", "stroke-width": HALO.width, "stroke-opacity": HALO.opacity });
+  $("lines").replaceChildren(halo, ...lines.map((line) => line.path));
+}
+
+// From the right side of a unit to the left side of another.
+function endsOf(weight) {
+  const [from, to] = [tiles[weight.from], tiles[weight.to]];
+  return [{ x: from.x + from.size / 2, y: from.y }, { x: to.x - to.size / 2, y: to.y }];
+}
+
+// On the canvas of the units, which are then drawn over them; at rest it holds nothing else.
+function drawLines(context) {
+  $("lines").toggleAttribute("hidden", state.isMoving);
+  const looks = looksOfLines();
+  const moved = largestChange();
+  const widened = moved && lines.find(({ parameter }) => parameter === moved.parameter);
+  if (state.isMoving) {
+    paintLines(context, looks, widened);
+  } else {
+    context.clearRect(0, 0, context.canvas.width, context.canvas.height);
+    writeLines(looks, widened);
+  }
+}
+
+// How each line of the view looks: width by magnitude, colour and dashes by sign. Those of the unit
+// or the example that is chosen stand out.
+function looksOfLines() {
+  const shown = lineNumbers(lines);
+  const most = greatestLine();
+  const thickest = Math.min(5, 60 / Math.max(...training.layers.map((layer) => layer.length)));
+  const isMeant = meantLines();
+  return shown.map((x, i) => {
+    const share = Number.isFinite(x) ? Math.round((WIDTHS * Math.abs(x)) / (most || 1)) / WIDTHS : 1;
+    return {
+      isNegative: x < 0,
+      width: x === 0 ? 0 : 0.25 + thickest * share,
+      opacity: isMeant === null ? 0.15 + 0.85 * share : isMeant[i] ? 1 : PALE,
+    };
+  });
+}
+
+function writeLines(looks, widened) {
+  for (const [i, { isNegative, width, opacity }] of looks.entries()) {
+    const { path } = lines[i];
+    put(path, "class", isNegative ? "negative" : "positive");
+    put(path, "stroke-width", width === 0 ? "0" : width.toFixed(2));
+    put(path, "stroke-opacity", opacity.toFixed(2));
+  }
+  put($("halo"), "d", widened ? widened.d : "");
+}
+
+// The training stands still: lines are elements, which can be looked at, saved and printed.
+function rest() {
+  if (!state.isMoving) return;
+  state.isMoving = false;
+  draw();
+}
+
+// Which lines are meant: those of a unit; or those along which the selected example sends at least a
+// tenth of the greatest product into their layer. Null where nothing is chosen.
+function meantLines() {
+  const unit = pointedAt ?? state.unit;
+  if (unit !== null) return lines.map(({ from, to }) => from === unit || to === unit);
+  if (state.example === null) return null;
+  const products = productsOf(lines);
+  const layerOf = ({ to }) => training.cells[to].layer;
+  const most = training.layers.map((_, l) => greatest(products.filter((_, i) => layerOf(lines[i]) === l)));
+  return lines.map((line, i) => products[i] !== 0 && Math.abs(products[i]) >= CARRIES * most[layerOf(line)]);
+}
+
+// The number of the widest line; of weights that of the whole training, so that they are seen to grow.
+const greatestLine = () => (state.view === "weights" ? training.greatestWeight : greatest(lineNumbers(training.weights)));
+
+function drawLinesLegend() {
+  const of = {
+    weights: "weight w",
+    products: `product w·x of example ${state.example}`,
+    gradients: `∂L/∂w of ${state.example === null ? "the mean loss" : `the loss of example ${state.example}`}`,
+    changes: "change of w",
+  }[state.view];
+  putText($("lines-of"), `${of}, at most ${number(greatestLine())}`);
+}

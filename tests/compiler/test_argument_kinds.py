@@ -1,0 +1,163 @@
+"""Arguments that are no numbers: part of a program's key exactly, or refused by name."""
+
+from __future__ import annotations
+
+import array
+import datetime as dt
+import math
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scalargrad import TraceError, Value, jit
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+UTC = dt.UTC
+EAST = dt.timezone(dt.timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        np.datetime64("2020-01-01", "ns"),
+        np.timedelta64(3, "ns"),
+        np.array(["2020-01-01"], dtype="datetime64[ns]"),
+        np.array([3], dtype="timedelta64[ns]"),
+        np.array([1.0 + 2.0j]),
+        np.complex128(1.0 + 2.0j),
+        np.array(["a", "b"]),
+        np.str_("a"),
+        np.void(b"abc"),
+        slice(1, 3),
+    ],
+    ids=repr,
+)
+def test_arguments_after_one_that_is_no_number_keep_theirs(given: Any) -> None:
+    """A date of NumPy's is a number to no program: ``tolist`` makes an integer of it."""
+    compiled = jit(lambda x, when, y: 10.0 * x + y)
+    assert compiled(Value(1.0), given, 2.0).data == 12.0
+    assert compiled(Value(2.0), given, 3.0).data == 23.0
+
+
+@pytest.mark.parametrize(
+    ("function", "one", "other"),
+    [
+        (
+            lambda x, t: x * t.hour,
+            dt.datetime(2020, 1, 1, 12, tzinfo=UTC),
+            dt.datetime(2020, 1, 1, 13, tzinfo=EAST),
+        ),
+        (lambda x, d: x * len(str(d)), Decimal("1.0"), Decimal("1.00")),
+        (lambda x, z: x * math.copysign(1.0, z.real), complex(0.0, 1.0), complex(-0.0, 1.0)),
+        (
+            lambda x, t: x * float(t.astype(int)),
+            np.datetime64("2020-01-01", "D"),
+            np.datetime64("2020-01-01", "h"),
+        ),
+        (
+            lambda x, t: x * float((t[1] - t[0]).astype(float)),
+            np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[D]"),
+            np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[h]"),
+        ),
+        (lambda x, z: x * z[0].imag, np.array([1.0 + 2.0j]), np.array([1.0 + 3.0j])),
+        (lambda x, words: x * len(words[0]), np.array(["ab"]), np.array(["a"])),
+        (lambda x, part: x * len("abc"[part]), slice(0, 2), slice(1, 2)),
+    ],
+)
+@pytest.mark.parametrize("static", [False, True])
+def test_what_differs_has_a_program_of_its_own(
+    function: Callable[..., Any], one: Any, other: Any, static: bool
+) -> None:
+    """Two moments in different time zones are equal, and have different hours."""
+    compiled = jit(function, static_argnums=1 if static else ())
+    expected = [float(function(3.0, x)) for x in (one, other)]
+    assert expected[0] != expected[1]
+    assert [compiled(3.0, x) for x in (one, other, one)] == [*expected, expected[0]]
+
+
+@pytest.mark.parametrize("kept", [np.array(["ab", "c"]), np.array([1.0, 2.0])], ids=["text", "x"])
+def test_a_change_inside_an_array_that_is_not_traced_is_refused(kept: Any) -> None:
+    """A program would change it at the first call only."""
+
+    def change(holder: Any, x: Any) -> Any:
+        holder.words[0] = holder.words[1]
+        return x
+
+    with pytest.raises(TraceError, match="changes a ndarray among its arguments"):
+        jit(change)(SimpleNamespace(words=kept.copy()), 2.0)
+
+
+def test_a_change_inside_an_array_of_text_is_refused() -> None:
+    """The recording works on a copy of it."""
+
+    def change(words: Any, x: Any) -> Any:
+        words[0] = "z"
+        return x
+
+    words = np.array(["ab", "c"])
+    with pytest.raises(TraceError, match="changes a ndarray among its arguments"):
+        jit(change)(words, 2.0)
+    assert words[0] == "ab"
+
+
+RECORDS = np.array([(7.0, 2), (3.0, 4)], dtype=[("height", float), ("count", int)])
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        (RECORDS, r"records, with the fields height, count: give its columns"),
+        (RECORDS[0], r"records, with the fields height, count: give its columns"),
+        (memoryview(b"ab"), r"a memoryview: .* give numpy\.asarray"),
+        (memoryview(array.array("d", [1.0])), r"a memoryview: .* give numpy\.asarray"),
+        (deque([1.0]), r"a deque, which cannot be hashed.* give list\(x\)"),
+        ({1.0}, r"a set, which cannot be hashed.* give list\(x\), or frozenset\(x\)"),
+        (bytearray(b"a"), r"a bytearray, which cannot be hashed.* give bytes\(x\)"),
+        (MappingProxyType({"a": 1.0}), r"a mappingproxy, which cannot be hashed.* give dict\(x\)"),
+        (iter([1.0]), r"a list_iterator, which a program could read only once: give a list"),
+    ],
+    ids=lambda x: type(x).__name__,
+)
+def test_what_cannot_be_an_argument_is_refused_by_name(given: Any, remedy: str) -> None:
+    """The message names the argument, by position, by keyword and inside a list, and what helps."""
+
+    def function(x: Any, rows: Any) -> Any:
+        return x * len(rows)
+
+    compiled: Any = jit(function)
+    for args, kwargs in (((given,), {}), ((), {"rows": given}), (([given],), {})):
+        with pytest.raises(TraceError, match=f"the argument rows is or holds .*{remedy}"):
+            compiled(2.0, *args, **kwargs)
+
+
+def test_what_is_refused_without_a_signature_is_named_by_its_number() -> None:
+    """A function that takes any arguments has no names for them."""
+    with pytest.raises(TraceError, match="the argument 2 is or holds a deque"):
+        jit(lambda *args: args[0])(2.0, deque([1.0]))
+
+
+@pytest.mark.parametrize(
+    ("given", "instead"),
+    [([1.0], "tuple"), ({1.0}, "frozenset"), (deque([1.0]), "tuple"), (bytearray(b"a"), "bytes")],
+)
+def test_the_remedy_for_a_static_argument_works(given: Any, instead: str) -> None:
+    """What the message says to give can be given."""
+    compiled = jit(lambda x, n: x * len(n), static_argnames="n")
+    with pytest.raises(TraceError, match=rf"static argument 1 is or holds .*{instead}\(x\)"):
+        compiled(2.0, given)
+    remedies: dict[str, Any] = {"tuple": tuple, "frozenset": frozenset, "bytes": bytes}
+    made = remedies[instead](given)
+    assert compiled(2.0, made) == 2.0
+
+
+def test_a_buffer_that_an_object_holds_is_refused() -> None:
+    """A memoryview that can be written to cannot be hashed, which is no ValueError of Python's."""
+    holder = SimpleNamespace(buffer=memoryview(array.array("d", [1.0])))
+    with pytest.raises(TraceError, match="an attribute of the argument holder is or holds a memo"):
+        jit(lambda holder, x: x * holder.buffer[0])(holder, 2.0)
