@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
+from scalargrad.compiler.call.argument_splitter import ArgumentSplitter
 from scalargrad.compiler.call.arguments import Key
-from scalargrad.compiler.call.call_signature import CallSignature
 from scalargrad.compiler.call.objects import is_object
 from scalargrad.compiler.call.path import Path
 from scalargrad.compiler.call.paths import Paths
@@ -53,7 +53,7 @@ class Jitted(Generic[P, R]):
         functools.update_wrapper(self, function)
         self._function = function
         #: Returns the key, the numbers and the Values of a call's arguments.
-        self.signature = CallSignature(function, static)
+        self.signature = ArgumentSplitter(function, static)
         self._static = static
         self._kept = Paths(function, paths)
         self._recordings = Recordings(function, static, self._kept, quiet=quiet)

@@ -13,8 +13,8 @@ from scalargrad.errors import OperandError
 from scalargrad.value import Value
 
 
-class CallSignature:
-    """The signature of a compiled function: what of its arguments is traced.
+class ArgumentSplitter:
+    """Splits the arguments of a compiled function: what is traced, and what is part of the key.
 
     Parameters
     ----------
