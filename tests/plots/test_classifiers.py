@@ -99,6 +99,18 @@ def test_classes_of_minus_one_and_one_are_not_mixed_up(ax: Axes) -> None:
     assert [t.get_text() for t in ax.get_xticklabels()] == ["−1", "1"]
 
 
+def test_classes_counted_from_one_have_no_empty_class_zero(ax: Axes) -> None:
+    """As R and MATLAB count them: the matrix is scikit-learn's, under their own numbers."""
+    truths, predictions = [1, 1, 2, 3, 3], [1, 3, 2, 3, 2]
+    confusion_matrix(truths, predictions, ax=ax)
+    expected = sklearn.metrics.confusion_matrix(truths, predictions)
+    shown = {t.get_position()[::-1]: int(t.get_text()) for t in ax.texts}
+    assert shown == {(i, j): expected[i, j] for i in range(3) for j in range(3) if expected[i, j]}
+    assert ax.get_title() == "3 of 5 right"
+    for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
+        assert [t.get_text() for t in labels] == ["1", "2", "3"]
+
+
 def test_a_sign_has_two_classes(ax: Axes) -> None:
     """Of labels 1 and 2 both would be called positive."""
     points = [[0.0, 0.0], [1.0, 1.0]]

@@ -147,7 +147,8 @@ def confusion_matrix(
     Parameters
     ----------
     truths, predictions : sequences of n classes
-        The true class of each example, and the one predicted: 0 … n - 1, or -1 and 1.
+        The true class of each example, and the one predicted: 0 … n - 1, or -1 and 1; without
+        names also 1 … n.
     names : sequence of str, optional
         What the classes are called; by default their numbers.
     ax : matplotlib Axes, optional
@@ -176,7 +177,7 @@ def confusion_matrix(
             f"{len(truths)} truths and {len(predictions)} predictions given: give one "
             "prediction for each truth, and at least one"
         )
-    rows, columns, called = _classes(truths, predictions)
+    rows, columns, called = _classes(truths, predictions, is_from_one=names is None)
     needed = max(*rows, *columns) + 1
     shown = called or [str(i) for i in range(needed)]
     if names is not None:
@@ -205,7 +206,7 @@ def confusion_matrix(
 
 
 def _classes(
-    truths: Sequence[float], predictions: Sequence[float]
+    truths: Sequence[float], predictions: Sequence[float], is_from_one: bool
 ) -> tuple[list[int], list[int], list[str]]:
     """Return labels as indices from 0, and the names of the classes where these differ."""
     for label in (*truths, *predictions):
@@ -223,4 +224,7 @@ def _classes(
                 f"the label {shown(label)} is not a class: number the classes 0, 1, 2, …, or use "
                 "-1 and 1"
             )
+    if is_from_one and 0 not in labels:  # counted from 1; if not, nothing is lost
+        called = [str(c) for c in range(1, int(max(labels)) + 1)]
+        return [int(x) - 1 for x in truths], [int(x) - 1 for x in predictions], called
     return [int(x) for x in truths], [int(x) for x in predictions], []

@@ -134,3 +134,64 @@ def test_no_product_covers_an_active_wire_or_a_node(
 ) -> None:
     """Checked geometrically, with every piece of every active wire and every shape."""
     assert open_page(make()).evaluate(COVERED) == [True, []]
+
+
+# Where the triangle of an arrow overlaps a digit: no line parts the two, along a side of either.
+PAINTED_OVER = """() => {
+  const found = [];
+  const corners = (part, points) => {
+    const at = part.getCTM();
+    return points.map(([x, y]) => [at.a * x + at.c * y + at.e, at.b * x + at.d * y + at.f]);
+  };
+  const overlap = (one, other) => [one, other].every((shape) => shape.every(([x, y], i) => {
+    const [x1, y1] = shape[(i + 1) % shape.length];
+    const [across, down] = [y1 - y, x - x1];
+    const far = Math.hypot(across, down);
+    const along = (points) => points.map(([px, py]) => (px * across + py * down) / far);
+    const [a, b] = [along(one), along(other)];
+    const low = Math.max(Math.min(...a), Math.min(...b));
+    const high = Math.min(Math.max(...a), Math.max(...b));
+    return high - low > 0.5;
+  }));
+  const isShown = (text) => text.textContent.trim()
+    && text.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+  const texts = [...document.querySelectorAll("#graph :is(.wire, .tap) text")].filter(isShown);
+  const arrows = [...document.querySelectorAll("#graph .arrow")];
+  for (const text of texts) {
+    for (let i = 0; i < text.getNumberOfChars(); i += 1) {
+      const { x, y, width, height } = text.getExtentOfChar(i);
+      const [top, bottom] = [y + 0.25 * height, y + 0.8 * height]; // digits are lower than lines
+      const digit = corners(text, [[x, top], [x + width, top], [x + width, bottom], [x, bottom]]);
+      if (arrows.some((arrow) => overlap(corners(arrow, [[-5, -5], [6, 0], [-5, 5]]), digit))) {
+        found.push(text.textContent);
+      }
+    }
+  }
+  return [arrows.length, found];
+}"""
+
+
+def newton() -> Walk:
+    """Walk through three steps of Newton's method: long contributions on short wires."""
+    x = Value(2.0, "x0")
+    for i in range(3):
+        x = x - (x**3 - 5) / (3 * x**2)
+        x.label = f"x{i + 1}"
+    return walk(x)
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
+@pytest.mark.parametrize("make", [newton, regularised, least_squares])
+def test_no_arrow_is_painted_over_a_digit(
+    make: Callable[[], Walk], size: tuple[int, int], open_page: Any
+) -> None:
+    """Where it rests: it hid the 5 of −4.745e−5 on a wire of sixty pixels."""
+    steps = make()
+    page = open_page(steps, viewport={"width": size[0], "height": size[1]})
+    arrows = 0
+    for position in range(1, len(steps) + 1):
+        page.evaluate(f"scalargrad.goTo({position})")
+        count, found = page.evaluate(PAINTED_OVER)
+        arrows += count
+        assert not found, position
+    assert arrows > 3

@@ -93,6 +93,45 @@ def test_a_graph_wider_than_the_room_shows_where_one_is(open_page: Any) -> None:
         assert page.evaluate(SEEN), position
 
 
+def recurrent() -> Walk:
+    """Walk through four steps of a recurrent unit, in rows."""
+    w, u, b = Parameter(0.8, "w_h"), Parameter(-0.5, "w_x"), Parameter(0.1, "b")
+    h: Value = Value(0.0, "h_0")
+    for t, x in enumerate((1.0, -0.5, 0.25, 2.0), 1):
+        h = labelled(tanh(w * h + u * Value(x, f"x_{t}") + b), f"h_{t}")
+    return walk(labelled(square(h - 0.5), "L"))
+
+
+BESIDE = """() => {
+  const room = document.getElementById('viewport');
+  const { left, right } = room.getBoundingClientRect();
+  const boxes = (selector) =>
+    [...document.querySelectorAll(selector)].map((part) => part.getBoundingClientRect());
+  const beside = (of) => [Math.min(...of.map((box) => box.left)) - left,
+    right - Math.max(...of.map((box) => box.right))];
+  if (Math.min(...beside(boxes('#underlay > *, .chip'))) >= 0) return null;
+  const chips = boxes('.chip .paper');
+  const [before, after] = beside(chips.length ? chips : boxes('#underlay rect'));
+  return [room.scrollLeft > 0 ? before : null,
+    room.scrollLeft < room.scrollWidth - room.clientWidth - 1 ? after : null];
+}"""
+
+
+def test_a_gate_fed_from_another_row_stands_amid_the_room(open_page: Any) -> None:
+    """Not at its edge, as where the middle of a wire that comes around a whole row is centred."""
+    steps = recurrent()
+    page = open_page(steps, viewport={"width": 1920, "height": 1080})
+    page.locator("#more").click()
+    page.locator("#present").click()
+    panel, stage = (page.locator(id).bounding_box() for id in ("#panel", "#stage"))
+    assert panel["y"] >= stage["y"] + stage["height"] - 1
+    for position in range(2, len(steps) + 1):
+        page.evaluate(f"scalargrad.goTo({position})")
+        assert page.evaluate(SEEN), position
+        for room in page.evaluate(BESIDE) or ():
+            assert room is None or room >= 300, position
+
+
 COVERED = """() => {
   const box = (part) => part.getBoundingClientRect();
   const over = (a, b) => Math.min(a.right, b.right) > Math.max(a.left, b.left) + 1

@@ -182,4 +182,4 @@ function travel() {
 }
 
 // Where the arrow comes to rest: at the gate, clear of the numbers on the wire, even of one on a short tap.
-const atRest = (length) => Math.min(0.12 * length, 7);
+const atRest = (length) => Math.min(0.12 * length, 5);

@@ -5,7 +5,7 @@ const READABLE_SCALE = 0.9; // at which letters have 13 pixels; on a phone 14
 const MOST_SCALE = 2;
 const PRESENTED_SCALE = 2; // at which letters have 28 pixels, to be read from the last row
 const MOST_PRESENTED = 4;
-const WIDE = 1.6; // beside a graph this wide a panel would take its room
+const WIDE = 1.6; // beside a graph this wide, or one in rows, a panel would take its room
 const MARGIN = 8; // between a chip and the edge of the frame
 let zoom = null; // null: fitted
 
@@ -25,7 +25,7 @@ function fittedScale(whole = false) {
 
 function resize() {
   const { width: across, height: down } = graph.viewBox.baseVal;
-  document.body.classList.toggle("wide", across > WIDE * down);
+  document.body.classList.toggle("wide", across > WIDE * down || graph.classList.contains("rows"));
   const scale = zoom ?? fittedScale();
   const { width, height } = graph.viewBox.baseVal;
   graph.setAttribute("width", String(Math.floor(width * scale)));
@@ -61,11 +61,10 @@ function centre(smooth = true) {
   const isStart = steps[shownSteps()[0]].node === null; // the inputs: from the left edge on
   const all = targets.map((target) => target.getBoundingClientRect());
   const first = Math.min(...all.map((box) => box.left));
-  const boxes = isStart ? all.filter((box) => box.left - first < frame.width / 2) : all;
-  const middle = (low, high) => (Math.min(...boxes.map((b) => b[low])) + Math.max(...boxes.map((b) => b[high]))) / 2;
+  const active = isStart ? all.filter((box) => box.left - first < frame.width / 2) : all;
   const read = mustBeRead().map((it) => it.getBoundingClientRect());
-  const across = withinSight(middle("left", "right"), frame.width, read.map(({ left, right }) => [left, right]));
-  const down = withinSight(middle("top", "bottom"), frame.height, read.map(({ top, bottom }) => [top, bottom]));
+  const across = middleOf(active, read, "left", "right", frame.width);
+  const down = middleOf(active, read, "top", "bottom", frame.height);
   const still = !smooth || matchMedia("(prefers-reduced-motion: reduce)").matches;
   viewport.scrollTo({
     left: isStart ? 0 : viewport.scrollLeft + across - frame.left - frame.width / 2,
@@ -75,17 +74,18 @@ function centre(smooth = true) {
   if (still) placeTools();
 }
 
+// The middle of what is active, if the frame holds all of it; else of what must be read: a long wire,
+// such as one from another row, need not be seen whole.
+function middleOf(active, read, low, high, room) {
+  const extents = [active, read].map((boxes) => [Math.min(...boxes.map((box) => box[low])), Math.max(...boxes.map((box) => box[high]))]);
+  const [from, to] = extents[0][1] - extents[0][0] + 2 * MARGIN <= room ? extents[0] : extents[1];
+  return (from + to) / 2;
+}
+
 // What a step is read from: its products on the way back, else the gate and the number above its wire.
 function mustBeRead() {
   const chips = overlay.querySelectorAll(".chip");
   return [...(chips.length ? chips : underlay.querySelectorAll("rect"))];
-}
-
-// Move a middle so that what must be read is in sight, where it fits: a long wire need not be seen whole.
-function withinSight(middle, room, extents) {
-  const low = Math.min(...extents.map(([from]) => from)) - MARGIN;
-  const high = Math.max(...extents.map(([, to]) => to)) + MARGIN;
-  return high - low <= room ? Math.min(Math.max(middle, high - room / 2), low + room / 2) : middle;
 }
 
 // Drag the graph with a mouse; a finger scrolls it natively.
