@@ -503,7 +503,7 @@ def test_examples_that_do_not_match_are_refused(given: tuple[list[Any], list[Any
 @pytest.mark.parametrize("unit", ["D", "ns"])
 def test_dates_are_refused_with_the_way_to_days(unit: str) -> None:
     """Of those in nanoseconds NumPy would make integers, and all others fail in the model."""
-    dates = np.array(["2020-01-01", "2020-01-03"], dtype=f"datetime64[{unit}]")
+    dates: Any = np.array(["2020-01-01", "2020-01-03"], dtype=f"datetime64[{unit}]")
     model = Linear(1, 1, rng=0)
     options: dict[str, Any] = {"loss": squares, "optimizer": SGD(model.parameters(), lr=0.1)}
     for given in (dates, dates - dates[0]):
